@@ -1,0 +1,18 @@
+from setuptools import find_packages, setup
+
+setup(
+    name="source-amocrm",
+    version="0.1.0",
+    description="Airbyte source for amoCRM and Kommo",
+    license="MIT",
+    python_requires=">=3.10,<3.14",
+    packages=find_packages(include=["source_amocrm", "source_amocrm.*"]),
+    package_data={"source_amocrm": ["py.typed", "spec.yaml", "schemas/*.json"]},
+    install_requires=[
+        "airbyte-cdk>=7.39,<8",
+        "requests>=2.32,<3",
+        "pendulum>=3.0,<4",
+        "orjson>=3.10,<4",
+    ],
+    entry_points={"console_scripts": ["source-amocrm=source_amocrm.run:run"]},
+)
