@@ -1,0 +1,85 @@
+"""What an access token says of itself. Read without verification: only to warn, never to trust."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from source_amocrm.errors import ConfigError
+from source_amocrm.hosts import is_service_host
+
+# The farthest moment that a date can show, the year 9999
+_LAST = 253_402_300_799
+# Accounts of amocrm.com have become kommo.com's, and their tokens work on both
+_KIN = {"amocrm.com": "kommo.com"}
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    expires_at: int | None = None  # unix seconds
+    account_id: int | None = None
+    base_domain: str | None = None  # amocrm.ru
+    api_domain: str | None = None  # api-a.amocrm.ru
+
+
+def claims_of(token: str) -> Claims:
+    """Empty claims when the token is no JWT."""
+    body = _payload(token)
+    api_domain = _text(body.get("api_domain"))
+    return Claims(
+        expires_at=_count(body.get("exp")),
+        account_id=_count(body.get("account_id")),
+        base_domain=_text(body.get("base_domain")),
+        api_domain=api_domain if api_domain and is_service_host(api_domain) else None,
+    )
+
+
+def check_domain(claims: Claims, domain: str) -> None:
+    """Raises ConfigError when the token was issued by another service than the account's address."""
+    issued = claims.base_domain
+    configured = domain.partition(".")[2]
+    if issued is None or f".{issued}" not in (".amocrm.ru", ".amocrm.com", ".kommo.com"):
+        return
+    if _KIN.get(issued, issued) != _KIN.get(configured, configured):
+        raise ConfigError(
+            f"The token is for an account at {issued}, but the account address (account_domain) is {domain}. "
+            "Correct the address, or take the token from the integration in that account."
+        )
+
+
+def check_account(claims_account: int | None, account: Mapping[str, Any]) -> None:
+    """Raises ConfigError when `account`, the body of /api/v4/account, is not the one the token names."""
+    found = account.get("id")
+    if claims_account is not None and isinstance(found, int) and found != claims_account:
+        raise ConfigError(
+            f"The token is for the account {claims_account}, but the account address (account_domain) leads to the "
+            f"account {found}. Correct the address, or take the token from the integration in that account."
+        )
+
+
+def _payload(token: str) -> Mapping[str, Any]:
+    parts = token.split(".")
+    if len(parts) != 3:
+        return {}
+    try:
+        body = orjson.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
+    except (binascii.Error, ValueError):
+        return {}
+    return body if isinstance(body, dict) else {}
+
+
+def _count(value: object) -> int | None:
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 19:
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _LAST:
+        return None
+    return int(value)
+
+
+def _text(value: object) -> str | None:
+    return value.strip().lower() or None if isinstance(value, str) else None

@@ -1,0 +1,111 @@
+"""The source's settings, checked once and turned into a frozen typed object.
+
+Whatever a person typed, the outcome is a Config or one ConfigError that names the setting in words.
+No message repeats what was typed: people paste tokens into the wrong fields.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from source_amocrm import fields
+from source_amocrm.errors import ConfigError
+from source_amocrm.hosts import account_domain, base_url
+
+OAUTH = "oauth2.0"
+LONG_LIVED = "long_lived_token"
+
+
+@dataclass(frozen=True, slots=True)
+class OAuth:
+    client_id: str
+    client_secret: str
+    redirect_uri: str
+    refresh_token: str
+    access_token: str | None
+    expires_at: int | None  # unix seconds
+
+    def __repr__(self) -> str:
+        return f"OAuth(client_id={self.client_id!r}, …)"
+
+
+@dataclass(frozen=True, slots=True)
+class LongLived:
+    access_token: str
+
+    def __repr__(self) -> str:
+        return "LongLived(…)"
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    domain: str  # example.amocrm.ru
+    base_url: str  # https://example.amocrm.ru, or the override; no trailing slash
+    credentials: OAuth | LongLived
+    start: int | None  # unix seconds; None = everything
+    lookback: int  # seconds
+    mark_deleted: bool
+    requests_per_second: float
+    num_workers: int
+
+    @property
+    def overridden(self) -> bool:
+        """True when requests go to a test server or a proxy instead of the account itself."""
+        return self.base_url != f"https://{self.domain}"
+
+    def secrets(self) -> list[str]:
+        """Every text that must never be seen in an output."""
+        given = self.credentials
+        if isinstance(given, LongLived):
+            return [given.access_token]
+        held = (given.client_secret, given.refresh_token, given.access_token)
+        return [text for text in held if text]
+
+
+def parse_config(raw: Mapping[str, Any], now: float | None = None) -> Config:
+    """Raises ConfigError; `now` is unix seconds, this machine's clock when not given."""
+    if not isinstance(raw, Mapping):
+        raise ConfigError("The settings are not a JSON object. Fill in the form again.")
+    moment = time.time() if now is None else now
+    domain = account_domain(raw.get("account_domain"))
+    return Config(
+        domain=domain,
+        base_url=base_url(raw.get("api_base_url")) or f"https://{domain}",
+        credentials=_credentials(raw.get("credentials")),
+        start=fields.start(raw.get("start_date"), moment),
+        lookback=fields.lookback(raw.get("lookback_window")),
+        mark_deleted=fields.deleted_rows(raw.get("deleted_rows")) == "mark",
+        requests_per_second=fields.number(
+            raw.get("requests_per_second"), "Requests per second (requests_per_second)", 1, 50, 7
+        ),
+        num_workers=int(
+            fields.number(raw.get("num_workers"), "Number of workers (num_workers)", 1, 64, 12, whole=True)
+        ),
+    )
+
+
+def _credentials(given: object) -> OAuth | LongLived:
+    if not isinstance(given, Mapping) or not given:
+        raise ConfigError(
+            "Sign-in (credentials): choose a way to sign in, OAuth 2.0 or a long-lived token, and fill in its fields."
+        )
+    kind = given.get("auth_type")
+    if kind == LONG_LIVED:
+        return LongLived(fields.token(given.get("access_token"), "Long-lived token (access_token)"))
+    if kind == OAUTH:
+        access = given.get("access_token")
+        return OAuth(
+            client_id=fields.token(given.get("client_id"), "Integration ID (client_id)"),
+            client_secret=fields.token(given.get("client_secret"), "Secret key (client_secret)"),
+            redirect_uri=fields.redirect_uri(given.get("redirect_uri")),
+            refresh_token=fields.token(given.get("refresh_token"), "Refresh token (refresh_token)"),
+            access_token=None if fields.blank(access) else fields.token(access, "Access token (access_token)"),
+            expires_at=fields.expiry(given.get("token_expiry_date")),
+        )
+    raise ConfigError(
+        f'Sign-in (credentials): the way to sign in (auth_type) must be "{OAUTH}" or "{LONG_LIVED}". '
+        "Choose one of the two in the form."
+    )

@@ -1,0 +1,115 @@
+"""The one kind of error a person may see, and its kinds that callers tell apart."""
+
+from __future__ import annotations
+
+import time
+
+import orjson
+from airbyte_cdk.models import (
+    AirbyteErrorTraceMessage,
+    AirbyteMessage,
+    AirbyteMessageSerializer,
+    AirbyteTraceMessage,
+    FailureType,
+    StreamDescriptor,
+    TraceType,
+    Type,
+)
+from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets
+from airbyte_cdk.utils.traced_exception import AirbyteTracedException
+
+
+class AmocrmError(AirbyteTracedException):
+    """A failure we foresaw: `str()` is the sentence for the user, what happened and what to do next.
+
+    `status` is the HTTP status that led to it, None when there was no answer at all.
+    """
+
+    message: str
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        failure_type: FailureType = FailureType.system_error,
+        status: int | None = None,
+        internal_message: str | None = None,
+        exception: BaseException | None = None,
+        stream_descriptor: StreamDescriptor | None = None,
+    ) -> None:
+        super().__init__(internal_message, message, failure_type, exception, stream_descriptor)
+        self.status = status
+
+    def as_airbyte_message(self, stream_descriptor: StreamDescriptor | None = None) -> AirbyteMessage:
+        """The TRACE message: the sentence, masked, and no stack trace, which would tell a user nothing."""
+        error = AirbyteErrorTraceMessage(
+            message=filter_secrets(self.message),
+            internal_message=filter_secrets(self.internal_message or "") or None,
+            failure_type=self.failure_type,
+            stream_descriptor=self._stream_descriptor or stream_descriptor,
+        )
+        trace = AirbyteTraceMessage(type=TraceType.ERROR, emitted_at=time.time() * 1000, error=error)
+        return AirbyteMessage(type=Type.TRACE, trace=trace)
+
+    def emit_message(self) -> None:
+        """Print the TRACE message as one whole line.
+
+        The CDK masks the finished JSON, and a secret of one letter would leave no JSON of it.
+        """
+        line = orjson.dumps(AirbyteMessageSerializer.dump(self.as_airbyte_message())).decode()
+        print(f"{line}\n", end="", flush=True)
+
+
+class ConfigError(AmocrmError):
+    """Something in the source's settings cannot be used as it is."""
+
+    def __init__(self, message: str, *, internal_message: str | None = None) -> None:
+        super().__init__(message, failure_type=FailureType.config_error, internal_message=internal_message)
+
+
+class Unauthorized(AmocrmError):
+    """amoCRM does not accept the token (401), and there is no other one to try."""
+
+
+class Unpaid(AmocrmError):
+    """The account, or the part of it that was asked for, is not paid (402)."""
+
+
+class Forbidden(AmocrmError):
+    """The token's user has no right to this list (403)."""
+
+
+class IpRefused(AmocrmError):
+    """The account lets in only listed IP addresses (403, code 113)."""
+
+
+class Blocked(AmocrmError):
+    """amoCRM's front server refuses this IP or account altogether (403 as an HTML page)."""
+
+
+class NotFound(AmocrmError):
+    """There is no such address or entity (404)."""
+
+
+class Moved(AmocrmError):
+    """The account's address leads elsewhere (3xx)."""
+
+
+class FeatureOff(AmocrmError):
+    """A part of amoCRM is switched off in this account (422), so there is nothing to read."""
+
+
+class BadRequest(AmocrmError):
+    """amoCRM did not understand the request (other 4xx)."""
+
+
+class Throttled(AmocrmError):
+    """amoCRM kept answering 429 for longer than we wait."""
+
+
+class Unavailable(AmocrmError):
+    """No usable answer within the retries: a network, an overload, a broken body."""
+
+
+class TooFat(Unavailable):
+    """A page is too heavy for the server (504 or no answer in time): ask again with a smaller limit."""

@@ -1,0 +1,184 @@
+"""GET for everyone: paced, retried, with a token that is renewed when it must be."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+import requests
+
+from source_amocrm.auth import Auth
+from source_amocrm.config import Config
+from source_amocrm.errors import AmocrmError, TooFat
+from source_amocrm.http.body import Kind
+from source_amocrm.http.budget import Budget
+from source_amocrm.http.errors import Action, Row
+from source_amocrm.http.health import Health
+from source_amocrm.http.retry import Patience, RetryPolicy
+from source_amocrm.http.stats import Stats
+from source_amocrm.http.transport import Reply, Transport, new_session
+from source_amocrm.http.verdict import Place, explain, failed_early, judge, retry_after
+
+Params = Mapping[str, int | str | Sequence[int | str]]
+
+# Resends under a token that another thread renewed meanwhile
+_OVERTAKEN = 5
+_PATIENT = RetryPolicy()
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    body: dict[str, Any] | None  # None: nothing found (204)
+    server_time: int  # unix seconds by the server's clock, by ours when it does not tell
+    sent_at: int  # a second of that clock not later than the moment the answer shows
+
+
+def encode(params: Params) -> str:
+    """A query string as PHP reads it; a list repeats its name, which therefore ends with []."""
+    return urlencode(params, doseq=True)
+
+
+class Api:
+    """Safe to share by any number of threads."""
+
+    def __init__(
+        self,
+        config: Config,
+        auth: Auth,
+        budget: Budget,
+        *,
+        retry: RetryPolicy = _PATIENT,
+        session: requests.Session | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.auth = auth
+        self.budget = budget
+        self.retry = retry
+        self.transport = Transport(session or new_session(), budget, retry)
+        self.clock = clock
+        self.sleep = sleep
+        self.health = Health()
+        self.stats = Stats()
+        self._domain = config.domain
+
+    def get(self, path: str, params: Params | None = None, *, shrinkable: bool = False) -> Answer:
+        """The answer to `path` ("/api/v4/leads"), or an AmocrmError once it is certain.
+
+        `shrinkable`: raise TooFat after two tries that took the server too long, so that the caller asks for less.
+        """
+        probe = self.health.enter()
+        try:
+            return _Request(self, path, encode(params or {}), probe=probe, shrinkable=shrinkable).run()
+        finally:
+            self.health.leave(probe)
+
+    def place(self, path: str) -> Place:
+        return Place(self.auth.domain, path, self.auth.advice, self.auth.account_id)
+
+
+class _Request:
+    """One GET with all its repetitions."""
+
+    def __init__(self, api: Api, path: str, query: str, *, probe: bool, shrinkable: bool) -> None:
+        self._api = api
+        self._path = path
+        self._target = f"{path}?{query}" if query else path
+        self._probe = probe
+        self._shrinkable = shrinkable
+        self._patience = Patience(api.retry, api.clock)
+        self._successes_before = api.health.successes
+        self._fat = 0
+        self._renewed = self._relocated = False
+        self._overtaken = 0
+
+    def run(self) -> Answer:
+        api, again = self._api, False
+        while True:
+            api.auth.token()  # renews ahead of expiry, before a turn is taken
+            api.stats.sent(again=again)
+            reply = api.transport.send("GET", api.auth.base_url + self._target, token=api.auth.latest)
+            row = judge(reply)
+            if row.action in (Action.OK, Action.EMPTY):
+                api.health.answered()
+                return _answer(reply)
+            self._overcome(row, reply)
+            again = True
+
+    def _overcome(self, row: Row, reply: Reply) -> None:
+        """Do what lets the request be sent again, or raise."""
+        api = self._api
+        if row.action is Action.RETRY:
+            self._wait_and_retry(row, reply)
+        elif row.action is Action.PAUSE:
+            self._wait_for_all(row, reply)
+        elif row.action is Action.RENEW:
+            self._renew(row, reply)
+        elif row.action is Action.STOP:
+            error = self._error(row, reply)
+            api.budget.shut(error)
+            raise error
+        elif not self._relocate_at_first(reply):
+            raise self._error(row, reply)
+
+    def _wait_and_retry(self, row: Row, reply: Reply) -> None:
+        api, policy = self._api, self._api.retry
+        if reply.status == 504 or reply.kind is Kind.READ_TIMEOUT:
+            self._fat += 1
+            if self._shrinkable and self._fat >= policy.fat_attempts:
+                raise self._error(row, reply, TooFat)
+        attempts = policy.attempts
+        if self._probe or api.health.outage:
+            attempts = 1
+        elif failed_early(reply) and not api.health.successes:
+            attempts = policy.cold_attempts
+        delay = self._patience.pause_after_failure(retry_after(reply), attempts=attempts)
+        if delay is None:
+            error = self._error(row, reply)
+            api.health.gave_up(error, self._successes_before)
+            raise error
+        api.sleep(delay)
+
+    def _wait_for_all(self, row: Row, reply: Reply) -> None:
+        self._api.stats.refused()
+        seconds = self._patience.pause_after_throttling(retry_after(reply))
+        if seconds is None:
+            error = self._error(row, reply)
+            self._api.health.refused(error)
+            raise error
+        self._api.budget.pause(seconds)
+
+    def _renew(self, row: Row, reply: Reply) -> None:
+        auth, rejected = self._api.auth, reply.token or ""
+        if auth.latest() != rejected and self._overtaken < _OVERTAKEN:
+            self._overtaken += 1
+        elif not self._renewed and auth.renew(rejected) is not None:
+            self._renewed = True
+        elif not self._relocated and auth.relocate():
+            self._relocated = True
+        else:
+            error = self._error(row, reply)
+            self._api.health.refused(error)
+            raise error
+
+    def _relocate_at_first(self, reply: Reply) -> bool:
+        """A renamed account shows itself at the first request, as a redirect or as an unknown address."""
+        moved = reply.status is not None and (300 <= reply.status < 400 or reply.status == 404)
+        if not moved or self._relocated or self._api.health.successes:
+            return False
+        self._relocated = self._api.auth.relocate()
+        return self._relocated
+
+    def _error(self, row: Row, reply: Reply, kind: type[AmocrmError] | None = None) -> AmocrmError:
+        return explain(row, reply, self._api.place(self._path), self._api.retry, kind)
+
+
+def _answer(reply: Reply) -> Answer:
+    server_time = reply.server_time
+    if server_time is None:
+        server_time = int(reply.received)
+    return Answer(reply.body if reply.status != 204 else None, server_time, server_time - math.ceil(reply.elapsed) - 1)

@@ -1,0 +1,144 @@
+"""How often the process may ask: one budget for every thread and every kind of request.
+
+Paced, not bursting: a slot each 1/per_second. The server counts arrivals in a sliding second, and a request may
+leave late (a new connection, a busy machine), so the moving window is kept over the times requests really left.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+# Share of the period kept free for the network's jitter: the price is 1.5 % of the rate
+_SAFETY = 0.015
+_SLOWER = 1.5
+_SLOWEST = 10.0
+# Seconds without a 429 after which the pace comes one step back
+_RECOVERY_STEP = 10.0
+_POLL = 0.005
+
+
+class Slot:
+    """A right to send one request; `left()` says that it is on its way."""
+
+    __slots__ = ("_clock", "time")
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self.time: float | None = None
+
+    def left(self) -> None:
+        if self.time is None:
+            self.time = self._clock()
+
+
+class Budget:
+    def __init__(
+        self,
+        per_second: float,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._window = max(1, int(per_second))
+        self._period = self._window / per_second * (1 + _SAFETY)
+        self._interval = self._period / self._window
+        self._clock = clock
+        self._sleep = sleep
+        self._lock = threading.Lock()
+        self._queue: deque[threading.Event] = deque()
+        self._recent: deque[Slot] = deque()
+        self._next = clock()
+        self._paused_until = self._next
+        self._slowness = 1.0
+        self._slowed_at = self._next
+        self._shut: Exception | None = None
+        self.waited = 0.0
+
+    def acquire(self) -> None:
+        """Wait for a turn, first come, first served, and take it as used at once."""
+        self._take().left()
+
+    @contextmanager
+    def slot(self) -> Iterator[Slot]:
+        """Wait for a turn; until its `left()` or the end of the block the turn counts as just being used."""
+        slot = self._take()
+        try:
+            yield slot
+        finally:
+            slot.left()
+
+    def pause(self, seconds: float) -> None:
+        """After a 429: nobody goes before `seconds` are over, and then all go slower for a while."""
+        with self._lock:
+            now = self._clock()
+            # the answers to requests that left before the pause must not slow the pace again
+            if now >= self._paused_until:
+                self._slowness = min(_SLOWEST, self._pace(now) * _SLOWER)
+            self._paused_until = max(self._paused_until, now + seconds)
+            self._slowed_at = self._paused_until
+
+    def shut(self, error: Exception) -> None:
+        """From now on every turn, the awaited ones too, raises `error`."""
+        with self._lock:
+            self._shut = error
+
+    @property
+    def spare(self) -> bool:
+        """True when a turn is free right now and nobody waits for one."""
+        with self._lock:
+            return not self._queue and self._wait(self._clock()) <= 0
+
+    def _take(self) -> Slot:
+        asked = self._clock()
+        me = threading.Event()
+        with self._lock:
+            self._queue.append(me)
+            if self._queue[0] is me:
+                me.set()
+        me.wait()
+        try:
+            while True:
+                with self._lock:
+                    if self._shut is not None:
+                        raise self._shut
+                    now = self._clock()
+                    wait = self._wait(now)
+                    if wait <= 0:
+                        return self._grant(now, asked)
+                self._sleep(wait)
+        finally:
+            with self._lock:
+                self._queue.popleft()
+                if self._queue:
+                    self._queue[0].set()
+
+    def _grant(self, now: float, asked: float) -> Slot:
+        slot = Slot(self._clock)
+        self._recent.append(slot)
+        # counted from the turn's due time, so that a late wake-up costs the next one nothing
+        due = max(self._next, self._paused_until, now - self._interval)
+        self._next = due + self._interval * self._pace(now)
+        self.waited += now - asked
+        return slot
+
+    def _wait(self, now: float) -> float:
+        """Seconds until the next turn, by what is known now."""
+        due = max(self._next, self._paused_until)
+        past = now - self._period
+        while self._recent and (sent := self._recent[0].time) is not None and sent <= past:
+            self._recent.popleft()
+        times = [slot.time for slot in self._recent if slot.time is not None]
+        excess = len(self._recent) - self._window
+        if excess >= 0:
+            # the turns that have not left yet cannot be timed: look again soon
+            free = sorted(times)[excess] + self._period if excess < len(times) else now + _POLL
+            due = max(due, free)
+        return due - now
+
+    def _pace(self, now: float) -> float:
+        """By how much turns are further apart than allowed: 1.0 in quiet times."""
+        steps = max(0, int((now - self._slowed_at) / _RECOVERY_STEP))
+        return max(1.0, self._slowness / 1.1**steps)
