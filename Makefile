@@ -1,0 +1,77 @@
+# `make demo` from nothing to answers; `make test` from nothing to a verdict. No step by hand before either.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+# A name on PATH may be a shim that leads nowhere, so each is run before it is chosen.
+runs = $(firstword $(foreach name,$(1),$(if $(shell $(name) -c 'import venv, ensurepip' 2>/dev/null && echo yes),$(name))))
+PYTHON ?= $(call runs,python3.11 python3.12 python3.13 python3)
+# PyAirbyte (requirements/pyairbyte.in) does not install on Python 3.13.
+PYTHON_PYAIRBYTE ?= $(call runs,python3.11 python3.12)
+WORKERS ?= 2
+
+IMAGE ?= airbyte/source-amocrm:dev
+BASE_IMAGE ?= python:3.11-slim
+
+help: ## what there is to make
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
+
+demo: .venv/.ready .venv-pyairbyte/.ready ## an amoCRM account on this machine, read into demo/amocrm.duckdb; again: only what changed
+	@.venv-pyairbyte/bin/python -m demo $(if $(PROJECT),--project $(PROJECT)) $(if $(DB),--db $(DB)) $(DEMO)
+
+sync: .venv/.ready .venv-pyairbyte/.ready ## a real account: make sync CONFIG=config.json [PROJECT=1001] [DB=file.duckdb]
+	@test -n "$(CONFIG)" || { echo "make sync needs the config: make sync CONFIG=path/to/config.json (README, \"A real account\")" >&2; exit 2; }
+	@.venv-pyairbyte/bin/python -m demo.sync --config $(CONFIG) $(if $(PROJECT),--project $(PROJECT)) $(if $(DB),--db $(DB))
+
+test: lint types unit ## everything but the image: linters, types, tests
+
+lint: .venv/.ready ## ruff, import-linter, hadolint
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/lint-imports --no-logo
+	.venv/bin/hadolint Dockerfile
+
+types: .venv/.ready ## mypy --strict
+	.venv/bin/mypy
+
+unit: .venv/.ready .venv-pyairbyte/.ready ## the tests
+	.venv/bin/pytest -n $(WORKERS) --dist loadgroup
+
+image: ## the Docker image $(IMAGE)
+	docker build --build-arg BASE_IMAGE=$(BASE_IMAGE) -t $(IMAGE) .
+
+image-test: .venv/.ready ## tests against the image, Airbyte's own included
+	.venv/bin/pytest -m image_tests --connector-image $(IMAGE) integration_tests/test_airbyte_standards.py integration_tests/test_image.py
+
+docs: .venv/.ready ## the generated parts of docs/
+	.venv/bin/python -m docs.dictionary
+
+audit: .venv/.ready ## known vulnerabilities in what the image installs (needs the network)
+	.venv/bin/python -m venv .venv-audit && .venv-audit/bin/pip install -q pip-audit
+	.venv-audit/bin/pip-audit --disable-pip --require-hashes --no-deps -r requirements/image.lock
+
+lock: ## the lock files again, from setup.py and requirements/*.in (needs the network)
+	python3 -m venv .venv-lock && .venv-lock/bin/pip install -q uv
+	.venv-lock/bin/$(COMPILE) setup.py --override requirements/image-leave-out.txt --python-version 3.11 -o requirements/image.lock
+	.venv-lock/bin/$(COMPILE) setup.py requirements/dev.in --universal --python-version 3.11 -o requirements/dev.lock
+	.venv-lock/bin/$(COMPILE) requirements/pyairbyte.in --universal --python-version 3.11 -o requirements/pyairbyte.lock
+COMPILE := uv pip compile --quiet --generate-hashes --no-annotate --custom-compile-command "make lock"
+
+clean: ## what make made, the demo's database and its account included
+	rm -rf .venv .venv-* build dist *.egg-info demo/state demo/*.duckdb demo/*.duckdb.wal
+
+.venv/.ready: requirements/dev.lock setup.py
+	@test -n "$(PYTHON)" || { echo "No Python 3.11, 3.12 or 3.13 with venv found. Debian: apt-get install python3-venv. Or: make PYTHON=/path/to/python3.11" >&2; exit 2; }
+	@echo "Setting up .venv with $(PYTHON): the connector and its tests (about a minute, once)"
+	@test -x .venv/bin/pip || $(PYTHON) -m venv .venv
+	@.venv/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.lock
+	@.venv/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv-pyairbyte/.ready: requirements/pyairbyte.lock
+	@test -n "$(PYTHON_PYAIRBYTE)" || { echo "PyAirbyte needs Python 3.11 or 3.12, and there is none. Install one, or: make PYTHON_PYAIRBYTE=/path/to/python3.12" >&2; exit 2; }
+	@echo "Setting up .venv-pyairbyte with $(PYTHON_PYAIRBYTE): PyAirbyte and DuckDB (about a minute, once)"
+	@test -x .venv-pyairbyte/bin/pip || $(PYTHON_PYAIRBYTE) -m venv .venv-pyairbyte
+	@.venv-pyairbyte/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/pyairbyte.lock
+	@touch $@
+
+.PHONY: help demo sync test lint types unit image image-test docs audit lock clean
