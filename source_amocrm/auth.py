@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, MutableMapping
 from datetime import datetime, timezone
-from typing import Protocol
+from typing import Any, Protocol
 
 from airbyte_cdk.utils.airbyte_secrets_utils import add_to_secrets
 
 from source_amocrm.claims import Claims, check_domain, claims_of
 from source_amocrm.config import Config, LongLived
 from source_amocrm.errors import ConfigError
+from source_amocrm.oauth import OAuthAuth, TokenEndpoint
 
 WARN_BEFORE = 14 * 86400
 
@@ -97,3 +98,12 @@ class LongLivedAuth:
 
 def day(moment: int) -> str:
     return f"{datetime.fromtimestamp(moment, timezone.utc):%Y-%m-%d}"
+
+
+def make_auth(config: Config, raw: MutableMapping[str, Any], endpoint: TokenEndpoint) -> LongLivedAuth | OAuthAuth:
+    """The sign-in that the settings ask for. `raw` is the very mapping the platform passed in: rotated tokens go
+    there. Raises ConfigError when the token is another service's."""
+    given = config.credentials
+    if isinstance(given, LongLived):
+        return LongLivedAuth(config, given)
+    return OAuthAuth(config, given, raw, endpoint)

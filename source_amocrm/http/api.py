@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import requests
+from airbyte_cdk.models import FailureType
 
 from source_amocrm.auth import Auth
 from source_amocrm.config import Config
@@ -99,7 +100,7 @@ class _Request:
     def run(self) -> Answer:
         api, again = self._api, False
         while True:
-            api.auth.token()  # renews ahead of expiry, before a turn is taken
+            self._sign_in(api.auth.token)  # renews ahead of expiry, and before a turn is taken
             api.stats.sent(again=again)
             reply = api.transport.send("GET", api.auth.base_url + self._target, token=api.auth.latest)
             row = judge(reply)
@@ -123,6 +124,8 @@ class _Request:
             api.budget.shut(error)
             raise error
         elif not self._relocate_at_first(reply):
+            if reply.status is not None:
+                api.health.answered()  # a refusal for this list alone tells that all is well otherwise
             raise self._error(row, reply)
 
     def _wait_and_retry(self, row: Row, reply: Reply) -> None:
@@ -156,7 +159,7 @@ class _Request:
         auth, rejected = self._api.auth, reply.token or ""
         if auth.latest() != rejected and self._overtaken < _OVERTAKEN:
             self._overtaken += 1
-        elif not self._renewed and auth.renew(rejected) is not None:
+        elif not self._renewed and self._sign_in(lambda: auth.renew(rejected)) is not None:
             self._renewed = True
         elif not self._relocated and auth.relocate():
             self._relocated = True
@@ -164,6 +167,18 @@ class _Request:
             error = self._error(row, reply)
             self._api.health.refused(error)
             raise error
+
+    def _sign_in(self, step: Callable[[], str | None]) -> str | None:
+        """What fails here fails for everyone."""
+        health = self._api.health
+        try:
+            return step()
+        except AmocrmError as error:
+            if error.failure_type is FailureType.transient_error:
+                health.gave_up(error, self._successes_before)
+            else:
+                health.refused(error)
+            raise
 
     def _relocate_at_first(self, reply: Reply) -> bool:
         """A renamed account shows itself at the first request, as a redirect or as an unknown address."""

@@ -6,6 +6,7 @@ leave late (a new connection, a busy machine), so the moving window is kept over
 
 from __future__ import annotations
 
+import copy
 import threading
 import time
 from collections import deque
@@ -19,6 +20,10 @@ _SLOWEST = 10.0
 # Seconds without a 429 after which the pace comes one step back
 _RECOVERY_STEP = 10.0
 _POLL = 0.005
+# A thread may wake this late without costing the next turn anything
+_LATENESS = 0.02
+# The longest sleep: whoever waits out a pause must hear soon that the budget was shut
+_NAP = 1.0
 
 
 class Slot:
@@ -103,12 +108,12 @@ class Budget:
             while True:
                 with self._lock:
                     if self._shut is not None:
-                        raise self._shut
+                        raise copy.copy(self._shut)
                     now = self._clock()
                     wait = self._wait(now)
                     if wait <= 0:
                         return self._grant(now, asked)
-                self._sleep(wait)
+                self._sleep(min(wait, _NAP))
         finally:
             with self._lock:
                 self._queue.popleft()
@@ -118,8 +123,7 @@ class Budget:
     def _grant(self, now: float, asked: float) -> Slot:
         slot = Slot(self._clock)
         self._recent.append(slot)
-        # counted from the turn's due time, so that a late wake-up costs the next one nothing
-        due = max(self._next, self._paused_until, now - self._interval)
+        due = max(self._next, self._paused_until, now - _LATENESS)
         self._next = due + self._interval * self._pace(now)
         self.waited += now - asked
         return slot

@@ -1,12 +1,6 @@
-"""What amoCRM may answer, what we do about it and what we say: one table, first match wins.
-
-Templates may use {host} {subdomain} {account} {path} {detail} {advice} {minutes}.
-"""
+"""What amoCRM may answer, what we do about it and what we say: one table, the first line that fits wins."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
-from enum import Enum, auto
 
 from airbyte_cdk.models import FailureType
 
@@ -27,6 +21,7 @@ from source_amocrm.errors import (
     Unpaid,
 )
 from source_amocrm.http.body import Kind
+from source_amocrm.http.row import Action, Row, Where
 
 __all__ = [
     "TABLE",
@@ -46,56 +41,41 @@ __all__ = [
     "Unauthorized",
     "Unavailable",
     "Unpaid",
+    "Where",
 ]
-
-
-class Action(Enum):
-    OK = auto()
-    EMPTY = auto()  # nothing found, and that is an answer
-    RETRY = auto()  # will pass: again with back-off
-    PAUSE = auto()  # everyone waits, then again
-    RENEW = auto()  # another token may help, once
-    FAIL = auto()  # this request fails
-    STOP = auto()  # every request fails from now on
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One line of the table. None and () match anything."""
-
-    meaning: str
-    status: range | None  # None: the exchange failed before there was a status
-    action: Action
-    message: str = ""
-    error: type[AmocrmError] = AmocrmError
-    failure: FailureType = FailureType.system_error
-    kinds: tuple[Kind, ...] = ()
-    codes: tuple[int, ...] = ()  # amoCRM's own error numbers
-    says: tuple[str, ...] = ()  # any of these in the body's words, lower case
-    token_endpoint: bool | None = None  # True: only there; False: only at the API
-    doubtful: bool = False  # at the token endpoint: the refresh token may have been spent all the same
-
 
 _CONFIG = FailureType.config_error
 _TRANSIENT = FailureType.transient_error
 _SYSTEM = FailureType.system_error
 
-
-def _is(low: int, high: int | None = None) -> range:
-    return range(low, (high or low) + 1)
-
-
-_WEB = (Kind.HTML, Kind.BROKEN, Kind.EMPTY)
+_SUCCESS = range(200, 300)
+_REFUSED = (400, 401)
+_TOKENS = (Where.REFRESH, Where.CODE)
 _AGAIN = "Run the sync again; what has been read is kept."
+_KEYS = "the tab «Ключи и доступы» of the integration"
+_OFF = (
+    "amoCRM says that {path} is switched off in the account{detail}, so there is nothing to read. Switch that part of "
+    "amoCRM on, or leave its table out."
+)
+_UNPAID = (
+    "amoCRM says that {path} at {host} is not paid for{detail}. Pay in «Настройки» → «Счета и оплата»; reading is "
+    "possible again after that."
+)
+_NO_RIGHTS = (
+    "The token's user may not read {path}{detail}. Let an administrator of the account grant access, or leave the "
+    "table out."
+)
+_BAD_REQUEST = "amoCRM refused the request {path}{detail}. This is the connector's mistake: report it with this text."
 
 TABLE: tuple[Row, ...] = (
-    Row("an answer", _is(200, 202), Action.OK, kinds=(Kind.OBJECT,)),
-    Row("nothing found", _is(204), Action.EMPTY),
+    # Answers
+    Row("an answer", range(200, 203), Action.OK, kinds=(Kind.OBJECT,)),
+    Row("nothing found", (204,), Action.EMPTY),
     Row(
         "a web page instead of data",
-        _is(200, 299),
+        _SUCCESS,
         Action.RETRY,
-        "amoCRM answered with a web page instead of data at {path}, again and again; usually it is under maintenance. "
+        "amoCRM answered {path} with a web page instead of data, again and again; usually it is under maintenance. "
         + _AGAIN,
         Unavailable,
         _TRANSIENT,
@@ -103,8 +83,8 @@ TABLE: tuple[Row, ...] = (
         doubtful=True,
     ),
     Row(
-        "a broken or empty body",
-        _is(200, 299),
+        "an empty or broken body",
+        _SUCCESS,
         Action.RETRY,
         "amoCRM answered {path} with an empty or broken body, again and again. " + _AGAIN,
         Unavailable,
@@ -113,190 +93,210 @@ TABLE: tuple[Row, ...] = (
     ),
     Row(
         "the address leads elsewhere",
-        _is(300, 399),
+        range(300, 400),
         Action.FAIL,
         "The address {host} leads elsewhere{detail}: the account may have been renamed or moved. Put the address that "
         "your browser shows when amoCRM is open into the account address (account_domain).",
         Moved,
         _CONFIG,
     ),
+    # The token endpoint
     Row(
         "the refresh token is spent",
-        _is(400, 401),
+        _REFUSED,
         Action.FAIL,
-        "amoCRM no longer accepts the refresh token{detail}: it works once and for three months, and access is lost "
-        "when it is used elsewhere or the integration is switched off. {advice}",
+        "amoCRM no longer accepts the refresh token{detail}: it works once and for three months, and it is lost when "
+        "something else uses it or the integration is switched off. {advice}",
         Unauthorized,
         _CONFIG,
-        says=("revoked", "expired", "refresh token", "отозван", "истек"),
-        token_endpoint=True,
+        says=("revoked", "expired"),
+        where=(Where.REFRESH,),
     ),
     Row(
-        "wrong integration",
-        _is(400, 401),
+        "the code is spent",
+        _REFUSED,
+        Action.FAIL,
+        "amoCRM no longer accepts the authorization code{detail}: it works once and for 20 minutes. Take a new one "
+        "(«Код авторизации») from " + _KEYS + ", or press «Grant access» again.",
+        Unauthorized,
+        _CONFIG,
+        says=("revoked", "expired"),
+        where=(Where.CODE,),
+    ),
+    Row(
+        "not this integration's",
+        _REFUSED,
+        Action.FAIL,
+        "What was to be exchanged for a token was not given to this integration, or was not copied whole{detail}. "
+        "Copy it again together with the integration ID (client_id) and the secret key (client_secret): all of them "
+        "are on " + _KEYS + ".",
+        Unauthorized,
+        _CONFIG,
+        says=("cannot decrypt", "not linked to client", "not issued to this client"),
+        where=_TOKENS,
+    ),
+    Row(
+        "an unknown integration",
+        _REFUSED,
         Action.FAIL,
         "amoCRM does not recognise the integration{detail}. Compare the integration ID (client_id) and the secret key "
-        "(client_secret) with the tab «Ключи и доступы» of the integration; a new key there makes the old one useless.",
+        "(client_secret) with " + _KEYS + "; a new secret key makes the old one useless.",
         Unauthorized,
         _CONFIG,
         says=("авторизация клиента", "некорректный клиент", "invalid_client", "client authentication"),
-        token_endpoint=True,
+        where=_TOKENS,
     ),
     Row(
-        "wrong redirect URI",
-        _is(400, 401),
+        "another redirect URI",
+        _REFUSED,
         Action.FAIL,
-        "amoCRM refused to exchange the refresh token because of the redirect URI{detail}. It must be, letter for "
-        "letter, the one in the integration's settings.",
+        "amoCRM gave no token because of the redirect URI{detail}. It must be, letter for letter, the one in the "
+        "integration's settings.",
         Unauthorized,
         _CONFIG,
         says=("redirect",),
-        token_endpoint=True,
+        where=_TOKENS,
     ),
     Row(
         "a refused exchange",
-        _is(400, 401),
+        _REFUSED,
         Action.FAIL,
-        "amoCRM refused to exchange the refresh token{detail}. Compare the account address, integration ID, secret key "
-        "and redirect URI with the integration's settings. If they are right: {advice}",
+        "amoCRM gave no new token{detail}. Compare the account address, the integration ID, the secret key and the "
+        "redirect URI with the integration's settings. If they are right: {advice}",
         Unauthorized,
         _CONFIG,
-        token_endpoint=True,
+        where=_TOKENS,
     ),
-    Row(
-        "the user is switched off",
-        _is(400, 403),
-        Action.FAIL,
-        "The amoCRM user who granted access is switched off in {host}{detail}. Switch the user on again, or: {advice}",
-        Unauthorized,
-        _CONFIG,
-        codes=(112,),
-    ),
+    # Refusals by amoCRM's own numbers
     Row(
         "no such account",
-        _is(400, 404),
+        (400, 401, 403, 404),
         Action.RENEW,
-        "There is no amoCRM account at {host}{detail}. Check the account address (account_domain) against your "
+        "There is no amoCRM account at {host}{detail}. Compare the account address (account_domain) with your "
         "browser's address bar: the account may have been renamed.",
         NotFound,
         _CONFIG,
         codes=(101,),
     ),
     Row(
+        "the user is switched off",
+        (400, 401, 403),
+        Action.FAIL,
+        "The amoCRM user who granted access is switched off in {host}{detail}. Switch the user on again. If you "
+        "cannot: {advice}",
+        Unauthorized,
+        _CONFIG,
+        codes=(112,),
+    ),
+    Row(
         "the IP address is not on the account's list",
-        _is(401, 403),
+        (401, 403),
         Action.STOP,
-        "The account {host} lets in only listed IP addresses{detail}. Ask its administrator to add the address of the "
-        "machine where this connector runs in «Настройки» → «Безопасность».",
+        "The account {host} lets in only listed IP addresses{detail}. Let its administrator add the address of the "
+        "machine where this connector runs to «Белый список ip-адресов» in «Настройки».",
         IpRefused,
         _CONFIG,
         codes=(113,),
     ),
+    Row("a part of amoCRM is off", range(400, 500), Action.FAIL, _OFF, FeatureOff, _CONFIG, codes=(425, 426)),
+    Row("not paid", range(400, 500), Action.FAIL, _UNPAID, Unpaid, _CONFIG, codes=(402,)),
+    Row("no rights", range(400, 500), Action.FAIL, _NO_RIGHTS, Forbidden, _CONFIG, codes=(288,)),
+    # Refusals by status
     Row(
         "the token is not accepted",
-        _is(401),
+        (401,),
         Action.RENEW,
-        "amoCRM does not accept the token for {host}{detail}: it has expired or was revoked, the integration was "
-        "switched off, or the token belongs to another account. {advice}",
+        "amoCRM does not accept the token at {host}{detail}: it has expired or was revoked, the integration was "
+        "switched off, or the token is another account's. {advice}",
         Unauthorized,
         _CONFIG,
     ),
     Row(
         "not paid",
-        _is(402),
+        (402,),
         Action.FAIL,
-        "amoCRM says that {host} is not paid for{detail}. Pay for it in «Настройки» → «Счета и оплата»; reading is "
-        "possible again after that.",
+        _UNPAID,
         Unpaid,
         _CONFIG,
     ),
     Row(
         "blocked by the front server",
-        _is(403),
+        (403,),
         Action.STOP,
-        "amoCRM has blocked this connector: it refuses all requests, which happens after too many of them. It does not "
-        "pass by itself, so nothing more is sent. Write to amoCRM's support chat and give them: the IP address of the "
-        "machine where this connector runs, the subdomain {subdomain}, the account ID {account}. Then lower the "
-        "requests per second or ask which other integration is noisy.",
+        "amoCRM blocks this connector: its front server refuses every request, as it does after too many of them. This "
+        "does not pass by itself, so nothing more is sent. Write to amoCRM's support chat and give them the IP address "
+        "of the machine where this connector runs, the subdomain {subdomain} and the account ID {account}. Afterwards "
+        "lower the requests per second, or find the other integration that asks too often.",
         Blocked,
         _CONFIG,
-        kinds=_WEB,
-    ),
-    Row(
-        "a part of amoCRM is off",
-        _is(400, 499),
-        Action.FAIL,
-        "amoCRM says that {path} is switched off in this account{detail}, so there is nothing to read. Switch it on in "
-        "amoCRM, or leave out the table.",
-        FeatureOff,
-        _CONFIG,
-        codes=(425, 426),
+        kinds=(Kind.HTML, Kind.BROKEN, Kind.EMPTY),
     ),
     Row(
         "no rights",
-        _is(403),
+        (403,),
         Action.FAIL,
-        "The token's user may not read {path}{detail}. Let an administrator of the account grant access, or leave out "
-        "the table.",
+        _NO_RIGHTS,
         Forbidden,
         _CONFIG,
     ),
     Row(
         "no such address",
-        _is(404),
+        (404,),
         Action.FAIL,
-        "amoCRM does not know {path} at {host}{detail}. If no table can be read, check the account address "
+        "amoCRM does not know {path} at {host}{detail}. If no table can be read, correct the account address "
         "(account_domain).",
         NotFound,
         _CONFIG,
     ),
     Row(
-        "a part of amoCRM is off",
-        _is(422),
+        "a request with a mistake",
+        (422,),
         Action.FAIL,
-        "amoCRM says that {path} is switched off in this account{detail}, so there is nothing to read. Switch it on in "
-        "amoCRM, or leave out the table.",
-        FeatureOff,
-        _CONFIG,
+        _BAD_REQUEST,
+        BadRequest,
+        _SYSTEM,
+        kinds=(Kind.OBJECT,),
+        says=("validation",),
     ),
     Row(
         "a part of amoCRM is off",
-        _is(425, 426),
+        (422, 425, 426),
         Action.FAIL,
-        "amoCRM says that {path} is switched off in this account{detail}, so there is nothing to read. Switch it on in "
-        "amoCRM, or leave out the table.",
+        _OFF,
         FeatureOff,
         _CONFIG,
         kinds=(Kind.OBJECT,),
     ),
     Row(
-        "the server gave up waiting",
-        _is(408),
+        "the request came too slowly",
+        (408,),
         Action.RETRY,
-        "amoCRM did not take the request {path} in time, again and again. " + _AGAIN,
+        "amoCRM did not take in the request {path} in time, again and again. " + _AGAIN,
         Unavailable,
         _TRANSIENT,
     ),
     Row(
         "too many requests",
-        _is(429),
+        (429,),
         Action.PAUSE,
-        "amoCRM kept answering «too many requests» for {minutes} minutes. Other integrations of the account share its "
-        "limit: lower the requests per second here or run the sync at another time. " + _AGAIN,
+        "amoCRM kept answering «too many requests» for {minutes} minutes, or asked to wait longer than that. All "
+        "integrations of the account share its limit: lower the requests per second here, or sync at another time. "
+        + _AGAIN,
         Throttled,
         _TRANSIENT,
     ),
     Row(
         "a request that amoCRM does not understand",
-        _is(400, 499),
+        range(400, 500),
         Action.FAIL,
-        "amoCRM refused the request {path}{detail}. This is an error of the connector: report it with this text.",
+        _BAD_REQUEST,
         BadRequest,
         _SYSTEM,
     ),
+    # Failures of the server
     Row(
-        "too long for the server",
-        _is(504),
+        "too much for the server",
+        (504,),
         Action.RETRY,
         "amoCRM did not manage to answer {path} in time (504), again and again. " + _AGAIN,
         Unavailable,
@@ -305,38 +305,38 @@ TABLE: tuple[Row, ...] = (
     ),
     Row(
         "the server failed",
-        _is(500, 599),
+        range(500, 600),
         Action.RETRY,
-        "amoCRM had an internal failure at {path}{detail}, again and again. " + _AGAIN,
+        "amoCRM failed at {path}{detail}, again and again. " + _AGAIN,
         Unavailable,
         _TRANSIENT,
         doubtful=True,
     ),
     Row(
         "an unknown answer",
-        _is(100, 999),
+        range(1000),
         Action.FAIL,
         "amoCRM answered {path} in a way this connector does not know{detail}. Report it with this text.",
-        AmocrmError,
-        _SYSTEM,
+        failure=_SYSTEM,
         doubtful=True,
     ),
+    # No answer
     Row(
         "the host name is not found",
         None,
         Action.RETRY,
-        "The address {host} was not found in the network (DNS). Check the account address (account_domain) and whether "
-        "the machine where this connector runs has internet access.",
+        "The network does not know the address {host} (DNS). Correct the account address (account_domain), or let the "
+        "machine where this connector runs reach the internet.",
         Unavailable,
         _TRANSIENT,
         kinds=(Kind.DNS,),
     ),
     Row(
-        "the connection is refused",
+        "no connection",
         None,
         Action.RETRY,
-        "{host} does not accept connections. Check that the machine where this connector runs may reach it: a firewall "
-        "or a proxy may stand in between. " + _AGAIN,
+        "{host} does not accept connections. Let the machine where this connector runs reach it: a firewall or a proxy "
+        "may stand in between. " + _AGAIN,
         Unavailable,
         _TRANSIENT,
         kinds=(Kind.REFUSED, Kind.CONNECT_TIMEOUT),
@@ -345,18 +345,17 @@ TABLE: tuple[Row, ...] = (
         "the certificate is not trusted",
         None,
         Action.FAIL,
-        "The certificate of {host} is not trusted, so nothing was sent. A proxy of your company may stand in between: "
-        "give its certificate to the connector (REQUESTS_CA_BUNDLE).",
+        "The certificate of {host} is not trusted, so nothing was sent. If a proxy of your company stands in between, "
+        "give its certificate to the connector (environment variable REQUESTS_CA_BUNDLE).",
         Unavailable,
         _CONFIG,
         kinds=(Kind.CERTIFICATE,),
     ),
     Row(
-        "the encrypted connection fails",
+        "no encrypted connection",
         None,
         Action.RETRY,
-        "No encrypted connection (TLS) to {host} could be made, again and again. A proxy or a firewall may stand in "
-        "between. " + _AGAIN,
+        "No encrypted connection (TLS) to {host} comes about. A firewall or a proxy may stand in between. " + _AGAIN,
         Unavailable,
         _TRANSIENT,
         kinds=(Kind.TLS,),
@@ -378,7 +377,6 @@ TABLE: tuple[Row, ...] = (
         "The connection to {host} was lost at {path}, again and again. " + _AGAIN,
         Unavailable,
         _TRANSIENT,
-        kinds=(Kind.RESET, Kind.TRUNCATED, Kind.BROKEN),
         doubtful=True,
     ),
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -13,7 +13,7 @@ from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets
 from source_amocrm.errors import AmocrmError
 from source_amocrm.hosts import is_service_host
 from source_amocrm.http.body import Kind
-from source_amocrm.http.errors import TABLE, Row
+from source_amocrm.http.errors import TABLE, Row, Where
 from source_amocrm.http.retry import RetryPolicy
 from source_amocrm.http.transport import Reply, http_date
 
@@ -28,10 +28,9 @@ class Place:
     path: str
     advice: str = ""
     account_id: int | None = None
-    token_endpoint: bool = False
 
 
-def judge(reply: Reply, *, token_endpoint: bool = False) -> Row:
+def judge(reply: Reply, where: Where = Where.API) -> Row:
     """The first row of the table that fits."""
     status = _status(reply)
     codes, words = _codes(reply.body), _words(reply.body).lower()
@@ -41,13 +40,13 @@ def judge(reply: Reply, *, token_endpoint: bool = False) -> Row:
             and (not row.kinds or reply.kind in row.kinds)
             and (not row.codes or not codes.isdisjoint(row.codes))
             and (not row.says or any(text in words for text in row.says))
-            and row.token_endpoint in (None, token_endpoint)
+            and (not row.where or where in row.where)
         ):
             return row
     raise AssertionError(f"no row for {status} {reply.kind}")
 
 
-def _fits(status: int | None, wanted: range | None) -> bool:
+def _fits(status: int | None, wanted: Container[int] | None) -> bool:
     return wanted is None if status is None else wanted is not None and status in wanted
 
 

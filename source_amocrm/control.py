@@ -1,0 +1,27 @@
+"""Hand changed settings to the platform, so that the next sync starts from them."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import MutableMapping
+from typing import Any
+
+import orjson
+from airbyte_cdk.config_observation import create_connector_config_control_message
+from airbyte_cdk.models import AirbyteMessageSerializer
+
+
+def hand_over(config: MutableMapping[str, Any]) -> None:
+    """Print `config` whole as a CONNECTOR_CONFIG message, at once and in one write.
+
+    Not through the message queue: a token that amoCRM has rotated is lost unless the platform hears of it, also
+    when the process dies before the first record.
+    """
+    message = AirbyteMessageSerializer.dump(create_connector_config_control_message(config))
+    try:
+        line = orjson.dumps(message).decode()
+    except orjson.JSONEncodeError:
+        line = json.dumps(message)  # halves of emoji and very long numbers, in whatever setting
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()

@@ -1,0 +1,48 @@
+"""What a line of the table of answers consists of."""
+
+from __future__ import annotations
+
+from collections.abc import Container
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from airbyte_cdk.models import FailureType
+
+from source_amocrm.errors import AmocrmError
+from source_amocrm.http.body import Kind
+
+
+class Action(Enum):
+    OK = auto()
+    EMPTY = auto()  # nothing found, and that is an answer
+    RETRY = auto()  # it will pass: again with back-off
+    PAUSE = auto()  # everyone waits, then again
+    RENEW = auto()  # another token, or the account's new address, may help, once
+    FAIL = auto()  # this request fails
+    STOP = auto()  # every request fails from now on
+
+
+class Where(Enum):
+    API = auto()
+    REFRESH = auto()  # the token endpoint, exchanging a refresh token
+    CODE = auto()  # the token endpoint, exchanging the code of a consent
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """None and () match anything.
+
+    `message` may use {host} {subdomain} {account} {path} {detail} {advice} {minutes}.
+    """
+
+    meaning: str
+    status: Container[int] | None  # None: the exchange failed before there was a status
+    action: Action
+    message: str = ""
+    error: type[AmocrmError] = AmocrmError
+    failure: FailureType = FailureType.system_error
+    kinds: tuple[Kind, ...] = ()
+    codes: tuple[int, ...] = ()  # amoCRM's own error numbers
+    says: tuple[str, ...] = ()  # any of these among the body's words, lower case
+    where: tuple[Where, ...] = ()
+    doubtful: bool = False  # the request may have had its effect all the same: a refresh token may be spent
