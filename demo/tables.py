@@ -1,0 +1,160 @@
+"""PyAirbyte's caches with Airbyte's own rules about what ends up in a table.
+
+PyAirbyte 0.71 writes everything at the very end, merges a batch whose rows repeat a key in no order at all, keeps
+dictionary entries that are gone, and lets pandas guess Postgres values from column names. Here:
+
+- rows are written whenever the connector's state covers them, so a killed read goes on where it was;
+- of rows with one key the one with the newest cursor stays, the last to arrive among equals;
+- a table without a cursor holds what the last read saw;
+- the database itself turns JSON into typed values.
+"""
+
+from __future__ import annotations
+
+import gzip
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from airbyte._processors.sql.duckdb import DuckDBSqlProcessor
+from airbyte._processors.sql.postgres import PostgresSqlProcessor
+from airbyte.caches import DuckDBCache, PostgresCache
+from airbyte.strategies import WriteMethod
+from pydantic import PrivateAttr
+from sqlalchemy import text
+
+ROWS_PER_COMMIT = 20_000
+ARRIVAL = "_airbyte_extracted_at DESC, _airbyte_raw_id DESC"
+
+
+class _Processor:
+    """Mixed into PyAirbyte's processors; `self` is a SqlProcessorBase."""
+
+    def process_airbyte_messages(
+        self: Any, messages: Iterable[Any], *, write_strategy: Any, progress_tracker: Any
+    ) -> None:
+        def commit(stream: str) -> None:
+            self.write_stream_data(stream, write_strategy=write_strategy, progress_tracker=progress_tracker)
+
+        super().process_airbyte_messages(  # type: ignore[misc]
+            self._committed(messages, commit), write_strategy=write_strategy, progress_tracker=progress_tracker
+        )
+
+    def _committed(self: Any, messages: Iterable[Any], commit: Callable[[str], None]) -> Iterator[Any]:
+        """The messages as they are, each written after PyAirbyte has taken it in and a state covers it."""
+        waiting: Counter[str] = Counter()  # rows not yet written
+        covered: set[str] = set()  # streams of which a state has come
+        filled: set[str] = set()  # streams of which a row has come
+        try:
+            for message in messages:
+                yield message
+                if self.sql_config._seen:
+                    self.sql_config._seen(message)
+                if message.record:
+                    waiting[message.record.stream] += 1
+                    filled.add(message.record.stream)
+                elif message.state and message.state.stream:
+                    stream = message.state.stream.stream_descriptor.name
+                    covered.add(stream)
+                    if waiting[stream] >= ROWS_PER_COMMIT and self._cursor(stream):
+                        commit(stream)
+                        waiting[stream] = 0
+                elif stream := _completed(message):
+                    commit(stream)
+                    waiting[stream] = 0
+                    if stream not in filled and not self._cursor(stream):
+                        self._execute_sql(f"DELETE FROM {self._fully_qualified(self.get_sql_table_name(stream))}")
+        except (Exception, KeyboardInterrupt):
+            for stream in covered:
+                if waiting[stream] and self._cursor(stream):
+                    commit(stream)
+            raise
+
+    def _cursor(self: Any, stream: str) -> str | None:
+        field = self.catalog_provider.get_cursor_key(stream)
+        return self._quote_identifier(self.normalizer.normalize(field[0])) if field else None
+
+    def _write_temp_table_to_final_table(
+        self: Any, stream_name: str, temp_table_name: str, final_table_name: str, write_method: Any
+    ) -> None:
+        if write_method != WriteMethod.MERGE:
+            raise NotImplementedError("every table of this source has a key")
+        self._ensure_compatible_table_schema(stream_name=stream_name, table_name=final_table_name)
+        arrived, table = self._fully_qualified(temp_table_name), self._fully_qualified(final_table_name)
+        key = [self._quote_identifier(column) for column in self.catalog_provider.get_primary_keys(stream_name)]
+        columns = ", ".join(self._quote_identifier(column) for column in self._get_sql_column_definitions(stream_name))
+        with self.get_sql_connection() as connection:
+            for statement in newest(arrived, table, key, self._cursor(stream_name)):
+                connection.execute(text(statement))
+            connection.execute(text(f"INSERT INTO {table} ({columns}) SELECT {columns} FROM {arrived}"))
+
+
+def _completed(message: Any) -> str | None:
+    status = message.trace.stream_status if message.trace else None
+    return status.stream_descriptor.name if status and status.status.value == "COMPLETE" else None
+
+
+def newest(arrived: str, table: str, key: list[str], cursor: str | None) -> list[str]:
+    """SQL that leaves in `arrived` the rows that are to stand in `table`, and makes room for them there."""
+    same = " AND ".join(f"old.{column} = new.{column}" for column in key)
+    order = f"{cursor} DESC NULLS LAST, {ARRIVAL}" if cursor else ARRIVAL
+    repeated = (
+        f"DELETE FROM {arrived} WHERE _airbyte_raw_id IN (SELECT _airbyte_raw_id FROM (SELECT _airbyte_raw_id, "
+        f"row_number() OVER (PARTITION BY {', '.join(key)} ORDER BY {order}) AS place "
+        f"FROM {arrived}) AS ranked WHERE place > 1)"
+    )
+    if cursor is None:
+        return [repeated, f"DELETE FROM {table}"]
+    return [
+        repeated,
+        f"DELETE FROM {arrived} AS new WHERE EXISTS "
+        f"(SELECT 1 FROM {table} AS old WHERE {same} AND old.{cursor} > new.{cursor})",
+        f"DELETE FROM {table} AS old USING {arrived} AS new WHERE {same}",
+    ]
+
+
+class _DuckDBProcessor(_Processor, DuckDBSqlProcessor):  # type: ignore[misc]
+    pass
+
+
+class _PostgresProcessor(_Processor, PostgresSqlProcessor):  # type: ignore[misc]
+    LINES = 2_000  # of JSON in one statement
+    # a text of Postgres cannot hold U+0000; an even number of backslashes before it are themselves escaped
+    NUL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
+
+    def _write_files_to_new_table(self, files: list[Path], stream_name: str, batch_id: str) -> str:
+        name: str = self._create_table_for_loading(stream_name, batch_id)
+        table = self._fully_qualified(name)
+        columns = ", ".join(self._quote_identifier(column) for column in self._get_sql_column_definitions(stream_name))
+        statement = text(
+            f"INSERT INTO {table} ({columns}) "
+            f"SELECT {columns} FROM json_populate_recordset(NULL::{table}, CAST(:rows AS json))"
+        )
+        with self.get_sql_connection() as connection:
+            for path in files:
+                with gzip.open(path, "rt", encoding="utf-8") as lines:
+                    while part := list(islice(lines, self.LINES)):
+                        rows = self.NUL.sub(r"\1", f"[{','.join(part)}]")
+                        connection.execute(statement, {"rows": rows})
+        return name
+
+
+class DuckDB(DuckDBCache):  # type: ignore[misc]
+    _sql_processor_class = _DuckDBProcessor
+    _seen: Callable[[Any], None] | None = PrivateAttr(default=None)  # told of every message as it passes
+
+
+class Postgres(PostgresCache):  # type: ignore[misc]
+    _sql_processor_class = _PostgresProcessor
+    _seen: Callable[[Any], None] | None = PrivateAttr(default=None)  # told of every message as it passes
+
+
+def drop_leftovers(cache: DuckDB | Postgres, streams: list[str]) -> None:
+    """The half-filled tables of a read that was killed while it wrote: a stream's name and nine characters."""
+    left = re.compile(rf"({'|'.join(map(re.escape, streams))})_[0-9a-z]{{9}}")
+    for name in cache.processor._get_tables_list():
+        if left.fullmatch(name):
+            cache.processor._drop_temp_table(name, if_exists=True)

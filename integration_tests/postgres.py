@@ -1,0 +1,58 @@
+"""A PostgreSQL server of the test's own: Debian's package, a data folder of its own, loopback only."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+def programs() -> Path | None:
+    """The folder of initdb and pg_ctl, the newest version's."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
+    if found:
+        return found[-1].parent
+    on_path = shutil.which("initdb")
+    return Path(on_path).resolve().parent if on_path else None
+
+
+@contextmanager
+def server() -> Iterator[str]:
+    """Yields postgresql://…/postgres of a fresh server. Raises RuntimeError that says what is missing."""
+    bin_folder = programs()
+    if bin_folder is None:
+        raise RuntimeError("PostgreSQL is not installed. As root on Debian: apt-get install postgresql (.ci/run does).")
+    # the server refuses to run as root; Debian's package brings this user
+    user = "postgres" if os.geteuid() == 0 else None
+    with tempfile.TemporaryDirectory(prefix="amocrm-postgres-") as folder:
+        home = Path(folder)
+        if user:
+            shutil.chown(home, user)
+        data = home / "data"
+        port = _free_port()
+
+        def run(*command: str | Path) -> None:
+            done = subprocess.run(
+                command, user=user, cwd=home, capture_output=True, text=True, env={"LC_ALL": "C.UTF-8"}
+            )
+            if done.returncode:
+                raise RuntimeError(f"{command[0]} failed: {done.stdout[-2000:]}{done.stderr[-2000:]}")
+
+        run(bin_folder / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync")
+        options = f"-h 127.0.0.1 -p {port} -k {home} -c fsync=off"
+        run(bin_folder / "pg_ctl", "-D", data, "-l", home / "log", "-o", options, "-w", "start")
+        try:
+            yield f"postgresql://postgres@127.0.0.1:{port}/postgres"
+        finally:
+            run(bin_folder / "pg_ctl", "-D", data, "-m", "immediate", "-w", "stop")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
