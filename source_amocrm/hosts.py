@@ -31,7 +31,7 @@ def account_domain(given: object) -> str:
     if not isinstance(given, str) or not given.strip():
         raise ConfigError("Account address (account_domain): fill it in, for example example.amocrm.ru.")
     text = given.translate(_INVISIBLE).strip()
-    host = _host(text if "://" in text else f"https://{text}")
+    host = _host(text if "://" in text else f"https://{text.removeprefix('//')}")
     if host is not None and "." not in host:
         host += SUFFIXES[0]
     if host is None or not is_account_host(host):
@@ -49,7 +49,7 @@ def is_account_host(host: str) -> bool:
 
 def is_service_host(host: str) -> bool:
     """True for any host of amoCRM or Kommo, api-a.amocrm.ru among them."""
-    return host.endswith(SUFFIXES) and all(_LABEL.fullmatch(label) for label in host.split("."))
+    return host.endswith(SUFFIXES) and _is_name(host)
 
 
 def base_url(given: object) -> str | None:
@@ -59,7 +59,8 @@ def base_url(given: object) -> str | None:
     parts = _split(given.strip()) if isinstance(given, str) else None
     if parts is None or not parts.hostname or parts.username is not None or parts.query or parts.fragment:
         raise ConfigError(_BASE_URL_HELP)
-    if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(parts.hostname)):
+    near = is_loopback(parts.hostname)
+    if not (near or _is_name(parts.hostname)) or parts.scheme not in (("https", "http") if near else ("https",)):
         raise ConfigError(_BASE_URL_HELP)
     return f"{parts.scheme}://{parts.netloc}{parts.path}".rstrip("/")
 
@@ -72,6 +73,10 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def _is_name(host: str) -> bool:
+    return all(_LABEL.fullmatch(label) for label in host.split("."))
 
 
 def _host(url: str) -> str | None:

@@ -181,7 +181,7 @@ TABLE: tuple[Row, ...] = (
     Row(
         "the user is switched off",
         (400, 401, 403),
-        Action.FAIL,
+        Action.STOP,
         "The amoCRM user who granted access is switched off in {host}{detail}. Switch the user on again. If you "
         "cannot: {advice}",
         Unauthorized,

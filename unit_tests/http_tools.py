@@ -1,0 +1,86 @@
+"""A clock that only sleeping moves, settings, tokens and sessions for the tests of HTTP and sign-in."""
+
+from __future__ import annotations
+
+import base64
+import json
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+import requests
+import requests_mock
+
+from source_amocrm.config import Config, parse_config
+from source_amocrm.http.body import Kind
+from source_amocrm.http.transport import Reply
+
+HOST = "https://example.amocrm.ru"
+NOW = 1_760_000_000
+DATE = "Thu, 09 Oct 2025 08:53:20 GMT"  # NOW
+INTEGRATION = {
+    "auth_type": "oauth2.0",
+    "client_id": "0b0832f6-d123-4123-9123-e73f236833c0",
+    "client_secret": "clientsecret-1111",
+    "redirect_uri": "https://example.com/",
+    "refresh_token": "refresh-0000",
+}
+
+
+class FakeClock:
+    """Seconds since the start; safe for threads."""
+
+    def __init__(self, now: float = 0.0) -> None:
+        self.now = now
+        self.naps: list[float] = []
+        self._lock = threading.Lock()
+
+    def __call__(self) -> float:
+        with self._lock:
+            return self.now
+
+    def sleep(self, seconds: float) -> None:
+        with self._lock:
+            self.naps.append(seconds)
+            self.now += seconds
+
+
+def jwt(**claims: Any) -> str:
+    def part(value: Mapping[str, Any]) -> str:
+        return base64.urlsafe_b64encode(json.dumps(value).encode()).decode().rstrip("=")
+
+    return f"{part({'typ': 'JWT', 'alg': 'RS256'})}.{part(claims)}.c2lnbmF0dXJl"
+
+
+def long_lived(token: str = "long-lived-token", **more: Any) -> dict[str, Any]:
+    credentials = {"auth_type": "long_lived_token", "access_token": token}
+    return {"account_domain": "example.amocrm.ru", "credentials": credentials, **more}
+
+
+def oauth(**credentials: Any) -> dict[str, Any]:
+    return {"account_domain": "example.amocrm.ru", "credentials": {**INTEGRATION, **credentials}}
+
+
+def config(raw: Mapping[str, Any]) -> Config:
+    return parse_config(raw, now=NOW)
+
+
+def mocked() -> tuple[requests.Session, requests_mock.Adapter]:
+    session = requests.Session()
+    adapter = requests_mock.Adapter(case_sensitive=True)
+    session.mount("https://", adapter)
+    session.mount("http://", adapter)
+    return session, adapter
+
+
+def reply(
+    status: int | None,
+    body: dict[str, Any] | None = None,
+    kind: Kind | None = None,
+    headers: Mapping[str, str] | None = None,
+    trouble: str = "",
+) -> Reply:
+    if kind is None:
+        kind = Kind.OBJECT if body is not None else Kind.EMPTY
+    held = requests.structures.CaseInsensitiveDict(headers or {})
+    return Reply(status, kind, body, held, elapsed=0.3, received=float(NOW), trouble=trouble)

@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+from airbyte_cdk.models import ConnectorSpecification, ConnectorSpecificationSerializer
+from airbyte_cdk.test.standard_tests._spec_lint import find_secret_marking_errors
+from airbyte_cdk.utils.airbyte_secrets_utils import get_secrets
+
+import source_amocrm
+from source_amocrm.config import parse_config
+from source_amocrm.fields import DEFAULT_LOOKBACK
+from unit_tests.http_tools import NOW, long_lived, oauth
+
+
+@pytest.fixture(scope="module")
+def spec() -> ConnectorSpecification:
+    text = Path(source_amocrm.__file__).with_name("spec.yaml").read_text(encoding="utf-8")
+    return ConnectorSpecificationSerializer.load(yaml.safe_load(text))
+
+
+def test_it_is_a_schema_without_references(spec: ConnectorSpecification) -> None:
+    schema = spec.connectionSpecification
+    jsonschema.Draft7Validator.check_schema(schema)
+    assert "$ref" not in str(schema)
+    assert schema["additionalProperties"] is True
+    assert schema["required"] == ["account_domain", "credentials"]
+
+
+def test_every_secret_is_marked(spec: ConnectorSpecification) -> None:
+    assert find_secret_marking_errors(spec.connectionSpecification) == []
+    both = {**oauth(access_token="access-0000")}
+    assert sorted(get_secrets(spec.connectionSpecification, both)) == [
+        "access-0000",
+        "access-0000",
+        "clientsecret-1111",
+        "refresh-0000",
+    ]
+
+
+def test_every_field_has_its_words_and_its_place(spec: ConnectorSpecification) -> None:
+    properties = spec.connectionSpecification["properties"]
+    assert [name for name, _ in sorted(properties.items(), key=lambda item: item[1]["order"])] == [
+        "account_domain",
+        "credentials",
+        "start_date",
+        "deleted_rows",
+        "lookback_window",
+        "requests_per_second",
+        "num_workers",
+        "api_base_url",
+    ]
+    for given in properties.values():
+        assert given["title"]
+        assert given["description"].endswith(".")
+    assert {name for name, given in properties.items() if given.get("airbyte_hidden")} == {
+        "num_workers",
+        "api_base_url",
+    }
+
+
+def test_ways_to_sign_in(spec: ConnectorSpecification) -> None:
+    ways = spec.connectionSpecification["properties"]["credentials"]["oneOf"]
+    assert [way["properties"]["auth_type"]["const"] for way in ways] == ["long_lived_token", "oauth2.0"]
+    assert [way["required"] for way in ways] == [
+        ["auth_type", "access_token"],
+        ["auth_type", "client_id", "client_secret", "redirect_uri", "refresh_token"],
+    ]
+
+
+def test_defaults_are_the_parser_s(spec: ConnectorSpecification) -> None:
+    properties = spec.connectionSpecification["properties"]
+    parsed = parse_config(long_lived(), now=NOW)
+    assert properties["requests_per_second"]["default"] == parsed.requests_per_second
+    assert properties["num_workers"]["default"] == parsed.num_workers
+    assert (properties["deleted_rows"]["default"] == "mark") is parsed.mark_deleted
+    filled = parse_config({**long_lived(), "lookback_window": properties["lookback_window"]["default"]}, now=NOW)
+    assert filled.lookback == parsed.lookback == DEFAULT_LOOKBACK
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        {**long_lived(), "account_domain": "example"},
+        {**long_lived(), "account_domain": " https://Example.amocrm.ru/leads/?a=1 "},
+        {**long_lived(" Bearer a.b.c\n"), "start_date": "2024-01-31", "lookback_window": "pt2h"},
+        {**long_lived(), "start_date": "2024-01-31T00:00:00Z"},
+        {**long_lived(), "start_date": ""},
+        {**oauth(access_token="", token_expiry_date="2025-10-10T08:53:20Z"), "deleted_rows": "ignore"},
+    ],
+)
+def test_what_the_parser_takes_the_form_takes(spec: ConnectorSpecification, raw: dict[str, Any]) -> None:
+    jsonschema.validate(raw, spec.connectionSpecification)
+    parse_config(raw, now=NOW)
+
+
+def test_examples_are_right(spec: ConnectorSpecification) -> None:
+    for name, given in spec.connectionSpecification["properties"].items():
+        for example in given.get("examples", []):
+            raw = {**long_lived(), name: example}
+            jsonschema.validate(raw, spec.connectionSpecification)
+            parse_config(raw, now=NOW)
+
+
+def test_consent_by_the_platform(spec: ConnectorSpecification) -> None:
+    advanced = spec.advanced_auth
+    assert advanced is not None
+    assert advanced.predicate_key == ["credentials", "auth_type"]
+    assert advanced.predicate_value == "oauth2.0"
+    flow = advanced.oauth_config_specification
+    assert flow is not None
+    asked = flow.oauth_connector_input_specification
+    assert asked is not None
+    assert asked.consent_url == (
+        "https://www.amocrm.ru/oauth?{{ client_id_key }}={{ client_id_value }}&{{ state_key }}={{ state_value }}"
+    )
+    assert asked.access_token_url == "https://{{ account_domain }}/oauth2/access_token"
+    assert asked.extract_output == ["access_token", "refresh_token", "expires_in"]
+    filled = {**(flow.complete_oauth_output_specification or {})["properties"]}
+    filled |= (flow.complete_oauth_server_output_specification or {})["properties"]
+    branch = spec.connectionSpecification["properties"]["credentials"]["oneOf"][1]["properties"]
+    assert {name: given["path_in_connector_config"] for name, given in filled.items()} == {
+        name: ["credentials", name]
+        for name in ("access_token", "refresh_token", "token_expiry_date", "client_id", "client_secret")
+    }
+    assert set(filled) < set(branch)
