@@ -1,0 +1,31 @@
+"""An amoCRM account on loopback: data, list semantics, limits, faults, tokens and writes, as the reference has them."""
+
+from .account import Account
+from .adapter import SandboxAdapter
+from .clock import ManualClock, RealClock
+from .faults import Fault, Faults
+from .http import Request, Response
+from .limits import OFF, Rate
+from .sandbox import Sandbox
+from .server import Server
+from .switches import Switches
+from .tokens import Client, Lifetimes, Tokens
+
+__all__ = [
+    "OFF",
+    "Account",
+    "Client",
+    "Fault",
+    "Faults",
+    "Lifetimes",
+    "ManualClock",
+    "Rate",
+    "RealClock",
+    "Request",
+    "Response",
+    "Sandbox",
+    "SandboxAdapter",
+    "Server",
+    "Switches",
+    "Tokens",
+]

@@ -1,0 +1,69 @@
+"""`python -m integration_tests.sandbox`: an account to try the connector on, until interrupted."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+
+from .account import Account
+from .faults import Faults
+from .limits import OFF, Rate
+from .server import Server
+from .switches import Switches
+
+
+def arguments() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m integration_tests.sandbox", description=__doc__)
+    parser.add_argument("--leads", type=int, default=300, help="how many deals; the rest follows (300 to 200000)")
+    parser.add_argument("--seed", type=int, default=1, help="the same seed and time give the same account")
+    parser.add_argument("--now", type=int, help="unix seconds the account's history ends before (default: now)")
+    parser.add_argument("--port", type=int, default=0, help="on 127.0.0.1; 0 picks a free one")
+    parser.add_argument("--timezone", default="Europe/Moscow", help="of the account")
+    parser.add_argument(
+        "--latency", type=float, nargs=2, default=(0.0, 0.0), metavar=("MIN", "MAX"), help="seconds a request takes"
+    )
+    parser.add_argument("--rate", type=float, default=7, help="requests a second before 429; 0 is no limit")
+    parser.add_argument("--token", choices=("long-lived", "oauth"), default="long-lived", help="of the printed config")
+    parser.add_argument("--no-filter", action="store_true", help="the paid filter is off")
+    parser.add_argument("--faults", action="store_true", help="ten kinds of failure, and false ends of lists")
+    parser.add_argument("--config", type=Path, help="write the config there instead of printing it")
+    return parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Prints the address, then the configuration as JSON, and serves until Ctrl-C."""
+    options = arguments().parse_args(argv)
+    started = time.monotonic()
+    switches = Switches(filter_enabled=not options.no_filter)
+    account = Account.generate(
+        seed=options.seed, leads=options.leads, now=options.now, switches=switches, timezone=options.timezone
+    )
+    server = Server(
+        account,
+        latency=tuple(options.latency),
+        rate=Rate(per_second=options.rate) if options.rate else OFF,
+        faults=Faults.storm(options.seed) if options.faults else None,
+        port=options.port,
+    )
+    with server:
+        took = time.monotonic() - started
+        print(f"{options.leads} deals in {took:.1f} s", file=sys.stderr)
+        print(server.url, flush=True)
+        config = json.dumps(server.config(oauth=options.token == "oauth"), ensure_ascii=False, indent=2)
+        if options.config:
+            options.config.touch(mode=0o600)
+            options.config.write_text(config + "\n", encoding="utf-8")
+        else:
+            print(config, flush=True)
+        try:
+            while True:
+                time.sleep(3600)
+        except KeyboardInterrupt:
+            return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

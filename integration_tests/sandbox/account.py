@@ -1,0 +1,178 @@
+"""One amoCRM account: the raw store. What the API shows of it is decided elsewhere, by the switches."""
+
+from __future__ import annotations
+
+import heapq
+import random
+import threading
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from .clock import Clock, RealClock
+from .store import Event, EventTable, Links, Row, Table, row_table
+from .switches import Switches
+from .ulid import ulid
+
+ENTITIES = ("leads", "contacts", "companies", "customers")
+SINGULAR = {
+    "leads": "lead",
+    "contacts": "contact",
+    "companies": "company",
+    "customers": "customer",
+    "tasks": "task",
+}
+NO_VALUE: list[dict[str, Any]] = []
+
+
+@dataclass(frozen=True)
+class Gone:
+    """A row that left the lists: where from, when, by whom, how. `row` is what it was at that moment."""
+
+    kind: str  # leads, contacts, companies, customers, tasks, or leads/notes …
+    id: int
+    at: int
+    by: int
+    how: Literal["trash", "purge", "merge", "delete"]
+    row: Row
+
+
+class Account:
+    """Rows, links, dictionaries and history of one account. Hold `lock` to read or change it from a thread."""
+
+    def __init__(self, *, clock: Clock | None = None, switches: Switches | None = None, seed: int = 0) -> None:
+        self.clock: Clock = clock or RealClock()
+        self.switches = switches or Switches()
+        self.random = random.Random(f"account {seed}")
+        self.lock = threading.RLock()
+        self.id = 31_450_001 + seed % 1_000_000
+        self.name = "ООО «Северный ветер»"
+        self.subdomain = "example"
+        self.timezone = "Europe/Moscow"
+        self.tables: dict[str, Table[Row]] = {
+            name: row_table()
+            for name in (*ENTITIES, "tasks", *(f"{entity}/notes" for entity in ENTITIES), "transactions")
+        }
+        self.events = EventTable()
+        self._late: list[tuple[float, Event]] = []
+        self.links = Links()
+        self.tags: dict[str, dict[int, tuple[Row, ...]]] = {entity: {} for entity in ENTITIES}
+        self.tag_list: dict[str, list[Row]] = {entity: [] for entity in ENTITIES}
+        self.segments_of: dict[int, tuple[int, ...]] = {}
+        self.trash: dict[str, dict[int, Gone]] = {entity: {} for entity in ENTITIES}
+        self.gone: dict[tuple[str, int], Gone] = {}  # everything that left: trash, purged, merged, deleted
+        self.hidden: dict[str, dict[int, Row]] = {entity: {} for entity in ENTITIES}  # not yet accepted
+        self.unsorted: dict[str, Row] = {}
+        self.users: dict[int, Row] = {}
+        self.roles: list[Row] = []
+        self.groups: list[Row] = []
+        self.pipelines: list[Row] = []  # each with its `statuses`
+        self.loss_reasons: list[Row] = []
+        self.task_types: list[Row] = []
+        self.sources: list[Row] = []
+        self.webhooks: list[Row] = []
+        self.widgets: list[Row] = []
+        self.talks: list[Row] = []
+        self.files: list[Row] = []
+        self.segments: list[Row] = []
+        self.customer_statuses: list[Row] = []
+        self.catalogs: list[Row] = []
+        self.elements: dict[int, Table[Row]] = {}  # by catalog id
+        self.fields: dict[str, list[Row]] = {}  # leads, …, customers/segments, catalogs/{id}
+        self.field_groups: dict[str, list[Row]] = {}
+        self._last_id: dict[str, int] = {}
+
+    @classmethod
+    def generate(
+        cls,
+        seed: int = 1,
+        leads: int = 300,
+        now: int | None = None,
+        *,
+        clock: Clock | None = None,
+        switches: Switches | None = None,
+        timezone: str = "Europe/Moscow",
+    ) -> Account:
+        """A lived-in account of three years with that many deals; the same arguments give the same account.
+
+        `now`: unix seconds; every row is at least an hour older. Default: the clock's time.
+        """
+        from .generate import populate
+
+        account = cls(clock=clock, switches=switches, seed=seed)
+        account.timezone = timezone
+        populate(account, random.Random(seed), leads, account.clock.now() if now is None else now)
+        return account
+
+    @property
+    def domain(self) -> str:
+        return f"{self.subdomain}.{'kommo.com' if self.switches.kommo else 'amocrm.ru'}"
+
+    def table(self, kind: str) -> Table[Row]:
+        return self.tables[kind]
+
+    def row(self, kind: str, row_id: int) -> Row:
+        """The live row; KeyError when there is none."""
+        return self.tables[kind].rows[row_id]
+
+    def tags_of(self, kind: str, row_id: int) -> tuple[Row, ...]:
+        return self.tags[kind].get(row_id, ())
+
+    def loss_reason(self, reason_id: int | None) -> Row | None:
+        return next((r for r in self.loss_reasons if r["id"] == reason_id), None)
+
+    def pipeline(self, pipeline_id: int) -> Row:
+        return next(p for p in self.pipelines if p["id"] == pipeline_id)
+
+    def field(self, kind: str, field_id: int) -> Row:
+        return next(f for f in self.fields[kind] if f["id"] == field_id)
+
+    def shows_link(self, to: str, to_id: int) -> bool:
+        """Whether a link to that row is still shown: a trashed one may or may not be."""
+        return self.switches.trash_links == "kept" or to_id not in self.trash.get(to, {})
+
+    def linked(self, kind: str, row_id: int, to: str) -> list[int]:
+        """Ids that `_embedded.{to}` of the row shows."""
+        return [i for i in self.links.of(kind, row_id, to) if self.shows_link(to, i)]
+
+    def main_contact(self, kind: str, row_id: int) -> int | None:
+        main = self.links.main.get((kind, row_id))
+        return main if main is not None and self.shows_link("contacts", main) else None
+
+    def claim_ids(self, kind: str, last: int) -> None:
+        """Ids of that kind up to `last` are taken."""
+        self._last_id[kind] = max(last, self._last_id.get(kind, 0))
+
+    def next_id(self, kind: str) -> int:
+        """A new id, larger than every id of that kind, with the gaps real accounts have."""
+        self._last_id[kind] = self._last_id.get(kind, 1_000_000) + self.random.randint(1, 7)
+        return self._last_id[kind]
+
+    def record(
+        self,
+        event_type: str,
+        entity_type: str,
+        entity_id: int,
+        *,
+        by: int,
+        at: int,
+        after: Sequence[dict[str, Any]] = (),
+        before: Sequence[dict[str, Any]] = (),
+    ) -> Event:
+        """Writes an event; it shows in the list at once, or `switches.events_late` seconds later."""
+        event_id = ulid(at * 1000 + self.random.randrange(1000), self.random.getrandbits(80))
+        event = Event(event_id, event_type, entity_id, entity_type, by, at, list(after), list(before))
+        if self.switches.events_late > 0:
+            heapq.heappush(self._late, (self.clock.time() + self.switches.events_late, event))
+        else:
+            self.events.put(event.id, event)
+        return event
+
+    def show_late_events(self, *, everything: bool = False) -> None:
+        """Moves events whose time has come into the list."""
+        while self._late and (everything or self._late[0][0] <= self.clock.time()):
+            event = heapq.heappop(self._late)[1]
+            self.events.put(event.id, event)
+
+    def load_events(self, events: Iterable[Event]) -> None:
+        self.events.load((event.id, event) for event in events)

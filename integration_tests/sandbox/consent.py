@@ -1,0 +1,50 @@
+"""The page where a person allows or refuses an integration, and the redirect that follows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from html import escape
+from urllib.parse import urlencode
+
+from .http import Request, Response, html
+from .query import scalar
+from .tokens import Tokens
+
+PAGE = """<!doctype html><html lang="ru"><meta charset="utf-8"><title>Предоставить доступ</title>
+<body><h1>Интеграция запрашивает доступ</h1><p>Аккаунт: {account}</p>
+<p><a id="allow" href="/oauth/decide?answer=allow&amp;{query}">Разрешить</a></p>
+<p><a id="deny" href="/oauth/decide?answer=deny&amp;{query}">Отказать</a></p></body></html>
+"""
+
+
+@dataclass
+class Consent:
+    """`referer` and `state` replace what the redirect honestly carries: forged redirects are forged here."""
+
+    tokens: Tokens
+    referer: str | None = None
+    state: str | None = None
+
+    def page(self, request: Request) -> Response:
+        """GET /oauth?client_id=…&state=…&mode=popup|post_message"""
+        asked = request.params()
+        if scalar(asked.get("client_id")) != self.tokens.client.client_id:
+            return html(404, "<h1>Интеграция не найдена</h1>")
+        query = urlencode({"state": scalar(asked.get("state")) or ""})
+        return html(200, PAGE.format(account=escape(self.tokens.account.name), query=escape(query)))
+
+    def decide(self, request: Request) -> Response:
+        asked = request.params()
+        state = scalar(asked.get("state")) if self.state is None else self.state
+        if scalar(asked.get("answer")) == "allow":
+            answer = {
+                "code": self.tokens.code(),
+                "referer": self.referer or self.tokens.account.domain,
+                "state": state or "",
+                "platform": "2" if self.tokens.account.switches.kommo else "1",
+                "client_id": self.tokens.client.client_id,
+            }
+        else:
+            answer = {"error": "access_denied", "state": state or ""}
+        uri = self.tokens.client.redirect_uri
+        return Response(302, b"", {"location": f"{uri}{'&' if '?' in uri else '?'}{urlencode(answer)}"})

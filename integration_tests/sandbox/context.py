@@ -1,0 +1,167 @@
+"""What an endpoint is given: the account, the request, and helpers to answer pages of either kind of list."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from .account import Account
+from .filters import Filters, conditions
+from .http import Refusal, Request, Response, gateway_error, nothing, ok
+from .query import Query, child, number, scalar, values, with_page
+from .render import Renderer
+from .select import Condition, Order, Selector
+from .store import Row, Table
+from .switches import Switches
+
+
+@dataclass
+class Selectors:
+    """One selector per table; they hold the caches."""
+
+    _by_table: dict[int, Selector] = field(default_factory=dict)
+
+    def of(self, table: Table[Any]) -> Selector:
+        selector = self._by_table.get(id(table))
+        if selector is None:
+            selector = self._by_table[id(table)] = Selector(table)
+        return selector
+
+
+@dataclass
+class Context:
+    """`serial` numbers the requests; `base` is what links start with."""
+
+    account: Account
+    request: Request
+    base: str
+    selectors: Selectors
+    serial: int = 0
+
+    @property
+    def switches(self) -> Switches:
+        return self.account.switches
+
+    @cached_property
+    def query(self) -> Query:
+        return self.request.params()
+
+    @cached_property
+    def withs(self) -> frozenset[str]:
+        return frozenset(part.strip() for part in values(self.query.get("with")))
+
+    @cached_property
+    def page(self) -> int:
+        return max(1, int(number(scalar(self.query.get("page"))) or 1))
+
+    def limit(self, maximum: int) -> int:
+        """The page's length: what is missing, senseless or over the maximum silently becomes the default."""
+        asked = number(scalar(self.query.get("limit")))
+        if asked is None or not 1 <= asked <= maximum:
+            return min(self.switches.page_default, maximum)
+        return int(asked)
+
+    def order(self, honoured: Sequence[str], default: Order) -> Order:
+        """The first honoured `order[field]`; every other is ignored."""
+        asked = self.query.get("order")
+        for name, direction in asked.items() if isinstance(asked, dict) else ():
+            if name in honoured and direction in ("asc", "desc"):
+                return Order(name, direction == "desc")
+        return default
+
+    def conditions(self, filters: Filters) -> list[Condition]:
+        return conditions(filters, self.query.get("filter"), self.switches)
+
+    def renderer(self, *, long_links: bool = True) -> Renderer:
+        suffix = f"?{self.request.query}" if long_links and self.request.query and self.switches.long_self_links else ""
+        return Renderer(self.account, self.base, self.withs, suffix)
+
+    def url(self, query: str) -> Row:
+        return {"href": f"{self.base}{self.request.path}{'?' if query else ''}{query}"}
+
+    def page_links(self, limit: int, more: bool, last: int | None = None) -> Row:
+        raw, page = self.request.query, self.page
+        links = {"self": self.url(with_page(raw, page, limit))}
+        if more:
+            links["next"] = self.url(with_page(raw, page + 1, limit))
+        if page > 1:
+            links["first"] = self.url(with_page(raw, 1, limit))
+            links["prev"] = self.url(with_page(raw, page - 1, limit))
+        if last is not None and last > 1:
+            links["last"] = self.url(with_page(raw, last, limit))
+        return links
+
+
+def paged(
+    context: Context,
+    key: str,
+    table: Table[Any],
+    wanted: Sequence[Condition],
+    order: Order,
+    render: Callable[[Any], Row],
+    maximum: int | None = None,
+) -> Response:
+    """A page of a large list: no totals, ends without `next`, beyond the end 204."""
+    switches = context.switches
+    limit = context.limit(maximum or switches.page_max)
+    if switches.deepest_page is not None and context.page > switches.deepest_page:
+        raise Refusal(gateway_error(504))
+    selection = context.selectors.of(table).select(wanted, order)
+    ids = selection.ids((context.page - 1) * limit, limit, switches.ties, context.serial)
+    more = context.page * limit < len(selection)
+    return page(context, key, [render(table.rows[i]) for i in ids], limit, more)
+
+
+def page(context: Context, key: str, rows: list[Row], limit: int, more: bool) -> Response:
+    switches = context.switches
+    if not rows and switches.end == "204":
+        return nothing()
+    if switches.next_on_full_last_page and len(rows) == limit:
+        more = True
+    document: Row = {"_page": context.page} if switches.page_number_present else {}
+    document["_links"] = context.page_links(limit, more)
+    document["_embedded"] = {key: rows}
+    return ok(document)
+
+
+def short(
+    context: Context,
+    key: str,
+    rows: Sequence[Row],
+    render: Callable[[Row], Row],
+    *,
+    totals: str = "all",
+    is_paged: bool = True,
+    links: bool = True,
+    maximum: int | None = None,
+) -> Response:
+    """A dictionary list. `totals`: "all", "page" (the page's own count, as custom_fields has it) or "none"."""
+    if not is_paged:
+        shown = list(rows)
+        document: Row = {"_total_items": len(shown)}
+        if links:
+            document["_links"] = {"self": context.url(context.request.query)}
+    else:
+        limit = context.limit(maximum or context.switches.page_max)
+        start = (context.page - 1) * limit
+        shown = list(rows[start : start + limit])
+        if not shown and context.switches.end == "204":
+            return nothing()
+        pages = max(1, -(-len(rows) // limit))
+        document = {"_total_items": len(shown) if totals == "page" else len(rows)} if totals != "none" else {}
+        document["_page"] = context.page
+        if totals != "none":
+            document["_page_count"] = pages
+        last = pages if totals == "page" else None
+        document["_links"] = context.page_links(limit, start + limit < len(rows), last)
+    document["_embedded"] = {key: [render(row) for row in shown]}
+    return ok(document)
+
+
+def rows_by_id(context: Context, rows: Sequence[Row], name: str = "id", field: str = "id") -> list[Row]:
+    """Rows of a short list that `filter[name]` leaves."""
+    node = child(context.query.get("filter"), name)
+    wanted = set(values(node))
+    return [row for row in rows if str(row[field]) in wanted] if node is not None else list(rows)

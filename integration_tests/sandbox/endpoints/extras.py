@@ -1,0 +1,193 @@
+"""Catalogs, what belongs to customers, unsorted, talks, files."""
+
+from __future__ import annotations
+
+from ..context import Context, page, paged, rows_by_id, short
+from ..filters import BY_ID, contains
+from ..http import Refusal, Response, feature_off, forbidden, not_found, nothing, ok
+from ..query import child, number, scalar, values
+from ..select import OneOf, Order
+from ..store import Row
+from .cards import require_customers
+
+
+def catalogs(context: Context) -> Response:
+    if not context.switches.catalogs:
+        return nothing()
+    renderer = context.renderer(long_links=False)
+    rows = rows_by_id(context, context.account.catalogs, "type", "type")
+    return short(
+        context, "catalogs", rows, lambda r: {**r, "_links": renderer.href(f"catalogs/{r['id']}")}, totals="none"
+    )
+
+
+def catalog(context: Context, catalog_id: str) -> Response:
+    row = next((c for c in context.account.catalogs if c["id"] == int(catalog_id)), None)
+    if row is None or not context.switches.catalogs:
+        raise Refusal(not_found("GET", context.request.path))
+    return ok({**row, "_links": context.renderer(long_links=False).href(f"catalogs/{catalog_id}")})
+
+
+def elements(context: Context, catalog_id: str) -> Response:
+    table = context.account.elements.get(int(catalog_id))
+    if table is None or not context.switches.catalogs:
+        raise Refusal(not_found("GET", context.request.path))
+    wanted = context.conditions(BY_ID)
+    words = scalar(context.query.get("query"))
+    if words:
+        wanted.append(contains(words))
+    renderer = context.renderer(long_links=False)
+
+    def render(row: Row) -> Row:
+        out = {**row, "custom_fields_values": renderer.fields(row["custom_fields_values"])}
+        if "invoice_link" in context.withs:
+            out["invoice_link"] = None
+        return {**out, "_links": renderer.href(f"catalogs/{catalog_id}/elements/{row['id']}")}
+
+    return paged(context, "elements", table, wanted, Order("id"), render)
+
+
+def transactions(context: Context, customer_id: str | None = None) -> Response:
+    require_customers(context, "customers")
+    renderer = context.renderer(long_links=False)
+    wanted = context.conditions(BY_ID)
+    if customer_id is not None:
+        wanted.append(OneOf("customer_id", frozenset({int(customer_id)})))
+
+    def render(row: Row) -> Row:
+        owner = renderer.refs("customers", [row["customer_id"]])[0]
+        path = f"customers/{row['customer_id']}/transactions/{row['id']}"
+        embedded = {"customer": owner, "catalog_elements": []}
+        return {**row, "_links": renderer.href(path), "_embedded": embedded}
+
+    return paged(context, "transactions", context.account.tables["transactions"], wanted, Order("id"), render)
+
+
+def customer_statuses(context: Context) -> Response:
+    if context.switches.customers != "periodicity":
+        raise Refusal(feature_off("Periodicity is disabled in the account"))
+    renderer = context.renderer(long_links=False)
+    rows = context.account.customer_statuses
+    return short(
+        context, "statuses", rows, lambda r: {**r, "_links": renderer.href(f"customers/statuses/{r['id']}")},
+        is_paged=False,
+    )  # fmt: skip
+
+
+def segments(context: Context) -> Response:
+    if context.switches.customers != "segments":
+        raise Refusal(feature_off("Segments are disabled in the account"))
+    renderer, acc = context.renderer(long_links=False), context.account
+
+    def render(row: Row) -> Row:
+        count = sum(row["id"] in ids for ids in acc.segments_of.values())
+        return {**row, "customers_count": count, "_links": renderer.href(f"customers/segments/{row['id']}")}
+
+    return short(context, "segments", acc.segments, render)
+
+
+def unsorted(context: Context) -> Response:
+    asked = context.query.get("filter")
+    uids, categories = values(child(asked, "uid")), values(child(asked, "category"))
+    pipelines = values(child(asked, "pipeline_id"))
+    rows = [
+        row
+        for row in context.account.unsorted.values()
+        if (not uids or row["uid"] in uids)
+        and (not categories or row["category"] in categories)
+        and (not pipelines or str(row["pipeline_id"]) in pipelines)
+    ]
+    order = context.order(("created_at", "updated_at"), Order("created_at"))
+    rows.sort(key=lambda row: (row["created_at"], row["uid"]), reverse=order.descending)
+    limit = context.limit(context.switches.page_max)
+    start = (context.page - 1) * limit
+    shown = [_unsorted(context, row) for row in rows[start : start + limit]]
+    return page(context, "unsorted", shown, limit, start + limit < len(rows))
+
+
+def _unsorted(context: Context, row: Row) -> Row:
+    renderer = context.renderer(long_links=False)
+    out = {k: v for k, v in row.items() if k not in ("lead", "contact")}
+    embedded = {
+        "contacts": renderer.refs("contacts", [row["contact"]]),
+        "leads": renderer.refs("leads", [row["lead"]]),
+        "companies": [],
+    }
+    return {**out, "_links": renderer.href(f"leads/unsorted/{row['uid']}"), "_embedded": embedded}
+
+
+def unsorted_card(context: Context, uid: str) -> Response:
+    row = context.account.unsorted.get(uid)
+    return ok(_unsorted(context, row)) if row else nothing()
+
+
+def unsorted_summary(context: Context) -> Response:
+    rows = context.account.unsorted.values()
+    categories = {
+        name: {"total": sum(row["category"] == name for row in rows)} for name in ("sip", "mail", "forms", "chats")
+    }
+    summary = {"total": len(rows), "accepted": 0, "declined": 0, "average_sort_time": 0}
+    return ok({**summary, "categories": categories})
+
+
+def _talk(context: Context, row: Row) -> Row:
+    renderer = context.renderer(long_links=False)
+    embedded = {
+        "contacts": renderer.refs("contacts", [row["contact_id"]] if row["contact_id"] else []),
+        "leads": renderer.refs("leads", [row["entity_id"]]),
+        "customers": [],
+    }
+    return {**row, "_links": renderer.href(f"talks/{row['talk_id']}"), "_embedded": embedded}
+
+
+def talks(context: Context) -> Response:
+    if not context.switches.talks:
+        raise Refusal(not_found("GET", context.request.path))
+    rows = rows_by_id(context, context.account.talks, "id", "talk_id")
+    rows = [row for row in rows if _of_entity(context, row)]
+    return short(context, "talks", rows, lambda row: _talk(context, row), totals="none")
+
+
+def _of_entity(context: Context, row: Row) -> bool:
+    asked = values(child(context.query.get("filter"), "entity_id"))
+    return not asked or str(row["entity_id"]) in asked
+
+
+def talk(context: Context, talk_id: str) -> Response:
+    row = next((t for t in context.account.talks if t["talk_id"] == int(talk_id)), None)
+    if row is None:
+        raise Refusal(not_found("GET", context.request.path))
+    return ok(_talk(context, row))
+
+
+def files(context: Context) -> Response:
+    """The drive: a service of its own at the account's `drive_url`."""
+    if not context.switches.files_scope:
+        raise Refusal(forbidden("The token's scopes do not include files"))
+    limit = min(250, int(number(scalar(context.query.get("limit"))) or 50))
+    start = (context.page - 1) * limit
+    rows = context.account.files[start : start + limit]
+    links = context.page_links(limit, start + limit < len(context.account.files))
+    return ok({"_count": len(rows), "_embedded": {"files": [_file(context, row) for row in rows]}, "_links": links})
+
+
+def _file(context: Context, row: Row) -> Row:
+    download = {"href": f"{context.base}/download/{row['uuid']}/{row['sanitized_name']}.jpg"}
+    own = {"href": f"{context.base}/v1.0/files/{row['uuid']}"}
+    return {"_links": {"download": download, "download_version": download, "self": own}, **row}
+
+
+def file(context: Context, uuid: str) -> Response:
+    row = next((f for f in context.account.files if f["uuid"] == uuid), None)
+    if row is None:
+        raise Refusal(not_found("GET", context.request.path))
+    return ok(_file(context, row))
+
+
+def subscriptions(context: Context, kind: str, row_id: str) -> Response:
+    require_customers(context, kind)
+    row = context.account.tables[kind].get(int(row_id))
+    if row is None:
+        raise Refusal(not_found("GET", context.request.path))
+    rows = [{"subscriber_id": row["responsible_user_id"], "type": "user"}]
+    return short(context, "subscriptions", rows, dict)

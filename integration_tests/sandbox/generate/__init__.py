@@ -1,0 +1,50 @@
+"""Fills an account with three years of work. Everything comes from the seed and the arguments."""
+
+from __future__ import annotations
+
+import gc
+from random import Random
+
+from ..account import ENTITIES, Account
+from . import activity, deals, dictionaries, extras, fields, people
+from .history import History
+from .timeline import Timeline
+
+QUIET = 3_601  # seconds before `now` in which nothing happened
+
+
+def populate(account: Account, rng: Random, leads: int, now: int) -> None:
+    """Adds `leads` deals and everything around them in realistic proportions, older than an hour before `now`."""
+    collecting = gc.isenabled()
+    gc.disable()  # nothing built here is garbage, and there is a lot of it
+    try:
+        _populate(account, rng, leads, Timeline(rng, now - QUIET, leads))
+    finally:
+        if collecting:
+            gc.enable()
+        if leads >= 10_000:
+            gc.freeze()  # spares every later collection a walk over millions of rows
+
+
+def _populate(account: Account, rng: Random, leads: int, time: Timeline) -> None:
+    history = History(rng)
+    users = dictionaries.add_people(account)
+    dictionaries.add_pipelines(account, rng)
+    dictionaries.add_short_lists(account, time.start)
+    for entity in (*ENTITIES, "customers/segments"):
+        fields.add_fields(account, entity, entity)
+        account.field_groups[entity] = extras.field_groups(entity)
+    extras.add_customer_lists(account, time.start)
+    extras.add_catalogs(account, rng, time, min(12 + leads // 50, 2_000))
+    people.add_companies(account, rng, time, history, users, leads // 4)
+    people.add_contacts(account, rng, time, history, users, leads * 9 // 10)
+    people.add_customers(account, rng, time, history, users, leads // 20)
+    deals.Deals(account, rng, time, history, users).add(leads)
+    people.delete_some(account, rng, time, history, users[0])
+    activity.add_tasks(account, rng, time, history, users, leads * 6 // 10)
+    activity.add_notes(account, rng, time, history, users, leads * 12 // 10)
+    extras.add_transactions(account, rng, time)
+    if leads:
+        extras.add_unsorted(account, rng, users, time, min(3 + leads // 100, 60))
+        extras.add_talks_and_files(account, rng, time, min(3 + leads // 20, 500))
+    account.load_events(history.events)

@@ -1,0 +1,218 @@
+"""Catalogs, segments, transactions, unsorted, talks and files of the generated account."""
+
+from __future__ import annotations
+
+from random import Random
+
+from ..account import Account
+from ..store import Row, row_table
+from . import texts
+from .fields import add_fields, entry, uuid, values_for
+from .timeline import Timeline
+
+CATALOGS = (("Просто список", "regular"), ("Товары", "products"), ("Счета", "invoices"))
+
+
+def add_catalogs(account: Account, rng: Random, time: Timeline, elements: int) -> None:
+    for number, (name, kind) in enumerate(CATALOGS):
+        catalog_id = 4_517 + number * 4
+        created, user = time.start + number * 99, next(iter(account.users))
+        account.catalogs.append({
+            "id": catalog_id,
+            "name": name,
+            "created_by": user,
+            "updated_by": user,
+            "created_at": created,
+            "updated_at": created + 1_000,
+            "sort": 10 * (number + 1),
+            "type": kind,
+            "can_add_elements": kind != "invoices",
+            "can_show_in_cards": False,
+            "can_link_multiple": True,
+            "can_be_deleted": kind != "products",
+            "sdk_widget_code": None,
+            "account_id": account.id,
+        })  # fmt: skip
+        add_fields(account, f"catalogs/{catalog_id}", kind)
+        _add_elements(account, rng, time, catalog_id, elements)
+
+
+def _add_elements(account: Account, rng: Random, time: Timeline, catalog_id: int, count: int) -> None:
+    table = account.elements[catalog_id] = row_table()
+    rows = []
+    fields = account.fields[f"catalogs/{catalog_id}"]
+    for created in time.moments(count):
+        filled = [entry(f, values_for(account, f, rng)) for f in fields if rng.random() < 0.8]
+        user = next(iter(account.users))
+        rows.append({
+            "id": account.next_id("elements"),
+            "name": f"{rng.choice(texts.GOODS)} {rng.randint(1, 99)}",
+            "created_by": user,
+            "updated_by": user,
+            "created_at": created,
+            "updated_at": time.after(created, 100),
+            "is_deleted": None,
+            "custom_fields_values": filled or None,
+            "catalog_id": catalog_id,
+            "account_id": account.id,
+        })  # fmt: skip
+    table.load((row["id"], row) for row in rows)
+
+
+def add_customer_lists(account: Account, start: int) -> None:
+    account.segments = [
+        {
+            "id": 43 + 2 * n,
+            "created_at": start + n,
+            "updated_at": start + 100 + n,
+            "account_id": account.id,
+            "name": name,
+            "color": "6610f2",
+            "available_products_price_types": [],
+            "customers_count": 0,
+            "custom_fields_values": [],
+        }
+        for n, name in enumerate(("Розница", "Опт", "Госзаказ"))
+    ]
+    account.customer_statuses = [
+        {
+            "id": 4_740_010 + 3 * n,
+            "name": name,
+            "sort": n,
+            "is_default": n != 1,
+            "conditions": [],
+            "color": "#ccff66",
+            "type": kind,
+            "account_id": account.id,
+        }
+        for n, (name, kind) in enumerate((("Недавно купил", 4), ("Этап 1", 0), ("Ждём покупку", 3), ("Закрыто", 2)))
+    ]
+
+
+def add_transactions(account: Account, rng: Random, time: Timeline) -> None:
+    rows = []
+    for customer in account.tables["customers"]:
+        for _ in range(rng.choice((0, 0, 1, 1, 2, 4))):
+            at = time.after(customer["created_at"], 100)
+            rows.append({
+                "id": account.next_id("transactions"),
+                "price": rng.randrange(100, 90_000),
+                "comment": rng.choice((None, "Предоплата")),
+                "completed_at": at,
+                "customer_id": customer["id"],
+                "created_by": customer["created_by"],
+                "updated_by": customer["created_by"],
+                "created_at": at,
+                "updated_at": at,
+                "is_deleted": False,
+                "account_id": account.id,
+            })  # fmt: skip
+    account.tables["transactions"].load((row["id"], row) for row in rows)
+
+
+def add_unsorted(account: Account, rng: Random, users: list[int], time: Timeline, count: int) -> None:
+    """Leads with the unsorted status of their pipeline, their contacts not yet listed."""
+    leads = account.tables["leads"]
+    for created in time.moments(count):
+        pipeline = rng.choice(account.pipelines[:2])
+        lead_id, contact_id = account.next_id("leads"), account.next_id("contacts")
+        lead = {
+            **_blank(next(iter(leads)), account),
+            "id": lead_id,
+            "name": "Заявка с сайта",
+            "responsible_user_id": users[0],
+            "pipeline_id": pipeline["id"],
+            "status_id": pipeline["statuses"][0]["id"],
+            "created_at": created,
+            "updated_at": created,
+        }
+        if account.switches.unsorted_visible:
+            leads.put(lead_id, lead)
+        else:
+            account.hidden["leads"][lead_id] = lead
+        contact = {**_blank(next(iter(account.tables["contacts"])), account), "id": contact_id, "name": "Новый"}
+        contact |= {"first_name": "Новый", "last_name": "", "is_unsorted": True}
+        account.hidden["contacts"][contact_id] = contact | {"created_at": created, "updated_at": created}
+        account.links.add("leads", lead_id, "contacts", contact_id)
+        account.links.main["leads", lead_id] = contact_id
+        category = rng.choice(("sip", "forms", "mail", "chats"))
+        uid = f"{rng.getrandbits(148):037x}"
+        account.unsorted[uid] = {
+            "uid": uid,
+            "source_uid": None,
+            "source_name": "UIS",
+            "category": category,
+            "pipeline_id": pipeline["id"],
+            "created_at": created,
+            "metadata": {"from": "79990000000", "service_code": "uis_widget"},
+            "account_id": account.id,
+            "lead": lead_id,
+            "contact": contact_id,
+        }
+
+
+def _blank(row: Row, account: Account) -> Row:
+    """A new row of the same shape with nothing filled in."""
+    filled: Row = {"group_id": 0, "created_by": 0, "updated_by": 0, "is_deleted": False, "account_id": account.id}
+    price = {"price": 0} if "price" in row else {}
+    return {**dict.fromkeys(row), **filled, **price, "responsible_user_id": row["responsible_user_id"]}
+
+
+def field_groups(entity: str) -> list[Row]:
+    """Groups of fields on an entity's card; segments have none."""
+    if entity == "customers/segments":
+        return []
+    groups = (("default", "Основное", "custom_field_group"), ("statistic", "Статистика", "linked_group"))
+    return [
+        {
+            "id": group_id,
+            "name": name,
+            "is_predefined": True,
+            "type": kind,
+            "entity_type": entity,
+            "sort": sort,
+        }
+        for sort, (group_id, name, kind) in enumerate(groups)
+    ]
+
+
+def add_talks_and_files(account: Account, rng: Random, time: Timeline, count: int) -> None:
+    leads = list(account.tables["leads"].rows)
+    for number, created in enumerate(time.moments(count)):
+        lead = rng.choice(leads)
+        contacts = account.links.of("leads", lead, "contacts")
+        account.talks.append({
+            "talk_id": 117 + number,
+            "created_at": created,
+            "updated_at": time.after(created, 1),
+            "rate": 0,
+            "contact_id": contacts[0] if contacts else None,
+            "chat_id": uuid(rng),
+            "entity_id": lead,
+            "entity_type": "lead",
+            "is_in_work": rng.random() < 0.3,
+            "is_read": True,
+            "origin": rng.choice(("telegram", "whatsapp")),
+            "missed_at": None,
+            "account_id": account.id,
+        })  # fmt: skip
+        author = {"type": "internal", "id": next(iter(account.users))}
+        account.files.append({
+            "created_at": created,
+            "created_by": author,
+            "deleted_at": None,
+            "deleted_by": None,
+            "has_multiple_versions": False,
+            "is_trashed": False,
+            "metadata": {"extension": "jpg", "mime_type": "image/jpeg"},
+            "name": f"Фото {number}",
+            "previews": None,
+            "sanitized_name": f"Foto_{number}",
+            "size": rng.randrange(10**6),
+            "source_id": None,
+            "type": "image",
+            "updated_at": created,
+            "updated_by": author,
+            "uuid": uuid(rng),
+            "version_uuid": uuid(rng),
+        })  # fmt: skip

@@ -1,0 +1,141 @@
+"""The account behind its API: one request in, one answer out, with limits, tokens and faults in between."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from email.utils import formatdate
+from typing import cast
+
+from . import endpoints
+from .account import Account
+from .consent import Consent
+from .context import Context, Selectors
+from .faults import ANSWERS, CHANGED_ANSWERS, CHANGED_REQUESTS, WIRES, Faults
+from .http import Refusal, Request, Response, Wire, forbidden, not_found, problem, unpaid
+from .limits import OFF, Limiter, Rate
+from .switches import Switches
+from .tokens import Tokens
+
+Hook = Callable[["Sandbox", Request], None]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One line of the request log. `at` is the account's time, `token` a label, never the token."""
+
+    serial: int
+    at: float
+    method: str
+    path: str
+    query: str
+    status: int
+    token: str | None
+    fault: str | None
+
+
+class Sandbox:
+    """`handle` may be called from any thread; each answer is a snapshot of one moment.
+
+    `before_request` hooks run before the answer is made, under the account's lock: a test's place for writes.
+    """
+
+    def __init__(
+        self,
+        account: Account,
+        *,
+        switches: Switches | None = None,
+        rate: Rate = OFF,
+        faults: Faults | None = None,
+        tokens: Tokens | None = None,
+        base: str | None = None,
+    ) -> None:
+        self.account = account
+        if switches is not None:
+            account.switches = switches
+        self.limiter = Limiter(rate)
+        self.faults = faults or Faults()
+        self.tokens = tokens or Tokens(account)
+        self.consent = Consent(self.tokens)
+        self.base = base or f"https://{account.domain}"
+        self.before_request: list[Hook] = []
+        self.log: list[Seen] = []
+        self._selectors = Selectors()
+        self._serial = 0
+
+    def handle(self, request: Request) -> Response:
+        with self.account.lock:
+            self._serial += 1
+            serial = self._serial
+            for hook in self.before_request:
+                hook(self, request)
+            self.account.show_late_events()
+            fault, response = self._answer(request, serial)
+            at, token = self.account.clock.time(), self.tokens.label(request.bearer)
+            seen = Seen(serial, at, request.method, request.path, request.query, response.status, token, fault)
+            self.log.append(seen)
+        return response
+
+    def stamp(self, response: Response) -> Response:
+        """The headers that every answer carries; the date is that of sending."""
+        response.headers.setdefault("server", "nginx")
+        response.headers.setdefault("date", formatdate(self.account.clock.time(), usegmt=True))
+        response.headers.setdefault("x-request-id", f"sandbox-{len(self.log):06d}")
+        return response
+
+    def _answer(self, request: Request, serial: int) -> tuple[str | None, Response]:
+        refused = self.limiter.check()
+        if refused is not None:
+            return None, refused
+        fault = self.faults.pick(request, serial)
+        if fault in ANSWERS:
+            return fault, ANSWERS[fault]()
+        if fault in CHANGED_REQUESTS:
+            return fault, self._serve(CHANGED_REQUESTS[fault](request), serial)
+        response = self._serve(request, serial)
+        if fault in CHANGED_ANSWERS:
+            response = CHANGED_ANSWERS[fault](response, request)
+        elif fault in WIRES:
+            response = replace(response, wire=cast(Wire, fault))
+        elif fault is not None:
+            raise ValueError(f"no such fault: {fault}")
+        return fault, response
+
+    def _serve(self, request: Request, serial: int) -> Response:
+        oauth = self._oauth(request)
+        if oauth is not None:
+            return oauth
+        if not request.path.startswith(("/api/v4", "/v1.0/")):
+            return not_found(request.method, request.path)
+        denied = self.tokens.check(request.bearer)
+        if denied is not None:
+            return denied
+        if self.account.switches.unpaid:
+            return unpaid()
+        section = re.sub(r"^/(api/v4|v1\.0)/", "", request.path)
+        if any(section == path or section.startswith(f"{path}/") for path in self.account.switches.forbidden):
+            return forbidden("Access denied")
+        if endpoints.find(request.path) is None:
+            return not_found(request.method, request.path)
+        if request.method != "GET":
+            return problem(405, "Method Not Allowed", f"{request.method} is not allowed here")
+        context = Context(self.account, request, self.base, self._selectors, serial)
+        try:
+            answer = endpoints.answer(context)
+        except Refusal as refusal:
+            return refusal.response
+        return answer or not_found(request.method, request.path)
+
+    def _oauth(self, request: Request) -> Response | None:
+        if request.path == "/oauth2/access_token":
+            if request.method != "POST":
+                return problem(405, "Method Not Allowed", f"{request.method} is not allowed here")
+            return self.tokens.exchange(request)
+        if request.path == "/oauth2/account/current/subdomain":
+            return self.tokens.current_subdomain(request)
+        if request.path == "/oauth":
+            return self.consent.page(request)
+        if request.path == "/oauth/decide":
+            return self.consent.decide(request)
+        return None

@@ -1,0 +1,87 @@
+"""Everything the reference leaves open, as switches: either answer must be survivable.
+
+The defaults are the documented or the most often recorded behaviour; where nothing is known the first value
+named in the comment is the default and stands for no opinion.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Ties = Literal["id_asc", "id_desc", "shuffled"]
+DefaultOrder = Literal["asc", "desc", "unordered"]
+
+
+@dataclass
+class Switches:
+    """One account's answers to the open questions. Mutable: a test may flip a switch between two requests."""
+
+    # filters
+    from_inclusive: bool = True
+    to_inclusive: bool = True
+    filter_enabled: bool = True  # the paid filter of leads, contacts, companies, customers
+    filter_flag: bool | Literal["honest", "absent"] = "honest"  # what account says about it
+    # orders
+    ties: Ties = "id_asc"  # rows with an equal order value; "shuffled" changes with each request
+    default_order: DefaultOrder = "asc"  # entity lists without `order`, by id
+    events_order: DefaultOrder = "desc"  # events without `order`, by time
+    events_order_honoured: bool = False  # whether order[created_at] works on events
+    customers_order_honoured: bool = True
+    # pages
+    page_max: int = 250
+    events_page_max: int = 100
+    page_default: int = 50  # also the silent fallback for a limit over the maximum
+    next_on_full_last_page: bool = False
+    end: Literal["204", "empty"] = "204"  # a page past the end
+    page_number_present: bool = True  # `_page` is missing in one recording
+    deepest_page: int | None = None  # pages beyond it answer 504
+    fields_total: Literal["page", "all"] = "page"  # `_total_items` of custom_fields
+    # what counts as a change of the parent
+    links_bump: bool = True
+    tags_bump: bool = True
+    notes_bump: bool = False
+    tasks_bump: bool = True
+    # events
+    events_late: float = 0.0  # seconds between an event's created_at and its appearance in the list
+    link_events: Literal["entity", "typed"] = "entity"  # entity_linked, or contact_linked / lead_linked …
+    link_event_sides: Literal["both", "one"] = "both"
+    unlink_shape: Literal["before", "after_unlink", "after_link"] = "before"
+    field_event_type: Literal["with_id", "generic"] = "with_id"
+    note_deleted_shape: Literal["after", "before"] = "after"
+    merged_carries: Literal["survivor", "victim"] = "survivor"
+    merge_link_events: bool = True  # whether links moved by a merge write link events
+    merge_activity: Literal["moves_bumped", "moves_silent", "stays"] = "moves_bumped"  # the victim's tasks and notes
+    # trash
+    only_deleted_entities: tuple[str, ...] = ("leads", "contacts", "companies")  # others ignore the flag
+    only_deleted_honours_order: bool = False
+    only_deleted_honours_filter: bool = False
+    restore_bumps: bool = False
+    trash_links: Literal["kept", "hidden", "hidden_bumps", "hidden_events"] = "kept"  # in _embedded of others
+    # shapes
+    false_checkbox: Literal["absent", "returned"] = "absent"
+    loss_reason: Literal["array", "object"] = "array"
+    empty_result: Literal["array", "null", "absent"] = "array"  # task.result when there is none
+    enum_key: Literal["enum_code", "enum"] = "enum_code"
+    price_with_minor_units: bool = False
+    companies_is_deleted: bool = True  # the doc's example lacks the key
+    contacts_is_deleted: bool = True
+    contacts_is_unsorted: bool = True
+    fields_shape: Literal["full", "doc"] = "full"  # "doc": without code, entity_type, is_deletable …
+    notes_params_empty: Literal["array", "object"] = "array"
+    user_group: Literal["both", "embedded", "rights"] = "both"  # where a user's group stands
+    long_self_links: bool = True  # _links.self of rows repeats the query
+    # the account and the token's rights
+    admin: bool = True
+    external: bool = False
+    forbidden: frozenset[str] = frozenset()  # first path segments the user may not see, e.g. {"tasks"}
+    customers: Literal["segments", "periodicity", "off"] = "segments"
+    catalogs: bool = True
+    unsorted_visible: bool = True  # unsorted leads stand in /leads
+    talks: bool = True  # the undocumented list
+    loss_reasons_list: bool = True  # not in amoCRM's index
+    files_scope: bool = True
+    kommo: bool = False
+    unpaid: bool = False  # 402 on everything
+    # tokens
+    old_access_survives_refresh: bool = True

@@ -1,0 +1,65 @@
+"""What people and robots do in an account, at any time. Every write takes the account first and writes its events."""
+
+from .activity import add_note, add_task, complete_task, delete_note, delete_task, edit_note, edit_task
+from .at_random import ORDINARY, RARE, random_edits
+from .cards import (
+    clear_field,
+    create_company,
+    create_contact,
+    create_customer,
+    create_lead,
+    edit,
+    lose,
+    mass_edit,
+    move_status,
+    reopen,
+    set_field,
+    shrink_field,
+    touch,
+    win,
+)
+from .links import attach_element, link, set_main_contact, tag, unlink, untag
+from .removal import merge, purge, restore, trash
+from .settings import accept_unsorted, add_user, remove_field, remove_user, rename_status
+
+__all__ = [
+    "ORDINARY",
+    "RARE",
+    "accept_unsorted",
+    "add_note",
+    "add_task",
+    "add_user",
+    "attach_element",
+    "clear_field",
+    "complete_task",
+    "create_company",
+    "create_contact",
+    "create_customer",
+    "create_lead",
+    "delete_note",
+    "delete_task",
+    "edit",
+    "edit_note",
+    "edit_task",
+    "link",
+    "lose",
+    "mass_edit",
+    "merge",
+    "move_status",
+    "purge",
+    "random_edits",
+    "remove_field",
+    "remove_user",
+    "rename_status",
+    "reopen",
+    "restore",
+    "set_field",
+    "set_main_contact",
+    "shrink_field",
+    "tag",
+    "touch",
+    "trash",
+    "unlink",
+    "untag",
+    "win",
+]

@@ -1,0 +1,103 @@
+"""Into the trash and back, out of it for ever, and merging."""
+
+from __future__ import annotations
+
+from ..account import ENTITIES, SINGULAR, Account, Gone
+from ..store import Row
+from .core import author, bump, locked, record, refresh_closest_task, save
+from .links import write_link_events
+
+RESTORED = ("leads", "contacts", "companies")  # kinds whose return has an event
+
+
+def _neighbours(account: Account, kind: str, row_id: int) -> list[tuple[str, int]]:
+    return [(to, to_id) for to in ENTITIES for to_id in account.links.of(kind, row_id, to)]
+
+
+def _tell_neighbours(account: Account, kind: str, row_id: int, by: int, *, linked: bool) -> None:
+    """How cards notice that a linked card went to the trash or came back, if they do."""
+    how = account.switches.trash_links
+    for to, to_id in _neighbours(account, kind, row_id) if how.startswith("hidden_") else ():
+        if how == "hidden_events":
+            write_link_events(account, to, to_id, kind, row_id, linked=linked, by=by)
+        else:
+            bump(account, to, to_id, by, account.clock.now())
+
+
+@locked
+def trash(account: Account, kind: str, row_id: int, *, by: int | None = None) -> None:
+    """Leaves the lists, may be restored."""
+    who, at = author(account, by), account.clock.now()
+    gone = Gone(kind, row_id, at, who, "trash", account.table(kind).remove(row_id))
+    account.trash[kind][row_id] = account.gone[kind, row_id] = gone
+    record(account, f"{SINGULAR[kind]}_deleted", kind, row_id, who, at)
+    _tell_neighbours(account, kind, row_id, who, linked=False)
+
+
+@locked
+def restore(account: Account, kind: str, row_id: int, *, by: int | None = None) -> None:
+    """Back in the lists as it was; its updated_at may stay old."""
+    who, at = author(account, by), account.clock.now()
+    row = account.trash[kind].pop(row_id).row
+    del account.gone[kind, row_id]
+    account.table(kind).put(row_id, row)
+    if account.switches.restore_bumps:
+        bump(account, kind, row_id, who, at)
+    if kind in RESTORED:
+        record(account, f"{SINGULAR[kind]}_restored", kind, row_id, who, at)
+    _tell_neighbours(account, kind, row_id, who, linked=True)
+
+
+@locked
+def purge(account: Account, kind: str, row_id: int) -> None:
+    """Gone for ever: the trash is emptied of it, no event, no trace in any list."""
+    gone = account.trash[kind].pop(row_id)
+    account.gone[kind, row_id] = Gone(kind, row_id, gone.at, gone.by, "purge", gone.row)
+
+
+@locked
+def merge(account: Account, kind: str, survivor: int, victim: int, *, by: int | None = None) -> None:
+    """Two cards become one: fields, tags and links of the victim go to the survivor, the victim is gone."""
+    who, at = author(account, by), account.clock.now()
+    row = account.table(kind).remove(victim)
+    account.gone[kind, victim] = Gone(kind, victim, at, who, "merge", row)
+    kept = account.row(kind, survivor)
+    save(account, kind, survivor, {"custom_fields_values": _merged_fields(account, kind, kept, row)}, who, at)
+    tags = {t["id"]: t for t in (*account.tags_of(kind, survivor), *account.tags[kind].pop(victim, ()))}
+    if tags:
+        account.tags[kind][survivor] = tuple(tags.values())
+    for to, to_id in _neighbours(account, kind, victim):
+        account.links.drop(kind, victim, to, to_id)
+        _relink(account, kind, survivor, to, to_id, who)
+    _move_activity(account, kind, survivor, victim, who, at)
+    carried = survivor if account.switches.merged_carries == "survivor" else victim
+    record(account, "entity_merged", kind, carried, who, at)
+
+
+def _relink(account: Account, kind: str, survivor: int, to: str, to_id: int, by: int) -> None:
+    full = to == "companies" and account.links.of(kind, survivor, to)
+    if not full and to_id not in account.links.of(kind, survivor, to):
+        account.links.add(kind, survivor, to, to_id)
+    for side, side_id in ((kind, survivor), (to, to_id)):
+        contacts = account.links.of(side, side_id, "contacts")
+        if side in ("leads", "customers") and contacts:
+            account.links.main.setdefault((side, side_id), contacts[0])
+    write_link_events(account, to, to_id, kind, survivor, linked=True, by=by, events=account.switches.merge_link_events)
+
+
+def _merged_fields(account: Account, kind: str, kept: Row, lost: Row) -> list[Row] | None:
+    filled = {f["field_id"]: f for row in (lost, kept) for f in row["custom_fields_values"] or ()}
+    return [filled[f["id"]] for f in account.fields[kind] if f["id"] in filled] or None
+
+
+def _move_activity(account: Account, kind: str, survivor: int, victim: int, by: int, at: int) -> None:
+    """Tasks and notes follow to the survivor, or stay with an id that is no more."""
+    how = account.switches.merge_activity
+    if how == "stays":
+        return
+    times: Row = {"updated_at": at, "updated_by": by} if how == "moves_bumped" else {}
+    for name in ("tasks", f"{kind}/notes"):
+        table = account.tables[name]
+        for row in [r for r in table if r["entity_id"] == victim and r.get("entity_type", kind) == kind]:
+            table.put(row["id"], {**row, **times, "entity_id": survivor})
+    refresh_closest_task(account, kind, survivor, by, at)
