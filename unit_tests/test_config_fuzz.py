@@ -66,27 +66,32 @@ configs = st.fixed_dictionaries(
 )
 
 
+def outcome(raw: Any) -> Config | ConfigError:
+    try:
+        return parse_config(raw, now=NOW)
+    except ConfigError as error:
+        return error
+
+
 @settings(max_examples=1000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(raw=configs | anything)
 def test_a_config_or_a_sentence(raw: Any) -> None:
-    try:
-        parsed = parse_config(raw, now=NOW)
-    except ConfigError as error:
-        sentence = str(error)
-        assert error.failure_type is FailureType.config_error
+    found = outcome(raw)
+    if isinstance(found, ConfigError):
+        sentence = str(found)
+        assert found.failure_type is FailureType.config_error
         assert SECRET not in sentence
         assert sentence.endswith(".")
         assert "\n" not in sentence
-        trace = error.as_airbyte_message().trace
+        trace = found.as_airbyte_message().trace
         assert trace is not None
         assert trace.error is not None
         assert trace.error.stack_trace is None
     else:
-        assert isinstance(parsed, Config)
-        assert parsed.base_url.startswith(("https://", "http://"))
-        assert 0 <= parsed.lookback <= 30 * 86400
-        assert parsed.start is None or 0 <= parsed.start <= NOW
-        for secret in parsed.secrets():
+        assert found.base_url.startswith(("https://", "http://"))
+        assert 0 <= found.lookback <= 30 * 86400
+        assert found.start is None or 0 <= found.start <= NOW
+        for secret in found.secrets():
             assert secret.isascii()
             assert secret.isprintable()
             assert " " not in secret

@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from source_amocrm.http.body import Kind, parse
+
+
+@pytest.mark.parametrize(
+    ("data", "value"),
+    [
+        (b'{"id": 1}', {"id": 1}),
+        (b' \n{"id": 9223372036854775807}', {"id": 9223372036854775807}),
+        ('{"name": "Сделка 🙂"}'.encode(), {"name": "Сделка 🙂"}),
+        (b'{"name": "a\\ud83d"}', {"name": "a\ufffd"}),
+        (b'{"\\udc00": ["\\ud83d\\ude42", "\\ude42\\ud83d"]}', {"\ufffd": ["🙂", "\ufffd\ufffd"]}),
+        (b'{"name": "a\x01b\tc"}', {"name": "a\x01b\tc"}),
+        (
+            b'{"price": NaN, "sale": [Infinity, -Infinity, 1e999, 1.5]}',
+            {"price": None, "sale": [None, None, None, 1.5]},
+        ),
+        (b'\xef\xbb\xbf{"id": 1}', {"id": 1}),
+        (b'{"name": "\xd1\x80\xff"}', {"name": "р\ufffd"}),
+        (b'{"id": 1, "id": 2}', {"id": 2}),
+    ],
+)
+def test_an_object(data: bytes, value: dict[str, Any]) -> None:
+    assert parse(data) == (Kind.OBJECT, value)
+
+
+@pytest.mark.parametrize(
+    ("data", "kind"),
+    [
+        (b"", Kind.EMPTY),
+        (b" \r\n", Kind.EMPTY),
+        (b"<html><head><title>502</title></head></html>", Kind.HTML),
+        (b"\n<!DOCTYPE html>", Kind.HTML),
+        (b'{"id": 1, "name": "cut sh', Kind.BROKEN),
+        (b"[1, 2]", Kind.BROKEN),
+        (b'"text"', Kind.BROKEN),
+        (b"null", Kind.BROKEN),
+        (b"Too many requests", Kind.BROKEN),
+        (b'{"a":' * 100_000, Kind.BROKEN),
+        (b'{"a":' * 100_000 + b"1" + b"}" * 100_000, Kind.BROKEN),
+    ],
+)
+def test_no_object(data: bytes, kind: Kind) -> None:
+    assert parse(data) == (kind, None)
+
+
+@given(st.binary() | st.text().map(lambda text: f'{{"a": "{text}"}}'.encode("utf-8", "surrogatepass")))
+def test_any_bytes_have_a_kind(data: bytes) -> None:
+    kind, value = parse(data)
+    assert (kind is Kind.OBJECT) == isinstance(value, dict)

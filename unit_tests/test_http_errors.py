@@ -1,0 +1,563 @@
+"""The table, row by row: every line has an answer of amoCRM that meets it, and its exact words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from airbyte_cdk.models import FailureType
+from hypothesis import given
+from hypothesis import strategies as st
+
+from source_amocrm import errors
+from source_amocrm.http.body import Kind
+from source_amocrm.http.errors import TABLE, Action, Where
+from source_amocrm.http.retry import RetryPolicy
+from source_amocrm.http.transport import Reply
+from source_amocrm.http.verdict import Place, explain, judge
+from unit_tests.http_tools import reply
+
+CONFIG = FailureType.config_error
+TRANSIENT = FailureType.transient_error
+SYSTEM = FailureType.system_error
+AGAIN = "Run the sync again; what has been read is kept."
+PLACE = Place("example.amocrm.ru", "/api/v4/leads", advice="Do this and that.", account_id=123)
+
+
+def problem(status: int, title: str, detail: str, **more: Any) -> dict[str, Any]:
+    return {"title": title, "type": f"https://httpstatus.es/{status}", "status": status, "detail": detail, **more}
+
+
+UNAUTHORIZED = problem(401, "Unauthorized", "Invalid user name or password")
+REVOKED = {
+    "hint": "Token has been revoked",
+    "title": "Некорректный запрос",
+    "type": "https://developers.amocrm.ru/v3/errors/OAuthProblemJson",
+    "status": 401,
+    "detail": "В запросе отсутствует ряд параметров или параметры невалидны",
+}
+BAD_CLIENT = {
+    "title": "Некорректный клиент",
+    "type": "https://developers.amocrm.ru/v3/errors/OAuthProblemJson",
+    "status": 401,
+    "detail": "Авторизация клиента не прошла",
+}
+REVOKED_WORDS = (
+    "Token has been revoked, В запросе отсутствует ряд параметров или параметры невалидны, Некорректный запрос"
+)
+INVALID = {
+    "validation-errors": [
+        {
+            "request_id": "0",
+            "errors": [{"code": "NotSupportedChoice", "path": "filter", "detail": "Not a valid choice."}],
+        }
+    ],
+    **problem(400, "Bad Request", "Request validation failed"),
+}
+OFF = (
+    "amoCRM says that /api/v4/leads is switched off in the account{}, so there is nothing to read. Switch that part of "
+    "amoCRM on, or leave its table out."
+)
+UNPAID = (
+    "amoCRM says that /api/v4/leads at example.amocrm.ru is not paid for (Payment required, Payment Required). Pay in "
+    "«Настройки» → «Счета и оплата»; reading is possible again after that."
+)
+NO_RIGHTS = (
+    "The token's user may not read /api/v4/leads (Доступ запрещен, Forbidden). Let an administrator of the account "
+    "grant access, or leave the table out."
+)
+BLOCKED = (
+    "amoCRM blocks this connector: its front server refuses every request, as it does after too many of them. This "
+    "does not pass by itself, so nothing more is sent. Write to amoCRM's support chat and give them the IP address of "
+    "the machine where this connector runs, the subdomain example and the account ID 123. Afterwards lower the "
+    "requests per second, or find the other integration that asks too often."
+)
+KEYS = "the tab «Ключи и доступы» of the integration"
+
+CASES: list[tuple[str, Reply, Where, Action, type[errors.AmocrmError] | None, FailureType | None, str]] = [
+    ("an answer", reply(200, {"_embedded": {"leads": []}}), Where.API, Action.OK, None, None, ""),
+    ("nothing found", reply(204), Where.API, Action.EMPTY, None, None, ""),
+    (
+        "a web page instead of data",
+        reply(200, kind=Kind.HTML),
+        Where.API,
+        Action.RETRY,
+        errors.Unavailable,
+        TRANSIENT,
+        "amoCRM answered /api/v4/leads with a web page instead of data, again and again; usually it is under "
+        f"maintenance. {AGAIN}",
+    ),
+    *(
+        (
+            "an empty or broken body",
+            reply(status, kind=kind),
+            Where.API,
+            Action.RETRY,
+            errors.Unavailable,
+            TRANSIENT,
+            f"amoCRM answered /api/v4/leads with an empty or broken body, again and again. {AGAIN}",
+        )
+        for status, kind in [(200, Kind.EMPTY), (200, Kind.BROKEN), (206, Kind.OBJECT)]
+    ),
+    (
+        "the address leads elsewhere",
+        reply(301, headers={"Location": "https://example.kommo.com/api/v4/leads"}),
+        Where.API,
+        Action.FAIL,
+        errors.Moved,
+        CONFIG,
+        "The address example.amocrm.ru leads elsewhere (to example.kommo.com): the account may have been renamed or "
+        "moved. Put the address that your browser shows when amoCRM is open into the account address (account_domain).",
+    ),
+    (
+        "the address leads elsewhere",
+        reply(302, kind=Kind.HTML, headers={"Location": "https://evil.com/"}),
+        Where.API,
+        Action.FAIL,
+        errors.Moved,
+        CONFIG,
+        "The address example.amocrm.ru leads elsewhere: the account may have been renamed or moved. Put the address "
+        "that your browser shows when amoCRM is open into the account address (account_domain).",
+    ),
+    (
+        "the refresh token is spent",
+        reply(401, REVOKED),
+        Where.REFRESH,
+        Action.FAIL,
+        errors.Unauthorized,
+        CONFIG,
+        f"amoCRM no longer accepts the refresh token ({REVOKED_WORDS}): it works once and for three months, and it is "
+        "lost when something else uses it or the integration is switched off. Do this and that.",
+    ),
+    (
+        "the code is spent",
+        reply(400, problem(400, "Bad Request", "x", hint="Authorization code has expired")),
+        Where.CODE,
+        Action.FAIL,
+        errors.Unauthorized,
+        CONFIG,
+        "amoCRM no longer accepts the authorization code (Authorization code has expired, x, Bad Request): it works "
+        f"once and for 20 minutes. Take a new one («Код авторизации») from {KEYS}, or press «Grant access» again.",
+    ),
+    (
+        "not this integration's",
+        reply(400, problem(400, "Bad Request", "x", hint="Cannot decrypt the refresh token")),
+        Where.REFRESH,
+        Action.FAIL,
+        errors.Unauthorized,
+        CONFIG,
+        "What was to be exchanged for a token was not given to this integration, or was not copied whole (Cannot "
+        "decrypt the refresh token, x, Bad Request). Copy it again together with the integration ID (client_id) and "
+        f"the secret key (client_secret): all of them are on {KEYS}.",
+    ),
+    (
+        "an unknown integration",
+        reply(401, BAD_CLIENT),
+        Where.REFRESH,
+        Action.FAIL,
+        errors.Unauthorized,
+        CONFIG,
+        "amoCRM does not recognise the integration (Авторизация клиента не прошла, Некорректный клиент). Compare the "
+        f"integration ID (client_id) and the secret key (client_secret) with {KEYS}; a new secret key makes the old "
+        "one useless.",
+    ),
+    (
+        "another redirect URI",
+        reply(400, problem(400, "Bad Request", "x", hint="Invalid redirect URI")),
+        Where.CODE,
+        Action.FAIL,
+        errors.Unauthorized,
+        CONFIG,
+        "amoCRM gave no token because of the redirect URI (Invalid redirect URI, x, Bad Request). It must be, letter "
+        "for letter, the one in the integration's settings.",
+    ),
+    (
+        "a refused exchange",
+        reply(400, problem(400, "Bad Request", "something else")),
+        Where.REFRESH,
+        Action.FAIL,
+        errors.Unauthorized,
+        CONFIG,
+        "amoCRM gave no new token (something else, Bad Request). Compare the account address, the integration ID, the "
+        "secret key and the redirect URI with the integration's settings. If they are right: Do this and that.",
+    ),
+    (
+        "no such account",
+        reply(401, {"response": {"error": "Аккаунт не найден", "error_code": "101"}}),
+        Where.API,
+        Action.RENEW,
+        errors.NotFound,
+        CONFIG,
+        "There is no amoCRM account at example.amocrm.ru. Compare the account address (account_domain) with your "
+        "browser's address bar: the account may have been renamed.",
+    ),
+    (
+        "the user is switched off",
+        reply(401, problem(401, "Unauthorized", "User is off", code=112)),
+        Where.API,
+        Action.STOP,
+        errors.Unauthorized,
+        CONFIG,
+        "The amoCRM user who granted access is switched off in example.amocrm.ru (User is off, Unauthorized). Switch "
+        "the user on again. If you cannot: Do this and that.",
+    ),
+    (
+        "the IP address is not on the account's list",
+        reply(403, problem(403, "Forbidden", "Access denied", code=113)),
+        Where.API,
+        Action.STOP,
+        errors.IpRefused,
+        CONFIG,
+        "The account example.amocrm.ru lets in only listed IP addresses (Access denied, Forbidden). Let its "
+        "administrator add the address of the machine where this connector runs to «Белый список ip-адресов» in "
+        "«Настройки».",
+    ),
+    (
+        "a part of amoCRM is off",
+        reply(400, {"error_code": 426, "detail": "Customers are off"}),
+        Where.API,
+        Action.FAIL,
+        errors.FeatureOff,
+        CONFIG,
+        OFF.format(" (Customers are off)"),
+    ),
+    (
+        "not paid",
+        reply(403, problem(403, "Payment Required", "Payment required", code=402)),
+        Where.API,
+        Action.FAIL,
+        errors.Unpaid,
+        CONFIG,
+        UNPAID,
+    ),
+    (
+        "no rights",
+        reply(422, problem(422, "Forbidden", "Доступ запрещен", code=288)),
+        Where.API,
+        Action.FAIL,
+        errors.Forbidden,
+        CONFIG,
+        NO_RIGHTS,
+    ),
+    (
+        "the token is not accepted",
+        reply(401, UNAUTHORIZED),
+        Where.API,
+        Action.RENEW,
+        errors.Unauthorized,
+        CONFIG,
+        "amoCRM does not accept the token at example.amocrm.ru (Invalid user name or password, Unauthorized): it has "
+        "expired or was revoked, the integration was switched off, or the token is another account's. Do this "
+        "and that.",
+    ),
+    (
+        "the token is not accepted",
+        reply(401, kind=Kind.HTML),
+        Where.API,
+        Action.RENEW,
+        errors.Unauthorized,
+        CONFIG,
+        "amoCRM does not accept the token at example.amocrm.ru: it has expired or was revoked, the integration was "
+        "switched off, or the token is another account's. Do this and that.",
+    ),
+    (
+        "not paid",
+        reply(402, problem(402, "Payment Required", "Payment required")),
+        Where.API,
+        Action.FAIL,
+        errors.Unpaid,
+        CONFIG,
+        UNPAID,
+    ),
+    *(
+        ("blocked by the front server", reply(403, kind=kind), where, Action.STOP, errors.Blocked, CONFIG, BLOCKED)
+        for kind in (Kind.HTML, Kind.EMPTY, Kind.BROKEN)
+        for where in Where
+    ),
+    (
+        "no rights",
+        reply(403, problem(403, "Forbidden", "Доступ запрещен")),
+        Where.API,
+        Action.FAIL,
+        errors.Forbidden,
+        CONFIG,
+        NO_RIGHTS,
+    ),
+    (
+        "no such address",
+        reply(404, {"detail": "Cannot GET /api/v4/leads"}),
+        Where.API,
+        Action.FAIL,
+        errors.NotFound,
+        CONFIG,
+        "amoCRM does not know /api/v4/leads at example.amocrm.ru (Cannot GET /api/v4/leads). If no table can be read, "
+        "correct the account address (account_domain).",
+    ),
+    (
+        "a request with a mistake",
+        reply(422, {**INVALID, "status": 422}),
+        Where.API,
+        Action.FAIL,
+        errors.BadRequest,
+        SYSTEM,
+        "amoCRM refused the request /api/v4/leads (Request validation failed, Bad Request, filter: Not a valid "
+        "choice.). This is the connector's mistake: report it with this text.",
+    ),
+    *(
+        (
+            "a part of amoCRM is off",
+            reply(status, problem(status, "Unprocessable Entity", "Функционал отключен")),
+            Where.API,
+            Action.FAIL,
+            errors.FeatureOff,
+            CONFIG,
+            OFF.format(" (Функционал отключен, Unprocessable Entity)"),
+        )
+        for status in (422, 425, 426)
+    ),
+    (
+        "the request came too slowly",
+        reply(408),
+        Where.API,
+        Action.RETRY,
+        errors.Unavailable,
+        TRANSIENT,
+        f"amoCRM did not take in the request /api/v4/leads in time, again and again. {AGAIN}",
+    ),
+    *(
+        (
+            "too many requests",
+            reply(429, body, kind),
+            where,
+            Action.PAUSE,
+            errors.Throttled,
+            TRANSIENT,
+            "amoCRM kept answering «too many requests» for 15 minutes, or asked to wait longer than that. All "
+            "integrations of the account share its limit: lower the requests per second here, or sync at another time. "
+            f"{AGAIN}",
+        )
+        for body, kind in [(problem(429, "Too Many Requests", "Later", retry_after=300), None), (None, Kind.BROKEN)]
+        for where in Where
+    ),
+    (
+        "a request that amoCRM does not understand",
+        reply(400, INVALID),
+        Where.API,
+        Action.FAIL,
+        errors.BadRequest,
+        SYSTEM,
+        "amoCRM refused the request /api/v4/leads (Request validation failed, Bad Request, filter: Not a valid "
+        "choice.). This is the connector's mistake: report it with this text.",
+    ),
+    (
+        "a request that amoCRM does not understand",
+        reply(405, kind=Kind.HTML),
+        Where.API,
+        Action.FAIL,
+        errors.BadRequest,
+        SYSTEM,
+        "amoCRM refused the request /api/v4/leads. This is the connector's mistake: report it with this text.",
+    ),
+    (
+        "too much for the server",
+        reply(504, kind=Kind.HTML),
+        Where.API,
+        Action.RETRY,
+        errors.Unavailable,
+        TRANSIENT,
+        f"amoCRM did not manage to answer /api/v4/leads in time (504), again and again. {AGAIN}",
+    ),
+    (
+        "the server failed",
+        reply(500, {"title": "ErrInternalServer", "status": 500, "detail": "Oops", "trace_id": "4bf92f3577b34da6"}),
+        Where.API,
+        Action.RETRY,
+        errors.Unavailable,
+        TRANSIENT,
+        "amoCRM failed at /api/v4/leads (Oops, ErrInternalServer), again and again. Run the sync again; what has been "
+        "read is kept. [trace_id 4bf92f3577b34da6]",
+    ),
+    *(
+        (
+            "the server failed",
+            reply(status, kind=Kind.HTML, headers={"X-Request-Id": "a1b2-c3"}),
+            Where.API,
+            Action.RETRY,
+            errors.Unavailable,
+            TRANSIENT,
+            f"amoCRM failed at /api/v4/leads, again and again. {AGAIN} [X-Request-Id a1b2-c3]",
+        )
+        for status in (502, 503, 599)
+    ),
+    (
+        "an unknown answer",
+        reply(101),
+        Where.API,
+        Action.FAIL,
+        errors.AmocrmError,
+        SYSTEM,
+        "amoCRM answered /api/v4/leads in a way this connector does not know. Report it with this text.",
+    ),
+    (
+        "the host name is not found",
+        reply(None, kind=Kind.DNS),
+        Where.API,
+        Action.RETRY,
+        errors.Unavailable,
+        TRANSIENT,
+        "The network does not know the address example.amocrm.ru (DNS). Correct the account address (account_domain), "
+        "or let the machine where this connector runs reach the internet.",
+    ),
+    *(
+        (
+            "no connection",
+            reply(None, kind=kind),
+            Where.API,
+            Action.RETRY,
+            errors.Unavailable,
+            TRANSIENT,
+            "example.amocrm.ru does not accept connections. Let the machine where this connector runs reach it: a "
+            f"firewall or a proxy may stand in between. {AGAIN}",
+        )
+        for kind in (Kind.REFUSED, Kind.CONNECT_TIMEOUT)
+    ),
+    (
+        "the certificate is not trusted",
+        reply(None, kind=Kind.CERTIFICATE),
+        Where.API,
+        Action.FAIL,
+        errors.Unavailable,
+        CONFIG,
+        "The certificate of example.amocrm.ru is not trusted, so nothing was sent. If a proxy of your company stands "
+        "in between, give its certificate to the connector (environment variable REQUESTS_CA_BUNDLE).",
+    ),
+    (
+        "no encrypted connection",
+        reply(None, kind=Kind.TLS),
+        Where.API,
+        Action.RETRY,
+        errors.Unavailable,
+        TRANSIENT,
+        "No encrypted connection (TLS) to example.amocrm.ru comes about. A firewall or a proxy may stand in between. "
+        f"{AGAIN}",
+    ),
+    (
+        "no answer in time",
+        reply(None, kind=Kind.READ_TIMEOUT),
+        Where.API,
+        Action.RETRY,
+        errors.Unavailable,
+        TRANSIENT,
+        f"example.amocrm.ru did not finish its answer to /api/v4/leads in time, again and again. {AGAIN}",
+    ),
+    *(
+        (
+            "the connection is lost",
+            reply(None, kind=kind),
+            Where.API,
+            Action.RETRY,
+            errors.Unavailable,
+            TRANSIENT,
+            f"The connection to example.amocrm.ru was lost at /api/v4/leads, again and again. {AGAIN}",
+        )
+        for kind in (Kind.RESET, Kind.TRUNCATED, Kind.BROKEN)
+    ),
+]
+
+
+@pytest.mark.parametrize(("meaning", "seen", "where", "action", "error", "failure", "sentence"), CASES)
+def test_row(
+    meaning: str,
+    seen: Reply,
+    where: Where,
+    action: Action,
+    error: type[errors.AmocrmError] | None,
+    failure: FailureType | None,
+    sentence: str,
+) -> None:
+    row = judge(seen, where)
+    assert (row.meaning, row.action) == (meaning, action)
+    if error is None:
+        assert row.message == ""
+        return
+    told = explain(row, seen, PLACE, RetryPolicy())
+    assert str(told) == sentence
+    assert (type(told), told.failure_type, told.status) == (error, failure, seen.status)
+
+
+def test_every_row_has_been_met() -> None:
+    met = {id(judge(seen, where)) for _, seen, where, *_ in CASES}
+    assert [row.meaning for row in TABLE if id(row) not in met] == []
+
+
+def test_a_problem_under_200_is_a_problem() -> None:
+    assert judge(reply(200, UNAUTHORIZED)).meaning == "the token is not accepted"
+    assert judge(reply(200, {"title": "x", "detail": "y", "status": "active"})).action is Action.OK
+
+
+def test_what_the_answer_says_is_one_clean_short_line() -> None:
+    seen = reply(403, problem(403, "Forbidden", "a\nb\x00c" + "d" * 500, trace_id="bad id\n"))
+    told = explain(judge(seen), seen, PLACE, RetryPolicy())
+    assert str(told) == (
+        f"The token's user may not read /api/v4/leads (a b c{'d' * 295}). Let an administrator of the account grant "
+        "access, or leave the table out."
+    )
+
+
+def test_the_internal_message_is_technical() -> None:
+    seen = reply(502, kind=Kind.HTML, headers={"X-Request-Id": "r-1"})
+    assert explain(judge(seen), seen, PLACE, RetryPolicy()).internal_message == (
+        "/api/v4/leads at example.amocrm.ru: 502 (a web page). X-Request-Id r-1"
+    )
+    lost = reply(None, kind=Kind.RESET, trouble="ConnectionError")
+    assert explain(judge(lost), lost, PLACE, RetryPolicy()).internal_message == (
+        "/api/v4/leads at example.amocrm.ru: connection lost. ConnectionError"
+    )
+
+
+def test_an_unknown_account_id_is_said_where_to_find() -> None:
+    seen = reply(403, kind=Kind.HTML)
+    told = explain(judge(seen), seen, Place("example.amocrm.ru", "/api/v4/leads"), RetryPolicy())
+    assert "the account ID (see «Настройки» → «Общие настройки»)" in str(told)
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+bodies = st.none() | st.fixed_dictionaries(
+    {},
+    optional=dict.fromkeys(
+        [
+            "title",
+            "detail",
+            "hint",
+            "status",
+            "code",
+            "error",
+            "error_code",
+            "response",
+            "trace_id",
+            "validation-errors",
+        ],
+        json_values,
+    ),
+)
+
+
+@given(
+    status=st.none() | st.integers(100, 999),
+    body=bodies,
+    kind=st.sampled_from(Kind),
+    where=st.sampled_from(Where),
+    location=st.text(max_size=20),
+)
+def test_any_answer_has_a_row_and_words(
+    status: int | None, body: dict[str, Any] | None, kind: Kind, where: Where, location: str
+) -> None:
+    seen = reply(status, body, kind, headers={"Location": location, "X-Request-Id": location})
+    row = judge(seen, where)
+    sentence = str(explain(row, seen, PLACE, RetryPolicy()))
+    assert "\n" not in sentence
+    assert "{" not in row.message.format(host="", subdomain="", account="", path="", detail="", advice="", minutes="")
