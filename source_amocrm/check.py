@@ -1,0 +1,36 @@
+"""What `check` asks: the account, and then one row of each list that a token may not be allowed to see."""
+
+from __future__ import annotations
+
+from source_amocrm.errors import AmocrmError, FeatureOff, Forbidden, NotFound
+from source_amocrm.streams.account import Account
+
+PROBES = {
+    "/api/v4/leads": ("deals", "custom_fields_deals"),
+    "/api/v4/contacts": ("contacts",),
+    "/api/v4/companies": ("companies",),
+    "/api/v4/tasks": ("tasks",),
+    "/api/v4/leads/notes": ("notes",),
+    "/api/v4/events": ("events", "deal_statuses"),
+    "/api/v4/leads/pipelines": ("statuses",),
+    "/api/v4/leads/custom_fields": ("custom_fields",),
+    "/api/v4/users": ("users",),
+}
+
+
+def unavailable_streams(account: Account) -> list[str]:
+    """A sentence for each stream that the token may not read.
+
+    Raises AmocrmError when the account cannot be read at all: a wrong address, a token that is not valid, no list
+    that may be seen.
+    """
+    account.facts()
+    refused: dict[str, AmocrmError] = {}
+    for path in PROBES:
+        try:
+            account.get(path, {"limit": 1})
+        except (FeatureOff, Forbidden, NotFound) as error:
+            refused[path] = error
+    if len(refused) == len(PROBES):
+        raise next(iter(refused.values()))
+    return [f"Not available: {', '.join(PROBES[path])}. {error}" for path, error in refused.items()]

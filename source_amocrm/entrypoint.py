@@ -1,0 +1,88 @@
+"""Airbyte's commands, with every failure told in one sentence instead of a stack trace."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from airbyte_cdk.entrypoint import AirbyteEntrypoint
+from airbyte_cdk.logger import PRINT_BUFFER
+from airbyte_cdk.models import ConnectorSpecification
+from airbyte_cdk.utils.traced_exception import AirbyteTracedException
+
+from source_amocrm.errors import AmocrmError, ConfigError
+from source_amocrm.source import SourceAmocrm
+
+LOGGER = logging.getLogger("airbyte")
+
+
+class Entrypoint(AirbyteEntrypoint):
+    """The CDK's entrypoint; what the files given on the command line hold is checked by us, in words."""
+
+    @staticmethod
+    def validate_connection(source_spec: ConnectorSpecification, config: Mapping[str, Any]) -> None:
+        """Left to `parse_config`: the CDK's message would repeat what was typed."""
+
+
+def launch(arguments: list[str]) -> int:
+    """Run one command; the exit code is 0 only when it did what it should."""
+    entrypoint = Entrypoint(SourceAmocrm())
+    parsed = entrypoint.parse_args(arguments)
+    with PRINT_BUFFER:
+        try:
+            _check_files(parsed)
+            for message in entrypoint.run(parsed):
+                print(f"{message}\n", end="")
+        except BrokenPipeError:
+            raise
+        except AirbyteTracedException as error:
+            _tell(error)
+            return 1
+        except Exception as error:
+            LOGGER.exception("An unforeseen error")
+            _tell(AirbyteTracedException.from_exception(error, message=_unforeseen(error)))
+            return 1
+    return 0
+
+
+def _check_files(parsed: argparse.Namespace) -> None:
+    """Raises ConfigError for a file that is not there or holds no JSON of the right shape."""
+    source = SourceAmocrm
+    readers = {"config": source.read_config, "catalog": source.read_catalog, "state": source.read_state}
+    for name, read in readers.items():
+        path = getattr(parsed, name, None)
+        if path is None:
+            continue
+        try:
+            content = read(path)
+        except OSError as error:
+            raise ConfigError(f"The {name} file {path} cannot be read: {error.strerror}.") from None
+        except Exception:
+            raise _broken_file(name, path) from None
+        if name == "config" and not isinstance(content, dict):
+            raise _broken_file(name, path)
+
+
+def _broken_file(name: str, path: str) -> AmocrmError:
+    what = {
+        "config": "a JSON object with the source's settings",
+        "catalog": "a configured Airbyte catalog in JSON",
+        "state": "a JSON list of Airbyte state messages, one a stream",
+    }[name]
+    return ConfigError(f"The {name} file {path} is not {what}. Nothing was read; mend the file and run again.")
+
+
+def _tell(error: AirbyteTracedException) -> None:
+    LOGGER.error(error.message or error.internal_message)
+    sys.stdout.flush()
+    error.emit_message()
+
+
+def _unforeseen(error: Exception) -> str:
+    return (
+        f"Something went wrong inside the connector ({type(error).__name__}), not in amoCRM and not in your settings. "
+        "Run the sync again; if it repeats, report it with the log of the sync."
+    )

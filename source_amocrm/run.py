@@ -1,0 +1,35 @@
+"""The console script: Airbyte's four commands and our own verbs."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+from types import FrameType
+from typing import NoReturn
+
+STOPPED_BY_SIGNAL = 128
+
+
+def run() -> None:
+    """`source-amocrm spec|check|discover|read …`"""
+    from source_amocrm.entrypoint import launch
+
+    signal.signal(signal.SIGTERM, _stop)
+    try:
+        code = launch(sys.argv[1:])
+    except BrokenPipeError:
+        code = STOPPED_BY_SIGNAL + signal.SIGPIPE
+    _leave(code)
+
+
+def _stop(number: int, _: FrameType | None) -> NoReturn:
+    _leave(STOPPED_BY_SIGNAL + number)
+
+
+def _leave(code: int) -> NoReturn:
+    """End at once: threads that still wait for an answer have nothing to deliver any more."""
+    with contextlib.suppress(OSError, ValueError):
+        sys.stdout.flush()
+    os._exit(code)

@@ -1,0 +1,149 @@
+"""Wiring: the config, the API, the streams and the CDK's concurrent source put together."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping, MutableMapping
+from queue import Queue
+from typing import Any, cast
+
+from airbyte_cdk.models import (
+    AirbyteCatalog,
+    AirbyteConnectionStatus,
+    AirbyteMessage,
+    AirbyteStateMessage,
+    ConfiguredAirbyteCatalog,
+    ConfiguredAirbyteStream,
+    Level,
+    Status,
+    SyncMode,
+)
+from airbyte_cdk.sources import Source
+from airbyte_cdk.sources.concurrent_source.concurrent_source import ConcurrentSource
+from airbyte_cdk.sources.message import InMemoryMessageRepository, MessageRepository
+from airbyte_cdk.sources.message.concurrent_repository import ConcurrentMessageRepository
+from airbyte_cdk.sources.utils.slice_logger import DebugSliceLogger
+
+from source_amocrm.airbyte import TableStream, airbyte_stream
+from source_amocrm.check import unavailable_streams
+from source_amocrm.config import Config, parse_config
+from source_amocrm.errors import AmocrmError, ConfigError
+from source_amocrm.http.wire import open_api
+from source_amocrm.streams import TABLES
+from source_amocrm.streams.account import Account
+from source_amocrm.streams.delivery import deliver
+from source_amocrm.streams.progress import Progress
+from source_amocrm.streams.sync import Selection, Sync
+
+ROWS_IN_FLIGHT = 1_000
+
+
+class SourceAmocrm(Source):
+    """amoCRM and Kommo. Takes no argument: everything of a sync is made when it starts."""
+
+    check_config_against_spec = False
+    """Our own reading of the config says in words what is wrong, and never repeats what was typed."""
+    message_repository: MessageRepository = InMemoryMessageRepository()
+
+    def check(self, logger: logging.Logger, config: Mapping[str, Any]) -> AirbyteConnectionStatus:
+        try:
+            account = _account(config)
+            notes = unavailable_streams(account)
+        except AmocrmError as error:
+            return AirbyteConnectionStatus(status=Status.FAILED, message=str(error))
+        for note in notes:
+            logger.warning(note)
+        return AirbyteConnectionStatus(status=Status.SUCCEEDED, message="\n".join(notes) or None)
+
+    def discover(self, _: logging.Logger, config: Mapping[str, Any]) -> AirbyteCatalog:
+        parse_config(config)
+        return AirbyteCatalog(streams=[airbyte_stream(table) for table in TABLES.values()])
+
+    def read(
+        self,
+        logger: logging.Logger,
+        config: Mapping[str, Any],
+        catalog: ConfiguredAirbyteCatalog,
+        state: list[AirbyteStateMessage] | None = None,
+    ) -> Iterator[AirbyteMessage]:
+        parsed = parse_config(config)
+        states = _states(state or [])
+        selections = [_selection(parsed, stream, states) for stream in catalog.streams]
+        extras = {extra for selection in selections for extra in selection.table.account_extras}
+        account = Account(parsed, open_api(parsed, cast("MutableMapping[str, Any]", config)), extras)
+        # One queue for rows and states keeps a state behind the rows that it covers.
+        queue: Queue[Any] = Queue(maxsize=ROWS_IN_FLIGHT)
+        self.message_repository = ConcurrentMessageRepository(queue, InMemoryMessageRepository(Level.INFO))
+        sync = Sync(account, selections)
+        streams = [
+            TableStream(
+                selection.table,
+                self.message_repository,
+                lambda selection=selection: deliver(sync, selection),  # type: ignore[misc]
+                selection.progress.state if selection.progress and _incremental(stream) else None,
+                logger,
+            )
+            for selection, stream in zip(selections, catalog.streams, strict=True)
+        ]
+        # Every stream waits in a thread of its own for the readings that it shares with others.
+        concurrent = ConcurrentSource.create(
+            len(streams) + 1,
+            max(1, len(streams)),
+            _without_stack_traces(logger),
+            DebugSliceLogger(),
+            self.message_repository,
+            queue=queue,
+        )
+        try:
+            yield from concurrent.read(list(streams))
+        finally:
+            account.hands.dismiss()
+
+
+def _account(config: Mapping[str, Any]) -> Account:
+    parsed = parse_config(config)
+    return Account(parsed, open_api(parsed, cast("MutableMapping[str, Any]", config)))
+
+
+def _incremental(stream: ConfiguredAirbyteStream) -> bool:
+    return bool(stream.sync_mode == SyncMode.incremental)
+
+
+def _states(messages: list[AirbyteStateMessage]) -> dict[str, Mapping[str, Any]]:
+    states: dict[str, Mapping[str, Any]] = {}
+    for message in messages:
+        if message.stream and message.stream.stream_state is not None:
+            states[message.stream.stream_descriptor.name] = dict(message.stream.stream_state.__dict__)
+    return states
+
+
+def _selection(config: Config, stream: ConfiguredAirbyteStream, states: Mapping[str, Mapping[str, Any]]) -> Selection:
+    name = stream.stream.name
+    table = TABLES.get(name)
+    if table is None:
+        raise ConfigError(
+            f"The connection asks for a stream “{name}”, which this source does not have. "
+            f"Refresh the source's schema; the streams are: {', '.join(TABLES)}."
+        )
+    if table.cursor is None:
+        return Selection(table)
+    state = states.get(name) if _incremental(stream) else None
+    progress = Progress.load(name, table.cursor, state, config.start, config.lookback)
+    columns = frozenset((stream.stream.json_schema or {}).get("properties") or ()) or None
+    return Selection(table, progress, columns)
+
+
+class _Plain(logging.Filter):
+    """A failure that we foresaw is told in its sentence: the stack trace would tell a user nothing."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.exc_info and isinstance(record.exc_info[1], AmocrmError):
+            record.msg, record.args = f"{record.getMessage()}: {record.exc_info[1]}", ()
+            record.exc_info = None
+        return True
+
+
+def _without_stack_traces(logger: logging.Logger) -> logging.Logger:
+    plain = logger.getChild("sync")
+    plain.filters = [_Plain()]
+    return plain

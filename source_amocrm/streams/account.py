@@ -1,0 +1,164 @@
+"""What every stream of a sync shares: the API, the account's facts and dictionaries, each asked for once."""
+
+from __future__ import annotations
+
+import logging
+import math
+import threading
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta, timezone, tzinfo
+from typing import Any, Generic, TypeVar
+from zoneinfo import ZoneInfo
+
+from source_amocrm.config import Config
+from source_amocrm.errors import NotFound
+from source_amocrm.http.api import Answer, Api
+from source_amocrm.streams.lists import EntityList
+from source_amocrm.walk.full import full
+from source_amocrm.walk.hands import Hands
+from source_amocrm.walk.listing import Listing, Params, Row, found_in, key
+
+LOGGER = logging.getLogger("airbyte")
+T = TypeVar("T")
+
+IDS_AT_ONCE = 50
+"""More ids in one request have been answered with «HTTP URL too long»."""
+
+
+class Once(Generic[T]):
+    """A value that is worked out when it is first wanted, once, whatever number of threads want it."""
+
+    def __init__(self, work: Callable[[], T]) -> None:
+        self._work = work
+        self._lock = threading.Lock()
+        self._known: tuple[T] | None = None
+        self._failed: Exception | None = None
+
+    def __call__(self) -> T:
+        with self._lock:
+            if self._failed:
+                raise self._failed
+            if self._known is None:
+                try:
+                    self._known = (self._work(),)
+                except Exception as error:
+                    self._failed = error
+                    raise
+            return self._known[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What `/account` tells. `server_time` and `begun` belong together: the same moment by the server and by us."""
+
+    id: int | None
+    filter_works: bool
+    timezone: tzinfo
+    started: int
+    body: Mapping[str, Any]
+
+
+class Account:
+    """`extras`: the `with` parameters of `/account` that the selected streams need."""
+
+    def __init__(self, config: Config, api: Api, extras: Collection[str] = ()) -> None:
+        self.config = config
+        self.api = api
+        self.hands = Hands(config.num_workers, lambda: api.budget.spare)
+        self.facts = Once(self._ask_facts)
+        self._extras = sorted({"is_api_filter_enabled", *extras})
+        self._begun = time.monotonic()
+        self._filter_ignored = False
+        self._lists: dict[str, Once[list[Row]]] = {}
+        self._lock = threading.Lock()
+
+    def get(self, path: str, params: Params | None = None, *, shrinkable: bool = False) -> Answer:
+        return self.api.get(path, params or {}, shrinkable=shrinkable)
+
+    def filter_works(self, entities: EntityList) -> bool:
+        """Whether the list's filter can be relied on: the account says so, and no answer has shown otherwise."""
+        return not entities.paid_filter or (not self._filter_ignored and self.facts().filter_works)
+
+    def filter_is_ignored(self) -> None:
+        if not self._filter_ignored:
+            self._filter_ignored = True
+            LOGGER.warning(
+                "amoCRM ignored the filter by time although the account says that it is on; "
+                "the lists are read without it, which takes more requests."
+            )
+
+    def listing(self, entities: EntityList, params: Params | None = None) -> Listing:
+        return Listing(self.get, entities.path, entities.collection, params=params or {})
+
+    def dictionary(self, path: str, collection: str, params: Params | None = None) -> list[Row]:
+        """A list that is short, whole; asked for once in a process."""
+        with self._lock:
+            known = self._lists.setdefault(
+                path, Once(lambda: full(Listing(self.get, path, collection, params=params or {})))
+            )
+        return known()
+
+    def by_ids(self, entities: EntityList, ids: Iterable[int], params: Params | None = None) -> Iterator[Row]:
+        """The entities that exist among `ids`, in batches where the filter works, else one by one."""
+        left = sorted(set(ids))
+        if self.filter_works(entities):
+            for start in range(0, len(left), IDS_AT_ONCE):
+                batch = left[start : start + IDS_AT_ONCE]
+                rows = self.listing(entities, params).ask({"filter[id][]": batch}).rows
+                if any(row.get("id") not in batch for row in rows):
+                    self.filter_is_ignored()
+                    yield from self._one_by_one(entities, left[start:], params)
+                    return
+                yield from rows
+        else:
+            yield from self._one_by_one(entities, left, params)
+
+    def _one_by_one(self, entities: EntityList, ids: Iterable[int], params: Params | None) -> Iterator[Row]:
+        for own in ids:
+            try:
+                body = self.get(f"{entities.path}/{own}", params).body
+            except NotFound:
+                continue
+            if body and key(body) == own:
+                yield body
+
+    def customers_on(self) -> bool:
+        """Whether the account has customers at all, as far as it tells."""
+        return self.facts().body.get("customers_mode") not in ("unavailable", "disabled")
+
+    def _ask_facts(self) -> Facts:
+        answer = self.get("/api/v4/account", {"with": ",".join(self._extras)})
+        body = answer.body or {}
+        flag = body.get("is_api_filter_enabled")
+        own = body.get("id")
+        return Facts(
+            id=own if isinstance(own, int) else None,
+            filter_works=flag is None or bool(flag),
+            timezone=_timezone(body),
+            started=answer.server_time - math.ceil(time.monotonic() - self._begun) - 1,
+            body=body,
+        )
+
+    def embedded(self, collection: str) -> list[Row]:
+        """A dictionary that comes with `/account`."""
+        return found_in(Answer(dict(self.facts().body), 0, 0), collection).rows
+
+
+def _timezone(body: Mapping[str, Any]) -> tzinfo:
+    """The account's time zone, in which amoCRM means dates; UTC where it does not tell."""
+    embedded = body.get("_embedded")
+    settings = embedded.get("datetime_settings") if isinstance(embedded, dict) else None
+    if isinstance(settings, dict):
+        try:
+            return ZoneInfo(str(settings.get("timezone")))
+        except (OSError, ValueError):
+            pass
+        try:
+            sign, hours, minutes = -1 if str(settings["timezone_offset"])[0] == "-" else 1, 0, 0
+            hours, minutes = (int(part) for part in str(settings["timezone_offset"]).lstrip("+-").split(":"))
+            return timezone(sign * timedelta(hours=hours, minutes=minutes))
+        except (KeyError, IndexError, ValueError):
+            LOGGER.warning("amoCRM did not tell the account's time zone; dates are taken as of UTC.")
+    return timezone.utc

@@ -1,0 +1,168 @@
+"""What only events tell: deletions, restores, merges, and links and tags that may change without a new updated_at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from source_amocrm.streams.account import Account, Once
+from source_amocrm.streams.lists import EVENTS_LIMIT, EVENTS_PATH
+from source_amocrm.walk.keyset import Edges, keyset
+from source_amocrm.walk.listing import Listing, OrderIgnored, Row, seconds
+from source_amocrm.walk.ties import repeated
+from source_amocrm.walk.window import Window
+
+ENTITIES = {"lead": "leads", "contact": "contacts", "company": "companies", "customer": "customers", "task": "tasks"}
+DELETED = {f"{entity}_deleted" for entity in ENTITIES}
+RESTORED = {f"{entity}_restored" for entity in ("lead", "contact", "company")}
+NOTE_DELETED = "common_note_deleted"
+MERGED = "entity_merged"
+LINKED = {
+    f"{entity}_{verb}"
+    for entity in ("lead", "contact", "company", "customer", "entity")
+    for verb in ("linked", "unlinked")
+}
+TAGGED = {"entity_tag_added", "entity_tag_deleted"}
+LIFE = DELETED | RESTORED | {NOTE_DELETED}
+
+
+@dataclass(frozen=True, slots=True)
+class Deletion:
+    """An entity of a list that is gone: since when (Unix seconds) and by whom."""
+
+    id: int
+    at: int
+    by: Any
+    account_id: Any
+
+
+@dataclass
+class Changes:
+    """What happened to the entities of one list. Ids with the second of the last event of that kind."""
+
+    deleted: dict[int, Deletion] = field(default_factory=dict)
+    restored: dict[int, int] = field(default_factory=dict)
+    merged: dict[int, Deletion] = field(default_factory=dict)
+    touched: set[int] = field(default_factory=set)
+
+
+class History:
+    """The account's events of these kinds since a second, read once for every list that wants them.
+
+    `types_since`: the kinds to ask for, with the earliest second that any list needs.
+    """
+
+    def __init__(self, account: Account, types_since: dict[str, int]) -> None:
+        self._account = account
+        self._types_since = types_since
+        self._events = Once(self._read)
+
+    def of(self, name: str, note_list: bool, deletions_since: int, changes_since: int | None) -> Changes:
+        """The changes of the list `name` (of its notes, for a `note_list`)."""
+        changes = Changes()
+        for event in self._events():
+            at = seconds(event.get("created_at"))
+            kind = event.get("type")
+            if at is None or at < deletions_since:
+                continue
+            if note_list:
+                _apply_to_notes(changes, name, event, at)
+            elif kind in LIFE or (changes_since is not None and at >= changes_since):
+                _apply(changes, name, event, at)
+        return changes
+
+    def _read(self) -> list[Row]:
+        """By their second, the older ones first."""
+        by_start: dict[int, list[str]] = {}
+        for kind, since in self._types_since.items():
+            by_start.setdefault(since, []).append(kind)
+        events = [
+            event
+            for since, kinds in by_start.items()
+            for event in events_between(self._account, kinds, since, self._account.facts().started)
+        ]
+        return sorted(events, key=lambda event: (seconds(event.get("created_at")) or 0, str(event.get("id"))))
+
+
+def events_listing(account: Account, kinds: Iterable[str] = ()) -> Listing:
+    params = {"filter[type][]": sorted(kinds)} if kinds else {}
+    return Listing(account.get, EVENTS_PATH, "events", EVENTS_LIMIT, params, cursor="created_at", ordered=False)
+
+
+def events_between(account: Account, kinds: Iterable[str], since: int, until: int) -> list[Row]:
+    """The events of these kinds between two seconds, both included, each once."""
+    listing = events_listing(account, kinds)
+
+    def read() -> list[Row]:
+        return [row for page in keyset(listing, Window(since, until), Edges(), None) for row in page.rows]
+
+    try:
+        return read()
+    except OrderIgnored:
+        return repeated(lambda: numbered_pass(listing, since, until), ordered=False)
+
+
+def numbered_pass(listing: Listing, since: int, until: int) -> list[Row]:
+    """Once through the pages of a frozen window, for a server whose events come in no order at all."""
+    rows: dict[Any, Row] = {}
+    bounds = {f"filter[{listing.cursor}][from]": since, f"filter[{listing.cursor}][to]": until + 1}
+    page, more = 1, True
+    while more:
+        found = listing.ask(bounds, page)
+        known = len(rows)
+        rows.update((row.get("id"), row) for row in found.rows if since <= (listing.second_of(row) or 0) <= until)
+        page, more = page + 1, found.more and len(rows) > known
+    return list(rows.values())
+
+
+def departures(account: Account, entity: str) -> Callable[[int, int], list[int]]:
+    """When entities left a list by being deleted or merged, between two seconds."""
+    kinds = [f"{entity}_deleted", MERGED] if entity in ENTITIES else [MERGED]
+
+    def between(since: int, until: int) -> list[int]:
+        events = events_between(account, kinds, since, until)
+        return [at for event in events if (at := seconds(event.get("created_at"))) is not None]
+
+    return between
+
+
+def _apply(changes: Changes, name: str, event: Row, at: int) -> None:
+    kind, own = event.get("type"), event.get("entity_id")
+    if kind in LINKED | TAGGED:
+        changes.touched |= {other for list_name, other in _touched(event) if list_name == name}
+    elif isinstance(own, int) and ENTITIES.get(str(event.get("entity_type"))) == name:
+        deletion = Deletion(own, at, event.get("created_by"), event.get("account_id"))
+        if kind in DELETED:
+            changes.deleted[own] = deletion
+            changes.restored.pop(own, None)
+        elif kind in RESTORED:
+            changes.deleted.pop(own, None)
+            changes.restored[own] = at
+        elif kind == MERGED:
+            changes.merged[own] = deletion
+
+
+def _touched(event: Row) -> Iterator[tuple[str, int]]:
+    """Both sides of a link, or the entity that was tagged."""
+    sides = [(event.get("entity_type"), event.get("entity_id"))]
+    for value in (event.get("value_after"), event.get("value_before")):
+        for element in value if isinstance(value, list) else ():
+            for link in element.values() if isinstance(element, dict) else ():
+                entity = link.get("entity") if isinstance(link, dict) else None
+                if isinstance(entity, dict):
+                    sides.append((entity.get("type"), entity.get("id")))
+    for kind, own in sides:
+        if isinstance(own, int) and str(kind) in ENTITIES:
+            yield ENTITIES[str(kind)], own
+
+
+def _apply_to_notes(changes: Changes, name: str, event: Row, at: int) -> None:
+    if event.get("type") != NOTE_DELETED or ENTITIES.get(str(event.get("entity_type"))) != name:
+        return
+    for value in (event.get("value_before"), event.get("value_after")):
+        for element in value if isinstance(value, list) else ():
+            note = element.get("note") if isinstance(element, dict) else None
+            own = note.get("id") if isinstance(note, dict) else None
+            if isinstance(own, int):
+                changes.deleted[own] = Deletion(own, at, event.get("created_by"), event.get("account_id"))

@@ -1,0 +1,202 @@
+"""The rows of one table in one sync, with a sign wherever a state is due."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from source_amocrm.errors import AmocrmError, FeatureOff
+from source_amocrm.streams.changes import Deletion
+from source_amocrm.streams.lists import EntityList
+from source_amocrm.streams.progress import Progress
+from source_amocrm.streams.reading import Batch
+from source_amocrm.streams.sync import EVENTS, Selection, Sync
+from source_amocrm.streams.tables import Dictionary, Entities, Events, Table
+from source_amocrm.walk.listing import Page, PageMark, Row, seconds
+from source_amocrm.walk.spans import FOREVER
+
+LOGGER = logging.getLogger("airbyte")
+
+Delivery = Iterator["Row | None"]
+"""Rows, and None wherever what was delivered so far is worth a state."""
+
+ROWS_BETWEEN_STATES = 2_500
+
+
+def deliver(sync: Sync, selection: Selection) -> Delivery:
+    """Every row of the table that this sync must bring."""
+    table = selection.table
+    if isinstance(table, Dictionary):
+        yield from table.rows(sync.account)
+        return
+    assert selection.progress is not None
+    readings = sync.readings(table)
+    selection.progress.begin([_name(entities) for entities, _ in readings], sync.account.facts().started)
+    failures = []
+    for entities, read in readings:
+        name = _name(entities)
+        if name == "customers" and not sync.account.customers_on():
+            selection.progress.finish(name)
+            continue
+        try:
+            if isinstance(table, Events) and table.newest_first:
+                yield from _FromTheNewest(sync, table, selection.progress).deliver(read())
+            else:
+                yield from _AsTheyCome(_maker(sync, table, entities), selection.progress, name).deliver(read())
+            selection.progress.finish(name)
+        except FeatureOff as error:
+            LOGGER.info("%s: %s", table.name, error)
+            selection.progress.finish(name)
+        except AmocrmError as error:
+            failures.append(error)
+        yield None
+    if failures:
+        raise failures[0]
+
+
+def _name(entities: EntityList | None) -> str:
+    return entities.name if entities else EVENTS
+
+
+@dataclass(frozen=True)
+class _Maker:
+    """How records of one list become rows: `rows` of each record in turn, `tombstone` of a deletion."""
+
+    cursor: str
+    rows: Callable[[list[Row]], Iterator[list[Row]]]
+    tombstone: Callable[[Deletion], Row] | None = None
+
+
+def _maker(sync: Sync, table: Table, entities: EntityList | None) -> _Maker:
+    if isinstance(table, Entities) and entities:
+        bury = table.tombstone
+        return _Maker(
+            "updated_at",
+            lambda raw: table.rows(sync, entities, raw),
+            None if bury is None else lambda gone: bury(entities, gone, _account_id(sync, gone)),
+        )
+    assert isinstance(table, Events)
+    return _Maker("created_at", lambda raw: ([row] for row in table.rows(sync, raw)))
+
+
+def _account_id(sync: Sync, gone: Deletion) -> Any:
+    return sync.account.facts().id if gone.account_id is None else gone.account_id
+
+
+class _AsTheyCome:
+    """Rows in the order of the pages."""
+
+    def __init__(self, maker: _Maker, progress: Progress, name: str) -> None:
+        self._maker = maker
+        self._progress = progress
+        self._name = name
+        self._cursor = maker.cursor
+        self._needed = progress.needed[name]
+        self._rows = 0
+
+    def deliver(self, batches: Iterator[Batch]) -> Delivery:
+        for batch in batches:
+            yield from self._page(batch)
+            yield from self._gone(batch)
+            self._progress.cover(self._name, batch.page)
+            if self._rows >= ROWS_BETWEEN_STATES:
+                yield from self._state()
+
+    def _state(self) -> Delivery:
+        self._rows = 0
+        yield None
+
+    def _page(self, batch: Batch) -> Delivery:
+        now = self._progress.started
+        page = batch.page
+        raw = [
+            self._progress.never_older(row, self._cursor, now)
+            for row in page.rows
+            if batch.named or (second := seconds(row.get(self._cursor))) is None or second in self._needed
+        ]
+        for place, rows in enumerate(self._maker.rows(raw)):
+            yield from rows
+            self._rows += len(rows)
+            if self._rows >= ROWS_BETWEEN_STATES and (part := self._part(page, raw, place)):
+                self._progress.cover(self._name, part)
+                yield from self._state()
+        for row in raw:
+            self._progress.meet(self._name, seconds(row.get(self._cursor)))
+
+    def _part(self, page: Page, raw: list[Row], place: int) -> Page | None:
+        """What of the page is finished with the row at `place`, where it can be told."""
+        if place + 1 >= len(raw):
+            return None
+        if page.mark:
+            own = raw[place].get("id")
+            mark = page.mark
+            if not isinstance(own, int):
+                return None
+            return Page([], mark=PageMark(mark.page, own, mark.safe_page, mark.safe_after, mark.checked))
+        here, after = (seconds(raw[index].get(self._cursor)) for index in (place, place + 1))
+        if page.span is None or here is None or after is None or here == after:
+            return None
+        low, high = page.span
+        return Page([], (low, after - 1) if here < after else (after + 1, high))
+
+    def _gone(self, batch: Batch) -> Delivery:
+        """Tombstones, dated no earlier than what they replace."""
+        if self._maker.tombstone is None:
+            return
+        for gone in batch.deletions:
+            at = max(gone.at, self._progress.ahead.get(str(gone.id), 0))
+            yield self._maker.tombstone(replace(gone, at=at))
+            self._rows += 1
+
+
+class _FromTheNewest:
+    """Rows from the newest to the oldest: those are held back for which newer ones may still come."""
+
+    def __init__(self, sync: Sync, table: Events, progress: Progress) -> None:
+        self._sync = sync
+        self._table = table
+        self._progress = progress
+        self._needed = progress.needed[EVENTS]
+        self._missing = self._needed - (progress.started + 1, FOREVER)
+        self._held: list[Row] = []
+
+    def deliver(self, batches: Iterator[Batch]) -> Delivery:
+        for batch in batches:
+            self._held += [row for row in batch.page.rows if self._wanted(row)]
+            if batch.page.span:
+                self._missing -= batch.page.span
+                yield from self._release()
+
+    def _wanted(self, row: Row) -> bool:
+        if self._table.kinds and row.get("type") not in self._table.kinds:
+            return False
+        second = seconds(row.get("created_at"))
+        return second is None or second in self._needed
+
+    def _release(self) -> Delivery:
+        """Everything from the newest second that is still missing on, in parts that a state can follow."""
+        edge = self._missing.parts[-1][1] + 1 if self._missing else 0
+        ready = [row for row in self._held if (seconds(row.get("created_at")) or edge) >= edge]
+        if not ready and self._missing:
+            return
+        self._held = [row for row in self._held if (seconds(row.get("created_at")) or edge) < edge]
+        ready.sort(key=lambda row: (seconds(row.get("created_at")) or 0, str(row.get("id"))), reverse=True)
+        while ready:
+            cut = _end_of_second(ready, ROWS_BETWEEN_STATES)
+            part, ready = ready[:cut], ready[cut:]
+            yield from self._table.rows(self._sync, part)
+            for row in part:
+                self._progress.meet(EVENTS, seconds(row.get("created_at")))
+            low = seconds(part[-1].get("created_at")) or edge if ready else edge
+            self._progress.cover(EVENTS, Page([], (low, FOREVER)))
+            yield None
+        self._progress.cover(EVENTS, Page([], (edge, FOREVER)))
+
+
+def _end_of_second(rows: list[Row], at_least: int) -> int:
+    cut = min(at_least, len(rows))
+    while 0 < cut < len(rows) and rows[cut].get("created_at") == rows[cut - 1].get("created_at"):
+        cut += 1
+    return cut

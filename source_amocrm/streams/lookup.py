@@ -1,0 +1,60 @@
+"""What one stream must know of another list's rows: from the rows read in this sync, else asked for by id."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from typing import Generic, TypeVar
+
+from source_amocrm.streams.account import Account
+from source_amocrm.streams.lists import EntityList
+from source_amocrm.walk.listing import Row
+
+V = TypeVar("V")
+
+
+class Lookup(Generic[V]):
+    """`value` makes what is remembered of a row; None is not kept, so that memory holds only what matters.
+
+    When the list is read in the same sync (`expected`), `of` waits until that is done.
+    """
+
+    def __init__(
+        self, account: Account, entities: EntityList, value: Callable[[Row], V | None], expected: bool
+    ) -> None:
+        self._account = account
+        self._entities = entities
+        self._value = value
+        self._known: dict[int, V] = {}
+        self._nothing: set[int] = set()
+        self._whole = False
+        self._ready = threading.Event()
+        if not expected:
+            self._ready.set()
+
+    def observe(self, rows: Iterable[Row]) -> None:
+        for row in rows:
+            own = row.get("id")
+            if isinstance(own, int):
+                value = self._value(row)
+                if value is None:
+                    self._known.pop(own, None)
+                    self._nothing.add(own)
+                else:
+                    self._known[own] = value
+
+    def done(self, whole: bool) -> None:
+        """The list has been read: whole, or only what changed, or not to the end."""
+        self._whole = whole
+        self._ready.set()
+
+    def of(self, ids: Iterable[int]) -> dict[int, V]:
+        """The values of those `ids` that have one. Unknown where only a request for each could tell."""
+        self._ready.wait()
+        wanted = set(ids)
+        missing = wanted - self._known.keys() - self._nothing
+        if missing and not self._whole and self._account.filter_works(self._entities):
+            rows = list(self._account.by_ids(self._entities, missing))
+            self.observe(rows)
+            self._nothing |= missing - self._known.keys()
+        return {own: self._known[own] for own in wanted if own in self._known}

@@ -1,0 +1,272 @@
+"""How a list of entities, or the events, are read in one sync: which walk, and what only events can tell afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from source_amocrm.errors import AmocrmError
+from source_amocrm.streams.account import Account
+from source_amocrm.streams.changes import Changes, Deletion, History, departures, events_listing, numbered_pass
+from source_amocrm.streams.lists import EntityList
+from source_amocrm.streams.progress import BEGINNING, Need
+from source_amocrm.walk.crew import crew
+from source_amocrm.walk.keyset import Edges, bounds, direction, keyset
+from source_amocrm.walk.listing import Endless, FilterIgnored, Found, Listing, OrderIgnored, Page, Params, Row, key
+from source_amocrm.walk.numbered import numbered
+from source_amocrm.walk.recent import recent
+from source_amocrm.walk.spans import FOREVER
+from source_amocrm.walk.ties import repeated
+from source_amocrm.walk.window import Window
+
+REMEMBERED_KEYS = 5_000
+"""A filter that is ignored shows at the second page: so many rows back it is known what was delivered before."""
+PAGES_AHEAD = 40
+"""How many pages of events one walker is ahead of the next where the newest must come first."""
+DELETIONS_AT_ONCE = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A part of the list `name`. `named`: rows that events led to, whatever their dates."""
+
+    name: str
+    page: Page
+    deletions: tuple[Deletion, ...] = ()
+    named: bool = False
+
+
+@dataclass
+class EntityReading:
+    """One reading of a list of entities. `observe` sees every row; `read_through(whole)` ends the main walk."""
+
+    account: Account
+    entities: EntityList
+    need: Need
+    params: Params
+    history: History | None
+    mark_deleted: bool
+    observe: Callable[[list[Row]], None] = lambda _: None
+    read_through: Callable[[bool], None] = lambda _: None
+    _seen: set[int | str] = field(default_factory=set)
+    _newest: int = BEGINNING
+
+    def batches(self) -> Iterator[Batch]:
+        name = self.entities.name
+        through = False
+        try:
+            for page in self._main():
+                self._remember(page.rows)
+                self.observe(page.rows)
+                yield Batch(name, page)
+            through = True
+        except Endless as error:
+            raise _endless(self.entities.path) from error
+        finally:
+            whole = self.need.since == BEGINNING and self.need.resume is None and self.need.changes_since is None
+            self.read_through(through and whole)
+        yield from self._after()
+
+    def _remember(self, rows: list[Row]) -> None:
+        if self.need.changes_since is not None or len(self._seen) < REMEMBERED_KEYS:
+            self._seen.update(key(row) for row in rows)
+
+    def _main(self) -> Iterator[Page]:
+        listing = self.account.listing(self.entities, self.params)
+        if self.entities.by_cursor and self.account.filter_works(self.entities):
+            try:
+                yield from self._windows(listing)
+                return
+            except FilterIgnored:
+                if self.entities.paid_filter:
+                    self.account.filter_is_ignored()
+            except OrderIgnored:
+                pass
+        delivered = set(self._seen)
+        for page in self._unfiltered(listing):
+            yield Page([row for row in page.rows if key(row) not in delivered], page.span, page.mark)
+
+    def _windows(self, listing: Listing) -> Iterator[Page]:
+        """Keyset walks, in as many windows as the budget has room for, and then what changed meanwhile."""
+        edges = Edges()
+        walked: list[Window] = []
+        recent_rows: dict[int | str, int] = {}
+        newest = BEGINNING
+        now = self.account.facts().started
+
+        def walk(window: Window) -> Iterator[Page]:
+            walked.append(window)
+            return keyset(listing, window, edges)
+
+        for page in crew(self._spans(), walk, self.account.hands, lambda window: window.split(now, listing.limit)):
+            for row in page.rows:
+                second = listing.second_of(row)
+                if second is not None:
+                    newest = max(newest, min(second, now))
+                    if second >= now:
+                        recent_rows[key(row)] = second
+            yield page
+        if len(walked) > 1:
+            for page in keyset(listing, Window(newest, FOREVER), edges):
+                yield Page(
+                    [
+                        row
+                        for row in page.rows
+                        if (second := listing.second_of(row)) is None
+                        or (second >= now and recent_rows.get(key(row)) != second)
+                    ]
+                )
+
+    def _spans(self) -> list[Window]:
+        """What is needed, the newest part first, for it is the one that a small sync needs."""
+        parts = list(self.need.spans.parts)
+        if self.need.anchor is not None:
+            parts[0] = (self.need.anchor, parts[0][1])
+        return [Window(low, high) for low, high in reversed(parts)]
+
+    def _unfiltered(self, listing: Listing) -> Iterator[Page]:
+        since, left = self.need.since, departures(self.account, self.entities.entity)
+        if since == BEGINNING:
+            yield from self._by_number(listing, left)
+        elif self.entities.by_cursor:
+            try:
+                yield from recent(listing, since, left)
+            except OrderIgnored:
+                yield from self._by_number(listing, left)
+        else:
+            low = since if self.need.anchor is None else self.need.anchor
+            yield from self._by_number(listing.narrowed(bounds(listing, low - 1, FOREVER)), left)
+
+    def _by_number(self, listing: Listing, left: Callable[[int, int], list[int]]) -> Iterator[Page]:
+        mark = self.need.resume.mark if self.need.resume else None
+        for page in numbered(listing, self.account.hands, left, mark):
+            rows = [row for row in page.rows if (listing.second_of(row) or FOREVER) >= self.need.since]
+            yield Page(rows, mark=page.mark)
+
+    def _after(self) -> Iterator[Batch]:
+        """Deletions and restores, and the rows whose links or tags changed without a new updated_at."""
+        if self.history is None:
+            return
+        notes = self.entities.collection == "notes"
+        changes = self.history.of(self.entities.name, notes, self.need.deletions_since, self.need.changes_since)
+        gone = dict(changes.deleted)
+        if not notes:
+            rows = list(self._again(changes))
+            if rows:
+                self.observe(rows)
+                yield Batch(self.entities.name, Page(rows), named=True)
+            for row in rows:
+                gone.pop(row["id"], None)
+        if self.mark_deleted:
+            if self.entities.has_trash:
+                live = {row["id"] for row in rows}
+                for deletion in self._trash():
+                    known = gone.get(deletion.id)
+                    if deletion.id not in live and (known is None or known.at < deletion.at):
+                        gone[deletion.id] = deletion
+            found = list(gone.values())
+            for start in range(0, len(found), DELETIONS_AT_ONCE):
+                yield Batch(self.entities.name, Page([]), tuple(found[start : start + DELETIONS_AT_ONCE]))
+
+    def _again(self, changes: Changes) -> Iterator[Row]:
+        """The rows, as they are now, of entities that events name and that the walk did not bring.
+
+        A row that came back is dated no earlier than that, so that it wins over its tombstone. A merged entity
+        that is not found is taken as deleted.
+        """
+        wanted = set(changes.restored) | (changes.touched | set(changes.merged)) - self._seen
+        if self.need.changes_since is not None and self.account.filter_works(self.entities):
+            wanted |= set(changes.deleted)
+        cursor = "updated_at"
+        for row in self.account.by_ids(self.entities, wanted, self.params):
+            own = row["id"]
+            deleted = changes.deleted.get(own)
+            back = changes.restored.get(own, deleted.at if deleted else 0)
+            wanted.discard(own)
+            yield {**row, cursor: max(back, row.get(cursor) or 0)} if back else row
+        changes.deleted.update((own, changes.merged[own]) for own in wanted & set(changes.merged))
+
+    def _trash(self) -> Iterator[Deletion]:
+        """What lies in the trash since the needed second, as its skeletons tell."""
+        listing = self.account.listing(self.entities, {"with": "only_deleted", "order[updated_at]": "desc"})
+        if self.need.changes_since is not None:
+            listing = listing.believing(1)
+        page, more = 1, True
+        met: set[int] = set()
+        while more:
+            found = listing.ask({}, page)
+            deleted = [row for row in found.rows if row.get("is_deleted") is True and isinstance(row.get("id"), int)]
+            known = len(met)
+            met |= {row["id"] for row in deleted}
+            for row in deleted:
+                at = listing.second_of(row)
+                if at is not None and at >= self.need.deletions_since:
+                    yield Deletion(row["id"], at, row.get("updated_by"), row.get("account_id"))
+            dated = [listing.second_of(row) or 0 for row in deleted]
+            sorted_down = dated == sorted(dated, reverse=True)
+            past = sorted_down and bool(dated) and dated[-1] < self.need.deletions_since
+            page, more = page + 1, found.more and len(met) > known and not past
+
+
+@dataclass
+class EventReading:
+    """One reading of the events. `kinds`: only these, or all; `newest_first`: no window before a newer one is near."""
+
+    account: Account
+    need: Need
+    kinds: tuple[str, ...] = ()
+    newest_first: bool = False
+
+    def batches(self) -> Iterator[Batch]:
+        listing = events_listing(self.account, self.kinds)
+        until = self.account.facts().started
+        parts = [(low, min(high, until)) for low, high in reversed(self.need.spans.parts)]
+        try:
+            for low, high in parts:
+                if low <= high:
+                    yield from (Batch("events", page) for page in self._part(listing, low, high))
+        except Endless as error:
+            raise _endless(listing.path) from error
+
+    def _part(self, listing: Listing, low: int, high: int) -> Iterator[Page]:
+        anchored = low if self.need.anchor is None else min(low, self.need.anchor)
+        try:
+            found = listing.ask(bounds(listing, anchored - 1, high + 1))
+            if self.newest_first and found.more and direction(listing, found) is not False:
+                yield from self._slices(listing, low, high, found)
+            else:
+                yield from self._windows(listing, Window(anchored, high), found)
+        except OrderIgnored:
+            rows = repeated(lambda: numbered_pass(listing, low, high), ordered=False)
+            yield Page(rows, (low, high))
+
+    def _windows(self, listing: Listing, window: Window, found: Found | None = None) -> Iterator[Page]:
+        edges = Edges()
+        first = {id(window): found}
+        ahead = PAGES_AHEAD if self.newest_first else None
+        yield from crew(
+            [window],
+            lambda part: keyset(listing, part, edges, None, first.pop(id(part), None)),
+            self.account.hands,
+            lambda part: part.split(window.high, listing.limit, ahead),
+        )
+
+    def _slices(self, listing: Listing, low: int, high: int, found: Found) -> Iterator[Page]:
+        """For a server that lists the oldest first: stretches of time, the newest one first, of about PAGES_AHEAD."""
+        oldest = next(second for row in found.rows if (second := listing.second_of(row)) is not None)
+        length = max(1, (high - oldest) // 64)
+        while high >= low:
+            start = max(low, high - length) if high - length > oldest else low
+            rows = 0
+            for page in self._windows(listing, Window(start, high)):
+                rows += len(page.rows)
+                yield page
+            high = start - 1
+            length = max(1, min(length * 4, length * PAGES_AHEAD * listing.limit // max(1, rows)))
+
+
+def _endless(path: str) -> AmocrmError:
+    return AmocrmError(
+        f"amoCRM's list {path} promises a next page again and again without a new row in it, so it cannot be read to "
+        "its end. Run the sync again later; if it repeats, report it to amoCRM support with the address of the list."
+    )

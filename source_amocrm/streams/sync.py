@@ -1,0 +1,174 @@
+"""One sync: the selected tables, what each still needs, and the readings that they share."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from typing import Any, TypeVar
+
+from source_amocrm.streams.account import Account
+from source_amocrm.streams.changes import DELETED, LINKED, MERGED, NOTE_DELETED, RESTORED, TAGGED, History
+from source_amocrm.streams.lists import COMPANIES, LEADS, EntityList
+from source_amocrm.streams.lookup import Lookup
+from source_amocrm.streams.progress import Need, Progress
+from source_amocrm.streams.reading import Batch, EntityReading, EventReading
+from source_amocrm.streams.tables import Entities, Events, Table
+from source_amocrm.walk.feed import Feed
+from source_amocrm.walk.listing import Params, Row
+
+T = TypeVar("T")
+EVENTS = "events"
+
+
+@dataclass(frozen=True)
+class Selection:
+    """A table to read. `columns`: those that are wanted, None for all; `progress` for tables with a cursor."""
+
+    table: Table
+    progress: Progress | None = None
+    columns: frozenset[str] | None = None
+
+
+class Sync:
+    def __init__(self, account: Account, selections: Sequence[Selection]) -> None:
+        self.account = account
+        self._selections = selections
+        self._shared: dict[str, Any] = {}
+        self._lock = threading.Lock()
+        self.loss_reasons: Lookup[int] = Lookup(account, LEADS, _loss_reason, expected=bool(self._readers(LEADS)))
+        self.company_names: Lookup[str] = Lookup(account, COMPANIES, _name, expected=bool(self._readers(COMPANIES)))
+        self._history = History(account, self._kinds_since())
+        self._feeds: dict[str, Feed[Batch]] = {}
+        self._joined = {
+            selection.table.name: [(place, self._feed(place).join()) for place in self._places(selection.table)]
+            for selection in selections
+        }
+
+    def readings(self, table: Table) -> list[tuple[EntityList | None, Callable[[], Iterator[Batch]]]]:
+        """The lists of a table (None for the events) with the reading of each; to be called once."""
+        return self._joined.pop(table.name)
+
+    def shared(self, name: str, make: Callable[[], T]) -> T:
+        """Something that is made once in a sync."""
+        with self._lock:
+            found: T = self._shared.setdefault(name, make())
+            return found
+
+    def _places(self, table: Table) -> list[EntityList | None]:
+        if isinstance(table, Entities):
+            return list(table.lists)
+        return [None] if isinstance(table, Events) else []
+
+    def _readers(self, entities: EntityList) -> list[tuple[Entities, Selection]]:
+        return [
+            (selection.table, selection)
+            for selection in self._selections
+            if isinstance(selection.table, Entities) and entities in selection.table.lists
+        ]
+
+    def _selected(self, name: str) -> bool:
+        return any(selection.table.name == name for selection in self._selections)
+
+    def _feed(self, place: EntityList | None) -> Feed[Batch]:
+        name = place.path if place else EVENTS
+        if name not in self._feeds:
+            reading = self._entity_reading(place) if place else self._event_reading()
+            self._feeds[name] = Feed(name, reading.batches)
+        return self._feeds[name]
+
+    def _entity_reading(self, entities: EntityList) -> EntityReading:
+        readers = self._readers(entities)
+        reading = EntityReading(
+            account=self.account,
+            entities=entities,
+            need=_together([_need(selection, entities.name) for _, selection in readers]),
+            params=_extras(readers),
+            history=self._history if any(self._kinds(table, sel, entities) for table, sel in readers) else None,
+            mark_deleted=self.account.config.mark_deleted and any(table.tombstone for table, _ in readers),
+        )
+        lookup: Lookup[Any] | None = None
+        if entities is LEADS and self._selected("deal_statuses"):
+            lookup = self.loss_reasons
+        elif entities is COMPANIES and self._selected("contacts"):
+            lookup = self.company_names
+        if lookup:
+            reading.observe, reading.read_through = lookup.observe, lookup.done
+        return reading
+
+    def _event_reading(self) -> EventReading:
+        readers = [(sel.table, sel) for sel in self._selections if isinstance(sel.table, Events)]
+        everything = any(not table.kinds for table, _ in readers)
+        return EventReading(
+            account=self.account,
+            need=_together([_need(selection, EVENTS) for _, selection in readers]),
+            kinds=() if everything else tuple(sorted({kind for table, _ in readers for kind in table.kinds})),
+            newest_first=any(table.newest_first for table, _ in readers),
+        )
+
+    def _kinds_since(self) -> dict[str, int]:
+        """The kinds of events that the selected tables need, each from the earliest second wanted."""
+        since: dict[str, int] = {}
+        for selection in self._selections:
+            if isinstance(selection.table, Entities):
+                for entities in selection.table.lists:
+                    for kind, second in self._kinds(selection.table, selection, entities).items():
+                        since[kind] = min(second, since.get(kind, second))
+        return since
+
+    def _kinds(self, table: Entities, selection: Selection, entities: EntityList) -> dict[str, int]:
+        need = _need(selection, entities.name)
+        kinds: dict[str, int] = {}
+        if need.changes_since is not None and entities.has_trash:
+            restored = RESTORED & {f"{entities.entity}_restored"}
+            kinds |= dict.fromkeys({*LINKED, *TAGGED, MERGED, *restored}, need.changes_since)
+        if table.tombstone and self.account.config.mark_deleted:
+            own = {NOTE_DELETED} if entities.entity == "note" else {f"{entities.entity}_deleted"} & DELETED
+            restored = RESTORED & {f"{entities.entity}_restored"}
+            kinds |= dict.fromkeys({*own, *restored}, need.deletions_since)
+        return kinds
+
+
+def _need(selection: Selection, name: str) -> Need:
+    assert selection.progress is not None
+    return selection.progress.need(name)
+
+
+def _together(needs: list[Need]) -> Need:
+    """What must be asked for so that each of several readers gets what it needs."""
+    first = needs[0]
+    if all(need == first for need in needs):
+        return first
+    changes = [need.changes_since for need in needs if need.changes_since is not None]
+    anchors = [need.anchor for need in needs if need.anchor is not None]
+    return Need(
+        spans=reduce(lambda one, other: one | other, (need.spans for need in needs)),
+        deletions_since=min(need.deletions_since for need in needs),
+        changes_since=min(changes) if changes else None,
+        anchor=min(anchors) if anchors else None,
+    )
+
+
+def _extras(readers: list[tuple[Entities, Selection]]) -> Params:
+    """The `with` parameter: only what the wanted columns need."""
+    wanted = sorted(
+        {
+            extra
+            for table, selection in readers
+            for column, extras in table.extras.items()
+            if selection.columns is None or column in selection.columns
+            for extra in extras
+        }
+    )
+    return {"with": ",".join(wanted)} if wanted else {}
+
+
+def _loss_reason(lead: Row) -> int | None:
+    reason = lead.get("loss_reason_id")
+    return reason if lead.get("status_id") == 143 and isinstance(reason, int) and reason else None
+
+
+def _name(company: Row) -> str | None:
+    name = company.get("name")
+    return name if isinstance(name, str) else None

@@ -1,0 +1,58 @@
+"""What a stream is: a declaration of its table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from source_amocrm.streams.account import Account
+from source_amocrm.streams.changes import Deletion
+from source_amocrm.streams.lists import EntityList
+from source_amocrm.walk.listing import Row
+
+if TYPE_CHECKING:
+    from source_amocrm.streams.sync import Sync
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """`name` without the connection's prefix; `key` and `cursor` are columns; a table without cursor is read whole.
+
+    `account_extras`: the `with` parameters of `/account` that its rows need.
+    """
+
+    name: str
+    key: tuple[str, ...]
+    cursor: str | None = None
+    account_extras: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dictionary(Table):
+    """A table that is read whole each time: `rows` gives all of it."""
+
+    rows: Callable[[Account], Iterable[Row]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entities(Table):
+    """A table of entities that change, from one list or several.
+
+    `rows` makes the table's rows of each record in turn; `tombstone` the row of a deletion (list, deletion, the
+    account's id), where the table has one. `extras`: by column, the list's `with` parameters that fill it.
+    """
+
+    lists: tuple[EntityList, ...]
+    rows: Callable[[Sync, EntityList, list[Row]], Iterator[list[Row]]]
+    tombstone: Callable[[EntityList, Deletion, Any], Row] | None = None
+    extras: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Events(Table):
+    """A table of events, all or some `kinds`; with `newest_first` its rows are made from the newest to the oldest."""
+
+    kinds: tuple[str, ...] = ()
+    newest_first: bool = False
+    rows: Callable[[Sync, list[Row]], Iterator[Row]]

@@ -1,0 +1,99 @@
+"""One reading of one list for every stream that needs it: a page is asked once, parsed once, and handed to each."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass
+from queue import Empty, Full, Queue
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+WAITING_ITEMS = 4
+A_MOMENT = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    error: Exception | None
+
+
+class Feed(Generic[T]):
+    """`read` runs once, in a thread of its own that starts with the first reader.
+
+    Every reader registered by `join` gets every item. A reader that is slow holds the others back, so that the items
+    in memory stay few; one that is closed no longer does.
+    """
+
+    def __init__(self, name: str, read: Callable[[], Iterator[T]]) -> None:
+        self._name = name
+        self._read = read
+        self._readers: list[_Reader[T]] = []
+        self._started = False
+        self._lock = threading.Lock()
+
+    def join(self) -> Callable[[], Iterator[T]]:
+        """Register a reader; call what is returned, once, to read. Join before anybody reads."""
+        reader: _Reader[T] = _Reader()
+        self._readers.append(reader)
+
+        def items() -> Iterator[T]:
+            self._start()
+            yield from reader.items()
+
+        return items
+
+    def _start(self) -> None:
+        with self._lock:
+            if self._started:
+                return
+            self._started = True
+        threading.Thread(target=self._run, name=f"feed-{self._name}", daemon=True).start()
+
+    def _run(self) -> None:
+        error: Exception | None = None
+        items = self._read()
+        try:
+            for item in items:
+                taken = [reader.put(item) for reader in self._readers]
+                if not any(taken):
+                    break
+        except Exception as failure:
+            error = failure
+        finally:
+            if isinstance(items, Generator):
+                items.close()
+        for reader in self._readers:
+            reader.put(_End(error))
+
+
+class _Reader(Generic[T]):
+    def __init__(self) -> None:
+        self._queue: Queue[T | _End] = Queue(WAITING_ITEMS)
+        self._closed = threading.Event()
+
+    def put(self, item: T | _End) -> bool:
+        """Wait for room; False when the reader has gone."""
+        while not self._closed.is_set():
+            try:
+                self._queue.put(item, timeout=A_MOMENT)
+                return True
+            except Full:
+                continue
+        return False
+
+    def items(self) -> Iterator[T]:
+        try:
+            while True:
+                try:
+                    item = self._queue.get(timeout=A_MOMENT)
+                except Empty:
+                    continue
+                if isinstance(item, _End):
+                    if item.error:
+                        raise item.error
+                    return
+                yield item
+        finally:
+            self._closed.set()

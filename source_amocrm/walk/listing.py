@@ -1,0 +1,153 @@
+"""One list of the API, asked page by page: what was asked, what came, and whether it can be believed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
+
+Row = dict[str, Any]
+Param = int | str | Sequence[int | str]
+Params = Mapping[str, Param]
+
+
+class Answer(Protocol):
+    @property
+    def body(self) -> dict[str, Any] | None: ...
+    @property
+    def server_time(self) -> int: ...
+    @property
+    def sent_at(self) -> int: ...
+
+
+class Fetch(Protocol):
+    def __call__(self, path: str, params: Params = ..., *, shrinkable: bool = ...) -> Answer: ...
+
+
+class FilterIgnored(Exception):
+    """The server sent rows outside of what the filter asked."""
+
+
+class OrderIgnored(Exception):
+    """The server sent rows in another order than the one asked."""
+
+
+class Endless(Exception):
+    """The server promises a next page for ever, or repeats one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One page as the server gave it. `more`: it says that there is a next page."""
+
+    rows: list[Row]
+    more: bool
+    server_time: int
+    sent_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class PageMark:
+    """A place in a walk by page number: everything up to the row `after`, on `page`, is delivered.
+
+    Up to `safe`, the same a little earlier, it is known that no row left the list unseen; from the second `checked`
+    on it has not been looked at yet.
+    """
+
+    page: int
+    after: int
+    safe_page: int
+    safe_after: int
+    checked: int
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Rows to deliver, and what is finished once they are delivered.
+
+    `span`: the seconds of the cursor field that are then complete; `mark`: the place in a walk by page number.
+    """
+
+    rows: list[Row]
+    span: tuple[int, int] | None = None
+    mark: PageMark | None = None
+
+
+def seconds(value: Any) -> int | None:
+    """A timestamp of the API as Unix seconds; None where there is none (0 means none too)."""
+    try:
+        return int(value) or None
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def key(row: Row) -> int | str:
+    """What tells one row of a list from another."""
+    own = row.get("id")
+    return own if isinstance(own, (int, str)) else repr(own)
+
+
+@dataclass(frozen=True)
+class Listing:
+    """A list of the API.
+
+    `path` and `params` are what is always asked; `collection` is the key of the rows in `_embedded`; `limit` the
+    largest page; `doubts` how many times an empty answer is asked again before it is believed: amoCRM has been
+    seen to send a false 204 in the middle of a list.
+    """
+
+    fetch: Fetch
+    path: str
+    collection: str
+    limit: int = 250
+    params: Params = field(default_factory=dict)
+    cursor: str = "updated_at"
+    doubts: int = 2
+    ordered: bool = True
+    """Whether the documented `order[…]` parameters may be sent (events document none)."""
+    on_page: Callable[[int], None] = lambda _: None
+
+    def narrowed(self, params: Params) -> Listing:
+        return replace(self, params={**self.params, **params})
+
+    def believing(self, doubts: int) -> Listing:
+        return replace(self, doubts=doubts)
+
+    def second_of(self, row: Row) -> int | None:
+        return seconds(row.get(self.cursor))
+
+    def ask(self, params: Params, page: int = 1, limit: int | None = None) -> Found:
+        """One page; an empty one is asked again before it is believed.
+
+        Raises TooFat when the server times out on it and a smaller `limit` is worth trying.
+        """
+        for _ in range(self.doubts):
+            found = self._ask(params, page, limit or self.limit)
+            if found.rows:
+                return found
+        return self._ask(params, page, limit or self.limit)
+
+    def _ask(self, params: Params, page: int, limit: int) -> Found:
+        asked = {**self.params, **params, "limit": limit, "page": page}
+        answer = self.fetch(self.path, asked, shrinkable=smaller(limit) is not None)
+        found = found_in(answer, self.collection)
+        self.on_page(len(found.rows))
+        return found
+
+
+def smaller(limit: int) -> int | None:
+    """The next smaller page size that divides the larger ones without a rest; None below the smallest."""
+    return next((size for size in (125, 50, 25) if size < limit and limit % size == 0), None)
+
+
+def found_in(answer: Answer, collection: str) -> Found:
+    """The rows of a HAL answer; 204, `_embedded: []` and a missing collection are all an empty page."""
+    body = answer.body or {}
+    embedded = body.get("_embedded")
+    rows = embedded.get(collection) if isinstance(embedded, dict) else None
+    links = body.get("_links")
+    more = bool(isinstance(links, dict) and links.get("next"))
+    if isinstance(rows, dict):
+        rows = list(rows.values())
+    listed = rows if isinstance(rows, list) else []
+    return Found(listed, more and bool(listed), answer.server_time, answer.sent_at)
