@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 import time
 from pathlib import Path
+from threading import Event
 
 from .account import Account
 from .faults import Faults
@@ -29,6 +31,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--token", choices=("long-lived", "oauth"), default="long-lived", help="of the printed config")
     parser.add_argument("--no-filter", action="store_true", help="the paid filter is off")
     parser.add_argument("--faults", action="store_true", help="ten kinds of failure, and false ends of lists")
+    parser.add_argument("--state", type=Path, help="keep the account in that file and go on with it next time")
     parser.add_argument("--config", type=Path, help="write the config there instead of printing it")
     return parser
 
@@ -38,9 +41,12 @@ def main(argv: list[str] | None = None) -> int:
     options = arguments().parse_args(argv)
     started = time.monotonic()
     switches = Switches(filter_enabled=not options.no_filter)
-    account = Account.generate(
-        seed=options.seed, leads=options.leads, now=options.now, switches=switches, timezone=options.timezone
-    )
+    if options.state and options.state.exists():
+        account = Account.load(options.state)
+    else:
+        account = Account.generate(
+            seed=options.seed, leads=options.leads, now=options.now, switches=switches, timezone=options.timezone
+        )
     server = Server(
         account,
         latency=tuple(options.latency),
@@ -50,7 +56,7 @@ def main(argv: list[str] | None = None) -> int:
     )
     with server:
         took = time.monotonic() - started
-        print(f"{options.leads} deals in {took:.1f} s", file=sys.stderr)
+        print(f"{len(account.tables['leads'])} deals in {took:.1f} s", file=sys.stderr)
         print(server.url, flush=True)
         config = json.dumps(server.config(oauth=options.token == "oauth"), ensure_ascii=False, indent=2)
         if options.config:
@@ -58,11 +64,13 @@ def main(argv: list[str] | None = None) -> int:
             options.config.write_text(config + "\n", encoding="utf-8")
         else:
             print(config, flush=True)
-        try:
-            while True:
-                time.sleep(3600)
-        except KeyboardInterrupt:
-            return 0
+        stop = Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: stop.set())
+        stop.wait()
+    if options.state:
+        account.save(options.state)
+    return 0
 
 
 if __name__ == "__main__":

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import heapq
+import pickle
 import random
 import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 from .clock import Clock, RealClock
@@ -80,6 +82,8 @@ class Account:
         self.elements: dict[int, Table[Row]] = {}  # by catalog id
         self.fields: dict[str, list[Row]] = {}  # leads, …, customers/segments, catalogs/{id}
         self.field_groups: dict[str, list[Row]] = {}
+        # JSON that replaces a row in lists, by (list, id): ("leads", 1), ("notes", 2) …; plays hostile data
+        self.raw: dict[tuple[str, Any], bytes] = {}
         self._last_id: dict[str, int] = {}
 
     @classmethod
@@ -102,6 +106,19 @@ class Account:
         account = cls(clock=clock, switches=switches, seed=seed)
         account.timezone = timezone
         populate(account, random.Random(seed), leads, account.clock.now() if now is None else now)
+        return account
+
+    def save(self, path: Path) -> None:
+        """Keeps the account in a file, to go on with another day."""
+        with self.lock:
+            state = {name: value for name, value in vars(self).items() if name != "lock"}
+            path.write_bytes(pickle.dumps(state, protocol=pickle.HIGHEST_PROTOCOL))
+
+    @classmethod
+    def load(cls, path: Path) -> Account:
+        """The account that `save` kept. The file is trusted: load only what this program wrote."""
+        account = cls()
+        vars(account).update(pickle.loads(path.read_bytes()))
         return account
 
     @property
@@ -128,8 +145,8 @@ class Account:
         return next(f for f in self.fields[kind] if f["id"] == field_id)
 
     def shows_link(self, to: str, to_id: int) -> bool:
-        """Whether a link to that row is still shown: a trashed one may or may not be."""
-        return self.switches.trash_links == "kept" or to_id not in self.trash.get(to, {})
+        """Whether a link to that row is still shown: one in the trash, or purged from it, may or may not be."""
+        return self.switches.trash_links == "kept" or (to, to_id) not in self.gone
 
     def linked(self, kind: str, row_id: int, to: str) -> list[int]:
         """Ids that `_embedded.{to}` of the row shows."""

@@ -13,6 +13,7 @@ import requests
 from requests.adapters import BaseAdapter
 from requests.structures import CaseInsensitiveDict
 
+from .faults import ANSWERS
 from .http import Request
 from .sandbox import Sandbox
 
@@ -25,11 +26,15 @@ BROKEN: dict[str, tuple[type[requests.RequestException], str]] = {
 
 
 class SandboxAdapter(BaseAdapter):
-    """`session.mount("https://", SandboxAdapter(sandbox))`. Broken wires raise what `requests` raises for them."""
+    """`session.mount("https://", SandboxAdapter(sandbox))`. Broken wires raise what `requests` raises for them.
 
-    def __init__(self, sandbox: Sandbox) -> None:
+    `strict_hosts`: hosts other than the account's own and its API domain know of no such account.
+    """
+
+    def __init__(self, sandbox: Sandbox, *, strict_hosts: bool = False) -> None:
         super().__init__()
         self.sandbox = sandbox
+        self.strict_hosts = strict_hosts
 
     def send(
         self,
@@ -44,7 +49,11 @@ class SandboxAdapter(BaseAdapter):
         body = request.body if isinstance(request.body, bytes) else str(request.body or "").encode()
         headers = {name.lower(): str(value) for name, value in request.headers.items()}
         asked = Request(request.method or "GET", url.path, url.query, headers, body)
-        answered = self.sandbox.stamp(self.sandbox.handle(asked))
+        domain = self.sandbox.account.domain
+        if self.strict_hosts and url.hostname not in (domain, f"api-b.{domain.partition('.')[2]}"):
+            answered = self.sandbox.stamp(ANSWERS["401_no_account"]())
+        else:
+            answered = self.sandbox.stamp(self.sandbox.handle(asked))
         if answered.wire in BROKEN:
             error, text = BROKEN[answered.wire]
             raise error(text, request=request)

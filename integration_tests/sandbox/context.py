@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+import orjson
+
 from .account import Account
 from .filters import Filters, conditions
 from .http import Refusal, Request, Response, gateway_error, nothing, ok
@@ -111,10 +113,12 @@ def paged(
     selection = context.selectors.of(table).select(wanted, order)
     ids = selection.ids((context.page - 1) * limit, limit, switches.ties, context.serial)
     more = context.page * limit < len(selection)
-    return page(context, key, [render(table.rows[i]) for i in ids], limit, more)
+    raw = context.account.raw
+    rows = [orjson.Fragment(raw[key, i]) if (key, i) in raw else render(table.rows[i]) for i in ids]
+    return page(context, key, rows, limit, more)
 
 
-def page(context: Context, key: str, rows: list[Row], limit: int, more: bool) -> Response:
+def page(context: Context, key: str, rows: Sequence[Row | orjson.Fragment], limit: int, more: bool) -> Response:
     switches = context.switches
     if not rows and switches.end == "204":
         return nothing()

@@ -61,6 +61,8 @@ class Fault:
 ANSWERS: dict[str, Callable[[], Response]] = {
     "204": nothing,
     "401": unauthorized,
+    "401_no_account": lambda: problem(401, "Unauthorized", "Account not found", error_code=101),
+    "401_user_off": lambda: problem(401, "Unauthorized", "User is not active", error_code=112),
     "402": unpaid,
     "403": lambda: forbidden("Access denied"),
     "403_ip": lambda: problem(403, "Forbidden", "IP address is not in the white list", error_code=113),

@@ -62,7 +62,16 @@ def dumps(document: Any) -> bytes:
     try:
         return orjson.dumps(document)
     except TypeError:
-        return json.dumps(document, ensure_ascii=True).encode()
+        raw: list[bytes] = []
+
+        def stand_in(fragment: orjson.Fragment) -> str:
+            raw.append(fragment.contents if isinstance(fragment.contents, bytes) else fragment.contents.encode())
+            return f"<<raw {len(raw) - 1}>>"
+
+        text = json.dumps(document, ensure_ascii=True, default=stand_in).encode()
+        for number, contents in enumerate(raw):
+            text = text.replace(f'"<<raw {number}>>"'.encode(), contents)
+        return text
 
 
 def ok(document: Any, *, status: int = 200) -> Response:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from itertools import groupby
+from itertools import chain, groupby
 from random import Random
 from typing import Any
 
@@ -133,6 +133,8 @@ class Selector:
         table, rows = self.table, self.table.rows
         sources = [source for condition in conditions if (source := self._source(condition, conditions))]
         best = min(sources, key=lambda source: source.size, default=None)
+        if best is not None and best.field == order_field and best.covers_all(conditions):
+            return best.runs[0] if len(best.runs) == 1 else sorted(chain.from_iterable(best.runs))
         ids: Iterable[Any] = best.ids() if best else rows
         for condition in conditions:
             if best is None or condition not in best.covers:
@@ -145,32 +147,37 @@ class Selector:
         table = self.table
         if isinstance(condition, OneOf) and condition.field == "id":
             known = [row_id for row_id in condition.values if row_id in table.rows]
-            return _Source((condition,), [[(0, row_id) for row_id in known]])
+            return _Source("", (condition,), [[(0, row_id) for row_id in known]])
         if isinstance(condition, Range):
             keys = table.index(condition.field)
             low, high = _bounds(keys, condition)
-            return _Source((condition,), [keys[low:high]])
+            return _Source(condition.field, (condition,), [keys[low:high]])
         by_field = isinstance(condition, OneOf) and condition.field in ("type", "entity_type")
         if isinstance(condition, OneOf) and by_field and isinstance(table, EventTable):
             window = next((c for c in conditions if isinstance(c, Range) and c.field == "created_at"), None)
             runs = [table.by(condition.field).get(value, []) for value in condition.values]
             if window is None:
-                return _Source((condition,), runs)
+                return _Source("created_at", (condition,), runs)
             cuts = [_bounds(keys, window) for keys in runs]
-            return _Source((condition, window), [k[a:b] for k, (a, b) in zip(runs, cuts, strict=True)])
+            runs = [keys[low:high] for keys, (low, high) in zip(runs, cuts, strict=True)]
+            return _Source("created_at", (condition, window), runs)
         return None
 
 
 @dataclass(frozen=True)
 class _Source:
-    """Runs of keys that satisfy the covered conditions."""
+    """Runs of keys, each in the order of `field`, that satisfy the covered conditions."""
 
+    field: str
     covers: tuple[Condition, ...]
     runs: list[list[Key]]
 
     @property
     def size(self) -> int:
         return sum(map(len, self.runs))
+
+    def covers_all(self, conditions: tuple[Condition, ...]) -> bool:
+        return all(condition in self.covers for condition in conditions)
 
     def ids(self) -> Iterable[Any]:
         return [row_id for keys in self.runs for _, row_id in keys]

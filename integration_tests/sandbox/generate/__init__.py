@@ -10,6 +10,7 @@ from . import activity, deals, dictionaries, extras, fields, people
 from .history import History
 from .timeline import Timeline
 
+LARGE = 10_000  # deals; from there on an account is prepared for speed
 QUIET = 3_601  # seconds before `now` in which nothing happened
 
 
@@ -22,8 +23,17 @@ def populate(account: Account, rng: Random, leads: int, now: int) -> None:
     finally:
         if collecting:
             gc.enable()
-        if leads >= 10_000:
+        if leads >= LARGE:
+            _warm(account)
             gc.freeze()  # spares every later collection a walk over millions of rows
+
+
+def _warm(account: Account) -> None:
+    """Builds the indexes that lists use, lest the first request of each pays for it."""
+    for table in account.tables.values():
+        for field in ("id", "updated_at"):
+            table.index(field)
+    account.events.by("type")
 
 
 def _populate(account: Account, rng: Random, leads: int, time: Timeline) -> None:

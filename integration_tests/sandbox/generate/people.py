@@ -12,7 +12,7 @@ from .history import History
 from .timeline import Timeline
 
 FILL = {"PHONE": 0.85, "EMAIL": 0.6, "POSITION": 0.3}  # how often a field with that code is filled
-RARELY = 0.08
+OTHERS = {"leads": 0.22, "contacts": 0.12, "companies": 0.2, "customers": 0.3}  # and any other, by entity
 
 
 class FieldPools:
@@ -21,7 +21,8 @@ class FieldPools:
     def __init__(self, account: Account, kind: str, rng: Random, size: int) -> None:
         self._random = rng.random
         self._pools = [
-            (FILL.get(field["code"] or "", RARELY), pool(account, field, rng, size)) for field in account.fields[kind]
+            (FILL.get(field["code"] or "", OTHERS[kind]), pool(account, field, rng, size))
+            for field in account.fields[kind]
         ]
 
     def draw(self) -> list[Row] | None:

@@ -1,0 +1,56 @@
+"""What the fifteen tables must hold, built from the sandbox's raw store alone: the oracle of exactness tests.
+
+Nothing of the connector is imported here; the sources are the table catalog and the API reference.
+"""
+
+from __future__ import annotations
+
+from ..sandbox.account import Account
+from .activity import events, notes, tasks
+from .common import Row
+from .deals import custom_fields_deals, deal_statuses, deals
+from .dictionaries import custom_fields, element_types, groups, note_types, statuses, task_types, users
+from .people import companies, contacts
+from .tombstones import tombstones
+
+BUILDERS = (
+    deals, custom_fields_deals, contacts, companies, statuses, users, groups, note_types, task_types, element_types,
+    deal_statuses, notes, tasks, events, custom_fields,
+)  # fmt: skip
+KEYS: dict[str, tuple[str, ...]] = {
+    "deals": ("lead_id",),
+    "custom_fields_deals": ("lead_id", "custom_field_id", "value_index"),
+    "contacts": ("contact_id",),
+    "companies": ("company_id",),
+    "statuses": ("pipeline_id", "status_id"),
+    "users": ("user_id",),
+    "groups": ("group_id",),
+    "note_types": ("code",),
+    "task_types": ("task_type_id",),
+    "element_types": ("element_type_id",),
+    "deal_statuses": ("note_id",),
+    "notes": ("element_type", "note_id"),
+    "tasks": ("task_id",),
+    "events": ("event_id",),
+    "custom_fields": ("entity_type", "custom_field_id"),
+}
+
+
+def tables(account: Account) -> dict[str, list[Row]]:
+    """Every live row of every table, as a full sync of the quiet account must deliver it."""
+    with account.lock:
+        account.show_late_events()
+        return {build.__name__: build(account) for build in BUILDERS}
+
+
+def merged(account: Account) -> dict[str, list[int]]:
+    """Ids of the victims of merges, which no event need name: deals, contacts, companies."""
+    names = {"leads": "deals", "contacts": "contacts", "companies": "companies"}
+    found: dict[str, list[int]] = {name: [] for name in names.values()}
+    for gone in account.gone.values():
+        if gone.how == "merge" and gone.kind in names:
+            found[names[gone.kind]].append(gone.id)
+    return found
+
+
+__all__ = ["KEYS", "Row", "merged", "tables", "tombstones"]

@@ -1,0 +1,126 @@
+"""Expected deals, their custom fields exploded, and their moves between stages."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from ..sandbox.account import Account
+from ..sandbox.store import Event
+from .common import Row, compact, elements, first, shown_fields, stamp, tags
+
+LOST = 143
+
+
+def deals(account: Account) -> list[Row]:
+    sources = {source["id"]: source["name"] for source in account.sources}
+    reasons = {reason["id"]: reason["name"] for reason in account.loss_reasons}
+    return [
+        {
+            "lead_id": lead["id"],
+            "name": lead["name"],
+            "responsible_user_id": lead["responsible_user_id"],
+            "created_by": lead["created_by"],
+            "updated_by": lead["updated_by"],
+            "account_id": lead["account_id"],
+            "pipeline_id": lead["pipeline_id"],
+            "status_id": lead["status_id"],
+            "main_contact": account.main_contact("leads", lead["id"]),
+            "group_id": lead["group_id"],
+            "company": first(account.linked("leads", lead["id"], "companies")),
+            "contacts": account.linked("leads", lead["id"], "contacts"),
+            "loss_reason_id": lead["loss_reason_id"],
+            "loss_reason_name": reasons.get(lead["loss_reason_id"]),
+            "sale": lead["price"],
+            "date": stamp(lead["updated_at"]),
+            "created_at": stamp(lead["created_at"]),
+            "updated_at": stamp(lead["updated_at"]),
+            "closed_at": stamp(lead["closed_at"]),
+            "closest_task_at": stamp(lead["closest_task_at"]),
+            "tags": tags(account, "leads", lead["id"]),
+            "custom_fields": shown_fields(account, lead),
+            "is_deleted": False,
+            "source_id": lead["source_id"],
+            "source_name": sources.get(lead["source_id"]),
+            "score": lead["score"],
+            "labor_cost": lead["labor_cost"],
+            "is_price_modified_by_robot": lead["is_price_modified_by_robot"],
+            "catalog_elements": elements(account, "leads", lead["id"]),
+        }
+        for lead in account.tables["leads"]
+    ]
+
+
+def custom_fields_deals(account: Account) -> list[Row]:
+    system = {field["id"]: _is_system(account, field) for field in account.fields["leads"]}
+    zone = ZoneInfo(account.timezone)
+    return [
+        {
+            "custom_field_id": field["field_id"],
+            "lead_id": lead["id"],
+            "name": field["field_name"],
+            "enum": value.get("enum_id"),
+            "value": _text(field["field_type"], value, zone),
+            "is_system": system.get(field["field_id"]),
+            "value_index": index,
+            "lead_updated_at": stamp(lead["updated_at"]),
+            "field_code": field["field_code"],
+            "field_type": field["field_type"],
+            "enum_code": value.get("enum_code", value.get("enum")),
+        }
+        for lead in account.tables["leads"]
+        for field in shown_fields(account, lead)
+        for index, value in enumerate(field["values"])
+    ]
+
+
+def _is_system(account: Account, field: Row) -> bool | None:
+    """`is_predefined`, else not deletable, else unknown."""
+    if field.get("is_predefined") is not None:
+        return bool(field["is_predefined"])
+    deletable = field.get("is_deletable") if account.switches.fields_shape == "full" else None
+    return None if deletable is None else not deletable
+
+
+def _text(field_type: str, item: Row, zone: ZoneInfo) -> str | None:
+    """One value as text: the rule is the catalog's, column `value` of custom_fields_deals."""
+    if "value" not in item:
+        return compact(item)
+    value: Any = item["value"]
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int) and field_type in ("date", "birthday"):
+        return datetime.fromtimestamp(value, zone).date().isoformat()
+    if isinstance(value, int) and field_type == "date_time":
+        return stamp(value)
+    return compact(value)
+
+
+def deal_statuses(account: Account) -> list[Row]:
+    moves = [event for event in account.events if event.type == "lead_status_changed"]
+    newest: dict[int, Event] = {}
+    for event in sorted(moves, key=lambda event: (event.created_at, event.id)):
+        if event.value_after[0]["lead_status"]["id"] == LOST:
+            newest[event.entity_id] = event
+    return [_move(account, event, newest.get(event.entity_id)) for event in moves]
+
+
+def _move(account: Account, event: Event, newest_loss: Event | None) -> Row:
+    new, old = event.value_after[0]["lead_status"], event.value_before[0]["lead_status"]
+    lead = account.tables["leads"].get(event.entity_id)
+    explains = event is newest_loss and lead is not None and lead["status_id"] == LOST
+    return {
+        "note_id": event.id,
+        "lead_id": event.entity_id,
+        "created_by": event.created_by,
+        "created_at": stamp(event.created_at),
+        "updated_at": stamp(event.created_at),
+        "pipeline_id_new": new["pipeline_id"],
+        "pipeline_id_old": old["pipeline_id"],
+        "status_new": new["id"],
+        "status_old": old["id"],
+        "loss_reason_id": lead["loss_reason_id"] if explains and lead else None,
+    }
