@@ -52,6 +52,9 @@ class Auth(Protocol):
     def relocate(self) -> bool:
         """Look up whether the account was renamed; True when `base_url` is a new one."""
 
+    def expiry_warning(self, now: float) -> str | None:
+        """A sentence when access ends within 14 days of `now`, unix seconds, unless a person does something."""
+
 
 class LongLivedAuth:
     def __init__(self, config: Config, given: LongLived, clock: Callable[[], float] = time.time) -> None:
@@ -89,7 +92,6 @@ class LongLivedAuth:
         return False
 
     def expiry_warning(self, now: float) -> str | None:
-        """A sentence when the token ends within 14 days of `now`, unix seconds."""
         expires = self._claims.expires_at
         if expires is None or not now < expires <= now + WARN_BEFORE:
             return None

@@ -107,6 +107,9 @@ class OAuthAuth:
         with self._lock:
             return self._relocate()
 
+    def expiry_warning(self, now: float) -> str | None:  # noqa: ARG002 - each rotation brings a fresh token
+        return None
+
     def _due(self) -> bool:
         held, now = self._held, self._clock()
         if not held.access_token:

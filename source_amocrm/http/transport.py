@@ -207,6 +207,8 @@ def failure(error: BaseException, *, answered: bool) -> Kind:
         return Kind.CERTIFICATE
     if among(socket.gaierror, urllib3.exceptions.NameResolutionError):
         return Kind.DNS
+    if among(ConnectionRefusedError):
+        return Kind.REFUSED
     if among(requests.ConnectTimeout, urllib3.exceptions.ConnectTimeoutError) and not answered:
         return Kind.CONNECT_TIMEOUT
     if among(requests.ReadTimeout, urllib3.exceptions.ReadTimeoutError, socket.timeout):
@@ -215,11 +217,7 @@ def failure(error: BaseException, *, answered: bool) -> Kind:
         return Kind.TLS
     if among(urllib3.exceptions.DecodeError, requests.exceptions.ContentDecodingError):
         return Kind.BROKEN
-    if answered:
-        return Kind.TRUNCATED
-    if among(ConnectionRefusedError):
-        return Kind.REFUSED
-    return Kind.RESET
+    return Kind.TRUNCATED if answered else Kind.RESET
 
 
 def _causes(error: BaseException) -> list[BaseException]:
