@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import requests
 from requests.adapters import BaseAdapter
 from requests.structures import CaseInsensitiveDict
+from urllib3 import HTTPResponse
 
 from .faults import ANSWERS
 from .http import Request
@@ -70,8 +71,7 @@ def _response(
     response.status_code = status
     response.reason = HTTPStatus(status).phrase
     response.headers = CaseInsensitiveDict({**headers, "content-length": str(len(body))})
-    response.raw = io.BytesIO(body)
-    response._content = body
+    response.raw = HTTPResponse(io.BytesIO(body), response.headers, status, preload_content=False)
     response.url = request.url
     response.request = request
     response.connection = adapter

@@ -39,7 +39,7 @@ class Once(Generic[T]):
     def __call__(self) -> T:
         with self._lock:
             if self._failed:
-                raise self._failed
+                raise self._failed.with_traceback(None)
             if self._known is None:
                 try:
                     self._known = (self._work(),)

@@ -66,10 +66,11 @@ class History:
             kind = event.get("type")
             if at is None or at < deletions_since:
                 continue
+            recent = changes_since is not None and at >= changes_since
             if note_list:
                 _apply_to_notes(changes, name, event, at)
-            elif kind in LIFE or (changes_since is not None and at >= changes_since):
-                _apply(changes, name, event, at)
+            elif kind in LIFE or recent:
+                _apply(changes, name, event, at, recent)
         return changes
 
     def _read(self) -> list[Row]:
@@ -127,7 +128,8 @@ def departures(account: Account, entity: str) -> Callable[[int, int], list[int]]
     return between
 
 
-def _apply(changes: Changes, name: str, event: Row, at: int) -> None:
+def _apply(changes: Changes, name: str, event: Row, at: int, recent: bool) -> None:
+    """`recent`: something of before may have been delivered, so that what came back must be read again."""
     kind, own = event.get("type"), event.get("entity_id")
     if kind in LINKED | TAGGED:
         changes.touched |= {other for list_name, other in _touched(event) if list_name == name}
@@ -138,7 +140,8 @@ def _apply(changes: Changes, name: str, event: Row, at: int) -> None:
             changes.restored.pop(own, None)
         elif kind in RESTORED:
             changes.deleted.pop(own, None)
-            changes.restored[own] = at
+            if recent:
+                changes.restored[own] = at
         elif kind == MERGED:
             changes.merged[own] = deletion
 

@@ -161,6 +161,7 @@ class _FromTheNewest:
         self._needed = progress.needed[EVENTS]
         self._missing = self._needed - (progress.started + 1, FOREVER)
         self._held: list[Row] = []
+        self._rows = 0
 
     def deliver(self, batches: Iterator[Batch]) -> Delivery:
         for batch in batches:
@@ -191,7 +192,10 @@ class _FromTheNewest:
                 self._progress.meet(EVENTS, seconds(row.get("created_at")))
             low = seconds(part[-1].get("created_at")) or edge if ready else edge
             self._progress.cover(EVENTS, Page([], (low, FOREVER)))
-            yield None
+            self._rows += len(part)
+            if self._rows >= ROWS_BETWEEN_STATES:
+                self._rows = 0
+                yield None
         self._progress.cover(EVENTS, Page([], (edge, FOREVER)))
 
 

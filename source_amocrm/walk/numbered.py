@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import count, pairwise
 from typing import Any
 
 from source_amocrm.errors import TooFat
@@ -120,24 +120,26 @@ class _Numbered:
         return page, after
 
     def _in_order(self, first: int) -> Iterator[_Read]:
-        """Pages in their order, some of them asked ahead when a hand is free."""
+        """Pages in their order, some of them asked ahead when a hand is free: the more, the longer the list is."""
         ahead: deque[tuple[int, Future[Found]]] = deque()
         page, found = first, self._ask(first)
-        following = first + 1
-        while True:
-            while found.more and (not ahead or self._hands.offer()):
+        for read in count(1):
+            while found.more and len(ahead) <= read // 4 and (not ahead or self._hands.offer()):
+                following = page + len(ahead) + 1
                 ahead.append((following, self._start(following)))
-                following += 1
             yield _Read(page, found)
             if not found.more:
                 for _, future in ahead:
                     future.cancel()
                 return
             page, future = ahead.popleft()
-            found = self._ask(page) if future.cancel() else future.result()
+            if future.cancel() or not (found := future.result()).rows:
+                found = self._ask(page)
 
     def _start(self, page: int) -> Future[Found]:
-        return self._hands.start(lambda: self._ask(page))
+        """The page was asked for without knowing whether there is one, so that its emptiness is no surprise."""
+        listing = self._listing.believing(0)
+        return self._hands.start(lambda: whole_page(listing, page, listing.limit))
 
     def _ask(self, page: int) -> Found:
         return whole_page(self._listing, page, self._listing.limit)
