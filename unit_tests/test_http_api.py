@@ -61,6 +61,8 @@ class FakeAuth:
         return f"t{self.current}"
 
     def renew(self, rejected: str) -> str | None:
+        if rejected != self.latest():
+            return self.latest()
         self.renewals.append(rejected)
         if self.current == self.last:
             return None
@@ -134,7 +136,7 @@ def test_the_request_and_its_answer() -> None:
 
 
 def test_parameters_as_php_reads_them() -> None:
-    params = {
+    params: Params = {
         "filter[updated_at][from]": 5,
         "order[updated_at]": "asc",
         "filter[type][]": ["a", "b"],
@@ -325,8 +327,8 @@ def test_a_rejected_long_lived_token_ends_it_for_everyone() -> None:
         assert str(caught.value) == (
             "amoCRM does not accept the token at example.amocrm.ru (Invalid, Unauthorized): it has expired or was "
             "revoked, the integration was switched off, or the token is another account's. Open the integration in "
-            "amoCRM («amoМаркет» → your integration → «Ключи и доступы»), create a new long-lived token («Сгенерировать "
-            "токен») and paste it into the source's settings."
+            "amoCRM («amoМаркет» → your integration → «Ключи и доступы»), create a new long-lived token "
+            "(«Сгенерировать токен») and paste it into the source's settings."
         )
     assert len(world.asked) == 1
 
@@ -348,6 +350,23 @@ def test_a_renewed_token_that_is_rejected_is_the_end() -> None:
         world.api.get("/api/v4/contacts")
     assert world.tokens == ["Bearer t0", "Bearer t1"]
     assert world.auth.renewals == ["t0"]
+
+
+def test_a_token_that_has_worked_may_be_renewed_again() -> None:
+    world = World(FakeAuth(last=9))
+    world.answers(UNAUTHORIZED, UNAUTHORIZED, PAGE)
+    world.api.accepted.add("t1")
+    world.api.get("/api/v4/leads")
+    assert world.tokens == ["Bearer t0", "Bearer t1", "Bearer t2"]
+
+
+def test_no_endless_renewals() -> None:
+    world = World(FakeAuth(last=99))
+    world.answers(UNAUTHORIZED)
+    world.api.accepted.update(f"t{n}" for n in range(99))
+    with pytest.raises(Unauthorized):
+        world.api.get("/api/v4/leads")
+    assert world.tokens == [f"Bearer t{n}" for n in range(6)]
 
 
 def test_a_token_renewed_by_another_thread_meanwhile_is_tried_without_a_renewal() -> None:
@@ -493,7 +512,7 @@ def test_fifty_threads_meet_a_rejected_token() -> None:
 
         def renew(self, rejected: str) -> str | None:
             with self.lock:
-                return super().renew(rejected) if rejected == self.latest() else self.latest()
+                return super().renew(rejected)
 
     world = World(Locked(last=9))
 

@@ -26,8 +26,8 @@ from source_amocrm.http.verdict import Place, explain, failed_early, judge, retr
 
 Params = Mapping[str, int | str | Sequence[int | str]]
 
-# Resends under a token that another thread renewed meanwhile
-_OVERTAKEN = 5
+# Resends of one request under new tokens, however short their life is
+_RENEWALS = 5
 _PATIENT = RetryPolicy()
 
 
@@ -60,12 +60,12 @@ class Api:
         self.auth = auth
         self.budget = budget
         self.retry = retry
-        self.transport = Transport(session or new_session(), budget, retry)
+        self.transport = Transport(session or new_session(config.num_workers), budget, retry)
         self.clock = clock
         self.sleep = sleep
         self.health = Health()
         self.stats = Stats()
-        self._domain = config.domain
+        self.accepted: set[str] = set()  # tokens that amoCRM has taken
 
     def get(self, path: str, params: Params | None = None, *, shrinkable: bool = False) -> Answer:
         """The answer to `path` ("/api/v4/leads"), or an AmocrmError once it is certain.
@@ -94,8 +94,8 @@ class _Request:
         self._patience = Patience(api.retry, api.clock)
         self._successes_before = api.health.successes
         self._fat = 0
-        self._renewed = self._relocated = False
-        self._overtaken = 0
+        self._renewals = 0
+        self._relocated = False
 
     def run(self) -> Answer:
         api, again = self._api, False
@@ -106,6 +106,7 @@ class _Request:
             row = judge(reply)
             if row.action in (Action.OK, Action.EMPTY):
                 api.health.answered()
+                api.accepted.add(reply.token or "")
                 return _answer(reply)
             self._overcome(row, reply)
             again = True
@@ -151,16 +152,17 @@ class _Request:
         seconds = self._patience.pause_after_throttling(retry_after(reply))
         if seconds is None:
             error = self._error(row, reply)
-            self._api.health.refused(error)
+            if self._api.health.successes == self._successes_before:
+                self._api.health.refused(error)
             raise error
         self._api.budget.pause(seconds)
 
     def _renew(self, row: Row, reply: Reply) -> None:
         auth, rejected = self._api.auth, reply.token or ""
-        if auth.latest() != rejected and self._overtaken < _OVERTAKEN:
-            self._overtaken += 1
-        elif not self._renewed and self._sign_in(lambda: auth.renew(rejected)) is not None:
-            self._renewed = True
+        # a renewed token that has worked for nobody is not worth another renewal
+        worthy = self._renewals == 0 or rejected in self._api.accepted or rejected != auth.latest()
+        if worthy and self._renewals < _RENEWALS and self._sign_in(lambda: auth.renew(rejected)) is not None:
+            self._renewals += 1
         elif not self._relocated and auth.relocate():
             self._relocated = True
         else:

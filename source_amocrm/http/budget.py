@@ -134,9 +134,9 @@ class Budget:
         past = now - self._period
         while self._recent and (sent := self._recent[0].time) is not None and sent <= past:
             self._recent.popleft()
-        times = [slot.time for slot in self._recent if slot.time is not None]
         excess = len(self._recent) - self._window
         if excess >= 0:
+            times = [slot.time for slot in self._recent if slot.time is not None]
             # the turns that have not left yet cannot be timed: look again soon
             free = sorted(times)[excess] + self._period if excess < len(times) else now + _POLL
             due = max(due, free)

@@ -23,6 +23,8 @@ from source_amocrm.http.retry import RetryPolicy
 
 USER_AGENT = "source-amocrm"
 _CHUNK = 1 << 18
+# Threads that ask now and then besides the workers
+_OTHER_THREADS = 8
 _departure = threading.local()
 
 
@@ -79,10 +81,10 @@ class _HttpsPool(urllib3.HTTPSConnectionPool):
 
 
 class TellingAdapter(HTTPAdapter):
-    """A pool for 64 threads whose connections tell when a request has left."""
+    """A pool for so many threads, whose connections tell when a request has left."""
 
-    def __init__(self) -> None:
-        super().__init__(pool_connections=8, pool_maxsize=64, max_retries=0)
+    def __init__(self, threads: int) -> None:
+        super().__init__(pool_connections=4, pool_maxsize=threads + _OTHER_THREADS, max_retries=0)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
@@ -112,10 +114,10 @@ class _Bearer(requests.auth.AuthBase):
         return request
 
 
-def new_session() -> requests.Session:
+def new_session(threads: int) -> requests.Session:
     session = requests.Session()
-    session.mount("https://", TellingAdapter())
-    session.mount("http://", TellingAdapter())
+    session.mount("https://", TellingAdapter(threads))
+    session.mount("http://", TellingAdapter(threads))
     # amoCRM's session cookies are of no use to a token, and a jar is not for many threads
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
     return session
@@ -176,7 +178,10 @@ class Transport:
         except _Late as late:
             return None, Kind.READ_TIMEOUT, None, {}, str(late)
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-            return None, failure(error, answered=response is not None), None, {}, type(error).__name__
+            kind = failure(error, answered=response is not None)
+            # a body that cannot be unpacked still came under a status
+            status = response.status_code if response is not None and kind is Kind.BROKEN else None
+            return status, kind, None, {}, type(error).__name__
         finally:
             if response is not None:
                 response.close()

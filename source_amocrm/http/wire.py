@@ -21,7 +21,7 @@ def open_api(config: Config, raw: MutableMapping[str, Any], retry: RetryPolicy =
 
     `raw` is the mapping that the platform passed in. Raises ConfigError when the token does not fit the account.
     """
-    session = new_session()
+    session = new_session(config.num_workers)
     budget = Budget(config.requests_per_second)
     endpoint = HttpTokenEndpoint(Transport(session, budget, retry), budget, retry)
     return Api(config, make_auth(config, raw, endpoint), budget, retry=retry, session=session)

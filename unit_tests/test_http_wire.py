@@ -1,0 +1,101 @@
+"""Everything together against a server on loopback whose tokens live for a few requests only."""
+
+from __future__ import annotations
+
+import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from source_amocrm.auth import LongLivedAuth
+from source_amocrm.config import parse_config
+from source_amocrm.errors import Blocked, Unauthorized
+from source_amocrm.http.retry import RetryPolicy
+from source_amocrm.http.wire import open_api
+from unit_tests.http_server import Connection, serve
+from unit_tests.http_tools import long_lived, oauth
+
+HASTY = RetryPolicy(first_delay=0.001, longest_delay=0.001)
+
+
+class Account:
+    """Each pair of tokens serves `life` requests; a refresh token works once."""
+
+    def __init__(self, life: int) -> None:
+        self.life = life
+        self.pair = 0
+        self.left = 0
+        self.exchanges: list[str] = []
+        self._lock = threading.Lock()
+
+    def __call__(self, conn: Connection, head: str) -> bool:
+        path = head.split(" ")[1]
+        with self._lock:
+            if path == "/oauth2/access_token":
+                return self._exchange(conn)
+            if f"Bearer access-{self.pair:04}\r\n" not in head or self.left == 0:
+                return conn.json(b'{"title": "Unauthorized", "status": 401}', "401 Unauthorized")
+            self.left -= 1
+        return conn.json(json.dumps({"path": path}).encode())
+
+    def _exchange(self, conn: Connection) -> bool:
+        self.pair, self.left = self.pair + 1, self.life
+        self.exchanges.append(f"refresh-{self.pair - 1:04}")
+        pair = {
+            "expires_in": 86400,
+            "access_token": f"access-{self.pair:04}",
+            "refresh_token": f"refresh-{self.pair:04}",
+        }
+        return conn.json(json.dumps(pair).encode())
+
+
+def test_many_threads_and_short_lived_tokens(capsys: pytest.CaptureFixture[str]) -> None:
+    account = Account(life=40)
+    with serve(account) as server:
+        raw: dict[str, Any] = {**oauth(), "api_base_url": server.url, "requests_per_second": 50}
+        api = open_api(parse_config(raw), raw, HASTY)
+        api.budget._period = api.budget._interval = 0
+        with ThreadPoolExecutor(16) as pool:
+            answers = list(pool.map(lambda n: api.get("/api/v4/leads", {"page": n}), range(300)))
+    assert [answer.body for answer in answers] == [{"path": f"/api/v4/leads?page={n}"} for n in range(300)]
+    spent = [json.loads(body)["refresh_token"] for body in server.bodies if body]
+    assert spent == account.exchanges == [f"refresh-{n:04}" for n in range(account.pair)]
+    messages = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    kept = [one["control"]["connectorConfig"]["config"]["credentials"]["refresh_token"] for one in messages]
+    assert kept == [f"refresh-{n:04}" for n in range(1, account.pair + 1)]
+    assert raw["credentials"]["refresh_token"] == kept[-1]
+    assert all("refresh-" not in head for head in server.heads)
+
+
+def test_a_long_lived_token() -> None:
+    with serve(lambda conn, _: conn.json(b'{"id": 5}')) as server:
+        raw = long_lived(api_base_url=server.url)
+        api = open_api(parse_config(raw), raw, HASTY)
+        assert isinstance(api.auth, LongLivedAuth)
+        assert api.get("/api/v4/account").body == {"id": 5}
+
+
+def test_a_block_met_by_the_exchange_stops_the_api_too() -> None:
+    with serve(lambda conn, _: conn.json(b"<html>nginx</html>", "403 Forbidden")) as server:
+        raw: dict[str, Any] = {**oauth(), "api_base_url": server.url}
+        api = open_api(parse_config(raw), raw, HASTY)
+        for _ in range(2):
+            with pytest.raises(Blocked):
+                api.get("/api/v4/leads")
+    assert [head.split(" ")[1] for head in server.heads] == ["/oauth2/access_token"]
+
+
+def test_no_secret_in_what_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    echo = json.dumps({"title": "No", "detail": "clientsecret-1111 refresh-0000 is wrong"}).encode()
+    with serve(lambda conn, _: conn.json(echo, "400 Bad Request")) as server:
+        raw: dict[str, Any] = {**oauth(), "api_base_url": server.url}
+        api = open_api(parse_config(raw), raw, HASTY)
+        with pytest.raises(Unauthorized) as caught:
+            api.get("/api/v4/leads")
+    caught.value.emit_message()
+    for said in (str(caught.value), repr(caught.value), capsys.readouterr().out):
+        assert "1111" not in said
+        assert "0000" not in said
+    assert str(caught.value).startswith("amoCRM gave no new token (**** **** is wrong, No). Compare ")
