@@ -40,6 +40,10 @@ class AmocrmError(AirbyteTracedException):
         super().__init__(internal_message, message, failure_type, exception, stream_descriptor)
         self.status = status
 
+    def __repr__(self) -> str:
+        """The CDK sums up a sync's failures by their `repr`."""
+        return self.message
+
     def as_airbyte_message(self, stream_descriptor: StreamDescriptor | None = None) -> AirbyteMessage:
         """The TRACE message: the sentence, masked, and no stack trace, which would tell a user nothing."""
         error = AirbyteErrorTraceMessage(
@@ -69,6 +73,26 @@ class ConfigError(AmocrmError):
 
 class Unauthorized(AmocrmError):
     """amoCRM does not accept the token (401), and there is no other one to try."""
+
+
+class CodeUsed(Unauthorized):
+    """The authorization code has been exchanged already."""
+
+
+class CodeExpired(Unauthorized):
+    """The authorization code is older than its 20 minutes."""
+
+
+class NotIssued(Unauthorized):
+    """The code or the refresh token is another integration's, or was not copied whole."""
+
+
+class UnknownIntegration(Unauthorized):
+    """No such integration ID with this secret key; a wrong redirect URI has been answered so, too."""
+
+
+class OtherRedirectUri(Unauthorized):
+    """The redirect URI is not the integration's."""
 
 
 class Unpaid(AmocrmError):

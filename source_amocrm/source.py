@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from queue import Queue
 from typing import Any, cast
 
@@ -32,7 +32,7 @@ from source_amocrm.http.wire import open_api
 from source_amocrm.streams import TABLES
 from source_amocrm.streams.account import Account
 from source_amocrm.streams.delivery import deliver
-from source_amocrm.streams.progress import Progress
+from source_amocrm.streams.state import dump, load
 from source_amocrm.streams.sync import Selection, Sync
 
 ROWS_IN_FLIGHT = 1_000
@@ -80,7 +80,7 @@ class SourceAmocrm(Source):
                 selection.table,
                 self.message_repository,
                 lambda selection=selection: deliver(sync, selection),  # type: ignore[misc]
-                selection.progress.state if selection.progress and _incremental(stream) else None,
+                _state_of(selection) if _incremental(stream) else None,
                 logger,
             )
             for selection, stream in zip(selections, catalog.streams, strict=True)
@@ -98,6 +98,11 @@ class SourceAmocrm(Source):
             yield from concurrent.read(list(streams))
         finally:
             account.hands.dismiss()
+
+
+def _state_of(selection: Selection) -> Callable[[], Mapping[str, Any]] | None:
+    progress = selection.progress
+    return None if progress is None else lambda: dump(progress)
 
 
 def _account(config: Mapping[str, Any]) -> Account:
@@ -128,7 +133,7 @@ def _selection(config: Config, stream: ConfiguredAirbyteStream, states: Mapping[
     if table.cursor is None:
         return Selection(table)
     state = states.get(name) if _incremental(stream) else None
-    progress = Progress.load(name, table.cursor, state, config.start, config.lookback)
+    progress = load(name, table.cursor, state, config.start, config.lookback)
     columns = frozenset((stream.stream.json_schema or {}).get("properties") or ()) or None
     return Selection(table, progress, columns)
 

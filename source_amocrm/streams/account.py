@@ -106,7 +106,7 @@ class Account:
         if self.filter_works(entities):
             for start in range(0, len(left), IDS_AT_ONCE):
                 batch = left[start : start + IDS_AT_ONCE]
-                rows = self.listing(entities, params).ask({"filter[id][]": batch}).rows
+                rows = full(self.listing(entities, params).narrowed({"filter[id][]": batch}))
                 if any(row.get("id") not in batch for row in rows):
                     self.filter_is_ignored()
                     yield from self._one_by_one(entities, left[start:], params)

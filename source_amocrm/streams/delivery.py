@@ -10,7 +10,7 @@ from typing import Any
 from source_amocrm.errors import AmocrmError, FeatureOff
 from source_amocrm.streams.changes import Deletion
 from source_amocrm.streams.lists import EntityList
-from source_amocrm.streams.progress import Progress
+from source_amocrm.streams.progress import BEGINNING, Progress
 from source_amocrm.streams.reading import Batch
 from source_amocrm.streams.sync import EVENTS, Selection, Sync
 from source_amocrm.streams.tables import Dictionary, Entities, Events, Table
@@ -100,30 +100,34 @@ class _AsTheyCome:
         for batch in batches:
             yield from self._page(batch)
             yield from self._gone(batch)
-            self._progress.cover(self._name, batch.page)
+            self._cover(batch, batch.page)
+            if batch.walked:
+                self._progress.walked(self._name)
             if self._rows >= ROWS_BETWEEN_STATES:
                 yield from self._state()
+
+    def _cover(self, batch: Batch, page: Page) -> None:
+        self._progress.cover(self._name, page, batch.floor or BEGINNING)
 
     def _state(self) -> Delivery:
         self._rows = 0
         yield None
 
     def _page(self, batch: Batch) -> Delivery:
-        now = self._progress.started
         page = batch.page
-        raw = [
-            self._progress.never_older(row, self._cursor, now)
-            for row in page.rows
-            if batch.named or (second := seconds(row.get(self._cursor))) is None or second in self._needed
-        ]
+        raw = [self._progress.never_older(row, self._cursor) for row in page.rows if self._wanted(row, batch.floor)]
         for place, rows in enumerate(self._maker.rows(raw)):
             yield from rows
             self._rows += len(rows)
             if self._rows >= ROWS_BETWEEN_STATES and (part := self._part(page, raw, place)):
-                self._progress.cover(self._name, part)
+                self._cover(batch, part)
                 yield from self._state()
         for row in raw:
             self._progress.meet(self._name, seconds(row.get(self._cursor)))
+
+    def _wanted(self, row: Row, floor: int | None) -> bool:
+        second = seconds(row.get(self._cursor))
+        return second is None or second in self._needed or (floor is not None and second >= floor)
 
     def _part(self, page: Page, raw: list[Row], place: int) -> Page | None:
         """What of the page is finished with the row at `place`, where it can be told."""
@@ -159,7 +163,7 @@ class _FromTheNewest:
         self._table = table
         self._progress = progress
         self._needed = progress.needed[EVENTS]
-        self._missing = self._needed - (progress.started + 1, FOREVER)
+        self._missing = self._needed - ((progress.done or BEGINNING) + 1, FOREVER)
         self._held: list[Row] = []
         self._rows = 0
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from source_amocrm.errors import AmocrmError
 from source_amocrm.streams.account import Account
@@ -12,7 +12,19 @@ from source_amocrm.streams.lists import EntityList
 from source_amocrm.streams.progress import BEGINNING, Need
 from source_amocrm.walk.crew import crew
 from source_amocrm.walk.keyset import Edges, bounds, direction, keyset
-from source_amocrm.walk.listing import Endless, FilterIgnored, Found, Listing, OrderIgnored, Page, Params, Row, key
+from source_amocrm.walk.listing import (
+    Endless,
+    FilterIgnored,
+    Found,
+    Listing,
+    OrderIgnored,
+    Page,
+    PageMark,
+    Params,
+    Row,
+    key,
+    seconds,
+)
 from source_amocrm.walk.numbered import numbered
 from source_amocrm.walk.recent import recent
 from source_amocrm.walk.spans import FOREVER
@@ -28,12 +40,17 @@ DELETIONS_AT_ONCE = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """A part of the list `name`. `named`: rows that events led to, whatever their dates."""
+    """A part of the list `name`.
+
+    `floor`: rows of this second and later belong to it, whatever a reader needs otherwise: those of a walk by page
+    number, and those that events led to. `walked`: that walk has come to its end.
+    """
 
     name: str
     page: Page
     deletions: tuple[Deletion, ...] = ()
-    named: bool = False
+    floor: int | None = None
+    walked: bool = False
 
 
 @dataclass
@@ -52,30 +69,37 @@ class EntityReading:
     _newest: int = BEGINNING
 
     def batches(self) -> Iterator[Batch]:
-        name = self.entities.name
         through = False
         try:
-            for page in self._main():
-                self._remember(page.rows)
-                self.observe(page.rows)
-                yield Batch(name, page)
+            for batch in self._main():
+                self._remember(batch)
+                self.observe(batch.page.rows)
+                yield batch
             through = True
         except Endless as error:
             raise _endless(self.entities.path) from error
         finally:
-            whole = self.need.since == BEGINNING and self.need.resume is None and self.need.changes_since is None
+            whole = self.need.since == BEGINNING and self.need.changes_since is None
             self.read_through(through and whole)
         yield from self._after()
 
-    def _remember(self, rows: list[Row]) -> None:
-        if self.need.changes_since is not None or len(self._seen) < REMEMBERED_KEYS:
-            self._seen.update(key(row) for row in rows)
+    def _remember(self, batch: Batch) -> None:
+        """The rows that are delivered; the anchor and what else is older than needed is not."""
+        if self.need.changes_since is None and len(self._seen) >= REMEMBERED_KEYS:
+            return
+        floor = FOREVER if batch.floor is None else batch.floor
+        for row in batch.page.rows:
+            second = seconds(row.get("updated_at"))
+            if second is None or second >= floor or second in self.need.spans:
+                self._seen.add(key(row))
 
-    def _main(self) -> Iterator[Page]:
+    def _main(self) -> Iterator[Batch]:
         listing = self.account.listing(self.entities, self.params)
+        if self.need.resume:
+            yield from self._by_number(listing, self.need.resume.since, self.need.resume.mark)
         if self.entities.by_cursor and self.account.filter_works(self.entities):
             try:
-                yield from self._windows(listing)
+                yield from (Batch(self.entities.name, page) for page in self._windows(listing))
                 return
             except FilterIgnored:
                 if self.entities.paid_filter:
@@ -83,8 +107,10 @@ class EntityReading:
             except OrderIgnored:
                 pass
         delivered = set(self._seen)
-        for page in self._unfiltered(listing):
-            yield Page([row for row in page.rows if key(row) not in delivered], page.span, page.mark)
+        for batch in self._unfiltered(listing):
+            page = batch.page
+            rows = [row for row in page.rows if key(row) not in delivered]
+            yield replace(batch, page=replace(page, rows=rows))
 
     def _windows(self, listing: Listing) -> Iterator[Page]:
         """Keyset walks, in as many windows as the budget has room for, and then what changed meanwhile."""
@@ -124,24 +150,28 @@ class EntityReading:
             parts[0] = (self.need.anchor, parts[0][1])
         return [Window(low, high) for low, high in reversed(parts)]
 
-    def _unfiltered(self, listing: Listing) -> Iterator[Page]:
-        since, left = self.need.since, departures(self.account, self.entities.entity)
-        if since == BEGINNING:
-            yield from self._by_number(listing, left)
-        elif self.entities.by_cursor:
+    def _unfiltered(self, listing: Listing) -> Iterator[Batch]:
+        since = self.need.since
+        if self.entities.by_cursor and since > BEGINNING:
             try:
-                yield from recent(listing, since, left)
+                left = departures(self.account, self.entities.entity)
+                yield from (Batch(self.entities.name, page) for page in recent(listing, since, left))
+                return
             except OrderIgnored:
-                yield from self._by_number(listing, left)
-        else:
-            low = since if self.need.anchor is None else self.need.anchor
-            yield from self._by_number(listing.narrowed(bounds(listing, low - 1, FOREVER)), left)
+                pass
+        yield from self._by_number(listing, since)
 
-    def _by_number(self, listing: Listing, left: Callable[[int, int], list[int]]) -> Iterator[Page]:
-        mark = self.need.resume.mark if self.need.resume else None
+    def _by_number(self, listing: Listing, since: int, mark: PageMark | None = None) -> Iterator[Batch]:
+        """A walk by page number over the rows since a second; asked with the filter where it is not an option."""
+        name = self.entities.name
+        if not self.entities.by_cursor:
+            low = since if self.need.anchor is None else min(since, self.need.anchor)
+            listing = listing.narrowed(bounds(listing, low - 1, FOREVER))
+        left = departures(self.account, self.entities.entity)
         for page in numbered(listing, self.account.hands, left, mark):
-            rows = [row for row in page.rows if (listing.second_of(row) or FOREVER) >= self.need.since]
-            yield Page(rows, mark=page.mark)
+            rows = [row for row in page.rows if (listing.second_of(row) or FOREVER) >= since]
+            yield Batch(name, replace(page, rows=rows), floor=since)
+        yield Batch(name, Page([]), walked=True)
 
     def _after(self) -> Iterator[Batch]:
         """Deletions and restores, and the rows whose links or tags changed without a new updated_at."""
@@ -154,7 +184,7 @@ class EntityReading:
             rows = list(self._again(changes))
             if rows:
                 self.observe(rows)
-                yield Batch(self.entities.name, Page(rows), named=True)
+                yield Batch(self.entities.name, Page(rows), floor=BEGINNING)
             for row in rows:
                 gone.pop(row["id"], None)
         if self.mark_deleted:

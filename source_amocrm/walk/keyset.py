@@ -77,12 +77,23 @@ def keyset(
     """
     appetite = Appetite(listing.limit)
     if ascending is None:
-        found = found or appetite.ask(listing, bounds(listing, window.low - 1, window.high + 1))
+        found = found or _first_page(listing, window, appetite)
         ascending = direction(listing, found)
         if ascending is None:
             yield from _one_second_first(listing, window, edges, found)
             return
     yield from _Walk(listing, window, edges, appetite, ascending).pages(found)
+
+
+def _first_page(listing: Listing, window: Window, appetite: Appetite) -> Found:
+    """Asked a second wider on either side, for the filter's edges may be exclusive; exactly, where they are not."""
+    low, high = window.low - 1, window.high + 1
+    found = appetite.ask(listing, bounds(listing, low, high))
+    met = {listing.second_of(row) for row in found.rows}
+    if found.more and met <= {low, high}:
+        exact = bounds(listing, low + (low in met), high - (high in met))
+        return appetite.ask(listing, exact)
+    return found
 
 
 def bounds(listing: Listing, low: int, high: int) -> dict[str, int | str]:

@@ -1,0 +1,105 @@
+"""The progress of a stream as Airbyte keeps it between syncs.
+
+    {"updated_at": "2026-11-24T10:00:00Z",
+     "pending": {"leads": {"spans": [["2020-01-01T00:00:00Z", "2021-06-01T12:30:00Z"]],
+                           "deletions_since": "1970-01-01T00:00:00Z",
+                           "changes_since": "2026-11-24T10:00:00Z"}},
+     "newest": {"leads": "2026-11-24T09:58:12Z"},
+     "ahead": {"1234": "2031-01-01T00:00:00Z"}}
+
+The names are those of `Progress` and `Left`. The plain form `{"updated_at": …}` is complete.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from typing import Any
+
+import pendulum
+
+from source_amocrm.errors import ConfigError
+from source_amocrm.streams.progress import Left, Numbered, Progress
+from source_amocrm.walk.listing import PageMark
+from source_amocrm.walk.spans import Spans
+
+SENTINELS = {"__ab_no_cursor_state_message", "__ab_full_refresh_sync_complete"}
+
+
+def dump(progress: Progress) -> dict[str, Any]:
+    """The state after what has been delivered so far."""
+    assert progress.done is not None
+    state: dict[str, Any] = {progress.cursor: _text(progress.done)}
+    if progress.left:
+        state["pending"] = {name: _dump_left(left) for name, left in progress.left.items()}
+    if progress.newest:
+        state["newest"] = {name: _text(second) for name, second in progress.newest.items()}
+    if ahead := {name: _text(second) for name, second in progress.ahead.items() if second >= progress.done}:
+        state["ahead"] = ahead
+    return state
+
+
+def load(stream: str, cursor: str, state: Mapping[str, Any] | None, start: int | None, lookback: int) -> Progress:
+    """The progress that a state tells. Raises ConfigError when it cannot be read."""
+    progress = Progress(stream, cursor, start, lookback)
+    if not state or set(state) <= SENTINELS:
+        return progress
+    try:
+        progress.done = _second(state[cursor])
+        progress.left = {name: _load_left(left) for name, left in (state.get("pending") or {}).items()}
+        progress.newest = {name: _second(text) for name, text in (state.get("newest") or {}).items()}
+        progress.ahead = {name: _second(text) for name, text in (state.get("ahead") or {}).items()}
+    except (AttributeError, KeyError, TypeError, ValueError, OverflowError):
+        raise ConfigError(
+            f"The saved state of the stream {stream} cannot be read, so it is not known what was delivered before. "
+            "Clear the stream's state (in Airbyte: the connection's Settings, “Clear data”, or a refresh of the "
+            "stream) and sync again."
+        ) from None
+    return progress
+
+
+def _dump_left(left: Left) -> dict[str, Any]:
+    dumped: dict[str, Any] = {
+        "spans": [[_text(start), _text(end)] for start, end in left.spans.parts],
+        "deletions_since": _text(left.deletions_since),
+        "changes_since": _text(left.changes_since),
+    }
+    if left.walk:
+        mark = left.walk.mark
+        dumped["walk"] = {
+            "since": _text(left.walk.since),
+            "page": mark.page,
+            "after": mark.after,
+            "safe_page": mark.safe_page,
+            "safe_after": mark.safe_after,
+            "checked": _text(mark.checked),
+        }
+    return dumped
+
+
+def _load_left(left: Mapping[str, Any]) -> Left:
+    walk = None
+    if told := left.get("walk"):
+        page, after, safe_page, safe_after = (int(told[name]) for name in ("page", "after", "safe_page", "safe_after"))
+        mark = PageMark(page, after, safe_page, safe_after, _second(told["checked"]))
+        walk = Numbered(_second(told["since"]), mark)
+    return Left(
+        Spans.of((_second(start), _second(end)) for start, end in left["spans"]),
+        walk,
+        _second(left["deletions_since"]),
+        _second(left["changes_since"]),
+    )
+
+
+def _text(second: int) -> str:
+    return datetime.fromtimestamp(second, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _second(text: Any) -> int:
+    """Unix seconds of a date-time; of a number too, for states that other tools wrote."""
+    if isinstance(text, (int, float)) and not isinstance(text, bool):
+        return int(text)
+    parsed = pendulum.parse(text)
+    if not isinstance(parsed, pendulum.DateTime):
+        raise ValueError
+    return int(parsed.timestamp())
