@@ -85,6 +85,7 @@ class Account:
         # JSON that replaces a row in lists, by (list, id): ("leads", 1), ("notes", 2) …; plays hostile data
         self.raw: dict[tuple[str, Any], bytes] = {}
         self._last_id: dict[str, int] = {}
+        self._last_event = 0  # milliseconds
 
     @classmethod
     def generate(
@@ -177,7 +178,9 @@ class Account:
         before: Sequence[dict[str, Any]] = (),
     ) -> Event:
         """Writes an event; it shows in the list at once, or `switches.events_late` seconds later."""
-        event_id = ulid(at * 1000 + self.random.randrange(1000), self.random.getrandbits(80))
+        # ids of one account keep the order in which things happened, also within a second
+        self._last_event = max(self._last_event + 1, at * 1000 + int(self.clock.time() * 1000) % 1000)
+        event_id = ulid(self._last_event, self.random.getrandbits(80))
         event = Event(event_id, event_type, entity_id, entity_type, by, at, list(after), list(before))
         if self.switches.events_late > 0:
             heapq.heappush(self._late, (self.clock.time() + self.switches.events_late, event))

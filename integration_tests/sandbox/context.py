@@ -7,11 +7,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-import orjson
-
 from .account import Account
 from .filters import Filters, conditions
-from .http import Refusal, Request, Response, gateway_error, nothing, ok
+from .http import Raw, Refusal, Request, Response, gateway_error, nothing, ok
 from .query import Query, child, number, scalar, values, with_page
 from .render import Renderer
 from .select import Condition, Order, Selector
@@ -114,11 +112,11 @@ def paged(
     ids = selection.ids((context.page - 1) * limit, limit, switches.ties, context.serial)
     more = context.page * limit < len(selection)
     raw = context.account.raw
-    rows = [orjson.Fragment(raw[key, i]) if (key, i) in raw else render(table.rows[i]) for i in ids]
+    rows = [Raw(raw[key, i]) if (key, i) in raw else render(table.rows[i]) for i in ids]
     return page(context, key, rows, limit, more)
 
 
-def page(context: Context, key: str, rows: Sequence[Row | orjson.Fragment], limit: int, more: bool) -> Response:
+def page(context: Context, key: str, rows: Sequence[Row | Raw], limit: int, more: bool) -> Response:
     switches = context.switches
     if not rows and switches.end == "204":
         return nothing()

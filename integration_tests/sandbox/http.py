@@ -57,19 +57,26 @@ class Refusal(Exception):
         self.response = response
 
 
+@dataclass(frozen=True)
+class Raw:
+    """JSON text to stand in a document as it is, sense or nonsense."""
+
+    text: bytes
+
+
 def dumps(document: Any) -> bytes:
     """JSON; what orjson refuses (huge integers, lone surrogates) goes out as the standard library writes it."""
     try:
-        return orjson.dumps(document)
+        return orjson.dumps(document, default=lambda raw: orjson.Fragment(raw.text))
     except TypeError:
-        raw: list[bytes] = []
+        raws: list[bytes] = []
 
-        def stand_in(fragment: orjson.Fragment) -> str:
-            raw.append(fragment.contents if isinstance(fragment.contents, bytes) else fragment.contents.encode())
-            return f"<<raw {len(raw) - 1}>>"
+        def stand_in(raw: Raw) -> str:
+            raws.append(raw.text)
+            return f"<<raw {len(raws) - 1}>>"
 
         text = json.dumps(document, ensure_ascii=True, default=stand_in).encode()
-        for number, contents in enumerate(raw):
+        for number, contents in enumerate(raws):
             text = text.replace(f'"<<raw {number}>>"'.encode(), contents)
         return text
 

@@ -147,8 +147,8 @@ class Links:
             side = self._out.get((a, b), {})
             if x in side:
                 side[x] = tuple(other for other in side[x] if other != y)
-        if self.main.get((kind, row_id)) == to_id and to == "contacts":
-            self._promote(kind, row_id)
+            if b == "contacts" and self.main.get((a, x)) == y:
+                self._promote(a, x)
 
     def _promote(self, kind: str, row_id: int) -> None:
         rest = self.of(kind, row_id, "contacts")

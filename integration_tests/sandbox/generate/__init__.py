@@ -55,6 +55,6 @@ def _populate(account: Account, rng: Random, leads: int, time: Timeline) -> None
     activity.add_notes(account, rng, time, history, users, leads * 12 // 10)
     extras.add_transactions(account, rng, time)
     if leads:
-        extras.add_unsorted(account, rng, users, time, min(3 + leads // 100, 60))
-        extras.add_talks_and_files(account, rng, time, min(3 + leads // 20, 500))
+        extras.add_unsorted(account, rng, users, time, min(1 + leads // 100, 60))
+    extras.add_talks_and_files(account, rng, time, history, min(3 + leads // 20, 500))
     account.load_events(history.events)

@@ -86,7 +86,7 @@ def add_notes(account: Account, rng: Random, time: Timeline, history: History, u
             "created_by": user if rng.random() < 0.7 else 0,
             "updated_by": user,
             "created_at": created,
-            "updated_at": time.burst(created) if rng.random() < 0.05 else updated,
+            "updated_at": time.burst(f"{kind}/notes", created) if rng.random() < 0.05 else updated,
             "responsible_user_id": user,
             "group_id": groups[user],
             "note_type": code,

@@ -26,7 +26,6 @@ class Deals:
         self.history = history
         self.users = users
         self.groups = {user: group_of(account, user) for user in users}
-        self.pools = FieldPools(account, "leads", rng, 500)
         self.stages = {p["id"]: [s["id"] for s in p["statuses"] if s["type"] == 0][:-2] for p in account.pipelines}
         self.pipelines = [p["id"] for p in account.pipelines]
         self.reasons = [reason["id"] for reason in account.loss_reasons]
@@ -41,6 +40,7 @@ class Deals:
 
     def add(self, count: int) -> None:
         rows, row_id, rng = [], 20_000_000, self.rng
+        self.pools = FieldPools(self.account, "leads", rng, count)
         for position, created in enumerate(self.time.moments(count)):
             row_id += 1 + int(rng.random() * 6)
             row = self._deal(row_id, created)
@@ -60,7 +60,7 @@ class Deals:
         price = int(random() ** 3 * 20_000) * 50 if random() < 0.8 else 0
         moment = self._small_changes(row_id, moment, user, price)
         chance = random()
-        updated = time.burst(moment) if chance < 0.15 else moment
+        updated = time.burst("leads", moment) if chance < 0.15 else moment
         return {
             "id": row_id,
             "name": self._name(row_id),

@@ -8,6 +8,7 @@ from ..account import Account
 from ..store import Row, row_table
 from . import texts
 from .fields import add_fields, entry, uuid, values_for
+from .history import History
 from .timeline import Timeline
 
 CATALOGS = (("Просто список", "regular"), ("Товары", "products"), ("Счета", "invoices"))
@@ -116,23 +117,38 @@ def add_unsorted(account: Account, rng: Random, users: list[int], time: Timeline
     for created in time.moments(count):
         pipeline = rng.choice(account.pipelines[:2])
         lead_id, contact_id = account.next_id("leads"), account.next_id("contacts")
-        lead = {
-            **_blank(next(iter(leads)), account),
-            "id": lead_id,
-            "name": "Заявка с сайта",
+        common: Row = {
             "responsible_user_id": users[0],
-            "pipeline_id": pipeline["id"],
-            "status_id": pipeline["statuses"][0]["id"],
+            "group_id": 0,
+            "created_by": 0,
+            "updated_by": 0,
             "created_at": created,
             "updated_at": created,
+            "closest_task_at": None,
+            "is_deleted": False,
+            "custom_fields_values": None,
+            "account_id": account.id,
+        }
+        lead = {
+            "id": lead_id,
+            "name": "Заявка с сайта",
+            "price": 0,
+            "status_id": pipeline["statuses"][0]["id"],
+            "pipeline_id": pipeline["id"],
+            "loss_reason_id": None,
+            "source_id": None,
+            "closed_at": None,
+            "score": None,
+            "labor_cost": None,
+            "is_price_modified_by_robot": False,
+            **common,
         }
         if account.switches.unsorted_visible:
             leads.put(lead_id, lead)
         else:
             account.hidden["leads"][lead_id] = lead
-        contact = {**_blank(next(iter(account.tables["contacts"])), account), "id": contact_id, "name": "Новый"}
-        contact |= {"first_name": "Новый", "last_name": "", "is_unsorted": True}
-        account.hidden["contacts"][contact_id] = contact | {"created_at": created, "updated_at": created}
+        contact = {"id": contact_id, "name": "Новый", "first_name": "Новый", "last_name": "", "is_unsorted": True}
+        account.hidden["contacts"][contact_id] = {**contact, **common}
         account.links.add("leads", lead_id, "contacts", contact_id)
         account.links.main["leads", lead_id] = contact_id
         category = rng.choice(("sip", "forms", "mail", "chats"))
@@ -149,13 +165,6 @@ def add_unsorted(account: Account, rng: Random, users: list[int], time: Timeline
             "lead": lead_id,
             "contact": contact_id,
         }
-
-
-def _blank(row: Row, account: Account) -> Row:
-    """A new row of the same shape with nothing filled in."""
-    filled: Row = {"group_id": 0, "created_by": 0, "updated_by": 0, "is_deleted": False, "account_id": account.id}
-    price = {"price": 0} if "price" in row else {}
-    return {**dict.fromkeys(row), **filled, **price, "responsible_user_id": row["responsible_user_id"]}
 
 
 def field_groups(entity: str) -> list[Row]:
@@ -176,8 +185,10 @@ def field_groups(entity: str) -> list[Row]:
     ]
 
 
-def add_talks_and_files(account: Account, rng: Random, time: Timeline, count: int) -> None:
+def add_talks_and_files(account: Account, rng: Random, time: Timeline, history: History, count: int) -> None:
     leads = list(account.tables["leads"].rows)
+    if not leads:
+        return
     for number, created in enumerate(time.moments(count)):
         lead = rng.choice(leads)
         contacts = account.links.of("leads", lead, "contacts")
@@ -196,6 +207,8 @@ def add_talks_and_files(account: Account, rng: Random, time: Timeline, count: in
             "missed_at": None,
             "account_id": account.id,
         })  # fmt: skip
+        if contacts:
+            history.chatted(lead, contacts[0], uuid(rng), created)
         author = {"type": "internal", "id": next(iter(account.users))}
         account.files.append({
             "created_at": created,

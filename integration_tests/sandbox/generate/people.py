@@ -18,7 +18,8 @@ OTHERS = {"leads": 0.22, "contacts": 0.12, "companies": 0.2, "customers": 0.3}  
 class FieldPools:
     """Ready custom field elements of one list, drawn in the order of the dictionary."""
 
-    def __init__(self, account: Account, kind: str, rng: Random, size: int) -> None:
+    def __init__(self, account: Account, kind: str, rng: Random, rows: int) -> None:
+        size = max(20, min(rows // 10, 1_000))
         self._random = rng.random
         self._pools = [
             (FILL.get(field["code"] or "", OTHERS[kind]), pool(account, field, rng, size))
@@ -46,7 +47,7 @@ def group_of(account: Account, user_id: int) -> int:
 def add_companies(
     account: Account, rng: Random, time: Timeline, history: History, users: list[int], count: int
 ) -> None:
-    pools = FieldPools(account, "companies", rng, 400)
+    pools = FieldPools(account, "companies", rng, count)
     tags, rows, row_id = account.tag_list["companies"], [], 4_000_000
     groups = {user: group_of(account, user) for user in users}
     for created in time.moments(count):
@@ -61,7 +62,7 @@ def add_companies(
             "created_by": user if rng.random() < 0.7 else 0,
             "updated_by": user if rng.random() < 0.6 else 0,
             "created_at": created,
-            "updated_at": _touched(rng, time, created),
+            "updated_at": _touched(rng, time, "companies", created),
             "closest_task_at": None,
             "is_deleted": False,
             "custom_fields_values": pools.draw(),
@@ -76,7 +77,7 @@ def add_companies(
 
 def add_contacts(account: Account, rng: Random, time: Timeline, history: History, users: list[int], count: int) -> None:
     """`companies` come first: most contacts work in one, the large ones in the same few."""
-    pools = FieldPools(account, "contacts", rng, 2_000)
+    pools = FieldPools(account, "contacts", rng, count)
     tags, rows, row_id = account.tag_list["contacts"], [], 8_000_000
     companies = list(account.tables["companies"].rows)
     groups = {user: group_of(account, user) for user in users}
@@ -94,7 +95,7 @@ def add_contacts(account: Account, rng: Random, time: Timeline, history: History
             "created_by": user if rng.random() < 0.5 else 0,
             "updated_by": user if rng.random() < 0.6 else 0,
             "created_at": created,
-            "updated_at": _touched(rng, time, created),
+            "updated_at": _touched(rng, time, "contacts", created),
             "closest_task_at": None,
             "is_deleted": False,
             "is_unsorted": False,
@@ -115,7 +116,7 @@ def add_contacts(account: Account, rng: Random, time: Timeline, history: History
 def add_customers(
     account: Account, rng: Random, time: Timeline, history: History, users: list[int], count: int
 ) -> None:
-    pools = FieldPools(account, "customers", rng, 100)
+    pools = FieldPools(account, "customers", rng, count)
     rows, row_id, zone = [], 1_000_000_100, zone_of(account)
     contacts = list(account.tables["contacts"].rows)
     companies = list(account.tables["companies"].rows)
@@ -133,7 +134,7 @@ def add_customers(
             "created_by": user,
             "updated_by": user,
             "created_at": created,
-            "updated_at": _touched(rng, time, created),
+            "updated_at": _touched(rng, time, "customers", created),
             "closest_task_at": None,
             "is_deleted": False,
             "custom_fields_values": pools.draw(),
@@ -155,11 +156,11 @@ def add_customers(
     account.claim_ids("customers", row_id)
 
 
-def _touched(rng: Random, time: Timeline, created: int) -> int:
+def _touched(rng: Random, time: Timeline, kind: str, created: int) -> int:
     chance = rng.random()
     if chance < 0.4:
         return created
-    return time.burst(created) if chance < 0.55 else time.after(created, 60)
+    return time.burst(kind, created) if chance < 0.55 else time.after(created, 60)
 
 
 def _name(rng: Random) -> tuple[str, str]:

@@ -20,7 +20,8 @@ class Timeline:
         self.start = end - SPAN
         count = max(3, rows // 250)
         self._bursts = sorted(self.start + int(SPAN * rng.random() ** 0.7) for _ in range(count))
-        self._left = [rng.randint(2, BURST_ROWS) for _ in range(count)]
+        self._sizes = [rng.randint(2, BURST_ROWS) for _ in range(count)]
+        self._left: dict[str, list[int]] = {}
 
     def moment(self) -> int:
         """When something new appears: more often lately, mostly in working hours of weekdays."""
@@ -42,13 +43,14 @@ class Timeline:
             return later
         return moment + int(self._random() * (self.end - moment))
 
-    def burst(self, moment: int) -> int:
-        """A later second in which a robot touched many rows; the moment itself when none is free."""
+    def burst(self, kind: str, moment: int) -> int:
+        """A later second in which a robot touched many rows of that kind; the moment itself when none is free."""
+        left = self._left.setdefault(kind, list(self._sizes))
         first = bisect_left(self._bursts, moment)
         if first == len(self._bursts):
             return moment
         chosen = first + int(self._random() * (len(self._bursts) - first))
-        if not self._left[chosen]:
+        if not left[chosen]:
             return moment
-        self._left[chosen] -= 1
+        left[chosen] -= 1
         return self._bursts[chosen]

@@ -1,0 +1,104 @@
+"""The sandbox on a port: real sockets, broken ones included."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import requests
+
+from .sandbox import OFF, Account, Fault, Server
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with Server(Account.generate(1, 40), rate=OFF) as running:
+        yield running
+
+
+def session(server: Server) -> requests.Session:
+    opened = requests.Session()
+    opened.headers["Authorization"] = f"Bearer {server.tokens.long_lived()}"
+    return opened
+
+
+def test_keeps_the_connection_and_logs(server: Server) -> None:
+    asked = session(server)
+    for _ in range(3):
+        assert asked.get(f"{server.url}/api/v4/leads?limit=1", timeout=5).status_code == 200
+    assert asked.get(f"{server.url}/api/v4/leads?page=9", timeout=5).status_code == 204
+    pools = asked.get_adapter(server.url).poolmanager.pools  # type: ignore[attr-defined]
+    assert pools[next(iter(pools.keys()))].num_connections == 1
+    assert [(seen.path, seen.query, seen.status) for seen in server.log] == [
+        *[("/api/v4/leads", "limit=1", 200)] * 3, ("/api/v4/leads", "page=9", 204),
+    ]  # fmt: skip
+    assert server.log[0].token == "long-lived 1"
+
+
+def test_requests_wait_side_by_side() -> None:
+    with Server(Account.generate(1, 40), rate=OFF, latency=(0.2, 0.2)) as server:
+        asked = session(server)
+        started = time.monotonic()
+        with ThreadPoolExecutor(8) as threads:
+            answers = list(threads.map(lambda _: asked.get(f"{server.url}/api/v4/leads", timeout=5), range(8)))
+        took = time.monotonic() - started
+    assert {answered.status_code for answered in answers} == {200}
+    assert 0.2 <= took < 0.9
+
+
+@pytest.mark.parametrize(
+    ("kind", "error"),
+    [
+        ("reset_before", requests.ConnectionError),
+        ("reset_after_headers", requests.RequestException),
+        ("short_body", requests.exceptions.ChunkedEncodingError),
+        ("hang", requests.ReadTimeout),
+        ("drip", requests.ReadTimeout),
+    ],
+)
+def test_broken_wires(server: Server, kind: str, error: type[Exception]) -> None:
+    server.sandbox.faults.add(Fault(kind, times=1))
+    server.sandbox.faults.drip_seconds = 2
+    asked = session(server)
+    with pytest.raises(error):
+        asked.get(f"{server.url}/api/v4/leads", timeout=0.5)
+    assert asked.get(f"{server.url}/api/v4/leads", timeout=5).status_code == 200
+
+
+def test_a_drip_arrives_in_the_end(server: Server) -> None:
+    server.sandbox.faults.add(Fault("drip", times=1))
+    server.sandbox.faults.drip_seconds = 0.0002
+    assert session(server).get(f"{server.url}/api/v4/account", timeout=5).json()["id"] == server.account.id
+
+
+def test_control_edits_and_shows_the_log(server: Server) -> None:
+    before = server.account.events.version
+    edits = requests.post(f"{server.url}/_sandbox/edit?count=5", timeout=5).json()["edits"]
+    assert len(edits) == 5
+    assert server.account.events.version > before
+    session(server).get(f"{server.url}/api/v4/account", timeout=5)
+    log = requests.get(f"{server.url}/_sandbox/log", timeout=5).json()
+    assert [(line["path"], line["status"], line["token"]) for line in log] == [("/api/v4/account", 200, "long-lived 1")]
+
+
+def test_command_line_prints_the_address_and_a_config() -> None:
+    command = [sys.executable, "-m", "integration_tests.sandbox", "--leads", "20", "--rate", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as running:
+        assert running.stdout is not None
+        try:
+            url = running.stdout.readline().strip()
+            lines = [running.stdout.readline()]
+            while lines[-1] != "}\n":
+                lines.append(running.stdout.readline())
+            config = json.loads("".join(lines))
+            assert (config["api_base_url"], config["account_domain"]) == (url, "example.amocrm.ru")
+            headers = {"Authorization": f"Bearer {config['credentials']['access_token']}"}
+            assert requests.get(f"{url}/api/v4/account", headers=headers, timeout=5).status_code == 200
+        finally:
+            running.terminate()
+    assert running.returncode == 0
