@@ -130,21 +130,31 @@ CASES: list[tuple[str, Reply, Where, Action, type[errors.AmocrmError] | None, Fa
         "lost when something else uses it or the integration is switched off. Do this and that.",
     ),
     (
-        "the code is spent",
+        "the code is used",
+        reply(400, problem(400, "Bad Request", "x", hint="Authorization code has been revoked")),
+        Where.CODE,
+        Action.FAIL,
+        errors.CodeUsed,
+        CONFIG,
+        "amoCRM has exchanged the authorization code already (Authorization code has been revoked, x, Bad Request): it "
+        f"works once. Take a new one («Код авторизации») from {KEYS}, or press «Grant access» again.",
+    ),
+    (
+        "the code has expired",
         reply(400, problem(400, "Bad Request", "x", hint="Authorization code has expired")),
         Where.CODE,
         Action.FAIL,
-        errors.Unauthorized,
+        errors.CodeExpired,
         CONFIG,
-        "amoCRM no longer accepts the authorization code (Authorization code has expired, x, Bad Request): it works "
-        f"once and for 20 minutes. Take a new one («Код авторизации») from {KEYS}, or press «Grant access» again.",
+        "The authorization code has expired (Authorization code has expired, x, Bad Request): it works for 20 minutes. "
+        f"Take a new one («Код авторизации») from {KEYS}, or press «Grant access» again.",
     ),
     (
         "not this integration's",
         reply(400, problem(400, "Bad Request", "x", hint="Cannot decrypt the refresh token")),
         Where.REFRESH,
         Action.FAIL,
-        errors.Unauthorized,
+        errors.NotIssued,
         CONFIG,
         "What was to be exchanged for a token was not given to this integration, or was not copied whole (Cannot "
         "decrypt the refresh token, x, Bad Request). Copy it again together with the integration ID (client_id) and "
@@ -155,18 +165,18 @@ CASES: list[tuple[str, Reply, Where, Action, type[errors.AmocrmError] | None, Fa
         reply(401, BAD_CLIENT),
         Where.REFRESH,
         Action.FAIL,
-        errors.Unauthorized,
+        errors.UnknownIntegration,
         CONFIG,
         "amoCRM does not recognise the integration (Авторизация клиента не прошла, Некорректный клиент). Compare the "
-        f"integration ID (client_id) and the secret key (client_secret) with {KEYS}; a new secret key makes the old "
-        "one useless.",
+        "integration ID (client_id), the secret key (client_secret) and the redirect URI with the integration's "
+        "settings, letter for letter; a new secret key makes the old one useless.",
     ),
     (
         "another redirect URI",
         reply(400, problem(400, "Bad Request", "x", hint="Invalid redirect URI")),
         Where.CODE,
         Action.FAIL,
-        errors.Unauthorized,
+        errors.OtherRedirectUri,
         CONFIG,
         "amoCRM gave no token because of the redirect URI (Invalid redirect URI, x, Bad Request). It must be, letter "
         "for letter, the one in the integration's settings.",

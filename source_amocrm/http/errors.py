@@ -8,16 +8,21 @@ from source_amocrm.errors import (
     AmocrmError,
     BadRequest,
     Blocked,
+    CodeExpired,
+    CodeUsed,
     ConfigError,
     FeatureOff,
     Forbidden,
     IpRefused,
     Moved,
     NotFound,
+    NotIssued,
+    OtherRedirectUri,
     Throttled,
     TooFat,
     Unauthorized,
     Unavailable,
+    UnknownIntegration,
     Unpaid,
 )
 from source_amocrm.http.body import Kind
@@ -29,17 +34,22 @@ __all__ = [
     "AmocrmError",
     "BadRequest",
     "Blocked",
+    "CodeExpired",
+    "CodeUsed",
     "ConfigError",
     "FeatureOff",
     "Forbidden",
     "IpRefused",
     "Moved",
     "NotFound",
+    "NotIssued",
+    "OtherRedirectUri",
     "Row",
     "Throttled",
     "TooFat",
     "Unauthorized",
     "Unavailable",
+    "UnknownIntegration",
     "Unpaid",
     "Where",
 ]
@@ -53,6 +63,7 @@ _REFUSED = (400, 401)
 _TOKENS = (Where.REFRESH, Where.CODE)
 _AGAIN = "Run the sync again; what has been read is kept."
 _KEYS = "the tab «Ключи и доступы» of the integration"
+_NEW_CODE = f"Take a new one («Код авторизации») from {_KEYS}, or press «Grant access» again."
 _OFF = (
     "amoCRM says that {path} is switched off in the account{detail}, so there is nothing to read. Switch that part of "
     "amoCRM on, or leave its table out."
@@ -113,14 +124,23 @@ TABLE: tuple[Row, ...] = (
         where=(Where.REFRESH,),
     ),
     Row(
-        "the code is spent",
+        "the code is used",
         _REFUSED,
         Action.FAIL,
-        "amoCRM no longer accepts the authorization code{detail}: it works once and for 20 minutes. Take a new one "
-        "(«Код авторизации») from " + _KEYS + ", or press «Grant access» again.",
-        Unauthorized,
+        "amoCRM has exchanged the authorization code already{detail}: it works once. " + _NEW_CODE,
+        CodeUsed,
         _CONFIG,
-        says=("revoked", "expired"),
+        says=("revoked",),
+        where=(Where.CODE,),
+    ),
+    Row(
+        "the code has expired",
+        _REFUSED,
+        Action.FAIL,
+        "The authorization code has expired{detail}: it works for 20 minutes. " + _NEW_CODE,
+        CodeExpired,
+        _CONFIG,
+        says=("expired",),
         where=(Where.CODE,),
     ),
     Row(
@@ -130,7 +150,7 @@ TABLE: tuple[Row, ...] = (
         "What was to be exchanged for a token was not given to this integration, or was not copied whole{detail}. "
         "Copy it again together with the integration ID (client_id) and the secret key (client_secret): all of them "
         "are on " + _KEYS + ".",
-        Unauthorized,
+        NotIssued,
         _CONFIG,
         says=("cannot decrypt", "not linked to client", "not issued to this client"),
         where=_TOKENS,
@@ -139,9 +159,10 @@ TABLE: tuple[Row, ...] = (
         "an unknown integration",
         _REFUSED,
         Action.FAIL,
-        "amoCRM does not recognise the integration{detail}. Compare the integration ID (client_id) and the secret key "
-        "(client_secret) with " + _KEYS + "; a new secret key makes the old one useless.",
-        Unauthorized,
+        "amoCRM does not recognise the integration{detail}. Compare the integration ID (client_id), the secret key "
+        "(client_secret) and the redirect URI with the integration's settings, letter for letter; a new secret key "
+        "makes the old one useless.",
+        UnknownIntegration,
         _CONFIG,
         says=("авторизация клиента", "некорректный клиент", "invalid_client", "client authentication"),
         where=_TOKENS,
@@ -152,7 +173,7 @@ TABLE: tuple[Row, ...] = (
         Action.FAIL,
         "amoCRM gave no token because of the redirect URI{detail}. It must be, letter for letter, the one in the "
         "integration's settings.",
-        Unauthorized,
+        OtherRedirectUri,
         _CONFIG,
         says=("redirect",),
         where=_TOKENS,
