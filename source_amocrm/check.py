@@ -19,18 +19,23 @@ PROBES = {
 
 
 def unavailable_streams(account: Account) -> list[str]:
-    """A sentence for each stream that the token may not read.
+    """A sentence for each list that the token may not read. Raises as `refused_streams` does."""
+    return [f"Not available: {', '.join(streams)}. {error}" for streams, error in refused_streams(account).items()]
+
+
+def refused_streams(account: Account) -> dict[tuple[str, ...], AmocrmError]:
+    """The streams of each list that the token may not read, and why.
 
     Raises AmocrmError when the account cannot be read at all: a wrong address, a token that is not valid, no list
     that may be seen.
     """
     account.facts()
-    refused: dict[str, AmocrmError] = {}
-    for path in PROBES:
+    refused: dict[tuple[str, ...], AmocrmError] = {}
+    for path, streams in PROBES.items():
         try:
             account.get(path, {"limit": 1})
         except (FeatureOff, Forbidden, NotFound) as error:
-            refused[path] = error
+            refused[streams] = error
     if len(refused) == len(PROBES):
         raise next(iter(refused.values()))
-    return [f"Not available: {', '.join(PROBES[path])}. {error}" for path, error in refused.items()]
+    return refused
