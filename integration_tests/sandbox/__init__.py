@@ -3,13 +3,14 @@
 from .account import Account
 from .adapter import SandboxAdapter
 from .clock import ManualClock, RealClock
+from .credentials import Client, Lifetimes
 from .faults import Fault, Faults
 from .http import Request, Response
 from .limits import OFF, Rate
 from .sandbox import Sandbox
 from .server import Server
 from .switches import Switches
-from .tokens import Client, Lifetimes, Tokens
+from .tokens import Tokens
 
 __all__ = [
     "OFF",

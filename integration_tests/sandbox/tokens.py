@@ -9,57 +9,9 @@ from random import Random
 
 from .account import Account
 from .clock import Clock
+from .credentials import DAY, MARK, Access, Client, Code, Lifetimes, Refresh
 from .http import Request, Response, dumps, ok, problem, unauthorized
 from .store import Row
-
-MARK = "s3cr3t"
-DAY = 86_400
-
-
-@dataclass
-class Access:
-    """One bearer token. `requests_left`: None is any number."""
-
-    token: str
-    label: str
-    expires_at: int
-    requests_left: int | None = None
-    revoked: bool = False
-
-
-@dataclass
-class Refresh:
-    token: str
-    expires_at: int
-    access: Access
-    used: bool = False
-
-
-@dataclass
-class Code:
-    code: str
-    expires_at: int
-    used: bool = False
-
-
-@dataclass
-class Client:
-    """The integration as its owner sees it in amoMarket."""
-
-    client_id: str = "0b0832f6-d123-4123-9123-e73f236833cf"
-    client_secret: str = f"{MARK}-client-Zk3tTqK0pQ"
-    redirect_uri: str = "http://localhost:8765/callback"
-    enabled: bool = True
-
-
-@dataclass
-class Lifetimes:
-    """Seconds, and for access tokens also how many requests each is good for (None: any number)."""
-
-    code: int = 20 * 60
-    access: int = DAY
-    access_requests: int | None = None
-    refresh: int = 90 * DAY
 
 
 @dataclass

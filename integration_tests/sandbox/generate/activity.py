@@ -8,7 +8,7 @@ from ..account import ENTITIES, SINGULAR, Account
 from ..store import Row
 from ..values import NOTE_EVENTS
 from . import texts
-from .fields import uuid
+from .field_values import uuid
 from .history import History
 from .people import group_of, responsible
 from .timeline import DAY, Timeline

@@ -7,7 +7,8 @@ from random import Random
 from ..account import Account
 from ..store import Row, row_table
 from . import texts
-from .fields import add_fields, entry, uuid, values_for
+from .field_values import entry, uuid, values_for
+from .fields import add_fields
 from .history import History
 from .timeline import Timeline
 

@@ -7,7 +7,7 @@ from random import Random
 from ..account import SINGULAR, Account, Gone
 from ..store import Row
 from . import texts
-from .fields import midnight, pool, zone_of
+from .field_values import midnight, pool, zone_of
 from .history import History
 from .timeline import Timeline
 

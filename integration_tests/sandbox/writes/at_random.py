@@ -4,32 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from random import Random
-from typing import Any
 
 from ..account import Account
-from ..generate.fields import values_for
-from . import activity, cards, links, removal, settings
+from ..generate.field_values import values_for
+from . import cards, links, removal, settings
+from .chance import line, some, some_kind
+from .random_activity import change_note, change_task, drop_task, new_note, new_task
 
-CARDS = ("leads", "contacts", "companies")
 Write = Callable[[Account, Random], "str | None"]  # what was done, or None when there was nothing to do it to
 
 
-def _some(account: Account, rng: Random, name: str) -> int | None:
-    ids = account.table(name).index("id")
-    return ids[rng.randrange(len(ids))][1] if ids else None
-
-
-def _lead_or(rng: Random) -> str:
-    return rng.choice(("leads", "leads", *CARDS))
-
-
-def _done(name: str, *what: Any) -> str:
-    return " ".join((name, *map(str, what)))
-
-
 def create(account: Account, rng: Random) -> str:
-    kind = _lead_or(rng)
-    contact, company = _some(account, rng, "contacts"), _some(account, rng, "companies")
+    kind = some_kind(rng)
+    contact, company = some(account, rng, "contacts"), some(account, rng, "companies")
     if kind == "leads":
         contacts = [contact] if contact is not None and rng.random() < 0.8 else []
         new = cards.create_lead(account, contacts=contacts, company=company if rng.random() < 0.4 else None)
@@ -37,224 +24,176 @@ def create(account: Account, rng: Random) -> str:
         new = cards.create_contact(account, company=company if rng.random() < 0.5 else None)
     else:
         new = cards.create_company(account)
-    return _done("create", kind, new)
+    return line("create", kind, new)
 
 
 def rename(account: Account, rng: Random) -> str | None:
-    kind = _lead_or(rng)
-    row_id = _some(account, rng, kind)
+    kind = some_kind(rng)
+    row_id = some(account, rng, kind)
     if row_id is None:
         return None
     cards.edit(account, kind, row_id, name=f"Имя {rng.randrange(10**6)}")
-    return _done("rename", kind, row_id)
+    return line("rename", kind, row_id)
 
 
 def reassign(account: Account, rng: Random) -> str | None:
-    kind = _lead_or(rng)
-    row_id = _some(account, rng, kind)
+    kind = some_kind(rng)
+    row_id = some(account, rng, kind)
     if row_id is None:
         return None
     cards.edit(account, kind, row_id, responsible_user_id=rng.choice(list(account.users)))
-    return _done("reassign", kind, row_id)
+    return line("reassign", kind, row_id)
 
 
 def price(account: Account, rng: Random) -> str | None:
-    row_id = _some(account, rng, "leads")
+    row_id = some(account, rng, "leads")
     if row_id is None:
         return None
     cards.edit(account, "leads", row_id, price=rng.randrange(10**6))
-    return _done("price", row_id)
+    return line("price", row_id)
 
 
 def move(account: Account, rng: Random) -> str | None:
-    row_id = _some(account, rng, "leads")
+    row_id = some(account, rng, "leads")
     if row_id is None:
         return None
     pipeline = rng.choice(account.pipelines[:3])
     status = rng.choice(pipeline["statuses"][1:])["id"]
     reason = rng.choice([None, *(r["id"] for r in account.loss_reasons)])
     cards.move_status(account, row_id, status, pipeline["id"], loss_reason_id=reason)
-    return _done("move", row_id, pipeline["id"], status)
+    return line("move", row_id, pipeline["id"], status)
 
 
 def lose(account: Account, rng: Random) -> str | None:
-    row_id = _some(account, rng, "leads")
+    row_id = some(account, rng, "leads")
     if row_id is None:
         return None
     cards.lose(account, row_id, rng.choice(account.loss_reasons)["id"])
-    return _done("lose", row_id)
+    return line("lose", row_id)
 
 
 def reopen(account: Account, rng: Random) -> str | None:
-    row_id = _some(account, rng, "leads")
+    row_id = some(account, rng, "leads")
     if row_id is None or account.row("leads", row_id)["status_id"] not in cards.CLOSED:
         return None
     cards.reopen(account, row_id)
-    return _done("reopen", row_id)
+    return line("reopen", row_id)
 
 
 def fill_field(account: Account, rng: Random) -> str | None:
-    kind = _lead_or(rng)
-    row_id = _some(account, rng, kind)
+    kind = some_kind(rng)
+    row_id = some(account, rng, kind)
     if row_id is None:
         return None
     field = rng.choice(account.fields[kind])
     cards.set_field(account, kind, row_id, field["id"], values_for(account, field, rng))
-    return _done("fill_field", kind, row_id, field["id"])
+    return line("fill_field", kind, row_id, field["id"])
 
 
 def empty_field(account: Account, rng: Random) -> str | None:
-    kind = _lead_or(rng)
-    row_id = _some(account, rng, kind)
+    kind = some_kind(rng)
+    row_id = some(account, rng, kind)
     filled = account.row(kind, row_id)["custom_fields_values"] if row_id is not None else None
     if row_id is None or not filled:
         return None
     field_id = rng.choice(filled)["field_id"]
     rng.choice((cards.clear_field, cards.shrink_field))(account, kind, row_id, field_id)
-    return _done("empty_field", kind, row_id, field_id)
+    return line("empty_field", kind, row_id, field_id)
 
 
 def throw_away(account: Account, rng: Random) -> str | None:
-    kind = _lead_or(rng)
-    row_id = _some(account, rng, kind)
+    kind = some_kind(rng)
+    row_id = some(account, rng, kind)
     if row_id is None:
         return None
     removal.trash(account, kind, row_id)
-    return _done("trash", kind, row_id)
+    return line("trash", kind, row_id)
 
 
 def bring_back(account: Account, rng: Random) -> str | None:
-    kind = _lead_or(rng)
+    kind = some_kind(rng)
     if not account.trash[kind]:
         return None
     row_id = rng.choice(list(account.trash[kind]))
     removal.restore(account, kind, row_id)
-    return _done("restore", kind, row_id)
+    return line("restore", kind, row_id)
 
 
 def purge(account: Account, rng: Random) -> str | None:
-    kind = _lead_or(rng)
+    kind = some_kind(rng)
     if not account.trash[kind]:
         return None
     row_id = rng.choice(list(account.trash[kind]))
     removal.purge(account, kind, row_id)
-    return _done("purge", kind, row_id)
+    return line("purge", kind, row_id)
 
 
 def merge(account: Account, rng: Random) -> str | None:
-    kind = _lead_or(rng)
-    survivor, victim = _some(account, rng, kind), _some(account, rng, kind)
+    kind = some_kind(rng)
+    survivor, victim = some(account, rng, kind), some(account, rng, kind)
     if survivor is None or victim is None or survivor == victim:
         return None
     removal.merge(account, kind, survivor, victim)
-    return _done("merge", kind, survivor, victim)
+    return line("merge", kind, survivor, victim)
 
 
 def attach(account: Account, rng: Random) -> str | None:
     kind, to = rng.choice((("leads", "contacts"), ("leads", "companies"), ("contacts", "companies")))
-    row_id, to_id = _some(account, rng, kind), _some(account, rng, to)
+    row_id, to_id = some(account, rng, kind), some(account, rng, to)
     if row_id is None or to_id is None:
         return None
     links.link(account, kind, row_id, to, to_id, main=rng.random() < 0.3)
-    return _done("link", kind, row_id, to, to_id)
+    return line("link", kind, row_id, to, to_id)
 
 
 def detach(account: Account, rng: Random) -> str | None:
     kind, to = rng.choice((("leads", "contacts"), ("leads", "companies"), ("contacts", "companies")))
-    row_id = _some(account, rng, kind)
+    row_id = some(account, rng, kind)
     linked = account.links.of(kind, row_id, to) if row_id is not None else ()
     if row_id is None or not linked:
         return None
     to_id = rng.choice(linked)
     links.unlink(account, kind, row_id, to, to_id)
-    return _done("unlink", kind, row_id, to, to_id)
+    return line("unlink", kind, row_id, to, to_id)
 
 
 def tag(account: Account, rng: Random) -> str | None:
-    kind = _lead_or(rng)
-    row_id = _some(account, rng, kind)
+    kind = some_kind(rng)
+    row_id = some(account, rng, kind)
     if row_id is None:
         return None
     present = account.tags_of(kind, row_id)
     if present and rng.random() < 0.4:
         links.untag(account, kind, row_id, rng.choice(present)["name"])
-        return _done("untag", kind, row_id)
+        return line("untag", kind, row_id)
     links.tag(account, kind, row_id, rng.choice(account.tag_list[kind])["name"])
-    return _done("tag", kind, row_id)
-
-
-def new_task(account: Account, rng: Random) -> str | None:
-    kind = _lead_or(rng)
-    row_id = _some(account, rng, kind)
-    return _done("add_task", activity.add_task(account, kind if row_id is not None else None, row_id))
-
-
-def change_task(account: Account, rng: Random) -> str | None:
-    task_id = _some(account, rng, "tasks")
-    if task_id is None:
-        return None
-    chance = rng.random()
-    if chance < 0.4:
-        activity.complete_task(account, task_id, rng.choice((None, "готово")))
-    elif chance < 0.8:
-        activity.edit_task(account, task_id, text=f"Задача {rng.randrange(10**6)}")
-    else:
-        activity.edit_task(account, task_id, complete_till=account.clock.now() + rng.randrange(10**6))
-    return _done("change_task", task_id)
-
-
-def drop_task(account: Account, rng: Random) -> str | None:
-    task_id = _some(account, rng, "tasks")
-    if task_id is None:
-        return None
-    activity.delete_task(account, task_id)
-    return _done("delete_task", task_id)
-
-
-def new_note(account: Account, rng: Random) -> str | None:
-    kind = _lead_or(rng)
-    row_id = _some(account, rng, kind)
-    if row_id is None:
-        return None
-    note_type = rng.choice(("common", "common", "service_message"))
-    return _done("add_note", kind, activity.add_note(account, kind, row_id, note_type=note_type))
-
-
-def change_note(account: Account, rng: Random) -> str | None:
-    kind = _lead_or(rng)
-    note_id = _some(account, rng, f"{kind}/notes")
-    if note_id is None:
-        return None
-    if rng.random() < 0.3 and account.row(f"{kind}/notes", note_id)["note_type"] == "common":
-        activity.delete_note(account, kind, note_id)
-        return _done("delete_note", kind, note_id)
-    activity.edit_note(account, kind, note_id, f"Текст {rng.randrange(10**6)}")
-    return _done("edit_note", kind, note_id)
+    return line("tag", kind, row_id)
 
 
 def robot(account: Account, rng: Random) -> str | None:
-    kind = _lead_or(rng)
+    kind = some_kind(rng)
     ids = [row_id for _, row_id in account.table(kind).index("id")]
     chosen = rng.sample(ids, min(len(ids), rng.randint(2, 12)))
     cards.mass_edit(account, kind, chosen)
-    return _done("mass_edit", kind, len(chosen)) if chosen else None
+    return line("mass_edit", kind, len(chosen)) if chosen else None
 
 
 def odd_time(account: Account, rng: Random) -> str | None:
     """An integration writes an updated_at of its own, in the past or in the future."""
-    kind = _lead_or(rng)
-    row_id = _some(account, rng, kind)
+    kind = some_kind(rng)
+    row_id = some(account, rng, kind)
     if row_id is None:
         return None
     shift = rng.choice((-400 * 86_400, -3_600, 3_600, 86_400))
     cards.edit(account, kind, row_id, updated_at=account.clock.now() + shift, name=f"Имя {rng.randrange(10**6)}")
-    return _done("odd_time", kind, row_id, shift)
+    return line("odd_time", kind, row_id, shift)
 
 
 def accept(account: Account, rng: Random) -> str | None:
-    if not account.unsorted:
+    waiting = [uid for uid, record in account.unsorted.items() if record["lead"] in account.table("leads").rows]
+    if not waiting:
         return None
-    return _done("accept", settings.accept_unsorted(account, rng.choice(list(account.unsorted))))
+    return line("accept", settings.accept_unsorted(account, rng.choice(waiting)))
 
 
 # what happens how often on an ordinary day
@@ -281,7 +220,7 @@ def random_edits(
         if len(done) == count:
             break
         with account.lock:
-            line = rng.choices(writes, weights)[0](account, rng)
-        if line is not None:
-            done.append(line)
+            what = rng.choices(writes, weights)[0](account, rng)
+        if what is not None:
+            done.append(what)
     return done

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from ..account import Account
-from ..generate.fields import entry
+from ..generate.field_values import entry
 from ..generate.people import group_of
 from ..store import Row
 from ..values import event_field_value

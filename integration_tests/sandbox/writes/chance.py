@@ -1,0 +1,23 @@
+"""Drawing what a random write is about."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Any
+
+from ..account import Account
+
+CARDS = ("leads", "contacts", "companies")
+
+
+def some(account: Account, rng: Random, name: str) -> int | None:
+    ids = account.table(name).index("id")
+    return ids[rng.randrange(len(ids))][1] if ids else None
+
+
+def some_kind(rng: Random) -> str:
+    return rng.choice(("leads", "leads", *CARDS))
+
+
+def line(name: str, *what: Any) -> str:
+    return " ".join((name, *map(str, what)))
