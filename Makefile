@@ -43,7 +43,7 @@ image-test: .venv/.ready ## tests against the image, Airbyte's own included
 	.venv/bin/pytest -m image_tests --connector-image $(IMAGE) integration_tests/test_airbyte_standards.py integration_tests/test_image.py
 
 docs: .venv/.ready ## the generated parts of docs/
-	.venv/bin/python -m docs.dictionary
+	.venv/bin/python docs/dictionary.py
 
 audit: .venv/.ready ## known vulnerabilities in what the image installs (needs the network)
 	.venv/bin/python -m venv .venv-audit && .venv-audit/bin/pip install -q pip-audit

@@ -1,0 +1,84 @@
+"""`make docs`: docs/data-dictionary.md, out of the schemas, the table catalog and docs/russian.yaml."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).resolve().parents[1]
+SCHEMAS = ROOT / "source_amocrm" / "schemas"
+CATALOG = ROOT / "unit_tests" / "table-catalog.yaml"
+RUSSIAN = ROOT / "docs" / "russian.yaml"
+DICTIONARY = ROOT / "docs" / "data-dictionary.md"
+
+HEAD = """\
+# Data dictionary · Словарь данных
+
+Every table the connector fills, column by column. `make docs` writes this page from `source_amocrm/schemas`; do not
+edit it by hand. With the stream prefix `amocrm_<project_id>_` the stream `deals` becomes the table
+`amocrm_<project_id>_deals`.
+
+Все таблицы коннектора, столбец за столбцом. С префиксом потока `amocrm_<project_id>_` поток `deals` становится таблицей
+`amocrm_<project_id>_deals`. Тип `timestamp` — время в UTC, RFC 3339; `json` — объект или массив amoCRM как есть.
+
+`timestamp` is UTC, RFC 3339; `json` is an object or array as amoCRM gives it; arrays are never null; every column but
+the key may be null. **Bold** columns are the key. *Italic* is the cursor.
+"""
+
+TYPES = {"integer": "int", "boolean": "bool"}
+
+
+def dictionary() -> str:
+    catalog = yaml.safe_load(CATALOG.read_text(encoding="utf-8"))["tables"]
+    russian = yaml.safe_load(RUSSIAN.read_text(encoding="utf-8"))
+    names = sorted(path.stem for path in SCHEMAS.glob("*.json"))
+    # the catalog's tables in its order, others after them by name
+    ordered = [*catalog, *(name for name in names if name not in catalog)]
+    return "\n".join([HEAD, *("\n".join(_table(name, catalog.get(name, {}), russian)) for name in ordered)])
+
+
+def _table(name: str, catalog: Mapping[str, Any], russian: Mapping[str, Any]) -> Iterator[str]:
+    columns = json.loads((SCHEMAS / f"{name}.json").read_text(encoding="utf-8"))["properties"]
+    yield f"## {name}\n\n{russian['tables'][name]}\n"
+    yield "| column | type | description | описание |"
+    yield "| --- | --- | --- | --- |"
+    for column, schema in columns.items():
+        ours = _russian(catalog.get("columns", {}).get(column)) or russian["columns"][name][column]
+        title = f"`{column}`"
+        if column in catalog.get("primary_key", ()):
+            title = f"**{title}**"
+        if column == catalog.get("cursor"):
+            title = f"*{title}*"
+        yield f"| {title} | {_type(schema)} | {_cell(schema['description'])} | {_cell(ours)} |"
+    yield ""
+
+
+def _russian(column: Mapping[str, Any] | None) -> str | None:
+    """The catalog's name; YAML takes what follows a comma in it for another key, one without a value."""
+    if column is None:
+        return None
+    return ", ".join([column["ru"], *(key for key, value in column.items() if value is None)])
+
+
+def _type(schema: Mapping[str, Any]) -> str:
+    types = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
+    [kind, *others] = [item for item in types if item != "null"]
+    if schema.get("format") == "date-time":
+        return "timestamp"
+    if kind == "array" and schema.get("items", {}).get("type") in ("integer", "string"):
+        return f"{_type(schema['items'])}[]"
+    if others or kind in ("array", "object"):
+        return "json"
+    return TYPES.get(kind, kind)
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+if __name__ == "__main__":
+    DICTIONARY.write_text(dictionary(), encoding="utf-8")
