@@ -15,12 +15,11 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 import airbyte as ab
 
 from demo import HOME, config_file
-from demo.tables import DuckDB, Postgres, drop_leftovers
+from demo.tables import DuckDB, Postgres, open_database
 
 CONNECTOR = HOME.parent / ".venv" / "bin" / "source-amocrm"
 DATABASE = str(HOME / "amocrm.duckdb")
@@ -103,7 +102,7 @@ def sync(
             cache._seen = watch
             try:
                 source.select_streams(streams or "*")
-                drop_leftovers(cache, source.get_selected_streams())
+                cache.drop_leftovers(source.get_selected_streams())
                 source.read(cache=cache, skip_validation=True)
             except ab.exceptions.PyAirbyteError as error:
                 if not outcome.errors:
@@ -111,29 +110,6 @@ def sync(
             outcome.totals = table_sizes(cache, source.get_selected_streams())
     outcome.seconds = time.monotonic() - started
     return outcome
-
-
-def open_database(database: str, project: str, files: Path) -> DuckDB | Postgres:
-    """Raises ValueError when the project or the database cannot be used."""
-    if not re.fullmatch(r"[A-Za-z0-9_]{1,40}", project):
-        raise ValueError("The project id goes into the tables' names: letters, digits and _ only, 40 at most.")
-    common = {"table_prefix": f"amocrm_{project.lower()}_", "cache_dir": files, "cleanup": True}
-    try:
-        if re.match(r"postgres(ql)?://", database):
-            url = urlsplit(database)
-            return Postgres(
-                host=url.hostname or "localhost",
-                port=url.port or 5432,
-                username=unquote(url.username or "postgres"),
-                password=unquote(url.password or ""),
-                database=url.path.strip("/") or "postgres",
-                schema_name="public",
-                **common,
-            )
-        return DuckDB(db_path=Path(database).resolve(), schema_name="main", **common)
-    except Exception as error:
-        reason = str(getattr(error, "orig", None) or error).splitlines()[0]
-        raise ValueError(f"The database cannot be opened; is another program using it? {reason}") from None
 
 
 def table_sizes(cache: DuckDB | Postgres, streams: list[str]) -> dict[str, int]:

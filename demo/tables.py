@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from airbyte._processors.sql.duckdb import DuckDBSqlProcessor
 from airbyte._processors.sql.postgres import PostgresSqlProcessor
@@ -142,19 +143,53 @@ class _PostgresProcessor(_Processor, PostgresSqlProcessor):  # type: ignore[misc
         return name
 
 
-class DuckDB(DuckDBCache):  # type: ignore[misc]
+class _Tables:
+    """Mixed into PyAirbyte's caches; `self` is a CacheBase."""
+
+    _seen: Callable[[Any], None] | None = PrivateAttr(default=None)  # told of every message as it passes
+
+    def drop_leftovers(self: Any, streams: list[str]) -> None:
+        """The half-filled tables of a read that was killed while it wrote: a stream's name and nine characters."""
+        left = re.compile(rf"({'|'.join(map(re.escape, streams))})_[0-9a-z]{{9}}")
+        self._drop(lambda name: left.fullmatch(name) is not None)
+
+    def forget(self: Any) -> None:
+        """Every table with the prefix, and the states that go with them."""
+        self._drop(lambda name: name.startswith(self.table_prefix))
+        if "_airbyte_state" in self.processor._get_tables_list():
+            self.execute_sql(f"DELETE FROM _airbyte_state WHERE starts_with(table_name, '{self.table_prefix}')")
+
+    def _drop(self: Any, chosen: Callable[[str], bool]) -> None:
+        for name in filter(chosen, self.processor._get_tables_list()):
+            self.processor._drop_temp_table(name)
+
+
+class DuckDB(_Tables, DuckDBCache):  # type: ignore[misc]
     _sql_processor_class = _DuckDBProcessor
-    _seen: Callable[[Any], None] | None = PrivateAttr(default=None)  # told of every message as it passes
 
 
-class Postgres(PostgresCache):  # type: ignore[misc]
+class Postgres(_Tables, PostgresCache):  # type: ignore[misc]
     _sql_processor_class = _PostgresProcessor
-    _seen: Callable[[Any], None] | None = PrivateAttr(default=None)  # told of every message as it passes
 
 
-def drop_leftovers(cache: DuckDB | Postgres, streams: list[str]) -> None:
-    """The half-filled tables of a read that was killed while it wrote: a stream's name and nine characters."""
-    left = re.compile(rf"({'|'.join(map(re.escape, streams))})_[0-9a-z]{{9}}")
-    for name in cache.processor._get_tables_list():
-        if left.fullmatch(name):
-            cache.processor._drop_temp_table(name, if_exists=True)
+def open_database(database: str, project: str, files: Path) -> DuckDB | Postgres:
+    """Raises ValueError when the project or the database cannot be used."""
+    if not re.fullmatch(r"[A-Za-z0-9_]{1,40}", project):
+        raise ValueError("The project id goes into the tables' names: letters, digits and _ only, 40 at most.")
+    common = {"table_prefix": f"amocrm_{project.lower()}_", "cache_dir": files, "cleanup": True}
+    try:
+        if re.match(r"postgres(ql)?://", database):
+            url = urlsplit(database)
+            return Postgres(
+                host=url.hostname or "localhost",
+                port=url.port or 5432,
+                username=unquote(url.username or "postgres"),
+                password=unquote(url.password or ""),
+                database=url.path.strip("/") or "postgres",
+                schema_name="public",
+                **common,
+            )
+        return DuckDB(db_path=Path(database).resolve(), schema_name="main", **common)
+    except Exception as error:
+        reason = str(getattr(error, "orig", None) or error).splitlines()[0]
+        raise ValueError(f"The database cannot be opened; is another program using it? {reason}") from None

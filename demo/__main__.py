@@ -1,0 +1,113 @@
+"""`make demo`: an amoCRM account on this machine, read into DuckDB; three questions answered. Again: what changed."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import urllib.request
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from demo import HOME, STATE, config_file
+from demo.questions import QUESTIONS, table
+from demo.sync import DATABASE, Outcome, report, sync
+from demo.tables import open_database
+
+ACCOUNT = STATE / "account.pickle"
+CONFIG = STATE / "config.json"
+EDITS = 25
+
+
+@contextmanager
+def account(leads: int) -> Iterator[str]:
+    """The sandbox's address while it runs; the account is kept in demo/state and gone on with next time."""
+    program = str(HOME.parent / ".venv" / "bin" / "python")
+    options = ["--leads", str(leads), "--latency", "0.2", "0.4", "--state", str(ACCOUNT)]
+    STATE.mkdir(exist_ok=True)
+    process = subprocess.Popen(
+        [program, "-m", "integration_tests.sandbox", *options], cwd=HOME.parent, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    try:
+        # its address, then a config of many lines
+        address = process.stdout.readline().strip()
+        config = "".join(iter(process.stdout.readline, "}\n")) + "}"
+        if not address:
+            raise RuntimeError("The sandbox account did not start; what it said is above.")
+        config_file.save(CONFIG, json.loads(config))
+        yield address
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def ask(address: str, path: str, method: str = "GET") -> Any:
+    request = urllib.request.Request(f"{address}/_sandbox/{path}", method=method)
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        return json.load(answer)
+
+
+def edit(address: str) -> None:
+    edits = ask(address, f"edit?count={EDITS}", "POST")["edits"]
+    kinds = Counter(str(line).split()[0] for line in edits)
+    print(f"Since the last time people and robots worked in it: {len(edits)} edits,")
+    print("  " + ", ".join(f"{count} × {kind}" for kind, count in kinds.most_common()) + "\n")
+
+
+def answer(database: str, prefix: str, project: str, files: Path) -> None:
+    with open_database(database, project, files) as cache:
+        for question in QUESTIONS:
+            print(f"\n{question.title}\n")
+            print(table(cache.run_sql_query(question.sql.format(t=prefix))))
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
+    parser.add_argument("--project", default="1001", help="tables are amocrm_<project>_<stream>")
+    parser.add_argument("--db", default=DATABASE, help="a DuckDB file, or postgresql://user:password@host:port/name")
+    parser.add_argument("--leads", type=int, default=2000, help="deals of a new account")
+    given = parser.parse_args()
+    prefix = f"amocrm_{given.project.lower()}_"
+    try:
+        outcome = run(given.db, given.project, given.leads, prefix)
+    except (ValueError, RuntimeError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\nStopped. What was read is kept; the next run goes on from there.", file=sys.stderr)
+        return 130
+    for sentence in outcome.errors:
+        print(f"\n{sentence}", file=sys.stderr)
+    return 1 if outcome.errors else 0
+
+
+def run(database: str, project: str, leads: int, prefix: str) -> Outcome:
+    known = ACCOUNT.exists()
+    files = STATE / "files"
+    if not known:
+        # tables of an account that is no more would be mixed with the new one's
+        with open_database(database, project, files) as cache:
+            cache.forget()
+        print(f"Making an amoCRM account with {leads:,} deals on this machine …")
+    with account(leads) as address:
+        print(f"The account is at {address}: 7 requests a second, 0.2 to 0.4 s each, as amoCRM's.\n")
+        if known:
+            edit(address)
+        outcome = sync(CONFIG, project=project, database=database)
+        log = ask(address, "log")
+    report(outcome, prefix)
+    refused = sum(1 for seen in log if seen["status"] == 429)
+    print(f"{len(log)} requests, {refused} × 429 (too many requests)")
+    if not outcome.errors:
+        answer(database, prefix, project, files)
+        print(f"\nThe tables are in {database}. `make demo` again reads only what changed since.")
+    return outcome
+
+
+if __name__ == "__main__":
+    sys.exit(main())
