@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import reduce
 
 from source_amocrm.walk.listing import Page, PageMark, Row, key, seconds
 from source_amocrm.walk.spans import FOREVER, Spans
@@ -49,6 +50,22 @@ class Need:
     def since(self) -> int:
         """The first second needed; BEGINNING when everything is."""
         return self.spans.parts[0][0]
+
+
+def together(needs: list[Need]) -> Need:
+    """What must be asked for so that each of several readers gets what it needs."""
+    first = needs[0]
+    if all(need == first for need in needs):
+        return first
+    changes = [need.changes_since for need in needs if need.changes_since is not None]
+    spans = reduce(lambda one, other: one | other, (need.spans for need in needs))
+    anchors = [need.anchor for need in needs if need.anchor is not None and need.anchor < spans.parts[0][0]]
+    return Need(
+        spans=spans,
+        deletions_since=min(need.deletions_since for need in needs),
+        changes_since=min(changes) if changes else None,
+        anchor=min(anchors) if anchors else None,
+    )
 
 
 @dataclass

@@ -9,7 +9,7 @@ from source_amocrm.errors import AmocrmError
 from source_amocrm.streams.account import Account
 from source_amocrm.streams.changes import Changes, Deletion, History, departures, events_listing, numbered_pass
 from source_amocrm.streams.lists import EntityList
-from source_amocrm.streams.progress import BEGINNING, Need
+from source_amocrm.streams.progress import BEGINNING, Need, together
 from source_amocrm.walk.crew import crew
 from source_amocrm.walk.keyset import Edges, bounds, direction, keyset
 from source_amocrm.walk.listing import (
@@ -55,18 +55,23 @@ class Batch:
 
 @dataclass
 class EntityReading:
-    """One reading of a list of entities. `observe` sees every row; `read_through(whole)` ends the main walk."""
+    """One reading of a list of entities for readers with these `needs`.
+
+    `observe` sees every row; `read_through(whole)` ends the main walk.
+    """
 
     account: Account
     entities: EntityList
-    need: Need
+    needs: list[Need]
     params: Params
     history: History | None
     mark_deleted: bool
     observe: Callable[[list[Row]], None] = lambda _: None
     read_through: Callable[[bool], None] = lambda _: None
     _seen: set[int | str] = field(default_factory=set)
-    _newest: int = BEGINNING
+
+    def __post_init__(self) -> None:
+        self.need = together(self.needs)
 
     def batches(self) -> Iterator[Batch]:
         through = False
@@ -84,13 +89,13 @@ class EntityReading:
         yield from self._after()
 
     def _remember(self, batch: Batch) -> None:
-        """The rows that are delivered; the anchor and what else is older than needed is not."""
+        """The rows that are delivered to every reader; the anchor and what else is older than needed is not."""
         if self.need.changes_since is None and len(self._seen) >= REMEMBERED_KEYS:
             return
         floor = FOREVER if batch.floor is None else batch.floor
         for row in batch.page.rows:
             second = seconds(row.get("updated_at"))
-            if second is None or second >= floor or second in self.need.spans:
+            if second is None or second >= floor or all(second in need.spans for need in self.needs):
                 self._seen.add(key(row))
 
     def _main(self) -> Iterator[Batch]:
@@ -243,9 +248,12 @@ class EventReading:
     """One reading of the events. `kinds`: only these, or all; `newest_first`: no window before a newer one is near."""
 
     account: Account
-    need: Need
+    needs: list[Need]
     kinds: tuple[str, ...] = ()
     newest_first: bool = False
+
+    def __post_init__(self) -> None:
+        self.need = together(self.needs)
 
     def batches(self) -> Iterator[Batch]:
         listing = events_listing(self.account, self.kinds)

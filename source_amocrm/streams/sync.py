@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import reduce
 from typing import Any, TypeVar
 
 from source_amocrm.streams.account import Account
@@ -83,7 +82,7 @@ class Sync:
         reading = EntityReading(
             account=self.account,
             entities=entities,
-            need=_together([_need(selection, entities.name) for _, selection in readers]),
+            needs=[_need(selection, entities.name) for _, selection in readers],
             params=_extras(readers),
             history=self._history if any(self._kinds(table, sel, entities) for table, sel in readers) else None,
             mark_deleted=self.account.config.mark_deleted and any(table.tombstone for table, _ in readers),
@@ -102,7 +101,7 @@ class Sync:
         everything = any(not table.kinds for table, _ in readers)
         return EventReading(
             account=self.account,
-            need=_together([_need(selection, EVENTS) for _, selection in readers]),
+            needs=[_need(selection, EVENTS) for _, selection in readers],
             kinds=() if everything else tuple(sorted({kind for table, _ in readers for kind in table.kinds})),
             newest_first=any(table.newest_first for table, _ in readers),
         )
@@ -133,21 +132,6 @@ class Sync:
 def _need(selection: Selection, name: str) -> Need:
     assert selection.progress is not None
     return selection.progress.need(name)
-
-
-def _together(needs: list[Need]) -> Need:
-    """What must be asked for so that each of several readers gets what it needs."""
-    first = needs[0]
-    if all(need == first for need in needs):
-        return first
-    changes = [need.changes_since for need in needs if need.changes_since is not None]
-    anchors = [need.anchor for need in needs if need.anchor is not None]
-    return Need(
-        spans=reduce(lambda one, other: one | other, (need.spans for need in needs)),
-        deletions_since=min(need.deletions_since for need in needs),
-        changes_since=min(changes) if changes else None,
-        anchor=min(anchors) if anchors else None,
-    )
 
 
 def _extras(readers: list[tuple[Entities, Selection]]) -> Params:

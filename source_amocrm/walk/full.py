@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from itertools import count
 
-from source_amocrm.walk.listing import Endless, Listing, Row, key
+from source_amocrm.walk.listing import Listing, Patience, Row, key
 from source_amocrm.walk.ties import repeated
 
 
@@ -21,14 +21,11 @@ def full(listing: Listing) -> list[Row]:
 
 def _pass(listing: Listing) -> list[Row]:
     rows: dict[int | str, Row] = {}
-    barren = 0
+    patience = Patience()
     for page in count(1):
         found = listing.ask({}, page)
-        known = len(rows)
+        patience.meet(found)
         rows.update((key(row), row) for row in found.rows)
-        barren = barren + 1 if len(rows) == known else 0
         if not found.more:
             break
-        if barren > 1:
-            raise Endless
     return list(rows.values())

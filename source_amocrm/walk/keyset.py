@@ -76,13 +76,24 @@ def keyset(
     Raises FilterIgnored or OrderIgnored when the server does not do what the walk rests on.
     """
     appetite = Appetite(listing.limit)
-    if ascending is None:
+    if ascending is not None:
+        yield from _Walk(listing, window, edges, appetite, ascending).pages(found)
+        return
+    todo = [window]
+    while todo:
+        window = todo.pop()
         found = found or _first_page(listing, window, appetite)
         ascending = direction(listing, found)
         if ascending is None:
-            yield from _one_second_first(listing, window, edges, found)
-            return
-    yield from _Walk(listing, window, edges, appetite, ascending).pages(found)
+            # A full first page of one second, and no order to rely on: read that second, then what lies on either side.
+            second = next(second for row in found.rows if (second := listing.second_of(row)) is not None)
+            if window.low <= second <= window.high:
+                yield Page(one_second(listing, second), (second, second))
+            sides = ((window.low, min(second - 1, window.high)), (max(second + 1, window.low), window.high))
+            todo += [Window(low, high) for low, high in sides if low <= high]
+        else:
+            yield from _Walk(listing, window, edges, appetite, ascending).pages(found)
+        found = None
 
 
 def _first_page(listing: Listing, window: Window, appetite: Appetite) -> Found:
@@ -115,15 +126,6 @@ def direction(listing: Listing, found: Found) -> bool | None:
             raise OrderIgnored
         return None
     return dated[0] < dated[-1]
-
-
-def _one_second_first(listing: Listing, window: Window, edges: Edges, found: Found) -> Iterator[Page]:
-    """A full first page of one second, and no order to rely on: read that second, then what lies on either side."""
-    second = next(second for row in found.rows if (second := listing.second_of(row)) is not None)
-    yield Page(one_second(listing, second), (second, second))
-    for low, high in ((second + 1, window.high), (window.low, second - 1)):
-        if low <= high:
-            yield from keyset(listing, Window(low, high), edges, None)
 
 
 class _Walk:

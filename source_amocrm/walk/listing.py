@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
+from source_amocrm.walk.spans import FOREVER
+
 Row = dict[str, Any]
 Param = int | str | Sequence[int | str]
 Params = Mapping[str, Param]
@@ -73,12 +75,39 @@ class Page:
     mark: PageMark | None = None
 
 
+class Patience:
+    """The progress rule of walks by page number: pages must bring rows that were not met, sooner or later.
+
+    A robot's mass edit may push many pages of rows already met in between; a server that repeats one page, or a few
+    in turn, is given up on.
+    """
+
+    MOST_BARREN = 100
+    MOST_REPEATS = 3
+
+    def __init__(self) -> None:
+        self._met: set[int | str] = set()
+        self._previous: list[int | str] = []
+        self._barren = self._repeats = 0
+
+    def meet(self, found: Found) -> None:
+        """Raises Endless."""
+        ids = [key(row) for row in found.rows]
+        self._repeats = self._repeats + 1 if ids == self._previous else 0
+        self._barren = 0 if set(ids) - self._met else self._barren + 1
+        self._met.update(ids)
+        self._previous = ids
+        if found.more and (self._repeats >= self.MOST_REPEATS or self._barren >= self.MOST_BARREN):
+            raise Endless
+
+
 def seconds(value: Any) -> int | None:
-    """A timestamp of the API as Unix seconds; None where there is none (0 means none too)."""
+    """A timestamp of the API as Unix seconds; None where there is none, and 0 or what is no date at all means none."""
     try:
-        return int(value) or None
+        second = int(value)
     except (TypeError, ValueError, OverflowError):
         return None
+    return second if 0 < second < FOREVER else None
 
 
 def key(row: Row) -> int | str:

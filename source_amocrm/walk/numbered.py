@@ -4,7 +4,7 @@ Why it cannot skip: ids never change and new rows come last, so edits move nothi
 later pages, where they are met again. Only a row that leaves (a deletion, a merge) shifts the rest towards pages that
 were read already. `departures` tells when that happened, and the pages that were being read then are read again.
 
-Progress rule: a page must bring a row that was not seen; two in a row that do not end the walk with an error.
+Progress rule: `Patience`.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from typing import Any
 from source_amocrm.errors import TooFat
 from source_amocrm.walk.hands import Hands
 from source_amocrm.walk.listing import (
-    Endless,
     Found,
     Listing,
     OrderIgnored,
     Page,
     PageMark,
+    Patience,
     Row,
     key,
     smaller,
@@ -67,13 +67,11 @@ class _Numbered:
         page, after = self._first_page(*place) if place else (1, 0)
         stretch: list[_Read] = []
         safe = place or (1, 0)
-        barren = 0
+        patience = Patience()
         for read in self._in_order(page):
+            patience.meet(read.found)
             rows = [row for row in self._new(read.found) if _after(row, after)]
             last = self._last_id(read.found.rows)
-            barren = 0 if rows or after else barren + 1
-            if barren > 1 and read.found.more:
-                raise Endless
             after = 0
             stretch.append(read)
             checked = stretch[0].found.sent_at

@@ -5,7 +5,7 @@ A row that leaves the list shifts the rest towards pages already read: when `dep
 once more. Rows of one second that lie across a page boundary are read again until nothing new comes, for the server
 may list them in another order each time.
 
-Progress rule: a page must bring a row that was not seen; two in a row that do not end the walk with an error.
+Progress rule: `Patience`, and a bounded number of passes.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator
 from itertools import count, pairwise
 
-from source_amocrm.walk.listing import Endless, Found, Listing, OrderIgnored, Page, Row, key
+from source_amocrm.walk.listing import Endless, Found, Listing, OrderIgnored, Page, Patience, Row, key
 from source_amocrm.walk.numbered import CLOCK_SLACK, STRETCH, Departures, whole_page
 from source_amocrm.walk.spans import FOREVER
 from source_amocrm.walk.ties import repeated
@@ -64,15 +64,10 @@ class _Recent:
         return True
 
     def _in_order(self) -> Iterator[tuple[int, Found]]:
-        met: set[int | str] = set()
-        barren = 0
+        patience = Patience()
         for number in count(1):
             found = whole_page(self._listing, number, self._listing.limit)
-            ids = {key(row) for row in found.rows}
-            barren = barren + 1 if ids <= met else 0
-            if barren > 1 and found.more:
-                raise Endless
-            met |= ids
+            patience.meet(found)
             yield number, found
 
     def _new(self, rows: list[Row]) -> list[Row]:
