@@ -7,9 +7,13 @@ setup(
     license="MIT",
     python_requires=">=3.10,<3.14",
     packages=find_packages(include=["source_amocrm", "source_amocrm.*"]),
-    package_data={"source_amocrm": ["py.typed", "spec.yaml", "schemas/*.json"]},
+    package_data={
+        "source_amocrm": ["py.typed", "spec.yaml", "schemas/*.json"],
+        "source_amocrm.connect": ["words/*.json", "templates/*.html", "static/*"],
+    },
     install_requires=[
         "airbyte-cdk>=7.39,<8",
+        "jinja2>=3.1,<4",
         "requests>=2.32,<3",
         "pendulum>=3.0,<4",
         "orjson>=3.10,<4",

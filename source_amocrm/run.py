@@ -13,15 +13,24 @@ STOPPED_BY_SIGNAL = 128
 
 
 def run() -> None:
-    """`source-amocrm spec|check|discover|read …`"""
-    from source_amocrm.entrypoint import launch
-
+    """`source-amocrm spec|check|discover|read|connect …`"""
     signal.signal(signal.SIGTERM, _stop)
     try:
-        code = launch(sys.argv[1:])
+        code = _command(sys.argv[1:])
     except BrokenPipeError:
         code = STOPPED_BY_SIGNAL + signal.SIGPIPE
     _leave(code)
+
+
+def _command(arguments: list[str]) -> int:
+    """Each command loads only what it needs: `spec` is asked for often."""
+    if arguments[:1] == ["connect"]:
+        from source_amocrm.connect.cli import main
+
+        return main(arguments[1:])
+    from source_amocrm.entrypoint import launch
+
+    return launch(arguments)
 
 
 def _stop(number: int, _: FrameType | None) -> NoReturn:

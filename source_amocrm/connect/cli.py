@@ -1,0 +1,99 @@
+"""`source-amocrm connect`: the command line, and which of the two ways leads through the steps."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import webbrowser
+from pathlib import Path
+
+from source_amocrm.connect import terminal
+from source_amocrm.connect.flow import Flow, Options
+from source_amocrm.connect.guard import Guard
+from source_amocrm.connect.server import Server
+from source_amocrm.connect.site import Site
+from source_amocrm.connect.words import LANGUAGES, Words, preferred
+from source_amocrm.errors import ConfigError
+from source_amocrm.hosts import base_url
+
+PORT = 8765
+_INTERRUPTED = 130
+
+
+def main(arguments: list[str]) -> int:
+    """The exit code: 0 when config.json has been written."""
+    given = _parser().parse_args(arguments)
+    words = Words(given.language or preferred(_locale()))
+    try:
+        api_base_url = base_url(given.api_base_url)
+    except ConfigError:
+        print(words("terminal.bad_api_base_url"), file=sys.stderr)
+        return 2
+    flow = Flow(Options(given.config, given.port, given.consent_url, api_base_url))
+    try:
+        return terminal.run(flow, words) if given.no_browser else _page(flow, words, given.language)
+    except EOFError:
+        print(f"\n{words('terminal.ended')}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(f"\n{words('terminal.not_saved')}" if not flow.saved else "", file=sys.stderr)
+        return 0 if flow.saved else _INTERRUPTED
+
+
+def _page(flow: Flow, words: Words, language: str | None) -> int:
+    port = flow.options.port
+    try:
+        server = Server(port)
+    except OSError:
+        print(words("terminal.port_taken", port=port, other=port + 1 if port < 65535 else PORT), file=sys.stderr)
+        return 1
+    with server:
+        server.site = Site(flow, Guard(port), language, server.finish)
+        link = server.site.link
+        opened = _has_display() and webbrowser.open(link)
+        print(f"{words('terminal.opened' if opened else 'terminal.link')}\n\n  {link}\n", flush=True)
+        print(words("terminal.stop"), flush=True)
+        server.serve_forever(poll_interval=0.1)
+    print(words("result.saved", path=flow.options.config) if flow.saved else words("terminal.not_saved"), flush=True)
+    return 0 if flow.saved else 1
+
+
+def _has_display() -> bool:
+    """Without one, `webbrowser` may start a browser of text in this very terminal."""
+    return sys.platform in ("darwin", "win32") or any(
+        os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="source-amocrm connect",
+        description="Connect an amoCRM or Kommo account: a page on this computer leads through it and writes the "
+        "settings for the connector. Подключить аккаунт amoCRM или Kommo.",
+    )
+    parser.add_argument(
+        "--config", type=Path, default=Path("config.json"), metavar="PATH", help="where to write (default: config.json)"
+    )
+    parser.add_argument(
+        "--no-browser", action="store_true", help="ask at the terminal instead: for a machine without a browser"
+    )
+    parser.add_argument(
+        "--port", type=_port, default=PORT, help=f"of the page on localhost, and in the redirect URI (default: {PORT})"
+    )
+    parser.add_argument("--language", choices=LANGUAGES, help="default: the browser's, or the terminal's")
+    parser.add_argument("--consent-url", metavar="URL", help="for tests: another page to grant access on")
+    parser.add_argument("--api-base-url", metavar="URL", help="for tests and proxies: requests go there")
+    return parser
+
+
+def _port(text: str) -> int:
+    number = int(text) if text.isascii() and text.isdigit() else 0
+    if not 0 < number < 65536:
+        raise argparse.ArgumentTypeError("a port is a number from 1 to 65535")
+    return number
+
+
+def _locale() -> str | None:
+    names = (os.environ.get(name) for name in ("LC_ALL", "LC_MESSAGES", "LANG"))
+    return next(filter(None, names), None)

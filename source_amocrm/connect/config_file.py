@@ -1,0 +1,61 @@
+"""config.json: written whole or not at all, and for its owner alone."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from source_amocrm.connect.problems import Problem
+
+
+def read(path: Path) -> dict[str, Any] | None:
+    """The settings that are there already; None when there is no file, {} when it holds something else."""
+    try:
+        held = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError):
+        return {}
+    return held if isinstance(held, dict) else {}
+
+
+def renewed(held: Mapping[str, Any] | None, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """`settings`, and what a person had set beside the sign-in for the same account: a start date and the like."""
+    if not held or held.get("account_domain") != settings["account_domain"]:
+        return dict(settings)
+    kept = {name: value for name, value in held.items() if name != "api_base_url"}
+    return {**kept, **settings}
+
+
+def write(path: Path, settings: Mapping[str, Any], *, replace: bool) -> None:
+    """Raises Problem when the file is there and is not to be replaced, or when it cannot be written."""
+    text = json.dumps(settings, ensure_ascii=False, indent=2) + "\n"
+    target = Path(os.path.realpath(path))
+    try:
+        if not replace:
+            os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        _write_whole(target, text)
+    except FileExistsError:
+        raise Problem("file_exists", {"path": str(path)}) from None
+    except OSError as error:
+        raise Problem("file_not_written", {"path": str(path)}, detail=error.strerror or "") from None
+
+
+def _write_whole(target: Path, text: str) -> None:
+    # made with mode 0600, and in the same folder, so that moving it there is one step
+    number, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    try:
+        with os.fdopen(number, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(name, target)
+    except OSError:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(name)
+        raise

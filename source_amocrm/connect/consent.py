@@ -1,0 +1,99 @@
+"""The consent page of amoCRM, and what comes back from it: by redirect, or pasted by a person."""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+from source_amocrm.claims import claims_of
+from source_amocrm.connect.problems import Problem
+from source_amocrm.errors import ConfigError
+from source_amocrm.fields import token
+from source_amocrm.hosts import is_account_host
+
+RUSSIAN = "https://www.amocrm.ru/oauth"
+KOMMO = "https://www.kommo.com/oauth"
+
+
+def is_kommo(domain: str) -> bool:
+    """Accounts at amocrm.com are Kommo's, too."""
+    return not domain.endswith(".amocrm.ru")
+
+
+def consent_url(domain: str, client_id: str, state: str, override: str | None = None) -> str:
+    """Where a person allows the integration to read the account.
+
+    `post_message` is the mode in which the page redirects the window that it is in; `popup` needs a second one.
+    """
+    page = override or (KOMMO if is_kommo(domain) else RUSSIAN)
+    return f"{page}?{urlencode({'client_id': client_id, 'state': state, 'mode': 'post_message'})}"
+
+
+def new_state() -> str:
+    return secrets.token_urlsafe(32)
+
+
+@dataclass(frozen=True)
+class Redirect:
+    """The parameters with which amoCRM sends a person back."""
+
+    params: Mapping[str, str] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Code:
+    text: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Token:
+    text: str = field(repr=False)
+
+
+def recognise(text: str) -> Redirect | Code | Token:
+    """What a person pasted: the address they were sent to, its query, a code, a long-lived token. Raises Problem."""
+    pasted = text.strip().strip("\"'").strip()
+    if not pasted:
+        raise Problem("nothing_pasted", at="pasted")
+    joined = "".join(pasted.split())
+    if "://" in joined or any(joined.lstrip("?&").startswith(name) for name in ("code=", "error=", "state=")):
+        return Redirect(_params(joined))
+    try:
+        clean = token(pasted, "")
+    except ConfigError:
+        raise Problem("not_a_code", at="pasted") from None
+    claims = claims_of(clean)
+    return Token(clean) if claims.expires_at or claims.account_id else Code(clean)
+
+
+def code_of(redirect: Redirect, state: str, domain: str) -> str:
+    """The code for `domain` out of an answer to the question that was asked with `state`. Raises Problem."""
+    given = redirect.params
+    answered = given.get("state", "")
+    refused = "error" in given
+    # amoCRM may leave the state out of a refusal, which gives nothing away
+    if not (refused and not answered) and not (state and hmac.compare_digest(answered.encode(), state.encode())):
+        raise Problem("wrong_state")
+    if refused:
+        key = "refused" if given["error"] == "access_denied" else "consent_failed"
+        raise Problem(key, {"domain": domain})
+    referer = given.get("referer", domain).strip().lower()
+    if not is_account_host(referer):
+        raise Problem("foreign_referer")
+    if referer != domain:
+        raise Problem("other_account", {"granted": referer, "domain": domain})
+    try:
+        return token(given.get("code"), "")
+    except ConfigError:
+        raise Problem("no_code") from None
+
+
+def _params(text: str) -> dict[str, str]:
+    try:
+        query = urlsplit(text).query if "://" in text else text.lstrip("?&")
+        return dict(parse_qsl(query, max_num_fields=50))
+    except ValueError:
+        raise Problem("not_a_code", at="pasted") from None

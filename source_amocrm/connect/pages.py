@@ -1,0 +1,85 @@
+"""The pages: templates filled with what is known. No secret ever gets into one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from source_amocrm.connect.consent import is_kommo
+from source_amocrm.connect.flow import STEPS, Flow, Step
+from source_amocrm.connect.problems import Problem
+from source_amocrm.connect.words import LANGUAGES, NAMES, Words
+
+SECRETS = ("client_secret", "refresh_token", "access_token")
+
+
+@dataclass(frozen=True)
+class FormField:
+    """A field of Airbyte's form; `value` is None for a secret, which the copy button fetches by `name`."""
+
+    name: str
+    label: str
+    value: str | None
+    copied: bool = True
+
+
+def step_page(flow: Flow, step: Step, words: Words, problem: Problem | None, typed: Mapping[str, str]) -> str:
+    """The page of one step. `typed`: what stood in the form that could not be accepted, secrets left out."""
+    return _render(
+        f"{step}.html",
+        words,
+        flow=flow,
+        step=step,
+        problem=problem,
+        typed=typed,
+        platform="kommo" if is_kommo(flow.domain) else "amocrm",
+        form=form_fields(flow.settings, words) if flow.settings else [],
+    )
+
+
+def message_page(key: str, words: Words, detail: str = "") -> str:
+    """A page with nothing but `words["message." + key]`."""
+    return _render("message.html", words, key=key, step=None, problem=None, detail=detail)
+
+
+def form_fields(settings: Mapping[str, Any], words: Words) -> list[FormField]:
+    credentials = settings["credentials"]
+    kind = credentials["auth_type"]
+    fields = [
+        FormField("account_domain", words("field.account_domain"), settings["account_domain"]),
+        FormField("auth_type", words("field.auth_type"), words(f"way.{kind}"), copied=False),
+    ]
+    for name, value in credentials.items():
+        if name != "auth_type":
+            label = words(f"field.{name}.{kind}" if name == "access_token" else f"field.{name}")
+            fields.append(FormField(name, label, None if name in SECRETS else value))
+    return fields
+
+
+def _render(template: str, words: Words, **context: Any) -> str:
+    languages = [(name, NAMES[name]) for name in LANGUAGES]
+    page = _environment().get_template(template)
+    return page.render(w=words, rich=_rich, steps=STEPS, languages=languages, **context)
+
+
+def _rich(text: str, **params: object) -> Markup:
+    """Text with its gaps filled and the names of menus and buttons, «so», marked as such."""
+    marked = re.sub("«(.+?)»", r'<b class="menu">\1</b>', str(escape(text)))
+    return Markup(marked).format(**params)
+
+
+@cache
+def _environment() -> Environment:
+    return Environment(
+        loader=PackageLoader("source_amocrm.connect"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )

@@ -1,0 +1,108 @@
+"""From a code or a token to the settings of the source."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from typing import Any
+
+from airbyte_cdk.utils.airbyte_secrets_utils import add_to_secrets
+
+from source_amocrm import config, fields
+from source_amocrm.auth import day
+from source_amocrm.claims import check_domain, claims_of
+from source_amocrm.connect.problems import Problem, problem_of
+from source_amocrm.errors import AmocrmError, ConfigError, Unauthorized
+from source_amocrm.http.budget import Budget
+from source_amocrm.http.retry import RetryPolicy
+from source_amocrm.http.tokens import HttpTokenEndpoint
+from source_amocrm.http.transport import Transport, new_session
+
+# A person is waiting
+IMPATIENT = RetryPolicy(
+    attempts=3,
+    ceiling=20,
+    throttled_ceiling=20,
+    longest_delay=4,
+    cold_attempts=2,
+    connect_timeout=6,
+    read_timeout=20,
+    deadline=30,
+)
+
+
+@dataclass(frozen=True)
+class Keys:
+    """What amoCRM shows on the tab «Ключи и доступы» of the integration."""
+
+    client_id: str
+    client_secret: str = field(repr=False)
+    redirect_uri: str
+
+
+def keys_of(client_id: object, client_secret: object, redirect_uri: object) -> Keys:
+    """Raises Problem for the first one that cannot be right."""
+    given = {
+        "client_id": (fields.token, client_id),
+        "client_secret": (fields.token, client_secret),
+        "redirect_uri": (lambda text, _: fields.redirect_uri(text), redirect_uri),
+    }
+    clean: dict[str, str] = {}
+    for name, (read, value) in given.items():
+        try:
+            clean[name] = read(value, name)
+        except ConfigError:
+            raise Problem(name, at=name) from None
+    add_to_secrets(clean["client_secret"])
+    return Keys(**clean)
+
+
+def exchange(domain: str, base_url: str, keys: Keys, code: str) -> dict[str, Any]:
+    """The source's `credentials` for the code of a consent. The secret key goes to the account itself, whatever a
+    redirect says. Raises Problem."""
+    add_to_secrets(code)
+    budget = Budget(7)
+    endpoint = HttpTokenEndpoint(Transport(new_session(1), budget, IMPATIENT), budget, IMPATIENT)
+    given = config.OAuth(keys.client_id, keys.client_secret, keys.redirect_uri, "", None, None)
+    try:
+        grant = endpoint.exchange_code(base_url, given, code)
+    except AmocrmError as error:
+        problem = problem_of(error, domain)
+        if type(error) is Unauthorized:
+            problem = Problem("exchange_refused", problem.params, problem.detail)
+        raise problem from None
+    add_to_secrets(grant.access_token)
+    add_to_secrets(grant.refresh_token)
+    expires = datetime.fromtimestamp(grant.server_time + grant.expires_in, timezone.utc)
+    return {
+        "auth_type": config.OAUTH,
+        "client_id": keys.client_id,
+        "client_secret": keys.client_secret,
+        "redirect_uri": keys.redirect_uri,
+        "refresh_token": grant.refresh_token,
+        "access_token": grant.access_token,
+        "token_expiry_date": f"{expires:%Y-%m-%dT%H:%M:%SZ}",
+    }
+
+
+def long_lived(domain: str, token: str) -> dict[str, Any]:
+    """The source's `credentials` for a token that a person created. Raises Problem."""
+    add_to_secrets(token)
+    claims = claims_of(token)
+    if claims.expires_at is not None and claims.expires_at <= time.time():
+        raise Problem("token_expired", {"day": day(claims.expires_at)}, at="pasted")
+    try:
+        check_domain(claims, domain)
+    except ConfigError as error:
+        raise Problem("token_other_service", {"domain": domain}, detail=str(error), at="pasted") from None
+    return {"auth_type": config.LONG_LIVED, "access_token": token}
+
+
+def settings_of(domain: str, api_base_url: str | None, credentials: Mapping[str, Any]) -> dict[str, Any]:
+    """The whole of config.json."""
+    settings: dict[str, Any] = {"account_domain": domain}
+    if api_base_url:
+        settings["api_base_url"] = api_base_url
+    return {**settings, "credentials": dict(credentials)}

@@ -1,0 +1,200 @@
+"""The page's answers to a browser, free of any socket."""
+
+from __future__ import annotations
+
+import hmac
+import json
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib import resources
+from urllib.parse import urlencode
+
+from source_amocrm.connect import consent, pages
+from source_amocrm.connect.flow import CALLBACK, STEPS, Flow, Step
+from source_amocrm.connect.guard import HEADERS, Guard
+from source_amocrm.connect.problems import Problem
+from source_amocrm.connect.words import LANGUAGES, Words, preferred
+
+_HTML = "text/html; charset=utf-8"
+_STATIC = {"app.css": "text/css", "app.js": "text/javascript", "icon.svg": "image/svg+xml"}
+
+
+@dataclass(frozen=True)
+class Request:
+    """Header names are lower case; a name given twice in `query` or `form` counts once."""
+
+    method: str
+    path: str
+    query: Mapping[str, str] = field(default_factory=dict, repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    form: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True)
+class Response:
+    status: int
+    body: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class Site:
+    """One person connecting one account. `language` None: the browser's. `finish` is called when they are through."""
+
+    def __init__(self, flow: Flow, guard: Guard, language: str | None, finish: Callable[[], None]) -> None:
+        self.flow = flow
+        self.guard = guard
+        self._language = language
+        self._finish = finish
+        self._problem: Problem | None = None
+        self._typed: Mapping[str, str] = {}
+        self._lock = threading.Lock()
+
+    @property
+    def link(self) -> str:
+        return f"{self.guard.origin}/start?{urlencode({'key': self.guard.key})}"
+
+    def handle(self, request: Request) -> Response:
+        """One at a time: two windows must not exchange one code."""
+        with self._lock:
+            response = self._admit(request)
+        return Response(response.status, response.body, {**HEADERS, **response.headers})
+
+    def _admit(self, request: Request) -> Response:
+        words = self._words(request)
+        if not self.guard.host_is_ours(request.headers):
+            return _page(403, pages.message_page("foreign", words))
+        if request.path.startswith("/static/"):
+            return self._static(request, words)
+        known = self.guard.knows(request.headers)
+        if request.path == "/start":
+            return self._start(request, words, known)
+        # its state tells that amoCRM's answer is ours, also where the browser keeps the cookie back
+        if (request.method, request.path) == ("GET", CALLBACK) and (known or self._answers(request)):
+            return self._settle(consent.Redirect(request.query))
+        if not known:
+            return _page(403, pages.message_page("foreign", words))
+        if request.method == "POST" and not self.guard.same_origin(request.headers):
+            return _page(403, pages.message_page("foreign", words))
+        return self._route(request, words)
+
+    def _route(self, request: Request, words: Words) -> Response:
+        if request.query.get("lang") in LANGUAGES:
+            self._language = request.query["lang"]
+            return self._see(request.path)
+        actions: dict[tuple[str, str], Callable[[Request], Response]] = {
+            ("GET", "/"): lambda _: self._see(f"/{self.flow.step}"),
+            ("GET", "/grant"): self._grant,
+            ("POST", "/account"): self._account,
+            ("POST", "/integration"): self._integration,
+            ("POST", "/access"): self._access,
+            ("POST", "/check"): lambda _: self._settle(None),
+            ("POST", "/save"): self._save,
+            ("POST", "/settings"): self._settings,
+            ("POST", "/finish"): lambda _: self._end(words),
+        }
+        action = actions.get((request.method, request.path))
+        if action is not None:
+            return action(request)
+        step = next((step for step in STEPS if request.path == f"/{step}"), None)
+        if request.method != "GET" or step is None:
+            return _page(404, pages.message_page("unknown", words))
+        return self._show(step, words)
+
+    def _show(self, step: Step, words: Words) -> Response:
+        if STEPS.index(step) > STEPS.index(self.flow.step):
+            return self._see(f"/{self.flow.step}")
+        return _page(200, pages.step_page(self.flow, step, words, self._problem, self._typed))
+
+    def _start(self, request: Request, words: Words, known: bool) -> Response:
+        if known:
+            return self._see("/")
+        if not self.guard.open(request.query.get("key", "")):
+            return _page(403, pages.message_page("link_used", words))
+        return Response(303, headers={"Location": f"{self.guard.origin}/", "Set-Cookie": self.guard.cookie})
+
+    def _account(self, request: Request) -> Response:
+        address, way = request.form.get("address", ""), request.form.get("way", "")
+        done = self._try(lambda: self.flow.choose_account(address, way), {"address": address, "way": way})
+        return self._see("/integration" if done else "/account")
+
+    def _integration(self, request: Request) -> Response:
+        form = request.form
+        names = ("client_id", "client_secret", "redirect_uri")
+        typed = {name: form.get(name, "") for name in names if name not in pages.SECRETS}
+        done = self._try(lambda: self.flow.install(*(form.get(name) for name in names)), typed)
+        return self._see("/access" if done else "/integration")
+
+    def _grant(self, request: Request) -> Response:
+        if self.flow.keys is None or request.headers.get("sec-fetch-site", "same-origin") != "same-origin":
+            return self._see("/")
+        self._problem = None
+        return Response(303, headers={"Location": self.flow.ask()})
+
+    def _access(self, request: Request) -> Response:
+        pasted = request.form.get("pasted", "")
+        answers: list[consent.Redirect | consent.Code | consent.Token] = []
+        if self.flow.domain and self._try(lambda: answers.append(consent.recognise(pasted))):
+            return self._settle(answers[0])
+        return self._see("/access")
+
+    def _settle(self, answer: consent.Redirect | consent.Code | consent.Token | None) -> Response:
+        """Sign in with the answer, or with what there is already; check it; keep it unless a file is in the way."""
+
+        def settle() -> None:
+            if answer is not None:
+                self.flow.take(answer)
+            if self.flow.settings:
+                self.flow.check()
+                if not self.flow.occupied:
+                    self.flow.save()
+
+        self._try(settle)
+        return self._see("/result" if self.flow.settings else "/access")
+
+    def _save(self, _: Request) -> Response:
+        if self.flow.settings:
+            self._try(lambda: self.flow.save(replace=True))
+        return self._see("/result")
+
+    def _settings(self, _: Request) -> Response:
+        """For the copy buttons: what must not stand in a page."""
+        settings = self.flow.settings or {}
+        fields = {**settings, **settings.get("credentials", {})}
+        fields["everything"] = json.dumps(settings, ensure_ascii=False, indent=2)
+        body = {name: value for name, value in fields.items() if isinstance(value, str)}
+        return Response(200, json.dumps(body).encode(), {"Content-Type": "application/json"})
+
+    def _end(self, words: Words) -> Response:
+        self._finish()
+        return _page(200, pages.message_page("finished", words))
+
+    def _try(self, step: Callable[[], None], typed: Mapping[str, str] | None = None) -> bool:
+        self._problem, self._typed = None, {}
+        try:
+            step()
+        except Problem as problem:
+            self._problem, self._typed = problem, typed or {}
+            return False
+        return True
+
+    def _answers(self, request: Request) -> bool:
+        given = request.query.get("state", "")
+        return bool(self.flow.state) and hmac.compare_digest(given.encode(), self.flow.state.encode())
+
+    def _static(self, request: Request, words: Words) -> Response:
+        name = request.path.removeprefix("/static/")
+        if name not in _STATIC:
+            return _page(404, pages.message_page("unknown", words))
+        body = (resources.files("source_amocrm.connect") / "static" / name).read_bytes()
+        return Response(200, body, {"Content-Type": _STATIC[name]})
+
+    def _see(self, path: str) -> Response:
+        return Response(303, headers={"Location": f"{self.guard.origin}{path}"})
+
+    def _words(self, request: Request) -> Words:
+        return Words(self._language or preferred(request.headers.get("accept-language")))
+
+
+def _page(status: int, text: str) -> Response:
+    return Response(status, text.encode(), {"Content-Type": _HTML})

@@ -1,0 +1,151 @@
+"""The same four steps without a browser on this computer: questions at the terminal, secrets not shown."""
+
+from __future__ import annotations
+
+import getpass
+import sys
+from collections.abc import Callable
+
+from source_amocrm.connect.consent import is_kommo, recognise
+from source_amocrm.connect.flow import Flow
+from source_amocrm.connect.problems import Problem
+from source_amocrm.connect.words import Words
+
+# What has to be typed again when it cannot be right
+_OF_KEYS = ("client_id", "client_secret", "redirect_uri", "unknown_integration", "other_redirect_uri", "not_issued")
+_OF_ACCOUNT = ("account_address", "no_account", "token_other_service", "token_other_account", "other_account")
+
+
+def run(flow: Flow, words: Words) -> int:
+    """Leads to a config.json, or raises EOFError when the input ends; the exit code."""
+    terminal = _Terminal(flow, words)
+    step: Callable[[], None] | None = terminal.account
+    while step is not None:
+        try:
+            step()
+        except Problem as problem:
+            terminal.tell(problem)
+            step = terminal.after(problem)
+        else:
+            step = terminal.next
+    return 0 if flow.saved else 1
+
+
+class _Terminal:
+    def __init__(self, flow: Flow, words: Words) -> None:
+        self.flow = flow
+        self.words = words
+        self.refused = False  # the file stays as it is, by the person's own wish
+
+    @property
+    def next(self) -> Callable[[], None] | None:
+        if self.flow.saved or self.refused:
+            return None
+        steps = {"account": self.account, "integration": self.integration, "access": self.access}
+        return steps.get(self.flow.step, self.keep if self.flow.verdict else self.check)
+
+    def after(self, problem: Problem) -> Callable[[], None] | None:
+        if problem.key in _OF_ACCOUNT:
+            return self.account
+        if problem.key in _OF_KEYS and self.flow.way == "oauth":
+            return self.integration
+        if problem.key == "file_not_written" or self.flow.step == "result":
+            return None
+        return self.next
+
+    def tell(self, problem: Problem) -> None:
+        self.say(f"! {self.words.problem(problem)}")
+        if problem.detail:
+            self.say(f"  {problem.detail}")
+
+    def account(self) -> None:
+        known = self.flow.domain
+        address = self.ask(self.words("terminal.account"), known)
+        way = self.ask(self.words("terminal.way"), "1" if self.flow.way == "token" else "2")
+        self.flow.choose_account(address, {"1": "token", "2": "oauth"}.get(way, ""))
+
+    def integration(self) -> None:
+        flow, words = self.flow, self.words
+        platform = "kommo" if is_kommo(flow.domain) else "amocrm"
+        uri = flow.keys.redirect_uri if flow.keys else flow.options.callback
+        shown = uri if flow.way == "oauth" else "https://example.com/"
+        self.title("integration.title")
+        self.say(words("integration.lead", domain=flow.domain))
+        self.number(words.list(f"integration.clicks.{platform}.{flow.way}"), name="Airbyte", redirect_uri=shown)
+        if flow.way == "token":
+            self.ask(words("terminal.installed"))
+            flow.install()
+            return
+        client_id = self.ask(words("integration.client_id"), flow.keys.client_id if flow.keys else "")
+        client_secret = self.hide(words("integration.client_secret"))
+        flow.install(client_id, client_secret, self.ask(words("integration.redirect_uri"), uri))
+
+    def access(self) -> None:
+        flow, words = self.flow, self.words
+        self.title(f"access.title.{flow.way}")
+        if flow.way == "token":
+            platform = "kommo" if is_kommo(flow.domain) else "amocrm"
+            self.number(words.list(f"access.clicks.{platform}"), domain=flow.domain)
+            pasted = self.hide(words("access.token"))
+        else:
+            assert flow.keys
+            self.say(words("terminal.consent"))
+            self.say(f"\n  {flow.ask()}\n")
+            self.say(words("terminal.then", redirect_uri=flow.keys.redirect_uri))
+            pasted = self.hide(words("terminal.paste"))
+        flow.take(recognise(pasted))
+
+    def check(self) -> None:
+        flow, words = self.flow, self.words
+        self.say(words("terminal.checking", domain=flow.domain))
+        flow.check()
+        verdict = flow.verdict
+        assert verdict
+        total = len(verdict.readable) + sum(len(refused.streams) for refused in verdict.refused)
+        counted = "result.some" if verdict.refused else "result.all"
+        self.say(f"\n{words('result.connected')}: {verdict.name}")
+        self.say(words("result.account", domain=verdict.domain, id=verdict.account_id))
+        self.say(f"{words('result.readable')}: {words(counted, count=len(verdict.readable), total=total)}")
+        for refused in verdict.refused:
+            self.say(f"{words('result.refused')}: {', '.join(refused.streams)}. {words(f'refused.{refused.why}')}")
+        if not verdict.filter_works:
+            self.say(words("result.filter_off"))
+        if verdict.expires:
+            self.say(words("result.expires_soon" if verdict.expires_soon else "result.expires", day=verdict.expires))
+
+    def keep(self) -> None:
+        flow, words = self.flow, self.words
+        path = flow.options.config
+        if flow.occupied:
+            self.say(f"\n{words('result.exists', path=path)} {words('result.exists_more')}")
+            if self.ask(words("terminal.replace")).lower() not in words("terminal.yes").split():
+                self.refused = True
+                self.say(words("terminal.not_saved"))
+                return
+        flow.save(replace=flow.occupied)
+        self.say(words("result.saved", path=path))
+        self.say(words("terminal.next", path=path))
+
+    def title(self, key: str) -> None:
+        self.say(f"\n{self.words(key)}")
+
+    def number(self, texts: list[str], **params: str) -> None:
+        for number, text in enumerate(texts, 1):
+            self.say(f"  {number}. {text.format(**params)}")
+
+    def say(self, text: str) -> None:
+        print(text, flush=True)
+
+    def ask(self, question: str, usual: str = "") -> str:
+        """A line that may be seen; an empty one means `usual`. Raises EOFError."""
+        print(f"{question} [{usual}]: " if usual else f"{question}: ", end="", flush=True)
+        line = sys.stdin.readline()
+        if not line:
+            raise EOFError
+        return line.strip() or usual
+
+    def hide(self, question: str) -> str:
+        """A line that is not shown while it is pasted. Raises EOFError."""
+        if sys.stdin.isatty():
+            return getpass.getpass(f"{question} {self.words('terminal.hidden')}: ")
+        return self.ask(question)

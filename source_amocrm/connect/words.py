@@ -1,0 +1,54 @@
+"""Everything that is said to a person, in their language."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from importlib import resources
+from typing import Any
+
+from source_amocrm.connect.problems import Problem
+
+LANGUAGES = ("en", "ru")
+NAMES = {"en": "English", "ru": "Русский"}
+
+
+class Words:
+    def __init__(self, language: str) -> None:
+        self.language = language
+        self._texts = _texts(language)
+
+    def __call__(self, key: str, **params: object) -> str:
+        """The sentence with its gaps filled; plain text."""
+        return str(self._texts[key]).format(**params)
+
+    def raw(self, key: str) -> str:
+        """The sentence with its gaps open."""
+        return str(self._texts[key])
+
+    def list(self, key: str) -> list[str]:
+        """Sentences with their gaps open."""
+        texts: list[str] = self._texts[key]
+        return texts
+
+    def problem(self, problem: Problem) -> str:
+        return self(f"problem.{problem.key}", **problem.params)
+
+
+def preferred(header: str | None) -> str:
+    """The language of ours that an Accept-Language header, or a locale's name, likes best; English when neither."""
+    wishes: list[tuple[float, str]] = []
+    for wish in (header or "").split(","):
+        name, _, quality = wish.partition(";q=")
+        try:
+            wishes.append((-float(quality or 1), name.strip().lower()[:2]))
+        except ValueError:
+            continue
+    return next((name for _, name in sorted(wishes, key=lambda wish: wish[0]) if name in LANGUAGES), LANGUAGES[0])
+
+
+@cache
+def _texts(language: str) -> dict[str, Any]:
+    file = resources.files("source_amocrm.connect") / "words" / f"{language}.json"
+    texts: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return texts
