@@ -13,12 +13,14 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-# Share of the period kept free for the network's jitter: the price is 1.5 % of the rate
-_SAFETY = 0.015
-_SLOWER = 1.5
+# Share of the period kept free for the network's jitter: the price is 1.8 % of the rate
+_SAFETY = 0.018
+# By how much one 429 in quiet times slows all down, and another one before the pace has recovered
+_SLOWER = 1.1
+_MUCH_SLOWER = 1.5
 _SLOWEST = 10.0
-# Seconds without a 429 after which the pace comes one step back
-_RECOVERY_STEP = 10.0
+# Seconds without a 429 after which the pace comes one step of _SLOWER back
+_RECOVERY_STEP = 5.0
 _POLL = 0.005
 # A thread may wake this late without costing the next turn anything
 _LATENESS = 0.02
@@ -81,7 +83,8 @@ class Budget:
             now = self._clock()
             # the answers to requests that left before the pause must not slow the pace again
             if now >= self._paused_until:
-                self._slowness = min(_SLOWEST, self._pace(now) * _SLOWER)
+                pace = self._pace(now)
+                self._slowness = min(_SLOWEST, pace * (_SLOWER if pace == 1.0 else _MUCH_SLOWER))
             self._paused_until = max(self._paused_until, now + seconds)
             self._slowed_at = self._paused_until
 
@@ -145,4 +148,4 @@ class Budget:
     def _pace(self, now: float) -> float:
         """By how much turns are further apart than allowed: 1.0 in quiet times."""
         steps = max(0, int((now - self._slowed_at) / _RECOVERY_STEP))
-        return max(1.0, self._slowness / 1.1**steps)
+        return max(1.0, self._slowness / _SLOWER**steps)
