@@ -197,8 +197,8 @@ def test_the_pace_comes_back_step_by_step() -> None:
         before = clock()
         paced.acquire()
         gaps.append(clock() - before)
-    assert gaps[1] == pytest.approx(1.1 * 1.5 * TURN)
-    assert gaps[40] == pytest.approx(1.5 * TURN)
+    assert gaps[1] == pytest.approx(1.1 * 1.25 * TURN)
+    assert gaps[40] == pytest.approx(1.25 * TURN)
     assert gaps[-1] == pytest.approx(TURN)
     assert all(later <= earlier + 1e-6 for earlier, later in pairwise(gaps[1:]))
 

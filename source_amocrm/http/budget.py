@@ -17,7 +17,7 @@ from contextlib import contextmanager
 _SAFETY = 0.018
 # By how much one 429 in quiet times slows all down, and another one before the pace has recovered
 _SLOWER = 1.1
-_MUCH_SLOWER = 1.5
+_MUCH_SLOWER = 1.25
 _SLOWEST = 10.0
 # Seconds without a 429 after which the pace comes one step of _SLOWER back
 _RECOVERY_STEP = 5.0
