@@ -28,7 +28,7 @@ PAGES_OF_CAUTION = 10
 class Edges:
     """Whether a filter's edge is inclusive, which amoCRM does not document: learned from the answers.
 
-    None while unknown. One object for all walkers of a list and direction; a race only costs a request.
+    None while unknown. One object for all walkers of a list and direction: another may learn it at any moment.
     """
 
     inclusive: bool | None = None
@@ -198,7 +198,7 @@ class _Walk:
         if self._edges.inclusive is False:
             return self._ask_from(here - 1)
         found = self._ask_from(here)
-        if self._edges.inclusive is None:
+        if not self._edges.inclusive:
             # The row seen at `here` did not come: the edge is exclusive, or the row has moved since.
             found = self._ask_from(here - 1)
             if any(self._place(row) == here for row in found.rows):
