@@ -34,8 +34,6 @@ class Server(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    server_version = "source-amocrm"
-    sys_version = ""
     timeout = 30
     server: Server
 
@@ -66,6 +64,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(response.body)))
         self.end_headers()
         self.wfile.write(response.body)
+
+    def version_string(self) -> str:
+        return "source-amocrm"
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
         """Addresses may hold a code: nothing is logged."""

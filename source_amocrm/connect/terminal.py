@@ -142,6 +142,8 @@ class _Terminal:
         line = sys.stdin.readline()
         if not line:
             raise EOFError
+        if not sys.stdin.isatty():
+            print(flush=True)  # no Enter has ended the line of the question
         return line.strip() or usual
 
     def hide(self, question: str) -> str:

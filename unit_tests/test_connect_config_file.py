@@ -1,0 +1,92 @@
+"""config.json: whole, private, never overwritten by accident."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from source_amocrm.connect import config_file
+from source_amocrm.connect.problems import Problem
+
+SETTINGS: dict[str, Any] = {"account_domain": "example.amocrm.ru", "credentials": {"access_token": "ключ"}}
+
+
+def test_a_new_file(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        config_file.write(tmp_path / "config.json", SETTINGS, replace=False)
+    finally:
+        os.umask(before)
+    file = tmp_path / "config.json"
+    assert json.loads(file.read_text(encoding="utf-8")) == SETTINGS
+    assert "ключ" in file.read_text(encoding="utf-8")
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert [entry.name for entry in tmp_path.iterdir()] == ["config.json"]
+
+
+def test_a_file_that_is_there_stays(tmp_path: Path) -> None:
+    file = tmp_path / "config.json"
+    file.write_text("old")
+    with pytest.raises(Problem) as caught:
+        config_file.write(file, SETTINGS, replace=False)
+    assert (caught.value.key, caught.value.params) == ("file_exists", {"path": str(file)})
+    assert file.read_text() == "old"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["config.json"]
+
+
+def test_a_file_that_is_replaced_becomes_private(tmp_path: Path) -> None:
+    file = tmp_path / "config.json"
+    file.write_text("old")
+    file.chmod(0o644)
+    config_file.write(file, SETTINGS, replace=True)
+    assert config_file.read(file) == SETTINGS
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+def test_a_link_is_followed(tmp_path: Path) -> None:
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "config.json").symlink_to("secrets/config.json")
+    config_file.write(tmp_path / "config.json", SETTINGS, replace=False)
+    assert (tmp_path / "config.json").is_symlink()
+    assert config_file.read(tmp_path / "secrets" / "config.json") == SETTINGS
+
+
+def test_a_failed_replacement_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "config.json"
+    file.write_text("old")
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(Problem) as caught:
+        config_file.write(file, SETTINGS, replace=True)
+    assert (caught.value.key, caught.value.detail) == ("file_not_written", "No space left on device")
+    assert file.read_text() == "old"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["config.json"]
+
+
+def test_no_such_folder(tmp_path: Path) -> None:
+    with pytest.raises(Problem) as caught:
+        config_file.write(tmp_path / "none" / "config.json", SETTINGS, replace=False)
+    assert (caught.value.key, caught.value.detail) == ("file_not_written", "No such file or directory")
+
+
+@pytest.mark.parametrize(("content", "held"), [(None, None), ("{", {}), ("[]", {}), ('{"a": 1}', {"a": 1})])
+def test_what_is_there(tmp_path: Path, content: str | None, held: object) -> None:
+    file = tmp_path / "config.json"
+    if content is not None:
+        file.write_text(content)
+    assert config_file.read(file) == held
+
+
+def test_what_a_person_set_stays_with_the_account() -> None:
+    held = {**SETTINGS, "credentials": {}, "start_date": "2024-01-01", "api_base_url": "http://127.0.0.1:1"}
+    assert config_file.renewed(held, SETTINGS) == {**SETTINGS, "start_date": "2024-01-01"}
+    assert config_file.renewed({**held, "account_domain": "other.amocrm.ru"}, SETTINGS) == SETTINGS
+    assert config_file.renewed(None, SETTINGS) == SETTINGS

@@ -1,0 +1,128 @@
+"""What is asked of amoCRM's consent page, and which of its answers are believed."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from source_amocrm.connect.consent import Code, Redirect, Token, code_of, consent_url, new_state, recognise
+from source_amocrm.connect.problems import Problem
+from unit_tests.http_tools import jwt
+
+STATE = "the-state"
+DOMAIN = "example.amocrm.ru"
+GOOD = {"code": "def502aa", "referer": DOMAIN, "state": STATE, "platform": "1", "client_id": "x"}
+TOKEN = jwt(exp=1_900_000_000, account_id=1)
+
+
+@pytest.mark.parametrize(
+    ("domain", "page"),
+    [
+        ("example.amocrm.ru", "https://www.amocrm.ru/oauth"),
+        ("example.kommo.com", "https://www.kommo.com/oauth"),
+        ("example.amocrm.com", "https://www.kommo.com/oauth"),
+    ],
+)
+def test_the_consent_page(domain: str, page: str) -> None:
+    assert consent_url(domain, "a&b", "s s") == f"{page}?client_id=a%26b&state=s+s&mode=post_message"
+
+
+def test_another_consent_page() -> None:
+    asked = consent_url(DOMAIN, "id", "state", "http://127.0.0.1:1/oauth")
+    assert asked == "http://127.0.0.1:1/oauth?client_id=id&state=state&mode=post_message"
+
+
+def test_a_state_cannot_be_guessed() -> None:
+    states = {new_state() for _ in range(100)}
+    assert len(states) == 100
+    assert all(len(state) >= 43 for state in states)
+
+
+@pytest.mark.parametrize(
+    ("pasted", "meant"),
+    [
+        ("def502aa", Code("def502aa")),
+        ('  "def502aa"\n', Code("def502aa")),
+        ("http://localhost:8765/callback?code=c&state=s", Redirect({"code": "c", "state": "s"})),
+        (
+            " https://example.com/?code=a%2Bb&referer=x.amocrm.ru#top ",
+            Redirect({"code": "a+b", "referer": "x.amocrm.ru"}),
+        ),
+        ("https://example.com/?co\nde=c", Redirect({"code": "c"})),
+        ("?code=c&state=s", Redirect({"code": "c", "state": "s"})),
+        ("error=access_denied", Redirect({"error": "access_denied"})),
+        ("https://example.com/", Redirect({})),
+        (TOKEN, Token(TOKEN)),
+        (f"Bearer {TOKEN[:40]}\n{TOKEN[40:]}", Token(TOKEN)),
+    ],
+)
+def test_what_was_pasted(pasted: str, meant: Redirect | Code | Token) -> None:
+    assert recognise(pasted) == meant
+
+
+@pytest.mark.parametrize(
+    ("pasted", "key"),
+    [
+        ("", "nothing_pasted"),
+        (' "" ', "nothing_pasted"),
+        ("two words", "not_a_code"),
+        ("код", "not_a_code"),
+        ("http://[", "not_a_code"),
+        ("https://x/?" + "a=1&" * 60, "not_a_code"),
+    ],
+)
+def test_what_cannot_be_used(pasted: str, key: str) -> None:
+    with pytest.raises(Problem) as caught:
+        recognise(pasted)
+    assert (caught.value.key, caught.value.at) == (key, "pasted")
+
+
+@given(st.text())
+def test_whatever_is_pasted(pasted: str) -> None:
+    try:
+        meant = recognise(pasted)
+    except Problem:
+        return
+    assert pasted not in repr(meant) or not pasted.strip() or len(pasted) < 12
+
+
+def test_a_good_answer() -> None:
+    assert code_of(Redirect(GOOD), STATE, DOMAIN) == "def502aa"
+    assert code_of(Redirect({**GOOD, "referer": "Example.amoCRM.ru"}), STATE, DOMAIN) == "def502aa"
+    without = {name: value for name, value in GOOD.items() if name != "referer"}
+    assert code_of(Redirect(without), STATE, DOMAIN) == "def502aa"
+
+
+@pytest.mark.parametrize(
+    ("changed", "key", "params"),
+    [
+        ({"state": "another"}, "wrong_state", {}),
+        ({"state": ""}, "wrong_state", {}),
+        ({"state": "ы"}, "wrong_state", {}),
+        ({"referer": "other.amocrm.ru"}, "other_account", {"granted": "other.amocrm.ru", "domain": DOMAIN}),
+        ({"referer": "example.kommo.com"}, "other_account", {"granted": "example.kommo.com", "domain": DOMAIN}),
+        ({"referer": "evil.com"}, "foreign_referer", {}),
+        ({"referer": "example.amocrm.ru.evil.com"}, "foreign_referer", {}),
+        ({"referer": "evil.com/example.amocrm.ru"}, "foreign_referer", {}),
+        ({"referer": "a@example.amocrm.ru"}, "foreign_referer", {}),
+        ({"referer": "www.amocrm.ru"}, "foreign_referer", {}),
+        ({"referer": ""}, "foreign_referer", {}),
+        ({"code": ""}, "no_code", {}),
+        ({"code": "a b"}, "no_code", {}),
+        ({"error": "access_denied"}, "refused", {"domain": DOMAIN}),
+        ({"error": "access_denied", "state": ""}, "refused", {"domain": DOMAIN}),
+        ({"error": "access_denied", "state": "another"}, "wrong_state", {}),
+        ({"error": "<b>"}, "consent_failed", {"domain": DOMAIN}),
+    ],
+)
+def test_a_bad_answer(changed: dict[str, str], key: str, params: dict[str, str]) -> None:
+    with pytest.raises(Problem) as caught:
+        code_of(Redirect({**GOOD, **changed}), STATE, DOMAIN)
+    assert (caught.value.key, caught.value.params, caught.value.detail) == (key, params, "")
+
+
+def test_an_answer_to_no_question() -> None:
+    with pytest.raises(Problem) as caught:
+        code_of(Redirect({**GOOD, "state": ""}), "", DOMAIN)
+    assert caught.value.key == "wrong_state"
