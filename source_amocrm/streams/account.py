@@ -70,12 +70,19 @@ class Account:
         self.facts = Once(self._ask_facts)
         self._extras = sorted({"is_api_filter_enabled", *extras})
         self._begun = time.monotonic()
+        self._now = 0
         self._filter_ignored = False
         self._lists: dict[str, Once[list[Row]]] = {}
         self._lock = threading.Lock()
 
     def get(self, path: str, params: Params | None = None, *, shrinkable: bool = False) -> Answer:
-        return self.api.get(path, params or {}, shrinkable=shrinkable)
+        answer = self.api.get(path, params or {}, shrinkable=shrinkable)
+        self._now = max(self._now, answer.server_time)
+        return answer
+
+    def now(self) -> int:
+        """The server's time, as the last answers told it."""
+        return self._now
 
     def filter_works(self, entities: EntityList) -> bool:
         """Whether the list's filter can be relied on: the account says so, and no answer has shown otherwise."""
@@ -121,7 +128,8 @@ class Account:
                 body = self.get(f"{entities.path}/{own}", params).body
             except NotFound:
                 continue
-            if body and key(body) == own:
+            # A list shows neither what is in the trash nor what waits in «Неразобранное».
+            if body and key(body) == own and not body.get("is_deleted") and not body.get("is_unsorted"):
                 yield body
 
     def customers_on(self) -> bool:

@@ -8,9 +8,9 @@ from typing import Any
 
 from source_amocrm.streams.account import Account, Once
 from source_amocrm.streams.lists import EVENTS_LIMIT, EVENTS_PATH
-from source_amocrm.walk.keyset import Edges, keyset
+from source_amocrm.walk.keyset import Edges, bounds, keyset
 from source_amocrm.walk.listing import Listing, OrderIgnored, Row, seconds
-from source_amocrm.walk.ties import repeated
+from source_amocrm.walk.ties import one_pass, repeated
 from source_amocrm.walk.window import Window
 
 ENTITIES = {"lead": "leads", "contact": "contacts", "company": "companies", "customer": "customers", "task": "tasks"}
@@ -106,15 +106,8 @@ def events_between(account: Account, kinds: Iterable[str], since: int, until: in
 
 def numbered_pass(listing: Listing, since: int, until: int) -> list[Row]:
     """Once through the pages of a frozen window, for a server whose events come in no order at all."""
-    rows: dict[Any, Row] = {}
-    bounds = {f"filter[{listing.cursor}][from]": since, f"filter[{listing.cursor}][to]": until + 1}
-    page, more = 1, True
-    while more:
-        found = listing.ask(bounds, page)
-        known = len(rows)
-        rows.update((row.get("id"), row) for row in found.rows if since <= (listing.second_of(row) or 0) <= until)
-        page, more = page + 1, found.more and len(rows) > known
-    return list(rows.values())
+    rows = one_pass(listing, bounds(listing, since - 1, until + 1))
+    return [row for row in rows if since <= (listing.second_of(row) or 0) <= until]
 
 
 def departures(account: Account, entity: str) -> Callable[[int, int], list[int]]:

@@ -14,7 +14,7 @@ from source_amocrm.streams.progress import BEGINNING, Progress
 from source_amocrm.streams.reading import Batch
 from source_amocrm.streams.sync import EVENTS, Selection, Sync
 from source_amocrm.streams.tables import Dictionary, Entities, Events, Table
-from source_amocrm.walk.listing import Page, PageMark, Row, seconds
+from source_amocrm.walk.listing import Page, PageMark, Row, key, seconds
 from source_amocrm.walk.spans import FOREVER
 
 LOGGER = logging.getLogger("airbyte")
@@ -44,7 +44,8 @@ def deliver(sync: Sync, selection: Selection) -> Delivery:
             if isinstance(table, Events) and table.newest_first:
                 yield from _FromTheNewest(sync, table, selection.progress).deliver(read())
             else:
-                yield from _AsTheyCome(_maker(sync, table, entities), selection.progress, name).deliver(read())
+                maker = _maker(sync, table, entities)
+                yield from _AsTheyCome(maker, selection.progress, name, sync.account.now).deliver(read())
             selection.progress.finish(name)
         except FeatureOff as error:
             LOGGER.info("%s: %s", table.name, error)
@@ -88,10 +89,11 @@ def _account_id(sync: Sync, gone: Deletion) -> Any:
 class _AsTheyCome:
     """Rows in the order of the pages."""
 
-    def __init__(self, maker: _Maker, progress: Progress, name: str) -> None:
+    def __init__(self, maker: _Maker, progress: Progress, name: str, now: Callable[[], int]) -> None:
         self._maker = maker
         self._progress = progress
         self._name = name
+        self._now = now
         self._cursor = maker.cursor
         self._needed = progress.needed[name]
         self._rows = 0
@@ -115,7 +117,12 @@ class _AsTheyCome:
 
     def _page(self, batch: Batch) -> Delivery:
         page = batch.page
-        raw = [self._progress.never_older(row, self._cursor) for row in page.rows if self._wanted(row, batch.floor)]
+        now = self._now()
+        raw = [
+            self._progress.dated(row, self._cursor, now, batch.back.get(key(row), BEGINNING))
+            for row in page.rows
+            if self._wanted(row, batch.floor)
+        ]
         for place, rows in enumerate(self._maker.rows(raw)):
             yield from rows
             self._rows += len(rows)

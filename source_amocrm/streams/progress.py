@@ -73,8 +73,8 @@ class Progress:
     """The progress of one stream.
 
     Everything up to `done` (the server's time when a sync started; None before the first) has been delivered, except
-    for what is `left`, list by list. `newest` is each list's newest row; `ahead` holds the rows that were dated in the
-    future, so that no later version of them looks older.
+    for what is `left`, list by list. `newest` is each list's newest row; `ahead` holds the rows that were delivered
+    with a later date than their next version may have.
     """
 
     stream: str
@@ -144,14 +144,18 @@ class Progress:
         if second is not None and self.newest.get(name, BEGINNING) < second <= (self.done or BEGINNING):
             self.newest[name] = second
 
-    def never_older(self, row: Row, cursor: str) -> Row:
-        """The row, dated no earlier than a version of it that was delivered with a date in the future."""
+    def dated(self, row: Row, cursor: str, now: int, at_least: int = BEGINNING) -> Row:
+        """The row, dated no earlier than any version of it that was delivered, and `at_least`.
+
+        `now` is the server's time: what is dated later may well be dated earlier the next time.
+        """
         second = seconds(row.get(cursor))
         if second is None:
             return row
-        if second > (self.done or BEGINNING):
-            own = str(key(row))
-            self.ahead[own] = max(second, self.ahead.get(own, BEGINNING))
-        elif self.ahead and second < (before := self.ahead.get(str(key(row)), BEGINNING)):
-            return {**row, cursor: before}
-        return row
+        if not self.ahead and not at_least and second <= now:
+            return row
+        own = str(key(row))
+        raised = max(self.ahead.pop(own, BEGINNING), at_least)
+        if second > now or raised > second:
+            self.ahead[own] = max(second, raised)
+        return {**row, cursor: raised} if raised > second else row

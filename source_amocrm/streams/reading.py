@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from source_amocrm.errors import AmocrmError
@@ -43,7 +43,8 @@ class Batch:
     """A part of the list `name`.
 
     `floor`: rows of this second and later belong to it, whatever a reader needs otherwise: those of a walk by page
-    number, and those that events led to. `walked`: that walk has come to its end.
+    number, and those that events led to. `walked`: that walk has come to its end. `back`: since when entities are back
+    that were deleted, by id: a row must be dated no earlier, to win over its tombstone.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Batch:
     deletions: tuple[Deletion, ...] = ()
     floor: int | None = None
     walked: bool = False
+    back: Mapping[int | str, int] = field(default_factory=dict)
 
 
 @dataclass
@@ -189,7 +191,9 @@ class EntityReading:
             rows = list(self._again(changes))
             if rows:
                 self.observe(rows)
-                yield Batch(self.entities.name, Page(rows), floor=BEGINNING)
+                back: dict[int | str, int] = {own: gone.at for own, gone in changes.deleted.items()}
+                back.update(changes.restored)
+                yield Batch(self.entities.name, Page(rows), floor=BEGINNING, back=back)
             for row in rows:
                 gone.pop(row["id"], None)
         if self.mark_deleted:
@@ -206,19 +210,14 @@ class EntityReading:
     def _again(self, changes: Changes) -> Iterator[Row]:
         """The rows, as they are now, of entities that events name and that the walk did not bring.
 
-        A row that came back is dated no earlier than that, so that it wins over its tombstone. A merged entity
-        that is not found is taken as deleted.
+        A merged entity that is not found is taken as deleted.
         """
         wanted = set(changes.restored) | (changes.touched | set(changes.merged)) - self._seen
         if self.need.changes_since is not None and self.account.filter_works(self.entities):
             wanted |= set(changes.deleted)
-        cursor = "updated_at"
         for row in self.account.by_ids(self.entities, wanted, self.params):
-            own = row["id"]
-            deleted = changes.deleted.get(own)
-            back = changes.restored.get(own, deleted.at if deleted else 0)
-            wanted.discard(own)
-            yield {**row, cursor: max(back, row.get(cursor) or 0)} if back else row
+            wanted.discard(row["id"])
+            yield row
         changes.deleted.update((own, changes.merged[own]) for own in wanted & set(changes.merged))
 
     def _trash(self) -> Iterator[Deletion]:

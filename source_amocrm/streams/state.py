@@ -34,8 +34,8 @@ def dump(progress: Progress) -> dict[str, Any]:
         state["pending"] = {name: _dump_left(left) for name, left in progress.left.items()}
     if progress.newest:
         state["newest"] = {name: _text(second) for name, second in progress.newest.items()}
-    if ahead := {name: _text(second) for name, second in progress.ahead.items() if second >= progress.done}:
-        state["ahead"] = ahead
+    if progress.ahead:
+        state["ahead"] = {name: _text(second) for name, second in progress.ahead.items()}
     return state
 
 

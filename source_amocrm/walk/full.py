@@ -5,10 +5,8 @@ Why it cannot skip: one page is one snapshot; several are read again until nothi
 
 from __future__ import annotations
 
-from itertools import count
-
-from source_amocrm.walk.listing import Listing, Patience, Row, key
-from source_amocrm.walk.ties import repeated
+from source_amocrm.walk.listing import Listing, Row
+from source_amocrm.walk.ties import one_pass, repeated
 
 
 def full(listing: Listing) -> list[Row]:
@@ -16,16 +14,4 @@ def full(listing: Listing) -> list[Row]:
     first = listing.ask({})
     if not first.more:
         return first.rows
-    return repeated(lambda: _pass(listing), ordered=False)
-
-
-def _pass(listing: Listing) -> list[Row]:
-    rows: dict[int | str, Row] = {}
-    patience = Patience()
-    for page in count(1):
-        found = listing.ask({}, page)
-        patience.meet(found)
-        rows.update((key(row), row) for row in found.rows)
-        if not found.more:
-            break
-    return list(rows.values())
+    return repeated(lambda: one_pass(listing, {}), ordered=False)

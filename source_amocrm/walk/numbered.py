@@ -29,7 +29,7 @@ from source_amocrm.walk.listing import (
     key,
     smaller,
 )
-from source_amocrm.walk.ties import repeated
+from source_amocrm.walk.ties import one_pass, repeated
 
 Departures = Callable[[int, int], list[int]]
 """When rows left the list, between two seconds of the server's clock."""
@@ -45,7 +45,7 @@ def numbered(listing: Listing, hands: Hands, departures: Departures, mark: PageM
     try:
         yield from walk.pages(mark)
     except OrderIgnored:
-        rows = repeated(lambda: walk.whole_pass(), ordered=False)
+        rows = repeated(lambda: one_pass(listing, {}), ordered=False)
         yield Page([row for row in rows if key(row) not in walk.delivered])
 
 
@@ -87,15 +87,6 @@ class _Numbered:
         if self._departures(mark.checked - CLOCK_SLACK, now):
             return mark.safe_page, mark.safe_after
         return mark.page, mark.after
-
-    def whole_pass(self) -> list[Row]:
-        rows: dict[int | str, Row] = {}
-        for read in self._in_order(1):
-            known = len(rows)
-            rows.update((key(row), row) for row in read.found.rows)
-            if len(rows) == known:
-                break
-        return list(rows.values())
 
     def _new(self, found: Found) -> list[Row]:
         rows = [row for row in found.rows if key(row) not in self.delivered]

@@ -2,7 +2,7 @@
 
 Why it cannot skip: within one second rows can only leave, which shifts the rest towards the front, so the pages are
 read again until a pass brings nothing new. Where the list has an order by id one quiet pass is proof; where it has
-none and the order changes between requests, as many quiet passes as make a miss improbable.
+none, one that met no row twice; and where the order changes between requests, as many as make a miss improbable.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from itertools import count
 
-from source_amocrm.walk.listing import Endless, Listing, Params, Row, key
+from source_amocrm.walk.listing import Endless, Listing, Params, Patience, Row, key
 
 QUIET_PASSES_UNORDERED = 8
 MOST_PASSES = 60
@@ -25,31 +25,37 @@ def one_second(listing: Listing, second: int) -> list[Row]:
 def repeated(read: Callable[[], list[Row]], ordered: bool) -> list[Row]:
     """Read the same rows again and again until nothing new comes.
 
-    `ordered`: within a pass the rows have a total order, so that one quiet pass is enough.
+    `read` gives one pass, a row as often as it was met: where there are more places than rows, the order changes
+    between requests and some row was behind another's back. `ordered`: the rows of a pass have a total order.
     """
     seen: dict[int | str, Row] = {}
     quiet = 0
-    previous: list[int | str] | None = None
     for _ in range(MOST_PASSES):
-        rows = {key(row): row for row in read()}
-        quiet = 0 if rows.keys() - seen.keys() else quiet + 1
-        seen.update(rows)
-        if quiet and (ordered or list(rows) == previous or quiet >= QUIET_PASSES_UNORDERED):
+        rows = read()
+        new = {key(row): row for row in rows}
+        quiet = 0 if new.keys() - seen.keys() else quiet + 1
+        seen.update(new)
+        if quiet and (ordered or len(rows) <= len(seen) or quiet >= QUIET_PASSES_UNORDERED):
             return list(seen.values())
-        previous = list(rows)
     raise Endless
 
 
-def _pass(listing: Listing, asked: Params, second: int) -> list[Row]:
-    rows: dict[int | str, Row] = {}
-    order = {"order[id]": "asc"} if listing.ordered else {}
+def one_pass(listing: Listing, params: Params) -> list[Row]:
+    """Once through the pages, a row as often as it is met."""
+    rows: list[Row] = []
+    patience = Patience()
     for page in count(1):
-        found = listing.ask({**asked, **order}, page=page)
-        known = len(rows)
-        rows.update((key(row), row) for row in found.rows)
-        if not found.more or len(rows) == known:
+        found = listing.ask(params, page)
+        patience.meet(found)
+        rows += found.rows
+        if not found.more:
             break
-    return [row for row in rows.values() if listing.second_of(row) == second]
+    return rows
+
+
+def _pass(listing: Listing, asked: Params, second: int) -> list[Row]:
+    order = {"order[id]": "asc"} if listing.ordered else {}
+    return [row for row in one_pass(listing, {**asked, **order}) if listing.second_of(row) == second]
 
 
 def _edges(listing: Listing, second: int) -> Params:
