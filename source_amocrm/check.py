@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from source_amocrm.claims import check_account
 from source_amocrm.errors import AmocrmError, FeatureOff, Forbidden, NotFound
 from source_amocrm.streams.account import Account
 
@@ -29,7 +30,7 @@ def refused_streams(account: Account) -> dict[tuple[str, ...], AmocrmError]:
     Raises AmocrmError when the account cannot be read at all: a wrong address, a token that is not valid, no list
     that may be seen.
     """
-    account.facts()
+    check_account(account.api.auth.account_id, account.facts().body)
     refused: dict[tuple[str, ...], AmocrmError] = {}
     for path, streams in PROBES.items():
         try:

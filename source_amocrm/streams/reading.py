@@ -191,8 +191,8 @@ class EntityReading:
             rows = list(self._again(changes))
             if rows:
                 self.observe(rows)
-                back: dict[int | str, int] = {own: gone.at for own, gone in changes.deleted.items()}
-                back.update(changes.restored)
+                deleted = {own: gone.at for own, gone in changes.deleted.items()}
+                back: dict[int | str, int] = {**deleted, **changes.restored}
                 yield Batch(self.entities.name, Page(rows), floor=BEGINNING, back=back)
             for row in rows:
                 gone.pop(row["id"], None)
