@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from source_amocrm.errors import AmocrmError
 from source_amocrm.streams.account import Account
@@ -52,7 +53,7 @@ class Batch:
     deletions: tuple[Deletion, ...] = ()
     floor: int | None = None
     walked: bool = False
-    back: Mapping[int | str, int] = field(default_factory=dict)
+    back: Mapping[Any, int] = field(default_factory=dict)
 
 
 @dataclass
@@ -191,8 +192,7 @@ class EntityReading:
             rows = list(self._again(changes))
             if rows:
                 self.observe(rows)
-                deleted = {own: gone.at for own, gone in changes.deleted.items()}
-                back: dict[int | str, int] = {**deleted, **changes.restored}
+                back = {own: gone.at for own, gone in changes.deleted.items()} | changes.restored
                 yield Batch(self.entities.name, Page(rows), floor=BEGINNING, back=back)
             for row in rows:
                 gone.pop(row["id"], None)
