@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from source_amocrm.errors import AmocrmError, FeatureOff
+from source_amocrm.streams.batch import Batch
 from source_amocrm.streams.changes import Deletion
 from source_amocrm.streams.lists import EntityList
 from source_amocrm.streams.progress import BEGINNING, Progress
-from source_amocrm.streams.reading import Batch
 from source_amocrm.streams.sync import EVENTS, Selection, Sync
 from source_amocrm.streams.tables import Dictionary, Entities, Events, Table
 from source_amocrm.walk.listing import Page, PageMark, Row, key, seconds

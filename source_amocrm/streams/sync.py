@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from source_amocrm.streams.account import Account
+from source_amocrm.streams.batch import Batch
 from source_amocrm.streams.changes import DELETED, LINKED, MERGED, NOTE_DELETED, RESTORED, TAGGED, History
+from source_amocrm.streams.entity_reading import EntityReading
+from source_amocrm.streams.event_reading import EventReading
 from source_amocrm.streams.lists import COMPANIES, LEADS, EntityList
 from source_amocrm.streams.lookup import Lookup
 from source_amocrm.streams.progress import Need, Progress
-from source_amocrm.streams.reading import Batch, EntityReading, EventReading
 from source_amocrm.streams.tables import Entities, Events, Table
 from source_amocrm.walk.feed import Feed
 from source_amocrm.walk.listing import Params, Row

@@ -1,22 +1,20 @@
-"""How a list of entities, or the events, are read in one sync: which walk, and what only events can tell afterwards."""
+"""How a list of entities is read in one sync: which walk, and what only events can tell afterwards."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any
 
-from source_amocrm.errors import AmocrmError
 from source_amocrm.streams.account import Account
-from source_amocrm.streams.changes import Changes, Deletion, History, departures, events_listing, numbered_pass
+from source_amocrm.streams.batch import Batch, endless
+from source_amocrm.streams.changes import Changes, Deletion, History, departures
 from source_amocrm.streams.lists import EntityList
 from source_amocrm.streams.progress import BEGINNING, Need, together
 from source_amocrm.walk.crew import crew
-from source_amocrm.walk.keyset import Edges, bounds, direction, keyset
+from source_amocrm.walk.keyset import Edges, bounds, keyset
 from source_amocrm.walk.listing import (
     Endless,
     FilterIgnored,
-    Found,
     Listing,
     OrderIgnored,
     Page,
@@ -29,31 +27,11 @@ from source_amocrm.walk.listing import (
 from source_amocrm.walk.numbered import numbered
 from source_amocrm.walk.recent import recent
 from source_amocrm.walk.spans import FOREVER
-from source_amocrm.walk.ties import repeated
 from source_amocrm.walk.window import Window
 
 REMEMBERED_KEYS = 5_000
 """A filter that is ignored shows at the second page: so many rows back it is known what was delivered before."""
-PAGES_AHEAD = 40
-"""How many pages of events one walker is ahead of the next where the newest must come first."""
 DELETIONS_AT_ONCE = 1_000
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """A part of the list `name`.
-
-    `floor`: rows of this second and later belong to it, whatever a reader needs otherwise: those of a walk by page
-    number, and those that events led to. `walked`: that walk has come to its end. `back`: since when entities are back
-    that were deleted, by id: a row must be dated no earlier, to win over its tombstone.
-    """
-
-    name: str
-    page: Page
-    deletions: tuple[Deletion, ...] = ()
-    floor: int | None = None
-    walked: bool = False
-    back: Mapping[Any, int] = field(default_factory=dict)
 
 
 @dataclass
@@ -85,7 +63,7 @@ class EntityReading:
                 yield batch
             through = True
         except Endless as error:
-            raise _endless(self.entities.path) from error
+            raise endless(self.entities.path) from error
         finally:
             whole = self.need.since == BEGINNING and self.need.changes_since is None
             self.read_through(through and whole)
@@ -240,70 +218,3 @@ class EntityReading:
             sorted_down = dated == sorted(dated, reverse=True)
             past = sorted_down and bool(dated) and dated[-1] < self.need.deletions_since
             page, more = page + 1, found.more and len(met) > known and not past
-
-
-@dataclass
-class EventReading:
-    """One reading of the events. `kinds`: only these, or all; `newest_first`: no window before a newer one is near."""
-
-    account: Account
-    needs: list[Need]
-    kinds: tuple[str, ...] = ()
-    newest_first: bool = False
-
-    def __post_init__(self) -> None:
-        self.need = together(self.needs)
-
-    def batches(self) -> Iterator[Batch]:
-        listing = events_listing(self.account, self.kinds)
-        until = self.account.facts().started
-        parts = [(low, min(high, until)) for low, high in reversed(self.need.spans.parts)]
-        try:
-            for low, high in parts:
-                if low <= high:
-                    yield from (Batch("events", page) for page in self._part(listing, low, high))
-        except Endless as error:
-            raise _endless(listing.path) from error
-
-    def _part(self, listing: Listing, low: int, high: int) -> Iterator[Page]:
-        anchored = low if self.need.anchor is None else min(low, self.need.anchor)
-        try:
-            found = listing.ask(bounds(listing, anchored - 1, high + 1))
-            if self.newest_first and found.more and direction(listing, found) is not False:
-                yield from self._slices(listing, low, high, found)
-            else:
-                yield from self._windows(listing, Window(anchored, high), found)
-        except OrderIgnored:
-            rows = repeated(lambda: numbered_pass(listing, low, high), ordered=False)
-            yield Page(rows, (low, high))
-
-    def _windows(self, listing: Listing, window: Window, found: Found | None = None) -> Iterator[Page]:
-        edges = Edges()
-        first = {id(window): found}
-        ahead = PAGES_AHEAD if self.newest_first else None
-        yield from crew(
-            [window],
-            lambda part: keyset(listing, part, edges, None, first.pop(id(part), None)),
-            self.account.hands,
-            lambda part: part.split(window.high, listing.limit, ahead),
-        )
-
-    def _slices(self, listing: Listing, low: int, high: int, found: Found) -> Iterator[Page]:
-        """For a server that lists the oldest first: stretches of time, the newest one first, of about PAGES_AHEAD."""
-        oldest = next(second for row in found.rows if (second := listing.second_of(row)) is not None)
-        length = max(1, (high - oldest) // 64)
-        while high >= low:
-            start = max(low, high - length) if high - length > oldest else low
-            rows = 0
-            for page in self._windows(listing, Window(start, high)):
-                rows += len(page.rows)
-                yield page
-            high = start - 1
-            length = max(1, min(length * 4, length * PAGES_AHEAD * listing.limit // max(1, rows)))
-
-
-def _endless(path: str) -> AmocrmError:
-    return AmocrmError(
-        f"amoCRM's list {path} promises a next page again and again without a new row in it, so it cannot be read to "
-        "its end. Run the sync again later; if it repeats, report it to amoCRM support with the address of the list."
-    )

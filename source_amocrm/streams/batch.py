@@ -1,0 +1,35 @@
+"""What a reading of a list hands to each of its readers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from source_amocrm.errors import AmocrmError
+from source_amocrm.streams.changes import Deletion
+from source_amocrm.walk.listing import Page
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A part of the list `name`.
+
+    `floor`: rows of this second and later belong to it, whatever a reader needs otherwise: those of a walk by page
+    number, and those that events led to. `walked`: that walk has come to its end. `back`: since when entities are back
+    that were deleted, by id: a row must be dated no earlier, to win over its tombstone.
+    """
+
+    name: str
+    page: Page
+    deletions: tuple[Deletion, ...] = ()
+    floor: int | None = None
+    walked: bool = False
+    back: Mapping[Any, int] = field(default_factory=dict)
+
+
+def endless(path: str) -> AmocrmError:
+    return AmocrmError(
+        f"amoCRM's list {path} promises a next page again and again without a new row in it, so it cannot be read to "
+        "its end. Run the sync again later; if it repeats, report it to amoCRM support with the address of the list."
+    )

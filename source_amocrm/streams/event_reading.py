@@ -1,0 +1,79 @@
+"""How the events are read in one sync: frozen windows, in whatever order the server lists them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from source_amocrm.streams.account import Account
+from source_amocrm.streams.batch import Batch, endless
+from source_amocrm.streams.changes import events_listing, numbered_pass
+from source_amocrm.streams.progress import Need, together
+from source_amocrm.walk.crew import crew
+from source_amocrm.walk.keyset import Edges, bounds, direction, keyset
+from source_amocrm.walk.listing import Endless, Found, Listing, OrderIgnored, Page
+from source_amocrm.walk.ties import repeated
+from source_amocrm.walk.window import Window
+
+PAGES_AHEAD = 40
+"""How many pages of events one walker is ahead of the next where the newest must come first."""
+
+
+@dataclass
+class EventReading:
+    """One reading of the events. `kinds`: only these, or all; `newest_first`: no window before a newer one is near."""
+
+    account: Account
+    needs: list[Need]
+    kinds: tuple[str, ...] = ()
+    newest_first: bool = False
+
+    def __post_init__(self) -> None:
+        self.need = together(self.needs)
+
+    def batches(self) -> Iterator[Batch]:
+        listing = events_listing(self.account, self.kinds)
+        until = self.account.facts().started
+        parts = [(low, min(high, until)) for low, high in reversed(self.need.spans.parts)]
+        try:
+            for low, high in parts:
+                if low <= high:
+                    yield from (Batch("events", page) for page in self._part(listing, low, high))
+        except Endless as error:
+            raise endless(listing.path) from error
+
+    def _part(self, listing: Listing, low: int, high: int) -> Iterator[Page]:
+        anchored = low if self.need.anchor is None else min(low, self.need.anchor)
+        try:
+            found = listing.ask(bounds(listing, anchored - 1, high + 1))
+            if self.newest_first and found.more and direction(listing, found) is not False:
+                yield from self._slices(listing, low, high, found)
+            else:
+                yield from self._windows(listing, Window(anchored, high), found)
+        except OrderIgnored:
+            rows = repeated(lambda: numbered_pass(listing, low, high), ordered=False)
+            yield Page(rows, (low, high))
+
+    def _windows(self, listing: Listing, window: Window, found: Found | None = None) -> Iterator[Page]:
+        edges = Edges()
+        first = {id(window): found}
+        ahead = PAGES_AHEAD if self.newest_first else None
+        yield from crew(
+            [window],
+            lambda part: keyset(listing, part, edges, None, first.pop(id(part), None)),
+            self.account.hands,
+            lambda part: part.split(window.high, listing.limit, ahead),
+        )
+
+    def _slices(self, listing: Listing, low: int, high: int, found: Found) -> Iterator[Page]:
+        """For a server that lists the oldest first: stretches of time, the newest one first, of about PAGES_AHEAD."""
+        oldest = next(second for row in found.rows if (second := listing.second_of(row)) is not None)
+        length = max(1, (high - oldest) // 64)
+        while high >= low:
+            start = max(low, high - length) if high - length > oldest else low
+            rows = 0
+            for page in self._windows(listing, Window(start, high)):
+                rows += len(page.rows)
+                yield page
+            high = start - 1
+            length = max(1, min(length * 4, length * PAGES_AHEAD * listing.limit // max(1, rows)))
