@@ -52,8 +52,6 @@ class _Processor:
         try:
             for message in messages:
                 yield message
-                if self.sql_config._seen:
-                    self.sql_config._seen(message)
                 if message.record:
                     waiting[message.record.stream] += 1
                     filled.add(message.record.stream)
@@ -68,6 +66,8 @@ class _Processor:
                     waiting[stream] = 0
                     if stream not in filled and not self._cursor(stream):
                         self._execute_sql(f"DELETE FROM {self._fully_qualified(self.get_sql_table_name(stream))}")
+                if self.sql_config._seen:
+                    self.sql_config._seen(message)
         except (Exception, KeyboardInterrupt):
             for stream in covered:
                 if waiting[stream] and self._cursor(stream):
@@ -146,7 +146,9 @@ class _PostgresProcessor(_Processor, PostgresSqlProcessor):  # type: ignore[misc
 class _Tables:
     """Mixed into PyAirbyte's caches; `self` is a CacheBase."""
 
-    _seen: Callable[[Any], None] | None = PrivateAttr(default=None)  # told of every message as it passes
+    _seen: Callable[[Any], None] | None = PrivateAttr(
+        default=None
+    )  # told of every message once what it completes is written
 
     def drop_leftovers(self: Any, streams: list[str]) -> None:
         """The half-filled tables of a read that was killed while it wrote: a stream's name and nine characters."""

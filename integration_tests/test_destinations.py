@@ -1,0 +1,186 @@
+"""PyAirbyte into real databases: full, what changed, killed and resumed; row for row what the account holds."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from random import Random
+from typing import Any, cast
+
+import duckdb
+import psycopg
+import pytest
+
+from . import expected, postgres
+from .sandbox import OFF, Account, Server, writes
+from .schedules import Schedule
+
+ROOT = Path(__file__).resolve().parents[1]
+PYTHON = ROOT / ".venv-pyairbyte" / "bin" / "python"
+Row = dict[str, Any]
+Query = Callable[[str], list[Row]]
+
+TYPES = {
+    "duckdb": {
+        "int": "BIGINT", "text": "VARCHAR", "number": "DECIMAL(38,9)", "bool": "BOOLEAN", "time": "TIMESTAMP",
+        "json": "JSON",
+    },
+    "postgres": {
+        "int": "bigint", "text": "character varying", "number": "numeric", "bool": "boolean",
+        "time": "timestamp without time zone", "json": "json",
+    },
+}  # fmt: skip
+COLUMNS = {
+    "deals": {
+        "lead_id": "int", "name": "text", "sale": "number", "is_deleted": "bool", "updated_at": "time",
+        "custom_fields": "json", "tags": "json", "contacts": "json",
+    },
+    "custom_fields_deals": {"value": "text", "enum": "int", "lead_updated_at": "time"},
+    "contacts": {"phones": "json", "created_at": "time"},
+    "events": {"event_id": "text", "value_after": "json", "created_at": "time"},
+}  # fmt: skip
+
+
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in ("duckdb", "postgres")],
+)
+def database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    if request.param == "duckdb":
+        yield str(tmp_path_factory.mktemp("duckdb") / "amocrm.duckdb")
+        return
+    if postgres.programs() is None:
+        pytest.skip("PostgreSQL is not installed. As root on Debian: apt-get install postgresql (.ci/run does).")
+    with postgres.server() as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with Server(Account.generate(leads=300), rate=OFF) as running:
+        yield running
+
+
+@pytest.fixture
+def config(server: Server, tmp_path: Path) -> Path:
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps({**server.config(), "requests_per_second": 50}), encoding="utf-8")
+    return path
+
+
+def start(config: Path, database: str, project: str) -> subprocess.Popen[str]:
+    assert PYTHON.exists(), "`make test` sets up .venv-pyairbyte, which this test reads through"
+    command = [str(PYTHON), "-m", "demo.sync", "--config", str(config), "--db", database, "--project", project]
+    return subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+    )
+
+
+def sync(config: Path, database: str, project: str) -> dict[str, int]:
+    """Rows read of each table."""
+    process = start(config, database, project)
+    output = process.communicate(timeout=300)[0]
+    assert process.returncode == 0, output
+    found = re.findall(rf"^amocrm_{project}_(\w+) +([\d,]+) +[\d,]+$", output, re.MULTILINE)
+    return {table: int(count.replace(",", "")) for table, count in found}
+
+
+def query(database: str, sql: str) -> list[Row]:
+    if database.startswith("postgresql:"):
+        with psycopg.connect(database) as connection:
+            cursor = connection.execute(cast(Any, sql))
+            names = [column.name for column in cursor.description or ()]
+            return [dict(zip(names, map(plain, row), strict=True)) for row in cursor]
+    with closing(duckdb.connect(database, read_only=True)) as connection:
+        result = connection.execute(sql)
+        json_columns = {column[0] for column in result.description or () if str(column[1]) == "JSON"}
+        names = [column[0] for column in result.description or ()]
+        return [
+            {
+                n: json.loads(v) if n in json_columns and v is not None else plain(v)
+                for n, v in zip(names, row, strict=True)
+            }
+            for row in result.fetchall()
+        ]
+
+
+def plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.strftime("%Y-%m-%dT%H:%M:%SZ")
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    return value
+
+
+def stored(database: str, project: str) -> dict[str, dict[tuple[Any, ...], Row]]:
+    """Every table's rows by key; a key that is there twice fails."""
+    tables: dict[str, dict[tuple[Any, ...], Row]] = {}
+    for name, key in expected.KEYS.items():
+        rows = query(database, f"SELECT * FROM amocrm_{project}_{name}")
+        tables[name] = {tuple(row[column] for column in key): row for row in rows}
+        assert len(tables[name]) == len(rows), f"{name} holds a key twice"
+    return tables
+
+
+def problems(account: Account, database: str, project: str) -> list[str]:
+    """Where the tables differ from the account, in words."""
+    day = Schedule(seed=0)
+    day.account = account
+    day.destination.rows = stored(database, project)
+    return day.problems()
+
+
+def test_full_then_what_changed(server: Server, database: str, config: Path) -> None:
+    read = sync(config, database, "1001")
+    assert problems(server.account, database, "1001") == []
+    assert read["deals"] >= 300
+
+    with server.account.lock:
+        writes.random_edits(server.account, 40, Random(1))
+    changed = sync(config, database, "1001")
+    assert problems(server.account, database, "1001") == []
+    assert changed["deals"] < read["deals"] / 3
+    assert changed["events"] < read["events"] / 3
+
+
+def test_types_are_those_of_the_columns(database: str) -> None:
+    types = TYPES["postgres" if database.startswith("postgresql:") else "duckdb"]
+    for table, columns in COLUMNS.items():
+        rows = query(
+            database,
+            f"SELECT column_name, data_type FROM information_schema.columns WHERE table_name = 'amocrm_1001_{table}'",
+        )
+        found = {row["column_name"]: row["data_type"] for row in rows}
+        assert {name: found[name] for name in columns} == {name: types[kind] for name, kind in columns.items()}
+
+
+def test_goes_on_where_it_was_killed(server: Server, database: str, config: Path) -> None:
+    server.latency = (0.15, 0.15)
+    try:
+        process = start(config, database, "1002")
+        assert process.stdout is not None
+        for line in process.stdout:
+            if re.search(r" s  deals: [\d,]+ rows", line):
+                break
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    finally:
+        server.latency = (0.0, 0.0)
+    assert process.returncode == -signal.SIGKILL
+    read = sync(config, database, "1002")
+    assert problems(server.account, database, "1002") == []
+    assert read["deals"] < 300, "what was written before the kill is not read again"
+
+
+def test_tables_of_two_projects_stand_side_by_side(database: str) -> None:
+    rows = query(database, "SELECT table_name FROM information_schema.tables WHERE table_name LIKE 'amocrm%'")
+    names = {row["table_name"] for row in rows}
+    assert names == {f"amocrm_{project}_{table}" for project in ("1001", "1002") for table in expected.KEYS}
