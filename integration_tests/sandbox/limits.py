@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import deque
 from collections.abc import Callable
@@ -30,7 +31,7 @@ OFF = Rate(per_second=None)
 
 
 class Limiter:
-    """Counts accepted requests over any sliding second."""
+    """Counts accepted requests over any sliding second. Safe to call from any thread."""
 
     def __init__(self, rate: Rate, clock: Callable[[], float] = time.monotonic) -> None:
         self.rate = rate
@@ -38,9 +39,14 @@ class Limiter:
         self._clock = clock
         self._accepted: deque[float] = deque()
         self._refused: deque[float] = deque()
+        self._lock = threading.Lock()
 
     def check(self) -> Response | None:
-        """None lets the request in; otherwise the refusal."""
+        """Called once when a request arrives: None lets it in; otherwise the refusal."""
+        with self._lock:
+            return self._check()
+
+    def _check(self) -> Response | None:
         if self.blocked:
             return blocked()
         if self.rate.per_second is None:
@@ -60,8 +66,9 @@ class Limiter:
 
     def unblock(self) -> None:
         """What the support does when asked."""
-        self.blocked = False
-        self._refused.clear()
+        with self._lock:
+            self.blocked = False
+            self._refused.clear()
 
 
 def too_many(form: Form = "none", retry_after: int = 1) -> Response:

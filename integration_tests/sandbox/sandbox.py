@@ -65,13 +65,18 @@ class Sandbox:
         self._serial = 0
 
     def handle(self, request: Request) -> Response:
+        """The answer to a request that arrives now."""
+        return self.answer(request, self.limiter.check())
+
+    def answer(self, request: Request, refused: Response | None) -> Response:
+        """The answer to a request that was `refused` by the limiter when it arrived, or let in."""
         with self.account.lock:
             self._serial += 1
             serial = self._serial
             for hook in self.before_request:
                 hook(self, request)
             self.account.show_late_events()
-            fault, response = self._answer(request, serial)
+            fault, response = (None, refused) if refused else self._answer(request, serial)
             at, token = self.account.clock.time(), self.tokens.label(request.bearer)
             seen = Seen(serial, at, request.method, request.path, request.query, response.status, token, fault)
             self.log.append(seen)
@@ -85,9 +90,6 @@ class Sandbox:
         return response
 
     def _answer(self, request: Request, serial: int) -> tuple[str | None, Response]:
-        refused = self.limiter.check()
-        if refused is not None:
-            return None, refused
         fault = self.faults.pick(request, serial)
         if fault in ANSWERS:
             return fault, ANSWERS[fault]()

@@ -126,11 +126,13 @@ class _Handler(BaseHTTPRequestHandler):
         if controlled is not None:
             self._send(server, controlled)
             return
+        # the rate is counted as requests arrive, whatever each of them takes
+        refused = server.sandbox.limiter.check()
         # the answer is of one moment somewhere within the time the request takes
         wait = server.random.uniform(*server.latency)
         before = wait * server.random.random()
         time.sleep(before)
-        response = server.sandbox.handle(request)
+        response = server.sandbox.answer(request, refused)
         time.sleep(wait - before)
         self._send(server, server.sandbox.stamp(response))
 
