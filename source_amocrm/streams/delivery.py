@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from source_amocrm.errors import AmocrmError, FeatureOff
+from source_amocrm.errors import AmocrmError
 from source_amocrm.streams.batch import Batch
 from source_amocrm.streams.changes import Deletion
 from source_amocrm.streams.lists import EntityList
@@ -47,11 +47,12 @@ def deliver(sync: Sync, selection: Selection) -> Delivery:
                 maker = _maker(sync, table, entities)
                 yield from _AsTheyCome(maker, selection.progress, name, sync.account.now).deliver(read())
             selection.progress.finish(name)
-        except FeatureOff as error:
-            LOGGER.info("%s: %s", table.name, error)
-            selection.progress.finish(name)
         except AmocrmError as error:
-            failures.append(error)
+            if entities and isinstance(error, entities.absent):
+                LOGGER.info("%s of %s: there are none in this account. %s", table.name, name, error)
+                selection.progress.finish(name)
+            else:
+                failures.append(error)
         yield None
     if failures:
         raise failures[0]

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from source_amocrm.errors import AmocrmError, FeatureOff
+from source_amocrm.errors import AmocrmError
 from source_amocrm.streams.account import Account
+from source_amocrm.streams.lists import ABSENT
 from source_amocrm.streams.rows import dictionaries
 from source_amocrm.streams.tables import Dictionary
 from source_amocrm.walk.listing import Row
+
+OPTIONAL = {"customers", "segments", "catalogs"}
+"""Parts that not every account has."""
 
 
 def _statuses(account: Account) -> Iterator[Row]:
@@ -34,14 +38,16 @@ def _custom_fields(account: Account) -> Iterator[Row]:
     try:
         for catalog in account.dictionary("/api/v4/catalogs", "catalogs"):
             lists.append(("catalogs", f"/api/v4/catalogs/{catalog['id']}/custom_fields", catalog["id"]))
+    except ABSENT:
+        pass
     except AmocrmError as error:
         failures.append(error)
     for entity_type, path, catalog_id in lists:
         try:
             fields = account.dictionary(path, "custom_fields")
-        except FeatureOff:
-            continue
         except AmocrmError as error:
+            if entity_type in OPTIONAL and isinstance(error, ABSENT):
+                continue
             failures.append(error)
             continue
         yield from (dictionaries.custom_field(field, entity_type, catalog_id) for field in fields)

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from source_amocrm.errors import AmocrmError, FeatureOff, NotFound, Unpaid
+
+ABSENT: tuple[type[AmocrmError], ...] = (FeatureOff, NotFound, Unpaid)
+"""The refusals of a part that not every account has (customers, lists): it is off, unknown, or not paid for."""
+
 
 @dataclass(frozen=True)
 class EntityList:
@@ -11,7 +16,7 @@ class EntityList:
 
     `name` is the key of its rows and of its place in the state; `entity` the singular that events use.
     `paid_filter`: its filter is an option of the account and is ignored, without an error, when it is off.
-    `by_cursor`: it can be ordered by updated_at. `has_trash`: it shows its trash with `with=only_deleted`.
+    `absent`: the refusals that mean that there is nothing to read. `by_cursor`: it can be ordered by updated_at. `has_trash`: it shows its trash with `with=only_deleted`.
     """
 
     name: str
@@ -21,15 +26,18 @@ class EntityList:
     paid_filter: bool = False
     by_cursor: bool = True
     has_trash: bool = False
+    absent: tuple[type[AmocrmError], ...] = (FeatureOff,)
 
 
 LEADS = EntityList("leads", "/api/v4/leads", "leads", "lead", paid_filter=True, has_trash=True)
 CONTACTS = EntityList("contacts", "/api/v4/contacts", "contacts", "contact", paid_filter=True, has_trash=True)
 COMPANIES = EntityList("companies", "/api/v4/companies", "companies", "company", paid_filter=True, has_trash=True)
 TASKS = EntityList("tasks", "/api/v4/tasks", "tasks", "task", by_cursor=False)
-NOTES = tuple(
-    EntityList(name, f"/api/v4/{name}/notes", "notes", "note")
-    for name in ("leads", "contacts", "companies", "customers")
+NOTES = (
+    EntityList("leads", "/api/v4/leads/notes", "notes", "note"),
+    EntityList("contacts", "/api/v4/contacts/notes", "notes", "note"),
+    EntityList("companies", "/api/v4/companies/notes", "notes", "note"),
+    EntityList("customers", "/api/v4/customers/notes", "notes", "note", absent=ABSENT),
 )
 EVENTS_PATH = "/api/v4/events"
 """Events do not change and document no order; amoCRM documents pages of 100 and falls back to 50 above that."""

@@ -14,11 +14,13 @@ from collections.abc import Generator, Iterator
 from itertools import count, pairwise
 
 from source_amocrm.walk.listing import Endless, Found, Listing, OrderIgnored, Page, Patience, Row, key
-from source_amocrm.walk.numbered import CLOCK_SLACK, STRETCH, Departures, whole_page
+from source_amocrm.walk.numbered import CLOCK_SLACK, Departures, whole_page
 from source_amocrm.walk.spans import FOREVER
 from source_amocrm.walk.ties import repeated
 
 MOST_PASSES = 20
+STRETCH = 8
+"""Pages between two looks for departures; only then a state may follow."""
 
 
 def recent(listing: Listing, since: int, departures: Departures) -> Iterator[Page]:
