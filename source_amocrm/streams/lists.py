@@ -16,7 +16,8 @@ class EntityList:
 
     `name` is the key of its rows and of its place in the state; `entity` the singular that events use.
     `paid_filter`: its filter is an option of the account and is ignored, without an error, when it is off.
-    `absent`: the refusals that mean that there is nothing to read. `by_cursor`: it can be ordered by updated_at. `has_trash`: it shows its trash with `with=only_deleted`.
+    `by_cursor`: it can be ordered by updated_at. `has_trash`: it shows its trash with `with=only_deleted`.
+    `absent`: the refusals that mean that there is nothing to read.
     """
 
     name: str

@@ -11,7 +11,7 @@ from source_amocrm.walk.ties import one_pass, repeated
 
 def full(listing: Listing) -> list[Row]:
     """Every row of the list, each once."""
-    first = listing.ask({})
+    first = listing.whole(1)
     if not first.more:
         return first.rows
     return repeated(lambda: one_pass(listing, {}), ordered=False)

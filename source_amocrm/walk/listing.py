@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
+from source_amocrm.errors import TooFat
 from source_amocrm.walk.spans import FOREVER
 
 Row = dict[str, Any]
@@ -155,6 +156,26 @@ class Listing:
             if found.rows:
                 return found
         return self._ask(params, page, limit or self.limit)
+
+    def whole(self, page: int, limit: int | None = None) -> Found:
+        """One page of a walk by page number; in smaller pieces where the server times out on the whole."""
+        size = limit or self.limit
+        pieces = self.limit // size
+        rows: list[Row] = []
+        sent_at: int | None = None
+        for piece in range((page - 1) * pieces + 1, page * pieces + 1):
+            try:
+                found = self.ask({}, piece, size)
+            except TooFat:
+                less = smaller(size)
+                if less is None:
+                    raise
+                return self.whole(page, less)
+            sent_at = found.sent_at if sent_at is None else sent_at
+            rows += found.rows
+            if not found.more:
+                break
+        return Found(rows, found.more and bool(rows), found.server_time, found.sent_at if sent_at is None else sent_at)
 
     def _ask(self, params: Params, page: int, limit: int) -> Found:
         asked = {**self.params, **params, "limit": limit, "page": page}

@@ -14,9 +14,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
 from itertools import count, pairwise
-from typing import Any
 
-from source_amocrm.errors import TooFat
 from source_amocrm.walk.hands import Hands
 from source_amocrm.walk.listing import (
     Found,
@@ -27,7 +25,6 @@ from source_amocrm.walk.listing import (
     Patience,
     Row,
     key,
-    smaller,
 )
 from source_amocrm.walk.ties import one_pass, repeated
 
@@ -128,10 +125,10 @@ class _Numbered:
     def _start(self, page: int) -> Future[Found]:
         """The page was asked for without knowing whether there is one, so that its emptiness is no surprise."""
         listing = self._listing.believing(0)
-        return self._hands.start(lambda: whole_page(listing, page, listing.limit))
+        return self._hands.start(lambda: listing.whole(page))
 
     def _ask(self, page: int) -> Found:
-        return whole_page(self._listing, page, self._listing.limit)
+        return self._listing.whole(page)
 
     def _repaired(self, stretch: list[_Read]) -> Iterator[Page]:
         """Read again the pages into whose end rows may have slipped when others left the list."""
@@ -143,27 +140,6 @@ class _Numbered:
             if left:
                 for page in range(max(1, one.page - left // self._listing.limit), one.page + 1):
                     yield Page(self._new(self._ask(page)))
-
-
-def whole_page(listing: Listing, page: int, limit: int, params: dict[str, Any] | None = None) -> Found:
-    """One page of `listing.limit` rows; in smaller pieces where the server times out on the whole."""
-    pieces = listing.limit // limit
-    rows: list[Row] = []
-    first: Found | None = None
-    for piece in range((page - 1) * pieces + 1, page * pieces + 1):
-        try:
-            found = listing.ask(params or {}, piece, limit)
-        except TooFat:
-            less = smaller(limit)
-            if less is None:
-                raise
-            return whole_page(listing, page, less, params)
-        first = first or found
-        rows += found.rows
-        if not found.more:
-            break
-    assert first is not None
-    return Found(rows, found.more and bool(rows), found.server_time, first.sent_at)
 
 
 def _after(row: Row, mark: int) -> bool:

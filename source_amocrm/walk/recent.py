@@ -14,7 +14,7 @@ from collections.abc import Generator, Iterator
 from itertools import count, pairwise
 
 from source_amocrm.walk.listing import Endless, Found, Listing, OrderIgnored, Page, Patience, Row, key
-from source_amocrm.walk.numbered import CLOCK_SLACK, Departures, whole_page
+from source_amocrm.walk.numbered import CLOCK_SLACK, Departures
 from source_amocrm.walk.spans import FOREVER
 from source_amocrm.walk.ties import repeated
 
@@ -68,7 +68,7 @@ class _Recent:
     def _in_order(self) -> Iterator[tuple[int, Found]]:
         patience = Patience()
         for number in count(1):
-            found = whole_page(self._listing, number, self._listing.limit)
+            found = self._listing.whole(number)
             patience.meet(found)
             yield number, found
 
@@ -94,7 +94,7 @@ class _Recent:
         def read() -> list[Row]:
             rows: list[Row] = []
             for number in count(first):
-                found = whole_page(self._listing, number, self._listing.limit)
+                found = self._listing.whole(number)
                 rows += [row for row in found.rows if self._listing.second_of(row) == second]
                 oldest = self._ends(found)[1]
                 if not found.more or oldest is None or oldest < second:

@@ -45,7 +45,7 @@ def one_pass(listing: Listing, params: Params) -> list[Row]:
     rows: list[Row] = []
     patience = Patience()
     for page in count(1):
-        found = listing.ask(params, page)
+        found = listing.narrowed(params).whole(page)
         patience.meet(found)
         rows += found.rows
         if not found.more:
