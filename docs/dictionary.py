@@ -1,19 +1,26 @@
-"""`make docs`: docs/data-dictionary.md, out of the schemas, the table catalog and docs/russian.yaml."""
+"""`make docs`: the data dictionary, and the lists of streams in the README and in docs/amocrm.md.
+
+Made of the streams' declarations, their schemas, the table catalog and docs/russian.yaml.
+"""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from source_amocrm.streams import TABLES
+
 ROOT = Path(__file__).resolve().parents[1]
 SCHEMAS = ROOT / "source_amocrm" / "schemas"
 CATALOG = ROOT / "unit_tests" / "table-catalog.yaml"
 RUSSIAN = ROOT / "docs" / "russian.yaml"
 DICTIONARY = ROOT / "docs" / "data-dictionary.md"
+LISTS = {ROOT / "README.md": "docs/data-dictionary.md", ROOT / "docs" / "amocrm.md": "data-dictionary.md"}
 
 HEAD = """\
 # Data dictionary · Словарь данных
@@ -32,13 +39,30 @@ the key may be null. **Bold** columns are the key. *Italic* is the cursor.
 TYPES = {"integer": "int", "boolean": "bool"}
 
 
-def dictionary() -> str:
+def pages() -> dict[Path, str]:
+    """Every generated page, or page with a generated part, as it should be."""
     catalog = yaml.safe_load(CATALOG.read_text(encoding="utf-8"))["tables"]
     russian = yaml.safe_load(RUSSIAN.read_text(encoding="utf-8"))
-    names = sorted(path.stem for path in SCHEMAS.glob("*.json"))
-    # the catalog's tables in its order, others after them by name
-    ordered = [*catalog, *(name for name in names if name not in catalog)]
-    return "\n".join([HEAD, *("\n".join(_table(name, catalog.get(name, {}), russian)) for name in ordered)])
+    tables = ["\n".join(_table(name, catalog.get(name, {}).get("columns", {}), russian)) for name in TABLES]
+    lists = {
+        path: re.sub(
+            r"(<!-- streams -->\n).*?(<!-- /streams -->)",
+            lambda marks, link=link: f"{marks[1]}{_streams(russian, link)}{marks[2]}",
+            path.read_text(encoding="utf-8"),
+            flags=re.DOTALL,
+        )
+        for path, link in LISTS.items()
+    }
+    return {DICTIONARY: "\n".join([HEAD, *tables]), **lists}
+
+
+def _streams(russian: Mapping[str, Any], link: str) -> str:
+    lines = ["| stream | таблица | key | cursor |", "| --- | --- | --- | --- |"]
+    for table in TABLES.values():
+        key = ", ".join(f"`{column}`" for column in table.key)
+        cursor = f"`{table.cursor}`" if table.cursor else "–"
+        lines.append(f"| [`{table.name}`]({link}#{table.name}) | {russian['tables'][table.name]} | {key} | {cursor} |")
+    return "\n".join(lines) + "\n"
 
 
 def _table(name: str, catalog: Mapping[str, Any], russian: Mapping[str, Any]) -> Iterator[str]:
@@ -47,12 +71,12 @@ def _table(name: str, catalog: Mapping[str, Any], russian: Mapping[str, Any]) ->
     yield "| column | type | description | описание |"
     yield "| --- | --- | --- | --- |"
     for column, schema in columns.items():
-        ours = _russian(catalog.get("columns", {}).get(column)) or russian["columns"][name][column]
         title = f"`{column}`"
-        if column in catalog.get("primary_key", ()):
+        if column in TABLES[name].key:
             title = f"**{title}**"
-        if column == catalog.get("cursor"):
+        if column == TABLES[name].cursor:
             title = f"*{title}*"
+        ours = _russian(catalog.get(column)) or russian["columns"][name][column]
         yield f"| {title} | {_type(schema)} | {_cell(schema['description'])} | {_cell(ours)} |"
     yield ""
 
@@ -73,7 +97,7 @@ def _type(schema: Mapping[str, Any]) -> str:
         return f"{_type(schema['items'])}[]"
     if others or kind in ("array", "object"):
         return "json"
-    return TYPES.get(kind, kind)
+    return TYPES.get(str(kind), str(kind))
 
 
 def _cell(text: str) -> str:
@@ -81,4 +105,5 @@ def _cell(text: str) -> str:
 
 
 if __name__ == "__main__":
-    DICTIONARY.write_text(dictionary(), encoding="utf-8")
+    for path, text in pages().items():
+        path.write_text(text, encoding="utf-8")
