@@ -6,7 +6,6 @@ Made of the streams' declarations, their schemas, the table catalog and docs/rus
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -44,15 +43,11 @@ def pages() -> dict[Path, str]:
     catalog = yaml.safe_load(CATALOG.read_text(encoding="utf-8"))["tables"]
     russian = yaml.safe_load(RUSSIAN.read_text(encoding="utf-8"))
     tables = ["\n".join(_table(name, catalog.get(name, {}).get("columns", {}), russian)) for name in TABLES]
-    lists = {
-        path: re.sub(
-            r"(<!-- streams -->\n).*?(<!-- /streams -->)",
-            lambda marks, link=link: f"{marks[1]}{_streams(russian, link)}{marks[2]}",
-            path.read_text(encoding="utf-8"),
-            flags=re.DOTALL,
-        )
-        for path, link in LISTS.items()
-    }
+    lists = {}
+    for path, link in LISTS.items():
+        before, _, rest = path.read_text(encoding="utf-8").partition("<!-- streams -->\n")
+        after = rest.partition("<!-- /streams -->")[2]
+        lists[path] = f"{before}<!-- streams -->\n{_streams(russian, link)}<!-- /streams -->{after}"
     return {DICTIONARY: "\n".join([HEAD, *tables]), **lists}
 
 
