@@ -63,7 +63,7 @@ clean: ## what make made, the demo's database and its account included
 	@test -n "$(PYTHON)" || { echo "No Python 3.11, 3.12 or 3.13 with venv found. Debian: apt-get install python3-venv. Or: make PYTHON=/path/to/python3.11" >&2; exit 2; }
 	@echo "Setting up .venv with $(PYTHON): the connector and its tests (about a minute, once)"
 	@test -x .venv/bin/pip || $(PYTHON) -m venv .venv
-	@.venv/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.lock
+	@.venv/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/dev.lock
 	@.venv/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
@@ -71,7 +71,14 @@ clean: ## what make made, the demo's database and its account included
 	@test -n "$(PYTHON_PYAIRBYTE)" || { echo "PyAirbyte needs Python 3.11 or 3.12, and there is none. Install one, or: make PYTHON_PYAIRBYTE=/path/to/python3.12" >&2; exit 2; }
 	@echo "Setting up .venv-pyairbyte with $(PYTHON_PYAIRBYTE): PyAirbyte and DuckDB (about a minute, once)"
 	@test -x .venv-pyairbyte/bin/pip || $(PYTHON_PYAIRBYTE) -m venv .venv-pyairbyte
-	@.venv-pyairbyte/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/pyairbyte.lock
+	@.venv-pyairbyte/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/pyairbyte.lock
 	@touch $@
 
-.PHONY: help demo sync test lint types unit image image-test docs audit lock clean
+browser: ## Chromium, for the tests of the page of `source-amocrm connect` (Debian, as root)
+	apt-get update -qq
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium chromium-driver fonts-dejavu >/dev/null
+
+screenshots: .venv/.ready ## the pictures in docs/images, by the tests of the page
+	SCREENSHOTS=docs/images .venv/bin/pytest integration_tests/test_connect_browser.py -k pictures
+
+.PHONY: help demo sync test lint types unit image image-test docs audit lock clean browser screenshots
