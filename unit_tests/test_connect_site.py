@@ -207,7 +207,7 @@ def test_tables_that_may_not_be_read(server: Server, tmp_path: Path) -> None:
     server.account.switches.filter_enabled = False
     visiting = visitor(ready(server, tmp_path))
     visiting.post("/access", {"pasted": server.tokens.code()})
-    assert "Can be read: 14 of 15 tables" in visiting.page
+    assert "14 of 15 tables can be read" in visiting.page
     assert "<dt>users</dt>" in visiting.page
     assert 'id="filter"' in visiting.page
 

@@ -71,7 +71,7 @@ def test_a_long_lived_token(terminal: Terminal, capsys: pytest.CaptureFixture[st
     out, err = capsys.readouterr()
     assert "Open «amoМаркет» in the menu on the left." in out
     assert "Connected: ООО «Северный ветер»\nexample.amocrm.ru, account" in out
-    assert "Can be read: all 15 tables" in out
+    assert "All 15 tables can be read" in out
     assert f"Saved to {terminal.config}. Only you can read it." in out
     assert SECRET not in out + err
     assert json.loads(terminal.config.read_text())["credentials"]["auth_type"] == "long_lived_token"
@@ -82,7 +82,7 @@ def test_a_code_in_russian(terminal: Terminal, capsys: pytest.CaptureFixture[str
     out, err = capsys.readouterr()
     assert f"Название — например, Airbyte, «Ссылка для перенаправления» — в точности {CALLBACK}" in out
     assert re.search(rf"\n  {terminal.server.url}/oauth\?client_id=\S+&mode=post_message\n", out)
-    assert "Можно читать: все таблицы: 15" in out
+    assert "Можно читать все таблицы, их 15" in out
     assert SECRET not in out + err
     assert json.loads(terminal.config.read_text())["credentials"]["auth_type"] == "oauth2.0"
 
@@ -136,7 +136,7 @@ def test_rights_that_are_missing(terminal: Terminal, capsys: pytest.CaptureFixtu
     terminal.server.account.switches.filter_enabled = False
     assert terminal.run(DOMAIN, "", "", lambda: terminal.server.tokens.long_lived(days=3)) == 0
     out = capsys.readouterr().out
-    assert "Can be read: 14 of 15 tables\nCannot be read: users. The token's user has no right to it." in out
+    assert "14 of 15 tables can be read\nCannot be read: users. The token's user has no right to it." in out
     assert "The paid filter by time is off" in out
     assert "The token ends very soon" in out
 

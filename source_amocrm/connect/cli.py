@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 import webbrowser
@@ -23,6 +24,9 @@ _INTERRUPTED = 130
 
 def main(arguments: list[str]) -> int:
     """The exit code: 0 when config.json has been written."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # not every terminal has Russian letters and arrows
     given = _parser().parse_args(arguments)
     words = Words(given.language or preferred(_locale()))
     try:

@@ -105,7 +105,7 @@ class _Terminal:
         counted = "result.some" if verdict.refused else "result.all"
         self.say(f"\n{words('result.connected')}: {verdict.name}")
         self.say(words("result.account", domain=verdict.domain, id=verdict.account_id))
-        self.say(f"{words('result.readable')}: {words(counted, count=len(verdict.readable), total=total)}")
+        self.say(words(counted, count=len(verdict.readable), total=total))
         for refused in verdict.refused:
             self.say(f"{words('result.refused')}: {', '.join(refused.streams)}. {words(f'refused.{refused.why}')}")
         if not verdict.filter_works:

@@ -8,7 +8,7 @@ from typing import Any
 
 from source_amocrm.auth import WARN_BEFORE, day
 from source_amocrm.check import refused_streams
-from source_amocrm.claims import check_account, claims_of
+from source_amocrm.claims import claims_of
 from source_amocrm.config import LONG_LIVED, parse_config
 from source_amocrm.connect.problems import Problem, problem_of
 from source_amocrm.connect.signin import IMPATIENT
@@ -52,13 +52,9 @@ def verify(settings: Mapping[str, Any]) -> Verdict:
         facts = account.facts()
         refused = refused_streams(account)
     except ConfigError as error:
-        raise Problem("token_other_service", {"domain": domain}, detail=str(error)) from None
+        raise Problem("token_other_account", {"domain": domain}, detail=str(error)) from None
     except AmocrmError as error:
         raise problem_of(error, domain) from None
-    try:
-        check_account(claims.account_id, facts.body)
-    except ConfigError as error:
-        raise Problem("token_other_account", {"domain": domain}, detail=str(error)) from None
     lost = {stream for streams in refused for stream in streams}
     long_lived = settings["credentials"]["auth_type"] == LONG_LIVED
     expires = claims.expires_at if long_lived else None

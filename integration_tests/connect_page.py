@@ -1,0 +1,218 @@
+"""`source-amocrm connect` as a person meets it: the command in a terminal, its page in Chromium."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from selenium import webdriver
+from selenium.common.exceptions import WebDriverException
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.by import By
+from selenium.webdriver.remote.webelement import WebElement
+from selenium.webdriver.support.ui import WebDriverWait
+
+from .sandbox import OFF, Account, Client, Server, Tokens
+
+CHROMIUM, DRIVER = Path("/usr/bin/chromium"), Path("/usr/bin/chromedriver")
+SECRET = "s3cr3t"  # every secret of the sandbox has it in it
+PATIENCE = 30.0
+ACCEPTED = {"en": "en-US,en;q=0.9", "ru": "ru-RU,ru;q=0.9,en;q=0.8"}
+
+
+def chromium() -> webdriver.Chrome:
+    """A browser that reaches this computer alone; fails where there is none."""
+    if not (CHROMIUM.exists() and DRIVER.exists()):
+        pytest.fail("The page is tested in Chromium, which is not installed: make browser", pytrace=False)
+    options = webdriver.ChromeOptions()
+    options.binary_location = str(CHROMIUM)
+    for argument in (
+        "--headless=new",
+        "--no-sandbox",  # CI is root
+        "--disable-dev-shm-usage",
+        "--disable-gpu",
+        "--hide-scrollbars",
+        "--window-size=800,1000",
+        "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1",
+    ):
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    return webdriver.Chrome(options=options, service=Service(str(DRIVER)))
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+@dataclass
+class Page:
+    """The page of one run. `seen` keeps the source and the address of everything that was shown."""
+
+    browser: webdriver.Chrome
+    process: subprocess.Popen[str]
+    server: Server
+    config: Path
+    origin: str
+    printed: list[str] = field(default_factory=list)
+    seen: list[str] = field(default_factory=list)
+
+    @property
+    def callback(self) -> str:
+        return f"{self.origin}/callback"
+
+    @property
+    def path(self) -> str:
+        return urlsplit(self.browser.current_url).path
+
+    def find(self, css: str) -> WebElement:
+        return self.browser.find_element(By.CSS_SELECTOR, css)
+
+    def has(self, css: str) -> bool:
+        return bool(self.browser.find_elements(By.CSS_SELECTOR, css))
+
+    def text(self, css: str) -> str:
+        return str(self.find(css).text)
+
+    def type(self, css: str, text: str) -> None:
+        field_ = self.find(css)
+        field_.clear()
+        field_.send_keys(text)
+
+    def press(self, css: str) -> None:
+        """Click, and wait for the page that this leads to."""
+        before = self.find("html")
+        self.find(css).click()
+        self.wait(lambda: _gone(before) and self.has("h1, #allow"))
+        self.look()
+
+    def look(self) -> None:
+        self.seen += [self.browser.page_source, self.browser.current_url]
+
+    def wait(self, done: Callable[[], bool]) -> None:
+        WebDriverWait(self.browser, PATIENCE, 0.05).until(lambda _: done())
+
+    @property
+    def problem(self) -> str | None:
+        return self.find("#problem").get_attribute("data-problem") if self.has("#problem") else None
+
+    def choose(self, address: str, way: str) -> None:
+        self.type("#address", address)
+        self.find(f"input[value={way}]").click()
+        self.press("button.main")
+
+    def install(self, **changed: str) -> None:
+        client = self.server.tokens.client
+        given = {"client_id": client.client_id, "client_secret": client.client_secret, **changed}
+        for name, text in given.items():
+            self.type(f"#{name}", text)
+        self.press("button.main")
+
+    def to_consent(self, **changed: str) -> None:
+        """To amoCRM's question, by OAuth."""
+        self.choose("example.amocrm.ru", "oauth")
+        self.install(**changed)
+        self.press("#grant")
+
+    def paste(self, text: str) -> None:
+        if self.has("details.aside:not([open])"):
+            self.find("details.aside summary").click()
+        self.type("#pasted", text)
+        self.press("form[action='/access'] button")
+
+    def finish(self) -> tuple[int, str]:
+        """The exit code, and all that was printed."""
+        self.press("form[action='/finish'] button")
+        code = self.process.wait(PATIENCE)
+        return code, self.output()
+
+    def output(self) -> str:
+        if self.process.poll() is None:
+            self.process.terminate()
+        out, err = self.process.communicate(timeout=PATIENCE)
+        self.printed += [out, err]
+        return "".join(self.printed)
+
+    def console(self) -> list[str]:
+        """What the browser complained of since it was asked last."""
+        return [str(entry) for entry in self.browser.get_log("browser")]  # type: ignore[no-untyped-call]
+
+    def shoot(self, file: Path, scale: float = 1.5) -> None:
+        """The whole page as a picture, however long it is."""
+        file.parent.mkdir(parents=True, exist_ok=True)
+        size = "const e = document.documentElement; return [e.clientWidth, document.body.offsetHeight]"
+        width, height = self.browser.execute_script(size)
+        metrics = {"width": width, "height": height, "deviceScaleFactor": scale, "mobile": False}
+        self.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+        assert self.browser.save_screenshot(str(file))
+        self.browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+    def leaks(self) -> list[str]:
+        """Where a secret was seen: a page, an address, the history, the console, the terminal."""
+        history = self.browser.execute_cdp_cmd("Page.getNavigationHistory", {})
+        # amoCRM's own page may hold what it likes; the paths through /callback are redirects and must leave no trace
+        everything = [*self.seen, str(history), *self.console(), self.output()]
+        return [text[:300] for text in everything if SECRET in text]
+
+
+def _gone(element: WebElement) -> bool:
+    try:
+        element.is_enabled()
+    except WebDriverException:
+        return True
+    return False
+
+
+@contextmanager
+def connect(browser: webdriver.Chrome, folder: Path, language: str = "en", port: int = 0) -> Iterator[Page]:
+    """The command is started in `folder`, and its link is open. `port` 0: a free one."""
+    port = port or free_port()
+    account = Account.generate(seed=1, leads=300)
+    tokens = Tokens(account, client=Client(redirect_uri=f"http://localhost:{port}/callback"))
+    with Server(account, tokens=tokens, rate=OFF) as server:
+        command = [sys.executable, "-c", "from source_amocrm.run import run; run()", "connect", "--port", str(port)]
+        command += ["--consent-url", f"{server.url}/oauth", "--api-base-url", server.url]
+        unset = ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER", "LC_ALL", "LC_MESSAGES")
+        environment = {name: text for name, text in os.environ.items() if name not in unset}
+        environment.update(LANG=f"{language}_XX.UTF-8", PYTHONUTF8="1")
+        process = subprocess.Popen(
+            command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        page = Page(browser, process, server, folder / "config.json", f"http://localhost:{port}")
+        try:
+            browser.delete_all_cookies()
+            agent = browser.execute_script("return navigator.userAgent")
+            override = {"userAgent": agent, "acceptLanguage": ACCEPTED[language]}
+            browser.execute_cdp_cmd("Emulation.setUserAgentOverride", override)
+            browser.get(_link(page))
+            page.look()
+            yield page
+        finally:
+            if process.poll() is None:
+                process.kill()
+            process.communicate()
+
+
+def _link(page: Page) -> str:
+    assert page.process.stdout is not None
+    until = time.monotonic() + PATIENCE
+    while time.monotonic() < until:
+        line = page.process.stdout.readline()
+        page.printed.append(line)
+        found = re.search(r"http://localhost:\d+/start\?key=\S+", line)
+        if found:
+            return found.group()
+        assert line, page.process.stderr.read() if page.process.stderr else ""
+    raise AssertionError("no link was printed")
