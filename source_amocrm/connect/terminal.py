@@ -77,7 +77,8 @@ class _Terminal:
             flow.install()
             return
         client_id = self.ask(words("integration.client_id"), flow.keys.client_id if flow.keys else "")
-        client_secret = self.hide(words("integration.client_secret"))
+        kept = f" ({words('kept')})" if flow.keys else ""
+        client_secret = self.hide(f"{words('integration.client_secret')}{kept}")
         flow.install(client_id, client_secret, self.ask(words("integration.redirect_uri"), uri))
 
     def access(self) -> None:
