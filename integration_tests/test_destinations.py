@@ -49,10 +49,10 @@ COLUMNS = {
 }  # fmt: skip
 
 
-@pytest.fixture(
-    scope="module",
-    params=[pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in ("duckdb", "postgres")],
-)
+pytestmark = pytest.mark.xdist_group("destinations")  # later tests look at the tables of earlier ones
+
+
+@pytest.fixture(scope="module", params=["duckdb", "postgres"])
 def database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     if request.param == "duckdb":
         yield str(tmp_path_factory.mktemp("duckdb") / "amocrm.duckdb")
