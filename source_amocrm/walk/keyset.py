@@ -82,13 +82,14 @@ def keyset(
     todo = [window]
     while todo:
         window = todo.pop()
-        found = found or _first_page(listing, window, appetite)
+        found = _first_page(listing, window, appetite, found)
         ascending = direction(listing, found)
         if ascending is None:
             # A full first page of one second, and no order to rely on: read that second, then what lies on either side.
             second = next(second for row in found.rows if (second := listing.second_of(row)) is not None)
-            if window.low <= second <= window.high:
-                yield Page(one_second(listing, second), (second, second))
+            if not window.low <= second <= window.high:
+                raise FilterIgnored
+            yield Page(one_second(listing, second), (second, second))
             sides = ((window.low, min(second - 1, window.high)), (max(second + 1, window.low), window.high))
             todo += [Window(low, high) for low, high in sides if low <= high]
         else:
@@ -96,14 +97,16 @@ def keyset(
         found = None
 
 
-def _first_page(listing: Listing, window: Window, appetite: Appetite) -> Found:
+def _first_page(listing: Listing, window: Window, appetite: Appetite, found: Found | None) -> Found:
     """Asked a second wider on either side, for the filter's edges may be exclusive; exactly, where they are not."""
     low, high = window.low - 1, window.high + 1
-    found = appetite.ask(listing, bounds(listing, low, high))
-    met = {listing.second_of(row) for row in found.rows}
-    if found.more and met <= {low, high}:
-        exact = bounds(listing, low + (low in met), high - (high in met))
-        return appetite.ask(listing, exact)
+    outside = {low, high}
+    found = found or appetite.ask(listing, bounds(listing, low, high))
+    while found.more and (beyond := {listing.second_of(row) for row in found.rows}) <= outside:
+        if not beyond & {low, high}:
+            raise FilterIgnored
+        low, high = low + (low in beyond), high - (high in beyond)
+        found = appetite.ask(listing, bounds(listing, low, high))
     return found
 
 
