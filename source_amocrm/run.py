@@ -28,6 +28,9 @@ def _command(arguments: list[str]) -> int:
         from source_amocrm.connect.cli import main
 
         return main(arguments[1:])
+    from source_amocrm.startup import hasten
+
+    hasten()
     from source_amocrm.entrypoint import launch
 
     return launch(arguments)

@@ -1,0 +1,46 @@
+"""A quicker start: half of what importing the CDK does serves no command of ours.
+
+`airbyte_cdk/__init__.py` imports all of the CDK, the low-code half included, and the serializers of its messages read
+the source text of their classes for descriptions that only a JSON schema would show.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import sys
+from types import ModuleType
+from typing import Any
+
+
+def hasten() -> None:
+    """To be called before the CDK is first imported; later it changes nothing."""
+    if "airbyte_cdk" in sys.modules:
+        return
+    spec = importlib.util.find_spec("airbyte_cdk")
+    if spec is None:
+        return
+    package = importlib.util.module_from_spec(spec)
+    package.__class__ = _OnDemand
+    sys.modules["airbyte_cdk"] = package
+    with contextlib.suppress(ImportError):
+        import attributes_doc
+
+        attributes_doc.get_attributes_doc = _no_descriptions
+
+
+def _no_descriptions(cls: type) -> dict[str, str]:  # noqa: ARG001
+    return {}
+
+
+class _OnDemand(ModuleType):
+    """A package whose own code runs when a name of it is first wanted that is not a submodule."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") or self.__spec__ is None or self.__spec__.loader is None:
+            raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
+        if being_imported := sys.modules.get(f"{self.__name__}.{name}"):
+            return being_imported
+        self.__class__ = ModuleType  # type: ignore[assignment]
+        self.__spec__.loader.exec_module(self)
+        return getattr(self, name)
