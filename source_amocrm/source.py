@@ -19,7 +19,6 @@ from airbyte_cdk.models import (
     SyncMode,
 )
 from airbyte_cdk.sources import Source
-from airbyte_cdk.sources.concurrent_source.concurrent_source import ConcurrentSource
 from airbyte_cdk.sources.message import InMemoryMessageRepository, MessageRepository
 from airbyte_cdk.sources.message.concurrent_repository import ConcurrentMessageRepository
 from airbyte_cdk.sources.utils.slice_logger import DebugSliceLogger
@@ -85,6 +84,10 @@ class SourceAmocrm(Source):
             )
             for selection, stream in zip(selections, catalog.streams, strict=True)
         ]
+        sync.start()
+        # It takes a while to import, in which the first answers are on their way.
+        from airbyte_cdk.sources.concurrent_source.concurrent_source import ConcurrentSource
+
         # Every stream waits in a thread of its own for the readings that it shares with others.
         concurrent = ConcurrentSource.create(
             len(streams) + 1,
@@ -97,6 +100,7 @@ class SourceAmocrm(Source):
         try:
             yield from concurrent.read(list(streams))
         finally:
+            sync.stop()
             account.hands.dismiss()
 
 

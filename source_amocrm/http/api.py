@@ -29,6 +29,8 @@ Params = Mapping[str, int | str | Sequence[int | str]]
 # Resends of one request under new tokens, however short their life is
 _RENEWALS = 5
 _PATIENT = RetryPolicy()
+# Requests under way above rate × latency, so that a turn never waits for a request
+_SPARE = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +75,16 @@ class Api:
         `shrinkable`: raise TooFat after two tries that took the server too long, so that the caller asks for less.
         """
         probe = self.health.enter()
+        self.stats.asks(1)
         try:
             return _Request(self, path, encode(params or {}), probe=probe, shrinkable=shrinkable).run()
         finally:
+            self.stats.asks(-1)
             self.health.leave(probe)
+
+    def room(self) -> int:
+        """How many more requests would have to be under way to use the budget up; below 0 when turns are awaited."""
+        return math.ceil(self.budget.per_second * self.stats.latency + _SPARE) - self.stats.asking
 
     def place(self, path: str) -> Place:
         return Place(self.auth.domain, path, self.auth.advice, self.auth.account_id)
@@ -106,6 +114,7 @@ class _Request:
             row = judge(reply)
             if row.action in (Action.OK, Action.EMPTY):
                 api.health.answered()
+                api.stats.took(reply.elapsed)
                 api.accepted.add(reply.token or "")
                 return _answer(reply)
             self._overcome(row, reply)

@@ -49,6 +49,7 @@ class Budget:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
+        self.per_second = per_second
         self._window = max(1, int(per_second))
         self._period = self._window / per_second * (1 + _SAFETY)
         self._interval = self._period / self._window

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 
+_SMOOTH = 0.2
+
 
 class Stats:
     def __init__(self) -> None:
@@ -11,6 +13,16 @@ class Stats:
         self.requests = 0
         self.throttled = 0  # answers 429
         self.retries = 0  # requests sent again
+        self.asking = 0  # callers that want an answer now
+        self.latency = 0.0  # seconds that an answer takes, of late
+
+    def asks(self, change: int) -> None:
+        with self._lock:
+            self.asking += change
+
+    def took(self, seconds: float) -> None:
+        with self._lock:
+            self.latency += (seconds - self.latency) * (_SMOOTH if self.latency else 1)
 
     def sent(self, *, again: bool) -> None:
         with self._lock:

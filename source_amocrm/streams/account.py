@@ -48,6 +48,10 @@ class Once(Generic[T]):
                     raise
             return self._known[0]
 
+    @property
+    def known(self) -> bool:
+        return self._known is not None
+
 
 @dataclass(frozen=True, slots=True)
 class Facts:
@@ -66,7 +70,7 @@ class Account:
     def __init__(self, config: Config, api: Api, extras: Collection[str] = ()) -> None:
         self.config = config
         self.api = api
-        self.hands = Hands(config.num_workers, lambda: api.budget.spare)
+        self.hands = Hands(config.num_workers, api.room)
         self.facts = Once(self._ask_facts)
         self._extras = sorted({"is_api_filter_enabled", *extras})
         self._begun = time.monotonic()

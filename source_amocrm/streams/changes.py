@@ -58,6 +58,10 @@ class History:
         self._types_since = types_since
         self._events = Once(self._read)
 
+    def ahead(self) -> None:
+        """Read the events before a list wants them."""
+        self._events()
+
     def of(self, name: str, note_list: bool, deletions_since: int, changes_since: int | None) -> Changes:
         """The changes of the list `name` (of its notes, for a `note_list`)."""
         changes = Changes()

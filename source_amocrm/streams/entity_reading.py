@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 
+from source_amocrm.errors import TooFat
 from source_amocrm.streams.account import Account
 from source_amocrm.streams.batch import Batch, endless
 from source_amocrm.streams.changes import Changes, Deletion, History, departures
@@ -15,6 +17,7 @@ from source_amocrm.walk.keyset import Edges, bounds, keyset
 from source_amocrm.walk.listing import (
     Endless,
     FilterIgnored,
+    Found,
     Listing,
     OrderIgnored,
     Page,
@@ -26,12 +29,13 @@ from source_amocrm.walk.listing import (
 )
 from source_amocrm.walk.numbered import numbered
 from source_amocrm.walk.recent import recent
-from source_amocrm.walk.spans import FOREVER
+from source_amocrm.walk.spans import FOREVER, Spans
 from source_amocrm.walk.window import Window
 
 REMEMBERED_KEYS = 5_000
 """A filter that is ignored shows at the second page: so many rows back it is known what was delivered before."""
 DELETIONS_AT_ONCE = 1_000
+EVERYTHING = Spans(((BEGINNING, FOREVER),))
 
 
 @dataclass
@@ -50,6 +54,7 @@ class EntityReading:
     observe: Callable[[list[Row]], None] = lambda _: None
     read_through: Callable[[bool], None] = lambda _: None
     _seen: set[int | str] = field(default_factory=set)
+    _skeletons: Future[list[Deletion]] | None = None
 
     def __post_init__(self) -> None:
         self.need = together(self.needs)
@@ -83,9 +88,10 @@ class EntityReading:
         listing = self.account.listing(self.entities, self.params)
         if self.need.resume:
             yield from self._by_number(listing, self.need.resume.since, self.need.resume.mark)
+        first = self._oldest_rows(listing)
         if self.entities.by_cursor and self.account.filter_works(self.entities):
             try:
-                yield from (Batch(self.entities.name, page) for page in self._windows(listing))
+                yield from (Batch(self.entities.name, page) for page in self._windows(listing, first))
                 return
             except FilterIgnored:
                 if self.entities.paid_filter:
@@ -98,19 +104,32 @@ class EntityReading:
             rows = [row for row in page.rows if key(row) not in delivered]
             yield replace(batch, page=replace(page, rows=rows))
 
-    def _windows(self, listing: Listing) -> Iterator[Page]:
+    def _oldest_rows(self, listing: Listing) -> Found | None:
+        """The first page where everything is wanted: it needs no filter, and so not what `/account` tells."""
+        if not self.entities.by_cursor or self.need != Need(EVERYTHING) or self.account.facts.known:
+            return None
+        try:
+            return listing.ask({f"order[{listing.cursor}]": "asc"})
+        except TooFat:
+            return None
+
+    def _windows(self, listing: Listing, first: Found | None) -> Iterator[Page]:
         """Keyset walks, in as many windows as the budget has room for, and then what changed meanwhile."""
         edges = Edges()
         walked: list[Window] = []
         recent_rows: dict[int | str, int] = {}
         newest = BEGINNING
         now = self.account.facts().started
+        found = {0: first}
 
         def walk(window: Window) -> Iterator[Page]:
             walked.append(window)
-            return keyset(listing, window, edges)
+            return keyset(listing, window, edges, found=found.pop(window.low, None))
 
-        for page in crew(self._spans(), walk, self.account.hands, lambda window: window.split(now, listing.limit)):
+        def split(window: Window, among: int) -> Window | None:
+            return window.split(now, listing.limit, among)
+
+        for page in crew(self._spans(), walk, self.account.hands, split):
             for row in page.rows:
                 second = listing.second_of(row)
                 if second is not None:
@@ -118,6 +137,7 @@ class EntityReading:
                     if second >= now:
                         recent_rows[key(row)] = second
             yield page
+        self._ask_for_trash()
         if len(walked) > 1:
             for page in keyset(listing, Window(newest, FOREVER), edges):
                 yield Page(
@@ -177,7 +197,7 @@ class EntityReading:
         if self.mark_deleted:
             if self.entities.has_trash:
                 live = {row["id"] for row in rows}
-                for deletion in self._trash():
+                for deletion in self._in_trash():
                     known = gone.get(deletion.id)
                     if deletion.id not in live and (known is None or known.at < deletion.at):
                         gone[deletion.id] = deletion
@@ -197,6 +217,14 @@ class EntityReading:
             wanted.discard(row["id"])
             yield row
         changes.deleted.update((own, changes.merged[own]) for own in wanted & set(changes.merged))
+
+    def _ask_for_trash(self) -> None:
+        if self.mark_deleted and self.entities.has_trash:
+            self._skeletons = self.account.hands.start(lambda: list(self._trash()))
+
+    def _in_trash(self) -> Iterable[Deletion]:
+        asked, self._skeletons = self._skeletons, None
+        return self._trash() if asked is None or asked.cancel() else asked.result()
 
     def _trash(self) -> Iterator[Deletion]:
         """What lies in the trash since the needed second, as its skeletons tell."""

@@ -62,7 +62,7 @@ class EventReading:
             [window],
             lambda part: keyset(listing, part, edges, None, first.pop(id(part), None)),
             self.account.hands,
-            lambda part: part.split(window.high, listing.limit, ahead),
+            lambda part, among: part.split(window.high, listing.limit, among, ahead),
         )
 
     def _slices(self, listing: Listing, low: int, high: int, found: Found) -> Iterator[Page]:

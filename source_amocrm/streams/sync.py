@@ -40,12 +40,26 @@ class Sync:
         self._lock = threading.Lock()
         self.loss_reasons: Lookup[int] = Lookup(account, LEADS, _loss_reason, expected=bool(self._readers(LEADS)))
         self.company_names: Lookup[str] = Lookup(account, COMPANIES, _name, expected=bool(self._readers(COMPANIES)))
-        self._history = History(account, self._kinds_since())
+        kinds = self._kinds_since()
+        self._history = History(account, kinds)
+        self._ahead: list[Callable[[], Any]] = [account.facts, *([self._history.ahead] if kinds else [])]
         self._feeds: dict[str, Feed[Batch]] = {}
         self._joined = {
             selection.table.name: [(place, self._feed(place).join()) for place in self._places(selection.table)]
             for selection in selections
         }
+
+    def start(self) -> None:
+        """Ask for what comes first, before anybody wants it."""
+        for work in self._ahead:
+            self.account.hands.start(work)
+        for place in {places[0][0] for places in self._joined.values() if places}:
+            self._feed(place).start()
+
+    def stop(self) -> None:
+        """Nobody reads any more."""
+        for feed in self._feeds.values():
+            feed.stop()
 
     def readings(self, table: Table) -> list[tuple[EntityList | None, Callable[[], Iterator[Batch]]]]:
         """The lists of a table (None for the events) with the reading of each; to be called once."""

@@ -1,4 +1,4 @@
-"""Several walkers in the windows of one list: a keyset walk in each, and a window is cut when a hand is free.
+"""Several walkers in the windows of one list: a keyset walk in each, and a window is cut when the budget has room.
 
 Why it cannot skip: the windows do not overlap and together are the whole; a row edited meanwhile leaves its window for
 "now", which lies in the last window, or is met by the next sync, that starts no later than this one's start.
@@ -17,10 +17,11 @@ from source_amocrm.walk.hands import Hands
 from source_amocrm.walk.listing import Page
 from source_amocrm.walk.window import Window
 
-Split = Callable[[Window], "Window | None"]
+Split = Callable[[Window, int], "Window | None"]
+"""Cut off the part of a window that is left when its walker keeps its share as one of so many."""
 Walk = Callable[[Window], Iterator[Page]]
 
-WAITING_PAGES = 16
+WAITING_PAGES = 4
 A_MOMENT = 0.05
 
 
@@ -31,18 +32,13 @@ def crew(windows: Iterable[Window], walk: Walk, hands: Hands, split: Split) -> I
     """
     team = _Team(deque(windows), walk, hands, split)
     try:
-        while window := team.next_window():
-            for page in team.walk(window):
-                yield page
-                yield from team.delivered()
-                team.grow()
         while not team.idle():
-            yield from team.delivered(wait=True)
-            team.grow()
             while window := team.next_window():
                 for page in team.walk(window):
+                    team.grow()
                     yield page
                     yield from team.delivered()
+            yield from team.delivered(wait=True)
         yield from team.delivered()
     finally:
         team.stop.set()
@@ -58,48 +54,65 @@ class _Team:
         self._pages: Queue[Page] = Queue(WAITING_PAGES)
         self._helpers: list[Future[None]] = []
         self._busy: list[Window] = []
+        self._lock = threading.Lock()
 
     def next_window(self) -> Window | None:
-        """A window that nobody walks yet; else a part of the largest one that somebody does."""
-        if self._todo:
-            return self._todo.popleft()
-        for window in list(self._busy):
-            if part := self._split(window):
+        """A window that nobody walks yet; else, while the budget has room, a part of one that somebody does."""
+        return self._take(2) if self._todo or self._hands.offer() else None
+
+    def _take(self, among: int) -> Window | None:
+        with self._lock:
+            window = self._todo.popleft() if self._todo else self._part(among)
+            if window:
+                self._busy.append(window)
+            return window
+
+    def _part(self, among: int) -> Window | None:
+        for window in sorted(self._busy, key=lambda window: window.rows_left(), reverse=True):
+            if part := self._split(window, among):
                 return part
         return None
 
     def walk(self, window: Window) -> Iterator[Page]:
-        self._busy.append(window)
+        """The pages of a window that was taken."""
         try:
             yield from self._walk(window)
         finally:
-            self._busy.remove(window)
+            with self._lock:
+                self._busy.remove(window)
 
     def grow(self) -> None:
-        if self._hands.offer() and (window := self.next_window()):
-            self._helpers.append(self._hands.start(lambda: self._help(window)))
-
-    def _help(self, window: Window) -> None:
-        for page in self.walk(window):
-            while not self.stop.is_set():
-                try:
-                    self._pages.put(page, timeout=A_MOMENT)
-                    break
-                except Full:
-                    continue
-            if self.stop.is_set():
+        """Called between two requests of a walker: as many hands more as there is room for, in equal parts."""
+        for wanted in range(self._hands.offer(about_to_ask=1), 0, -1):
+            window = self._take(wanted + 1)
+            if window is None:
                 return
+            self._helpers.append(self._hands.start(lambda window=window: self._help(window)))  # type: ignore[misc]
+
+    def _help(self, window: Window | None) -> None:
+        while window:
+            for page in self.walk(window):
+                while not self.stop.is_set():
+                    try:
+                        self._pages.put(page, timeout=A_MOMENT)
+                        break
+                    except Full:
+                        continue
+                if self.stop.is_set():
+                    return
+            window = self.next_window()
 
     def delivered(self, wait: bool = False) -> Iterator[Page]:
         """The helpers' pages so far; raises what a helper raised."""
-        if wait:
+        if wait and self._helpers:
             with suppress(Empty):
                 yield self._pages.get(timeout=A_MOMENT)
+        done = [helper for helper in self._helpers if helper.done()]
         while not self._pages.empty():
             yield self._pages.get()
-        for helper in [helper for helper in self._helpers if helper.done()]:
+        for helper in done:
             self._helpers.remove(helper)
             helper.result()
 
     def idle(self) -> bool:
-        return not self._helpers and self._pages.empty()
+        return not self._todo and not self._helpers and self._pages.empty()

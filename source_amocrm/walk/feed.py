@@ -39,17 +39,23 @@ class Feed(Generic[T]):
         self._readers.append(reader)
 
         def items() -> Iterator[T]:
-            self._start()
+            self.start()
             yield from reader.items()
 
         return items
 
-    def _start(self) -> None:
+    def start(self) -> None:
+        """Read ahead of the first reader, as far as there is room."""
         with self._lock:
             if self._started:
                 return
             self._started = True
         threading.Thread(target=self._run, name=f"feed-{self._name}", daemon=True).start()
+
+    def stop(self) -> None:
+        """Nobody reads any more."""
+        for reader in self._readers:
+            reader.close()
 
     def _run(self) -> None:
         error: Exception | None = None
@@ -72,6 +78,9 @@ class _Reader(Generic[T]):
     def __init__(self) -> None:
         self._queue: Queue[T | _End] = Queue(WAITING_ITEMS)
         self._closed = threading.Event()
+
+    def close(self) -> None:
+        self._closed.set()
 
     def put(self, item: T | _End) -> bool:
         """Wait for room; False when the reader has gone."""

@@ -3,29 +3,40 @@
 from __future__ import annotations
 
 import threading
+import time
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 T = TypeVar("T")
 
+STARTING = 0.05
+"""Seconds within which a hand that was started is taken to ask for the first time."""
+
 
 class Hands:
-    """`spare` tells whether a request could be sent right now that nobody else is waiting to send."""
+    """`room` tells how many more requests would have to be under way to use the budget up."""
 
-    def __init__(self, workers: int, spare: Callable[[], bool]) -> None:
+    def __init__(self, workers: int, room: Callable[[], int]) -> None:
         self._executor = ThreadPoolExecutor(workers, thread_name_prefix="fetch")
         self._free = workers
-        self._spare = spare
+        self._room = room
+        self._started: deque[float] = deque()
         self._lock = threading.Lock()
 
-    def offer(self) -> bool:
-        """Whether one more hand is worth taking now."""
-        return self._free > 0 and self._spare()
+    def offer(self, about_to_ask: int = 0) -> int:
+        """How many more hands are worth taking now, when so many requests are about to be sent anyhow."""
+        with self._lock:
+            past = time.monotonic() - STARTING
+            while self._started and self._started[0] < past:
+                self._started.popleft()
+            return max(0, min(self._free, self._room() - len(self._started) - about_to_ask))
 
     def start(self, task: Callable[[], T]) -> Future[T]:
         with self._lock:
             self._free -= 1
+            self._started.append(time.monotonic())
 
         def run() -> T:
             try:

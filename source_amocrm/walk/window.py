@@ -6,7 +6,7 @@ import threading
 
 from source_amocrm.walk.spans import FOREVER
 
-PAGES_WORTH_A_SPLIT = 3
+PAGES_WORTH_A_SPLIT = 2
 
 
 class Window:
@@ -18,6 +18,8 @@ class Window:
     def __init__(self, low: int, high: int) -> None:
         self.low = low
         self.high = high
+        self._density = 0.0
+        self._now = FOREVER
         self._ascending: bool | None = None
         self._first: int | None = None
         self._rows = 0
@@ -44,34 +46,38 @@ class Window:
         if self._first is None:
             self._first = second
 
-    def rows_left(self, now: int) -> float:
-        """An estimate from the density so far; 0 while nothing is known."""
-        if self._ascending is None or self._first is None or not self._rows:
-            return 0.0
+    def rows_left(self, now: int | None = None) -> float:
+        """An estimate from the density so far, or the neighbour's; 0 while nothing is known."""
+        if now is not None:
+            self._now = now
+        return self._rows_a_second() * max(0, min(self.high, self._now) - self.low)
+
+    def _rows_a_second(self) -> float:
+        if self._first is None or not self._rows:
+            return self._density
         here = self.low if self._ascending else self.high
-        travelled = max(1, abs(here - self._first))
-        return self._rows / travelled * max(0, self._length(now))
+        return self._rows / max(1, abs(here - self._first))
 
-    def _length(self, now: int) -> int:
-        return (now if self.high == FOREVER else self.high) - self.low
-
-    def split(self, now: int, page: int, ahead: int | None = None) -> Window | None:
+    def split(self, now: int, page: int, among: int = 2, ahead: int | None = None) -> Window | None:
         """Cut off the far part for another walker; None where that is not worth a request.
 
-        `ahead`: leave this many pages to the present walker; without it, half of what is left.
+        `among`: the present walker keeps the share of one among so many; with `ahead` no more than so many pages.
         """
         with self._lock:
             left = self.rows_left(now)
             if left < PAGES_WORTH_A_SPLIT * page:
                 return None
-            share = 0.5 if ahead is None else min(0.5, ahead * page / left)
-            length = int(self._length(now) * share)
+            share = 1 / among if ahead is None else min(1 / among, ahead * page / left)
+            length = int((min(self.high, now) - self.low) * share)
             if length < 1:
                 return None
+            density = self._rows_a_second()
             if self._ascending:
                 far = Window(self.low + length + 1, self.high)
                 self.high = self.low + length
             else:
                 far = Window(self.low, self.high - length - 1)
                 self.low = self.high - length
+            # what is known of a part before it is walked: it is read in the same direction as its neighbour
+            far._density, far._now, far._ascending = density, now, self._ascending
             return far if far.low <= far.high else None
