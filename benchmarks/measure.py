@@ -1,0 +1,153 @@
+"""One run of the real command against the sandbox, each in a process of its own: what it took and what it brought."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+import urllib.request
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+from airbyte_cdk.models import ConfiguredAirbyteCatalogSerializer
+
+from integration_tests.connector import catalog
+from source_amocrm.streams import TABLES
+
+ROOT = Path(__file__).resolve().parent.parent
+COMMAND = Path(sys.executable).with_name("source-amocrm")
+ALL = tuple(TABLES)
+LOOK_EVERY = 0.02
+
+
+@dataclass(frozen=True)
+class Run:
+    """`wall` and `cpu` in seconds, `memory` the peak in bytes; `requests` by the sandbox's log."""
+
+    wall: float
+    cpu: float
+    memory: int
+    requests: int
+    refused: int
+    repeated: int
+    """Requests for a page that had been answered before."""
+    rows: Mapping[str, int]
+    unique: Mapping[str, int]
+    row_bytes: float
+
+    @property
+    def total(self) -> int:
+        return sum(self.rows.values())
+
+
+@dataclass(frozen=True)
+class Server:
+    url: str
+    config: Mapping[str, Any]
+
+    def log(self) -> list[dict[str, Any]]:
+        seen: list[dict[str, Any]] = self._call("/_sandbox/log")
+        return seen
+
+    def edit(self, count: int) -> None:
+        self._call(f"/_sandbox/edit?count={count}", b"")
+
+    def _call(self, path: str, body: bytes | None = None) -> Any:
+        with urllib.request.urlopen(self.url + path, body) as answer:
+            return json.load(answer)
+
+
+@contextmanager
+def sandbox(account: Path, latency: tuple[float, float] = (0, 0), rate: float = 0) -> Iterator[Server]:
+    """The account of that file on a port, until the block ends; the file stays as it is. `rate` 0: no limit."""
+    command = [sys.executable, "-m", "integration_tests.sandbox", "--state", str(account), "--rate", str(rate)]
+    command += ["--latency", *map(str, latency)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        try:
+            assert process.stdout
+            url = process.stdout.readline().strip()
+            lines = iter(process.stdout.readline, "")
+            text = ""
+            for line in lines:
+                text += line
+                if line.startswith("}"):
+                    break
+            yield Server(url, json.loads(text))
+        finally:
+            process.kill()
+
+
+def read(server: Server, streams: Collection[str], folder: Path, **settings: Any) -> Run:
+    """`source-amocrm read`, from the start of the process to its end; goes on from the state the last one left."""
+    folder.mkdir(exist_ok=True)
+    state, output = folder / "state.json", folder / "output.jsonl"
+    configured = ConfiguredAirbyteCatalogSerializer.dump(catalog(streams))
+    (folder / "config.json").write_bytes(orjson.dumps({**server.config, **settings}))
+    (folder / "catalog.json").write_bytes(orjson.dumps(configured))
+    command = [str(COMMAND), "read", "--config", "config.json", "--catalog", "catalog.json"]
+    command += ["--state", "state.json"] if state.exists() else []
+    before = len(server.log())
+    with output.open("wb") as sink:
+        started = time.monotonic()
+        process = subprocess.Popen(command, cwd=folder, stdout=sink, stderr=subprocess.STDOUT)
+        memory = 0
+        while True:
+            memory = _peak_memory(process.pid) or memory
+            ended, status, used = os.wait4(process.pid, os.WNOHANG)
+            if ended:
+                break
+            time.sleep(LOOK_EVERY)
+        wall = time.monotonic() - started
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise SystemExit(f"source-amocrm read ended with {process.returncode}; see {output}")
+    rows, unique, size, states = _delivered(output)
+    state.write_bytes(orjson.dumps(list(states.values())))
+    seen = server.log()[before:]
+    asked = Counter((one["path"], one["query"]) for one in seen if one["status"] in (200, 204))
+    return Run(
+        wall=wall,
+        cpu=used.ru_utime + used.ru_stime,
+        memory=memory or used.ru_maxrss * 1024,
+        requests=len(seen),
+        refused=sum(one["status"] == 429 for one in seen),
+        repeated=sum(asked.values()) - len(asked),
+        rows=rows,
+        unique=unique,
+        row_bytes=size / max(1, sum(rows.values())),
+    )
+
+
+def _peak_memory(pid: int) -> int:
+    """In bytes; 0 where the system does not tell. (What `wait4` tells holds the parent's memory before `exec`.)"""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM")), 0)
+
+
+def _delivered(output: Path) -> tuple[Counter[str], dict[str, int], int, dict[str, Any]]:
+    """Rows and different keys by stream, the bytes of the rows, and the last state of each stream."""
+    rows: Counter[str] = Counter()
+    keys: dict[str, set[tuple[Any, ...]]] = {}
+    states: dict[str, Any] = {}
+    size = 0
+    with output.open("rb") as lines:
+        for line in lines:
+            message = orjson.loads(line)
+            if message["type"] == "RECORD":
+                name, data = message["record"]["stream"], message["record"]["data"]
+                rows[name] += 1
+                size += len(line)
+                keys.setdefault(name, set()).add(tuple(data[column] for column in TABLES[name].key))
+            elif message["type"] == "STATE":
+                states[message["state"]["stream"]["stream_descriptor"]["name"]] = message["state"]
+    return rows, {name: len(found) for name, found in keys.items()}, size, states

@@ -1,0 +1,132 @@
+"""What is measured: each scenario gives the lines of its table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from integration_tests.sandbox.account import Account
+
+from .floor import PER_SECOND, fewest_pages
+from .measure import ALL, Run, read, sandbox
+
+FASTEST = 50
+"""Requests a second, the most that the settings allow."""
+EDITS = 100
+
+
+@dataclass(frozen=True)
+class Line:
+    name: str
+    figures: dict[str, str]
+    held: bool
+    """Whether what was promised held."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where accounts and outputs are kept while it lasts."""
+
+    folder: Path
+
+    def account(self, leads: int) -> tuple[Account, Path]:
+        path = self.folder / f"{leads}.account"
+        if path.exists():
+            return Account.load(path), path
+        account = Account.generate(seed=1, leads=leads)
+        account.save(path)
+        return account, path
+
+
+Scenario = Callable[[Place, bool], Iterator[Line]]
+
+
+def deals_alone(place: Place, quick: bool) -> Iterator[Line]:
+    """10,000 leads at 550 ms a page and seven requests a second."""
+    leads = 2_000 if quick else 10_090  # 90 of them are in the trash
+    account, path = place.account(leads)
+    pages = fewest_pages(account, ["deals"]) - 1
+    with sandbox(path, (0.55, 0.55), PER_SECOND) as server:
+        run = read(server, ["deals"], place.folder / "deals")
+    live = len(account.tables["leads"])
+    held = (quick or run.wall <= 7.5) and run.refused == 0 and run.unique["deals"] >= live
+    yield _paced(f"{live:,} deals alone, 550 ms", run, pages, held, "7.5 s")
+
+
+def everything(place: Place, quick: bool) -> Iterator[Line]:
+    """All streams of a small and of a large account, 300 to 550 ms a page."""
+    for leads, factor in ((300, 1.5), (2_000 if quick else 50_000, 1.1)):
+        account, path = place.account(leads)
+        pages = fewest_pages(account, ALL)
+        with sandbox(path, (0.3, 0.55), PER_SECOND) as server:
+            run = read(server, ALL, place.folder / f"all-{leads}")
+        limit = factor * pages / PER_SECOND + 3
+        held = run.wall <= limit and run.refused == 0 and (leads < 50_000 or run.requests <= 1.05 * pages)
+        yield _paced(f"{leads:,} leads, all streams, 300–550 ms", run, pages, held, f"{limit:.1f} s")
+
+
+def own_cost(place: Place, quick: bool) -> Iterator[Line]:
+    """CPU and memory without latency; the budget set to the most that is allowed, which is not reached."""
+    sizes = (2_000, 8_000) if quick else (50_000, 200_000)
+    runs: list[Run] = []
+    for leads in sizes:
+        account, path = place.account(leads)
+        with sandbox(path) as server:
+            runs.append(run := read(server, ["deals"], place.folder / f"cost-{leads}", requests_per_second=FASTEST))
+            speed = run.total / run.cpu
+            fair = quick or (speed >= 8_000 and run.memory <= 150e6)
+            yield _cost(f"{leads:,} leads, deals", run, fewest_pages(account, ["deals"]), fair)
+            if leads == sizes[0]:
+                both = ["deals", "custom_fields_deals"]
+                run = read(server, both, place.folder / "cost-both", requests_per_second=FASTEST)
+                pages = fewest_pages(account, both)
+                yield _cost(f"{leads:,} leads, deals and their fields", run, pages, run.repeated == 0)
+
+
+def changed(place: Place, quick: bool) -> Iterator[Line]:
+    """The second sync of all streams, after 100 edits."""
+    for leads in (300, 2_000) if quick else (5_000, 50_000, 200_000):
+        _, path = place.account(leads)
+        folder = place.folder / f"changed-{leads}"
+        with sandbox(path) as server:
+            read(server, ALL, folder, requests_per_second=FASTEST)
+            server.edit(EDITS)
+            run = read(server, ALL, folder, requests_per_second=FASTEST)
+        figures = {"requests": f"{run.requests}", "rows": f"{run.total:,}", "429": f"{run.refused}"}
+        yield Line(f"{leads:,} leads, second sync after {EDITS} edits", figures, run.requests <= 60)
+
+
+def _paced(name: str, run: Run, pages: int, held: bool, limit: str) -> Line:
+    floor = pages / PER_SECOND
+    figures = {
+        "wall": f"{run.wall:.1f} s",
+        "floor": f"{floor:.1f} s",
+        "ratio": f"{run.wall / floor:.2f}",
+        "at most": limit,
+        "requests": f"{run.requests} for {pages} pages ({run.requests / pages:.3f})",
+        "429": f"{run.refused}",
+        "unique rows": f"{sum(run.unique.values()):,}",
+        "CPU": f"{run.cpu:.1f} s",
+    }
+    return Line(name, figures, held)
+
+
+def _cost(name: str, run: Run, pages: int, held: bool) -> Line:
+    figures = {
+        "rows": f"{run.total:,} of {run.row_bytes / 1000:.1f} KB",
+        "CPU": f"{run.cpu:.1f} s",
+        "rows per CPU second": f"{run.total / run.cpu:,.0f}",
+        "wall": f"{run.wall:.1f} s",
+        "peak memory": f"{run.memory / 1e6:.0f} MB",
+        "requests": f"{run.requests} for {pages} pages, {run.repeated} repeated",
+    }
+    return Line(name, figures, held)
+
+
+SCENARIOS: dict[str, Scenario] = {
+    "deals": deals_alone,
+    "cost": own_cost,
+    "changed": changed,
+    "all": everything,
+}
