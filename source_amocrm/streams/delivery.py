@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -41,11 +42,12 @@ def deliver(sync: Sync, selection: Selection) -> Delivery:
             selection.progress.finish(name)
             continue
         try:
-            if isinstance(table, Events) and table.newest_first:
-                yield from _FromTheNewest(sync, table, selection.progress).deliver(read())
-            else:
-                maker = _maker(sync, table, entities)
-                yield from _AsTheyCome(maker, selection.progress, name, sync.account.now).deliver(read())
+            with closing(read()) as batches:
+                if isinstance(table, Events) and table.newest_first:
+                    yield from _FromTheNewest(sync, table, selection.progress).deliver(batches)
+                else:
+                    maker = _maker(sync, table, entities)
+                    yield from _AsTheyCome(maker, selection.progress, name, sync.account.now).deliver(batches)
             selection.progress.finish(name)
         except AmocrmError as error:
             if entities and isinstance(error, entities.absent):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -21,6 +21,8 @@ from source_amocrm.walk.listing import Params, Row
 
 T = TypeVar("T")
 EVENTS = "events"
+Reading = Callable[[], Generator[Batch, None, None]]
+"""To be called once, and what it gives to be closed."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ class Sync:
         for feed in self._feeds.values():
             feed.stop()
 
-    def readings(self, table: Table) -> list[tuple[EntityList | None, Callable[[], Iterator[Batch]]]]:
+    def readings(self, table: Table) -> list[tuple[EntityList | None, Reading]]:
         """The lists of a table (None for the events) with the reading of each; to be called once."""
         return self._joined.pop(table.name)
 

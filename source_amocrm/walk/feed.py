@@ -33,12 +33,15 @@ class Feed(Generic[T]):
         self._started = False
         self._lock = threading.Lock()
 
-    def join(self) -> Callable[[], Iterator[T]]:
-        """Register a reader; call what is returned, once, to read. Join before anybody reads."""
+    def join(self) -> Callable[[], Generator[T, None, None]]:
+        """Register a reader; call what is returned, once, to read. Join before anybody reads.
+
+        Close it when done: a reader that failed half-way and is still open holds the others back for ever.
+        """
         reader: _Reader[T] = _Reader()
         self._readers.append(reader)
 
-        def items() -> Iterator[T]:
+        def items() -> Generator[T, None, None]:
             self.start()
             yield from reader.items()
 
