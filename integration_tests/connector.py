@@ -1,11 +1,18 @@
-"""The connector run in process against a sandbox without sockets, and a destination that behaves as Airbyte's do."""
+"""The connector run against a sandbox: in process and without sockets, or as the real command over HTTP."""
 
 from __future__ import annotations
 
+import json
 import logging
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
@@ -14,18 +21,20 @@ import requests
 from airbyte_cdk.entrypoint import AirbyteEntrypoint
 from airbyte_cdk.models import (
     AirbyteMessage,
+    AirbyteMessageSerializer,
     AirbyteStateMessage,
     AirbyteStateMessageSerializer,
     ConfiguredAirbyteCatalog,
+    ConfiguredAirbyteCatalogSerializer,
     ConfiguredAirbyteStream,
     DestinationSyncMode,
     SyncMode,
-    Type,
 )
 
 from source_amocrm.airbyte import airbyte_stream
 from source_amocrm.auth import make_auth
 from source_amocrm.config import Config
+from source_amocrm.errors import AmocrmError
 from source_amocrm.http.api import Api
 from source_amocrm.http.budget import Budget
 from source_amocrm.http.retry import RetryPolicy
@@ -34,10 +43,11 @@ from source_amocrm.http.transport import Transport
 from source_amocrm.source import SourceAmocrm
 from source_amocrm.streams import TABLES
 
-from .sandbox import Sandbox, SandboxAdapter
+from .sandbox import Sandbox, SandboxAdapter, Server
 
-Row = dict[str, Any]
+COMMAND = Path(sys.executable).parent / "source-amocrm"
 UNPACED = 1_000_000.0
+POLICY = RetryPolicy()
 
 
 def config(sandbox: Sandbox, **settings: Any) -> dict[str, Any]:
@@ -61,21 +71,55 @@ def catalog(streams: Iterable[str] | None = None, mode: SyncMode = SyncMode.incr
     )
 
 
+class Clock:
+    """Monotonic seconds that sleeping moves at once. A thread's time is what it slept itself, not what others did."""
+
+    def __init__(self) -> None:
+        self._local = threading.local()
+        self._slept = 0.0
+
+    def own(self) -> float:
+        return time.monotonic() + getattr(self._local, "slept", 0.0)
+
+    def common(self) -> float:
+        return time.monotonic() + self._slept
+
+    def sleep(self, seconds: float) -> None:
+        self._local.slept = getattr(self._local, "slept", 0.0) + seconds
+
+    def sleep_together(self, seconds: float) -> None:
+        """As the budget does, which lets everybody wait."""
+        self._slept += seconds
+        self.sleep(seconds)
+
+
+class Line(SandboxAdapter):
+    """The way to the sandbox; a process that was killed sends nothing more."""
+
+    cut = False
+
+    def send(self, *args: Any, **kwargs: Any) -> requests.Response:
+        if self.cut:
+            raise AmocrmError("The process was killed.")
+        return super().send(*args, **kwargs)
+
+
 @contextmanager
-def without_sockets(sandbox: Sandbox, retry: RetryPolicy | None = None) -> Iterator[None]:
+def without_sockets(sandbox: Sandbox) -> Iterator[Line]:
     """While it lasts the connector's requests go to `sandbox`, and neither pace nor pause takes time."""
+    line = Line(sandbox)
 
     def open_api(parsed: Config, raw: Any) -> Api:
         session = requests.Session()
-        session.mount("https://", SandboxAdapter(sandbox))
-        budget = Budget(UNPACED, sleep=lambda _: None)
-        policy = retry or RetryPolicy()
-        endpoint = HttpTokenEndpoint(Transport(session, budget, policy), budget, policy)
+        session.mount("https://", line)
+        clock = Clock()
+        budget = Budget(UNPACED, clock=clock.common, sleep=clock.sleep_together)
+        endpoint = HttpTokenEndpoint(Transport(session, budget, POLICY), budget, POLICY)
         auth = make_auth(parsed, raw, endpoint)
-        return Api(parsed, auth, budget, retry=policy, session=session, sleep=lambda _: None)
+        return Api(parsed, auth, budget, retry=POLICY, session=session, clock=clock.own, sleep=clock.sleep)
 
     with patch("source_amocrm.source.open_api", open_api):
-        yield
+        yield line
 
 
 def messages(
@@ -85,74 +129,69 @@ def messages(
     mode: SyncMode = SyncMode.incremental,
     **settings: Any,
 ) -> Iterator[AirbyteMessage]:
-    """What a `read` prints, message by message; raises at the end when a stream failed."""
-    counter: Any = {}
-    with without_sockets(sandbox):
+    """What a `read` prints, message by message; raises at the end when a stream failed.
+
+    Closed before its end it is as if the process was killed: no request follows, and no thread is left.
+    """
+    counts: defaultdict[Any, float] = defaultdict(float)
+    with without_sockets(sandbox) as line:
         source = SourceAmocrm()
         logger = logging.getLogger("airbyte")
-        for message in source.read(logger, config(sandbox, **settings), catalog(streams, mode), state or []):
-            yield AirbyteEntrypoint.handle_record_counts(message, _Counter(counter))
+        reading = iter(source.read(logger, config(sandbox, **settings), catalog(streams, mode), state or []))
+        try:
+            for message in reading:
+                yield AirbyteEntrypoint.handle_record_counts(message, counts)
+        except GeneratorExit:
+            line.cut = True
+            with suppress(Exception):
+                for _ in reading:
+                    pass
+            raise
 
 
-class _Counter(dict[Any, float]):
-    def __init__(self, shared: dict[Any, float]) -> None:
-        super().__init__()
-        self._shared = shared
-
-    def __getitem__(self, name: Any) -> float:
-        return self._shared.get(name, 0.0)
-
-    def __setitem__(self, name: Any, value: float) -> None:
-        self._shared[name] = value
-
-    def get(self, name: Any, default: Any = None) -> Any:
-        return self._shared.get(name, default)
+def files(folder: Path, **contents: Any) -> list[str]:
+    """The command's arguments for these files, written to `folder`; a text is written as it is."""
+    arguments = []
+    for name, content in contents.items():
+        path = folder / f"{name}.json"
+        path.write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")
+        arguments += [f"--{name}", str(path)]
+    return arguments
 
 
-@dataclass
-class Destination:
-    """Append with deduplication: by key, the newest cursor wins, and of equal ones the later. What no state covers
-    is lost when a sync is killed; a stream without cursor is replaced by each sync."""
-
-    rows: dict[str, dict[tuple[Any, ...], Row]] = field(default_factory=dict)
-    states: dict[str, AirbyteStateMessage] = field(default_factory=dict)
-    delivered: int = 0
-    _waiting: dict[str, list[Row]] = field(default_factory=dict)
-
-    def take(self, stream: Iterable[AirbyteMessage], stop_after: int | None = None) -> bool:
-        """Read on, at most `stop_after` messages, as if the process was killed then. False when it was."""
-        self._waiting = {}
-        fresh: set[str] = set()
-        for number, message in enumerate(stream, 1):
-            if stop_after is not None and number > stop_after:
-                return False
-            if message.type == Type.RECORD and message.record:
-                self.delivered += 1
-                self._waiting.setdefault(message.record.stream, []).append(dict(message.record.data))
-            elif message.type == Type.STATE and message.state and message.state.stream:
-                name = message.state.stream.stream_descriptor.name
-                self._commit(name, first=name not in fresh)
-                fresh.add(name)
-                # as the platform stores it: through JSON
-                self.states[name] = AirbyteStateMessageSerializer.load(
-                    orjson.loads(orjson.dumps(AirbyteStateMessageSerializer.dump(message.state)))
-                )
-        return True
-
-    def state(self) -> list[AirbyteStateMessage]:
-        return [message for name, message in self.states.items() if TABLES[name].cursor]
-
-    def _commit(self, name: str, first: bool) -> None:
-        table = TABLES[name]
-        if table.cursor is None and first:
-            self.rows[name] = {}
-        kept = self.rows.setdefault(name, {})
-        for row in self._waiting.pop(name, []):
-            own = tuple(row[column] for column in table.key)
-            before = kept.get(own)
-            if table.cursor is None or before is None or _not_older(row, before, table.cursor):
-                kept[own] = row
+def dumped(streams: ConfiguredAirbyteCatalog) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(json.dumps(ConfiguredAirbyteCatalogSerializer.dump(streams)))
+    return document
 
 
-def _not_older(row: Mapping[str, Any], before: Mapping[str, Any], cursor: str) -> bool:
-    return (row[cursor] or "") >= (before[cursor] or "")
+def read_command(
+    server: Server,
+    folder: Path,
+    state: list[AirbyteStateMessage] | None = None,
+    streams: ConfiguredAirbyteCatalog | None = None,
+    **settings: Any,
+) -> list[str]:
+    """The command line of a `read` in a process of its own, at 50 requests a second."""
+    given = {
+        "config": {**server.config(), "requests_per_second": 50, **settings},
+        "catalog": dumped(streams or catalog()),
+        "state": [AirbyteStateMessageSerializer.dump(message) for message in state or []],
+    }
+    return [str(COMMAND), "read", *files(folder, **{name: plain(content) for name, content in given.items()})]
+
+
+def plain(document: Any) -> Any:
+    return orjson.loads(orjson.dumps(document))
+
+
+def process_messages(command: list[str]) -> Iterator[AirbyteMessage]:
+    """What the real process prints. Closed before its end, the process gets SIGKILL in the middle of its work."""
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        try:
+            for line in process.stdout:
+                yield AirbyteMessageSerializer.load(orjson.loads(line))
+        except GeneratorExit:
+            process.send_signal(signal.SIGKILL)
+            raise
+    assert process.returncode == 0

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
-from . import expected
-from .connector import Destination, Row, messages
-from .sandbox import Account, ManualClock, Request, Sandbox, Switches, writes
-from .sandbox.writes import at_random
+from airbyte_cdk.models import AirbyteMessage, AirbyteStateMessage
 
-LOST = 143
-DELETABLE = ("deals", "contacts", "companies", "tasks", "notes")
-TRACKED = ("deals", "contacts", "companies", "tasks", "notes")
-UNSHOWN = {
-    # What neither a cursor nor an event shows; the documentation says so.
-    "deals": {"closest_task_at", "loss_reason_name"},
-    "contacts": {"closest_task_at", "company_name"},
-    "companies": {"closest_task_at"},
-}
+from . import comparison
+from .connector import messages
+from .destination import Destination
+from .sandbox import Account, ManualClock, Request, Sandbox, Switches, writes
+from .sandbox.writes.at_random import Write
+
+Menu = Sequence[tuple[Write, int]]
+Reading = Callable[[list[AirbyteStateMessage]], Iterator[AirbyteMessage]]
+
+SOME_MESSAGES = 1_500
 
 
 @dataclass
@@ -30,21 +29,32 @@ class Schedule:
     seed: int
     leads: int = 40
     filters: bool = True
-    menu: Any = at_random.ORDINARY
+    menu: Menu = writes.ORDINARY
     restless: float = 0.25
     """The share of requests before which somebody writes."""
+    reading: Reading | None = None
+    """A sync from these states; in process unless it is given."""
     switches: Switches = field(init=False)
 
     def __post_init__(self) -> None:
         self.random = Random(self.seed)
         self.switches = random_switches(self.random, self.filters)
+        self.settings: dict[str, Any] = {
+            "num_workers": self.random.choice((1, 3, 12)),
+            "lookback_window": self.random.choice(("PT5M", "PT0S")),
+        }
         self.clock = ManualClock(int(time.time()))
         self.account = Account.generate(seed=self.seed % 7, leads=self.leads, clock=self.clock, switches=self.switches)
         self.sandbox = Sandbox(self.account)
-        self.sandbox.before_request.append(self._before_request)
         self.destination = Destination()
         self.done: list[str] = []
+        self.kills = 0
         self.busy = True
+        self.watch(self.sandbox)
+
+    def watch(self, sandbox: Sandbox) -> None:
+        """Somebody writes while `sandbox` is asked."""
+        sandbox.before_request.append(self._before_request)
 
     def _before_request(self, _: Sandbox, __: Request) -> None:
         if not self.busy:
@@ -59,16 +69,20 @@ class Schedule:
             self.clock.advance(self.random.choice((0, 1, 40, 900)))
             self.done += writes.random_edits(self.account, 1, self.random, self.menu)
 
-    def sync(self, killed_after: int | None = None, **settings: Any) -> bool:
-        return self.destination.take(
-            messages(self.sandbox, state=self.destination.state(), **settings), stop_after=killed_after
-        )
+    def sync(self, killed_after: int | None = None) -> None:
+        states = self.destination.state()
+        reading = self.reading(states) if self.reading else messages(self.sandbox, state=states, **self.settings)
+        if not self.destination.take(reading, stop_after=killed_after):
+            self.kills += 1
 
     def run(self, syncs: int = 3) -> None:
-        for number in range(syncs):
-            kill = self.random.randint(1, 1500) if self.random.random() < 0.4 else None
+        size = SOME_MESSAGES
+        for _ in range(syncs):
+            kill = self.random.randint(1, size) if self.random.random() < 0.5 else None
             self.sync(kill)
-            self.work(self.random.randint(0, 12))
+            size = max(50, self.destination.messages)
+            with self.account.lock:
+                self.work(self.random.randint(0, 12))
             self.clock.advance(self.random.choice((0, 5, 3600)))
         self.busy = False
         self.clock.advance(60)
@@ -77,53 +91,15 @@ class Schedule:
         self.sync()
 
     def problems(self) -> list[str]:
-        """Where the destination differs from the account, in words; empty when it is exact."""
-        found: list[str] = []
-        truth = expected.tables(self.account)
-        hidden = {name: set(ids) for name, ids in expected.merged(self.account).items()}
-        for name, rows in truth.items():
-            wanted = {tuple(row[column] for column in expected.KEYS[name]): row for row in rows}
-            got = self.destination.rows.get(name, {})
-            if name == "custom_fields_deals":
-                wanted, got = _values(wanted), _values(self._current(got))
-            for own, row in wanted.items():
-                found += _difference(name, own, row, got.get(own))
-            for own, row in got.items():
-                if own in wanted:
-                    continue
-                merged = name in hidden and own[0] in hidden[name]
-                if not (name in DELETABLE and row["is_deleted"]) and not merged:
-                    found.append(f"{name} {own}: not in the account, yet {row}")
-        return found
+        """Where the destination differs from the account, and what it did not like; empty when all is exact."""
+        antedated = self._antedated()
+        found = comparison.problems(self.account, self.destination.rows, antedated)
+        return found + ([] if antedated else self.destination.complaints)
 
-    def _current(self, values: dict[tuple[Any, ...], Row]) -> dict[tuple[Any, ...], Row]:
-        """The rows that the documented condition calls current."""
-        deals = self.destination.rows.get("deals", {})
-        return {
-            own: row
-            for own, row in values.items()
-            if (deal := deals.get((row["lead_id"],)))
-            and row["lead_updated_at"] == deal["updated_at"]
-            and not deal["is_deleted"]
-        }
-
-
-def _values(rows: dict[tuple[Any, ...], Row]) -> dict[tuple[Any, ...], Row]:
-    """Custom field rows without the date of their deal, which is compared with the deal's own."""
-    return {own: {name: value for name, value in row.items() if name != "lead_updated_at"} for own, row in rows.items()}
-
-
-def _difference(name: str, own: tuple[Any, ...], row: Row, got: Row | None) -> list[str]:
-    if got is None:
-        return [f"{name} {own}: missing"]
-    ignored = set(UNSHOWN.get(name, ()))
-    if name in TRACKED and got["updated_at"] > row["updated_at"]:
-        ignored |= {"updated_at", "date"}  # a row that came back is dated no earlier than that
-    if name == "deal_statuses":
-        ignored.add("loss_reason_id")
-    wrong = {column: (got.get(column), value) for column, value in row.items() if got.get(column) != value}
-    wrong = {column: pair for column, pair in wrong.items() if column not in ignored}
-    return [f"{name} {own}: (got, wanted) {wrong}"] if wrong else []
+    def _antedated(self) -> set[tuple[str, int]]:
+        """The cards that somebody gave an updated_at of the past."""
+        told = [line.split() for line in self.done if line.startswith("odd_time")]
+        return {(kind, int(own)) for _, kind, own, shift in told if int(shift) < 0}
 
 
 def random_switches(random: Random, filters: bool) -> Switches:
@@ -136,18 +112,33 @@ def random_switches(random: Random, filters: bool) -> Switches:
         filter_enabled=filters,
         filter_flag="honest" if filters else some(("honest", "honest", True, "absent")),
         ties=some(("id_asc", "id_desc", "shuffled")),
+        default_order=some(("asc", "desc", "unordered")),
         events_order=some(("asc", "desc", "desc")),
         page_max=small,
         page_default=small,
         events_page_max=some((small, 50, 100)),
         next_on_full_last_page=some((True, False)),
         end=some(("204", "empty")),
+        page_number_present=some((True, False)),
+        fields_total=some(("page", "all")),
         links_bump=some((True, False)),
         tags_bump=some((True, False)),
         notes_bump=some((True, False)),
         tasks_bump=some((True, False)),
         link_events=some(("entity", "typed")),
+        link_event_sides=some(("both", "one")),
         unlink_shape=some(("before", "after_unlink", "after_link")),
+        note_deleted_shape=some(("after", "before")),
+        merged_carries=some(("survivor", "victim")),
         only_deleted_honours_order=some((True, False)),
+        only_deleted_honours_filter=some((True, False)),
         restore_bumps=some((True, False)),
+        trash_links=some(("kept", "kept", "hidden_bumps", "hidden_events")),
+        false_checkbox=some(("absent", "returned")),
+        loss_reason=some(("array", "object")),
+        empty_result=some(("array", "null", "absent")),
+        enum_key=some(("enum_code", "enum")),
+        notes_params_empty=some(("array", "object")),
+        user_group=some(("both", "embedded", "rights")),
+        long_self_links=some((True, False)),
     )

@@ -1,0 +1,85 @@
+"""Where a destination's tables differ from the account, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from . import expected
+from .destination import Own, Row
+from .sandbox import Account
+
+Rows = Mapping[str, Mapping[Own, Row]]
+
+DELETABLE = ("deals", "contacts", "companies", "tasks", "notes")
+CARDS = {"deals": "leads", "contacts": "contacts", "companies": "companies"}
+UNSHOWN = {
+    # What neither a cursor nor an event shows when it changes later; the documentation says so.
+    "deals": {"closest_task_at", "loss_reason_name"},
+    "contacts": {"closest_task_at", "company_name"},
+    "companies": {"closest_task_at"},
+    "deal_statuses": {"loss_reason_id"},
+}
+
+
+def by_key(name: str, rows: list[Row]) -> dict[Own, Row]:
+    return {tuple(row[column] for column in expected.KEYS[name]): row for row in rows}
+
+
+def problems(account: Account, tables: Rows, antedated: Collection[tuple[str, int]] = ()) -> list[str]:
+    """Empty when `tables`, filled by syncs while people worked, hold what the account holds.
+
+    `antedated`: (list, id) of cards that somebody gave an updated_at of the past; their contents may be old.
+    """
+    found: list[str] = []
+    hidden = {name: set(ids) for name, ids in expected.merged(account).items()}
+    for name, rows in expected.tables(account).items():
+        wanted: Mapping[Own, Row] = by_key(name, rows)
+        got = tables.get(name, {})
+        if name == "custom_fields_deals":
+            stale = {own for kind, own in antedated if kind == "leads"}
+            wanted, got = _values(wanted, stale), _values(current(tables), stale)
+        for own, row in wanted.items():
+            if own not in got:
+                found.append(f"{name} {own}: missing")
+            elif (CARDS.get(name), own[0]) not in antedated:
+                found += _difference(name, own, row, got[own])
+        for own, row in got.items():
+            merged = name in hidden and own[0] in hidden[name]
+            gone = name in DELETABLE and row["is_deleted"]
+            if own not in wanted and not merged and not gone:
+                found.append(f"{name} {own}: not in the account, yet {row}")
+    return found
+
+
+def current(tables: Rows) -> dict[Own, Row]:
+    """The values of custom fields that the documented condition calls current."""
+    deals = tables.get("deals", {})
+    return {
+        own: row
+        for own, row in tables.get("custom_fields_deals", {}).items()
+        if (deal := deals.get((row["lead_id"],)))
+        and row["lead_updated_at"] == deal["updated_at"]
+        and not deal["is_deleted"]
+    }
+
+
+def _values(rows: Mapping[Own, Row], stale: Collection[int]) -> dict[Own, Row]:
+    """Without the date of their deal, which is compared with the deal's own."""
+    return {
+        own: {name: value for name, value in row.items() if name != "lead_updated_at"}
+        for own, row in rows.items()
+        if row["lead_id"] not in stale
+    }
+
+
+def _difference(name: str, own: Own, row: Row, got: Row) -> list[str]:
+    ignored = set(UNSHOWN.get(name, ()))
+    if name in DELETABLE and got["updated_at"] > row["updated_at"]:
+        ignored |= {"updated_at", "date"}  # a row that came back is dated no earlier than that
+    wrong: dict[str, tuple[Any, Any]] = {
+        column: (got.get(column), value)
+        for column, value in row.items()
+        if column not in ignored and got.get(column) != value
+    }
+    return [f"{name} {own}: (got, wanted) {wrong}"] if wrong else []
