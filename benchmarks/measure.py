@@ -84,15 +84,15 @@ def sandbox(account: Path, latency: tuple[float, float] = (0, 0), rate: float = 
             process.kill()
 
 
-def read(server: Server, streams: Collection[str], folder: Path, **settings: Any) -> Run:
-    """`source-amocrm read`, from the start of the process to its end; goes on from the state the last one left."""
+def read(server: Server, streams: Collection[str], folder: Path, again: bool = False, **settings: Any) -> Run:
+    """`source-amocrm read`, from the start of the process to its end; `again`: from the state of the last one."""
     folder.mkdir(exist_ok=True)
     state, output = folder / "state.json", folder / "output.jsonl"
     configured = ConfiguredAirbyteCatalogSerializer.dump(catalog(streams))
     (folder / "config.json").write_bytes(orjson.dumps({**server.config, **settings}))
     (folder / "catalog.json").write_bytes(orjson.dumps(configured))
     command = [str(COMMAND), "read", "--config", "config.json", "--catalog", "catalog.json"]
-    command += ["--state", "state.json"] if state.exists() else []
+    command += ["--state", "state.json"] if again else []
     before = len(server.log())
     with output.open("wb") as sink:
         started = time.monotonic()

@@ -28,11 +28,12 @@ def _command(arguments: list[str]) -> int:
         from source_amocrm.connect.cli import main
 
         return main(arguments[1:])
-    from source_amocrm.startup import hasten
+    from source_amocrm.startup import hasten, settle
 
     hasten()
     from source_amocrm.entrypoint import launch
 
+    settle()
     return launch(arguments)
 
 

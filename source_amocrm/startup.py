@@ -7,10 +7,14 @@ the source text of their classes for descriptions that only a JSON schema would 
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib.util
 import sys
 from types import ModuleType
 from typing import Any
+
+GARBAGE = (100_000, 50, 100)
+"""Containers made since the last search for cycles, and after how many searches the older ones are looked at."""
 
 
 def hasten() -> None:
@@ -31,6 +35,15 @@ def hasten() -> None:
 
 def _no_descriptions(cls: type) -> dict[str, str]:  # noqa: ARG001
     return {}
+
+
+def settle() -> None:
+    """What is imported stays for good, and rows are trees: looking among them for cycles now and then is enough.
+
+    With Python's own thresholds half of a sync's CPU goes into that search.
+    """
+    gc.freeze()
+    gc.set_threshold(*GARBAGE)
 
 
 class _OnDemand(ModuleType):
