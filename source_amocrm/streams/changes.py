@@ -92,7 +92,7 @@ class History:
 
 def events_listing(account: Account, kinds: Iterable[str] = ()) -> Listing:
     params = {"filter[type][]": sorted(kinds)} if kinds else {}
-    return Listing(account.get, EVENTS_PATH, "events", EVENTS_LIMIT, params, cursor="created_at", ordered=False)
+    return Listing(account.get, EVENTS_PATH, "events", EVENTS_LIMIT, params, cursor="created_at")
 
 
 def events_between(account: Account, kinds: Iterable[str], since: int, until: int) -> list[Row]:
@@ -105,7 +105,7 @@ def events_between(account: Account, kinds: Iterable[str], since: int, until: in
     try:
         return read()
     except OrderIgnored:
-        return repeated(lambda: numbered_pass(listing, since, until), ordered=False)
+        return repeated(lambda: numbered_pass(listing, since, until))
 
 
 def numbered_pass(listing: Listing, since: int, until: int) -> list[Row]:

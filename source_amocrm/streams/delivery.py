@@ -99,6 +99,7 @@ class _AsTheyCome:
         self._now = now
         self._cursor = maker.cursor
         self._needed = progress.needed[name]
+        self._latest: dict[int | str, int] = {}
         self._rows = 0
 
     def deliver(self, batches: Iterator[Batch]) -> Delivery:
@@ -124,7 +125,7 @@ class _AsTheyCome:
         raw = [
             self._progress.dated(row, self._cursor, now, batch.back.get(key(row), BEGINNING))
             for row in page.rows
-            if self._wanted(row, batch.floor)
+            if self._wanted(row, batch.floor) and not self._overtaken(row, now)
         ]
         for place, rows in enumerate(self._maker.rows(raw)):
             yield from rows
@@ -138,6 +139,16 @@ class _AsTheyCome:
     def _wanted(self, row: Row, floor: int | None) -> bool:
         second = seconds(row.get(self._cursor))
         return second is None or second in self._needed or (floor is not None and second >= floor)
+
+    def _overtaken(self, row: Row, now: int) -> bool:
+        """Whether a version that was written during this sync came before this one, which another walker had read."""
+        second = seconds(row.get(self._cursor))
+        if second is None or second > now:
+            return False
+        known = self._latest.get(key(row), BEGINNING)
+        if second > (self._progress.done or BEGINNING):
+            self._latest[key(row)] = max(second, known)
+        return second < known
 
     def _part(self, page: Page, raw: list[Row], place: int) -> Page | None:
         """What of the page is finished with the row at `place`, where it can be told."""
@@ -161,6 +172,8 @@ class _AsTheyCome:
             return
         for gone in batch.deletions:
             at = max(gone.at, self._progress.ahead.get(str(gone.id), 0))
+            if at < self._latest.get(gone.id, BEGINNING):
+                continue  # it has come back during this sync, and its row has been delivered
             yield self._maker.tombstone(replace(gone, at=at))
             self._rows += 1
 

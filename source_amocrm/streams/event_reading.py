@@ -51,7 +51,7 @@ class EventReading:
             else:
                 yield from self._windows(listing, Window(anchored, high), found)
         except OrderIgnored:
-            rows = repeated(lambda: numbered_pass(listing, low, high), ordered=False)
+            rows = repeated(lambda: numbered_pass(listing, low, high))
             yield Page(rows, (low, high))
 
     def _windows(self, listing: Listing, window: Window, found: Found | None = None) -> Iterator[Page]:
