@@ -9,7 +9,7 @@ from typing import Any
 from source_amocrm.streams.account import Account, Once
 from source_amocrm.streams.lists import EVENTS_LIMIT, EVENTS_PATH
 from source_amocrm.walk.keyset import Edges, bounds, keyset
-from source_amocrm.walk.listing import Listing, OrderIgnored, Row, seconds
+from source_amocrm.walk.listing import FilterIgnored, Listing, OrderIgnored, Row, seconds
 from source_amocrm.walk.ties import one_pass, repeated
 from source_amocrm.walk.window import Window
 
@@ -104,7 +104,7 @@ def events_between(account: Account, kinds: Iterable[str], since: int, until: in
 
     try:
         return read()
-    except OrderIgnored:
+    except (FilterIgnored, OrderIgnored):
         return repeated(lambda: numbered_pass(listing, since, until))
 
 

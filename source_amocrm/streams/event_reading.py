@@ -11,7 +11,7 @@ from source_amocrm.streams.changes import events_listing, numbered_pass
 from source_amocrm.streams.progress import Need, together
 from source_amocrm.walk.crew import crew
 from source_amocrm.walk.keyset import Edges, bounds, direction, keyset
-from source_amocrm.walk.listing import Endless, Found, Listing, OrderIgnored, Page
+from source_amocrm.walk.listing import Endless, FilterIgnored, Found, Listing, OrderIgnored, Page
 from source_amocrm.walk.ties import repeated
 from source_amocrm.walk.window import Window
 
@@ -50,7 +50,7 @@ class EventReading:
                 yield from self._slices(listing, low, high, found)
             else:
                 yield from self._windows(listing, Window(anchored, high), found)
-        except OrderIgnored:
+        except (FilterIgnored, OrderIgnored):
             rows = repeated(lambda: numbered_pass(listing, low, high))
             yield Page(rows, (low, high))
 
