@@ -14,4 +14,4 @@ def full(listing: Listing) -> list[Row]:
     first = listing.whole(1)
     if not first.more:
         return first.rows
-    return repeated(lambda: one_pass(listing, {}), ordered=False)
+    return repeated(lambda: one_pass(listing, {}))

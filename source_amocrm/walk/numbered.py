@@ -42,7 +42,7 @@ def numbered(listing: Listing, hands: Hands, departures: Departures, mark: PageM
     try:
         yield from walk.pages(mark)
     except OrderIgnored:
-        rows = repeated(lambda: one_pass(listing, {}), ordered=False)
+        rows = repeated(lambda: one_pass(listing, {}))
         yield Page([row for row in rows if key(row) not in walk.delivered])
 
 

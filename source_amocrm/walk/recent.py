@@ -38,6 +38,7 @@ class _Recent:
         self._since = since
         self._departures = departures
         self._delivered: dict[int | str, int | None] = {}
+        self._now = 0
 
     def one_pass(self) -> Generator[Page, None, bool]:
         """From the first page down; False when rows left the list meanwhile, so that some may be missing."""
@@ -56,7 +57,7 @@ class _Recent:
             if oldest is not None and split is None:
                 split = (oldest, number)
             if over or number % STRETCH == 0:
-                if number > 1 and self._departures(began - CLOCK_SLACK, found.server_time + CLOCK_SLACK):
+                if number > 1 and self._departures(began - CLOCK_SLACK, self._now + CLOCK_SLACK):
                     return False
                 low = self._since if over or oldest is None else oldest + 1
                 yield Page([], (low, top))
@@ -68,9 +69,14 @@ class _Recent:
     def _in_order(self) -> Iterator[tuple[int, Found]]:
         patience = Patience()
         for number in count(1):
-            found = self._listing.whole(number)
+            found = self._ask(number)
             patience.meet(found)
             yield number, found
+
+    def _ask(self, number: int) -> Found:
+        found = self._listing.whole(number)
+        self._now = max(self._now, found.server_time)
+        return found
 
     def _new(self, rows: list[Row]) -> list[Row]:
         fresh = []
@@ -94,11 +100,11 @@ class _Recent:
         def read() -> list[Row]:
             rows: list[Row] = []
             for number in count(first):
-                found = self._listing.whole(number)
+                found = self._ask(number)
                 rows += [row for row in found.rows if self._listing.second_of(row) == second]
                 oldest = self._ends(found)[1]
                 if not found.more or oldest is None or oldest < second:
                     break
             return rows
 
-        return self._new(repeated(read, ordered=False))
+        return self._new(repeated(read))

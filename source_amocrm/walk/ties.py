@@ -1,8 +1,8 @@
 """One second with more rows than a page holds (a robot's mass edit): read by page number, on its own.
 
 Why it cannot skip: within one second rows can only leave, which shifts the rest towards the front, so the pages are
-read again until a pass brings nothing new. Where the list has an order by id one quiet pass is proof; where it has
-none, one that met no row twice; and where the order changes between requests, as many as make a miss improbable.
+read again until as many rows are known as there are places. A row that leaves while a pass is under way makes the
+pass shorter than the one before it or the one after it, and so does not count.
 """
 
 from __future__ import annotations
@@ -12,30 +12,38 @@ from itertools import count
 
 from source_amocrm.walk.listing import Endless, Listing, Params, Patience, Row, key
 
-QUIET_PASSES_UNORDERED = 8
+MOST_QUIET_PASSES = 8
+"""Enough where a pass never has as many rows as places: rows leave all the time, or the list repeats some."""
 MOST_PASSES = 60
 
 
 def one_second(listing: Listing, second: int) -> list[Row]:
     """Every row of `second`, each once, in the newest version that was seen."""
     asked = _edges(listing, second)
-    return repeated(lambda: _pass(listing, asked, second), listing.ordered)
+    return repeated(lambda: _pass(listing, asked, second))
 
 
-def repeated(read: Callable[[], list[Row]], ordered: bool) -> list[Row]:
-    """Read the same rows again and again until nothing new comes.
+def repeated(read: Callable[[], list[Row]]) -> list[Row]:
+    """Read the same rows again and again until none can be missing.
 
     `read` gives one pass, a row as often as it was met: where there are more places than rows, the order changes
-    between requests and some row was behind another's back. `ordered`: the rows of a pass have a total order.
+    between requests and some row was behind another's back.
     """
     seen: dict[int | str, Row] = {}
-    quiet = 0
+    present: set[int | str] = set()
+    places, quiet = -1, 0
     for _ in range(MOST_PASSES):
         rows = read()
-        new = {key(row): row for row in rows}
-        quiet = 0 if new.keys() - seen.keys() else quiet + 1
-        seen.update(new)
-        if quiet and (ordered or len(rows) <= len(seen) or quiet >= QUIET_PASSES_UNORDERED):
+        met = {key(row): row for row in rows}
+        quiet = 0 if met.keys() - seen.keys() else quiet + 1
+        seen.update(met)
+        if len(rows) == places:
+            present |= met.keys()
+            if len(present) >= places:
+                return list(seen.values())
+        else:
+            places, present = len(rows), set()
+        if quiet >= MOST_QUIET_PASSES:
             return list(seen.values())
     raise Endless
 
