@@ -7,6 +7,8 @@ import threading
 from source_amocrm.walk.spans import FOREVER
 
 PAGES_WORTH_A_SPLIT = 2
+LEAST_AHEAD = 3
+"""Pages: how far behind a walker towards the past the next one starts, at the least."""
 
 
 class Window:
@@ -23,6 +25,8 @@ class Window:
         self._ascending: bool | None = None
         self._first: int | None = None
         self._rows = 0
+        self._rows_before = 0
+        self._last = True
         self._lock = threading.Lock()
 
     def claim(self, second: int, rows: int, ascending: bool) -> tuple[int, int]:
@@ -58,15 +62,22 @@ class Window:
         here = self.low if self._ascending else self.high
         return self._rows / max(1, abs(here - self._first))
 
-    def split(self, now: int, page: int, among: int = 2, ahead: int | None = None) -> Window | None:
+    def split(self, now: int, page: int, among: int = 2, ahead: float | None = None) -> Window | None:
         """Cut off the far part for another walker; None where that is not worth a request.
 
         `among`: the present walker keeps the share of one among so many; with `ahead` no more than so many pages.
+        The last part of a walk towards the past may reach far beyond the oldest row, so the density says nothing of what
+        it holds: its walker keeps as many pages as were read so far, and one walker at a time explores.
         """
         with self._lock:
             left = self.rows_left(now)
             if left < PAGES_WORTH_A_SPLIT * page:
                 return None
+            if self._last and not self._ascending:
+                read = (self._rows_before + self._rows) / page
+                if not self._rows or read < PAGES_WORTH_A_SPLIT:
+                    return None
+                ahead = min(ahead or read, max(read, LEAST_AHEAD))
             share = 1 / among if ahead is None else min(1 / among, ahead * page / left)
             length = int((min(self.high, now) - self.low) * share)
             if length < 1:
@@ -80,4 +91,6 @@ class Window:
                 self.low = self.high - length
             # what is known of a part before it is walked: it is read in the same direction as its neighbour
             far._density, far._now, far._ascending = density, now, self._ascending
+            far._last, self._last = self._last, False
+            far._rows_before = self._rows_before + self._rows
             return far if far.low <= far.high else None
