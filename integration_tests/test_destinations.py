@@ -19,9 +19,8 @@ import duckdb
 import psycopg
 import pytest
 
-from . import expected, postgres
+from . import comparison, expected, postgres
 from .sandbox import OFF, Account, Server, writes
-from .schedules import Schedule
 
 ROOT = Path(__file__).resolve().parents[1]
 PYTHON = ROOT / ".venv-pyairbyte" / "bin" / "python"
@@ -132,10 +131,7 @@ def stored(database: str, project: str) -> dict[str, dict[tuple[Any, ...], Row]]
 
 def problems(account: Account, database: str, project: str) -> list[str]:
     """Where the tables differ from the account, in words."""
-    day = Schedule(seed=0)
-    day.account = account
-    day.destination.rows = stored(database, project)
-    return day.problems()
+    return comparison.problems(account, stored(database, project))
 
 
 def test_full_then_what_changed(server: Server, database: str, config: Path) -> None:

@@ -66,8 +66,8 @@ class Window:
         """Cut off the far part for another walker; None where that is not worth a request.
 
         `among`: the present walker keeps the share of one among so many; with `ahead` no more than so many pages.
-        The last part of a walk towards the past may reach far beyond the oldest row, so the density says nothing of what
-        it holds: its walker keeps as many pages as were read so far, and one walker at a time explores.
+        The last part of a walk towards the past may reach far beyond the oldest row, so the density says nothing of
+        what it holds: its walker keeps as many pages as were read so far, and one walker at a time explores.
         """
         with self._lock:
             left = self.rows_left(now)
