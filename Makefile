@@ -36,6 +36,9 @@ types: .venv/.ready ## mypy --strict
 unit: .venv/.ready .venv-pyairbyte/.ready ## the tests
 	.venv/bin/pytest -n $(WORKERS) --dist loadgroup
 
+bench: .venv/.ready ## figures against the floor (half an hour): make bench; a minute: make bench QUICK=1; some: make bench ONLY="deals cost"
+	@.venv/bin/python -m benchmarks $(if $(QUICK),--quick) $(ONLY)
+
 image: ## the Docker image $(IMAGE)
 	docker build --build-arg BASE_IMAGE=$(BASE_IMAGE) -t $(IMAGE) .
 
@@ -81,4 +84,4 @@ browser: ## Chromium, for the tests of the page of `source-amocrm connect` (Debi
 screenshots: .venv/.ready ## the pictures in docs/images, by the tests of the page
 	SCREENSHOTS=docs/images .venv/bin/pytest integration_tests/test_connect_browser.py -k pictures
 
-.PHONY: help demo sync test lint types unit image image-test docs audit lock clean browser screenshots
+.PHONY: help demo sync test lint types unit bench image image-test docs audit lock clean browser screenshots

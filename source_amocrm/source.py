@@ -28,6 +28,7 @@ from source_amocrm.check import unavailable_streams
 from source_amocrm.config import Config, parse_config
 from source_amocrm.errors import AmocrmError, ConfigError
 from source_amocrm.http.wire import open_api
+from source_amocrm.report import Report
 from source_amocrm.streams import TABLES
 from source_amocrm.streams.account import Account
 from source_amocrm.streams.delivery import deliver
@@ -74,11 +75,12 @@ class SourceAmocrm(Source):
         queue: Queue[Any] = Queue(maxsize=ROWS_IN_FLIGHT)
         self.message_repository = ConcurrentMessageRepository(queue, InMemoryMessageRepository(Level.INFO))
         sync = Sync(account, selections)
+        report = Report(account.api, logger, selections)
         streams = [
             TableStream(
                 selection.table,
                 self.message_repository,
-                lambda selection=selection: deliver(sync, selection),  # type: ignore[misc]
+                lambda selection=selection: report.counted(selection.table.name, deliver(sync, selection)),  # type: ignore[misc]
                 _state_of(selection) if _incremental(stream) else None,
                 logger,
             )
@@ -98,7 +100,8 @@ class SourceAmocrm(Source):
             queue=queue,
         )
         try:
-            yield from concurrent.read(list(streams))
+            with report:
+                yield from concurrent.read(list(streams))
         finally:
             sync.stop()
             account.hands.dismiss()

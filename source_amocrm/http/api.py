@@ -109,7 +109,7 @@ class _Request:
         api, again = self._api, False
         while True:
             self._sign_in(api.auth.token)  # renews ahead of expiry, and before a turn is taken
-            api.stats.sent(again=again)
+            api.stats.sent(self._path, again=again)
             reply = api.transport.send("GET", api.auth.base_url + self._target, token=api.auth.latest)
             row = judge(reply)
             if row.action in (Action.OK, Action.EMPTY):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 
 _SMOOTH = 0.2
 
@@ -11,6 +12,7 @@ class Stats:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self.requests = 0
+        self.by_path: Counter[str] = Counter()
         self.throttled = 0  # answers 429
         self.retries = 0  # requests sent again
         self.asking = 0  # callers that want an answer now
@@ -24,9 +26,10 @@ class Stats:
         with self._lock:
             self.latency += (seconds - self.latency) * (_SMOOTH if self.latency else 1)
 
-    def sent(self, *, again: bool) -> None:
+    def sent(self, path: str = "", *, again: bool) -> None:
         with self._lock:
             self.requests += 1
+            self.by_path[path] += 1
             self.retries += again
 
     def refused(self) -> None:
