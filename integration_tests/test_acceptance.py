@@ -24,8 +24,6 @@ INCREMENTAL = [table.name for table in TABLES.values() if table.cursor]
 ALWAYS_EMPTY = {"users": {"last_name"}, "deals": {"score"}}
 Message = dict[str, Any]
 
-pytestmark = pytest.mark.xdist_group("acceptance")
-
 
 @dataclass
 class Connector:

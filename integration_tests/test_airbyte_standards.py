@@ -19,8 +19,6 @@ from .sandbox import OFF, Account, Server
 ROOT = Path(__file__).resolve().parents[1]
 CONFIGS = ROOT / "integration_tests" / ".sandbox"  # as acceptance-test-config.yml names them
 
-pytestmark = pytest.mark.xdist_group("standards")
-
 
 @pytest.fixture(scope="module", autouse=True)
 def account() -> Iterator[Server]:

@@ -48,9 +48,6 @@ COLUMNS = {
 }  # fmt: skip
 
 
-pytestmark = pytest.mark.xdist_group("destinations")  # later tests look at the tables of earlier ones
-
-
 @pytest.fixture(scope="module", params=["duckdb", "postgres"])
 def database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     if request.param == "duckdb":

@@ -17,7 +17,7 @@ from .sandbox import OFF, Account, Server
 ROOT = Path(__file__).resolve().parents[1]
 PYTHON = "/opt/amocrm/bin/python"
 
-pytestmark = [pytest.mark.image_tests, pytest.mark.xdist_group("image")]
+pytestmark = pytest.mark.image_tests
 
 
 @pytest.fixture
