@@ -44,15 +44,17 @@ class _Recent:
         """From the first page down; False when rows left the list meanwhile, so that some may be missing."""
         top = FOREVER
         began: int | None = None
-        split: tuple[int, int] | None = None
+        split: tuple[int, int] | None = None  # the second with which a page ended, and that page
+        crossed = False  # whether the next one went on with it
         for number, found in self._in_order():
             began = found.sent_at if began is None else began
             newest, oldest = self._ends(found)
             yield Page(self._new(found.rows))
+            crossed = crossed or bool(split and newest == split[0])
             if split and (oldest != split[0] or not found.more):
-                if newest == split[0]:
+                if crossed:
                     yield Page(self._tied(*split))
-                split = None
+                split, crossed = None, False
             over = not found.more or (oldest is not None and oldest < self._since)
             if oldest is not None and split is None:
                 split = (oldest, number)
