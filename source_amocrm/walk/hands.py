@@ -6,8 +6,9 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
+from concurrent.futures import Future
+from queue import SimpleQueue
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
@@ -16,12 +17,18 @@ STARTING = 0.05
 
 
 class Hands:
-    """`room` tells how many more requests would have to be under way to use the budget up."""
+    """At most `workers` threads. They do not keep the process from ending: what they still do is not delivered.
+
+    `room` tells how many more requests would have to be under way to use the budget up.
+    """
 
     def __init__(self, workers: int, room: Callable[[], int]) -> None:
-        self._executor = ThreadPoolExecutor(workers, thread_name_prefix="fetch")
+        self._workers = workers
         self._free = workers
         self._room = room
+        self._hired = 0
+        self._dismissed = False
+        self._tasks: SimpleQueue[tuple[Future[Any], Callable[[], Any]] | None] = SimpleQueue()
         self._started: deque[float] = deque()
         self._lock = threading.Lock()
 
@@ -31,28 +38,49 @@ class Hands:
             past = time.monotonic() - STARTING
             while self._started and self._started[0] < past:
                 self._started.popleft()
+            if self._dismissed:
+                return 0
             return max(0, min(self._free, self._room() - len(self._started) - about_to_ask))
 
     def start(self, task: Callable[[], T]) -> Future[T]:
+        """What `task` brings or raises; cancelled if the hands are dismissed before it was begun."""
+        future: Future[T] = Future()
         with self._lock:
+            if self._dismissed:
+                future.cancel()
+                return future
             self._free -= 1
             self._started.append(time.monotonic())
-
-        def run() -> T:
-            try:
-                return task()
-            finally:
-                with self._lock:
-                    self._free += 1
-
-        future = self._executor.submit(run)
-        future.add_done_callback(self._cancelled)
+            self._tasks.put((future, task))
+            if self._hired < self._workers:
+                self._hired += 1
+                threading.Thread(target=self._work, name=f"fetch-{self._hired}", daemon=True).start()
         return future
 
-    def _cancelled(self, future: Future[T]) -> None:
-        if future.cancelled():
-            with self._lock:
-                self._free += 1
-
     def dismiss(self) -> None:
-        self._executor.shutdown(wait=False, cancel_futures=True)
+        """No hand is offered any more; a thread ends with what it is doing."""
+        with self._lock:
+            self._dismissed = True
+            for _ in range(self._hired):
+                self._tasks.put(None)
+
+    def _work(self) -> None:
+        while job := self._tasks.get():
+            future, task = job
+            if self._dismissed:
+                future.cancel()
+            if not future.set_running_or_notify_cancel():
+                self._release()
+                continue
+            try:
+                result = task()
+            except BaseException as error:
+                self._release()
+                future.set_exception(error)
+            else:
+                self._release()
+                future.set_result(result)
+
+    def _release(self) -> None:
+        with self._lock:
+            self._free += 1
