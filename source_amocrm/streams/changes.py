@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from source_amocrm.streams.account import Account, Once
 from source_amocrm.streams.lists import EVENTS_LIMIT, EVENTS_PATH
-from source_amocrm.walk.keyset import Edges, bounds, keyset
+from source_amocrm.walk.bounds import bounds
+from source_amocrm.walk.keyset import Edges
 from source_amocrm.walk.listing import FilterIgnored, Listing, OrderIgnored, Row, seconds
+from source_amocrm.walk.numbered import Move, Moves
 from source_amocrm.walk.ties import one_pass, repeated
+from source_amocrm.walk.undirected import undirected
 from source_amocrm.walk.window import Window
 
 ENTITIES = {"lead": "leads", "contact": "contacts", "company": "companies", "customer": "customers", "task": "tasks"}
@@ -100,7 +103,7 @@ def events_between(account: Account, kinds: Iterable[str], since: int, until: in
     listing = events_listing(account, kinds)
 
     def read() -> list[Row]:
-        return [row for page in keyset(listing, Window(since, until), Edges(), None) for row in page.rows]
+        return [row for page in undirected(listing, Window(since, until), Edges()) for row in page.rows]
 
     try:
         return read()
@@ -114,13 +117,17 @@ def numbered_pass(listing: Listing, since: int, until: int) -> list[Row]:
     return [row for row in rows if since <= (listing.second_of(row) or 0) <= until]
 
 
-def departures(account: Account, entity: str) -> Callable[[int, int], list[int]]:
-    """When entities left a list by being deleted or merged, between two seconds."""
-    kinds = [f"{entity}_deleted", MERGED] if entity in ENTITIES else [MERGED]
+def moves(account: Account, entity: str) -> Moves:
+    """When entities left a list (deleted, merged) or came back to it, between two seconds."""
+    own = {f"{entity}_deleted", f"{entity}_restored", f"common_{entity}_deleted"}
+    kinds = [MERGED, *sorted(LIFE & own)]
 
-    def between(since: int, until: int) -> list[int]:
-        events = events_between(account, kinds, since, until)
-        return [at for event in events if (at := seconds(event.get("created_at"))) is not None]
+    def between(since: int, until: int) -> list[Move]:
+        return [
+            Move(at, event.get("type") in RESTORED)
+            for event in events_between(account, kinds, since, until)
+            if (at := seconds(event.get("created_at"))) is not None
+        ]
 
     return between
 

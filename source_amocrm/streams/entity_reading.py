@@ -9,11 +9,13 @@ from dataclasses import dataclass, field, replace
 from source_amocrm.errors import TooFat
 from source_amocrm.streams.account import Account
 from source_amocrm.streams.batch import Batch, endless
-from source_amocrm.streams.changes import Changes, Deletion, History, departures
+from source_amocrm.streams.changes import Changes, Deletion, History, moves
 from source_amocrm.streams.lists import EntityList
 from source_amocrm.streams.progress import BEGINNING, Need, together
+from source_amocrm.walk.bounds import bounds
 from source_amocrm.walk.crew import crew
-from source_amocrm.walk.keyset import Edges, bounds, keyset
+from source_amocrm.walk.hands import Hands
+from source_amocrm.walk.keyset import Edges, keyset
 from source_amocrm.walk.listing import (
     Endless,
     FilterIgnored,
@@ -160,8 +162,7 @@ class EntityReading:
         since = self.need.since
         if self.entities.by_cursor and since > BEGINNING:
             try:
-                left = departures(self.account, self.entities.entity)
-                yield from (Batch(self.entities.name, page) for page in recent(listing, since, left))
+                yield from (Batch(self.entities.name, page) for page in recent(listing, since))
                 return
             except OrderIgnored:
                 pass
@@ -170,11 +171,12 @@ class EntityReading:
     def _by_number(self, listing: Listing, since: int, mark: PageMark | None = None) -> Iterator[Batch]:
         """A walk by page number over the rows since a second; asked with the filter where it is not an option."""
         name = self.entities.name
-        if not self.entities.by_cursor:
+        hands: Hands | None = self.account.hands
+        if not self.entities.by_cursor and since > BEGINNING:
             low = since if self.need.anchor is None else min(since, self.need.anchor)
             listing = listing.narrowed(bounds(listing, low - 1, FOREVER))
-        left = departures(self.account, self.entities.entity)
-        for page in numbered(listing, self.account.hands, left, mark):
+            hands = None  # an edit brings a row into the filter's range, in the middle of the list
+        for page in numbered(listing, hands, moves(self.account, self.entities.entity), mark):
             rows = [row for row in page.rows if (listing.second_of(row) or FOREVER) >= since]
             yield Batch(name, replace(page, rows=rows), floor=since)
         yield Batch(name, Page([]), walked=True)

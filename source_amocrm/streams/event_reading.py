@@ -9,10 +9,13 @@ from source_amocrm.streams.account import Account
 from source_amocrm.streams.batch import Batch, endless
 from source_amocrm.streams.changes import events_listing, numbered_pass
 from source_amocrm.streams.progress import Need, together
+from source_amocrm.walk.bounds import bounds
 from source_amocrm.walk.crew import crew
-from source_amocrm.walk.keyset import Edges, bounds, direction, keyset
+from source_amocrm.walk.keyset import Edges
 from source_amocrm.walk.listing import Endless, FilterIgnored, Found, Listing, OrderIgnored, Page
+from source_amocrm.walk.sizes import Appetite
 from source_amocrm.walk.ties import repeated
+from source_amocrm.walk.undirected import direction, undirected
 from source_amocrm.walk.window import Window
 
 PAGES_AHEAD = 40
@@ -45,7 +48,7 @@ class EventReading:
     def _part(self, listing: Listing, low: int, high: int) -> Iterator[Page]:
         anchored = low if self.need.anchor is None else min(low, self.need.anchor)
         try:
-            found = listing.ask(bounds(listing, anchored - 1, high + 1))
+            found = Appetite(listing.limit).ask(listing, bounds(listing, anchored - 1, high + 1))
             if self.newest_first and found.more and direction(listing, found) is not False:
                 yield from self._slices(listing, low, high, found)
             else:
@@ -60,7 +63,7 @@ class EventReading:
         ahead = PAGES_AHEAD if self.newest_first else None
         yield from crew(
             [window],
-            lambda part: keyset(listing, part, edges, None, first.pop(id(part), None)),
+            lambda part: undirected(listing, part, edges, first.pop(id(part), None)),
             self.account.hands,
             lambda part, among: part.split(window.high, listing.limit, among, ahead),
         )

@@ -12,48 +12,30 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import NamedTuple
 
-from source_amocrm.errors import TooFat
-from source_amocrm.walk.listing import FilterIgnored, Found, Listing, OrderIgnored, Page, Row, key, smaller
+from source_amocrm.walk.bounds import believe, bounds
+from source_amocrm.walk.listing import Found, Listing, OrderIgnored, Page, Row, key
+from source_amocrm.walk.sizes import Appetite
 from source_amocrm.walk.spans import FOREVER
-from source_amocrm.walk.ties import one_second
+from source_amocrm.walk.ties import one_second, undated
 from source_amocrm.walk.window import Window
 
-PAGES_OF_CAUTION = 10
-"""After a page that was too fat, ask this many smaller ones before the full size is tried again."""
+ROWS_TO_PROVE = 25
 
 
 @dataclass(slots=True)
 class Edges:
-    """Whether a filter's edge is inclusive, which amoCRM does not document: learned from the answers.
+    """What amoCRM does not document, learned from the answers.
 
-    None while unknown. One object for all walkers of a list and direction: another may learn it at any moment.
+    `inclusive`: whether the edge of the filter is, on the side from which the walk comes; None while unknown.
+    `ordered`: the order that was asked for is obeyed.
+    One object for all walkers of a list and direction: another may learn it at any moment.
     """
 
     inclusive: bool | None = None
-
-
-@dataclass(slots=True)
-class Appetite:
-    """The page size of one walker: smaller after a page was too fat, then back."""
-
-    limit: int
-    cautious: int = 0
-
-    def ask(self, listing: Listing, params: dict[str, int | str]) -> Found:
-        while True:
-            limit = self.limit if self.cautious else listing.limit
-            try:
-                found = listing.ask(params, limit=limit)
-            except TooFat:
-                less = smaller(limit)
-                if less is None:
-                    raise
-                self.limit, self.cautious = less, PAGES_OF_CAUTION
-                continue
-            self.cautious = max(0, self.cautious - 1)
-            return found
+    ordered: bool = False
 
 
 class Dated(NamedTuple):
@@ -63,85 +45,26 @@ class Dated(NamedTuple):
 
 
 def keyset(
-    listing: Listing,
-    window: Window,
-    edges: Edges,
-    ascending: bool | None = True,
-    found: Found | None = None,
+    listing: Listing, window: Window, edges: Edges, ascending: bool = True, found: Found | None = None
 ) -> Iterator[Page]:
-    """Read `window` of a list that can be filtered by its cursor field.
+    """Read `window` of a list that can be filtered by its cursor field and comes in the order of it.
 
-    `ascending`: the order to ask for and to rely on; None where the list documents no order: then the first page tells.
-    `found`: the first page of the window, where it was asked for before.
+    `ascending`: the order to ask for and to rely on. `found`: the first page of the window, where it was asked for.
     Raises FilterIgnored or OrderIgnored when the server does not do what the walk rests on.
     """
-    appetite = Appetite(listing.limit)
-    if ascending is not None:
-        yield from _Walk(listing, window, edges, appetite, ascending).pages(found)
-        return
-    todo = [window]
-    while todo:
-        window = todo.pop()
-        found = _first_page(listing, window, appetite, found)
-        ascending = direction(listing, found)
-        if ascending is None:
-            # A full first page of one second, and no order to rely on: read that second, then what lies on either side.
-            second = next(second for row in found.rows if (second := listing.second_of(row)) is not None)
-            if not window.low <= second <= window.high:
-                raise FilterIgnored
-            yield Page(one_second(listing, second), (second, second))
-            sides = ((window.low, min(second - 1, window.high)), (max(second + 1, window.low), window.high))
-            todo += [Window(low, high) for low, high in sides if low <= high]
-        else:
-            yield from _Walk(listing, window, edges, appetite, ascending).pages(found)
-        found = None
-
-
-def _first_page(listing: Listing, window: Window, appetite: Appetite, found: Found | None) -> Found:
-    """Asked a second wider on either side, for the filter's edges may be exclusive; exactly, where they are not."""
-    low, high = window.low - 1, window.high + 1
-    outside = {low, high}
-    found = found or appetite.ask(listing, bounds(listing, low, high))
-    while found.more and (beyond := {listing.second_of(row) for row in found.rows}) <= outside:
-        if not beyond & {low, high}:
-            raise FilterIgnored
-        low, high = low + (low in beyond), high - (high in beyond)
-        found = appetite.ask(listing, bounds(listing, low, high))
-    return found
-
-
-def bounds(listing: Listing, low: int, high: int) -> dict[str, int | str]:
-    asked: dict[str, int | str] = {}
-    if low > 0:
-        asked[f"filter[{listing.cursor}][from]"] = low
-    if high < FOREVER:
-        asked[f"filter[{listing.cursor}][to]"] = high
-    return asked
-
-
-def direction(listing: Listing, found: Found) -> bool | None:
-    """True for ascending, False for descending, None when the page cannot tell: all its rows are of one second."""
-    dated = [second for row in found.rows if (second := listing.second_of(row)) is not None]
-    if not dated or not found.more:
-        return dated == sorted(dated)
-    if dated[0] == dated[-1]:
-        if len(set(dated)) > 1:
-            raise OrderIgnored
-        return None
-    return dated[0] < dated[-1]
+    return _Walk(listing, window, edges, ascending).pages(found)
 
 
 class _Walk:
-    def __init__(self, listing: Listing, window: Window, edges: Edges, appetite: Appetite, ascending: bool) -> None:
+    def __init__(self, listing: Listing, window: Window, edges: Edges, ascending: bool) -> None:
         self._listing = listing
         self._window = window
         self._edges = edges
-        self._appetite = appetite
+        self._appetite = Appetite(listing.limit)
         self._ascending = ascending
         self._sign = 1 if ascending else -1
-        self._order: dict[str, int | str] = (
-            {f"order[{listing.cursor}]": "asc" if ascending else "desc"} if listing.ordered else {}
-        )
+        self._undated: set[int | str] = set()
+        """Rows without a date, where they were read on their own."""
 
     def pages(self, found: Found | None) -> Iterator[Page]:
         here = self._sign * (self._window.low if self._ascending else self._window.high)
@@ -151,16 +74,18 @@ class _Walk:
             dated = self._dated(found, here)
             last = dated[-1].place if dated else here
             if found.more and last <= here:
-                yield self._whole_second(here, delivered)
+                yield self._whole_second(here, found, delivered)
                 here, delivered = here + 1, set()
             else:
+                if found.more:
+                    self._prove_order(here, last)
                 fresh = [
                     item
                     for item in dated
                     if item.place >= here and not (item.place == here and key(item.row) in delivered)
                 ]
-                if fresh:
-                    self._window.began(self._sign * fresh[0].place)
+                if first := next((item.place for item in fresh if self._place(item.row) is not None), None):
+                    self._window.began(self._sign * first)
                 far = self._claim(last if found.more else FOREVER, len(fresh))
                 over = not found.more or last > far
                 yield Page(
@@ -185,7 +110,14 @@ class _Walk:
             return None
         return (near, far) if self._ascending else (-far, -near)
 
-    def _whole_second(self, here: int, delivered: set[int | str]) -> Page:
+    def _whole_second(self, here: int, found: Found, delivered: set[int | str]) -> Page:
+        """A page beyond which the walk does not come by its dates: the rest of a second, or rows without any."""
+        if all(self._place(row) is None for row in found.rows):
+            if not self._ascending or here > 0:
+                raise OrderIgnored
+            rows = undated(self._listing)
+            self._undated.update(key(row) for row in rows)
+            return Page(rows)
         second = self._sign * here
         rows = one_second(self._listing, second)
         self._claim(here + 1, len(rows))
@@ -193,9 +125,11 @@ class _Walk:
 
     def _ask(self, here: int, delivered: bool) -> Found:
         """Ask from `here` on, so that rows of that very second are certainly included."""
+        if here == 0 and self._ascending:
+            return self._ask_from(-1)
         if self._edges.inclusive is None and not delivered:
             found = self._ask_from(here - 1)
-            if found.more and all((self._place(row) or here) < here for row in found.rows):
+            if found.more and all((self._place(row) or 0) < here for row in found.rows):
                 found = self._ask_from(here)
             return found
         if self._edges.inclusive is False:
@@ -209,18 +143,33 @@ class _Walk:
         return found
 
     def _ask_from(self, edge: int) -> Found:
-        far = self._far() + 1
-        low, high = (edge, far) if self._ascending else (-far, -edge)
-        found = self._appetite.ask(self._listing, {**bounds(self._listing, low, min(high, FOREVER)), **self._order})
-        places = [place for row in found.rows if (place := self._place(row)) is not None]
-        asked = edge if (low if self._ascending else FOREVER - high) > 0 else None
-        if asked is not None and any(place < asked for place in places):
-            raise FilterIgnored
-        if any(place > far for place in places) and far < FOREVER:
-            raise FilterIgnored
-        if asked is not None and asked in places:
+        low, high = self._bounds(edge)
+        found = self._appetite.ask(self._listing, {**bounds(self._listing, low, high), **self._order(self._ascending)})
+        believe(self._listing, found, low, high)
+        if any(self._place(row) == edge for row in found.rows):
             self._edges.inclusive = True
         return found
+
+    def _prove_order(self, here: int, last: int) -> None:
+        """A page may be in order by chance. Asked the other way round, the list begins behind that page's end."""
+        if self._edges.ordered or not self._listing.ordered:
+            return
+        low, high = self._bounds(here - 1)
+        asked = {**bounds(self._listing, low, high), **self._order(not self._ascending)}
+        found = self._listing.ask(asked, limit=min(self._listing.limit, ROWS_TO_PROVE))
+        places = [place for row in found.rows if (place := self._place(row)) is not None]
+        if places and places[0] >= last:
+            self._edges.ordered = True
+        elif any(one < other for one, other in pairwise(places)):
+            raise OrderIgnored
+
+    def _bounds(self, edge: int) -> tuple[int, int]:
+        """The seconds from `edge` on to the end of the window, in order; one more there, where it may be exclusive."""
+        far = self._far() + 1
+        return (edge, min(far, FOREVER)) if self._ascending else (-far, min(-edge, FOREVER))
+
+    def _order(self, ascending: bool) -> dict[str, str]:
+        return {f"order[{self._listing.cursor}]": "asc" if ascending else "desc"} if self._listing.ordered else {}
 
     def _place(self, row: Row) -> int | None:
         second = self._listing.second_of(row)
@@ -232,6 +181,8 @@ class _Walk:
         place = here
         for row in found.rows:
             own = self._place(row)
+            if own is None and key(row) in self._undated:
+                continue
             if own is not None:
                 if dated and own < place:
                     raise OrderIgnored

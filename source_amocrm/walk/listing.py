@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import count, pairwise
 from typing import Any, Protocol
 
-from source_amocrm.errors import TooFat
 from source_amocrm.walk.spans import FOREVER
 
 Row = dict[str, Any]
@@ -157,32 +157,31 @@ class Listing:
                 return found
         return self._ask(params, page, limit or self.limit)
 
-    def whole(self, page: int, limit: int | None = None) -> Found:
-        """One page of a walk by page number; in smaller pieces where the server times out on the whole."""
-        size = limit or self.limit
-        pieces = self.limit // size
-        rows: list[Row] = []
-        sent_at: int | None = None
-        for piece in range((page - 1) * pieces + 1, page * pieces + 1):
-            try:
-                found = self.ask({}, piece, size)
-            except TooFat:
-                less = smaller(size)
-                if less is None:
-                    raise
-                return self.whole(page, less)
-            sent_at = found.sent_at if sent_at is None else sent_at
-            rows += found.rows
-            if not found.more:
-                break
-        return Found(rows, found.more and bool(rows), found.server_time, found.sent_at if sent_at is None else sent_at)
-
     def _ask(self, params: Params, page: int, limit: int) -> Found:
         asked = {**self.params, **params, "limit": limit, "page": page}
         answer = self.fetch(self.path, asked, shrinkable=smaller(limit) is not None)
         found = found_in(answer, self.collection)
         self.on_page(len(found.rows))
         return found
+
+
+def each_page(listing: Listing, first: int = 1) -> Iterator[Found]:
+    """The pages from number `first` to the last, as they come. Raises Endless."""
+    patience = Patience()
+    for number in count(first):
+        found = listing.ask({}, number)
+        patience.meet(found)
+        yield found
+        if not found.more:
+            return
+
+
+def ids_in_order(rows: list[Row]) -> list[int]:
+    """The ids of a page that was asked for in their order. Raises OrderIgnored where it is another."""
+    ids = [own for row in rows if isinstance(own := row.get("id"), int)]
+    if len(ids) < len(rows) or any(one >= other for one, other in pairwise(ids)):
+        raise OrderIgnored
+    return ids
 
 
 def smaller(limit: int) -> int | None:

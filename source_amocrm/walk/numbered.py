@@ -1,8 +1,10 @@
 """The walk by page number over a list ordered by id, for lists that cannot be filtered by time.
 
-Why it cannot skip: ids never change and new rows come last, so edits move nothing; a row that enters shifts others to
-later pages, where they are met again. Only a row that leaves (a deletion, a merge) shifts the rest towards pages that
-were read already. `departures` tells when that happened, and the pages that were being read then are read again.
+Why it cannot skip: ids never change and new rows come last, so edits move nothing. A row that enters in the middle (it
+was restored) moves others to later pages, where they are met again; only a row that leaves (a deletion, a merge)
+moves the rest towards pages that were read already. `moves` tells when either happened, and the pages that were read
+about that time are read again, from the last to the first, for on that way the rest moves towards pages that are still
+to be read. After a break the walk begins at the page that still holds the last row delivered.
 
 Progress rule: `Patience`.
 """
@@ -12,143 +14,202 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count, pairwise
+from typing import NamedTuple
 
+from source_amocrm.errors import TooFat
+from source_amocrm.walk.full import full
 from source_amocrm.walk.hands import Hands
-from source_amocrm.walk.listing import (
-    Found,
-    Listing,
-    OrderIgnored,
-    Page,
-    PageMark,
-    Patience,
-    Row,
-    key,
-)
-from source_amocrm.walk.ties import one_pass, repeated
+from source_amocrm.walk.listing import Found, Listing, OrderIgnored, Page, PageMark, Patience, Row, ids_in_order, key
+from source_amocrm.walk.sizes import PAGES_OF_CAUTION, shrunk
+from source_amocrm.walk.spans import FOREVER
 
-Departures = Callable[[int, int], list[int]]
-"""When rows left the list, between two seconds of the server's clock."""
+
+class Move(NamedTuple):
+    """A row left the list at this second of the server's clock, or came `back` to it."""
+
+    second: int
+    back: bool = False
+
+
+Moves = Callable[[int, int], list[Move]]
+"""What moved between two seconds, both included."""
 
 STRETCH = 36
-"""Pages between two looks for departures: 9,000 rows, for a state must follow within 10,000."""
+"""Pages between two looks for moves: 9,000 rows, for a state must follow within 10,000."""
 CLOCK_SLACK = 3
+MOST_PASSES = 20
 
 
-def numbered(listing: Listing, hands: Hands, departures: Departures, mark: PageMark | None = None) -> Iterator[Page]:
-    """Every row of `listing`, once, in the order of ids; goes on after `mark`."""
-    walk = _Numbered(listing, hands, departures)
+def numbered(listing: Listing, hands: Hands | None, moves: Moves, mark: PageMark | None = None) -> Iterator[Page]:
+    """Every row of `listing`, once, in the order of ids; goes on after `mark`.
+
+    `hands` ask for pages ahead; None where rows may enter the list in its middle without `moves` telling it.
+    """
+    walk = _Numbered(listing, hands, moves)
     try:
         yield from walk.pages(mark)
     except OrderIgnored:
-        rows = repeated(lambda: one_pass(listing, {}))
-        yield Page([row for row in rows if key(row) not in walk.delivered])
+        yield Page(walk.new(full(listing)))
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Read:
-    page: int
+    """One page; `start` rows of the list stand before it."""
+
+    start: int
     found: Found
+    ids: list[int]
 
 
 class _Numbered:
-    def __init__(self, listing: Listing, hands: Hands, departures: Departures) -> None:
-        self._listing = listing.narrowed({"order[id]": "asc"} if listing.ordered else {})
+    def __init__(self, listing: Listing, hands: Hands | None, moves: Moves) -> None:
+        self._whole = listing.narrowed({"order[id]": "asc"} if listing.ordered else {})
+        self._listing = self._whole
         self._hands = hands
-        self._departures = departures
-        self.delivered: set[int | str] = set()
+        self._moves = moves
+        self._patience = Patience()
+        self._delivered: set[int | str] = set()
+        self._end, self._last = 0, 0
+        """How many rows of the list are read, and the last of them."""
+        self._safe = (1, 0)
+        """The page and the last row up to which all moves are known."""
+        self._stretch: list[_Read] = []
+        """What was read behind that."""
 
     def pages(self, mark: PageMark | None) -> Iterator[Page]:
-        place = self._safe_place(mark) if mark else None
-        page, after = self._first_page(*place) if place else (1, 0)
-        stretch: list[_Read] = []
-        safe = place or (1, 0)
-        patience = Patience()
-        for read in self._in_order(page):
-            patience.meet(read.found)
-            rows = [row for row in self._new(read.found) if _after(row, after)]
-            last = self._last_id(read.found.rows)
-            after = 0
-            stretch.append(read)
-            checked = stretch[0].found.sent_at
-            yield Page(rows, mark=PageMark(read.page, last, *safe, checked) if last else None)
-            if len(stretch) > STRETCH or not read.found.more:
-                yield from self._repaired(stretch)
-                safe = (read.page, last) if last else safe
-                stretch = [read]
+        while True:
+            try:
+                if mark:
+                    self._go_on_after(mark)
+                    mark = None
+                small = 0
+                for read in self._in_order():
+                    yield self._page(read)
+                    if len(self._stretch) > STRETCH or not read.found.more:
+                        yield from self._repaired()
+                    if not read.found.more:
+                        return
+                    small += self._listing.limit < self._whole.limit
+                    if small >= PAGES_OF_CAUTION:
+                        self._listing = self._whole
+                        break
+            except TooFat:
+                self._listing = shrunk(self._listing)
 
-    def _safe_place(self, mark: PageMark) -> tuple[int, int]:
-        """The mark's own place, unless a row left the list since it was last looked at."""
+    def new(self, rows: list[Row]) -> list[Row]:
+        """Those that were not delivered; now they are."""
+        fresh = [row for row in rows if key(row) not in self._delivered]
+        self._delivered.update(key(row) for row in fresh)
+        return fresh
+
+    def _go_on_after(self, mark: PageMark) -> None:
+        """From the mark's own place, unless rows moved since it was last looked at."""
         now = self._ask(mark.page).server_time
-        if self._departures(mark.checked - CLOCK_SLACK, now):
-            return mark.safe_page, mark.safe_after
-        return mark.page, mark.after
+        moved = self._moves(mark.checked - CLOCK_SLACK, now + CLOCK_SLACK)
+        page, self._last = (mark.safe_page, mark.safe_after) if moved else (mark.page, mark.after)
+        self._end = page * self._whole.limit
+        self._safe = (page, self._last)
 
-    def _new(self, found: Found) -> list[Row]:
-        rows = [row for row in found.rows if key(row) not in self.delivered]
-        self.delivered.update(key(row) for row in rows)
-        return rows
-
-    def _last_id(self, rows: list[Row]) -> int | None:
-        ids = [own for row in rows if isinstance(own := row.get("id"), int)]
-        if len(ids) < len(rows) or any(one >= other for one, other in pairwise(ids)):
+    def _page(self, read: _Read) -> Page:
+        self._patience.meet(read.found)
+        if not read.ids:
+            self._stretch += [] if read.found.more else [read]
+            return Page([])
+        if any(own <= self._last and own not in self._delivered for own in read.ids):
             raise OrderIgnored
-        return ids[-1] if ids else None
+        self._end, self._last = read.start + self._listing.limit, read.ids[-1]
+        self._stretch.append(read)
+        rows = self.new(read.found.rows)
+        return Page(rows, mark=PageMark(self._number(), self._last, *self._safe, self._stretch[0].found.sent_at))
 
-    def _first_page(self, page: int, after: int) -> tuple[int, int]:
-        """Where to go on: the page that still holds the last row delivered, or one before it."""
-        while page > 1:
-            rows = self._ask(page).rows
-            if rows and not _after(rows[0], after):
-                break
-            page -= 1
-        return page, after
+    def _number(self) -> int:
+        return max(1, -(-self._end // self._whole.limit))
 
-    def _in_order(self, first: int) -> Iterator[_Read]:
+    def _in_order(self) -> Iterator[_Read]:
         """Pages in their order, some of them asked ahead when a hand is free: the more, the longer the list is."""
-        ahead: deque[tuple[int, Future[Found]]] = deque()
-        page, found = first, self._ask(first)
-        for read in count(1):
-            while found.more and len(ahead) <= read // 4 and (not ahead or self._hands.offer()):
-                following = page + len(ahead) + 1
-                ahead.append((following, self._start(following)))
-            yield _Read(page, found)
-            if not found.more:
-                for _, future in ahead:
-                    future.cancel()
-                return
-            page, future = ahead.popleft()
-            if future.cancel() or not (found := future.result()).rows:
-                found = self._ask(page)
+        limit = self._listing.limit
+        ahead: deque[Future[Found]] = deque()
+        page, found = self._first_page()
+        try:
+            for read in count(1):
+                while self._hands and found.more and len(ahead) <= read // 4 and (not ahead or self._hands.offer()):
+                    ahead.append(self._start(self._hands, page + len(ahead) + 1))
+                yield _Read((page - 1) * limit, found, ids_in_order(found.rows))
+                if not found.more:
+                    return
+                page += 1
+                future = ahead.popleft() if ahead else None
+                if future is None or future.cancel() or not (found := future.result()).rows:
+                    found = self._ask(page)
+        finally:
+            for future in ahead:
+                future.cancel()
 
-    def _start(self, page: int) -> Future[Found]:
-        """The page was asked for without knowing whether there is one, so that its emptiness is no surprise."""
+    def _first_page(self) -> tuple[int, Found]:
+        """The page that still holds the last row delivered, with the rows behind that."""
+        page = max(1, -(-self._end // self._listing.limit))
+        found = self._ask(page)
+        while page > 1 and all(own > self._last for own in ids_in_order(found.rows)):
+            page -= 1
+            found = self._ask(page)
+        later = [row for row, own in zip(found.rows, ids_in_order(found.rows), strict=True) if own > self._last]
+        return page, replace(found, rows=later)
+
+    def _start(self, hands: Hands, page: int) -> Future[Found]:
+        """The page is asked for without knowing whether there is one, so that its emptiness is no surprise."""
         listing = self._listing.believing(0)
-        return self._hands.start(lambda: listing.whole(page))
+        return hands.start(lambda: listing.ask({}, page))
 
     def _ask(self, page: int) -> Found:
-        return self._listing.whole(page)
+        return self._listing.ask({}, page)
 
-    def _repaired(self, stretch: list[_Read]) -> Iterator[Page]:
-        """Read again the pages into whose end rows may have slipped when others left the list."""
-        if len(stretch) < 2:
-            return
-        times = self._departures(stretch[0].found.sent_at - CLOCK_SLACK, stretch[-1].found.server_time + CLOCK_SLACK)
-        for one, other in pairwise(stretch):
-            left = sum(_between(second, one.found, other.found) for second in times)
-            if left:
-                for page in range(max(1, one.page - left // self._listing.limit), one.page + 1):
-                    yield Page(self._new(self._ask(page)))
+    def _repaired(self) -> Iterator[Page]:
+        """The rows that moved, unseen, from one page to another while the stretch was read."""
+        founds = [read.found for read in self._stretch]
+        since = min(found.sent_at for found in founds) - CLOCK_SLACK
+        until = max(found.server_time for found in founds) + CLOCK_SLACK
+        moved = self._moves(since, until) if len(founds) > 1 else []
+        gaps = _gaps(self._stretch, moved)
+        for _ in range(MOST_PASSES if gaps else 0):
+            for one, other in reversed(gaps):
+                rows, now = self._between(one, other)
+                until = max(until, now + CLOCK_SLACK)
+                yield Page(self.new(rows))
+            # what came back meanwhile moved others towards pages that were read again already
+            later = self._moves(since, until)
+            if sum(move.back for move in later) == sum(move.back for move in moved):
+                break
+            moved = later
+        self._safe = (self._number(), self._last)
+        self._stretch = self._stretch[-1:]
+
+    def _between(self, one: _Read, other: _Read) -> tuple[list[Row], int]:
+        """The rows behind the last of `one` and before the first of `other`, wherever they stand; and when that was."""
+        low, high = one.ids[-1], other.ids[0] if other.ids else FOREVER
+        page = other.start // self._listing.limit + bool(other.ids)
+        found = self._ask(page)
+        rows = found.rows
+        for later in count(page + 1):
+            if not found.more or ids_in_order(found.rows)[-1] >= high:
+                break
+            found = self._ask(later)
+            rows = rows + found.rows
+        while page > 1 and all(row["id"] > low for row in rows):
+            page -= 1
+            found = self._ask(page)
+            rows = found.rows + rows
+        return [row for row in rows if low < row["id"] < high], found.server_time
 
 
-def _after(row: Row, mark: int) -> bool:
-    own = row.get("id")
-    return not isinstance(own, int) or own > mark
-
-
-def _between(second: int, one: Found, other: Found) -> bool:
-    """Whether a row that left at `second` may have shifted a row from the one page to the other unseen."""
-    low = min(one.sent_at, other.sent_at) - CLOCK_SLACK
-    high = max(one.server_time, other.server_time) + CLOCK_SLACK
-    return low <= second <= high
+def _gaps(stretch: list[_Read], moves: list[Move]) -> list[tuple[_Read, _Read]]:
+    """The pages between which a row may have been lost by one of these moves; adjoining gaps are one."""
+    gaps: list[tuple[_Read, _Read]] = []
+    for one, other in pairwise(stretch):
+        low = min(one.found.sent_at, other.found.sent_at) - CLOCK_SLACK
+        high = max(one.found.server_time, other.found.server_time) + CLOCK_SLACK
+        if any(low <= move.second <= high for move in moves):
+            first = gaps.pop()[0] if gaps and gaps[-1][1] is one else one
+            gaps.append((first, other))
+    return gaps

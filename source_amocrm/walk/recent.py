@@ -1,84 +1,83 @@
 """The walk from the newest row down to a known second, for a list whose filter is switched off.
 
-Why it cannot skip: an edit moves a row to the front, which shifts others to later pages, where they are met again.
-A row that leaves the list shifts the rest towards pages already read: when `departures` shows one, the pages are read
-once more. Rows of one second that lie across a page boundary are read again until nothing new comes, for the server
-may list them in another order each time.
+Why it cannot skip: a page is one snapshot, so it holds every row of the seconds between its first and its last. Each
+page is asked so that it begins among rows newer than the end of the one before, and is believed only if it does,
+whatever was edited, deleted or restored in between: then nothing lies between the two. Where it does not, rows have
+left the list, and the walk steps back. Where the last second of a page has so many rows that the next page cannot
+begin before it, that second is read again until nothing new comes, for the server may list its rows in any order.
 
-Progress rule: `Patience`, and a bounded number of passes.
+Progress rule: `Patience`, and each page reaches farther than the one before or is a step back.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
-from itertools import count, pairwise
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import pairwise
+from typing import NamedTuple
 
-from source_amocrm.walk.listing import Endless, Found, Listing, OrderIgnored, Page, Patience, Row, key
-from source_amocrm.walk.numbered import CLOCK_SLACK, Departures
+from source_amocrm.errors import TooFat
+from source_amocrm.walk.listing import Found, Listing, OrderIgnored, Page, Patience, Row, each_page, key
+from source_amocrm.walk.sizes import shrunk
 from source_amocrm.walk.spans import FOREVER
 from source_amocrm.walk.ties import repeated
 
-MOST_PASSES = 20
-STRETCH = 8
-"""Pages between two looks for departures; only then a state may follow."""
 
-
-def recent(listing: Listing, since: int, departures: Departures) -> Iterator[Page]:
-    """The rows whose cursor is `since` or later, newest first."""
-    walk = _Recent(listing, since, departures)
-    for _ in range(MOST_PASSES):
-        if (yield from walk.one_pass()):
+def recent(listing: Listing, since: int) -> Iterator[Page]:
+    """The rows whose cursor is `since` or later, newest first. Raises OrderIgnored when that cannot be relied on."""
+    listing = listing.narrowed({f"order[{listing.cursor}]": "desc"})
+    delivered: dict[int | str, int | None] = {}
+    while True:
+        try:
+            yield from _Recent(listing, since, delivered).pages()
             return
-    raise Endless
+        except TooFat:
+            listing = shrunk(listing)
+
+
+class _Slice(NamedTuple):
+    """A part of the list: `limit` rows after the first `start`, which is a multiple of that."""
+
+    start: int
+    limit: int
 
 
 class _Recent:
-    def __init__(self, listing: Listing, since: int, departures: Departures) -> None:
-        self._listing = listing.narrowed({f"order[{listing.cursor}]": "desc"})
+    """`delivered`: the rows so far, with their seconds."""
+
+    def __init__(self, listing: Listing, since: int, delivered: dict[int | str, int | None]) -> None:
+        self._listing = listing
         self._since = since
-        self._departures = departures
-        self._delivered: dict[int | str, int | None] = {}
-        self._now = 0
+        self._delivered = delivered
+        self._widest = 0
+        """The most rows that came in a page: a limit above the server's own is not obeyed."""
 
-    def one_pass(self) -> Generator[Page, None, bool]:
-        """From the first page down; False when rows left the list meanwhile, so that some may be missing."""
-        top = FOREVER
-        began: int | None = None
-        split: tuple[int, int] | None = None  # the second with which a page ended, and that page
-        crossed = False  # whether the next one went on with it
-        for number, found in self._in_order():
-            began = found.sent_at if began is None else began
-            newest, oldest = self._ends(found)
-            yield Page(self._new(found.rows))
-            crossed = crossed or bool(split and newest == split[0])
-            if split and (oldest != split[0] or not found.more):
-                if crossed:
-                    yield Page(self._tied(*split))
-                split, crossed = None, False
-            over = not found.more or (oldest is not None and oldest < self._since)
-            if oldest is not None and split is None:
-                split = (oldest, number)
-            if over or number % STRETCH == 0:
-                if number > 1 and self._departures(began - CLOCK_SLACK, self._now + CLOCK_SLACK):
-                    return False
-                low = self._since if over or oldest is None else oldest + 1
-                yield Page([], (low, top))
-                top = low - 1
-            if over:
-                break
-        return True
-
-    def _in_order(self) -> Iterator[tuple[int, Found]]:
+    def pages(self) -> Iterator[Page]:
         patience = Patience()
-        for number in count(1):
-            found = self._ask(number)
+        asked = _Slice(0, self._listing.limit)
+        reached = FOREVER
+        """Every row of a later second is delivered."""
+        while True:
+            found = replace(self._listing, limit=asked.limit).ask({}, asked.start // asked.limit + 1)
             patience.meet(found)
-            yield number, found
-
-    def _ask(self, number: int) -> Found:
-        found = self._listing.whole(number)
-        self._now = max(self._now, found.server_time)
-        return found
+            seconds = _seconds(self._listing, found)
+            if asked.start and (not seconds or seconds[0] < reached):
+                asked = _Slice(asked.start - asked.limit, asked.limit)
+                continue
+            self._widest = max(self._widest, len(found.rows))
+            rows = self._new(found.rows)
+            through = not found.more or seconds[-1] < reached
+            if asked.start and seconds[0] == reached and through:
+                rows += self._new(self._tied(reached, asked.start))
+            reached = min([reached, *seconds[-1:]])
+            over = not found.more or reached < self._since
+            yield Page(
+                sorted(rows, key=lambda row: self._listing.second_of(row) or 0, reverse=True),
+                (self._since if over else reached + 1, FOREVER),
+            )
+            if over:
+                return
+            asked = self._following(asked.start, found, reached)
 
     def _new(self, rows: list[Row]) -> list[Row]:
         fresh = []
@@ -90,23 +89,56 @@ class _Recent:
                 fresh.append(row)
         return fresh
 
-    def _ends(self, found: Found) -> tuple[int | None, int | None]:
-        dated = [second for row in found.rows if (second := self._listing.second_of(row)) is not None]
-        if any(one < other for one, other in pairwise(dated)):
-            raise OrderIgnored
-        return (dated[0], dated[-1]) if dated else (None, None)
+    def _following(self, start: int, found: Found, reached: int) -> _Slice:
+        """The next slice: from a row newer than the second reached, if that brings enough; else from the last row."""
+        end = start + len(found.rows)
+        newer = [place for place, row in enumerate(found.rows, start) if (self._listing.second_of(row) or 0) > reached]
+        if newer and _end(best := self._slice(newer[-1])) >= end + self._widest // 4 + 1:
+            return best
+        best = self._slice(end - 1)
+        if _end(best) <= end:
+            raise OrderIgnored  # pages of half a dozen rows cannot overlap everywhere
+        return best
 
-    def _tied(self, second: int, first: int) -> list[Row]:
-        """The rows of a second that begins on page `first` and goes on behind it."""
+    def _slice(self, place: int) -> _Slice:
+        """The slice with this place in it that reaches farthest."""
+        limit = max(range(self._widest, 0, -1), key=lambda limit: place // limit * limit + limit)
+        return _Slice(place // limit * limit, limit)
+
+    def _tied(self, second: int, start: int) -> list[Row]:
+        """Every row of a second that stands around the place `start`."""
+        listing = replace(self._listing, limit=self._widest)
+        first = start // self._widest + 1
 
         def read() -> list[Row]:
-            rows: list[Row] = []
-            for number in count(first):
-                found = self._ask(number)
-                rows += [row for row in found.rows if self._listing.second_of(row) == second]
-                oldest = self._ends(found)[1]
-                if not found.more or oldest is None or oldest < second:
-                    break
+            nonlocal first
+            while (rows := _from(listing, second, first)) is None:
+                first -= 1
             return rows
 
-        return self._new(repeated(read))
+        return repeated(read)
+
+
+def _end(part: _Slice) -> int:
+    return part.start + part.limit
+
+
+def _seconds(listing: Listing, found: Found) -> list[int]:
+    """Those of the page's rows that have one."""
+    dated = [second for row in found.rows if (second := listing.second_of(row)) is not None]
+    if any(one < other for one, other in pairwise(dated)) or (found.more and not dated):
+        raise OrderIgnored
+    return dated
+
+
+def _from(listing: Listing, second: int, first: int) -> list[Row] | None:
+    """The rows of a second on the pages from `first` on; None where it may begin before that."""
+    rows: list[Row] = []
+    for number, found in enumerate(each_page(listing, first), first):
+        seconds = _seconds(listing, found)
+        if number == first > 1 and not (seconds and seconds[0] > second):
+            return None
+        rows += [row for row in found.rows if listing.second_of(row) == second]
+        if seconds and seconds[-1] < second:
+            break
+    return rows

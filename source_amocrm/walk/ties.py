@@ -1,16 +1,19 @@
-"""One second with more rows than a page holds (a robot's mass edit): read by page number, on its own.
+"""Rows that no cursor tells apart, read by page number: those of one second (a robot's mass edit), or without a date.
 
 Why it cannot skip: within one second rows can only leave, which shifts the rest towards the front, so the pages are
 read again until as many rows are known as there are places. A row that leaves while a pass is under way makes the
 pass shorter than the one before it or the one after it, and so does not count.
+
+Progress rule: `Patience` within a pass, and a bounded number of passes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import count
 
-from source_amocrm.walk.listing import Endless, Listing, Params, Patience, Row, key
+from source_amocrm.walk.bounds import believe
+from source_amocrm.walk.listing import Endless, Listing, Params, Row, each_page, key
+from source_amocrm.walk.sizes import shrinking
 
 MOST_QUIET_PASSES = 8
 """Enough where a pass never has as many rows as places: rows leave all the time, or the list repeats some."""
@@ -18,9 +21,15 @@ MOST_PASSES = 60
 
 
 def one_second(listing: Listing, second: int) -> list[Row]:
-    """Every row of `second`, each once, in the newest version that was seen."""
-    asked = _edges(listing, second)
-    return repeated(lambda: _pass(listing, asked, second))
+    """Every row of `second`, each once, in the newest version that was seen. Raises FilterIgnored."""
+    order: Params = {"order[id]": "asc"} if listing.ordered else {}
+    return shrinking(listing.narrowed(order), lambda smaller: _one_second(smaller, second))
+
+
+def undated(listing: Listing) -> list[Row]:
+    """Every row without a date, each once: they come first where the whole list is in ascending order."""
+    ascending = listing.narrowed({f"order[{listing.cursor}]": "asc"})
+    return shrinking(ascending, lambda smaller: repeated(lambda: _undated_pass(smaller)))
 
 
 def repeated(read: Callable[[], list[Row]]) -> list[Row]:
@@ -50,20 +59,30 @@ def repeated(read: Callable[[], list[Row]]) -> list[Row]:
 
 def one_pass(listing: Listing, params: Params) -> list[Row]:
     """Once through the pages, a row as often as it is met."""
+    return [row for found in each_page(listing.narrowed(params)) for row in found.rows]
+
+
+def _one_second(listing: Listing, second: int) -> list[Row]:
+    asked = listing.narrowed(_edges(listing, second))
+    return repeated(lambda: _pass(asked, second))
+
+
+def _pass(listing: Listing, second: int) -> list[Row]:
     rows: list[Row] = []
-    patience = Patience()
-    for page in count(1):
-        found = listing.narrowed(params).whole(page)
-        patience.meet(found)
-        rows += found.rows
-        if not found.more:
-            break
+    for found in each_page(listing):
+        believe(listing, found, second - 1, second + 1)
+        rows += [row for row in found.rows if listing.second_of(row) == second]
     return rows
 
 
-def _pass(listing: Listing, asked: Params, second: int) -> list[Row]:
-    order = {"order[id]": "asc"} if listing.ordered else {}
-    return [row for row in one_pass(listing, {**asked, **order}) if listing.second_of(row) == second]
+def _undated_pass(listing: Listing) -> list[Row]:
+    rows: list[Row] = []
+    for found in each_page(listing):
+        without = [row for row in found.rows if listing.second_of(row) is None]
+        rows += without
+        if len(without) < len(found.rows):
+            break
+    return rows
 
 
 def _edges(listing: Listing, second: int) -> Params:
@@ -71,6 +90,6 @@ def _edges(listing: Listing, second: int) -> Params:
     name = f"filter[{listing.cursor}]"
     for low, high in ((second, second), (second - 1, second), (second, second + 1)):
         asked: Params = {f"{name}[from]": low, f"{name}[to]": high}
-        if any(listing.second_of(row) == second for row in listing.ask(asked).rows):
+        if any(listing.second_of(row) == second for row in listing.ask(asked, limit=1).rows):
             return asked
     return {f"{name}[from]": second - 1, f"{name}[to]": second + 1}

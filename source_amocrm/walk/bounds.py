@@ -1,0 +1,24 @@
+"""The filter by a list's cursor field: how it is asked, and whether the answer can be believed."""
+
+from __future__ import annotations
+
+from source_amocrm.walk.listing import FilterIgnored, Found, Listing
+from source_amocrm.walk.spans import FOREVER
+
+
+def bounds(listing: Listing, low: int, high: int) -> dict[str, int | str]:
+    """The filter from `low` to `high`; none on a side where that lies before 1970 or is FOREVER."""
+    asked: dict[str, int | str] = {}
+    if low >= 0:
+        asked[f"filter[{listing.cursor}][from]"] = low
+    if high < FOREVER:
+        asked[f"filter[{listing.cursor}][to]"] = high
+    return asked
+
+
+def believe(listing: Listing, found: Found, low: int, high: int) -> None:
+    """Raises FilterIgnored when a row lies outside of `low` to `high`, both included."""
+    for row in found.rows:
+        second = listing.second_of(row)
+        if second is not None and not low <= second <= high:
+            raise FilterIgnored
