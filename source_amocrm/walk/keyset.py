@@ -78,7 +78,7 @@ class _Walk:
                 here, delivered = here + 1, set()
             else:
                 if found.more:
-                    self._prove_order(here, last)
+                    self._prove_order(here, dated)
                 fresh = [
                     item
                     for item in dated
@@ -150,10 +150,11 @@ class _Walk:
             self._edges.inclusive = True
         return found
 
-    def _prove_order(self, here: int, last: int) -> None:
+    def _prove_order(self, here: int, dated: list[Dated]) -> None:
         """A page may be in order by chance. Asked the other way round, the list begins behind that page's end."""
         if self._edges.ordered or not self._listing.ordered:
             return
+        last = dated[-1].place
         low, high = self._bounds(here - 1)
         asked = {**bounds(self._listing, low, high), **self._order(not self._ascending)}
         found = self._listing.ask(asked, limit=min(self._listing.limit, ROWS_TO_PROVE))
@@ -161,7 +162,17 @@ class _Walk:
         if places and places[0] >= last:
             self._edges.ordered = True
         elif any(one < other for one, other in pairwise(places)):
+            self._prove_whole(here, dated)
+
+    def _prove_whole(self, here: int, dated: list[Dated]) -> None:
+        """For a list that keeps its own order whatever is asked: nothing lies before the page's end but the page."""
+        near, far = here - 1, dated[-1].place - 1
+        low, high = (near, far) if self._ascending else (-far, -near)
+        found = self._appetite.ask(self._listing, bounds(self._listing, low, min(high, FOREVER)))
+        met = {key(row) for _, row in dated}
+        if found.more or any(key(row) not in met for row in found.rows):
             raise OrderIgnored
+        self._edges.ordered = True
 
     def _bounds(self, edge: int) -> tuple[int, int]:
         """The seconds from `edge` on to the end of the window, in order; one more there, where it may be exclusive."""
