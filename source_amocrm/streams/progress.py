@@ -159,3 +159,13 @@ class Progress:
         if second > now or raised > second:
             self.ahead[own] = max(second, raised)
         return {**row, cursor: raised} if raised > second else row
+
+
+def agree(several: list[Progress]) -> None:
+    """Streams made of one list date a row alike, whatever each has delivered before: by that date they are joined."""
+    ahead: dict[str, int] = {}
+    for progress in several:
+        for own, second in progress.ahead.items():
+            ahead[own] = max(second, ahead.get(own, BEGINNING))
+    for progress in several:
+        progress.ahead = dict(ahead)

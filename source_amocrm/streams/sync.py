@@ -14,7 +14,7 @@ from source_amocrm.streams.entity_reading import EntityReading
 from source_amocrm.streams.event_reading import EventReading
 from source_amocrm.streams.lists import COMPANIES, LEADS, EntityList
 from source_amocrm.streams.lookup import Lookup
-from source_amocrm.streams.progress import Need, Progress
+from source_amocrm.streams.progress import Need, Progress, agree
 from source_amocrm.streams.tables import Entities, Events, Table
 from source_amocrm.walk.feed import Feed
 from source_amocrm.walk.listing import Params, Row
@@ -40,6 +40,7 @@ class Sync:
         self._selections = selections
         self._shared: dict[str, Any] = {}
         self._lock = threading.Lock()
+        agree([selection.progress for _, selection in self._readers(LEADS) if selection.progress])
         self.loss_reasons: Lookup[int] = Lookup(account, LEADS, _loss_reason, expected=bool(self._readers(LEADS)))
         self.company_names: Lookup[str] = Lookup(account, COMPANIES, _name, expected=bool(self._readers(COMPANIES)))
         kinds = self._kinds_since()
