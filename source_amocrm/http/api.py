@@ -30,7 +30,7 @@ Params = Mapping[str, int | str | Sequence[int | str]]
 _RENEWALS = 5
 _PATIENT = RetryPolicy()
 # Requests under way above rate × latency, so that a turn never waits for a request
-_SPARE = 0.5
+_SPARE = 1.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,14 +58,14 @@ class EventReading:
             yield Page(rows, (low, high))
 
     def _windows(self, listing: Listing, window: Window, found: Found | None = None) -> Iterator[Page]:
-        edges = Edges()
+        edges, until = Edges(), window.high  # the walk moves the window's own end
         first = {id(window): found}
         ahead = PAGES_AHEAD if self.newest_first else None
         yield from crew(
             [window],
             lambda part: undirected(listing, part, edges, first.pop(id(part), None)),
             self.account.hands,
-            lambda part, among: part.split(window.high, listing.limit, among, ahead),
+            lambda part, among: part.split(until, listing.limit, among, ahead),
         )
 
     def _slices(self, listing: Listing, low: int, high: int, found: Found) -> Iterator[Page]:

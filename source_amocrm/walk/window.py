@@ -7,6 +7,7 @@ import threading
 from source_amocrm.walk.spans import FOREVER
 
 PAGES_WORTH_A_SPLIT = 2
+PAGES_OF_A_LONG_LIST = 40
 LEAST_AHEAD = 3
 """Pages: how far behind a walker towards the past the next one starts, at the least."""
 
@@ -67,7 +68,8 @@ class Window:
 
         `among`: the present walker keeps the share of one among so many; with `ahead` no more than so many pages.
         The last part of a walk towards the past may reach far beyond the oldest row, so the density says nothing of
-        what it holds: its walker keeps as many pages as were read so far, and one walker at a time explores.
+        what it holds: its walker keeps as many pages as were read so far, and one walker at a time explores as long as
+        the list has not proven long.
         """
         with self._lock:
             left = self.rows_left(now)
@@ -75,7 +77,7 @@ class Window:
                 return None
             if self._last and not self._ascending:
                 read = (self._rows_before + self._rows) / page
-                if not self._rows or read < PAGES_WORTH_A_SPLIT:
+                if read < (PAGES_WORTH_A_SPLIT if self._rows else PAGES_OF_A_LONG_LIST):
                     return None
                 ahead = min(ahead or read, max(read, LEAST_AHEAD))
             share = 1 / among if ahead is None else min(1 / among, ahead * page / left)
