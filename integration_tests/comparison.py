@@ -10,6 +10,8 @@ from .destination import Own, Row
 from .sandbox import Account
 
 Rows = Mapping[str, Mapping[Own, Row]]
+Card = tuple[str, int]
+"""List and id: ("leads", 20000001)."""
 
 DELETABLE = ("deals", "contacts", "companies", "tasks", "notes")
 CARDS = {"deals": "leads", "contacts": "contacts", "companies": "companies"}
@@ -26,10 +28,14 @@ def by_key(name: str, rows: list[Row]) -> dict[Own, Row]:
     return {tuple(row[column] for column in expected.KEYS[name]): row for row in rows}
 
 
-def problems(account: Account, tables: Rows, antedated: Collection[tuple[str, int]] = ()) -> list[str]:
+def problems(
+    account: Account, tables: Rows, antedated: Collection[Card] = (), postdated: Collection[Card] = ()
+) -> list[str]:
     """Empty when `tables`, filled by syncs while people worked, hold what the account holds.
 
-    `antedated`: (list, id) of cards that somebody gave an updated_at of the past; their contents may be old.
+    The victims of merges may still be there. `antedated`: cards that somebody gave an updated_at of the past; they
+    may be old, or not there at all. `postdated`: those that got one of the future; a field that is cleared before
+    that time comes keeps its last value.
     """
     found: list[str] = []
     hidden = {name: set(ids) for name, ids in expected.merged(account).items()}
@@ -37,17 +43,16 @@ def problems(account: Account, tables: Rows, antedated: Collection[tuple[str, in
         wanted: Mapping[Own, Row] = by_key(name, rows)
         got = tables.get(name, {})
         if name == "custom_fields_deals":
-            stale = {own for kind, own in antedated if kind == "leads"}
+            stale = {own for kind, own in antedated if kind == "leads"} | hidden["deals"]
             wanted, got = _values(wanted, stale), _values(current(tables), stale)
         for own, row in wanted.items():
-            if own not in got:
-                found.append(f"{name} {own}: missing")
-            elif (CARDS.get(name), own[0]) not in antedated:
-                found += _difference(name, own, row, got[own])
+            if (CARDS.get(name), own[0]) not in antedated:
+                found += difference(name, own, row, got.get(own))
         for own, row in got.items():
+            kept = name == "custom_fields_deals" and ("leads", own[0]) in postdated
             merged = name in hidden and own[0] in hidden[name]
             gone = name in DELETABLE and row["is_deleted"]
-            if own not in wanted and not merged and not gone:
+            if own not in wanted and not merged and not gone and not kept:
                 found.append(f"{name} {own}: not in the account, yet {row}")
     return found
 
@@ -73,7 +78,10 @@ def _values(rows: Mapping[Own, Row], stale: Collection[int]) -> dict[Own, Row]:
     }
 
 
-def _difference(name: str, own: Own, row: Row, got: Row) -> list[str]:
+def difference(name: str, own: Own, row: Row, got: Row | None) -> list[str]:
+    """Where a row differs from the one that is wanted, as far as syncs can know."""
+    if got is None:
+        return [f"{name} {own}: missing"]
     ignored = set(UNSHOWN.get(name, ()))
     if name in DELETABLE and got["updated_at"] > row["updated_at"]:
         ignored |= {"updated_at", "date"}  # a row that came back is dated no earlier than that

@@ -1,7 +1,11 @@
-"""Random working days: writes between any two requests, syncs killed anywhere, and what must be true in the end."""
+"""Random working days: writes between any two requests, syncs killed anywhere, and what must be true in the end.
+
+`SCHEDULES=2000 pytest integration_tests/test_schedules.py` draws that many days of each kind.
+"""
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +23,9 @@ from .sandbox.writes.at_random import Write
 Menu = Sequence[tuple[Write, int]]
 Reading = Callable[[list[AirbyteStateMessage]], Iterator[AirbyteMessage]]
 
+SCHEDULES = int(os.environ.get("SCHEDULES", "70"))
+"""Days of each kind that the tests draw."""
+ODD: Menu = (*writes.ORDINARY, *writes.RARE)
 SOME_MESSAGES = 1_500
 
 
@@ -92,14 +99,20 @@ class Schedule:
 
     def problems(self) -> list[str]:
         """Where the destination differs from the account, and what it did not like; empty when all is exact."""
-        antedated = self._antedated()
-        found = comparison.problems(self.account, self.destination.rows, antedated)
+        antedated, postdated = self._dated(-1), self._dated(1)
+        found = comparison.problems(self.account, self.destination.rows, antedated, postdated)
         return found + ([] if antedated else self.destination.complaints)
 
-    def _antedated(self) -> set[tuple[str, int]]:
-        """The cards that somebody gave an updated_at of the past."""
+    def _dated(self, direction: int) -> set[comparison.Card]:
+        """The cards that somebody gave an updated_at of the past (-1) or of the future (1)."""
         told = [line.split() for line in self.done if line.startswith("odd_time")]
-        return {(kind, int(own)) for _, kind, own, shift in told if int(shift) < 0}
+        return {(kind, int(own)) for _, kind, own, shift in told if int(shift) * direction > 0}
+
+
+def assert_exact(day: Schedule) -> None:
+    """Lives the day; fails with the differences."""
+    day.run()
+    assert day.problems() == []
 
 
 def random_switches(random: Random, filters: bool) -> Switches:
