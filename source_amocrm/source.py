@@ -35,7 +35,7 @@ from source_amocrm.streams.delivery import deliver
 from source_amocrm.streams.state import dump, load
 from source_amocrm.streams.sync import Selection, Sync
 
-ROWS_IN_FLIGHT = 1_000
+ROWS_IN_FLIGHT = 250
 
 
 class SourceAmocrm(Source):

@@ -21,7 +21,7 @@ Split = Callable[[Window, int], "Window | None"]
 """Cut off the part of a window that is left when its walker keeps its share as one of so many."""
 Walk = Callable[[Window], Iterator[Page]]
 
-WAITING_PAGES = 4
+WAITING_PAGES = 2
 A_MOMENT = 0.05
 
 
@@ -58,7 +58,11 @@ class _Team:
 
     def next_window(self) -> Window | None:
         """A window that nobody walks yet; else, while the budget has room, a part of one that somebody does."""
-        return self._take(2) if self._todo or self._hands.offer() else None
+        return self._take(2) if self._todo or self._wanted() else None
+
+    def _wanted(self, about_to_ask: int = 0) -> int:
+        """How many more walkers: none when pages wait for the reader already, which is then what all wait for."""
+        return 0 if self._pages.full() else self._hands.offer(about_to_ask)
 
     def _take(self, among: int) -> Window | None:
         with self._lock:
@@ -83,7 +87,7 @@ class _Team:
 
     def grow(self) -> None:
         """Called between two requests of a walker: as many hands more as there is room for, in equal parts."""
-        for wanted in range(self._hands.offer(about_to_ask=1), 0, -1):
+        for wanted in range(self._wanted(about_to_ask=1), 0, -1):
             window = self._take(wanted + 1)
             if window is None:
                 return

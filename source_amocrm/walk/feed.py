@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
-WAITING_ITEMS = 4
+WAITING_ITEMS = 2
 A_MOMENT = 0.2
 
 
