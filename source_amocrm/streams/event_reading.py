@@ -12,12 +12,14 @@ from source_amocrm.streams.progress import Need, together
 from source_amocrm.walk.bounds import bounds
 from source_amocrm.walk.crew import crew
 from source_amocrm.walk.keyset import Edges
-from source_amocrm.walk.listing import Endless, FilterIgnored, Found, Listing, OrderIgnored, Page
+from source_amocrm.walk.listing import Endless, FilterIgnored, Found, Listing, OrderIgnored, Page, key
 from source_amocrm.walk.sizes import Appetite
 from source_amocrm.walk.ties import repeated
 from source_amocrm.walk.undirected import direction, undirected
 from source_amocrm.walk.window import Window
 
+REMEMBERED_KEYS = 5_000
+"""A list in no order shows itself soon: so many rows back it is known what was delivered before."""
 PAGES_AHEAD = 40
 """How many pages of events one walker is ahead of the next where the newest must come first."""
 
@@ -46,16 +48,23 @@ class EventReading:
             raise endless(listing.path) from error
 
     def _part(self, listing: Listing, low: int, high: int) -> Iterator[Page]:
-        anchored = low if self.need.anchor is None else min(low, self.need.anchor)
+        delivered: set[int | str] = set()
         try:
-            found = Appetite(listing.limit).ask(listing, bounds(listing, anchored - 1, high + 1))
-            if self.newest_first and found.more and direction(listing, found) is not False:
-                yield from self._slices(listing, low, high, found)
-            else:
-                yield from self._windows(listing, Window(anchored, high), found)
+            for page in self._walk(listing, low, high):
+                if len(delivered) < REMEMBERED_KEYS:
+                    delivered.update(key(row) for row in page.rows)
+                yield page
         except (FilterIgnored, OrderIgnored):
             rows = repeated(lambda: numbered_pass(listing, low, high))
-            yield Page(rows, (low, high))
+            yield Page([row for row in rows if key(row) not in delivered], (low, high))
+
+    def _walk(self, listing: Listing, low: int, high: int) -> Iterator[Page]:
+        anchored = low if self.need.anchor is None else min(low, self.need.anchor)
+        found = Appetite(listing.limit).ask(listing, bounds(listing, anchored - 1, high + 1))
+        if self.newest_first and found.more and direction(listing, found) is not False:
+            yield from self._slices(listing, low, high, found)
+        else:
+            yield from self._windows(listing, Window(anchored, high), found)
 
     def _windows(self, listing: Listing, window: Window, found: Found | None = None) -> Iterator[Page]:
         edges, until = Edges(), window.high  # the walk moves the window's own end
