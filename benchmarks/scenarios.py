@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from integration_tests.sandbox.account import Account
 
@@ -14,7 +15,7 @@ from .measure import ALL, Run, read, sandbox
 
 FASTEST = 50
 """Requests a second, the most that the settings allow."""
-UNBOUND = {"requests_per_second": FASTEST, "num_workers": 4}
+UNBOUND: Mapping[str, Any] = {"requests_per_second": FASTEST, "num_workers": 4}
 """Where the CPU is the limit, four threads keep it busy; what more would fetch would only wait in memory."""
 EDITS = 100
 FAT = 3_000
