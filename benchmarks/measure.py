@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+import yaml
 from airbyte_cdk.models import ConfiguredAirbyteCatalogSerializer
 
 from integration_tests.connector import catalog
@@ -23,7 +24,8 @@ from source_amocrm.streams import TABLES
 
 ROOT = Path(__file__).resolve().parent.parent
 COMMAND = Path(sys.executable).with_name("source-amocrm")
-ALL = tuple(TABLES)
+ALL = tuple(yaml.safe_load((ROOT / "unit_tests" / "table-catalog.yaml").read_text(encoding="utf-8"))["tables"])
+"""The fifteen tables of the catalog, so that figures stay comparable."""
 LOOK_EVERY = 0.02
 
 

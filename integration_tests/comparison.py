@@ -15,6 +15,8 @@ Card = tuple[str, int]
 
 DELETABLE = ("deals", "contacts", "companies", "tasks", "notes")
 CARDS = {"deals": "leads", "contacts": "contacts", "companies": "companies"}
+PARTS = {"custom_fields_deals": ("deals", "lead_id", "lead_updated_at")}
+"""Tables of what a card holds: the card's table, its key there and here, and the column that has the card's date."""
 UNSHOWN = {
     # What neither a cursor nor an event shows when it changes later; the documentation says so.
     "deals": {"closest_task_at", "loss_reason_name"},
@@ -42,14 +44,15 @@ def problems(
     for name, rows in expected.tables(account).items():
         wanted: Mapping[Own, Row] = by_key(name, rows)
         got = tables.get(name, {})
-        if name == "custom_fields_deals":
-            stale = {own for kind, own in antedated if kind == "leads"} | hidden["deals"]
-            wanted, got = _values(wanted, stale), _values(current(tables), stale)
+        card = CARDS.get(PARTS[name][0] if name in PARTS else name)
+        if name in PARTS:
+            stale = {own for kind, own in antedated if kind == card} | hidden[PARTS[name][0]]
+            wanted, got = _undated(name, wanted, stale), _undated(name, current(name, tables), stale)
         for own, row in wanted.items():
-            if (CARDS.get(name), own[0]) not in antedated:
+            if (card, own[0]) not in antedated:
                 found += difference(name, own, row, got.get(own))
         for own, row in got.items():
-            kept = name == "custom_fields_deals" and ("leads", own[0]) in postdated
+            kept = name in PARTS and (card, own[0]) in postdated
             merged = name in hidden and own[0] in hidden[name]
             gone = name in DELETABLE and row["is_deleted"]
             if own not in wanted and not merged and not gone and not kept:
@@ -57,24 +60,24 @@ def problems(
     return found
 
 
-def current(tables: Rows) -> dict[Own, Row]:
-    """The values of custom fields that the documented condition calls current."""
-    deals = tables.get("deals", {})
+def current(name: str, tables: Rows) -> dict[Own, Row]:
+    """The rows of a table of parts that the documented condition calls current."""
+    table, key, date = PARTS[name]
+    cards = tables.get(table, {})
     return {
         own: row
-        for own, row in tables.get("custom_fields_deals", {}).items()
-        if (deal := deals.get((row["lead_id"],)))
-        and row["lead_updated_at"] == deal["updated_at"]
-        and not deal["is_deleted"]
+        for own, row in tables.get(name, {}).items()
+        if (card := cards.get((row[key],))) and row[date] == card["updated_at"] and not card["is_deleted"]
     }
 
 
-def _values(rows: Mapping[Own, Row], stale: Collection[int]) -> dict[Own, Row]:
-    """Without the date of their deal, which is compared with the deal's own."""
+def _undated(name: str, rows: Mapping[Own, Row], stale: Collection[int]) -> dict[Own, Row]:
+    """Parts without the date of their card, which is compared with the card's own."""
+    _, key, date = PARTS[name]
     return {
-        own: {name: value for name, value in row.items() if name != "lead_updated_at"}
+        own: {column: value for column, value in row.items() if column != date}
         for own, row in rows.items()
-        if row["lead_id"] not in stale
+        if row[key] not in stale
     }
 
 

@@ -17,6 +17,7 @@ from selenium import webdriver
 
 from source_amocrm.connect.cli import PORT
 from source_amocrm.connect.words import LANGUAGES, Words
+from source_amocrm.streams import TABLES
 
 from .connect_page import Page, chromium, connect
 
@@ -73,7 +74,7 @@ def test_grant(browser: webdriver.Chrome, tmp_path: Path, language: str) -> None
         page.press("#grant")
         page.press("#allow")
         assert (page.path, page.text("h1"), page.problem) == ("/result", "ООО «Северный ветер»", None)
-        assert len(page.text("#readable").split()) == 15
+        assert len(page.text("#readable").split()) == len(TABLES)
         credentials = settings(page)["credentials"]
         assert page.browser.current_url == f"{page.origin}/result"
         code, printed = page.finish()

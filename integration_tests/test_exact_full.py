@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from airbyte_cdk.models import SyncMode, Type
 
+from source_amocrm.streams import TABLES
+
 from . import comparison, expected
 from .connector import messages
 from .destination import Own, Row
@@ -75,9 +77,7 @@ def test_without_the_filter(account: Account, live: Tables, dead: Tables) -> Non
 def test_rows_from_the_start_date_on(account: Account, live: Tables) -> None:
     since = "2026-01-01T00:00:00Z"
     found = read(account, SyncMode.incremental, start_date=since, deleted_rows="ignore")
-    dated = {"custom_fields_deals": "lead_updated_at", "events": "created_at", "deal_statuses": "created_at"}
-    for name in ("deals", "contacts", "companies", "tasks", "notes", *dated):
-        cursor = dated.get(name, "updated_at")
+    for name, cursor in ((table.name, table.cursor) for table in TABLES.values() if table.cursor):
         wanted = {own: row for own, row in live[name].items() if row[cursor] >= since}
         assert 0 < len(wanted) < len(live[name])
         assert found[name] == wanted, name

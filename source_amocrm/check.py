@@ -4,19 +4,30 @@ from __future__ import annotations
 
 from source_amocrm.claims import check_account
 from source_amocrm.errors import AmocrmError, FeatureOff, Forbidden, NotFound
+from source_amocrm.streams import TABLES
 from source_amocrm.streams.account import Account
+from source_amocrm.streams.lists import EVENTS_PATH
+from source_amocrm.streams.tables import Entities, Events
 
-PROBES = {
-    "/api/v4/leads": ("deals", "custom_fields_deals"),
-    "/api/v4/contacts": ("contacts",),
-    "/api/v4/companies": ("companies",),
-    "/api/v4/tasks": ("tasks",),
-    "/api/v4/leads/notes": ("notes",),
-    "/api/v4/events": ("events", "deal_statuses"),
+DICTIONARIES = {
     "/api/v4/leads/pipelines": ("statuses",),
     "/api/v4/leads/custom_fields": ("custom_fields",),
     "/api/v4/users": ("users",),
 }
+
+
+def probes() -> dict[str, tuple[str, ...]]:
+    """The lists that are asked for, each with the streams that need it: of several lists, the first."""
+    found: dict[str, tuple[str, ...]] = {}
+    for table in TABLES.values():
+        if isinstance(table, Entities):
+            path = table.lists[0].path
+        elif isinstance(table, Events):
+            path = EVENTS_PATH
+        else:
+            continue
+        found[path] = (*found.get(path, ()), table.name)
+    return found | DICTIONARIES
 
 
 def unavailable_streams(account: Account) -> list[str]:
@@ -32,11 +43,12 @@ def refused_streams(account: Account) -> dict[tuple[str, ...], AmocrmError]:
     """
     check_account(account.api.auth.account_id, account.facts().body)
     refused: dict[tuple[str, ...], AmocrmError] = {}
-    for path, streams in PROBES.items():
+    asked = probes()
+    for path, streams in asked.items():
         try:
             account.get(path, {"limit": 1})
         except (FeatureOff, Forbidden, NotFound) as error:
             refused[streams] = error
-    if len(refused) == len(PROBES):
+    if len(refused) == len(asked):
         raise next(iter(refused.values()))
     return refused

@@ -12,6 +12,7 @@ import yaml
 from airbyte_cdk.models import AirbyteCatalog, AirbyteStream, SyncMode
 from airbyte_cdk.test.standard_tests._catalog_checks import find_catalog_problems
 
+from source_amocrm.streams import TABLES as STREAMS
 from source_amocrm.streams import schema
 from source_amocrm.streams.rows import activity, deals, dictionaries, people, tombstones
 
@@ -19,6 +20,9 @@ CATALOG: dict[str, Any] = yaml.safe_load((Path(__file__).parent / "table-catalog
     "tables"
 ]
 TABLES = sorted(CATALOG)
+FURTHER = sorted(set(STREAMS) - set(CATALOG))
+"""Tables beyond the catalog, which says nothing of them."""
+RUSSIAN: dict[str, Any] = yaml.safe_load((Path(__file__).parents[1] / "docs" / "russian.yaml").read_text("utf-8"))
 JSON_TYPES = {"int": "integer", "number": "number", "string": "string", "bool": "boolean"}
 JSON_OBJECTS = {("users", "rights"), ("notes", "params")}
 """json columns that are objects; all others are arrays."""
@@ -51,9 +55,10 @@ def test_the_catalog_has_fifteen_tables_and_144_columns() -> None:
 
 def test_there_is_a_schema_for_each_table_and_no_other() -> None:
     folder = Path(schema.__file__).parent.parent / "schemas"
-    assert sorted(file.stem for file in folder.glob("*")) == TABLES
+    assert sorted(file.stem for file in folder.glob("*")) == sorted(STREAMS)
+    assert set(CATALOG) <= set(STREAMS)
     with pytest.raises(FileNotFoundError):
-        schema.load("customers")
+        schema.load("no_such_table")
 
 
 @pytest.mark.parametrize("table", TABLES)
@@ -81,6 +86,29 @@ def test_schema_has_the_columns_of_the_catalog_in_its_order(table: str) -> None:
         assert found == expected(table, name, kind), name
 
 
+@pytest.mark.parametrize("table", FURTHER)
+def test_a_further_table_is_described(table: str) -> None:
+    declared, loaded = STREAMS[table], schema.load(table)
+    properties = loaded.pop("properties")
+    assert loaded == {
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        "type": "object",
+        "additionalProperties": True,
+    }
+    assert declared.key
+    assert {properties[column]["type"] for column in declared.key} <= {"integer", "string"}
+    if declared.cursor:
+        assert properties[declared.cursor] | {"description": ""} == expected("deals", "x", "timestamp") | {
+            "description": ""
+        }
+    for name, column in properties.items():
+        assert re.fullmatch(r"[A-Z][ -~]{8,}\.", column["description"]), (name, column["description"])
+        assert name in declared.key or column["type"] == "array" or "null" in column["type"], name
+    assert RUSSIAN["tables"][table]
+    assert list(RUSSIAN["columns"][table]) == list(properties)
+    assert all(RUSSIAN["columns"][table].values())
+
+
 def test_a_loaded_schema_is_the_callers_own() -> None:
     schema.load("deals")["properties"].clear()
     assert len(schema.load("deals")["properties"]) == 29
@@ -92,10 +120,10 @@ def test_airbyte_accepts_the_schemas() -> None:
             name=table,
             json_schema=schema.load(table),
             supported_sync_modes=[SyncMode.full_refresh],
-            source_defined_primary_key=[[column] for column in CATALOG[table]["primary_key"]],
-            default_cursor_field=[CATALOG[table]["cursor"]] if CATALOG[table]["cursor"] else None,
+            source_defined_primary_key=[[column] for column in declared.key],
+            default_cursor_field=[declared.cursor] if declared.cursor else None,
         )
-        for table in TABLES
+        for table, declared in STREAMS.items()
     ]
     assert find_catalog_problems(AirbyteCatalog(streams=streams)) == {}
 

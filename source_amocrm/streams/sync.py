@@ -40,7 +40,8 @@ class Sync:
         self._selections = selections
         self._shared: dict[str, Any] = {}
         self._lock = threading.Lock()
-        agree([selection.progress for _, selection in self._readers(LEADS) if selection.progress])
+        for entities in {place for selection in selections for place in self._places(selection.table) if place}:
+            agree([selection.progress for _, selection in self._readers(entities) if selection.progress])
         self.loss_reasons: Lookup[int] = Lookup(account, LEADS, _loss_reason, expected=bool(self._readers(LEADS)))
         self.company_names: Lookup[str] = Lookup(account, COMPANIES, _name, expected=bool(self._readers(COMPANIES)))
         kinds = self._kinds_since()
