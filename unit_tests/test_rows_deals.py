@@ -8,7 +8,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from source_amocrm.streams.rows.deals import deal, deal_fields
+from source_amocrm.streams.rows.deals import deal
+from source_amocrm.streams.rows.field_values import deal_fields
 from source_amocrm.streams.values import RowError
 from unit_tests.sample_files import sample
 

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from source_amocrm.streams import schema
-from source_amocrm.streams.rows import activity, deals, dictionaries, people, tombstones
+from source_amocrm.streams.rows import activity, deals, dictionaries, field_values, people, tombstones
 from source_amocrm.streams.values import RowError
 from unit_tests.sample_files import sample
 
@@ -78,7 +78,7 @@ def lead_with_all() -> dict[str, Any]:
 
 
 def fields_of(lead: Any) -> list[dict[str, Any]]:
-    return deals.deal_fields(lead, timezone=MOSCOW, system_fields={5: True})
+    return field_values.deal_fields(lead, timezone=MOSCOW, system_fields={5: True})
 
 
 def status_of(event: Any) -> list[dict[str, Any]]:

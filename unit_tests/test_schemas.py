@@ -14,7 +14,7 @@ from airbyte_cdk.test.standard_tests._catalog_checks import find_catalog_problem
 
 from source_amocrm.streams import TABLES as STREAMS
 from source_amocrm.streams import schema
-from source_amocrm.streams.rows import activity, deals, dictionaries, people, tombstones
+from source_amocrm.streams.rows import activity, deals, dictionaries, field_values, people, tombstones
 
 CATALOG: dict[str, Any] = yaml.safe_load((Path(__file__).parent / "table-catalog.yaml").read_text(encoding="utf-8"))[
     "tables"
@@ -130,7 +130,7 @@ def test_airbyte_accepts_the_schemas() -> None:
 
 ROWS: dict[str, list[dict[str, Any]]] = {
     "deals": [deals.deal({"id": 1}), tombstones.deal(1, 2, 3, 4)],
-    "custom_fields_deals": deals.deal_fields(
+    "custom_fields_deals": field_values.deal_fields(
         {"id": 1, "custom_fields_values": [{"field_id": 2, "values": [{}]}]},
         timezone=ZoneInfo("UTC"),
         system_fields={},

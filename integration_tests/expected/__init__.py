@@ -1,4 +1,4 @@
-"""What the fifteen tables must hold, built from the sandbox's raw store alone: the oracle of exactness tests.
+"""What the tables must hold, built from the sandbox's raw store alone: the oracle of exactness tests.
 
 Nothing of the connector is imported here; the sources are the table catalog and the API reference.
 """
@@ -8,14 +8,16 @@ from __future__ import annotations
 from ..sandbox.account import Account
 from .activity import events, notes, tasks
 from .common import Row
-from .deals import custom_fields_deals, deal_statuses, deals
+from .deals import deal_statuses, deals
 from .dictionaries import custom_fields, element_types, groups, note_types, statuses, task_types, users
+from .field_values import custom_fields_companies, custom_fields_contacts, custom_fields_deals
 from .people import companies, contacts
 from .tombstones import tombstones
 
 BUILDERS = (
     deals, custom_fields_deals, contacts, companies, statuses, users, groups, note_types, task_types, element_types,
     deal_statuses, notes, tasks, events, custom_fields,
+    custom_fields_contacts, custom_fields_companies,
 )  # fmt: skip
 KEYS: dict[str, tuple[str, ...]] = {
     "deals": ("lead_id",),
@@ -33,6 +35,8 @@ KEYS: dict[str, tuple[str, ...]] = {
     "tasks": ("task_id",),
     "events": ("event_id",),
     "custom_fields": ("entity_type", "custom_field_id"),
+    "custom_fields_contacts": ("contact_id", "custom_field_id", "value_index"),
+    "custom_fields_companies": ("company_id", "custom_field_id", "value_index"),
 }
 
 

@@ -1,14 +1,10 @@
-"""Expected deals, their custom fields exploded, and their moves between stages."""
+"""Expected deals, and their moves between stages."""
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Any
-from zoneinfo import ZoneInfo
-
 from ..sandbox.account import Account
 from ..sandbox.store import Event
-from .common import Row, compact, elements, first, shown_fields, stamp, tags
+from .common import Row, elements, first, shown_fields, stamp, tags
 
 LOST = 143
 
@@ -50,53 +46,6 @@ def deals(account: Account) -> list[Row]:
         }
         for lead in account.tables["leads"]
     ]
-
-
-def custom_fields_deals(account: Account) -> list[Row]:
-    system = {field["id"]: _is_system(account, field) for field in account.fields["leads"]}
-    zone = ZoneInfo(account.timezone)
-    return [
-        {
-            "custom_field_id": field["field_id"],
-            "lead_id": lead["id"],
-            "name": field["field_name"],
-            "enum": value.get("enum_id"),
-            "value": _text(field["field_type"], value, zone),
-            "is_system": system.get(field["field_id"]),
-            "value_index": index,
-            "lead_updated_at": stamp(lead["updated_at"]),
-            "field_code": field["field_code"],
-            "field_type": field["field_type"],
-            "enum_code": value.get("enum_code", value.get("enum")),
-        }
-        for lead in account.tables["leads"]
-        for field in shown_fields(account, lead)
-        for index, value in enumerate(field["values"])
-    ]
-
-
-def _is_system(account: Account, field: Row) -> bool | None:
-    """`is_predefined`, else not deletable, else unknown."""
-    if field.get("is_predefined") is not None:
-        return bool(field["is_predefined"])
-    deletable = field.get("is_deletable") if account.switches.fields_shape == "full" else None
-    return None if deletable is None else not deletable
-
-
-def _text(field_type: str, item: Row, zone: ZoneInfo) -> str | None:
-    """One value as text: the rule is the catalog's, column `value` of custom_fields_deals."""
-    if "value" not in item:
-        return compact(item)
-    value: Any = item["value"]
-    if value is None or isinstance(value, str):
-        return value
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int) and field_type in ("date", "birthday"):
-        return datetime.fromtimestamp(value, zone).date().isoformat()
-    if isinstance(value, int) and field_type == "date_time":
-        return stamp(value)
-    return compact(value)
 
 
 def deal_statuses(account: Account) -> list[Row]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from source_amocrm.streams.account import Account, Once
 from source_amocrm.streams.changes import Deletion
+from source_amocrm.streams.field_values import field_table
 from source_amocrm.streams.lists import LEADS, EntityList
 from source_amocrm.streams.rows import deals, tombstones
-from source_amocrm.streams.rows.dictionaries import system_fields
+from source_amocrm.streams.rows.field_values import deal_fields
 from source_amocrm.streams.sync import Sync
 from source_amocrm.streams.tables import Entities
 from source_amocrm.walk.listing import Row
@@ -17,16 +17,6 @@ from source_amocrm.walk.listing import Row
 
 def _deals(_: Sync, __: EntityList, leads: list[Row]) -> Iterator[list[Row]]:
     return ([deals.deal(lead)] for lead in leads)
-
-
-def _deal_fields(sync: Sync, _: EntityList, leads: list[Row]) -> Iterator[list[Row]]:
-    timezone = sync.account.facts().timezone
-    known = sync.shared("system fields", lambda: Once(lambda: _system_fields(sync.account)))()
-    return (deals.deal_fields(lead, timezone=timezone, system_fields=known) for lead in leads)
-
-
-def _system_fields(account: Account) -> dict[int, bool | None]:
-    return system_fields(account.dictionary("/api/v4/leads/custom_fields", "custom_fields"))
 
 
 def _tombstone(_: EntityList, gone: Deletion, account_id: Any) -> Row:
@@ -51,12 +41,5 @@ TABLES = (
             "catalog_elements": ("catalog_elements",),
         },
     ),
-    Entities(
-        name="custom_fields_deals",
-        key=("lead_id", "custom_field_id", "value_index"),
-        cursor="lead_updated_at",
-        lists=(LEADS,),
-        rows=_deal_fields,
-        account_extras=("datetime_settings",),
-    ),
+    field_table(LEADS, deal_fields),
 )
