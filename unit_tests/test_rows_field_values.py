@@ -37,7 +37,7 @@ def test_values_of_a_recorded_contact() -> None:
 
 @pytest.mark.parametrize("owner", OWNERS)
 def test_they_differ_from_those_of_deals_in_whose_they_are(owner: str) -> None:
-    card: dict[str, Any] = {**sample("lead_detail_with_all"), "id": 7, "updated_at": 1}
+    card: dict[str, Any] = {**sample("recorded_contact_amocrm"), "id": 7, "updated_at": 1}
     make: FieldTable = OWNERS[owner]
     of_deals = field_values.deal_fields(card, timezone=MOSCOW, system_fields={})
     rows = make(card, timezone=MOSCOW, system_fields={})
