@@ -43,7 +43,7 @@ from source_amocrm.http.transport import Transport
 from source_amocrm.source import SourceAmocrm
 from source_amocrm.streams import TABLES
 
-from .sandbox import Sandbox, SandboxAdapter, Server
+from .sandbox import ManualClock, Sandbox, SandboxAdapter, Server
 
 COMMAND = Path(sys.executable).parent / "source-amocrm"
 UNPACED = 1_000_000.0
@@ -72,19 +72,27 @@ def catalog(streams: Iterable[str] | None = None, mode: SyncMode = SyncMode.incr
 
 
 class Clock:
-    """Monotonic seconds that sleeping moves at once. A thread's time is what it slept itself, not what others did."""
+    """Monotonic seconds that sleeping moves at once. A thread's time is what it slept itself, not what others did.
 
-    def __init__(self) -> None:
+    Where the account's clock moves by hand, sleeping moves it, and there is no other time.
+    """
+
+    def __init__(self, server: object) -> None:
+        self._server = server if isinstance(server, ManualClock) else None
         self._local = threading.local()
         self._slept = 0.0
 
     def own(self) -> float:
+        if self._server:
+            return self._server.time()
         return time.monotonic() + getattr(self._local, "slept", 0.0)
 
     def common(self) -> float:
         return time.monotonic() + self._slept
 
     def sleep(self, seconds: float) -> None:
+        if self._server:
+            self._server.advance(seconds)
         self._local.slept = getattr(self._local, "slept", 0.0) + seconds
 
     def sleep_together(self, seconds: float) -> None:
@@ -112,7 +120,7 @@ def without_sockets(sandbox: Sandbox) -> Iterator[Line]:
     def open_api(parsed: Config, raw: Any) -> Api:
         session = requests.Session()
         session.mount("https://", line)
-        clock = Clock()
+        clock = Clock(sandbox.account.clock)
         budget = Budget(UNPACED, clock=clock.common, sleep=clock.sleep_together)
         endpoint = HttpTokenEndpoint(Transport(session, budget, POLICY), budget, POLICY)
         auth = make_auth(parsed, raw, endpoint)

@@ -75,6 +75,7 @@ class Account:
         self._extras = sorted({"is_api_filter_enabled", *extras})
         self._begun = time.monotonic()
         self._now = 0
+        self._clock_ahead = -math.inf
         self._filter_ignored = False
         self._lists: dict[str, Once[list[Row]]] = {}
         self._lock = threading.Lock()
@@ -82,11 +83,20 @@ class Account:
     def get(self, path: str, params: Params | None = None, *, shrinkable: bool = False) -> Answer:
         answer = self.api.get(path, params or {}, shrinkable=shrinkable)
         self._now = max(self._now, answer.server_time)
+        self._clock_ahead = max(self._clock_ahead, answer.server_time - self.api.clock())
         return answer
 
     def now(self) -> int:
         """The server's time, as the last answers told it."""
         return self._now
+
+    def clock(self) -> float:
+        """The server's time at this moment, at least."""
+        return self._clock_ahead + self.api.clock()
+
+    def wait_until(self, second: float) -> None:
+        """Until the server's clock has come to `second`."""
+        self.api.sleep(max(0.0, second - self.clock()))
 
     def filter_works(self, entities: EntityList) -> bool:
         """Whether the list's filter can be relied on: the account says so, and no answer has shown otherwise."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
@@ -12,6 +13,7 @@ from source_amocrm.streams.batch import Batch, endless
 from source_amocrm.streams.changes import Changes, Deletion, History, moves
 from source_amocrm.streams.lists import EntityList
 from source_amocrm.streams.progress import BEGINNING, Need, together
+from source_amocrm.streams.unsettled import Unsettled
 from source_amocrm.walk.bounds import bounds
 from source_amocrm.walk.crew import crew
 from source_amocrm.walk.hands import Hands
@@ -37,6 +39,7 @@ from source_amocrm.walk.window import Window
 REMEMBERED_KEYS = 5_000
 """A filter that is ignored shows at the second page: so many rows back it is known what was delivered before."""
 DELETIONS_AT_ONCE = 1_000
+LARGEST_ID = 2**63
 EVERYTHING = Spans(((BEGINNING, FOREVER),))
 
 
@@ -53,18 +56,23 @@ class EntityReading:
     params: Params
     history: History | None
     mark_deleted: bool
+    several_rows: bool = False
+    """A reader makes several rows of a record."""
     observe: Callable[[list[Row]], None] = lambda _: None
     read_through: Callable[[bool], None] = lambda _: None
     _seen: set[int | str] = field(default_factory=set)
+    _live: array[int] = field(default_factory=lambda: array("q"))
+    """The ids that the main walk brought."""
     _skeletons: Future[list[Deletion]] | None = None
 
     def __post_init__(self) -> None:
         self.need = together(self.needs)
+        self._unsettled = Unsettled(self.account, self.entities, self.params) if self.several_rows else None
 
     def batches(self) -> Iterator[Batch]:
         through = False
         try:
-            for batch in self._main():
+            for batch in self._settled():
                 self._remember(batch)
                 self.observe(batch.page.rows)
                 yield batch
@@ -76,8 +84,20 @@ class EntityReading:
             self.read_through(through and whole)
         yield from self._after()
 
+    def _settled(self) -> Iterator[Batch]:
+        """The main walk, and at its end the records that must not be delivered earlier."""
+        if self._unsettled is None:
+            yield from self._main()
+            return
+        for batch in self._main():
+            yield replace(batch, page=replace(batch.page, rows=self._unsettled.settled(batch.page.rows)))
+        for rows in self._unsettled.later():
+            yield Batch(self.entities.name, Page(rows), floor=BEGINNING)
+
     def _remember(self, batch: Batch) -> None:
         """The rows that are delivered to every reader; the anchor and what else is older than needed is not."""
+        ids = (row.get("id") for row in batch.page.rows)
+        self._live.extend(own for own in ids if isinstance(own, int) and 0 < own < LARGEST_ID)
         if self.need.changes_since is None and len(self._seen) >= REMEMBERED_KEYS:
             return
         floor = FOREVER if batch.floor is None else batch.floor
@@ -88,6 +108,8 @@ class EntityReading:
 
     def _main(self) -> Iterator[Batch]:
         listing = self.account.listing(self.entities, self.params)
+        if self._unsettled:
+            listing = replace(listing, on_page=self._unsettled.look)
         if self.need.resume:
             yield from self._by_number(listing, self.need.resume.since, self.need.resume.mark)
         first = self._oldest_rows(listing)
@@ -187,17 +209,19 @@ class EntityReading:
             return
         notes = self.entities.collection == "notes"
         changes = self.history.of(self.entities.name, notes, self.need.deletions_since, self.need.changes_since)
+        rows = [] if notes else list(self._again(changes))
         gone = dict(changes.deleted)
-        if not notes:
-            rows = list(self._again(changes))
-            if rows:
-                self.observe(rows)
-                back = {own: gone.at for own, gone in changes.deleted.items()} | changes.restored
-                yield Batch(self.entities.name, Page(rows), floor=BEGINNING, back=back)
-            for row in rows:
-                gone.pop(row["id"], None)
+        if rows:
+            self.observe(rows)
+            back = {own: deletion.at for own, deletion in gone.items()} | changes.restored
+            yield Batch(self.entities.name, Page(rows), floor=BEGINNING, back=back)
+        for row in rows:
+            gone.pop(row["id"], None)
         if self.mark_deleted:
             if self.entities.has_trash:
+                # What was deleted before this sync and came in it is back; only the next sync's events tell since when.
+                for own in self._live:
+                    gone.pop(own, None)
                 live = {row["id"] for row in rows}
                 for deletion in self._in_trash():
                     known = gone.get(deletion.id)

@@ -135,7 +135,7 @@ class Listing:
     doubts: int = 2
     ordered: bool = True
     """Whether the documented `order[…]` parameters may be sent (events document none)."""
-    on_page: Callable[[int], None] = lambda _: None
+    on_page: Callable[[Found], None] = lambda _: None
 
     def narrowed(self, params: Params) -> Listing:
         return replace(self, params={**self.params, **params})
@@ -161,7 +161,7 @@ class Listing:
         asked = {**self.params, **params, "limit": limit, "page": page}
         answer = self.fetch(self.path, asked, shrinkable=smaller(limit) is not None)
         found = found_in(answer, self.collection)
-        self.on_page(len(found.rows))
+        self.on_page(found)
         return found
 
 
