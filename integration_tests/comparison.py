@@ -16,9 +16,18 @@ Card = tuple[str, int]
 DELETABLE = ("deals", "contacts", "companies", "tasks", "notes")
 CARDS = {"deals": "leads", "contacts": "contacts", "companies": "companies"}
 PARTS = {
-    "custom_fields_deals": ("deals", "lead_id", "lead_updated_at"),
-    "custom_fields_contacts": ("contacts", "contact_id", "contact_updated_at"),
-    "custom_fields_companies": ("companies", "company_id", "company_updated_at"),
+    **dict.fromkeys(
+        ("custom_fields_deals", "deal_contacts", "deal_companies", "deal_tags", "deal_catalog_elements"),
+        ("deals", "lead_id", "lead_updated_at"),
+    ),
+    **dict.fromkeys(
+        ("custom_fields_contacts", "contact_companies", "contact_tags"),
+        ("contacts", "contact_id", "contact_updated_at"),
+    ),
+    **dict.fromkeys(
+        ("custom_fields_companies", "company_tags"),
+        ("companies", "company_id", "company_updated_at"),
+    ),
 }
 """Tables of what a card holds: the card's table, its key there and here, and the column that has the card's date."""
 UNSHOWN = {

@@ -16,8 +16,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from source_amocrm.streams import schema
+from source_amocrm.streams import TABLES, schema
 from source_amocrm.streams.rows import activity, deals, dictionaries, field_values, people, tombstones
+from source_amocrm.streams.tables import Entities
 from source_amocrm.streams.values import RowError
 from unit_tests.sample_files import sample
 
@@ -86,6 +87,13 @@ def status_of(event: Any) -> list[dict[str, Any]]:
     return [] if row is None else [row]
 
 
+def rows_of(name: str) -> Make:
+    """By the declaration of a table of entities whose rows need nothing but the record."""
+    table = TABLES[name]
+    assert isinstance(table, Entities)
+    return lambda body: next(table.rows(None, table.lists[0], [body]))  # type: ignore[arg-type]
+
+
 def skeleton(make: Callable[..., dict[str, Any]], *rest: str) -> Make:
     def row(body: Any) -> list[dict[str, Any]]:
         known = body if isinstance(body, dict) else {}
@@ -100,6 +108,9 @@ DELETED = sample("lead_only_deleted_item")
 CASES: dict[str, tuple[str, Any, Make]] = {
     "deal": ("deals", lead_with_all(), lambda body: [deals.deal(body)]),
     "deal_fields": ("custom_fields_deals", lead_with_all(), fields_of),
+    "deal_contacts": ("deal_contacts", lead_with_all(), rows_of("deal_contacts")),
+    "deal_tags": ("deal_tags", lead_with_all(), rows_of("deal_tags")),
+    "deal_catalog_elements": ("deal_catalog_elements", lead_with_all(), rows_of("deal_catalog_elements")),
     "contact": ("contacts", sample("contact_detail_with_all"), lambda body: [people.contact(body, None)]),
     "company": ("companies", sample("company_detail"), lambda body: [people.company(body)]),
     "task": ("tasks", sample("task_detail"), lambda body: [activity.task(body)]),

@@ -6,6 +6,7 @@ Nothing of the connector is imported here; the sources are the table catalog and
 from __future__ import annotations
 
 from ..sandbox.account import Account
+from . import links
 from .activity import events, notes, tasks
 from .common import Row
 from .deals import deal_statuses, deals
@@ -17,7 +18,7 @@ from .tombstones import tombstones
 BUILDERS = (
     deals, custom_fields_deals, contacts, companies, statuses, users, groups, note_types, task_types, element_types,
     deal_statuses, notes, tasks, events, custom_fields,
-    custom_fields_contacts, custom_fields_companies,
+    custom_fields_contacts, custom_fields_companies, *links.BUILDERS,
 )  # fmt: skip
 KEYS: dict[str, tuple[str, ...]] = {
     "deals": ("lead_id",),
@@ -37,6 +38,7 @@ KEYS: dict[str, tuple[str, ...]] = {
     "custom_fields": ("entity_type", "custom_field_id"),
     "custom_fields_contacts": ("contact_id", "custom_field_id", "value_index"),
     "custom_fields_companies": ("company_id", "custom_field_id", "value_index"),
+    **links.KEYS,
 }
 
 

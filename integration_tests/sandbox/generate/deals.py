@@ -156,7 +156,9 @@ class Deals:
             self.history.tagged("leads", row_id, tags, row["updated_by"], row["updated_at"])
         if self.products and random() < 0.05:
             catalog_id, element = self.rng.choice(self.products)
-            metadata = {"quantity": 1 + int(random() * 5), "catalog_id": catalog_id, "price_id": None}
+            metadata = {"quantity": 1 + int(random() * 5), "catalog_id": catalog_id}
+            price = next((f["id"] for f in self.account.fields[f"catalogs/{catalog_id}"] if f["type"] == "price"), None)
+            metadata["price_id"] = price if element % 2 else None
             links.elements["leads", row_id] = ({"id": element, "metadata": metadata},)
 
     def _name(self, row_id: int) -> str:

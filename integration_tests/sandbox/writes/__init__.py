@@ -18,7 +18,7 @@ from .cards import (
     touch,
     win,
 )
-from .links import attach_element, link, set_main_contact, tag, unlink, untag
+from .links import attach_element, detach_element, link, set_main_contact, tag, unlink, untag
 from .removal import merge, purge, restore, trash
 from .settings import accept_unsorted, add_user, remove_field, remove_user, rename_status
 
@@ -38,6 +38,7 @@ __all__ = [
     "create_lead",
     "delete_note",
     "delete_task",
+    "detach_element",
     "edit",
     "edit_note",
     "edit_task",

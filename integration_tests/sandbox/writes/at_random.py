@@ -157,6 +157,22 @@ def detach(account: Account, rng: Random) -> str | None:
     return line("unlink", kind, row_id, to, to_id)
 
 
+def product(account: Account, rng: Random) -> str | None:
+    """Put into a deal, in another quantity, or taken out of it."""
+    row_id = some(account, rng, "leads")
+    catalogs = [catalog for catalog, elements in account.elements.items() if len(elements)]
+    if row_id is None or not catalogs:
+        return None
+    present = account.links.elements.get(("leads", row_id), ())
+    if present and rng.random() < 0.5:
+        links.detach_element(account, "leads", row_id, rng.choice(present)["id"])
+        return line("detach_element", row_id)
+    catalog = rng.choice(catalogs)
+    element = rng.choice([row_id for _, row_id in account.elements[catalog].index("id")])
+    links.attach_element(account, "leads", row_id, catalog, element, rng.choice((1, 2, 0.5)))
+    return line("attach_element", row_id, element)
+
+
 def tag(account: Account, rng: Random) -> str | None:
     kind = some_kind(rng)
     row_id = some(account, rng, kind)
@@ -199,7 +215,7 @@ def accept(account: Account, rng: Random) -> str | None:
 # what happens how often on an ordinary day
 ORDINARY: tuple[tuple[Write, int], ...] = (
     (create, 12), (rename, 6), (reassign, 5), (price, 8), (move, 14), (lose, 5), (reopen, 3), (fill_field, 12),
-    (empty_field, 5), (throw_away, 4), (bring_back, 3), (attach, 8), (detach, 4), (tag, 8), (new_task, 8),
+    (empty_field, 5), (throw_away, 4), (bring_back, 3), (attach, 8), (detach, 4), (tag, 8), (product, 4), (new_task, 8),
     (change_task, 8), (drop_task, 2), (new_note, 8), (change_note, 4), (robot, 2), (accept, 1),
 )  # fmt: skip
 # what no cursor shows, or hardly

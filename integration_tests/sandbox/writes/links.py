@@ -109,8 +109,24 @@ def attach_element(
     others = [e for e in account.links.elements.get((kind, row_id), ()) if e["id"] != element_id]
     metadata = {"quantity": quantity, "catalog_id": catalog_id, "price_id": None}
     account.links.elements[kind, row_id] = (*others, {"id": element_id, "metadata": metadata})
+    _element_event(account, kind, row_id, catalog_id, element_id, by, linked=True)
+
+
+@locked
+def detach_element(account: Account, kind: str, row_id: int, element_id: int, *, by: int | None = None) -> None:
+    attached = account.links.elements.get((kind, row_id), ())
+    account.links.elements[kind, row_id] = tuple(e for e in attached if e["id"] != element_id)
+    for element in attached:
+        if element["id"] == element_id:
+            _element_event(account, kind, row_id, element["metadata"]["catalog_id"], element_id, by, linked=False)
+
+
+def _element_event(
+    account: Account, kind: str, row_id: int, catalog_id: int, element_id: int, by: int | None, *, linked: bool
+) -> None:
     who, at = author(account, by), account.clock.now()
     entity = {"entity": {"type": f"catalog_{catalog_id}", "id": element_id}}
-    record(account, "entity_linked", kind, row_id, who, at, after=[{"link": entity}])
+    values = {"after": [{"link": entity}]} if linked else {"before": [{"link": entity}]}
+    record(account, "entity_linked" if linked else "entity_unlinked", kind, row_id, who, at, **values)
     if account.switches.links_bump:
         bump(account, kind, row_id, who, at)

@@ -1,0 +1,61 @@
+"""Rows of links and tags."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from source_amocrm.streams import TABLES, schema
+from source_amocrm.streams.lists import EntityList
+from source_amocrm.streams.tables import Entities
+from source_amocrm.streams.values import RowError
+from unit_tests.sample_files import sample
+
+CHANGED = "2020-05-28T16:28:57Z"
+LEAD = sample("lead_detail_with_all")
+LINKS = [table for table in TABLES.values() if isinstance(table, Entities) and table.links]
+
+
+def rows(name: str, record: Any) -> list[dict[str, Any]]:
+    table = TABLES[name]
+    assert isinstance(table, Entities)
+    places: tuple[EntityList, ...] = table.lists
+    [made] = table.rows(None, places[0], [record])  # type: ignore[arg-type]
+    return made
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted"),
+    [
+        ("deal_contacts", {"contact_id": 10971465, "is_main": True}),
+        ("deal_companies", {"company_id": 10971463}),
+        ("deal_tags", {"tag_id": 100667, "name": "тест", "color": None}),
+        (
+            "deal_catalog_elements",
+            {"catalog_element_id": 525439, "catalog_id": 4521, "quantity": 1, "price_id": None},
+        ),
+    ],
+)
+def test_a_documented_deal(name: str, wanted: dict[str, Any]) -> None:
+    assert rows(name, LEAD) == [{"lead_id": 3912171, **wanted, "lead_updated_at": CHANGED}]
+
+
+@pytest.mark.parametrize("table", LINKS, ids=lambda table: table.name)
+def test_links_of_every_kind(table: Entities) -> None:
+    """Two, one of them twice, as PHP writes an array that has lost an element; then none, in each of its forms."""
+    shown = {"1": {"id": 8}, "2": {"id": 9}, "3": {"id": 9}}
+    embedded = dict.fromkeys(("contacts", "companies", "tags", "catalog_elements"), shown)
+    found = rows(table.name, {"id": 5, "updated_at": 1590683337, "_embedded": embedded})
+    assert [tuple(row[column] for column in table.key) for row in found] == [(5, 8), (5, 9)]
+    assert {row[str(table.cursor)] for row in found} == {CHANGED}
+    assert all(list(row) == list(schema.load(table.name)["properties"]) for row in found)
+    nones: tuple[Any, ...] = (None, [], {}, "", dict.fromkeys(embedded), {name: [] for name in embedded})
+    for none in nones:
+        assert rows(table.name, {"id": 5, "_embedded": none}) == []
+
+
+@pytest.mark.parametrize("link", [{"id": None}, {"name": "VIP"}, "VIP", None, {"id": "x"}])
+def test_a_link_to_nothing_is_told(link: Any) -> None:
+    with pytest.raises(RowError, match="deal_tags"):
+        rows("deal_tags", {"id": 5, "_embedded": {"tags": [link]}})
