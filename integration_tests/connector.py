@@ -81,6 +81,8 @@ class Clock:
         self._server = server if isinstance(server, ManualClock) else None
         self._local = threading.local()
         self._slept = 0.0
+        self.longest = 0.0
+        """The most that a thread has slept."""
 
     def own(self) -> float:
         if self._server:
@@ -94,6 +96,7 @@ class Clock:
         if self._server:
             self._server.advance(seconds)
         self._local.slept = getattr(self._local, "slept", 0.0) + seconds
+        self.longest = max(self.longest, self._local.slept)
 
     def sleep_together(self, seconds: float) -> None:
         """As the budget does, which lets everybody wait."""
@@ -104,23 +107,30 @@ class Clock:
 class Line(SandboxAdapter):
     """The way to the sandbox; a process that was killed sends nothing more."""
 
-    cut = False
+    def __init__(self, sandbox: Sandbox, clock: Clock) -> None:
+        super().__init__(sandbox)
+        self.clock = clock
+        self.cut = False
 
     def send(self, *args: Any, **kwargs: Any) -> requests.Response:
         if self.cut:
             raise AmocrmError("The process was killed.")
-        return super().send(*args, **kwargs)
+        try:
+            return super().send(*args, **kwargs)
+        except requests.ReadTimeout:
+            self.clock.sleep(POLICY.read_timeout)
+            raise
 
 
 @contextmanager
-def without_sockets(sandbox: Sandbox) -> Iterator[Line]:
-    """While it lasts the connector's requests go to `sandbox`, and neither pace nor pause takes time."""
-    line = Line(sandbox)
+def without_sockets(sandbox: Sandbox, clock: Clock | None = None) -> Iterator[Line]:
+    """While it lasts the connector's requests go to `sandbox`, and no pace, pause or server that hangs takes time."""
+    clock = clock or Clock(sandbox.account.clock)
+    line = Line(sandbox, clock)
 
     def open_api(parsed: Config, raw: Any) -> Api:
         session = requests.Session()
         session.mount("https://", line)
-        clock = Clock(sandbox.account.clock)
         budget = Budget(UNPACED, clock=clock.common, sleep=clock.sleep_together)
         endpoint = HttpTokenEndpoint(Transport(session, budget, POLICY), budget, POLICY)
         auth = make_auth(parsed, raw, endpoint)

@@ -13,7 +13,7 @@ from airbyte_cdk.logger import PRINT_BUFFER
 from airbyte_cdk.models import ConnectorSpecification
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
-from source_amocrm.errors import AmocrmError, ConfigError
+from source_amocrm.errors import AmocrmError, ConfigError, SyncFailed
 from source_amocrm.source import SourceAmocrm
 
 LOGGER = logging.getLogger("airbyte")
@@ -38,6 +38,9 @@ def launch(arguments: list[str]) -> int:
                 print(f"{message}\n", end="")
         except BrokenPipeError:
             raise
+        except SyncFailed as error:
+            LOGGER.error(error.message)
+            return 1
         except AirbyteTracedException as error:
             _tell(error)
             return 1

@@ -22,10 +22,11 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 class AmocrmError(AirbyteTracedException):
     """A failure we foresaw: `str()` is the sentence for the user, what happened and what to do next.
 
-    `status` is the HTTP status that led to it, None when there was no answer at all.
+    `status` is the HTTP status that led to it, None when there was no answer at all; `path` what was asked for.
     """
 
     message: str
+    path: str | None = None
 
     def __init__(
         self,
@@ -69,6 +70,10 @@ class ConfigError(AmocrmError):
 
     def __init__(self, message: str, *, internal_message: str | None = None) -> None:
         super().__init__(message, failure_type=FailureType.config_error, internal_message=internal_message)
+
+
+class SyncFailed(AmocrmError):
+    """Not every stream was read to its end. Each of the others has said why in a TRACE message of its own."""
 
 
 class Unauthorized(AmocrmError):

@@ -22,11 +22,12 @@ from airbyte_cdk.sources import Source
 from airbyte_cdk.sources.message import InMemoryMessageRepository, MessageRepository
 from airbyte_cdk.sources.message.concurrent_repository import ConcurrentMessageRepository
 from airbyte_cdk.sources.utils.slice_logger import DebugSliceLogger
+from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_amocrm.airbyte import TableStream, airbyte_stream
 from source_amocrm.check import unavailable_streams
 from source_amocrm.config import Config, parse_config
-from source_amocrm.errors import AmocrmError, ConfigError
+from source_amocrm.errors import AmocrmError, ConfigError, SyncFailed
 from source_amocrm.http.wire import open_api
 from source_amocrm.report import Report
 from source_amocrm.streams import TABLES
@@ -99,12 +100,30 @@ class SourceAmocrm(Source):
             self.message_repository,
             queue=queue,
         )
+        failed: list[str] = []
         try:
             with report:
-                yield from concurrent.read(list(streams))
+                for message in concurrent.read(list(streams)):
+                    failed += _failed_stream(message)
+                    yield message
+        except AirbyteTracedException:
+            raise _incomplete(failed) from None
         finally:
             sync.stop()
             account.hands.dismiss()
+
+
+def _failed_stream(message: AirbyteMessage) -> list[str]:
+    error = message.trace.error if message.trace else None
+    return [error.stream_descriptor.name] if error and error.stream_descriptor else []
+
+
+def _incomplete(failed: list[str]) -> SyncFailed:
+    """In place of the CDK's summary, which calls every failure one of the settings, so that nobody tries again."""
+    return SyncFailed(
+        f"Not read to the end: {', '.join(failed)}. What failed is said above, stream by stream; what has been read "
+        "is kept."
+    )
 
 
 def _state_of(selection: Selection) -> Callable[[], Mapping[str, Any]] | None:

@@ -67,7 +67,9 @@ def explain(
     seen = f"{reply.status} ({reply.kind.value})" if reply.status else reply.kind.value
     internal = " ".join(filter(None, [f"{place.path} at {place.host}: {seen}.", reply.trouble, traces]))
     message = f"{sentence} [{traces}]" if traces else sentence
-    return (kind or row.error)(message, failure_type=row.failure, status=reply.status, internal_message=internal)
+    error = (kind or row.error)(message, failure_type=row.failure, status=reply.status, internal_message=internal)
+    error.path = place.path
+    return error
 
 
 def retry_after(reply: Reply) -> float | None:

@@ -39,7 +39,7 @@ def deliver(sync: Sync, selection: Selection) -> Delivery:
     for entities, read in readings:
         name = _name(entities)
         if name == "customers" and not sync.account.customers_on():
-            selection.progress.finish(name)
+            selection.progress.put_off(name)
             continue
         try:
             with closing(read()) as batches:
@@ -50,9 +50,9 @@ def deliver(sync: Sync, selection: Selection) -> Delivery:
                     yield from _AsTheyCome(maker, selection.progress, name, sync.account.now).deliver(batches)
             selection.progress.finish(name)
         except AmocrmError as error:
-            if entities and isinstance(error, entities.absent):
+            if entities and isinstance(error, entities.absent) and error.path == entities.path:
                 LOGGER.info("%s of %s: there are none in this account. %s", table.name, name, error)
-                selection.progress.finish(name)
+                selection.progress.put_off(name)
             else:
                 failures.append(error)
         yield None

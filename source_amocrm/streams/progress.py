@@ -139,6 +139,14 @@ class Progress:
         """The list has been read whole."""
         self.left.pop(name, None)
 
+    def put_off(self, name: str) -> None:
+        """The account has no such list for now. What is left stays so, for the day when it has.
+
+        Of a list that never brought a row, no row can have been deleted.
+        """
+        if name not in self.newest and self.done is not None:
+            self.left[name] = Left(self.left[name].spans, None, self.done, self.done)
+
     def meet(self, name: str, second: int | None) -> None:
         """A row of the list `name` with this second has been delivered."""
         if second is not None and self.newest.get(name, BEGINNING) < second <= (self.done or BEGINNING):
