@@ -12,17 +12,20 @@ from datetime import timedelta, timezone, tzinfo
 from typing import Any, Generic, TypeVar
 from zoneinfo import ZoneInfo
 
+from airbyte_cdk.models import FailureType
+
 from source_amocrm.config import Config
-from source_amocrm.errors import NotFound
+from source_amocrm.errors import AmocrmError, NotFound
 from source_amocrm.http.api import Answer, Api
 from source_amocrm.streams.lists import EntityList
 from source_amocrm.walk.full import full
 from source_amocrm.walk.hands import Hands
-from source_amocrm.walk.listing import Listing, Params, Row, found_in, key
+from source_amocrm.walk.listing import DOUBTS, Listing, Params, Row, found_in, key
 
 LOGGER = logging.getLogger("airbyte")
 T = TypeVar("T")
 
+ACCOUNT_PATH = "/api/v4/account"
 IDS_AT_ONCE = 50
 """More ids in one request have been answered with «HTTP URL too long»."""
 
@@ -139,20 +142,35 @@ class Account:
     def _one_by_one(self, entities: EntityList, ids: Iterable[int], params: Params | None) -> Iterator[Row]:
         for own in ids:
             try:
-                body = self.get(f"{entities.path}/{own}", params).body
+                body = self._ask_again(f"{entities.path}/{own}", params or {}).body
             except NotFound:
                 continue
             # A list shows neither what is in the trash nor what waits in «Неразобранное».
             if body and key(body) == own and not body.get("is_deleted") and not body.get("is_unsorted"):
                 yield body
 
+    def _ask_again(self, path: str, params: Params) -> Answer:
+        """One entity; that there is none (204) is not believed at once."""
+        for _ in range(DOUBTS):
+            answer = self.get(path, params)
+            if answer.body is not None:
+                return answer
+        return self.get(path, params)
+
     def customers_on(self) -> bool:
         """Whether the account has customers at all, as far as it tells."""
         return self.facts().body.get("customers_mode") not in ("unavailable", "disabled")
 
     def _ask_facts(self) -> Facts:
-        answer = self.get("/api/v4/account", {"with": ",".join(self._extras)})
-        body = answer.body or {}
+        answer = self._ask_again(ACCOUNT_PATH, {"with": ",".join(self._extras)})
+        body = answer.body
+        if body is None:
+            raise AmocrmError(
+                f"amoCRM answered {ACCOUNT_PATH} with nothing, again and again. Run the sync again; what has been read "
+                "is kept.",
+                failure_type=FailureType.transient_error,
+                status=204,
+            )
         flag = body.get("is_api_filter_enabled")
         own = body.get("id")
         return Facts(

@@ -14,6 +14,10 @@ Param = int | str | Sequence[int | str]
 Params = Mapping[str, Param]
 
 
+DOUBTS = 2
+"""How many times an empty answer is asked again: amoCRM has been seen to send a false 204 in the middle of a list."""
+
+
 class Answer(Protocol):
     @property
     def body(self) -> dict[str, Any] | None: ...
@@ -122,8 +126,7 @@ class Listing:
     """A list of the API.
 
     `path` and `params` are what is always asked; `collection` is the key of the rows in `_embedded`; `limit` the
-    largest page; `doubts` how many times an empty answer is asked again before it is believed: amoCRM has been
-    seen to send a false 204 in the middle of a list.
+    largest page; `doubts` how many times an empty answer is asked again before it is believed.
     """
 
     fetch: Fetch
@@ -132,7 +135,7 @@ class Listing:
     limit: int = 250
     params: Params = field(default_factory=dict)
     cursor: str = "updated_at"
-    doubts: int = 2
+    doubts: int = DOUBTS
     ordered: bool = True
     """Whether the documented `order[…]` parameters may be sent (events document none)."""
     on_page: Callable[[Found], None] = lambda _: None

@@ -1,0 +1,71 @@
+"""A first read through ten kinds of failure and false ends of lists is the account, row for row."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from . import comparison, expected
+from .connector import messages
+from .destination import Destination
+from .sandbox import Account, Faults, ManualClock, Request, Sandbox, Switches, writes
+
+NOW = 1_790_000_000
+STORMS = {
+    "filters": Switches(),
+    "no filters": Switches(filter_enabled=False),
+}
+LIES = {
+    **STORMS,
+    "no order": Switches(events_order="unordered", ties="shuffled", default_order="unordered"),
+    "empty pages": Switches(end="empty", next_on_full_last_page=True, page_max=50, events_page_max=20),
+}
+
+
+def lived_in(leads: int, switches: Switches) -> Account:
+    """An account in which nobody has worked for half an hour."""
+    account = Account.generate(seed=5, leads=leads, now=NOW - 3600, switches=switches)
+    account.clock = ManualClock(NOW - 1800)
+    writes.random_edits(account, leads // 15)
+    account.clock.advance(1800)
+    return account
+
+
+def check_exact(account: Account, faults: Faults) -> None:
+    destination = Destination()
+    assert destination.take(messages(Sandbox(account, faults=faults)))
+    assert destination.complaints == []
+    dead = expected.tombstones(account)
+    for name, live in expected.tables(account).items():
+        assert destination.rows[name] == comparison.by_key(name, [*live, *dead.get(name, ())]), name
+
+
+@pytest.mark.parametrize("kind", STORMS)
+def test_a_storm_over_5000_deals(kind: str) -> None:
+    faults = Faults.storm(seed=1)
+    check_exact(lived_in(5_000, STORMS[kind]), faults)
+    struck = Counter(fault for _, fault, _ in faults.fired)
+    assert len(struck) >= 10, "every kind of failure, or nearly so, has happened"
+
+
+class FirstAnswerLies(Faults):
+    """Whatever is asked for, the first time there is nothing."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: Counter[tuple[str, str]] = Counter()
+
+    def pick(self, request: Request, serial: int) -> str | None:  # noqa: ARG002
+        if not request.path.startswith("/api/"):
+            return None
+        self.asked[request.path, request.query] += 1
+        return "204" if self.asked[request.path, request.query] == 1 else None
+
+
+@pytest.mark.parametrize("kind", LIES)
+def test_no_false_end_is_believed(kind: str) -> None:
+    """In all lists and dictionaries, first pages and single entities included."""
+    faults = FirstAnswerLies()
+    check_exact(lived_in(400, LIES[kind]), faults)
+    assert len(faults.asked) > 30
