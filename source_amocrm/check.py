@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from source_amocrm.claims import check_account
-from source_amocrm.errors import AmocrmError, FeatureOff, Forbidden, NotFound
+from source_amocrm.errors import AmocrmError
 from source_amocrm.streams import TABLES
 from source_amocrm.streams.account import Account
-from source_amocrm.streams.lists import EVENTS_PATH
+from source_amocrm.streams.lists import ABSENT, CLOSED, EVENTS_PATH
 from source_amocrm.streams.tables import Entities, Events
 
 DICTIONARIES = {
@@ -14,6 +14,12 @@ DICTIONARIES = {
     "/api/v4/leads/custom_fields": ("custom_fields",),
     "/api/v4/users": ("users",),
 }
+OPTIONAL = {"/api/v4/catalogs": ("custom_fields",), "/api/v4/customers/notes": ("notes",)}
+"""Lists that not every account has: where there are none, nothing is missing."""
+WITHOUT_EVENTS = (
+    " Only the events tell what was deleted or restored: tables whose rows can be deleted are read, and reported as "
+    "not complete."
+)
 
 
 def probes() -> dict[str, tuple[str, ...]]:
@@ -32,7 +38,10 @@ def probes() -> dict[str, tuple[str, ...]]:
 
 def unavailable_streams(account: Account) -> list[str]:
     """A sentence for each list that the token may not read. Raises as `refused_streams` does."""
-    return [f"Not available: {', '.join(streams)}. {error}" for streams, error in refused_streams(account).items()]
+    return [
+        f"Not available: {', '.join(streams)}. {error}{WITHOUT_EVENTS if error.path == EVENTS_PATH else ''}"
+        for streams, error in refused_streams(account).items()
+    ]
 
 
 def refused_streams(account: Account) -> dict[tuple[str, ...], AmocrmError]:
@@ -45,10 +54,19 @@ def refused_streams(account: Account) -> dict[tuple[str, ...], AmocrmError]:
     refused: dict[tuple[str, ...], AmocrmError] = {}
     asked = probes()
     for path, streams in asked.items():
-        try:
-            account.get(path, {"limit": 1})
-        except (FeatureOff, Forbidden, NotFound) as error:
+        if error := _refusal(account, path):
             refused[streams] = error
     if len(refused) == len(asked):
         raise next(iter(refused.values()))
+    for path, streams in OPTIONAL.items():
+        if (error := _refusal(account, path)) and not isinstance(error, ABSENT):
+            refused.setdefault(streams, error)
     return refused
+
+
+def _refusal(account: Account, path: str) -> AmocrmError | None:
+    try:
+        account.get(path, {"limit": 1})
+    except CLOSED as error:
+        return error
+    return None

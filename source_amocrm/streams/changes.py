@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from source_amocrm.errors import AmocrmError
 from source_amocrm.streams.account import Account, Once
-from source_amocrm.streams.lists import EVENTS_LIMIT, EVENTS_PATH
+from source_amocrm.streams.lists import CLOSED, EVENTS_LIMIT, EVENTS_PATH
 from source_amocrm.walk.bounds import bounds
 from source_amocrm.walk.keyset import Edges
 from source_amocrm.walk.listing import FilterIgnored, Listing, OrderIgnored, Row, seconds
@@ -68,7 +69,7 @@ class History:
     def of(self, name: str, note_list: bool, deletions_since: int, changes_since: int | None) -> Changes:
         """The changes of the list `name` (of its notes, for a `note_list`)."""
         changes = Changes()
-        for event in self._events():
+        for event in self._told(name):
             at = seconds(event.get("created_at"))
             kind = event.get("type")
             if at is None or at < deletions_since:
@@ -79,6 +80,17 @@ class History:
             elif kind in LIFE or recent:
                 _apply(changes, name, event, at, recent)
         return changes
+
+    def _told(self, name: str) -> list[Row]:
+        try:
+            return self._events()
+        except CLOSED as error:
+            raise AmocrmError(
+                f"The rows of {name} are read, but not which of them were deleted, restored or linked to others: only "
+                f"the events tell that. {error}",
+                failure_type=error.failure_type,
+                status=error.status,
+            ) from None
 
     def _read(self) -> list[Row]:
         """By their second, the older ones first."""

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from source_amocrm.errors import AmocrmError, FeatureOff, NotFound, Unpaid
+from source_amocrm.errors import AmocrmError, FeatureOff, Forbidden, NotFound, Unpaid
 
 ABSENT: tuple[type[AmocrmError], ...] = (FeatureOff, NotFound, Unpaid)
 """The refusals of a part that not every account has (customers, lists): it is off, unknown, or not paid for."""
+
+
+CLOSED: tuple[type[AmocrmError], ...] = (Forbidden, *ABSENT)
+"""The refusals that concern one list and leave the others as they are."""
 
 
 @dataclass(frozen=True)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Iterable
 from typing import Generic, TypeVar
 
 from source_amocrm.streams.account import Account
-from source_amocrm.streams.lists import EntityList
+from source_amocrm.streams.lists import CLOSED, EntityList
 from source_amocrm.walk.listing import Row
 
+LOGGER = logging.getLogger("airbyte")
 V = TypeVar("V")
 
 
@@ -54,7 +56,10 @@ class Lookup(Generic[V]):
         wanted = set(ids)
         missing = wanted - self._known.keys() - self._nothing
         if missing and not self._whole and self._account.filter_works(self._entities):
-            rows = list(self._account.by_ids(self._entities, missing))
-            self.observe(rows)
-            self._nothing |= missing - self._known.keys()
+            try:
+                self.observe(list(self._account.by_ids(self._entities, missing)))
+                self._nothing |= missing - self._known.keys()
+            except CLOSED as error:
+                self._whole = True  # as much as may be seen
+                LOGGER.warning("What is taken from %s is left empty in other tables. %s", self._entities.name, error)
         return {own: self._known[own] for own in wanted if own in self._known}

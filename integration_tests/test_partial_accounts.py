@@ -1,0 +1,182 @@
+"""A token that may not see everything: `check` says what and why, `discover` lists all, `read` brings the rest."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from airbyte_cdk.models import FailureType, Status, Type
+
+from source_amocrm.streams import TABLES, schema
+from source_amocrm.streams.tables import Entities
+
+from . import comparison, expected
+from .command import Outcome, run
+from .connector import messages
+from .destination import Destination, Own, Row
+from .sandbox import Account, Fault, Faults, ManualClock, Sandbox, Switches
+
+NOW = 1_790_000_000
+NO_RIGHTS = r"may not read /api/v4/{}[a-z_/]* \(Access denied, Forbidden\)\. Let an administrator of the account grant"
+OTHERS: dict[str, set[str]] = {
+    # by the list that is closed: tables that are no entities
+    "users": {"users"},
+    "leads": {"statuses", "custom_fields"},
+    "contacts": {"custom_fields"},
+    "companies": {"custom_fields"},
+    "tasks": set(),
+    "leads/notes": set(),
+    "leads/pipelines": {"statuses"},
+    "catalogs": {"custom_fields"},
+    "customers": {"custom_fields"},
+    "events": {table.name for table in TABLES.values() if table.cursor},
+}
+TAKEN_FROM_ANOTHER = {"companies": ("contacts", "company_name"), "leads": ("deal_statuses", "loss_reason_id")}
+"""Columns that are empty when the list that they are taken from is closed; a warning says so."""
+
+
+def suffering(closed: str) -> set[str]:
+    """The streams that cannot be whole without a list."""
+    path = f"/api/v4/{closed}"
+    entities = [table for table in TABLES.values() if isinstance(table, Entities)]
+    return OTHERS[closed] | {
+        table.name for table in entities for one in table.lists if f"{one.path}/".startswith(f"{path}/")
+    }
+
+
+def account_with(switches: Switches) -> Account:
+    account = Account.generate(seed=5, leads=80, now=NOW - 3600, switches=switches)
+    account.clock = ManualClock(NOW)
+    return account
+
+
+def status(told: Outcome) -> tuple[Status, str]:
+    [message] = [m.connectionStatus for m in told.messages if m.type == Type.CONNECTION_STATUS]
+    assert message is not None
+    return message.status, message.message or ""
+
+
+def rows(told: Outcome) -> dict[str, dict[Own, Row]]:
+    found: dict[str, dict[Own, Row]] = {name: {} for name in TABLES}
+    for message in told.messages:
+        if message.record:
+            row = {
+                column: message.record.data.get(column) for column in schema.load(message.record.stream)["properties"]
+            }
+            found[message.record.stream][tuple(row[column] for column in TABLES[message.record.stream].key)] = row
+    return found
+
+
+def check_streams(told: Outcome, account: Account, failed: set[str], emptied: tuple[str, str] | None = None) -> None:
+    """The other streams are whole, and of the failed ones no row is wrong."""
+    found, dead = rows(told), expected.tombstones(account)
+    for name, live in expected.tables(account).items():
+        wanted = comparison.by_key(name, [*live, *dead.get(name, ())])
+        if emptied and emptied[0] == name:
+            wanted = {own: {**row, emptied[1]: None} for own, row in wanted.items()}
+        if name in failed:
+            assert [own for own, row in found[name].items() if wanted.get(own) != row] == []
+        else:
+            assert found[name] == wanted, name
+
+
+@pytest.mark.parametrize("closed", OTHERS)
+def test_a_list_that_the_token_may_not_see(closed: str, tmp_path: Path) -> None:
+    hurt = suffering(closed)
+    account = account_with(Switches(forbidden=frozenset({closed})))
+
+    state, notes = status(run(Sandbox(account), "check", tmp_path))
+    assert state == Status.SUCCEEDED
+    lists = re.findall("^Not available: ([a-z_, ]+)", notes, re.MULTILINE)
+    listed = {name for one in lists for name in one.split(", ")}
+    assert listed
+    assert listed <= hurt
+    assert re.search(NO_RIGHTS.format(closed), notes)
+
+    told = run(Sandbox(account), "read", tmp_path)
+    assert told.code == 1
+    sentences = told.sentences()
+    assert sentences.keys() == hurt
+    assert [text for text in sentences.values() if not re.search(NO_RIGHTS.format(closed), text)] == []
+    assert {error.failure_type for error in told.errors().values()} == {FailureType.config_error}
+    check_streams(told, account, hurt, TAKEN_FROM_ANOTHER.get(closed))
+    if closed in TAKEN_FROM_ANOTHER:
+        assert f"What is taken from {closed} is left empty in other tables" in told.said
+
+
+@pytest.mark.parametrize("switches", [Switches(admin=False), Switches(external=True)], ids=["user", "external"])
+def test_users_are_for_administrators(switches: Switches, tmp_path: Path) -> None:
+    """Neither a user without the right nor an external integration sees them."""
+    account = account_with(Switches())
+    account.switches = switches
+    state, notes = status(run(Sandbox(account), "check", tmp_path))
+    assert (state, notes.startswith("Not available: users. The token's user may not read /api/v4/users")) == (
+        Status.SUCCEEDED,
+        True,
+    )
+    told = run(Sandbox(account), "read", tmp_path)
+    assert told.sentences().keys() == {"users"}
+    check_streams(told, account, {"users"})
+
+
+@pytest.mark.parametrize(
+    "switches",
+    [Switches(customers="off"), Switches(customers="periodicity"), Switches(catalogs=False)],
+    ids=["no customers", "customers by date", "no lists"],
+)
+def test_what_is_off_is_empty(switches: Switches, tmp_path: Path) -> None:
+    account = account_with(switches)
+    assert status(run(Sandbox(account), "check", tmp_path)) == (Status.SUCCEEDED, "")
+    told = run(Sandbox(account), "read", tmp_path)
+    assert (told.code, told.sentences()) == (0, {})
+    check_streams(told, account, set())
+
+
+def test_an_option_that_is_not_paid_for_is_empty(tmp_path: Path) -> None:
+    sandbox = Sandbox(account_with(Switches()), faults=Faults(Fault("402", "/customers")))
+    told = run(sandbox, "read", tmp_path)
+    assert (told.code, told.sentences()) == (0, {})
+    assert "notes of customers: there are none in this account." in told.said
+
+
+def test_what_is_switched_on_later_comes_whole() -> None:
+    """Notes of customers from the time before, too."""
+    account = account_with(Switches())
+    destination = Destination()
+    account.switches.customers = "off"
+    destination.take(messages(Sandbox(account)))
+    without = sum(row["element_type"] == 12 for row in destination.rows["notes"].values())
+    account.switches.customers = "segments"
+    destination.take(messages(Sandbox(account), state=destination.state()))
+    assert without == 0
+    assert comparison.problems(account, destination.rows) == []
+
+
+def test_events_that_are_not_paid_for(tmp_path: Path) -> None:
+    """Rows come; that nobody can tell which were deleted is said, not passed over."""
+    account = account_with(Switches(filter_enabled=False))
+    sandbox = Sandbox(account, faults=Faults(Fault("402", "/events")))
+    state, notes = status(run(sandbox, "check", tmp_path))
+    assert state == Status.SUCCEEDED
+    assert notes.startswith("Not available: events, deal_statuses. amoCRM says that /api/v4/events")
+    assert "tables whose rows can be deleted are read, and reported as not complete" in notes
+    told = run(sandbox, "read", tmp_path)
+    assert told.sentences().keys() == OTHERS["events"]
+    live = comparison.by_key("deals", expected.tables(account)["deals"])
+    assert rows(told)["deals"].keys() >= live.keys()
+
+
+def test_every_list_closed_fails_the_check(tmp_path: Path) -> None:
+    account = account_with(Switches())
+    sandbox = Sandbox(account, faults=Faults(Fault("403", r"/api/v4/(?!account)")))
+    state, notes = status(run(sandbox, "check", tmp_path))
+    assert state == Status.FAILED
+    assert "may not read /api/v4/leads" in notes
+
+
+def test_discover_lists_every_stream(tmp_path: Path) -> None:
+    account = account_with(Switches(forbidden=frozenset({"leads", "events", "users"})))
+    told = run(Sandbox(account), "discover", tmp_path)
+    [catalog] = [message.catalog for message in told.messages if message.catalog]
+    assert [stream.name for stream in catalog.streams] == list(TABLES)
