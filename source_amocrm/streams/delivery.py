@@ -23,7 +23,7 @@ LOGGER = logging.getLogger("airbyte")
 Delivery = Iterator["Row | None"]
 """Rows, and None wherever what was delivered so far is worth a state."""
 
-ROWS_BETWEEN_STATES = 2_500
+ROWS_BETWEEN_STATES = 1_000
 
 
 def deliver(sync: Sync, selection: Selection) -> Delivery:

@@ -98,7 +98,7 @@ class EntityReading:
             yield Batch(self.entities.name, Page(rows), floor=BEGINNING)
 
     def _remember(self, batch: Batch) -> None:
-        """The rows that are delivered to every reader; the anchor and what else is older than needed is not."""
+        """The rows that are delivered to every reader; what is older than needed is not."""
         ids = (row.get("id") for row in batch.page.rows)
         self._live.extend(own for own in ids if isinstance(own, int) and 0 < own < LARGEST_ID)
         if self.need.changes_since is None and len(self._seen) >= REMEMBERED_KEYS:
@@ -145,7 +145,7 @@ class EntityReading:
         edges = Edges()
         walked: list[Window] = []
         recent_rows: dict[int | str, int] = {}
-        newest = BEGINNING
+        newest = self.need.newest or BEGINNING
         now = self.account.facts().started
         found = {0: first}
 
@@ -179,8 +179,7 @@ class EntityReading:
     def _spans(self) -> list[Window]:
         """What is needed, the newest part first, for it is the one that a small sync needs."""
         parts = list(self.need.spans.parts)
-        if self.need.anchor is not None:
-            parts[0] = (self.need.anchor, parts[0][1])
+        parts[0] = (self.need.asked_from, parts[0][1])
         return [Window(low, high) for low, high in reversed(parts)]
 
     def _unfiltered(self, listing: Listing) -> Iterator[Batch]:
@@ -198,7 +197,7 @@ class EntityReading:
         name = self.entities.name
         hands: Hands | None = self.account.hands
         if not self.entities.by_cursor and since > BEGINNING:
-            low = since if self.need.anchor is None else min(since, self.need.anchor)
+            low = min(since, self.need.asked_from)
             listing = listing.narrowed(bounds(listing, low - 1, FOREVER))
             hands = None  # an edit brings a row into the filter's range, in the middle of the list
         for page in numbered(listing, hands, moves(self.account, self.entities.entity), mark):
@@ -244,8 +243,9 @@ class EntityReading:
         wanted = set(changes.restored) | (set(changes.touched) | set(changes.merged)) - self._seen.keys()
         if self.date_links:
             wanted |= {own for own, at in changes.touched.items() if at > self._seen.get(own, FOREVER)}
-        if self.need.changes_since is not None and self.account.filter_works(self.entities):
-            wanted |= set(changes.deleted)
+        since = self.need.changes_since
+        if since is not None and self.account.filter_works(self.entities):
+            wanted |= {own for own, gone in changes.deleted.items() if gone.at >= since}
         for row in self.account.by_ids(self.entities, wanted, self.params):
             wanted.discard(row["id"])
             yield row
@@ -260,10 +260,14 @@ class EntityReading:
         return self._trash() if asked is None or asked.cancel() else asked.result()
 
     def _trash(self) -> Iterator[Deletion]:
-        """What lies in the trash since the needed second, as its skeletons tell."""
+        """What lies in the trash since the needed second, as its skeletons tell.
+
+        Where it comes in no order only a first sync reads it whole: afterwards the events tell what is new.
+        """
         listing = self.account.listing(self.entities, {"with": "only_deleted", "order[updated_at]": "desc"})
         # an empty trash is the rule in a small account; what a false end hides, the events tell too
         listing = listing.believing(1)
+        later = self.need.deletions_since >= (FOREVER if self.need.changes_since is None else self.need.changes_since)
         page, more = 1, True
         met: set[int] = set()
         while more:
@@ -277,5 +281,5 @@ class EntityReading:
                     yield Deletion(row["id"], at, row.get("updated_by"), row.get("account_id"))
             dated = [listing.second_of(row) or 0 for row in deleted]
             sorted_down = dated == sorted(dated, reverse=True)
-            past = sorted_down and bool(dated) and dated[-1] < self.need.deletions_since
+            past = dated[-1] < self.need.deletions_since if sorted_down and dated else later
             page, more = page + 1, found.more and len(met) > known and not past

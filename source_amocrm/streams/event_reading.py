@@ -59,7 +59,7 @@ class EventReading:
             yield Page([row for row in rows if key(row) not in delivered], (low, high))
 
     def _walk(self, listing: Listing, low: int, high: int) -> Iterator[Page]:
-        anchored = low if self.need.anchor is None else min(low, self.need.anchor)
+        anchored = self.need.asked_from if low == self.need.since else low
         found = Appetite(listing.limit).ask(listing, bounds(listing, anchored - 1, high + 1))
         if self.newest_first and found.more and direction(listing, found) is not False:
             yield from self._slices(listing, low, high, found)

@@ -36,20 +36,25 @@ class Need:
 
     `spans` of seconds; `resume`: a walk by page number to be gone on with before that. `deletions_since`: the second
     since which deletions are wanted. `changes_since`: the one since which a row that was delivered may have changed
-    unseen; None while nothing was delivered. `anchor`: the newest row known, if it is older than all that is needed:
-    asked from there, no answer can be empty.
+    unseen; None while nothing was delivered. `newest`: the second of the newest row known.
     """
 
     spans: Spans
     resume: Numbered | None = None
     deletions_since: int = BEGINNING
     changes_since: int | None = None
-    anchor: int | None = None
+    newest: int | None = None
 
     @property
     def since(self) -> int:
         """The first second needed; BEGINNING when everything is."""
         return self.spans.parts[0][0]
+
+    @property
+    def asked_from(self) -> int:
+        """The first second to ask for: that of the newest row known if all that is needed is newer, for then no
+        answer can be empty."""
+        return self.since if self.newest is None else min(self.newest, self.since)
 
 
 def together(needs: list[Need]) -> Need:
@@ -58,13 +63,12 @@ def together(needs: list[Need]) -> Need:
     if all(need == first for need in needs):
         return first
     changes = [need.changes_since for need in needs if need.changes_since is not None]
-    spans = reduce(lambda one, other: one | other, (need.spans for need in needs))
-    anchors = [need.anchor for need in needs if need.anchor is not None and need.anchor < spans.parts[0][0]]
+    newest = [need.newest for need in needs if need.newest is not None]
     return Need(
-        spans=spans,
+        spans=reduce(lambda one, other: one | other, (need.spans for need in needs)),
         deletions_since=min(need.deletions_since for need in needs),
         changes_since=min(changes) if changes else None,
-        anchor=min(anchors) if anchors else None,
+        newest=min(newest) if newest else None,
     )
 
 
@@ -96,13 +100,12 @@ class Progress:
         since = max(self.done - self.lookback, start)
         left = self.left.get(name, Left(Spans(), None, since, since))
         spans = left.spans | Spans(((since, FOREVER),))
-        newest = self.newest.get(name)
         return Need(
             spans,
             left.walk,
             min(since, left.deletions_since),
             min(since, left.changes_since),
-            newest if newest is not None and newest < spans.parts[0][0] else None,
+            self.newest.get(name),
         )
 
     def begin(self, names: Iterable[str], started: int) -> None:

@@ -46,7 +46,12 @@ class Sync:
         self.company_names: Lookup[str] = Lookup(account, COMPANIES, _name, expected=bool(self._readers(COMPANIES)))
         kinds = self._kinds_since()
         self._history = History(account, kinds)
-        self._ahead: list[Callable[[], Any]] = [account.facts, *([self._history.ahead] if kinds else [])]
+        # what a killed sync goes on from may be killed again, long before its end where the history is wanted
+        goes_on = any(selection.progress and selection.progress.left for selection in selections)
+        self._ahead: list[Callable[[], Any]] = [
+            account.facts,
+            *([self._history.ahead] if kinds and not goes_on else []),
+        ]
         self._feeds: dict[str, Feed[Batch]] = {}
         self._joined = {
             selection.table.name: [(place, self._feed(place).join()) for place in self._places(selection.table)]
