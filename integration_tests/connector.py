@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -146,7 +146,7 @@ def messages(
     state: list[AirbyteStateMessage] | None = None,
     mode: SyncMode = SyncMode.incremental,
     **settings: Any,
-) -> Iterator[AirbyteMessage]:
+) -> Generator[AirbyteMessage, None, None]:
     """What a `read` prints, message by message; raises at the end when a stream failed.
 
     Closed before its end it is as if the process was killed: no request follows, and no thread is left.

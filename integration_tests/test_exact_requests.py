@@ -1,0 +1,109 @@
+"""What exactness costs in requests: resumed after kills, after a hundred edits among 50,000 deals, on an idle day."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing
+from random import Random
+
+import pytest
+from airbyte_cdk.models import AirbyteMessage
+
+from . import comparison, expected
+from .connector import messages
+from .destination import Destination
+from .sandbox import Account, ManualClock, Sandbox, writes
+
+KILLS = 10
+DAY = 86_400
+QUIET = 0.01
+HELPERS = 3
+"""As many as there is room for at 7 requests a second, of 0.3 s each."""
+
+
+@pytest.fixture(scope="module")
+def clock() -> ManualClock:
+    return ManualClock(int(time.time()))
+
+
+@pytest.fixture(scope="module")
+def account(clock: ManualClock) -> Account:
+    return Account.generate(seed=2, leads=50_000, clock=clock)
+
+
+class Unhurried:
+    """A server slower than its reader, as the real one is: it answers once all that came before has been taken."""
+
+    def __init__(self, account: Account) -> None:
+        self.sandbox = Sandbox(account)
+        self.sandbox.before_request.append(lambda *_: self._wait())
+        self._taken = time.monotonic()
+
+    def messages(self, streams: list[str] | None, destination: Destination) -> Iterator[AirbyteMessage]:
+        with closing(messages(self.sandbox, streams, destination.state(), num_workers=HELPERS)) as read:
+            for message in read:
+                self._taken = time.monotonic()
+                yield message
+
+    def _wait(self) -> None:
+        while time.monotonic() < self._taken + QUIET:
+            time.sleep(QUIET / 4)
+
+
+def killed_and_resumed(account: Account, streams: list[str] | None, seed: int) -> tuple[int, int]:
+    """Requests of an unbroken read, and of one that is killed ten times and resumed each time."""
+    server, whole = Unhurried(account), Destination()
+    whole.take(server.messages(streams, whole))
+    unbroken = len(server.sandbox.log)
+    server, resumed = Unhurried(account), Destination()
+    points = sorted(Random(seed).sample(range(whole.messages), KILLS))
+    for point, previous in zip(points, (0, *points), strict=False):
+        assert not resumed.take(server.messages(streams, resumed), stop_after=point - previous)
+    resumed.take(server.messages(streams, resumed))
+    assert resumed.rows == whole.rows
+    return unbroken, len(server.sandbox.log)
+
+
+@pytest.mark.parametrize("filters", [True, False], ids=["filter", "no filter"])
+def test_50_000_deals_killed_ten_times(account: Account, filters: bool) -> None:
+    account.switches.filter_enabled = filters
+    try:
+        unbroken, broken = killed_and_resumed(account, ["deals"], seed=int(filters))
+    finally:
+        account.switches.filter_enabled = True
+    assert unbroken < 300
+    assert broken <= 2 * unbroken
+
+
+def test_after_a_hundred_edits_sixty_requests_tell_what_changed(account: Account, clock: ManualClock) -> None:
+    destination = Destination()
+    destination.rows = {name: comparison.by_key(name, rows) for name, rows in expected.tables(account).items()}
+    yesterday = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(clock.now() - DAY))
+    destination.take(messages(Sandbox(account), start_date=yesterday))
+    random = Random(4)
+    for _ in range(100):
+        clock.advance(36)
+        writes.random_edits(account, 1, random)
+    clock.advance(600)
+
+    assert sum(asked(account, destination).values()) <= 60
+    assert comparison.problems(account, destination.rows) == []
+
+    account.switches.filter_enabled = False
+    try:
+        clock.advance(3_600)
+        idle = asked(account, destination)
+    finally:
+        account.switches.filter_enabled = True
+    assert sum(idle.values()) <= 40
+    assert idle.pop("/api/v4/events") <= 5
+    assert max(idle.values()) <= 2
+
+
+def asked(account: Account, destination: Destination) -> Counter[str]:
+    """The requests for each list in the next sync of all streams."""
+    sandbox = Sandbox(account)
+    destination.take(messages(sandbox, state=destination.state()))
+    return Counter(seen.path for seen in sandbox.log)
