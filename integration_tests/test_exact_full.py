@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from typing import Any
 
@@ -13,7 +14,7 @@ from source_amocrm.streams import TABLES
 from . import comparison, expected
 from .connector import messages
 from .destination import Own, Row
-from .sandbox import Account, Sandbox, Switches, writes
+from .sandbox import Account, ManualClock, Sandbox, Switches, writes
 
 MODES = [SyncMode.full_refresh, SyncMode.incremental]
 Tables = dict[str, dict[Own, Row]]
@@ -21,8 +22,10 @@ Tables = dict[str, dict[Own, Row]]
 
 @pytest.fixture(scope="module")
 def account() -> Account:
-    account = Account.generate(seed=5, leads=5_000)
+    clock = ManualClock(int(time.time()))
+    account = Account.generate(seed=5, leads=5_000, clock=clock)
     writes.random_edits(account, 300)
+    clock.advance(60)
     return account
 
 

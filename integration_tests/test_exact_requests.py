@@ -19,8 +19,9 @@ from .sandbox import Account, ManualClock, Sandbox, writes
 KILLS = 10
 DAY = 86_400
 QUIET = 0.01
+LATENCY = 0.3
 HELPERS = 3
-"""As many as there is room for at 7 requests a second, of 0.3 s each."""
+"""As many as there is room for at 7 requests a second, that take that long."""
 
 
 @pytest.fixture(scope="module")
@@ -36,41 +37,43 @@ def account(clock: ManualClock) -> Account:
 class Unhurried:
     """A server slower than its reader, as the real one is: it answers once all that came before has been taken."""
 
-    def __init__(self, account: Account) -> None:
+    def __init__(self, account: Account, clock: ManualClock) -> None:
         self.sandbox = Sandbox(account)
+        self._clock = clock
         self.sandbox.before_request.append(lambda *_: self._wait())
         self._taken = time.monotonic()
 
-    def messages(self, streams: list[str] | None, destination: Destination) -> Iterator[AirbyteMessage]:
-        with closing(messages(self.sandbox, streams, destination.state(), num_workers=HELPERS)) as read:
+    def messages(self, destination: Destination) -> Iterator[AirbyteMessage]:
+        with closing(messages(self.sandbox, ["deals"], destination.state(), num_workers=HELPERS)) as read:
             for message in read:
                 self._taken = time.monotonic()
                 yield message
 
     def _wait(self) -> None:
+        self._clock.advance(LATENCY)
         while time.monotonic() < self._taken + QUIET:
             time.sleep(QUIET / 4)
 
 
-def killed_and_resumed(account: Account, streams: list[str] | None, seed: int) -> tuple[int, int]:
+def killed_and_resumed(account: Account, clock: ManualClock, seed: int) -> tuple[int, int]:
     """Requests of an unbroken read, and of one that is killed ten times and resumed each time."""
-    server, whole = Unhurried(account), Destination()
-    whole.take(server.messages(streams, whole))
+    server, whole = Unhurried(account, clock), Destination()
+    whole.take(server.messages(whole))
     unbroken = len(server.sandbox.log)
-    server, resumed = Unhurried(account), Destination()
+    server, resumed = Unhurried(account, clock), Destination()
     points = sorted(Random(seed).sample(range(whole.messages), KILLS))
     for point, previous in zip(points, (0, *points), strict=False):
-        assert not resumed.take(server.messages(streams, resumed), stop_after=point - previous)
-    resumed.take(server.messages(streams, resumed))
+        assert not resumed.take(server.messages(resumed), stop_after=point - previous)
+    resumed.take(server.messages(resumed))
     assert resumed.rows == whole.rows
     return unbroken, len(server.sandbox.log)
 
 
 @pytest.mark.parametrize("filters", [True, False], ids=["filter", "no filter"])
-def test_50_000_deals_killed_ten_times(account: Account, filters: bool) -> None:
+def test_50_000_deals_killed_ten_times(account: Account, clock: ManualClock, filters: bool) -> None:
     account.switches.filter_enabled = filters
     try:
-        unbroken, broken = killed_and_resumed(account, ["deals"], seed=int(filters))
+        unbroken, broken = killed_and_resumed(account, clock, seed=int(filters))
     finally:
         account.switches.filter_enabled = True
     assert unbroken < 300

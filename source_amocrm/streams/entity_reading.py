@@ -13,6 +13,7 @@ from source_amocrm.streams.batch import Batch, endless
 from source_amocrm.streams.changes import Changes, Deletion, History, moves
 from source_amocrm.streams.lists import EntityList
 from source_amocrm.streams.progress import BEGINNING, Need, together
+from source_amocrm.streams.trash import in_trash
 from source_amocrm.streams.unsettled import Unsettled
 from source_amocrm.walk.bounds import bounds
 from source_amocrm.walk.crew import crew
@@ -253,33 +254,10 @@ class EntityReading:
 
     def _ask_for_trash(self) -> None:
         if self.mark_deleted and self.entities.has_trash:
-            self._skeletons = self.account.hands.start(lambda: list(self._trash()))
+            self._skeletons = self.account.hands.start(lambda: list(in_trash(self.account, self.entities, self.need)))
 
     def _in_trash(self) -> Iterable[Deletion]:
         asked, self._skeletons = self._skeletons, None
-        return self._trash() if asked is None or asked.cancel() else asked.result()
-
-    def _trash(self) -> Iterator[Deletion]:
-        """What lies in the trash since the needed second, as its skeletons tell.
-
-        Where it comes in no order only a first sync reads it whole: afterwards the events tell what is new.
-        """
-        listing = self.account.listing(self.entities, {"with": "only_deleted", "order[updated_at]": "desc"})
-        # an empty trash is the rule in a small account; what a false end hides, the events tell too
-        listing = listing.believing(1)
-        later = self.need.deletions_since >= (FOREVER if self.need.changes_since is None else self.need.changes_since)
-        page, more = 1, True
-        met: set[int] = set()
-        while more:
-            found = listing.ask({}, page)
-            deleted = [row for row in found.rows if row.get("is_deleted") is True and isinstance(row.get("id"), int)]
-            known = len(met)
-            met |= {row["id"] for row in deleted}
-            for row in deleted:
-                at = listing.second_of(row)
-                if at is not None and at >= self.need.deletions_since:
-                    yield Deletion(row["id"], at, row.get("updated_by"), row.get("account_id"))
-            dated = [listing.second_of(row) or 0 for row in deleted]
-            sorted_down = dated == sorted(dated, reverse=True)
-            past = dated[-1] < self.need.deletions_since if sorted_down and dated else later
-            page, more = page + 1, found.more and len(met) > known and not past
+        if asked is None or asked.cancel():
+            return in_trash(self.account, self.entities, self.need)
+        return asked.result()
