@@ -107,7 +107,7 @@ class History:
 
 def events_listing(account: Account, kinds: Iterable[str] = ()) -> Listing:
     params = {"filter[type][]": sorted(kinds)} if kinds else {}
-    return Listing(account.get, EVENTS_PATH, "events", EVENTS_LIMIT, params, cursor="created_at")
+    return Listing(account.get, EVENTS_PATH, "events", EVENTS_LIMIT, params, cursor="created_at", own_order=True)
 
 
 def events_between(account: Account, kinds: Iterable[str], since: int, until: int) -> list[Row]:

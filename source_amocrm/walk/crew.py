@@ -28,12 +28,13 @@ A_MOMENT = 0.05
 def crew(windows: Iterable[Window], walk: Walk, hands: Hands, split: Split) -> Iterator[Page]:
     """The pages of every window, in the order in which they come.
 
-    The calling thread walks too, so that the read goes on when no hand is free.
+    The calling thread takes the pages as they come, so that no walker waits with one; it walks only while no hand is
+    free.
     """
     team = _Team(deque(windows), walk, hands, split)
     try:
         while not team.idle():
-            while window := team.next_window():
+            if not team.employ() and (window := team.next_window()):
                 for page in team.walk(window):
                     team.grow()
                     yield page
@@ -55,6 +56,15 @@ class _Team:
         self._helpers: list[Future[None]] = []
         self._busy: list[Window] = []
         self._lock = threading.Lock()
+
+    def employ(self) -> bool:
+        """Whether somebody walks: a hand is taken for it when there is one."""
+        if not self._helpers and self._hands.free and (window := self._take(2)):
+            self._send(window)
+        return bool(self._helpers)
+
+    def _send(self, window: Window) -> None:
+        self._helpers.append(self._hands.start(lambda: self._help(window)))
 
     def next_window(self) -> Window | None:
         """A window that nobody walks yet; else, while the budget has room, a part of one that somebody does."""
@@ -91,11 +101,12 @@ class _Team:
             window = self._take(wanted + 1)
             if window is None:
                 return
-            self._helpers.append(self._hands.start(lambda window=window: self._help(window)))  # type: ignore[misc]
+            self._send(window)
 
     def _help(self, window: Window | None) -> None:
         while window:
             for page in self.walk(window):
+                self.grow()
                 while not self.stop.is_set():
                     try:
                         self._pages.put(page, timeout=A_MOMENT)

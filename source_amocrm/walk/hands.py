@@ -32,6 +32,11 @@ class Hands:
         self._started: deque[float] = deque()
         self._lock = threading.Lock()
 
+    @property
+    def free(self) -> bool:
+        """Whether a task would be begun at once."""
+        return self._free > 0 and not self._dismissed
+
     def offer(self, about_to_ask: int = 0) -> int:
         """How many more hands are worth taking now, when so many requests are about to be sent anyhow."""
         with self._lock:

@@ -10,8 +10,9 @@ Progress rule: every request either moves to a later second or ends in reading o
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -30,12 +31,13 @@ class Edges:
     """What amoCRM does not document, learned from the answers.
 
     `inclusive`: whether the edge of the filter is, on the side from which the walk comes; None while unknown.
-    `ordered`: the order that was asked for is obeyed.
+    `ordered`: the order that was asked for is obeyed; `proof` is held while one walker finds that out for all.
     One object for all walkers of a list and direction: another may learn it at any moment.
     """
 
     inclusive: bool | None = None
     ordered: bool = False
+    proof: threading.Lock = field(default_factory=threading.Lock)
 
 
 class Dated(NamedTuple):
@@ -77,8 +79,6 @@ class _Walk:
                 yield self._whole_second(here, found, delivered)
                 here, delivered = here + 1, set()
             else:
-                if found.more:
-                    self._prove_order(here, dated)
                 fresh = [
                     item
                     for item in dated
@@ -87,6 +87,10 @@ class _Walk:
                 if first := next((item.place for item in fresh if self._place(item.row) is not None), None):
                     self._window.began(self._sign * first)
                 far = self._claim(last if found.more else FOREVER, len(fresh))
+                if found.more and self._listing.ordered and not self._edges.ordered:
+                    yield Page([])  # others may begin with what lies ahead
+                    with self._edges.proof:
+                        self._prove_order(here, dated)
                 over = not found.more or last > far
                 yield Page(
                     [row for place, row in fresh if place <= far],
@@ -152,7 +156,10 @@ class _Walk:
 
     def _prove_order(self, here: int, dated: list[Dated]) -> None:
         """A page may be in order by chance. Asked the other way round, the list begins behind that page's end."""
-        if self._edges.ordered or not self._listing.ordered:
+        if self._edges.ordered:
+            return
+        if self._listing.own_order:
+            self._prove_whole(here, dated)
             return
         last = dated[-1].place
         low, high = self._bounds(here - 1)

@@ -137,7 +137,9 @@ class Listing:
     cursor: str = "updated_at"
     doubts: int = DOUBTS
     ordered: bool = True
-    """Whether the documented `order[…]` parameters may be sent (events document none)."""
+    """Whether `order[…]` parameters may be sent."""
+    own_order: bool = False
+    """Whether no order is documented, so that the list may keep its own whatever is asked (events)."""
     on_page: Callable[[Found], None] = lambda _: None
 
     def narrowed(self, params: Params) -> Listing:
