@@ -26,7 +26,7 @@ def asked(account: Account, streams: Sequence[str]) -> Counter[str]:
 
 
 def test_they_cost_no_request() -> None:
-    account = Account.generate(seed=2, leads=300)
+    account = Account.generate(seed=2, leads=40)
     assert asked(account, [*PARENTS, *LINKS]) == asked(account, PARENTS)
 
 

@@ -7,7 +7,7 @@ from source_amocrm.errors import AmocrmError
 from source_amocrm.streams import TABLES
 from source_amocrm.streams.account import Account
 from source_amocrm.streams.lists import ABSENT, CLOSED, EVENTS_PATH
-from source_amocrm.streams.tables import Entities, Events
+from source_amocrm.streams.tables import Entities, events_of
 
 DICTIONARIES = {
     "/api/v4/leads/pipelines": ("statuses",),
@@ -28,7 +28,7 @@ def probes() -> dict[str, tuple[str, ...]]:
     for table in TABLES.values():
         if isinstance(table, Entities):
             path = table.lists[0].path
-        elif isinstance(table, Events):
+        elif events_of(table):
             path = EVENTS_PATH
         else:
             continue

@@ -12,7 +12,7 @@ from datetime import datetime, timezone
 from source_amocrm.http.api import Api
 from source_amocrm.streams.lists import EVENTS_PATH
 from source_amocrm.streams.sync import Selection
-from source_amocrm.streams.tables import Entities, Events, Table
+from source_amocrm.streams.tables import Entities, Table, events_of
 from source_amocrm.walk.listing import Row
 from source_amocrm.walk.spans import FOREVER, Span
 
@@ -119,9 +119,8 @@ class Report:
 
 
 def _paths(table: Table) -> list[str]:
-    if isinstance(table, Entities):
-        return [entities.path for entities in table.lists]
-    return [EVENTS_PATH] if isinstance(table, Events) else []
+    lists = [entities.path for entities in table.lists] if isinstance(table, Entities) else []
+    return [*lists, EVENTS_PATH] if events_of(table) else lists
 
 
 def _left(selection: Selection) -> Callable[[], Sequence[Span]]:

@@ -17,7 +17,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from source_amocrm.streams import TABLES, schema
-from source_amocrm.streams.rows import activity, deals, dictionaries, field_values, people, tombstones
+from source_amocrm.streams.rows import (
+    activity,
+    communication,
+    deals,
+    dictionaries,
+    field_values,
+    history,
+    people,
+    tombstones,
+)
 from source_amocrm.streams.tables import Entities
 from source_amocrm.streams.values import RowError
 from unit_tests.sample_files import sample
@@ -103,6 +112,15 @@ def skeleton(make: Callable[..., dict[str, Any]], *rest: str) -> Make:
     return row
 
 
+def event_with(kind: str, shape: str) -> dict[str, Any]:
+    return {**sample("event_detail"), **sample("event_value_shapes", shape), "type": kind}
+
+
+def note_with(kind: str) -> dict[str, Any]:
+    params = sample("note_params_by_type", kind)
+    return {**sample("notes_list_by_type", "_embedded", "notes", 0), "note_type": kind, "params": params}
+
+
 MOVED = {**sample("event_detail"), **sample("event_value_shapes", "lead_status_changed")}
 DELETED = sample("lead_only_deleted_item")
 CASES: dict[str, tuple[str, Any, Make]] = {
@@ -120,6 +138,29 @@ CASES: dict[str, tuple[str, Any, Make]] = {
         lambda body: [activity.note(body, "leads")],
     ),
     "event": ("events", MOVED, lambda body: [activity.event(body)]),
+    "responsible_change": (
+        "deal_responsible_changes",
+        event_with("entity_responsible_changed", "entity_responsible_changed"),
+        history.responsible_change,
+    ),
+    "sale_change": (
+        "deal_sale_changes",
+        event_with("sale_field_changed", "sale_field_changed__from_clients"),
+        history.sale_change,
+    ),
+    "field_changes": (
+        "deal_field_changes",
+        event_with("custom_field_value_changed", "custom_field_value_changed"),
+        history.field_changes,
+    ),
+    "note_deleted": (
+        "deleted_entities",
+        event_with("common_note_deleted", "note_bearing_events"),
+        history.deletions,
+    ),
+    "call": ("calls", note_with("call_in"), lambda body: communication.call(body, "leads")),
+    "sms": ("messages", note_with("sms_out"), lambda body: communication.sms(body, "leads")),
+    "chat": ("messages", event_with("incoming_chat_message", "chat_messages"), communication.chat),
     "deal_status": ("deal_statuses", MOVED, status_of),
     "statuses": ("statuses", sample("pipelines_list", "_embedded", "pipelines", 0), dictionaries.statuses),
     "user": ("users", sample("users_list", "_embedded", "users", 0), lambda body: [dictionaries.user(body)]),

@@ -6,7 +6,7 @@ Nothing of the connector is imported here; the sources are the table catalog and
 from __future__ import annotations
 
 from ..sandbox.account import Account
-from . import links
+from . import communication, history, links
 from .activity import events, notes, tasks
 from .common import Row
 from .deals import deal_statuses, deals
@@ -18,7 +18,7 @@ from .tombstones import tombstones
 BUILDERS = (
     deals, custom_fields_deals, contacts, companies, statuses, users, groups, note_types, task_types, element_types,
     deal_statuses, notes, tasks, events, custom_fields,
-    custom_fields_contacts, custom_fields_companies, *links.BUILDERS,
+    custom_fields_contacts, custom_fields_companies, *links.BUILDERS, *history.BUILDERS, *communication.BUILDERS,
 )  # fmt: skip
 KEYS: dict[str, tuple[str, ...]] = {
     "deals": ("lead_id",),
@@ -39,6 +39,8 @@ KEYS: dict[str, tuple[str, ...]] = {
     "custom_fields_contacts": ("contact_id", "custom_field_id", "value_index"),
     "custom_fields_companies": ("company_id", "custom_field_id", "value_index"),
     **links.KEYS,
+    **history.KEYS,
+    **communication.KEYS,
 }
 
 

@@ -33,11 +33,11 @@ def _note_gone(entities: EntityList, gone: Deletion, account_id: Any) -> Row:
     return tombstones.note(gone.id, account_id, gone.by, gone.at, entities.name)
 
 
-def _events(_: Sync, events: list[Row]) -> Iterator[Row]:
-    return map(activity.event, events)
+def _events(_: Sync, events: list[Row]) -> Iterator[list[Row]]:
+    return ([activity.event(event)] for event in events)
 
 
-def _deal_statuses(sync: Sync, events: list[Row]) -> Iterator[Row]:
+def _deal_statuses(sync: Sync, events: list[Row]) -> Iterator[list[Row]]:
     """Events come from the newest to the oldest, so the first move of a deal into LOST is its newest."""
     met: set[int] = sync.shared("deals met as lost", set)
     newest: dict[str, int] = {}
@@ -52,7 +52,8 @@ def _deal_statuses(sync: Sync, events: list[Row]) -> Iterator[Row]:
         rows.append(row)
     reasons = sync.loss_reasons.of(lead for lead in newest.values() if lead is not None)
     for row in rows:
-        yield {**row, "loss_reason_id": reasons.get(newest[row["note_id"]])} if row["note_id"] in newest else row
+        known = {"loss_reason_id": reasons.get(newest[row["note_id"]])} if row["note_id"] in newest else {}
+        yield [{**row, **known}]
 
 
 TABLES = (

@@ -14,7 +14,7 @@ from source_amocrm.streams.changes import Deletion
 from source_amocrm.streams.lists import EntityList
 from source_amocrm.streams.progress import BEGINNING, Progress
 from source_amocrm.streams.sync import EVENTS, Selection, Sync
-from source_amocrm.streams.tables import Dictionary, Entities, Events, Table
+from source_amocrm.streams.tables import Dictionary, Entities, FromEvents, Table, events_of
 from source_amocrm.walk.listing import Page, PageMark, Row, key, seconds
 from source_amocrm.walk.spans import FOREVER
 
@@ -43,8 +43,9 @@ def deliver(sync: Sync, selection: Selection) -> Delivery:
             continue
         try:
             with closing(read()) as batches:
-                if isinstance(table, Events) and table.newest_first:
-                    yield from _FromTheNewest(sync, table, selection.progress).deliver(batches)
+                events = None if entities else events_of(table)
+                if events and events.newest_first:
+                    yield from _FromTheNewest(sync, events, selection.progress).deliver(batches)
                 else:
                     maker = _maker(sync, table, entities)
                     yield from _AsTheyCome(maker, selection.progress, name, sync.account.now).deliver(batches)
@@ -81,8 +82,9 @@ def _maker(sync: Sync, table: Table, entities: EntityList | None) -> _Maker:
             lambda raw: table.rows(sync, entities, raw),
             None if bury is None else lambda gone: bury(entities, gone, _account_id(sync, gone)),
         )
-    assert isinstance(table, Events)
-    return _Maker("created_at", lambda raw: ([row] for row in table.rows(sync, raw)))
+    events = events_of(table)
+    assert events
+    return _Maker("created_at", lambda raw: events.rows(sync, raw))
 
 
 def _account_id(sync: Sync, gone: Deletion) -> Any:
@@ -181,9 +183,9 @@ class _AsTheyCome:
 class _FromTheNewest:
     """Rows from the newest to the oldest: those are held back for which newer ones may still come."""
 
-    def __init__(self, sync: Sync, table: Events, progress: Progress) -> None:
+    def __init__(self, sync: Sync, events: FromEvents, progress: Progress) -> None:
         self._sync = sync
-        self._table = table
+        self._events = events
         self._progress = progress
         self._needed = progress.needed[EVENTS]
         self._missing = self._needed - ((progress.done or BEGINNING) + 1, FOREVER)
@@ -198,7 +200,7 @@ class _FromTheNewest:
                 yield from self._release()
 
     def _wanted(self, row: Row) -> bool:
-        if self._table.kinds and row.get("type") not in self._table.kinds:
+        if self._events.kinds and row.get("type") not in self._events.kinds:
             return False
         second = seconds(row.get("created_at"))
         return second is None or second in self._needed
@@ -214,7 +216,8 @@ class _FromTheNewest:
         while ready:
             cut = _end_of_second(ready, ROWS_BETWEEN_STATES)
             part, ready = ready[:cut], ready[cut:]
-            yield from self._table.rows(self._sync, part)
+            for rows in self._events.rows(self._sync, part):
+                yield from rows
             for row in part:
                 self._progress.meet(EVENTS, seconds(row.get("created_at")))
             low = seconds(part[-1].get("created_at")) or edge if ready else edge

@@ -15,7 +15,7 @@ from source_amocrm.streams.event_reading import EventReading
 from source_amocrm.streams.lists import COMPANIES, LEADS, EntityList
 from source_amocrm.streams.lookup import Lookup
 from source_amocrm.streams.progress import Need, Progress, agree
-from source_amocrm.streams.tables import Entities, Events, Table
+from source_amocrm.streams.tables import Entities, Table, events_of
 from source_amocrm.walk.feed import Feed
 from source_amocrm.walk.listing import Params, Row
 
@@ -81,9 +81,8 @@ class Sync:
             return found
 
     def _places(self, table: Table) -> list[EntityList | None]:
-        if isinstance(table, Entities):
-            return list(table.lists)
-        return [None] if isinstance(table, Events) else []
+        lists = table.lists if isinstance(table, Entities) else ()
+        return [*lists, None] if events_of(table) else list(lists)
 
     def _readers(self, entities: EntityList) -> list[tuple[Entities, Selection]]:
         return [
@@ -124,13 +123,13 @@ class Sync:
         return reading
 
     def _event_reading(self) -> EventReading:
-        readers = [(sel.table, sel) for sel in self._selections if isinstance(sel.table, Events)]
-        everything = any(not table.kinds for table, _ in readers)
+        readers = [(events, sel) for sel in self._selections if (events := events_of(sel.table))]
+        everything = any(not events.kinds for events, _ in readers)
         return EventReading(
             account=self.account,
             needs=[_need(selection, EVENTS) for _, selection in readers],
-            kinds=() if everything else tuple(sorted({kind for table, _ in readers for kind in table.kinds})),
-            newest_first=any(table.newest_first for table, _ in readers),
+            kinds=() if everything else tuple(sorted({kind for events, _ in readers for kind in events.kinds})),
+            newest_first=any(events.newest_first for events, _ in readers),
         )
 
     def _kinds_since(self) -> dict[str, int]:

@@ -36,12 +36,27 @@ class Dictionary(Table):
 
 
 @dataclass(frozen=True, kw_only=True)
+class FromEvents:
+    """Rows made of each event in turn. `kinds`: those to ask for, or all; with `newest_first` from the newest on."""
+
+    kinds: tuple[str, ...] = ()
+    newest_first: bool = False
+    rows: Callable[[Sync, list[Row]], Iterator[list[Row]]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Events(FromEvents, Table):
+    """A table of events."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Entities(Table):
     """A table of entities that change, from one list or several.
 
     `rows` makes the table's rows of each record in turn; `tombstone` the row of a deletion (list, deletion, the
     account's id), where the table has one. `extras`: by column, the list's `with` parameters that fill it.
     `links`: the rows are the record's links or tags, and those with its present date are the ones that it still has.
+    `events`: further rows, which are made of events.
     """
 
     lists: tuple[EntityList, ...]
@@ -49,12 +64,11 @@ class Entities(Table):
     tombstone: Callable[[EntityList, Deletion, Any], Row] | None = None
     extras: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     links: bool = False
+    events: FromEvents | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Events(Table):
-    """A table of events, all or some `kinds`; with `newest_first` its rows are made from the newest to the oldest."""
-
-    kinds: tuple[str, ...] = ()
-    newest_first: bool = False
-    rows: Callable[[Sync, list[Row]], Iterator[Row]]
+def events_of(table: Table) -> FromEvents | None:
+    """What of a table is made of events."""
+    if isinstance(table, Entities):
+        return table.events
+    return table if isinstance(table, Events) else None

@@ -6,7 +6,7 @@ import gc
 from random import Random
 
 from ..account import ENTITIES, Account
-from . import activity, deals, dictionaries, extras, fields, people
+from . import activity, changes, deals, dictionaries, extras, fields, people
 from .history import History
 from .timeline import Timeline
 
@@ -57,4 +57,5 @@ def _populate(account: Account, rng: Random, leads: int, time: Timeline) -> None
     if leads:
         extras.add_unsorted(account, rng, users, time, min(1 + leads // 100, 60))
     extras.add_talks_and_files(account, rng, time, history, min(3 + leads // 20, 500))
+    changes.add_changes(account, rng, time, history, users[0])
     account.load_events(history.events)

@@ -1,0 +1,100 @@
+"""Expected calls and messages: what notes and events tell of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..sandbox.account import ENTITIES, SINGULAR, Account
+from .activity import ELEMENT_TYPES
+from .common import Row, stamp
+
+CHATS = {
+    "incoming_chat_message": ("chat", "in"),
+    "outgoing_chat_message": ("chat", "out"),
+    "entity_direct_message": ("direct", None),
+}
+
+
+def calls(account: Account) -> list[Row]:
+    return [
+        {
+            "note_id": note["id"],
+            "element_type": ELEMENT_TYPES[kind],
+            "element_id": note["entity_id"],
+            "direction": "in" if note["note_type"] == "call_in" else "out",
+            "phone": note["params"].get("phone"),
+            "duration": note["params"].get("duration"),
+            "status": note["params"].get("call_status"),
+            "result": note["params"].get("call_result"),
+            "link": note["params"].get("link"),
+            "source": note["params"].get("source"),
+            "uniq": note["params"].get("uniq"),
+            "call_responsible": _text(note["params"].get("call_responsible")),
+            "responsible_user_id": note["responsible_user_id"],
+            "created_by": note["created_by"],
+            "created_at": stamp(note["created_at"]),
+            "updated_at": stamp(note["updated_at"]),
+            "account_id": note["account_id"],
+        }
+        for kind, note in _notes(account, "call_in", "call_out")
+    ]
+
+
+def messages(account: Account) -> list[Row]:
+    sms = [
+        {
+            "message_id": f"{kind}/{note['id']}",
+            "channel": "sms",
+            "direction": "in" if note["note_type"] == "sms_in" else "out",
+            "element_type": ELEMENT_TYPES[kind],
+            "element_id": note["entity_id"],
+            "phone": note["params"].get("phone"),
+            "text": note["params"].get("text"),
+            "note_id": note["id"],
+            "chat_message_id": None,
+            "talk_contact_id": None,
+            "created_by": note["created_by"],
+            "created_at": stamp(note["created_at"]),
+            "updated_at": stamp(note["updated_at"]),
+            "account_id": note["account_id"],
+        }
+        for kind, note in _notes(account, "sms_in", "sms_out")
+    ]
+    plural = {entity: kind for kind, entity in SINGULAR.items()}
+    chats = [
+        {
+            "message_id": event.id,
+            "channel": CHATS[event.type][0],
+            "direction": CHATS[event.type][1],
+            "element_type": ELEMENT_TYPES[plural[event.entity_type]],
+            "element_id": event.entity_id,
+            "phone": None,
+            "text": None,
+            "note_id": None,
+            "chat_message_id": event.value_after[0]["message"]["id"],
+            "talk_contact_id": event.linked_talk_contact_id,
+            "created_by": event.created_by,
+            "created_at": stamp(event.created_at),
+            "updated_at": stamp(event.created_at),
+            "account_id": account.id,
+        }
+        for event in account.events
+        if event.type in CHATS
+    ]
+    return sms + chats
+
+
+def _notes(account: Account, *types: str) -> Iterator[tuple[str, Row]]:
+    for kind in ENTITIES:
+        if kind != "customers" or account.switches.customers != "off":
+            for note in account.tables[f"{kind}/notes"]:
+                if note["note_type"] in types:
+                    yield kind, note
+
+
+def _text(value: int | str | None) -> str | None:
+    return None if value is None else str(value)
+
+
+KEYS = {"calls": ("element_type", "note_id"), "messages": ("message_id",)}
+BUILDERS = (calls, messages)

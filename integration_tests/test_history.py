@@ -1,0 +1,54 @@
+"""Tables made of notes and events share their reading with `notes`, `events` and `deal_statuses`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+import pytest
+from airbyte_cdk.models import Type
+
+from . import comparison, expected
+from .connector import messages
+from .destination import Destination
+from .sandbox import Account, Sandbox, Switches
+
+EVENTS = ["deal_responsible_changes", "deal_sale_changes", "deal_field_changes", "deleted_entities"]
+NOTES = ["calls", "messages"]
+
+
+def asked(streams: Sequence[str]) -> Counter[tuple[str, bool]]:
+    """How often each list was asked for, and whether only for some kinds; in an account whose lists are of one page."""
+    sandbox = Sandbox(Account.generate(seed=2, leads=10, switches=Switches(events_page_max=250)))
+    assert Destination().take(messages(sandbox, streams))
+    return Counter((seen.path, "type" in seen.query) for seen in sandbox.log)
+
+
+def test_they_cost_no_request() -> None:
+    parents = ["notes", "events", "deal_statuses"]
+    assert asked([*parents, *EVENTS, *NOTES]) == asked(parents)
+
+
+def test_alone_they_ask_for_what_they_need() -> None:
+    events, account = "/api/v4/events", ("/api/v4/account", False)
+    assert asked(["deal_sale_changes", "deleted_entities"]) == Counter([account, (events, True)])
+    assert asked(["deal_field_changes", "deal_sale_changes"]) == Counter([account, (events, False)])
+    notes = asked(["calls"])
+    assert all(path.endswith("/notes") for path, _ in notes.keys() - {account})
+    assert asked(["messages", "calls"]) == notes + Counter([(events, True)])
+
+
+@pytest.mark.parametrize("kinds", ["with_id", "generic"])
+@pytest.mark.parametrize("order", ["asc", "desc", "unordered"])
+def test_row_for_row(order: str, kinds: str) -> None:
+    """Also where the newest events must come first for another table."""
+    switches = Switches(events_order=order, field_event_type=kinds, events_page_max=50)  # type: ignore[arg-type]
+    account = Account.generate(seed=4, leads=150, switches=switches)
+    wanted = expected.tables(account)
+    found: dict[str, list[dict[str, object]]] = {}
+    for message in messages(Sandbox(account), [*EVENTS, *NOTES, "deal_statuses"]):
+        if message.type == Type.RECORD and message.record:
+            found.setdefault(message.record.stream, []).append(dict(message.record.data))
+    for name in (*EVENTS, *NOTES):
+        assert len(found[name]) == len(wanted[name]) > 0, name
+        assert comparison.by_key(name, found[name]) == comparison.by_key(name, wanted[name]), name

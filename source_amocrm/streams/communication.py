@@ -1,0 +1,33 @@
+"""Calls and messages: of the notes that `notes` reads, and of the events that `events` reads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from source_amocrm.streams.history import each
+from source_amocrm.streams.lists import NOTES, EntityList
+from source_amocrm.streams.rows import communication
+from source_amocrm.streams.sync import Sync
+from source_amocrm.streams.tables import Entities, FromEvents
+from source_amocrm.walk.listing import Row
+
+
+def _calls(_: Sync, entities: EntityList, notes: list[Row]) -> Iterator[list[Row]]:
+    return (communication.call(note, entities.name) for note in notes)
+
+
+def _sms(_: Sync, entities: EntityList, notes: list[Row]) -> Iterator[list[Row]]:
+    return (communication.sms(note, entities.name) for note in notes)
+
+
+TABLES = (
+    Entities(name="calls", key=("element_type", "note_id"), cursor="updated_at", lists=NOTES, rows=_calls),
+    Entities(
+        name="messages",
+        key=("message_id",),
+        cursor="updated_at",
+        lists=NOTES,
+        rows=_sms,
+        events=FromEvents(kinds=tuple(communication.CHATS), rows=each(communication.chat)),
+    ),
+)
