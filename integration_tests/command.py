@@ -23,8 +23,10 @@ from airbyte_cdk.models import (
 )
 
 from source_amocrm.entrypoint import launch
+from source_amocrm.streams import TABLES, schema
 
 from .connector import COMMAND, Clock, catalog, config, dumped, files, plain, without_sockets
+from .destination import Own, Row
 from .leaks import clean
 from .sandbox import Sandbox
 
@@ -48,6 +50,16 @@ class Outcome:
                 name = error.stream_descriptor.name if error.stream_descriptor else None
                 assert name not in found, f"told twice: {name}"
                 found[name] = error
+        return found
+
+    def rows(self) -> dict[str, dict[Own, Row]]:
+        """What was delivered, by stream and key."""
+        found: dict[str, dict[Own, Row]] = {name: {} for name in TABLES}
+        for message in self.messages:
+            if message.record:
+                name, data = message.record.stream, message.record.data
+                row = {column: data.get(column) for column in schema.load(name)["properties"]}
+                found[name][tuple(row[column] for column in TABLES[name].key)] = row
         return found
 
     def sentences(self) -> dict[str | None, str]:
@@ -97,7 +109,7 @@ def run_process(arguments: list[str], stdin: str | None = None) -> Outcome:
 
 
 def _messages(printed: str) -> list[AirbyteMessage]:
-    return [AirbyteMessageSerializer.load(orjson.loads(line)) for line in printed.splitlines() if line]
+    return [AirbyteMessageSerializer.load(orjson.loads(line)) for line in printed.split("\n") if line]
 
 
 class _Log(logging.Handler):

@@ -20,7 +20,7 @@ import psycopg
 import pytest
 
 from . import comparison, expected, postgres
-from .sandbox import OFF, Account, Server, writes
+from .sandbox import OFF, Account, Fault, Faults, Server, writes
 
 ROOT = Path(__file__).resolve().parents[1]
 PYTHON = ROOT / ".venv-pyairbyte" / "bin" / "python"
@@ -61,7 +61,10 @@ def database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
-    with Server(Account.generate(leads=300), rate=OFF) as running:
+    account = Account.generate(leads=300)
+    for table in ("leads", "contacts", "companies"):
+        next(iter(account.tables[table].rows.values()))["name"] = "what no database stores: \ufffd\ufffd"
+    with Server(account, rate=OFF, faults=Faults(Fault("unstorable"))) as running:
         yield running
 
 

@@ -18,6 +18,8 @@ from source_amocrm.http.body import Kind, parse
         (b'{"name": "a\\ud83d"}', {"name": "a\ufffd"}),
         (b'{"\\udc00": ["\\ud83d\\ude42", "\\ude42\\ud83d"]}', {"\ufffd": ["🙂", "\ufffd\ufffd"]}),
         (b'{"name": "a\x01b\tc"}', {"name": "a\x01b\tc"}),
+        (b'{"a\\u0000b": ["\\u0000", {"c": "\\u0000\\u00e9"}]}', {"a\ufffdb": ["\ufffd", {"c": "\ufffd\u00e9"}]}),
+        (b'{"name": "\\\\u0000"}', {"name": "\\u0000"}),
         (
             b'{"price": NaN, "sale": [Infinity, -Infinity, 1e999, 1.5]}',
             {"price": None, "sale": [None, None, None, 1.5]},

@@ -135,11 +135,17 @@ def _outside_window(response: Response, _request: Request) -> Response:
     return replace(response, body=dumps(document))
 
 
+def _unstorable(response: Response, _request: Request) -> Response:
+    """Where a text of the account has two U+FFFD, NUL and half an emoji are sent."""
+    return replace(response, body=response.body.replace("\ufffd\ufffd".encode(), rb"\u0000\ud83d"))
+
+
 CHANGED_ANSWERS: dict[str, Callable[[Response, Request], Response]] = {
     "truncated": _truncated,
     "wrong_type": _wrong_type,
     "always_next": _always_next,
     "outside_window": _outside_window,
+    "unstorable": _unstorable,
 }
 
 

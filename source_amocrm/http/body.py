@@ -9,6 +9,9 @@ from typing import Any
 
 import orjson
 
+NUL = rb"\u0000"
+"""As JSON writes it."""
+
 
 class Kind(Enum):
     """What came back: the kind of a body, or how the exchange failed before there was one."""
@@ -39,9 +42,12 @@ def parse(data: bytes) -> tuple[Kind, dict[str, Any] | None]:
 
 def _loads(data: bytes) -> Any:
     try:
-        return orjson.loads(data)
+        value = orjson.loads(data)
+        return _mend(value) if NUL in data else value
     except orjson.JSONDecodeError:
         pass
+    except RecursionError:
+        return None
     if data.lstrip()[:1] == b"<":
         return None
     # Texts typed in amoCRM may hold halves of emoji, raw control characters, bytes that are no UTF-8
@@ -58,8 +64,9 @@ def _finite(text: str) -> float | None:
 
 
 def _mend(value: Any) -> Any:
-    """The same value with U+FFFD in place of every half of a surrogate pair."""
+    """The same value with U+FFFD in place of what no database stores: halves of a surrogate pair, and NUL."""
     if isinstance(value, str):
+        value = value.replace("\0", "\ufffd")
         return value if value.isascii() else value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     if isinstance(value, dict):
         return {_mend(key): _mend(item) for key, item in value.items()}

@@ -18,6 +18,7 @@ from source_amocrm.config import Config
 from source_amocrm.errors import AmocrmError, NotFound
 from source_amocrm.http.api import Answer, Api
 from source_amocrm.streams.lists import EntityList
+from source_amocrm.walk.elements import identified
 from source_amocrm.walk.full import full
 from source_amocrm.walk.hands import Hands
 from source_amocrm.walk.listing import DOUBTS, Listing, Params, Row, found_in, key
@@ -146,6 +147,7 @@ class Account:
             except NotFound:
                 continue
             # A list shows neither what is in the trash nor what waits in «Неразобранное».
+            body = identified(body) if body else None
             if body and key(body) == own and not body.get("is_deleted") and not body.get("is_unsorted"):
                 yield body
 

@@ -10,6 +10,7 @@ from source_amocrm.errors import AmocrmError
 from source_amocrm.streams.account import Account, Once
 from source_amocrm.streams.lists import CLOSED, EVENTS_LIMIT, EVENTS_PATH
 from source_amocrm.walk.bounds import bounds
+from source_amocrm.walk.elements import own_id
 from source_amocrm.walk.keyset import Edges
 from source_amocrm.walk.listing import FilterIgnored, Listing, OrderIgnored, Row, seconds
 from source_amocrm.walk.numbered import Move, Moves
@@ -146,10 +147,10 @@ def moves(account: Account, entity: str) -> Moves:
 
 def _apply(changes: Changes, name: str, event: Row, at: int, recent: bool) -> None:
     """`recent`: something of before may have been delivered, so that what came back must be read again."""
-    kind, own = event.get("type"), event.get("entity_id")
+    kind, own = event.get("type"), own_id(event.get("entity_id"))
     if kind in LINKED | TAGGED:
         changes.touched.update((other, at) for list_name, other in _touched(event) if list_name == name)
-    elif isinstance(own, int) and ENTITIES.get(str(event.get("entity_type"))) == name:
+    elif own is not None and ENTITIES.get(str(event.get("entity_type"))) == name:
         deletion = Deletion(own, at, event.get("created_by"), event.get("account_id"))
         if kind in DELETED:
             changes.deleted[own] = deletion
@@ -172,8 +173,8 @@ def _touched(event: Row) -> Iterator[tuple[str, int]]:
                 if isinstance(entity, dict):
                     sides.append((entity.get("type"), entity.get("id")))
     for kind, own in sides:
-        if isinstance(own, int) and str(kind) in ENTITIES:
-            yield ENTITIES[str(kind)], own
+        if (number := own_id(own)) is not None and str(kind) in ENTITIES:
+            yield ENTITIES[str(kind)], number
 
 
 def _apply_to_notes(changes: Changes, name: str, event: Row, at: int) -> None:
@@ -182,6 +183,6 @@ def _apply_to_notes(changes: Changes, name: str, event: Row, at: int) -> None:
     for value in (event.get("value_before"), event.get("value_after")):
         for element in value if isinstance(value, list) else ():
             note = element.get("note") if isinstance(element, dict) else None
-            own = note.get("id") if isinstance(note, dict) else None
-            if isinstance(own, int):
+            own = own_id(note.get("id")) if isinstance(note, dict) else None
+            if own is not None:
                 changes.deleted[own] = Deletion(own, at, event.get("created_by"), event.get("account_id"))

@@ -37,7 +37,8 @@ def _custom_fields(account: Account) -> Iterator[Row]:
         ]
     try:
         for catalog in account.dictionary("/api/v4/catalogs", "catalogs"):
-            lists.append(("catalogs", f"/api/v4/catalogs/{catalog['id']}/custom_fields", catalog["id"]))
+            own = dictionaries.catalog_id(catalog)
+            lists.append(("catalogs", f"/api/v4/catalogs/{own}/custom_fields", own))
     except ABSENT:
         pass
     except AmocrmError as error:

@@ -16,6 +16,8 @@ from typing import Any
 
 import orjson
 
+from source_amocrm.errors import AmocrmError
+
 Json = Any
 Row = dict[str, Any]
 
@@ -33,8 +35,8 @@ _DECIMAL = re.compile(r"[+-]?(\d{1,400}\.?\d{0,400}|\.\d{1,400})([eE][+-]?\d{1,4
 _WORDS = {"true": True, "false": False, "1": True, "0": False, "": None}
 
 
-class RowError(ValueError):
-    """A row that cannot be delivered. Its text is a sentence for the user."""
+class RowError(AmocrmError):
+    """A row that cannot be delivered."""
 
 
 class UnreadableError(ValueError):

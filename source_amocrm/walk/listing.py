@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from itertools import count, pairwise
 from typing import Any, Protocol
 
-from source_amocrm.walk.spans import FOREVER
+from source_amocrm.walk.elements import elements
 
 Row = dict[str, Any]
 Param = int | str | Sequence[int | str]
@@ -16,6 +16,10 @@ Params = Mapping[str, Param]
 
 DOUBTS = 2
 """How many times an empty answer is asked again: amoCRM has been seen to send a false 204 in the middle of a list."""
+
+
+LAST_SECOND = 253_402_300_799
+"""Of the year 9999: what is dated later has no date that a state or a destination can hold."""
 
 
 class Answer(Protocol):
@@ -112,7 +116,7 @@ def seconds(value: Any) -> int | None:
         second = int(value)
     except (TypeError, ValueError, OverflowError):
         return None
-    return second if 0 < second < FOREVER else None
+    return second if 0 < second <= LAST_SECOND else None
 
 
 def key(row: Row) -> int | str:
@@ -198,10 +202,7 @@ def found_in(answer: Answer, collection: str) -> Found:
     """The rows of a HAL answer; 204, `_embedded: []` and a missing collection are all an empty page."""
     body = answer.body or {}
     embedded = body.get("_embedded")
-    rows = embedded.get(collection) if isinstance(embedded, dict) else None
+    rows = elements(collection, embedded.get(collection) if isinstance(embedded, dict) else None)
     links = body.get("_links")
     more = bool(isinstance(links, dict) and links.get("next"))
-    if isinstance(rows, dict):
-        rows = list(rows.values())
-    listed = rows if isinstance(rows, list) else []
-    return Found(listed, more and bool(listed), answer.server_time, answer.sent_at)
+    return Found(rows, more and bool(rows), answer.server_time, answer.sent_at)

@@ -130,6 +130,11 @@ def task_type(task_type: Json) -> Row:
     }
 
 
+def catalog_id(catalog: Json) -> int:
+    """The id of a catalog from their list. Raises RowError when it has none."""
+    return _FIELDS.integer_key(_FIELDS.source(catalog), "id", "catalog_id")
+
+
 def custom_field(field: Json, entity_type: str, catalog_id: int | None = None) -> Row:
     """The row of a field from the list of `entity_type`, of which catalogs have one each.
 

@@ -1,0 +1,57 @@
+"""What amoCRM sent where the rows of a list should be: brought into shape, or told as what it is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from source_amocrm.errors import AmocrmError
+
+_DIGITS = 18
+_KINDS = {list: "an array", str: "a text", bool: "a boolean", type(None): "null"}
+
+
+class Misshapen(AmocrmError):
+    """There is something else than a row among the rows of a list."""
+
+
+def elements(collection: str, value: Any) -> list[dict[str, Any]]:
+    """The rows of a collection; PHP also writes `{"0": …, "1": …}`, or one row bare. Raises Misshapen."""
+    if isinstance(value, dict):
+        value = list(value.values()) if all(name.isdecimal() for name in value) else [value]
+    if value is None:
+        return []
+    if not isinstance(value, list):
+        raise _misshapen(collection, value, "")
+    return [_row(collection, value, place) for place in range(len(value))]
+
+
+def own_id(value: Any) -> int | None:
+    """An id as a number, also where it is sent as text."""
+    if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) <= _DIGITS:
+        return int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def identified(row: dict[str, Any]) -> dict[str, Any]:
+    """The row, with its id as a number where that is one."""
+    own = row.get("id")
+    if type(own) is str and (number := own_id(own)) is not None:
+        return {**row, "id": number}
+    return row
+
+
+def _row(collection: str, rows: list[Any], place: int) -> dict[str, Any]:
+    row = rows[place]
+    if type(row) is dict:
+        return identified(row)
+    before = rows[place - 1] if place else None
+    known = f", after the one with the id {before.get('id')}" if isinstance(before, dict) else ""
+    raise _misshapen(collection, row, f" as number {place + 1} of a page{known}")
+
+
+def _misshapen(collection: str, value: Any, where: str) -> Misshapen:
+    return Misshapen(
+        f"amoCRM sent {_KINDS.get(type(value), 'a number')} instead of rows in the list “{collection}”{where}, so "
+        "the list cannot be read beyond it. Run the sync again; if it repeats, report it to amoCRM support with the "
+        "time of the sync."
+    )
