@@ -92,14 +92,18 @@ def _repeated_page(request: Request) -> Request:
     return replace(request, query=re.sub(r"(^|&)page=\d+", r"\1page=1", request.query))
 
 
-def _ignored_filter(request: Request) -> Request:
-    kept = [part for part in request.query.split("&") if not part.startswith("filter")]
-    return replace(request, query="&".join(kept))
+def _without(prefix: str) -> Callable[[Request], Request]:
+    def change(request: Request) -> Request:
+        kept = [part for part in request.query.split("&") if not part.startswith(prefix)]
+        return replace(request, query="&".join(kept))
+
+    return change
 
 
 CHANGED_REQUESTS: dict[str, Callable[[Request], Request]] = {
     "repeated_page": _repeated_page,
-    "ignored_filter": _ignored_filter,
+    "ignored_filter": _without("filter"),
+    "ignored_order": _without("order"),
 }
 
 
@@ -125,13 +129,13 @@ def _always_next(response: Response, request: Request) -> Response:
 
 
 def _outside_window(response: Response, _request: Request) -> Response:
-    """The last row of the page is one that nobody asked for: it changed in 2001."""
+    """At the page's end stands one more row, that nobody asked for: it changed in 2001."""
     if not response.body:
         return response
     document = json.loads(response.body)
     rows = next(iter(document.get("_embedded", {}).values()), None)
     if rows:
-        rows[-1] = {**rows[-1], "id": 1, "created_at": 1_000_000_000, "updated_at": 1_000_000_000}
+        rows.append({**rows[-1], "id": 1, "created_at": 1_000_000_000, "updated_at": 1_000_000_000})
     return replace(response, body=dumps(document))
 
 

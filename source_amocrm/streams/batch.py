@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from source_amocrm.errors import AmocrmError
 from source_amocrm.streams.changes import Deletion
 from source_amocrm.walk.listing import Page
 
@@ -26,10 +25,3 @@ class Batch:
     floor: int | None = None
     walked: bool = False
     back: Mapping[Any, int] = field(default_factory=dict)
-
-
-def endless(path: str) -> AmocrmError:
-    return AmocrmError(
-        f"amoCRM's list {path} promises a next page again and again without a new row in it, so it cannot be read to "
-        "its end. Run the sync again later; if it repeats, report it to amoCRM support with the address of the list."
-    )

@@ -121,7 +121,7 @@ def events_between(account: Account, kinds: Iterable[str], since: int, until: in
     try:
         return read()
     except (FilterIgnored, OrderIgnored):
-        return repeated(lambda: numbered_pass(listing, since, until))
+        return repeated(listing, lambda: numbered_pass(listing, since, until))
 
 
 def numbered_pass(listing: Listing, since: int, until: int) -> list[Row]:

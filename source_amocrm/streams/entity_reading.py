@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from source_amocrm.errors import TooFat
 from source_amocrm.streams.account import Account
-from source_amocrm.streams.batch import Batch, endless
+from source_amocrm.streams.batch import Batch
 from source_amocrm.streams.changes import Changes, Deletion, History, moves
 from source_amocrm.streams.lists import EntityList
 from source_amocrm.streams.progress import BEGINNING, Need, together
@@ -20,7 +20,6 @@ from source_amocrm.walk.crew import crew
 from source_amocrm.walk.hands import Hands
 from source_amocrm.walk.keyset import Edges, keyset
 from source_amocrm.walk.listing import (
-    Endless,
     FilterIgnored,
     Found,
     Listing,
@@ -81,8 +80,6 @@ class EntityReading:
                 self.observe(batch.page.rows)
                 yield batch
             through = True
-        except Endless as error:
-            raise endless(self.entities.path) from error
         finally:
             whole = self.need.since == BEGINNING and self.need.changes_since is None
             self.read_through(through and whole)

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from source_amocrm.streams.account import Account
-from source_amocrm.streams.batch import Batch, endless
+from source_amocrm.streams.batch import Batch
 from source_amocrm.streams.changes import events_listing, numbered_pass
 from source_amocrm.streams.progress import Need, together
 from source_amocrm.walk.bounds import bounds
 from source_amocrm.walk.crew import crew
 from source_amocrm.walk.keyset import Edges
-from source_amocrm.walk.listing import Endless, FilterIgnored, Found, Listing, OrderIgnored, Page, key
+from source_amocrm.walk.listing import FilterIgnored, Found, Listing, OrderIgnored, Page, key
 from source_amocrm.walk.sizes import Appetite
 from source_amocrm.walk.ties import repeated
 from source_amocrm.walk.undirected import direction, undirected
@@ -40,12 +40,9 @@ class EventReading:
         listing = events_listing(self.account, self.kinds)
         until = self.account.facts().started
         parts = [(low, min(high, until)) for low, high in reversed(self.need.spans.parts)]
-        try:
-            for low, high in parts:
-                if low <= high:
-                    yield from (Batch("events", page) for page in self._part(listing, low, high))
-        except Endless as error:
-            raise endless(listing.path) from error
+        for low, high in parts:
+            if low <= high:
+                yield from (Batch("events", page) for page in self._part(listing, low, high))
 
     def _part(self, listing: Listing, low: int, high: int) -> Iterator[Page]:
         delivered: set[int | str] = set()
@@ -55,7 +52,7 @@ class EventReading:
                     delivered.update(key(row) for row in page.rows)
                 yield page
         except (FilterIgnored, OrderIgnored):
-            rows = repeated(lambda: numbered_pass(listing, low, high))
+            rows = repeated(listing, lambda: numbered_pass(listing, low, high))
             yield Page([row for row in rows if key(row) not in delivered], (low, high))
 
     def _walk(self, listing: Listing, low: int, high: int) -> Iterator[Page]:

@@ -21,4 +21,4 @@ def _full(listing: Listing) -> list[Row]:
     first = listing.ask({})
     if not first.more:
         return first.rows
-    return repeated(lambda: one_pass(listing, {}))
+    return repeated(listing, lambda: one_pass(listing, {}))

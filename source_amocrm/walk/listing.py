@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from itertools import count, pairwise
 from typing import Any, Protocol
 
+from source_amocrm.errors import AmocrmError
 from source_amocrm.walk.elements import elements
 
 Row = dict[str, Any]
@@ -43,8 +44,15 @@ class OrderIgnored(Exception):
     """The server sent rows in another order than the one asked."""
 
 
-class Endless(Exception):
+class Endless(AmocrmError):
     """The server promises a next page for ever, or repeats one."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(
+            f"amoCRM's list {path} promises a next page again and again without a new row in it, so it cannot be read "
+            "to its end. Run the sync again later; if it repeats, report it to amoCRM support with the address of the "
+            "list."
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +102,8 @@ class Patience:
     MOST_BARREN = 100
     MOST_REPEATS = 3
 
-    def __init__(self) -> None:
+    def __init__(self, path: str) -> None:
+        self._path = path
         self._met: set[int | str] = set()
         self._previous: list[int | str] = []
         self._barren = self._repeats = 0
@@ -107,7 +116,7 @@ class Patience:
         self._met.update(ids)
         self._previous = ids
         if found.more and (self._repeats >= self.MOST_REPEATS or self._barren >= self.MOST_BARREN):
-            raise Endless
+            raise Endless(self._path)
 
 
 def seconds(value: Any) -> int | None:
@@ -176,7 +185,7 @@ class Listing:
 
 def each_page(listing: Listing, first: int = 1) -> Iterator[Found]:
     """The pages from number `first` to the last, as they come. Raises Endless."""
-    patience = Patience()
+    patience = Patience(listing.path)
     for number in count(first):
         found = listing.ask({}, number)
         patience.meet(found)

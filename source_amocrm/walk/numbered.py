@@ -69,7 +69,7 @@ class _Numbered:
         self._listing = self._whole
         self._hands = hands
         self._moves = moves
-        self._patience = Patience()
+        self._patience = Patience(listing.path)
         self._delivered: set[int | str] = set()
         self._end, self._last = 0, 0
         """How many rows of the list are read, and the last of them."""

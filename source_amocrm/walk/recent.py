@@ -53,7 +53,7 @@ class _Recent:
         """The most rows that came in a page: a limit above the server's own is not obeyed."""
 
     def pages(self) -> Iterator[Page]:
-        patience = Patience()
+        patience = Patience(self._listing.path)
         asked = _Slice(0, self._listing.limit)
         reached = FOREVER
         """Every row of a later second is delivered."""
@@ -116,7 +116,7 @@ class _Recent:
                 first -= 1
             return rows
 
-        return repeated(read)
+        return repeated(listing, read)
 
 
 def _end(part: _Slice) -> int:

@@ -29,11 +29,11 @@ def one_second(listing: Listing, second: int) -> list[Row]:
 def undated(listing: Listing) -> list[Row]:
     """Every row without a date, each once: they come first where the whole list is in ascending order."""
     ascending = listing.narrowed({f"order[{listing.cursor}]": "asc"})
-    return shrinking(ascending, lambda smaller: repeated(lambda: _undated_pass(smaller)))
+    return shrinking(ascending, lambda smaller: repeated(smaller, lambda: _undated_pass(smaller)))
 
 
-def repeated(read: Callable[[], list[Row]]) -> list[Row]:
-    """Read the same rows again and again until none can be missing.
+def repeated(listing: Listing, read: Callable[[], list[Row]]) -> list[Row]:
+    """Read the same rows of a list again and again until none can be missing. Raises Endless.
 
     `read` gives one pass, a row as often as it was met: where there are more places than rows, the order changes
     between requests and some row was behind another's back.
@@ -54,7 +54,7 @@ def repeated(read: Callable[[], list[Row]]) -> list[Row]:
             places, present = len(rows), set()
         if quiet >= MOST_QUIET_PASSES:
             return list(seen.values())
-    raise Endless
+    raise Endless(listing.path)
 
 
 def one_pass(listing: Listing, params: Params) -> list[Row]:
@@ -64,7 +64,7 @@ def one_pass(listing: Listing, params: Params) -> list[Row]:
 
 def _one_second(listing: Listing, second: int) -> list[Row]:
     asked = listing.narrowed(_edges(listing, second))
-    return repeated(lambda: _pass(asked, second))
+    return repeated(asked, lambda: _pass(asked, second))
 
 
 def _pass(listing: Listing, second: int) -> list[Row]:

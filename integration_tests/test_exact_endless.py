@@ -1,0 +1,123 @@
+"""No answers of the server make a read endless: it ends with the right rows, or with one error that says why not."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import pytest
+from airbyte_cdk.models import AirbyteMessage, TraceType
+
+from source_amocrm.errors import SyncFailed
+
+from . import comparison, expected
+from .connector import messages
+from .destination import Destination
+from .sandbox import Account, Fault, ManualClock, Request, Sandbox, Switches
+
+MOST_REQUESTS = 250
+"""The account has 60 deals, in pages of 20: no list takes a hundred."""
+SMALL = {"page_max": 20, "page_default": 20, "events_page_max": 20}
+PATHS = {
+    "deals": "/leads$",
+    "custom_fields_deals": "/leads$",
+    "contacts": "/contacts$",
+    "tasks": "/tasks$",
+    "notes": "/notes$",
+    "events": "/events$",
+    "deal_statuses": "/events$",
+    "users": "/users$",
+    "custom_fields": "/custom_fields$",
+}
+LISTS = [(name, True) for name in PATHS] + [(name, False) for name in ("deals", "custom_fields_deals", "contacts")]
+"""Each with the paid filter, and without where that matters."""
+KINDS = ("always_next", "repeated_page", "ignored_filter", "ignored_order", "outside_window")
+ENDLESS = (
+    "amoCRM's list {} promises a next page again and again without a new row in it, so it cannot be read to its end. "
+    "Run the sync again later; if it repeats, report it to amoCRM support with the address of the list."
+)
+ONE_PAGE_FOR_EVER = {("deals", False), ("custom_fields_deals", False), ("contacts", False), ("tasks", True)}
+"""Read by page number (stream, filter): where each page is the first, the rest cannot be had."""
+
+
+class Read:
+    """Syncs of one stream, with an end to the patience of the server."""
+
+    def __init__(self, name: str, faults: list[Fault], **switches: object) -> None:
+        self.name = name
+        self.clock = ManualClock(int(time.time()))
+        answers = Switches(**{**SMALL, **switches})  # type: ignore[arg-type]
+        self.account = Account.generate(seed=1, leads=60, clock=self.clock, switches=answers)
+        self.sandbox = Sandbox(self.account)
+        self.sandbox.before_request.append(self._count)
+        self.destination = Destination()
+        self.errors: list[str] = []
+        self._faults = faults
+        self._asked = 0
+
+    def twice(self, broken_at_first: bool = True) -> None:
+        if broken_at_first:
+            self.sandbox.faults.add(*self._faults)
+        self._sync()
+        self.clock.advance(10_000)
+        if not broken_at_first:
+            self.sandbox.faults.add(*self._faults)
+        self._sync()
+
+    def problems(self) -> list[str]:
+        """Where the rows differ from the account's; the row that nobody asked for is one of the account too."""
+        wanted = comparison.by_key(self.name, expected.tables(self.account)[self.name])
+        got = self.destination.rows.get(self.name, {})
+        known = wanted.keys() | {own for own, row in got.items() if row.get("is_deleted") or {1, "1"} & set(own)}
+        lines = [f"{own}: {row}" for own, row in got.items() if own not in known]
+        for own, row in wanted.items():
+            lines += comparison.difference(self.name, own, row, got.get(own))
+        return lines + self.destination.complaints
+
+    def _sync(self) -> None:
+        self._asked = 0
+        self.destination.take(self._messages())
+
+    def _messages(self) -> Iterator[AirbyteMessage]:
+        try:
+            for message in messages(self.sandbox, [self.name], self.destination.state()):
+                if message.trace and message.trace.type == TraceType.ERROR and message.trace.error:
+                    self.errors.append(message.trace.error.message)
+                yield message
+        except SyncFailed:
+            pass
+
+    def _count(self, _: Sandbox, __: Request) -> None:
+        self._asked += 1
+        assert self._asked < MOST_REQUESTS
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("name", "filters"), LISTS)
+def test_a_list_that_lies(name: str, kind: str, filters: bool) -> None:
+    """From the first sync on, and from the second. The flag of the account says what it should."""
+    for broken_at_first in (True, False):
+        read = Read(name, [Fault(kind, PATHS[name])], filter_enabled=filters, default_order="unordered")
+        read.twice(broken_at_first)
+        if kind == "repeated_page" and (name, filters) in ONE_PAGE_FOR_EVER and broken_at_first:
+            path = read.sandbox.log[-1].path
+            assert set(read.errors) == {ENDLESS.format(path)}
+        else:
+            assert read.errors == []
+            assert read.problems() == []
+
+
+@pytest.mark.parametrize(("name", "filters"), LISTS)
+def test_ends_that_are_none_and_next_pages_that_are_empty(name: str, filters: bool) -> None:
+    false_ends = [Fault("204", PATHS[name], min_page=2, nth=(1, 3))]
+    read = Read(name, false_ends, filter_enabled=filters, next_on_full_last_page=True, end="empty")
+    read.twice()
+    assert read.errors == []
+    assert read.problems() == []
+
+
+def test_a_list_of_one_page_that_always_has_a_next() -> None:
+    read = Read("statuses", [Fault("always_next", "/pipelines$")])
+    read.twice()
+    assert read.errors == [ENDLESS.format("/api/v4/leads/pipelines")] * 2
+    assert read.destination.rows == {}
