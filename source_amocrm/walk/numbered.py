@@ -40,6 +40,8 @@ STRETCH = 36
 """Pages between two looks for moves: 9,000 rows, for a state must follow within 10,000."""
 CLOCK_SLACK = 3
 MOST_PASSES = 20
+MOST_AHEAD = 8
+"""Pages that may wait in memory, or be asked for beyond the end of the list."""
 
 
 def numbered(listing: Listing, hands: Hands | None, moves: Moves, mark: PageMark | None = None) -> Iterator[Page]:
@@ -120,7 +122,7 @@ class _Numbered:
         if any(own <= self._last and own not in self._delivered for own in read.ids):
             raise OrderIgnored
         self._end, self._last = read.start + self._listing.limit, read.ids[-1]
-        self._stretch.append(read)
+        self._stretch.append(replace(read, found=replace(read.found, rows=[])))  # the ids tell enough
         rows = self.new(read.found.rows)
         return Page(rows, mark=PageMark(self._number(), self._last, *self._safe, self._stretch[0].found.sent_at))
 
@@ -134,7 +136,8 @@ class _Numbered:
         page, found = self._first_page()
         try:
             for read in count(1):
-                while self._hands and found.more and len(ahead) <= read // 4 and (not ahead or self._hands.offer()):
+                most = min(read // 4, MOST_AHEAD)
+                while self._hands and found.more and len(ahead) <= most and (not ahead or self._hands.offer()):
                     ahead.append(self._start(self._hands, page + len(ahead) + 1))
                 yield _Read((page - 1) * limit, found, ids_in_order(found.rows))
                 if not found.more:
