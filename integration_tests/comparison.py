@@ -13,8 +13,8 @@ Rows = Mapping[str, Mapping[Own, Row]]
 Card = tuple[str, int]
 """List and id: ("leads", 20000001)."""
 
-DELETABLE = ("deals", "contacts", "companies", "tasks", "notes")
-CARDS = {"deals": "leads", "contacts": "contacts", "companies": "companies"}
+DELETABLE = ("deals", "contacts", "companies", "customers", "tasks", "notes")
+CARDS = {"deals": "leads", "contacts": "contacts", "companies": "companies", "customers": "customers"}
 PARTS = {
     **dict.fromkeys(
         ("custom_fields_deals", "deal_contacts", "deal_companies", "deal_tags", "deal_catalog_elements"),
@@ -28,6 +28,7 @@ PARTS = {
         ("custom_fields_companies", "company_tags"),
         ("companies", "company_id", "company_updated_at"),
     ),
+    "custom_fields_customers": ("customers", "customer_id", "customer_updated_at"),
 }
 """Tables of what a card holds: the card's table, its key there and here, and the column that has the card's date."""
 UNSHOWN = {
@@ -35,7 +36,9 @@ UNSHOWN = {
     "deals": {"closest_task_at", "loss_reason_name"},
     "contacts": {"closest_task_at", "company_name"},
     "companies": {"closest_task_at"},
+    "customers": {"closest_task_at"},
     "deal_statuses": {"loss_reason_id"},
+    "account": {"drive_url"},  # wherever the sandbox happens to be served
 }
 
 

@@ -2,38 +2,52 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from source_amocrm.claims import check_account
 from source_amocrm.errors import AmocrmError
 from source_amocrm.streams import TABLES
 from source_amocrm.streams.account import Account
 from source_amocrm.streams.lists import ABSENT, CLOSED, EVENTS_PATH
-from source_amocrm.streams.tables import Entities, events_of
+from source_amocrm.streams.tables import Dictionary, Entities, Table, events_of
 
-DICTIONARIES = {
-    "/api/v4/leads/pipelines": ("statuses",),
-    "/api/v4/leads/custom_fields": ("custom_fields",),
-    "/api/v4/users": ("users",),
-}
-OPTIONAL = {"/api/v4/catalogs": ("custom_fields",), "/api/v4/customers/notes": ("notes",)}
-"""Lists that not every account has: where there are none, nothing is missing."""
+FURTHER = {"/api/v4/catalogs": "custom_fields", "/api/v4/customers/notes": "notes"}
+"""Lists that not every account has, and the table that is made of them among others."""
 WITHOUT_EVENTS = (
     " Only the events tell what was deleted or restored: tables whose rows can be deleted are read, and reported as "
     "not complete."
 )
 
 
-def probes() -> dict[str, tuple[str, ...]]:
-    """The lists that are asked for, each with the streams that need it: of several lists, the first."""
-    found: dict[str, tuple[str, ...]] = {}
+@dataclass(frozen=True)
+class Probe:
+    """A list that is asked for, and the streams that need it. `optional`: where there is none, nothing is missing."""
+
+    path: str
+    streams: tuple[str, ...]
+    optional: bool
+
+
+def probes() -> list[Probe]:
+    """One for each list: of several lists of a table, the first."""
+    streams: dict[str, tuple[str, ...]] = {}
+    needed = set()
     for table in TABLES.values():
-        if isinstance(table, Entities):
-            path = table.lists[0].path
-        elif events_of(table):
-            path = EVENTS_PATH
-        else:
-            continue
-        found[path] = (*found.get(path, ()), table.name)
-    return found | DICTIONARIES
+        path, optional = _probe(table)
+        if path:
+            streams[path] = (*streams.get(path, ()), table.name)
+            needed |= set() if optional else {path}
+    for path, name in FURTHER.items():
+        streams[path] = (*streams.get(path, ()), name)
+    return [Probe(path, names, path not in needed) for path, names in streams.items()]
+
+
+def _probe(table: Table) -> tuple[str | None, bool]:
+    if isinstance(table, Entities):
+        return table.lists[0].path, table.lists[0].optional
+    if isinstance(table, Dictionary):
+        return table.probe, table.absent == ABSENT
+    return (EVENTS_PATH, False) if events_of(table) else (None, False)
 
 
 def unavailable_streams(account: Account) -> list[str]:
@@ -53,14 +67,12 @@ def refused_streams(account: Account) -> dict[tuple[str, ...], AmocrmError]:
     check_account(account.api.auth.account_id, account.facts().body)
     refused: dict[tuple[str, ...], AmocrmError] = {}
     asked = probes()
-    for path, streams in asked.items():
-        if error := _refusal(account, path):
-            refused[streams] = error
-    if len(refused) == len(asked):
+    for probe in asked:
+        error = _refusal(account, probe.path)
+        if error and not (probe.optional and isinstance(error, ABSENT)):
+            refused[probe.streams] = error
+    if all(probe.streams in refused for probe in asked if not probe.optional):
         raise next(iter(refused.values()))
-    for path, streams in OPTIONAL.items():
-        if (error := _refusal(account, path)) and not isinstance(error, ABSENT):
-            refused.setdefault(streams, error)
     return refused
 
 

@@ -29,6 +29,7 @@ from source_amocrm.streams.rows import (
 )
 from source_amocrm.streams.tables import Entities
 from source_amocrm.streams.values import RowError
+from unit_tests import record_cases
 from unit_tests.sample_files import sample
 
 MOSCOW = ZoneInfo("Europe/Moscow")
@@ -181,6 +182,8 @@ CASES: dict[str, tuple[str, Any, Make]] = {
     "task_tombstone": ("tasks", DELETED, skeleton(tombstones.task)),
     "note_tombstone": ("notes", DELETED, skeleton(tombstones.note, "customers")),
 }
+WRITTEN_BY_HAND = tuple(CASES)
+CASES |= record_cases.CASES
 VALIDATORS = {
     table: jsonschema.Draft7Validator({**schema.load(table), "additionalProperties": False})
     for table, _, _ in CASES.values()
@@ -219,7 +222,7 @@ def has_links(value: Any) -> bool:
     return isinstance(value, list) and any(map(has_links, value))
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", WRITTEN_BY_HAND)
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
 @given(data=st.data())
 def test_a_real_body_with_parts_replaced(case: str, data: st.DataObject) -> None:

@@ -8,17 +8,30 @@ from __future__ import annotations
 from ..sandbox.account import Account
 from . import communication, history, links
 from .activity import events, notes, tasks
+from .catalogs import catalog_elements, catalogs, custom_fields_catalog_elements
 from .common import Row
+from .customers import customer_segments, customer_statuses, customer_transactions, customers
 from .deals import deal_statuses, deals
 from .dictionaries import custom_fields, element_types, groups, note_types, statuses, task_types, users
-from .field_values import custom_fields_companies, custom_fields_contacts, custom_fields_deals
+from .field_values import (
+    custom_fields_companies,
+    custom_fields_contacts,
+    custom_fields_customers,
+    custom_fields_deals,
+)
+from .incoming import event_types, talks, unsorted
 from .people import companies, contacts
+from .settings import account as own_account
+from .settings import custom_field_groups, loss_reasons, pipelines, roles, sources, tags, webhooks, widgets
 from .tombstones import tombstones
 
 BUILDERS = (
     deals, custom_fields_deals, contacts, companies, statuses, users, groups, note_types, task_types, element_types,
     deal_statuses, notes, tasks, events, custom_fields,
-    custom_fields_contacts, custom_fields_companies, *links.BUILDERS, *history.BUILDERS, *communication.BUILDERS,
+    custom_fields_contacts, custom_fields_companies, customers, custom_fields_customers, customer_statuses,
+    customer_segments, customer_transactions, catalogs, catalog_elements, custom_fields_catalog_elements, pipelines,
+    loss_reasons, tags, custom_field_groups, roles, sources, webhooks, widgets, event_types, own_account, unsorted,
+    talks, *links.BUILDERS, *history.BUILDERS, *communication.BUILDERS,
 )  # fmt: skip
 KEYS: dict[str, tuple[str, ...]] = {
     "deals": ("lead_id",),
@@ -38,6 +51,26 @@ KEYS: dict[str, tuple[str, ...]] = {
     "custom_fields": ("entity_type", "custom_field_id"),
     "custom_fields_contacts": ("contact_id", "custom_field_id", "value_index"),
     "custom_fields_companies": ("company_id", "custom_field_id", "value_index"),
+    "customers": ("customer_id",),
+    "custom_fields_customers": ("customer_id", "custom_field_id", "value_index"),
+    "customer_statuses": ("customer_status_id",),
+    "customer_segments": ("segment_id",),
+    "customer_transactions": ("transaction_id",),
+    "catalogs": ("catalog_id",),
+    "catalog_elements": ("catalog_id", "catalog_element_id"),
+    "custom_fields_catalog_elements": ("catalog_element_id", "custom_field_id", "value_index"),
+    "pipelines": ("pipeline_id",),
+    "loss_reasons": ("loss_reason_id",),
+    "tags": ("entity_type", "tag_id"),
+    "custom_field_groups": ("entity_type", "catalog_id", "custom_field_group_id"),
+    "roles": ("role_id",),
+    "sources": ("source_id",),
+    "webhooks": ("webhook_id",),
+    "widgets": ("widget_id",),
+    "event_types": ("code",),
+    "account": ("account_id",),
+    "unsorted": ("unsorted_id",),
+    "talks": ("talk_id",),
     **links.KEYS,
     **history.KEYS,
     **communication.KEYS,
@@ -53,7 +86,7 @@ def tables(account: Account) -> dict[str, list[Row]]:
 
 def merged(account: Account) -> dict[str, list[int]]:
     """Ids of the victims of merges, which no event need name: deals, contacts, companies."""
-    names = {"leads": "deals", "contacts": "contacts", "companies": "companies"}
+    names = {"leads": "deals", "contacts": "contacts", "companies": "companies", "customers": "customers"}
     found: dict[str, list[int]] = {name: [] for name in names.values()}
     for gone in account.gone.values():
         if gone.how == "merge" and gone.kind in names:

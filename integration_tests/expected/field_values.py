@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -11,18 +12,26 @@ from .common import Row, compact, shown_fields, stamp
 
 
 def custom_fields_deals(account: Account) -> list[Row]:
-    return _values(account, "leads", "lead")
+    return _cards(account, "leads", "lead")
 
 
 def custom_fields_contacts(account: Account) -> list[Row]:
-    return _values(account, "contacts", "contact")
+    return _cards(account, "contacts", "contact")
 
 
 def custom_fields_companies(account: Account) -> list[Row]:
-    return _values(account, "companies", "company")
+    return _cards(account, "companies", "company")
 
 
-def _values(account: Account, kind: str, owner: str) -> list[Row]:
+def custom_fields_customers(account: Account) -> list[Row]:
+    return [] if account.switches.customers == "off" else _cards(account, "customers", "customer")
+
+
+def _cards(account: Account, kind: str, owner: str) -> list[Row]:
+    return values(account, kind, owner, account.tables[kind])
+
+
+def values(account: Account, kind: str, owner: str, owners: Iterable[Row]) -> list[Row]:
     system = {field["id"]: _is_system(account, field) for field in account.fields[kind]}
     zone = ZoneInfo(account.timezone)
     return [
@@ -39,7 +48,7 @@ def _values(account: Account, kind: str, owner: str) -> list[Row]:
             "field_type": field["field_type"],
             "enum_code": value.get("enum_code", value.get("enum")),
         }
-        for row in account.tables[kind]
+        for row in owners
         for field in shown_fields(account, row)
         for index, value in enumerate(field["values"])
     ]

@@ -11,13 +11,14 @@ CARDS: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "leads": ("deals", "lead_id", ("contacts",)),
     "contacts": ("contacts", "contact_id", ("leads", "customers", "phones", "emails", "communication_ids")),
     "companies": ("companies", "company_id", ("contacts", "leads", "customers")),
+    "customers": ("customers", "customer_id", ("contacts", "segments")),
     "tasks": ("tasks", "task_id", ()),
 }
 
 
 def tombstones(account: Account) -> dict[str, list[Row]]:
-    """Rows of the deals, contacts, companies, tasks and common notes that events say were deleted and not restored."""
-    found: dict[str, list[Row]] = {"deals": [], "contacts": [], "companies": [], "tasks": [], "notes": []}
+    """Rows of the cards, tasks and common notes that events say were deleted and not restored."""
+    found: dict[str, list[Row]] = {table: [] for table in COLUMNS}
     for gone in account.gone.values():
         if gone.how == "merge":
             continue
@@ -65,6 +66,12 @@ COLUMNS: dict[str, tuple[str, ...]] = {
         "company_id", "name", "responsible_user_id", "created_by", "updated_by", "account_id", "group_id",
         "contacts", "leads", "customers", "date", "created_at", "updated_at", "closest_task_at", "tags",
         "custom_fields", "is_deleted", "catalog_elements",
+    ),
+    "customers": (
+        "customer_id", "name", "responsible_user_id", "status_id", "created_by", "updated_by", "account_id",
+        "next_price", "next_date", "periodicity", "ltv", "purchases_count", "average_check", "main_contact",
+        "contacts", "company", "segments", "created_at", "updated_at", "closest_task_at", "tags", "custom_fields",
+        "catalog_elements", "is_deleted",
     ),
     "tasks": (
         "task_id", "element_id", "element_type", "responsible_user_id", "group_id", "created_by", "created_at",

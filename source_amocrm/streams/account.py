@@ -15,9 +15,9 @@ from zoneinfo import ZoneInfo
 from airbyte_cdk.models import FailureType
 
 from source_amocrm.config import Config
-from source_amocrm.errors import AmocrmError, NotFound
+from source_amocrm.errors import AmocrmError, FeatureOff, NotFound
 from source_amocrm.http.api import Answer, Api
-from source_amocrm.streams.lists import EntityList
+from source_amocrm.streams.lists import ABSENT, EntityList
 from source_amocrm.walk.elements import identified
 from source_amocrm.walk.full import full
 from source_amocrm.walk.hands import Hands
@@ -29,6 +29,11 @@ T = TypeVar("T")
 ACCOUNT_PATH = "/api/v4/account"
 IDS_AT_ONCE = 50
 """More ids in one request have been answered with «HTTP URL too long»."""
+
+
+def lacks(error: AmocrmError, absent: tuple[type[AmocrmError], ...] = ABSENT) -> bool:
+    """Whether it tells that the account has no such part, and not that the account itself cannot be read."""
+    return isinstance(error, absent) and error.path != ACCOUNT_PATH
 
 
 class Once(Generic[T]):
@@ -159,9 +164,13 @@ class Account:
                 return answer
         return self.get(path, params)
 
-    def customers_on(self) -> bool:
-        """Whether the account has customers at all, as far as it tells."""
-        return self.facts().body.get("customers_mode") not in ("unavailable", "disabled")
+    def require_customers(self, path: str) -> None:
+        """Spares asking for `path` where the account says that it has no customers. Raises FeatureOff then."""
+        mode = self.facts().body.get("customers_mode")
+        if mode in ("unavailable", "disabled"):
+            error = FeatureOff(f"Customers are {mode} in the account.")
+            error.path = path
+            raise error
 
     def _ask_facts(self) -> Facts:
         answer = self._ask_again(ACCOUNT_PATH, {"with": ",".join(self._extras)})

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from source_amocrm.errors import AmocrmError
+from source_amocrm.streams.account import lacks
 from source_amocrm.streams.batch import Batch
 from source_amocrm.streams.changes import Deletion
 from source_amocrm.streams.lists import EntityList
@@ -30,7 +31,12 @@ def deliver(sync: Sync, selection: Selection) -> Delivery:
     """Every row of the table that this sync must bring."""
     table = selection.table
     if isinstance(table, Dictionary):
-        yield from table.rows(sync.account)
+        try:
+            yield from table.rows(sync.account)
+        except AmocrmError as error:
+            if not lacks(error, table.absent):
+                raise
+            LOGGER.info("%s: there are none in this account. %s", table.name, error)
         return
     assert selection.progress is not None
     readings = sync.readings(table)
@@ -38,10 +44,9 @@ def deliver(sync: Sync, selection: Selection) -> Delivery:
     failures = []
     for entities, read in readings:
         name = _name(entities)
-        if name == "customers" and not sync.account.customers_on():
-            selection.progress.put_off(name)
-            continue
         try:
+            if entities and name == "customers":
+                sync.account.require_customers(entities.path)
             with closing(read()) as batches:
                 events = None if entities else events_of(table)
                 if events and events.newest_first:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 from source_amocrm.errors import AmocrmError, FeatureOff, Forbidden, NotFound, Unpaid
 
@@ -21,7 +22,7 @@ class EntityList:
     `name` is the key of its rows and of its place in the state; `entity` the singular that events use.
     `paid_filter`: its filter is an option of the account and is ignored, without an error, when it is off.
     `by_cursor`: it can be ordered by updated_at. `has_trash`: it shows its trash with `with=only_deleted`.
-    `absent`: the refusals that mean that there is nothing to read.
+    `has_links`: its rows show links and tags. `absent`: the refusals that mean that there is nothing to read.
     """
 
     name: str
@@ -31,12 +32,20 @@ class EntityList:
     paid_filter: bool = False
     by_cursor: bool = True
     has_trash: bool = False
+    has_links: bool = False
     absent: tuple[type[AmocrmError], ...] = (FeatureOff,)
 
+    @property
+    def optional(self) -> bool:
+        """Whether it is a part that not every account has."""
+        return self.absent == ABSENT
 
-LEADS = EntityList("leads", "/api/v4/leads", "leads", "lead", paid_filter=True, has_trash=True)
-CONTACTS = EntityList("contacts", "/api/v4/contacts", "contacts", "contact", paid_filter=True, has_trash=True)
-COMPANIES = EntityList("companies", "/api/v4/companies", "companies", "company", paid_filter=True, has_trash=True)
+
+_card = partial(EntityList, paid_filter=True, has_links=True)
+LEADS = _card("leads", "/api/v4/leads", "leads", "lead", has_trash=True)
+CONTACTS = _card("contacts", "/api/v4/contacts", "contacts", "contact", has_trash=True)
+COMPANIES = _card("companies", "/api/v4/companies", "companies", "company", has_trash=True)
+CUSTOMERS = _card("customers", "/api/v4/customers", "customers", "customer", absent=ABSENT)
 TASKS = EntityList("tasks", "/api/v4/tasks", "tasks", "task", by_cursor=False)
 NOTES = (
     EntityList("leads", "/api/v4/leads/notes", "notes", "note"),

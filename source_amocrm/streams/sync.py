@@ -63,7 +63,8 @@ class Sync:
         for work in self._ahead:
             self.account.hands.start(work)
         for place in {places[0][0] for places in self._joined.values() if places}:
-            self._feed(place).start()
+            if place is None or not place.optional:
+                self._feed(place).start()
 
     def stop(self) -> None:
         """Nobody reads any more."""
@@ -145,7 +146,7 @@ class Sync:
     def _kinds(self, table: Entities, selection: Selection, entities: EntityList) -> dict[str, int]:
         need = _need(selection, entities.name)
         kinds: dict[str, int] = {}
-        if need.changes_since is not None and entities.has_trash:
+        if need.changes_since is not None and entities.has_links:
             restored = RESTORED & {f"{entities.entity}_restored"}
             kinds |= dict.fromkeys({*LINKED, *TAGGED, MERGED, *restored}, need.changes_since)
         if table.tombstone and self.account.config.mark_deleted:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from source_amocrm.errors import AmocrmError
 from source_amocrm.streams.account import Account
 from source_amocrm.streams.changes import Deletion
 from source_amocrm.streams.lists import EntityList
@@ -30,9 +31,15 @@ class Table:
 
 @dataclass(frozen=True, kw_only=True)
 class Dictionary(Table):
-    """A table that is read whole each time: `rows` gives all of it."""
+    """A table that is read whole each time: `rows` gives all of it.
+
+    `absent`: the refusals that mean that there is nothing to read. `probe`: what `check` asks to know whether it may
+    be read.
+    """
 
     rows: Callable[[Account], Iterable[Row]]
+    absent: tuple[type[AmocrmError], ...] = ()
+    probe: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -129,9 +129,12 @@ def seconds(value: Any) -> int | None:
 
 
 def key(row: Row) -> int | str:
-    """What tells one row of a list from another."""
-    own = row.get("id")
-    return own if isinstance(own, (int, str)) else repr(own)
+    """What tells one row of a list from another: its id, whatever the list calls it."""
+    for name in ("id", "uid", "talk_id", "key"):
+        own = row.get(name)
+        if isinstance(own, (int, str)):
+            return own
+    return repr(row.get("id"))
 
 
 @dataclass(frozen=True)

@@ -57,8 +57,9 @@ def transactions(context: Context, customer_id: str | None = None) -> Response:
     def render(row: Row) -> Row:
         owner = renderer.refs("customers", [row["customer_id"]])[0]
         path = f"customers/{row['customer_id']}/transactions/{row['id']}"
-        embedded = {"customer": owner, "catalog_elements": []}
-        return {**row, "_links": renderer.href(path), "_embedded": embedded}
+        embedded = {"customer": owner, "catalog_elements": row["catalog_elements"]}
+        own = {name: value for name, value in row.items() if name != "catalog_elements"}
+        return {**own, "_links": renderer.href(path), "_embedded": embedded}
 
     return paged(context, "transactions", context.account.tables["transactions"], wanted, Order("id"), render)
 

@@ -125,7 +125,7 @@ def add_short_lists(account: Account, start: int) -> None:
             "pipeline_id": account.pipelines[i]["id"],
             "external_id": external_id,
             "default": i == 0,
-            "origin_code": None,
+            "origin_code": f"amo.ext.30490163_v{i}" if i else None,
             "services": [],
         }
         for i, (name, external_id) in enumerate(
@@ -161,9 +161,9 @@ def add_short_lists(account: Account, start: int) -> None:
             "is_lead_source": False,
             "is_work_with_dp": i == 1,
             "is_crm_template": False,
-            "client_uuid": None,
+            "client_uuid": "0e4c8a5e-2b0f-4a7e-9d52-3f1c1b7a9e10" if i == 2 else None,
             "is_active_in_account": i == 1,
-            "pipeline_id": None,
+            "pipeline_id": account.pipelines[0]["id"] if i == 2 else None,
         }
         for i, code in enumerate(("amo_dropbox", "amo_mailchimp", "onlinepbx"))
     ]

@@ -32,10 +32,11 @@ def add_catalogs(account: Account, rng: Random, time: Timeline, elements: int) -
             "can_show_in_cards": False,
             "can_link_multiple": True,
             "can_be_deleted": kind != "products",
-            "sdk_widget_code": None,
+            "sdk_widget_code": None if number else "onlinepbx",
             "account_id": account.id,
         })  # fmt: skip
         add_fields(account, f"catalogs/{catalog_id}", kind)
+        account.field_groups[f"catalogs/{catalog_id}"] = field_groups("catalogs")
         _add_elements(account, rng, time, catalog_id, elements)
 
 
@@ -62,6 +63,7 @@ def _add_elements(account: Account, rng: Random, time: Timeline, catalog_id: int
 
 
 def add_customer_lists(account: Account, start: int) -> None:
+    special = entry(account.fields["customers/segments"][0], [{"value": True}])
     account.segments = [
         {
             "id": 43 + 2 * n,
@@ -70,9 +72,9 @@ def add_customer_lists(account: Account, start: int) -> None:
             "account_id": account.id,
             "name": name,
             "color": "6610f2",
-            "available_products_price_types": [],
+            "available_products_price_types": [288_891] if n == 1 else [],
             "customers_count": 0,
-            "custom_fields_values": [],
+            "custom_fields_values": [special] if n == 1 else [],
         }
         for n, name in enumerate(("Розница", "Опт", "Госзаказ"))
     ]
@@ -82,7 +84,9 @@ def add_customer_lists(account: Account, start: int) -> None:
             "name": name,
             "sort": n,
             "is_default": n != 1,
-            "conditions": [],
+            "conditions": [[{"type": "before_purchase", "match": {"value": 0}, "conditions": [{"value": 0}]}]]
+            if kind == 3
+            else [],
             "color": "#ccff66",
             "type": kind,
             "account_id": account.id,
@@ -92,7 +96,9 @@ def add_customer_lists(account: Account, start: int) -> None:
 
 
 def add_transactions(account: Account, rng: Random, time: Timeline) -> None:
-    rows = []
+    rows: list[Row] = []
+    products = account.catalogs[1]["id"]
+    product = next(iter(account.elements[products].rows))
     for customer in account.tables["customers"]:
         for _ in range(rng.choice((0, 0, 1, 1, 2, 4))):
             at = time.after(customer["created_at"], 100)
@@ -108,6 +114,8 @@ def add_transactions(account: Account, rng: Random, time: Timeline) -> None:
                 "updated_at": at,
                 "is_deleted": False,
                 "account_id": account.id,
+                "catalog_elements": [{"id": product, "metadata": {"catalog_id": products, "quantity": 2}}]
+                if len(rows) % 4 == 1 else [],
             })  # fmt: skip
     account.tables["transactions"].load((row["id"], row) for row in rows)
 
@@ -156,7 +164,7 @@ def add_unsorted(account: Account, rng: Random, users: list[int], time: Timeline
         uid = f"{rng.getrandbits(148):037x}"
         account.unsorted[uid] = {
             "uid": uid,
-            "source_uid": None,
+            "source_uid": f"lead-{lead_id}" if len(account.unsorted) % 2 else None,
             "source_name": "UIS",
             "category": category,
             "pipeline_id": pipeline["id"],
@@ -205,7 +213,7 @@ def add_talks_and_files(account: Account, rng: Random, time: Timeline, history: 
             "is_in_work": rng.random() < 0.3,
             "is_read": True,
             "origin": rng.choice(("telegram", "whatsapp")),
-            "missed_at": None,
+            "missed_at": created + 60 if number % 5 == 1 else None,
             "account_id": account.id,
         })  # fmt: skip
         if contacts:

@@ -42,7 +42,8 @@ FIELDS: dict[str, tuple[tuple[str, str, str | None], ...]] = {
         ("textarea", "Адрес", "ADDRESS"), ("legal_entity", "Реквизиты", None), ("numeric", "Сотрудников", None),
         ("org_legal_name", "Юридическое название", None),
     ),
-    "customers": (("text", "Комментарий", None), ("date", "Дата договора", None), ("monetary", "Лимит", None)),
+    "customers": (("text", "Комментарий", None), ("date", "Дата договора", None), ("monetary", "Лимит", None),
+        ("smart_address", "Адрес доставки", "ADDRESS")),
     "customers/segments": (("checkbox", "Особые цены", None), ("text", "Описание", None)),
     "regular": (("text", "Код", None), ("linked_entity", "Ответственный клиент", None), ("date", "С", None)),
     "products": (

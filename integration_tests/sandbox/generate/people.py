@@ -117,7 +117,8 @@ def add_customers(
     account: Account, rng: Random, time: Timeline, history: History, users: list[int], count: int
 ) -> None:
     pools = FieldPools(account, "customers", rng, count)
-    rows, row_id, zone = [], 1_000_000_100, zone_of(account)
+    rows: list[Row] = []
+    row_id, zone = 1_000_000_100, zone_of(account)
     contacts = list(account.tables["contacts"].rows)
     companies = list(account.tables["companies"].rows)
     for created in time.moments(count):
@@ -135,7 +136,7 @@ def add_customers(
             "updated_by": user,
             "created_at": created,
             "updated_at": _touched(rng, time, "customers", created),
-            "closest_task_at": None,
+            "closest_task_at": None if len(rows) % 3 else time.end,
             "is_deleted": False,
             "custom_fields_values": pools.draw(),
             "ltv": rng.randrange(2_000_000),
@@ -152,6 +153,11 @@ def add_customers(
             account.links.add("customers", row_id, "companies", rng.choice(companies))
         if rng.random() < 0.4:
             account.segments_of[row_id] = tuple(s["id"] for s in account.segments[: rng.randint(1, 2)])
+        if len(rows) % 4 == 1:
+            account.tags["customers"][row_id] = tuple(account.tag_list["customers"][:1])
+            catalog_id = account.catalogs[1]["id"]
+            bought = {"id": next(iter(account.elements[catalog_id].rows)), "metadata": {"catalog_id": catalog_id}}
+            account.links.elements["customers", row_id] = (bought,)
     account.tables["customers"].load((row["id"], row) for row in rows)
     account.claim_ids("customers", row_id)
 

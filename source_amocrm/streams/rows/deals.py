@@ -23,7 +23,7 @@ def deal(lead: Json) -> Row:
         "account_id": to.integer(get("account_id"), "account_id"),
         "pipeline_id": to.integer(get("pipeline_id"), "pipeline_id"),
         "status_id": to.integer(get("status_id"), "status_id"),
-        "main_contact": to.integer(_main(contacts), "main_contact"),
+        "main_contact": to.integer(main_contact(contacts), "main_contact"),
         "group_id": to.integer(get("group_id"), "group_id"),
         "company": to.integer(child(child(related, "companies"), "id"), "company"),
         "contacts": to.ids(contacts, "contacts"),
@@ -47,7 +47,7 @@ def deal(lead: Json) -> Row:
     }
 
 
-def _main(contacts: list[Json]) -> Json:
+def main_contact(contacts: list[Json]) -> Json:
     for contact in contacts:
         if type(contact) is dict and contact.get("is_main") in (True, "1", "true"):
             return contact.get("id")

@@ -72,6 +72,8 @@ class FieldTable:
 deal_fields = FieldTable("custom_fields_deals", "lead")
 contact_fields = FieldTable("custom_fields_contacts", "contact")
 company_fields = FieldTable("custom_fields_companies", "company")
+customer_fields = FieldTable("custom_fields_customers", "customer")
+element_fields = FieldTable("custom_fields_catalog_elements", "catalog_element")
 
 
 def _enum_code(value: dict[str, Json]) -> Json:

@@ -26,6 +26,11 @@ def company(company_id: Json, account_id: Json, updated_by: Json, updated_at: Js
     return _tombstone("companies", "company_id", company_id, account_id, updated_by, updated_at)
 
 
+def customer(customer_id: Json, account_id: Json, updated_by: Json, updated_at: Json) -> Row:
+    """The tombstone of a customer."""
+    return _tombstone("customers", "customer_id", customer_id, account_id, updated_by, updated_at)
+
+
 def task(task_id: Json, account_id: Json, updated_by: Json, updated_at: Json) -> Row:
     """The tombstone of a task."""
     return _tombstone("tasks", "task_id", task_id, account_id, updated_by, updated_at)
@@ -50,4 +55,4 @@ def _tombstone(table: str, key: str, element_id: Json, account_id: Json, updated
     return row
 
 
-_TABLES = {name: Table(name) for name in ("deals", "contacts", "companies", "tasks", "notes")}
+_TABLES = {name: Table(name) for name in ("deals", "contacts", "companies", "customers", "tasks", "notes")}

@@ -1,0 +1,66 @@
+"""Expected leads that wait to be accepted, talks, and the names of events."""
+
+from __future__ import annotations
+
+from ..sandbox.account import Account
+from ..sandbox.endpoints.event_types import STANDARD
+from .common import Row, stamp
+
+
+def unsorted(account: Account) -> list[Row]:
+    return [
+        {
+            "unsorted_id": lead["uid"],
+            "source_uid": lead["source_uid"],
+            "source_name": lead["source_name"],
+            "category": lead["category"],
+            "pipeline_id": lead["pipeline_id"],
+            "created_at": stamp(lead["created_at"]),
+            "metadata": lead["metadata"],
+            "account_id": lead["account_id"],
+            "leads": [lead["lead"]],
+            "contacts": [lead["contact"]],
+            "companies": [],
+        }
+        for lead in account.unsorted.values()
+    ]
+
+
+def talks(account: Account) -> list[Row]:
+    if not account.switches.talks:
+        return []
+    return [
+        {
+            "talk_id": talk["talk_id"],
+            "created_at": stamp(talk["created_at"]),
+            "updated_at": stamp(talk["updated_at"]),
+            "rate": talk["rate"],
+            "contact_id": talk["contact_id"],
+            "chat_id": talk["chat_id"],
+            "entity_id": talk["entity_id"],
+            "entity_type": talk["entity_type"],
+            "is_in_work": talk["is_in_work"],
+            "is_read": talk["is_read"],
+            "origin": talk["origin"],
+            "missed_at": stamp(talk["missed_at"]),
+            "account_id": talk["account_id"],
+            "contacts": [talk["contact_id"]] if talk["contact_id"] else [],
+            "leads": [talk["entity_id"]],
+            "customers": [],
+        }
+        for talk in account.talks
+    ]
+
+
+def event_types(account: Account) -> list[Row]:
+    rows: list[Row] = [{"code": code, "event_type_id": number, "name": name} for code, number, name in STANDARD]
+    for kind in ("leads", "contacts", "companies", "customers"):
+        rows += [
+            {
+                "code": f"custom_field_{field['id']}_value_changed",
+                "event_type_id": 24,
+                "name": f'Изменение поля "{field["name"]}"',
+            }
+            for field in account.fields[kind]
+        ]
+    return rows

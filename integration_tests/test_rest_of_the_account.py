@@ -1,0 +1,191 @@
+"""Customers, catalogs, settings: what is asked for, what an account may not have, and customers as they change."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Sequence
+from random import Random
+
+import pytest
+from airbyte_cdk.models import Status, Type
+
+from source_amocrm.check import probes
+from source_amocrm.source import SourceAmocrm
+from source_amocrm.streams import TABLES
+
+from . import comparison, expected
+from .connector import config, messages, without_sockets
+from .destination import Destination, Row
+from .sandbox import Account, ManualClock, Sandbox, Switches, writes
+from .sandbox.writes.at_random import Write
+from .sandbox.writes.chance import line, some
+from .schedules import Schedule, assert_exact
+
+CUSTOMERS = [name for name in TABLES if name.startswith(("customer", "custom_fields_customers"))]
+CATALOGS = ["catalogs", "catalog_elements", "custom_fields_catalog_elements"]
+ADMINS = ["users", "roles", "sources", "webhooks"]
+
+
+def asked(account: Account, streams: Sequence[str]) -> Counter[str]:
+    sandbox = Sandbox(account)
+    assert Destination().take(messages(sandbox, streams))
+    return Counter(seen.path.removeprefix("/api/v4/") for seen in sandbox.log)
+
+
+@pytest.fixture(scope="module")
+def account() -> Account:
+    return Account.generate(seed=2, leads=120)
+
+
+def test_a_list_is_asked_for_once_whatever_is_made_of_it(account: Account) -> None:
+    assert asked(account, ["statuses", "pipelines"]) == {"account": 1, "leads/pipelines": 1}
+    ids = [catalog["id"] for catalog in account.catalogs]
+    parts = ("elements", "custom_fields", "custom_fields/groups")
+    of_catalogs = {f"catalogs/{own}/{part}": 1 for own in ids for part in parts}
+    found = asked(account, [*CATALOGS, "custom_fields", "custom_field_groups"])
+    assert {path: times for path, times in found.items() if path.startswith("catalogs/")} == of_catalogs
+    assert found["catalogs"] == 1
+
+
+def test_nothing_is_asked_for_that_is_not_selected(account: Account) -> None:
+    assert asked(account, ["account"]) == {"account": 1}
+    assert asked(account, ["event_types", "widgets"]) == {"account": 1, "events/types": 1, "widgets": 1}
+    lists = {"leads/tags", "contacts/tags", "companies/tags", "customers/tags"}
+    assert asked(account, ["tags"]) == {"account": 1} | dict.fromkeys(lists, 1)
+
+
+def test_values_of_custom_fields_cost_the_dictionary_of_fields_only(account: Account) -> None:
+    for name, kind in (("contacts", "contacts"), ("companies", "companies"), ("customers", "customers")):
+        alone, both = asked(account, [name]), asked(account, [name, f"custom_fields_{name}"])
+        assert both - alone == {f"{kind}/custom_fields": 1}
+        assert alone - both == {}
+
+
+def read(account: Account, streams: Sequence[str] | None = None) -> tuple[dict[str, list[Row]], str]:
+    """What came, and what was said: also by a sync in which a stream fails."""
+    found: dict[str, list[Row]] = {name: [] for name in streams or TABLES}
+    said = []
+    try:
+        for message in messages(Sandbox(account), streams):
+            if message.type == Type.RECORD and message.record:
+                found[message.record.stream].append(dict(message.record.data))
+            elif message.type == Type.LOG and message.log:
+                said.append(message.log.message)
+    except Exception as error:
+        said.append(str(error))
+    return found, "\n".join(said)
+
+
+@pytest.mark.parametrize(
+    ("switches", "empty"),
+    [
+        (Switches(customers="off"), CUSTOMERS),
+        (Switches(customers="periodicity"), ["customer_segments"]),
+        (Switches(customers="segments"), ["customer_statuses"]),
+        (Switches(catalogs=False), CATALOGS),
+        (Switches(talks=False, loss_reasons_list=False), ["talks", "loss_reasons"]),
+    ],
+    ids=["no customers", "expected purchases", "segments", "no catalogs", "no talks and reasons"],
+)
+def test_what_an_account_does_not_have_is_empty_and_the_log_says_why(
+    switches: Switches, empty: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "airbyte")
+    account = Account.generate(seed=4, leads=60, switches=switches)
+    found, _ = read(account)
+    wanted = expected.tables(account)
+    assert [name for name in empty if found[name]] == []
+    for name in empty:
+        told = any(f" {name}{of}: there are none" in caplog.text for of in ("", " of customers"))
+        assert told or name in CATALOGS, name  # that there are no catalogs is an answer like any other
+    for name in set(TABLES) - {"deals", "contacts", "companies", "tasks", "notes"}:
+        assert comparison.by_key(name, found[name]) == comparison.by_key(name, wanted[name]), name
+
+
+def test_a_list_that_may_not_be_read_fails_alone() -> None:
+    account = Account.generate(seed=4, leads=60, switches=Switches(admin=False))
+    found, said = read(account)
+    assert {name for name in TABLES if not found[name]} == {*ADMINS, "customer_statuses"}
+    assert all(name in said for name in ADMINS)
+
+
+def test_one_kind_of_cards_that_may_not_be_read_does_not_keep_the_tags_of_others_back() -> None:
+    account = Account.generate(seed=4, leads=60, switches=Switches(forbidden=frozenset({"contacts"})))
+    found, said = read(account, ["tags", "custom_field_groups"])
+    for name in ("tags", "custom_field_groups"):
+        wanted = [row for row in expected.tables(account)[name] if row["entity_type"] != "contacts"]
+        assert comparison.by_key(name, found[name]) == comparison.by_key(name, wanted)
+        assert name in said
+
+
+def test_check_says_what_is_not_there_with_one_request_each() -> None:
+    account = Account.generate(seed=4, leads=20, switches=Switches(admin=False, customers="off"))
+    sandbox = Sandbox(account)
+    with without_sockets(sandbox):
+        status = SourceAmocrm().check(logging.getLogger("airbyte"), config(sandbox))
+    assert status.status == Status.SUCCEEDED
+    assert [note.partition(". ")[0] for note in str(status.message).split("\n")] == [
+        "Not available: users",
+        "Not available: roles, sources",
+        "Not available: webhooks",
+    ]
+    assert len(sandbox.log) == 1 + len(probes())
+
+
+def edit_customer(account: Account, rng: Random) -> str | None:
+    own = some(account, rng, "customers")
+    if own is None:
+        return None
+    contact = some(account, rng, "contacts")
+    what = rng.randrange(7)
+    if what == 0:
+        writes.trash(account, "customers", own)
+    elif what == 1:
+        own = writes.create_customer(account)
+    elif what == 2 and contact is not None:
+        writes.link(account, "customers", own, "contacts", contact)
+    elif what == 3 and (linked := account.linked("customers", own, "contacts")):
+        writes.unlink(account, "customers", own, "contacts", rng.choice(linked))
+    elif what == 4:
+        writes.tag(account, "customers", own, rng.choice(account.tag_list["customers"])["name"])
+    elif what == 5 and account.row("customers", own)["custom_fields_values"]:
+        field = rng.choice(account.row("customers", own)["custom_fields_values"])
+        writes.clear_field(account, "customers", own, field["field_id"])
+    else:
+        writes.edit(account, "customers", own, name=f"Имя {rng.randrange(10**6)}")
+    return line("customer", what, own)
+
+
+MENU: tuple[tuple[Write, int], ...] = (*writes.ORDINARY, (edit_customer, 60))
+
+
+@pytest.mark.parametrize("honoured", [True, False], ids=["ordered", "in no order"])
+@pytest.mark.parametrize("filters", [True, False], ids=["filters", "no filters"])
+@pytest.mark.parametrize("seed", range(2))
+def test_days_on_which_people_work_with_customers(seed: int, filters: bool, honoured: bool) -> None:
+    day = Schedule(seed, leads=60, filters=filters, menu=MENU)
+    day.switches.customers_order_honoured = honoured
+    assert_exact(day)
+    assert any(told.startswith("customer") for told in day.done)
+
+
+def test_a_later_sync_of_customers_brings_what_changed() -> None:
+    clock = ManualClock(1_790_000_000)
+    account = Account.generate(seed=2, leads=200, clock=clock)
+    sandbox, destination = Sandbox(account), Destination()
+    streams = ["customers", "custom_fields_customers"]
+    destination.take(messages(sandbox, streams))
+    clock.advance(600)
+    first, second = list(account.tables["customers"].rows)[:2]
+    writes.edit(account, "customers", first, name="Новое имя")
+    writes.trash(account, "customers", second)
+    clock.advance(600)
+    before = destination.delivered["customers"]
+    destination.take(messages(sandbox, streams, destination.state()))
+    assert destination.delivered["customers"] - before <= 3
+    assert destination.rows["customers"][first,]["name"] == "Новое имя"
+    gone = destination.rows["customers"][second,]
+    assert (gone["is_deleted"], gone["name"]) == (True, None)
+    [tombstone] = expected.tombstones(account)["customers"]
+    assert gone == tombstone

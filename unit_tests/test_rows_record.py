@@ -1,0 +1,110 @@
+"""Rows made by the table's schema: every field of amoCRM's record is delivered, by its name and type."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from source_amocrm.streams import schema
+from source_amocrm.streams.rows import catalogs, customers, incoming, settings
+from source_amocrm.streams.values import RowError
+from unit_tests.record_cases import CASES
+from unit_tests.sample_files import sample
+
+RENAMED = {"custom_fields_values": "custom_fields", "default": "is_default", "disabled": "is_disabled"}
+OWN_TABLES = {"users_groups", "task_types", "statuses", "customer"}
+"""What a record embeds and another table or column holds."""
+RECORDS = {case: parts for case, parts in CASES.items() if case not in ("element_fields", "customer_tombstone")}
+
+
+@pytest.mark.parametrize("case", RECORDS)
+def test_every_field_of_the_record_is_delivered(case: str) -> None:
+    table, record, make = CASES[case]
+    [row] = make(record)
+    assert list(row) == list(schema.load(table)["properties"])
+    fields = {**record, **record.get("_embedded", {})}
+    renamed = {"event_type": {"key": "code", "type": "event_type_id", "lang": "name"}}.get(case, RENAMED)
+    ids = {"id", "uid"}
+    missing = {
+        name
+        for name in fields
+        if name not in ("_links", "_embedded") and renamed.get(name, name) not in row and name not in OWN_TABLES
+    }
+    assert missing <= ids
+    assert fields.get("id", fields.get("uid", fields.get("talk_id", fields.get("key")))) in row.values()
+
+
+def test_a_customer() -> None:
+    assert CASES["customer"][2](CASES["customer"][1]) == [
+        {
+            "customer_id": 1,
+            "name": "1",
+            "responsible_user_id": 504141,
+            "status_id": 4740028,
+            "created_by": 504141,
+            "updated_by": 504141,
+            "account_id": 28805383,
+            "next_price": 214,
+            "next_date": "2020-05-09T21:00:00Z",
+            "periodicity": 0,
+            "ltv": 1231454,
+            "purchases_count": 11,
+            "average_check": 111950,
+            "main_contact": 9820781,
+            "contacts": [7143559, 9820781],
+            "company": None,
+            "segments": [43, 45, 47, 51],
+            "created_at": "2020-02-19T13:02:45Z",
+            "updated_at": "2020-05-16T17:46:27Z",
+            "closest_task_at": None,
+            "tags": [],
+            "custom_fields": [],
+            "catalog_elements": None,
+            "is_deleted": False,
+        }
+    ]
+
+
+def test_a_transaction_tells_what_was_bought() -> None:
+    row = customers.customer_transaction(CASES["customer_transaction"][1])
+    assert row["catalog_elements"] == [{"id": 1677, "metadata": {"catalog_id": 1079, "quantity": 10}}]
+    assert (row["price"], row["completed_at"], row["is_deleted"]) == (123, "2020-06-01T10:05:00Z", False)
+
+
+def test_the_items_of_an_invoice() -> None:
+    [value] = sample("custom_field_value_shapes", "items", "doc_write")
+    fields = [
+        {"field_id": 1, "field_type": "items", "values": [value, value]},
+        {"field_id": 2, "field_type": "text", "values": [{"value": "x"}]},
+    ]
+    row = catalogs.catalog_element({"id": 5, "is_deleted": None, "custom_fields_values": fields}, 7)
+    assert row["items"] == [value["value"], value["value"]]
+    assert (row["catalog_id"], row["is_deleted"], row["custom_fields"]) == (7, False, fields)
+    assert catalogs.catalog_element({"id": 5, "custom_fields_values": None}, 7)["items"] == []
+
+
+def test_the_account_without_what_was_not_asked_for() -> None:
+    row = settings.account({"id": 1, "name": "x"})
+    assert {name for name, value in row.items() if value is not None} == {"account_id", "name"}
+
+
+def test_a_group_of_fields_that_are_no_catalogs_stands_under_catalog_0() -> None:
+    row = settings.custom_field_group(CASES["custom_field_group"][1], "leads", None)
+    assert (row["entity_type"], row["catalog_id"], row["custom_field_group_id"]) == ("leads", 0, "default")
+
+
+def test_texts_and_links() -> None:
+    assert settings.webhook({"id": 1, "settings": ["add_task", 5, None]})["settings"] == ["add_task", "5"]
+    linked: dict[str, Any] = {"leads": [{"id": 3, "_links": {}}], "contacts": []}
+    row = incoming.unsorted({"uid": "a1", "metadata": {"from": "7", "_links": {}}, "_embedded": linked})
+    assert (row["leads"], row["contacts"], row["companies"], row["metadata"]) == ([3], [], [], {"from": "7"})
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_record_without_its_key_is_told_by_its_table(case: str) -> None:
+    table, _, make = CASES[case]
+    records: tuple[Any, ...] = ({}, None, [1], "text")
+    for record in records:
+        with pytest.raises(RowError, match=f"table {table}"):
+            make(record)
