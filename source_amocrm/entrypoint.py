@@ -16,6 +16,9 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 from source_amocrm.errors import AmocrmError, ConfigError, SyncFailed
 from source_amocrm.source import SourceAmocrm
 
+USAGE = "source-amocrm needs a command: spec, check, discover, read or connect. More: source-amocrm read --help"
+WRONG_USAGE = 2
+"""As argparse exits."""
 LOGGER = logging.getLogger("airbyte")
 
 
@@ -31,6 +34,9 @@ def launch(arguments: list[str]) -> int:
     """Run one command; the exit code is 0 only when it did what it should."""
     entrypoint = Entrypoint(SourceAmocrm())
     parsed = entrypoint.parse_args(arguments)
+    if parsed.command is None:
+        print(USAGE, file=sys.stderr)
+        return WRONG_USAGE
     with PRINT_BUFFER:
         try:
             _check_files(parsed)

@@ -17,9 +17,12 @@ def run() -> None:
     signal.signal(signal.SIGTERM, _stop)
     try:
         code = _command(sys.argv[1:])
+        with contextlib.suppress(OSError, ValueError):
+            sys.stdout.flush()
     except BrokenPipeError:
         code = STOPPED_BY_SIGNAL + signal.SIGPIPE
-    _leave(code)
+    # at once: threads that still wait for an answer have nothing to deliver any more
+    os._exit(code)
 
 
 def _command(arguments: list[str]) -> int:
@@ -38,11 +41,5 @@ def _command(arguments: list[str]) -> int:
 
 
 def _stop(number: int, _: FrameType | None) -> NoReturn:
-    _leave(STOPPED_BY_SIGNAL + number)
-
-
-def _leave(code: int) -> NoReturn:
-    """End at once: threads that still wait for an answer have nothing to deliver any more."""
-    with contextlib.suppress(OSError, ValueError):
-        sys.stdout.flush()
-    os._exit(code)
+    """Without a flush, which would wait for a reader that is gone or never came."""
+    os._exit(STOPPED_BY_SIGNAL + number)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from queue import Queue
 from typing import Any, cast
@@ -69,6 +70,7 @@ class SourceAmocrm(Source):
     ) -> Iterator[AirbyteMessage]:
         parsed = parse_config(config)
         states = _states(state or [])
+        _check_streams(catalog)
         selections = [_selection(parsed, stream, states) for stream in catalog.streams]
         extras = {extra for selection in selections for extra in selection.table.account_extras}
         account = Account(parsed, open_api(parsed, cast("MutableMapping[str, Any]", config)), extras)
@@ -111,6 +113,14 @@ class SourceAmocrm(Source):
         finally:
             sync.stop()
             account.hands.dismiss()
+
+
+def _check_streams(catalog: ConfiguredAirbyteCatalog) -> None:
+    names = [stream.stream.name for stream in catalog.streams]
+    if not names:
+        raise ConfigError("The catalog selects no stream, so there is nothing to read. Select one and run again.")
+    if twice := [name for name, times in Counter(names).items() if times > 1]:
+        raise ConfigError(f"The catalog selects {', '.join(twice)} more than once. Select each stream once.")
 
 
 def _failed_stream(message: AirbyteMessage) -> list[str]:

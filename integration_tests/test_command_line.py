@@ -1,0 +1,156 @@
+"""The console script given what it cannot use, stopped, or left without a reader: a sentence, an exit code, an end."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airbyte_cdk.models import FailureType, Status, Type
+
+from .command import run_process
+from .connector import read_command
+from .leaks import clean
+from .sandbox import OFF, Account, Server
+from .sandbox.credentials import MARK
+
+PATIENCE = 60.0
+"""Seconds until a process counts as one that does not end."""
+CONFIG = {
+    "account_domain": "example.amocrm.ru",
+    "credentials": {"auth_type": "long_lived_token", "access_token": f"{MARK}-token"},
+}
+DEALS = {"name": "deals", "json_schema": {}, "supported_sync_modes": ["full_refresh", "incremental"]}
+
+
+def selected(*names: str, mode: str = "full_refresh") -> str:
+    streams = [
+        {"stream": {**DEALS, "name": name}, "sync_mode": mode, "destination_sync_mode": "append"} for name in names
+    ]
+    return json.dumps({"streams": streams})
+
+
+def state(**content: Any) -> str:
+    return json.dumps([{"type": "STREAM", "stream": {"stream_descriptor": {"name": "deals"}, "stream_state": content}}])
+
+
+NO_CONFIG = "The config file config.json is not a JSON object with the source's settings."
+NO_CATALOG = "The catalog file catalog.json is not a configured Airbyte catalog in JSON."
+NO_STATE = "The state file state.json is not a JSON list of Airbyte state messages, one a stream."
+OTHER_DOMAIN = {**CONFIG, "account_domain": "https://example.evil.com/"}
+UNUSABLE: dict[str, tuple[str, dict[str, str], str]] = {
+    # the command, its files, and the beginning of the sentence
+    "no such file": ("check --config config.json", {}, "The config file config.json cannot be read: No such file"),
+    "a folder": ("check --config .", {}, "The config file . cannot be read: Is a directory."),
+    "no JSON": ("check --config config.json", {"config": f"{{'{MARK}'"}, NO_CONFIG),
+    "an array": ("discover --config config.json", {"config": json.dumps([CONFIG])}, NO_CONFIG),
+    "catalog without JSON": ("read", {"catalog": "streams:"}, NO_CATALOG),
+    "catalog with an unknown mode": ("read", {"catalog": selected("deals", mode="sometimes")}, NO_CATALOG),
+    "catalog with an unknown stream": (
+        "read",
+        {"catalog": selected("deals", "leads")},
+        "The connection asks for a stream “leads”, which this source does not have.",
+    ),
+    "catalog with a stream twice": ("read", {"catalog": selected("deals", "deals")}, "The catalog selects deals more"),
+    "catalog with no stream": ("read", {"catalog": selected()}, "The catalog selects no stream, so there is nothing"),
+    "state without JSON": ("read", {"state": "{"}, NO_STATE),
+    "state of another kind": ("read", {"state": '{"deals": {}}'}, NO_STATE),
+    "state that says nothing": (
+        "read",
+        {"state": state(updated_at="whenever"), "catalog": selected("deals", mode="incremental")},
+        "The saved state of the stream deals cannot be read",
+    ),
+    "another domain": ("read", {"config": json.dumps(OTHER_DOMAIN)}, "Account address (account_domain):"),
+}
+
+
+@pytest.mark.parametrize("what", UNUSABLE)
+def test_what_cannot_be_used_is_told_in_a_sentence(what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    command, files, sentence = UNUSABLE[what]
+    if command == "read":
+        command = "read --config config.json --catalog catalog.json" + (
+            " --state state.json" if "state" in files else ""
+        )
+        files = {"config": json.dumps(CONFIG), "catalog": selected("deals"), **files}
+    for name, content in files.items():
+        (tmp_path / f"{name}.json").write_text(content, encoding="utf-8")
+    told = run_process(command.split())
+    assert told.code == 1
+    assert told.sentences().keys() == {None}
+    assert told.sentences()[None].startswith(sentence)
+    assert told.errors()[None].failure_type is FailureType.config_error
+
+
+def test_a_config_that_cannot_work_fails_the_check(tmp_path: Path) -> None:
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(OTHER_DOMAIN), encoding="utf-8")
+    told = run_process(["check", "--config", str(path)])
+    [status] = [message.connectionStatus for message in told.messages if message.type == Type.CONNECTION_STATUS]
+    assert status is not None
+    assert (told.code, status.status) == (0, Status.FAILED)
+    assert str(status.message).startswith("Account address (account_domain):")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "source-amocrm needs a command: spec, check, discover, read or connect."),
+        (["sync"], "invalid choice: 'sync'"),
+        (["read", "--config", "config.json"], "the following arguments are required: --catalog"),
+    ],
+)
+def test_a_wrong_command_shows_the_usage(arguments: list[str], said: str) -> None:
+    told = run_process(arguments)
+    assert told.code == 2
+    assert said in told.said
+    assert "Traceback" not in told.said
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with Server(Account.generate(leads=400), rate=OFF, latency=(0.1, 0.2)) as running:
+        yield running
+
+
+def start(server: Server, folder: Path) -> subprocess.Popen[bytes]:
+    """A read in which something has been printed, and much is still to come."""
+    process = subprocess.Popen(read_command(server, folder), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout is not None
+    assert process.stdout.readline()
+    return process
+
+
+def test_a_term_signal_ends_it(server: Server, tmp_path: Path) -> None:
+    process = start(server, tmp_path)
+    process.send_signal(signal.SIGTERM)
+    out, err = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, err) == (128 + signal.SIGTERM, b"")
+    assert b"Traceback" not in out
+    clean(out.decode())
+
+
+def test_a_term_signal_ends_it_when_nobody_reads(server: Server, tmp_path: Path) -> None:
+    """The pipe is full, so that whatever is still to be printed can never be."""
+    process = start(server, tmp_path)
+    before = -1
+    while before != len(server.log):  # until it has stopped to ask, for it cannot print
+        before = len(server.log)
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(1.5)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(PATIENCE) == 128 + signal.SIGTERM
+    process.communicate()
+
+
+def test_a_closed_stdout_ends_it(server: Server, tmp_path: Path) -> None:
+    process = start(server, tmp_path)
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    assert process.wait(PATIENCE) == 128 + signal.SIGPIPE
