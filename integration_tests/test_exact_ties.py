@@ -1,0 +1,86 @@
+"""Seconds with more rows than a page, in whatever order the server lists them: every row, each once, and an end."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from . import comparison, expected
+from .connector import messages
+from .destination import Destination
+from .sandbox import Account, ManualClock, Request, Sandbox, Switches
+from .sandbox.switches import Ties
+
+DAY = 86_400
+MOST_REQUESTS = 150
+KINDS = {"deals": "leads", "contacts": "contacts", "tasks": "tasks", "notes": "leads/notes"}
+SIZES = (250, 251, 500, 900)
+ORDERS: tuple[Ties, ...] = ("id_asc", "id_desc", "shuffled")
+
+
+@pytest.fixture(scope="module")
+def clock() -> ManualClock:
+    return ManualClock(int(time.time()))
+
+
+@pytest.fixture(scope="module")
+def account(clock: ManualClock) -> Account:
+    return Account.generate(seed=4, leads=950, clock=clock)
+
+
+class Robot:
+    """A robot's mass edit: so many rows of a stream bear one date, a day old."""
+
+    def __init__(self, account: Account, name: str, size: int) -> None:
+        self.account, self.name = account, name
+        self.second = account.clock.now() - DAY
+        if name == "events":
+            recent = [event_id for _, event_id in account.events.index("created_at")[-size:]]
+            rows = account.events.rows
+            account.load_events(rows[event_id]._replace(created_at=self.second) for event_id in recent)
+        else:
+            table = account.table(KINDS[name])
+            for row_id in list(table.rows)[:size]:
+                table.put(row_id, {**table.rows[row_id], "updated_at": self.second})
+
+        self.wanted = comparison.by_key(name, expected.tables(account)[name])
+
+    def problems(self, at_the_edge: bool, **switches: object) -> list[str]:
+        """Where a read of everything, or of all since that second, differs from the account."""
+        before, self.account.switches = self.account.switches, Switches(**switches)  # type: ignore[arg-type]
+        sandbox, destination = Sandbox(self.account), Destination()
+        sandbox.before_request.append(_impatient)
+        since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self.second)) if at_the_edge else ""
+        try:
+            destination.take(messages(sandbox, [self.name], deleted_rows="ignore", start_date=since or None))
+        finally:
+            self.account.switches = before
+        cursor = "created_at" if self.name == "events" else "updated_at"
+        wanted = {own: row for own, row in self.wanted.items() if row[cursor] >= since}
+        lines = [] if destination.delivered[self.name] == len(wanted) else [f"{destination.delivered}: too many or few"]
+        for own, row in wanted.items():
+            lines += comparison.difference(self.name, own, row, destination.rows[self.name].get(own))
+        return lines + destination.complaints
+
+
+def _impatient(sandbox: Sandbox, _: Request) -> None:
+    assert len(sandbox.log) < MOST_REQUESTS
+
+
+@pytest.mark.parametrize("filters", [True, False], ids=["filter", "no filter"])
+@pytest.mark.parametrize("ties", ORDERS)
+@pytest.mark.parametrize("size", SIZES)
+def test_many_deals_of_one_second(account: Account, size: int, ties: Ties, filters: bool) -> None:
+    """In the middle of what is read, and on the edge of it, whether the server counts the edge or not."""
+    robot = Robot(account, "deals", size)
+    for at_the_edge in (False, True):
+        assert robot.problems(at_the_edge, ties=ties, filter_enabled=filters, from_inclusive=size % 2 == 0) == []
+
+
+@pytest.mark.parametrize("ties", ["id_desc", "shuffled"])
+@pytest.mark.parametrize("name", ["contacts", "tasks", "notes", "events"])
+def test_many_rows_of_other_lists(account: Account, name: str, ties: Ties) -> None:
+    robot = Robot(account, name, 501)
+    for inclusive in (True, False):
+        assert robot.problems(True, ties=ties, from_inclusive=inclusive, to_inclusive=inclusive) == []
