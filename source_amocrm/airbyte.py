@@ -33,12 +33,14 @@ Deliver = Callable[[], Iterator["Row | None"]]
 State = Callable[[], Mapping[str, Any]]
 
 
-def airbyte_stream(table: Table) -> AirbyteStream:
-    """The table as `discover` shows it."""
+def airbyte_stream(table: Table, columns: Mapping[str, Mapping[str, Any]] | None = None) -> AirbyteStream:
+    """The table as `discover` shows it, with further `columns` and their schemas."""
+    json_schema = schema.load(table.name)
+    json_schema["properties"].update(columns or {})
     modes = [SyncMode.full_refresh, SyncMode.incremental] if table.cursor else [SyncMode.full_refresh]
     return AirbyteStream(
         name=table.name,
-        json_schema=schema.load(table.name),
+        json_schema=json_schema,
         supported_sync_modes=modes,
         source_defined_cursor=True if table.cursor else None,
         default_cursor_field=[table.cursor] if table.cursor else None,

@@ -48,6 +48,7 @@ class Config:
     start: int | None  # unix seconds; None = everything
     lookback: int  # seconds
     mark_deleted: bool
+    readable_columns: bool
     requests_per_second: float
     num_workers: int
 
@@ -78,6 +79,7 @@ def parse_config(raw: Mapping[str, Any], now: float | None = None) -> Config:
         start=fields.start(raw.get("start_date"), moment),
         lookback=fields.lookback(raw.get("lookback_window")),
         mark_deleted=fields.deleted_rows(raw.get("deleted_rows")) == "mark",
+        readable_columns=fields.flag(raw.get("readable_columns"), "Custom fields as columns (readable_columns)"),
         requests_per_second=fields.number(
             raw.get("requests_per_second"), "Requests per second (requests_per_second)", 1, 50, 7
         ),

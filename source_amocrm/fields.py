@@ -120,6 +120,18 @@ def deleted_rows(given: object) -> str:
     return text
 
 
+def flag(given: object, name: str) -> bool:
+    """False when nothing is given."""
+    if blank(given):
+        return False
+    text = given.strip().lower() if isinstance(given, str) else given
+    if text in (True, "true"):
+        return True
+    if text in (False, "false"):
+        return False
+    raise ConfigError(f"{name}: choose true or false.")
+
+
 def number(given: object, name: str, low: int, high: int, default: int, *, whole: bool = False) -> float:
     """A number from low to high, both included."""
     if blank(given):

@@ -34,8 +34,11 @@ from source_amocrm.report import Report
 from source_amocrm.streams import TABLES
 from source_amocrm.streams.account import Account
 from source_amocrm.streams.delivery import deliver
+from source_amocrm.streams.readable import discovered
+from source_amocrm.streams.rows.readable import known_columns
 from source_amocrm.streams.state import dump, load
 from source_amocrm.streams.sync import Selection, Sync
+from source_amocrm.streams.tables import Entities
 
 ROWS_IN_FLIGHT = 250
 
@@ -58,8 +61,10 @@ class SourceAmocrm(Source):
         return AirbyteConnectionStatus(status=Status.SUCCEEDED, message="\n".join(notes) or None)
 
     def discover(self, _: logging.Logger, config: Mapping[str, Any]) -> AirbyteCatalog:
-        parse_config(config)
-        return AirbyteCatalog(streams=[airbyte_stream(table) for table in TABLES.values()])
+        if not parse_config(config).readable_columns:
+            return AirbyteCatalog(streams=[airbyte_stream(table) for table in TABLES.values()])
+        account = _account(config)
+        return AirbyteCatalog(streams=[airbyte_stream(table, discovered(account, table)) for table in TABLES.values()])
 
     def read(
         self,
@@ -73,6 +78,8 @@ class SourceAmocrm(Source):
         _check_streams(catalog)
         selections = [_selection(parsed, stream, states) for stream in catalog.streams]
         extras = {extra for selection in selections for extra in selection.table.account_extras}
+        if any(selection.fields for selection in selections):
+            extras.add("datetime_settings")
         account = Account(parsed, open_api(parsed, cast("MutableMapping[str, Any]", config)), extras)
         # One queue for rows and states keeps a state behind the rows that it covers.
         queue: Queue[Any] = Queue(maxsize=ROWS_IN_FLIGHT)
@@ -170,8 +177,9 @@ def _selection(config: Config, stream: ConfiguredAirbyteStream, states: Mapping[
         return Selection(table)
     state = states.get(name) if _incremental(stream) else None
     progress = load(name, table.cursor, state, config.start, config.lookback)
-    columns = frozenset((stream.stream.json_schema or {}).get("properties") or ()) or None
-    return Selection(table, progress, columns)
+    properties = (stream.stream.json_schema or {}).get("properties") or {}
+    readable = config.readable_columns and isinstance(table, Entities) and table.fields is not None
+    return Selection(table, progress, frozenset(properties) or None, known_columns(properties) if readable else {})
 
 
 class _Plain(logging.Filter):

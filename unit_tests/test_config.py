@@ -34,6 +34,7 @@ def test_the_least_that_is_needed() -> None:
         start=None,
         lookback=300,
         mark_deleted=True,
+        readable_columns=False,
         requests_per_second=7,
         num_workers=12,
     )
@@ -47,6 +48,7 @@ def test_everything_given() -> None:
         "start_date": "2025-01-01T03:00:00+03:00",
         "lookback_window": "P1DT1H",
         "deleted_rows": "ignore",
+        "readable_columns": True,
         "requests_per_second": 3.5,
         "num_workers": 4,
         "unknown": {"is": "ignored"},
@@ -65,6 +67,7 @@ def test_everything_given() -> None:
         start=1735689600,
         lookback=90000,
         mark_deleted=False,
+        readable_columns=True,
         requests_per_second=3.5,
         num_workers=4,
     )
@@ -303,6 +306,19 @@ def test_lookback_that_is_none(typed: Any) -> None:
 @pytest.mark.parametrize(("typed", "mark"), [(None, True), ("", True), ("Mark ", True), ("ignore", False)])
 def test_deleted_rows(typed: Any, mark: bool) -> None:
     assert parse_config({**long_lived(), "deleted_rows": typed}, now=NOW).mark_deleted is mark
+
+
+@pytest.mark.parametrize(
+    ("typed", "wanted"), [(None, False), ("", False), (False, False), ("false", False), (True, True), (" True ", True)]
+)
+def test_readable_columns(typed: Any, wanted: bool) -> None:
+    assert parse_config({**long_lived(), "readable_columns": typed}, now=NOW).readable_columns is wanted
+
+
+@pytest.mark.parametrize("typed", ["yes", 2, [], {}])
+def test_readable_columns_refused(typed: Any) -> None:
+    wanted = "Custom fields as columns (readable_columns): choose true or false."
+    assert refused({**long_lived(), "readable_columns": typed}) == wanted
 
 
 @pytest.mark.parametrize("typed", ["keep", True, []])

@@ -60,6 +60,7 @@ configs = st.fixed_dictionaries(
         "start_date": nearly("2024-01-31", "2024-01-31T00:00:00+03:00"),
         "lookback_window": nearly("PT5M", "P1DT2H"),
         "deleted_rows": nearly("mark", "ignore"),
+        "readable_columns": nearly(True, "false"),
         "requests_per_second": nearly(7, "7", 1.5),
         "num_workers": nearly(12, "12"),
     },

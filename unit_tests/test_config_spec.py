@@ -48,6 +48,7 @@ def test_every_field_has_its_words_and_its_place(spec: ConnectorSpecification) -
         "start_date",
         "deleted_rows",
         "lookback_window",
+        "readable_columns",
         "requests_per_second",
         "num_workers",
         "api_base_url",
@@ -75,6 +76,7 @@ def test_defaults_are_the_parser_s(spec: ConnectorSpecification) -> None:
     parsed = parse_config(long_lived(), now=NOW)
     assert properties["requests_per_second"]["default"] == parsed.requests_per_second
     assert properties["num_workers"]["default"] == parsed.num_workers
+    assert properties["readable_columns"]["default"] is parsed.readable_columns
     assert (properties["deleted_rows"]["default"] == "mark") is parsed.mark_deleted
     filled = parse_config({**long_lived(), "lookback_window": properties["lookback_window"]["default"]}, now=NOW)
     assert filled.lookback == parsed.lookback == DEFAULT_LOOKBACK
@@ -89,6 +91,7 @@ def test_defaults_are_the_parser_s(spec: ConnectorSpecification) -> None:
         {**long_lived(), "start_date": "2024-01-31T00:00:00Z"},
         {**long_lived(), "start_date": ""},
         {**oauth(access_token="", token_expiry_date="2025-10-10T08:53:20Z"), "deleted_rows": "ignore"},
+        {**long_lived(), "readable_columns": True},
     ],
 )
 def test_what_the_parser_takes_the_form_takes(spec: ConnectorSpecification, raw: dict[str, Any]) -> None:

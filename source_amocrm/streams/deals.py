@@ -31,6 +31,7 @@ TABLES = (
         lists=(LEADS,),
         rows=_deals,
         tombstone=_tombstone,
+        fields="/api/v4/leads/custom_fields",
         extras={
             "main_contact": ("contacts",),
             "contacts": ("contacts",),

@@ -14,8 +14,9 @@ from source_amocrm.streams.batch import Batch
 from source_amocrm.streams.changes import Deletion
 from source_amocrm.streams.lists import EntityList
 from source_amocrm.streams.progress import BEGINNING, Progress
+from source_amocrm.streams.readable import widened
 from source_amocrm.streams.sync import EVENTS, Selection, Sync
-from source_amocrm.streams.tables import Dictionary, Entities, FromEvents, Table, events_of
+from source_amocrm.streams.tables import Dictionary, Entities, FromEvents, events_of
 from source_amocrm.walk.listing import Page, PageMark, Row, key, seconds
 from source_amocrm.walk.spans import FOREVER
 
@@ -52,7 +53,7 @@ def deliver(sync: Sync, selection: Selection) -> Delivery:
                 if events and events.newest_first:
                     yield from _FromTheNewest(sync, events, selection.progress).deliver(batches)
                 else:
-                    maker = _maker(sync, table, entities)
+                    maker = _maker(sync, selection, entities)
                     yield from _AsTheyCome(maker, selection.progress, name, sync.account.now).deliver(batches)
             selection.progress.finish(name)
         except AmocrmError as error:
@@ -79,13 +80,18 @@ class _Maker:
     tombstone: Callable[[Deletion], Row] | None = None
 
 
-def _maker(sync: Sync, table: Table, entities: EntityList | None) -> _Maker:
+def _maker(sync: Sync, selection: Selection, entities: EntityList | None) -> _Maker:
+    table, fields = selection.table, selection.fields
     if isinstance(table, Entities) and entities:
-        bury = table.tombstone
+        bury, empty = table.tombstone, {each.name: None for each in fields.values()}
+
+        def rows(raw: list[Row]) -> Iterator[list[Row]]:
+            return table.rows(sync, entities, raw)
+
         return _Maker(
             "updated_at",
-            lambda raw: table.rows(sync, entities, raw),
-            None if bury is None else lambda gone: bury(entities, gone, _account_id(sync, gone)),
+            widened(table.name, sync.account, fields, rows) if fields else rows,
+            None if bury is None else lambda gone: {**bury(entities, gone, _account_id(sync, gone)), **empty},
         )
     events = events_of(table)
     assert events

@@ -47,6 +47,7 @@ TABLES = (
         lists=(CONTACTS,),
         rows=_contacts,
         tombstone=_contact_gone,
+        fields="/api/v4/contacts/custom_fields",
         extras=_LINKS,
     ),
     Entities(
@@ -56,6 +57,7 @@ TABLES = (
         lists=(COMPANIES,),
         rows=_companies,
         tombstone=_company_gone,
+        fields="/api/v4/companies/custom_fields",
         extras={"contacts": ("contacts",), **_LINKS},
     ),
 )

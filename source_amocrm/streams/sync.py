@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from source_amocrm.streams.account import Account
@@ -15,6 +15,7 @@ from source_amocrm.streams.event_reading import EventReading
 from source_amocrm.streams.lists import COMPANIES, LEADS, EntityList
 from source_amocrm.streams.lookup import Lookup
 from source_amocrm.streams.progress import Need, Progress, agree
+from source_amocrm.streams.rows.readable import Column
 from source_amocrm.streams.tables import Entities, Table, events_of
 from source_amocrm.walk.feed import Feed
 from source_amocrm.walk.listing import Params, Row
@@ -27,11 +28,15 @@ Reading = Callable[[], Generator[Batch, None, None]]
 
 @dataclass(frozen=True)
 class Selection:
-    """A table to read. `columns`: those that are wanted, None for all; `progress` for tables with a cursor."""
+    """A table to read. `columns`: those that are wanted, None for all; `progress` for tables with a cursor.
+
+    `fields`: the columns of custom fields, by the field's id.
+    """
 
     table: Table
     progress: Progress | None = None
     columns: frozenset[str] | None = None
+    fields: Mapping[int, Column] = field(default_factory=dict)
 
 
 class Sync:

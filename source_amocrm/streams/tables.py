@@ -64,6 +64,7 @@ class Entities(Table):
     account's id), where the table has one. `extras`: by column, the list's `with` parameters that fill it.
     `links`: the rows are the record's links or tags, and those with its present date are the ones that it still has.
     `events`: further rows, which are made of events.
+    `fields`: where the dictionary of the custom fields is that may be columns of its rows, of which a record has one.
     """
 
     lists: tuple[EntityList, ...]
@@ -72,6 +73,7 @@ class Entities(Table):
     extras: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     links: bool = False
     events: FromEvents | None = None
+    fields: str | None = None
 
 
 def events_of(table: Table) -> FromEvents | None:

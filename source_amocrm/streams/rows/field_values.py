@@ -57,7 +57,7 @@ class FieldTable:
                         self.key: own,
                         "name": name,
                         "enum": to.integer(value.get("enum_id"), "enum"),
-                        "value": _written(to, value, kind, timezone),
+                        "value": written(to, value, kind, timezone),
                         "is_system": system_fields.get(field_id),
                         "value_index": index,
                         self.cursor: updated_at,
@@ -82,18 +82,18 @@ def _enum_code(value: dict[str, Json]) -> Json:
     return old if code is None and type(old) is str else code
 
 
-def _written(to: Table, element: dict[str, Json], kind: str | None, zone: tzinfo) -> str | None:
+def written(to: Table, element: dict[str, Json], kind: str | None, zone: tzinfo, column: str = "value") -> str | None:
     """The text of one value. What its type's writer cannot read is written like any other value."""
     value = element.get("value")
     if value is None:
-        return to.text(element, "value") if kind == "chained_list" else None
-    writer = _WRITERS.get(kind or "")
+        return to.text(element, column) if kind == "chained_list" else None
+    writer = _WRITERS.get(kind) if type(kind) is str else None
     if writer is not None:
         try:
             return writer(value, zone)
         except UnreadableError:
             pass
-    return to.text(value, "value")
+    return to.text(value, column)
 
 
 def _flag(value: Json, _zone: tzinfo) -> str:
@@ -101,14 +101,14 @@ def _flag(value: Json, _zone: tzinfo) -> str:
 
 
 def _date(value: Json, zone: tzinfo) -> str:
-    return local_date(_seconds(value), zone)
+    return local_date(seconds(value), zone)
 
 
 def _moment(value: Json, _zone: tzinfo) -> str:
-    return utc_text(_seconds(value))
+    return utc_text(seconds(value))
 
 
-def _seconds(value: Json) -> int:
+def seconds(value: Json) -> int:
     """Unix seconds; 0 is a moment here: amoCRM sends only filled fields."""
     number = as_number(value)
     if number is None:
