@@ -28,7 +28,10 @@ PARTS = {
         ("custom_fields_companies", "company_tags"),
         ("companies", "company_id", "company_updated_at"),
     ),
-    "custom_fields_customers": ("customers", "customer_id", "customer_updated_at"),
+    **dict.fromkeys(
+        ("custom_fields_customers", "customer_contacts", "customer_tags"),
+        ("customers", "customer_id", "customer_updated_at"),
+    ),
 }
 """Tables of what a card holds: the card's table, its key there and here, and the column that has the card's date."""
 UNSHOWN = {

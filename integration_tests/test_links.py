@@ -16,7 +16,7 @@ from .destination import Destination
 from .sandbox import Account, ManualClock, Sandbox, Switches, writes
 
 LINKS = [table.name for table in TABLES.values() if isinstance(table, Entities) and table.links]
-PARENTS = ["deals", "contacts", "companies"]
+PARENTS = ["deals", "contacts", "companies", "customers"]
 
 
 def asked(account: Account, streams: Sequence[str]) -> Counter[str]:
@@ -44,18 +44,20 @@ def test_a_link_that_was_removed_is_not_current(bump: bool, filters: bool) -> No
     account = Account.generate(seed=2, leads=60, clock=clock, switches=switches)
     sandbox, destination = Sandbox(account), Destination()
     destination.take(messages(sandbox, [*PARENTS, *LINKS]))
-    lead, contact, tagged = (
+    lead, contact, tagged, customer = (
         next(row["id"] for row in account.tables[kind] if found(row["id"]))
         for kind, found in (
             ("leads", lambda own: len(account.linked("leads", own, "contacts")) > 1),
             ("contacts", lambda own: account.linked("contacts", own, "companies")),
             ("companies", lambda own: account.tags_of("companies", own)),
+            ("customers", lambda own: account.linked("customers", own, "contacts")),
         )
     )
     clock.advance(600)
     gone = account.linked("leads", lead, "contacts")[0]
     writes.unlink(account, "leads", lead, "contacts", gone)
     writes.unlink(account, "contacts", contact, "companies", account.linked("contacts", contact, "companies")[0])
+    writes.unlink(account, "customers", customer, "contacts", account.linked("customers", customer, "contacts")[0])
     writes.untag(account, "companies", tagged, account.tags_of("companies", tagged)[0]["name"])
     clock.advance(600)
     destination.take(messages(sandbox, [*PARENTS, *LINKS], destination.state()))

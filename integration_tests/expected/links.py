@@ -73,6 +73,28 @@ def company_tags(account: Account) -> list[Row]:
     ]
 
 
+def customer_contacts(account: Account) -> list[Row]:
+    return [
+        {"customer_id": one["id"], "contact_id": own, "is_main": own == account.main_contact("customers", one["id"])}
+        | {"customer_updated_at": stamp(one["updated_at"])}
+        for one in _customers(account)
+        for own in account.linked("customers", one["id"], "contacts")
+    ]
+
+
+def customer_tags(account: Account) -> list[Row]:
+    return [
+        {"customer_id": one["id"], "tag_id": tag["id"], "name": tag["name"]}
+        | {"customer_updated_at": stamp(one["updated_at"])}
+        for one in _customers(account)
+        for tag in tags(account, "customers", one["id"])
+    ]
+
+
+def _customers(account: Account) -> list[Row]:
+    return [] if account.switches.customers == "off" else list(account.tables["customers"])
+
+
 KEYS = {
     "deal_contacts": ("lead_id", "contact_id"),
     "deal_companies": ("lead_id", "company_id"),
@@ -81,7 +103,10 @@ KEYS = {
     "contact_companies": ("contact_id", "company_id"),
     "contact_tags": ("contact_id", "tag_id"),
     "company_tags": ("company_id", "tag_id"),
+    "customer_contacts": ("customer_id", "contact_id"),
+    "customer_tags": ("customer_id", "tag_id"),
 }
 BUILDERS = (
     deal_contacts, deal_companies, deal_tags, deal_catalog_elements, contact_companies, contact_tags, company_tags,
+    customer_contacts, customer_tags,
 )  # fmt: skip

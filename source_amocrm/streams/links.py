@@ -1,10 +1,10 @@
-"""Links and tags as tables: rows for what the lists of deals, contacts and companies embed in their records."""
+"""Links and tags as tables: rows for what the lists of deals, contacts, companies and customers embed."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from source_amocrm.streams.lists import COMPANIES, CONTACTS, LEADS, EntityList
+from source_amocrm.streams.lists import COMPANIES, CONTACTS, CUSTOMERS, LEADS, EntityList
 from source_amocrm.streams.rows import links
 from source_amocrm.streams.rows.links import Links, Read
 from source_amocrm.streams.rows.table import Table
@@ -52,4 +52,6 @@ TABLES = (
     _links("contact_companies", CONTACTS, "companies", "company_id", {}, embedded=True),
     _links("contact_tags", CONTACTS, "tags", "tag_id", {"name": TAG["name"]}, embedded=True),
     _links("company_tags", COMPANIES, "tags", "tag_id", {"name": TAG["name"]}, embedded=True),
+    _links("customer_contacts", CUSTOMERS, "contacts", "contact_id", CONTACT),
+    _links("customer_tags", CUSTOMERS, "tags", "tag_id", {"name": TAG["name"]}, embedded=True),
 )
