@@ -1,0 +1,139 @@
+"""Tokens that live for 40 requests and refresh tokens that work once: nothing is lost, each sync leads to the next."""
+
+from __future__ import annotations
+
+import copy
+import json
+import signal
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Barrier
+from typing import Any
+
+import pytest
+from airbyte_cdk.models import AirbyteMessage, FailureType, OrchestratorType, Type
+
+from source_amocrm import source
+from source_amocrm.config import parse_config
+
+from . import comparison, expected
+from .command import Outcome, run, run_process
+from .connector import catalog, dumped, files, read_command, without_sockets
+from .destination import Destination
+from .sandbox import OFF, Account, Lifetimes, ManualClock, Sandbox, Server, Switches, Tokens
+from .sandbox.server import oauth_credentials
+
+NOW = 1_790_000_000
+EXPIRED = "2020-01-01T00:00:00Z"
+Config = dict[str, Any]
+
+
+def account_of(leads: int, switches: Switches | None = None) -> Account:
+    account = Account.generate(seed=5, leads=leads, now=NOW - 3600, switches=switches)
+    account.clock = ManualClock(NOW)
+    return account
+
+
+def handed_over(messages: list[AirbyteMessage]) -> list[Config]:
+    """The configs of the control messages, which alone may hold tokens."""
+    configs: list[Config] = []
+    for message in messages:
+        if message.type == Type.CONTROL:
+            assert message.control is not None
+            assert message.control.type == OrchestratorType.CONNECTOR_CONFIG
+            assert message.control.connectorConfig is not None
+            configs.append(dict(message.control.connectorConfig.config))
+    return configs
+
+
+def check_exact(told: Outcome, account: Account) -> None:
+    assert (told.code, told.sentences()) == (0, {})
+    rows, dead = told.rows(), expected.tombstones(account)
+    for name, live in expected.tables(account).items():
+        assert rows[name] == comparison.by_key(name, [*live, *dead.get(name, ())]), name
+
+
+@pytest.mark.parametrize("survives", [True, False], ids=["old tokens live on", "old tokens die at once"])
+def test_a_full_sync_on_tokens_of_40_requests(survives: bool, tmp_path: Path) -> None:
+    account = account_of(300, Switches(old_access_survives_refresh=survives, page_max=50, events_page_max=50))
+    sandbox = Sandbox(account, tokens=Tokens(account, lifetimes=Lifetimes(access_requests=40)))
+    first = oauth_credentials(sandbox.tokens)
+    told = run(sandbox, "read", tmp_path, credentials=first)
+    check_exact(told, account)
+    configs = handed_over(told.messages)
+    assert len(configs) == sandbox.tokens.exchanges >= 4
+    destination = Destination()
+    destination.take(told.messages)
+    assert destination.complaints == [], "they count as no row and no state"
+    used = [config["credentials"]["refresh_token"] for config in configs]
+    assert len(set(used)) == len(used)
+
+    # the last config starts the next sync, and the first one does not any more
+    check_exact(run(sandbox, "read", tmp_path, credentials=configs[-1]["credentials"]), account)
+    late = run(sandbox, "read", tmp_path, ["users"], credentials={**first, "token_expiry_date": EXPIRED})
+    assert late.code == 1
+    assert late.sentences()["users"].startswith("amoCRM no longer accepts the refresh token")
+    assert late.errors()["users"].failure_type is FailureType.config_error
+
+
+@pytest.mark.parametrize("verb", ["check", "read"])
+def test_the_new_config_comes_before_anything_is_asked_with_it(verb: str, tmp_path: Path) -> None:
+    sandbox = Sandbox(account_of(5))
+    credentials = {**oauth_credentials(sandbox.tokens), "token_expiry_date": EXPIRED}
+    told = run(sandbox, verb, tmp_path, ["users"], credentials=credentials)
+    assert told.code == 0
+    [config] = handed_over(told.messages)
+    kinds = [message.type for message in told.messages if message.type not in (Type.LOG, Type.TRACE)]
+    assert kinds[0] == Type.CONTROL
+    assert config["credentials"].keys() == credentials.keys()
+    assert sandbox.log[0].path == "/oauth2/access_token"
+
+
+def test_16_threads_meet_an_expired_token() -> None:
+    sandbox = Sandbox(account_of(5))
+    config: Config = {"account_domain": sandbox.account.domain, "credentials": oauth_credentials(sandbox.tokens)}
+    sandbox.tokens.revoke(config["credentials"]["access_token"])
+    together = Barrier(16)
+    with without_sockets(sandbox):
+        api = source.open_api(parse_config(config), config)
+
+    def ask(_: int) -> Any:
+        together.wait()
+        return (api.get("/api/v4/account").body or {})["id"]
+
+    with ThreadPoolExecutor(16) as pool:
+        assert set(pool.map(ask, range(16))) == {sandbox.account.id}
+    assert sandbox.tokens.exchanges == 1
+
+
+def test_a_process_killed_right_after_the_exchange(tmp_path: Path) -> None:
+    """What it printed is enough to go on, and there is no other way to go on."""
+    with Server(Account.generate(leads=5), rate=OFF, latency=(0.1, 0.1)) as server:
+        credentials = {**oauth_credentials(server.tokens), "token_expiry_date": EXPIRED}
+        before = {**server.config(), "credentials": credentials}
+        process = subprocess.Popen(
+            read_command(server, tmp_path, credentials=credentials), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        )
+        assert process.stdout is not None
+        printed: list[Config] = []
+        for line in process.stdout:
+            message = json.loads(line)
+            assert message["type"] != "RECORD"
+            if message["type"] == "CONTROL":
+                printed.append(message["control"]["connectorConfig"]["config"])
+                process.send_signal(signal.SIGKILL)
+                break
+        process.communicate()
+        assert process.returncode == -signal.SIGKILL
+        assert server.tokens.exchanges == 1
+
+        streams = dumped(catalog(["deals", "users"]))
+        told = run_process(["read", *files(tmp_path, config=printed[0], catalog=streams)])
+        assert (told.code, told.sentences()) == (0, {})
+        assert len(told.rows()["deals"]) >= 5
+
+        lost = run_process(["read", *files(tmp_path, config=copy.deepcopy(before), catalog=streams)])
+        assert lost.code == 1
+        assert set(lost.sentences()) == {"deals", "users"}
+        assert "no longer accepts the refresh token" in lost.sentences()["users"]
