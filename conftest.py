@@ -1,3 +1,25 @@
-"""What pytest must know before it collects: the options and fixtures of the CDK's standard tests."""
+"""What pytest must know before it collects: the options and fixtures of the CDK's standard tests, and what no test may
+print or log."""
+
+from collections.abc import Generator
+from typing import Any
+
+import pytest
+
+from integration_tests.leaks import leaks
 
 pytest_plugins = ["airbyte_cdk.test.standard_tests.pytest_hooks"]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,  # noqa: ARG001
+    call: pytest.CallInfo[Any],  # noqa: ARG001
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A test whose output or log shows a secret of the sandbox has failed, whatever it was about."""
+    report = yield
+    shown = [line for _, text in report.sections for line in leaks(text)]
+    if shown and report.passed:
+        report.outcome = "failed"
+        report.longrepr = "A secret was printed or logged:\n" + "\n".join(shown)
+    return report

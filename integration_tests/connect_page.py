@@ -22,10 +22,10 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import WebDriverWait
 
+from .leaks import leaks
 from .sandbox import OFF, Account, Client, Server, Tokens
 
 CHROMIUM, DRIVER = Path("/usr/bin/chromium"), Path("/usr/bin/chromedriver")
-SECRET = "s3cr3t"  # every secret of the sandbox has it in it
 PATIENCE = 30.0
 ACCEPTED = {"en": "en-US,en;q=0.9", "ru": "ru-RU,ru;q=0.9,en;q=0.8"}
 
@@ -164,7 +164,7 @@ class Page:
         history = self.browser.execute_cdp_cmd("Page.getNavigationHistory", {})
         # amoCRM's own page may hold what it likes; the paths through /callback are redirects and must leave no trace
         everything = [*self.seen, str(history), *self.console(), self.output()]
-        return [text[:300] for text in everything if SECRET in text]
+        return [line for text in everything for line in leaks(text)]
 
 
 def _gone(element: WebElement) -> bool:

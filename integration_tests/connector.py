@@ -29,6 +29,7 @@ from airbyte_cdk.models import (
     ConfiguredAirbyteStream,
     DestinationSyncMode,
     SyncMode,
+    Type,
 )
 
 from source_amocrm.airbyte import airbyte_stream
@@ -43,6 +44,7 @@ from source_amocrm.http.transport import Transport
 from source_amocrm.source import SourceAmocrm
 from source_amocrm.streams import TABLES
 
+from .leaks import clean
 from .sandbox import ManualClock, Sandbox, SandboxAdapter, Server
 
 COMMAND = Path(sys.executable).parent / "source-amocrm"
@@ -158,6 +160,8 @@ def messages(
         reading = iter(source.read(logger, config(sandbox, **settings), catalog(streams, mode), state or []))
         try:
             for message in reading:
+                if message.type != Type.RECORD:
+                    clean(str(message))
                 yield AirbyteEntrypoint.handle_record_counts(message, counts)
         except GeneratorExit:
             line.cut = True
@@ -208,8 +212,11 @@ def process_messages(command: list[str]) -> Iterator[AirbyteMessage]:
         assert process.stdout is not None
         try:
             for line in process.stdout:
+                clean(line.decode())
                 yield AirbyteMessageSerializer.load(orjson.loads(line))
         except GeneratorExit:
             process.send_signal(signal.SIGKILL)
             raise
+        assert process.stderr is not None
+        clean(process.stderr.read().decode())
     assert process.returncode == 0

@@ -16,6 +16,7 @@ from airbyte_cdk.test.standard_tests._read_assertions import StrictIntegerDraft7
 
 from source_amocrm.streams import TABLES
 
+from .leaks import clean
 from .sandbox import OFF, Account, Server
 
 COMMAND = Path(sys.executable).parent / "source-amocrm"
@@ -43,6 +44,7 @@ class Connector:
         done = subprocess.run([COMMAND, *arguments], capture_output=True, text=True, timeout=300)
         assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
         assert {path: path.read_bytes() for path in self.folder.iterdir()} == before  # nothing of the user's is changed
+        clean(done.stdout + done.stderr)
         return [json.loads(line) for line in done.stdout.splitlines()]
 
     def read(self, catalog: Message, states: list[Message] | None = None) -> list[Message]:

@@ -20,6 +20,7 @@ import psycopg
 import pytest
 
 from . import comparison, expected, postgres
+from .leaks import clean
 from .sandbox import OFF, Account, Fault, Faults, Server, writes
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -86,7 +87,7 @@ def start(config: Path, database: str, project: str) -> subprocess.Popen[str]:
 def sync(config: Path, database: str, project: str) -> dict[str, int]:
     """Rows read of each table."""
     process = start(config, database, project)
-    output = process.communicate(timeout=300)[0]
+    output = clean(process.communicate(timeout=300)[0])
     assert process.returncode == 0, output
     found = re.findall(rf"^amocrm_{project}_(\w+) +([\d,]+) +[\d,]+$", output, re.MULTILINE)
     return {table: int(count.replace(",", "")) for table, count in found}

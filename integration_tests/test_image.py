@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from .leaks import clean
 from .sandbox import OFF, Account, Server
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -31,7 +32,8 @@ def image(connector_image_override: str | None) -> str:
 def run(*command: str | Path) -> str:
     done = subprocess.run(list(map(str, command)), capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    return done.stdout
+    clean(done.stderr)
+    return clean(done.stdout)
 
 
 def docker_run(image: str, *arguments: str, options: tuple[str, ...] = ()) -> str:

@@ -96,7 +96,7 @@ def test_16_threads_meet_an_expired_token() -> None:
     sandbox.tokens.revoke(config["credentials"]["access_token"])
     together = Barrier(16)
     with without_sockets(sandbox):
-        api = source.open_api(parse_config(config), config)
+        api = source.open_api(parse_config(config), config)  # type: ignore[attr-defined]
 
     def ask(_: int) -> Any:
         together.wait()
