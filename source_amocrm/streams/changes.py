@@ -14,6 +14,7 @@ from source_amocrm.walk.elements import own_id
 from source_amocrm.walk.keyset import Edges
 from source_amocrm.walk.listing import FilterIgnored, Listing, OrderIgnored, Row, seconds
 from source_amocrm.walk.numbered import Move, Moves
+from source_amocrm.walk.sizes import shrinking
 from source_amocrm.walk.ties import one_pass, repeated
 from source_amocrm.walk.undirected import undirected
 from source_amocrm.walk.window import Window
@@ -121,11 +122,15 @@ def events_between(account: Account, kinds: Iterable[str], since: int, until: in
     try:
         return read()
     except (FilterIgnored, OrderIgnored):
-        return repeated(listing, lambda: numbered_pass(listing, since, until))
+        return in_no_order(listing, since, until)
 
 
-def numbered_pass(listing: Listing, since: int, until: int) -> list[Row]:
-    """Once through the pages of a frozen window, for a server whose events come in no order at all."""
+def in_no_order(listing: Listing, since: int, until: int) -> list[Row]:
+    """A frozen window, each row once, from a server whose events come in no order at all."""
+    return shrinking(listing, lambda smaller: repeated(smaller, lambda: _numbered_pass(smaller, since, until)))
+
+
+def _numbered_pass(listing: Listing, since: int, until: int) -> list[Row]:
     rows = one_pass(listing, bounds(listing, since - 1, until + 1))
     return [row for row in rows if since <= (listing.second_of(row) or 0) <= until]
 

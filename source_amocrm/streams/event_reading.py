@@ -7,14 +7,13 @@ from dataclasses import dataclass
 
 from source_amocrm.streams.account import Account
 from source_amocrm.streams.batch import Batch
-from source_amocrm.streams.changes import events_listing, numbered_pass
+from source_amocrm.streams.changes import events_listing, in_no_order
 from source_amocrm.streams.progress import Need, together
 from source_amocrm.walk.bounds import bounds
 from source_amocrm.walk.crew import crew
 from source_amocrm.walk.keyset import Edges
 from source_amocrm.walk.listing import FilterIgnored, Found, Listing, OrderIgnored, Page, key
 from source_amocrm.walk.sizes import Appetite
-from source_amocrm.walk.ties import repeated
 from source_amocrm.walk.undirected import direction, undirected
 from source_amocrm.walk.window import Window
 
@@ -52,7 +51,7 @@ class EventReading:
                     delivered.update(key(row) for row in page.rows)
                 yield page
         except (FilterIgnored, OrderIgnored):
-            rows = repeated(listing, lambda: numbered_pass(listing, low, high))
+            rows = in_no_order(listing, low, high)
             yield Page([row for row in rows if key(row) not in delivered], (low, high))
 
     def _walk(self, listing: Listing, low: int, high: int) -> Iterator[Page]:
