@@ -11,7 +11,7 @@ from airbyte_cdk.models import Type
 from . import comparison, expected
 from .connector import messages
 from .destination import Destination
-from .sandbox import Account, Sandbox, Switches
+from .sandbox import Account, ManualClock, Sandbox, Switches, writes
 
 EVENTS = ["deal_responsible_changes", "deal_sale_changes", "deal_field_changes", "deleted_entities"]
 NOTES = ["calls", "messages"]
@@ -19,7 +19,13 @@ NOTES = ["calls", "messages"]
 
 def asked(streams: Sequence[str]) -> Counter[tuple[str, bool]]:
     """How often each list was asked for, and whether only for some kinds; in an account whose lists are of one page."""
-    sandbox = Sandbox(Account.generate(seed=2, leads=10, switches=Switches(events_page_max=250)))
+    account = Account.generate(seed=2, leads=10, switches=Switches(events_page_max=250))
+    lead = next(iter(account.tables["leads"].rows))
+    writes.edit(account, "leads", lead, price=account.row("leads", lead)["price"] + 1)  # an empty list is asked again
+    chat = [{"message": {"id": "m"}}]
+    account.record("incoming_chat_message", "lead", lead, by=0, at=account.clock.now() - 60, after=chat)
+    account.clock = ManualClock(account.clock.now() + 60)
+    sandbox = Sandbox(account)
     assert Destination().take(messages(sandbox, streams))
     return Counter((seen.path, "type" in seen.query) for seen in sandbox.log)
 
