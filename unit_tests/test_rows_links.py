@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from source_amocrm.streams import TABLES, schema
+from source_amocrm.streams.links import TABLES as LINK_TABLES
 from source_amocrm.streams.lists import EntityList
 from source_amocrm.streams.tables import Entities
 from source_amocrm.streams.values import RowError
@@ -14,7 +15,7 @@ from unit_tests.sample_files import sample
 
 CHANGED = "2020-05-28T16:28:57Z"
 LEAD = sample("lead_detail_with_all")
-LINKS = [table for table in TABLES.values() if isinstance(table, Entities) and table.links]
+LINKS = LINK_TABLES
 
 
 def rows(name: str, record: Any) -> list[dict[str, Any]]:

@@ -50,7 +50,7 @@ class Changes:
     deleted: dict[int, Deletion] = field(default_factory=dict)
     restored: dict[int, int] = field(default_factory=dict)
     merged: dict[int, Deletion] = field(default_factory=dict)
-    touched: dict[int, int] = field(default_factory=dict)
+    touched: set[int] = field(default_factory=set)
 
 
 class History:
@@ -154,7 +154,7 @@ def _apply(changes: Changes, name: str, event: Row, at: int, recent: bool) -> No
     """`recent`: something of before may have been delivered, so that what came back must be read again."""
     kind, own = event.get("type"), own_id(event.get("entity_id"))
     if kind in LINKED | TAGGED:
-        changes.touched.update((other, at) for list_name, other in _touched(event) if list_name == name)
+        changes.touched |= {other for list_name, other in _touched(event) if list_name == name}
     elif own is not None and ENTITIES.get(str(event.get("entity_type"))) == name:
         deletion = Deletion(own, at, event.get("created_by"), event.get("account_id"))
         if kind in DELETED:

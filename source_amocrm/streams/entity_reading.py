@@ -47,8 +47,6 @@ EVERYTHING = Spans(((BEGINNING, FOREVER),))
 class EntityReading:
     """One reading of a list of entities for readers with these `needs`.
 
-    `date_links`: a row is dated no earlier than the last change of its links or tags, which amoCRM may not count as
-    a change of the row: the links that are delivered with it must be told from those that it had before.
     `observe` sees every row; `read_through(whole)` ends the main walk.
     """
 
@@ -60,10 +58,9 @@ class EntityReading:
     mark_deleted: bool
     several_rows: bool = False
     """A reader makes several rows of a record."""
-    date_links: bool = False
     observe: Callable[[list[Row]], None] = lambda _: None
     read_through: Callable[[bool], None] = lambda _: None
-    _seen: dict[int | str, int] = field(default_factory=dict)
+    _seen: set[int | str] = field(default_factory=set)
     _live: array[int] = field(default_factory=lambda: array("q"))
     """The ids that the main walk brought."""
     _skeletons: Future[list[Deletion]] | None = None
@@ -105,7 +102,7 @@ class EntityReading:
         for row in batch.page.rows:
             second = seconds(row.get("updated_at"))
             if second is None or second >= floor or all(second in need.spans for need in self.needs):
-                self._seen[key(row)] = FOREVER if second is None else second
+                self._seen.add(key(row))
 
     def _main(self) -> Iterator[Batch]:
         listing = self.account.listing(self.entities, self.params)
@@ -214,8 +211,6 @@ class EntityReading:
         if rows:
             self.observe(rows)
             back = {own: deletion.at for own, deletion in gone.items()} | changes.restored
-            if self.date_links:
-                back |= {own: max(at, back.get(own, BEGINNING)) for own, at in changes.touched.items()}
             yield Batch(self.entities.name, Page(rows), floor=BEGINNING, back=back)
         for row in rows:
             gone.pop(row["id"], None)
@@ -238,9 +233,7 @@ class EntityReading:
 
         A merged entity that is not found is taken as deleted.
         """
-        wanted = set(changes.restored) | (set(changes.touched) | set(changes.merged)) - self._seen.keys()
-        if self.date_links:
-            wanted |= {own for own, at in changes.touched.items() if at > self._seen.get(own, FOREVER)}
+        wanted = set(changes.restored) | (changes.touched | set(changes.merged)) - self._seen
         since = self.need.changes_since
         if since is not None and self.account.filter_works(self.entities):
             wanted |= {own for own, gone in changes.deleted.items() if gone.at >= since}

@@ -40,7 +40,6 @@ def _links(
         lists=(entities,),
         rows=rows,
         extras={} if embedded else {linked: (collection,)},
-        links=True,
     )
 
 

@@ -117,7 +117,6 @@ class Sync:
             history=self._history if any(self._kinds(table, sel, entities) for table, sel in readers) else None,
             mark_deleted=self.account.config.mark_deleted and any(table.tombstone for table, _ in readers),
             several_rows=any(len(table.key) > 1 for table, _ in readers),
-            date_links=any(table.links for table, _ in readers),
         )
         lookup: Lookup[Any] | None = None
         if entities is LEADS and self._selected("deal_statuses"):

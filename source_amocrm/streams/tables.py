@@ -62,7 +62,6 @@ class Entities(Table):
 
     `rows` makes the table's rows of each record in turn; `tombstone` the row of a deletion (list, deletion, the
     account's id), where the table has one. `extras`: by column, the list's `with` parameters that fill it.
-    `links`: the rows are the record's links or tags, and those with its present date are the ones that it still has.
     `events`: further rows, which are made of events.
     `fields`: where the dictionary of the custom fields is that may be columns of its rows, of which a record has one.
     """
@@ -71,7 +70,6 @@ class Entities(Table):
     rows: Callable[[Sync, EntityList, list[Row]], Iterator[list[Row]]]
     tombstone: Callable[[EntityList, Deletion, Any], Row] | None = None
     extras: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    links: bool = False
     events: FromEvents | None = None
     fields: str | None = None
 
