@@ -102,9 +102,9 @@ class _Numbered:
 
     def new(self, rows: list[Row]) -> list[Row]:
         """Those that were not delivered; now they are."""
-        fresh = [row for row in rows if key(row) not in self._delivered]
-        self._delivered.update(key(row) for row in fresh)
-        return fresh
+        fresh = {key(row): row for row in reversed(rows) if key(row) not in self._delivered}
+        self._delivered |= fresh.keys()
+        return list(reversed(fresh.values()))
 
     def _go_on_after(self, mark: PageMark) -> None:
         """From the mark's own place, unless rows moved since it was last looked at."""

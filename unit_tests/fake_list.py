@@ -1,0 +1,141 @@
+"""A list as the reference tells of it: filter and order by a field, pages by number, rows that move meanwhile."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+
+from source_amocrm.http.api import Answer
+from source_amocrm.walk.listing import Listing, Page
+from source_amocrm.walk.numbered import Move
+
+NOW = 10_000
+MOST_REQUESTS = 3_000
+BUSY_REQUESTS = 300
+"""Then people go home: pages of two rows cannot be read faster than rows are written."""
+
+
+@dataclass
+class FakeList:
+    """`rows`: each id's second. What the documentation leaves open is drawn from `random`.
+
+    `change` is called before each request; it may use `edit`, `delete`, `restore` and `add`.
+    """
+
+    rows: dict[int, int]
+    random: Random
+    limit: int = 4
+    change: Callable[[FakeList], None] = lambda _: None
+    cursor: str = "updated_at"
+    own_order: bool | None = None
+    """The list knows no `order`: the oldest first (True) or last (False)."""
+    now: int = NOW
+    moves: list[Move] = field(default_factory=list)
+    touched: set[int] = field(default_factory=set)
+    gone: dict[int, int] = field(default_factory=dict)
+    requests: int = 0
+
+    def __post_init__(self) -> None:
+        self.from_inclusive, self.to_inclusive = self.random.random() < 0.5, self.random.random() < 0.5
+        self.next_on_full_last_page = self.random.random() < 0.3
+        self.ties = self.random.choice((1, -1, 0))
+        self._lock = threading.Lock()
+
+    def listing(self) -> Listing:
+        ordered = self.own_order is None
+        return Listing(self.fetch, "/api/v4/things", "things", self.limit, cursor=self.cursor, ordered=ordered)
+
+    def fetch(self, path: str, params: Any = None, *, shrinkable: bool = False) -> Answer:  # noqa: ARG002
+        with self._lock:
+            self.requests += 1
+            assert self.requests < MOST_REQUESTS
+            self.change(self)
+            found = self._selected(params)
+            start, limit = (params["page"] - 1) * params["limit"], params["limit"]
+            shown = found[start : start + limit]
+            if not shown:
+                return Answer(None, self.now, self.now)
+            more = len(found) > start + limit or (self.next_on_full_last_page and len(shown) == limit)
+            links = {"next": {"href": "https://example.amocrm.ru"}} if more else {}
+            rows = [{"id": own, self.cursor: second} for second, own in shown]
+            return Answer({"_links": links, "_embedded": {"things": rows}}, self.now, self.now)
+
+    def _selected(self, params: Any) -> list[tuple[int, int]]:
+        low = params.get(f"filter[{self.cursor}][from]", -1) + (not self.from_inclusive)
+        high = params.get(f"filter[{self.cursor}][to]", 2**62) - (not self.to_inclusive)
+        found = [(second, own) for own, second in self.rows.items() if low <= second <= high]
+        ties = {own: self.random.random() if not self.ties else self.ties * own for own in self.rows}
+        if "order[id]" in params:
+            return sorted(found, key=lambda row: row[1])
+        ascending = self.own_order if self.own_order is not None else params.get(f"order[{self.cursor}]") == "asc"
+        return sorted(found, key=lambda row: (row[0] if ascending else -row[0], ties[row[1]]))
+
+    def edit(self) -> None:
+        if self.rows:
+            own = self.random.choice(list(self.rows))
+            self.rows[own] = self.now
+            self.touched.add(own)
+
+    def delete(self) -> None:
+        if self.rows:
+            own = self.random.choice(list(self.rows))
+            self.gone[own] = self.rows.pop(own)
+            self.moves.append(Move(self.now))
+            self.touched.add(own)
+
+    def restore(self) -> None:
+        if self.gone:
+            own = self.random.choice(list(self.gone))
+            self.rows[own] = self.gone.pop(own)
+            self.moves.append(Move(self.now, back=True))
+
+    def add(self) -> None:
+        own = max([*self.rows, *self.gone], default=0) + 1
+        self.rows[own] = self.now
+        self.touched.add(own)
+
+    def moved(self, since: int, until: int) -> list[Move]:
+        return [move for move in self.moves if since <= move.second <= until]
+
+
+def restless(*verbs: str, share: float) -> Callable[[FakeList], None]:
+    """Before some of the requests somebody does one of these; the clock goes on meanwhile."""
+
+    def change(things: FakeList) -> None:
+        things.now += things.random.choice((0, 0, 1, 2))
+        if verbs and things.requests < BUSY_REQUESTS and things.random.random() < share:
+            getattr(things, things.random.choice(verbs))()
+
+    return change
+
+
+class Delivered:
+    """What pages brought; each must have brought what it says is finished."""
+
+    def __init__(self, things: FakeList) -> None:
+        self.things = things
+        self.at_first = dict(things.rows)
+        self.versions: list[tuple[int, int]] = []
+
+    def take(self, page: Page) -> None:
+        self.versions += [(row["id"], row[self.things.cursor]) for row in page.rows]
+        if page.span:
+            low, high = page.span
+            assert self.missing(low, high) == []
+
+    def missing(self, low: int = 0, high: int = 2**62) -> list[int]:
+        """The rows of these seconds that stayed what they were from the beginning, and did not come."""
+        came = {own for own, _ in self.versions}
+        return [
+            own
+            for own, second in self.at_first.items()
+            if low <= second <= high and own not in self.things.touched and own not in came
+        ]
+
+    def twice(self) -> list[int]:
+        """The untouched rows that came more than once."""
+        own = [one for one, _ in self.versions if one not in self.things.touched]
+        return sorted({one for one in own if own.count(one) > 1})

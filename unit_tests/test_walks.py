@@ -1,0 +1,127 @@
+"""The walks over a list whose rows move between requests: whatever stays what it was comes once, and they end."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from source_amocrm.walk.crew import crew
+from source_amocrm.walk.hands import Hands
+from source_amocrm.walk.keyset import Edges, keyset
+from source_amocrm.walk.listing import OrderIgnored, PageMark
+from source_amocrm.walk.numbered import numbered
+from source_amocrm.walk.recent import recent
+from source_amocrm.walk.spans import FOREVER
+from source_amocrm.walk.undirected import undirected
+from source_amocrm.walk.window import Window
+
+from .fake_list import Delivered, FakeList, restless
+
+SEEDS = st.integers(0, 2**32)
+LIMITS = st.integers(2, 9)
+walks = settings(max_examples=150, deadline=None)
+
+
+def a_list(seed: int, limit: int, *verbs: str, **how: Any) -> FakeList:
+    """Some dozens of rows, of a few seconds or of many, and one second of a robot's mass edit."""
+    random = Random(seed)
+    latest = random.choice((10, 60, 2_000))
+    seconds = [random.randint(1, latest) for _ in range(random.randint(0, 60))]
+    seconds += [random.randint(1, latest)] * random.choice((0, 0, limit, 3 * limit + 1))
+    random.shuffle(seconds)
+    change = restless(*verbs, share=random.choice((0.0, 0.1, 0.5)))
+    return FakeList(dict(enumerate(seconds, 1)), random, limit, change, **how)
+
+
+@walks
+@given(SEEDS, LIMITS, st.integers(0, 50), st.booleans(), st.booleans())
+def test_keyset(seed: int, limit: int, low: int, ascending: bool, endless: bool) -> None:
+    things = a_list(seed, limit, "edit", "delete", "add")
+    delivered = Delivered(things)
+    window = Window(low, FOREVER if endless and ascending else 60)
+    high = window.high
+    for page in keyset(things.listing(), window, Edges(), ascending):
+        delivered.take(page)
+    assert delivered.missing(low, high) == []
+    assert delivered.twice() == []
+    assert all(low <= second <= high for _, second in delivered.versions)
+
+
+@walks
+@given(SEEDS, LIMITS)
+def test_crew(seed: int, limit: int) -> None:
+    """Walkers in windows that are cut while they are walked."""
+    things = a_list(seed, limit, "edit", "delete")
+    delivered = Delivered(things)
+    hands, edges = Hands(3, lambda: 3), Edges()
+    try:
+        for page in crew(
+            [Window(0, 100), Window(101, FOREVER)],
+            lambda window: keyset(things.listing(), window, edges),
+            hands,
+            lambda window, among: window.split(2_000, 1, among),
+        ):
+            delivered.take(page)
+    finally:
+        hands.dismiss()
+    assert delivered.missing() == []
+    assert delivered.twice() == []
+
+
+@walks
+@given(SEEDS, LIMITS, st.booleans(), st.integers(1, 50))
+def test_undirected(seed: int, limit: int, ascending: bool, low: int) -> None:
+    """Rows that do not change, in an order that is not told."""
+    things = a_list(seed, limit, cursor="created_at", own_order=ascending)
+    delivered = Delivered(things)
+    for page in undirected(things.listing(), Window(low, 1_000), Edges()):
+        delivered.take(page)
+    assert sorted(own for own, _ in delivered.versions) == [
+        own for own, second in things.rows.items() if low <= second <= 1_000
+    ]
+
+
+@walks
+@given(SEEDS, LIMITS, st.integers(1, 2_000))
+def test_recent(seed: int, limit: int, since: int) -> None:
+    things = a_list(seed, limit, "edit", "delete", "restore")
+    delivered = Delivered(things)
+    try:
+        for page in recent(things.listing(), since):
+            delivered.take(page)
+    except OrderIgnored:
+        assert limit <= 6  # so small pages cannot overlap everywhere, and another walk takes over
+        return
+    assert delivered.missing(since) == []
+    assert delivered.twice() == []
+
+
+@walks
+@given(SEEDS, LIMITS)
+def test_numbered(seed: int, limit: int) -> None:
+    things = a_list(seed, limit, "edit", "delete", "restore", "add")
+    delivered = Delivered(things)
+    for page in numbered(things.listing(), None, things.moved):
+        delivered.take(page)
+    assert delivered.missing() == []
+    assert delivered.twice() == []
+
+
+@walks
+@given(SEEDS, LIMITS, st.integers(1, 12), st.integers(0, 600))
+def test_numbered_goes_on(seed: int, limit: int, pages: int, pause: int) -> None:
+    """Killed after some pages, and gone on with from the last mark, with people at work in between."""
+    things = a_list(seed, limit, "edit", "delete", "add")
+    delivered = Delivered(things)
+    mark: PageMark | None = None
+    for page, _ in zip(numbered(things.listing(), None, things.moved), range(pages), strict=False):
+        delivered.take(page)
+        mark = page.mark or mark
+    things.now += pause
+    things.delete()
+    for page in numbered(things.listing(), None, things.moved, mark):
+        delivered.take(page)
+    assert delivered.missing() == []
