@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 
@@ -100,7 +101,7 @@ def test_a_list_that_lies(name: str, kind: str, filters: bool) -> None:
         read = Read(name, [Fault(kind, PATHS[name])], filter_enabled=filters, default_order="unordered")
         read.twice(broken_at_first)
         if kind == "repeated_page" and (name, filters) in ONE_PAGE_FOR_EVER and broken_at_first:
-            path = read.sandbox.log[-1].path
+            path = next(seen.path for seen in read.sandbox.log if re.search(PATHS[name], seen.path))
             assert set(read.errors) == {ENDLESS.format(path)}
         else:
             assert read.errors == []
