@@ -34,7 +34,7 @@ types: .venv/.ready ## mypy --strict
 	.venv/bin/mypy
 
 unit: .venv/.ready .venv-pyairbyte/.ready ## the tests
-	.venv/bin/pytest -n $(WORKERS) --dist loadfile
+	.venv/bin/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 bench: .venv/.ready ## figures against the floor (half an hour): make bench; a minute: make bench QUICK=1; some: make bench ONLY="deals cost"
 	@.venv/bin/python -m benchmarks $(if $(QUICK),--quick) $(ONLY)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from .schedules import ODD, SCHEDULES, Schedule, assert_exact
+from .schedules import ODD, SCHEDULES, Schedule, assert_exact, tables
 
 
 @pytest.mark.parametrize("seed", range(SCHEDULES))
 def test_ordinary_days(seed: int) -> None:
-    assert_exact(Schedule(seed, leads=25, filters=False))
+    assert_exact(Schedule(seed, leads=25, filters=False, streams=tables(seed)))
 
 
 @pytest.mark.parametrize("seed", range(SCHEDULES))
 def test_odd_days(seed: int) -> None:
     """With purges, merges, and rows dated in the past and in the future."""
-    assert_exact(Schedule(seed, leads=25, filters=False, menu=ODD))
+    assert_exact(Schedule(seed, leads=25, filters=False, menu=ODD, streams=tables(seed)))

@@ -18,18 +18,18 @@ from . import comparison, expected
 from .connector import messages, process_messages, read_command
 from .destination import Destination
 from .sandbox import OFF, Account, Sandbox, Server, writes
-from .schedules import ODD, SCHEDULES, Schedule, assert_exact
+from .schedules import ODD, SCHEDULES, Schedule, assert_exact, tables
 
 
 @pytest.mark.parametrize("seed", range(SCHEDULES))
 def test_ordinary_days(seed: int) -> None:
-    assert_exact(Schedule(seed, leads=25))
+    assert_exact(Schedule(seed, leads=25, streams=tables(seed)))
 
 
 @pytest.mark.parametrize("seed", range(SCHEDULES))
 def test_odd_days(seed: int) -> None:
     """With purges, merges, and rows dated in the past and in the future."""
-    assert_exact(Schedule(seed, leads=25, menu=ODD))
+    assert_exact(Schedule(seed, leads=25, menu=ODD, streams=tables(seed)))
 
 
 @pytest.mark.parametrize("seed", range(3))
