@@ -59,12 +59,20 @@ class _Team:
 
     def employ(self) -> bool:
         """Whether somebody walks: a hand is taken for it when there is one."""
-        if not self._helpers and self._hands.free and (window := self._take(2)):
+        if not self._helpers and (window := self._take(2)):
             self._send(window)
         return bool(self._helpers)
 
-    def _send(self, window: Window) -> None:
-        self._helpers.append(self._hands.start(lambda: self._help(window)))
+    def _send(self, window: Window) -> bool:
+        """False where no hand is free. None is waited for: what it does may wait for this list to be read."""
+        helper = self._hands.start_now(lambda: self._help(window))
+        if helper is None:
+            with self._lock:
+                self._busy.remove(window)
+                self._todo.appendleft(window)
+            return False
+        self._helpers.append(helper)
+        return True
 
     def next_window(self) -> Window | None:
         """A window that nobody walks yet; else, while the budget has room, a part of one that somebody does."""
@@ -99,9 +107,8 @@ class _Team:
         """Called between two requests of a walker: as many hands more as there is room for, in equal parts."""
         for wanted in range(self._wanted(about_to_ask=1), 0, -1):
             window = self._take(wanted + 1)
-            if window is None:
+            if window is None or not self._send(window):
                 return
-            self._send(window)
 
     def _help(self, window: Window | None) -> None:
         while window:

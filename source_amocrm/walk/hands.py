@@ -32,11 +32,6 @@ class Hands:
         self._started: deque[float] = deque()
         self._lock = threading.Lock()
 
-    @property
-    def free(self) -> bool:
-        """Whether a task would be begun at once."""
-        return self._free > 0 and not self._dismissed
-
     def offer(self, about_to_ask: int = 0) -> int:
         """How many more hands are worth taking now, when so many requests are about to be sent anyhow."""
         with self._lock:
@@ -49,11 +44,19 @@ class Hands:
 
     def start(self, task: Callable[[], T]) -> Future[T]:
         """What `task` brings or raises; cancelled if the hands are dismissed before it was begun."""
-        future: Future[T] = Future()
         with self._lock:
-            if self._dismissed:
-                future.cancel()
-                return future
+            return self._start(task)
+
+    def start_now(self, task: Callable[[], T]) -> Future[T] | None:
+        """As `start`, but only if a hand is free: a task that must not wait for others, which may wait for it."""
+        with self._lock:
+            return self._start(task) if self._free > 0 and not self._dismissed else None
+
+    def _start(self, task: Callable[[], T]) -> Future[T]:
+        future: Future[T] = Future()
+        if self._dismissed:
+            future.cancel()
+        else:
             self._free -= 1
             self._started.append(time.monotonic())
             self._tasks.put((future, task))
