@@ -54,9 +54,7 @@ class Budget:
     ) -> None:
         self.per_second = per_second
         self._window = max(1, int(per_second))
-        self._safety = _SAFETY
-        self._period = self._window / per_second * (1 + _SAFETY)
-        self._interval = self._period / self._window
+        self._keep_free(_SAFETY)
         self._clock = clock
         self._sleep = sleep
         self._lock = threading.Lock()
@@ -90,14 +88,14 @@ class Budget:
             if now >= self._paused_until:
                 pace = self._pace(now)
                 self._slowness = min(_SLOWEST, pace * (_SLOWER if pace == 1.0 else _MUCH_SLOWER))
-                self._learn()
+                self._keep_free(min(_MOST_SAFETY, self._safety + _LEARNED))
             self._paused_until = max(self._paused_until, now + seconds)
             self._slowed_at = self._paused_until
 
-    def _learn(self) -> None:
-        wider = min(_MOST_SAFETY, self._safety + _LEARNED)
-        factor = (1 + wider) / (1 + self._safety)
-        self._safety, self._period, self._interval = wider, self._period * factor, self._interval * factor
+    def _keep_free(self, share: float) -> None:
+        self._safety = share
+        self._period = self._window / self.per_second * (1 + share)
+        self._interval = self._period / self._window
 
     def shut(self, error: Exception) -> None:
         """From now on every turn, the awaited ones too, raises `error`."""
