@@ -129,7 +129,8 @@ def tables(seed: int) -> Sequence[str] | None:
 def assert_exact(day: Schedule) -> None:
     """Lives the day; fails with the differences."""
     day.run()
-    assert day.problems() == []
+    problems = day.problems()
+    assert not problems, "\n".join(problems)
 
 
 def random_switches(random: Random, filters: bool) -> Switches:
