@@ -42,6 +42,23 @@ def test_the_first_goes_at_once_and_the_rest_are_paced() -> None:
     assert times == pytest.approx([0.0, TURN, 2 * TURN, 3 * TURN])
 
 
+def test_an_answer_much_later_than_any_of_late_counts_as_asked_later() -> None:
+    """A server that was busy with itself has counted the request when it looked at it."""
+    clock = FakeClock()
+    paced = budget(7, clock)
+    for elapsed in (0.5, 0.55, 0.57):
+        with paced.slot() as slot:
+            slot.left()
+            paced.answered(slot, elapsed)
+    with paced.slot() as slot:
+        slot.left()
+        late = clock()
+        paced.answered(slot, 0.67)
+    times = times_of(7, clock, paced.acquire)
+    assert times[-2] == pytest.approx(9 * TURN)
+    assert times[-1] == pytest.approx(late + 0.1 + 7 * TURN)
+
+
 def test_an_idle_time_saves_up_nothing() -> None:
     clock = FakeClock()
     paced = budget(7, clock)

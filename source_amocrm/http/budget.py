@@ -27,6 +27,11 @@ _RECOVERY_STEP = 5.0
 _POLL = 0.005
 # A thread may wake this late without costing the next turn anything
 _LATENESS = 0.02
+# An answer so much later than any of the last ones may be late because the request was counted late, by a server that
+# was busy with itself: then the turn counts as used by so much later, but for no more than that many seconds
+_UNUSUAL = 1.15
+_ANSWERS = 16
+_MOST_LATE = 0.15
 # The longest sleep: whoever waits out a pause must hear soon that the budget was shut
 _NAP = 1.0
 
@@ -60,6 +65,7 @@ class Budget:
         self._lock = threading.Lock()
         self._queue: deque[threading.Event] = deque()
         self._recent: deque[Slot] = deque()
+        self._answers: deque[float] = deque(maxlen=_ANSWERS)
         self._next = clock()
         self._paused_until = self._next
         self._slowness = 1.0
@@ -91,6 +97,14 @@ class Budget:
                 self._keep_free(min(_MOST_SAFETY, self._safety + _LEARNED))
             self._paused_until = max(self._paused_until, now + seconds)
             self._slowed_at = self._paused_until
+
+    def answered(self, slot: Slot, elapsed: float) -> None:
+        """The answer to the request of a turn that was used came after so many seconds."""
+        with self._lock:
+            usual = max(self._answers, default=elapsed)
+            self._answers.append(elapsed)
+            if slot.time is not None and elapsed > usual * _UNUSUAL:
+                slot.time += min(elapsed - usual, _MOST_LATE)
 
     def _keep_free(self, share: float) -> None:
         self._safety = share

@@ -152,8 +152,11 @@ class Transport:
                 reply = self._exchange(method, url, _Bearer(bearer), headers or {}, json)
             finally:
                 _departure.told = None
+        elapsed = time.monotonic() - started
+        if reply[0] is not None:
+            self._budget.answered(slot, elapsed)
         status, kind, body, reply_headers, trouble = reply
-        return Reply(status, kind, body, reply_headers, time.monotonic() - started, time.time(), trouble, bearer)
+        return Reply(status, kind, body, reply_headers, elapsed, time.time(), trouble, bearer)
 
     def _exchange(
         self, method: str, url: str, auth: _Bearer, headers: Mapping[str, str], json: Mapping[str, Any] | None
