@@ -1,7 +1,8 @@
 """A quicker start: half of what importing the CDK does serves no command of ours.
 
-`airbyte_cdk/__init__.py` imports all of the CDK, the low-code half included, and the serializers of its messages read
-the source text of their classes for descriptions that only a JSON schema would show.
+`airbyte_cdk/__init__.py` imports all of the CDK, the low-code half included; `airbyte_cdk/sources/__init__.py` imports
+sources of another kind than ours, with their HTTP; and the serializers of its messages read the source text of their
+classes for descriptions that only a JSON schema would show.
 """
 
 from __future__ import annotations
@@ -9,10 +10,17 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import gc
+import importlib
 import importlib.util
 import sys
 from types import ModuleType
 from typing import Any
+
+PACKAGES: dict[str, dict[str, str]] = {
+    "airbyte_cdk": {},
+    "airbyte_cdk.sources": {"Source": "airbyte_cdk.sources.source"},
+}
+"""Packages whose own code is not wanted, and where the names that are wanted of them come from."""
 
 GARBAGE = (100_000, 50, 100)
 """Containers made since the last search for cycles, and after how many searches the older ones are looked at."""
@@ -27,12 +35,13 @@ def hasten() -> None:
     """To be called before the CDK is first imported; later it changes nothing."""
     if "airbyte_cdk" in sys.modules:
         return
-    spec = importlib.util.find_spec("airbyte_cdk")
-    if spec is None:
-        return
-    package = importlib.util.module_from_spec(spec)
-    package.__class__ = _OnDemand
-    sys.modules["airbyte_cdk"] = package
+    for name in PACKAGES:
+        spec = importlib.util.find_spec(name)
+        if spec is None:
+            return
+        package = importlib.util.module_from_spec(spec)
+        package.__class__ = _OnDemand
+        sys.modules[name] = package
     with contextlib.suppress(ImportError):
         import attributes_doc
 
@@ -69,6 +78,8 @@ class _OnDemand(ModuleType):
             raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
         if being_imported := sys.modules.get(f"{self.__name__}.{name}"):
             return being_imported
+        if where := PACKAGES[self.__name__].get(name):
+            return getattr(importlib.import_module(where), name)
         self.__class__ = ModuleType  # type: ignore[assignment]
         self.__spec__.loader.exec_module(self)
         return getattr(self, name)

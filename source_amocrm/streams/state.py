@@ -16,8 +16,6 @@ from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any
 
-import pendulum
-
 from source_amocrm.errors import ConfigError
 from source_amocrm.streams.progress import Left, Numbered, Progress
 from source_amocrm.walk.listing import PageMark
@@ -99,6 +97,8 @@ def _second(text: Any) -> int:
     """Unix seconds of a date-time; of a number too, for states that other tools wrote."""
     if isinstance(text, (int, float)) and not isinstance(text, bool):
         return int(text)
+    import pendulum  # it takes a while, and a first sync has no state
+
     parsed = pendulum.parse(text)
     if not isinstance(parsed, pendulum.DateTime):
         raise ValueError
