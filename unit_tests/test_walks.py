@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from random import Random
 from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from source_amocrm.walk.crew import crew
 from source_amocrm.walk.hands import Hands
 from source_amocrm.walk.keyset import Edges, keyset
 from source_amocrm.walk.listing import OrderIgnored, PageMark
@@ -16,7 +17,6 @@ from source_amocrm.walk.numbered import numbered
 from source_amocrm.walk.recent import recent
 from source_amocrm.walk.spans import FOREVER
 from source_amocrm.walk.undirected import undirected
-from source_amocrm.walk.window import Window
 
 from .fake_list import Delivered, FakeList, restless
 
@@ -36,49 +36,54 @@ def a_list(seed: int, limit: int, *verbs: str, **how: Any) -> FakeList:
     return FakeList(dict(enumerate(seconds, 1)), random, limit, change, **how)
 
 
+@contextmanager
+def walkers(most: int) -> Iterator[Hands | None]:
+    """Hands for so many pages ahead; None for a walk that asks for one page at a time."""
+    hands = Hands(most, lambda: most)
+    try:
+        yield hands if most else None
+    finally:
+        hands.dismiss()
+
+
 @walks
-@given(SEEDS, LIMITS, st.integers(0, 50), st.booleans(), st.booleans())
-def test_keyset(seed: int, limit: int, low: int, ascending: bool, endless: bool) -> None:
+@given(SEEDS, LIMITS, st.integers(0, 50), st.booleans(), st.booleans(), st.integers(0, 4))
+def test_keyset(seed: int, limit: int, low: int, ascending: bool, endless: bool, ahead: int) -> None:
     things = a_list(seed, limit, "edit", "delete", "add")
     delivered = Delivered(things)
-    window = Window(low, FOREVER if endless and ascending else 60)
-    high = window.high
-    for page in keyset(things.listing(), window, Edges(), ascending):
-        delivered.take(page)
+    high = FOREVER if endless and ascending else 60
+    with walkers(ahead) as hands:
+        for page in keyset(things.listing(), (low, high), Edges(), ascending, hands=hands):
+            delivered.take(page)
     assert delivered.missing(low, high) == []
     assert delivered.twice() == []
     assert all(low <= second <= high for _, second in delivered.versions)
 
 
 @walks
-@given(SEEDS, LIMITS)
-def test_crew(seed: int, limit: int) -> None:
-    """Walkers in windows that are cut while they are walked."""
-    things = a_list(seed, limit, "edit", "delete")
+@given(SEEDS, st.integers(6, 12), st.integers(2, 4))
+def test_keyset_through_mass_edits(seed: int, limit: int, ahead: int) -> None:
+    """Every page ends among rows of one second, which come in any order, and another one the next time."""
+    random = Random(seed)
+    seconds = [place // random.randint(3, limit) * 10 for place in range(10, 150)]
+    things = FakeList(dict(enumerate(seconds, 1)), random, limit, restless("edit", "delete", share=0.1))
     delivered = Delivered(things)
-    hands, edges = Hands(3, lambda: 3), Edges()
-    try:
-        for page in crew(
-            [Window(0, 100), Window(101, FOREVER)],
-            lambda window: keyset(things.listing(), window, edges),
-            hands,
-            lambda window, among: window.split(2_000, 1, among),
-        ):
+    with walkers(ahead) as hands:
+        for page in keyset(things.listing(), (0, FOREVER), Edges(), hands=hands):
             delivered.take(page)
-    finally:
-        hands.dismiss()
     assert delivered.missing() == []
     assert delivered.twice() == []
 
 
 @walks
-@given(SEEDS, LIMITS, st.booleans(), st.integers(1, 50))
-def test_undirected(seed: int, limit: int, ascending: bool, low: int) -> None:
+@given(SEEDS, LIMITS, st.booleans(), st.integers(1, 50), st.integers(0, 4))
+def test_undirected(seed: int, limit: int, ascending: bool, low: int, ahead: int) -> None:
     """Rows that do not change, in an order that is not told."""
     things = a_list(seed, limit, cursor="created_at", own_order=ascending)
     delivered = Delivered(things)
-    for page in undirected(things.listing(), Window(low, 1_000), Edges()):
-        delivered.take(page)
+    with walkers(ahead) as hands:
+        for page in undirected(things.listing(), (low, 1_000), Edges(), hands=hands):
+            delivered.take(page)
     assert sorted(own for own, _ in delivered.versions) == [
         own for own, second in things.rows.items() if low <= second <= 1_000
     ]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import math
 import threading
-import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta, timezone, tzinfo
@@ -82,7 +81,7 @@ class Account:
         self.hands = Hands(config.num_workers, api.room)
         self.facts = Once(self._ask_facts)
         self._extras = sorted({"is_api_filter_enabled", *extras})
-        self._begun = time.monotonic()
+        self._begun = api.clock()
         self._now = 0
         self._clock_ahead = -math.inf
         self._filter_ignored = False
@@ -111,8 +110,12 @@ class Account:
         """Whether the list's filter can be relied on: the account says so, and no answer has shown otherwise."""
         return not entities.paid_filter or (not self._filter_ignored and self.facts().filter_works)
 
+    def filter_may_work(self, entities: EntityList) -> bool:
+        """As `filter_works`, but without waiting for what the account says: the answers show it if it does not."""
+        return not self.facts.known or self.filter_works(entities)
+
     def filter_is_ignored(self) -> None:
-        if not self._filter_ignored:
+        if self.facts().filter_works and not self._filter_ignored:
             self._filter_ignored = True
             LOGGER.warning(
                 "amoCRM ignored the filter by time although the account says that it is on; "
@@ -188,7 +191,7 @@ class Account:
             id=own if isinstance(own, int) else None,
             filter_works=flag is None or bool(flag),
             timezone=_timezone(body),
-            started=answer.server_time - math.ceil(time.monotonic() - self._begun) - 1,
+            started=answer.server_time - math.ceil(self.api.clock() - self._begun) - 1,
             body=body,
         )
 

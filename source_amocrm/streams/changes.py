@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from source_amocrm.errors import AmocrmError
+from source_amocrm.errors import AmocrmError, TooFat
 from source_amocrm.streams.account import Account, Once
 from source_amocrm.streams.lists import CLOSED, EVENTS_LIMIT, EVENTS_PATH
 from source_amocrm.walk.bounds import bounds
 from source_amocrm.walk.elements import own_id
 from source_amocrm.walk.keyset import Edges
-from source_amocrm.walk.listing import FilterIgnored, Listing, OrderIgnored, Row, seconds
+from source_amocrm.walk.listing import FilterIgnored, Found, Listing, OrderIgnored, Row, seconds
 from source_amocrm.walk.numbered import Move, Moves
 from source_amocrm.walk.sizes import shrinking
+from source_amocrm.walk.spans import FOREVER
 from source_amocrm.walk.ties import one_pass, repeated
 from source_amocrm.walk.undirected import undirected
-from source_amocrm.walk.window import Window
 
 ENTITIES = {"lead": "leads", "contact": "contacts", "company": "companies", "customer": "customers", "task": "tasks"}
 DELETED = {f"{entity}_deleted" for entity in ENTITIES}
@@ -99,30 +99,53 @@ class History:
         by_start: dict[int, list[str]] = {}
         for kind, since in self._types_since.items():
             by_start.setdefault(since, []).append(kind)
-        events = [
-            event
-            for since, kinds in by_start.items()
-            for event in events_between(self._account, kinds, since, self._account.facts().started)
-        ]
+        events = [event for since, kinds in by_start.items() for event in events_between(self._account, kinds, since)]
         return sorted(events, key=lambda event: (seconds(event.get("created_at")) or 0, str(event.get("id"))))
 
 
 def events_listing(account: Account, kinds: Iterable[str] = ()) -> Listing:
-    params = {"filter[type][]": sorted(kinds)} if kinds else {}
-    return Listing(account.get, EVENTS_PATH, "events", EVENTS_LIMIT, params, cursor="created_at", own_order=True)
+    kinds = sorted(kinds)
+    params = {"filter[type][]": kinds} if kinds else {}
+    return Listing(
+        account.get,
+        EVENTS_PATH,
+        "events",
+        EVENTS_LIMIT,
+        params,
+        cursor="created_at",
+        own_order=True,
+        other_orders=("entity_id",) if len(kinds) == 1 else ("entity_id", "type"),
+    )
 
 
-def events_between(account: Account, kinds: Iterable[str], since: int, until: int) -> list[Row]:
-    """The events of these kinds between two seconds, both included, each once."""
+def events_between(account: Account, kinds: Iterable[str], since: int, until: int | None = None) -> list[Row]:
+    """The events of these kinds between two seconds, both included, each once; `until` None: the start of the sync."""
     listing = events_listing(account, kinds)
+    first = None if until or account.facts.known else _first_page(listing, since)
+    end = until or account.facts().started
 
     def read() -> list[Row]:
-        return [row for page in undirected(listing, Window(since, until), Edges()) for row in page.rows]
+        pages = undirected(listing, (since, end), Edges(), first and _until(listing, first, end), account.hands)
+        return [row for page in pages for row in page.rows]
 
     try:
         return read()
     except (FilterIgnored, OrderIgnored):
-        return in_no_order(listing, since, until)
+        return in_no_order(listing, since, end)
+
+
+def _first_page(listing: Listing, since: int) -> Found | None:
+    """It is asked for while the start of the sync is not known yet."""
+    try:
+        return listing.ask(bounds(listing, since - 1, FOREVER))
+    except TooFat:
+        return None
+
+
+def _until(listing: Listing, found: Found, end: int) -> Found | None:
+    """The page without what is later; None where nothing is left of it that could tell where it ends."""
+    rows = [row for row in found.rows if (listing.second_of(row) or 0) <= end]
+    return replace(found, rows=rows) if rows or not found.more else None
 
 
 def in_no_order(listing: Listing, since: int, until: int) -> list[Row]:

@@ -16,7 +16,6 @@ from source_amocrm.streams.progress import BEGINNING, Need, together
 from source_amocrm.streams.trash import in_trash
 from source_amocrm.streams.unsettled import Unsettled
 from source_amocrm.walk.bounds import bounds
-from source_amocrm.walk.crew import crew
 from source_amocrm.walk.hands import Hands
 from source_amocrm.walk.keyset import Edges, keyset
 from source_amocrm.walk.listing import (
@@ -33,14 +32,12 @@ from source_amocrm.walk.listing import (
 )
 from source_amocrm.walk.numbered import numbered
 from source_amocrm.walk.recent import recent
-from source_amocrm.walk.spans import FOREVER, Spans
-from source_amocrm.walk.window import Window
+from source_amocrm.walk.spans import FOREVER
 
 REMEMBERED_KEYS = 5_000
 """A filter that is ignored shows at the second page: so many rows back it is known what was delivered before."""
 DELETIONS_AT_ONCE = 1_000
 LARGEST_ID = 2**63
-EVERYTHING = Spans(((BEGINNING, FOREVER),))
 
 
 @dataclass
@@ -63,6 +60,7 @@ class EntityReading:
     _seen: set[int | str] = field(default_factory=set)
     _live: array[int] = field(default_factory=lambda: array("q"))
     """The ids that the main walk brought."""
+    _first: Future[Found | None] | None = None
     _skeletons: Future[list[Deletion]] | None = None
 
     def __post_init__(self) -> None:
@@ -78,8 +76,7 @@ class EntityReading:
                 yield batch
             through = True
         finally:
-            whole = self.need.since == BEGINNING and self.need.changes_since is None
-            self.read_through(through and whole)
+            self.read_through(through and self.need.at_first)
         yield from self._after()
 
     def _settled(self) -> Iterator[Batch]:
@@ -105,15 +102,14 @@ class EntityReading:
                 self._seen.add(key(row))
 
     def _main(self) -> Iterator[Batch]:
-        listing = self.account.listing(self.entities, self.params)
-        if self._unsettled:
-            listing = replace(listing, on_page=self._unsettled.look)
+        listing = self._listing()
         if self.need.resume:
             yield from self._by_number(listing, self.need.resume.since, self.need.resume.mark)
-        first = self._oldest_rows(listing)
-        if self.entities.by_cursor and self.account.filter_works(self.entities):
+        self._ask_for_trash()
+        first = self._first.result() if self._first else None
+        if self.entities.by_cursor and self.account.filter_may_work(self.entities):
             try:
-                yield from (Batch(self.entities.name, page) for page in self._windows(listing, first))
+                yield from (Batch(self.entities.name, page) for page in self._by_date(listing, first))
                 return
             except FilterIgnored:
                 if self.entities.paid_filter:
@@ -126,56 +122,28 @@ class EntityReading:
             rows = [row for row in page.rows if key(row) not in delivered]
             yield replace(batch, page=replace(page, rows=rows))
 
-    def _oldest_rows(self, listing: Listing) -> Found | None:
+    def _listing(self) -> Listing:
+        listing = self.account.listing(self.entities, self.params)
+        return replace(listing, on_page=self._unsettled.look) if self._unsettled else listing
+
+    def ask_first(self) -> None:
         """The first page where everything is wanted: it needs no filter, and so not what `/account` tells."""
-        if not self.entities.by_cursor or self.need != Need(EVERYTHING) or self.account.facts.known:
-            return None
+        if self.entities.by_cursor and self.need.at_first:
+            self._first = self.account.hands.start(self._oldest_rows)
+
+    def _oldest_rows(self) -> Found | None:
+        listing = self._listing()
         try:
             return listing.ask({f"order[{listing.cursor}]": "asc"})
         except TooFat:
             return None
 
-    def _windows(self, listing: Listing, first: Found | None) -> Iterator[Page]:
-        """Keyset walks, in as many windows as the budget has room for, and then what changed meanwhile."""
-        edges = Edges()
-        walked: list[Window] = []
-        recent_rows: dict[int | str, int] = {}
-        newest = self.need.newest or BEGINNING
-        now = self.account.facts().started
-        found = {0: first}
-
-        def walk(window: Window) -> Iterator[Page]:
-            walked.append(window)
-            return keyset(listing, window, edges, found=found.pop(window.low, None))
-
-        def split(window: Window, among: int) -> Window | None:
-            return window.split(now, listing.limit, among)
-
-        for page in crew(self._spans(), walk, self.account.hands, split):
-            for row in page.rows:
-                second = listing.second_of(row)
-                if second is not None:
-                    newest = max(newest, min(second, now))
-                    if second >= now:
-                        recent_rows[key(row)] = second
-            yield page
-        self._ask_for_trash()
-        if len(walked) > 1:
-            for page in keyset(listing, Window(newest, FOREVER), edges):
-                yield Page(
-                    [
-                        row
-                        for row in page.rows
-                        if (second := listing.second_of(row)) is None
-                        or (second >= now and recent_rows.get(key(row)) != second)
-                    ]
-                )
-
-    def _spans(self) -> list[Window]:
-        """What is needed, the newest part first, for it is the one that a small sync needs."""
-        parts = list(self.need.spans.parts)
-        parts[0] = (self.need.asked_from, parts[0][1])
-        return [Window(low, high) for low, high in reversed(parts)]
+    def _by_date(self, listing: Listing, first: Found | None) -> Iterator[Page]:
+        """The needed seconds, the oldest first: what is edited meanwhile comes to lie in those that are read last."""
+        edges, hands = Edges(), self.account.hands
+        for low, high in self.need.spans.parts:
+            near = self.need.asked_from if low == self.need.since else low
+            yield from keyset(listing, (near, high), edges, found=first, hands=hands)
 
     def _unfiltered(self, listing: Listing) -> Iterator[Batch]:
         since = self.need.since
@@ -212,18 +180,18 @@ class EntityReading:
             self.observe(rows)
             back = {own: deletion.at for own, deletion in gone.items()} | changes.restored
             yield Batch(self.entities.name, Page(rows), floor=BEGINNING, back=back)
-        for row in rows:
-            gone.pop(row["id"], None)
         if self.mark_deleted:
             if self.entities.has_trash:
-                # What was deleted before this sync and came in it is back; only the next sync's events tell since when.
-                for own in self._live:
-                    gone.pop(own, None)
-                live = {row["id"] for row in rows}
                 for deletion in self._in_trash():
                     known = gone.get(deletion.id)
-                    if deletion.id not in live and (known is None or known.at < deletion.at):
+                    if known is None or known.at < deletion.at:
                         gone[deletion.id] = deletion
+                # What came in this sync is there, or was when its page was read: if it is not any more, or since when
+                # it is back, the next sync's events tell.
+                for own in self._live:
+                    gone.pop(own, None)
+            for row in rows:
+                gone.pop(row["id"], None)
             found = list(gone.values())
             for start in range(0, len(found), DELETIONS_AT_ONCE):
                 yield Batch(self.entities.name, Page([]), tuple(found[start : start + DELETIONS_AT_ONCE]))

@@ -1,4 +1,4 @@
-"""How the events are read in one sync: frozen windows, in whatever order the server lists them."""
+"""How the events are read in one sync: up to its start, in whatever order the server lists them."""
 
 from __future__ import annotations
 
@@ -10,22 +10,21 @@ from source_amocrm.streams.batch import Batch
 from source_amocrm.streams.changes import events_listing, in_no_order
 from source_amocrm.streams.progress import Need, together
 from source_amocrm.walk.bounds import bounds
-from source_amocrm.walk.crew import crew
 from source_amocrm.walk.keyset import Edges
 from source_amocrm.walk.listing import FilterIgnored, Found, Listing, OrderIgnored, Page, key
 from source_amocrm.walk.sizes import Appetite
+from source_amocrm.walk.spans import Span
 from source_amocrm.walk.undirected import direction, undirected
-from source_amocrm.walk.window import Window
 
 REMEMBERED_KEYS = 5_000
 """A list in no order shows itself soon: so many rows back it is known what was delivered before."""
-PAGES_AHEAD = 40
-"""How many pages of events one walker is ahead of the next where the newest must come first."""
+PAGES_AT_ONCE = 40
+"""How many pages of events are held where the newest must come first and the server lists the oldest first."""
 
 
 @dataclass
 class EventReading:
-    """One reading of the events. `kinds`: only these, or all; `newest_first`: no window before a newer one is near."""
+    """One reading of the events. `kinds`: only these, or all; `newest_first`: no stretch before a newer one."""
 
     account: Account
     needs: list[Need]
@@ -60,28 +59,20 @@ class EventReading:
         if self.newest_first and found.more and direction(listing, found) is not False:
             yield from self._slices(listing, low, high, found)
         else:
-            yield from self._windows(listing, Window(anchored, high), found)
+            yield from self._span(listing, (anchored, high), found)
 
-    def _windows(self, listing: Listing, window: Window, found: Found | None = None) -> Iterator[Page]:
-        edges, until = Edges(), window.high  # the walk moves the window's own end
-        first = {id(window): found}
-        ahead = PAGES_AHEAD if self.newest_first else None
-        yield from crew(
-            [window],
-            lambda part: undirected(listing, part, edges, first.pop(id(part), None)),
-            self.account.hands,
-            lambda part, among: part.split(until, listing.limit, among, ahead),
-        )
+    def _span(self, listing: Listing, span: Span, found: Found | None = None) -> Iterator[Page]:
+        return undirected(listing, span, Edges(), found, self.account.hands)
 
     def _slices(self, listing: Listing, low: int, high: int, found: Found) -> Iterator[Page]:
-        """For a server that lists the oldest first: stretches of time, the newest one first, of about PAGES_AHEAD."""
+        """For a server that lists the oldest first: stretches of time, the newest one first, of about PAGES_AT_ONCE."""
         oldest = next(second for row in found.rows if (second := listing.second_of(row)) is not None)
         length = max(1, (high - oldest) // 64)
         while high >= low:
             start = max(low, high - length) if high - length > oldest else low
             rows = 0
-            for page in self._windows(listing, Window(start, high)):
+            for page in self._span(listing, (start, high)):
                 rows += len(page.rows)
                 yield page
             high = start - 1
-            length = max(1, min(length * 4, length * PAGES_AHEAD * listing.limit // max(1, rows)))
+            length = max(1, min(length * 4, length * PAGES_AT_ONCE * listing.limit // max(1, rows)))

@@ -46,6 +46,11 @@ class Need:
     newest: int | None = None
 
     @property
+    def at_first(self) -> bool:
+        """Everything is needed, for nothing was delivered before."""
+        return self.changes_since is None and self.since == BEGINNING
+
+    @property
     def since(self) -> int:
         """The first second needed; BEGINNING when everything is."""
         return self.spans.parts[0][0]

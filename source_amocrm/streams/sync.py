@@ -58,6 +58,7 @@ class Sync:
             *([self._history.ahead] if kinds and not goes_on else []),
         ]
         self._feeds: dict[str, Feed[Batch]] = {}
+        self._entity_readings: dict[str, EntityReading] = {}
         self._joined = {
             selection.table.name: [(place, self._feed(place).join()) for place in self._places(selection.table)]
             for selection in selections
@@ -65,11 +66,14 @@ class Sync:
 
     def start(self) -> None:
         """Ask for what comes first, before anybody wants it."""
+        begun = [place for place in {places[0][0] for places in self._joined.values() if places} if _certain(place)]
+        for place in begun:
+            if place:
+                self._entity_readings[place.path].ask_first()
         for work in self._ahead:
             self.account.hands.start(work)
-        for place in {places[0][0] for places in self._joined.values() if places}:
-            if place is None or not place.optional:
-                self._feed(place).start()
+        for place in begun:
+            self._feed(place).start()
 
     def stop(self) -> None:
         """Nobody reads any more."""
@@ -109,7 +113,7 @@ class Sync:
 
     def _entity_reading(self, entities: EntityList) -> EntityReading:
         readers = self._readers(entities)
-        reading = EntityReading(
+        reading = self._entity_readings[entities.path] = EntityReading(
             account=self.account,
             entities=entities,
             needs=[_need(selection, entities.name) for _, selection in readers],
@@ -155,9 +159,15 @@ class Sync:
             kinds |= dict.fromkeys({*LINKED, *TAGGED, MERGED, *restored}, need.changes_since)
         if table.tombstone and self.account.config.mark_deleted:
             own = {NOTE_DELETED} if entities.entity == "note" else {f"{entities.entity}_deleted"} & DELETED
-            restored = RESTORED & {f"{entities.entity}_restored"}
-            kinds |= dict.fromkeys({*own, *restored}, need.deletions_since)
+            # where all live rows come in this sync, those that were restored are among them
+            back = set() if need.at_first and entities.has_trash else RESTORED & {f"{entities.entity}_restored"}
+            kinds |= dict.fromkeys({*own, *back}, need.deletions_since)
         return kinds
+
+
+def _certain(place: EntityList | None) -> bool:
+    """Whether every account has it."""
+    return place is None or not place.optional
 
 
 def _need(selection: Selection, name: str) -> Need:

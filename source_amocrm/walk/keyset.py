@@ -1,43 +1,45 @@
-"""The keyset walk: always page 1, asked from the last second seen.
+"""The keyset walk: asked from the last second seen, so that nothing shifts across a page boundary.
 
-Why it cannot skip: the list is ordered by its cursor field and each request starts at the last second that was read,
-so whatever moves while we read (an edited row jumps to "now", a deleted one leaves) only moves rows that are ahead
-of us or already read; nothing ever shifts across a page boundary, for there is only one page. Rows of the last
-second that were delivered before are dropped by id. A second with more rows than a page is read on its own.
+Why it cannot skip: the list is ordered by its cursor field and a page is one snapshot of it, so it holds every row from
+where it begins to where it ends. Each page is asked from the last second that was read on; one that was asked for by
+number, ahead of the walk, is taken only if it begins before that. Whatever moves while we read (an edited row jumps to
+"now", a deleted one leaves) is ahead of us or already read. Rows of the last second that were delivered before are
+dropped by id. A second with more rows than a page is read on its own.
 
 Progress rule: every request either moves to a later second or ends in reading one second whole and stepping over it.
 """
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import NamedTuple
 
+from source_amocrm.errors import TooFat
+from source_amocrm.walk.ahead import Ahead
 from source_amocrm.walk.bounds import believe, bounds
+from source_amocrm.walk.hands import Hands
 from source_amocrm.walk.listing import Found, Listing, OrderIgnored, Page, Row, key
+from source_amocrm.walk.order import TieOrder, monotone
 from source_amocrm.walk.sizes import Appetite
-from source_amocrm.walk.spans import FOREVER
+from source_amocrm.walk.spans import FOREVER, Span
 from source_amocrm.walk.ties import one_second, undated
-from source_amocrm.walk.window import Window
 
 ROWS_TO_PROVE = 25
 
 
 @dataclass(slots=True)
 class Edges:
-    """What amoCRM does not document, learned from the answers.
+    """What amoCRM does not document, learned from the answers to the walks over one list in one direction.
 
     `inclusive`: whether the edge of the filter is, on the side from which the walk comes; None while unknown.
-    `ordered`: the order that was asked for is obeyed; `proof` is held while one walker finds that out for all.
-    One object for all walkers of a list and direction: another may learn it at any moment.
+    `ordered`: the order that was asked for is obeyed. `ties`: the order of the rows of one second.
     """
 
     inclusive: bool | None = None
     ordered: bool = False
-    proof: threading.Lock = field(default_factory=threading.Lock)
+    ties: TieOrder = field(default_factory=TieOrder)
 
 
 class Dated(NamedTuple):
@@ -47,69 +49,121 @@ class Dated(NamedTuple):
 
 
 def keyset(
-    listing: Listing, window: Window, edges: Edges, ascending: bool = True, found: Found | None = None
+    listing: Listing,
+    span: Span,
+    edges: Edges,
+    ascending: bool = True,
+    found: Found | None = None,
+    hands: Hands | None = None,
 ) -> Iterator[Page]:
-    """Read `window` of a list that can be filtered by its cursor field and comes in the order of it.
+    """Read the seconds `span` of a list that can be filtered by its cursor field and comes in the order of it.
 
-    `ascending`: the order to ask for and to rely on. `found`: the first page of the window, where it was asked for.
-    Raises FilterIgnored or OrderIgnored when the server does not do what the walk rests on.
+    `ascending`: the order to ask for and to rely on. `found`: the first page of the span, where it was asked for.
+    `hands` ask for pages ahead. Raises FilterIgnored or OrderIgnored when the server does not do what the walk rests
+    on.
     """
-    return _Walk(listing, window, edges, ascending).pages(found)
+    walk = _Walk(listing, span, edges, ascending, hands)
+    try:
+        yield from walk.pages(found)
+    finally:
+        walk.ahead.drop()
 
 
 class _Walk:
-    def __init__(self, listing: Listing, window: Window, edges: Edges, ascending: bool) -> None:
+    def __init__(self, listing: Listing, span: Span, edges: Edges, ascending: bool, hands: Hands | None) -> None:
         self._listing = listing
-        self._window = window
         self._edges = edges
         self._appetite = Appetite(listing.limit)
         self._ascending = ascending
         self._sign = 1 if ascending else -1
+        low, high = span
+        self._near, self._far = (low, high) if ascending else (-high, -low)
         self._undated: set[int | str] = set()
         """Rows without a date, where they were read on their own."""
+        self._limit = listing.limit
+        """With which the last page was asked for that was not asked ahead."""
+        self._last: Dated | None = None
+        """The last row of the page before."""
+        self._begun: int | None = None
+        self.ahead = Ahead(hands, self._ask_ahead, self._edge, listing.limit)
 
     def pages(self, found: Found | None) -> Iterator[Page]:
-        here = self._sign * (self._window.low if self._ascending else self._window.high)
+        here = self._near
         delivered: set[int | str] = set()
-        while here <= self._far():
-            found = found or self._ask(here, bool(delivered))
+        while here <= self._far:
+            guessed = None if found else self._next(here)
+            found = found or guessed or self._ask(here, bool(delivered))
             dated = self._dated(found, here)
             last = dated[-1].place if dated else here
             if found.more and last <= here:
+                self.ahead.drop()
                 yield self._whole_second(here, found, delivered)
-                here, delivered = here + 1, set()
+                here, delivered, self._last = here + 1, set(), None
             else:
-                fresh = [
-                    item
-                    for item in dated
-                    if item.place >= here and not (item.place == here and key(item.row) in delivered)
-                ]
-                if first := next((item.place for item in fresh if self._place(item.row) is not None), None):
-                    self._window.began(self._sign * first)
-                far = self._claim(last if found.more else FOREVER, len(fresh))
-                if found.more and self._listing.ordered and not self._edges.ordered:
-                    yield Page([])  # others may begin with what lies ahead
-                    with self._edges.proof:
-                        self._prove_order(here, dated)
-                over = not found.more or last > far
+                self._learn(dated, here, guessed is not None)
+                if found.more:
+                    self.ahead.fill(self._known_end(found))
+                    self._prove_order(here, dated)
+                over = not found.more or last > self._far
+                again = over and guessed is not None and self._changes(found, last)
                 yield Page(
-                    [row for place, row in fresh if place <= far],
-                    self._span(here, far if over else last - 1),
+                    [
+                        row
+                        for place, row in dated
+                        if here <= place <= self._far and not (place == here and key(row) in delivered)
+                    ],
+                    self._finished(here, self._far if over and not again else last - 1),
                 )
-                if over:
+                if over and not again:
                     return
                 delivered = {key(row) for place, row in dated if place == last}
-                here = last
+                here, self._last = last, dated[-1]
             found = None
 
-    def _far(self) -> int:
-        return self._sign * (self._window.high if self._ascending else self._window.low)
+    def _next(self, here: int) -> Found | None:
+        """A page that was asked for ahead, if it follows on what was read."""
+        try:
+            while (found := self.ahead.head()) and (dated := self._dated(found, here)):
+                if self._joins(dated[0], here) and (dated[-1].place > here or not found.more):
+                    return found
+                if dated[-1].place > here:
+                    self.ahead.refused()
+                    return None
+                self.ahead.pop()
+            self.ahead.drop()
+        except TooFat:
+            self.ahead.drop()
+            self._appetite.shrink()
+        return None
 
-    def _claim(self, place: int, rows: int) -> int:
-        low, high = self._window.claim(self._sign * place, rows, self._ascending)
-        return self._sign * (high if self._ascending else low)
+    def _joins(self, first: Dated, here: int) -> bool:
+        """Nothing is between what was read and this row."""
+        if first.place != here or self._last is None:
+            return first.place < here
+        return self._edges.ties.in_turn(first.row, self._last.row)
 
-    def _span(self, near: int, far: int) -> tuple[int, int] | None:
+    def _learn(self, dated: list[Dated], here: int, guessed: bool) -> None:
+        places = [place for place, _ in dated]
+        if guessed:
+            self.ahead.joined(places)
+            self._appetite.digest()
+        else:
+            self.ahead.read(places, here)
+        self._edges.ties.look(dated)
+
+    def _known_end(self, found: Found) -> int | None:
+        """The place of the last row that there may be; None where it is not known."""
+        if not self._ascending:
+            return self._far if self._far < 0 else None
+        self._begun = self._begun or found.server_time
+        return min(self._far, found.server_time)
+
+    def _changes(self, found: Found, last: int) -> bool:
+        """People are at work, and the last page may have been read before one that comes earlier: what was changed in
+        between lies behind it."""
+        return self._ascending and not found.more and self._begun is not None and last >= self._begun
+
+    def _finished(self, near: int, far: int) -> Span | None:
         if near > far:
             return None
         return (near, far) if self._ascending else (-far, -near)
@@ -124,7 +178,6 @@ class _Walk:
             return Page(rows)
         second = self._sign * here
         rows = one_second(self._listing, second)
-        self._claim(here + 1, len(rows))
         return Page([row for row in rows if key(row) not in delivered], (second, second))
 
     def _ask(self, here: int, delivered: bool) -> Found:
@@ -147,23 +200,45 @@ class _Walk:
         return found
 
     def _ask_from(self, edge: int) -> Found:
-        low, high = self._bounds(edge)
-        found = self._appetite.ask(self._listing, {**bounds(self._listing, low, high), **self._order(self._ascending)})
-        believe(self._listing, found, low, high)
+        self._limit = self._appetite.now
+        return self._believed(self._appetite.ask(self._listing, self._from(edge)), edge)
+
+    def _ask_ahead(self, edge: int, number: int) -> Found:
+        """Whether there is such a page is not known, so its emptiness is no surprise."""
+        return self._believed(self._listing.believing(0).ask(self._from(edge), number, self._limit), edge)
+
+    def _from(self, edge: int) -> dict[str, int | str]:
+        return {**bounds(self._listing, *self._bounds(edge)), **self._order(self._ascending)}
+
+    def _believed(self, found: Found, edge: int) -> Found:
+        believe(self._listing, found, *self._bounds(edge))
         if any(self._place(row) == edge for row in found.rows):
             self._edges.inclusive = True
         return found
 
+    def _edge(self, places: Sequence[int], index: int) -> int | None:
+        """From where to ask so that the row at `index` comes first."""
+        place, before = places[index], places[index - 1]
+        if before == place or self._appetite.now != self._limit:
+            return None
+        if self._edges.inclusive is None and before == place - 1:
+            return None
+        return place if self._edges.inclusive else place - 1
+
     def _prove_order(self, here: int, dated: list[Dated]) -> None:
-        """A page may be in order by chance. Asked the other way round, the list begins behind that page's end."""
-        if self._edges.ordered:
+        """A page may be in order by chance: where it is in another order as well, which may be the server's own. Asked
+        the other way round, the list then begins behind that page's end."""
+        if self._edges.ordered or not self._listing.ordered:
+            return
+        rows = [row for _, row in dated]
+        if len(rows) >= ROWS_TO_PROVE and not any(monotone(rows, column) for column in self._listing.other_orders):
+            self._edges.ordered = True
             return
         if self._listing.own_order:
             self._prove_whole(here, dated)
             return
         last = dated[-1].place
-        low, high = self._bounds(here - 1)
-        asked = {**bounds(self._listing, low, high), **self._order(not self._ascending)}
+        asked = {**bounds(self._listing, *self._bounds(here - 1)), **self._order(not self._ascending)}
         found = self._listing.ask(asked, limit=min(self._listing.limit, ROWS_TO_PROVE))
         places = [place for row in found.rows if (place := self._place(row)) is not None]
         if places and places[0] >= last:
@@ -182,8 +257,8 @@ class _Walk:
         self._edges.ordered = True
 
     def _bounds(self, edge: int) -> tuple[int, int]:
-        """The seconds from `edge` on to the end of the window, in order; one more there, where it may be exclusive."""
-        far = self._far() + 1
+        """The seconds from `edge` on to the end of the span, in order; one more there, where it may be exclusive."""
+        far = self._far + 1
         return (edge, min(far, FOREVER)) if self._ascending else (-far, min(-edge, FOREVER))
 
     def _order(self, ascending: bool) -> dict[str, str]:

@@ -156,6 +156,8 @@ class Listing:
     """Whether `order[…]` parameters may be sent."""
     own_order: bool = False
     """Whether no order is documented, so that the list may keep its own whatever is asked (events)."""
+    other_orders: tuple[str, ...] = ("id", "created_at")
+    """The columns in whose order a server may list the rows instead."""
     on_page: Callable[[Found], None] = lambda _: None
 
     def narrowed(self, params: Params) -> Listing:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TypeVar
 
 from source_amocrm.errors import TooFat
@@ -32,23 +32,35 @@ def shrunk(listing: Listing) -> Listing:
     return replace(listing, limit=less)
 
 
-@dataclass(slots=True)
 class Appetite:
-    """The page size of one walker that asks for first pages only: smaller after one was too fat, then back."""
+    """The page size of a walk that asks from the last row seen: smaller after a page was too fat, then back."""
 
-    limit: int
-    cautious: int = 0
+    def __init__(self, full: int) -> None:
+        self._full = full
+        self._less = full
+        self._cautious = 0
+
+    @property
+    def now(self) -> int:
+        return self._less if self._cautious else self._full
 
     def ask(self, listing: Listing, params: Params) -> Found:
         while True:
-            limit = self.limit if self.cautious else listing.limit
             try:
-                found = listing.ask(params, limit=limit)
+                found = listing.ask(params, limit=self.now)
             except TooFat:
-                less = smaller(limit)
-                if less is None:
-                    raise
-                self.limit, self.cautious = less, PAGES_OF_CAUTION
+                self.shrink()
                 continue
-            self.cautious = max(0, self.cautious - 1)
+            self.digest()
             return found
+
+    def shrink(self) -> None:
+        """A page was too fat. Raises the TooFat that is being handled when there are no smaller ones."""
+        less = smaller(self.now)
+        if less is None:
+            raise
+        self._less, self._cautious = less, PAGES_OF_CAUTION
+
+    def digest(self) -> None:
+        """A page came."""
+        self._cautious = max(0, self._cautious - 1)

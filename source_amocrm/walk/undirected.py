@@ -12,37 +12,38 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from source_amocrm.walk.bounds import believe, bounds
+from source_amocrm.walk.hands import Hands
 from source_amocrm.walk.keyset import Edges, keyset
 from source_amocrm.walk.listing import Found, Listing, OrderIgnored, Page
 from source_amocrm.walk.sizes import Appetite
-from source_amocrm.walk.spans import FOREVER
+from source_amocrm.walk.spans import Span
 from source_amocrm.walk.ties import one_second
-from source_amocrm.walk.window import Window
 
 
-def undirected(listing: Listing, window: Window, edges: Edges, found: Found | None = None) -> Iterator[Page]:
-    """Read `window` of a list that can be filtered by its cursor field.
+def undirected(
+    listing: Listing, span: Span, edges: Edges, found: Found | None = None, hands: Hands | None = None
+) -> Iterator[Page]:
+    """Read the seconds `span` of a list that can be filtered by its cursor field.
 
-    `found`: the first page, where the window, a second wider on either side, was asked for before.
-    Raises FilterIgnored or OrderIgnored when the server does not do what the walk rests on.
+    `found`: the first page, where the span, a second wider on either side, was asked for before. `hands` ask for pages
+    ahead. Raises FilterIgnored or OrderIgnored when the server does not do what the walk rests on.
     """
     appetite = Appetite(listing.limit)
-    parts = [window]
+    parts = [span]
     while parts:
-        part = parts.pop()
+        part = low, high = parts.pop()
         found = _first_page(listing, part, appetite, found)
         ascending = direction(listing, found)
         if ascending is None:
-            low, high = part.claim(FOREVER, 0, True)
             second = next(second for row in found.rows if (second := listing.second_of(row)) is not None)
             if low <= second <= high:
                 yield Page(one_second(listing, second), (second, second))
-            sides = Window(low, min(second - 1, high)), Window(max(second + 1, low), high)
-            parts += [side for side in sides if side.low <= side.high]
+            sides = (low, min(second - 1, high)), (max(second + 1, low), high)
+            parts += [side for side in sides if side[0] <= side[1]]
         else:
             if not found.more:
                 found = replace(found, rows=sorted(found.rows, key=lambda row: listing.second_of(row) or 0))
-            yield from keyset(listing, part, edges, ascending, found)
+            yield from keyset(listing, part, edges, ascending, found, hands)
         found = None
 
 
@@ -61,14 +62,14 @@ def direction(listing: Listing, found: Found) -> bool | None:
     return dated[0] < dated[-1]
 
 
-def _first_page(listing: Listing, window: Window, appetite: Appetite, found: Found | None) -> Found:
+def _first_page(listing: Listing, span: Span, appetite: Appetite, found: Found | None) -> Found:
     """Asked a second wider on either side, for the filter's edges may be exclusive; exactly, where they are not."""
-    low, high = window.low - 1, window.high + 1
+    wider = low, high = span[0] - 1, span[1] + 1
     while True:
         found = found or appetite.ask(listing, bounds(listing, low, high))
         believe(listing, found, low, high)
         met = {listing.second_of(row) for row in found.rows}
-        if not found.more or not met <= {window.low - 1, window.high + 1}:
+        if not found.more or not met <= set(wider):
             return found
         low, high = low + (low in met), high - (high in met)
         found = None

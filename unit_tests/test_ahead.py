@@ -1,0 +1,203 @@
+"""Pages asked for before the walk has come to them: how many requests that takes, and what a wrong guess costs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future
+from random import Random
+from typing import Any, TypeVar
+
+import pytest
+
+from source_amocrm.walk.hands import Hands
+from source_amocrm.walk.keyset import Edges, keyset
+from source_amocrm.walk.order import PAIRS_TO_KNOW, TieOrder, monotone
+from source_amocrm.walk.spans import FOREVER
+
+from .fake_list import Delivered, FakeList
+
+T = TypeVar("T")
+LIMIT = 10
+
+
+class Prompt(Hands):
+    """Does what it is given at once, so that requests come in an order that is known."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(most, lambda: most)
+        self.most = most
+        self.given = 0
+
+    def offer(self, about_to_ask: int = 0) -> int:  # noqa: ARG002
+        return self.most
+
+    def start_now(self, task: Callable[[], T]) -> Future[T] | None:
+        self.given += 1
+        future: Future[T] = Future()
+        try:
+            future.set_result(task())
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+
+class Backwards(Prompt):
+    """Waits until it was given so many tasks, then so many, and does the last of them first."""
+
+    def __init__(self, *groups: int) -> None:
+        super().__init__(max(groups))
+        self._groups = list(groups)
+        self._waiting: list[tuple[Future[Any], Callable[[], Any]]] = []
+
+    def offer(self, about_to_ask: int = 0) -> int:  # noqa: ARG002
+        return sum(self._groups[:1]) - len(self._waiting)
+
+    def start_now(self, task: Callable[[], T]) -> Future[T] | None:
+        future: Future[T] = Future()
+        self._waiting.append((future, task))
+        if len(self._waiting) == self._groups[0]:
+            self._groups.pop(0)
+            while self._waiting:
+                waiting, do = self._waiting.pop()
+                waiting.set_result(do())
+        return future
+
+
+class Asked(FakeList):
+    """Remembers what it was asked: the edge of the filter (None without one), and the number of the page."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.from_inclusive = self.to_inclusive = True
+        self.next_on_full_last_page = False
+        self.asked: list[tuple[int | None, int]] = []
+        self.shown: set[int] = set()
+        self.ended = False
+
+    def fetch(self, path: str, params: Any = None, *, shrinkable: bool = False) -> Any:
+        if "asc" in params.values():
+            self.asked.append((params.get("filter[updated_at][from]"), params["page"]))
+        answer = super().fetch(path, params, shrinkable=shrinkable)
+        if answer.body and "asc" in params.values():
+            self.shown |= {row["id"] for row in answer.body["_embedded"]["things"]}
+            self.ended |= not answer.body["_links"]
+        return answer
+
+
+def a_row_every(seconds: int, count: int, **how: Any) -> Asked:
+    """Ids in another order than the rows, so that no page is in order by chance."""
+    ids = list(range(1, count + 1))
+    Random(5).shuffle(ids)
+    rows = {own: place * seconds for place, own in enumerate(ids, 1)}
+    return Asked(rows, Random(1), LIMIT, now=(count + 1) * seconds, **how)
+
+
+def work_on(things: FakeList, own: int) -> None:
+    things.rows[own] = things.now
+    things.touched.add(own)
+
+
+def read(things: FakeList, hands: Hands | None) -> Delivered:
+    delivered = Delivered(things)
+    for page in keyset(things.listing(), (0, FOREVER), Edges(), hands=hands):
+        delivered.take(page)
+    assert delivered.missing() == []
+    assert delivered.twice() == []
+    return delivered
+
+
+def test_pages_are_counted_from_rows_that_are_known() -> None:
+    """Rows 100 s apart, so that number 9 is at 900: it begins the second page, two rows before the first one's end;
+    the third begins two rows before that one's, which is ten rows behind number 7; and so on."""
+    things = a_row_every(100, 40)
+    read(things, Prompt(2))
+    assert things.asked == [(None, 1), (899, 1), (699, 2), (499, 3), (299, 4), (999, 4)]
+
+
+@pytest.mark.parametrize("most", [1, 3, 8])
+def test_a_long_list_takes_no_more_requests_than_one_page_at_a_time(most: int) -> None:
+    alone, helped = a_row_every(100, 400), a_row_every(100, 400)
+    read(alone, None)
+    hands = Prompt(most)
+    read(helped, hands)
+    assert hands.given >= 40
+    assert len(helped.asked) <= len(alone.asked) * 1.15 + most
+
+
+def test_rows_that_leave_in_between_cost_a_request_and_no_row() -> None:
+    things = a_row_every(100, 200)
+
+    def a_robot_takes_many(list_: FakeList) -> None:
+        if list_.requests == 6:
+            for own in [own for own, second in list_.rows.items() if 3_000 <= second <= 6_000][::2]:
+                work_on(list_, own)
+
+    things.change = a_robot_takes_many
+    came = read(things, Prompt(4)).versions
+    assert {own for own, _ in came} == set(things.rows)
+
+
+def test_what_changes_while_the_last_pages_are_on_their_way_is_looked_for_behind_the_end() -> None:
+    """People are at work; the end of the list is read first, and then a row is edited whose page was not read yet."""
+    things = a_row_every(100, 60)
+    things.now = max(things.rows.values())
+
+    def somebody_works(list_: FakeList) -> None:
+        list_.now += 1
+        unread = [own for own in list_.rows if own not in things.shown]
+        if list_.requests == 3:
+            work_on(things, min(things.shown))
+        elif things.ended and unread and len(list_.touched) == 1:
+            work_on(things, unread[0])
+
+    things.change = somebody_works
+    came = read(things, Backwards(4, 3)).versions
+    assert len(things.touched) == 2
+    assert {own for own, _ in came} == set(things.rows)
+
+
+def tied(ids: list[int]) -> list[tuple[int, dict[str, Any]]]:
+    return [(7, {"id": own}) for own in ids]
+
+
+@pytest.mark.parametrize("step", [1, -1])
+def test_the_order_of_a_second_is_known_after_many_rows(step: int) -> None:
+    ties, ids = TieOrder(), list(range(100, 100 + step * (PAIRS_TO_KNOW + 1), step))
+    ties.look(tied(ids[:-1]))
+    assert not ties.in_turn({"id": ids[3]}, {"id": ids[5]})
+    ties.look(tied(ids[-2:]))
+    assert ties.in_turn({"id": ids[3]}, {"id": ids[5]})
+    assert ties.in_turn({"id": ids[5]}, {"id": ids[5]})
+    assert not ties.in_turn({"id": ids[6]}, {"id": ids[5]})
+
+
+def test_one_pair_out_of_order_and_nothing_is_known_any_more() -> None:
+    ties = TieOrder()
+    ties.look(tied([*range(1, 60), 30]))
+    ties.look(tied(list(range(100, 200))))
+    assert not ties.in_turn({"id": 3}, {"id": 5})
+
+
+def test_rows_of_different_seconds_tell_nothing() -> None:
+    ties = TieOrder()
+    ties.look([(second, {"id": second}) for second in range(100)])
+    assert not ties.in_turn({"id": 3}, {"id": 5})
+
+
+def test_a_list_that_keeps_ties_in_the_order_of_ids_is_read_ahead_through_them() -> None:
+    rows = {own: own // 25 * 1_000 for own in range(25, 525)}
+    costs = []
+    for ties in (1, 0):
+        things = Asked(rows.copy(), Random(2), 100, now=21_000)
+        things.ties = ties
+        read(things, Prompt(2))
+        costs.append(len(things.asked))
+    assert costs[0] < costs[1]
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [([1, 2, 2, 3], True), ([3, 2, 1], True), ([1, 3, 2], False), (["b", "a"], True), ([None, None], False)],
+)
+def test_monotone(values: list[Any], expected: bool) -> None:
+    assert monotone([{"n": value} for value in values], "n") is expected
