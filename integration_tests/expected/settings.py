@@ -143,7 +143,7 @@ def account(account: Account) -> list[Row]:
             "amojo_id": UUIDS["amojo_id"],
             "uuid": UUIDS["uuid"],
             "version": 16,
-            "drive_url": f"https://{account.domain}",
+            "drive_url": f"https://drive-b.{account.domain.partition('.')[2]}",
             "amojo_rights": {"can_direct": True, "can_create_groups": True},
             "datetime_settings": {
                 "date_pattern": "d.m.Y H:i",

@@ -48,7 +48,7 @@ class SandboxAdapter(BaseAdapter):
     ) -> requests.Response:
         url = urlsplit(request.url or "")
         body = request.body if isinstance(request.body, bytes) else str(request.body or "").encode()
-        headers = {name.lower(): str(value) for name, value in request.headers.items()}
+        headers = {"host": url.netloc, **{name.lower(): str(value) for name, value in request.headers.items()}}
         asked = Request(request.method or "GET", url.path, url.query, headers, body)
         domain = self.sandbox.account.domain
         if self.strict_hosts and url.hostname not in (domain, f"api-b.{domain.partition('.')[2]}"):

@@ -32,13 +32,14 @@ class Selectors:
 
 @dataclass
 class Context:
-    """`serial` numbers the requests; `base` is what links start with."""
+    """`serial` numbers the requests; `base` is what links start with, `drive` where the files stand."""
 
     account: Account
     request: Request
     base: str
     selectors: Selectors
-    serial: int = 0
+    serial: int
+    drive: str
 
     @property
     def switches(self) -> Switches:

@@ -168,8 +168,9 @@ class Faults:
     @classmethod
     def storm(cls, seed: int = 0, share: float = 0.015, false_204: float = 0.02) -> Faults:
         """Ten kinds of failure, each on that share of the requests, and false ends of lists past the first page."""
-        faults = [Fault(kind, "/api/", chance=share) for kind in RETRIABLE]
-        return cls(*faults, Fault("204", "/api/", chance=false_204, min_page=2), seed=seed)
+        lists = r"^/(api|v1\.0)/"
+        faults = [Fault(kind, lists, chance=share) for kind in RETRIABLE]
+        return cls(*faults, Fault("204", lists, chance=false_204, min_page=2), seed=seed)
 
     def add(self, *faults: Fault) -> None:
         self.faults.extend(faults)

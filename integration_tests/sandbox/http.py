@@ -34,6 +34,11 @@ class Request:
         return parse(self.query)
 
     @property
+    def host(self) -> str:
+        """Empty where it does not matter."""
+        return self.headers.get("host", "")
+
+    @property
     def bearer(self) -> str | None:
         scheme, _, token = self.headers.get("authorization", "").partition(" ")
         return token if scheme == "Bearer" else None

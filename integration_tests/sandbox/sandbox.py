@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from email.utils import formatdate
 from typing import cast
+from urllib.parse import urlsplit
 
 from . import endpoints
 from .account import Account
@@ -28,6 +29,7 @@ class Seen:
     serial: int
     at: float
     method: str
+    host: str
     path: str
     query: str
     status: int
@@ -64,6 +66,12 @@ class Sandbox:
         self._selectors = Selectors()
         self._serial = 0
 
+    @property
+    def drive(self) -> str:
+        """Where the files stand: on a host of its own, unless all is served on one port."""
+        domain = self.account.domain
+        return f"https://drive-b.{domain.partition('.')[2]}" if self.base == f"https://{domain}" else self.base
+
     def handle(self, request: Request) -> Response:
         """The answer to a request that arrives now."""
         return self.answer(request, self.limiter.check())
@@ -78,7 +86,8 @@ class Sandbox:
             self.account.show_late_events()
             fault, response = (None, refused) if refused else self._answer(request, serial)
             at, token = self.account.clock.time(), self.tokens.label(request.bearer)
-            seen = Seen(serial, at, request.method, request.path, request.query, response.status, token, fault)
+            asked = (request.method, request.host, request.path, request.query)
+            seen = Seen(serial, at, *asked, response.status, token, fault)
             self.log.append(seen)
         return response
 
@@ -108,7 +117,9 @@ class Sandbox:
         oauth = self._oauth(request)
         if oauth is not None:
             return oauth
-        if not request.path.startswith(("/api/v4", "/v1.0/")):
+        of_drive = request.path.startswith("/v1.0/")
+        base = self.drive if of_drive else self.base
+        if not (of_drive or request.path.startswith("/api/v4")) or request.host not in ("", urlsplit(base).netloc):
             return not_found(request.method, request.path)
         denied = self.tokens.check(request.bearer)
         if denied is not None:
@@ -122,7 +133,7 @@ class Sandbox:
             return not_found(request.method, request.path)
         if request.method != "GET":
             return problem(405, "Method Not Allowed", f"{request.method} is not allowed here")
-        context = Context(self.account, request, self.base, self._selectors, serial)
+        context = Context(self.account, request, base, self._selectors, serial, self.drive)
         try:
             answer = endpoints.answer(context)
         except Refusal as refusal:

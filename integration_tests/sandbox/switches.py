@@ -81,6 +81,9 @@ class Switches:
     talks: bool = True  # the undocumented list
     loss_reasons_list: bool = True  # not in amoCRM's index
     files_scope: bool = True
+    files_refused: Literal[401, 403, 404] = 403  # what the drive answers a token without that scope
+    scopes_told: bool = True  # whether tokens name their scopes
+    drive_url: str = "own"  # what account says of it: "own", "absent", or an address
     kommo: bool = False
     unpaid: bool = False  # 402 on everything
     # tokens

@@ -154,6 +154,10 @@ class Tokens:
             "user_flags": 0,
             "hash_uuid": self._hex(32),
         }
+        if not self.account.switches.files_scope:
+            claims["scopes"] = ["push_notifications", "crm", "notifications"]
+        if not self.account.switches.scopes_told:
+            del claims["scopes"]
         head = _base64({"typ": "JWT", "alg": "RS256", "jti": claims["jti"]})
         token = f"{head}.{_base64(claims)}.{MARK}{self._hex(336)}"
         access = Access(token, f"{kind} {len(self._access) + 1}", now + lifetime, requests)

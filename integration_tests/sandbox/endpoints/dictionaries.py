@@ -30,7 +30,7 @@ def account(context: Context) -> Response:
         "amojo_id": "f3c6340d-410e-4ad1-9f7e-c5e663599909",
         "version": 16,
         "uuid": "824f3a59-6154-4edf-ba90-0b5593715d07",
-        "drive_url": context.base,
+        "drive_url": context.drive if switches.drive_url == "own" else switches.drive_url,
         "is_api_filter_enabled": flag,
         "invoices_settings": {"lang": "ru", "currency": "RUB"},
         "entity_names": {"leads": {"ru": {"gender": "f", "singular_form": {"default": "сделка"}}}},

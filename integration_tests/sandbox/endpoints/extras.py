@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from ..context import Context, page, paged, rows_by_id, short
 from ..filters import BY_ID, contains
-from ..http import Refusal, Response, feature_off, forbidden, not_found, nothing, ok
-from ..query import child, number, scalar, values
+from ..http import Refusal, Response, feature_off, forbidden, not_found, nothing, ok, unauthorized
+from ..query import child, scalar, values
 from ..select import OneOf, Order
 from ..store import Row
 from .cards import require_customers
@@ -162,14 +162,23 @@ def talk(context: Context, talk_id: str) -> Response:
 
 
 def files(context: Context) -> Response:
-    """The drive: a service of its own at the account's `drive_url`."""
+    """The drive: a service of its own at the account's `drive_url`. What is in the trash shows with its filter only."""
     if not context.switches.files_scope:
-        raise Refusal(forbidden("The token's scopes do not include files"))
-    limit = min(250, int(number(scalar(context.query.get("limit"))) or 50))
+        raise Refusal(_no_scope(context))
+    limit = context.limit(context.switches.page_max)
     start = (context.page - 1) * limit
-    rows = context.account.files[start : start + limit]
-    links = context.page_links(limit, start + limit < len(context.account.files))
+    trashed = child(context.query.get("filter"), "deleted") is not None
+    found = [row for row in context.account.files if row["is_trashed"] is trashed]
+    rows = found[start : start + limit]
+    if not rows and context.switches.end == "204":
+        return nothing()
+    links = context.page_links(limit, start + limit < len(found))
     return ok({"_count": len(rows), "_embedded": {"files": [_file(context, row) for row in rows]}, "_links": links})
+
+
+def _no_scope(context: Context) -> Response:
+    refused = {401: unauthorized(), 404: not_found("GET", context.request.path)}
+    return refused.get(context.switches.files_refused) or forbidden("The token's scopes do not include files")
 
 
 def _file(context: Context, row: Row) -> Row:

@@ -218,22 +218,24 @@ def add_talks_and_files(account: Account, rng: Random, time: Timeline, history: 
         })  # fmt: skip
         if contacts:
             history.chatted(lead, contacts[0], uuid(rng), created)
-        author = {"type": "internal", "id": next(iter(account.users))}
+        author = {"type": "internal", "id": next(iter(account.users)) if number % 3 else 0}
+        trashed = number % 8 == 5
         account.files.append({
             "created_at": created,
             "created_by": author,
-            "deleted_at": None,
-            "deleted_by": None,
-            "has_multiple_versions": False,
-            "is_trashed": False,
-            "metadata": {"extension": "jpg", "mime_type": "image/jpeg"},
+            "deleted_at": created + 90 if trashed else None,
+            "deleted_by": author if trashed else None,
+            "has_multiple_versions": number % 4 == 1,
+            "is_trashed": trashed,
+            "metadata": {"extension": "jpg", "mime_type": "image/jpeg"} if number % 6 else None,
             "name": f"Фото {number}",
-            "previews": None,
+            "previews": [{"download_link": f"https://drive-b.amocrm.ru/preview/{number}", "width": 80, "height": 60}]
+            if number % 5 == 2 else None,
             "sanitized_name": f"Foto_{number}",
             "size": rng.randrange(10**6),
-            "source_id": None,
-            "type": "image",
-            "updated_at": created,
+            "source_id": 5_001 if number % 4 == 2 else None,
+            "type": "image" if number % 6 else "file",
+            "updated_at": min(created + 600, time.end),
             "updated_by": author,
             "uuid": uuid(rng),
             "version_uuid": uuid(rng),
