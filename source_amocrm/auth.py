@@ -37,6 +37,10 @@ class Auth(Protocol):
         """The account that the token names."""
 
     @property
+    def scopes(self) -> frozenset[str] | None:
+        """What the token was granted, None when it does not tell."""
+
+    @property
     def advice(self) -> str:
         """What a person has to do to get a new token."""
 
@@ -71,6 +75,10 @@ class LongLivedAuth:
     @property
     def account_id(self) -> int | None:
         return self._claims.account_id
+
+    @property
+    def scopes(self) -> frozenset[str] | None:
+        return self._claims.scopes
 
     @property
     def claims(self) -> Claims:

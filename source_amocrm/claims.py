@@ -25,6 +25,7 @@ class Claims:
     account_id: int | None = None
     base_domain: str | None = None  # amocrm.ru
     api_domain: str | None = None  # api-a.amocrm.ru
+    scopes: frozenset[str] | None = None  # crm, files …; None: it does not tell
 
 
 def claims_of(token: str) -> Claims:
@@ -36,6 +37,7 @@ def claims_of(token: str) -> Claims:
         account_id=_count(body.get("account_id")),
         base_domain=_text(body.get("base_domain")),
         api_domain=api_domain if api_domain and is_service_host(api_domain) else None,
+        scopes=_texts(body.get("scopes")),
     )
 
 
@@ -79,6 +81,11 @@ def _count(value: object) -> int | None:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _LAST:
         return None
     return int(value)
+
+
+def _texts(value: object) -> frozenset[str] | None:
+    found = value if isinstance(value, list) else []
+    return frozenset(text for text in found if isinstance(text, str)) or None
 
 
 def _text(value: object) -> str | None:

@@ -108,6 +108,10 @@ class Forbidden(AmocrmError):
     """The token's user has no right to this list (403)."""
 
 
+class NotGranted(Forbidden):
+    """The token was not given access to this part of amoCRM: a scope that it lacks."""
+
+
 class IpRefused(AmocrmError):
     """The account lets in only listed IP addresses (403, code 113)."""
 

@@ -52,6 +52,16 @@ def is_service_host(host: str) -> bool:
     return host.endswith(SUFFIXES) and _is_name(host)
 
 
+def service_url(given: object) -> str | None:
+    """An https address of amoCRM or Kommo without its trailing slash, None for every other."""
+    parts = _split(given) if isinstance(given, str) else None
+    if parts is None or parts.scheme != "https" or parts.username is not None or parts.query or parts.fragment:
+        return None
+    if parts.port not in (None, 443) or not is_service_host(parts.hostname or ""):
+        return None
+    return f"https://{parts.hostname}{parts.path}".rstrip("/")
+
+
 def base_url(given: object) -> str | None:
     """The hidden override without its trailing slash, None when not set. Raises ConfigError."""
     if given is None or (isinstance(given, str) and not given.strip()):

@@ -85,6 +85,10 @@ class OAuthAuth:
     def account_id(self) -> int | None:
         return claims_of(self.latest()).account_id
 
+    @property
+    def scopes(self) -> frozenset[str] | None:
+        return claims_of(self.latest()).scopes
+
     def latest(self) -> str:
         return self._held.access_token or ""
 

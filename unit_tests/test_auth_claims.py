@@ -22,7 +22,11 @@ SAMPLE = {
 
 def test_claims_of_a_real_token() -> None:
     assert claims_of(jwt(**SAMPLE)) == Claims(
-        expires_at=1861920000, account_id=34000000, base_domain="kommo.com", api_domain="api-c.kommo.com"
+        expires_at=1861920000,
+        account_id=34000000,
+        base_domain="kommo.com",
+        api_domain="api-c.kommo.com",
+        scopes=frozenset({"push_notifications", "files", "crm", "files_delete", "notifications"}),
     )
 
 
@@ -38,6 +42,9 @@ def test_claims_of_a_real_token() -> None:
         ({"api_domain": "amocrm.ru.evil.com"}, Claims()),
         ({"api_domain": "evil.com/.amocrm.ru"}, Claims()),
         ({"api_domain": "API-A.amocrm.ru"}, Claims(api_domain="api-a.amocrm.ru")),
+        ({"scopes": ["crm", 5, None]}, Claims(scopes=frozenset({"crm"}))),
+        ({"scopes": []}, Claims()),
+        ({"scopes": "files"}, Claims()),
     ],
 )
 def test_claims_of_odd_tokens(claims: dict[str, Any], read: Claims) -> None:

@@ -72,6 +72,10 @@ BLOCKED = (
     "the machine where this connector runs, the subdomain example and the account ID 123. Afterwards lower the "
     "requests per second, or find the other integration that asks too often."
 )
+NOT_GRANTED = (
+    "amoCRM's host of files, example.amocrm.ru, does not let the token in ({}). Where files are wanted, tick «Доступ к "
+    "файлам» in the integration, and then grant access again or create a new token; else leave the table out."
+)
 KEYS = "the tab «Ключи и доступы» of the integration"
 
 CASES: list[tuple[str, Reply, Where, Action, type[errors.AmocrmError] | None, FailureType | None, str]] = [
@@ -118,6 +122,51 @@ CASES: list[tuple[str, Reply, Where, Action, type[errors.AmocrmError] | None, Fa
         CONFIG,
         "The address example.amocrm.ru leads elsewhere: the account may have been renamed or moved. Put the address "
         "that your browser shows when amoCRM is open into the account address (account_domain).",
+    ),
+    (
+        "the drive does not take the token",
+        reply(401, UNAUTHORIZED),
+        Where.DRIVE,
+        Action.RENEW,
+        errors.NotGranted,
+        CONFIG,
+        NOT_GRANTED.format("Invalid user name or password, Unauthorized"),
+    ),
+    *(
+        ("the drive lets nobody in", reply(403, body, kind), Where.DRIVE, Action.FAIL, errors.NotGranted, CONFIG, said)
+        for body, kind, said in [
+            (problem(403, "Forbidden", "No", error_code=113), None, NOT_GRANTED.format("No, Forbidden")),
+            (None, Kind.HTML, NOT_GRANTED.replace(" ({})", "")),
+        ]
+    ),
+    (
+        "no drive",
+        reply(404, problem(404, "Not Found", "Cannot GET")),
+        Where.DRIVE,
+        Action.FAIL,
+        errors.NotFound,
+        CONFIG,
+        "amoCRM's host of files, example.amocrm.ru, does not know /api/v4/leads (Cannot GET, Not Found).",
+    ),
+    (
+        "the drive leads elsewhere",
+        reply(302, headers={"Location": "https://evil.com/"}),
+        Where.DRIVE,
+        Action.FAIL,
+        errors.Moved,
+        SYSTEM,
+        "amoCRM's host of files, example.amocrm.ru, leads elsewhere, where the token is not sent. Run the sync "
+        "again; if it repeats, leave the table out and report it with this text.",
+    ),
+    (
+        "the drive's host name is not found",
+        reply(None, kind=Kind.DNS),
+        Where.DRIVE,
+        Action.RETRY,
+        errors.Unavailable,
+        TRANSIENT,
+        "The network does not know amoCRM's host of files, example.amocrm.ru (DNS). Let the machine where this "
+        "connector runs reach it, or leave the table out.",
     ),
     (
         "the refresh token is spent",
@@ -282,7 +331,7 @@ CASES: list[tuple[str, Reply, Where, Action, type[errors.AmocrmError] | None, Fa
     *(
         ("blocked by the front server", reply(403, kind=kind), where, Action.STOP, errors.Blocked, CONFIG, BLOCKED)
         for kind in (Kind.HTML, Kind.EMPTY, Kind.BROKEN)
-        for where in Where
+        for where in (Where.API, Where.REFRESH, Where.CODE)
     ),
     (
         "no rights",
@@ -529,6 +578,17 @@ def test_an_unknown_account_id_is_said_where_to_find() -> None:
     seen = reply(403, kind=Kind.HTML)
     told = explain(judge(seen), seen, Place("example.amocrm.ru", "/api/v4/leads"), RetryPolicy())
     assert "the account ID (see «Настройки» → «Общие настройки»)" in str(told)
+
+
+@pytest.mark.parametrize("code", [None, 101, 112, 113, 288, 402, 425])
+@pytest.mark.parametrize("status", [None, *range(200, 600)])
+def test_nothing_that_the_drive_answers_stops_others_or_is_worth_a_new_token_at_once(
+    status: int | None, code: int | None
+) -> None:
+    for kind in Kind:
+        row = judge(reply(status, {"error_code": code} if code else None, kind), Where.DRIVE)
+        assert row.action is not Action.STOP
+        assert (row.action is Action.RENEW) == (status == 401)
 
 
 json_values = st.recursive(

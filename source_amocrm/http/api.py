@@ -17,7 +17,7 @@ from source_amocrm.config import Config
 from source_amocrm.errors import AmocrmError, TooFat
 from source_amocrm.http.body import Kind
 from source_amocrm.http.budget import Budget
-from source_amocrm.http.errors import Action, Row
+from source_amocrm.http.errors import Action, Row, Where
 from source_amocrm.http.health import Health
 from source_amocrm.http.retry import Patience, RetryPolicy
 from source_amocrm.http.stats import Stats
@@ -25,6 +25,8 @@ from source_amocrm.http.transport import Reply, Transport, new_session
 from source_amocrm.http.verdict import Place, explain, failed_early, judge, retry_after
 
 Params = Mapping[str, int | str | Sequence[int | str]]
+
+ACCOUNT_PATH = "/api/v4/account"
 
 # Resends of one request under new tokens, however short their life is
 _RENEWALS = 5
@@ -60,6 +62,7 @@ class Api:
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.auth = auth
+        self.where = Where.API
         self.budget = budget
         self.retry = retry
         self.transport = Transport(session or new_session(config.num_workers), budget, retry)
@@ -111,7 +114,7 @@ class _Request:
             self._sign_in(api.auth.token)  # renews ahead of expiry, and before a turn is taken
             api.stats.sent(self._path, again=again)
             reply = api.transport.send("GET", api.auth.base_url + self._target, token=api.auth.latest)
-            row = judge(reply)
+            row = judge(reply, api.where)
             if row.action in (Action.OK, Action.EMPTY):
                 api.health.answered()
                 api.stats.took(reply.elapsed)

@@ -16,6 +16,7 @@ from source_amocrm.errors import (
     IpRefused,
     Moved,
     NotFound,
+    NotGranted,
     NotIssued,
     OtherRedirectUri,
     Throttled,
@@ -42,6 +43,7 @@ __all__ = [
     "IpRefused",
     "Moved",
     "NotFound",
+    "NotGranted",
     "NotIssued",
     "OtherRedirectUri",
     "Row",
@@ -61,6 +63,8 @@ _SYSTEM = FailureType.system_error
 _SUCCESS = range(200, 300)
 _REFUSED = (400, 401)
 _TOKENS = (Where.REFRESH, Where.CODE)
+_ACCOUNT = (Where.API, *_TOKENS)
+_DRIVE = (Where.DRIVE,)
 _AGAIN = "Run the sync again; what has been read is kept."
 _KEYS = "the tab «Ключи и доступы» of the integration"
 _NEW_CODE = f"Take a new one («Код авторизации») from {_KEYS}, or press «Grant access» again."
@@ -76,9 +80,47 @@ _NO_RIGHTS = (
     "The token's user may not read {path}{detail}. Let an administrator of the account grant access, or leave the "
     "table out."
 )
+_NOT_GRANTED = (
+    "amoCRM's host of files, {host}, does not let the token in{detail}. Where files are wanted, tick «Доступ к файлам» "
+    "in the integration, and then grant access again or create a new token; else leave the table out."
+)
 _BAD_REQUEST = "amoCRM refused the request {path}{detail}. This is the connector's mistake: report it with this text."
 
 TABLE: tuple[Row, ...] = (
+    # The host of files. What it refuses is its own affair: nothing here stops others, or is worth a new token before
+    # the account itself has refused the old one
+    Row("the drive does not take the token", (401,), Action.RENEW, _NOT_GRANTED, NotGranted, _CONFIG, where=_DRIVE),
+    Row("the drive lets nobody in", (403,), Action.FAIL, _NOT_GRANTED, NotGranted, _CONFIG, where=_DRIVE),
+    Row(
+        "no drive",
+        (404,),
+        Action.FAIL,
+        "amoCRM's host of files, {host}, does not know {path}{detail}.",
+        NotFound,
+        _CONFIG,
+        where=_DRIVE,
+    ),
+    Row(
+        "the drive leads elsewhere",
+        range(300, 400),
+        Action.FAIL,
+        "amoCRM's host of files, {host}, leads elsewhere{detail}, where the token is not sent. Run the sync again; if "
+        "it repeats, leave the table out and report it with this text.",
+        Moved,
+        _SYSTEM,
+        where=_DRIVE,
+    ),
+    Row(
+        "the drive's host name is not found",
+        None,
+        Action.RETRY,
+        "The network does not know amoCRM's host of files, {host} (DNS). Let the machine where this connector runs "
+        "reach it, or leave the table out.",
+        Unavailable,
+        _TRANSIENT,
+        kinds=(Kind.DNS,),
+        where=_DRIVE,
+    ),
     # Answers
     Row("an answer", range(200, 203), Action.OK, kinds=(Kind.OBJECT,)),
     Row("nothing found", (204,), Action.EMPTY),
@@ -198,6 +240,7 @@ TABLE: tuple[Row, ...] = (
         NotFound,
         _CONFIG,
         codes=(101,),
+        where=_ACCOUNT,
     ),
     Row(
         "the user is switched off",
@@ -208,6 +251,7 @@ TABLE: tuple[Row, ...] = (
         Unauthorized,
         _CONFIG,
         codes=(112,),
+        where=_ACCOUNT,
     ),
     Row(
         "the IP address is not on the account's list",

@@ -26,6 +26,7 @@ class Where(Enum):
     API = auto()
     REFRESH = auto()  # the token endpoint, exchanging a refresh token
     CODE = auto()  # the token endpoint, exchanging the code of a consent
+    DRIVE = auto()  # the host of files
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,47 @@
+"""The host of the account's files: asked with the account's token, in its pace and with its patience."""
+
+from __future__ import annotations
+
+import copy
+
+from source_amocrm.http.api import ACCOUNT_PATH, Api
+from source_amocrm.http.errors import Where
+from source_amocrm.http.health import Health
+
+
+def drive(api: Api, base_url: str) -> Api:
+    """`api` for that host, whose outages and refusals say nothing of the account's."""
+    other = copy.copy(api)
+    other.auth, other.where, other.health = _Guest(api, base_url), Where.DRIVE, Health()
+    return other
+
+
+class _Guest:
+    """The account's sign-in at another host."""
+
+    def __init__(self, api: Api, base_url: str) -> None:
+        self._api = api
+        self.base_url = base_url
+        self.domain = base_url.partition("://")[2]
+        self.advice = api.auth.advice
+        self.token = api.auth.token
+        self.latest = api.auth.latest
+        self.expiry_warning = api.auth.expiry_warning
+
+    @property
+    def account_id(self) -> int | None:
+        return self._api.auth.account_id
+
+    @property
+    def scopes(self) -> frozenset[str] | None:
+        return self._api.auth.scopes
+
+    def renew(self, rejected: str) -> str | None:
+        """The account is asked whether it takes the token, and renews it if not: this host may only lack a scope."""
+        if self.latest() == rejected:
+            self._api.get(ACCOUNT_PATH)
+        newest = self.latest()
+        return None if newest == rejected else newest
+
+    def relocate(self) -> bool:
+        return False
