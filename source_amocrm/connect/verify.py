@@ -12,7 +12,7 @@ from source_amocrm.claims import claims_of
 from source_amocrm.config import LONG_LIVED, parse_config
 from source_amocrm.connect.problems import Problem, problem_of
 from source_amocrm.connect.signin import IMPATIENT
-from source_amocrm.errors import AmocrmError, ConfigError, FeatureOff, Forbidden
+from source_amocrm.errors import AmocrmError, ConfigError, FeatureOff, Forbidden, NotGranted
 from source_amocrm.http.wire import open_api
 from source_amocrm.streams import TABLES
 from source_amocrm.streams.account import Account
@@ -71,7 +71,11 @@ def verify(settings: Mapping[str, Any]) -> Verdict:
 
 
 def _why(error: AmocrmError) -> str:
-    kinds: tuple[tuple[type[AmocrmError], str], ...] = ((Forbidden, "no_rights"), (FeatureOff, "off"))
+    kinds: tuple[tuple[type[AmocrmError], str], ...] = (
+        (NotGranted, "not_granted"),
+        (Forbidden, "no_rights"),
+        (FeatureOff, "off"),
+    )
     return next((why for kind, why in kinds if isinstance(error, kind)), "unknown")
 
 
