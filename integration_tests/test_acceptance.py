@@ -22,7 +22,11 @@ from .sandbox import OFF, Account, Server
 COMMAND = Path(sys.executable).parent / "source-amocrm"
 INCREMENTAL = [table.name for table in TABLES.values() if table.cursor]
 # amoCRM has one field for a user's name, and it is not split; nobody has seen a score that is not null
-ALWAYS_EMPTY = {"users": {"last_name"}, "deals": {"score"}}
+ALWAYS_EMPTY = {
+    "users": {"last_name"},
+    "deals": {"score"},
+    "files": {"file_id", "deleted_at", "deleted_by", "deleted_by_type"},  # the drive lists no trash
+}
 Message = dict[str, Any]
 
 

@@ -1,4 +1,7 @@
-"""What `check` asks: the account, and then one row of each list that a token may not be allowed to see."""
+"""What `check` asks: the account, and then one row of each list that a token may not be allowed to see.
+
+The host of files is not asked: what the token was granted, it tells itself.
+"""
 
 from __future__ import annotations
 
@@ -66,6 +69,9 @@ def refused_streams(account: Account) -> dict[tuple[str, ...], AmocrmError]:
     """
     check_account(account.api.auth.account_id, account.facts().body)
     refused: dict[tuple[str, ...], AmocrmError] = {}
+    for table in TABLES.values():
+        if isinstance(table, Dictionary) and table.scope and (lacking := account.not_granted(table.scope)):
+            refused[table.name,] = lacking
     asked = probes()
     for probe in asked:
         error = _refusal(account, probe.path)

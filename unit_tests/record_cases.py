@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from source_amocrm.streams.rows import catalogs, customers, field_values, incoming, settings, tombstones
+from source_amocrm.streams.rows import catalogs, customers, field_values, files, incoming, settings, tombstones
 from source_amocrm.streams.values import Row
 from unit_tests.sample_files import sample
 
@@ -75,5 +75,6 @@ CASES: dict[str, tuple[str, Any, Make]] = {
     "event_type": ("event_types", first("recorded_events_types_amocrm", "events_types"), one(settings.event_type)),
     "account": ("account", sample("account"), one(settings.account)),
     "unsorted": ("unsorted", first("unsorted_list", "unsorted"), one(incoming.unsorted)),
+    "file": ("files", first("files_list", "files"), one(files.file)),
     "talk": ("talks", sample("talk_detail"), one(incoming.talk)),
 }

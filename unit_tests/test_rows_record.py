@@ -25,14 +25,14 @@ def test_every_field_of_the_record_is_delivered(case: str) -> None:
     assert list(row) == list(schema.load(table)["properties"])
     fields = {**record, **record.get("_embedded", {})}
     renamed = {"event_type": {"key": "code", "type": "event_type_id", "lang": "name"}}.get(case, RENAMED)
-    ids = {"id", "uid"}
+    ids = {"id", "uid", "uuid"}
     missing = {
         name
         for name in fields
         if name not in ("_links", "_embedded") and renamed.get(name, name) not in row and name not in OWN_TABLES
     }
     assert missing <= ids
-    assert fields.get("id", fields.get("uid", fields.get("talk_id", fields.get("key")))) in row.values()
+    assert next(fields[name] for name in ("id", "uid", "talk_id", "key", "uuid") if name in fields) in row.values()
 
 
 def test_a_customer() -> None:
@@ -92,6 +92,38 @@ def test_the_account_without_what_was_not_asked_for() -> None:
 def test_a_group_of_fields_that_are_no_catalogs_stands_under_catalog_0() -> None:
     row = settings.custom_field_group(CASES["custom_field_group"][1], "leads", None)
     assert (row["entity_type"], row["catalog_id"], row["custom_field_group_id"]) == ("leads", 0, "default")
+
+
+def test_a_file() -> None:
+    record = CASES["file"][1]
+    known = {**record, "id": 7, "deleted_at": 1671871034, "deleted_by": {"type": "external", "id": -1}}
+    assert CASES["file"][2](known) == [
+        {
+            "file_uuid": "26ec7266-d953-433b-8bc5-737eb70da87a",
+            "file_id": 7,
+            "version_uuid": "0244c437-1637-4cdf-887a-e574f55eb114",
+            "has_multiple_versions": False,
+            "name": "8Z5PQ3D7wbS6Doz-svQ0zYdWXeTq8HqfSQzjM-aDY2cI5uM3wcRZ0dD8nLV8TUcX",
+            "sanitized_name": "8Z5PQ3D7wbS6Doz-svQ0zYdWXeTq8HqfSQzjM-aDY2cI5uM3wcRZ0dD8nLV8TUcX",
+            "type": "image",
+            "extension": "jpg",
+            "mime_type": "image/jpeg",
+            "size": 38635,
+            "metadata": {"extension": "jpg", "mime_type": "image/jpeg"},
+            "previews": None,
+            "source_id": None,
+            "created_by": 7758337,
+            "created_by_type": "internal",
+            "updated_by": 7758337,
+            "updated_by_type": "internal",
+            "created_at": "2022-12-24T08:37:13Z",
+            "updated_at": "2022-12-24T08:37:13Z",
+            "is_trashed": False,
+            "deleted_at": "2022-12-24T08:37:14Z",
+            "deleted_by": -1,
+            "deleted_by_type": "external",
+        }
+    ]
 
 
 def test_texts_and_links() -> None:

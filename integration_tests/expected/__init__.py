@@ -19,6 +19,7 @@ from .field_values import (
     custom_fields_customers,
     custom_fields_deals,
 )
+from .files import files
 from .incoming import event_types, talks, unsorted
 from .people import companies, contacts
 from .settings import account as own_account
@@ -31,7 +32,7 @@ BUILDERS = (
     custom_fields_contacts, custom_fields_companies, customers, custom_fields_customers, customer_statuses,
     customer_segments, customer_transactions, catalogs, catalog_elements, custom_fields_catalog_elements, pipelines,
     loss_reasons, tags, custom_field_groups, roles, sources, webhooks, widgets, event_types, own_account, unsorted,
-    talks, *links.BUILDERS, *history.BUILDERS, *communication.BUILDERS,
+    talks, files, *links.BUILDERS, *history.BUILDERS, *communication.BUILDERS,
 )  # fmt: skip
 KEYS: dict[str, tuple[str, ...]] = {
     "deals": ("lead_id",),
@@ -71,6 +72,7 @@ KEYS: dict[str, tuple[str, ...]] = {
     "account": ("account_id",),
     "unsorted": ("unsorted_id",),
     "talks": ("talk_id",),
+    "files": ("file_uuid",),
     **links.KEYS,
     **history.KEYS,
     **communication.KEYS,

@@ -8,6 +8,7 @@ from source_amocrm.streams import (
     deals,
     dictionaries,
     field_values,
+    files,
     history,
     incoming,
     links,
@@ -19,6 +20,6 @@ from source_amocrm.streams.tables import Table
 _FAMILIES = (
     *(deals, people, dictionaries, activity),
     *(field_values, links, history, communication),
-    *(customers, catalogs, settings, incoming),
+    *(customers, catalogs, settings, incoming, files),
 )
 TABLES: dict[str, Table] = {table.name: table for family in _FAMILIES for table in family.TABLES}

@@ -14,9 +14,9 @@ from zoneinfo import ZoneInfo
 from airbyte_cdk.models import FailureType
 
 from source_amocrm.config import Config
-from source_amocrm.errors import AmocrmError, FeatureOff, NotFound
-from source_amocrm.http.api import Answer, Api
-from source_amocrm.streams.lists import ABSENT, EntityList
+from source_amocrm.errors import AmocrmError, FeatureOff, NotFound, NotGranted
+from source_amocrm.http.api import ACCOUNT_PATH, Answer, Api
+from source_amocrm.streams.lists import ABSENT, SCOPES, EntityList
 from source_amocrm.walk.elements import identified
 from source_amocrm.walk.full import full
 from source_amocrm.walk.hands import Hands
@@ -25,7 +25,6 @@ from source_amocrm.walk.listing import DOUBTS, Listing, Params, Row, found_in, k
 LOGGER = logging.getLogger("airbyte")
 T = TypeVar("T")
 
-ACCOUNT_PATH = "/api/v4/account"
 IDS_AT_ONCE = 50
 """More ids in one request have been answered with «HTTP URL too long»."""
 
@@ -174,6 +173,18 @@ class Account:
             error = FeatureOff(f"Customers are {mode} in the account.")
             error.path = path
             raise error
+
+    def not_granted(self, scope: str) -> NotGranted | None:
+        """Spares asking for what the token says that it may not read: why, None where it does not say so."""
+        self.facts()  # with which a first token has come
+        granted = self.api.auth.scopes
+        if granted is None or scope in granted:
+            return None
+        return NotGranted(
+            f"The token lacks the scope “{scope}”. Tick «{SCOPES[scope]}» in the integration, and then grant access "
+            "again or create a new token; or leave the table out.",
+            failure_type=FailureType.config_error,
+        )
 
     def _ask_facts(self) -> Facts:
         answer = self._ask_again(ACCOUNT_PATH, {"with": ",".join(self._extras)})

@@ -8,7 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any
 
-from source_amocrm.errors import AmocrmError
+from source_amocrm.errors import AmocrmError, Forbidden
 from source_amocrm.streams.account import lacks
 from source_amocrm.streams.batch import Batch
 from source_amocrm.streams.changes import Deletion
@@ -33,11 +33,14 @@ def deliver(sync: Sync, selection: Selection) -> Delivery:
     table = selection.table
     if isinstance(table, Dictionary):
         try:
+            if table.scope and (lacking := sync.account.not_granted(table.scope)):
+                raise lacking
             yield from table.rows(sync.account)
         except AmocrmError as error:
             if not lacks(error, table.absent):
                 raise
-            LOGGER.info("%s: there are none in this account. %s", table.name, error)
+            why = "not open to the token" if isinstance(error, Forbidden) else "there are none in this account"
+            LOGGER.info("%s: %s. %s", table.name, why, error)
         return
     assert selection.progress is not None
     readings = sync.readings(table)

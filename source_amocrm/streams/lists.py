@@ -15,6 +15,10 @@ CLOSED: tuple[type[AmocrmError], ...] = (Forbidden, *ABSENT)
 """The refusals that concern one list and leave the others as they are."""
 
 
+SCOPES = {"files": "Доступ к файлам"}
+"""What a token may be granted besides the account's data, and how the settings of an integration call it."""
+
+
 @dataclass(frozen=True)
 class EntityList:
     """A list of entities that change.

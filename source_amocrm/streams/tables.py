@@ -34,12 +34,13 @@ class Dictionary(Table):
     """A table that is read whole each time: `rows` gives all of it.
 
     `absent`: the refusals that mean that there is nothing to read. `probe`: what `check` asks to know whether it may
-    be read.
+    be read. `scope`: what the token must have been granted besides the account's data.
     """
 
     rows: Callable[[Account], Iterable[Row]]
     absent: tuple[type[AmocrmError], ...] = ()
     probe: str | None = None
+    scope: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

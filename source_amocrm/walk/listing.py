@@ -130,7 +130,7 @@ def seconds(value: Any) -> int | None:
 
 def key(row: Row) -> int | str:
     """What tells one row of a list from another: its id, whatever the list calls it."""
-    for name in ("id", "uid", "talk_id", "key"):
+    for name in ("id", "uid", "talk_id", "key", "uuid"):
         own = row.get(name)
         if isinstance(own, (int, str)):
             return own

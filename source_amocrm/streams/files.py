@@ -1,0 +1,63 @@
+"""The account's files. Their list is on a host of its own, the drive, which the account names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from threading import Event
+
+from airbyte_cdk.models import FailureType
+
+from source_amocrm.errors import AmocrmError, FeatureOff
+from source_amocrm.hosts import service_url
+from source_amocrm.http.api import Api
+from source_amocrm.http.drive import drive
+from source_amocrm.streams.account import Account
+from source_amocrm.streams.lists import CLOSED
+from source_amocrm.streams.rows import files
+from source_amocrm.streams.tables import Dictionary
+from source_amocrm.walk.full import full
+from source_amocrm.walk.listing import Listing, Row
+
+FILES = "/v1.0/files"
+LIMIT = 50
+"""amoCRM documents no largest page here; its own library asks for 50."""
+
+
+def _files(account: Account) -> Iterator[Row]:
+    begun = Event()
+    listing = Listing(_drive(account).get, FILES, "files", LIMIT, on_page=lambda _: begun.set())
+    try:
+        return map(files.file, full(listing))
+    except CLOSED as error:
+        if not begun.is_set():
+            raise
+        # Nothing to read is not what a list means that was open a moment ago.
+        raise AmocrmError(
+            f"The list of files broke off, and none is delivered. {error}", failure_type=FailureType.transient_error
+        ) from None
+
+
+def _drive(account: Account) -> Api:
+    """Raises FeatureOff where the account has none, AmocrmError where the token must not be sent to its address."""
+    named = account.facts().body.get("drive_url")
+    if not named:
+        raise FeatureOff("The account names no host of files (drive_url).")
+    base_url = account.config.base_url if account.config.overridden else service_url(named)
+    if base_url is None:
+        raise AmocrmError(
+            "The account names a host of files (drive_url) that is not amoCRM's or Kommo's, so the token is not sent "
+            "there. Leave the table out, and ask amoCRM's support about that address."
+        )
+    return drive(account.api, base_url)
+
+
+TABLES = (
+    Dictionary(
+        name="files",
+        key=("file_uuid",),
+        rows=_files,
+        absent=CLOSED,
+        account_extras=("drive_url",),
+        scope="files",
+    ),
+)
