@@ -21,7 +21,7 @@ FROM ${BASE_IMAGE}
 # start-up time of `spec`.
 RUN python -m compileall -q -j 0 --invalidation-mode unchecked-hash \
       -x '/(test|tests|site-packages|idlelib|lib2to3|tkinter|turtledemo|ensurepip|pydoc_data|distutils)(/|$)' \
-      /usr/local/lib/python3.11
+      "$(python -c 'import sysconfig; print(sysconfig.get_path("stdlib"))')"
 COPY --from=build /opt/amocrm /opt/amocrm
 
 # /dev/shm is writable even where the container is read-only; the CDK makes a temporary folder at start.
