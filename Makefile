@@ -50,7 +50,9 @@ docs: .venv/.ready ## the generated parts of docs/
 
 audit: .venv/.ready ## known vulnerabilities in what the image installs (needs the network)
 	.venv/bin/python -m venv .venv-audit && .venv-audit/bin/pip install -q pip-audit
-	.venv-audit/bin/pip-audit --disable-pip --require-hashes --no-deps -r requirements/image.lock
+	.venv-audit/bin/pip-audit --strict --disable-pip --require-hashes --no-deps $(NOT_REACHED) -r requirements/image.lock
+# CVE-2025-9375: xmltodict as it writes XML, which this connector does not; the CDK asks for xmltodict <0.15.
+NOT_REACHED := --ignore-vuln CVE-2025-9375
 
 lock: ## the lock files again, from setup.py and requirements/*.in (needs the network)
 	python3 -m venv .venv-lock && .venv-lock/bin/pip install -q uv
