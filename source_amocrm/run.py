@@ -41,5 +41,11 @@ def _command(arguments: list[str]) -> int:
 
 
 def _stop(number: int, _: FrameType | None) -> NoReturn:
-    """Without a flush, which would wait for a reader that is gone or never came."""
+    """Without a flush, which would wait for a reader that is gone or never came.
+
+    By the signal itself: PyAirbyte ends a command that has said enough so, and takes any other end for a failure.
+    """
+    signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)
+    # the first process of a container is not ended by a signal
     os._exit(STOPPED_BY_SIGNAL + number)
