@@ -1,8 +1,9 @@
 """A quicker start: half of what importing the CDK does serves no command of ours.
 
 `airbyte_cdk/__init__.py` imports all of the CDK, the low-code half included; `airbyte_cdk/sources/__init__.py` imports
-sources of another kind than ours, with their HTTP; and the serializers of its messages read the source text of their
-classes for descriptions that only a JSON schema would show.
+sources of another kind than ours, with their HTTP; its concurrent source imports the low-code half only to ask of every
+stream whether it is one of those; and the serializers of its messages read the source text of their classes for
+descriptions that only a JSON schema would show.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ import gc
 import importlib
 import importlib.util
 import sys
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
@@ -21,6 +24,8 @@ PACKAGES: dict[str, dict[str, str]] = {
     "airbyte_cdk.sources": {"Source": "airbyte_cdk.sources.source"},
 }
 """Packages whose own code is not wanted, and where the names that are wanted of them come from."""
+
+LOW_CODE = "airbyte_cdk.sources.declarative"
 
 GARBAGE = (100_000, 50, 100)
 """Containers made since the last search for cycles, and after how many searches the older ones are looked at."""
@@ -42,6 +47,7 @@ def hasten() -> None:
         package = importlib.util.module_from_spec(spec)
         package.__class__ = _OnDemand
         sys.modules[name] = package
+    sys.meta_path.insert(0, _LowCode())
     with contextlib.suppress(ImportError):
         import attributes_doc
 
@@ -70,6 +76,46 @@ def settle() -> None:
     _give_memory_back()
 
 
+class _NotImported(type):
+    """A class whose module is not imported: nothing can be an instance of it."""
+
+    def __instancecheck__(cls, instance: object) -> bool:
+        return False
+
+    def __call__(cls, *_: object, **__: object) -> Any:
+        raise ImportError(f"{cls.__module__} is not imported by the commands of source-amocrm")
+
+
+class _StandIn(ModuleType):
+    """A module of which only classes are wanted, to ask whether something is an instance of them."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
+        return _NotImported(name, (), {"__module__": self.__name__})
+
+
+class _LowCode(MetaPathFinder, Loader):
+    """Finds stand-ins for the low-code half of the CDK."""
+
+    def find_spec(self, fullname: str, *_: object) -> ModuleSpec | None:
+        if fullname == LOW_CODE or fullname.startswith(f"{LOW_CODE}."):
+            return ModuleSpec(fullname, self, is_package=True)
+        return None
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        return _StandIn(spec.name)
+
+    def exec_module(self, _: ModuleType) -> None:
+        """There is nothing in it."""
+
+
+def _no_stand_ins() -> None:
+    sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, _LowCode)]
+    for name in [name for name, module in sys.modules.items() if isinstance(module, _StandIn)]:
+        del sys.modules[name]
+
+
 class _OnDemand(ModuleType):
     """A package whose own code runs when a name of it is first wanted that is not a submodule."""
 
@@ -81,5 +127,6 @@ class _OnDemand(ModuleType):
         if where := PACKAGES[self.__name__].get(name):
             return getattr(importlib.import_module(where), name)
         self.__class__ = ModuleType  # type: ignore[assignment]
+        _no_stand_ins()
         self.__spec__.loader.exec_module(self)
         return getattr(self, name)

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 from source_amocrm.walk.hands import Hands
 from source_amocrm.walk.listing import Found
@@ -34,8 +35,17 @@ A_MOMENT = 0.05
 @dataclass(slots=True)
 class _Guess:
     start: int
+    begins: int | None
+    """The place from which on every row is asked for; None for a page that is not the first behind a row."""
     asked: Future[Found]
     refused: bool = False
+
+
+class _Plan(NamedTuple):
+    start: int
+    place: int
+    number: int
+    begins: int | None
 
 
 class Ahead:
@@ -76,6 +86,11 @@ class Ahead:
         while not wait([self._guesses[0].asked], A_MOMENT).done:
             self.fill(self._far)
         return self._guesses[0].asked.result()
+
+    def begins(self, here: int) -> bool:
+        """Whether the next page was asked for from `here` or from before it on, and so cannot leave anything out."""
+        begins = self._guesses[0].begins
+        return begins is not None and begins <= here
 
     def pop(self) -> None:
         """The next page is of no use, or has been taken with `joined`."""
@@ -122,12 +137,12 @@ class Ahead:
             return
         most = min(MOST_AHEAD, self._pages_left(far))
         while len(self._guesses) < most and self._hands.offer():
-            planned = self._plan()
-            asked = planned and self._hands.start_now(partial(self._ask, *planned[1:]))
-            if not planned or not asked:
+            plan = self._plan()
+            asked = plan and self._hands.start_now(partial(self._ask, plan.place, plan.number))
+            if not plan or not asked:
                 return
-            self._guesses.append(_Guess(planned[0], asked))
-            self._end = planned[0] + self._size
+            self._guesses.append(_Guess(plan.start, plan.begins, asked))
+            self._end = plan.start + self._size
 
     def _pages_left(self, far: int | None) -> int:
         """By how dense the rows are; where the end is not known, the more the longer the list has proven to be."""
@@ -136,7 +151,7 @@ class Ahead:
         first, last = self._places[0], self._places[-1]
         return math.ceil(CAUTION * max(0, far - last) / max(1, last - first))
 
-    def _plan(self) -> tuple[int, int, int] | None:
+    def _plan(self) -> _Plan | None:
         """The position of the next page, and from which place on it has which number."""
         wanted = self._end - round(self._overlap)
         for start in range(wanted, wanted - TRIES, -1):
@@ -145,5 +160,5 @@ class Ahead:
             if 0 < index < len(self._places) and number > 0:
                 place = self._edge(self._places, index)
                 if place is not None:
-                    return start, place, number
+                    return _Plan(start, place, number, self._places[index] if number == 1 else None)
         return None

@@ -124,9 +124,10 @@ class _Walk:
         """A page that was asked for ahead, if it follows on what was read."""
         try:
             while (found := self.ahead.head()) and (dated := self._dated(found, here)):
-                if self._joins(dated[0], here) and (dated[-1].place > here or not found.more):
+                further = dated[-1].place > here
+                if (further or not found.more) and (self.ahead.begins(here) or self._joins(dated[0], here)):
                     return found
-                if dated[-1].place > here:
+                if further:
                     self.ahead.refused()
                     return None
                 self.ahead.pop()
