@@ -30,10 +30,12 @@ LOW_CODE = "airbyte_cdk.sources.declarative"
 GARBAGE = (100_000, 50, 100)
 """Containers made since the last search for cycles, and after how many searches the older ones are looked at."""
 
-M_MMAP_THRESHOLD, M_ARENA_MAX = -3, -8
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
 """Of glibc's malloc.h."""
-LARGE = 1 << 17
+LARGE = 1 << 22
 """Bytes: what is at least as large goes back to the system when it is free."""
+KEPT = 1 << 24
+"""Bytes that are kept for the next page, which is as large as the last."""
 
 
 def hasten() -> None:
@@ -60,6 +62,7 @@ def _give_memory_back() -> None:
         mallopt = ctypes.CDLL(None).mallopt
         mallopt(M_ARENA_MAX, 1)
         mallopt(M_MMAP_THRESHOLD, LARGE)
+        mallopt(M_TRIM_THRESHOLD, KEPT)
 
 
 def _no_descriptions(cls: type) -> dict[str, str]:  # noqa: ARG001
