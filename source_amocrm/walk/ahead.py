@@ -93,7 +93,7 @@ class Ahead:
         return begins is not None and begins <= here
 
     def pop(self) -> None:
-        """The next page is of no use, or has been taken with `joined`."""
+        """The next page brings nothing new."""
         self._guesses.popleft()
 
     def joined(self, places: Sequence[int]) -> None:
