@@ -18,13 +18,12 @@ def in_trash(account: Account, entities: EntityList, need: Need) -> Iterator[Del
     Progress rule: every page brings something that was not met.
     """
     listing = account.listing(entities, {"with": "only_deleted", "order[updated_at]": "desc"})
-    # an empty trash is the rule in a small account; what a false end hides, the events tell too
-    listing = listing.believing(1)
     first_sync = need.changes_since is None or need.deletions_since < need.changes_since
     met: set[int] = set()
     page, more = 1, True
     while more:
-        found = listing.ask({}, page)
+        # an empty trash is the rule in a small account
+        found = (listing.believing(0) if page == 1 else listing).ask({}, page)
         deleted = [row for row in found.rows if row.get("is_deleted") is True and isinstance(row.get("id"), int)]
         known = len(met)
         met |= {row["id"] for row in deleted}
