@@ -157,7 +157,7 @@ class _AsTheyCome:
         return second is None or second in self._needed or (floor is not None and second >= floor)
 
     def _overtaken(self, row: Row, now: int) -> bool:
-        """Whether a version that was written during this sync came before this one, which another walker had read."""
+        """Whether a version that was written during this sync came before this one, from a page read earlier."""
         second = seconds(row.get(self._cursor))
         if second is None or second > now:
             return False
