@@ -120,6 +120,8 @@ class _Request:
                 api.stats.took(reply.elapsed)
                 api.accepted.add(reply.token or "")
                 return _answer(reply)
+            if not again:
+                self._successes_before = api.health.successes
             self._overcome(row, reply)
             again = True
 

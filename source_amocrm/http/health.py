@@ -51,7 +51,7 @@ class Health:
             self._outage = self._refusal = None
 
     def gave_up(self, error: AmocrmError, successes_before: int) -> None:
-        """An outage only if nothing has been answered since the request began."""
+        """An outage only if nothing has been answered since the request failed first."""
         with self._lock:
             if self._successes == successes_before:
                 self._outage = error
