@@ -14,7 +14,6 @@ from airbyte_cdk.models import ConnectorSpecification
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_amocrm.errors import AmocrmError, ConfigError, SyncFailed
-from source_amocrm.output import Output
 from source_amocrm.source import SourceAmocrm
 
 USAGE = "source-amocrm needs a command: spec, check, discover, read or connect. More: source-amocrm read --help"
@@ -38,13 +37,11 @@ def launch(arguments: list[str]) -> int:
     if parsed.command is None:
         print(USAGE, file=sys.stderr)
         return WRONG_USAGE
-    stdout = sys.stdout
     with PRINT_BUFFER:
         try:
             _check_files(parsed)
-            with Output(stdout) as output:
-                for message in entrypoint.run(parsed):
-                    output.line(message)
+            for message in entrypoint.run(parsed):
+                print(f"{message}\n", end="")
         except BrokenPipeError:
             raise
         except SyncFailed as error:
