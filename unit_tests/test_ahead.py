@@ -28,7 +28,7 @@ class Prompt(Hands):
         self.most = most
         self.given = 0
 
-    def offer(self, about_to_ask: int = 0) -> int:  # noqa: ARG002
+    def offer(self) -> int:
         return self.most
 
     def start_now(self, task: Callable[[], T]) -> Future[T] | None:
@@ -49,7 +49,7 @@ class Backwards(Prompt):
         self._groups = list(groups)
         self._waiting: list[tuple[Future[Any], Callable[[], Any]]] = []
 
-    def offer(self, about_to_ask: int = 0) -> int:  # noqa: ARG002
+    def offer(self) -> int:
         return sum(self._groups[:1]) - len(self._waiting)
 
     def start_now(self, task: Callable[[], T]) -> Future[T] | None:

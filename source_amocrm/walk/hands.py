@@ -32,15 +32,15 @@ class Hands:
         self._started: deque[float] = deque()
         self._lock = threading.Lock()
 
-    def offer(self, about_to_ask: int = 0) -> int:
-        """How many more hands are worth taking now, when so many requests are about to be sent anyhow."""
+    def offer(self) -> int:
+        """How many more hands are worth taking now."""
         with self._lock:
             past = time.monotonic() - STARTING
             while self._started and self._started[0] < past:
                 self._started.popleft()
             if self._dismissed:
                 return 0
-            return max(0, min(self._free, self._room() - len(self._started) - about_to_ask))
+            return max(0, min(self._free, self._room() - len(self._started)))
 
     def start(self, task: Callable[[], T]) -> Future[T]:
         """What `task` brings or raises; cancelled if the hands are dismissed before it was begun."""
