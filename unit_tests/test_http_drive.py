@@ -121,6 +121,16 @@ def test_an_outage_of_the_drive_is_its_own() -> None:
     assert world.api.get("/api/v4/leads").body == PAGE["json"], "the account is tried again as ever"
 
 
+def test_what_the_account_refuses_to_all_is_not_asked_of_the_drive() -> None:
+    world = World(FakeAuth())
+    world.answers({"status_code": 429})
+    with pytest.raises(Throttled):
+        world.api.get("/api/v4/leads")
+    asked = len(world.asked)
+    assert type(refused(world)) is Throttled
+    assert len(world.asked) == asked
+
+
 def test_a_redirect_is_not_followed_and_no_address_is_looked_up() -> None:
     world = World(FakeAuth(moves_to="renamed.amocrm.ru"))
     world.answers({"status_code": 302, "headers": {"Location": "https://evil.com/"}}, url=FILES)

@@ -103,7 +103,8 @@ class _Request:
         self._probe = probe
         self._shrinkable = shrinkable
         self._patience = Patience(api.retry, api.clock)
-        self._successes_before = api.health.successes
+        self._number = 0
+        self._failed_at = api.health.sent
         self._fat = 0
         self._renewals = 0
         self._relocated = False
@@ -112,16 +113,17 @@ class _Request:
         api, again = self._api, False
         while True:
             self._sign_in(api.auth.token)  # renews ahead of expiry, and before a turn is taken
+            self._number = api.health.send()
             api.stats.sent(self._path, again=again)
             reply = api.transport.send("GET", api.auth.base_url + self._target, token=api.auth.latest)
             row = judge(reply, api.where)
             if row.action in (Action.OK, Action.EMPTY):
-                api.health.answered()
+                api.health.answered(self._number)
                 api.stats.took(reply.elapsed)
                 api.accepted.add(reply.token or "")
                 return _answer(reply)
             if not again:
-                self._successes_before = api.health.successes
+                self._failed_at = api.health.sent
             self._overcome(row, reply)
             again = True
 
@@ -140,7 +142,7 @@ class _Request:
             raise error
         elif not self._relocate_at_first(reply):
             if reply.status is not None:
-                api.health.answered()  # a refusal for this list alone tells that all is well otherwise
+                api.health.answered(self._number)  # a refusal for this list alone tells that all is well otherwise
             raise self._error(row, reply)
 
     def _wait_and_retry(self, row: Row, reply: Reply) -> None:
@@ -152,12 +154,12 @@ class _Request:
         attempts = policy.attempts
         if self._probe or api.health.outage:
             attempts = 1
-        elif failed_early(reply) and not api.health.successes:
+        elif failed_early(reply) and api.health.untried:
             attempts = policy.cold_attempts
         delay = self._patience.pause_after_failure(retry_after(reply), attempts=attempts)
         if delay is None:
             error = self._error(row, reply)
-            api.health.gave_up(error, self._successes_before)
+            api.health.gave_up(error, self._failed_at)
             raise error
         api.sleep(delay)
 
@@ -166,8 +168,7 @@ class _Request:
         seconds = self._patience.pause_after_throttling(retry_after(reply))
         if seconds is None:
             error = self._error(row, reply)
-            if self._api.health.successes == self._successes_before:
-                self._api.health.refused(error)
+            self._api.health.refused(error, self._failed_at)
             raise error
         self._api.budget.pause(seconds)
 
@@ -181,7 +182,7 @@ class _Request:
             self._relocated = True
         else:
             error = self._error(row, reply)
-            self._api.health.refused(error)
+            self._api.health.refused(error, self._failed_at)
             raise error
 
     def _sign_in(self, step: Callable[[], str | None]) -> str | None:
@@ -191,15 +192,15 @@ class _Request:
             return step()
         except AmocrmError as error:
             if error.failure_type is FailureType.transient_error:
-                health.gave_up(error, self._successes_before)
+                health.gave_up(error, self._failed_at)
             else:
-                health.refused(error)
+                health.refused(error, self._failed_at)
             raise
 
     def _relocate_at_first(self, reply: Reply) -> bool:
         """A renamed account shows itself at the first request, as a redirect or as an unknown address."""
         moved = reply.status is not None and (300 <= reply.status < 400 or reply.status == 404)
-        if not moved or self._relocated or self._api.health.successes:
+        if not moved or self._relocated or not self._api.health.untried:
             return False
         self._relocated = self._api.auth.relocate()
         return self._relocated

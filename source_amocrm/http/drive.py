@@ -10,9 +10,9 @@ from source_amocrm.http.health import Health
 
 
 def drive(api: Api, base_url: str) -> Api:
-    """`api` for that host, whose outages and refusals say nothing of the account's."""
+    """`api` for that host. Its outages and refusals say nothing of the account; the account's refusals hold for it."""
     other = copy.copy(api)
-    other.auth, other.where, other.health = _Guest(api, base_url), Where.DRIVE, Health()
+    other.auth, other.where, other.health = _Guest(api, base_url), Where.DRIVE, Health(api.health)
     return other
 
 

@@ -4,40 +4,58 @@ from __future__ import annotations
 
 import copy
 import threading
+from dataclasses import dataclass
 
 from source_amocrm.errors import AmocrmError
 
 
+@dataclass(frozen=True, slots=True)
+class _Trouble:
+    error: AmocrmError
+    since: int  # an answer to a request of a higher number shows that it is over
+
+
 class Health:
-    """After a failure that concerns everyone, and until something succeeds:
+    """After a failure that concerns everyone, and until a request that was sent after it is answered:
 
     - an outage (a request gave up): one request at a time, one attempt each; the others fail at once;
-    - a refusal (the token, endless 429): every request fails at once.
+    - a refusal (the token, endless 429): every request fails at once, those that are being repeated too.
+
+    Requests are numbered as they are sent. What was sent before a failure and is answered after it tells nothing.
+    What `above` refuses is refused here too.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, above: Health | None = None) -> None:
+        self._above = above
         self._lock = threading.Lock()
-        self._successes = 0
-        self._outage: AmocrmError | None = None
-        self._refusal: AmocrmError | None = None
+        self._sent = 0
+        self._answered = 0
+        self._outage: _Trouble | None = None
+        self._refusal: _Trouble | None = None
         self._probing = False
 
     @property
-    def successes(self) -> int:
-        """How many answers there have been; 0 tells that nothing has ever been answered."""
-        return self._successes
+    def sent(self) -> int:
+        """The number of the last request."""
+        return self._sent
+
+    @property
+    def untried(self) -> bool:
+        """True while nothing has ever been answered."""
+        return self._answered == 0
 
     @property
     def outage(self) -> bool:
-        return self._outage is not None
+        return self._error(self._outage) is not None
 
     def enter(self) -> bool:
         """True when this request is the outage's probe; raises when it has no chance."""
         with self._lock:
-            error = self._refusal or (self._outage if self._probing else None)
-            if error is not None:
-                raise copy.copy(error)
-            self._probing = self._outage is not None
+            self._raise_refusal()
+            outage = self._error(self._outage)
+            if outage is not None and self._probing:
+                raise copy.copy(outage)
+            self._probing = outage is not None
             return self._probing
 
     def leave(self, probe: bool) -> None:
@@ -45,17 +63,35 @@ class Health:
             with self._lock:
                 self._probing = False
 
-    def answered(self) -> None:
+    def send(self) -> int:
+        """The number of a request that is sent now; raises when it has no chance."""
         with self._lock:
-            self._successes += 1
-            self._outage = self._refusal = None
+            self._raise_refusal()
+            self._sent += 1
+            return self._sent
 
-    def gave_up(self, error: AmocrmError, successes_before: int) -> None:
-        """An outage only if nothing has been answered since the request failed first."""
+    def answered(self, number: int) -> None:
         with self._lock:
-            if self._successes == successes_before:
-                self._outage = error
+            self._answered = max(self._answered, number)
 
-    def refused(self, error: AmocrmError) -> None:
+    def gave_up(self, error: AmocrmError, since: int) -> None:
+        """An outage, unless something that was sent after number `since` has been answered."""
         with self._lock:
-            self._refusal = error
+            if self._answered <= since:
+                self._outage = _Trouble(error, since)
+
+    def refused(self, error: AmocrmError, since: int) -> None:
+        """As `gave_up`, but for a refusal."""
+        with self._lock:
+            if self._answered <= since:
+                self._refusal = _Trouble(error, since)
+
+    def _raise_refusal(self) -> None:
+        if self._above is not None:
+            self._above._raise_refusal()
+        refusal = self._error(self._refusal)
+        if refusal is not None:
+            raise copy.copy(refusal)
+
+    def _error(self, trouble: _Trouble | None) -> AmocrmError | None:
+        return trouble.error if trouble is not None and self._answered <= trouble.since else None
