@@ -85,7 +85,7 @@ def run(
         given["catalog"] = dumped(catalog(streams))
         given["state"] = [AirbyteStateMessageSerializer.dump(message) for message in state or []]
     arguments = [verb, *files(folder, **{name: plain(content) for name, content in given.items()})]
-    out, log = io.StringIO(), _Log()
+    out, log = io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True), _Log()
     logger = logging.getLogger("airbyte")
     logger.addHandler(log)
     clock = Clock(sandbox.account.clock)
@@ -98,8 +98,9 @@ def run(
             code = launch(arguments)
     finally:
         logger.removeHandler(log)
-    said = clean("\n".join([out.getvalue(), *log.lines]))
-    return Outcome(code, _messages(out.getvalue()), said, clock.longest)
+    out.seek(0)
+    printed = out.read()
+    return Outcome(code, _messages(printed), clean("\n".join([printed, *log.lines])), clock.longest)
 
 
 def run_process(arguments: list[str], stdin: str | None = None) -> Outcome:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from airbyte_cdk.entrypoint import AirbyteEntrypoint
 from airbyte_cdk.logger import PRINT_BUFFER
-from airbyte_cdk.models import ConnectorSpecification
+from airbyte_cdk.models import AirbyteMessage, ConnectorSpecification
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_amocrm.errors import AmocrmError, ConfigError, SyncFailed
+from source_amocrm.output import Output
 from source_amocrm.source import SourceAmocrm
 
 USAGE = "source-amocrm needs a command: spec, check, discover, read or connect. More: source-amocrm read --help"
@@ -23,16 +24,34 @@ LOGGER = logging.getLogger("airbyte")
 
 
 class Entrypoint(AirbyteEntrypoint):
-    """The CDK's entrypoint; what the files given on the command line hold is checked by us, in words."""
+    """The CDK's entrypoint; what the files given on the command line hold is checked by us, in words.
+
+    Rows go to `output` as they come, everything else is what `run` yields.
+    """
+
+    def __init__(self, source: SourceAmocrm, output: Output) -> None:
+        super().__init__(source)
+        self._output = output
 
     @staticmethod
     def validate_connection(source_spec: ConnectorSpecification, config: Mapping[str, Any]) -> None:
         """Left to `parse_config`: the CDK's message would repeat what was typed."""
 
+    def read(self, *args: Any) -> Iterator[AirbyteMessage]:
+        for message in super().read(*args):
+            if message.record is None:
+                yield message
+                continue
+            try:
+                self._output.row(message.record)
+            except TypeError:
+                yield message
+
 
 def launch(arguments: list[str]) -> int:
     """Run one command; the exit code is 0 only when it did what it should."""
-    entrypoint = Entrypoint(SourceAmocrm())
+    output = Output(sys.stdout.buffer)
+    entrypoint = Entrypoint(SourceAmocrm(), output)
     parsed = entrypoint.parse_args(arguments)
     if parsed.command is None:
         print(USAGE, file=sys.stderr)
@@ -40,8 +59,9 @@ def launch(arguments: list[str]) -> int:
     with PRINT_BUFFER:
         try:
             _check_files(parsed)
-            for message in entrypoint.run(parsed):
-                print(f"{message}\n", end="")
+            with output:
+                for message in entrypoint.run(parsed):
+                    output.line(message)
         except BrokenPipeError:
             raise
         except SyncFailed as error:

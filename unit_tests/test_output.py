@@ -1,0 +1,180 @@
+"""Lines reach stdout whole, in their order, and none stays behind."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import orjson
+import pytest
+from airbyte_cdk.entrypoint import AirbyteEntrypoint
+from airbyte_cdk.logger import PRINT_BUFFER
+from airbyte_cdk.models import (
+    AirbyteMessage,
+    AirbyteMessageSerializer,
+    AirbyteRecordMessage,
+    AirbyteStateMessage,
+    AirbyteStateStats,
+    AirbyteStateType,
+    Type,
+)
+
+from source_amocrm.entrypoint import Entrypoint
+from source_amocrm.output import LARGE, Output
+from source_amocrm.source import SourceAmocrm
+
+
+class Pipe(io.BytesIO):
+    """Remembers what each flush brought."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.brought: list[bytes] = []
+
+    def flush(self) -> None:
+        if new := self.getvalue()[sum(map(len, self.brought)) :]:
+            self.brought.append(new)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    now = [100.0]
+    monkeypatch.setattr("source_amocrm.output.time.monotonic", lambda: now[0])
+    return now
+
+
+def row(**data: Any) -> AirbyteRecordMessage:
+    return AirbyteRecordMessage(stream="deals", data=data, emitted_at=1_790_000_000_123)
+
+
+def line(data: str) -> bytes:
+    return f'{{"type":"RECORD","record":{{"stream":"deals","data":{data},"emitted_at":1790000000123}}}}\n'.encode()
+
+
+def test_a_row_is_what_the_platform_reads(clock: list[float]) -> None:  # noqa: ARG001
+    pipe = Pipe()
+    with Output(pipe) as out:
+        out.row(row(lead_id=1, name="Сделка «А»\n", sale=None))
+    assert pipe.getvalue() == line('{"lead_id":1,"name":"Сделка «А»\\n","sale":null}')
+    assert AirbyteMessageSerializer.load(orjson.loads(pipe.getvalue())).record == row(
+        lead_id=1, name="Сделка «А»\n", sale=None
+    )
+
+
+def test_rows_wait_for_each_other_but_not_for_long(clock: list[float]) -> None:
+    pipe = Pipe()
+    with Output(pipe) as out:
+        for number in (1, 2):
+            out.row(row(id=number))
+        assert pipe.brought == []
+        clock[0] += 0.1
+        out.row(row(id=3))
+        assert pipe.brought == [b"".join(line(f'{{"id":{number}}}') for number in (1, 2, 3))]
+        out.row(row(id=4))
+    assert pipe.brought[1:] == [line('{"id":4}')]
+
+
+def test_many_bytes_do_not_wait(clock: list[float]) -> None:  # noqa: ARG001
+    pipe = Pipe()
+    with Output(pipe) as out:
+        out.row(row(text="ю" * (LARGE // 2)))
+        assert len(pipe.brought) == 1
+
+
+def test_what_is_no_row_goes_at_once_and_after_the_rows_before_it(clock: list[float]) -> None:  # noqa: ARG001
+    pipe = Pipe()
+    with Output(pipe) as out:
+        out.row(row(id=1))
+        out.line('{"type":"STATE"}')
+        assert pipe.brought == [line('{"id":1}') + b'{"type":"STATE"}\n']
+
+
+def test_rows_are_written_when_the_command_fails(clock: list[float]) -> None:  # noqa: ARG001
+    pipe = Pipe()
+
+    def fail() -> None:
+        with Output(pipe) as out:
+            out.row(row(id=1))
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
+    assert pipe.brought == [line('{"id":1}')]
+
+
+def test_nobody_reads(clock: list[float]) -> None:  # noqa: ARG001
+    class Gone(io.BytesIO):
+        def write(self, _: Any) -> int:
+            raise BrokenPipeError
+
+    with pytest.raises(BrokenPipeError), Output(Gone()) as out:
+        out.line("{}")
+
+
+def test_a_number_that_is_too_long_for_orjson(clock: list[float], monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ARG001
+    def read(*_: Any) -> Iterator[AirbyteMessage]:
+        for value in (1, 2**70, 3):
+            yield AirbyteMessage(type=Type.RECORD, record=row(id=value))
+        stats = AirbyteStateStats(recordCount=3.0)
+        yield AirbyteMessage(
+            type=Type.STATE, state=AirbyteStateMessage(type=AirbyteStateType.STREAM, sourceStats=stats)
+        )
+
+    monkeypatch.setattr(AirbyteEntrypoint, "read", read)
+    pipe = Pipe()
+    with Output(pipe) as out:
+        for message in Entrypoint(SourceAmocrm(), out).read():
+            out.line(Entrypoint.airbyte_message_to_string(message))
+    lines = pipe.getvalue().splitlines()
+    assert [json.loads(told)["record"]["data"]["id"] for told in lines[:3]] == [1, 2**70, 3]
+    assert b'"STATE"' in lines[3]
+
+
+def test_what_other_threads_say_comes_between_whole_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They speak through the CDK's buffer, which writes to the same stdout."""
+    pipe = io.BytesIO()
+    stdout = io.TextIOWrapper(io.BufferedWriter(_Raw(pipe), 512), "utf-8")
+    monkeypatch.setattr(sys, "__stdout__", stdout)
+    threads = [threading.Thread(target=_speak, args=(number,)) for number in range(4)]
+    with Output(stdout.buffer) as out:
+        for thread in threads:
+            thread.start()
+        for number in range(5_000):
+            out.row(row(id=number, text="ю" * 100))
+            if number % 50 == 0:
+                out.line('{"type":"STATE"}')
+        for thread in threads:
+            thread.join()
+    PRINT_BUFFER.flush()
+    told = [orjson.loads(line) for line in pipe.getvalue().splitlines()]
+    assert [one["record"]["data"]["id"] for one in told if one["type"] == "RECORD"] == list(range(5_000))
+    assert sum(one["type"] == "STATE" for one in told) == 100
+    for number in range(4):
+        assert [one["n"] for one in told if one.get("who") == number] == list(range(500))
+
+
+class _Raw(io.RawIOBase):
+    """Lets other threads go on in the middle of a write, as a pipe does."""
+
+    def __init__(self, to: io.BytesIO) -> None:
+        super().__init__()
+        self._to = to
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        part = bytes(data[:4000])
+        time.sleep(0)
+        return self._to.write(part)
+
+
+def _speak(number: int) -> None:
+    for n in range(500):
+        PRINT_BUFFER.write(orjson.dumps({"type": "LOG", "who": number, "n": n, "text": "я" * 50}).decode() + "\n")
+        PRINT_BUFFER.flush()
