@@ -1,0 +1,261 @@
+"""What a stream has delivered, what it must still be asked for, and that its state says both."""
+
+from __future__ import annotations
+
+import json
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from source_amocrm.errors import ConfigError
+from source_amocrm.streams.progress import BEGINNING, Left, Need, Numbered, Progress, agree, together
+from source_amocrm.streams.state import dump, load
+from source_amocrm.walk.listing import Page, PageMark
+from source_amocrm.walk.spans import FOREVER, Span, Spans
+
+DAY = 86_400
+THEN = 1_700_000_000
+MARK = PageMark(page=3, after=17, safe_page=2, safe_after=9, checked=THEN)
+SECONDS = range(THEN, THEN + 60)
+
+
+def progress(start: int | None = None, lookback: int = 300) -> Progress:
+    return Progress("deals", "updated_at", start, lookback)
+
+
+def ever(since: int) -> Spans:
+    return Spans(((since, FOREVER),))
+
+
+def saved(one: Progress, start: int | None = None) -> Progress:
+    """As the next sync finds it."""
+    return load(one.stream, one.cursor, json.loads(json.dumps(dump(one))), start, one.lookback)
+
+
+def test_the_first_sync_needs_everything() -> None:
+    need = progress().need("leads")
+    assert need == Need(ever(BEGINNING))
+    assert need.at_first
+    assert need.asked_from == BEGINNING
+
+
+def test_the_first_sync_from_a_date_on() -> None:
+    need = progress(start=THEN).need("leads")
+    assert need == Need(ever(THEN), deletions_since=THEN)
+    assert not need.at_first
+
+
+def test_a_later_sync_needs_what_the_look_back_covers() -> None:
+    one = progress(lookback=300)
+    one.begin(["leads"], THEN)
+    one.finish("leads")
+    since = THEN - 300
+    need = saved(one).need("leads")
+    assert need == Need(ever(since), deletions_since=since, changes_since=since)
+    assert not need.at_first
+
+
+def test_it_asks_from_the_newest_row_on_so_that_an_empty_answer_is_a_lie() -> None:
+    one = progress(lookback=300)
+    one.begin(["leads"], THEN)
+    one.meet("leads", THEN - DAY)
+    one.meet("leads", THEN - 2 * DAY)
+    one.meet("leads", THEN + 1)  # of the future: it may be gone tomorrow
+    one.meet("leads", None)
+    one.finish("leads")
+    need = saved(one).need("leads")
+    assert (need.newest, need.since, need.asked_from) == (THEN - DAY, THEN - 300, THEN - DAY)
+
+
+def test_no_look_back_reaches_before_the_start_date() -> None:
+    one = progress(start=THEN, lookback=10 * DAY)
+    one.begin(["leads"], THEN + DAY)
+    one.finish("leads")
+    assert saved(one, start=THEN).need("leads").since == THEN
+
+
+def test_what_was_left_is_needed_with_what_is_new() -> None:
+    one = progress(lookback=0)
+    one.begin(["leads"], THEN)
+    one.cover("leads", Page([], (BEGINNING, THEN - DAY)))
+    need = saved(one).need("leads")
+    assert need.spans == ever(THEN - DAY + 1)
+    assert (need.deletions_since, need.changes_since) == (BEGINNING, THEN)
+
+
+def test_a_walk_by_page_number_is_gone_on_with() -> None:
+    one = progress(lookback=0)
+    one.begin(["leads"], THEN)
+    one.cover("leads", Page([], mark=MARK), floor=THEN - DAY)
+    need = saved(one).need("leads")
+    assert need.resume == Numbered(THEN - DAY, MARK)
+    assert need.spans == Spans(((BEGINNING, THEN - DAY - 1), (THEN, FOREVER)))
+    again = saved(one)
+    again.begin(["leads"], THEN + DAY)
+    again.walked("leads")
+    need = saved(again).need("leads")
+    assert need.resume is None
+    assert need.spans == Spans(((BEGINNING, THEN - DAY - 1), (THEN, FOREVER)))
+
+
+def test_a_list_that_the_account_lacks_for_now_stays_to_be_read() -> None:
+    one = progress(lookback=0)
+    one.begin(["customers"], THEN)
+    one.put_off("customers")
+    need = saved(one).need("customers")
+    assert need.since == BEGINNING
+    assert (need.deletions_since, need.changes_since) == (THEN, THEN), "of a list that never brought a row"
+
+
+def test_a_list_that_the_account_lacks_no_more_has_its_deletions_told() -> None:
+    one = progress(lookback=0)
+    one.begin(["customers"], THEN)
+    one.meet("customers", THEN - 5)
+    one.finish("customers")
+    two = saved(one)
+    two.begin(["customers"], THEN + DAY)
+    two.put_off("customers")
+    need = saved(two).need("customers")
+    assert (need.deletions_since, need.changes_since) == (THEN, THEN)
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(1, 8),
+            st.lists(st.tuples(st.sampled_from(SECONDS), st.sampled_from(SECONDS)), max_size=4),
+            st.booleans(),
+        ),
+        min_size=1,
+        max_size=6,
+    ),
+    st.integers(0, 5),
+)
+def test_whatever_was_covered_and_killed_nothing_is_forgotten(
+    syncs: list[tuple[int, list[Span], bool]], lookback: int
+) -> None:
+    """Against a model: the seconds of each sync and of its look-back, less those that its pages have covered."""
+    one, now, missing = progress(lookback=lookback), THEN - 1, set[int]()
+    for passed, covered, finished in syncs:
+        missing |= set(range(max(now - lookback, THEN), now + passed + 1))
+        now += passed
+        one.begin(["leads"], now)
+        for low, high in covered:
+            one.cover("leads", Page([], (low, high)))
+            missing -= set(range(low, high + 1))
+        if finished:
+            one.finish("leads")
+            missing = set()
+        one = saved(one)
+        needed = {second for second in SECONDS if second in one.need("leads").spans}
+        assert needed == {second for second in SECONDS if second in missing or second >= now - lookback}
+
+
+SECOND = st.integers(THEN - 5, THEN + 20)
+
+
+@given(st.lists(st.tuples(SECOND, SECOND, st.sampled_from([BEGINNING, THEN + 3])), max_size=12))
+def test_no_version_of_a_row_is_dated_before_one_that_was_delivered(versions: list[tuple[int, int, int]]) -> None:
+    one, delivered = progress(), []
+    for second, now, at_least in versions:
+        row: dict[str, Any] = {"id": 7, "updated_at": second}
+        dated = one.dated(row, "updated_at", now, at_least)["updated_at"]
+        assert dated >= max(second, at_least)
+        delivered.append((dated, second > now or at_least > second))
+        assert row == {"id": 7, "updated_at": second}, "what was given is not changed"
+        one.begin([], max(now, THEN))
+        one = saved(one)
+    for (dated, beyond), (following, _) in pairwise(delivered):
+        assert following >= dated or not beyond
+
+
+def test_an_undated_row_is_left_as_it_is() -> None:
+    row = {"id": 7, "updated_at": None}
+    assert progress().dated(row, "updated_at", THEN, THEN + 5) is row
+
+
+def test_readers_of_one_list_ask_for_it_together() -> None:
+    first, later = Need(ever(BEGINNING)), Need(ever(THEN), Numbered(THEN, MARK), THEN, THEN, THEN - 5)
+    assert together([later, later]) == later
+    assert together([first, later]) == Need(ever(BEGINNING), None, BEGINNING, THEN, THEN - 5)
+    other = Need(Spans(((THEN - 9, THEN - 7),)), None, THEN - 9, THEN - 9, THEN - 8)
+    assert together([later, other]) == Need(
+        Spans(((THEN - 9, THEN - 7), (THEN, FOREVER))), None, THEN - 9, THEN - 9, THEN - 8
+    )
+
+
+def test_readers_of_one_list_date_its_rows_alike() -> None:
+    one, two = progress(), progress()
+    one.ahead, two.ahead = {"7": THEN, "8": THEN}, {"7": THEN + 1}
+    agree([one, two])
+    assert one.ahead == two.ahead == {"7": THEN + 1, "8": THEN}
+    one.dated({"id": 7, "updated_at": THEN}, "updated_at", THEN + 2)
+    assert two.ahead == {"7": THEN + 1, "8": THEN}, "each keeps its own"
+
+
+def test_the_state_of_a_sync_that_was_killed() -> None:
+    one = progress(lookback=0)
+    one.begin(["leads"], THEN)
+    one.cover("leads", Page([], (BEGINNING, THEN - DAY)))
+    one.meet("leads", THEN - DAY)
+    one.ahead["5"] = THEN + DAY
+    assert dump(one) == {
+        "updated_at": "2023-11-14T22:13:20Z",
+        "pending": {
+            "leads": {
+                "spans": [["2023-11-13T22:13:21Z", "2023-11-14T22:13:20Z"]],
+                "deletions_since": "1970-01-01T00:00:00Z",
+                "changes_since": "2023-11-14T22:13:20Z",
+            }
+        },
+        "newest": {"leads": "2023-11-13T22:13:20Z"},
+        "ahead": {"5": "2023-11-15T22:13:20Z"},
+    }
+    again = saved(one)
+    assert (again.done, again.left, again.newest, again.ahead) == (one.done, one.left, one.newest, one.ahead)
+
+
+@pytest.mark.parametrize("cursor", ["2023-11-14T22:13:20Z", "2023-11-15T01:13:20+03:00", THEN, float(THEN)])
+def test_the_plain_state_is_complete(cursor: object) -> None:
+    one = load("deals", "updated_at", {"updated_at": cursor}, None, 0)
+    assert (one.done, one.left) == (THEN, {})
+
+
+@pytest.mark.parametrize("state", [None, {}, {"__ab_no_cursor_state_message": True}])
+def test_no_state(state: dict[str, Any] | None) -> None:
+    assert load("deals", "updated_at", state, None, 0).done is None
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        {"created_at": "2023-11-14T22:13:20Z"},
+        {"updated_at": "yesterday"},
+        {"updated_at": None},
+        {"updated_at": True},
+        {"updated_at": "PT5M"},
+        {"updated_at": THEN, "pending": {"leads": {"spans": [[1]]}}},
+        {"updated_at": THEN, "pending": {"leads": {"spans": [], "deletions_since": 1}}},
+        {"updated_at": THEN, "newest": {"leads": []}},
+        {"updated_at": THEN, "ahead": "x"},
+    ],
+)
+def test_a_state_that_cannot_be_read(state: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match=r"The saved state of the stream deals cannot be read.*Clear"):
+        load("deals", "updated_at", state, None, 0)
+
+
+@given(
+    st.lists(st.tuples(SECOND, SECOND), max_size=4),
+    st.one_of(st.none(), st.builds(Numbered, SECOND, st.builds(PageMark, *[st.integers(0, 99)] * 4, SECOND))),
+    SECOND,
+    SECOND,
+)
+def test_what_is_left_survives_its_state(spans: list[Span], walk: Numbered | None, gone: int, changed: int) -> None:
+    one = progress()
+    one.begin([], THEN)
+    one.left["leads"] = Left(Spans.of(spans), walk, gone, changed)
+    assert saved(one).left == one.left
