@@ -70,6 +70,14 @@ def test_it_asks_from_the_newest_row_on_so_that_an_empty_answer_is_a_lie() -> No
     assert (need.newest, need.since, need.asked_from) == (THEN - DAY, THEN - 300, THEN - DAY)
 
 
+def test_a_newest_row_within_the_look_back_changes_nothing() -> None:
+    one = progress(lookback=300)
+    one.begin(["leads"], THEN)
+    one.meet("leads", THEN - 5)
+    one.finish("leads")
+    assert saved(one).need("leads").asked_from == THEN - 300
+
+
 def test_no_look_back_reaches_before_the_start_date() -> None:
     one = progress(start=THEN, lookback=10 * DAY)
     one.begin(["leads"], THEN + DAY)
@@ -192,7 +200,7 @@ def test_readers_of_one_list_date_its_rows_alike() -> None:
     one.ahead, two.ahead = {"7": THEN, "8": THEN}, {"7": THEN + 1}
     agree([one, two])
     assert one.ahead == two.ahead == {"7": THEN + 1, "8": THEN}
-    one.dated({"id": 7, "updated_at": THEN}, "updated_at", THEN + 2)
+    one.dated({"id": 7, "updated_at": THEN + 2}, "updated_at", THEN + 2)
     assert two.ahead == {"7": THEN + 1, "8": THEN}, "each keeps its own"
 
 
