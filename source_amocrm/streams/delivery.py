@@ -195,7 +195,10 @@ class _AsTheyCome:
 
 
 class _FromTheNewest:
-    """Rows from the newest to the oldest: those are held back for which newer ones may still come."""
+    """Rows from the newest to the oldest: those are held back for which newer ones may still come.
+
+    And until they are many, for what a row needs of another list is asked for all of them together.
+    """
 
     def __init__(self, sync: Sync, events: FromEvents, progress: Progress) -> None:
         self._sync = sync
@@ -211,7 +214,9 @@ class _FromTheNewest:
             self._held += [row for row in batch.page.rows if self._wanted(row)]
             if batch.page.span:
                 self._missing -= batch.page.span
+            if len(self._held) >= ROWS_BETWEEN_STATES:
                 yield from self._release()
+        yield from self._release()
 
     def _wanted(self, row: Row) -> bool:
         if self._events.kinds and row.get("type") not in self._events.kinds:
