@@ -25,7 +25,7 @@ from .sandbox.writes.at_random import Write
 Menu = Sequence[tuple[Write, int]]
 Reading = Callable[[list[AirbyteStateMessage]], Iterator[AirbyteMessage]]
 
-SCHEDULES = int(os.environ.get("SCHEDULES", "30"))
+SCHEDULES = int(os.environ.get("SCHEDULES", "50"))
 """Days of each kind that the tests draw."""
 ODD: Menu = (*writes.ORDINARY, *writes.RARE)
 SOME_MESSAGES = 1_500
