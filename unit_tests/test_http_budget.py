@@ -3,6 +3,7 @@ from __future__ import annotations
 import random
 import threading
 from collections.abc import Callable
+from contextlib import ExitStack
 from itertools import pairwise
 
 import pytest
@@ -95,14 +96,19 @@ def test_late_departures_never_make_eight_in_a_second() -> None:
 
 def test_a_turn_that_has_not_left_counts_as_leaving_now() -> None:
     clock = FakeClock()
-    paced = budget(2, clock)
-    with paced.slot(), paced.slot():
-        clock.now = 50.0
-        assert not paced.spare
-    clock.now = 50.5
-    assert not paced.spare
-    clock.now = 51.1
-    assert paced.spare
+    late = ExitStack()
+
+    def nap(seconds: float) -> None:
+        late.close()
+        clock.sleep(seconds)
+
+    paced = Budget(2, clock=clock, sleep=nap)
+    late.enter_context(paced.slot())
+    clock.now = 1.0
+    late.enter_context(paced.slot())
+    clock.now = 50.0
+    paced.acquire()
+    assert clock.now == pytest.approx(51.018, abs=0.01)
 
 
 def test_a_slot_leaves_once_and_at_the_end_of_its_block_at_the_latest() -> None:
@@ -174,18 +180,6 @@ def test_waiting_is_counted() -> None:
     paced = budget(7, clock)
     times_of(3, clock, paced.acquire)
     assert paced.waited == pytest.approx(2 * TURN)
-
-
-def test_spare() -> None:
-    clock = FakeClock()
-    paced = budget(7, clock)
-    assert paced.spare
-    paced.acquire()
-    assert not paced.spare
-    clock.now = 0.15
-    assert paced.spare
-    paced.pause(3)
-    assert not paced.spare
 
 
 def test_a_pause_holds_for_all_and_ends_without_a_burst() -> None:

@@ -116,12 +116,6 @@ class Budget:
         with self._lock:
             self._shut = error
 
-    @property
-    def spare(self) -> bool:
-        """True when a turn is free right now and nobody waits for one."""
-        with self._lock:
-            return not self._queue and self._wait(self._clock()) <= 0
-
     def _take(self) -> Slot:
         asked = self._clock()
         me = threading.Event()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from source_amocrm.streams.history import each
+from source_amocrm.streams.history import of_each
 from source_amocrm.streams.lists import NOTES, EntityList
 from source_amocrm.streams.rows import communication
 from source_amocrm.streams.sync import Sync
@@ -28,6 +28,6 @@ TABLES = (
         cursor="updated_at",
         lists=NOTES,
         rows=_sms,
-        events=FromEvents(kinds=tuple(communication.CHATS), rows=each(communication.chat)),
+        events=FromEvents(kinds=tuple(communication.CHATS), rows=of_each(communication.chat)),
     ),
 )

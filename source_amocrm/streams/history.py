@@ -12,7 +12,7 @@ from source_amocrm.streams.tables import Events
 from source_amocrm.walk.listing import Row
 
 
-def each(make: Callable[[Any], list[Row]]) -> Callable[[Sync, list[Row]], Iterator[list[Row]]]:
+def of_each(make: Callable[[Any], list[Row]]) -> Callable[[Sync, list[Row]], Iterator[list[Row]]]:
     """The rows of every event, by a function that makes those of one."""
     return lambda _, events: map(make, events)
 
@@ -23,27 +23,27 @@ TABLES = (
         key=("event_id",),
         cursor="created_at",
         kinds=(history.RESPONSIBLE,),
-        rows=each(history.responsible_change),
+        rows=of_each(history.responsible_change),
     ),
     Events(
         name="deal_sale_changes",
         key=("event_id",),
         cursor="created_at",
         kinds=(history.SALE,),
-        rows=each(history.sale_change),
+        rows=of_each(history.sale_change),
     ),
     # All events: each field may have a kind of its own, and amoCRM refuses to be asked for several of these together.
     Events(
         name="deal_field_changes",
         key=("event_id", "custom_field_id"),
         cursor="created_at",
-        rows=each(history.field_changes),
+        rows=of_each(history.field_changes),
     ),
     Events(
         name="deleted_entities",
         key=("event_id", "entity_id"),
         cursor="created_at",
         kinds=tuple(sorted(LIFE)),
-        rows=each(history.deletions),
+        rows=of_each(history.deletions),
     ),
 )
