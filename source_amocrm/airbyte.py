@@ -31,6 +31,7 @@ from source_amocrm.walk.listing import Row
 
 Deliver = Callable[[], Iterator["Row | None"]]
 State = Callable[[], Mapping[str, Any]]
+Pack = Callable[[Row], Mapping[str, Any]]
 
 
 def airbyte_stream(table: Table, columns: Mapping[str, Mapping[str, Any]] | None = None) -> AirbyteStream:
@@ -91,18 +92,19 @@ class TableCursor(Cursor):
 class TablePartition(Partition):
     """All of a stream: its parts are read concurrently below, where the budget of requests is known."""
 
-    def __init__(self, name: str, deliver: Deliver, cursor: TableCursor) -> None:
+    def __init__(self, name: str, deliver: Deliver, cursor: TableCursor, pack: Pack) -> None:
         self._name = name
         self._deliver = deliver
         self._cursor = cursor
+        self._pack = pack
 
     def read(self) -> Iterable[Record]:
-        name = self._name
+        name, pack = self._name, self._pack
         for row in self._deliver():
             if row is None:
                 self._cursor.emit()
             else:
-                yield Record(row, name)
+                yield Record(pack(row), name)
 
     def to_slice(self) -> Mapping[str, Any] | None:
         return None
@@ -115,18 +117,25 @@ class TablePartition(Partition):
 
 
 class TableStream(AbstractStream):
-    """`deliver` yields rows, and None where a state is due; `state` tells it."""
+    """`deliver` yields rows, and None where a state is due; `state` tells it. `pack`: what a record holds of a row."""
 
     def __init__(
-        self, table: Table, repository: MessageRepository, deliver: Deliver, state: State | None, logger: logging.Logger
+        self,
+        table: Table,
+        repository: MessageRepository,
+        deliver: Deliver,
+        state: State | None,
+        pack: Pack,
+        logger: logging.Logger,
     ) -> None:
         self._table = table
         self._logger = logger
+        self._pack = pack
         self._cursor = TableCursor(table.name, repository, state or (lambda: {NO_CURSOR_STATE_KEY: True}))
         self._deliver = deliver if state else lambda: (row for row in deliver() if row is not None)
 
     def generate_partitions(self) -> Iterable[Partition]:
-        yield TablePartition(self.name, self._deliver, self._cursor)
+        yield TablePartition(self.name, self._deliver, self._cursor, self._pack)
 
     @property
     def name(self) -> str:

@@ -14,7 +14,7 @@ from airbyte_cdk.models import AirbyteMessage, ConnectorSpecification
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_amocrm.errors import AmocrmError, ConfigError, SyncFailed
-from source_amocrm.output import Output
+from source_amocrm.output import Output, packed
 from source_amocrm.source import SourceAmocrm
 
 USAGE = "source-amocrm needs a command: spec, check, discover, read or connect. More: source-amocrm read --help"
@@ -26,7 +26,7 @@ LOGGER = logging.getLogger("airbyte")
 class Entrypoint(AirbyteEntrypoint):
     """The CDK's entrypoint; what the files given on the command line hold is checked by us, in words.
 
-    Rows go to `output` as they come, everything else is what `run` yields.
+    Rows, which `source` has packed, go to `output` as they come; everything else is what `run` yields.
     """
 
     def __init__(self, source: SourceAmocrm, output: Output) -> None:
@@ -41,17 +41,14 @@ class Entrypoint(AirbyteEntrypoint):
         for message in super().read(*args):
             if message.record is None:
                 yield message
-                continue
-            try:
+            else:
                 self._output.row(message.record)
-            except TypeError:
-                yield message
 
 
 def launch(arguments: list[str]) -> int:
     """Run one command; the exit code is 0 only when it did what it should."""
     output = Output(sys.stdout.buffer)
-    entrypoint = Entrypoint(SourceAmocrm(), output)
+    entrypoint = Entrypoint(SourceAmocrm(packed), output)
     parsed = entrypoint.parse_args(arguments)
     if parsed.command is None:
         print(USAGE, file=sys.stderr)

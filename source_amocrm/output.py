@@ -5,18 +5,34 @@ What the CDK does with a row (its text decoded, buffered, copied and encoded aga
 
 from __future__ import annotations
 
+import json
 import time
 from types import TracebackType
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import orjson
 from airbyte_cdk.logger import PRINT_BUFFER
 from airbyte_cdk.models import AirbyteRecordMessage
 
+from source_amocrm.walk.listing import Row
+
+TEXT = "text"
 LARGE = 1 << 16
 """Bytes that are worth a write."""
 LATE = 0.1
 """Seconds that a row may wait for the next one."""
+
+
+def packed(row: Row) -> dict[str, Any]:
+    """The row as its JSON text.
+
+    Written where it is made, it is still in the processor's cache: a tenth of the time that it takes later.
+    """
+    try:
+        text: bytes | str = orjson.dumps(row)
+    except TypeError:
+        text = json.dumps(row)  # a number beyond 64 bits
+    return {TEXT: orjson.Fragment(text)}
 
 
 class Output:
@@ -41,8 +57,8 @@ class Output:
         self._write()
 
     def row(self, row: AirbyteRecordMessage) -> None:
-        """Raises TypeError for what orjson cannot write, a number beyond 64 bits for one."""
-        record = {"stream": row.stream, "data": row.data, "emitted_at": row.emitted_at}
+        """A row that was `packed`."""
+        record = {"stream": row.stream, "data": row.data[TEXT], "emitted_at": row.emitted_at}
         line = orjson.dumps({"type": "RECORD", "record": record}, option=orjson.OPT_APPEND_NEWLINE)
         self._lines.append(line)
         self._size += len(line)

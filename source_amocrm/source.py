@@ -39,16 +39,20 @@ from source_amocrm.streams.rows.readable import known_columns
 from source_amocrm.streams.state import dump, load
 from source_amocrm.streams.sync import Selection, Sync
 from source_amocrm.streams.tables import Entities
+from source_amocrm.walk.listing import Row
 
 ROWS_IN_FLIGHT = 250
 
 
 class SourceAmocrm(Source):
-    """amoCRM and Kommo. Takes no argument: everything of a sync is made when it starts."""
+    """amoCRM and Kommo; everything of a sync is made when it starts. `pack`: what messages hold of a row."""
 
     check_config_against_spec = False
     """Our own reading of the config says in words what is wrong, and never repeats what was typed."""
     message_repository: MessageRepository = InMemoryMessageRepository()
+
+    def __init__(self, pack: Callable[[Row], Mapping[str, Any]] = lambda row: row) -> None:
+        self._pack = pack
 
     def check(self, logger: logging.Logger, config: Mapping[str, Any]) -> AirbyteConnectionStatus:
         try:
@@ -92,6 +96,7 @@ class SourceAmocrm(Source):
                 self.message_repository,
                 lambda selection=selection: report.counted(selection.table.name, deliver(sync, selection)),  # type: ignore[misc]
                 _state_of(selection) if _incremental(stream) else None,
+                self._pack,
                 logger,
             )
             for selection, stream in zip(selections, catalog.streams, strict=True)

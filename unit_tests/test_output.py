@@ -19,13 +19,12 @@ from airbyte_cdk.models import (
     AirbyteMessageSerializer,
     AirbyteRecordMessage,
     AirbyteStateMessage,
-    AirbyteStateStats,
     AirbyteStateType,
     Type,
 )
 
 from source_amocrm.entrypoint import Entrypoint
-from source_amocrm.output import LARGE, Output
+from source_amocrm.output import LARGE, Output, packed
 from source_amocrm.source import SourceAmocrm
 
 
@@ -49,7 +48,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 def row(**data: Any) -> AirbyteRecordMessage:
-    return AirbyteRecordMessage(stream="deals", data=data, emitted_at=1_790_000_000_123)
+    return AirbyteRecordMessage(stream="deals", data=packed(data), emitted_at=1_790_000_000_123)
 
 
 def line(data: str) -> bytes:
@@ -61,8 +60,8 @@ def test_a_row_is_what_the_platform_reads(clock: list[float]) -> None:  # noqa: 
     with Output(pipe) as out:
         out.row(row(lead_id=1, name="Сделка «А»\n", sale=None))
     assert pipe.getvalue() == line('{"lead_id":1,"name":"Сделка «А»\\n","sale":null}')
-    assert AirbyteMessageSerializer.load(orjson.loads(pipe.getvalue())).record == row(
-        lead_id=1, name="Сделка «А»\n", sale=None
+    assert AirbyteMessageSerializer.load(orjson.loads(pipe.getvalue())).record == AirbyteRecordMessage(
+        stream="deals", data={"lead_id": 1, "name": "Сделка «А»\n", "sale": None}, emitted_at=1_790_000_000_123
     )
 
 
@@ -116,23 +115,30 @@ def test_nobody_reads(clock: list[float]) -> None:  # noqa: ARG001
         out.line("{}")
 
 
-def test_a_number_that_is_too_long_for_orjson(clock: list[float], monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ARG001
+def test_a_number_that_is_too_long_for_orjson(clock: list[float]) -> None:  # noqa: ARG001
+    pipe = Pipe()
+    with Output(pipe) as out:
+        for number in (1, 2**70, 3):
+            out.row(row(id=number))
+    ids = [json.loads(told)["record"]["data"]["id"] for told in pipe.getvalue().splitlines()]
+    assert ids == [1, 2**70, 3]
+
+
+def test_rows_go_to_the_output_and_the_rest_is_handed_on(
+    clock: list[float],  # noqa: ARG001
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    state = AirbyteMessage(type=Type.STATE, state=AirbyteStateMessage(type=AirbyteStateType.STREAM))
+
     def read(*_: Any) -> Iterator[AirbyteMessage]:
-        for value in (1, 2**70, 3):
-            yield AirbyteMessage(type=Type.RECORD, record=row(id=value))
-        stats = AirbyteStateStats(recordCount=3.0)
-        yield AirbyteMessage(
-            type=Type.STATE, state=AirbyteStateMessage(type=AirbyteStateType.STREAM, sourceStats=stats)
-        )
+        yield AirbyteMessage(type=Type.RECORD, record=row(id=1))
+        yield state
 
     monkeypatch.setattr(AirbyteEntrypoint, "read", read)
     pipe = Pipe()
     with Output(pipe) as out:
-        for message in Entrypoint(SourceAmocrm(), out).read():
-            out.line(Entrypoint.airbyte_message_to_string(message))
-    lines = pipe.getvalue().splitlines()
-    assert [json.loads(told)["record"]["data"]["id"] for told in lines[:3]] == [1, 2**70, 3]
-    assert b'"STATE"' in lines[3]
+        assert list(Entrypoint(SourceAmocrm(packed), out).read()) == [state]
+    assert pipe.getvalue() == line('{"id":1}')
 
 
 def test_what_other_threads_say_comes_between_whole_lines(monkeypatch: pytest.MonkeyPatch) -> None:

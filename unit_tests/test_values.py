@@ -234,9 +234,15 @@ def test_json_without_links_is_passed_through() -> None:
 
 def test_json_may_be_deep_but_not_endless() -> None:
     assert values.as_object(nested(values.MAX_DEPTH)) == nested(values.MAX_DEPTH)
-    for endless in (nested(values.MAX_DEPTH + 2), nested(900)):
+    deep = {"_links": None, **nested(values.MAX_DEPTH - 1)}
+    assert values.as_object(deep) == nested(values.MAX_DEPTH - 1)
+    for endless in ({"_links": None, "a": nested(values.MAX_DEPTH + 1)}, nested(900)):
         with pytest.raises(UnreadableError):
             values.as_object(endless)
+
+
+def test_links_are_stripped_beside_a_number_that_is_too_long_for_orjson() -> None:
+    assert values.without_links([{"_links": 1, "a": 2**70}]) == [{"a": 2**70}]
 
 
 @pytest.mark.parametrize(
