@@ -32,7 +32,7 @@ GARBAGE = (100_000, 50, 100)
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
 """Of glibc's malloc.h."""
-LARGE = 1 << 22
+LARGE = 1 << 24
 """Bytes: what is at least as large goes back to the system when it is free."""
 KEPT = 1 << 24
 """Bytes that are kept for the next page, which is as large as the last."""
