@@ -5,16 +5,18 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator
+from random import Random
 
 import pytest
 from airbyte_cdk.models import AirbyteMessage, TraceType
 
 from source_amocrm.errors import SyncFailed
+from source_amocrm.streams import TABLES
 
 from . import comparison, expected
 from .connector import messages
 from .destination import Destination
-from .sandbox import Account, Fault, ManualClock, Request, Sandbox, Switches
+from .sandbox import Account, Fault, ManualClock, Request, Sandbox, Switches, writes
 
 MOST_REQUESTS = 250
 """The account has 60 deals, in pages of 20: no list takes a hundred."""
@@ -122,3 +124,40 @@ def test_a_list_of_one_page_that_always_has_a_next() -> None:
     read.twice()
     assert read.errors == [ENDLESS.format("/api/v4/leads/pipelines")] * 2
     assert read.destination.rows == {}
+
+
+BUSY = ("deals", "custom_fields_deals", "contacts", "deal_statuses")
+
+
+@pytest.mark.parametrize("filters", [True, False], ids=["filter", "no filter"])
+def test_a_robot_that_changes_more_than_a_page_between_any_two_requests(filters: bool) -> None:
+    """The sync ends while it goes on, calls no living deal deleted, and the next quiet one brings the rest."""
+    clock = ManualClock(int(time.time()))
+    account = Account.generate(
+        seed=3,
+        leads=120,
+        clock=clock,
+        switches=Switches(**SMALL, filter_enabled=filters),  # type: ignore[arg-type]
+    )
+    deals = [lead["id"] for lead in account.tables["leads"]]
+    returned = deals[:20]
+    for deal in returned:
+        writes.trash(account, "leads", deal)
+    clock.advance(3_600)
+    for deal in returned:
+        writes.restore(account, "leads", deal)
+    clock.advance(3_600)
+    sandbox, random, destination = Sandbox(account), Random(3), Destination()
+
+    def robot(_: Sandbox, __: Request) -> None:
+        clock.advance(1)
+        assert len(sandbox.log) < 600
+        writes.mass_edit(account, "leads", {*returned, *random.sample(deals, 20)})
+
+    sandbox.before_request.append(robot)
+    assert destination.take(messages(sandbox, BUSY))
+    assert [own for own, row in destination.rows["deals"].items() if row["is_deleted"] and own[0] in deals] == []
+    clock.advance(600)
+    destination.take(messages(Sandbox(account), BUSY, destination.state()))
+    destination.take(messages(Sandbox(account), [name for name in TABLES if name not in BUSY]))
+    assert comparison.problems(account, destination.rows) == []

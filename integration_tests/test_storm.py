@@ -9,7 +9,7 @@ import pytest
 from . import comparison, expected
 from .connector import messages
 from .destination import Destination
-from .sandbox import Account, Faults, RealClock, Request, Sandbox, Switches, writes
+from .sandbox import Account, Fault, Faults, RealClock, Request, Sandbox, Switches, writes
 
 STORMS = {
     "filters": Switches(),
@@ -48,6 +48,14 @@ def test_a_storm_over_5000_deals(kind: str) -> None:
     check_exact(lived_in(5_000, STORMS[kind]), faults)
     struck = Counter(fault for _, fault, _ in faults.fired)
     assert len(struck) >= 10, "every kind of failure, or nearly so, has happened"
+
+
+@pytest.mark.parametrize("kind", STORMS)
+def test_a_server_that_manages_small_pages_only(kind: str) -> None:
+    """Of no list whatever: entities, trash, events, dictionaries."""
+    faults = Faults(Fault("504", r"/api/v4/", limit_over=60))
+    check_exact(lived_in(400, STORMS[kind]), faults)
+    assert len({path for _, _, path in faults.fired}) > 10
 
 
 class FirstAnswerLies(Faults):

@@ -11,14 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from source_amocrm.walk.hands import Hands
-from source_amocrm.walk.keyset import Edges, keyset
+from source_amocrm.walk.keyset import AN_HOUR, Edges, keyset
 from source_amocrm.walk.listing import OrderIgnored, PageMark
 from source_amocrm.walk.numbered import numbered
 from source_amocrm.walk.recent import recent
 from source_amocrm.walk.spans import FOREVER
 from source_amocrm.walk.undirected import undirected
 
-from .fake_list import Delivered, FakeList, restless
+from .fake_list import NOW, Delivered, FakeList, restless
 
 SEEDS = st.integers(0, 2**32)
 LIMITS = st.integers(2, 9)
@@ -71,6 +71,31 @@ def test_keyset_through_mass_edits(seed: int, limit: int, ahead: int) -> None:
     with walkers(ahead) as hands:
         for page in keyset(things.listing(), (0, FOREVER), Edges(), hands=hands):
             delivered.take(page)
+    assert delivered.missing() == []
+    assert delivered.twice() == []
+
+
+@settings(max_examples=50, deadline=None)
+@given(SEEDS, LIMITS, st.integers(0, 4), st.integers(1, 3))
+def test_keyset_does_not_chase_a_robot(seed: int, limit: int, ahead: int, pages: int) -> None:
+    """Before every request a robot changes more rows than a page holds; others lie in the past and in the future."""
+    random = Random(seed)
+    robots = range(1, 10 * limit)
+    seconds = {own: random.randint(1, 2_000) for own in range(1, 20 * limit)}
+    seconds |= {own: NOW + random.randint(10, 20) * AN_HOUR for own in range(20 * limit, 23 * limit)}
+
+    def robot(things: FakeList) -> None:
+        things.now += 1
+        for own in random.sample(robots, pages * limit):
+            things.rows[own] = things.now
+            things.touched.add(own)
+
+    things, edges = FakeList(seconds, random, limit, robot), Edges()
+    delivered = Delivered(things)
+    with walkers(ahead) as hands:
+        for page in keyset(things.listing(), (0, FOREVER), edges, hands=hands):
+            delivered.take(page)
+    assert edges.behind
     assert delivered.missing() == []
     assert delivered.twice() == []
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 
@@ -65,6 +65,7 @@ class EntityReading:
 
     def __post_init__(self) -> None:
         self.need = together(self.needs)
+        self._edges = Edges()
         self._unsettled = Unsettled(self.account, self.entities, self.params) if self.several_rows else None
 
     def batches(self) -> Iterator[Batch]:
@@ -76,7 +77,7 @@ class EntityReading:
                 yield batch
             through = True
         finally:
-            self.read_through(through and self.need.at_first)
+            self.read_through(through and self.need.at_first and not self._edges.behind)
         yield from self._after()
 
     def _settled(self) -> Iterator[Batch]:
@@ -140,10 +141,10 @@ class EntityReading:
 
     def _by_date(self, listing: Listing, first: Found | None) -> Iterator[Page]:
         """The needed seconds, the oldest first: what is edited meanwhile comes to lie in those that are read last."""
-        edges, hands = Edges(), self.account.hands
+        hands = self.account.hands
         for low, high in self.need.spans.parts:
             near = self.need.asked_from if low == self.need.since else low
-            yield from keyset(listing, (near, high), edges, found=first, hands=hands)
+            yield from keyset(listing, (near, high), self._edges, found=first, hands=hands)
 
     def _unfiltered(self, listing: Listing) -> Iterator[Batch]:
         since = self.need.since
@@ -190,7 +191,7 @@ class EntityReading:
                 # it is back, the next sync's events tell.
                 for own in self._live:
                     gone.pop(own, None)
-            for row in rows:
+            for row in [*rows, *(self.account.by_ids(self.entities, gone) if self._edges.behind else ())]:
                 gone.pop(row["id"], None)
             found = list(gone.values())
             for start in range(0, len(found), DELETIONS_AT_ONCE):
@@ -212,9 +213,9 @@ class EntityReading:
 
     def _ask_for_trash(self) -> None:
         if self.mark_deleted and self.entities.has_trash:
-            self._skeletons = self.account.hands.start(lambda: list(in_trash(self.account, self.entities, self.need)))
+            self._skeletons = self.account.hands.start(lambda: in_trash(self.account, self.entities, self.need))
 
-    def _in_trash(self) -> Iterable[Deletion]:
+    def _in_trash(self) -> list[Deletion]:
         asked, self._skeletons = self._skeletons, None
         if asked is None or asked.cancel():
             return in_trash(self.account, self.entities, self.need)

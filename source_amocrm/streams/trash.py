@@ -8,9 +8,11 @@ from source_amocrm.streams.account import Account
 from source_amocrm.streams.changes import Deletion
 from source_amocrm.streams.lists import EntityList
 from source_amocrm.streams.progress import Need
+from source_amocrm.walk.listing import Listing
+from source_amocrm.walk.sizes import shrinking
 
 
-def in_trash(account: Account, entities: EntityList, need: Need) -> Iterator[Deletion]:
+def in_trash(account: Account, entities: EntityList, need: Need) -> list[Deletion]:
     """What was deleted since the needed second.
 
     Where the trash comes in no order only a first sync reads it whole: afterwards the events tell what is new.
@@ -18,6 +20,10 @@ def in_trash(account: Account, entities: EntityList, need: Need) -> Iterator[Del
     Progress rule: every page brings something that was not met.
     """
     listing = account.listing(entities, {"with": "only_deleted", "order[updated_at]": "desc"})
+    return shrinking(listing, lambda smaller: list(_deletions(smaller, need)))
+
+
+def _deletions(listing: Listing, need: Need) -> Iterator[Deletion]:
     first_sync = need.changes_since is None or need.deletions_since < need.changes_since
     met: set[int] = set()
     page, more = 1, True

@@ -7,6 +7,8 @@ number, ahead of the walk, is taken only if it begins before that. Whatever move
 dropped by id. A second with more rows than a page is read on its own.
 
 Progress rule: every request either moves to a later second or ends in reading one second whole and stepping over it.
+Changes that come faster than they are read are not chased: what is changed after the walk has reached the time of its
+start is left to the next walk. What is dated more than an hour ahead is read all the same.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ from source_amocrm.walk.spans import FOREVER, Span
 from source_amocrm.walk.ties import one_second, undated
 
 ROWS_TO_PROVE = 25
+AN_HOUR = 3_600
 
 
 @dataclass(slots=True)
@@ -34,12 +37,14 @@ class Edges:
     """What amoCRM does not document, learned from the answers to the walks over one list in one direction.
 
     `inclusive`: whether the edge of the filter is, on the side from which the walk comes; None while unknown.
-    `ordered`: the order that was asked for is obeyed. `ties`: the order of the rows of one second.
+    `ordered`: the order that was asked for is obeyed. `ties`: the order of the rows of one second. `behind`: people
+    changed rows faster than they were read, so that the newest changes are left to the next walk.
     """
 
     inclusive: bool | None = None
     ordered: bool = False
     ties: TieOrder = field(default_factory=TieOrder)
+    behind: bool = False
 
 
 class Dated(NamedTuple):
@@ -85,6 +90,9 @@ class _Walk:
         self._last: Dated | None = None
         """The last row of the page before."""
         self._begun: int | None = None
+        """When the first page came."""
+        self._caught_up: int | None = None
+        """When the walk had come as far as that."""
         self.ahead = Ahead(hands, self._ask_ahead, self._edge, listing.limit)
 
     def pages(self, found: Found | None) -> Iterator[Page]:
@@ -93,12 +101,13 @@ class _Walk:
         while here <= self._far:
             guessed = None if found else self._next(here)
             found = found or guessed or self._ask(here, bool(delivered))
+            self._begun = self._begun or found.server_time
             dated = self._dated(found, here)
             last = dated[-1].place if dated else here
             if found.more and last <= here:
                 self.ahead.drop()
                 yield self._whole_second(here, found, delivered)
-                here, delivered, self._last = here + 1, set(), None
+                here, delivered, self._last = self._unchased(here + 1, found), set(), None
             else:
                 self._learn(dated, here, guessed is not None)
                 if found.more:
@@ -118,7 +127,22 @@ class _Walk:
                     return
                 delivered = {key(row) for place, row in dated if place == last}
                 here, self._last = last, dated[-1]
+                if (further := self._unchased(here, found)) > here:
+                    self.ahead.drop()
+                    here, delivered, self._last = further, set(), None
             found = None
+
+    def _unchased(self, here: int, found: Found) -> int:
+        """Where to go on: `here`, or behind what people have changed since the walk caught up with them."""
+        now = found.server_time
+        if not self._ascending or self._begun is None or not self._begun < here <= now:
+            return here
+        if self._caught_up is None:
+            self._caught_up = now
+        if here <= self._caught_up:
+            return here
+        self._edges.behind = True
+        return now + AN_HOUR
 
     def _next(self, here: int) -> Found | None:
         """A page that was asked for ahead, if it follows on what was read."""
@@ -156,7 +180,6 @@ class _Walk:
         """The place of the last row that there may be; None where it is not known."""
         if not self._ascending:
             return self._far if self._far < 0 else None
-        self._begun = self._begun or found.server_time
         return min(self._far, found.server_time)
 
     def _changes(self, found: Found, last: int) -> bool:
