@@ -137,6 +137,16 @@ def test_what_is_off_is_empty(switches: Switches, tmp_path: Path) -> None:
     check_streams(told, account, set())
 
 
+def test_what_is_off_is_empty_whatever_its_lists_answer(tmp_path: Path) -> None:
+    """The account tells that it has no customers; nobody need grant access to them."""
+    account = account_with(Switches(customers="off"))
+    faults = Faults(Fault("403", "/customers"))
+    assert status(run(Sandbox(account, faults=faults), "check", tmp_path)) == (Status.SUCCEEDED, "")
+    told = run(Sandbox(account, faults=faults), "read", tmp_path)
+    assert (told.code, told.sentences()) == (0, {})
+    check_streams(told, account, set())
+
+
 def test_an_option_that_is_not_paid_for_is_empty(tmp_path: Path) -> None:
     sandbox = Sandbox(account_with(Switches()), faults=Faults(Fault("402", "/customers")))
     told = run(sandbox, "read", tmp_path)

@@ -11,7 +11,7 @@ from source_amocrm.claims import check_account
 from source_amocrm.errors import AmocrmError
 from source_amocrm.streams import TABLES
 from source_amocrm.streams.account import Account
-from source_amocrm.streams.lists import ABSENT, CLOSED, EVENTS_PATH
+from source_amocrm.streams.lists import ABSENT, CLOSED, CUSTOMERS, EVENTS_PATH
 from source_amocrm.streams.tables import Dictionary, Entities, Table, events_of
 
 FURTHER = {"/api/v4/catalogs": "custom_fields", "/api/v4/customers/notes": "notes"}
@@ -84,6 +84,8 @@ def refused_streams(account: Account) -> dict[tuple[str, ...], AmocrmError]:
 
 def _refusal(account: Account, path: str) -> AmocrmError | None:
     try:
+        if path.startswith(CUSTOMERS.path):
+            account.require_customers(path)
         account.get(path, {"limit": 1})
     except CLOSED as error:
         return error
