@@ -12,9 +12,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from typing import Any
+from unittest import mock
 
 import yaml
 from airbyte_cdk.models import AirbyteMessage, AirbyteStateMessage
+
+from source_amocrm.streams import delivery
 
 from . import comparison
 from .connector import messages
@@ -56,6 +59,9 @@ class Schedule:
             "num_workers": self.random.choice((1, 3, 12)),
             "lookback_window": self.random.choice(("PT5M", "PT0S")),
         }
+        if self.settings["lookback_window"] == "PT0S":
+            self.switches.events_late = 0  # what shows late is what the look-back is for
+        self.rows_between_states = self.random.choice((1, 7, 30, 1_000))
         self.clock = ManualClock(int(time.time()))
         self.account = Account.generate(seed=self.seed % 7, leads=self.leads, clock=self.clock, switches=self.switches)
         self.sandbox = Sandbox(self.account)
@@ -93,6 +99,10 @@ class Schedule:
             self.kills += 1
 
     def run(self, syncs: int = 3) -> None:
+        with mock.patch.object(delivery, "ROWS_BETWEEN_STATES", self.rows_between_states):
+            self._live(syncs)
+
+    def _live(self, syncs: int) -> None:
         size = SOME_MESSAGES
         for _ in range(syncs):
             kill = self.random.randint(1, size) if self.random.random() < 0.5 else None
@@ -145,6 +155,7 @@ def random_switches(random: Random, filters: bool) -> Switches:
         ties=some(("id_asc", "id_desc", "shuffled")),
         default_order=some(("asc", "desc", "unordered")),
         events_order=some(("asc", "desc", "desc")),
+        events_late=some((0, 0, 1, 2)),
         page_max=small,
         page_default=small,
         events_page_max=some((small, 50, 100)),

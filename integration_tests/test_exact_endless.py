@@ -5,15 +5,20 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 from random import Random
+from typing import NoReturn
 
 import pytest
 from airbyte_cdk.models import AirbyteMessage, TraceType
 
 from source_amocrm.errors import SyncFailed
 from source_amocrm.streams import TABLES
+from source_amocrm.streams.tables import Entities
 
 from . import comparison, expected
+from .command import run
 from .connector import messages
 from .destination import Destination
 from .sandbox import Account, Fault, ManualClock, Request, Sandbox, Switches, writes
@@ -41,6 +46,21 @@ ENDLESS = (
 )
 ONE_PAGE_FOR_EVER = {("deals", False), ("custom_fields_deals", False), ("contacts", False), ("tasks", True)}
 """Read by page number (stream, filter): where each page is the first, the rest cannot be had."""
+
+
+def test_a_mistake_of_ours_in_one_table_holds_no_other_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both are made of one list, and a reader that has gone must not be waited for."""
+
+    def mistake(*_: object) -> NoReturn:
+        raise KeyError("unforeseen")
+
+    calls = TABLES["calls"]
+    assert isinstance(calls, Entities)
+    monkeypatch.setitem(TABLES, "calls", replace(calls, rows=mistake))
+    account = Account.generate(seed=1, leads=60, switches=Switches(**SMALL))  # type: ignore[arg-type]
+    told = run(Sandbox(account), "read", tmp_path, ["calls", "notes"])
+    assert (told.code, list(told.errors())) == (1, ["calls"])
+    assert told.rows()["notes"] == comparison.by_key("notes", expected.tables(account)["notes"])
 
 
 class Read:

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import time
+from copy import deepcopy
+from unittest import mock
+
 import pytest
 from airbyte_cdk.models import Type
+
+from source_amocrm.streams import delivery
 
 from . import comparison
 from .connector import messages
@@ -59,6 +65,51 @@ def test_a_deal_that_changes_again_within_the_second_of_its_reading(account: Acc
     current = [row for own, row in destination.rows["custom_fields_deals"].items() if own[:2] == (deal, field)]
     assert [row for row in current if row["lead_updated_at"] == destination.rows["deals"][deal,]["updated_at"]] == []
     assert [line for line in comparison.problems(account, destination.rows) if "deals" in line] == []
+
+
+def test_a_deal_dated_in_the_future_and_changed_since_hides_no_other(account: Account) -> None:
+    """Its version of now bears the date of the future. Killed anywhere about it, nothing is forgotten."""
+    account.switches.page_max = account.switches.page_default = 7
+    clock: ManualClock = account.clock  # type: ignore[assignment]
+    ids = [lead["id"] for lead in account.tables["leads"]]
+    odd = ids[len(ids) // 2]
+    writes.edit(account, "leads", odd, updated_at=clock.now() + 86_400)
+    whole = Destination()
+    whole.take(messages(Sandbox(account), STREAMS))
+    clock.advance(3_600)
+    for own in ids:
+        clock.advance(2)
+        writes.edit(account, "leads", own, price=own)
+    clock.advance(3_600)
+    with mock.patch.object(delivery, "ROWS_BETWEEN_STATES", 3):
+        for point in range(10, 300, 10):
+            destination = deepcopy(whole)
+            destination.take(messages(Sandbox(account), STREAMS, destination.state()), stop_after=point)
+            destination.take(messages(Sandbox(account), STREAMS, destination.state()))
+            problems = comparison.problems(account, destination.rows, postdated={("leads", odd)})
+            assert [line for line in problems if line.split()[0] in STREAMS] == [], point
+
+
+def test_a_deal_that_is_deleted_after_a_merge_is_buried_by_its_deletion(account: Account) -> None:
+    """Not by the merge, which the sync is told of as well: its row bears a later date than that."""
+    clock: ManualClock = account.clock  # type: ignore[assignment]
+    survivor, victim = [lead["id"] for lead in account.tables["leads"]][:2]
+    destination = Destination()
+    destination.take(messages(Sandbox(account), STREAMS))
+    clock.advance(3_600)
+    writes.merge(account, "leads", survivor, victim)
+    clock.advance(10)
+    writes.edit(account, "leads", survivor, price=7)
+    clock.advance(10)
+    destination.take(messages(Sandbox(account), STREAMS, destination.state()))
+    clock.advance(10)
+    writes.trash(account, "leads", survivor)
+    deleted = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(clock.now()))
+    writes.purge(account, "leads", survivor)
+    clock.advance(60)
+    destination.take(messages(Sandbox(account), STREAMS, destination.state()))
+    row = destination.rows["deals"][survivor,]
+    assert (row["is_deleted"], row["updated_at"]) == (True, deleted)
 
 
 def test_a_deal_that_comes_back_in_the_second_in_which_the_sync_starts(account: Account) -> None:

@@ -84,7 +84,7 @@ def killed_and_resumed(account: Account, clock: ManualClock, streams: Collection
 
 @pytest.mark.parametrize(
     ("streams", "filters", "requests"),
-    [(["deals"], True, 300), (["deals"], False, 300), (list(PROMISED), True, 4_000)],
+    [(["deals"], True, 300), (["deals", "custom_fields_deals"], False, 300), (list(PROMISED), True, 4_000)],
     ids=["deals", "deals, no filter", "fifteen tables"],
 )
 def test_50_000_deals_killed_ten_times(

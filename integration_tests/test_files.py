@@ -264,7 +264,9 @@ def test_a_list_that_closes_in_the_middle_is_not_taken_for_none(kind: str, tmp_p
     account = account_with(page_max=4, page_default=4)
     told = run(Sandbox(account, faults=Faults(Fault(kind, "/v1.0/", min_page=2))), "read", tmp_path)
     check_rows(told, account, ("files",))
-    assert told.sentences()["files"].startswith("The list of files broke off, and none is delivered. amoCRM")
+    assert told.sentences()["files"].startswith(
+        "A list that amoCRM had begun to give broke off, and was not read to its end. amoCRM"
+    )
     assert told.rows()["files"] == {}
 
 

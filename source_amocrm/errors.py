@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 import orjson
 from airbyte_cdk.models import (
@@ -146,3 +147,27 @@ class Unavailable(AmocrmError):
 
 class TooFat(Unavailable):
     """A page is too heavy for the server (504 or no answer in time): ask again with a smaller limit."""
+
+
+def all_of(errors: Sequence[AmocrmError]) -> AmocrmError:
+    """What several failures of one stream are told as: each sentence once; to be tried again if one of them is."""
+    first = errors[0]
+    sentences = list(dict.fromkeys(str(error) for error in errors))
+    if len(sentences) == 1:
+        return first
+    kinds = [error.failure_type for error in errors]
+    again = FailureType.transient_error in kinds
+    return AmocrmError(
+        " ".join(sentences),
+        failure_type=FailureType.transient_error if again else first.failure_type,
+        status=first.status,
+    )
+
+
+def broken_off(error: AmocrmError) -> AmocrmError:
+    """A list was open a moment ago, so that what is said of it now does not mean that there is nothing to read."""
+    return AmocrmError(
+        f"A list that amoCRM had begun to give broke off, and was not read to its end. {error}",
+        failure_type=FailureType.transient_error,
+        status=error.status,
+    )

@@ -10,7 +10,7 @@ from typing import Any
 
 from source_amocrm.http.api import Answer
 from source_amocrm.walk.listing import Listing, Page
-from source_amocrm.walk.numbered import Move
+from source_amocrm.walk.numbered import SHOWN_WITHIN, Move
 
 NOW = 10_000
 MOST_REQUESTS = 3_000
@@ -32,6 +32,8 @@ class FakeList:
     cursor: str = "updated_at"
     own_order: bool | None = None
     """The list knows no `order`: the oldest first (True) or last (False)."""
+    tells: bool = True
+    """What moved; it takes `late` seconds to do so."""
     now: int = NOW
     moves: list[Move] = field(default_factory=list)
     touched: set[int] = field(default_factory=set)
@@ -42,6 +44,8 @@ class FakeList:
         self.from_inclusive, self.to_inclusive = self.random.random() < 0.5, self.random.random() < 0.5
         self.next_on_full_last_page = self.random.random() < 0.3
         self.ties = self.random.choice((1, -1, 0))
+        self.late = self.random.randint(0, SHOWN_WITHIN)
+        """Seconds until a move shows."""
         self._lock = threading.Lock()
 
     def listing(self) -> Listing:
@@ -97,8 +101,12 @@ class FakeList:
         self.rows[own] = self.now
         self.touched.add(own)
 
-    def moved(self, since: int, until: int) -> list[Move]:
-        return [move for move in self.moves if since <= move.second <= until]
+    def between(self, since: int, until: int) -> list[Move] | None:
+        shown = [move for move in self.moves if move.second + self.late <= self.now]
+        return [move for move in shown if since <= move.second <= until] if self.tells else None
+
+    def wait_until(self, second: int) -> None:
+        self.now = max(self.now, second)
 
 
 def restless(*verbs: str, share: float) -> Callable[[FakeList], None]:

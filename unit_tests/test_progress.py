@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -185,8 +186,52 @@ def test_an_undated_row_is_left_as_it_is() -> None:
     assert progress().dated(row, "updated_at", THEN, THEN + 5) is row
 
 
+def test_a_walk_that_is_gone_on_with_does_not_cover_what_it_passed_before() -> None:
+    """What was changed since among the rows that it passed in an earlier sync is still to be read."""
+    one = progress(lookback=0)
+    one.begin(["leads"], THEN)
+    one.cover("leads", Page([], mark=MARK))
+    one = saved(one)
+    one.begin(["leads"], THEN + DAY)
+    further = replace(MARK, page=4, after=30)
+    one.cover("leads", Page([], mark=further))
+    need = saved(one).need("leads")
+    assert need.resume == Numbered(BEGINNING, further)
+    assert need.spans == ever(THEN)
+
+
+def in_a_walk(mark: PageMark, since: int = BEGINNING) -> Progress:
+    """A stream that was killed in the middle of a walk."""
+    one = progress(lookback=0)
+    one.begin(["leads"], THEN)
+    one.cover("leads", Page([], mark=mark), since)
+    return saved(one)
+
+
+def test_readers_of_one_list_go_on_from_where_all_of_them_have_been() -> None:
+    behind, before = in_a_walk(MARK), in_a_walk(PageMark(9, 90, 1, 3, THEN - 8), THEN - DAY)
+    finished = progress(lookback=0)
+    finished.begin(["leads"], THEN - 5)
+    finished.finish("leads")
+    several = [before, behind, finished]
+    agree(several, "leads")
+    walk = Numbered(BEGINNING, PageMark(3, 17, 1, 3, THEN - 8))
+    needs = [one.need("leads") for one in several]
+    assert [need.resume for need in needs] == [walk, walk, walk]
+    assert together(needs).resume == walk
+    assert needs[2].spans == ever(THEN - 5)
+
+
+def test_a_new_reader_of_a_list_makes_all_begin_anew() -> None:
+    behind, new = in_a_walk(MARK, THEN - DAY), progress()
+    agree([behind, new], "leads")
+    assert (behind.need("leads").resume, new.need("leads").resume) == (None, None)
+    assert behind.need("leads").spans == ever(BEGINNING)
+    assert behind.need("leads").changes_since == THEN
+
+
 def test_readers_of_one_list_ask_for_it_together() -> None:
-    first, later = Need(ever(BEGINNING)), Need(ever(THEN), Numbered(THEN, MARK), THEN, THEN, THEN - 5)
+    first, later = Need(ever(BEGINNING)), Need(ever(THEN), None, THEN, THEN, THEN - 5)
     assert together([later, later]) == later
     assert together([first, later]) == Need(ever(BEGINNING), None, BEGINNING, THEN, THEN - 5)
     other = Need(Spans(((THEN - 9, THEN - 7),)), None, THEN - 9, THEN - 9, THEN - 8)
@@ -198,7 +243,7 @@ def test_readers_of_one_list_ask_for_it_together() -> None:
 def test_readers_of_one_list_date_its_rows_alike() -> None:
     one, two = progress(), progress()
     one.ahead, two.ahead = {"7": THEN, "8": THEN}, {"7": THEN + 1}
-    agree([one, two])
+    agree([one, two], "leads")
     assert one.ahead == two.ahead == {"7": THEN + 1, "8": THEN}
     one.dated({"id": 7, "updated_at": THEN + 2}, "updated_at", THEN + 2)
     assert two.ahead == {"7": THEN + 1, "8": THEN}, "each keeps its own"

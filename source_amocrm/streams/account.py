@@ -6,21 +6,21 @@ import logging
 import math
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta, timezone, tzinfo
 from typing import Any, Generic, TypeVar
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from airbyte_cdk.models import FailureType
 
 from source_amocrm.config import Config
-from source_amocrm.errors import AmocrmError, FeatureOff, NotFound, NotGranted
+from source_amocrm.errors import AmocrmError, FeatureOff, NotFound, NotGranted, broken_off
 from source_amocrm.http.api import ACCOUNT_PATH, Answer, Api
-from source_amocrm.streams.lists import ABSENT, SCOPES, EntityList
+from source_amocrm.streams.lists import ABSENT, CLOSED, SCOPES, EntityList
 from source_amocrm.walk.elements import identified
 from source_amocrm.walk.full import full
 from source_amocrm.walk.hands import Hands
-from source_amocrm.walk.listing import DOUBTS, Listing, Params, Row, found_in, key
+from source_amocrm.walk.listing import DOUBTS, Found, Listing, Params, Row, found_in, key
 
 LOGGER = logging.getLogger("airbyte")
 T = TypeVar("T")
@@ -32,6 +32,22 @@ IDS_AT_ONCE = 50
 def lacks(error: AmocrmError, absent: tuple[type[AmocrmError], ...] = ABSENT) -> bool:
     """Whether it tells that the account has no such part, and not that the account itself cannot be read."""
     return isinstance(error, absent) and error.path != ACCOUNT_PATH
+
+
+def whole(listing: Listing) -> list[Row]:
+    """A list that is short, and that not every account or token has: what is refused half-way has not been read."""
+    begun = threading.Event()
+
+    def look(found: Found) -> None:
+        if found.rows:
+            begun.set()
+
+    try:
+        return full(replace(listing, on_page=look))
+    except CLOSED as error:
+        if begun.is_set():
+            raise broken_off(error) from None
+        raise
 
 
 class Once(Generic[T]):
@@ -128,7 +144,7 @@ class Account:
         """A list that is short, whole; asked for once in a process."""
         with self._lock:
             known = self._lists.setdefault(
-                path, Once(lambda: full(Listing(self.get, path, collection, params=params or {})))
+                path, Once(lambda: whole(Listing(self.get, path, collection, params=params or {})))
             )
         return known()
 
@@ -218,10 +234,10 @@ def _timezone(body: Mapping[str, Any]) -> tzinfo:
     if isinstance(settings, dict):
         try:
             return ZoneInfo(str(settings.get("timezone")))
-        except (OSError, ValueError):
+        except (OSError, ValueError, ZoneInfoNotFoundError):
             pass
         try:
-            sign, hours, minutes = -1 if str(settings["timezone_offset"])[0] == "-" else 1, 0, 0
+            sign = -1 if str(settings["timezone_offset"])[0] == "-" else 1
             hours, minutes = (int(part) for part in str(settings["timezone_offset"]).lstrip("+-").split(":"))
             return timezone(sign * timedelta(hours=hours, minutes=minutes))
         except (KeyError, IndexError, ValueError):

@@ -13,7 +13,6 @@ from source_amocrm.walk.bounds import bounds
 from source_amocrm.walk.elements import own_id
 from source_amocrm.walk.keyset import Edges
 from source_amocrm.walk.listing import FilterIgnored, Found, Listing, OrderIgnored, Row, seconds
-from source_amocrm.walk.numbered import Move, Moves
 from source_amocrm.walk.sizes import shrinking
 from source_amocrm.walk.spans import FOREVER
 from source_amocrm.walk.ties import one_pass, repeated
@@ -157,21 +156,6 @@ def in_no_order(listing: Listing, since: int, until: int) -> list[Row]:
 def _numbered_pass(listing: Listing, since: int, until: int) -> list[Row]:
     rows = one_pass(listing, bounds(listing, since - 1, until + 1))
     return [row for row in rows if since <= (listing.second_of(row) or 0) <= until]
-
-
-def moves(account: Account, entity: str) -> Moves:
-    """When entities left a list (deleted, merged) or came back to it, between two seconds."""
-    own = {f"{entity}_deleted", f"{entity}_restored", f"common_{entity}_deleted"}
-    kinds = [MERGED, *sorted(LIFE & own)]
-
-    def between(since: int, until: int) -> list[Move]:
-        return [
-            Move(at, event.get("type") in RESTORED)
-            for event in events_between(account, kinds, since, until)
-            if (at := seconds(event.get("created_at"))) is not None
-        ]
-
-    return between
 
 
 def _apply(changes: Changes, name: str, event: Row, at: int, recent: bool) -> None:

@@ -8,8 +8,8 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any
 
-from source_amocrm.errors import AmocrmError, Forbidden
-from source_amocrm.streams.account import lacks
+from source_amocrm.errors import AmocrmError, Forbidden, all_of
+from source_amocrm.streams.account import Account, lacks
 from source_amocrm.streams.batch import Batch
 from source_amocrm.streams.changes import Deletion
 from source_amocrm.streams.lists import EntityList
@@ -17,7 +17,8 @@ from source_amocrm.streams.progress import BEGINNING, Progress
 from source_amocrm.streams.readable import widened
 from source_amocrm.streams.sync import EVENTS, Selection, Sync
 from source_amocrm.streams.tables import Dictionary, Entities, FromEvents, events_of
-from source_amocrm.walk.listing import Page, PageMark, Row, key, seconds
+from source_amocrm.walk.feed import Reader
+from source_amocrm.walk.listing import Page, Row, key, seconds
 from source_amocrm.walk.spans import FOREVER
 
 LOGGER = logging.getLogger("airbyte")
@@ -29,45 +30,63 @@ ROWS_BETWEEN_STATES = 1_000
 
 
 def deliver(sync: Sync, selection: Selection) -> Delivery:
-    """Every row of the table that this sync must bring."""
-    table = selection.table
-    if isinstance(table, Dictionary):
-        try:
-            if table.scope and (lacking := sync.account.not_granted(table.scope)):
-                raise lacking
-            yield from table.rows(sync.account)
-        except AmocrmError as error:
-            if not lacks(error, table.absent):
-                raise
-            why = "not open to the token" if isinstance(error, Forbidden) else "there are none in this account"
-            LOGGER.info("%s: %s. %s", table.name, why, error)
+    """Every row of the table that this sync must bring. Raises AmocrmError, behind whatever could be read."""
+    if isinstance(selection.table, Dictionary):
+        yield from _dictionary(sync.account, selection.table)
         return
-    assert selection.progress is not None
-    readings = sync.readings(table)
-    selection.progress.begin([_name(entities) for entities, _ in readings], sync.account.facts().started)
-    failures = []
-    for entities, read in readings:
-        name = _name(entities)
-        try:
-            if entities and name == "customers":
-                sync.account.require_customers(entities.path)
-            with closing(read()) as batches:
-                events = None if entities else events_of(table)
-                if events and events.newest_first:
-                    yield from _FromTheNewest(sync, events, selection.progress).deliver(batches)
-                else:
-                    maker = _maker(sync, selection, entities)
-                    yield from _AsTheyCome(maker, selection.progress, name, sync.account.now).deliver(batches)
-            selection.progress.finish(name)
-        except AmocrmError as error:
-            if entities and isinstance(error, entities.absent) and error.path == entities.path:
-                LOGGER.info("%s of %s: there are none in this account. %s", table.name, name, error)
-                selection.progress.put_off(name)
-            else:
-                failures.append(error)
-        yield None
+    progress = selection.progress
+    assert progress is not None
+    failures: list[AmocrmError] = []
+    joined = sync.joined(selection.table)
+    try:
+        progress.begin([_name(entities) for entities, _ in joined], sync.account.facts().started)
+        for entities, reader in joined:
+            with closing(reader):
+                try:
+                    yield from _list(sync, selection, progress, entities, reader)
+                except AmocrmError as error:
+                    failures.append(error)
+            yield None
+    finally:
+        for _, reader in joined:
+            reader.close()
     if failures:
-        raise failures[0]
+        raise all_of(failures)
+
+
+def _dictionary(account: Account, table: Dictionary) -> Iterator[Row]:
+    try:
+        if table.scope and (lacking := account.not_granted(table.scope)):
+            raise lacking
+        yield from table.rows(account)
+    except AmocrmError as error:
+        if not lacks(error, table.absent):
+            raise
+        why = "not open to the token" if isinstance(error, Forbidden) else "there are none in this account"
+        LOGGER.info("%s: %s. %s", table.name, why, error)
+
+
+def _list(
+    sync: Sync, selection: Selection, progress: Progress, entities: EntityList | None, reader: Reader[Batch]
+) -> Delivery:
+    """The rows that are made of one list of the table; of the events for None."""
+    name = _name(entities)
+    try:
+        if entities and name == "customers":
+            sync.account.require_customers(entities.path)
+        events = None if entities else events_of(selection.table)
+        if events and events.newest_first:
+            yield from _FromTheNewest(sync, events, progress).deliver(iter(reader))
+        else:
+            maker = _maker(sync, selection, entities)
+            yield from _AsTheyCome(maker, progress, name, sync.account.now).deliver(iter(reader))
+    except AmocrmError as error:
+        if not entities or not isinstance(error, entities.absent) or error.path != entities.path:
+            raise
+        LOGGER.info("%s of %s: there are none in this account. %s", selection.table.name, name, error)
+        progress.put_off(name)
+    else:
+        progress.finish(name)
 
 
 def _name(entities: EntityList | None) -> str:
@@ -138,15 +157,12 @@ class _AsTheyCome:
     def _page(self, batch: Batch) -> Delivery:
         page = batch.page
         now = self._now()
-        raw = [
-            self._progress.dated(row, self._cursor, now, batch.back.get(key(row), BEGINNING))
-            for row in page.rows
-            if self._wanted(row, batch.floor) and not self._overtaken(row, now)
-        ]
+        wanted = [row for row in page.rows if self._wanted(row, batch.floor) and not self._overtaken(row, now)]
+        raw = [self._progress.dated(row, self._cursor, now, batch.back.get(key(row), BEGINNING)) for row in wanted]
         for place, rows in enumerate(self._maker.rows(raw)):
             yield from rows
             self._rows += len(rows)
-            if self._rows >= ROWS_BETWEEN_STATES and (part := self._part(page, raw, place)):
+            if self._rows >= ROWS_BETWEEN_STATES and (part := self._part(page, wanted, place)):
                 self._cover(batch, part)
                 yield from self._state()
         for row in raw:
@@ -166,17 +182,17 @@ class _AsTheyCome:
             self._latest[key(row)] = max(second, known)
         return second < known
 
-    def _part(self, page: Page, raw: list[Row], place: int) -> Page | None:
-        """What of the page is finished with the row at `place`, where it can be told."""
-        if place + 1 >= len(raw):
+    def _part(self, page: Page, rows: list[Row], place: int) -> Page | None:
+        """What of the page is finished with the row at `place`, where it can be told.
+
+        By the rows' own dates, in whose order they are: a version of theirs may have been delivered with a later one.
+        """
+        if place + 1 >= len(rows):
             return None
         if page.mark:
-            own = raw[place].get("id")
-            mark = page.mark
-            if not isinstance(own, int):
-                return None
-            return Page([], mark=PageMark(mark.page, own, mark.safe_page, mark.safe_after, mark.checked))
-        here, after = (seconds(raw[index].get(self._cursor)) for index in (place, place + 1))
+            own = rows[place].get("id")
+            return Page([], mark=replace(page.mark, after=own)) if isinstance(own, int) else None
+        here, after = (seconds(rows[index].get(self._cursor)) for index in (place, place + 1))
         if page.span is None or here is None or after is None or here == after:
             return None
         low, high = page.span

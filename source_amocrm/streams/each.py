@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from source_amocrm.errors import AmocrmError
+from source_amocrm.errors import AmocrmError, all_of
 from source_amocrm.streams.account import Account, lacks
 from source_amocrm.streams.lists import CUSTOMERS
 from source_amocrm.streams.rows import dictionaries
@@ -61,7 +61,7 @@ def each(account: Account, *kinds: Kinds, part: str, collection: str) -> Iterato
             with _despite(failures, kind.optional):
                 yield from ((kind, row) for row in account.dictionary(kind.path + part, collection))
     if failures:
-        raise failures[0]
+        raise all_of(failures)
 
 
 @contextmanager

@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 
-from source_amocrm.errors import TooFat
+from source_amocrm.errors import TooFat, broken_off
 from source_amocrm.streams.account import Account
 from source_amocrm.streams.batch import Batch
-from source_amocrm.streams.changes import Changes, Deletion, History, moves
+from source_amocrm.streams.changes import Changes, Deletion, History
 from source_amocrm.streams.lists import EntityList
+from source_amocrm.streams.moves import MovesByEvents
 from source_amocrm.streams.progress import BEGINNING, Need, together
 from source_amocrm.streams.trash import in_trash
 from source_amocrm.streams.unsettled import Unsettled
@@ -60,6 +61,7 @@ class EntityReading:
     _seen: set[int | str] = field(default_factory=set)
     _live: array[int] = field(default_factory=lambda: array("q"))
     """The ids that the main walk brought."""
+    _begun: bool = False
     _first: Future[Found | None] | None = None
     _skeletons: Future[list[Deletion]] | None = None
 
@@ -69,6 +71,14 @@ class EntityReading:
         self._unsettled = Unsettled(self.account, self.entities, self.params) if self.several_rows else None
 
     def batches(self) -> Iterator[Batch]:
+        try:
+            yield from self._batches()
+        except self.entities.absent as error:
+            if self._begun and error.path == self.entities.path:
+                raise broken_off(error) from None
+            raise
+
+    def _batches(self) -> Iterator[Batch]:
         through = False
         try:
             for batch in self._settled():
@@ -124,8 +134,13 @@ class EntityReading:
             yield replace(batch, page=replace(page, rows=rows))
 
     def _listing(self) -> Listing:
-        listing = self.account.listing(self.entities, self.params)
-        return replace(listing, on_page=self._unsettled.look) if self._unsettled else listing
+        return replace(self.account.listing(self.entities, self.params), on_page=self._look)
+
+    def _look(self, found: Found) -> None:
+        """A page that came, in whichever thread."""
+        self._begun = self._begun or bool(found.rows)
+        if self._unsettled:
+            self._unsettled.look(found)
 
     def ask_first(self) -> None:
         """The first page where everything is wanted: it needs no filter, and so not what `/account` tells."""
@@ -164,7 +179,7 @@ class EntityReading:
             low = min(since, self.need.asked_from)
             listing = listing.narrowed(bounds(listing, low - 1, FOREVER))
             hands = None  # an edit brings a row into the filter's range, in the middle of the list
-        for page in numbered(listing, hands, moves(self.account, self.entities.entity), mark):
+        for page in numbered(listing, hands, MovesByEvents(self.account, self.entities.entity), mark):
             rows = [row for row in page.rows if (listing.second_of(row) or FOREVER) >= since]
             yield Batch(name, replace(page, rows=rows), floor=since)
         yield Batch(name, Page([]), walked=True)
@@ -200,7 +215,7 @@ class EntityReading:
     def _again(self, changes: Changes) -> Iterator[Row]:
         """The rows, as they are now, of entities that events name and that the walk did not bring.
 
-        A merged entity that is not found is taken as deleted.
+        A merged entity that is not found is taken as deleted then, unless an event tells when it was.
         """
         wanted = set(changes.restored) | (changes.touched | set(changes.merged)) - self._seen
         since = self.need.changes_since
@@ -209,7 +224,8 @@ class EntityReading:
         for row in self.account.by_ids(self.entities, wanted, self.params):
             wanted.discard(row["id"])
             yield row
-        changes.deleted.update((own, changes.merged[own]) for own in wanted & set(changes.merged))
+        for own in wanted & set(changes.merged):
+            changes.deleted.setdefault(own, changes.merged[own])
 
     def _ask_for_trash(self) -> None:
         if self.mark_deleted and self.entities.has_trash:

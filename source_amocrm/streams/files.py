@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from threading import Event
-
-from airbyte_cdk.models import FailureType
 
 from source_amocrm.errors import AmocrmError, FeatureOff
 from source_amocrm.hosts import service_url
 from source_amocrm.http.api import Api
 from source_amocrm.http.drive import drive
-from source_amocrm.streams.account import Account
+from source_amocrm.streams.account import Account, whole
 from source_amocrm.streams.lists import CLOSED
 from source_amocrm.streams.rows import files
 from source_amocrm.streams.tables import Dictionary
-from source_amocrm.walk.full import full
 from source_amocrm.walk.listing import Listing, Row
 
 FILES = "/v1.0/files"
@@ -24,17 +20,7 @@ LIMIT = 50
 
 
 def _files(account: Account) -> Iterator[Row]:
-    begun = Event()
-    listing = Listing(_drive(account).get, FILES, "files", LIMIT, on_page=lambda _: begun.set())
-    try:
-        return map(files.file, full(listing))
-    except CLOSED as error:
-        if not begun.is_set():
-            raise
-        # Nothing to read is not what a list means that was open a moment ago.
-        raise AmocrmError(
-            f"The list of files broke off, and none is delivered. {error}", failure_type=FailureType.transient_error
-        ) from None
+    return map(files.file, whole(Listing(_drive(account).get, FILES, "files", LIMIT)))
 
 
 def _drive(account: Account) -> Api:

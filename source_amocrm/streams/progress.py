@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import reduce
 
 from source_amocrm.walk.listing import Page, PageMark, Row, key, seconds
@@ -63,7 +63,7 @@ class Need:
 
 
 def together(needs: list[Need]) -> Need:
-    """What must be asked for so that each of several readers gets what it needs."""
+    """What must be asked for so that each of several readers gets what it needs; they `agree` on what to resume."""
     first = needs[0]
     if all(need == first for need in needs):
         return first
@@ -71,6 +71,7 @@ def together(needs: list[Need]) -> Need:
     newest = [need.newest for need in needs if need.newest is not None]
     return Need(
         spans=reduce(lambda one, other: one | other, (need.spans for need in needs)),
+        resume=first.resume,
         deletions_since=min(need.deletions_since for need in needs),
         changes_since=min(changes) if changes else None,
         newest=min(newest) if newest else None,
@@ -104,14 +105,22 @@ class Progress:
             return Need(Spans(((start, FOREVER),)), deletions_since=start)
         since = max(self.done - self.lookback, start)
         left = self.left.get(name, Left(Spans(), None, since, since))
-        spans = left.spans | Spans(((since, FOREVER),))
         return Need(
-            spans,
+            left.spans | Spans(((since, FOREVER),)),
             left.walk,
             min(since, left.deletions_since),
             min(since, left.changes_since),
             self.newest.get(name),
         )
+
+    def resume(self, name: str, walk: Numbered | None) -> None:
+        """Go on with `walk` in place of what is left of one; with None, ask for that by its seconds."""
+        left = self.left.get(name)
+        if walk:
+            assert self.done is not None
+            self.left[name] = replace(left or Left(Spans(), None, self.done, self.done), walk=walk)
+        elif left and left.walk:
+            self.left[name] = replace(left, spans=left.spans | Spans(((left.walk.since, FOREVER),)), walk=None)
 
     def begin(self, names: Iterable[str], started: int) -> None:
         """Everything that the lists need is left to do, up to the server's time `started`."""
@@ -129,19 +138,23 @@ class Progress:
         }
 
     def cover(self, name: str, page: Page, floor: int = BEGINNING) -> None:
-        """The rows of `page` have been delivered; one with a mark is part of a walk over rows since `floor`."""
+        """The rows of `page` have been delivered; one with a mark is part of a walk over rows since `floor`.
+
+        A walk that begins takes the seconds since `floor` upon itself. One that is gone on with does not: it never
+        meets again what it passed in an earlier sync, and what was changed there since is asked for by its seconds.
+        """
         left = self.left[name]
         spans, walk = left.spans, left.walk
         if page.span:
             spans -= page.span
         if page.mark:
-            spans, walk = spans - (floor, FOREVER), Numbered(floor, page.mark)
-        self.left[name] = Left(spans, walk, left.deletions_since, left.changes_since)
+            spans = spans if walk else spans - (floor, FOREVER)
+            walk = Numbered(walk.since if walk else floor, page.mark)
+        self.left[name] = replace(left, spans=spans, walk=walk)
 
     def walked(self, name: str) -> None:
         """The walk by page number has come to its end."""
-        left = self.left[name]
-        self.left[name] = Left(left.spans, None, left.deletions_since, left.changes_since)
+        self.left[name] = replace(self.left[name], walk=None)
 
     def finish(self, name: str) -> None:
         """The list has been read whole."""
@@ -153,7 +166,7 @@ class Progress:
         Of a list that never brought a row, no row can have been deleted.
         """
         if name not in self.newest and self.done is not None:
-            self.left[name] = Left(self.left[name].spans, None, self.done, self.done)
+            self.left[name] = replace(self.left[name], deletions_since=self.done, changes_since=self.done)
 
     def meet(self, name: str, second: int | None) -> None:
         """A row of the list `name` with this second has been delivered."""
@@ -177,11 +190,27 @@ class Progress:
         return {**row, cursor: raised} if raised > second else row
 
 
-def agree(several: list[Progress]) -> None:
-    """Streams made of one list date a row alike, whatever each has delivered before: by that date they are joined."""
+def agree(several: list[Progress], name: str) -> None:
+    """Streams made of the list `name` date a row alike, for by that date they are joined, and go on from one place.
+
+    The earliest of theirs: what a stream is given twice does no harm. If one of them needs everything, all begin anew.
+    """
     ahead: dict[str, int] = {}
     for progress in several:
         for own, second in progress.ahead.items():
             ahead[own] = max(second, ahead.get(own, BEGINNING))
+    walks = [left.walk for progress in several if (left := progress.left.get(name)) and left.walk]
+    walk = _earliest(walks) if walks and all(progress.done is not None for progress in several) else None
     for progress in several:
         progress.ahead = dict(ahead)
+        progress.resume(name, walk)
+
+
+def _earliest(walks: list[Numbered]) -> Numbered:
+    """The walk that passes whatever one of these has still to pass."""
+    marks = [walk.mark for walk in walks]
+    first = min(marks, key=lambda mark: mark.after)
+    safe = min(marks, key=lambda mark: mark.safe_after)
+    checked = min(mark.checked for mark in marks)
+    mark = PageMark(first.page, first.after, safe.safe_page, safe.safe_after, checked)
+    return Numbered(min(walk.since for walk in walks), mark)

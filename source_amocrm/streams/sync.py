@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -17,13 +17,11 @@ from source_amocrm.streams.lookup import Lookup
 from source_amocrm.streams.progress import Need, Progress, agree
 from source_amocrm.streams.rows.readable import Column
 from source_amocrm.streams.tables import Entities, Table, events_of
-from source_amocrm.walk.feed import Feed
+from source_amocrm.walk.feed import Feed, Reader
 from source_amocrm.walk.listing import Params, Row
 
 T = TypeVar("T")
 EVENTS = "events"
-Reading = Callable[[], Generator[Batch, None, None]]
-"""To be called once, and what it gives to be closed."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +44,8 @@ class Sync:
         self._shared: dict[str, Any] = {}
         self._lock = threading.Lock()
         for entities in {place for selection in selections for place in self._places(selection.table) if place}:
-            agree([selection.progress for _, selection in self._readers(entities) if selection.progress])
+            progresses = [selection.progress for _, selection in self._readers(entities) if selection.progress]
+            agree(progresses, entities.name)
         self.loss_reasons: Lookup[int] = Lookup(account, LEADS, _loss_reason, expected=bool(self._readers(LEADS)))
         self.company_names: Lookup[str] = Lookup(account, COMPANIES, _name, expected=bool(self._readers(COMPANIES)))
         kinds = self._kinds_since()
@@ -80,8 +79,8 @@ class Sync:
         for feed in self._feeds.values():
             feed.stop()
 
-    def readings(self, table: Table) -> list[tuple[EntityList | None, Reading]]:
-        """The lists of a table (None for the events) with the reading of each; to be called once."""
+    def joined(self, table: Table) -> list[tuple[EntityList | None, Reader[Batch]]]:
+        """The lists of a table (None for the events), each to be read once, and closed; to be called once."""
         return self._joined.pop(table.name)
 
     def shared(self, name: str, make: Callable[[], T]) -> T:

@@ -19,6 +19,10 @@ class _End:
     error: Exception | None
 
 
+class Closed(Exception):
+    """Nobody waits for the items any more: what came of them is not all."""
+
+
 class Feed(Generic[T]):
     """`read` runs once, in a thread of its own that starts with the first reader.
 
@@ -29,23 +33,15 @@ class Feed(Generic[T]):
     def __init__(self, name: str, read: Callable[[], Iterator[T]]) -> None:
         self._name = name
         self._read = read
-        self._readers: list[_Reader[T]] = []
+        self._readers: list[Reader[T]] = []
         self._started = False
         self._lock = threading.Lock()
 
-    def join(self) -> Callable[[], Generator[T, None, None]]:
-        """Register a reader; call what is returned, once, to read. Join before anybody reads.
-
-        Close it when done: a reader that failed half-way and is still open holds the others back for ever.
-        """
-        reader: _Reader[T] = _Reader()
+    def join(self) -> Reader[T]:
+        """Register a reader, before anybody reads."""
+        reader = Reader[T](self.start)
         self._readers.append(reader)
-
-        def items() -> Generator[T, None, None]:
-            self.start()
-            yield from reader.items()
-
-        return items
+        return reader
 
     def start(self) -> None:
         """Read ahead of the first reader, as far as there is room."""
@@ -77,12 +73,16 @@ class Feed(Generic[T]):
             reader.put(_End(error))
 
 
-class _Reader(Generic[T]):
-    def __init__(self) -> None:
+class Reader(Generic[T]):
+    """To be iterated over once, and closed when done: one that is still open holds the others back for ever."""
+
+    def __init__(self, start: Callable[[], None]) -> None:
+        self._start = start
         self._queue: Queue[T | _End] = Queue(WAITING_ITEMS)
         self._closed = threading.Event()
 
     def close(self) -> None:
+        """No item is wanted, or will come, any more."""
         self._closed.set()
 
     def put(self, item: T | _End) -> bool:
@@ -95,17 +95,17 @@ class _Reader(Generic[T]):
                 continue
         return False
 
-    def items(self) -> Iterator[T]:
-        try:
-            while True:
-                try:
-                    item = self._queue.get(timeout=A_MOMENT)
-                except Empty:
-                    continue
-                if isinstance(item, _End):
-                    if item.error:
-                        raise item.error
-                    return
-                yield item
-        finally:
-            self._closed.set()
+    def __iter__(self) -> Iterator[T]:
+        self._start()
+        while True:
+            try:
+                item = self._queue.get(timeout=A_MOMENT)
+            except Empty:
+                if self._closed.is_set():
+                    raise Closed from None
+                continue
+            if isinstance(item, _End):
+                if item.error:
+                    raise item.error
+                return
+            yield item

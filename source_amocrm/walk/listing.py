@@ -19,6 +19,10 @@ DOUBTS = 2
 """How many times an empty answer is asked again: amoCRM has been seen to send a false 204 in the middle of a list."""
 
 
+SIZES = (125, 50, 25)
+"""Of smaller pages, where the largest are too much for the server."""
+
+
 LAST_SECOND = 253_402_300_799
 """Of the year 9999: what is dated later has no date that a state or a destination can hold."""
 
@@ -172,7 +176,7 @@ class Listing:
     def ask(self, params: Params, page: int = 1, limit: int | None = None) -> Found:
         """One page; an empty one is asked again before it is believed.
 
-        Raises TooFat when the server times out on it and a smaller `limit` is worth trying.
+        Raises TooFat when the server times out on it and smaller pages are worth trying.
         """
         for _ in range(self.doubts):
             found = self._ask(params, page, limit or self.limit)
@@ -182,7 +186,7 @@ class Listing:
 
     def _ask(self, params: Params, page: int, limit: int) -> Found:
         asked = {**self.params, **params, "limit": limit, "page": page}
-        answer = self.fetch(self.path, asked, shrinkable=smaller(limit) is not None)
+        answer = self.fetch(self.path, asked, shrinkable=limit > SIZES[-1])
         found = found_in(answer, self.collection)
         self.on_page(found)
         return found
@@ -209,7 +213,7 @@ def ids_in_order(rows: list[Row]) -> list[int]:
 
 def smaller(limit: int) -> int | None:
     """The next smaller page size that divides the larger ones without a rest; None below the smallest."""
-    return next((size for size in (125, 50, 25) if size < limit and limit % size == 0), None)
+    return next((size for size in SIZES if size < limit and limit % size == 0), None)
 
 
 def found_in(answer: Answer, collection: str) -> Found:

@@ -2,9 +2,10 @@
 
 Why it cannot skip: ids never change and new rows come last, so edits move nothing. A row that enters in the middle (it
 was restored) moves others to later pages, where they are met again; only a row that leaves (a deletion, a merge)
-moves the rest towards pages that were read already. `moves` tells when either happened, and the pages that were read
-about that time are read again, from the last to the first, for on that way the rest moves towards pages that are still
-to be read. After a break the walk begins at the page that still holds the last row delivered.
+moves the rest towards pages that were read already. `moves` tells when either happened, once that shows, and the pages
+that were read about that time are read again, from the last to the first, for on that way the rest moves towards pages
+that are still to be read; where nobody can tell, all of them are. After a break the walk begins at the page that still
+holds the last row delivered.
 
 Progress rule: `Patience`.
 """
@@ -12,11 +13,11 @@ Progress rule: `Patience`.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
-from itertools import count, pairwise
-from typing import NamedTuple
+from itertools import count, pairwise, takewhile
+from typing import NamedTuple, Protocol
 
 from source_amocrm.errors import TooFat
 from source_amocrm.walk.full import full
@@ -33,12 +34,19 @@ class Move(NamedTuple):
     back: bool = False
 
 
-Moves = Callable[[int, int], list[Move]]
-"""What moved between two seconds, both included."""
+class Moves(Protocol):
+    """By the server's clock. What moved less than `SHOWN_WITHIN` seconds ago may not show yet."""
+
+    def between(self, since: int, until: int) -> list[Move] | None:
+        """What moved between two seconds, both included; None where nobody can tell."""
+
+    def wait_until(self, second: int) -> None: ...
+
 
 STRETCH = 36
-"""Pages between two looks for moves: 9,000 rows, for a state must follow within 10,000."""
+"""Pages between two looks for moves, of those for which they show: what a walk that was killed may read again."""
 CLOCK_SLACK = 3
+SHOWN_WITHIN = 3
 MOST_PASSES = 20
 MOST_AHEAD = 8
 """Pages that may wait in memory, or be asked for beyond the end of the list."""
@@ -89,10 +97,11 @@ class _Numbered:
                 small = 0
                 for read in self._in_order():
                     yield self._page(read)
-                    if len(self._stretch) > STRETCH or not read.found.more:
-                        yield from self._repaired()
                     if not read.found.more:
+                        yield from self._repaired(self._stretch)
                         return
+                    if len(shown := self._shown(read.found.server_time)) > STRETCH:
+                        yield from self._repaired(shown)
                     small += self._listing.limit < self._whole.limit
                     if small >= PAGES_OF_CAUTION:
                         self._listing = self._whole
@@ -107,10 +116,10 @@ class _Numbered:
         return list(reversed(fresh.values()))
 
     def _go_on_after(self, mark: PageMark) -> None:
-        """From the mark's own place, unless rows moved since it was last looked at."""
+        """From the mark's own place, unless rows moved, or may have, since it was last looked at."""
         now = self._ask(mark.page).server_time
-        moved = self._moves(mark.checked - CLOCK_SLACK, now + CLOCK_SLACK)
-        page, self._last = (mark.safe_page, mark.safe_after) if moved else (mark.page, mark.after)
+        unmoved = self._moved(mark.checked, now) == []
+        page, self._last = (mark.page, mark.after) if unmoved else (mark.safe_page, mark.safe_after)
         self._end = page * self._whole.limit
         self._safe = (page, self._last)
 
@@ -124,10 +133,11 @@ class _Numbered:
         self._end, self._last = read.start + self._listing.limit, read.ids[-1]
         self._stretch.append(replace(read, found=replace(read.found, rows=[])))  # the ids tell enough
         rows = self.new(read.found.rows)
-        return Page(rows, mark=PageMark(self._number(), self._last, *self._safe, self._stretch[0].found.sent_at))
+        return Page(rows, mark=PageMark(self._number(read), self._last, *self._safe, self._stretch[0].found.sent_at))
 
-    def _number(self) -> int:
-        return max(1, -(-self._end // self._whole.limit))
+    def _number(self, read: _Read) -> int:
+        """That of the page, in pages of the whole size, with its last row in it."""
+        return -(-(read.start + self._listing.limit) // self._whole.limit)
 
     def _in_order(self) -> Iterator[_Read]:
         """Pages in their order, some of them asked ahead when a hand is free: the more, the longer the list is."""
@@ -168,25 +178,36 @@ class _Numbered:
     def _ask(self, page: int) -> Found:
         return self._listing.ask({}, page)
 
-    def _repaired(self) -> Iterator[Page]:
-        """The rows that moved, unseen, from one page to another while the stretch was read."""
-        founds = [read.found for read in self._stretch]
-        since = min(found.sent_at for found in founds) - CLOCK_SLACK
-        until = max(found.server_time for found in founds) + CLOCK_SLACK
-        moved = self._moves(since, until) if len(founds) > 1 else []
-        gaps = _gaps(self._stretch, moved)
+    def _shown(self, now: int) -> list[_Read]:
+        """Of the stretch, the pages that were read so long ago that whatever moved about that time shows."""
+        return list(takewhile(lambda read: read.found.server_time + SHOWN_WITHIN <= now, self._stretch))
+
+    def _repaired(self, part: list[_Read]) -> Iterator[Page]:
+        """The rows that moved, unseen, from one page to another while this part of the stretch was read."""
+        founds = [read.found for read in part]
+        since, until = min(found.sent_at for found in founds), max(found.server_time for found in founds)
+        moved = self._moved(since, until) if len(part) > 1 else []
+        gaps = _gaps(part, moved)
         for _ in range(MOST_PASSES if gaps else 0):
             for one, other in reversed(gaps):
                 rows, now = self._between(one, other)
-                until = max(until, now + CLOCK_SLACK)
+                until = max(until, now)
                 yield Page(self.new(rows))
+            if moved is None:
+                break
             # what came back meanwhile moved others towards pages that were read again already
-            later = self._moves(since, until)
-            if sum(move.back for move in later) == sum(move.back for move in moved):
+            later = self._moved(since, until)
+            if later is None or sum(move.back for move in later) == sum(move.back for move in moved):
                 break
             moved = later
-        self._safe = (self._number(), self._last)
-        self._stretch = self._stretch[-1:]
+        if part[-1].ids:
+            self._safe = (self._number(part[-1]), part[-1].ids[-1])
+        self._stretch = self._stretch[len(part) - 1 :]
+
+    def _moved(self, since: int, until: int) -> list[Move] | None:
+        """What moved between two seconds, once that shows; None where nobody can tell."""
+        self._moves.wait_until(until + SHOWN_WITHIN)
+        return self._moves.between(since - CLOCK_SLACK, until + CLOCK_SLACK)
 
     def _between(self, one: _Read, other: _Read) -> tuple[list[Row], int]:
         """The rows behind the last of `one` and before the first of `other`, wherever they stand; and when that was."""
@@ -206,8 +227,10 @@ class _Numbered:
         return [row for row in rows if low < row["id"] < high], found.server_time
 
 
-def _gaps(stretch: list[_Read], moves: list[Move]) -> list[tuple[_Read, _Read]]:
+def _gaps(stretch: list[_Read], moves: list[Move] | None) -> list[tuple[_Read, _Read]]:
     """The pages between which a row may have been lost by one of these moves; adjoining gaps are one."""
+    if moves is None:
+        return [(stretch[0], stretch[-1])] if len(stretch) > 1 else []
     gaps: list[tuple[_Read, _Read]] = []
     for one, other in pairwise(stretch):
         low = min(one.found.sent_at, other.found.sent_at) - CLOCK_SLACK
