@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from airbyte_cdk.models import FailureType, Status, Type
+from airbyte_cdk.models import FailureType, Level, Status, Type
 
 from .command import run_process
 from .connector import read_command
@@ -96,6 +96,23 @@ def test_a_config_that_cannot_work_fails_the_check(tmp_path: Path) -> None:
     assert str(status.message).startswith("Account address (account_domain):")
 
 
+def test_a_token_that_ends_soon_is_told_of_in_time(server: Server, tmp_path: Path) -> None:
+    token = server.sandbox.tokens.long_lived(days=3)
+    config = {**server.config(), "credentials": {"auth_type": "long_lived_token", "access_token": token}}
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(config), encoding="utf-8")
+    warning = "The long-lived token expires on "
+    told = run_process(["check", "--config", str(path)])
+    [status] = [message.connectionStatus for message in told.messages if message.type == Type.CONNECTION_STATUS]
+    assert status is not None
+    assert status.status == Status.SUCCEEDED
+    assert str(status.message).startswith(warning)
+    (tmp_path / "catalog.json").write_text(selected("account"), encoding="utf-8")
+    told = run_process(["read", "--config", str(path), "--catalog", str(tmp_path / "catalog.json")])
+    logs = [message.log for message in told.messages if message.log]
+    assert [log.level for log in logs if log.message.startswith(warning)] == [Level.WARN]
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -119,17 +136,25 @@ def server() -> Iterator[Server]:
 
 def start(server: Server, folder: Path) -> subprocess.Popen[bytes]:
     """A read in which something has been printed, and much is still to come."""
-    process = subprocess.Popen(read_command(server, folder), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process = subprocess.Popen(
+        read_command(server, folder), stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=as_at_a_terminal
+    )
     assert process.stdout is not None
     assert process.stdout.readline()
     return process
 
 
-def test_a_term_signal_ends_it(server: Server, tmp_path: Path) -> None:
+def as_at_a_terminal() -> None:
+    """A shell that runs the tests in the background lets them, and what they start, ignore Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it(server: Server, tmp_path: Path, number: signal.Signals) -> None:
     process = start(server, tmp_path)
-    process.send_signal(signal.SIGTERM)
+    process.send_signal(number)
     out, err = process.communicate(timeout=PATIENCE)
-    assert (process.returncode, err) == (-signal.SIGTERM, b"")
+    assert (process.returncode, err) == (-number, b"")
     assert b"Traceback" not in out
     clean(out.decode())
 

@@ -48,7 +48,7 @@ def test_requests_wait_side_by_side() -> None:
             answers = list(threads.map(lambda _: asked.get(f"{server.url}/api/v4/leads", timeout=5), range(8)))
         took = time.monotonic() - started
     assert {answered.status_code for answered in answers} == {200}
-    assert 0.2 <= took < 0.9
+    assert 0.2 <= took < 8 * 0.2
 
 
 @pytest.mark.parametrize(
@@ -63,10 +63,10 @@ def test_requests_wait_side_by_side() -> None:
 )
 def test_broken_wires(server: Server, kind: str, error: type[Exception]) -> None:
     server.sandbox.faults.add(Fault(kind, times=1))
-    server.sandbox.faults.drip_seconds = 2
+    server.sandbox.faults.drip_seconds = 5
     asked = session(server)
     with pytest.raises(error):
-        asked.get(f"{server.url}/api/v4/leads", timeout=0.5)
+        asked.get(f"{server.url}/api/v4/leads", timeout=2)
     assert asked.get(f"{server.url}/api/v4/leads", timeout=5).status_code == 200
 
 

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from airbyte_cdk.utils.airbyte_secrets_utils import add_to_secrets
 
-from source_amocrm.claims import Claims, check_domain, claims_of
+from source_amocrm.claims import check_domain, claims_of
 from source_amocrm.config import Config, LongLived
 from source_amocrm.errors import ConfigError
 from source_amocrm.oauth import OAuthAuth, TokenEndpoint
@@ -79,10 +79,6 @@ class LongLivedAuth:
     @property
     def scopes(self) -> frozenset[str] | None:
         return self._claims.scopes
-
-    @property
-    def claims(self) -> Claims:
-        return self._claims
 
     def token(self) -> str:
         expires = self._claims.expires_at

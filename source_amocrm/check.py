@@ -77,8 +77,9 @@ def refused_streams(account: Account) -> dict[tuple[str, ...], AmocrmError]:
         error = _refusal(account, probe.path)
         if error and not (probe.optional and isinstance(error, ABSENT)):
             refused[probe.streams] = error
-    if all(probe.streams in refused for probe in asked if not probe.optional):
-        raise next(iter(refused.values()))
+    needed = [refused.get(probe.streams) for probe in asked if not probe.optional]
+    if needed[0] and all(needed):
+        raise needed[0]
     return refused
 
 

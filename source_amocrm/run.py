@@ -14,9 +14,12 @@ STOPPED_BY_SIGNAL = 128
 
 def run() -> None:
     """`source-amocrm spec|check|discover|read|connect …`"""
+    arguments = sys.argv[1:]
     signal.signal(signal.SIGTERM, _stop)
+    if arguments[:1] != ["connect"] and signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
+        signal.signal(signal.SIGINT, _stop)
     try:
-        code = _command(sys.argv[1:])
+        code = _command(arguments)
         with contextlib.suppress(OSError, ValueError):
             sys.stdout.flush()
     except BrokenPipeError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from queue import Queue
@@ -57,7 +58,7 @@ class SourceAmocrm(Source):
     def check(self, logger: logging.Logger, config: Mapping[str, Any]) -> AirbyteConnectionStatus:
         try:
             account = _account(config)
-            notes = unavailable_streams(account)
+            notes = [*unavailable_streams(account), *_expiry(account)]
         except AmocrmError as error:
             return AirbyteConnectionStatus(status=Status.FAILED, message=str(error))
         for note in notes:
@@ -88,6 +89,8 @@ class SourceAmocrm(Source):
         # One queue for rows and states keeps a state behind the rows that it covers.
         queue: Queue[Any] = Queue(maxsize=ROWS_IN_FLIGHT)
         self.message_repository = ConcurrentMessageRepository(queue, InMemoryMessageRepository(Level.INFO))
+        for warning in _expiry(account):
+            logger.warning(warning)
         sync = Sync(account, selections)
         report = Report(account.api, logger, selections)
         streams = [
@@ -125,6 +128,12 @@ class SourceAmocrm(Source):
         finally:
             sync.stop()
             account.hands.dismiss()
+
+
+def _expiry(account: Account) -> list[str]:
+    """What must be done before long for syncs to go on."""
+    warning = account.api.auth.expiry_warning(time.time())
+    return [warning] if warning else []
 
 
 def _check_streams(catalog: ConfiguredAirbyteCatalog) -> None:

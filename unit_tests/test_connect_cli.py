@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import signal
 import socket
 import subprocess
 import sys
@@ -106,7 +107,14 @@ def test_the_page_from_the_command_line(tmp_path: Path, monkeypatch: pytest.Monk
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [*COMMAND, "--port", str(port), "--language", "ru", "--config", str(tmp_path / "config.json")]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # a shell that runs the tests in the background lets them, and what they start, ignore Ctrl-C
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    ) as process:
         assert process.stdout is not None
         assert process.stderr is not None
         lines = [process.stdout.readline() for _ in range(5)]
@@ -119,7 +127,7 @@ def test_the_page_from_the_command_line(tmp_path: Path, monkeypatch: pytest.Monk
             f"Порт {port} на этом компьютере занят. Выберите другой, например --port {port + 1}, и укажите его же в "
             "ссылке для перенаправления интеграции.\n"
         )
-        process.send_signal(2)
+        process.send_signal(signal.SIGINT)
         assert (process.wait(10), process.stderr.read()) == (130, "\nНичего не сохранено.\n")
 
 

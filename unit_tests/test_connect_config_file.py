@@ -56,19 +56,20 @@ def test_a_link_is_followed(tmp_path: Path) -> None:
     assert config_file.read(tmp_path / "secrets" / "config.json") == SETTINGS
 
 
-def test_a_failed_replacement_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("old", ["old", None])
+def test_a_failure_leaves_what_was_there(old: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "config.json"
-    file.write_text("old")
+    if old:
+        file.write_text(old)
 
     def full(_: int) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("os.fsync", full)
     with pytest.raises(Problem) as caught:
-        config_file.write(file, SETTINGS, replace=True)
+        config_file.write(file, SETTINGS, replace=bool(old))
     assert (caught.value.key, caught.value.detail) == ("file_not_written", "No space left on device")
-    assert file.read_text() == "old"
-    assert [entry.name for entry in tmp_path.iterdir()] == ["config.json"]
+    assert {entry.name: entry.read_text() for entry in tmp_path.iterdir()} == ({file.name: old} if old else {})
 
 
 def test_no_such_folder(tmp_path: Path) -> None:

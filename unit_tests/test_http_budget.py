@@ -4,6 +4,7 @@ import random
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from itertools import pairwise
 
 import pytest
@@ -24,6 +25,12 @@ def budget(rate: float, clock: FakeClock) -> Budget:
     return Budget(rate, clock=clock, sleep=clock.sleep)
 
 
+def take(paced: Budget) -> None:
+    """A turn that is used at once."""
+    with paced.slot() as slot:
+        slot.left()
+
+
 def most_in_a_second(times: list[float]) -> int:
     times = sorted(times)
     return max(sum(start <= one < start + 1.0 for one in times) for start in times)
@@ -39,7 +46,7 @@ def times_of(count: int, clock: FakeClock, ask: Callable[[], None]) -> list[floa
 
 def test_the_first_goes_at_once_and_the_rest_are_paced() -> None:
     clock = FakeClock()
-    times = times_of(4, clock, budget(7, clock).acquire)
+    times = times_of(4, clock, partial(take, budget(7, clock)))
     assert times == pytest.approx([0.0, TURN, 2 * TURN, 3 * TURN])
 
 
@@ -55,7 +62,7 @@ def test_an_answer_much_later_than_any_of_late_counts_as_asked_later() -> None:
         slot.left()
         late = clock()
         paced.answered(slot, 0.67)
-    times = times_of(7, clock, paced.acquire)
+    times = times_of(7, clock, partial(take, paced))
     assert times[-2] == pytest.approx(9 * TURN)
     assert times[-1] == pytest.approx(late + 0.1 + 7 * TURN)
 
@@ -63,9 +70,9 @@ def test_an_answer_much_later_than_any_of_late_counts_as_asked_later() -> None:
 def test_an_idle_time_saves_up_nothing() -> None:
     clock = FakeClock()
     paced = budget(7, clock)
-    paced.acquire()
+    take(paced)
     clock.now = 100.0
-    times = times_of(4, clock, paced.acquire)
+    times = times_of(4, clock, partial(take, paced))
     assert times == pytest.approx([100.0, 99.98 + TURN, 99.98 + 2 * TURN, 99.98 + 3 * TURN])
 
 
@@ -73,7 +80,7 @@ def test_an_idle_time_saves_up_nothing() -> None:
 def test_the_loss_is_below_two_per_cent(rate: float) -> None:
     clock = FakeClock()
     count = int(rate * 60)
-    times = times_of(count, clock, budget(rate, clock).acquire)
+    times = times_of(count, clock, partial(take, budget(rate, clock)))
     assert times[-1] <= (count - 1) / rate * 1.02
     if rate >= 7:
         assert most_in_a_second(times) <= rate
@@ -107,7 +114,7 @@ def test_a_turn_that_has_not_left_counts_as_leaving_now() -> None:
     clock.now = 1.0
     late.enter_context(paced.slot())
     clock.now = 50.0
-    paced.acquire()
+    take(paced)
     assert clock.now == pytest.approx(51.018, abs=0.01)
 
 
@@ -133,12 +140,12 @@ def test_threads_are_served_in_the_order_of_their_coming() -> None:
         clock.sleep(seconds)
 
     paced = Budget(7, clock=clock, sleep=sleep)
-    paced.acquire()
+    take(paced)
     served: list[int] = []
     threads = []
 
     def work(number: int) -> None:
-        paced.acquire()
+        take(paced)
         served.append(number)
 
     for number in range(20):
@@ -178,40 +185,40 @@ def test_fifty_threads_share_one_pace() -> None:
 def test_waiting_is_counted() -> None:
     clock = FakeClock()
     paced = budget(7, clock)
-    times_of(3, clock, paced.acquire)
+    times_of(3, clock, partial(take, paced))
     assert paced.waited == pytest.approx(2 * TURN)
 
 
 def test_a_pause_holds_for_all_and_ends_without_a_burst() -> None:
     clock = FakeClock()
     paced = budget(7, clock)
-    paced.acquire()
+    take(paced)
     paced.pause(30)
-    times = times_of(3, clock, paced.acquire)
+    times = times_of(3, clock, partial(take, paced))
     assert times == pytest.approx([30.0, 30 + 1.1 * turn(1), 30 + 2.2 * turn(1)])
 
 
 def test_a_longer_pause_wins_and_a_burst_of_429_slows_once() -> None:
     clock = FakeClock()
     paced = budget(7, clock)
-    paced.acquire()
+    take(paced)
     for seconds in (5, 60, 10):
         paced.pause(seconds)
-    times = times_of(2, clock, paced.acquire)
+    times = times_of(2, clock, partial(take, paced))
     assert times == pytest.approx([60.0, 60 + 1.1 * turn(1)])
 
 
 def test_the_pace_comes_back_step_by_step() -> None:
     clock = FakeClock()
     paced = budget(7, clock)
-    paced.acquire()
+    take(paced)
     for _ in range(2):
         paced.pause(1)
         clock.now += 1
     gaps = []
     for _ in range(200):
         before = clock()
-        paced.acquire()
+        take(paced)
         gaps.append(clock() - before)
     assert gaps[1] == pytest.approx(1.1 * 1.25 * turn(2))
     assert gaps[40] == pytest.approx(1.25 * turn(2))
@@ -223,21 +230,21 @@ def test_repeated_429_slow_down_to_a_limit() -> None:
     clock = FakeClock()
     paced = budget(7, clock)
     for _ in range(20):
-        paced.acquire()
+        take(paced)
         paced.pause(1)
         clock.now += 1
-    times = times_of(2, clock, paced.acquire)
+    times = times_of(2, clock, partial(take, paced))
     assert times[1] - times[0] == pytest.approx(10 * turn(20))
 
 
 def test_once_shut_nobody_goes() -> None:
     clock = FakeClock()
     paced = budget(7, clock)
-    paced.acquire()
+    take(paced)
     error = Blocked("blocked", status=403)
     paced.shut(error)
     with pytest.raises(Blocked, match="blocked") as caught:
-        paced.acquire()
+        take(paced)
     assert caught.value is not error
     assert caught.value.status == 403
     with pytest.raises(Blocked), paced.slot():
@@ -254,5 +261,5 @@ def test_who_waits_out_a_pause_hears_that_the_budget_was_shut() -> None:
     paced = Budget(7, clock=clock, sleep=sleep)
     paced.pause(600)
     with pytest.raises(Blocked):
-        paced.acquire()
+        take(paced)
     assert clock.now == 1.0

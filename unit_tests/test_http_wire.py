@@ -87,6 +87,18 @@ def test_a_block_met_by_the_exchange_stops_the_api_too() -> None:
     assert [head.split(" ")[1] for head in server.heads] == ["/oauth2/access_token"]
 
 
+@pytest.mark.parametrize("length", [1, 280, 400])
+def test_no_secret_in_what_is_said_wherever_its_end_is_cut(length: int) -> None:
+    token = f"long-{'7' * 500}"
+    echo = json.dumps({"title": f"{'x' * length} {token}"}).encode()
+    with serve(lambda conn, _: conn.json(echo, "400 Bad Request")) as server:
+        raw: dict[str, Any] = {**oauth(refresh_token=token), "api_base_url": server.url}
+        with pytest.raises(Unauthorized) as caught:
+            open_api(parse_config(raw), raw, HASTY).get("/api/v4/leads")
+    assert f"({'x' * length} ****" in str(caught.value) or length == 400
+    assert "7777" not in str(caught.value)
+
+
 def test_no_secret_in_what_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     echo = json.dumps({"title": "No", "detail": "clientsecret-1111 refresh-0000 is wrong"}).encode()
     with serve(lambda conn, _: conn.json(echo, "400 Bad Request")) as server:

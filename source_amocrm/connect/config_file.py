@@ -39,7 +39,12 @@ def write(path: Path, settings: Mapping[str, Any], *, replace: bool) -> None:
     try:
         if not replace:
             os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-        _write_whole(target, text)
+        try:
+            _write_whole(target, text)
+        except OSError:
+            if not replace:
+                target.unlink()  # the empty file that kept its place
+            raise
     except FileExistsError:
         raise Problem("file_exists", {"path": str(path)}) from None
     except OSError as error:

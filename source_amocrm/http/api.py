@@ -114,7 +114,7 @@ class _Request:
         while True:
             self._sign_in(api.auth.token)  # renews ahead of expiry, and before a turn is taken
             self._number = api.health.send()
-            api.stats.sent(self._path, again=again)
+            api.stats.sent(self._path)
             reply = api.transport.send("GET", api.auth.base_url + self._target, token=api.auth.latest)
             row = judge(reply, api.where)
             if row.action in (Action.OK, Action.EMPTY):

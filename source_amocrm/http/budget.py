@@ -73,13 +73,12 @@ class Budget:
         self._shut: Exception | None = None
         self.waited = 0.0
 
-    def acquire(self) -> None:
-        """Wait for a turn, first come, first served, and take it as used at once."""
-        self._take().left()
-
     @contextmanager
     def slot(self) -> Iterator[Slot]:
-        """Wait for a turn; until its `left()` or the end of the block the turn counts as just being used."""
+        """Wait for a turn, first come, first served.
+
+        Until its `left()` or the end of the block the turn counts as just being used.
+        """
         slot = self._take()
         try:
             yield slot

@@ -14,7 +14,6 @@ class Stats:
         self.requests = 0
         self.by_path: Counter[str] = Counter()
         self.throttled = 0  # answers 429
-        self.retries = 0  # requests sent again
         self.asking = 0  # callers that want an answer now
         self.latency = 0.0  # seconds that an answer takes, of late
 
@@ -26,11 +25,10 @@ class Stats:
         with self._lock:
             self.latency += (seconds - self.latency) * (_SMOOTH if self.latency else 1)
 
-    def sent(self, path: str = "", *, again: bool) -> None:
+    def sent(self, path: str) -> None:
         with self._lock:
             self.requests += 1
             self.by_path[path] += 1
-            self.retries += again
 
     def refused(self) -> None:
         with self._lock:

@@ -141,7 +141,7 @@ def _detail(reply: Reply) -> str:
             host = ""
         words = f"to {host}" if is_service_host(host) else ""
     text = " ".join("".join(c if c.isprintable() else " " for c in words).split())
-    return f" ({filter_secrets(text[:_LONGEST_DETAIL])})" if text else ""
+    return f" ({filter_secrets(text)[:_LONGEST_DETAIL]})" if text else ""
 
 
 def _traces(reply: Reply) -> str:
