@@ -8,8 +8,8 @@ import pytest
 
 from source_amocrm.streams import schema
 from source_amocrm.streams.changes import LIFE
+from source_amocrm.streams.rows.coercion import Coercion
 from source_amocrm.streams.rows.history import deletions, field_changes, responsible_change, sale_change
-from source_amocrm.streams.rows.table import Table
 from source_amocrm.streams.values import RowError
 from unit_tests.sample_files import sample
 
@@ -108,7 +108,7 @@ def test_a_deleted_note(side: str) -> None:
 
 def test_a_deleted_note_that_has_no_id_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[str] = []
-    monkeypatch.setattr(Table, "report", lambda table, column, _: told.append(f"{table.name}.{column}"))
+    monkeypatch.setattr(Coercion, "report", lambda table, column, _: told.append(f"{table.name}.{column}"))
     assert deletions(event("common_note_deleted", value_after=[])) == []
     assert told == ["deleted_entities.entity_id"]
 

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from source_amocrm.streams import values
-from source_amocrm.streams.rows.table import Table
+from source_amocrm.streams.rows.coercion import Coercion
 from source_amocrm.streams.values import RowError, UnreadableError
 
 MOSCOW = ZoneInfo("Europe/Moscow")
@@ -293,7 +293,7 @@ def test_child(value: Any, expected: int | None) -> None:
 def test_an_unreadable_value_is_reported_once_a_column_and_never_shown(
     warnings: Callable[[], list[str]],
 ) -> None:
-    to = Table("deals")
+    to = Coercion("deals")
     assert to.integer("secret-1", "group_id") is None
     assert to.integer("secret-2", "group_id") is None
     assert to.timestamp(253_402_300_800, "closed_at") is None
@@ -314,7 +314,7 @@ def test_an_unreadable_value_is_reported_once_a_column_and_never_shown(
 
 
 def test_right_values_are_not_reported(warnings: Callable[[], list[str]]) -> None:
-    to = Table("deals")
+    to = Coercion("deals")
     to.integer("12", "score")
     to.timestamp(0, "closed_at")
     to.text(5, "name")
@@ -323,7 +323,7 @@ def test_right_values_are_not_reported(warnings: Callable[[], list[str]]) -> Non
 
 
 def test_keys() -> None:
-    to = Table("events")
+    to = Coercion("events")
     assert to.integer_key({"id": 2**53 + 1}, "id", "event_id") == 2**53 + 1
     assert to.integer_key({"id": "12"}, "id", "event_id") == 12
     assert to.text_key({"id": "01pz58"}, "id", "event_id") == "01pz58"
@@ -332,7 +332,7 @@ def test_keys() -> None:
 
 @pytest.mark.parametrize("key", [None, "", True, [], {}, 2**64, 1.5])
 def test_a_row_without_its_key_says_what_is_known_of_it(key: Any) -> None:
-    to = Table("deals")
+    to = Coercion("deals")
     lead = {"id": key, "name": "secret", "account_id": 5, "created_at": "secret", "updated_at": 1653998416}
     with pytest.raises(RowError) as caught:
         to.integer_key(lead, "id", "lead_id")
@@ -345,7 +345,7 @@ def test_a_row_without_its_key_says_what_is_known_of_it(key: Any) -> None:
 
 def test_a_missing_key_in_full() -> None:
     with pytest.raises(RowError) as caught:
-        Table("events").text_key({}, "id", "event_id")
+        Coercion("events").text_key({}, "id", "event_id")
     assert str(caught.value) == (
         "amoCRM sent a row for the table events without its key event_id (null stands there), so it cannot "
         "be delivered. Known of the row: nothing. Run the sync again; if it repeats, report it to amoCRM "
@@ -359,7 +359,7 @@ def test_a_missing_key_in_full() -> None:
 )
 def test_a_row_that_is_not_an_object(element: Any, kind: str) -> None:
     with pytest.raises(RowError) as caught:
-        Table("deals").source(element)
+        Coercion("deals").source(element)
     assert str(caught.value) == (
         f"amoCRM sent {kind} where a row of the table deals should be, so that row cannot be delivered. "
         "Run the sync again; if it repeats, report it to amoCRM support with the time of the sync."

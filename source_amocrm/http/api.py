@@ -17,7 +17,7 @@ from source_amocrm.config import Config
 from source_amocrm.errors import AmocrmError, TooFat
 from source_amocrm.http.body import Kind
 from source_amocrm.http.budget import Budget
-from source_amocrm.http.errors import Action, Row, Where
+from source_amocrm.http.errors import Action, Rule, Where
 from source_amocrm.http.health import Health
 from source_amocrm.http.retry import Patience, RetryPolicy
 from source_amocrm.http.stats import Stats
@@ -116,41 +116,41 @@ class _Request:
             self._number = api.health.send()
             api.stats.sent(self._path)
             reply = api.transport.send("GET", api.auth.base_url + self._target, token=api.auth.latest)
-            row = judge(reply, api.where)
-            if row.action in (Action.OK, Action.EMPTY):
+            rule = judge(reply, api.where)
+            if rule.action in (Action.OK, Action.EMPTY):
                 api.health.answered(self._number)
                 api.stats.took(reply.elapsed)
                 api.accepted.add(reply.token or "")
                 return _answer(reply)
             if not again:
                 self._failed_at = api.health.sent
-            self._overcome(row, reply)
+            self._overcome(rule, reply)
             again = True
 
-    def _overcome(self, row: Row, reply: Reply) -> None:
+    def _overcome(self, rule: Rule, reply: Reply) -> None:
         """Do what lets the request be sent again, or raise."""
         api = self._api
-        if row.action is Action.RETRY:
-            self._wait_and_retry(row, reply)
-        elif row.action is Action.PAUSE:
-            self._wait_for_all(row, reply)
-        elif row.action is Action.RENEW:
-            self._renew(row, reply)
-        elif row.action is Action.STOP:
-            error = self._error(row, reply)
+        if rule.action is Action.RETRY:
+            self._wait_and_retry(rule, reply)
+        elif rule.action is Action.PAUSE:
+            self._wait_for_all(rule, reply)
+        elif rule.action is Action.RENEW:
+            self._renew(rule, reply)
+        elif rule.action is Action.STOP:
+            error = self._error(rule, reply)
             api.budget.shut(error)
             raise error
         elif not self._relocate_at_first(reply):
             if reply.status is not None:
                 api.health.answered(self._number)  # a refusal for this list alone tells that all is well otherwise
-            raise self._error(row, reply)
+            raise self._error(rule, reply)
 
-    def _wait_and_retry(self, row: Row, reply: Reply) -> None:
+    def _wait_and_retry(self, rule: Rule, reply: Reply) -> None:
         api, policy = self._api, self._api.retry
         if reply.status == 504 or reply.kind is Kind.READ_TIMEOUT:
             self._fat += 1
             if self._shrinkable and self._fat >= policy.fat_attempts:
-                raise self._error(row, reply, TooFat)
+                raise self._error(rule, reply, TooFat)
         attempts = policy.attempts
         if self._probe or api.health.outage:
             attempts = 1
@@ -158,21 +158,21 @@ class _Request:
             attempts = policy.cold_attempts
         delay = self._patience.pause_after_failure(retry_after(reply), attempts=attempts)
         if delay is None:
-            error = self._error(row, reply)
+            error = self._error(rule, reply)
             api.health.gave_up(error, self._failed_at)
             raise error
         api.sleep(delay)
 
-    def _wait_for_all(self, row: Row, reply: Reply) -> None:
+    def _wait_for_all(self, rule: Rule, reply: Reply) -> None:
         self._api.stats.refused()
         seconds = self._patience.pause_after_throttling(retry_after(reply))
         if seconds is None:
-            error = self._error(row, reply)
+            error = self._error(rule, reply)
             self._api.health.refused(error, self._failed_at)
             raise error
         self._api.budget.pause(seconds)
 
-    def _renew(self, row: Row, reply: Reply) -> None:
+    def _renew(self, rule: Rule, reply: Reply) -> None:
         auth, rejected = self._api.auth, reply.token or ""
         # a renewed token that has worked for nobody is not worth another renewal
         worthy = self._renewals == 0 or rejected in self._api.accepted or rejected != auth.latest()
@@ -181,7 +181,7 @@ class _Request:
         elif not self._relocated and auth.relocate():
             self._relocated = True
         else:
-            error = self._error(row, reply)
+            error = self._error(rule, reply)
             self._api.health.refused(error, self._failed_at)
             raise error
 
@@ -205,8 +205,8 @@ class _Request:
         self._relocated = self._api.auth.relocate()
         return self._relocated
 
-    def _error(self, row: Row, reply: Reply, kind: type[AmocrmError] | None = None) -> AmocrmError:
-        return explain(row, reply, self._api.place(self._path), self._api.retry, kind)
+    def _error(self, rule: Rule, reply: Reply, kind: type[AmocrmError] | None = None) -> AmocrmError:
+        return explain(rule, reply, self._api.place(self._path), self._api.retry, kind)
 
 
 def _answer(reply: Reply) -> Answer:

@@ -27,7 +27,7 @@ from source_amocrm.errors import (
     Unpaid,
 )
 from source_amocrm.http.body import Kind
-from source_amocrm.http.row import Action, Row, Where
+from source_amocrm.http.rule import Action, Rule, Where
 
 __all__ = [
     "TABLE",
@@ -46,7 +46,7 @@ __all__ = [
     "NotGranted",
     "NotIssued",
     "OtherRedirectUri",
-    "Row",
+    "Rule",
     "Throttled",
     "TooFat",
     "Unauthorized",
@@ -86,12 +86,12 @@ _NOT_GRANTED = (
 )
 _BAD_REQUEST = "amoCRM refused the request {path}{detail}. This is the connector's mistake: report it with this text."
 
-TABLE: tuple[Row, ...] = (
+TABLE: tuple[Rule, ...] = (
     # The host of files. What it refuses is its own affair: nothing here stops others, or is worth a new token before
     # the account itself has refused the old one
-    Row("the drive does not take the token", (401,), Action.RENEW, _NOT_GRANTED, NotGranted, _CONFIG, where=_DRIVE),
-    Row("the drive lets nobody in", (403,), Action.FAIL, _NOT_GRANTED, NotGranted, _CONFIG, where=_DRIVE),
-    Row(
+    Rule("the drive does not take the token", (401,), Action.RENEW, _NOT_GRANTED, NotGranted, _CONFIG, where=_DRIVE),
+    Rule("the drive lets nobody in", (403,), Action.FAIL, _NOT_GRANTED, NotGranted, _CONFIG, where=_DRIVE),
+    Rule(
         "no drive",
         (404,),
         Action.FAIL,
@@ -100,7 +100,7 @@ TABLE: tuple[Row, ...] = (
         _CONFIG,
         where=_DRIVE,
     ),
-    Row(
+    Rule(
         "the drive leads elsewhere",
         range(300, 400),
         Action.FAIL,
@@ -110,7 +110,7 @@ TABLE: tuple[Row, ...] = (
         _SYSTEM,
         where=_DRIVE,
     ),
-    Row(
+    Rule(
         "the drive's host name is not found",
         None,
         Action.RETRY,
@@ -122,9 +122,9 @@ TABLE: tuple[Row, ...] = (
         where=_DRIVE,
     ),
     # Answers
-    Row("an answer", range(200, 203), Action.OK, kinds=(Kind.OBJECT,)),
-    Row("nothing found", (204,), Action.EMPTY),
-    Row(
+    Rule("an answer", range(200, 203), Action.OK, kinds=(Kind.OBJECT,)),
+    Rule("nothing found", (204,), Action.EMPTY),
+    Rule(
         "a web page instead of data",
         _SUCCESS,
         Action.RETRY,
@@ -135,7 +135,7 @@ TABLE: tuple[Row, ...] = (
         kinds=(Kind.HTML,),
         doubtful=True,
     ),
-    Row(
+    Rule(
         "an empty or broken body",
         _SUCCESS,
         Action.RETRY,
@@ -144,7 +144,7 @@ TABLE: tuple[Row, ...] = (
         _TRANSIENT,
         doubtful=True,
     ),
-    Row(
+    Rule(
         "the address leads elsewhere",
         range(300, 400),
         Action.FAIL,
@@ -154,7 +154,7 @@ TABLE: tuple[Row, ...] = (
         _CONFIG,
     ),
     # The token endpoint
-    Row(
+    Rule(
         "the refresh token is spent",
         _REFUSED,
         Action.FAIL,
@@ -165,7 +165,7 @@ TABLE: tuple[Row, ...] = (
         says=("revoked", "expired"),
         where=(Where.REFRESH,),
     ),
-    Row(
+    Rule(
         "the code is used",
         _REFUSED,
         Action.FAIL,
@@ -175,7 +175,7 @@ TABLE: tuple[Row, ...] = (
         says=("revoked",),
         where=(Where.CODE,),
     ),
-    Row(
+    Rule(
         "the code has expired",
         _REFUSED,
         Action.FAIL,
@@ -185,7 +185,7 @@ TABLE: tuple[Row, ...] = (
         says=("expired",),
         where=(Where.CODE,),
     ),
-    Row(
+    Rule(
         "not this integration's",
         _REFUSED,
         Action.FAIL,
@@ -197,7 +197,7 @@ TABLE: tuple[Row, ...] = (
         says=("cannot decrypt", "not linked to client", "not issued to this client"),
         where=_TOKENS,
     ),
-    Row(
+    Rule(
         "an unknown integration",
         _REFUSED,
         Action.FAIL,
@@ -209,7 +209,7 @@ TABLE: tuple[Row, ...] = (
         says=("авторизация клиента", "некорректный клиент", "invalid_client", "client authentication"),
         where=_TOKENS,
     ),
-    Row(
+    Rule(
         "another redirect URI",
         _REFUSED,
         Action.FAIL,
@@ -220,7 +220,7 @@ TABLE: tuple[Row, ...] = (
         says=("redirect",),
         where=_TOKENS,
     ),
-    Row(
+    Rule(
         "a refused exchange",
         _REFUSED,
         Action.FAIL,
@@ -231,7 +231,7 @@ TABLE: tuple[Row, ...] = (
         where=_TOKENS,
     ),
     # Refusals by amoCRM's own numbers
-    Row(
+    Rule(
         "no such account",
         (400, 401, 403, 404),
         Action.RENEW,
@@ -242,7 +242,7 @@ TABLE: tuple[Row, ...] = (
         codes=(101,),
         where=_ACCOUNT,
     ),
-    Row(
+    Rule(
         "the user is switched off",
         (400, 401, 403),
         Action.STOP,
@@ -253,7 +253,7 @@ TABLE: tuple[Row, ...] = (
         codes=(112,),
         where=_ACCOUNT,
     ),
-    Row(
+    Rule(
         "the IP address is not on the account's list",
         (401, 403),
         Action.STOP,
@@ -263,11 +263,11 @@ TABLE: tuple[Row, ...] = (
         _CONFIG,
         codes=(113,),
     ),
-    Row("a part of amoCRM is off", range(400, 500), Action.FAIL, _OFF, FeatureOff, _CONFIG, codes=(425, 426)),
-    Row("not paid", range(400, 500), Action.FAIL, _UNPAID, Unpaid, _CONFIG, codes=(402,)),
-    Row("no rights", range(400, 500), Action.FAIL, _NO_RIGHTS, Forbidden, _CONFIG, codes=(288,)),
+    Rule("a part of amoCRM is off", range(400, 500), Action.FAIL, _OFF, FeatureOff, _CONFIG, codes=(425, 426)),
+    Rule("not paid", range(400, 500), Action.FAIL, _UNPAID, Unpaid, _CONFIG, codes=(402,)),
+    Rule("no rights", range(400, 500), Action.FAIL, _NO_RIGHTS, Forbidden, _CONFIG, codes=(288,)),
     # Refusals by status
-    Row(
+    Rule(
         "the token is not accepted",
         (401,),
         Action.RENEW,
@@ -276,7 +276,7 @@ TABLE: tuple[Row, ...] = (
         Unauthorized,
         _CONFIG,
     ),
-    Row(
+    Rule(
         "not paid",
         (402,),
         Action.FAIL,
@@ -284,7 +284,7 @@ TABLE: tuple[Row, ...] = (
         Unpaid,
         _CONFIG,
     ),
-    Row(
+    Rule(
         "blocked by the front server",
         (403,),
         Action.STOP,
@@ -296,7 +296,7 @@ TABLE: tuple[Row, ...] = (
         _CONFIG,
         kinds=(Kind.HTML, Kind.BROKEN, Kind.EMPTY),
     ),
-    Row(
+    Rule(
         "no rights",
         (403,),
         Action.FAIL,
@@ -304,7 +304,7 @@ TABLE: tuple[Row, ...] = (
         Forbidden,
         _CONFIG,
     ),
-    Row(
+    Rule(
         "no such address",
         (404,),
         Action.FAIL,
@@ -313,7 +313,7 @@ TABLE: tuple[Row, ...] = (
         NotFound,
         _CONFIG,
     ),
-    Row(
+    Rule(
         "a request with a mistake",
         (422,),
         Action.FAIL,
@@ -323,7 +323,7 @@ TABLE: tuple[Row, ...] = (
         kinds=(Kind.OBJECT,),
         says=("validation",),
     ),
-    Row(
+    Rule(
         "a part of amoCRM is off",
         (422, 425, 426),
         Action.FAIL,
@@ -332,7 +332,7 @@ TABLE: tuple[Row, ...] = (
         _CONFIG,
         kinds=(Kind.OBJECT,),
     ),
-    Row(
+    Rule(
         "the request came too slowly",
         (408,),
         Action.RETRY,
@@ -340,7 +340,7 @@ TABLE: tuple[Row, ...] = (
         Unavailable,
         _TRANSIENT,
     ),
-    Row(
+    Rule(
         "too many requests",
         (429,),
         Action.PAUSE,
@@ -350,7 +350,7 @@ TABLE: tuple[Row, ...] = (
         Throttled,
         _TRANSIENT,
     ),
-    Row(
+    Rule(
         "a request that amoCRM does not understand",
         range(400, 500),
         Action.FAIL,
@@ -359,7 +359,7 @@ TABLE: tuple[Row, ...] = (
         _SYSTEM,
     ),
     # Failures of the server
-    Row(
+    Rule(
         "too much for the server",
         (504,),
         Action.RETRY,
@@ -368,7 +368,7 @@ TABLE: tuple[Row, ...] = (
         _TRANSIENT,
         doubtful=True,
     ),
-    Row(
+    Rule(
         "the server failed",
         range(500, 600),
         Action.RETRY,
@@ -377,7 +377,7 @@ TABLE: tuple[Row, ...] = (
         _TRANSIENT,
         doubtful=True,
     ),
-    Row(
+    Rule(
         "an unknown answer",
         range(1000),
         Action.FAIL,
@@ -386,7 +386,7 @@ TABLE: tuple[Row, ...] = (
         doubtful=True,
     ),
     # No answer
-    Row(
+    Rule(
         "the host name is not found",
         None,
         Action.RETRY,
@@ -396,7 +396,7 @@ TABLE: tuple[Row, ...] = (
         _TRANSIENT,
         kinds=(Kind.DNS,),
     ),
-    Row(
+    Rule(
         "no connection",
         None,
         Action.RETRY,
@@ -406,7 +406,7 @@ TABLE: tuple[Row, ...] = (
         _TRANSIENT,
         kinds=(Kind.REFUSED, Kind.CONNECT_TIMEOUT),
     ),
-    Row(
+    Rule(
         "the certificate is not trusted",
         None,
         Action.FAIL,
@@ -416,7 +416,7 @@ TABLE: tuple[Row, ...] = (
         _CONFIG,
         kinds=(Kind.CERTIFICATE,),
     ),
-    Row(
+    Rule(
         "no encrypted connection",
         None,
         Action.RETRY,
@@ -425,7 +425,7 @@ TABLE: tuple[Row, ...] = (
         _TRANSIENT,
         kinds=(Kind.TLS,),
     ),
-    Row(
+    Rule(
         "no answer in time",
         None,
         Action.RETRY,
@@ -435,7 +435,7 @@ TABLE: tuple[Row, ...] = (
         kinds=(Kind.READ_TIMEOUT,),
         doubtful=True,
     ),
-    Row(
+    Rule(
         "the connection is lost",
         None,
         Action.RETRY,

@@ -80,27 +80,27 @@ class HttpTokenEndpoint:
 
     def _overcome(self, reply: Reply, where: Where, place: Place, patience: Patience, doubtful: bool) -> bool:
         """Wait for the next attempt, or raise. True when this one may have spent the token all the same."""
-        row = judge(reply, where)
-        if row.action in (Action.OK, Action.EMPTY):
+        rule = judge(reply, where)
+        if rule.action in (Action.OK, Action.EMPTY):
             # an answer without the tokens in it
             reply = replace(reply, status=200, kind=Kind.BROKEN, body=None)
-            row = judge(reply, where)
-        error = explain(row, reply, place, self._retry)
+            rule = judge(reply, where)
+        error = explain(rule, reply, place, self._retry)
         self._answered |= reply.status is not None
-        if row.action is Action.STOP:
+        if rule.action is Action.STOP:
             self._budget.shut(error)
-        if row.action is Action.PAUSE:
+        if rule.action is Action.PAUSE:
             seconds = patience.pause_after_throttling(retry_after(reply))
             if seconds is not None:
                 self._budget.pause(seconds)
-                return row.doubtful
-        if row.action is Action.RETRY:
+                return rule.doubtful
+        if rule.action is Action.RETRY:
             cold = failed_early(reply) and not self._answered
             attempts = self._retry.cold_attempts if cold else self._retry.attempts
             delay = patience.pause_after_failure(retry_after(reply), attempts=attempts)
             if delay is not None:
                 self._sleep(delay)
-                return row.doubtful
+                return rule.doubtful
         raise _after_doubt(error) if doubtful else error
 
 

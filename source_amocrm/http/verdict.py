@@ -13,7 +13,7 @@ from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets
 from source_amocrm.errors import AmocrmError
 from source_amocrm.hosts import is_service_host
 from source_amocrm.http.body import Kind
-from source_amocrm.http.errors import TABLE, Row, Where
+from source_amocrm.http.errors import TABLE, Rule, Where
 from source_amocrm.http.retry import RetryPolicy
 from source_amocrm.http.transport import Reply, http_date
 
@@ -30,20 +30,20 @@ class Place:
     account_id: int | None = None
 
 
-def judge(reply: Reply, where: Where = Where.API) -> Row:
-    """The first row of the table that fits."""
+def judge(reply: Reply, where: Where = Where.API) -> Rule:
+    """The first rule of the table that fits."""
     status = _status(reply)
     codes, words = _codes(reply.body), _words(reply.body).lower()
-    for row in TABLE:
+    for rule in TABLE:
         if (
-            _fits(status, row.status)
-            and (not row.kinds or reply.kind in row.kinds)
-            and (not row.codes or not codes.isdisjoint(row.codes))
-            and (not row.says or any(text in words for text in row.says))
-            and (not row.where or where in row.where)
+            _fits(status, rule.status)
+            and (not rule.kinds or reply.kind in rule.kinds)
+            and (not rule.codes or not codes.isdisjoint(rule.codes))
+            and (not rule.says or any(text in words for text in rule.says))
+            and (not rule.where or where in rule.where)
         ):
-            return row
-    raise AssertionError(f"no row for {status} {reply.kind}")
+            return rule
+    raise AssertionError(f"no rule for {status} {reply.kind}")
 
 
 def _fits(status: int | None, wanted: Container[int] | None) -> bool:
@@ -51,10 +51,10 @@ def _fits(status: int | None, wanted: Container[int] | None) -> bool:
 
 
 def explain(
-    row: Row, reply: Reply, place: Place, policy: RetryPolicy, kind: type[AmocrmError] | None = None
+    rule: Rule, reply: Reply, place: Place, policy: RetryPolicy, kind: type[AmocrmError] | None = None
 ) -> AmocrmError:
-    """The row's error for this reply, or one of `kind`: the sentence, and what amoCRM's support asks for."""
-    sentence = row.message.format(
+    """The rule's error for this reply, or one of `kind`: the sentence, and what amoCRM's support asks for."""
+    sentence = rule.message.format(
         host=place.host,
         subdomain=place.host.partition(".")[0],
         account=place.account_id or "(see «Настройки» → «Общие настройки»)",
@@ -67,7 +67,7 @@ def explain(
     seen = f"{reply.status} ({reply.kind.value})" if reply.status else reply.kind.value
     internal = " ".join(filter(None, [f"{place.path} at {place.host}: {seen}.", reply.trouble, traces]))
     message = f"{sentence} [{traces}]" if traces else sentence
-    error = (kind or row.error)(message, failure_type=row.failure, status=reply.status, internal_message=internal)
+    error = (kind or rule.error)(message, failure_type=rule.failure, status=reply.status, internal_message=internal)
     error.path = place.path
     return error
 

@@ -6,15 +6,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from source_amocrm.streams.changes import Deletion
-from source_amocrm.streams.lists import NOTES, TASKS, EntityList
+from source_amocrm.streams.lists import LOST, NOTES, TASKS, EntityList
 from source_amocrm.streams.rows import activity, tombstones
 from source_amocrm.streams.sync import Sync
 from source_amocrm.streams.tables import Entities, Events
 from source_amocrm.walk.listing import Row
 
 STATUS_CHANGED = "lead_status_changed"
-LOST = 143
-"""amoCRM's own stage «Закрыто и не реализовано», the same in every pipeline."""
 
 
 def _tasks(_: Sync, __: EntityList, tasks: list[Row]) -> Iterator[list[Row]]:

@@ -9,6 +9,7 @@ from typing import Any
 from source_amocrm.errors import AmocrmError, TooFat
 from source_amocrm.streams.account import Account, Once
 from source_amocrm.streams.lists import CLOSED, EVENTS_LIMIT, EVENTS_PATH
+from source_amocrm.streams.rows.history import NOTE_DELETED
 from source_amocrm.walk.bounds import bounds
 from source_amocrm.walk.elements import own_id
 from source_amocrm.walk.keyset import Edges
@@ -21,7 +22,6 @@ from source_amocrm.walk.undirected import undirected
 ENTITIES = {"lead": "leads", "contact": "contacts", "company": "companies", "customer": "customers", "task": "tasks"}
 DELETED = {f"{entity}_deleted" for entity in ENTITIES}
 RESTORED = {f"{entity}_restored" for entity in ("lead", "contact", "company")}
-NOTE_DELETED = "common_note_deleted"
 MERGED = "entity_merged"
 LINKED = {
     f"{entity}_{verb}"

@@ -6,20 +6,20 @@ from collections.abc import Iterator
 
 from source_amocrm.streams.lists import COMPANIES, CONTACTS, CUSTOMERS, LEADS, EntityList
 from source_amocrm.streams.rows import links
+from source_amocrm.streams.rows.coercion import Coercion
 from source_amocrm.streams.rows.links import Links, Read
-from source_amocrm.streams.rows.table import Table
 from source_amocrm.streams.sync import Sync
 from source_amocrm.streams.tables import Entities
 from source_amocrm.walk.listing import Row
 
 Columns = dict[str, tuple[tuple[str, ...], Read]]
 
-TAG: Columns = {"name": (("name",), Table.text), "color": (("color",), Table.text)}
-CONTACT: Columns = {"is_main": (("is_main",), Table.boolean)}
+TAG: Columns = {"name": (("name",), Coercion.text), "color": (("color",), Coercion.text)}
+CONTACT: Columns = {"is_main": (("is_main",), Coercion.boolean)}
 ELEMENT: Columns = {
-    "catalog_id": (("metadata", "catalog_id"), Table.integer),
-    "quantity": (("metadata", "quantity"), Table.number),
-    "price_id": (("metadata", "price_id"), Table.integer),
+    "catalog_id": (("metadata", "catalog_id"), Coercion.integer),
+    "quantity": (("metadata", "quantity"), Coercion.number),
+    "price_id": (("metadata", "price_id"), Coercion.integer),
 }
 
 
@@ -28,7 +28,7 @@ def _links(
 ) -> Entities:
     """`embedded`: the list shows them unasked."""
     record, date = f"{entities.entity}_id", f"{entities.entity}_updated_at"
-    kind = Links(Table(name), record, date, collection, linked, columns)
+    kind = Links(Coercion(name), record, date, collection, linked, columns)
 
     def rows(_: Sync, __: EntityList, records: list[Row]) -> Iterator[list[Row]]:
         return (links.links(kind, one) for one in records)
@@ -39,6 +39,7 @@ def _links(
         cursor=date,
         lists=(entities,),
         rows=rows,
+        several_rows=True,
         extras={} if embedded else {linked: (collection,)},
     )
 

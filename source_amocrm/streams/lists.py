@@ -57,6 +57,8 @@ NOTES = (
     EntityList("companies", "/api/v4/companies/notes", "notes", "note"),
     EntityList("customers", "/api/v4/customers/notes", "notes", "note", absent=ABSENT),
 )
+LOST = 143
+"""amoCRM's own stage «Закрыто и не реализовано», the same in every pipeline."""
 EVENTS_PATH = "/api/v4/events"
 """Events do not change and document no order; amoCRM documents pages of 100 and falls back to 50 above that."""
 EVENTS_LIMIT = 100

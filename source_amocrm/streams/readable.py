@@ -8,8 +8,8 @@ from typing import Any
 
 from source_amocrm.streams.account import Account
 from source_amocrm.streams.lists import CLOSED
+from source_amocrm.streams.rows.coercion import Coercion
 from source_amocrm.streams.rows.readable import Column, column, field_columns
-from source_amocrm.streams.rows.table import Table as Coercion
 from source_amocrm.streams.tables import Entities, Table
 from source_amocrm.walk.listing import Row
 

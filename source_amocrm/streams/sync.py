@@ -9,12 +9,13 @@ from typing import Any, TypeVar
 
 from source_amocrm.streams.account import Account
 from source_amocrm.streams.batch import Batch
-from source_amocrm.streams.changes import DELETED, LINKED, MERGED, NOTE_DELETED, RESTORED, TAGGED, History
+from source_amocrm.streams.changes import DELETED, LINKED, MERGED, RESTORED, TAGGED, History
 from source_amocrm.streams.entity_reading import EntityReading
 from source_amocrm.streams.event_reading import EventReading
-from source_amocrm.streams.lists import COMPANIES, LEADS, EntityList
+from source_amocrm.streams.lists import COMPANIES, LEADS, LOST, EntityList
 from source_amocrm.streams.lookup import Lookup
 from source_amocrm.streams.progress import Need, Progress, agree
+from source_amocrm.streams.rows.history import NOTE_DELETED
 from source_amocrm.streams.rows.readable import Column
 from source_amocrm.streams.tables import Entities, Table, events_of
 from source_amocrm.walk.feed import Feed, Reader
@@ -119,7 +120,7 @@ class Sync:
             params=_extras(readers),
             history=self._history if any(self._kinds(table, sel, entities) for table, sel in readers) else None,
             mark_deleted=self.account.config.mark_deleted and any(table.tombstone for table, _ in readers),
-            several_rows=any(len(table.key) > 1 for table, _ in readers),
+            several_rows=any(table.several_rows for table, _ in readers),
         )
         lookup: Lookup[Any] | None = None
         if entities is LEADS and self._selected("deal_statuses"):
@@ -190,7 +191,7 @@ def _extras(readers: list[tuple[Entities, Selection]]) -> Params:
 
 def _loss_reason(lead: Row) -> int | None:
     reason = lead.get("loss_reason_id")
-    return reason if lead.get("status_id") == 143 and isinstance(reason, int) and reason else None
+    return reason if lead.get("status_id") == LOST and isinstance(reason, int) and reason else None
 
 
 def _name(company: Row) -> str | None:

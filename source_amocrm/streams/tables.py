@@ -61,14 +61,15 @@ class Events(FromEvents, Table):
 class Entities(Table):
     """A table of entities that change, from one list or several.
 
-    `rows` makes the table's rows of each record in turn; `tombstone` the row of a deletion (list, deletion, the
-    account's id), where the table has one. `extras`: by column, the list's `with` parameters that fill it.
-    `events`: further rows, which are made of events.
+    `rows` makes the table's rows of each record in turn, any number with `several_rows`, else one at most; `tombstone`
+    the row of a deletion (list, deletion, the account's id), where the table has one. `extras`: by column, the list's
+    `with` parameters that fill it. `events`: further rows, which are made of events.
     `fields`: where the dictionary of the custom fields is that may be columns of its rows, of which a record has one.
     """
 
     lists: tuple[EntityList, ...]
     rows: Callable[[Sync, EntityList, list[Row]], Iterator[list[Row]]]
+    several_rows: bool = False
     tombstone: Callable[[EntityList, Deletion, Any], Row] | None = None
     extras: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     events: FromEvents | None = None

@@ -1,7 +1,7 @@
 """What amoCRM's JSON holds, brought to what a column promises.
 
 Plain functions, one per column type. Each gives None where there is nothing to deliver and raises
-`UnreadableError` where something is there that the type cannot hold. They do not know the table: `rows.table`
+`UnreadableError` where something is there that the type cannot hold. They do not know the table: `rows.coercion`
 does, and turns the error into a null and one warning.
 """
 

@@ -2,7 +2,7 @@
 
 Why it cannot skip: one page is one snapshot; several are read again until nothing new comes.
 
-Progress rule: `Patience`, and a bounded number of passes.
+Progress rule: `PageProgress`, and a bounded number of passes.
 """
 
 from __future__ import annotations

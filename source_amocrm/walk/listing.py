@@ -96,7 +96,7 @@ class Page:
     mark: PageMark | None = None
 
 
-class Patience:
+class PageProgress:
     """The progress rule of walks by page number: pages must bring rows that were not met, sooner or later.
 
     A robot's mass edit may push many pages of rows already met in between; a server that repeats one page, or a few
@@ -194,7 +194,7 @@ class Listing:
 
 def each_page(listing: Listing, first: int = 1) -> Iterator[Found]:
     """The pages from number `first` to the last, as they come. Raises Endless."""
-    patience = Patience(listing.path)
+    patience = PageProgress(listing.path)
     for number in count(first):
         found = listing.ask({}, number)
         patience.meet(found)

@@ -7,7 +7,7 @@ that were read about that time are read again, from the last to the first, for o
 that are still to be read; where nobody can tell, all of them are. After a break the walk begins at the page that still
 holds the last row delivered.
 
-Progress rule: `Patience`.
+Progress rule: `PageProgress`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,17 @@ from typing import NamedTuple, Protocol
 from source_amocrm.errors import TooFat
 from source_amocrm.walk.full import full
 from source_amocrm.walk.hands import Hands
-from source_amocrm.walk.listing import Found, Listing, OrderIgnored, Page, PageMark, Patience, Row, ids_in_order, key
+from source_amocrm.walk.listing import (
+    Found,
+    Listing,
+    OrderIgnored,
+    Page,
+    PageMark,
+    PageProgress,
+    Row,
+    ids_in_order,
+    key,
+)
 from source_amocrm.walk.sizes import PAGES_OF_CAUTION, shrunk
 from source_amocrm.walk.spans import FOREVER
 
@@ -79,7 +89,7 @@ class _Numbered:
         self._listing = self._whole
         self._hands = hands
         self._moves = moves
-        self._patience = Patience(listing.path)
+        self._patience = PageProgress(listing.path)
         self._delivered: set[int | str] = set()
         self._end, self._last = 0, 0
         """How many rows of the list are read, and the last of them."""

@@ -6,7 +6,7 @@ whatever was edited, deleted or restored in between: then nothing lies between t
 left the list, and the walk steps back. Where the last second of a page has so many rows that the next page cannot
 begin before it, that second is read again until nothing new comes, for the server may list its rows in any order.
 
-Progress rule: `Patience`, and each page reaches farther than the one before or is a step back.
+Progress rule: `PageProgress`, and each page reaches farther than the one before or is a step back.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from source_amocrm.errors import TooFat
-from source_amocrm.walk.listing import Found, Listing, OrderIgnored, Page, Patience, Row, each_page, key
+from source_amocrm.walk.listing import Found, Listing, OrderIgnored, Page, PageProgress, Row, each_page, key
 from source_amocrm.walk.sizes import shrunk
 from source_amocrm.walk.spans import FOREVER
 from source_amocrm.walk.ties import repeated
@@ -53,7 +53,7 @@ class _Recent:
         """The most rows that came in a page: a limit above the server's own is not obeyed."""
 
     def pages(self) -> Iterator[Page]:
-        patience = Patience(self._listing.path)
+        patience = PageProgress(self._listing.path)
         asked = _Slice(0, self._listing.limit)
         reached = FOREVER
         """Every row of a later second is delivered."""

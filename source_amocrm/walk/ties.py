@@ -4,7 +4,7 @@ Why it cannot skip: within one second rows can only leave, which shifts the rest
 read again until as many rows are known as there are places. A row that leaves while a pass is under way makes the
 pass shorter than the one before it or the one after it, and so does not count.
 
-Progress rule: `Patience` within a pass, and a bounded number of passes.
+Progress rule: `PageProgress` within a pass, and a bounded number of passes.
 """
 
 from __future__ import annotations

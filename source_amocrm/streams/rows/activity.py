@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from source_amocrm.streams.rows.table import Table
+from source_amocrm.streams.rows.coercion import Coercion
 from source_amocrm.streams.values import Json, Row, child, given
 
 ELEMENT_TYPE = {"contacts": 1, "leads": 2, "companies": 3, "customers": 12}
@@ -24,10 +24,10 @@ EDITABLE_NOTES = frozenset(
 )
 """The note types that amoCRM's documentation allows to change."""
 
-_TASKS = Table("tasks")
-_NOTES = Table("notes")
-_EVENTS = Table("events")
-_DEAL_STATUSES = Table("deal_statuses")
+_TASKS = Coercion("tasks")
+_NOTES = Coercion("notes")
+_EVENTS = Coercion("events")
+_DEAL_STATUSES = Coercion("deal_statuses")
 
 
 def task(task: Json) -> Row:

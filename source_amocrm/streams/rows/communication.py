@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from source_amocrm.streams.rows.activity import ELEMENT_TYPE
-from source_amocrm.streams.rows.table import Table
+from source_amocrm.streams.rows.coercion import Coercion
 from source_amocrm.streams.values import Json, Row, child
 
 CALLS = {"call_in": "in", "call_out": "out"}
@@ -12,8 +12,8 @@ CHATS = {"incoming_chat_message": "in", "outgoing_chat_message": "out", "entity_
 """The kinds of the events of chats; a direct message is one between users."""
 
 _ENTITIES = {"lead": "leads", "contact": "contacts", "company": "companies", "customer": "customers"}
-_CALLS = Table("calls")
-_MESSAGES = Table("messages")
+_CALLS = Coercion("calls")
+_MESSAGES = Coercion("messages")
 
 
 def call(note: Json, entity: str) -> list[Row]:

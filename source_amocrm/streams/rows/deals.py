@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from source_amocrm.streams.rows.table import Table
+from source_amocrm.streams.rows.coercion import Coercion
 from source_amocrm.streams.values import Json, Row, as_list, child, given
 
-_DEALS = Table("deals")
+_DEALS = Coercion("deals")
 
 
 def deal(lead: Json) -> Row:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from source_amocrm.streams.rows.table import Table
+from source_amocrm.streams.rows.coercion import Coercion
 from source_amocrm.streams.values import (
     Json,
     Row,
@@ -16,11 +16,11 @@ from source_amocrm.streams.values import (
     given,
 )
 
-_STATUSES = Table("statuses")
-_USERS = Table("users")
-_GROUPS = Table("groups")
-_TASK_TYPES = Table("task_types")
-_FIELDS = Table("custom_fields")
+_STATUSES = Coercion("statuses")
+_USERS = Coercion("users")
+_GROUPS = Coercion("groups")
+_TASK_TYPES = Coercion("task_types")
+_FIELDS = Coercion("custom_fields")
 
 _NOTE_TYPE_ID: dict[str, int | None] = {
     "common": 4,

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from datetime import tzinfo
 
-from source_amocrm.streams.rows.table import Table
+from source_amocrm.streams.rows.coercion import Coercion
 from source_amocrm.streams.values import (
     Json,
     Row,
@@ -26,7 +26,7 @@ class FieldTable:
         self.name = name
         self.key = f"{owner}_id"
         self.cursor = f"{owner}_updated_at"
-        self._to = Table(name)
+        self._to = Coercion(name)
 
     def __call__(self, entity: Json, *, timezone: tzinfo, system_fields: Mapping[int, bool | None]) -> list[Row]:
         """One row per value of the entity's filled fields.
@@ -82,7 +82,9 @@ def _enum_code(value: dict[str, Json]) -> Json:
     return old if code is None and type(old) is str else code
 
 
-def written(to: Table, element: dict[str, Json], kind: str | None, zone: tzinfo, column: str = "value") -> str | None:
+def written(
+    to: Coercion, element: dict[str, Json], kind: str | None, zone: tzinfo, column: str = "value"
+) -> str | None:
     """The text of one value. What its type's writer cannot read is written like any other value."""
     value = element.get("value")
     if value is None:

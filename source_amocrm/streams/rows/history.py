@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from source_amocrm.streams.rows.table import Table
+from source_amocrm.streams.rows.coercion import Coercion
 from source_amocrm.streams.values import Json, Row, as_list, child, compact_json, given
 
 RESPONSIBLE = "entity_responsible_changed"
@@ -16,10 +16,10 @@ NOTE_DELETED = "common_note_deleted"
 _OWN_FIELD = re.compile(r"custom_field_(\d{1,18})_value_changed", re.ASCII)
 _LIFE = re.compile(r"(lead|contact|company|customer|task)_deleted|(lead|contact|company)_restored")
 
-_RESPONSIBLE = Table("deal_responsible_changes")
-_SALE = Table("deal_sale_changes")
-_FIELDS = Table("deal_field_changes")
-_DELETED = Table("deleted_entities")
+_RESPONSIBLE = Coercion("deal_responsible_changes")
+_SALE = Coercion("deal_sale_changes")
+_FIELDS = Coercion("deal_field_changes")
+_DELETED = Coercion("deleted_entities")
 
 
 def responsible_change(event: Json) -> list[Row]:
@@ -86,7 +86,7 @@ def _sides(event: dict[str, Json], name: str) -> tuple[Json, Json]:
     return child(event.get("value_after"), name), child(event.get("value_before"), name)
 
 
-def _change(to: Table, event: dict[str, Json], values: dict[str, Any]) -> Row:
+def _change(to: Coercion, event: dict[str, Json], values: dict[str, Any]) -> Row:
     return {
         "event_id": to.text_key(event, "id", "event_id"),
         "lead_id": to.integer(event.get("entity_id"), "lead_id"),
@@ -97,7 +97,7 @@ def _change(to: Table, event: dict[str, Json], values: dict[str, Any]) -> Row:
     }
 
 
-def _by_field(to: Table, changes: Json, named: int | None) -> dict[int, list[dict[str, Json]]]:
+def _by_field(to: Coercion, changes: Json, named: int | None) -> dict[int, list[dict[str, Json]]]:
     """The values by field; `named` is the field of those that do not tell."""
     found: dict[int, list[dict[str, Json]]] = {}
     for change in as_list(changes):
@@ -112,7 +112,7 @@ def _by_field(to: Table, changes: Json, named: int | None) -> dict[int, list[dic
     return found
 
 
-def _values(to: Table, new: list[dict[str, Json]], old: list[dict[str, Json]]) -> Row:
+def _values(to: Coercion, new: list[dict[str, Json]], old: list[dict[str, Json]]) -> Row:
     kinds = [kind for value in (*new, *old) if (kind := to.integer(value.get("field_type"), "field_type")) is not None]
     enums = {
         name: [enum for value in values if (enum := to.integer(value.get("enum_id"), f"enums_{name}")) is not None]
@@ -133,7 +133,7 @@ def _text(texts: list[str]) -> str | None:
     return texts[0] if len(texts) == 1 else compact_json(texts)
 
 
-def _life(to: Table, event: dict[str, Json], what: dict[str, Json], name: str, kind: str, *, deleted: bool) -> Row:
+def _life(to: Coercion, event: dict[str, Json], what: dict[str, Json], name: str, kind: str, *, deleted: bool) -> Row:
     at = to.timestamp(event.get("created_at"), "created_at")
     note = what is not event
     return {

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from source_amocrm.streams.rows.table import Table
+from source_amocrm.streams.rows.coercion import Coercion
 from source_amocrm.streams.values import Json, Row, as_list, child
 
-Read = Callable[[Table, Json, str], Json]
+Read = Callable[[Coercion, Json, str], Json]
 """Brings a value to the type of a column."""
 
 
@@ -19,7 +19,7 @@ class Links:
     `collection` is their place in the record's `_embedded`; `columns`: where in the link's JSON each is, and its type.
     """
 
-    table: Table
+    table: Coercion
     record: str
     date: str
     collection: str

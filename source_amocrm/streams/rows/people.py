@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from source_amocrm.streams.rows.table import Table
+from source_amocrm.streams.rows.coercion import Coercion
 from source_amocrm.streams.values import Json, Row, as_list, child, given
 
-_CONTACTS = Table("contacts")
-_COMPANIES = Table("companies")
+_CONTACTS = Coercion("contacts")
+_COMPANIES = Coercion("companies")
 _COMMUNICATION = ("communication_id", "communication_ids")
 
 

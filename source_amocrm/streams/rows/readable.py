@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from datetime import tzinfo
 from typing import Any
 
+from source_amocrm.streams.rows.coercion import Coercion
 from source_amocrm.streams.rows.field_values import seconds, written
-from source_amocrm.streams.rows.table import Table
 from source_amocrm.streams.values import Json, Row, UnreadableError, as_list, compact_json, local_date, utc_text
 
 TEXT: dict[str, Any] = {"type": ["null", "string"]}
@@ -72,7 +72,7 @@ def known_columns(properties: Mapping[str, Any]) -> dict[int, Column]:
     return found
 
 
-def field_columns(to: Table, record: Json, columns: Mapping[int, Column], zone: tzinfo) -> Row:
+def field_columns(to: Coercion, record: Json, columns: Mapping[int, Column], zone: tzinfo) -> Row:
     """The columns of the record's custom fields; None in those that are not filled."""
     row: Row = {each.name: None for each in columns.values()}
     for field in as_list(to.source(record).get("custom_fields_values")):
@@ -84,7 +84,7 @@ def field_columns(to: Table, record: Json, columns: Mapping[int, Column], zone: 
     return row
 
 
-def _value(to: Table, known: Column, kind: Json, values: list[Json], zone: tzinfo) -> Json:
+def _value(to: Coercion, known: Column, kind: Json, values: list[Json], zone: tzinfo) -> Json:
     elements = [element if type(element) is dict else {"value": element} for element in values]
     types, form = known.schema.get("type", ()), known.schema.get("format")
     if "array" in types:

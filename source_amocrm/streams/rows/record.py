@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Any
 
 from source_amocrm.streams import schema
-from source_amocrm.streams.rows.table import Table
+from source_amocrm.streams.rows.coercion import Coercion
 from source_amocrm.streams.values import Json, Row, as_list
 
 _Read = Callable[[dict[str, Json]], Json]
@@ -17,7 +17,7 @@ class Record:
     """`names`: by column, the field's name where it is another one."""
 
     def __init__(self, table: str, **names: str) -> None:
-        self._to = Table(table)
+        self._to = Coercion(table)
         self._names = names
 
     def __call__(self, record: Json, **elsewhere: Json) -> Row:

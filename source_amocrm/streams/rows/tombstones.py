@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from source_amocrm.streams import schema
 from source_amocrm.streams.rows.activity import ELEMENT_TYPE
-from source_amocrm.streams.rows.table import Table
+from source_amocrm.streams.rows.coercion import Coercion
 from source_amocrm.streams.values import Json, Row
 
 
@@ -55,4 +55,4 @@ def _tombstone(table: str, key: str, element_id: Json, account_id: Json, updated
     return row
 
 
-_TABLES = {name: Table(name) for name in ("deals", "contacts", "companies", "customers", "tasks", "notes")}
+_TABLES = {name: Coercion(name) for name in ("deals", "contacts", "companies", "customers", "tasks", "notes")}

@@ -33,7 +33,7 @@ _CLUES = ("id", "type", "entity_id", "entity_type", "pipeline_id", "account_id",
 """What may be told of a broken row: numbers and codes, nothing personal."""
 
 
-class Table:
+class Coercion:
     """Brings values to a table's columns.
 
     A value that its column cannot hold becomes None and is reported once a column, by kind, not by content.

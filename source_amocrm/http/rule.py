@@ -1,4 +1,4 @@
-"""What a line of the table of answers consists of."""
+"""What an answer means, and what is done about it: one rule of the table in `errors`."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Where(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class Rule:
     """None and () match anything.
 
     `message` may use {host} {subdomain} {account} {path} {detail} {advice} {minutes}.
