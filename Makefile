@@ -22,6 +22,8 @@ sync: .venv/.ready .venv-pyairbyte/.ready ## a real account: make sync CONFIG=co
 	@test -n "$(CONFIG)" || { echo "make sync needs the config: make sync CONFIG=path/to/config.json (README, \"A real account\")" >&2; exit 2; }
 	@.venv-pyairbyte/bin/python -m demo.sync --config $(CONFIG) $(if $(PROJECT),--project $(PROJECT)) $(if $(DB),--db $(DB))
 
+setup: .venv/.ready ## the connector in .venv
+
 test: lint types unit ## everything but the image: linters, types, tests
 
 lint: .venv/.ready ## ruff, import-linter, hadolint
@@ -86,4 +88,4 @@ browser: ## Chromium, for the tests of the page of `source-amocrm connect` (Debi
 screenshots: .venv/.ready ## the pictures in docs/images, by the tests of the page
 	SCREENSHOTS=docs/images .venv/bin/pytest integration_tests/test_connect_browser.py -k pictures
 
-.PHONY: help demo sync test lint types unit bench image image-test docs audit lock clean browser screenshots
+.PHONY: help setup demo sync test lint types unit bench image image-test docs audit lock clean browser screenshots

@@ -240,7 +240,7 @@ def test_other_failures_of_the_drive_are_those_of_files_alone(kind: str, says: s
         (
             ConnectionRefusedError(),
             f"{DRIVE} does not accept connections. Let the machine where this connector runs reach it: a firewall or a "
-            "proxy may stand in between. Run the sync again; what has been read is kept.",
+            "proxy may stand in between. Try again later; what a sync has read is kept.",
         ),
     ],
     ids=["DNS", "refused"],

@@ -180,7 +180,7 @@ def test_a_server_that_stays_away() -> None:
     world.answers({"status_code": 503, **HTML})
     error = world.fails(Unavailable)
     assert str(error) == (
-        "amoCRM failed at /oauth2/access_token, again and again. Run the sync again; what has been read is kept."
+        "amoCRM failed at /oauth2/access_token, again and again. Try again later; what a sync has read is kept."
     )
     assert error.failure_type is FailureType.transient_error
     assert len(world.bodies) == 8

@@ -179,7 +179,7 @@ def test_after_eight_attempts_it_is_over() -> None:
     with pytest.raises(Unavailable) as caught:
         world.api.get("/api/v4/leads")
     assert str(caught.value) == (
-        "amoCRM failed at /api/v4/leads, again and again. Run the sync again; what has been read is kept."
+        "amoCRM failed at /api/v4/leads, again and again. Try again later; what a sync has read is kept."
     )
     assert (caught.value.failure_type, caught.value.status) == (FailureType.transient_error, 502)
     assert world.naps == [1, 2, 4, 8, 16, 32, 60]

@@ -20,7 +20,7 @@ from unit_tests.http_tools import reply
 CONFIG = FailureType.config_error
 TRANSIENT = FailureType.transient_error
 SYSTEM = FailureType.system_error
-AGAIN = "Run the sync again; what has been read is kept."
+AGAIN = "Try again later; what a sync has read is kept."
 PLACE = Place("example.amocrm.ru", "/api/v4/leads", advice="Do this and that.", account_id=123)
 
 
@@ -381,7 +381,7 @@ CASES: list[tuple[str, Reply, Where, Action, type[errors.AmocrmError] | None, Fa
         Action.RETRY,
         errors.Unavailable,
         TRANSIENT,
-        f"amoCRM did not take in the request /api/v4/leads in time, again and again. {AGAIN}",
+        f"amoCRM did not receive the whole request /api/v4/leads in time, again and again. {AGAIN}",
     ),
     *(
         (
@@ -433,7 +433,7 @@ CASES: list[tuple[str, Reply, Where, Action, type[errors.AmocrmError] | None, Fa
         Action.RETRY,
         errors.Unavailable,
         TRANSIENT,
-        "amoCRM failed at /api/v4/leads (Oops, ErrInternalServer), again and again. Run the sync again; what has been "
+        "amoCRM failed at /api/v4/leads (Oops, ErrInternalServer), again and again. Try again later; what a sync has "
         "read is kept. [trace_id 4bf92f3577b34da6]",
     ),
     *(
@@ -497,8 +497,8 @@ CASES: list[tuple[str, Reply, Where, Action, type[errors.AmocrmError] | None, Fa
         Action.RETRY,
         errors.Unavailable,
         TRANSIENT,
-        "No encrypted connection (TLS) to example.amocrm.ru comes about. A firewall or a proxy may stand in between. "
-        f"{AGAIN}",
+        "No encrypted connection (TLS) to example.amocrm.ru could be established. A firewall or a proxy may stand in "
+        f"between. {AGAIN}",
     ),
     (
         "no answer in time",

@@ -65,7 +65,7 @@ _REFUSED = (400, 401)
 _TOKENS = (Where.REFRESH, Where.CODE)
 _ACCOUNT = (Where.API, *_TOKENS)
 _DRIVE = (Where.DRIVE,)
-_AGAIN = "Run the sync again; what has been read is kept."
+_AGAIN = "Try again later; what a sync has read is kept."
 _KEYS = "the tab «Ключи и доступы» of the integration"
 _NEW_CODE = f"Take a new one («Код авторизации») from {_KEYS}, or press «Grant access» again."
 _OFF = (
@@ -336,7 +336,7 @@ TABLE: tuple[Rule, ...] = (
         "the request came too slowly",
         (408,),
         Action.RETRY,
-        "amoCRM did not take in the request {path} in time, again and again. " + _AGAIN,
+        "amoCRM did not receive the whole request {path} in time, again and again. " + _AGAIN,
         Unavailable,
         _TRANSIENT,
     ),
@@ -420,7 +420,8 @@ TABLE: tuple[Rule, ...] = (
         "no encrypted connection",
         None,
         Action.RETRY,
-        "No encrypted connection (TLS) to {host} comes about. A firewall or a proxy may stand in between. " + _AGAIN,
+        "No encrypted connection (TLS) to {host} could be established. A firewall or a proxy may stand in between. "
+        + _AGAIN,
         Unavailable,
         _TRANSIENT,
         kinds=(Kind.TLS,),

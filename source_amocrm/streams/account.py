@@ -207,7 +207,7 @@ class Account:
         body = answer.body
         if body is None:
             raise AmocrmError(
-                f"amoCRM answered {ACCOUNT_PATH} with nothing, again and again. Run the sync again; what has been read "
+                f"amoCRM answered {ACCOUNT_PATH} with nothing, again and again. Try again later; what a sync has read "
                 "is kept.",
                 failure_type=FailureType.transient_error,
                 status=204,
