@@ -16,11 +16,17 @@ help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
 
 demo: .venv/.ready .venv-pyairbyte/.ready ## an amoCRM account on this machine, read into demo/amocrm.duckdb; again: only what changed
-	@.venv-pyairbyte/bin/python -m demo $(if $(PROJECT),--project $(PROJECT)) $(if $(DB),--db $(DB)) $(DEMO)
+	@.venv-pyairbyte/bin/python -m demo $(into) $(DEMO)
 
-sync: .venv/.ready .venv-pyairbyte/.ready ## a real account: make sync CONFIG=config.json [PROJECT=1001] [DB=file.duckdb]
-	@test -n "$(CONFIG)" || { echo "make sync needs the config: make sync CONFIG=path/to/config.json (README, \"A real account\")" >&2; exit 2; }
-	@.venv-pyairbyte/bin/python -m demo.sync --config $(CONFIG) $(if $(PROJECT),--project $(PROJECT)) $(if $(DB),--db $(DB))
+# in single quotes, for a password may hold what a shell takes for its own
+quoted = '$(subst ','\'',$(1))'
+into = $(if $(PROJECT),--project $(call quoted,$(PROJECT))) $(if $(DB),--db $(call quoted,$(DB)))
+
+sync: needs-config .venv/.ready .venv-pyairbyte/.ready ## a real account: make sync CONFIG=config.json [PROJECT=1001] [DB=file.duckdb or postgresql://…] [STREAMS=deals,users]
+	@.venv-pyairbyte/bin/python -m demo.sync --config $(call quoted,$(CONFIG)) $(into) $(if $(STREAMS),--streams $(call quoted,$(STREAMS)))
+
+needs-config:
+	@test -f $(call quoted,$(CONFIG)) || { echo 'make sync needs the config: make sync CONFIG=path/to/config.json (README, "A real account")' >&2; exit 2; }
 
 setup: .venv/.ready ## the connector in .venv
 
@@ -64,7 +70,7 @@ lock: ## the lock files again, from setup.py and requirements/*.in (needs the ne
 COMPILE := uv pip compile --quiet --generate-hashes --no-annotate --custom-compile-command "make lock"
 
 clean: ## what make made, the demo's database and its account included
-	rm -rf .venv .venv-* build dist *.egg-info demo/state demo/*.duckdb demo/*.duckdb.wal
+	rm -rf .venv .venv-* build dist *.egg-info demo/state demo/amocrm.duckdb demo/amocrm.duckdb.wal
 
 .venv/.ready: requirements/dev.lock setup.py
 	@test -n "$(PYTHON)" || { echo "No Python 3.11, 3.12 or 3.13 with venv found. Debian: apt-get install python3-venv. Or: make PYTHON=/path/to/python3.11" >&2; exit 2; }
@@ -88,4 +94,4 @@ browser: ## Chromium, for the tests of the page of `source-amocrm connect` (Debi
 screenshots: .venv/.ready ## the pictures in docs/images, by the tests of the page
 	SCREENSHOTS=docs/images .venv/bin/pytest integration_tests/test_connect_browser.py -k pictures
 
-.PHONY: help setup demo sync test lint types unit bench image image-test docs audit lock clean browser screenshots
+.PHONY: help setup demo sync needs-config test lint types unit bench image image-test docs audit lock clean browser screenshots

@@ -13,13 +13,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from demo import HOME, STATE, config_file
+from demo import HOME, STATE, config_file, ended
 from demo.questions import QUESTIONS, table
-from demo.sync import DATABASE, Outcome, report, sync
+from demo.sync import Outcome, report, sync
 from demo.tables import open_database
 
 ACCOUNT = STATE / "account.pickle"
 CONFIG = STATE / "config.json"
+DATABASE = str(HOME / "amocrm.duckdb")
 EDITS = 25
 
 
@@ -75,12 +76,8 @@ def main() -> int:
     prefix = f"amocrm_{given.project.lower()}_"
     try:
         outcome = run(given.db, given.project, given.leads, prefix)
-    except (ValueError, RuntimeError) as error:
-        print(error, file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("\nStopped. What was read is kept; the next run goes on from there.", file=sys.stderr)
-        return 130
+    except (ValueError, RuntimeError, KeyboardInterrupt) as error:
+        return ended(error)
     for sentence in outcome.errors:
         print(f"\n{sentence}", file=sys.stderr)
     return 1 if outcome.errors else 0

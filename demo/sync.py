@@ -18,11 +18,11 @@ from typing import Any
 
 import airbyte as ab
 
-from demo import HOME, config_file
+from demo import HOME, config_file, ended
 from demo.tables import DuckDB, Postgres, open_database
 
 CONNECTOR = HOME.parent / ".venv" / "bin" / "source-amocrm"
-DATABASE = str(HOME / "amocrm.duckdb")
+DATABASE = str(HOME.parent / "amocrm.duckdb")
 QUIET = 3.0  # seconds without a line, after which one says how far the read is
 
 
@@ -34,6 +34,11 @@ class Outcome:
     totals: dict[str, int] = field(default_factory=dict)
     errors: list[str] = field(default_factory=list)
     seconds: float = 0.0
+
+    def failed(self, sentence: str) -> None:
+        """What many tables say is told once."""
+        if sentence not in self.errors:
+            self.errors.append(sentence)
 
 
 class Watch:
@@ -47,7 +52,7 @@ class Watch:
     def __call__(self, message: Any) -> None:
         if message.record:
             self._outcome.received[message.record.stream] += 1
-        elif message.log and message.log.level.value in ("WARN", "ERROR", "FATAL"):
+        elif message.log and message.log.level.value == "WARN":
             self._line(message.log.message)
         elif message.trace and message.trace.stream_status and message.trace.stream_status.status.value == "COMPLETE":
             stream = message.trace.stream_status.stream_descriptor.name
@@ -89,16 +94,22 @@ def sync(
             )
 
     settings = config_file.load(config)
+    own = subdomain(settings)
     # PyAirbyte's own lines are in its log files too
     with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
         source = ab.get_source(
             "source-amocrm", local_executable=connector, config=settings, config_change_callback=rotated
         )
-        source._print_error_message = outcome.errors.append
+        source._print_error_message = outcome.failed
         with (
             tempfile.TemporaryDirectory(prefix="amocrm-") as files,
             open_database(database, project, Path(files)) as cache,
         ):
+            if (other := account_in(cache)) not in (None, own):
+                raise ValueError(
+                    f"The tables {cache.table_prefix}… in this database hold the account {other}, and the config is of "
+                    f"{own}. Give each account its own PROJECT, or its own DB."
+                )
             cache._seen = watch
             try:
                 source.select_streams(streams or "*")
@@ -110,6 +121,15 @@ def sync(
             outcome.totals = table_sizes(cache, source.get_selected_streams())
     outcome.seconds = time.monotonic() - started
     return outcome
+
+
+def account_in(cache: DuckDB | Postgres) -> str | None:
+    """The subdomain of the account that the tables hold; None while there are none."""
+    table = f"{cache.table_prefix}account"
+    if table not in cache.processor._get_tables_list():
+        return None
+    found = [row["subdomain"] for row in cache.run_sql_query(f'SELECT subdomain FROM "{table}"')]
+    return str(found[0]) if found else None
 
 
 def table_sizes(cache: DuckDB | Postgres, streams: list[str]) -> dict[str, int]:
@@ -131,10 +151,17 @@ def report(outcome: Outcome, prefix: str, say: Callable[[str], None] = print) ->
     say(f"\n{outcome.received.total():,} rows in {outcome.seconds:.1f} s")
 
 
+def subdomain(settings: dict[str, Any]) -> str:
+    """The first word of the account's address. Raises ValueError where there is none."""
+    address = str(settings.get("account_domain") or "").split("//")[-1].split(".")[0].strip().lower()
+    if not address:
+        raise ValueError("The config has no account_domain: the address of the account, example.amocrm.ru.")
+    return address
+
+
 def project_of(config: Path) -> str:
     """The account's subdomain, as a part of a table's name."""
-    domain = str(config_file.load(config).get("account_domain") or "")
-    return re.sub(r"\W", "_", domain.split("//")[-1].split(".")[0].strip().lower(), flags=re.ASCII)
+    return re.sub(r"\W", "_", subdomain(config_file.load(config)), flags=re.ASCII)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -152,13 +179,10 @@ def main(arguments: list[str] | None = None) -> int:
             database=given.db,
             streams=given.streams.split(",") if given.streams else None,
         )
-    except ValueError as error:
-        print(error, file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("\nStopped. What was read is kept; the next run goes on from there.", file=sys.stderr)
-        return 130
-    report(outcome, f"amocrm_{project.lower()}_")
+    except (ValueError, KeyboardInterrupt) as error:
+        return ended(error)
+    if outcome.received or not outcome.errors:
+        report(outcome, f"amocrm_{project.lower()}_")
     for sentence in outcome.errors:
         print(f"\n{sentence}", file=sys.stderr)
     return 1 if outcome.errors else 0

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from airbyte._processors.sql.duckdb import DuckDBSqlProcessor
 from airbyte._processors.sql.postgres import PostgresSqlProcessor
@@ -180,8 +180,8 @@ def open_database(database: str, project: str, files: Path) -> DuckDB | Postgres
         raise ValueError("The project id goes into the tables' names: letters, digits and _ only, 40 at most.")
     common = {"table_prefix": f"amocrm_{project.lower()}_", "cache_dir": files, "cleanup": True}
     try:
-        if re.match(r"postgres(ql)?://", database):
-            url = urlsplit(database)
+        if "://" in database:
+            url = _postgres(database)
             return Postgres(
                 host=url.hostname or "localhost",
                 port=url.port or 5432,
@@ -191,7 +191,35 @@ def open_database(database: str, project: str, files: Path) -> DuckDB | Postgres
                 schema_name="public",
                 **common,
             )
-        return DuckDB(db_path=Path(database).resolve(), schema_name="main", **common)
+        return DuckDB(db_path=_duckdb(Path(database).resolve()), schema_name="main", **common)
+    except ValueError:
+        raise
     except Exception as error:
         reason = str(getattr(error, "orig", None) or error).splitlines()[0]
-        raise ValueError(f"The database cannot be opened; is another program using it? {reason}") from None
+        raise ValueError(f"The database cannot be opened: {reason}") from None
+
+
+def _postgres(address: str) -> SplitResult:
+    """Raises ValueError, in which nothing of the address is repeated: there is a password in it."""
+    url = urlsplit(address)
+    try:
+        known = url.scheme in ("postgres", "postgresql") and url.port != 0 and not url.query and not url.fragment
+    except ValueError:  # what stands for the port is no number
+        known = False
+    if not known:
+        raise ValueError(
+            "The database is a DuckDB file, or postgresql://user:password@host:port/name. Characters such as # / ? @ "
+            "in the password are written by their codes (%23 %2F %3F %40)."
+        )
+    return url
+
+
+def _duckdb(path: Path) -> Path:
+    """Raises ValueError when something else is there."""
+    if path.is_dir():
+        raise ValueError(f"The database {path} is a folder; give the DuckDB file in it.")
+    if path.is_file() and path.stat().st_size:
+        with path.open("rb") as file:
+            if file.read(12)[8:] != b"DUCK":
+                raise ValueError(f"The database {path} is there already and is no DuckDB file.")
+    return path

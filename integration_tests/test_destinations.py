@@ -80,7 +80,13 @@ def start(config: Path, database: str, project: str) -> subprocess.Popen[str]:
     assert PYTHON.exists(), "`make test` sets up .venv-pyairbyte, which this test reads through"
     command = [str(PYTHON), "-m", "demo.sync", "--config", str(config), "--db", database, "--project", project]
     return subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+        command,
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # as at a terminal
     )
 
 
@@ -175,6 +181,59 @@ def test_goes_on_where_it_was_killed(server: Server, database: str, config: Path
     read = sync(config, database, "1002")
     assert problems(server.account, database, "1002") == []
     assert read["deals"] < 300, "what was written before the kill is not read again"
+
+
+def refused(*arguments: str) -> str:
+    """What is said instead of a sync, before anything is asked for."""
+    done = subprocess.run(
+        [str(PYTHON), "-m", "demo.sync", *arguments], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    return clean(done.stderr)
+
+
+def test_tables_of_another_account_are_left_alone(database: str, config: Path) -> None:
+    other = {**json.loads(config.read_text(encoding="utf-8")), "account_domain": "other.amocrm.ru"}
+    config.write_text(json.dumps(other), encoding="utf-8")
+    assert refused("--config", str(config), "--db", database, "--project", "1001") == (
+        "The tables amocrm_1001_… in this database hold the account example, and the config is of other. Give each "
+        "account its own PROJECT, or its own DB.\n"
+    )
+
+
+@pytest.mark.parametrize(
+    "database", ["mysql://u:p4ss@h/crm", "postgresql+psycopg2://u:p4ss@h/crm", "postgres://u:p4#ss@h/c"]
+)
+def test_another_kind_of_database_is_refused_without_a_word_of_its_password(database: str, config: Path) -> None:
+    said = refused("--config", str(config), "--db", database)
+    assert said.startswith(
+        "The database is a DuckDB file, or postgresql://user:password@host:port/name. Characters such"
+    )
+    assert "p4" not in said
+
+
+def test_a_file_of_another_kind_is_left_alone(config: Path) -> None:
+    assert refused("--config", str(config), "--db", str(config)) == (
+        f"The database {config} is there already and is no DuckDB file.\n"
+    )
+    assert refused("--config", str(config), "--db", str(config.parent)).endswith(
+        "is a folder; give the DuckDB file in it.\n"
+    )
+
+
+def test_ctrl_c_ends_it_with_a_sentence(server: Server, config: Path, tmp_path: Path) -> None:
+    server.latency = (0.15, 0.15)
+    try:
+        process = start(config, str(tmp_path / "stopped.duckdb"), "1003")
+        assert process.stdout is not None
+        next(line for line in process.stdout if " rows" in line)
+        os.killpg(process.pid, signal.SIGINT)
+        said = clean(process.communicate(timeout=60)[0])
+    finally:
+        server.latency = (0.0, 0.0)
+    assert process.returncode != 0
+    assert said.endswith("Stopped. What was read is kept; the next run goes on from there.\n")
+    assert "Traceback" not in said
 
 
 def test_tables_of_two_projects_stand_side_by_side(database: str) -> None:
