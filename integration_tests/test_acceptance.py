@@ -219,12 +219,18 @@ def test_a_state_from_the_future_brings_nothing_and_breaks_nothing(
             return {key: shifted(item) for key, item in value.items()}
         if isinstance(value, list):
             return [shifted(item) for item in value]
-        if isinstance(value, int) and not isinstance(value, bool) and value > 1_000_000_000:
-            return value + 10 * 365 * 86_400
-        return value
+        return value.replace("202", "205", 1) if isinstance(value, str) else value
 
     states = [states_of(first, name)[-1] for name in INCREMENTAL]
     for state in states:
         state["stream"]["stream_state"] = shifted(state["stream"]["stream_state"])
     read = connector.read(configured(streams, "incremental"), states)
     assert {name: len(rows(read, name)) for name in INCREMENTAL} == dict.fromkeys(INCREMENTAL, 0)
+    warned = [message["log"]["message"] for message in read if message["type"] == "LOG"]
+    for state in states:
+        name = state["stream"]["stream_descriptor"]["name"]
+        [kept] = {json.dumps(one["stream"]["stream_state"][TABLES[name].cursor]) for one in states_of(read, name)}
+        assert kept == json.dumps(state["stream"]["stream_state"][TABLES[name].cursor])
+        assert [
+            text for text in warned if text.startswith(f"{name}: its saved state is of a day that has not come yet")
+        ]

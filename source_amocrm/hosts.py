@@ -11,8 +11,8 @@ from source_amocrm.errors import ConfigError
 SUFFIXES = (".amocrm.ru", ".amocrm.com", ".kommo.com")
 
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
-# amoCRM's own hosts: its site and the API servers that tokens name
-_NOT_AN_ACCOUNT = re.compile(r"www|api(-[a-z])?")
+# amoCRM's own hosts, its site and the API servers that tokens name; and what is left of `https:/…`
+_NOT_AN_ACCOUNT = re.compile(r"www|api(-[a-z])?|https?")
 _INVISIBLE = dict.fromkeys(map(ord, "\u200b\u200c\u200d\u2060\ufeff\u00ad"))
 
 _DOMAIN_HELP = (

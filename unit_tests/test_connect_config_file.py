@@ -78,7 +78,9 @@ def test_no_such_folder(tmp_path: Path) -> None:
     assert (caught.value.key, caught.value.detail) == ("file_not_written", "No such file or directory")
 
 
-@pytest.mark.parametrize(("content", "held"), [(None, None), ("{", {}), ("[]", {}), ('{"a": 1}', {"a": 1})])
+@pytest.mark.parametrize(
+    ("content", "held"), [(None, None), ("{", {}), ("[]", {}), ('{"a": 1}', {"a": 1}), ('\ufeff{"a": 1}', {"a": 1})]
+)
 def test_what_is_there(tmp_path: Path, content: str | None, held: object) -> None:
     file = tmp_path / "config.json"
     if content is not None:
@@ -89,5 +91,11 @@ def test_what_is_there(tmp_path: Path, content: str | None, held: object) -> Non
 def test_what_a_person_set_stays_with_the_account() -> None:
     held = {**SETTINGS, "credentials": {}, "start_date": "2024-01-01", "api_base_url": "http://127.0.0.1:1"}
     assert config_file.renewed(held, SETTINGS) == {**SETTINGS, "start_date": "2024-01-01"}
-    assert config_file.renewed({**held, "account_domain": "other.amocrm.ru"}, SETTINGS) == SETTINGS
+    for same in ("https://example.amocrm.ru/leads", "Example"):
+        assert config_file.renewed({**held, "account_domain": same}, SETTINGS) == {
+            **SETTINGS,
+            "start_date": "2024-01-01",
+        }
+    for other in ("other.amocrm.ru", "", 5):
+        assert config_file.renewed({**held, "account_domain": other}, SETTINGS) == SETTINGS
     assert config_file.renewed(None, SETTINGS) == SETTINGS

@@ -271,6 +271,20 @@ def test_the_state_of_a_sync_that_was_killed() -> None:
     assert (again.done, again.left, again.newest, again.ahead) == (one.done, one.left, one.newest, one.ahead)
 
 
+def test_a_state_of_a_day_that_has_not_come_stays_what_it_is() -> None:
+    one = progress()
+    one.done = THEN + 2 * DAY
+    one.begin(["leads"], THEN)
+    one.finish("leads")
+    assert one.done == THEN + 2 * DAY
+    one.begin(["leads"], THEN + DAY)
+    assert one.done == THEN + DAY, "by so much clocks may differ"
+
+
+def test_a_state_may_be_a_day() -> None:
+    assert load("deals", "updated_at", {"updated_at": "2023-11-14"}, None, 0).done == THEN - THEN % DAY
+
+
 @pytest.mark.parametrize("cursor", ["2023-11-14T22:13:20Z", "2023-11-15T01:13:20+03:00", THEN, float(THEN)])
 def test_the_plain_state_is_complete(cursor: object) -> None:
     one = load("deals", "updated_at", {"updated_at": cursor}, None, 0)
@@ -290,6 +304,8 @@ def test_no_state(state: dict[str, Any] | None) -> None:
         {"updated_at": None},
         {"updated_at": True},
         {"updated_at": "PT5M"},
+        {"updated_at": "10:00"},
+        {"updated_at": THEN * 1_000},
         {"updated_at": THEN, "pending": {"leads": {"spans": [[1]]}}},
         {"updated_at": THEN, "pending": {"leads": {"spans": [], "deletions_since": 1}}},
         {"updated_at": THEN, "newest": {"leads": []}},

@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from source_amocrm.connect.problems import Problem
+from source_amocrm.errors import ConfigError
+from source_amocrm.hosts import account_domain
 
 
 def read(path: Path) -> dict[str, Any] | None:
     """The settings that are there already; None when there is no file, {} when it holds something else."""
     try:
-        held = json.loads(path.read_text(encoding="utf-8"))
+        held = json.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         return None
     except (OSError, ValueError):
@@ -26,10 +28,17 @@ def read(path: Path) -> dict[str, Any] | None:
 
 def renewed(held: Mapping[str, Any] | None, settings: Mapping[str, Any]) -> dict[str, Any]:
     """`settings`, and what a person had set beside the sign-in for the same account: a start date and the like."""
-    if not held or held.get("account_domain") != settings["account_domain"]:
+    if not held or not _same_account(held.get("account_domain"), settings["account_domain"]):
         return dict(settings)
     kept = {name: value for name, value in held.items() if name != "api_base_url"}
     return {**kept, **settings}
+
+
+def _same_account(held: object, domain: str) -> bool:
+    try:
+        return account_domain(held) == domain
+    except ConfigError:
+        return False
 
 
 def write(path: Path, settings: Mapping[str, Any], *, replace: bool) -> None:

@@ -121,6 +121,11 @@ class Flow:
         """Whether there is a file that saving would replace."""
         return self.options.config.exists()
 
+    @property
+    def keeps(self) -> bool:
+        """Whether what that file holds beside the sign-in stays."""
+        return bool(config_file.read(self.options.config))
+
     def save(self, *, replace: bool = False) -> None:
         """Write config.json; what a person set in it beside the sign-in stays."""
         assert self.settings

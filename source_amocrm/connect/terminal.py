@@ -118,7 +118,8 @@ class _Terminal:
         flow, words = self.flow, self.words
         path = flow.options.config
         if flow.occupied:
-            self.say(f"\n{words('result.exists', path=path)} {words('result.exists_more')}")
+            more = words("result.exists_more" if flow.keeps else "result.exists_broken")
+            self.say(f"\n{words('result.exists', path=path)} {more}")
             if self.ask(words("terminal.replace")).lower() not in words("terminal.yes").split():
                 self.refused = True
                 self.say(words("terminal.not_saved"))

@@ -39,7 +39,15 @@ def deliver(sync: Sync, selection: Selection) -> Delivery:
     failures: list[AmocrmError] = []
     joined = sync.joined(selection.table)
     try:
-        progress.begin([_name(entities) for entities, _ in joined], sync.account.facts().started)
+        started = sync.account.facts().started
+        if progress.in_the_future(started):
+            LOGGER.warning(
+                "%s: its saved state is of a day that has not come yet, so nothing is read until then. Clear the "
+                "stream's state (in Airbyte: the connection's Settings, “Clear data”, or a refresh of the stream) and "
+                "sync again.",
+                selection.table.name,
+            )
+        progress.begin([_name(entities) for entities, _ in joined], started)
         for entities, reader in joined:
             with closing(reader):
                 try:

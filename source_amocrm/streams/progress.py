@@ -10,6 +10,7 @@ from source_amocrm.walk.listing import Page, PageMark, Row, key, seconds
 from source_amocrm.walk.spans import FOREVER, Spans
 
 BEGINNING = 0
+A_DAY = 86_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,10 +123,15 @@ class Progress:
         elif left and left.walk:
             self.left[name] = replace(left, spans=left.spans | Spans(((left.walk.since, FOREVER),)), walk=None)
 
+    def in_the_future(self, now: int) -> bool:
+        """What is done was done later than the server's time, by more than clocks differ: its state is somebody's
+        mistake, and nothing is read until that day."""
+        return self.done is not None and self.done > now + A_DAY
+
     def begin(self, names: Iterable[str], started: int) -> None:
         """Everything that the lists need is left to do, up to the server's time `started`."""
         needs = {name: self.need(name) for name in names}
-        self.done = started
+        self.done = self.done if self.in_the_future(started) else started
         self.needed = {name: need.spans for name, need in needs.items()}
         self.left = {
             name: Left(

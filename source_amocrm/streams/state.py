@@ -18,7 +18,7 @@ from typing import Any
 
 from source_amocrm.errors import ConfigError
 from source_amocrm.streams.progress import Left, Numbered, Progress
-from source_amocrm.walk.listing import PageMark
+from source_amocrm.walk.listing import LAST_SECOND, PageMark
 from source_amocrm.walk.spans import Spans
 
 SENTINELS = {"__ab_no_cursor_state_message", "__ab_full_refresh_sync_complete"}
@@ -94,12 +94,16 @@ def _text(second: int) -> str:
 
 
 def _second(text: Any) -> int:
-    """Unix seconds of a date-time; of a number too, for states that other tools wrote."""
+    """Unix seconds of a date-time; of a date or a number too, for states that other tools wrote."""
     if isinstance(text, (int, float)) and not isinstance(text, bool):
+        if text > LAST_SECOND:
+            raise ValueError
         return int(text)
     import pendulum  # it takes a while, and a first sync has no state
 
-    parsed = pendulum.parse(text)
-    if not isinstance(parsed, pendulum.DateTime):
-        raise ValueError
-    return int(parsed.timestamp())
+    parsed = pendulum.parse(text, exact=True)
+    if isinstance(parsed, pendulum.DateTime):
+        return int(parsed.timestamp())
+    if isinstance(parsed, pendulum.Date):
+        return int(pendulum.datetime(parsed.year, parsed.month, parsed.day).timestamp())
+    raise ValueError
