@@ -13,7 +13,7 @@ import pytest
 from airbyte_cdk.models import FailureType, Level, Status, Type
 
 from .command import run_process
-from .connector import read_command
+from .connector import COMMAND, read_command
 from .leaks import clean
 from .sandbox import OFF, Account, Server
 from .sandbox.credentials import MARK
@@ -46,9 +46,9 @@ UNUSABLE: dict[str, tuple[str, dict[str, str], str]] = {
     # the command, its files, and the beginning of the sentence
     "no such file": ("check --config config.json", {}, "The config file config.json cannot be read: No such file"),
     "a folder": ("check --config .", {}, "The config file . cannot be read: Is a directory."),
-    "no JSON": ("check --config config.json", {"config": f"{{'{MARK}'"}, NO_CONFIG),
+    "no JSON": ("check --config config.json", {"config": f"\n{{'{MARK}'"}, NO_CONFIG[:-1] + " (line 2). Nothing was"),
     "an array": ("discover --config config.json", {"config": json.dumps([CONFIG])}, NO_CONFIG),
-    "catalog without JSON": ("read", {"catalog": "streams:"}, NO_CATALOG),
+    "catalog without JSON": ("read", {"catalog": "streams:"}, NO_CATALOG[:-1] + " (line 1)."),
     "catalog with an unknown mode": ("read", {"catalog": selected("deals", mode="sometimes")}, NO_CATALOG),
     "catalog with an unknown stream": (
         "read",
@@ -56,8 +56,18 @@ UNUSABLE: dict[str, tuple[str, dict[str, str], str]] = {
         "The connection asks for a stream “leads”, which this source does not have.",
     ),
     "catalog with a stream twice": ("read", {"catalog": selected("deals", "deals")}, "The catalog selects deals more"),
+    "the output of discover": (
+        "read",
+        {"catalog": '{"type": "CATALOG", "catalog": {"streams": []}}'},
+        f"{NO_CATALOG} Nothing was read; mend the file and run again. It is what `discover` prints, with a sync mode",
+    ),
     "catalog with no stream": ("read", {"catalog": selected()}, "The catalog selects no stream, so there is nothing"),
-    "state without JSON": ("read", {"state": "{"}, NO_STATE),
+    "state without JSON": ("read", {"state": "{"}, NO_STATE[:-1] + " (line 1)."),
+    "state of all streams together": (
+        "read",
+        {"state": '[{"type": "GLOBAL", "global": {"stream_states": [], "shared_state": {}}}]'},
+        "The saved state is not one of single streams (type STREAM), so it is not known what was delivered before.",
+    ),
     "state of another kind": ("read", {"state": '{"deals": {}}'}, NO_STATE),
     "state that says nothing": (
         "read",
@@ -84,6 +94,23 @@ def test_what_cannot_be_used_is_told_in_a_sentence(what: str, tmp_path: Path, mo
     assert told.sentences().keys() == {None}
     assert told.sentences()[None].startswith(sentence)
     assert told.errors()[None].failure_type is FailureType.config_error
+
+
+def test_help_names_every_command() -> None:
+    told = subprocess.run([COMMAND, "--help"], capture_output=True, text=True, check=False)
+    assert (told.returncode, told.stderr) == (0, "")
+    assert [
+        name for name in ("spec", "check", "discover", "read", "connect") if f"source-amocrm {name} " not in told.stdout
+    ] == []
+
+
+def test_a_config_with_the_mark_of_windows_is_read(server: Server, tmp_path: Path) -> None:
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(server.config()), encoding="utf-8-sig")
+    told = run_process(["check", "--config", str(path)])
+    assert [message.connectionStatus.status for message in told.messages if message.connectionStatus] == [
+        Status.SUCCEEDED
+    ]
 
 
 def test_a_config_that_cannot_work_fails_the_check(tmp_path: Path) -> None:
@@ -116,8 +143,8 @@ def test_a_token_that_ends_soon_is_told_of_in_time(server: Server, tmp_path: Pat
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ([], "source-amocrm needs a command: spec, check, discover, read or connect."),
-        (["sync"], "invalid choice: 'sync'"),
+        ([], "source-amocrm reads an amoCRM or Kommo account for Airbyte."),
+        (["sync"], "source-amocrm connect    lead through the sign-in and write config.json"),
         (["read", "--config", "config.json"], "the following arguments are required: --catalog"),
     ],
 )

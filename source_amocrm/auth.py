@@ -18,7 +18,7 @@ WARN_BEFORE = 14 * 86400
 
 NEW_LONG_LIVED = (
     "Open the integration in amoCRM («amoМаркет» → your integration → «Ключи и доступы»), create a new long-lived "
-    "token («Сгенерировать токен») and paste it into the source's settings."
+    "token («Сгенерировать долгосрочный токен») and paste it into the source's settings."
 )
 
 

@@ -6,8 +6,10 @@ import argparse
 import logging
 import sys
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
+import orjson
 from airbyte_cdk.entrypoint import AirbyteEntrypoint
 from airbyte_cdk.logger import PRINT_BUFFER
 from airbyte_cdk.models import AirbyteMessage, ConnectorSpecification
@@ -17,10 +19,13 @@ from source_amocrm.errors import AmocrmError, ConfigError, SyncFailed
 from source_amocrm.output import Output, packed
 from source_amocrm.source import SourceAmocrm
 
-USAGE = "source-amocrm needs a command: spec, check, discover, read or connect. More: source-amocrm read --help"
-WRONG_USAGE = 2
-"""As argparse exits."""
 LOGGER = logging.getLogger("airbyte")
+BOM = b"\xef\xbb\xbf"
+HINTS = {
+    "config": " `source-amocrm connect` writes one.",
+    "catalog": " It is what `discover` prints, with a sync mode for each stream: docs/guides/docker.md.",
+    "state": "",
+}
 
 
 class Entrypoint(AirbyteEntrypoint):
@@ -47,12 +52,9 @@ class Entrypoint(AirbyteEntrypoint):
 
 def launch(arguments: list[str]) -> int:
     """Run one command; the exit code is 0 only when it did what it should."""
+    parsed = Entrypoint.parse_args(arguments)
     output = Output(sys.stdout.buffer)
     entrypoint = Entrypoint(SourceAmocrm(packed), output)
-    parsed = entrypoint.parse_args(arguments)
-    if parsed.command is None:
-        print(USAGE, file=sys.stderr)
-        return WRONG_USAGE
     with PRINT_BUFFER:
         try:
             _check_files(parsed)
@@ -85,7 +87,7 @@ def _check_files(parsed: argparse.Namespace) -> None:
         try:
             content = read(path)
         except OSError as error:
-            raise ConfigError(f"The {name} file {path} cannot be read: {error.strerror}.") from None
+            raise ConfigError(f"The {name} file {path} cannot be read: {error.strerror}.{HINTS[name]}") from None
         except Exception:
             raise _broken_file(name, path) from None
         if name == "config" and not isinstance(content, dict):
@@ -98,7 +100,19 @@ def _broken_file(name: str, path: str) -> AmocrmError:
         "catalog": "a configured Airbyte catalog in JSON",
         "state": "a JSON list of Airbyte state messages, one a stream",
     }[name]
-    return ConfigError(f"The {name} file {path} is not {what}. Nothing was read; mend the file and run again.")
+    advice = f"Nothing was read; mend the file and run again.{HINTS[name]}"
+    return ConfigError(f"The {name} file {path} is not {what}{_line(path)}. {advice}")
+
+
+def _line(path: str) -> str:
+    """Where the file stops being JSON, if it does."""
+    try:
+        orjson.loads(Path(path).read_bytes().removeprefix(BOM))
+    except orjson.JSONDecodeError as error:
+        return f" (line {error.lineno})"
+    except OSError:
+        pass
+    return ""
 
 
 def _tell(error: AirbyteTracedException) -> None:

@@ -10,6 +10,18 @@ from types import FrameType
 from typing import NoReturn
 
 STOPPED_BY_SIGNAL = 128
+WRONG_USAGE = 2
+"""As argparse exits."""
+HELP = """\
+source-amocrm reads an amoCRM or Kommo account for Airbyte.
+
+  source-amocrm connect    lead through the sign-in and write config.json
+  source-amocrm check      --config FILE
+  source-amocrm discover   --config FILE
+  source-amocrm read       --config FILE --catalog FILE [--state FILE]
+  source-amocrm spec       the settings as a JSON schema
+
+Each with --help for more."""
 
 
 def run() -> None:
@@ -30,6 +42,12 @@ def run() -> None:
 
 def _command(arguments: list[str]) -> int:
     """Each command loads only what it needs: `spec` is asked for often."""
+    if arguments[:1] in (["--help"], ["-h"]):
+        print(HELP)
+        return 0
+    if arguments[:1] not in ([name] for name in ("spec", "check", "discover", "read", "connect")):
+        print(HELP, file=sys.stderr)
+        return WRONG_USAGE
     if arguments[:1] == ["connect"]:
         from source_amocrm.connect.cli import main
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from pathlib import Path
 from queue import Queue
 from typing import Any, cast
 
@@ -54,6 +56,11 @@ class SourceAmocrm(Source):
 
     def __init__(self, pack: Callable[[Row], Mapping[str, Any]] = lambda row: row) -> None:
         self._pack = pack
+
+    @staticmethod
+    def read_config(config_path: str) -> Any:
+        """Raises OSError, or ValueError for what is no JSON. Some editors of Windows begin a file with a BOM."""
+        return json.loads(Path(config_path).read_text(encoding="utf-8-sig"))
 
     def check(self, logger: logging.Logger, config: Mapping[str, Any]) -> AirbyteConnectionStatus:
         try:
@@ -174,7 +181,12 @@ def _incremental(stream: ConfiguredAirbyteStream) -> bool:
 def _states(messages: list[AirbyteStateMessage]) -> dict[str, Mapping[str, Any]]:
     states: dict[str, Mapping[str, Any]] = {}
     for message in messages:
-        if message.stream and message.stream.stream_state is not None:
+        if message.stream is None:
+            raise ConfigError(
+                "The saved state is not one of single streams (type STREAM), so it is not known what was delivered "
+                "before. Leave the state out to read everything again."
+            )
+        if message.stream.stream_state is not None:
             states[message.stream.stream_descriptor.name] = dict(message.stream.stream_state.__dict__)
     return states
 

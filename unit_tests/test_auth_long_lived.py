@@ -11,7 +11,7 @@ from unit_tests.http_tools import NOW, config, jwt, long_lived
 DAY = 86400
 ADVICE = (
     "Open the integration in amoCRM («amoМаркет» → your integration → «Ключи и доступы»), create a new long-lived "
-    "token («Сгенерировать токен») and paste it into the source's settings."
+    "token («Сгенерировать долгосрочный токен») and paste it into the source's settings."
 )
 
 

@@ -363,10 +363,11 @@ def test_a_rejected_long_lived_token_ends_it_for_everyone() -> None:
         with pytest.raises(Unauthorized) as caught:
             world.api.get("/api/v4/leads")
         assert str(caught.value) == (
-            "amoCRM does not accept the token at example.amocrm.ru (Invalid, Unauthorized): it has expired or was "
-            "revoked, the integration was switched off, or the token is another account's. Open the integration in "
+            "amoCRM does not accept the token at example.amocrm.ru (Invalid, Unauthorized): it was not copied "
+            "whole, has expired or was revoked, the integration was switched off, or the token is another account's. "
+            "Open the integration in "
             "amoCRM («amoМаркет» → your integration → «Ключи и доступы»), create a new long-lived token "
-            "(«Сгенерировать токен») and paste it into the source's settings."
+            "(«Сгенерировать долгосрочный токен») and paste it into the source's settings."
         )
     assert len(world.asked) == 1
 

@@ -305,9 +305,9 @@ CASES: list[tuple[str, Reply, Where, Action, type[errors.AmocrmError] | None, Fa
         Action.RENEW,
         errors.Unauthorized,
         CONFIG,
-        "amoCRM does not accept the token at example.amocrm.ru (Invalid user name or password, Unauthorized): it has "
-        "expired or was revoked, the integration was switched off, or the token is another account's. Do this "
-        "and that.",
+        "amoCRM does not accept the token at example.amocrm.ru (Invalid user name or password, Unauthorized): it was "
+        "not copied whole, has expired or was revoked, the integration was switched off, or the token is another "
+        "account's. Do this and that.",
     ),
     (
         "the token is not accepted",
@@ -316,8 +316,8 @@ CASES: list[tuple[str, Reply, Where, Action, type[errors.AmocrmError] | None, Fa
         Action.RENEW,
         errors.Unauthorized,
         CONFIG,
-        "amoCRM does not accept the token at example.amocrm.ru: it has expired or was revoked, the integration was "
-        "switched off, or the token is another account's. Do this and that.",
+        "amoCRM does not accept the token at example.amocrm.ru: it was not copied whole, has expired or was revoked, "
+        "the integration was switched off, or the token is another account's. Do this and that.",
     ),
     (
         "not paid",

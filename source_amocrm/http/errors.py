@@ -271,8 +271,8 @@ TABLE: tuple[Rule, ...] = (
         "the token is not accepted",
         (401,),
         Action.RENEW,
-        "amoCRM does not accept the token at {host}{detail}: it has expired or was revoked, the integration was "
-        "switched off, or the token is another account's. {advice}",
+        "amoCRM does not accept the token at {host}{detail}: it was not copied whole, has expired or was revoked, the "
+        "integration was switched off, or the token is another account's. {advice}",
         Unauthorized,
         _CONFIG,
     ),
