@@ -139,6 +139,15 @@ def test_wrong_options(arguments: list[str], capsys: pytest.CaptureFixture[str])
     assert "source-amocrm connect: error: argument" in capsys.readouterr().err or arguments == ["--nothing"]
 
 
+def test_a_place_that_cannot_be_written_is_told_of_before_anything_is_asked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["--config", str(tmp_path), "--language", "en", "--no-browser"]) == 1
+    out, err = capsys.readouterr()
+    advice = "Start source-amocrm connect with --config and a path that you can write to."
+    assert (out, err) == ("", f"{tmp_path} could not be written. {advice}\n")
+
+
 def test_a_wrong_test_server(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["--api-base-url", "http://example.com", "--language", "en"]) == 2
     assert capsys.readouterr().err == ("--api-base-url: give an https:// address, or http:// on this machine only.\n")

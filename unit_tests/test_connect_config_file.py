@@ -72,10 +72,21 @@ def test_a_failure_leaves_what_was_there(old: str | None, tmp_path: Path, monkey
     assert {entry.name: entry.read_text() for entry in tmp_path.iterdir()} == ({file.name: old} if old else {})
 
 
-def test_no_such_folder(tmp_path: Path) -> None:
+def test_a_folder_that_is_not_there_is_made_for_its_owner_alone(tmp_path: Path) -> None:
+    file = tmp_path / "secrets" / "config.json"
+    assert config_file.may_be_written(file)
+    config_file.write(file, SETTINGS, replace=False)
+    assert config_file.read(file) == SETTINGS
+    assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
+
+
+def test_no_place_for_a_file(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    assert not config_file.may_be_written(tmp_path)
+    assert not config_file.may_be_written(tmp_path / "file" / "config.json")
     with pytest.raises(Problem) as caught:
-        config_file.write(tmp_path / "none" / "config.json", SETTINGS, replace=False)
-    assert (caught.value.key, caught.value.detail) == ("file_not_written", "No such file or directory")
+        config_file.write(tmp_path / "file" / "config.json", SETTINGS, replace=False)
+    assert (caught.value.key, caught.value.detail) == ("file_not_written", "File exists")
 
 
 @pytest.mark.parametrize(

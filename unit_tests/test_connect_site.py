@@ -183,11 +183,12 @@ def test_a_file_that_is_there(server: Server, tmp_path: Path) -> None:
 
 
 def test_a_place_that_cannot_be_written(server: Server, tmp_path: Path) -> None:
-    visiting = visitor(ready(server, tmp_path / "none"))
+    (tmp_path / "file").write_text("")
+    visiting = visitor(ready(server, tmp_path / "file"))
     visiting.post("/access", {"pasted": server.tokens.code()})
     assert (visiting.path, problem_on(visiting.page)) == ("/result", "file_not_written")
     assert "ООО «Северный ветер»" in visiting.page
-    (tmp_path / "none").mkdir()
+    (tmp_path / "file").unlink()
     visiting.post("/save")
     assert 'id="saved"' in visiting.page
 

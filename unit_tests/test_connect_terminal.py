@@ -160,9 +160,10 @@ def test_an_account_that_cannot_be_read(terminal: Terminal, capsys: pytest.Captu
 
 
 def test_a_place_that_cannot_be_written(terminal: Terminal, capsys: pytest.CaptureFixture[str]) -> None:
-    terminal.config = terminal.config.parent / "none" / "config.json"
+    (terminal.config.parent / "file").write_text("")
+    terminal.config = terminal.config.parent / "file" / "config.json"
     assert terminal.run(DOMAIN, "", "", terminal.server.tokens.long_lived()) == 1
-    assert "could not be written" in capsys.readouterr().out
+    assert "could not be written" in capsys.readouterr().err
 
 
 def test_granting_again_is_a_few_times_enter(terminal: Terminal, capsys: pytest.CaptureFixture[str]) -> None:

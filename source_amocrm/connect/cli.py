@@ -9,7 +9,7 @@ import sys
 import webbrowser
 from pathlib import Path
 
-from source_amocrm.connect import terminal
+from source_amocrm.connect import config_file, terminal
 from source_amocrm.connect.flow import Flow, Options
 from source_amocrm.connect.guard import Guard
 from source_amocrm.connect.server import Server
@@ -34,6 +34,9 @@ def main(arguments: list[str]) -> int:
     except ConfigError:
         print(words("terminal.bad_api_base_url"), file=sys.stderr)
         return 2
+    if not config_file.may_be_written(given.config):
+        print(words("problem.file_not_written", path=given.config), file=sys.stderr)
+        return 1
     flow = Flow(Options(given.config, given.port, given.consent_url, api_base_url))
     try:
         return terminal.run(flow, words) if given.no_browser else _page(flow, words, given.language)

@@ -26,6 +26,12 @@ def read(path: Path) -> dict[str, Any] | None:
     return held if isinstance(held, dict) else {}
 
 
+def may_be_written(path: Path) -> bool:
+    """As far as it can be told before: the place is no folder, and the folder that is to hold it can be written to."""
+    folder = next(folder for folder in Path(os.path.realpath(path)).parents if folder.exists())
+    return not path.is_dir() and folder.is_dir() and os.access(folder, os.W_OK)
+
+
 def renewed(held: Mapping[str, Any] | None, settings: Mapping[str, Any]) -> dict[str, Any]:
     """`settings`, and what a person had set beside the sign-in for the same account: a start date and the like."""
     if not held or not _same_account(held.get("account_domain"), settings["account_domain"]):
@@ -46,6 +52,10 @@ def write(path: Path, settings: Mapping[str, Any], *, replace: bool) -> None:
     text = json.dumps(settings, ensure_ascii=False, indent=2) + "\n"
     target = Path(os.path.realpath(path))
     try:
+        os.makedirs(target.parent, mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise _not_written(path, error) from None
+    try:
         if not replace:
             os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
         try:
@@ -57,7 +67,11 @@ def write(path: Path, settings: Mapping[str, Any], *, replace: bool) -> None:
     except FileExistsError:
         raise Problem("file_exists", {"path": str(path)}) from None
     except OSError as error:
-        raise Problem("file_not_written", {"path": str(path)}, detail=error.strerror or "") from None
+        raise _not_written(path, error) from None
+
+
+def _not_written(path: Path, error: OSError) -> Problem:
+    return Problem("file_not_written", {"path": str(path)}, detail=error.strerror or "")
 
 
 def _write_whole(target: Path, text: str) -> None:
