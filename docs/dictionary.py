@@ -31,8 +31,8 @@ edit it by hand. With the stream prefix `amocrm_<project_id>_` the stream `deals
 Все таблицы коннектора, столбец за столбцом. С префиксом потока `amocrm_<project_id>_` поток `deals` становится таблицей
 `amocrm_<project_id>_deals`. Тип `timestamp` — время в UTC, RFC 3339; `json` — объект или массив amoCRM как есть.
 
-`timestamp` is UTC, RFC 3339; `json` is an object or array as amoCRM gives it; lists of ids are never null; every column but
-the key may be null. **Bold** columns are the key. *Italic* is the cursor.
+`timestamp` is UTC, RFC 3339; `json` is an object or array as amoCRM gives it; lists of ids are never null; every column
+but the key may be null. **Bold** columns are the key. *Italic* is the cursor.
 """
 
 TYPES = {"integer": "int", "boolean": "bool"}
