@@ -1,0 +1,29 @@
+"""What every stream takes from the account's own description."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from source_amocrm.streams.account import _timezone
+
+SUMMER = datetime(2024, 7, 1)
+
+
+@pytest.mark.parametrize(
+    ("settings", "hours"),
+    [
+        ({"timezone": "Europe/Moscow", "timezone_offset": "+05:00"}, 3.0),
+        ({"timezone": "Europe/Nowhere", "timezone_offset": "+05:30"}, 5.5),
+        ({"timezone_offset": "-03:00"}, -3.0),
+        ({"timezone": "../etc/passwd", "timezone_offset": "+01:00"}, 1.0),
+        ({"timezone": None, "timezone_offset": "soon"}, 0.0),
+        ({}, 0.0),
+        (None, 0.0),
+    ],
+)
+def test_the_time_zone_is_the_named_one_else_the_offset_else_utc(settings: Any, hours: float) -> None:
+    zone = _timezone({"_embedded": {"datetime_settings": settings}})
+    assert zone.utcoffset(SUMMER) == timedelta(hours=hours)
