@@ -1,12 +1,17 @@
 """What pytest must know before it collects: the options and fixtures of the CDK's standard tests, and what no test may
 print or log."""
 
+import signal
 from collections.abc import Generator
 from typing import Any
 
 import pytest
 
 from integration_tests.leaks import leaks
+
+# A shell that runs the tests in the background lets them, and whatever they start, ignore Ctrl-C.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 pytest_plugins = ["airbyte_cdk.test.standard_tests.pytest_hooks"]
 

@@ -179,21 +179,19 @@ def open_database(database: str, project: str, files: Path) -> DuckDB | Postgres
     if not re.fullmatch(r"[A-Za-z0-9_]{1,40}", project):
         raise ValueError("The project id goes into the tables' names: letters, digits and _ only, 40 at most.")
     common = {"table_prefix": f"amocrm_{project.lower()}_", "cache_dir": files, "cleanup": True}
+    place = _postgres(database) if "://" in database else _duckdb(Path(database).resolve())
     try:
-        if "://" in database:
-            url = _postgres(database)
-            return Postgres(
-                host=url.hostname or "localhost",
-                port=url.port or 5432,
-                username=unquote(url.username or "postgres"),
-                password=unquote(url.password or ""),
-                database=url.path.strip("/") or "postgres",
-                schema_name="public",
-                **common,
-            )
-        return DuckDB(db_path=_duckdb(Path(database).resolve()), schema_name="main", **common)
-    except ValueError:
-        raise
+        if isinstance(place, Path):
+            return DuckDB(db_path=place, schema_name="main", **common)
+        return Postgres(
+            host=place.hostname or "localhost",
+            port=place.port or 5432,
+            username=unquote(place.username or "postgres"),
+            password=unquote(place.password or ""),
+            database=place.path.strip("/") or "postgres",
+            schema_name="public",
+            **common,
+        )
     except Exception as error:
         reason = str(getattr(error, "orig", None) or error).splitlines()[0]
         raise ValueError(f"The database cannot be opened: {reason}") from None
@@ -201,17 +199,16 @@ def open_database(database: str, project: str, files: Path) -> DuckDB | Postgres
 
 def _postgres(address: str) -> SplitResult:
     """Raises ValueError, in which nothing of the address is repeated: there is a password in it."""
-    url = urlsplit(address)
     try:
-        known = url.scheme in ("postgres", "postgresql") and url.port != 0 and not url.query and not url.fragment
-    except ValueError:  # what stands for the port is no number
-        known = False
-    if not known:
-        raise ValueError(
-            "The database is a DuckDB file, or postgresql://user:password@host:port/name. Characters such as # / ? @ "
-            "in the password are written by their codes (%23 %2F %3F %40)."
-        )
-    return url
+        url = urlsplit(address)
+        if url.scheme in ("postgres", "postgresql") and url.port != 0 and not url.query and not url.fragment:
+            return url
+    except ValueError:
+        pass  # what stands for the host is no host, or for the port no number
+    raise ValueError(
+        "The database is a DuckDB file, or postgresql://user:password@host:port/name. Characters such as # / ? @ "
+        "in the password are written by their codes (%23 %2F %3F %40)."
+    )
 
 
 def _duckdb(path: Path) -> Path:

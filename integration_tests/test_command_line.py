@@ -163,17 +163,10 @@ def server() -> Iterator[Server]:
 
 def start(server: Server, folder: Path) -> subprocess.Popen[bytes]:
     """A read in which something has been printed, and much is still to come."""
-    process = subprocess.Popen(
-        read_command(server, folder), stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=as_at_a_terminal
-    )
+    process = subprocess.Popen(read_command(server, folder), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert process.stdout is not None
     assert process.stdout.readline()
     return process
-
-
-def as_at_a_terminal() -> None:
-    """A shell that runs the tests in the background lets them, and what they start, ignore Ctrl-C."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -80,13 +80,7 @@ def start(config: Path, database: str, project: str) -> subprocess.Popen[str]:
     assert PYTHON.exists(), "`make test` sets up .venv-pyairbyte, which this test reads through"
     command = [str(PYTHON), "-m", "demo.sync", "--config", str(config), "--db", database, "--project", project]
     return subprocess.Popen(
-        command,
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # as at a terminal
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
     )
 
 
@@ -202,7 +196,8 @@ def test_tables_of_another_account_are_left_alone(database: str, config: Path) -
 
 
 @pytest.mark.parametrize(
-    "database", ["mysql://u:p4ss@h/crm", "postgresql+psycopg2://u:p4ss@h/crm", "postgres://u:p4#ss@h/c"]
+    "database",
+    ["mysql://u:p4ss@h/crm", "postgresql+psycopg2://u:p4ss@h/crm", "postgres://u:p4#ss@h/c", "postgres://u:p4[5]@h/c"],
 )
 def test_another_kind_of_database_is_refused_without_a_word_of_its_password(database: str, config: Path) -> None:
     said = refused("--config", str(config), "--db", database)

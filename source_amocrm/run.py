@@ -42,13 +42,14 @@ def run() -> None:
 
 def _command(arguments: list[str]) -> int:
     """Each command loads only what it needs: `spec` is asked for often."""
-    if arguments[:1] in (["--help"], ["-h"]):
+    verb = arguments[0] if arguments else None
+    if verb in ("--help", "-h"):
         print(HELP)
         return 0
-    if arguments[:1] not in ([name] for name in ("spec", "check", "discover", "read", "connect")):
+    if verb not in ("spec", "check", "discover", "read", "connect"):
         print(HELP, file=sys.stderr)
         return WRONG_USAGE
-    if arguments[:1] == ["connect"]:
+    if verb == "connect":
         from source_amocrm.connect.cli import main
 
         return main(arguments[1:])

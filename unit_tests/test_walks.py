@@ -132,18 +132,16 @@ def test_recent(seed: int, limit: int, since: int) -> None:
 @walks
 @given(SEEDS, LIMITS)
 def test_numbered(seed: int, limit: int) -> None:
-    things = a_list(seed, limit, "edit", "delete", "restore", "add")
-    delivered = Delivered(things)
-    for page in numbered(things.listing(), None, things):
-        delivered.take(page)
-    assert delivered.missing() == []
-    assert delivered.twice() == []
+    assert_numbered_brings_all(a_list(seed, limit, "edit", "delete", "restore", "add"))
 
 
 @walks
 @given(SEEDS, LIMITS)
 def test_numbered_where_nobody_tells_what_moved(seed: int, limit: int) -> None:
-    things = a_list(seed, limit, "edit", "delete", "add", tells=False)
+    assert_numbered_brings_all(a_list(seed, limit, "edit", "delete", "add", tells=False))
+
+
+def assert_numbered_brings_all(things: FakeList) -> None:
     delivered = Delivered(things)
     for page in numbered(things.listing(), None, things):
         delivered.take(page)

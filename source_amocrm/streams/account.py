@@ -14,13 +14,14 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from airbyte_cdk.models import FailureType
 
 from source_amocrm.config import Config
-from source_amocrm.errors import AmocrmError, FeatureOff, NotFound, NotGranted, broken_off
+from source_amocrm.errors import AmocrmError, FeatureOff, NotFound, NotGranted
 from source_amocrm.http.api import ACCOUNT_PATH, Answer, Api
 from source_amocrm.streams.lists import ABSENT, CLOSED, SCOPES, EntityList
+from source_amocrm.streams.opening import Opening
 from source_amocrm.walk.elements import identified
 from source_amocrm.walk.full import full
 from source_amocrm.walk.hands import Hands
-from source_amocrm.walk.listing import DOUBTS, Found, Listing, Params, Row, found_in, key
+from source_amocrm.walk.listing import DOUBTS, Listing, Params, Row, found_in, key
 
 LOGGER = logging.getLogger("airbyte")
 T = TypeVar("T")
@@ -36,18 +37,9 @@ def lacks(error: AmocrmError, absent: tuple[type[AmocrmError], ...] = ABSENT) ->
 
 def whole(listing: Listing) -> list[Row]:
     """A list that is short, and that not every account or token has: what is refused half-way has not been read."""
-    begun = threading.Event()
-
-    def look(found: Found) -> None:
-        if found.rows:
-            begun.set()
-
-    try:
-        return full(replace(listing, on_page=look))
-    except CLOSED as error:
-        if begun.is_set():
-            raise broken_off(error) from None
-        raise
+    opening = Opening(listing.path)
+    with opening.watched(CLOSED):
+        return full(replace(listing, on_page=opening.look))
 
 
 class Once(Generic[T]):

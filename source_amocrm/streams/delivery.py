@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any
@@ -84,10 +84,10 @@ def _list(
             sync.account.require_customers(entities.path)
         events = None if entities else events_of(selection.table)
         if events and events.newest_first:
-            yield from _FromTheNewest(sync, events, progress).deliver(iter(reader))
+            yield from _FromTheNewest(sync, events, progress).deliver(reader)
         else:
             maker = _maker(sync, selection, entities)
-            yield from _AsTheyCome(maker, progress, name, sync.account.now).deliver(iter(reader))
+            yield from _AsTheyCome(maker, progress, name, sync.account.now).deliver(reader)
     except AmocrmError as error:
         if not entities or not isinstance(error, entities.absent) or error.path != entities.path:
             raise
@@ -145,7 +145,7 @@ class _AsTheyCome:
         self._latest: dict[int | str, int] = {}
         self._rows = 0
 
-    def deliver(self, batches: Iterator[Batch]) -> Delivery:
+    def deliver(self, batches: Iterable[Batch]) -> Delivery:
         for batch in batches:
             yield from self._page(batch)
             yield from self._gone(batch)
@@ -233,7 +233,7 @@ class _FromTheNewest:
         self._held: list[Row] = []
         self._rows = 0
 
-    def deliver(self, batches: Iterator[Batch]) -> Delivery:
+    def deliver(self, batches: Iterable[Batch]) -> Delivery:
         for batch in batches:
             self._held += [row for row in batch.page.rows if self._wanted(row)]
             if batch.page.span:

@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 
-from source_amocrm.errors import TooFat, broken_off
+from source_amocrm.errors import TooFat
 from source_amocrm.streams.account import Account
 from source_amocrm.streams.batch import Batch
 from source_amocrm.streams.changes import Changes, Deletion, History
 from source_amocrm.streams.lists import EntityList
 from source_amocrm.streams.moves import MovesByEvents
+from source_amocrm.streams.opening import Opening
 from source_amocrm.streams.progress import BEGINNING, Need, together
 from source_amocrm.streams.trash import in_trash
 from source_amocrm.streams.unsettled import Unsettled
@@ -61,22 +62,18 @@ class EntityReading:
     _seen: set[int | str] = field(default_factory=set)
     _live: array[int] = field(default_factory=lambda: array("q"))
     """The ids that the main walk brought."""
-    _begun: bool = False
     _first: Future[Found | None] | None = None
     _skeletons: Future[list[Deletion]] | None = None
 
     def __post_init__(self) -> None:
         self.need = together(self.needs)
         self._edges = Edges()
+        self._opening = Opening(self.entities.path)
         self._unsettled = Unsettled(self.account, self.entities, self.params) if self.several_rows else None
 
     def batches(self) -> Iterator[Batch]:
-        try:
+        with self._opening.watched(self.entities.absent):
             yield from self._batches()
-        except self.entities.absent as error:
-            if self._begun and error.path == self.entities.path:
-                raise broken_off(error) from None
-            raise
 
     def _batches(self) -> Iterator[Batch]:
         through = False
@@ -138,7 +135,7 @@ class EntityReading:
 
     def _look(self, found: Found) -> None:
         """A page that came, in whichever thread."""
-        self._begun = self._begun or bool(found.rows)
+        self._opening.look(found)
         if self._unsettled:
             self._unsettled.look(found)
 

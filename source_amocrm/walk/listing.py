@@ -194,10 +194,10 @@ class Listing:
 
 def each_page(listing: Listing, first: int = 1) -> Iterator[Found]:
     """The pages from number `first` to the last, as they come. Raises Endless."""
-    patience = PageProgress(listing.path)
+    progress = PageProgress(listing.path)
     for number in count(first):
         found = listing.ask({}, number)
-        patience.meet(found)
+        progress.meet(found)
         yield found
         if not found.more:
             return

@@ -57,6 +57,7 @@ STRETCH = 36
 """Pages between two looks for moves, of those for which they show: what a walk that was killed may read again."""
 CLOCK_SLACK = 3
 SHOWN_WITHIN = 3
+"""Seconds after which a move is taken to show: amoCRM documents none."""
 MOST_PASSES = 20
 MOST_AHEAD = 8
 """Pages that may wait in memory, or be asked for beyond the end of the list."""
@@ -89,7 +90,7 @@ class _Numbered:
         self._listing = self._whole
         self._hands = hands
         self._moves = moves
-        self._patience = PageProgress(listing.path)
+        self._progress = PageProgress(listing.path)
         self._delivered: set[int | str] = set()
         self._end, self._last = 0, 0
         """How many rows of the list are read, and the last of them."""
@@ -134,7 +135,7 @@ class _Numbered:
         self._safe = (page, self._last)
 
     def _page(self, read: _Read) -> Page:
-        self._patience.meet(read.found)
+        self._progress.meet(read.found)
         if not read.ids:
             self._stretch += [] if read.found.more else [read]
             return Page([])

@@ -53,13 +53,13 @@ class _Recent:
         """The most rows that came in a page: a limit above the server's own is not obeyed."""
 
     def pages(self) -> Iterator[Page]:
-        patience = PageProgress(self._listing.path)
+        progress = PageProgress(self._listing.path)
         asked = _Slice(0, self._listing.limit)
         reached = FOREVER
         """Every row of a later second is delivered."""
         while True:
             found = replace(self._listing, limit=asked.limit).ask({}, asked.start // asked.limit + 1)
-            patience.meet(found)
+            progress.meet(found)
             seconds = _seconds(self._listing, found)
             if asked.start and (not seconds or seconds[0] < reached):
                 asked = _Slice(asked.start - asked.limit, asked.limit)
