@@ -155,7 +155,7 @@ def random_switches(random: Random, filters: bool) -> Switches:
         ties=some(("id_asc", "id_desc", "shuffled")),
         default_order=some(("asc", "desc", "unordered")),
         events_order=some(("asc", "desc", "desc")),
-        events_late=some((0, 0, 1, 2)),
+        events_late=some((0, 0, 1, 2, 50)),
         page_max=small,
         page_default=small,
         events_page_max=some((small, 50, 100)),

@@ -10,7 +10,6 @@ from typing import Any
 
 from source_amocrm.http.api import Answer
 from source_amocrm.walk.listing import Listing, Page
-from source_amocrm.walk.numbered import SHOWN_WITHIN, Move
 
 NOW = 10_000
 MOST_REQUESTS = 3_000
@@ -32,10 +31,11 @@ class FakeList:
     cursor: str = "updated_at"
     own_order: bool | None = None
     """The list knows no `order`: the oldest first (True) or last (False)."""
-    tells: bool = True
-    """What moved; it takes `late` seconds to do so."""
+    most: int | None = None
+    """Rows that the server gives in a page at most."""
+    always_next: bool = False
+    """Every page says that there is a next one."""
     now: int = NOW
-    moves: list[Move] = field(default_factory=list)
     touched: set[int] = field(default_factory=set)
     gone: dict[int, int] = field(default_factory=dict)
     requests: int = 0
@@ -44,8 +44,6 @@ class FakeList:
         self.from_inclusive, self.to_inclusive = self.random.random() < 0.5, self.random.random() < 0.5
         self.next_on_full_last_page = self.random.random() < 0.3
         self.ties = self.random.choice((1, -1, 0))
-        self.late = self.random.randint(0, SHOWN_WITHIN)
-        """Seconds until a move shows."""
         self._lock = threading.Lock()
 
     def listing(self) -> Listing:
@@ -58,11 +56,13 @@ class FakeList:
             assert self.requests < MOST_REQUESTS
             self.change(self)
             found = self._selected(params)
-            start, limit = (params["page"] - 1) * params["limit"], params["limit"]
+            limit = min(params["limit"], self.most or params["limit"])
+            start = (params["page"] - 1) * limit
             shown = found[start : start + limit]
             if not shown:
                 return Answer(None, self.now, self.now)
-            more = len(found) > start + limit or (self.next_on_full_last_page and len(shown) == limit)
+            full = self.next_on_full_last_page and len(shown) == limit
+            more = len(found) > start + limit or full or self.always_next
             links = {"next": {"href": "https://example.amocrm.ru"}} if more else {}
             rows = [{"id": own, self.cursor: second} for second, own in shown]
             return Answer({"_links": links, "_embedded": {"things": rows}}, self.now, self.now)
@@ -87,26 +87,17 @@ class FakeList:
         if self.rows:
             own = self.random.choice(list(self.rows))
             self.gone[own] = self.rows.pop(own)
-            self.moves.append(Move(self.now))
             self.touched.add(own)
 
     def restore(self) -> None:
         if self.gone:
             own = self.random.choice(list(self.gone))
             self.rows[own] = self.gone.pop(own)
-            self.moves.append(Move(self.now, back=True))
 
     def add(self) -> None:
         own = max([*self.rows, *self.gone], default=0) + 1
         self.rows[own] = self.now
         self.touched.add(own)
-
-    def between(self, since: int, until: int) -> list[Move] | None:
-        shown = [move for move in self.moves if move.second + self.late <= self.now]
-        return [move for move in shown if since <= move.second <= until] if self.tells else None
-
-    def wait_until(self, second: int) -> None:
-        self.now = max(self.now, second)
 
 
 def restless(*verbs: str, share: float) -> Callable[[FakeList], None]:

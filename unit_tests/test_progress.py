@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -19,7 +18,7 @@ from source_amocrm.walk.spans import FOREVER, Span, Spans
 
 DAY = 86_400
 THEN = 1_700_000_000
-MARK = PageMark(page=3, after=17, safe_page=2, safe_after=9, checked=THEN)
+MARK = PageMark(place=30, after=17)
 SECONDS = range(THEN, THEN + 60)
 
 
@@ -193,7 +192,7 @@ def test_a_walk_that_is_gone_on_with_does_not_cover_what_it_passed_before() -> N
     one.cover("leads", Page([], mark=MARK))
     one = saved(one)
     one.begin(["leads"], THEN + DAY)
-    further = replace(MARK, page=4, after=30)
+    further = PageMark(place=60, after=40)
     one.cover("leads", Page([], mark=further))
     need = saved(one).need("leads")
     assert need.resume == Numbered(BEGINNING, further)
@@ -209,13 +208,13 @@ def in_a_walk(mark: PageMark, since: int = BEGINNING) -> Progress:
 
 
 def test_readers_of_one_list_go_on_from_where_all_of_them_have_been() -> None:
-    behind, before = in_a_walk(MARK), in_a_walk(PageMark(9, 90, 1, 3, THEN - 8), THEN - DAY)
+    behind, before = in_a_walk(MARK), in_a_walk(PageMark(90, 99), THEN - DAY)
     finished = progress(lookback=0)
     finished.begin(["leads"], THEN - 5)
     finished.finish("leads")
     several = [before, behind, finished]
     agree(several, "leads")
-    walk = Numbered(BEGINNING, PageMark(3, 17, 1, 3, THEN - 8))
+    walk = Numbered(BEGINNING, MARK)
     needs = [one.need("leads") for one in several]
     assert [need.resume for need in needs] == [walk, walk, walk]
     assert together(needs).resume == walk
@@ -319,7 +318,7 @@ def test_a_state_that_cannot_be_read(state: dict[str, Any]) -> None:
 
 @given(
     st.lists(st.tuples(SECOND, SECOND), max_size=4),
-    st.one_of(st.none(), st.builds(Numbered, SECOND, st.builds(PageMark, *[st.integers(0, 99)] * 4, SECOND))),
+    st.one_of(st.none(), st.builds(Numbered, SECOND, st.builds(PageMark, st.integers(0, 99), st.integers(0, 99)))),
     SECOND,
     SECOND,
 )

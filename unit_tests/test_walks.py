@@ -115,9 +115,9 @@ def test_undirected(seed: int, limit: int, ascending: bool, low: int, ahead: int
 
 
 @walks
-@given(SEEDS, LIMITS, st.integers(1, 2_000))
-def test_recent(seed: int, limit: int, since: int) -> None:
-    things = a_list(seed, limit, "edit", "delete", "restore")
+@given(SEEDS, LIMITS, st.integers(1, 2_000), st.booleans())
+def test_recent(seed: int, limit: int, since: int, always_next: bool) -> None:
+    things = a_list(seed, limit, "edit", "delete", "restore", always_next=always_next)
     delivered = Delivered(things)
     try:
         for page in recent(things.listing(), since):
@@ -130,37 +130,32 @@ def test_recent(seed: int, limit: int, since: int) -> None:
 
 
 @walks
-@given(SEEDS, LIMITS)
-def test_numbered(seed: int, limit: int) -> None:
-    assert_numbered_brings_all(a_list(seed, limit, "edit", "delete", "restore", "add"))
-
-
-@walks
-@given(SEEDS, LIMITS)
-def test_numbered_where_nobody_tells_what_moved(seed: int, limit: int) -> None:
-    assert_numbered_brings_all(a_list(seed, limit, "edit", "delete", "add", tells=False))
-
-
-def assert_numbered_brings_all(things: FakeList) -> None:
+@given(SEEDS, st.integers(2, 25), st.integers(0, 3), st.booleans(), st.integers(0, 4))
+def test_numbered(seed: int, limit: int, cut: int, always_next: bool, ahead: int) -> None:
+    """The server gives `cut` rows less than a page was asked to have."""
+    most = max(2, limit - cut)
+    things = a_list(seed, limit, "edit", "delete", "restore", "add", most=most, always_next=always_next)
     delivered = Delivered(things)
-    for page in numbered(things.listing(), None, things):
-        delivered.take(page)
+    with walkers(ahead) as hands:
+        for page in numbered(things.listing(), hands):
+            delivered.take(page)
     assert delivered.missing() == []
     assert delivered.twice() == []
 
 
 @walks
-@given(SEEDS, LIMITS, st.integers(1, 12), st.integers(0, 600), st.booleans())
-def test_numbered_goes_on(seed: int, limit: int, pages: int, pause: int, tells: bool) -> None:
+@given(SEEDS, st.integers(2, 25), st.integers(1, 12), st.booleans(), st.integers(0, 4))
+def test_numbered_goes_on(seed: int, limit: int, pages: int, always_next: bool, ahead: int) -> None:
     """Killed after some pages, and gone on with from the last mark, with people at work in between."""
-    things = a_list(seed, limit, "edit", "delete", "add", tells=tells)
+    things = a_list(seed, limit, "edit", "delete", "restore", "add", always_next=always_next)
     delivered = Delivered(things)
     mark: PageMark | None = None
-    for page, _ in zip(numbered(things.listing(), None, things), range(pages), strict=False):
-        delivered.take(page)
-        mark = page.mark or mark
-    things.now += pause
-    things.delete()
-    for page in numbered(things.listing(), None, things, mark):
-        delivered.take(page)
+    with walkers(ahead) as hands:
+        for page, _ in zip(numbered(things.listing(), hands), range(pages), strict=False):
+            delivered.take(page)
+            mark = page.mark or mark
+        for _ in range(things.random.choice((0, 1, 3, 40))):
+            getattr(things, things.random.choice(("delete", "delete", "restore", "edit")))()
+        for page in numbered(things.listing(), hands, mark):
+            delivered.take(page)
     assert delivered.missing() == []

@@ -12,13 +12,11 @@ from source_amocrm.streams.account import Account
 from source_amocrm.streams.batch import Batch
 from source_amocrm.streams.changes import Changes, Deletion, History
 from source_amocrm.streams.lists import EntityList
-from source_amocrm.streams.moves import MovesByEvents
 from source_amocrm.streams.opening import Opening
 from source_amocrm.streams.progress import BEGINNING, Need, together
 from source_amocrm.streams.trash import in_trash
 from source_amocrm.streams.unsettled import Unsettled
 from source_amocrm.walk.bounds import bounds
-from source_amocrm.walk.hands import Hands
 from source_amocrm.walk.keyset import Edges, keyset
 from source_amocrm.walk.listing import (
     FilterIgnored,
@@ -171,12 +169,10 @@ class EntityReading:
     def _by_number(self, listing: Listing, since: int, mark: PageMark | None = None) -> Iterator[Batch]:
         """A walk by page number over the rows since a second; asked with the filter where it is not an option."""
         name = self.entities.name
-        hands: Hands | None = self.account.hands
         if not self.entities.by_cursor and since > BEGINNING:
             low = min(since, self.need.asked_from)
             listing = listing.narrowed(bounds(listing, low - 1, FOREVER))
-            hands = None  # an edit brings a row into the filter's range, in the middle of the list
-        for page in numbered(listing, hands, MovesByEvents(self.account, self.entities.entity), mark):
+        for page in numbered(listing, self.account.hands, mark):
             rows = [row for row in page.rows if (listing.second_of(row) or FOREVER) >= since]
             yield Batch(name, replace(page, rows=rows), floor=since)
         yield Batch(name, Page([]), walked=True)

@@ -206,17 +206,9 @@ def agree(several: list[Progress], name: str) -> None:
         for own, second in progress.ahead.items():
             ahead[own] = max(second, ahead.get(own, BEGINNING))
     walks = [left.walk for progress in several if (left := progress.left.get(name)) and left.walk]
-    walk = _earliest(walks) if walks and all(progress.done is not None for progress in several) else None
+    walk = None
+    if walks and all(progress.done is not None for progress in several):
+        walk = Numbered(min(one.since for one in walks), min((one.mark for one in walks), key=lambda mark: mark.after))
     for progress in several:
         progress.ahead = dict(ahead)
         progress.resume(name, walk)
-
-
-def _earliest(walks: list[Numbered]) -> Numbered:
-    """The walk that passes whatever one of these has still to pass."""
-    marks = [walk.mark for walk in walks]
-    first = min(marks, key=lambda mark: mark.after)
-    safe = min(marks, key=lambda mark: mark.safe_after)
-    checked = min(mark.checked for mark in marks)
-    mark = PageMark(first.page, first.after, safe.safe_page, safe.safe_after, checked)
-    return Numbered(min(walk.since for walk in walks), mark)

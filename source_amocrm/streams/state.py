@@ -63,14 +63,10 @@ def _dump_left(left: Left) -> dict[str, Any]:
         "changes_since": _text(left.changes_since),
     }
     if left.walk:
-        mark = left.walk.mark
         dumped["walk"] = {
             "since": _text(left.walk.since),
-            "page": mark.page,
-            "after": mark.after,
-            "safe_page": mark.safe_page,
-            "safe_after": mark.safe_after,
-            "checked": _text(mark.checked),
+            "place": left.walk.mark.place,
+            "after": left.walk.mark.after,
         }
     return dumped
 
@@ -78,9 +74,7 @@ def _dump_left(left: Left) -> dict[str, Any]:
 def _load_left(left: Mapping[str, Any]) -> Left:
     walk = None
     if told := left.get("walk"):
-        page, after, safe_page, safe_after = (int(told[name]) for name in ("page", "after", "safe_page", "safe_after"))
-        mark = PageMark(page, after, safe_page, safe_after, _second(told["checked"]))
-        walk = Numbered(_second(told["since"]), mark)
+        walk = Numbered(_second(told["since"]), PageMark(int(told["place"]), int(told["after"])))
     return Left(
         Spans.of((_second(start), _second(end)) for start, end in left["spans"]),
         walk,

@@ -71,17 +71,10 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class PageMark:
-    """A place in a walk by page number: everything up to the row `after`, on `page`, is delivered.
+    """A point in a walk by page number: every row up to the id `after` is delivered, the first `place` of the list."""
 
-    Up to `safe`, the same a little earlier, it is known that no row left the list unseen; from the second `checked`
-    on it has not been looked at yet.
-    """
-
-    page: int
+    place: int
     after: int
-    safe_page: int
-    safe_after: int
-    checked: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,8 +205,8 @@ def ids_in_order(rows: list[Row]) -> list[int]:
 
 
 def smaller(limit: int) -> int | None:
-    """The next smaller page size that divides the larger ones without a rest; None below the smallest."""
-    return next((size for size in SIZES if size < limit and limit % size == 0), None)
+    """The next smaller page size; None below the smallest."""
+    return next((size for size in SIZES if size < limit), None)
 
 
 def found_in(answer: Answer, collection: str) -> Found:

@@ -1,10 +1,10 @@
 """The walk from the newest row down to a known second, for a list whose filter is switched off.
 
-Why it cannot skip: a page is one snapshot, so it holds every row of the seconds between its first and its last. Each
-page is asked so that it begins among rows newer than the end of the one before, and is believed only if it does,
-whatever was edited, deleted or restored in between: then nothing lies between the two. Where it does not, rows have
-left the list, and the walk steps back. Where the last second of a page has so many rows that the next page cannot
-begin before it, that second is read again until nothing new comes, for the server may list its rows in any order.
+Why it cannot skip: a page is one snapshot, so it holds every row of the seconds between its first and its last. Pages
+overlap (see `slices`), and one is believed only if it begins among rows newer than the end of the one before, whatever
+was edited, deleted or restored in between: then nothing lies between the two. Where the last second of a page has so
+many rows that the next page cannot begin before it, that second is read again until nothing new comes, for the server
+may list its rows in any order.
 
 Progress rule: `PageProgress`, and each page reaches farther than the one before or is a step back.
 """
@@ -14,70 +14,60 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
-from typing import NamedTuple
 
 from source_amocrm.errors import TooFat
 from source_amocrm.walk.listing import Found, Listing, OrderIgnored, Page, PageProgress, Row, each_page, key
-from source_amocrm.walk.sizes import shrunk
+from source_amocrm.walk.sizes import shrinking
+from source_amocrm.walk.slices import Course
 from source_amocrm.walk.spans import FOREVER
 from source_amocrm.walk.ties import repeated
 
 
 def recent(listing: Listing, since: int) -> Iterator[Page]:
     """The rows whose cursor is `since` or later, newest first. Raises OrderIgnored when that cannot be relied on."""
-    listing = listing.narrowed({f"order[{listing.cursor}]": "desc"})
-    delivered: dict[int | str, int | None] = {}
-    while True:
-        try:
-            yield from _Recent(listing, since, delivered).pages()
-            return
-        except TooFat:
-            listing = shrunk(listing)
-
-
-class _Slice(NamedTuple):
-    """A part of the list: `limit` rows after the first `start`, which is a multiple of that."""
-
-    start: int
-    limit: int
+    yield from _Recent(listing.narrowed({f"order[{listing.cursor}]": "desc"}), since).pages()
 
 
 class _Recent:
-    """`delivered`: the rows so far, with their seconds."""
-
-    def __init__(self, listing: Listing, since: int, delivered: dict[int | str, int | None]) -> None:
+    def __init__(self, listing: Listing, since: int) -> None:
         self._listing = listing
         self._since = since
-        self._delivered = delivered
-        self._widest = 0
-        """The most rows that came in a page: a limit above the server's own is not obeyed."""
+        self._course = Course(listing)
+        self._progress = PageProgress(listing.path)
+        self._reached = FOREVER
+        """Every row of a later second is delivered."""
+        self._delivered: dict[int | str, int | None] = {}
+        """The rows so far, with their seconds."""
 
     def pages(self) -> Iterator[Page]:
-        progress = PageProgress(self._listing.path)
-        asked = _Slice(0, self._listing.limit)
-        reached = FOREVER
-        """Every row of a later second is delivered."""
-        while True:
-            found = replace(self._listing, limit=asked.limit).ask({}, asked.start // asked.limit + 1)
-            progress.meet(found)
-            seconds = _seconds(self._listing, found)
-            if asked.start and (not seconds or seconds[0] < reached):
-                asked = _Slice(asked.start - asked.limit, asked.limit)
-                continue
-            self._widest = max(self._widest, len(found.rows))
+        more = True
+        while more:
+            found, seconds = self._joined()
+            begun, start = self._reached, self._course.part.start
             rows = self._new(found.rows)
-            through = not found.more or seconds[-1] < reached
-            if asked.start and seconds[0] == reached and through:
-                rows += self._new(self._tied(reached, asked.start))
-            reached = min([reached, *seconds[-1:]])
-            over = not found.more or reached < self._since
+            self._reached = min([begun, *seconds[-1:]])
+            fresh = bool(rows) or self._reached < begun
+            more = self._reached >= self._since and self._course.on(found, fresh, self._before(found))
+            if start and seconds[0] == begun and (self._reached < begun or not more):
+                rows += self._new(self._tied(begun, start))
             yield Page(
                 sorted(rows, key=lambda row: self._listing.second_of(row) or 0, reverse=True),
-                (self._since if over else reached + 1, FOREVER),
+                (self._reached + 1 if more else self._since, FOREVER),
             )
-            if over:
-                return
-            asked = self._following(asked.start, found, reached)
+
+    def _joined(self) -> tuple[Found, list[int]]:
+        """The next slice, once it begins among the rows already read, with its seconds."""
+        while True:
+            try:
+                found = self._course.part.ask(self._listing)
+            except TooFat:
+                self._course.shrink()
+                continue
+            self._progress.meet(found)
+            seconds = _seconds(self._listing, found)
+            if self._course.part.start == 0 or (seconds and seconds[0] >= self._reached):
+                return found, seconds
+            self._course.back()
 
     def _new(self, rows: list[Row]) -> list[Row]:
         fresh = []
@@ -89,38 +79,29 @@ class _Recent:
                 fresh.append(row)
         return fresh
 
-    def _following(self, start: int, found: Found, reached: int) -> _Slice:
-        """The next slice: from a row newer than the second reached, if that brings enough; else from the last row."""
-        end = start + len(found.rows)
-        newer = [place for place, row in enumerate(found.rows, start) if (self._listing.second_of(row) or 0) > reached]
-        if newer and _end(best := self._slice(newer[-1])) >= end + self._widest // 4 + 1:
-            return best
-        best = self._slice(end - 1)
-        if _end(best) <= end:
-            raise OrderIgnored  # pages of half a dozen rows cannot overlap everywhere
-        return best
-
-    def _slice(self, place: int) -> _Slice:
-        """The slice with this place in it that reaches farthest."""
-        limit = max(range(self._widest, 0, -1), key=lambda limit: place // limit * limit + limit)
-        return _Slice(place // limit * limit, limit)
+    def _before(self, found: Found) -> int | None:
+        """The place of the last row that is newer than the second reached: best where the next slice begins."""
+        start = self._course.part.start
+        newer = (row for row in enumerate(found.rows, start) if (self._listing.second_of(row[1]) or 0) > self._reached)
+        return max((place for place, _ in newer), default=None)
 
     def _tied(self, second: int, start: int) -> list[Row]:
         """Every row of a second that stands around the place `start`."""
-        listing = replace(self._listing, limit=self._widest)
-        first = start // self._widest + 1
-
-        def read() -> list[Row]:
-            nonlocal first
-            while (rows := _from(listing, second, first)) is None:
-                first -= 1
-            return rows
-
-        return repeated(listing, read)
+        return shrinking(
+            replace(self._listing, limit=self._course.most), lambda listing: _around(listing, second, start)
+        )
 
 
-def _end(part: _Slice) -> int:
-    return part.start + part.limit
+def _around(listing: Listing, second: int, start: int) -> list[Row]:
+    first = start // listing.limit + 1
+
+    def read() -> list[Row]:
+        nonlocal first
+        while (rows := _from(listing, second, first)) is None:
+            first -= 1
+        return rows
+
+    return repeated(listing, read)
 
 
 def _seconds(listing: Listing, found: Found) -> list[int]:

@@ -1,0 +1,107 @@
+"""Pages that overlap: how a list is read by page number so that no row can slip between two pages.
+
+The API knows pages by number only, but of any size: the third page of 240 rows begins behind the first 480. A page is
+one snapshot, so whatever is edited, deleted or restored meanwhile, no row lies between two pages of which the later
+begins among rows that the earlier holds. Where it does not, rows have left the list, and an earlier page is asked for.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from source_amocrm.errors import TooFat
+from source_amocrm.walk.listing import Found, Listing, OrderIgnored
+from source_amocrm.walk.sizes import Appetite
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """`limit` rows after the first `start`, which is a multiple of that. Places count rows, from 0."""
+
+    start: int
+    limit: int
+
+    @property
+    def end(self) -> int:
+        return self.start + self.limit
+
+    def ask(self, listing: Listing) -> Found:
+        return listing.ask({}, self.start // self.limit + 1, self.limit)
+
+
+def reaching(place: int, most: int) -> Slice:
+    """The slice of at most so many rows with this place in it that reaches farthest."""
+    limit = max(range(most, 0, -1), key=lambda limit: place // limit * limit + limit)
+    return Slice(place // limit * limit, limit)
+
+
+class Course:
+    """Which slice of the list is to be asked for: `part`. `end`: the place behind the last row read, where it was."""
+
+    def __init__(self, listing: Listing, end: int = 0) -> None:
+        self._listing = listing
+        self._appetite = Appetite(listing.limit)
+        self._widest = listing.limit
+        """The most rows that the server has shown to give: a larger page is cut by some."""
+        self.end = end
+        self.part = reaching(max(end - 1, 0), self.most)
+        self._refused = 0
+        self._last: Slice | None = None
+        """One behind which the list was seen to be empty."""
+
+    @property
+    def most(self) -> int:
+        return min(self._widest, self._appetite.now)
+
+    def shrink(self) -> None:
+        """The slice was too fat. Raises the TooFat that is being handled when there are no smaller ones."""
+        self._appetite.shrink()
+        self.part = reaching(self.part.start, self.most)
+
+    def back(self) -> None:
+        """The slice begins behind what was read: an earlier one is asked for, each time twice as far back."""
+        step = max(1, self.most // 2) << self._refused
+        self._refused += 1
+        self.part = reaching(max(0, self.part.start - step), self.most)
+
+    def on(self, found: Found, fresh: bool, before: int | None = None) -> bool:
+        """The slice joins what was read, and brings something `fresh` or not. False at the end of the list.
+
+        `before`: a place in the slice where the next one had better begin, if that is far enough in it.
+
+        A server that promises a next page on every page is seen through by asking for that page.
+        Raises OrderIgnored where no slice overlaps: pages of less than a dozen rows do not everywhere.
+        """
+        self._appetite.digest()
+        self._refused = 0
+        part, rows = self.part, len(found.rows)
+        if not found.more or (not fresh and part == self._last):
+            return False
+        self.end, end = part.end, self.end
+        if rows < part.limit and (part.start == 0 or not fresh):
+            if part.start and self._is_empty(Slice(part.end, part.limit)):
+                self._last = part
+                return True  # the slice is asked for once more: rows may have left just now
+            self._widest = min(self._widest, rows)
+            self.end = end if part.start else rows
+        self.part = self._next(before)
+        return True
+
+    def _is_empty(self, part: Slice) -> bool:
+        try:
+            return not part.ask(self._listing).rows
+        except TooFat:
+            return False
+
+    def _next(self, before: int | None) -> Slice:
+        if before is not None and (part := reaching(before, self.most)).end > self.end + self.most // 4:
+            return part
+        if not (behind := following(self.end, self.most)):
+            raise OrderIgnored
+        return behind
+
+
+def following(end: int, most: int) -> Slice | None:
+    """The slice behind this place that begins before it; None where there is none."""
+    part = reaching(end - 1, most)
+    return part if part.end > end else None
