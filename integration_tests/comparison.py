@@ -49,14 +49,11 @@ def by_key(name: str, rows: list[Row]) -> dict[Own, Row]:
     return {tuple(row[column] for column in expected.KEYS[name]): row for row in rows}
 
 
-def problems(
-    account: Account, tables: Rows, antedated: Collection[Card] = (), postdated: Collection[Card] = ()
-) -> list[str]:
+def problems(account: Account, tables: Rows, antedated: Collection[Card] = ()) -> list[str]:
     """Empty when `tables`, filled by syncs while people worked, hold what the account holds.
 
     The victims of merges may still be there. `antedated`: cards that somebody gave an updated_at of the past; they
-    may be old, or not there at all. `postdated`: those that got one of the future; a field that is cleared before
-    that time comes keeps its last value.
+    may be old, or not there at all.
     """
     found: list[str] = []
     hidden = {name: set(ids) for name, ids in expected.merged(account).items()}
@@ -71,7 +68,7 @@ def problems(
             if (card, own[0]) not in antedated:
                 found += difference(name, own, row, got.get(own))
         for own, row in got.items():
-            kept = name in PARTS and ((card, own[0]) in postdated or _undated_removal(account, name))
+            kept = name in PARTS and _undated_removal(account, name)
             merged = name in hidden and own[0] in hidden[name]
             gone = name in DELETABLE and row["is_deleted"]
             if own not in wanted and not merged and not gone and not kept:

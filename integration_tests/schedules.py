@@ -119,16 +119,16 @@ class Schedule:
 
     def problems(self) -> list[str]:
         """Where the destination differs from the account, and what it did not like; empty when all is exact."""
-        antedated, postdated = self._dated(-1), self._dated(1)
-        found = comparison.problems(self.account, self.destination.rows, antedated, postdated)
+        antedated = self._antedated()
+        found = comparison.problems(self.account, self.destination.rows, antedated)
         if self.streams:
             found = [line for line in found if line.split()[0] in self.streams]
         return found + ([] if antedated else self.destination.complaints)
 
-    def _dated(self, direction: int) -> set[comparison.Card]:
-        """The cards that somebody gave an updated_at of the past (-1) or of the future (1)."""
+    def _antedated(self) -> set[comparison.Card]:
+        """The cards that somebody gave an updated_at of the past."""
         told = [line.split() for line in self.done if line.startswith("odd_time")]
-        return {(kind, int(own)) for _, kind, own, shift in told if int(shift) * direction > 0}
+        return {(kind, int(own)) for _, kind, own, shift in told if int(shift) < 0}
 
 
 def tables(seed: int) -> Sequence[str] | None:

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from source_amocrm.errors import ConfigError
-from source_amocrm.streams.progress import BEGINNING, Left, Need, Numbered, Progress, agree, together
+from source_amocrm.streams.progress import BEGINNING, Dated, Left, Need, Numbered, Progress, agree, together
 from source_amocrm.streams.state import dump, load
-from source_amocrm.walk.listing import Page, PageMark
+from source_amocrm.walk.listing import LAST_SECOND, Page, PageMark
 from source_amocrm.walk.spans import FOREVER, Span, Spans
 
 DAY = 86_400
@@ -166,18 +166,32 @@ SECOND = st.integers(THEN - 5, THEN + 20)
 
 
 @given(st.lists(st.tuples(SECOND, SECOND, st.sampled_from([BEGINNING, THEN + 3])), max_size=12))
-def test_no_version_of_a_row_is_dated_before_one_that_was_delivered(versions: list[tuple[int, int, int]]) -> None:
+def test_a_version_of_a_row_is_dated_later_than_others_that_were_delivered(
+    versions: list[tuple[int, int, int]],
+) -> None:
     one, delivered = progress(), []
     for second, now, at_least in versions:
         row: dict[str, Any] = {"id": 7, "updated_at": second}
         dated = one.dated(row, "updated_at", now, at_least)["updated_at"]
         assert dated >= max(second, at_least)
-        delivered.append((dated, second > now or at_least > second))
+        delivered.append((second, dated, second > now or dated > second))
         assert row == {"id": 7, "updated_at": second}, "what was given is not changed"
         one.begin([], max(now, THEN))
         one = saved(one)
-    for (dated, beyond), (following, _) in pairwise(delivered):
+    for (second, dated, beyond), (other, following, _) in pairwise(delivered):
         assert following >= dated or not beyond
+        assert following > dated or second == other or not beyond
+
+
+def test_a_version_that_is_read_again_keeps_its_date() -> None:
+    """So that the streams that are joined by it agree, whichever of them reads it again."""
+    one = progress()
+    dates = [
+        one.dated({"id": 7, "updated_at": second}, "updated_at", THEN)["updated_at"]
+        for second in (THEN + DAY, THEN + DAY, THEN - 9, THEN - 9, THEN - 5, THEN + DAY, LAST_SECOND, LAST_SECOND, THEN)
+    ]
+    assert [date - THEN - DAY for date in dates[:6]] == [0, 0, 1, 1, 2, 3]
+    assert dates[6:] == [LAST_SECOND] * 3, "no date is later"
 
 
 def test_an_undated_row_is_left_as_it_is() -> None:
@@ -241,11 +255,12 @@ def test_readers_of_one_list_ask_for_it_together() -> None:
 
 def test_readers_of_one_list_date_its_rows_alike() -> None:
     one, two = progress(), progress()
-    one.ahead, two.ahead = {"7": THEN, "8": THEN}, {"7": THEN + 1}
+    older, newer = Dated(THEN, THEN), Dated(THEN + 1, THEN - 9)
+    one.ahead, two.ahead = {"7": older, "8": older}, {"7": newer}
     agree([one, two], "leads")
-    assert one.ahead == two.ahead == {"7": THEN + 1, "8": THEN}
+    assert one.ahead == two.ahead == {"7": newer, "8": older}
     one.dated({"id": 7, "updated_at": THEN + 2}, "updated_at", THEN + 2)
-    assert two.ahead == {"7": THEN + 1, "8": THEN}, "each keeps its own"
+    assert two.ahead == {"7": newer, "8": older}, "each keeps its own"
 
 
 def test_the_state_of_a_sync_that_was_killed() -> None:
@@ -253,7 +268,7 @@ def test_the_state_of_a_sync_that_was_killed() -> None:
     one.begin(["leads"], THEN)
     one.cover("leads", Page([], (BEGINNING, THEN - DAY)))
     one.meet("leads", THEN - DAY)
-    one.ahead["5"] = THEN + DAY
+    one.ahead["5"] = Dated(THEN + DAY, THEN)
     assert dump(one) == {
         "updated_at": "2023-11-14T22:13:20Z",
         "pending": {
@@ -264,7 +279,7 @@ def test_the_state_of_a_sync_that_was_killed() -> None:
             }
         },
         "newest": {"leads": "2023-11-13T22:13:20Z"},
-        "ahead": {"5": "2023-11-15T22:13:20Z"},
+        "ahead": {"5": {"at": "2023-11-15T22:13:20Z", "own": "2023-11-14T22:13:20Z"}},
     }
     again = saved(one)
     assert (again.done, again.left, again.newest, again.ahead) == (one.done, one.left, one.newest, one.ahead)
@@ -309,6 +324,7 @@ def test_no_state(state: dict[str, Any] | None) -> None:
         {"updated_at": THEN, "pending": {"leads": {"spans": [], "deletions_since": 1}}},
         {"updated_at": THEN, "newest": {"leads": []}},
         {"updated_at": THEN, "ahead": "x"},
+        {"updated_at": THEN, "ahead": {"5": {"at": THEN}}},
     ],
 )
 def test_a_state_that_cannot_be_read(state: dict[str, Any]) -> None:

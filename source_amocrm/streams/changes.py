@@ -159,7 +159,10 @@ def _numbered_pass(listing: Listing, since: int, until: int) -> list[Row]:
 
 
 def _apply(changes: Changes, name: str, event: Row, at: int, recent: bool) -> None:
-    """`recent`: something of before may have been delivered, so that what came back must be read again."""
+    """`recent`: something of before may have been delivered, so that what came back must be read again.
+
+    What was deleted and came back in one second is in both: which was last, only its row tells.
+    """
     kind, own = event.get("type"), own_id(event.get("entity_id"))
     if kind in LINKED | TAGGED:
         changes.touched |= {other for list_name, other in _touched(event) if list_name == name}
@@ -167,9 +170,11 @@ def _apply(changes: Changes, name: str, event: Row, at: int, recent: bool) -> No
         deletion = Deletion(own, at, event.get("created_by"), event.get("account_id"))
         if kind in DELETED:
             changes.deleted[own] = deletion
-            changes.restored.pop(own, None)
+            if changes.restored.get(own) != at:
+                changes.restored.pop(own, None)
         elif kind in RESTORED:
-            changes.deleted.pop(own, None)
+            if not (recent and own in changes.deleted and changes.deleted[own].at == at):
+                changes.deleted.pop(own, None)
             if recent:
                 changes.restored[own] = at
         elif kind == MERGED:

@@ -207,11 +207,12 @@ class _AsTheyCome:
         return Page([], (low, after - 1) if here < after else (after + 1, high))
 
     def _gone(self, batch: Batch) -> Delivery:
-        """Tombstones, dated no earlier than what they replace."""
+        """Tombstones, dated later than what they replace where that lies ahead."""
         if self._maker.tombstone is None:
             return
+        now = self._now()
         for gone in batch.deletions:
-            at = max(gone.at, self._progress.ahead.get(str(gone.id), 0))
+            at = self._progress.dated({"id": gone.id, self._cursor: gone.at}, self._cursor, now)[self._cursor]
             if at < self._latest.get(gone.id, BEGINNING):
                 continue  # it has come back during this sync, and its row has been delivered
             yield self._maker.tombstone(replace(gone, at=at))

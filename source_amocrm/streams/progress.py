@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import reduce
+from typing import NamedTuple
 
-from source_amocrm.walk.listing import Page, PageMark, Row, key, seconds
+from source_amocrm.walk.listing import LAST_SECOND, Page, PageMark, Row, key, seconds
 from source_amocrm.walk.spans import FOREVER, Spans
 
 BEGINNING = 0
@@ -19,6 +20,13 @@ class Numbered:
 
     since: int
     mark: PageMark
+
+
+class Dated(NamedTuple):
+    """A version of a row that was delivered with the date `at`; amoCRM dates it `own`."""
+
+    at: int
+    own: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +92,8 @@ class Progress:
     """The progress of one stream.
 
     Everything up to `done` (the server's time when a sync started; None before the first) has been delivered, except
-    for what is `left`, list by list. `newest` is each list's newest row; `ahead` holds the rows that were delivered
-    with a later date than their next version may have.
+    for what is `left`, list by list. `newest` is each list's newest row; `ahead` holds, by id, what was delivered with
+    a later date than the next version of it may have.
     """
 
     stream: str
@@ -95,7 +103,7 @@ class Progress:
     done: int | None = None
     left: dict[str, Left] = field(default_factory=dict)
     newest: dict[str, int] = field(default_factory=dict)
-    ahead: dict[str, int] = field(default_factory=dict)
+    ahead: dict[str, Dated] = field(default_factory=dict)
     needed: dict[str, Spans] = field(default_factory=dict)
     """What this sync must bring, set by `begin`."""
 
@@ -180,7 +188,7 @@ class Progress:
             self.newest[name] = second
 
     def dated(self, row: Row, cursor: str, now: int, at_least: int = BEGINNING) -> Row:
-        """The row, dated no earlier than any version of it that was delivered, and `at_least`.
+        """The row, dated `at_least` so, and later than any other version of it that was delivered.
 
         `now` is the server's time: what is dated later may well be dated earlier the next time.
         """
@@ -190,10 +198,12 @@ class Progress:
         if not self.ahead and not at_least and second <= now:
             return row
         own = str(key(row))
-        raised = max(self.ahead.pop(own, BEGINNING), at_least)
-        if second > now or raised > second:
-            self.ahead[own] = max(second, raised)
-        return {**row, cursor: raised} if raised > second else row
+        at = max(second, at_least)
+        if (before := self.ahead.pop(own, None)) and at <= before.at:
+            at = before.at if before.own == second else min(before.at + 1, LAST_SECOND)
+        if at > min(now, second):
+            self.ahead[own] = Dated(at, second)
+        return {**row, cursor: at} if at > second else row
 
 
 def agree(several: list[Progress], name: str) -> None:
@@ -201,10 +211,10 @@ def agree(several: list[Progress], name: str) -> None:
 
     The earliest of theirs: what a stream is given twice does no harm. If one of them needs everything, all begin anew.
     """
-    ahead: dict[str, int] = {}
+    ahead: dict[str, Dated] = {}
     for progress in several:
-        for own, second in progress.ahead.items():
-            ahead[own] = max(second, ahead.get(own, BEGINNING))
+        for own, dated in progress.ahead.items():
+            ahead[own] = max(dated, ahead.get(own, dated))
     walks = [left.walk for progress in several if (left := progress.left.get(name)) and left.walk]
     walk = None
     if walks and all(progress.done is not None for progress in several):
