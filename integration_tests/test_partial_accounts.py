@@ -31,6 +31,8 @@ OTHERS: dict[str, set[str]] = {
     "tasks": set(),
     "leads/notes": set(),
     "leads/pipelines": {"statuses", "pipelines"},
+    "leads/custom_fields": {"custom_fields", "custom_field_groups", "custom_fields_deals"},
+    "companies/custom_fields": {"custom_fields", "custom_field_groups", "custom_fields_companies"},
     "catalogs": {
         "custom_fields",
         "custom_field_groups",
@@ -154,6 +156,23 @@ def test_an_option_that_is_not_paid_for_is_empty(tmp_path: Path) -> None:
     told = run(sandbox, "read", tmp_path)
     assert (told.code, told.sentences()) == (0, {})
     assert "notes of customers: there are none in this account." in told.said
+
+
+@pytest.mark.parametrize("closed", ["leads", "contacts", "companies", "tasks", "leads/notes"])
+def test_a_list_of_every_account_that_is_said_to_be_off_is_missing(closed: str, tmp_path: Path) -> None:
+    """Not empty: what was in it has not gone."""
+    sandbox = Sandbox(account_with(Switches()), faults=Faults(Fault("422", f"/api/v4/{closed}$")))
+    told = run(sandbox, "read", tmp_path)
+    assert told.code == 1
+    hurt = {
+        table.name
+        for table in TABLES.values()
+        if isinstance(table, Entities) and table.lists[0].path.endswith(f"v4/{closed}")
+    }
+    sentences = told.sentences()
+    assert sentences.keys() == hurt
+    off = f"amoCRM says that /api/v4/{closed} is switched off in the account"
+    assert [said for said in sentences.values() if not said.startswith(off)] == []
 
 
 def test_what_is_switched_on_later_comes_whole() -> None:

@@ -104,3 +104,15 @@ def test_what_support_asks_for_is_in_the_error(account: Account, tmp_path: Path)
     sandbox = Sandbox(account, faults=Faults(Fault("403_nginx")))
     told = run(sandbox, "read", tmp_path, ["deals"])
     assert f"the subdomain {account.subdomain} and the account ID {account.id}" in told.sentences()["deals"]
+
+
+def test_a_list_that_has_too_many_requests_for_ever_is_waited_for_once(account: Account, tmp_path: Path) -> None:
+    """Not again by the table that takes a column from it."""
+    sandbox = Sandbox(account, faults=Faults(Fault("429", "/api/v4/leads$")))
+    asked: list[str] = []
+    sandbox.before_request.append(lambda _, request: asked.append(request.query))
+    told = run(sandbox, "read", tmp_path, ["deals", "deal_statuses"])
+    check_failed(told, *ANSWERS["429"])
+    assert told.sentences().keys() == {"deals", "deal_statuses"}
+    assert [query for query in asked if "filter%5Bid%5D" in query] == []
+    check_exact_after(told, account)

@@ -5,6 +5,7 @@ The host of files is not asked: what the token was granted, it tells itself.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from source_amocrm.claims import check_account
@@ -36,8 +37,7 @@ def probes() -> list[Probe]:
     streams: dict[str, tuple[str, ...]] = {}
     needed = set()
     for table in TABLES.values():
-        path, optional = _probe(table)
-        if path:
+        for path, optional in _probes(table):
             streams[path] = (*streams.get(path, ()), table.name)
             needed |= set() if optional else {path}
     for path, name in FURTHER.items():
@@ -45,12 +45,16 @@ def probes() -> list[Probe]:
     return [Probe(path, names, path not in needed) for path, names in streams.items()]
 
 
-def _probe(table: Table) -> tuple[str | None, bool]:
+def _probes(table: Table) -> Iterator[tuple[str, bool]]:
     if isinstance(table, Entities):
-        return table.lists[0].path, table.lists[0].optional
-    if isinstance(table, Dictionary):
-        return table.probe, table.absent == ABSENT
-    return (EVENTS_PATH, False) if events_of(table) else (None, False)
+        for path in (table.lists[0].path, table.dictionary):
+            if path:
+                yield path, table.lists[0].optional
+    elif isinstance(table, Dictionary):
+        if table.probe:
+            yield table.probe, table.absent == ABSENT
+    elif events_of(table):
+        yield EVENTS_PATH, False
 
 
 def unavailable_streams(account: Account) -> list[str]:

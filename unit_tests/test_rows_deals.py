@@ -334,6 +334,18 @@ def test_values_of_one_field_are_numbered_and_keep_their_options() -> None:
     ]
 
 
+def test_a_field_that_comes_in_parts_is_numbered_on() -> None:
+    parts = [{"field_id": 2, "values": [{"value": "a"}, {"value": "b"}]}, {"field_id": 3, "values": [{"value": "c"}]}]
+    lead = {"id": 1, "custom_fields_values": [*parts, {"field_id": 2, "values": [{"value": "d"}]}]}
+    rows = deal_fields(lead, timezone=MOSCOW, system_fields={})
+    assert [(row["custom_field_id"], row["value_index"], row["value"]) for row in rows] == [
+        (2, 0, "a"),
+        (2, 1, "b"),
+        (3, 0, "c"),
+        (2, 2, "d"),
+    ]
+
+
 @pytest.mark.parametrize(
     ("option", "code"),
     [

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 
-from source_amocrm.errors import TooFat
+from source_amocrm.errors import AmocrmError, TooFat
 from source_amocrm.streams.account import Account
 from source_amocrm.streams.batch import Batch
 from source_amocrm.streams.changes import Changes, Deletion, History
@@ -44,7 +44,7 @@ LARGEST_ID = 2**63
 class EntityReading:
     """One reading of a list of entities for readers with these `needs`.
 
-    `observe` sees every row; `read_through(whole)` ends the main walk.
+    `observe` sees every row; `read_through(whole, failure)` ends the main walk.
     """
 
     account: Account
@@ -56,7 +56,7 @@ class EntityReading:
     several_rows: bool = False
     """A reader makes several rows of a record."""
     observe: Callable[[list[Row]], None] = lambda _: None
-    read_through: Callable[[bool], None] = lambda _: None
+    read_through: Callable[[bool, AmocrmError | None], None] = lambda *_: None
     _seen: set[int | str] = field(default_factory=set)
     _live: array[int] = field(default_factory=lambda: array("q"))
     """The ids that the main walk brought."""
@@ -74,15 +74,18 @@ class EntityReading:
             yield from self._batches()
 
     def _batches(self) -> Iterator[Batch]:
-        through = False
+        whole, failure = False, None
         try:
             for batch in self._settled():
                 self._remember(batch)
                 self.observe(batch.page.rows)
                 yield batch
-            through = True
+            whole = self.need.at_first and not self._edges.behind
+        except AmocrmError as error:
+            failure = error
+            raise
         finally:
-            self.read_through(through and self.need.at_first and not self._edges.behind)
+            self.read_through(whole, failure)
         yield from self._after()
 
     def _settled(self) -> Iterator[Batch]:

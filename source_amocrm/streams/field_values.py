@@ -28,6 +28,7 @@ def field_table(entities: EntityList, fields: FieldTable) -> Entities:
         cursor=fields.cursor,
         lists=(entities,),
         rows=rows,
+        dictionary=path,
         several_rows=True,
         account_extras=("datetime_settings",),
     )

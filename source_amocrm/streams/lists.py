@@ -37,7 +37,7 @@ class EntityList:
     by_cursor: bool = True
     has_trash: bool = False
     has_links: bool = False
-    absent: tuple[type[AmocrmError], ...] = (FeatureOff,)
+    absent: tuple[type[AmocrmError], ...] = ()
 
     @property
     def optional(self) -> bool:

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterable
 from typing import Generic, TypeVar
 
+from source_amocrm.errors import AmocrmError, Throttled
 from source_amocrm.streams.account import Account
 from source_amocrm.streams.lists import CLOSED, EntityList
 from source_amocrm.walk.listing import Row
@@ -30,6 +31,7 @@ class Lookup(Generic[V]):
         self._known: dict[int, V] = {}
         self._nothing: set[int] = set()
         self._whole = False
+        self._failure: AmocrmError | None = None
         self._ready = threading.Event()
         if not expected:
             self._ready.set()
@@ -45,16 +47,21 @@ class Lookup(Generic[V]):
                 else:
                     self._known[own] = value
 
-    def done(self, whole: bool) -> None:
+    def done(self, whole: bool, failure: AmocrmError | None) -> None:
         """The list has been read: whole, or only what changed, or not to the end."""
-        self._whole = whole
+        self._whole, self._failure = whole, failure
         self._ready.set()
 
     def of(self, ids: Iterable[int]) -> dict[int, V]:
-        """The values of those `ids` that have one. Unknown where only a request for each could tell."""
+        """The values of those `ids` that have one. Unknown where only a request for each could tell.
+
+        Raises Throttled where the reading of the list has waited in vain: nobody waits for the same again.
+        """
         self._ready.wait()
         wanted = set(ids)
         missing = wanted - self._known.keys() - self._nothing
+        if missing and isinstance(self._failure, Throttled):
+            raise self._failure
         if missing and not self._whole and self._account.filter_works(self._entities):
             try:
                 self.observe(list(self._account.by_ids(self._entities, missing)))

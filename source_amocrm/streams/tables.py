@@ -63,7 +63,8 @@ class Entities(Table):
 
     `rows` makes the table's rows of each record in turn, any number with `several_rows`, else one at most; `tombstone`
     the row of a deletion (list, deletion, the account's id), where the table has one. `extras`: by column, the list's
-    `with` parameters that fill it. `events`: further rows, which are made of events.
+    `with` parameters that fill it. `events`: further rows, which are made of events. `dictionary`: a list without
+    which no row can be made.
     `fields`: where the dictionary of the custom fields is that may be columns of its rows, of which a record has one.
     """
 
@@ -74,6 +75,7 @@ class Entities(Table):
     extras: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     events: FromEvents | None = None
     fields: str | None = None
+    dictionary: str | None = None
 
 
 def events_of(table: Table) -> FromEvents | None:

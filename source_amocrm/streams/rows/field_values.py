@@ -29,7 +29,7 @@ class FieldTable:
         self._to = Coercion(name)
 
     def __call__(self, entity: Json, *, timezone: tzinfo, system_fields: Mapping[int, bool | None]) -> list[Row]:
-        """One row per value of the entity's filled fields.
+        """One row per value of the entity's filled fields, numbered within its field, also if that comes in parts.
 
         `timezone` is the account's; `system_fields` tells `is_system` by field id, see `dictionaries`.
         Raises RowError when the entity has no id, or a field that has values has none.
@@ -38,6 +38,7 @@ class FieldTable:
         own = to.integer_key(entity, "id", self.key)
         updated_at = to.timestamp(entity.get("updated_at"), self.cursor)
         rows: list[Row] = []
+        counted: dict[int, int] = {}
         for field in as_list(entity.get("custom_fields_values")):
             if type(field) is not dict:
                 to.report("custom_field_id", field)
@@ -49,7 +50,9 @@ class FieldTable:
             name = to.text(field.get("field_name"), "name")
             code = to.text(field.get("field_code"), "field_code")
             kind = to.text(field.get("field_type"), "field_type")
-            for index, element in enumerate(values):
+            first = counted.get(field_id, 0)
+            counted[field_id] = first + len(values)
+            for index, element in enumerate(values, first):
                 value = element if type(element) is dict else {"value": element}
                 rows.append(
                     {
