@@ -56,7 +56,6 @@ class _Numbered:
         self._ahead: deque[tuple[Slice, Future[Found]]] = deque()
 
     def pages(self) -> Iterator[Page]:
-        more = True
         try:
             for read in count(1):
                 found = self._joined()
