@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from random import Random
 from typing import Any
 
 import orjson
 from airbyte_cdk.models import AirbyteMessage, AirbyteStateMessage, AirbyteStateMessageSerializer, Type
 
 from source_amocrm.streams import TABLES
+from source_amocrm.streams.tables import Table
 
 Row = dict[str, Any]
 Own = tuple[Any, ...]
@@ -20,11 +22,13 @@ MOST_ROWS_BETWEEN_STATES = 10_000
 @dataclass
 class Destination:
     """Append with deduplication: by key, the newest cursor wins, and of equal ones the later. What no state covers
-    is lost when a sync is killed; a stream without cursor is replaced by each sync that ends.
+    is lost when a sync is killed, or some of it as `spill` draws; a stream without cursor is replaced by each sync
+    that ends.
 
     `complaints`: what the platform would not forgive, in words.
     """
 
+    spill: Random | None = None
     rows: dict[str, dict[Own, Row]] = field(default_factory=dict)
     states: dict[str, AirbyteStateMessage] = field(default_factory=dict)
     delivered: Counter[str] = field(default_factory=Counter)
@@ -42,6 +46,7 @@ class Destination:
         replaced: set[str] = set()
         for message in stream:
             if stop_after is not None and self.messages >= stop_after:
+                self._spill()
                 return False
             self.messages += 1
             if message.type == Type.RECORD and message.record:
@@ -89,10 +94,21 @@ class Destination:
         if counted != len(rows):
             self.complaints.append(f"{name}: the state counts {counted} rows after {len(rows)}")
         for row in rows:
-            own = tuple(row[column] for column in table.key)
-            before = kept.get(own)
-            if table.cursor is None or before is None or not_older(row, before, table.cursor):
-                kept[own] = row
+            keep(table, kept, row)
+
+    def _spill(self) -> None:
+        """The first rows of those that no state covers may have been written when the sync was killed."""
+        for name, rows in self._waiting.items():
+            if self.spill and TABLES[name].cursor:
+                for row in rows[: self.spill.randint(0, len(rows))]:
+                    keep(TABLES[name], self.rows.setdefault(name, {}), row)
+
+
+def keep(table: Table, kept: dict[Own, Row], row: Row) -> None:
+    own = tuple(row[column] for column in table.key)
+    before = kept.get(own)
+    if table.cursor is None or before is None or not_older(row, before, table.cursor):
+        kept[own] = row
 
 
 def not_older(row: Mapping[str, Any], before: Mapping[str, Any], cursor: str) -> bool:

@@ -65,7 +65,7 @@ class Schedule:
         self.clock = ManualClock(int(time.time()))
         self.account = Account.generate(seed=self.seed % 7, leads=self.leads, clock=self.clock, switches=self.switches)
         self.sandbox = Sandbox(self.account)
-        self.destination = Destination()
+        self.destination = Destination(self.random.choice((None, Random(self.seed))))
         self.done: list[str] = []
         self.kills = 0
         self.busy = True

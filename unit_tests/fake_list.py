@@ -32,7 +32,10 @@ class FakeList:
     own_order: bool | None = None
     """The list knows no `order`: the oldest first (True) or last (False)."""
     most: int | None = None
-    """Rows that the server gives in a page at most."""
+    """Rows that the server gives in a page at most, or `always`, whatever is asked."""
+    always: bool = False
+    hidden: int = 0
+    """The rows up to this id have a place in the list, and are not shown."""
     always_next: bool = False
     """Every page says that there is a next one."""
     now: int = NOW
@@ -56,7 +59,9 @@ class FakeList:
             assert self.requests < MOST_REQUESTS
             self.change(self)
             found = self._selected(params)
-            limit = min(params["limit"], self.most or params["limit"])
+            limit = (
+                params["limit"] if self.most is None or (params["limit"] < self.most and not self.always) else self.most
+            )
             start = (params["page"] - 1) * limit
             shown = found[start : start + limit]
             if not shown:
@@ -64,7 +69,7 @@ class FakeList:
             full = self.next_on_full_last_page and len(shown) == limit
             more = len(found) > start + limit or full or self.always_next
             links = {"next": {"href": "https://example.amocrm.ru"}} if more else {}
-            rows = [{"id": own, self.cursor: second} for second, own in shown]
+            rows = [{"id": own, self.cursor: second} for second, own in shown if own > self.hidden]
             return Answer({"_links": links, "_embedded": {"things": rows}}, self.now, self.now)
 
     def _selected(self, params: Any) -> list[tuple[int, int]]:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from source_amocrm.errors import ConfigError
-from source_amocrm.streams.progress import BEGINNING, Dated, Left, Need, Numbered, Progress, agree, together
+from source_amocrm.streams.progress import BEGINNING, Left, Need, Numbered, Progress, Version, agree, together
 from source_amocrm.streams.state import dump, load
 from source_amocrm.walk.listing import LAST_SECOND, Page, PageMark
 from source_amocrm.walk.spans import FOREVER, Span, Spans
@@ -165,18 +165,18 @@ def test_whatever_was_covered_and_killed_nothing_is_forgotten(
 SECOND = st.integers(THEN - 5, THEN + 20)
 
 
-@given(st.lists(st.tuples(SECOND, SECOND, st.sampled_from([BEGINNING, THEN + 3])), max_size=12))
+@given(st.lists(st.tuples(SECOND, st.booleans(), st.sampled_from([BEGINNING, THEN + 3])), max_size=12))
 def test_a_version_of_a_row_is_dated_later_than_others_that_were_delivered(
-    versions: list[tuple[int, int, int]],
+    versions: list[tuple[int, bool, int]],
 ) -> None:
     one, delivered = progress(), []
-    for second, now, at_least in versions:
+    for second, postdated, at_least in versions:
         row: dict[str, Any] = {"id": 7, "updated_at": second}
-        dated = one.dated(row, "updated_at", now, at_least)["updated_at"]
+        dated = one.dated("leads", row, "updated_at", postdated, at_least)["updated_at"]
         assert dated >= max(second, at_least)
-        delivered.append((second, dated, second > now or dated > second))
+        delivered.append((second, dated, postdated or dated > second))
         assert row == {"id": 7, "updated_at": second}, "what was given is not changed"
-        one.begin([], max(now, THEN))
+        one.begin([], THEN)
         one = saved(one)
     for (second, dated, beyond), (other, following, _) in pairwise(delivered):
         assert following >= dated or not beyond
@@ -187,7 +187,7 @@ def test_a_version_that_is_read_again_keeps_its_date() -> None:
     """So that the streams that are joined by it agree, whichever of them reads it again."""
     one = progress()
     dates = [
-        one.dated({"id": 7, "updated_at": second}, "updated_at", THEN)["updated_at"]
+        one.dated("leads", {"id": 7, "updated_at": second}, "updated_at", second > THEN)["updated_at"]
         for second in (THEN + DAY, THEN + DAY, THEN - 9, THEN - 9, THEN - 5, THEN + DAY, LAST_SECOND, LAST_SECOND, THEN)
     ]
     assert [date - THEN - DAY for date in dates[:6]] == [0, 0, 1, 1, 2, 3]
@@ -196,7 +196,20 @@ def test_a_version_that_is_read_again_keeps_its_date() -> None:
 
 def test_an_undated_row_is_left_as_it_is() -> None:
     row = {"id": 7, "updated_at": None}
-    assert progress().dated(row, "updated_at", THEN, THEN + 5) is row
+    assert progress().dated("leads", row, "updated_at", at_least=THEN + 5) is row
+
+
+def test_a_state_must_tell_of_a_row_that_is_ahead_before_it_is_delivered() -> None:
+    one, row = progress(), {"id": 7, "updated_at": THEN + DAY}
+    one.dated("leads", row, "updated_at")
+    assert not one.untold
+    for name, told_before in (("leads", False), ("leads", True), ("contacts", False)):
+        one.dated(name, row, "updated_at", postdated=True)
+        assert one.untold is not told_before
+        one.untold = False
+    one.dated("leads", {"id": 7, "updated_at": THEN}, "updated_at")
+    assert one.untold
+    assert one.ahead["leads/7"] == Version(THEN + DAY + 1, THEN)
 
 
 def test_a_walk_that_is_gone_on_with_does_not_cover_what_it_passed_before() -> None:
@@ -255,12 +268,12 @@ def test_readers_of_one_list_ask_for_it_together() -> None:
 
 def test_readers_of_one_list_date_its_rows_alike() -> None:
     one, two = progress(), progress()
-    older, newer = Dated(THEN, THEN), Dated(THEN + 1, THEN - 9)
-    one.ahead, two.ahead = {"7": older, "8": older}, {"7": newer}
+    older, newer = Version(THEN, THEN), Version(THEN + 1, THEN - 9)
+    one.ahead, two.ahead = {"leads/7": older, "leads/8": older}, {"leads/7": newer}
     agree([one, two], "leads")
-    assert one.ahead == two.ahead == {"7": newer, "8": older}
-    one.dated({"id": 7, "updated_at": THEN + 2}, "updated_at", THEN + 2)
-    assert two.ahead == {"7": newer, "8": older}, "each keeps its own"
+    assert one.ahead == two.ahead == {"leads/7": newer, "leads/8": older}
+    one.dated("leads", {"id": 7, "updated_at": THEN + 2}, "updated_at")
+    assert two.ahead == {"leads/7": newer, "leads/8": older}, "each keeps its own"
 
 
 def test_the_state_of_a_sync_that_was_killed() -> None:
@@ -268,7 +281,7 @@ def test_the_state_of_a_sync_that_was_killed() -> None:
     one.begin(["leads"], THEN)
     one.cover("leads", Page([], (BEGINNING, THEN - DAY)))
     one.meet("leads", THEN - DAY)
-    one.ahead["5"] = Dated(THEN + DAY, THEN)
+    one.ahead["leads/5"] = Version(THEN + DAY, THEN)
     assert dump(one) == {
         "updated_at": "2023-11-14T22:13:20Z",
         "pending": {
@@ -279,7 +292,7 @@ def test_the_state_of_a_sync_that_was_killed() -> None:
             }
         },
         "newest": {"leads": "2023-11-13T22:13:20Z"},
-        "ahead": {"5": {"at": "2023-11-15T22:13:20Z", "own": "2023-11-14T22:13:20Z"}},
+        "ahead": {"leads/5": {"at": "2023-11-15T22:13:20Z", "own": "2023-11-14T22:13:20Z"}},
     }
     again = saved(one)
     assert (again.done, again.left, again.newest, again.ahead) == (one.done, one.left, one.newest, one.ahead)

@@ -130,11 +130,31 @@ def test_recent(seed: int, limit: int, since: int, always_next: bool) -> None:
 
 
 @walks
-@given(SEEDS, st.integers(2, 25), st.integers(0, 3), st.booleans(), st.integers(0, 4))
+@given(SEEDS, st.integers(8, 25), st.integers(0, 3), st.booleans(), st.integers(0, 4))
 def test_numbered(seed: int, limit: int, cut: int, always_next: bool, ahead: int) -> None:
     """The server gives `cut` rows less than a page was asked to have."""
-    most = max(2, limit - cut)
-    things = a_list(seed, limit, "edit", "delete", "restore", "add", most=most, always_next=always_next)
+    things = a_list(seed, limit, "edit", "delete", "restore", "add", most=limit - cut, always_next=always_next)
+    assert_numbered_brings_all(things, ahead)
+
+
+@walks
+@given(SEEDS, st.integers(8, 25), st.integers(1, 25), st.integers(0, 4))
+def test_numbered_over_pages_whose_size_nobody_can_tell(seed: int, limit: int, most: int, ahead: int) -> None:
+    things = a_list(seed, limit, "edit", "delete", most=max(6, min(most, limit - 1)), always=True)
+    assert_numbered_brings_all(things, ahead)
+
+
+@walks
+@given(SEEDS, st.integers(8, 25), st.integers(1, 24), st.integers(0, 4))
+def test_numbered_where_the_first_page_hides_rows(seed: int, limit: int, hidden: int, ahead: int) -> None:
+    """All but one or more; the places of a second are always the same, for hidden rows cannot be counted."""
+    things = a_list(seed, limit, "edit", hidden=min(hidden, limit - 1))
+    things.ties = 1
+    things.touched.update(range(1, things.hidden + 1))
+    assert_numbered_brings_all(things, ahead)
+
+
+def assert_numbered_brings_all(things: FakeList, ahead: int) -> None:
     delivered = Delivered(things)
     with walkers(ahead) as hands:
         for page in numbered(things.listing(), hands):
@@ -144,7 +164,7 @@ def test_numbered(seed: int, limit: int, cut: int, always_next: bool, ahead: int
 
 
 @walks
-@given(SEEDS, st.integers(2, 25), st.integers(1, 12), st.booleans(), st.integers(0, 4))
+@given(SEEDS, st.integers(8, 25), st.integers(1, 12), st.booleans(), st.integers(0, 4))
 def test_numbered_goes_on(seed: int, limit: int, pages: int, always_next: bool, ahead: int) -> None:
     """Killed after some pages, and gone on with from the last mark, with people at work in between."""
     things = a_list(seed, limit, "edit", "delete", "restore", "add", always_next=always_next)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +16,8 @@ class Batch:
 
     `floor`: rows of this second and later belong to it, whatever a reader needs otherwise: those of a walk by page
     number, and those that events led to. `walked`: that walk has come to its end. `back`: since when entities are back
-    that were deleted, by id: a row must be dated no earlier, to win over its tombstone.
+    that were deleted, by id: a row must be dated no earlier, to win over its tombstone. `postdated`: the keys of rows
+    whose date had not come when they were read.
     """
 
     name: str
@@ -25,3 +26,4 @@ class Batch:
     floor: int | None = None
     walked: bool = False
     back: Mapping[Any, int] = field(default_factory=dict)
+    postdated: Collection[int | str] = ()

@@ -149,8 +149,9 @@ def _until(listing: Listing, found: Found, end: int) -> Found | None:
 
 
 def in_no_order(listing: Listing, since: int, until: int) -> list[Row]:
-    """A frozen window, each row once, from a server whose events come in no order at all."""
-    return shrinking(listing, lambda smaller: repeated(smaller, lambda: _numbered_pass(smaller, since, until)))
+    """A frozen window, each row once, the oldest first, from a server whose events come in no order at all."""
+    rows = shrinking(listing, lambda smaller: repeated(smaller, lambda: _numbered_pass(smaller, since, until)))
+    return sorted(rows, key=lambda row: listing.second_of(row) or 0)
 
 
 def _numbered_pass(listing: Listing, since: int, until: int) -> list[Row]:

@@ -159,22 +159,33 @@ class _AsTheyCome:
         self._progress.cover(self._name, page, batch.floor or BEGINNING)
 
     def _state(self) -> Delivery:
-        self._rows = 0
+        self._rows, self._progress.untold = 0, False
         yield None
 
     def _page(self, batch: Batch) -> Delivery:
         page = batch.page
         now = self._now()
         wanted = [row for row in page.rows if self._wanted(row, batch.floor) and not self._overtaken(row, now)]
-        raw = [self._progress.dated(row, self._cursor, now, batch.back.get(key(row), BEGINNING)) for row in wanted]
+        raw = [self._dated(row, batch) for row in wanted]
+        yield from self._told()
         for place, rows in enumerate(self._maker.rows(raw)):
             yield from rows
             self._rows += len(rows)
             if self._rows >= ROWS_BETWEEN_STATES and (part := self._part(page, wanted, place)):
                 self._cover(batch, part)
                 yield from self._state()
-        for row in raw:
+        for row in wanted:
             self._progress.meet(self._name, seconds(row.get(self._cursor)))
+
+    def _dated(self, row: Row, batch: Batch) -> Row:
+        own = key(row)
+        at_least = batch.back.get(own, BEGINNING)
+        return self._progress.dated(self._name, row, self._cursor, own in batch.postdated, at_least)
+
+    def _told(self) -> Delivery:
+        """A state before rows that a next version of theirs must know of."""
+        if self._progress.untold:
+            yield from self._state()
 
     def _wanted(self, row: Row, floor: int | None) -> bool:
         second = seconds(row.get(self._cursor))
@@ -210,9 +221,9 @@ class _AsTheyCome:
         """Tombstones, dated later than what they replace where that lies ahead."""
         if self._maker.tombstone is None:
             return
-        now = self._now()
-        for gone in batch.deletions:
-            at = self._progress.dated({"id": gone.id, self._cursor: gone.at}, self._cursor, now)[self._cursor]
+        dated = [self._dated({"id": gone.id, self._cursor: gone.at}, batch)[self._cursor] for gone in batch.deletions]
+        yield from self._told()
+        for gone, at in zip(batch.deletions, dated, strict=True):
             if at < self._latest.get(gone.id, BEGINNING):
                 continue  # it has come back during this sync, and its row has been delivered
             yield self._maker.tombstone(replace(gone, at=at))

@@ -62,6 +62,8 @@ class EntityReading:
     """The ids that the main walk brought."""
     _first: Future[Found | None] | None = None
     _skeletons: Future[list[Deletion]] | None = None
+    _postdated: set[int | str] = field(default_factory=set)
+    """The keys of rows whose date had not come when they were read."""
 
     def __post_init__(self) -> None:
         self.need = together(self.needs)
@@ -71,7 +73,8 @@ class EntityReading:
 
     def batches(self) -> Iterator[Batch]:
         with self._opening.watched(self.entities.absent):
-            yield from self._batches()
+            for batch in self._batches():
+                yield replace(batch, postdated=self._postdated)
 
     def _batches(self) -> Iterator[Batch]:
         whole, failure = False, None
@@ -95,7 +98,9 @@ class EntityReading:
             return
         for batch in self._main():
             yield replace(batch, page=replace(batch.page, rows=self._unsettled.settled(batch.page.rows)))
+        begun = self.account.now()
         for rows in self._unsettled.later():
+            self._compare(rows, begun)
             yield Batch(self.entities.name, Page(rows), floor=BEGINNING)
 
     def _remember(self, batch: Batch) -> None:
@@ -137,8 +142,12 @@ class EntityReading:
     def _look(self, found: Found) -> None:
         """A page that came, in whichever thread."""
         self._opening.look(found)
+        self._compare(found.rows, found.server_time)
         if self._unsettled:
             self._unsettled.look(found)
+
+    def _compare(self, rows: list[Row], now: int) -> None:
+        self._postdated.update(key(row) for row in rows if (seconds(row.get("updated_at")) or BEGINNING) > now)
 
     def ask_first(self) -> None:
         """The first page where everything is wanted: it needs no filter, and so not what `/account` tells."""
@@ -186,7 +195,9 @@ class EntityReading:
             return
         notes = self.entities.collection == "notes"
         changes = self.history.of(self.entities.name, notes, self.need.deletions_since, self.need.changes_since)
+        begun = self.account.now()
         rows = [] if notes else list(self._again(changes))
+        self._compare(rows, begun)
         gone = dict(changes.deleted)
         if rows:
             self.observe(rows)

@@ -61,7 +61,7 @@ class Lookup(Generic[V]):
         wanted = set(ids)
         missing = wanted - self._known.keys() - self._nothing
         if missing and isinstance(self._failure, Throttled):
-            raise self._failure
+            raise self._failure.with_traceback(None)
         if missing and not self._whole and self._account.filter_works(self._entities):
             try:
                 self.observe(list(self._account.by_ids(self._entities, missing)))

@@ -22,7 +22,7 @@ class Numbered:
     mark: PageMark
 
 
-class Dated(NamedTuple):
+class Version(NamedTuple):
     """A version of a row that was delivered with the date `at`; amoCRM dates it `own`."""
 
     at: int
@@ -92,8 +92,8 @@ class Progress:
     """The progress of one stream.
 
     Everything up to `done` (the server's time when a sync started; None before the first) has been delivered, except
-    for what is `left`, list by list. `newest` is each list's newest row; `ahead` holds, by id, what was delivered with
-    a later date than the next version of it may have.
+    for what is `left`, list by list. `newest` is each list's newest row; `ahead` holds, by list and id, what is
+    delivered with a later date than the next version of it may have. `untold`: no state has told some of that yet.
     """
 
     stream: str
@@ -103,7 +103,8 @@ class Progress:
     done: int | None = None
     left: dict[str, Left] = field(default_factory=dict)
     newest: dict[str, int] = field(default_factory=dict)
-    ahead: dict[str, Dated] = field(default_factory=dict)
+    ahead: dict[str, Version] = field(default_factory=dict)
+    untold: bool = False
     needed: dict[str, Spans] = field(default_factory=dict)
     """What this sync must bring, set by `begin`."""
 
@@ -187,22 +188,24 @@ class Progress:
         if second is not None and self.newest.get(name, BEGINNING) < second <= (self.done or BEGINNING):
             self.newest[name] = second
 
-    def dated(self, row: Row, cursor: str, now: int, at_least: int = BEGINNING) -> Row:
-        """The row, dated `at_least` so, and later than any other version of it that was delivered.
+    def dated(self, name: str, row: Row, cursor: str, postdated: bool = False, at_least: int = BEGINNING) -> Row:
+        """The row of the list `name`, dated `at_least` so, and later than any other version of it that was delivered.
 
-        `now` is the server's time: what is dated later may well be dated earlier the next time.
+        `postdated`: its date had not come when it was read, so that its next version may be dated earlier. A state
+        must tell what is `ahead` before the row is delivered: a destination may keep what no state follows.
         """
         second = seconds(row.get(cursor))
         if second is None:
             return row
-        if not self.ahead and not at_least and second <= now:
+        if not self.ahead and not at_least and not postdated:
             return row
-        own = str(key(row))
-        at = max(second, at_least)
-        if (before := self.ahead.pop(own, None)) and at <= before.at:
+        own = f"{name}/{key(row)}"
+        at, before = max(second, at_least), self.ahead.pop(own, None)
+        if before and at <= before.at:
             at = before.at if before.own == second else min(before.at + 1, LAST_SECOND)
-        if at > min(now, second):
-            self.ahead[own] = Dated(at, second)
+        if postdated or at > second:
+            self.ahead[own] = Version(at, second)
+            self.untold = self.untold or self.ahead[own] != before
         return {**row, cursor: at} if at > second else row
 
 
@@ -211,10 +214,10 @@ def agree(several: list[Progress], name: str) -> None:
 
     The earliest of theirs: what a stream is given twice does no harm. If one of them needs everything, all begin anew.
     """
-    ahead: dict[str, Dated] = {}
+    ahead: dict[str, Version] = {}
     for progress in several:
-        for own, dated in progress.ahead.items():
-            ahead[own] = max(dated, ahead.get(own, dated))
+        for own, version in progress.ahead.items():
+            ahead[own] = max(version, ahead.get(own, version))
     walks = [left.walk for progress in several if (left := progress.left.get(name)) and left.walk]
     walk = None
     if walks and all(progress.done is not None for progress in several):

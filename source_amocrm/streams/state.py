@@ -5,9 +5,9 @@
                            "deletions_since": "1970-01-01T00:00:00Z",
                            "changes_since": "2026-11-24T10:00:00Z"}},
      "newest": {"leads": "2026-11-24T09:58:12Z"},
-     "ahead": {"1234": {"at": "2031-01-01T00:00:01Z", "own": "2026-11-24T09:57:03Z"}}}
+     "ahead": {"leads/1234": {"at": "2031-01-01T00:00:01Z", "own": "2026-11-24T09:57:03Z"}}}
 
-The names are those of `Progress`, `Left` and `Dated`. The plain form `{"updated_at": …}` is complete.
+The names are those of `Progress`, `Left` and `Version`. The plain form `{"updated_at": …}` is complete.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from source_amocrm.errors import ConfigError
-from source_amocrm.streams.progress import Dated, Left, Numbered, Progress
+from source_amocrm.streams.progress import Left, Numbered, Progress, Version
 from source_amocrm.walk.listing import LAST_SECOND, PageMark
 from source_amocrm.walk.spans import Spans
 
@@ -47,7 +47,7 @@ def load(stream: str, cursor: str, state: Mapping[str, Any] | None, start: int |
         progress.left = {name: _load_left(left) for name, left in (state.get("pending") or {}).items()}
         progress.newest = {name: _second(text) for name, text in (state.get("newest") or {}).items()}
         progress.ahead = {
-            own: Dated(_second(dated["at"]), _second(dated["own"])) for own, dated in (state.get("ahead") or {}).items()
+            own: Version(_second(told["at"]), _second(told["own"])) for own, told in (state.get("ahead") or {}).items()
         }
     except (AttributeError, KeyError, TypeError, ValueError, OverflowError):
         raise ConfigError(

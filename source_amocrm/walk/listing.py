@@ -45,7 +45,7 @@ class FilterIgnored(Exception):
 
 
 class OrderIgnored(Exception):
-    """The server sent rows in another order than the one asked."""
+    """The server sent rows in another order than the one asked, or pages of which nobody can tell how they join."""
 
 
 class Endless(AmocrmError):
@@ -81,7 +81,8 @@ class PageMark:
 class Page:
     """Rows to deliver, and what is finished once they are delivered.
 
-    `span`: the seconds of the cursor field that are then complete; `mark`: the place in a walk by page number.
+    `span`: the seconds of the cursor field that are then complete, with the rows in their order, up or down; `mark`:
+    the place in a walk by page number.
     """
 
     rows: list[Row]

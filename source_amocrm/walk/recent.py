@@ -3,8 +3,8 @@
 Why it cannot skip: a page is one snapshot, so it holds every row of the seconds between its first and its last. Pages
 overlap (see `slices`), and one is believed only if it begins among rows newer than the end of the one before, whatever
 was edited, deleted or restored in between: then nothing lies between the two. Where the last second of a page has so
-many rows that the next page cannot begin before it, that second is read again until nothing new comes, for the server
-may list its rows in any order.
+many rows that the next page begins in it, that second is read again until nothing new comes, for the server may list
+its rows in any order; a reading during which the second has moved in the list does not count.
 
 Progress rule: `PageProgress`, and each page reaches farther than the one before or is a step back.
 """
@@ -21,6 +21,9 @@ from source_amocrm.walk.sizes import shrinking
 from source_amocrm.walk.slices import Course
 from source_amocrm.walk.spans import FOREVER
 from source_amocrm.walk.ties import repeated
+
+MOST_READINGS = 8
+"""Of a second that moves in the list while it is read."""
 
 
 def recent(listing: Listing, since: int) -> Iterator[Page]:
@@ -93,13 +96,17 @@ class _Recent:
 
 
 def _around(listing: Listing, second: int, start: int) -> list[Row]:
-    first = start // listing.limit + 1
+    number = start // listing.limit + 1
 
     def read() -> list[Row]:
-        nonlocal first
-        while (rows := _from(listing, second, first)) is None:
-            first -= 1
-        return rows
+        nonlocal number
+        for _ in range(MOST_READINGS):
+            while (told := _from(listing, second, number)) is None:
+                number -= 1
+            newer, rows = told
+            if _newer(listing, listing.ask({}, number), second) == newer:
+                return rows
+        raise OrderIgnored
 
     return repeated(listing, read)
 
@@ -112,14 +119,21 @@ def _seconds(listing: Listing, found: Found) -> list[int]:
     return dated
 
 
-def _from(listing: Listing, second: int, first: int) -> list[Row] | None:
-    """The rows of a second on the pages from `first` on; None where it may begin before that."""
-    rows: list[Row] = []
+def _newer(listing: Listing, found: Found, second: int) -> int:
+    return sum(one > second for one in _seconds(listing, found))
+
+
+def _from(listing: Listing, second: int, first: int) -> tuple[int, list[Row]] | None:
+    """The rows of a second on the pages from `first` on, and how many newer ones stand before them there; None where it
+    may begin before that."""
+    newer, rows = 0, list[Row]()
     for number, found in enumerate(each_page(listing, first), first):
         seconds = _seconds(listing, found)
-        if number == first > 1 and not (seconds and seconds[0] > second):
-            return None
+        if number == first:
+            newer = _newer(listing, found, second)
+            if first > 1 and not newer:
+                return None
         rows += [row for row in found.rows if listing.second_of(row) == second]
         if seconds and seconds[-1] < second:
             break
-    return rows
+    return newer, rows

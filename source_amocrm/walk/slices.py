@@ -1,8 +1,9 @@
 """Pages that overlap: how a list is read by page number so that no row can slip between two pages.
 
 The API knows pages by number only, but of any size: the third page of 240 rows begins behind the first 480. A page is
-one snapshot, so whatever is edited, deleted or restored meanwhile, no row lies between two pages of which the later
-begins among rows that the earlier holds. Where it does not, rows have left the list, and an earlier page is asked for.
+one snapshot, so in a list whose order tells any two rows apart, whatever is edited, deleted or restored meanwhile, no
+row lies between two pages of which the later begins among rows that the earlier holds. Where it does not, rows have
+left the list, and an earlier page is asked for.
 """
 
 from __future__ import annotations
@@ -42,12 +43,14 @@ class Course:
         self._listing = listing
         self._appetite = Appetite(listing.limit)
         self._widest = listing.limit
-        """The most rows that the server has shown to give: a larger page is cut by some."""
+        """The most rows that the server gives in a page, as far as it has shown."""
         self.end = end
         self.part = reaching(max(end - 1, 0), self.most)
         self._refused = 0
         self._last: Slice | None = None
         """One behind which the list was seen to be empty."""
+        self._restarts = 0
+        """How many times a way back led to the beginning, and nothing new came of it."""
 
     @property
     def most(self) -> int:
@@ -70,11 +73,15 @@ class Course:
         `before`: a place in the slice where the next one had better begin, if that is far enough in it.
 
         A server that promises a next page on every page is seen through by asking for that page.
-        Raises OrderIgnored where no slice overlaps: pages of less than a dozen rows do not everywhere.
+        Raises OrderIgnored where slices do not join: those of half a dozen rows do not everywhere, and none do where
+        the server gives pages of its own size, or hides most rows of the first.
         """
         self._appetite.digest()
-        self._refused = 0
         part, rows = self.part, len(found.rows)
+        self._restarts += bool(self._refused and part.start == 0 and not fresh)
+        self._refused = 0
+        if self._restarts > 2 or (not rows and self.end):
+            raise OrderIgnored
         if not found.more or (not fresh and part == self._last):
             return False
         self.end, end = part.end, self.end
@@ -91,7 +98,7 @@ class Course:
         try:
             return not part.ask(self._listing).rows
         except TooFat:
-            return False
+            raise OrderIgnored from None
 
     def _next(self, before: int | None) -> Slice:
         if before is not None and (part := reaching(before, self.most)).end > self.end + self.most // 4:
