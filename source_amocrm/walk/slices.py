@@ -82,15 +82,16 @@ class Course:
         self._refused = 0
         if self._restarts > 2 or (not rows and self.end):
             raise OrderIgnored
-        if not found.more or (not fresh and part == self._last):
+        if not found.more or (rows < part.limit and part == self._last):
             return False
-        self.end, end = part.end, self.end
+        end = part.end
         if rows < part.limit and (part.start == 0 or not fresh):
-            if part.start and self._is_empty(Slice(part.end, part.limit)):
+            if self._is_empty(Slice(part.end, part.limit)):
                 self._last = part
                 return True  # the slice is asked for once more: rows may have left just now
             self._widest = min(self._widest, rows)
-            self.end = end if part.start else rows
+            end = self.end if part.start else rows
+        self.end = end
         self.part = self._next(before)
         return True
 
