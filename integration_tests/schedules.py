@@ -175,6 +175,8 @@ def random_switches(random: Random, filters: bool) -> Switches:
         only_deleted_honours_order=some((True, False)),
         only_deleted_honours_filter=some((True, False)),
         restore_bumps=some((True, False)),
+        accept_bumps=some((True, False)),
+        unsorted_visible=some((True, False)),
         trash_links=some(("kept", "kept", "hidden_bumps", "hidden_events")),
         false_checkbox=some(("absent", "returned")),
         loss_reason=some(("array", "object")),

@@ -144,3 +144,42 @@ def test_a_deal_that_goes_and_comes_back_in_one_second(
     assert destination.rows["deals"][deal,]["is_deleted"] == (steps[-1] == "trash")
     problems = comparison.problems(account, destination.rows)
     assert [line for line in problems if line.split()[0] in STREAMS] == []
+
+
+@pytest.mark.parametrize("pause", [0, 10], ids=["in one second", "in three"])
+@pytest.mark.parametrize("ahead", [0, 86_400], ids=["", "dated in the future"])
+def test_a_customer_that_goes_and_comes_back(account: Account, pause: int, ahead: int) -> None:
+    """No event tells of its return: its row does."""
+    clock: ManualClock = account.clock  # type: ignore[assignment]
+    own = next(iter(account.tables["customers"]))["id"]
+    writes.edit(account, "customers", own, updated_at=clock.now() + ahead)
+    destination = Destination()
+    destination.take(messages(Sandbox(account), ["customers"]))
+    clock.advance(3_600)
+    writes.trash(account, "customers", own)
+    clock.advance(pause)
+    writes.restore(account, "customers", own)
+    clock.advance(pause)
+    writes.edit(account, "customers", own, name="Снова с нами")
+    for _ in range(2):
+        clock.advance(60)
+        destination.take(messages(Sandbox(account), ["customers"], destination.state()))
+        assert destination.complaints == []
+        assert [line for line in comparison.problems(account, destination.rows) if line.startswith("customers ")] == []
+
+
+@pytest.mark.parametrize("visible", [True, False], ids=["", "deal hidden"])
+def test_what_is_accepted_with_an_old_date_comes(account: Account, visible: bool) -> None:
+    """A contact that waited in «Неразобранное» enters the list, and only its event tells."""
+    account.switches.accept_bumps, account.switches.unsorted_visible = False, visible
+    account.clock.advance(3_600)  # type: ignore[attr-defined]
+    destination = Destination()
+    destination.take(messages(Sandbox(account), ["contacts"]))
+    uid, waiting = next(iter(account.unsorted.items()))
+    account.clock.advance(3_600)  # type: ignore[attr-defined]
+    writes.accept_unsorted(account, uid)
+    account.clock.advance(60)  # type: ignore[attr-defined]
+    assert (waiting["contact"],) not in destination.rows["contacts"]
+    destination.take(messages(Sandbox(account), ["contacts"], destination.state()))
+    assert (waiting["contact"],) in destination.rows["contacts"]
+    assert [line for line in comparison.problems(account, destination.rows) if line.startswith("contacts ")] == []

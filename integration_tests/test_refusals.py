@@ -27,6 +27,7 @@ ANSWERS = {
     "reset_before": (TRANSIENT, "was lost at"),
     "429": (TRANSIENT, "kept answering «too many requests»"),
     "html_200": (TRANSIENT, "with a web page instead of data"),
+    "object_200": (TRANSIENT, "with an empty or broken body"),
     "403_nginx": (CONFIG, "Write to amoCRM's support chat and give them the IP address"),
     "401": (CONFIG, "does not accept the token"),
     "401_user_off": (CONFIG, "is switched off"),
@@ -115,4 +116,13 @@ def test_a_list_that_has_too_many_requests_for_ever_is_waited_for_once(account: 
     check_failed(told, *ANSWERS["429"])
     assert told.sentences().keys() == {"deals", "deal_statuses"}
     assert [query for query in asked if "filter%5Bid%5D" in query] == []
+    check_exact_after(told, account)
+
+
+def test_what_is_no_list_is_not_taken_for_an_empty_one(account: Account, tmp_path: Path) -> None:
+    told = run(
+        Sandbox(account, faults=Faults(Fault("status_200", "/api/v4/leads$"))), "read", tmp_path, ["deals", "tasks"]
+    )
+    check_failed(told, TRANSIENT, "amoCRM answered /api/v4/leads with something that is no list.")
+    assert told.sentences().keys() == {"deals"}
     check_exact_after(told, account)

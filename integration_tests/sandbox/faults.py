@@ -81,6 +81,8 @@ ANSWERS: dict[str, Callable[[], Response]] = {
     "503": lambda: gateway_error(503),
     "504": lambda: gateway_error(504),
     "html_200": lambda: html(200, "<html><body>Технические работы</body></html>"),
+    "object_200": lambda: Response(200, b"{}", {"content-type": "application/hal+json"}),
+    "status_200": lambda: Response(200, b'{"status": "ok"}', {"content-type": "application/json"}),
     "empty_200": lambda: Response(200, b"", {"content-type": "application/hal+json"}),
     "redirect": lambda: Response(302, b"", {"location": "https://www.amocrm.ru/"}),
 }

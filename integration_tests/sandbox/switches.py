@@ -78,6 +78,7 @@ class Switches:
     customers: Literal["segments", "periodicity", "off"] = "segments"
     catalogs: bool = True
     unsorted_visible: bool = True  # unsorted leads stand in /leads
+    accept_bumps: bool = True  # the contact of an accepted request gets a new updated_at
     talks: bool = True  # the undocumented list
     loss_reasons_list: bool = True  # not in amoCRM's index
     files_scope: bool = True

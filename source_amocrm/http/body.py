@@ -31,11 +31,14 @@ class Kind(Enum):
 
 
 def parse(data: bytes) -> tuple[Kind, dict[str, Any] | None]:
-    """The kind of a body, by its content: the content type is not always honest. The object when it is one."""
+    """The kind of a body, by its content: the content type is not always honest. The object when it is one.
+
+    An object with nothing in it is no answer.
+    """
     if not data.strip():
         return Kind.EMPTY, None
     value = _loads(data)
-    if isinstance(value, dict):
+    if value and isinstance(value, dict):
         return Kind.OBJECT, value
     return (Kind.HTML if data.lstrip()[:1] == b"<" else Kind.BROKEN), None
 

@@ -29,6 +29,8 @@ LINKED = {
     for verb in ("linked", "unlinked")
 }
 TAGGED = {"entity_tag_added", "entity_tag_deleted"}
+ADDED = {f"{entity}_added" for entity in ("lead", "contact", "company")}
+"""What waited in «Неразобранное» enters its list when it is accepted, maybe with an old date."""
 LIFE = DELETED | RESTORED | {NOTE_DELETED}
 
 
@@ -169,7 +171,9 @@ def _apply(changes: Changes, name: str, event: Row, at: int, recent: bool) -> No
         changes.touched |= {other for list_name, other in _touched(event) if list_name == name}
     elif own is not None and ENTITIES.get(str(event.get("entity_type"))) == name:
         deletion = Deletion(own, at, event.get("created_by"), event.get("account_id"))
-        if kind in DELETED:
+        if kind in ADDED:
+            changes.touched.add(own)
+        elif kind in DELETED:
             changes.deleted[own] = deletion
             if changes.restored.get(own) != at:
                 changes.restored.pop(own, None)

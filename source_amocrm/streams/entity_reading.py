@@ -226,7 +226,8 @@ class EntityReading:
         """
         wanted = set(changes.restored) | (changes.touched | set(changes.merged)) - self._seen
         since = self.need.changes_since
-        if since is not None and self.account.filter_works(self.entities):
+        # without a trash, or a filter to ask for many at once, deletions are few enough to ask for each
+        if since is not None and (self.account.filter_works(self.entities) or not self.entities.has_trash):
             wanted |= {own for own, gone in changes.deleted.items() if gone.at >= since}
         for row in self.account.by_ids(self.entities, wanted, self.params):
             wanted.discard(row["id"])

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from source_amocrm.streams.account import Account
 from source_amocrm.streams.batch import Batch
-from source_amocrm.streams.changes import DELETED, LINKED, MERGED, RESTORED, TAGGED, History
+from source_amocrm.streams.changes import ADDED, DELETED, LINKED, MERGED, RESTORED, TAGGED, History
 from source_amocrm.streams.entity_reading import EntityReading
 from source_amocrm.streams.event_reading import EventReading
 from source_amocrm.streams.lists import COMPANIES, LEADS, LOST, EntityList
@@ -155,8 +155,8 @@ class Sync:
         need = _need(selection, entities.name)
         kinds: dict[str, int] = {}
         if need.changes_since is not None and entities.has_links:
-            restored = RESTORED & {f"{entities.entity}_restored"}
-            kinds |= dict.fromkeys({*LINKED, *TAGGED, MERGED, *restored}, need.changes_since)
+            entered = (ADDED | RESTORED) & {f"{entities.entity}_added", f"{entities.entity}_restored"}
+            kinds |= dict.fromkeys({*LINKED, *TAGGED, MERGED, *entered}, need.changes_since)
         if table.tombstone and self.account.config.mark_deleted:
             own = {NOTE_DELETED} if entities.entity == "note" else {f"{entities.entity}_deleted"} & DELETED
             # where all live rows come in this sync, those that were restored are among them

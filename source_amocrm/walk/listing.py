@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 from itertools import count, pairwise
 from typing import Any, Protocol
 
+from airbyte_cdk.models import FailureType
+
 from source_amocrm.errors import AmocrmError
 from source_amocrm.walk.elements import elements
 
@@ -56,6 +58,17 @@ class Endless(AmocrmError):
             f"amoCRM's list {path} promises a next page again and again without a new row in it, so it cannot be read "
             "to its end. Run the sync again later; if it repeats, report it to amoCRM support with the address of the "
             "list."
+        )
+
+
+class NoList(AmocrmError):
+    """The server answered with something else than a list, which must not be taken for an empty one."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(
+            f"amoCRM answered {path} with something that is no list. Run the sync again later; if it repeats, report "
+            "it to amoCRM support with the address of the list.",
+            failure_type=FailureType.transient_error,
         )
 
 
@@ -181,6 +194,8 @@ class Listing:
     def _ask(self, params: Params, page: int, limit: int) -> Found:
         asked = {**self.params, **params, "limit": limit, "page": page}
         answer = self.fetch(self.path, asked, shrinkable=limit > SIZES[-1])
+        if answer.body is not None and not any(name.startswith("_") for name in answer.body):
+            raise NoList(self.path)
         found = found_in(answer, self.collection)
         self.on_page(found)
         return found

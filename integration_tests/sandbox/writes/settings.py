@@ -55,7 +55,9 @@ def accept_unsorted(account: Account, uid: str, *, by: int | None = None) -> int
     if hidden is not None:
         account.table("leads").put(lead_id, hidden)
     contact = account.hidden["contacts"].pop(record["contact"])
-    accepted = {**contact, "is_unsorted": False, "updated_at": at, "updated_by": who}
-    account.table("contacts").put(contact["id"], accepted)
+    dated = {"updated_at": at, "updated_by": who} if account.switches.accept_bumps else {}
+    account.table("contacts").put(contact["id"], {**contact, "is_unsorted": False, **dated})
+    added = {"note": {"id": account.next_id("notes")}}
+    account.record("contact_added", "contact", contact["id"], by=who, at=at, after=[added])
     move_status(account, lead_id, account.pipeline(record["pipeline_id"])["statuses"][1]["id"], by=by)
     return lead_id
