@@ -159,7 +159,7 @@ def test_nothing_found() -> None:
 
 def test_our_clock_when_the_server_does_not_tell_its(monkeypatch: pytest.MonkeyPatch) -> None:
     world = World()
-    world.answers({"json": {}})
+    world.answers({"json": PAGE["json"]})
     monkeypatch.setattr("time.time", lambda: NOW + 0.9)
     assert world.api.get("/api/v4/leads").server_time == NOW
 
