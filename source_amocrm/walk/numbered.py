@@ -58,9 +58,9 @@ class _Numbered:
     def pages(self) -> Iterator[Page]:
         try:
             for read in count(1):
-                found = self._joined()
+                found, ids = self._joined()
                 rows = self.missing([row for row in found.rows if row["id"] > self._after])
-                self._last = max([self._last, *ids_in_order(found.rows)[-1:]])
+                self._last = max([self._last, *ids[-1:]])
                 more = self._course.on(found, fresh=bool(rows))
                 if more:
                     self._ask_ahead(min(read // 4, MOST_AHEAD))
@@ -75,8 +75,8 @@ class _Numbered:
         """Those that were not delivered."""
         return [row for row in rows if key(row) not in self._delivered]
 
-    def _joined(self) -> Found:
-        """The next slice, once it begins among the rows already read."""
+    def _joined(self) -> tuple[Found, list[int]]:
+        """The next slice, once it begins among the rows already read, with its ids."""
         while True:
             try:
                 found = self._found()
@@ -87,7 +87,7 @@ class _Numbered:
             self._progress.meet(found)
             ids = ids_in_order(found.rows)
             if self._course.part.start == 0 or (ids and ids[0] <= self._last):
-                return found
+                return found, ids
             self._forget_ahead()
             self._course.back()
 

@@ -85,8 +85,8 @@ class _Recent:
     def _before(self, found: Found) -> int | None:
         """The place of the last row that is newer than the second reached: best where the next slice begins."""
         start = self._course.part.start
-        newer = (row for row in enumerate(found.rows, start) if (self._listing.second_of(row[1]) or 0) > self._reached)
-        return max((place for place, _ in newer), default=None)
+        seconds = (self._listing.second_of(row) or 0 for row in found.rows)
+        return max((place for place, second in enumerate(seconds, start) if second > self._reached), default=None)
 
     def _tied(self, second: int, start: int) -> list[Row]:
         """Every row of a second that stands around the place `start`."""
@@ -104,7 +104,7 @@ def _around(listing: Listing, second: int, start: int) -> list[Row]:
             while (told := _from(listing, second, number)) is None:
                 number -= 1
             newer, rows = told
-            if _newer(listing, listing.ask({}, number), second) == newer:
+            if _newer(_seconds(listing, listing.ask({}, number)), second) == newer:
                 return rows
         raise OrderIgnored
 
@@ -119,8 +119,8 @@ def _seconds(listing: Listing, found: Found) -> list[int]:
     return dated
 
 
-def _newer(listing: Listing, found: Found, second: int) -> int:
-    return sum(one > second for one in _seconds(listing, found))
+def _newer(seconds: list[int], second: int) -> int:
+    return sum(one > second for one in seconds)
 
 
 def _from(listing: Listing, second: int, first: int) -> tuple[int, list[Row]] | None:
@@ -130,7 +130,7 @@ def _from(listing: Listing, second: int, first: int) -> tuple[int, list[Row]] | 
     for number, found in enumerate(each_page(listing, first), first):
         seconds = _seconds(listing, found)
         if number == first:
-            newer = _newer(listing, found, second)
+            newer = _newer(seconds, second)
             if first > 1 and not newer:
                 return None
         rows += [row for row in found.rows if listing.second_of(row) == second]
