@@ -33,7 +33,7 @@ from airbyte_cdk.models import (
 )
 
 from source_amocrm.airbyte.concurrent import airbyte_stream
-from source_amocrm.auth.authenticator import make_auth
+from source_amocrm.auth.authenticator import make_authenticator
 from source_amocrm.config.settings import Config
 from source_amocrm.errors import AmocrmError
 from source_amocrm.http.api import Api
@@ -135,7 +135,7 @@ def without_sockets(sandbox: Sandbox, clock: Clock | None = None) -> Iterator[Li
         session.mount("https://", line)
         budget = Budget(UNPACED, clock=clock.common, sleep=clock.sleep_together)
         endpoint = HttpTokenEndpoint(Transport(session, budget, POLICY), budget, POLICY)
-        auth = make_auth(parsed, raw, endpoint)
+        auth = make_authenticator(parsed, raw, endpoint)
         return Api(parsed, auth, budget, retry=POLICY, session=session, clock=clock.own, sleep=clock.sleep)
 
     with patch("source_amocrm.source.open_api", open_api):

@@ -9,7 +9,7 @@ from unittest.mock import patch
 import pytest
 from airbyte_cdk.models import FailureType, Status, Type
 
-from source_amocrm.auth.authenticator import LongLivedAuth
+from source_amocrm.auth.long_lived import LongLivedTokenAuthenticator
 from source_amocrm.streams import TABLES
 from source_amocrm.sync.tables import Entities
 
@@ -251,7 +251,7 @@ def test_a_list_that_closes_in_the_middle_is_not_taken_for_none(path: str, tmp_p
 def test_every_list_closed_fails_the_check(granted: frozenset[str] | None, tmp_path: Path) -> None:
     account = account_with(Switches())
     sandbox = Sandbox(account, faults=Faults(Fault("403", r"/api/v4/(?!account)")))
-    with patch.object(LongLivedAuth, "scopes", granted):
+    with patch.object(LongLivedTokenAuthenticator, "scopes", granted):
         state, notes = status(run(sandbox, "check", tmp_path))
     assert state == Status.FAILED
     assert "may not read /api/v4/leads" in notes

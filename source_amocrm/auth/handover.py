@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
@@ -12,13 +12,13 @@ from airbyte_cdk.config_observation import create_connector_config_control_messa
 from airbyte_cdk.models import AirbyteMessageSerializer
 
 
-def hand_over(config: MutableMapping[str, Any]) -> None:
+def hand_over(config: Mapping[str, Any]) -> None:
     """Print `config` whole as a CONNECTOR_CONFIG message, at once and in one write.
 
     Not through the message queue: a token that amoCRM has rotated is lost unless the platform hears of it, also
     when the process dies before the first record.
     """
-    message = AirbyteMessageSerializer.dump(create_connector_config_control_message(config))
+    message = AirbyteMessageSerializer.dump(create_connector_config_control_message(dict(config)))
     try:
         line = orjson.dumps(message).decode()
     except orjson.JSONEncodeError:

@@ -10,8 +10,8 @@ from typing import Any
 
 from airbyte_cdk.utils.airbyte_secrets_utils import add_to_secrets
 
-from source_amocrm.auth.authenticator import day
 from source_amocrm.auth.claims import check_domain, claims_of
+from source_amocrm.auth.long_lived import day
 from source_amocrm.config import fields
 from source_amocrm.config import settings as config
 from source_amocrm.connect.problems import Problem, problem_of
@@ -66,9 +66,15 @@ def exchange(domain: str, base_url: str, keys: Keys, code: str) -> dict[str, Any
     add_to_secrets(code)
     budget = Budget(7)
     endpoint = HttpTokenEndpoint(Transport(new_session(1), budget, IMPATIENT), budget, IMPATIENT)
-    given = config.OAuth(keys.client_id, keys.client_secret, keys.redirect_uri, "", None, None)
+    request = {
+        "client_id": keys.client_id,
+        "client_secret": keys.client_secret,
+        "grant_type": "authorization_code",
+        "code": code,
+        "redirect_uri": keys.redirect_uri,
+    }
     try:
-        grant = endpoint.exchange_code(base_url, given, code)
+        grant = endpoint.exchange(base_url, request)
     except AmocrmError as error:
         problem = problem_of(error, domain)
         if type(error) is Unauthorized:

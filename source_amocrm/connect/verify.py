@@ -8,8 +8,8 @@ from typing import Any
 
 from source_amocrm.account.account import Account
 from source_amocrm.airbyte.check import refused_streams
-from source_amocrm.auth.authenticator import WARN_BEFORE, day
 from source_amocrm.auth.claims import claims_of
+from source_amocrm.auth.long_lived import WARN_BEFORE, day
 from source_amocrm.config.settings import LONG_LIVED, parse_config
 from source_amocrm.connect.problems import Problem, problem_of
 from source_amocrm.connect.signin import IMPATIENT

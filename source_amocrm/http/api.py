@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 import requests
 from airbyte_cdk.models import FailureType
 
-from source_amocrm.auth.authenticator import Auth
+from source_amocrm.auth.authenticator import Authenticator
 from source_amocrm.config.settings import Config
 from source_amocrm.errors import AmocrmError, TooFat
 from source_amocrm.http.backoff import Patience, RetryPolicy
@@ -53,7 +53,7 @@ class Api:
     def __init__(
         self,
         config: Config,
-        auth: Auth,
+        auth: Authenticator,
         budget: Budget,
         *,
         retry: RetryPolicy = _PATIENT,
@@ -112,10 +112,10 @@ class _Request:
     def run(self) -> Answer:
         api, again = self._api, False
         while True:
-            self._sign_in(api.auth.token)  # renews ahead of expiry, and before a turn is taken
+            self._sign_in(api.auth.get_access_token)  # renews ahead of expiry, and before a turn is taken
             self._number = api.health.send()
             api.stats.sent(self._path)
-            reply = api.transport.send("GET", api.auth.base_url + self._target, token=api.auth.latest)
+            reply = api.transport.send("GET", api.auth.base_url + self._target, token=lambda: api.auth.access_token)
             rule = judge(reply, api.where)
             if rule.action in (Action.OK, Action.EMPTY):
                 api.health.answered(self._number)
@@ -175,7 +175,7 @@ class _Request:
     def _renew(self, rule: Rule, reply: Reply) -> None:
         auth, rejected = self._api.auth, reply.token or ""
         # a renewed token that has worked for nobody is not worth another renewal
-        worthy = self._renewals == 0 or rejected in self._api.accepted or rejected != auth.latest()
+        worthy = self._renewals == 0 or rejected in self._api.accepted or rejected != auth.access_token
         if worthy and self._renewals < _RENEWALS and self._sign_in(lambda: auth.renew(rejected)) is not None:
             self._renewals += 1
         elif not self._relocated and auth.relocate():
