@@ -13,7 +13,7 @@ IMAGE ?= airbyte/source-amocrm:dev
 BASE_IMAGE ?= python:3.11-slim
 
 help: ## what there is to make
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-16s %s\n", $$1, $$2 }'
 
 demo: .venv/.ready .venv-pyairbyte/.ready ## an amoCRM account on this machine, read into demo/amocrm.duckdb; again: only what changed
 	@.venv-pyairbyte/bin/python -m demo $(into) $(DEMO)
@@ -41,7 +41,7 @@ lint: .venv/.ready ## ruff, import-linter, hadolint
 types: .venv/.ready ## mypy --strict
 	.venv/bin/mypy
 
-unit: .venv/.ready .venv-pyairbyte/.ready ## the tests
+unit: system-packages .venv/.ready .venv-pyairbyte/.ready ## the tests
 	.venv/bin/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 bench: .venv/.ready ## figures against the floor (half an hour): make bench; a minute: make bench QUICK=1; some: make bench ONLY="deals cost"
@@ -87,11 +87,11 @@ clean: ## what make made, the demo's database and its account included
 	@.venv-pyairbyte/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/pyairbyte.lock
 	@touch $@
 
-browser: ## Chromium, for the tests of the page of `source-amocrm connect` (Debian, as root)
-	apt-get update -qq
-	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium chromium-driver fonts-dejavu >/dev/null
+# Where it fails the tests say what is missing.
+system-packages: ## what the tests need of Debian, as root; leaves other machines as they are (so does SYSTEM_PACKAGES=no)
+	-@.ci/system-packages tests
 
-screenshots: .venv/.ready ## the pictures in docs/images, by the tests of the page
+screenshots: system-packages .venv/.ready ## the pictures in docs/images, by the tests of the page
 	SCREENSHOTS=docs/images .venv/bin/pytest integration_tests/test_connect_browser.py -k pictures
 
-.PHONY: help setup demo sync needs-config test lint types unit bench image image-test docs audit lock clean browser screenshots
+.PHONY: help setup demo sync needs-config test lint types unit bench image image-test docs audit lock clean system-packages screenshots
