@@ -21,8 +21,8 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import WebDriverWait
 
+from . import machine
 from .leaks import leaks
-from .machine import BROWSER, DRIVER
 from .sandbox import OFF, Account, Client, Server, Tokens
 
 PATIENCE = 30.0
@@ -31,8 +31,9 @@ ACCEPTED = {"en": "en-US,en;q=0.9", "ru": "ru-RU,ru;q=0.9,en;q=0.8"}
 
 def chromium() -> webdriver.Chrome:
     """A browser that reaches this computer alone."""
+    browser, driver = machine.browser()
     options = webdriver.ChromeOptions()
-    options.binary_location = str(BROWSER.need())
+    options.binary_location = str(browser)
     for argument in (
         "--headless=new",
         "--no-sandbox",  # CI is root
@@ -44,7 +45,7 @@ def chromium() -> webdriver.Chrome:
     ):
         options.add_argument(argument)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    return webdriver.Chrome(options=options, service=Service(str(DRIVER.need())))
+    return webdriver.Chrome(options=options, service=Service(str(driver)))
 
 
 def free_port() -> int:

@@ -14,6 +14,7 @@ from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from glob import glob
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -33,14 +34,17 @@ class Part:
     """What to install."""
     places: tuple[str, ...]
 
-    def find(self) -> Path | None:
-        return next((path for place in self.places for path in _candidates(place) if _runs(path)), None)
+    def found(self) -> Iterator[tuple[Path, int]]:
+        """Each program that runs, and the first number of the version that it tells."""
+        for path in (path for place in self.places for path in _candidates(place)):
+            if (version := _version(path)) is not None:
+                yield path, version
 
     def need(self) -> Path:
         """The program. Where there is none, the test that asks is skipped, or has failed in CI."""
-        return self.find() or self.missing()
+        return next((path for path, _ in self.found()), None) or self.missing()
 
-    def missing(self) -> Path:
+    def missing(self) -> NoReturn:
         reason = f"{NOT_TESTED}{self.tests}, without {self.get}"
         if os.environ.get("CI") == "true":
             pytest.fail(f"{reason}. As root on Debian, .ci/system-packages installs it.", pytrace=False)
@@ -60,17 +64,19 @@ def _numbers(path: str) -> list[int]:
     return [int(number) for number in re.findall(r"\d+", path)]
 
 
-def _runs(path: Path) -> bool:
-    """A name on PATH may be a shim that leads nowhere."""
+def _version(path: Path) -> int | None:
+    """None of what does not run: a name on PATH may be a shim that leads nowhere."""
     try:
-        return subprocess.run([path, "--version"], capture_output=True, timeout=60).returncode == 0
+        done = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=60)
     except (OSError, subprocess.TimeoutExpired):
-        return False
+        return None
+    number = re.search(r"\d+", done.stdout)
+    return int(number[0]) if done.returncode == 0 and number else None
 
 
 BROWSER = Part(
     tests="the page of `source-amocrm connect`",
-    get="Chrome or Chromium and its chromedriver",
+    get="Chrome or Chromium and the chromedriver of its version",
     places=(
         "chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome",
         "/opt/google/chrome/chrome",
@@ -97,6 +103,13 @@ POSTGRES = Part(
         "/Applications/Postgres.app/Contents/Versions/*/bin/initdb",
     ),
 )  # fmt: skip
+
+
+def browser(browsers: Part = BROWSER, drivers: Part = DRIVER) -> tuple[Path, Path]:
+    """A browser and a driver of its version; where there are none, as with `need`."""
+    of_version = {version: path for path, version in reversed([*drivers.found()])}
+    pairs = ((path, of_version[version]) for path, version in browsers.found() if version in of_version)
+    return next(pairs, None) or browsers.missing()
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

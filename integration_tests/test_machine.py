@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from .machine import BROWSER, DRIVER, POSTGRES, Part
+from .machine import BROWSER, DRIVER, POSTGRES, Part, browser
 
 pytest_plugins = ["pytester"]
 
@@ -27,8 +27,8 @@ TESTS = """
             hidden.need()
 
     def test_tables(database): pass
-    def test_page(): replace(machine.BROWSER, places=()).need()
-    def test_driver(): replace(machine.DRIVER, places=()).need()
+    def test_page(): machine.browser(browsers=replace(machine.BROWSER, places=()))
+    def test_driver(): machine.browser(drivers=replace(machine.DRIVER, places=()))
     @pytest.mark.skip(reason="of another reason")
     def test_other(): pass
 """
@@ -49,7 +49,8 @@ def test_what_is_missing_is_skipped_and_told_in_the_last_line(
     assert done.parseoutcomes() == {"passed": 1, "skipped": 4}
     assert done.ret == 0
     assert [line for line in done.outlines if line][-1] == (
-        "Not tested: the page of `source-amocrm connect`, without Chrome or Chromium and its chromedriver; "
+        "Not tested: the page of `source-amocrm connect`, "
+        "without Chrome or Chromium and the chromedriver of its version; "
         "the tables in PostgreSQL, without PostgreSQL's server programs (initdb). "
         "Install that and run `make test` again; as root on Debian it does so itself."
     )
@@ -70,7 +71,7 @@ def test_where_nothing_is_missing_nothing_is_told(pytester: pytest.Pytester, mon
     assert "Not tested" not in done.stdout.str()
 
 
-def program(path: Path, text: str = "exit 0") -> Path:
+def program(path: Path, text: str = "echo version 17.2") -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(f"#!/bin/sh\n{text}\n", encoding="utf-8")
     path.chmod(0o755)
@@ -81,16 +82,27 @@ def test_a_program_is_looked_for_on_path_and_in_its_places(tmp_path: Path, monke
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     monkeypatch.setenv("HOME", str(tmp_path))
     part = Part("it", "it", ("first", "second", "~/lib/*/tool", "~/Apps/The App.app/The App"))
-    assert part.find() is None
+    assert list(part.found()) == []
     bundle = program(tmp_path / "Apps" / "The App.app" / "The App")
-    assert part.find() == bundle
-    program(tmp_path / "lib" / "9" / "tool")
+    assert part.need() == bundle
+    older = program(tmp_path / "lib" / "9" / "tool", "echo tool 9.6")
     newest = program(tmp_path / "lib" / "17" / "tool")
-    assert part.find() == newest
     named = program(tmp_path / "bin" / "second")
-    assert part.find() == named
-    program(tmp_path / "bin" / "first", "echo a shim that leads nowhere >&2; exit 127")
-    assert part.find() == named
+    program(tmp_path / "bin" / "first", "echo 1: a shim that leads nowhere; exit 127")
+    assert list(part.found()) == [(named, 17), (newest, 17), (older, 9), (bundle, 17)]
+
+
+def test_a_browser_is_driven_by_the_driver_of_its_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    program(tmp_path / "chromium", "echo Chromium 140.0.7339.80 built on Debian")
+    chrome = program(tmp_path / "google-chrome", "echo Google Chrome 141.0.7390.54")
+    driver = program(tmp_path / "chromedriver", "echo ChromeDriver 141.0.7390.37")
+    program(tmp_path / "old", "echo ChromeDriver 139.0.1")
+    browsers = Part("it", "it", ("chromium", "google-chrome"))
+    assert browser(browsers, Part("it", "it", ("old", "chromedriver"))) == (chrome, driver)
+    monkeypatch.delenv("CI", raising=False)
+    with pytest.raises(pytest.skip.Exception):
+        browser(browsers, Part("it", "it", ("old",)))
 
 
 def test_the_places_are_those_of_linux_and_of_macos() -> None:
