@@ -56,17 +56,16 @@ image-test: .venv/.ready ## tests against the image, Airbyte's own included
 docs: .venv/.ready ## the generated parts of docs/
 	.venv/bin/python docs/dictionary.py
 
-audit: .venv/.ready ## known vulnerabilities in what the image installs (needs the network)
-	.venv/bin/python -m venv .venv-audit && .venv-audit/bin/pip install -q pip-audit
-	.venv-audit/bin/pip-audit --strict --disable-pip --require-hashes --no-deps $(NOT_REACHED) -r requirements/image.lock
+audit: .venv-tools/.ready ## known vulnerabilities in what the image installs (needs the network)
+	.venv-tools/bin/pip-audit --strict --disable-pip --require-hashes --no-deps $(NOT_REACHED) -r requirements/image.lock
 # CVE-2025-9375: xmltodict as it writes XML, which this connector does not; the CDK asks for xmltodict <0.15.
 NOT_REACHED := --ignore-vuln CVE-2025-9375
 
-lock: ## the lock files again, from setup.py and requirements/*.in (needs the network)
-	python3 -m venv .venv-lock && .venv-lock/bin/pip install -q uv
-	.venv-lock/bin/$(COMPILE) setup.py --override requirements/image-leave-out.txt --python-version 3.11 -o requirements/image.lock
-	.venv-lock/bin/$(COMPILE) setup.py requirements/dev.in --universal --python-version 3.11 -o requirements/dev.lock
-	.venv-lock/bin/$(COMPILE) requirements/pyairbyte.in --universal --python-version 3.11 -o requirements/pyairbyte.lock
+lock: .venv-tools/.ready ## the lock files again, from setup.py and requirements/*.in (needs the network)
+	.venv-tools/bin/$(COMPILE) setup.py --override requirements/image-leave-out.txt --python-version 3.11 -o requirements/image.lock
+	.venv-tools/bin/$(COMPILE) setup.py requirements/dev.in --universal --python-version 3.11 -o requirements/dev.lock
+	.venv-tools/bin/$(COMPILE) requirements/pyairbyte.in --universal --python-version 3.11 -o requirements/pyairbyte.lock
+	.venv-tools/bin/$(COMPILE) requirements/tools.in --universal --python-version 3.11 -o requirements/tools.lock
 COMPILE := uv pip compile --quiet --generate-hashes --no-annotate --custom-compile-command "make lock"
 
 clean: ## what make made, the demo's database and its account included
@@ -85,6 +84,12 @@ clean: ## what make made, the demo's database and its account included
 	@echo "Setting up .venv-pyairbyte with $(PYTHON_PYAIRBYTE): PyAirbyte and DuckDB (about a minute, once)"
 	@test -x .venv-pyairbyte/bin/pip || $(PYTHON_PYAIRBYTE) -m venv .venv-pyairbyte
 	@.venv-pyairbyte/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/pyairbyte.lock
+	@touch $@
+
+.venv-tools/.ready: requirements/tools.lock
+	@test -n "$(PYTHON)" || { echo "No Python 3.11, 3.12 or 3.13 with venv found. Or: make PYTHON=/path/to/python3.11" >&2; exit 2; }
+	@test -x .venv-tools/bin/pip || $(PYTHON) -m venv .venv-tools
+	@.venv-tools/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/tools.lock
 	@touch $@
 
 # Where it fails the tests say what is missing.
