@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from source_amocrm.streams.rows.coercion import Coercion
-from source_amocrm.streams.values import Json, Row, as_list, child, exact_amount, given
+from source_amocrm.streams.rows.values import Json, Row, as_list, child, exact_amount, given
 
 _DEALS = Coercion("deals")
 
