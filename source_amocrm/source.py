@@ -41,7 +41,7 @@ from source_amocrm.streams.rows.readable import known_columns
 from source_amocrm.sync.delivery import deliver
 from source_amocrm.sync.state import dump, load
 from source_amocrm.sync.sync import Selection, Sync
-from source_amocrm.sync.tables import Entities
+from source_amocrm.sync.tables import Dictionary, Entities, wanted_extras
 from source_amocrm.walk.listing import Row
 
 ROWS_IN_FLIGHT = 250
@@ -92,7 +92,12 @@ class SourceAmocrm(Source):
         extras = {extra for selection in selections for extra in selection.table.account_extras}
         if any(selection.fields for selection in selections):
             extras.add("datetime_settings")
-        account = Account(parsed, open_api(parsed, cast("MutableMapping[str, Any]", config)), extras)
+        list_extras = {
+            selection.table.name: wanted_extras(selection.table, selection.columns)
+            for selection in selections
+            if isinstance(selection.table, Dictionary)
+        }
+        account = Account(parsed, open_api(parsed, cast("MutableMapping[str, Any]", config)), extras, list_extras)
         # One queue for rows and states keeps a state behind the rows that it covers.
         queue: Queue[Any] = Queue(maxsize=ROWS_IN_FLIGHT)
         self.message_repository = ConcurrentMessageRepository(queue, InMemoryMessageRepository(Level.INFO))
@@ -199,13 +204,14 @@ def _selection(config: Config, stream: ConfiguredAirbyteStream, states: Mapping[
             f"The connection asks for a stream “{name}”, which this source does not have. "
             f"Refresh the source's schema; the streams are: {', '.join(TABLES)}."
         )
+    properties = (stream.stream.json_schema or {}).get("properties") or {}
+    columns = frozenset(properties) or None
     if table.cursor is None:
-        return Selection(table)
+        return Selection(table, columns=columns)
     state = states.get(name) if _incremental(stream) else None
     progress = load(name, table.cursor, state, config.start, config.lookback)
-    properties = (stream.stream.json_schema or {}).get("properties") or {}
     readable = config.readable_columns and isinstance(table, Entities) and table.fields is not None
-    return Selection(table, progress, frozenset(properties) or None, known_columns(properties) if readable else {})
+    return Selection(table, progress, columns, known_columns(properties) if readable else {})
 
 
 class _Plain(logging.Filter):

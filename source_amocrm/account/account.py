@@ -80,14 +80,23 @@ class Facts:
 
 
 class Account:
-    """`extras`: the `with` parameters of `/account` that the selected streams need."""
+    """`extras`: the `with` parameters of `/account` that the selected streams need; `list_extras`: by dictionary table,
+    those of its list.
+    """
 
-    def __init__(self, config: Config, api: Api, extras: Collection[str] = ()) -> None:
+    def __init__(
+        self,
+        config: Config,
+        api: Api,
+        extras: Collection[str] = (),
+        list_extras: Mapping[str, Collection[str]] | None = None,
+    ) -> None:
         self.config = config
         self.api = api
         self.hands = Hands(config.num_workers, api.room)
         self.facts = Once(self._ask_facts)
         self._extras = sorted({"is_api_filter_enabled", *extras})
+        self._list_extras = list_extras or {}
         self._begun = api.clock()
         self._now = 0
         self._clock_ahead = -math.inf
@@ -139,6 +148,11 @@ class Account:
                 path, Once(lambda: whole(Listing(self.get, path, collection, params=params or {})))
             )
         return known()
+
+    def extras_of(self, table: str) -> Params:
+        """The `with` parameter of a dictionary table's list."""
+        wanted = self._list_extras.get(table)
+        return {"with": ",".join(sorted(wanted))} if wanted else {}
 
     def by_ids(self, entities: EntityList, ids: Iterable[int], params: Params | None = None) -> Iterator[Row]:
         """The entities that exist among `ids`, in batches where the filter works, else one by one."""

@@ -63,6 +63,7 @@ TABLES = (
         lists=NOTES,
         rows=_notes,
         tombstone=_note_gone,
+        extras={"is_pinned": ("is_pinned",)},
     ),
     Events(name="events", key=("event_id",), cursor="created_at", rows=_events),
     Events(

@@ -17,7 +17,7 @@ def _statuses(account: Account) -> Iterator[Row]:
 
 
 def _users(account: Account) -> Iterator[Row]:
-    return map(dictionaries.user, account.dictionary("/api/v4/users", "users", {"with": "role,group"}))
+    return map(dictionaries.user, account.dictionary("/api/v4/users", "users", account.extras_of("users")))
 
 
 def _custom_fields(account: Account) -> Iterator[Row]:
@@ -28,7 +28,17 @@ def _custom_fields(account: Account) -> Iterator[Row]:
 
 TABLES = (
     Dictionary(name="statuses", key=("pipeline_id", "status_id"), rows=_statuses, probe="/api/v4/leads/pipelines"),
-    Dictionary(name="users", key=("user_id",), rows=_users, probe="/api/v4/users"),
+    Dictionary(
+        name="users",
+        key=("user_id",),
+        rows=_users,
+        probe="/api/v4/users",
+        extras={
+            "group_id": ("group",),
+            "role_id": ("role",),
+            **{name: (name,) for name in ("phone_number", "uuid", "amojo_id", "user_rank")},
+        },
+    ),
     Dictionary(
         name="groups",
         key=("group_id",),

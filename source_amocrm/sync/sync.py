@@ -17,7 +17,7 @@ from source_amocrm.sync.event_log import ADDED, DELETED, LINKED, MERGED, RESTORE
 from source_amocrm.sync.event_reading import EventReading
 from source_amocrm.sync.lookup import Lookup
 from source_amocrm.sync.progress import Need, Progress, agree
-from source_amocrm.sync.tables import Entities, Table, events_of
+from source_amocrm.sync.tables import Entities, Table, events_of, wanted_extras
 from source_amocrm.walk.feed import Feed, Reader
 from source_amocrm.walk.listing import Params, Row
 
@@ -177,16 +177,8 @@ def _need(selection: Selection, name: str) -> Need:
 
 def _extras(readers: list[tuple[Entities, Selection]]) -> Params:
     """The `with` parameter: only what the wanted columns need."""
-    wanted = sorted(
-        {
-            extra
-            for table, selection in readers
-            for column, extras in table.extras.items()
-            if selection.columns is None or column in selection.columns
-            for extra in extras
-        }
-    )
-    return {"with": ",".join(wanted)} if wanted else {}
+    wanted = frozenset[str]().union(*(wanted_extras(table, selection.columns) for table, selection in readers))
+    return {"with": ",".join(sorted(wanted))} if wanted else {}
 
 
 def _loss_reason(lead: Row) -> int | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -20,13 +20,15 @@ if TYPE_CHECKING:
 class Table:
     """`name` without the connection's prefix; `key` and `cursor` are columns; a table without cursor is read whole.
 
-    `account_extras`: the `with` parameters of `/account` that its rows need.
+    `account_extras`: the `with` parameters of `/account` that its rows need. `extras`: by column, the `with` parameters
+    of its lists that fill it.
     """
 
     name: str
     key: tuple[str, ...]
     cursor: str | None = None
     account_extras: tuple[str, ...] = ()
+    extras: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,9 +64,8 @@ class Entities(Table):
     """A table of entities that change, from one list or several.
 
     `rows` makes the table's rows of each record in turn, any number with `several_rows`, else one at most; `tombstone`
-    the row of a deletion (list, deletion, the account's id), where the table has one. `extras`: by column, the list's
-    `with` parameters that fill it. `events`: further rows, which are made of events. `dictionary`: a list without
-    which no row can be made.
+    the row of a deletion (list, deletion, the account's id), where the table has one. `events`: further rows, which
+    are made of events. `dictionary`: a list without which no row can be made.
     `fields`: where the dictionary of the custom fields is that may be columns of its rows, of which a record has one.
     """
 
@@ -72,10 +73,15 @@ class Entities(Table):
     rows: Callable[[Sync, EntityList, list[Row]], Iterator[list[Row]]]
     several_rows: bool = False
     tombstone: Callable[[EntityList, Deletion, Any], Row] | None = None
-    extras: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     events: FromEvents | None = None
     fields: str | None = None
     dictionary: str | None = None
+
+
+def wanted_extras(table: Table, columns: Collection[str] | None) -> frozenset[str]:
+    """The `with` parameters that the wanted columns need; None for all columns."""
+    wanted = (extras for column, extras in table.extras.items() if columns is None or column in columns)
+    return frozenset(extra for extras in wanted for extra in extras)
 
 
 def events_of(table: Table) -> FromEvents | None:

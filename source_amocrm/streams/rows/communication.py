@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from source_amocrm.streams.rows.activity import ELEMENT_TYPE
+from source_amocrm.streams.rows.activity import ELEMENT_TYPE, talk_contact
 from source_amocrm.streams.rows.coercion import Coercion
 from source_amocrm.streams.rows.values import Json, Row, child
 
@@ -65,6 +65,8 @@ def sms(note: Json, entity: str) -> list[Row]:
             "note_id": own,
             "chat_message_id": None,
             "talk_contact_id": None,
+            "talk_id": None,
+            "origin": None,
             **_when(note, note.get("updated_at")),
         }
     ]
@@ -91,7 +93,9 @@ def chat(event: Json) -> list[Row]:
             "text": None,
             "note_id": None,
             "chat_message_id": to.text(child(message, "id"), "chat_message_id"),
-            "talk_contact_id": to.integer(event.get("linked_talk_contact_id"), "talk_contact_id"),
+            "talk_contact_id": to.integer(talk_contact(event), "talk_contact_id"),
+            "talk_id": to.integer(child(message, "talk_id"), "talk_id"),
+            "origin": to.text(child(message, "origin"), "origin"),
             **_when(event, event.get("created_at")),
         }
     ]
