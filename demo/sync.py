@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 import io
+import os
 import re
 import sys
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -19,7 +19,8 @@ from typing import Any
 import airbyte as ab
 
 from demo import HOME, config_file, ended
-from demo.tables import DuckDB, Postgres, open_database
+from demo.private import private_folder
+from demo.tables import POSTGRES, DuckDB, Postgres, open_database
 
 CONNECTOR = HOME.parent / ".venv" / "bin" / "source-amocrm"
 DATABASE = str(HOME.parent / "amocrm.duckdb")
@@ -76,8 +77,8 @@ def sync(
 ) -> Outcome:
     """Reads what changed since the last time into tables `amocrm_<project>_<stream>` of `database`.
 
-    `database` is a DuckDB file or postgresql://user:password@host:port/name. A token that amoCRM rotates meanwhile is
-    written back to `config` at once. Raises ValueError with a sentence when nothing could be begun.
+    `database` is a DuckDB file or a PostgreSQL address. A token that amoCRM rotates meanwhile is written back to
+    `config` at once. Raises ValueError with a sentence when nothing could be begun.
     """
     outcome = Outcome()
     started = time.monotonic()
@@ -96,29 +97,30 @@ def sync(
     settings = config_file.load(config)
     own = subdomain(settings)
     # PyAirbyte's own lines are in its log files too
-    with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+    with (
+        redirect_stdout(io.StringIO()),
+        redirect_stderr(io.StringIO()),
+        private_folder() as files,
+        open_database(database, project, files) as cache,
+    ):
         source = ab.get_source(
             "source-amocrm", local_executable=connector, config=settings, config_change_callback=rotated
         )
         source._print_error_message = outcome.failed
-        with (
-            tempfile.TemporaryDirectory(prefix="amocrm-") as files,
-            open_database(database, project, Path(files)) as cache,
-        ):
-            if (other := account_in(cache)) not in (None, own):
-                raise ValueError(
-                    f"The tables {cache.table_prefix}… in this database hold the account {other}, and the config is of "
-                    f"{own}. Give each account its own PROJECT, or its own DB."
-                )
-            cache._seen = watch
-            try:
-                source.select_streams(streams or "*")
-                cache.drop_leftovers(source.get_selected_streams())
-                source.read(cache=cache, skip_validation=True)
-            except ab.exceptions.PyAirbyteError as error:
-                if not outcome.errors:
-                    outcome.errors.append(error.get_message())
-            outcome.totals = table_sizes(cache, source.get_selected_streams())
+        if (other := account_in(cache)) not in (None, own):
+            raise ValueError(
+                f"The tables {cache.table_prefix}… in this database hold the account {other}, and the config is of "
+                f"{own}. Give each account its own PROJECT, or its own DB."
+            )
+        cache._seen = watch
+        try:
+            source.select_streams(streams or "*")
+            cache.drop_leftovers(source.get_selected_streams())
+            source.read(cache=cache, skip_validation=True)
+        except ab.exceptions.PyAirbyteError as error:
+            if not outcome.errors:
+                outcome.errors.append(error.get_message())
+        outcome.totals = table_sizes(cache, source.get_selected_streams())
     outcome.seconds = time.monotonic() - started
     return outcome
 
@@ -164,11 +166,18 @@ def project_of(config: Path) -> str:
     return re.sub(r"\W", "_", subdomain(config_file.load(config)), flags=re.ASCII)
 
 
+def add_database(parser: argparse.ArgumentParser, otherwise: str) -> None:
+    """From the environment: whoever lists the processes of the machine sees what stands on a command line."""
+    parser.add_argument(
+        "--db", default=os.environ.get("DB") or otherwise, help=f"a DuckDB file, or {POSTGRES}; DB in the environment"
+    )
+
+
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="make sync", description=__doc__)
     parser.add_argument("--config", type=Path, required=True, help="what `source-amocrm connect` wrote")
     parser.add_argument("--project", help="tables are amocrm_<project>_<stream>; the account's subdomain by default")
-    parser.add_argument("--db", default=DATABASE, help="a DuckDB file, or postgresql://user:password@host:port/name")
+    add_database(parser, DATABASE)
     parser.add_argument("--streams", help="only these, separated by commas")
     given = parser.parse_args(arguments)
     try:

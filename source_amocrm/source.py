@@ -62,6 +62,10 @@ class SourceAmocrm(Source):
         """Raises OSError, or ValueError for what is no JSON. Some editors of Windows begin a file with a BOM."""
         return json.loads(Path(config_path).read_text(encoding="utf-8-sig"))
 
+    def configure(self, config: Mapping[str, Any], _: str) -> Mapping[str, Any]:
+        """The config as it was read: the CDK would leave a copy, with the tokens, in a temporary folder."""
+        return config
+
     def check(self, logger: logging.Logger, config: Mapping[str, Any]) -> AirbyteConnectionStatus:
         try:
             account = _account(config)
