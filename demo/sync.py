@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -114,6 +115,7 @@ def sync(
             )
         cache._seen = watch
         try:
+            check_names(streams or [], source.get_available_streams())
             source.select_streams(streams or "*")
             cache.drop_leftovers(source.get_selected_streams())
             source.read(cache=cache, skip_validation=True)
@@ -123,6 +125,15 @@ def sync(
         outcome.totals = table_sizes(cache, source.get_selected_streams())
     outcome.seconds = time.monotonic() - started
     return outcome
+
+
+def check_names(asked: list[str], known: list[str]) -> None:
+    """Raises ValueError for a stream that there is not."""
+    for name in asked:
+        if name not in known:
+            near = get_close_matches(name, known, n=1)
+            hint = f"the nearest name is “{near[0]}”" if near else f"there are {', '.join(known)}"
+            raise ValueError(f"There is no stream “{name}”: {hint}.")
 
 
 def account_in(cache: DuckDB | Postgres) -> str | None:
@@ -186,7 +197,7 @@ def main(arguments: list[str] | None = None) -> int:
             given.config,
             project=project,
             database=given.db,
-            streams=given.streams.split(",") if given.streams else None,
+            streams=[name for part in (given.streams or "").split(",") if (name := part.strip())] or None,
         )
     except (ValueError, KeyboardInterrupt) as error:
         return ended(error)

@@ -18,6 +18,8 @@ import duckdb
 import psycopg
 import pytest
 
+from source_amocrm.streams import TABLES
+
 from . import comparison, expected, postgres
 from .leaks import clean
 from .pyairbyte import refused, start
@@ -193,6 +195,19 @@ def test_a_file_of_another_kind_is_left_alone(config: Path) -> None:
     assert refused("--config", str(config), "--db", str(config.parent)).endswith(
         "is a folder; give the DuckDB file in it.\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("streams", "said"),
+    [
+        ("users, deal", "There is no stream “deal”: the nearest name is “deals”."),
+        ("custom_field_deals", "There is no stream “custom_field_deals”: the nearest name is “custom_fields_deals”."),
+        ("ЖЖЖ", f"There is no stream “ЖЖЖ”: there are {', '.join(TABLES)}."),
+    ],
+)
+def test_an_unknown_stream_is_named(streams: str, said: str, config: Path, tmp_path: Path) -> None:
+    database = str(tmp_path / "crm.duckdb")
+    assert refused("--config", str(config), "--db", database, "--project", "1", "--streams", streams) == f"{said}\n"
 
 
 def test_ctrl_c_ends_it_with_a_sentence(server: Server, config: Path, tmp_path: Path) -> None:
