@@ -101,8 +101,8 @@ class SourceAmocrm(Source):
         self.message_repository = ConcurrentMessageRepository(queue, InMemoryMessageRepository(Level.INFO))
         for warning in _expiry(account):
             logger.warning(warning)
-        sync = Sync(account, selections)
         report = Report(account.api, logger, selections)
+        sync = Sync(account, selections, report.followed)
         streams = [
             TableStream(
                 selection.table,
