@@ -13,19 +13,18 @@ from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import airbyte as ab
 
 from demo import HOME, config_file, ended
+from demo.live import watching
 from demo.private import private_folder
 from demo.tables import POSTGRES, DuckDB, Postgres, open_database
 
 CONNECTOR = HOME.parent / ".venv" / "bin" / "source-amocrm"
 DATABASE = str(HOME.parent / "amocrm.duckdb")
-QUIET = 3.0  # seconds without a line, after which one says how far the read is
 
 
 @dataclass
@@ -43,30 +42,6 @@ class Outcome:
             self.errors.append(sentence)
 
 
-class Watch:
-    """Says what comes in: a line for each table that is complete, and a sign of life in between."""
-
-    def __init__(self, outcome: Outcome, say: Callable[[str], None]) -> None:
-        self._outcome = outcome
-        self._say = say
-        self._start = self._said = time.monotonic()
-
-    def __call__(self, message: Any) -> None:
-        if message.record:
-            self._outcome.received[message.record.stream] += 1
-        elif message.log and message.log.level.value == "WARN":
-            self._line(message.log.message)
-        elif message.trace and message.trace.stream_status and message.trace.stream_status.status.value == "COMPLETE":
-            stream = message.trace.stream_status.stream_descriptor.name
-            self._line(f"{stream}: {self._outcome.received[stream]:,} rows")
-        if time.monotonic() - self._said > QUIET:
-            self._line(f"… {self._outcome.received.total():,} rows so far")
-
-    def _line(self, text: str) -> None:
-        self._said = time.monotonic()
-        self._say(f"{self._said - self._start:6.1f} s  {text}")
-
-
 def sync(
     config: Path,
     *,
@@ -74,7 +49,6 @@ def sync(
     database: str = DATABASE,
     streams: list[str] | None = None,
     connector: Path = CONNECTOR,
-    say: Callable[[str], None] | None = None,
 ) -> Outcome:
     """Reads what changed since the last time into tables `amocrm_<project>_<stream>` of `database`.
 
@@ -83,7 +57,6 @@ def sync(
     """
     outcome = Outcome()
     started = time.monotonic()
-    watch = Watch(outcome, say or partial(print, file=sys.stdout, flush=True))
 
     def rotated(new: dict[str, Any]) -> None:
         source.set_config(new, validate=False)
@@ -99,6 +72,7 @@ def sync(
     own = subdomain(settings)
     # PyAirbyte's own lines are in its log files too
     with (
+        watching(outcome.received) as watch,
         redirect_stdout(io.StringIO()),
         redirect_stderr(io.StringIO()),
         private_folder() as files,

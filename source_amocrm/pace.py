@@ -10,8 +10,6 @@ from source_amocrm.walk.spans import Span
 
 STRETCHES = 2
 """How many stretches of time are named."""
-TABLES = 2
-"""How many tables of a list are named."""
 A_MINUTE, AN_HOUR = 60, 3600
 
 
@@ -52,10 +50,9 @@ def reached(left: Sequence[Span], until: int) -> str:
 
 
 def tables_in_words(names: Sequence[str]) -> str:
-    """The first few by name."""
-    more = len(names) - TABLES
-    told = ", ".join(names[:TABLES]) if more > 0 else " and ".join(names)
-    return f" for {told} and {more} more" if more > 0 else f" for {told}"
+    """The first one by name."""
+    more = len(names) - 1
+    return f"{names[0]} and {more} more" if more else names[0]
 
 
 def summary(rows: int, requests: int, refused: int, waited: float, elapsed: float) -> str:

@@ -1,6 +1,7 @@
 """What a person sees in the log while a sync runs: a line for each list every few seconds, and a summary at the end.
 
-Every such line begins with READING, and the last of a round is about the list that will take longest.
+Every such line is “Reading <what>[: <how far, and how long it will take>]; <how much has come>”, and the last of a
+round is about the list that will take longest.
 """
 
 from __future__ import annotations
@@ -12,13 +13,13 @@ from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass, field
 
-from source_amocrm.http.api import Api
 from source_amocrm.pace import Observation, duration, reached, seconds_left, summary, tables_in_words
+from source_amocrm.streams.account import Account
 from source_amocrm.streams.batch import Batch
 from source_amocrm.streams.lists import EVENTS_PATH
 from source_amocrm.streams.progress import Left, Progress
 from source_amocrm.streams.sync import Selection, places
-from source_amocrm.walk.listing import Row
+from source_amocrm.walk.listing import Row, seconds
 
 READING = "Reading "
 EVERY = 10.0
@@ -55,11 +56,12 @@ class ListReading:
         """What the state of one of the tables would tell."""
         return next((left for one in self.progresses if (left := one.left.get(self.name))), None)
 
-    def observe(self, now: float) -> None:
-        left = self.left()
-        done = self.progresses[0].done
-        if left and left.spans and left.spans.parts[0][0] > 0 and done:
-            self.seen.append(Observation(now, sum(min(end, done) - start + 1 for start, end in left.spans.parts)))
+    def observe(self, now: float, born: int) -> None:
+        """`born`: the account's first second, before which there is nothing; 0 where it is not known."""
+        left, done = self.left(), self.progresses[0].done
+        if left and left.spans and done and (born or left.spans.parts[0][0]):
+            spans = [(max(start, born), min(end, done)) for start, end in left.spans.parts]
+            self.seen.append(Observation(now, sum(max(0, end - start + 1) for start, end in spans)))
 
     def line(self, requests: int, now: float) -> str:
         """Where it is, how long it will take, how much has come."""
@@ -68,14 +70,11 @@ class ListReading:
         # a walk by page number goes by the rows' ids, which tell no date
         where = reached(left.spans.parts, self.progresses[0].done or 0) if left and not left.walk else ""
         rate = self.rows / max(now - self.begun, 1)
-        parts = [
-            where,
-            f"about {duration(time_left)} left" if time_left is not None else "",
-            f"{self.rows:,} rows",
-            f"{rate:,.0f} rows a second",
-            f"{requests:,} requests",
-        ]
-        return f"{_called(self.path)}{tables_in_words(self.tables)}: {', '.join(part for part in parts if part)}"
+        parts = [where, f"about {duration(time_left)} left" if time_left is not None else ""]
+        told = ", ".join(part for part in parts if part)
+        what = f"{_called(self.path)} ({tables_in_words(self.tables)})"
+        counts = f"{self.rows:,} rows, {rate:,.0f} rows a second, {requests:,} requests"
+        return f"{what}{': ' if told else ''}{told}; {counts}"
 
 
 def _called(path: str) -> str:
@@ -83,13 +82,15 @@ def _called(path: str) -> str:
 
 
 class Report:
-    """`with Report(api, logger, selections) as report`.
+    """`with Report(account, logger, selections) as report`.
 
     The batches of every list pass through `followed`, and the rows of every table through `counted`.
     """
 
-    def __init__(self, api: Api, logger: logging.Logger, selections: Iterable[Selection], every: float = EVERY) -> None:
-        self._api = api
+    def __init__(
+        self, account: Account, logger: logging.Logger, selections: Iterable[Selection], every: float = EVERY
+    ) -> None:
+        self._account = account
         self._logger = logger
         self._every = every
         self._tallies: dict[str, Tally] = {}
@@ -117,8 +118,8 @@ class Report:
 
     def __exit__(self, *_: object) -> None:
         self._over.set()
-        stats, rows = self._api.stats, sum(tally.rows for tally in self._tallies.values())
-        waited = self._api.budget.waited
+        stats, rows = self._account.api.stats, sum(tally.rows for tally in self._tallies.values())
+        waited = self._account.api.budget.waited
         self._logger.info(summary(rows, stats.requests, stats.throttled, waited, time.monotonic() - self._begun))
 
     def followed(self, path: str, batches: Iterator[Batch]) -> Iterator[Batch]:
@@ -129,7 +130,7 @@ class Report:
             for batch in batches:
                 reading.rows += len(batch.page.rows)
                 if not reading.seen:
-                    reading.observe(time.monotonic())
+                    reading.observe(time.monotonic(), self._born())
                 yield batch
         finally:
             reading.reading = False
@@ -156,18 +157,22 @@ class Report:
             self._logger.info("%s%s", READING, line)
 
     def _lines(self) -> list[str]:
-        now, asked = time.monotonic(), self._api.stats.by_path
+        now, asked = time.monotonic(), self._account.api.stats.by_path
         lists = [reading for reading in self._lists.values() if reading.reading]
         for reading in lists:
-            reading.observe(now)
+            reading.observe(now, self._born())
         lists.sort(key=lambda reading: seconds_left(reading.seen) or 0)
         tables = [tally for tally in self._tallies.values() if tally.reading]
-        lines = [f"{one.name}: {self._so_far(one.rows)}" for one in tables if not one.lists]
+        lines = [f"{one.name}; {self._so_far(one.rows)}" for one in tables if not one.lists]
         if EVENTS_PATH not in {reading.path for reading in lists} and asked[EVENTS_PATH] > self._asked_for_events:
-            lines.append(f"{_called(EVENTS_PATH)} for {CHANGES}: {asked[EVENTS_PATH]:,} requests")
+            lines.append(f"{_called(EVENTS_PATH)} ({CHANGES}); {asked[EVENTS_PATH]:,} requests")
         self._asked_for_events = asked[EVENTS_PATH]
         lines += [reading.line(asked[reading.path], now) for reading in lists]
-        return lines or [f"the rest of {one.name}: {self._so_far(one.rows)}" for one in tables]
+        return lines or [f"the rest of {one.name}; {self._so_far(one.rows)}" for one in tables]
+
+    def _born(self) -> int:
+        facts = self._account.facts
+        return (seconds(facts().body.get("created_at")) or 0) if facts.known else 0
 
     def _so_far(self, rows: int) -> str:
         return f"{rows:,} rows, {rows / max(time.monotonic() - self._begun, 1):,.0f} rows a second"

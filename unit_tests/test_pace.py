@@ -63,12 +63,9 @@ def test_a_time_is_told_as_roughly_as_it_is_known(seconds: float, words: str) ->
     assert duration(seconds) == words
 
 
-def test_the_first_tables_are_named() -> None:
-    assert tables_in_words(["tasks"]) == " for tasks"
-    assert tables_in_words(["notes", "calls"]) == " for notes and calls"
-    assert tables_in_words(["deals", "custom_fields_deals", "deal_tags"]) == (
-        " for deals, custom_fields_deals and 1 more"
-    )
+def test_the_first_table_is_named() -> None:
+    assert tables_in_words(["tasks"]) == "tasks"
+    assert tables_in_words(["deals", "custom_fields_deals", "deal_tags"]) == "deals and 2 more"
 
 
 def test_summary() -> None:

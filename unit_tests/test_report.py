@@ -13,29 +13,38 @@ import pytest
 from source_amocrm.http.stats import Stats
 from source_amocrm.report import Report
 from source_amocrm.streams import TABLES
+from source_amocrm.streams.account import Once
 from source_amocrm.streams.batch import Batch
 from source_amocrm.streams.progress import Numbered, Progress
 from source_amocrm.streams.sync import Selection, places
 from source_amocrm.walk.listing import Page, PageMark
 
-MAY, JUNE, JULY = 1746057600, 1748736000, 1751328000
+APRIL, MAY, JULY = 1743465600, 1746057600, 1751328000
 LEADS, CONTACTS, EVENTS = "/api/v4/leads", "/api/v4/contacts", "/api/v4/events"
 
 
 class Account:
     """A sync without an account: what is asked for and how far the tables are is set by the test."""
 
-    def __init__(self, *names: str) -> None:
+    def __init__(self, *names: str, start: int | None = MAY) -> None:
+        self.start = start
         self.stats = Stats()
         self.progresses = {name: self._progress(name) for name in names if TABLES[name].cursor}
+        account: Any = SimpleNamespace(
+            api=SimpleNamespace(stats=self.stats, budget=SimpleNamespace(waited=0.0)), facts=Once(self._facts)
+        )
+        self.born = account.facts
         self.report = Report(
-            SimpleNamespace(stats=self.stats, budget=SimpleNamespace(waited=0.0)),  # type: ignore[arg-type]
+            account,
             logging.getLogger("airbyte.test_report"),
             [Selection(TABLES[name], self.progresses.get(name)) for name in names],
         )
 
+    def _facts(self) -> Any:
+        return SimpleNamespace(body={"created_at": APRIL})
+
     def _progress(self, name: str) -> Progress:
-        progress = Progress(name, TABLES[name].cursor or "", MAY, 300)
+        progress = Progress(name, TABLES[name].cursor or "", self.start, 300)
         progress.begin([place.name if place else "events" for place in places(TABLES[name])], JULY)
         return progress
 
@@ -78,12 +87,11 @@ def test_a_shared_list_is_told_once(clock: Any, caplog: pytest.LogCaptureFixture
     clock.now = 10.0
     account.covered("leads", MAY + 10 * 86_400)
     assert lines(account, caplog) == [
-        "Reading leads for deals, custom_fields_deals and 1 more: up to 2025-05-11, about 50 s left, 50 rows, "
-        "5 rows a second, 1 requests"
+        "Reading leads (deals and 2 more): up to 2025-05-11, about 50 s left; 50 rows, 5 rows a second, 1 requests"
     ]
     account.covered("leads", JULY + 1)
     assert lines(account, caplog) == [
-        "Reading leads for deals, custom_fields_deals and 1 more: read to the end, 50 rows, 5 rows a second, 1 requests"
+        "Reading leads (deals and 2 more): read to the end; 50 rows, 5 rows a second, 1 requests"
     ]
     reading.close()  # type: ignore[attr-defined]
     assert lines(account, caplog) == []
@@ -97,8 +105,28 @@ def test_what_takes_longest_is_told_last(clock: Any, caplog: pytest.LogCaptureFi
     account.covered("leads", MAY + 10 * 86_400)
     account.covered("contacts", MAY + 30 * 86_400)
     assert lines(account, caplog) == [
-        "Reading contacts for contacts: up to 2025-05-31, about 10 s left, 100 rows, 10 rows a second, 1 requests",
-        "Reading leads for deals: up to 2025-05-11, about 50 s left, 50 rows, 5 rows a second, 1 requests",
+        "Reading contacts (contacts): up to 2025-05-31, about 10 s left; 100 rows, 10 rows a second, 1 requests",
+        "Reading leads (deals): up to 2025-05-11, about 50 s left; 50 rows, 5 rows a second, 1 requests",
+    ]
+    del readings
+
+
+def test_from_the_newest_on_the_account_s_first_day_is_the_end(clock: Any, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "airbyte.test_report")
+    account = Account("events", start=None)
+    readings = [account.page(EVENTS)]
+    [progress] = account.progresses.values()
+    progress.cover("events", Page([], (MAY + 60 * 86_400, JULY)))
+    clock.now = 10.0
+    assert lines(account, caplog) == [
+        "Reading events (events): back to 2025-06-29; 50 rows, 5 rows a second, 1 requests"
+    ]
+    account.born()
+    for clock.now, since in ((20.0, MAY + 30 * 86_400), (30.0, MAY + 15 * 86_400)):
+        progress.cover("events", Page([], (since, JULY)))
+        told = lines(account, caplog)
+    assert told == [
+        "Reading events (events): back to 2025-05-15, about 30 s left; 50 rows, 2 rows a second, 1 requests"
     ]
     del readings
 
@@ -111,7 +139,7 @@ def test_a_walk_by_page_number_has_no_date(clock: Any, caplog: pytest.LogCapture
     [progress] = account.progresses.values()
     progress.cover("leads", Page([], mark=PageMark(3, 7)), MAY)
     assert isinstance(progress.left["leads"].walk, Numbered)
-    assert lines(account, caplog) == ["Reading leads for deals: 50 rows, 5 rows a second, 1 requests"]
+    assert lines(account, caplog) == ["Reading leads (deals); 50 rows, 5 rows a second, 1 requests"]
     del reading
 
 
@@ -122,8 +150,8 @@ def test_events_that_bring_no_row_are_told_too(clock: Any, caplog: pytest.LogCap
     next(rows)
     account.asks(EVENTS, 70)
     clock.now = 10.0
-    assert lines(account, caplog) == ["Reading events for what was deleted, restored or linked to others: 70 requests"]
-    assert lines(account, caplog) == ["Reading the rest of deals: 1 rows, 0 rows a second"]
+    assert lines(account, caplog) == ["Reading events (what was deleted, restored or linked to others); 70 requests"]
+    assert lines(account, caplog) == ["Reading the rest of deals; 1 rows, 0 rows a second"]
     assert list(rows) == [{"lead_id": 2}]
     assert lines(account, caplog) == []
 
@@ -135,7 +163,7 @@ def test_a_table_without_a_list(clock: Any, caplog: pytest.LogCaptureFixture) ->
         rows = account.report.counted("users", iter([{"user_id": 1}, None, {"user_id": 2}]))
         assert [next(rows), next(rows)] == [{"user_id": 1}, None]
         clock.now = 2.0
-        assert lines(account, caplog) == ["Reading users: 1 rows, 0 rows a second"]
+        assert lines(account, caplog) == ["Reading users; 1 rows, 0 rows a second"]
         list(rows)
         account.asks(LEADS, 3)
     assert re.match(r"Read 2 rows with 3 requests in 2\.0 s ", caplog.messages[-1])
