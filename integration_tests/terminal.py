@@ -14,6 +14,9 @@ from .leaks import clean
 
 COLOURS_AND_MOVES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
+TAKEN_BACK = re.compile(r"[^\n]*\n(?:\x1b\[\?25h)?\r?\x1b\[1A\x1b\[2K")
+"""A line that was ended, and gone back to, and erased."""
+
 
 @dataclass(frozen=True)
 class Seen:
@@ -25,6 +28,12 @@ class Seen:
     @property
     def text(self) -> str:
         return COLOURS_AND_MOVES.sub("", self.raw).replace("\r\n", "\n")
+
+    @property
+    def stays(self) -> list[str]:
+        """The lines as they are in the end: what was written over is gone."""
+        left = Seen(self.code, TAKEN_BACK.sub("", self.raw)).text
+        return [line.rpartition("\r")[2].rstrip() for line in left.split("\n")]
 
 
 def on_a_terminal(command: Sequence[str | Path], cwd: Path | None = None, **environment: str) -> Seen:

@@ -13,13 +13,14 @@ from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass, field
 
+from source_amocrm.http.api import Api
 from source_amocrm.pace import Observation, duration, reached, seconds_left, summary, tables_in_words
-from source_amocrm.streams.account import Account
 from source_amocrm.streams.batch import Batch
 from source_amocrm.streams.lists import EVENTS_PATH
 from source_amocrm.streams.progress import Left, Progress
 from source_amocrm.streams.sync import Selection, places
 from source_amocrm.walk.listing import Row, seconds
+from source_amocrm.walk.spans import FOREVER
 
 READING = "Reading "
 EVERY = 10.0
@@ -56,11 +57,11 @@ class ListReading:
         """What the state of one of the tables would tell."""
         return next((left for one in self.progresses if (left := one.left.get(self.name))), None)
 
-    def observe(self, now: float, born: int) -> None:
-        """`born`: the account's first second, before which there is nothing; 0 where it is not known."""
+    def observe(self, now: float, oldest: int) -> None:
+        """`oldest`: the second before which nothing is expected; FOREVER while there is no telling."""
         left, done = self.left(), self.progresses[0].done
-        if left and left.spans and done and (born or left.spans.parts[0][0]):
-            spans = [(max(start, born), min(end, done)) for start, end in left.spans.parts]
+        if left and left.spans and done and (left.spans.parts[0][0] or oldest < done):
+            spans = [(start or oldest, min(end, done)) for start, end in left.spans.parts]
             self.seen.append(Observation(now, sum(max(0, end - start + 1) for start, end in spans)))
 
     def line(self, requests: int, now: float) -> str:
@@ -82,15 +83,13 @@ def _called(path: str) -> str:
 
 
 class Report:
-    """`with Report(account, logger, selections) as report`.
+    """`with Report(api, logger, selections) as report`.
 
     The batches of every list pass through `followed`, and the rows of every table through `counted`.
     """
 
-    def __init__(
-        self, account: Account, logger: logging.Logger, selections: Iterable[Selection], every: float = EVERY
-    ) -> None:
-        self._account = account
+    def __init__(self, api: Api, logger: logging.Logger, selections: Iterable[Selection], every: float = EVERY) -> None:
+        self._api = api
         self._logger = logger
         self._every = every
         self._tallies: dict[str, Tally] = {}
@@ -98,6 +97,7 @@ class Report:
         for selection in selections:
             self._add(selection)
         self._asked_for_events = 0
+        self._oldest = FOREVER
         self._begun = time.monotonic()
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="report", daemon=True)
@@ -118,8 +118,8 @@ class Report:
 
     def __exit__(self, *_: object) -> None:
         self._over.set()
-        stats, rows = self._account.api.stats, sum(tally.rows for tally in self._tallies.values())
-        waited = self._account.api.budget.waited
+        stats, rows = self._api.stats, sum(tally.rows for tally in self._tallies.values())
+        waited = self._api.budget.waited
         self._logger.info(summary(rows, stats.requests, stats.throttled, waited, time.monotonic() - self._begun))
 
     def followed(self, path: str, batches: Iterator[Batch]) -> Iterator[Batch]:
@@ -129,8 +129,10 @@ class Report:
         try:
             for batch in batches:
                 reading.rows += len(batch.page.rows)
+                made = (seconds(row.get("created_at")) for row in batch.page.rows)
+                self._oldest = min(self._oldest, *(second for second in made if second), FOREVER)
                 if not reading.seen:
-                    reading.observe(time.monotonic(), self._born())
+                    reading.observe(time.monotonic(), self._oldest)
                 yield batch
         finally:
             reading.reading = False
@@ -157,10 +159,10 @@ class Report:
             self._logger.info("%s%s", READING, line)
 
     def _lines(self) -> list[str]:
-        now, asked = time.monotonic(), self._account.api.stats.by_path
+        now, asked = time.monotonic(), self._api.stats.by_path
         lists = [reading for reading in self._lists.values() if reading.reading]
         for reading in lists:
-            reading.observe(now, self._born())
+            reading.observe(now, self._oldest)
         lists.sort(key=lambda reading: seconds_left(reading.seen) or 0)
         tables = [tally for tally in self._tallies.values() if tally.reading]
         lines = [f"{one.name}; {self._so_far(one.rows)}" for one in tables if not one.lists]
@@ -169,10 +171,6 @@ class Report:
         self._asked_for_events = asked[EVENTS_PATH]
         lines += [reading.line(asked[reading.path], now) for reading in lists]
         return lines or [f"the rest of {one.name}; {self._so_far(one.rows)}" for one in tables]
-
-    def _born(self) -> int:
-        facts = self._account.facts
-        return (seconds(facts().body.get("created_at")) or 0) if facts.known else 0
 
     def _so_far(self, rows: int) -> str:
         return f"{rows:,} rows, {rows / max(time.monotonic() - self._begun, 1):,.0f} rows a second"

@@ -101,7 +101,7 @@ class SourceAmocrm(Source):
         self.message_repository = ConcurrentMessageRepository(queue, InMemoryMessageRepository(Level.INFO))
         for warning in _expiry(account):
             logger.warning(warning)
-        report = Report(account, logger, selections)
+        report = Report(account.api, logger, selections)
         sync = Sync(account, selections, report.followed)
         streams = [
             TableStream(

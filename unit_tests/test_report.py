@@ -13,7 +13,6 @@ import pytest
 from source_amocrm.http.stats import Stats
 from source_amocrm.report import Report
 from source_amocrm.streams import TABLES
-from source_amocrm.streams.account import Once
 from source_amocrm.streams.batch import Batch
 from source_amocrm.streams.progress import Numbered, Progress
 from source_amocrm.streams.sync import Selection, places
@@ -30,18 +29,11 @@ class Account:
         self.start = start
         self.stats = Stats()
         self.progresses = {name: self._progress(name) for name in names if TABLES[name].cursor}
-        account: Any = SimpleNamespace(
-            api=SimpleNamespace(stats=self.stats, budget=SimpleNamespace(waited=0.0)), facts=Once(self._facts)
-        )
-        self.born = account.facts
         self.report = Report(
-            account,
+            SimpleNamespace(stats=self.stats, budget=SimpleNamespace(waited=0.0)),  # type: ignore[arg-type]
             logging.getLogger("airbyte.test_report"),
             [Selection(TABLES[name], self.progresses.get(name)) for name in names],
         )
-
-    def _facts(self) -> Any:
-        return SimpleNamespace(body={"created_at": APRIL})
 
     def _progress(self, name: str) -> Progress:
         progress = Progress(name, TABLES[name].cursor or "", self.start, 300)
@@ -52,10 +44,10 @@ class Account:
         for _ in range(times):
             self.stats.sent(path)
 
-    def page(self, path: str, rows: int = 50) -> Iterator[Batch]:
+    def page(self, path: str, rows: int = 50, made: int | None = None) -> Iterator[Batch]:
         """A list's reading that stands after its first page."""
         self.asks(path)
-        batch = Batch("", Page([{"id": own} for own in range(rows)]))
+        batch = Batch("", Page([{"id": own, "created_at": made} for own in range(rows)]))
         reading = self.report.followed(path, iter([batch, batch]))
         next(reading)
         return reading
@@ -111,17 +103,18 @@ def test_what_takes_longest_is_told_last(clock: Any, caplog: pytest.LogCaptureFi
     del readings
 
 
-def test_from_the_newest_on_the_account_s_first_day_is_the_end(clock: Any, caplog: pytest.LogCaptureFixture) -> None:
+def test_from_the_newest_on_the_oldest_row_of_any_list_is_the_end(clock: Any, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "airbyte.test_report")
-    account = Account("events", start=None)
+    account = Account("events", "deals", start=None)
     readings = [account.page(EVENTS)]
-    [progress] = account.progresses.values()
+    progress = account.progresses["events"]
     progress.cover("events", Page([], (MAY + 60 * 86_400, JULY)))
     clock.now = 10.0
     assert lines(account, caplog) == [
         "Reading events (events): back to 2025-06-29; 50 rows, 5 rows a second, 1 requests"
     ]
-    account.born()
+    readings.append(account.page(LEADS, made=APRIL))
+    readings.pop().close()  # type: ignore[attr-defined]
     for clock.now, since in ((20.0, MAY + 30 * 86_400), (30.0, MAY + 15 * 86_400)):
         progress.cover("events", Page([], (since, JULY)))
         told = lines(account, caplog)
