@@ -11,7 +11,7 @@ from typing import Any
 
 from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets
 
-from source_amocrm import control
+from source_amocrm.auth import handover as control
 from source_amocrm.connect import config_file
 from source_amocrm.connect.problems import Problem
 from source_amocrm.entrypoint import LOGGER, Entrypoint, check_files, unforeseen

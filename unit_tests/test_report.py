@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
+from source_amocrm.airbyte.report import Report
 from source_amocrm.http.stats import Stats
-from source_amocrm.report import Report
 from source_amocrm.streams import TABLES
-from source_amocrm.streams.batch import Batch
-from source_amocrm.streams.progress import Numbered, Progress
-from source_amocrm.streams.sync import Selection, places
+from source_amocrm.sync.batch import Batch
+from source_amocrm.sync.progress import Numbered, Progress
+from source_amocrm.sync.sync import Selection, places
 from source_amocrm.walk.listing import Page, PageMark
 
 APRIL, MAY, JULY = 1743465600, 1746057600, 1751328000
@@ -61,7 +61,7 @@ class Account:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Any:
     clock = SimpleNamespace(now=0.0)
-    monkeypatch.setattr("source_amocrm.report.time.monotonic", lambda: clock.now)
+    monkeypatch.setattr("source_amocrm.airbyte.report.time.monotonic", lambda: clock.now)
     return clock
 
 

@@ -13,12 +13,12 @@ from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass, field
 
+from source_amocrm.account.resources import EVENTS_PATH
 from source_amocrm.http.api import Api
 from source_amocrm.pace import Observation, duration, reached, seconds_left, summary, tables_in_words
-from source_amocrm.streams.batch import Batch
-from source_amocrm.streams.lists import EVENTS_PATH
-from source_amocrm.streams.progress import Left, Progress
-from source_amocrm.streams.sync import Selection, places
+from source_amocrm.sync.batch import Batch
+from source_amocrm.sync.progress import Left, Progress
+from source_amocrm.sync.sync import Selection, places
 from source_amocrm.walk.listing import Row, seconds
 from source_amocrm.walk.spans import FOREVER
 
