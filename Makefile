@@ -18,9 +18,11 @@ help: ## what there is to make
 demo: .venv/.ready .venv-pyairbyte/.ready ## an amoCRM account on this machine, read into demo/amocrm.duckdb; again: only what changed
 	@.venv-pyairbyte/bin/python -m demo $(into) $(DEMO)
 
-# in single quotes, for a password may hold what a shell takes for its own
+# in single quotes, for a name may hold what a shell takes for its own
 quoted = '$(subst ','\'',$(1))'
-into = $(if $(PROJECT),--project $(call quoted,$(PROJECT))) $(if $(DB),--db $(call quoted,$(DB)))
+into = $(if $(PROJECT),--project $(call quoted,$(PROJECT)))
+# by the environment: a command line, which may hold a password, is shown to whoever lists the processes
+export DB
 
 sync: needs-config .venv/.ready .venv-pyairbyte/.ready ## a real account: make sync CONFIG=config.json [PROJECT=1001] [DB=file.duckdb or postgresql://…] [STREAMS=deals,users]
 	@.venv-pyairbyte/bin/python -m demo.sync --config $(call quoted,$(CONFIG)) $(into) $(if $(STREAMS),--streams $(call quoted,$(STREAMS)))

@@ -57,7 +57,7 @@ def launch(arguments: list[str]) -> int:
     entrypoint = Entrypoint(SourceAmocrm(packed), output)
     with PRINT_BUFFER:
         try:
-            _check_files(parsed)
+            check_files(parsed)
             with output:
                 for message in entrypoint.run(parsed):
                     output.line(message)
@@ -71,12 +71,12 @@ def launch(arguments: list[str]) -> int:
             return 1
         except Exception as error:
             LOGGER.exception("An unforeseen error")
-            _tell(AirbyteTracedException.from_exception(error, message=_unforeseen(error)))
+            _tell(AirbyteTracedException.from_exception(error, message=unforeseen(error)))
             return 1
     return 0
 
 
-def _check_files(parsed: argparse.Namespace) -> None:
+def check_files(parsed: argparse.Namespace) -> None:
     """Raises ConfigError for a file that is not there or holds no JSON of the right shape."""
     source = SourceAmocrm
     readers = {"config": source.read_config, "catalog": source.read_catalog, "state": source.read_state}
@@ -121,7 +121,7 @@ def _tell(error: AirbyteTracedException) -> None:
     error.emit_message()
 
 
-def _unforeseen(error: Exception) -> str:
+def unforeseen(error: Exception) -> str:
     return (
         f"Something went wrong inside the connector ({type(error).__name__}), not in amoCRM and not in your settings. "
         "Run the sync again; if it repeats, report it with the log of the sync."

@@ -62,20 +62,23 @@ class SourceAmocrm(Source):
         """Raises OSError, or ValueError for what is no JSON. Some editors of Windows begin a file with a BOM."""
         return json.loads(Path(config_path).read_text(encoding="utf-8-sig"))
 
+    def configure(self, config: Mapping[str, Any], _: str) -> Mapping[str, Any]:
+        """The config as it was read: the CDK would leave a copy, with the tokens, in a temporary folder."""
+        return config
+
     def check(self, logger: logging.Logger, config: Mapping[str, Any]) -> AirbyteConnectionStatus:
         try:
-            account = _account(config)
-            notes = [*unavailable_streams(account), *_expiry(account)]
+            told = notes(open_account(config))
         except AmocrmError as error:
             return AirbyteConnectionStatus(status=Status.FAILED, message=str(error))
-        for note in notes:
+        for note in told:
             logger.warning(note)
-        return AirbyteConnectionStatus(status=Status.SUCCEEDED, message="\n".join(notes) or None)
+        return AirbyteConnectionStatus(status=Status.SUCCEEDED, message="\n".join(told) or None)
 
     def discover(self, _: logging.Logger, config: Mapping[str, Any]) -> AirbyteCatalog:
         if not parse_config(config).readable_columns:
             return AirbyteCatalog(streams=[airbyte_stream(table) for table in TABLES.values()])
-        account = _account(config)
+        account = open_account(config)
         return AirbyteCatalog(streams=[airbyte_stream(table, discovered(account, table)) for table in TABLES.values()])
 
     def read(
@@ -103,8 +106,8 @@ class SourceAmocrm(Source):
         self.message_repository = ConcurrentMessageRepository(queue, InMemoryMessageRepository(Level.INFO))
         for warning in _expiry(account):
             logger.warning(warning)
-        sync = Sync(account, selections)
         report = Report(account.api, logger, selections)
+        sync = Sync(account, selections, report.followed)
         streams = [
             TableStream(
                 selection.table,
@@ -142,6 +145,17 @@ class SourceAmocrm(Source):
             account.hands.dismiss()
 
 
+def open_account(config: Mapping[str, Any]) -> Account:
+    """Raises ConfigError for a config that cannot work."""
+    parsed = parse_config(config)
+    return Account(parsed, open_api(parsed, cast("MutableMapping[str, Any]", config)))
+
+
+def notes(account: Account) -> list[str]:
+    """What a check warns of, though the account can be read. Raises AmocrmError where it cannot."""
+    return [*unavailable_streams(account), *_expiry(account)]
+
+
 def _expiry(account: Account) -> list[str]:
     """What must be done before long for syncs to go on."""
     warning = account.api.auth.expiry_warning(time.time())
@@ -172,11 +186,6 @@ def _incomplete(failed: list[str]) -> SyncFailed:
 def _state_of(selection: Selection) -> Callable[[], Mapping[str, Any]] | None:
     progress = selection.progress
     return None if progress is None else lambda: dump(progress)
-
-
-def _account(config: Mapping[str, Any]) -> Account:
-    parsed = parse_config(config)
-    return Account(parsed, open_api(parsed, cast("MutableMapping[str, Any]", config)))
 
 
 def _incremental(stream: ConfiguredAirbyteStream) -> bool:
