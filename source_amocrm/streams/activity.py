@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from source_amocrm.account.event_kinds import STATUS_CHANGED
 from source_amocrm.account.resources import LOST, NOTES, TASKS, EntityList
 from source_amocrm.streams.rows import activity, tombstones
 from source_amocrm.sync.event_log import Deletion
 from source_amocrm.sync.sync import Sync
 from source_amocrm.sync.tables import Entities, Events
 from source_amocrm.walk.listing import Row
-
-STATUS_CHANGED = "lead_status_changed"
 
 
 def _tasks(_: Sync, __: EntityList, tasks: list[Row]) -> Iterator[list[Row]]:

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from source_amocrm.account.account import Account
+from source_amocrm.account.event_kinds import ADDED, DELETED, LINKED, MERGED, NOTE_DELETED, RESTORED, TAGGED
 from source_amocrm.account.resources import COMPANIES, EVENTS_PATH, LEADS, LOST, EntityList
-from source_amocrm.streams.rows.history import NOTE_DELETED
 from source_amocrm.streams.rows.readable import Column
 from source_amocrm.sync.batch import Batch
 from source_amocrm.sync.entity_reading import EntityReading
-from source_amocrm.sync.event_log import ADDED, DELETED, LINKED, MERGED, RESTORED, TAGGED, History
+from source_amocrm.sync.event_log import History
 from source_amocrm.sync.event_reading import EventReading
 from source_amocrm.sync.lookup import Lookup
 from source_amocrm.sync.progress import Need, Progress, agree
@@ -160,12 +160,12 @@ class Sync:
         need = _need(selection, entities.name)
         kinds: dict[str, int] = {}
         if need.changes_since is not None and entities.has_links:
-            entered = (ADDED | RESTORED) & {f"{entities.entity}_added", f"{entities.entity}_restored"}
+            entered = (ADDED | RESTORED.keys()) & {f"{entities.entity}_added", f"{entities.entity}_restored"}
             kinds |= dict.fromkeys({*LINKED, *TAGGED, MERGED, *entered}, need.changes_since)
         if table.tombstone and self.account.config.mark_deleted:
-            own = {NOTE_DELETED} if entities.entity == "note" else {f"{entities.entity}_deleted"} & DELETED
+            own = {NOTE_DELETED} if entities.entity == "note" else {f"{entities.entity}_deleted"} & DELETED.keys()
             # where all live rows come in this sync, those that were restored are among them
-            back = set() if need.at_first and entities.has_trash else RESTORED & {f"{entities.entity}_restored"}
+            back = set() if need.at_first and entities.has_trash else RESTORED.keys() & {f"{entities.entity}_restored"}
             kinds |= dict.fromkeys({*own, *back}, need.deletions_since)
         return kinds
 
