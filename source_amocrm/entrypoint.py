@@ -15,6 +15,7 @@ from airbyte_cdk.logger import PRINT_BUFFER
 from airbyte_cdk.models import AirbyteMessage, ConnectorSpecification
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
+from source_amocrm.config import check_shape
 from source_amocrm.errors import AmocrmError, ConfigError, SyncFailed
 from source_amocrm.output import Output, packed
 from source_amocrm.source import SourceAmocrm
@@ -90,8 +91,10 @@ def _check_files(parsed: argparse.Namespace) -> None:
             raise ConfigError(f"The {name} file {path} cannot be read: {error.strerror}.{HINTS[name]}") from None
         except Exception:
             raise _broken_file(name, path) from None
-        if name == "config" and not isinstance(content, dict):
-            raise _broken_file(name, path)
+        if name == "config":
+            if not isinstance(content, dict):
+                raise _broken_file(name, path)
+            check_shape(content)
 
 
 def _broken_file(name: str, path: str) -> AmocrmError:
