@@ -111,7 +111,7 @@ def test_a_good_answer() -> None:
         ({"code": ""}, "no_code", {}),
         ({"code": "a b"}, "no_code", {}),
         ({"error": "access_denied"}, "refused", {"domain": DOMAIN}),
-        ({"error": "access_denied", "state": ""}, "refused", {"domain": DOMAIN}),
+        ({"error": "access_denied", "state": ""}, "unproven_refusal", {}),
         ({"error": "access_denied", "state": "another"}, "wrong_state", {}),
         ({"error": "<b>"}, "consent_failed", {"domain": DOMAIN}),
     ],
@@ -120,6 +120,12 @@ def test_a_bad_answer(changed: dict[str, str], key: str, params: dict[str, str])
     with pytest.raises(Problem) as caught:
         code_of(Redirect({**GOOD, **changed}), STATE, DOMAIN)
     assert (caught.value.key, caught.value.params, caught.value.detail) == (key, params, "")
+
+
+def test_a_refusal_that_amocrm_or_anyone_may_have_sent() -> None:
+    with pytest.raises(Problem) as caught:
+        code_of(Redirect({"error": "access_denied"}), STATE, DOMAIN)
+    assert caught.value.key == "unproven_refusal"
 
 
 def test_an_answer_to_no_question() -> None:

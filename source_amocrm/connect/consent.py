@@ -74,9 +74,9 @@ def code_of(redirect: Redirect, state: str, domain: str) -> str:
     given = redirect.params
     answered = given.get("state", "")
     refused = "error" in given
-    # amoCRM may leave the state out of a refusal, which gives nothing away
-    if not (refused and not answered) and not (state and hmac.compare_digest(answered.encode(), state.encode())):
-        raise Problem("wrong_state")
+    if not (state and hmac.compare_digest(answered.encode(), state.encode())):
+        # amoCRM may leave the state out of a refusal; any page could send that
+        raise Problem("wrong_state") if answered or not refused else Problem("unproven_refusal")
     if refused:
         key = "refused" if given["error"] == "access_denied" else "consent_failed"
         raise Problem(key, {"domain": domain})

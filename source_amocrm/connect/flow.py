@@ -147,7 +147,7 @@ class Flow:
         try:
             return consent.code_of(answer, state, self.domain)
         except Problem as problem:
-            if problem.key == "wrong_state":
+            if problem.key in ("wrong_state", "unproven_refusal"):
                 self.state = state
             raise
 
