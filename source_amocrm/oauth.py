@@ -21,9 +21,9 @@ from source_amocrm.errors import AmocrmError, Moved, NotFound, Unauthorized
 from source_amocrm.hosts import is_account_host
 
 GRANT_AGAIN = (
-    "Grant access again: run `source-amocrm connect`, or open the integration in amoCRM («amoМаркет» → your "
-    "integration → «Ключи и доступы»), exchange a new «Код авторизации» for tokens and paste them into the source's "
-    "settings."
+    "Grant access again: press «Re-authenticate» in the source's settings in Airbyte if you signed in there by the "
+    "button; else run `source-amocrm connect`, or open the integration in amoCRM («amoМаркет» → your integration → "
+    "«Ключи и доступы»), exchange a new «Код авторизации» for tokens and paste them into the source's settings."
 )
 # Seconds before its expiry from which a token is renewed, and how long a failed renewal ahead is left alone
 _AHEAD = 120
