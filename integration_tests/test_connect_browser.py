@@ -74,7 +74,8 @@ def test_grant(browser: webdriver.Chrome, tmp_path: Path, language: str) -> None
         page.press("#grant")
         page.press("#allow")
         assert (page.path, page.text("h1"), page.problem) == ("/result", "ООО «Северный ветер»", None)
-        assert len(page.text("#readable").split()) == len(TABLES)
+        shown = [item.text for item in page.browser.find_elements("css selector", "#readable li")]
+        assert shown == [words.table(table) for table in TABLES]
         credentials = settings(page)["credentials"]
         assert page.browser.current_url == f"{page.origin}/result"
         code, printed = page.finish()

@@ -70,6 +70,9 @@ def test_what_was_pasted(pasted: str, meant: Redirect | Code | Token) -> None:
         ("код", "not_a_code"),
         ("http://[", "not_a_code"),
         ("https://x/?" + "a=1&" * 60, "not_a_code"),
+        ("eyJ0eXAiOiJKV1QiLCJhbGciOiJSUzI1NiJ9", "broken_token"),
+        (jwt(exp=1_900_000_000)[:60], "broken_token"),
+        (f"x{jwt(exp=1_900_000_000)}.y", "broken_token"),
     ],
 )
 def test_what_cannot_be_used(pasted: str, key: str) -> None:

@@ -15,6 +15,8 @@ from source_amocrm.fields import token
 from source_amocrm.hosts import is_account_host
 
 RUSSIAN = "https://www.amocrm.ru/oauth"
+_JWT = "eyJ"
+"""How every token begins: with a brace and a quote in base64."""
 KOMMO = "https://www.kommo.com/oauth"
 
 
@@ -66,7 +68,11 @@ def recognise(text: str) -> Redirect | Code | Token:
     except ConfigError:
         raise Problem("not_a_code", at="pasted") from None
     claims = claims_of(clean)
-    return Token(clean) if claims.expires_at or claims.account_id else Code(clean)
+    if claims.expires_at or claims.account_id:
+        return Token(clean)
+    if clean.startswith(_JWT) or clean.count(".") > 1:
+        raise Problem("broken_token", at="pasted")
+    return Code(clean)
 
 
 def code_of(redirect: Redirect, state: str, domain: str) -> str:
