@@ -239,6 +239,37 @@ def _beside(page: Page, label: str) -> str:
     return page.browser.find_element("xpath", f"//dt[text()='{label}']/../dd/code").text
 
 
+@pytest.mark.parametrize("width", [360, 800])
+def test_mistakes_stand_beside_their_fields_and_the_last_card_below_the_header(page: Page, width: int) -> None:
+    metrics = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+    page.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    try:
+        page.choose("example.com", "oauth")
+        said_below(page, "#address")
+        page.choose("example.amocrm.ru", "oauth")
+        page.install(client_id="nonsense")
+        said_below(page, "#client_id")
+        page.press(".actions a")
+        page.choose("example.amocrm.ru", "token")
+        page.press("button.main")
+        page.paste(page.server.tokens.long_lived()[:90])
+        assert page.problem == "broken_token"
+        said_below(page, "#pasted")
+        assert page.server.log == []
+        page.paste(page.server.tokens.long_lived())
+        page.finish()
+        header, card = page.find("header").rect, page.find("main").rect
+        assert card["y"] - header["y"] - header["height"] >= 16
+    finally:
+        page.browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def said_below(page: Page, field: str) -> None:
+    told, typed = page.find("#problem"), page.find(field)
+    assert page.browser.switch_to.active_element == typed
+    assert 0 <= told.rect["y"] - typed.rect["y"] - typed.rect["height"] < 16
+
+
 def test_another_browser_cannot_use_the_link_again(page: Page) -> None:
     link = "".join(page.printed).partition("http://localhost")[2].split()[0]
     page.browser.delete_all_cookies()
