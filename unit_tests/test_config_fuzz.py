@@ -16,7 +16,7 @@ from airbyte_cdk.models import AirbyteConnectionStatus, FailureType, Status
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from source_amocrm.config import DEEPEST, Config, check_shape, parse_config
+from source_amocrm.config.settings import DEEPEST, Config, check_shape, parse_config
 from source_amocrm.entrypoint import launch
 from source_amocrm.errors import ConfigError
 from source_amocrm.source import SourceAmocrm

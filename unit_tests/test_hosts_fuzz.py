@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from urllib3.util import parse_url
 
+from source_amocrm.config.hosts import base_url
 from source_amocrm.errors import ConfigError
-from source_amocrm.hosts import base_url
 
 PIECES = [
     *("http", "https", "HTTPS", "ftp", ":", "/", "//", "://", "\\", "\\\\", "@", "#", "?", "%", "%00", "%2f", "%40"),

@@ -12,9 +12,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from source_amocrm.config.hosts import account_domain
 from source_amocrm.connect.problems import Problem
 from source_amocrm.errors import ConfigError
-from source_amocrm.hosts import account_domain
 
 LARGEST = 1 << 20
 """Bytes of a file that may be settings."""
