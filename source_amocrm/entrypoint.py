@@ -16,6 +16,7 @@ from airbyte_cdk.models import AirbyteMessage, ConnectorSpecification
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_amocrm.airbyte.output import Output, packed
+from source_amocrm.config.settings import check_shape
 from source_amocrm.errors import AmocrmError, ConfigError, SyncFailed
 from source_amocrm.source import SourceAmocrm
 
@@ -90,8 +91,10 @@ def check_files(parsed: argparse.Namespace) -> None:
             raise ConfigError(f"The {name} file {path} cannot be read: {error.strerror}.{HINTS[name]}") from None
         except Exception:
             raise _broken_file(name, path) from None
-        if name == "config" and not isinstance(content, dict):
-            raise _broken_file(name, path)
+        if name == "config":
+            if not isinstance(content, dict):
+                raise _broken_file(name, path)
+            check_shape(content)
 
 
 def _broken_file(name: str, path: str) -> AmocrmError:
