@@ -36,9 +36,13 @@ class Outcome:
     seconds: float = 0.0
 
     def failed(self, sentence: str) -> None:
-        """What many tables say is told once."""
-        if sentence not in self.errors:
-            self.errors.append(sentence)
+        """What many tables say is told once: in the connector's last sentence, which names them."""
+        self.errors = [earlier for earlier in self.errors if _without_ids(earlier) not in _without_ids(sentence)]
+        self.errors.append(sentence)
+
+
+def _without_ids(sentence: str) -> str:
+    return re.sub(r" \[[^\]]*\]", "", sentence)
 
 
 class Watch:
@@ -54,6 +58,8 @@ class Watch:
             self._outcome.received[message.record.stream] += 1
         elif message.log and message.log.level.value == "WARN":
             self._line(message.log.message)
+        elif message.log and message.log.message.startswith("Not read to the end: "):
+            self._outcome.failed(message.log.message)
         elif message.trace and message.trace.stream_status and message.trace.stream_status.status.value == "COMPLETE":
             stream = message.trace.stream_status.stream_descriptor.name
             self._line(f"{stream}: {self._outcome.received[stream]:,} rows")

@@ -69,7 +69,7 @@ def test_a_problem_says_what_happened_and_the_next_step(language: str, key: str)
 
 def test_every_reason_of_a_refused_table_is_told() -> None:
     assert {key for key in TEXTS["en"] if key.startswith("refused.")} == {
-        f"refused.{Refused((), why).why}" for why in ("no_rights", "not_granted", "off", "unknown")
+        f"refused.{Refused((), why).why}" for why in ("no_rights", "not_granted", "off", "unknown", "unpaid")
     }
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from source_amocrm.streams.changes import Deletion
-from source_amocrm.streams.lists import LOST, NOTES, TASKS, EntityList
+from source_amocrm.streams.lists import LEADS, LOST, NOTES, TASKS, EntityList
 from source_amocrm.streams.rows import activity, tombstones
 from source_amocrm.streams.sync import Sync
 from source_amocrm.streams.tables import Entities, Events
@@ -72,5 +72,6 @@ TABLES = (
         kinds=(STATUS_CHANGED,),
         newest_first=True,
         rows=_deal_statuses,
+        takes_from=(LEADS,),
     ),
 )

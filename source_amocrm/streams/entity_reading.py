@@ -8,6 +8,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 
 from source_amocrm.errors import AmocrmError, TooFat
+from source_amocrm.streams import off
 from source_amocrm.streams.account import Account
 from source_amocrm.streams.batch import Batch
 from source_amocrm.streams.changes import Changes, Deletion, History
@@ -72,7 +73,7 @@ class EntityReading:
         self._unsettled = Unsettled(self.account, self.entities, self.params) if self.several_rows else None
 
     def batches(self) -> Iterator[Batch]:
-        with self._opening.watched(self.entities.absent):
+        with self._opening.watched(off.ANSWERS):
             for batch in self._batches():
                 yield replace(batch, postdated=self._postdated)
 
