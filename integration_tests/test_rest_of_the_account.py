@@ -14,7 +14,7 @@ from airbyte_cdk.models import Status, Type
 from source_amocrm.errors import AmocrmError
 from source_amocrm.source import SourceAmocrm
 from source_amocrm.streams import TABLES
-from source_amocrm.streams.tables import Dictionary
+from source_amocrm.sync.tables import Dictionary
 
 from . import comparison, expected
 from .connector import config, messages, without_sockets

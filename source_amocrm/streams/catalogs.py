@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from source_amocrm.streams.account import Account
+from source_amocrm.account.account import Account
 from source_amocrm.streams.each import CATALOGS, Kind, Parts, each
 from source_amocrm.streams.each import catalogs as every_catalog
 from source_amocrm.streams.rows import catalogs
 from source_amocrm.streams.rows.dictionaries import system_fields
 from source_amocrm.streams.rows.field_values import element_fields
-from source_amocrm.streams.tables import Dictionary, one_list
+from source_amocrm.sync.tables import Dictionary, one_list
 from source_amocrm.walk.listing import Row
 
 ELEMENTS = Parts((every_catalog,), "/elements", "elements")

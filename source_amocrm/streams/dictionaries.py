@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from source_amocrm.streams.account import Account
+from source_amocrm.account.account import Account
 from source_amocrm.streams.each import Parts, cards, catalogs, customers, segments
 from source_amocrm.streams.rows import dictionaries
-from source_amocrm.streams.tables import Dictionary, one_list
+from source_amocrm.sync.tables import Dictionary, one_list
 from source_amocrm.walk.listing import Row
 
 PIPELINES = "/api/v4/leads/pipelines"

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TypeVar
 
+from source_amocrm.account.account import Account, whole
+from source_amocrm.account.resources import CUSTOMERS
 from source_amocrm.errors import AmocrmError, NotFound, all_of
-from source_amocrm.streams.account import Account, whole
-from source_amocrm.streams.lists import CUSTOMERS
 from source_amocrm.streams.rows import dictionaries
 from source_amocrm.walk.listing import Listing, Row
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from source_amocrm.streams.rows import incoming
-from source_amocrm.streams.tables import one_list
+from source_amocrm.sync.tables import one_list
 
 TABLES = (
     one_list("unsorted", "unsorted_id", "/api/v4/leads/unsorted", "unsorted", incoming.unsorted),

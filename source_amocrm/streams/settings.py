@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from source_amocrm.streams.account import Account
+from source_amocrm.account.account import Account
 from source_amocrm.streams.dictionaries import PIPELINES
 from source_amocrm.streams.each import Parts, cards, catalogs, customers
 from source_amocrm.streams.rows import settings
-from source_amocrm.streams.tables import Dictionary, one_list
+from source_amocrm.sync.tables import Dictionary, one_list
 from source_amocrm.walk.listing import Row
 
 TAGS = Parts((cards, customers), "/tags", "tags")

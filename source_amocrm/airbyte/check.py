@@ -11,14 +11,14 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import partial
 
-from source_amocrm.claims import check_account
+from source_amocrm.account.account import Account
+from source_amocrm.account.resources import EVENTS_PATH
+from source_amocrm.auth.claims import check_account
 from source_amocrm.errors import REFUSALS, AmocrmError, BadRequest, Forbidden, cause, of_lists
 from source_amocrm.streams import TABLES
-from source_amocrm.streams.account import Account
 from source_amocrm.streams.dictionaries import PIPELINES
 from source_amocrm.streams.each import CATALOGS, Parts
-from source_amocrm.streams.lists import EVENTS_PATH
-from source_amocrm.streams.tables import Dictionary, Entities, Table, events_of
+from source_amocrm.sync.tables import Dictionary, Entities, Table, events_of
 
 EXTRAS = ("drive_url",)
 """What `/account` must tell for it."""
