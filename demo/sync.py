@@ -27,6 +27,10 @@ CONNECTOR = HOME.parent / ".venv" / "bin" / "source-amocrm"
 DATABASE = str(HOME.parent / "amocrm.duckdb")
 
 
+NOT_READ = "Not read to the end: "
+"""So begins the sentence in which the connector names the tables that failed, and why."""
+
+
 @dataclass
 class Outcome:
     """What one sync did: rows received and rows now in the table, per stream; what went wrong, in sentences."""
@@ -37,9 +41,13 @@ class Outcome:
     seconds: float = 0.0
 
     def failed(self, sentence: str) -> None:
-        """What many tables say is told once."""
-        if sentence not in self.errors:
-            self.errors.append(sentence)
+        """What many tables say is told once: in the connector's last sentence, which names them."""
+        self.errors = [earlier for earlier in self.errors if _without_ids(earlier) not in _without_ids(sentence)]
+        self.errors.append(sentence)
+
+
+def _without_ids(sentence: str) -> str:
+    return re.sub(r" \[[^\]]*\]", "", sentence)
 
 
 def sync(
@@ -87,7 +95,13 @@ def sync(
                 f"The tables {cache.table_prefix}… in this database hold the account {other}, and the config is of "
                 f"{own}. Give each account its own PROJECT, or its own DB."
             )
-        cache._seen = watch
+
+        def seen(message: Any) -> None:
+            if message.log and message.log.message.startswith(NOT_READ):
+                outcome.failed(message.log.message)
+            watch(message)
+
+        cache._seen = seen
         try:
             check_names(streams or [], source.get_available_streams())
             source.select_streams(streams or "*")

@@ -6,7 +6,7 @@ import json
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Collection, Iterator, Mapping, MutableMapping
 from pathlib import Path
 from queue import Queue
 from typing import Any, cast
@@ -29,11 +29,11 @@ from airbyte_cdk.sources.utils.slice_logger import DebugSliceLogger
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_amocrm.account.account import Account
-from source_amocrm.airbyte.check import unavailable_streams
+from source_amocrm.airbyte.check import EXTRAS, unavailable_streams
 from source_amocrm.airbyte.concurrent import TableStream, airbyte_stream
 from source_amocrm.airbyte.report import Report
 from source_amocrm.config.settings import Config, parse_config
-from source_amocrm.errors import AmocrmError, ConfigError, SyncFailed
+from source_amocrm.errors import AmocrmError, ConfigError, SyncFailed, without_ids
 from source_amocrm.http.wire import open_api
 from source_amocrm.streams import TABLES
 from source_amocrm.streams.readable import discovered
@@ -68,7 +68,7 @@ class SourceAmocrm(Source):
 
     def check(self, logger: logging.Logger, config: Mapping[str, Any]) -> AirbyteConnectionStatus:
         try:
-            told = notes(open_account(config))
+            told = notes(open_account(config, EXTRAS))
         except AmocrmError as error:
             return AirbyteConnectionStatus(status=Status.FAILED, message=str(error))
         for note in told:
@@ -132,11 +132,11 @@ class SourceAmocrm(Source):
             self.message_repository,
             queue=queue,
         )
-        failed: list[str] = []
+        failed: dict[str, str] = {}
         try:
             with report:
                 for message in concurrent.read(list(streams)):
-                    failed += _failed_stream(message)
+                    failed |= _failed_stream(message)
                     yield message
         except AirbyteTracedException:
             raise _incomplete(failed) from None
@@ -145,15 +145,15 @@ class SourceAmocrm(Source):
             account.hands.dismiss()
 
 
-def open_account(config: Mapping[str, Any]) -> Account:
-    """Raises ConfigError for a config that cannot work."""
+def open_account(config: Mapping[str, Any], extras: Collection[str] = ()) -> Account:
+    """`extras`: what `/account` must tell. Raises ConfigError for a config that cannot work."""
     parsed = parse_config(config)
-    return Account(parsed, open_api(parsed, cast("MutableMapping[str, Any]", config)))
+    return Account(parsed, open_api(parsed, cast("MutableMapping[str, Any]", config)), extras)
 
 
 def notes(account: Account) -> list[str]:
     """What a check warns of, though the account can be read. Raises AmocrmError where it cannot."""
-    return [*unavailable_streams(account), *_expiry(account)]
+    return [*_expiry(account), *unavailable_streams(account)]
 
 
 def _expiry(account: Account) -> list[str]:
@@ -170,17 +170,18 @@ def _check_streams(catalog: ConfiguredAirbyteCatalog) -> None:
         raise ConfigError(f"The catalog selects {', '.join(twice)} more than once. Select each stream once.")
 
 
-def _failed_stream(message: AirbyteMessage) -> list[str]:
+def _failed_stream(message: AirbyteMessage) -> dict[str, str]:
     error = message.trace.error if message.trace else None
-    return [error.stream_descriptor.name] if error and error.stream_descriptor else []
+    return {error.stream_descriptor.name: error.message} if error and error.stream_descriptor else {}
 
 
-def _incomplete(failed: list[str]) -> SyncFailed:
-    """In place of the CDK's summary, which calls every failure one of the settings, so that nobody tries again."""
-    return SyncFailed(
-        f"Not read to the end: {', '.join(failed)}. What failed is said above, stream by stream; what has been read "
-        "is kept."
-    )
+def _incomplete(failed: Mapping[str, str]) -> SyncFailed:
+    """In place of the CDK's summary, which says a failure once a stream and calls each one of the settings."""
+    names: dict[str, list[str]] = {}
+    for name, said in failed.items():
+        names.setdefault(without_ids(said), []).append(name)
+    reasons = [f"Not read to the end: {', '.join(of)}. {failed[of[0]]}" for of in names.values()]
+    return SyncFailed("\n".join([*reasons, "What has been read is kept."]))
 
 
 def _state_of(selection: Selection) -> Callable[[], Mapping[str, Any]] | None:
@@ -224,12 +225,26 @@ def _selection(config: Config, stream: ConfiguredAirbyteStream, states: Mapping[
 
 
 class _Plain(logging.Filter):
-    """A failure that we foresaw is told in its sentence: the stack trace would tell a user nothing."""
+    """A failure that we foresaw is told in its sentence, and once: the stack trace would tell a user nothing.
+
+    Whose failure it is stands at the end of what the CDK logs. Its summary repeats each of them, stream by stream.
+    """
+
+    SUMMARY = "During the sync, the following streams did not sync successfully"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._told: dict[str, str] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        if record.exc_info and isinstance(record.exc_info[1], AmocrmError):
-            record.msg, record.args = f"{record.getMessage()}: {record.exc_info[1]}", ()
-            record.exc_info = None
+        if record.getMessage().startswith(self.SUMMARY):
+            return False
+        error = record.exc_info[1] if record.exc_info else None
+        if isinstance(error, AmocrmError):
+            whose = record.getMessage().rpartition(" ")[2]
+            first = self._told.setdefault(without_ids(str(error)), whose)
+            why = str(error) if first == whose else f"the same as of {first}"
+            record.msg, record.args, record.exc_info = f"{record.getMessage()}: {why}", (), None
         return True
 
 

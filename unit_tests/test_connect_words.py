@@ -78,7 +78,7 @@ def test_every_table_has_its_russian_name() -> None:
 
 def test_every_reason_of_a_refused_table_is_told() -> None:
     assert {key for key in TEXTS["en"] if key.startswith("refused.")} == {
-        f"refused.{Refused((), why).why}" for why in ("no_rights", "not_granted", "off", "unknown")
+        f"refused.{Refused((), why).why}" for why in ("no_rights", "not_granted", "off", "unknown", "unpaid")
     }
 
 

@@ -8,6 +8,8 @@ from .common import Row, stamp
 
 
 def unsorted(account: Account) -> list[Row]:
+    if "unsorted" in account.switches.off:
+        return []
     return [
         {
             "unsorted_id": lead["uid"],

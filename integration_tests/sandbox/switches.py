@@ -81,11 +81,14 @@ class Switches:
     external: bool = False
     forbidden: frozenset[str] = frozenset()  # first path segments the user may not see, e.g. {"tasks"}
     customers: Literal["segments", "periodicity", "off"] = "segments"
+    customers_mode_told: bool = True
+    off: frozenset[str] = frozenset()  # by the account's settings: "loss_reasons", "unsorted"
+    off_answer: Literal["204", "404", "422"] = "422"  # what a list answers that is off by the settings
     catalogs: bool = True
     unsorted_visible: bool = True  # unsorted leads stand in /leads
     accept_bumps: bool = True  # the contact of an accepted request gets a new updated_at
     talks: bool = True  # the list, documented since 2026 only
-    loss_reasons_list: bool = True  # not in amoCRM's index
+    loss_reasons_list: bool = True  # not in amoCRM's index; False: 404, whatever the settings say
     files_scope: bool = True
     files_refused: Literal[401, 403, 404] = 403  # what the drive answers a token without that scope
     scopes_told: bool = True  # whether tokens name their scopes

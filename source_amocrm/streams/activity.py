@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from source_amocrm.account.event_kinds import STATUS_CHANGED
-from source_amocrm.account.resources import LOST, NOTES, TASKS, EntityList
+from source_amocrm.account.resources import LEADS, LOST, NOTES, TASKS, EntityList
 from source_amocrm.streams.rows import activity, tombstones
 from source_amocrm.sync.event_log import Deletion
 from source_amocrm.sync.sync import Sync
@@ -72,5 +72,6 @@ TABLES = (
         kinds=(STATUS_CHANGED,),
         newest_first=True,
         rows=_deal_statuses,
+        takes_from=(LEADS,),
     ),
 )

@@ -18,8 +18,8 @@ from source_amocrm.account.event_kinds import (
     RESTORED,
     TAGGED,
 )
-from source_amocrm.account.resources import CLOSED, EVENTS_LIMIT, EVENTS_PATH
-from source_amocrm.errors import AmocrmError, TooFat
+from source_amocrm.account.resources import EVENTS_LIMIT, EVENTS_PATH
+from source_amocrm.errors import REFUSALS, AmocrmError, TooFat
 from source_amocrm.walk.bounds import bounds
 from source_amocrm.walk.elements import own_id
 from source_amocrm.walk.keyset import Edges
@@ -68,7 +68,7 @@ class History:
     def of(self, name: str, note_list: bool, deletions_since: int, changes_since: int | None) -> Changes:
         """The changes of the list `name` (of its notes, for a `note_list`)."""
         changes = Changes()
-        for event in self._told(name):
+        for event in self._told():
             at = seconds(event.get("created_at"))
             kind = event.get("type")
             if at is None or at < deletions_since:
@@ -80,13 +80,13 @@ class History:
                 _apply(changes, name, event, at, recent)
         return changes
 
-    def _told(self, name: str) -> list[Row]:
+    def _told(self) -> list[Row]:
         try:
             return self._events()
-        except CLOSED as error:
+        except REFUSALS as error:
             raise AmocrmError(
-                f"The rows of {name} are read, but not which of them were deleted, restored or linked to others: only "
-                f"the events tell that. {error}",
+                "The rows are read, but not which of them were deleted, restored or linked to others: only the events "
+                f"tell that. {error}",
                 failure_type=error.failure_type,
                 status=error.status,
             ) from None

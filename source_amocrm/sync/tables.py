@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from source_amocrm.account.account import Account
 from source_amocrm.account.resources import EntityList
-from source_amocrm.errors import AmocrmError
+from source_amocrm.streams.each import Parts
 from source_amocrm.sync.event_log import Deletion
-from source_amocrm.walk.listing import Row
+from source_amocrm.walk.listing import Fetch, Params, Row
 
 if TYPE_CHECKING:
     from source_amocrm.sync.sync import Sync
@@ -21,7 +21,7 @@ class Table:
     """`name` without the connection's prefix; `key` and `cursor` are columns; a table without cursor is read whole.
 
     `account_extras`: the `with` parameters of `/account` that its rows need. `extras`: by column, the `with` parameters
-    of its lists that fill it.
+    of its lists that fill it. `takes_from`: the lists of other entities that it takes columns from.
     """
 
     name: str
@@ -29,20 +29,32 @@ class Table:
     cursor: str | None = None
     account_extras: tuple[str, ...] = ()
     extras: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    takes_from: tuple[EntityList, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Dictionary(Table):
     """A table that is read whole each time: `rows` gives all of it.
 
-    `absent`: the refusals that mean that there is nothing to read. `probe`: what `check` asks to know whether it may
-    be read. `scope`: what the token must have been granted besides the account's data.
+    `lists`: what it is made of, by path, beside `/account`. `scope`: what the token must have been granted besides the
+    account's data. `host`: where its lists are asked for.
     """
 
     rows: Callable[[Account], Iterable[Row]]
-    absent: tuple[type[AmocrmError], ...] = ()
-    probe: str | None = None
+    lists: tuple[str | Parts, ...] = ()
     scope: str | None = None
+    host: Callable[[Account], Fetch] = lambda account: account.get
+
+
+def one_list(
+    name: str, key: str, path: str, collection: str, row: Callable[[Row], Row], params: Params | None = None
+) -> Dictionary:
+    """A table with a row for each element of a list."""
+
+    def rows(account: Account) -> Iterable[Row]:
+        return map(row, account.dictionary(path, collection, params))
+
+    return Dictionary(name=name, key=(key,), rows=rows, lists=(path,))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,6 +9,7 @@ from ..query import child, scalar, values
 from ..select import OneOf, Order
 from ..store import Row
 from .cards import require_customers
+from .dictionaries import require_on
 
 
 def catalogs(context: Context) -> Response:
@@ -88,6 +89,7 @@ def segments(context: Context) -> Response:
 
 
 def unsorted(context: Context) -> Response:
+    require_on(context, "unsorted")
     asked = context.query.get("filter")
     uids, categories = values(child(asked, "uid")), values(child(asked, "category"))
     pipelines = values(child(asked, "pipeline_id"))
