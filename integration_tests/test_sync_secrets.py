@@ -17,7 +17,7 @@ import pytest
 
 from . import postgres
 from .leaks import clean
-from .pyairbyte import ROOT, refused, start
+from .pyairbyte import PYTHON, ROOT, refused, start
 from .sandbox import OFF, Account, Server
 
 TREES_OF_OTHERS = re.compile(r"\.git|\.venv.*|__pycache__|\..*_cache")
@@ -145,3 +145,10 @@ def test_the_password_is_taken_from_the_environment(config: Path) -> None:
         assert [line for line in lines if b"p4ss" in line] == []
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=60)
+
+
+def test_what_the_demo_says_of_its_database_holds_no_password() -> None:
+    addresses = ["postgresql://user:p4ss:x%40y@host:5432/crm", "postgresql://user@host/crm", "./crm.duckdb"]
+    code = f"from demo.tables import without_password as shown; print(*map(shown, {addresses!r}), sep='\\n')"
+    done = subprocess.run([PYTHON, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["postgresql://user@host:5432/crm", *addresses[1:]]
