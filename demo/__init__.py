@@ -59,6 +59,11 @@ if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
     sys.excepthook, sys.unraisablehook = _interrupt.tell, _interrupt.tell_unraisable
 
 
+def interrupted() -> bool:
+    """Whether Ctrl-C was met: PyAirbyte may tell of the connector that it ended instead."""
+    return _interrupt.met
+
+
 def ended(error: BaseException) -> int:
     """The exit code of a command that ended so, after a sentence about it."""
     if _interrupt.met:

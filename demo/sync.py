@@ -18,7 +18,7 @@ from typing import Any
 
 import airbyte as ab
 
-from demo import HOME, config_file, ended
+from demo import HOME, config_file, ended, interrupted
 from demo.live import watching
 from demo.private import private_folder
 from demo.tables import POSTGRES, DuckDB, Postgres, open_database
@@ -108,6 +108,8 @@ def sync(
             cache.drop_leftovers(source.get_selected_streams())
             source.read(cache=cache, skip_validation=True)
         except ab.exceptions.PyAirbyteError as error:
+            if interrupted():
+                raise KeyboardInterrupt from None
             if not outcome.errors:
                 outcome.errors.append(error.get_message())
         outcome.totals = table_sizes(cache, source.get_selected_streams())

@@ -223,6 +223,32 @@ def test_ctrl_c_ends_it_with_a_sentence(server: Server, config: Path, tmp_path: 
     assert "Traceback" not in said
 
 
+ENDED_FIRST = """
+import os, signal, sys, time
+from demo import sync
+
+class Source:
+    def select_streams(self, _): pass
+    def get_selected_streams(self): return []
+    def read(self, **_):
+        try:
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(60)
+        finally:  # as PyAirbyte does when the connector was stopped as well
+            raise sync.ab.exceptions.AirbyteConnectorFailedError
+
+sync.ab.get_source = lambda *_, **__: Source()
+sys.exit(sync.main(["--config", sys.argv[1], "--db", sys.argv[2]]))
+"""
+
+
+def test_ctrl_c_that_ends_the_connector_first_is_told_as_such(config: Path, tmp_path: Path) -> None:
+    command = [str(PYTHON), "-c", ENDED_FIRST, str(config), str(tmp_path / "stopped.duckdb")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (128 + signal.SIGINT, "")
+    assert done.stderr == "\nStopped. What was read is kept; the next run goes on from there.\n"
+
+
 def test_tables_of_two_projects_stand_side_by_side(database: str) -> None:
     rows = query(database, "SELECT table_name FROM information_schema.tables WHERE table_name LIKE 'amocrm%'")
     names = {row["table_name"] for row in rows}
