@@ -21,10 +21,12 @@ from .sandbox import OFF, Account, Server
 
 COMMAND = Path(sys.executable).parent / "source-amocrm"
 INCREMENTAL = [table.name for table in TABLES.values() if table.cursor]
-# amoCRM has one field for a user's name, and it is not split; nobody has seen a score that is not null
+# amoCRM has one field for a user's name, and it is not split; nobody has seen a score that is not null; the talks of
+# today no longer tell when one was missed
 ALWAYS_EMPTY = {
     "users": {"last_name"},
     "deals": {"score"},
+    "talks": {"missed_at"},
     "files": {"file_id", "deleted_at", "deleted_by", "deleted_by_type"},  # the drive lists no trash
 }
 Message = dict[str, Any]

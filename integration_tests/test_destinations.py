@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import datetime
@@ -22,7 +23,7 @@ from source_amocrm.streams import TABLES
 
 from . import comparison, expected, postgres
 from .leaks import clean
-from .pyairbyte import refused, start
+from .pyairbyte import PYTHON, ROOT, refused, start
 from .sandbox import OFF, Account, Fault, Faults, Server, writes
 
 Row = dict[str, Any]

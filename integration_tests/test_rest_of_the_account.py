@@ -11,15 +11,17 @@ from random import Random
 import pytest
 from airbyte_cdk.models import Status, Type
 
+from source_amocrm.airbyte.concurrent import airbyte_stream
 from source_amocrm.errors import AmocrmError
 from source_amocrm.source import SourceAmocrm
 from source_amocrm.streams import TABLES
 from source_amocrm.sync.tables import Dictionary
 
 from . import comparison, expected
-from .connector import config, messages, without_sockets
+from .connector import catalog, config, messages, without_sockets
 from .destination import Destination, Row
 from .sandbox import Account, ManualClock, Sandbox, Switches, writes
+from .sandbox.query import parse, values
 from .sandbox.writes.at_random import Write
 from .sandbox.writes.chance import line, some
 from .schedules import Schedule, assert_exact
@@ -55,6 +57,49 @@ def test_nothing_is_asked_for_that_is_not_selected(account: Account) -> None:
     assert asked(account, ["event_types", "widgets"]) == {"account": 1, "events/types": 1, "widgets": 1}
     lists = {"leads/tags", "contacts/tags", "companies/tags", "customers/tags"}
     assert asked(account, ["tags"]) == {"account": 1} | dict.fromkeys(lists, 1)
+
+
+def asked_with(account: Account, name: str, columns: Sequence[str]) -> set[str]:
+    """The `with` parameters of the lists of a table of which those columns are selected."""
+    sandbox = Sandbox(account)
+    selected = catalog([name])
+    [chosen] = selected.streams
+    properties = chosen.stream.json_schema["properties"]
+    chosen.stream.json_schema = {"properties": {column: properties[column] for column in columns}}
+    with without_sockets(sandbox):
+        for _ in SourceAmocrm().read(logging.getLogger("airbyte"), config(sandbox), selected):
+            pass
+    lists = [seen for seen in sandbox.log if seen.path not in ("/api/v4/account", "/api/v4/events")]
+    found = {frozenset(values(parse(seen.query).get("with"))) for seen in lists} - {frozenset({"only_deleted"})}
+    [extras] = found
+    return set(extras)
+
+
+@pytest.mark.parametrize(
+    ("name", "columns", "wanted"),
+    [
+        ("users", ["user_id", "name", "rights"], set()),
+        ("users", ["user_id", "group_id", "role_id"], {"group", "role"}),
+        ("users", ["user_id", "phone_number"], {"phone_number"}),
+        ("users", ["user_id", "uuid", "amojo_id", "user_rank"], {"uuid", "amojo_id", "user_rank"}),
+        ("notes", ["note_id", "element_type", "updated_at", "text"], set()),
+        ("notes", ["note_id", "element_type", "updated_at", "is_pinned"], {"is_pinned"}),
+        ("deals", ["lead_id", "updated_at", "sale", "is_price_computed"], set()),
+        ("deals", ["lead_id", "updated_at", "source_id"], {"source_id", "source"}),
+        ("deals", ["lead_id", "updated_at", "source_external_id", "source_type"], {"source"}),
+    ],
+)
+def test_a_list_is_asked_for_what_the_selected_columns_need(
+    account: Account, name: str, columns: list[str], wanted: set[str]
+) -> None:
+    assert asked_with(account, name, columns) == wanted
+
+
+def test_all_columns_of_users_and_notes(account: Account) -> None:
+    everything = {name: list(airbyte_stream(TABLES[name]).json_schema["properties"]) for name in ("users", "notes")}
+    known = {"group", "role", "phone_number", "uuid", "amojo_id", "user_rank"}
+    assert asked_with(account, "users", everything["users"]) == known
+    assert asked_with(account, "notes", everything["notes"]) == {"is_pinned"}
 
 
 def test_values_of_custom_fields_cost_the_dictionary_of_fields_only(account: Account) -> None:
