@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import traceback
 from collections.abc import Sequence
 
 import orjson
@@ -146,7 +147,7 @@ class Unavailable(AmocrmError):
 
 
 class TooFat(Unavailable):
-    """A page is too heavy for the server (504 or no answer in time): ask again with a smaller limit."""
+    """A page is too heavy for the server (504 or no answer in time) or for us: ask again with a smaller limit."""
 
 
 def all_of(errors: Sequence[AmocrmError]) -> AmocrmError:
@@ -162,6 +163,15 @@ def all_of(errors: Sequence[AmocrmError]) -> AmocrmError:
         failure_type=FailureType.transient_error if again else first.failure_type,
         status=first.status,
     )
+
+
+def let_go(error: BaseException | None) -> None:
+    """Free what the frames that a failure passed through worked on, such as pages: it may be kept until the end."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        traceback.clear_frames(error.__traceback__)
+        error = error.__cause__ or error.__context__
 
 
 def broken_off(error: AmocrmError) -> AmocrmError:

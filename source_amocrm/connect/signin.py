@@ -16,9 +16,10 @@ from source_amocrm.claims import check_domain, claims_of
 from source_amocrm.connect.problems import Problem, problem_of
 from source_amocrm.errors import AmocrmError, ConfigError, Unauthorized
 from source_amocrm.http.budget import Budget
+from source_amocrm.http.connections import new_session
 from source_amocrm.http.retry import RetryPolicy
 from source_amocrm.http.tokens import HttpTokenEndpoint
-from source_amocrm.http.transport import Transport, new_session
+from source_amocrm.http.transport import Transport
 
 # A person is waiting
 IMPATIENT = RetryPolicy(

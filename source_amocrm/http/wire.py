@@ -9,9 +9,10 @@ from source_amocrm.auth import make_auth
 from source_amocrm.config import Config
 from source_amocrm.http.api import Api
 from source_amocrm.http.budget import Budget
+from source_amocrm.http.connections import new_session
 from source_amocrm.http.retry import RetryPolicy
 from source_amocrm.http.tokens import HttpTokenEndpoint
-from source_amocrm.http.transport import Transport, new_session
+from source_amocrm.http.transport import Transport
 
 _PATIENT = RetryPolicy()
 
