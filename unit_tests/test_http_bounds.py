@@ -13,7 +13,7 @@ import pytest
 from source_amocrm.config import parse_config
 from source_amocrm.errors import Moved, TooFat
 from source_amocrm.http.api import Api
-from source_amocrm.http.body import LARGEST, PAGE_ROOM, Kind, fits, parse
+from source_amocrm.http.body import LARGEST, PAGE_ROOM, ROOM, Kind, fits, parse
 from source_amocrm.http.budget import Budget
 from source_amocrm.http.connections import new_session
 from source_amocrm.http.errors import NotGranted, Where
@@ -29,9 +29,9 @@ PATIENT = RetryPolicy(attempts=1, cold_attempts=1)
 MB = 1 << 20
 
 
-def send(answer: Answering, policy: RetryPolicy = PATIENT, **more: int) -> Reply:
+def send(answer: Answering, room: int = ROOM) -> Reply:
     with serve(answer) as server:
-        return Transport(new_session(1), Budget(1000), policy).send("GET", server.url, **more)
+        return Transport(new_session(1), Budget(1000), PATIENT).send("GET", server.url, room=room)
 
 
 def bomb(size: int) -> bytes:
