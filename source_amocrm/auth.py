@@ -7,12 +7,11 @@ from collections.abc import Callable, MutableMapping
 from datetime import datetime, timezone
 from typing import Any, Protocol
 
-from airbyte_cdk.utils.airbyte_secrets_utils import add_to_secrets
-
 from source_amocrm.claims import check_domain, claims_of
 from source_amocrm.config import Config, LongLived
 from source_amocrm.errors import ConfigError
 from source_amocrm.oauth import OAuthAuth, TokenEndpoint
+from source_amocrm.secrecy import add_to_secrets
 
 WARN_BEFORE = 14 * 86400
 

@@ -17,8 +17,9 @@ from airbyte_cdk.models import (
     TraceType,
     Type,
 )
-from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
+
+from source_amocrm.secrecy import mask
 
 
 class AmocrmError(AirbyteTracedException):
@@ -50,8 +51,8 @@ class AmocrmError(AirbyteTracedException):
     def as_airbyte_message(self, stream_descriptor: StreamDescriptor | None = None) -> AirbyteMessage:
         """The TRACE message: the sentence, masked, and no stack trace, which would tell a user nothing."""
         error = AirbyteErrorTraceMessage(
-            message=filter_secrets(self.message),
-            internal_message=filter_secrets(self.internal_message or "") or None,
+            message=mask(self.message),
+            internal_message=mask(self.internal_message or "") or None,
             failure_type=self.failure_type,
             stream_descriptor=self._stream_descriptor or stream_descriptor,
         )
@@ -148,6 +149,16 @@ class Unavailable(AmocrmError):
 
 class TooFat(Unavailable):
     """A page is too heavy for the server (504 or no answer in time) or for us: ask again with a smaller limit."""
+
+
+def masked(message: AirbyteMessage) -> AirbyteMessage:
+    """The same message; an error that nobody foresaw may quote what it was given."""
+    error = message.trace.error if message.trace else None
+    if error:
+        error.message = mask(error.message)
+        error.internal_message = error.internal_message and mask(error.internal_message)
+        error.stack_trace = error.stack_trace and mask(error.stack_trace)
+    return message
 
 
 def all_of(errors: Sequence[AmocrmError]) -> AmocrmError:

@@ -31,9 +31,10 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 from source_amocrm.airbyte import TableStream, airbyte_stream
 from source_amocrm.check import unavailable_streams
 from source_amocrm.config import Config, parse_config
-from source_amocrm.errors import AmocrmError, ConfigError, SyncFailed
+from source_amocrm.errors import AmocrmError, ConfigError, SyncFailed, masked
 from source_amocrm.http.wire import open_api
 from source_amocrm.report import Report
+from source_amocrm.secrecy import mask
 from source_amocrm.streams import TABLES
 from source_amocrm.streams.account import Account
 from source_amocrm.streams.delivery import deliver
@@ -67,10 +68,10 @@ class SourceAmocrm(Source):
             account = _account(config)
             notes = [*unavailable_streams(account), *_expiry(account)]
         except AmocrmError as error:
-            return AirbyteConnectionStatus(status=Status.FAILED, message=str(error))
+            return AirbyteConnectionStatus(status=Status.FAILED, message=mask(str(error)))
         for note in notes:
             logger.warning(note)
-        return AirbyteConnectionStatus(status=Status.SUCCEEDED, message="\n".join(notes) or None)
+        return AirbyteConnectionStatus(status=Status.SUCCEEDED, message=mask("\n".join(notes)) or None)
 
     def discover(self, _: logging.Logger, config: Mapping[str, Any]) -> AirbyteCatalog:
         if not parse_config(config).readable_columns:
@@ -129,7 +130,7 @@ class SourceAmocrm(Source):
             with report:
                 for message in concurrent.read(list(streams)):
                     failed += _failed_stream(message)
-                    yield message
+                    yield masked(message)
         except AirbyteTracedException:
             raise _incomplete(failed) from None
         finally:

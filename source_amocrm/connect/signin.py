@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any
 
-from airbyte_cdk.utils.airbyte_secrets_utils import add_to_secrets
-
 from source_amocrm import config, fields
 from source_amocrm.auth import day
 from source_amocrm.claims import check_domain, claims_of
@@ -20,6 +18,7 @@ from source_amocrm.http.connections import new_session
 from source_amocrm.http.retry import RetryPolicy
 from source_amocrm.http.tokens import HttpTokenEndpoint
 from source_amocrm.http.transport import Transport
+from source_amocrm.secrecy import add_to_secrets
 
 # A person is waiting
 IMPATIENT = RetryPolicy(
