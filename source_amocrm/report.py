@@ -9,7 +9,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
+from airbyte_cdk.models import AirbyteMessage
+
 from source_amocrm.http.api import Api
+from source_amocrm.pauses import waiting
 from source_amocrm.streams.lists import EVENTS_PATH
 from source_amocrm.streams.sync import Selection
 from source_amocrm.streams.tables import Entities, Table, events_of
@@ -80,6 +83,7 @@ class Report:
         self._tallies = {one.table.name: Tally(one.table.name, _paths(one.table), _left(one)) for one in selections}
         self._begun = time.monotonic()
         self._over = threading.Event()
+        self._ending = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="report", daemon=True)
 
     def __enter__(self) -> Report:
@@ -100,7 +104,14 @@ class Report:
                 tally.rows += row is not None
                 yield row
         finally:
-            tally.reading = False
+            with self._ending:
+                tally.reading = False
+
+    def limited(self, seconds: float, emit: Callable[[AirbyteMessage], None]) -> None:
+        """Tell of every stream that is being read that it waits for so long, and of none after its end."""
+        with self._ending:
+            for message in waiting([tally.name for tally in self._tallies.values() if tally.reading], seconds):
+                emit(message)
 
     def _run(self) -> None:
         while not self._over.wait(self._every):

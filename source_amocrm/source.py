@@ -33,6 +33,7 @@ from source_amocrm.check import unavailable_streams
 from source_amocrm.config import Config, parse_config
 from source_amocrm.errors import AmocrmError, ConfigError, SyncFailed, masked
 from source_amocrm.http.wire import open_api
+from source_amocrm.pauses import log_pause
 from source_amocrm.report import Report
 from source_amocrm.secrecy import mask
 from source_amocrm.streams import TABLES
@@ -112,6 +113,7 @@ class SourceAmocrm(Source):
             )
             for selection, stream in zip(selections, catalog.streams, strict=True)
         ]
+        account.api.budget.on_pause = lambda seconds: _pause(seconds, report, self.message_repository)
         sync.start()
         # It takes a while to import, in which the first answers are on their way.
         from airbyte_cdk.sources.concurrent_source.concurrent_source import ConcurrentSource
@@ -136,6 +138,11 @@ class SourceAmocrm(Source):
         finally:
             sync.stop()
             account.hands.dismiss()
+
+
+def _pause(seconds: float, report: Report, repository: MessageRepository) -> None:
+    log_pause(seconds)
+    report.limited(seconds, repository.emit_message)
 
 
 def _expiry(account: Account) -> list[str]:
@@ -172,7 +179,9 @@ def _state_of(selection: Selection) -> Callable[[], Mapping[str, Any]] | None:
 
 def _account(config: Mapping[str, Any]) -> Account:
     parsed = parse_config(config)
-    return Account(parsed, open_api(parsed, cast("MutableMapping[str, Any]", config)))
+    api = open_api(parsed, cast("MutableMapping[str, Any]", config))
+    api.budget.on_pause = log_pause
+    return Account(parsed, api)
 
 
 def _incremental(stream: ConfiguredAirbyteStream) -> bool:
