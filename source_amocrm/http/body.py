@@ -13,6 +13,8 @@ LARGEST = 64 << 20
 """Bytes of an answer, unpacked."""
 ROOM = 2 * LARGEST + (1 << 20)
 """Bytes of memory for the text of an answer and the values that it is made into."""
+MANY = 64 << 20
+"""Bytes of ROOM that may go to the number of values, and not to what they say."""
 PAGE_ROOM = 40 << 20
 """As ROOM, for a page that can be asked for in smaller pieces: several of them are in memory at once."""
 
@@ -99,7 +101,10 @@ def _loads(data: bytes | bytearray, room: int) -> Any:
 
 def fits(data: bytes | bytearray, room: int) -> bool:
     """Whether the text and its values take no more than `room` bytes, by what the text consists of."""
-    return len(data) * _DEAREST <= room or _cost(data) <= room
+    if len(data) * _DEAREST <= room:
+        return True
+    text, values = _cost(data)
+    return text + values <= room and values <= MANY
 
 
 def _check_room(data: bytes | bytearray, room: int) -> None:
@@ -107,13 +112,14 @@ def _check_room(data: bytes | bytearray, room: int) -> None:
         raise MemoryError
 
 
-def _cost(data: bytes | bytearray) -> int:
-    """Bytes of memory that the text and its values may take at the most."""
+def _cost(data: bytes | bytearray) -> tuple[int, int]:
+    """Bytes of memory at the most: of the text, here and in the values, and of the values without it."""
     signs = {sign: data.count(sign) for sign in _COST}
     strings = max(0, data.count(b'"') // 2 - signs[b":"])
     wide = any(start in data for start in _WIDE)
     width = 1 if data.isascii() and rb"\u" not in data else 4 if wide else 2
-    return len(data) * (1 + width) + sum(_COST[sign] * number for sign, number in signs.items()) + strings * _STRING
+    values = sum(_COST[sign] * number for sign, number in signs.items()) + strings * _STRING
+    return len(data) * (1 + width), values
 
 
 def _finite(text: str) -> float | None:
