@@ -15,8 +15,8 @@ from airbyte_cdk.logger import PRINT_BUFFER
 from airbyte_cdk.models import AirbyteMessage, AirbyteMessageSerializer, ConnectorSpecification
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
+from source_amocrm.airbyte.output import Output, packed
 from source_amocrm.errors import AmocrmError, ConfigError, SyncFailed, masked
-from source_amocrm.output import Output, packed
 from source_amocrm.secrecy import hide_in_logs
 from source_amocrm.source import SourceAmocrm
 

@@ -10,14 +10,14 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from source_amocrm.config import parse_config
+from source_amocrm.config.settings import parse_config
 from source_amocrm.errors import Moved, TooFat
 from source_amocrm.http.api import Api
+from source_amocrm.http.backoff import RetryPolicy
 from source_amocrm.http.body import LARGEST, PAGE_ROOM, ROOM, Kind, fits, parse
-from source_amocrm.http.budget import Budget
 from source_amocrm.http.connections import new_session
-from source_amocrm.http.errors import NotGranted, Where
-from source_amocrm.http.retry import RetryPolicy
+from source_amocrm.http.rate_limit import Budget
+from source_amocrm.http.rules import NotGranted, Where
 from source_amocrm.http.transport import Reply, Transport
 from source_amocrm.http.verdict import Place, explain, judge
 from source_amocrm.http.wire import open_api

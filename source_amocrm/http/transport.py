@@ -16,11 +16,11 @@ from typing import Any
 import requests
 import urllib3
 
+from source_amocrm.http.backoff import RetryPolicy
 from source_amocrm.http.body import LARGEST, PAGE_ROOM, ROOM, Kind, fits, parse
-from source_amocrm.http.budget import Budget
 from source_amocrm.http.connections import EXCHANGE, TellingAdapter
+from source_amocrm.http.rate_limit import Budget
 from source_amocrm.http.reading import ACCEPTED, Garbled, TooLarge, pieces
-from source_amocrm.http.retry import RetryPolicy
 
 USER_AGENT = "source-amocrm"
 # Bytes of a refusal, or of anything else that holds no rows

@@ -7,10 +7,10 @@ from collections.abc import Callable, MutableMapping
 from datetime import datetime, timezone
 from typing import Any, Protocol
 
-from source_amocrm.claims import check_domain, claims_of
-from source_amocrm.config import Config, LongLived
+from source_amocrm.auth.claims import check_domain, claims_of
+from source_amocrm.auth.oauth import OAuthAuth, TokenEndpoint
+from source_amocrm.config.settings import Config, LongLived
 from source_amocrm.errors import ConfigError
-from source_amocrm.oauth import OAuthAuth, TokenEndpoint
 from source_amocrm.secrecy import add_to_secrets
 
 WARN_BEFORE = 14 * 86400
