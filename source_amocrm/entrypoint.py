@@ -12,12 +12,13 @@ from typing import Any
 import orjson
 from airbyte_cdk.entrypoint import AirbyteEntrypoint
 from airbyte_cdk.logger import PRINT_BUFFER
-from airbyte_cdk.models import AirbyteMessage, ConnectorSpecification
+from airbyte_cdk.models import AirbyteMessage, AirbyteMessageSerializer, ConnectorSpecification
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_amocrm.airbyte.output import Output, packed
 from source_amocrm.config.settings import check_shape
-from source_amocrm.errors import AmocrmError, ConfigError, SyncFailed
+from source_amocrm.errors import AmocrmError, ConfigError, SyncFailed, masked
+from source_amocrm.secrecy import hide_in_logs
 from source_amocrm.source import SourceAmocrm
 
 LOGGER = logging.getLogger("airbyte")
@@ -54,6 +55,7 @@ class Entrypoint(AirbyteEntrypoint):
 def launch(arguments: list[str]) -> int:
     """Run one command; the exit code is 0 only when it did what it should."""
     parsed = Entrypoint.parse_args(arguments)
+    hide_in_logs()
     output = Output(sys.stdout.buffer)
     entrypoint = Entrypoint(SourceAmocrm(packed), output)
     with PRINT_BUFFER:
@@ -121,7 +123,8 @@ def _line(path: str) -> str:
 def _tell(error: AirbyteTracedException) -> None:
     LOGGER.error(error.message or error.internal_message)
     sys.stdout.flush()
-    error.emit_message()
+    line = orjson.dumps(AirbyteMessageSerializer.dump(masked(error.as_airbyte_message()))).decode()
+    print(f"{line}\n", end="", flush=True)
 
 
 def unforeseen(error: Exception) -> str:

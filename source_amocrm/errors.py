@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+import traceback
 from collections.abc import Iterable, Sequence
 
 import orjson
@@ -17,8 +18,9 @@ from airbyte_cdk.models import (
     TraceType,
     Type,
 )
-from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
+
+from source_amocrm.secrecy import mask
 
 
 class AmocrmError(AirbyteTracedException):
@@ -50,8 +52,8 @@ class AmocrmError(AirbyteTracedException):
     def as_airbyte_message(self, stream_descriptor: StreamDescriptor | None = None) -> AirbyteMessage:
         """The TRACE message: the sentence, masked, and no stack trace, which would tell a user nothing."""
         error = AirbyteErrorTraceMessage(
-            message=filter_secrets(self.message),
-            internal_message=filter_secrets(self.internal_message or "") or None,
+            message=mask(self.message),
+            internal_message=mask(self.internal_message or "") or None,
             failure_type=self.failure_type,
             stream_descriptor=self._stream_descriptor or stream_descriptor,
         )
@@ -151,7 +153,17 @@ class Unavailable(AmocrmError):
 
 
 class TooFat(Unavailable):
-    """A page is too heavy for the server (504 or no answer in time): ask again with a smaller limit."""
+    """A page is too heavy for the server (504 or no answer in time) or for us: ask again with a smaller limit."""
+
+
+def masked(message: AirbyteMessage) -> AirbyteMessage:
+    """The same message; an error that nobody foresaw may quote what it was given."""
+    error = message.trace.error if message.trace else None
+    if error:
+        error.message = mask(error.message)
+        error.internal_message = error.internal_message and mask(error.internal_message)
+        error.stack_trace = error.stack_trace and mask(error.stack_trace)
+    return message
 
 
 _PATHS_TOLD = 4
@@ -203,6 +215,15 @@ def all_of(errors: Sequence[AmocrmError]) -> AmocrmError:
 
 def _within(one: str, other: str) -> bool:
     return len(one) < len(other) and without_ids(one) in without_ids(other)
+
+
+def let_go(error: BaseException | None) -> None:
+    """Free what the frames that a failure passed through worked on, such as pages: it may be kept until the end."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        traceback.clear_frames(error.__traceback__)
+        error = error.__cause__ or error.__context__
 
 
 def broken_off(error: AmocrmError) -> AmocrmError:

@@ -9,7 +9,8 @@ import sys
 from types import FrameType
 from typing import NoReturn
 
-STOPPED_BY_SIGNAL = 128
+from source_amocrm.airbyte.stdout import STOPPED_BY_SIGNAL, guard
+
 WRONG_USAGE = 2
 """As argparse exits."""
 HELP = """\
@@ -28,15 +29,13 @@ Each with --help for more."""
 def run() -> None:
     """`source-amocrm spec|check|discover|read|connect …`"""
     arguments = sys.argv[1:]
+    guard()
     signal.signal(signal.SIGTERM, _stop)
     if arguments[:1] != ["connect"] and signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
         signal.signal(signal.SIGINT, _stop)
-    try:
-        code = _command(arguments)
-        with contextlib.suppress(OSError, ValueError):
-            sys.stdout.flush()
-    except BrokenPipeError:
-        code = STOPPED_BY_SIGNAL + signal.SIGPIPE
+    code = _command(arguments)
+    with contextlib.suppress(OSError, ValueError):
+        sys.stdout.flush()
     # at once: threads that still wait for an answer have nothing to deliver any more
     os._exit(code)
 

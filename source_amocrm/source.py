@@ -31,10 +31,12 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 from source_amocrm.account.account import Account
 from source_amocrm.airbyte.check import EXTRAS, unavailable_streams
 from source_amocrm.airbyte.concurrent import TableStream, airbyte_stream
+from source_amocrm.airbyte.pauses import log_pause
 from source_amocrm.airbyte.report import Report
 from source_amocrm.config.settings import Config, parse_config
-from source_amocrm.errors import AmocrmError, ConfigError, SyncFailed, without_ids
+from source_amocrm.errors import AmocrmError, ConfigError, SyncFailed, masked, without_ids
 from source_amocrm.http.wire import open_api
+from source_amocrm.secrecy import mask
 from source_amocrm.streams import TABLES
 from source_amocrm.streams.readable import discovered
 from source_amocrm.streams.rows.readable import known_columns
@@ -70,10 +72,10 @@ class SourceAmocrm(Source):
         try:
             told = notes(open_account(config, EXTRAS))
         except AmocrmError as error:
-            return AirbyteConnectionStatus(status=Status.FAILED, message=str(error))
+            return AirbyteConnectionStatus(status=Status.FAILED, message=mask(str(error)))
         for note in told:
             logger.warning(note)
-        return AirbyteConnectionStatus(status=Status.SUCCEEDED, message="\n".join(told) or None)
+        return AirbyteConnectionStatus(status=Status.SUCCEEDED, message=mask("\n".join(told)) or None)
 
     def discover(self, _: logging.Logger, config: Mapping[str, Any]) -> AirbyteCatalog:
         if not parse_config(config).readable_columns:
@@ -119,6 +121,7 @@ class SourceAmocrm(Source):
             )
             for selection, stream in zip(selections, catalog.streams, strict=True)
         ]
+        account.api.budget.on_pause = lambda seconds: _pause(seconds, report, self.message_repository)
         sync.start()
         # It takes a while to import, in which the first answers are on their way.
         from airbyte_cdk.sources.concurrent_source.concurrent_source import ConcurrentSource
@@ -137,7 +140,7 @@ class SourceAmocrm(Source):
             with report:
                 for message in concurrent.read(list(streams)):
                     failed |= _failed_stream(message)
-                    yield message
+                    yield masked(message)
         except AirbyteTracedException:
             raise _incomplete(failed) from None
         finally:
@@ -148,12 +151,19 @@ class SourceAmocrm(Source):
 def open_account(config: Mapping[str, Any], extras: Collection[str] = ()) -> Account:
     """`extras`: what `/account` must tell. Raises ConfigError for a config that cannot work."""
     parsed = parse_config(config)
-    return Account(parsed, open_api(parsed, cast("MutableMapping[str, Any]", config)), extras)
+    api = open_api(parsed, cast("MutableMapping[str, Any]", config))
+    api.budget.on_pause = log_pause
+    return Account(parsed, api, extras)
 
 
 def notes(account: Account) -> list[str]:
     """What a check warns of, though the account can be read. Raises AmocrmError where it cannot."""
     return [*_expiry(account), *unavailable_streams(account)]
+
+
+def _pause(seconds: float, report: Report, repository: MessageRepository) -> None:
+    log_pause(seconds)
+    report.limited(seconds, repository.emit_message)
 
 
 def _expiry(account: Account) -> list[str]:

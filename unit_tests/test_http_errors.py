@@ -512,6 +512,20 @@ CASES: list[tuple[str, Reply, Where, Action, type[errors.AmocrmError] | None, Fa
     ),
     *(
         (
+            meaning,
+            reply(status, kind=Kind.TOO_LARGE),
+            Where.API,
+            Action.FAIL,
+            errors.TooFat,
+            SYSTEM,
+            "amoCRM's answer to /api/v4/leads is too large: more than 64 MB, or more than fits into the memory that is "
+            "allowed for one. Smaller pages were tried where the list has pages. Run the sync again later; if it "
+            "repeats, report it to amoCRM support with the address of the list.",
+        )
+        for meaning, status in (("too large an answer", 200), ("too large a head", None))
+    ),
+    *(
+        (
             "the connection is lost",
             reply(None, kind=kind),
             Where.API,

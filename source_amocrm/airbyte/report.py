@@ -10,11 +10,14 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, field
+
+from airbyte_cdk.models import AirbyteMessage
 
 from source_amocrm.account.resources import EVENTS_PATH
 from source_amocrm.airbyte.estimate import Observation, duration, reached, seconds_left, summary, tables_in_words
+from source_amocrm.airbyte.pauses import waiting
 from source_amocrm.http.api import Api
 from source_amocrm.sync.batch import Batch
 from source_amocrm.sync.progress import Left, Progress
@@ -100,6 +103,7 @@ class Report:
         self._oldest = FOREVER
         self._begun = time.monotonic()
         self._over = threading.Event()
+        self._ending = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="report", daemon=True)
 
     def _add(self, selection: Selection) -> None:
@@ -147,7 +151,14 @@ class Report:
                 tally.rows += row is not None
                 yield row
         finally:
-            tally.reading = False
+            with self._ending:
+                tally.reading = False
+
+    def limited(self, seconds: float, emit: Callable[[AirbyteMessage], None]) -> None:
+        """Tell of every stream that is being read that it waits for so long, and of none after its end."""
+        with self._ending:
+            for message in waiting([tally.name for tally in self._tallies.values() if tally.reading], seconds):
+                emit(message)
 
     def _run(self) -> None:
         while not self._over.wait(self._every):

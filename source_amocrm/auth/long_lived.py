@@ -7,11 +7,11 @@ from collections.abc import Callable
 from datetime import datetime, timezone
 
 from airbyte_cdk.sources.streams.http.requests_native_auth.token import TokenAuthenticator
-from airbyte_cdk.utils.airbyte_secrets_utils import add_to_secrets
 
 from source_amocrm.auth.claims import check_domain, claims_of
 from source_amocrm.config.settings import Config, LongLived
 from source_amocrm.errors import ConfigError
+from source_amocrm.secrecy import add_to_secrets
 
 WARN_BEFORE = 14 * 86400
 """Seconds before its end in which each sync warns of it."""

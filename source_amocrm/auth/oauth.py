@@ -12,7 +12,6 @@ from typing import Any, Protocol
 
 from airbyte_cdk.models import FailureType
 from airbyte_cdk.sources.streams.http.requests_native_auth import SingleUseRefreshTokenOauth2Authenticator
-from airbyte_cdk.utils.airbyte_secrets_utils import add_to_secrets
 from airbyte_cdk.utils.datetime_helpers import AirbyteDateTime
 
 from source_amocrm.auth.claims import check_domain, claims_of
@@ -20,6 +19,7 @@ from source_amocrm.auth.handover import hand_over
 from source_amocrm.config.hosts import is_account_host
 from source_amocrm.config.settings import Config, OAuth
 from source_amocrm.errors import AmocrmError, Moved, NotFound, Unauthorized
+from source_amocrm.secrecy import add_to_secrets
 
 GRANT_AGAIN = (
     "Grant access again: press «Re-authenticate» in the source's settings in Airbyte if you signed in there by the "

@@ -9,8 +9,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any
 
-from airbyte_cdk.utils.airbyte_secrets_utils import add_to_secrets
-
 from source_amocrm.auth.claims import check_domain, claims_of
 from source_amocrm.auth.long_lived import day
 from source_amocrm.config import fields
@@ -18,9 +16,11 @@ from source_amocrm.config import settings as config
 from source_amocrm.connect.problems import Problem, problem_of
 from source_amocrm.errors import AmocrmError, ConfigError, Unauthorized
 from source_amocrm.http.backoff import RetryPolicy
+from source_amocrm.http.connections import new_session
 from source_amocrm.http.rate_limit import Budget
 from source_amocrm.http.tokens import HttpTokenEndpoint
-from source_amocrm.http.transport import Transport, new_session
+from source_amocrm.http.transport import Transport
+from source_amocrm.secrecy import add_to_secrets
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
 

@@ -16,12 +16,13 @@ from source_amocrm.auth.authenticator import Authenticator
 from source_amocrm.config.settings import Config
 from source_amocrm.errors import AmocrmError, TooFat
 from source_amocrm.http.backoff import Patience, RetryPolicy
-from source_amocrm.http.body import Kind
+from source_amocrm.http.body import PAGE_ROOM, ROOM, Kind
+from source_amocrm.http.connections import new_session
 from source_amocrm.http.health import Health
 from source_amocrm.http.rate_limit import Budget
 from source_amocrm.http.rules import Action, Rule, Where
 from source_amocrm.http.stats import Stats
-from source_amocrm.http.transport import Reply, Transport, new_session
+from source_amocrm.http.transport import Reply, Transport
 from source_amocrm.http.verdict import Place, explain, failed_early, judge, retry_after
 
 Params = Mapping[str, int | str | Sequence[int | str]]
@@ -75,7 +76,8 @@ class Api:
     def get(self, path: str, params: Params | None = None, *, shrinkable: bool = False) -> Answer:
         """The answer to `path` ("/api/v4/leads"), or an AmocrmError once it is certain.
 
-        `shrinkable`: raise TooFat after two tries that took the server too long, so that the caller asks for less.
+        `shrinkable`: raise TooFat after two tries that took the server too long, or one answer that is too large to
+        hold several of, so that the caller asks for less.
         """
         probe = self.health.enter()
         self.stats.asks(1)
@@ -115,7 +117,9 @@ class _Request:
             self._sign_in(api.auth.get_access_token)  # renews ahead of expiry, and before a turn is taken
             self._number = api.health.send()
             api.stats.sent(self._path)
-            reply = api.transport.send("GET", api.auth.base_url + self._target, token=lambda: api.auth.access_token)
+            room = PAGE_ROOM if self._shrinkable else ROOM
+            url = api.auth.base_url + self._target
+            reply = api.transport.send("GET", url, token=lambda: api.auth.access_token, room=room)
             rule = judge(reply, api.where)
             if rule.action in (Action.OK, Action.EMPTY):
                 api.health.answered(self._number)

@@ -9,9 +9,10 @@ from source_amocrm.auth.authenticator import make_authenticator
 from source_amocrm.config.settings import Config
 from source_amocrm.http.api import Api
 from source_amocrm.http.backoff import RetryPolicy
+from source_amocrm.http.connections import new_session
 from source_amocrm.http.rate_limit import Budget
 from source_amocrm.http.tokens import HttpTokenEndpoint
-from source_amocrm.http.transport import Transport, new_session
+from source_amocrm.http.transport import Transport
 
 _PATIENT = RetryPolicy()
 
