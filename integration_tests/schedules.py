@@ -24,6 +24,7 @@ from .connector import messages
 from .destination import Destination
 from .sandbox import Account, ManualClock, Request, Sandbox, Switches, writes
 from .sandbox.writes.at_random import Write
+from .taken import Taken
 
 Menu = Sequence[tuple[Write, int]]
 Reading = Callable[[list[AirbyteStateMessage]], Iterator[AirbyteMessage]]
@@ -69,6 +70,7 @@ class Schedule:
         self.done: list[str] = []
         self.kills = 0
         self.busy = True
+        self.taken = Taken()
         self.watch(self.sandbox)
 
     def watch(self, sandbox: Sandbox) -> None:
@@ -76,8 +78,11 @@ class Schedule:
         sandbox.before_request.append(self._before_request)
 
     def _before_request(self, _: Sandbox, __: Request) -> None:
-        if not self.busy:
-            return
+        if self.busy:
+            self._live()
+        self.taken.look(self.account)
+
+    def _live(self) -> None:
         self.clock.advance(self.random.choice((0, 0, 0.3, 1, 2)))
         if self.random.random() < self.restless:
             self.done += writes.random_edits(self.account, self.random.randint(1, 3), self.random, self.menu)
@@ -100,9 +105,9 @@ class Schedule:
 
     def run(self, syncs: int = 3) -> None:
         with mock.patch.object(delivery, "ROWS_BETWEEN_STATES", self.rows_between_states):
-            self._live(syncs)
+            self._days(syncs)
 
-    def _live(self, syncs: int) -> None:
+    def _days(self, syncs: int) -> None:
         size = SOME_MESSAGES
         for _ in range(syncs):
             kill = self.random.randint(1, size) if self.random.random() < 0.5 else None
@@ -121,6 +126,7 @@ class Schedule:
         """Where the destination differs from the account, and what it did not like; empty when all is exact."""
         antedated = self._antedated()
         found = comparison.problems(self.account, self.destination.rows, antedated)
+        found += self.taken.problems(self.account, self.destination.rows)
         if self.streams:
             found = [line for line in found if line.split()[0] in self.streams]
         return found + ([] if antedated else self.destination.complaints)

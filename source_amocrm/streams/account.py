@@ -21,7 +21,7 @@ from source_amocrm.streams.opening import Opening
 from source_amocrm.walk.elements import identified
 from source_amocrm.walk.full import full
 from source_amocrm.walk.hands import Hands
-from source_amocrm.walk.listing import DOUBTS, Listing, Params, Row, found_in, key
+from source_amocrm.walk.listing import DOUBTS, FilterIgnored, Found, Listing, Params, Row, found_in, key
 
 LOGGER = logging.getLogger("airbyte")
 T = TypeVar("T")
@@ -140,22 +140,34 @@ class Account:
             )
         return known()
 
-    def by_ids(self, entities: EntityList, ids: Iterable[int], params: Params | None = None) -> Iterator[Row]:
-        """The entities that exist among `ids`, in batches where the filter works, else one by one."""
+    def by_ids(
+        self,
+        entities: EntityList,
+        ids: Iterable[int],
+        params: Params | None = None,
+        unfiltered: Callable[[list[int]], Iterator[Row]] | None = None,
+    ) -> Iterator[Row]:
+        """The entities that exist among `ids`, in batches where the filter works, else `unfiltered`: one by one."""
         left = sorted(set(ids))
-        if self.filter_works(entities):
-            for start in range(0, len(left), IDS_AT_ONCE):
-                batch = left[start : start + IDS_AT_ONCE]
-                rows = full(self.listing(entities, params).narrowed({"filter[id][]": batch}))
-                if any(row.get("id") not in batch for row in rows):
-                    self.filter_is_ignored()
-                    yield from self._one_by_one(entities, left[start:], params)
-                    return
+        try:
+            while left and self.filter_works(entities):
+                rows = self._batch(entities, left[:IDS_AT_ONCE], params)
+                left = left[IDS_AT_ONCE:]
                 yield from rows
-        else:
-            yield from self._one_by_one(entities, left, params)
+        except FilterIgnored:
+            self.filter_is_ignored()
+        yield from unfiltered(left) if unfiltered else self.one_by_one(entities, left, params)
 
-    def _one_by_one(self, entities: EntityList, ids: Iterable[int], params: Params | None) -> Iterator[Row]:
+    def _batch(self, entities: EntityList, ids: list[int], params: Params | None) -> list[Row]:
+        """Raises FilterIgnored at the first page with others."""
+
+        def look(found: Found) -> None:
+            if any(row.get("id") not in ids for row in found.rows):
+                raise FilterIgnored
+
+        return full(replace(self.listing(entities, params).narrowed({"filter[id][]": ids}), on_page=look))
+
+    def one_by_one(self, entities: EntityList, ids: Iterable[int], params: Params | None = None) -> Iterator[Row]:
         for own in ids:
             try:
                 body = self._ask_again(f"{entities.path}/{own}", params or {}).body
