@@ -41,7 +41,7 @@ from source_amocrm.streams.readable import discovered
 from source_amocrm.streams.rows.readable import known_columns
 from source_amocrm.streams.state import dump, load
 from source_amocrm.streams.sync import Selection, Sync
-from source_amocrm.streams.tables import Entities
+from source_amocrm.streams.tables import Entities, names_of
 from source_amocrm.walk.listing import Row
 
 ROWS_IN_FLIGHT = 250
@@ -202,7 +202,7 @@ def _selection(config: Config, stream: ConfiguredAirbyteStream, states: Mapping[
     if table.cursor is None:
         return Selection(table)
     state = states.get(name) if _incremental(stream) else None
-    progress = load(name, table.cursor, state, config.start, config.lookback)
+    progress = load(name, table.cursor, names_of(table), state, config.start, config.lookback)
     properties = (stream.stream.json_schema or {}).get("properties") or {}
     readable = config.readable_columns and isinstance(table, Entities) and table.fields is not None
     return Selection(table, progress, frozenset(properties) or None, known_columns(properties) if readable else {})

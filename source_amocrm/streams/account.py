@@ -16,6 +16,7 @@ from airbyte_cdk.models import FailureType
 from source_amocrm.config import Config
 from source_amocrm.errors import AmocrmError, FeatureOff, NotFound, NotGranted
 from source_amocrm.http.api import ACCOUNT_PATH, Answer, Api
+from source_amocrm.streams.clocks import Clocks
 from source_amocrm.streams.lists import ABSENT, CLOSED, SCOPES, EntityList
 from source_amocrm.streams.opening import Opening
 from source_amocrm.walk.elements import identified
@@ -70,12 +71,17 @@ class Once(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What `/account` tells. `server_time` and `begun` belong together: the same moment by the server and by us."""
+    """What `/account` tells.
+
+    `started` is a time that had passed when the sync began, by whichever clock is right: what is dated later than that
+    is left to the next one. `until` is that moment by the later clock, behind which no event of before is dated.
+    """
 
     id: int | None
     filter_works: bool
     timezone: tzinfo
     started: int
+    until: int
     body: Mapping[str, Any]
 
 
@@ -88,8 +94,9 @@ class Account:
         self.hands = Hands(config.num_workers, api.room)
         self.facts = Once(self._ask_facts)
         self._extras = sorted({"is_api_filter_enabled", *extras})
+        self.clocks = Clocks(api.wall)
         self._begun = api.clock()
-        self._now = 0
+        self._now = self._passed = 0
         self._clock_ahead = -math.inf
         self._filter_ignored = False
         self._lists: dict[str, Once[list[Row]]] = {}
@@ -97,21 +104,24 @@ class Account:
 
     def get(self, path: str, params: Params | None = None, *, shrinkable: bool = False) -> Answer:
         answer = self.api.get(path, params or {}, shrinkable=shrinkable)
-        self._now = max(self._now, answer.server_time)
+        drift = self.clocks.drift(answer.server_time)
+        self._now = max(self._now, answer.server_time + max(0, drift))
+        self._passed = max(self._passed, answer.server_time + min(0, drift))
         self._clock_ahead = max(self._clock_ahead, answer.server_time - self.api.clock())
-        return answer
+        return replace(answer, drift=drift)
 
     def now(self) -> int:
-        """The server's time, as the last answers told it."""
+        """The time of the last answers, by the later of the two clocks."""
         return self._now
 
-    def clock(self) -> float:
-        """The server's time at this moment, at least."""
-        return self._clock_ahead + self.api.clock()
+    def passed(self) -> int:
+        """The time of the last answers, by the earlier of the two clocks."""
+        return self._passed
 
-    def wait_until(self, second: float) -> None:
-        """Until the server's clock has come to `second`."""
-        self.api.sleep(max(0.0, second - self.clock()))
+    def readings(self) -> tuple[float, float]:
+        """What the server's clock shows at this moment, at least, and what ours does where it disagrees."""
+        server = self._clock_ahead + self.api.clock()
+        return server, server + self.clocks.drift(int(server))
 
     def filter_works(self, entities: EntityList) -> bool:
         """Whether the list's filter can be relied on: the account says so, and no answer has shown otherwise."""
@@ -218,11 +228,13 @@ class Account:
             )
         flag = body.get("is_api_filter_enabled")
         own = body.get("id")
+        ago = math.ceil(self.api.clock() - self._begun) + 1
         return Facts(
             id=own if isinstance(own, int) else None,
             filter_works=flag is None or bool(flag),
             timezone=_timezone(body),
-            started=answer.server_time - math.ceil(self.api.clock() - self._begun) - 1,
+            started=min(answer.server_time, self.clocks.ours()) - ago,
+            until=answer.server_time + max(0, answer.drift) - ago,
             body=body,
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from typing import Any, TypeVar
 from source_amocrm.streams.account import Account
 from source_amocrm.streams.batch import Batch
 from source_amocrm.streams.changes import ADDED, DELETED, LINKED, MERGED, RESTORED, TAGGED, History
+from source_amocrm.streams.clocks import iso
 from source_amocrm.streams.entity_reading import EntityReading
 from source_amocrm.streams.event_reading import EventReading
 from source_amocrm.streams.lists import COMPANIES, LEADS, LOST, EntityList
@@ -17,12 +19,12 @@ from source_amocrm.streams.lookup import Lookup
 from source_amocrm.streams.progress import Need, Progress, agree
 from source_amocrm.streams.rows.history import NOTE_DELETED
 from source_amocrm.streams.rows.readable import Column
-from source_amocrm.streams.tables import Entities, Table, events_of
+from source_amocrm.streams.tables import EVENTS, Entities, Table, events_of
 from source_amocrm.walk.feed import Feed, Reader
 from source_amocrm.walk.listing import Params, Row
 
+LOGGER = logging.getLogger("airbyte")
 T = TypeVar("T")
-EVENTS = "events"
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,7 @@ class Sync:
         self._selections = selections
         self._shared: dict[str, Any] = {}
         self._lock = threading.Lock()
+        _mend(selections, account.clocks.ours())
         for entities in {place for selection in selections for place in self._places(selection.table) if place}:
             progresses = [selection.progress for _, selection in self._readers(entities) if selection.progress]
             agree(progresses, entities.name)
@@ -163,6 +166,21 @@ class Sync:
             back = set() if need.at_first and entities.has_trash else RESTORED & {f"{entities.entity}_restored"}
             kinds |= dict.fromkeys({*own, *back}, need.deletions_since)
         return kinds
+
+
+def _mend(selections: Sequence[Selection], now: int) -> None:
+    """A state of a time that has not come does not tell up to when all was read: the stream is read anew."""
+    for selection in selections:
+        progress = selection.progress
+        if progress and progress.done is not None and progress.in_the_future(now):
+            LOGGER.warning(
+                "%s: its saved state says that all was read up to %s, and that has not come yet. A clock was wrong, "
+                "and nothing tells what was passed over, so the stream is read anew%s.",
+                selection.table.name,
+                iso(progress.done),
+                "" if progress.start is None else f" from {iso(progress.start)} on",
+            )
+            progress.begin_anew()
 
 
 def _certain(place: EntityList | None) -> bool:
