@@ -23,7 +23,7 @@ DAY_BEFORE = "2023-11-13T22:13:20Z"
 LISTS = ["leads", "contacts"]
 State = dict[str, Any]
 
-SECOND = st.integers(THEN - 90_000, THEN)
+SECOND = st.integers(THEN - 90_000, THEN + 500)
 SPANS = st.lists(st.tuples(SECOND, SECOND), max_size=3).map(Spans.of)
 WALKS = st.none() | st.builds(Numbered, SECOND, st.builds(PageMark, st.integers(0, 999), st.integers(0, 999)))
 PROGRESS = st.builds(

@@ -20,7 +20,7 @@ from typing import Any
 
 from source_amocrm.streams.progress import BEGINNING, Left, Numbered, Progress, Version
 from source_amocrm.walk.listing import LAST_SECOND, PageMark
-from source_amocrm.walk.spans import Spans
+from source_amocrm.walk.spans import FOREVER, Spans
 
 NOTHING = frozenset({"__ab_no_cursor_state_message", "__ab_full_refresh_sync_complete"})
 """With which the CDK says that there is no state."""
@@ -33,18 +33,20 @@ PAGES = {"since", "page", "after", "safe_page", "safe_after", "checked"}
 def read(progress: Progress, lists: Collection[str], state: Mapping[str, Any], whole: bool) -> None:
     """Sets what the state says in `progress`, that of a stream which is made of these `lists`.
 
-    `whole`: it is known that nothing of it was lost. Else a list that is pending with nothing to read is read again.
+    `whole`: it is known that it is as it was saved. Else nothing in it may lie behind what is done, and a list that is
+    pending with nothing to read is read again.
     """
     _only(state, {progress.cursor}, {"pending", "newest", "ahead", "deletions_since"})
     done = progress.done = _cursor(state[progress.cursor], plain=len(state) == 1)
-    events = {name: _until(done, text) for name, text in _by_list(state, "deletions_since", lists).items()}
+    limit = FOREVER if whole else done  # a clock that was put back leaves some of it behind what is done
+    events = {name: _until(limit, text) for name, text in _by_list(state, "deletions_since", lists).items()}
     progress.left = {name: Left(Spans(), None, second, done) for name, second in events.items()}
     for name, told in _by_list(state, "pending", lists).items():
-        left = _left_at_first(told, done, events[name]) if name in events else _left(told, done)
+        left = _left_at_first(told, done, events[name]) if name in events else _left(told, done, limit)
         if not (whole or left.spans or left.walk):
             left = replace(left, spans=Spans.of([(progress.start or BEGINNING, done)]))
         progress.left[name] = left
-    progress.newest = {name: _until(done, text) for name, text in _by_list(state, "newest", lists).items()}
+    progress.newest = {name: _until(limit, text) for name, text in _by_list(state, "newest", lists).items()}
     for key, told in _part(state, "ahead").items():
         name, slash, own = key.rpartition("/")
         if not own or (slash and name not in lists):
@@ -52,18 +54,18 @@ def read(progress: Progress, lists: Collection[str], state: Mapping[str, Any], w
         progress.ahead |= dict.fromkeys([key] if slash else [f"{name}/{own}" for name in lists], _version(told))
 
 
-def _left(told: Mapping[str, Any], done: int) -> Left:
+def _left(told: Mapping[str, Any], done: int, limit: int) -> Left:
     _only(told, SPANS, {"walk"})
-    spans, walk = _spans(told["spans"], done), None
+    spans, walk = _spans(told["spans"], limit), None
     if "walk" in told:
         where = told["walk"]
-        since = _before(done, where["since"])
+        since = _until(limit, where["since"])
         if where.keys() == PAGES:
             spans |= Spans.of([(since, done)])
         else:
             _only(where, WALK)
             walk = Numbered(since, PageMark(_number(where["place"]), _number(where["after"])))
-    return Left(spans, walk, _until(done, told["deletions_since"]), _until(done, told["changes_since"]))
+    return Left(spans, walk, _until(limit, told["deletions_since"]), _until(limit, told["changes_since"]))
 
 
 def _left_at_first(told: Mapping[str, Any], done: int, deletions_since: int) -> Left:
@@ -74,10 +76,10 @@ def _left_at_first(told: Mapping[str, Any], done: int, deletions_since: int) -> 
     return Left(Spans.of([(_before(done, told["since"]), done)]), None, deletions_since, done)
 
 
-def _spans(told: Any, done: int) -> Spans:
+def _spans(told: Any, limit: int) -> Spans:
     if not isinstance(told, list):
         raise TypeError
-    edges = [_before(done, text) for start, end in told for text in (start, end)]
+    edges = [_before(limit, text) for start, end in told for text in (start, end)]
     if any(one > other for one, other in pairwise(edges)):
         raise ValueError
     return Spans.of(zip(edges[::2], edges[1::2], strict=True))
@@ -127,16 +129,15 @@ def _second(text: Any) -> int:
     return second
 
 
-def _before(done: int, text: Any) -> int:
+def _before(limit: int, text: Any) -> int:
     second = _second(text)
-    if second > done:
+    if second > limit:
         raise ValueError
     return second
 
 
-def _until(done: int, text: Any) -> int:
-    """From which second on; a clock that was put back may have left one behind what is done."""
-    return min(_second(text), done)
+def _until(limit: int, text: Any) -> int:
+    return min(_second(text), limit)
 
 
 def _cursor(value: Any, plain: bool) -> int:
