@@ -240,7 +240,7 @@ class _FromTheNewest:
         self._events = events
         self._progress = progress
         self._needed = progress.needed[EVENTS]
-        self._missing = self._needed - ((progress.done or BEGINNING) + 1, FOREVER)
+        self._missing = self._needed - (sync.account.facts().until + 1, FOREVER)
         self._held: list[Row] = []
         self._rows = 0
 
