@@ -12,8 +12,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from source_amocrm.errors import ConfigError
-from source_amocrm.streams.progress import BEGINNING, Left, Numbered, Progress, Version
-from source_amocrm.streams.state import dump, load
+from source_amocrm.sync.progress import BEGINNING, Left, Numbered, Progress, Version
+from source_amocrm.sync.state import dump, load
 from source_amocrm.walk.listing import PageMark
 from source_amocrm.walk.spans import FOREVER, Spans
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 
+from source_amocrm.account.account import Account
+from source_amocrm.account.resources import EntityList
 from source_amocrm.errors import TooFat
-from source_amocrm.streams.account import Account
-from source_amocrm.streams.lists import EntityList
 from source_amocrm.walk.listing import Found, Row
 from source_amocrm.walk.numbered import numbered
 

@@ -18,7 +18,7 @@ from datetime import datetime, timezone
 from itertools import pairwise
 from typing import Any
 
-from source_amocrm.streams.progress import BEGINNING, Left, Numbered, Progress, Version
+from source_amocrm.sync.progress import BEGINNING, Left, Numbered, Progress, Version
 from source_amocrm.walk.listing import LAST_SECOND, PageMark
 from source_amocrm.walk.spans import FOREVER, Spans
 

@@ -22,8 +22,8 @@ from typing import Any
 
 from source_amocrm.errors import ConfigError
 from source_amocrm.streams.clocks import iso
-from source_amocrm.streams.progress import Left, Progress
 from source_amocrm.streams.state_forms import NOTHING, read
+from source_amocrm.sync.progress import Left, Progress
 
 VERSION = 2
 SAVED = "saved"
