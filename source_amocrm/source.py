@@ -43,7 +43,7 @@ from source_amocrm.streams.rows.readable import known_columns
 from source_amocrm.sync.delivery import deliver
 from source_amocrm.sync.state import dump, load
 from source_amocrm.sync.sync import Selection, Sync
-from source_amocrm.sync.tables import Dictionary, Entities, wanted_extras
+from source_amocrm.sync.tables import Dictionary, Entities, names_of, wanted_extras
 from source_amocrm.walk.listing import Row
 
 ROWS_IN_FLIGHT = 250
@@ -229,7 +229,7 @@ def _selection(config: Config, stream: ConfiguredAirbyteStream, states: Mapping[
     if table.cursor is None:
         return Selection(table, columns=columns)
     state = states.get(name) if _incremental(stream) else None
-    progress = load(name, table.cursor, state, config.start, config.lookback)
+    progress = load(name, table.cursor, names_of(table), state, config.start, config.lookback)
     readable = config.readable_columns and isinstance(table, Entities) and table.fields is not None
     return Selection(table, progress, columns, known_columns(properties) if readable else {})
 

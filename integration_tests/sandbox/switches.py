@@ -76,6 +76,9 @@ class Switches:
     notes_params_empty: Literal["array", "object"] = "array"
     user_group: Literal["both", "embedded", "rights"] = "both"  # where a user's group stands
     long_self_links: bool = True  # _links.self of rows repeats the query
+    # the Date header: seconds by which it is ahead of the clock that dates rows, and up to which each answer errs
+    date_ahead: float = 0.0
+    date_jitter: float = 0.0
     # the account and the token's rights
     admin: bool = True
     external: bool = False

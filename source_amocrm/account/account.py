@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from airbyte_cdk.models import FailureType
 
 from source_amocrm.account import off
+from source_amocrm.account.clocks import Clocks
 from source_amocrm.account.opening import Opening
 from source_amocrm.account.resources import SCOPES, EntityList
 from source_amocrm.config.settings import Config
@@ -22,7 +23,7 @@ from source_amocrm.http.api import ACCOUNT_PATH, Answer, Api
 from source_amocrm.walk.elements import identified
 from source_amocrm.walk.full import full
 from source_amocrm.walk.hands import Hands
-from source_amocrm.walk.listing import DOUBTS, Listing, Params, Row, found_in, key
+from source_amocrm.walk.listing import DOUBTS, FilterIgnored, Found, Listing, Params, Row, found_in, key
 
 LOGGER = logging.getLogger("airbyte")
 T = TypeVar("T")
@@ -66,12 +67,17 @@ class Once(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What `/account` tells. `server_time` and `begun` belong together: the same moment by the server and by us."""
+    """What `/account` tells.
+
+    `started` is a time that had passed when the sync began, by whichever clock is right: what is dated later than that
+    is left to the next one. `until` is that moment by the later clock, behind which no event of before is dated.
+    """
 
     id: int | None
     filter_works: bool
     timezone: tzinfo
     started: int
+    until: int
     body: Mapping[str, Any]
 
 
@@ -93,8 +99,9 @@ class Account:
         self.facts = Once(self._ask_facts)
         self._extras = sorted({"is_api_filter_enabled", *extras})
         self._list_extras = list_extras or {}
+        self.clocks = Clocks(api.wall)
         self._begun = api.clock()
-        self._now = 0
+        self._now = self._passed = 0
         self._clock_ahead = -math.inf
         self._filter_ignored = False
         self._lists: dict[str, Once[list[Row]]] = {}
@@ -102,21 +109,24 @@ class Account:
 
     def get(self, path: str, params: Params | None = None, *, shrinkable: bool = False) -> Answer:
         answer = self.api.get(path, params or {}, shrinkable=shrinkable)
-        self._now = max(self._now, answer.server_time)
+        drift = self.clocks.drift(answer.server_time)
+        self._now = max(self._now, answer.server_time + max(0, drift))
+        self._passed = max(self._passed, answer.server_time + min(0, drift))
         self._clock_ahead = max(self._clock_ahead, answer.server_time - self.api.clock())
-        return answer
+        return replace(answer, drift=drift)
 
     def now(self) -> int:
-        """The server's time, as the last answers told it."""
+        """The time of the last answers, by the later of the two clocks."""
         return self._now
 
-    def clock(self) -> float:
-        """The server's time at this moment, at least."""
-        return self._clock_ahead + self.api.clock()
+    def passed(self) -> int:
+        """The time of the last answers, by the earlier of the two clocks."""
+        return self._passed
 
-    def wait_until(self, second: float) -> None:
-        """Until the server's clock has come to `second`."""
-        self.api.sleep(max(0.0, second - self.clock()))
+    def readings(self) -> tuple[float, float]:
+        """What the server's clock shows at this moment, at least, and what ours does where it disagrees."""
+        server = self._clock_ahead + self.api.clock()
+        return server, server + self.clocks.drift(int(server))
 
     def filter_works(self, entities: EntityList) -> bool:
         """Whether the list's filter can be relied on: the account says so, and no answer has shown otherwise."""
@@ -151,22 +161,34 @@ class Account:
         wanted = self._list_extras.get(table)
         return {"with": ",".join(sorted(wanted))} if wanted else {}
 
-    def by_ids(self, entities: EntityList, ids: Iterable[int], params: Params | None = None) -> Iterator[Row]:
-        """The entities that exist among `ids`, in batches where the filter works, else one by one."""
+    def by_ids(
+        self,
+        entities: EntityList,
+        ids: Iterable[int],
+        params: Params | None = None,
+        unfiltered: Callable[[list[int]], Iterator[Row]] | None = None,
+    ) -> Iterator[Row]:
+        """The entities that exist among `ids`, in batches where the filter works, else `unfiltered`: one by one."""
         left = sorted(set(ids))
-        if self.filter_works(entities):
-            for start in range(0, len(left), IDS_AT_ONCE):
-                batch = left[start : start + IDS_AT_ONCE]
-                rows = full(self.listing(entities, params).narrowed({"filter[id][]": batch}))
-                if any(row.get("id") not in batch for row in rows):
-                    self.filter_is_ignored()
-                    yield from self._one_by_one(entities, left[start:], params)
-                    return
+        try:
+            while left and self.filter_works(entities):
+                rows = self._batch(entities, left[:IDS_AT_ONCE], params)
+                left = left[IDS_AT_ONCE:]
                 yield from rows
-        else:
-            yield from self._one_by_one(entities, left, params)
+        except FilterIgnored:
+            self.filter_is_ignored()
+        yield from unfiltered(left) if unfiltered else self.one_by_one(entities, left, params)
 
-    def _one_by_one(self, entities: EntityList, ids: Iterable[int], params: Params | None) -> Iterator[Row]:
+    def _batch(self, entities: EntityList, ids: list[int], params: Params | None) -> list[Row]:
+        """Raises FilterIgnored at the first page with others."""
+
+        def look(found: Found) -> None:
+            if any(row.get("id") not in ids for row in found.rows):
+                raise FilterIgnored
+
+        return full(replace(self.listing(entities, params).narrowed({"filter[id][]": ids}), on_page=look))
+
+    def one_by_one(self, entities: EntityList, ids: Iterable[int], params: Params | None = None) -> Iterator[Row]:
         for own in ids:
             try:
                 body = self._ask_again(f"{entities.path}/{own}", params or {}).body
@@ -218,11 +240,13 @@ class Account:
             )
         flag = body.get("is_api_filter_enabled")
         own = body.get("id")
+        ago = math.ceil(self.api.clock() - self._begun) + 1
         return Facts(
             id=own if isinstance(own, int) else None,
             filter_works=flag is None or bool(flag),
             timezone=_timezone(body),
-            started=answer.server_time - math.ceil(self.api.clock() - self._begun) - 1,
+            started=min(answer.server_time, self.clocks.ours()) - ago,
+            until=answer.server_time + max(0, answer.drift) - ago,
             body=body,
         )
 

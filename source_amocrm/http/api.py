@@ -41,6 +41,7 @@ class Answer:
     body: dict[str, Any] | None  # None: nothing found (204)
     server_time: int  # unix seconds by the server's clock, by ours when it does not tell
     sent_at: int  # a second of that clock not later than the moment the answer shows
+    drift: int = 0  # how far our clock is ahead of that one, where the two disagree
 
 
 def encode(params: Params) -> str:
@@ -60,6 +61,7 @@ class Api:
         retry: RetryPolicy = _PATIENT,
         session: requests.Session | None = None,
         clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.auth = auth
@@ -68,6 +70,7 @@ class Api:
         self.retry = retry
         self.transport = Transport(session or new_session(config.num_workers), budget, retry)
         self.clock = clock
+        self.wall = wall
         self.sleep = sleep
         self.health = Health()
         self.stats = Stats()

@@ -15,8 +15,8 @@ from source_amocrm.streams.readable import widened
 from source_amocrm.sync.batch import Batch
 from source_amocrm.sync.event_log import Deletion
 from source_amocrm.sync.progress import BEGINNING, Progress
-from source_amocrm.sync.sync import EVENTS, Selection, Sync
-from source_amocrm.sync.tables import Dictionary, Entities, FromEvents, events_of
+from source_amocrm.sync.sync import Selection, Sync
+from source_amocrm.sync.tables import EVENTS, Dictionary, Entities, FromEvents, events_of
 from source_amocrm.walk.feed import Reader
 from source_amocrm.walk.listing import Page, Row, key, seconds
 from source_amocrm.walk.spans import FOREVER
@@ -42,9 +42,8 @@ def deliver(sync: Sync, selection: Selection) -> Delivery:
         started = sync.account.facts().started
         if progress.in_the_future(started):
             LOGGER.warning(
-                "%s: its saved state is of a day that has not come yet, so nothing is read until then. Clear the "
-                "stream's state (in Airbyte: the connection's Settings, “Clear data”, or a refresh of the stream) and "
-                "sync again.",
+                "%s: by amoCRM's clock its saved state is of a time that has not come yet. If that is right, rows may "
+                "have been passed over, so the next sync reads the stream anew.",
                 selection.table.name,
             )
         progress.begin([_name(entities) for entities, _ in joined], started)
@@ -240,7 +239,7 @@ class _FromTheNewest:
         self._events = events
         self._progress = progress
         self._needed = progress.needed[EVENTS]
-        self._missing = self._needed - ((progress.done or BEGINNING) + 1, FOREVER)
+        self._missing = self._needed - (sync.account.facts().until + 1, FOREVER)
         self._held: list[Row] = []
         self._rows = 0
 

@@ -99,7 +99,7 @@ class EntityReading:
             return
         for batch in self._main():
             yield replace(batch, page=replace(batch.page, rows=self._unsettled.settled(batch.page.rows)))
-        begun = self.account.now()
+        begun = self.account.passed()
         for rows in self._unsettled.later():
             self._compare(rows, begun)
             yield Batch(self.entities.name, Page(rows), floor=BEGINNING)
@@ -143,7 +143,7 @@ class EntityReading:
     def _look(self, found: Found) -> None:
         """A page that came, in whichever thread."""
         self._opening.look(found)
-        self._compare(found.rows, found.server_time)
+        self._compare(found.rows, found.earliest)
         if self._unsettled:
             self._unsettled.look(found)
 
@@ -196,7 +196,7 @@ class EntityReading:
             return
         notes = self.entities.collection == "notes"
         changes = self.history.of(self.entities.name, notes, self.need.deletions_since, self.need.changes_since)
-        begun = self.account.now()
+        begun = self.account.passed()
         rows = [] if notes else list(self._again(changes))
         self._compare(rows, begun)
         gone = dict(changes.deleted)

@@ -120,7 +120,7 @@ def events_between(account: Account, kinds: Iterable[str], since: int, until: in
     # that there are none is the rule
     listing = events_listing(account, kinds).believing(1)
     first = None if until or account.facts.known else _first_page(listing, since)
-    end = until or account.facts().started
+    end = until or account.facts().until
 
     def read() -> list[Row]:
         pages = undirected(listing, (since, end), Edges(), first and _until(listing, first, end), account.hands)

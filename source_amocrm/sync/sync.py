@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from source_amocrm.account.account import Account
+from source_amocrm.account.clocks import iso
 from source_amocrm.account.event_kinds import ADDED, DELETED, LINKED, MERGED, NOTE_DELETED, RESTORED, TAGGED
 from source_amocrm.account.resources import COMPANIES, EVENTS_PATH, LEADS, LOST, EntityList
 from source_amocrm.streams.rows.readable import Column
@@ -17,12 +19,12 @@ from source_amocrm.sync.event_log import History
 from source_amocrm.sync.event_reading import EventReading
 from source_amocrm.sync.lookup import Lookup
 from source_amocrm.sync.progress import Need, Progress, agree
-from source_amocrm.sync.tables import Entities, Table, events_of, wanted_extras
+from source_amocrm.sync.tables import EVENTS, Entities, Table, events_of, wanted_extras
 from source_amocrm.walk.feed import Feed, Reader
 from source_amocrm.walk.listing import Params, Row
 
+LOGGER = logging.getLogger("airbyte")
 T = TypeVar("T")
-EVENTS = "events"
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,7 @@ class Sync:
         self._selections = selections
         self._shared: dict[str, Any] = {}
         self._lock = threading.Lock()
+        _mend(selections, account.clocks.ours())
         for entities in {place for selection in selections for place in places(selection.table) if place}:
             progresses = [selection.progress for _, selection in self._readers(entities) if selection.progress]
             agree(progresses, entities.name)
@@ -174,6 +177,21 @@ def places(table: Table) -> list[EntityList | None]:
     """The lists that a table is made of, in the order in which they are read; None for the events."""
     lists = table.lists if isinstance(table, Entities) else ()
     return [*lists, None] if events_of(table) else list(lists)
+
+
+def _mend(selections: Sequence[Selection], now: int) -> None:
+    """A state of a time that has not come does not tell up to when all was read: the stream is read anew."""
+    for selection in selections:
+        progress = selection.progress
+        if progress and progress.done is not None and progress.in_the_future(now):
+            LOGGER.warning(
+                "%s: its saved state says that all was read up to %s, and that has not come yet. A clock was wrong, "
+                "and nothing tells what was passed over, so the stream is read anew%s.",
+                selection.table.name,
+                iso(progress.done),
+                "" if progress.start is None else f" from {iso(progress.start)} on",
+            )
+            progress.begin_anew()
 
 
 def _certain(place: EntityList | None) -> bool:

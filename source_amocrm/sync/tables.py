@@ -96,6 +96,15 @@ def wanted_extras(table: Table, columns: Collection[str] | None) -> frozenset[st
     return frozenset(extra for extras in wanted for extra in extras)
 
 
+EVENTS = "events"
+
+
+def names_of(table: Table) -> list[str]:
+    """How the lists that the table is made of are called in its state."""
+    lists = [entities.name for entities in table.lists] if isinstance(table, Entities) else []
+    return [*lists, EVENTS] if events_of(table) else lists
+
+
 def events_of(table: Table) -> FromEvents | None:
     """What of a table is made of events."""
     if isinstance(table, Entities):

@@ -101,7 +101,7 @@ class _Walk:
         while here <= self._far:
             guessed = None if found else self._next(here)
             found = found or guessed or self._ask(here, bool(delivered))
-            self._begun = self._begun or found.server_time
+            self._begun = self._begun or found.latest
             dated = self._dated(found, here)
             last = dated[-1].place if dated else here
             if found.more and last <= here:
@@ -134,7 +134,7 @@ class _Walk:
 
     def _unchased(self, here: int, found: Found) -> int:
         """Where to go on: `here`, or behind what people have changed since the walk caught up with them."""
-        now = found.server_time
+        now = found.latest
         if not self._ascending or self._begun is None or not self._begun < here <= now:
             return here
         if self._caught_up is None:
@@ -180,7 +180,7 @@ class _Walk:
         """The place of the last row that there may be; None where it is not known."""
         if not self._ascending:
             return self._far if self._far < 0 else None
-        return min(self._far, found.server_time)
+        return min(self._far, found.latest)
 
     def _changes(self, found: Found, last: int) -> bool:
         """People are at work, and the last page may have been read before one that comes earlier: what was changed in
