@@ -9,13 +9,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets
-
 from source_amocrm.auth import handover as control
 from source_amocrm.connect import config_file
 from source_amocrm.connect.problems import Problem
 from source_amocrm.entrypoint import LOGGER, Entrypoint, check_files, unforeseen
 from source_amocrm.errors import AmocrmError
+from source_amocrm.secrecy import mask
 from source_amocrm.source import SourceAmocrm, notes, open_account
 
 
@@ -78,7 +77,7 @@ def _failed(error: AmocrmError, code: int) -> int:
 
 def printable(text: str) -> str:
     """Without secrets, and without what a terminal takes for commands: names and errors come from the network."""
-    return "".join(c for c in filter_secrets(text) if c.isprintable() or c == "\n")
+    return "".join(c for c in mask(text) if c.isprintable() or c == "\n")
 
 
 class _Printable(logging.Formatter):
