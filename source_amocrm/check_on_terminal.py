@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from source_amocrm.airbyte.check import EXTRAS
 from source_amocrm.auth import handover as control
 from source_amocrm.connect import config_file
 from source_amocrm.connect.problems import Problem
@@ -47,7 +48,7 @@ def _verdict(path: Path) -> str:
     source, config = SourceAmocrm(), SourceAmocrm.read_config(str(path))
     Entrypoint.set_up_secret_filter(config, source.spec(LOGGER).connectionSpecification)
     control.keeper = lambda changed: keep(path, changed)
-    account = open_account(config)
+    account = open_account(config, EXTRAS)
     name, domain = " ".join(str(account.facts().body.get("name") or "").split()), account.api.auth.domain
     called = f"The account “{name}” ({domain})" if name else f"The account {domain}"
     told = notes(account)
