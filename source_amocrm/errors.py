@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import time
-import traceback
 from collections.abc import Iterable, Sequence
 
 import orjson
@@ -218,11 +217,14 @@ def _within(one: str, other: str) -> bool:
 
 
 def let_go(error: BaseException | None) -> None:
-    """Free what the frames that a failure passed through worked on, such as pages: it may be kept until the end."""
+    """Free what the frames that a foreseen failure passed through worked on, such as pages: it is kept until the end.
+
+    Only its tracebacks are dropped. Clearing the frames would also end generators of other tables that wait in them.
+    """
     seen: set[int] = set()
-    while error is not None and id(error) not in seen:
+    while isinstance(error, AmocrmError) and id(error) not in seen:
         seen.add(id(error))
-        traceback.clear_frames(error.__traceback__)
+        error.__traceback__ = None
         error = error.__cause__ or error.__context__
 
 

@@ -1,0 +1,36 @@
+"""One reading for several readers: what one of them does with a failure is not the others' affair."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from source_amocrm.errors import Unavailable, let_go
+from source_amocrm.walk.feed import Feed, Reader
+
+
+def broken() -> Iterator[int]:
+    yield 1
+    raise Unavailable("Later.")
+
+
+def patient(reader: Reader[int]) -> Iterator[int | str]:
+    """Says what comes, and goes on after a failure."""
+    try:
+        yield from reader
+    except Unavailable as error:
+        yield str(error)
+    yield "the end"
+
+
+def test_a_failure_that_one_reader_lets_go_of_ends_no_other() -> None:
+    feed = Feed("things", broken)
+    waiting, hasty = patient(feed.join()), feed.join()
+    feed.start()
+    assert [next(waiting), next(waiting)] == [1, "Later."]
+    with pytest.raises(Unavailable) as caught:
+        list(hasty)
+    let_go(caught.value)
+    assert list(waiting) == ["the end"]
+    assert caught.value.__traceback__ is None
