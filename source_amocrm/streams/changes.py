@@ -12,11 +12,11 @@ from source_amocrm.streams.lists import CLOSED, EVENTS_LIMIT, EVENTS_PATH
 from source_amocrm.streams.rows.history import NOTE_DELETED
 from source_amocrm.walk.bounds import bounds
 from source_amocrm.walk.elements import own_id
-from source_amocrm.walk.keyset import Edges
+from source_amocrm.walk.full import in_passes
 from source_amocrm.walk.listing import FilterIgnored, Found, Listing, OrderIgnored, Row, seconds
-from source_amocrm.walk.sizes import shrinking
+from source_amocrm.walk.passes import newest
 from source_amocrm.walk.spans import FOREVER
-from source_amocrm.walk.ties import one_pass, repeated
+from source_amocrm.walk.traits import ListTraits
 from source_amocrm.walk.undirected import undirected
 
 ENTITIES = {"lead": "leads", "contact": "contacts", "company": "companies", "customer": "customers", "task": "tasks"}
@@ -127,13 +127,13 @@ def events_between(account: Account, kinds: Iterable[str], since: int, until: in
     end = until or account.facts().started
 
     def read() -> list[Row]:
-        pages = undirected(listing, (since, end), Edges(), first and _until(listing, first, end), account.hands)
+        pages = undirected(listing, (since, end), ListTraits(), first and _until(listing, first, end), account.hands)
         return [row for page in pages for row in page.rows]
 
     try:
         return read()
     except (FilterIgnored, OrderIgnored):
-        return in_no_order(listing, since, end)
+        return in_no_order(account, listing, since, end)
 
 
 def _first_page(listing: Listing, since: int) -> Found | None:
@@ -150,15 +150,14 @@ def _until(listing: Listing, found: Found, end: int) -> Found | None:
     return replace(found, rows=rows) if rows or not found.more else None
 
 
-def in_no_order(listing: Listing, since: int, until: int) -> list[Row]:
+def in_no_order(account: Account, listing: Listing, since: int, until: int) -> list[Row]:
     """A frozen window, each row once, the oldest first, from a server whose events come in no order at all."""
-    rows = shrinking(listing, lambda smaller: repeated(smaller, lambda: _numbered_pass(smaller, since, until)))
-    return sorted(rows, key=lambda row: listing.second_of(row) or 0)
-
-
-def _numbered_pass(listing: Listing, since: int, until: int) -> list[Row]:
-    rows = one_pass(listing, bounds(listing, since - 1, until + 1))
-    return [row for row in rows if since <= (listing.second_of(row) or 0) <= until]
+    frozen = listing.narrowed(bounds(listing, since - 1, until + 1))
+    rows = newest(in_passes(frozen, account.hands, lasting=True))
+    return sorted(
+        (row for row in rows if since <= (listing.second_of(row) or 0) <= until),
+        key=lambda row: listing.second_of(row) or 0,
+    )
 
 
 def _apply(changes: Changes, name: str, event: Row, at: int, recent: bool) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import TypeVar
 
@@ -20,6 +20,16 @@ def shrinking(listing: Listing, read: Callable[[Listing], T]) -> T:
     while True:
         try:
             return read(listing)
+        except TooFat:
+            listing = shrunk(listing)
+
+
+def shrinking_parts(listing: Listing, read: Callable[[Listing], Iterator[T]]) -> Iterator[T]:
+    """As `shrinking`, part by part: what had come when a page was too fat comes again."""
+    while True:
+        try:
+            yield from read(listing)
+            return
         except TooFat:
             listing = shrunk(listing)
 

@@ -1,0 +1,73 @@
+"""Page windows: which rows of a list a request can ask for, and which window is best asked for next.
+
+The API knows pages by number only, but of any size, and behind any edge of the filter: page 3 of 240 rows behind an
+edge begins after the first 480 rows there. A window plan counts rows from an anchor, a row of which it is known how to
+ask for it as the first one: the first row of a second.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+LEAST_GAIN = 1 / 8
+"""A window must bring that share of a page, at least, that no other has asked for."""
+
+
+@dataclass(slots=True)
+class Anchor:
+    """A row whose second differs from the one of the row `before` it (None where it is the first of the walk).
+
+    `place` is its second in the direction of the walk, `position` how many rows the walk has counted before it.
+    `edge`: what to ask the filter from so that it comes first, where that was asked.
+    """
+
+    position: int
+    place: int
+    before: int | None
+    edge: int | None = None
+
+
+class Window(NamedTuple):
+    """Page `number` of `limit` rows behind the `edge` of the filter; it is expected to begin at the position `start`.
+
+    `begins`: the place from which on every row is asked for; None for a page that is not the first.
+    """
+
+    edge: int
+    number: int
+    limit: int
+    start: int
+    begins: int | None
+    anchor: Anchor | None = None
+
+
+def window(anchors: Iterable[tuple[Anchor, int]], wanted: int, end: int, limit: int) -> Window | None:
+    """The window that begins at the position `wanted`, or not far before it, and reaches farthest behind `end`.
+
+    `anchors`: each with the edge to ask from. None where no window reaches far enough.
+    """
+    best: Window | None = None
+    reach = end + round(limit * LEAST_GAIN)
+    most = wanted + limit
+    for anchor, edge in anchors:
+        distance = wanted - anchor.position
+        if distance < 0:
+            continue
+        size, number = _pages(distance, limit)
+        start = anchor.position + (number - 1) * size
+        if start + size > reach:
+            best = Window(edge, number, size, start, anchor.place if number == 1 else None, anchor)
+            reach = start + size
+            if reach >= most:
+                break
+    return best
+
+
+def _pages(distance: int, limit: int) -> tuple[int, int]:
+    """The size and the number of the page that has a row so far behind the anchor in it, and reaches farthest."""
+    whole = distance // limit
+    sizes = [(limit, whole), *((distance // parts, parts) for parts in (whole + 1, whole + 2) if parts <= distance)]
+    size, before = max(sizes, key=lambda one: one[0] * (one[1] + 1))
+    return size, before + 1
