@@ -73,14 +73,16 @@ class Directed:
             self.traits.inclusive = True
         return found
 
-    def edge(self, place: int, before: int | None) -> int | None:
-        """From where to ask so that the first row of this place comes first; `before`: the place of the row ahead of
-        it."""
-        if self.traits.inclusive:
-            return place
-        if self.traits.inclusive is None and (before is None or before == place - 1):
-            return None
-        return place - 1
+    def edge(self, place: int) -> int:
+        """From where to ask so that no row of this place is left out; the one before comes too where that is not known
+        to be needless."""
+        return place if self.traits.inclusive else place - 1
+
+    def look_at_edge(self, place: int) -> None:
+        """Learns whether the edge of the filter is inclusive, from a place that has rows."""
+        found = self.believed(self.listing.ask(self.params(place), limit=1), place)
+        if found.rows and not self.traits.inclusive:
+            self.traits.inclusive = False
 
     def dated(self, found: Found, here: int, without: Collection[int | str]) -> list[Dated]:
         """The rows with their places, but those `without` a date that are known; any other without one stands where

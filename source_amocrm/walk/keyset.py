@@ -100,7 +100,7 @@ class _Walk:
         """When the first page came."""
         self._caught_up: int | None = None
         """When the walk had come as far as that."""
-        self.ahead = Prefetcher(hands, view.ask_ahead, view.edge, view.listing.limit)
+        self.ahead = Prefetcher(hands, view, view.listing.limit)
 
     def pages(self, found: Found | None) -> Iterator[Page]:
         while self._here <= self._view.far:

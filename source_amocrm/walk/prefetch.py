@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from functools import partial
 
+from source_amocrm.walk.directed import Directed
 from source_amocrm.walk.hands import Hands
 from source_amocrm.walk.listing import Found
 from source_amocrm.walk.windows import Anchor, Window, window
@@ -31,6 +32,8 @@ CAUTION = 1.2
 REACH = 10
 """Pages behind the end in which anchors are kept, but the last few always."""
 FEW = 4
+CROWD = 8
+"""Rows of one second that are not asked for once more in vain."""
 A_MOMENT = 0.05
 
 Place = int
@@ -47,20 +50,18 @@ class _Asked:
 class Prefetcher:
     """Places are seconds counted in the direction of the walk, so that they never fall; positions count rows.
 
-    `ask` asks for a window. `edge(place, before)`: from where to ask so that the first row of that place comes first;
-    None where that cannot be told. `pool`: None for a walk that asks for one page at a time.
+    `pool`: None for a walk that asks for one page at a time.
     """
 
     def __init__(
         self,
         pool: Hands | None,
-        ask: Callable[[Window], Found],
-        edge: Callable[[Place, Place | None], int | None],
+        view: Directed,
         limit: int,
     ) -> None:
         self._pool = pool
-        self._ask = ask
-        self._edge = edge
+        self._asked_edge = False
+        self._view = view
         self.limit = limit
         """Of a page as large as the server gives it."""
         self._overlap = LEAST_OVERLAP
@@ -117,10 +118,10 @@ class Prefetcher:
     def came(self, asked: Window, places: Sequence[Place], keys: Sequence[Key], ahead: bool) -> None:
         """A page follows on what has been read; `ahead`: it was asked for before the walk had come to it."""
         start = self._located(asked, keys)
-        if asked.anchor:
+        if asked.anchor and asked.edge in (asked.anchor.edge, self._view.edge(asked.anchor.place)):
             self._correct(asked.anchor, start - (asked.number - 1) * asked.limit)
         elif asked.begins is not None and (not self._anchors or self._anchors[-1].position < start):
-            self._anchors.append(Anchor(start, asked.begins, None, asked.edge))
+            self._anchors.append(Anchor(start, asked.begins, asked.edge))
         self._add_anchors(places, start)
         self._places, self._start = places, start
         self._index = {own: index for index, own in enumerate(keys)}
@@ -151,7 +152,7 @@ class Prefetcher:
         most = min(MOST_AHEAD, self._pages_left(far))
         while len(self._asked) < most and self._pool.offer():
             planned = self._plan()
-            future = planned and self._pool.start_now(partial(self._ask, planned))
+            future = planned and self._pool.start_now(partial(self._view.ask_ahead, planned))
             if not planned or not future:
                 return
             self._asked.append(_Asked(planned, future))
@@ -182,17 +183,30 @@ class Prefetcher:
             index = (start - self._start) % self.limit
             number = (start - self._start - index) // self.limit + 1
             if 0 < index < len(self._places) and number > 0:
-                place, before = self._places[index], self._places[index - 1]
-                if place != before and (edge := self._edge(place, before)) is not None:
-                    return Window(edge, number, self.limit, start, place if number == 1 else None)
+                place = self._places[index]
+                if place != self._places[index - 1] and not self._too_many(self._crowded(self._places, index)):
+                    return Window(self._view.edge(place), number, self.limit, start, place if number == 1 else None)
         return window(self._usable(), wanted, self._ahead, self.limit)
 
     def _usable(self) -> Iterator[tuple[Anchor, int]]:
         """The anchors from which can be asked, the last one first."""
         for anchor in reversed(self._anchors):
-            edge = anchor.edge if anchor.edge is not None else self._edge(anchor.place, anchor.before)
-            if edge is not None:
-                yield anchor, edge
+            if anchor.edge is not None:
+                yield anchor, anchor.edge
+            elif not self._too_many(anchor.crowded):
+                yield anchor, self._view.edge(anchor.place)
+            elif self._pool and not self._asked_edge:
+                self._asked_edge = True
+                self._pool.start(partial(self._view.look_at_edge, anchor.place))
+
+    def _too_many(self, crowded: bool) -> bool:
+        """Whether it is not known how to ask for a second without the many rows of the one before."""
+        return crowded and self._view.traits.inclusive is None
+
+    @staticmethod
+    def _crowded(places: Sequence[Place], index: int) -> bool:
+        before = places[index - 1]
+        return before == places[index] - 1 and before == places[max(0, index - CROWD)]
 
     def _located(self, asked: Window, keys: Sequence[Key]) -> int:
         """The position of a page's first row: by a row that it shares with the page before, else as it was planned."""
@@ -214,7 +228,7 @@ class Prefetcher:
         last = self._anchors[-1].position if self._anchors else -1
         for index in range(max(1, last + 1 - start), len(places)):
             if places[index] != places[index - 1]:
-                self._anchors.append(Anchor(start + index, places[index], places[index - 1]))
+                self._anchors.append(Anchor(start + index, places[index], None, self._crowded(places, index)))
         oldest = start - REACH * self.limit
         while len(self._anchors) > FEW and self._anchors[1].position < oldest:
             self._anchors.popleft()

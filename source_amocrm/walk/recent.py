@@ -22,7 +22,7 @@ from source_amocrm.walk.sizes import shrinking
 from source_amocrm.walk.slices import Course
 from source_amocrm.walk.spans import FOREVER
 
-MOST_READINGS = 8
+MOST_READINGS = 20
 """Of a second that moves in the list while it is read."""
 
 

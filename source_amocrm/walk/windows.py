@@ -17,16 +17,16 @@ LEAST_GAIN = 1 / 8
 
 @dataclass(slots=True)
 class Anchor:
-    """A row whose second differs from the one of the row `before` it (None where it is the first of the walk).
+    """The first row of a second: `place` in the direction of the walk, `position` rows behind where the walk began.
 
-    `place` is its second in the direction of the walk, `position` how many rows the walk has counted before it.
-    `edge`: what to ask the filter from so that it comes first, where that was asked.
+    `edge`: what to ask the filter from so that it comes first, where that was asked. `crowded`: the second before has
+    many rows, which would come too if they were asked for.
     """
 
     position: int
     place: int
-    before: int | None
     edge: int | None = None
+    crowded: bool = False
 
 
 class Window(NamedTuple):
