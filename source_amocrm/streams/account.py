@@ -16,12 +16,13 @@ from airbyte_cdk.models import FailureType
 from source_amocrm.config import Config
 from source_amocrm.errors import AmocrmError, FeatureOff, NotFound, NotGranted
 from source_amocrm.http.api import ACCOUNT_PATH, Answer, Api
-from source_amocrm.streams.lists import ABSENT, CLOSED, SCOPES, EntityList
+from source_amocrm.streams.lists import ABSENT, CLOSED, EVENTS_LIMIT, MOST_EVENTS, SCOPES, EntityList
 from source_amocrm.streams.opening import Opening
 from source_amocrm.walk.elements import identified
 from source_amocrm.walk.full import full
 from source_amocrm.walk.hands import Hands
 from source_amocrm.walk.listing import DOUBTS, Listing, Params, Row, found_in, key
+from source_amocrm.walk.sizes import LargestPage
 
 LOGGER = logging.getLogger("airbyte")
 T = TypeVar("T")
@@ -35,11 +36,11 @@ def lacks(error: AmocrmError, absent: tuple[type[AmocrmError], ...] = ABSENT) ->
     return isinstance(error, absent) and error.path != ACCOUNT_PATH
 
 
-def whole(listing: Listing) -> list[Row]:
+def whole(listing: Listing, hands: Hands | None = None) -> list[Row]:
     """A list that is short, and that not every account or token has: what is refused half-way has not been read."""
     opening = Opening(listing.path)
     with opening.watched(CLOSED):
-        return full(replace(listing, on_page=opening.look))
+        return full(replace(listing, on_page=opening.look), hands)
 
 
 class Once(Generic[T]):
@@ -86,6 +87,7 @@ class Account:
         self.config = config
         self.api = api
         self.hands = Hands(config.num_workers, api.room)
+        self.events_pages = LargestPage(MOST_EVENTS, EVENTS_LIMIT)
         self.facts = Once(self._ask_facts)
         self._extras = sorted({"is_api_filter_enabled", *extras})
         self._begun = api.clock()
@@ -136,7 +138,7 @@ class Account:
         """A list that is short, whole; asked for once in a process."""
         with self._lock:
             known = self._lists.setdefault(
-                path, Once(lambda: whole(Listing(self.get, path, collection, params=params or {})))
+                path, Once(lambda: whole(Listing(self.get, path, collection, params=params or {}), self.hands))
             )
         return known()
 

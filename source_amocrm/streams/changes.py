@@ -8,7 +8,7 @@ from typing import Any
 
 from source_amocrm.errors import AmocrmError, TooFat
 from source_amocrm.streams.account import Account, Once
-from source_amocrm.streams.lists import CLOSED, EVENTS_LIMIT, EVENTS_PATH
+from source_amocrm.streams.lists import CLOSED, EVENTS_PATH
 from source_amocrm.streams.rows.history import NOTE_DELETED
 from source_amocrm.walk.bounds import bounds
 from source_amocrm.walk.elements import own_id
@@ -111,7 +111,7 @@ def events_listing(account: Account, kinds: Iterable[str] = ()) -> Listing:
         account.get,
         EVENTS_PATH,
         "events",
-        EVENTS_LIMIT,
+        account.events_pages.now,
         params,
         cursor="created_at",
         own_order=True,
@@ -123,25 +123,18 @@ def events_between(account: Account, kinds: Iterable[str], since: int, until: in
     """The events of these kinds between two seconds, both included, each once; `until` None: the start of the sync."""
     # that there are none is the rule
     listing = events_listing(account, kinds).believing(1)
-    first = None if until or account.facts.known else _first_page(listing, since)
-    end = until or account.facts().started
-
-    def read() -> list[Row]:
+    # it is asked for while the start of the sync is not known yet
+    known = until or (account.facts().started if account.facts.known else None)
+    try:
+        first, listing = account.events_pages.ask(listing, bounds(listing, since - 1, known + 1 if known else FOREVER))
+    except TooFat:
+        first = None
+    end = known or account.facts().started
+    try:
         pages = undirected(listing, (since, end), ListTraits(), first and _until(listing, first, end), account.hands)
         return [row for page in pages for row in page.rows]
-
-    try:
-        return read()
     except (FilterIgnored, OrderIgnored):
         return in_no_order(account, listing, since, end)
-
-
-def _first_page(listing: Listing, since: int) -> Found | None:
-    """It is asked for while the start of the sync is not known yet."""
-    try:
-        return listing.ask(bounds(listing, since - 1, FOREVER))
-    except TooFat:
-        return None
 
 
 def _until(listing: Listing, found: Found, end: int) -> Found | None:

@@ -11,7 +11,6 @@ from source_amocrm.streams.changes import events_listing, in_no_order
 from source_amocrm.streams.progress import Need, together
 from source_amocrm.walk.bounds import bounds
 from source_amocrm.walk.listing import FilterIgnored, Found, Listing, OrderIgnored, Page, key
-from source_amocrm.walk.sizes import Appetite
 from source_amocrm.walk.spans import Span
 from source_amocrm.walk.traits import ListTraits
 from source_amocrm.walk.undirected import direction, undirected
@@ -55,7 +54,7 @@ class EventReading:
 
     def _walk(self, listing: Listing, low: int, high: int) -> Iterator[Page]:
         anchored = self.need.asked_from if low == self.need.since else low
-        found = Appetite(listing.limit).ask(listing, bounds(listing, anchored - 1, high + 1))
+        found, listing = self.account.events_pages.ask(listing, bounds(listing, anchored - 1, high + 1))
         if self.newest_first and found.more and direction(listing, found) is not False:
             yield from self._slices(listing, low, high, found)
         else:

@@ -20,7 +20,7 @@ LIMIT = 50
 
 
 def _files(account: Account) -> Iterator[Row]:
-    return map(files.file, whole(Listing(_drive(account).get, FILES, "files", LIMIT)))
+    return map(files.file, whole(Listing(_drive(account).get, FILES, "files", LIMIT), account.hands))
 
 
 def _drive(account: Account) -> Api:
