@@ -10,6 +10,7 @@ Progress rule: `PageProgress`, and each page reaches farther than the one before
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterator
 from itertools import count
 
@@ -23,12 +24,13 @@ from source_amocrm.walk.listing import (
     Page,
     PageMark,
     PageProgress,
-    Row,
     ids_in_order,
     key,
 )
 from source_amocrm.walk.slice_prefetch import SlicePrefetcher
 from source_amocrm.walk.slices import Course
+
+LARGEST_ID = 2**63
 
 
 def numbered(listing: Listing, hands: Hands | None, mark: PageMark | None = None) -> Iterator[Page]:
@@ -37,8 +39,11 @@ def numbered(listing: Listing, hands: Hands | None, mark: PageMark | None = None
     try:
         yield from walk.pages()
     except OrderIgnored:
+        delivered: set[int | str] = set(walk.delivered)
         for rows in in_passes(walk.listing, hands):
-            yield Page(walk.deliver(rows))
+            fresh = {own: row for row in rows if (own := key(row)) not in delivered}
+            delivered.update(fresh)
+            yield Page(list(fresh.values()))
 
 
 class _Numbered:
@@ -46,30 +51,26 @@ class _Numbered:
         self.listing = listing.narrowed({"order[id]": "asc"} if listing.ordered else {})
         self._course = Course(self.listing, mark.place if mark else 0)
         self._progress = PageProgress(listing.path)
-        self._after = self._last = mark.after if mark else 0
-        self._delivered: set[int | str] = set()
+        self._last = mark.after if mark else 0
+        self.delivered = array("q")
+        """Ids, of which there may be millions."""
         self._ahead = SlicePrefetcher(self.listing, hands)
 
     def pages(self) -> Iterator[Page]:
         try:
             for read in count(1):
                 found, ids = self._joined()
-                rows = [row for row in found.rows if row["id"] > self._after and key(row) not in self._delivered]
+                rows = [row for row in found.rows if row["id"] > self._last]
                 self._last = max([self._last, *ids[-1:]])
                 more = self._course.on(found, fresh=bool(rows))
                 if more:
                     self._ahead.fill(self._course.part, self._course.most, read // 4)
-                yield Page(self.deliver(rows), mark=PageMark(self._course.end, self._last))
+                self.delivered.extend(own for row in rows if abs(own := row["id"]) < LARGEST_ID)
+                yield Page(rows, mark=PageMark(self._course.end, self._last))
                 if not more:
                     return
         finally:
             self._ahead.drop()
-
-    def deliver(self, rows: list[Row]) -> list[Row]:
-        """Those that were not delivered before."""
-        fresh = [row for row in rows if key(row) not in self._delivered]
-        self._delivered.update(map(key, fresh))
-        return fresh
 
     def _joined(self) -> tuple[Found, list[int]]:
         """The next slice, once it begins among the rows already read, with its ids."""
@@ -80,8 +81,8 @@ class _Numbered:
                 self._ahead.drop()
                 self._course.shrink()
                 continue
-            self._progress.meet(found)
             ids = ids_in_order(found.rows)
+            self._progress.meet(found, fresh=bool(ids) and ids[-1] > self._last)
             if self._course.part.start == 0 or (ids and ids[0] <= self._last):
                 return found, ids
             self._ahead.drop()

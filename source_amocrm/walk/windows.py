@@ -11,6 +11,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
+ENOUGH = 0.9
+"""Of a page; where a few sizes bring less, all are looked through."""
 LEAST_GAIN = 1 / 8
 """A window must bring that share of a page, at least, that no other has asked for."""
 
@@ -67,7 +69,12 @@ def window(anchors: Iterable[tuple[Anchor, int]], wanted: int, end: int, limit: 
 
 def _pages(distance: int, limit: int) -> tuple[int, int]:
     """The size and the number of the page that has a row so far behind the anchor in it, and reaches farthest."""
+
+    def reach(size: int) -> int:
+        return (distance // size + 1) * size
+
     whole = distance // limit
-    sizes = [(limit, whole), *((distance // parts, parts) for parts in (whole + 1, whole + 2) if parts <= distance)]
-    size, before = max(sizes, key=lambda one: one[0] * (one[1] + 1))
-    return size, before + 1
+    size = max((limit, *(distance // parts for parts in (whole + 1, whole + 2) if parts <= distance)), key=reach)
+    if reach(size) < distance + limit * ENOUGH:
+        size = max(range(limit, limit // 2, -1), key=reach)
+    return size, distance // size + 1
