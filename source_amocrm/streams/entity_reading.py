@@ -33,6 +33,7 @@ from source_amocrm.walk.listing import (
 from source_amocrm.walk.numbered import numbered
 from source_amocrm.walk.recent import recent
 from source_amocrm.walk.spans import FOREVER
+from source_amocrm.walk.ties import rest_of_second
 from source_amocrm.walk.traits import ListTraits
 
 REMEMBERED_KEYS = 5_000
@@ -168,7 +169,11 @@ class EntityReading:
     def _by_date(self, listing: Listing, first: Found | None) -> Iterator[Page]:
         """The needed seconds, the oldest first: what is edited meanwhile comes to lie in those that are read last."""
         hands = self.account.hands
-        for low, high in self.need.spans.parts:
+        spans, within = self.need.spans, self.need.within
+        if within:
+            yield from rest_of_second(listing, within.since, hands, within.mark)
+            spans -= (within.since, within.since)
+        for low, high in spans.parts:
             near = self.need.asked_from if low == self.need.since else low
             yield from keyset(listing, (near, high), self._traits, found=first, hands=hands)
 

@@ -64,25 +64,26 @@ def _dump_left(left: Left) -> dict[str, Any]:
         "deletions_since": _text(left.deletions_since),
         "changes_since": _text(left.changes_since),
     }
-    if left.walk:
-        dumped["walk"] = {
-            "since": _text(left.walk.since),
-            "place": left.walk.mark.place,
-            "after": left.walk.mark.after,
-        }
+    for name, walk in (("walk", left.walk), ("within", left.within)):
+        if walk:
+            dumped[name] = {"since": _text(walk.since), "place": walk.mark.place, "after": walk.mark.after}
     return dumped
 
 
 def _load_left(left: Mapping[str, Any]) -> Left:
-    walk = None
-    if told := left.get("walk"):
-        walk = Numbered(_second(told["since"]), PageMark(int(told["place"]), int(told["after"])))
     return Left(
         Spans.of((_second(start), _second(end)) for start, end in left["spans"]),
-        walk,
+        _load_walk(left.get("walk")),
         _second(left["deletions_since"]),
         _second(left["changes_since"]),
+        _load_walk(left.get("within")),
     )
+
+
+def _load_walk(told: Mapping[str, Any] | None) -> Numbered | None:
+    if not told:
+        return None
+    return Numbered(_second(told["since"]), PageMark(int(told["place"]), int(told["after"])))
 
 
 def _text(second: int) -> str:

@@ -19,7 +19,7 @@ from collections.abc import Iterator, Set
 from source_amocrm.errors import TooFat
 from source_amocrm.walk.directed import Dated, Directed
 from source_amocrm.walk.hands import Hands
-from source_amocrm.walk.listing import Found, Listing, OrderIgnored, Page, key
+from source_amocrm.walk.listing import Found, Listing, OrderIgnored, Page, PageMark, Row, key
 from source_amocrm.walk.prefetch import Prefetcher
 from source_amocrm.walk.proof import prove_order
 from source_amocrm.walk.sizes import Appetite
@@ -85,6 +85,8 @@ class _Walk:
         self._delivered: set[int | str] = set()
         """The rows at `here` that are delivered, while they are few."""
         self._many = False
+        self._passed = 0
+        """How many rows at `here` are delivered."""
         self._undated: set[int | str] = set()
         """Rows without a date, where they were read on their own."""
         self._trusted: set[int] = set()
@@ -136,15 +138,25 @@ class _Walk:
             near = here if window.begins is not None else dated[0].place + 2
             prove_order(self._view, near, dated, self._appetite)
         again = over and guessed and self._changes(found, last)
-        end = self._view.far if over and not again else last - 1
+        ended = over and not again
+        end = self._view.far if ended else last - 1
         rows = [row for place, row in fresh if place <= self._view.far]
-        yield Page(rows, self._view.finished(here, end))
-        if over and not again:
+        self._passed = (self._passed if last == here else 0) + sum(place == last for place, _ in fresh)
+        yield (None if ended else self._within(rows, dated)) or Page(rows, self._view.finished(here, end))
+        if ended:
             self._here = self._view.far + 1
             return
         self._reached(dated, last)
         if (further := self._unchased(self._here, found)) > self._here:
             self._leave_for(further)
+
+    def _within(self, rows: list[Row], dated: list[Dated]) -> Page | None:
+        """A page that ends in the second in which it begins, where its rows come in the order of ids, up."""
+        last = dated[-1] if dated else None
+        if not last or last.place != self._here or not self._ties.ascending or not self._view.ascending:
+            return None
+        own = last.row.get("id")
+        return Page(rows, mark=PageMark(self._passed, own), second=last.place) if isinstance(own, int) else None
 
     def _is_fresh(self, one: Dated) -> bool:
         if one.place != self._here:

@@ -95,12 +95,13 @@ class Page:
     """Rows to deliver, and what is finished once they are delivered.
 
     `span`: the seconds of the cursor field that are then complete, with the rows in their order, up or down; `mark`:
-    the place in a walk by page number.
+    the place in a walk by page number, over the whole list or over the rows of one `second`.
     """
 
     rows: list[Row]
     span: tuple[int, int] | None = None
     mark: PageMark | None = None
+    second: int | None = None
 
 
 class PageProgress:

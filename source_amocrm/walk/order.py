@@ -34,6 +34,11 @@ class TieOrder:
         """Enough pairs were seen, and all of them in one order."""
         return not self.broken and abs(self._pairs) >= PAIRS_TO_KNOW
 
+    @property
+    def ascending(self) -> bool:
+        """The order is known: that of the ids, up."""
+        return self.known and self._pairs > 0
+
     def look(self, dated: Sequence[tuple[int, Row]]) -> None:
         """Learns from rows that were not seen before, each with its place."""
         for step in _steps(dated):

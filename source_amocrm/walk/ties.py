@@ -7,14 +7,23 @@ read in passes (see `passes`): within one second rows can only leave, which shif
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from source_amocrm.walk.bounds import believe
 from source_amocrm.walk.full import in_passes
 from source_amocrm.walk.hands import Hands
-from source_amocrm.walk.listing import Listing, Params, Row
+from source_amocrm.walk.listing import Listing, Page, PageMark, Params, Row
 from source_amocrm.walk.numbered import numbered
 from source_amocrm.walk.passes import newest, one_pass, repeated, unseen
 from source_amocrm.walk.sizes import shrinking
+
+
+def rest_of_second(listing: Listing, second: int, hands: Hands | None, mark: PageMark) -> Iterator[Page]:
+    """The rows of `second` behind those up to `mark`, in the order of ids. Raises FilterIgnored."""
+    for page in numbered(listing.narrowed(_edges(listing, second)), hands, mark):
+        believe(listing, page.rows, second - 1, second + 1)
+        yield replace(page, rows=[row for row in page.rows if listing.second_of(row) == second], second=second)
+    yield Page([], (second, second))
 
 
 def one_second(listing: Listing, second: int, hands: Hands | None = None) -> Iterator[list[Row]]:
