@@ -32,13 +32,13 @@ from airbyte_cdk.models import (
     Type,
 )
 
-from source_amocrm.airbyte import airbyte_stream
-from source_amocrm.auth import make_auth
-from source_amocrm.config import Config
+from source_amocrm.airbyte.concurrent import airbyte_stream
+from source_amocrm.auth.authenticator import make_auth
+from source_amocrm.config.settings import Config
 from source_amocrm.errors import AmocrmError
 from source_amocrm.http.api import Api
-from source_amocrm.http.budget import Budget
-from source_amocrm.http.retry import RetryPolicy
+from source_amocrm.http.backoff import RetryPolicy
+from source_amocrm.http.rate_limit import Budget
 from source_amocrm.http.tokens import HttpTokenEndpoint
 from source_amocrm.http.transport import Transport
 from source_amocrm.source import SourceAmocrm

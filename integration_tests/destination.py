@@ -12,7 +12,7 @@ import orjson
 from airbyte_cdk.models import AirbyteMessage, AirbyteStateMessage, AirbyteStateMessageSerializer, Type
 
 from source_amocrm.streams import TABLES
-from source_amocrm.streams.tables import Table
+from source_amocrm.sync.tables import Table
 
 Row = dict[str, Any]
 Own = tuple[Any, ...]

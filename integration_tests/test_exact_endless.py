@@ -15,7 +15,7 @@ from airbyte_cdk.models import AirbyteMessage, TraceType
 
 from source_amocrm.errors import SyncFailed
 from source_amocrm.streams import TABLES
-from source_amocrm.streams.tables import Entities
+from source_amocrm.sync.tables import Entities
 
 from . import comparison, expected
 from .command import run

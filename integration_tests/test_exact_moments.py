@@ -9,7 +9,7 @@ from unittest import mock
 import pytest
 from airbyte_cdk.models import Type
 
-from source_amocrm.streams import delivery
+from source_amocrm.sync import delivery
 
 from . import comparison
 from .connector import messages

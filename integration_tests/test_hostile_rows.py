@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from source_amocrm.streams import TABLES
-from source_amocrm.streams.tables import Entities
+from source_amocrm.sync.tables import Entities
 
 from . import comparison, expected
 from .command import Outcome, run

@@ -15,7 +15,7 @@ import pytest
 from airbyte_cdk.models import AirbyteMessage, FailureType, OrchestratorType, Type
 
 from source_amocrm import source
-from source_amocrm.config import parse_config
+from source_amocrm.config.settings import parse_config
 from source_amocrm.streams import TABLES
 
 from . import comparison, expected

@@ -9,9 +9,9 @@ from unittest.mock import patch
 import pytest
 from airbyte_cdk.models import FailureType, Status, Type
 
-from source_amocrm.auth import LongLivedAuth
+from source_amocrm.auth.authenticator import LongLivedAuth
 from source_amocrm.streams import TABLES
-from source_amocrm.streams.tables import Entities
+from source_amocrm.sync.tables import Entities
 
 from . import comparison, expected
 from .command import Outcome, run

@@ -10,10 +10,10 @@ from random import Random
 import pytest
 from airbyte_cdk.models import Status, Type
 
-from source_amocrm.check import probes
+from source_amocrm.airbyte.check import probes
 from source_amocrm.source import SourceAmocrm
 from source_amocrm.streams import TABLES
-from source_amocrm.streams.tables import Dictionary
+from source_amocrm.sync.tables import Dictionary
 
 from . import comparison, expected
 from .connector import config, messages, without_sockets

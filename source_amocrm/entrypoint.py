@@ -15,8 +15,8 @@ from airbyte_cdk.logger import PRINT_BUFFER
 from airbyte_cdk.models import AirbyteMessage, ConnectorSpecification
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
+from source_amocrm.airbyte.output import Output, packed
 from source_amocrm.errors import AmocrmError, ConfigError, SyncFailed
-from source_amocrm.output import Output, packed
 from source_amocrm.source import SourceAmocrm
 
 LOGGER = logging.getLogger("airbyte")

@@ -53,7 +53,7 @@ def _command(arguments: list[str]) -> int:
         from source_amocrm.connect.cli import main
 
         return main(arguments[1:])
-    from source_amocrm.startup import hasten, settle
+    from source_amocrm.airbyte.quick_start import hasten, settle
 
     hasten()
     from source_amocrm.entrypoint import launch

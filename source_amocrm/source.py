@@ -28,20 +28,20 @@ from airbyte_cdk.sources.message.concurrent_repository import ConcurrentMessageR
 from airbyte_cdk.sources.utils.slice_logger import DebugSliceLogger
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
-from source_amocrm.airbyte import TableStream, airbyte_stream
-from source_amocrm.check import unavailable_streams
-from source_amocrm.config import Config, parse_config
+from source_amocrm.account.account import Account
+from source_amocrm.airbyte.check import unavailable_streams
+from source_amocrm.airbyte.concurrent import TableStream, airbyte_stream
+from source_amocrm.airbyte.report import Report
+from source_amocrm.config.settings import Config, parse_config
 from source_amocrm.errors import AmocrmError, ConfigError, SyncFailed
 from source_amocrm.http.wire import open_api
-from source_amocrm.report import Report
 from source_amocrm.streams import TABLES
-from source_amocrm.streams.account import Account
-from source_amocrm.streams.delivery import deliver
 from source_amocrm.streams.readable import discovered
 from source_amocrm.streams.rows.readable import known_columns
-from source_amocrm.streams.state import dump, load
-from source_amocrm.streams.sync import Selection, Sync
-from source_amocrm.streams.tables import Entities
+from source_amocrm.sync.delivery import deliver
+from source_amocrm.sync.state import dump, load
+from source_amocrm.sync.sync import Selection, Sync
+from source_amocrm.sync.tables import Entities
 from source_amocrm.walk.listing import Row
 
 ROWS_IN_FLIGHT = 250

@@ -17,7 +17,7 @@ from source_amocrm.connect.flow import Flow, Options
 from source_amocrm.connect.guard import COOKIE, Guard
 from source_amocrm.connect.problems import Problem
 from source_amocrm.connect.site import Request, Response, Site
-from source_amocrm.http.budget import Budget
+from source_amocrm.http.rate_limit import Budget
 
 PORT = 8765
 ORIGIN = f"http://localhost:{PORT}"

@@ -11,7 +11,7 @@ from typing import Any
 import requests
 import requests_mock
 
-from source_amocrm.config import Config, parse_config
+from source_amocrm.config.settings import Config, parse_config
 from source_amocrm.http.body import Kind
 from source_amocrm.http.transport import Reply
 

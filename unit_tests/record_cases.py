@@ -7,7 +7,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from source_amocrm.streams.rows import catalogs, customers, field_values, files, incoming, settings, tombstones
-from source_amocrm.streams.values import Row
+from source_amocrm.streams.rows.values import Row
 from unit_tests.sample_files import sample
 
 Make = Callable[[Any], list[Row]]

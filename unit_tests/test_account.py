@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from source_amocrm.streams.account import _timezone
+from source_amocrm.account.account import _timezone
 
 SUMMER = datetime(2024, 7, 1)
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from source_amocrm.claims import Claims, check_account, check_domain, claims_of
+from source_amocrm.auth.claims import Claims, check_account, check_domain, claims_of
 from source_amocrm.errors import ConfigError
 from unit_tests.http_tools import jwt
 

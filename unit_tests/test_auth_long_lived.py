@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from source_amocrm.auth import LongLivedAuth, make_auth
-from source_amocrm.config import LongLived
+from source_amocrm.auth.authenticator import LongLivedAuth, make_auth
+from source_amocrm.config.settings import LongLived
 from source_amocrm.errors import ConfigError
 from source_amocrm.http.tokens import HttpTokenEndpoint
 from unit_tests.http_tools import NOW, config, jwt, long_lived
@@ -65,7 +65,7 @@ def test_a_token_of_the_other_service_is_refused_unless_a_test_server_is_asked()
 
 def test_settings_with_a_long_lived_token_make_it(monkeypatch: pytest.MonkeyPatch) -> None:
     masked: list[str] = []
-    monkeypatch.setattr("source_amocrm.auth.add_to_secrets", masked.append)
+    monkeypatch.setattr("source_amocrm.auth.authenticator.add_to_secrets", masked.append)
     raw = long_lived()
     made = make_auth(config(raw), raw, HttpTokenEndpoint.__new__(HttpTokenEndpoint))
     assert isinstance(made, LongLivedAuth)

@@ -16,11 +16,11 @@ import pytest
 from airbyte_cdk.models import FailureType
 from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets, update_secrets
 
-from source_amocrm.auth import make_auth
-from source_amocrm.config import OAuth
-from source_amocrm.control import hand_over
+from source_amocrm.auth.authenticator import make_auth
+from source_amocrm.auth.handover import hand_over
+from source_amocrm.auth.oauth import Grant, OAuthAuth
+from source_amocrm.config.settings import OAuth
 from source_amocrm.errors import AmocrmError, ConfigError, Moved, NotFound, Unauthorized, Unavailable
-from source_amocrm.oauth import Grant, OAuthAuth
 from unit_tests.http_tools import HOST, NOW, config, jwt, oauth
 
 DAY = 86400
@@ -118,7 +118,7 @@ def test_the_token_is_not_in_use_while_it_is_handed_over(monkeypatch: pytest.Mon
     auth = start(raw, Endpoint())
     seen: list[tuple[str, str]] = []
     monkeypatch.setattr(
-        "source_amocrm.oauth.hand_over",
+        "source_amocrm.auth.oauth.hand_over",
         lambda config: seen.append((auth.latest(), config["credentials"]["access_token"])),
     )
     assert auth.token() == "access-0001"

@@ -8,13 +8,13 @@ import pytest
 import requests
 from airbyte_cdk.models import FailureType
 
-from source_amocrm.config import OAuth
+from source_amocrm.auth.oauth import Grant
+from source_amocrm.config.settings import OAuth
 from source_amocrm.errors import AmocrmError, Blocked, Moved, NotFound, Throttled, Unauthorized, Unavailable
-from source_amocrm.http.budget import Budget
-from source_amocrm.http.retry import RetryPolicy
+from source_amocrm.http.backoff import RetryPolicy
+from source_amocrm.http.rate_limit import Budget
 from source_amocrm.http.tokens import HttpTokenEndpoint
 from source_amocrm.http.transport import Transport
-from source_amocrm.oauth import Grant
 from unit_tests.http_tools import DATE, HOST, INTEGRATION, NOW, FakeClock, config, jwt, mocked, oauth
 
 URL = f"{HOST}/oauth2/access_token"

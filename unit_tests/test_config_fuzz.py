@@ -8,7 +8,7 @@ from airbyte_cdk.models import FailureType
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from source_amocrm.config import Config, parse_config
+from source_amocrm.config.settings import Config, parse_config
 from source_amocrm.errors import ConfigError
 from unit_tests.http_tools import INTEGRATION, NOW
 

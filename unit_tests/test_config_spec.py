@@ -11,8 +11,8 @@ from airbyte_cdk.test.standard_tests._spec_lint import find_secret_marking_error
 from airbyte_cdk.utils.airbyte_secrets_utils import get_secrets
 
 import source_amocrm
-from source_amocrm.config import parse_config
-from source_amocrm.fields import DEFAULT_LOOKBACK
+from source_amocrm.config.fields import DEFAULT_LOOKBACK
+from source_amocrm.config.settings import parse_config
 from unit_tests.http_tools import NOW, long_lived, oauth
 
 

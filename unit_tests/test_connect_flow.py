@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from integration_tests.sandbox import Server
-from source_amocrm.config import OAuth, parse_config
+from source_amocrm.config.settings import OAuth, parse_config
 from source_amocrm.connect.consent import Code, Token
 from source_amocrm.connect.flow import Flow
 from source_amocrm.connect.problems import Problem

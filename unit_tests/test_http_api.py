@@ -11,8 +11,8 @@ import requests
 import requests_mock
 from airbyte_cdk.models import FailureType
 
-from source_amocrm.auth import LongLivedAuth
-from source_amocrm.config import LongLived
+from source_amocrm.auth.authenticator import LongLivedAuth
+from source_amocrm.config.settings import LongLived
 from source_amocrm.errors import (
     AmocrmError,
     Blocked,
@@ -27,8 +27,8 @@ from source_amocrm.errors import (
     Unavailable,
 )
 from source_amocrm.http.api import Answer, Api, Params, encode
-from source_amocrm.http.budget import Budget
-from source_amocrm.http.retry import RetryPolicy
+from source_amocrm.http.backoff import RetryPolicy
+from source_amocrm.http.rate_limit import Budget
 from unit_tests.http_tools import DATE, HOST, NOW, FakeClock, config, long_lived, mocked
 
 LEADS = f"{HOST}/api/v4/leads"

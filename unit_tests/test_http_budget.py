@@ -11,7 +11,7 @@ from itertools import pairwise
 import pytest
 
 from source_amocrm.errors import Blocked
-from source_amocrm.http.budget import Budget, Slot
+from source_amocrm.http.rate_limit import Budget, Slot
 from unit_tests.http_tools import FakeClock
 
 TURN = 1.018 / 7

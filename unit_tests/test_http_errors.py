@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from source_amocrm import errors
+from source_amocrm.http.backoff import RetryPolicy
 from source_amocrm.http.body import Kind
-from source_amocrm.http.errors import TABLE, Action, Where
-from source_amocrm.http.retry import RetryPolicy
+from source_amocrm.http.rules import TABLE, Action, Where
 from source_amocrm.http.transport import Reply
 from source_amocrm.http.verdict import Place, explain, judge
 from unit_tests.http_tools import reply

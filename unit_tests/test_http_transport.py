@@ -12,9 +12,9 @@ import pytest
 import requests
 import urllib3
 
+from source_amocrm.http.backoff import RetryPolicy
 from source_amocrm.http.body import Kind
-from source_amocrm.http.budget import Budget
-from source_amocrm.http.retry import RetryPolicy
+from source_amocrm.http.rate_limit import Budget
 from source_amocrm.http.transport import Transport, failure, http_date, new_session
 from unit_tests.http_server import Connection, serve
 from unit_tests.http_tools import DATE, NOW
@@ -237,7 +237,7 @@ def test_a_turn_counts_from_the_moment_the_request_leaves() -> None:
         patch.setattr("urllib3.util.connection.create_connection", slowly)
         given = time.monotonic()
         with pytest.MonkeyPatch.context() as spy:
-            spy.setattr("source_amocrm.http.budget.Slot.left", lambda _: times.append(time.monotonic()))
+            spy.setattr("source_amocrm.http.rate_limit.Slot.left", lambda _: times.append(time.monotonic()))
             transport(budget).send("GET", server.url)
         over = time.monotonic()
     assert times[0] - given >= 0.1

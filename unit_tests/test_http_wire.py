@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from source_amocrm.auth import LongLivedAuth
-from source_amocrm.config import parse_config
+from source_amocrm.auth.authenticator import LongLivedAuth
+from source_amocrm.config.settings import parse_config
 from source_amocrm.errors import Blocked, Unauthorized
-from source_amocrm.http.retry import RetryPolicy
+from source_amocrm.http.backoff import RetryPolicy
 from source_amocrm.http.wire import open_api
 from unit_tests.http_server import Connection, serve
 from unit_tests.http_tools import long_lived, oauth

@@ -23,8 +23,8 @@ from airbyte_cdk.models import (
     Type,
 )
 
+from source_amocrm.airbyte.output import LARGE, Output, packed
 from source_amocrm.entrypoint import Entrypoint
-from source_amocrm.output import LARGE, Output, packed
 from source_amocrm.source import SourceAmocrm
 
 
@@ -43,7 +43,7 @@ class Pipe(io.BytesIO):
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     now = [100.0]
-    monkeypatch.setattr("source_amocrm.output.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("source_amocrm.airbyte.output.time.monotonic", lambda: now[0])
     return now
 
 

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from source_amocrm.errors import ConfigError
-from source_amocrm.streams.progress import BEGINNING, Left, Need, Numbered, Progress, Version, agree, together
-from source_amocrm.streams.state import dump, load
+from source_amocrm.sync.progress import BEGINNING, Left, Need, Numbered, Progress, Version, agree, together
+from source_amocrm.sync.state import dump, load
 from source_amocrm.walk.listing import LAST_SECOND, Page, PageMark
 from source_amocrm.walk.spans import FOREVER, Span, Spans
 

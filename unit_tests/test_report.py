@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
+from source_amocrm.airbyte.report import Report, line, summary
 from source_amocrm.http.stats import Stats
-from source_amocrm.report import Report, line, summary
 from source_amocrm.streams import TABLES
-from source_amocrm.streams.progress import Progress
-from source_amocrm.streams.sync import Selection
+from source_amocrm.sync.progress import Progress
+from source_amocrm.sync.sync import Selection
 from source_amocrm.walk.spans import FOREVER
 
 MAY, JUNE, JULY, AUGUST = 1746057600, 1748736000, 1751328000, 1754006400

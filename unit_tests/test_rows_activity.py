@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from source_amocrm.streams.rows.activity import deal_status, event, note, task
-from source_amocrm.streams.values import RowError
+from source_amocrm.streams.rows.values import RowError
 from unit_tests.sample_files import sample
 
 TASK: dict[str, Any] = {

@@ -10,7 +10,7 @@ import pytest
 
 from source_amocrm.streams.rows.deals import deal
 from source_amocrm.streams.rows.field_values import deal_fields
-from source_amocrm.streams.values import RowError
+from source_amocrm.streams.rows.values import RowError
 from unit_tests.sample_files import sample
 
 MOSCOW = ZoneInfo("Europe/Moscow")

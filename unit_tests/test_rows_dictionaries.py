@@ -8,7 +8,7 @@ import pytest
 
 from source_amocrm.streams.rows import dictionaries
 from source_amocrm.streams.rows.activity import EDITABLE_NOTES, ELEMENT_TYPE
-from source_amocrm.streams.values import RowError
+from source_amocrm.streams.rows.values import RowError
 from unit_tests.sample_files import sample
 
 USER: dict[str, Any] = {

@@ -27,8 +27,8 @@ from source_amocrm.streams.rows import (
     people,
     tombstones,
 )
-from source_amocrm.streams.tables import Entities
-from source_amocrm.streams.values import RowError
+from source_amocrm.streams.rows.values import RowError
+from source_amocrm.sync.tables import Entities
 from unit_tests import record_cases
 from unit_tests.sample_files import sample
 

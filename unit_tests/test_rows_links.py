@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
+from source_amocrm.account.resources import EntityList
 from source_amocrm.streams import TABLES, schema
 from source_amocrm.streams.links import TABLES as LINK_TABLES
-from source_amocrm.streams.lists import EntityList
-from source_amocrm.streams.tables import Entities
-from source_amocrm.streams.values import RowError
+from source_amocrm.streams.rows.values import RowError
+from source_amocrm.sync.tables import Entities
 from unit_tests.sample_files import sample
 
 CHANGED = "2020-05-28T16:28:57Z"

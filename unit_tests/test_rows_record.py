@@ -8,7 +8,7 @@ import pytest
 
 from source_amocrm.streams import schema
 from source_amocrm.streams.rows import catalogs, customers, incoming, settings
-from source_amocrm.streams.values import RowError
+from source_amocrm.streams.rows.values import RowError
 from unit_tests.record_cases import CASES
 from unit_tests.sample_files import sample
 

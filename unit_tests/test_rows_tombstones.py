@@ -9,7 +9,7 @@ import pytest
 
 from source_amocrm.streams import schema
 from source_amocrm.streams.rows import tombstones
-from source_amocrm.streams.values import RowError
+from source_amocrm.streams.rows.values import RowError
 from unit_tests.sample_files import sample
 
 WHEN = "2021-03-09T12:20:20Z"

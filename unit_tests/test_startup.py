@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 COMMAND = Path(sys.executable).with_name("source-amocrm")
-HASTEN = "from source_amocrm.startup import hasten; hasten(); "
+HASTEN = "from source_amocrm.airbyte.quick_start import hasten; hasten(); "
 
 
 def python(code: str) -> str:

@@ -12,9 +12,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from source_amocrm.streams import values
+from source_amocrm.streams.rows import values
 from source_amocrm.streams.rows.coercion import Coercion
-from source_amocrm.streams.values import RowError, UnreadableError
+from source_amocrm.streams.rows.values import RowError, UnreadableError
 
 MOSCOW = ZoneInfo("Europe/Moscow")
 

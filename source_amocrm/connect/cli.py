@@ -9,6 +9,7 @@ import sys
 import webbrowser
 from pathlib import Path
 
+from source_amocrm.config.hosts import base_url
 from source_amocrm.connect import config_file, terminal
 from source_amocrm.connect.flow import Flow, Options
 from source_amocrm.connect.guard import Guard
@@ -16,7 +17,6 @@ from source_amocrm.connect.server import Server
 from source_amocrm.connect.site import Site
 from source_amocrm.connect.words import LANGUAGES, Words, preferred
 from source_amocrm.errors import ConfigError
-from source_amocrm.hosts import base_url
 
 PORT = 8765
 _INTERRUPTED = 130

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from source_amocrm.config.hosts import account_domain
 from source_amocrm.connect.problems import Problem
 from source_amocrm.errors import ConfigError
-from source_amocrm.hosts import account_domain
 
 
 def read(path: Path) -> dict[str, Any] | None:

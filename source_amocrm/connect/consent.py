@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-from source_amocrm.claims import claims_of
+from source_amocrm.auth.claims import claims_of
+from source_amocrm.config.fields import token
+from source_amocrm.config.hosts import is_account_host
 from source_amocrm.connect.problems import Problem
 from source_amocrm.errors import ConfigError
-from source_amocrm.fields import token
-from source_amocrm.hosts import is_account_host
 
 RUSSIAN = "https://www.amocrm.ru/oauth"
 KOMMO = "https://www.kommo.com/oauth"

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from source_amocrm import config
+from source_amocrm.config import settings as config
+from source_amocrm.config.hosts import account_domain
 from source_amocrm.connect import config_file, consent, signin
 from source_amocrm.connect.problems import Problem
 from source_amocrm.connect.verify import Verdict, verify
 from source_amocrm.errors import ConfigError
-from source_amocrm.hosts import account_domain
 
 Step = Literal["account", "integration", "access", "result"]
 STEPS: tuple[Step, ...] = ("account", "integration", "access", "result")

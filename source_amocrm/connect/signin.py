@@ -10,13 +10,14 @@ from typing import Any
 
 from airbyte_cdk.utils.airbyte_secrets_utils import add_to_secrets
 
-from source_amocrm import config, fields
-from source_amocrm.auth import day
-from source_amocrm.claims import check_domain, claims_of
+from source_amocrm.auth.authenticator import day
+from source_amocrm.auth.claims import check_domain, claims_of
+from source_amocrm.config import fields
+from source_amocrm.config import settings as config
 from source_amocrm.connect.problems import Problem, problem_of
 from source_amocrm.errors import AmocrmError, ConfigError, Unauthorized
-from source_amocrm.http.budget import Budget
-from source_amocrm.http.retry import RetryPolicy
+from source_amocrm.http.backoff import RetryPolicy
+from source_amocrm.http.rate_limit import Budget
 from source_amocrm.http.tokens import HttpTokenEndpoint
 from source_amocrm.http.transport import Transport, new_session
 

@@ -6,16 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from source_amocrm.auth import WARN_BEFORE, day
-from source_amocrm.check import refused_streams
-from source_amocrm.claims import claims_of
-from source_amocrm.config import LONG_LIVED, parse_config
+from source_amocrm.account.account import Account
+from source_amocrm.airbyte.check import refused_streams
+from source_amocrm.auth.authenticator import WARN_BEFORE, day
+from source_amocrm.auth.claims import claims_of
+from source_amocrm.config.settings import LONG_LIVED, parse_config
 from source_amocrm.connect.problems import Problem, problem_of
 from source_amocrm.connect.signin import IMPATIENT
 from source_amocrm.errors import AmocrmError, ConfigError, FeatureOff, Forbidden, NotGranted
 from source_amocrm.http.wire import open_api
 from source_amocrm.streams import TABLES
-from source_amocrm.streams.account import Account
 
 
 @dataclass(frozen=True)

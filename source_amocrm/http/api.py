@@ -12,14 +12,14 @@ from urllib.parse import urlencode
 import requests
 from airbyte_cdk.models import FailureType
 
-from source_amocrm.auth import Auth
-from source_amocrm.config import Config
+from source_amocrm.auth.authenticator import Auth
+from source_amocrm.config.settings import Config
 from source_amocrm.errors import AmocrmError, TooFat
+from source_amocrm.http.backoff import Patience, RetryPolicy
 from source_amocrm.http.body import Kind
-from source_amocrm.http.budget import Budget
-from source_amocrm.http.errors import Action, Rule, Where
 from source_amocrm.http.health import Health
-from source_amocrm.http.retry import Patience, RetryPolicy
+from source_amocrm.http.rate_limit import Budget
+from source_amocrm.http.rules import Action, Rule, Where
 from source_amocrm.http.stats import Stats
 from source_amocrm.http.transport import Reply, Transport, new_session
 from source_amocrm.http.verdict import Place, explain, failed_early, judge, retry_after

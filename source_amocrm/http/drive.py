@@ -5,8 +5,8 @@ from __future__ import annotations
 import copy
 
 from source_amocrm.http.api import ACCOUNT_PATH, Api
-from source_amocrm.http.errors import Where
 from source_amocrm.http.health import Health
+from source_amocrm.http.rules import Where
 
 
 def drive(api: Api, base_url: str) -> Api:

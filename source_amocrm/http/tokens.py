@@ -7,17 +7,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from source_amocrm.claims import claims_of
-from source_amocrm.config import OAuth
+from source_amocrm.auth.claims import claims_of
+from source_amocrm.auth.oauth import Grant
+from source_amocrm.config.hosts import is_account_host
+from source_amocrm.config.settings import OAuth
 from source_amocrm.errors import AmocrmError, Unauthorized
-from source_amocrm.hosts import is_account_host
+from source_amocrm.http.backoff import Patience, RetryPolicy
 from source_amocrm.http.body import Kind
-from source_amocrm.http.budget import Budget
-from source_amocrm.http.errors import Action, Where
-from source_amocrm.http.retry import Patience, RetryPolicy
+from source_amocrm.http.rate_limit import Budget
+from source_amocrm.http.rules import Action, Where
 from source_amocrm.http.transport import Reply, Transport
 from source_amocrm.http.verdict import Place, explain, failed_early, judge, retry_after
-from source_amocrm.oauth import Grant
 
 PATH = "/oauth2/access_token"
 SUBDOMAIN_PATH = "/oauth2/account/current/subdomain"

@@ -17,9 +17,9 @@ import urllib3
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
+from source_amocrm.http.backoff import RetryPolicy
 from source_amocrm.http.body import Kind, parse
-from source_amocrm.http.budget import Budget
-from source_amocrm.http.retry import RetryPolicy
+from source_amocrm.http.rate_limit import Budget
 
 USER_AGENT = "source-amocrm"
 _CHUNK = 1 << 18

@@ -10,11 +10,11 @@ from urllib.parse import urlsplit
 
 from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets
 
+from source_amocrm.config.hosts import is_service_host
 from source_amocrm.errors import AmocrmError
-from source_amocrm.hosts import is_service_host
+from source_amocrm.http.backoff import RetryPolicy
 from source_amocrm.http.body import Kind
-from source_amocrm.http.errors import TABLE, Rule, Where
-from source_amocrm.http.retry import RetryPolicy
+from source_amocrm.http.rules import TABLE, Rule, Where
 from source_amocrm.http.transport import Reply, http_date
 
 _LONGEST_DETAIL = 300

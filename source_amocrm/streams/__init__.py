@@ -15,7 +15,7 @@ from source_amocrm.streams import (
     people,
     settings,
 )
-from source_amocrm.streams.tables import Table
+from source_amocrm.sync.tables import Table
 
 _FAMILIES = (
     *(deals, people, dictionaries, activity),

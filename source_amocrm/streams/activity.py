@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from source_amocrm.streams.changes import Deletion
-from source_amocrm.streams.lists import LOST, NOTES, TASKS, EntityList
+from source_amocrm.account.resources import LOST, NOTES, TASKS, EntityList
 from source_amocrm.streams.rows import activity, tombstones
-from source_amocrm.streams.sync import Sync
-from source_amocrm.streams.tables import Entities, Events
+from source_amocrm.sync.event_log import Deletion
+from source_amocrm.sync.sync import Sync
+from source_amocrm.sync.tables import Entities, Events
 from source_amocrm.walk.listing import Row
 
 STATUS_CHANGED = "lead_status_changed"

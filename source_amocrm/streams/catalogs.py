@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from source_amocrm.streams.account import Account
+from source_amocrm.account.account import Account
+from source_amocrm.account.resources import ABSENT
 from source_amocrm.streams.each import CATALOGS, Kind, each
 from source_amocrm.streams.each import catalogs as every_catalog
-from source_amocrm.streams.lists import ABSENT
 from source_amocrm.streams.rows import catalogs
 from source_amocrm.streams.rows.dictionaries import system_fields
 from source_amocrm.streams.rows.field_values import element_fields
-from source_amocrm.streams.tables import Dictionary
+from source_amocrm.sync.tables import Dictionary
 from source_amocrm.walk.listing import Row
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from source_amocrm.account.resources import NOTES, EntityList
 from source_amocrm.streams.history import of_each
-from source_amocrm.streams.lists import NOTES, EntityList
 from source_amocrm.streams.rows import communication
-from source_amocrm.streams.sync import Sync
-from source_amocrm.streams.tables import Entities, FromEvents
+from source_amocrm.sync.sync import Sync
+from source_amocrm.sync.tables import Entities, FromEvents
 from source_amocrm.walk.listing import Row
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from source_amocrm.streams.account import Account
-from source_amocrm.streams.changes import Deletion
+from source_amocrm.account.account import Account
+from source_amocrm.account.resources import ABSENT, CUSTOMERS, EntityList
 from source_amocrm.streams.field_values import field_table
-from source_amocrm.streams.lists import ABSENT, CUSTOMERS, EntityList
 from source_amocrm.streams.rows import customers, tombstones
 from source_amocrm.streams.rows.field_values import customer_fields
-from source_amocrm.streams.sync import Sync
-from source_amocrm.streams.tables import Dictionary, Entities
+from source_amocrm.sync.event_log import Deletion
+from source_amocrm.sync.sync import Sync
+from source_amocrm.sync.tables import Dictionary, Entities
 from source_amocrm.walk.listing import Row
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from source_amocrm.streams.changes import Deletion
+from source_amocrm.account.resources import LEADS, EntityList
 from source_amocrm.streams.field_values import field_table
-from source_amocrm.streams.lists import LEADS, EntityList
 from source_amocrm.streams.rows import deals, tombstones
 from source_amocrm.streams.rows.field_values import deal_fields
-from source_amocrm.streams.sync import Sync
-from source_amocrm.streams.tables import Entities
+from source_amocrm.sync.event_log import Deletion
+from source_amocrm.sync.sync import Sync
+from source_amocrm.sync.tables import Entities
 from source_amocrm.walk.listing import Row
 
 

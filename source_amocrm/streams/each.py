@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from source_amocrm.account.account import Account, lacks
+from source_amocrm.account.resources import CUSTOMERS
 from source_amocrm.errors import AmocrmError, all_of
-from source_amocrm.streams.account import Account, lacks
-from source_amocrm.streams.lists import CUSTOMERS
 from source_amocrm.streams.rows import dictionaries
 from source_amocrm.walk.listing import Row
 

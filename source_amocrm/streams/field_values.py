@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from source_amocrm.streams.account import Once
-from source_amocrm.streams.lists import COMPANIES, CONTACTS, EntityList
+from source_amocrm.account.account import Once
+from source_amocrm.account.resources import COMPANIES, CONTACTS, EntityList
 from source_amocrm.streams.rows.dictionaries import system_fields
 from source_amocrm.streams.rows.field_values import FieldTable, company_fields, contact_fields
-from source_amocrm.streams.sync import Sync
-from source_amocrm.streams.tables import Entities
+from source_amocrm.sync.sync import Sync
+from source_amocrm.sync.tables import Entities
 from source_amocrm.walk.listing import Row
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from source_amocrm.account.account import Account, whole
+from source_amocrm.account.resources import CLOSED
+from source_amocrm.config.hosts import service_url
 from source_amocrm.errors import AmocrmError, FeatureOff
-from source_amocrm.hosts import service_url
 from source_amocrm.http.api import Api
 from source_amocrm.http.drive import drive
-from source_amocrm.streams.account import Account, whole
-from source_amocrm.streams.lists import CLOSED
 from source_amocrm.streams.rows import files
-from source_amocrm.streams.tables import Dictionary
+from source_amocrm.sync.tables import Dictionary
 from source_amocrm.walk.listing import Listing, Row
 
 FILES = "/v1.0/files"

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from source_amocrm.streams.changes import LIFE
 from source_amocrm.streams.rows import history
-from source_amocrm.streams.sync import Sync
-from source_amocrm.streams.tables import Events
+from source_amocrm.sync.event_log import LIFE
+from source_amocrm.sync.sync import Sync
+from source_amocrm.sync.tables import Events
 from source_amocrm.walk.listing import Row
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from source_amocrm.streams.account import Account
-from source_amocrm.streams.lists import ABSENT
+from source_amocrm.account.account import Account
+from source_amocrm.account.resources import ABSENT
 from source_amocrm.streams.rows import incoming
-from source_amocrm.streams.tables import Dictionary
+from source_amocrm.sync.tables import Dictionary
 from source_amocrm.walk.listing import Row
 
 

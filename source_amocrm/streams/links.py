@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from source_amocrm.streams.lists import COMPANIES, CONTACTS, CUSTOMERS, LEADS, EntityList
+from source_amocrm.account.resources import COMPANIES, CONTACTS, CUSTOMERS, LEADS, EntityList
 from source_amocrm.streams.rows import links
 from source_amocrm.streams.rows.coercion import Coercion
 from source_amocrm.streams.rows.links import Links, Read
-from source_amocrm.streams.sync import Sync
-from source_amocrm.streams.tables import Entities
+from source_amocrm.sync.sync import Sync
+from source_amocrm.sync.tables import Entities
 from source_amocrm.walk.listing import Row
 
 Columns = dict[str, tuple[tuple[str, ...], Read]]

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from source_amocrm.streams.changes import Deletion
-from source_amocrm.streams.lists import COMPANIES, CONTACTS, EntityList
+from source_amocrm.account.resources import COMPANIES, CONTACTS, EntityList
 from source_amocrm.streams.rows import people, tombstones
-from source_amocrm.streams.sync import Sync
-from source_amocrm.streams.tables import Entities
-from source_amocrm.streams.values import child
+from source_amocrm.streams.rows.values import child
+from source_amocrm.sync.event_log import Deletion
+from source_amocrm.sync.sync import Sync
+from source_amocrm.sync.tables import Entities
 from source_amocrm.walk.listing import Row
 
 

@@ -6,11 +6,11 @@ import logging
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from source_amocrm.streams.account import Account
-from source_amocrm.streams.lists import CLOSED
+from source_amocrm.account.account import Account
+from source_amocrm.account.resources import CLOSED
 from source_amocrm.streams.rows.coercion import Coercion
 from source_amocrm.streams.rows.readable import Column, column, field_columns
-from source_amocrm.streams.tables import Entities, Table
+from source_amocrm.sync.tables import Entities, Table
 from source_amocrm.walk.listing import Row
 
 LOGGER = logging.getLogger("airbyte")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
-from source_amocrm.streams.account import Account
+from source_amocrm.account.account import Account
+from source_amocrm.account.resources import ABSENT
 from source_amocrm.streams.each import cards, catalogs, customers, each
-from source_amocrm.streams.lists import ABSENT
 from source_amocrm.streams.rows import settings
-from source_amocrm.streams.tables import Dictionary
+from source_amocrm.sync.tables import Dictionary
 from source_amocrm.walk.listing import Params, Row
 
 ROLES = "/api/v4/roles"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from source_amocrm.streams.rows.coercion import Coercion
-from source_amocrm.streams.values import Json, Row, child, given
+from source_amocrm.streams.rows.values import Json, Row, child, given
 
 ELEMENT_TYPE = {"contacts": 1, "leads": 2, "companies": 3, "customers": 12}
 """The number of the entity that a list of notes, or a task, belongs to."""

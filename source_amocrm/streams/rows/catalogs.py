@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from source_amocrm.streams.rows.record import Record
-from source_amocrm.streams.values import Json, Row, as_list, child, given
+from source_amocrm.streams.rows.values import Json, Row, as_list, child, given
 
 _ELEMENTS = Record("catalog_elements", catalog_element_id="id")
 

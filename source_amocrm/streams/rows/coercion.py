@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
-from source_amocrm.streams.values import (
+from source_amocrm.streams.rows.values import (
     FIRST_SECOND,
     INT64,
     LAST_SECOND,

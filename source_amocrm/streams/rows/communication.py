@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from source_amocrm.streams.rows.activity import ELEMENT_TYPE
 from source_amocrm.streams.rows.coercion import Coercion
-from source_amocrm.streams.values import Json, Row, child
+from source_amocrm.streams.rows.values import Json, Row, child
 
 CALLS = {"call_in": "in", "call_out": "out"}
 SMS = {"sms_in": "in", "sms_out": "out"}

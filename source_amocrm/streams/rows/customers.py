@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from source_amocrm.streams.rows.deals import main_contact
 from source_amocrm.streams.rows.record import Record
-from source_amocrm.streams.values import Json, Row, as_list, child, given
+from source_amocrm.streams.rows.values import Json, Row, as_list, child, given
 
 _CUSTOMERS = Record("customers", customer_id="id")
 _SEGMENTS = Record("customer_segments", segment_id="id")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from source_amocrm.streams.rows.coercion import Coercion
-from source_amocrm.streams.values import Json, Row, as_list, child, given
+from source_amocrm.streams.rows.values import Json, Row, as_list, child, given
 
 _DEALS = Coercion("deals")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from source_amocrm.streams.rows.coercion import Coercion
-from source_amocrm.streams.values import (
+from source_amocrm.streams.rows.values import (
     Json,
     Row,
     UnreadableError,

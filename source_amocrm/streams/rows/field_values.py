@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from datetime import tzinfo
 
 from source_amocrm.streams.rows.coercion import Coercion
-from source_amocrm.streams.values import (
+from source_amocrm.streams.rows.values import (
     Json,
     Row,
     UnreadableError,

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from source_amocrm.streams.rows.coercion import Coercion
-from source_amocrm.streams.values import Json, Row, as_list, child, compact_json, given
+from source_amocrm.streams.rows.values import Json, Row, as_list, child, compact_json, given
 
 RESPONSIBLE = "entity_responsible_changed"
 SALE = "sale_field_changed"

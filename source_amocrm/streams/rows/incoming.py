@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from source_amocrm.streams.rows.record import Record
-from source_amocrm.streams.values import Json, Row, child
+from source_amocrm.streams.rows.values import Json, Row, child
 
 _UNSORTED = Record("unsorted", unsorted_id="uid")
 _TALKS = Record("talks")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from source_amocrm.streams.rows.coercion import Coercion
-from source_amocrm.streams.values import Json, Row, as_list, child
+from source_amocrm.streams.rows.values import Json, Row, as_list, child
 
 Read = Callable[[Coercion, Json, str], Json]
 """Brings a value to the type of a column."""

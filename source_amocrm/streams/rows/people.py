@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from source_amocrm.streams.rows.coercion import Coercion
-from source_amocrm.streams.values import Json, Row, as_list, child, given
+from source_amocrm.streams.rows.values import Json, Row, as_list, child, given
 
 _CONTACTS = Coercion("contacts")
 _COMPANIES = Coercion("companies")

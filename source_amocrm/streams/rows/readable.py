@@ -11,7 +11,7 @@ from typing import Any
 
 from source_amocrm.streams.rows.coercion import Coercion
 from source_amocrm.streams.rows.field_values import seconds, written
-from source_amocrm.streams.values import Json, Row, UnreadableError, as_list, compact_json, local_date, utc_text
+from source_amocrm.streams.rows.values import Json, Row, UnreadableError, as_list, compact_json, local_date, utc_text
 
 TEXT: dict[str, Any] = {"type": ["null", "string"]}
 NUMBER: dict[str, Any] = {"type": ["null", "number"]}

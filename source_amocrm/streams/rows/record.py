@@ -8,7 +8,7 @@ from typing import Any
 
 from source_amocrm.streams import schema
 from source_amocrm.streams.rows.coercion import Coercion
-from source_amocrm.streams.values import Json, Row, as_list
+from source_amocrm.streams.rows.values import Json, Row, as_list
 
 _Read = Callable[[dict[str, Json]], Json]
 

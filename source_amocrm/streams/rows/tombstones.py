@@ -8,7 +8,7 @@ from __future__ import annotations
 from source_amocrm.streams import schema
 from source_amocrm.streams.rows.activity import ELEMENT_TYPE
 from source_amocrm.streams.rows.coercion import Coercion
-from source_amocrm.streams.values import Json, Row
+from source_amocrm.streams.rows.values import Json, Row
 
 
 def deal(lead_id: Json, account_id: Json, updated_by: Json, updated_at: Json) -> Row:

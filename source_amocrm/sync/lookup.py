@@ -7,9 +7,9 @@ import threading
 from collections.abc import Callable, Iterable
 from typing import Generic, TypeVar
 
+from source_amocrm.account.account import Account
+from source_amocrm.account.resources import CLOSED, EntityList
 from source_amocrm.errors import AmocrmError, Throttled
-from source_amocrm.streams.account import Account
-from source_amocrm.streams.lists import CLOSED, EntityList
 from source_amocrm.walk.listing import Row
 
 LOGGER = logging.getLogger("airbyte")

@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
+from source_amocrm.account.resources import EVENTS_PATH
 from source_amocrm.http.api import Api
-from source_amocrm.streams.lists import EVENTS_PATH
-from source_amocrm.streams.sync import Selection
-from source_amocrm.streams.tables import Entities, Table, events_of
+from source_amocrm.sync.sync import Selection
+from source_amocrm.sync.tables import Entities, Table, events_of
 from source_amocrm.walk.listing import Row
 from source_amocrm.walk.spans import FOREVER, Span
 

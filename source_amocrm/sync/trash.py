@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from source_amocrm.streams.account import Account
-from source_amocrm.streams.changes import Deletion
-from source_amocrm.streams.lists import EntityList
-from source_amocrm.streams.progress import Need
+from source_amocrm.account.account import Account
+from source_amocrm.account.resources import EntityList
+from source_amocrm.sync.event_log import Deletion
+from source_amocrm.sync.progress import Need
 from source_amocrm.walk.listing import Listing
 from source_amocrm.walk.sizes import shrinking
 

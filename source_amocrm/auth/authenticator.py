@@ -9,10 +9,10 @@ from typing import Any, Protocol
 
 from airbyte_cdk.utils.airbyte_secrets_utils import add_to_secrets
 
-from source_amocrm.claims import check_domain, claims_of
-from source_amocrm.config import Config, LongLived
+from source_amocrm.auth.claims import check_domain, claims_of
+from source_amocrm.auth.oauth import OAuthAuth, TokenEndpoint
+from source_amocrm.config.settings import Config, LongLived
 from source_amocrm.errors import ConfigError
-from source_amocrm.oauth import OAuthAuth, TokenEndpoint
 
 WARN_BEFORE = 14 * 86400
 

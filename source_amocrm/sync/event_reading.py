@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from source_amocrm.streams.account import Account
-from source_amocrm.streams.batch import Batch
-from source_amocrm.streams.changes import events_listing, in_no_order
-from source_amocrm.streams.progress import Need, together
+from source_amocrm.account.account import Account
+from source_amocrm.sync.batch import Batch
+from source_amocrm.sync.event_log import events_listing, in_no_order
+from source_amocrm.sync.progress import Need, together
 from source_amocrm.walk.bounds import bounds
 from source_amocrm.walk.listing import FilterIgnored, Found, Listing, OrderIgnored, Page, key
 from source_amocrm.walk.spans import Span

@@ -7,15 +7,15 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 
+from source_amocrm.account.account import Account
+from source_amocrm.account.opening import Opening
+from source_amocrm.account.resources import EntityList
 from source_amocrm.errors import AmocrmError, TooFat
-from source_amocrm.streams.account import Account
-from source_amocrm.streams.batch import Batch
-from source_amocrm.streams.changes import Changes, Deletion, History
-from source_amocrm.streams.lists import EntityList
-from source_amocrm.streams.opening import Opening
-from source_amocrm.streams.progress import BEGINNING, Need, together
-from source_amocrm.streams.trash import in_trash
-from source_amocrm.streams.unsettled import Unsettled
+from source_amocrm.sync.batch import Batch
+from source_amocrm.sync.event_log import Changes, Deletion, History
+from source_amocrm.sync.progress import BEGINNING, Need, together
+from source_amocrm.sync.settling import Unsettled
+from source_amocrm.sync.trash import in_trash
 from source_amocrm.walk.bounds import bounds
 from source_amocrm.walk.keyset import TiesShuffled, keyset
 from source_amocrm.walk.listing import (

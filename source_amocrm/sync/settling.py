@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from source_amocrm.streams.account import Account
-from source_amocrm.streams.lists import EntityList
+from source_amocrm.account.account import Account
+from source_amocrm.account.resources import EntityList
 from source_amocrm.walk.listing import Found, Params, Row, key, seconds
 
 CLOCK_SLACK = 1

@@ -7,17 +7,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from source_amocrm.streams.account import Account
-from source_amocrm.streams.batch import Batch
-from source_amocrm.streams.changes import ADDED, DELETED, LINKED, MERGED, RESTORED, TAGGED, History
-from source_amocrm.streams.entity_reading import EntityReading
-from source_amocrm.streams.event_reading import EventReading
-from source_amocrm.streams.lists import COMPANIES, LEADS, LOST, EntityList
-from source_amocrm.streams.lookup import Lookup
-from source_amocrm.streams.progress import Need, Progress, agree
+from source_amocrm.account.account import Account
+from source_amocrm.account.resources import COMPANIES, LEADS, LOST, EntityList
 from source_amocrm.streams.rows.history import NOTE_DELETED
 from source_amocrm.streams.rows.readable import Column
-from source_amocrm.streams.tables import Entities, Table, events_of
+from source_amocrm.sync.batch import Batch
+from source_amocrm.sync.entity_reading import EntityReading
+from source_amocrm.sync.event_log import ADDED, DELETED, LINKED, MERGED, RESTORED, TAGGED, History
+from source_amocrm.sync.event_reading import EventReading
+from source_amocrm.sync.lookup import Lookup
+from source_amocrm.sync.progress import Need, Progress, agree
+from source_amocrm.sync.tables import Entities, Table, events_of
 from source_amocrm.walk.feed import Feed, Reader
 from source_amocrm.walk.listing import Params, Row
 

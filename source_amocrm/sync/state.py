@@ -17,7 +17,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from source_amocrm.errors import ConfigError
-from source_amocrm.streams.progress import Left, Numbered, Progress, Version
+from source_amocrm.sync.progress import Left, Numbered, Progress, Version
 from source_amocrm.walk.listing import LAST_SECOND, PageMark
 from source_amocrm.walk.spans import Spans
 

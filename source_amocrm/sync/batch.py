@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from source_amocrm.streams.changes import Deletion
+from source_amocrm.sync.event_log import Deletion
 from source_amocrm.walk.listing import Page
 
 

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from source_amocrm.account.account import Account, Once
+from source_amocrm.account.resources import CLOSED, EVENTS_PATH
 from source_amocrm.errors import AmocrmError, TooFat
-from source_amocrm.streams.account import Account, Once
-from source_amocrm.streams.lists import CLOSED, EVENTS_PATH
 from source_amocrm.streams.rows.history import NOTE_DELETED
 from source_amocrm.walk.bounds import bounds
 from source_amocrm.walk.elements import own_id

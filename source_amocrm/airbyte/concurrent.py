@@ -26,7 +26,7 @@ from airbyte_cdk.sources.streams.concurrent.partitions.partition import Partitio
 from airbyte_cdk.sources.types import Record
 
 from source_amocrm.streams import schema
-from source_amocrm.streams.tables import Table
+from source_amocrm.sync.tables import Table
 from source_amocrm.walk.listing import Row
 
 Deliver = Callable[[], Iterator["Row | None"]]

@@ -13,11 +13,11 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from airbyte_cdk.models import FailureType
 
-from source_amocrm.config import Config
+from source_amocrm.account.opening import Opening
+from source_amocrm.account.resources import ABSENT, CLOSED, EVENTS_LIMIT, MOST_EVENTS, SCOPES, EntityList
+from source_amocrm.config.settings import Config
 from source_amocrm.errors import AmocrmError, FeatureOff, NotFound, NotGranted
 from source_amocrm.http.api import ACCOUNT_PATH, Answer, Api
-from source_amocrm.streams.lists import ABSENT, CLOSED, EVENTS_LIMIT, MOST_EVENTS, SCOPES, EntityList
-from source_amocrm.streams.opening import Opening
 from source_amocrm.walk.elements import identified
 from source_amocrm.walk.full import full
 from source_amocrm.walk.hands import Hands

@@ -14,11 +14,11 @@ from typing import Any, Protocol
 from airbyte_cdk.models import FailureType
 from airbyte_cdk.utils.airbyte_secrets_utils import add_to_secrets
 
-from source_amocrm.claims import check_domain, claims_of
-from source_amocrm.config import Config, OAuth
-from source_amocrm.control import hand_over
+from source_amocrm.auth.claims import check_domain, claims_of
+from source_amocrm.auth.handover import hand_over
+from source_amocrm.config.hosts import is_account_host
+from source_amocrm.config.settings import Config, OAuth
 from source_amocrm.errors import AmocrmError, Moved, NotFound, Unauthorized
-from source_amocrm.hosts import is_account_host
 
 GRANT_AGAIN = (
     "Grant access again: run `source-amocrm connect`, or open the integration in amoCRM («amoМаркет» → your "

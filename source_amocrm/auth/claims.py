@@ -10,8 +10,8 @@ from typing import Any
 
 import orjson
 
+from source_amocrm.config.hosts import is_service_host
 from source_amocrm.errors import ConfigError
-from source_amocrm.hosts import is_service_host
 
 # The farthest moment that a date can show, the year 9999
 _LAST = 253_402_300_799

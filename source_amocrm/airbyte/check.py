@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from source_amocrm.claims import check_account
+from source_amocrm.account.account import Account
+from source_amocrm.account.resources import ABSENT, CLOSED, CUSTOMERS, EVENTS_PATH
+from source_amocrm.auth.claims import check_account
 from source_amocrm.errors import AmocrmError
 from source_amocrm.streams import TABLES
-from source_amocrm.streams.account import Account
-from source_amocrm.streams.lists import ABSENT, CLOSED, CUSTOMERS, EVENTS_PATH
-from source_amocrm.streams.tables import Dictionary, Entities, Table, events_of
+from source_amocrm.sync.tables import Dictionary, Entities, Table, events_of
 
 FURTHER = {"/api/v4/catalogs": "custom_fields", "/api/v4/customers/notes": "notes"}
 """Lists that not every account has, and the table that is made of them among others."""

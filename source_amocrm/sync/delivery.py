@@ -8,15 +8,15 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any
 
+from source_amocrm.account.account import Account, lacks
+from source_amocrm.account.resources import EntityList
 from source_amocrm.errors import AmocrmError, Forbidden, all_of
-from source_amocrm.streams.account import Account, lacks
-from source_amocrm.streams.batch import Batch
-from source_amocrm.streams.changes import Deletion
-from source_amocrm.streams.lists import EntityList
-from source_amocrm.streams.progress import BEGINNING, Progress
 from source_amocrm.streams.readable import widened
-from source_amocrm.streams.sync import EVENTS, Selection, Sync
-from source_amocrm.streams.tables import Dictionary, Entities, FromEvents, events_of
+from source_amocrm.sync.batch import Batch
+from source_amocrm.sync.event_log import Deletion
+from source_amocrm.sync.progress import BEGINNING, Progress
+from source_amocrm.sync.sync import EVENTS, Selection, Sync
+from source_amocrm.sync.tables import Dictionary, Entities, FromEvents, events_of
 from source_amocrm.walk.feed import Reader
 from source_amocrm.walk.listing import Page, Row, key, seconds
 from source_amocrm.walk.spans import FOREVER

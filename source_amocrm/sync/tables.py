@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from source_amocrm.account.account import Account
+from source_amocrm.account.resources import EntityList
 from source_amocrm.errors import AmocrmError
-from source_amocrm.streams.account import Account
-from source_amocrm.streams.changes import Deletion
-from source_amocrm.streams.lists import EntityList
+from source_amocrm.sync.event_log import Deletion
 from source_amocrm.walk.listing import Row
 
 if TYPE_CHECKING:
-    from source_amocrm.streams.sync import Sync
+    from source_amocrm.sync.sync import Sync
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from source_amocrm import fields
+from source_amocrm.config import fields
+from source_amocrm.config.hosts import account_domain, base_url
 from source_amocrm.errors import ConfigError
-from source_amocrm.hosts import account_domain, base_url
 
 OAUTH = "oauth2.0"
 LONG_LIVED = "long_lived_token"

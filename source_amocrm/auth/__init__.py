@@ -1,0 +1,1 @@
+"""Who we are to amoCRM: tokens, and where they come from."""
