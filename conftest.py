@@ -6,14 +6,23 @@ from collections.abc import Generator
 from typing import Any
 
 import pytest
+from airbyte_cdk.utils.airbyte_secrets_utils import update_secrets
 
 from integration_tests.leaks import leaks
+from source_amocrm import secrecy
 
 # A shell that runs the tests in the background lets them, and whatever they start, ignore Ctrl-C.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-pytest_plugins = ["airbyte_cdk.test.standard_tests.pytest_hooks"]
+pytest_plugins = ["airbyte_cdk.test.standard_tests.pytest_hooks", "integration_tests.machine"]
+
+
+@pytest.fixture(autouse=True)
+def _no_secrets_of_other_tests(monkeypatch: pytest.MonkeyPatch) -> None:
+    update_secrets([])
+    monkeypatch.setattr(secrecy, "_whole", [])
+    monkeypatch.setattr(secrecy, "_pieces", set())
 
 
 @pytest.hookimpl(wrapper=True)

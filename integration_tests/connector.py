@@ -33,7 +33,7 @@ from airbyte_cdk.models import (
 )
 
 from source_amocrm.airbyte.concurrent import airbyte_stream
-from source_amocrm.auth.authenticator import make_auth
+from source_amocrm.auth.authenticator import make_authenticator
 from source_amocrm.config.settings import Config
 from source_amocrm.errors import AmocrmError
 from source_amocrm.http.api import Api
@@ -125,8 +125,11 @@ class Line(SandboxAdapter):
 
 
 @contextmanager
-def without_sockets(sandbox: Sandbox, clock: Clock | None = None) -> Iterator[Line]:
-    """While it lasts the connector's requests go to `sandbox`, and no pace, pause or server that hangs takes time."""
+def without_sockets(sandbox: Sandbox, clock: Clock | None = None, ahead: float = 0.0) -> Iterator[Line]:
+    """While it lasts the connector's requests go to `sandbox`, and no pace, pause or server that hangs takes time.
+
+    `ahead`: by so many seconds this machine's clock is ahead of the account's.
+    """
     clock = clock or Clock(sandbox.account.clock)
     line = Line(sandbox, clock)
 
@@ -135,8 +138,17 @@ def without_sockets(sandbox: Sandbox, clock: Clock | None = None) -> Iterator[Li
         session.mount("https://", line)
         budget = Budget(UNPACED, clock=clock.common, sleep=clock.sleep_together)
         endpoint = HttpTokenEndpoint(Transport(session, budget, POLICY), budget, POLICY)
-        auth = make_auth(parsed, raw, endpoint)
-        return Api(parsed, auth, budget, retry=POLICY, session=session, clock=clock.own, sleep=clock.sleep)
+        auth = make_authenticator(parsed, raw, endpoint)
+        return Api(
+            parsed,
+            auth,
+            budget,
+            retry=POLICY,
+            session=session,
+            clock=clock.own,
+            wall=lambda: sandbox.account.clock.time() + ahead,
+            sleep=clock.sleep,
+        )
 
     with patch("source_amocrm.source.open_api", open_api):
         yield line
@@ -147,14 +159,17 @@ def messages(
     streams: Iterable[str] | None = None,
     state: list[AirbyteStateMessage] | None = None,
     mode: SyncMode = SyncMode.incremental,
+    ahead: float = 0.0,
     **settings: Any,
 ) -> Generator[AirbyteMessage, None, None]:
     """What a `read` prints, message by message; raises at the end when a stream failed.
 
+    `ahead`: by so many seconds this machine's clock is ahead.
+
     Closed before its end it is as if the process was killed: no request follows, and no thread is left.
     """
     counts: defaultdict[Any, float] = defaultdict(float)
-    with without_sockets(sandbox) as line:
+    with without_sockets(sandbox, ahead=ahead) as line:
         source = SourceAmocrm()
         logger = logging.getLogger("airbyte")
         reading = iter(source.read(logger, config(sandbox, **settings), catalog(streams, mode), state or []))

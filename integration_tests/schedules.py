@@ -24,6 +24,7 @@ from .connector import messages
 from .destination import Destination
 from .sandbox import Account, ManualClock, Request, Sandbox, Switches, writes
 from .sandbox.writes.at_random import Write
+from .taken import Taken
 
 Menu = Sequence[tuple[Write, int]]
 Reading = Callable[[list[AirbyteStateMessage]], Iterator[AirbyteMessage]]
@@ -50,6 +51,8 @@ class Schedule:
     """A sync from these states; in process unless it is given."""
     streams: Sequence[str] | None = None
     """The tables that are read; all unless it is given."""
+    clocks: bool = False
+    """Whether in each sync one of the two clocks is wrong, the server's or this machine's."""
     switches: Switches = field(init=False)
 
     def __post_init__(self) -> None:
@@ -69,6 +72,7 @@ class Schedule:
         self.done: list[str] = []
         self.kills = 0
         self.busy = True
+        self.taken = Taken()
         self.watch(self.sandbox)
 
     def watch(self, sandbox: Sandbox) -> None:
@@ -76,8 +80,11 @@ class Schedule:
         sandbox.before_request.append(self._before_request)
 
     def _before_request(self, _: Sandbox, __: Request) -> None:
-        if not self.busy:
-            return
+        if self.busy:
+            self._live()
+        self.taken.look(self.account)
+
+    def _live(self) -> None:
         self.clock.advance(self.random.choice((0, 0, 0.3, 1, 2)))
         if self.random.random() < self.restless:
             self.done += writes.random_edits(self.account, self.random.randint(1, 3), self.random, self.menu)
@@ -89,20 +96,28 @@ class Schedule:
             self.done += writes.random_edits(self.account, 1, self.random, self.menu)
 
     def sync(self, killed_after: int | None = None) -> None:
-        states = self.destination.state()
+        states, ahead = self.destination.state(), self._set_clocks() if self.clocks else 0.0
         reading = (
             self.reading(states)
             if self.reading
-            else messages(self.sandbox, self.streams, state=states, **self.settings)
+            else messages(self.sandbox, self.streams, state=states, ahead=ahead, **self.settings)
         )
         if not self.destination.take(reading, stop_after=killed_after):
             self.kills += 1
 
+    def _set_clocks(self) -> float:
+        """By how much this machine's clock is ahead."""
+        ahead = self.random.choice((-26, -12, -1, -0.1, 0, 0.1, 1, 12, 26)) * 3_600.0
+        ours = self.random.random() < 0.5
+        self.switches.date_ahead = 0.0 if ours else ahead
+        self.switches.date_jitter = 0.0 if ours else self.random.choice((0.0, 0.0, 3.0, 7_200.0))
+        return ahead if ours else 0.0
+
     def run(self, syncs: int = 3) -> None:
         with mock.patch.object(delivery, "ROWS_BETWEEN_STATES", self.rows_between_states):
-            self._live(syncs)
+            self._days(syncs)
 
-    def _live(self, syncs: int) -> None:
+    def _days(self, syncs: int) -> None:
         size = SOME_MESSAGES
         for _ in range(syncs):
             kill = self.random.randint(1, size) if self.random.random() < 0.5 else None
@@ -121,6 +136,7 @@ class Schedule:
         """Where the destination differs from the account, and what it did not like; empty when all is exact."""
         antedated = self._antedated()
         found = comparison.problems(self.account, self.destination.rows, antedated)
+        found += self.taken.problems(self.account, self.destination.rows)
         if self.streams:
             found = [line for line in found if line.split()[0] in self.streams]
         return found + ([] if antedated else self.destination.complaints)

@@ -21,10 +21,12 @@ from .sandbox import OFF, Account, Server
 
 COMMAND = Path(sys.executable).parent / "source-amocrm"
 INCREMENTAL = [table.name for table in TABLES.values() if table.cursor]
-# amoCRM has one field for a user's name, and it is not split; nobody has seen a score that is not null
+# amoCRM has one field for a user's name, and it is not split; nobody has seen a score that is not null; the talks of
+# today no longer tell when one was missed
 ALWAYS_EMPTY = {
     "users": {"last_name"},
     "deals": {"score"},
+    "talks": {"missed_at"},
     "files": {"file_id", "deleted_at", "deleted_by", "deleted_by_type"},  # the drive lists no trash
 }
 Message = dict[str, Any]
@@ -211,26 +213,18 @@ def test_a_read_from_each_state_brings_the_rest(
             assert by_key([*before, *rest], name) == whole
 
 
-def test_a_state_from_the_future_brings_nothing_and_breaks_nothing(
+def test_a_state_from_the_future_is_read_anew(
     connector: Connector, streams: dict[str, Message], first: list[Message]
 ) -> None:
-    def shifted(value: Any) -> Any:
-        if isinstance(value, dict):
-            return {key: shifted(item) for key, item in value.items()}
-        if isinstance(value, list):
-            return [shifted(item) for item in value]
-        return value.replace("202", "205", 1) if isinstance(value, str) else value
-
     states = [states_of(first, name)[-1] for name in INCREMENTAL]
     for state in states:
-        state["stream"]["stream_state"] = shifted(state["stream"]["stream_state"])
+        cursor = TABLES[state["stream"]["stream_descriptor"]["name"]].cursor
+        state["stream"]["stream_state"] = {cursor: "2056-01-01T00:00:00Z"}
     read = connector.read(configured(streams, "incremental"), states)
-    assert {name: len(rows(read, name)) for name in INCREMENTAL} == dict.fromkeys(INCREMENTAL, 0)
     warned = [message["log"]["message"] for message in read if message["type"] == "LOG"]
-    for state in states:
-        name = state["stream"]["stream_descriptor"]["name"]
-        [kept] = {json.dumps(one["stream"]["stream_state"][TABLES[name].cursor]) for one in states_of(read, name)}
-        assert kept == json.dumps(state["stream"]["stream_state"][TABLES[name].cursor])
-        assert [
-            text for text in warned if text.startswith(f"{name}: its saved state is of a day that has not come yet")
-        ]
+    for name in INCREMENTAL:
+        assert by_key(rows(read, name), name).keys() == by_key(rows(first, name), name).keys()
+        cursor = TABLES[name].cursor
+        assert states_of(read, name)[-1]["stream"]["stream_state"][cursor] < "2056"
+        [said] = [text for text in warned if text.startswith(f"{name}: its saved state says that all was read up to")]
+        assert "2056-01-01T00:00:00Z, and that has not come yet" in said

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shlex
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -10,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from airbyte_cdk.models import FailureType, Level, Status, Type
 
 from .command import run_process
@@ -102,6 +105,14 @@ def test_help_names_every_command() -> None:
     assert [
         name for name in ("spec", "check", "discover", "read", "connect") if f"source-amocrm {name} " not in told.stdout
     ] == []
+    assert "  source-amocrm --version\n" in told.stdout
+
+
+def test_the_version_is_the_one_of_the_image() -> None:
+    metadata = yaml.safe_load((Path(__file__).parents[1] / "metadata.yaml").read_text(encoding="utf-8"))
+    told = subprocess.run([COMMAND, "--version"], capture_output=True, text=True, check=False)
+    assert (told.returncode, told.stderr) == (0, "")
+    assert told.stdout == f"source-amocrm {metadata['data']['dockerImageTag']}\n"
 
 
 def test_a_config_with_the_mark_of_windows_is_read(server: Server, tmp_path: Path) -> None:
@@ -199,3 +210,45 @@ def test_a_closed_stdout_ends_it(server: Server, tmp_path: Path) -> None:
     process.stdout.close()
     assert process.stderr.read() == b""
     assert process.wait(PATIENCE) == 128 + signal.SIGPIPE
+
+
+UNWRITABLE = (
+    "What source-amocrm has to say cannot be written: {}. It ends here; make room, or open stdout, and run it again.\n"
+)
+NO_ROOM = "No space left on device"
+
+
+def ended(arguments: list[str], stdout: str, folder: Path) -> tuple[int, str]:
+    """The exit code of the command, and what it says on stderr, with its stdout redirected as a shell says it."""
+    line = f'exec "$0" "$@" >{stdout}'
+    done = subprocess.run(
+        ["sh", "-c", line, str(COMMAND), *arguments], stderr=subprocess.PIPE, text=True, timeout=PATIENCE, cwd=folder
+    )
+    return done.returncode, done.stderr
+
+
+@pytest.mark.parametrize(("stdout", "reason"), [("/dev/full", NO_ROOM), ("&-", "stdout is closed")])
+@pytest.mark.parametrize("verb", ["spec", "check", "discover", "read"])
+def test_what_cannot_be_written_ends_it_at_once(
+    server: Server, tmp_path: Path, verb: str, stdout: str, reason: str
+) -> None:
+    command = read_command(server, tmp_path)[2:]
+    arguments = {"spec": [], "read": command}.get(verb, command[:2])
+    assert ended([verb, *arguments], stdout, tmp_path) == (1, UNWRITABLE.format(reason))
+
+
+def test_a_disk_that_fills_up_in_the_middle_of_a_read_ends_it(server: Server, tmp_path: Path) -> None:
+    """A file that may not grow beyond some blocks is like a disk that is full."""
+    line = f"ulimit -f 64; trap '' XFSZ; exec {shlex.join(read_command(server, tmp_path))} >{tmp_path}/out"
+    done = subprocess.run(["sh", "-c", line], stderr=subprocess.PIPE, text=True, timeout=PATIENCE)
+    assert (done.returncode, done.stderr) == (1, UNWRITABLE.format("File too large"))
+    assert (tmp_path / "out").stat().st_size >= 64 * 512
+
+
+def test_a_reader_that_was_never_there_ends_it(tmp_path: Path) -> None:
+    """It is the log's first line that meets nobody."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    with open(writing, "wb") as nobody:
+        done = subprocess.run([COMMAND, "spec"], stdout=nobody, stderr=subprocess.PIPE, timeout=PATIENCE, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (128 + signal.SIGPIPE, b"")

@@ -19,12 +19,13 @@ import duckdb
 import psycopg
 import pytest
 
+from source_amocrm.streams import TABLES
+
 from . import comparison, expected, postgres
 from .leaks import clean
+from .pyairbyte import PYTHON, ROOT, refused, start
 from .sandbox import OFF, Account, Fault, Faults, Server, writes
 
-ROOT = Path(__file__).resolve().parents[1]
-PYTHON = ROOT / ".venv-pyairbyte" / "bin" / "python"
 Row = dict[str, Any]
 Query = Callable[[str], list[Row]]
 
@@ -54,8 +55,6 @@ def database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     if request.param == "duckdb":
         yield str(tmp_path_factory.mktemp("duckdb") / "amocrm.duckdb")
         return
-    if postgres.programs() is None:
-        pytest.skip("PostgreSQL is not installed. As root on Debian: apt-get install postgresql (.ci/run does).")
     with postgres.server() as url:
         yield url
 
@@ -74,14 +73,6 @@ def config(server: Server, tmp_path: Path) -> Path:
     path = tmp_path / "config.json"
     path.write_text(json.dumps({**server.config(), "requests_per_second": 50}), encoding="utf-8")
     return path
-
-
-def start(config: Path, database: str, project: str) -> subprocess.Popen[str]:
-    assert PYTHON.exists(), "`make test` sets up .venv-pyairbyte, which this test reads through"
-    command = [str(PYTHON), "-m", "demo.sync", "--config", str(config), "--db", database, "--project", project]
-    return subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
-    )
 
 
 def sync(config: Path, database: str, project: str) -> dict[str, int]:
@@ -177,15 +168,6 @@ def test_goes_on_where_it_was_killed(server: Server, database: str, config: Path
     assert read["deals"] < 300, "what was written before the kill is not read again"
 
 
-def refused(*arguments: str) -> str:
-    """What is said instead of a sync, before anything is asked for."""
-    done = subprocess.run(
-        [str(PYTHON), "-m", "demo.sync", *arguments], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    assert (done.returncode, done.stdout) == (2, "")
-    return clean(done.stderr)
-
-
 def test_tables_of_another_account_are_left_alone(database: str, config: Path) -> None:
     other = {**json.loads(config.read_text(encoding="utf-8")), "account_domain": "other.amocrm.ru"}
     config.write_text(json.dumps(other), encoding="utf-8")
@@ -201,9 +183,7 @@ def test_tables_of_another_account_are_left_alone(database: str, config: Path) -
 )
 def test_another_kind_of_database_is_refused_without_a_word_of_its_password(database: str, config: Path) -> None:
     said = refused("--config", str(config), "--db", database)
-    assert said.startswith(
-        "The database is a DuckDB file, or postgresql://user:password@host:port/name. Characters such"
-    )
+    assert said.startswith("The database is a DuckDB file, or postgresql://user@host:port/name, with the password in")
     assert "p4" not in said
 
 
@@ -214,6 +194,19 @@ def test_a_file_of_another_kind_is_left_alone(config: Path) -> None:
     assert refused("--config", str(config), "--db", str(config.parent)).endswith(
         "is a folder; give the DuckDB file in it.\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("streams", "said"),
+    [
+        ("users, deal", "There is no stream “deal”: the nearest name is “deals”."),
+        ("custom_field_deals", "There is no stream “custom_field_deals”: the nearest name is “custom_fields_deals”."),
+        ("ЖЖЖ", f"There is no stream “ЖЖЖ”: there are {', '.join(TABLES)}."),
+    ],
+)
+def test_an_unknown_stream_is_named(streams: str, said: str, config: Path, tmp_path: Path) -> None:
+    database = str(tmp_path / "crm.duckdb")
+    assert refused("--config", str(config), "--db", database, "--project", "1", "--streams", streams) == f"{said}\n"
 
 
 def test_ctrl_c_ends_it_with_a_sentence(server: Server, config: Path, tmp_path: Path) -> None:
@@ -229,6 +222,32 @@ def test_ctrl_c_ends_it_with_a_sentence(server: Server, config: Path, tmp_path: 
     assert process.returncode != 0
     assert said.endswith("Stopped. What was read is kept; the next run goes on from there.\n")
     assert "Traceback" not in said
+
+
+ENDED_FIRST = """
+import os, signal, sys, time
+from demo import sync
+
+class Source:
+    def select_streams(self, _): pass
+    def get_selected_streams(self): return []
+    def read(self, **_):
+        try:
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(60)
+        finally:  # as PyAirbyte does when the connector was stopped as well
+            raise sync.ab.exceptions.AirbyteConnectorFailedError
+
+sync.ab.get_source = lambda *_, **__: Source()
+sys.exit(sync.main(["--config", sys.argv[1], "--db", sys.argv[2]]))
+"""
+
+
+def test_ctrl_c_that_ends_the_connector_first_is_told_as_such(config: Path, tmp_path: Path) -> None:
+    command = [str(PYTHON), "-c", ENDED_FIRST, str(config), str(tmp_path / "stopped.duckdb")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (128 + signal.SIGINT, "")
+    assert done.stderr == "\nStopped. What was read is kept; the next run goes on from there.\n"
 
 
 def test_tables_of_two_projects_stand_side_by_side(database: str) -> None:

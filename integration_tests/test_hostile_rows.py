@@ -34,6 +34,7 @@ WITH = {
     "leads": "catalog_elements,contacts,is_price_modified_by_robot,loss_reason,source,source_id",
     "contacts": "catalog_elements,leads",
     "companies": "catalog_elements,contacts,leads",
+    "notes": "is_pinned",
 }
 
 

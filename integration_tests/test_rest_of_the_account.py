@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections import Counter
 from collections.abc import Sequence
@@ -10,15 +11,17 @@ from random import Random
 import pytest
 from airbyte_cdk.models import Status, Type
 
-from source_amocrm.airbyte.check import probes
+from source_amocrm.airbyte.concurrent import airbyte_stream
+from source_amocrm.errors import AmocrmError
 from source_amocrm.source import SourceAmocrm
 from source_amocrm.streams import TABLES
 from source_amocrm.sync.tables import Dictionary
 
 from . import comparison, expected
-from .connector import config, messages, without_sockets
+from .connector import catalog, config, messages, without_sockets
 from .destination import Destination, Row
 from .sandbox import Account, ManualClock, Sandbox, Switches, writes
+from .sandbox.query import parse, values
 from .sandbox.writes.at_random import Write
 from .sandbox.writes.chance import line, some
 from .schedules import Schedule, assert_exact
@@ -56,6 +59,49 @@ def test_nothing_is_asked_for_that_is_not_selected(account: Account) -> None:
     assert asked(account, ["tags"]) == {"account": 1} | dict.fromkeys(lists, 1)
 
 
+def asked_with(account: Account, name: str, columns: Sequence[str]) -> set[str]:
+    """The `with` parameters of the lists of a table of which those columns are selected."""
+    sandbox = Sandbox(account)
+    selected = catalog([name])
+    [chosen] = selected.streams
+    properties = chosen.stream.json_schema["properties"]
+    chosen.stream.json_schema = {"properties": {column: properties[column] for column in columns}}
+    with without_sockets(sandbox):
+        for _ in SourceAmocrm().read(logging.getLogger("airbyte"), config(sandbox), selected):
+            pass
+    lists = [seen for seen in sandbox.log if seen.path not in ("/api/v4/account", "/api/v4/events")]
+    found = {frozenset(values(parse(seen.query).get("with"))) for seen in lists} - {frozenset({"only_deleted"})}
+    [extras] = found
+    return set(extras)
+
+
+@pytest.mark.parametrize(
+    ("name", "columns", "wanted"),
+    [
+        ("users", ["user_id", "name", "rights"], set()),
+        ("users", ["user_id", "group_id", "role_id"], {"group", "role"}),
+        ("users", ["user_id", "phone_number"], {"phone_number"}),
+        ("users", ["user_id", "uuid", "amojo_id", "user_rank"], {"uuid", "amojo_id", "user_rank"}),
+        ("notes", ["note_id", "element_type", "updated_at", "text"], set()),
+        ("notes", ["note_id", "element_type", "updated_at", "is_pinned"], {"is_pinned"}),
+        ("deals", ["lead_id", "updated_at", "sale", "is_price_computed"], set()),
+        ("deals", ["lead_id", "updated_at", "source_id"], {"source_id", "source"}),
+        ("deals", ["lead_id", "updated_at", "source_external_id", "source_type"], {"source"}),
+    ],
+)
+def test_a_list_is_asked_for_what_the_selected_columns_need(
+    account: Account, name: str, columns: list[str], wanted: set[str]
+) -> None:
+    assert asked_with(account, name, columns) == wanted
+
+
+def test_all_columns_of_users_and_notes(account: Account) -> None:
+    everything = {name: list(airbyte_stream(TABLES[name]).json_schema["properties"]) for name in ("users", "notes")}
+    known = {"group", "role", "phone_number", "uuid", "amojo_id", "user_rank"}
+    assert asked_with(account, "users", everything["users"]) == known
+    assert asked_with(account, "notes", everything["notes"]) == {"is_pinned"}
+
+
 def test_values_of_custom_fields_cost_the_dictionary_of_fields_only(account: Account) -> None:
     for name, kind in (("contacts", "contacts"), ("companies", "companies"), ("customers", "customers")):
         alone, both = asked(account, [name]), asked(account, [name, f"custom_fields_{name}"])
@@ -82,9 +128,10 @@ def read(account: Account, streams: Sequence[str] | None = None) -> tuple[dict[s
         (Switches(customers="periodicity"), ["customer_segments"]),
         (Switches(customers="segments"), ["customer_statuses"]),
         (Switches(catalogs=False), CATALOGS),
-        (Switches(talks=False, loss_reasons_list=False), ["talks", "loss_reasons"]),
+        (Switches(talks=False), ["talks"]),
+        (Switches(off=frozenset({"loss_reasons", "unsorted"})), ["loss_reasons", "unsorted"]),
     ],
-    ids=["no customers", "expected purchases", "segments", "no catalogs", "no talks and reasons"],
+    ids=["no customers", "expected purchases", "segments", "no catalogs", "no talks", "no reasons"],
 )
 def test_what_an_account_does_not_have_is_empty_and_the_log_says_why(
     switches: Switches, empty: list[str], caplog: pytest.LogCaptureFixture
@@ -130,19 +177,29 @@ def test_one_kind_of_cards_that_may_not_be_read_does_not_keep_the_tags_of_others
         assert name in said
 
 
-def test_check_says_what_is_not_there_with_one_request_for_each_list_that_there_may_be() -> None:
+def test_reasons_that_the_settings_show_are_not_none_because_their_list_is_not_found() -> None:
+    found, said = read(Account.generate(seed=4, leads=60, switches=Switches(loss_reasons_list=False)))
+    assert found["loss_reasons"] == []
+    assert said.startswith("Not read to the end: loss_reasons. amoCRM does not know /api/v4/leads/loss_reasons at ")
+
+
+def test_check_says_what_is_not_there_with_one_request_for_each_list_that_is_read() -> None:
     account = Account.generate(seed=4, leads=20, switches=Switches(admin=False, customers="off"))
     sandbox = Sandbox(account)
     with without_sockets(sandbox):
         status = SourceAmocrm().check(logging.getLogger("airbyte"), config(sandbox))
     assert status.status == Status.SUCCEEDED
     assert [note.partition(". ")[0] for note in str(status.message).split("\n")] == [
-        "Not available: users",
-        "Not available: roles, sources",
-        "Not available: webhooks",
+        "Not available: users, roles, sources, webhooks",
+        "Empty: customer_contacts, customer_tags, customers, custom_fields_customers, customer_statuses, "
+        "customer_segments, customer_transactions",
     ]
-    asked = [seen.path for seen in sandbox.log]
-    assert asked == ["/api/v4/account", *(probe.path for probe in probes() if "customers" not in probe.path)]
+    checked = Counter(seen.path for seen in sandbox.log)
+    sandbox.log.clear()
+    with contextlib.suppress(AmocrmError):
+        list(messages(sandbox))
+    assert checked == Counter({seen.path for seen in sandbox.log})
+    assert sum(checked.values()) < 50
 
 
 def edit_customer(account: Account, rng: Random) -> str | None:

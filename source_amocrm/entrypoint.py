@@ -12,11 +12,13 @@ from typing import Any
 import orjson
 from airbyte_cdk.entrypoint import AirbyteEntrypoint
 from airbyte_cdk.logger import PRINT_BUFFER
-from airbyte_cdk.models import AirbyteMessage, ConnectorSpecification
+from airbyte_cdk.models import AirbyteMessage, AirbyteMessageSerializer, ConnectorSpecification
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_amocrm.airbyte.output import Output, packed
-from source_amocrm.errors import AmocrmError, ConfigError, SyncFailed
+from source_amocrm.config.settings import check_shape
+from source_amocrm.errors import AmocrmError, ConfigError, SyncFailed, masked
+from source_amocrm.secrecy import hide_in_logs
 from source_amocrm.source import SourceAmocrm
 
 LOGGER = logging.getLogger("airbyte")
@@ -53,11 +55,12 @@ class Entrypoint(AirbyteEntrypoint):
 def launch(arguments: list[str]) -> int:
     """Run one command; the exit code is 0 only when it did what it should."""
     parsed = Entrypoint.parse_args(arguments)
+    hide_in_logs()
     output = Output(sys.stdout.buffer)
     entrypoint = Entrypoint(SourceAmocrm(packed), output)
     with PRINT_BUFFER:
         try:
-            _check_files(parsed)
+            check_files(parsed)
             with output:
                 for message in entrypoint.run(parsed):
                     output.line(message)
@@ -71,12 +74,12 @@ def launch(arguments: list[str]) -> int:
             return 1
         except Exception as error:
             LOGGER.exception("An unforeseen error")
-            _tell(AirbyteTracedException.from_exception(error, message=_unforeseen(error)))
+            _tell(AirbyteTracedException.from_exception(error, message=unforeseen(error)))
             return 1
     return 0
 
 
-def _check_files(parsed: argparse.Namespace) -> None:
+def check_files(parsed: argparse.Namespace) -> None:
     """Raises ConfigError for a file that is not there or holds no JSON of the right shape."""
     source = SourceAmocrm
     readers = {"config": source.read_config, "catalog": source.read_catalog, "state": source.read_state}
@@ -90,8 +93,10 @@ def _check_files(parsed: argparse.Namespace) -> None:
             raise ConfigError(f"The {name} file {path} cannot be read: {error.strerror}.{HINTS[name]}") from None
         except Exception:
             raise _broken_file(name, path) from None
-        if name == "config" and not isinstance(content, dict):
-            raise _broken_file(name, path)
+        if name == "config":
+            if not isinstance(content, dict):
+                raise _broken_file(name, path)
+            check_shape(content)
 
 
 def _broken_file(name: str, path: str) -> AmocrmError:
@@ -118,10 +123,11 @@ def _line(path: str) -> str:
 def _tell(error: AirbyteTracedException) -> None:
     LOGGER.error(error.message or error.internal_message)
     sys.stdout.flush()
-    error.emit_message()
+    line = orjson.dumps(AirbyteMessageSerializer.dump(masked(error.as_airbyte_message()))).decode()
+    print(f"{line}\n", end="", flush=True)
 
 
-def _unforeseen(error: Exception) -> str:
+def unforeseen(error: Exception) -> str:
     return (
         f"Something went wrong inside the connector ({type(error).__name__}), not in amoCRM and not in your settings. "
         "Run the sync again; if it repeats, report it with the log of the sync."

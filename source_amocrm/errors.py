@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Sequence
+import traceback
+from collections.abc import Iterable, Sequence
 
 import orjson
 from airbyte_cdk.models import (
@@ -16,8 +18,9 @@ from airbyte_cdk.models import (
     TraceType,
     Type,
 )
-from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
+
+from source_amocrm.secrecy import mask
 
 
 class AmocrmError(AirbyteTracedException):
@@ -49,8 +52,8 @@ class AmocrmError(AirbyteTracedException):
     def as_airbyte_message(self, stream_descriptor: StreamDescriptor | None = None) -> AirbyteMessage:
         """The TRACE message: the sentence, masked, and no stack trace, which would tell a user nothing."""
         error = AirbyteErrorTraceMessage(
-            message=filter_secrets(self.message),
-            internal_message=filter_secrets(self.internal_message or "") or None,
+            message=mask(self.message),
+            internal_message=mask(self.internal_message or "") or None,
             failure_type=self.failure_type,
             stream_descriptor=self._stream_descriptor or stream_descriptor,
         )
@@ -133,6 +136,10 @@ class FeatureOff(AmocrmError):
     """A part of amoCRM is switched off in this account (422), so there is nothing to read."""
 
 
+REFUSALS = (Unpaid, Forbidden, NotFound, FeatureOff)
+"""The refusals that concern one list and leave the others as they are."""
+
+
 class BadRequest(AmocrmError):
     """amoCRM did not understand the request (other 4xx)."""
 
@@ -146,14 +153,56 @@ class Unavailable(AmocrmError):
 
 
 class TooFat(Unavailable):
-    """A page is too heavy for the server (504 or no answer in time): ask again with a smaller limit."""
+    """A page is too heavy for the server (504 or no answer in time) or for us: ask again with a smaller limit."""
+
+
+def masked(message: AirbyteMessage) -> AirbyteMessage:
+    """The same message; an error that nobody foresaw may quote what it was given."""
+    error = message.trace.error if message.trace else None
+    if error:
+        error.message = mask(error.message)
+        error.internal_message = error.internal_message and mask(error.internal_message)
+        error.stack_trace = error.stack_trace and mask(error.stack_trace)
+    return message
+
+
+_PATHS_TOLD = 4
+"""Lists that one sentence names, and how many more there are."""
+_IDS = re.compile(
+    r" \[(?:(?:X-Request-Id|trace_id) [^\]\s,]+(?:, )?)+\]"
+    r"|\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b|\b(?=[a-f]*[0-9])[0-9a-f]{16,}\b",
+    re.IGNORECASE,
+)
+
+
+def without_ids(sentence: str) -> str:
+    """The sentence without what differs from request to request: the same failure reads the same."""
+    return _IDS.sub("", sentence)
+
+
+def cause(error: AmocrmError) -> str:
+    """What failures of several lists for the same reason have in common: the sentence without the list."""
+    sentence = without_ids(str(error))
+    return sentence.replace(error.path, "") if error.path else sentence
+
+
+def of_lists(error: AmocrmError, paths: Iterable[str]) -> str:
+    """The error's sentence, said of all these lists."""
+    listed = list(dict.fromkeys(paths))
+    more = len(listed) - _PATHS_TOLD
+    named = ", ".join(listed[:_PATHS_TOLD]) + (f" and {more} more" if more > 0 else "")
+    return str(error).replace(error.path, named, 1) if error.path else str(error)
 
 
 def all_of(errors: Sequence[AmocrmError]) -> AmocrmError:
-    """What several failures of one stream are told as: each sentence once; to be tried again if one of them is."""
+    """What several failures of one stream are told as: each reason once; to be tried again if one of them is."""
     first = errors[0]
-    sentences = list(dict.fromkeys(str(error) for error in errors))
-    if len(sentences) == 1:
+    alike: dict[str, list[AmocrmError]] = {}
+    for error in errors:
+        alike.setdefault(cause(error), []).append(error)
+    said = [of_lists(some[0], (error.path for error in some if error.path)) for some in alike.values()]
+    sentences = [one for one in said if not any(_within(one, other) for other in said)]
+    if len(alike) == 1 and sentences == [str(first)]:
         return first
     kinds = [error.failure_type for error in errors]
     again = FailureType.transient_error in kinds
@@ -162,6 +211,19 @@ def all_of(errors: Sequence[AmocrmError]) -> AmocrmError:
         failure_type=FailureType.transient_error if again else first.failure_type,
         status=first.status,
     )
+
+
+def _within(one: str, other: str) -> bool:
+    return len(one) < len(other) and without_ids(one) in without_ids(other)
+
+
+def let_go(error: BaseException | None) -> None:
+    """Free what the frames that a failure passed through worked on, such as pages: it may be kept until the end."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        traceback.clear_frames(error.__traceback__)
+        error = error.__cause__ or error.__context__
 
 
 def broken_off(error: AmocrmError) -> AmocrmError:

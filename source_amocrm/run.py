@@ -9,7 +9,8 @@ import sys
 from types import FrameType
 from typing import NoReturn
 
-STOPPED_BY_SIGNAL = 128
+from source_amocrm.airbyte.stdout import STOPPED_BY_SIGNAL, guard
+
 WRONG_USAGE = 2
 """As argparse exits."""
 HELP = """\
@@ -20,6 +21,7 @@ source-amocrm reads an amoCRM or Kommo account for Airbyte.
   source-amocrm discover   --config FILE
   source-amocrm read       --config FILE --catalog FILE [--state FILE]
   source-amocrm spec       the settings as a JSON schema
+  source-amocrm --version
 
 Each with --help for more."""
 
@@ -27,15 +29,13 @@ Each with --help for more."""
 def run() -> None:
     """`source-amocrm spec|check|discover|read|connect …`"""
     arguments = sys.argv[1:]
+    guard()
     signal.signal(signal.SIGTERM, _stop)
     if arguments[:1] != ["connect"] and signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
         signal.signal(signal.SIGINT, _stop)
-    try:
-        code = _command(arguments)
-        with contextlib.suppress(OSError, ValueError):
-            sys.stdout.flush()
-    except BrokenPipeError:
-        code = STOPPED_BY_SIGNAL + signal.SIGPIPE
+    code = _command(arguments)
+    with contextlib.suppress(OSError, ValueError):
+        sys.stdout.flush()
     # at once: threads that still wait for an answer have nothing to deliver any more
     os._exit(code)
 
@@ -45,6 +45,11 @@ def _command(arguments: list[str]) -> int:
     verb = arguments[0] if arguments else None
     if verb in ("--help", "-h"):
         print(HELP)
+        return 0
+    if verb == "--version":
+        from importlib.metadata import version
+
+        print(f"source-amocrm {version('source-amocrm')}")
         return 0
     if verb not in ("spec", "check", "discover", "read", "connect"):
         print(HELP, file=sys.stderr)
@@ -56,6 +61,10 @@ def _command(arguments: list[str]) -> int:
     from source_amocrm.airbyte.quick_start import hasten, settle
 
     hasten()
+    if verb == "check" and "--debug" not in arguments and sys.stdout.isatty():
+        from source_amocrm.check_on_terminal import check
+
+        return check(arguments)
     from source_amocrm.entrypoint import launch
 
     settle()

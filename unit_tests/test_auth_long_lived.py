@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from source_amocrm.auth.authenticator import LongLivedAuth, make_auth
+from source_amocrm.auth.authenticator import make_authenticator
+from source_amocrm.auth.long_lived import LongLivedTokenAuthenticator
 from source_amocrm.config.settings import LongLived
 from source_amocrm.errors import ConfigError
 from source_amocrm.http.tokens import HttpTokenEndpoint
@@ -15,16 +16,16 @@ ADVICE = (
 )
 
 
-def auth(token: str, **more: str) -> LongLivedAuth:
+def auth(token: str, **more: str) -> LongLivedTokenAuthenticator:
     parsed = config(long_lived(token, **more))
     assert isinstance(parsed.credentials, LongLived)
-    return LongLivedAuth(parsed, parsed.credentials, clock=lambda: NOW)
+    return LongLivedTokenAuthenticator(parsed, parsed.credentials, clock=lambda: NOW)
 
 
 def test_a_token_that_is_valid() -> None:
     token = jwt(exp=NOW + 1, account_id=123, base_domain="amocrm.ru")
     held = auth(token)
-    assert held.token() == held.latest() == token
+    assert held.get_access_token() == held.access_token == token
     assert held.renew(token) is None
     assert held.relocate() is False
     assert (held.account_id, held.domain, held.base_url) == (123, "example.amocrm.ru", "https://example.amocrm.ru")
@@ -32,13 +33,13 @@ def test_a_token_that_is_valid() -> None:
 
 def test_a_token_that_has_expired() -> None:
     with pytest.raises(ConfigError) as caught:
-        auth(jwt(exp=NOW)).token()
+        auth(jwt(exp=NOW)).get_access_token()
     assert str(caught.value) == f"The long-lived token expired on 2025-10-09. {ADVICE}"
 
 
 def test_a_token_that_does_not_tell_is_tried() -> None:
     held = auth("opaque-token")
-    assert held.token() == "opaque-token"
+    assert held.get_access_token() == "opaque-token"
     assert held.expiry_warning(NOW) is None
 
 
@@ -65,8 +66,8 @@ def test_a_token_of_the_other_service_is_refused_unless_a_test_server_is_asked()
 
 def test_settings_with_a_long_lived_token_make_it(monkeypatch: pytest.MonkeyPatch) -> None:
     masked: list[str] = []
-    monkeypatch.setattr("source_amocrm.auth.authenticator.add_to_secrets", masked.append)
+    monkeypatch.setattr("source_amocrm.auth.long_lived.add_to_secrets", masked.append)
     raw = long_lived()
-    made = make_auth(config(raw), raw, HttpTokenEndpoint.__new__(HttpTokenEndpoint))
-    assert isinstance(made, LongLivedAuth)
+    made = make_authenticator(config(raw), raw, HttpTokenEndpoint.__new__(HttpTokenEndpoint))
+    assert isinstance(made, LongLivedTokenAuthenticator)
     assert masked == ["long-lived-token"]

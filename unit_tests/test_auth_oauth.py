@@ -8,19 +8,20 @@ import json
 import logging
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from airbyte_cdk.models import FailureType
-from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets, update_secrets
+from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets
 
-from source_amocrm.auth.authenticator import make_auth
+from source_amocrm.auth.authenticator import make_authenticator
 from source_amocrm.auth.handover import hand_over
-from source_amocrm.auth.oauth import Grant, OAuthAuth
+from source_amocrm.auth.oauth import AmocrmOAuth2Authenticator, Grant
 from source_amocrm.config.settings import OAuth
 from source_amocrm.errors import AmocrmError, ConfigError, Moved, NotFound, Unauthorized, Unavailable
+from source_amocrm.secrecy import mask
 from unit_tests.http_tools import HOST, NOW, config, jwt, oauth
 
 DAY = 86400
@@ -41,15 +42,24 @@ class Endpoint:
         self.expires_in = DAY
         self.meanwhile: Callable[[], object] = lambda: None
 
-    def refresh(self, base_url: str, given: OAuth, advice: str) -> Grant:
-        assert (given.client_id, given.client_secret) == ("0b0832f6-d123-4123-9123-e73f236833c0", "clientsecret-1111")
-        assert given.redirect_uri == "https://example.com/"
+    def exchange(
+        self, base_url: str, request: Mapping[str, Any], *, advice: str, account_id: int | None = None
+    ) -> Grant:
+        refresh_token = request["refresh_token"]
+        assert request == {
+            "client_id": "0b0832f6-d123-4123-9123-e73f236833c0",
+            "client_secret": "clientsecret-1111",
+            "grant_type": "refresh_token",
+            "refresh_token": refresh_token,
+            "redirect_uri": "https://example.com/",
+        }
         assert advice.startswith("Grant access again: ")
-        self.asked.append((base_url, given.refresh_token))
+        assert account_id == (self.claims or {}).get("account_id")
+        self.asked.append((base_url, refresh_token))
         self.meanwhile()
         if base_url in self.failing:
             raise self.failing[base_url]
-        if given.refresh_token != f"refresh-{self.valid:04}":
+        if refresh_token != f"refresh-{self.valid:04}":
             raise Unauthorized("Token has been revoked.", failure_type=FailureType.config_error)
         self.valid += 1
         return Grant(self.access(), f"refresh-{self.valid:04}", self.expires_in, self.server_time)
@@ -69,17 +79,10 @@ class Clock:
         return self.now
 
 
-def start(raw: dict[str, Any], endpoint: Endpoint, clock: Callable[[], float] = Clock()) -> OAuthAuth:  # noqa: B008
+def start(raw: dict[str, Any], endpoint: Endpoint, clock: Callable[[], float] = Clock()) -> AmocrmOAuth2Authenticator:  # noqa: B008
     parsed = config(raw)
     assert isinstance(parsed.credentials, OAuth)
-    return OAuthAuth(parsed, parsed.credentials, raw, endpoint, clock)
-
-
-@pytest.fixture(autouse=True)
-def _no_secrets_left() -> Iterator[None]:
-    update_secrets([])
-    yield
-    update_secrets([])
+    return AmocrmOAuth2Authenticator(parsed, parsed.credentials, raw, endpoint, clock)
 
 
 def handed_over(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
@@ -91,7 +94,7 @@ def handed_over(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
 def test_a_token_at_hand_is_used(capsys: pytest.CaptureFixture[str]) -> None:
     endpoint = Endpoint()
     auth = start(oauth(access_token="access-0000", token_expiry_date="2025-10-10T08:53:20Z"), endpoint)
-    assert auth.token() == auth.latest() == "access-0000"
+    assert auth.get_access_token() == auth.access_token == "access-0000"
     assert endpoint.asked == []
     assert handed_over(capsys) == []
 
@@ -100,8 +103,8 @@ def test_the_first_token_is_handed_over_before_it_is_used(capsys: pytest.Capture
     raw, endpoint = oauth(), Endpoint()
     before = copy.deepcopy(raw)
     auth = start(raw, endpoint)
-    assert auth.latest() == ""
-    assert auth.token() == "access-0001"
+    assert auth.access_token == ""
+    assert auth.get_access_token() == "access-0001"
     after = copy.deepcopy(before)
     after["credentials"] |= {
         "access_token": "access-0001",
@@ -119,16 +122,16 @@ def test_the_token_is_not_in_use_while_it_is_handed_over(monkeypatch: pytest.Mon
     seen: list[tuple[str, str]] = []
     monkeypatch.setattr(
         "source_amocrm.auth.oauth.hand_over",
-        lambda config: seen.append((auth.latest(), config["credentials"]["access_token"])),
+        lambda config: seen.append((auth.access_token, config["credentials"]["access_token"])),
     )
-    assert auth.token() == "access-0001"
+    assert auth.get_access_token() == "access-0001"
     assert seen == [("access-0000", "access-0001")]
 
 
 def test_new_tokens_are_masked_in_logs_and_traces() -> None:
-    start(oauth(), Endpoint()).token()
+    start(oauth(), Endpoint()).get_access_token()
     secrets = "clientsecret-1111 refresh-0000 access-0001 refresh-0001"
-    assert filter_secrets(secrets) == "**** **** **** ****"
+    assert mask(secrets) == filter_secrets(secrets) == "**** **** **** ****"
 
 
 @pytest.mark.parametrize(("left", "renewed"), [(121, False), (120, True), (0, True), (-9999, True)])
@@ -136,15 +139,15 @@ def test_a_token_is_renewed_ahead_of_its_expiry(left: int, renewed: bool) -> Non
     clock, endpoint = Clock(), Endpoint()
     auth = start(oauth(access_token="access-0000", token_expiry_date="2025-10-10T08:53:20Z"), endpoint, clock)
     clock.now = NOW + DAY - left
-    assert auth.token() == ("access-0001" if renewed else "access-0000")
+    assert auth.get_access_token() == ("access-0001" if renewed else "access-0000")
 
 
 def test_the_expiry_is_read_from_the_token_when_the_settings_do_not_tell() -> None:
     endpoint = Endpoint()
-    assert start(oauth(access_token=jwt(exp=NOW)), endpoint).token() == "access-0001"
+    assert start(oauth(access_token=jwt(exp=NOW)), endpoint).get_access_token() == "access-0001"
     alive = jwt(exp=NOW + DAY)
-    assert start(oauth(access_token=alive), Endpoint()).token() == alive
-    assert start(oauth(access_token="opaque"), Endpoint()).token() == "opaque"
+    assert start(oauth(access_token=alive), Endpoint()).get_access_token() == alive
+    assert start(oauth(access_token="opaque"), Endpoint()).get_access_token() == "opaque"
 
 
 def test_the_server_s_clock_decides() -> None:
@@ -153,24 +156,24 @@ def test_the_server_s_clock_decides() -> None:
     clock.now = NOW + 2 * DAY
     raw = oauth()
     auth = start(raw, endpoint, clock)
-    assert auth.token() == auth.token() == "access-0001"
+    assert auth.get_access_token() == auth.get_access_token() == "access-0001"
     assert raw["credentials"]["token_expiry_date"] == "2025-10-10T08:53:20Z"
     clock.now += DAY - 121
-    assert auth.token() == "access-0001"
+    assert auth.get_access_token() == "access-0001"
     clock.now += 1
     endpoint.server_time += DAY - 120
-    assert auth.token() == "access-0002"
+    assert auth.get_access_token() == "access-0002"
 
 
 def test_a_short_life_is_used_too() -> None:
     clock, endpoint = Clock(), Endpoint()
     endpoint.expires_in = 60
     auth = start(oauth(), endpoint, clock)
-    auth.token()
+    auth.get_access_token()
     clock.now += 53
-    assert auth.token() == "access-0001"
+    assert auth.get_access_token() == "access-0001"
     clock.now += 1
-    assert auth.token() == "access-0002"
+    assert auth.get_access_token() == "access-0002"
 
 
 def test_a_rejected_token_is_renewed() -> None:
@@ -188,7 +191,7 @@ def test_one_exchange_for_fifty_threads(step: str, capsys: pytest.CaptureFixture
 
     def work(_: int) -> str | None:
         together.wait()
-        return auth.token() if step == "token" else auth.renew("access-0000")
+        return auth.get_access_token() if step == "token" else auth.renew("access-0000")
 
     with ThreadPoolExecutor(50) as pool:
         assert set(pool.map(work, range(50))) == {"access-0001"}
@@ -216,7 +219,7 @@ def test_those_who_waited_share_the_failure() -> None:
     endpoint.failing[HOST] = LATER
     auth = start(oauth(), endpoint)
     lock = CountingLock()
-    auth._lock = lock  # type: ignore[assignment]
+    auth._token_refresh_lock = lock  # type: ignore[assignment]
 
     def until_all_have_come() -> None:
         for _ in range(10):
@@ -226,14 +229,14 @@ def test_those_who_waited_share_the_failure() -> None:
 
     def work(_: int) -> str:
         with pytest.raises(Unavailable) as caught:
-            auth.token()
+            auth.get_access_token()
         return str(caught.value)
 
     with ThreadPoolExecutor(10) as pool:
         assert list(pool.map(work, range(10))) == ["Later."] * 10
     assert len(endpoint.asked) == 1
     endpoint.failing, endpoint.meanwhile = {}, lambda: None
-    assert auth.token() == "access-0001"
+    assert auth.get_access_token() == "access-0001"
 
 
 def test_a_revoked_refresh_token_is_tried_once() -> None:
@@ -241,7 +244,7 @@ def test_a_revoked_refresh_token_is_tried_once() -> None:
     auth = start(oauth(refresh_token="refresh-9999"), endpoint)
     for _ in range(3):
         with pytest.raises(Unauthorized, match="Token has been revoked"):
-            auth.token()
+            auth.get_access_token()
     assert len(endpoint.asked) == 1
 
 
@@ -250,14 +253,14 @@ def test_a_failed_renewal_ahead_leaves_the_token_in_use(caplog: pytest.LogCaptur
     auth = start(oauth(access_token="access-0000", token_expiry_date="2025-10-09T08:55:00Z"), endpoint, clock)
     endpoint.failing[HOST] = LATER
     with caplog.at_level(logging.WARNING, "airbyte.amocrm"):
-        assert [auth.token(), auth.token()] == ["access-0000", "access-0000"]
+        assert [auth.get_access_token(), auth.get_access_token()] == ["access-0000", "access-0000"]
     assert len(endpoint.asked) == 1
     assert [record.getMessage() for record in caplog.records] == [
         "The token could not be renewed ahead of its expiry and is used on: Later."
     ]
     clock.now += 60
     endpoint.failing = {}
-    assert auth.token() == "access-0001"
+    assert auth.get_access_token() == "access-0001"
 
 
 def test_a_failed_renewal_of_a_dead_token_is_said() -> None:
@@ -265,7 +268,7 @@ def test_a_failed_renewal_of_a_dead_token_is_said() -> None:
     auth = start(oauth(access_token="access-0000", token_expiry_date="2025-10-09T08:53:20Z"), endpoint)
     endpoint.failing[HOST] = LATER
     with pytest.raises(Unavailable):
-        auth.token()
+        auth.get_access_token()
 
 
 RU = {"base_domain": "amocrm.ru", "api_domain": "api-b.amocrm.ru", "account_id": 123}
@@ -319,13 +322,13 @@ def test_a_token_of_the_other_service() -> None:
     with pytest.raises(ConfigError, match=r"The token is for an account at kommo\.com"):
         start(oauth(access_token=jwt(base_domain="kommo.com")), Endpoint())
     with pytest.raises(ConfigError, match=r"The token is for an account at kommo\.com"):
-        start(oauth(), Endpoint({"base_domain": "kommo.com"})).token()
+        start(oauth(), Endpoint({"base_domain": "kommo.com"})).get_access_token()
 
 
 def test_settings_with_oauth_make_it() -> None:
     raw = oauth()
-    made = make_auth(config(raw), raw, Endpoint())
-    assert isinstance(made, OAuthAuth)
+    made = make_authenticator(config(raw), raw, Endpoint())
+    assert isinstance(made, AmocrmOAuth2Authenticator)
     assert made.expiry_warning(NOW) is None
 
 

@@ -9,13 +9,12 @@ import requests
 from airbyte_cdk.models import FailureType
 
 from source_amocrm.auth.oauth import Grant
-from source_amocrm.config.settings import OAuth
 from source_amocrm.errors import AmocrmError, Blocked, Moved, NotFound, Throttled, Unauthorized, Unavailable
 from source_amocrm.http.backoff import RetryPolicy
 from source_amocrm.http.rate_limit import Budget
 from source_amocrm.http.tokens import HttpTokenEndpoint
 from source_amocrm.http.transport import Transport
-from unit_tests.http_tools import DATE, HOST, INTEGRATION, NOW, FakeClock, config, jwt, mocked, oauth
+from unit_tests.http_tools import DATE, HOST, INTEGRATION, NOW, FakeClock, mocked
 
 URL = f"{HOST}/oauth2/access_token"
 PAIR = {
@@ -44,6 +43,12 @@ UNHEARD = (
     "The connection broke while the token was being exchanged, so amoCRM had most likely spent it, and its answer with "
     "the new one was lost on the way. "
 )
+KEYS = {
+    "client_id": INTEGRATION["client_id"],
+    "client_secret": "clientsecret-1111",
+    "redirect_uri": "https://example.com/",
+}
+REFRESH = {**KEYS, "grant_type": "refresh_token", "refresh_token": "refresh-0000"}
 HTML = {"text": "<html></html>"}
 
 
@@ -60,10 +65,8 @@ class World:
     def answers(self, *responses: dict[str, Any]) -> None:
         self.adapter.register_uri("POST", URL, list(responses))
 
-    def refresh(self, **credentials: Any) -> Grant:
-        given = config(oauth(**credentials)).credentials
-        assert isinstance(given, OAuth)
-        return self.endpoint.refresh(HOST, given, "Grant access again.")
+    def refresh(self, account_id: int | None = None) -> Grant:
+        return self.endpoint.exchange(HOST, REFRESH, advice="Grant access again.", account_id=account_id)
 
     def fails(self, error: type[AmocrmError]) -> AmocrmError:
         with pytest.raises(error) as caught:
@@ -101,9 +104,8 @@ def test_the_exchange_of_a_refresh_token() -> None:
 def test_the_exchange_of_a_code() -> None:
     world = World()
     world.answers({"json": PAIR})
-    given = config(oauth()).credentials
-    assert isinstance(given, OAuth)
-    assert world.endpoint.exchange_code(HOST, given, "def502").access_token == "access-0001"
+    request = {**KEYS, "grant_type": "authorization_code", "code": "def502"}
+    assert world.endpoint.exchange(HOST, request).access_token == "access-0001"
     assert world.bodies == [
         {
             "client_id": INTEGRATION["client_id"],
@@ -207,7 +209,7 @@ def test_a_block_names_the_account_and_stops_everything() -> None:
     world = World()
     world.answers({"status_code": 403, **HTML})
     with pytest.raises(Blocked, match="the subdomain example and the account ID 123"):
-        world.refresh(access_token=jwt(account_id=123))
+        world.refresh(account_id=123)
     world.fails(Blocked)
     assert len(world.bodies) == 1
 

@@ -11,7 +11,7 @@ import requests
 import requests_mock
 from airbyte_cdk.models import FailureType
 
-from source_amocrm.auth.authenticator import LongLivedAuth
+from source_amocrm.auth.long_lived import LongLivedTokenAuthenticator
 from source_amocrm.config.settings import LongLived
 from source_amocrm.errors import (
     AmocrmError,
@@ -53,22 +53,23 @@ class FakeAuth:
     failing: AmocrmError | None = None
     renewals: list[str] = field(default_factory=list)
 
-    def token(self) -> str:
+    def get_access_token(self) -> str:
         if self.failing is not None:
             raise self.failing
-        return self.latest()
+        return self.access_token
 
-    def latest(self) -> str:
+    @property
+    def access_token(self) -> str:
         return f"t{self.current}"
 
     def renew(self, rejected: str) -> str | None:
-        if rejected != self.latest():
-            return self.latest()
+        if rejected != self.access_token:
+            return self.access_token
         self.renewals.append(rejected)
         if self.current == self.last:
             return None
         self.current += 1
-        return self.latest()
+        return self.access_token
 
     def relocate(self) -> bool:
         if self.moves_to is None:
@@ -89,7 +90,7 @@ class World:
         self.session, self.adapter = mocked()
         parsed = config(long_lived())
         assert isinstance(parsed.credentials, LongLived)
-        self.auth: Any = auth or LongLivedAuth(parsed, parsed.credentials, clock=lambda: NOW)
+        self.auth: Any = auth or LongLivedTokenAuthenticator(parsed, parsed.credentials, clock=lambda: NOW)
         self.api = Api(
             parsed,
             self.auth,

@@ -321,3 +321,15 @@ def test_who_waits_out_a_pause_hears_that_the_budget_was_shut() -> None:
     with pytest.raises(Blocked):
         take(paced)
     assert clock.now == 1.0
+
+
+def test_a_pause_is_told_once_however_many_ask_for_it() -> None:
+    clock = FakeClock()
+    budget = Budget(7, clock, clock.sleep)
+    told: list[float] = []
+    budget.on_pause = told.append
+    for seconds in (3, 2, 5):
+        budget.pause(seconds)
+    clock.sleep(5)
+    budget.pause(4)
+    assert told == [3, 4]

@@ -4,25 +4,17 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Iterator
 
 import pytest
 from airbyte_cdk.models import FailureType, StreamDescriptor
-from airbyte_cdk.utils.airbyte_secrets_utils import update_secrets
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_amocrm.errors import AmocrmError, Blocked, ConfigError, Unavailable
-
-
-@pytest.fixture(autouse=True)
-def _secrets() -> Iterator[None]:
-    update_secrets(["secret-token", "e"])
-    yield
-    update_secrets([])
+from source_amocrm.secrecy import add_to_secrets
 
 
 def test_a_trace_has_the_sentence_and_no_stack() -> None:
-    update_secrets(["secret-token"])
+    add_to_secrets("secret-token")
     error = Unavailable(
         "amoCRM is away: secret-token.",
         failure_type=FailureType.transient_error,
@@ -40,6 +32,8 @@ def test_a_trace_has_the_sentence_and_no_stack() -> None:
 
 
 def test_what_is_printed_is_one_line_of_json_whatever_the_secrets_are(capsys: pytest.CaptureFixture[str]) -> None:
+    add_to_secrets("secret-token")
+    add_to_secrets("e")
     ConfigError("Fill it in.").emit_message()
     out = capsys.readouterr().out
     assert out.count("\n") == 1

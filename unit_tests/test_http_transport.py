@@ -14,8 +14,9 @@ import urllib3
 
 from source_amocrm.http.backoff import RetryPolicy
 from source_amocrm.http.body import Kind
+from source_amocrm.http.connections import new_session
 from source_amocrm.http.rate_limit import Budget
-from source_amocrm.http.transport import Transport, failure, http_date, new_session
+from source_amocrm.http.transport import Transport, failure, http_date
 from unit_tests.http_server import Connection, serve
 from unit_tests.http_tools import DATE, NOW
 

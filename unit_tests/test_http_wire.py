@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from source_amocrm.auth.authenticator import LongLivedAuth
+from source_amocrm.auth.long_lived import LongLivedTokenAuthenticator
 from source_amocrm.config.settings import parse_config
 from source_amocrm.errors import Blocked, Unauthorized
 from source_amocrm.http.backoff import RetryPolicy
@@ -73,7 +73,7 @@ def test_a_long_lived_token() -> None:
     with serve(lambda conn, _: conn.json(b'{"id": 5}')) as server:
         raw = long_lived(api_base_url=server.url)
         api = open_api(parse_config(raw), raw, HASTY)
-        assert isinstance(api.auth, LongLivedAuth)
+        assert isinstance(api.auth, LongLivedTokenAuthenticator)
         assert api.get("/api/v4/account").body == {"id": 5}
 
 

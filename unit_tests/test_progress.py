@@ -19,6 +19,7 @@ from source_amocrm.walk.spans import FOREVER, Span, Spans
 DAY = 86_400
 THEN = 1_700_000_000
 MARK = PageMark(place=30, after=17)
+LISTS = ["leads", "contacts", "customers"]
 SECONDS = range(THEN, THEN + 60)
 
 
@@ -32,7 +33,7 @@ def ever(since: int) -> Spans:
 
 def saved(one: Progress, start: int | None = None) -> Progress:
     """As the next sync finds it."""
-    return load(one.stream, one.cursor, json.loads(json.dumps(dump(one))), start, one.lookback)
+    return load(one.stream, one.cursor, LISTS, json.loads(json.dumps(dump(one))), start, one.lookback)
 
 
 def test_the_first_sync_needs_everything() -> None:
@@ -282,7 +283,10 @@ def test_the_state_of_a_sync_that_was_killed() -> None:
     one.cover("leads", Page([], (BEGINNING, THEN - DAY)))
     one.meet("leads", THEN - DAY)
     one.ahead["leads/5"] = Version(THEN + DAY, THEN)
-    assert dump(one) == {
+    state = dump(one)
+    saved_as = state.pop("saved")
+    assert (saved_as["stream"], saved_as["version"]) == ("deals", 2)
+    assert state == {
         "updated_at": "2023-11-14T22:13:20Z",
         "pending": {
             "leads": {
@@ -298,29 +302,49 @@ def test_the_state_of_a_sync_that_was_killed() -> None:
     assert (again.done, again.left, again.newest, again.ahead) == (one.done, one.left, one.newest, one.ahead)
 
 
-def test_a_state_of_a_day_that_has_not_come_stays_what_it_is() -> None:
-    one = progress()
-    one.done = THEN + 2 * DAY
+def test_a_state_of_a_time_that_has_not_come_is_begun_anew() -> None:
+    """All is read, and all that was delivered may have changed; what is dated ahead is still so."""
+    for done, doubted in ((THEN + 300, False), (THEN + 301, True)):
+        one = progress(start=THEN - DAY)
+        one.done, one.newest, one.ahead = done, {"leads": THEN + 9}, {"leads/5": Version(done, done)}
+        assert one.in_the_future(THEN) is doubted
+    one.begin_anew()
+    since = THEN - DAY
+    assert one.need("leads") == Need(ever(since), None, since, since)
+    assert one.ahead == {"leads/5": Version(THEN + 301, THEN + 301)}
+
+
+def test_a_state_that_only_the_other_clock_confirms_is_obeyed_and_read_anew_by_the_next_sync() -> None:
+    one = progress(lookback=0)
+    one.done = THEN + DAY
+    need = one.need("leads")
     one.begin(["leads"], THEN)
+    one.cover("leads", Page([], (THEN - 9, FOREVER)))
     one.finish("leads")
-    assert one.done == THEN + 2 * DAY
-    one.begin(["leads"], THEN + DAY)
-    assert one.done == THEN + DAY, "by so much clocks may differ"
+    assert need.spans == ever(THEN + DAY)
+    assert one.done == THEN
+    need = saved(one).need("leads")
+    assert need.spans == Spans(((BEGINNING, THEN - 10), (THEN, FOREVER)))
+    assert (need.deletions_since, need.changes_since) == (BEGINNING, BEGINNING)
+    again = saved(one)
+    again.begin(["leads"], THEN + 1)
+    again.finish("leads")
+    assert saved(again).need("leads").spans == ever(THEN + 1)
 
 
 def test_a_state_may_be_a_day() -> None:
-    assert load("deals", "updated_at", {"updated_at": "2023-11-14"}, None, 0).done == THEN - THEN % DAY
+    assert load("deals", "updated_at", ["leads"], {"updated_at": "2023-11-14"}, None, 0).done == THEN - THEN % DAY
 
 
 @pytest.mark.parametrize("cursor", ["2023-11-14T22:13:20Z", "2023-11-15T01:13:20+03:00", THEN, float(THEN)])
 def test_the_plain_state_is_complete(cursor: object) -> None:
-    one = load("deals", "updated_at", {"updated_at": cursor}, None, 0)
+    one = load("deals", "updated_at", ["leads"], {"updated_at": cursor}, None, 0)
     assert (one.done, one.left) == (THEN, {})
 
 
 @pytest.mark.parametrize("state", [None, {}, {"__ab_no_cursor_state_message": True}])
 def test_no_state(state: dict[str, Any] | None) -> None:
-    assert load("deals", "updated_at", state, None, 0).done is None
+    assert load("deals", "updated_at", ["leads"], state, None, 0).done is None
 
 
 @pytest.mark.parametrize(
@@ -342,7 +366,7 @@ def test_no_state(state: dict[str, Any] | None) -> None:
 )
 def test_a_state_that_cannot_be_read(state: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match=r"The saved state of the stream deals cannot be read.*Clear"):
-        load("deals", "updated_at", state, None, 0)
+        load("deals", "updated_at", ["leads"], state, None, 0)
 
 
 @given(
@@ -353,6 +377,6 @@ def test_a_state_that_cannot_be_read(state: dict[str, Any]) -> None:
 )
 def test_what_is_left_survives_its_state(spans: list[Span], walk: Numbered | None, gone: int, changed: int) -> None:
     one = progress()
-    one.begin([], THEN)
+    one.begin([], THEN + 20)
     one.left["leads"] = Left(Spans.of(spans), walk, gone, changed)
     assert saved(one).left == one.left

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from email.utils import formatdate
+from random import Random
 from typing import cast
 from urllib.parse import urlsplit
 
@@ -94,9 +95,14 @@ class Sandbox:
     def stamp(self, response: Response) -> Response:
         """The headers that every answer carries; the date is that of sending."""
         response.headers.setdefault("server", "nginx")
-        response.headers.setdefault("date", formatdate(self.account.clock.time(), usegmt=True))
+        response.headers.setdefault("date", formatdate(self._date(), usegmt=True))
         response.headers.setdefault("x-request-id", f"sandbox-{len(self.log):06d}")
         return response
+
+    def _date(self) -> float:
+        switches = self.account.switches
+        errs = Random(len(self.log)).uniform(-switches.date_jitter, switches.date_jitter)
+        return self.account.clock.time() + switches.date_ahead + errs
 
     def _answer(self, request: Request, serial: int) -> tuple[str | None, Response]:
         fault = self.faults.pick(request, serial)

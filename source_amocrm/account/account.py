@@ -13,15 +13,17 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from airbyte_cdk.models import FailureType
 
+from source_amocrm.account import off
+from source_amocrm.account.clocks import Clocks
 from source_amocrm.account.opening import Opening
-from source_amocrm.account.resources import ABSENT, CLOSED, EVENTS_LIMIT, MOST_EVENTS, SCOPES, EntityList
+from source_amocrm.account.resources import EVENTS_LIMIT, MOST_EVENTS, SCOPES, EntityList
 from source_amocrm.config.settings import Config
-from source_amocrm.errors import AmocrmError, FeatureOff, NotFound, NotGranted
+from source_amocrm.errors import AmocrmError, NotFound, NotGranted
 from source_amocrm.http.api import ACCOUNT_PATH, Answer, Api
 from source_amocrm.walk.elements import identified
 from source_amocrm.walk.full import full
 from source_amocrm.walk.hands import Hands
-from source_amocrm.walk.listing import DOUBTS, Listing, Params, Row, found_in, key
+from source_amocrm.walk.listing import DOUBTS, FilterIgnored, Found, Listing, Params, Row, found_in, key
 from source_amocrm.walk.sizes import LargestPage
 
 LOGGER = logging.getLogger("airbyte")
@@ -31,15 +33,10 @@ IDS_AT_ONCE = 50
 """More ids in one request have been answered with «HTTP URL too long»."""
 
 
-def lacks(error: AmocrmError, absent: tuple[type[AmocrmError], ...] = ABSENT) -> bool:
-    """Whether it tells that the account has no such part, and not that the account itself cannot be read."""
-    return isinstance(error, absent) and error.path != ACCOUNT_PATH
-
-
 def whole(listing: Listing, hands: Hands | None = None) -> list[Row]:
-    """A list that is short, and that not every account or token has: what is refused half-way has not been read."""
+    """A list that is short, and that not every account has: what is refused half-way has not been read."""
     opening = Opening(listing.path)
-    with opening.watched(CLOSED):
+    with opening.watched(off.ANSWERS):
         return full(replace(listing, on_page=opening.look), hands)
 
 
@@ -71,27 +68,42 @@ class Once(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What `/account` tells. `server_time` and `begun` belong together: the same moment by the server and by us."""
+    """What `/account` tells.
+
+    `started` is a time that had passed when the sync began, by whichever clock is right: what is dated later than that
+    is left to the next one. `until` is that moment by the later clock, behind which no event of before is dated.
+    """
 
     id: int | None
     filter_works: bool
     timezone: tzinfo
     started: int
+    until: int
     body: Mapping[str, Any]
 
 
 class Account:
-    """`extras`: the `with` parameters of `/account` that the selected streams need."""
+    """`extras`: the `with` parameters of `/account` that the selected streams need; `list_extras`: by dictionary table,
+    those of its list.
+    """
 
-    def __init__(self, config: Config, api: Api, extras: Collection[str] = ()) -> None:
+    def __init__(
+        self,
+        config: Config,
+        api: Api,
+        extras: Collection[str] = (),
+        list_extras: Mapping[str, Collection[str]] | None = None,
+    ) -> None:
         self.config = config
         self.api = api
         self.hands = Hands(config.num_workers, api.room)
         self.events_pages = LargestPage(MOST_EVENTS, EVENTS_LIMIT)
         self.facts = Once(self._ask_facts)
         self._extras = sorted({"is_api_filter_enabled", *extras})
+        self._list_extras = list_extras or {}
+        self.clocks = Clocks(api.wall)
         self._begun = api.clock()
-        self._now = 0
+        self._now = self._passed = 0
         self._clock_ahead = -math.inf
         self._filter_ignored = False
         self._lists: dict[str, Once[list[Row]]] = {}
@@ -99,21 +111,24 @@ class Account:
 
     def get(self, path: str, params: Params | None = None, *, shrinkable: bool = False) -> Answer:
         answer = self.api.get(path, params or {}, shrinkable=shrinkable)
-        self._now = max(self._now, answer.server_time)
+        drift = self.clocks.drift(answer.server_time)
+        self._now = max(self._now, answer.server_time + max(0, drift))
+        self._passed = max(self._passed, answer.server_time + min(0, drift))
         self._clock_ahead = max(self._clock_ahead, answer.server_time - self.api.clock())
-        return answer
+        return replace(answer, drift=drift)
 
     def now(self) -> int:
-        """The server's time, as the last answers told it."""
+        """The time of the last answers, by the later of the two clocks."""
         return self._now
 
-    def clock(self) -> float:
-        """The server's time at this moment, at least."""
-        return self._clock_ahead + self.api.clock()
+    def passed(self) -> int:
+        """The time of the last answers, by the earlier of the two clocks."""
+        return self._passed
 
-    def wait_until(self, second: float) -> None:
-        """Until the server's clock has come to `second`."""
-        self.api.sleep(max(0.0, second - self.clock()))
+    def readings(self) -> tuple[float, float]:
+        """What the server's clock shows at this moment, at least, and what ours does where it disagrees."""
+        server = self._clock_ahead + self.api.clock()
+        return server, server + self.clocks.drift(int(server))
 
     def filter_works(self, entities: EntityList) -> bool:
         """Whether the list's filter can be relied on: the account says so, and no answer has shown otherwise."""
@@ -136,28 +151,46 @@ class Account:
 
     def dictionary(self, path: str, collection: str, params: Params | None = None) -> list[Row]:
         """A list that is short, whole; asked for once in a process."""
+        self.require(path)
         with self._lock:
             known = self._lists.setdefault(
                 path, Once(lambda: whole(Listing(self.get, path, collection, params=params or {}), self.hands))
             )
         return known()
 
-    def by_ids(self, entities: EntityList, ids: Iterable[int], params: Params | None = None) -> Iterator[Row]:
-        """The entities that exist among `ids`, in batches where the filter works, else one by one."""
-        left = sorted(set(ids))
-        if self.filter_works(entities):
-            for start in range(0, len(left), IDS_AT_ONCE):
-                batch = left[start : start + IDS_AT_ONCE]
-                rows = full(self.listing(entities, params).narrowed({"filter[id][]": batch}))
-                if any(row.get("id") not in batch for row in rows):
-                    self.filter_is_ignored()
-                    yield from self._one_by_one(entities, left[start:], params)
-                    return
-                yield from rows
-        else:
-            yield from self._one_by_one(entities, left, params)
+    def extras_of(self, table: str) -> Params:
+        """The `with` parameter of a dictionary table's list."""
+        wanted = self._list_extras.get(table)
+        return {"with": ",".join(sorted(wanted))} if wanted else {}
 
-    def _one_by_one(self, entities: EntityList, ids: Iterable[int], params: Params | None) -> Iterator[Row]:
+    def by_ids(
+        self,
+        entities: EntityList,
+        ids: Iterable[int],
+        params: Params | None = None,
+        unfiltered: Callable[[list[int]], Iterator[Row]] | None = None,
+    ) -> Iterator[Row]:
+        """The entities that exist among `ids`, in batches where the filter works, else `unfiltered`: one by one."""
+        left = sorted(set(ids))
+        try:
+            while left and self.filter_works(entities):
+                rows = self._batch(entities, left[:IDS_AT_ONCE], params)
+                left = left[IDS_AT_ONCE:]
+                yield from rows
+        except FilterIgnored:
+            self.filter_is_ignored()
+        yield from unfiltered(left) if unfiltered else self.one_by_one(entities, left, params)
+
+    def _batch(self, entities: EntityList, ids: list[int], params: Params | None) -> list[Row]:
+        """Raises FilterIgnored at the first page with others."""
+
+        def look(found: Found) -> None:
+            if any(row.get("id") not in ids for row in found.rows):
+                raise FilterIgnored
+
+        return full(replace(self.listing(entities, params).narrowed({"filter[id][]": ids}), on_page=look))
+
+    def one_by_one(self, entities: EntityList, ids: Iterable[int], params: Params | None = None) -> Iterator[Row]:
         for own in ids:
             try:
                 body = self._ask_again(f"{entities.path}/{own}", params or {}).body
@@ -176,13 +209,14 @@ class Account:
                 return answer
         return self.get(path, params)
 
-    def require_customers(self, path: str) -> None:
-        """Spares asking for `path` where the account says that it has no customers. Raises FeatureOff then."""
-        mode = self.facts().body.get("customers_mode")
-        if mode in ("unavailable", "disabled"):
-            error = FeatureOff(f"Customers are {mode} in the account.")
-            error.path = path
+    def require(self, path: str) -> None:
+        """Spares asking for a list where the account's settings say that it is off. Raises FeatureOff then."""
+        if error := off.unasked(path, lambda: self.facts().body):
             raise error
+
+    def lacks(self, error: AmocrmError) -> bool:
+        """Whether it tells that the account has no such part."""
+        return off.is_off(error, lambda: self.facts().body)
 
     def not_granted(self, scope: str) -> NotGranted | None:
         """Spares asking for what the token says that it may not read: why, None where it does not say so."""
@@ -208,11 +242,13 @@ class Account:
             )
         flag = body.get("is_api_filter_enabled")
         own = body.get("id")
+        ago = math.ceil(self.api.clock() - self._begun) + 1
         return Facts(
             id=own if isinstance(own, int) else None,
             filter_works=flag is None or bool(flag),
             timezone=_timezone(body),
-            started=answer.server_time - math.ceil(self.api.clock() - self._begun) - 1,
+            started=min(answer.server_time, self.clocks.ours()) - ago,
+            until=answer.server_time + max(0, answer.drift) - ago,
             body=body,
         )
 

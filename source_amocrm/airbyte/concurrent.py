@@ -25,6 +25,7 @@ from airbyte_cdk.sources.streams.concurrent.cursor import Cursor
 from airbyte_cdk.sources.streams.concurrent.partitions.partition import Partition
 from airbyte_cdk.sources.types import Record
 
+from source_amocrm.errors import let_go
 from source_amocrm.streams import schema
 from source_amocrm.sync.tables import Table
 from source_amocrm.walk.listing import Row
@@ -100,11 +101,15 @@ class TablePartition(Partition):
 
     def read(self) -> Iterable[Record]:
         name, pack = self._name, self._pack
-        for row in self._deliver():
-            if row is None:
-                self._cursor.emit()
-            else:
-                yield Record(pack(row), name)
+        try:
+            for row in self._deliver():
+                if row is None:
+                    self._cursor.emit()
+                else:
+                    yield Record(pack(row), name)
+        except Exception as error:
+            let_go(error)
+            raise
 
     def to_slice(self) -> Mapping[str, Any] | None:
         return None

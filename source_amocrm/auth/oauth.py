@@ -1,30 +1,34 @@
-"""OAuth 2.0 of amoCRM: a token for a day, and a refresh token that works once."""
+"""OAuth 2.0 of amoCRM on the CDK's authenticator: a token for a day, and a refresh token that works once."""
 
 from __future__ import annotations
 
 import copy
 import logging
-import threading
 import time
-from collections.abc import Callable, MutableMapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, MutableMapping
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any, Protocol
 
 from airbyte_cdk.models import FailureType
-from airbyte_cdk.utils.airbyte_secrets_utils import add_to_secrets
+from airbyte_cdk.sources.streams.http.requests_native_auth import SingleUseRefreshTokenOauth2Authenticator
+from airbyte_cdk.utils.datetime_helpers import AirbyteDateTime
 
 from source_amocrm.auth.claims import check_domain, claims_of
 from source_amocrm.auth.handover import hand_over
 from source_amocrm.config.hosts import is_account_host
 from source_amocrm.config.settings import Config, OAuth
 from source_amocrm.errors import AmocrmError, Moved, NotFound, Unauthorized
+from source_amocrm.secrecy import add_to_secrets
 
 GRANT_AGAIN = (
-    "Grant access again: run `source-amocrm connect`, or open the integration in amoCRM («amoМаркет» → your "
-    "integration → «Ключи и доступы»), exchange a new «Код авторизации» for tokens and paste them into the source's "
-    "settings."
+    "Grant access again: press «Re-authenticate» in the source's settings in Airbyte if you signed in there by the "
+    "button; else run `source-amocrm connect`, or open the integration in amoCRM («amoМаркет» → your integration → "
+    "«Ключи и доступы»), exchange a new «Код авторизации» for tokens and paste them into the source's settings."
 )
+TOKEN_PATH = "/oauth2/access_token"
+_NEVER = 253_402_300_799
+"""The last second of the year 9999."""
 # Seconds before its expiry from which a token is renewed, and how long a failed renewal ahead is left alone
 _AHEAD = 120
 _POSTPONE = 60
@@ -41,17 +45,34 @@ class Grant:
     expires_in: int
     server_time: int
 
+    @property
+    def expires_at(self) -> AirbyteDateTime:
+        return _moment(self.server_time + self.expires_in)
+
+
+def _moment(second: int) -> AirbyteDateTime:
+    return AirbyteDateTime.from_datetime(datetime.fromtimestamp(second, timezone.utc))
+
 
 class TokenEndpoint(Protocol):
-    def refresh(self, base_url: str, given: OAuth, advice: str) -> Grant:
-        """A new pair for the refresh token, which is spent by it. Raises AmocrmError."""
+    """The account's token endpoint, behind the same rate limit and rules as every other request."""
+
+    def exchange(
+        self, base_url: str, request: Mapping[str, Any], *, advice: str, account_id: int | None = None
+    ) -> Grant:
+        """A new pair for what `request` holds, a refresh token or a code, which is spent by it. Raises AmocrmError."""
 
     def current_domain(self, api_domain: str, refresh_token: str) -> str | None:
         """The account's present host, None when it cannot be learned."""
 
 
-class OAuthAuth:
-    """Keeps `raw`, the settings that the platform passed in, up to date with each rotation."""
+class AmocrmOAuth2Authenticator(SingleUseRefreshTokenOauth2Authenticator):
+    """The CDK's authenticator for refresh tokens that work once, whose settings it keeps up to date.
+
+    Different here: the request goes through our token endpoint; the platform has a new pair before any request uses
+    it; the server's clock decides what has expired; whoever waited for an exchange that failed shares its failure,
+    for a second one could spend the token; a renamed account is followed.
+    """
 
     advice = GRANT_AGAIN
 
@@ -63,78 +84,108 @@ class OAuthAuth:
         endpoint: TokenEndpoint,
         clock: Callable[[], float] = time.time,
     ) -> None:
+        """`raw` is the mapping that the platform passed in; it gets the settings as they were understood.
+
+        Raises ConfigError when the token is another service's.
+        """
         self.domain = config.domain
         self.base_url = config.base_url
         self._overridden = config.overridden
-        self._raw = raw
         self._endpoint = endpoint
         self._clock = clock
-        self._lock = threading.Lock()
         self._ahead = _AHEAD
         self._skew = 0.0  # seconds that the server's clock is ahead of ours
         self._postponed_until = 0.0
         self._failures = 0
         self._failure: AmocrmError | None = None
+        self._in_use = given.access_token or ""
+        self._expires_at = given.expires_at or claims_of(self._in_use).expires_at
+        raw["credentials"].update(
+            client_id=given.client_id, client_secret=given.client_secret, refresh_token=given.refresh_token
+        )
         for secret in config.secrets():
             add_to_secrets(secret)
-        expires_at = given.expires_at or claims_of(given.access_token or "").expires_at
-        self._held = replace(given, expires_at=expires_at)
+        super().__init__(
+            raw, f"{config.base_url}{TOKEN_PATH}", refresh_request_body={"redirect_uri": given.redirect_uri}
+        )
         self._check()
 
     @property
     def account_id(self) -> int | None:
-        return claims_of(self.latest()).account_id
+        return claims_of(self.access_token).account_id
 
     @property
     def scopes(self) -> frozenset[str] | None:
-        return claims_of(self.latest()).scopes
+        return claims_of(self.access_token).scopes
 
-    def latest(self) -> str:
-        return self._held.access_token or ""
+    @property
+    def access_token(self) -> str:
+        """The token that requests use: one that the platform has been told of."""
+        return self._in_use
 
-    def token(self) -> str:
-        if self._due():
-            failures = self._failures
-            with self._lock:
-                if self._due():
+    @access_token.setter
+    def access_token(self, value: str) -> None:
+        self._set_config_value_by_path(self._access_token_config_path, value)
+
+    def get_token_expiry_date(self) -> AirbyteDateTime:
+        """The end of the token in use, by the settings or by the token itself; the far future when neither tells."""
+        return _moment(_NEVER if self._expires_at is None else self._expires_at)
+
+    def set_token_expiry_date(self, value: AirbyteDateTime) -> None:
+        """Written as the form shows it, with a Z."""
+        self._set_config_value_by_path(self._token_expiry_date_config_path, value.strftime("%Y-%m-%dT%H:%M:%SZ"))
+
+    def token_has_expired(self) -> bool:
+        """Whether it is time to renew: a little ahead of the expiry, by the server's clock."""
+        now = self._clock()
+        if not self._in_use:
+            return True
+        due = self._expires_at is not None and now + self._skew + self._ahead >= self._expires_at
+        return due and now >= self._postponed_until
+
+    def get_access_token(self) -> str:
+        failures = self._failures
+        if self.token_has_expired():
+            with self._token_refresh_lock:
+                if self.token_has_expired():
                     self._renew_ahead(failures)
-        return self.latest()
+        return self.access_token
 
     def renew(self, rejected: str) -> str | None:
+        """A newer token than `rejected`, exchanged once for all threads that ask. Raises AmocrmError."""
         failures = self._failures
-        with self._lock:
-            if self.latest() == rejected:
+        with self._token_refresh_lock:
+            if self.access_token == rejected:
                 self._rotate(failures)
-        return self.latest()
+        return self.access_token
+
+    def refresh_and_set_access_token(self) -> None:
+        self.renew(self.access_token)
+
+    def refresh_access_token(self) -> tuple[str, AirbyteDateTime, str | None]:  # type: ignore[override] # as the CDK's
+        grant = self._exchange()
+        return grant.access_token, grant.expires_at, grant.refresh_token
 
     def relocate(self) -> bool:
-        with self._lock:
+        with self._token_refresh_lock:
             return self._relocate()
 
     def expiry_warning(self, now: float) -> str | None:  # noqa: ARG002 - each rotation brings a fresh token
         return None
 
-    def _due(self) -> bool:
-        held, now = self._held, self._clock()
-        if not held.access_token:
-            return True
-        expires_at = held.expires_at
-        return expires_at is not None and now + self._skew + self._ahead >= expires_at and now >= self._postponed_until
-
     def _renew_ahead(self, failures: int) -> None:
-        held = self._held
         try:
             self._rotate(failures)
         except AmocrmError as error:
             now = self._clock()
-            alive = held.access_token and held.expires_at and now + self._skew < held.expires_at
+            alive = self._in_use and self._expires_at is not None and now + self._skew < self._expires_at
             if not alive or error.failure_type is FailureType.config_error:
                 raise
             self._postponed_until = now + _POSTPONE
             _log.warning("The token could not be renewed ahead of its expiry and is used on: %s", error)
 
     def _rotate(self, failures: int) -> None:
-        """Exchange the refresh token once for all who wait; whoever waited for a failure shares it."""
+        """Exchanges the refresh token. `failures`: how many exchanges had failed when the caller began to wait."""
         if self._failure is not None and (
             self._failures != failures or self._failure.failure_type is FailureType.config_error
         ):
@@ -151,44 +202,44 @@ class OAuthAuth:
 
     def _exchange(self) -> Grant:
         try:
-            return self._endpoint.refresh(self.base_url, self._held, self.advice)
+            return self._ask()
         except (Unauthorized, NotFound, Moved):
             if not self._relocate():
                 raise
-        return self._endpoint.refresh(self.base_url, self._held, self.advice)
+        return self._ask()
+
+    def _ask(self) -> Grant:
+        body = self.build_refresh_request_body()
+        return self._endpoint.exchange(self.base_url, body, advice=self.advice, account_id=self.account_id)
 
     def _take(self, grant: Grant) -> None:
-        """Hand the pair over to the platform, and only then use it."""
+        """Hands the pair over to the platform, and only then uses it."""
         add_to_secrets(grant.access_token)
         add_to_secrets(grant.refresh_token)
-        expires_at = grant.server_time + grant.expires_in
-        self._raw["credentials"].update(
-            access_token=grant.access_token,
-            refresh_token=grant.refresh_token,
-            token_expiry_date=f"{datetime.fromtimestamp(expires_at, timezone.utc):%Y-%m-%dT%H:%M:%SZ}",
-        )
+        self.access_token = grant.access_token
+        self.set_refresh_token(grant.refresh_token)
+        self.set_token_expiry_date(grant.expires_at)
         try:
-            hand_over(self._raw)
+            self._emit_control_message()
         finally:
             self._skew = grant.server_time - self._clock()
             self._ahead = min(_AHEAD, grant.expires_in // 10)
-            self._held = replace(
-                self._held,
-                access_token=grant.access_token,
-                refresh_token=grant.refresh_token,
-                expires_at=expires_at,
-            )
+            self._in_use, self._expires_at = grant.access_token, grant.server_time + grant.expires_in
+
+    def _emit_control_message(self) -> None:
+        """In one write and without a fault over odd text, which the CDK's own function leaves to chance."""
+        hand_over(self._connector_config)
 
     def _check(self) -> None:
         if not self._overridden:
-            check_domain(claims_of(self.latest()), self.domain)
+            check_domain(claims_of(self.access_token), self.domain)
 
     def _relocate(self) -> bool:
-        """Follow a renamed account; the API server that its token names knows the new address."""
-        api_domain = claims_of(self.latest()).api_domain
+        """Follows a renamed account; the API server that its token names knows the new address."""
+        api_domain = claims_of(self.access_token).api_domain
         if self._overridden or api_domain is None:
             return False
-        found = self._endpoint.current_domain(api_domain, self._held.refresh_token)
+        found = self._endpoint.current_domain(api_domain, self.get_refresh_token())
         if found is None or found == self.domain or not is_account_host(found):
             return False
         _log.warning(
@@ -198,6 +249,6 @@ class OAuthAuth:
             found,
         )
         self.domain, self.base_url = found, f"https://{found}"
-        self._raw["account_domain"] = found
-        hand_over(self._raw)
+        self._set_config_value_by_path(("account_domain",), found)
+        self._emit_control_message()
         return True

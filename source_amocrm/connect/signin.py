@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any
 
-from airbyte_cdk.utils.airbyte_secrets_utils import add_to_secrets
-
-from source_amocrm.auth.authenticator import day
 from source_amocrm.auth.claims import check_domain, claims_of
+from source_amocrm.auth.long_lived import day
 from source_amocrm.config import fields
 from source_amocrm.config import settings as config
 from source_amocrm.connect.problems import Problem, problem_of
 from source_amocrm.errors import AmocrmError, ConfigError, Unauthorized
 from source_amocrm.http.backoff import RetryPolicy
+from source_amocrm.http.connections import new_session
 from source_amocrm.http.rate_limit import Budget
 from source_amocrm.http.tokens import HttpTokenEndpoint
-from source_amocrm.http.transport import Transport, new_session
+from source_amocrm.http.transport import Transport
+from source_amocrm.secrecy import add_to_secrets
+
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
 
 # A person is waiting
 IMPATIENT = RetryPolicy(
@@ -45,19 +48,21 @@ class Keys:
 
 def keys_of(client_id: object, client_secret: object, redirect_uri: object) -> Keys:
     """Raises Problem for the first one that cannot be right."""
-    given = {
-        "client_id": (fields.token, client_id),
-        "client_secret": (fields.token, client_secret),
-        "redirect_uri": (lambda text, _: fields.redirect_uri(text), redirect_uri),
-    }
-    clean: dict[str, str] = {}
-    for name, (read, value) in given.items():
-        try:
-            clean[name] = read(value, name)
-        except ConfigError:
-            raise Problem(name, at=name) from None
-    add_to_secrets(clean["client_secret"])
-    return Keys(**clean)
+    given = {"client_id": client_id, "client_secret": client_secret, "redirect_uri": redirect_uri}
+    return Keys(**{name: key_of(name, value) for name, value in given.items()})
+
+
+def key_of(name: str, given: object) -> str:
+    """One of the Keys. Raises Problem, for the field it was typed into, when it cannot be right."""
+    try:
+        clean = fields.redirect_uri(given) if name == "redirect_uri" else fields.token(given, name)
+    except ConfigError:
+        raise Problem(name, at=name) from None
+    if name == "client_id" and not _UUID.fullmatch(clean):
+        raise Problem(name, at=name)
+    if name == "client_secret":
+        add_to_secrets(clean)
+    return clean
 
 
 def exchange(domain: str, base_url: str, keys: Keys, code: str) -> dict[str, Any]:
@@ -66,9 +71,15 @@ def exchange(domain: str, base_url: str, keys: Keys, code: str) -> dict[str, Any
     add_to_secrets(code)
     budget = Budget(7)
     endpoint = HttpTokenEndpoint(Transport(new_session(1), budget, IMPATIENT), budget, IMPATIENT)
-    given = config.OAuth(keys.client_id, keys.client_secret, keys.redirect_uri, "", None, None)
+    request = {
+        "client_id": keys.client_id,
+        "client_secret": keys.client_secret,
+        "grant_type": "authorization_code",
+        "code": code,
+        "redirect_uri": keys.redirect_uri,
+    }
     try:
-        grant = endpoint.exchange_code(base_url, given, code)
+        grant = endpoint.exchange(base_url, request)
     except AmocrmError as error:
         problem = problem_of(error, domain)
         if type(error) is Unauthorized:

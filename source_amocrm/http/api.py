@@ -12,16 +12,17 @@ from urllib.parse import urlencode
 import requests
 from airbyte_cdk.models import FailureType
 
-from source_amocrm.auth.authenticator import Auth
+from source_amocrm.auth.authenticator import Authenticator
 from source_amocrm.config.settings import Config
 from source_amocrm.errors import AmocrmError, TooFat
 from source_amocrm.http.backoff import Patience, RetryPolicy
-from source_amocrm.http.body import Kind
+from source_amocrm.http.body import PAGE_ROOM, ROOM, Kind
+from source_amocrm.http.connections import new_session
 from source_amocrm.http.health import Health
 from source_amocrm.http.rate_limit import Budget
 from source_amocrm.http.rules import Action, Rule, Where
 from source_amocrm.http.stats import Stats
-from source_amocrm.http.transport import Reply, Transport, new_session
+from source_amocrm.http.transport import Reply, Transport
 from source_amocrm.http.verdict import Place, explain, failed_early, judge, retry_after
 
 Params = Mapping[str, int | str | Sequence[int | str]]
@@ -40,6 +41,7 @@ class Answer:
     body: dict[str, Any] | None  # None: nothing found (204)
     server_time: int  # unix seconds by the server's clock, by ours when it does not tell
     sent_at: int  # a second of that clock not later than the moment the answer shows
+    drift: int = 0  # how far our clock is ahead of that one, where the two disagree
 
 
 def encode(params: Params) -> str:
@@ -53,12 +55,13 @@ class Api:
     def __init__(
         self,
         config: Config,
-        auth: Auth,
+        auth: Authenticator,
         budget: Budget,
         *,
         retry: RetryPolicy = _PATIENT,
         session: requests.Session | None = None,
         clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.auth = auth
@@ -67,6 +70,7 @@ class Api:
         self.retry = retry
         self.transport = Transport(session or new_session(config.num_workers), budget, retry)
         self.clock = clock
+        self.wall = wall
         self.sleep = sleep
         self.health = Health()
         self.stats = Stats()
@@ -75,7 +79,8 @@ class Api:
     def get(self, path: str, params: Params | None = None, *, shrinkable: bool = False) -> Answer:
         """The answer to `path` ("/api/v4/leads"), or an AmocrmError once it is certain.
 
-        `shrinkable`: raise TooFat after two tries that took the server too long, so that the caller asks for less.
+        `shrinkable`: raise TooFat after two tries that took the server too long, or one answer that is too large to
+        hold several of, so that the caller asks for less.
         """
         probe = self.health.enter()
         self.stats.asks(1)
@@ -112,10 +117,12 @@ class _Request:
     def run(self) -> Answer:
         api, again = self._api, False
         while True:
-            self._sign_in(api.auth.token)  # renews ahead of expiry, and before a turn is taken
+            self._sign_in(api.auth.get_access_token)  # renews ahead of expiry, and before a turn is taken
             self._number = api.health.send()
             api.stats.sent(self._path)
-            reply = api.transport.send("GET", api.auth.base_url + self._target, token=api.auth.latest)
+            room = PAGE_ROOM if self._shrinkable else ROOM
+            url = api.auth.base_url + self._target
+            reply = api.transport.send("GET", url, token=lambda: api.auth.access_token, room=room)
             rule = judge(reply, api.where)
             if rule.action in (Action.OK, Action.EMPTY):
                 api.health.answered(self._number)
@@ -175,7 +182,7 @@ class _Request:
     def _renew(self, rule: Rule, reply: Reply) -> None:
         auth, rejected = self._api.auth, reply.token or ""
         # a renewed token that has worked for nobody is not worth another renewal
-        worthy = self._renewals == 0 or rejected in self._api.accepted or rejected != auth.latest()
+        worthy = self._renewals == 0 or rejected in self._api.accepted or rejected != auth.access_token
         if worthy and self._renewals < _RENEWALS and self._sign_in(lambda: auth.renew(rejected)) is not None:
             self._renewals += 1
         elif not self._relocated and auth.relocate():

@@ -1,4 +1,4 @@
-"""What an answer's body is, read once."""
+"""What an answer's body is, read once, and never more of it than fits into memory."""
 
 from __future__ import annotations
 
@@ -9,8 +9,28 @@ from typing import Any
 
 import orjson
 
+LARGEST = 64 << 20
+"""Bytes of an answer, unpacked."""
+ROOM = 2 * LARGEST + (1 << 20)
+"""Bytes of memory for the text of an answer and the values that it is made into."""
+MANY = 64 << 20
+"""Bytes of ROOM that may go to the number of values, and not to what they say."""
+PAGE_ROOM = 40 << 20
+"""As ROOM, for a page that can be asked for in smaller pieces: several of them are in memory at once."""
+
 NUL = rb"\u0000"
 """As JSON writes it."""
+
+# Bytes of memory at the most, as measured: for a byte of JSON whatever it says, for what each sign stands for, and for
+# a text that is no key
+_DEAREST = 50
+_COST = {b"{": 176, b"[": 96, b",": 56, b":": 110}
+_STRING = 48
+# What begins a character beyond 16 bits; one of them makes every character of its text take four bytes
+_WIDE = (b"\xf0", b"\xf1", b"\xf2", b"\xf3", b"\xf4", rb"\ud", rb"\uD")
+# A text that must be mended is in memory several times
+_MENDED = 4
+_MARGIN = 64
 
 
 class Kind(Enum):
@@ -20,6 +40,7 @@ class Kind(Enum):
     EMPTY = "nothing"
     HTML = "a web page"
     BROKEN = "broken JSON"
+    TOO_LARGE = "more than is taken"
     REFUSED = "connection refused"
     RESET = "connection lost"
     DNS = "host name not found"
@@ -30,35 +51,75 @@ class Kind(Enum):
     TRUNCATED = "body cut short"
 
 
-def parse(data: bytes) -> tuple[Kind, dict[str, Any] | None]:
+def parse(data: bytes | bytearray, room: int = ROOM) -> tuple[Kind, dict[str, Any] | None]:
     """The kind of a body, by its content: the content type is not always honest. The object when it is one.
 
-    An object with nothing in it is no answer.
+    An object with nothing in it is no answer. One whose values would take more than `room` bytes is not made.
     """
-    if not data.strip():
+    first = _first(data)
+    if not first:
         return Kind.EMPTY, None
-    value = _loads(data)
+    if first == b"<":
+        return Kind.HTML, None
+    try:
+        value = _loads(data, room)
+    except MemoryError:
+        return Kind.TOO_LARGE, None
     if value and isinstance(value, dict):
         return Kind.OBJECT, value
-    return (Kind.HTML if data.lstrip()[:1] == b"<" else Kind.BROKEN), None
+    return Kind.BROKEN, None
 
 
-def _loads(data: bytes) -> Any:
+def _first(data: bytes | bytearray) -> bytes:
+    """The first byte that is no white space; nothing where there is none."""
+    for start in range(0, len(data), _MARGIN):
+        if text := bytes(data[start : start + _MARGIN]).strip():
+            return text[:1]
+    return b""
+
+
+def _loads(data: bytes | bytearray, room: int) -> Any:
+    """The value, None where there is none. Raises MemoryError where it would take more than `room`."""
+    _check_room(data, room)
     try:
-        value = orjson.loads(data)
-        return _mend(value) if NUL in data else value
+        if NUL not in data:
+            return orjson.loads(data)
+        _check_room(data, room // _MENDED)
+        return _mend(orjson.loads(data))
     except orjson.JSONDecodeError:
         pass
     except RecursionError:
         return None
-    if data.lstrip()[:1] == b"<":
-        return None
+    _check_room(data, room // _MENDED)
     # Texts typed in amoCRM may hold halves of emoji, raw control characters, bytes that are no UTF-8
     try:
         text = data.decode("utf-8-sig", "replace")
         return _mend(json.loads(text, strict=False, parse_constant=lambda _: None, parse_float=_finite))
     except (ValueError, RecursionError):
         return None
+
+
+def fits(data: bytes | bytearray, room: int) -> bool:
+    """Whether the text and its values take no more than `room` bytes, by what the text consists of."""
+    if len(data) * _DEAREST <= room:
+        return True
+    text, values = _cost(data)
+    return text + values <= room and values <= MANY
+
+
+def _check_room(data: bytes | bytearray, room: int) -> None:
+    if not fits(data, room):
+        raise MemoryError
+
+
+def _cost(data: bytes | bytearray) -> tuple[int, int]:
+    """Bytes of memory at the most: of the text, here and in the values, and of the values without it."""
+    signs = {sign: data.count(sign) for sign in _COST}
+    strings = max(0, data.count(b'"') // 2 - signs[b":"])
+    wide = any(start in data for start in _WIDE)
+    width = 1 if data.isascii() and rb"\u" not in data else 4 if wide else 2
+    values = sum(_COST[sign] * number for sign, number in signs.items()) + strings * _STRING
+    return len(data) * (1 + width), values
 
 
 def _finite(text: str) -> float | None:

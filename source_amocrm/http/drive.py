@@ -24,9 +24,12 @@ class _Guest:
         self.base_url = base_url
         self.domain = base_url.partition("://")[2]
         self.advice = api.auth.advice
-        self.token = api.auth.token
-        self.latest = api.auth.latest
+        self.get_access_token = api.auth.get_access_token
         self.expiry_warning = api.auth.expiry_warning
+
+    @property
+    def access_token(self) -> str:
+        return self._api.auth.access_token
 
     @property
     def account_id(self) -> int | None:
@@ -38,9 +41,9 @@ class _Guest:
 
     def renew(self, rejected: str) -> str | None:
         """The account is asked whether it takes the token, and renews it if not: this host may only lack a scope."""
-        if self.latest() == rejected:
+        if self.access_token == rejected:
             self._api.get(ACCOUNT_PATH)
-        newest = self.latest()
+        newest = self.access_token
         return None if newest == rejected else newest
 
     def relocate(self) -> bool:

@@ -36,6 +36,10 @@ _LATENESS = 0.02
 _NAP = 1.0
 
 
+def _quietly(_: float) -> None:
+    """Nobody wants to know."""
+
+
 class Slot:
     """A right to send one request; `left()` says that it is on its way."""
 
@@ -74,6 +78,8 @@ class Budget:
         self._slowness = 1.0
         self._slowed_at = self._next
         self._shut: Exception | None = None
+        self.on_pause: Callable[[float], None] = _quietly
+        """Called with the seconds of each pause when it begins; what only makes it longer is no other one."""
         self.waited = 0.0
 
     @contextmanager
@@ -93,12 +99,15 @@ class Budget:
         with self._lock:
             now = self._clock()
             # the answers to requests that left before the pause must not slow the pace again
-            if now >= self._paused_until:
+            begins = now >= self._paused_until
+            if begins:
                 pace = self._pace(now)
                 self._slowness = min(_SLOWEST, pace * (_SLOWER if pace == 1.0 else _MUCH_SLOWER))
                 self._evenness.refused(now)
             self._paused_until = max(self._paused_until, now + seconds)
             self._slowed_at = self._paused_until
+        if begins:
+            self.on_pause(seconds)
 
     def answered(self, slot: Slot, elapsed: float) -> None:
         """The answer to the request of a turn that was used came after so many seconds."""

@@ -26,7 +26,7 @@ from source_amocrm.errors import (
     UnknownIntegration,
     Unpaid,
 )
-from source_amocrm.http.body import Kind
+from source_amocrm.http.body import LARGEST, Kind
 from source_amocrm.http.rule import Action, Rule, Where
 
 __all__ = [
@@ -85,6 +85,11 @@ _NOT_GRANTED = (
     "in the integration, and then grant access again or create a new token; else leave the table out."
 )
 _BAD_REQUEST = "amoCRM refused the request {path}{detail}. This is the connector's mistake: report it with this text."
+_TOO_LARGE = (
+    f"amoCRM's answer to {{path}} is too large: more than {LARGEST >> 20} MB, or more than fits into the memory that is"
+    " allowed for one. Smaller pages were tried where the list has pages. Run the sync again later; if it "
+    "repeats, report it to amoCRM support with the address of the list."
+)
 
 TABLE: tuple[Rule, ...] = (
     # The host of files. What it refuses is its own affair: nothing here stops others, or is worth a new token before
@@ -95,7 +100,8 @@ TABLE: tuple[Rule, ...] = (
         "no drive",
         (404,),
         Action.FAIL,
-        "amoCRM's host of files, {host}, does not know {path}{detail}.",
+        "amoCRM's host of files, {host}, does not know {path}{detail}. Run the sync again later; if it "
+        "repeats, leave the table out.",
         NotFound,
         _CONFIG,
         where=_DRIVE,
@@ -124,6 +130,7 @@ TABLE: tuple[Rule, ...] = (
     # Answers
     Rule("an answer", range(200, 203), Action.OK, kinds=(Kind.OBJECT,)),
     Rule("nothing found", (204,), Action.EMPTY),
+    Rule("too large an answer", _SUCCESS, Action.FAIL, _TOO_LARGE, TooFat, _SYSTEM, kinds=(Kind.TOO_LARGE,)),
     Rule(
         "a web page instead of data",
         _SUCCESS,
@@ -309,7 +316,7 @@ TABLE: tuple[Rule, ...] = (
         (404,),
         Action.FAIL,
         "amoCRM does not know {path} at {host}{detail}. If no table can be read, correct the account address "
-        "(account_domain).",
+        "(account_domain); if only some cannot, again and again, leave them out.",
         NotFound,
         _CONFIG,
     ),
@@ -386,6 +393,7 @@ TABLE: tuple[Rule, ...] = (
         doubtful=True,
     ),
     # No answer
+    Rule("too large a head", None, Action.FAIL, _TOO_LARGE, TooFat, _SYSTEM, kinds=(Kind.TOO_LARGE,)),
     Rule(
         "the host name is not found",
         None,

@@ -7,10 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from source_amocrm.auth.claims import claims_of
-from source_amocrm.auth.oauth import Grant
+from source_amocrm.auth.oauth import TOKEN_PATH, Grant
 from source_amocrm.config.hosts import is_account_host
-from source_amocrm.config.settings import OAuth
 from source_amocrm.errors import AmocrmError, Unauthorized
 from source_amocrm.http.backoff import Patience, RetryPolicy
 from source_amocrm.http.body import Kind
@@ -19,7 +17,6 @@ from source_amocrm.http.rules import Action, Where
 from source_amocrm.http.transport import Reply, Transport
 from source_amocrm.http.verdict import Place, explain, failed_early, judge, retry_after
 
-PATH = "/oauth2/access_token"
 SUBDOMAIN_PATH = "/oauth2/account/current/subdomain"
 
 _DAY = 86400
@@ -45,13 +42,20 @@ class HttpTokenEndpoint:
         self._sleep = sleep
         self._answered = False
 
-    def refresh(self, base_url: str, given: OAuth, advice: str) -> Grant:
-        """A new pair for `given.refresh_token`."""
-        return self._grant(base_url, given, {"refresh_token": given.refresh_token}, Where.REFRESH, advice)
-
-    def exchange_code(self, base_url: str, given: OAuth, code: str, advice: str = "") -> Grant:
-        """The first pair for the code of a consent."""
-        return self._grant(base_url, given, {"code": code}, Where.CODE, advice)
+    def exchange(
+        self, base_url: str, request: Mapping[str, Any], *, advice: str = "", account_id: int | None = None
+    ) -> Grant:
+        """A pair for what `request` holds: a refresh token, or the code of a consent. Raises AmocrmError."""
+        where = Where.CODE if "code" in request else Where.REFRESH
+        place = Place(base_url.partition("://")[2], TOKEN_PATH, advice, account_id)
+        patience = Patience(self._retry, self._clock)
+        doubtful = False
+        while True:
+            reply = self._transport.send("POST", base_url + TOKEN_PATH, json=request)
+            grant = _grant_of(reply)
+            if grant is not None:
+                return grant
+            doubtful |= self._overcome(reply, where, place, patience, doubtful)
 
     def current_domain(self, api_domain: str, refresh_token: str) -> str | None:
         reply = self._transport.send(
@@ -59,24 +63,6 @@ class HttpTokenEndpoint:
         )
         domain = (reply.body or {}).get("domain") if reply.status == 200 else None
         return domain.lower() if isinstance(domain, str) and is_account_host(domain.lower()) else None
-
-    def _grant(self, base_url: str, given: OAuth, what: Mapping[str, str], where: Where, advice: str) -> Grant:
-        request = {
-            "client_id": given.client_id,
-            "client_secret": given.client_secret,
-            "grant_type": "refresh_token" if where is Where.REFRESH else "authorization_code",
-            **what,
-            "redirect_uri": given.redirect_uri,
-        }
-        place = Place(base_url.partition("://")[2], PATH, advice, claims_of(given.access_token or "").account_id)
-        patience = Patience(self._retry, self._clock)
-        doubtful = False
-        while True:
-            reply = self._transport.send("POST", base_url + PATH, json=request)
-            grant = _grant_of(reply)
-            if grant is not None:
-                return grant
-            doubtful |= self._overcome(reply, where, place, patience, doubtful)
 
     def _overcome(self, reply: Reply, where: Where, place: Place, patience: Patience, doubtful: bool) -> bool:
         """Wait for the next attempt, or raise. True when this one may have spent the token all the same."""

@@ -7,25 +7,29 @@ import socket
 import ssl
 import threading
 import time
+import weakref
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
-from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 
 import requests
 import urllib3
-from requests.adapters import HTTPAdapter
-from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from source_amocrm.http.backoff import RetryPolicy
-from source_amocrm.http.body import Kind, parse
+from source_amocrm.http.body import LARGEST, PAGE_ROOM, ROOM, Kind, fits, parse
+from source_amocrm.http.connections import EXCHANGE, TellingAdapter
 from source_amocrm.http.rate_limit import Budget
+from source_amocrm.http.reading import ACCEPTED, Garbled, TooLarge, pieces
 
 USER_AGENT = "source-amocrm"
-_CHUNK = 1 << 18
-# Threads that ask now and then besides the workers
-_OTHER_THREADS = 8
-_departure = threading.local()
+# Bytes of a refusal, or of anything else that holds no rows
+_SMALL = 1 << 20
+# Bytes of an answer from which on it is read and taken apart while no other large one is
+_LARGE = 2 << 20
+_one_large = threading.Lock()
+# Held for as long as there is an object that takes more than PAGE_ROOM
+_one_heavy = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,54 +58,6 @@ def http_date(text: str | None) -> int | None:
         return None
 
 
-class _Told:
-    """Tells the waiting Slot the moment its request is handed to the network."""
-
-    def getresponse(self) -> Any:
-        told: Callable[[], None] | None = getattr(_departure, "told", None)
-        if told is not None:
-            told()
-        return super().getresponse()  # type: ignore[misc]
-
-
-class _Http(_Told, HTTPConnection):
-    pass
-
-
-class _Https(_Told, HTTPSConnection):
-    pass
-
-
-class _HttpPool(urllib3.HTTPConnectionPool):
-    ConnectionCls = _Http
-
-
-class _HttpsPool(urllib3.HTTPSConnectionPool):
-    ConnectionCls = _Https
-
-
-class TellingAdapter(HTTPAdapter):
-    """A pool for so many threads, whose connections tell when a request has left."""
-
-    def __init__(self, threads: int) -> None:
-        super().__init__(pool_connections=4, pool_maxsize=threads + _OTHER_THREADS, max_retries=0)
-
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, **kwargs)
-        self._tell(self.poolmanager)
-
-    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
-        manager = super().proxy_manager_for(proxy, **kwargs)
-        self._tell(manager)
-        return manager
-
-    @staticmethod
-    def _tell(manager: Any) -> None:
-        # a SOCKS manager brings its own pools
-        if manager.pool_classes_by_scheme.get("https") is urllib3.HTTPSConnectionPool:
-            manager.pool_classes_by_scheme = {"http": _HttpPool, "https": _HttpsPool}
-
-
 class _Bearer(requests.auth.AuthBase):
     """The token, and nothing that a .netrc file holds for the host."""
 
@@ -112,15 +68,6 @@ class _Bearer(requests.auth.AuthBase):
         if self._token is not None:
             request.headers["Authorization"] = f"Bearer {self._token}"
         return request
-
-
-def new_session(threads: int) -> requests.Session:
-    session = requests.Session()
-    session.mount("https://", TellingAdapter(threads))
-    session.mount("http://", TellingAdapter(threads))
-    # amoCRM's session cookies are of no use to a token, and a jar is not for many threads
-    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-    return session
 
 
 class Transport:
@@ -137,21 +84,23 @@ class Transport:
         token: Callable[[], str] | None = None,
         headers: Mapping[str, str] | None = None,
         json: Mapping[str, Any] | None = None,
+        room: int = ROOM,
     ) -> Reply:
         """Wait for a turn, send once, read the answer whole. `token` is asked after the wait, so it is the newest.
 
-        Network failures are Replies too; raises what the budget raises when it is shut.
+        `room`: bytes of memory that the answer may take. Network failures are Replies too; raises what the budget
+        raises when it is shut.
         """
         with self._budget.slot() as slot:
             bearer = token() if token is not None else None
             if not isinstance(self._session.get_adapter(url), TellingAdapter):
                 slot.left()
-            _departure.told = slot.left
             started = time.monotonic()
+            EXCHANGE.told, EXCHANGE.until = slot.left, started + self._retry.deadline
             try:
-                reply = self._exchange(method, url, _Bearer(bearer), headers or {}, json)
+                reply = self._exchange(method, url, _Bearer(bearer), headers or {}, json, room)
             finally:
-                _departure.told = None
+                EXCHANGE.told = EXCHANGE.until = None
         elapsed = time.monotonic() - started
         if reply[0] in (200, 204):  # what is refused is refused at once
             self._budget.answered(slot, elapsed)
@@ -159,10 +108,15 @@ class Transport:
         return Reply(status, kind, body, reply_headers, elapsed, time.time(), trouble, bearer)
 
     def _exchange(
-        self, method: str, url: str, auth: _Bearer, headers: Mapping[str, str], json: Mapping[str, Any] | None
+        self,
+        method: str,
+        url: str,
+        auth: _Bearer,
+        headers: Mapping[str, str],
+        json: Mapping[str, Any] | None,
+        room: int,
     ) -> tuple[int | None, Kind, dict[str, Any] | None, Mapping[str, str], str]:
-        until = time.monotonic() + self._retry.deadline
-        asked = {"Accept": "application/json", "User-Agent": USER_AGENT, **headers}
+        asked = {"Accept": "application/json", "Accept-Encoding": ACCEPTED, "User-Agent": USER_AGENT, **headers}
         response: requests.Response | None = None
         try:
             response = self._session.request(
@@ -175,33 +129,56 @@ class Transport:
                 allow_redirects=False,
                 timeout=(self._retry.connect_timeout, self._retry.read_timeout),
             )
-            data = _read(response, until)
-            kind, body = parse(data)
+            kind, body = _taken(response, room)
             return response.status_code, kind, body, response.headers, ""
-        except _Late as late:
-            return None, Kind.READ_TIMEOUT, None, {}, str(late)
-        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-            kind = failure(error, answered=response is not None)
+        except (Garbled, TooLarge) as error:
             # a body that cannot be unpacked still came under a status
-            status = response.status_code if response is not None and kind is Kind.BROKEN else None
-            return status, kind, None, {}, type(error).__name__
+            kind = Kind.BROKEN if isinstance(error, Garbled) else Kind.TOO_LARGE
+            if response is None:
+                return None, kind, None, {}, type(error).__name__
+            return response.status_code, kind, None, response.headers, type(error).__name__
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+            return None, failure(error, answered=response is not None), None, {}, type(error).__name__
         finally:
             if response is not None:
                 response.close()
 
 
-class _Late(Exception):
-    """The answer dripped for longer than the deadline."""
+def _taken(response: requests.Response, room: int) -> tuple[Kind, dict[str, Any] | None]:
+    """The kind of the body and the object that it is. Raises TooLarge."""
+    most = min(LARGEST, room // 2) if 200 <= response.status_code < 300 else _SMALL
+    data = bytearray()
+    with ExitStack() as alone:
+        for piece in pieces(response, most):
+            EXCHANGE.left()
+            if len(data) <= _LARGE < len(data) + len(piece):
+                _take(_one_large)
+                alone.callback(_one_large.release)
+            data += piece
+        return _parsed(data, room)
 
 
-def _read(response: requests.Response, until: float) -> bytes:
-    chunks: list[bytes] = []
-    # read1 gives what has arrived; read would sit in a dripping body for as long as it drips
-    while chunk := response.raw.read1(_CHUNK, decode_content=True):
-        chunks.append(chunk)
-        if time.monotonic() > until:
-            raise _Late("the body had not ended by the deadline")
-    return b"".join(chunks)
+def _parsed(data: bytearray, room: int) -> tuple[Kind, dict[str, Any] | None]:
+    if fits(data, PAGE_ROOM) or not fits(data, room):
+        return parse(data, room)
+    _take(_one_heavy)
+    try:
+        kind, body = parse(data, room)
+        held = _Heavy(body or {})
+    except BaseException:
+        _one_heavy.release()
+        raise
+    weakref.finalize(held, _one_heavy.release).atexit = False
+    return kind, held or None
+
+
+class _Heavy(dict[str, Any]):
+    """An object that no other one of its weight may be made beside."""
+
+
+def _take(lock: threading.Lock) -> None:
+    if not lock.acquire(timeout=EXCHANGE.left() or 0):
+        raise TimeoutError("another large answer was in the way until the deadline")
 
 
 def failure(error: BaseException, *, answered: bool) -> Kind:
@@ -223,8 +200,6 @@ def failure(error: BaseException, *, answered: bool) -> Kind:
         return Kind.READ_TIMEOUT
     if among(ssl.SSLError, requests.exceptions.SSLError, urllib3.exceptions.SSLError):
         return Kind.TLS
-    if among(urllib3.exceptions.DecodeError, requests.exceptions.ContentDecodingError):
-        return Kind.BROKEN
     return Kind.TRUNCATED if answered else Kind.RESET
 
 

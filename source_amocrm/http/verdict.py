@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets
-
 from source_amocrm.config.hosts import is_service_host
 from source_amocrm.errors import AmocrmError
 from source_amocrm.http.backoff import RetryPolicy
 from source_amocrm.http.body import Kind
 from source_amocrm.http.rules import TABLE, Rule, Where
 from source_amocrm.http.transport import Reply, http_date
+from source_amocrm.secrecy import mask
 
 _LONGEST_DETAIL = 300
+_LONGEST_WORDS = 5000
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,8 +140,8 @@ def _detail(reply: Reply) -> str:
         except ValueError:
             host = ""
         words = f"to {host}" if is_service_host(host) else ""
-    text = " ".join("".join(c if c.isprintable() else " " for c in words).split())
-    return f" ({filter_secrets(text)[:_LONGEST_DETAIL]})" if text else ""
+    text = " ".join("".join(c if c.isprintable() else " " for c in words[:_LONGEST_WORDS]).split())
+    return f" ({mask(text)[:_LONGEST_DETAIL]})" if text else ""
 
 
 def _traces(reply: Reply) -> str:
@@ -151,7 +151,7 @@ def _traces(reply: Reply) -> str:
         "trace_id": (reply.body or {}).get("trace_id"),
     }
     return ", ".join(
-        f"{name} {text}" for name, text in ids.items() if re.fullmatch(r"[\w.:/+=-]{1,100}", str(text or ""))
+        f"{name} {mask(str(text))}" for name, text in ids.items() if re.fullmatch(r"[\w.:/+=-]{1,100}", str(text or ""))
     )
 
 

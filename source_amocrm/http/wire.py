@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import MutableMapping
 from typing import Any
 
-from source_amocrm.auth.authenticator import make_auth
+from source_amocrm.auth.authenticator import make_authenticator
 from source_amocrm.config.settings import Config
 from source_amocrm.http.api import Api
 from source_amocrm.http.backoff import RetryPolicy
+from source_amocrm.http.connections import new_session
 from source_amocrm.http.rate_limit import Budget
 from source_amocrm.http.tokens import HttpTokenEndpoint
-from source_amocrm.http.transport import Transport, new_session
+from source_amocrm.http.transport import Transport
 
 _PATIENT = RetryPolicy()
 
@@ -24,4 +25,4 @@ def open_api(config: Config, raw: MutableMapping[str, Any], retry: RetryPolicy =
     session = new_session(config.num_workers)
     budget = Budget(config.requests_per_second)
     endpoint = HttpTokenEndpoint(Transport(session, budget, retry), budget, retry)
-    return Api(config, make_auth(config, raw, endpoint), budget, retry=retry, session=session)
+    return Api(config, make_authenticator(config, raw, endpoint), budget, retry=retry, session=session)

@@ -8,15 +8,15 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any
 
-from source_amocrm.account.account import Account, lacks
+from source_amocrm.account.account import Account
 from source_amocrm.account.resources import EntityList
-from source_amocrm.errors import AmocrmError, Forbidden, all_of
+from source_amocrm.errors import AmocrmError, all_of
 from source_amocrm.streams.readable import widened
 from source_amocrm.sync.batch import Batch
 from source_amocrm.sync.event_log import Deletion
 from source_amocrm.sync.progress import BEGINNING, Progress
-from source_amocrm.sync.sync import EVENTS, Selection, Sync
-from source_amocrm.sync.tables import Dictionary, Entities, FromEvents, events_of
+from source_amocrm.sync.sync import Selection, Sync
+from source_amocrm.sync.tables import EVENTS, Dictionary, Entities, FromEvents, events_of
 from source_amocrm.walk.feed import Reader
 from source_amocrm.walk.listing import Page, Row, key, seconds
 from source_amocrm.walk.spans import FOREVER
@@ -42,9 +42,8 @@ def deliver(sync: Sync, selection: Selection) -> Delivery:
         started = sync.account.facts().started
         if progress.in_the_future(started):
             LOGGER.warning(
-                "%s: its saved state is of a day that has not come yet, so nothing is read until then. Clear the "
-                "stream's state (in Airbyte: the connection's Settings, “Clear data”, or a refresh of the stream) and "
-                "sync again.",
+                "%s: by amoCRM's clock its saved state is of a time that has not come yet. If that is right, rows may "
+                "have been passed over, so the next sync reads the stream anew.",
                 selection.table.name,
             )
         progress.begin([_name(entities) for entities, _ in joined], started)
@@ -63,15 +62,14 @@ def deliver(sync: Sync, selection: Selection) -> Delivery:
 
 
 def _dictionary(account: Account, table: Dictionary) -> Iterator[Row]:
+    if table.scope and (lacking := account.not_granted(table.scope)):
+        raise lacking
     try:
-        if table.scope and (lacking := account.not_granted(table.scope)):
-            raise lacking
         yield from table.rows(account)
     except AmocrmError as error:
-        if not lacks(error, table.absent):
+        if not account.lacks(error):
             raise
-        why = "not open to the token" if isinstance(error, Forbidden) else "there are none in this account"
-        LOGGER.info("%s: %s. %s", table.name, why, error)
+        LOGGER.info("%s: there are none in this account. %s", table.name, error)
 
 
 def _list(
@@ -80,8 +78,8 @@ def _list(
     """The rows that are made of one list of the table; of the events for None."""
     name = _name(entities)
     try:
-        if entities and name == "customers":
-            sync.account.require_customers(entities.path)
+        if entities:
+            sync.account.require(entities.path)
         events = None if entities else events_of(selection.table)
         if events and events.newest_first:
             yield from _FromTheNewest(sync, events, progress).deliver(reader)
@@ -89,7 +87,7 @@ def _list(
             maker = _maker(sync, selection, entities)
             yield from _AsTheyCome(maker, progress, name, sync.account.now).deliver(reader)
     except AmocrmError as error:
-        if not entities or not isinstance(error, entities.absent) or error.path != entities.path:
+        if not entities or error.path != entities.path or not sync.account.lacks(error):
             raise
         LOGGER.info("%s of %s: there are none in this account. %s", selection.table.name, name, error)
         progress.put_off(name)
@@ -241,7 +239,7 @@ class _FromTheNewest:
         self._events = events
         self._progress = progress
         self._needed = progress.needed[EVENTS]
-        self._missing = self._needed - ((progress.done or BEGINNING) + 1, FOREVER)
+        self._missing = self._needed - (sync.account.facts().until + 1, FOREVER)
         self._held: list[Row] = []
         self._rows = 0
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 
+from source_amocrm.account import off
 from source_amocrm.account.account import Account
 from source_amocrm.account.opening import Opening
 from source_amocrm.account.resources import EntityList
@@ -74,7 +75,7 @@ class EntityReading:
         self._unsettled = Unsettled(self.account, self.entities, self.params) if self.several_rows else None
 
     def batches(self) -> Iterator[Batch]:
-        with self._opening.watched(self.entities.absent):
+        with self._opening.watched(off.ANSWERS):
             for batch in self._batches():
                 yield replace(batch, postdated=self._postdated)
 
@@ -100,7 +101,7 @@ class EntityReading:
             return
         for batch in self._main():
             yield replace(batch, page=replace(batch.page, rows=self._unsettled.settled(batch.page.rows)))
-        begun = self.account.now()
+        begun = self.account.passed()
         for rows in self._unsettled.later():
             self._compare(rows, begun)
             yield Batch(self.entities.name, Page(rows), floor=BEGINNING)
@@ -147,7 +148,7 @@ class EntityReading:
     def _look(self, found: Found) -> None:
         """A page that came, in whichever thread."""
         self._opening.look(found)
-        self._compare(found.rows, found.server_time)
+        self._compare(found.rows, found.earliest)
         if self._unsettled:
             self._unsettled.look(found)
 
@@ -212,7 +213,7 @@ class EntityReading:
             return
         notes = self.entities.collection == "notes"
         changes = self.history.of(self.entities.name, notes, self.need.deletions_since, self.need.changes_since)
-        begun = self.account.now()
+        begun = self.account.passed()
         rows = [] if notes else list(self._again(changes))
         self._compare(rows, begun)
         gone = dict(changes.deleted)

@@ -35,7 +35,7 @@ class EventReading:
 
     def batches(self) -> Iterator[Batch]:
         listing = events_listing(self.account, self.kinds)
-        until = self.account.facts().started
+        until = self.account.facts().until
         parts = [(low, min(high, until)) for low, high in reversed(self.need.spans.parts)]
         for low, high in parts:
             if low <= high:

@@ -10,6 +10,7 @@ from typing import Generic, TypeVar
 from source_amocrm.account.account import Account
 from source_amocrm.account.resources import CLOSED, EntityList
 from source_amocrm.errors import AmocrmError, Throttled
+from source_amocrm.sync.by_id import ById
 from source_amocrm.walk.listing import Row
 
 LOGGER = logging.getLogger("airbyte")
@@ -27,6 +28,7 @@ class Lookup(Generic[V]):
     ) -> None:
         self._account = account
         self._entities = entities
+        self._by_id = ById(account, entities)
         self._value = value
         self._known: dict[int, V] = {}
         self._nothing: set[int] = set()
@@ -53,7 +55,7 @@ class Lookup(Generic[V]):
         self._ready.set()
 
     def of(self, ids: Iterable[int]) -> dict[int, V]:
-        """The values of those `ids` that have one. Unknown where only a request for each could tell.
+        """The values of those `ids` that have one.
 
         Raises Throttled where the reading of the list has waited in vain: nobody waits for the same again.
         """
@@ -62,9 +64,10 @@ class Lookup(Generic[V]):
         missing = wanted - self._known.keys() - self._nothing
         if missing and isinstance(self._failure, Throttled):
             raise self._failure.with_traceback(None)
-        if missing and not self._whole and self._account.filter_works(self._entities):
+        if missing and not self._whole:
             try:
-                self.observe(list(self._account.by_ids(self._entities, missing)))
+                self.observe(self._account.by_ids(self._entities, missing, unfiltered=self._by_id.rows))
+                self._whole = self._by_id.whole
                 self._nothing |= missing - self._known.keys()
             except CLOSED as error:
                 self._whole = True  # as much as may be seen

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field, replace
 from functools import reduce
 from typing import NamedTuple
 
+from source_amocrm.account.clocks import TOLERANCE
 from source_amocrm.walk.listing import LAST_SECOND, Page, PageMark, Row, key, seconds
 from source_amocrm.walk.spans import FOREVER, Spans
 
 BEGINNING = 0
-A_DAY = 86_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +112,8 @@ class Progress:
     newest: dict[str, int] = field(default_factory=dict)
     ahead: dict[str, Version] = field(default_factory=dict)
     untold: bool = False
+    doubted: bool = False
+    """What is done is said to have been done in the future, so that all must be asked for again in the next sync."""
     needed: dict[str, Spans] = field(default_factory=dict)
     """What this sync must bring, set by `begin`."""
 
@@ -141,17 +143,26 @@ class Progress:
             self.left[name] = replace(left, spans=left.spans | Spans(((left.walk.since, FOREVER),)), walk=None)
 
     def in_the_future(self, now: int) -> bool:
-        """What is done was done later than the server's time, by more than clocks differ: its state is somebody's
-        mistake, and nothing is read until that day."""
-        return self.done is not None and self.done > now + A_DAY
+        """What is done is said to have been done later than `now`, by more than clocks differ.
+
+        A clock was wrong, or a state was written by hand. Nothing tells then up to when all was read.
+        """
+        return self.done is not None and self.done > now + TOLERANCE
+
+    def begin_anew(self) -> None:
+        """Nothing counts as done. What is `ahead` is still so, and all that was delivered may have changed since."""
+        self.done, self.left, self.newest = self.start or BEGINNING, {}, {}
 
     def begin(self, names: Iterable[str], started: int) -> None:
         """Everything that the lists need is left to do, up to the server's time `started`."""
         needs = {name: self.need(name) for name in names}
-        self.done = self.done if self.in_the_future(started) else started
+        self.doubted, start = self.in_the_future(started), self.start or BEGINNING
+        self.done = started
         self.needed = {name: need.spans for name, need in needs.items()}
         self.left = {
-            name: Left(
+            name: Left(Spans(((start, started),)), None, start, start)
+            if self.doubted
+            else Left(
                 need.spans - (started + 1, FOREVER),
                 need.resume,
                 need.deletions_since,
@@ -186,7 +197,8 @@ class Progress:
 
     def finish(self, name: str) -> None:
         """The list has been read whole."""
-        self.left.pop(name, None)
+        if not self.doubted:
+            self.left.pop(name, None)
 
     def put_off(self, name: str) -> None:
         """The account has no such list for now. What is left stays so, for the day when it has.

@@ -27,15 +27,19 @@ class Unsettled:
     account: Account
     entities: EntityList
     params: Params
-    _dates: dict[int | str, int] = field(default_factory=dict)
-    _held: dict[int, int] = field(default_factory=dict)
+    _dates: dict[int | str, tuple[int, float]] = field(default_factory=dict)
+    """By key: the second of the record that came, and the tick of our clock behind which that is over."""
+    _held: dict[int, float] = field(default_factory=dict)
 
     def look(self, found: Found) -> None:
         """A page that came, in whichever thread."""
+        tick = self.account.api.clock()
+        asked = (found.sent_at + 1, found.sent_at + 1 + found.drift)
+        came = (found.server_time, found.server_time + found.drift)
         for row in found.rows:
             second = seconds(row.get("updated_at"))
-            if second is not None and found.sent_at <= second <= found.server_time + CLOCK_SLACK:
-                self._dates[key(row)] = second
+            if second is not None and (wait := _over_in(second, asked, came)) is not None:
+                self._dates[key(row)] = second, tick + wait
 
     def settled(self, rows: list[Row]) -> list[Row]:
         """The rows without those that must be held."""
@@ -43,27 +47,41 @@ class Unsettled:
 
     def _hold(self, row: Row) -> bool:
         own, second = row.get("id"), seconds(row.get("updated_at"))
-        if not isinstance(own, int) or second is None or self._dates.get(own) != second:
+        known, over = self._dates.get(key(row), (None, 0.0))
+        if not isinstance(own, int) or second is None or known != second:
             return False
         most = MOST_HELD if self.account.filter_works(self.entities) else MOST_HELD_UNFILTERED
         if own not in self._held and len(self._held) >= most:
             return False
-        self._held[own] = second
+        self._held[own] = over
         return True
 
     def later(self) -> Iterator[list[Row]]:
         """What was held, as it is now; who has gone meanwhile is left out."""
+        api = self.account.api
         for left in range(READINGS, 0, -1):
             if not self._held:
                 return
             held, self._held = self._held, {}
-            self.account.wait_until(max(held.values()) + 1 + CLOCK_SLACK)
-            asked = self.account.clock()
+            api.sleep(max(0.0, max(held.values()) - api.clock()))
+            asked = self.account.readings()
             settled = []
             for row in self.account.by_ids(self.entities, held, self.params):
                 second = seconds(row.get("updated_at")) or 0
-                if left > 1 and asked < second + 1 + CLOCK_SLACK <= self.account.clock() + 1 + 2 * CLOCK_SLACK:
-                    self._held[row["id"]] = second
+                wait = _over_in(second, asked, self.account.readings())
+                if left > 1 and wait is not None:
+                    self._held[row["id"]] = api.clock() + wait
                 else:
                     settled.append(row)
             yield settled
+
+
+def _over_in(second: int, asked: tuple[float, float], came: tuple[float, float]) -> float | None:
+    """In how many seconds `second` is over for certain; None where it was when the answer was `asked` for. By either
+    of the clocks."""
+    waits = [
+        second + 1 + CLOCK_SLACK - after
+        for before, after in zip(asked, came, strict=True)
+        if before < second + 1 + CLOCK_SLACK and second <= after + CLOCK_SLACK
+    ]
+    return max(waits, default=None)

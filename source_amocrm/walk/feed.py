@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from queue import Empty, Full, Queue
 from typing import Generic, TypeVar
 
+from source_amocrm.errors import let_go
+
 T = TypeVar("T")
 
 WAITING_ITEMS = 2
@@ -66,6 +68,7 @@ class Feed(Generic[T]):
                     break
         except Exception as failure:
             error = failure
+            let_go(error)
         finally:
             if isinstance(items, Generator):
                 items.close()

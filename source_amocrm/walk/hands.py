@@ -10,6 +10,8 @@ from concurrent.futures import Future
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
+from source_amocrm.errors import let_go
+
 T = TypeVar("T")
 
 STARTING = 0.05
@@ -74,20 +76,24 @@ class Hands:
 
     def _work(self) -> None:
         while job := self._tasks.get():
-            future, task = job
-            if self._dismissed:
-                future.cancel()
-            if not future.set_running_or_notify_cancel():
-                self._release()
-                continue
-            try:
-                result = task()
-            except BaseException as error:
-                self._release()
-                future.set_exception(error)
-            else:
-                self._release()
-                future.set_result(result)
+            self._do(*job)
+            del job  # its result may be large, and the next job far
+
+    def _do(self, future: Future[Any], task: Callable[[], Any]) -> None:
+        if self._dismissed:
+            future.cancel()
+        if not future.set_running_or_notify_cancel():
+            self._release()
+            return
+        try:
+            result = task()
+        except BaseException as error:
+            let_go(error)
+            self._release()
+            future.set_exception(error)
+        else:
+            self._release()
+            future.set_result(result)
 
     def _release(self) -> None:
         with self._lock:

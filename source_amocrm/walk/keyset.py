@@ -113,7 +113,7 @@ class _Walk:
                 window = Window(self._view.near - 1, 1, 0, 0, self._view.near)
             else:
                 found, window = self._ask()
-            self._begun = self._begun or found.server_time
+            self._begun = self._begun or found.latest
             dated = self._view.dated(found, self._here, self._undated)
             if self._barren > MOST_BARREN:
                 yield from self._whole_second(found)
@@ -205,7 +205,7 @@ class _Walk:
 
     def _unchased(self, here: int, found: Found) -> int:
         """Where to go on: `here`, or behind what people have changed since the walk caught up with them."""
-        now = found.server_time
+        now = found.latest
         if not self._view.ascending or self._begun is None or not self._begun < here <= now:
             return here
         if self._caught_up is None:
@@ -278,7 +278,7 @@ class _Walk:
         """The place of the last row that there may be; None where it is not known."""
         if not self._view.ascending:
             return self._view.far if self._view.far < 0 else None
-        return min(self._view.far, found.server_time)
+        return min(self._view.far, found.latest)
 
     def _changes(self, found: Found, last: int) -> bool:
         """People are at work, and the last page may have been read before one that comes earlier: what was changed in

@@ -36,6 +36,8 @@ class Answer(Protocol):
     def server_time(self) -> int: ...
     @property
     def sent_at(self) -> int: ...
+    @property
+    def drift(self) -> int: ...
 
 
 class Fetch(Protocol):
@@ -74,12 +76,26 @@ class NoList(AmocrmError):
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One page as the server gave it. `more`: it says that there is a next page."""
+    """One page as the server gave it. `more`: it says that there is a next page.
+
+    `drift`: how far this machine's clock was ahead of the server's, where the two disagreed.
+    """
 
     rows: list[Row]
     more: bool
     server_time: int
     sent_at: int
+    drift: int = 0
+
+    @property
+    def earliest(self) -> int:
+        """By the earlier of the two clocks: a time that has passed."""
+        return self.server_time + min(0, self.drift)
+
+    @property
+    def latest(self) -> int:
+        """By the later of the two clocks: no row of the page was changed after it."""
+        return self.server_time + max(0, self.drift)
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,4 +251,4 @@ def found_in(answer: Answer, collection: str) -> Found:
     rows = elements(collection, embedded.get(collection) if isinstance(embedded, dict) else None)
     links = body.get("_links")
     more = bool(isinstance(links, dict) and links.get("next"))
-    return Found(rows, more and bool(rows), answer.server_time, answer.sent_at)
+    return Found(rows, more and bool(rows), answer.server_time, answer.sent_at, answer.drift)

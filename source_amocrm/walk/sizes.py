@@ -1,4 +1,4 @@
-"""Pages that are too much for the server (504, or no answer in time): asked for again in smaller ones."""
+"""Pages that are too much for the server (504, or no answer in time) or for our memory: smaller ones are asked for."""
 
 from __future__ import annotations
 

@@ -1,0 +1,64 @@
+"""Columns that are taken from another list: what that list showed at the moments when somebody could read it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from . import expected
+from .destination import Own, Row
+from .sandbox import Account
+
+LOST = 143
+Shown = list[tuple[float, Any]]
+"""What was shown since when, in order."""
+
+
+@dataclass
+class Taken:
+    """`look` is to be called before each request is answered."""
+
+    names: dict[int, Shown] = field(default_factory=dict)
+    """Of companies; None while there is none."""
+    reasons: dict[int, Shown] = field(default_factory=dict)
+    """For which deals are lost; None while they are not."""
+
+    def look(self, account: Account) -> None:
+        names = {company["id"]: company["name"] for company in account.tables["companies"]}
+        reasons = {lead["id"]: lead["loss_reason_id"] for lead in account.tables["leads"] if lead["status_id"] == LOST}
+        for seen, now in ((self.names, names), (self.reasons, reasons)):
+            for own in seen.keys() | now.keys():
+                shown = seen.setdefault(own, [])
+                if not shown or shown[-1][1] != now.get(own):
+                    shown.append((account.clock.time(), now.get(own)))
+
+    def problems(self, account: Account, tables: Mapping[str, Mapping[Own, Row]]) -> list[str]:
+        """Rows whose value was not to be seen at any moment when they could be read."""
+        wanted = expected.tables(account)
+        found = []
+        for contact in wanted["contacts"]:
+            row = tables.get("contacts", {}).get((contact["contact_id"],))
+            if row and row["company"] == contact["company"] is not None:
+                names = {name for _, name in self.names[row["company"]]}
+                if row["company_name"] not in names:
+                    found.append(f"contacts {row['contact_id']}: company_name {row['company_name']!r}, not of {names}")
+        losses = {
+            event.id: event.created_at
+            for event in account.events
+            if event.type == "lead_status_changed" and event.value_after[0]["lead_status"]["id"] == LOST
+        }
+        for move in wanted["deal_statuses"]:
+            row = tables.get("deal_statuses", {}).get((move["note_id"],))
+            if row and move["loss_reason_id"] is not None:
+                reasons = _since(self.reasons[move["lead_id"]], losses[move["note_id"]])
+                if row["loss_reason_id"] not in reasons:
+                    got = row["loss_reason_id"]
+                    found.append(f"deal_statuses {row['note_id']}: loss_reason_id {got}, not of {reasons}")
+        return found
+
+
+def _since(shown: Shown, second: int) -> set[Any]:
+    """What was shown when that second was over, and whatever was later."""
+    before = [value for at, value in shown if at < second + 1][-1:]
+    return {*before, *(value for at, value in shown if at >= second + 1)}

@@ -1,0 +1,52 @@
+"""Where messages go: what cannot be written ends the process at once, whichever thread was about to say it."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import signal
+import sys
+from typing import Any, NoReturn
+
+STOPPED_BY_SIGNAL = 128
+CLOSED = "stdout is closed"
+
+
+class _Stdout(io.FileIO):
+    """The end of everything that is printed. Where the reader has gone, nobody is told."""
+
+    def write(self, data: Any) -> int | None:  # type: ignore[override]
+        try:
+            return super().write(data)
+        except BrokenPipeError:
+            os._exit(STOPPED_BY_SIGNAL + signal.SIGPIPE)
+        except OSError as error:
+            _give_up(error.strerror or type(error).__name__)
+
+
+def guard() -> None:
+    """To be called before anything is printed, or a file is opened that would get the number of a closed stdout."""
+    given = sys.stdout
+    if not isinstance(given, io.TextIOWrapper):
+        _give_up(CLOSED)
+    guarded = io.TextIOWrapper(
+        io.BufferedWriter(_Stdout(given.fileno(), "wb", closefd=False)),
+        encoding=given.encoding,
+        errors=given.errors,
+        line_buffering=given.line_buffering,
+        write_through=given.write_through,
+    )
+    sys.stdout = guarded
+    sys.__stdout__ = guarded  # type: ignore[misc]
+
+
+def _give_up(reason: str) -> NoReturn:
+    sentence = (
+        f"What source-amocrm has to say cannot be written: {reason}. It ends here; make room, or open stdout, and "
+        "run it again.\n"
+    )
+    with contextlib.suppress(OSError):
+        os.write(2, sentence.encode())
+    # at once: threads that still wait for an answer have nowhere to deliver it
+    os._exit(1)

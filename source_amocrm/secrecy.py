@@ -1,0 +1,68 @@
+"""What must never be seen in an output, and the one way to make it unseen."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from urllib.parse import quote
+
+from airbyte_cdk.utils import airbyte_secrets_utils as cdk
+
+PIECE = 12
+"""Characters of a secret that are hidden wherever they are shown. Fewer may be a word, and are of no use to anybody."""
+MASK = "****"
+LONGEST = 1 << 16
+"""Characters of a text; nothing that is said is longer."""
+
+_lock = threading.Lock()
+_whole: list[str] = []
+_pieces: set[str] = set()
+
+
+def add_to_secrets(secret: str) -> None:
+    """From now on it is hidden, and every piece of it, as it is and as addresses write it."""
+    cdk.add_to_secrets(secret)
+    with _lock:
+        if secret and secret not in _whole:
+            _whole.append(secret)
+            _whole.sort(key=len, reverse=True)
+            for form in (secret, quote(secret), quote(secret, safe="")):
+                _pieces.update(form[start : start + PIECE] for start in range(len(form) - PIECE + 1))
+
+
+def mask(text: str) -> str:
+    """The text with MASK in place of whatever is a secret or a piece of one."""
+    text = text[:LONGEST]
+    shown, since, place = [], 0, 0
+    while place <= len(text) - PIECE:
+        if text[place : place + PIECE] not in _pieces:
+            place += 1
+            continue
+        end = place + PIECE
+        while end < len(text) and text[end - PIECE + 1 : end + 1] in _pieces:
+            end += 1
+        shown += [text[since:place], MASK]
+        since = place = end
+    told = "".join([*shown, text[since:]])
+    for secret in _whole:
+        if len(secret) < PIECE:
+            told = told.replace(secret, MASK)
+    return told
+
+
+class Masked(logging.Filter):
+    """For a handler: neither the message nor the stack trace of what is logged shows a secret."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.msg, record.args = mask(record.getMessage()), ()
+        if record.exc_info and not record.exc_text:
+            record.exc_text = logging.Formatter().formatException(record.exc_info)
+        if record.exc_text:
+            record.exc_text = mask(record.exc_text)
+        return True
+
+
+def hide_in_logs() -> None:
+    for handler in logging.getLogger().handlers:
+        if not any(isinstance(one, Masked) for one in handler.filters):
+            handler.addFilter(Masked())

@@ -1,0 +1,66 @@
+"""Entities by id, of a list whose filter is switched off: one by one, or with the whole list, whichever asks less.
+
+How many pages the list has is not known. So its first page is asked for, its second, its fourth …, until the list is
+longer than there are ids, or ends. All together takes at most twice the requests of the cheaper way, and these few.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+
+from source_amocrm.account.account import Account
+from source_amocrm.account.resources import EntityList
+from source_amocrm.errors import TooFat
+from source_amocrm.walk.listing import Found, Row
+from source_amocrm.walk.numbered import numbered
+
+
+class ById:
+    """For all that is asked of one list in a sync, from one thread. `whole`: all of the list has come."""
+
+    def __init__(self, account: Account, entities: EntityList) -> None:
+        self._account = account
+        self._entities = entities
+        self.whole = False
+        self._asked = 0
+        """Entities that were asked for one by one."""
+        self._pages: float = 1
+        """The list has at least so many pages."""
+        self._number = 1
+        """Of the next page that is asked for to know that."""
+
+    def rows(self, ids: Iterable[int]) -> Iterator[Row]:
+        """The entities that exist among `ids`, and others."""
+        left = set(ids)
+        while left and self._asked + len(left) > self._pages:
+            found = self._page()
+            if found and not found.more:
+                yield from self._list(found)
+                self.whole = True
+                return
+            rows = found.rows if found else []
+            yield from rows
+            left.difference_update(row["id"] for row in rows if isinstance(row.get("id"), int))
+        self._asked += len(left)
+        yield from self._account.one_by_one(self._entities, sorted(left))
+
+    def _page(self) -> Found | None:
+        """A page that is twice as far in the list as the one before; None where the server cannot give it."""
+        number, self._number = self._number, self._number * 2
+        listing = self._account.listing(self._entities).narrowed({"order[id]": "asc"})
+        try:
+            found = listing.believing(1).ask({}, number)
+        except TooFat:
+            self._pages = math.inf
+            return None
+        self._pages = number + 1
+        return found
+
+    def _list(self, last: Found) -> Iterator[Row]:
+        """All of the list, whose end was met; a list of one page has come with it."""
+        if self._number == 2 and last.rows:
+            yield from last.rows
+            return
+        for page in numbered(self._account.listing(self._entities), self._account.hands):
+            yield from page.rows

@@ -1,0 +1,243 @@
+"""A state is one that was saved for this stream, of a form that is known, or it is refused: never is less read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from copy import deepcopy
+from typing import Any
+
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from source_amocrm.errors import ConfigError
+from source_amocrm.sync.progress import BEGINNING, Left, Numbered, Progress, Version
+from source_amocrm.sync.state import dump, load
+from source_amocrm.walk.listing import PageMark
+from source_amocrm.walk.spans import FOREVER, Spans
+
+THEN = 1_700_000_000
+TEXT = "2023-11-14T22:13:20Z"
+DAY_BEFORE = "2023-11-13T22:13:20Z"
+LISTS = ["leads", "contacts"]
+State = dict[str, Any]
+
+SECOND = st.integers(THEN - 90_000, THEN + 500)
+SPANS = st.lists(st.tuples(SECOND, SECOND), max_size=3).map(Spans.of)
+WALKS = st.none() | st.builds(Numbered, SECOND, st.builds(PageMark, st.integers(0, 999), st.integers(0, 999)))
+PROGRESS = st.builds(
+    lambda left, newest, ahead: Progress(
+        "deals", "updated_at", None, 300, THEN, left, newest, {own: Version(at, THEN) for own, at in ahead.items()}
+    ),
+    st.dictionaries(st.sampled_from(LISTS), st.builds(Left, SPANS, WALKS, SECOND, SECOND), max_size=2),
+    st.dictionaries(st.sampled_from(LISTS), SECOND, max_size=2),
+    st.dictionaries(
+        st.sampled_from(["leads/1", "leads/2", "contacts/3"]), st.integers(THEN, THEN + 90_000), max_size=3
+    ),
+)
+
+
+def loaded(state: Any, stream: str = "deals", cursor: str = "updated_at") -> Progress:
+    return load(stream, cursor, LISTS, json.loads(json.dumps(state)), None, 300)
+
+
+def places(node: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Where something of a state can be changed."""
+    yield path
+    children = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
+    for name, child in children:
+        yield from places(child, (*path, name))
+
+
+def at(state: Any, path: tuple[Any, ...]) -> Any:
+    for name in path:
+        state = state[name]
+    return state
+
+
+def drop(parent: Any, name: Any) -> None:
+    del parent[name]
+
+
+def rename(parent: Any, name: Any) -> None:
+    if isinstance(parent, dict):
+        parent[f"{name}_"] = parent.pop(name)
+    else:
+        parent.reverse()
+
+
+def becomes(value: Any) -> Callable[[Any, Any], None]:
+    def mutate(parent: Any, name: Any) -> None:
+        parent[name] = deepcopy(value)
+
+    return mutate
+
+
+def turn(parent: Any, name: Any) -> None:
+    """Swaps, negates, blows up."""
+    value = parent[name]
+    if isinstance(value, list):
+        parent[name] = value[::-1]
+    elif isinstance(value, dict):
+        parent[name] = dict(zip(value, [*value.values()][::-1], strict=True))
+    elif isinstance(value, int):
+        parent[name] = -value - 1
+    else:
+        parent[name] = str(value).replace("20", "21", 1)
+
+
+def add(parent: Any, name: Any) -> None:
+    if isinstance(parent, dict):
+        parent["unknown"] = deepcopy(parent[name])
+    else:
+        parent.append(deepcopy(parent[name]))
+
+
+MUTATIONS = [
+    drop, rename, turn, add,
+    *map(becomes, (None, [], {}, "", 0, -1, 10**18, True, "leads", TEXT, "2024-01-01T00:00:00Z", [[TEXT, DAY_BEFORE]])),
+]  # fmt: skip
+
+
+def reads_at_least(one: Progress, other: Progress) -> bool:
+    """Whether `one` asks for all that `other` does."""
+    for name in LISTS:
+        need, wanted = one.need(name), other.need(name)
+        missing = wanted.spans
+        for span in need.spans.parts:
+            missing -= span
+        if need.resume != wanted.resume and wanted.resume:
+            missing |= Spans.of([(wanted.resume.since, FOREVER)])
+            for span in need.spans.parts:
+                missing -= span
+        if missing or need.deletions_since > wanted.deletions_since:
+            return False
+        if (need.changes_since or BEGINNING) > (wanted.changes_since or BEGINNING):
+            return False
+    return one.ahead == other.ahead or one.done is None
+
+
+@settings(max_examples=500, deadline=None)
+@given(PROGRESS, st.data())
+def test_a_state_that_is_changed_anywhere_is_refused_or_reads_as_much(progress: Progress, data: st.DataObject) -> None:
+    state = json.loads(json.dumps(dump(progress)))
+    changed = deepcopy(state)
+    for _ in range(data.draw(st.integers(1, 3))):
+        found = [path for path in places(changed) if path]
+        if found:
+            path = data.draw(st.sampled_from(found))
+            data.draw(st.sampled_from(MUTATIONS))(at(changed, path[:-1]), path[-1])
+    unsaved = {name: value for name, value in state.items() if name != "saved"}
+    assume("saved" in changed or changed in ({}, unsaved))  # else it is one of a form of before
+    try:
+        read = loaded(changed)
+    except ConfigError as error:
+        assert "The saved state of the stream deals cannot be read" in str(error)  # noqa: PT017
+    else:
+        assert reads_at_least(read, progress), changed
+
+
+@given(PROGRESS)
+def test_a_state_is_read_as_it_was_saved(progress: Progress) -> None:
+    read = loaded(dump(progress))
+    assert (read.done, read.left, read.newest, read.ahead) == (
+        progress.done,
+        progress.left,
+        progress.newest,
+        progress.ahead,
+    )
+
+
+@given(PROGRESS)
+def test_a_state_of_another_stream_is_refused(progress: Progress) -> None:
+    with pytest.raises(ConfigError, match=r"of the stream contacts cannot be read: .*Clear the stream's state"):
+        loaded(dump(progress), stream="contacts")
+
+
+def of_another_version(state: State) -> State:
+    return {**state, "saved": {**state["saved"], "version": 3}}
+
+
+def test_a_state_of_a_later_version_is_refused() -> None:
+    with pytest.raises(ConfigError):
+        loaded(of_another_version(dump(Progress("deals", "updated_at", None, 300, THEN))))
+
+
+LEFT = {"deletions_since": DAY_BEFORE, "changes_since": TEXT}
+SPAN = [[DAY_BEFORE, TEXT]]
+PAGES = {"since": DAY_BEFORE, "page": 3, "after": 7, "safe_page": 2, "safe_after": 5, "checked": TEXT}
+WHOLE = Spans(((THEN - 86_400, THEN),))
+
+
+@pytest.mark.parametrize(
+    ("pending", "left"),
+    [
+        ({"leads": {"spans": SPAN, **LEFT}}, Left(WHOLE, None, THEN - 86_400, THEN)),
+        (
+            {"leads": {"spans": SPAN, "walk": {"since": DAY_BEFORE, "place": 9, "after": 7}, **LEFT}},
+            Left(WHOLE, Numbered(THEN - 86_400, PageMark(9, 7)), THEN - 86_400, THEN),
+        ),
+        ({"leads": {"spans": [], "walk": PAGES, **LEFT}}, Left(WHOLE, None, THEN - 86_400, THEN)),
+        ({"leads": {"spans": [], **LEFT}}, Left(Spans(((BEGINNING, THEN),)), None, THEN - 86_400, THEN)),
+    ],
+    ids=["seconds", "a walk", "a walk that counted pages", "nothing but events, or something was lost"],
+)
+def test_what_is_pending_in_a_form_of_before(pending: State, left: Left) -> None:
+    assert loaded({"updated_at": TEXT, "pending": pending}).left == {"leads": left}
+
+
+@pytest.mark.parametrize("pending", [{"spans": SPAN}, {"since": DAY_BEFORE}, PAGES])
+def test_what_is_pending_in_the_first_form(pending: State) -> None:
+    state = {"updated_at": TEXT, "pending": {"leads": pending}, "deletions_since": {"leads": DAY_BEFORE}}
+    assert loaded(state).left == {"leads": Left(WHOLE, None, THEN - 86_400, THEN)}
+    del state["pending"]
+    assert loaded(state).left == {"leads": Left(Spans(), None, THEN - 86_400, THEN)}
+
+
+@pytest.mark.parametrize(
+    ("ahead", "read"),
+    [
+        ({"leads/5": {"at": TEXT, "own": DAY_BEFORE}}, {"leads/5": Version(THEN, THEN - 86_400)}),
+        (
+            {"5": {"at": TEXT, "own": DAY_BEFORE}},
+            dict.fromkeys(("leads/5", "contacts/5"), Version(THEN, THEN - 86_400)),
+        ),
+        ({"5": TEXT}, dict.fromkeys(("leads/5", "contacts/5"), Version(THEN, THEN))),
+    ],
+)
+def test_what_is_ahead_in_the_forms_of_before(ahead: State, read: dict[str, Version]) -> None:
+    assert loaded({"updated_at": TEXT, "ahead": ahead}).ahead == read
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"pending": {}},
+        {"pending": None},
+        {"pending": {"tasks": {"spans": SPAN, **LEFT}}},
+        {"pending": {"leads": {"spans": [[TEXT, DAY_BEFORE]], **LEFT}}},
+        {"pending": {"leads": {"spans": [[DAY_BEFORE, "2024-01-01T00:00:00Z"]], **LEFT}}},
+        {"pending": {"leads": {"spans": {}, **LEFT}}},
+        {"pending": {"leads": {"spans": SPAN, "walk": {}, **LEFT}}},
+        {"pending": {"leads": {"spans": SPAN, "walk": {"since": TEXT, "place": -1, "after": 7}, **LEFT}}},
+        {"pending": {"leads": {"spans": SPAN, "unknown": 1, **LEFT}}},
+        {"newest": {}},
+        {"newest": {"tasks": TEXT}},
+        {"ahead": {}},
+        {"ahead": {"tasks/5": {"at": TEXT, "own": TEXT}}},
+        {"ahead": {"leads/5": {"at": DAY_BEFORE, "own": TEXT}}},
+        {"unknown": 1},
+        {"saved": None},
+        {"saved": {"stream": "deals", "version": 2, "digest": ""}},
+    ],
+)
+def test_what_no_form_holds_is_refused(part: State) -> None:
+    with pytest.raises(ConfigError):
+        loaded({"updated_at": TEXT, **part})
+
+
+@pytest.mark.parametrize("cursor", [-1, THEN * 1_000, float("inf"), "1969-12-31T23:59:59Z", "", [], {}])
+def test_a_cursor_that_is_no_time_is_refused(cursor: Any) -> None:
+    with pytest.raises(ConfigError):
+        load("deals", "updated_at", LISTS, {"updated_at": cursor}, None, 300)
