@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any
 
@@ -19,6 +19,8 @@ from source_amocrm.walk.traits import ListTraits
 
 NOW = 10_000
 MOST_REQUESTS = 3_000
+JOINING = 8
+"""Rows of a page from which pages by number overlap everywhere."""
 BUSY_REQUESTS = 300
 """Then people go home: pages of two rows cannot be read faster than rows are written."""
 
@@ -142,7 +144,8 @@ def by_date(
         yield from keyset(listing, span, traits, ascending, hands=hands)
     except TiesShuffled as shuffled:
         since = shuffled.since
-        for page in numbered(listing.narrowed(bounds(listing, since - 1, FOREVER)), hands):
+        wide = replace(listing, limit=max(listing.limit, JOINING))
+        for page in numbered(wide.narrowed(bounds(wide, since - 1, FOREVER)), hands):
             yield Page(
                 [
                     row
