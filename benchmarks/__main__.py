@@ -9,7 +9,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from .scenarios import SCENARIOS, Place
+from .line import Place
+from .scenarios import SCENARIOS
 
 
 def machine() -> str:

@@ -1,8 +1,8 @@
-"""The fewest requests that can read an account: pages of 250 rows or 100 events, and the dictionaries."""
+"""The fewest requests that can read an account: full pages, and one for each list that is shorter."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping
 from math import ceil
 
 from integration_tests.sandbox.account import Account
@@ -10,32 +10,81 @@ from integration_tests.sandbox.account import Account
 PER_SECOND = 7
 ROWS = 250
 EVENTS = 100
-DICTIONARIES = {
-    "statuses": ("pipelines",),
-    "users": ("users",),
-    "custom_fields": ("leads", "contacts", "companies", "customers", "segments", "catalogs"),
-    "custom_fields_deals": ("leads",),
-}
-LISTS = {
-    "deals": ("leads",),
-    "custom_fields_deals": ("leads",),
-    "contacts": ("contacts",),
-    "companies": ("companies",),
-    "tasks": ("tasks",),
-    "notes": ("leads/notes", "contacts/notes", "companies/notes", "customers/notes"),
-}
+FILES = 50
+
+Sizes = Callable[[Account], Mapping[str, int]]
+"""How many rows each list has, by its name."""
 
 
-def fewest_pages(account: Account, streams: Collection[str]) -> int:
+def _table(*names: str) -> Sizes:
+    return lambda account: {name: len(account.tables[name]) for name in names}
+
+
+def _short(*names: str) -> Sizes:
+    return lambda account: {name: len(getattr(account, name)) for name in names}
+
+
+def _fields(account: Account) -> Mapping[str, int]:
+    return {f"{kind}/custom_fields": len(rows) for kind, rows in account.fields.items()}
+
+
+def _groups(account: Account) -> Mapping[str, int]:
+    return {f"{kind}/groups": len(rows) for kind, rows in account.field_groups.items() if kind != "customers/segments"}
+
+
+def _tags(account: Account) -> Mapping[str, int]:
+    return {f"{kind}/tags": len(rows) for kind, rows in account.tag_list.items()}
+
+
+def _elements(account: Account) -> Mapping[str, int]:
+    return {"catalogs": len(account.catalogs)} | {
+        f"catalogs/{own}/elements": len(table) for own, table in account.elements.items()
+    }
+
+
+_NOTES = _table("leads/notes", "contacts/notes", "companies/notes", "customers/notes")
+LISTS: Mapping[str, tuple[Sizes, ...]] = {
+    "deals": (_table("leads"),),
+    "custom_fields_deals": (_table("leads"), lambda _: {"leads/custom_fields": 1}),
+    "contacts": (_table("contacts"),),
+    "companies": (_table("companies"),),
+    "customers": (_table("customers"),),
+    "tasks": (_table("tasks"),),
+    "notes": (_NOTES,),
+    "statuses": (_short("pipelines"),),
+    "users": (_short("users"),),
+    "custom_fields": (_fields, _short("catalogs")),
+    "customer_statuses": (_short("customer_statuses"),),
+    "customer_segments": (_short("segments"),),
+    "customer_transactions": (_table("transactions"),),
+    "catalog_elements": (_elements,),
+    "loss_reasons": (_short("loss_reasons"),),
+    "tags": (_tags,),
+    "custom_field_groups": (_groups, _short("catalogs")),
+    "roles": (_short("roles"),),
+    "sources": (_short("sources"),),
+    "webhooks": (_short("webhooks"),),
+    "widgets": (_short("widgets"),),
+    "event_types": (lambda _: {"event_types": 1},),
+    "unsorted": (_short("unsorted"),),
+    "talks": (_short("talks"),),
+    "files": (_short("files"),),
+}
+"""By stream; those that are not named are made of the same lists, or of what `/account` tells."""
+CURSOR = {"deals", "contacts", "companies", "customers", "tasks", "notes", "events"}
+
+
+def fewest_pages(account: Account, streams: Collection[str], events_page: int = EVENTS) -> int:
     """One request for every page there is, `/account` included; nothing for deletions, restores or ends of lists."""
-    lists = {name for stream in streams for name in LISTS.get(stream, ())}
-    dictionaries = {name for stream in streams for name in DICTIONARIES.get(stream, ())}
-    pages = 1 + sum(_pages(len(account.tables[name]), ROWS) for name in lists)
-    pages += len(dictionaries) + (len(account.catalogs) if "custom_fields" in streams else 0)
+    sizes: dict[str, int] = {}
+    for stream in streams:
+        for told in LISTS.get(stream, ()):
+            sizes |= told(account)
+    pages = 1 + sum(_pages(rows, FILES if name == "files" else ROWS) for name, rows in sizes.items())
     if "events" in streams:
-        pages += _pages(len(account.events), EVENTS)
+        pages += _pages(len(account.events), events_page)
     elif "deal_statuses" in streams:
-        pages += _pages(sum(event.type == "lead_status_changed" for event in account.events), EVENTS)
+        pages += _pages(sum(event.type == "lead_status_changed" for event in account.events), events_page)
     return pages
 
 

@@ -67,10 +67,14 @@ class Server:
 
 
 @contextmanager
-def sandbox(account: Path, latency: tuple[float, float] = (0, 0), rate: float = 0) -> Iterator[Server]:
+def sandbox(
+    account: Path, latency: tuple[float, float] = (0, 0), rate: float = 0, jitter: float = 0, **switches: Any
+) -> Iterator[Server]:
     """The account of that file on a port, until the block ends; the file stays as it is. `rate` 0: no limit."""
     command = [sys.executable, "-m", "integration_tests.sandbox", "--state", str(account), "--rate", str(rate)]
-    command += ["--latency", *map(str, latency)]
+    command += ["--latency", *map(str, latency), "--jitter", str(jitter)]
+    for name, value in switches.items():
+        command += ["--switch", f"{name}={json.dumps(value)}"]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         try:
             assert process.stdout
@@ -86,8 +90,18 @@ def sandbox(account: Path, latency: tuple[float, float] = (0, 0), rate: float = 
             process.kill()
 
 
-def read(server: Server, streams: Collection[str], folder: Path, again: bool = False, **settings: Any) -> Run:
-    """`source-amocrm read`, from the start of the process to its end; `again`: from the state of the last one."""
+def read(
+    server: Server,
+    streams: Collection[str],
+    folder: Path,
+    again: bool = False,
+    killed_after: float | None = None,
+    **settings: Any,
+) -> Run:
+    """`source-amocrm read`, from the start of the process to its end; `again`: from the state of the last one.
+
+    `killed_after`: seconds after which the process is killed, if it has not ended.
+    """
     folder.mkdir(exist_ok=True)
     state, output = folder / "state.json", folder / "output.jsonl"
     configured = ConfiguredAirbyteCatalogSerializer.dump(catalog(streams))
@@ -105,13 +119,17 @@ def read(server: Server, streams: Collection[str], folder: Path, again: bool = F
             ended, status, used = os.wait4(process.pid, os.WNOHANG)
             if ended:
                 break
+            if killed_after is not None and time.monotonic() - started > killed_after:
+                process.kill()
             time.sleep(LOOK_EVERY)
         wall = time.monotonic() - started
     process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
+    if process.returncode and killed_after is None:
         raise SystemExit(f"source-amocrm read ended with {process.returncode}; see {output}")
     rows, unique, size, states = _delivered(output)
-    state.write_bytes(orjson.dumps(list(states.values())))
+    known = orjson.loads(state.read_bytes()) if again else []
+    before_it = {_stream(message): message for message in known}
+    state.write_bytes(orjson.dumps(list((before_it | states).values())))
     seen = server.log()[before:]
     asked = Counter((one["path"], one["query"]) for one in seen if one["status"] in (200, 204))
     return Run(
@@ -136,6 +154,11 @@ def _peak_memory(pid: int) -> int:
     return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM")), 0)
 
 
+def _stream(state: dict[str, Any]) -> str:
+    name: str = state["stream"]["stream_descriptor"]["name"]
+    return name
+
+
 def _delivered(output: Path) -> tuple[Counter[str], dict[str, int], int, dict[str, Any]]:
     """Rows and different keys by stream, the bytes of the rows, and the last state of each stream."""
     rows: Counter[str] = Counter()
@@ -144,12 +167,15 @@ def _delivered(output: Path) -> tuple[Counter[str], dict[str, int], int, dict[st
     size = 0
     with output.open("rb") as lines:
         for line in lines:
-            message = orjson.loads(line)
+            try:
+                message = orjson.loads(line)
+            except orjson.JSONDecodeError:
+                break  # the process was killed while it wrote
             if message["type"] == "RECORD":
                 name, data = message["record"]["stream"], message["record"]["data"]
                 rows[name] += 1
                 size += len(line)
                 keys.setdefault(name, set()).add(tuple(data[column] for column in TABLES[name].key))
             elif message["type"] == "STATE":
-                states[message["state"]["stream"]["stream_descriptor"]["name"]] = message["state"]
+                states[_stream(message["state"])] = message["state"]
     return rows, {name: len(found) for name, found in keys.items()}, size, states

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from functools import partial
 from math import ceil
-from pathlib import Path
 from typing import Any
-
-from integration_tests.sandbox.account import Account
 
 from .fat import fatten
 from .floor import EVENTS, PER_SECOND, fewest_pages
+from .imported import dense, kommo, masses, shuffled, uneven, unfiltered
+from .line import Line, Place, Scenario, paced
 from .measure import ALL, Run, read, sandbox
+from .rest import every_table, killed
 
 FASTEST = 50
 """Requests a second, the most that the settings allow."""
@@ -21,34 +21,6 @@ UNBOUND: Mapping[str, Any] = {"requests_per_second": FASTEST, "num_workers": 4}
 EDITS = 100
 FAT = 3_000
 """Bytes of a lead where the connector's own cost is measured."""
-
-
-@dataclass(frozen=True)
-class Line:
-    name: str
-    figures: dict[str, str]
-    held: bool
-    """Whether what was promised held."""
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where accounts and outputs are kept while it lasts."""
-
-    folder: Path
-
-    def account(self, leads: int, size: int = 0) -> tuple[Account, Path]:
-        path = self.folder / f"{leads}-{size}.account"
-        if path.exists():
-            return Account.load(path), path
-        account = Account.generate(seed=1, leads=leads)
-        if size:
-            fatten(account, size)
-        account.save(path)
-        return account, path
-
-
-Scenario = Callable[[Place, bool], Iterator[Line]]
 
 
 def deals_alone(place: Place, quick: bool) -> Iterator[Line]:
@@ -63,7 +35,7 @@ def deals_alone(place: Place, quick: bool) -> Iterator[Line]:
             run = read(server, ["deals"], place.folder / "deals", deleted_rows=deleted_rows)
         limit = 7.5 + more / PER_SECOND
         held = (quick or run.wall <= limit) and run.refused == 0 and run.unique["deals"] >= live
-        yield _paced(f"{live:,} deals{of} alone, 550 ms", run, pages, held, f"{limit:.1f} s")
+        yield paced(f"{live:,} deals{of} alone, 550 ms", run, pages, held, limit)
 
 
 def everything(place: Place, quick: bool) -> Iterator[Line]:
@@ -75,14 +47,14 @@ def everything(place: Place, quick: bool) -> Iterator[Line]:
             run = read(server, ALL, place.folder / f"all-{leads}")
         limit = factor * pages / PER_SECOND + 3
         held = run.wall <= limit and run.refused == 0 and (leads < 50_000 or run.requests <= 1.05 * pages)
-        yield _paced(f"{leads:,} leads, all streams, 300–550 ms", run, pages, held, f"{limit:.1f} s")
+        yield paced(f"{leads:,} leads, all streams, 300–550 ms", run, pages, held, limit)
 
 
 def own_cost(place: Place, quick: bool) -> Iterator[Line]:
     """CPU and memory without latency; the budget set to the most that is allowed, which is not reached."""
     sizes = (2_000, 8_000) if quick else (50_000, 200_000)
     for leads in sizes:
-        account, path = place.account(leads, FAT)
+        account, path = place.account(leads, "fat", partial(fatten, size=FAT))
         with sandbox(path) as server:
             run = read(server, ["deals"], place.folder / f"cost-{leads}", **UNBOUND)
             speed = run.total / run.cpu
@@ -108,21 +80,6 @@ def changed(place: Place, quick: bool) -> Iterator[Line]:
         yield Line(f"{leads:,} leads, second sync after {EDITS} edits", figures, run.requests <= 60)
 
 
-def _paced(name: str, run: Run, pages: int, held: bool, limit: str) -> Line:
-    floor = pages / PER_SECOND
-    figures = {
-        "wall": f"{run.wall:.1f} s",
-        "floor": f"{floor:.1f} s",
-        "ratio": f"{run.wall / floor:.2f}",
-        "at most": limit,
-        "requests": f"{run.requests} for {pages} pages ({run.requests / pages:.3f})",
-        "429": f"{run.refused}",
-        "unique rows": f"{sum(run.unique.values()):,}",
-        "CPU": f"{run.cpu:.1f} s",
-    }
-    return Line(name, figures, held)
-
-
 def _cost(name: str, run: Run, pages: int, held: bool) -> Line:
     figures = {
         "rows": f"{run.total:,} of {run.row_bytes / 1000:.1f} KB",
@@ -139,5 +96,13 @@ SCENARIOS: dict[str, Scenario] = {
     "deals": deals_alone,
     "cost": own_cost,
     "changed": changed,
+    "dense": dense,
+    "shuffled": shuffled,
+    "masses": masses,
+    "uneven": uneven,
+    "unfiltered": unfiltered,
+    "tables": every_table,
+    "killed": killed,
+    "kommo": kommo,
     "all": everything,
 }

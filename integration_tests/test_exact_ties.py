@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import time
+from unittest import mock
 
 import pytest
+
+from source_amocrm.sync import delivery
 
 from . import comparison, expected
 from .connector import messages
@@ -84,3 +87,23 @@ def test_many_rows_of_other_lists(account: Account, name: str, ties: Ties) -> No
     robot = Robot(account, name, 501)
     for inclusive in (True, False):
         assert robot.problems(True, ties=ties, from_inclusive=inclusive, to_inclusive=inclusive) == []
+
+
+def test_killed_in_the_middle_of_a_second(account: Account) -> None:
+    """It goes on behind the rows of that second that were delivered, and asks for none of those again."""
+    robot = Robot(account, "deals", 900)
+    before, account.switches = account.switches, Switches(page_max=50, page_default=50)
+    whole, destination = Sandbox(account), Destination()
+    try:
+        Destination().take(messages(whole, ["deals"], deleted_rows="ignore"))
+        resumed = Sandbox(account)
+        with mock.patch.object(delivery, "ROWS_BETWEEN_STATES", 60):
+            for _ in range(3):
+                read = messages(resumed, ["deals"], destination.state(), deleted_rows="ignore", num_workers=1)
+                assert not destination.take(read, stop_after=150)
+            destination.take(messages(resumed, ["deals"], destination.state(), deleted_rows="ignore"))
+    finally:
+        account.switches = before
+    assert destination.rows["deals"] == robot.wanted
+    assert destination.complaints == []
+    assert len(resumed.log) <= 2 * len(whole.log)

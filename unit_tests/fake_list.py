@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any
 
 from source_amocrm.http.api import Answer
+from source_amocrm.walk.bounds import bounds
+from source_amocrm.walk.hands import Hands
+from source_amocrm.walk.keyset import TiesShuffled, keyset
 from source_amocrm.walk.listing import Listing, Page
+from source_amocrm.walk.numbered import numbered
+from source_amocrm.walk.spans import FOREVER
+from source_amocrm.walk.traits import ListTraits
 
 NOW = 10_000
 MOST_REQUESTS = 3_000
+JOINING = 8
+"""Rows of a page from which pages by number overlap everywhere."""
 BUSY_REQUESTS = 300
 """Then people go home: pages of two rows cannot be read faster than rows are written."""
 
@@ -38,6 +46,8 @@ class FakeList:
     """The rows up to this id have a place in the list, and are not shown."""
     always_next: bool = False
     """Every page says that there is a next one."""
+    false_ends: float = 0.0
+    """The share of later pages that come empty the first time, though they are not."""
     now: int = NOW
     touched: set[int] = field(default_factory=set)
     gone: dict[int, int] = field(default_factory=dict)
@@ -47,6 +57,7 @@ class FakeList:
         self.from_inclusive, self.to_inclusive = self.random.random() < 0.5, self.random.random() < 0.5
         self.next_on_full_last_page = self.random.random() < 0.3
         self.ties = self.random.choice((1, -1, 0))
+        self._lied = False
         self._lock = threading.Lock()
 
     def listing(self) -> Listing:
@@ -64,7 +75,9 @@ class FakeList:
             )
             start = (params["page"] - 1) * limit
             shown = found[start : start + limit]
-            if not shown:
+            false_end = params["page"] > 1 and not self._lied and self.random.random() < self.false_ends
+            self._lied = false_end
+            if not shown or false_end:
                 return Answer(None, self.now, self.now)
             full = self.next_on_full_last_page and len(shown) == limit
             more = len(found) > start + limit or full or self.always_next
@@ -104,6 +117,12 @@ class FakeList:
         self.rows[own] = self.now
         self.touched.add(own)
 
+    def add_old(self) -> None:
+        """A row that is created with a date of long ago."""
+        own = max([*self.rows, *self.gone], default=0) + 1
+        self.rows[own] = self.random.choice(list(self.rows.values()) or [self.now])
+        self.touched.add(own)
+
 
 def restless(*verbs: str, share: float) -> Callable[[FakeList], None]:
     """Before some of the requests somebody does one of these; the clock goes on meanwhile."""
@@ -114,6 +133,27 @@ def restless(*verbs: str, share: float) -> Callable[[FakeList], None]:
             getattr(things, things.random.choice(verbs))()
 
     return change
+
+
+def by_date(
+    things: FakeList, span: tuple[int, int], traits: ListTraits, ascending: bool, hands: Hands | None
+) -> Iterator[Page]:
+    """The keyset walk, gone on with in the order of ids where ties come in any order."""
+    listing = things.listing()
+    try:
+        yield from keyset(listing, span, traits, ascending, hands=hands)
+    except TiesShuffled as shuffled:
+        since = shuffled.since
+        wide = replace(listing, limit=max(listing.limit, JOINING))
+        for page in numbered(wide.narrowed(bounds(wide, since - 1, FOREVER)), hands):
+            yield Page(
+                [
+                    row
+                    for row in page.rows
+                    if since <= row["updated_at"] <= span[1]
+                    and not (row["updated_at"] == since and row["id"] in shuffled.delivered)
+                ]
+            )
 
 
 class Delivered:

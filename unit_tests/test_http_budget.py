@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import heapq
 import random
 import threading
 from collections.abc import Callable
@@ -10,15 +11,10 @@ from itertools import pairwise
 import pytest
 
 from source_amocrm.errors import Blocked
-from source_amocrm.http.rate_limit import Budget
+from source_amocrm.http.rate_limit import Budget, Slot
 from unit_tests.http_tools import FakeClock
 
 TURN = 1.018 / 7
-
-
-def turn(refusals: int) -> float:
-    """The pace in quiet times of a sync that was refused so many times."""
-    return min(1.06, 1.018 + 0.008 * refusals) / 7
 
 
 def budget(rate: float, clock: FakeClock) -> Budget:
@@ -54,17 +50,79 @@ def test_an_answer_much_later_than_any_of_late_counts_as_asked_later() -> None:
     """A server that was busy with itself has counted the request when it looked at it."""
     clock = FakeClock()
     paced = budget(7, clock)
-    for elapsed in (0.5, 0.55, 0.57):
+    for elapsed in (0.3, 0.5, 0.32, 0.35, 0.55, 0.41, 0.57, 0.33, 0.5, 0.31, 0.4, 0.3):
         with paced.slot() as slot:
             slot.left()
             paced.answered(slot, elapsed)
+    clock.now += 2
     with paced.slot() as slot:
         slot.left()
         late = clock()
         paced.answered(slot, 0.67)
     times = times_of(7, clock, partial(take, paced))
-    assert times[-2] == pytest.approx(9 * TURN)
     assert times[-1] == pytest.approx(late + 0.1 + 7 * TURN)
+
+
+class Network:
+    """A clock and a server behind a network that lets requests arrive up to `jitter` seconds early or late."""
+
+    def __init__(self, jitter: float, fastest: float, slowest: float, seed: int) -> None:
+        self.now = 0.0
+        self.arrived: list[float] = []
+        self._chance = random.Random(seed)
+        self._jitter = jitter
+        self._work = fastest, slowest
+        self._answers: list[tuple[float, float, Slot]] = []
+        self.budget = Budget(7, clock=lambda: self.now, sleep=self._sleep)
+
+    def ask(self, count: int) -> None:
+        for _ in range(count):
+            with self.budget.slot() as slot:
+                slot.left()
+                way = self._chance.uniform(0, 2 * self._jitter)
+                elapsed = way + self._chance.uniform(*self._work)
+                self.arrived.append(self.now + way)
+                heapq.heappush(self._answers, (self.now + elapsed, elapsed, slot))
+
+    def _sleep(self, seconds: float) -> None:
+        """Until an answer comes, or so long."""
+        until = self.now + seconds
+        if self._answers and self._answers[0][0] <= until:
+            at, elapsed, slot = heapq.heappop(self._answers)
+            self.now = max(self.now, at)
+            self.budget.answered(slot, elapsed)
+        else:
+            self.now = until
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("jitter", [0.005, 0.02, 0.04])
+@pytest.mark.parametrize("work", [0.1, 0.55, 0.9])
+def test_an_uneven_network_never_makes_eight_in_a_second(work: float, jitter: float, seed: int) -> None:
+    """Each answer tells how late its request was, and all that costs a twentieth at the most."""
+    network = Network(jitter, work, work, seed)
+    network.ask(700)
+    assert most_in_a_second(network.arrived) <= 7
+    assert network.now <= 699 / 7 * 1.055
+
+
+@pytest.mark.parametrize(("fastest", "slowest"), [(0.55, 0.55), (0.3, 0.55), (1.5, 4.0)])
+def test_an_even_network_costs_two_per_cent(fastest: float, slowest: float) -> None:
+    network = Network(0.0, fastest, slowest, 1)
+    network.ask(700)
+    assert most_in_a_second(network.arrived) <= 7
+    assert network.now <= 699 / 7 * 1.022
+
+
+def test_where_answers_tell_nothing_a_refusal_does() -> None:
+    network = Network(0.04, 0.3, 0.55, 1)
+    network.ask(50)
+    assert most_in_a_second(network.arrived) > 7
+    network.budget.pause(1)
+    network.now += 5
+    before = len(network.arrived)
+    network.ask(400)
+    assert most_in_a_second(network.arrived[before:]) <= 7
 
 
 def test_an_idle_time_saves_up_nothing() -> None:
@@ -195,7 +253,7 @@ def test_a_pause_holds_for_all_and_ends_without_a_burst() -> None:
     take(paced)
     paced.pause(30)
     times = times_of(3, clock, partial(take, paced))
-    assert times == pytest.approx([30.0, 30 + 1.1 * turn(1), 30 + 2.2 * turn(1)])
+    assert times == pytest.approx([30.0, 30 + 1.1 * TURN, 30 + 2.2 * TURN])
 
 
 def test_a_longer_pause_wins_and_a_burst_of_429_slows_once() -> None:
@@ -205,7 +263,7 @@ def test_a_longer_pause_wins_and_a_burst_of_429_slows_once() -> None:
     for seconds in (5, 60, 10):
         paced.pause(seconds)
     times = times_of(2, clock, partial(take, paced))
-    assert times == pytest.approx([60.0, 60 + 1.1 * turn(1)])
+    assert times == pytest.approx([60.0, 60 + 1.1 * TURN])
 
 
 def test_the_pace_comes_back_step_by_step() -> None:
@@ -220,9 +278,9 @@ def test_the_pace_comes_back_step_by_step() -> None:
         before = clock()
         take(paced)
         gaps.append(clock() - before)
-    assert gaps[1] == pytest.approx(1.1 * 1.25 * turn(2))
-    assert gaps[40] == pytest.approx(1.25 * turn(2))
-    assert gaps[-1] == pytest.approx(turn(2))
+    assert gaps[1] == pytest.approx(1.1 * 1.25 * TURN)
+    assert gaps[40] == pytest.approx(1.25 * TURN)
+    assert gaps[-1] == pytest.approx(TURN)
     assert all(later <= earlier + 1e-6 for earlier, later in pairwise(gaps[1:]))
 
 
@@ -234,7 +292,7 @@ def test_repeated_429_slow_down_to_a_limit() -> None:
         paced.pause(1)
         clock.now += 1
     times = times_of(2, clock, partial(take, paced))
-    assert times[1] - times[0] == pytest.approx(10 * turn(20))
+    assert times[1] - times[0] == pytest.approx(10 * TURN)
 
 
 def test_once_shut_nobody_goes() -> None:

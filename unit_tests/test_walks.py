@@ -11,14 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from source_amocrm.walk.hands import Hands
-from source_amocrm.walk.keyset import AN_HOUR, Edges, keyset
+from source_amocrm.walk.keyset import AN_HOUR
 from source_amocrm.walk.listing import OrderIgnored, PageMark
 from source_amocrm.walk.numbered import numbered
 from source_amocrm.walk.recent import recent
 from source_amocrm.walk.spans import FOREVER
+from source_amocrm.walk.traits import ListTraits
 from source_amocrm.walk.undirected import undirected
 
-from .fake_list import NOW, Delivered, FakeList, restless
+from .fake_list import NOW, Delivered, FakeList, by_date, restless
 
 SEEDS = st.integers(0, 2**32)
 LIMITS = st.integers(2, 9)
@@ -53,7 +54,7 @@ def test_keyset(seed: int, limit: int, low: int, ascending: bool, endless: bool,
     delivered = Delivered(things)
     high = FOREVER if endless and ascending else 60
     with walkers(ahead) as hands:
-        for page in keyset(things.listing(), (low, high), Edges(), ascending, hands=hands):
+        for page in by_date(things, (low, high), ListTraits(), ascending, hands):
             delivered.take(page)
     assert delivered.missing(low, high) == []
     assert delivered.twice() == []
@@ -69,7 +70,7 @@ def test_keyset_through_mass_edits(seed: int, limit: int, ahead: int) -> None:
     things = FakeList(dict(enumerate(seconds, 1)), random, limit, restless("edit", "delete", share=0.1))
     delivered = Delivered(things)
     with walkers(ahead) as hands:
-        for page in keyset(things.listing(), (0, FOREVER), Edges(), hands=hands):
+        for page in by_date(things, (0, FOREVER), ListTraits(), True, hands):
             delivered.take(page)
     assert delivered.missing() == []
     assert delivered.twice() == []
@@ -90,12 +91,12 @@ def test_keyset_does_not_chase_a_robot(seed: int, limit: int, ahead: int, pages:
             things.rows[own] = things.now
             things.touched.add(own)
 
-    things, edges = FakeList(seconds, random, limit, robot), Edges()
+    things, traits = FakeList(seconds, random, limit, robot), ListTraits()
     delivered = Delivered(things)
     with walkers(ahead) as hands:
-        for page in keyset(things.listing(), (0, FOREVER), edges, hands=hands):
+        for page in by_date(things, (0, FOREVER), traits, True, hands):
             delivered.take(page)
-    assert edges.behind
+    assert traits.behind or traits.ties.broken
     assert delivered.missing() == []
     assert delivered.twice() == []
 
@@ -107,7 +108,7 @@ def test_undirected(seed: int, limit: int, ascending: bool, low: int, ahead: int
     things = a_list(seed, limit, cursor="created_at", own_order=ascending)
     delivered = Delivered(things)
     with walkers(ahead) as hands:
-        for page in undirected(things.listing(), (low, 1_000), Edges(), hands=hands):
+        for page in undirected(things.listing(), (low, 1_000), ListTraits(), hands=hands):
             delivered.take(page)
     assert sorted(own for own, _ in delivered.versions) == [
         own for own, second in things.rows.items() if low <= second <= 1_000

@@ -8,6 +8,7 @@ import json
 import signal
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from threading import Event
 
@@ -28,9 +29,13 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument(
         "--latency", type=float, nargs=2, default=(0.0, 0.0), metavar=("MIN", "MAX"), help="seconds a request takes"
     )
+    parser.add_argument("--jitter", type=float, default=0.0, help="seconds by which a request arrives early or late")
     parser.add_argument("--rate", type=float, default=7, help="requests a second before 429; 0 is no limit")
     parser.add_argument("--token", choices=("long-lived", "oauth"), default="long-lived", help="of the printed config")
     parser.add_argument("--no-filter", action="store_true", help="the paid filter is off")
+    parser.add_argument(
+        "--switch", action="append", default=[], metavar="NAME=VALUE", help="an answer of `Switches`, as JSON"
+    )
     parser.add_argument("--faults", action="store_true", help="ten kinds of failure, and false ends of lists")
     parser.add_argument("--state", type=Path, help="keep the account in that file and go on with it next time")
     parser.add_argument("--config", type=Path, help="write the config there instead of printing it")
@@ -48,9 +53,12 @@ def main(argv: list[str] | None = None) -> int:
         account = Account.generate(
             seed=options.seed, leads=options.leads, now=options.now, switches=switches, timezone=options.timezone
         )
+    for name, value in (text.split("=", 1) for text in options.switch):
+        account.switches = replace(account.switches, **{name: json.loads(value)})
     server = Server(
         account,
         latency=tuple(options.latency),
+        jitter=options.jitter,
         rate=Rate(per_second=options.rate) if options.rate else OFF,
         faults=Faults.storm(options.seed) if options.faults else None,
         port=options.port,

@@ -25,7 +25,10 @@ from .tokens import Tokens
 
 
 class Server:
-    """`with Server(account) as server: server.url`. `latency`: seconds, uniform between the two, per request."""
+    """`with Server(account) as server: server.url`. `latency`: seconds, uniform between the two, per request.
+
+    `jitter`: seconds by which the network lets a request arrive early or late.
+    """
 
     def __init__(
         self,
@@ -33,6 +36,7 @@ class Server:
         *,
         switches: Switches | None = None,
         latency: tuple[float, float] = (0.0, 0.0),
+        jitter: float = 0.0,
         rate: Rate | None = None,
         faults: Faults | None = None,
         tokens: Tokens | None = None,
@@ -41,6 +45,7 @@ class Server:
         rate = rate or Rate()
         self.sandbox = Sandbox(account, switches=switches, rate=rate, faults=faults, tokens=tokens)
         self.latency = latency
+        self.jitter = jitter
         self.stopping = Event()
         self.random = Random(0)
         self._http = _Http(("127.0.0.1", port), _Handler)
@@ -126,6 +131,7 @@ class _Handler(BaseHTTPRequestHandler):
         if controlled is not None:
             self._send(server, controlled)
             return
+        time.sleep(server.random.uniform(0.0, 2 * server.jitter))
         # the rate is counted as requests arrive, whatever each of them takes
         refused = server.sandbox.limiter.check()
         # the answer is of one moment somewhere within the time the request takes

@@ -16,7 +16,7 @@ from airbyte_cdk.models import FailureType
 from source_amocrm.account import off
 from source_amocrm.account.clocks import Clocks
 from source_amocrm.account.opening import Opening
-from source_amocrm.account.resources import SCOPES, EntityList
+from source_amocrm.account.resources import EVENTS_LIMIT, MOST_EVENTS, SCOPES, EntityList
 from source_amocrm.config.settings import Config
 from source_amocrm.errors import AmocrmError, NotFound, NotGranted
 from source_amocrm.http.api import ACCOUNT_PATH, Answer, Api
@@ -24,6 +24,7 @@ from source_amocrm.walk.elements import identified
 from source_amocrm.walk.full import full
 from source_amocrm.walk.hands import Hands
 from source_amocrm.walk.listing import DOUBTS, FilterIgnored, Found, Listing, Params, Row, found_in, key
+from source_amocrm.walk.sizes import LargestPage
 
 LOGGER = logging.getLogger("airbyte")
 T = TypeVar("T")
@@ -32,11 +33,11 @@ IDS_AT_ONCE = 50
 """More ids in one request have been answered with «HTTP URL too long»."""
 
 
-def whole(listing: Listing) -> list[Row]:
+def whole(listing: Listing, hands: Hands | None = None) -> list[Row]:
     """A list that is short, and that not every account has: what is refused half-way has not been read."""
     opening = Opening(listing.path)
     with opening.watched(off.ANSWERS):
-        return full(replace(listing, on_page=opening.look))
+        return full(replace(listing, on_page=opening.look), hands)
 
 
 class Once(Generic[T]):
@@ -96,6 +97,7 @@ class Account:
         self.config = config
         self.api = api
         self.hands = Hands(config.num_workers, api.room)
+        self.events_pages = LargestPage(MOST_EVENTS, EVENTS_LIMIT)
         self.facts = Once(self._ask_facts)
         self._extras = sorted({"is_api_filter_enabled", *extras})
         self._list_extras = list_extras or {}
@@ -152,7 +154,7 @@ class Account:
         self.require(path)
         with self._lock:
             known = self._lists.setdefault(
-                path, Once(lambda: whole(Listing(self.get, path, collection, params=params or {})))
+                path, Once(lambda: whole(Listing(self.get, path, collection, params=params or {}), self.hands))
             )
         return known()
 

@@ -51,5 +51,8 @@ NOTES = (
 LOST = 143
 """amoCRM's own stage «Закрыто и не реализовано», the same in every pipeline."""
 EVENTS_PATH = "/api/v4/events"
-"""Events do not change and document no order; amoCRM documents pages of 100 and falls back to 50 above that."""
+"""Events do not change and document no order."""
 EVENTS_LIMIT = 100
+"""amoCRM documents pages of 100, and falls back to 50 above what it gives."""
+MOST_EVENTS = 250
+"""Kommo documents pages of 250, and some accounts of amoCRM give them."""

@@ -1,7 +1,8 @@
 """How often the process may ask: one budget for every thread and every kind of request.
 
 Paced, not bursting: a slot each 1/per_second. The server counts arrivals in a sliding second, and a request may
-leave late (a new connection, a busy machine), so the moving window is kept over the times requests really left.
+leave late (a new connection, a busy machine) and arrive late, so the moving window is kept over the times requests
+really left, and over how late each arrived as far as that is known (see `evenness`).
 """
 
 from __future__ import annotations
@@ -13,11 +14,15 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-# Share of the period kept free for the network's jitter, and so the price in rate; each 429 in spite of it shows that
-# requests arrive less evenly than that, and the rest of the sync keeps more free
+from source_amocrm.http.evenness import Evenness
+
+# Share of the period kept free for the network's jitter, and so the price in rate: where nothing is known of that, and
+# where answers tell how late each request was
 _SAFETY = 0.018
-_LEARNED = 0.008
-_MOST_SAFETY = 0.06
+_LESS = 0.002
+# Turns that follow each other sooner where requests arrive unevenly, so that one which was late does not delay all
+_EAGER = 0.7
+_EVEN = 0.01
 # By how much one 429 in quiet times slows all down, and another one before the pace has recovered
 _SLOWER = 1.1
 _MUCH_SLOWER = 1.25
@@ -27,11 +32,6 @@ _RECOVERY_STEP = 5.0
 _POLL = 0.005
 # A thread may wake this late without costing the next turn anything
 _LATENESS = 0.02
-# An answer so much later than any of the last ones may be late because the request was counted late, by a server that
-# was busy with itself: then the turn counts as used by so much later, but for no more than that many seconds
-_UNUSUAL = 1.15
-_ANSWERS = 16
-_MOST_LATE = 0.15
 # The longest sleep: whoever waits out a pause must hear soon that the budget was shut
 _NAP = 1.0
 
@@ -43,11 +43,15 @@ def _quietly(_: float) -> None:
 class Slot:
     """A right to send one request; `left()` says that it is on its way."""
 
-    __slots__ = ("_clock", "time")
+    __slots__ = ("_clock", "elapsed", "late", "time")
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self.time: float | None = None
+        self.elapsed: float | None = None
+        """Seconds until the answer came."""
+        self.late = 0.0
+        """Seconds by which that was later than any answer before it."""
 
     def left(self) -> None:
         if self.time is None:
@@ -63,13 +67,12 @@ class Budget:
     ) -> None:
         self.per_second = per_second
         self._window = max(1, int(per_second))
-        self._keep_free(_SAFETY)
+        self._evenness = Evenness()
         self._clock = clock
         self._sleep = sleep
         self._lock = threading.Lock()
         self._queue: deque[threading.Event] = deque()
         self._recent: deque[Slot] = deque()
-        self._answers: deque[float] = deque(maxlen=_ANSWERS)
         self._next = clock()
         self._paused_until = self._next
         self._slowness = 1.0
@@ -100,7 +103,7 @@ class Budget:
             if begins:
                 pace = self._pace(now)
                 self._slowness = min(_SLOWEST, pace * (_SLOWER if pace == 1.0 else _MUCH_SLOWER))
-                self._keep_free(min(_MOST_SAFETY, self._safety + _LEARNED))
+                self._evenness.refused(now)
             self._paused_until = max(self._paused_until, now + seconds)
             self._slowed_at = self._paused_until
         if begins:
@@ -109,15 +112,8 @@ class Budget:
     def answered(self, slot: Slot, elapsed: float) -> None:
         """The answer to the request of a turn that was used came after so many seconds."""
         with self._lock:
-            usual = max(self._answers, default=elapsed)
-            self._answers.append(elapsed)
-            if slot.time is not None and elapsed > usual * _UNUSUAL:
-                slot.time += min(elapsed - usual, _MOST_LATE)
-
-    def _keep_free(self, share: float) -> None:
-        self._safety = share
-        self._period = self._window / self.per_second * (1 + share)
-        self._interval = self._period / self._window
+            slot.elapsed = elapsed
+            slot.late = self._evenness.answered(elapsed)
 
     def shut(self, error: Exception) -> None:
         """From now on every turn, the awaited ones too, raises `error`."""
@@ -152,23 +148,38 @@ class Budget:
         slot = Slot(self._clock)
         self._recent.append(slot)
         due = max(self._next, self._paused_until, now - _LATENESS)
-        self._next = due + self._interval * self._pace(now)
+        eager = _EAGER if (self._evenness.spread or 0.0) > _EVEN else 1.0
+        self._next = due + eager * self._period() / self._window * self._pace(now)
         self.waited += now - asked
         return slot
 
     def _wait(self, now: float) -> float:
         """Seconds until the next turn, by what is known now."""
         due = max(self._next, self._paused_until)
-        past = now - self._period
-        while self._recent and (sent := self._recent[0].time) is not None and sent <= past:
+        period = self._period()
+        free = [self._free(slot, period, now) for slot in self._recent]
+        while self._recent and free[0] is not None and free[0] <= now:
             self._recent.popleft()
-        excess = len(self._recent) - self._window
+            del free[0]
+        excess = len(free) - self._window
         if excess >= 0:
-            times = [slot.time for slot in self._recent if slot.time is not None]
+            times = sorted(one for one in free if one is not None)
             # the turns that have not left yet cannot be timed: look again soon
-            free = sorted(times)[excess] + self._period if excess < len(times) else now + _POLL
-            due = max(due, free)
+            due = max(due, times[excess] if excess < len(times) else now + _POLL)
         return due - now
+
+    def _free(self, slot: Slot, period: float, now: float) -> float | None:
+        """When a turn does not count any more; None where it has not left yet."""
+        if slot.time is None:
+            return None
+        return slot.time + period + max(slot.late, self._evenness.lateness(slot.elapsed, now))
+
+    def _period(self) -> float:
+        """Seconds in which as many turns are used as the window holds."""
+        margin = self._evenness.margin()
+        if margin is None:
+            return self._window / self.per_second * (1 + _SAFETY)
+        return self._window / self.per_second * (1 + _LESS) + margin
 
     def _pace(self, now: float) -> float:
         """By how much turns are further apart than allowed: 1.0 in quiet times."""

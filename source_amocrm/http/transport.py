@@ -102,7 +102,7 @@ class Transport:
             finally:
                 EXCHANGE.told = EXCHANGE.until = None
         elapsed = time.monotonic() - started
-        if reply[0] is not None:
+        if reply[0] in (200, 204):  # what is refused is refused at once
             self._budget.answered(slot, elapsed)
         status, kind, body, reply_headers, trouble = reply
         return Reply(status, kind, body, reply_headers, elapsed, time.time(), trouble, bearer)

@@ -18,7 +18,7 @@ LIMIT = 50
 
 
 def _files(account: Account) -> Iterator[Row]:
-    return map(files.file, whole(Listing(_drive(account), FILES, "files", LIMIT)))
+    return map(files.file, whole(Listing(_drive(account), FILES, "files", LIMIT), account.hands))
 
 
 def _drive(account: Account) -> Fetch:

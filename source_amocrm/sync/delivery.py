@@ -208,7 +208,7 @@ class _AsTheyCome:
             return None
         if page.mark:
             own = rows[place].get("id")
-            return Page([], mark=replace(page.mark, after=own)) if isinstance(own, int) else None
+            return replace(page, rows=[], mark=replace(page.mark, after=own)) if isinstance(own, int) else None
         here, after = (seconds(rows[index].get(self._cursor)) for index in (place, place + 1))
         if page.span is None or here is None or after is None or here == after:
             return None

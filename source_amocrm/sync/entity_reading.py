@@ -18,7 +18,7 @@ from source_amocrm.sync.progress import BEGINNING, Need, together
 from source_amocrm.sync.settling import Unsettled
 from source_amocrm.sync.trash import in_trash
 from source_amocrm.walk.bounds import bounds
-from source_amocrm.walk.keyset import Edges, keyset
+from source_amocrm.walk.keyset import TiesShuffled, keyset
 from source_amocrm.walk.listing import (
     FilterIgnored,
     Found,
@@ -34,6 +34,8 @@ from source_amocrm.walk.listing import (
 from source_amocrm.walk.numbered import numbered
 from source_amocrm.walk.recent import recent
 from source_amocrm.walk.spans import FOREVER
+from source_amocrm.walk.ties import rest_of_second
+from source_amocrm.walk.traits import ListTraits
 
 REMEMBERED_KEYS = 5_000
 """A filter that is ignored shows at the second page: so many rows back it is known what was delivered before."""
@@ -68,7 +70,7 @@ class EntityReading:
 
     def __post_init__(self) -> None:
         self.need = together(self.needs)
-        self._edges = Edges()
+        self._traits = ListTraits()
         self._opening = Opening(self.entities.path)
         self._unsettled = Unsettled(self.account, self.entities, self.params) if self.several_rows else None
 
@@ -84,7 +86,7 @@ class EntityReading:
                 self._remember(batch)
                 self.observe(batch.page.rows)
                 yield batch
-            whole = self.need.at_first and not self._edges.behind
+            whole = self.need.at_first and not self._traits.behind
         except AmocrmError as error:
             failure = error
             raise
@@ -129,6 +131,9 @@ class EntityReading:
             except FilterIgnored:
                 if self.entities.paid_filter:
                     self.account.filter_is_ignored()
+            except TiesShuffled as shuffled:
+                yield from self._in_order_of_ids(listing, shuffled)
+                return
             except OrderIgnored:
                 pass
         delivered = set(self._seen)
@@ -165,9 +170,13 @@ class EntityReading:
     def _by_date(self, listing: Listing, first: Found | None) -> Iterator[Page]:
         """The needed seconds, the oldest first: what is edited meanwhile comes to lie in those that are read last."""
         hands = self.account.hands
-        for low, high in self.need.spans.parts:
+        spans, within = self.need.spans, self.need.within
+        if within:
+            yield from rest_of_second(listing, within.since, hands, within.mark)
+            spans -= (within.since, within.since)
+        for low, high in spans.parts:
             near = self.need.asked_from if low == self.need.since else low
-            yield from keyset(listing, (near, high), self._edges, found=first, hands=hands)
+            yield from keyset(listing, (near, high), self._traits, found=first, hands=hands)
 
     def _unfiltered(self, listing: Listing) -> Iterator[Batch]:
         since = self.need.since
@@ -179,11 +188,19 @@ class EntityReading:
                 pass
         yield from self._by_number(listing, since)
 
+    def _in_order_of_ids(self, listing: Listing, left: TiesShuffled) -> Iterator[Batch]:
+        """What a walk in the order of dates has left."""
+        for batch in self._by_number(listing, left.since):
+            rows = [
+                row for row in batch.page.rows if listing.second_of(row) != left.since or key(row) not in left.delivered
+            ]
+            yield replace(batch, page=replace(batch.page, rows=rows))
+
     def _by_number(self, listing: Listing, since: int, mark: PageMark | None = None) -> Iterator[Batch]:
-        """A walk by page number over the rows since a second; asked with the filter where it is not an option."""
+        """A walk by page number over the rows since a second; asked with the filter where it works."""
         name = self.entities.name
-        if not self.entities.by_cursor and since > BEGINNING:
-            low = min(since, self.need.asked_from)
+        if since > BEGINNING and self.account.filter_works(self.entities):
+            low = since if self.entities.by_cursor else min(since, self.need.asked_from)
             listing = listing.narrowed(bounds(listing, low - 1, FOREVER))
         for page in numbered(listing, self.account.hands, mark):
             rows = [row for row in page.rows if (listing.second_of(row) or FOREVER) >= since]
@@ -214,7 +231,7 @@ class EntityReading:
                 # it is back, the next sync's events tell.
                 for own in self._live:
                     gone.pop(own, None)
-            for row in [*rows, *(self.account.by_ids(self.entities, gone) if self._edges.behind else ())]:
+            for row in [*rows, *(self.account.by_ids(self.entities, gone) if self._traits.behind else ())]:
                 gone.pop(row["id"], None)
             found = list(gone.values())
             for start in range(0, len(found), DELETIONS_AT_ONCE):

@@ -18,15 +18,15 @@ from source_amocrm.account.event_kinds import (
     RESTORED,
     TAGGED,
 )
-from source_amocrm.account.resources import EVENTS_LIMIT, EVENTS_PATH
+from source_amocrm.account.resources import EVENTS_PATH
 from source_amocrm.errors import REFUSALS, AmocrmError, TooFat
 from source_amocrm.walk.bounds import bounds
 from source_amocrm.walk.elements import own_id
-from source_amocrm.walk.keyset import Edges
+from source_amocrm.walk.full import in_passes
 from source_amocrm.walk.listing import FilterIgnored, Found, Listing, OrderIgnored, Row, seconds
-from source_amocrm.walk.sizes import shrinking
+from source_amocrm.walk.passes import newest
 from source_amocrm.walk.spans import FOREVER
-from source_amocrm.walk.ties import one_pass, repeated
+from source_amocrm.walk.traits import ListTraits
 from source_amocrm.walk.undirected import undirected
 
 
@@ -107,7 +107,7 @@ def events_listing(account: Account, kinds: Iterable[str] = ()) -> Listing:
         account.get,
         EVENTS_PATH,
         "events",
-        EVENTS_LIMIT,
+        account.events_pages.now,
         params,
         cursor="created_at",
         own_order=True,
@@ -119,25 +119,18 @@ def events_between(account: Account, kinds: Iterable[str], since: int, until: in
     """The events of these kinds between two seconds, both included, each once; `until` None: the start of the sync."""
     # that there are none is the rule
     listing = events_listing(account, kinds).believing(1)
-    first = None if until or account.facts.known else _first_page(listing, since)
-    end = until or account.facts().until
-
-    def read() -> list[Row]:
-        pages = undirected(listing, (since, end), Edges(), first and _until(listing, first, end), account.hands)
-        return [row for page in pages for row in page.rows]
-
+    # it is asked for while the start of the sync is not known yet
+    known = until or (account.facts().until if account.facts.known else None)
     try:
-        return read()
-    except (FilterIgnored, OrderIgnored):
-        return in_no_order(listing, since, end)
-
-
-def _first_page(listing: Listing, since: int) -> Found | None:
-    """It is asked for while the start of the sync is not known yet."""
-    try:
-        return listing.ask(bounds(listing, since - 1, FOREVER))
+        first, listing = account.events_pages.ask(listing, bounds(listing, since - 1, known + 1 if known else FOREVER))
     except TooFat:
-        return None
+        first = None
+    end = known or account.facts().until
+    try:
+        pages = undirected(listing, (since, end), ListTraits(), first and _until(listing, first, end), account.hands)
+        return [row for page in pages for row in page.rows]
+    except (FilterIgnored, OrderIgnored):
+        return in_no_order(account, listing, since, end)
 
 
 def _until(listing: Listing, found: Found, end: int) -> Found | None:
@@ -146,15 +139,14 @@ def _until(listing: Listing, found: Found, end: int) -> Found | None:
     return replace(found, rows=rows) if rows or not found.more else None
 
 
-def in_no_order(listing: Listing, since: int, until: int) -> list[Row]:
+def in_no_order(account: Account, listing: Listing, since: int, until: int) -> list[Row]:
     """A frozen window, each row once, the oldest first, from a server whose events come in no order at all."""
-    rows = shrinking(listing, lambda smaller: repeated(smaller, lambda: _numbered_pass(smaller, since, until)))
-    return sorted(rows, key=lambda row: listing.second_of(row) or 0)
-
-
-def _numbered_pass(listing: Listing, since: int, until: int) -> list[Row]:
-    rows = one_pass(listing, bounds(listing, since - 1, until + 1))
-    return [row for row in rows if since <= (listing.second_of(row) or 0) <= until]
+    frozen = listing.narrowed(bounds(listing, since - 1, until + 1))
+    rows = newest(in_passes(frozen, account.hands, lasting=True))
+    return sorted(
+        (row for row in rows if since <= (listing.second_of(row) or 0) <= until),
+        key=lambda row: listing.second_of(row) or 0,
+    )
 
 
 def _apply(changes: Changes, name: str, event: Row, at: int, recent: bool) -> None:

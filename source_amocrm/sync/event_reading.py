@@ -10,10 +10,9 @@ from source_amocrm.sync.batch import Batch
 from source_amocrm.sync.event_log import events_listing, in_no_order
 from source_amocrm.sync.progress import Need, together
 from source_amocrm.walk.bounds import bounds
-from source_amocrm.walk.keyset import Edges
 from source_amocrm.walk.listing import FilterIgnored, Found, Listing, OrderIgnored, Page, key
-from source_amocrm.walk.sizes import Appetite
 from source_amocrm.walk.spans import Span
+from source_amocrm.walk.traits import ListTraits
 from source_amocrm.walk.undirected import direction, undirected
 
 REMEMBERED_KEYS = 5_000
@@ -50,19 +49,19 @@ class EventReading:
                     delivered.update(key(row) for row in page.rows)
                 yield page
         except (FilterIgnored, OrderIgnored):
-            rows = in_no_order(listing, low, high)
+            rows = in_no_order(self.account, listing, low, high)
             yield Page([row for row in rows if key(row) not in delivered], (low, high))
 
     def _walk(self, listing: Listing, low: int, high: int) -> Iterator[Page]:
         anchored = self.need.asked_from if low == self.need.since else low
-        found = Appetite(listing.limit).ask(listing, bounds(listing, anchored - 1, high + 1))
+        found, listing = self.account.events_pages.ask(listing, bounds(listing, anchored - 1, high + 1))
         if self.newest_first and found.more and direction(listing, found) is not False:
             yield from self._slices(listing, low, high, found)
         else:
             yield from self._span(listing, (anchored, high), found)
 
     def _span(self, listing: Listing, span: Span, found: Found | None = None) -> Iterator[Page]:
-        return undirected(listing, span, Edges(), found, self.account.hands)
+        return undirected(listing, span, ListTraits(), found, self.account.hands)
 
     def _slices(self, listing: Listing, low: int, high: int, found: Found) -> Iterator[Page]:
         """For a server that lists the oldest first: stretches of time, the newest one first, of about PAGES_AT_ONCE."""

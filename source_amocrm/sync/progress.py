@@ -31,12 +31,16 @@ class Version(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """What of a list is still to be delivered: seconds, the rest of a walk, and what only events tell."""
+    """What of a list is still to be delivered: seconds, the rest of a walk, and what only events tell.
+
+    `within`: how far the rows of one of those seconds are delivered, in the order of their ids.
+    """
 
     spans: Spans
     walk: Numbered | None
     deletions_since: int
     changes_since: int
+    within: Numbered | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +49,8 @@ class Need:
 
     `spans` of seconds; `resume`: a walk by page number to be gone on with before that. `deletions_since`: the second
     since which deletions are wanted. `changes_since`: the one since which a row that was delivered may have changed
-    unseen; None while nothing was delivered. `newest`: the second of the newest row known.
+    unseen; None while nothing was delivered. `newest`: the second of the newest row known. `within`: a second of which
+    some rows are delivered.
     """
 
     spans: Spans
@@ -53,6 +58,7 @@ class Need:
     deletions_since: int = BEGINNING
     changes_since: int | None = None
     newest: int | None = None
+    within: Numbered | None = None
 
     @property
     def at_first(self) -> bool:
@@ -84,6 +90,7 @@ def together(needs: list[Need]) -> Need:
         deletions_since=min(need.deletions_since for need in needs),
         changes_since=min(changes) if changes else None,
         newest=min(newest) if newest else None,
+        within=first.within if all(need.within == first.within for need in needs) else None,
     )
 
 
@@ -123,6 +130,7 @@ class Progress:
             min(since, left.deletions_since),
             min(since, left.changes_since),
             self.newest.get(name),
+            left.within if left.within and left.within.since < since else None,
         )
 
     def resume(self, name: str, walk: Numbered | None) -> None:
@@ -159,6 +167,7 @@ class Progress:
                 need.resume,
                 need.deletions_since,
                 started if need.changes_since is None else need.changes_since,
+                need.within,
             )
             for name, need in needs.items()
         }
@@ -170,13 +179,17 @@ class Progress:
         meets again what it passed in an earlier sync, and what was changed there since is asked for by its seconds.
         """
         left = self.left[name]
-        spans, walk = left.spans, left.walk
+        spans, walk, within = left.spans, left.walk, left.within
         if page.span:
             spans -= page.span
-        if page.mark:
+        if within and within.since not in spans:
+            within = None
+        if page.mark and page.second is not None:
+            within = Numbered(page.second, page.mark) if page.second in spans else None
+        elif page.mark:
             spans = spans if walk else spans - (floor, FOREVER)
             walk = Numbered(walk.since if walk else floor, page.mark)
-        self.left[name] = replace(left, spans=spans, walk=walk)
+        self.left[name] = replace(left, spans=spans, walk=walk, within=within)
 
     def walked(self, name: str) -> None:
         """The walk by page number has come to its end."""

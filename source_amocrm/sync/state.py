@@ -84,10 +84,7 @@ def _dump_left(left: Left) -> dict[str, Any]:
         "deletions_since": iso(left.deletions_since),
         "changes_since": iso(left.changes_since),
     }
-    if left.walk:
-        dumped["walk"] = {
-            "since": iso(left.walk.since),
-            "place": left.walk.mark.place,
-            "after": left.walk.mark.after,
-        }
+    for name, walk in (("walk", left.walk), ("within", left.within)):
+        if walk:
+            dumped[name] = {"since": iso(walk.since), "place": walk.mark.place, "after": walk.mark.after}
     return dumped

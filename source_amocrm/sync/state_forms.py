@@ -1,6 +1,7 @@
 """What a state says, in the form of today or in one of before.
 
-    pending   {"leads": {"spans": […], "deletions_since": …, "changes_since": …, "walk": {"since", "place", "after"}}}
+    pending   {"leads": {"spans": […], "deletions_since": …, "changes_since": …, "walk": {"since", "place", "after"},
+              "within": the same}}
               before: "walk": {"since", "page", "after", "safe_page", "safe_after", "checked"}
               at first: {"leads": {"spans": […]}} or {"leads": {"since", "page", …}}, and beside it
                         "deletions_since": {"leads": …}
@@ -55,17 +56,23 @@ def read(progress: Progress, lists: Collection[str], state: Mapping[str, Any], w
 
 
 def _left(told: Mapping[str, Any], done: int, limit: int) -> Left:
-    _only(told, SPANS, {"walk"})
-    spans, walk = _spans(told["spans"], limit), None
+    _only(told, SPANS, {"walk", "within"})
+    spans, walk, within = _spans(told["spans"], limit), None, None
     if "walk" in told:
         where = told["walk"]
         since = _until(limit, where["since"])
         if where.keys() == PAGES:
             spans |= Spans.of([(since, done)])
         else:
-            _only(where, WALK)
-            walk = Numbered(since, PageMark(_number(where["place"]), _number(where["after"])))
-    return Left(spans, walk, _until(limit, told["deletions_since"]), _until(limit, told["changes_since"]))
+            walk = _numbered(where, since)
+    if "within" in told:
+        within = _numbered(told["within"], _until(limit, told["within"]["since"]))
+    return Left(spans, walk, _until(limit, told["deletions_since"]), _until(limit, told["changes_since"]), within)
+
+
+def _numbered(where: Mapping[str, Any], since: int) -> Numbered:
+    _only(where, WALK)
+    return Numbered(since, PageMark(_number(where["place"]), _number(where["after"])))
 
 
 def _left_at_first(told: Mapping[str, Any], done: int, deletions_since: int) -> Left:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from source_amocrm.walk.listing import FilterIgnored, Found, Listing
+from source_amocrm.walk.listing import FilterIgnored, Listing, Row
 from source_amocrm.walk.spans import FOREVER
 
 
@@ -16,9 +16,9 @@ def bounds(listing: Listing, low: int, high: int) -> dict[str, int | str]:
     return asked
 
 
-def believe(listing: Listing, found: Found, low: int, high: int) -> None:
+def believe(listing: Listing, rows: list[Row], low: int, high: int) -> None:
     """Raises FilterIgnored when a row lies outside of `low` to `high`, both included."""
-    for row in found.rows:
+    for row in rows:
         second = listing.second_of(row)
         if second is not None and not low <= second <= high:
             raise FilterIgnored

@@ -111,12 +111,13 @@ class Page:
     """Rows to deliver, and what is finished once they are delivered.
 
     `span`: the seconds of the cursor field that are then complete, with the rows in their order, up or down; `mark`:
-    the place in a walk by page number.
+    the place in a walk by page number, over the whole list or over the rows of one `second`.
     """
 
     rows: list[Row]
     span: tuple[int, int] | None = None
     mark: PageMark | None = None
+    second: int | None = None
 
 
 class PageProgress:
@@ -135,12 +136,14 @@ class PageProgress:
         self._previous: list[int | str] = []
         self._barren = self._repeats = 0
 
-    def meet(self, found: Found) -> None:
-        """Raises Endless."""
+    def meet(self, found: Found, fresh: bool | None = None) -> None:
+        """`fresh`: it brings something that was not met; None where only the rows can tell. Raises Endless."""
         ids = [key(row) for row in found.rows]
+        if fresh is None:
+            fresh = not self._met.issuperset(ids)
+            self._met.update(ids)
         self._repeats = self._repeats + 1 if ids == self._previous else 0
-        self._barren = 0 if set(ids) - self._met else self._barren + 1
-        self._met.update(ids)
+        self._barren = 0 if fresh else self._barren + 1
         self._previous = ids
         if found.more and (self._repeats >= self.MOST_REPEATS or self._barren >= self.MOST_BARREN):
             raise Endless(self._path)

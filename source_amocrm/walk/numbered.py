@@ -10,14 +10,12 @@ Progress rule: `PageProgress`, and each page reaches farther than the one before
 
 from __future__ import annotations
 
-from collections import deque
+from array import array
 from collections.abc import Iterator
-from concurrent.futures import Future
-from functools import partial
 from itertools import count
 
 from source_amocrm.errors import TooFat
-from source_amocrm.walk.full import full
+from source_amocrm.walk.full import in_passes
 from source_amocrm.walk.hands import Hands
 from source_amocrm.walk.listing import (
     Found,
@@ -26,14 +24,13 @@ from source_amocrm.walk.listing import (
     Page,
     PageMark,
     PageProgress,
-    Row,
     ids_in_order,
     key,
 )
-from source_amocrm.walk.slices import Course, Slice, following
+from source_amocrm.walk.slice_prefetch import SlicePrefetcher
+from source_amocrm.walk.slices import Course
 
-MOST_AHEAD = 8
-"""Pages that may wait in memory, or be asked for beyond the end of the list."""
+LARGEST_ID = 2**63
 
 
 def numbered(listing: Listing, hands: Hands | None, mark: PageMark | None = None) -> Iterator[Page]:
@@ -42,77 +39,51 @@ def numbered(listing: Listing, hands: Hands | None, mark: PageMark | None = None
     try:
         yield from walk.pages()
     except OrderIgnored:
-        yield Page(walk.missing(full(listing)))
+        delivered: set[int | str] = set(walk.delivered)
+        for rows in in_passes(walk.listing, hands):
+            fresh = {own: row for row in rows if (own := key(row)) not in delivered}
+            delivered.update(fresh)
+            yield Page(list(fresh.values()))
 
 
 class _Numbered:
     def __init__(self, listing: Listing, hands: Hands | None, mark: PageMark | None) -> None:
-        self._listing = listing.narrowed({"order[id]": "asc"} if listing.ordered else {})
-        self._hands = hands
-        self._course = Course(self._listing, mark.place if mark else 0)
+        self.listing = listing.narrowed({"order[id]": "asc"} if listing.ordered else {})
+        self._course = Course(self.listing, mark.place if mark else 0)
         self._progress = PageProgress(listing.path)
-        self._after = self._last = mark.after if mark else 0
-        self._delivered: set[int | str] = set()
-        self._ahead: deque[tuple[Slice, Future[Found]]] = deque()
+        self._last = mark.after if mark else 0
+        self.delivered = array("q")
+        """Ids, of which there may be millions."""
+        self._ahead = SlicePrefetcher(self.listing, hands)
 
     def pages(self) -> Iterator[Page]:
         try:
             for read in count(1):
                 found, ids = self._joined()
-                rows = self.missing([row for row in found.rows if row["id"] > self._after])
+                rows = [row for row in found.rows if row["id"] > self._last]
                 self._last = max([self._last, *ids[-1:]])
                 more = self._course.on(found, fresh=bool(rows))
                 if more:
-                    self._ask_ahead(min(read // 4, MOST_AHEAD))
-                self._delivered.update(key(row) for row in rows)
+                    self._ahead.fill(self._course.part, self._course.most, read // 4)
+                self.delivered.extend(own for row in rows if abs(own := row["id"]) < LARGEST_ID)
                 yield Page(rows, mark=PageMark(self._course.end, self._last))
                 if not more:
                     return
         finally:
-            self._forget_ahead()
-
-    def missing(self, rows: list[Row]) -> list[Row]:
-        """Those that were not delivered."""
-        return [row for row in rows if key(row) not in self._delivered]
+            self._ahead.drop()
 
     def _joined(self) -> tuple[Found, list[int]]:
         """The next slice, once it begins among the rows already read, with its ids."""
         while True:
             try:
-                found = self._found()
+                found = self._ahead.take() or self._course.part.ask(self.listing)
             except TooFat:
-                self._forget_ahead()
+                self._ahead.drop()
                 self._course.shrink()
                 continue
-            self._progress.meet(found)
             ids = ids_in_order(found.rows)
+            self._progress.meet(found, fresh=bool(ids) and ids[-1] > self._last)
             if self._course.part.start == 0 or (ids and ids[0] <= self._last):
                 return found, ids
-            self._forget_ahead()
+            self._ahead.drop()
             self._course.back()
-
-    def _found(self) -> Found:
-        if self._ahead:
-            _, asked = self._ahead.popleft()
-            if not asked.cancel() and (found := asked.result()).rows:
-                return found
-        return self._course.part.ask(self._listing)
-
-    def _ask_ahead(self, most: int) -> None:
-        """The next slice, and behind it so many as there are hands free: the more, the longer the list is.
-
-        They are asked for without knowing whether they are there, so that their emptiness is no surprise.
-        """
-        listing = self._listing.believing(0)
-        part: Slice | None = self._course.part
-        if self._ahead and self._ahead[0][0] != part:
-            self._forget_ahead()
-        if self._ahead:
-            part = following(self._ahead[-1][0].end, self._course.most)
-        while self._hands and part and len(self._ahead) <= most and (not self._ahead or self._hands.offer()):
-            self._ahead.append((part, self._hands.start(partial(part.ask, listing))))
-            part = following(part.end, self._course.most)
-
-    def _forget_ahead(self) -> None:
-        while self._ahead:
-            self._ahead.pop()[1].cancel()

@@ -26,22 +26,37 @@ class TieOrder:
     def __init__(self) -> None:
         self._pairs = 0
         """Seen so far: counted up or down, 0 before the first."""
-        self._broken = False
+        self.broken = False
+        """Two neighbours were seen in another order than those before."""
+
+    @property
+    def known(self) -> bool:
+        """Enough pairs were seen, and all of them in one order."""
+        return not self.broken and abs(self._pairs) >= PAIRS_TO_KNOW
+
+    @property
+    def ascending(self) -> bool:
+        """The order is known: that of the ids, up."""
+        return self.known and self._pairs > 0
 
     def look(self, dated: Sequence[tuple[int, Row]]) -> None:
-        """At the rows of a page, each with its place."""
-        for (place, row), (other_place, other) in pairwise(dated):
-            if place != other_place or self._broken:
-                continue
-            step = _compared(row, other)
-            self._broken = step == 0 or step * self._pairs < 0
+        """Learns from rows that were not seen before, each with its place."""
+        for step in _steps(dated):
+            self.broken = self.broken or step == 0 or step * self._pairs < 0
             self._pairs += step
+
+    def bears_out(self, dated: Sequence[tuple[int, Row]]) -> bool:
+        """Whether the order is known and these rows are in it."""
+        return self.known and all(step * self._pairs > 0 for step in _steps(dated))
 
     def in_turn(self, row: Row, last: Row) -> bool:
         """Whether `row` comes no later than `last`, a row of the same second, so that none is between the two."""
-        if self._broken or abs(self._pairs) < PAIRS_TO_KNOW:
-            return False
-        return key(row) == key(last) or _compared(row, last) * self._pairs > 0
+        return self.known and (key(row) == key(last) or _compared(row, last) * self._pairs > 0)
+
+
+def _steps(dated: Sequence[tuple[int, Row]]) -> list[int]:
+    """How each row of a second compares to the one that follows it in that second."""
+    return [_compared(row, other) for (place, row), (after, other) in pairwise(dated) if place == after]
 
 
 def _compared(row: Row, other: Row) -> int:

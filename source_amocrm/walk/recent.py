@@ -17,12 +17,12 @@ from itertools import pairwise
 
 from source_amocrm.errors import TooFat
 from source_amocrm.walk.listing import Found, Listing, OrderIgnored, Page, PageProgress, Row, each_page, key
+from source_amocrm.walk.passes import newest, repeated
 from source_amocrm.walk.sizes import shrinking
 from source_amocrm.walk.slices import Course
 from source_amocrm.walk.spans import FOREVER
-from source_amocrm.walk.ties import repeated
 
-MOST_READINGS = 8
+MOST_READINGS = 20
 """Of a second that moves in the list while it is read."""
 
 
@@ -98,17 +98,17 @@ class _Recent:
 def _around(listing: Listing, second: int, start: int) -> list[Row]:
     number = start // listing.limit + 1
 
-    def read() -> list[Row]:
+    def read() -> list[list[Row]]:
         nonlocal number
         for _ in range(MOST_READINGS):
             while (told := _from(listing, second, number)) is None:
                 number -= 1
             newer, rows = told
             if _newer(_seconds(listing, listing.ask({}, number)), second) == newer:
-                return rows
+                return [rows]
         raise OrderIgnored
 
-    return repeated(listing, read)
+    return newest(repeated(listing.path, read))
 
 
 def _seconds(listing: Listing, found: Found) -> list[int]:

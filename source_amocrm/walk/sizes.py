@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import TypeVar
 
@@ -20,6 +20,16 @@ def shrinking(listing: Listing, read: Callable[[Listing], T]) -> T:
     while True:
         try:
             return read(listing)
+        except TooFat:
+            listing = shrunk(listing)
+
+
+def shrinking_parts(listing: Listing, read: Callable[[Listing], Iterator[T]]) -> Iterator[T]:
+    """As `shrinking`, part by part: what had come when a page was too fat comes again."""
+    while True:
+        try:
+            yield from read(listing)
+            return
         except TooFat:
             listing = shrunk(listing)
 
@@ -64,3 +74,29 @@ class Appetite:
     def digest(self) -> None:
         """A page came."""
         self._cautious = max(0, self._cautious - 1)
+
+
+class LargestPage:
+    """How many rows a page has at most, where some servers give more than is `documented`: one page that is needed
+    anyway is asked for with as many as are `hoped` for, and what comes is believed.
+
+    A server falls back to fewer rows than are documented when it is asked for more than it gives.
+    """
+
+    def __init__(self, hoped: int, documented: int) -> None:
+        self._documented = documented
+        self.now = hoped
+
+    def ask(self, listing: Listing, params: Params) -> tuple[Found, Listing]:
+        """A first page, and the list with pages as large as the server gives them."""
+        limit = self.now
+        try:
+            found = listing.ask(params, limit=limit)
+            if found.more and len(found.rows) < limit:
+                self.now = max(self._documented, min(self.now, len(found.rows)))
+        except TooFat:
+            if limit <= self._documented:
+                raise
+            self.now = self._documented
+            found = Appetite(self.now).ask(listing, params)
+        return found, replace(listing, limit=self.now)

@@ -1,88 +1,56 @@
 """Rows that no cursor tells apart, read by page number: those of one second (a robot's mass edit), or without a date.
 
-Why it cannot skip: within one second rows can only leave, which shifts the rest towards the front, so the pages are
-read again until as many rows are known as there are places. A row that leaves while a pass is under way makes the
-pass shorter than the one before it or the one after it, and so does not count.
-
-Progress rule: `PageProgress` within a pass, and a bounded number of passes.
+Why it cannot skip: where the list can be ordered by id, the rows are read in that order (see `numbered`). Else they are
+read in passes (see `passes`): within one second rows can only leave, which shifts the rest towards the front.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
+from dataclasses import replace
 
 from source_amocrm.walk.bounds import believe
-from source_amocrm.walk.listing import Endless, Listing, Params, Row, each_page, key
+from source_amocrm.walk.full import in_passes
+from source_amocrm.walk.hands import Hands
+from source_amocrm.walk.listing import Listing, Page, PageMark, Params, Row
+from source_amocrm.walk.numbered import numbered
+from source_amocrm.walk.passes import newest, one_pass, repeated, unseen
 from source_amocrm.walk.sizes import shrinking
 
-MOST_QUIET_PASSES = 8
-"""Enough where a pass never has as many rows as places: rows leave all the time, or the list repeats some."""
-MOST_PASSES = 60
+
+def rest_of_second(listing: Listing, second: int, hands: Hands | None, mark: PageMark) -> Iterator[Page]:
+    """The rows of `second` behind those up to `mark`, in the order of ids. Raises FilterIgnored."""
+    for page in numbered(listing.narrowed(_edges(listing, second)), hands, mark):
+        believe(listing, page.rows, second - 1, second + 1)
+        yield replace(page, rows=[row for row in page.rows if listing.second_of(row) == second], second=second)
+    yield Page([], (second, second))
 
 
-def one_second(listing: Listing, second: int) -> list[Row]:
-    """Every row of `second`, each once, in the newest version that was seen. Raises FilterIgnored."""
-    order: Params = {"order[id]": "asc"} if listing.ordered else {}
-    return shrinking(listing.narrowed(order), lambda smaller: _one_second(smaller, second))
+def one_second(listing: Listing, second: int, hands: Hands | None = None) -> Iterator[list[Row]]:
+    """Every row of `second`, each once, in parts. Raises FilterIgnored."""
+    asked = listing.narrowed(_edges(listing, second))
+    by_id = listing.ordered and not listing.own_order
+    for rows in (
+        (page.rows for page in numbered(asked, hands))
+        if by_id
+        else unseen(in_passes(asked, hands, lasting=listing.own_order))
+    ):
+        believe(listing, rows, second - 1, second + 1)
+        yield [row for row in rows if listing.second_of(row) == second]
 
 
 def undated(listing: Listing) -> list[Row]:
     """Every row without a date, each once: they come first where the whole list is in ascending order."""
     ascending = listing.narrowed({f"order[{listing.cursor}]": "asc"})
-    return shrinking(ascending, lambda smaller: repeated(smaller, lambda: _undated_pass(smaller)))
+    return shrinking(ascending, lambda some: newest(repeated(some.path, lambda: _undated_pass(some))))
 
 
-def repeated(listing: Listing, read: Callable[[], list[Row]]) -> list[Row]:
-    """Read the same rows of a list again and again until none can be missing. Raises Endless.
-
-    `read` gives one pass, a row as often as it was met: where there are more places than rows, the order changes
-    between requests and some row was behind another's back.
-    """
-    seen: dict[int | str, Row] = {}
-    present: set[int | str] = set()
-    places, quiet = -1, 0
-    for _ in range(MOST_PASSES):
-        rows = read()
-        met = {key(row): row for row in rows}
-        quiet = 0 if met.keys() - seen.keys() else quiet + 1
-        seen.update(met)
-        if len(rows) == places:
-            present |= met.keys()
-            if len(present) >= places:
-                return list(seen.values())
-        else:
-            places, present = len(rows), set()
-        if quiet >= MOST_QUIET_PASSES:
-            return list(seen.values())
-    raise Endless(listing.path)
-
-
-def one_pass(listing: Listing, params: Params) -> list[Row]:
-    """Once through the pages, a row as often as it is met."""
-    return [row for found in each_page(listing.narrowed(params)) for row in found.rows]
-
-
-def _one_second(listing: Listing, second: int) -> list[Row]:
-    asked = listing.narrowed(_edges(listing, second))
-    return repeated(asked, lambda: _pass(asked, second))
-
-
-def _pass(listing: Listing, second: int) -> list[Row]:
-    rows: list[Row] = []
-    for found in each_page(listing):
-        believe(listing, found, second - 1, second + 1)
-        rows += [row for row in found.rows if listing.second_of(row) == second]
-    return rows
-
-
-def _undated_pass(listing: Listing) -> list[Row]:
-    rows: list[Row] = []
-    for found in each_page(listing):
+def _undated_pass(listing: Listing) -> Iterator[list[Row]]:
+    for found in one_pass(listing):
         without = [row for row in found.rows if listing.second_of(row) is None]
-        rows += without
+        yield without
         if len(without) < len(found.rows):
             break
-    return rows
 
 
 def _edges(listing: Listing, second: int) -> Params:

@@ -13,15 +13,16 @@ from dataclasses import replace
 
 from source_amocrm.walk.bounds import believe, bounds
 from source_amocrm.walk.hands import Hands
-from source_amocrm.walk.keyset import Edges, keyset
+from source_amocrm.walk.keyset import keyset
 from source_amocrm.walk.listing import Found, Listing, OrderIgnored, Page
 from source_amocrm.walk.sizes import Appetite
 from source_amocrm.walk.spans import Span
 from source_amocrm.walk.ties import one_second
+from source_amocrm.walk.traits import ListTraits
 
 
 def undirected(
-    listing: Listing, span: Span, edges: Edges, found: Found | None = None, hands: Hands | None = None
+    listing: Listing, span: Span, traits: ListTraits, found: Found | None = None, hands: Hands | None = None
 ) -> Iterator[Page]:
     """Read the seconds `span` of a list that can be filtered by its cursor field.
 
@@ -37,13 +38,15 @@ def undirected(
         if ascending is None:
             second = next(second for row in found.rows if (second := listing.second_of(row)) is not None)
             if low <= second <= high:
-                yield Page(one_second(listing, second), (second, second))
+                for rows in one_second(listing, second, hands):
+                    yield Page(rows)
+                yield Page([], (second, second))
             sides = (low, min(second - 1, high)), (max(second + 1, low), high)
             parts += [side for side in sides if side[0] <= side[1]]
         else:
             if not found.more:
                 found = replace(found, rows=sorted(found.rows, key=lambda row: listing.second_of(row) or 0))
-            yield from keyset(listing, part, edges, ascending, found, hands)
+            yield from keyset(listing, part, traits, ascending, found, hands)
         found = None
 
 
@@ -67,7 +70,7 @@ def _first_page(listing: Listing, span: Span, appetite: Appetite, found: Found |
     wider = low, high = span[0] - 1, span[1] + 1
     while True:
         found = found or appetite.ask(listing, bounds(listing, low, high))
-        believe(listing, found, low, high)
+        believe(listing, found.rows, low, high)
         met = {listing.second_of(row) for row in found.rows}
         if not found.more or not met <= set(wider):
             return found

@@ -10,11 +10,11 @@ from typing import Any, TypeVar
 import pytest
 
 from source_amocrm.walk.hands import Hands
-from source_amocrm.walk.keyset import Edges, keyset
 from source_amocrm.walk.order import PAIRS_TO_KNOW, TieOrder, monotone
 from source_amocrm.walk.spans import FOREVER
+from source_amocrm.walk.traits import ListTraits
 
-from .fake_list import Delivered, FakeList
+from .fake_list import Delivered, FakeList, by_date
 
 T = TypeVar("T")
 LIMIT = 10
@@ -99,7 +99,7 @@ def work_on(things: FakeList, own: int) -> None:
 
 def read(things: FakeList, hands: Hands | None) -> Delivered:
     delivered = Delivered(things)
-    for page in keyset(things.listing(), (0, FOREVER), Edges(), hands=hands):
+    for page in by_date(things, (0, FOREVER), ListTraits(), True, hands):
         delivered.take(page)
     assert delivered.missing() == []
     assert delivered.twice() == []

@@ -1,0 +1,107 @@
+"""Whole passes over a list by page number, for lists whose pages cannot be seen to join.
+
+Why it cannot skip: the pages are read again until as many rows are known as there are places. A row that leaves while a
+pass is under way makes the pass shorter than the one before it or the one after it, and so does not count. Where rows
+never leave, one pass is enough in which every place holds another row.
+
+Progress rule: `PageProgress` within a pass, and a bounded number of passes.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
+from functools import partial
+from itertools import count
+
+from source_amocrm.walk.hands import Hands
+from source_amocrm.walk.listing import Endless, Found, Listing, PageProgress, Row, key
+
+MOST_QUIET_PASSES = 8
+"""Enough where a pass never has as many rows as places: rows leave all the time, or the list repeats some."""
+MOST_PASSES = 60
+MOST_AHEAD = 8
+"""Pages under way or waiting in memory."""
+
+Rows = list[Row]
+
+
+def one_pass(listing: Listing, hands: Hands | None = None) -> Iterator[Found]:
+    """The pages from the first to the last, the more of them asked for ahead the longer the list is.
+
+    Raises Endless and TooFat.
+    """
+    progress = PageProgress(listing.path)
+    hopeful = listing.believing(0)  # whether there is such a page is not known, so its emptiness is no surprise
+    ahead: deque[Future[Found]] = deque()
+    asked = 1
+    try:
+        for number in count(1):
+            found = _come(ahead) or listing.ask({}, number)
+            progress.meet(found)
+            if not found.more:
+                yield found
+                return
+            asked = max(asked, number)
+            while hands and len(ahead) < min(number, MOST_AHEAD) and hands.offer():
+                asked += 1
+                ahead.append(hands.start(partial(hopeful.ask, {}, asked)))
+            yield found
+    finally:
+        while ahead:
+            ahead.pop().cancel()
+
+
+def _come(ahead: deque[Future[Found]]) -> Found | None:
+    """The next page that was asked for ahead; None where it was not, or is empty."""
+    asked = ahead.popleft() if ahead else None
+    if asked is None or asked.cancel():
+        return None
+    found = asked.result()
+    return found if found.rows else None
+
+
+def repeated(path: str, read: Callable[[], Iterable[Rows]], lasting: bool = False) -> Iterator[Rows]:
+    """The rows of pass after pass, in parts, until none can be missing. Raises Endless.
+
+    `read` gives one pass, a row as often as it was met: where there are more places than rows, the order changes
+    between requests and some row was behind another's back. `lasting`: rows never leave the list.
+    """
+    seen: set[int | str] = set()
+    present: set[int | str] = set()
+    places, quiet = -1, 0
+    for _ in range(MOST_PASSES):
+        met: set[int | str] = set()
+        rows = 0
+        for part in read():
+            met.update(map(key, part))
+            rows += len(part)
+            yield part
+        quiet = 0 if met - seen else quiet + 1
+        seen |= met
+        if lasting or rows == places:
+            present = present | met if rows == places else met
+            if len(present) >= rows:
+                return
+        places = rows
+        if quiet >= MOST_QUIET_PASSES:
+            return
+    raise Endless(path)
+
+
+def newest(parts: Iterable[Rows]) -> Rows:
+    """Each row once, in the version that was seen last."""
+    seen: dict[int | str, Row] = {}
+    for part in parts:
+        seen.update((key(row), row) for row in part)
+    return list(seen.values())
+
+
+def unseen(parts: Iterable[Rows]) -> Iterator[Rows]:
+    """Each row once, in the version that was seen first."""
+    seen: set[int | str] = set()
+    for part in parts:
+        fresh = {own: row for row in part if (own := key(row)) not in seen}
+        seen.update(fresh)
+        yield list(fresh.values())

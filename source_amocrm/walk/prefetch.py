@@ -1,0 +1,234 @@
+"""Page windows that are asked for before the walk has come to where they begin, so that it need not wait for each.
+
+Rows move meanwhile, so where a window begins is a guess. Whether it follows on what has been read is for the walk to
+see from its rows: a wrong guess costs a request, and nothing else.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, wait
+from dataclasses import dataclass
+from functools import partial
+
+from source_amocrm.walk.directed import Directed
+from source_amocrm.walk.hands import Hands
+from source_amocrm.walk.listing import Found
+from source_amocrm.walk.windows import Anchor, Window, window
+
+MOST_AHEAD = 8
+"""Pages under way or waiting in memory."""
+LEAST_OVERLAP = 2.0
+"""Rows that a page shares with the one before it, so that the two can be seen to join: the row that was last, and one
+of an earlier second."""
+CALMER = 1 / 32
+"""How much of the overlap is taken back with each page that joined; one that did not adds a row or more."""
+TRIES = 10
+"""Rows by which a full page may begin earlier to have a row to count from."""
+CAUTION = 1.2
+"""How many times as many rows as there seem to be left are worth asking for."""
+REACH = 10
+"""Pages behind the end in which anchors are kept, but the last few always."""
+FEW = 4
+CROWD = 8
+"""Rows of one second that are not asked for once more in vain."""
+A_MOMENT = 0.05
+
+Place = int
+Key = int | str
+
+
+@dataclass(slots=True)
+class _Asked:
+    window: Window
+    future: Future[Found]
+    refused: bool = False
+
+
+class Prefetcher:
+    """Places are seconds counted in the direction of the walk, so that they never fall; positions count rows.
+
+    `pool`: None for a walk that asks for one page at a time.
+    """
+
+    def __init__(
+        self,
+        pool: Hands | None,
+        view: Directed,
+        limit: int,
+    ) -> None:
+        self._pool = pool
+        self._asked_edge = False
+        self._view = view
+        self.limit = limit
+        """Of a page as large as the server gives it."""
+        self._overlap = LEAST_OVERLAP
+        self._asked: deque[_Asked] = deque()
+        self._anchors: deque[Anchor] = deque()
+        self._ahead = 0
+        """The position behind the last row that is asked for."""
+        self._places: Sequence[Place] = ()
+        self._index: dict[Key, int] = {}
+        self._start = 0
+        """Of the page that came last: the places of its rows, where each key is, and the position of the first."""
+        self._end = 0
+        """The position behind the last row that the walk has read."""
+        self._pages = 0
+        self._begun: Place | None = None
+        self._far: Place | None = None
+
+    def head(self) -> Found | None:
+        """The next page, and while it is awaited, others behind it; raises what asking for it raised. None where none
+        is under way."""
+        if not self._asked:
+            return None
+        while not wait([self._asked[0].future], A_MOMENT).done:
+            self.fill(self._far)
+        return self._asked[0].future.result()
+
+    def begins(self, here: Place) -> bool:
+        """Whether the next page was asked for from `here` or from before it on, and so cannot leave anything out."""
+        begins = self._asked[0].window.begins
+        return begins is not None and begins <= here
+
+    def pop(self) -> Window:
+        """The next page is taken, or brings nothing new."""
+        return self._asked.popleft().window
+
+    def refused(self, needed: int) -> None:
+        """The next page does not follow on what has been read; it may, on the page that is asked for instead.
+
+        `needed`: how many rows it would have had to share with the one before it.
+        """
+        most = max(LEAST_OVERLAP, self.limit / (2 if needed > 1 else 8))
+        self._overlap = min(most, max(self._overlap + 1, needed))
+        if self._asked[0].refused:
+            self.drop()
+        else:
+            self._asked[0].refused = True
+
+    def drop(self) -> None:
+        """Whatever is under way leads nowhere."""
+        while self._asked:
+            self._asked.pop().future.cancel()
+        self._ahead = self._end
+
+    def came(self, asked: Window, places: Sequence[Place], keys: Sequence[Key], ahead: bool) -> None:
+        """A page follows on what has been read; `ahead`: it was asked for before the walk had come to it."""
+        start = self._located(asked, keys)
+        if asked.anchor and asked.edge in (asked.anchor.edge, self._view.edge(asked.anchor.place)):
+            self._correct(asked.anchor, start - (asked.number - 1) * asked.limit)
+        elif asked.begins is not None and (not self._anchors or self._anchors[-1].position < start):
+            self._anchors.append(Anchor(start, asked.begins, asked.edge))
+        self._add_anchors(places, start)
+        self._places, self._start = places, start
+        self._index = {own: index for index, own in enumerate(keys)}
+        self._end = start + len(places)
+        self._ahead = max(self._ahead, self._end)
+        self._pages += 1
+        if self._begun is None and places:
+            self._begun = places[0]
+        if ahead:
+            self._overlap = max(LEAST_OVERLAP, self._overlap - CALMER)
+
+    def resize(self, limit: int) -> None:
+        """How many rows a page can have has changed."""
+        if limit < self.limit:
+            self.drop()
+        self.limit = limit
+
+    def first(self, edge: int, place: Place, limit: int) -> Window:
+        """The first page from a place on."""
+        known = (anchor.position for anchor in reversed(self._anchors) if anchor.place == place)
+        return Window(edge, 1, limit, next(known, self._end), place)
+
+    def fill(self, far: Place | None) -> None:
+        """Ask for as many pages as the budget has room for. `far`: the place where the list ends, where it is known."""
+        self._far = far
+        if self._pool is None:
+            return
+        most = min(MOST_AHEAD, self._pages_left(far))
+        while len(self._asked) < most and self._pool.offer():
+            planned = self._plan()
+            future = planned and self._pool.start_now(partial(self._view.ask_ahead, planned))
+            if not planned or not future:
+                return
+            self._asked.append(_Asked(planned, future))
+            self._ahead = planned.start + planned.limit
+
+    def behind(self, back: int) -> Window | None:
+        """The window that follows on what has been read, beginning so many rows earlier than it had to."""
+        wanted = self._end - 1 - back
+        return window(self._usable(), wanted, wanted if back else self._end, self.limit)
+
+    def _pages_left(self, far: Place | None) -> int:
+        """By how dense the rows are, of the last page and of all; where that does not tell, the more the longer the
+        list has proven to be."""
+        proven = self._pages // 2
+        if far is None:
+            return proven
+        first, last = self._places[0], self._places[-1]
+        left = CAUTION * max(0, far - last)
+        by_page = math.ceil(left / max(1, last - first))
+        read = last - (self._begun or 0)
+        by_all = math.ceil(left * self._pages / read) if read else 0
+        return min(by_page, max(by_all, proven))
+
+    def _plan(self) -> Window | None:
+        """The next window to ask for: a full page counted from a row of the last one, else the farthest reaching."""
+        wanted = self._ahead - round(self._overlap)
+        for start in range(wanted, wanted - TRIES, -1):
+            index = (start - self._start) % self.limit
+            number = (start - self._start - index) // self.limit + 1
+            if 0 < index < len(self._places) and number > 0:
+                place = self._places[index]
+                if place != self._places[index - 1] and not self._too_many(self._crowded(self._places, index)):
+                    return Window(self._view.edge(place), number, self.limit, start, place if number == 1 else None)
+        return window(self._usable(), wanted, self._ahead, self.limit)
+
+    def _usable(self) -> Iterator[tuple[Anchor, int]]:
+        """The anchors from which can be asked, the last one first."""
+        for anchor in reversed(self._anchors):
+            if anchor.edge is not None:
+                yield anchor, anchor.edge
+            elif not self._too_many(anchor.crowded):
+                yield anchor, self._view.edge(anchor.place)
+            elif self._pool and not self._asked_edge:
+                self._asked_edge = True
+                self._pool.start(partial(self._view.look_at_edge, anchor.place))
+
+    def _too_many(self, crowded: bool) -> bool:
+        """Whether it is not known how to ask for a second without the many rows of the one before."""
+        return crowded and self._view.traits.inclusive is None
+
+    @staticmethod
+    def _crowded(places: Sequence[Place], index: int) -> bool:
+        before = places[index - 1]
+        return before == places[index] - 1 and before == places[max(0, index - CROWD)]
+
+    def _located(self, asked: Window, keys: Sequence[Key]) -> int:
+        """The position of a page's first row: by a row that it shares with the page before, else as it was planned."""
+        for index, own in enumerate(keys):
+            if (known := self._index.get(own)) is not None:
+                return self._start + known - index
+        return asked.start
+
+    def _correct(self, counted_from: Anchor, position: int) -> None:
+        """Rows have left or entered behind this anchor, so that it and those before it seem to lie elsewhere."""
+        moved = position - counted_from.position
+        if moved:
+            for anchor in self._anchors:
+                if anchor.position <= counted_from.position and anchor is not counted_from:
+                    anchor.position += moved
+            counted_from.position = position
+
+    def _add_anchors(self, places: Sequence[Place], start: int) -> None:
+        last = self._anchors[-1].position if self._anchors else -1
+        for index in range(max(1, last + 1 - start), len(places)):
+            if places[index] != places[index - 1]:
+                self._anchors.append(Anchor(start + index, places[index], None, self._crowded(places, index)))
+        oldest = start - REACH * self.limit
+        while len(self._anchors) > FEW and self._anchors[1].position < oldest:
+            self._anchors.popleft()

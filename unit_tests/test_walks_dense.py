@@ -1,0 +1,164 @@
+"""The walks over lists in which many rows bear one date, as after an import or a robot's edits."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from random import Random
+from typing import Any, TypeVar
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from source_amocrm.walk.full import full
+from source_amocrm.walk.hands import Hands
+from source_amocrm.walk.spans import FOREVER
+from source_amocrm.walk.traits import ListTraits
+from source_amocrm.walk.undirected import undirected
+
+from .fake_list import Delivered, FakeList, by_date, restless
+
+T = TypeVar("T")
+VERBS = ("edit", "delete", "restore", "add", "add_old")
+SEEDS = st.integers(0, 2**32)
+LIMITS = st.sampled_from((5, 8, 13, 24, 40))
+walks = settings(max_examples=200, deadline=None)
+
+
+class Muddle(Hands):
+    """Does what it is given in any order."""
+
+    def __init__(self, most: int, random: Random) -> None:
+        super().__init__(most, lambda: most)
+        self._most = most
+        self._random = random
+        self._waiting: list[tuple[Future[Any], Callable[[], Any]]] = []
+        self._more = threading.Condition()
+        self._over = False
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def offer(self) -> int:
+        return self._most - len(self._waiting)
+
+    def start(self, task: Callable[[], T]) -> Future[T]:
+        future: Future[T] = Future()
+        with self._more:
+            self._waiting.append((future, task))
+            self._more.notify()
+        return future
+
+    def start_now(self, task: Callable[[], T]) -> Future[T] | None:
+        return self.start(task)
+
+    def dismiss(self) -> None:
+        with self._more:
+            self._over = True
+            self._more.notify()
+
+    def _serve(self) -> None:
+        while True:
+            with self._more:
+                while not self._waiting and not self._over:
+                    self._more.wait()
+                if not self._waiting:
+                    return
+            time.sleep(0.0002)
+            with self._more:
+                future, task = self._waiting.pop(self._random.randrange(len(self._waiting)))
+            if future.set_running_or_notify_cancel():
+                try:
+                    future.set_result(task())
+                except BaseException as error:
+                    future.set_exception(error)
+
+
+@contextmanager
+def muddled(most: int, seed: int) -> Iterator[Hands | None]:
+    """Helpers that ask in any order; None for a walk that asks for one page at a time."""
+    hands = Muddle(most, Random(seed))
+    try:
+        yield hands if most else None
+    finally:
+        hands.dismiss()
+
+
+def crowded(seed: int, limit: int, *verbs: str, **how: Any) -> FakeList:
+    """Some pages of rows, of which one, some, a page or many share each second."""
+    random = Random(seed)
+    seconds: list[int] = []
+    second = random.randint(1, 50)
+    while len(seconds) < random.choice((limit, 4 * limit, 10 * limit)):
+        size = random.choice((1, 1, limit // 2, limit - 1, limit, limit + 1, 3 * limit + 1, 10 * limit))
+        seconds += [second] * random.choice((size, random.randint(1, size)))
+        second += random.choice((1, 1, 2, 40))
+    ids = list(range(1, len(seconds) + 1))
+    if random.random() < 0.7:
+        random.shuffle(ids)
+    change = restless(*verbs, share=random.choice((0.0, 0.1, 0.5, 1.0)))
+    things = FakeList(dict(zip(ids, seconds, strict=True)), random, limit, change, **how)
+    things.ties = random.choice((1, 1, -1, 0))
+    return things
+
+
+@walks
+@given(SEEDS, LIMITS, st.integers(0, 60), st.booleans(), st.integers(0, 4), st.booleans(), st.booleans())
+def test_keyset(
+    seed: int, limit: int, low: int, ascending: bool, ahead: int, always_next: bool, false_ends: bool
+) -> None:
+    things = crowded(seed, limit, *VERBS, always_next=always_next, false_ends=0.2 * false_ends)
+    delivered, high = Delivered(things), FOREVER if ascending else 80
+    with muddled(ahead, seed) as hands:
+        for page in by_date(things, (low, high), ListTraits(), ascending, hands):
+            delivered.take(page)
+    assert delivered.missing(low, high) == []
+    assert delivered.twice() == []
+
+
+@walks
+@given(SEEDS, st.sampled_from((13, 24, 40)), st.integers(8, 30), st.integers(0, 4))
+def test_keyset_where_the_server_gives_smaller_pages(seed: int, limit: int, most: int, ahead: int) -> None:
+    """To who asks for more than so many rows, or always."""
+    always = seed % 2 == 0
+    verbs = ("edit", "delete") if always else VERBS
+    things = crowded(seed, limit, *verbs, most=min(most, limit - 1), always=always)
+    delivered = Delivered(things)
+    with muddled(ahead, seed) as hands:
+        for page in by_date(things, (0, FOREVER), ListTraits(), True, hands):
+            delivered.take(page)
+    assert delivered.missing() == []
+    assert delivered.twice() == []
+
+
+@walks
+@given(SEEDS, LIMITS, st.booleans(), st.integers(1, 60), st.integers(0, 4))
+def test_undirected(seed: int, limit: int, ascending: bool, low: int, ahead: int) -> None:
+    """Rows that do not change, in an order that is not told."""
+    things = crowded(seed, limit, cursor="created_at", own_order=ascending)
+    delivered = Delivered(things)
+    with muddled(ahead, seed) as hands:
+        for page in undirected(things.listing(), (low, 1_000), ListTraits(), hands=hands):
+            delivered.take(page)
+    assert sorted(own for own, _ in delivered.versions) == sorted(
+        own for own, second in things.rows.items() if low <= second <= 1_000
+    )
+
+
+@walks
+@given(SEEDS, LIMITS, st.booleans(), st.integers(0, 4))
+def test_full(seed: int, limit: int, in_order: bool, ahead: int) -> None:
+    """A list in the order of ids, or in one that edits change."""
+    things = crowded(seed, limit, "edit", "delete", "restore", "add")
+    things.own_order = True
+    things.ties = 1
+    if in_order:
+        things.rows = dict.fromkeys(things.rows, 7)
+        things.change = restless("delete", "restore", "add", share=0.5)
+    delivered = Delivered(things)
+    with muddled(ahead, seed) as hands:
+        rows = full(things.listing(), hands)
+    delivered.versions = [(row["id"], row["updated_at"]) for row in rows]
+    assert delivered.missing() == []
+    assert len(rows) == len({row["id"] for row in rows})
