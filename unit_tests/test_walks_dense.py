@@ -162,3 +162,28 @@ def test_full(seed: int, limit: int, in_order: bool, ahead: int) -> None:
     delivered.versions = [(row["id"], row["updated_at"]) for row in rows]
     assert delivered.missing() == []
     assert len(rows) == len({row["id"] for row in rows})
+
+
+@walks
+@given(SEEDS, st.integers(24, 40), st.integers(2, 12), st.integers(0, 4))
+def test_an_order_of_ties_that_was_relied_on_and_breaks(seed: int, limit: int, requests: int, ahead: int) -> None:
+    """What was joined by it is read again: all comes, some of it twice."""
+    random = Random(seed)
+    seconds = [place // random.randint(2 * limit, 4 * limit) for place in range(10 * limit)]
+    things = FakeList({own: 10 + second for own, second in enumerate(seconds, 1)}, random, limit)
+    things.ties = 1
+    left = random.randint(1, limit)
+
+    def change(list_: FakeList) -> None:
+        if list_.requests == requests:
+            list_.ties = 0
+            for own in range(1, left + 1):
+                list_.rows.pop(own, None)
+                list_.touched.add(own)
+
+    things.change = change
+    delivered = Delivered(things)
+    with muddled(ahead, seed) as hands:
+        for page in by_date(things, (0, FOREVER), ListTraits(), True, hands):
+            delivered.versions += [(row["id"], row["updated_at"]) for row in page.rows]
+    assert delivered.missing() == []

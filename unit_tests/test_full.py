@@ -1,0 +1,108 @@
+"""A list read whole: once where its pages can be seen to join, and again where they cannot."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Any
+
+import pytest
+
+from source_amocrm.errors import TooFat
+from source_amocrm.walk.full import full
+from source_amocrm.walk.listing import Params
+from source_amocrm.walk.sizes import LargestPage
+
+from .fake_list import FakeList
+
+LIMIT = 50
+
+
+def a_list(count: int, ties: int = 1, **how: Any) -> FakeList:
+    """Rows of one date, in the order of their ids."""
+    things = FakeList(dict.fromkeys(range(1, count + 1), 7), Random(1), LIMIT, own_order=True, **how)
+    things.ties, things.next_on_full_last_page = ties, False
+    return things
+
+
+@pytest.mark.parametrize("ties", [1, -1])
+@pytest.mark.parametrize(("count", "requests"), [(0, 3), (1, 1), (50, 1), (51, 2), (500, 12), (2_000, 48)])
+def test_it_is_read_once(count: int, requests: int, ties: int) -> None:
+    things = a_list(count, ties)
+    assert [row["id"] for row in full(things.listing())] == list(range(1, count + 1))[::ties]
+    assert things.requests == requests
+
+
+def test_an_order_that_is_not_of_ids_is_believed_while_every_page_begins_where_it_was_to_begin() -> None:
+    things = a_list(0)
+    ids = list(range(1, 301))
+    Random(3).shuffle(ids)
+    things.rows = {own: second for second, own in enumerate(ids, 1)}
+    assert len(full(things.listing())) == 300
+    assert things.requests == 7
+
+
+def test_a_row_that_jumps_across_a_page_is_looked_for_in_another_pass() -> None:
+    """The list comes by date, the newest last: it leaves a page that was not asked for yet."""
+    things = a_list(0)
+    ids = list(range(1, 301))
+    Random(3).shuffle(ids)
+    things.rows = {own: second for second, own in enumerate(ids, 1)}
+
+    def jump(list_: FakeList) -> None:
+        if list_.requests == 3:
+            list_.rows[ids[20]] = list_.now
+
+    things.change = jump
+    assert {row["id"] for row in full(things.listing())} == set(ids)
+    assert things.requests > 7
+
+
+class Kommo(FakeList):
+    """Remembers the limits; above `most` it falls back to 50 rows."""
+
+    limits: list[int]
+
+    def fetch(self, path: str, params: Any = None, *, shrinkable: bool = False) -> Any:
+        self.limits = [*getattr(self, "limits", []), params["limit"]]
+        asked: Params = {**params, "limit": params["limit"] if params["limit"] <= (self.most or 0) else 50}
+        most, self.most = self.most, None
+        try:
+            return super().fetch(path, asked, shrinkable=shrinkable)
+        finally:
+            self.most = most
+
+
+@pytest.mark.parametrize(
+    ("most", "count", "limits", "learned"),
+    [
+        (250, 1_000, [250, 250], 250),
+        (100, 1_000, [250, 100], 100),
+        (100, 30, [250, 250], 250),
+        (100, 50, [250, 250], 250),
+    ],
+)
+def test_the_largest_page_is_what_comes(most: int, count: int, limits: list[int], learned: int) -> None:
+    """A page that is the last tells nothing of it, and nothing of the end is told by it."""
+    things = Kommo(dict.fromkeys(range(1, count + 1), 7), Random(1), 100, own_order=True, most=most)
+    things.next_on_full_last_page = False
+    pages = LargestPage(250, 100)
+    found, listing = pages.ask(things.listing(), {})
+    assert len(found.rows) == min(count, most if most == 250 else 50)
+    assert (pages.now, listing.limit) == (learned, learned)
+    pages.ask(listing, {})
+    assert things.limits == limits
+
+
+def test_a_page_that_is_too_much_for_the_server_is_asked_for_as_documented() -> None:
+    things = Kommo(dict.fromkeys(range(500), 7), Random(1), 100, own_order=True, most=250)
+    whole = things.fetch
+
+    def fetch(path: str, params: Any = None, *, shrinkable: bool = False) -> Any:
+        if params["limit"] == 250:
+            raise TooFat("504")
+        return whole(path, params, shrinkable=shrinkable)
+
+    things.fetch = fetch  # type: ignore[method-assign]
+    pages = LargestPage(250, 100)
+    found, listing = pages.ask(things.listing(), {})
+    assert (len(found.rows), listing.limit, pages.now) == (100, 100, 100)
