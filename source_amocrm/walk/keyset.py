@@ -19,10 +19,11 @@ from collections.abc import Iterator, Set
 from source_amocrm.errors import TooFat
 from source_amocrm.walk.directed import Dated, Directed
 from source_amocrm.walk.hands import Hands
-from source_amocrm.walk.listing import Found, Listing, OrderIgnored, Page, PageMark, Row, key
+from source_amocrm.walk.listing import Found, Listing, OrderIgnored, Page, key
+from source_amocrm.walk.pager import Pager
 from source_amocrm.walk.prefetch import Prefetcher
 from source_amocrm.walk.proof import prove_order
-from source_amocrm.walk.sizes import Appetite
+from source_amocrm.walk.reached import Reached
 from source_amocrm.walk.spans import Span
 from source_amocrm.walk.ties import one_second, undated
 from source_amocrm.walk.traits import ListTraits
@@ -31,8 +32,6 @@ from source_amocrm.walk.windows import Window
 AN_HOUR = 3_600
 MOST_BARREN = 12
 """Pages in turn that bring nothing new, before a second is read on its own."""
-REMEMBERED_KEYS = 5_000
-"""Rows of one second that are told from others by their keys; where they are more, by their order."""
 
 
 class TiesShuffled(Exception):
@@ -72,21 +71,11 @@ class _Walk:
     def __init__(self, view: Directed, hands: Hands | None) -> None:
         self._view = view
         self._listing = view.listing
-        self._traits = view.traits
         self._ties = view.traits.ties
         self._hands = hands
-        self._appetite = Appetite(view.listing.limit)
-        self._widest = view.listing.limit
-        """The most rows that the server gives in a page, as far as it has shown."""
-        self._here = view.near
-        """Every row of an earlier place is delivered."""
-        self._last: Dated | None = None
-        """The last row of the page before, where that ended at `here`."""
-        self._delivered: set[int | str] = set()
-        """The rows at `here` that are delivered, while they are few."""
-        self._many = False
-        self._passed = 0
-        """How many rows at `here` are delivered."""
+        self._reached = Reached(view)
+        self.ahead = Prefetcher(hands, view, view.listing.limit)
+        self._pager = Pager(view, self._reached, self.ahead)
         self._undated: set[int | str] = set()
         """Rows without a date, where they were read on their own."""
         self._trusted: set[int] = set()
@@ -102,105 +91,83 @@ class _Walk:
         """When the first page came."""
         self._caught_up: int | None = None
         """When the walk had come as far as that."""
-        self.ahead = Prefetcher(hands, view, view.listing.limit)
 
     def pages(self, found: Found | None) -> Iterator[Page]:
-        while self._here <= self._view.far:
+        reached = self._reached
+        while reached.here <= self._view.far:
             guessed = None if found else self._prefetched()
             if guessed:
                 found, window = guessed
             elif found:
                 window = Window(self._view.near - 1, 1, 0, 0, self._view.near)
             else:
-                found, window = self._ask()
+                found, window = self._pager.next(self._back)
             self._begun = self._begun or found.latest
-            dated = self._view.dated(found, self._here, self._undated)
+            dated = self._dated(found)
             if self._barren > MOST_BARREN:
                 yield from self._whole_second(found)
-            elif not guessed and not self._follows(dated, window):
-                self._step_back(window, dry=not dated)
-            else:
+            elif guessed or reached.begins(window) or (dated and reached.joins(dated)):
                 yield from self._take(found, window, dated, guessed is not None)
+            else:
+                self._step_back(window, dry=not dated)
             found = None
 
     def _take(self, found: Found, window: Window, dated: list[Dated], guessed: bool) -> Iterator[Page]:
         """A page that follows on what was read."""
-        here, last = self._here, dated[-1].place if dated else self._here
-        fresh = [one for one in dated if self._is_fresh(one)]
+        here, last = self._reached.here, dated[-1].place if dated else self._reached.here
+        fresh = [one for one in dated if self._reached.is_fresh(one)]
         yield from self._learn(dated, fresh, window)
         if found.more and last <= here and not (self._ties.known and fresh):
             yield from self._stuck(found, window, dated)
             return
         self._came(window, dated, guessed, found.more)
-        over = not found.more or last > self._view.far
         if found.more:
             self.ahead.fill(self._known_end(found))
             near = here if window.begins is not None else dated[0].place + 2
-            prove_order(self._view, near, dated, self._appetite)
-        again = over and guessed and self._changes(found, last)
-        ended = over and not again
-        end = self._view.far if ended else last - 1
+            prove_order(self._view, near, dated, self._pager.appetite)
+        ended = not found.more or last > self._view.far
+        # People are at work, and the last page may have been read before one that comes earlier: what was changed in
+        # between lies behind it.
+        if guessed and not found.more and self._view.ascending and self._begun is not None and last >= self._begun:
+            ended = False
         rows = [row for place, row in fresh if place <= self._view.far]
-        self._passed = (self._passed if last == here else 0) + sum(place == last for place, _ in fresh)
-        yield (None if ended else self._within(rows, dated)) or Page(rows, self._view.finished(here, end))
+        within = None if ended else self._reached.within(rows, dated)
+        yield within or Page(rows, self._view.finished(here, self._view.far if ended else last - 1))
+        self._reached.on(dated, fresh)
+        self._barren, self._dry, self._emptied = 0, False, None
         if ended:
-            self._here = self._view.far + 1
-            return
-        self._reached(dated, last)
-        if (further := self._unchased(self._here, found)) > self._here:
+            self._leave_for(self._view.far + 1)
+        elif (further := self._unchased(self._reached.here, found)) > self._reached.here:
             self._leave_for(further)
 
-    def _within(self, rows: list[Row], dated: list[Dated]) -> Page | None:
-        """A page that ends in the second in which it begins, where its rows come in the order of ids, up."""
-        last = dated[-1] if dated else None
-        if not last or last.place != self._here or not self._ties.ascending or not self._view.ascending:
-            return None
-        own = last.row.get("id")
-        return Page(rows, mark=PageMark(self._passed, own), second=last.place) if isinstance(own, int) else None
-
-    def _is_fresh(self, one: Dated) -> bool:
-        if one.place != self._here:
-            return one.place > self._here
-        if self._many and self._last and self._ties.in_turn(one.row, self._last.row):
-            return False
-        return key(one.row) not in self._delivered
+    def _dated(self, found: Found) -> list[Dated]:
+        return self._view.dated(found, self._reached.here, self._undated)
 
     def _learn(self, dated: list[Dated], fresh: list[Dated], window: Window) -> Iterator[Page]:
         """From a page's order; where it contradicts what was relied on, that is read again."""
         if fresh:
             self._ties.look(dated[max(0, dated.index(fresh[0]) - 1) :])
+        here = self._reached.here
         if self._ties.broken and self._trusted:
             places, self._trusted = sorted(self._trusted), set()
             for place in places:
                 for rows in one_second(self._listing, self._view.second(place), self._hands):
                     yield Page(rows)
-        elif self._last and not self._begins(window) and dated and dated[0].place == self._here:
-            self._trusted.add(self._here)
+        elif self._reached.last and not self._reached.begins(window) and dated and dated[0].place == here:
+            self._trusted.add(here)
 
     def _came(self, window: Window, dated: list[Dated], guessed: bool, more: bool) -> None:
-        if more and window.number == 1 and len(dated) < min(window.limit, self.ahead.limit):
-            self._widest = max(1, len(dated))
-            self._resize()
+        if more and window.number == 1:
+            self._pager.first(window, len(dated))
         self.ahead.came(window, [place for place, _ in dated], [key(row) for _, row in dated], guessed)
         self._back = 0
         if guessed:
-            self._digest()
-
-    def _reached(self, dated: list[Dated], last: int) -> None:
-        """The walk has come to the end of a page."""
-        if last > self._here:
-            self._delivered, self._many = set(), False
-        self._here = last
-        self._delivered.update(key(row) for place, row in dated if place == last)
-        if len(self._delivered) > REMEMBERED_KEYS and self._ties.known:
-            self._delivered, self._many = set(), True
-        self._last = dated[-1] if dated else None
-        self._barren, self._dry, self._emptied = 0, False, None
+            self._pager.digest()
 
     def _leave_for(self, place: int) -> None:
         """Go on from a place, as if nothing had been read there."""
         self.ahead.drop()
-        self._here, self._last, self._delivered, self._many = place, None, set(), False
+        self._reached.leave_for(place)
         self._barren, self._back, self._dry, self._emptied = 0, 0, False, None
 
     def _unchased(self, here: int, found: Found) -> int:
@@ -212,20 +179,15 @@ class _Walk:
             self._caught_up = now
         if here <= self._caught_up:
             return here
-        self._traits.behind = True
+        self._view.traits.behind = True
         return now + AN_HOUR
 
     def _prefetched(self) -> tuple[Found, Window] | None:
         """A page that was asked for ahead, if it follows on what was read and goes beyond it."""
         try:
-            while (found := self.ahead.head()) and (dated := self._view.dated(found, self._here, self._undated)):
-                joins = self.ahead.begins(self._here) or self._joins(dated)
-                further = dated[-1].place > self._here or (
-                    self._last is not None
-                    and self._ties.known
-                    and dated[-1].place == self._here
-                    and not self._ties.in_turn(dated[-1].row, self._last.row)
-                )
+            while (found := self.ahead.head()) and (dated := self._dated(found)):
+                joins = self.ahead.begins(self._reached.here) or self._reached.joins(dated)
+                further = self._reached.goes_beyond(dated[-1])
                 if joins and (further or not found.more):
                     return found, self.ahead.pop()
                 if further:
@@ -235,36 +197,20 @@ class _Walk:
             self.ahead.drop()
         except TooFat:
             self.ahead.drop()
-            self._shrink()
+            self._pager.shrink()
         return None
 
     def _refuse(self) -> None:
         """The page that was asked for ahead begins behind what was read."""
-        tied = 0 if self._ties.known else len(self._delivered) + 1
-        self.ahead.refused(tied)
-        if self._ties.broken and len(self._delivered) > 1:
+        tied = len(self._reached.delivered)
+        self.ahead.refused(0 if self._ties.known else tied + 1)
+        if self._ties.broken and tied > 1:
             self._hand_over()
 
     def _hand_over(self) -> None:
         """Raises TiesShuffled where there is an order that is the same each time."""
         if self._listing.ordered and not self._listing.own_order and self._view.ascending:
-            raise TiesShuffled(self._here, self._delivered)
-
-    def _joins(self, dated: list[Dated]) -> bool:
-        """Nothing is between what was read and this page."""
-        first = dated[0]
-        if first.place != self._here or self._last is None:
-            return first.place < self._here
-        tied = [one for one in dated if one.place == self._here]
-        return self._ties.bears_out(tied) and self._ties.in_turn(first.row, self._last.row)
-
-    def _follows(self, dated: list[Dated], window: Window) -> bool:
-        """Whether a page that was asked for just now can be taken."""
-        return self._begins(window) or (bool(dated) and self._joins(dated))
-
-    def _begins(self, window: Window) -> bool:
-        """Whether it was asked for from `here` or from before it on, and so cannot leave anything out."""
-        return window.begins is not None and window.begins <= self._here
+            raise TiesShuffled(self._reached.here, self._reached.delivered)
 
     def _step_back(self, window: Window, dry: bool) -> None:
         """The page begins behind what was read, or there is none: an earlier one is asked for, each time twice as far
@@ -280,70 +226,23 @@ class _Walk:
             return self._view.far if self._view.far < 0 else None
         return min(self._view.far, found.latest)
 
-    def _changes(self, found: Found, last: int) -> bool:
-        """People are at work, and the last page may have been read before one that comes earlier: what was changed in
-        between lies behind it."""
-        return self._view.ascending and not found.more and self._begun is not None and last >= self._begun
-
-    def _ask(self) -> tuple[Found, Window]:
-        """The next page. In a second of many rows in order from the last one of them on, else from `here` on."""
-        while True:
-            try:
-                planned = None
-                if self._last and self._ties.known and (self._many or len(self._delivered) > self.ahead.limit // 4):
-                    planned = self.ahead.behind(self._back)
-                found, window = (self._page(planned), planned) if planned else self._from_here()
-            except TooFat:
-                self._shrink()
-                continue
-            self._digest()
-            return found, window
-
-    def _page(self, window: Window) -> Found:
-        found = self._listing.ask(self._view.params(window.edge), window.number, window.limit)
-        return self._view.believed(found, window.edge)
-
-    def _from_here(self) -> tuple[Found, Window]:
-        """A first page, so that rows of that very second are certainly included."""
-        here, inclusive = self._here, self._traits.inclusive
-        if here == 0 and self._view.ascending:
-            return self._first(-1)
-        if inclusive is None and not self._delivered:
-            found, window = self._first(here - 1)
-            if found.more and all((self._view.place(row) or 0) < here for row in found.rows):
-                found, window = self._first(here)
-            return found, window
-        if inclusive is False:
-            return self._first(here - 1)
-        found, window = self._first(here)
-        if not self._traits.inclusive:
-            # The row seen at `here` did not come: the edge is exclusive, or the row has moved since.
-            found, window = self._first(here - 1)
-            if any(self._view.place(row) == here for row in found.rows):
-                self._traits.inclusive = False
-        return found, window
-
-    def _first(self, edge: int) -> tuple[Found, Window]:
-        window = self.ahead.first(edge, self._here, self._appetite.now)
-        return self._page(window), window
-
     def _stuck(self, found: Found, window: Window, dated: list[Dated]) -> Iterator[Page]:
         """A page that promises a next one and does not lead beyond the last row read."""
         if found.rows and all(self._view.place(row) is None for row in found.rows):
-            if not self._view.ascending or self._here > 0:
+            if not self._view.ascending or self._reached.here > 0:
                 raise OrderIgnored
             rows = undated(self._listing)
             self._undated.update(key(row) for row in rows)
             yield Page(rows)
-            self._leave_for(self._unchased(self._here + 1, found))
-        elif self._last is None or not self._ties.known:
+            self._leave_for(self._unchased(self._reached.here + 1, found))
+        elif self._reached.last is None or not self._ties.known:
             if self._ties.broken:
                 self._hand_over()
             yield from self._whole_second(found)
         elif len(dated) >= window.limit and not self._dry:
             self._barren += 1
             self._came(window, dated, False, found.more)
-        elif self._page(window._replace(number=window.number + 1)).rows:
+        elif self._pager.page(window._replace(number=window.number + 1)).rows:
             self._dry = False
             if len(dated) < window.limit:
                 yield from self._whole_second(found)
@@ -352,32 +251,18 @@ class _Walk:
         else:
             self._emptied = window
             self._barren += 1
-            again = self._page(window)  # rows may have left just now
-            yield from self._take(again, window, self._view.dated(again, self._here, self._undated), False)
+            again = self._pager.page(window)  # rows may have left just now
+            yield from self._take(again, window, self._dated(again), False)
 
     def _whole_second(self, found: Found) -> Iterator[Page]:
         """A second read on its own, and stepped over."""
         self.ahead.drop()
-        for rows in one_second(self._listing, self._view.second(self._here), self._hands):
-            yield Page([row for row in rows if key(row) not in self._delivered])
+        for rows in one_second(self._listing, self._view.second(self._reached.here), self._hands):
+            yield Page([row for row in rows if key(row) not in self._reached.delivered])
         yield self._ended(found)
 
     def _ended(self, found: Found) -> Page:
         """Nothing is left to read of a second."""
-        here = self._here
+        here = self._reached.here
         self._leave_for(self._unchased(here + 1, found))
         return Page([], self._view.finished(here, here))
-
-    def _shrink(self) -> None:
-        """A page was too fat. Raises the TooFat that is being handled when there are no smaller ones."""
-        self._appetite.shrink()
-        self._resize()
-
-    def _digest(self) -> None:
-        self._appetite.digest()
-        self._resize()
-
-    def _resize(self) -> None:
-        size = min(self._widest, self._appetite.now)
-        if size != self.ahead.limit:
-            self.ahead.resize(size)
