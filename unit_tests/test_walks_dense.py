@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from source_amocrm.errors import TooFat
 from source_amocrm.walk.full import full
 from source_amocrm.walk.hands import Hands
 from source_amocrm.walk.spans import FOREVER
@@ -187,3 +188,25 @@ def test_an_order_of_ties_that_was_relied_on_and_breaks(seed: int, limit: int, r
         for page in by_date(things, (0, FOREVER), ListTraits(), True, hands):
             delivered.versions += [(row["id"], row["updated_at"]) for row in page.rows]
     assert delivered.missing() == []
+
+
+@walks
+@given(SEEDS, st.integers(26, 60), st.integers(0, 4), st.booleans())
+def test_pages_that_are_too_much_for_the_server(seed: int, limit: int, ahead: int, always_next: bool) -> None:
+    """Now and then: then smaller ones come, down to 25 rows."""
+    things = crowded(seed, limit, *VERBS, always_next=always_next)
+    things.ties = 1
+    chance, whole = Random(seed), things.fetch
+
+    def fetch(path: str, params: Any = None, *, shrinkable: bool = False) -> Any:
+        if shrinkable and chance.random() < 0.2:
+            raise TooFat("504")
+        return whole(path, params, shrinkable=shrinkable)
+
+    things.fetch = fetch  # type: ignore[method-assign]
+    delivered = Delivered(things)
+    with muddled(ahead, seed) as hands:
+        for page in by_date(things, (0, FOREVER), ListTraits(), True, hands):
+            delivered.take(page)
+    assert delivered.missing() == []
+    assert delivered.twice() == []

@@ -118,7 +118,11 @@ class _Walk:
         fresh = [one for one in dated if self._reached.is_fresh(one)]
         yield from self._learn(dated, fresh, window)
         if found.more and last <= here and not (self._ties.known and fresh):
-            yield from self._stuck(found, window, dated)
+            try:
+                yield from self._stuck(found, window, dated)
+            except TooFat:
+                self.ahead.drop()
+                self._pager.shrink()
             return
         self._came(window, dated, guessed, found.more)
         if found.more:
