@@ -20,7 +20,9 @@ _USUAL = 0.9
 _STEADY = 0.12
 """Seconds: answers that differ by more than that differ by the server's own work."""
 _WORST = 0.08
-"""Seconds by which requests are taken to be late while nothing is known, and after a refusal."""
+"""Seconds by which requests are taken to be late while nothing is known, and after several refusals."""
+_FIRST = 0.045
+"""The same after one refusal, which may have had another cause."""
 _FORGOTTEN = 0.01 / 60
 """How much of that is taken back with each second without a refusal."""
 _MOST_LATE = 0.15
@@ -35,7 +37,9 @@ class Evenness:
     def __init__(self) -> None:
         self._answers: deque[float] = deque(maxlen=_ANSWERS)
         self._sorted: list[float] = []
-        self._refused_at: float | None = None
+        self._refused_at = 0.0
+        self._guarded = 0.0
+        """Seconds by which requests were taken to be late from then on."""
 
     def answered(self, elapsed: float) -> float:
         """By how much later than any of the last ones the answer came; 0 where that is not unusual."""
@@ -45,6 +49,7 @@ class Evenness:
         return min(elapsed - usual, _MOST_LATE) if elapsed > usual * _UNUSUAL else 0.0
 
     def refused(self, now: float) -> None:
+        self._guarded = min(_WORST, self._guard(now) + _FIRST)
         self._refused_at = now
 
     @property
@@ -73,6 +78,4 @@ class Evenness:
         return min(self._guard(now), _WORST if elapsed is None else elapsed - self._sorted[0])
 
     def _guard(self, now: float) -> float:
-        if self._refused_at is None:
-            return 0.0
-        return max(0.0, _WORST - _FORGOTTEN * max(0.0, now - self._refused_at))
+        return max(0.0, self._guarded - _FORGOTTEN * max(0.0, now - self._refused_at))
