@@ -33,14 +33,13 @@ from airbyte_cdk.models import (
 )
 
 from source_amocrm.airbyte.concurrent import airbyte_stream
-from source_amocrm.auth.authenticator import make_authenticator
 from source_amocrm.config.settings import Config
 from source_amocrm.errors import AmocrmError
 from source_amocrm.http.api import Api
 from source_amocrm.http.backoff import RetryPolicy
 from source_amocrm.http.rate_limit import Budget
-from source_amocrm.http.tokens import HttpTokenEndpoint
-from source_amocrm.http.transport import Transport
+from source_amocrm.http.session import AmocrmSession
+from source_amocrm.http.wire import api_over
 from source_amocrm.source import SourceAmocrm
 from source_amocrm.streams import TABLES
 
@@ -134,17 +133,13 @@ def without_sockets(sandbox: Sandbox, clock: Clock | None = None, ahead: float =
     line = Line(sandbox, clock)
 
     def open_api(parsed: Config, raw: Any) -> Api:
-        session = requests.Session()
+        session = AmocrmSession(Budget(UNPACED, clock=clock.common, sleep=clock.sleep_together), POLICY)
         session.mount("https://", line)
-        budget = Budget(UNPACED, clock=clock.common, sleep=clock.sleep_together)
-        endpoint = HttpTokenEndpoint(Transport(session, budget, POLICY), budget, POLICY)
-        auth = make_authenticator(parsed, raw, endpoint)
-        return Api(
+        return api_over(
+            session,
             parsed,
-            auth,
-            budget,
-            retry=POLICY,
-            session=session,
+            raw,
+            POLICY,
             clock=clock.own,
             wall=lambda: sandbox.account.clock.time() + ahead,
             sleep=clock.sleep,

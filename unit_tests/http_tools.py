@@ -5,15 +5,19 @@ from __future__ import annotations
 import base64
 import json
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import requests
 import requests_mock
 
 from source_amocrm.config.settings import Config, parse_config
+from source_amocrm.http.backoff import RetryPolicy
 from source_amocrm.http.body import Kind
-from source_amocrm.http.transport import Reply
+from source_amocrm.http.rate_limit import Budget, Slot
+from source_amocrm.http.reply import NoAnswer, Reply, reply_of
+from source_amocrm.http.session import AmocrmSession
 
 HOST = "https://example.amocrm.ru"
 NOW = 1_760_000_000
@@ -65,12 +69,40 @@ def config(raw: Mapping[str, Any]) -> Config:
     return parse_config(raw, now=NOW)
 
 
-def mocked() -> tuple[requests.Session, requests_mock.Adapter]:
-    session = requests.Session()
+def mocked(budget: Budget, policy: RetryPolicy) -> tuple[AmocrmSession, requests_mock.Adapter]:
+    session = AmocrmSession(budget, policy)
     adapter = requests_mock.Adapter(case_sensitive=True)
     session.mount("https://", adapter)
     session.mount("http://", adapter)
     return session, adapter
+
+
+def exchange(
+    session: AmocrmSession,
+    method: str,
+    url: str,
+    *,
+    token: str = "",
+    json: Mapping[str, Any] | None = None,
+    shrinkable: bool = False,
+) -> Reply:
+    """One request and what was understood of its answer or its failure."""
+    request = session.prepare_request(requests.Request(method, url, json=json))
+    try:
+        return reply_of(session.send(request, bearer=lambda: token, shrinkable=shrinkable))
+    except NoAnswer as failed:
+        return failed.reply
+
+
+@contextmanager
+def turn_of(budget: Budget) -> Iterator[Slot]:
+    """A turn for a request that gets no answer."""
+    request = object()
+    budget.acquire_call(request)
+    try:
+        yield budget._slots[request]
+    finally:
+        budget.update_from_response(request, None)
 
 
 def reply(

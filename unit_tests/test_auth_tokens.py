@@ -13,7 +13,6 @@ from source_amocrm.errors import AmocrmError, Blocked, Moved, NotFound, Throttle
 from source_amocrm.http.backoff import RetryPolicy
 from source_amocrm.http.rate_limit import Budget
 from source_amocrm.http.tokens import HttpTokenEndpoint
-from source_amocrm.http.transport import Transport
 from unit_tests.http_tools import DATE, HOST, INTEGRATION, NOW, FakeClock, mocked
 
 URL = f"{HOST}/oauth2/access_token"
@@ -55,12 +54,9 @@ HTML = {"text": "<html></html>"}
 class World:
     def __init__(self) -> None:
         self.clock = FakeClock()
-        session, self.adapter = mocked()
-        budget = Budget(1000, clock=self.clock, sleep=self.clock.sleep)
         policy = RetryPolicy()
-        self.endpoint = HttpTokenEndpoint(
-            Transport(session, budget, policy), budget, policy, clock=self.clock, sleep=self.clock.sleep
-        )
+        session, self.adapter = mocked(Budget(1000, clock=self.clock, sleep=self.clock.sleep), policy)
+        self.endpoint = HttpTokenEndpoint(session, policy, clock=self.clock, sleep=self.clock.sleep)
 
     def answers(self, *responses: dict[str, Any]) -> None:
         self.adapter.register_uri("POST", URL, list(responses))

@@ -11,27 +11,27 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from source_amocrm.config.settings import parse_config
-from source_amocrm.errors import Moved, TooFat
+from source_amocrm.errors import Moved, NotGranted, TooFat
 from source_amocrm.http.api import Api
 from source_amocrm.http.backoff import RetryPolicy
-from source_amocrm.http.body import LARGEST, PAGE_ROOM, ROOM, Kind, fits, parse
-from source_amocrm.http.connections import new_session
+from source_amocrm.http.body import LARGEST, PAGE_ROOM, Kind, fits, parse
+from source_amocrm.http.error_handler import Place, explain, judge
 from source_amocrm.http.rate_limit import Budget
-from source_amocrm.http.rules import NotGranted, Where
-from source_amocrm.http.transport import Reply, Transport
-from source_amocrm.http.verdict import Place, explain, judge
+from source_amocrm.http.reply import Reply
+from source_amocrm.http.rule import Where
+from source_amocrm.http.session import AmocrmSession
 from source_amocrm.http.wire import open_api
 from unit_tests.http_server import Answering, Connection, serve
-from unit_tests.http_tools import long_lived
+from unit_tests.http_tools import exchange, long_lived
 
 HASTY = RetryPolicy(attempts=1, cold_attempts=1, connect_timeout=5, read_timeout=5, deadline=0.5)
 PATIENT = RetryPolicy(attempts=1, cold_attempts=1)
 MB = 1 << 20
 
 
-def send(answer: Answering, room: int = ROOM) -> Reply:
+def send(answer: Answering, *, shrinkable: bool = False) -> Reply:
     with serve(answer) as server:
-        return Transport(new_session(1), Budget(1000), PATIENT).send("GET", server.url, room=room)
+        return exchange(AmocrmSession(Budget(1000), PATIENT), "GET", server.url, shrinkable=shrinkable)
 
 
 def bomb(size: int) -> bytes:
@@ -74,7 +74,7 @@ def test_a_body_that_is_too_large(name: str) -> None:
 def test_a_page_may_be_less_than_another_answer() -> None:
     page = b'{"a":"' + b"x" * PAGE_ROOM + b'"}'
     assert send(lambda conn, _: conn.json(page)).kind is Kind.OBJECT
-    assert send(lambda conn, _: conn.json(page), room=PAGE_ROOM).kind is Kind.TOO_LARGE
+    assert send(lambda conn, _: conn.json(page), shrinkable=True).kind is Kind.TOO_LARGE
 
 
 def test_as_much_as_is_allowed() -> None:
@@ -105,7 +105,7 @@ def test_what_was_not_asked_for_is_not_unpacked(encoding: str) -> None:
 
 def test_only_what_is_unpacked_is_asked_for() -> None:
     with serve(lambda conn, _: conn.json()) as server:
-        Transport(new_session(1), Budget(1000), PATIENT).send("GET", server.url)
+        exchange(AmocrmSession(Budget(1000), PATIENT), "GET", server.url)
     assert "accept-encoding: gzip\r\n" in server.heads[0].lower()
 
 
@@ -162,7 +162,7 @@ def test_one_heavy_answer_waits_for_the_other() -> None:
     body = b'{"a":"' + b"x" * PAGE_ROOM + b'"}'
     with serve(lambda conn, _: conn.json(body)) as server:
         first = api_of(server.url).get("/api/v4/leads")
-        late = Transport(new_session(1), Budget(1000), RetryPolicy(deadline=1)).send("GET", server.url)
+        late = exchange(AmocrmSession(Budget(1000), RetryPolicy(deadline=1)), "GET", server.url)
         assert late.kind is Kind.READ_TIMEOUT
         assert first.body is not None
         del first
@@ -210,7 +210,7 @@ DRIPPING = {
 @pytest.mark.parametrize("name", DRIPPING)
 def test_an_exchange_ends_at_its_deadline_whatever_drips(name: str, over: threading.Event) -> None:
     with serve(DRIPPING[name](over)) as server:
-        reply = Transport(new_session(1), Budget(1000), HASTY).send("GET", server.url)
+        reply = exchange(AmocrmSession(Budget(1000), HASTY), "GET", server.url)
         over.set()
     assert (reply.status, reply.kind) == (None, Kind.READ_TIMEOUT)
 
@@ -241,7 +241,7 @@ def test_a_name_that_is_looked_up_for_ever(monkeypatch: pytest.MonkeyPatch, over
         raise socket.gaierror(socket.EAI_AGAIN, "later")
 
     monkeypatch.setattr(socket, "getaddrinfo", slowly)
-    reply = Transport(new_session(1), Budget(1000), HASTY).send("GET", "https://example.amocrm.ru/")
+    reply = exchange(AmocrmSession(Budget(1000), HASTY), "GET", "https://example.amocrm.ru/")
     assert (reply.status, reply.kind) == (None, Kind.CONNECT_TIMEOUT)
 
 
@@ -249,14 +249,14 @@ def test_a_handshake_that_does_not_go_on() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         url = f"https://127.0.0.1:{listening.getsockname()[1]}/"
         policy = RetryPolicy(connect_timeout=0.3, read_timeout=5, deadline=5)
-        reply = Transport(new_session(1), Budget(1000), policy).send("GET", url)
+        reply = exchange(AmocrmSession(Budget(1000), policy), "GET", url)
     assert (reply.status, reply.kind) == (None, Kind.READ_TIMEOUT)
 
 
 def test_a_proxy_that_drips(monkeypatch: pytest.MonkeyPatch, over: threading.Event) -> None:
     with serve(dripping(b"HTTP/1.1 200 OK\r\n", b"X: y\r\n")(over)) as proxy:
         monkeypatch.setenv("https_proxy", proxy.url)
-        reply = Transport(new_session(1), Budget(1000), HASTY).send("GET", "https://example.amocrm.ru/")
+        reply = exchange(AmocrmSession(Budget(1000), HASTY), "GET", "https://example.amocrm.ru/")
         over.set()
     assert reply.status is None
     assert reply.kind in (Kind.READ_TIMEOUT, Kind.CONNECT_TIMEOUT)
@@ -286,7 +286,7 @@ def redirect(location: bytes, status: bytes = b"302 Found") -> Answering:
 @pytest.mark.parametrize("name", LOCATIONS)
 def test_a_redirect_is_an_answer_like_any_other(name: str, where: Where) -> None:
     with serve(redirect(LOCATIONS[name])) as server:
-        reply = Transport(new_session(1), Budget(1000), PATIENT).send("GET", server.url)
+        reply = exchange(AmocrmSession(Budget(1000), PATIENT), "GET", server.url)
     assert (reply.status, len(server.heads)) == (302, 1)
     error = explain(judge(reply, where), reply, Place("example.amocrm.ru", "/api/v4/leads"), PATIENT)
     assert isinstance(error, Moved | NotGranted)

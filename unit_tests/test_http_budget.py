@@ -12,7 +12,7 @@ import pytest
 
 from source_amocrm.errors import Blocked
 from source_amocrm.http.rate_limit import Budget, Slot
-from unit_tests.http_tools import FakeClock
+from unit_tests.http_tools import FakeClock, turn_of
 
 TURN = 1.018 / 7
 
@@ -23,7 +23,7 @@ def budget(rate: float, clock: FakeClock) -> Budget:
 
 def take(paced: Budget) -> None:
     """A turn that is used at once."""
-    with paced.slot() as slot:
+    with turn_of(paced) as slot:
         slot.left()
 
 
@@ -51,11 +51,11 @@ def test_an_answer_much_later_than_any_of_late_counts_as_asked_later() -> None:
     clock = FakeClock()
     paced = budget(7, clock)
     for elapsed in (0.3, 0.5, 0.32, 0.35, 0.55, 0.41, 0.57, 0.33, 0.5, 0.31, 0.4, 0.3):
-        with paced.slot() as slot:
+        with turn_of(paced) as slot:
             slot.left()
             paced.answered(slot, elapsed)
     clock.now += 2
-    with paced.slot() as slot:
+    with turn_of(paced) as slot:
         slot.left()
         late = clock()
         paced.answered(slot, 0.67)
@@ -77,7 +77,7 @@ class Network:
 
     def ask(self, count: int) -> None:
         for _ in range(count):
-            with self.budget.slot() as slot:
+            with turn_of(self.budget) as slot:
                 slot.left()
                 way = self._chance.uniform(0, 2 * self._jitter)
                 elapsed = way + self._chance.uniform(*self._work)
@@ -152,7 +152,7 @@ def test_late_departures_never_make_eight_in_a_second() -> None:
     paced = budget(7, clock)
     left = []
     for _ in range(500):
-        with paced.slot() as slot:
+        with turn_of(paced) as slot:
             clock.sleep(chance.choice([0, 0, 0, 0.001, 0.02, 0.3]))
             slot.left()
             left.append(clock())
@@ -169,9 +169,9 @@ def test_a_turn_that_has_not_left_counts_as_leaving_now() -> None:
         clock.sleep(seconds)
 
     paced = Budget(2, clock=clock, sleep=nap)
-    late.enter_context(paced.slot())
+    late.enter_context(turn_of(paced))
     clock.now = 1.0
-    late.enter_context(paced.slot())
+    late.enter_context(turn_of(paced))
     clock.now = 50.0
     take(paced)
     assert clock.now == pytest.approx(51.018, abs=0.01)
@@ -180,12 +180,12 @@ def test_a_turn_that_has_not_left_counts_as_leaving_now() -> None:
 def test_a_slot_leaves_once_and_at_the_end_of_its_block_at_the_latest() -> None:
     clock = FakeClock(5.0)
     paced = budget(7, clock)
-    with paced.slot() as slot:
+    with turn_of(paced) as slot:
         slot.left()
         clock.now = 6.0
         slot.left()
     assert slot.time == 5.0
-    with paced.slot() as slot:
+    with turn_of(paced) as slot:
         clock.now = 7.0
     assert slot.time == 7.0
 
@@ -227,7 +227,7 @@ def test_fifty_threads_share_one_pace() -> None:
 
     def work() -> None:
         for _ in range(10):
-            with paced.slot() as slot:
+            with turn_of(paced) as slot:
                 slot.left()
                 times.append(slot.time or 0.0)
 
@@ -306,7 +306,7 @@ def test_once_shut_nobody_goes() -> None:
         take(paced)
     assert caught.value is not error
     assert caught.value.status == 403
-    with pytest.raises(Blocked), paced.slot():
+    with pytest.raises(Blocked), turn_of(paced):
         pass
 
 

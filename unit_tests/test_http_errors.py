@@ -6,20 +6,23 @@ from typing import Any
 
 import pytest
 from airbyte_cdk.models import FailureType
+from airbyte_cdk.sources.streams.http.error_handlers import ResponseAction as Action
 from hypothesis import given
 from hypothesis import strategies as st
 
 from source_amocrm import errors
 from source_amocrm.http.backoff import RetryPolicy
 from source_amocrm.http.body import Kind
-from source_amocrm.http.rules import TABLE, Action, Where
-from source_amocrm.http.transport import Reply
-from source_amocrm.http.verdict import Place, explain, judge
+from source_amocrm.http.error_handler import Place, explain, judge
+from source_amocrm.http.reply import Reply
+from source_amocrm.http.rule import Where
+from source_amocrm.http.rules import TABLE
 from unit_tests.http_tools import reply
 
 CONFIG = FailureType.config_error
 TRANSIENT = FailureType.transient_error
 SYSTEM = FailureType.system_error
+STOP = "fails, and so does every request from now on"
 AGAIN = "Try again later; what a sync has read is kept."
 PLACE = Place("example.amocrm.ru", "/api/v4/leads", advice="Do this and that.", account_id=123)
 
@@ -78,9 +81,9 @@ NOT_GRANTED = (
 )
 KEYS = "the tab «Ключи и доступы» of the integration"
 
-CASES: list[tuple[str, Reply, Where, Action, type[errors.AmocrmError] | None, FailureType | None, str]] = [
-    ("an answer", reply(200, {"_embedded": {"leads": []}}), Where.API, Action.OK, None, None, ""),
-    ("nothing found", reply(204), Where.API, Action.EMPTY, None, None, ""),
+CASES: list[tuple[str, Reply, Where, Action | str, type[errors.AmocrmError] | None, FailureType | None, str]] = [
+    ("an answer", reply(200, {"_embedded": {"leads": []}}), Where.API, Action.SUCCESS, None, None, ""),
+    ("nothing found", reply(204), Where.API, Action.SUCCESS, None, None, ""),
     (
         "a web page instead of data",
         reply(200, kind=Kind.HTML),
@@ -127,7 +130,7 @@ CASES: list[tuple[str, Reply, Where, Action, type[errors.AmocrmError] | None, Fa
         "the drive does not take the token",
         reply(401, UNAUTHORIZED),
         Where.DRIVE,
-        Action.RENEW,
+        Action.REFRESH_TOKEN_THEN_RETRY,
         errors.NotGranted,
         CONFIG,
         NOT_GRANTED.format("Invalid user name or password, Unauthorized"),
@@ -245,7 +248,7 @@ CASES: list[tuple[str, Reply, Where, Action, type[errors.AmocrmError] | None, Fa
         "no such account",
         reply(401, {"response": {"error": "Аккаунт не найден", "error_code": "101"}}),
         Where.API,
-        Action.RENEW,
+        Action.REFRESH_TOKEN_THEN_RETRY,
         errors.NotFound,
         CONFIG,
         "There is no amoCRM account at example.amocrm.ru. Compare the account address (account_domain) with your "
@@ -255,7 +258,7 @@ CASES: list[tuple[str, Reply, Where, Action, type[errors.AmocrmError] | None, Fa
         "the user is switched off",
         reply(401, problem(401, "Unauthorized", "User is off", code=112)),
         Where.API,
-        Action.STOP,
+        STOP,
         errors.Unauthorized,
         CONFIG,
         "The amoCRM user who granted access is switched off in example.amocrm.ru (User is off, Unauthorized). Switch "
@@ -265,7 +268,7 @@ CASES: list[tuple[str, Reply, Where, Action, type[errors.AmocrmError] | None, Fa
         "the IP address is not on the account's list",
         reply(403, problem(403, "Forbidden", "Access denied", code=113)),
         Where.API,
-        Action.STOP,
+        STOP,
         errors.IpRefused,
         CONFIG,
         "The account example.amocrm.ru lets in only listed IP addresses (Access denied, Forbidden). Let its "
@@ -303,7 +306,7 @@ CASES: list[tuple[str, Reply, Where, Action, type[errors.AmocrmError] | None, Fa
         "the token is not accepted",
         reply(401, UNAUTHORIZED),
         Where.API,
-        Action.RENEW,
+        Action.REFRESH_TOKEN_THEN_RETRY,
         errors.Unauthorized,
         CONFIG,
         "amoCRM does not accept the token at example.amocrm.ru (Invalid user name or password, Unauthorized): it was "
@@ -314,7 +317,7 @@ CASES: list[tuple[str, Reply, Where, Action, type[errors.AmocrmError] | None, Fa
         "the token is not accepted",
         reply(401, kind=Kind.HTML),
         Where.API,
-        Action.RENEW,
+        Action.REFRESH_TOKEN_THEN_RETRY,
         errors.Unauthorized,
         CONFIG,
         "amoCRM does not accept the token at example.amocrm.ru: it was not copied whole, has expired or was revoked, "
@@ -330,7 +333,7 @@ CASES: list[tuple[str, Reply, Where, Action, type[errors.AmocrmError] | None, Fa
         UNPAID,
     ),
     *(
-        ("blocked by the front server", reply(403, kind=kind), where, Action.STOP, errors.Blocked, CONFIG, BLOCKED)
+        ("blocked by the front server", reply(403, kind=kind), where, STOP, errors.Blocked, CONFIG, BLOCKED)
         for kind in (Kind.HTML, Kind.EMPTY, Kind.BROKEN)
         for where in (Where.API, Where.REFRESH, Where.CODE)
     ),
@@ -389,7 +392,7 @@ CASES: list[tuple[str, Reply, Where, Action, type[errors.AmocrmError] | None, Fa
             "too many requests",
             reply(429, body, kind),
             where,
-            Action.PAUSE,
+            Action.RATE_LIMITED,
             errors.Throttled,
             TRANSIENT,
             "amoCRM kept answering «too many requests» for 15 minutes, or asked to wait longer than that. All "
@@ -515,7 +518,7 @@ CASES: list[tuple[str, Reply, Where, Action, type[errors.AmocrmError] | None, Fa
             meaning,
             reply(status, kind=Kind.TOO_LARGE),
             Where.API,
-            Action.FAIL,
+            Action.REDUCE_PAGE_SIZE,
             errors.TooFat,
             SYSTEM,
             "amoCRM's answer to /api/v4/leads is too large: more than 64 MB, or more than fits into the memory that is "
@@ -544,13 +547,15 @@ def test_row(
     meaning: str,
     seen: Reply,
     where: Where,
-    action: Action,
+    action: Action | str,
     error: type[errors.AmocrmError] | None,
     failure: FailureType | None,
     sentence: str,
 ) -> None:
     row = judge(seen, where)
-    assert (row.meaning, row.action) == (meaning, action)
+    done = STOP if row.stops and row.action is Action.FAIL else row.action
+    assert (row.meaning, done) == (meaning, action)
+    assert not row.stops or done is STOP
     if error is None:
         assert row.message == ""
         return
@@ -566,7 +571,7 @@ def test_every_row_has_been_met() -> None:
 
 def test_a_problem_under_200_is_a_problem() -> None:
     assert judge(reply(200, UNAUTHORIZED)).meaning == "the token is not accepted"
-    assert judge(reply(200, {"title": "x", "detail": "y", "status": "active"})).action is Action.OK
+    assert judge(reply(200, {"title": "x", "detail": "y", "status": "active"})).action is Action.SUCCESS
 
 
 def test_what_the_answer_says_is_one_clean_short_line() -> None:
@@ -602,8 +607,8 @@ def test_nothing_that_the_drive_answers_stops_others_or_is_worth_a_new_token_at_
 ) -> None:
     for kind in Kind:
         row = judge(reply(status, {"error_code": code} if code else None, kind), Where.DRIVE)
-        assert row.action is not Action.STOP
-        assert (row.action is Action.RENEW) == (status == 401)
+        assert not row.stops
+        assert (row.action is Action.REFRESH_TOKEN_THEN_RETRY) == (status == 401)
 
 
 json_values = st.recursive(

@@ -31,7 +31,10 @@ def log_pause(seconds: float) -> None:
 
 
 def waiting(names: Iterable[str], seconds: float) -> list[AirbyteMessage]:
-    """The status of streams that wait for so long: they run, and are limited."""
+    """The status of streams that wait for so long: they run, and are limited.
+
+    The CDK's client would print it past the queue of messages, under its own name, and without the time.
+    """
     reset = AirbyteStreamStatusRateLimitedReason(quota_reset=int((time.time() + seconds) * 1000))
     reason = AirbyteStreamStatusReason(type=AirbyteStreamStatusReasonType.RATE_LIMITED, rate_limited=reset)
     return [as_airbyte_message(StreamDescriptor(name=name), AirbyteStreamStatus.RUNNING, [reason]) for name in names]

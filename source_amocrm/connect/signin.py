@@ -16,10 +16,9 @@ from source_amocrm.config import settings as config
 from source_amocrm.connect.problems import Problem, problem_of
 from source_amocrm.errors import AmocrmError, ConfigError, Unauthorized
 from source_amocrm.http.backoff import RetryPolicy
-from source_amocrm.http.connections import new_session
 from source_amocrm.http.rate_limit import Budget
+from source_amocrm.http.session import AmocrmSession
 from source_amocrm.http.tokens import HttpTokenEndpoint
-from source_amocrm.http.transport import Transport
 from source_amocrm.secrecy import add_to_secrets
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
@@ -69,8 +68,7 @@ def exchange(domain: str, base_url: str, keys: Keys, code: str) -> dict[str, Any
     """The source's `credentials` for the code of a consent. The secret key goes to the account itself, whatever a
     redirect says. Raises Problem."""
     add_to_secrets(code)
-    budget = Budget(7)
-    endpoint = HttpTokenEndpoint(Transport(new_session(1), budget, IMPATIENT), budget, IMPATIENT)
+    endpoint = HttpTokenEndpoint(AmocrmSession(Budget(7), IMPATIENT), IMPATIENT)
     request = {
         "client_id": keys.client_id,
         "client_secret": keys.client_secret,

@@ -1,10 +1,16 @@
-"""How patient we are."""
+"""How patient we are: the delays as the CDK's strategies, and their ceilings."""
 
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
+
+import requests
+from airbyte_cdk.sources.streams.http.error_handlers import BackoffStrategy
+
+from source_amocrm.http.reply import Reply, http_date, reply_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,35 +36,75 @@ class RetryPolicy:
         return min(self.longest_delay, self.first_delay * 2.0 ** min(attempt - 1, 30))
 
 
+class RateLimitBackoff(BackoffStrategy):
+    """After a 429: what the server asks for, or longer from refusal to refusal; None after anything else."""
+
+    def __init__(self, policy: RetryPolicy) -> None:
+        self._policy = policy
+
+    def backoff_time(
+        self, response_or_exception: requests.Response | requests.RequestException | None, attempt_count: int
+    ) -> float | None:
+        reply = reply_of(response_or_exception)
+        if reply.meant_status != requests.codes.too_many_requests:
+            return None
+        asked = retry_after(reply)
+        # at least a second: a server that counts by seconds forgets nothing earlier
+        return max(1.0, asked if asked is not None else self._policy.bound(attempt_count))
+
+
+class FailureBackoff(BackoffStrategy):
+    """After a failure: a random delay that grows from attempt to attempt, and not less than the server asks for."""
+
+    def __init__(self, policy: RetryPolicy) -> None:
+        self._policy = policy
+
+    def backoff_time(
+        self, response_or_exception: requests.Response | requests.RequestException | None, attempt_count: int
+    ) -> float:
+        delay = random.uniform(0, self._policy.bound(attempt_count))
+        return max(delay, retry_after(reply_of(response_or_exception)) or 0.0)
+
+
 class Patience:
-    """What is left of the policy for one request."""
+    """What is left of the policy's ceilings for one request; failures and refusals for the rate are counted apart."""
 
     def __init__(self, policy: RetryPolicy, clock: Callable[[], float]) -> None:
         self._policy = policy
         self._clock = clock
         self._started = clock()
-        self._attempts = 0
         self._throttled_since: float | None = None
-        self._throttled = 0
         self._spent_throttled = 0.0
+        self.failures = 0
+        self.refusals = 0
 
-    def pause_after_failure(self, asked: float | None, *, attempts: int) -> float | None:
-        """Seconds until the next attempt, None when it is time to give up. `asked`: the server's Retry-After."""
-        self._attempts += 1
-        delay = random.uniform(0, self._policy.bound(self._attempts))
-        delay = max(delay, asked or 0.0)
+    def after_failure(self, delay: float, *, attempts: int) -> bool:
+        """Whether it may be tried again after `delay` seconds."""
         spent = self._clock() - self._started - self._spent_throttled
-        if self._attempts >= attempts or spent + delay > self._policy.ceiling:
-            return None
-        return delay
+        return self.failures < attempts and spent + delay <= self._policy.ceiling
 
-    def pause_after_throttling(self, asked: float | None) -> float | None:
-        """Seconds for which nobody may ask after a 429, None when it is time to give up."""
+    def after_refusal(self, seconds: float) -> bool:
+        """Whether a pause of `seconds` after a 429 is waited out."""
         now = self._clock()
         if self._throttled_since is None:
             self._throttled_since = now
-        self._throttled += 1
-        # at least a second: a server that counts by seconds forgets nothing earlier
-        seconds = max(1.0, asked if asked is not None else self._policy.bound(self._throttled))
         self._spent_throttled = now - self._throttled_since + seconds
-        return None if self._spent_throttled > self._policy.throttled_ceiling else seconds
+        return self._spent_throttled <= self._policy.throttled_ceiling
+
+
+def retry_after(reply: Reply) -> float | None:
+    """Seconds that the server asks to wait, by header (seconds or a date) or by body."""
+    header = reply.headers.get("Retry-After")
+    if header is not None:
+        seconds = _seconds(header)
+        if seconds is not None:
+            return seconds
+        moment = http_date(header)
+        if moment is not None:
+            return max(0.0, moment - (reply.server_time or reply.received))
+    return _seconds((reply.body or {}).get("retry_after"))
+
+
+def _seconds(given: object) -> float | None:
+    text = str(given).strip() if not isinstance(given, bool) else ""
+    return float(text) if re.fullmatch(r"\d{1,9}(\.\d{1,9})?", text, re.ASCII) else None

@@ -10,10 +10,8 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, wait
-from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 
-import requests
 import urllib3
 from requests.adapters import HTTPAdapter
 
@@ -159,17 +157,3 @@ class TellingAdapter(HTTPAdapter):
             scheme: pool if issubclass(pool.ConnectionCls, _Telling) else _telling(pool)
             for scheme, pool in pools.items()
         }
-
-
-class _Session(requests.Session):
-    def get_redirect_target(self, resp: requests.Response) -> None:
-        """A redirect is an answer like any other: requests would read its body to the end, and parse its Location."""
-
-
-def new_session(threads: int) -> requests.Session:
-    session = _Session()
-    session.mount("https://", TellingAdapter(threads))
-    session.mount("http://", TellingAdapter(threads))
-    # amoCRM's session cookies are of no use to a token, and a jar is not for many threads
-    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-    return session

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import copy
-
 from source_amocrm.http.api import ACCOUNT_PATH, Api
+from source_amocrm.http.error_handler import AmocrmErrorHandler
 from source_amocrm.http.health import Health
-from source_amocrm.http.rules import Where
+from source_amocrm.http.rule import Where
 
 
 def drive(api: Api, base_url: str) -> Api:
     """`api` for that host. Its outages and refusals say nothing of the account; the account's refusals hold for it."""
-    other = copy.copy(api)
-    other.auth, other.where, other.health = _Guest(api, base_url), Where.DRIVE, Health(api.health)
-    return other
+    client, guest = api.client, _Guest(api, base_url)
+    handler = AmocrmErrorHandler(client.policy, guest, Where.DRIVE)
+    return Api(client.at(guest, handler, Health(client.health)), api.wall)
 
 
 class _Guest:

@@ -11,8 +11,11 @@ import copy
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from typing import Any
+
+import requests
+from airbyte_cdk.sources.streams.call_rate import AbstractAPIBudget, AbstractCallRatePolicy
 
 from source_amocrm.http.evenness import Evenness
 
@@ -58,7 +61,12 @@ class Slot:
             self.time = self._clock()
 
 
-class Budget:
+class Budget(AbstractAPIBudget):
+    """The rate limit of the account, in the CDK's terms: one for all requests, so no policy is anyone's own.
+
+    A request has a turn from `acquire_call` to `update_from_response`.
+    """
+
     def __init__(
         self,
         per_second: float,
@@ -81,18 +89,28 @@ class Budget:
         self.on_pause: Callable[[float], None] = _quietly
         """Called with the seconds of each pause when it begins; what only makes it longer is no other one."""
         self.waited = 0.0
+        self._slots: dict[Any, Slot] = {}
 
-    @contextmanager
-    def slot(self) -> Iterator[Slot]:
-        """Wait for a turn, first come, first served.
+    def acquire_call(self, request: Any, block: bool = True, timeout: float | None = None) -> None:  # noqa: ARG002
+        """Waits for a turn, first come, first served, and for as long as it takes. Raises when the budget is shut.
 
-        Until its `left()` or the end of the block the turn counts as just being used.
+        Until `left` or `update_from_response` the turn counts as just being used.
         """
-        slot = self._take()
-        try:
-            yield slot
-        finally:
-            slot.left()
+        self._slots[request] = self._take()
+
+    def left(self, request: Any) -> None:
+        """The request is on its way."""
+        self._slots[request].left()
+
+    def update_from_response(self, request: Any, response: Any) -> None:
+        """Ends the request's turn. `response` None: there was no answer."""
+        slot = self._slots.pop(request)
+        slot.left()
+        if isinstance(response, requests.Response) and response.status_code in (200, 204):  # a refusal comes at once
+            self.answered(slot, response.elapsed.total_seconds())
+
+    def get_matching_policy(self, request: Any) -> AbstractCallRatePolicy | None:  # noqa: ARG002 - the one limit holds for all
+        return None
 
     def pause(self, seconds: float) -> None:
         """After a 429: nobody goes before `seconds` are over, and then all go slower for a while."""

@@ -1,4 +1,4 @@
-"""What an answer means, and what is done about it: one rule of the table in `errors`."""
+"""What an answer means, and what is done about it: one rule of the table in `rules`."""
 
 from __future__ import annotations
 
@@ -7,19 +7,10 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from airbyte_cdk.models import FailureType
+from airbyte_cdk.sources.streams.http.error_handlers import ResponseAction
 
 from source_amocrm.errors import AmocrmError
 from source_amocrm.http.body import Kind
-
-
-class Action(Enum):
-    OK = auto()
-    EMPTY = auto()  # nothing found, and that is an answer
-    RETRY = auto()  # it will pass: again with back-off
-    PAUSE = auto()  # everyone waits, then again
-    RENEW = auto()  # another token, or the account's new address, may help, once
-    FAIL = auto()  # this request fails
-    STOP = auto()  # every request fails from now on
 
 
 class Where(Enum):
@@ -33,12 +24,14 @@ class Where(Enum):
 class Rule:
     """None and () match anything.
 
+    `action`, in the CDK's words: SUCCESS; RETRY, it will pass; RATE_LIMITED, everyone waits; REFRESH_TOKEN_THEN_RETRY,
+    another token or the account's new address may help; REDUCE_PAGE_SIZE, a smaller page may be answered; FAIL.
     `message` may use {host} {subdomain} {account} {path} {detail} {advice} {minutes}.
     """
 
     meaning: str
     status: Container[int] | None  # None: the exchange failed before there was a status
-    action: Action
+    action: ResponseAction
     message: str = ""
     error: type[AmocrmError] = AmocrmError
     failure: FailureType = FailureType.system_error
@@ -47,3 +40,5 @@ class Rule:
     says: tuple[str, ...] = ()  # any of these among the body's words, lower case
     where: tuple[Where, ...] = ()
     doubtful: bool = False  # the request may have had its effect all the same: a refresh token may be spent
+    stops: bool = False  # every request fails from now on
+    slow: bool = False  # a smaller page may be answered in time

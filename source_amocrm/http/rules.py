@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from airbyte_cdk.models import FailureType
+from airbyte_cdk.sources.streams.http.error_handlers import ResponseAction as Action
 
 from source_amocrm.errors import (
-    AmocrmError,
     BadRequest,
     Blocked,
     CodeExpired,
     CodeUsed,
-    ConfigError,
     FeatureOff,
     Forbidden,
     IpRefused,
@@ -27,34 +26,7 @@ from source_amocrm.errors import (
     Unpaid,
 )
 from source_amocrm.http.body import LARGEST, Kind
-from source_amocrm.http.rule import Action, Rule, Where
-
-__all__ = [
-    "TABLE",
-    "Action",
-    "AmocrmError",
-    "BadRequest",
-    "Blocked",
-    "CodeExpired",
-    "CodeUsed",
-    "ConfigError",
-    "FeatureOff",
-    "Forbidden",
-    "IpRefused",
-    "Moved",
-    "NotFound",
-    "NotGranted",
-    "NotIssued",
-    "OtherRedirectUri",
-    "Rule",
-    "Throttled",
-    "TooFat",
-    "Unauthorized",
-    "Unavailable",
-    "UnknownIntegration",
-    "Unpaid",
-    "Where",
-]
+from source_amocrm.http.rule import Rule, Where
 
 _CONFIG = FailureType.config_error
 _TRANSIENT = FailureType.transient_error
@@ -94,7 +66,15 @@ _TOO_LARGE = (
 TABLE: tuple[Rule, ...] = (
     # The host of files. What it refuses is its own affair: nothing here stops others, or is worth a new token before
     # the account itself has refused the old one
-    Rule("the drive does not take the token", (401,), Action.RENEW, _NOT_GRANTED, NotGranted, _CONFIG, where=_DRIVE),
+    Rule(
+        "the drive does not take the token",
+        (401,),
+        Action.REFRESH_TOKEN_THEN_RETRY,
+        _NOT_GRANTED,
+        NotGranted,
+        _CONFIG,
+        where=_DRIVE,
+    ),
     Rule("the drive lets nobody in", (403,), Action.FAIL, _NOT_GRANTED, NotGranted, _CONFIG, where=_DRIVE),
     Rule(
         "no drive",
@@ -128,9 +108,11 @@ TABLE: tuple[Rule, ...] = (
         where=_DRIVE,
     ),
     # Answers
-    Rule("an answer", range(200, 203), Action.OK, kinds=(Kind.OBJECT,)),
-    Rule("nothing found", (204,), Action.EMPTY),
-    Rule("too large an answer", _SUCCESS, Action.FAIL, _TOO_LARGE, TooFat, _SYSTEM, kinds=(Kind.TOO_LARGE,)),
+    Rule("an answer", range(200, 203), Action.SUCCESS, kinds=(Kind.OBJECT,)),
+    Rule("nothing found", (204,), Action.SUCCESS),
+    Rule(
+        "too large an answer", _SUCCESS, Action.REDUCE_PAGE_SIZE, _TOO_LARGE, TooFat, _SYSTEM, kinds=(Kind.TOO_LARGE,)
+    ),
     Rule(
         "a web page instead of data",
         _SUCCESS,
@@ -241,7 +223,7 @@ TABLE: tuple[Rule, ...] = (
     Rule(
         "no such account",
         (400, 401, 403, 404),
-        Action.RENEW,
+        Action.REFRESH_TOKEN_THEN_RETRY,
         "There is no amoCRM account at {host}{detail}. Compare the account address (account_domain) with your "
         "browser's address bar: the account may have been renamed.",
         NotFound,
@@ -252,23 +234,25 @@ TABLE: tuple[Rule, ...] = (
     Rule(
         "the user is switched off",
         (400, 401, 403),
-        Action.STOP,
+        Action.FAIL,
         "The amoCRM user who granted access is switched off in {host}{detail}. Switch the user on again. If you "
         "cannot: {advice}",
         Unauthorized,
         _CONFIG,
         codes=(112,),
         where=_ACCOUNT,
+        stops=True,
     ),
     Rule(
         "the IP address is not on the account's list",
         (401, 403),
-        Action.STOP,
+        Action.FAIL,
         "The account {host} lets in only listed IP addresses{detail}. Let its administrator add the address of the "
         "machine where this connector runs to «Белый список ip-адресов» in «Настройки».",
         IpRefused,
         _CONFIG,
         codes=(113,),
+        stops=True,
     ),
     Rule("a part of amoCRM is off", range(400, 500), Action.FAIL, _OFF, FeatureOff, _CONFIG, codes=(425, 426)),
     Rule("not paid", range(400, 500), Action.FAIL, _UNPAID, Unpaid, _CONFIG, codes=(402,)),
@@ -277,7 +261,7 @@ TABLE: tuple[Rule, ...] = (
     Rule(
         "the token is not accepted",
         (401,),
-        Action.RENEW,
+        Action.REFRESH_TOKEN_THEN_RETRY,
         "amoCRM does not accept the token at {host}{detail}: it was not copied whole, has expired or was revoked, the "
         "integration was switched off, or the token is another account's. {advice}",
         Unauthorized,
@@ -294,7 +278,7 @@ TABLE: tuple[Rule, ...] = (
     Rule(
         "blocked by the front server",
         (403,),
-        Action.STOP,
+        Action.FAIL,
         "amoCRM blocks this connector: its front server refuses every request, as it does after too many of them. This "
         "does not pass by itself, so nothing more is sent. Write to amoCRM's support chat and give them the IP address "
         "of the machine where this connector runs, the subdomain {subdomain} and the account ID {account}. Afterwards "
@@ -302,6 +286,7 @@ TABLE: tuple[Rule, ...] = (
         Blocked,
         _CONFIG,
         kinds=(Kind.HTML, Kind.BROKEN, Kind.EMPTY),
+        stops=True,
     ),
     Rule(
         "no rights",
@@ -350,7 +335,7 @@ TABLE: tuple[Rule, ...] = (
     Rule(
         "too many requests",
         (429,),
-        Action.PAUSE,
+        Action.RATE_LIMITED,
         "amoCRM kept answering «too many requests» for {minutes} minutes, or asked to wait longer than that. All "
         "integrations of the account share its limit: lower the requests per second here, or sync at another time. "
         + _AGAIN,
@@ -374,6 +359,7 @@ TABLE: tuple[Rule, ...] = (
         Unavailable,
         _TRANSIENT,
         doubtful=True,
+        slow=True,
     ),
     Rule(
         "the server failed",
@@ -393,7 +379,7 @@ TABLE: tuple[Rule, ...] = (
         doubtful=True,
     ),
     # No answer
-    Rule("too large a head", None, Action.FAIL, _TOO_LARGE, TooFat, _SYSTEM, kinds=(Kind.TOO_LARGE,)),
+    Rule("too large a head", None, Action.REDUCE_PAGE_SIZE, _TOO_LARGE, TooFat, _SYSTEM, kinds=(Kind.TOO_LARGE,)),
     Rule(
         "the host name is not found",
         None,
@@ -443,6 +429,7 @@ TABLE: tuple[Rule, ...] = (
         _TRANSIENT,
         kinds=(Kind.READ_TIMEOUT,),
         doubtful=True,
+        slow=True,
     ),
     Rule(
         "the connection is lost",

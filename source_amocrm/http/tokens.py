@@ -1,25 +1,31 @@
-"""The token endpoint: paced and retried as everything else, and never repeated blindly."""
+"""The token endpoint: in everyone's turn, retried as everything else, and never repeated blindly."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
+
+import requests
+from airbyte_cdk.sources.streams.http.error_handlers import ResponseAction
 
 from source_amocrm.auth.oauth import TOKEN_PATH, Grant
 from source_amocrm.config.hosts import is_account_host
 from source_amocrm.errors import AmocrmError, Unauthorized
-from source_amocrm.http.backoff import Patience, RetryPolicy
+from source_amocrm.http.backoff import RetryPolicy
 from source_amocrm.http.body import Kind
-from source_amocrm.http.rate_limit import Budget
-from source_amocrm.http.rules import Action, Where
-from source_amocrm.http.transport import Reply, Transport
-from source_amocrm.http.verdict import Place, explain, failed_early, judge, retry_after
+from source_amocrm.http.client import AmocrmClient
+from source_amocrm.http.error_handler import AmocrmErrorHandler, AmocrmResolution, judge
+from source_amocrm.http.health import Health
+from source_amocrm.http.reply import NoAnswer, Reply, reply_of
+from source_amocrm.http.rule import Rule, Where
+from source_amocrm.http.session import AmocrmSession
 
 SUBDOMAIN_PATH = "/oauth2/account/current/subdomain"
 
 _DAY = 86400
+_PAIR = Rule("a pair of tokens", (200,), ResponseAction.SUCCESS)
 _SPENT_UNHEARD = (
     "The connection broke while the token was being exchanged, so amoCRM had most likely spent it, and its answer "
     "with the new one was lost on the way. "
@@ -29,71 +35,94 @@ _SPENT_UNHEARD = (
 class HttpTokenEndpoint:
     def __init__(
         self,
-        transport: Transport,
-        budget: Budget,
-        retry: RetryPolicy,
+        session: AmocrmSession,
+        policy: RetryPolicy,
+        *,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._transport = transport
-        self._budget = budget
-        self._retry = retry
-        self._clock = clock
-        self._sleep = sleep
-        self._answered = False
+        self._client = AmocrmClient(session, _Nobody(""), policy, clock=clock, sleep=sleep)
+        self._health = _Unlearned()
 
     def exchange(
         self, base_url: str, request: Mapping[str, Any], *, advice: str = "", account_id: int | None = None
     ) -> Grant:
         """A pair for what `request` holds: a refresh token, or the code of a consent. Raises AmocrmError."""
-        where = Where.CODE if "code" in request else Where.REFRESH
-        place = Place(base_url.partition("://")[2], TOKEN_PATH, advice, account_id)
-        patience = Patience(self._retry, self._clock)
-        doubtful = False
-        while True:
-            reply = self._transport.send("POST", base_url + TOKEN_PATH, json=request)
-            grant = _grant_of(reply)
-            if grant is not None:
-                return grant
-            doubtful |= self._overcome(reply, where, place, patience, doubtful)
+        nobody = _Nobody(base_url, advice, account_id)
+        handler = _Exchange(self._client.policy, nobody, Where.CODE if "code" in request else Where.REFRESH)
+        client = self._client.at(nobody, handler, self._health)
+        _, response = client.send_request("POST", base_url + TOKEN_PATH, {}, json=request)
+        grant = _grant_of(reply_of(response))
+        assert grant is not None
+        return grant
 
     def current_domain(self, api_domain: str, refresh_token: str) -> str | None:
-        reply = self._transport.send(
-            "GET", f"https://{api_domain}{SUBDOMAIN_PATH}", headers={"X-Refresh-Token": refresh_token}
-        )
+        """Asked of the session and once, as whatever goes wrong only means that the account stays where it is."""
+        url, headers = f"https://{api_domain}{SUBDOMAIN_PATH}", {"X-Refresh-Token": refresh_token}
+        try:
+            reply = reply_of(self._client.session.get(url, headers=headers))
+        except NoAnswer:
+            return None
         domain = (reply.body or {}).get("domain") if reply.status == 200 else None
         return domain.lower() if isinstance(domain, str) and is_account_host(domain.lower()) else None
 
-    def _overcome(self, reply: Reply, where: Where, place: Place, patience: Patience, doubtful: bool) -> bool:
-        """Wait for the next attempt, or raise. True when this one may have spent the token all the same."""
-        rule = judge(reply, where)
-        if rule.action in (Action.OK, Action.EMPTY):
+
+class _Exchange(AmocrmErrorHandler):
+    """The rules for one exchange, which remembers whether an attempt may have spent the token all the same."""
+
+    _doubtful = False
+
+    def interpret_response(self, response_or_exception: requests.Response | Exception | None) -> AmocrmResolution:
+        reply = reply_of(response_or_exception)
+        if _grant_of(reply) is not None:
+            return self._resolution(_PAIR, reply, response_or_exception)
+        rule = judge(reply, self._where)
+        if rule.action is ResponseAction.SUCCESS:
             # an answer without the tokens in it
             reply = replace(reply, status=200, kind=Kind.BROKEN, body=None)
-            rule = judge(reply, where)
-        error = explain(rule, reply, place, self._retry)
-        self._answered |= reply.status is not None
-        if rule.action is Action.STOP:
-            self._budget.shut(error)
-        if rule.action is Action.PAUSE:
-            seconds = patience.pause_after_throttling(retry_after(reply))
-            if seconds is not None:
-                self._budget.pause(seconds)
-                return rule.doubtful
-        if rule.action is Action.RETRY:
-            cold = failed_early(reply) and not self._answered
-            attempts = self._retry.cold_attempts if cold else self._retry.attempts
-            delay = patience.pause_after_failure(retry_after(reply), attempts=attempts)
-            if delay is not None:
-                self._sleep(delay)
-                return rule.doubtful
-        raise _after_doubt(error) if doubtful else error
+            rule = judge(reply, self._where)
+        resolution = self._resolution(rule, reply, response_or_exception)
+        if self._doubtful and isinstance(resolution.error, Unauthorized):
+            resolution.error.message = _SPENT_UNHEARD + resolution.error.message
+        self._doubtful |= rule.doubtful
+        return resolution
 
 
-def _after_doubt(error: AmocrmError) -> AmocrmError:
-    if isinstance(error, Unauthorized):
-        error.message = _SPENT_UNHEARD + error.message
-    return error
+class _Unlearned(Health):
+    """Who waits for an exchange learns of its failure from the authenticator; the next one has all its attempts."""
+
+    def gave_up(self, error: AmocrmError, since: int) -> None:
+        """Nobody else is concerned."""
+
+    def refused(self, error: AmocrmError, since: int) -> None:
+        """Nobody else is concerned."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Nobody:
+    """No sign-in: the token endpoint is asked without a token."""
+
+    base_url: str
+    advice: str = ""
+    account_id: int | None = None
+    scopes: frozenset[str] | None = None
+    access_token: str = ""
+
+    @property
+    def domain(self) -> str:
+        return self.base_url.partition("://")[2]
+
+    def get_access_token(self) -> str:
+        return ""
+
+    def renew(self, rejected: str) -> str | None:  # noqa: ARG002
+        return None
+
+    def relocate(self) -> bool:
+        return False
+
+    def expiry_warning(self, now: float) -> str | None:  # noqa: ARG002
+        return None
 
 
 def _grant_of(reply: Reply) -> Grant | None:

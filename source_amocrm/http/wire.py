@@ -2,27 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping
+import time
+from collections.abc import Callable, MutableMapping
 from typing import Any
 
 from source_amocrm.auth.authenticator import make_authenticator
 from source_amocrm.config.settings import Config
 from source_amocrm.http.api import Api
 from source_amocrm.http.backoff import RetryPolicy
-from source_amocrm.http.connections import new_session
+from source_amocrm.http.client import AmocrmClient
 from source_amocrm.http.rate_limit import Budget
+from source_amocrm.http.session import AmocrmSession
 from source_amocrm.http.tokens import HttpTokenEndpoint
-from source_amocrm.http.transport import Transport
 
 _PATIENT = RetryPolicy()
 
 
-def open_api(config: Config, raw: MutableMapping[str, Any], retry: RetryPolicy = _PATIENT) -> Api:
+def open_api(config: Config, raw: MutableMapping[str, Any], policy: RetryPolicy = _PATIENT) -> Api:
     """The one Api of the process: one budget and one pool of connections for the API and the token endpoint.
 
     `raw` is the mapping that the platform passed in. Raises ConfigError when the token does not fit the account.
     """
-    session = new_session(config.num_workers)
-    budget = Budget(config.requests_per_second)
-    endpoint = HttpTokenEndpoint(Transport(session, budget, retry), budget, retry)
-    return Api(config, make_authenticator(config, raw, endpoint), budget, retry=retry, session=session)
+    session = AmocrmSession(Budget(config.requests_per_second), policy, config.num_workers)
+    return api_over(session, config, raw, policy)
+
+
+def api_over(
+    session: AmocrmSession,
+    config: Config,
+    raw: MutableMapping[str, Any],
+    policy: RetryPolicy,
+    *,
+    clock: Callable[[], float] = time.monotonic,
+    wall: Callable[[], float] = time.time,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Api:
+    """As `open_api`, over a session and with clocks that are given."""
+    endpoint = HttpTokenEndpoint(session, policy, clock=clock, sleep=sleep)
+    sign_in = make_authenticator(config, raw, endpoint)
+    return Api(AmocrmClient(session, sign_in, policy, clock=clock, sleep=sleep), wall)

@@ -14,17 +14,17 @@ import urllib3
 
 from source_amocrm.http.backoff import RetryPolicy
 from source_amocrm.http.body import Kind
-from source_amocrm.http.connections import new_session
 from source_amocrm.http.rate_limit import Budget
-from source_amocrm.http.transport import Transport, failure, http_date
+from source_amocrm.http.reply import http_date
+from source_amocrm.http.session import AmocrmSession, failure
 from unit_tests.http_server import Connection, serve
-from unit_tests.http_tools import DATE, NOW
+from unit_tests.http_tools import DATE, NOW, exchange
 
 HASTY = RetryPolicy(connect_timeout=1, read_timeout=0.3, deadline=0.6)
 
 
-def transport(budget: Budget | None = None) -> Transport:
-    return Transport(new_session(4), budget or Budget(1000), HASTY)
+def session(budget: Budget | None = None) -> AmocrmSession:
+    return AmocrmSession(budget or Budget(1000), HASTY, 4)
 
 
 def header(head: str, name: str) -> str | None:
@@ -34,7 +34,7 @@ def header(head: str, name: str) -> str | None:
 
 def test_one_request_as_it_leaves() -> None:
     with serve(lambda conn, _: conn.json(b'{"id": 1}', "200 OK", f"Date: {DATE}", "X-Request-Id: r-1")) as server:
-        reply = transport().send("GET", f"{server.url}/api/v4/leads?with=contacts", token=lambda: "secret-token")
+        reply = exchange(session(), "GET", f"{server.url}/api/v4/leads?with=contacts", token="secret-token")
     assert (reply.status, reply.kind, reply.body) == (200, Kind.OBJECT, {"id": 1})
     assert reply.headers["x-request-id"] == "r-1"
     assert reply.server_time == NOW
@@ -50,7 +50,7 @@ def test_one_request_as_it_leaves() -> None:
 
 def test_a_json_body_leaves_as_json() -> None:
     with serve(lambda conn, _: conn.json()) as server:
-        transport().send("POST", f"{server.url}/oauth2/access_token", json={"grant_type": "refresh_token"})
+        exchange(session(), "POST", f"{server.url}/oauth2/access_token", json={"grant_type": "refresh_token"})
     assert server.bodies == [b'{"grant_type": "refresh_token"}']
     assert header(server.heads[0], "content-type") == "application/json"
     assert header(server.heads[0], "authorization") is None
@@ -66,8 +66,8 @@ def test_connections_are_kept_204_and_compressed_bodies_included() -> None:
         return conn.json(packed, "200 OK", "Content-Encoding: gzip")
 
     with serve(answer) as server:
-        sent = transport()
-        replies = [sent.send("GET", server.url + path) for path in ("/a", "/empty", "/b", "/c")]
+        sent = session()
+        replies = [exchange(sent, "GET", server.url + path) for path in ("/a", "/empty", "/b", "/c")]
     assert [reply.kind for reply in replies] == [Kind.OBJECT, Kind.EMPTY, Kind.OBJECT, Kind.OBJECT]
     assert server.connections == 1
 
@@ -78,14 +78,14 @@ def test_a_chunked_body() -> None:
         return True
 
     with serve(answer) as server:
-        sent = transport()
-        assert [sent.send("GET", server.url).body for _ in range(2)] == [{"a": 1}, {"a": 1}]
+        sent = session()
+        assert [exchange(sent, "GET", server.url).body for _ in range(2)] == [{"a": 1}, {"a": 1}]
     assert server.connections == 1
 
 
 def test_a_redirect_is_not_followed() -> None:
     with serve(lambda conn, _: conn.json(b"", "302 Found", "Location: /elsewhere")) as server:
-        reply = transport().send("GET", server.url, token=lambda: "secret-token")
+        reply = exchange(session(), "GET", server.url, token="secret-token")
     assert reply.status == 302
     assert len(server.heads) == 1
 
@@ -97,9 +97,9 @@ def test_cookies_are_not_kept_and_netrc_does_not_replace_the_token(
     netrc.write_text("machine 127.0.0.1 login somebody password else\n")
     monkeypatch.setenv("NETRC", str(netrc))
     with serve(lambda conn, _: conn.json(b"{}", "200 OK", "Set-Cookie: session_id=1; Path=/")) as server:
-        sent = transport()
+        sent = session()
         for _ in range(2):
-            sent.send("GET", server.url, token=lambda: "secret-token")
+            exchange(sent, "GET", server.url, token="secret-token")
     assert [header(head, "cookie") for head in server.heads] == [None, None]
     assert header(server.heads[1], "authorization") == "Bearer secret-token"
 
@@ -122,22 +122,22 @@ BROKEN = {
 def test_a_broken_exchange(name: str) -> None:
     answer, kind = BROKEN[name]
     with serve(answer) as server:
-        reply = transport().send("GET", server.url)
+        reply = exchange(session(), "GET", server.url)
     assert (reply.status, reply.kind, reply.body) == (None, kind, None)
     assert reply.trouble
 
 
 def test_a_body_that_cannot_be_unpacked() -> None:
     with serve(lambda conn, _: conn.json(b"{}", "200 OK", "Content-Encoding: gzip")) as server:
-        reply = transport().send("GET", server.url)
+        reply = exchange(session(), "GET", server.url)
     assert (reply.status, reply.kind, reply.body) == (200, Kind.BROKEN, None)
 
 
 def test_a_body_that_ends_with_the_connection() -> None:
     with serve(lambda conn, _: conn.send(b'HTTP/1.0 200 OK\r\n\r\n{"id": 1}')) as server:
-        assert transport().send("GET", server.url).body == {"id": 1}
+        assert exchange(session(), "GET", server.url).body == {"id": 1}
     with serve(lambda conn, _: conn.send(b'HTTP/1.0 200 OK\r\n\r\n{"id": ')) as server:
-        reply = transport().send("GET", server.url)
+        reply = exchange(session(), "GET", server.url)
     assert (reply.status, reply.kind) == (200, Kind.BROKEN)
 
 
@@ -150,7 +150,7 @@ def patience() -> Iterator[threading.Event]:
 
 def test_no_answer_in_time(patience: threading.Event) -> None:
     with serve(lambda *_: patience.wait(5)) as server:
-        reply = transport().send("GET", server.url)
+        reply = exchange(session(), "GET", server.url)
         patience.set()
     assert reply.kind is Kind.READ_TIMEOUT
 
@@ -161,7 +161,7 @@ def test_a_body_that_stops(patience: threading.Event) -> None:
         patience.wait(5)
 
     with serve(answer) as server:
-        reply = transport().send("GET", server.url)
+        reply = exchange(session(), "GET", server.url)
         patience.set()
     assert reply.kind is Kind.READ_TIMEOUT
 
@@ -176,7 +176,7 @@ def test_a_body_that_drips(patience: threading.Event, chunked: bool) -> None:
 
     with serve(answer) as server:
         started = time.monotonic()
-        reply = transport().send("GET", server.url)
+        reply = exchange(session(), "GET", server.url)
         patience.set()
     assert reply.kind is Kind.READ_TIMEOUT
     assert time.monotonic() - started > 0.5
@@ -186,7 +186,7 @@ def test_nobody_listens() -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    reply = transport().send("GET", f"http://127.0.0.1:{port}/")
+    reply = exchange(session(), "GET", f"http://127.0.0.1:{port}/")
     assert (reply.status, reply.kind, reply.trouble) == (None, Kind.REFUSED, "ConnectionError")
 
 
@@ -200,7 +200,7 @@ def test_no_tls_on_the_other_side() -> None:
 
         thread = threading.Thread(target=answer)
         thread.start()
-        reply = transport().send("GET", f"https://127.0.0.1:{listening.getsockname()[1]}/")
+        reply = exchange(session(), "GET", f"https://127.0.0.1:{listening.getsockname()[1]}/")
         thread.join()
     assert reply.kind is Kind.TLS
 
@@ -239,7 +239,7 @@ def test_a_turn_counts_from_the_moment_the_request_leaves() -> None:
         given = time.monotonic()
         with pytest.MonkeyPatch.context() as spy:
             spy.setattr("source_amocrm.http.rate_limit.Slot.left", lambda _: times.append(time.monotonic()))
-            transport(budget).send("GET", server.url)
+            exchange(session(budget), "GET", server.url)
         over = time.monotonic()
     assert times[0] - given >= 0.1
     assert over - times[0] >= 0.1

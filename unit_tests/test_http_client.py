@@ -28,6 +28,7 @@ from source_amocrm.errors import (
 )
 from source_amocrm.http.api import Answer, Api, Params, encode
 from source_amocrm.http.backoff import RetryPolicy
+from source_amocrm.http.client import AmocrmClient
 from source_amocrm.http.rate_limit import Budget
 from unit_tests.http_tools import DATE, HOST, NOW, FakeClock, config, long_lived, mocked
 
@@ -87,19 +88,13 @@ class World:
     def __init__(self, auth: Any = None, retry: RetryPolicy | None = None) -> None:
         self.clock = FakeClock()
         self.naps: list[float] = []
-        self.session, self.adapter = mocked()
+        policy = retry or RetryPolicy()
+        self.session, self.adapter = mocked(Budget(1000, clock=self.clock, sleep=self.clock.sleep), policy)
         parsed = config(long_lived())
         assert isinstance(parsed.credentials, LongLived)
         self.auth: Any = auth or LongLivedTokenAuthenticator(parsed, parsed.credentials, clock=lambda: NOW)
-        self.api = Api(
-            parsed,
-            self.auth,
-            Budget(1000, clock=self.clock, sleep=self.clock.sleep),
-            retry=retry or RetryPolicy(),
-            session=self.session,
-            clock=self.clock,
-            sleep=self._nap,
-        )
+        self.client = AmocrmClient(self.session, self.auth, policy, clock=self.clock, sleep=self._nap)
+        self.api = Api(self.client)
 
     def _nap(self, seconds: float) -> None:
         self.naps.append(seconds)
@@ -268,8 +263,8 @@ def throttled_while(happening: Callable[[], None], seconds: int) -> dict[str, An
 
 def test_an_answer_to_what_was_sent_before_the_first_429_contradicts_nothing() -> None:
     world = World()
-    number = world.api.health.send()
-    world.answers(throttled({"Retry-After": "300"}), throttled_while(lambda: world.api.health.answered(number), 300))
+    number = world.client.health.send()
+    world.answers(throttled({"Retry-After": "300"}), throttled_while(lambda: world.client.health.answered(number), 300))
     for _ in range(2):
         with pytest.raises(Throttled):
             world.api.get("/api/v4/leads")
@@ -278,7 +273,7 @@ def test_an_answer_to_what_was_sent_before_the_first_429_contradicts_nothing() -
 
 def test_an_answer_to_what_was_sent_later_lets_the_others_try() -> None:
     world = World()
-    health = world.api.health
+    health = world.client.health
     world.answers(throttled({"Retry-After": "300"}), throttled_while(lambda: health.answered(health.send()), 300))
     for _ in range(2):
         with pytest.raises(Throttled):
@@ -288,7 +283,7 @@ def test_an_answer_to_what_was_sent_later_lets_the_others_try() -> None:
 
 def test_what_is_being_repeated_when_everyone_is_refused_is_repeated_no_more() -> None:
     world = World()
-    health = world.api.health
+    health = world.client.health
     world.answers(throttled_while(lambda: health.refused(ConfigError("Refused to all."), health.sent), 1), PAGE)
     with pytest.raises(ConfigError, match="Refused to all"):
         world.api.get("/api/v4/leads")
@@ -316,7 +311,7 @@ def test_a_page_that_can_be_smaller(failure: dict[str, Any]) -> None:
     with pytest.raises(TooFat):
         world.api.get("/api/v4/leads", shrinkable=True)
     assert len(world.asked) == 2
-    assert not world.api.health.outage
+    assert not world.client.health.outage
 
 
 def test_a_page_that_can_be_smaller_but_need_not() -> None:
@@ -395,7 +390,7 @@ def test_a_renewed_token_that_is_rejected_is_the_end() -> None:
 def test_a_token_that_has_worked_may_be_renewed_again() -> None:
     world = World(FakeAuth(last=9))
     world.answers(UNAUTHORIZED, UNAUTHORIZED, PAGE)
-    world.api.accepted.add("t1")
+    world.client.accepted.add("t1")
     world.api.get("/api/v4/leads")
     assert world.tokens == ["Bearer t0", "Bearer t1", "Bearer t2"]
 
@@ -403,7 +398,7 @@ def test_a_token_that_has_worked_may_be_renewed_again() -> None:
 def test_no_endless_renewals() -> None:
     world = World(FakeAuth(last=99))
     world.answers(UNAUTHORIZED)
-    world.api.accepted.update(f"t{n}" for n in range(99))
+    world.client.accepted.update(f"t{n}" for n in range(99))
     with pytest.raises(Unauthorized):
         world.api.get("/api/v4/leads")
     assert world.tokens == [f"Bearer t{n}" for n in range(6)]
@@ -490,13 +485,13 @@ def test_one_bad_page_among_good_ones_is_no_outage() -> None:
 
     def meanwhile(*_: Any) -> str:
         world.session.get(f"{HOST}/api/v4/contacts")
-        world.api.health.answered(world.api.health.send())
+        world.client.health.answered(world.client.health.send())
         return "<html>"
 
     world.answers({"status_code": 502, "text": meanwhile})
     with pytest.raises(Unavailable):
         world.api.get("/api/v4/leads")
-    assert not world.api.health.outage
+    assert not world.client.health.outage
 
 
 def test_a_refusal_for_one_list_ends_an_outage() -> None:
@@ -505,7 +500,7 @@ def test_a_refusal_for_one_list_ends_an_outage() -> None:
     for error in (Unavailable, Forbidden):
         with pytest.raises(error):
             world.api.get("/api/v4/leads")
-    assert not world.api.health.outage
+    assert not world.client.health.outage
 
 
 def test_a_wrong_address_is_told_soon() -> None:
@@ -540,10 +535,10 @@ def test_a_sign_in_that_fails_for_now_is_an_outage() -> None:
     world.answers(PAGE)
     with pytest.raises(Unavailable):
         world.api.get("/api/v4/leads")
-    assert world.api.health.outage
+    assert world.client.health.outage
     auth.failing = None
     world.api.get("/api/v4/leads")
-    assert not world.api.health.outage
+    assert not world.client.health.outage
 
 
 def test_fifty_threads_meet_a_rejected_token() -> None:

@@ -1,26 +1,28 @@
-"""One request, one reply: paced, timed, never redirected. What a reply means is decided elsewhere."""
+"""The CDK's session with bounds: one request, one answer, in its turn, in time, read once, never redirected."""
 
 from __future__ import annotations
 
-import email.utils
 import socket
 import ssl
 import threading
 import time
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from functools import partial
+from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 
 import requests
 import urllib3
+from airbyte_cdk.sources.streams.call_rate import LimiterSession
 
 from source_amocrm.http.backoff import RetryPolicy
 from source_amocrm.http.body import LARGEST, PAGE_ROOM, ROOM, Kind, fits, parse
 from source_amocrm.http.connections import EXCHANGE, TellingAdapter
 from source_amocrm.http.rate_limit import Budget
 from source_amocrm.http.reading import ACCEPTED, Garbled, TooLarge, pieces
+from source_amocrm.http.reply import AmocrmResponse, NoAnswer, Reply
 
 USER_AGENT = "source-amocrm"
 # Bytes of a refusal, or of anything else that holds no rows
@@ -32,113 +34,85 @@ _one_large = threading.Lock()
 _one_heavy = threading.Lock()
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """`status` None: there was no whole answer, and `kind` says how it failed."""
-
-    status: int | None
-    kind: Kind
-    body: dict[str, Any] | None
-    headers: Mapping[str, str]
-    elapsed: float  # seconds from sending to the last byte
-    received: float  # unix seconds, this machine's clock
-    trouble: str = ""  # the technical word for a failed exchange
-    token: str | None = field(default=None, repr=False)  # the one that was sent
-
-    @property
-    def server_time(self) -> int | None:
-        """Unix seconds of the Date header."""
-        return http_date(self.headers.get("Date"))
-
-
-def http_date(text: str | None) -> int | None:
-    try:
-        return int(email.utils.parsedate_to_datetime(text or "").timestamp())
-    except (TypeError, ValueError, OverflowError):
-        return None
-
-
-class _Bearer(requests.auth.AuthBase):
-    """The token, and nothing that a .netrc file holds for the host."""
-
-    def __init__(self, token: str | None) -> None:
-        self._token = token
+class _SignedLater(requests.auth.AuthBase):
+    """Keeps what a .netrc file holds for the host from being sent; the token comes after the turn was waited for."""
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        if self._token is not None:
-            request.headers["Authorization"] = f"Bearer {self._token}"
         return request
 
 
-class Transport:
-    def __init__(self, session: requests.Session, budget: Budget, retry: RetryPolicy) -> None:
-        self._session = session
-        self._budget = budget
-        self._retry = retry
+class AmocrmSession(LimiterSession):
+    """One for all requests of the process; safe to share by threads."""
+
+    def __init__(self, budget: Budget, policy: RetryPolicy, threads: int = 1) -> None:
+        super().__init__(api_budget=budget)
+        self.budget = budget
+        self._deadline = policy.deadline
+        self._timeouts = (policy.connect_timeout, policy.read_timeout)
+        self.auth = _SignedLater()
+        self.headers.update({"Accept": "application/json", "Accept-Encoding": ACCEPTED, "User-Agent": USER_AGENT})
+        self.mount("https://", TellingAdapter(threads))
+        self.mount("http://", TellingAdapter(threads))
+        # amoCRM's session cookies are of no use to a token, and a jar is not for many threads
+        self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """A redirect is an answer like any other: requests would read its body to the end, and parse its Location."""
 
     def send(
         self,
-        method: str,
-        url: str,
+        request: requests.PreparedRequest,
         *,
-        token: Callable[[], str] | None = None,
-        headers: Mapping[str, str] | None = None,
-        json: Mapping[str, Any] | None = None,
-        room: int = ROOM,
-    ) -> Reply:
-        """Wait for a turn, send once, read the answer whole. `token` is asked after the wait, so it is the newest.
+        bearer: Callable[[], str] | None = None,
+        shrinkable: bool = False,
+        **kwargs: Any,
+    ) -> AmocrmResponse:
+        """Waits for a turn, sends once, and reads the answer whole. Raises NoAnswer, and what a shut budget raises.
 
-        `room`: bytes of memory that the answer may take. Network failures are Replies too; raises what the budget
-        raises when it is shut.
+        `bearer` is asked for the token after the wait, so that it is the newest. `shrinkable`: the answer may take
+        PAGE_ROOM bytes of memory, else ROOM. Unlike the CDK's, it gives the turn back when the exchange fails, too.
         """
-        with self._budget.slot() as slot:
-            bearer = token() if token is not None else None
-            if not isinstance(self._session.get_adapter(url), TellingAdapter):
-                slot.left()
-            started = time.monotonic()
-            EXCHANGE.told, EXCHANGE.until = slot.left, started + self._retry.deadline
-            try:
-                reply = self._exchange(method, url, _Bearer(bearer), headers or {}, json, room)
-            finally:
-                EXCHANGE.told = EXCHANGE.until = None
-        elapsed = time.monotonic() - started
-        if reply[0] in (200, 204):  # what is refused is refused at once
-            self._budget.answered(slot, elapsed)
-        status, kind, body, reply_headers, trouble = reply
-        return Reply(status, kind, body, reply_headers, elapsed, time.time(), trouble, bearer)
+        self.budget.acquire_call(request)
+        response = None
+        try:
+            response = self._sent(request, bearer() if bearer else "", PAGE_ROOM if shrinkable else ROOM, kwargs)
+        finally:
+            self.budget.update_from_response(request, response)
+        return response
+
+    def _sent(self, request: requests.PreparedRequest, token: str, room: int, kwargs: dict[str, Any]) -> AmocrmResponse:
+        signed = request.copy()  # what was asked for stays without a token, whoever shows it
+        if token:
+            signed.headers["Authorization"] = f"Bearer {token}"
+        if not isinstance(self.get_adapter(str(request.url)), TellingAdapter):
+            self.budget.left(request)
+        started = time.monotonic()
+        EXCHANGE.told, EXCHANGE.until = partial(self.budget.left, request), started + self._deadline
+        try:
+            response, kind, body, trouble = self._exchange(signed, room, kwargs)
+        finally:
+            EXCHANGE.told = EXCHANGE.until = None
+        elapsed, received = time.monotonic() - started, time.time()
+        if response is None:
+            raise NoAnswer(request, Reply(None, kind, None, {}, elapsed, received, trouble, token or None))
+        reply = Reply(response.status_code, kind, body, response.headers, elapsed, received, trouble, token or None)
+        return AmocrmResponse(response, request, reply)
 
     def _exchange(
-        self,
-        method: str,
-        url: str,
-        auth: _Bearer,
-        headers: Mapping[str, str],
-        json: Mapping[str, Any] | None,
-        room: int,
-    ) -> tuple[int | None, Kind, dict[str, Any] | None, Mapping[str, str], str]:
-        asked = {"Accept": "application/json", "Accept-Encoding": ACCEPTED, "User-Agent": USER_AGENT, **headers}
+        self, request: requests.PreparedRequest, room: int, kwargs: dict[str, Any]
+    ) -> tuple[requests.Response | None, Kind, dict[str, Any] | None, str]:
+        """The answer, None where it is not whole, and what its body is."""
         response: requests.Response | None = None
+        bounds = {"timeout": self._timeouts, "stream": True, "allow_redirects": False}
         try:
-            response = self._session.request(
-                method,
-                url,
-                auth=auth,
-                headers=asked,
-                json=json,
-                stream=True,
-                allow_redirects=False,
-                timeout=(self._retry.connect_timeout, self._retry.read_timeout),
-            )
-            kind, body = _taken(response, room)
-            return response.status_code, kind, body, response.headers, ""
+            response = requests.Session.send(self, request, **{**kwargs, **bounds})
+            return response, *_taken(response, room), ""
         except (Garbled, TooLarge) as error:
             # a body that cannot be unpacked still came under a status
             kind = Kind.BROKEN if isinstance(error, Garbled) else Kind.TOO_LARGE
-            if response is None:
-                return None, kind, None, {}, type(error).__name__
-            return response.status_code, kind, None, response.headers, type(error).__name__
+            return response, kind, None, type(error).__name__
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-            return None, failure(error, answered=response is not None), None, {}, type(error).__name__
+            return None, failure(error, answered=response is not None), None, type(error).__name__
         finally:
             if response is not None:
                 response.close()

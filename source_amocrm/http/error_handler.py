@@ -1,4 +1,4 @@
-"""A Reply against the table: what it means, what to do, and the error in words."""
+"""What an answer means, what is done about it, and the error in words, by the table of rules."""
 
 from __future__ import annotations
 
@@ -8,12 +8,17 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+import requests
+from airbyte_cdk.sources.streams.http.error_handlers import ErrorHandler, ErrorResolution, ResponseAction
+
+from source_amocrm.auth.authenticator import Authenticator
 from source_amocrm.config.hosts import is_service_host
 from source_amocrm.errors import AmocrmError
 from source_amocrm.http.backoff import RetryPolicy
 from source_amocrm.http.body import Kind
-from source_amocrm.http.rules import TABLE, Rule, Where
-from source_amocrm.http.transport import Reply, http_date
+from source_amocrm.http.reply import AmocrmResponse, NoAnswer, Reply, reply_of
+from source_amocrm.http.rule import Rule, Where
+from source_amocrm.http.rules import TABLE
 from source_amocrm.secrecy import mask
 
 _LONGEST_DETAIL = 300
@@ -30,9 +35,66 @@ class Place:
     account_id: int | None = None
 
 
+@dataclass(kw_only=True)
+class AmocrmResolution(ErrorResolution):
+    """The CDK's resolution with what it stands on. `error` is what to raise where nothing helps, None for a success."""
+
+    rule: Rule
+    reply: Reply
+    error: AmocrmError | None
+
+
+class AmocrmErrorHandler(ErrorHandler):
+    """The table of rules for one host, which `sign_in` names; it keeps nothing about a request."""
+
+    def __init__(self, policy: RetryPolicy, sign_in: Authenticator, where: Where = Where.API) -> None:
+        self._policy = policy
+        self._sign_in = sign_in
+        self._where = where
+
+    @property
+    def max_retries(self) -> int:
+        return self._policy.attempts - 1
+
+    @property
+    def max_time(self) -> int:
+        """Seconds for one request with all its repetitions, waits for a rate limit left out."""
+        return int(self._policy.ceiling)
+
+    def interpret_response(self, response_or_exception: requests.Response | Exception | None) -> AmocrmResolution:
+        reply = reply_of(response_or_exception)
+        return self._resolution(judge(reply, self._where), reply, response_or_exception)
+
+    def error(
+        self, rule: Rule, reply: Reply, response_or_exception: object, kind: type[AmocrmError] | None = None
+    ) -> AmocrmError:
+        """What the rule says of this answer, as an error of `kind` or the rule's own."""
+        sign_in = self._sign_in
+        place = Place(sign_in.domain, _path(response_or_exception, sign_in), sign_in.advice, sign_in.account_id)
+        return explain(rule, reply, place, self._policy, kind)
+
+    def _resolution(self, rule: Rule, reply: Reply, response_or_exception: object) -> AmocrmResolution:
+        succeeded = rule.action is ResponseAction.SUCCESS
+        error = None if succeeded else self.error(rule, reply, response_or_exception)
+        return AmocrmResolution(
+            rule.action, rule.failure, str(error) if error else None, rule=rule, reply=reply, error=error
+        )
+
+
+def path_of(url: str | None, base_url: str) -> str:
+    """What was asked of a host, without the query: /api/v4/leads."""
+    return urlsplit(url or "").path.removeprefix(urlsplit(base_url).path)
+
+
+def _path(response_or_exception: object, sign_in: Authenticator) -> str:
+    if isinstance(response_or_exception, AmocrmResponse | NoAnswer) and response_or_exception.request is not None:
+        return path_of(response_or_exception.request.url, sign_in.base_url)
+    return ""
+
+
 def judge(reply: Reply, where: Where = Where.API) -> Rule:
     """The first rule of the table that fits."""
-    status = _status(reply)
+    status = reply.meant_status
     codes, words = _codes(reply.body), _words(reply.body).lower()
     for rule in TABLE:
         if (
@@ -70,34 +132,6 @@ def explain(
     error = (kind or rule.error)(message, failure_type=rule.failure, status=reply.status, internal_message=internal)
     error.path = place.path
     return error
-
-
-def retry_after(reply: Reply) -> float | None:
-    """Seconds that the server asks to wait, by header (seconds or a date) or by body."""
-    header = reply.headers.get("Retry-After")
-    if header is not None:
-        seconds = _seconds(header)
-        if seconds is not None:
-            return seconds
-        moment = http_date(header)
-        if moment is not None:
-            return max(0.0, moment - (reply.server_time or reply.received))
-    return _seconds((reply.body or {}).get("retry_after"))
-
-
-def _seconds(given: object) -> float | None:
-    text = str(given).strip() if not isinstance(given, bool) else ""
-    return float(text) if re.fullmatch(r"\d{1,9}(\.\d{1,9})?", text, re.ASCII) else None
-
-
-def _status(reply: Reply) -> int | None:
-    # a problem sent under 200 is still a problem, and not an empty list
-    body = reply.body or {}
-    if reply.status == 200 and "title" in body and "detail" in body:
-        told = body.get("status")
-        if isinstance(told, int) and 400 <= told <= 599:
-            return told
-    return reply.status
 
 
 def _codes(body: Mapping[str, Any] | None) -> set[int]:

@@ -1,0 +1,255 @@
+"""The CDK's HTTP client for all streams of a sync: every request of the connector goes through its `send_request`."""
+
+from __future__ import annotations
+
+import copy
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import requests
+from airbyte_cdk.models import FailureType
+from airbyte_cdk.sources.streams.http.error_handlers import ErrorResolution, ResponseAction
+from airbyte_cdk.sources.streams.http.exceptions import (
+    BaseBackoffException,
+    DefaultBackoffException,
+    RateLimitBackoffException,
+    UserDefinedBackoffException,
+)
+from airbyte_cdk.sources.streams.http.http_client import HttpClient
+
+from source_amocrm.auth.authenticator import Authenticator
+from source_amocrm.errors import AmocrmError, TooFat
+from source_amocrm.http.backoff import FailureBackoff, Patience, RateLimitBackoff, RetryPolicy
+from source_amocrm.http.error_handler import AmocrmErrorHandler, AmocrmResolution, failed_early, path_of
+from source_amocrm.http.health import Health
+from source_amocrm.http.reply import Reply
+from source_amocrm.http.session import AmocrmSession
+from source_amocrm.http.stats import Stats
+
+# Resends of one request under new tokens, however short their life is
+_RENEWALS = 5
+
+_LOGGER = logging.getLogger("airbyte.amocrm.http")
+# With --debug the CDK's client would log headers with tokens, and bodies with people's names.
+_LOGGER.setLevel(logging.INFO)
+
+
+@dataclass(slots=True)
+class _Tries:
+    """What is known of one request over all its repetitions."""
+
+    base_url: str  # what its address begins with
+    patience: Patience
+    probe: bool
+    shrinkable: bool
+    failed_at: int  # the number of the last request that was sent when this one began, or first failed
+    number: int = 0  # its own, of the last attempt
+    failed: bool = False
+    slow: int = 0
+    renewals: int = 0
+    relocated: bool = False
+
+
+class AmocrmClient(HttpClient):
+    """One for each host, over one session; safe to share by any number of threads and streams.
+
+    `send_request` returns an AmocrmResponse, or raises an AmocrmError once it is certain. Among its `request_kwargs`
+    `shrinkable` means: raise TooFat after two tries that took the server too long, or one answer that is too large to
+    hold several of, so that the caller asks for less.
+    """
+
+    _error_handler: AmocrmErrorHandler
+
+    def __init__(
+        self,
+        session: AmocrmSession,
+        sign_in: Authenticator,
+        policy: RetryPolicy,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        super().__init__(
+            "amocrm",
+            _LOGGER,
+            error_handler=AmocrmErrorHandler(policy, sign_in),
+            session=session,
+            backoff_strategy=[RateLimitBackoff(policy), FailureBackoff(policy)],
+        )
+        self.session = session
+        self.sign_in = sign_in
+        self.policy = policy
+        self.clock = clock
+        self.sleep = sleep
+        self.health = Health()
+        self.stats = Stats()
+        self.accepted: set[str] = set()  # tokens that amoCRM has taken
+        self._tries: dict[requests.PreparedRequest, _Tries] = {}
+
+    def at(self, sign_in: Authenticator, handler: AmocrmErrorHandler, health: Health) -> AmocrmClient:
+        """The same client for another host, with outages and refusals of its own."""
+        other = copy.copy(self)
+        other.sign_in, other._error_handler, other.health = sign_in, handler, health
+        return other
+
+    def _send_with_retry(
+        self,
+        request: requests.PreparedRequest,
+        request_kwargs: Mapping[str, Any],
+        log_formatter: Callable[[requests.Response], Any] | None = None,
+        exit_on_rate_limit: bool | None = False,
+    ) -> requests.Response:
+        """The CDK's loop sleeps a second longer than asked, waits for a rate limit in each thread by itself, counts
+        all failures under one ceiling, and goes on in an outage that another thread has met."""
+        probe = self.health.enter()
+        self.stats.asks(1)
+        try:
+            self._tries[request] = tries = _Tries(
+                self.sign_in.base_url,
+                Patience(self.policy, self.clock),
+                probe,
+                bool(request_kwargs.get("shrinkable")),
+                self.health.sent,
+            )
+            kwargs = {**request_kwargs, "bearer": lambda: self.sign_in.access_token}
+            while True:
+                self._make_ready(request, tries)
+                try:
+                    return self._send(request, kwargs, log_formatter, exit_on_rate_limit)
+                except UserDefinedBackoffException as again:
+                    self.sleep(float(again.backoff))
+                except BaseBackoffException:
+                    pass
+        finally:
+            self._evict_key(request)
+            self._tries.pop(request, None)
+            self.stats.asks(-1)
+            self.health.leave(probe)
+
+    def _make_ready(self, request: requests.PreparedRequest, tries: _Tries) -> None:
+        """Renews the token ahead of its expiry and before a turn is taken, and follows a renamed account."""
+        self._signed_in(self.sign_in.get_access_token, tries)
+        base_url = self.sign_in.base_url
+        if base_url != tries.base_url:
+            request.url = str(request.url).replace(tries.base_url, base_url, 1)
+            tries.base_url = base_url
+        tries.number = self.health.send()
+        self.stats.sent(path_of(request.url, base_url))
+
+    def _handle_error_resolution(
+        self,
+        response: requests.Response | None,
+        exc: requests.RequestException | None,
+        request: requests.PreparedRequest,
+        error_resolution: ErrorResolution,
+        exit_on_rate_limit: bool | None = False,  # noqa: ARG002
+    ) -> None:
+        """Does what lets the request be sent again and raises a BaseBackoffException, or raises the error.
+
+        The CDK's logs the bodies of refusals, which hold people's names; prints the stream's status past the queue of
+        messages, under the client's name; renews a token once a request, not as long as each new one has worked; and
+        asks for smaller pages by an exception that only its low-code half catches.
+        """
+        assert isinstance(error_resolution, AmocrmResolution)
+        tries, reply, error = self._tries[request], error_resolution.reply, error_resolution.error
+        if error is None:
+            self.health.answered(tries.number)
+            self.stats.took(reply.elapsed)
+            self.accepted.add(reply.token or "")
+            return
+        if not tries.failed:
+            tries.failed, tries.failed_at = True, self.health.sent
+        answer = response if response is not None else exc
+        action = error_resolution.response_action
+        if action is ResponseAction.RETRY:
+            delay = self._delay(tries, error_resolution, error, answer)
+            raise UserDefinedBackoffException(delay, request, answer, str(error), error.failure_type)
+        if action is ResponseAction.RATE_LIMITED:
+            self._pause(tries, error, answer)
+            raise RateLimitBackoffException(request, answer, str(error), error.failure_type)
+        if action is ResponseAction.REFRESH_TOKEN_THEN_RETRY:
+            self._renew(tries, reply, error)
+        elif error_resolution.rule.stops:
+            self.session.budget.shut(error)
+            raise error
+        elif not self._relocated_at_first(tries, reply):
+            if reply.status is not None:
+                self.health.answered(tries.number)  # a refusal for this list alone tells that all is well otherwise
+            raise error
+        raise DefaultBackoffException(request, answer, str(error), error.failure_type)
+
+    def _delay(
+        self,
+        tries: _Tries,
+        resolution: AmocrmResolution,
+        error: AmocrmError,
+        answer: requests.Response | requests.RequestException | None,
+    ) -> float:
+        """Seconds until the next attempt. Raises where there is none."""
+        rule, reply = resolution.rule, resolution.reply
+        tries.slow += rule.slow
+        if rule.slow and tries.shrinkable and tries.slow >= self.policy.fat_attempts:
+            raise self._error_handler.error(rule, reply, answer, TooFat)
+        attempts = self._max_retries + 1
+        if tries.probe or self.health.outage:
+            attempts = 1
+        elif failed_early(reply) and self.health.untried:
+            attempts = self.policy.cold_attempts
+        tries.patience.failures += 1
+        delay = self._backoff(answer, tries.patience.failures)
+        if not tries.patience.after_failure(delay, attempts=attempts):
+            self.health.gave_up(error, tries.failed_at)
+            raise error
+        return delay
+
+    def _pause(
+        self, tries: _Tries, error: AmocrmError, answer: requests.Response | requests.RequestException | None
+    ) -> None:
+        """Lets everyone wait. Raises where that would take too long."""
+        self.stats.refused()
+        tries.patience.refusals += 1
+        seconds = self._backoff(answer, tries.patience.refusals)
+        if not tries.patience.after_refusal(seconds):
+            self.health.refused(error, tries.failed_at)
+            raise error
+        self.session.budget.pause(seconds)
+
+    def _backoff(self, answer: requests.Response | requests.RequestException | None, attempt: int) -> float:
+        """Seconds by the first strategy that knows any; 0 is an answer, unlike for the CDK."""
+        waits = (strategy.backoff_time(answer, attempt) for strategy in self._backoff_strategies)
+        return next(seconds for seconds in waits if seconds is not None)
+
+    def _renew(self, tries: _Tries, reply: Reply, error: AmocrmError) -> None:
+        """A newer token, or else the account's new address. Raises where there is neither."""
+        sign_in, rejected = self.sign_in, reply.token or ""
+        # a renewed token that has worked for nobody is not worth another renewal
+        worthy = tries.renewals == 0 or rejected in self.accepted or rejected != sign_in.access_token
+        if worthy and tries.renewals < _RENEWALS and self._signed_in(lambda: sign_in.renew(rejected), tries):
+            tries.renewals += 1
+        elif not tries.relocated and sign_in.relocate():
+            tries.relocated = True
+        else:
+            self.health.refused(error, tries.failed_at)
+            raise error
+
+    def _signed_in(self, step: Callable[[], str | None], tries: _Tries) -> str | None:
+        """What fails here fails for everyone."""
+        try:
+            return step()
+        except AmocrmError as error:
+            if error.failure_type is FailureType.transient_error:
+                self.health.gave_up(error, tries.failed_at)
+            else:
+                self.health.refused(error, tries.failed_at)
+            raise
+
+    def _relocated_at_first(self, tries: _Tries, reply: Reply) -> bool:
+        """A renamed account shows itself at the first request, as a redirect or as an unknown address."""
+        moved = reply.status is not None and (300 <= reply.status < 400 or reply.status == 404)
+        if not moved or tries.relocated or not self.health.untried:
+            return False
+        tries.relocated = self.sign_in.relocate()
+        return tries.relocated
