@@ -110,6 +110,36 @@ def test_a_walk_by_page_number_is_gone_on_with() -> None:
     assert need.spans == Spans(((BEGINNING, THEN - DAY - 1), (THEN, FOREVER)))
 
 
+def test_a_second_of_which_some_rows_are_delivered_is_gone_on_with() -> None:
+    crowded = THEN - DAY
+    one = progress()
+    one.begin(["leads"], THEN)
+    one.cover("leads", Page([], (BEGINNING, crowded - 1)))
+    one.cover("leads", Page([], mark=MARK, second=crowded))
+    one = saved(one)
+    assert one.need("leads").within == Numbered(crowded, MARK)
+    assert one.need("leads").since == crowded
+    one.begin(["leads"], THEN + DAY)
+    assert saved(one).need("leads").within == Numbered(crowded, MARK)
+    one.cover("leads", Page([], (crowded, crowded)))
+    assert one.need("leads").within is None
+    assert saved(one).left == one.left
+
+
+def test_a_second_that_may_still_change_is_read_from_its_beginning() -> None:
+    """Rows that were edited in it since may come before those that were delivered."""
+    one = progress()
+    one.begin(["leads"], THEN)
+    one.cover("leads", Page([], mark=MARK, second=THEN - 10))
+    assert one.need("leads").within is None
+
+
+def test_readers_that_came_to_different_rows_of_a_second_read_it_from_its_beginning() -> None:
+    needs = [Need(ever(THEN), within=Numbered(THEN, mark)) for mark in (MARK, PageMark(40, 23))]
+    assert together(needs[:1] * 2).within == Numbered(THEN, MARK)
+    assert together(needs).within is None
+
+
 def test_a_list_that_the_account_lacks_for_now_stays_to_be_read() -> None:
     one = progress(lookback=0)
     one.begin(["customers"], THEN)
@@ -369,14 +399,14 @@ def test_a_state_that_cannot_be_read(state: dict[str, Any]) -> None:
         load("deals", "updated_at", ["leads"], state, None, 0)
 
 
-@given(
-    st.lists(st.tuples(SECOND, SECOND), max_size=4),
-    st.one_of(st.none(), st.builds(Numbered, SECOND, st.builds(PageMark, st.integers(0, 99), st.integers(0, 99)))),
-    SECOND,
-    SECOND,
-)
-def test_what_is_left_survives_its_state(spans: list[Span], walk: Numbered | None, gone: int, changed: int) -> None:
+WALK = st.one_of(st.none(), st.builds(Numbered, SECOND, st.builds(PageMark, st.integers(0, 99), st.integers(0, 99))))
+
+
+@given(st.lists(st.tuples(SECOND, SECOND), max_size=4), WALK, SECOND, SECOND, WALK)
+def test_what_is_left_survives_its_state(
+    spans: list[Span], walk: Numbered | None, gone: int, changed: int, within: Numbered | None
+) -> None:
     one = progress()
     one.begin([], THEN + 20)
-    one.left["leads"] = Left(Spans.of(spans), walk, gone, changed)
+    one.left["leads"] = Left(Spans.of(spans), walk, gone, changed, within)
     assert saved(one).left == one.left
