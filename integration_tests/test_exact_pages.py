@@ -1,0 +1,76 @@
+"""How many requests a list takes that is read for the first time: hardly more than it has pages, however it is made."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from math import ceil
+from typing import Any
+
+import pytest
+
+from source_amocrm.streams import TABLES
+
+from . import comparison, expected
+from .connector import messages
+from .destination import Destination
+from .sandbox import Account, ManualClock, Sandbox, Switches
+from .sandbox.switches import Ties
+
+PAGE = 50
+BEYOND = 10
+"""Requests for the order, the edge of the filter, the size of a page, and what lies behind the end."""
+
+
+@pytest.fixture(scope="module")
+def account() -> Account:
+    return Account.generate(seed=6, leads=1_000, clock=ManualClock(int(time.time())))
+
+
+@pytest.fixture(autouse=True)
+def switches(account: Account) -> Iterator[None]:
+    yield
+    account.switches = Switches()
+
+
+def requests(account: Account, name: str, path: str, **settings: Any) -> int:
+    """That a read of the stream takes for the list; its rows must be the account's."""
+    sandbox, destination = Sandbox(account), Destination()
+    destination.take(messages(sandbox, [name], deleted_rows="ignore", **settings))
+    assert destination.rows[name] == comparison.by_key(name, expected.tables(account)[name])
+    assert destination.delivered[name] == len(destination.rows[name])
+    return sum(seen.path == path for seen in sandbox.log)
+
+
+@pytest.mark.parametrize("ties", ["id_asc", "id_desc", "shuffled"])
+@pytest.mark.parametrize("per_second", [1, 10, 50, 60, 2_000])
+def test_deals_that_were_imported(account: Account, per_second: int, ties: Ties) -> None:
+    table = account.tables["leads"]
+    begun = account.clock.now() - 86_400
+    for place, own in enumerate(sorted(table.rows)):
+        table.put(own, {**table.rows[own], "updated_at": begun + place // per_second})
+    account.switches = Switches(page_max=PAGE, page_default=PAGE, ties=ties)
+    pages = ceil(len(table) / PAGE)
+    assert requests(account, "deals", "/api/v4/leads", num_workers=1) <= 1.25 * pages + BEYOND
+
+
+@pytest.mark.parametrize(("most", "page"), [(250, 250), (100, 100), (50, 50)])
+def test_events(account: Account, most: int, page: int) -> None:
+    """By as many as the server gives, which falls back to 50 above that."""
+    account.switches = Switches(events_page_max=most)
+    pages = ceil(len(account.events) / page)
+    assert requests(account, "events", "/api/v4/events") <= 1.1 * pages + BEYOND
+
+
+@pytest.mark.parametrize("order", ["asc", "desc", "unordered"])
+@pytest.mark.parametrize("name", ["tags", "customer_transactions", "catalog_elements"])
+def test_lists_without_a_cursor(account: Account, name: str, order: str) -> None:
+    account.switches = Switches(page_max=10, page_default=10, default_order=order)  # type: ignore[arg-type]
+    assert TABLES[name].cursor is None
+    sandbox, destination = Sandbox(account), Destination()
+    destination.take(messages(sandbox, [name]))
+    assert destination.rows[name] == comparison.by_key(name, expected.tables(account)[name])
+    asked = [seen for seen in sandbox.log if seen.path.endswith(name.rpartition("_")[2])]
+    paths = {seen.path for seen in asked}
+    rows = destination.delivered[name]
+    assert len(asked) <= 1.4 * (rows / 10 + len(paths)) + BEYOND
