@@ -71,7 +71,6 @@ LISTS: Mapping[str, tuple[Sizes, ...]] = {
     "files": (_short("files"),),
 }
 """By stream; those that are not named are made of the same lists, or of what `/account` tells."""
-CURSOR = {"deals", "contacts", "companies", "customers", "tasks", "notes", "events"}
 
 
 def fewest_pages(account: Account, streams: Collection[str], events_page: int = EVENTS) -> int:

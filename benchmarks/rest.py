@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from source_amocrm.streams import TABLES
 
-from .floor import CURSOR, PER_SECOND, fewest_pages
+from .floor import PER_SECOND, fewest_pages
 from .line import Line, Place, paced
 from .measure import read, sandbox
 
@@ -28,7 +28,7 @@ def every_table(place: Place, quick: bool) -> Iterator[Line]:
         yield paced(f"{leads:,} leads, {len(TABLES)} tables", run, pages, run.wall <= limit, limit)
         server.edit(EDITS)
         again = read(server, TABLES, folder, again=True)
-    whole = fewest_pages(account, [name for name in TABLES if name not in CURSOR]) - 1
+    whole = fewest_pages(account, [name for name, table in TABLES.items() if table.cursor is None]) - 1
     figures = {
         "requests": f"{again.requests}",
         "pages of the lists without a cursor": f"{whole}",
