@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import re
 import time
 import traceback
 from collections.abc import Iterable, Sequence
+from typing import TypeVar
 
 import orjson
 from airbyte_cdk.models import (
@@ -21,6 +23,8 @@ from airbyte_cdk.models import (
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_amocrm.secrecy import mask
+
+E = TypeVar("E", bound=BaseException)
 
 
 class AmocrmError(AirbyteTracedException):
@@ -224,6 +228,15 @@ def let_go(error: BaseException | None) -> None:
         seen.add(id(error))
         traceback.clear_frames(error.__traceback__)
         error = error.__cause__ or error.__context__
+
+
+def anew(error: E) -> E:
+    """The failure for one more of those whom it concerns, without what it has passed through.
+
+    Each must raise one of its own: who handles it lets go of the frames in its traceback, and a generator of another
+    thread among them, which has put the failure off, would end there as if it had come to its end.
+    """
+    return copy.copy(error)
 
 
 def broken_off(error: AmocrmError) -> AmocrmError:

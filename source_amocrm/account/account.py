@@ -18,7 +18,7 @@ from source_amocrm.account.clocks import Clocks
 from source_amocrm.account.opening import Opening
 from source_amocrm.account.resources import SCOPES, Resource
 from source_amocrm.config.settings import Config
-from source_amocrm.errors import AmocrmError, NotFound, NotGranted
+from source_amocrm.errors import AmocrmError, NotFound, NotGranted, anew
 from source_amocrm.http.api import ACCOUNT_PATH, Answer, Api
 from source_amocrm.walk.elements import identified
 from source_amocrm.walk.full import full
@@ -51,12 +51,12 @@ class Once(Generic[T]):
     def __call__(self) -> T:
         with self._lock:
             if self._failed:
-                raise self._failed.with_traceback(None)
+                raise anew(self._failed)
             if self._known is None:
                 try:
                     self._known = (self._work(),)
                 except Exception as error:
-                    self._failed = error
+                    self._failed = anew(error)
                     raise
             return self._known[0]
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from source_amocrm.account.account import Account
 from source_amocrm.account.resources import CLOSED
-from source_amocrm.errors import AmocrmError, Throttled
+from source_amocrm.errors import AmocrmError, Throttled, anew
 from source_amocrm.sync.by_id import ById
 from source_amocrm.sync.declaration import Lookup
 from source_amocrm.walk.listing import Row
@@ -61,7 +61,7 @@ class Resolver:
         wanted = set(ids)
         missing = wanted - self._known.keys() - self._nothing
         if missing and isinstance(self._failure, Throttled):
-            raise self._failure.with_traceback(None)
+            raise anew(self._failure)
         if missing and not self._whole:
             try:
                 self.observe(self._account.by_ids(self._resource, missing, unfiltered=self._by_id.rows))

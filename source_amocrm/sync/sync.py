@@ -1,4 +1,4 @@
-"""One sync: the selected tables, what each still needs, and the readings that they share."""
+"""One sync: the selected streams, what each still needs, and the readings that they share."""
 
 from __future__ import annotations
 
@@ -34,7 +34,10 @@ class Selection:
 
 
 class Sync:
-    """`followed`: sees the batches of each list, by its path, as they are read."""
+    """The readings of one sync, each shared by the streams that are made of its list.
+
+    `followed` sees the batches of each list, by its path, as they are read.
+    """
 
     def __init__(
         self,
@@ -81,7 +84,7 @@ class Sync:
             self._feed(place).start()
 
     def stop(self) -> None:
-        """Nobody reads any more."""
+        """Cancels the readings."""
         for feed in self._feeds.values():
             feed.stop()
 
@@ -109,6 +112,8 @@ class Sync:
 
     def _entity_reading(self, entities: Resource) -> EntityReading:
         readers = self._readers(entities)
+        resolvers = [resolver for lookup, resolver in self._resolvers.items() if lookup.resource == entities]
+        observe, read_through = _observers(resolvers)
         reading = self._entity_readings[entities.path] = EntityReading(
             account=self.account,
             entities=entities,
@@ -117,9 +122,9 @@ class Sync:
             history=self._history if any(self._kinds(stream, sel, entities) for stream, sel in readers) else None,
             mark_deleted=self.account.config.mark_deleted and any(stream.deletable for stream, _ in readers),
             several_rows=any(stream.several_rows for stream, _ in readers),
+            observe=observe,
+            read_through=read_through,
         )
-        if resolvers := [resolver for lookup, resolver in self._resolvers.items() if lookup.resource == entities]:
-            reading.observe, reading.read_through = _observers(resolvers)
         return reading
 
     def _event_reading(self) -> EventReading:
@@ -133,7 +138,7 @@ class Sync:
         )
 
     def _kinds_since(self) -> dict[str, int]:
-        """The kinds of events that the selected tables need, each from the earliest second wanted."""
+        """The kinds of events that the selected streams need, each from the earliest second wanted."""
         since: dict[str, int] = {}
         for stream, selection in self._incremental():
             for resource in stream.resources:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from queue import Empty, Full, Queue
 from typing import Generic, TypeVar
 
-from source_amocrm.errors import let_go
+from source_amocrm.errors import anew, let_go
 
 T = TypeVar("T")
 
@@ -109,6 +109,6 @@ class Reader(Generic[T]):
                 continue
             if isinstance(item, _End):
                 if item.error:
-                    raise item.error
+                    raise anew(item.error)
                 return
             yield item
