@@ -20,7 +20,7 @@ import yaml
 from airbyte_cdk.models import ConfiguredAirbyteCatalogSerializer
 
 from integration_tests.connector import catalog
-from source_amocrm.streams import TABLES
+from source_amocrm.streams import STREAMS
 
 ROOT = Path(__file__).resolve().parent.parent
 COMMAND = Path(sys.executable).with_name("source-amocrm")
@@ -175,7 +175,7 @@ def _delivered(output: Path) -> tuple[Counter[str], dict[str, int], int, dict[st
                 name, data = message["record"]["stream"], message["record"]["data"]
                 rows[name] += 1
                 size += len(line)
-                keys.setdefault(name, set()).add(tuple(data[column] for column in TABLES[name].key))
+                keys.setdefault(name, set()).add(tuple(data[column] for column in STREAMS[name].primary_key))
             elif message["type"] == "STATE":
                 states[_stream(message["state"])] = message["state"]
     return rows, {name: len(found) for name, found in keys.items()}, size, states

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from source_amocrm.streams import TABLES
+from source_amocrm.streams import STREAMS
 
 from .floor import PER_SECOND, fewest_pages
 from .line import Line, Place, paced
@@ -21,14 +21,14 @@ def every_table(place: Place, quick: bool) -> Iterator[Line]:
     leads = 2_000 if quick else 50_000
     account, path = place.account(leads)
     folder = place.folder / "tables"
-    pages = fewest_pages(account, TABLES)
+    pages = fewest_pages(account, STREAMS)
     with sandbox(path, (0.3, 0.55), PER_SECOND) as server:
-        run = read(server, TABLES, folder)
+        run = read(server, STREAMS, folder)
         limit = 1.1 * pages / PER_SECOND + (3 if quick else 0)
-        yield paced(f"{leads:,} leads, {len(TABLES)} tables", run, pages, run.wall <= limit, limit)
+        yield paced(f"{leads:,} leads, {len(STREAMS)} tables", run, pages, run.wall <= limit, limit)
         server.edit(EDITS)
-        again = read(server, TABLES, folder, again=True)
-    whole = fewest_pages(account, [name for name, table in TABLES.items() if table.cursor is None]) - 1
+        again = read(server, STREAMS, folder, again=True)
+    whole = fewest_pages(account, [name for name, table in STREAMS.items() if not table.cursor_field]) - 1
     figures = {
         "requests": f"{again.requests}",
         "pages of the lists without a cursor": f"{whole}",
@@ -36,7 +36,7 @@ def every_table(place: Place, quick: bool) -> Iterator[Line]:
         "429": f"{again.refused}",
     }
     held = again.requests <= 1.15 * whole + 60 and again.refused == 0
-    yield Line(f"{leads:,} leads, {len(TABLES)} tables, second sync after {EDITS} edits", figures, held)
+    yield Line(f"{leads:,} leads, {len(STREAMS)} tables, second sync after {EDITS} edits", figures, held)
 
 
 def killed(place: Place, quick: bool) -> Iterator[Line]:
@@ -44,12 +44,12 @@ def killed(place: Place, quick: bool) -> Iterator[Line]:
     leads = 2_000 if quick else 20_000
     _, path = place.account(leads)
     with sandbox(path, (0.05, 0.1), FASTEST) as server:
-        unbroken = read(server, TABLES, place.folder / "unbroken", requests_per_second=FASTEST)
+        unbroken = read(server, STREAMS, place.folder / "unbroken", requests_per_second=FASTEST)
         folder, requests = place.folder / "killed", 0
         for kill in range(KILLS):
             part = unbroken.wall * (kill % 4 + 1) / 8
-            run = read(server, TABLES, folder, kill > 0, part, requests_per_second=FASTEST)
+            run = read(server, STREAMS, folder, kill > 0, part, requests_per_second=FASTEST)
             requests += run.requests
-        last = read(server, TABLES, folder, again=True, requests_per_second=FASTEST)
+        last = read(server, STREAMS, folder, again=True, requests_per_second=FASTEST)
     figures = {"requests": f"{requests + last.requests} to {unbroken.requests} unbroken"}
-    yield Line(f"{leads:,} leads, {len(TABLES)} tables, killed {KILLS} times", figures, True)
+    yield Line(f"{leads:,} leads, {len(STREAMS)} tables, killed {KILLS} times", figures, True)

@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 from source_amocrm.connect.words import table_names
-from source_amocrm.streams import TABLES
+from source_amocrm.streams import STREAMS
 
 ROOT = Path(__file__).resolve().parents[1]
 SCHEMAS = ROOT / "source_amocrm" / "schemas"
@@ -44,7 +44,7 @@ def pages() -> dict[Path, str]:
     """Every generated page, or page with a generated part, as it should be."""
     catalog = yaml.safe_load(CATALOG.read_text(encoding="utf-8"))["tables"]
     russian = {"tables": table_names("ru"), **yaml.safe_load(RUSSIAN.read_text(encoding="utf-8"))}
-    tables = ["\n".join(_table(name, catalog.get(name, {}).get("columns", {}), russian)) for name in TABLES]
+    tables = ["\n".join(_table(name, catalog.get(name, {}).get("columns", {}), russian)) for name in STREAMS]
     lists = {}
     for path, link in LISTS.items():
         before, _, rest = path.read_text(encoding="utf-8").partition("<!-- streams -->\n")
@@ -55,9 +55,9 @@ def pages() -> dict[Path, str]:
 
 def _streams(russian: Mapping[str, Any], link: str) -> str:
     lines = ["| stream | таблица | key | cursor |", "| --- | --- | --- | --- |"]
-    for table in TABLES.values():
-        key = ", ".join(f"`{column}`" for column in table.key)
-        cursor = f"`{table.cursor}`" if table.cursor else "–"
+    for table in STREAMS.values():
+        key = ", ".join(f"`{column}`" for column in table.primary_key)
+        cursor = f"`{table.cursor_field}`" if table.cursor_field else "–"
         lines.append(f"| [`{table.name}`]({link}#{table.name}) | {russian['tables'][table.name]} | {key} | {cursor} |")
     return "\n".join(lines) + "\n"
 
@@ -69,9 +69,9 @@ def _table(name: str, catalog: Mapping[str, Any], russian: Mapping[str, Any]) ->
     yield "| --- | --- | --- | --- |"
     for column, schema in columns.items():
         title = f"`{column}`"
-        if column in TABLES[name].key:
+        if column in STREAMS[name].primary_key:
             title = f"**{title}**"
-        if column == TABLES[name].cursor:
+        if column == STREAMS[name].cursor_field:
             title = f"*{title}*"
         ours = _russian(catalog.get(column)) or russian["columns"][name][column]
         yield f"| {title} | {_type(schema)} | {_cell(schema['description'])} | {_cell(ours)} |"

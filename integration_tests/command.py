@@ -23,7 +23,7 @@ from airbyte_cdk.models import (
 )
 
 from source_amocrm.entrypoint import launch
-from source_amocrm.streams import TABLES, schema
+from source_amocrm.streams import STREAMS, schema
 
 from .connector import COMMAND, Clock, catalog, config, dumped, files, plain, without_sockets
 from .destination import Own, Row
@@ -54,12 +54,12 @@ class Outcome:
 
     def rows(self) -> dict[str, dict[Own, Row]]:
         """What was delivered, by stream and key."""
-        found: dict[str, dict[Own, Row]] = {name: {} for name in TABLES}
+        found: dict[str, dict[Own, Row]] = {name: {} for name in STREAMS}
         for message in self.messages:
             if message.record:
                 name, data = message.record.stream, message.record.data
                 row = {column: data.get(column) for column in schema.load(name)["properties"]}
-                found[name][tuple(row[column] for column in TABLES[name].key)] = row
+                found[name][tuple(row[column] for column in STREAMS[name].primary_key)] = row
         return found
 
     def sentences(self) -> dict[str | None, str]:

@@ -32,7 +32,6 @@ from airbyte_cdk.models import (
     Type,
 )
 
-from source_amocrm.airbyte.concurrent import airbyte_stream
 from source_amocrm.config.settings import Config
 from source_amocrm.errors import AmocrmError
 from source_amocrm.http.api import Api
@@ -41,7 +40,8 @@ from source_amocrm.http.rate_limit import Budget
 from source_amocrm.http.session import AmocrmSession
 from source_amocrm.http.wire import api_over
 from source_amocrm.source import SourceAmocrm
-from source_amocrm.streams import TABLES
+from source_amocrm.streams import STREAMS
+from unit_tests.offline import airbyte_stream
 
 from .leaks import clean
 from .sandbox import ManualClock, Sandbox, SandboxAdapter, Server
@@ -63,11 +63,11 @@ def catalog(streams: Iterable[str] | None = None, mode: SyncMode = SyncMode.incr
     return ConfiguredAirbyteCatalog(
         streams=[
             ConfiguredAirbyteStream(
-                stream=airbyte_stream(TABLES[name]),
-                sync_mode=mode if TABLES[name].cursor else SyncMode.full_refresh,
+                stream=airbyte_stream(name),
+                sync_mode=mode if STREAMS[name].cursor_field else SyncMode.full_refresh,
                 destination_sync_mode=DestinationSyncMode.append,
             )
-            for name in (TABLES if streams is None else streams)
+            for name in (STREAMS if streams is None else streams)
         ]
     )
 

@@ -11,8 +11,8 @@ from typing import Any
 import orjson
 from airbyte_cdk.models import AirbyteMessage, AirbyteStateMessage, AirbyteStateMessageSerializer, Type
 
-from source_amocrm.streams import TABLES
-from source_amocrm.sync.tables import Table
+from source_amocrm.streams import STREAMS
+from source_amocrm.streams.base import AmocrmStream
 
 Row = dict[str, Any]
 Own = tuple[Any, ...]
@@ -63,31 +63,31 @@ class Destination:
         return True
 
     def state(self) -> list[AirbyteStateMessage]:
-        return [message for name, message in self.states.items() if TABLES[name].cursor]
+        return [message for name, message in self.states.items() if STREAMS[name].cursor_field]
 
     def _receive(self, name: str, row: Row) -> None:
         self.delivered[name] += 1
         waiting = self._waiting.setdefault(name, [])
         waiting.append(row)
         self._compare(name, row)
-        if TABLES[name].cursor and len(waiting) == MOST_ROWS_BETWEEN_STATES + 1:
+        if STREAMS[name].cursor_field and len(waiting) == MOST_ROWS_BETWEEN_STATES + 1:
             self.complaints.append(f"{name}: more than {MOST_ROWS_BETWEEN_STATES} rows without a state")
 
     def _compare(self, name: str, row: Row) -> None:
         """A row of a sync is never older than one of the same key before it."""
-        table = TABLES[name]
-        if table.cursor is None:
+        table = STREAMS[name]
+        if not isinstance(table.cursor_field, str):
             return
-        place = name, tuple(row[column] for column in table.key)
+        place = name, tuple(row[column] for column in table.primary_key)
         before = self._newest.setdefault(place, row)
-        if not not_older(row, before, table.cursor):
-            then, now = before[table.cursor], row[table.cursor]
+        if not not_older(row, before, table.cursor_field):
+            then, now = before[table.cursor_field], row[table.cursor_field]
             self.complaints.append(f"{name} {place[1]}: a row of {now} after one of {then}")
         self._newest[place] = row
 
     def _commit(self, name: str, counted: int | None, first: bool) -> None:
-        table = TABLES[name]
-        if table.cursor is None and first:
+        table = STREAMS[name]
+        if not table.cursor_field and first:
             self.rows[name] = {}
         kept = self.rows.setdefault(name, {})
         rows = self._waiting.pop(name, [])
@@ -99,15 +99,15 @@ class Destination:
     def _spill(self) -> None:
         """The first rows of those that no state covers may have been written when the sync was killed."""
         for name, rows in self._waiting.items():
-            if self.spill and TABLES[name].cursor:
+            if self.spill and STREAMS[name].cursor_field:
                 for row in rows[: self.spill.randint(0, len(rows))]:
-                    keep(TABLES[name], self.rows.setdefault(name, {}), row)
+                    keep(STREAMS[name], self.rows.setdefault(name, {}), row)
 
 
-def keep(table: Table, kept: dict[Own, Row], row: Row) -> None:
-    own = tuple(row[column] for column in table.key)
+def keep(table: type[AmocrmStream], kept: dict[Own, Row], row: Row) -> None:
+    own = tuple(row[column] for column in table.primary_key)
     before = kept.get(own)
-    if table.cursor is None or before is None or not_older(row, before, table.cursor):
+    if not isinstance(table.cursor_field, str) or before is None or not_older(row, before, table.cursor_field):
         kept[own] = row
 
 

@@ -14,13 +14,13 @@ from typing import Any
 import pytest
 from airbyte_cdk.test.standard_tests._read_assertions import StrictIntegerDraft7Validator
 
-from source_amocrm.streams import TABLES
+from source_amocrm.streams import STREAMS
 
 from .leaks import clean
 from .sandbox import OFF, Account, Server
 
 COMMAND = Path(sys.executable).parent / "source-amocrm"
-INCREMENTAL = [table.name for table in TABLES.values() if table.cursor]
+INCREMENTAL = [table.name for table in STREAMS.values() if table.cursor_field]
 # amoCRM has one field for a user's name, and it is not split; nobody has seen a score that is not null; the talks of
 # today no longer tell when one was missed
 ALWAYS_EMPTY = {
@@ -118,29 +118,31 @@ def states_of(messages: list[Message], name: str) -> list[Message]:
 
 
 def keys(found: list[Message], name: str) -> list[tuple[Any, ...]]:
-    return [tuple(row[column] for column in TABLES[name].key) for row in found]
+    return [tuple(row[column] for column in STREAMS[name].primary_key) for row in found]
 
 
 def by_key(found: list[Message], name: str) -> dict[tuple[Any, ...], Message]:
     return dict(zip(keys(found, name), found, strict=True))
 
 
-@pytest.mark.parametrize("name", TABLES)
+@pytest.mark.parametrize("name", STREAMS)
 def test_records_satisfy_the_schema_exactly(name: str, streams: dict[str, Message], full: list[Message]) -> None:
     schema = streams[name]["json_schema"]
     # the protocol leaves out columns that are null
-    validator = StrictIntegerDraft7Validator({**schema, "additionalProperties": False, "required": TABLES[name].key})
+    validator = StrictIntegerDraft7Validator(
+        {**schema, "additionalProperties": False, "required": STREAMS[name].primary_key}
+    )
     errors = [f"{error.json_path}: {error.message}" for row in rows(full, name) for error in validator.iter_errors(row)]
     assert errors == []
 
 
-@pytest.mark.parametrize("name", TABLES)
+@pytest.mark.parametrize("name", STREAMS)
 def test_every_property_is_seen(name: str, streams: dict[str, Message], full: list[Message]) -> None:
     seen = {column for row in rows(full, name) for column, value in row.items() if value is not None}
     assert set(streams[name]["json_schema"]["properties"]) - seen == ALWAYS_EMPTY.get(name, set())
 
 
-@pytest.mark.parametrize("name", TABLES)
+@pytest.mark.parametrize("name", STREAMS)
 def test_keys_are_unique_and_never_null(name: str, full: list[Message]) -> None:
     found = keys(rows(full, name), name)
     assert found
@@ -150,12 +152,12 @@ def test_keys_are_unique_and_never_null(name: str, full: list[Message]) -> None:
 
 @pytest.mark.parametrize("name", INCREMENTAL)
 def test_the_cursor_is_there(name: str, streams: dict[str, Message], full: list[Message]) -> None:
-    assert streams[name]["default_cursor_field"] == [TABLES[name].cursor]
+    assert streams[name]["default_cursor_field"] == [STREAMS[name].cursor_field]
     assert streams[name]["source_defined_cursor"] is True
-    assert all(isinstance(row[str(TABLES[name].cursor)], str) for row in rows(full, name))
+    assert all(isinstance(row[str(STREAMS[name].cursor_field)], str) for row in rows(full, name))
 
 
-@pytest.mark.parametrize("name", TABLES)
+@pytest.mark.parametrize("name", STREAMS)
 def test_statuses_come_in_order(name: str, full: list[Message]) -> None:
     statuses = [
         message["trace"]["stream_status"]["status"]
@@ -165,7 +167,7 @@ def test_statuses_come_in_order(name: str, full: list[Message]) -> None:
     assert statuses == ["STARTED", "RUNNING", "COMPLETE"]
 
 
-@pytest.mark.parametrize("name", TABLES)
+@pytest.mark.parametrize("name", STREAMS)
 @pytest.mark.parametrize("mode", ["full", "first"])
 def test_states_count_the_records_they_follow(name: str, mode: str, request: pytest.FixtureRequest) -> None:
     messages: list[Message] = request.getfixturevalue(mode)
@@ -180,7 +182,7 @@ def test_states_count_the_records_they_follow(name: str, mode: str, request: pyt
 
 def test_two_full_refreshes_are_equal(connector: Connector, streams: dict[str, Message], full: list[Message]) -> None:
     again = read_whole(connector, streams)
-    for name in TABLES:
+    for name in STREAMS:
         assert by_key(rows(again, name), name) == by_key(rows(full, name), name)
 
 
@@ -218,13 +220,13 @@ def test_a_state_from_the_future_is_read_anew(
 ) -> None:
     states = [states_of(first, name)[-1] for name in INCREMENTAL]
     for state in states:
-        cursor = TABLES[state["stream"]["stream_descriptor"]["name"]].cursor
+        cursor = STREAMS[state["stream"]["stream_descriptor"]["name"]].cursor_field
         state["stream"]["stream_state"] = {cursor: "2056-01-01T00:00:00Z"}
     read = connector.read(configured(streams, "incremental"), states)
     warned = [message["log"]["message"] for message in read if message["type"] == "LOG"]
     for name in INCREMENTAL:
         assert by_key(rows(read, name), name).keys() == by_key(rows(first, name), name).keys()
-        cursor = TABLES[name].cursor
+        cursor = STREAMS[name].cursor_field
         assert states_of(read, name)[-1]["stream"]["stream_state"][cursor] < "2056"
         [said] = [text for text in warned if text.startswith(f"{name}: its saved state says that all was read up to")]
         assert "2056-01-01T00:00:00Z, and that has not come yet" in said

@@ -12,7 +12,7 @@ from airbyte_cdk.models import AirbyteStreamStatus, Status, Type
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from source_amocrm.streams import TABLES
+from source_amocrm.streams import STREAMS
 
 from . import comparison, expected
 from .command import Outcome, run
@@ -128,7 +128,7 @@ def test_each_table_equals_the_account_or_says_that_it_does_not(
     fired = {(kind, path.removeprefix("/api/v4/")) for _, kind, path in sandbox.faults.fired}
     assert told.code == (1 if hurt else 0)
     assert set(told.sentences()) == hurt
-    for name in TABLES:
+    for name in STREAMS:
         if ("404", name) in MEANS_OFF & fired and name not in hurt:
             assert found[name] == {}
         elif name not in hurt:
@@ -157,7 +157,7 @@ def test_a_subscription_that_lapses_empties_no_table(tmp_path: Path) -> None:
         told = run(sandbox, "read", tmp_path)
         hurt, found, wanted = incomplete(told), told.rows(), whole(account)
         assert (told.code, set(told.sentences())) == (1, hurt)
-        assert {name for name in TABLES if found[name] != wanted[name]} <= hurt
+        assert {name for name in STREAMS if found[name] != wanted[name]} <= hurt
         assert [
             said for said in told.sentences().values() if " is not paid for (Payment required" not in str(said)
         ] == []

@@ -17,7 +17,7 @@ from selenium import webdriver
 
 from source_amocrm.connect.cli import PORT
 from source_amocrm.connect.words import LANGUAGES, Words
-from source_amocrm.streams import TABLES
+from source_amocrm.streams import STREAMS
 
 from .connect_page import Page, chromium, connect
 
@@ -83,7 +83,7 @@ def test_grant(browser: webdriver.Chrome, tmp_path: Path, language: str) -> None
         page.press("#allow")
         assert (page.path, page.text("h1"), page.problem) == ("/result", "ООО «Северный ветер»", None)
         shown = [item.text for item in page.browser.find_elements("css selector", "#readable li")]
-        assert shown == [words.table(table) for table in TABLES]
+        assert shown == [words.table(table) for table in STREAMS]
         credentials = settings(page)["credentials"]
         assert page.browser.current_url == f"{page.origin}/result"
         code, printed = page.finish()

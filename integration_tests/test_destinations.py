@@ -19,7 +19,7 @@ import duckdb
 import psycopg
 import pytest
 
-from source_amocrm.streams import TABLES
+from source_amocrm.streams import STREAMS
 
 from . import comparison, expected, postgres
 from .leaks import clean
@@ -201,7 +201,7 @@ def test_a_file_of_another_kind_is_left_alone(config: Path) -> None:
     [
         ("users, deal", "There is no stream “deal”: the nearest name is “deals”."),
         ("custom_field_deals", "There is no stream “custom_field_deals”: the nearest name is “custom_fields_deals”."),
-        ("ЖЖЖ", f"There is no stream “ЖЖЖ”: there are {', '.join(TABLES)}."),
+        ("ЖЖЖ", f"There is no stream “ЖЖЖ”: there are {', '.join(STREAMS)}."),
     ],
 )
 def test_an_unknown_stream_is_named(streams: str, said: str, config: Path, tmp_path: Path) -> None:

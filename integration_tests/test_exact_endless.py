@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import NoReturn
@@ -14,8 +13,7 @@ import pytest
 from airbyte_cdk.models import AirbyteMessage, TraceType
 
 from source_amocrm.errors import SyncFailed
-from source_amocrm.streams import TABLES
-from source_amocrm.sync.tables import Entities
+from source_amocrm.streams import STREAMS
 
 from . import comparison, expected
 from .command import run
@@ -54,9 +52,7 @@ def test_a_mistake_of_ours_in_one_table_holds_no_other_back(tmp_path: Path, monk
     def mistake(*_: object) -> NoReturn:
         raise KeyError("unforeseen")
 
-    calls = TABLES["calls"]
-    assert isinstance(calls, Entities)
-    monkeypatch.setitem(TABLES, "calls", replace(calls, rows=mistake))
+    monkeypatch.setattr(STREAMS["calls"], "rows", mistake)
     account = Account.generate(seed=1, leads=60, switches=Switches(**SMALL))  # type: ignore[arg-type]
     told = run(Sandbox(account), "read", tmp_path, ["calls", "notes"])
     assert (told.code, list(told.errors())) == (1, ["calls"])
@@ -179,5 +175,5 @@ def test_a_robot_that_changes_more_than_a_page_between_any_two_requests(filters:
     assert [own for own, row in destination.rows["deals"].items() if row["is_deleted"] and own[0] in deals] == []
     clock.advance(600)
     destination.take(messages(Sandbox(account), BUSY, destination.state()))
-    destination.take(messages(Sandbox(account), [name for name in TABLES if name not in BUSY]))
+    destination.take(messages(Sandbox(account), [name for name in STREAMS if name not in BUSY]))
     assert comparison.problems(account, destination.rows) == []

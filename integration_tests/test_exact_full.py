@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from airbyte_cdk.models import SyncMode, Type
 
-from source_amocrm.streams import TABLES
+from source_amocrm.streams import STREAMS
 
 from . import comparison, expected
 from .connector import messages
@@ -82,7 +82,7 @@ def test_without_the_filter(account: Account, live: Tables, dead: Tables) -> Non
 def test_rows_from_the_start_date_on(account: Account, live: Tables) -> None:
     since = "2026-01-01T00:00:00Z"
     found = read(account, SyncMode.incremental, start_date=since, deleted_rows="ignore")
-    for name, cursor in ((table.name, table.cursor) for table in TABLES.values() if table.cursor):
+    for name, cursor in ((table.name, str(table.cursor_field)) for table in STREAMS.values() if table.cursor_field):
         wanted = {own: row for own, row in live[name].items() if row[cursor] >= since}
         assert 0 < len(wanted) < len(live[name])
         assert found[name] == wanted, name

@@ -13,7 +13,7 @@ import pytest
 import yaml
 from airbyte_cdk.models import AirbyteMessage
 
-from source_amocrm.streams import TABLES
+from source_amocrm.streams import STREAMS
 
 from . import comparison, expected
 from .connector import messages
@@ -22,7 +22,7 @@ from .sandbox import Account, ManualClock, Sandbox, writes
 
 CATALOG = Path(__file__).resolve().parents[1] / "unit_tests" / "table-catalog.yaml"
 PROMISED = yaml.safe_load(CATALOG.read_text(encoding="utf-8"))["tables"]
-WHOLE = [name for name, table in TABLES.items() if table.cursor is None and name not in PROMISED]
+WHOLE = [name for name, table in STREAMS.items() if not table.cursor_field and name not in PROMISED]
 KILLS = 10
 DAY = 86_400
 QUIET = 0.004
@@ -127,6 +127,6 @@ def test_after_a_hundred_edits_sixty_requests_tell_what_changed(account: Account
 def asked(account: Account, destination: Destination) -> Counter[str]:
     """The requests for each list in the next sync, without those for lists that are read whole whatever happened."""
     sandbox = Sandbox(account)
-    destination.take(messages(sandbox, [name for name in TABLES if name not in WHOLE], destination.state()))
+    destination.take(messages(sandbox, [name for name in STREAMS if name not in WHOLE], destination.state()))
     destination.take(messages(Sandbox(account), WHOLE))
     return Counter(seen.path for seen in sandbox.log)

@@ -14,7 +14,7 @@ import yaml
 from jsonschema import Draft7Validator
 
 from source_amocrm.config.settings import parse_config
-from source_amocrm.streams import TABLES
+from source_amocrm.streams import STREAMS
 
 from .guides import PAGES, ROOT, Block, blocks, guide
 
@@ -100,7 +100,7 @@ def test_pyairbyte_is_the_version_that_is_tested() -> None:
     )
     selected = re.search(r"select_streams\((\[.*?\])\)", guide("pyairbyte.md"))
     assert selected
-    assert set(ast.literal_eval(selected[1])) <= set(TABLES)
+    assert set(ast.literal_eval(selected[1])) <= set(STREAMS)
 
 
 def test_terraform_selects_the_suggested_streams_in_modes_they_have() -> None:
@@ -109,8 +109,8 @@ def test_terraform_selects_the_suggested_streams_in_modes_they_have() -> None:
         set(json.loads(names))
         for names, _ in re.findall(r"for name in (\[.*?\]) :\s+\{ name = name, sync_mode = \"(\w+)\" \}", text)
     )
-    assert all(TABLES[name].cursor for name in incremental)
-    assert not any(TABLES[name].cursor for name in whole)
+    assert all(STREAMS[name].cursor_field for name in incremental)
+    assert not any(STREAMS[name].cursor_field for name in whole)
     assert incremental | whole == set(METADATA["suggestedStreams"]["streams"])
 
 

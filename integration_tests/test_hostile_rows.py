@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from source_amocrm.streams import TABLES
-from source_amocrm.sync.tables import Entities
+from source_amocrm.streams import STREAMS
+from source_amocrm.sync.declaration import Incremental
 
 from . import comparison, expected
 from .command import Outcome, run
@@ -115,7 +115,7 @@ def wanted(account: Account, name: str) -> dict[Any, Any]:
 
 
 def own_rows(stream: str, found: dict[Any, Any], own: Any) -> set[Any]:
-    column = {"deals": "lead_id", "custom_fields_deals": "lead_id"}.get(stream, TABLES[stream].key[-1])
+    column = {"deals": "lead_id", "custom_fields_deals": "lead_id"}.get(stream, STREAMS[stream].primary_key[-1])
     return {key for key, row in found.items() if row[column] == own}
 
 
@@ -156,7 +156,7 @@ def test_a_row_without_a_key_is_named(name: str, account: Account, tmp_path: Pat
         assert "created_at" in sentence or "account_id" in sentence or "id" in sentence, what
         found, right = told.rows()[main], wanted(account, main)
         assert [key for key, row in found.items() if right.get(key) != row] == [], what
-        if isinstance(TABLES[main], Entities):
+        if issubclass(STREAMS[main], Incremental):
             destination = Destination()
             destination.take(told.messages)
             destination.take(messages(Sandbox(account), LISTS[name][1], destination.state()))

@@ -7,14 +7,14 @@ from collections.abc import Sequence
 
 import pytest
 
-from source_amocrm.streams.links import TABLES
+from source_amocrm.streams.links import STREAMS
 
 from . import comparison, expected
 from .connector import messages
 from .destination import Destination
 from .sandbox import Account, ManualClock, Sandbox, Switches, writes
 
-LINKS = [table.name for table in TABLES]
+LINKS = [table.name for table in STREAMS]
 PARENTS = ["deals", "contacts", "companies", "customers"]
 
 

@@ -17,7 +17,7 @@ from uuid import UUID
 import pytest
 import yaml
 
-from source_amocrm.streams import TABLES
+from source_amocrm.streams import STREAMS
 
 ROOT = Path(__file__).resolve().parents[1]
 METADATA: dict[str, Any] = yaml.safe_load((ROOT / "metadata.yaml").read_text(encoding="utf-8"))
@@ -89,7 +89,7 @@ def test_hosts_are_those_that_may_be_given_a_secret() -> None:
 
 
 def test_suggested_streams_exist() -> None:
-    assert set(DATA["suggestedStreams"]["streams"]) <= set(TABLES)
+    assert set(DATA["suggestedStreams"]["streams"]) <= set(STREAMS)
 
 
 def test_icon_is_a_small_square() -> None:
@@ -124,7 +124,7 @@ def test_generated_docs_are_in_step_with_the_streams() -> None:
     pages: dict[Path, str] = _script(ROOT / "docs" / "dictionary.py").pages()
     stale = [path.name for path, text in pages.items() if path.read_text(encoding="utf-8") != text]
     assert stale == [], "`make docs` writes them again"
-    assert all(f"[`{name}`]" in text for text in list(pages.values())[1:] for name in TABLES)
+    assert all(f"[`{name}`]" in text for text in list(pages.values())[1:] for name in STREAMS)
 
 
 def _script(path: Path) -> ModuleType:

@@ -16,7 +16,7 @@ from airbyte_cdk.models import AirbyteMessage, FailureType, OrchestratorType, Ty
 
 from source_amocrm import source
 from source_amocrm.config.settings import parse_config
-from source_amocrm.streams import TABLES
+from source_amocrm.streams import STREAMS
 
 from . import comparison, expected
 from .command import Outcome, run, run_process
@@ -113,7 +113,7 @@ def test_a_process_killed_right_after_the_exchange(tmp_path: Path) -> None:
     with Server(Account.generate(leads=5), rate=OFF, latency=(0.1, 0.1)) as server:
         credentials = {**oauth_credentials(server.tokens), "token_expiry_date": EXPIRED}
         before = {**server.config(), "credentials": credentials}
-        asked = catalog([name for name in TABLES if name not in ("note_types", "element_types")])
+        asked = catalog([name for name in STREAMS if name not in ("note_types", "element_types")])
         process = subprocess.Popen(
             read_command(server, tmp_path, streams=asked, credentials=credentials),
             stdout=subprocess.PIPE,

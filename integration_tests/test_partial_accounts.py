@@ -10,8 +10,8 @@ import pytest
 from airbyte_cdk.models import FailureType, Status, Type
 
 from source_amocrm.auth.long_lived import LongLivedTokenAuthenticator
-from source_amocrm.streams import TABLES
-from source_amocrm.sync.tables import Entities
+from source_amocrm.streams import STREAMS
+from source_amocrm.streams.base import IncrementalStream
 
 from . import comparison, expected
 from .command import Outcome, run
@@ -54,7 +54,7 @@ OTHERS: dict[str, set[str]] = {
     },
     "customers": {"customer_statuses", "customer_segments", "customer_transactions", *OF_EVERY_ENTITY},
     "webhooks": {"webhooks"},
-    "events": {"event_types", *(table.name for table in TABLES.values() if table.cursor)},
+    "events": {"event_types", *(table.name for table in STREAMS.values() if table.cursor_field)},
 }
 TAKEN_FROM_ANOTHER = {"companies": ("contacts", "company_name"), "leads": ("deal_statuses", "loss_reason_id")}
 """Columns that are empty when the list that they are taken from is closed; a warning says so."""
@@ -63,9 +63,9 @@ TAKEN_FROM_ANOTHER = {"companies": ("contacts", "company_name"), "leads": ("deal
 def suffering(closed: str) -> set[str]:
     """The streams that cannot be whole without a list."""
     path = f"/api/v4/{closed}"
-    entities = [table for table in TABLES.values() if isinstance(table, Entities)]
+    entities = [table for table in STREAMS.values() if issubclass(table, IncrementalStream)]
     return OTHERS[closed] | {
-        table.name for table in entities for one in table.lists if f"{one.path}/".startswith(f"{path}/")
+        table.name for table in entities for one in table.resources if f"{one.path}/".startswith(f"{path}/")
     }
 
 
@@ -217,8 +217,8 @@ def test_a_list_of_every_account_that_is_said_to_be_off_is_missing(closed: str, 
     assert told.code == 1
     hurt = {
         table.name
-        for table in TABLES.values()
-        if isinstance(table, Entities) and table.lists[0].path.endswith(f"v4/{closed}")
+        for table in STREAMS.values()
+        if issubclass(table, IncrementalStream) and table.resources[0].path.endswith(f"v4/{closed}")
     }
     hurt |= {TAKEN_FROM_ANOTHER[closed][0]} if closed in TAKEN_FROM_ANOTHER else set()
     sentences = told.sentences()
@@ -267,8 +267,8 @@ def missing(destination: Destination, account: Account) -> list[tuple[str, Own]]
     wanted = {name: comparison.by_key(name, rows) for name, rows in expected.tables(account).items()}
     return [
         (name, own)
-        for name, table in TABLES.items()
-        if isinstance(table, Entities) and table.events is None
+        for name, table in STREAMS.items()
+        if issubclass(table, IncrementalStream) and table.kinds is None
         for own, row in wanted[name].items()
         if destination.rows[name].get(own) != row
     ]
@@ -344,4 +344,4 @@ def test_discover_lists_every_stream(tmp_path: Path) -> None:
     account = account_with(Switches(forbidden=frozenset({"leads", "events", "users"})))
     told = run(Sandbox(account), "discover", tmp_path)
     [catalog] = [message.catalog for message in told.messages if message.catalog]
-    assert [stream.name for stream in catalog.streams] == list(TABLES)
+    assert [stream.name for stream in catalog.streams] == list(STREAMS)

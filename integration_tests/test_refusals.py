@@ -9,7 +9,7 @@ import pytest
 import requests
 from airbyte_cdk.models import AirbyteStreamStatus, FailureType, Type
 
-from source_amocrm.streams import TABLES
+from source_amocrm.streams import STREAMS
 
 from . import comparison
 from .command import Outcome, run
@@ -37,7 +37,7 @@ ANSWERS = {
 CEILINGS = {
     "429": POLICY.throttled_ceiling + POLICY.longest_delay,
     # a request with all its repetitions, and then one more try for each list
-    "hang": POLICY.ceiling + len(TABLES) * POLICY.read_timeout,
+    "hang": POLICY.ceiling + len(STREAMS) * POLICY.read_timeout,
 }
 
 

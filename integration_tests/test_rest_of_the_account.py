@@ -11,11 +11,11 @@ from random import Random
 import pytest
 from airbyte_cdk.models import Status, Type
 
-from source_amocrm.airbyte.concurrent import airbyte_stream
 from source_amocrm.errors import AmocrmError
 from source_amocrm.source import SourceAmocrm
-from source_amocrm.streams import TABLES
-from source_amocrm.sync.tables import Dictionary
+from source_amocrm.streams import STREAMS
+from source_amocrm.sync.declaration import FullRefresh
+from unit_tests.offline import airbyte_stream
 
 from . import comparison, expected
 from .connector import catalog, config, messages, without_sockets
@@ -26,7 +26,7 @@ from .sandbox.writes.at_random import Write
 from .sandbox.writes.chance import line, some
 from .schedules import Schedule, assert_exact
 
-CUSTOMERS = [name for name in TABLES if name.startswith(("customer", "custom_fields_customers"))]
+CUSTOMERS = [name for name in STREAMS if name.startswith(("customer", "custom_fields_customers"))]
 CATALOGS = ["catalogs", "catalog_elements", "custom_fields_catalog_elements"]
 ADMINS = ["users", "roles", "sources", "webhooks"]
 
@@ -96,7 +96,7 @@ def test_a_list_is_asked_for_what_the_selected_columns_need(
 
 
 def test_all_columns_of_users_and_notes(account: Account) -> None:
-    everything = {name: list(airbyte_stream(TABLES[name]).json_schema["properties"]) for name in ("users", "notes")}
+    everything = {name: list(airbyte_stream(name).json_schema["properties"]) for name in ("users", "notes")}
     known = {"group", "role", "phone_number", "uuid", "amojo_id", "user_rank"}
     assert asked_with(account, "users", everything["users"]) == known
     assert asked_with(account, "notes", everything["notes"]) == {"is_pinned"}
@@ -111,7 +111,7 @@ def test_values_of_custom_fields_cost_the_dictionary_of_fields_only(account: Acc
 
 def read(account: Account, streams: Sequence[str] | None = None) -> tuple[dict[str, list[Row]], str]:
     """What came, and what the failures of streams said."""
-    found: dict[str, list[Row]] = {name: [] for name in streams or TABLES}
+    found: dict[str, list[Row]] = {name: [] for name in streams or STREAMS}
     try:
         for message in messages(Sandbox(account), streams):
             if message.type == Type.RECORD and message.record:
@@ -145,14 +145,14 @@ def test_what_an_account_does_not_have_is_empty_and_the_log_says_why(
     for name in empty:
         told = any(f" {name}{of}: there are none" in caplog.text for of in ("", " of customers"))
         assert told or name in CATALOGS, name  # that there are no catalogs is an answer like any other
-    for name in set(TABLES) - {"deals", "contacts", "companies", "tasks", "notes"}:
+    for name in set(STREAMS) - {"deals", "contacts", "companies", "tasks", "notes"}:
         assert comparison.by_key(name, found[name]) == comparison.by_key(name, wanted[name]), name
 
 
 def test_lists_that_are_longer_than_a_page_are_whole() -> None:
     """Whatever they call the id of a row."""
     account = Account.generate(seed=4, leads=300, switches=Switches(page_max=3, page_default=3))
-    whole = [name for name, table in TABLES.items() if isinstance(table, Dictionary)]
+    whole = [name for name, table in STREAMS.items() if issubclass(table, FullRefresh)]
     found, failures = read(account, whole)
     assert failures == ""
     for name in whole:
@@ -164,7 +164,7 @@ def test_lists_that_are_longer_than_a_page_are_whole() -> None:
 def test_a_list_that_may_not_be_read_fails_alone() -> None:
     account = Account.generate(seed=4, leads=60, switches=Switches(admin=False))
     found, said = read(account)
-    assert {name for name in TABLES if not found[name]} == {*ADMINS, "customer_statuses"}
+    assert {name for name in STREAMS if not found[name]} == {*ADMINS, "customer_statuses"}
     assert all(name in said for name in ADMINS)
 
 

@@ -12,7 +12,7 @@ from random import Random
 import pytest
 from airbyte_cdk.models import AirbyteMessage, AirbyteStateMessage
 
-from source_amocrm.streams import TABLES
+from source_amocrm.streams import STREAMS
 
 from . import comparison, expected
 from .connector import messages, process_messages, read_command
@@ -69,7 +69,7 @@ def test_a_state_follows_within_ten_thousand_rows() -> None:
     assert unfiltered.rows == {name: destination.rows[name] for name in ("deals", "custom_fields_deals")}
 
 
-@pytest.mark.parametrize("name", [table.name for table in TABLES.values() if table.cursor])
+@pytest.mark.parametrize("name", [table.name for table in STREAMS.values() if table.cursor_field])
 def test_a_stream_alone_is_as_exact_as_with_the_others(name: str) -> None:
     """In a connection of its own, over two restless days."""
     day = Schedule(seed=11, leads=25)

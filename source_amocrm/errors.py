@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import re
 import time
 from collections.abc import Iterable, Sequence
+from typing import TypeVar
 
 import orjson
 from airbyte_cdk.models import (
@@ -20,6 +22,8 @@ from airbyte_cdk.models import (
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_amocrm.secrecy import mask
+
+E = TypeVar("E", bound=BaseException)
 
 
 class AmocrmError(AirbyteTracedException):
@@ -226,6 +230,11 @@ def let_go(error: BaseException | None) -> None:
         seen.add(id(error))
         error.__traceback__ = None
         error = error.__cause__ or error.__context__
+
+
+def anew(error: E) -> E:
+    """The failure for one more of those whom it concerns, with a traceback of its own."""
+    return copy.copy(error) if isinstance(error, AmocrmError) else error
 
 
 def broken_off(error: AmocrmError) -> AmocrmError:

@@ -7,12 +7,12 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, MutableMapping
+from dataclasses import dataclass
 from pathlib import Path
 from queue import Queue
 from typing import Any, cast
 
 from airbyte_cdk.models import (
-    AirbyteCatalog,
     AirbyteConnectionStatus,
     AirbyteMessage,
     AirbyteStateMessage,
@@ -22,34 +22,35 @@ from airbyte_cdk.models import (
     Status,
     SyncMode,
 )
-from airbyte_cdk.sources import Source
+from airbyte_cdk.sources.abstract_source import AbstractSource
 from airbyte_cdk.sources.message import InMemoryMessageRepository, MessageRepository
 from airbyte_cdk.sources.message.concurrent_repository import ConcurrentMessageRepository
+from airbyte_cdk.sources.streams import Stream
 from airbyte_cdk.sources.utils.slice_logger import DebugSliceLogger
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_amocrm.account.account import Account
 from source_amocrm.airbyte.check import EXTRAS, unavailable_streams
-from source_amocrm.airbyte.concurrent import TableStream, airbyte_stream
+from source_amocrm.airbyte.concurrent import ConcurrentStream
 from source_amocrm.airbyte.pauses import log_pause
 from source_amocrm.airbyte.report import Report
 from source_amocrm.config.settings import Config, parse_config
 from source_amocrm.errors import AmocrmError, ConfigError, SyncFailed, masked, without_ids
 from source_amocrm.http.wire import open_api
 from source_amocrm.secrecy import mask
-from source_amocrm.streams import TABLES
-from source_amocrm.streams.readable import discovered
-from source_amocrm.streams.rows.readable import known_columns
+from source_amocrm.streams import STREAMS
+from source_amocrm.streams.base import AmocrmStream
+from source_amocrm.sync.declaration import FullRefresh, Incremental
 from source_amocrm.sync.delivery import deliver
-from source_amocrm.sync.state import dump, load
+from source_amocrm.sync.progress import Progress
+from source_amocrm.sync.state import dump
 from source_amocrm.sync.sync import Selection, Sync
-from source_amocrm.sync.tables import Dictionary, Entities, names_of, wanted_extras
 from source_amocrm.walk.listing import Row
 
 ROWS_IN_FLIGHT = 250
 
 
-class SourceAmocrm(Source):
+class SourceAmocrm(AbstractSource):
     """amoCRM and Kommo; everything of a sync is made when it starts. `pack`: what messages hold of a row."""
 
     check_config_against_spec = False
@@ -68,20 +69,24 @@ class SourceAmocrm(Source):
         """The config as it was read: the CDK would leave a copy, with the tokens, in a temporary folder."""
         return config
 
-    def check(self, logger: logging.Logger, config: Mapping[str, Any]) -> AirbyteConnectionStatus:
+    def check_connection(self, logger: logging.Logger, config: Mapping[str, Any]) -> tuple[bool, Any]:
+        """With what keeps it from being read, or else what will be incomplete or empty, if anything."""
         try:
             told = notes(open_account(config, EXTRAS))
         except AmocrmError as error:
-            return AirbyteConnectionStatus(status=Status.FAILED, message=mask(str(error)))
+            return False, mask(str(error))
         for note in told:
             logger.warning(note)
-        return AirbyteConnectionStatus(status=Status.SUCCEEDED, message=mask("\n".join(told)) or None)
+        return True, mask("\n".join(told)) or None
 
-    def discover(self, _: logging.Logger, config: Mapping[str, Any]) -> AirbyteCatalog:
-        if not parse_config(config).readable_columns:
-            return AirbyteCatalog(streams=[airbyte_stream(table) for table in TABLES.values()])
+    def check(self, logger: logging.Logger, config: Mapping[str, Any]) -> AirbyteConnectionStatus:
+        """The CDK's would show the message as a Python literal, and none where the account can be read."""
+        readable, message = self.check_connection(logger, config)
+        return AirbyteConnectionStatus(status=Status.SUCCEEDED if readable else Status.FAILED, message=message)
+
+    def streams(self, config: Mapping[str, Any]) -> list[Stream]:
         account = open_account(config)
-        return AirbyteCatalog(streams=[airbyte_stream(table, discovered(account, table)) for table in TABLES.values()])
+        return [stream(account) for stream in STREAMS.values()]
 
     def read(
         self,
@@ -93,16 +98,14 @@ class SourceAmocrm(Source):
         parsed = parse_config(config)
         states = _states(state or [])
         _check_streams(catalog)
-        selections = [_selection(parsed, stream, states) for stream in catalog.streams]
-        extras = {extra for selection in selections for extra in selection.table.account_extras}
-        if any(selection.fields for selection in selections):
-            extras.add("datetime_settings")
-        list_extras = {
-            selection.table.name: wanted_extras(selection.table, selection.columns)
-            for selection in selections
-            if isinstance(selection.table, Dictionary)
-        }
-        account = Account(parsed, open_api(parsed, cast("MutableMapping[str, Any]", config)), extras, list_extras)
+        wanted = [_Wanted.of(parsed, stream, states) for stream in catalog.streams]
+        extras = {extra for one in wanted for extra in one.kind.extras_of_account(parsed, one.properties)}
+        account = Account(parsed, open_api(parsed, cast("MutableMapping[str, Any]", config)), extras)
+        instances = [one.kind(account, one.properties) for one in wanted]
+        selections = [
+            Selection(cast("FullRefresh | Incremental", stream), one.progress)
+            for stream, one in zip(instances, wanted, strict=True)
+        ]
         # One queue for rows and states keeps a state behind the rows that it covers.
         queue: Queue[Any] = Queue(maxsize=ROWS_IN_FLIGHT)
         self.message_repository = ConcurrentMessageRepository(queue, InMemoryMessageRepository(Level.INFO))
@@ -111,15 +114,15 @@ class SourceAmocrm(Source):
         report = Report(account.api, logger, selections)
         sync = Sync(account, selections, report.followed)
         streams = [
-            TableStream(
-                selection.table,
+            ConcurrentStream(
+                stream,
                 self.message_repository,
-                lambda selection=selection: report.counted(selection.table.name, deliver(sync, selection)),  # type: ignore[misc]
-                _state_of(selection) if _incremental(stream) else None,
+                lambda selection=selection: report.counted(selection.stream.name, deliver(sync, selection)),  # type: ignore[misc]
+                _state_of(selection) if _incremental(configured) else None,
                 self._pack,
                 logger,
             )
-            for selection, stream in zip(selections, catalog.streams, strict=True)
+            for stream, selection, configured in zip(instances, selections, catalog.streams, strict=True)
         ]
         account.api.budget.on_pause = lambda seconds: _pause(seconds, report, self.message_repository)
         sync.start()
@@ -216,22 +219,25 @@ def _states(messages: list[AirbyteStateMessage]) -> dict[str, Mapping[str, Any]]
     return states
 
 
-def _selection(config: Config, stream: ConfiguredAirbyteStream, states: Mapping[str, Mapping[str, Any]]) -> Selection:
-    name = stream.stream.name
-    table = TABLES.get(name)
-    if table is None:
-        raise ConfigError(
-            f"The connection asks for a stream “{name}”, which this source does not have. "
-            f"Refresh the source's schema; the streams are: {', '.join(TABLES)}."
-        )
-    properties = (stream.stream.json_schema or {}).get("properties") or {}
-    columns = frozenset(properties) or None
-    if table.cursor is None:
-        return Selection(table, columns=columns)
-    state = states.get(name) if _incremental(stream) else None
-    progress = load(name, table.cursor, names_of(table), state, config.start, config.lookback)
-    readable = config.readable_columns and isinstance(table, Entities) and table.fields is not None
-    return Selection(table, progress, columns, known_columns(properties) if readable else {})
+@dataclass(frozen=True)
+class _Wanted:
+    """A stream that the connection asks for. `properties`: of its schema, as configured."""
+
+    kind: type[AmocrmStream]
+    properties: Mapping[str, Any]
+    progress: Progress | None
+
+    @classmethod
+    def of(cls, config: Config, stream: ConfiguredAirbyteStream, states: Mapping[str, Mapping[str, Any]]) -> _Wanted:
+        name = stream.stream.name
+        kind = STREAMS.get(name)
+        if kind is None:
+            raise ConfigError(
+                f"The connection asks for a stream “{name}”, which this source does not have. "
+                f"Refresh the source's schema; the streams are: {', '.join(STREAMS)}."
+            )
+        state = states.get(name) if _incremental(stream) else None
+        return cls(kind, (stream.stream.json_schema or {}).get("properties") or {}, kind.progress(config, state))
 
 
 class _Plain(logging.Filter):

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from source_amocrm.streams.rows import catalogs, customers, field_values, files, incoming, settings, tombstones
+from source_amocrm.streams.rows import catalogs, customers, field_values, files, incoming, settings
+from source_amocrm.streams.rows.tombstones import tombstone
 from source_amocrm.streams.rows.values import Row
 from unit_tests.sample_files import sample
 
@@ -23,7 +24,11 @@ def one(make: Callable[..., Row], *more: Any) -> Make:
 
 def customer_gone(record: Any) -> list[Row]:
     known = record if isinstance(record, dict) else {}
-    return [tombstones.customer(*(known.get(name) for name in ("id", "account_id", "updated_by", "updated_at")))]
+    return [
+        tombstone(
+            "customers", "customer_id", *(known.get(name) for name in ("id", "account_id", "updated_by", "updated_at"))
+        )
+    ]
 
 
 def element_values(record: Any) -> list[Row]:

@@ -17,7 +17,7 @@ from source_amocrm.connect.consent import Code, Token
 from source_amocrm.connect.flow import Flow
 from source_amocrm.connect.problems import Problem
 from source_amocrm.connect.verify import Refused
-from source_amocrm.streams import TABLES
+from source_amocrm.streams import STREAMS
 from unit_tests.connect_tools import CALLBACK, DOMAIN, SECRET, answer, flow, hurry, ready, sandbox
 from unit_tests.http_tools import jwt
 
@@ -67,7 +67,7 @@ def test_from_nothing_to_settings_by_oauth(server: Server, tmp_path: Path) -> No
     assert made.verdict is not None
     assert (made.verdict.name, made.verdict.domain) == ("ООО «Северный ветер»", DOMAIN)
     assert made.verdict.account_id == server.account.id
-    assert (set(made.verdict.readable), made.verdict.refused) == (set(TABLES), ())
+    assert (set(made.verdict.readable), made.verdict.refused) == (set(STREAMS), ())
     assert (made.verdict.filter_works, made.verdict.expires, made.verdict.expires_soon) == (True, None, False)
     made.save()
     file = tmp_path / "config.json"
@@ -197,7 +197,7 @@ def test_rights_that_are_missing(server: Server, tmp_path: Path) -> None:
     made.check()
     assert made.verdict is not None
     assert set(made.verdict.refused) == {Refused(("users", "tasks"), "no_rights")}
-    assert set(made.verdict.readable) == set(TABLES) - {"users", "tasks"}
+    assert set(made.verdict.readable) == set(STREAMS) - {"users", "tasks"}
 
 
 def test_no_rights_at_all(server: Server, tmp_path: Path) -> None:

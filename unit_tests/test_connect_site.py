@@ -12,7 +12,7 @@ from integration_tests.sandbox import Server
 from source_amocrm.connect.guard import Guard
 from source_amocrm.connect.site import Site
 from source_amocrm.connect.words import LANGUAGES, Words
-from source_amocrm.streams import TABLES
+from source_amocrm.streams import STREAMS
 from unit_tests.connect_tools import (
     CALLBACK,
     DOMAIN,
@@ -132,7 +132,7 @@ def test_what_is_read_is_told_before_access_is_asked(server: Server, tmp_path: P
     visiting.post("/integration", keys(server))
     told = visiting.page.partition('<ul class="promise">')[2].partition("</ul>")[0]
     assert told.count("<li>") == 3
-    assert f"{len(TABLES)}" in told
+    assert f"{len(STREAMS)}" in told
     assert str(tmp_path / "config.json") in told
     assert visiting.page.index('class="promise"') < visiting.page.index(
         'id="grant"' if way == "oauth" else 'id="pasted"'
@@ -285,7 +285,7 @@ def test_tables_that_may_not_be_read(server: Server, tmp_path: Path) -> None:
     server.account.switches.filter_enabled = False
     visiting = visitor(ready(server, tmp_path))
     visiting.post("/access", {"pasted": server.tokens.code()})
-    assert f"{len(TABLES) - 1} of {len(TABLES)} tables can be read" in visiting.page
+    assert f"{len(STREAMS) - 1} of {len(STREAMS)} tables can be read" in visiting.page
     assert "<dt>users</dt>" in visiting.page
     assert 'id="filter"' in visiting.page
 

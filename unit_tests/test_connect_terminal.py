@@ -12,7 +12,7 @@ import pytest
 
 from integration_tests.sandbox import Server
 from source_amocrm.connect import cli
-from source_amocrm.streams import TABLES
+from source_amocrm.streams import STREAMS
 from unit_tests.connect_tools import CALLBACK, DOMAIN, SECRET, hurry, sandbox
 from unit_tests.http_tools import jwt
 
@@ -72,7 +72,7 @@ def test_a_long_lived_token(terminal: Terminal, capsys: pytest.CaptureFixture[st
     out, err = capsys.readouterr()
     assert "Open «amoМаркет» in the menu on the left." in out
     assert "Connected: ООО «Северный ветер»\nexample.amocrm.ru, account" in out
-    assert f"All {len(TABLES)} tables can be read" in out
+    assert f"All {len(STREAMS)} tables can be read" in out
     assert f"Saved to {terminal.config}. Only you can read it." in out
     assert SECRET not in out + err
     assert json.loads(terminal.config.read_text())["credentials"]["auth_type"] == "long_lived_token"
@@ -83,7 +83,7 @@ def test_a_code_in_russian(terminal: Terminal, capsys: pytest.CaptureFixture[str
     out, err = capsys.readouterr()
     assert f"Название — например, Airbyte, «Ссылка для перенаправления» — в точности {CALLBACK}" in out
     assert re.search(rf"\n  {terminal.server.url}/oauth\?client_id=\S+&mode=post_message\n", out)
-    assert f"Можно читать все таблицы, их {len(TABLES)}" in out
+    assert f"Можно читать все таблицы, их {len(STREAMS)}" in out
     assert SECRET not in out + err
     assert json.loads(terminal.config.read_text())["credentials"]["auth_type"] == "oauth2.0"
 
@@ -132,7 +132,7 @@ def test_what_is_read_is_told_before_access_is_asked(terminal: Terminal, capsys:
     terminal.run(DOMAIN, "1", "")
     out = capsys.readouterr().out
     told = out.index("\nThe connector only reads: it changes nothing in amoCRM.\nIt reads deals, contacts")
-    assert told < out.index(f"settings: {len(TABLES)} tables.\nThey go into") < out.index("Create the token")
+    assert told < out.index(f"settings: {len(STREAMS)} tables.\nThey go into") < out.index("Create the token")
 
 
 def test_a_token_that_was_not_copied_whole(terminal: Terminal, capsys: pytest.CaptureFixture[str]) -> None:
@@ -160,7 +160,7 @@ def test_rights_that_are_missing(terminal: Terminal, capsys: pytest.CaptureFixtu
     terminal.server.account.switches.filter_enabled = False
     assert terminal.run(DOMAIN, "", "", lambda: terminal.server.tokens.long_lived(days=3)) == 0
     out = capsys.readouterr().out
-    assert f"{len(TABLES) - 1} of {len(TABLES)} tables can be read\nCannot be read: users. The token's user" in out
+    assert f"{len(STREAMS) - 1} of {len(STREAMS)} tables can be read\nCannot be read: users. The token's user" in out
     assert "The paid filter by time is off" in out
     assert "The token ends very soon" in out
 

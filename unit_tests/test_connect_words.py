@@ -15,7 +15,7 @@ from source_amocrm import errors
 from source_amocrm.connect.problems import Problem, problem_of
 from source_amocrm.connect.verify import Refused
 from source_amocrm.connect.words import LANGUAGES, Words, preferred, table_names
-from source_amocrm.streams import TABLES
+from source_amocrm.streams import STREAMS
 
 HERE = Path(source_amocrm.connect.__file__).parent
 TEXTS = {name: json.loads((HERE / "words" / f"{name}.json").read_text(encoding="utf-8")) for name in LANGUAGES}
@@ -69,7 +69,7 @@ def test_a_problem_says_what_happened_and_the_next_step(language: str, key: str)
 
 
 def test_every_table_has_its_russian_name() -> None:
-    assert set(table_names("ru")) == set(TABLES)
+    assert set(table_names("ru")) == set(STREAMS)
     assert table_names("en") == {}
     streams = ("users", "files")
     assert Words("en").tables(streams) == "users, files"

@@ -6,17 +6,19 @@ import logging
 import re
 from collections.abc import Iterator
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from source_amocrm.airbyte.report import Report
 from source_amocrm.http.stats import Stats
-from source_amocrm.streams import TABLES
+from source_amocrm.streams import STREAMS
 from source_amocrm.sync.batch import Batch
+from source_amocrm.sync.declaration import Incremental
 from source_amocrm.sync.progress import Numbered, Progress
-from source_amocrm.sync.sync import Selection, places
+from source_amocrm.sync.sync import Selection
 from source_amocrm.walk.listing import Page, PageMark
+from unit_tests.offline import stream
 
 APRIL, MAY, JULY = 1743465600, 1746057600, 1751328000
 LEADS, CONTACTS, EVENTS = "/api/v4/leads", "/api/v4/contacts", "/api/v4/events"
@@ -28,16 +30,16 @@ class Account:
     def __init__(self, *names: str, start: int | None = MAY) -> None:
         self.start = start
         self.stats = Stats()
-        self.progresses = {name: self._progress(name) for name in names if TABLES[name].cursor}
+        self.progresses = {name: self._progress(name) for name in names if STREAMS[name].cursor_field}
         self.report = Report(
             SimpleNamespace(stats=self.stats, budget=SimpleNamespace(waited=0.0)),  # type: ignore[arg-type]
             logging.getLogger("airbyte.test_report"),
-            [Selection(TABLES[name], self.progresses.get(name)) for name in names],
+            [Selection(cast(Incremental, stream(name)), self.progresses.get(name)) for name in names],
         )
 
     def _progress(self, name: str) -> Progress:
-        progress = Progress(name, TABLES[name].cursor or "", self.start, 300)
-        progress.begin([place.name if place else "events" for place in places(TABLES[name])], JULY)
+        progress = Progress(name, str(STREAMS[name].cursor_field), self.start, 300)
+        progress.begin([place.name if place else "events" for place in STREAMS[name].inputs()], JULY)
         return progress
 
     def asks(self, path: str, times: int = 1) -> None:

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from source_amocrm.streams import TABLES, schema
+from source_amocrm.streams import STREAMS, schema
 from source_amocrm.streams.rows import field_values
 from source_amocrm.streams.rows.field_values import FieldTable
 from unit_tests.sample_files import sample
@@ -44,4 +44,4 @@ def test_they_differ_from_those_of_deals_in_whose_they_are(owner: str) -> None:
     assert rows == [{name.replace("lead_", f"{owner}_"): value for name, value in row.items()} for row in of_deals]
     assert rows
     assert {tuple(row) for row in rows} == {tuple(schema.load(make.name)["properties"])}
-    assert TABLES[make.name].key == (f"{owner}_id", "custom_field_id", "value_index")
+    assert STREAMS[make.name].primary_key == [f"{owner}_id", "custom_field_id", "value_index"]

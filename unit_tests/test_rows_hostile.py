@@ -16,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from source_amocrm.streams import TABLES, schema
+from source_amocrm.streams import schema
 from source_amocrm.streams.rows import (
     activity,
     communication,
@@ -25,11 +25,12 @@ from source_amocrm.streams.rows import (
     field_values,
     history,
     people,
-    tombstones,
 )
+from source_amocrm.streams.rows.tombstones import tombstone
 from source_amocrm.streams.rows.values import RowError
-from source_amocrm.sync.tables import Entities
+from source_amocrm.sync.declaration import Context
 from unit_tests import record_cases
+from unit_tests.offline import stream
 from unit_tests.sample_files import sample
 
 MOSCOW = ZoneInfo("Europe/Moscow")
@@ -98,17 +99,16 @@ def status_of(event: Any) -> list[dict[str, Any]]:
 
 
 def rows_of(name: str) -> Make:
-    """By the declaration of a table of entities whose rows need nothing but the record."""
-    table = TABLES[name]
-    assert isinstance(table, Entities)
-    return lambda body: next(table.rows(None, table.lists[0], [body]))  # type: ignore[arg-type]
+    """By the declaration of a stream whose rows need nothing but the record."""
+    made = stream(name)
+    return lambda body: list(made.rows(body, Context()))
 
 
-def skeleton(make: Callable[..., dict[str, Any]], *rest: str) -> Make:
+def skeleton(table: str, key: str, **others: Any) -> Make:
     def row(body: Any) -> list[dict[str, Any]]:
         known = body if isinstance(body, dict) else {}
         names = ("id", "account_id", "updated_by", "updated_at")
-        return [make(*(known.get(name) for name in names), *rest)]
+        return [tombstone(table, key, *(known.get(name) for name in names), **others)]
 
     return row
 
@@ -176,11 +176,11 @@ CASES: dict[str, tuple[str, Any, Make]] = {
         sample("custom_field_detail"),
         lambda body: [dictionaries.custom_field(body, "catalogs", 7)],
     ),
-    "deal_tombstone": ("deals", DELETED, skeleton(tombstones.deal)),
-    "contact_tombstone": ("contacts", DELETED, skeleton(tombstones.contact)),
-    "company_tombstone": ("companies", DELETED, skeleton(tombstones.company)),
-    "task_tombstone": ("tasks", DELETED, skeleton(tombstones.task)),
-    "note_tombstone": ("notes", DELETED, skeleton(tombstones.note, "customers")),
+    "deal_tombstone": ("deals", DELETED, skeleton("deals", "lead_id")),
+    "contact_tombstone": ("contacts", DELETED, skeleton("contacts", "contact_id")),
+    "company_tombstone": ("companies", DELETED, skeleton("companies", "company_id")),
+    "task_tombstone": ("tasks", DELETED, skeleton("tasks", "task_id")),
+    "note_tombstone": ("notes", DELETED, skeleton("notes", "note_id", element_type=12)),
 }
 WRITTEN_BY_HAND = tuple(CASES)
 CASES |= record_cases.CASES

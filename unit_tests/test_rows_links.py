@@ -6,24 +6,20 @@ from typing import Any
 
 import pytest
 
-from source_amocrm.account.resources import EntityList
-from source_amocrm.streams import TABLES, schema
-from source_amocrm.streams.links import TABLES as LINK_TABLES
+from source_amocrm.streams import schema
+from source_amocrm.streams.base import AmocrmStream
+from source_amocrm.streams.links import STREAMS as LINKS
 from source_amocrm.streams.rows.values import RowError
-from source_amocrm.sync.tables import Entities
+from source_amocrm.sync.declaration import Context
+from unit_tests.offline import stream
 from unit_tests.sample_files import sample
 
 CHANGED = "2020-05-28T16:28:57Z"
 LEAD = sample("lead_detail_with_all")
-LINKS = LINK_TABLES
 
 
 def rows(name: str, record: Any) -> list[dict[str, Any]]:
-    table = TABLES[name]
-    assert isinstance(table, Entities)
-    places: tuple[EntityList, ...] = table.lists
-    [made] = table.rows(None, places[0], [record])  # type: ignore[arg-type]
-    return made
+    return list(stream(name).rows(record, Context("leads")))
 
 
 @pytest.mark.parametrize(
@@ -62,13 +58,13 @@ def test_the_element_of_a_lead_of_today() -> None:
 
 
 @pytest.mark.parametrize("table", LINKS, ids=lambda table: table.name)
-def test_links_of_every_kind(table: Entities) -> None:
+def test_links_of_every_kind(table: type[AmocrmStream]) -> None:
     """Two, one of them twice, as PHP writes an array that has lost an element; then none, in each of its forms."""
     shown = {"1": {"id": 8}, "2": {"id": 9}, "3": {"id": 9}}
     embedded = dict.fromkeys(("contacts", "companies", "tags", "catalog_elements"), shown)
     found = rows(table.name, {"id": 5, "updated_at": 1590683337, "_embedded": embedded})
-    assert [tuple(row[column] for column in table.key) for row in found] == [(5, 8), (5, 9)]
-    assert {row[str(table.cursor)] for row in found} == {CHANGED}
+    assert [tuple(row[column] for column in table.primary_key) for row in found] == [(5, 8), (5, 9)]
+    assert {row[str(table.cursor_field)] for row in found} == {CHANGED}
     assert all(list(row) == list(schema.load(table.name)["properties"]) for row in found)
     nones: tuple[Any, ...] = (None, [], {}, "", dict.fromkeys(embedded), {name: [] for name in embedded})
     for none in nones:

@@ -13,9 +13,9 @@ from airbyte_cdk.models import AirbyteCatalog, AirbyteStream, SyncMode
 from airbyte_cdk.test.standard_tests._catalog_checks import find_catalog_problems
 
 from source_amocrm.connect.words import table_names
-from source_amocrm.streams import TABLES as STREAMS
-from source_amocrm.streams import schema
-from source_amocrm.streams.rows import activity, deals, dictionaries, field_values, people, tombstones
+from source_amocrm.streams import STREAMS, schema
+from source_amocrm.streams.rows import activity, deals, dictionaries, field_values, people
+from source_amocrm.streams.rows.tombstones import tombstone
 
 CATALOG: dict[str, Any] = yaml.safe_load((Path(__file__).parent / "table-catalog.yaml").read_text(encoding="utf-8"))[
     "tables"
@@ -101,15 +101,15 @@ def test_a_further_table_is_described(table: str) -> None:
         "type": "object",
         "additionalProperties": True,
     }
-    assert declared.key
-    assert {properties[column]["type"] for column in declared.key} <= {"integer", "string"}
-    if declared.cursor:
-        assert properties[declared.cursor] | {"description": ""} == expected("deals", "x", "timestamp") | {
+    assert declared.primary_key
+    assert {properties[column]["type"] for column in declared.primary_key} <= {"integer", "string"}
+    if declared.cursor_field:
+        assert properties[declared.cursor_field] | {"description": ""} == expected("deals", "x", "timestamp") | {
             "description": ""
         }
     for name, column in properties.items():
         assert re.fullmatch(r"[A-Z][ -~]{8,}\.", column["description"]), (name, column["description"])
-        assert name in declared.key or column["type"] == "array" or "null" in column["type"], name
+        assert name in declared.primary_key or column["type"] == "array" or "null" in column["type"], name
     assert table_names("ru")[table]
     assert list(RUSSIAN["columns"][table]) == list(properties)
     assert all(RUSSIAN["columns"][table].values())
@@ -126,8 +126,8 @@ def test_airbyte_accepts_the_schemas() -> None:
             name=table,
             json_schema=schema.load(table),
             supported_sync_modes=[SyncMode.full_refresh],
-            source_defined_primary_key=[[column] for column in declared.key],
-            default_cursor_field=[declared.cursor] if declared.cursor else None,
+            source_defined_primary_key=[[column] for column in declared.primary_key],
+            default_cursor_field=[declared.cursor_field] if declared.cursor_field else None,
         )
         for table, declared in STREAMS.items()
     ]
@@ -135,14 +135,14 @@ def test_airbyte_accepts_the_schemas() -> None:
 
 
 ROWS: dict[str, list[dict[str, Any]]] = {
-    "deals": [deals.deal({"id": 1}), tombstones.deal(1, 2, 3, 4)],
+    "deals": [deals.deal({"id": 1}), tombstone("deals", "lead_id", 1, 2, 3, 4)],
     "custom_fields_deals": field_values.deal_fields(
         {"id": 1, "custom_fields_values": [{"field_id": 2, "values": [{}]}]},
         timezone=ZoneInfo("UTC"),
         system_fields={},
     ),
-    "contacts": [people.contact({"id": 1}, None), tombstones.contact(1, 2, 3, 4)],
-    "companies": [people.company({"id": 1}), tombstones.company(1, 2, 3, 4)],
+    "contacts": [people.contact({"id": 1}, None), tombstone("contacts", "contact_id", 1, 2, 3, 4)],
+    "companies": [people.company({"id": 1}), tombstone("companies", "company_id", 1, 2, 3, 4)],
     "statuses": dictionaries.statuses({"id": 1, "_embedded": {"statuses": [{"id": 2}]}}),
     "users": [dictionaries.user({"id": 1})],
     "groups": [dictionaries.group({"id": 1})],
@@ -150,8 +150,8 @@ ROWS: dict[str, list[dict[str, Any]]] = {
     "task_types": [dictionaries.task_type({"id": 1})],
     "element_types": dictionaries.ELEMENT_TYPES,
     "deal_statuses": [activity.deal_status({"id": "1"}, None) or {}],
-    "notes": [activity.note({"id": 1}, "leads"), tombstones.note(1, 2, 3, 4, "leads")],
-    "tasks": [activity.task({"id": 1}), tombstones.task(1, 2, 3, 4)],
+    "notes": [activity.note({"id": 1}, "leads"), tombstone("notes", "note_id", 1, 2, 3, 4)],
+    "tasks": [activity.task({"id": 1}), tombstone("tasks", "task_id", 1, 2, 3, 4)],
     "events": [activity.event({"id": "1"})],
     "custom_fields": [dictionaries.custom_field({"id": 1}, "leads")],
 }

@@ -16,9 +16,9 @@ from airbyte_cdk.models import FailureType
 from source_amocrm.account import off
 from source_amocrm.account.clocks import Clocks
 from source_amocrm.account.opening import Opening
-from source_amocrm.account.resources import EVENTS_LIMIT, MOST_EVENTS, SCOPES, EntityList
+from source_amocrm.account.resources import EVENTS_LIMIT, MOST_EVENTS, SCOPES, Resource
 from source_amocrm.config.settings import Config
-from source_amocrm.errors import AmocrmError, NotFound, NotGranted
+from source_amocrm.errors import AmocrmError, NotFound, NotGranted, anew
 from source_amocrm.http.api import ACCOUNT_PATH, Answer, Api
 from source_amocrm.walk.elements import identified
 from source_amocrm.walk.full import full
@@ -52,12 +52,12 @@ class Once(Generic[T]):
     def __call__(self) -> T:
         with self._lock:
             if self._failed:
-                raise self._failed.with_traceback(None)
+                raise anew(self._failed)
             if self._known is None:
                 try:
                     self._known = (self._work(),)
                 except Exception as error:
-                    self._failed = error
+                    self._failed = anew(error)
                     raise
             return self._known[0]
 
@@ -83,24 +83,15 @@ class Facts:
 
 
 class Account:
-    """`extras`: the `with` parameters of `/account` that the selected streams need; `list_extras`: by dictionary table,
-    those of its list.
-    """
+    """`extras`: the `with` parameters of `/account` that the selected streams need."""
 
-    def __init__(
-        self,
-        config: Config,
-        api: Api,
-        extras: Collection[str] = (),
-        list_extras: Mapping[str, Collection[str]] | None = None,
-    ) -> None:
+    def __init__(self, config: Config, api: Api, extras: Collection[str] = ()) -> None:
         self.config = config
         self.api = api
         self.hands = Hands(config.num_workers, api.room)
         self.events_pages = LargestPage(MOST_EVENTS, EVENTS_LIMIT)
         self.facts = Once(self._ask_facts)
         self._extras = sorted({"is_api_filter_enabled", *extras})
-        self._list_extras = list_extras or {}
         self.clocks = Clocks(api.wall)
         self._begun = api.clock()
         self._now = self._passed = 0
@@ -130,11 +121,11 @@ class Account:
         server = self._clock_ahead + self.api.clock()
         return server, server + self.clocks.drift(int(server))
 
-    def filter_works(self, entities: EntityList) -> bool:
+    def filter_works(self, entities: Resource) -> bool:
         """Whether the list's filter can be relied on: the account says so, and no answer has shown otherwise."""
         return not entities.paid_filter or (not self._filter_ignored and self.facts().filter_works)
 
-    def filter_may_work(self, entities: EntityList) -> bool:
+    def filter_may_work(self, entities: Resource) -> bool:
         """As `filter_works`, but without waiting for what the account says: the answers show it if it does not."""
         return not self.facts.known or self.filter_works(entities)
 
@@ -146,7 +137,7 @@ class Account:
                 "the lists are read without it, which takes more requests."
             )
 
-    def listing(self, entities: EntityList, params: Params | None = None) -> Listing:
+    def listing(self, entities: Resource, params: Params | None = None) -> Listing:
         return Listing(self.get, entities.path, entities.collection, params=params or {})
 
     def dictionary(self, path: str, collection: str, params: Params | None = None) -> list[Row]:
@@ -158,14 +149,9 @@ class Account:
             )
         return known()
 
-    def extras_of(self, table: str) -> Params:
-        """The `with` parameter of a dictionary table's list."""
-        wanted = self._list_extras.get(table)
-        return {"with": ",".join(sorted(wanted))} if wanted else {}
-
     def by_ids(
         self,
-        entities: EntityList,
+        entities: Resource,
         ids: Iterable[int],
         params: Params | None = None,
         unfiltered: Callable[[list[int]], Iterator[Row]] | None = None,
@@ -181,7 +167,7 @@ class Account:
             self.filter_is_ignored()
         yield from unfiltered(left) if unfiltered else self.one_by_one(entities, left, params)
 
-    def _batch(self, entities: EntityList, ids: list[int], params: Params | None) -> list[Row]:
+    def _batch(self, entities: Resource, ids: list[int], params: Params | None) -> list[Row]:
         """Raises FilterIgnored at the first page with others."""
 
         def look(found: Found) -> None:
@@ -190,7 +176,7 @@ class Account:
 
         return full(replace(self.listing(entities, params).narrowed({"filter[id][]": ids}), on_page=look))
 
-    def one_by_one(self, entities: EntityList, ids: Iterable[int], params: Params | None = None) -> Iterator[Row]:
+    def one_by_one(self, entities: Resource, ids: Iterable[int], params: Params | None = None) -> Iterator[Row]:
         for own in ids:
             try:
                 body = self._ask_again(f"{entities.path}/{own}", params or {}).body

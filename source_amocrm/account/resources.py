@@ -16,7 +16,7 @@ SCOPES = {"files": "Доступ к файлам"}
 
 
 @dataclass(frozen=True)
-class EntityList:
+class Resource:
     """A list of entities that change.
 
     `name` is the key of its rows and of its place in the state; `entity` the singular that events use.
@@ -36,20 +36,18 @@ class EntityList:
     optional: bool = False
 
 
-_card = partial(EntityList, paid_filter=True, has_links=True)
+_card = partial(Resource, paid_filter=True, has_links=True)
 LEADS = _card("leads", "/api/v4/leads", "leads", "lead", has_trash=True)
 CONTACTS = _card("contacts", "/api/v4/contacts", "contacts", "contact", has_trash=True)
 COMPANIES = _card("companies", "/api/v4/companies", "companies", "company", has_trash=True)
 CUSTOMERS = _card("customers", "/api/v4/customers", "customers", "customer", optional=True)
-TASKS = EntityList("tasks", "/api/v4/tasks", "tasks", "task", by_cursor=False)
+TASKS = Resource("tasks", "/api/v4/tasks", "tasks", "task", by_cursor=False)
 NOTES = (
-    EntityList("leads", "/api/v4/leads/notes", "notes", "note"),
-    EntityList("contacts", "/api/v4/contacts/notes", "notes", "note"),
-    EntityList("companies", "/api/v4/companies/notes", "notes", "note"),
-    EntityList("customers", "/api/v4/customers/notes", "notes", "note", optional=True),
+    Resource("leads", "/api/v4/leads/notes", "notes", "note"),
+    Resource("contacts", "/api/v4/contacts/notes", "notes", "note"),
+    Resource("companies", "/api/v4/companies/notes", "notes", "note"),
+    Resource("customers", "/api/v4/customers/notes", "notes", "note", optional=True),
 )
-LOST = 143
-"""amoCRM's own stage «Закрыто и не реализовано», the same in every pipeline."""
 EVENTS_PATH = "/api/v4/events"
 """Events do not change and document no order."""
 EVENTS_LIMIT = 100

@@ -5,7 +5,7 @@ The lists are those that the tables declare, so that what `read` will leave inco
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from enum import Enum
@@ -15,10 +15,10 @@ from source_amocrm.account.account import Account
 from source_amocrm.account.resources import EVENTS_PATH
 from source_amocrm.auth.claims import check_account
 from source_amocrm.errors import REFUSALS, AmocrmError, BadRequest, Forbidden, cause, of_lists
-from source_amocrm.streams import TABLES
-from source_amocrm.streams.dictionaries import PIPELINES
-from source_amocrm.streams.each import CATALOGS, Parts
-from source_amocrm.sync.tables import Dictionary, Entities, Table, events_of
+from source_amocrm.streams import STREAMS
+from source_amocrm.streams.base import AmocrmStream, FullRefreshStream, IncrementalStream
+from source_amocrm.streams.dictionaries import PIPELINES, USERS
+from source_amocrm.streams.per_entity import CATALOGS
 
 EXTRAS = ("drive_url",)
 """What `/account` must tell for it."""
@@ -75,10 +75,10 @@ class Answers:
     account: Account
     asked: dict[str, Future[AmocrmError | None]] = field(default_factory=dict)
 
-    def ask(self, table: Table, paths: tuple[str, ...]) -> None:
+    def ask(self, stream: AmocrmStream, paths: tuple[str, ...]) -> None:
         for path in paths:
             if path not in self.asked:
-                self.asked[path] = self.account.hands.start(partial(_refusal, self.account, table, path))
+                self.asked[path] = self.account.hands.start(partial(_refusal, self.account, stream, path))
 
     def of(self, paths: tuple[str, ...]) -> dict[str, AmocrmError]:
         return {path: error for path in paths if (error := self.asked[path].result())}
@@ -96,78 +96,60 @@ def findings(account: Account) -> list[Finding]:
     that may be seen.
     """
     check_account(account.api.auth.account_id, account.facts().body)
-    answers = Answers(account)
+    answers, streams = Answers(account), [stream(account) for stream in STREAMS.values()]
     try:
-        needs = {table.name: _needs(account, table, answers) for table in TABLES.values()}
-        refused = answers.of(_of_every_account())
-        if len(refused) == len(_of_every_account()):
+        needs = {stream: _needs(account, stream, streams, answers) for stream in streams}
+        refused = answers.of(_of_every_account(streams))
+        if len(refused) == len(_of_every_account(streams)):
             raise next(iter(refused.values()))
-        told = [one for name, need in needs.items() for one in _suffered(account, TABLES[name], need, answers)]
+        told = [one for stream, need in needs.items() for one in _suffered(account, stream, need, answers)]
     finally:
         account.hands.dismiss()
     return _by_reason(told)
 
 
-def _of_every_account() -> tuple[str, ...]:
+def _of_every_account(streams: Sequence[AmocrmStream]) -> tuple[str, ...]:
     """The lists that no account is without."""
-    entities = [one for table in TABLES.values() if isinstance(table, Entities) for one in table.lists]
-    paths = (one.path for one in entities if not one.optional)
-    return tuple(dict.fromkeys((*paths, EVENTS_PATH, PIPELINES, "/api/v4/users")))
+    resources = [one for stream in streams if isinstance(stream, IncrementalStream) for one in stream.resources]
+    paths = (one.path for one in resources if not one.optional)
+    return tuple(dict.fromkeys((*paths, EVENTS_PATH, PIPELINES, USERS)))
 
 
-def _needs(account: Account, table: Table, answers: Answers) -> Needs:
-    """What a table needs, which is asked for at once."""
-    needs = _declared(account, table)
-    answers.ask(table, needs.paths)
+def _needs(account: Account, stream: AmocrmStream, streams: Sequence[AmocrmStream], answers: Answers) -> Needs:
+    """What a stream needs, which is asked for at once."""
+    needs = _declared(account, stream, streams)
+    answers.ask(stream, needs.paths)
     return needs
 
 
-def _declared(account: Account, table: Table) -> Needs:
-    columns = tuple(entities.path for entities in table.takes_from)
-    if isinstance(table, Dictionary):
-        if _not_granted(account, table):
-            return Needs()
-        return Needs(tuple(path for one in table.lists for path in _paths(account, one)), columns=columns)
-    events = (EVENTS_PATH,) if events_of(table) else ()
-    if not isinstance(table, Entities):
-        return Needs(events, columns=columns)
-    return Needs(
-        (*(entities.path for entities in table.lists), *events),
-        (table.dictionary,) if table.dictionary else (),
-        () if events or not any(_needs_events(account, entities.path) for entities in table.lists) else (EVENTS_PATH,),
-        columns,
-    )
+def _declared(account: Account, stream: AmocrmStream, streams: Sequence[AmocrmStream]) -> Needs:
+    if _not_granted(account, stream):
+        return Needs()
+    made_of, columns = tuple(stream.paths()), tuple(lookup.resource.path for lookup in stream.lookups.values())
+    if not isinstance(stream, IncrementalStream):
+        return Needs(made_of, columns=columns)
+    completed = stream.kinds is None and any(_needs_events(account, path, streams) for path in made_of)
+    return Needs(made_of, tuple(stream.vital_paths()), (EVENTS_PATH,) if completed else (), columns)
 
 
-def _needs_events(account: Account, path: str) -> bool:
-    """Whether what happened to the rows of a list is asked of the events: its tables are read together."""
+def _needs_events(account: Account, path: str, streams: Sequence[AmocrmStream]) -> bool:
+    """Whether what happened to the rows of a list is asked of the events: its streams are read together."""
     return any(
-        entities.has_links or (table.tombstone is not None and account.config.mark_deleted)
-        for table in TABLES.values()
-        if isinstance(table, Entities)
-        for entities in table.lists
-        if entities.path == path
+        resource.has_links or (stream.deletable and account.config.mark_deleted)
+        for stream in streams
+        if isinstance(stream, IncrementalStream)
+        for resource in stream.resources
+        if resource.path == path
     )
 
 
-def _paths(account: Account, one: str | Parts) -> Iterator[str]:
-    if isinstance(one, str):
-        yield one
-        return
-    for some in one.kinds:
-        try:
-            yield from (kind.path + one.part for kind in some(account))
-        except REFUSALS:
-            yield CATALOGS
-
-
-def _refusal(account: Account, table: Table, path: str) -> AmocrmError | None:
+def _refusal(account: Account, stream: AmocrmStream, path: str) -> AmocrmError | None:
     try:
         account.require(path)
         if path == CATALOGS:
             account.dictionary(path, "catalogs")  # which has been asked for already
         else:
-            fetch = table.host(account) if isinstance(table, Dictionary) else account.get
+            fetch = stream.fetch if isinstance(stream, FullRefreshStream) else account.get
             fetch(path, {"limit": 1})
     except (*REFUSALS, BadRequest) as error:
         return error
@@ -178,18 +160,18 @@ def _refusal(account: Account, table: Table, path: str) -> AmocrmError | None:
     return None
 
 
-def _not_granted(account: Account, table: Table) -> AmocrmError | None:
-    return account.not_granted(table.scope) if isinstance(table, Dictionary) and table.scope else None
+def _not_granted(account: Account, stream: AmocrmStream) -> AmocrmError | None:
+    return account.not_granted(stream.scope) if isinstance(stream, FullRefreshStream) and stream.scope else None
 
 
-def _suffered(account: Account, table: Table, needs: Needs, answers: Answers) -> Iterator[Finding]:
-    if lacking := _not_granted(account, table):
-        yield Finding(Hurt.CLOSED, lacking, (table.name,), ())
+def _suffered(account: Account, stream: AmocrmStream, needs: Needs, answers: Answers) -> Iterator[Finding]:
+    if lacking := _not_granted(account, stream):
+        yield Finding(Hurt.CLOSED, lacking, (stream.name,), ())
         return
     own = answers.of(needs.made_of)
     off = {path: error for path, error in own.items() if account.lacks(error)}
     if needs.made_of and len(off) == len(own) == len(set(needs.made_of)):
-        yield from _each(Hurt.EMPTY, table, off)
+        yield from _each(Hurt.EMPTY, stream, off)
         return
     vital, columns = answers.of(needs.vital), answers.of(needs.columns)
     refused = {
@@ -199,11 +181,11 @@ def _suffered(account: Account, table: Table, needs: Needs, answers: Answers) ->
         **{path: error for path, error in columns.items() if not isinstance(error, Forbidden)},
     }
     closed = vital or (own and len(own) == len(set(needs.made_of)))
-    yield from _each(Hurt.CLOSED if closed else Hurt.PARTLY, table, refused)
+    yield from _each(Hurt.CLOSED if closed else Hurt.PARTLY, stream, refused)
 
 
-def _each(hurt: Hurt, table: Table, errors: Mapping[str, AmocrmError]) -> Iterator[Finding]:
-    return (Finding(hurt, error, (table.name,), (path,)) for path, error in errors.items())
+def _each(hurt: Hurt, stream: AmocrmStream, errors: Mapping[str, AmocrmError]) -> Iterator[Finding]:
+    return (Finding(hurt, error, (stream.name,), (path,)) for path, error in errors.items())
 
 
 def _by_reason(told: list[Finding]) -> list[Finding]:

@@ -14,7 +14,6 @@ from airbyte_cdk.models import (
     AirbyteStream,
     AirbyteStreamState,
     StreamDescriptor,
-    SyncMode,
     Type,
 )
 from airbyte_cdk.sources.message import MessageRepository
@@ -26,8 +25,7 @@ from airbyte_cdk.sources.streams.concurrent.partitions.partition import Partitio
 from airbyte_cdk.sources.types import Record
 
 from source_amocrm.errors import let_go
-from source_amocrm.streams import schema
-from source_amocrm.sync.tables import Table
+from source_amocrm.streams.base import AmocrmStream
 from source_amocrm.walk.listing import Row
 
 Deliver = Callable[[], Iterator["Row | None"]]
@@ -35,23 +33,7 @@ State = Callable[[], Mapping[str, Any]]
 Pack = Callable[[Row], Mapping[str, Any]]
 
 
-def airbyte_stream(table: Table, columns: Mapping[str, Mapping[str, Any]] | None = None) -> AirbyteStream:
-    """The table as `discover` shows it, with further `columns` and their schemas."""
-    json_schema = schema.load(table.name)
-    json_schema["properties"].update(columns or {})
-    modes = [SyncMode.full_refresh, SyncMode.incremental] if table.cursor else [SyncMode.full_refresh]
-    return AirbyteStream(
-        name=table.name,
-        json_schema=json_schema,
-        supported_sync_modes=modes,
-        source_defined_cursor=True if table.cursor else None,
-        default_cursor_field=[table.cursor] if table.cursor else None,
-        source_defined_primary_key=[[column] for column in table.key],
-        is_resumable=table.cursor is not None,
-    )
-
-
-class TableCursor(Cursor):
+class StreamCursor(Cursor):
     """Emits the stream's state when it is told to; through the same queue as the rows, so that it comes after them."""
 
     def __init__(self, name: str, repository: MessageRepository, state: State) -> None:
@@ -90,10 +72,10 @@ class TableCursor(Cursor):
         return True
 
 
-class TablePartition(Partition):
+class StreamPartition(Partition):
     """All of a stream: its parts are read concurrently below, where the budget of requests is known."""
 
-    def __init__(self, name: str, deliver: Deliver, cursor: TableCursor, pack: Pack) -> None:
+    def __init__(self, name: str, deliver: Deliver, cursor: StreamCursor, pack: Pack) -> None:
         self._name = name
         self._deliver = deliver
         self._cursor = cursor
@@ -121,44 +103,47 @@ class TablePartition(Partition):
         return hash(self._name)
 
 
-class TableStream(AbstractStream):
-    """`deliver` yields rows, and None where a state is due; `state` tells it. `pack`: what a record holds of a row."""
+class ConcurrentStream(AbstractStream):
+    """A stream among the others that are read at once.
+
+    `deliver` yields rows, and None where a state is due; `state` tells it. `pack`: what a record holds of a row.
+    """
 
     def __init__(
         self,
-        table: Table,
+        stream: AmocrmStream,
         repository: MessageRepository,
         deliver: Deliver,
         state: State | None,
         pack: Pack,
         logger: logging.Logger,
     ) -> None:
-        self._table = table
+        self._stream = stream
         self._logger = logger
         self._pack = pack
-        self._cursor = TableCursor(table.name, repository, state or (lambda: {NO_CURSOR_STATE_KEY: True}))
+        self._cursor = StreamCursor(stream.name, repository, state or (lambda: {NO_CURSOR_STATE_KEY: True}))
         self._deliver = deliver if state else lambda: (row for row in deliver() if row is not None)
 
     def generate_partitions(self) -> Iterable[Partition]:
-        yield TablePartition(self.name, self._deliver, self._cursor, self._pack)
+        yield StreamPartition(self.name, self._deliver, self._cursor, self._pack)
 
     @property
     def name(self) -> str:
-        return self._table.name
+        return self._stream.name
 
     @property
     def cursor_field(self) -> str | None:
-        return self._table.cursor
+        return self._stream.cursor_field or None  # type: ignore[return-value] # a column, or none at all
 
     @property
     def cursor(self) -> Cursor:
         return self._cursor
 
     def get_json_schema(self) -> Mapping[str, Any]:
-        return schema.load(self.name)
+        return self._stream.get_json_schema()
 
     def as_airbyte_stream(self) -> AirbyteStream:
-        return airbyte_stream(self._table)
+        return self._stream.as_airbyte_stream()
 
     def log_stream_sync_configuration(self) -> None:
         self._logger.debug("Syncing stream %s", self.name)

@@ -21,7 +21,7 @@ from source_amocrm.airbyte.pauses import waiting
 from source_amocrm.http.api import Api
 from source_amocrm.sync.batch import Batch
 from source_amocrm.sync.progress import Left, Progress
-from source_amocrm.sync.sync import Selection, places
+from source_amocrm.sync.sync import Selection
 from source_amocrm.walk.listing import Row, seconds
 from source_amocrm.walk.spans import FOREVER
 
@@ -107,7 +107,7 @@ class Report:
         self._thread = threading.Thread(target=self._run, name="report", daemon=True)
 
     def _add(self, selection: Selection) -> None:
-        name, needed = selection.table.name, places(selection.table)
+        name, needed = selection.stream.name, selection.stream.inputs()
         self._tallies[name] = Tally(name, lists=bool(needed))
         for place in needed:
             path, own = (place.path, place.name) if place else (EVENTS_PATH, "events")

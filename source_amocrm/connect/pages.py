@@ -16,7 +16,7 @@ from source_amocrm.connect.flow import STEPS, Flow, Step
 from source_amocrm.connect.next_step import next_line
 from source_amocrm.connect.problems import Problem
 from source_amocrm.connect.words import LANGUAGES, NAMES, Words
-from source_amocrm.streams import TABLES
+from source_amocrm.streams import STREAMS
 
 FIELDS = {
     "account": ("address", "way"),
@@ -47,7 +47,7 @@ def step_page(flow: Flow, step: Step, words: Words, problem: Problem | None, typ
         problem=problem,
         at=problem.at if problem and problem.at in FIELDS.get(step, ()) else "",
         typed=typed,
-        count=len(TABLES),
+        count=len(STREAMS),
         next_line=next_line(flow.options.config, flow.verdict.account_id) if flow.verdict else "",
         platform="kommo" if is_kommo(flow.domain) else "amocrm",
         form=form_fields(flow.settings, words) if flow.settings else [],

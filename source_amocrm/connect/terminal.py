@@ -12,7 +12,7 @@ from source_amocrm.connect.next_step import next_line
 from source_amocrm.connect.problems import Problem
 from source_amocrm.connect.signin import key_of
 from source_amocrm.connect.words import Words
-from source_amocrm.streams import TABLES
+from source_amocrm.streams import STREAMS
 
 # What has to be typed again when it cannot be right
 _OF_KEYS = ("client_id", "client_secret", "redirect_uri", "unknown_integration", "other_redirect_uri", "not_issued")
@@ -91,7 +91,7 @@ class _Terminal:
         flow, words = self.flow, self.words
         self.say("")
         for line in words.list("access.promise"):
-            self.say(line.format(count=len(TABLES), path=flow.options.config))
+            self.say(line.format(count=len(STREAMS), path=flow.options.config))
         self.title(f"access.title.{flow.way}")
         if flow.way == "token":
             platform = "kommo" if is_kommo(flow.domain) else "amocrm"

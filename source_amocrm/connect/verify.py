@@ -15,7 +15,7 @@ from source_amocrm.connect.problems import Problem, problem_of
 from source_amocrm.connect.signin import IMPATIENT
 from source_amocrm.errors import AmocrmError, ConfigError, FeatureOff, Forbidden, NotGranted, Unpaid
 from source_amocrm.http.wire import open_api
-from source_amocrm.streams import TABLES
+from source_amocrm.streams import STREAMS
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def verify(settings: Mapping[str, Any]) -> Verdict:
         name=_text(facts.body.get("name")) or domain,
         domain=domain,
         account_id=facts.id,
-        readable=tuple(stream for stream in TABLES if stream not in lost),
+        readable=tuple(stream for stream in STREAMS if stream not in lost),
         refused=refused,
         filter_works=facts.filter_works,
         expires=day(expires) if expires else None,

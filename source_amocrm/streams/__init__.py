@@ -1,4 +1,4 @@
-"""The streams, one module a family. A stream is a declaration in its module's TABLES and a row function."""
+"""The streams, one module a family. A stream is a class in its module's STREAMS that names its row function."""
 
 from source_amocrm.streams import (
     activity,
@@ -15,11 +15,11 @@ from source_amocrm.streams import (
     people,
     settings,
 )
-from source_amocrm.sync.tables import Table
+from source_amocrm.streams.base import AmocrmStream
 
 _FAMILIES = (
     *(deals, people, dictionaries, activity),
     *(field_values, links, history, communication),
     *(customers, catalogs, settings, incoming, files),
 )
-TABLES: dict[str, Table] = {table.name: table for family in _FAMILIES for table in family.TABLES}
+STREAMS: dict[str, type[AmocrmStream]] = {stream.name: stream for family in _FAMILIES for stream in family.STREAMS}

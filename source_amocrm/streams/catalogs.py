@@ -2,51 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 
-from source_amocrm.account.account import Account
-from source_amocrm.streams.each import CATALOGS, Kind, Parts, each
-from source_amocrm.streams.each import catalogs as every_catalog
+from source_amocrm.streams.base import FullRefreshStream
+from source_amocrm.streams.per_entity import CATALOGS, Kind, Parts, PerEntityStream
+from source_amocrm.streams.per_entity import catalogs as every_catalog
 from source_amocrm.streams.rows import catalogs
 from source_amocrm.streams.rows.dictionaries import system_fields
 from source_amocrm.streams.rows.field_values import element_fields
-from source_amocrm.sync.tables import Dictionary, one_list
+from source_amocrm.sync.declaration import Context
 from source_amocrm.walk.listing import Row
 
 ELEMENTS = Parts((every_catalog,), "/elements", "elements")
 FIELDS = Parts((every_catalog,), "/custom_fields", "custom_fields")
 
 
-def _elements(account: Account) -> Iterator[Row]:
-    for kind, element in ELEMENTS.rows(account):
-        yield catalogs.catalog_element(element, kind.catalog_id or 0)
+class Catalogs(FullRefreshStream):
+    name = "catalogs"
+    primary_key = ["catalog_id"]
+    list_path = CATALOGS
+    collection = "catalogs"
+
+    def row(self, record: Row, context: Context) -> Row:
+        return catalogs.catalog(record)
 
 
-def _element_fields(account: Account) -> Iterator[Row]:
-    timezone = account.facts().timezone
+class CatalogElements(PerEntityStream):
+    name = "catalog_elements"
+    primary_key = ["catalog_id", "catalog_element_id"]
+    parts = (ELEMENTS,)
 
-    def rows(kind: Kind) -> Iterator[Row]:
-        if elements := ELEMENTS.of(account, kind):
-            known = system_fields(FIELDS.of(account, kind))
-            for element in elements:
-                yield from element_fields(element, timezone=timezone, system_fields=known)
-
-    return each(account, (every_catalog,), rows)
+    def row(self, record: Row, context: Context) -> Row:
+        return catalogs.catalog_element(record, context.catalog_id or 0)
 
 
-TABLES = (
-    one_list("catalogs", "catalog_id", CATALOGS, "catalogs", catalogs.catalog),
-    Dictionary(
-        name="catalog_elements",
-        key=("catalog_id", "catalog_element_id"),
-        rows=_elements,
-        lists=(ELEMENTS,),
-    ),
-    Dictionary(
-        name=element_fields.name,
-        key=(element_fields.key, "custom_field_id", "value_index"),
-        rows=_element_fields,
-        lists=(ELEMENTS, FIELDS),
-        account_extras=("datetime_settings",),
-    ),
-)
+class CustomFieldsCatalogElements(PerEntityStream):
+    name = "custom_fields_catalog_elements"
+    primary_key = ["catalog_element_id", "custom_field_id", "value_index"]
+    account_extras = ("datetime_settings",)
+    parts = (ELEMENTS, FIELDS)
+
+    def records_of(self, kind: Kind) -> Iterable[tuple[Row, Context]]:
+        elements = ELEMENTS.of(self.account, kind)
+        known = system_fields(FIELDS.of(self.account, kind)) if elements else {}
+        context = Context(kind.entity_type, kind.catalog_id, self.account.facts().timezone, known)
+        return ((element, context) for element in elements)
+
+    def rows(self, record: Row, context: Context) -> Iterable[Row]:
+        return element_fields(record, timezone=context.timezone, system_fields=context.system_fields)
+
+
+STREAMS = (Catalogs, CatalogElements, CustomFieldsCatalogElements)

@@ -2,33 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 
 from source_amocrm.account.event_kinds import CHATS
-from source_amocrm.account.resources import NOTES, EntityList
-from source_amocrm.streams.history import of_each
+from source_amocrm.account.resources import NOTES
+from source_amocrm.streams.base import IncrementalStream
 from source_amocrm.streams.rows import communication
-from source_amocrm.sync.sync import Sync
-from source_amocrm.sync.tables import Entities, FromEvents
+from source_amocrm.sync.declaration import EVENTS, Context
 from source_amocrm.walk.listing import Row
 
 
-def _calls(_: Sync, entities: EntityList, notes: list[Row]) -> Iterator[list[Row]]:
-    return (communication.call(note, entities.name) for note in notes)
+class Calls(IncrementalStream):
+    name = "calls"
+    primary_key = ["element_type", "note_id"]
+    resources = NOTES
+
+    def rows(self, record: Row, context: Context) -> Iterable[Row]:
+        return communication.call(record, context.entity_type)
 
 
-def _sms(_: Sync, entities: EntityList, notes: list[Row]) -> Iterator[list[Row]]:
-    return (communication.sms(note, entities.name) for note in notes)
+class Messages(IncrementalStream):
+    name = "messages"
+    primary_key = ["message_id"]
+    resources = NOTES
+    kinds = tuple(CHATS)
+
+    def rows(self, record: Row, context: Context) -> Iterable[Row]:
+        if context.entity_type == EVENTS:
+            return communication.chat(record)
+        return communication.sms(record, context.entity_type)
 
 
-TABLES = (
-    Entities(name="calls", key=("element_type", "note_id"), cursor="updated_at", lists=NOTES, rows=_calls),
-    Entities(
-        name="messages",
-        key=("message_id",),
-        cursor="updated_at",
-        lists=NOTES,
-        rows=_sms,
-        events=FromEvents(kinds=tuple(CHATS), rows=of_each(communication.chat)),
-    ),
-)
+STREAMS = (Calls, Messages)

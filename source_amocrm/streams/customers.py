@@ -2,56 +2,67 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
-
-from source_amocrm.account.resources import CUSTOMERS, EntityList
-from source_amocrm.streams.field_values import field_table
-from source_amocrm.streams.rows import customers, tombstones
+from source_amocrm.account.resources import CUSTOMERS
+from source_amocrm.streams.base import FullRefreshStream, IncrementalStream
+from source_amocrm.streams.field_values import FieldValueStream
+from source_amocrm.streams.rows import customers
 from source_amocrm.streams.rows.field_values import customer_fields
-from source_amocrm.sync.event_log import Deletion
-from source_amocrm.sync.sync import Sync
-from source_amocrm.sync.tables import Entities, one_list
+from source_amocrm.sync.declaration import Context
 from source_amocrm.walk.listing import Row
 
 
-def _customers(_: Sync, __: EntityList, found: list[Row]) -> Iterator[list[Row]]:
-    return ([customers.customer(customer)] for customer in found)
+class Customers(IncrementalStream):
+    name = "customers"
+    primary_key = ["customer_id"]
+    resources = (CUSTOMERS,)
+    deletable = True
+    extras = {
+        "main_contact": ("contacts",),
+        "contacts": ("contacts",),
+        "company": ("companies",),
+        "catalog_elements": ("catalog_elements",),
+    }
+
+    def row(self, record: Row, context: Context) -> Row:
+        return customers.customer(record)
 
 
-def _customer_gone(_: EntityList, gone: Deletion, account_id: Any) -> Row:
-    return tombstones.customer(gone.id, account_id, gone.by, gone.at)
+class CustomFieldsCustomers(FieldValueStream):
+    name = "custom_fields_customers"
+    primary_key = ["customer_id", "custom_field_id", "value_index"]
+    cursor_field = "customer_updated_at"
+    resources = (CUSTOMERS,)
+    make = customer_fields
 
 
-TABLES = (
-    Entities(
-        name="customers",
-        key=("customer_id",),
-        cursor="updated_at",
-        lists=(CUSTOMERS,),
-        rows=_customers,
-        tombstone=_customer_gone,
-        extras={
-            "main_contact": ("contacts",),
-            "contacts": ("contacts",),
-            "company": ("companies",),
-            "catalog_elements": ("catalog_elements",),
-        },
-    ),
-    field_table(CUSTOMERS, customer_fields),
-    one_list(
-        "customer_statuses",
-        "customer_status_id",
-        f"{CUSTOMERS.path}/statuses",
-        "statuses",
-        customers.customer_status,
-    ),
-    one_list("customer_segments", "segment_id", f"{CUSTOMERS.path}/segments", "segments", customers.customer_segment),
-    one_list(
-        "customer_transactions",
-        "transaction_id",
-        f"{CUSTOMERS.path}/transactions",
-        "transactions",
-        customers.customer_transaction,
-    ),
-)
+class CustomerStatuses(FullRefreshStream):
+    name = "customer_statuses"
+    primary_key = ["customer_status_id"]
+    list_path = f"{CUSTOMERS.path}/statuses"
+    collection = "statuses"
+
+    def row(self, record: Row, context: Context) -> Row:
+        return customers.customer_status(record)
+
+
+class CustomerSegments(FullRefreshStream):
+    name = "customer_segments"
+    primary_key = ["segment_id"]
+    list_path = f"{CUSTOMERS.path}/segments"
+    collection = "segments"
+
+    def row(self, record: Row, context: Context) -> Row:
+        return customers.customer_segment(record)
+
+
+class CustomerTransactions(FullRefreshStream):
+    name = "customer_transactions"
+    primary_key = ["transaction_id"]
+    list_path = f"{CUSTOMERS.path}/transactions"
+    collection = "transactions"
+
+    def row(self, record: Row, context: Context) -> Row:
+        return customers.customer_transaction(record)
+
+
+STREAMS = (Customers, CustomFieldsCustomers, CustomerStatuses, CustomerSegments, CustomerTransactions)

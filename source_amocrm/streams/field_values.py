@@ -1,37 +1,50 @@
-"""The values of custom fields: a table for each kind of entities, from the reading of its entities."""
+"""The values of custom fields: a stream for each kind of entities, from the reading of its entities."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
-from source_amocrm.account.account import Once
-from source_amocrm.account.resources import COMPANIES, CONTACTS, EntityList
+from source_amocrm.account.resources import COMPANIES, CONTACTS, Resource
+from source_amocrm.streams.base import IncrementalStream
 from source_amocrm.streams.rows.dictionaries import system_fields
 from source_amocrm.streams.rows.field_values import FieldTable, company_fields, contact_fields
-from source_amocrm.sync.sync import Sync
-from source_amocrm.sync.tables import Entities
+from source_amocrm.sync.declaration import Context
 from source_amocrm.walk.listing import Row
 
 
-def field_table(entities: EntityList, fields: FieldTable) -> Entities:
-    path = f"{entities.path}/custom_fields"
+class FieldValueStream(IncrementalStream):
+    """`make`: the rows of a record's values. Which fields are amoCRM's own is told by the list of the fields."""
 
-    def rows(sync: Sync, _: EntityList, owners: list[Row]) -> Iterator[list[Row]]:
-        account = sync.account
-        timezone = account.facts().timezone
-        known = sync.shared(path, lambda: Once(lambda: system_fields(account.dictionary(path, "custom_fields"))))()
-        return (fields(owner, timezone=timezone, system_fields=known) for owner in owners)
+    several_rows = True
+    account_extras = ("datetime_settings",)
+    make: FieldTable
 
-    return Entities(
-        name=fields.name,
-        key=(fields.key, "custom_field_id", "value_index"),
-        cursor=fields.cursor,
-        lists=(entities,),
-        rows=rows,
-        dictionary=path,
-        several_rows=True,
-        account_extras=("datetime_settings",),
-    )
+    def vital_paths(self) -> Iterator[str]:
+        yield f"{self.resources[0].path}/custom_fields"
+
+    def context(self, resource: Resource | None) -> Context:
+        fields = self.account.dictionary(next(self.vital_paths()), "custom_fields")
+        return replace(super().context(resource), system_fields=system_fields(fields))
+
+    def rows(self, record: Row, context: Context) -> Iterable[Row]:
+        return self.make(record, timezone=context.timezone, system_fields=context.system_fields)
 
 
-TABLES = (field_table(CONTACTS, contact_fields), field_table(COMPANIES, company_fields))
+class CustomFieldsContacts(FieldValueStream):
+    name = "custom_fields_contacts"
+    primary_key = ["contact_id", "custom_field_id", "value_index"]
+    cursor_field = "contact_updated_at"
+    resources = (CONTACTS,)
+    make = contact_fields
+
+
+class CustomFieldsCompanies(FieldValueStream):
+    name = "custom_fields_companies"
+    primary_key = ["company_id", "custom_field_id", "value_index"]
+    cursor_field = "company_updated_at"
+    resources = (COMPANIES,)
+    make = company_fields
+
+
+STREAMS = (CustomFieldsContacts, CustomFieldsCompanies)

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 
 from source_amocrm.account.account import Account, whole
 from source_amocrm.config.hosts import service_url
 from source_amocrm.errors import AmocrmError, FeatureOff
 from source_amocrm.http.drive import drive
+from source_amocrm.streams.base import FullRefreshStream
 from source_amocrm.streams.rows import files
-from source_amocrm.sync.tables import Dictionary
+from source_amocrm.sync.declaration import Context
 from source_amocrm.walk.listing import Fetch, Listing, Row
 
 FILES = "/v1.0/files"
 LIMIT = 50
 """amoCRM documents no largest page here; its own library asks for 50."""
-
-
-def _files(account: Account) -> Iterator[Row]:
-    return map(files.file, whole(Listing(_drive(account), FILES, "files", LIMIT), account.hands))
 
 
 def _drive(account: Account) -> Fetch:
@@ -37,14 +34,27 @@ def _drive(account: Account) -> Fetch:
     return drive(account.api, base_url).get
 
 
-TABLES = (
-    Dictionary(
-        name="files",
-        key=("file_uuid",),
-        rows=_files,
-        lists=(FILES,),
-        account_extras=("drive_url",),
-        scope="files",
-        host=_drive,
-    ),
-)
+class Files(FullRefreshStream):
+    name = "files"
+    primary_key = ["file_uuid"]
+    list_path = FILES
+    collection = "files"
+    limit = LIMIT
+    account_extras = ("drive_url",)
+    scope = "files"
+
+    @property
+    def fetch(self) -> Fetch:
+        return _drive(self.account)
+
+    def records(self) -> Iterable[tuple[Row, Context]]:
+        return (
+            (record, Context())
+            for record in whole(Listing(self.fetch, FILES, self.collection, LIMIT), self.account.hands)
+        )
+
+    def row(self, record: Row, context: Context) -> Row:
+        return files.file(record)
+
+
+STREAMS = (Files,)

@@ -2,10 +2,30 @@
 
 from __future__ import annotations
 
+from source_amocrm.streams.base import FullRefreshStream
 from source_amocrm.streams.rows import incoming
-from source_amocrm.sync.tables import one_list
+from source_amocrm.sync.declaration import Context
+from source_amocrm.walk.listing import Row
 
-TABLES = (
-    one_list("unsorted", "unsorted_id", "/api/v4/leads/unsorted", "unsorted", incoming.unsorted),
-    one_list("talks", "talk_id", "/api/v4/talks", "talks", incoming.talk),
-)
+
+class Unsorted(FullRefreshStream):
+    name = "unsorted"
+    primary_key = ["unsorted_id"]
+    list_path = "/api/v4/leads/unsorted"
+    collection = "unsorted"
+
+    def row(self, record: Row, context: Context) -> Row:
+        return incoming.unsorted(record)
+
+
+class Talks(FullRefreshStream):
+    name = "talks"
+    primary_key = ["talk_id"]
+    list_path = "/api/v4/talks"
+    collection = "talks"
+
+    def row(self, record: Row, context: Context) -> Row:
+        return incoming.talk(record)
+
+
+STREAMS = (Unsorted, Talks)

@@ -1,20 +1,23 @@
-"""Links and tags as tables: rows for what the lists of deals, contacts, companies and customers embed."""
+"""Links and tags as streams: rows for what the lists of deals, contacts, companies and customers embed."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Mapping
+from typing import Any
 
-from source_amocrm.account.resources import COMPANIES, CONTACTS, CUSTOMERS, LEADS, EntityList
+from source_amocrm.account.account import Account
+from source_amocrm.account.resources import COMPANIES, CONTACTS, CUSTOMERS, LEADS
+from source_amocrm.streams.base import IncrementalStream
 from source_amocrm.streams.rows import links
 from source_amocrm.streams.rows.coercion import Coercion
 from source_amocrm.streams.rows.links import Links, Read
-from source_amocrm.sync.sync import Sync
-from source_amocrm.sync.tables import Entities
+from source_amocrm.sync.declaration import Context
 from source_amocrm.walk.listing import Row
 
 Columns = dict[str, tuple[tuple[str, ...], Read]]
 
-TAG: Columns = {"name": (("name",), Coercion.text), "color": (("color",), Coercion.text)}
+NAME: Columns = {"name": (("name",), Coercion.text)}
+TAG: Columns = {**NAME, "color": (("color",), Coercion.text)}
 CONTACT: Columns = {"is_main": (("is_main",), Coercion.boolean)}
 ELEMENT: Columns = {
     "catalog_id": (("metadata", "catalog_id"), Coercion.integer),
@@ -23,35 +26,112 @@ ELEMENT: Columns = {
 }
 
 
-def _links(
-    name: str, entities: EntityList, collection: str, linked: str, columns: Columns, *, embedded: bool = False
-) -> Entities:
-    """`embedded`: the list shows them unasked."""
-    record, date = f"{entities.entity}_id", f"{entities.entity}_updated_at"
-    kind = Links(Coercion(name), record, date, collection, linked, columns)
+class LinkStream(IncrementalStream):
+    """The key is the record's id and the linked entity's. `linked`: where the links are among what a record embeds."""
 
-    def rows(_: Sync, __: EntityList, records: list[Row]) -> Iterator[list[Row]]:
-        return (links.links(kind, one) for one in records)
+    several_rows = True
+    linked: str
+    columns: Columns = {}
 
-    return Entities(
-        name=name,
-        key=(record, linked),
-        cursor=date,
-        lists=(entities,),
-        rows=rows,
-        several_rows=True,
-        extras={} if embedded else {linked: (collection,)},
-    )
+    def __init__(self, account: Account, properties: Mapping[str, Any] | None = None) -> None:
+        super().__init__(account, properties)
+        record, other = self.primary_key
+        self._links = Links(Coercion(self.name), record, self.cursor_field, self.linked, other, self.columns)
+
+    def rows(self, record: Row, context: Context) -> Iterable[Row]:
+        return links.links(self._links, record)
 
 
-TABLES = (
-    _links("deal_contacts", LEADS, "contacts", "contact_id", CONTACT),
-    _links("deal_companies", LEADS, "companies", "company_id", {}, embedded=True),
-    _links("deal_tags", LEADS, "tags", "tag_id", TAG, embedded=True),
-    _links("deal_catalog_elements", LEADS, "catalog_elements", "catalog_element_id", ELEMENT),
-    _links("contact_companies", CONTACTS, "companies", "company_id", {}, embedded=True),
-    _links("contact_tags", CONTACTS, "tags", "tag_id", {"name": TAG["name"]}, embedded=True),
-    _links("company_tags", COMPANIES, "tags", "tag_id", {"name": TAG["name"]}, embedded=True),
-    _links("customer_contacts", CUSTOMERS, "contacts", "contact_id", CONTACT),
-    _links("customer_tags", CUSTOMERS, "tags", "tag_id", {"name": TAG["name"]}, embedded=True),
+class DealContacts(LinkStream):
+    name = "deal_contacts"
+    primary_key = ["lead_id", "contact_id"]
+    cursor_field = "lead_updated_at"
+    resources = (LEADS,)
+    linked = "contacts"
+    columns = CONTACT
+    extras = {"contact_id": ("contacts",)}
+
+
+class DealCompanies(LinkStream):
+    name = "deal_companies"
+    primary_key = ["lead_id", "company_id"]
+    cursor_field = "lead_updated_at"
+    resources = (LEADS,)
+    linked = "companies"
+
+
+class DealTags(LinkStream):
+    name = "deal_tags"
+    primary_key = ["lead_id", "tag_id"]
+    cursor_field = "lead_updated_at"
+    resources = (LEADS,)
+    linked = "tags"
+    columns = TAG
+
+
+class DealCatalogElements(LinkStream):
+    name = "deal_catalog_elements"
+    primary_key = ["lead_id", "catalog_element_id"]
+    cursor_field = "lead_updated_at"
+    resources = (LEADS,)
+    linked = "catalog_elements"
+    columns = ELEMENT
+    extras = {"catalog_element_id": ("catalog_elements",)}
+
+
+class ContactCompanies(LinkStream):
+    name = "contact_companies"
+    primary_key = ["contact_id", "company_id"]
+    cursor_field = "contact_updated_at"
+    resources = (CONTACTS,)
+    linked = "companies"
+
+
+class ContactTags(LinkStream):
+    name = "contact_tags"
+    primary_key = ["contact_id", "tag_id"]
+    cursor_field = "contact_updated_at"
+    resources = (CONTACTS,)
+    linked = "tags"
+    columns = NAME
+
+
+class CompanyTags(LinkStream):
+    name = "company_tags"
+    primary_key = ["company_id", "tag_id"]
+    cursor_field = "company_updated_at"
+    resources = (COMPANIES,)
+    linked = "tags"
+    columns = NAME
+
+
+class CustomerContacts(LinkStream):
+    name = "customer_contacts"
+    primary_key = ["customer_id", "contact_id"]
+    cursor_field = "customer_updated_at"
+    resources = (CUSTOMERS,)
+    linked = "contacts"
+    columns = CONTACT
+    extras = {"contact_id": ("contacts",)}
+
+
+class CustomerTags(LinkStream):
+    name = "customer_tags"
+    primary_key = ["customer_id", "tag_id"]
+    cursor_field = "customer_updated_at"
+    resources = (CUSTOMERS,)
+    linked = "tags"
+    columns = NAME
+
+
+STREAMS = (
+    DealContacts,
+    DealCompanies,
+    DealTags,
+    DealCatalogElements,
+    ContactCompanies,
+    ContactTags,
+    CompanyTags,
+    CustomerContacts,
+    CustomerTags,
 )

@@ -3,43 +3,49 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from source_amocrm.account.account import Account
 from source_amocrm.account.resources import CLOSED
+from source_amocrm.config.settings import Config
+from source_amocrm.streams.base import IncrementalStream
 from source_amocrm.streams.rows.coercion import Coercion
-from source_amocrm.streams.rows.readable import Column, column, field_columns
-from source_amocrm.sync.tables import Entities, Table
+from source_amocrm.streams.rows.readable import column, field_columns, known_columns
+from source_amocrm.sync.declaration import Context
 from source_amocrm.walk.listing import Row
 
 LOGGER = logging.getLogger("airbyte")
 
-Rows = Callable[[list[Row]], Iterator[list[Row]]]
-"""The rows of each record in turn."""
 
+class ReadableStream(IncrementalStream):
+    """A stream with one row a record, and with columns for the record's custom fields."""
 
-def discovered(account: Account, table: Table) -> dict[str, Mapping[str, Any]]:
-    """The schemas of the columns that the account's fields make in this table."""
-    if not isinstance(table, Entities) or table.fields is None:
-        return {}
-    try:
-        fields = account.dictionary(table.fields, "custom_fields")
-    except CLOSED as error:
-        LOGGER.warning("The custom fields of %s are no columns of it: %s", table.name, error)
-        return {}
-    made = (column(field) for field in fields)
-    return {each.name: each.schema for each in made if each}
+    def __init__(self, account: Account, properties: Mapping[str, Any] | None = None) -> None:
+        super().__init__(account, properties)
+        self._fields = known_columns(properties or {}) if account.config.readable_columns else {}
+        self._to = Coercion(self.name)
 
+    @classmethod
+    def extras_of_account(cls, config: Config, properties: Mapping[str, Any]) -> tuple[str, ...]:
+        wide = config.readable_columns and known_columns(properties)
+        return (*cls.account_extras, "datetime_settings") if wide else cls.account_extras
 
-def widened(name: str, account: Account, columns: Mapping[int, Column], rows: Rows) -> Rows:
-    """What `rows` makes, with the columns of each record's custom fields."""
-    to = Coercion(name)
+    def further_columns(self) -> Mapping[str, Any]:
+        """Those that the account's fields make."""
+        if not self.account.config.readable_columns:
+            return {}
+        try:
+            fields = self.account.dictionary(f"{self.resources[0].path}/custom_fields", "custom_fields")
+        except CLOSED as error:
+            LOGGER.warning("The custom fields of %s are no columns of it: %s", self.name, error)
+            return {}
+        made = (column(field) for field in fields)
+        return {each.name: each.schema for each in made if each}
 
-    def wide(records: list[Row]) -> Iterator[list[Row]]:
-        zone = account.facts().timezone
-        for record, made in zip(records, rows(records), strict=True):
-            own = field_columns(to, record, columns, zone)
-            yield [{**row, **own} for row in made]
+    def rows(self, record: Row, context: Context) -> Iterable[Row]:
+        row = self.row(record, context)
+        return [{**row, **field_columns(self._to, record, self._fields, context.timezone)}] if self._fields else [row]
 
-    return wide
+    def tombstone_columns(self, context: Context) -> Row:
+        return {each.name: None for each in self._fields.values()}

@@ -2,61 +2,135 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 
-from source_amocrm.account.account import Account
+from source_amocrm.streams.base import AccountStream, FullRefreshStream
 from source_amocrm.streams.dictionaries import PIPELINES
-from source_amocrm.streams.each import Parts, cards, catalogs, customers
+from source_amocrm.streams.per_entity import Parts, PerEntityStream, cards, catalogs, customers
 from source_amocrm.streams.rows import settings
-from source_amocrm.sync.tables import Dictionary, one_list
+from source_amocrm.sync.declaration import Context
 from source_amocrm.walk.listing import Row
 
-TAGS = Parts((cards, customers), "/tags", "tags")
-GROUPS = Parts((cards, customers, catalogs), "/custom_fields/groups", "custom_field_groups")
+
+class Pipelines(FullRefreshStream):
+    name = "pipelines"
+    primary_key = ["pipeline_id"]
+    list_path = PIPELINES
+    collection = "pipelines"
+
+    def row(self, record: Row, context: Context) -> Row:
+        return settings.pipeline(record)
 
 
-def _account(account: Account) -> Iterator[Row]:
-    yield settings.account(dict(account.facts().body))
+class LossReasons(FullRefreshStream):
+    name = "loss_reasons"
+    primary_key = ["loss_reason_id"]
+    list_path = "/api/v4/leads/loss_reasons"
+    collection = "loss_reasons"
+
+    def row(self, record: Row, context: Context) -> Row:
+        return settings.loss_reason(record)
 
 
-def _tags(account: Account) -> Iterator[Row]:
-    for kind, tag in TAGS.rows(account):
-        yield settings.tag(tag, kind.entity_type)
+class Tags(PerEntityStream):
+    name = "tags"
+    primary_key = ["entity_type", "tag_id"]
+    parts = (Parts((cards, customers), "/tags", "tags"),)
+
+    def row(self, record: Row, context: Context) -> Row:
+        return settings.tag(record, context.entity_type)
 
 
-def _groups(account: Account) -> Iterator[Row]:
-    for kind, group in GROUPS.rows(account):
-        yield settings.custom_field_group(group, kind.entity_type, kind.catalog_id)
+class CustomFieldGroups(PerEntityStream):
+    name = "custom_field_groups"
+    primary_key = ["entity_type", "catalog_id", "custom_field_group_id"]
+    parts = (Parts((cards, customers, catalogs), "/custom_fields/groups", "custom_field_groups"),)
+
+    def row(self, record: Row, context: Context) -> Row:
+        return settings.custom_field_group(record, context.entity_type, context.catalog_id)
 
 
-TABLES = (
-    one_list("pipelines", "pipeline_id", PIPELINES, "pipelines", settings.pipeline),
-    one_list("loss_reasons", "loss_reason_id", "/api/v4/leads/loss_reasons", "loss_reasons", settings.loss_reason),
-    Dictionary(name="tags", key=("entity_type", "tag_id"), rows=_tags, lists=(TAGS,)),
-    Dictionary(
-        name="custom_field_groups",
-        key=("entity_type", "catalog_id", "custom_field_group_id"),
-        rows=_groups,
-        lists=(GROUPS,),
-    ),
-    one_list("roles", "role_id", "/api/v4/roles", "roles", settings.role, {"with": "users"}),
-    one_list("sources", "source_id", "/api/v4/sources", "sources", settings.source),
-    one_list("webhooks", "webhook_id", "/api/v4/webhooks", "webhooks", settings.webhook),
-    one_list("widgets", "widget_id", "/api/v4/widgets", "widgets", settings.widget),
-    one_list("event_types", "code", "/api/v4/events/types", "events_types", settings.event_type),
-    Dictionary(
-        name="account",
-        key=("account_id",),
-        rows=_account,
-        account_extras=(
-            "amojo_id",
-            "amojo_rights",
-            "datetime_settings",
-            "drive_url",
-            "entity_names",
-            "invoices_settings",
-            "uuid",
-            "version",
-        ),
-    ),
+class Roles(FullRefreshStream):
+    name = "roles"
+    primary_key = ["role_id"]
+    list_path = "/api/v4/roles"
+    collection = "roles"
+    params = {"with": "users"}
+
+    def row(self, record: Row, context: Context) -> Row:
+        return settings.role(record)
+
+
+class Sources(FullRefreshStream):
+    name = "sources"
+    primary_key = ["source_id"]
+    list_path = "/api/v4/sources"
+    collection = "sources"
+
+    def row(self, record: Row, context: Context) -> Row:
+        return settings.source(record)
+
+
+class Webhooks(FullRefreshStream):
+    name = "webhooks"
+    primary_key = ["webhook_id"]
+    list_path = "/api/v4/webhooks"
+    collection = "webhooks"
+
+    def row(self, record: Row, context: Context) -> Row:
+        return settings.webhook(record)
+
+
+class Widgets(FullRefreshStream):
+    name = "widgets"
+    primary_key = ["widget_id"]
+    list_path = "/api/v4/widgets"
+    collection = "widgets"
+
+    def row(self, record: Row, context: Context) -> Row:
+        return settings.widget(record)
+
+
+class EventTypes(FullRefreshStream):
+    name = "event_types"
+    primary_key = ["code"]
+    list_path = "/api/v4/events/types"
+    collection = "events_types"
+
+    def row(self, record: Row, context: Context) -> Row:
+        return settings.event_type(record)
+
+
+class TheAccount(AccountStream):
+    name = "account"
+    primary_key = ["account_id"]
+    account_extras = (
+        "amojo_id",
+        "amojo_rights",
+        "datetime_settings",
+        "drive_url",
+        "entity_names",
+        "invoices_settings",
+        "uuid",
+        "version",
+    )
+
+    def records(self) -> Iterable[tuple[Row, Context]]:
+        yield dict(self.account.facts().body), Context()
+
+    def row(self, record: Row, context: Context) -> Row:
+        return settings.account(record)
+
+
+STREAMS = (
+    Pipelines,
+    LossReasons,
+    Tags,
+    CustomFieldGroups,
+    Roles,
+    Sources,
+    Webhooks,
+    Widgets,
+    EventTypes,
+    TheAccount,
 )

@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterable, Iterator
 
 from source_amocrm.account.account import Account
-from source_amocrm.account.resources import EntityList
+from source_amocrm.account.resources import Resource
 from source_amocrm.errors import TooFat
 from source_amocrm.walk.listing import Found, Row
 from source_amocrm.walk.numbered import numbered
@@ -19,7 +19,7 @@ from source_amocrm.walk.numbered import numbered
 class ById:
     """For all that is asked of one list in a sync, from one thread. `whole`: all of the list has come."""
 
-    def __init__(self, account: Account, entities: EntityList) -> None:
+    def __init__(self, account: Account, entities: Resource) -> None:
         self._account = account
         self._entities = entities
         self.whole = False

@@ -1,22 +1,20 @@
-"""The rows of one table in one sync, with a sign wherever a state is due."""
+"""The rows of one stream in one sync, with a sign wherever a state is due."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import closing
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
 
 from source_amocrm.account.account import Account
-from source_amocrm.account.resources import EntityList
+from source_amocrm.account.resources import Resource
 from source_amocrm.errors import AmocrmError, all_of
-from source_amocrm.streams.readable import widened
 from source_amocrm.sync.batch import Batch
-from source_amocrm.sync.event_log import Deletion
+from source_amocrm.sync.declaration import EVENTS, FullRefresh, Incremental
+from source_amocrm.sync.making import Maker
 from source_amocrm.sync.progress import BEGINNING, Progress
 from source_amocrm.sync.sync import Selection, Sync
-from source_amocrm.sync.tables import EVENTS, Dictionary, Entities, FromEvents, events_of
 from source_amocrm.walk.feed import Reader
 from source_amocrm.walk.listing import Page, Row, key, seconds
 from source_amocrm.walk.spans import FOREVER
@@ -29,28 +27,39 @@ Delivery = Iterator["Row | None"]
 ROWS_BETWEEN_STATES = 1_000
 
 
+def alone(account: Account, stream: FullRefresh | Incremental, progress: Progress | None) -> Iterator[Row]:
+    """The rows of a stream that shares no reading with another."""
+    selection = Selection(stream, progress)
+    sync = Sync(account, [selection])
+    sync.start()
+    try:
+        yield from (row for row in deliver(sync, selection) if row is not None)
+    finally:
+        sync.stop()
+
+
 def deliver(sync: Sync, selection: Selection) -> Delivery:
-    """Every row of the table that this sync must bring. Raises AmocrmError, behind whatever could be read."""
-    if isinstance(selection.table, Dictionary):
-        yield from _dictionary(sync.account, selection.table)
+    """Every row of the stream that this sync must bring. Raises AmocrmError, behind whatever could be read."""
+    stream, progress = selection.stream, selection.progress
+    if isinstance(stream, FullRefresh):
+        yield from _whole(sync.account, stream)
         return
-    progress = selection.progress
     assert progress is not None
     failures: list[AmocrmError] = []
-    joined = sync.joined(selection.table)
+    joined = sync.joined(stream.name)
     try:
         started = sync.account.facts().started
         if progress.in_the_future(started):
             LOGGER.warning(
                 "%s: by amoCRM's clock its saved state is of a time that has not come yet. If that is right, rows may "
                 "have been passed over, so the next sync reads the stream anew.",
-                selection.table.name,
+                stream.name,
             )
         progress.begin([_name(entities) for entities, _ in joined], started)
         for entities, reader in joined:
             with closing(reader):
                 try:
-                    yield from _list(sync, selection, progress, entities, reader)
+                    yield from _list(sync, stream, progress, entities, reader)
                 except AmocrmError as error:
                     failures.append(error)
             yield None
@@ -61,79 +70,48 @@ def deliver(sync: Sync, selection: Selection) -> Delivery:
         raise all_of(failures)
 
 
-def _dictionary(account: Account, table: Dictionary) -> Iterator[Row]:
-    if table.scope and (lacking := account.not_granted(table.scope)):
+def _whole(account: Account, stream: FullRefresh) -> Iterator[Row]:
+    if stream.scope and (lacking := account.not_granted(stream.scope)):
         raise lacking
     try:
-        yield from table.rows(account)
+        yield from stream.all_rows()
     except AmocrmError as error:
         if not account.lacks(error):
             raise
-        LOGGER.info("%s: there are none in this account. %s", table.name, error)
+        LOGGER.info("%s: there are none in this account. %s", stream.name, error)
 
 
 def _list(
-    sync: Sync, selection: Selection, progress: Progress, entities: EntityList | None, reader: Reader[Batch]
+    sync: Sync, stream: Incremental, progress: Progress, resource: Resource | None, reader: Reader[Batch]
 ) -> Delivery:
-    """The rows that are made of one list of the table; of the events for None."""
-    name = _name(entities)
+    """The rows that are made of one input of the stream."""
+    name = _name(resource)
     try:
-        if entities:
-            sync.account.require(entities.path)
-        events = None if entities else events_of(selection.table)
-        if events and events.newest_first:
-            yield from _FromTheNewest(sync, events, progress).deliver(reader)
+        if resource:
+            sync.account.require(resource.path)
+        maker = Maker(stream, resource, sync.resolver)
+        if not resource and stream.newest_first:
+            kinds, until = stream.kinds or (), sync.account.facts().until
+            yield from _FromTheNewest(maker, progress, kinds, until).deliver(reader)
         else:
-            maker = _maker(sync, selection, entities)
             yield from _AsTheyCome(maker, progress, name, sync.account.now).deliver(reader)
     except AmocrmError as error:
-        if not entities or error.path != entities.path or not sync.account.lacks(error):
+        if not resource or error.path != resource.path or not sync.account.lacks(error):
             raise
-        LOGGER.info("%s of %s: there are none in this account. %s", selection.table.name, name, error)
+        LOGGER.info("%s of %s: there are none in this account. %s", stream.name, name, error)
         progress.put_off(name)
     else:
         progress.finish(name)
 
 
-def _name(entities: EntityList | None) -> str:
-    return entities.name if entities else EVENTS
-
-
-@dataclass(frozen=True)
-class _Maker:
-    """How records of one list become rows: `rows` of each record in turn, `tombstone` of a deletion."""
-
-    cursor: str
-    rows: Callable[[list[Row]], Iterator[list[Row]]]
-    tombstone: Callable[[Deletion], Row] | None = None
-
-
-def _maker(sync: Sync, selection: Selection, entities: EntityList | None) -> _Maker:
-    table, fields = selection.table, selection.fields
-    if isinstance(table, Entities) and entities:
-        bury, empty = table.tombstone, {each.name: None for each in fields.values()}
-
-        def rows(raw: list[Row]) -> Iterator[list[Row]]:
-            return table.rows(sync, entities, raw)
-
-        return _Maker(
-            "updated_at",
-            widened(table.name, sync.account, fields, rows) if fields else rows,
-            None if bury is None else lambda gone: {**bury(entities, gone, _account_id(sync, gone)), **empty},
-        )
-    events = events_of(table)
-    assert events
-    return _Maker("created_at", lambda raw: events.rows(sync, raw))
-
-
-def _account_id(sync: Sync, gone: Deletion) -> Any:
-    return sync.account.facts().id if gone.account_id is None else gone.account_id
+def _name(resource: Resource | None) -> str:
+    return resource.name if resource else EVENTS
 
 
 class _AsTheyCome:
     """Rows in the order of the pages."""
 
-    def __init__(self, maker: _Maker, progress: Progress, name: str, now: Callable[[], int]) -> None:
+    def __init__(self, maker: Maker, progress: Progress, name: str, now: Callable[[], int]) -> None:
         self._maker = maker
         self._progress = progress
         self._name = name
@@ -217,7 +195,7 @@ class _AsTheyCome:
 
     def _gone(self, batch: Batch) -> Delivery:
         """Tombstones, dated later than what they replace where that lies ahead."""
-        if self._maker.tombstone is None:
+        if not self._maker.deletable:
             return
         dated = [self._dated({"id": gone.id, self._cursor: gone.at}, batch)[self._cursor] for gone in batch.deletions]
         yield from self._told()
@@ -234,12 +212,12 @@ class _FromTheNewest:
     And until they are many, for what a row needs of another list is asked for all of them together.
     """
 
-    def __init__(self, sync: Sync, events: FromEvents, progress: Progress) -> None:
-        self._sync = sync
-        self._events = events
+    def __init__(self, maker: Maker, progress: Progress, kinds: Collection[str], until: int) -> None:
+        self._maker = maker
         self._progress = progress
+        self._kinds = kinds
         self._needed = progress.needed[EVENTS]
-        self._missing = self._needed - (sync.account.facts().until + 1, FOREVER)
+        self._missing = self._needed - (until + 1, FOREVER)
         self._held: list[Row] = []
         self._rows = 0
 
@@ -253,7 +231,7 @@ class _FromTheNewest:
         yield from self._release()
 
     def _wanted(self, row: Row) -> bool:
-        if self._events.kinds and row.get("type") not in self._events.kinds:
+        if self._kinds and row.get("type") not in self._kinds:
             return False
         second = seconds(row.get("created_at"))
         return second is None or second in self._needed
@@ -269,7 +247,7 @@ class _FromTheNewest:
         while ready:
             cut = _end_of_second(ready, ROWS_BETWEEN_STATES)
             part, ready = ready[:cut], ready[cut:]
-            for rows in self._events.rows(self._sync, part):
+            for rows in self._maker.rows(part):
                 yield from rows
             for row in part:
                 self._progress.meet(EVENTS, seconds(row.get("created_at")))

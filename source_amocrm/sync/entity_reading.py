@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from source_amocrm.account import off
 from source_amocrm.account.account import Account
 from source_amocrm.account.opening import Opening
-from source_amocrm.account.resources import EntityList
+from source_amocrm.account.resources import Resource
 from source_amocrm.errors import AmocrmError, TooFat
 from source_amocrm.sync.batch import Batch
 from source_amocrm.sync.event_log import Changes, Deletion, History
@@ -51,7 +51,7 @@ class EntityReading:
     """
 
     account: Account
-    entities: EntityList
+    entities: Resource
     needs: list[Need]
     params: Params
     history: History | None

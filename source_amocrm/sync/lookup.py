@@ -4,33 +4,31 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterable
-from typing import Generic, TypeVar
+from collections.abc import Iterable
+from typing import Any
 
 from source_amocrm.account.account import Account
-from source_amocrm.account.resources import CLOSED, EntityList
-from source_amocrm.errors import AmocrmError, Throttled
+from source_amocrm.account.resources import CLOSED
+from source_amocrm.errors import AmocrmError, Throttled, anew
 from source_amocrm.sync.by_id import ById
+from source_amocrm.sync.declaration import Lookup
 from source_amocrm.walk.listing import Row
 
 LOGGER = logging.getLogger("airbyte")
-V = TypeVar("V")
 
 
-class Lookup(Generic[V]):
-    """`value` makes what is remembered of a row; None is not kept, so that memory holds only what matters.
+class Resolver:
+    """The values of one lookup. Those that are None are not kept, so that memory holds only what matters.
 
     When the list is read in the same sync (`expected`), `of` waits until that is done.
     """
 
-    def __init__(
-        self, account: Account, entities: EntityList, value: Callable[[Row], V | None], expected: bool
-    ) -> None:
+    def __init__(self, account: Account, lookup: Lookup, expected: bool) -> None:
         self._account = account
-        self._entities = entities
-        self._by_id = ById(account, entities)
-        self._value = value
-        self._known: dict[int, V] = {}
+        self._resource = lookup.resource
+        self._by_id = ById(account, lookup.resource)
+        self._value = lookup.value
+        self._known: dict[int, Any] = {}
         self._nothing: set[int] = set()
         self._whole = False
         self._failure: AmocrmError | None = None
@@ -54,7 +52,7 @@ class Lookup(Generic[V]):
         self._whole, self._failure = whole, failure
         self._ready.set()
 
-    def of(self, ids: Iterable[int]) -> dict[int, V]:
+    def of(self, ids: Iterable[int]) -> dict[int, Any]:
         """The values of those `ids` that have one.
 
         Raises Throttled where the reading of the list has waited in vain: nobody waits for the same again.
@@ -63,13 +61,13 @@ class Lookup(Generic[V]):
         wanted = set(ids)
         missing = wanted - self._known.keys() - self._nothing
         if missing and isinstance(self._failure, Throttled):
-            raise self._failure.with_traceback(None)
+            raise anew(self._failure)
         if missing and not self._whole:
             try:
-                self.observe(self._account.by_ids(self._entities, missing, unfiltered=self._by_id.rows))
+                self.observe(self._account.by_ids(self._resource, missing, unfiltered=self._by_id.rows))
                 self._whole = self._by_id.whole
                 self._nothing |= missing - self._known.keys()
             except CLOSED as error:
                 self._whole = True  # as much as may be seen
-                LOGGER.warning("What is taken from %s is left empty in other tables. %s", self._entities.name, error)
+                LOGGER.warning("What is taken from %s is left empty in other tables. %s", self._resource.name, error)
         return {own: self._known[own] for own in wanted if own in self._known}

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from source_amocrm.account.account import Account
-from source_amocrm.account.resources import EntityList
+from source_amocrm.account.resources import Resource
 from source_amocrm.walk.listing import Found, Params, Row, key, seconds
 
 CLOCK_SLACK = 1
@@ -25,7 +25,7 @@ READINGS = 4
 @dataclass
 class Unsettled:
     account: Account
-    entities: EntityList
+    entities: Resource
     params: Params
     _dates: dict[int | str, tuple[int, float]] = field(default_factory=dict)
     """By key: the second of the record that came, and the tick of our clock behind which that is over."""

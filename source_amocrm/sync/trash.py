@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from source_amocrm.account.account import Account
-from source_amocrm.account.resources import EntityList
+from source_amocrm.account.resources import Resource
 from source_amocrm.sync.event_log import Deletion
 from source_amocrm.sync.progress import Need
 from source_amocrm.walk.listing import Listing
 from source_amocrm.walk.sizes import shrinking
 
 
-def in_trash(account: Account, entities: EntityList, need: Need) -> list[Deletion]:
+def in_trash(account: Account, entities: Resource, need: Need) -> list[Deletion]:
     """What was deleted since the needed second.
 
     Where the trash comes in no order only a first sync reads it whole: afterwards the events tell what is new.

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import copy
 import threading
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from queue import Empty, Full, Queue
 from typing import Generic, TypeVar
 
-from source_amocrm.errors import AmocrmError, let_go
+from source_amocrm.errors import anew, let_go
 
 T = TypeVar("T")
 
@@ -111,6 +110,6 @@ class Reader(Generic[T]):
             if isinstance(item, _End):
                 if item.error:
                     # each reader has a failure of its own, whose traceback leads through no other reader
-                    raise copy.copy(item.error) if isinstance(item.error, AmocrmError) else item.error
+                    raise anew(item.error)
                 return
             yield item

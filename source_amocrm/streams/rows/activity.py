@@ -24,6 +24,9 @@ EDITABLE_NOTES = frozenset(
 )
 """The note types that amoCRM's documentation allows to change."""
 
+LOST = 143
+"""amoCRM's own stage «Закрыто и не реализовано», the same in every pipeline."""
+
 _TASKS = Coercion("tasks")
 _NOTES = Coercion("notes")
 _EVENTS = Coercion("events")
@@ -135,3 +138,14 @@ def deal_status(event: Json, loss_reason_id: int | None) -> Row | None:
 def _result(result: Json) -> Json:
     """A task's result: `[]` while there is none, `{"text": …}` then. A bare text is taken for the result."""
     return child(result, "text") if type(result) in (list, dict) else result
+
+
+def lost_lead(row: Row) -> int | None:
+    """The deal that a row of `deal_statuses` tells the loss of."""
+    return row["lead_id"] if row["status_new"] == LOST else None
+
+
+def loss_reason(lead: Row) -> int | None:
+    """The reason for which a lead is lost now."""
+    reason = lead.get("loss_reason_id")
+    return reason if lead.get("status_id") == LOST and isinstance(reason, int) and reason else None

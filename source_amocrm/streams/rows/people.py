@@ -91,3 +91,9 @@ def _is_communication(field: dict[str, Json]) -> bool:
         type(label) is str and label.strip().lower() in _COMMUNICATION
         for label in (field.get("field_code"), field.get("field_name"))
     )
+
+
+def name_of(company: Row) -> str | None:
+    """The name of a company, for its contacts."""
+    name = company.get("name")
+    return name if isinstance(name, str) else None

@@ -1,16 +1,18 @@
-"""Tables that are made of one list for each kind of entities."""
+"""Streams that are made of one list for each kind of entities."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from source_amocrm.account.account import Account, whole
 from source_amocrm.account.resources import CUSTOMERS
-from source_amocrm.errors import AmocrmError, NotFound, all_of
+from source_amocrm.errors import REFUSALS, AmocrmError, NotFound, all_of
+from source_amocrm.streams.base import FullRefreshStream
 from source_amocrm.streams.rows import dictionaries
+from source_amocrm.sync.declaration import Context
 from source_amocrm.walk.listing import Listing, Row
 
 LOGGER = logging.getLogger("airbyte")
@@ -59,11 +61,38 @@ class Parts:
     def of(self, account: Account, kind: Kind) -> list[Row]:
         return account.dictionary(kind.path + self.part, self.collection)
 
-    def rows(self, account: Account) -> Iterator[tuple[Kind, Row]]:
-        return each(account, self.kinds, lambda kind: [(kind, row) for row in self.of(account, kind)])
+    def paths(self, account: Account) -> Iterator[str]:
+        """Where each list is; that of the catalogs where they may not be seen."""
+        for some in self.kinds:
+            try:
+                yield from (kind.path + self.part for kind in some(account))
+            except REFUSALS:
+                yield CATALOGS
 
 
-def each(account: Account, kinds: Iterable[Kinds], rows: Callable[[Kind], Iterable[T]]) -> Iterator[T]:
+class PerEntityStream(FullRefreshStream):
+    """A stream with the records of each list of `parts`."""
+
+    parts: tuple[Parts, ...]
+
+    def __init__(self, account: Account, properties: Mapping[str, Any] | None = None) -> None:
+        super().__init__(account, properties)
+        self.collection = self.parts[0].collection
+
+    def paths(self) -> Iterator[str]:
+        for parts in self.parts:
+            yield from parts.paths(self.account)
+
+    def records(self) -> Iterable[tuple[Row, Context]]:
+        return per_entity(self.account, self.parts[0].kinds, self.records_of)
+
+    def records_of(self, kind: Kind) -> Iterable[tuple[Row, Context]]:
+        """The records of one kind of entities."""
+        context = Context(kind.entity_type, kind.catalog_id)
+        return [(record, context) for record in self.parts[0].of(self.account, kind)]
+
+
+def per_entity(account: Account, kinds: Iterable[Kinds], rows: Callable[[Kind], Iterable[T]]) -> Iterator[T]:
     """The rows of every kind. One that may not be read does not keep the others back, and is raised after them."""
     failures: list[AmocrmError] = []
     for some in kinds:

@@ -1,0 +1,229 @@
+"""What all streams share, and their kinds. A stream is a subclass that reads as a declaration.
+
+The CDK's own reading of an `HttpStream` (request, parse, next page) is there for whoever wants one stream's pages. A
+sync goes by `read_records`: pages of a list that people work in would else be skipped, and every list asked for once
+a stream.
+"""
+
+from __future__ import annotations
+
+from abc import ABC
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, cast
+from urllib.parse import parse_qsl, urlsplit
+
+import orjson
+import requests
+from airbyte_cdk.models import SyncMode
+from airbyte_cdk.sources.streams.http.http import HttpStream
+from requests.auth import AuthBase
+
+from source_amocrm.account.account import Account
+from source_amocrm.account.resources import EVENTS_LIMIT, EVENTS_PATH, Resource
+from source_amocrm.config.settings import Config
+from source_amocrm.http.api import ACCOUNT_PATH
+from source_amocrm.streams import schema
+from source_amocrm.streams.rows import tombstones
+from source_amocrm.sync.declaration import EVENTS, Context, Declaration, FullRefresh, Incremental
+from source_amocrm.sync.delivery import alone
+from source_amocrm.sync.event_log import Deletion
+from source_amocrm.sync.progress import Progress
+from source_amocrm.sync.state import load
+from source_amocrm.walk.elements import elements
+from source_amocrm.walk.listing import Fetch, Params, Row
+
+LIMIT = 250
+"""Rows of the largest page."""
+
+
+class AmocrmStream(HttpStream, Declaration, ABC):
+    """A stream of one account.
+
+    `primary_key` and `cursor_field` are columns. `account_extras`: the `with` parameters of `/account` that its rows
+    need; `extras`: by column, those of its list that fill it. `collection`: the key of the records in `_embedded`.
+    """
+
+    name: str
+    primary_key: list[str]
+    cursor_field: str | list[str] = []
+    account_extras: tuple[str, ...] = ()
+    extras: Mapping[str, tuple[str, ...]] = {}
+    collection: str
+    limit = LIMIT
+
+    def __init__(self, account: Account, properties: Mapping[str, Any] | None = None) -> None:
+        """`properties`: those of the schema that the connection is configured with; all columns are wanted for none."""
+        super().__init__(authenticator=cast(AuthBase, account.api.auth))
+        self.account = account
+        self._columns = frozenset(properties or ())
+
+    @classmethod
+    def extras_of_account(cls, config: Config, properties: Mapping[str, Any]) -> tuple[str, ...]:  # noqa: ARG003
+        """The `with` parameters of `/account` that it needs where these columns are wanted."""
+        return cls.account_extras
+
+    @classmethod
+    def progress(cls, config: Config, state: Mapping[str, Any] | None) -> Progress | None:  # noqa: ARG003
+        """What a saved state tells; None for a stream that is read whole each time."""
+        return None
+
+    @property
+    def url_base(self) -> str:
+        return self.account.api.auth.base_url
+
+    @property
+    def is_resumable(self) -> bool:
+        return self.supports_incremental
+
+    def paths(self) -> Iterator[str]:
+        """The lists that it is made of, beside `/account`."""
+        yield from ()
+
+    def wanted_extras(self) -> frozenset[str]:
+        """The `with` parameters of its list that the wanted columns need."""
+        wanted = (extras for column, extras in self.extras.items() if not self._columns or column in self._columns)
+        return frozenset(extra for extras in wanted for extra in extras)
+
+    def list_params(self) -> Params:
+        """What its list is always asked with."""
+        wanted = self.wanted_extras()
+        return {"with": ",".join(sorted(wanted))} if wanted else {}
+
+    def path(self, **_: Any) -> str:
+        return next(self.paths(), ACCOUNT_PATH)
+
+    def request_params(
+        self,
+        stream_state: Mapping[str, Any] | None,  # noqa: ARG002
+        stream_slice: Mapping[str, Any] | None = None,  # noqa: ARG002
+        next_page_token: Mapping[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        return {**self.list_params(), "limit": self.limit, **(next_page_token or {})}
+
+    def parse_response(self, response: requests.Response, **_: Any) -> list[Row]:
+        embedded = _body(response).get("_embedded")
+        return elements(self.collection, embedded.get(self.collection) if isinstance(embedded, dict) else None)
+
+    def next_page_token(self, response: requests.Response) -> dict[str, str] | None:
+        """The parameters of the next page: its address is not followed, for the token belongs to the account's host."""
+        links = _body(response).get("_links")
+        link = links.get("next") if isinstance(links, dict) else None
+        href = link.get("href") if isinstance(link, dict) else None
+        return dict(parse_qsl(urlsplit(href).query)) if isinstance(href, str) else None
+
+    def get_json_schema(self) -> Mapping[str, Any]:  # type: ignore[override] # the CDK keeps it for good
+        known = schema.load(self.name)
+        known["properties"].update(self.further_columns())
+        return known
+
+    def further_columns(self) -> Mapping[str, Any]:
+        """The schemas of columns that this account has beside those of every account."""
+        return {}
+
+    def read_records(
+        self,
+        sync_mode: SyncMode,  # noqa: ARG002
+        cursor_field: list[str] | None = None,  # noqa: ARG002
+        stream_slice: Mapping[str, Any] | None = None,  # noqa: ARG002
+        stream_state: Mapping[str, Any] | None = None,
+    ) -> Iterable[Row]:
+        """Every row that a sync of this stream alone brings."""
+        return alone(self.account, self, self.progress(self.account.config, stream_state))  # type: ignore[arg-type]
+
+    def rows(self, record: Row, context: Context) -> Iterable[Row]:
+        """A stream defines this, or `row` where each record makes one."""
+        return [self.row(record, context)]
+
+    def row(self, record: Row, context: Context) -> Row:
+        raise NotImplementedError
+
+
+class FullRefreshStream(AmocrmStream, FullRefresh):
+    """A stream with the records of one list, at `list_path`; its subclasses have them from elsewhere."""
+
+    list_path: str
+    params: Params = {}
+
+    def paths(self) -> Iterator[str]:
+        yield self.list_path
+
+    def list_params(self) -> Params:
+        return {**self.params, **super().list_params()}
+
+    @property
+    def fetch(self) -> Fetch:
+        """What asks the host that its lists are on. Raises AmocrmError where there is none."""
+        return self.account.get
+
+    def records(self) -> Iterable[tuple[Row, Context]]:
+        known = self.account.dictionary(self.list_path, self.collection, self.list_params())
+        return ((record, Context()) for record in known)
+
+    def all_rows(self) -> Iterator[Row]:
+        for record, context in self.records():
+            yield from self.rows(record, context)
+
+
+class AccountStream(FullRefreshStream):
+    """A stream with a list that comes with `/account`."""
+
+    def paths(self) -> Iterator[str]:
+        yield from ()
+
+    def records(self) -> Iterable[tuple[Row, Context]]:
+        return ((record, Context()) for record in self.account.embedded(self.collection))
+
+
+class FixedStream(AccountStream):
+    """A stream whose `fixed` rows are known without asking."""
+
+    fixed: list[Row]
+
+    def all_rows(self) -> Iterator[Row]:
+        yield from self.fixed
+
+
+class IncrementalStream(AmocrmStream, Incremental):
+    """A stream of entities that change, from one resource or several, and of events where it names `kinds`."""
+
+    cursor_field: str = "updated_at"
+
+    def __init__(self, account: Account, properties: Mapping[str, Any] | None = None) -> None:
+        super().__init__(account, properties)
+        self.collection = self.resources[0].collection if self.resources else EVENTS
+
+    @classmethod
+    def progress(cls, config: Config, state: Mapping[str, Any] | None) -> Progress:
+        return load(cls.name, cls.cursor_field, cls.input_names(), state, config.start, config.lookback)
+
+    def paths(self) -> Iterator[str]:
+        yield from (resource.path if resource else EVENTS_PATH for resource in self.inputs())
+
+    def vital_paths(self) -> Iterator[str]:
+        """The lists without which no row can be made."""
+        yield from ()
+
+    def context(self, resource: Resource | None) -> Context:
+        return Context(resource.name if resource else EVENTS, timezone=self.account.facts().timezone)
+
+    def tombstone(self, deletion: Deletion, context: Context) -> Row:
+        account_id = self.account.facts().id if deletion.account_id is None else deletion.account_id
+        own, others = self.primary_key[-1], self.tombstone_columns(context)
+        return tombstones.tombstone(self.name, own, deletion.id, account_id, deletion.by, deletion.at, **others)
+
+    def tombstone_columns(self, context: Context) -> Row:  # noqa: ARG002
+        """What a tombstone tells besides who deleted what and when."""
+        return {}
+
+
+class EventStream(IncrementalStream):
+    """A stream that is made of events alone."""
+
+    cursor_field = "created_at"
+    kinds: tuple[str, ...] = ()
+    limit = EVENTS_LIMIT
+
+
+def _body(response: requests.Response) -> dict[str, Any]:
+    body = orjson.loads(response.content) if response.content else None
+    return body if isinstance(body, dict) else {}

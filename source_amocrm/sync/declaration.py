@@ -1,0 +1,109 @@
+"""What the engine of a sync must know of a stream. The streams themselves, and their HTTP, lie above it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import timezone, tzinfo
+from typing import Any
+
+from source_amocrm.account.resources import Resource
+from source_amocrm.sync.event_log import Deletion
+from source_amocrm.walk.listing import Row
+
+EVENTS = "events"
+"""How the events are called in a state, where a stream is made of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What rows are made with besides their record.
+
+    `entity_type`: the kind of entities whose list the record is of ("leads"), or EVENTS; `catalog_id`: the catalog.
+    `timezone`: the account's; `system_fields`: by the field's id, whether a custom field is one of amoCRM's own.
+    """
+
+    entity_type: str = ""
+    catalog_id: int | None = None
+    timezone: tzinfo = timezone.utc
+    system_fields: Mapping[int, bool | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Lookup:
+    """A column that is filled from another list.
+
+    `key` tells the id there, by the stream's own row; `value` is made of the record with that id. Either may be None.
+    `once`: only the first row with that key in a sync is filled.
+    """
+
+    resource: Resource
+    key: Callable[[Row], int | None]
+    value: Callable[[Row], Any]
+    once: bool = False
+
+
+class Declaration(ABC):
+    """A stream.
+
+    `lookups`: by column, where its value is found. `several_rows`: a record may make more than one row.
+    """
+
+    name: str
+    lookups: Mapping[str, Lookup] = {}
+    several_rows = False
+
+    @classmethod
+    def inputs(cls) -> list[Resource | None]:
+        """The lists that change and that it is made of, in the order in which they are read; None for the events."""
+        return []
+
+    @abstractmethod
+    def rows(self, record: Row, context: Context) -> Iterable[Row]:
+        """The rows of one record of amoCRM's."""
+
+
+class FullRefresh(Declaration):
+    """A stream that is read whole each time. `scope`: what the token must be granted besides the account's data."""
+
+    scope: str | None = None
+
+    @abstractmethod
+    def all_rows(self) -> Iterable[Row]:
+        """Every row there is."""
+
+
+class Incremental(Declaration):
+    """A stream of what changes.
+
+    It is made of the records of `resources`, and of the events of these `kinds` (of all for an empty tuple, of none
+    for None), with `newest_first` from the newest event on. `deletable`: what was deleted comes as a tombstone.
+    """
+
+    cursor_field: str
+    resources: tuple[Resource, ...] = ()
+    kinds: tuple[str, ...] | None = None
+    newest_first = False
+    deletable = False
+
+    @classmethod
+    def inputs(cls) -> list[Resource | None]:
+        return [*cls.resources, None] if cls.kinds is not None else list(cls.resources)
+
+    @classmethod
+    def input_names(cls) -> list[str]:
+        """How what it is made of is called in its state."""
+        return [resource.name if resource else EVENTS for resource in cls.inputs()]
+
+    @abstractmethod
+    def wanted_extras(self) -> frozenset[str]:
+        """The `with` parameters of its resources that the wanted columns need."""
+
+    @abstractmethod
+    def context(self, resource: Resource | None) -> Context:
+        """What the rows of a list's records are made with; it may ask the account. None for the events."""
+
+    @abstractmethod
+    def tombstone(self, deletion: Deletion, context: Context) -> Row:
+        """The row of a deletion."""

@@ -1,0 +1,71 @@
+"""How the records of one input of a stream become its rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from functools import cached_property
+
+from source_amocrm.account.resources import Resource
+from source_amocrm.errors import AmocrmError
+from source_amocrm.sync.declaration import Context, Incremental, Lookup
+from source_amocrm.sync.event_log import Deletion
+from source_amocrm.sync.lookup import Resolver
+from source_amocrm.walk.listing import Row
+
+
+class Maker:
+    """For the records of `resource`, or of the events for None; `resolver` finds the values of a lookup."""
+
+    def __init__(self, stream: Incremental, resource: Resource | None, resolver: Callable[[Lookup], Resolver]) -> None:
+        self._stream = stream
+        self._resource = resource
+        self._lookups = [(column, one, resolver(one)) for column, one in stream.lookups.items()]
+        self._met: dict[str, set[int]] = {column: set() for column in stream.lookups}
+        self.deletable = stream.deletable and resource is not None
+        self.cursor = "updated_at" if resource else "created_at"
+        """The field of the records that dates them."""
+
+    @cached_property
+    def _context(self) -> Context:
+        return self._stream.context(self._resource)
+
+    def rows(self, records: list[Row]) -> Iterator[list[Row]]:
+        """The rows of each record in turn. Raises AmocrmError behind those of the records that could be read."""
+        context = self._context
+        if not self._lookups:
+            yield from (list(self._stream.rows(record, context)) for record in records)
+            return
+        made: list[list[Row]] = []
+        failure = None
+        try:
+            for record in records:
+                made.append(list(self._stream.rows(record, context)))
+        except AmocrmError as error:
+            failure = error
+        self._fill(row for rows in made for row in rows)
+        yield from made
+        if failure:
+            raise failure
+
+    def _fill(self, rows: Iterable[Row]) -> None:
+        """What the rows take from other lists, asked for all of them together."""
+        rows = list(rows)
+        for column, lookup, resolver in self._lookups:
+            wanted = self._wanted(column, lookup, rows)
+            known = resolver.of({own for _, own in wanted})
+            for row, own in wanted:
+                row[column] = known.get(own)
+
+    def _wanted(self, column: str, lookup: Lookup, rows: list[Row]) -> list[tuple[Row, int]]:
+        met, wanted = self._met[column], []
+        for row in rows:
+            own = lookup.key(row)
+            if own is None or (lookup.once and own in met):
+                continue
+            if lookup.once:
+                met.add(own)
+            wanted.append((row, own))
+        return wanted
+
+    def tombstone(self, deletion: Deletion) -> Row:
+        return self._stream.tombstone(deletion, self._context)
