@@ -95,8 +95,6 @@ class LargestPage:
             if found.more and len(found.rows) < limit:
                 self.now = max(self._documented, min(self.now, len(found.rows)))
         except TooFat:
-            if limit <= self._documented:
-                raise
-            self.now = self._documented
+            self.now = min(self.now, self._documented)
             found = Appetite(self.now).ask(listing, params)
         return found, replace(listing, limit=self.now)
