@@ -106,7 +106,8 @@ class Budget(AbstractAPIBudget):
         """Ends the request's turn. `response` None: there was no answer."""
         slot = self._slots.pop(request)
         slot.left()
-        if isinstance(response, requests.Response) and response.status_code in (200, 204):  # a refusal comes at once
+        # a refusal comes at once, and tells nothing of the network
+        if isinstance(response, requests.Response) and response.status_code in (200, 204):
             self.answered(slot, response.elapsed.total_seconds())
 
     def get_matching_policy(self, request: Any) -> AbstractCallRatePolicy | None:  # noqa: ARG002 - the one limit holds for all
