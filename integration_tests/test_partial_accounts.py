@@ -218,7 +218,7 @@ def test_a_list_of_every_account_that_is_said_to_be_off_is_missing(closed: str, 
     hurt = {
         table.name
         for table in STREAMS.values()
-        if issubclass(table, IncrementalStream) and table.resources[0].path.endswith(f"v4/{closed}")
+        if issubclass(table, IncrementalStream) and table.resources and table.resources[0].path.endswith(f"v4/{closed}")
     }
     hurt |= {TAKEN_FROM_ANOTHER[closed][0]} if closed in TAKEN_FROM_ANOTHER else set()
     sentences = told.sentences()

@@ -18,7 +18,7 @@ CONFIG = {
 
 def stream(name: str, **properties: Any) -> AmocrmStream:
     """The stream as it is without a connection, or configured with these columns."""
-    return STREAMS[name](open_account(CONFIG), properties)
+    return STREAMS[name](open_account(CONFIG), properties or None)
 
 
 def airbyte_stream(name: str) -> AirbyteStream:

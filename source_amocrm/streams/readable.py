@@ -24,6 +24,7 @@ class ReadableStream(IncrementalStream):
     def __init__(self, account: Account, properties: Mapping[str, Any] | None = None) -> None:
         super().__init__(account, properties)
         self._fields = known_columns(properties or {}) if account.config.readable_columns else {}
+        self._configured = properties is not None
         self._to = Coercion(self.name)
 
     @classmethod
@@ -32,9 +33,9 @@ class ReadableStream(IncrementalStream):
         return (*cls.account_extras, "datetime_settings") if wide else cls.account_extras
 
     def further_columns(self) -> Mapping[str, Any]:
-        """Those that the account's fields make."""
-        if not self.account.config.readable_columns:
-            return {}
+        """Those that the connection is configured with; else those that the account's fields make."""
+        if self._configured or not self.account.config.readable_columns:
+            return {each.name: each.schema for each in self._fields.values()}
         try:
             fields = self.account.dictionary(f"{self.resources[0].path}/custom_fields", "custom_fields")
         except CLOSED as error:
