@@ -13,14 +13,16 @@ IMAGE ?= airbyte/source-amocrm:dev
 BASE_IMAGE ?= python:3.11-slim
 
 help: ## what there is to make
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-16s %s\n", $$1, $$2 }'
 
 demo: .venv/.ready .venv-pyairbyte/.ready ## an amoCRM account on this machine, read into demo/amocrm.duckdb; again: only what changed
 	@.venv-pyairbyte/bin/python -m demo $(into) $(DEMO)
 
-# in single quotes, for a password may hold what a shell takes for its own
+# in single quotes, for a name may hold what a shell takes for its own
 quoted = '$(subst ','\'',$(1))'
-into = $(if $(PROJECT),--project $(call quoted,$(PROJECT))) $(if $(DB),--db $(call quoted,$(DB)))
+into = $(if $(PROJECT),--project $(call quoted,$(PROJECT)))
+# by the environment: a command line, which may hold a password, is shown to whoever lists the processes
+export DB
 
 sync: needs-config .venv/.ready .venv-pyairbyte/.ready ## a real account: make sync CONFIG=config.json [PROJECT=1001] [DB=file.duckdb or postgresql://…] [STREAMS=deals,users]
 	@.venv-pyairbyte/bin/python -m demo.sync --config $(call quoted,$(CONFIG)) $(into) $(if $(STREAMS),--streams $(call quoted,$(STREAMS)))
@@ -41,7 +43,7 @@ lint: .venv/.ready ## ruff, import-linter, hadolint
 types: .venv/.ready ## mypy --strict
 	.venv/bin/mypy
 
-unit: .venv/.ready .venv-pyairbyte/.ready ## the tests
+unit: system-packages .venv/.ready .venv-pyairbyte/.ready ## the tests
 	.venv/bin/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 bench: .venv/.ready ## figures against the floor (half an hour): make bench; a minute: make bench QUICK=1; some: make bench ONLY="deals cost"
@@ -56,17 +58,16 @@ image-test: .venv/.ready ## tests against the image, Airbyte's own included
 docs: .venv/.ready ## the generated parts of docs/
 	.venv/bin/python docs/dictionary.py
 
-audit: .venv/.ready ## known vulnerabilities in what the image installs (needs the network)
-	.venv/bin/python -m venv .venv-audit && .venv-audit/bin/pip install -q pip-audit
-	.venv-audit/bin/pip-audit --strict --disable-pip --require-hashes --no-deps $(NOT_REACHED) -r requirements/image.lock
+audit: .venv-tools/.ready ## known vulnerabilities in what the image installs (needs the network)
+	.venv-tools/bin/pip-audit --strict --disable-pip --require-hashes --no-deps $(NOT_REACHED) -r requirements/image.lock
 # CVE-2025-9375: xmltodict as it writes XML, which this connector does not; the CDK asks for xmltodict <0.15.
 NOT_REACHED := --ignore-vuln CVE-2025-9375
 
-lock: ## the lock files again, from setup.py and requirements/*.in (needs the network)
-	python3 -m venv .venv-lock && .venv-lock/bin/pip install -q uv
-	.venv-lock/bin/$(COMPILE) setup.py --override requirements/image-leave-out.txt --python-version 3.11 -o requirements/image.lock
-	.venv-lock/bin/$(COMPILE) setup.py requirements/dev.in --universal --python-version 3.11 -o requirements/dev.lock
-	.venv-lock/bin/$(COMPILE) requirements/pyairbyte.in --universal --python-version 3.11 -o requirements/pyairbyte.lock
+lock: .venv-tools/.ready ## the lock files again, from setup.py and requirements/*.in (needs the network)
+	.venv-tools/bin/$(COMPILE) setup.py --override requirements/image-leave-out.txt --python-version 3.11 -o requirements/image.lock
+	.venv-tools/bin/$(COMPILE) setup.py requirements/dev.in --universal --python-version 3.11 -o requirements/dev.lock
+	.venv-tools/bin/$(COMPILE) requirements/pyairbyte.in --universal --python-version 3.11 -o requirements/pyairbyte.lock
+	.venv-tools/bin/$(COMPILE) requirements/tools.in --universal --python-version 3.11 -o requirements/tools.lock
 COMPILE := uv pip compile --quiet --generate-hashes --no-annotate --custom-compile-command "make lock"
 
 clean: ## what make made, the demo's database and its account included
@@ -87,11 +88,17 @@ clean: ## what make made, the demo's database and its account included
 	@.venv-pyairbyte/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/pyairbyte.lock
 	@touch $@
 
-browser: ## Chromium, for the tests of the page of `source-amocrm connect` (Debian, as root)
-	apt-get update -qq
-	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium chromium-driver fonts-dejavu >/dev/null
+.venv-tools/.ready: requirements/tools.lock
+	@test -n "$(PYTHON)" || { echo "No Python 3.11, 3.12 or 3.13 with venv found. Or: make PYTHON=/path/to/python3.11" >&2; exit 2; }
+	@test -x .venv-tools/bin/pip || $(PYTHON) -m venv .venv-tools
+	@.venv-tools/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/tools.lock
+	@touch $@
 
-screenshots: .venv/.ready ## the pictures in docs/images, by the tests of the page
+# Where it fails the tests say what is missing.
+system-packages: ## what the tests need of Debian, as root; leaves other machines as they are (so does SYSTEM_PACKAGES=no)
+	-@.ci/system-packages tests
+
+screenshots: system-packages .venv/.ready ## the pictures in docs/images, by the tests of the page
 	SCREENSHOTS=docs/images .venv/bin/pytest integration_tests/test_connect_browser.py -k pictures
 
-.PHONY: help setup demo sync needs-config test lint types unit bench image image-test docs audit lock clean browser screenshots
+.PHONY: help setup demo sync needs-config test lint types unit bench image image-test docs audit lock clean system-packages screenshots

@@ -13,7 +13,7 @@ from integration_tests.leaks import leaks
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-pytest_plugins = ["airbyte_cdk.test.standard_tests.pytest_hooks"]
+pytest_plugins = ["airbyte_cdk.test.standard_tests.pytest_hooks", "integration_tests.machine"]
 
 
 @pytest.hookimpl(wrapper=True)

@@ -5,6 +5,7 @@ Runs in .venv-pyairbyte (`make demo`, `make sync`); the connector itself is run 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -21,6 +22,12 @@ os.environ.setdefault("AIRBYTE_OFFLINE_MODE", "1")
 os.environ.setdefault("DO_NOT_TRACK", "1")
 os.environ.setdefault("NO_LIVE_PROGRESS", "1")
 os.environ.setdefault("AIRBYTE_LOGGING_ROOT", str(STATE / "logs"))
+# another place for the config than our private folder, to which nobody else has access
+os.environ.pop("AIRBYTE_TEMP_DIR", None)
+# a line that PyAirbyte does not understand goes into its logs, whatever is in it
+with contextlib.suppress(OSError):
+    STATE.mkdir(exist_ok=True)
+    STATE.chmod(0o700)
 
 STOPPED = "\nStopped. What was read is kept; the next run goes on from there."
 _INTERRUPTED = 128 + signal.SIGINT

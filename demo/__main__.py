@@ -15,8 +15,8 @@ from typing import Any
 
 from demo import HOME, STATE, config_file, ended
 from demo.questions import QUESTIONS, table
-from demo.sync import Outcome, report, sync
-from demo.tables import open_database
+from demo.sync import Outcome, add_database, report, sync
+from demo.tables import open_database, without_password
 
 ACCOUNT = STATE / "account.pickle"
 CONFIG = STATE / "config.json"
@@ -29,7 +29,6 @@ def account(leads: int) -> Iterator[str]:
     """The sandbox's address while it runs; the account is kept in demo/state and gone on with next time."""
     program = str(HOME.parent / ".venv" / "bin" / "python")
     options = ["--leads", str(leads), "--latency", "0.2", "0.4", "--state", str(ACCOUNT)]
-    STATE.mkdir(exist_ok=True)
     process = subprocess.Popen(
         [program, "-m", "integration_tests.sandbox", *options], cwd=HOME.parent, stdout=subprocess.PIPE, text=True
     )
@@ -70,7 +69,7 @@ def answer(database: str, prefix: str, project: str, files: Path) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
     parser.add_argument("--project", default="1001", help="tables are amocrm_<project>_<stream>")
-    parser.add_argument("--db", default=DATABASE, help="a DuckDB file, or postgresql://user:password@host:port/name")
+    add_database(parser, DATABASE)
     parser.add_argument("--leads", type=int, default=2000, help="deals of a new account")
     given = parser.parse_args()
     prefix = f"amocrm_{given.project.lower()}_"
@@ -102,7 +101,7 @@ def run(database: str, project: str, leads: int, prefix: str) -> Outcome:
     print(f"{len(log)} requests, {refused} × 429 (too many requests)")
     if not outcome.errors:
         answer(database, prefix, project, files)
-        print(f"\nThe tables are in {database}. `make demo` again reads only what changed since.")
+        print(f"\nThe tables are in {without_password(database)}. `make demo` again reads only what changed since.")
     return outcome
 
 

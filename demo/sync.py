@@ -4,26 +4,31 @@ from __future__ import annotations
 
 import argparse
 import io
+import os
 import re
 import sys
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
-from functools import partial
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import airbyte as ab
 
 from demo import HOME, config_file, ended
-from demo.tables import DuckDB, Postgres, open_database
+from demo.live import watching
+from demo.private import private_folder
+from demo.tables import POSTGRES, DuckDB, Postgres, open_database
 
 CONNECTOR = HOME.parent / ".venv" / "bin" / "source-amocrm"
 DATABASE = str(HOME.parent / "amocrm.duckdb")
-QUIET = 3.0  # seconds without a line, after which one says how far the read is
+
+
+NOT_READ = "Not read to the end: "
+"""So begins the sentence in which the connector names the tables that failed, and why."""
 
 
 @dataclass
@@ -36,33 +41,13 @@ class Outcome:
     seconds: float = 0.0
 
     def failed(self, sentence: str) -> None:
-        """What many tables say is told once."""
-        if sentence not in self.errors:
-            self.errors.append(sentence)
+        """What many tables say is told once: in the connector's last sentence, which names them."""
+        self.errors = [earlier for earlier in self.errors if _without_ids(earlier) not in _without_ids(sentence)]
+        self.errors.append(sentence)
 
 
-class Watch:
-    """Says what comes in: a line for each table that is complete, and a sign of life in between."""
-
-    def __init__(self, outcome: Outcome, say: Callable[[str], None]) -> None:
-        self._outcome = outcome
-        self._say = say
-        self._start = self._said = time.monotonic()
-
-    def __call__(self, message: Any) -> None:
-        if message.record:
-            self._outcome.received[message.record.stream] += 1
-        elif message.log and message.log.level.value == "WARN":
-            self._line(message.log.message)
-        elif message.trace and message.trace.stream_status and message.trace.stream_status.status.value == "COMPLETE":
-            stream = message.trace.stream_status.stream_descriptor.name
-            self._line(f"{stream}: {self._outcome.received[stream]:,} rows")
-        if time.monotonic() - self._said > QUIET:
-            self._line(f"… {self._outcome.received.total():,} rows so far")
-
-    def _line(self, text: str) -> None:
-        self._said = time.monotonic()
-        self._say(f"{self._said - self._start:6.1f} s  {text}")
+def _without_ids(sentence: str) -> str:
+    return re.sub(r" \[[^\]]*\]", "", sentence)
 
 
 def sync(
@@ -72,16 +57,14 @@ def sync(
     database: str = DATABASE,
     streams: list[str] | None = None,
     connector: Path = CONNECTOR,
-    say: Callable[[str], None] | None = None,
 ) -> Outcome:
     """Reads what changed since the last time into tables `amocrm_<project>_<stream>` of `database`.
 
-    `database` is a DuckDB file or postgresql://user:password@host:port/name. A token that amoCRM rotates meanwhile is
-    written back to `config` at once. Raises ValueError with a sentence when nothing could be begun.
+    `database` is a DuckDB file or a PostgreSQL address. A token that amoCRM rotates meanwhile is written back to
+    `config` at once. Raises ValueError with a sentence when nothing could be begun.
     """
     outcome = Outcome()
     started = time.monotonic()
-    watch = Watch(outcome, say or partial(print, file=sys.stdout, flush=True))
 
     def rotated(new: dict[str, Any]) -> None:
         source.set_config(new, validate=False)
@@ -96,31 +79,49 @@ def sync(
     settings = config_file.load(config)
     own = subdomain(settings)
     # PyAirbyte's own lines are in its log files too
-    with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+    with (
+        watching(outcome.received) as watch,
+        redirect_stdout(io.StringIO()),
+        redirect_stderr(io.StringIO()),
+        private_folder() as files,
+        open_database(database, project, files) as cache,
+    ):
         source = ab.get_source(
             "source-amocrm", local_executable=connector, config=settings, config_change_callback=rotated
         )
         source._print_error_message = outcome.failed
-        with (
-            tempfile.TemporaryDirectory(prefix="amocrm-") as files,
-            open_database(database, project, Path(files)) as cache,
-        ):
-            if (other := account_in(cache)) not in (None, own):
-                raise ValueError(
-                    f"The tables {cache.table_prefix}… in this database hold the account {other}, and the config is of "
-                    f"{own}. Give each account its own PROJECT, or its own DB."
-                )
-            cache._seen = watch
-            try:
-                source.select_streams(streams or "*")
-                cache.drop_leftovers(source.get_selected_streams())
-                source.read(cache=cache, skip_validation=True)
-            except ab.exceptions.PyAirbyteError as error:
-                if not outcome.errors:
-                    outcome.errors.append(error.get_message())
-            outcome.totals = table_sizes(cache, source.get_selected_streams())
+        if (other := account_in(cache)) not in (None, own):
+            raise ValueError(
+                f"The tables {cache.table_prefix}… in this database hold the account {other}, and the config is of "
+                f"{own}. Give each account its own PROJECT, or its own DB."
+            )
+
+        def seen(message: Any) -> None:
+            if message.log and message.log.message.startswith(NOT_READ):
+                outcome.failed(message.log.message)
+            watch(message)
+
+        cache._seen = seen
+        try:
+            check_names(streams or [], source.get_available_streams())
+            source.select_streams(streams or "*")
+            cache.drop_leftovers(source.get_selected_streams())
+            source.read(cache=cache, skip_validation=True)
+        except ab.exceptions.PyAirbyteError as error:
+            if not outcome.errors:
+                outcome.errors.append(error.get_message())
+        outcome.totals = table_sizes(cache, source.get_selected_streams())
     outcome.seconds = time.monotonic() - started
     return outcome
+
+
+def check_names(asked: list[str], known: list[str]) -> None:
+    """Raises ValueError for a stream that there is not."""
+    for name in asked:
+        if name not in known:
+            near = get_close_matches(name, known, n=1)
+            hint = f"the nearest name is “{near[0]}”" if near else f"there are {', '.join(known)}"
+            raise ValueError(f"There is no stream “{name}”: {hint}.")
 
 
 def account_in(cache: DuckDB | Postgres) -> str | None:
@@ -164,11 +165,18 @@ def project_of(config: Path) -> str:
     return re.sub(r"\W", "_", subdomain(config_file.load(config)), flags=re.ASCII)
 
 
+def add_database(parser: argparse.ArgumentParser, otherwise: str) -> None:
+    """From the environment: whoever lists the processes of the machine sees what stands on a command line."""
+    parser.add_argument(
+        "--db", default=os.environ.get("DB") or otherwise, help=f"a DuckDB file, or {POSTGRES}; DB in the environment"
+    )
+
+
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="make sync", description=__doc__)
     parser.add_argument("--config", type=Path, required=True, help="what `source-amocrm connect` wrote")
     parser.add_argument("--project", help="tables are amocrm_<project>_<stream>; the account's subdomain by default")
-    parser.add_argument("--db", default=DATABASE, help="a DuckDB file, or postgresql://user:password@host:port/name")
+    add_database(parser, DATABASE)
     parser.add_argument("--streams", help="only these, separated by commas")
     given = parser.parse_args(arguments)
     try:
@@ -177,7 +185,7 @@ def main(arguments: list[str] | None = None) -> int:
             given.config,
             project=project,
             database=given.db,
-            streams=given.streams.split(",") if given.streams else None,
+            streams=[name for part in (given.streams or "").split(",") if (name := part.strip())] or None,
         )
     except (ValueError, KeyboardInterrupt) as error:
         return ended(error)

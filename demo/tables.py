@@ -12,6 +12,7 @@ dictionary entries that are gone, and lets pandas guess Postgres values from col
 from __future__ import annotations
 
 import gzip
+import os
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -28,6 +29,8 @@ from pydantic import PrivateAttr
 from sqlalchemy import text
 
 ROWS_PER_COMMIT = 20_000
+POSTGRES = "postgresql://user@host:port/name, with the password in the environment variable PGPASSWORD"
+DUCKDB_SUFFIXES = (".duckdb", ".ddb", ".db")
 ARRIVAL = "_airbyte_extracted_at DESC, _airbyte_raw_id DESC"
 
 
@@ -179,7 +182,7 @@ def open_database(database: str, project: str, files: Path) -> DuckDB | Postgres
     if not re.fullmatch(r"[A-Za-z0-9_]{1,40}", project):
         raise ValueError("The project id goes into the tables' names: letters, digits and _ only, 40 at most.")
     common = {"table_prefix": f"amocrm_{project.lower()}_", "cache_dir": files, "cleanup": True}
-    place = _postgres(database) if "://" in database else _duckdb(Path(database).resolve())
+    place = _postgres(database) if "://" in database else _duckdb(database)
     try:
         if isinstance(place, Path):
             return DuckDB(db_path=place, schema_name="main", **common)
@@ -187,7 +190,7 @@ def open_database(database: str, project: str, files: Path) -> DuckDB | Postgres
             host=place.hostname or "localhost",
             port=place.port or 5432,
             username=unquote(place.username or "postgres"),
-            password=unquote(place.password or ""),
+            password=unquote(place.password or "") or os.environ.get("PGPASSWORD", ""),
             database=place.path.strip("/") or "postgres",
             schema_name="public",
             **common,
@@ -197,8 +200,12 @@ def open_database(database: str, project: str, files: Path) -> DuckDB | Postgres
         raise ValueError(f"The database cannot be opened: {reason}") from None
 
 
+def without_password(database: str) -> str:
+    return re.sub("(://[^:@/]*):.*@", r"\1@", database)
+
+
 def _postgres(address: str) -> SplitResult:
-    """Raises ValueError, in which nothing of the address is repeated: there is a password in it."""
+    """Raises ValueError, in which nothing of the address is repeated: there may be a password in it."""
     try:
         url = urlsplit(address)
         if url.scheme in ("postgres", "postgresql") and url.port != 0 and not url.query and not url.fragment:
@@ -206,13 +213,24 @@ def _postgres(address: str) -> SplitResult:
     except ValueError:
         pass  # what stands for the host is no host, or for the port no number
     raise ValueError(
-        "The database is a DuckDB file, or postgresql://user:password@host:port/name. Characters such as # / ? @ "
-        "in the password are written by their codes (%23 %2F %3F %40)."
+        f"The database is a DuckDB file, or {POSTGRES}. Characters such as # / ? @ in a password that is written "
+        "before the host are written by their codes (%23 %2F %3F %40)."
     )
 
 
-def _duckdb(path: Path) -> Path:
-    """Raises ValueError when something else is there."""
+def _duckdb(name: str) -> Path:
+    """Raises ValueError for what is no DuckDB file and will not be one."""
+    first, path = name.split("/")[0], Path(name).resolve()
+    if first == "localhost" or ":" in first or "@" in first or re.search(":.*@", name):
+        raise ValueError(
+            f"The database looks like a server's address without its beginning: write {POSTGRES}. A DuckDB file of "
+            "such a name is given with its folder, as in ./name."
+        )
+    if not path.parent.is_dir() and path.suffix not in DUCKDB_SUFFIXES:
+        raise ValueError(
+            "The folder that the DuckDB file is to be in is not there. Make it first; or, if a server is meant, "
+            f"write {POSTGRES}."
+        )
     if path.is_dir():
         raise ValueError(f"The database {path} is a folder; give the DuckDB file in it.")
     if path.is_file() and path.stat().st_size:

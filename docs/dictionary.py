@@ -1,6 +1,7 @@
 """`make docs`: the data dictionary, and the lists of streams in the README and in docs/amocrm.md.
 
-Made of the streams' declarations, their schemas, the table catalog and docs/russian.yaml.
+Made of the streams' declarations, their schemas, the table catalog, docs/russian.yaml and the words
+of `source-amocrm connect`.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Any
 
 import yaml
 
+from source_amocrm.connect.words import table_names
 from source_amocrm.streams import TABLES
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -41,7 +43,7 @@ TYPES = {"integer": "int", "boolean": "bool"}
 def pages() -> dict[Path, str]:
     """Every generated page, or page with a generated part, as it should be."""
     catalog = yaml.safe_load(CATALOG.read_text(encoding="utf-8"))["tables"]
-    russian = yaml.safe_load(RUSSIAN.read_text(encoding="utf-8"))
+    russian = {"tables": table_names("ru"), **yaml.safe_load(RUSSIAN.read_text(encoding="utf-8"))}
     tables = ["\n".join(_table(name, catalog.get(name, {}).get("columns", {}), russian)) for name in TABLES]
     lists = {}
     for path, link in LISTS.items():

@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import pytest
 from selenium import webdriver
 from selenium.common.exceptions import WebDriverException
 from selenium.webdriver.chrome.service import Service
@@ -22,20 +21,19 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import WebDriverWait
 
+from . import machine
 from .leaks import leaks
 from .sandbox import OFF, Account, Client, Server, Tokens
 
-CHROMIUM, DRIVER = Path("/usr/bin/chromium"), Path("/usr/bin/chromedriver")
 PATIENCE = 30.0
 ACCEPTED = {"en": "en-US,en;q=0.9", "ru": "ru-RU,ru;q=0.9,en;q=0.8"}
 
 
 def chromium() -> webdriver.Chrome:
-    """A browser that reaches this computer alone; fails where there is none."""
-    if not (CHROMIUM.exists() and DRIVER.exists()):
-        pytest.fail("The page is tested in Chromium, which is not installed: make browser", pytrace=False)
+    """A browser that reaches this computer alone."""
+    browser, driver = machine.browser()
     options = webdriver.ChromeOptions()
-    options.binary_location = str(CHROMIUM)
+    options.binary_location = str(browser)
     for argument in (
         "--headless=new",
         "--no-sandbox",  # CI is root
@@ -47,7 +45,7 @@ def chromium() -> webdriver.Chrome:
     ):
         options.add_argument(argument)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    return webdriver.Chrome(options=options, service=Service(str(DRIVER)))
+    return webdriver.Chrome(options=options, service=Service(str(driver)))
 
 
 def free_port() -> int:

@@ -1,4 +1,4 @@
-"""A PostgreSQL server of the test's own: Debian's package, a data folder of its own, loopback only."""
+"""A PostgreSQL server of the test's own: the machine's programs, a data folder of its own, loopback only."""
 
 from __future__ import annotations
 
@@ -11,22 +11,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-
-def programs() -> Path | None:
-    """The folder of initdb and pg_ctl, the newest version's."""
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
-    if found:
-        return found[-1].parent
-    on_path = shutil.which("initdb")
-    return Path(on_path).resolve().parent if on_path else None
+from .machine import POSTGRES
 
 
 @contextmanager
 def server() -> Iterator[str]:
-    """Yields postgresql://…/postgres of a fresh server. Raises RuntimeError that says what is missing."""
-    bin_folder = programs()
-    if bin_folder is None:
-        raise RuntimeError("PostgreSQL is not installed. As root on Debian: apt-get install postgresql (.ci/run does).")
+    """Yields postgresql://…/postgres of a fresh server. Raises RuntimeError that says what failed."""
+    bin_folder = POSTGRES.need().resolve().parent
     # the server refuses to run as root; Debian's package brings this user
     user = "postgres" if os.geteuid() == 0 else None
     with tempfile.TemporaryDirectory(prefix="amocrm-postgres-") as folder:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from airbyte_cdk.models import FailureType, Level, Status, Type
 
 from .command import run_process
@@ -102,6 +103,14 @@ def test_help_names_every_command() -> None:
     assert [
         name for name in ("spec", "check", "discover", "read", "connect") if f"source-amocrm {name} " not in told.stdout
     ] == []
+    assert "  source-amocrm --version\n" in told.stdout
+
+
+def test_the_version_is_the_one_of_the_image() -> None:
+    metadata = yaml.safe_load((Path(__file__).parents[1] / "metadata.yaml").read_text(encoding="utf-8"))
+    told = subprocess.run([COMMAND, "--version"], capture_output=True, text=True, check=False)
+    assert (told.returncode, told.stderr) == (0, "")
+    assert told.stdout == f"source-amocrm {metadata['data']['dockerImageTag']}\n"
 
 
 def test_a_config_with_the_mark_of_windows_is_read(server: Server, tmp_path: Path) -> None:

@@ -6,7 +6,6 @@ import json
 import os
 import re
 import signal
-import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import datetime
@@ -19,12 +18,13 @@ import duckdb
 import psycopg
 import pytest
 
+from source_amocrm.streams import TABLES
+
 from . import comparison, expected, postgres
 from .leaks import clean
+from .pyairbyte import refused, start
 from .sandbox import OFF, Account, Fault, Faults, Server, writes
 
-ROOT = Path(__file__).resolve().parents[1]
-PYTHON = ROOT / ".venv-pyairbyte" / "bin" / "python"
 Row = dict[str, Any]
 Query = Callable[[str], list[Row]]
 
@@ -54,8 +54,6 @@ def database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     if request.param == "duckdb":
         yield str(tmp_path_factory.mktemp("duckdb") / "amocrm.duckdb")
         return
-    if postgres.programs() is None:
-        pytest.skip("PostgreSQL is not installed. As root on Debian: apt-get install postgresql (.ci/run does).")
     with postgres.server() as url:
         yield url
 
@@ -74,14 +72,6 @@ def config(server: Server, tmp_path: Path) -> Path:
     path = tmp_path / "config.json"
     path.write_text(json.dumps({**server.config(), "requests_per_second": 50}), encoding="utf-8")
     return path
-
-
-def start(config: Path, database: str, project: str) -> subprocess.Popen[str]:
-    assert PYTHON.exists(), "`make test` sets up .venv-pyairbyte, which this test reads through"
-    command = [str(PYTHON), "-m", "demo.sync", "--config", str(config), "--db", database, "--project", project]
-    return subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
-    )
 
 
 def sync(config: Path, database: str, project: str) -> dict[str, int]:
@@ -177,15 +167,6 @@ def test_goes_on_where_it_was_killed(server: Server, database: str, config: Path
     assert read["deals"] < 300, "what was written before the kill is not read again"
 
 
-def refused(*arguments: str) -> str:
-    """What is said instead of a sync, before anything is asked for."""
-    done = subprocess.run(
-        [str(PYTHON), "-m", "demo.sync", *arguments], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    assert (done.returncode, done.stdout) == (2, "")
-    return clean(done.stderr)
-
-
 def test_tables_of_another_account_are_left_alone(database: str, config: Path) -> None:
     other = {**json.loads(config.read_text(encoding="utf-8")), "account_domain": "other.amocrm.ru"}
     config.write_text(json.dumps(other), encoding="utf-8")
@@ -201,9 +182,7 @@ def test_tables_of_another_account_are_left_alone(database: str, config: Path) -
 )
 def test_another_kind_of_database_is_refused_without_a_word_of_its_password(database: str, config: Path) -> None:
     said = refused("--config", str(config), "--db", database)
-    assert said.startswith(
-        "The database is a DuckDB file, or postgresql://user:password@host:port/name. Characters such"
-    )
+    assert said.startswith("The database is a DuckDB file, or postgresql://user@host:port/name, with the password in")
     assert "p4" not in said
 
 
@@ -214,6 +193,19 @@ def test_a_file_of_another_kind_is_left_alone(config: Path) -> None:
     assert refused("--config", str(config), "--db", str(config.parent)).endswith(
         "is a folder; give the DuckDB file in it.\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("streams", "said"),
+    [
+        ("users, deal", "There is no stream “deal”: the nearest name is “deals”."),
+        ("custom_field_deals", "There is no stream “custom_field_deals”: the nearest name is “custom_fields_deals”."),
+        ("ЖЖЖ", f"There is no stream “ЖЖЖ”: there are {', '.join(TABLES)}."),
+    ],
+)
+def test_an_unknown_stream_is_named(streams: str, said: str, config: Path, tmp_path: Path) -> None:
+    database = str(tmp_path / "crm.duckdb")
+    assert refused("--config", str(config), "--db", database, "--project", "1", "--streams", streams) == f"{said}\n"
 
 
 def test_ctrl_c_ends_it_with_a_sentence(server: Server, config: Path, tmp_path: Path) -> None:

@@ -105,8 +105,22 @@ def test_an_account_with_next_to_nothing_in_it(leads: int) -> None:
         Switches(events_order="asc", events_page_max=250),
         Switches(events_order="unordered", events_page_max=50),
         Switches(kommo=True, ties="shuffled", end="empty", next_on_full_last_page=True),
+        Switches(minor_units="zero", lead_source="documented", element_links="metadata", talk_contact="top"),
+        Switches(
+            minor_units="absent", lead_source="top", talk_contact="nowhere", talks_shape="2021", notes_pinned=False
+        ),
+        Switches(lead_source="absent", element_links="flat", fields_shape="doc", user_group="rights"),
     ],
-    ids=["no customers", "no lists", "old events first", "events in no order", "kommo"],
+    ids=[
+        "no customers",
+        "no lists",
+        "old events first",
+        "events in no order",
+        "kommo",
+        "minor units 0",
+        "without what is new",
+        "without sources",
+    ],
 )
 def test_another_kind_of_account(switches: Switches) -> None:
     account = Account.generate(seed=3, leads=300, switches=switches)

@@ -6,7 +6,6 @@ import ast
 import json
 import re
 import subprocess
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,31 +16,10 @@ from jsonschema import Draft7Validator
 from source_amocrm.config.settings import parse_config
 from source_amocrm.streams import TABLES
 
-ROOT = Path(__file__).resolve().parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+from .guides import PAGES, ROOT, Block, blocks, guide
+
 METADATA: dict[str, Any] = yaml.safe_load((ROOT / "metadata.yaml").read_text(encoding="utf-8"))["data"]
 SPEC: dict[str, Any] = yaml.safe_load((ROOT / "source_amocrm" / "spec.yaml").read_text(encoding="utf-8"))
-
-
-@dataclass(frozen=True)
-class Block:
-    page: str
-    language: str
-    text: str
-
-
-def blocks(*languages: str) -> list[Block]:
-    fence = re.compile(r"^( *)```(\w+)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
-    return [
-        Block(path.name, language, re.sub(f"^{indent}", "", text, flags=re.MULTILINE))
-        for path in PAGES
-        for indent, language, text in fence.findall(path.read_text(encoding="utf-8"))
-        if language in languages or not languages
-    ]
-
-
-def guide(name: str) -> str:
-    return (ROOT / "docs" / "guides" / name).read_text(encoding="utf-8")
 
 
 def test_every_block_is_of_a_language_that_is_looked_at() -> None:
@@ -158,3 +136,22 @@ def test_prefixes_are_those_the_tables_are_named_with() -> None:
     for path in PAGES:
         for prefix in re.findall(r"(?:table_prefix=|prefix +=) *\"([^\"]*)\"", path.read_text(encoding="utf-8")):
             assert re.fullmatch(r"amocrm_(\d+|\$\{each\.key\})_", prefix)
+
+
+def test_helm_installs_a_chart_whose_images_are_there() -> None:
+    text = guide("kubernetes.md")
+    [chart] = re.findall(r'helm install .* --version "~(\d+\.\d+)\.0"', text)
+    major, minor = map(int, chart.split("."))
+    assert (major, minor) >= (2, 3), "MinIO's image of the charts before is gone"
+    assert re.findall(r"^# values\.yaml, for chart (\S+)$", text, re.MULTILINE) == [chart]
+    assert f"Chart {chart} itself was not rendered, and nothing was installed on a cluster." in text
+
+
+def test_helm_requests_what_the_guide_counts_with() -> None:
+    [values] = [yaml.safe_load(block.text) for block in blocks("yaml")]
+    resources = values["global"]["workloads"]["resources"]
+    containers = [resources["mainContainer"], resources["mainContainer"], resources["replication"]]
+    cpu = sum(int(one["cpu"]["request"].removesuffix("m")) for one in containers) / 1000
+    units = {"Mi": 1, "Gi": 1024}
+    memory = sum(int(one["memory"]["request"][:-2]) * units[one["memory"]["request"][-2:]] for one in containers) / 1024
+    assert f"{cpu:g} CPU and {memory:g} GiB with the values above" in " ".join(guide("kubernetes.md").split())

@@ -17,10 +17,22 @@ from . import comparison, expected
 from .command import Outcome, run
 from .connector import messages
 from .destination import Destination, Own
-from .sandbox import Account, Fault, Faults, ManualClock, Sandbox, Switches, writes
+from .sandbox import Account, Fault, Faults, ManualClock, Request, Sandbox, Switches, writes
 
 NOW = 1_790_000_000
-NO_RIGHTS = r"may not read /api/v4/{}[a-z_/]* \(Access denied, Forbidden\)\. Let an administrator of the account grant"
+NO_RIGHTS = (
+    r"may not read /api/v4/{}[a-z_/]*(?:, /api/v4/[a-z0-9_/]*)*(?: and \d+ more)? "
+    r"\(Access denied, Forbidden\)\. Let an administrator of the account grant"
+)
+OF_CUSTOMERS = {
+    "customers",
+    "custom_fields_customers",
+    "customer_contacts",
+    "customer_tags",
+    "customer_statuses",
+    "customer_segments",
+    "customer_transactions",
+}
 OF_EVERY_ENTITY = {"custom_fields", "custom_field_groups", "tags"}
 OTHERS: dict[str, set[str]] = {
     # by the list that is closed: tables that are no entities
@@ -69,6 +81,12 @@ def status(told: Outcome) -> tuple[Status, str]:
     return message.status, message.message or ""
 
 
+def named(notes: str, *heads: str) -> set[str]:
+    """The streams that `check` names under these heads."""
+    lists = re.findall(f"^(?:{'|'.join(heads)}): ([a-z_, ]+)\\.", notes, re.MULTILINE)
+    return {name for one in lists for name in one.split(", ")}
+
+
 def check_streams(told: Outcome, account: Account, failed: set[str], emptied: tuple[str, str] | None = None) -> None:
     """The other streams are whole, and of the failed ones no row is wrong."""
     found, dead = told.rows(), expected.tombstones(account)
@@ -89,10 +107,7 @@ def test_a_list_that_the_token_may_not_see(closed: str, tmp_path: Path) -> None:
 
     state, notes = status(run(Sandbox(account), "check", tmp_path))
     assert state == Status.SUCCEEDED
-    lists = re.findall("^Not available: ([a-z_, ]+)", notes, re.MULTILINE)
-    listed = {name for one in lists for name in one.split(", ")}
-    assert listed
-    assert listed <= hurt
+    assert named(notes, "Not available", "Not complete") == hurt
     assert re.search(NO_RIGHTS.format(closed), notes)
 
     told = run(Sandbox(account), "read", tmp_path)
@@ -109,53 +124,89 @@ def test_a_list_that_the_token_may_not_see(closed: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("switches", "closed"),
     [
-        (Switches(admin=False), {"users", "roles", "sources", "webhooks"}),
-        (Switches(external=True), {"users", "roles", "sources"}),
+        (Switches(admin=False), ["users", "roles", "sources", "webhooks"]),
+        (Switches(external=True), ["users", "roles", "sources"]),
     ],
     ids=["user", "external"],
 )
-def test_users_are_for_administrators(switches: Switches, closed: set[str], tmp_path: Path) -> None:
+def test_users_are_for_administrators(switches: Switches, closed: list[str], tmp_path: Path) -> None:
     """Neither a user without the right nor an external integration sees them."""
     account = account_with(Switches())
     account.switches = switches
     state, notes = status(run(Sandbox(account), "check", tmp_path))
-    assert (state, notes.startswith("Not available: users. The token's user may not read /api/v4/users")) == (
-        Status.SUCCEEDED,
-        True,
-    )
+    paths = ", ".join(f"/api/v4/{name}" for name in closed)
+    assert state == Status.SUCCEEDED
+    assert notes.startswith(f"Not available: {', '.join(closed)}. The token's user may not read {paths} (Access denied")
     told = run(Sandbox(account), "read", tmp_path)
-    assert told.sentences().keys() == closed
-    check_streams(told, account, closed)
+    assert told.sentences().keys() == set(closed)
+    check_streams(told, account, set(closed))
 
 
 @pytest.mark.parametrize(
-    "switches",
-    [Switches(customers="off"), Switches(customers="periodicity"), Switches(catalogs=False)],
-    ids=["no customers", "customers by date", "no lists"],
+    ("switches", "empty"),
+    [
+        (Switches(customers="off"), OF_CUSTOMERS),
+        (Switches(customers="off", customers_mode_told=False), OF_CUSTOMERS),
+        (Switches(customers="periodicity"), {"customer_segments"}),
+        (Switches(catalogs=False), {"customer_statuses"}),
+        (Switches(drive_url="absent"), {"customer_statuses", "files"}),
+        (Switches(talks=False), {"customer_statuses", "talks"}),
+        (
+            Switches(off=frozenset({"unsorted", "loss_reasons"}), off_answer="422"),
+            {"customer_statuses", "unsorted", "loss_reasons"},
+        ),
+        (
+            Switches(off=frozenset({"unsorted", "loss_reasons"}), off_answer="404"),
+            {"customer_statuses", "unsorted", "loss_reasons"},
+        ),
+    ],
+    ids=[
+        "no customers",
+        "not told",
+        "customers by date",
+        "no lists",
+        "no drive",
+        "no talks",
+        "settings",
+        "settings 404",
+    ],
 )
-def test_what_is_off_is_empty(switches: Switches, tmp_path: Path) -> None:
+def test_what_is_off_is_empty(switches: Switches, empty: set[str], tmp_path: Path) -> None:
     account = account_with(switches)
-    assert status(run(Sandbox(account), "check", tmp_path)) == (Status.SUCCEEDED, "")
+    state, notes = status(run(Sandbox(account), "check", tmp_path))
+    assert (state, named(notes, "Empty"), named(notes, "Not available", "Not complete")) == (
+        Status.SUCCEEDED,
+        empty,
+        set(),
+    )
     told = run(Sandbox(account), "read", tmp_path)
     assert (told.code, told.sentences()) == (0, {})
     check_streams(told, account, set())
+    assert [name for name in empty if told.rows()[name]] == []
 
 
 def test_what_is_off_is_empty_whatever_its_lists_answer(tmp_path: Path) -> None:
     """The account tells that it has no customers; nobody need grant access to them."""
     account = account_with(Switches(customers="off"))
     faults = Faults(Fault("403", "/customers"))
-    assert status(run(Sandbox(account, faults=faults), "check", tmp_path)) == (Status.SUCCEEDED, "")
+    state, notes = status(run(Sandbox(account, faults=faults), "check", tmp_path))
+    assert state == Status.SUCCEEDED
+    assert notes.startswith("Empty: customer")
+    assert notes.endswith(". Customers are disabled in the account.")
+    assert named(notes, "Empty") == OF_CUSTOMERS
     told = run(Sandbox(account, faults=faults), "read", tmp_path)
     assert (told.code, told.sentences()) == (0, {})
     check_streams(told, account, set())
 
 
-def test_an_option_that_is_not_paid_for_is_empty(tmp_path: Path) -> None:
-    sandbox = Sandbox(account_with(Switches()), faults=Faults(Fault("402", "/customers")))
-    told = run(sandbox, "read", tmp_path)
-    assert (told.code, told.sentences()) == (0, {})
-    assert "notes of customers: there are none in this account." in told.said
+@pytest.mark.parametrize("kind", ["402", "402_code", "403", "403_code", "404", "422", "422_code"])
+def test_customers_that_the_settings_show_are_not_empty_whatever_is_refused(kind: str, tmp_path: Path) -> None:
+    account = account_with(Switches())
+    told = run(Sandbox(account, faults=Faults(Fault(kind, "/customers"))), "read", tmp_path)
+    hurt = {*OF_CUSTOMERS, *OF_EVERY_ENTITY, "notes", "calls", "messages"}
+    hurt -= {"customer_statuses"} if kind.startswith("422") else set()  # which are off in an account with segments
+    assert (told.code, set(told.sentences())) == (1, hurt)
+    check_streams(told, account, hurt)
 
 
 @pytest.mark.parametrize("closed", ["leads", "contacts", "companies", "tasks", "leads/notes"])
@@ -169,6 +220,7 @@ def test_a_list_of_every_account_that_is_said_to_be_off_is_missing(closed: str, 
         for table in TABLES.values()
         if isinstance(table, Entities) and table.lists[0].path.endswith(f"v4/{closed}")
     }
+    hurt |= {TAKEN_FROM_ANOTHER[closed][0]} if closed in TAKEN_FROM_ANOTHER else set()
     sentences = told.sentences()
     assert sentences.keys() == hurt
     off = f"amoCRM says that /api/v4/{closed} is switched off in the account"
@@ -198,7 +250,7 @@ def test_events_that_are_not_paid_for(tmp_path: Path) -> None:
     assert "amoCRM says that /api/v4/events" in notes
     assert "tables whose rows can be deleted are read, and reported as not complete" in notes
     told = run(sandbox, "read", tmp_path)
-    assert told.sentences().keys() == OTHERS["events"] - {"event_types"}  # of which there are none then
+    assert told.sentences().keys() == OTHERS["events"]
     destination = Destination()
     destination.take(told.messages)
     assert missing(destination, account) == []
@@ -242,9 +294,40 @@ def test_a_list_that_closes_in_the_middle_is_not_taken_for_none(path: str, tmp_p
     sentences = told.sentences()
     assert sentences.keys() == BREAKING[path]
     for said in sentences.values():
-        assert said.startswith("A list that amoCRM had begun to give broke off, and was not read to its end. amoCRM")
-    assert {error.failure_type for error in told.errors().values()} == {FailureType.transient_error}
+        assert said.startswith(f"amoCRM says that {path} at example.amocrm.ru is not paid for (Payment required")
+    assert {error.failure_type for error in told.errors().values()} == {FailureType.config_error}
     check_streams(told, account, BREAKING[path])
+
+
+@pytest.mark.parametrize("path", ["/api/v4/customers", "/api/v4/customers/transactions"])
+def test_a_list_that_is_said_to_be_off_in_the_middle_is_not_taken_for_none(path: str, tmp_path: Path) -> None:
+    account = account_with(Switches(page_max=2, page_default=2, customers_mode_told=False))
+    told = run(Sandbox(account, faults=Faults(Fault("422", f"{path}$", since=2))), "read", tmp_path)
+    assert (told.code, set(told.sentences())) == (1, BREAKING[path])
+    for said in told.sentences().values():
+        assert said.startswith("A list that amoCRM had begun to give broke off, and was not read to its end. amoCRM")
+    check_streams(told, account, BREAKING[path])
+
+
+@pytest.mark.parametrize("gone", [True, False])
+def test_a_catalog_that_answers_as_if_it_was_deleted(gone: bool, tmp_path: Path) -> None:
+    """It is believed where the catalogs, listed anew, are without it."""
+    account = account_with(Switches())
+    sandbox = Sandbox(account, faults=Faults(Fault("404", rf"/catalogs/{account.catalogs[0]['id']}/")))
+    lost = account.catalogs[0]
+
+    def delete(_: Sandbox, request: Request) -> None:
+        if gone and request.path.startswith(f"/api/v4/catalogs/{lost['id']}/") and lost in account.catalogs:
+            account.catalogs.remove(lost)
+
+    sandbox.before_request.append(delete)
+    streams = ["catalog_elements", "custom_fields_catalog_elements"]
+    told = run(sandbox, "read", tmp_path, streams)
+    assert (told.code, set(told.sentences())) == ((0, set()) if gone else (1, set(streams)))
+    found = told.rows()["catalog_elements"]
+    wanted = comparison.by_key("catalog_elements", expected.tables(account)["catalog_elements"])
+    assert found == {own: row for own, row in wanted.items() if own[0] != lost["id"]}
+    assert found
 
 
 @pytest.mark.parametrize("granted", [None, frozenset({"crm"})], ids=["", "nor files"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections import Counter
 from collections.abc import Sequence
@@ -10,7 +11,7 @@ from random import Random
 import pytest
 from airbyte_cdk.models import Status, Type
 
-from source_amocrm.airbyte.check import probes
+from source_amocrm.errors import AmocrmError
 from source_amocrm.source import SourceAmocrm
 from source_amocrm.streams import TABLES
 from source_amocrm.sync.tables import Dictionary
@@ -82,9 +83,10 @@ def read(account: Account, streams: Sequence[str] | None = None) -> tuple[dict[s
         (Switches(customers="periodicity"), ["customer_segments"]),
         (Switches(customers="segments"), ["customer_statuses"]),
         (Switches(catalogs=False), CATALOGS),
-        (Switches(talks=False, loss_reasons_list=False), ["talks", "loss_reasons"]),
+        (Switches(talks=False), ["talks"]),
+        (Switches(off=frozenset({"loss_reasons", "unsorted"})), ["loss_reasons", "unsorted"]),
     ],
-    ids=["no customers", "expected purchases", "segments", "no catalogs", "no talks and reasons"],
+    ids=["no customers", "expected purchases", "segments", "no catalogs", "no talks", "no reasons"],
 )
 def test_what_an_account_does_not_have_is_empty_and_the_log_says_why(
     switches: Switches, empty: list[str], caplog: pytest.LogCaptureFixture
@@ -130,19 +132,29 @@ def test_one_kind_of_cards_that_may_not_be_read_does_not_keep_the_tags_of_others
         assert name in said
 
 
-def test_check_says_what_is_not_there_with_one_request_for_each_list_that_there_may_be() -> None:
+def test_reasons_that_the_settings_show_are_not_none_because_their_list_is_not_found() -> None:
+    found, said = read(Account.generate(seed=4, leads=60, switches=Switches(loss_reasons_list=False)))
+    assert found["loss_reasons"] == []
+    assert said.startswith("Not read to the end: loss_reasons. amoCRM does not know /api/v4/leads/loss_reasons at ")
+
+
+def test_check_says_what_is_not_there_with_one_request_for_each_list_that_is_read() -> None:
     account = Account.generate(seed=4, leads=20, switches=Switches(admin=False, customers="off"))
     sandbox = Sandbox(account)
     with without_sockets(sandbox):
         status = SourceAmocrm().check(logging.getLogger("airbyte"), config(sandbox))
     assert status.status == Status.SUCCEEDED
     assert [note.partition(". ")[0] for note in str(status.message).split("\n")] == [
-        "Not available: users",
-        "Not available: roles, sources",
-        "Not available: webhooks",
+        "Not available: users, roles, sources, webhooks",
+        "Empty: customer_contacts, customer_tags, customers, custom_fields_customers, customer_statuses, "
+        "customer_segments, customer_transactions",
     ]
-    asked = [seen.path for seen in sandbox.log]
-    assert asked == ["/api/v4/account", *(probe.path for probe in probes() if "customers" not in probe.path)]
+    checked = Counter(seen.path for seen in sandbox.log)
+    sandbox.log.clear()
+    with contextlib.suppress(AmocrmError):
+        list(messages(sandbox))
+    assert checked == Counter({seen.path for seen in sandbox.log})
+    assert sum(checked.values()) < 50
 
 
 def edit_customer(account: Account, rng: Random) -> str | None:

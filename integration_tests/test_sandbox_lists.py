@@ -158,15 +158,17 @@ def test_events_by_type_entity_and_window() -> None:
     assert api.get("events", mixed).status_code == 400
 
 
-def test_chat_messages_name_the_contact() -> None:
+def test_chat_messages_stand_on_the_deal_and_name_the_contact() -> None:
     api = client()
     rows = api.rows("events", "events", {"filter[type][]": "incoming_chat_message"})
     assert rows
     assert {row["entity_type"] for row in rows} == {"lead"}
-    assert {row["linked_talk_contact_id"] for row in rows} <= set(api.account.tables["contacts"].rows) | {
+    entities = [row["_embedded"]["entity"] for row in rows]
+    assert {entity["linked_talk_contact_id"] for entity in entities} <= set(api.account.tables["contacts"].rows) | {
         gone for kind, gone in api.account.gone if kind == "contacts"
     }
-    assert "linked_talk_contact_id" not in api.rows("events", "events", {"filter[type][]": "lead_added"})[0]
+    added = api.rows("events", "events", {"filter[type][]": "lead_added"})[0]
+    assert "linked_talk_contact_id" not in added["_embedded"]["entity"]
 
 
 @pytest.mark.parametrize("order", ["asc", "desc", "unordered"])

@@ -16,6 +16,7 @@ from airbyte_cdk.models import AirbyteMessage, ConnectorSpecification
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_amocrm.airbyte.output import Output, packed
+from source_amocrm.config.settings import check_shape
 from source_amocrm.errors import AmocrmError, ConfigError, SyncFailed
 from source_amocrm.source import SourceAmocrm
 
@@ -57,7 +58,7 @@ def launch(arguments: list[str]) -> int:
     entrypoint = Entrypoint(SourceAmocrm(packed), output)
     with PRINT_BUFFER:
         try:
-            _check_files(parsed)
+            check_files(parsed)
             with output:
                 for message in entrypoint.run(parsed):
                     output.line(message)
@@ -71,12 +72,12 @@ def launch(arguments: list[str]) -> int:
             return 1
         except Exception as error:
             LOGGER.exception("An unforeseen error")
-            _tell(AirbyteTracedException.from_exception(error, message=_unforeseen(error)))
+            _tell(AirbyteTracedException.from_exception(error, message=unforeseen(error)))
             return 1
     return 0
 
 
-def _check_files(parsed: argparse.Namespace) -> None:
+def check_files(parsed: argparse.Namespace) -> None:
     """Raises ConfigError for a file that is not there or holds no JSON of the right shape."""
     source = SourceAmocrm
     readers = {"config": source.read_config, "catalog": source.read_catalog, "state": source.read_state}
@@ -90,8 +91,10 @@ def _check_files(parsed: argparse.Namespace) -> None:
             raise ConfigError(f"The {name} file {path} cannot be read: {error.strerror}.{HINTS[name]}") from None
         except Exception:
             raise _broken_file(name, path) from None
-        if name == "config" and not isinstance(content, dict):
-            raise _broken_file(name, path)
+        if name == "config":
+            if not isinstance(content, dict):
+                raise _broken_file(name, path)
+            check_shape(content)
 
 
 def _broken_file(name: str, path: str) -> AmocrmError:
@@ -121,7 +124,7 @@ def _tell(error: AirbyteTracedException) -> None:
     error.emit_message()
 
 
-def _unforeseen(error: Exception) -> str:
+def unforeseen(error: Exception) -> str:
     return (
         f"Something went wrong inside the connector ({type(error).__name__}), not in amoCRM and not in your settings. "
         "Run the sync again; if it repeats, report it with the log of the sync."

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import orjson
 from airbyte_cdk.models import (
@@ -133,6 +134,10 @@ class FeatureOff(AmocrmError):
     """A part of amoCRM is switched off in this account (422), so there is nothing to read."""
 
 
+REFUSALS = (Unpaid, Forbidden, NotFound, FeatureOff)
+"""The refusals that concern one list and leave the others as they are."""
+
+
 class BadRequest(AmocrmError):
     """amoCRM did not understand the request (other 4xx)."""
 
@@ -149,11 +154,43 @@ class TooFat(Unavailable):
     """A page is too heavy for the server (504 or no answer in time): ask again with a smaller limit."""
 
 
+_PATHS_TOLD = 4
+"""Lists that one sentence names, and how many more there are."""
+_IDS = re.compile(
+    r" \[(?:(?:X-Request-Id|trace_id) [^\]\s,]+(?:, )?)+\]"
+    r"|\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b|\b(?=[a-f]*[0-9])[0-9a-f]{16,}\b",
+    re.IGNORECASE,
+)
+
+
+def without_ids(sentence: str) -> str:
+    """The sentence without what differs from request to request: the same failure reads the same."""
+    return _IDS.sub("", sentence)
+
+
+def cause(error: AmocrmError) -> str:
+    """What failures of several lists for the same reason have in common: the sentence without the list."""
+    sentence = without_ids(str(error))
+    return sentence.replace(error.path, "") if error.path else sentence
+
+
+def of_lists(error: AmocrmError, paths: Iterable[str]) -> str:
+    """The error's sentence, said of all these lists."""
+    listed = list(dict.fromkeys(paths))
+    more = len(listed) - _PATHS_TOLD
+    named = ", ".join(listed[:_PATHS_TOLD]) + (f" and {more} more" if more > 0 else "")
+    return str(error).replace(error.path, named, 1) if error.path else str(error)
+
+
 def all_of(errors: Sequence[AmocrmError]) -> AmocrmError:
-    """What several failures of one stream are told as: each sentence once; to be tried again if one of them is."""
+    """What several failures of one stream are told as: each reason once; to be tried again if one of them is."""
     first = errors[0]
-    sentences = list(dict.fromkeys(str(error) for error in errors))
-    if len(sentences) == 1:
+    alike: dict[str, list[AmocrmError]] = {}
+    for error in errors:
+        alike.setdefault(cause(error), []).append(error)
+    said = [of_lists(some[0], (error.path for error in some if error.path)) for some in alike.values()]
+    sentences = [one for one in said if not any(_within(one, other) for other in said)]
+    if len(alike) == 1 and sentences == [str(first)]:
         return first
     kinds = [error.failure_type for error in errors]
     again = FailureType.transient_error in kinds
@@ -162,6 +199,10 @@ def all_of(errors: Sequence[AmocrmError]) -> AmocrmError:
         failure_type=FailureType.transient_error if again else first.failure_type,
         status=first.status,
     )
+
+
+def _within(one: str, other: str) -> bool:
+    return len(one) < len(other) and without_ids(one) in without_ids(other)
 
 
 def broken_off(error: AmocrmError) -> AmocrmError:

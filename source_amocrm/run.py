@@ -20,6 +20,7 @@ source-amocrm reads an amoCRM or Kommo account for Airbyte.
   source-amocrm discover   --config FILE
   source-amocrm read       --config FILE --catalog FILE [--state FILE]
   source-amocrm spec       the settings as a JSON schema
+  source-amocrm --version
 
 Each with --help for more."""
 
@@ -46,6 +47,11 @@ def _command(arguments: list[str]) -> int:
     if verb in ("--help", "-h"):
         print(HELP)
         return 0
+    if verb == "--version":
+        from importlib.metadata import version
+
+        print(f"source-amocrm {version('source-amocrm')}")
+        return 0
     if verb not in ("spec", "check", "discover", "read", "connect"):
         print(HELP, file=sys.stderr)
         return WRONG_USAGE
@@ -56,6 +62,10 @@ def _command(arguments: list[str]) -> int:
     from source_amocrm.airbyte.quick_start import hasten, settle
 
     hasten()
+    if verb == "check" and "--debug" not in arguments and sys.stdout.isatty():
+        from source_amocrm.check_on_terminal import check
+
+        return check(arguments)
     from source_amocrm.entrypoint import launch
 
     settle()

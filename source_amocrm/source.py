@@ -6,7 +6,7 @@ import json
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Collection, Iterator, Mapping, MutableMapping
 from pathlib import Path
 from queue import Queue
 from typing import Any, cast
@@ -29,11 +29,11 @@ from airbyte_cdk.sources.utils.slice_logger import DebugSliceLogger
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_amocrm.account.account import Account
-from source_amocrm.airbyte.check import unavailable_streams
+from source_amocrm.airbyte.check import EXTRAS, unavailable_streams
 from source_amocrm.airbyte.concurrent import TableStream, airbyte_stream
 from source_amocrm.airbyte.report import Report
 from source_amocrm.config.settings import Config, parse_config
-from source_amocrm.errors import AmocrmError, ConfigError, SyncFailed
+from source_amocrm.errors import AmocrmError, ConfigError, SyncFailed, without_ids
 from source_amocrm.http.wire import open_api
 from source_amocrm.streams import TABLES
 from source_amocrm.streams.readable import discovered
@@ -41,7 +41,7 @@ from source_amocrm.streams.rows.readable import known_columns
 from source_amocrm.sync.delivery import deliver
 from source_amocrm.sync.state import dump, load
 from source_amocrm.sync.sync import Selection, Sync
-from source_amocrm.sync.tables import Entities
+from source_amocrm.sync.tables import Dictionary, Entities, wanted_extras
 from source_amocrm.walk.listing import Row
 
 ROWS_IN_FLIGHT = 250
@@ -62,20 +62,23 @@ class SourceAmocrm(Source):
         """Raises OSError, or ValueError for what is no JSON. Some editors of Windows begin a file with a BOM."""
         return json.loads(Path(config_path).read_text(encoding="utf-8-sig"))
 
+    def configure(self, config: Mapping[str, Any], _: str) -> Mapping[str, Any]:
+        """The config as it was read: the CDK would leave a copy, with the tokens, in a temporary folder."""
+        return config
+
     def check(self, logger: logging.Logger, config: Mapping[str, Any]) -> AirbyteConnectionStatus:
         try:
-            account = _account(config)
-            notes = [*unavailable_streams(account), *_expiry(account)]
+            told = notes(open_account(config, EXTRAS))
         except AmocrmError as error:
             return AirbyteConnectionStatus(status=Status.FAILED, message=str(error))
-        for note in notes:
+        for note in told:
             logger.warning(note)
-        return AirbyteConnectionStatus(status=Status.SUCCEEDED, message="\n".join(notes) or None)
+        return AirbyteConnectionStatus(status=Status.SUCCEEDED, message="\n".join(told) or None)
 
     def discover(self, _: logging.Logger, config: Mapping[str, Any]) -> AirbyteCatalog:
         if not parse_config(config).readable_columns:
             return AirbyteCatalog(streams=[airbyte_stream(table) for table in TABLES.values()])
-        account = _account(config)
+        account = open_account(config)
         return AirbyteCatalog(streams=[airbyte_stream(table, discovered(account, table)) for table in TABLES.values()])
 
     def read(
@@ -92,14 +95,19 @@ class SourceAmocrm(Source):
         extras = {extra for selection in selections for extra in selection.table.account_extras}
         if any(selection.fields for selection in selections):
             extras.add("datetime_settings")
-        account = Account(parsed, open_api(parsed, cast("MutableMapping[str, Any]", config)), extras)
+        list_extras = {
+            selection.table.name: wanted_extras(selection.table, selection.columns)
+            for selection in selections
+            if isinstance(selection.table, Dictionary)
+        }
+        account = Account(parsed, open_api(parsed, cast("MutableMapping[str, Any]", config)), extras, list_extras)
         # One queue for rows and states keeps a state behind the rows that it covers.
         queue: Queue[Any] = Queue(maxsize=ROWS_IN_FLIGHT)
         self.message_repository = ConcurrentMessageRepository(queue, InMemoryMessageRepository(Level.INFO))
         for warning in _expiry(account):
             logger.warning(warning)
-        sync = Sync(account, selections)
         report = Report(account.api, logger, selections)
+        sync = Sync(account, selections, report.followed)
         streams = [
             TableStream(
                 selection.table,
@@ -124,17 +132,28 @@ class SourceAmocrm(Source):
             self.message_repository,
             queue=queue,
         )
-        failed: list[str] = []
+        failed: dict[str, str] = {}
         try:
             with report:
                 for message in concurrent.read(list(streams)):
-                    failed += _failed_stream(message)
+                    failed |= _failed_stream(message)
                     yield message
         except AirbyteTracedException:
             raise _incomplete(failed) from None
         finally:
             sync.stop()
             account.hands.dismiss()
+
+
+def open_account(config: Mapping[str, Any], extras: Collection[str] = ()) -> Account:
+    """`extras`: what `/account` must tell. Raises ConfigError for a config that cannot work."""
+    parsed = parse_config(config)
+    return Account(parsed, open_api(parsed, cast("MutableMapping[str, Any]", config)), extras)
+
+
+def notes(account: Account) -> list[str]:
+    """What a check warns of, though the account can be read. Raises AmocrmError where it cannot."""
+    return [*_expiry(account), *unavailable_streams(account)]
 
 
 def _expiry(account: Account) -> list[str]:
@@ -151,27 +170,23 @@ def _check_streams(catalog: ConfiguredAirbyteCatalog) -> None:
         raise ConfigError(f"The catalog selects {', '.join(twice)} more than once. Select each stream once.")
 
 
-def _failed_stream(message: AirbyteMessage) -> list[str]:
+def _failed_stream(message: AirbyteMessage) -> dict[str, str]:
     error = message.trace.error if message.trace else None
-    return [error.stream_descriptor.name] if error and error.stream_descriptor else []
+    return {error.stream_descriptor.name: error.message} if error and error.stream_descriptor else {}
 
 
-def _incomplete(failed: list[str]) -> SyncFailed:
-    """In place of the CDK's summary, which calls every failure one of the settings, so that nobody tries again."""
-    return SyncFailed(
-        f"Not read to the end: {', '.join(failed)}. What failed is said above, stream by stream; what has been read "
-        "is kept."
-    )
+def _incomplete(failed: Mapping[str, str]) -> SyncFailed:
+    """In place of the CDK's summary, which says a failure once a stream and calls each one of the settings."""
+    names: dict[str, list[str]] = {}
+    for name, said in failed.items():
+        names.setdefault(without_ids(said), []).append(name)
+    reasons = [f"Not read to the end: {', '.join(of)}. {failed[of[0]]}" for of in names.values()]
+    return SyncFailed("\n".join([*reasons, "What has been read is kept."]))
 
 
 def _state_of(selection: Selection) -> Callable[[], Mapping[str, Any]] | None:
     progress = selection.progress
     return None if progress is None else lambda: dump(progress)
-
-
-def _account(config: Mapping[str, Any]) -> Account:
-    parsed = parse_config(config)
-    return Account(parsed, open_api(parsed, cast("MutableMapping[str, Any]", config)))
 
 
 def _incremental(stream: ConfiguredAirbyteStream) -> bool:
@@ -199,22 +214,37 @@ def _selection(config: Config, stream: ConfiguredAirbyteStream, states: Mapping[
             f"The connection asks for a stream “{name}”, which this source does not have. "
             f"Refresh the source's schema; the streams are: {', '.join(TABLES)}."
         )
+    properties = (stream.stream.json_schema or {}).get("properties") or {}
+    columns = frozenset(properties) or None
     if table.cursor is None:
-        return Selection(table)
+        return Selection(table, columns=columns)
     state = states.get(name) if _incremental(stream) else None
     progress = load(name, table.cursor, state, config.start, config.lookback)
-    properties = (stream.stream.json_schema or {}).get("properties") or {}
     readable = config.readable_columns and isinstance(table, Entities) and table.fields is not None
-    return Selection(table, progress, frozenset(properties) or None, known_columns(properties) if readable else {})
+    return Selection(table, progress, columns, known_columns(properties) if readable else {})
 
 
 class _Plain(logging.Filter):
-    """A failure that we foresaw is told in its sentence: the stack trace would tell a user nothing."""
+    """A failure that we foresaw is told in its sentence, and once: the stack trace would tell a user nothing.
+
+    Whose failure it is stands at the end of what the CDK logs. Its summary repeats each of them, stream by stream.
+    """
+
+    SUMMARY = "During the sync, the following streams did not sync successfully"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._told: dict[str, str] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        if record.exc_info and isinstance(record.exc_info[1], AmocrmError):
-            record.msg, record.args = f"{record.getMessage()}: {record.exc_info[1]}", ()
-            record.exc_info = None
+        if record.getMessage().startswith(self.SUMMARY):
+            return False
+        error = record.exc_info[1] if record.exc_info else None
+        if isinstance(error, AmocrmError):
+            whose = record.getMessage().rpartition(" ")[2]
+            first = self._told.setdefault(without_ids(str(error)), whose)
+            why = str(error) if first == whose else f"the same as of {first}"
+            record.msg, record.args, record.exc_info = f"{record.getMessage()}: {why}", (), None
         return True
 
 

@@ -77,4 +77,5 @@ CASES: dict[str, tuple[str, Any, Make]] = {
     "unsorted": ("unsorted", first("unsorted_list", "unsorted"), one(incoming.unsorted)),
     "file": ("files", first("files_list", "files"), one(files.file)),
     "talk": ("talks", sample("talk_detail"), one(incoming.talk)),
+    "talk_of_2026": ("talks", first("talks_list_2026", "talks"), one(incoming.talk)),
 }

@@ -14,8 +14,8 @@ DOMAIN_HELP = (
     "shows it when amoCRM is open, for example example.amocrm.ru; it ends with amocrm.ru, amocrm.com or kommo.com."
 )
 BASE_URL_HELP = (
-    "API address (api_base_url): give an https:// address, or http:// on this machine only (for example "
-    "http://127.0.0.1:8080), or leave the field empty."
+    "API address (api_base_url): give https:// and a host, or http:// on this machine only (for example "
+    "http://127.0.0.1:8080), with nothing behind it; or leave the field empty."
 )
 
 
@@ -137,7 +137,10 @@ def test_account_address_not_given(typed: Any) -> None:
 @pytest.mark.parametrize(
     ("typed", "url"),
     [
-        ("https://proxy.example.com/amo/", "https://proxy.example.com/amo"),
+        ("https://proxy.example.com/", "https://proxy.example.com"),
+        ("HTTPS://Proxy.Example.com:8443\n", "https://proxy.example.com:8443"),
+        ("https://10.0.0.1", "https://10.0.0.1"),
+        ("https://[2001:DB8:0::1]", "https://[2001:db8::1]"),
         ("http://localhost:8080", "http://localhost:8080"),
         ("http://127.0.0.1:1", "http://127.0.0.1:1"),
         ("http://127.8.9.1", "http://127.8.9.1"),
@@ -160,7 +163,48 @@ def test_api_address(typed: Any, url: str) -> None:
         "127.0.0.1:8080",
         "https://",
         "https://user:pass@example.com",
+        "https://@example.com",
         "https://example.com?a=1",
+        "https://example.com?",
+        "https://example.com#a",
+        "https://example.com#",
+        "https://example.com/amo",
+        "https://example.com//",
+        "https://example.com\\",
+        "https:\\\\example.com",
+        "https:example.com",
+        "https:///example.com",
+        "https://example.com.",
+        "https://example.com%2f",
+        "https://exam\tple.com",
+        "https://exam\nple.com",
+        "https://ex\u0430mple.com",
+        "https://example\u3002com",
+        "https://\uff45xample.com",
+        "https://\u2488.example.com",
+        "http://[::1]evil.com",
+        "http://[::1].evil.com",
+        "http://[::1]@evil.com",
+        "http://[::1]:80@evil.com",
+        "http://[::1%25lo]",
+        "http://[127.0.0.1]",
+        "http://::1",
+        "http://[::ffff:127.0.0.1]",
+        "http://[::2]",
+        "http://0.0.0.0",
+        "http://127.1",
+        "http://2130706433",
+        "http://0x7f000001",
+        "http://0177.0.0.1",
+        "http://127.0.0.1.evil.com",
+        "http://127.0.0.1:0",
+        "http://127.0.0.1:65536",
+        "http://127.0.0.1:",
+        "http://127.0.0.1:+80",
+        "http://127.0.0.1:\u0661",
+        "http://evil.com\\@127.0.0.1",
+        "http://evil.com#@127.0.0.1",
+        "https://0x7f.example.0x1",
         "https://example.com/a b",
         "https://exa_mple..com",
         "http://127.0.0.1:port",

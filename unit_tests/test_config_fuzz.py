@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import io
+import json
+import logging
+import tempfile
+from contextlib import nullcontext, redirect_stdout
+from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
-from airbyte_cdk.models import FailureType
-from hypothesis import HealthCheck, given, settings
+import pytest
+from airbyte_cdk.models import AirbyteConnectionStatus, FailureType, Status
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from source_amocrm.config.settings import Config, parse_config
+from source_amocrm.config.settings import DEEPEST, Config, check_shape, parse_config
+from source_amocrm.entrypoint import launch
 from source_amocrm.errors import ConfigError
+from source_amocrm.source import SourceAmocrm
 from unit_tests.http_tools import INTEGRATION, NOW
 
 SECRET = "Zq7WvK3xP9"
@@ -96,3 +106,89 @@ def test_a_config_or_a_sentence(raw: Any) -> None:
             assert secret.isascii()
             assert secret.isprintable()
             assert " " not in secret
+
+
+names = st.sampled_from(
+    [
+        "",
+        "*",
+        "**",
+        "/",
+        "credentials",
+        "access_token",
+        "credentials/access_token",
+        "_limit",
+        "_page_size",
+        "\0",
+        "\ud800",
+    ]
+)
+shapes = st.recursive(
+    scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(names, inner, max_size=4), max_leaves=12
+)
+
+
+def _parsed_only(_: SourceAmocrm, __: logging.Logger, config: dict[str, Any]) -> AirbyteConnectionStatus:
+    found = outcome(config)
+    message = str(found) if isinstance(found, ConfigError) else None
+    return AirbyteConnectionStatus(status=Status.FAILED if message else Status.SUCCEEDED, message=message)
+
+
+def checked(text: str) -> list[dict[str, Any]]:
+    """What `check` prints for a config file that holds `text`; amoCRM itself is not asked."""
+    out = io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "config.json"
+        path.write_text(text, encoding="utf-8")
+        with (
+            patch("source_amocrm.entrypoint.PRINT_BUFFER", nullcontext()),
+            patch.object(SourceAmocrm, "check", _parsed_only),
+            redirect_stdout(out),
+        ):
+            launch(["check", "--config", str(path)])
+    out.seek(0)
+    return [json.loads(line) for line in out.read().split("\n") if line]
+
+
+def said(messages: list[dict[str, Any]]) -> str:
+    """The one sentence, `.` where there is nothing to mend; no stack trace is among the messages."""
+    assert "Traceback" not in str(messages)
+    told = [message["trace"]["error"] for message in messages if message["type"] == "TRACE"]
+    assert [error["failure_type"] for error in told] == ["config_error"] * len(told)
+    statuses = [message["connectionStatus"] for message in messages if message["type"] == "CONNECTION_STATUS"]
+    sentences = [error["message"] for error in told] + [status.get("message") or "." for status in statuses]
+    assert len(sentences) == 1
+    return str(sentences[0])
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(raw=configs | shapes | st.dictionaries(names, shapes, max_size=4))
+@example(raw={"": 1})
+@example(raw={"account_domain": "example", "credentials": {"": SECRET}})
+def test_no_shape_of_a_config_file_is_a_stack_trace(raw: Any) -> None:
+    assert said(checked(json.dumps(raw))).endswith(".")
+
+
+def deep(levels: int) -> str:
+    return '{"a":' * levels + "1" + "}" * levels
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ('{"": 1}', 'The settings hold an entry without a name ("").'),
+        (
+            '{"account_domain": "example", "credentials": [{"x": [[{"": 1}]]}]}',
+            "The settings hold an entry without a name",
+        ),
+        (deep(DEEPEST - 1), "Account address (account_domain): fill it in"),
+        (deep(DEEPEST), "The settings are nested more deeply than any setting is."),
+        (deep(900), "The settings are nested more deeply than any setting is."),
+    ],
+)
+def test_odd_shapes(text: str, sentence: str) -> None:
+    assert said(checked(text)).startswith(sentence)
+
+
+def test_much_beyond_what_is_known_is_let_through() -> None:
+    check_shape({"a": [{"b": [1, "", None, {}]}], "*": {"/": 1.5}})

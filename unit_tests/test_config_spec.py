@@ -9,6 +9,7 @@ from airbyte_cdk.models import ConnectorSpecification, ConnectorSpecificationSer
 from airbyte_cdk.sources.utils.schema_helpers import check_config_against_spec_or_exit
 from airbyte_cdk.test.standard_tests._spec_lint import find_secret_marking_errors
 from airbyte_cdk.utils.airbyte_secrets_utils import get_secrets
+from jinja2 import Environment, StrictUndefined
 
 import source_amocrm
 from source_amocrm.config.fields import DEFAULT_LOOKBACK
@@ -116,9 +117,6 @@ def test_consent_by_the_platform(spec: ConnectorSpecification) -> None:
     assert flow is not None
     asked = flow.oauth_connector_input_specification
     assert asked is not None
-    assert asked.consent_url == (
-        "https://www.amocrm.ru/oauth?{{ client_id_key }}={{ client_id_value }}&{{ state_key }}={{ state_value }}"
-    )
     assert asked.access_token_url == "https://{{ account_domain }}/oauth2/access_token"
     assert asked.extract_output == ["access_token", "refresh_token", "expires_in"]
     filled = {**(flow.complete_oauth_output_specification or {})["properties"]}
@@ -129,3 +127,76 @@ def test_consent_by_the_platform(spec: ConnectorSpecification) -> None:
         for name in ("access_token", "refresh_token", "token_expiry_date", "client_id", "client_secret")
     }
     assert set(filled) < set(branch)
+
+
+def rendered(spec: ConnectorSpecification, domain: str, typed: str, own: str) -> tuple[str, dict[str, str]]:
+    """The consent page and the body of the exchange, as Airbyte renders them.
+
+    Airbyte's Jinjava has what is used here of Jinja: a conditional expression, `in` for texts, `lower`. It puts its own
+    address under the name `redirect_uri`, over any field of the form that is called so.
+    """
+    assert spec.advanced_auth is not None
+    flow = spec.advanced_auth.oauth_config_specification
+    assert flow is not None
+    asked = flow.oauth_connector_input_specification
+    assert asked is not None
+    params = asked.access_token_params or {}
+    config = {"account_domain": domain, "credentials": {"redirect_uri": typed}}
+    given: dict[str, Any] = {}
+    for name, field in (flow.oauth_user_input_from_connector_config_specification or {})["properties"].items():
+        value: Any = config
+        for step in field["path_in_connector_config"]:
+            value = value[step]
+        given[name] = value
+    for name, value in {
+        "client_id": "id",
+        "client_secret": "key",
+        "code": "def502",
+        "state": "st",
+        "redirect_uri": own,
+    }.items():
+        key = {"code": "auth_code"}.get(name, name)
+        given |= {name: value, f"{key}_key": name, f"{key}_value": value}
+    environment = Environment(undefined=StrictUndefined, autoescape=False)
+    text = {name: environment.from_string(name).render(given) for name in [str(asked.consent_url), *params]}
+    body = {text[name]: environment.from_string(value).render(given) for name, value in params.items()}
+    return text[str(asked.consent_url)], body
+
+
+@pytest.mark.parametrize(
+    ("domain", "host"),
+    [
+        ("example.amocrm.ru", "www.amocrm.ru"),
+        ("EXAMPLE.AMOCRM.RU", "www.amocrm.ru"),
+        ("https://example.amocrm.ru/", "www.amocrm.ru"),
+        ("kommo.amocrm.ru", "www.amocrm.ru"),
+        ("example", "www.amocrm.ru"),
+        ("example.amocrm.com", "www.kommo.com"),
+        ("example.kommo.com", "www.kommo.com"),
+        ("Example.Kommo.COM", "www.kommo.com"),
+        ("https://example.kommo.com", "www.kommo.com"),
+        ("https://example.amocrm.com/leads", "www.kommo.com"),
+    ],
+)
+def test_each_service_has_its_consent_page(spec: ConnectorSpecification, domain: str, host: str) -> None:
+    url, _ = rendered(spec, domain, "https://air.example.com/auth_flow", "https://air.example.com/auth_flow")
+    assert url == f"https://{host}/oauth?client_id=id&state=st"
+
+
+def test_the_code_is_exchanged_with_the_redirect_uri_that_was_typed(spec: ConnectorSpecification) -> None:
+    own = "https://air.example.com/auth_flow"
+    body = {
+        "client_id": "id",
+        "client_secret": "key",
+        "grant_type": "authorization_code",
+        "code": "def502",
+        "redirect_uri": "https://typed.example.com/",
+    }
+    # a wrong one is refused at once, as amoCRM would refuse it when the token is renewed
+    assert rendered(spec, "example.amocrm.ru", "https://typed.example.com/", own)[1] == body
+    assert rendered(spec, "example.amocrm.ru", own, own)[1] == {**body, "redirect_uri": own}
+
+
+def test_which_redirect_uri_to_type_is_told(spec: ConnectorSpecification) -> None:
+    way = spec.connectionSpecification["properties"]["credentials"]["oneOf"][1]["properties"]
+    assert "must be Airbyte's own address, which Airbyte shows above this field" in way["redirect_uri"]["description"]

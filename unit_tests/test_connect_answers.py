@@ -35,6 +35,15 @@ def test_a_wrong_state_leaves_the_question_open(server: Server, tmp_path: Path) 
     assert made.settings is not None
 
 
+@pytest.mark.parametrize("forged", [{"error": "access_denied"}, {"error": "x", "state": "forged"}, {"state": ""}, {}])
+def test_what_another_site_sends_does_not_end_a_grant(server: Server, tmp_path: Path, forged: dict[str, str]) -> None:
+    made = ready(server, tmp_path)
+    good = answer(server, made)
+    assert refused(made, Redirect(forged)).key in ("wrong_state", "unproven_refusal")
+    made.take(good)
+    assert made.settings is not None
+
+
 def test_an_answer_is_taken_once(server: Server, tmp_path: Path) -> None:
     made = ready(server, tmp_path)
     good = answer(server, made)

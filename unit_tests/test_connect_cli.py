@@ -31,9 +31,11 @@ def served(folder: Path) -> Iterator[Server]:
         server.site = Site(Flow(Options(folder / "config.json", port)), Guard(port), "en", server.finish)
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
-        yield server
-        server.shutdown()
-        thread.join()
+        try:
+            yield server
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 def ask(server: Server, method: str, path: str, body: str | None = None, **headers: str) -> http.client.HTTPResponse:
@@ -46,7 +48,7 @@ def ask(server: Server, method: str, path: str, body: str | None = None, **heade
 def test_the_page_over_http(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     with served(tmp_path) as server:
         assert server.server_address[0] == "127.0.0.1"
-        opened = ask(server, "GET", server.site.link)
+        opened = ask(server, "GET", server.site.link.removeprefix(server.site.guard.origin))
         assert opened.status == 303
         cookie = (opened.getheader("Set-Cookie") or "").partition(";")[0]
         page = ask(server, "GET", "/account", Cookie=cookie)
@@ -94,7 +96,7 @@ def test_a_mistake_of_ours_shows_no_values(
 
 def test_the_end_is_told_to_the_server(tmp_path: Path) -> None:
     with served(tmp_path) as server:
-        opened = ask(server, "GET", server.site.link)
+        opened = ask(server, "GET", server.site.link.removeprefix(server.site.guard.origin))
         cookie = (opened.getheader("Set-Cookie") or "").partition(";")[0]
         ended = ask(server, "POST", "/finish", "", Cookie=cookie, Origin=server.site.guard.origin)
         assert "You can close this page." in ended.read().decode()

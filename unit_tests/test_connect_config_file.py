@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import stat
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -86,7 +87,40 @@ def test_no_place_for_a_file(tmp_path: Path) -> None:
     assert not config_file.may_be_written(tmp_path / "file" / "config.json")
     with pytest.raises(Problem) as caught:
         config_file.write(tmp_path / "file" / "config.json", SETTINGS, replace=False)
-    assert (caught.value.key, caught.value.detail) == ("file_not_written", "File exists")
+    assert (caught.value.key, caught.value.detail) == ("file_not_written", "Not a directory")
+
+
+ODD = ["pipe", "/dev/null", "/dev/stdin", "n" * 300, "n\0n", "/".join("d" * 3000), "loop/config.json"]
+
+
+@pytest.mark.parametrize("name", ODD, ids=range(len(ODD)))
+def test_what_can_hold_no_settings(name: str, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "loop").symlink_to("loop")
+    file = tmp_path / name
+    assert not config_file.may_be_written(file)
+    assert not config_file.read(file)
+
+
+def test_folders_in_folders_are_all_for_their_owner_alone(tmp_path: Path) -> None:
+    file = tmp_path.joinpath(*"d" * 1200, "config.json")
+    assert config_file.may_be_written(file)
+    config_file.write(file, SETTINGS, replace=False)
+    assert config_file.read(file) == SETTINGS
+    assert {stat.S_IMODE(folder.stat().st_mode) for folder in file.parents[:1200]} == {0o700}
+    subprocess.run(["rm", "-rf", str(tmp_path / "d")], check=True)  # deeper than Python's own can go
+
+
+def test_the_longest_name_that_a_file_can_have(tmp_path: Path) -> None:
+    file = tmp_path / ("n" * 255)
+    config_file.write(file, SETTINGS, replace=False)
+    assert config_file.read(file) == SETTINGS
+
+
+def test_a_file_that_is_no_settings_is_not_read_whole(tmp_path: Path) -> None:
+    (tmp_path / "deep").write_text("[" * 100_000)
+    (tmp_path / "large").write_text(f'{{"a": "{"a" * config_file.LARGEST}"}}')
+    assert (config_file.read(tmp_path / "deep"), config_file.read(tmp_path / "large")) == ({}, {})
 
 
 @pytest.mark.parametrize(

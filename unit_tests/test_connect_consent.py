@@ -70,6 +70,9 @@ def test_what_was_pasted(pasted: str, meant: Redirect | Code | Token) -> None:
         ("код", "not_a_code"),
         ("http://[", "not_a_code"),
         ("https://x/?" + "a=1&" * 60, "not_a_code"),
+        ("eyJ0eXAiOiJKV1QiLCJhbGciOiJSUzI1NiJ9", "broken_token"),
+        (jwt(exp=1_900_000_000)[:60], "broken_token"),
+        (f"x{jwt(exp=1_900_000_000)}.y", "broken_token"),
     ],
 )
 def test_what_cannot_be_used(pasted: str, key: str) -> None:
@@ -111,7 +114,7 @@ def test_a_good_answer() -> None:
         ({"code": ""}, "no_code", {}),
         ({"code": "a b"}, "no_code", {}),
         ({"error": "access_denied"}, "refused", {"domain": DOMAIN}),
-        ({"error": "access_denied", "state": ""}, "refused", {"domain": DOMAIN}),
+        ({"error": "access_denied", "state": ""}, "unproven_refusal", {}),
         ({"error": "access_denied", "state": "another"}, "wrong_state", {}),
         ({"error": "<b>"}, "consent_failed", {"domain": DOMAIN}),
     ],
@@ -120,6 +123,12 @@ def test_a_bad_answer(changed: dict[str, str], key: str, params: dict[str, str])
     with pytest.raises(Problem) as caught:
         code_of(Redirect({**GOOD, **changed}), STATE, DOMAIN)
     assert (caught.value.key, caught.value.params, caught.value.detail) == (key, params, "")
+
+
+def test_a_refusal_that_amocrm_or_anyone_may_have_sent() -> None:
+    with pytest.raises(Problem) as caught:
+        code_of(Redirect({"error": "access_denied"}), STATE, DOMAIN)
+    assert caught.value.key == "unproven_refusal"
 
 
 def test_an_answer_to_no_question() -> None:

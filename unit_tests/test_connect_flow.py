@@ -196,7 +196,7 @@ def test_rights_that_are_missing(server: Server, tmp_path: Path) -> None:
     made = with_token(server, tmp_path)
     made.check()
     assert made.verdict is not None
-    assert set(made.verdict.refused) == {Refused(("users",), "no_rights"), Refused(("tasks",), "no_rights")}
+    assert set(made.verdict.refused) == {Refused(("users", "tasks"), "no_rights")}
     assert set(made.verdict.readable) == set(TABLES) - {"users", "tasks"}
 
 

@@ -80,6 +80,82 @@ def test_all_four_steps(server: Server, tmp_path: Path) -> None:
     nothing_leaked(visiting)
 
 
+@pytest.mark.parametrize(
+    ("field", "typed"),
+    [("client_id", "nonsense"), ("client_id", ""), ("client_secret", "ы"), ("redirect_uri", "example.com")],
+)
+def test_what_cannot_be_right_is_said_beside_its_field_before_anything_is_sent(
+    server: Server, tmp_path: Path, field: str, typed: str
+) -> None:
+    visiting = visitor(flow(server, tmp_path))
+    visiting.post("/account", {"address": DOMAIN, "way": "oauth"})
+    visiting.post("/integration", keys(server, **{field: typed}))
+    assert (visiting.path, problem_on(visiting.page)) == ("/integration", field)
+    beside(visiting.page, field)
+    assert server.log == []
+
+
+def beside(page: str, field: str) -> None:
+    """The problem stands between the field it is about and whatever comes after it."""
+    told = page.index('id="problem"')
+    assert page.count('id="problem"') == 1
+    assert page.count("aria-invalid") == 1
+    named = page.rindex('name="', 0, told)
+    assert page[named:].startswith(f'name="{field}"')
+    assert 'aria-invalid="true"' in page[named:told]
+
+
+def test_an_address_and_a_token_that_cannot_be_right_are_said_beside_their_fields(
+    server: Server, tmp_path: Path
+) -> None:
+    visiting = visitor(flow(server, tmp_path))
+    visiting.post("/account", {"address": "example.com", "way": "token"})
+    beside(visiting.page, "address")
+    visiting.post("/account", {"address": DOMAIN, "way": "token"})
+    visiting.post("/integration")
+    token = server.tokens.long_lived()
+    for pasted, key in [(token[:100], "broken_token"), ("nonsense", "code_without_keys"), ("a b", "not_a_code")]:
+        visiting.post("/access", {"pasted": pasted})
+        assert (visiting.path, problem_on(visiting.page)) == ("/access", key)
+        beside(visiting.page, "pasted")
+    assert server.log == []
+    visiting.get("/account")
+    assert problem_on(visiting.page) == "not_a_code"  # on a page without the field it is told at the top
+    assert "aria-invalid" not in visiting.page
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("way", ["token", "oauth"])
+def test_what_is_read_is_told_before_access_is_asked(server: Server, tmp_path: Path, language: str, way: str) -> None:
+    visiting = visitor(flow(server, tmp_path), language)
+    visiting.post("/account", {"address": DOMAIN, "way": way})
+    visiting.post("/integration", keys(server))
+    told = visiting.page.partition('<ul class="promise">')[2].partition("</ul>")[0]
+    assert told.count("<li>") == 3
+    assert f"{len(TABLES)}" in told
+    assert str(tmp_path / "config.json") in told
+    assert visiting.page.index('class="promise"') < visiting.page.index(
+        'id="grant"' if way == "oauth" else 'id="pasted"'
+    )
+
+
+def test_the_end_in_russian_without_a_script(server: Server, tmp_path: Path) -> None:
+    server.account.switches.forbidden = frozenset({"users"})
+    visiting = visitor(flow(server, tmp_path), "ru")
+    visiting.post("/account", {"address": DOMAIN, "way": "token"})
+    visiting.post("/integration")
+    visiting.post("/access", {"pasted": server.tokens.long_lived()})
+    assert '<li title="deals">Сделки</li>' in visiting.page
+    assert "<dt>Пользователи (users)</dt>" in visiting.page
+    assert '<span class="scripted" hidden>Кнопки их копируют.</span>' in visiting.page
+    assert "<noscript>Они в файле.</noscript>" in visiting.page
+    buttons = visiting.page.split('class="copy')[1:]
+    assert len(buttons) == 4
+    assert all("hidden>" in button.partition("</button>")[0] for button in buttons)
+    line = f"sync CONFIG={tmp_path / 'config.json'} PROJECT={server.account.id}"
+    assert f"{line}</code>" in visiting.page
+
+
 def test_a_long_lived_token(server: Server, tmp_path: Path) -> None:
     visiting = visitor(flow(server, tmp_path))
     visiting.post("/account", {"address": DOMAIN, "way": "token"})

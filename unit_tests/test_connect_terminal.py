@@ -108,8 +108,8 @@ def test_the_whole_address(terminal: Terminal, capsys: pytest.CaptureFixture[str
 
 def test_mistakes_are_typed_again(terminal: Terminal, capsys: pytest.CaptureFixture[str]) -> None:
     client = terminal.server.tokens.client
-    lines: list[str | Callable[[], str]] = ["example.com", "", DOMAIN, "3", DOMAIN, "2"]
-    lines += ["", "", "", client.client_id, "wrong", "", terminal.server.tokens.code]
+    lines: list[str | Callable[[], str]] = ["example.com", DOMAIN, "3", DOMAIN, "2"]
+    lines += ["", "nonsense", client.client_id, "", client.client_id, "wrong", "", terminal.server.tokens.code]
     lines += [*terminal.keys, "", "def502", *terminal.keys, terminal.server.tokens.code]
     assert terminal.run(*lines) == 0
     out, err = capsys.readouterr()
@@ -118,12 +118,35 @@ def test_mistakes_are_typed_again(terminal: Terminal, capsys: pytest.CaptureFixt
         "! This is not the address of an amoCRM or Kommo account",
         "! No way to sign in is chosen",
         "! This is not an integration ID",
+        "! This is not an integration ID",
+        "! This is not a secret key",
         "! amoCRM does not recognise the integration",
         "! Nothing was pasted",
         "! This code was not given to this integration, or was not copied whole",
     ]
     assert "  amoCRM does not recognise the integration (Авторизация клиента не прошла" in out
     assert SECRET not in out + err
+
+
+def test_what_is_read_is_told_before_access_is_asked(terminal: Terminal, capsys: pytest.CaptureFixture[str]) -> None:
+    terminal.run(DOMAIN, "1", "")
+    out = capsys.readouterr().out
+    told = out.index("\nThe connector only reads: it changes nothing in amoCRM.\nIt reads deals, contacts")
+    assert told < out.index(f"settings: {len(TABLES)} tables.\nThey go into") < out.index("Create the token")
+
+
+def test_a_token_that_was_not_copied_whole(terminal: Terminal, capsys: pytest.CaptureFixture[str]) -> None:
+    token = terminal.server.tokens.long_lived()
+    assert terminal.run(DOMAIN, "1", "", token[: len(token) // 3], token) == 0
+    assert "! This token was not copied whole" in capsys.readouterr().out
+
+
+def test_the_next_step_stands_at_the_end(terminal: Terminal, capsys: pytest.CaptureFixture[str]) -> None:
+    assert terminal.run(DOMAIN, "1", "", terminal.server.tokens.long_lived(), language="ru") == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    number = terminal.server.account.id
+    assert last.startswith("Дальше: make ")
+    assert last.endswith(f"sync CONFIG={terminal.config} PROJECT={number}")
 
 
 def test_a_token_of_another_account(terminal: Terminal, capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,7 +14,8 @@ import source_amocrm.connect
 from source_amocrm import errors
 from source_amocrm.connect.problems import Problem, problem_of
 from source_amocrm.connect.verify import Refused
-from source_amocrm.connect.words import LANGUAGES, Words, preferred
+from source_amocrm.connect.words import LANGUAGES, Words, preferred, table_names
+from source_amocrm.streams import TABLES
 
 HERE = Path(source_amocrm.connect.__file__).parent
 TEXTS = {name: json.loads((HERE / "words" / f"{name}.json").read_text(encoding="utf-8")) for name in LANGUAGES}
@@ -67,9 +68,17 @@ def test_a_problem_says_what_happened_and_the_next_step(language: str, key: str)
     assert len(text) < 200
 
 
+def test_every_table_has_its_russian_name() -> None:
+    assert set(table_names("ru")) == set(TABLES)
+    assert table_names("en") == {}
+    streams = ("users", "files")
+    assert Words("en").tables(streams) == "users, files"
+    assert Words("ru").tables(streams) == "Пользователи (users), Файлы (files)"
+
+
 def test_every_reason_of_a_refused_table_is_told() -> None:
     assert {key for key in TEXTS["en"] if key.startswith("refused.")} == {
-        f"refused.{Refused((), why).why}" for why in ("no_rights", "not_granted", "off", "unknown")
+        f"refused.{Refused((), why).why}" for why in ("no_rights", "not_granted", "off", "unknown", "unpaid")
     }
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
 from airbyte_cdk.models import FailureType
 
-from source_amocrm.errors import Forbidden, Unavailable, all_of
+from source_amocrm.errors import Forbidden, Unavailable, Unpaid, all_of, cause, without_ids
 
 CLOSED = Forbidden("Leads are closed.", failure_type=FailureType.config_error, status=403)
 DOWN = Unavailable("amoCRM is down.", failure_type=FailureType.transient_error, status=502)
@@ -21,3 +22,43 @@ def test_of_several_each_is_told_and_one_that_passes_makes_it_worth_another_try(
     assert told.failure_type is FailureType.transient_error
     both = all_of([CLOSED, Forbidden("Notes are closed.", failure_type=FailureType.config_error)])
     assert (str(both), both.failure_type) == ("Leads are closed. Notes are closed.", FailureType.config_error)
+
+
+def unpaid(path: str, request: str) -> Unpaid:
+    error = Unpaid(f"Nobody pays for {path}. [X-Request-Id {request}, trace_id {request}f]", status=402)
+    error.path = path
+    return error
+
+
+@pytest.mark.parametrize(
+    ("said", "alike"),
+    [
+        ("Closed. [X-Request-Id a-1.b/c=]", "Closed."),
+        ("Closed. [trace_id 5f2c9b1e]", "Closed."),
+        ("Rows. Closed. [X-Request-Id 1, trace_id 2] Open. [trace_id 3]", "Rows. Closed. Open."),
+        ("Request 0a1b2c3d-0000-1111-2222-333344445555 failed.", "Request  failed."),
+        ("Request 0123456789abcdef0123456789abcdef failed.", "Request  failed."),
+        ("Catalog 4517 of 1790000000 [sic] is deadbeef.", "Catalog 4517 of 1790000000 [sic] is deadbeef."),
+    ],
+)
+def test_failures_are_compared_without_what_each_request_has_of_its_own(said: str, alike: str) -> None:
+    assert without_ids(said) == alike
+
+
+def test_one_reason_of_several_lists_is_told_once_with_their_names() -> None:
+    one, two = unpaid("/leads/tags", "r1"), unpaid("/contacts/tags", "r2")
+    assert all_of([one, unpaid("/leads/tags", "r3")]) is one
+    told = all_of([one, two, CLOSED])
+    assert str(told) == (
+        "Nobody pays for /leads/tags, /contacts/tags. [X-Request-Id r1, trace_id r1f] Leads are closed."
+    )
+    assert cause(one) == cause(two)
+    many = all_of([unpaid(f"/catalogs/{own}", "r") for own in range(9)])
+    assert "/catalogs/0, /catalogs/1, /catalogs/2, /catalogs/3 and 5 more. [" in str(many)
+
+
+def test_what_one_sentence_says_within_another_is_told_once() -> None:
+    inner = unpaid("/events", "r1")
+    outer = Unpaid(f"The rows are read. {unpaid('/events', 'r2')}", status=402)
+    assert str(all_of([outer, inner])) == str(outer)
+    assert str(all_of([inner, outer])) == str(outer)

@@ -146,7 +146,8 @@ CASES: list[tuple[str, Reply, Where, Action, type[errors.AmocrmError] | None, Fa
         Action.FAIL,
         errors.NotFound,
         CONFIG,
-        "amoCRM's host of files, example.amocrm.ru, does not know /api/v4/leads (Cannot GET, Not Found).",
+        "amoCRM's host of files, example.amocrm.ru, does not know /api/v4/leads (Cannot GET, Not Found). Run the sync "
+        "again later; if it repeats, leave the table out.",
     ),
     (
         "the drive leads elsewhere",
@@ -350,7 +351,7 @@ CASES: list[tuple[str, Reply, Where, Action, type[errors.AmocrmError] | None, Fa
         errors.NotFound,
         CONFIG,
         "amoCRM does not know /api/v4/leads at example.amocrm.ru (Cannot GET /api/v4/leads). If no table can be read, "
-        "correct the account address (account_domain).",
+        "correct the account address (account_domain); if only some cannot, again and again, leave them out.",
     ),
     (
         "a request with a mistake",

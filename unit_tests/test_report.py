@@ -1,69 +1,162 @@
-"""The lines of a sync's log, word by word."""
+"""The lines of a sync's log: each list once, whatever number of tables it is read for."""
 
 from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from source_amocrm.airbyte.report import Report, line, summary
+from source_amocrm.airbyte.report import Report
 from source_amocrm.http.stats import Stats
 from source_amocrm.streams import TABLES
-from source_amocrm.sync.progress import Progress
-from source_amocrm.sync.sync import Selection
-from source_amocrm.walk.spans import FOREVER
+from source_amocrm.sync.batch import Batch
+from source_amocrm.sync.progress import Numbered, Progress
+from source_amocrm.sync.sync import Selection, places
+from source_amocrm.walk.listing import Page, PageMark
 
-MAY, JUNE, JULY, AUGUST = 1746057600, 1748736000, 1751328000, 1754006400
-
-
-@pytest.mark.parametrize(
-    ("left", "words"),
-    [
-        ([], ""),
-        ([(0, FOREVER)], ", left: all of it"),
-        ([(0, MAY)], ", left: until 2025-05-01"),
-        ([(MAY, FOREVER)], ", left: since 2025-05-01"),
-        ([(0, MAY), (JUNE, JULY)], ", left: since 2025-06-01 until 2025-07-01, until 2025-05-01"),
-        (
-            [(0, MAY), (JUNE, JULY), (AUGUST, FOREVER)],
-            ", left: since 2025-08-01, since 2025-06-01 until 2025-07-01 and 1 more",
-        ),
-    ],
-)
-def test_what_is_left(left: list[tuple[int, int]], words: str) -> None:
-    assert line("deals", 12_500, 50, 10.0, left) == f"deals: 12,500 rows, 50 requests, 1,250 rows a second{words}"
+APRIL, MAY, JULY = 1743465600, 1746057600, 1751328000
+LEADS, CONTACTS, EVENTS = "/api/v4/leads", "/api/v4/contacts", "/api/v4/events"
 
 
-def test_a_stream_without_a_list_of_its_own() -> None:
-    assert line("users", 7, None, 0.2, []) == "users: 7 rows, 7 rows a second"
+class Account:
+    """A sync without an account: what is asked for and how far the tables are is set by the test."""
+
+    def __init__(self, *names: str, start: int | None = MAY) -> None:
+        self.start = start
+        self.stats = Stats()
+        self.progresses = {name: self._progress(name) for name in names if TABLES[name].cursor}
+        self.report = Report(
+            SimpleNamespace(stats=self.stats, budget=SimpleNamespace(waited=0.0)),  # type: ignore[arg-type]
+            logging.getLogger("airbyte.test_report"),
+            [Selection(TABLES[name], self.progresses.get(name)) for name in names],
+        )
+
+    def _progress(self, name: str) -> Progress:
+        progress = Progress(name, TABLES[name].cursor or "", self.start, 300)
+        progress.begin([place.name if place else "events" for place in places(TABLES[name])], JULY)
+        return progress
+
+    def asks(self, path: str, times: int = 1) -> None:
+        for _ in range(times):
+            self.stats.sent(path)
+
+    def page(self, path: str, rows: int = 50, made: int | None = None) -> Iterator[Batch]:
+        """A list's reading that stands after its first page."""
+        self.asks(path)
+        batch = Batch("", Page([{"id": own, "created_at": made} for own in range(rows)]))
+        reading = self.report.followed(path, iter([batch, batch]))
+        next(reading)
+        return reading
+
+    def covered(self, name: str, until: int) -> None:
+        for progress in self.progresses.values():
+            if name in progress.left:
+                progress.cover(name, Page([], (0, until - 1)))
 
 
-def test_summary() -> None:
-    assert summary(763_134, 3_630, 16, 1234.56, 520.0) == (
-        "Read 763,134 rows with 3,630 requests in 520.0 s (7.0 requests a second); "
-        "16 were refused as too many (429); threads waited 1,234.6 s for their turn to ask."
-    )
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Any:
+    clock = SimpleNamespace(now=0.0)
+    monkeypatch.setattr("source_amocrm.airbyte.report.time.monotonic", lambda: clock.now)
+    return clock
 
 
-def test_a_line_per_stream_that_is_being_read(caplog: pytest.LogCaptureFixture) -> None:
-    stats = Stats()
-    for path in ("/api/v4/leads", "/api/v4/leads", "/api/v4/account"):
-        stats.sent(path)
-    api: Any = SimpleNamespace(stats=stats, budget=SimpleNamespace(waited=0.0))
-    progress = Progress("deals", "updated_at", MAY, 300)
-    progress.begin(["leads"], JULY)
-    selections = [Selection(TABLES["deals"], progress), Selection(TABLES["users"])]
-    logger = logging.getLogger("airbyte.test_report")
-    report = Report(api, logger, selections)
-    rows = report.counted("deals", iter([{"lead_id": 1}, None, {"lead_id": 2}]))
-    with caplog.at_level(logging.INFO, logger.name), report:
-        assert [next(rows), next(rows)] == [{"lead_id": 1}, None]
-        report.tell()
-        assert list(rows) == [{"lead_id": 2}]
-        report.tell()
-    told, last = caplog.messages
-    assert told == "deals: 1 rows, 2 requests, 1 rows a second, left: since 2025-05-01 until 2025-07-01"
-    assert re.match(r"Read 2 rows with 3 requests in \d\.\d s ", last)
+def lines(account: Account, caplog: pytest.LogCaptureFixture) -> list[str]:
+    """Of one round."""
+    caplog.clear()
+    account.report.tell()
+    return list(caplog.messages)
+
+
+def test_a_shared_list_is_told_once(clock: Any, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "airbyte.test_report")
+    account = Account("deals", "custom_fields_deals", "deal_tags")
+    reading = account.page(LEADS)
+    clock.now = 10.0
+    account.covered("leads", MAY + 10 * 86_400)
+    assert lines(account, caplog) == [
+        "Reading leads (deals and 2 more): up to 2025-05-11, about 50 s left; 50 rows, 5 rows a second, 1 requests"
+    ]
+    account.covered("leads", JULY + 1)
+    assert lines(account, caplog) == [
+        "Reading leads (deals and 2 more): read to the end; 50 rows, 5 rows a second, 1 requests"
+    ]
+    reading.close()  # type: ignore[attr-defined]
+    assert lines(account, caplog) == []
+
+
+def test_what_takes_longest_is_told_last(clock: Any, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "airbyte.test_report")
+    account = Account("deals", "contacts")
+    readings = [account.page(LEADS), account.page(CONTACTS, 100)]
+    clock.now = 10.0
+    account.covered("leads", MAY + 10 * 86_400)
+    account.covered("contacts", MAY + 30 * 86_400)
+    assert lines(account, caplog) == [
+        "Reading contacts (contacts): up to 2025-05-31, about 10 s left; 100 rows, 10 rows a second, 1 requests",
+        "Reading leads (deals): up to 2025-05-11, about 50 s left; 50 rows, 5 rows a second, 1 requests",
+    ]
+    del readings
+
+
+def test_from_the_newest_on_the_oldest_row_of_any_list_is_the_end(clock: Any, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "airbyte.test_report")
+    account = Account("events", "deals", start=None)
+    readings = [account.page(EVENTS)]
+    progress = account.progresses["events"]
+    progress.cover("events", Page([], (MAY + 60 * 86_400, JULY)))
+    clock.now = 10.0
+    assert lines(account, caplog) == [
+        "Reading events (events): back to 2025-06-29; 50 rows, 5 rows a second, 1 requests"
+    ]
+    readings.append(account.page(LEADS, made=APRIL))
+    readings.pop().close()  # type: ignore[attr-defined]
+    for clock.now, since in ((20.0, MAY + 30 * 86_400), (30.0, MAY + 15 * 86_400)):
+        progress.cover("events", Page([], (since, JULY)))
+        told = lines(account, caplog)
+    assert told == [
+        "Reading events (events): back to 2025-05-15, about 30 s left; 50 rows, 2 rows a second, 1 requests"
+    ]
+    del readings
+
+
+def test_a_walk_by_page_number_has_no_date(clock: Any, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "airbyte.test_report")
+    account = Account("deals")
+    reading = account.page(LEADS)
+    clock.now = 10.0
+    [progress] = account.progresses.values()
+    progress.cover("leads", Page([], mark=PageMark(3, 7)), MAY)
+    assert isinstance(progress.left["leads"].walk, Numbered)
+    assert lines(account, caplog) == ["Reading leads (deals); 50 rows, 5 rows a second, 1 requests"]
+    del reading
+
+
+def test_events_that_bring_no_row_are_told_too(clock: Any, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "airbyte.test_report")
+    account = Account("deals")
+    rows = account.report.counted("deals", iter([{"lead_id": 1}, {"lead_id": 2}]))
+    next(rows)
+    account.asks(EVENTS, 70)
+    clock.now = 10.0
+    assert lines(account, caplog) == ["Reading events (what was deleted, restored or linked to others); 70 requests"]
+    assert lines(account, caplog) == ["Reading the rest of deals; 1 rows, 0 rows a second"]
+    assert list(rows) == [{"lead_id": 2}]
+    assert lines(account, caplog) == []
+
+
+def test_a_table_without_a_list(clock: Any, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "airbyte.test_report")
+    account = Account("users")
+    with account.report:
+        rows = account.report.counted("users", iter([{"user_id": 1}, None, {"user_id": 2}]))
+        assert [next(rows), next(rows)] == [{"user_id": 1}, None]
+        clock.now = 2.0
+        assert lines(account, caplog) == ["Reading users; 1 rows, 0 rows a second"]
+        list(rows)
+        account.asks(LEADS, 3)
+    assert re.match(r"Read 2 rows with 3 requests in 2\.0 s ", caplog.messages[-1])

@@ -46,6 +46,7 @@ NOTE: dict[str, Any] = {
     "updated_by": 940088,
     "account_id": 17079858,
     "is_deleted": False,
+    "is_pinned": None,
 }
 EVENT: dict[str, Any] = {
     "event_id": "01pz58t6p04ymgsgfbmfyfy1mf",
@@ -216,6 +217,13 @@ def test_documented_note_in_each_list(entity: str, number: int) -> None:
     assert note(sample("note_detail"), entity) == NOTE | {"element_type": number}
 
 
+def test_a_pinned_note() -> None:
+    given = sample("note_pinned")
+    assert note(given, "leads")["is_pinned"] is True
+    assert note({**given, "is_pinned": 0}, "leads")["is_pinned"] is False
+    assert note({"id": 1}, "leads")["is_pinned"] is None
+
+
 def test_params_of_each_documented_note_type() -> None:
     kinds = sample("note_params_by_type")
     rows = {kind: note({"id": 1, "note_type": kind, "params": params}, "leads") for kind, params in kinds.items()}
@@ -281,6 +289,19 @@ def test_an_event_of_a_chat_and_links_in_its_values() -> None:
         "value_before": [{"tag": {"name": "тег"}}],
         "linked_talk_contact_id": 9,
     }
+
+
+def test_the_contact_of_a_chat_stands_in_the_embedded_entity_or_in_the_event() -> None:
+    for shown in sample("events_chat_messages", "_embedded", "events"):
+        assert event(shown)["linked_talk_contact_id"] == 77345755
+    embedded = {"_embedded": {"entity": {"id": 1, "linked_talk_contact_id": 8}}}
+    for given, wanted in (
+        ({**embedded, "linked_talk_contact_id": 9}, 8),
+        ({"_embedded": {"entity": {"id": 1, "linked_talk_contact_id": None}}, "linked_talk_contact_id": 9}, 9),
+        ({"_embedded": {"entity": []}, "linked_talk_contact_id": 9}, 9),
+        ({"_embedded": None}, None),
+    ):
+        assert event({"id": "01b", **given})["linked_talk_contact_id"] == wanted
 
 
 def test_documented_change_of_status() -> None:

@@ -55,6 +55,9 @@ def test_documented_sms(kind: str, direction: str) -> None:
         "phone": "+79999999999",
         "text": sample("note_params_by_type", kind, "text"),
         "note_id": 12,
+        "talk_contact_id": None,
+        "talk_id": None,
+        "origin": None,
         "updated_at": "2018-10-24T19:11:57Z",
     }
     assert wanted.items() <= row.items()
@@ -83,6 +86,36 @@ def test_chats(kind: str, channel: str, direction: str | None) -> None:
     }
     assert wanted.items() <= row.items()
     assert list(row) == list(schema.load("messages")["properties"])
+
+
+@pytest.mark.parametrize(
+    ("index", "wanted"),
+    [
+        (0, {"direction": "out", "created_by": 15648532, "origin": "pro.wappi.tg"}),
+        (1, {"direction": "in", "created_by": 0, "origin": "com.wazzup.whatsapp"}),
+    ],
+)
+def test_chats_as_amocrm_tells_them(index: int, wanted: dict[str, Any]) -> None:
+    shown = sample("events_chat_messages", "_embedded", "events", index)
+    at = ("2025-07-31T22:13:21Z", "2025-07-31T22:13:20Z")[index]
+    assert chat(shown) == [
+        {
+            "message_id": shown["id"],
+            "channel": "chat",
+            "element_type": 2,
+            "element_id": 50101349,
+            "phone": None,
+            "text": None,
+            "note_id": None,
+            "chat_message_id": shown["value_after"][0]["message"]["id"],
+            "talk_contact_id": 77345755,
+            "talk_id": 3040,
+            "created_at": at,
+            "updated_at": at,
+            "account_id": 31000000,
+            **wanted,
+        }
+    ]
 
 
 @pytest.mark.parametrize("params", [None, [], {}, ""])

@@ -10,7 +10,7 @@ import pytest
 
 from source_amocrm.streams.rows.deals import deal
 from source_amocrm.streams.rows.field_values import deal_fields
-from source_amocrm.streams.rows.values import RowError
+from source_amocrm.streams.rows.values import RowError, compact_json
 from unit_tests.sample_files import sample
 
 MOSCOW = ZoneInfo("Europe/Moscow")
@@ -45,6 +45,9 @@ FIRST_LEAD: dict[str, Any] = {
     "labor_cost": None,
     "is_price_modified_by_robot": None,
     "catalog_elements": None,
+    "is_price_computed": None,
+    "source_external_id": None,
+    "source_type": None,
 }
 DETAIL: dict[str, Any] = {
     "lead_id": 3912171,
@@ -70,12 +73,15 @@ DETAIL: dict[str, Any] = {
     "tags": [{"id": 100667, "name": "тест", "color": None}],
     "custom_fields": [],
     "is_deleted": False,
-    "source_id": None,
+    "source_id": 1876532,
     "source_name": "API",
     "score": None,
     "labor_cost": None,
     "is_price_modified_by_robot": False,
     "catalog_elements": [{"id": 525439, "metadata": {"quantity": 1, "catalog_id": 4521}}],
+    "is_price_computed": None,
+    "source_external_id": None,
+    "source_type": None,
 }
 
 
@@ -97,6 +103,50 @@ def test_documented_list() -> None:
 
 def test_documented_lead_with_everything_embedded() -> None:
     assert deal(sample("lead_detail_with_all")) == DETAIL
+
+
+def test_a_lead_of_today_with_minor_units_and_a_source() -> None:
+    lead = sample("lead_with_minor_units")
+    row = deal(lead)
+    assert row == FIRST_LEAD | {
+        "lead_id": 42005127,
+        "name": "Lead #42005127",
+        "responsible_user_id": 1,
+        "created_by": 0,
+        "updated_by": 0,
+        "account_id": 17029541,
+        "pipeline_id": 2,
+        "status_id": 1,
+        "group_id": 0,
+        "sale": 100.5,
+        "date": "2026-05-28T06:02:11Z",
+        "created_at": "2026-05-28T03:48:51Z",
+        "updated_at": "2026-05-28T06:02:11Z",
+        "closed_at": None,
+        "source_id": 1876532,
+        "source_name": "Сайт",
+        "source_external_id": "site-1",
+        "source_type": "widget",
+        "is_price_computed": False,
+        "is_price_modified_by_robot": False,
+        "catalog_elements": lead["_embedded"]["catalog_elements"],
+    }
+    assert compact_json(row["sale"]) == "100.5"
+
+
+@pytest.mark.parametrize(
+    ("top", "embedded", "wanted"),
+    [
+        (None, {"id": 5, "name": "API"}, (5, "API", None, None)),
+        (7, {"id": 5, "name": "API"}, (7, "API", None, None)),
+        (7, None, (7, None, None, None)),
+        (None, [], (None, None, None, None)),
+        (None, [{"id": "5", "external_id": 9, "type": "form"}], (5, None, "9", "form")),
+    ],
+)
+def test_the_source_of_a_deal(top: Any, embedded: Any, wanted: tuple[Any, ...]) -> None:
+    row = deal({"id": 1, "source_id": top, "_embedded": {"source": embedded}})
+    assert tuple(row[f"source_{name}"] for name in ("id", "name", "external_id", "type")) == wanted
 
 
 def test_documented_skeleton_of_a_deleted_lead() -> None:
@@ -184,6 +234,7 @@ def test_odd_shapes_come_through() -> None:
             "id": "77",
             "name": 5,
             "price": "99.50",
+            "price_with_minor_units": [],
             "status_id": "142",
             "created_at": "1453279607",
             "updated_at": 0,

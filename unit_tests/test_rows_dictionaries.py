@@ -25,6 +25,10 @@ USER: dict[str, Any] = {
     "role_id": 3141,
     "is_admin": False,
     "rights": None,
+    "phone_number": None,
+    "uuid": None,
+    "amojo_id": None,
+    "user_rank": None,
 }
 FIELD: dict[str, Any] = {
     "custom_field_id": 4439091,
@@ -41,7 +45,23 @@ FIELD: dict[str, Any] = {
     "is_api_only": False,
     "is_computed": None,
     "required_statuses": [{"status_id": 41221, "pipeline_id": 3142}],
+    "is_required": None,
+    "is_visible": None,
+    "currency": None,
+    "settings": None,
+    "chained_lists": None,
+    "hidden_statuses": None,
+    "remind": None,
+    "tracking_callback": None,
+    "search_in": None,
 }
+
+
+CATEGORY: list[dict[str, Any]] = [
+    {"id": 197, "parent_id": None, "value": "категория 1", "sort": 0},
+    {"id": 215, "parent_id": 197, "value": "новая подкатегория 1", "sort": 0},
+    {"id": 217, "parent_id": 197, "value": "новая категория 2", "sort": 1},
+]
 
 
 def status(number: int, name: str, sort: int, color: str, editable: bool, kind: int = 0) -> dict[str, Any]:
@@ -111,6 +131,18 @@ def test_documented_user_without_embedded() -> None:
         "role_id": None,
         "rights": given["rights"],
     }
+
+
+def test_a_user_with_all_that_can_be_asked_for() -> None:
+    asked = {
+        "phone_number": "+74950000001",
+        "uuid": "0e4c8a5e-2b0f-4a7e-9d52-3f1c1b7a9e10",
+        "amojo_id": "f3c6340d-410e-4ad1-9f7e-c5e663599909",
+        "user_rank": "master",
+    }
+    row = dictionaries.user({**sample("user_detail"), **asked})
+    assert {name: row[name] for name in asked} == asked
+    assert dictionaries.user({"id": 1, "phone_number": 74950000001})["phone_number"] == "74950000001"
 
 
 @pytest.mark.parametrize(
@@ -188,6 +220,8 @@ def test_documented_fields_of_a_catalog(catalog_id: int | None) -> None:
         "catalog_id": 1095,
         "sort": 560,
         "is_deletable": True,
+        "is_required": False,
+        "is_visible": False,
     }
     assert dictionaries.custom_field(second, "catalogs", catalog_id) == FIELD | unknown | {
         "custom_field_id": 1278898091,
@@ -196,9 +230,43 @@ def test_documented_fields_of_a_catalog(catalog_id: int | None) -> None:
         "code": "GROUP",
         "entity_type": "catalogs",
         "catalog_id": 1095,
+        "enums": CATEGORY,
         "sort": 500,
         "is_deletable": False,
+        "is_required": False,
+        "is_visible": True,
     }
+
+
+def test_the_options_of_a_category_are_its_tree() -> None:
+    given = sample("custom_field_category_nested")
+    assert dictionaries.custom_field(given, "catalogs", 1095)["enums"] == CATEGORY
+    in_parts = {**given, "nested": {"3": CATEGORY[0], "5": {**CATEGORY[1], "_links": {}}}, "enums": []}
+    assert dictionaries.custom_field(in_parts, "catalogs", 1095)["enums"] == CATEGORY[:2]
+    options = [{"id": 1, "value": "a", "sort": 2}]
+    nones: tuple[Any, ...] = (None, [], {})
+    for nested in nones:
+        assert dictionaries.custom_field({"id": 1, "enums": options, "nested": nested}, "leads")["enums"] == options
+        assert dictionaries.custom_field({"id": 1, "enums": None, "nested": nested}, "leads")["enums"] == []
+
+
+def test_what_only_some_fields_have() -> None:
+    lists = [{"title": None, "catalog_id": 4589, "parent_catalog_id": None}]
+    told = {
+        "is_required": True,
+        "is_visible": False,
+        "currency": "RUB",
+        "settings": ["x"],
+        "chained_lists": lists,
+        "hidden_statuses": [{"status_id": 1, "pipeline_id": 2}],
+        "remind": "week",
+        "tracking_callback": "function() {}",
+        "search_in": "contacts",
+    }
+    row = dictionaries.custom_field({"id": 1, **told}, "leads")
+    assert {name: row[name] for name in told} == told
+    odd = dictionaries.custom_field({"id": 1, "chained_lists": {"4589": lists[0]}, "search_in": 4589}, "leads")
+    assert (odd["chained_lists"], odd["search_in"]) == (lists, "4589")
 
 
 def test_system_fields() -> None:

@@ -42,6 +42,25 @@ def test_a_documented_deal(name: str, wanted: dict[str, Any]) -> None:
     assert rows(name, LEAD) == [{"lead_id": 3912171, **wanted, "lead_updated_at": CHANGED}]
 
 
+METADATA = {"quantity": 1.5, "catalog_id": 4521, "price_id": 271211}
+
+
+@pytest.mark.parametrize("shown", [{"metadata": METADATA}, METADATA, {"metadata": METADATA, **METADATA}])
+def test_the_quantity_of_a_linked_element_stands_in_its_metadata_or_beside_it(shown: dict[str, Any]) -> None:
+    [row] = rows("deal_catalog_elements", {"id": 5, "_embedded": {"catalog_elements": [{"id": 525439, **shown}]}})
+    assert {name: row[name] for name in METADATA} == METADATA
+
+
+def test_the_element_of_a_lead_of_today() -> None:
+    [row] = rows("deal_catalog_elements", sample("lead_with_minor_units"))
+    assert row == {
+        "lead_id": 42005127,
+        "catalog_element_id": 525439,
+        **{name: METADATA[name] for name in ("catalog_id", "quantity", "price_id")},
+        "lead_updated_at": "2026-05-28T06:02:11Z",
+    }
+
+
 @pytest.mark.parametrize("table", LINKS, ids=lambda table: table.name)
 def test_links_of_every_kind(table: Entities) -> None:
     """Two, one of them twice, as PHP writes an array that has lost an element; then none, in each of its forms."""

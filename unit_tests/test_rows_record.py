@@ -72,6 +72,23 @@ def test_a_transaction_tells_what_was_bought() -> None:
     assert (row["price"], row["completed_at"], row["is_deleted"]) == (123, "2020-06-01T10:05:00Z", False)
 
 
+def test_amounts_with_minor_units() -> None:
+    customer = customers.customer(sample("customer_with_minor_units"))
+    assert {name: customer[name] for name in ("next_price", "ltv", "average_check")} == {
+        "next_price": 200.75,
+        "ltv": 100,
+        "average_check": 100,
+    }
+    bought = customers.customer_transaction(sample("transaction_with_minor_units"))
+    assert (bought["price"], bought["customer_id"]) == (200.75, 7)
+    for make, name, column in (
+        (customers.customer, "next_price", "next_price"),
+        (customers.customer_transaction, "price", "price"),
+    ):
+        for beside in ({}, {f"{name}_with_minor_units": 0}, {f"{name}_with_minor_units": None}):
+            assert make({"id": 1, name: 200, **beside})[column] == 200
+
+
 def test_the_items_of_an_invoice() -> None:
     [value] = sample("custom_field_value_shapes", "items", "doc_write")
     fields = [

@@ -80,6 +80,7 @@ def test_of_a_note() -> None:
         "updated_by": None,
         "account_id": 8,
         "is_deleted": True,
+        "is_pinned": None,
     }
 
 

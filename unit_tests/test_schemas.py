@@ -12,6 +12,7 @@ import yaml
 from airbyte_cdk.models import AirbyteCatalog, AirbyteStream, SyncMode
 from airbyte_cdk.test.standard_tests._catalog_checks import find_catalog_problems
 
+from source_amocrm.connect.words import table_names
 from source_amocrm.streams import TABLES as STREAMS
 from source_amocrm.streams import schema
 from source_amocrm.streams.rows import activity, deals, dictionaries, field_values, people, tombstones
@@ -62,7 +63,7 @@ def test_there_is_a_schema_for_each_table_and_no_other() -> None:
 
 
 @pytest.mark.parametrize("table", TABLES)
-def test_schema_has_the_columns_of_the_catalog_in_its_order(table: str) -> None:
+def test_schema_has_the_columns_of_the_catalog_in_its_order_and_then_others(table: str) -> None:
     loaded = schema.load(table)
     properties = loaded.pop("properties")
     assert loaded == {
@@ -71,7 +72,12 @@ def test_schema_has_the_columns_of_the_catalog_in_its_order(table: str) -> None:
         "additionalProperties": True,
     }
     columns = columns_of(table)
-    assert list(properties) == list(columns)
+    assert list(properties)[: len(columns)] == list(columns)
+    added = list(properties)[len(columns) :]
+    assert list(RUSSIAN["columns"].get(table) or {}) == [*(CATALOG[table].get("extra") or {}), *added]
+    for name in added:
+        assert re.fullmatch(r"[A-Z][ -~]{8,}\.", properties[name]["description"]), name
+        assert "null" in properties[name]["type"], name
     for name, kind in columns.items():
         found = dict(properties[name])
         description = found.pop("description")
@@ -104,14 +110,14 @@ def test_a_further_table_is_described(table: str) -> None:
     for name, column in properties.items():
         assert re.fullmatch(r"[A-Z][ -~]{8,}\.", column["description"]), (name, column["description"])
         assert name in declared.key or column["type"] == "array" or "null" in column["type"], name
-    assert RUSSIAN["tables"][table]
+    assert table_names("ru")[table]
     assert list(RUSSIAN["columns"][table]) == list(properties)
     assert all(RUSSIAN["columns"][table].values())
 
 
 def test_a_loaded_schema_is_the_callers_own() -> None:
     schema.load("deals")["properties"].clear()
-    assert len(schema.load("deals")["properties"]) == 29
+    assert len(schema.load("deals")["properties"]) == 32
 
 
 def test_airbyte_accepts_the_schemas() -> None:
@@ -152,7 +158,7 @@ ROWS: dict[str, list[dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize("table", TABLES)
-def test_rows_have_the_columns_of_the_catalog_in_its_order(table: str) -> None:
+def test_rows_have_the_columns_of_the_schema_in_its_order(table: str) -> None:
     assert ROWS[table]
     for row in ROWS[table]:
-        assert list(row) == list(columns_of(table))
+        assert list(row) == list(schema.load(table)["properties"])

@@ -364,3 +364,34 @@ def test_a_row_that_is_not_an_object(element: Any, kind: str) -> None:
         f"amoCRM sent {kind} where a row of the table deals should be, so that row cannot be delivered. "
         "Run the sync again; if it repeats, report it to amoCRM support with the time of the sync."
     )
+
+
+@pytest.mark.parametrize(
+    ("whole", "exact", "wanted"),
+    [
+        (100, 100.5, "100.5"),
+        (123, 123.45, "123.45"),
+        (100, 100.1, "100.1"),
+        (0, 0.75, "0.75"),
+        (-100, -100.5, "-100.5"),
+        (123, 123.0, "123"),
+        (123, 123, "123"),
+        (123, 0, "123"),
+        (123, 0.0, "123"),
+        (123, "0.00", "123"),
+        (123, None, "123"),
+        (123, "", "123"),
+        (123, "123.45", "123.45"),
+        (123, [], "123"),
+        (123, True, "123"),
+        (None, 123.45, "123.45"),
+        (None, 0, "null"),
+        (0, 0, "0"),
+        ("99.50", None, '"99.50"'),
+    ],
+)
+def test_an_amount_is_the_exact_one_where_that_is_given_and_not_0(whole: Any, exact: Any, wanted: str) -> None:
+    assert (
+        values.compact_json(values.exact_amount({"price": whole, "price_with_minor_units": exact}, "price")) == wanted
+    )
+    assert values.exact_amount({"price": whole}, "price") == whole

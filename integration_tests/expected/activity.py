@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..sandbox.account import ENTITIES, Account
+from ..sandbox.store import Event
 from .common import Row, stamp
 
 ELEMENT_TYPES = {"contacts": 1, "leads": 2, "companies": 3, "customers": 12}
@@ -14,10 +15,12 @@ EDITABLE = {
 
 def notes(account: Account) -> list[Row]:
     shown = [kind for kind in ENTITIES if kind != "customers" or account.switches.customers != "off"]
-    return [_note(kind, note) for kind in shown for note in account.tables[f"{kind}/notes"]]
+    return [
+        _note(kind, note, account.switches.notes_pinned) for kind in shown for note in account.tables[f"{kind}/notes"]
+    ]
 
 
-def _note(kind: str, note: Row) -> Row:
+def _note(kind: str, note: Row, pinned: bool) -> Row:
     params = note["params"] or {}
     return {
         "note_id": note["id"],
@@ -36,6 +39,7 @@ def _note(kind: str, note: Row) -> Row:
         "updated_by": note["updated_by"],
         "account_id": note["account_id"],
         "is_deleted": False,
+        "is_pinned": note["is_pinned"] if pinned else None,
     }
 
 
@@ -64,6 +68,11 @@ def tasks(account: Account) -> list[Row]:
     ]
 
 
+def talk_contact(account: Account, event: Event) -> int | None:
+    """The contact of a chat message's talk, unless the account names it nowhere."""
+    return None if account.switches.talk_contact == "nowhere" else event.linked_talk_contact_id
+
+
 def events(account: Account) -> list[Row]:
     return [
         {
@@ -76,7 +85,7 @@ def events(account: Account) -> list[Row]:
             "account_id": account.id,
             "entity_type": event.entity_type,
             "entity_id": event.entity_id,
-            "linked_talk_contact_id": event.linked_talk_contact_id,
+            "linked_talk_contact_id": talk_contact(account, event),
         }
         for event in account.events
     ]

@@ -41,7 +41,17 @@ def shown_fields(account: Account, row: Row) -> list[Row]:
 
 
 def elements(account: Account, kind: str, row_id: int) -> list[Row]:
-    return list(account.links.elements.get((kind, row_id), ()))
+    """Linked elements of catalogs, in the shape that the account gives them."""
+    links = account.links.elements.get((kind, row_id), ())
+    if account.switches.element_links == "metadata":
+        return list(links)
+    kept = {"id"} if account.switches.element_links == "flat" else {"id", "metadata"}
+    return [{name: link[name] for name in kept} | link["metadata"] for link in links]
+
+
+def amount(account: Account, exact: float) -> float:
+    """What the account tells of an amount: all of it, or whole units."""
+    return exact if account.switches.minor_units == "given" else int(exact)
 
 
 def first(values: list[Any]) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..sandbox.account import ENTITIES, SINGULAR, Account
-from .activity import ELEMENT_TYPES
+from .activity import ELEMENT_TYPES, talk_contact
 from .common import Row, stamp
 
 CHATS = {
@@ -53,6 +53,8 @@ def messages(account: Account) -> list[Row]:
             "note_id": note["id"],
             "chat_message_id": None,
             "talk_contact_id": None,
+            "talk_id": None,
+            "origin": None,
             "created_by": note["created_by"],
             "created_at": stamp(note["created_at"]),
             "updated_at": stamp(note["updated_at"]),
@@ -72,7 +74,9 @@ def messages(account: Account) -> list[Row]:
             "text": None,
             "note_id": None,
             "chat_message_id": event.value_after[0]["message"]["id"],
-            "talk_contact_id": event.linked_talk_contact_id,
+            "talk_contact_id": talk_contact(account, event),
+            "talk_id": event.value_after[0]["message"].get("talk_id"),
+            "origin": event.value_after[0]["message"].get("origin"),
             "created_by": event.created_by,
             "created_at": stamp(event.created_at),
             "updated_at": stamp(event.created_at),

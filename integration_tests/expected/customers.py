@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..sandbox.account import Account
-from .common import Row, elements, first, shown_fields, stamp, tags
+from .common import Row, amount, elements, first, shown_fields, stamp, tags
 
 
 def customers(account: Account) -> list[Row]:
@@ -18,7 +18,7 @@ def customers(account: Account) -> list[Row]:
             "created_by": customer["created_by"],
             "updated_by": customer["updated_by"],
             "account_id": customer["account_id"],
-            "next_price": customer["next_price"],
+            "next_price": amount(account, customer["next_price"]),
             "next_date": stamp(customer["next_date"]),
             "periodicity": customer["periodicity"],
             "ltv": customer["ltv"],
@@ -84,7 +84,7 @@ def customer_transactions(account: Account) -> list[Row]:
         {
             "transaction_id": bought["id"],
             "customer_id": bought["customer_id"],
-            "price": bought["price"],
+            "price": amount(account, bought["price"]),
             "comment": bought["comment"],
             "completed_at": stamp(bought["completed_at"]),
             "created_by": bought["created_by"],

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from ..sandbox.account import Account
 from ..sandbox.store import Event
-from .common import Row, elements, first, shown_fields, stamp, tags
+from .common import Row, amount, elements, first, shown_fields, stamp, tags
 
 LOST = 143
 
 
 def deals(account: Account) -> list[Row]:
-    sources = {source["id"]: source["name"] for source in account.sources}
     reasons = {reason["id"]: reason["name"] for reason in account.loss_reasons}
     return [
         {
@@ -28,7 +27,7 @@ def deals(account: Account) -> list[Row]:
             "contacts": account.linked("leads", lead["id"], "contacts"),
             "loss_reason_id": lead["loss_reason_id"],
             "loss_reason_name": reasons.get(lead["loss_reason_id"]),
-            "sale": lead["price"],
+            "sale": amount(account, lead["price"]),
             "date": stamp(lead["updated_at"]),
             "created_at": stamp(lead["created_at"]),
             "updated_at": stamp(lead["updated_at"]),
@@ -37,15 +36,29 @@ def deals(account: Account) -> list[Row]:
             "tags": tags(account, "leads", lead["id"]),
             "custom_fields": shown_fields(account, lead),
             "is_deleted": False,
-            "source_id": lead["source_id"],
-            "source_name": sources.get(lead["source_id"]),
+            **_source(account, lead, ("id", "name")),
             "score": lead["score"],
             "labor_cost": lead["labor_cost"],
             "is_price_modified_by_robot": lead["is_price_modified_by_robot"],
             "catalog_elements": elements(account, "leads", lead["id"]),
+            "is_price_computed": lead["is_price_computed"],
+            **_source(account, lead, ("external_id", "type")),
         }
         for lead in account.tables["leads"]
     ]
+
+
+def _source(account: Account, lead: Row, names: tuple[str, ...]) -> Row:
+    """The columns of a lead's source, as far as the account tells them."""
+    told = {
+        "embedded": ("id", "name", "external_id", "type"),
+        "documented": ("id", "name"),
+        "top": ("id",),
+        "absent": (),
+    }[account.switches.lead_source]
+    known = next((source for source in account.sources if source["id"] == lead["source_id"]), {})
+    shown = {name: value for name, value in {"type": "widget", **known}.items() if known and name in told}
+    return {f"source_{name}": shown.get(name) for name in names}
 
 
 def deal_statuses(account: Account) -> list[Row]:

@@ -62,6 +62,10 @@ def users(account: Account) -> list[Row]:
             "role_id": user["rights"]["role_id"],
             "is_admin": user["rights"]["is_admin"],
             "rights": {**user["rights"], "group_id": None} if switches.user_group == "embedded" else user["rights"],
+            "phone_number": user["phone_number"],
+            "uuid": user["uuid"],
+            "amojo_id": user["amojo_id"],
+            "user_rank": user["user_rank"],
         }
         for user in account.users.values()
     ]
@@ -119,7 +123,7 @@ def _field(account: Account, kind: str, field: Row) -> Row:
         "type": field["type"],
         "code": field["code"] if full else None,
         "entity_type": entity_type,
-        "enums": field["enums"] or [],
+        "enums": field.get("nested") or field["enums"] or [],
         "catalog_id": int(kind.partition("/")[2]) if entity_type == "catalogs" else None,
         "sort": field["sort"],
         "group_id": field["group_id"],
@@ -128,4 +132,13 @@ def _field(account: Account, kind: str, field: Row) -> Row:
         "is_api_only": field["is_api_only"],
         "is_computed": field.get("is_computed") if full else None,
         "required_statuses": field["required_statuses"],
+        "is_required": field.get("is_required"),
+        "is_visible": field.get("is_visible"),
+        "currency": field.get("currency"),
+        "settings": field["settings"],
+        "chained_lists": field.get("chained_lists"),
+        "hidden_statuses": field.get("hidden_statuses") if full else None,
+        "remind": field["remind"],
+        "tracking_callback": field.get("tracking_callback"),
+        "search_in": field.get("search_in"),
     }

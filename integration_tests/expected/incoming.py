@@ -8,6 +8,8 @@ from .common import Row, stamp
 
 
 def unsorted(account: Account) -> list[Row]:
+    if "unsorted" in account.switches.off:
+        return []
     return [
         {
             "unsorted_id": lead["uid"],
@@ -29,6 +31,7 @@ def unsorted(account: Account) -> list[Row]:
 def talks(account: Account) -> list[Row]:
     if not account.switches.talks:
         return []
+    new = account.switches.talks_shape == "2026"
     return [
         {
             "talk_id": talk["talk_id"],
@@ -39,14 +42,16 @@ def talks(account: Account) -> list[Row]:
             "chat_id": talk["chat_id"],
             "entity_id": talk["entity_id"],
             "entity_type": talk["entity_type"],
+            "status": talk["status"] if new else None,
             "is_in_work": talk["is_in_work"],
             "is_read": talk["is_read"],
             "origin": talk["origin"],
-            "missed_at": stamp(talk["missed_at"]),
+            "source_id": talk["source_id"] if new else None,
+            "missed_at": None if new else stamp(talk["missed_at"]),
             "account_id": talk["account_id"],
             "contacts": [talk["contact_id"]] if talk["contact_id"] else [],
-            "leads": [talk["entity_id"]],
-            "customers": [],
+            "leads": [talk["entity_id"]] if talk["entity_type"] == "lead" else [],
+            "customers": [talk["entity_id"]] if talk["entity_type"] == "customer" else [],
         }
         for talk in account.talks
     ]

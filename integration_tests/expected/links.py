@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..sandbox.account import Account
-from .common import Row, elements, stamp, tags
+from .common import Row, stamp, tags
 
 
 def deal_contacts(account: Account) -> list[Row]:
@@ -43,7 +43,7 @@ def deal_catalog_elements(account: Account) -> list[Row]:
             "lead_updated_at": stamp(lead["updated_at"]),
         }
         for lead in account.tables["leads"]
-        for element in elements(account, "leads", lead["id"])
+        for element in account.links.elements.get(("leads", lead["id"]), ())
     ]
 
 

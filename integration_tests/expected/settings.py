@@ -19,7 +19,7 @@ def pipelines(account: Account) -> list[Row]:
 
 
 def loss_reasons(account: Account) -> list[Row]:
-    if not account.switches.loss_reasons_list:
+    if not account.switches.loss_reasons_list or "loss_reasons" in account.switches.off:
         return []
     return [
         {
@@ -122,6 +122,17 @@ def widgets(account: Account) -> list[Row]:
     ]
 
 
+def _customers_mode(account: Account) -> str | None:
+    if not account.switches.customers_mode_told:
+        return None
+    return "disabled" if account.switches.customers == "off" else account.switches.customers
+
+
+def _drive_url(account: Account) -> str | None:
+    own = f"https://drive-b.{account.domain.partition('.')[2]}"
+    return {"own": own, "absent": None}.get(account.switches.drive_url, account.switches.drive_url)
+
+
 def account(account: Account) -> list[Row]:
     switches = account.switches
     offset = datetime.fromtimestamp(account.clock.now(), ZoneInfo(account.timezone)).isoformat()[-6:]
@@ -133,9 +144,9 @@ def account(account: Account) -> list[Row]:
             "subdomain": account.subdomain,
             "current_user_id": next(iter(account.users)),
             "country": "US" if switches.kommo else "RU",
-            "customers_mode": "disabled" if switches.customers == "off" else switches.customers,
-            "is_unsorted_on": True,
-            "is_loss_reason_enabled": True,
+            "customers_mode": _customers_mode(account),
+            "is_unsorted_on": "unsorted" not in switches.off,
+            "is_loss_reason_enabled": "loss_reasons" not in switches.off,
             "is_helpbot_enabled": False,
             "is_technical_account": False,
             "is_api_filter_enabled": None if flag == "absent" else flag,
@@ -143,7 +154,7 @@ def account(account: Account) -> list[Row]:
             "amojo_id": UUIDS["amojo_id"],
             "uuid": UUIDS["uuid"],
             "version": 16,
-            "drive_url": f"https://drive-b.{account.domain.partition('.')[2]}",
+            "drive_url": _drive_url(account),
             "amojo_rights": {"can_direct": True, "can_create_groups": True},
             "datetime_settings": {
                 "date_pattern": "d.m.Y H:i",

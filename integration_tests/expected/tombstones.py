@@ -54,7 +54,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
         "status_id", "main_contact", "group_id", "company", "contacts", "loss_reason_id", "loss_reason_name",
         "sale", "date", "created_at", "updated_at", "closed_at", "closest_task_at", "tags", "custom_fields",
         "is_deleted", "source_id", "source_name", "score", "labor_cost", "is_price_modified_by_robot",
-        "catalog_elements",
+        "catalog_elements", "is_price_computed", "source_external_id", "source_type",
     ),
     "contacts": (
         "contact_id", "first_name", "last_name", "name", "responsible_user_id", "created_by", "updated_by",
@@ -81,6 +81,6 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "notes": (
         "note_id", "note_type", "element_id", "element_type", "responsible_user_id", "group_id", "created_by",
         "created_at", "updated_at", "is_editable", "attachment", "text", "params", "updated_by", "account_id",
-        "is_deleted",
+        "is_deleted", "is_pinned",
     ),
 }  # fmt: skip

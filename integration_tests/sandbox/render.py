@@ -11,6 +11,8 @@ from .store import Event, Row
 
 PLURAL = {"lead": "leads", "contact": "contacts", "company": "companies", "customer": "customers", "task": "tasks"}
 ONLY_WITH = {"source_id", "is_price_modified_by_robot"}  # columns of leads that appear when asked for
+ONLY_WITH_OF_USERS = {"phone_number", "uuid", "amojo_id", "user_rank"}
+AMOUNTS = {"leads": "price", "customers": "next_price"}
 
 
 @dataclass
@@ -33,8 +35,10 @@ class Renderer:
         switches = self.account.switches
         out = {k: v for k, v in row.items() if k not in ONLY_WITH or k in self.withs} if kind == "leads" else dict(row)
         out["custom_fields_values"] = self.fields(row["custom_fields_values"])
-        if kind == "leads" and switches.price_with_minor_units:
-            out["price_with_minor_units"] = float(row["price"])
+        if kind in AMOUNTS:
+            out |= self.amount(AMOUNTS[kind], row)
+        if kind == "leads" and switches.lead_source in ("embedded", "absent") and "source_id" in out:
+            out["source_id"] = None
         if (kind == "companies" and not switches.companies_is_deleted) or (
             kind == "contacts" and not switches.contacts_is_deleted
         ):
@@ -45,6 +49,21 @@ class Renderer:
         out["_embedded"] = self.embedded(kind, row)
         return out
 
+    def amount(self, name: str, row: Row) -> Row:
+        """An amount in whole units, and the exact one beside it, or 0, or nothing."""
+        beside = {"given": float(row[name]), "zero": 0}
+        exact = beside.get(self.account.switches.minor_units)
+        return {name: int(row[name])} | ({} if exact is None else {f"{name}_with_minor_units": exact})
+
+    def element(self, link: Row) -> Row:
+        """A linked element of a catalog: its quantity stands in `metadata`, beside it, or both."""
+        shapes: dict[str, Row] = {
+            "metadata": link,
+            "both": link | link["metadata"],
+            "flat": {"id": link["id"]} | link["metadata"],
+        }
+        return shapes[self.account.switches.element_links]
+
     def embedded(self, kind: str, row: Row) -> Row:
         account, row_id, withs = self.account, row["id"], self.withs
         out: Row = {}
@@ -54,7 +73,7 @@ class Renderer:
         if kind in ("leads", "contacts") or (kind == "customers" and "companies" in withs):
             out["companies"] = self.refs("companies", account.linked(kind, row_id, "companies"))
         if "catalog_elements" in withs:
-            out["catalog_elements"] = [dict(e) for e in account.links.elements.get((kind, row_id), ())]
+            out["catalog_elements"] = [self.element(e) for e in account.links.elements.get((kind, row_id), ())]
         if "contacts" in withs and kind in ("leads", "customers"):
             main = account.main_contact(kind, row_id)
             out["contacts"] = [
@@ -77,8 +96,16 @@ class Renderer:
             as_array = self.account.switches.loss_reason == "array"
             out["loss_reason"] = shown if as_array else next(iter(shown), None)
         if "source" in self.withs:
-            source = next((s for s in self.account.sources if s["id"] == row["source_id"]), None)
-            out["source"] = {"id": source["id"], "name": source["name"]} if source else None
+            out["source"] = self.source(row)
+
+    def source(self, row: Row) -> Row | None:
+        shown: dict[str, tuple[str, ...]] = {
+            "embedded": ("id", "name", "external_id", "type"),
+            "documented": ("id", "name"),
+        }
+        names = shown.get(self.account.switches.lead_source)
+        source = next((s for s in self.account.sources if s["id"] == row["source_id"]), None)
+        return {name: (source | {"type": "widget"})[name] for name in names} if source and names else None
 
     def loss_reason(self, reason: Row) -> Row:
         return {**reason, "_links": self.href(f"leads/loss_reasons/{reason['id']}")}
@@ -87,7 +114,8 @@ class Renderer:
         """What `only_deleted` shows of a trashed row."""
         known = {"id": row["id"], "updated_by": by, "updated_at": at, "is_deleted": True}
         known["account_id"] = row["account_id"]
-        names = [name for name in row if name not in ONLY_WITH and name not in ("labor_cost", "is_unsorted")]
+        new = ("labor_cost", "is_unsorted", "is_price_computed")
+        names = [name for name in row if name not in ONLY_WITH and name not in new]
         return {**dict.fromkeys(names), **known}
 
     def fields(self, filled: list[Row] | None) -> list[Row] | None:
@@ -114,12 +142,13 @@ class Renderer:
         out = {**row, "_links": self.href(f"{kind}/{row['entity_id']}/notes/{row['id']}")}
         if not row["params"] and self.account.switches.notes_params_empty == "array":
             out["params"] = []
+        if "is_pinned" not in self.withs or not self.account.switches.notes_pinned:
+            del out["is_pinned"]
         return out
 
     def event(self, event: Event) -> Row:
         out = event._asdict()
-        if event.linked_talk_contact_id is None:
-            del out["linked_talk_contact_id"]
+        contact = out.pop("linked_talk_contact_id")
         out["account_id"] = self.account.id
         out["_links"] = self.href(f"events/{event.id}")
         kind = PLURAL.get(event.entity_type, event.entity_type)
@@ -128,6 +157,9 @@ class Renderer:
             row = self.account.tables[kind].get(event.entity_id)
             entity["name"] = row["name"] if row else None
         out["_embedded"] = {"entity": entity}
+        places = {"entity": entity, "top": out}
+        if contact is not None and (place := places.get(self.account.switches.talk_contact)) is not None:
+            place["linked_talk_contact_id"] = contact
         return out
 
     def pipeline(self, row: Row) -> Row:
@@ -144,7 +176,8 @@ class Renderer:
 
     def user(self, row: Row) -> Row:
         where = self.account.switches.user_group
-        out = {**row, "_links": self.href(f"users/{row['id']}/")}
+        out = {k: v for k, v in row.items() if k not in ONLY_WITH_OF_USERS or k in self.withs}
+        out["_links"] = self.href(f"users/{row['id']}/")
         if where == "embedded":
             out["rights"] = {**row["rights"], "group_id": None}
         embedded: Row = {}
@@ -164,7 +197,7 @@ class Renderer:
             out = {
                 k: v
                 for k, v in row.items()
-                if k not in ("code", "entity_type", "is_deletable", "account_id", "is_computed")
+                if k not in ("code", "entity_type", "is_deletable", "account_id", "is_computed", "hidden_statuses")
             }
         out["_links"] = self.href(f"{kind}/custom_fields/{row['id']}")
         return out

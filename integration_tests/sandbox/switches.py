@@ -63,7 +63,12 @@ class Switches:
     loss_reason: Literal["array", "object"] = "array"
     empty_result: Literal["array", "null", "absent"] = "array"  # task.result when there is none
     enum_key: Literal["enum_code", "enum"] = "enum_code"
-    price_with_minor_units: bool = False
+    minor_units: Literal["given", "zero", "absent"] = "given"  # price_with_minor_units and its like
+    lead_source: Literal["embedded", "documented", "top", "absent"] = "embedded"  # where a lead's source stands
+    element_links: Literal["both", "metadata", "flat"] = "both"  # where the quantity of a linked element stands
+    talk_contact: Literal["entity", "top", "nowhere"] = "entity"  # where a chat message's event names the contact
+    talks_shape: Literal["2026", "2021"] = "2026"  # with status and source_id, or with missed_at
+    notes_pinned: bool = True  # whether notes know with=is_pinned
     companies_is_deleted: bool = True  # the doc's example lacks the key
     contacts_is_deleted: bool = True
     contacts_is_unsorted: bool = True
@@ -76,11 +81,14 @@ class Switches:
     external: bool = False
     forbidden: frozenset[str] = frozenset()  # first path segments the user may not see, e.g. {"tasks"}
     customers: Literal["segments", "periodicity", "off"] = "segments"
+    customers_mode_told: bool = True
+    off: frozenset[str] = frozenset()  # by the account's settings: "loss_reasons", "unsorted"
+    off_answer: Literal["204", "404", "422"] = "422"  # what a list answers that is off by the settings
     catalogs: bool = True
     unsorted_visible: bool = True  # unsorted leads stand in /leads
     accept_bumps: bool = True  # the contact of an accepted request gets a new updated_at
-    talks: bool = True  # the undocumented list
-    loss_reasons_list: bool = True  # not in amoCRM's index
+    talks: bool = True  # the list, documented since 2026 only
+    loss_reasons_list: bool = True  # not in amoCRM's index; False: 404, whatever the settings say
     files_scope: bool = True
     files_refused: Literal[401, 403, 404] = 403  # what the drive answers a token without that scope
     scopes_told: bool = True  # whether tokens name their scopes

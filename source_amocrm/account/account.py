@@ -13,10 +13,11 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from airbyte_cdk.models import FailureType
 
+from source_amocrm.account import off
 from source_amocrm.account.opening import Opening
-from source_amocrm.account.resources import ABSENT, CLOSED, SCOPES, EntityList
+from source_amocrm.account.resources import SCOPES, EntityList
 from source_amocrm.config.settings import Config
-from source_amocrm.errors import AmocrmError, FeatureOff, NotFound, NotGranted
+from source_amocrm.errors import AmocrmError, NotFound, NotGranted
 from source_amocrm.http.api import ACCOUNT_PATH, Answer, Api
 from source_amocrm.walk.elements import identified
 from source_amocrm.walk.full import full
@@ -30,15 +31,10 @@ IDS_AT_ONCE = 50
 """More ids in one request have been answered with «HTTP URL too long»."""
 
 
-def lacks(error: AmocrmError, absent: tuple[type[AmocrmError], ...] = ABSENT) -> bool:
-    """Whether it tells that the account has no such part, and not that the account itself cannot be read."""
-    return isinstance(error, absent) and error.path != ACCOUNT_PATH
-
-
 def whole(listing: Listing) -> list[Row]:
-    """A list that is short, and that not every account or token has: what is refused half-way has not been read."""
+    """A list that is short, and that not every account has: what is refused half-way has not been read."""
     opening = Opening(listing.path)
-    with opening.watched(CLOSED):
+    with opening.watched(off.ANSWERS):
         return full(replace(listing, on_page=opening.look))
 
 
@@ -80,14 +76,23 @@ class Facts:
 
 
 class Account:
-    """`extras`: the `with` parameters of `/account` that the selected streams need."""
+    """`extras`: the `with` parameters of `/account` that the selected streams need; `list_extras`: by dictionary table,
+    those of its list.
+    """
 
-    def __init__(self, config: Config, api: Api, extras: Collection[str] = ()) -> None:
+    def __init__(
+        self,
+        config: Config,
+        api: Api,
+        extras: Collection[str] = (),
+        list_extras: Mapping[str, Collection[str]] | None = None,
+    ) -> None:
         self.config = config
         self.api = api
         self.hands = Hands(config.num_workers, api.room)
         self.facts = Once(self._ask_facts)
         self._extras = sorted({"is_api_filter_enabled", *extras})
+        self._list_extras = list_extras or {}
         self._begun = api.clock()
         self._now = 0
         self._clock_ahead = -math.inf
@@ -134,11 +139,17 @@ class Account:
 
     def dictionary(self, path: str, collection: str, params: Params | None = None) -> list[Row]:
         """A list that is short, whole; asked for once in a process."""
+        self.require(path)
         with self._lock:
             known = self._lists.setdefault(
                 path, Once(lambda: whole(Listing(self.get, path, collection, params=params or {})))
             )
         return known()
+
+    def extras_of(self, table: str) -> Params:
+        """The `with` parameter of a dictionary table's list."""
+        wanted = self._list_extras.get(table)
+        return {"with": ",".join(sorted(wanted))} if wanted else {}
 
     def by_ids(self, entities: EntityList, ids: Iterable[int], params: Params | None = None) -> Iterator[Row]:
         """The entities that exist among `ids`, in batches where the filter works, else one by one."""
@@ -174,13 +185,14 @@ class Account:
                 return answer
         return self.get(path, params)
 
-    def require_customers(self, path: str) -> None:
-        """Spares asking for `path` where the account says that it has no customers. Raises FeatureOff then."""
-        mode = self.facts().body.get("customers_mode")
-        if mode in ("unavailable", "disabled"):
-            error = FeatureOff(f"Customers are {mode} in the account.")
-            error.path = path
+    def require(self, path: str) -> None:
+        """Spares asking for a list where the account's settings say that it is off. Raises FeatureOff then."""
+        if error := off.unasked(path, lambda: self.facts().body):
             raise error
+
+    def lacks(self, error: AmocrmError) -> bool:
+        """Whether it tells that the account has no such part."""
+        return off.is_off(error, lambda: self.facts().body)
 
     def not_granted(self, scope: str) -> NotGranted | None:
         """Spares asking for what the token says that it may not read: why, None where it does not say so."""

@@ -5,14 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 
-from source_amocrm.errors import AmocrmError, FeatureOff, Forbidden, NotFound, Unpaid
+from source_amocrm.errors import AmocrmError, Forbidden
 
-ABSENT: tuple[type[AmocrmError], ...] = (FeatureOff, NotFound, Unpaid)
-"""The refusals of a part that not every account has (customers, lists): it is off, unknown, or not paid for."""
-
-
-CLOSED: tuple[type[AmocrmError], ...] = (Forbidden, *ABSENT)
-"""The refusals that concern one list and leave the others as they are."""
+CLOSED: tuple[type[AmocrmError], ...] = (Forbidden,)
+"""The refusals of a list with which the tables that take a column from it are read all the same."""
 
 
 SCOPES = {"files": "Доступ к файлам"}
@@ -26,7 +22,7 @@ class EntityList:
     `name` is the key of its rows and of its place in the state; `entity` the singular that events use.
     `paid_filter`: its filter is an option of the account and is ignored, without an error, when it is off.
     `by_cursor`: it can be ordered by updated_at. `has_trash`: it shows its trash with `with=only_deleted`.
-    `has_links`: its rows show links and tags. `absent`: the refusals that mean that there is nothing to read.
+    `has_links`: its rows show links and tags. `optional`: it is of a part that not every account has.
     """
 
     name: str
@@ -37,25 +33,20 @@ class EntityList:
     by_cursor: bool = True
     has_trash: bool = False
     has_links: bool = False
-    absent: tuple[type[AmocrmError], ...] = ()
-
-    @property
-    def optional(self) -> bool:
-        """Whether it is a part that not every account has."""
-        return self.absent == ABSENT
+    optional: bool = False
 
 
 _card = partial(EntityList, paid_filter=True, has_links=True)
 LEADS = _card("leads", "/api/v4/leads", "leads", "lead", has_trash=True)
 CONTACTS = _card("contacts", "/api/v4/contacts", "contacts", "contact", has_trash=True)
 COMPANIES = _card("companies", "/api/v4/companies", "companies", "company", has_trash=True)
-CUSTOMERS = _card("customers", "/api/v4/customers", "customers", "customer", absent=ABSENT)
+CUSTOMERS = _card("customers", "/api/v4/customers", "customers", "customer", optional=True)
 TASKS = EntityList("tasks", "/api/v4/tasks", "tasks", "task", by_cursor=False)
 NOTES = (
     EntityList("leads", "/api/v4/leads/notes", "notes", "note"),
     EntityList("contacts", "/api/v4/contacts/notes", "notes", "note"),
     EntityList("companies", "/api/v4/companies/notes", "notes", "note"),
-    EntityList("customers", "/api/v4/customers/notes", "notes", "note", absent=ABSENT),
+    EntityList("customers", "/api/v4/customers/notes", "notes", "note", optional=True),
 )
 LOST = 143
 """amoCRM's own stage «Закрыто и не реализовано», the same in every pipeline."""

@@ -1,97 +1,220 @@
-"""What `check` asks: the account, and then one row of each list that a token may not be allowed to see.
+"""What `check` asks: the account, and then one row of each list that a table is made of.
 
-The host of files is not asked: what the token was granted, it tells itself.
+The lists are those that the tables declare, so that what `read` will leave incomplete or empty is known before.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass, field, replace
+from enum import Enum
+from functools import partial
 
 from source_amocrm.account.account import Account
-from source_amocrm.account.resources import ABSENT, CLOSED, CUSTOMERS, EVENTS_PATH
+from source_amocrm.account.resources import EVENTS_PATH
 from source_amocrm.auth.claims import check_account
-from source_amocrm.errors import AmocrmError
+from source_amocrm.errors import REFUSALS, AmocrmError, BadRequest, Forbidden, cause, of_lists
 from source_amocrm.streams import TABLES
+from source_amocrm.streams.dictionaries import PIPELINES
+from source_amocrm.streams.each import CATALOGS, Parts
 from source_amocrm.sync.tables import Dictionary, Entities, Table, events_of
 
-FURTHER = {"/api/v4/catalogs": "custom_fields", "/api/v4/customers/notes": "notes"}
-"""Lists that not every account has, and the table that is made of them among others."""
+EXTRAS = ("drive_url",)
+"""What `/account` must tell for it."""
 WITHOUT_EVENTS = (
     " Only the events tell what was deleted or restored: tables whose rows can be deleted are read, and reported as "
     "not complete."
 )
 
 
+class Hurt(Enum):
+    """What a table suffers, as a person is told."""
+
+    CLOSED = "Not available"
+    PARTLY = "Not complete"
+    EMPTY = "Empty"
+
+
 @dataclass(frozen=True)
-class Probe:
-    """A list that is asked for, and the streams that need it. `optional`: where there is none, nothing is missing."""
+class Finding:
+    """The streams that suffer in one way for one reason; `paths`: of the lists that were refused with these words."""
 
-    path: str
+    hurt: Hurt
+    error: AmocrmError
     streams: tuple[str, ...]
-    optional: bool
+    paths: tuple[str, ...]
+
+    def __str__(self) -> str:
+        told = of_lists(self.error, self.paths)
+        events = WITHOUT_EVENTS if self.hurt is Hurt.PARTLY and EVENTS_PATH in self.paths else ""
+        return f"{self.hurt.value}: {', '.join(self.streams)}. {told}{events}"
 
 
-def probes() -> list[Probe]:
-    """One for each list: of several lists of a table, the first."""
-    streams: dict[str, tuple[str, ...]] = {}
-    needed = set()
-    for table in TABLES.values():
-        for path, optional in _probes(table):
-            streams[path] = (*streams.get(path, ()), table.name)
-            needed |= set() if optional else {path}
-    for path, name in FURTHER.items():
-        streams[path] = (*streams.get(path, ()), name)
-    return [Probe(path, names, path not in needed) for path, names in streams.items()]
+@dataclass(frozen=True)
+class Needs:
+    """The lists of a table, by path: those that it is `made_of`, those that each row needs, those that complete it.
+
+    `columns`: those that a column is taken from, which is left empty where the token's user may not see them.
+    """
+
+    made_of: tuple[str, ...] = ()
+    vital: tuple[str, ...] = ()
+    completed_by: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        return (*self.made_of, *self.vital, *self.completed_by, *self.columns)
 
 
-def _probes(table: Table) -> Iterator[tuple[str, bool]]:
-    if isinstance(table, Entities):
-        for path in (table.lists[0].path, table.dictionary):
-            if path:
-                yield path, table.lists[0].optional
-    elif isinstance(table, Dictionary):
-        if table.probe:
-            yield table.probe, table.absent == ABSENT
-    elif events_of(table):
-        yield EVENTS_PATH, False
+@dataclass
+class Answers:
+    """What each list answered: None, or its refusal."""
+
+    account: Account
+    asked: dict[str, Future[AmocrmError | None]] = field(default_factory=dict)
+
+    def ask(self, table: Table, paths: tuple[str, ...]) -> None:
+        for path in paths:
+            if path not in self.asked:
+                self.asked[path] = self.account.hands.start(partial(_refusal, self.account, table, path))
+
+    def of(self, paths: tuple[str, ...]) -> dict[str, AmocrmError]:
+        return {path: error for path in paths if (error := self.asked[path].result())}
 
 
 def unavailable_streams(account: Account) -> list[str]:
-    """A sentence for each list that the token may not read. Raises as `refused_streams` does."""
-    return [
-        f"Not available: {', '.join(streams)}. {error}{WITHOUT_EVENTS if error.path == EVENTS_PATH else ''}"
-        for streams, error in refused_streams(account).items()
-    ]
+    """A sentence for each reason for which tables will be incomplete or empty. Raises as `findings` does."""
+    return [str(finding) for finding in findings(account)]
 
 
-def refused_streams(account: Account) -> dict[tuple[str, ...], AmocrmError]:
-    """The streams of each list that the token may not read, and why.
+def findings(account: Account) -> list[Finding]:
+    """The streams that will be incomplete or empty, and why.
 
     Raises AmocrmError when the account cannot be read at all: a wrong address, a token that is not valid, no list
     that may be seen.
     """
     check_account(account.api.auth.account_id, account.facts().body)
-    refused: dict[tuple[str, ...], AmocrmError] = {}
-    for table in TABLES.values():
-        if isinstance(table, Dictionary) and table.scope and (lacking := account.not_granted(table.scope)):
-            refused[table.name,] = lacking
-    asked = probes()
-    for probe in asked:
-        error = _refusal(account, probe.path)
-        if error and not (probe.optional and isinstance(error, ABSENT)):
-            refused[probe.streams] = error
-    needed = [refused.get(probe.streams) for probe in asked if not probe.optional]
-    if needed[0] and all(needed):
-        raise needed[0]
-    return refused
-
-
-def _refusal(account: Account, path: str) -> AmocrmError | None:
+    answers = Answers(account)
     try:
-        if path.startswith(CUSTOMERS.path):
-            account.require_customers(path)
-        account.get(path, {"limit": 1})
-    except CLOSED as error:
+        needs = {table.name: _needs(account, table, answers) for table in TABLES.values()}
+        refused = answers.of(_of_every_account())
+        if len(refused) == len(_of_every_account()):
+            raise next(iter(refused.values()))
+        told = [one for name, need in needs.items() for one in _suffered(account, TABLES[name], need, answers)]
+    finally:
+        account.hands.dismiss()
+    return _by_reason(told)
+
+
+def _of_every_account() -> tuple[str, ...]:
+    """The lists that no account is without."""
+    entities = [one for table in TABLES.values() if isinstance(table, Entities) for one in table.lists]
+    paths = (one.path for one in entities if not one.optional)
+    return tuple(dict.fromkeys((*paths, EVENTS_PATH, PIPELINES, "/api/v4/users")))
+
+
+def _needs(account: Account, table: Table, answers: Answers) -> Needs:
+    """What a table needs, which is asked for at once."""
+    needs = _declared(account, table)
+    answers.ask(table, needs.paths)
+    return needs
+
+
+def _declared(account: Account, table: Table) -> Needs:
+    columns = tuple(entities.path for entities in table.takes_from)
+    if isinstance(table, Dictionary):
+        if _not_granted(account, table):
+            return Needs()
+        return Needs(tuple(path for one in table.lists for path in _paths(account, one)), columns=columns)
+    events = (EVENTS_PATH,) if events_of(table) else ()
+    if not isinstance(table, Entities):
+        return Needs(events, columns=columns)
+    return Needs(
+        (*(entities.path for entities in table.lists), *events),
+        (table.dictionary,) if table.dictionary else (),
+        () if events or not any(_needs_events(account, entities.path) for entities in table.lists) else (EVENTS_PATH,),
+        columns,
+    )
+
+
+def _needs_events(account: Account, path: str) -> bool:
+    """Whether what happened to the rows of a list is asked of the events: its tables are read together."""
+    return any(
+        entities.has_links or (table.tombstone is not None and account.config.mark_deleted)
+        for table in TABLES.values()
+        if isinstance(table, Entities)
+        for entities in table.lists
+        if entities.path == path
+    )
+
+
+def _paths(account: Account, one: str | Parts) -> Iterator[str]:
+    if isinstance(one, str):
+        yield one
+        return
+    for some in one.kinds:
+        try:
+            yield from (kind.path + one.part for kind in some(account))
+        except REFUSALS:
+            yield CATALOGS
+
+
+def _refusal(account: Account, table: Table, path: str) -> AmocrmError | None:
+    try:
+        account.require(path)
+        if path == CATALOGS:
+            account.dictionary(path, "catalogs")  # which has been asked for already
+        else:
+            fetch = table.host(account) if isinstance(table, Dictionary) else account.get
+            fetch(path, {"limit": 1})
+    except (*REFUSALS, BadRequest) as error:
         return error
+    except AmocrmError as error:
+        if path.startswith("/api/"):
+            raise
+        return error  # of another host, which stops nobody else
     return None
+
+
+def _not_granted(account: Account, table: Table) -> AmocrmError | None:
+    return account.not_granted(table.scope) if isinstance(table, Dictionary) and table.scope else None
+
+
+def _suffered(account: Account, table: Table, needs: Needs, answers: Answers) -> Iterator[Finding]:
+    if lacking := _not_granted(account, table):
+        yield Finding(Hurt.CLOSED, lacking, (table.name,), ())
+        return
+    own = answers.of(needs.made_of)
+    off = {path: error for path, error in own.items() if account.lacks(error)}
+    if needs.made_of and len(off) == len(own) == len(set(needs.made_of)):
+        yield from _each(Hurt.EMPTY, table, off)
+        return
+    vital, columns = answers.of(needs.vital), answers.of(needs.columns)
+    refused = {
+        **{path: error for path, error in own.items() if path not in off},
+        **vital,
+        **answers.of(needs.completed_by),
+        **{path: error for path, error in columns.items() if not isinstance(error, Forbidden)},
+    }
+    closed = vital or (own and len(own) == len(set(needs.made_of)))
+    yield from _each(Hurt.CLOSED if closed else Hurt.PARTLY, table, refused)
+
+
+def _each(hurt: Hurt, table: Table, errors: Mapping[str, AmocrmError]) -> Iterator[Finding]:
+    return (Finding(hurt, error, (table.name,), (path,)) for path, error in errors.items())
+
+
+def _by_reason(told: list[Finding]) -> list[Finding]:
+    """What is said of several streams or lists in the same words is said once."""
+    found: dict[tuple[Hurt, str], Finding] = {}
+    for one in told:
+        said = one.hurt, cause(one.error)
+        known = found.setdefault(said, one)
+        found[said] = replace(known, streams=_with(known.streams, one.streams), paths=_with(known.paths, one.paths))
+    return sorted(found.values(), key=lambda finding: list(Hurt).index(finding.hurt))
+
+
+def _with(known: tuple[str, ...], more: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((*known, *more)))

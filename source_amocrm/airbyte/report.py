@@ -1,86 +1,116 @@
-"""What a person sees in the log while a sync runs: a line per stream every few seconds, and a summary at the end."""
+"""What a person sees in the log while a sync runs: a line for each list every few seconds, and a summary at the end.
+
+Every such line is “Reading <what>[: <how far, and how long it will take>]; <how much has come>”, and the last of a
+round is about the list that will take longest.
+"""
 
 from __future__ import annotations
 
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timezone
+from collections import deque
+from collections.abc import Generator, Iterable, Iterator
+from dataclasses import dataclass, field
 
 from source_amocrm.account.resources import EVENTS_PATH
+from source_amocrm.airbyte.estimate import Observation, duration, reached, seconds_left, summary, tables_in_words
 from source_amocrm.http.api import Api
-from source_amocrm.sync.sync import Selection
-from source_amocrm.sync.tables import Entities, Table, events_of
-from source_amocrm.walk.listing import Row
-from source_amocrm.walk.spans import FOREVER, Span
+from source_amocrm.sync.batch import Batch
+from source_amocrm.sync.progress import Left, Progress
+from source_amocrm.sync.sync import Selection, places
+from source_amocrm.walk.listing import Row, seconds
+from source_amocrm.walk.spans import FOREVER
 
+READING = "Reading "
 EVERY = 10.0
-"""Seconds between two lines of a stream."""
-STRETCHES = 2
+"""Seconds between two lines about a list."""
+ROUNDS = 6
+"""How many lines back the pace is measured: an account's older years are sparser than its last."""
+CHANGES = "what was deleted, restored or linked to others"
 
 
 @dataclass
 class Tally:
-    """A stream while it is read. `paths`: of the lists that it is made of; `left`: the seconds still to be read."""
+    """Rows of one table while it is read; `lists`: whether it is made of lists that others may need as well."""
 
     name: str
-    paths: Sequence[str]
-    left: Callable[[], Sequence[Span]]
+    lists: bool
     rows: int = 0
     reading: bool = False
 
 
-def line(name: str, rows: int, requests: int | None, elapsed: float, left: Sequence[Span]) -> str:
-    """`requests`: to the lists of the stream, None where it has none of its own; `elapsed` in seconds."""
-    parts = [f"{rows:,} rows"]
-    if requests is not None:
-        parts.append(f"{requests:,} requests")
-    parts.append(f"{rows / max(elapsed, 1):,.0f} rows a second")
-    if left:
-        parts.append(f"left: {_stretches(left)}")
-    return f"{name}: {', '.join(parts)}"
+@dataclass
+class ListReading:
+    """One list while it is read, for the tables that need it. `name`: its own in the progress of each."""
+
+    path: str
+    name: str
+    tables: list[str] = field(default_factory=list)
+    progresses: list[Progress] = field(default_factory=list)
+    rows: int = 0
+    begun: float = 0.0
+    reading: bool = False
+    seen: deque[Observation] = field(default_factory=lambda: deque(maxlen=ROUNDS))
+
+    def left(self) -> Left | None:
+        """What the state of one of the tables would tell."""
+        return next((left for one in self.progresses if (left := one.left.get(self.name))), None)
+
+    def observe(self, now: float, oldest: int) -> None:
+        """`oldest`: the second before which nothing is expected; FOREVER while there is no telling."""
+        left, done = self.left(), self.progresses[0].done
+        if left and left.spans and done and (left.spans.parts[0][0] or oldest < done):
+            spans = [(start or oldest, min(end, done)) for start, end in left.spans.parts]
+            self.seen.append(Observation(now, sum(max(0, end - start + 1) for start, end in spans)))
+
+    def line(self, requests: int, now: float) -> str:
+        """Where it is, how long it will take, how much has come."""
+        left = self.left()
+        time_left = seconds_left(self.seen) if left and left.spans else None
+        # a walk by page number goes by the rows' ids, which tell no date
+        where = reached(left.spans.parts, self.progresses[0].done or 0) if left and not left.walk else ""
+        rate = self.rows / max(now - self.begun, 1)
+        parts = [where, f"about {duration(time_left)} left" if time_left is not None else ""]
+        told = ", ".join(part for part in parts if part)
+        what = f"{_called(self.path)} ({tables_in_words(self.tables)})"
+        counts = f"{self.rows:,} rows, {rate:,.0f} rows a second, {requests:,} requests"
+        return f"{what}{': ' if told else ''}{told}; {counts}"
 
 
-def summary(rows: int, requests: int, refused: int, waited: float, elapsed: float) -> str:
-    """`refused`: answers 429; `waited`: seconds that all threads together waited for their turn to ask."""
-    return (
-        f"Read {rows:,} rows with {requests:,} requests in {elapsed:,.1f} s "
-        f"({requests / max(elapsed, 1):.1f} requests a second); {refused:,} were refused as too many (429); "
-        f"threads waited {waited:,.1f} s for their turn to ask."
-    )
-
-
-def _stretches(spans: Sequence[Span]) -> str:
-    """The newest ones in words, and how many more there are."""
-    newest = list(reversed(spans))
-    told = ", ".join(_stretch(*span) for span in newest[:STRETCHES])
-    more = len(newest) - STRETCHES
-    return f"{told} and {more} more" if more > 0 else told
-
-
-def _stretch(start: int, end: int) -> str:
-    since = "" if start <= 0 else f"since {_day(start)}"
-    until = "" if end >= FOREVER else f"until {_day(end)}"
-    return " ".join(part for part in (since, until) if part) or "all of it"
-
-
-def _day(second: int) -> str:
-    return datetime.fromtimestamp(second, timezone.utc).strftime("%Y-%m-%d")
+def _called(path: str) -> str:
+    return path.removeprefix("/api/v4/")
 
 
 class Report:
-    """`with Report(api, logger, selections) as report`, and every stream's rows pass through `counted`."""
+    """`with Report(api, logger, selections) as report`.
+
+    The batches of every list pass through `followed`, and the rows of every table through `counted`.
+    """
 
     def __init__(self, api: Api, logger: logging.Logger, selections: Iterable[Selection], every: float = EVERY) -> None:
         self._api = api
         self._logger = logger
         self._every = every
-        self._tallies = {one.table.name: Tally(one.table.name, _paths(one.table), _left(one)) for one in selections}
+        self._tallies: dict[str, Tally] = {}
+        self._lists: dict[str, ListReading] = {}
+        for selection in selections:
+            self._add(selection)
+        self._asked_for_events = 0
+        self._oldest = FOREVER
         self._begun = time.monotonic()
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="report", daemon=True)
+
+    def _add(self, selection: Selection) -> None:
+        name, needed = selection.table.name, places(selection.table)
+        self._tallies[name] = Tally(name, lists=bool(needed))
+        for place in needed:
+            path, own = (place.path, place.name) if place else (EVENTS_PATH, "events")
+            reading = self._lists.setdefault(path, ListReading(path, own))
+            reading.tables.append(name)
+            if selection.progress:
+                reading.progresses.append(selection.progress)
 
     def __enter__(self) -> Report:
         self._thread.start()
@@ -91,6 +121,23 @@ class Report:
         stats, rows = self._api.stats, sum(tally.rows for tally in self._tallies.values())
         waited = self._api.budget.waited
         self._logger.info(summary(rows, stats.requests, stats.throttled, waited, time.monotonic() - self._begun))
+
+    def followed(self, path: str, batches: Iterator[Batch]) -> Iterator[Batch]:
+        """The batches of a list, in the one thread that reads it for every table."""
+        reading = self._lists[path]
+        reading.begun, reading.reading = time.monotonic(), True
+        try:
+            for batch in batches:
+                reading.rows += len(batch.page.rows)
+                made = (seconds(row.get("created_at")) for row in batch.page.rows)
+                self._oldest = min(self._oldest, *(second for second in made if second), FOREVER)
+                if not reading.seen:
+                    reading.observe(time.monotonic(), self._oldest)
+                yield batch
+        finally:
+            reading.reading = False
+            if isinstance(batches, Generator):
+                batches.close()
 
     def counted(self, name: str, rows: Iterable[Row | None]) -> Iterator[Row | None]:
         tally = self._tallies[name]
@@ -107,25 +154,23 @@ class Report:
             self.tell()
 
     def tell(self) -> None:
-        """Log a line for every stream that is being read."""
-        for tally in self._tallies.values():
-            if tally.reading:
-                self._logger.info(self._line(tally))
+        """Log a line for each list that is being read, and for each table that is made of no list."""
+        for line in self._lines():
+            self._logger.info("%s%s", READING, line)
 
-    def _line(self, tally: Tally) -> str:
-        asked = self._api.stats.by_path
-        requests = sum(asked[path] for path in tally.paths) if tally.paths else None
-        return line(tally.name, tally.rows, requests, time.monotonic() - self._begun, tally.left())
+    def _lines(self) -> list[str]:
+        now, asked = time.monotonic(), self._api.stats.by_path
+        lists = [reading for reading in self._lists.values() if reading.reading]
+        for reading in lists:
+            reading.observe(now, self._oldest)
+        lists.sort(key=lambda reading: seconds_left(reading.seen) or 0)
+        tables = [tally for tally in self._tallies.values() if tally.reading]
+        lines = [f"{one.name}; {self._so_far(one.rows)}" for one in tables if not one.lists]
+        if EVENTS_PATH not in {reading.path for reading in lists} and asked[EVENTS_PATH] > self._asked_for_events:
+            lines.append(f"{_called(EVENTS_PATH)} ({CHANGES}); {asked[EVENTS_PATH]:,} requests")
+        self._asked_for_events = asked[EVENTS_PATH]
+        lines += [reading.line(asked[reading.path], now) for reading in lists]
+        return lines or [f"the rest of {one.name}; {self._so_far(one.rows)}" for one in tables]
 
-
-def _paths(table: Table) -> list[str]:
-    lists = [entities.path for entities in table.lists] if isinstance(table, Entities) else []
-    return [*lists, EVENTS_PATH] if events_of(table) else lists
-
-
-def _left(selection: Selection) -> Callable[[], Sequence[Span]]:
-    """What the state would tell; of a table made of several lists, of the one that is read now."""
-    progress = selection.progress
-    if progress is None:
-        return lambda: ()
-    return lambda: next((left.spans.parts for left in list(progress.left.values()) if left.spans), ())
+    def _so_far(self, rows: int) -> str:
+        return f"{rows:,} rows, {rows / max(time.monotonic() - self._begun, 1):,.0f} rows a second"

@@ -22,9 +22,9 @@ from source_amocrm.config.settings import Config, OAuth
 from source_amocrm.errors import AmocrmError, Moved, NotFound, Unauthorized
 
 GRANT_AGAIN = (
-    "Grant access again: run `source-amocrm connect`, or open the integration in amoCRM («amoМаркет» → your "
-    "integration → «Ключи и доступы»), exchange a new «Код авторизации» for tokens and paste them into the source's "
-    "settings."
+    "Grant access again: press «Re-authenticate» in the source's settings in Airbyte if you signed in there by the "
+    "button; else run `source-amocrm connect`, or open the integration in amoCRM («amoМаркет» → your integration → "
+    "«Ключи и доступы»), exchange a new «Код авторизации» for tokens and paste them into the source's settings."
 )
 TOKEN_PATH = "/oauth2/access_token"
 _NEVER = 253_402_300_799

@@ -13,6 +13,12 @@ SUFFIXES = (".amocrm.ru", ".amocrm.com", ".kommo.com")
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 # amoCRM's own hosts, its site and the API servers that tokens name; and what is left of `https:/…`
 _NOT_AN_ACCOUNT = re.compile(r"www|api(-[a-z])?|https?")
+_BASE_URL = re.compile(
+    r"(?P<scheme>https?)://(?:\[(?P<inside>[0-9a-f:.]{2,45})\]|(?P<name>[a-z0-9.-]{1,253}))(?::(?P<port>[0-9]{1,5}))?/?",
+    re.ASCII | re.IGNORECASE,
+)
+_A_NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*", re.ASCII)
+_LOOPBACK, _LOOPBACK_6 = ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_address("::1")
 _INVISIBLE = dict.fromkeys(map(ord, "\u200b\u200c\u200d\u2060\ufeff\u00ad"))
 
 _DOMAIN_HELP = (
@@ -21,8 +27,8 @@ _DOMAIN_HELP = (
     "kommo.com."
 )
 _BASE_URL_HELP = (
-    "API address (api_base_url): give an https:// address, or http:// on this machine only "
-    "(for example http://127.0.0.1:8080), or leave the field empty."
+    "API address (api_base_url): give https:// and a host, or http:// on this machine only "
+    "(for example http://127.0.0.1:8080), with nothing behind it; or leave the field empty."
 )
 
 
@@ -63,16 +69,21 @@ def service_url(given: object) -> str | None:
 
 
 def base_url(given: object) -> str | None:
-    """The hidden override without its trailing slash, None when not set. Raises ConfigError."""
+    """The hidden override as scheme, host and port, None when not set. Raises ConfigError.
+
+    The address is put together from the parts that were checked, so that nothing else can be read out of it.
+    """
     if given is None or (isinstance(given, str) and not given.strip()):
         return None
-    parts = _split(given.strip()) if isinstance(given, str) else None
-    if parts is None or not parts.hostname or parts.username is not None or parts.query or parts.fragment:
+    match = _BASE_URL.fullmatch(given.strip()) if isinstance(given, str) else None
+    if match is None:
         raise ConfigError(_BASE_URL_HELP)
-    near = is_loopback(parts.hostname)
-    if not (near or _is_name(parts.hostname)) or parts.scheme not in (("https", "http") if near else ("https",)):
+    scheme, port = match["scheme"].lower(), match["port"]
+    host = _in_brackets(match["inside"]) if match["inside"] else _bare(match["name"].lower())
+    near = host is not None and is_loopback(host.strip("[]"))
+    if host is None or (scheme == "http" and not near) or not (port is None or 0 < int(port) < 65536):
         raise ConfigError(_BASE_URL_HELP)
-    return f"{parts.scheme}://{parts.netloc}{parts.path}".rstrip("/")
+    return f"{scheme}://{host}" if port is None else f"{scheme}://{host}:{int(port)}"
 
 
 def is_loopback(host: str) -> bool:
@@ -80,9 +91,27 @@ def is_loopback(host: str) -> bool:
     if host == "localhost":
         return True
     try:
-        return ipaddress.ip_address(host).is_loopback
+        address = ipaddress.ip_address(host)
     except ValueError:
         return False
+    return address in _LOOPBACK if address.version == 4 else address == _LOOPBACK_6
+
+
+def _in_brackets(text: str) -> str | None:
+    try:
+        return f"[{ipaddress.IPv6Address(text)}]"
+    except ValueError:
+        return None
+
+
+def _bare(text: str) -> str | None:
+    """A name or four numbers. Nothing else that ends in a number: resolvers read 127.1 and 0x7f000001 as addresses."""
+    if _A_NUMBER.fullmatch(text.rpartition(".")[2]):
+        try:
+            return str(ipaddress.IPv4Address(text))
+        except ValueError:
+            return None
+    return text if _is_name(text) else None
 
 
 def _is_name(host: str) -> bool:

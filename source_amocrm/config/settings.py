@@ -15,6 +15,9 @@ from source_amocrm.config import fields
 from source_amocrm.config.hosts import account_domain, base_url
 from source_amocrm.errors import ConfigError
 
+DEEPEST = 50
+"""Levels of objects and lists in a config. The form has two; the CDK walks all of them, one call a level."""
+
 OAUTH = "oauth2.0"
 LONG_LIVED = "long_lived_token"
 
@@ -86,6 +89,24 @@ def parse_config(raw: Mapping[str, Any], now: float | None = None) -> Config:
         num_workers=int(
             fields.number(raw.get("num_workers"), "Number of workers (num_workers)", 1, 64, 12, whole=True)
         ),
+    )
+
+
+def check_shape(raw: object) -> None:
+    """Raises ConfigError for what is JSON, but what the CDK cannot walk in search of secrets."""
+    level: list[object] = [raw]
+    for _ in range(DEEPEST):
+        maps = [item for item in level if isinstance(item, Mapping)]
+        if any("" in item for item in maps):
+            raise ConfigError(
+                'The settings hold an entry without a name (""). Take it out of the config, or fill in the form again.'
+            )
+        inner = [value for item in maps for value in item.values()]
+        level = inner + [value for item in level if isinstance(item, list) for value in item]
+        if not level:
+            return
+    raise ConfigError(
+        "The settings are nested more deeply than any setting is. Fill in the form again, or write the config again."
     )
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
+import stat
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,22 +16,42 @@ from source_amocrm.config.hosts import account_domain
 from source_amocrm.connect.problems import Problem
 from source_amocrm.errors import ConfigError
 
+LARGEST = 1 << 20
+"""Bytes of a file that may be settings."""
+
 
 def read(path: Path) -> dict[str, Any] | None:
     """The settings that are there already; None when there is no file, {} when it holds something else."""
     try:
+        found = path.stat()
+        # a pipe or a device would be waited for without end
+        if not stat.S_ISREG(found.st_mode) or found.st_size > LARGEST:
+            return {}
         held = json.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         return None
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return held if isinstance(held, dict) else {}
 
 
 def may_be_written(path: Path) -> bool:
-    """As far as it can be told before: the place is no folder, and the folder that is to hold it can be written to."""
-    folder = next(folder for folder in Path(os.path.realpath(path)).parents if folder.exists())
-    return not path.is_dir() and folder.is_dir() and os.access(folder, os.W_OK)
+    """As far as it can be told before: nothing but a file is there, and a file can be put into its folder."""
+    try:
+        target = Path(os.path.realpath(path))
+        with contextlib.suppress(FileNotFoundError):
+            if not stat.S_ISREG(target.stat().st_mode):
+                return False
+        folder = _missing(target)[-1].parent
+        return folder.is_dir() and os.access(folder, os.W_OK)
+    except (OSError, ValueError):
+        return False
+
+
+def _missing(target: Path) -> list[Path]:
+    """`target` and the folders above it that are not there, the innermost first."""
+    gone = itertools.takewhile(lambda folder: not folder.exists(), target.parents)
+    return [target, *gone]
 
 
 def renewed(held: Mapping[str, Any] | None, settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -52,7 +74,8 @@ def write(path: Path, settings: Mapping[str, Any], *, replace: bool) -> None:
     text = json.dumps(settings, ensure_ascii=False, indent=2) + "\n"
     target = Path(os.path.realpath(path))
     try:
-        os.makedirs(target.parent, mode=0o700, exist_ok=True)
+        for folder in reversed(_missing(target)[1:]):
+            folder.mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
         raise _not_written(path, error) from None
     try:
@@ -76,7 +99,7 @@ def _not_written(path: Path, error: OSError) -> Problem:
 
 def _write_whole(target: Path, text: str) -> None:
     # made with mode 0600, and in the same folder, so that moving it there is one step
-    number, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    number, name = tempfile.mkstemp(prefix=".config.", dir=target.parent)
     try:
         with os.fdopen(number, "w", encoding="utf-8") as file:
             file.write(text)

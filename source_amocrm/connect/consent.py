@@ -15,6 +15,8 @@ from source_amocrm.connect.problems import Problem
 from source_amocrm.errors import ConfigError
 
 RUSSIAN = "https://www.amocrm.ru/oauth"
+_JWT = "eyJ"
+"""How every token begins: with a brace and a quote in base64."""
 KOMMO = "https://www.kommo.com/oauth"
 
 
@@ -66,7 +68,11 @@ def recognise(text: str) -> Redirect | Code | Token:
     except ConfigError:
         raise Problem("not_a_code", at="pasted") from None
     claims = claims_of(clean)
-    return Token(clean) if claims.expires_at or claims.account_id else Code(clean)
+    if claims.expires_at or claims.account_id:
+        return Token(clean)
+    if clean.startswith(_JWT) or clean.count(".") > 1:
+        raise Problem("broken_token", at="pasted")
+    return Code(clean)
 
 
 def code_of(redirect: Redirect, state: str, domain: str) -> str:
@@ -74,9 +80,9 @@ def code_of(redirect: Redirect, state: str, domain: str) -> str:
     given = redirect.params
     answered = given.get("state", "")
     refused = "error" in given
-    # amoCRM may leave the state out of a refusal, which gives nothing away
-    if not (refused and not answered) and not (state and hmac.compare_digest(answered.encode(), state.encode())):
-        raise Problem("wrong_state")
+    if not (state and hmac.compare_digest(answered.encode(), state.encode())):
+        # amoCRM may leave the state out of a refusal; any page could send that
+        raise Problem("wrong_state") if answered or not refused else Problem("unproven_refusal")
     if refused:
         key = "refused" if given["error"] == "access_denied" else "consent_failed"
         raise Problem(key, {"domain": domain})

@@ -22,6 +22,14 @@ CALLBACK = "/callback"
 _USELESS = ("token_rejected", "token_other_account", "token_other_service", "no_account")
 
 
+def account_of(address: object) -> str:
+    """The account's host. Raises Problem for the field that it was typed into."""
+    try:
+        return account_domain(address)
+    except ConfigError:
+        raise Problem("account_address", at="address") from None
+
+
 @dataclass(frozen=True)
 class Options:
     config: Path
@@ -70,10 +78,7 @@ class Flow:
         )
 
     def choose_account(self, address: object, way: str) -> None:
-        try:
-            domain = account_domain(address)
-        except ConfigError:
-            raise Problem("account_address", at="address") from None
+        domain = account_of(address)
         if way not in WAYS:
             raise Problem("no_way", at="way")
         if domain != self.domain and self.domain:
@@ -147,7 +152,7 @@ class Flow:
         try:
             return consent.code_of(answer, state, self.domain)
         except Problem as problem:
-            if problem.key == "wrong_state":
+            if problem.key in ("wrong_state", "unproven_refusal"):
                 self.state = state
             raise
 

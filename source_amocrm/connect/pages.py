@@ -13,9 +13,17 @@ from markupsafe import Markup, escape
 
 from source_amocrm.connect.consent import is_kommo
 from source_amocrm.connect.flow import STEPS, Flow, Step
+from source_amocrm.connect.next_step import next_line
 from source_amocrm.connect.problems import Problem
 from source_amocrm.connect.words import LANGUAGES, NAMES, Words
+from source_amocrm.streams import TABLES
 
+FIELDS = {
+    "account": ("address", "way"),
+    "integration": ("client_id", "client_secret", "redirect_uri"),
+    "access": ("pasted",),
+}
+"""Where a problem is told beside the field that is to be mended."""
 SECRETS = ("client_secret", "refresh_token", "access_token")
 
 
@@ -37,7 +45,10 @@ def step_page(flow: Flow, step: Step, words: Words, problem: Problem | None, typ
         flow=flow,
         step=step,
         problem=problem,
+        at=problem.at if problem and problem.at in FIELDS.get(step, ()) else "",
         typed=typed,
+        count=len(TABLES),
+        next_line=next_line(flow.options.config, flow.verdict.account_id) if flow.verdict else "",
         platform="kommo" if is_kommo(flow.domain) else "amocrm",
         form=form_fields(flow.settings, words) if flow.settings else [],
     )
@@ -45,7 +56,7 @@ def step_page(flow: Flow, step: Step, words: Words, problem: Problem | None, typ
 
 def message_page(key: str, words: Words, detail: str = "") -> str:
     """A page with nothing but `words["message." + key]`."""
-    return _render("message.html", words, key=key, step=None, problem=None, detail=detail)
+    return _render("message.html", words, key=key, step=None, problem=None, at="", detail=detail)
 
 
 def form_fields(settings: Mapping[str, Any], words: Words) -> list[FormField]:

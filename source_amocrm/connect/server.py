@@ -1,10 +1,16 @@
-"""The page's small server: on 127.0.0.1 alone, and silent."""
+"""The page's small server: on 127.0.0.1 alone, silent, and bounded in what it waits for and keeps."""
 
 from __future__ import annotations
 
+import io
+import re
+import socket
 import sys
 import threading
+import time
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from source_amocrm.connect import pages
@@ -12,41 +18,116 @@ from source_amocrm.connect.guard import HEADERS
 from source_amocrm.connect.site import Request, Response, Site
 from source_amocrm.connect.words import Words
 
-_LARGEST_FORM = 64 * 1024
+PATIENCE = 30.0
+"""Seconds for a request to arrive whole, and for an answer to be taken."""
+LARGEST_FORM = 64 * 1024
+LARGEST_REQUEST = 256 * 1024
+"""Bytes of a request, its head included."""
+CONNECTIONS = 64
+"""At a time; a browser needs six."""
+
+_PATH = re.compile(r"/[!-\[\]-~]*")
+"""What a request may name: a path of this server, neither an address nor a name of another one."""
+_ONCE = ("host", "origin", "sec-fetch-site", "content-length", "content-type")
+"""Headers that decide: two of them could be read as either."""
 
 
 class Server(ThreadingHTTPServer):
     """`site` is set before the first request."""
 
     daemon_threads = True
+    request_queue_size = CONNECTIONS
     site: Site
 
     def __init__(self, port: int) -> None:
         super().__init__(("127.0.0.1", port), _Handler)
+        self._free = threading.BoundedSemaphore(CONNECTIONS)
 
     def finish(self) -> None:
         """End `serve_forever` once the answer that is being given is out."""
         threading.Timer(0.5, self.shutdown).start()
 
+    def process_request(self, request: Any, client_address: Any) -> None:
+        if self._free.acquire(blocking=False):
+            super().process_request(request, client_address)
+        else:
+            self.shutdown_request(request)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._free.release()
+
     def handle_error(self, request: object, client_address: object) -> None:
         """A browser that closed a connection is no news."""
 
 
+class Arriving(io.RawIOBase):
+    """The bytes of one request after the other; each has its time and its size, however it trickles in."""
+
+    def __init__(self, connection: socket.socket, clock: Callable[[], float] = time.monotonic) -> None:
+        self._connection = connection
+        self._clock = clock
+        self.next_request()
+
+    def next_request(self) -> None:
+        self._until = self._clock() + PATIENCE
+        self._room = LARGEST_REQUEST
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Raises TimeoutError when the request has had its time or its size."""
+        left = self._until - self._clock()
+        if left <= 0 or self._room <= 0:
+            raise TimeoutError
+        self._connection.settimeout(left)
+        read = self._connection.recv_into(buffer)
+        self._room -= read
+        return read
+
+
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    timeout = 30
     server: Server
 
+    def setup(self) -> None:
+        super().setup()
+        self._arriving = Arriving(self.connection)
+        self.rfile = io.BufferedReader(self._arriving)
+
+    def handle_one_request(self) -> None:
+        self._arriving.next_request()
+        super().handle_one_request()
+
     def do_GET(self) -> None:
-        self._answer({})
+        if self._is_plain() and self._length() == 0:
+            self._answer({})
+        else:
+            self.send_error(400)
 
     def do_POST(self) -> None:
-        length = self.headers.get("Content-Length", "")
-        if not length.isascii() or not length.isdigit() or int(length) > _LARGEST_FORM:
-            self.close_connection = True
-            self._send(Response(413, headers=HEADERS))
-            return
-        self._answer(_pairs(self.rfile.read(int(length)).decode("utf-8", "replace")))
+        length = self._length()
+        if not self._is_plain():
+            self.send_error(400)
+        elif length is None or length > LARGEST_FORM or "Content-Length" not in self.headers:
+            self.send_error(413)
+        else:
+            self._answer(_pairs(self.rfile.read(length).decode("utf-8", "replace")))
+
+    def _is_plain(self) -> bool:
+        """Whether there is one way to read the request. The path is looked at as it came, before it was tidied up."""
+        path = self.requestline.split()[1]
+        once = all(len(self.headers.get_all(name, [])) <= 1 for name in _ONCE)
+        versioned = self.request_version != "HTTP/0.9"
+        return versioned and once and "Transfer-Encoding" not in self.headers and _PATH.fullmatch(path) is not None
+
+    def _length(self) -> int | None:
+        """Bytes of the body; None when that is no number."""
+        text = self.headers.get("Content-Length", "0")
+        return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
 
     def _answer(self, form: dict[str, str]) -> None:
         url = urlsplit(self.path)
@@ -58,12 +139,23 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(response)
 
     def _send(self, response: Response) -> None:
+        self.connection.settimeout(PATIENCE)
         self.send_response(response.status)
         for name, value in response.headers.items():
             self.send_header(name, value)
+        if self.close_connection:
+            self.send_header("Connection", "close")
         self.send_header("Content-Length", str(len(response.body)))
         self.end_headers()
-        self.wfile.write(response.body)
+        if self.command != "HEAD":
+            self.wfile.write(response.body)
+
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:  # noqa: ARG002
+        """What cannot be understood is not repeated, and nothing more is read from there."""
+        self.close_connection = True
+        if self.request_version in ("", "HTTP/0.9"):
+            self.request_version = "HTTP/1.0"
+        self._send(Response(code, headers=HEADERS))
 
     def version_string(self) -> str:
         return "source-amocrm"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -20,6 +21,8 @@ from source_amocrm.http.backoff import RetryPolicy
 from source_amocrm.http.rate_limit import Budget
 from source_amocrm.http.tokens import HttpTokenEndpoint
 from source_amocrm.http.transport import Transport, new_session
+
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
 
 # A person is waiting
 IMPATIENT = RetryPolicy(
@@ -45,19 +48,21 @@ class Keys:
 
 def keys_of(client_id: object, client_secret: object, redirect_uri: object) -> Keys:
     """Raises Problem for the first one that cannot be right."""
-    given = {
-        "client_id": (fields.token, client_id),
-        "client_secret": (fields.token, client_secret),
-        "redirect_uri": (lambda text, _: fields.redirect_uri(text), redirect_uri),
-    }
-    clean: dict[str, str] = {}
-    for name, (read, value) in given.items():
-        try:
-            clean[name] = read(value, name)
-        except ConfigError:
-            raise Problem(name, at=name) from None
-    add_to_secrets(clean["client_secret"])
-    return Keys(**clean)
+    given = {"client_id": client_id, "client_secret": client_secret, "redirect_uri": redirect_uri}
+    return Keys(**{name: key_of(name, value) for name, value in given.items()})
+
+
+def key_of(name: str, given: object) -> str:
+    """One of the Keys. Raises Problem, for the field it was typed into, when it cannot be right."""
+    try:
+        clean = fields.redirect_uri(given) if name == "redirect_uri" else fields.token(given, name)
+    except ConfigError:
+        raise Problem(name, at=name) from None
+    if name == "client_id" and not _UUID.fullmatch(clean):
+        raise Problem(name, at=name)
+    if name == "client_secret":
+        add_to_secrets(clean)
+    return clean
 
 
 def exchange(domain: str, base_url: str, keys: Keys, code: str) -> dict[str, Any]:

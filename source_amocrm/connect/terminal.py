@@ -7,9 +7,12 @@ import sys
 from collections.abc import Callable
 
 from source_amocrm.connect.consent import is_kommo, recognise
-from source_amocrm.connect.flow import Flow
+from source_amocrm.connect.flow import Flow, account_of
+from source_amocrm.connect.next_step import next_line
 from source_amocrm.connect.problems import Problem
+from source_amocrm.connect.signin import key_of
 from source_amocrm.connect.words import Words
+from source_amocrm.streams import TABLES
 
 # What has to be typed again when it cannot be right
 _OF_KEYS = ("client_id", "client_secret", "redirect_uri", "unknown_integration", "other_redirect_uri", "not_issued")
@@ -60,7 +63,7 @@ class _Terminal:
 
     def account(self) -> None:
         known = self.flow.domain
-        address = self.ask(self.words("terminal.account"), known)
+        address = account_of(self.ask(self.words("terminal.account"), known))
         way = self.ask(self.words("terminal.way"), "1" if self.flow.way == "token" else "2")
         self.flow.choose_account(address, {"1": "token", "2": "oauth"}.get(way, ""))
 
@@ -76,13 +79,19 @@ class _Terminal:
             self.ask(words("terminal.installed"))
             flow.install()
             return
-        client_id = self.ask(words("integration.client_id"), flow.keys.client_id if flow.keys else "")
+        known = flow.keys.client_id if flow.keys else ""
+        client_id = key_of("client_id", self.ask(words("integration.client_id"), known))
         kept = f" ({words('kept')})" if flow.keys else ""
         client_secret = self.hide(f"{words('integration.client_secret')}{kept}")
+        if client_secret or not flow.keys:
+            client_secret = key_of("client_secret", client_secret)
         flow.install(client_id, client_secret, self.ask(words("integration.redirect_uri"), uri))
 
     def access(self) -> None:
         flow, words = self.flow, self.words
+        self.say("")
+        for line in words.list("access.promise"):
+            self.say(line.format(count=len(TABLES), path=flow.options.config))
         self.title(f"access.title.{flow.way}")
         if flow.way == "token":
             platform = "kommo" if is_kommo(flow.domain) else "amocrm"
@@ -108,7 +117,7 @@ class _Terminal:
         self.say(words("result.account", domain=verdict.domain, id=verdict.account_id))
         self.say(words(counted, count=len(verdict.readable), total=total))
         for refused in verdict.refused:
-            self.say(f"{words('result.refused')}: {', '.join(refused.streams)}. {words(f'refused.{refused.why}')}")
+            self.say(f"{words('result.refused')}: {words.tables(refused.streams)}. {words(f'refused.{refused.why}')}")
         if not verdict.filter_works:
             self.say(words("result.filter_off"))
         if verdict.expires:
@@ -126,7 +135,7 @@ class _Terminal:
                 return
         flow.save(replace=flow.occupied)
         self.say(words("result.saved", path=path))
-        self.say(words("terminal.next", path=path))
+        self.say(words("terminal.next", line=next_line(path, flow.verdict.account_id if flow.verdict else None)))
 
     def title(self, key: str) -> None:
         self.say(f"\n{self.words(key)}")

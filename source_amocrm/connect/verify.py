@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from source_amocrm.account.account import Account
-from source_amocrm.airbyte.check import refused_streams
+from source_amocrm.airbyte.check import EXTRAS, Hurt, findings
 from source_amocrm.auth.claims import claims_of
 from source_amocrm.auth.long_lived import WARN_BEFORE, day
 from source_amocrm.config.settings import LONG_LIVED, parse_config
 from source_amocrm.connect.problems import Problem, problem_of
 from source_amocrm.connect.signin import IMPATIENT
-from source_amocrm.errors import AmocrmError, ConfigError, FeatureOff, Forbidden, NotGranted
+from source_amocrm.errors import AmocrmError, ConfigError, FeatureOff, Forbidden, NotGranted, Unpaid
 from source_amocrm.http.wire import open_api
 from source_amocrm.streams import TABLES
 
@@ -48,14 +48,14 @@ def verify(settings: Mapping[str, Any]) -> Verdict:
     claims = claims_of(token)
     try:
         config = parse_config(raw)
-        account = Account(config, open_api(config, raw, IMPATIENT))
+        account = Account(config, open_api(config, raw, IMPATIENT), EXTRAS)
         facts = account.facts()
-        refused = refused_streams(account)
+        refused = _refused(account)
     except ConfigError as error:
         raise Problem("token_other_account", {"domain": domain}, detail=str(error)) from None
     except AmocrmError as error:
         raise problem_of(error, domain) from None
-    lost = {stream for streams in refused for stream in streams}
+    lost = {stream for one in refused for stream in one.streams}
     long_lived = settings["credentials"]["auth_type"] == LONG_LIVED
     expires = claims.expires_at if long_lived else None
     return Verdict(
@@ -63,11 +63,22 @@ def verify(settings: Mapping[str, Any]) -> Verdict:
         domain=domain,
         account_id=facts.id,
         readable=tuple(stream for stream in TABLES if stream not in lost),
-        refused=tuple(Refused(streams, _why(error)) for streams, error in refused.items()),
+        refused=refused,
         filter_works=facts.filter_works,
         expires=day(expires) if expires else None,
         expires_soon=bool(expires and expires - facts.started < WARN_BEFORE),
     )
+
+
+def _refused(account: Account) -> tuple[Refused, ...]:
+    """Each table that will not be whole once, with the first reason; what the account does not have is not missing."""
+    found: list[Refused] = []
+    told: set[str] = set()
+    for finding in findings(account):
+        if finding.hurt is not Hurt.EMPTY and (streams := tuple(s for s in finding.streams if s not in told)):
+            told.update(streams)
+            found.append(Refused(streams, _why(finding.error)))
+    return tuple(found)
 
 
 def _why(error: AmocrmError) -> str:
@@ -75,6 +86,7 @@ def _why(error: AmocrmError) -> str:
         (NotGranted, "not_granted"),
         (Forbidden, "no_rights"),
         (FeatureOff, "off"),
+        (Unpaid, "unpaid"),
     )
     return next((why for kind, why in kinds if isinstance(error, kind)), "unknown")
 

@@ -31,6 +31,15 @@ class Words:
         texts: list[str] = self._texts[key]
         return texts
 
+    def table(self, stream: str) -> str:
+        """What a table is called in a list of tables."""
+        return table_names(self.language).get(stream, stream)
+
+    def tables(self, streams: tuple[str, ...]) -> str:
+        """Tables in a sentence: their names here and those in Airbyte, where the two differ."""
+        names = ((self.table(stream), stream) for stream in streams)
+        return ", ".join(name if name == stream else f"{name} ({stream})" for name, stream in names)
+
     def problem(self, problem: Problem) -> str:
         return self(f"problem.{problem.key}", **problem.params)
 
@@ -45,6 +54,16 @@ def preferred(header: str | None) -> str:
         except ValueError:
             continue
     return next((name for _, name in sorted(wishes, key=lambda wish: wish[0]) if name in LANGUAGES), LANGUAGES[0])
+
+
+@cache
+def table_names(language: str) -> dict[str, str]:
+    """The names of tables in a language; English has those of the streams."""
+    if language != "ru":
+        return {}
+    file = resources.files("source_amocrm.connect") / "words" / "tables.json"
+    names: dict[str, str] = json.loads(file.read_text(encoding="utf-8"))
+    return names
 
 
 @cache

@@ -95,7 +95,8 @@ TABLE: tuple[Rule, ...] = (
         "no drive",
         (404,),
         Action.FAIL,
-        "amoCRM's host of files, {host}, does not know {path}{detail}.",
+        "amoCRM's host of files, {host}, does not know {path}{detail}. Run the sync again later; if it "
+        "repeats, leave the table out.",
         NotFound,
         _CONFIG,
         where=_DRIVE,
@@ -309,7 +310,7 @@ TABLE: tuple[Rule, ...] = (
         (404,),
         Action.FAIL,
         "amoCRM does not know {path} at {host}{detail}. If no table can be read, correct the account address "
-        "(account_domain).",
+        "(account_domain); if only some cannot, again and again, leave them out.",
         NotFound,
         _CONFIG,
     ),

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from source_amocrm.account.resources import LOST, NOTES, TASKS, EntityList
+from source_amocrm.account.event_kinds import STATUS_CHANGED
+from source_amocrm.account.resources import LEADS, LOST, NOTES, TASKS, EntityList
 from source_amocrm.streams.rows import activity, tombstones
 from source_amocrm.sync.event_log import Deletion
 from source_amocrm.sync.sync import Sync
 from source_amocrm.sync.tables import Entities, Events
 from source_amocrm.walk.listing import Row
-
-STATUS_CHANGED = "lead_status_changed"
 
 
 def _tasks(_: Sync, __: EntityList, tasks: list[Row]) -> Iterator[list[Row]]:
@@ -63,6 +62,7 @@ TABLES = (
         lists=NOTES,
         rows=_notes,
         tombstone=_note_gone,
+        extras={"is_pinned": ("is_pinned",)},
     ),
     Events(name="events", key=("event_id",), cursor="created_at", rows=_events),
     Events(
@@ -72,5 +72,6 @@ TABLES = (
         kinds=(STATUS_CHANGED,),
         newest_first=True,
         rows=_deal_statuses,
+        takes_from=(LEADS,),
     ),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from source_amocrm.account.event_kinds import CHATS
 from source_amocrm.account.resources import NOTES, EntityList
 from source_amocrm.streams.history import of_each
 from source_amocrm.streams.rows import communication
@@ -28,6 +29,6 @@ TABLES = (
         cursor="updated_at",
         lists=NOTES,
         rows=_sms,
-        events=FromEvents(kinds=tuple(communication.CHATS), rows=of_each(communication.chat)),
+        events=FromEvents(kinds=tuple(CHATS), rows=of_each(communication.chat)),
     ),
 )

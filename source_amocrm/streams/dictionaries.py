@@ -5,30 +5,43 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from source_amocrm.account.account import Account
-from source_amocrm.streams.each import cards, catalogs, customers, each, segments
+from source_amocrm.streams.each import Parts, cards, catalogs, customers, segments
 from source_amocrm.streams.rows import dictionaries
 from source_amocrm.sync.tables import Dictionary
 from source_amocrm.walk.listing import Row
 
+PIPELINES = "/api/v4/leads/pipelines"
+USERS = "/api/v4/users"
+FIELDS = Parts((cards, customers, segments, catalogs), "/custom_fields", "custom_fields")
+
 
 def _statuses(account: Account) -> Iterator[Row]:
-    for pipeline in account.dictionary("/api/v4/leads/pipelines", "pipelines"):
+    for pipeline in account.dictionary(PIPELINES, "pipelines"):
         yield from dictionaries.statuses(pipeline)
 
 
 def _users(account: Account) -> Iterator[Row]:
-    return map(dictionaries.user, account.dictionary("/api/v4/users", "users", {"with": "role,group"}))
+    return map(dictionaries.user, account.dictionary(USERS, "users", account.extras_of("users")))
 
 
 def _custom_fields(account: Account) -> Iterator[Row]:
-    kinds = (cards, customers, segments, catalogs)
-    for kind, field in each(account, *kinds, part="/custom_fields", collection="custom_fields"):
+    for kind, field in FIELDS.rows(account):
         yield dictionaries.custom_field(field, kind.entity_type, kind.catalog_id)
 
 
 TABLES = (
-    Dictionary(name="statuses", key=("pipeline_id", "status_id"), rows=_statuses, probe="/api/v4/leads/pipelines"),
-    Dictionary(name="users", key=("user_id",), rows=_users, probe="/api/v4/users"),
+    Dictionary(name="statuses", key=("pipeline_id", "status_id"), rows=_statuses, lists=(PIPELINES,)),
+    Dictionary(
+        name="users",
+        key=("user_id",),
+        rows=_users,
+        lists=(USERS,),
+        extras={
+            "group_id": ("group",),
+            "role_id": ("role",),
+            **{name: (name,) for name in ("phone_number", "uuid", "amojo_id", "user_rank")},
+        },
+    ),
     Dictionary(
         name="groups",
         key=("group_id",),
@@ -43,10 +56,5 @@ TABLES = (
         account_extras=("task_types",),
     ),
     Dictionary(name="element_types", key=("element_type_id",), rows=lambda _: dictionaries.ELEMENT_TYPES),
-    Dictionary(
-        name="custom_fields",
-        key=("entity_type", "custom_field_id"),
-        rows=_custom_fields,
-        probe="/api/v4/leads/custom_fields",
-    ),
+    Dictionary(name="custom_fields", key=("entity_type", "custom_field_id"), rows=_custom_fields, lists=(FIELDS,)),
 )

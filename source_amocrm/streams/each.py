@@ -3,45 +3,43 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
-from source_amocrm.account.account import Account, lacks
+from source_amocrm.account.account import Account, whole
 from source_amocrm.account.resources import CUSTOMERS
-from source_amocrm.errors import AmocrmError, all_of
+from source_amocrm.errors import AmocrmError, NotFound, all_of
 from source_amocrm.streams.rows import dictionaries
-from source_amocrm.walk.listing import Row
+from source_amocrm.walk.listing import Listing, Row
 
 LOGGER = logging.getLogger("airbyte")
+T = TypeVar("T")
 CATALOGS = "/api/v4/catalogs"
 SEGMENTS = "/api/v4/customers/segments"
 
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of entities; `path` of its list. `optional`: not every account has it."""
+    """A kind of entities; `path` of its list."""
 
     entity_type: str
     path: str
     catalog_id: int | None = None
-    optional: bool = True
 
 
 Kinds = Callable[[Account], list[Kind]]
 
 
 def cards(_: Account) -> list[Kind]:
-    return [Kind(name, f"/api/v4/{name}", optional=False) for name in ("leads", "contacts", "companies")]
+    return [Kind(name, f"/api/v4/{name}") for name in ("leads", "contacts", "companies")]
 
 
-def customers(account: Account) -> list[Kind]:
-    account.require_customers(CUSTOMERS.path)
+def customers(_: Account) -> list[Kind]:
     return [Kind("customers", CUSTOMERS.path)]
 
 
-def segments(account: Account) -> list[Kind]:
-    account.require_customers(SEGMENTS)
+def segments(_: Account) -> list[Kind]:
     return [Kind("segments", SEGMENTS)]
 
 
@@ -50,26 +48,48 @@ def catalogs(account: Account) -> list[Kind]:
     return [Kind("catalogs", f"{CATALOGS}/{own}", own) for own in ids]
 
 
-def each(account: Account, *kinds: Kinds, part: str, collection: str) -> Iterator[tuple[Kind, Row]]:
-    """The rows of the list `part` of every kind. One that may not be read does not keep the others back."""
+@dataclass(frozen=True)
+class Parts:
+    """The list `part` of each of some kinds of entities: leads/tags, contacts/tags, …"""
+
+    kinds: tuple[Kinds, ...]
+    part: str
+    collection: str
+
+    def of(self, account: Account, kind: Kind) -> list[Row]:
+        return account.dictionary(kind.path + self.part, self.collection)
+
+    def rows(self, account: Account) -> Iterator[tuple[Kind, Row]]:
+        return each(account, self.kinds, lambda kind: [(kind, row) for row in self.of(account, kind)])
+
+
+def each(account: Account, kinds: Iterable[Kinds], rows: Callable[[Kind], Iterable[T]]) -> Iterator[T]:
+    """The rows of every kind. One that may not be read does not keep the others back, and is raised after them."""
     failures: list[AmocrmError] = []
     for some in kinds:
-        known: list[Kind] = []
-        with _despite(failures, optional=True):
+        try:
             known = some(account)
+        except AmocrmError as error:
+            failures.append(error)
+            continue
         for kind in known:
-            with _despite(failures, kind.optional):
-                yield from ((kind, row) for row in account.dictionary(kind.path + part, collection))
+            try:
+                yield from rows(kind)
+            except AmocrmError as error:
+                if account.lacks(error) or _gone(account, kind, error):
+                    LOGGER.info("Not in this account: %s", error)
+                else:
+                    failures.append(error)
     if failures:
         raise all_of(failures)
 
 
-@contextmanager
-def _despite(failures: list[AmocrmError], optional: bool) -> Iterator[None]:
+def _gone(account: Account, kind: Kind, error: AmocrmError) -> bool:
+    """Whether a catalog was deleted since the catalogs were listed: it is not among them any more."""
+    if kind.catalog_id is None or not isinstance(error, NotFound):
+        return False
     try:
-        yield
-    except AmocrmError as error:
-        if optional and lacks(error):
-            LOGGER.info("Not in this account: %s", error)
-        else:
-            failures.append(error)
+        left = whole(Listing(account.get, CATALOGS, "catalogs"))
+    except AmocrmError:
+        return False
+    return kind.catalog_id not in map(dictionaries.catalog_id, left)

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from source_amocrm.account.account import Account, whole
-from source_amocrm.account.resources import CLOSED
 from source_amocrm.config.hosts import service_url
 from source_amocrm.errors import AmocrmError, FeatureOff
-from source_amocrm.http.api import Api
 from source_amocrm.http.drive import drive
 from source_amocrm.streams.rows import files
 from source_amocrm.sync.tables import Dictionary
-from source_amocrm.walk.listing import Listing, Row
+from source_amocrm.walk.listing import Fetch, Listing, Row
 
 FILES = "/v1.0/files"
 LIMIT = 50
@@ -20,21 +18,23 @@ LIMIT = 50
 
 
 def _files(account: Account) -> Iterator[Row]:
-    return map(files.file, whole(Listing(_drive(account).get, FILES, "files", LIMIT)))
+    return map(files.file, whole(Listing(_drive(account), FILES, "files", LIMIT)))
 
 
-def _drive(account: Account) -> Api:
+def _drive(account: Account) -> Fetch:
     """Raises FeatureOff where the account has none, AmocrmError where the token must not be sent to its address."""
     named = account.facts().body.get("drive_url")
     if not named:
-        raise FeatureOff("The account names no host of files (drive_url).")
+        error = FeatureOff("The account names no host of files (drive_url).")
+        error.path = FILES
+        raise error
     base_url = account.config.base_url if account.config.overridden else service_url(named)
     if base_url is None:
         raise AmocrmError(
             "The account names a host of files (drive_url) that is not amoCRM's or Kommo's, so the token is not sent "
             "there. Leave the table out, and ask amoCRM's support about that address."
         )
-    return drive(account.api, base_url)
+    return drive(account.api, base_url).get
 
 
 TABLES = (
@@ -42,8 +42,9 @@ TABLES = (
         name="files",
         key=("file_uuid",),
         rows=_files,
-        absent=CLOSED,
+        lists=(FILES,),
         account_extras=("drive_url",),
         scope="files",
+        host=_drive,
     ),
 )

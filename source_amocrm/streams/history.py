@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from source_amocrm.account.event_kinds import LIFE, RESPONSIBLE_CHANGED, SALE_CHANGED
 from source_amocrm.streams.rows import history
-from source_amocrm.sync.event_log import LIFE
 from source_amocrm.sync.sync import Sync
 from source_amocrm.sync.tables import Events
 from source_amocrm.walk.listing import Row
@@ -22,14 +22,14 @@ TABLES = (
         name="deal_responsible_changes",
         key=("event_id",),
         cursor="created_at",
-        kinds=(history.RESPONSIBLE,),
+        kinds=(RESPONSIBLE_CHANGED,),
         rows=of_each(history.responsible_change),
     ),
     Events(
         name="deal_sale_changes",
         key=("event_id",),
         cursor="created_at",
-        kinds=(history.SALE,),
+        kinds=(SALE_CHANGED,),
         rows=of_each(history.sale_change),
     ),
     # All events: each field may have a kind of its own, and amoCRM refuses to be asked for several of these together.

@@ -49,6 +49,7 @@ TABLES = (
         tombstone=_contact_gone,
         fields="/api/v4/contacts/custom_fields",
         extras=_LINKS,
+        takes_from=(COMPANIES,),
     ),
     Entities(
         name="companies",

@@ -8,9 +8,9 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any
 
-from source_amocrm.account.account import Account, lacks
+from source_amocrm.account.account import Account
 from source_amocrm.account.resources import EntityList
-from source_amocrm.errors import AmocrmError, Forbidden, all_of
+from source_amocrm.errors import AmocrmError, all_of
 from source_amocrm.streams.readable import widened
 from source_amocrm.sync.batch import Batch
 from source_amocrm.sync.event_log import Deletion
@@ -63,15 +63,14 @@ def deliver(sync: Sync, selection: Selection) -> Delivery:
 
 
 def _dictionary(account: Account, table: Dictionary) -> Iterator[Row]:
+    if table.scope and (lacking := account.not_granted(table.scope)):
+        raise lacking
     try:
-        if table.scope and (lacking := account.not_granted(table.scope)):
-            raise lacking
         yield from table.rows(account)
     except AmocrmError as error:
-        if not lacks(error, table.absent):
+        if not account.lacks(error):
             raise
-        why = "not open to the token" if isinstance(error, Forbidden) else "there are none in this account"
-        LOGGER.info("%s: %s. %s", table.name, why, error)
+        LOGGER.info("%s: there are none in this account. %s", table.name, error)
 
 
 def _list(
@@ -80,8 +79,8 @@ def _list(
     """The rows that are made of one list of the table; of the events for None."""
     name = _name(entities)
     try:
-        if entities and name == "customers":
-            sync.account.require_customers(entities.path)
+        if entities:
+            sync.account.require(entities.path)
         events = None if entities else events_of(selection.table)
         if events and events.newest_first:
             yield from _FromTheNewest(sync, events, progress).deliver(reader)
@@ -89,7 +88,7 @@ def _list(
             maker = _maker(sync, selection, entities)
             yield from _AsTheyCome(maker, progress, name, sync.account.now).deliver(reader)
     except AmocrmError as error:
-        if not entities or not isinstance(error, entities.absent) or error.path != entities.path:
+        if not entities or error.path != entities.path or not sync.account.lacks(error):
             raise
         LOGGER.info("%s of %s: there are none in this account. %s", selection.table.name, name, error)
         progress.put_off(name)

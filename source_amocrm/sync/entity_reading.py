@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 
+from source_amocrm.account import off
 from source_amocrm.account.account import Account
 from source_amocrm.account.opening import Opening
 from source_amocrm.account.resources import EntityList
@@ -72,7 +73,7 @@ class EntityReading:
         self._unsettled = Unsettled(self.account, self.entities, self.params) if self.several_rows else None
 
     def batches(self) -> Iterator[Batch]:
-        with self._opening.watched(self.entities.absent):
+        with self._opening.watched(off.ANSWERS):
             for batch in self._batches():
                 yield replace(batch, postdated=self._postdated)
 

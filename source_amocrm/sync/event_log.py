@@ -7,9 +7,19 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from source_amocrm.account.account import Account, Once
-from source_amocrm.account.resources import CLOSED, EVENTS_LIMIT, EVENTS_PATH
-from source_amocrm.errors import AmocrmError, TooFat
-from source_amocrm.streams.rows.history import NOTE_DELETED
+from source_amocrm.account.event_kinds import (
+    ADDED,
+    DELETED,
+    ENTITIES,
+    LIFE,
+    LINKED,
+    MERGED,
+    NOTE_DELETED,
+    RESTORED,
+    TAGGED,
+)
+from source_amocrm.account.resources import EVENTS_LIMIT, EVENTS_PATH
+from source_amocrm.errors import REFUSALS, AmocrmError, TooFat
 from source_amocrm.walk.bounds import bounds
 from source_amocrm.walk.elements import own_id
 from source_amocrm.walk.keyset import Edges
@@ -18,20 +28,6 @@ from source_amocrm.walk.sizes import shrinking
 from source_amocrm.walk.spans import FOREVER
 from source_amocrm.walk.ties import one_pass, repeated
 from source_amocrm.walk.undirected import undirected
-
-ENTITIES = {"lead": "leads", "contact": "contacts", "company": "companies", "customer": "customers", "task": "tasks"}
-DELETED = {f"{entity}_deleted" for entity in ENTITIES}
-RESTORED = {f"{entity}_restored" for entity in ("lead", "contact", "company")}
-MERGED = "entity_merged"
-LINKED = {
-    f"{entity}_{verb}"
-    for entity in ("lead", "contact", "company", "customer", "entity")
-    for verb in ("linked", "unlinked")
-}
-TAGGED = {"entity_tag_added", "entity_tag_deleted"}
-ADDED = {f"{entity}_added" for entity in ("lead", "contact", "company")}
-"""What waited in «Неразобранное» enters its list when it is accepted, maybe with an old date."""
-LIFE = DELETED | RESTORED | {NOTE_DELETED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +68,7 @@ class History:
     def of(self, name: str, note_list: bool, deletions_since: int, changes_since: int | None) -> Changes:
         """The changes of the list `name` (of its notes, for a `note_list`)."""
         changes = Changes()
-        for event in self._told(name):
+        for event in self._told():
             at = seconds(event.get("created_at"))
             kind = event.get("type")
             if at is None or at < deletions_since:
@@ -84,13 +80,13 @@ class History:
                 _apply(changes, name, event, at, recent)
         return changes
 
-    def _told(self, name: str) -> list[Row]:
+    def _told(self) -> list[Row]:
         try:
             return self._events()
-        except CLOSED as error:
+        except REFUSALS as error:
             raise AmocrmError(
-                f"The rows of {name} are read, but not which of them were deleted, restored or linked to others: only "
-                f"the events tell that. {error}",
+                "The rows are read, but not which of them were deleted, restored or linked to others: only the events "
+                f"tell that. {error}",
                 failure_type=error.failure_type,
                 status=error.status,
             ) from None

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from source_amocrm.account.account import Account
-from source_amocrm.account.resources import COMPANIES, LEADS, LOST, EntityList
-from source_amocrm.streams.rows.history import NOTE_DELETED
+from source_amocrm.account.event_kinds import ADDED, DELETED, LINKED, MERGED, NOTE_DELETED, RESTORED, TAGGED
+from source_amocrm.account.resources import COMPANIES, EVENTS_PATH, LEADS, LOST, EntityList
 from source_amocrm.streams.rows.readable import Column
 from source_amocrm.sync.batch import Batch
 from source_amocrm.sync.entity_reading import EntityReading
-from source_amocrm.sync.event_log import ADDED, DELETED, LINKED, MERGED, RESTORED, TAGGED, History
+from source_amocrm.sync.event_log import History
 from source_amocrm.sync.event_reading import EventReading
 from source_amocrm.sync.lookup import Lookup
 from source_amocrm.sync.progress import Need, Progress, agree
-from source_amocrm.sync.tables import Entities, Table, events_of
+from source_amocrm.sync.tables import Entities, Table, events_of, wanted_extras
 from source_amocrm.walk.feed import Feed, Reader
 from source_amocrm.walk.listing import Params, Row
 
@@ -39,12 +39,20 @@ class Selection:
 
 
 class Sync:
-    def __init__(self, account: Account, selections: Sequence[Selection]) -> None:
+    """`followed`: sees the batches of each list, by its path, as they are read."""
+
+    def __init__(
+        self,
+        account: Account,
+        selections: Sequence[Selection],
+        followed: Callable[[str, Iterator[Batch]], Iterator[Batch]] = lambda _, batches: batches,
+    ) -> None:
         self.account = account
+        self._followed = followed
         self._selections = selections
         self._shared: dict[str, Any] = {}
         self._lock = threading.Lock()
-        for entities in {place for selection in selections for place in self._places(selection.table) if place}:
+        for entities in {place for selection in selections for place in places(selection.table) if place}:
             progresses = [selection.progress for _, selection in self._readers(entities) if selection.progress]
             agree(progresses, entities.name)
         self.loss_reasons: Lookup[int] = Lookup(account, LEADS, _loss_reason, expected=bool(self._readers(LEADS)))
@@ -60,7 +68,7 @@ class Sync:
         self._feeds: dict[str, Feed[Batch]] = {}
         self._entity_readings: dict[str, EntityReading] = {}
         self._joined = {
-            selection.table.name: [(place, self._feed(place).join()) for place in self._places(selection.table)]
+            selection.table.name: [(place, self._feed(place).join()) for place in places(selection.table)]
             for selection in selections
         }
 
@@ -90,10 +98,6 @@ class Sync:
             found: T = self._shared.setdefault(name, make())
             return found
 
-    def _places(self, table: Table) -> list[EntityList | None]:
-        lists = table.lists if isinstance(table, Entities) else ()
-        return [*lists, None] if events_of(table) else list(lists)
-
     def _readers(self, entities: EntityList) -> list[tuple[Entities, Selection]]:
         return [
             (selection.table, selection)
@@ -108,7 +112,8 @@ class Sync:
         name = place.path if place else EVENTS
         if name not in self._feeds:
             reading = self._entity_reading(place) if place else self._event_reading()
-            self._feeds[name] = Feed(name, reading.batches)
+            path = place.path if place else EVENTS_PATH
+            self._feeds[name] = Feed(name, lambda: self._followed(path, reading.batches()))
         return self._feeds[name]
 
     def _entity_reading(self, entities: EntityList) -> EntityReading:
@@ -155,14 +160,20 @@ class Sync:
         need = _need(selection, entities.name)
         kinds: dict[str, int] = {}
         if need.changes_since is not None and entities.has_links:
-            entered = (ADDED | RESTORED) & {f"{entities.entity}_added", f"{entities.entity}_restored"}
+            entered = (ADDED | RESTORED.keys()) & {f"{entities.entity}_added", f"{entities.entity}_restored"}
             kinds |= dict.fromkeys({*LINKED, *TAGGED, MERGED, *entered}, need.changes_since)
         if table.tombstone and self.account.config.mark_deleted:
-            own = {NOTE_DELETED} if entities.entity == "note" else {f"{entities.entity}_deleted"} & DELETED
+            own = {NOTE_DELETED} if entities.entity == "note" else {f"{entities.entity}_deleted"} & DELETED.keys()
             # where all live rows come in this sync, those that were restored are among them
-            back = set() if need.at_first and entities.has_trash else RESTORED & {f"{entities.entity}_restored"}
+            back = set() if need.at_first and entities.has_trash else RESTORED.keys() & {f"{entities.entity}_restored"}
             kinds |= dict.fromkeys({*own, *back}, need.deletions_since)
         return kinds
+
+
+def places(table: Table) -> list[EntityList | None]:
+    """The lists that a table is made of, in the order in which they are read; None for the events."""
+    lists = table.lists if isinstance(table, Entities) else ()
+    return [*lists, None] if events_of(table) else list(lists)
 
 
 def _certain(place: EntityList | None) -> bool:
@@ -177,16 +188,8 @@ def _need(selection: Selection, name: str) -> Need:
 
 def _extras(readers: list[tuple[Entities, Selection]]) -> Params:
     """The `with` parameter: only what the wanted columns need."""
-    wanted = sorted(
-        {
-            extra
-            for table, selection in readers
-            for column, extras in table.extras.items()
-            if selection.columns is None or column in selection.columns
-            for extra in extras
-        }
-    )
-    return {"with": ",".join(wanted)} if wanted else {}
+    wanted = frozenset[str]().union(*(wanted_extras(table, selection.columns) for table, selection in readers))
+    return {"with": ",".join(sorted(wanted))} if wanted else {}
 
 
 def _loss_reason(lead: Row) -> int | None:

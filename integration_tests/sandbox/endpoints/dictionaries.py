@@ -41,9 +41,9 @@ def account(context: Context) -> Response:
         "subdomain": acc.subdomain,
         "current_user_id": next(iter(acc.users), 0),
         "country": "US" if switches.kommo else "RU",
-        "customers_mode": CUSTOMERS_MODE[switches.customers],
-        "is_unsorted_on": True,
-        "is_loss_reason_enabled": True,
+        **({"customers_mode": CUSTOMERS_MODE[switches.customers]} if switches.customers_mode_told else {}),
+        "is_unsorted_on": "unsorted" not in switches.off,
+        "is_loss_reason_enabled": "loss_reasons" not in switches.off,
         "is_helpbot_enabled": False,
         "is_technical_account": False,
         "contact_name_display_order": 1,
@@ -114,7 +114,15 @@ def statuses(context: Context, pipeline_id: str) -> Response:
     )
 
 
+def require_on(context: Context, part: str) -> None:
+    """The documented or likely answers of a list that the account's settings switch off."""
+    if part in context.switches.off:
+        answers = {"204": nothing(), "404": not_found("GET", context.request.path), "422": feature_off("Disabled")}
+        raise Refusal(answers[context.switches.off_answer])
+
+
 def loss_reasons(context: Context) -> Response:
+    require_on(context, "loss_reasons")
     if not context.switches.loss_reasons_list:
         raise Refusal(not_found("GET", context.request.path))
     return short(context, "loss_reasons", context.account.loss_reasons, context.renderer().loss_reason)

@@ -9,6 +9,7 @@ from ..query import child, scalar, values
 from ..select import OneOf, Order
 from ..store import Row
 from .cards import require_customers
+from .dictionaries import require_on
 
 
 def catalogs(context: Context) -> Response:
@@ -59,7 +60,7 @@ def transactions(context: Context, customer_id: str | None = None) -> Response:
         path = f"customers/{row['customer_id']}/transactions/{row['id']}"
         embedded = {"customer": owner, "catalog_elements": row["catalog_elements"]}
         own = {name: value for name, value in row.items() if name != "catalog_elements"}
-        return {**own, "_links": renderer.href(path), "_embedded": embedded}
+        return {**own, **renderer.amount("price", row), "_links": renderer.href(path), "_embedded": embedded}
 
     return paged(context, "transactions", context.account.tables["transactions"], wanted, Order("id"), render)
 
@@ -88,6 +89,7 @@ def segments(context: Context) -> Response:
 
 
 def unsorted(context: Context) -> Response:
+    require_on(context, "unsorted")
     asked = context.query.get("filter")
     uids, categories = values(child(asked, "uid")), values(child(asked, "category"))
     pipelines = values(child(asked, "pipeline_id"))
@@ -135,23 +137,30 @@ def _talk(context: Context, row: Row) -> Row:
     renderer = context.renderer(long_links=False)
     embedded = {
         "contacts": renderer.refs("contacts", [row["contact_id"]] if row["contact_id"] else []),
-        "leads": renderer.refs("leads", [row["entity_id"]]),
-        "customers": [],
+        "leads": renderer.refs("leads", [row["entity_id"]] if row["entity_type"] == "lead" else []),
+        "customers": renderer.refs("customers", [row["entity_id"]] if row["entity_type"] == "customer" else []),
     }
-    return {**row, "_links": renderer.href(f"talks/{row['talk_id']}"), "_embedded": embedded}
+    unknown = {"2026": ("missed_at",), "2021": ("status", "source_id")}[context.switches.talks_shape]
+    known = {name: value for name, value in row.items() if name not in unknown}
+    return {**known, "_links": renderer.href(f"talks/{row['talk_id']}"), "_embedded": embedded}
 
 
 def talks(context: Context) -> Response:
     if not context.switches.talks:
         raise Refusal(not_found("GET", context.request.path))
-    rows = rows_by_id(context, context.account.talks, "id", "talk_id")
-    rows = [row for row in rows if _of_entity(context, row)]
+    rows = [row for row in context.account.talks if _asked_for(context, row)]
     return short(context, "talks", rows, lambda row: _talk(context, row), totals="none")
 
 
-def _of_entity(context: Context, row: Row) -> bool:
-    asked = values(child(context.query.get("filter"), "entity_id"))
-    return not asked or str(row["entity_id"]) in asked
+def _asked_for(context: Context, row: Row) -> bool:
+    """Closed talks come as well, unless those in work alone are asked for."""
+    asked = context.query.get("filter")
+    named = ("talk_id", "contact_id", "entity_id", "entity_type")
+    wanted = {name: values(child(asked, name)) for name in named}
+    in_work = scalar(child(asked, "only_in_work")) in ("1", "true")
+    return (row["is_in_work"] or not in_work) and all(
+        not found or str(row[name]) in found for name, found in wanted.items()
+    )
 
 
 def talk(context: Context, talk_id: str) -> Response:

@@ -83,15 +83,17 @@ def add_notes(account: Account, rng: Random, time: Timeline, history: History, u
         rows[kind].append({
             "id": row_id,
             "entity_id": owner,
-            "created_by": user if rng.random() < 0.7 else 0,
+            "created_by": (by := user if rng.random() < 0.7 else 0),
             "updated_by": user,
             "created_at": created,
             "updated_at": time.burst(f"{kind}/notes", created) if rng.random() < 0.05 else updated,
-            "responsible_user_id": user,
+            # robots' notes were seen with the account's id here
+            "responsible_user_id": account.id if by == 0 and row_id % 5 == 0 else user,
             "group_id": groups[user],
             "note_type": code,
             "params": params[code][int(rng.random() * 120)],
             "account_id": account.id,
+            "is_pinned": row_id % 13 == 0,
         })  # fmt: skip
         event_type = NOTE_EVENTS.get(code)
         if event_type and rng.random() < 0.5:

@@ -59,12 +59,13 @@ class Deals:
         pipeline, status, moment, closed, reason = self._walk(row_id, pipeline, created, user)
         price = int(random() ** 3 * 20_000) * 50 if random() < 0.8 else 0
         moment = self._small_changes(row_id, moment, user, price)
+        exact = price + (0.5 if price and row_id % 6 == 0 else 0.75 if row_id % 50 == 1 else 0)
         chance = random()
         updated = time.burst("leads", moment) if chance < 0.15 else moment
         return {
             "id": row_id,
             "name": self._name(row_id),
-            "price": price,
+            "price": exact,
             "responsible_user_id": user,
             "group_id": self.groups[user],
             "status_id": status,
@@ -83,6 +84,7 @@ class Deals:
             "account_id": self.account.id,
             "labor_cost": int(random() * 90_000) if random() < 0.05 else None,
             "is_price_modified_by_robot": random() < 0.03,
+            "is_price_computed": row_id % 9 == 0,
         }
 
     def _walk(

@@ -17,6 +17,7 @@ STAGES = {
     "Архив 2021": ("Новая", "В работе"),
 }
 COLORS = ("#99ccff", "#ffff99", "#ffcc66", "#ffcccc", "#ccff66", "#fd5598")
+RANKS = ("master", "candidate", "newbie")
 USERS = (
     ("Мария Крылова", True, True, 0), ("Иван Петренко", False, True, 1), ("Олег Шмидт", False, True, 1),
     ("Анна Ким", False, True, 2), ("Тимур Гараев", False, True, 2), ("Дарья Белая", False, False, 2),
@@ -62,6 +63,10 @@ def add_people(account: Account) -> list[int]:
             "email": f"user{number + 1}@example.com",
             "lang": "ru" if number != 3 else "en",
             "rights": rights(admin, group_id, None if admin else 107_995, active, not active),
+            "phone_number": f"+7495000000{number}" if number % 2 else None,
+            "uuid": f"0e4c8a5e-2b0f-4a7e-9d52-3f1c1b7a9e{number:02d}" if number else None,
+            "amojo_id": f"f3c6340d-410e-4ad1-9f7e-c5e6635999{number:02d}" if number != 5 else None,
+            "user_rank": RANKS[number % 3],
         }
     account.claim_ids("users", max(account.users))
     return [*account.users, 9_099_001, 9_099_038]

@@ -12,6 +12,7 @@ from .fields import add_fields
 from .history import History
 from .timeline import Timeline
 
+CLOSED_TALKS = ("closed", "closed", "nps_scheduled", "nps_in_progress", "with_error")
 CATALOGS = (("Просто список", "regular"), ("Товары", "products"), ("Счета", "invoices"))
 
 
@@ -104,7 +105,7 @@ def add_transactions(account: Account, rng: Random, time: Timeline) -> None:
             at = time.after(customer["created_at"], 100)
             rows.append({
                 "id": account.next_id("transactions"),
-                "price": rng.randrange(100, 90_000),
+                "price": rng.randrange(100, 90_000) + (0.75 if len(rows) % 3 == 0 else 0),
                 "comment": rng.choice((None, "Предоплата")),
                 "completed_at": at,
                 "customer_id": customer["id"],
@@ -150,6 +151,7 @@ def add_unsorted(account: Account, rng: Random, users: list[int], time: Timeline
             "score": None,
             "labor_cost": None,
             "is_price_modified_by_robot": False,
+            "is_price_computed": False,
             **common,
         }
         if account.switches.unsorted_visible:
@@ -196,11 +198,14 @@ def field_groups(entity: str) -> list[Row]:
 
 def add_talks_and_files(account: Account, rng: Random, time: Timeline, history: History, count: int) -> None:
     leads = list(account.tables["leads"].rows)
-    if not leads:
+    customers = list(account.tables["customers"].rows)
+    if not leads or not customers:
         return
     for number, created in enumerate(time.moments(count)):
         lead = rng.choice(leads)
         contacts = account.links.of("leads", lead, "contacts")
+        in_work, channel = rng.random() < 0.3, rng.choice(("telegram", "waba", "com.wazzup.whatsapp"))
+        belongs = ("customer", customers[number % len(customers)]) if number % 7 == 3 else ("lead", lead)
         account.talks.append({
             "talk_id": 117 + number,
             "created_at": created,
@@ -208,16 +213,19 @@ def add_talks_and_files(account: Account, rng: Random, time: Timeline, history: 
             "rate": 0,
             "contact_id": contacts[0] if contacts else None,
             "chat_id": uuid(rng),
-            "entity_id": lead,
-            "entity_type": "lead",
-            "is_in_work": rng.random() < 0.3,
+            "entity_id": None if number % 11 == 4 else belongs[1],
+            "entity_type": None if number % 11 == 4 else belongs[0],
+            "status": "in_work" if in_work else CLOSED_TALKS[number % len(CLOSED_TALKS)],
+            "is_in_work": in_work,
             "is_read": True,
-            "origin": rng.choice(("telegram", "whatsapp")),
+            "origin": channel,
+            "source_id": account.sources[number % 2]["id"] if number % 4 else None,
             "missed_at": created + 60 if number % 5 == 1 else None,
             "account_id": account.id,
         })  # fmt: skip
         if contacts:
-            history.chatted(lead, contacts[0], uuid(rng), created)
+            message = {"id": uuid(rng)} | ({"origin": channel, "talk_id": 117 + number} if number % 3 else {})
+            history.chatted(lead, contacts[0], message, created)
         author = {"type": "internal", "id": next(iter(account.users)) if number % 3 else 0}
         trashed = number % 8 == 5
         account.files.append({

@@ -40,7 +40,7 @@ def values_for(account: Account, field: Row, rng: Random) -> list[Value]:
     """A filled-in `values` of that field."""
     if field["type"] in _MAKERS:
         return _MAKERS[field["type"]](rng, zone_of(account))
-    enums = field["enums"] or []
+    enums = field.get("nested") or field["enums"] or []
     chosen = (
         rng.sample(enums, min(len(enums), rng.choice((1, 1, 2, 3))))
         if "multi" in field["type"]
@@ -97,7 +97,8 @@ def _legal_entity(rng: Random) -> Value:
 
 def _file(rng: Random) -> Value:
     size = rng.randint(900, 9_000_000)
-    return {"file_uuid": uuid(rng), "version_uuid": uuid(rng), "file_name": "Договор №1.pdf", "file_size": size}
+    file = {"file_uuid": uuid(rng), "version_uuid": uuid(rng), "file_name": "Договор №1.pdf", "file_size": size}
+    return file | {"is_deleted": size % 9 == 0}
 
 
 def _items(rng: Random, _zone: ZoneInfo) -> list[Value]:

@@ -90,17 +90,39 @@ def _vary(row: Row, kind: str, number: int) -> None:
     if row["type"] == "monetary":
         row["currency"] = "RUB"
     if row["type"] == "category":
-        row["nested"] = [
-            {"id": e["id"], "parent_id": None, "value": e["value"], "sort": e["sort"]} for e in row["enums"]
+        row["nested"], row["enums"] = _tree(row["enums"]), None
+    if row["type"] == "tracking_data":
+        row["tracking_callback"] = "function() { return this.utm; }" if number % 2 else ""
+    if row["type"] == "birthday":
+        row["remind"] = "week"
+    if row["type"] == "linked_entity":
+        row["search_in"] = "contacts_and_companies"
+    if row["type"] == "chained_list":
+        row["chained_lists"] = [
+            {"title": "Склад", "catalog_id": 4_589, "parent_catalog_id": None},
+            {"title": None, "catalog_id": 4_591, "parent_catalog_id": 4_589},
         ]
+    if kind.startswith("catalogs/"):
+        row["catalog_id"] = int(kind.partition("/")[2])
+        row |= {"is_required": number == 0, "is_visible": number != 1, "settings": ["hide"] if number == 2 else None}
     if kind == "leads":
         row["is_computed"] = False
+        row["hidden_statuses"] = row["required_statuses"] or []
         if number == 1:
             del row["is_predefined"]
             row["is_deletable"] = False
         if number == 2:
             row["is_predefined"] = None
             del row["is_deletable"]
+
+
+def _tree(enums: list[Row]) -> list[Row]:
+    """The values of a category: the first one is the parent of the others."""
+    root = enums[0]["id"]
+    return [
+        {"id": e["id"], "parent_id": None if e["id"] == root else root, "value": e["value"], "sort": i}
+        for i, e in enumerate(enums)
+    ]
 
 
 def _required(account: Account, kind: str, number: int) -> list[Row] | None:

@@ -53,9 +53,9 @@ class History:
         values: Values = [{"tag": {"name": tag["name"]}} for tag in tags]
         self.write("entity_tag_added", SINGULAR[kind], entity_id, by, at, values)
 
-    def chatted(self, lead_id: int, contact_id: int, message_id: str, at: int) -> None:
+    def chatted(self, lead_id: int, contact_id: int, message: Row, at: int) -> None:
         """A message from a contact shows on the deal, and says whose it is."""
-        after: Values = [{"message": {"id": message_id}}]
+        after: Values = [{"message": message}]
         self.write("incoming_chat_message", "lead", lead_id, 0, at, after)
         self.events[-1] = self.events[-1]._replace(linked_talk_contact_id=contact_id)
 

@@ -127,7 +127,7 @@ def add_customers(
         rows.append({
             "id": row_id,
             "name": f"{rng.choice(texts.FIRMS)}, {rng.choice(texts.CITIES)}",
-            "next_price": rng.randrange(0, 500_000, 500),
+            "next_price": rng.randrange(0, 500_000, 500) + (0.25 if row_id % 4 == 0 else 0),
             "next_date": midnight(rng, zone, 2024, 2027),
             "responsible_user_id": user,
             "status_id": rng.choice(account.customer_statuses)["id"],

@@ -104,6 +104,7 @@ def add_note(
         "note_type": note_type,
         "params": {"text": text} if params is None else params,
         "account_id": account.id,
+        "is_pinned": False,
     }
     account.tables[f"{kind}/notes"].put(note_id, row)
     if note_type in NOTE_EVENTS:

@@ -54,6 +54,7 @@ def create_lead(
         "score": None,
         "labor_cost": None,
         "is_price_modified_by_robot": False,
+        "is_price_computed": False,
     }
     row_id = _created(account, "leads", "lead_added", author(account, by), blank | fields)
     for contact in contacts:
@@ -116,7 +117,7 @@ def edit(account: Account, kind: str, row_id: int, *, by: int | None = None, **c
 
 _FIELD_EVENTS: tuple[tuple[str, str, Callable[[Any], Row]], ...] = (
     ("name", "name_field_changed", lambda value: {"name_field_value": {"name": value}}),
-    ("price", "sale_field_changed", lambda value: {"sale_field_value": {"sale": value}}),
+    ("price", "sale_field_changed", lambda value: {"sale_field_value": {"sale": int(value)}}),
     ("responsible_user_id", "entity_responsible_changed", lambda value: {"responsible_user": {"id": value}}),
 )
 

@@ -11,6 +11,11 @@ async function text(button) {
 
 async function copy(button) {
   const label = button.dataset.label ?? (button.dataset.label = button.textContent);
+  const name = button.dataset.name ?? (button.dataset.name = button.getAttribute("aria-label") ?? label);
+  const say = (shown, named) => {
+    button.textContent = shown;
+    button.setAttribute("aria-label", named);
+  };
   try {
     // Safari copies only what was promised within the click
     if (window.ClipboardItem && !navigator.userAgent.includes("Firefox")) {
@@ -19,14 +24,14 @@ async function copy(button) {
     } else {
       await navigator.clipboard.writeText(await text(button));
     }
-    button.textContent = document.body.dataset.copied;
+    say(document.body.dataset.copied, document.body.dataset.copied);
     button.classList.add("copied");
   } catch {
     secrets = null;
-    button.textContent = document.body.dataset.failed;
+    say(document.body.dataset.failed, document.body.dataset.failed);
   }
   setTimeout(() => {
-    button.textContent = label;
+    say(label, name);
     button.classList.remove("copied");
   }, 2500);
 }
@@ -58,4 +63,7 @@ for (const link of document.querySelectorAll("a[data-busy]")) {
 // Back to a page that the browser kept: as it was before it was left
 window.addEventListener("pageshow", (event) => event.persisted && location.reload());
 
-document.getElementById("problem")?.focus();
+for (const scripted of document.querySelectorAll(".scripted")) scripted.hidden = !navigator.clipboard;
+
+// What is to be mended: the field itself, else what is told of the whole page.
+(document.querySelector("[aria-invalid]") ?? document.getElementById("problem"))?.focus();

@@ -79,6 +79,7 @@ def note(note: Json, entity: str) -> Row:
         "updated_by": to.integer(get("updated_by"), "updated_by"),
         "account_id": to.integer(get("account_id"), "account_id"),
         "is_deleted": to.boolean(given(get("is_deleted"), False), "is_deleted"),
+        "is_pinned": to.boolean(get("is_pinned"), "is_pinned"),
     }
 
 
@@ -96,8 +97,14 @@ def event(event: Json) -> Row:
         "account_id": to.integer(get("account_id"), "account_id"),
         "entity_type": to.text(get("entity_type"), "entity_type"),
         "entity_id": to.integer(get("entity_id"), "entity_id"),
-        "linked_talk_contact_id": to.integer(get("linked_talk_contact_id"), "linked_talk_contact_id"),
+        "linked_talk_contact_id": to.integer(talk_contact(event), "linked_talk_contact_id"),
     }
+
+
+def talk_contact(event: dict[str, Json]) -> Json:
+    """The contact in the talk of a chat message: amoCRM names it in the embedded entity, or in the event itself."""
+    entity = child(event.get("_embedded"), "entity")
+    return given(child(entity, "linked_talk_contact_id"), event.get("linked_talk_contact_id"))
 
 
 def deal_status(event: Json, loss_reason_id: int | None) -> Row | None:

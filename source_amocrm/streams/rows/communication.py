@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from source_amocrm.streams.rows.activity import ELEMENT_TYPE
+from source_amocrm.account.event_kinds import CHATS, ENTITIES
+from source_amocrm.streams.rows.activity import ELEMENT_TYPE, talk_contact
 from source_amocrm.streams.rows.coercion import Coercion
 from source_amocrm.streams.rows.values import Json, Row, child
 
 CALLS = {"call_in": "in", "call_out": "out"}
 SMS = {"sms_in": "in", "sms_out": "out"}
-CHATS = {"incoming_chat_message": "in", "outgoing_chat_message": "out", "entity_direct_message": None}
-"""The kinds of the events of chats; a direct message is one between users."""
 
-_ENTITIES = {"lead": "leads", "contact": "contacts", "company": "companies", "customer": "customers"}
+
 _CALLS = Coercion("calls")
 _MESSAGES = Coercion("messages")
 
@@ -65,6 +64,8 @@ def sms(note: Json, entity: str) -> list[Row]:
             "note_id": own,
             "chat_message_id": None,
             "talk_contact_id": None,
+            "talk_id": None,
+            "origin": None,
             **_when(note, note.get("updated_at")),
         }
     ]
@@ -85,13 +86,15 @@ def chat(event: Json) -> list[Row]:
             "message_id": to.text_key(event, "id", "message_id"),
             "channel": "chat" if CHATS[kind] else "direct",
             "direction": CHATS[kind],
-            "element_type": ELEMENT_TYPE.get(_ENTITIES.get(entity, "")) if type(entity) is str else None,
+            "element_type": ELEMENT_TYPE.get(ENTITIES.get(entity, "")) if type(entity) is str else None,
             "element_id": to.integer(event.get("entity_id"), "element_id"),
             "phone": None,
             "text": None,
             "note_id": None,
             "chat_message_id": to.text(child(message, "id"), "chat_message_id"),
-            "talk_contact_id": to.integer(event.get("linked_talk_contact_id"), "talk_contact_id"),
+            "talk_contact_id": to.integer(talk_contact(event), "talk_contact_id"),
+            "talk_id": to.integer(child(message, "talk_id"), "talk_id"),
+            "origin": to.text(child(message, "origin"), "origin"),
             **_when(event, event.get("created_at")),
         }
     ]

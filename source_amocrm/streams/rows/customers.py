@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from source_amocrm.streams.rows.deals import main_contact
 from source_amocrm.streams.rows.record import Record
-from source_amocrm.streams.rows.values import Json, Row, as_list, child, given
+from source_amocrm.streams.rows.values import Json, Row, as_list, child, exact_amount, given
 
 _CUSTOMERS = Record("customers", customer_id="id")
 _SEGMENTS = Record("customer_segments", segment_id="id")
@@ -19,6 +19,7 @@ def customer(customer: Json) -> Row:
     contacts = as_list(child(related, "contacts"))
     return _CUSTOMERS(
         customer,
+        next_price=exact_amount(customer, "next_price"),
         main_contact=main_contact(contacts),
         contacts=contacts,
         company=child(child(related, "companies"), "id"),
@@ -37,5 +38,8 @@ def customer_segment(segment: Json) -> Row:
 def customer_transaction(transaction: Json) -> Row:
     elements = child(child(transaction, "_embedded"), "catalog_elements")
     return _TRANSACTIONS(
-        transaction, catalog_elements=elements, is_deleted=given(child(transaction, "is_deleted"), False)
+        transaction,
+        price=exact_amount(transaction, "price"),
+        catalog_elements=elements,
+        is_deleted=given(child(transaction, "is_deleted"), False),
     )

@@ -109,6 +109,10 @@ def user(user: Json) -> Row:
         "role_id": to.integer(role_id, "role_id"),
         "is_admin": to.boolean(child(rights, "is_admin"), "is_admin"),
         "rights": rights,
+        "phone_number": to.text(get("phone_number"), "phone_number"),
+        "uuid": to.text(get("uuid"), "uuid"),
+        "amojo_id": to.text(get("amojo_id"), "amojo_id"),
+        "user_rank": to.text(get("user_rank"), "user_rank"),
     }
 
 
@@ -138,6 +142,7 @@ def catalog_id(catalog: Json) -> int:
 def custom_field(field: Json, entity_type: str, catalog_id: int | None = None) -> Row:
     """The row of a field from the list of `entity_type`, of which catalogs have one each.
 
+    The options of a field of the type category are a tree, which amoCRM keeps in `nested`, with `enums` null.
     Raises RowError when the field has no id.
     """
     to, field = _FIELDS, _FIELDS.source(field)
@@ -148,7 +153,7 @@ def custom_field(field: Json, entity_type: str, catalog_id: int | None = None) -
         "type": to.text(get("type"), "type"),
         "code": to.text(get("code"), "code"),
         "entity_type": entity_type,
-        "enums": to.array(given(get("enums"), []), "enums"),
+        "enums": to.array(given(get("nested") or get("enums"), []), "enums"),
         "catalog_id": to.integer(given(catalog_id, get("catalog_id")), "catalog_id"),
         "sort": to.integer(get("sort"), "sort"),
         "group_id": to.text(get("group_id"), "group_id"),
@@ -157,6 +162,15 @@ def custom_field(field: Json, entity_type: str, catalog_id: int | None = None) -
         "is_api_only": to.boolean(get("is_api_only"), "is_api_only"),
         "is_computed": to.boolean(get("is_computed"), "is_computed"),
         "required_statuses": to.array(get("required_statuses"), "required_statuses"),
+        "is_required": to.boolean(get("is_required"), "is_required"),
+        "is_visible": to.boolean(get("is_visible"), "is_visible"),
+        "currency": to.text(get("currency"), "currency"),
+        "settings": to.array(get("settings"), "settings"),
+        "chained_lists": to.array(get("chained_lists"), "chained_lists"),
+        "hidden_statuses": to.array(get("hidden_statuses"), "hidden_statuses"),
+        "remind": to.text(get("remind"), "remind"),
+        "tracking_callback": to.text(get("tracking_callback"), "tracking_callback"),
+        "search_in": to.text(get("search_in"), "search_in"),
     }
 
 

@@ -5,16 +5,18 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from source_amocrm.account.event_kinds import (
+    DELETED,
+    FIELD_CHANGED,
+    NOTE_DELETED,
+    RESPONSIBLE_CHANGED,
+    RESTORED,
+    SALE_CHANGED,
+)
 from source_amocrm.streams.rows.coercion import Coercion
 from source_amocrm.streams.rows.values import Json, Row, as_list, child, compact_json, given
 
-RESPONSIBLE = "entity_responsible_changed"
-SALE = "sale_field_changed"
-FIELD = "custom_field_value_changed"
-NOTE_DELETED = "common_note_deleted"
-
 _OWN_FIELD = re.compile(r"custom_field_(\d{1,18})_value_changed", re.ASCII)
-_LIFE = re.compile(r"(lead|contact|company|customer|task)_deleted|(lead|contact|company)_restored")
 
 _RESPONSIBLE = Coercion("deal_responsible_changes")
 _SALE = Coercion("deal_sale_changes")
@@ -25,7 +27,7 @@ _DELETED = Coercion("deleted_entities")
 def responsible_change(event: Json) -> list[Row]:
     """The row of an event that gave a deal to another user; none of any other event. Raises RowError, as all here."""
     to, event = _RESPONSIBLE, _RESPONSIBLE.source(event)
-    if event.get("type") != RESPONSIBLE or event.get("entity_type") != "lead":
+    if event.get("type") != RESPONSIBLE_CHANGED or event.get("entity_type") != "lead":
         return []
     new, old = _sides(event, "responsible_user")
     users = {
@@ -38,7 +40,7 @@ def responsible_change(event: Json) -> list[Row]:
 def sale_change(event: Json) -> list[Row]:
     """The row of an event that changed a deal's budget; none of any other event."""
     to, event = _SALE, _SALE.source(event)
-    if event.get("type") != SALE or event.get("entity_type") != "lead":
+    if event.get("type") != SALE_CHANGED or event.get("entity_type") != "lead":
         return []
     new, old = _sides(event, "sale_field_value")
     sales = {
@@ -56,7 +58,7 @@ def field_changes(event: Json) -> list[Row]:
     to, event = _FIELDS, _FIELDS.source(event)
     kind = event.get("type")
     own = _OWN_FIELD.fullmatch(kind) if type(kind) is str else None
-    if (kind != FIELD and not own) or event.get("entity_type") != "lead":
+    if (kind != FIELD_CHANGED and not own) or event.get("entity_type") != "lead":
         return []
     named = int(own[1]) if own else None
     new, old = (_by_field(to, event.get(side), named) for side in ("value_after", "value_before"))
@@ -70,16 +72,15 @@ def deletions(event: Json) -> list[Row]:
     """The row of what was deleted or restored, a row per note; none of any other event."""
     to, event = _DELETED, _DELETED.source(event)
     kind = event.get("type")
-    life = _LIFE.fullmatch(kind) if type(kind) is str else None
+    kind = kind if type(kind) is str else ""
     if kind == NOTE_DELETED:
         changes = [*as_list(event.get("value_after")), *as_list(event.get("value_before"))]
         notes = [note for change in changes if type(note := child(change, "note")) is dict]
         if not notes:
             to.report("entity_id", changes)
         return [_life(to, event, note, "id", "note", deleted=True) for note in notes]
-    if not life:
-        return []
-    return [_life(to, event, event, "entity_id", life[1] or life[2], deleted=life[1] is not None)]
+    entity = DELETED.get(kind) or RESTORED.get(kind)
+    return [_life(to, event, event, "entity_id", entity, deleted=kind in DELETED)] if entity else []
 
 
 def _sides(event: dict[str, Json], name: str) -> tuple[Json, Json]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from source_amocrm.streams.rows.coercion import Coercion
-from source_amocrm.streams.rows.values import Json, Row, as_list, child
+from source_amocrm.streams.rows.values import Json, Row, as_list, child, given
 
 Read = Callable[[Coercion, Json, str], Json]
 """Brings a value to the type of a column."""
@@ -17,6 +17,7 @@ class Links:
     """A table of links: the columns of the record's id and date, of the linked entity's id, and further ones.
 
     `collection` is their place in the record's `_embedded`; `columns`: where in the link's JSON each is, and its type.
+    What is not there is looked for in the link itself, under the same name.
     """
 
     table: Coercion
@@ -44,7 +45,8 @@ def links(kind: Links, record: Json) -> list[Row]:
     return list(rows.values())
 
 
-def _at(value: Json, path: tuple[str, ...]) -> Json:
+def _at(link: Json, path: tuple[str, ...]) -> Json:
+    value = link
     for name in path:
         value = child(value, name)
-    return value
+    return given(value, child(link, path[-1]))

@@ -157,6 +157,21 @@ def given(value: Json, default: Json) -> Json:
     return default if value is None else value
 
 
+def exact_amount(record: Json, name: str) -> Json:
+    """The amount `name` of a record, from `{name}_with_minor_units` where that says more.
+
+    amoCRM cuts `name` to whole units (100) and writes the exact amount beside it (100.5); not every answer has it, and
+    some have 0 there for an amount that is not 0. An amount without minor units stays a whole number.
+    """
+    try:
+        exact = as_number(child(record, f"{name}_with_minor_units"))
+    except UnreadableError:
+        exact = None
+    if not exact:
+        return child(record, name)
+    return int(exact) if exact == int(exact) else exact
+
+
 def without_links(value: Json) -> Json:
     """The object or array less every `_links`; what was given is not changed, and returned if it has none.
 

@@ -1,0 +1,94 @@
+"""What a person sees while a sync runs: on a terminal one line that changes, in a file a line now and then."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+READING = "Reading "
+"""So begins what the connector says of each list every ten seconds, the one that will take longest last.
+
+Up to a semicolon it says what is read, how far it is and how long it will take; behind it, how much has come.
+"""
+QUIET = 10.0
+"""Seconds without a line of a file, after which one says how far the sync is."""
+HOLDS = 1.5 * QUIET
+"""Seconds for which the connector's latest line is taken for what goes on now."""
+REFRESHES = 4
+"""Of the line, in a second."""
+
+
+class Watch:
+    """Sees every message of the connector. `received`: rows by table; `say` writes a line that stays."""
+
+    def __init__(self, received: Counter[str], say: Callable[[str], None], *, live: bool = False) -> None:
+        self._received = received
+        self._say = say
+        self._live = live
+        self._start = self._said = time.monotonic()
+        self._table = ""  # of the latest row
+        self._reading = ""  # what the connector said last
+        self._heard = 0.0  # when
+        self._rows: deque[tuple[float, int]] = deque(maxlen=int(QUIET * REFRESHES))
+
+    def __call__(self, message: Any) -> None:
+        if message.record:
+            self._table = message.record.stream
+            self._received[self._table] += 1
+        elif message.log:
+            self._log(message.log.level.value, message.log.message)
+        elif message.trace and message.trace.stream_status and message.trace.stream_status.status.value == "COMPLETE":
+            stream = message.trace.stream_status.stream_descriptor.name
+            self._line(f"{stream}: {self._received[stream]:,} rows")
+        if not self._live and time.monotonic() - self._said > QUIET:
+            self._line(f"… {self._received.total():,} rows so far")
+
+    def now(self) -> str:
+        """The line that changes: what is being read, how far it is, rows of late in a second, and all rows."""
+        now, total = time.monotonic(), self._received.total()
+        self._rows.append((now, total))
+        before, rows = self._rows[0]
+        what = self._reading if now - self._heard < HOLDS else self._table
+        minutes, seconds = divmod(int(now - self._start), 60)
+        pace = (total - rows) / max(now - before, 1)
+        return f"{minutes}:{seconds:02}  {what or 'asking amoCRM'} · {pace:,.0f} rows a second · {total:,} rows"
+
+    def _log(self, level: str, text: str) -> None:
+        if text.startswith(READING):
+            self._reading, self._heard = text.removeprefix(READING).partition(";")[0], time.monotonic()
+            if not self._live:
+                self._line(text)
+        elif level == "WARN":
+            self._line(text)
+
+    def _line(self, text: str) -> None:
+        self._said = time.monotonic()
+        self._say(f"{self._said - self._start:6.1f} s  {text}")
+
+
+@contextmanager
+def watching(received: Counter[str]) -> Iterator[Watch]:
+    """On the stdout that there is now, whatever becomes of it meanwhile."""
+    stdout = sys.stdout
+    if not stdout.isatty():
+        yield Watch(received, lambda text: print(text, file=stdout, flush=True))
+        return
+    console = Console(file=stdout, highlight=False, markup=False, emoji=False)
+    watch = Watch(received, lambda text: console.print(text, soft_wrap=True), live=True)
+    with Live(
+        console=console,
+        get_renderable=lambda: Text(watch.now(), no_wrap=True, overflow="ellipsis"),
+        refresh_per_second=REFRESHES,
+        transient=True,
+        redirect_stdout=False,
+        redirect_stderr=False,
+    ):
+        yield watch

@@ -1,0 +1,126 @@
+"""What some tests need of the machine beside Python: a browser, PostgreSQL. A pytest plugin.
+
+Where such a part is missing its tests are skipped, and the run ends with one line that says what was not tested and how
+to get it. With CI=true they fail instead.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+from glob import glob
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+NOT_TESTED = "Not tested: "
+
+
+@dataclass(frozen=True)
+class Part:
+    """A program of the machine.
+
+    `places`: its names on PATH and the patterns of the files that it may be, in the order in which they are tried.
+    """
+
+    tests: str
+    """What is not tested without it."""
+    get: str
+    """What to install."""
+    places: tuple[str, ...]
+
+    def found(self) -> Iterator[tuple[Path, int]]:
+        """Each program that runs, and the first number of the version that it tells."""
+        for path in (path for place in self.places for path in _candidates(place)):
+            if (version := _version(path)) is not None:
+                yield path, version
+
+    def need(self) -> Path:
+        """The program. Where there is none, the test that asks is skipped, or has failed in CI."""
+        return next((path for path, _ in self.found()), None) or self.missing()
+
+    def missing(self) -> NoReturn:
+        reason = f"{NOT_TESTED}{self.tests}, without {self.get}"
+        if os.environ.get("CI") == "true":
+            pytest.fail(f"{reason}. As root on Debian, .ci/system-packages installs it.", pytrace=False)
+        pytest.skip(reason)
+
+
+def _candidates(place: str) -> Iterator[Path]:
+    """The newest version first."""
+    if "/" not in place:
+        found = [shutil.which(place) or ""]
+    else:
+        found = sorted(glob(os.path.expanduser(place)), key=_numbers, reverse=True)
+    return (Path(path) for path in found if path)
+
+
+def _numbers(path: str) -> list[int]:
+    return [int(number) for number in re.findall(r"\d+", path)]
+
+
+def _version(path: Path) -> int | None:
+    """None of what does not run: a name on PATH may be a shim that leads nowhere."""
+    try:
+        done = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=60)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    number = re.search(r"\d+", done.stdout)
+    return int(number[0]) if done.returncode == 0 and number else None
+
+
+BROWSER = Part(
+    tests="the page of `source-amocrm connect`",
+    get="Chrome or Chromium and the chromedriver of its version",
+    places=(
+        "chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome",
+        "/opt/google/chrome/chrome",
+        "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+        "/Applications/Chromium.app/Contents/MacOS/Chromium",
+        "~/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+        "~/Applications/Chromium.app/Contents/MacOS/Chromium",
+    ),
+)  # fmt: skip
+DRIVER = Part(
+    tests=BROWSER.tests,
+    get=BROWSER.get,
+    places=(
+        "chromedriver", "/usr/lib/chromium/chromedriver", "/usr/lib/chromium-browser/chromedriver",
+        "/opt/homebrew/bin/chromedriver", "/usr/local/bin/chromedriver",
+    ),
+)  # fmt: skip
+POSTGRES = Part(
+    tests="the tables in PostgreSQL",
+    get="PostgreSQL's server programs (initdb)",
+    places=(
+        "initdb", "/usr/lib/postgresql/*/bin/initdb", "/usr/pgsql-*/bin/initdb",
+        "/opt/homebrew/opt/postgresql*/bin/initdb", "/usr/local/opt/postgresql*/bin/initdb",
+        "/Applications/Postgres.app/Contents/Versions/*/bin/initdb",
+    ),
+)  # fmt: skip
+
+
+def browser(browsers: Part = BROWSER, drivers: Part = DRIVER) -> tuple[Path, Path]:
+    """A browser and a driver of its version; where there are none, as with `need`."""
+    of_version = {version: path for path, version in reversed([*drivers.found()])}
+    pairs = ((path, of_version[version]) for path, version in browsers.found() if version in of_version)
+    return next(pairs, None) or browsers.missing()
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> Generator[None, None, None]:
+    """The line, below all that pytest itself has to say."""
+    yield
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is None:  # in a worker of xdist
+        return
+    skipped = (report.longrepr for report in reporter.stats.get("skipped", ()))
+    reasons = {place[2].partition(NOT_TESTED)[2] for place in skipped if isinstance(place, tuple)} - {""}
+    if reasons:
+        advice = "Install that and run `make test` again; as root on Debian it does so itself."
+        reporter.write_line(f"{NOT_TESTED}{'; '.join(sorted(reasons))}. {advice}")

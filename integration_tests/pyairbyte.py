@@ -1,0 +1,35 @@
+"""`make sync` as a process of its own, in PyAirbyte's environment."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+from .leaks import clean
+
+ROOT = Path(__file__).resolve().parents[1]
+PYTHON = ROOT / ".venv-pyairbyte" / "bin" / "python"
+
+
+def start(config: Path, database: str, project: str, **environment: str) -> subprocess.Popen[str]:
+    assert PYTHON.exists(), "`make test` sets up .venv-pyairbyte, which this test reads through"
+    return subprocess.Popen(
+        [str(PYTHON), "-m", "demo.sync", "--config", str(config), "--project", project],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+        env={**os.environ, "DB": database, **environment},
+    )
+
+
+def refused(*arguments: str, **environment: str) -> str:
+    """What is said instead of a sync, before anything is asked for."""
+    command = [str(PYTHON), "-m", "demo.sync", *arguments]
+    done = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, check=False, env={**os.environ, **environment}
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    return clean(done.stderr)

@@ -1,0 +1,139 @@
+"""`source-amocrm check` typed by a person: sentences, no JSON, and the same exit code."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airbyte_cdk.models import Status
+
+from source_amocrm import check_on_terminal
+
+from .command import run_process
+from .connector import COMMAND
+from .sandbox import OFF, Account, Server, Switches
+from .sandbox.server import oauth_credentials
+from .terminal import Seen, on_a_terminal
+
+DOMAIN = "example.amocrm.ru"
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with Server(Account.generate(leads=20), rate=OFF) as running:
+        yield running
+
+
+@dataclass(frozen=True)
+class Person:
+    path: Path
+
+    def write(self, config: Any) -> None:
+        self.path.write_text(config if isinstance(config, str) else json.dumps(config), encoding="utf-8")
+
+    def checks(self) -> Seen:
+        return on_a_terminal([COMMAND, "check", "--config", self.path])
+
+
+@pytest.fixture
+def person(tmp_path: Path) -> Person:
+    return Person(tmp_path / "config.json")
+
+
+def test_an_account_that_can_be_read(server: Server, person: Person) -> None:
+    person.write(server.config())
+    assert person.checks() == Seen(
+        0, f"The account “{server.account.name}” ({DOMAIN}) can be read, every table of it.\r\n"
+    )
+
+
+def without_ids(said: str) -> str:
+    """Each request has its own."""
+    return re.sub(r"sandbox-\d+", "…", said)
+
+
+def test_what_will_be_missing_and_why(person: Person) -> None:
+    account = Account.generate(leads=5)
+    account.switches = Switches(forbidden=frozenset({"webhooks"}))
+    account.name = "A \x1b[2Jname\n"
+    with Server(account, rate=OFF) as running:
+        person.write(running.config())
+        piped = run_process(["check", "--config", str(person.path)])
+        [status] = [message.connectionStatus for message in piped.messages if message.connectionStatus]
+        seen = person.checks()
+    assert status.message
+    assert status.message.startswith("Not available: webhooks. ")
+    told = "\n".join(f"- {note}" for note in status.message.split("\n"))
+    assert seen.code == 0
+    assert without_ids(seen.raw) == without_ids(
+        f"The account “A [2Jname” ({DOMAIN}) can be read, but:\n{told}\n".replace("\n", "\r\n")
+    )
+
+
+@pytest.mark.parametrize(
+    ("config", "code", "sentence"),
+    [
+        ("{", 1, "The config file config.json is not a JSON object with the source's settings (line 1)."),
+        ({"account_domain": "https://example.evil.com/", "credentials": {}}, 0, "Account address (account_domain):"),
+    ],
+)
+def test_a_config_that_cannot_work_is_one_sentence(
+    config: Any, code: int, sentence: str, person: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    person.write(config)
+    monkeypatch.chdir(person.path.parent)
+    seen = on_a_terminal([COMMAND, "check", "--config", "config.json"])
+    piped = run_process(["check", "--config", "config.json"])
+    assert (seen.code, piped.code) == (code, code)
+    assert seen.text.startswith(sentence)
+    assert seen.text.count("\n") == 1
+    assert "{" not in seen.text
+
+
+def test_a_token_that_is_refused_is_one_sentence(server: Server, person: Person) -> None:
+    credentials = {"auth_type": "long_lived_token", "access_token": "nonsense"}
+    person.write({**server.config(), "credentials": credentials})
+    seen = person.checks()
+    piped = run_process(["check", "--config", str(person.path)])
+    [status] = [message.connectionStatus for message in piped.messages if message.connectionStatus]
+    assert status.status is Status.FAILED
+    assert (seen.code, without_ids(seen.text)) == (piped.code, without_ids(f"{status.message}\n"))
+
+
+def test_a_token_that_was_rotated_is_kept_in_the_config(person: Person) -> None:
+    with Server(Account.generate(leads=5), rate=OFF) as running:
+        tokens = running.sandbox.tokens
+        credentials = {**oauth_credentials(tokens), "token_expiry_date": "2020-01-01T00:00:00Z"}
+        person.write({**running.config(), "credentials": credentials, "start_date": "2024-01-31T00:00:00Z"})
+        assert person.checks().text.endswith("can be read, every table of it.\n")
+        kept = json.loads(person.path.read_text(encoding="utf-8"))
+        assert kept["start_date"] == "2024-01-31T00:00:00Z"
+        assert kept["credentials"]["refresh_token"] != credentials["refresh_token"]
+        assert person.path.stat().st_mode & 0o777 == 0o600
+        assert person.checks().text.endswith("can be read, every table of it.\n")
+        assert tokens.exchanges == 1
+
+
+def test_a_token_that_cannot_be_kept_is_not_lost(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    config = {"credentials": {"refresh_token": "the next one"}}
+    check_on_terminal.keep(tmp_path, config)
+    [line] = capsys.readouterr().out.splitlines()
+    assert json.loads(line)["control"]["connectorConfig"]["config"] == config
+    assert caplog.messages == [
+        f"amoCRM gave new tokens, the old ones are void, and {tmp_path} could not be written: Is a directory. The "
+        "settings with the new tokens are in the line above, under “config”: put them into the file."
+    ]
+
+
+def test_other_commands_speak_to_the_platform_on_a_terminal_too(server: Server, person: Person) -> None:
+    person.write(server.config())
+    seen = on_a_terminal([COMMAND, "discover", "--config", person.path])
+    assert [json.loads(line)["type"] for line in seen.text.splitlines()][-1] == "CATALOG"
+    assert seen.code == 0

@@ -1,0 +1,154 @@
+"""While `make sync` runs, and after it was killed, nobody else on the machine can read a token or a password."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import stat
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import cast
+
+import psycopg
+import pytest
+
+from . import postgres
+from .leaks import clean
+from .pyairbyte import PYTHON, ROOT, refused, start
+from .sandbox import OFF, Account, Server
+
+TREES_OF_OTHERS = re.compile(r"\.git|\.venv.*|__pycache__|\..*_cache")
+PASSWORD = "p4ss'%20word"
+"""As it stands in an address; the server's own has a blank in it."""
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with Server(Account.generate(leads=100), rate=OFF, latency=(0.15, 0.15)) as running:
+        yield running
+
+
+@pytest.fixture
+def config(server: Server, tmp_path: Path) -> Path:
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps({**server.config(), "requests_per_second": 50}), encoding="utf-8")
+    path.chmod(0o600)
+    return path
+
+
+def files(folder: Path, secret: str, *, for_others: bool) -> list[Path]:
+    """The files that hold the secret; with `for_others` those that every user of the machine can open."""
+    found: list[Path] = []
+    for parent, names, contents in os.walk(folder):
+        names[:] = [name for name in names if not TREES_OF_OTHERS.fullmatch(name)]
+        if for_others:
+            names[:] = [name for name in names if (Path(parent) / name).stat().st_mode & stat.S_IXOTH]
+        for path in (Path(parent) / name for name in contents):
+            if path.is_file() and not (for_others and not path.stat().st_mode & stat.S_IROTH):
+                found += [path] if secret.encode() in path.read_bytes() else []
+    return found
+
+
+def reading(process: subprocess.Popen[str]) -> None:
+    """Returns when rows have come."""
+    assert process.stdout is not None
+    next(line for line in process.stdout if " rows" in line)
+
+
+def test_the_config_is_the_owner_s_alone_and_goes_with_the_run(server: Server, config: Path, tmp_path: Path) -> None:
+    token = json.loads(config.read_text(encoding="utf-8"))["credentials"]["access_token"]
+    place = tmp_path / "tmp"
+    place.mkdir(mode=0o777)
+
+    process = start(config, str(tmp_path / "crm.duckdb"), "1", TMPDIR=str(place))
+    reading(process)
+    [folder] = place.iterdir()
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert len(files(folder, token, for_others=False)) == 1, "PyAirbyte's; the CDK makes none of its own"
+    assert files(place, token, for_others=True) == []
+    assert files(ROOT, token, for_others=True) == []
+
+    # another run does not take the folder for one that was left behind
+    other = start(config, str(tmp_path / "other.duckdb"), "1", TMPDIR=str(place))
+    reading(other)
+    assert len(list(place.iterdir())) == 2
+    assert folder.exists()
+    other.send_signal(signal.SIGINT)
+    other.communicate(timeout=60)
+    assert list(place.iterdir()) == [folder]
+
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    assert list(place.iterdir()) == [folder]
+    assert files(place, token, for_others=True) == []
+    (place / folder.name.replace(folder.name[-8:], "other")).symlink_to(ROOT)
+
+    server.latency = (0.0, 0.0)
+    next_one = start(config, str(tmp_path / "crm.duckdb"), "1", TMPDIR=str(place))
+    said = clean(next_one.communicate(timeout=300)[0])
+    server.latency = (0.15, 0.15)
+    assert next_one.returncode == 0, said
+    assert [path.is_symlink() for path in place.iterdir()] == [True], "what is not a run's own is left alone"
+    assert ROOT.exists()
+
+
+@pytest.mark.parametrize(
+    "database", ["user:p4ss@host:5432/db", "user:p4/ss@host/db", "//u:p4ss@host/db", "host:5432/name", "localhost/crm"]
+)
+def test_an_address_without_its_beginning_makes_no_folder(database: str, config: Path, tmp_path: Path) -> None:
+    before = set(ROOT.iterdir())
+    said = refused("--config", str(config), DB=database, TMPDIR=str(tmp_path))
+    assert said == (
+        "The database looks like a server's address without its beginning: write postgresql://user@host:port/name, "
+        "with the password in the environment variable PGPASSWORD. A DuckDB file of such a name is given with its "
+        "folder, as in ./name.\n"
+    )
+    assert set(ROOT.iterdir()) == before
+
+
+def test_a_folder_that_is_not_there_may_be_a_server(config: Path, tmp_path: Path) -> None:
+    assert refused("--config", str(config), DB=str(tmp_path / "db.example.com" / "crm")) == (
+        "The folder that the DuckDB file is to be in is not there. Make it first; or, if a server is meant, write "
+        "postgresql://user@host:port/name, with the password in the environment variable PGPASSWORD.\n"
+    )
+    assert not (tmp_path / "db.example.com").exists()
+
+
+@pytest.mark.parametrize("options", [[], ["--dry-run"]])
+def test_make_puts_no_password_on_a_command_line(options: list[str], config: Path) -> None:
+    command = ["make", *options, "sync", "PROJECT=1", f"CONFIG={config}"]
+    environment = {**os.environ, "DB": f"mysql://user:{PASSWORD}$x@host/crm"}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    said = clean(done.stdout + done.stderr)
+    assert "p4ss" not in said
+    assert ("demo.sync --config" in said) if options else said.startswith("The database is a DuckDB file, or postgres")
+
+
+def test_the_password_is_taken_from_the_environment(config: Path) -> None:
+    with postgres.server() as url:
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute("CREATE ROLE guarded SUPERUSER LOGIN PASSWORD 'p4ss'' word'")
+            rules = Path(str(cast("tuple[str]", connection.execute("SHOW hba_file").fetchone())[0]))
+            rules.write_text("host all guarded 127.0.0.1/32 scram-sha-256\n" + rules.read_text())
+            connection.execute("SELECT pg_reload_conf()")
+        guarded = url.replace("postgres@", "guarded@")
+        streams = ["--config", str(config), "--project", "1", "--streams", "users"]
+        assert "p4ss" not in (said := refused(*streams, DB=guarded, PGPASSWORD="p4ss"))
+        assert 'password authentication failed for user "guarded"' in said
+        process = start(config, guarded, "1", PGPASSWORD="p4ss' word")
+        reading(process)
+        lines = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if path.exists()]
+        assert any(b"demo.sync" in line for line in lines)
+        assert [line for line in lines if b"p4ss" in line] == []
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+
+
+def test_what_the_demo_says_of_its_database_holds_no_password() -> None:
+    addresses = ["postgresql://user:p4ss:x%40y@host:5432/crm", "postgresql://user@host/crm", "./crm.duckdb"]
+    code = f"from demo.tables import without_password as shown; print(*map(shown, {addresses!r}), sep='\\n')"
+    done = subprocess.run([PYTHON, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["postgresql://user@host:5432/crm", *addresses[1:]]

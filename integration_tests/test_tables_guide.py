@@ -1,0 +1,163 @@
+"""The SQL that the docs show runs on the tables, in DuckDB and in PostgreSQL, and answers what it says."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import duckdb
+import psycopg
+import pytest
+
+from . import expected, postgres
+from .guides import ROOT, blocks
+from .sandbox import OFF, Account, Server, writes
+
+PYTHON = ROOT / ".venv-pyairbyte" / "bin" / "python"
+PLAIN = {"character varying": "varchar", "timestamp without time zone": "timestamp"}
+"""The types that go by a shorter name."""
+COLUMNS = {
+    "`integer`": "lead_id", "`number`": "sale", "`string`": "name", "`boolean`": "is_deleted",
+    "`timestamp_with_timezone`, as `2022-05-31T12:00:16Z`": "created_at", "`object`, `array`": "custom_fields",
+}  # fmt: skip
+"""A column of `deals` for each type of the data type map."""
+TABLES = "account,calls,custom_fields_deals,deals,deleted_entities,statuses,users"
+ZONE = "Europe/Berlin"
+SQL = [block.text for block in blocks("sql")]
+Run = Callable[[str], list[tuple[Any, ...]]]
+
+
+@dataclass
+class Filled:
+    """A database after two syncs with `deleted_rows: ignore`; `deal` was deleted between them by `by`."""
+
+    run: Run
+    account: Account
+    deal: dict[str, Any]
+    by: int
+
+
+def shown(*words: str) -> str:
+    """The statement of the docs that has these words."""
+    [statement] = [text for text in SQL if all(word in text for word in words)]
+    return statement
+
+
+@pytest.fixture(scope="module", params=["duckdb", "postgres"])
+def database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Run]]:
+    if request.param == "duckdb":
+        path = str(tmp_path_factory.mktemp("duckdb") / "amocrm.duckdb")
+
+        def in_duckdb(sql: str) -> list[tuple[Any, ...]]:
+            with closing(duckdb.connect(path, read_only=True)) as connection:
+                return connection.execute(sql).fetchall()
+
+        yield path, in_duckdb
+        return
+    with postgres.server() as url:
+
+        def in_postgres(sql: str) -> list[tuple[Any, ...]]:
+            with psycopg.connect(url) as connection:
+                return connection.execute(sql.encode()).fetchall()
+
+        yield url, in_postgres
+
+
+@pytest.fixture(scope="module")
+def filled(database: tuple[str, Run], tmp_path_factory: pytest.TempPathFactory) -> Filled:
+    place, run = database
+    account = Account.generate(leads=60, timezone=ZONE)
+    config = tmp_path_factory.mktemp("config") / "config.json"
+    with Server(account, rate=OFF) as server:
+        settings = {**server.config(), "requests_per_second": 50, "deleted_rows": "ignore"}
+        config.write_text(json.dumps(settings), encoding="utf-8")
+        sync(config, place)
+        deal = max(account.tables["leads"].rows.values(), key=lambda row: (row["price"] or 0, row["id"]))
+        by = deal["responsible_user_id"]
+        writes.trash(account, "leads", deal["id"], by=by)
+        sync(config, place)
+    return Filled(run, account, dict(deal), by)
+
+
+def sync(config: Path, database: str) -> None:
+    command = [str(PYTHON), "-m", "demo.sync", "--config", str(config), "--project", "1001", "--db", database]
+    done = subprocess.run(
+        [*command, "--streams", TABLES], cwd=ROOT, capture_output=True, text=True, check=False, timeout=300
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("statement", [text for text in SQL if "timestamptz" not in text])
+def test_it_runs_and_finds_something(filled: Filled, statement: str) -> None:
+    assert filled.run(statement)
+
+
+def there(account: Account) -> dict[int, datetime]:
+    """When each deal was created, by the clock on the wall of the account's people."""
+    zone = ZoneInfo(ZONE)
+    return {
+        lead["id"]: datetime.fromtimestamp(lead["created_at"], timezone.utc).astimezone(zone).replace(tzinfo=None)
+        for lead in account.tables["leads"].rows.values()
+    }
+
+
+def test_times_are_shown_in_the_account_s_zone(filled: Filled) -> None:
+    found: dict[int, datetime] = dict(filled.run(shown("created_there", "AT TIME ZONE 'UTC'")))
+    assert found.pop(filled.deal["id"])
+    assert found == there(filled.account)
+    assert len({row.utcoffset() for row in (at.replace(tzinfo=ZoneInfo(ZONE)) for at in found.values())}) == 2
+
+
+def test_times_of_airbyte_s_destination_are_too(filled: Filled) -> None:
+    statement = shown("timestamptz").replace(
+        "amocrm_1001_deals AS deals",
+        "(SELECT lead_id, created_at AT TIME ZONE 'UTC' AS created_at FROM amocrm_1001_deals) AS deals",
+    )
+    found: dict[int, datetime] = dict(filled.run(statement))
+    assert found.pop(filled.deal["id"])
+    assert found == there(filled.account)
+
+
+def test_who_made_a_call(filled: Filled) -> None:
+    tables = expected.tables(filled.account)
+    names = {str(user["user_id"]): user["name"] for user in tables["users"]}
+
+    def who(call: dict[str, Any]) -> str | None:
+        named = call["call_responsible"]
+        return names.get(str(call["responsible_user_id"])) if named is None else names.get(named, named)
+
+    calls = Counter((who(call), call["direction"]) for call in tables["calls"])
+    rows = filled.run(shown("call_responsible"))
+    assert {(name, direction): count for name, direction, count in rows} == calls
+    assert any(call["call_responsible"] in names for call in tables["calls"])
+    assert any(call["call_responsible"] not in names for call in tables["calls"])
+
+
+def test_a_deleted_deal_keeps_its_values(filled: Filled) -> None:
+    rows = filled.run(shown("deleted_by"))
+    assert [(lead, name, int(sale), by) for lead, name, sale, _, by in rows] == [
+        (filled.deal["id"], filled.deal["name"], filled.deal["price"], filled.by)
+    ]
+
+
+def test_the_data_type_map_is_of_the_types_that_are_written(filled: Filled, database: tuple[str, Run]) -> None:
+    page = (ROOT / "docs" / "amocrm.md").read_text(encoding="utf-8").partition("## Data type map")[2]
+    lines = [[cell.strip() for cell in line.strip("|").split("|")] for line in page.splitlines() if line[:1] == "|"]
+    [_, airbyte, destination, *sync_writes], _, *rows = lines[: len(COLUMNS) + 2]
+    assert (airbyte, destination) == ("Airbyte", "Airbyte's PostgreSQL destination 3.x writes")
+    here = sync_writes.index(f"`make sync` writes into {'PostgreSQL' if '://' in database[0] else 'DuckDB'}")
+    columns = "SELECT column_name, data_type FROM information_schema.columns WHERE table_name = 'amocrm_1001_deals'"
+    types: dict[str, str] = dict(filled.run(columns))
+    written = {row[1]: row[3 + here].split("`")[1] for row in rows}
+    assert written == {kind: PLAIN.get(types[column], types[column]) for kind, column in COLUMNS.items()}
+    assert [row[2].split("`")[1] for row in rows] == [
+        "bigint", "numeric(38,9)", "varchar", "boolean", "timestamptz", "jsonb",
+    ]  # fmt: skip

@@ -1,0 +1,81 @@
+"""Which refusals of which list mean that its part of amoCRM is switched off in the account, so that it holds nothing.
+
+Every other refusal is a failure: what the list held yesterday is still there, and nobody has seen it. Not paid for
+(402) and no rights (403) mean that nowhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from source_amocrm.errors import AmocrmError, FeatureOff, NotFound
+
+
+@dataclass(frozen=True)
+class Off:
+    """The list at `path` and those below it may be off, and then answer with one of the `answers`.
+
+    `setting`: what `/account` says of the part. Where it `is_on` by that, such an answer is a failure all the same.
+    With one of the values `unasked` the lists need not be asked.
+    """
+
+    path: str
+    answers: tuple[type[AmocrmError], ...]
+    setting: str | None = None
+    is_on: Callable[[Any], bool] = lambda _: False
+    unasked: tuple[str, ...] = ()
+
+
+NO_CUSTOMERS = ("unavailable", "disabled")
+OFF = (
+    # amoCRM documents 422 for the statuses where customers are not led by expected purchases.
+    Off("/api/v4/customers/statuses", (FeatureOff,), "customers_mode", ("periodicity",).__contains__, NO_CUSTOMERS),
+    # amoCRM documents 422 for segments, and so for their fields, where customers are not led by segments.
+    Off("/api/v4/customers/segments", (FeatureOff,), "customers_mode", ("segments",).__contains__, NO_CUSTOMERS),
+    # Customers and their notes, tags, fields and purchases: 422, or the codes 425 (not available) and 426 (off).
+    Off(
+        "/api/v4/customers",
+        (FeatureOff,),
+        "customers_mode",
+        ("segments", "periodicity").__contains__,
+        NO_CUSTOMERS,
+    ),
+    # The list is in no index of amoCRM's, so that it is not known what it answers where the setting is off.
+    Off("/api/v4/leads/loss_reasons", (FeatureOff, NotFound), "is_loss_reason_enabled", bool),
+    # What waits in «Неразобранное» is nothing where the setting is off. Where the setting is not told, it may be on.
+    Off("/api/v4/leads/unsorted", (FeatureOff, NotFound), "is_unsorted_on", lambda told: told is not False),
+    # No setting tells of talks. Their list is documented since July 2026; before, there was no such address.
+    Off("/api/v4/talks", (NotFound,)),
+    # An account that names no host of files has none; what a host answers that it names is another matter.
+    Off("/v1.0/files", (FeatureOff,), "drive_url", bool),
+)
+ANSWERS = (FeatureOff, NotFound)
+"""The refusals that may mean it. They do not once the list has begun to come."""
+
+
+def of(path: str | None) -> Off | None:
+    """The line for a list: the first that fits."""
+    return next((off for off in OFF if f"{path}/".startswith(f"{off.path}/")), None)
+
+
+def is_off(error: AmocrmError, account: Callable[[], Mapping[str, Any]]) -> bool:
+    """Whether this refusal tells that the part is off; `account` gives what `/account` says."""
+    off = of(error.path)
+    if off is None or not isinstance(error, off.answers):
+        return False
+    return off.setting is None or not off.is_on(account().get(off.setting))
+
+
+def unasked(path: str, account: Callable[[], Mapping[str, Any]]) -> FeatureOff | None:
+    """Why a list need not be asked; None where it must."""
+    off = of(path)
+    if off is None or off.setting is None or not off.unasked:
+        return None
+    mode = account().get(off.setting)
+    if mode not in off.unasked:
+        return None
+    error = FeatureOff(f"Customers are {mode} in the account.")
+    error.path = path
+    return error

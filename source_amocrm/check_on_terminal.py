@@ -1,0 +1,86 @@
+"""`source-amocrm check` on a terminal: sentences for the person who typed it in place of the platform's messages."""
+
+from __future__ import annotations
+
+import io
+import logging
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets
+
+from source_amocrm.auth import handover as control
+from source_amocrm.connect import config_file
+from source_amocrm.connect.problems import Problem
+from source_amocrm.entrypoint import LOGGER, Entrypoint, check_files, unforeseen
+from source_amocrm.errors import AmocrmError
+from source_amocrm.source import SourceAmocrm, notes, open_account
+
+
+def check(arguments: list[str]) -> int:
+    """The exit code is the one of the same command without a terminal."""
+    parsed = Entrypoint.parse_args(arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # not every terminal has Russian letters and typographic quotes
+    warnings = logging.StreamHandler(sys.stderr)
+    warnings.setLevel(logging.WARNING)
+    warnings.setFormatter(_Printable())
+    logging.getLogger().handlers = [warnings]
+    try:
+        check_files(parsed)
+    except AmocrmError as error:
+        return _failed(error, 1)
+    try:
+        print(printable(_verdict(Path(parsed.config))))
+    except AmocrmError as error:
+        return _failed(error, 0)
+    except Exception as error:
+        LOGGER.exception("An unforeseen error")
+        print(unforeseen(error), file=sys.stderr)
+        return 1
+    return 0
+
+
+def _verdict(path: Path) -> str:
+    source, config = SourceAmocrm(), SourceAmocrm.read_config(str(path))
+    Entrypoint.set_up_secret_filter(config, source.spec(LOGGER).connectionSpecification)
+    control.keeper = lambda changed: keep(path, changed)
+    account = open_account(config)
+    name, domain = " ".join(str(account.facts().body.get("name") or "").split()), account.api.auth.domain
+    called = f"The account “{name}” ({domain})" if name else f"The account {domain}"
+    told = notes(account)
+    if not told:
+        return f"{called} can be read, every table of it."
+    return "\n".join([f"{called} can be read, but:", *(f"- {note}" for note in told)])
+
+
+def keep(path: Path, config: Mapping[str, Any]) -> None:
+    """There is no platform that would keep what is handed to it: a token that was rotated is kept in the config."""
+    try:
+        config_file.write(path, config, replace=True)
+    except Problem as problem:
+        control.printed(config)
+        LOGGER.warning(
+            "amoCRM gave new tokens, the old ones are void, and %s could not be written: %s. The settings with the "
+            "new tokens are in the line above, under “config”: put them into the file.",
+            path,
+            problem.detail,
+        )
+
+
+def _failed(error: AmocrmError, code: int) -> int:
+    print(printable(str(error)), file=sys.stderr)
+    return code
+
+
+def printable(text: str) -> str:
+    """Without secrets, and without what a terminal takes for commands: names and errors come from the network."""
+    return "".join(c for c in filter_secrets(text) if c.isprintable() or c == "\n")
+
+
+class _Printable(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return printable(super().format(record))

@@ -1,0 +1,75 @@
+"""How far and how long, word by word."""
+
+from __future__ import annotations
+
+import pytest
+
+from source_amocrm.airbyte.estimate import Observation, duration, reached, seconds_left, summary, tables_in_words
+from source_amocrm.walk.spans import FOREVER
+
+MAY, JUNE, JULY, AUGUST = 1746057600, 1748736000, 1751328000, 1754006400
+
+
+@pytest.mark.parametrize(
+    ("left", "words"),
+    [
+        ([], "read to the end"),
+        ([(0, AUGUST)], ""),
+        ([(0, MAY)], "back to 2025-05-01"),
+        ([(MAY, AUGUST)], "up to 2025-05-01"),
+        ([(MAY, FOREVER)], "up to 2025-05-01"),
+        ([(MAY, JULY)], "back to 2025-07-01"),
+        ([(0, MAY), (JUNE, JULY)], "left: since 2025-06-01 until 2025-07-01, until 2025-05-01"),
+        (
+            [(0, MAY), (JUNE, JULY), (AUGUST - 1, FOREVER)],
+            "left: since 2025-07-31, since 2025-06-01 until 2025-07-01 and 1 more",
+        ),
+    ],
+)
+def test_where_a_reading_is(left: list[tuple[int, int]], words: str) -> None:
+    assert reached(left, AUGUST) == words
+
+
+@pytest.mark.parametrize(
+    ("seen", "seconds"),
+    [
+        ([], None),
+        ([Observation(10.0, 1000)], None),
+        ([Observation(10.0, 1000), Observation(20.0, 1000)], None),
+        ([Observation(10.0, 1000), Observation(20.0, 1200)], None),
+        ([Observation(10.0, 1000), Observation(20.0, 800)], 40.0),
+        ([Observation(10.0, 1000), Observation(15.0, 990), Observation(30.0, 600)], 30.0),
+        ([Observation(10.0, 1000), Observation(20.0, 0)], 0.0),
+    ],
+)
+def test_the_time_left_goes_by_the_pace_observed(seen: list[Observation], seconds: float | None) -> None:
+    assert seconds_left(seen) == seconds
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0, "10 s"),
+        (37, "40 s"),
+        (89, "90 s"),
+        (90, "2 min"),
+        (1800, "30 min"),
+        (5399, "90 min"),
+        (5400, "1 h 30 min"),
+        (100_000, "27 h 47 min"),
+    ],
+)
+def test_a_time_is_told_as_roughly_as_it_is_known(seconds: float, words: str) -> None:
+    assert duration(seconds) == words
+
+
+def test_the_first_table_is_named() -> None:
+    assert tables_in_words(["tasks"]) == "tasks"
+    assert tables_in_words(["deals", "custom_fields_deals", "deal_tags"]) == "deals and 2 more"
+
+
+def test_summary() -> None:
+    assert summary(763_134, 3_630, 16, 1234.56, 520.0) == (
+        "Read 763,134 rows with 3,630 requests in 520.0 s (7.0 requests a second); "
+        "16 were refused as too many (429); threads waited 1,234.6 s for their turn to ask."
+    )
