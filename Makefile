@@ -30,8 +30,8 @@ sync: needs-config .venv/.ready .venv-pyairbyte/.ready ## a real account: make s
 needs-config:
 	@test -f $(call quoted,$(CONFIG)) || { echo 'make sync needs the config: make sync CONFIG=path/to/config.json (README, "A real account")' >&2; exit 2; }
 
-models: .venv-pyairbyte/.ready ## tables made into answers, docs/questions.md: make models [PROJECT=1001,1002] [DB=…] [PLANS=plans.csv]
-	@.venv-pyairbyte/bin/python -m demo.models $(into) $(if $(PLANS),--plans $(call quoted,$(PLANS)))
+models: .venv-pyairbyte/.ready ## tables made into answers, docs/questions.md: make models [PROJECT=1001,1002] [DB=…] [SCHEMA=…] [PLANS=plans.csv]
+	@.venv-pyairbyte/bin/python -m demo.models $(into) $(if $(SCHEMA),--schema $(call quoted,$(SCHEMA))) $(if $(PLANS),--plans $(call quoted,$(PLANS)))
 
 setup: .venv/.ready ## the connector in .venv
 

@@ -118,13 +118,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="make models", description=__doc__)
     parser.add_argument("--project", default="1001", help="the projects to unite, separated by commas")
     add_database(parser, str(next((path for path in DATABASES if path.exists()), DATABASES[0])))
+    parser.add_argument("--schema", help="where the tables are; main in DuckDB and public in PostgreSQL by default")
     parser.add_argument("--plans", type=Path, help=f"a CSV file with the columns {','.join(PLANS)}")
     parser.add_argument("--time-zone", help="as Europe/Moscow; each account's own by default")
     parser.add_argument("--now", help=argparse.SUPPRESS)
     given = parser.parse_args(arguments)
     projects = [name for part in given.project.split(",") if (name := part.strip())]
     try:
-        count = build(given.db, projects, plans=given.plans, time_zone=given.time_zone, now=given.now)
+        variables = {"time_zone": given.time_zone, "now": given.now, "raw_schema": given.schema}
+        count = build(given.db, projects, plans=given.plans, **variables)
     except (ValueError, KeyboardInterrupt) as error:
         return ended(error)
     place = without_password(given.db)

@@ -10,6 +10,7 @@ from contextlib import closing
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, cast
 
 import duckdb
@@ -18,6 +19,8 @@ import psycopg
 from .pyairbyte import PYTHON, ROOT
 
 Row = dict[str, Any]
+PARSED = TemporaryDirectory(prefix="amocrm-models-parsed-")
+"""What dbt has parsed, for this process of tests alone: others may run at the same time."""
 SCHEMAS = ROOT / "source_amocrm" / "schemas"
 NAMES = ("int", "number", "text", "bool", "time", "json")
 TYPES = {
@@ -87,9 +90,10 @@ def build(database: str, *arguments: str, **environment: str) -> str:
 
 def run(database: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     command = [str(PYTHON), "-m", "demo.models", *arguments]
+    parsed = Path(PARSED.name) / ("postgres" if database.startswith("postgresql:") else "duckdb")
     return subprocess.run(
         command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=300,
-        env={**os.environ, "DB": database, **environment},
+        env={**os.environ, "DB": database, "AMOCRM_TARGET": str(parsed), **environment},
     )  # fmt: skip
 
 

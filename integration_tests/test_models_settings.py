@@ -38,20 +38,21 @@ def tables(account: Account) -> dict[str, list[Row]]:
 
 @pytest.fixture(scope="module")
 def duckdb_file(tmp_path_factory: pytest.TempPathFactory, tables: dict[str, list[Row]]) -> str:
-    """1001 has no deal and no customers; 1002 is a small sync of an older version; a plan for 1002 is there."""
+    """1001 has no deal; 1002 is a small sync of an older version, with a plan; 1003 has but deals and stages."""
     folder = tmp_path_factory.mktemp("little")
     database = str(folder / "amocrm.duckdb")
     none_of_it = {name: [] if name.startswith("deal") else rows for name, rows in tables.items() if name in DEALS}
     models.store(database, "1001", none_of_it, "duckdb")
     small = {name: rows for name, rows in tables.items() if name in DEALS}
     models.store(database, "1002", small, "duckdb", without=LATE_COLUMNS)
+    models.store(database, "1003", {name: tables[name] for name in ("deals", "statuses")}, "duckdb")
     plans = folder / "plans.csv"
     user = tables["users"][0]["user_id"]
     plans.write_text(f"project_id,month,responsible_user_id,plan\n1002,2020-02-01,{user},1000.50\n", encoding="utf-8")
-    said = models.build(database, "--project", "1001,1002", "--plans", str(plans), "--time-zone", "Asia/Tokyo")
+    said = models.build(database, "--project", "1001,1002,1003", "--plans", str(plans), "--time-zone", "Asia/Tokyo")
     count = len(described()) - 1
     place = f"{database}, the marts in the schema amocrm_marts"
-    assert said == f"{count} models of the projects 1001, 1002 are in {place}.\n"
+    assert said == f"{count} models of the projects 1001, 1002, 1003 are in {place}.\n"
     return database
 
 
@@ -61,8 +62,17 @@ def test_every_mart_is_there(duckdb_file: str) -> None:
     assert {name for name, count in counts.items() if not count} == {
         "calls", "contacts", "companies", "customers_ltv", "duplicates_and_merges", "tasks_open",
     }  # fmt: skip
-    of = models.query(duckdb_file, "SELECT DISTINCT project_id FROM amocrm_marts.deals")
-    assert of == [{"project_id": "1002"}]
+    of = models.query(duckdb_file, "SELECT DISTINCT project_id FROM amocrm_marts.deals ORDER BY 1")
+    assert of == [{"project_id": "1002"}, {"project_id": "1003"}]
+
+
+def test_without_events_nobody_knows_since_when(duckdb_file: str, tables: dict[str, list[Row]]) -> None:
+    since = "SELECT deal_id, in_stage_since FROM amocrm_marts.deals WHERE project_id = '1003'"
+    assert {row["deal_id"]: row["in_stage_since"] for row in models.query(duckdb_file, since)} == {
+        row["lead_id"]: None for row in tables["deals"]
+    }
+    history = "SELECT DISTINCT project_id FROM amocrm_marts.deal_history"
+    assert models.query(duckdb_file, history) == [{"project_id": "1002"}]
 
 
 def test_what_was_not_read_is_told(duckdb_file: str) -> None:

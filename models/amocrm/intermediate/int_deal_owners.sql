@@ -13,7 +13,7 @@ spans as (
         deals.project_id,
         deals.deal_id,
         0 as position,
-        deals.began_at as from_at,
+        deals.known_from as from_at,
         case when changes.event_id is null then deals.responsible_user_id else changes.responsible_user_id_old end as responsible_user_id
     from {{ ref("int_deals") }} as deals
     left join changes on changes.project_id = deals.project_id and changes.deal_id = deals.deal_id and changes.nth = 1

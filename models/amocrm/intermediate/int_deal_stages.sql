@@ -13,7 +13,7 @@ stays as (
         deals.project_id,
         deals.deal_id,
         0 as position,
-        deals.began_at as from_at,
+        deals.known_from as from_at,
         case when moves.event_id is null then deals.pipeline_id else moves.pipeline_id_old end as pipeline_id,
         case when moves.event_id is null then deals.status_id else moves.status_id_old end as status_id,
         cast(null as varchar) as event_id,
