@@ -30,6 +30,9 @@ sync: needs-config .venv/.ready .venv-pyairbyte/.ready ## a real account: make s
 needs-config:
 	@test -f $(call quoted,$(CONFIG)) || { echo 'make sync needs the config: make sync CONFIG=path/to/config.json (README, "A real account")' >&2; exit 2; }
 
+models: .venv-pyairbyte/.ready ## tables made into answers, docs/questions.md: make models [PROJECT=1001,1002] [DB=…] [SCHEMA=…] [PLANS=plans.csv]
+	@.venv-pyairbyte/bin/python -m demo.models $(into) $(if $(SCHEMA),--schema $(call quoted,$(SCHEMA))) $(if $(PLANS),--plans $(call quoted,$(PLANS)))
+
 setup: .venv/.ready ## the connector in .venv
 
 test: lint types unit ## everything but the image: linters, types, tests
@@ -57,6 +60,7 @@ image-test: .venv/.ready ## tests against the image, Airbyte's own included
 
 docs: .venv/.ready ## the generated parts of docs/
 	.venv/bin/python docs/dictionary.py
+	.venv/bin/python -m models.describe
 
 audit: .venv-tools/.ready ## known vulnerabilities in what the image installs (needs the network)
 	.venv-tools/bin/pip-audit --strict --disable-pip --require-hashes --no-deps $(NOT_REACHED) -r requirements/image.lock
@@ -101,4 +105,4 @@ system-packages: ## what the tests need of Debian, as root; leaves other machine
 screenshots: system-packages .venv/.ready ## the pictures in docs/images, by the tests of the page
 	SCREENSHOTS=docs/images .venv/bin/pytest integration_tests/test_connect_browser.py -k pictures
 
-.PHONY: help setup demo sync needs-config test lint types unit bench image image-test docs audit lock clean system-packages screenshots
+.PHONY: help setup demo sync needs-config models test lint types unit bench image image-test docs audit lock clean system-packages screenshots

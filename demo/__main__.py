@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from demo import HOME, STATE, config_file, ended
+from demo.address import add_database, without_password
 from demo.questions import QUESTIONS, table
-from demo.sync import Outcome, add_database, report, sync
-from demo.tables import open_database, without_password
+from demo.sync import Outcome, report, sync
+from demo.tables import open_database
 
 ACCOUNT = STATE / "account.pickle"
 CONFIG = STATE / "config.json"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import io
-import os
 import re
 import sys
 import time
@@ -19,9 +18,10 @@ from typing import Any
 import airbyte as ab
 
 from demo import HOME, config_file, ended, interrupted
+from demo.address import add_database
 from demo.live import watching
 from demo.private import private_folder
-from demo.tables import POSTGRES, DuckDB, Postgres, open_database
+from demo.tables import DuckDB, Postgres, open_database
 
 CONNECTOR = HOME.parent / ".venv" / "bin" / "source-amocrm"
 DATABASE = str(HOME.parent / "amocrm.duckdb")
@@ -165,13 +165,6 @@ def subdomain(settings: dict[str, Any]) -> str:
 def project_of(config: Path) -> str:
     """The account's subdomain, as a part of a table's name."""
     return re.sub(r"\W", "_", subdomain(config_file.load(config)), flags=re.ASCII)
-
-
-def add_database(parser: argparse.ArgumentParser, otherwise: str) -> None:
-    """From the environment: whoever lists the processes of the machine sees what stands on a command line."""
-    parser.add_argument(
-        "--db", default=os.environ.get("DB") or otherwise, help=f"a DuckDB file, or {POSTGRES}; DB in the environment"
-    )
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import unquote
 
 from airbyte._processors.sql.duckdb import DuckDBSqlProcessor
 from airbyte._processors.sql.postgres import PostgresSqlProcessor
@@ -28,9 +28,9 @@ from airbyte.strategies import WriteMethod
 from pydantic import PrivateAttr
 from sqlalchemy import text
 
+from demo.address import duckdb_file, postgres_url
+
 ROWS_PER_COMMIT = 20_000
-POSTGRES = "postgresql://user@host:port/name, with the password in the environment variable PGPASSWORD"
-DUCKDB_SUFFIXES = (".duckdb", ".ddb", ".db")
 ARRIVAL = "_airbyte_extracted_at DESC, _airbyte_raw_id DESC"
 
 
@@ -182,7 +182,7 @@ def open_database(database: str, project: str, files: Path) -> DuckDB | Postgres
     if not re.fullmatch(r"[A-Za-z0-9_]{1,40}", project):
         raise ValueError("The project id goes into the tables' names: letters, digits and _ only, 40 at most.")
     common = {"table_prefix": f"amocrm_{project.lower()}_", "cache_dir": files, "cleanup": True}
-    place = _postgres(database) if "://" in database else _duckdb(database)
+    place = postgres_url(database) if "://" in database else duckdb_file(database)
     try:
         if isinstance(place, Path):
             return DuckDB(db_path=place, schema_name="main", **common)
@@ -198,43 +198,3 @@ def open_database(database: str, project: str, files: Path) -> DuckDB | Postgres
     except Exception as error:
         reason = str(getattr(error, "orig", None) or error).splitlines()[0]
         raise ValueError(f"The database cannot be opened: {reason}") from None
-
-
-def without_password(database: str) -> str:
-    return re.sub("(://[^:@/]*):.*@", r"\1@", database)
-
-
-def _postgres(address: str) -> SplitResult:
-    """Raises ValueError, in which nothing of the address is repeated: there may be a password in it."""
-    try:
-        url = urlsplit(address)
-        if url.scheme in ("postgres", "postgresql") and url.port != 0 and not url.query and not url.fragment:
-            return url
-    except ValueError:
-        pass  # what stands for the host is no host, or for the port no number
-    raise ValueError(
-        f"The database is a DuckDB file, or {POSTGRES}. Characters such as # / ? @ in a password that is written "
-        "before the host are written by their codes (%23 %2F %3F %40)."
-    )
-
-
-def _duckdb(name: str) -> Path:
-    """Raises ValueError for what is no DuckDB file and will not be one."""
-    first, path = name.split("/")[0], Path(name).resolve()
-    if first == "localhost" or ":" in first or "@" in first or re.search(":.*@", name):
-        raise ValueError(
-            f"The database looks like a server's address without its beginning: write {POSTGRES}. A DuckDB file of "
-            "such a name is given with its folder, as in ./name."
-        )
-    if not path.parent.is_dir() and path.suffix not in DUCKDB_SUFFIXES:
-        raise ValueError(
-            "The folder that the DuckDB file is to be in is not there. Make it first; or, if a server is meant, "
-            f"write {POSTGRES}."
-        )
-    if path.is_dir():
-        raise ValueError(f"The database {path} is a folder; give the DuckDB file in it.")
-    if path.is_file() and path.stat().st_size:
-        with path.open("rb") as file:
-            if file.read(12)[8:] != b"DUCK":
-                raise ValueError(f"The database {path} is there already and is no DuckDB file.")
-    return path

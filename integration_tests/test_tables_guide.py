@@ -31,7 +31,7 @@ COLUMNS = {
 """A column of `deals` for each type of the data type map."""
 TABLES = "account,calls,custom_fields_deals,deals,deleted_entities,statuses,users"
 ZONE = "Europe/Berlin"
-SQL = [block.text for block in blocks("sql")]
+SQL = [block.text for block in blocks("sql") if not block.page.startswith("questions")]
 Run = Callable[[str], list[tuple[Any, ...]]]
 
 

@@ -1,0 +1,28 @@
+"""What the marts of models/ must hold, by plain Python over the account's own store: the oracle of their tests.
+
+Nothing of the connector and nothing of the models is imported here.
+"""
+
+from __future__ import annotations
+
+from .. import Row
+from .deals import deal_history, deal_stage_history, deals
+from .known import Known, at_second
+from .people import calls, companies, contacts, customers_ltv, duplicates_and_merges, manager_activity, tasks_open
+from .totals import attribution, funnel, lost_deals, pipeline_daily, sales, sales_plan, stale_deals
+
+BUILDERS = (
+    deals, deal_stage_history, deal_history, funnel, pipeline_daily, sales, sales_plan, lost_deals, stale_deals,
+    tasks_open, manager_activity, calls, contacts, companies, attribution, customers_ltv, duplicates_and_merges,
+)  # fmt: skip
+
+
+def marts(*projects: Known) -> dict[str, list[Row]]:
+    """The rows of every mart over these projects."""
+    return {
+        build.__name__: [{"project_id": known.project, **row} for known in projects for row in build(known)]
+        for build in BUILDERS
+    }
+
+
+__all__ = ["Known", "at_second", "marts"]

@@ -1,0 +1,256 @@
+"""Expected marts that are told deal by deal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from .. import Row
+from .known import KINDS, Known, at, grouped, joined, month, seconds
+
+Span = tuple[datetime | None, datetime | None, Any]
+"""From, until, what was true between."""
+CODES = ("utm_source", "utm_medium", "utm_campaign", "utm_content", "utm_term", "utm_referrer")
+WON, LOST = 142, 143
+
+
+def began(known: Known) -> dict[int, datetime | None]:
+    """When each deal was created; of an emptied row, when the event says so."""
+    added = {row["entity_id"]: row["created_at"] for row in known.all("events") if row["type"] == "lead_added"}
+    return {row["lead_id"]: at(row["created_at"] or added.get(row["lead_id"])) for row in known.all("deals")}
+
+
+def gone_at(known: Known) -> dict[int, Row]:
+    """Of each deleted deal, when and by whom."""
+    told = known.deleted()
+    found = {}
+    for row in known.all("deals"):
+        event = told.get(("deal", row["lead_id"]))
+        if event or row["is_deleted"]:
+            found[row["lead_id"]] = event or {"deleted_at": row["updated_at"], "created_by": row["updated_by"]}
+    return found
+
+
+def spans(
+    known: Known, changes: str, old: Callable[[Row], Any], new: Callable[[Row], Any], present: Callable[[Row], Any]
+) -> dict[int, list[Span]]:
+    """What each deal had and when, from its changes; the last is what it has now, if that is known."""
+    by_deal = grouped(known.all(changes), lambda row: (row["lead_id"],))
+    starts = began(known)
+    found = {}
+    for deal in known.all("deals"):
+        own = sorted(
+            by_deal.get((deal["lead_id"],), []), key=lambda r: (r["created_at"], r.get("note_id") or r["event_id"])
+        )
+        values = [old(own[0]) if own else present(deal), *(new(change) for change in own)]
+        if own and present(deal) is not None:
+            values[-1] = present(deal)
+        moments = [starts[deal["lead_id"]], *(at(change["created_at"]) for change in own), None]
+        found[deal["lead_id"]] = [(moments[n], moments[n + 1], value) for n, value in enumerate(values)]
+    return found
+
+
+def stages(known: Known) -> dict[int, list[Span]]:
+    def present(deal: Row) -> tuple[int, int] | None:
+        return None if deal["status_id"] is None else (deal["pipeline_id"], deal["status_id"])
+
+    found = spans(
+        known,
+        "deal_statuses",
+        lambda row: (row["pipeline_id_old"], row["status_old"]),
+        lambda row: (row["pipeline_id_new"], row["status_new"]),
+        present,
+    )
+    ends = gone_at(known)
+    for deal, own in found.items():
+        if deal in ends:
+            own[-1] = (own[-1][0], at(ends[deal]["deleted_at"]), own[-1][2])
+    return {deal: [span for span in own if span[2] is not None] for deal, own in found.items()}
+
+
+def kind(known: Known, pipeline: int | None, status: int | None) -> str | None:
+    if status is None:
+        return None
+    unsorted = {(row["pipeline_id"], row["status_id"]) for row in known.all("statuses") if row["status_type"] == 1}
+    return {WON: "won", LOST: "lost"}.get(status, "unsorted" if (pipeline, status) in unsorted else "open")
+
+
+def names(known: Known) -> dict[tuple[int | None, int | None], tuple[str | None, str | None]]:
+    """Pipeline and stage, by their ids."""
+    return {(r["pipeline_id"], r["status_id"]): (r["pipeline_name"], r["status_name"]) for r in known.all("statuses")}
+
+
+def first_responses(known: Known) -> dict[int, datetime]:
+    starts, mains = began(known), known.by("deals", "lead_id", "main_contact")
+    out: dict[tuple[str, int], list[datetime]] = {}
+    for row in (*known.all("calls"), *known.all("messages")):
+        if row["direction"] == "out" and row["element_id"]:
+            out.setdefault((KINDS[row["element_type"]], row["element_id"]), []).append(
+                at(row["created_at"]) or known.now
+            )
+    found = {}
+    for deal, start in starts.items():
+        answers = [*out.get(("deal", deal), []), *out.get(("contact", mains[deal] or 0), [])]
+        later = [moment for moment in answers if start and moment >= start]
+        if later:
+            found[deal] = min(later)
+    return found
+
+
+def deals(known: Known) -> list[Row]:
+    starts, ends, responses, named, stays = (
+        began(known),
+        gone_at(known),
+        first_responses(known),
+        names(known),
+        stages(known),
+    )
+    contacts, companies = known.by("contacts", "contact_id"), known.by("companies", "company_id")
+    reasons, teams = known.by("loss_reasons", "loss_reason_id"), known.by("groups", "group_id")
+    tags = grouped(known.all("deal_tags"), lambda row: (row["lead_id"],))
+    fields = grouped(known.all("custom_fields_deals"), lambda row: (row["lead_id"],))
+    [account] = known.all("account")
+    rows = []
+    for deal in known.all("deals"):
+        own = deal["lead_id"]
+        start, closed = starts[own], at(deal["closed_at"])
+        gone = ends.get(own, {"deleted_at": None, "created_by": None})
+        tracked = {
+            (value["field_code"] or "").lower(): value["value"]
+            for value in fields.get((own,), [])
+            if value["value_index"] == 0
+        }
+        pipeline, status = named.get((deal["pipeline_id"], deal["status_id"]), (None, None))
+        rows.append({
+            "deal_id": own,
+            "name": deal["name"],
+            "pipeline_id": deal["pipeline_id"],
+            "pipeline_name": pipeline,
+            "status_id": deal["status_id"],
+            "status_name": status,
+            "stage_kind": kind(known, deal["pipeline_id"], deal["status_id"]),
+            "in_stage_since": known.local(stays[own][-1][0]) if stays[own] else None,
+            "budget": deal["sale"],
+            "currency": account["invoices_settings"]["currency"],
+            "responsible_user_id": deal["responsible_user_id"],
+            "responsible_name": known.user(deal["responsible_user_id"]),
+            "team_name": teams.get(deal["group_id"]),
+            "main_contact_id": deal["main_contact"],
+            "main_contact_name": contacts.get(deal["main_contact"]),
+            "main_contact_phones": reach(known, "contact", "PHONE").get(deal["main_contact"]),
+            "company_id": deal["company"],
+            "company_name": companies.get(deal["company"]),
+            "source_id": deal["source_id"],
+            "source_name": deal["source_name"],
+            **{code: tracked.get(code) for code in CODES},
+            "tags": joined(sorted(tag["name"] for tag in tags.get((own,), []))),
+            "loss_reason_id": deal["loss_reason_id"],
+            "loss_reason": reasons.get(deal["loss_reason_id"], deal["loss_reason_name"]),
+            "created_at": start,
+            "created_at_local": known.local(start),
+            "created_month": month(known.local(start)),
+            "closed_at": closed,
+            "closed_at_local": known.local(closed),
+            "closed_month": month(known.local(closed)),
+            "seconds_to_close": seconds(start, closed),
+            "first_response_at": responses.get(own),
+            "seconds_to_first_response": seconds(start, responses.get(own)),
+            "updated_at": at(deal["updated_at"]),
+            "is_deleted": own in ends,
+            "deleted_at": at(gone["deleted_at"]),
+            "deleted_by": gone["created_by"],
+        })  # fmt: skip
+    return rows
+
+
+def reach(known: Known, entity: str, code: str) -> dict[Any, str | None]:
+    """Phones or e-mail addresses of contacts or companies, by id."""
+    table, own = {
+        "contact": ("custom_fields_contacts", "contact_id"),
+        "company": ("custom_fields_companies", "company_id"),
+    }[entity]
+    values = [row for row in known.all(table) if row["field_code"] == code and row["value"] is not None]
+    groups = grouped(values, lambda row: (row[own],))
+    return {i: joined(v["value"] for v in sorted(g, key=lambda v: v["value_index"])) for (i,), g in groups.items()}
+
+
+def deal_stage_history(known: Known) -> list[Row]:
+    named, ends = names(known), gone_at(known)
+    moves = {(row["lead_id"], row["note_id"]): row for row in known.all("deal_statuses")}
+    by_deal = grouped(moves.values(), lambda row: (row["lead_id"],))
+    authors = known.by("deals", "lead_id", "created_by")
+    rows = []
+    for deal, own in stages(known).items():
+        told = [None, *sorted(by_deal.get((deal,), []), key=lambda row: (row["created_at"], row["note_id"]))]
+        for number, (start, end, (pipeline, status)) in enumerate(own):
+            before = own[number - 1][2] if number else (None, None)
+            move = told[number]
+            by = move["created_by"] if move else authors[deal]
+            rows.append({
+                "deal_id": deal,
+                "position": number,
+                "pipeline_id": pipeline,
+                "pipeline_name": named.get((pipeline, status), (None, None))[0],
+                "status_id": status,
+                "status_name": named.get((pipeline, status), (None, None))[1],
+                "stage_kind": kind(known, pipeline, status),
+                "pipeline_id_before": before[0],
+                "status_id_before": before[1],
+                "status_name_before": named.get(before, (None, None))[1],
+                "from_at": start,
+                "from_at_local": known.local(start),
+                "to_at": end,
+                "to_at_local": known.local(end),
+                "seconds": seconds(start, end),
+                "is_last": number == len(own) - 1,
+                "event_id": move["note_id"] if move else None,
+                "moved_by": by,
+                "moved_by_name": known.user(by),
+                "is_deleted": deal in ends,
+            })  # fmt: skip
+    return rows
+
+
+def owners(known: Known) -> dict[int, list[Span]]:
+    return spans(known, "deal_responsible_changes", lambda row: row["responsible_user_id_old"],
+                 lambda row: row["responsible_user_id_new"], lambda deal: deal["responsible_user_id"])  # fmt: skip
+
+
+def budgets(known: Known) -> dict[int, list[Span]]:
+    return spans(known, "deal_sale_changes", lambda row: row["sale_old"], lambda row: row["sale_new"],
+                 lambda deal: deal["sale"])  # fmt: skip
+
+
+def true_at(own: list[Span], moment: datetime) -> Any:
+    """The last span that begins at the moment or before; of spans that begin at once, the last."""
+    return next((value for start, _, value in reversed(own) if start is not None and start <= moment), None)
+
+
+def deal_history(known: Known) -> list[Row]:
+    named, ends = names(known), gone_at(known)
+    by_stage, by_owner, by_budget = stages(known), owners(known), budgets(known)
+    rows = []
+    for deal in by_owner:
+        facts = (by_stage[deal], by_owner[deal], by_budget[deal])
+        moments = sorted({start for own in facts for start, _, _ in own if start is not None})
+        end = at(ends[deal]["deleted_at"]) if deal in ends else None
+        for start, stop in zip(moments, [*moments[1:], end], strict=True):
+            stage, owner, budget = (true_at(own, start) for own in facts)
+            pipeline, status = stage or (None, None)
+            rows.append({
+                "deal_id": deal,
+                "from_at": start,
+                "from_at_local": known.local(start),
+                "to_at": stop,
+                "to_at_local": known.local(stop),
+                "pipeline_id": pipeline,
+                "status_id": status,
+                "pipeline_name": named.get((pipeline, status), (None, None))[0],
+                "status_name": named.get((pipeline, status), (None, None))[1],
+                "stage_kind": kind(known, pipeline, status),
+                "responsible_user_id": owner,
+                "responsible_name": known.user(owner),
+                "budget": budget,
+            })  # fmt: skip
+    return rows

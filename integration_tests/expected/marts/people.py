@@ -1,0 +1,249 @@
+"""Expected marts of people: who called, what is to be done, contacts and companies with what they bought."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from typing import Any
+
+from .. import Row
+from .deals import began, deals, gone_at, reach
+from .known import KINDS, Known, at
+from .totals import completions, tasks
+
+COUNTS = (
+    "calls_in", "calls_out", "talk_seconds", "messages", "notes", "stage_moves", "tasks_done", "tasks_due",
+    "tasks_late", "deals_created",
+)  # fmt: skip
+
+
+def entity_names(known: Known) -> dict[tuple[str | None, int], str | None]:
+    return {
+        (entity, row[own]): row["name"]
+        for entity, table, own in (
+            ("deal", "deals", "lead_id"), ("contact", "contacts", "contact_id"),
+            ("company", "companies", "company_id"), ("customer", "customers", "customer_id"),
+        )
+        for row in known.all(table)
+    }  # fmt: skip
+
+
+def caller(known: Known, call: Row) -> tuple[int | None, str | None]:
+    named = {str(user["user_id"]): user for user in known.all("users")}
+    told = call["call_responsible"]
+    if told is None:
+        return call["responsible_user_id"], known.user(call["responsible_user_id"])
+    return (named[told]["user_id"], named[told]["name"]) if told in named else (None, told)
+
+
+def calls(known: Known) -> list[Row]:
+    names = entity_names(known)
+    return [
+        {
+            "note_id": call["note_id"],
+            "entity_type": KINDS[call["element_type"]],
+            "entity_id": call["element_id"],
+            "entity_name": names.get((KINDS[call["element_type"]], call["element_id"])),
+            "direction": call["direction"],
+            "phone": call["phone"],
+            "manager_id": caller(known, call)[0],
+            "manager_name": caller(known, call)[1],
+            "seconds": call["duration"],
+            "status": call["status"],
+            "result": call["result"],
+            "telephony": call["source"],
+            "link": call["link"],
+            "created_at": at(call["created_at"]),
+            "created_at_local": known.local(at(call["created_at"])),
+        }
+        for call in known.all("calls")
+    ]
+
+
+def tasks_open(known: Known) -> list[Row]:
+    types, names = known.by("task_types", "task_type_id"), entity_names(known)
+    rows = []
+    for task in tasks(known):
+        if task["is_completed"]:
+            continue
+        due = at(task["complete_till_at"])
+        assert due is not None
+        entity = KINDS.get(task["element_type"])
+        rows.append({
+            "task_id": task["task_id"],
+            "task_type": types.get(task["task_type"]),
+            "text": task["text"],
+            "entity_type": entity,
+            "entity_id": task["element_id"],
+            "entity_name": names.get((entity, task["element_id"])),
+            "responsible_user_id": task["responsible_user_id"],
+            "responsible_name": known.user(task["responsible_user_id"]),
+            "created_at_local": known.local(at(task["created_at"])),
+            "due_at": due,
+            "due_at_local": known.local(due),
+            "is_overdue": known.now > due,
+            "days_overdue": (known.now - due).days if known.now > due else None,
+        })  # fmt: skip
+    return rows
+
+
+def manager_activity(known: Known) -> list[Row]:
+    counted: dict[tuple[str, int], Counter[str]] = {}
+
+    def count(user: int | None, moment: Any, **values: int) -> None:
+        day = known.local(moment)
+        if user and day:
+            counted.setdefault((f"{day:%Y-%m-%d}", user), Counter()).update(values)
+
+    for call in known.all("calls"):
+        direction = {f"calls_{call['direction']}": 1}
+        count(caller(known, call)[0], at(call["created_at"]), **direction, talk_seconds=call["duration"] or 0)
+    for message in known.all("messages"):
+        if message["direction"] != "in":
+            count(message["created_by"], at(message["created_at"]), messages=1)
+    gone = known.deleted()
+    for note in known.all("notes"):
+        if note["note_type"] == "common" and not note["is_deleted"] and ("note", note["note_id"]) not in gone:
+            count(note["created_by"], at(note["created_at"]), notes=1)
+    for move in known.all("deal_statuses"):
+        count(move["created_by"], at(move["created_at"]), stage_moves=1)
+    done = completions(known)
+    for task in tasks(known):
+        due = at(task["complete_till_at"])
+        moment, by = done.get(task["task_id"], (known.now, None))
+        count(by, moment, tasks_done=1)
+        count(task["responsible_user_id"], due, tasks_due=1, tasks_late=int(moment > due))
+    starts, ends = began(known), gone_at(known)
+    for deal in known.all("deals"):
+        if deal["lead_id"] not in ends:
+            count(deal["created_by"], starts[deal["lead_id"]], deals_created=1)
+    return [
+        {"day": day, "user_id": user, "user_name": known.user(user), **{name: own[name] for name in COUNTS}}
+        for (day, user), own in counted.items()
+    ]
+
+
+def contacts(known: Known) -> list[Row]:
+    companies = known.by("companies", "company_id")
+    return [
+        row | {"company_id": raw["company"], "company_name": companies.get(raw["company"], raw["company_name"])}
+        for raw, row in _cards(known, "contact", "contacts", "contact_id", "deal_contacts")
+    ]
+
+
+def companies(known: Known) -> list[Row]:
+    return [row for _, row in _cards(known, "company", "companies", "company_id", "deal_companies")]
+
+
+def _cards(known: Known, entity: str, table: str, own: str, links: str) -> list[tuple[Row, Row]]:
+    told, by_id = known.deleted(), {deal["deal_id"]: deal for deal in deals(known)}
+    phones, emails = reach(known, entity, "PHONE"), reach(known, entity, "EMAIL")
+    bought: dict[int, list[Row]] = {}
+    for link in known.all(links):
+        deal = by_id[link["lead_id"]]
+        if not deal["is_deleted"]:
+            bought.setdefault(link[own], []).append(deal)
+    found = []
+    for raw in known.all(table):
+        had = bought.get(raw[own], [])
+        won = [deal for deal in had if deal["stage_kind"] == "won"]
+        event = told.get((entity, raw[own]))
+        gone = event["deleted_at"] if event else raw["updated_at"] if raw["is_deleted"] else None
+        row = {
+            own: raw[own],
+            "name": raw["name"],
+            "responsible_user_id": raw["responsible_user_id"],
+            "responsible_name": known.user(raw["responsible_user_id"]),
+            "phones": phones.get(raw[own]),
+            "emails": emails.get(raw[own]),
+            "deals": len(had),
+            "open_deals": sum(deal["stage_kind"] in ("open", "unsorted") for deal in had),
+            "won_deals": len(won),
+            "won_budget": float(sum(deal["budget"] or 0 for deal in won)),
+            "last_deal_at": max((deal["created_at"] for deal in had), default=None),
+            "created_at": at(raw["created_at"]),
+            "created_at_local": known.local(at(raw["created_at"])),
+            "updated_at": at(raw["updated_at"]),
+            "is_deleted": gone is not None,
+            "deleted_at": at(gone),
+        }
+        found.append((raw, row))
+    return found
+
+
+def customers_ltv(known: Known) -> list[Row]:
+    names = known.by("contacts", "contact_id")
+    rows = []
+    for customer in known.all("customers"):
+        if customer["is_deleted"]:
+            continue
+        own = [
+            row
+            for row in known.all("customer_transactions")
+            if row["customer_id"] == customer["customer_id"] and not row["is_deleted"]
+        ]
+        total = float(sum(row["price"] or 0 for row in own))
+        days = [known.local(at(row["completed_at"] or row["created_at"])) for row in own]
+        rows.append({
+            "customer_id": customer["customer_id"],
+            "name": customer["name"],
+            "responsible_user_id": customer["responsible_user_id"],
+            "responsible_name": known.user(customer["responsible_user_id"]),
+            "main_contact_name": names.get(customer["main_contact"]),
+            "ltv": customer["ltv"],
+            "purchases": len(own),
+            "purchases_sum": total,
+            "average_purchase": round(total / len(own), 2) if own else None,
+            "first_purchase_at_local": min(days, default=None),  # type: ignore[type-var]
+            "last_purchase_at_local": max(days, default=None),  # type: ignore[type-var]
+            "next_purchase_at": at(customer["next_date"]),
+            "next_purchase": customer["next_price"],
+            "created_at_local": known.local(at(customer["created_at"])),
+        })  # fmt: skip
+    return rows
+
+
+def duplicates_and_merges(known: Known) -> list[Row]:
+    names = entity_names(known)
+    dead = {
+        (entity, row[own])
+        for entity, table, own in (("contact", "contacts", "contact_id"), ("company", "companies", "company_id"))
+        for row in known.all(table)
+        if row["is_deleted"] or (entity, row[own]) in known.deleted()
+    }
+    sharing: dict[tuple[str, str, str], set[int]] = {}
+    for entity, table, own in (
+        ("contact", "custom_fields_contacts", "contact_id"), ("company", "custom_fields_companies", "company_id"),
+    ):  # fmt: skip
+        for row in known.all(table):
+            if row["field_code"] in ("PHONE", "EMAIL") and row["value"] is not None and (entity, row[own]) not in dead:
+                phone = row["field_code"] == "PHONE"
+                same = re.sub(r"\D", "", row["value"]) if phone else row["value"].strip().lower()
+                if phone and re.fullmatch(r"8\d{10}", same):
+                    same = "7" + same[1:]
+                if same:
+                    kind = "same_phone" if phone else "same_email"
+                    sharing.setdefault((kind, entity, same), set()).add(row[own])
+    rows: list[Row] = [
+        {"kind": kind, "entity_type": entity, "entity_id": own, "entity_name": names.get((entity, own)), "value": same}
+        | {"entities": len(group), "merged_at": None, "merged_at_local": None, "merged_by": None, "event_id": None}
+        for (kind, entity, same), group in sharing.items()
+        if len(group) > 1
+        for own in group
+    ]
+    for event in known.all("events"):
+        if event["type"] == "entity_merged":
+            entity = "deal" if event["entity_type"] == "lead" else event["entity_type"]
+            rows.append({
+                "kind": "merge",
+                "entity_type": entity,
+                "entity_id": event["entity_id"],
+                "entity_name": names.get((entity, event["entity_id"])),
+                "value": None,
+                "entities": None,
+                "merged_at": at(event["created_at"]),
+                "merged_at_local": known.local(at(event["created_at"])),
+                "merged_by": event["created_by"],
+                "event_id": event["event_id"],
+            })  # fmt: skip
+    return rows

@@ -1,0 +1,195 @@
+"""Accounts with little in them, tables of other shapes, and what is said where nothing can be built."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from models.describe import SCHEMA, columns, pages
+from models.describe import models as described
+
+from . import expected, models, postgres
+from .models import Row
+from .sandbox import Account, writes
+
+DEALS = {"deals", "statuses", "account", "users", "deal_statuses"}
+"""The tables of a small sync: no customers, calls, messages, custom fields or events."""
+MARTS = [name for name in described() if (SCHEMA.parent / "marts" / f"{name}.sql").exists()]
+LATE_COLUMNS = ("source_id", "source_name", "loss_reason_name", "status_type", "is_deleted", "pipeline_is_archive")
+"""Columns that a table of an older version does not have."""
+
+
+@pytest.fixture(scope="module")
+def account() -> Account:
+    account = Account.generate(7, 60)
+    lead = max(account.tables["leads"].rows)
+    writes.edit(account, "leads", lead, price=1234.5)
+    return account
+
+
+@pytest.fixture(scope="module")
+def tables(account: Account) -> dict[str, list[Row]]:
+    return expected.tables(account)
+
+
+@pytest.fixture(scope="module")
+def duckdb_file(tmp_path_factory: pytest.TempPathFactory, tables: dict[str, list[Row]]) -> str:
+    """1001 has no deal; 1002 is a small sync of an older version, with a plan; 1003 has but deals and stages."""
+    folder = tmp_path_factory.mktemp("little")
+    database = str(folder / "amocrm.duckdb")
+    none_of_it = {name: [] if name.startswith("deal") else rows for name, rows in tables.items() if name in DEALS}
+    models.store(database, "1001", none_of_it, "duckdb")
+    small = {name: rows for name, rows in tables.items() if name in DEALS}
+    models.store(database, "1002", small, "duckdb", without=LATE_COLUMNS)
+    models.store(database, "1003", {name: tables[name] for name in ("deals", "statuses")}, "duckdb")
+    plans = folder / "plans.csv"
+    user = tables["users"][0]["user_id"]
+    plans.write_text(f"project_id,month,responsible_user_id,plan\n1002,2020-02-01,{user},1000.50\n", encoding="utf-8")
+    said = models.build(database, "--project", "1001,1002,1003", "--plans", str(plans), "--time-zone", "Asia/Tokyo")
+    count = len(described()) - 1
+    place = f"{database}, the marts in the schema amocrm_marts"
+    assert said == f"{count} models of the projects 1001, 1002, 1003 are in {place}.\n"
+    return database
+
+
+def test_every_mart_is_there(duckdb_file: str) -> None:
+    counts = {name: len(models.query(duckdb_file, f"SELECT * FROM amocrm_marts.{name}")) for name in MARTS}
+    assert counts["deals"] > 50
+    assert {name for name, count in counts.items() if not count} == {
+        "calls", "contacts", "companies", "customers_ltv", "duplicates_and_merges", "tasks_open",
+    }  # fmt: skip
+    of = models.query(duckdb_file, "SELECT DISTINCT project_id FROM amocrm_marts.deals ORDER BY 1")
+    assert of == [{"project_id": "1002"}, {"project_id": "1003"}]
+
+
+def test_without_events_nobody_knows_since_when(duckdb_file: str, tables: dict[str, list[Row]]) -> None:
+    since = "SELECT deal_id, in_stage_since FROM amocrm_marts.deals WHERE project_id = '1003'"
+    assert {row["deal_id"]: row["in_stage_since"] for row in models.query(duckdb_file, since)} == {
+        row["lead_id"]: None for row in tables["deals"]
+    }
+    history = "SELECT DISTINCT project_id FROM amocrm_marts.deal_history"
+    assert models.query(duckdb_file, history) == [{"project_id": "1002"}]
+
+
+def test_what_was_not_read_is_told(duckdb_file: str) -> None:
+    rows = models.query(duckdb_file, "SELECT * FROM amocrm_marts.freshness WHERE project_id = '1002'")
+    there = {row["source_table"]: row["is_there"] for row in rows}
+    assert {name for name, known in there.items() if known} == {"deals", "deal_statuses"}
+
+
+def test_the_time_zone_may_be_given(duckdb_file: str) -> None:
+    [row] = models.query(
+        duckdb_file, "SELECT min(created_at_local - created_at) = INTERVAL 9 hours AS nine FROM amocrm_marts.deals"
+    )
+    assert row["nine"] is True
+
+
+def test_plan_and_fact(duckdb_file: str, tables: dict[str, list[Row]]) -> None:
+    rows = models.query(duckdb_file, "SELECT * FROM amocrm_marts.sales_plan WHERE plan IS NOT NULL")
+    user = tables["users"][0]
+    assert rows == [
+        {"project_id": "1002", "month": "2020-02-01", "responsible_user_id": user["user_id"], "plan": 1000.5}
+        | {"responsible_name": user["name"], "won": 0, "won_budget": 0, "percent_of_plan": 0}
+    ]
+
+
+def test_every_column_is_described_in_the_database(duckdb_file: str) -> None:
+    rows = models.query(
+        duckdb_file,
+        "SELECT table_name, column_name, comment FROM duckdb_columns() WHERE schema_name LIKE 'amocrm%' "
+        "AND table_name <> 'plans' ORDER BY table_name, column_index",
+    )
+    told: dict[str, list[str]] = {}
+    for row in rows:
+        told.setdefault(row["table_name"], []).append(row["column_name"])
+        assert row["comment"] == " · ".join(columns()[row["column_name"]]), row
+    assert told == {name: model["columns"] for name, model in described().items() if name != "plans"}
+
+
+def test_what_dbt_and_the_page_say_is_of_one_source() -> None:
+    for path, text in pages().items():
+        assert path.read_text(encoding="utf-8") == text, f"make docs writes {path.name} anew"
+    known = {column for model in described().values() for column in model["columns"]}
+    assert known == columns().keys()
+    assert yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))["version"] == 2
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    with postgres.server() as url:
+        yield url
+
+
+def test_tables_whose_times_and_numbers_are_texts(server: str, account: Account, tables: dict[str, list[Row]]) -> None:
+    names = DEALS | {"events", "custom_fields_deals", "calls", "tasks", "deleted_entities", "customers"}
+    models.store(server, "c1", {name: rows for name, rows in tables.items() if name in names}, "texts")
+    models.build(server, "--project", "c1")
+    rows = models.query(server, "SELECT deal_id, budget, created_at, created_at_local FROM amocrm_marts.deals")
+    live = account.tables["leads"].rows
+    found: dict[Any, Row] = {row["deal_id"]: row for row in rows}
+    assert found.keys() == live.keys()
+    for row in tables["deals"]:
+        got = found[row["lead_id"]]
+        assert got["budget"] == row["sale"]
+        assert got["created_at"] == row["created_at"].replace("T", " ").rstrip("Z")
+        assert got["created_at_local"] > got["created_at"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (
+            ["--project", "1001,77"],
+            "There are no tables of the project 77 in the schema main of this database: read the account first (make "
+            "sync PROJECT=77), or name the projects that are there.",
+        ),
+        (
+            ["--time-zone", "Europe/Moskow"],
+            "The time zone Europe/Moskow is not known: write its name as in Europe/Moscow, or leave it out, and the "
+            "account's own is taken.",
+        ),
+        (["--project", ","], "No project is named: give the ids in the tables' prefixes, as in PROJECT=1001."),
+    ],
+)
+def test_one_sentence_instead_of_models(duckdb_file: str, arguments: list[str], sentence: str) -> None:
+    assert refused(duckdb_file, *arguments) == sentence
+
+
+COLUMNS = "project_id,month,responsible_user_id,plan"
+
+
+@pytest.mark.parametrize(
+    ("plans", "sentence"),
+    [
+        ("month,plan\n", f"The first line of {{path}} must name the columns {COLUMNS}; it has month,plan."),
+        (
+            f"{COLUMNS}\n1001,2026-01-15,1,5\n",
+            "Line 2 of {path}: month must be the first day of a month, as 2026-01-01, and is “2026-01-15”.",
+        ),
+        (f"{COLUMNS}\n1001,2026-01-01,1,many\n", "Line 2 of {path}: plan must be a number, and is “many”."),
+    ],
+)
+def test_one_sentence_about_a_file_of_plans(tmp_path: Path, plans: str, sentence: str) -> None:
+    path = tmp_path / "plans.csv"
+    path.write_text(plans, encoding="utf-8")
+    assert refused(str(tmp_path / "no.duckdb"), "--plans", str(path)) == sentence.format(path=path)
+
+
+def test_one_sentence_about_the_database(tmp_path: Path) -> None:
+    path = tmp_path / "no.duckdb"
+    assert refused(str(path)) == (
+        f"There is no DuckDB file {path}. Read an account into it first: make sync, or make demo."
+    )
+    said = refused("postgresql://postgres@127.0.0.1:1/none")
+    assert said.startswith("The database cannot be opened, or the models not be read: ")
+    assert "port 1 failed: Connection refused" in said
+
+
+def refused(database: str, *arguments: str) -> str:
+    done = models.run(database, *arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    return done.stderr.rstrip("\n")

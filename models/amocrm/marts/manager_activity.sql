@@ -1,0 +1,37 @@
+{% set counts = ["calls_in", "calls_out", "talk_seconds", "messages", "notes", "stage_moves", "tasks_done", "tasks_due",
+    "tasks_late", "deals_created"] %}
+
+with facts as (
+    {{ activity(counts, ref("int_calls"), "manager_id", "created_at_local", "true", {
+        "calls_in": "case when direction = 'in' then 1 else 0 end",
+        "calls_out": "case when direction = 'out' then 1 else 0 end",
+        "talk_seconds": "coalesce(duration, 0)"
+    }) }}
+    union all
+    {{ activity(counts, ref("stg_messages"), "created_by", "created_at_local", "coalesce(direction, 'out') = 'out'", {"messages": "1"}) }}
+    union all
+    {{ activity(counts, ref("stg_notes"), "created_by", "created_at_local", "note_type = 'common'", {"notes": "1"}) }}
+    union all
+    {{ activity(counts, ref("stg_deal_statuses"), "created_by", "created_at_local", "true", {"stage_moves": "1"}) }}
+    union all
+    {{ activity(counts, ref("int_tasks"), "completed_by", "completed_at_local", "is_completed", {"tasks_done": "1"}) }}
+    union all
+    {{ activity(counts, ref("int_tasks"), "responsible_user_id", "due_at_local", "true", {
+        "tasks_due": "1", "tasks_late": "case when is_late then 1 else 0 end"
+    }) }}
+    union all
+    {{ activity(counts, ref("int_deals"), "created_by", "began_at_local", "not is_deleted", {"deals_created": "1"}) }}
+)
+
+select
+    facts.project_id,
+    facts.day,
+    facts.user_id,
+    {{ user_name("users", "facts.user_id") }} as user_name
+    {%- for count in counts %},
+    cast(sum(facts.{{ count }}) as bigint) as {{ count }}
+    {%- endfor %}
+from facts
+left join {{ ref("stg_users") }} as users
+    on users.project_id = facts.project_id and users.user_id = facts.user_id
+group by facts.project_id, facts.day, facts.user_id, users.name

@@ -1,0 +1,42 @@
+with touched as (
+    select project_id, entity_id as deal_id, max(touched_at) as last_touch_at
+    from {{ ref("int_touches") }}
+    where entity_type = 'deal'
+    group by project_id, entity_id
+),
+
+open_tasks as (
+    select project_id, entity_id as deal_id, count(*) as open_tasks
+    from {{ ref("int_tasks") }}
+    where entity_type = 'deal' and not is_completed
+    group by project_id, entity_id
+),
+
+aged as (
+    select
+        deals.*,
+        greatest(deals.created_at, touched.last_touch_at) as last_activity_at,
+        coalesce(open_tasks.open_tasks, 0) as open_tasks
+    from {{ ref("deals") }} as deals
+    left join touched on touched.project_id = deals.project_id and touched.deal_id = deals.deal_id
+    left join open_tasks on open_tasks.project_id = deals.project_id and open_tasks.deal_id = deals.deal_id
+    where deals.stage_kind in ('open', 'unsorted') and not deals.is_deleted
+)
+
+select
+    aged.project_id,
+    aged.deal_id,
+    aged.name,
+    aged.pipeline_id,
+    aged.pipeline_name,
+    aged.status_id,
+    aged.status_name,
+    aged.budget,
+    aged.responsible_user_id,
+    aged.responsible_name,
+    aged.in_stage_since,
+    aged.last_activity_at,
+    {{ days_between("aged.last_activity_at", now()) }} as days_without_activity,
+    aged.open_tasks
+from aged
+where {{ days_between("aged.last_activity_at", now()) }} >= {{ var("stale_days", 14) }}

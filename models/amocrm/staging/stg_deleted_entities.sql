@@ -1,0 +1,23 @@
+with source as (
+    {{ raw("deleted_entities", {
+        "event_id": "text", "entity_type": "text", "entity_id": "int", "created_by": "int",
+        "created_at": "time", "deleted_at": "time", "restored_at": "time"
+    }) }}
+)
+
+-- what is deleted now: the last word on each entity tells of its deletion
+select project_id, entity_type, entity_id, deleted_at, deleted_at_local, deleted_by
+from (
+    select
+        project_id,
+        {{ entity_of_word("entity_type") }} as entity_type,
+        entity_id,
+        deleted_at,
+        deleted_at_local,
+        created_by as deleted_by,
+        row_number() over (
+            partition by project_id, entity_type, entity_id order by created_at desc, event_id desc
+        ) as nth
+    from source
+) as told
+where nth = 1 and deleted_at is not null

@@ -1,0 +1,38 @@
+{# What DuckDB and PostgreSQL write differently. Every other statement of the package is the same in both. #}
+
+{% macro json_type() %}{{ return(adapter.dispatch("json_type", "amocrm")()) }}{% endmacro %}
+{% macro default__json_type() %}jsonb{% endmacro %}
+{% macro duckdb__json_type() %}json{% endmacro %}
+
+{# One row a day from `first` to `last`, both dates and both included; for a select list. #}
+{% macro days(first, last) %}{{ return(adapter.dispatch("days", "amocrm")(first, last)) }}{% endmacro %}
+{% macro default__days(first, last) %}
+    cast(generate_series(cast({{ first }} as timestamp), cast({{ last }} as timestamp), interval '1 day') as date)
+{%- endmacro %}
+{% macro duckdb__days(first, last) %}
+    cast(unnest(generate_series(cast({{ first }} as timestamp), cast({{ last }} as timestamp), interval '1 day')) as date)
+{%- endmacro %}
+
+{# The digits of a text. #}
+{% macro digits(text) %}regexp_replace({{ text }}, '[^0-9]', '', 'g'){% endmacro %}
+
+{# Whole seconds from one timestamp to another. #}
+{% macro seconds_between(earlier, later) %}
+    cast(extract(epoch from ({{ later }} - {{ earlier }})) as bigint)
+{%- endmacro %}
+
+{# Whole days from one timestamp to another. #}
+{% macro days_between(earlier, later) %}
+    cast(floor(extract(epoch from ({{ later }} - {{ earlier }})) / 86400) as bigint)
+{%- endmacro %}
+
+{% macro median(expression) %}percentile_cont(0.5) within group (order by {{ expression }}){% endmacro %}
+
+{# UTC without a zone, as every timestamp of the package. #}
+{% macro now() %}
+    {%- if var("now", none) -%}
+        cast('{{ var("now") }}' as timestamp)
+    {%- else -%}
+        (current_timestamp at time zone 'UTC')
+    {%- endif -%}
+{% endmacro %}

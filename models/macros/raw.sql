@@ -1,0 +1,100 @@
+{# Reading the connector's tables, as `make sync` writes them and as Airbyte's own destinations do. #}
+
+{% macro raw_relation(project, table) %}
+    {% set prefix = var("table_prefix", "amocrm_{project}_") | replace("{project}", project | string | lower) %}
+    {% set schema = var("raw_schema", none) or ("main" if target.type == "duckdb" else "public") %}
+    {{ return(adapter.get_relation(var("raw_database", none) or target.database, schema, prefix ~ table)) }}
+{% endmacro %}
+
+{# A column of a raw table in the type that the package works with, whichever type the destination gave it. #}
+{% macro cast_column(name, kind, found) %}
+    {%- if found is none -%}
+        cast(null as {{ type_of(kind) }})
+    {%- elif kind == "time" and "with time zone" in found -%}
+        (raw.{{ name }} at time zone 'UTC')
+    {%- elif kind == "time" and not found.startswith("timestamp") -%}
+        (cast(nullif(cast(raw.{{ name }} as varchar), '') as timestamp with time zone) at time zone 'UTC')
+    {%- elif kind == "json" and "char" not in found and "text" not in found -%}
+        cast(raw.{{ name }} as {{ json_type() }})
+    {%- elif kind in ("text", "time") -%}
+        cast(raw.{{ name }} as {{ type_of(kind) }})
+    {%- else -%}
+        cast(nullif(cast(raw.{{ name }} as varchar), '') as {{ type_of(kind) }})
+    {%- endif -%}
+{% endmacro %}
+
+{% macro type_of(kind) %}
+    {%- set types = {
+        "int": "bigint", "number": "numeric(18, 2)", "text": "varchar", "bool": "boolean", "time": "timestamp",
+        "json": json_type()
+    } -%}
+    {{ return(types[kind]) }}
+{% endmacro %}
+
+{# The account's own time zone, as an SQL expression that is one value. #}
+{% macro time_zone_of(project) %}
+    {% if var("time_zone", none) %}{{ return("'" ~ var("time_zone") | replace("'", "''") ~ "'") }}{% endif %}
+    {% set account = raw_relation(project, "account") %}
+    {% if account is none %}{{ return("'UTC'") }}{% endif %}
+    {{ return(
+        "(select coalesce(max(cast(datetime_settings as " ~ json_type() ~ ") ->> 'timezone'), 'UTC') from " ~ account ~ ")"
+    ) }}
+{% endmacro %}
+
+{#
+    The rows of a table over all projects: project_id, then the columns in their kinds (int, number, text, bool, time,
+    json). A table that is not there gives no row, a column that is not there gives null. Each time comes twice: in UTC
+    and, as <name>_local, by the clock on the account's wall.
+#}
+{% macro raw(table, columns) %}
+    {% for project in var("projects") %}
+    {% if not loop.first %}union all{% endif %}
+    {% set relation = raw_relation(project, table) if execute else none %}
+    {% set types = {} %}
+    {% if relation is not none %}
+        {% for column in adapter.get_columns_in_relation(relation) %}
+            {% do types.update({column.name | lower: column.dtype | lower}) %}
+        {% endfor %}
+    {% endif %}
+    select
+        cast('{{ project }}' as varchar) as project_id
+        {%- for name, kind in columns.items() %}
+        , {{ cast_column(name, kind, types.get(name)) }} as {{ name }}
+        {%- if kind == "time" %}
+        , {{ cast_column(name, kind, types.get(name)) }} at time zone 'UTC' at time zone zone.name as {{ name }}_local
+        {%- endif %}
+        {%- endfor %}
+    from (select {{ time_zone_of(project) if execute else "'UTC'" }} as name) as zone
+    {% if relation is none %}where false{% else %}cross join {{ relation }} as raw{% endif %}
+    {% endfor %}
+{% endmacro %}
+
+{# One sentence with the next step, before anything is built, where the tables or the settings cannot be used. #}
+{% macro check_projects() %}
+    {% if execute and flags.WHICH in ("build", "run") %}
+        {% if not var("projects") %}
+            {% do exceptions.raise_compiler_error("No project is named: give the ids in the tables' prefixes, as in projects: ['1001'].") %}
+        {% endif %}
+        {% for project in var("projects") if raw_relation(project, "deals") is none and raw_relation(project, "account") is none %}
+            {% do exceptions.raise_compiler_error(
+                "There are no tables of the project " ~ project ~ " in the schema " ~
+                (var("raw_schema", none) or ("main" if target.type == "duckdb" else "public")) ~
+                " of this database: read the account first (make sync PROJECT=" ~ project ~
+                "), or name the projects that are there."
+            ) %}
+        {% endfor %}
+        {% set zone = var("time_zone", none) %}
+        {% if zone %}
+            {% set known = run_query(known_zone(zone)) %}
+            {% if known.rows | length == 0 %}
+                {% do exceptions.raise_compiler_error(
+                    "The time zone " ~ zone ~ " is not known: write its name as in Europe/Moscow, or leave it out, and the account's own is taken."
+                ) %}
+            {% endif %}
+        {% endif %}
+    {% endif %}
+{% endmacro %}
+
+{% macro known_zone(zone) %}{{ return(adapter.dispatch("known_zone", "amocrm")(zone)) }}{% endmacro %}
+{% macro default__known_zone(zone) %}select 1 from pg_timezone_names where name = '{{ zone | replace("'", "''") }}'{% endmacro %}
+{% macro duckdb__known_zone(zone) %}select 1 from pg_timezone_names() where name = '{{ zone | replace("'", "''") }}'{% endmacro %}

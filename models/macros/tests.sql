@@ -1,0 +1,16 @@
+{# The columns are the key: none is null, and no two rows have the same. #}
+{% test amocrm_key(model, columns) %}
+    select {{ columns | join(", ") }}
+    from {{ model }}
+    group by {{ columns | join(", ") }}
+    having count(*) > 1{% for column in columns %} or {{ column }} is null{% endfor %}
+{% endtest %}
+
+{# Every row's entity is in another model. #}
+{% test amocrm_refers(model, column_name, to) %}
+    select child.{{ column_name }}
+    from {{ model }} as child
+    left join {{ to }} as parent
+        on parent.project_id = child.project_id and parent.{{ column_name }} = child.{{ column_name }}
+    where child.{{ column_name }} is not null and parent.{{ column_name }} is null
+{% endtest %}

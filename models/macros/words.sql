@@ -1,0 +1,19 @@
+{# One vocabulary for the types of entities: deal, contact, company, customer, task. #}
+
+{% macro entity_of_number(column) %}
+    case {{ column }} when 1 then 'contact' when 2 then 'deal' when 3 then 'company' when 12 then 'customer' end
+{%- endmacro %}
+
+{% macro entity_of_word(column) %}
+    case
+        when {{ column }} in ('lead', 'leads') then 'deal'
+        when {{ column }} in ('contacts', 'companies', 'customers', 'tasks')
+            then case {{ column }} when 'companies' then 'company' else substr({{ column }}, 1, length({{ column }}) - 1) end
+        else {{ column }}
+    end
+{%- endmacro %}
+
+{# The name of a user, or # and the id of one whom amoCRM lists no more; `user` is a join of stg_users. #}
+{% macro user_name(user, id) %}
+    case when {{ id }} = 0 then 'robot' else coalesce({{ user }}.name, '#' || cast({{ id }} as varchar)) end
+{%- endmacro %}
