@@ -60,7 +60,7 @@ def store(
         document = json.dumps(kept, ensure_ascii=False)
         if database.startswith("postgresql:"):
             with psycopg.connect(database) as connection:
-                connection.execute(cast(Any, f"DROP TABLE IF EXISTS {name} CASCADE"))
+                connection.execute(cast(Any, f"DROP TABLE IF EXISTS {name}"))
                 connection.execute(cast(Any, f"CREATE TABLE {name} ({made})"))
                 fill = f"INSERT INTO {name} SELECT * FROM json_populate_recordset(NULL::{name}, %s::json)"
                 connection.execute(cast(Any, fill), [document])
