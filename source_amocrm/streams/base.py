@@ -9,14 +9,12 @@ from __future__ import annotations
 
 from abc import ABC
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, cast
+from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-import orjson
 import requests
 from airbyte_cdk.models import SyncMode
 from airbyte_cdk.sources.streams.http.http import HttpStream
-from requests.auth import AuthBase
 
 from source_amocrm.account.account import Account
 from source_amocrm.account.resources import EVENTS_LIMIT, EVENTS_PATH, Resource
@@ -53,7 +51,9 @@ class AmocrmStream(HttpStream, Declaration, ABC):
 
     def __init__(self, account: Account, properties: Mapping[str, Any] | None = None) -> None:
         """`properties`: those of the schema that the connection is configured with; all columns are wanted for none."""
-        super().__init__(authenticator=cast(AuthBase, account.api.auth))
+        super().__init__()
+        # one client for all streams: they share the rate limit, the sign-in, and what is known of an outage
+        self._http_client = account.api.client
         self.account = account
         self._columns = frozenset(properties or ())
 
@@ -225,5 +225,5 @@ class EventStream(IncrementalStream):
 
 
 def _body(response: requests.Response) -> dict[str, Any]:
-    body = orjson.loads(response.content) if response.content else None
+    body = None if response.status_code == requests.codes.no_content else response.json()
     return body if isinstance(body, dict) else {}
