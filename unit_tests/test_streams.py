@@ -26,7 +26,7 @@ OF_THE_API = {"events", "notes"}
 
 def response(body: Any) -> requests.Response:
     made = requests.Response()
-    made.status_code = 200
+    made.status_code = 204 if body is None else 200
     made._content = b"" if body is None else orjson.dumps(body)
     return made
 
