@@ -229,6 +229,7 @@ import os, signal, sys, time
 from demo import sync
 
 class Source:
+    def get_available_streams(self): return []
     def select_streams(self, _): pass
     def get_selected_streams(self): return []
     def read(self, **_):
