@@ -2,7 +2,7 @@
 
 Why it cannot skip: the pages are read again until as many rows are known as there are places. A row that leaves while a
 pass is under way makes the pass shorter than the one before it or the one after it, and so does not count. Where rows
-never leave, one pass is enough in which every place holds another row.
+never leave, the passes are enough as soon as as many rows are known as the last one had places, also where rows enter.
 
 Progress rule: `PageProgress` within a pass, and a bounded number of passes.
 """
@@ -80,10 +80,12 @@ def repeated(path: str, read: Callable[[], Iterable[Rows]], lasting: bool = Fals
             yield part
         quiet = 0 if met - seen else quiet + 1
         seen |= met
-        if lasting or rows == places:
-            present = present | met if rows == places else met
-            if len(present) >= rows:
-                return
+        if lasting:
+            present = seen
+        elif rows == places:
+            present = present | met
+        if (lasting or rows == places) and len(present) >= rows:
+            return
         places = rows
         if quiet >= MOST_QUIET_PASSES:
             return

@@ -1,0 +1,37 @@
+"""Whole passes over a list whose rows come in another order at each request."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from random import Random
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from source_amocrm.walk.passes import repeated
+
+PAGE = 5
+
+
+class Restless:
+    """A list without order that a row enters after each pass, and that none leaves."""
+
+    def __init__(self, random: Random, rows: int) -> None:
+        self.random = random
+        self.ids = list(range(rows))
+
+    def read(self) -> Iterator[list[dict[str, Any]]]:
+        start = 0
+        while start < len(self.ids):
+            order = self.random.sample(self.ids, len(self.ids))
+            yield [{"id": own} for own in order[start : start + PAGE]]
+            start += PAGE
+        self.ids.append(len(self.ids))
+
+
+@given(st.randoms(use_true_random=False), st.integers(1, 30))
+def test_a_list_that_rows_only_enter_is_read_to_its_end(random: Random, rows: int) -> None:
+    things = Restless(random, rows)
+    met = {row["id"] for part in repeated("/api/v4/things", things.read, lasting=True) for row in part}
+    assert met >= set(range(rows))
