@@ -18,16 +18,15 @@ from .sandbox import Account, ManualClock, Sandbox, writes
 from .schedules import ODD, SCHEDULES, Schedule, assert_exact, tables
 
 
-@pytest.mark.parametrize("filters", [True, False], ids=["", "without filter"])
 @pytest.mark.parametrize("seed", range(SCHEDULES // 20))
-def test_ordinary_days(seed: int, filters: bool) -> None:
-    assert_exact(Schedule(seed, leads=25, filters=filters, streams=tables(seed), clocks=True))
+def test_ordinary_days(seed: int) -> None:
+    assert_exact(Schedule(seed, leads=25, streams=tables(seed), clocks=True))
 
 
 @pytest.mark.parametrize("seed", range(SCHEDULES // 20))
 def test_odd_days(seed: int) -> None:
     """With purges, merges, and rows dated in the past and in the future."""
-    assert_exact(Schedule(seed, leads=25, filters=seed % 2 == 0, menu=ODD, streams=tables(seed), clocks=True))
+    assert_exact(Schedule(seed, leads=25, menu=ODD, streams=tables(seed), clocks=True))
 
 
 HOUR = 3_600

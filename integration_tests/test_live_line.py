@@ -110,7 +110,7 @@ def test_a_real_sync_names_what_it_reads(tmp_path: Path) -> None:
 
 def test_the_live_line_knows_the_connector_s_lines() -> None:
     """Two environments: neither can import the other's module."""
-    source = (ROOT / "source_amocrm" / "report.py").read_text(encoding="utf-8")
+    source = (ROOT / "source_amocrm" / "airbyte" / "report.py").read_text(encoding="utf-8")
     live = (ROOT / "demo" / "live.py").read_text(encoding="utf-8")
     [prefix] = set(re.findall(r'^READING = "(.*)"$', source + live, re.MULTILINE))
     assert clean(prefix) == "Reading "

@@ -71,7 +71,7 @@ def test_a_storm_of_refusals_of_all_streams(account: Account, tmp_path: Path) ->
     for name in streams:
         seen = statuses(told, name)
         resets = [until for _, until in seen if until]
-        assert len(resets) == len(set(resets)) <= len(lines)
+        assert len(resets) <= len(lines)
         assert seen[0] == (AirbyteStreamStatus.STARTED, None)
         assert seen[-1] == (AirbyteStreamStatus.COMPLETE, None)
         assert not any(status in ENDS for status, _ in seen[:-1])
