@@ -234,7 +234,10 @@ def let_go(error: BaseException | None) -> None:
 
 def anew(error: E) -> E:
     """The failure for one more of those whom it concerns, with a traceback of its own."""
-    return copy.copy(error) if isinstance(error, AmocrmError) else error
+    try:
+        return copy.copy(error)
+    except TypeError:  # an unforeseen kind, whose parts are not those that it is made of
+        return error
 
 
 def broken_off(error: AmocrmError) -> AmocrmError:
