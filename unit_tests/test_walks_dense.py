@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from random import Random
 from typing import Any, TypeVar
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from source_amocrm.errors import TooFat
@@ -166,6 +166,7 @@ def test_full(seed: int, limit: int, in_order: bool, ahead: int) -> None:
 
 
 @walks
+@example(39, 39, 12, 0)
 @given(SEEDS, st.integers(24, 40), st.integers(2, 12), st.integers(0, 4))
 def test_an_order_of_ties_that_was_relied_on_and_breaks(seed: int, limit: int, requests: int, ahead: int) -> None:
     """What was joined by it is read again: all comes, some of it twice."""

@@ -152,13 +152,13 @@ class _Walk:
         if fresh:
             self._ties.look(dated[max(0, dated.index(fresh[0]) - 1) :])
         here = self._reached.here
+        if self._reached.last and not self._reached.begins(window) and dated and dated[0].place == here:
+            self._trusted.add(here)
         if self._ties.broken and self._trusted:
             places, self._trusted = sorted(self._trusted), set()
             for place in places:
                 for rows in one_second(self._listing, self._view.second(place), self._hands):
                     yield Page(rows)
-        elif self._reached.last and not self._reached.begins(window) and dated and dated[0].place == here:
-            self._trusted.add(here)
 
     def _came(self, window: Window, dated: list[Dated], guessed: bool, more: bool) -> None:
         if more and window.number == 1:
