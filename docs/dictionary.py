@@ -1,4 +1,4 @@
-"""`make docs`: the data dictionary, and the lists of streams in the README and in docs/amocrm.md.
+"""`make docs`: the data dictionary, and the lists of streams in the README and in docs/amocrm.md, in both languages.
 
 Made of the streams' declarations, their schemas, the table catalog, docs/russian.yaml and the words
 of `source-amocrm connect`.
@@ -21,7 +21,13 @@ SCHEMAS = ROOT / "source_amocrm" / "schemas"
 CATALOG = ROOT / "unit_tests" / "table-catalog.yaml"
 RUSSIAN = ROOT / "docs" / "russian.yaml"
 DICTIONARY = ROOT / "docs" / "data-dictionary.md"
-LISTS = {ROOT / "README.md": "docs/data-dictionary.md", ROOT / "docs" / "amocrm.md": "data-dictionary.md"}
+HEADS = {"": "| stream | таблица | key | cursor |", ".ru": "| поток | таблица | ключ | курсор |"}
+LISTS = {
+    ROOT / f"{page}{language}.md": (link, head)
+    for page, link in {"README": "docs/data-dictionary.md", "docs/amocrm": "data-dictionary.md"}.items()
+    for language, head in HEADS.items()
+}
+"""The pages with a list of the streams: their links to the dictionary, and the list's head."""
 
 HEAD = """\
 # Data dictionary · Словарь данных
@@ -46,15 +52,15 @@ def pages() -> dict[Path, str]:
     russian = {"tables": table_names("ru"), **yaml.safe_load(RUSSIAN.read_text(encoding="utf-8"))}
     tables = ["\n".join(_table(name, catalog.get(name, {}).get("columns", {}), russian)) for name in STREAMS]
     lists = {}
-    for path, link in LISTS.items():
+    for path, (link, head) in LISTS.items():
         before, _, rest = path.read_text(encoding="utf-8").partition("<!-- streams -->\n")
         after = rest.partition("<!-- /streams -->")[2]
-        lists[path] = f"{before}<!-- streams -->\n{_streams(russian, link)}<!-- /streams -->{after}"
+        lists[path] = f"{before}<!-- streams -->\n{_streams(russian, link, head)}<!-- /streams -->{after}"
     return {DICTIONARY: "\n".join([HEAD, *tables]), **lists}
 
 
-def _streams(russian: Mapping[str, Any], link: str) -> str:
-    lines = ["| stream | таблица | key | cursor |", "| --- | --- | --- | --- |"]
+def _streams(russian: Mapping[str, Any], link: str, head: str) -> str:
+    lines = [head, "| --- | --- | --- | --- |"]
     for table in STREAMS.values():
         key = ", ".join(f"`{column}`" for column in table.primary_key)
         cursor = f"`{table.cursor_field}`" if table.cursor_field else "–"

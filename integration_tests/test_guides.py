@@ -16,14 +16,14 @@ from jsonschema import Draft7Validator
 from source_amocrm.config.settings import parse_config
 from source_amocrm.streams import STREAMS
 
-from .guides import PAGES, ROOT, Block, blocks, guide
+from .guides import PAGES, ROOT, Block, anchor, blocks, guide
 
 METADATA: dict[str, Any] = yaml.safe_load((ROOT / "metadata.yaml").read_text(encoding="utf-8"))["data"]
 SPEC: dict[str, Any] = yaml.safe_load((ROOT / "source_amocrm" / "spec.yaml").read_text(encoding="utf-8"))
 
 
 def test_every_block_is_of_a_language_that_is_looked_at() -> None:
-    assert {block.language for block in blocks()} == {"bash", "hcl", "json", "python", "sql", "yaml"}
+    assert {block.language for block in blocks()} == {"bash", "hcl", "json", "python", "sql", "text", "yaml"}
 
 
 @pytest.mark.parametrize("block", blocks("bash"), ids=lambda block: block.page)
@@ -58,18 +58,16 @@ def test_make_knows_what_it_is_asked_for() -> None:
 def test_links_lead_to_files_and_headings() -> None:
     broken = []
     for path in PAGES:
-        for target, anchor in re.findall(r"\]\(([^)#\s]*)(#[^)\s]*)?\)", path.read_text(encoding="utf-8")):
+        for target, place in re.findall(r"\]\(([^)#\s]*)(#[^)\s]*)?\)", path.read_text(encoding="utf-8")):
             file = path.parent / target if target else path
-            if "://" in target or (file.exists() and (not anchor or anchor[1:] in anchors(file))):
+            if "://" in target or (file.exists() and (not place or place[1:] in anchors(file))):
                 continue
-            broken.append(f"{path.name}: {target}{anchor}")
+            broken.append(f"{path.name}: {target}{place}")
     assert broken == []
 
 
 def anchors(page: Path) -> set[str]:
-    """As GitHub makes them of headings."""
-    headings = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
-    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    return {anchor(heading) for heading in re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)}
 
 
 def test_docker_runs_the_image_that_was_built_with_the_files_it_mounts() -> None:
