@@ -30,6 +30,7 @@ from airbyte_cdk.sources.utils.slice_logger import DebugSliceLogger
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_amocrm.account.account import Account
+from source_amocrm.account.census import Census, told
 from source_amocrm.airbyte.check import EXTRAS, unavailable_streams
 from source_amocrm.airbyte.concurrent import ConcurrentStream
 from source_amocrm.airbyte.pauses import log_pause
@@ -40,6 +41,7 @@ from source_amocrm.http.wire import open_api
 from source_amocrm.secrecy import mask
 from source_amocrm.streams import STREAMS
 from source_amocrm.streams.base import AmocrmStream
+from source_amocrm.streams.known import KNOWN
 from source_amocrm.sync.declaration import FullRefresh, Incremental
 from source_amocrm.sync.delivery import deliver
 from source_amocrm.sync.progress import Progress
@@ -101,6 +103,8 @@ class SourceAmocrm(AbstractSource):
         wanted = [_Wanted.of(parsed, stream, states) for stream in catalog.streams]
         extras = {extra for one in wanted for extra in one.kind.extras_of_account(parsed, one.properties)}
         account = Account(parsed, open_api(parsed, cast("MutableMapping[str, Any]", config)), extras)
+        census = Census(KNOWN)
+        account.api.look = census.look
         instances = [one.kind(account, one.properties) for one in wanted]
         selections = [
             Selection(cast("FullRefresh | Incremental", stream), one.progress)
@@ -149,6 +153,8 @@ class SourceAmocrm(AbstractSource):
         finally:
             sync.stop()
             account.hands.dismiss()
+            if unknown := told(census.found()):
+                logger.warning(unknown)
 
 
 def open_account(config: Mapping[str, Any], extras: Collection[str] = ()) -> Account:

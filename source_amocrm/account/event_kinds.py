@@ -5,7 +5,13 @@ Source: amoCRM's documentation of events, and recorded lists of the kinds of an 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
 
 ENTITIES: Mapping[str, str] = {
     "lead": "leads",
@@ -45,3 +51,28 @@ LINKED = frozenset(
 TAGGED = frozenset({"entity_tag_added", "entity_tag_deleted"})
 LIFE = frozenset({*DELETED, *RESTORED, NOTE_DELETED})
 """What ends an entity, or brings it back."""
+
+FIELD = re.compile(r"custom_field_(\d{1,18})_value_changed", re.ASCII)
+"""The kind of the events of one custom field."""
+KINDS = _words(
+    """
+    lead_added lead_deleted lead_restored lead_linked lead_unlinked lead_status_changed
+    contact_added contact_deleted contact_restored contact_linked contact_unlinked
+    company_added company_deleted company_restored company_linked company_unlinked
+    customer_added customer_deleted customer_linked customer_unlinked customer_status_changed
+    task_added task_deleted task_completed task_type_changed task_text_changed task_deadline_changed task_result_added
+    entity_linked entity_unlinked entity_merged entity_responsible_changed entity_direct_message
+    entity_tag_added entity_tag_deleted entity_segment_attached entity_segment_detached segment_created
+    sale_field_changed name_field_changed ltv_field_changed custom_field_value_changed
+    incoming_call outgoing_call incoming_mail outgoing_mail incoming_sms outgoing_sms
+    incoming_chat_message outgoing_chat_message
+    talk_created talk_closed talk_missed_event conversation_answered page_mention
+    meta_chat_subscription_added meta_chat_subscription_removed
+    robot_replied intent_identified nps_rate_added ai_result key_action_completed
+    common_note_added common_note_deleted attachment_note_added geo_note_added service_note_added site_visit_note_added
+    targeting_in_note_added targeting_out_note_added message_to_cashier_note_added
+    link_followed video_opened video_closed picture_opened picture_closed zoom_conference dropbox_attachment
+    transaction_added invoice_paid invoice_created
+    """
+)
+"""Every kind that is documented, or was in a recorded list of an account's kinds; a custom field has its own beside."""

@@ -44,6 +44,8 @@ class Api:
         self.clock = client.clock
         self.sleep = client.sleep
         self.wall = wall
+        self.look: Callable[[str, dict[str, Any] | None], None] = lambda *_: None
+        """Sees every path asked for and what came, in whichever thread asked."""
 
     def get(self, path: str, params: Params | None = None, *, shrinkable: bool = False) -> Answer:
         """The answer to `path` ("/api/v4/leads"), or an AmocrmError once it is certain.
@@ -53,7 +55,9 @@ class Api:
         query = encode(params or {})
         url = f"{self.auth.base_url}{path}?{query}" if query else f"{self.auth.base_url}{path}"
         _, response = self.client.send_request("GET", url, {"shrinkable": shrinkable})
-        return _answer(reply_of(response))
+        answer = _answer(reply_of(response))
+        self.look(path, answer.body)
+        return answer
 
     def room(self) -> int:
         """How many more requests would have to be under way to use the budget up; below 0 when turns are awaited."""

@@ -12,7 +12,9 @@ def drive(api: Api, base_url: str) -> Api:
     """`api` for that host. Its outages and refusals say nothing of the account; the account's refusals hold for it."""
     client, guest = api.client, _Guest(api, base_url)
     handler = AmocrmErrorHandler(client.policy, guest, Where.DRIVE)
-    return Api(client.at(guest, handler, Health(client.health)), api.wall)
+    host = Api(client.at(guest, handler, Health(client.health)), api.wall)
+    host.look = api.look
+    return host
 
 
 class _Guest:

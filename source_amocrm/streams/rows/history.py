@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from source_amocrm.account.event_kinds import (
     DELETED,
+    FIELD,
     FIELD_CHANGED,
     NOTE_DELETED,
     RESPONSIBLE_CHANGED,
@@ -15,8 +15,6 @@ from source_amocrm.account.event_kinds import (
 )
 from source_amocrm.streams.rows.coercion import Coercion
 from source_amocrm.streams.rows.values import Json, Row, as_list, child, compact_json, given
-
-_OWN_FIELD = re.compile(r"custom_field_(\d{1,18})_value_changed", re.ASCII)
 
 _RESPONSIBLE = Coercion("deal_responsible_changes")
 _SALE = Coercion("deal_sale_changes")
@@ -57,7 +55,7 @@ def field_changes(event: Json) -> list[Row]:
     """
     to, event = _FIELDS, _FIELDS.source(event)
     kind = event.get("type")
-    own = _OWN_FIELD.fullmatch(kind) if type(kind) is str else None
+    own = FIELD.fullmatch(kind) if type(kind) is str else None
     if (kind != FIELD_CHANGED and not own) or event.get("entity_type") != "lead":
         return []
     named = int(own[1]) if own else None
