@@ -35,6 +35,7 @@ def test_the_least_that_is_needed() -> None:
         lookback=300,
         mark_deleted=True,
         readable_columns=False,
+        raw_records=False,
         requests_per_second=7,
         num_workers=12,
     )
@@ -49,6 +50,7 @@ def test_everything_given() -> None:
         "lookback_window": "P1DT1H",
         "deleted_rows": "ignore",
         "readable_columns": True,
+        "raw_records": True,
         "requests_per_second": 3.5,
         "num_workers": 4,
         "unknown": {"is": "ignored"},
@@ -68,6 +70,7 @@ def test_everything_given() -> None:
         lookback=90000,
         mark_deleted=False,
         readable_columns=True,
+        raw_records=True,
         requests_per_second=3.5,
         num_workers=4,
     )
@@ -358,14 +361,16 @@ def test_deleted_rows(typed: Any, mark: bool) -> None:
 @pytest.mark.parametrize(
     ("typed", "wanted"), [(None, False), ("", False), (False, False), ("false", False), (True, True), (" True ", True)]
 )
-def test_readable_columns(typed: Any, wanted: bool) -> None:
+def test_flags(typed: Any, wanted: bool) -> None:
     assert parse_config({**long_lived(), "readable_columns": typed}, now=NOW).readable_columns is wanted
+    assert parse_config({**long_lived(), "raw_records": typed}, now=NOW).raw_records is wanted
 
 
 @pytest.mark.parametrize("typed", ["yes", 2, [], {}])
-def test_readable_columns_refused(typed: Any) -> None:
+def test_flags_refused(typed: Any) -> None:
     wanted = "Custom fields as columns (readable_columns): choose true or false."
     assert refused({**long_lived(), "readable_columns": typed}) == wanted
+    assert refused({**long_lived(), "raw_records": typed}) == "Whole records (raw_records): choose true or false."
 
 
 @pytest.mark.parametrize("typed", ["keep", True, []])

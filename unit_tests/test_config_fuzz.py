@@ -71,6 +71,7 @@ configs = st.fixed_dictionaries(
         "lookback_window": nearly("PT5M", "P1DT2H"),
         "deleted_rows": nearly("mark", "ignore"),
         "readable_columns": nearly(True, "false"),
+        "raw_records": nearly(True, "false"),
         "requests_per_second": nearly(7, "7", 1.5),
         "num_workers": nearly(12, "12"),
     },

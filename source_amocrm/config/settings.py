@@ -52,6 +52,7 @@ class Config:
     lookback: int  # seconds
     mark_deleted: bool
     readable_columns: bool
+    raw_records: bool
     requests_per_second: float
     num_workers: int
 
@@ -83,6 +84,7 @@ def parse_config(raw: Mapping[str, Any], now: float | None = None) -> Config:
         lookback=fields.lookback(raw.get("lookback_window")),
         mark_deleted=fields.deleted_rows(raw.get("deleted_rows")) == "mark",
         readable_columns=fields.flag(raw.get("readable_columns"), "Custom fields as columns (readable_columns)"),
+        raw_records=fields.flag(raw.get("raw_records"), "Whole records (raw_records)"),
         requests_per_second=fields.number(
             raw.get("requests_per_second"), "Requests per second (requests_per_second)", 1, 50, 7
         ),

@@ -33,7 +33,7 @@ class Notes(IncrementalStream):
         return activity.note(record, context.entity_type)
 
     def tombstone_columns(self, context: Context) -> Row:
-        return {"element_type": activity.ELEMENT_TYPE[context.entity_type]}
+        return {"element_type": activity.ELEMENT_TYPE[context.entity_type], **super().tombstone_columns(context)}
 
 
 class Events(EventStream):

@@ -22,6 +22,7 @@ from source_amocrm.config.settings import Config
 from source_amocrm.http.api import ACCOUNT_PATH
 from source_amocrm.streams import schema
 from source_amocrm.streams.rows import tombstones
+from source_amocrm.streams.rows.coercion import Coercion
 from source_amocrm.sync.declaration import EVENTS, Context, Declaration, FullRefresh, Incremental
 from source_amocrm.sync.delivery import alone
 from source_amocrm.sync.event_log import Deletion
@@ -32,6 +33,12 @@ from source_amocrm.walk.listing import Fetch, Params, Row
 
 LIMIT = 250
 """Rows of the largest page."""
+RAW = "raw"
+RAW_SCHEMA: Mapping[str, Any] = {
+    "type": ["null", "object"],
+    "description": "The record as amoCRM sent it, without its addresses (_links).",
+}
+"""The column of whole records, where it is wanted (raw_records)."""
 
 
 class AmocrmStream(HttpStream, Declaration, ABC):
@@ -56,6 +63,8 @@ class AmocrmStream(HttpStream, Declaration, ABC):
         self._http_client = account.api.client
         self.account = account
         self._columns = frozenset(properties or ())
+        self._raw = self._may_have_raw() and (not self._columns or RAW in self._columns)
+        self._to = Coercion(self.name)
 
     @classmethod
     def extras_of_account(cls, config: Config, properties: Mapping[str, Any]) -> tuple[str, ...]:  # noqa: ARG003
@@ -118,7 +127,11 @@ class AmocrmStream(HttpStream, Declaration, ABC):
 
     def further_columns(self) -> Mapping[str, Any]:
         """The schemas of columns that this account has beside those of every account."""
-        return {}
+        return {RAW: RAW_SCHEMA} if self._raw else {}
+
+    def _may_have_raw(self) -> bool:
+        """Whether whole records are wanted, and each makes one row: then it is in no other row of the stream."""
+        return self.account.config.raw_records and type(self).row is not AmocrmStream.row
 
     def read_records(
         self,
@@ -132,7 +145,10 @@ class AmocrmStream(HttpStream, Declaration, ABC):
 
     def rows(self, record: Row, context: Context) -> Iterable[Row]:
         """A stream defines this, or `row` where each record makes one."""
-        return [self.row(record, context)]
+        row = self.row(record, context)
+        if self._raw:
+            row[RAW] = self._to.object(record, RAW)
+        return [row]
 
     def row(self, record: Row, context: Context) -> Row:
         raise NotImplementedError
@@ -212,8 +228,8 @@ class IncrementalStream(AmocrmStream, Incremental):
         return tombstones.tombstone(self.name, own, deletion.id, account_id, deletion.by, deletion.at, **others)
 
     def tombstone_columns(self, context: Context) -> Row:  # noqa: ARG002
-        """What a tombstone tells besides who deleted what and when."""
-        return {}
+        """What a tombstone tells besides who deleted what and when, and the further columns, which are empty in it."""
+        return {RAW: None} if self._raw else {}
 
 
 class EventStream(IncrementalStream):

@@ -10,7 +10,6 @@ from source_amocrm.account.account import Account
 from source_amocrm.account.resources import CLOSED
 from source_amocrm.config.settings import Config
 from source_amocrm.streams.base import IncrementalStream
-from source_amocrm.streams.rows.coercion import Coercion
 from source_amocrm.streams.rows.readable import column, field_columns, known_columns
 from source_amocrm.sync.declaration import Context
 from source_amocrm.walk.listing import Row
@@ -25,7 +24,6 @@ class ReadableStream(IncrementalStream):
         super().__init__(account, properties)
         self._fields = known_columns(properties or {}) if account.config.readable_columns else {}
         self._configured = properties is not None
-        self._to = Coercion(self.name)
 
     @classmethod
     def extras_of_account(cls, config: Config, properties: Mapping[str, Any]) -> tuple[str, ...]:
@@ -33,6 +31,9 @@ class ReadableStream(IncrementalStream):
         return (*cls.account_extras, "datetime_settings") if wide else cls.account_extras
 
     def further_columns(self) -> Mapping[str, Any]:
+        return {**self._field_columns(), **super().further_columns()}
+
+    def _field_columns(self) -> Mapping[str, Any]:
         """Those that the connection is configured with; else those that the account's fields make."""
         if self._configured or not self.account.config.readable_columns:
             return {each.name: each.schema for each in self._fields.values()}
@@ -45,8 +46,10 @@ class ReadableStream(IncrementalStream):
         return {each.name: each.schema for each in made if each}
 
     def rows(self, record: Row, context: Context) -> Iterable[Row]:
-        row = self.row(record, context)
-        return [{**row, **field_columns(self._to, record, self._fields, context.timezone)}] if self._fields else [row]
+        rows = super().rows(record, context)
+        if not self._fields:
+            return rows
+        return [{**row, **field_columns(self._to, record, self._fields, context.timezone)} for row in rows]
 
     def tombstone_columns(self, context: Context) -> Row:
-        return {each.name: None for each in self._fields.values()}
+        return {**{each.name: None for each in self._fields.values()}, **super().tombstone_columns(context)}
