@@ -155,7 +155,7 @@ class Unavailable(AmocrmError):
     """No usable answer within the retries: a network, an overload, a broken body."""
 
 
-class TooFat(Unavailable):
+class PageTooLarge(Unavailable):
     """A page is too heavy for the server (504 or no answer in time) or for us: ask again with a smaller limit."""
 
 

@@ -37,7 +37,7 @@ from source_amocrm.airbyte.pauses import log_pause
 from source_amocrm.airbyte.report import Report
 from source_amocrm.config.settings import Config, parse_config
 from source_amocrm.errors import AmocrmError, ConfigError, SyncFailed, masked, without_ids
-from source_amocrm.http.wire import open_api
+from source_amocrm.http.wiring import open_api
 from source_amocrm.secrecy import mask
 from source_amocrm.streams import STREAMS
 from source_amocrm.streams.base import AmocrmStream
@@ -152,7 +152,7 @@ class SourceAmocrm(AbstractSource):
             raise _incomplete(failed) from None
         finally:
             sync.stop()
-            account.hands.dismiss()
+            account.pool.shut_down()
             if unknown := told(census.found()):
                 logger.warning(unknown)
 

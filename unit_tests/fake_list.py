@@ -9,13 +9,13 @@ from random import Random
 from typing import Any
 
 from source_amocrm.http.api import Answer
-from source_amocrm.walk.bounds import bounds
-from source_amocrm.walk.hands import Hands
+from source_amocrm.walk.cursor_filter import bounds
+from source_amocrm.walk.interval_set import FOREVER
 from source_amocrm.walk.keyset import TiesShuffled, keyset
+from source_amocrm.walk.list_traits import ListTraits
 from source_amocrm.walk.listing import Listing, Page
-from source_amocrm.walk.numbered import numbered
-from source_amocrm.walk.spans import FOREVER
-from source_amocrm.walk.traits import ListTraits
+from source_amocrm.walk.page_number import by_page_number
+from source_amocrm.walk.worker_pool import WorkerPool
 
 NOW = 10_000
 MOST_REQUESTS = 3_000
@@ -136,21 +136,21 @@ def restless(*verbs: str, share: float) -> Callable[[FakeList], None]:
 
 
 def by_date(
-    things: FakeList, span: tuple[int, int], traits: ListTraits, ascending: bool, hands: Hands | None
+    things: FakeList, interval: tuple[int, int], traits: ListTraits, ascending: bool, pool: WorkerPool | None
 ) -> Iterator[Page]:
     """The keyset walk, gone on with in the order of ids where ties come in any order."""
     listing = things.listing()
     try:
-        yield from keyset(listing, span, traits, ascending, hands=hands)
+        yield from keyset(listing, interval, traits, ascending, pool=pool)
     except TiesShuffled as shuffled:
         since = shuffled.since
         wide = replace(listing, limit=max(listing.limit, JOINING))
-        for page in numbered(wide.narrowed(bounds(wide, since - 1, FOREVER)), hands):
+        for page in by_page_number(wide.narrowed(bounds(wide, since - 1, FOREVER)), pool):
             yield Page(
                 [
                     row
                     for row in page.rows
-                    if since <= row["updated_at"] <= span[1]
+                    if since <= row["updated_at"] <= interval[1]
                     and not (row["updated_at"] == since and row["id"] in shuffled.delivered)
                 ]
             )
@@ -166,8 +166,8 @@ class Delivered:
 
     def take(self, page: Page) -> None:
         self.versions += [(row["id"], row[self.things.cursor]) for row in page.rows]
-        if page.span:
-            low, high = page.span
+        if page.completed:
+            low, high = page.completed
             assert self.missing(low, high) == []
 
     def missing(self, low: int = 0, high: int = 2**62) -> list[int]:

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from source_amocrm.errors import TooFat
+from source_amocrm.errors import PageTooLarge
 from source_amocrm.walk.full import full
 from source_amocrm.walk.listing import Params
-from source_amocrm.walk.sizes import LargestPage
+from source_amocrm.walk.page_size import LargestPage
 
 from .fake_list import FakeList
 
@@ -99,7 +99,7 @@ def test_a_page_that_is_too_much_for_the_server_is_asked_for_as_documented() -> 
 
     def fetch(path: str, params: Any = None, *, shrinkable: bool = False) -> Any:
         if params["limit"] == 250:
-            raise TooFat("504")
+            raise PageTooLarge("504")
         return whole(path, params, shrinkable=shrinkable)
 
     things.fetch = fetch  # type: ignore[method-assign]

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from source_amocrm.config.settings import parse_config
-from source_amocrm.errors import Moved, NotGranted, TooFat
+from source_amocrm.errors import Moved, NotGranted, PageTooLarge
 from source_amocrm.http.api import Api
 from source_amocrm.http.backoff import RetryPolicy
 from source_amocrm.http.body import LARGEST, PAGE_ROOM, Kind, fits, parse
@@ -20,7 +20,7 @@ from source_amocrm.http.rate_limit import Budget
 from source_amocrm.http.reply import Reply
 from source_amocrm.http.rule import Where
 from source_amocrm.http.session import AmocrmSession
-from source_amocrm.http.wire import open_api
+from source_amocrm.http.wiring import open_api
 from unit_tests.http_server import Answering, Connection, serve
 from unit_tests.http_tools import exchange, long_lived
 
@@ -148,7 +148,7 @@ def api_of(url: str, policy: RetryPolicy = PATIENT) -> Api:
 def test_it_is_said_at_once_and_smaller_pages_may_be_asked_for() -> None:
     with serve(packed(bomb(LARGEST + MB))) as server:
         for shrinkable in (True, False):
-            with pytest.raises(TooFat) as caught:
+            with pytest.raises(PageTooLarge) as caught:
                 api_of(server.url, RetryPolicy()).get("/api/v4/leads", shrinkable=shrinkable)
             assert str(caught.value) == (
                 "amoCRM's answer to /api/v4/leads is too large: more than 64 MB, or more than fits into the memory "

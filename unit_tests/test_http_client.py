@@ -21,8 +21,8 @@ from source_amocrm.errors import (
     Forbidden,
     Moved,
     NotFound,
+    PageTooLarge,
     Throttled,
-    TooFat,
     Unauthorized,
     Unavailable,
 )
@@ -308,7 +308,7 @@ def test_throttling_does_not_use_up_the_patience_for_failures() -> None:
 def test_a_page_that_can_be_smaller(failure: dict[str, Any]) -> None:
     world = World()
     world.answers(failure)
-    with pytest.raises(TooFat):
+    with pytest.raises(PageTooLarge):
         world.api.get("/api/v4/leads", shrinkable=True)
     assert len(world.asked) == 2
     assert not world.client.health.outage

@@ -519,7 +519,7 @@ CASES: list[tuple[str, Reply, Where, Action | str, type[errors.AmocrmError] | No
             reply(status, kind=Kind.TOO_LARGE),
             Where.API,
             Action.REDUCE_PAGE_SIZE,
-            errors.TooFat,
+            errors.PageTooLarge,
             SYSTEM,
             "amoCRM's answer to /api/v4/leads is too large: more than 64 MB, or more than fits into the memory that is "
             "allowed for one. Smaller pages were tried where the list has pages. Run the sync again later; if it "

@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from source_amocrm.walk.passes import repeated
+from source_amocrm.walk.passes import passes_until_complete
 
 PAGE = 5
 
@@ -33,5 +33,5 @@ class Restless:
 @given(st.randoms(use_true_random=False), st.integers(1, 30))
 def test_a_list_that_rows_only_enter_is_read_to_its_end(random: Random, rows: int) -> None:
     things = Restless(random, rows)
-    met = {row["id"] for part in repeated("/api/v4/things", things.read, lasting=True) for row in part}
+    met = {row["id"] for part in passes_until_complete("/api/v4/things", things.read, lasting=True) for row in part}
     assert met >= set(range(rows))

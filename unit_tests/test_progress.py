@@ -11,14 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from source_amocrm.errors import ConfigError
-from source_amocrm.sync.progress import BEGINNING, Left, Need, Numbered, Progress, Version, agree, together
+from source_amocrm.sync.progress import BEGINNING, Pending, Progress, ReadPlan, ResumePoint, Version, agree, merged
 from source_amocrm.sync.state import dump, load
-from source_amocrm.walk.listing import LAST_SECOND, Page, PageMark
-from source_amocrm.walk.spans import FOREVER, Span, Spans
+from source_amocrm.walk.interval_set import FOREVER, Interval, IntervalSet
+from source_amocrm.walk.listing import LAST_SECOND, Page, PageCheckpoint
 
 DAY = 86_400
 THEN = 1_700_000_000
-MARK = PageMark(place=30, after=17)
+MARK = PageCheckpoint(position=30, after_id=17)
 LISTS = ["leads", "contacts", "customers"]
 SECONDS = range(THEN, THEN + 60)
 
@@ -27,8 +27,8 @@ def progress(start: int | None = None, lookback: int = 300) -> Progress:
     return Progress("deals", "updated_at", start, lookback)
 
 
-def ever(since: int) -> Spans:
-    return Spans(((since, FOREVER),))
+def ever(since: int) -> IntervalSet:
+    return IntervalSet(((since, FOREVER),))
 
 
 def saved(one: Progress, start: int | None = None) -> Progress:
@@ -37,16 +37,16 @@ def saved(one: Progress, start: int | None = None) -> Progress:
 
 
 def test_the_first_sync_needs_everything() -> None:
-    need = progress().need("leads")
-    assert need == Need(ever(BEGINNING))
-    assert need.at_first
-    assert need.asked_from == BEGINNING
+    plan = progress().plan("leads")
+    assert plan == ReadPlan(ever(BEGINNING))
+    assert plan.at_first
+    assert plan.asked_from == BEGINNING
 
 
 def test_the_first_sync_from_a_date_on() -> None:
-    need = progress(start=THEN).need("leads")
-    assert need == Need(ever(THEN), deletions_since=THEN)
-    assert not need.at_first
+    plan = progress(start=THEN).plan("leads")
+    assert plan == ReadPlan(ever(THEN), deletions_since=THEN)
+    assert not plan.at_first
 
 
 def test_a_later_sync_needs_what_the_look_back_covers() -> None:
@@ -54,9 +54,9 @@ def test_a_later_sync_needs_what_the_look_back_covers() -> None:
     one.begin(["leads"], THEN)
     one.finish("leads")
     since = THEN - 300
-    need = saved(one).need("leads")
-    assert need == Need(ever(since), deletions_since=since, changes_since=since)
-    assert not need.at_first
+    plan = saved(one).plan("leads")
+    assert plan == ReadPlan(ever(since), deletions_since=since, changes_since=since)
+    assert not plan.at_first
 
 
 def test_it_asks_from_the_newest_row_on_so_that_an_empty_answer_is_a_lie() -> None:
@@ -67,8 +67,8 @@ def test_it_asks_from_the_newest_row_on_so_that_an_empty_answer_is_a_lie() -> No
     one.meet("leads", THEN + 1)  # of the future: it may be gone tomorrow
     one.meet("leads", None)
     one.finish("leads")
-    need = saved(one).need("leads")
-    assert (need.newest, need.since, need.asked_from) == (THEN - DAY, THEN - 300, THEN - DAY)
+    plan = saved(one).plan("leads")
+    assert (plan.newest, plan.since, plan.asked_from) == (THEN - DAY, THEN - 300, THEN - DAY)
 
 
 def test_a_newest_row_within_the_look_back_changes_nothing() -> None:
@@ -76,38 +76,38 @@ def test_a_newest_row_within_the_look_back_changes_nothing() -> None:
     one.begin(["leads"], THEN)
     one.meet("leads", THEN - 5)
     one.finish("leads")
-    assert saved(one).need("leads").asked_from == THEN - 300
+    assert saved(one).plan("leads").asked_from == THEN - 300
 
 
 def test_no_look_back_reaches_before_the_start_date() -> None:
     one = progress(start=THEN, lookback=10 * DAY)
     one.begin(["leads"], THEN + DAY)
     one.finish("leads")
-    assert saved(one, start=THEN).need("leads").since == THEN
+    assert saved(one, start=THEN).plan("leads").since == THEN
 
 
 def test_what_was_left_is_needed_with_what_is_new() -> None:
     one = progress(lookback=0)
     one.begin(["leads"], THEN)
     one.cover("leads", Page([], (BEGINNING, THEN - DAY)))
-    need = saved(one).need("leads")
-    assert need.spans == ever(THEN - DAY + 1)
-    assert (need.deletions_since, need.changes_since) == (BEGINNING, THEN)
+    plan = saved(one).plan("leads")
+    assert plan.seconds == ever(THEN - DAY + 1)
+    assert (plan.deletions_since, plan.changes_since) == (BEGINNING, THEN)
 
 
 def test_a_walk_by_page_number_is_gone_on_with() -> None:
     one = progress(lookback=0)
     one.begin(["leads"], THEN)
-    one.cover("leads", Page([], mark=MARK), floor=THEN - DAY)
-    need = saved(one).need("leads")
-    assert need.resume == Numbered(THEN - DAY, MARK)
-    assert need.spans == Spans(((BEGINNING, THEN - DAY - 1), (THEN, FOREVER)))
+    one.cover("leads", Page([], checkpoint=MARK), floor=THEN - DAY)
+    plan = saved(one).plan("leads")
+    assert plan.resume == ResumePoint(THEN - DAY, MARK)
+    assert plan.seconds == IntervalSet(((BEGINNING, THEN - DAY - 1), (THEN, FOREVER)))
     again = saved(one)
     again.begin(["leads"], THEN + DAY)
     again.walked("leads")
-    need = saved(again).need("leads")
-    assert need.resume is None
-    assert need.spans == Spans(((BEGINNING, THEN - DAY - 1), (THEN, FOREVER)))
+    plan = saved(again).plan("leads")
+    assert plan.resume is None
+    assert plan.seconds == IntervalSet(((BEGINNING, THEN - DAY - 1), (THEN, FOREVER)))
 
 
 def test_a_second_of_which_some_rows_are_delivered_is_gone_on_with() -> None:
@@ -115,38 +115,40 @@ def test_a_second_of_which_some_rows_are_delivered_is_gone_on_with() -> None:
     one = progress()
     one.begin(["leads"], THEN)
     one.cover("leads", Page([], (BEGINNING, crowded - 1)))
-    one.cover("leads", Page([], mark=MARK, second=crowded))
+    one.cover("leads", Page([], checkpoint=MARK, second=crowded))
     one = saved(one)
-    assert one.need("leads").within == Numbered(crowded, MARK)
-    assert one.need("leads").since == crowded
+    assert one.plan("leads").within == ResumePoint(crowded, MARK)
+    assert one.plan("leads").since == crowded
     one.begin(["leads"], THEN + DAY)
-    assert saved(one).need("leads").within == Numbered(crowded, MARK)
+    assert saved(one).plan("leads").within == ResumePoint(crowded, MARK)
     one.cover("leads", Page([], (crowded, crowded)))
-    assert one.need("leads").within is None
-    assert saved(one).left == one.left
+    assert one.plan("leads").within is None
+    assert saved(one).pending == one.pending
 
 
 def test_a_second_that_may_still_change_is_read_from_its_beginning() -> None:
     """Rows that were edited in it since may come before those that were delivered."""
     one = progress()
     one.begin(["leads"], THEN)
-    one.cover("leads", Page([], mark=MARK, second=THEN - 10))
-    assert one.need("leads").within is None
+    one.cover("leads", Page([], checkpoint=MARK, second=THEN - 10))
+    assert one.plan("leads").within is None
 
 
 def test_readers_that_came_to_different_rows_of_a_second_read_it_from_its_beginning() -> None:
-    needs = [Need(ever(THEN), within=Numbered(THEN, mark)) for mark in (MARK, PageMark(40, 23))]
-    assert together(needs[:1] * 2).within == Numbered(THEN, MARK)
-    assert together(needs).within is None
+    plans = [
+        ReadPlan(ever(THEN), within=ResumePoint(THEN, checkpoint)) for checkpoint in (MARK, PageCheckpoint(40, 23))
+    ]
+    assert merged(plans[:1] * 2).within == ResumePoint(THEN, MARK)
+    assert merged(plans).within is None
 
 
 def test_a_list_that_the_account_lacks_for_now_stays_to_be_read() -> None:
     one = progress(lookback=0)
     one.begin(["customers"], THEN)
     one.put_off("customers")
-    need = saved(one).need("customers")
-    assert need.since == BEGINNING
-    assert (need.deletions_since, need.changes_since) == (THEN, THEN), "of a list that never brought a row"
+    plan = saved(one).plan("customers")
+    assert plan.since == BEGINNING
+    assert (plan.deletions_since, plan.changes_since) == (THEN, THEN), "of a list that never brought a row"
 
 
 def test_a_list_that_the_account_lacks_no_more_has_its_deletions_told() -> None:
@@ -157,8 +159,8 @@ def test_a_list_that_the_account_lacks_no_more_has_its_deletions_told() -> None:
     two = saved(one)
     two.begin(["customers"], THEN + DAY)
     two.put_off("customers")
-    need = saved(two).need("customers")
-    assert (need.deletions_since, need.changes_since) == (THEN, THEN)
+    plan = saved(two).plan("customers")
+    assert (plan.deletions_since, plan.changes_since) == (THEN, THEN)
 
 
 @given(
@@ -174,7 +176,7 @@ def test_a_list_that_the_account_lacks_no_more_has_its_deletions_told() -> None:
     st.integers(0, 5),
 )
 def test_whatever_was_covered_and_killed_nothing_is_forgotten(
-    syncs: list[tuple[int, list[Span], bool]], lookback: int
+    syncs: list[tuple[int, list[Interval], bool]], lookback: int
 ) -> None:
     """Against a model: the seconds of each sync and of its look-back, less those that its pages have covered."""
     one, now, missing = progress(lookback=lookback), THEN - 1, set[int]()
@@ -189,7 +191,7 @@ def test_whatever_was_covered_and_killed_nothing_is_forgotten(
             one.finish("leads")
             missing = set()
         one = saved(one)
-        needed = {second for second in SECONDS if second in one.need("leads").spans}
+        needed = {second for second in SECONDS if second in one.plan("leads").seconds}
         assert needed == {second for second in SECONDS if second in missing or second >= now - lookback}
 
 
@@ -247,53 +249,53 @@ def test_a_walk_that_is_gone_on_with_does_not_cover_what_it_passed_before() -> N
     """What was changed since among the rows that it passed in an earlier sync is still to be read."""
     one = progress(lookback=0)
     one.begin(["leads"], THEN)
-    one.cover("leads", Page([], mark=MARK))
+    one.cover("leads", Page([], checkpoint=MARK))
     one = saved(one)
     one.begin(["leads"], THEN + DAY)
-    further = PageMark(place=60, after=40)
-    one.cover("leads", Page([], mark=further))
-    need = saved(one).need("leads")
-    assert need.resume == Numbered(BEGINNING, further)
-    assert need.spans == ever(THEN)
+    further = PageCheckpoint(position=60, after_id=40)
+    one.cover("leads", Page([], checkpoint=further))
+    plan = saved(one).plan("leads")
+    assert plan.resume == ResumePoint(BEGINNING, further)
+    assert plan.seconds == ever(THEN)
 
 
-def in_a_walk(mark: PageMark, since: int = BEGINNING) -> Progress:
+def in_a_walk(checkpoint: PageCheckpoint, since: int = BEGINNING) -> Progress:
     """A stream that was killed in the middle of a walk."""
     one = progress(lookback=0)
     one.begin(["leads"], THEN)
-    one.cover("leads", Page([], mark=mark), since)
+    one.cover("leads", Page([], checkpoint=checkpoint), since)
     return saved(one)
 
 
 def test_readers_of_one_list_go_on_from_where_all_of_them_have_been() -> None:
-    behind, before = in_a_walk(MARK), in_a_walk(PageMark(90, 99), THEN - DAY)
+    behind, before = in_a_walk(MARK), in_a_walk(PageCheckpoint(90, 99), THEN - DAY)
     finished = progress(lookback=0)
     finished.begin(["leads"], THEN - 5)
     finished.finish("leads")
     several = [before, behind, finished]
     agree(several, "leads")
-    walk = Numbered(BEGINNING, MARK)
-    needs = [one.need("leads") for one in several]
-    assert [need.resume for need in needs] == [walk, walk, walk]
-    assert together(needs).resume == walk
-    assert needs[2].spans == ever(THEN - 5)
+    walk = ResumePoint(BEGINNING, MARK)
+    plans = [one.plan("leads") for one in several]
+    assert [plan.resume for plan in plans] == [walk, walk, walk]
+    assert merged(plans).resume == walk
+    assert plans[2].seconds == ever(THEN - 5)
 
 
 def test_a_new_reader_of_a_list_makes_all_begin_anew() -> None:
     behind, new = in_a_walk(MARK, THEN - DAY), progress()
     agree([behind, new], "leads")
-    assert (behind.need("leads").resume, new.need("leads").resume) == (None, None)
-    assert behind.need("leads").spans == ever(BEGINNING)
-    assert behind.need("leads").changes_since == THEN
+    assert (behind.plan("leads").resume, new.plan("leads").resume) == (None, None)
+    assert behind.plan("leads").seconds == ever(BEGINNING)
+    assert behind.plan("leads").changes_since == THEN
 
 
 def test_readers_of_one_list_ask_for_it_together() -> None:
-    first, later = Need(ever(BEGINNING)), Need(ever(THEN), None, THEN, THEN, THEN - 5)
-    assert together([later, later]) == later
-    assert together([first, later]) == Need(ever(BEGINNING), None, BEGINNING, THEN, THEN - 5)
-    other = Need(Spans(((THEN - 9, THEN - 7),)), None, THEN - 9, THEN - 9, THEN - 8)
-    assert together([later, other]) == Need(
-        Spans(((THEN - 9, THEN - 7), (THEN, FOREVER))), None, THEN - 9, THEN - 9, THEN - 8
+    first, later = ReadPlan(ever(BEGINNING)), ReadPlan(ever(THEN), None, THEN, THEN, THEN - 5)
+    assert merged([later, later]) == later
+    assert merged([first, later]) == ReadPlan(ever(BEGINNING), None, BEGINNING, THEN, THEN - 5)
+    other = ReadPlan(IntervalSet(((THEN - 9, THEN - 7),)), None, THEN - 9, THEN - 9, THEN - 8)
+    assert merged([later, other]) == ReadPlan(
+        IntervalSet(((THEN - 9, THEN - 7), (THEN, FOREVER))), None, THEN - 9, THEN - 9, THEN - 8
     )
 
 
@@ -329,52 +331,57 @@ def test_the_state_of_a_sync_that_was_killed() -> None:
         "ahead": {"leads/5": {"at": "2023-11-15T22:13:20Z", "own": "2023-11-14T22:13:20Z"}},
     }
     again = saved(one)
-    assert (again.done, again.left, again.newest, again.ahead) == (one.done, one.left, one.newest, one.ahead)
+    assert (again.watermark, again.pending, again.newest, again.ahead) == (
+        one.watermark,
+        one.pending,
+        one.newest,
+        one.ahead,
+    )
 
 
 def test_a_state_of_a_time_that_has_not_come_is_begun_anew() -> None:
     """All is read, and all that was delivered may have changed; what is dated ahead is still so."""
     for done, doubted in ((THEN + 300, False), (THEN + 301, True)):
         one = progress(start=THEN - DAY)
-        one.done, one.newest, one.ahead = done, {"leads": THEN + 9}, {"leads/5": Version(done, done)}
+        one.watermark, one.newest, one.ahead = done, {"leads": THEN + 9}, {"leads/5": Version(done, done)}
         assert one.in_the_future(THEN) is doubted
     one.begin_anew()
     since = THEN - DAY
-    assert one.need("leads") == Need(ever(since), None, since, since)
+    assert one.plan("leads") == ReadPlan(ever(since), None, since, since)
     assert one.ahead == {"leads/5": Version(THEN + 301, THEN + 301)}
 
 
 def test_a_state_that_only_the_other_clock_confirms_is_obeyed_and_read_anew_by_the_next_sync() -> None:
     one = progress(lookback=0)
-    one.done = THEN + DAY
-    need = one.need("leads")
+    one.watermark = THEN + DAY
+    plan = one.plan("leads")
     one.begin(["leads"], THEN)
     one.cover("leads", Page([], (THEN - 9, FOREVER)))
     one.finish("leads")
-    assert need.spans == ever(THEN + DAY)
-    assert one.done == THEN
-    need = saved(one).need("leads")
-    assert need.spans == Spans(((BEGINNING, THEN - 10), (THEN, FOREVER)))
-    assert (need.deletions_since, need.changes_since) == (BEGINNING, BEGINNING)
+    assert plan.seconds == ever(THEN + DAY)
+    assert one.watermark == THEN
+    plan = saved(one).plan("leads")
+    assert plan.seconds == IntervalSet(((BEGINNING, THEN - 10), (THEN, FOREVER)))
+    assert (plan.deletions_since, plan.changes_since) == (BEGINNING, BEGINNING)
     again = saved(one)
     again.begin(["leads"], THEN + 1)
     again.finish("leads")
-    assert saved(again).need("leads").spans == ever(THEN + 1)
+    assert saved(again).plan("leads").seconds == ever(THEN + 1)
 
 
 def test_a_state_may_be_a_day() -> None:
-    assert load("deals", "updated_at", ["leads"], {"updated_at": "2023-11-14"}, None, 0).done == THEN - THEN % DAY
+    assert load("deals", "updated_at", ["leads"], {"updated_at": "2023-11-14"}, None, 0).watermark == THEN - THEN % DAY
 
 
 @pytest.mark.parametrize("cursor", ["2023-11-14T22:13:20Z", "2023-11-15T01:13:20+03:00", THEN, float(THEN)])
 def test_the_plain_state_is_complete(cursor: object) -> None:
     one = load("deals", "updated_at", ["leads"], {"updated_at": cursor}, None, 0)
-    assert (one.done, one.left) == (THEN, {})
+    assert (one.watermark, one.pending) == (THEN, {})
 
 
 @pytest.mark.parametrize("state", [None, {}, {"__ab_no_cursor_state_message": True}])
 def test_no_state(state: dict[str, Any] | None) -> None:
-    assert load("deals", "updated_at", ["leads"], state, None, 0).done is None
+    assert load("deals", "updated_at", ["leads"], state, None, 0).watermark is None
 
 
 @pytest.mark.parametrize(
@@ -399,14 +406,16 @@ def test_a_state_that_cannot_be_read(state: dict[str, Any]) -> None:
         load("deals", "updated_at", ["leads"], state, None, 0)
 
 
-WALK = st.one_of(st.none(), st.builds(Numbered, SECOND, st.builds(PageMark, st.integers(0, 99), st.integers(0, 99))))
+WALK = st.one_of(
+    st.none(), st.builds(ResumePoint, SECOND, st.builds(PageCheckpoint, st.integers(0, 99), st.integers(0, 99)))
+)
 
 
 @given(st.lists(st.tuples(SECOND, SECOND), max_size=4), WALK, SECOND, SECOND, WALK)
 def test_what_is_left_survives_its_state(
-    spans: list[Span], walk: Numbered | None, gone: int, changed: int, within: Numbered | None
+    intervals: list[Interval], walk: ResumePoint | None, gone: int, changed: int, within: ResumePoint | None
 ) -> None:
     one = progress()
     one.begin([], THEN + 20)
-    one.left["leads"] = Left(Spans.of(spans), walk, gone, changed, within)
-    assert saved(one).left == one.left
+    one.pending["leads"] = Pending(IntervalSet.of(intervals), walk, gone, changed, within)
+    assert saved(one).pending == one.pending

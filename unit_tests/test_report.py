@@ -15,9 +15,9 @@ from source_amocrm.http.stats import Stats
 from source_amocrm.streams import STREAMS
 from source_amocrm.sync.batch import Batch
 from source_amocrm.sync.declaration import Incremental
-from source_amocrm.sync.progress import Numbered, Progress
+from source_amocrm.sync.progress import Progress, ResumePoint
 from source_amocrm.sync.sync import Selection
-from source_amocrm.walk.listing import Page, PageMark
+from source_amocrm.walk.listing import Page, PageCheckpoint
 from unit_tests.offline import stream
 
 APRIL, MAY, JULY = 1743465600, 1746057600, 1751328000
@@ -56,7 +56,7 @@ class Account:
 
     def covered(self, name: str, until: int) -> None:
         for progress in self.progresses.values():
-            if name in progress.left:
+            if name in progress.pending:
                 progress.cover(name, Page([], (0, until - 1)))
 
 
@@ -132,8 +132,8 @@ def test_a_walk_by_page_number_has_no_date(clock: Any, caplog: pytest.LogCapture
     reading = account.page(LEADS)
     clock.now = 10.0
     [progress] = account.progresses.values()
-    progress.cover("leads", Page([], mark=PageMark(3, 7)), MAY)
-    assert isinstance(progress.left["leads"].walk, Numbered)
+    progress.cover("leads", Page([], checkpoint=PageCheckpoint(3, 7)), MAY)
+    assert isinstance(progress.pending["leads"].walk, ResumePoint)
     assert lines(account, caplog) == ["Reading leads (deals); 50 rows, 5 rows a second, 1 requests"]
     del reading
 

@@ -9,7 +9,7 @@ import pytest
 
 from source_amocrm.account.account import Once
 from source_amocrm.errors import AmocrmError, Forbidden, anew, let_go
-from source_amocrm.walk.feed import Feed
+from source_amocrm.walk.broadcast import Broadcast
 from source_amocrm.walk.listing import Endless, NoList
 
 
@@ -24,11 +24,11 @@ def items() -> Iterator[str]:
     refused()
 
 
-def read(reader: Iterable[str]) -> Iterator[str]:
+def read(subscription: Iterable[str]) -> Iterator[str]:
     """As streams are delivered: a state comes before the failure is told."""
     failure = None
     try:
-        yield from reader
+        yield from subscription
     except AmocrmError as error:
         failure = error
     yield "a state"
@@ -37,8 +37,8 @@ def read(reader: Iterable[str]) -> Iterator[str]:
 
 
 def of_a_feed() -> list[Iterator[str]]:
-    feed = Feed("leads", items)
-    return [read(reader) for reader in [feed.join(), feed.join()]]
+    broadcast = Broadcast("leads", items)
+    return [read(subscription) for subscription in [broadcast.subscribe(), broadcast.subscribe()]]
 
 
 def of_what_is_asked_for_once() -> list[Iterator[str]]:

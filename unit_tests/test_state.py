@@ -12,10 +12,10 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from source_amocrm.errors import ConfigError
-from source_amocrm.sync.progress import BEGINNING, Left, Numbered, Progress, Version
+from source_amocrm.sync.progress import BEGINNING, Pending, Progress, ResumePoint, Version
 from source_amocrm.sync.state import dump, load
-from source_amocrm.walk.listing import PageMark
-from source_amocrm.walk.spans import FOREVER, Spans
+from source_amocrm.walk.interval_set import FOREVER, IntervalSet
+from source_amocrm.walk.listing import PageCheckpoint
 
 THEN = 1_700_000_000
 TEXT = "2023-11-14T22:13:20Z"
@@ -24,13 +24,13 @@ LISTS = ["leads", "contacts"]
 State = dict[str, Any]
 
 SECOND = st.integers(THEN - 90_000, THEN + 500)
-SPANS = st.lists(st.tuples(SECOND, SECOND), max_size=3).map(Spans.of)
-WALKS = st.none() | st.builds(Numbered, SECOND, st.builds(PageMark, st.integers(0, 999), st.integers(0, 999)))
+SPANS = st.lists(st.tuples(SECOND, SECOND), max_size=3).map(IntervalSet.of)
+WALKS = st.none() | st.builds(ResumePoint, SECOND, st.builds(PageCheckpoint, st.integers(0, 999), st.integers(0, 999)))
 PROGRESS = st.builds(
     lambda left, newest, ahead: Progress(
         "deals", "updated_at", None, 300, THEN, left, newest, {own: Version(at, THEN) for own, at in ahead.items()}
     ),
-    st.dictionaries(st.sampled_from(LISTS), st.builds(Left, SPANS, WALKS, SECOND, SECOND), max_size=2),
+    st.dictionaries(st.sampled_from(LISTS), st.builds(Pending, SPANS, WALKS, SECOND, SECOND), max_size=2),
     st.dictionaries(st.sampled_from(LISTS), SECOND, max_size=2),
     st.dictionaries(
         st.sampled_from(["leads/1", "leads/2", "contacts/3"]), st.integers(THEN, THEN + 90_000), max_size=3
@@ -103,19 +103,19 @@ MUTATIONS = [
 def reads_at_least(one: Progress, other: Progress) -> bool:
     """Whether `one` asks for all that `other` does."""
     for name in LISTS:
-        need, wanted = one.need(name), other.need(name)
-        missing = wanted.spans
-        for span in need.spans.parts:
+        need, wanted = one.plan(name), other.plan(name)
+        missing = wanted.seconds
+        for span in need.seconds.intervals:
             missing -= span
         if need.resume != wanted.resume and wanted.resume:
-            missing |= Spans.of([(wanted.resume.since, FOREVER)])
-            for span in need.spans.parts:
+            missing |= IntervalSet.of([(wanted.resume.since, FOREVER)])
+            for span in need.seconds.intervals:
                 missing -= span
         if missing or need.deletions_since > wanted.deletions_since:
             return False
         if (need.changes_since or BEGINNING) > (wanted.changes_since or BEGINNING):
             return False
-    return one.ahead == other.ahead or one.done is None
+    return one.ahead == other.ahead or one.watermark is None
 
 
 @settings(max_examples=500, deadline=None)
@@ -141,9 +141,9 @@ def test_a_state_that_is_changed_anywhere_is_refused_or_reads_as_much(progress: 
 @given(PROGRESS)
 def test_a_state_is_read_as_it_was_saved(progress: Progress) -> None:
     read = loaded(dump(progress))
-    assert (read.done, read.left, read.newest, read.ahead) == (
-        progress.done,
-        progress.left,
+    assert (read.watermark, read.pending, read.newest, read.ahead) == (
+        progress.watermark,
+        progress.pending,
         progress.newest,
         progress.ahead,
     )
@@ -167,32 +167,32 @@ def test_a_state_of_a_later_version_is_refused() -> None:
 LEFT = {"deletions_since": DAY_BEFORE, "changes_since": TEXT}
 SPAN = [[DAY_BEFORE, TEXT]]
 PAGES = {"since": DAY_BEFORE, "page": 3, "after": 7, "safe_page": 2, "safe_after": 5, "checked": TEXT}
-WHOLE = Spans(((THEN - 86_400, THEN),))
+WHOLE = IntervalSet(((THEN - 86_400, THEN),))
 
 
 @pytest.mark.parametrize(
     ("pending", "left"),
     [
-        ({"leads": {"spans": SPAN, **LEFT}}, Left(WHOLE, None, THEN - 86_400, THEN)),
+        ({"leads": {"spans": SPAN, **LEFT}}, Pending(WHOLE, None, THEN - 86_400, THEN)),
         (
             {"leads": {"spans": SPAN, "walk": {"since": DAY_BEFORE, "place": 9, "after": 7}, **LEFT}},
-            Left(WHOLE, Numbered(THEN - 86_400, PageMark(9, 7)), THEN - 86_400, THEN),
+            Pending(WHOLE, ResumePoint(THEN - 86_400, PageCheckpoint(9, 7)), THEN - 86_400, THEN),
         ),
-        ({"leads": {"spans": [], "walk": PAGES, **LEFT}}, Left(WHOLE, None, THEN - 86_400, THEN)),
-        ({"leads": {"spans": [], **LEFT}}, Left(Spans(((BEGINNING, THEN),)), None, THEN - 86_400, THEN)),
+        ({"leads": {"spans": [], "walk": PAGES, **LEFT}}, Pending(WHOLE, None, THEN - 86_400, THEN)),
+        ({"leads": {"spans": [], **LEFT}}, Pending(IntervalSet(((BEGINNING, THEN),)), None, THEN - 86_400, THEN)),
     ],
     ids=["seconds", "a walk", "a walk that counted pages", "nothing but events, or something was lost"],
 )
-def test_what_is_pending_in_a_form_of_before(pending: State, left: Left) -> None:
-    assert loaded({"updated_at": TEXT, "pending": pending}).left == {"leads": left}
+def test_what_is_pending_in_a_form_of_before(pending: State, left: Pending) -> None:
+    assert loaded({"updated_at": TEXT, "pending": pending}).pending == {"leads": left}
 
 
 @pytest.mark.parametrize("pending", [{"spans": SPAN}, {"since": DAY_BEFORE}, PAGES])
 def test_what_is_pending_in_the_first_form(pending: State) -> None:
     state = {"updated_at": TEXT, "pending": {"leads": pending}, "deletions_since": {"leads": DAY_BEFORE}}
-    assert loaded(state).left == {"leads": Left(WHOLE, None, THEN - 86_400, THEN)}
+    assert loaded(state).pending == {"leads": Pending(WHOLE, None, THEN - 86_400, THEN)}
     del state["pending"]
-    assert loaded(state).left == {"leads": Left(Spans(), None, THEN - 86_400, THEN)}
+    assert loaded(state).pending == {"leads": Pending(IntervalSet(), None, THEN - 86_400, THEN)}
 
 
 @pytest.mark.parametrize(

@@ -10,14 +10,14 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from source_amocrm.walk.hands import Hands
+from source_amocrm.walk.either_direction import keyset_either_way
+from source_amocrm.walk.interval_set import FOREVER
 from source_amocrm.walk.keyset import AN_HOUR
-from source_amocrm.walk.listing import OrderIgnored, PageMark
-from source_amocrm.walk.numbered import numbered
-from source_amocrm.walk.recent import recent
-from source_amocrm.walk.spans import FOREVER
-from source_amocrm.walk.traits import ListTraits
-from source_amocrm.walk.undirected import undirected
+from source_amocrm.walk.list_traits import ListTraits
+from source_amocrm.walk.listing import OrderIgnored, PageCheckpoint
+from source_amocrm.walk.newest_first import newest_first
+from source_amocrm.walk.page_number import by_page_number
+from source_amocrm.walk.worker_pool import WorkerPool
 
 from .fake_list import NOW, Delivered, FakeList, by_date, restless
 
@@ -38,13 +38,13 @@ def a_list(seed: int, limit: int, *verbs: str, **how: Any) -> FakeList:
 
 
 @contextmanager
-def walkers(most: int) -> Iterator[Hands | None]:
+def walkers(most: int) -> Iterator[WorkerPool | None]:
     """Hands for so many pages ahead; None for a walk that asks for one page at a time."""
-    hands = Hands(most, lambda: most)
+    pool = WorkerPool(most, lambda: most)
     try:
-        yield hands if most else None
+        yield pool if most else None
     finally:
-        hands.dismiss()
+        pool.shut_down()
 
 
 @walks
@@ -53,8 +53,8 @@ def test_keyset(seed: int, limit: int, low: int, ascending: bool, endless: bool,
     things = a_list(seed, limit, "edit", "delete", "add")
     delivered = Delivered(things)
     high = FOREVER if endless and ascending else 60
-    with walkers(ahead) as hands:
-        for page in by_date(things, (low, high), ListTraits(), ascending, hands):
+    with walkers(ahead) as pool:
+        for page in by_date(things, (low, high), ListTraits(), ascending, pool):
             delivered.take(page)
     assert delivered.missing(low, high) == []
     assert delivered.twice() == []
@@ -69,8 +69,8 @@ def test_keyset_through_mass_edits(seed: int, limit: int, ahead: int) -> None:
     seconds = [place // random.randint(3, limit) * 10 for place in range(10, 150)]
     things = FakeList(dict(enumerate(seconds, 1)), random, limit, restless("edit", "delete", share=0.1))
     delivered = Delivered(things)
-    with walkers(ahead) as hands:
-        for page in by_date(things, (0, FOREVER), ListTraits(), True, hands):
+    with walkers(ahead) as pool:
+        for page in by_date(things, (0, FOREVER), ListTraits(), True, pool):
             delivered.take(page)
     assert delivered.missing() == []
     assert delivered.twice() == []
@@ -93,8 +93,8 @@ def test_keyset_does_not_chase_a_robot(seed: int, limit: int, ahead: int, pages:
 
     things, traits = FakeList(seconds, random, limit, robot), ListTraits()
     delivered = Delivered(things)
-    with walkers(ahead) as hands:
-        for page in by_date(things, (0, FOREVER), traits, True, hands):
+    with walkers(ahead) as pool:
+        for page in by_date(things, (0, FOREVER), traits, True, pool):
             delivered.take(page)
     assert traits.behind or traits.ties.broken
     assert delivered.missing() == []
@@ -107,8 +107,8 @@ def test_undirected(seed: int, limit: int, ascending: bool, low: int, ahead: int
     """Rows that do not change, in an order that is not told."""
     things = a_list(seed, limit, cursor="created_at", own_order=ascending)
     delivered = Delivered(things)
-    with walkers(ahead) as hands:
-        for page in undirected(things.listing(), (low, 1_000), ListTraits(), hands=hands):
+    with walkers(ahead) as pool:
+        for page in keyset_either_way(things.listing(), (low, 1_000), ListTraits(), pool=pool):
             delivered.take(page)
     assert sorted(own for own, _ in delivered.versions) == [
         own for own, second in things.rows.items() if low <= second <= 1_000
@@ -121,7 +121,7 @@ def test_recent(seed: int, limit: int, since: int, always_next: bool) -> None:
     things = a_list(seed, limit, "edit", "delete", "restore", always_next=always_next)
     delivered = Delivered(things)
     try:
-        for page in recent(things.listing(), since):
+        for page in newest_first(things.listing(), since):
             delivered.take(page)
     except OrderIgnored:
         assert limit <= 6  # so small pages cannot overlap everywhere, and another walk takes over
@@ -157,8 +157,8 @@ def test_numbered_where_the_first_page_hides_rows(seed: int, limit: int, hidden:
 
 def assert_numbered_brings_all(things: FakeList, ahead: int) -> None:
     delivered = Delivered(things)
-    with walkers(ahead) as hands:
-        for page in numbered(things.listing(), hands):
+    with walkers(ahead) as pool:
+        for page in by_page_number(things.listing(), pool):
             delivered.take(page)
     assert delivered.missing() == []
     assert delivered.twice() == []
@@ -170,13 +170,13 @@ def test_numbered_goes_on(seed: int, limit: int, pages: int, always_next: bool, 
     """Killed after some pages, and gone on with from the last mark, with people at work in between."""
     things = a_list(seed, limit, "edit", "delete", "restore", "add", always_next=always_next)
     delivered = Delivered(things)
-    mark: PageMark | None = None
-    with walkers(ahead) as hands:
-        for page, _ in zip(numbered(things.listing(), hands), range(pages), strict=False):
+    checkpoint: PageCheckpoint | None = None
+    with walkers(ahead) as pool:
+        for page, _ in zip(by_page_number(things.listing(), pool), range(pages), strict=False):
             delivered.take(page)
-            mark = page.mark or mark
+            checkpoint = page.checkpoint or checkpoint
         for _ in range(things.random.choice((0, 1, 3, 40))):
             getattr(things, things.random.choice(("delete", "delete", "restore", "edit")))()
-        for page in numbered(things.listing(), hands, mark):
+        for page in by_page_number(things.listing(), pool, checkpoint):
             delivered.take(page)
     assert delivered.missing() == []

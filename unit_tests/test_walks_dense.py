@@ -13,12 +13,12 @@ from typing import Any, TypeVar
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from source_amocrm.errors import TooFat
+from source_amocrm.errors import PageTooLarge
+from source_amocrm.walk.either_direction import keyset_either_way
 from source_amocrm.walk.full import full
-from source_amocrm.walk.hands import Hands
-from source_amocrm.walk.spans import FOREVER
-from source_amocrm.walk.traits import ListTraits
-from source_amocrm.walk.undirected import undirected
+from source_amocrm.walk.interval_set import FOREVER
+from source_amocrm.walk.list_traits import ListTraits
+from source_amocrm.walk.worker_pool import WorkerPool
 
 from .fake_list import Delivered, FakeList, by_date, restless
 
@@ -29,7 +29,7 @@ LIMITS = st.sampled_from((5, 8, 13, 24, 40))
 walks = settings(max_examples=200, deadline=None)
 
 
-class Muddle(Hands):
+class Muddle(WorkerPool):
     """Does what it is given in any order."""
 
     def __init__(self, most: int, random: Random) -> None:
@@ -41,7 +41,7 @@ class Muddle(Hands):
         self._over = False
         threading.Thread(target=self._serve, daemon=True).start()
 
-    def offer(self) -> int:
+    def vacancies(self) -> int:
         return self._most - len(self._waiting)
 
     def start(self, task: Callable[[], T]) -> Future[T]:
@@ -51,10 +51,10 @@ class Muddle(Hands):
             self._more.notify()
         return future
 
-    def start_now(self, task: Callable[[], T]) -> Future[T] | None:
+    def submit_if_free(self, task: Callable[[], T]) -> Future[T] | None:
         return self.start(task)
 
-    def dismiss(self) -> None:
+    def shut_down(self) -> None:
         with self._more:
             self._over = True
             self._more.notify()
@@ -77,13 +77,13 @@ class Muddle(Hands):
 
 
 @contextmanager
-def muddled(most: int, seed: int) -> Iterator[Hands | None]:
+def muddled(most: int, seed: int) -> Iterator[WorkerPool | None]:
     """Helpers that ask in any order; None for a walk that asks for one page at a time."""
-    hands = Muddle(most, Random(seed))
+    pool = Muddle(most, Random(seed))
     try:
-        yield hands if most else None
+        yield pool if most else None
     finally:
-        hands.dismiss()
+        pool.shut_down()
 
 
 def crowded(seed: int, limit: int, *verbs: str, **how: Any) -> FakeList:
@@ -111,8 +111,8 @@ def test_keyset(
 ) -> None:
     things = crowded(seed, limit, *VERBS, always_next=always_next, false_ends=0.2 * false_ends)
     delivered, high = Delivered(things), FOREVER if ascending else 80
-    with muddled(ahead, seed) as hands:
-        for page in by_date(things, (low, high), ListTraits(), ascending, hands):
+    with muddled(ahead, seed) as pool:
+        for page in by_date(things, (low, high), ListTraits(), ascending, pool):
             delivered.take(page)
     assert delivered.missing(low, high) == []
     assert delivered.twice() == []
@@ -126,8 +126,8 @@ def test_keyset_where_the_server_gives_smaller_pages(seed: int, limit: int, most
     verbs = ("edit", "delete") if always else VERBS
     things = crowded(seed, limit, *verbs, most=min(most, limit - 1), always=always)
     delivered = Delivered(things)
-    with muddled(ahead, seed) as hands:
-        for page in by_date(things, (0, FOREVER), ListTraits(), True, hands):
+    with muddled(ahead, seed) as pool:
+        for page in by_date(things, (0, FOREVER), ListTraits(), True, pool):
             delivered.take(page)
     assert delivered.missing() == []
     assert delivered.twice() == []
@@ -139,8 +139,8 @@ def test_undirected(seed: int, limit: int, ascending: bool, low: int, ahead: int
     """Rows that do not change, in an order that is not told."""
     things = crowded(seed, limit, cursor="created_at", own_order=ascending)
     delivered = Delivered(things)
-    with muddled(ahead, seed) as hands:
-        for page in undirected(things.listing(), (low, 1_000), ListTraits(), hands=hands):
+    with muddled(ahead, seed) as pool:
+        for page in keyset_either_way(things.listing(), (low, 1_000), ListTraits(), pool=pool):
             delivered.take(page)
     assert sorted(own for own, _ in delivered.versions) == sorted(
         own for own, second in things.rows.items() if low <= second <= 1_000
@@ -158,8 +158,8 @@ def test_full(seed: int, limit: int, in_order: bool, ahead: int) -> None:
         things.rows = dict.fromkeys(things.rows, 7)
         things.change = restless("delete", "restore", "add", share=0.5)
     delivered = Delivered(things)
-    with muddled(ahead, seed) as hands:
-        rows = full(things.listing(), hands)
+    with muddled(ahead, seed) as pool:
+        rows = full(things.listing(), pool)
     delivered.versions = [(row["id"], row["updated_at"]) for row in rows]
     assert delivered.missing() == []
     assert len(rows) == len({row["id"] for row in rows})
@@ -185,8 +185,8 @@ def test_an_order_of_ties_that_was_relied_on_and_breaks(seed: int, limit: int, r
 
     things.change = change
     delivered = Delivered(things)
-    with muddled(ahead, seed) as hands:
-        for page in by_date(things, (0, FOREVER), ListTraits(), True, hands):
+    with muddled(ahead, seed) as pool:
+        for page in by_date(things, (0, FOREVER), ListTraits(), True, pool):
             delivered.versions += [(row["id"], row["updated_at"]) for row in page.rows]
     assert delivered.missing() == []
 
@@ -201,13 +201,13 @@ def test_pages_that_are_too_much_for_the_server(seed: int, limit: int, ahead: in
 
     def fetch(path: str, params: Any = None, *, shrinkable: bool = False) -> Any:
         if shrinkable and chance.random() < 0.2:
-            raise TooFat("504")
+            raise PageTooLarge("504")
         return whole(path, params, shrinkable=shrinkable)
 
     things.fetch = fetch  # type: ignore[method-assign]
     delivered = Delivered(things)
-    with muddled(ahead, seed) as hands:
-        for page in by_date(things, (0, FOREVER), ListTraits(), True, hands):
+    with muddled(ahead, seed) as pool:
+        for page in by_date(things, (0, FOREVER), ListTraits(), True, pool):
             delivered.take(page)
     assert delivered.missing() == []
     assert delivered.twice() == []

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from source_amocrm.http.api import Answer
+from source_amocrm.walk.interval_set import FOREVER
 from source_amocrm.walk.keyset import keyset
+from source_amocrm.walk.list_traits import ListTraits
 from source_amocrm.walk.listing import Listing, Page
-from source_amocrm.walk.numbered import numbered
-from source_amocrm.walk.spans import FOREVER
-from source_amocrm.walk.traits import ListTraits
+from source_amocrm.walk.page_number import by_page_number
 
 NOW = 1_000_000
 PAGES = 600
@@ -33,7 +33,7 @@ def fetch(path: str, params: Any = None, *, shrinkable: bool = False) -> Answer:
 def walks() -> Iterator[tuple[str, Iterator[Page]]]:
     listing = Listing(fetch, "/api/v4/things", "things")
     yield "keyset", keyset(listing, (0, FOREVER), ListTraits())
-    yield "numbered", numbered(listing, None)
+    yield "numbered", by_page_number(listing, None)
 
 
 @pytest.mark.parametrize("name", ["keyset", "numbered"])

@@ -13,18 +13,18 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from airbyte_cdk.models import FailureType
 
-from source_amocrm.account import off
+from source_amocrm.account import switched_off
 from source_amocrm.account.clocks import Clocks
 from source_amocrm.account.opening import Opening
 from source_amocrm.account.resources import EVENTS_LIMIT, MOST_EVENTS, SCOPES, Resource
 from source_amocrm.config.settings import Config
 from source_amocrm.errors import AmocrmError, NotFound, NotGranted, anew
 from source_amocrm.http.api import ACCOUNT_PATH, Answer, Api
-from source_amocrm.walk.elements import identified
+from source_amocrm.walk.embedded import identified
 from source_amocrm.walk.full import full
-from source_amocrm.walk.hands import Hands
-from source_amocrm.walk.listing import DOUBTS, FilterIgnored, Found, Listing, Params, Row, found_in, key
-from source_amocrm.walk.sizes import LargestPage
+from source_amocrm.walk.listing import EMPTY_RETRIES, FilterIgnored, Listing, Params, RawPage, Row, key, raw_page
+from source_amocrm.walk.page_size import LargestPage
+from source_amocrm.walk.worker_pool import WorkerPool
 
 LOGGER = logging.getLogger("airbyte")
 T = TypeVar("T")
@@ -33,11 +33,11 @@ IDS_AT_ONCE = 50
 """More ids in one request have been answered with «HTTP URL too long»."""
 
 
-def whole(listing: Listing, hands: Hands | None = None) -> list[Row]:
+def whole(listing: Listing, pool: WorkerPool | None = None) -> list[Row]:
     """A list that is short, and that not every account has: what is refused half-way has not been read."""
     opening = Opening(listing.path)
-    with opening.watched(off.ANSWERS):
-        return full(replace(listing, on_page=opening.look), hands)
+    with opening.watched(switched_off.ANSWERS):
+        return full(replace(listing, on_page=opening.look), pool)
 
 
 class Once(Generic[T]):
@@ -88,7 +88,7 @@ class Account:
     def __init__(self, config: Config, api: Api, extras: Collection[str] = ()) -> None:
         self.config = config
         self.api = api
-        self.hands = Hands(config.num_workers, api.room)
+        self.pool = WorkerPool(config.num_workers, api.room)
         self.events_pages = LargestPage(MOST_EVENTS, EVENTS_LIMIT)
         self.facts = Once(self._ask_facts)
         self._extras = sorted({"is_api_filter_enabled", *extras})
@@ -145,7 +145,7 @@ class Account:
         self.require(path)
         with self._lock:
             known = self._lists.setdefault(
-                path, Once(lambda: whole(Listing(self.get, path, collection, params=params or {}), self.hands))
+                path, Once(lambda: whole(Listing(self.get, path, collection, params=params or {}), self.pool))
             )
         return known()
 
@@ -170,7 +170,7 @@ class Account:
     def _batch(self, entities: Resource, ids: list[int], params: Params | None) -> list[Row]:
         """Raises FilterIgnored at the first page with others."""
 
-        def look(found: Found) -> None:
+        def look(found: RawPage) -> None:
             if any(row.get("id") not in ids for row in found.rows):
                 raise FilterIgnored
 
@@ -189,7 +189,7 @@ class Account:
 
     def _ask_again(self, path: str, params: Params) -> Answer:
         """One entity; that there is none (204) is not believed at once."""
-        for _ in range(DOUBTS):
+        for _ in range(EMPTY_RETRIES):
             answer = self.get(path, params)
             if answer.body is not None:
                 return answer
@@ -197,12 +197,12 @@ class Account:
 
     def require(self, path: str) -> None:
         """Spares asking for a list where the account's settings say that it is off. Raises FeatureOff then."""
-        if error := off.unasked(path, lambda: self.facts().body):
+        if error := switched_off.unasked(path, lambda: self.facts().body):
             raise error
 
     def lacks(self, error: AmocrmError) -> bool:
         """Whether it tells that the account has no such part."""
-        return off.is_off(error, lambda: self.facts().body)
+        return switched_off.is_off(error, lambda: self.facts().body)
 
     def not_granted(self, scope: str) -> NotGranted | None:
         """Spares asking for what the token says that it may not read: why, None where it does not say so."""
@@ -240,7 +240,7 @@ class Account:
 
     def embedded(self, collection: str) -> list[Row]:
         """A dictionary that comes with `/account`."""
-        return found_in(Answer(dict(self.facts().body), 0, 0), collection).rows
+        return raw_page(Answer(dict(self.facts().body), 0, 0), collection).rows
 
 
 def _timezone(body: Mapping[str, Any]) -> tzinfo:

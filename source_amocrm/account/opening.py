@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from source_amocrm.errors import AmocrmError, broken_off
-from source_amocrm.walk.listing import Found
+from source_amocrm.walk.listing import RawPage
 
 
 class Opening:
@@ -16,8 +16,8 @@ class Opening:
         self._path = path
         self._begun = False
 
-    def look(self, found: Found) -> None:
-        self._begun = self._begun or bool(found.rows)
+    def look(self, raw: RawPage) -> None:
+        self._begun = self._begun or bool(raw.rows)
 
     @contextmanager
     def watched(self, refusals: tuple[type[AmocrmError], ...]) -> Iterator[None]:

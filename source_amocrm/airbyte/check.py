@@ -78,7 +78,7 @@ class Answers:
     def ask(self, stream: AmocrmStream, paths: tuple[str, ...]) -> None:
         for path in paths:
             if path not in self.asked:
-                self.asked[path] = self.account.hands.start(partial(_refusal, self.account, stream, path))
+                self.asked[path] = self.account.pool.submit(partial(_refusal, self.account, stream, path))
 
     def of(self, paths: tuple[str, ...]) -> dict[str, AmocrmError]:
         return {path: error for path in paths if (error := self.asked[path].result())}
@@ -104,7 +104,7 @@ def findings(account: Account) -> list[Finding]:
             raise next(iter(refused.values()))
         told = [one for stream, need in needs.items() for one in _suffered(account, stream, need, answers)]
     finally:
-        account.hands.dismiss()
+        account.pool.shut_down()
     return _by_reason(told)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timezone
 from typing import NamedTuple
 
-from source_amocrm.walk.spans import Span
+from source_amocrm.walk.interval_set import Interval
 
 STRETCHES = 2
 """How many stretches of time are named."""
@@ -37,7 +37,7 @@ def duration(seconds: float) -> str:
     return f"{minutes} min" if seconds < 1.5 * AN_HOUR else f"{minutes // 60} h {minutes % 60} min"
 
 
-def reached(left: Sequence[Span], until: int) -> str:
+def reached(left: Sequence[Interval], until: int) -> str:
     """Where a reading is, of which the seconds `left` are still to be read, up to the second `until`."""
     if not left:
         return "read to the end"
@@ -64,7 +64,7 @@ def summary(rows: int, requests: int, refused: int, waited: float, elapsed: floa
     )
 
 
-def _stretches(spans: Sequence[Span], until: int) -> str:
+def _stretches(spans: Sequence[Interval], until: int) -> str:
     """The newest ones in words, and how many more there are."""
     newest = list(reversed(spans))
     told = ", ".join(_stretch(start, end, until) for start, end in newest[:STRETCHES])

@@ -20,10 +20,10 @@ from source_amocrm.airbyte.estimate import Observation, duration, reached, secon
 from source_amocrm.airbyte.pauses import waiting
 from source_amocrm.http.api import Api
 from source_amocrm.sync.batch import Batch
-from source_amocrm.sync.progress import Left, Progress
+from source_amocrm.sync.progress import Pending, Progress
 from source_amocrm.sync.sync import Selection
+from source_amocrm.walk.interval_set import FOREVER
 from source_amocrm.walk.listing import Row, seconds
-from source_amocrm.walk.spans import FOREVER
 
 READING = "Reading "
 EVERY = 10.0
@@ -56,23 +56,27 @@ class ListReading:
     reading: bool = False
     seen: deque[Observation] = field(default_factory=lambda: deque(maxlen=ROUNDS))
 
-    def left(self) -> Left | None:
+    def pending(self) -> Pending | None:
         """What the state of one of the tables would tell."""
-        return next((left for one in self.progresses if (left := one.left.get(self.name))), None)
+        return next((pending for one in self.progresses if (pending := one.pending.get(self.name))), None)
 
     def observe(self, now: float, oldest: int) -> None:
         """`oldest`: the second before which nothing is expected; FOREVER while there is no telling."""
-        left, done = self.left(), self.progresses[0].done
-        if left and left.spans and done and (left.spans.parts[0][0] or oldest < done):
-            spans = [(start or oldest, min(end, done)) for start, end in left.spans.parts]
-            self.seen.append(Observation(now, sum(max(0, end - start + 1) for start, end in spans)))
+        pending, watermark = self.pending(), self.progresses[0].watermark
+        if pending and pending.seconds and watermark and (pending.seconds.intervals[0][0] or oldest < watermark):
+            intervals = [(start or oldest, min(end, watermark)) for start, end in pending.seconds.intervals]
+            self.seen.append(Observation(now, sum(max(0, end - start + 1) for start, end in intervals)))
 
     def line(self, requests: int, now: float) -> str:
         """Where it is, how long it will take, how much has come."""
-        left = self.left()
-        time_left = seconds_left(self.seen) if left and left.spans else None
+        pending = self.pending()
+        time_left = seconds_left(self.seen) if pending and pending.seconds else None
         # a walk by page number goes by the rows' ids, which tell no date
-        where = reached(left.spans.parts, self.progresses[0].done or 0) if left and not left.walk else ""
+        where = (
+            reached(pending.seconds.intervals, self.progresses[0].watermark or 0)
+            if pending and not pending.walk
+            else ""
+        )
         rate = self.rows / max(now - self.begun, 1)
         parts = [where, f"about {duration(time_left)} left" if time_left is not None else ""]
         told = ", ".join(part for part in parts if part)

@@ -50,7 +50,7 @@ class Api:
     def get(self, path: str, params: Params | None = None, *, shrinkable: bool = False) -> Answer:
         """The answer to `path` ("/api/v4/leads"), or an AmocrmError once it is certain.
 
-        `shrinkable`: raise TooFat where the caller had better ask for less; see AmocrmClient.
+        `shrinkable`: raise PageTooLarge where the caller had better ask for less; see AmocrmClient.
         """
         query = encode(params or {})
         url = f"{self.auth.base_url}{path}?{query}" if query else f"{self.auth.base_url}{path}"

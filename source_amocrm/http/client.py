@@ -21,10 +21,10 @@ from airbyte_cdk.sources.streams.http.exceptions import (
 from airbyte_cdk.sources.streams.http.http_client import HttpClient
 
 from source_amocrm.auth.authenticator import Authenticator
-from source_amocrm.errors import AmocrmError, TooFat
+from source_amocrm.errors import AmocrmError, PageTooLarge
 from source_amocrm.http.backoff import FailureBackoff, Patience, RateLimitBackoff, RetryPolicy
+from source_amocrm.http.circuit_breaker import CircuitBreaker
 from source_amocrm.http.error_handler import AmocrmErrorHandler, AmocrmResolution, failed_early, path_of
-from source_amocrm.http.health import Health
 from source_amocrm.http.reply import Reply
 from source_amocrm.http.session import AmocrmSession
 from source_amocrm.http.stats import Stats
@@ -57,7 +57,7 @@ class AmocrmClient(HttpClient):
     """One for each host, over one session; safe to share by any number of threads and streams.
 
     `send_request` returns an AmocrmResponse, or raises an AmocrmError once it is certain. Among its `request_kwargs`
-    `shrinkable` means: raise TooFat after two tries that took the server too long, or one answer that is too large to
+    `shrinkable` means: raise PageTooLarge after two tries that took the server too long, or one answer too large to
     hold several of, so that the caller asks for less.
     """
 
@@ -84,12 +84,12 @@ class AmocrmClient(HttpClient):
         self.policy = policy
         self.clock = clock
         self.sleep = sleep
-        self.health = Health()
+        self.health = CircuitBreaker()
         self.stats = Stats()
         self.accepted: set[str] = set()  # tokens that amoCRM has taken
         self._tries: dict[requests.PreparedRequest, _Tries] = {}
 
-    def at(self, sign_in: Authenticator, handler: AmocrmErrorHandler, health: Health) -> AmocrmClient:
+    def at(self, sign_in: Authenticator, handler: AmocrmErrorHandler, health: CircuitBreaker) -> AmocrmClient:
         """The same client for another host, with outages and refusals of its own."""
         other = copy.copy(self)
         other.sign_in, other._error_handler, other.health = sign_in, handler, health
@@ -192,7 +192,7 @@ class AmocrmClient(HttpClient):
         rule, reply = resolution.rule, resolution.reply
         tries.slow += rule.slow
         if rule.slow and tries.shrinkable and tries.slow >= self.policy.fat_attempts:
-            raise self._error_handler.error(rule, reply, answer, TooFat)
+            raise self._error_handler.error(rule, reply, answer, PageTooLarge)
         attempts = self._max_retries + 1
         if tries.probe or self.health.outage:
             attempts = 1

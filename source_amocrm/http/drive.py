@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from source_amocrm.http.api import ACCOUNT_PATH, Api
+from source_amocrm.http.circuit_breaker import CircuitBreaker
 from source_amocrm.http.error_handler import AmocrmErrorHandler
-from source_amocrm.http.health import Health
 from source_amocrm.http.rule import Where
 
 
@@ -12,7 +12,7 @@ def drive(api: Api, base_url: str) -> Api:
     """`api` for that host. Its outages and refusals say nothing of the account; the account's refusals hold for it."""
     client, guest = api.client, _Guest(api, base_url)
     handler = AmocrmErrorHandler(client.policy, guest, Where.DRIVE)
-    host = Api(client.at(guest, handler, Health(client.health)), api.wall)
+    host = Api(client.at(guest, handler, CircuitBreaker(client.health)), api.wall)
     host.look = api.look
     return host
 

@@ -17,7 +17,7 @@ from typing import Any
 import requests
 from airbyte_cdk.sources.streams.call_rate import AbstractAPIBudget, AbstractCallRatePolicy
 
-from source_amocrm.http.evenness import Evenness
+from source_amocrm.http.jitter import Jitter
 
 # Share of the period kept free for the network's jitter, and so the price in rate: where nothing is known of that, and
 # where answers tell how late each request was
@@ -75,7 +75,7 @@ class Budget(AbstractAPIBudget):
     ) -> None:
         self.per_second = per_second
         self._window = max(1, int(per_second))
-        self._evenness = Evenness()
+        self._jitter = Jitter()
         self._clock = clock
         self._sleep = sleep
         self._lock = threading.Lock()
@@ -122,7 +122,7 @@ class Budget(AbstractAPIBudget):
             if begins:
                 pace = self._pace(now)
                 self._slowness = min(_SLOWEST, pace * (_SLOWER if pace == 1.0 else _MUCH_SLOWER))
-                self._evenness.refused(now)
+                self._jitter.refused(now)
             self._paused_until = max(self._paused_until, now + seconds)
             self._slowed_at = self._paused_until
         if begins:
@@ -132,7 +132,7 @@ class Budget(AbstractAPIBudget):
         """The answer to the request of a turn that was used came after so many seconds."""
         with self._lock:
             slot.elapsed = elapsed
-            slot.late = self._evenness.answered(elapsed)
+            slot.late = self._jitter.answered(elapsed)
 
     def shut(self, error: Exception) -> None:
         """From now on every turn, the awaited ones too, raises `error`."""
@@ -167,7 +167,7 @@ class Budget(AbstractAPIBudget):
         slot = Slot(self._clock)
         self._recent.append(slot)
         due = max(self._next, self._paused_until, now - _LATENESS)
-        eager = _EAGER if (self._evenness.spread or 0.0) > _EVEN else 1.0
+        eager = _EAGER if (self._jitter.spread or 0.0) > _EVEN else 1.0
         self._next = due + eager * self._period() / self._window * self._pace(now)
         self.waited += now - asked
         return slot
@@ -191,11 +191,11 @@ class Budget(AbstractAPIBudget):
         """When a turn does not count any more; None where it has not left yet."""
         if slot.time is None:
             return None
-        return slot.time + period + max(slot.late, self._evenness.lateness(slot.elapsed, now))
+        return slot.time + period + max(slot.late, self._jitter.lateness(slot.elapsed, now))
 
     def _period(self) -> float:
         """Seconds in which as many turns are used as the window holds."""
-        margin = self._evenness.margin()
+        margin = self._jitter.margin()
         if margin is None:
             return self._window / self.per_second * (1 + _SAFETY)
         return self._window / self.per_second * (1 + _LESS) + margin

@@ -18,8 +18,8 @@ from source_amocrm.errors import (
     NotGranted,
     NotIssued,
     OtherRedirectUri,
+    PageTooLarge,
     Throttled,
-    TooFat,
     Unauthorized,
     Unavailable,
     UnknownIntegration,
@@ -111,7 +111,13 @@ TABLE: tuple[Rule, ...] = (
     Rule("an answer", range(200, 203), Action.SUCCESS, kinds=(Kind.OBJECT,)),
     Rule("nothing found", (204,), Action.SUCCESS),
     Rule(
-        "too large an answer", _SUCCESS, Action.REDUCE_PAGE_SIZE, _TOO_LARGE, TooFat, _SYSTEM, kinds=(Kind.TOO_LARGE,)
+        "too large an answer",
+        _SUCCESS,
+        Action.REDUCE_PAGE_SIZE,
+        _TOO_LARGE,
+        PageTooLarge,
+        _SYSTEM,
+        kinds=(Kind.TOO_LARGE,),
     ),
     Rule(
         "a web page instead of data",
@@ -379,7 +385,7 @@ TABLE: tuple[Rule, ...] = (
         doubtful=True,
     ),
     # No answer
-    Rule("too large a head", None, Action.REDUCE_PAGE_SIZE, _TOO_LARGE, TooFat, _SYSTEM, kinds=(Kind.TOO_LARGE,)),
+    Rule("too large a head", None, Action.REDUCE_PAGE_SIZE, _TOO_LARGE, PageTooLarge, _SYSTEM, kinds=(Kind.TOO_LARGE,)),
     Rule(
         "the host name is not found",
         None,

@@ -20,8 +20,8 @@ from airbyte_cdk.sources.streams.call_rate import LimiterSession
 from source_amocrm.http.backoff import RetryPolicy
 from source_amocrm.http.body import LARGEST, PAGE_ROOM, ROOM, Kind, fits, parse
 from source_amocrm.http.connections import EXCHANGE, TellingAdapter
+from source_amocrm.http.decompression import ACCEPTED, Garbled, TooLarge, pieces
 from source_amocrm.http.rate_limit import Budget
-from source_amocrm.http.reading import ACCEPTED, Garbled, TooLarge, pieces
 from source_amocrm.http.reply import AmocrmResponse, NoAnswer, Reply
 
 USER_AGENT = "source-amocrm"

@@ -15,9 +15,9 @@ from source_amocrm.config.hosts import is_account_host
 from source_amocrm.errors import AmocrmError, Unauthorized
 from source_amocrm.http.backoff import RetryPolicy
 from source_amocrm.http.body import Kind
+from source_amocrm.http.circuit_breaker import CircuitBreaker
 from source_amocrm.http.client import AmocrmClient
 from source_amocrm.http.error_handler import AmocrmErrorHandler, AmocrmResolution, judge
-from source_amocrm.http.health import Health
 from source_amocrm.http.reply import NoAnswer, Reply, reply_of
 from source_amocrm.http.rule import Rule, Where
 from source_amocrm.http.session import AmocrmSession
@@ -88,7 +88,7 @@ class _Exchange(AmocrmErrorHandler):
         return resolution
 
 
-class _Unlearned(Health):
+class _Unlearned(CircuitBreaker):
     """Who waits for an exchange learns of its failure from the authenticator; the next one has all its attempts."""
 
     def gave_up(self, error: AmocrmError, since: int) -> None:

@@ -24,11 +24,11 @@ from source_amocrm.streams import schema
 from source_amocrm.streams.rows import tombstones
 from source_amocrm.streams.rows.coercion import Coercion
 from source_amocrm.sync.declaration import EVENTS, Context, Declaration, FullRefresh, Incremental
-from source_amocrm.sync.delivery import alone
+from source_amocrm.sync.delivery import deliver_alone
 from source_amocrm.sync.event_log import Deletion
 from source_amocrm.sync.progress import Progress
 from source_amocrm.sync.state import load
-from source_amocrm.walk.elements import elements
+from source_amocrm.walk.embedded import embedded_rows
 from source_amocrm.walk.listing import Fetch, Params, Row
 
 LIMIT = 250
@@ -111,7 +111,7 @@ class AmocrmStream(HttpStream, Declaration, ABC):
 
     def parse_response(self, response: requests.Response, **_: Any) -> list[Row]:
         embedded = _body(response).get("_embedded")
-        return elements(self.collection, embedded.get(self.collection) if isinstance(embedded, dict) else None)
+        return embedded_rows(self.collection, embedded.get(self.collection) if isinstance(embedded, dict) else None)
 
     def next_page_token(self, response: requests.Response) -> dict[str, str] | None:
         """The parameters of the next page: its address is not followed, for the token belongs to the account's host."""
@@ -141,7 +141,7 @@ class AmocrmStream(HttpStream, Declaration, ABC):
         stream_state: Mapping[str, Any] | None = None,
     ) -> Iterable[Row]:
         """Every row that a sync of this stream alone brings."""
-        return alone(self.account, self, self.progress(self.account.config, stream_state))  # type: ignore[arg-type]
+        return deliver_alone(self.account, self, self.progress(self.account.config, stream_state))  # type: ignore[arg-type]
 
     def rows(self, record: Row, context: Context) -> Iterable[Row]:
         """A stream defines this, or `row` where each record makes one."""

@@ -50,7 +50,7 @@ class Files(FullRefreshStream):
     def records(self) -> Iterable[tuple[Row, Context]]:
         return (
             (record, Context())
-            for record in whole(Listing(self.fetch, FILES, self.collection, LIMIT), self.account.hands)
+            for record in whole(Listing(self.fetch, FILES, self.collection, LIMIT), self.account.pool)
         )
 
     def row(self, record: Row, context: Context) -> Row:

@@ -11,9 +11,9 @@ from collections.abc import Iterable, Iterator
 
 from source_amocrm.account.account import Account
 from source_amocrm.account.resources import Resource
-from source_amocrm.errors import TooFat
-from source_amocrm.walk.listing import Found, Row
-from source_amocrm.walk.numbered import numbered
+from source_amocrm.errors import PageTooLarge
+from source_amocrm.walk.listing import RawPage, Row
+from source_amocrm.walk.page_number import by_page_number
 
 
 class ById:
@@ -34,33 +34,33 @@ class ById:
         """The entities that exist among `ids`, and others."""
         left = set(ids)
         while left and self._asked + len(left) > self._pages:
-            found = self._page()
-            if found and not found.more:
-                yield from self._list(found)
+            raw = self._page()
+            if raw and not raw.more:
+                yield from self._list(raw)
                 self.whole = True
                 return
-            rows = found.rows if found else []
+            rows = raw.rows if raw else []
             yield from rows
             left.difference_update(row["id"] for row in rows if isinstance(row.get("id"), int))
         self._asked += len(left)
         yield from self._account.one_by_one(self._entities, sorted(left))
 
-    def _page(self) -> Found | None:
+    def _page(self) -> RawPage | None:
         """A page that is twice as far in the list as the one before; None where the server cannot give it."""
         number, self._number = self._number, self._number * 2
         listing = self._account.listing(self._entities).narrowed({"order[id]": "asc"})
         try:
-            found = listing.believing(1).ask({}, number)
-        except TooFat:
+            raw = listing.retrying_empty(1).ask({}, number)
+        except PageTooLarge:
             self._pages = math.inf
             return None
         self._pages = number + 1
-        return found
+        return raw
 
-    def _list(self, last: Found) -> Iterator[Row]:
+    def _list(self, last: RawPage) -> Iterator[Row]:
         """All of the list, whose end was met; a list of one page has come with it."""
         if self._number == 2 and last.rows:
             yield from last.rows
             return
-        for page in numbered(self._account.listing(self._entities), self._account.hands):
+        for page in by_page_number(self._account.listing(self._entities), self._account.pool):
             yield from page.rows

@@ -12,12 +12,12 @@ from source_amocrm.account.resources import Resource
 from source_amocrm.errors import AmocrmError, all_of
 from source_amocrm.sync.batch import Batch
 from source_amocrm.sync.declaration import EVENTS, FullRefresh, Incremental
-from source_amocrm.sync.making import Maker
 from source_amocrm.sync.progress import BEGINNING, Progress
+from source_amocrm.sync.row_maker import RowMaker
 from source_amocrm.sync.sync import Selection, Sync
-from source_amocrm.walk.feed import Reader
+from source_amocrm.walk.broadcast import Subscription
+from source_amocrm.walk.interval_set import FOREVER
 from source_amocrm.walk.listing import Page, Row, key, seconds
-from source_amocrm.walk.spans import FOREVER
 
 LOGGER = logging.getLogger("airbyte")
 
@@ -27,7 +27,7 @@ Delivery = Iterator["Row | None"]
 ROWS_BETWEEN_STATES = 1_000
 
 
-def alone(account: Account, stream: FullRefresh | Incremental, progress: Progress | None) -> Iterator[Row]:
+def deliver_alone(account: Account, stream: FullRefresh | Incremental, progress: Progress | None) -> Iterator[Row]:
     """The rows of a stream that shares no reading with another."""
     selection = Selection(stream, progress)
     sync = Sync(account, [selection])
@@ -46,7 +46,7 @@ def deliver(sync: Sync, selection: Selection) -> Delivery:
         return
     assert progress is not None
     failures: list[AmocrmError] = []
-    joined = sync.joined(stream.name)
+    subscriptions = sync.subscriptions(stream.name)
     try:
         started = sync.account.facts().started
         if progress.in_the_future(started):
@@ -55,17 +55,17 @@ def deliver(sync: Sync, selection: Selection) -> Delivery:
                 "have been passed over, so the next sync reads the stream anew.",
                 stream.name,
             )
-        progress.begin([_name(entities) for entities, _ in joined], started)
-        for entities, reader in joined:
-            with closing(reader):
+        progress.begin([_name(entities) for entities, _ in subscriptions], started)
+        for entities, subscription in subscriptions:
+            with closing(subscription):
                 try:
-                    yield from _list(sync, stream, progress, entities, reader)
+                    yield from _list(sync, stream, progress, entities, subscription)
                 except AmocrmError as error:
                     failures.append(error)
             yield None
     finally:
-        for _, reader in joined:
-            reader.close()
+        for _, subscription in subscriptions:
+            subscription.close()
     if failures:
         raise all_of(failures)
 
@@ -82,19 +82,19 @@ def _whole(account: Account, stream: FullRefresh) -> Iterator[Row]:
 
 
 def _list(
-    sync: Sync, stream: Incremental, progress: Progress, resource: Resource | None, reader: Reader[Batch]
+    sync: Sync, stream: Incremental, progress: Progress, resource: Resource | None, subscription: Subscription[Batch]
 ) -> Delivery:
     """The rows that are made of one input of the stream."""
     name = _name(resource)
     try:
         if resource:
             sync.account.require(resource.path)
-        maker = Maker(stream, resource, sync.resolver)
+        maker = RowMaker(stream, resource, sync.resolver)
         if not resource and stream.newest_first:
             kinds, until = stream.kinds or (), sync.account.facts().until
-            yield from _FromTheNewest(maker, progress, kinds, until).deliver(reader)
+            yield from _FromTheNewest(maker, progress, kinds, until).deliver(subscription)
         else:
-            yield from _AsTheyCome(maker, progress, name, sync.account.now).deliver(reader)
+            yield from _AsTheyCome(maker, progress, name, sync.account.now).deliver(subscription)
     except AmocrmError as error:
         if not resource or error.path != resource.path or not sync.account.lacks(error):
             raise
@@ -111,7 +111,7 @@ def _name(resource: Resource | None) -> str:
 class _AsTheyCome:
     """Rows in the order of the pages."""
 
-    def __init__(self, maker: Maker, progress: Progress, name: str, now: Callable[[], int]) -> None:
+    def __init__(self, maker: RowMaker, progress: Progress, name: str, now: Callable[[], int]) -> None:
         self._maker = maker
         self._progress = progress
         self._name = name
@@ -144,10 +144,10 @@ class _AsTheyCome:
         wanted = [row for row in page.rows if self._wanted(row, batch.floor) and not self._overtaken(row, now)]
         raw = [self._dated(row, batch) for row in wanted]
         yield from self._told()
-        for place, rows in enumerate(self._maker.rows(raw)):
+        for position, rows in enumerate(self._maker.rows(raw)):
             yield from rows
             self._rows += len(rows)
-            if self._rows >= ROWS_BETWEEN_STATES and (part := self._part(page, wanted, place)):
+            if self._rows >= ROWS_BETWEEN_STATES and (part := self._part(page, wanted, position)):
                 self._cover(batch, part)
                 yield from self._state()
         for row in wanted:
@@ -173,24 +173,28 @@ class _AsTheyCome:
         if second is None or second > now:
             return False
         known = self._latest.get(key(row), BEGINNING)
-        if second > (self._progress.done or BEGINNING):
+        if second > (self._progress.watermark or BEGINNING):
             self._latest[key(row)] = max(second, known)
         return second < known
 
-    def _part(self, page: Page, rows: list[Row], place: int) -> Page | None:
-        """What of the page is finished with the row at `place`, where it can be told.
+    def _part(self, page: Page, rows: list[Row], position: int) -> Page | None:
+        """What of the page is finished with the row at `position`, where it can be told.
 
         By the rows' own dates, in whose order they are: a version of theirs may have been delivered with a later one.
         """
-        if place + 1 >= len(rows):
+        if position + 1 >= len(rows):
             return None
-        if page.mark:
-            own = rows[place].get("id")
-            return replace(page, rows=[], mark=replace(page.mark, after=own)) if isinstance(own, int) else None
-        here, after = (seconds(rows[index].get(self._cursor)) for index in (place, place + 1))
-        if page.span is None or here is None or after is None or here == after:
+        if page.checkpoint:
+            own = rows[position].get("id")
+            return (
+                replace(page, rows=[], checkpoint=replace(page.checkpoint, after_id=own))
+                if isinstance(own, int)
+                else None
+            )
+        here, after = (seconds(rows[index].get(self._cursor)) for index in (position, position + 1))
+        if page.completed is None or here is None or after is None or here == after:
             return None
-        low, high = page.span
+        low, high = page.completed
         return Page([], (low, after - 1) if here < after else (after + 1, high))
 
     def _gone(self, batch: Batch) -> Delivery:
@@ -212,7 +216,7 @@ class _FromTheNewest:
     And until they are many, for what a row needs of another list is asked for all of them together.
     """
 
-    def __init__(self, maker: Maker, progress: Progress, kinds: Collection[str], until: int) -> None:
+    def __init__(self, maker: RowMaker, progress: Progress, kinds: Collection[str], until: int) -> None:
         self._maker = maker
         self._progress = progress
         self._kinds = kinds
@@ -224,8 +228,8 @@ class _FromTheNewest:
     def deliver(self, batches: Iterable[Batch]) -> Delivery:
         for batch in batches:
             self._held += [row for row in batch.page.rows if self._wanted(row)]
-            if batch.page.span:
-                self._missing -= batch.page.span
+            if batch.page.completed:
+                self._missing -= batch.page.completed
             if len(self._held) >= ROWS_BETWEEN_STATES:
                 yield from self._release()
         yield from self._release()
@@ -238,7 +242,7 @@ class _FromTheNewest:
 
     def _release(self) -> Delivery:
         """Everything from the newest second that is still missing on, in parts that a state can follow."""
-        edge = self._missing.parts[-1][1] + 1 if self._missing else 0
+        edge = self._missing.intervals[-1][1] + 1 if self._missing else 0
         ready = [row for row in self._held if (seconds(row.get("created_at")) or edge) >= edge]
         if not ready and self._missing:
             return

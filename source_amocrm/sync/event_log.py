@@ -19,15 +19,15 @@ from source_amocrm.account.event_kinds import (
     TAGGED,
 )
 from source_amocrm.account.resources import EVENTS_PATH
-from source_amocrm.errors import REFUSALS, AmocrmError, TooFat
-from source_amocrm.walk.bounds import bounds
-from source_amocrm.walk.elements import own_id
+from source_amocrm.errors import REFUSALS, AmocrmError, PageTooLarge
+from source_amocrm.walk.cursor_filter import bounds
+from source_amocrm.walk.either_direction import keyset_either_way
+from source_amocrm.walk.embedded import own_id
 from source_amocrm.walk.full import in_passes
-from source_amocrm.walk.listing import FilterIgnored, Found, Listing, OrderIgnored, Row, seconds
-from source_amocrm.walk.passes import newest
-from source_amocrm.walk.spans import FOREVER
-from source_amocrm.walk.traits import ListTraits
-from source_amocrm.walk.undirected import undirected
+from source_amocrm.walk.interval_set import FOREVER
+from source_amocrm.walk.list_traits import ListTraits
+from source_amocrm.walk.listing import FilterIgnored, Listing, OrderIgnored, RawPage, Row, seconds
+from source_amocrm.walk.passes import latest_versions
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class Changes:
     touched: set[int] = field(default_factory=set)
 
 
-class History:
+class EventLog:
     """The account's events of these kinds since a second, read once for every list that wants them.
 
     `types_since`: the kinds to ask for, with the earliest second that any list needs.
@@ -61,7 +61,7 @@ class History:
         self._types_since = types_since
         self._events = Once(self._read)
 
-    def ahead(self) -> None:
+    def prefetch(self) -> None:
         """Read the events before a list wants them."""
         self._events()
 
@@ -118,31 +118,33 @@ def events_listing(account: Account, kinds: Iterable[str] = ()) -> Listing:
 def events_between(account: Account, kinds: Iterable[str], since: int, until: int | None = None) -> list[Row]:
     """The events of these kinds between two seconds, both included, each once; `until` None: the start of the sync."""
     # that there are none is the rule
-    listing = events_listing(account, kinds).believing(1)
+    listing = events_listing(account, kinds).retrying_empty(1)
     # it is asked for while the start of the sync is not known yet
     known = until or (account.facts().until if account.facts.known else None)
     try:
         first, listing = account.events_pages.ask(listing, bounds(listing, since - 1, known + 1 if known else FOREVER))
-    except TooFat:
+    except PageTooLarge:
         first = None
     end = known or account.facts().until
     try:
-        pages = undirected(listing, (since, end), ListTraits(), first and _until(listing, first, end), account.hands)
+        pages = keyset_either_way(
+            listing, (since, end), ListTraits(), first and _until(listing, first, end), account.pool
+        )
         return [row for page in pages for row in page.rows]
     except (FilterIgnored, OrderIgnored):
         return in_no_order(account, listing, since, end)
 
 
-def _until(listing: Listing, found: Found, end: int) -> Found | None:
+def _until(listing: Listing, raw: RawPage, end: int) -> RawPage | None:
     """The page without what is later; None where nothing is left of it that could tell where it ends."""
-    rows = [row for row in found.rows if (listing.second_of(row) or 0) <= end]
-    return replace(found, rows=rows) if rows or not found.more else None
+    rows = [row for row in raw.rows if (listing.second_of(row) or 0) <= end]
+    return replace(raw, rows=rows) if rows or not raw.more else None
 
 
 def in_no_order(account: Account, listing: Listing, since: int, until: int) -> list[Row]:
     """A frozen window, each row once, the oldest first, from a server whose events come in no order at all."""
     frozen = listing.narrowed(bounds(listing, since - 1, until + 1))
-    rows = newest(in_passes(frozen, account.hands, lasting=True))
+    rows = latest_versions(in_passes(frozen, account.pool, lasting=True))
     return sorted(
         (row for row in rows if since <= (listing.second_of(row) or 0) <= until),
         key=lambda row: listing.second_of(row) or 0,

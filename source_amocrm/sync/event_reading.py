@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from source_amocrm.account.account import Account
 from source_amocrm.sync.batch import Batch
 from source_amocrm.sync.event_log import events_listing, in_no_order
-from source_amocrm.sync.progress import Need, together
-from source_amocrm.walk.bounds import bounds
-from source_amocrm.walk.listing import FilterIgnored, Found, Listing, OrderIgnored, Page, key
-from source_amocrm.walk.spans import Span
-from source_amocrm.walk.traits import ListTraits
-from source_amocrm.walk.undirected import direction, undirected
+from source_amocrm.sync.progress import ReadPlan, merged
+from source_amocrm.walk.cursor_filter import bounds
+from source_amocrm.walk.either_direction import direction, keyset_either_way
+from source_amocrm.walk.interval_set import Interval
+from source_amocrm.walk.list_traits import ListTraits
+from source_amocrm.walk.listing import FilterIgnored, Listing, OrderIgnored, Page, RawPage, key
 
 REMEMBERED_KEYS = 5_000
 """A list in no order shows itself soon: so many rows back it is known what was delivered before."""
@@ -26,17 +26,17 @@ class EventReading:
     """One reading of the events. `kinds`: only these, or all; `newest_first`: no stretch before a newer one."""
 
     account: Account
-    needs: list[Need]
+    plans: list[ReadPlan]
     kinds: tuple[str, ...] = ()
     newest_first: bool = False
 
     def __post_init__(self) -> None:
-        self.need = together(self.needs)
+        self.plan = merged(self.plans)
 
     def batches(self) -> Iterator[Batch]:
         listing = events_listing(self.account, self.kinds)
         until = self.account.facts().until
-        parts = [(low, min(high, until)) for low, high in reversed(self.need.spans.parts)]
+        parts = [(low, min(high, until)) for low, high in reversed(self.plan.seconds.intervals)]
         for low, high in parts:
             if low <= high:
                 yield from (Batch("events", page) for page in self._part(listing, low, high))
@@ -53,24 +53,24 @@ class EventReading:
             yield Page([row for row in rows if key(row) not in delivered], (low, high))
 
     def _walk(self, listing: Listing, low: int, high: int) -> Iterator[Page]:
-        anchored = self.need.asked_from if low == self.need.since else low
-        found, listing = self.account.events_pages.ask(listing, bounds(listing, anchored - 1, high + 1))
-        if self.newest_first and found.more and direction(listing, found) is not False:
-            yield from self._slices(listing, low, high, found)
+        anchored = self.plan.asked_from if low == self.plan.since else low
+        raw, listing = self.account.events_pages.ask(listing, bounds(listing, anchored - 1, high + 1))
+        if self.newest_first and raw.more and direction(listing, raw) is not False:
+            yield from self._stretches(listing, low, high, raw)
         else:
-            yield from self._span(listing, (anchored, high), found)
+            yield from self._interval(listing, (anchored, high), raw)
 
-    def _span(self, listing: Listing, span: Span, found: Found | None = None) -> Iterator[Page]:
-        return undirected(listing, span, ListTraits(), found, self.account.hands)
+    def _interval(self, listing: Listing, interval: Interval, raw: RawPage | None = None) -> Iterator[Page]:
+        return keyset_either_way(listing, interval, ListTraits(), raw, self.account.pool)
 
-    def _slices(self, listing: Listing, low: int, high: int, found: Found) -> Iterator[Page]:
+    def _stretches(self, listing: Listing, low: int, high: int, raw: RawPage) -> Iterator[Page]:
         """For a server that lists the oldest first: stretches of time, the newest one first, of about PAGES_AT_ONCE."""
-        oldest = next(second for row in found.rows if (second := listing.second_of(row)) is not None)
+        oldest = next(second for row in raw.rows if (second := listing.second_of(row)) is not None)
         length = max(1, (high - oldest) // 64)
         while high >= low:
             start = max(low, high - length) if high - length > oldest else low
             rows = 0
-            for page in self._span(listing, (start, high)):
+            for page in self._interval(listing, (start, high)):
                 rows += len(page.rows)
                 yield page
             high = start - 1

@@ -8,18 +8,18 @@ from functools import reduce
 from typing import NamedTuple
 
 from source_amocrm.account.clocks import TOLERANCE
-from source_amocrm.walk.listing import LAST_SECOND, Page, PageMark, Row, key, seconds
-from source_amocrm.walk.spans import FOREVER, Spans
+from source_amocrm.walk.interval_set import FOREVER, IntervalSet
+from source_amocrm.walk.listing import LAST_SECOND, Page, PageCheckpoint, Row, key, seconds
 
 BEGINNING = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Numbered:
+class ResumePoint:
     """An unfinished walk by page number over the rows changed at `since` or later: how far it came."""
 
     since: int
-    mark: PageMark
+    checkpoint: PageCheckpoint
 
 
 class Version(NamedTuple):
@@ -30,35 +30,35 @@ class Version(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Left:
+class Pending:
     """What of a list is still to be delivered: seconds, the rest of a walk, and what only events tell.
 
     `within`: how far the rows of one of those seconds are delivered, in the order of their ids.
     """
 
-    spans: Spans
-    walk: Numbered | None
+    seconds: IntervalSet
+    walk: ResumePoint | None
     deletions_since: int
     changes_since: int
-    within: Numbered | None = None
+    within: ResumePoint | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Need:
+class ReadPlan:
     """What one list must be asked for in a sync.
 
-    `spans` of seconds; `resume`: a walk by page number to be gone on with before that. `deletions_since`: the second
-    since which deletions are wanted. `changes_since`: the one since which a row that was delivered may have changed
-    unseen; None while nothing was delivered. `newest`: the second of the newest row known. `within`: a second of which
-    some rows are delivered.
+    `seconds` of the cursor field, and before these the rest of a walk by page number, `resume`. `deletions_since`: the
+    second since which deletions are wanted. `changes_since`: the second since which a delivered row may have changed
+    without a new updated_at; None while nothing was delivered. `newest`: the second of the newest row known. `within`:
+    a second of which some rows are delivered.
     """
 
-    spans: Spans
-    resume: Numbered | None = None
+    seconds: IntervalSet
+    resume: ResumePoint | None = None
     deletions_since: int = BEGINNING
     changes_since: int | None = None
     newest: int | None = None
-    within: Numbered | None = None
+    within: ResumePoint | None = None
 
     @property
     def at_first(self) -> bool:
@@ -68,7 +68,7 @@ class Need:
     @property
     def since(self) -> int:
         """The first second needed; BEGINNING when everything is."""
-        return self.spans.parts[0][0]
+        return self.seconds.intervals[0][0]
 
     @property
     def asked_from(self) -> int:
@@ -77,20 +77,20 @@ class Need:
         return self.since if self.newest is None else min(self.newest, self.since)
 
 
-def together(needs: list[Need]) -> Need:
+def merged(plans: list[ReadPlan]) -> ReadPlan:
     """What must be asked for so that each of several readers gets what it needs; they `agree` on what to resume."""
-    first = needs[0]
-    if all(need == first for need in needs):
+    first = plans[0]
+    if all(plan == first for plan in plans):
         return first
-    changes = [need.changes_since for need in needs if need.changes_since is not None]
-    newest = [need.newest for need in needs if need.newest is not None]
-    return Need(
-        spans=reduce(lambda one, other: one | other, (need.spans for need in needs)),
+    changes = [plan.changes_since for plan in plans if plan.changes_since is not None]
+    newest = [plan.newest for plan in plans if plan.newest is not None]
+    return ReadPlan(
+        seconds=reduce(lambda one, other: one | other, (plan.seconds for plan in plans)),
         resume=first.resume,
-        deletions_since=min(need.deletions_since for need in needs),
+        deletions_since=min(plan.deletions_since for plan in plans),
         changes_since=min(changes) if changes else None,
         newest=min(newest) if newest else None,
-        within=first.within if all(need.within == first.within for need in needs) else None,
+        within=first.within if all(plan.within == first.within for plan in plans) else None,
     )
 
 
@@ -98,78 +98,83 @@ def together(needs: list[Need]) -> Need:
 class Progress:
     """The progress of one stream.
 
-    Everything up to `done` (the server's time when a sync started; None before the first) has been delivered, except
-    for what is `left`, list by list. `newest` is each list's newest row; `ahead` holds, by list and id, what is
-    delivered with a later date than the next version of it may have. `untold`: no state has told some of that yet.
+    Everything up to `watermark` (the server's time when a sync started; None before the first) has been delivered,
+    except for what is `pending`, list by list. `newest`: the second of each list's newest row. `ahead`: by list and id,
+    the versions that were delivered with a later date than the next version may have; `untold`: some of these are in no
+    state yet.
     """
 
     stream: str
     cursor: str
     start: int | None
     lookback: int
-    done: int | None = None
-    left: dict[str, Left] = field(default_factory=dict)
+    watermark: int | None = None
+    pending: dict[str, Pending] = field(default_factory=dict)
     newest: dict[str, int] = field(default_factory=dict)
     ahead: dict[str, Version] = field(default_factory=dict)
     untold: bool = False
     doubted: bool = False
     """What is done is said to have been done in the future, so that all must be asked for again in the next sync."""
-    needed: dict[str, Spans] = field(default_factory=dict)
+    needed: dict[str, IntervalSet] = field(default_factory=dict)
     """What this sync must bring, set by `begin`."""
 
-    def need(self, name: str) -> Need:
+    def plan(self, name: str) -> ReadPlan:
         """What the list `name` must be asked for in this sync."""
         start = self.start or BEGINNING
-        if self.done is None:
-            return Need(Spans(((start, FOREVER),)), deletions_since=start)
-        since = max(self.done - self.lookback, start)
-        left = self.left.get(name, Left(Spans(), None, since, since))
-        return Need(
-            left.spans | Spans(((since, FOREVER),)),
-            left.walk,
-            min(since, left.deletions_since),
-            min(since, left.changes_since),
+        if self.watermark is None:
+            return ReadPlan(IntervalSet(((start, FOREVER),)), deletions_since=start)
+        since = max(self.watermark - self.lookback, start)
+        pending = self.pending.get(name, Pending(IntervalSet(), None, since, since))
+        return ReadPlan(
+            pending.seconds | IntervalSet(((since, FOREVER),)),
+            pending.walk,
+            min(since, pending.deletions_since),
+            min(since, pending.changes_since),
             self.newest.get(name),
-            left.within if left.within and left.within.since < since else None,
+            pending.within if pending.within and pending.within.since < since else None,
         )
 
-    def resume(self, name: str, walk: Numbered | None) -> None:
+    def resume(self, name: str, walk: ResumePoint | None) -> None:
         """Go on with `walk` in place of what is left of one; with None, ask for that by its seconds."""
-        left = self.left.get(name)
+        pending = self.pending.get(name)
         if walk:
-            assert self.done is not None
-            self.left[name] = replace(left or Left(Spans(), None, self.done, self.done), walk=walk)
-        elif left and left.walk:
-            self.left[name] = replace(left, spans=left.spans | Spans(((left.walk.since, FOREVER),)), walk=None)
+            assert self.watermark is not None
+            self.pending[name] = replace(
+                pending or Pending(IntervalSet(), None, self.watermark, self.watermark), walk=walk
+            )
+        elif pending and pending.walk:
+            self.pending[name] = replace(
+                pending, seconds=pending.seconds | IntervalSet(((pending.walk.since, FOREVER),)), walk=None
+            )
 
     def in_the_future(self, now: int) -> bool:
         """What is done is said to have been done later than `now`, by more than clocks differ.
 
         A clock was wrong, or a state was written by hand. Nothing tells then up to when all was read.
         """
-        return self.done is not None and self.done > now + TOLERANCE
+        return self.watermark is not None and self.watermark > now + TOLERANCE
 
     def begin_anew(self) -> None:
         """Nothing counts as done. What is `ahead` is still so, and all that was delivered may have changed since."""
-        self.done, self.left, self.newest = self.start or BEGINNING, {}, {}
+        self.watermark, self.pending, self.newest = self.start or BEGINNING, {}, {}
 
     def begin(self, names: Iterable[str], started: int) -> None:
         """Everything that the lists need is left to do, up to the server's time `started`."""
-        needs = {name: self.need(name) for name in names}
+        plans = {name: self.plan(name) for name in names}
         self.doubted, start = self.in_the_future(started), self.start or BEGINNING
-        self.done = started
-        self.needed = {name: need.spans for name, need in needs.items()}
-        self.left = {
-            name: Left(Spans(((start, started),)), None, start, start)
+        self.watermark = started
+        self.needed = {name: plan.seconds for name, plan in plans.items()}
+        self.pending = {
+            name: Pending(IntervalSet(((start, started),)), None, start, start)
             if self.doubted
-            else Left(
-                need.spans - (started + 1, FOREVER),
-                need.resume,
-                need.deletions_since,
-                started if need.changes_since is None else need.changes_since,
-                need.within,
+            else Pending(
+                plan.seconds - (started + 1, FOREVER),
+                plan.resume,
+                plan.deletions_since,
+                started if plan.changes_since is None else plan.changes_since,
+                plan.within,
             )
-            for name, need in needs.items()
+            for name, plan in plans.items()
         }
 
     def cover(self, name: str, page: Page, floor: int = BEGINNING) -> None:
@@ -178,39 +183,41 @@ class Progress:
         A walk that begins takes the seconds since `floor` upon itself. One that is gone on with does not: it never
         meets again what it passed in an earlier sync, and what was changed there since is asked for by its seconds.
         """
-        left = self.left[name]
-        spans, walk, within = left.spans, left.walk, left.within
-        if page.span:
-            spans -= page.span
-        if within and within.since not in spans:
+        pending = self.pending[name]
+        intervals, walk, within = pending.seconds, pending.walk, pending.within
+        if page.completed:
+            intervals -= page.completed
+        if within and within.since not in intervals:
             within = None
-        if page.mark and page.second is not None:
-            within = Numbered(page.second, page.mark) if page.second in spans else None
-        elif page.mark:
-            spans = spans if walk else spans - (floor, FOREVER)
-            walk = Numbered(walk.since if walk else floor, page.mark)
-        self.left[name] = replace(left, spans=spans, walk=walk, within=within)
+        if page.checkpoint and page.second is not None:
+            within = ResumePoint(page.second, page.checkpoint) if page.second in intervals else None
+        elif page.checkpoint:
+            intervals = intervals if walk else intervals - (floor, FOREVER)
+            walk = ResumePoint(walk.since if walk else floor, page.checkpoint)
+        self.pending[name] = replace(pending, seconds=intervals, walk=walk, within=within)
 
     def walked(self, name: str) -> None:
         """The walk by page number has come to its end."""
-        self.left[name] = replace(self.left[name], walk=None)
+        self.pending[name] = replace(self.pending[name], walk=None)
 
     def finish(self, name: str) -> None:
         """The list has been read whole."""
         if not self.doubted:
-            self.left.pop(name, None)
+            self.pending.pop(name, None)
 
     def put_off(self, name: str) -> None:
         """The account has no such list for now. What is left stays so, for the day when it has.
 
         Of a list that never brought a row, no row can have been deleted.
         """
-        if name not in self.newest and self.done is not None:
-            self.left[name] = replace(self.left[name], deletions_since=self.done, changes_since=self.done)
+        if name not in self.newest and self.watermark is not None:
+            self.pending[name] = replace(
+                self.pending[name], deletions_since=self.watermark, changes_since=self.watermark
+            )
 
     def meet(self, name: str, second: int | None) -> None:
         """A row of the list `name` with this second has been delivered."""
-        if second is not None and self.newest.get(name, BEGINNING) < second <= (self.done or BEGINNING):
+        if second is not None and self.newest.get(name, BEGINNING) < second <= (self.watermark or BEGINNING):
             self.newest[name] = second
 
     def dated(self, name: str, row: Row, cursor: str, postdated: bool = False, at_least: int = BEGINNING) -> Row:
@@ -243,10 +250,13 @@ def agree(several: list[Progress], name: str) -> None:
     for progress in several:
         for own, version in progress.ahead.items():
             ahead[own] = max(version, ahead.get(own, version))
-    walks = [left.walk for progress in several if (left := progress.left.get(name)) and left.walk]
+    walks = [pending.walk for progress in several if (pending := progress.pending.get(name)) and pending.walk]
     walk = None
-    if walks and all(progress.done is not None for progress in several):
-        walk = Numbered(min(one.since for one in walks), min((one.mark for one in walks), key=lambda mark: mark.after))
+    if walks and all(progress.watermark is not None for progress in several):
+        walk = ResumePoint(
+            min(one.since for one in walks),
+            min((one.checkpoint for one in walks), key=lambda checkpoint: checkpoint.after_id),
+        )
     for progress in several:
         progress.ahead = dict(ahead)
         progress.resume(name, walk)

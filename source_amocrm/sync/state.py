@@ -8,8 +8,8 @@
      "ahead": {"leads/1234": {"at": "2031-01-01T00:00:01Z", "own": "2026-11-24T09:57:03Z"}},
      "saved": {"stream": "deals", "version": 2, "digest": "0f3a…"}}
 
-The names are those of `Progress`, `Left` and `Version`. `saved` tells whose state it is; its digest, that it is whole:
-a state that has lost a part would else be one of a stream that needs less. The plain form `{"updated_at": …}` is
+`saved` tells whose state it is; its digest, that it is whole: a state that has lost a part would else be one of a
+stream that needs less. The plain form `{"updated_at": …}` is
 complete. Forms without `saved` are those of before; `state_forms` reads them.
 """
 
@@ -22,7 +22,7 @@ from typing import Any
 
 from source_amocrm.account.clocks import iso
 from source_amocrm.errors import ConfigError
-from source_amocrm.sync.progress import Left, Progress
+from source_amocrm.sync.progress import Pending, Progress
 from source_amocrm.sync.state_forms import NOTHING, read
 
 VERSION = 2
@@ -31,10 +31,10 @@ SAVED = "saved"
 
 def dump(progress: Progress) -> dict[str, Any]:
     """The state after what has been delivered so far."""
-    assert progress.done is not None
-    state: dict[str, Any] = {progress.cursor: iso(progress.done)}
-    if progress.left:
-        state["pending"] = {name: _dump_left(left) for name, left in progress.left.items()}
+    assert progress.watermark is not None
+    state: dict[str, Any] = {progress.cursor: iso(progress.watermark)}
+    if progress.pending:
+        state["pending"] = {name: _dump_pending(pending) for name, pending in progress.pending.items()}
     if progress.newest:
         state["newest"] = {name: iso(second) for name, second in progress.newest.items()}
     if progress.ahead:
@@ -78,13 +78,17 @@ def _saved(stream: str, state: Mapping[str, Any]) -> dict[str, Any]:
     return {"stream": stream, "version": VERSION, "digest": hashlib.sha256(text.encode()).hexdigest()[:32]}
 
 
-def _dump_left(left: Left) -> dict[str, Any]:
+def _dump_pending(pending: Pending) -> dict[str, Any]:
     dumped: dict[str, Any] = {
-        "spans": [[iso(start), iso(end)] for start, end in left.spans.parts],
-        "deletions_since": iso(left.deletions_since),
-        "changes_since": iso(left.changes_since),
+        "spans": [[iso(start), iso(end)] for start, end in pending.seconds.intervals],
+        "deletions_since": iso(pending.deletions_since),
+        "changes_since": iso(pending.changes_since),
     }
-    for name, walk in (("walk", left.walk), ("within", left.within)):
+    for name, walk in (("walk", pending.walk), ("within", pending.within)):
         if walk:
-            dumped[name] = {"since": iso(walk.since), "place": walk.mark.place, "after": walk.mark.after}
+            dumped[name] = {
+                "since": iso(walk.since),
+                "place": walk.checkpoint.position,
+                "after": walk.checkpoint.after_id,
+            }
     return dumped

@@ -19,9 +19,9 @@ from datetime import datetime, timezone
 from itertools import pairwise
 from typing import Any
 
-from source_amocrm.sync.progress import BEGINNING, Left, Numbered, Progress, Version
-from source_amocrm.walk.listing import LAST_SECOND, PageMark
-from source_amocrm.walk.spans import FOREVER, Spans
+from source_amocrm.sync.progress import BEGINNING, Pending, Progress, ResumePoint, Version
+from source_amocrm.walk.interval_set import FOREVER, IntervalSet
+from source_amocrm.walk.listing import LAST_SECOND, PageCheckpoint
 
 NOTHING = frozenset({"__ab_no_cursor_state_message", "__ab_full_refresh_sync_complete"})
 """With which the CDK says that there is no state."""
@@ -38,15 +38,17 @@ def read(progress: Progress, lists: Collection[str], state: Mapping[str, Any], w
     pending with nothing to read is read again.
     """
     _only(state, {progress.cursor}, {"pending", "newest", "ahead", "deletions_since"})
-    done = progress.done = _cursor(state[progress.cursor], plain=len(state) == 1)
-    limit = FOREVER if whole else done  # a clock that was put back leaves some of it behind what is done
+    watermark = progress.watermark = _cursor(state[progress.cursor], plain=len(state) == 1)
+    limit = FOREVER if whole else watermark  # a clock that was put back leaves some of it behind what is done
     events = {name: _until(limit, text) for name, text in _by_list(state, "deletions_since", lists).items()}
-    progress.left = {name: Left(Spans(), None, second, done) for name, second in events.items()}
+    progress.pending = {name: Pending(IntervalSet(), None, second, watermark) for name, second in events.items()}
     for name, told in _by_list(state, "pending", lists).items():
-        left = _left_at_first(told, done, events[name]) if name in events else _left(told, done, limit)
-        if not (whole or left.spans or left.walk):
-            left = replace(left, spans=Spans.of([(progress.start or BEGINNING, done)]))
-        progress.left[name] = left
+        pending = (
+            _pending_at_first(told, watermark, events[name]) if name in events else _pending(told, watermark, limit)
+        )
+        if not (whole or pending.seconds or pending.walk):
+            pending = replace(pending, seconds=IntervalSet.of([(progress.start or BEGINNING, watermark)]))
+        progress.pending[name] = pending
     progress.newest = {name: _until(limit, text) for name, text in _by_list(state, "newest", lists).items()}
     for key, told in _part(state, "ahead").items():
         name, slash, own = key.rpartition("/")
@@ -55,41 +57,43 @@ def read(progress: Progress, lists: Collection[str], state: Mapping[str, Any], w
         progress.ahead |= dict.fromkeys([key] if slash else [f"{name}/{own}" for name in lists], _version(told))
 
 
-def _left(told: Mapping[str, Any], done: int, limit: int) -> Left:
+def _pending(told: Mapping[str, Any], watermark: int, limit: int) -> Pending:
     _only(told, SPANS, {"walk", "within"})
-    spans, walk, within = _spans(told["spans"], limit), None, None
+    intervals, walk, within = _spans(told["spans"], limit), None, None
     if "walk" in told:
         where = told["walk"]
         since = _until(limit, where["since"])
         if where.keys() == PAGES:
-            spans |= Spans.of([(since, done)])
+            intervals |= IntervalSet.of([(since, watermark)])
         else:
-            walk = _numbered(where, since)
+            walk = _resume_point(where, since)
     if "within" in told:
-        within = _numbered(told["within"], _until(limit, told["within"]["since"]))
-    return Left(spans, walk, _until(limit, told["deletions_since"]), _until(limit, told["changes_since"]), within)
+        within = _resume_point(told["within"], _until(limit, told["within"]["since"]))
+    return Pending(
+        intervals, walk, _until(limit, told["deletions_since"]), _until(limit, told["changes_since"]), within
+    )
 
 
-def _numbered(where: Mapping[str, Any], since: int) -> Numbered:
+def _resume_point(where: Mapping[str, Any], since: int) -> ResumePoint:
     _only(where, WALK)
-    return Numbered(since, PageMark(_number(where["place"]), _number(where["after"])))
+    return ResumePoint(since, PageCheckpoint(_number(where["place"]), _number(where["after"])))
 
 
-def _left_at_first(told: Mapping[str, Any], done: int, deletions_since: int) -> Left:
+def _pending_at_first(told: Mapping[str, Any], watermark: int, deletions_since: int) -> Pending:
     if "spans" in told:
         _only(told, {"spans"})
-        return Left(_spans(told["spans"], done), None, deletions_since, done)
+        return Pending(_spans(told["spans"], watermark), None, deletions_since, watermark)
     _only(told, {"since"}, PAGES)
-    return Left(Spans.of([(_before(done, told["since"]), done)]), None, deletions_since, done)
+    return Pending(IntervalSet.of([(_before(watermark, told["since"]), watermark)]), None, deletions_since, watermark)
 
 
-def _spans(told: Any, limit: int) -> Spans:
+def _spans(told: Any, limit: int) -> IntervalSet:
     if not isinstance(told, list):
         raise TypeError
     edges = [_before(limit, text) for start, end in told for text in (start, end)]
     if any(one > other for one, other in pairwise(edges)):
         raise ValueError
-    return Spans.of(zip(edges[::2], edges[1::2], strict=True))
+    return IntervalSet.of(zip(edges[::2], edges[1::2], strict=True))
 
 
 def _version(told: Any) -> Version:

@@ -15,11 +15,11 @@ from source_amocrm.errors import AmocrmError
 from source_amocrm.sync.batch import Batch
 from source_amocrm.sync.declaration import EVENTS, FullRefresh, Incremental, Lookup
 from source_amocrm.sync.entity_reading import EntityReading
-from source_amocrm.sync.event_log import History
+from source_amocrm.sync.event_log import EventLog
 from source_amocrm.sync.event_reading import EventReading
 from source_amocrm.sync.lookup import Resolver
-from source_amocrm.sync.progress import Need, Progress, agree
-from source_amocrm.walk.feed import Feed, Reader
+from source_amocrm.sync.progress import Progress, ReadPlan, agree
+from source_amocrm.walk.broadcast import Broadcast, Subscription
 from source_amocrm.walk.listing import Params, Row
 
 LOGGER = logging.getLogger("airbyte")
@@ -48,8 +48,8 @@ class Sync:
         self.account = account
         self._followed = followed
         self._selections = selections
-        _mend(selections, account.clocks.ours())
-        for entities in {place for selection in selections for place in selection.stream.inputs() if place}:
+        _restart_from_the_future(selections, account.clocks.ours())
+        for entities in {resource for selection in selections for resource in selection.stream.inputs() if resource}:
             progresses = [selection.progress for _, selection in self._readers(entities) if selection.progress]
             agree(progresses, entities.name)
         self._resolvers = {
@@ -58,39 +58,45 @@ class Sync:
             for lookup in selection.stream.lookups.values()
         }
         kinds = self._kinds_since()
-        self._history = History(account, kinds)
+        self._event_log = EventLog(account, kinds)
         # what a killed sync goes on from may be killed again, long before its end where the history is wanted
-        goes_on = any(selection.progress and selection.progress.left for selection in selections)
-        self._ahead: list[Callable[[], Any]] = [
+        goes_on = any(selection.progress and selection.progress.pending for selection in selections)
+        self._prefetches: list[Callable[[], Any]] = [
             account.facts,
-            *([self._history.ahead] if kinds and not goes_on else []),
+            *([self._event_log.prefetch] if kinds and not goes_on else []),
         ]
-        self._feeds: dict[str, Feed[Batch]] = {}
+        self._broadcasts: dict[str, Broadcast[Batch]] = {}
         self._entity_readings: dict[str, EntityReading] = {}
-        self._joined = {
-            selection.stream.name: [(place, self._feed(place).join()) for place in selection.stream.inputs()]
+        self._subscriptions = {
+            selection.stream.name: [
+                (resource, self._broadcast(resource).subscribe()) for resource in selection.stream.inputs()
+            ]
             for selection in selections
         }
 
     def start(self) -> None:
         """Ask for what comes first, before anybody wants it."""
-        begun = [place for place in {places[0][0] for places in self._joined.values() if places} if _certain(place)]
-        for place in begun:
-            if place:
-                self._entity_readings[place.path].ask_first()
-        for work in self._ahead:
-            self.account.hands.start(work)
-        for place in begun:
-            self._feed(place).start()
+        begun = [
+            resource
+            for resource in {resources[0][0] for resources in self._subscriptions.values() if resources}
+            if _certain(resource)
+        ]
+        for resource in begun:
+            if resource:
+                self._entity_readings[resource.path].ask_first()
+        for work in self._prefetches:
+            self.account.pool.submit(work)
+        for resource in begun:
+            self._broadcast(resource).start()
 
     def stop(self) -> None:
         """Cancels the readings."""
-        for feed in self._feeds.values():
-            feed.stop()
+        for broadcast in self._broadcasts.values():
+            broadcast.cancel()
 
-    def joined(self, name: str) -> list[tuple[Resource | None, Reader[Batch]]]:
+    def subscriptions(self, name: str) -> list[tuple[Resource | None, Subscription[Batch]]]:
         """The inputs of a stream (None for the events), each to be read once, and closed; to be called once."""
-        return self._joined.pop(name)
+        return self._subscriptions.pop(name)
 
     def resolver(self, lookup: Lookup) -> Resolver:
         """What finds the values of a lookup that a selected stream declares."""
@@ -102,13 +108,13 @@ class Sync:
     def _incremental(self) -> list[tuple[Incremental, Selection]]:
         return [(one.stream, one) for one in self._selections if isinstance(one.stream, Incremental)]
 
-    def _feed(self, place: Resource | None) -> Feed[Batch]:
-        name = place.path if place else EVENTS
-        if name not in self._feeds:
-            reading = self._entity_reading(place) if place else self._event_reading()
-            path = place.path if place else EVENTS_PATH
-            self._feeds[name] = Feed(name, lambda: self._followed(path, reading.batches()))
-        return self._feeds[name]
+    def _broadcast(self, resource: Resource | None) -> Broadcast[Batch]:
+        name = resource.path if resource else EVENTS
+        if name not in self._broadcasts:
+            reading = self._entity_reading(resource) if resource else self._event_reading()
+            path = resource.path if resource else EVENTS_PATH
+            self._broadcasts[name] = Broadcast(name, lambda: self._followed(path, reading.batches()))
+        return self._broadcasts[name]
 
     def _entity_reading(self, entities: Resource) -> EntityReading:
         readers = self._readers(entities)
@@ -117,9 +123,9 @@ class Sync:
         reading = self._entity_readings[entities.path] = EntityReading(
             account=self.account,
             entities=entities,
-            needs=[_need(selection, entities.name) for _, selection in readers],
+            plans=[_plan(selection, entities.name) for _, selection in readers],
             params=_extras(readers),
-            history=self._history if any(self._kinds(stream, sel, entities) for stream, sel in readers) else None,
+            event_log=self._event_log if any(self._kinds(stream, sel, entities) for stream, sel in readers) else None,
             mark_deleted=self.account.config.mark_deleted and any(stream.deletable for stream, _ in readers),
             several_rows=any(stream.several_rows for stream, _ in readers),
             observe=observe,
@@ -132,7 +138,7 @@ class Sync:
         everything = any(not kinds for kinds, _, _ in readers)
         return EventReading(
             account=self.account,
-            needs=[_need(selection, EVENTS) for _, _, selection in readers],
+            plans=[_plan(selection, EVENTS) for _, _, selection in readers],
             kinds=() if everything else tuple(sorted({kind for kinds, _, _ in readers for kind in kinds})),
             newest_first=any(stream.newest_first for _, stream, _ in readers),
         )
@@ -147,42 +153,42 @@ class Sync:
         return since
 
     def _kinds(self, stream: Incremental, selection: Selection, entities: Resource) -> dict[str, int]:
-        need = _need(selection, entities.name)
+        plan = _plan(selection, entities.name)
         kinds: dict[str, int] = {}
-        if need.changes_since is not None and entities.has_links:
+        if plan.changes_since is not None and entities.has_links:
             entered = (ADDED | RESTORED.keys()) & {f"{entities.entity}_added", f"{entities.entity}_restored"}
-            kinds |= dict.fromkeys({*LINKED, *TAGGED, MERGED, *entered}, need.changes_since)
+            kinds |= dict.fromkeys({*LINKED, *TAGGED, MERGED, *entered}, plan.changes_since)
         if stream.deletable and self.account.config.mark_deleted:
             own = {NOTE_DELETED} if entities.entity == "note" else {f"{entities.entity}_deleted"} & DELETED.keys()
             # where all live rows come in this sync, those that were restored are among them
-            back = set() if need.at_first and entities.has_trash else RESTORED.keys() & {f"{entities.entity}_restored"}
-            kinds |= dict.fromkeys({*own, *back}, need.deletions_since)
+            back = set() if plan.at_first and entities.has_trash else RESTORED.keys() & {f"{entities.entity}_restored"}
+            kinds |= dict.fromkeys({*own, *back}, plan.deletions_since)
         return kinds
 
 
-def _mend(selections: Sequence[Selection], now: int) -> None:
+def _restart_from_the_future(selections: Sequence[Selection], now: int) -> None:
     """A state of a time that has not come does not tell up to when all was read: the stream is read anew."""
     for selection in selections:
         progress = selection.progress
-        if progress and progress.done is not None and progress.in_the_future(now):
+        if progress and progress.watermark is not None and progress.in_the_future(now):
             LOGGER.warning(
                 "%s: its saved state says that all was read up to %s, and that has not come yet. A clock was wrong, "
                 "and nothing tells what was passed over, so the stream is read anew%s.",
                 selection.stream.name,
-                iso(progress.done),
+                iso(progress.watermark),
                 "" if progress.start is None else f" from {iso(progress.start)} on",
             )
             progress.begin_anew()
 
 
-def _certain(place: Resource | None) -> bool:
+def _certain(resource: Resource | None) -> bool:
     """Whether every account has it."""
-    return place is None or not place.optional
+    return resource is None or not resource.optional
 
 
-def _need(selection: Selection, name: str) -> Need:
+def _plan(selection: Selection, name: str) -> ReadPlan:
     assert selection.progress is not None
-    return selection.progress.need(name)
+    return selection.progress.plan(name)
 
 
 def _extras(readers: list[tuple[Incremental, Selection]]) -> Params:

@@ -16,18 +16,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Set
 
-from source_amocrm.errors import TooFat
-from source_amocrm.walk.directed import Dated, Directed
-from source_amocrm.walk.hands import Hands
-from source_amocrm.walk.listing import Found, Listing, OrderIgnored, Page, key
-from source_amocrm.walk.pager import Pager
-from source_amocrm.walk.prefetch import Prefetcher
-from source_amocrm.walk.proof import prove_order
-from source_amocrm.walk.reached import Reached
-from source_amocrm.walk.spans import Span
-from source_amocrm.walk.ties import one_second, undated
-from source_amocrm.walk.traits import ListTraits
-from source_amocrm.walk.windows import Window
+from source_amocrm.errors import PageTooLarge
+from source_amocrm.walk.directed_list import Dated, DirectedList
+from source_amocrm.walk.interval_set import Interval
+from source_amocrm.walk.keyset_pager import KeysetPager
+from source_amocrm.walk.keyset_position import KeysetPosition
+from source_amocrm.walk.keyset_prefetch import KeysetPrefetcher
+from source_amocrm.walk.keyset_windows import KeysetWindow
+from source_amocrm.walk.list_traits import ListTraits
+from source_amocrm.walk.listing import Listing, OrderIgnored, Page, RawPage, key
+from source_amocrm.walk.order_check import prove_order
+from source_amocrm.walk.same_second import one_second, undated
+from source_amocrm.walk.worker_pool import WorkerPool
 
 AN_HOUR = 3_600
 MOST_BARREN = 12
@@ -48,34 +48,34 @@ class TiesShuffled(Exception):
 
 def keyset(
     listing: Listing,
-    span: Span,
+    interval: Interval,
     traits: ListTraits,
     ascending: bool = True,
-    found: Found | None = None,
-    hands: Hands | None = None,
+    raw: RawPage | None = None,
+    pool: WorkerPool | None = None,
 ) -> Iterator[Page]:
-    """Read the seconds `span` of a list that can be filtered by its cursor field and comes in the order of it.
+    """Read the seconds `interval` of a list that can be filtered by its cursor field and comes in the order of it.
 
-    `ascending`: the order to ask for and to rely on. `found`: the first page of the span, where it was asked for.
-    `hands` ask for pages ahead. Raises FilterIgnored or OrderIgnored when the server does not do what the walk rests
+    `ascending`: the order to ask for and to rely on. `raw`: the first page of the interval, where it was asked for.
+    `pool` asks for pages ahead. Raises FilterIgnored or OrderIgnored when the server does not do what the walk rests
     on, and TiesShuffled where the list can be read in the order of ids instead.
     """
-    walk = _Walk(Directed(listing, traits, ascending, span), hands)
+    walk = _Walk(DirectedList(listing, traits, ascending, interval), pool)
     try:
-        yield from walk.pages(found)
+        yield from walk.pages(raw)
     finally:
-        walk.ahead.drop()
+        walk.prefetcher.drop()
 
 
 class _Walk:
-    def __init__(self, view: Directed, hands: Hands | None) -> None:
+    def __init__(self, view: DirectedList, pool: WorkerPool | None) -> None:
         self._view = view
         self._listing = view.listing
         self._ties = view.traits.ties
-        self._hands = hands
-        self._reached = Reached(view)
-        self.ahead = Prefetcher(hands, view, view.listing.limit)
-        self._pager = Pager(view, self._reached, self.ahead)
+        self._pool = pool
+        self._position = KeysetPosition(view)
+        self.prefetcher = KeysetPrefetcher(pool, view, view.listing.limit)
+        self._pager = KeysetPager(view, self._position, self.prefetcher)
         self._undated: set[int | str] = set()
         """Rows without a date, where they were read on their own."""
         self._trusted: set[int] = set()
@@ -85,98 +85,98 @@ class _Walk:
         self._barren = 0
         self._dry = False
         """A page beyond the end was asked for."""
-        self._emptied: Window | None = None
+        self._emptied: KeysetWindow | None = None
         """A page behind which the list was seen to be empty."""
         self._begun: int | None = None
         """When the first page came."""
         self._caught_up: int | None = None
         """When the walk had come as far as that."""
 
-    def pages(self, found: Found | None) -> Iterator[Page]:
-        reached = self._reached
-        while reached.here <= self._view.far:
-            guessed = None if found else self._prefetched()
+    def pages(self, raw: RawPage | None) -> Iterator[Page]:
+        position = self._position
+        while position.here <= self._view.far:
+            guessed = None if raw else self._prefetched()
             if guessed:
-                found, window = guessed
-            elif found:
-                window = Window(self._view.near - 1, 1, 0, 0, self._view.near)
+                raw, window = guessed
+            elif raw:
+                window = KeysetWindow(self._view.near - 1, 1, 0, 0, self._view.near)
             else:
-                found, window = self._pager.next(self._back)
-            self._begun = self._begun or found.latest
-            dated = self._dated(found)
+                raw, window = self._pager.next(self._back)
+            self._begun = self._begun or raw.latest
+            dated = self._dated(raw)
             if self._barren > MOST_BARREN:
-                yield from self._whole_second(found)
-            elif guessed or reached.begins(window) or (dated and reached.joins(dated)):
-                yield from self._take(found, window, dated, guessed is not None)
+                yield from self._whole_second(raw)
+            elif guessed or position.begins(window) or (dated and position.joins(dated)):
+                yield from self._take(raw, window, dated, guessed is not None)
             else:
                 self._step_back(window, dry=not dated)
-            found = None
+            raw = None
 
-    def _take(self, found: Found, window: Window, dated: list[Dated], guessed: bool) -> Iterator[Page]:
+    def _take(self, raw: RawPage, window: KeysetWindow, dated: list[Dated], guessed: bool) -> Iterator[Page]:
         """A page that follows on what was read."""
-        here, last = self._reached.here, dated[-1].place if dated else self._reached.here
-        fresh = [one for one in dated if self._reached.is_fresh(one)]
+        here, last = self._position.here, dated[-1].place if dated else self._position.here
+        fresh = [one for one in dated if self._position.is_fresh(one)]
         yield from self._learn(dated, fresh, window)
-        if found.more and last <= here and not (self._ties.known and fresh):
+        if raw.more and last <= here and not (self._ties.known and fresh):
             try:
-                yield from self._stuck(found, window, dated)
-            except TooFat:
-                self.ahead.drop()
+                yield from self._stuck(raw, window, dated)
+            except PageTooLarge:
+                self.prefetcher.drop()
                 self._pager.shrink()
             return
-        self._came(window, dated, guessed, found.more)
-        if found.more:
-            self.ahead.fill(self._known_end(found))
+        self._came(window, dated, guessed, raw.more)
+        if raw.more:
+            self.prefetcher.fill(self._known_end(raw))
             near = here if window.begins is not None else dated[0].place + 2
-            prove_order(self._view, near, dated, self._pager.appetite)
-        ended = not found.more or last > self._view.far
+            prove_order(self._view, near, dated, self._pager.sizer)
+        ended = not raw.more or last > self._view.far
         # People are at work, and the last page may have been read before one that comes earlier: what was changed in
         # between lies behind it.
-        if guessed and not found.more and self._view.ascending and self._begun is not None and last >= self._begun:
+        if guessed and not raw.more and self._view.ascending and self._begun is not None and last >= self._begun:
             ended = False
         rows = [row for place, row in fresh if place <= self._view.far]
-        within = None if ended else self._reached.within(rows, dated)
+        within = None if ended else self._position.within(rows, dated)
         yield within or Page(rows, self._view.finished(here, self._view.far if ended else last - 1))
-        self._reached.on(dated, fresh)
+        self._position.advance(dated, fresh)
         self._barren, self._dry, self._emptied = 0, False, None
         if ended:
             self._leave_for(self._view.far + 1)
-        elif (further := self._unchased(self._reached.here, found)) > self._reached.here:
+        elif (further := self._unchased(self._position.here, raw)) > self._position.here:
             self._leave_for(further)
 
-    def _dated(self, found: Found) -> list[Dated]:
-        return self._view.dated(found, self._reached.here, self._undated)
+    def _dated(self, raw: RawPage) -> list[Dated]:
+        return self._view.dated(raw, self._position.here, self._undated)
 
-    def _learn(self, dated: list[Dated], fresh: list[Dated], window: Window) -> Iterator[Page]:
+    def _learn(self, dated: list[Dated], fresh: list[Dated], window: KeysetWindow) -> Iterator[Page]:
         """From a page's order; where it contradicts what was relied on, that is read again."""
         if fresh:
             self._ties.look(dated[max(0, dated.index(fresh[0]) - 1) :])
-        here = self._reached.here
-        if self._reached.last and not self._reached.begins(window) and dated and dated[0].place == here:
+        here = self._position.here
+        if self._position.last and not self._position.begins(window) and dated and dated[0].place == here:
             self._trusted.add(here)
         if self._ties.broken and self._trusted:
             places, self._trusted = sorted(self._trusted), set()
             for place in places:
-                for rows in one_second(self._listing, self._view.second(place), self._hands):
+                for rows in one_second(self._listing, self._view.second(place), self._pool):
                     yield Page(rows)
 
-    def _came(self, window: Window, dated: list[Dated], guessed: bool, more: bool) -> None:
+    def _came(self, window: KeysetWindow, dated: list[Dated], guessed: bool, more: bool) -> None:
         if more and window.number == 1:
             self._pager.first(window, len(dated))
-        self.ahead.came(window, [place for place, _ in dated], [key(row) for _, row in dated], guessed)
+        self.prefetcher.came(window, [place for place, _ in dated], [key(row) for _, row in dated], guessed)
         self._back = 0
         if guessed:
-            self._pager.digest()
+            self._pager.page_came()
 
     def _leave_for(self, place: int) -> None:
         """Go on from a place, as if nothing had been read there."""
-        self.ahead.drop()
-        self._reached.leave_for(place)
+        self.prefetcher.drop()
+        self._position.leave_for(place)
         self._barren, self._back, self._dry, self._emptied = 0, 0, False, None
 
-    def _unchased(self, here: int, found: Found) -> int:
+    def _unchased(self, here: int, raw: RawPage) -> int:
         """Where to go on: `here`, or behind what people have changed since the walk caught up with them."""
-        now = found.latest
+        now = raw.latest
         if not self._view.ascending or self._begun is None or not self._begun < here <= now:
             return here
         if self._caught_up is None:
@@ -186,87 +186,87 @@ class _Walk:
         self._view.traits.behind = True
         return now + AN_HOUR
 
-    def _prefetched(self) -> tuple[Found, Window] | None:
+    def _prefetched(self) -> tuple[RawPage, KeysetWindow] | None:
         """A page that was asked for ahead, if it follows on what was read and goes beyond it."""
         try:
-            while (found := self.ahead.head()) and (dated := self._dated(found)):
-                joins = self.ahead.begins(self._reached.here) or self._reached.joins(dated)
-                further = self._reached.goes_beyond(dated[-1])
-                if joins and (further or not found.more):
-                    return found, self.ahead.pop()
+            while (raw := self.prefetcher.head()) and (dated := self._dated(raw)):
+                joins = self.prefetcher.begins(self._position.here) or self._position.joins(dated)
+                further = self._position.goes_beyond(dated[-1])
+                if joins and (further or not raw.more):
+                    return raw, self.prefetcher.pop()
                 if further:
                     self._refuse()
                     return None
-                self.ahead.pop()
-            self.ahead.drop()
-        except TooFat:
-            self.ahead.drop()
+                self.prefetcher.pop()
+            self.prefetcher.drop()
+        except PageTooLarge:
+            self.prefetcher.drop()
             self._pager.shrink()
         return None
 
     def _refuse(self) -> None:
         """The page that was asked for ahead begins behind what was read."""
-        tied = len(self._reached.delivered)
-        self.ahead.refused(0 if self._ties.known else tied + 1)
+        tied = len(self._position.delivered)
+        self.prefetcher.refused(0 if self._ties.known else tied + 1)
         if self._ties.broken and tied > 1:
             self._hand_over()
 
     def _hand_over(self) -> None:
         """Raises TiesShuffled where there is an order that is the same each time."""
         if self._listing.ordered and not self._listing.own_order and self._view.ascending:
-            raise TiesShuffled(self._reached.here, self._reached.delivered)
+            raise TiesShuffled(self._position.here, self._position.delivered)
 
-    def _step_back(self, window: Window, dry: bool) -> None:
+    def _step_back(self, window: KeysetWindow, dry: bool) -> None:
         """The page begins behind what was read, or there is none: an earlier one is asked for, each time twice as far
         back."""
-        self.ahead.drop()
+        self.prefetcher.drop()
         self._dry = dry
         self._back = max(2 * self._back, window.limit // 4, 1)
         self._barren += 1
 
-    def _known_end(self, found: Found) -> int | None:
+    def _known_end(self, raw: RawPage) -> int | None:
         """The place of the last row that there may be; None where it is not known."""
         if not self._view.ascending:
             return self._view.far if self._view.far < 0 else None
-        return min(self._view.far, found.latest)
+        return min(self._view.far, raw.latest)
 
-    def _stuck(self, found: Found, window: Window, dated: list[Dated]) -> Iterator[Page]:
+    def _stuck(self, raw: RawPage, window: KeysetWindow, dated: list[Dated]) -> Iterator[Page]:
         """A page that promises a next one and does not lead beyond the last row read."""
-        if found.rows and all(self._view.place(row) is None for row in found.rows):
-            if not self._view.ascending or self._reached.here > 0:
+        if raw.rows and all(self._view.place(row) is None for row in raw.rows):
+            if not self._view.ascending or self._position.here > 0:
                 raise OrderIgnored
             rows = undated(self._listing)
             self._undated.update(key(row) for row in rows)
             yield Page(rows)
-            self._leave_for(self._unchased(self._reached.here + 1, found))
-        elif self._reached.last is None or not self._ties.known:
+            self._leave_for(self._unchased(self._position.here + 1, raw))
+        elif self._position.last is None or not self._ties.known:
             if self._ties.broken:
                 self._hand_over()
-            yield from self._whole_second(found)
+            yield from self._whole_second(raw)
         elif len(dated) >= window.limit and not self._dry:
             self._barren += 1
-            self._came(window, dated, False, found.more)
+            self._came(window, dated, False, raw.more)
         elif self._pager.page(window._replace(number=window.number + 1)).rows:
             self._dry = False
             if len(dated) < window.limit:
-                yield from self._whole_second(found)
+                yield from self._whole_second(raw)
         elif self._emptied == window:
-            yield self._ended(found)
+            yield self._ended(raw)
         else:
             self._emptied = window
             self._barren += 1
             again = self._pager.page(window)  # rows may have left just now
             yield from self._take(again, window, self._dated(again), False)
 
-    def _whole_second(self, found: Found) -> Iterator[Page]:
+    def _whole_second(self, raw: RawPage) -> Iterator[Page]:
         """A second read on its own, and stepped over."""
-        self.ahead.drop()
-        for rows in one_second(self._listing, self._view.second(self._reached.here), self._hands):
-            yield Page([row for row in rows if key(row) not in self._reached.delivered])
-        yield self._ended(found)
+        self.prefetcher.drop()
+        for rows in one_second(self._listing, self._view.second(self._position.here), self._pool):
+            yield Page([row for row in rows if key(row) not in self._position.delivered])
+        yield self._ended(raw)
 
-    def _ended(self, found: Found) -> Page:
+    def _ended(self, raw: RawPage) -> Page:
         """Nothing is left to read of a second."""
-        here = self._reached.here
-        self._leave_for(self._unchased(here + 1, found))
+        here = self._position.here
+        self._leave_for(self._unchased(here + 1, raw))
         return Page([], self._view.finished(here, here))

@@ -10,14 +10,14 @@ from typing import Any, Protocol
 from airbyte_cdk.models import FailureType
 
 from source_amocrm.errors import AmocrmError
-from source_amocrm.walk.elements import elements
+from source_amocrm.walk.embedded import embedded_rows
 
 Row = dict[str, Any]
 Param = int | str | Sequence[int | str]
 Params = Mapping[str, Param]
 
 
-DOUBTS = 2
+EMPTY_RETRIES = 2
 """How many times an empty answer is asked again: amoCRM has been seen to send a false 204 in the middle of a list."""
 
 
@@ -75,7 +75,7 @@ class NoList(AmocrmError):
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class RawPage:
     """One page as the server gave it. `more`: it says that there is a next page.
 
     `drift`: how far this machine's clock was ahead of the server's, where the two disagreed.
@@ -99,24 +99,24 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
-class PageMark:
-    """A point in a walk by page number: every row up to the id `after` is delivered, the first `place` of the list."""
+class PageCheckpoint:
+    """How far a walk by page number has come: the first `position` rows are delivered, up to the id `after_id`."""
 
-    place: int
-    after: int
+    position: int
+    after_id: int
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
     """Rows to deliver, and what is finished once they are delivered.
 
-    `span`: the seconds of the cursor field that are then complete, with the rows in their order, up or down; `mark`:
-    the place in a walk by page number, over the whole list or over the rows of one `second`.
+    `completed`: the seconds of the cursor field of which every row is then delivered; the rows are in their order, up
+    or down. `checkpoint`: how far a walk by page number has come, over the whole list or over the rows of one `second`.
     """
 
     rows: list[Row]
-    span: tuple[int, int] | None = None
-    mark: PageMark | None = None
+    completed: tuple[int, int] | None = None
+    checkpoint: PageCheckpoint | None = None
     second: int | None = None
 
 
@@ -136,16 +136,16 @@ class PageProgress:
         self._previous: list[int | str] = []
         self._barren = self._repeats = 0
 
-    def meet(self, found: Found, fresh: bool | None = None) -> None:
+    def meet(self, raw: RawPage, fresh: bool | None = None) -> None:
         """`fresh`: it brings something that was not met; None where only the rows can tell. Raises Endless."""
-        ids = [key(row) for row in found.rows]
+        ids = [key(row) for row in raw.rows]
         if fresh is None:
             fresh = not self._met.issuperset(ids)
             self._met.update(ids)
         self._repeats = self._repeats + 1 if ids == self._previous else 0
         self._barren = 0 if fresh else self._barren + 1
         self._previous = ids
-        if found.more and (self._repeats >= self.MOST_REPEATS or self._barren >= self.MOST_BARREN):
+        if raw.more and (self._repeats >= self.MOST_REPEATS or self._barren >= self.MOST_BARREN):
             raise Endless(self._path)
 
 
@@ -172,7 +172,7 @@ class Listing:
     """A list of the API.
 
     `path` and `params` are what is always asked; `collection` is the key of the rows in `_embedded`; `limit` the
-    largest page; `doubts` how many times an empty answer is asked again before it is believed.
+    largest page; `empty_retries` how many times an empty answer is asked again before it is believed.
     """
 
     fetch: Fetch
@@ -181,53 +181,53 @@ class Listing:
     limit: int = 250
     params: Params = field(default_factory=dict)
     cursor: str = "updated_at"
-    doubts: int = DOUBTS
+    empty_retries: int = EMPTY_RETRIES
     ordered: bool = True
     """Whether `order[…]` parameters may be sent."""
     own_order: bool = False
     """Whether no order is documented, so that the list may keep its own whatever is asked (events)."""
     other_orders: tuple[str, ...] = ("id", "created_at")
     """The columns in whose order a server may list the rows instead."""
-    on_page: Callable[[Found], None] = lambda _: None
+    on_page: Callable[[RawPage], None] = lambda _: None
 
     def narrowed(self, params: Params) -> Listing:
         return replace(self, params={**self.params, **params})
 
-    def believing(self, doubts: int) -> Listing:
-        return replace(self, doubts=doubts)
+    def retrying_empty(self, empty_retries: int) -> Listing:
+        return replace(self, empty_retries=empty_retries)
 
     def second_of(self, row: Row) -> int | None:
         return seconds(row.get(self.cursor))
 
-    def ask(self, params: Params, page: int = 1, limit: int | None = None) -> Found:
+    def ask(self, params: Params, page: int = 1, limit: int | None = None) -> RawPage:
         """One page; an empty one is asked again before it is believed.
 
-        Raises TooFat when the server times out on it and smaller pages are worth trying.
+        Raises PageTooLarge when the server times out on it and smaller pages are worth trying.
         """
-        for _ in range(self.doubts):
-            found = self._ask(params, page, limit or self.limit)
-            if found.rows:
-                return found
+        for _ in range(self.empty_retries):
+            raw = self._ask(params, page, limit or self.limit)
+            if raw.rows:
+                return raw
         return self._ask(params, page, limit or self.limit)
 
-    def _ask(self, params: Params, page: int, limit: int) -> Found:
+    def _ask(self, params: Params, page: int, limit: int) -> RawPage:
         asked = {**self.params, **params, "limit": limit, "page": page}
         answer = self.fetch(self.path, asked, shrinkable=limit > SIZES[-1])
         if answer.body is not None and not any(name.startswith("_") for name in answer.body):
             raise NoList(self.path)
-        found = found_in(answer, self.collection)
-        self.on_page(found)
-        return found
+        raw = raw_page(answer, self.collection)
+        self.on_page(raw)
+        return raw
 
 
-def each_page(listing: Listing, first: int = 1) -> Iterator[Found]:
+def each_page(listing: Listing, first: int = 1) -> Iterator[RawPage]:
     """The pages from number `first` to the last, as they come. Raises Endless."""
     progress = PageProgress(listing.path)
     for number in count(first):
-        found = listing.ask({}, number)
-        progress.meet(found)
-        yield found
-        if not found.more:
+        raw = listing.ask({}, number)
+        progress.meet(raw)
+        yield raw
+        if not raw.more:
             return
 
 
@@ -244,11 +244,11 @@ def smaller(limit: int) -> int | None:
     return next((size for size in SIZES if size < limit), None)
 
 
-def found_in(answer: Answer, collection: str) -> Found:
+def raw_page(answer: Answer, collection: str) -> RawPage:
     """The rows of a HAL answer; 204, `_embedded: []` and a missing collection are all an empty page."""
     body = answer.body or {}
     embedded = body.get("_embedded")
-    rows = elements(collection, embedded.get(collection) if isinstance(embedded, dict) else None)
+    rows = embedded_rows(collection, embedded.get(collection) if isinstance(embedded, dict) else None)
     links = body.get("_links")
     more = bool(isinstance(links, dict) and links.get("next"))
-    return Found(rows, more and bool(rows), answer.server_time, answer.sent_at, answer.drift)
+    return RawPage(rows, more and bool(rows), answer.server_time, answer.sent_at, answer.drift)

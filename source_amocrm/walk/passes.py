@@ -15,8 +15,8 @@ from concurrent.futures import Future
 from functools import partial
 from itertools import count
 
-from source_amocrm.walk.hands import Hands
-from source_amocrm.walk.listing import Endless, Found, Listing, PageProgress, Row, key
+from source_amocrm.walk.listing import Endless, Listing, PageProgress, RawPage, Row, key
+from source_amocrm.walk.worker_pool import WorkerPool
 
 MOST_QUIET_PASSES = 8
 """Enough where a pass never has as many rows as places: rows leave all the time, or the list repeats some."""
@@ -27,42 +27,42 @@ MOST_AHEAD = 8
 Rows = list[Row]
 
 
-def one_pass(listing: Listing, hands: Hands | None = None) -> Iterator[Found]:
+def one_pass(listing: Listing, pool: WorkerPool | None = None) -> Iterator[RawPage]:
     """The pages from the first to the last, the more of them asked for ahead the longer the list is.
 
-    Raises Endless and TooFat.
+    Raises Endless and PageTooLarge.
     """
     progress = PageProgress(listing.path)
-    hopeful = listing.believing(0)  # whether there is such a page is not known, so its emptiness is no surprise
-    ahead: deque[Future[Found]] = deque()
+    hopeful = listing.retrying_empty(0)  # whether there is such a page is not known, so its emptiness is no surprise
+    prefetched: deque[Future[RawPage]] = deque()
     asked = 1
     try:
         for number in count(1):
-            found = _come(ahead) or listing.ask({}, number)
-            progress.meet(found)
-            if not found.more:
-                yield found
+            raw = _next_prefetched(prefetched) or listing.ask({}, number)
+            progress.meet(raw)
+            if not raw.more:
+                yield raw
                 return
             asked = max(asked, number)
-            while hands and len(ahead) < min(number, MOST_AHEAD) and hands.offer():
+            while pool and len(prefetched) < min(number, MOST_AHEAD) and pool.vacancies():
                 asked += 1
-                ahead.append(hands.start(partial(hopeful.ask, {}, asked)))
-            yield found
+                prefetched.append(pool.submit(partial(hopeful.ask, {}, asked)))
+            yield raw
     finally:
-        while ahead:
-            ahead.pop().cancel()
+        while prefetched:
+            prefetched.pop().cancel()
 
 
-def _come(ahead: deque[Future[Found]]) -> Found | None:
+def _next_prefetched(prefetched: deque[Future[RawPage]]) -> RawPage | None:
     """The next page that was asked for ahead; None where it was not, or is empty."""
-    asked = ahead.popleft() if ahead else None
+    asked = prefetched.popleft() if prefetched else None
     if asked is None or asked.cancel():
         return None
-    found = asked.result()
-    return found if found.rows else None
+    raw = asked.result()
+    return raw if raw.rows else None
 
 
-def repeated(path: str, read: Callable[[], Iterable[Rows]], lasting: bool = False) -> Iterator[Rows]:
+def passes_until_complete(path: str, read: Callable[[], Iterable[Rows]], lasting: bool = False) -> Iterator[Rows]:
     """The rows of pass after pass, in parts, until none can be missing. Raises Endless.
 
     `read` gives one pass, a row as often as it was met: where there are more places than rows, the order changes
@@ -70,7 +70,7 @@ def repeated(path: str, read: Callable[[], Iterable[Rows]], lasting: bool = Fals
     """
     seen: set[int | str] = set()
     present: set[int | str] = set()
-    places, quiet = -1, 0
+    positions, quiet = -1, 0
     for _ in range(MOST_PASSES):
         met: set[int | str] = set()
         rows = 0
@@ -82,17 +82,17 @@ def repeated(path: str, read: Callable[[], Iterable[Rows]], lasting: bool = Fals
         seen |= met
         if lasting:
             present = seen
-        elif rows == places:
+        elif rows == positions:
             present = present | met
-        if (lasting or rows == places) and len(present) >= rows:
+        if (lasting or rows == positions) and len(present) >= rows:
             return
-        places = rows
+        positions = rows
         if quiet >= MOST_QUIET_PASSES:
             return
     raise Endless(path)
 
 
-def newest(parts: Iterable[Rows]) -> Rows:
+def latest_versions(parts: Iterable[Rows]) -> Rows:
     """Each row once, in the version that was seen last."""
     seen: dict[int | str, Row] = {}
     for part in parts:
@@ -100,7 +100,7 @@ def newest(parts: Iterable[Rows]) -> Rows:
     return list(seen.values())
 
 
-def unseen(parts: Iterable[Rows]) -> Iterator[Rows]:
+def first_versions(parts: Iterable[Rows]) -> Iterator[Rows]:
     """Each row once, in the version that was seen first."""
     seen: set[int | str] = set()
     for part in parts:

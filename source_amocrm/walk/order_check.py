@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from source_amocrm.walk.bounds import bounds
-from source_amocrm.walk.directed import Dated, Directed
+from source_amocrm.walk.cursor_filter import bounds
+from source_amocrm.walk.directed_list import Dated, DirectedList
+from source_amocrm.walk.interval_set import FOREVER
 from source_amocrm.walk.listing import OrderIgnored, key
-from source_amocrm.walk.order import monotone
-from source_amocrm.walk.sizes import Appetite
-from source_amocrm.walk.spans import FOREVER
+from source_amocrm.walk.page_size import PageSizer
+from source_amocrm.walk.tie_order import monotone
 
 ROWS_TO_PROVE = 25
 
 
-def prove_order(view: Directed, near: int, dated: list[Dated], appetite: Appetite) -> None:
+def prove_order(view: DirectedList, near: int, dated: list[Dated], sizer: PageSizer) -> None:
     """A page may be in order by chance: where it is in another order as well, which may be the server's own. Asked
     the other way round, the list then begins behind that page's end. Raises OrderIgnored.
 
@@ -25,25 +25,25 @@ def prove_order(view: Directed, near: int, dated: list[Dated], appetite: Appetit
     if len(rows) >= ROWS_TO_PROVE and not any(monotone(rows, column) for column in listing.other_orders):
         view.traits.ordered = True
     elif listing.own_order:
-        _prove_whole(view, near, dated, appetite)
+        _prove_whole(view, near, dated, sizer)
     else:
         asked = {**bounds(listing, *view.bounds(near - 1)), **view.order(not view.ascending)}
-        found = listing.ask(asked, limit=min(listing.limit, ROWS_TO_PROVE))
-        places = [place for row in found.rows if (place := view.place(row)) is not None]
+        raw = listing.ask(asked, limit=min(listing.limit, ROWS_TO_PROVE))
+        places = [place for row in raw.rows if (place := view.place(row)) is not None]
         if places and places[0] >= dated[-1].place:
             view.traits.ordered = True
         elif places:
-            _prove_whole(view, near, dated, appetite)
+            _prove_whole(view, near, dated, sizer)
 
 
-def _prove_whole(view: Directed, near: int, dated: list[Dated], appetite: Appetite) -> None:
+def _prove_whole(view: DirectedList, near: int, dated: list[Dated], sizer: PageSizer) -> None:
     """For a list that keeps its own order whatever is asked: nothing lies before the page's end but the page."""
     near, far = near - 1, dated[-1].place - 1
     if near > far:
         return
     low, high = (near, far) if view.ascending else (-far, -near)
-    found = appetite.ask(view.listing, bounds(view.listing, low, min(high, FOREVER)))
+    raw = sizer.ask(view.listing, bounds(view.listing, low, min(high, FOREVER)))
     met = {key(row) for _, row in dated}
-    if found.more or any(key(row) not in met for row in found.rows):
+    if raw.more or any(key(row) not in met for row in raw.rows):
         raise OrderIgnored
     view.traits.ordered = True

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from source_amocrm.account import off
+from source_amocrm.account import switched_off
 from source_amocrm.errors import REFUSALS, FeatureOff, Forbidden, NotFound, NotGranted, Unpaid
 
 EVERY = (*REFUSALS, NotGranted)
@@ -19,7 +19,7 @@ def believed(path: str, setting: str, value: Any) -> set[type]:
     for kind in EVERY:
         error = kind("Refused.")
         error.path = path
-        if off.is_off(error, lambda: {} if value is None else {setting: value}):
+        if switched_off.is_off(error, lambda: {} if value is None else {setting: value}):
             found.add(kind)
     return found
 
@@ -38,7 +38,7 @@ def believed(path: str, setting: str, value: Any) -> set[type]:
 def test_customers(path: str, on: tuple[str, ...]) -> None:
     for mode in MODES:
         assert believed(path, "customers_mode", mode) == (set() if mode in on else {FeatureOff})
-        error = off.unasked(path, lambda mode=mode: {"customers_mode": mode})  # type: ignore[misc]
+        error = switched_off.unasked(path, lambda mode=mode: {"customers_mode": mode})  # type: ignore[misc]
         assert (str(error), error and error.path) == (
             (f"Customers are {mode} in the account.", path) if mode in ("unavailable", "disabled") else ("None", None)
         )
@@ -75,11 +75,11 @@ def test_no_refusal_of_another_list_means_that_there_is_nothing(path: str) -> No
     for kind in EVERY:
         error = kind("Refused.")
         error.path = path
-        assert not off.is_off(error, dict)
-    assert off.unasked(path, lambda: {"customers_mode": "disabled"}) is None
+        assert not switched_off.is_off(error, dict)
+    assert switched_off.unasked(path, lambda: {"customers_mode": "disabled"}) is None
 
 
 def test_what_is_not_paid_for_or_not_allowed_is_never_nothing() -> None:
-    answers = {kind for one in off.OFF for kind in one.answers}
+    answers = {kind for one in switched_off.OFF for kind in one.answers}
     assert not answers & {Unpaid, Forbidden, NotGranted}
-    assert not off.is_off(FeatureOff("Without a list."), dict)
+    assert not switched_off.is_off(FeatureOff("Without a list."), dict)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from source_amocrm.walk.order import TieOrder
+from source_amocrm.walk.tie_order import TieOrder
 
 
 @dataclass(slots=True)

@@ -13,7 +13,7 @@ from source_amocrm.auth.long_lived import LongLivedTokenAuthenticator
 from source_amocrm.config.settings import parse_config
 from source_amocrm.errors import Blocked, Unauthorized
 from source_amocrm.http.backoff import RetryPolicy
-from source_amocrm.http.wire import open_api
+from source_amocrm.http.wiring import open_api
 from unit_tests.http_server import Connection, serve
 from unit_tests.http_tools import long_lived, oauth
 

@@ -9,10 +9,10 @@ from typing import Any, TypeVar
 
 import pytest
 
-from source_amocrm.walk.hands import Hands
-from source_amocrm.walk.order import PAIRS_TO_KNOW, TieOrder, monotone
-from source_amocrm.walk.spans import FOREVER
-from source_amocrm.walk.traits import ListTraits
+from source_amocrm.walk.interval_set import FOREVER
+from source_amocrm.walk.list_traits import ListTraits
+from source_amocrm.walk.tie_order import PAIRS_TO_KNOW, TieOrder, monotone
+from source_amocrm.walk.worker_pool import WorkerPool
 
 from .fake_list import Delivered, FakeList, by_date
 
@@ -20,7 +20,7 @@ T = TypeVar("T")
 LIMIT = 10
 
 
-class Prompt(Hands):
+class Prompt(WorkerPool):
     """Does what it is given at once, so that requests come in an order that is known."""
 
     def __init__(self, most: int) -> None:
@@ -28,10 +28,10 @@ class Prompt(Hands):
         self.most = most
         self.given = 0
 
-    def offer(self) -> int:
+    def vacancies(self) -> int:
         return self.most
 
-    def start_now(self, task: Callable[[], T]) -> Future[T] | None:
+    def submit_if_free(self, task: Callable[[], T]) -> Future[T] | None:
         self.given += 1
         future: Future[T] = Future()
         try:
@@ -49,10 +49,10 @@ class Backwards(Prompt):
         self._groups = list(groups)
         self._waiting: list[tuple[Future[Any], Callable[[], Any]]] = []
 
-    def offer(self) -> int:
+    def vacancies(self) -> int:
         return sum(self._groups[:1]) - len(self._waiting)
 
-    def start_now(self, task: Callable[[], T]) -> Future[T] | None:
+    def submit_if_free(self, task: Callable[[], T]) -> Future[T] | None:
         future: Future[T] = Future()
         self._waiting.append((future, task))
         if len(self._waiting) == self._groups[0]:
@@ -97,9 +97,9 @@ def work_on(things: FakeList, own: int) -> None:
     things.touched.add(own)
 
 
-def read(things: FakeList, hands: Hands | None) -> Delivered:
+def read(things: FakeList, pool: WorkerPool | None) -> Delivered:
     delivered = Delivered(things)
-    for page in by_date(things, (0, FOREVER), ListTraits(), True, hands):
+    for page in by_date(things, (0, FOREVER), ListTraits(), True, pool):
         delivered.take(page)
     assert delivered.missing() == []
     assert delivered.twice() == []
@@ -118,9 +118,9 @@ def test_pages_are_counted_from_rows_that_are_known() -> None:
 def test_a_long_list_takes_no_more_requests_than_one_page_at_a_time(most: int) -> None:
     alone, helped = a_row_every(100, 400), a_row_every(100, 400)
     read(alone, None)
-    hands = Prompt(most)
-    read(helped, hands)
-    assert hands.given >= 40
+    pool = Prompt(most)
+    read(helped, pool)
+    assert pool.given >= 40
     assert len(helped.asked) <= len(alone.asked) * 1.15 + most
 
 

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from source_amocrm.walk.directed import Dated, Directed
-from source_amocrm.walk.listing import Page, PageMark, Row, key
-from source_amocrm.walk.windows import Window
+from source_amocrm.walk.directed_list import Dated, DirectedList
+from source_amocrm.walk.keyset_windows import KeysetWindow
+from source_amocrm.walk.listing import Page, PageCheckpoint, Row, key
 
 REMEMBERED_KEYS = 5_000
 """Rows of one second that are told from others by their keys; where they are more, by their order."""
 
 
-class Reached:
+class KeysetPosition:
     """`here`: every row of an earlier place is delivered. `last`: the last row of the page before, at `here`."""
 
-    def __init__(self, view: Directed) -> None:
+    def __init__(self, view: DirectedList) -> None:
         self._view = view
         self._ties = view.traits.ties
         self.here = view.near
@@ -32,7 +32,7 @@ class Reached:
             return False
         return key(one.row) not in self.delivered
 
-    def begins(self, window: Window) -> bool:
+    def begins(self, window: KeysetWindow) -> bool:
         """Whether it was asked for from `here` or from before it on, and so cannot leave anything out."""
         return window.begins is not None and window.begins <= self.here
 
@@ -50,7 +50,7 @@ class Reached:
             return last.place > self.here
         return self._ties.known and not self._ties.in_turn(last.row, self.last.row)
 
-    def on(self, dated: list[Dated], fresh: list[Dated]) -> None:
+    def advance(self, dated: list[Dated], fresh: list[Dated]) -> None:
         """To the end of a page."""
         place = dated[-1].place if dated else self.here
         if place > self.here:
@@ -78,4 +78,4 @@ class Reached:
         own = last.row.get("id")
         if not isinstance(own, int):
             return None
-        return Page(rows, mark=PageMark(self.rows + len(rows), own), second=last.place)
+        return Page(rows, checkpoint=PageCheckpoint(self.rows + len(rows), own), second=last.place)

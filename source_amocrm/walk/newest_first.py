@@ -1,10 +1,10 @@
 """The walk from the newest row down to a known second, for a list whose filter is switched off.
 
 Why it cannot skip: a page is one snapshot, so it holds every row of the seconds between its first and its last. Pages
-overlap (see `slices`), and one is believed only if it begins among rows newer than the end of the one before, whatever
-was edited, deleted or restored in between: then nothing lies between the two. Where the last second of a page has so
-many rows that the next page begins in it, that second is read again until nothing new comes, for the server may list
-its rows in any order; a reading during which the second has moved in the list does not count.
+overlap (see `page_windows`), and a page counts only if it begins with a row newer than the last row of the page
+before: then no row lies between the two, whatever was edited, deleted or restored meanwhile. The last second of a page
+may have so many rows that the next page begins in it. That second is then read again until nothing new comes, for the
+server may list its rows in any order; a reading during which the second has moved in the list does not count.
 
 Progress rule: `PageProgress`, and each page reaches farther than the one before or is a step back.
 """
@@ -15,27 +15,27 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
 
-from source_amocrm.errors import TooFat
-from source_amocrm.walk.listing import Found, Listing, OrderIgnored, Page, PageProgress, Row, each_page, key
-from source_amocrm.walk.passes import newest, repeated
-from source_amocrm.walk.sizes import shrinking
-from source_amocrm.walk.slices import Course
-from source_amocrm.walk.spans import FOREVER
+from source_amocrm.errors import PageTooLarge
+from source_amocrm.walk.interval_set import FOREVER
+from source_amocrm.walk.listing import Listing, OrderIgnored, Page, PageProgress, RawPage, Row, each_page, key
+from source_amocrm.walk.page_size import with_smaller_pages
+from source_amocrm.walk.page_windows import WindowPlan
+from source_amocrm.walk.passes import latest_versions, passes_until_complete
 
 MOST_READINGS = 20
 """Of a second that moves in the list while it is read."""
 
 
-def recent(listing: Listing, since: int) -> Iterator[Page]:
+def newest_first(listing: Listing, since: int) -> Iterator[Page]:
     """The rows whose cursor is `since` or later, newest first. Raises OrderIgnored when that cannot be relied on."""
-    yield from _Recent(listing.narrowed({f"order[{listing.cursor}]": "desc"}), since).pages()
+    yield from _NewestFirst(listing.narrowed({f"order[{listing.cursor}]": "desc"}), since).pages()
 
 
-class _Recent:
+class _NewestFirst:
     def __init__(self, listing: Listing, since: int) -> None:
         self._listing = listing
         self._since = since
-        self._course = Course(listing)
+        self._plan = WindowPlan(listing)
         self._progress = PageProgress(listing.path)
         self._reached = FOREVER
         """Every row of a later second is delivered."""
@@ -45,12 +45,12 @@ class _Recent:
     def pages(self) -> Iterator[Page]:
         more = True
         while more:
-            found, seconds = self._joined()
-            begun, start = self._reached, self._course.part.start
-            rows = self._new(found.rows)
+            raw, seconds = self._joined()
+            begun, start = self._reached, self._plan.window.start
+            rows = self._new(raw.rows)
             self._reached = min([begun, *seconds[-1:]])
             fresh = bool(rows) or self._reached < begun
-            more = self._reached >= self._since and self._course.on(found, fresh, self._before(found))
+            more = self._reached >= self._since and self._plan.advance(raw, fresh, self._before(raw))
             if start and seconds[0] == begun and (self._reached < begun or not more):
                 rows += self._new(self._tied(begun, start))
             yield Page(
@@ -58,19 +58,19 @@ class _Recent:
                 (self._reached + 1 if more else self._since, FOREVER),
             )
 
-    def _joined(self) -> tuple[Found, list[int]]:
-        """The next slice, once it begins among the rows already read, with its seconds."""
+    def _joined(self) -> tuple[RawPage, list[int]]:
+        """The next page, once it begins among the rows already read, with its seconds."""
         while True:
             try:
-                found = self._course.part.ask(self._listing)
-            except TooFat:
-                self._course.shrink()
+                raw = self._plan.window.ask(self._listing)
+            except PageTooLarge:
+                self._plan.shrink()
                 continue
-            self._progress.meet(found)
-            seconds = _seconds(self._listing, found)
-            if self._course.part.start == 0 or (seconds and seconds[0] >= self._reached):
-                return found, seconds
-            self._course.back()
+            self._progress.meet(raw)
+            seconds = _seconds(self._listing, raw)
+            if self._plan.window.start == 0 or (seconds and seconds[0] >= self._reached):
+                return raw, seconds
+            self._plan.step_back()
 
     def _new(self, rows: list[Row]) -> list[Row]:
         fresh = []
@@ -82,16 +82,16 @@ class _Recent:
                 fresh.append(row)
         return fresh
 
-    def _before(self, found: Found) -> int | None:
+    def _before(self, raw: RawPage) -> int | None:
         """The place of the last row that is newer than the second reached: best where the next slice begins."""
-        start = self._course.part.start
-        seconds = (self._listing.second_of(row) or 0 for row in found.rows)
-        return max((place for place, second in enumerate(seconds, start) if second > self._reached), default=None)
+        start = self._plan.window.start
+        seconds = (self._listing.second_of(row) or 0 for row in raw.rows)
+        return max((position for position, second in enumerate(seconds, start) if second > self._reached), default=None)
 
     def _tied(self, second: int, start: int) -> list[Row]:
         """Every row of a second that stands around the place `start`."""
-        return shrinking(
-            replace(self._listing, limit=self._course.most), lambda listing: _around(listing, second, start)
+        return with_smaller_pages(
+            replace(self._listing, limit=self._plan.most), lambda listing: _around(listing, second, start)
         )
 
 
@@ -108,13 +108,13 @@ def _around(listing: Listing, second: int, start: int) -> list[Row]:
                 return [rows]
         raise OrderIgnored
 
-    return newest(repeated(listing.path, read))
+    return latest_versions(passes_until_complete(listing.path, read))
 
 
-def _seconds(listing: Listing, found: Found) -> list[int]:
+def _seconds(listing: Listing, raw: RawPage) -> list[int]:
     """Those of the page's rows that have one."""
-    dated = [second for row in found.rows if (second := listing.second_of(row)) is not None]
-    if any(one < other for one, other in pairwise(dated)) or (found.more and not dated):
+    dated = [second for row in raw.rows if (second := listing.second_of(row)) is not None]
+    if any(one < other for one, other in pairwise(dated)) or (raw.more and not dated):
         raise OrderIgnored
     return dated
 
@@ -127,13 +127,13 @@ def _from(listing: Listing, second: int, first: int) -> tuple[int, list[Row]] | 
     """The rows of a second on the pages from `first` on, and how many newer ones stand before them there; None where it
     may begin before that."""
     newer, rows = 0, list[Row]()
-    for number, found in enumerate(each_page(listing, first), first):
-        seconds = _seconds(listing, found)
+    for number, raw in enumerate(each_page(listing, first), first):
+        seconds = _seconds(listing, raw)
         if number == first:
             newer = _newer(seconds, second)
             if first > 1 and not newer:
                 return None
-        rows += [row for row in found.rows if listing.second_of(row) == second]
+        rows += [row for row in raw.rows if listing.second_of(row) == second]
         if seconds and seconds[-1] < second:
             break
     return newer, rows

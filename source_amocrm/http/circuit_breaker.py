@@ -15,7 +15,7 @@ class _Trouble:
     since: int  # an answer to a request of a higher number shows that it is over
 
 
-class Health:
+class CircuitBreaker:
     """After a failure that concerns everyone, and until a request that was sent after it is answered:
 
     - an outage (a request gave up): one request at a time, one attempt each; the others fail at once;
@@ -25,7 +25,7 @@ class Health:
     What `above` refuses is refused here too.
     """
 
-    def __init__(self, above: Health | None = None) -> None:
+    def __init__(self, above: CircuitBreaker | None = None) -> None:
         self._above = above
         self._lock = threading.Lock()
         self._sent = 0

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from source_amocrm.account.account import Account
 from source_amocrm.account.resources import Resource
-from source_amocrm.walk.listing import Found, Params, Row, key, seconds
+from source_amocrm.walk.listing import Params, RawPage, Row, key, seconds
 
 CLOCK_SLACK = 1
 """Seconds by which the clock of the answers may differ from the one that dates the records."""
@@ -23,7 +23,7 @@ READINGS = 4
 
 
 @dataclass
-class Unsettled:
+class SettleBuffer:
     account: Account
     entities: Resource
     params: Params
@@ -31,12 +31,12 @@ class Unsettled:
     """By key: the second of the record that came, and the tick of our clock behind which that is over."""
     _held: dict[int, float] = field(default_factory=dict)
 
-    def look(self, found: Found) -> None:
+    def look(self, raw: RawPage) -> None:
         """A page that came, in whichever thread."""
         tick = self.account.api.clock()
-        asked = (found.sent_at + 1, found.sent_at + 1 + found.drift)
-        came = (found.server_time, found.server_time + found.drift)
-        for row in found.rows:
+        asked = (raw.sent_at + 1, raw.sent_at + 1 + raw.drift)
+        came = (raw.server_time, raw.server_time + raw.drift)
+        for row in raw.rows:
             second = seconds(row.get("updated_at"))
             if second is not None and (wait := _over_in(second, asked, came)) is not None:
                 self._dates[key(row)] = second, tick + wait

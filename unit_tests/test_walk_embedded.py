@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from source_amocrm.http.api import Answer
-from source_amocrm.walk.elements import Misshapen, elements, own_id
-from source_amocrm.walk.listing import found_in, seconds
+from source_amocrm.walk.embedded import MalformedList, embedded_rows, own_id
+from source_amocrm.walk.listing import raw_page, seconds
 
 ONE, OTHER = {"id": 1}, {"id": 2}
 
@@ -26,7 +26,7 @@ ONE, OTHER = {"id": 1}, {"id": 2}
     ],
 )
 def test_rows(sent: Any, rows: list[Any]) -> None:
-    assert elements("leads", sent) == rows
+    assert embedded_rows("leads", sent) == rows
 
 
 @pytest.mark.parametrize(
@@ -42,8 +42,8 @@ def test_rows(sent: Any, rows: list[Any]) -> None:
     ],
 )
 def test_what_is_no_row_is_not_passed_over(sent: Any, said: str) -> None:
-    with pytest.raises(Misshapen, match=said):
-        found_in(Answer({"_embedded": {"leads": sent}}, 0, 0), "leads")
+    with pytest.raises(MalformedList, match=said):
+        raw_page(Answer({"_embedded": {"leads": sent}}, 0, 0), "leads")
 
 
 @pytest.mark.parametrize(

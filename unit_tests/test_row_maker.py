@@ -12,7 +12,7 @@ from source_amocrm.errors import AmocrmError
 from source_amocrm.sync.declaration import Context, Incremental, Lookup
 from source_amocrm.sync.event_log import Deletion
 from source_amocrm.sync.lookup import Resolver
-from source_amocrm.sync.making import Maker
+from source_amocrm.sync.row_maker import RowMaker
 from source_amocrm.walk.listing import Row
 
 
@@ -58,7 +58,7 @@ class Names:
 
 
 def made(stream: Incremental, names: Names, *pages: list[Row]) -> list[Any]:
-    maker = Maker(stream, LEADS, lambda _: cast(Resolver, names))
+    maker = RowMaker(stream, LEADS, lambda _: cast(Resolver, names))
     return [[(row["id"], row["company_name"]) for rows in maker.rows(page) for row in rows] for page in pages]
 
 
@@ -77,7 +77,7 @@ def test_only_the_first_row_of_a_sync_takes_it_where_that_is_declared() -> None:
 
 
 def test_what_comes_before_a_broken_record_is_delivered() -> None:
-    maker = Maker(Things(), LEADS, lambda _: cast(Resolver, Names()))
+    maker = RowMaker(Things(), LEADS, lambda _: cast(Resolver, Names()))
     rows = maker.rows([{"id": 1, "company": 3}, {"id": 2, "broken": True}, {"id": 3}])
     assert next(rows) == [{"id": 1, "company": 3, "of": "leads", "company_name": "company 3"}]
     with pytest.raises(AmocrmError, match="broken"):
@@ -85,8 +85,8 @@ def test_what_comes_before_a_broken_record_is_delivered() -> None:
 
 
 def test_a_tombstone_knows_its_list_and_events_have_none() -> None:
-    maker = Maker(Things(), LEADS, lambda _: cast(Resolver, Names()))
+    maker = RowMaker(Things(), LEADS, lambda _: cast(Resolver, Names()))
     assert maker.tombstone(Deletion(7, 1, 2, 3)) == {"id": 7, "of": "leads"}
     assert (maker.deletable, maker.cursor) == (True, "updated_at")
-    of_events = Maker(Things(), None, lambda _: cast(Resolver, Names()))
+    of_events = RowMaker(Things(), None, lambda _: cast(Resolver, Names()))
     assert (of_events.deletable, of_events.cursor) == (False, "created_at")

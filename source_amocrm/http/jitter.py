@@ -31,7 +31,7 @@ _MOST_LATE = 0.15
 _UNUSUAL = 1.15
 
 
-class Evenness:
+class Jitter:
     """Times are seconds of any one clock."""
 
     def __init__(self) -> None:

@@ -31,7 +31,7 @@ class Anchor:
     crowded: bool = False
 
 
-class Window(NamedTuple):
+class KeysetWindow(NamedTuple):
     """Page `number` of `limit` rows behind the `edge` of the filter; it is expected to begin at the position `start`.
 
     `begins`: the place from which on every row is asked for; None for a page that is not the first.
@@ -45,12 +45,12 @@ class Window(NamedTuple):
     anchor: Anchor | None = None
 
 
-def window(anchors: Iterable[tuple[Anchor, int]], wanted: int, end: int, limit: int) -> Window | None:
+def best_window(anchors: Iterable[tuple[Anchor, int]], wanted: int, end: int, limit: int) -> KeysetWindow | None:
     """The window that begins at the position `wanted`, or not far before it, and reaches farthest behind `end`.
 
     `anchors`: each with the edge to ask from. None where no window reaches far enough.
     """
-    best: Window | None = None
+    best: KeysetWindow | None = None
     reach = end + round(limit * LEAST_GAIN)
     most = wanted + limit
     for anchor, edge in anchors:
@@ -60,7 +60,7 @@ def window(anchors: Iterable[tuple[Anchor, int]], wanted: int, end: int, limit: 
         size, number = _pages(distance, limit)
         start = anchor.position + (number - 1) * size
         if start + size > reach:
-            best = Window(edge, number, size, start, anchor.place if number == 1 else None, anchor)
+            best = KeysetWindow(edge, number, size, start, anchor.place if number == 1 else None, anchor)
             reach = start + size
             if reach >= most:
                 break

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from source_amocrm.errors import Unavailable, let_go
-from source_amocrm.walk.feed import Feed, Reader
+from source_amocrm.walk.broadcast import Broadcast, Subscription
 
 
 def broken() -> Iterator[int]:
@@ -15,19 +15,19 @@ def broken() -> Iterator[int]:
     raise Unavailable("Later.")
 
 
-def patient(reader: Reader[int]) -> Iterator[int | str]:
+def patient(subscription: Subscription[int]) -> Iterator[int | str]:
     """Says what comes, and goes on after a failure."""
     try:
-        yield from reader
+        yield from subscription
     except Unavailable as error:
         yield str(error)
     yield "the end"
 
 
 def test_a_failure_that_one_reader_lets_go_of_ends_no_other() -> None:
-    feed = Feed("things", broken)
-    waiting, hasty = patient(feed.join()), feed.join()
-    feed.start()
+    broadcast = Broadcast("things", broken)
+    waiting, hasty = patient(broadcast.subscribe()), broadcast.subscribe()
+    broadcast.start()
     assert [next(waiting), next(waiting)] == [1, "Later."]
     with pytest.raises(Unavailable) as caught:
         list(hasty)

@@ -1,4 +1,4 @@
-"""One reading of one list for every stream that needs it: a page is asked once, parsed once, and handed to each."""
+"""One reading of a list for all who need it: a page is asked for once, parsed once, and handed to each subscriber."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from source_amocrm.errors import anew, let_go
 T = TypeVar("T")
 
 WAITING_ITEMS = 2
+"""Items that wait in memory for each subscription."""
 A_MOMENT = 0.2
+"""Seconds between two looks whether a subscription was closed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,48 +24,48 @@ class _End:
 
 
 class Closed(Exception):
-    """Nobody waits for the items any more: what came of them is not all."""
+    """The subscription was closed before the last item came."""
 
 
-class Feed(Generic[T]):
-    """`read` runs once, in a thread of its own that starts with the first reader.
+class Broadcast(Generic[T]):
+    """Runs `read` once, in a thread of its own that starts when the first subscription is iterated over.
 
-    Every reader registered by `join` gets every item. A reader that is slow holds the others back, so that the items
-    in memory stay few; one that is closed no longer does.
+    Every subscription gets every item. A slow one holds the others back, so that few items are in memory at a time; a
+    closed one does not.
     """
 
     def __init__(self, name: str, read: Callable[[], Iterator[T]]) -> None:
         self._name = name
         self._read = read
-        self._readers: list[Reader[T]] = []
+        self._subscriptions: list[Subscription[T]] = []
         self._started = False
         self._lock = threading.Lock()
 
-    def join(self) -> Reader[T]:
-        """Register a reader, before anybody reads."""
-        reader = Reader[T](self.start)
-        self._readers.append(reader)
-        return reader
+    def subscribe(self) -> Subscription[T]:
+        """A new subscription; to be called before the thread is started."""
+        subscription = Subscription[T](self.start)
+        self._subscriptions.append(subscription)
+        return subscription
 
     def start(self) -> None:
-        """Read ahead of the first reader, as far as there is room."""
+        """Starts the thread, which reads ahead of the subscriptions by WAITING_ITEMS items."""
         with self._lock:
             if self._started:
                 return
             self._started = True
-        threading.Thread(target=self._run, name=f"feed-{self._name}", daemon=True).start()
+        threading.Thread(target=self._run, name=f"broadcast-{self._name}", daemon=True).start()
 
-    def stop(self) -> None:
-        """Nobody reads any more."""
-        for reader in self._readers:
-            reader.close()
+    def cancel(self) -> None:
+        """Cancels the reading."""
+        for subscription in self._subscriptions:
+            subscription.close()
 
     def _run(self) -> None:
         error: Exception | None = None
         items = self._read()
         try:
             for item in items:
-                taken = [reader.put(item) for reader in self._readers]
+                taken = [subscription.put(item) for subscription in self._subscriptions]
                 if not any(taken):
                     break
         except Exception as failure:
@@ -72,12 +74,12 @@ class Feed(Generic[T]):
         finally:
             if isinstance(items, Generator):
                 items.close()
-        for reader in self._readers:
-            reader.put(_End(error))
+        for subscription in self._subscriptions:
+            subscription.put(_End(error))
 
 
-class Reader(Generic[T]):
-    """To be iterated over once, and closed when done: one that is still open holds the others back for ever."""
+class Subscription(Generic[T]):
+    """To be iterated over once and closed when done: while it is open it holds the others back."""
 
     def __init__(self, start: Callable[[], None]) -> None:
         self._start = start
@@ -85,11 +87,11 @@ class Reader(Generic[T]):
         self._closed = threading.Event()
 
     def close(self) -> None:
-        """No item is wanted, or will come, any more."""
+        """Takes no more items, and ends the iteration with Closed if it is under way."""
         self._closed.set()
 
     def put(self, item: T | _End) -> bool:
-        """Wait for room; False when the reader has gone."""
+        """Waits for room and takes the item; False if the subscription is closed."""
         while not self._closed.is_set():
             try:
                 self._queue.put(item, timeout=A_MOMENT)
@@ -109,7 +111,7 @@ class Reader(Generic[T]):
                 continue
             if isinstance(item, _End):
                 if item.error:
-                    # each reader has a failure of its own, whose traceback leads through no other reader
+                    # each subscription raises a copy, so that their tracebacks do not mix
                     raise anew(item.error)
                 return
             yield item

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from source_amocrm.walk.interval_set import FOREVER
 from source_amocrm.walk.listing import FilterIgnored, Listing, Row
-from source_amocrm.walk.spans import FOREVER
 
 
 def bounds(listing: Listing, low: int, high: int) -> dict[str, int | str]:
@@ -16,7 +16,7 @@ def bounds(listing: Listing, low: int, high: int) -> dict[str, int | str]:
     return asked
 
 
-def believe(listing: Listing, rows: list[Row], low: int, high: int) -> None:
+def check_filter(listing: Listing, rows: list[Row], low: int, high: int) -> None:
     """Raises FilterIgnored when a row lies outside of `low` to `high`, both included."""
     for row in rows:
         second = listing.second_of(row)

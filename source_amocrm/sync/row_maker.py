@@ -13,7 +13,7 @@ from source_amocrm.sync.lookup import Resolver
 from source_amocrm.walk.listing import Row
 
 
-class Maker:
+class RowMaker:
     """For the records of `resource`, or of the events for None; `resolver` finds the values of a lookup."""
 
     def __init__(self, stream: Incremental, resource: Resource | None, resolver: Callable[[Lookup], Resolver]) -> None:

@@ -10,19 +10,19 @@ _DIGITS = 18
 _KINDS = {list: "an array", str: "a text", bool: "a boolean", type(None): "null"}
 
 
-class Misshapen(AmocrmError):
+class MalformedList(AmocrmError):
     """There is something else than a row among the rows of a list."""
 
 
-def elements(collection: str, value: Any) -> list[dict[str, Any]]:
+def embedded_rows(collection: str, value: Any) -> list[dict[str, Any]]:
     """The rows of a collection; PHP also writes `{"0": …, "1": …}`, or one row bare. Raises Misshapen."""
     if isinstance(value, dict):
         value = list(value.values()) if all(name.isdecimal() for name in value) else [value]
     if value is None:
         return []
     if not isinstance(value, list):
-        raise _misshapen(collection, value, "")
-    return [_row(collection, value, place) for place in range(len(value))]
+        raise _malformed(collection, value, "")
+    return [_row(collection, value, position) for position in range(len(value))]
 
 
 def own_id(value: Any) -> int | None:
@@ -40,17 +40,17 @@ def identified(row: dict[str, Any]) -> dict[str, Any]:
     return row
 
 
-def _row(collection: str, rows: list[Any], place: int) -> dict[str, Any]:
-    row = rows[place]
+def _row(collection: str, rows: list[Any], position: int) -> dict[str, Any]:
+    row = rows[position]
     if type(row) is dict:
         return identified(row)
-    before = rows[place - 1] if place else None
+    before = rows[position - 1] if position else None
     known = f", after the one with the id {before.get('id')}" if isinstance(before, dict) else ""
-    raise _misshapen(collection, row, f" as number {place + 1} of a page{known}")
+    raise _malformed(collection, row, f" as number {position + 1} of a page{known}")
 
 
-def _misshapen(collection: str, value: Any, where: str) -> Misshapen:
-    return Misshapen(
+def _malformed(collection: str, value: Any, where: str) -> MalformedList:
+    return MalformedList(
         f"amoCRM sent {_KINDS.get(type(value), 'a number')} instead of rows in the list “{collection}”{where}, so "
         "the list cannot be read beyond it. Run the sync again; if it repeats, report it to amoCRM support with the "
         "time of the sync."

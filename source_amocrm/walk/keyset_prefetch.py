@@ -13,10 +13,10 @@ from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from functools import partial
 
-from source_amocrm.walk.directed import Directed
-from source_amocrm.walk.hands import Hands
-from source_amocrm.walk.listing import Found
-from source_amocrm.walk.windows import Anchor, Window, window
+from source_amocrm.walk.directed_list import DirectedList
+from source_amocrm.walk.keyset_windows import Anchor, KeysetWindow, best_window
+from source_amocrm.walk.listing import RawPage
+from source_amocrm.walk.worker_pool import WorkerPool
 
 MOST_AHEAD = 8
 """Pages under way or waiting in memory."""
@@ -42,12 +42,12 @@ Key = int | str
 
 @dataclass(slots=True)
 class _Asked:
-    window: Window
-    future: Future[Found]
+    window: KeysetWindow
+    future: Future[RawPage]
     refused: bool = False
 
 
-class Prefetcher:
+class KeysetPrefetcher:
     """Places are seconds counted in the direction of the walk, so that they never fall; positions count rows.
 
     `pool`: None for a walk that asks for one page at a time.
@@ -55,8 +55,8 @@ class Prefetcher:
 
     def __init__(
         self,
-        pool: Hands | None,
-        view: Directed,
+        pool: WorkerPool | None,
+        view: DirectedList,
         limit: int,
     ) -> None:
         self._pool = pool
@@ -67,7 +67,7 @@ class Prefetcher:
         self._overlap = LEAST_OVERLAP
         self._asked: deque[_Asked] = deque()
         self._anchors: deque[Anchor] = deque()
-        self._ahead = 0
+        self._asked_to = 0
         """The position behind the last row that is asked for."""
         self._places: Sequence[Place] = ()
         self._index: dict[Key, int] = {}
@@ -79,7 +79,7 @@ class Prefetcher:
         self._begun: Place | None = None
         self._far: Place | None = None
 
-    def head(self) -> Found | None:
+    def head(self) -> RawPage | None:
         """The next page, and while it is awaited, others behind it; raises what asking for it raised. None where none
         is under way."""
         if not self._asked:
@@ -93,7 +93,7 @@ class Prefetcher:
         begins = self._asked[0].window.begins
         return begins is not None and begins <= here
 
-    def pop(self) -> Window:
+    def pop(self) -> KeysetWindow:
         """The next page is taken, or brings nothing new."""
         return self._asked.popleft().window
 
@@ -113,9 +113,9 @@ class Prefetcher:
         """Whatever is under way leads nowhere."""
         while self._asked:
             self._asked.pop().future.cancel()
-        self._ahead = self._end
+        self._asked_to = self._end
 
-    def came(self, asked: Window, places: Sequence[Place], keys: Sequence[Key], ahead: bool) -> None:
+    def came(self, asked: KeysetWindow, places: Sequence[Place], keys: Sequence[Key], ahead: bool) -> None:
         """A page follows on what has been read; `ahead`: it was asked for before the walk had come to it."""
         start = self._located(asked, keys)
         if asked.anchor and asked.edge in (asked.anchor.edge, self._view.edge(asked.anchor.place)):
@@ -126,7 +126,7 @@ class Prefetcher:
         self._places, self._start = places, start
         self._index = {own: index for index, own in enumerate(keys)}
         self._end = start + len(places)
-        self._ahead = max(self._ahead, self._end)
+        self._asked_to = max(self._asked_to, self._end)
         self._pages += 1
         if self._begun is None and places:
             self._begun = places[0]
@@ -139,10 +139,10 @@ class Prefetcher:
             self.drop()
         self.limit = limit
 
-    def first(self, edge: int, place: Place, limit: int) -> Window:
+    def first(self, edge: int, place: Place, limit: int) -> KeysetWindow:
         """The first page from a place on."""
         known = (anchor.position for anchor in reversed(self._anchors) if anchor.place == place)
-        return Window(edge, 1, limit, next(known, self._end), place)
+        return KeysetWindow(edge, 1, limit, next(known, self._end), place)
 
     def fill(self, far: Place | None) -> None:
         """Ask for as many pages as the budget has room for. `far`: the place where the list ends, where it is known."""
@@ -150,18 +150,18 @@ class Prefetcher:
         if self._pool is None:
             return
         most = min(MOST_AHEAD, self._pages_left(far))
-        while len(self._asked) < most and self._pool.offer():
+        while len(self._asked) < most and self._pool.vacancies():
             planned = self._plan()
-            future = planned and self._pool.start_now(partial(self._view.ask_ahead, planned))
+            future = planned and self._pool.submit_if_free(partial(self._view.ask_ahead, planned))
             if not planned or not future:
                 return
             self._asked.append(_Asked(planned, future))
-            self._ahead = planned.start + planned.limit
+            self._asked_to = planned.start + planned.limit
 
-    def behind(self, back: int) -> Window | None:
+    def behind(self, back: int) -> KeysetWindow | None:
         """The window that follows on what has been read, beginning so many rows earlier than it had to."""
         wanted = self._end - 1 - back
-        return window(self._usable(), wanted, wanted if back else self._end, self.limit)
+        return best_window(self._usable(), wanted, wanted if back else self._end, self.limit)
 
     def _pages_left(self, far: Place | None) -> int:
         """By how dense the rows are, of the last page and of all; where that does not tell, the more the longer the
@@ -176,17 +176,19 @@ class Prefetcher:
         by_all = math.ceil(left * self._pages / read) if read else 0
         return min(by_page, max(by_all, proven))
 
-    def _plan(self) -> Window | None:
+    def _plan(self) -> KeysetWindow | None:
         """The next window to ask for: a full page counted from a row of the last one, else the farthest reaching."""
-        wanted = self._ahead - round(self._overlap)
+        wanted = self._asked_to - round(self._overlap)
         for start in range(wanted, wanted - TRIES, -1):
             index = (start - self._start) % self.limit
             number = (start - self._start - index) // self.limit + 1
             if 0 < index < len(self._places) and number > 0:
                 place = self._places[index]
                 if place != self._places[index - 1] and not self._too_many(self._crowded(self._places, index)):
-                    return Window(self._view.edge(place), number, self.limit, start, place if number == 1 else None)
-        return window(self._usable(), wanted, self._ahead, self.limit)
+                    return KeysetWindow(
+                        self._view.edge(place), number, self.limit, start, place if number == 1 else None
+                    )
+        return best_window(self._usable(), wanted, self._asked_to, self.limit)
 
     def _usable(self) -> Iterator[tuple[Anchor, int]]:
         """The anchors from which can be asked, the last one first."""
@@ -197,7 +199,7 @@ class Prefetcher:
                 yield anchor, self._view.edge(anchor.place)
             elif self._pool and not self._asked_edge:
                 self._asked_edge = True
-                self._pool.start(partial(self._view.look_at_edge, anchor.place))
+                self._pool.submit(partial(self._view.look_at_edge, anchor.place))
 
     def _too_many(self, crowded: bool) -> bool:
         """Whether it is not known how to ask for a second without the many rows of the one before."""
@@ -208,7 +210,7 @@ class Prefetcher:
         before = places[index - 1]
         return before == places[index] - 1 and before == places[max(0, index - CROWD)]
 
-    def _located(self, asked: Window, keys: Sequence[Key]) -> int:
+    def _located(self, asked: KeysetWindow, keys: Sequence[Key]) -> int:
         """The position of a page's first row: by a row that it shares with the page before, else as it was planned."""
         for index, own in enumerate(keys):
             if (known := self._index.get(own)) is not None:

@@ -1,4 +1,4 @@
-"""Threads that help a walk when the request budget has room, shared by every walk of the process."""
+"""Threads that ask for pages ahead when the request budget has room, shared by every walk of the process."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from source_amocrm.errors import let_go
 T = TypeVar("T")
 
 STARTING = 0.05
-"""Seconds within which a hand that was started is taken to ask for the first time."""
+"""Seconds within which a worker that was started is taken to send its first request."""
 
 
-class Hands:
-    """At most `workers` threads. They do not keep the process from ending: what they still do is not delivered.
+class WorkerPool:
+    """At most `workers` daemon threads: the process may end while they work, for nothing of theirs is delivered then.
 
-    `room` tells how many more requests would have to be under way to use the budget up.
+    `room` tells how many more requests would have to be under way to use the request budget up.
     """
 
     def __init__(self, workers: int, room: Callable[[], int]) -> None:
@@ -34,8 +34,8 @@ class Hands:
         self._started: deque[float] = deque()
         self._lock = threading.Lock()
 
-    def offer(self) -> int:
-        """How many more hands are worth taking now."""
+    def vacancies(self) -> int:
+        """How many more tasks are worth submitting now: free workers, as far as the request budget has room."""
         with self._lock:
             past = time.monotonic() - STARTING
             while self._started and self._started[0] < past:
@@ -44,13 +44,13 @@ class Hands:
                 return 0
             return max(0, min(self._free, self._room() - len(self._started)))
 
-    def start(self, task: Callable[[], T]) -> Future[T]:
-        """What `task` brings or raises; cancelled if the hands are dismissed before it was begun."""
+    def submit(self, task: Callable[[], T]) -> Future[T]:
+        """The future of `task`; it is cancelled if the pool is shut down before the task was begun."""
         with self._lock:
             return self._start(task)
 
-    def start_now(self, task: Callable[[], T]) -> Future[T] | None:
-        """As `start`, but only if a hand is free: a task that must not wait for others, which may wait for it."""
+    def submit_if_free(self, task: Callable[[], T]) -> Future[T] | None:
+        """As `submit`; None if no worker is free. For a task that must not wait for others, which may wait for it."""
         with self._lock:
             return self._start(task) if self._free > 0 and not self._dismissed else None
 
@@ -67,8 +67,8 @@ class Hands:
                 threading.Thread(target=self._work, name=f"fetch-{self._hired}", daemon=True).start()
         return future
 
-    def dismiss(self) -> None:
-        """No hand is offered any more; a thread ends with what it is doing."""
+    def shut_down(self) -> None:
+        """Takes no more tasks. Each thread ends with the task that it is doing."""
         with self._lock:
             self._dismissed = True
             for _ in range(self._hired):
@@ -77,7 +77,7 @@ class Hands:
     def _work(self) -> None:
         while job := self._tasks.get():
             self._do(*job)
-            del job  # its result may be large, and the next job far
+            del job  # its result may be large, and the next job may come late
 
     def _do(self, future: Future[Any], task: Callable[[], Any]) -> None:
         if self._dismissed:

@@ -1,0 +1,78 @@
+"""The keyset walk over a list that documents no order of its own (events): the first page tells which it is.
+
+Why it cannot skip: the keyset walk's order is checked on every page. Where a first page is of one second and so tells
+nothing, that second is read on its own, and then what lies on either side.
+
+Progress rule: that of the keyset walk; a second read on its own is in no part that is left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from source_amocrm.walk.cursor_filter import bounds, check_filter
+from source_amocrm.walk.interval_set import Interval
+from source_amocrm.walk.keyset import keyset
+from source_amocrm.walk.list_traits import ListTraits
+from source_amocrm.walk.listing import Listing, OrderIgnored, Page, RawPage
+from source_amocrm.walk.page_size import PageSizer
+from source_amocrm.walk.same_second import one_second
+from source_amocrm.walk.worker_pool import WorkerPool
+
+
+def keyset_either_way(
+    listing: Listing, interval: Interval, traits: ListTraits, raw: RawPage | None = None, pool: WorkerPool | None = None
+) -> Iterator[Page]:
+    """Reads the seconds `interval` of a list that can be filtered by its cursor field.
+
+    `raw`: the first page of the interval, a second wider on either side, if it was asked for before. `pool` asks for
+    pages ahead. Raises FilterIgnored or OrderIgnored if the server ignores the filter or the order.
+    """
+    sizer = PageSizer(listing.limit)
+    parts = [interval]
+    while parts:
+        part = low, high = parts.pop()
+        raw = _first_page(listing, part, sizer, raw)
+        ascending = direction(listing, raw)
+        if ascending is None:
+            second = next(second for row in raw.rows if (second := listing.second_of(row)) is not None)
+            if low <= second <= high:
+                for rows in one_second(listing, second, pool):
+                    yield Page(rows)
+                yield Page([], (second, second))
+            sides = (low, min(second - 1, high)), (max(second + 1, low), high)
+            parts += [side for side in sides if side[0] <= side[1]]
+        else:
+            if not raw.more:
+                raw = replace(raw, rows=sorted(raw.rows, key=lambda row: listing.second_of(row) or 0))
+            yield from keyset(listing, part, traits, ascending, raw, pool)
+        raw = None
+
+
+def direction(listing: Listing, raw: RawPage) -> bool | None:
+    """True for ascending, False for descending, None when the page cannot tell: all its rows are of one second.
+
+    A page that is the whole list is taken as ascending. Raises OrderIgnored when it is neither.
+    """
+    dated = [second for row in raw.rows if (second := listing.second_of(row)) is not None]
+    if not dated or not raw.more:
+        return True
+    if dated[0] == dated[-1]:
+        if len(set(dated)) > 1:
+            raise OrderIgnored
+        return None
+    return dated[0] < dated[-1]
+
+
+def _first_page(listing: Listing, interval: Interval, sizer: PageSizer, raw: RawPage | None) -> RawPage:
+    """Asked a second wider on either side, for the filter's edges may be exclusive; exactly, where they are not."""
+    wider = low, high = interval[0] - 1, interval[1] + 1
+    while True:
+        raw = raw or sizer.ask(listing, bounds(listing, low, high))
+        check_filter(listing, raw.rows, low, high)
+        met = {listing.second_of(row) for row in raw.rows}
+        if not raw.more or not met <= set(wider):
+            return raw
+        low, high = low + (low in met), high - (high in met)
+        raw = None
