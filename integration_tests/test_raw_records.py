@@ -14,8 +14,8 @@ from source_amocrm.streams import STREAMS
 
 from .connector import config, without_sockets
 from .destination import Row
-from .sandbox import Account, Sandbox, writes
-from .sandbox_client import Client
+from .sandbox import Account, ManualClock, Sandbox, writes
+from .sandbox_client import NOW, Client
 
 LOGGER = logging.getLogger("airbyte")
 OTHERWISE = {
@@ -30,8 +30,10 @@ OTHERWISE = {
 
 @pytest.fixture(scope="module")
 def account() -> Account:
-    account = Account.generate(seed=4, leads=60)
+    clock = ManualClock(NOW)
+    account = Account.generate(seed=4, leads=60, clock=clock)
     writes.trash(account, "leads", next(iter(account.tables["leads"].rows)))
+    clock.advance(60)
     return account
 
 
