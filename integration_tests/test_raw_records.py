@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from source_amocrm.streams import STREAMS
 from .connector import config, without_sockets
 from .destination import Row
 from .sandbox import Account, ManualClock, Sandbox, writes
-from .sandbox_client import NOW, Client
+from .sandbox_client import Client
 
 LOGGER = logging.getLogger("airbyte")
 OTHERWISE = {
@@ -30,7 +31,7 @@ OTHERWISE = {
 
 @pytest.fixture(scope="module")
 def account() -> Account:
-    clock = ManualClock(NOW)
+    clock = ManualClock(int(time.time()))
     account = Account.generate(seed=4, leads=60, clock=clock)
     writes.trash(account, "leads", next(iter(account.tables["leads"].rows)))
     clock.advance(60)
