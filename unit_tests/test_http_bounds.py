@@ -18,7 +18,7 @@ from source_amocrm.http.body import LARGEST, PAGE_ROOM, Kind, fits, parse
 from source_amocrm.http.error_handler import Place, explain, judge
 from source_amocrm.http.rate_limit import Budget
 from source_amocrm.http.reply import Reply
-from source_amocrm.http.rule import Where
+from source_amocrm.http.rules.rule import Where
 from source_amocrm.http.session import AmocrmSession
 from source_amocrm.http.wiring import open_api
 from unit_tests.http_server import Answering, Connection, serve

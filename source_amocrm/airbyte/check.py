@@ -17,8 +17,6 @@ from source_amocrm.auth.claims import check_account
 from source_amocrm.errors import REFUSALS, AmocrmError, BadRequest, Forbidden, cause, of_lists
 from source_amocrm.streams import STREAMS
 from source_amocrm.streams.base import AmocrmStream, FullRefreshStream, IncrementalStream
-from source_amocrm.streams.dictionaries import PIPELINES, USERS
-from source_amocrm.streams.per_entity import CATALOGS
 
 EXTRAS = ("drive_url",)
 """What `/account` must tell for it."""
@@ -111,8 +109,9 @@ def findings(account: Account) -> list[Finding]:
 def _of_every_account(streams: Sequence[AmocrmStream]) -> tuple[str, ...]:
     """The lists that no account is without."""
     resources = [one for stream in streams if isinstance(stream, IncrementalStream) for one in stream.resources]
-    paths = (one.path for one in resources if not one.optional)
-    return tuple(dict.fromkeys((*paths, EVENTS_PATH, PIPELINES, USERS)))
+    entities = (one.path for one in resources if not one.optional)
+    dictionaries = (one.list_path for one in streams if isinstance(one, FullRefreshStream) and one.in_every_account)
+    return tuple(dict.fromkeys((*entities, EVENTS_PATH, *dictionaries)))
 
 
 def _needs(account: Account, stream: AmocrmStream, streams: Sequence[AmocrmStream], answers: Answers) -> Needs:
@@ -146,11 +145,7 @@ def _needs_events(account: Account, path: str, streams: Sequence[AmocrmStream]) 
 def _refusal(account: Account, stream: AmocrmStream, path: str) -> AmocrmError | None:
     try:
         account.require(path)
-        if path == CATALOGS:
-            account.dictionary(path, "catalogs")  # which has been asked for already
-        else:
-            fetch = stream.fetch if isinstance(stream, FullRefreshStream) else account.get
-            fetch(path, {"limit": 1})
+        stream.probe(path)
     except (*REFUSALS, BadRequest) as error:
         return error
     except AmocrmError as error:

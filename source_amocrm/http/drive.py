@@ -5,7 +5,7 @@ from __future__ import annotations
 from source_amocrm.http.api import ACCOUNT_PATH, Api
 from source_amocrm.http.circuit_breaker import CircuitBreaker
 from source_amocrm.http.error_handler import AmocrmErrorHandler
-from source_amocrm.http.rule import Where
+from source_amocrm.http.rules.rule import Where
 
 
 def drive(api: Api, base_url: str) -> Api:

@@ -17,8 +17,8 @@ from source_amocrm.errors import AmocrmError
 from source_amocrm.http.backoff import RetryPolicy
 from source_amocrm.http.body import Kind
 from source_amocrm.http.reply import AmocrmResponse, NoAnswer, Reply, reply_of
-from source_amocrm.http.rule import Rule, Where
 from source_amocrm.http.rules import TABLE
+from source_amocrm.http.rules.rule import Rule, Where
 from source_amocrm.secrecy import mask
 
 _LONGEST_DETAIL = 300

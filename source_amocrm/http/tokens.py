@@ -19,7 +19,7 @@ from source_amocrm.http.circuit_breaker import CircuitBreaker
 from source_amocrm.http.client import AmocrmClient
 from source_amocrm.http.error_handler import AmocrmErrorHandler, AmocrmResolution, judge
 from source_amocrm.http.reply import NoAnswer, Reply, reply_of
-from source_amocrm.http.rule import Rule, Where
+from source_amocrm.http.rules.rule import Rule, Where
 from source_amocrm.http.session import AmocrmSession
 
 SUBDOMAIN_PATH = "/oauth2/account/current/subdomain"

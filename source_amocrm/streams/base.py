@@ -88,6 +88,10 @@ class AmocrmStream(HttpStream, Declaration, ABC):
         """The lists that it is made of, beside `/account`."""
         yield from ()
 
+    def probe(self, path: str) -> None:
+        """Asks for one row of one of its lists. Raises AmocrmError if the list may not be read."""
+        self.account.get(path, {"limit": 1})
+
     def wanted_extras(self) -> frozenset[str]:
         """The `with` parameters of its list that the wanted columns need."""
         wanted = (extras for column, extras in self.extras.items() if not self._columns or column in self._columns)
@@ -155,9 +159,13 @@ class AmocrmStream(HttpStream, Declaration, ABC):
 
 
 class FullRefreshStream(AmocrmStream, FullRefresh):
-    """A stream with the records of one list, at `list_path`; its subclasses have them from elsewhere."""
+    """A stream with the records of one list, at `list_path`; its subclasses have them from elsewhere.
+
+    `in_every_account`: no account is without that list.
+    """
 
     list_path: str
+    in_every_account = False
     params: Params = {}
 
     def paths(self) -> Iterator[str]:
@@ -170,6 +178,9 @@ class FullRefreshStream(AmocrmStream, FullRefresh):
     def fetch(self) -> Fetch:
         """What asks the host that its lists are on. Raises AmocrmError where there is none."""
         return self.account.get
+
+    def probe(self, path: str) -> None:
+        self.fetch(path, {"limit": 1})
 
     def records(self) -> Iterable[tuple[Row, Context]]:
         known = self.account.dictionary(self.list_path, self.collection, self.list_params())

@@ -23,6 +23,10 @@ class Catalogs(FullRefreshStream):
     list_path = CATALOGS
     collection = "catalogs"
 
+    def probe(self, path: str) -> None:
+        """Asks for the whole list: the streams that have a list in each catalog need it, too."""
+        self.account.dictionary(path, self.collection)
+
     def row(self, record: Row, context: Context) -> Row:
         return catalogs.catalog(record)
 

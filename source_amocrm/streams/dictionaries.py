@@ -11,13 +11,13 @@ from source_amocrm.sync.declaration import Context
 from source_amocrm.walk.listing import Row
 
 PIPELINES = "/api/v4/leads/pipelines"
-USERS = "/api/v4/users"
 
 
 class Statuses(FullRefreshStream):
     name = "statuses"
     primary_key = ["pipeline_id", "status_id"]
     list_path = PIPELINES
+    in_every_account = True
     collection = "pipelines"
 
     def rows(self, record: Row, context: Context) -> Iterable[Row]:
@@ -27,7 +27,8 @@ class Statuses(FullRefreshStream):
 class Users(FullRefreshStream):
     name = "users"
     primary_key = ["user_id"]
-    list_path = USERS
+    list_path = "/api/v4/users"
+    in_every_account = True
     collection = "users"
     extras = {
         "group_id": ("group",),

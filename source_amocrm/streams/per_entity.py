@@ -83,6 +83,12 @@ class PerEntityStream(FullRefreshStream):
         for parts in self.parts:
             yield from parts.paths(self.account)
 
+    def probe(self, path: str) -> None:
+        if path == CATALOGS:
+            catalogs(self.account)  # the list has been asked for already, to learn the paths
+        else:
+            super().probe(path)
+
     def records(self) -> Iterable[tuple[Row, Context]]:
         return per_entity(self.account, self.parts[0].kinds, self.records_of)
 

@@ -1,4 +1,4 @@
-"""What an answer means, and what is done about it: one rule of the table in `rules`."""
+"""What an answer means, what is done about it and what is said: one rule of the table."""
 
 from __future__ import annotations
 
@@ -11,6 +11,10 @@ from airbyte_cdk.sources.streams.http.error_handlers import ResponseAction
 
 from source_amocrm.errors import AmocrmError
 from source_amocrm.http.body import Kind
+
+CONFIG = FailureType.config_error
+TRANSIENT = FailureType.transient_error
+SYSTEM = FailureType.system_error
 
 
 class Where(Enum):
@@ -34,7 +38,7 @@ class Rule:
     action: ResponseAction
     message: str = ""
     error: type[AmocrmError] = AmocrmError
-    failure: FailureType = FailureType.system_error
+    failure: FailureType = SYSTEM
     kinds: tuple[Kind, ...] = ()
     codes: tuple[int, ...] = ()  # amoCRM's own error numbers
     says: tuple[str, ...] = ()  # any of these among the body's words, lower case
