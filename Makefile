@@ -59,7 +59,8 @@ image-test: .venv/.ready ## tests against the image, Airbyte's own included
 	.venv/bin/pytest -m image_tests --connector-image $(IMAGE) integration_tests/test_airbyte_standards.py integration_tests/test_image.py
 
 docs: .venv/.ready ## the generated parts of docs/
-	.venv/bin/python docs/dictionary.py
+	.venv/bin/python -m docs.dictionary
+	.venv/bin/python -m docs.relations
 	.venv/bin/python -m models.describe
 
 audit: .venv-tools/.ready ## known vulnerabilities in what the image installs (needs the network)

@@ -15,6 +15,7 @@ import yaml
 
 from source_amocrm.connect.words import table_names
 from source_amocrm.streams import STREAMS
+from source_amocrm.streams.relations import OneOf, Relation
 
 ROOT = Path(__file__).resolve().parents[1]
 SCHEMAS = ROOT / "source_amocrm" / "schemas"
@@ -40,7 +41,10 @@ edit it by hand. With the stream prefix `amocrm_<project_id>_` the stream `deals
 `amocrm_<project_id>_deals`. Тип `timestamp` — время в UTC, RFC 3339; `json` — объект или массив amoCRM как есть.
 
 `timestamp` is UTC, RFC 3339; `json` is an object or array as amoCRM gives it; lists of ids are never null; every column
-but the key may be null. **Bold** columns are the key. *Italic* is the cursor.
+but the key may be null. **Bold** columns are the key. *Italic* is the cursor. → leads to the table that has the row
+whose id, or ids, the column holds: [the picture](relations.md).
+
+**Жирным** — ключ, *курсивом* — курсор, → ведёт к таблице, где лежит строка с этим ID: [схема таблиц](relations.md).
 """
 
 TYPES = {"integer": "int", "boolean": "bool"}
@@ -79,9 +83,16 @@ def _table(name: str, catalog: Mapping[str, Any], russian: Mapping[str, Any]) ->
             title = f"**{title}**"
         if column == STREAMS[name].cursor_field:
             title = f"*{title}*"
+        if column in STREAMS[name].relations:
+            title += f" → {', '.join(f'[{table}](#{table})' for table in tables_of(STREAMS[name].relations[column]))}"
         ours = _russian(catalog.get(column)) or russian["columns"][name][column]
         yield f"| {title} | {_type(schema)} | {_cell(schema['description'])} | {_cell(ours)} |"
     yield ""
+
+
+def tables_of(relation: Relation | OneOf) -> list[str]:
+    """The tables that a column refers to."""
+    return [one.table for one in (relation.tables.values() if isinstance(relation, OneOf) else [relation])]
 
 
 def _russian(column: Mapping[str, Any] | None) -> str | None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from source_amocrm.account.event_kinds import STATUS_CHANGED
 from source_amocrm.account.resources import LEADS, NOTES, TASKS
+from source_amocrm.streams import relations as to
 from source_amocrm.streams.base import EventStream, IncrementalStream
 from source_amocrm.streams.rows import activity
 from source_amocrm.sync.declaration import Context, Lookup
@@ -15,6 +16,14 @@ from source_amocrm.walk.listing import Row
 class Tasks(IncrementalStream):
     name = "tasks"
     primary_key = ["task_id"]
+    relations = {
+        **to.ELEMENT,
+        "responsible_user_id": to.USER,
+        "group_id": to.GROUP,
+        **to.AUTHORS,
+        "account_id": to.ACCOUNT,
+        "task_type": to.TASK_TYPE,
+    }
     resources = (TASKS,)
     deletable = True
 
@@ -25,6 +34,14 @@ class Tasks(IncrementalStream):
 class Notes(IncrementalStream):
     name = "notes"
     primary_key = ["element_type", "note_id"]
+    relations = {
+        **to.ELEMENT,
+        "note_type": to.NOTE_TYPE,
+        "responsible_user_id": to.NOTE_OWNER,
+        "group_id": to.GROUP,
+        **to.AUTHORS,
+        "account_id": to.ACCOUNT,
+    }
     resources = NOTES
     deletable = True
     extras = {"is_pinned": ("is_pinned",)}
@@ -39,6 +56,13 @@ class Notes(IncrementalStream):
 class Events(EventStream):
     name = "events"
     primary_key = ["event_id"]
+    relations = {
+        "type": to.EVENT_TYPE,
+        "entity_id": to.OneOf("entity_type", {**to.BY_NAME, "task": to.TASK}),
+        "created_by": to.AUTHOR,
+        "account_id": to.ACCOUNT,
+        "linked_talk_contact_id": to.CONTACT,
+    }
 
     def row(self, record: Row, context: Context) -> Row:
         return activity.event(record)
@@ -49,6 +73,16 @@ class DealStatuses(EventStream):
 
     name = "deal_statuses"
     primary_key = ["note_id"]
+    relations = {
+        "note_id": to.EVENT,
+        "lead_id": to.DEAL,
+        "created_by": to.AUTHOR,
+        "pipeline_id_new": to.FORMER_PIPELINE,
+        "pipeline_id_old": to.FORMER_PIPELINE,
+        "status_new": to.former_status("pipeline_id_new"),
+        "status_old": to.former_status("pipeline_id_old"),
+        "loss_reason_id": to.LOSS_REASON,
+    }
     kinds = (STATUS_CHANGED,)
     newest_first = True
     lookups = {"loss_reason_id": Lookup(LEADS, key=activity.lost_lead, value=activity.loss_reason, once=True)}

@@ -21,6 +21,7 @@ from source_amocrm.account.resources import EVENTS_LIMIT, EVENTS_PATH, Resource
 from source_amocrm.config.settings import Config
 from source_amocrm.http.api import ACCOUNT_PATH
 from source_amocrm.streams import schema
+from source_amocrm.streams.relations import Relations
 from source_amocrm.streams.rows import tombstones
 from source_amocrm.streams.rows.coercion import Coercion
 from source_amocrm.sync.declaration import EVENTS, Context, Declaration, FullRefresh, Incremental
@@ -44,13 +45,15 @@ RAW_SCHEMA: Mapping[str, Any] = {
 class AmocrmStream(HttpStream, Declaration, ABC):
     """A stream of one account.
 
-    `primary_key` and `cursor_field` are columns. `account_extras`: the `with` parameters of `/account` that its rows
-    need; `extras`: by column, those of its list that fill it. `collection`: the key of the records in `_embedded`.
+    `primary_key` and `cursor_field` are columns; `relations`: which columns refer to rows of other tables.
+    `account_extras`: the `with` parameters of `/account` that its rows need; `extras`: by column, those of its list
+    that fill it. `collection`: the key of the records in `_embedded`.
     """
 
     name: str
     primary_key: list[str]
     cursor_field: str | list[str] = []
+    relations: Relations = {}
     account_extras: tuple[str, ...] = ()
     extras: Mapping[str, tuple[str, ...]] = {}
     collection: str

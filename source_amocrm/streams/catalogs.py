@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from source_amocrm.streams import relations as to
 from source_amocrm.streams.base import FullRefreshStream
 from source_amocrm.streams.per_entity import CATALOGS, Kind, Parts, PerEntityStream
 from source_amocrm.streams.per_entity import catalogs as every_catalog
@@ -20,6 +21,7 @@ FIELDS = Parts((every_catalog,), "/custom_fields", "custom_fields")
 class Catalogs(FullRefreshStream):
     name = "catalogs"
     primary_key = ["catalog_id"]
+    relations = {**to.AUTHORS, "account_id": to.ACCOUNT}
     list_path = CATALOGS
     collection = "catalogs"
 
@@ -34,6 +36,7 @@ class Catalogs(FullRefreshStream):
 class CatalogElements(PerEntityStream):
     name = "catalog_elements"
     primary_key = ["catalog_id", "catalog_element_id"]
+    relations = {"catalog_id": to.CATALOG, **to.AUTHORS, "account_id": to.ACCOUNT}
     parts = (ELEMENTS,)
 
     def row(self, record: Row, context: Context) -> Row:
@@ -43,6 +46,10 @@ class CatalogElements(PerEntityStream):
 class CustomFieldsCatalogElements(PerEntityStream):
     name = "custom_fields_catalog_elements"
     primary_key = ["catalog_element_id", "custom_field_id", "value_index"]
+    relations = {
+        "catalog_element_id": to.Relation("catalog_elements"),
+        "custom_field_id": to.custom_field("catalogs"),
+    }
     account_extras = ("datetime_settings",)
     parts = (ELEMENTS, FIELDS)
 

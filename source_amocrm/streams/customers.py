@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from source_amocrm.account.resources import CUSTOMERS
+from source_amocrm.streams import relations as to
 from source_amocrm.streams.base import FullRefreshStream, IncrementalStream
 from source_amocrm.streams.field_values import FieldValueStream
 from source_amocrm.streams.rows import customers
@@ -14,6 +15,16 @@ from source_amocrm.walk.listing import Row
 class Customers(IncrementalStream):
     name = "customers"
     primary_key = ["customer_id"]
+    relations = {
+        "responsible_user_id": to.USER,
+        "status_id": to.CUSTOMER_STATUS,
+        **to.AUTHORS,
+        "account_id": to.ACCOUNT,
+        "main_contact": to.CONTACT,
+        "contacts": to.CONTACT,
+        "company": to.COMPANY,
+        "segments": to.SEGMENT,
+    }
     resources = (CUSTOMERS,)
     deletable = True
     extras = {
@@ -30,6 +41,7 @@ class Customers(IncrementalStream):
 class CustomFieldsCustomers(FieldValueStream):
     name = "custom_fields_customers"
     primary_key = ["customer_id", "custom_field_id", "value_index"]
+    relations = {"customer_id": to.CUSTOMER, "custom_field_id": to.custom_field("customers")}
     cursor_field = "customer_updated_at"
     resources = (CUSTOMERS,)
     make = customer_fields
@@ -38,6 +50,7 @@ class CustomFieldsCustomers(FieldValueStream):
 class CustomerStatuses(FullRefreshStream):
     name = "customer_statuses"
     primary_key = ["customer_status_id"]
+    relations = {"account_id": to.ACCOUNT}
     list_path = f"{CUSTOMERS.path}/statuses"
     collection = "statuses"
 
@@ -48,6 +61,7 @@ class CustomerStatuses(FullRefreshStream):
 class CustomerSegments(FullRefreshStream):
     name = "customer_segments"
     primary_key = ["segment_id"]
+    relations = {"account_id": to.ACCOUNT, "available_products_price_types": to.PRICE}
     list_path = f"{CUSTOMERS.path}/segments"
     collection = "segments"
 
@@ -58,6 +72,7 @@ class CustomerSegments(FullRefreshStream):
 class CustomerTransactions(FullRefreshStream):
     name = "customer_transactions"
     primary_key = ["transaction_id"]
+    relations = {"customer_id": to.CUSTOMER, **to.AUTHORS, "account_id": to.ACCOUNT}
     list_path = f"{CUSTOMERS.path}/transactions"
     collection = "transactions"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from source_amocrm.account.resources import LEADS
+from source_amocrm.streams import relations as to
 from source_amocrm.streams.field_values import FieldValueStream
 from source_amocrm.streams.readable import ReadableStream
 from source_amocrm.streams.rows import deals
@@ -14,6 +15,19 @@ from source_amocrm.walk.listing import Row
 class Deals(ReadableStream):
     name = "deals"
     primary_key = ["lead_id"]
+    relations = {
+        "responsible_user_id": to.USER,
+        "group_id": to.GROUP,
+        **to.AUTHORS,
+        "account_id": to.ACCOUNT,
+        "pipeline_id": to.PIPELINE,
+        "status_id": to.status("pipeline_id"),
+        "main_contact": to.CONTACT,
+        "contacts": to.CONTACT,
+        "company": to.COMPANY,
+        "loss_reason_id": to.LOSS_REASON,
+        "source_id": to.SOURCE,
+    }
     resources = (LEADS,)
     deletable = True
     extras = {
@@ -35,6 +49,7 @@ class Deals(ReadableStream):
 class CustomFieldsDeals(FieldValueStream):
     name = "custom_fields_deals"
     primary_key = ["lead_id", "custom_field_id", "value_index"]
+    relations = {"lead_id": to.DEAL, "custom_field_id": to.custom_field("leads")}
     cursor_field = "lead_updated_at"
     resources = (LEADS,)
     make = deal_fields

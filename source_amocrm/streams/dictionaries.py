@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from source_amocrm.streams import relations as to
 from source_amocrm.streams.base import AccountStream, FixedStream, FullRefreshStream
 from source_amocrm.streams.per_entity import Parts, PerEntityStream, cards, catalogs, customers, segments
 from source_amocrm.streams.rows import dictionaries
@@ -16,6 +17,7 @@ PIPELINES = "/api/v4/leads/pipelines"
 class Statuses(FullRefreshStream):
     name = "statuses"
     primary_key = ["pipeline_id", "status_id"]
+    relations = {"pipeline_id": to.PIPELINE}
     list_path = PIPELINES
     in_every_account = True
     collection = "pipelines"
@@ -27,6 +29,7 @@ class Statuses(FullRefreshStream):
 class Users(FullRefreshStream):
     name = "users"
     primary_key = ["user_id"]
+    relations = {"group_id": to.GROUP, "role_id": to.ROLE}
     list_path = "/api/v4/users"
     in_every_account = True
     collection = "users"
@@ -75,6 +78,7 @@ class ElementTypes(FixedStream):
 class CustomFields(PerEntityStream):
     name = "custom_fields"
     primary_key = ["entity_type", "custom_field_id"]
+    relations = {"catalog_id": to.CATALOG, "group_id": to.FIELD_GROUP}
     parts = (Parts((cards, customers, segments, catalogs), "/custom_fields", "custom_fields"),)
 
     def row(self, record: Row, context: Context) -> Row:

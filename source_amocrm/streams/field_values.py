@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from source_amocrm.account.resources import COMPANIES, CONTACTS, Resource
+from source_amocrm.streams import relations as to
 from source_amocrm.streams.base import IncrementalStream
 from source_amocrm.streams.rows.dictionaries import system_fields
 from source_amocrm.streams.rows.field_values import FieldTable, company_fields, contact_fields
@@ -34,6 +35,7 @@ class FieldValueStream(IncrementalStream):
 class CustomFieldsContacts(FieldValueStream):
     name = "custom_fields_contacts"
     primary_key = ["contact_id", "custom_field_id", "value_index"]
+    relations = {"contact_id": to.CONTACT, "custom_field_id": to.custom_field("contacts")}
     cursor_field = "contact_updated_at"
     resources = (CONTACTS,)
     make = contact_fields
@@ -42,6 +44,7 @@ class CustomFieldsContacts(FieldValueStream):
 class CustomFieldsCompanies(FieldValueStream):
     name = "custom_fields_companies"
     primary_key = ["company_id", "custom_field_id", "value_index"]
+    relations = {"company_id": to.COMPANY, "custom_field_id": to.custom_field("companies")}
     cursor_field = "company_updated_at"
     resources = (COMPANIES,)
     make = company_fields

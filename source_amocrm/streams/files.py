@@ -8,6 +8,7 @@ from source_amocrm.account.account import Account, whole
 from source_amocrm.config.hosts import service_url
 from source_amocrm.errors import AmocrmError, FeatureOff
 from source_amocrm.http.drive import drive
+from source_amocrm.streams import relations as to
 from source_amocrm.streams.base import FullRefreshStream
 from source_amocrm.streams.rows import files
 from source_amocrm.sync.declaration import Context
@@ -37,6 +38,12 @@ def _drive(account: Account) -> Fetch:
 class Files(FullRefreshStream):
     name = "files"
     primary_key = ["file_uuid"]
+    relations = {
+        "source_id": to.SOURCE,
+        "created_by": to.FILE_AUTHOR,
+        "updated_by": to.FILE_AUTHOR,
+        "deleted_by": to.FILE_AUTHOR,
+    }
     list_path = FILES
     collection = "files"
     limit = LIMIT

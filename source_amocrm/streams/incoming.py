@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from source_amocrm.streams import relations as to
 from source_amocrm.streams.base import FullRefreshStream
 from source_amocrm.streams.rows import incoming
 from source_amocrm.sync.declaration import Context
@@ -11,6 +12,13 @@ from source_amocrm.walk.listing import Row
 class Unsorted(FullRefreshStream):
     name = "unsorted"
     primary_key = ["unsorted_id"]
+    relations = {
+        "pipeline_id": to.PIPELINE,
+        "account_id": to.ACCOUNT,
+        "leads": to.DEAL,
+        "contacts": to.CONTACT,
+        "companies": to.COMPANY,
+    }
     list_path = "/api/v4/leads/unsorted"
     collection = "unsorted"
 
@@ -21,6 +29,15 @@ class Unsorted(FullRefreshStream):
 class Talks(FullRefreshStream):
     name = "talks"
     primary_key = ["talk_id"]
+    relations = {
+        "contact_id": to.CONTACT,
+        "entity_id": to.OneOf("entity_type", {"lead": to.DEAL, "customer": to.CUSTOMER}),
+        "source_id": to.SOURCE,
+        "account_id": to.ACCOUNT,
+        "contacts": to.CONTACT,
+        "leads": to.DEAL,
+        "customers": to.CUSTOMER,
+    }
     list_path = "/api/v4/talks"
     collection = "talks"
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from source_amocrm.account.account import Account
 from source_amocrm.account.resources import COMPANIES, CONTACTS, CUSTOMERS, LEADS
+from source_amocrm.streams import relations as to
 from source_amocrm.streams.base import IncrementalStream
 from source_amocrm.streams.rows import links
 from source_amocrm.streams.rows.coercion import Coercion
@@ -45,6 +46,7 @@ class LinkStream(IncrementalStream):
 class DealContacts(LinkStream):
     name = "deal_contacts"
     primary_key = ["lead_id", "contact_id"]
+    relations = {"lead_id": to.DEAL, "contact_id": to.CONTACT}
     cursor_field = "lead_updated_at"
     resources = (LEADS,)
     linked = "contacts"
@@ -55,6 +57,7 @@ class DealContacts(LinkStream):
 class DealCompanies(LinkStream):
     name = "deal_companies"
     primary_key = ["lead_id", "company_id"]
+    relations = {"lead_id": to.DEAL, "company_id": to.COMPANY}
     cursor_field = "lead_updated_at"
     resources = (LEADS,)
     linked = "companies"
@@ -63,6 +66,7 @@ class DealCompanies(LinkStream):
 class DealTags(LinkStream):
     name = "deal_tags"
     primary_key = ["lead_id", "tag_id"]
+    relations = {"lead_id": to.DEAL, "tag_id": to.tag("leads")}
     cursor_field = "lead_updated_at"
     resources = (LEADS,)
     linked = "tags"
@@ -72,6 +76,12 @@ class DealTags(LinkStream):
 class DealCatalogElements(LinkStream):
     name = "deal_catalog_elements"
     primary_key = ["lead_id", "catalog_element_id"]
+    relations = {
+        "lead_id": to.DEAL,
+        "catalog_element_id": to.Relation("catalog_elements", {"catalog_id": to.Own("catalog_id")}, absent=to.REMOVED),
+        "catalog_id": to.CATALOG,
+        "price_id": to.PRICE,
+    }
     cursor_field = "lead_updated_at"
     resources = (LEADS,)
     linked = "catalog_elements"
@@ -82,6 +92,7 @@ class DealCatalogElements(LinkStream):
 class ContactCompanies(LinkStream):
     name = "contact_companies"
     primary_key = ["contact_id", "company_id"]
+    relations = {"contact_id": to.CONTACT, "company_id": to.COMPANY}
     cursor_field = "contact_updated_at"
     resources = (CONTACTS,)
     linked = "companies"
@@ -90,6 +101,7 @@ class ContactCompanies(LinkStream):
 class ContactTags(LinkStream):
     name = "contact_tags"
     primary_key = ["contact_id", "tag_id"]
+    relations = {"contact_id": to.CONTACT, "tag_id": to.tag("contacts")}
     cursor_field = "contact_updated_at"
     resources = (CONTACTS,)
     linked = "tags"
@@ -99,6 +111,7 @@ class ContactTags(LinkStream):
 class CompanyTags(LinkStream):
     name = "company_tags"
     primary_key = ["company_id", "tag_id"]
+    relations = {"company_id": to.COMPANY, "tag_id": to.tag("companies")}
     cursor_field = "company_updated_at"
     resources = (COMPANIES,)
     linked = "tags"
@@ -108,6 +121,7 @@ class CompanyTags(LinkStream):
 class CustomerContacts(LinkStream):
     name = "customer_contacts"
     primary_key = ["customer_id", "contact_id"]
+    relations = {"customer_id": to.CUSTOMER, "contact_id": to.CONTACT}
     cursor_field = "customer_updated_at"
     resources = (CUSTOMERS,)
     linked = "contacts"
@@ -118,6 +132,7 @@ class CustomerContacts(LinkStream):
 class CustomerTags(LinkStream):
     name = "customer_tags"
     primary_key = ["customer_id", "tag_id"]
+    relations = {"customer_id": to.CUSTOMER, "tag_id": to.tag("customers")}
     cursor_field = "customer_updated_at"
     resources = (CUSTOMERS,)
     linked = "tags"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from source_amocrm.account.resources import COMPANIES, CONTACTS
+from source_amocrm.streams import relations as to
 from source_amocrm.streams.readable import ReadableStream
 from source_amocrm.streams.rows import people
 from source_amocrm.sync.declaration import Context, Lookup
@@ -14,6 +15,15 @@ _LINKS = {name: (name,) for name in ("leads", "customers", "catalog_elements")}
 class Contacts(ReadableStream):
     name = "contacts"
     primary_key = ["contact_id"]
+    relations = {
+        "responsible_user_id": to.USER,
+        "group_id": to.GROUP,
+        **to.AUTHORS,
+        "account_id": to.ACCOUNT,
+        "company": to.COMPANY,
+        "leads": to.DEAL,
+        "customers": to.CUSTOMER,
+    }
     resources = (CONTACTS,)
     deletable = True
     extras = _LINKS
@@ -26,6 +36,15 @@ class Contacts(ReadableStream):
 class Companies(ReadableStream):
     name = "companies"
     primary_key = ["company_id"]
+    relations = {
+        "responsible_user_id": to.USER,
+        "group_id": to.GROUP,
+        **to.AUTHORS,
+        "account_id": to.ACCOUNT,
+        "contacts": to.CONTACT,
+        "leads": to.DEAL,
+        "customers": to.CUSTOMER,
+    }
     resources = (COMPANIES,)
     deletable = True
     extras = {"contacts": ("contacts",), **_LINKS}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from source_amocrm.streams import relations as to
 from source_amocrm.streams.base import AccountStream, FullRefreshStream
 from source_amocrm.streams.dictionaries import PIPELINES
 from source_amocrm.streams.per_entity import Parts, PerEntityStream, cards, catalogs, customers
@@ -15,6 +16,7 @@ from source_amocrm.walk.listing import Row
 class Pipelines(FullRefreshStream):
     name = "pipelines"
     primary_key = ["pipeline_id"]
+    relations = {"account_id": to.ACCOUNT}
     list_path = PIPELINES
     collection = "pipelines"
 
@@ -44,6 +46,7 @@ class Tags(PerEntityStream):
 class CustomFieldGroups(PerEntityStream):
     name = "custom_field_groups"
     primary_key = ["entity_type", "catalog_id", "custom_field_group_id"]
+    relations = {"catalog_id": to.CATALOG_OR_NONE}
     parts = (Parts((cards, customers, catalogs), "/custom_fields/groups", "custom_field_groups"),)
 
     def row(self, record: Row, context: Context) -> Row:
@@ -53,6 +56,7 @@ class CustomFieldGroups(PerEntityStream):
 class Roles(FullRefreshStream):
     name = "roles"
     primary_key = ["role_id"]
+    relations = {"users": to.USER}
     list_path = "/api/v4/roles"
     collection = "roles"
     params = {"with": "users"}
@@ -64,6 +68,7 @@ class Roles(FullRefreshStream):
 class Sources(FullRefreshStream):
     name = "sources"
     primary_key = ["source_id"]
+    relations = {"pipeline_id": to.FORMER_PIPELINE}
     list_path = "/api/v4/sources"
     collection = "sources"
 
@@ -74,6 +79,7 @@ class Sources(FullRefreshStream):
 class Webhooks(FullRefreshStream):
     name = "webhooks"
     primary_key = ["webhook_id"]
+    relations = {"created_by": to.AUTHOR, "account_id": to.ACCOUNT}
     list_path = "/api/v4/webhooks"
     collection = "webhooks"
 
@@ -84,6 +90,7 @@ class Webhooks(FullRefreshStream):
 class Widgets(FullRefreshStream):
     name = "widgets"
     primary_key = ["widget_id"]
+    relations = {"pipeline_id": to.FORMER_PIPELINE}
     list_path = "/api/v4/widgets"
     collection = "widgets"
 
@@ -104,6 +111,7 @@ class EventTypes(FullRefreshStream):
 class TheAccount(AccountStream):
     name = "account"
     primary_key = ["account_id"]
+    relations = {"current_user_id": to.USER}
     account_extras = (
         "amojo_id",
         "amojo_rights",

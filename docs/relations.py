@@ -1,0 +1,176 @@
+"""`make docs`: docs/relations.md and its pictures, of the relations that the streams declare."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from docs.dictionary import tables_of
+from docs.picture import Line, Table, svg
+from source_amocrm.streams import STREAMS
+
+HOME = Path(__file__).resolve().parent
+PAGE = HOME / "relations.md"
+IMAGES = HOME / "images"
+HEAD = """\
+# Relations · Связи таблиц
+
+What the columns of the tables refer to. `make docs` writes this page and its pictures from the streams' declarations
+(`source_amocrm/streams`); do not edit it by hand. A box has the key of its table, in bold, and the columns that refer
+to other tables: by a line where the table is near, else by its name. A dashed head is a table that another picture
+shows whole. `account_id`, which most tables have, is left out. Every column: [data dictionary](data-dictionary.md).
+
+На что ссылаются столбцы таблиц. В рамке — ключ таблицы, жирным, и столбцы, которые ссылаются на другие таблицы: линией,
+если таблица рядом, иначе по имени. Пунктир в заголовке — таблица, которую целиком показывает другая картинка.
+`account_id` есть почти везде и здесь опущен. Все столбцы — в [словаре данных](data-dictionary.md).
+
+A row that is referred to may be absent: users, stages or fields that were removed are in no list of amoCRM's, and
+neither is a card that was merged into another, or that waits in «Неразобранное».
+
+Строки, на которую ссылается столбец, может не быть: удалённых пользователей, этапов и полей нет ни в одном списке
+amoCRM, как и карточек, которые объединили с другими или которые ждут в «Неразобранном».
+"""
+EVERYWHERE = "account_id"
+
+
+@dataclass(frozen=True)
+class Area:
+    """A picture. `columns`: its tables from left to right; the first area that has a table shows it whole."""
+
+    name: str
+    english: str
+    russian: str
+    columns: tuple[tuple[str, ...], ...]
+
+
+CARDS = ("contacts", "deals", "companies", "customers")
+AREAS = (
+    Area(
+        "sales",
+        "Deals, contacts and companies",
+        "Сделки, контакты и компании",
+        (
+            ("statuses", "pipelines", "loss_reasons", "sources"),
+            ("deals", "unsorted"),
+            ("deal_contacts", "deal_companies"),
+            ("contacts", "companies"),
+            ("contact_companies",),
+        ),
+    ),
+    Area(
+        "customers",
+        "Customers",
+        "Покупатели",
+        (
+            ("customer_statuses", "customer_segments", "customer_transactions"),
+            ("customers",),
+            ("customer_contacts",),
+            ("contacts",),
+        ),
+    ),
+    Area(
+        "catalogs",
+        "Catalogs",
+        "Списки",
+        (("deals",), ("deal_catalog_elements",), ("catalog_elements", "catalogs")),
+    ),
+    Area(
+        "fields",
+        "Custom fields and tags",
+        "Дополнительные поля и теги",
+        (
+            ("tags",),
+            ("deal_tags", "contact_tags", "company_tags", "customer_tags"),
+            ("deals", "contacts", "companies", "customers", "catalog_elements"),
+            (
+                "custom_fields_deals",
+                "custom_fields_contacts",
+                "custom_fields_companies",
+                "custom_fields_customers",
+                "custom_fields_catalog_elements",
+            ),
+            ("custom_fields", "custom_field_groups", "catalogs"),
+        ),
+    ),
+    Area(
+        "activity",
+        "Tasks, notes, calls and messages",
+        "Задачи, примечания, звонки и сообщения",
+        (
+            ("task_types", "element_types", "note_types"),
+            ("tasks", "notes", "calls", "messages"),
+            (*CARDS, "talks"),
+        ),
+    ),
+    Area(
+        "history",
+        "Events and the history of deals",
+        "События и история сделок",
+        (
+            ("event_types",),
+            ("events",),
+            (
+                "deal_statuses",
+                "deal_responsible_changes",
+                "deal_sale_changes",
+                "deal_field_changes",
+                "deleted_entities",
+            ),
+            ("statuses", "pipelines", "loss_reasons", "deals", "custom_fields"),
+        ),
+    ),
+    Area(
+        "settings",
+        "Users and settings",
+        "Пользователи и настройки",
+        (("roles", "groups"), ("users",), ("account", "webhooks", "files", "widgets")),
+    ),
+)
+
+
+def pages() -> dict[Path, str]:
+    """The page and every picture, as they should be."""
+    pictures = {_picture(area): svg(list(columns(area)), area.english) for area in AREAS}
+    return {PAGE: "\n".join([HEAD, *(part for area in AREAS for part in _section(area))]), **pictures}
+
+
+def _picture(area: Area) -> Path:
+    return IMAGES / f"relations-{area.name}.svg"
+
+
+def _section(area: Area) -> Iterator[str]:
+    names = [name for column in area.columns for name in column]
+    links = ", ".join(f"[{name}](data-dictionary.md#{name})" for name in names)
+    yield f"## {area.english} · {area.russian}\n"
+    yield f"![{area.english}](images/{_picture(area).name})\n"
+    yield f"{links}\n"
+
+
+def columns(area: Area) -> Iterator[list[Table]]:
+    """The tables of its picture, from left to right."""
+    homes = {name: each for each in reversed(AREAS) for column in each.columns for name in column}
+    for column in area.columns:
+        yield [_table(name, homes[name] is not area) for name in column]
+
+
+def _table(name: str, is_guest: bool) -> Table:
+    if is_guest:
+        return Table(name, tuple(Line(column, is_key=True) for column in STREAMS[name].primary_key), is_guest)
+    return Table(name, tuple(_lines(name)))
+
+
+def _lines(name: str) -> Iterator[Line]:
+    """The key, column by column, and then the columns that refer to the same tables together."""
+    stream = STREAMS[name]
+    targets = {column: tuple(tables_of(relation)) for column, relation in stream.relations.items()}
+    for column in stream.primary_key:
+        yield Line(column, targets.pop(column, ()), is_key=True)
+    targets.pop(EVERYWHERE, None)
+    for group in dict.fromkeys(targets.values()):
+        yield Line(", ".join(column for column, tables in targets.items() if tables == group), group)
+
+
+if __name__ == "__main__":
+    for path, text in pages().items():
+        path.write_text(text, encoding="utf-8")
