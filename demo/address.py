@@ -16,6 +16,11 @@ def without_password(database: str) -> str:
     return re.sub("(://[^:@/]*):.*@", r"\1@", database)
 
 
+def location(database: str) -> SplitResult | Path:
+    """Where the server or the file is. Raises ValueError for what is no database."""
+    return postgres_url(database) if "://" in database else duckdb_file(database)
+
+
 def postgres_url(address: str) -> SplitResult:
     """Raises ValueError, in which nothing of the address is repeated: there may be a password in it."""
     try:

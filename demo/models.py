@@ -19,8 +19,6 @@ from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import unquote
 
-from dbt.cli.main import dbtRunner
-
 from demo import HOME, ended
 from demo.address import add_database, duckdb_file, postgres_url, without_password
 
@@ -40,8 +38,12 @@ def build(database: str, projects: list[str], *, plans: Path | None = None, **va
     if plans:
         check_plans(plans)
     given = {name: value for name, value in variables.items() if value is not None}
+    where = environment(database)
+    # dbt takes seconds to import: a mistake above is told at once
+    from dbt.cli.main import dbtRunner
+
     with TemporaryDirectory(prefix="amocrm-models-") as folder:
-        os.environ.update(environment(database), DBT_SEND_ANONYMOUS_USAGE_STATS="false")
+        os.environ.update(where, DBT_SEND_ANONYMOUS_USAGE_STATS="false")
         # what dbt has parsed for one kind of database is of no use for the other
         os.environ.setdefault("AMOCRM_TARGET", str(PACKAGE / "target" / os.environ["AMOCRM_TARGET_TYPE"]))
         if plans:

@@ -13,15 +13,15 @@ from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
-
-import airbyte as ab
+from typing import TYPE_CHECKING, Any
 
 from demo import HOME, config_file, ended, interrupted
-from demo.address import add_database
+from demo.address import add_database, location
 from demo.live import watching
 from demo.private import private_folder
-from demo.tables import DuckDB, Postgres, open_database
+
+if TYPE_CHECKING:
+    from demo.tables import DuckDB, Postgres
 
 CONNECTOR = HOME.parent / ".venv" / "bin" / "source-amocrm"
 DATABASE = str(HOME.parent / "amocrm.duckdb")
@@ -63,6 +63,14 @@ def sync(
     `database` is a DuckDB file or a PostgreSQL address. A token that amoCRM rotates meanwhile is written back to
     `config` at once. Raises ValueError with a sentence when nothing could be begun.
     """
+    settings = config_file.load(config)
+    own = subdomain(settings)
+    location(database)
+    # PyAirbyte takes seconds to import: a mistake above is told at once
+    import airbyte as ab
+
+    from demo.tables import open_database
+
     outcome = Outcome()
     started = time.monotonic()
 
@@ -76,8 +84,6 @@ def sync(
                 f"{error.strerror}. Make it writable and grant access again (source-amocrm connect)."
             )
 
-    settings = config_file.load(config)
-    own = subdomain(settings)
     # PyAirbyte's own lines are in its log files too
     with (
         watching(outcome.received) as watch,

@@ -28,7 +28,7 @@ from airbyte.strategies import WriteMethod
 from pydantic import PrivateAttr
 from sqlalchemy import text
 
-from demo.address import duckdb_file, postgres_url
+from demo.address import location
 
 ROWS_PER_COMMIT = 20_000
 ARRIVAL = "_airbyte_extracted_at DESC, _airbyte_raw_id DESC"
@@ -182,7 +182,7 @@ def open_database(database: str, project: str, files: Path) -> DuckDB | Postgres
     if not re.fullmatch(r"[A-Za-z0-9_]{1,40}", project):
         raise ValueError("The project id goes into the tables' names: letters, digits and _ only, 40 at most.")
     common = {"table_prefix": f"amocrm_{project.lower()}_", "cache_dir": files, "cleanup": True}
-    place = postgres_url(database) if "://" in database else duckdb_file(database)
+    place = location(database)
     try:
         if isinstance(place, Path):
             return DuckDB(db_path=place, schema_name="main", **common)

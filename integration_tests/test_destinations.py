@@ -227,6 +227,7 @@ def test_ctrl_c_ends_it_with_a_sentence(server: Server, config: Path, tmp_path: 
 ENDED_FIRST = """
 import os, signal, sys, time
 from demo import sync
+import airbyte as ab
 
 class Source:
     def get_available_streams(self): return []
@@ -237,9 +238,9 @@ class Source:
             os.kill(os.getpid(), signal.SIGINT)
             time.sleep(60)
         finally:  # as PyAirbyte does when the connector was stopped as well
-            raise sync.ab.exceptions.AirbyteConnectorFailedError
+            raise ab.exceptions.AirbyteConnectorFailedError
 
-sync.ab.get_source = lambda *_, **__: Source()
+ab.get_source = lambda *_, **__: Source()
 sys.exit(sync.main(["--config", sys.argv[1], "--db", sys.argv[2]]))
 """
 

@@ -54,13 +54,13 @@ def _command(arguments: list[str]) -> int:
     if verb not in ("spec", "check", "discover", "read", "connect"):
         print(HELP, file=sys.stderr)
         return WRONG_USAGE
+    from source_amocrm.airbyte.quick_start import hasten, settle
+
+    hasten()
     if verb == "connect":
         from source_amocrm.connect.cli import main
 
         return main(arguments[1:])
-    from source_amocrm.airbyte.quick_start import hasten, settle
-
-    hasten()
     if verb == "check" and "--debug" not in arguments and sys.stdout.isatty():
         from source_amocrm.check_on_terminal import check
 
