@@ -1,18 +1,26 @@
-"""`make docs`: docs/relations.md and its pictures, of the relations that the streams declare."""
+"""`make docs`: docs/relations.md and its pictures, and the relations in the form that Airbyte's own tool draws.
+
+Made of the relations that the streams declare.
+"""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from docs.dictionary import tables_of
 from docs.picture import Line, Table, svg
 from source_amocrm.streams import STREAMS
+from source_amocrm.streams.relations import Relation
 
 HOME = Path(__file__).resolve().parent
 PAGE = HOME / "relations.md"
 IMAGES = HOME / "images"
+CONFIRMED = HOME.parent / "erd" / "confirmed_relationships.json"
+"""What `erd` of airbyte-ci reads beside the catalog, instead of guessing."""
 HEAD = """\
 # Relations · Связи таблиц
 
@@ -132,7 +140,18 @@ AREAS = (
 def pages() -> dict[Path, str]:
     """The page and every picture, as they should be."""
     pictures = {_picture(area): svg(list(columns(area)), area.english) for area in AREAS}
-    return {PAGE: "\n".join([HEAD, *(part for area in AREAS for part in _section(area))]), **pictures}
+    page = "\n".join([HEAD, *(part for area in AREAS for part in _section(area))])
+    return {PAGE: page, **pictures, CONFIRMED: json.dumps(_confirmed(), indent=2) + "\n"}
+
+
+def _confirmed() -> dict[str, list[dict[str, Any]]]:
+    """Airbyte knows one table a column."""
+    streams = []
+    for name, stream in STREAMS.items():
+        single = {column: one.table for column, one in stream.relations.items() if isinstance(one, Relation)}
+        there = {column: f"{table}.{STREAMS[table].primary_key[-1]}" for column, table in single.items()}
+        streams.append({"name": name, "relations": there})
+    return {"streams": [stream for stream in streams if stream["relations"]]}
 
 
 def _picture(area: Area) -> Path:

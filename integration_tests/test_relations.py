@@ -116,7 +116,7 @@ def references(name: str, row: Row) -> Iterator[tuple[Place, Relation, list[Any]
         if isinstance(relation, OneOf):
             if value is None:
                 continue
-            relation = relation.tables[row[relation.by]]
+            relation = relation.tables[row[relation.by]]  # the accounts hold no further kinds
         named = [one for one in values if one is not None and one not in relation.nothing]
         yield (name, column, relation.table), relation, named
 

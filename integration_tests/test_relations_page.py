@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import xml.etree.ElementTree as ElementTree
 from collections import Counter
 from itertools import chain
@@ -11,7 +12,7 @@ import pytest
 from docs import relations
 from docs.dictionary import tables_of
 from docs.picture import Box, Line, Table, svg
-from source_amocrm.streams import STREAMS
+from source_amocrm.streams import STREAMS, schema
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -31,6 +32,17 @@ def test_each_table_is_whole_in_one_picture_with_all_that_it_refers_to() -> None
         declared = STREAMS[table.name].relations
         wanted = {(column, one) for column in declared for one in tables_of(declared[column])}
         assert told == {(column, one) for column, one in wanted if column != relations.EVERYWHERE}
+
+
+def test_airbytes_own_tool_finds_the_columns() -> None:
+    """It splits `table.column` at the first point, and takes the columns from the catalog."""
+    confirmed = json.loads(relations.CONFIRMED.read_text(encoding="utf-8"))["streams"]
+    named = [(one["name"], *pair) for one in confirmed for pair in one["relations"].items()]
+    assert len(named) > 150
+    for name, column, there in named:
+        table, target = there.split(".", 1)
+        assert column in schema.load(name)["properties"]
+        assert target in schema.load(table)["properties"]
 
 
 @pytest.mark.parametrize("area", relations.AREAS, ids=lambda area: area.name)

@@ -32,7 +32,7 @@ class Relation:
 
 @dataclass(frozen=True)
 class OneOf:
-    """One of several tables: which, the value of the column `by` tells."""
+    """One of several tables: the value of the column `by` tells which. With a value that is not here it is none."""
 
     by: str
     tables: Mapping[str | int, Relation]
