@@ -13,11 +13,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from demo import HOME, STATE, config_file, ended
+from demo import HOME, STATE, ended
 from demo.address import add_database, without_password
 from demo.questions import QUESTIONS, table
 from demo.sync import Outcome, report, sync
 from demo.tables import open_database
+from source_amocrm import whole_file
 
 ACCOUNT = STATE / "account.pickle"
 CONFIG = STATE / "config.json"
@@ -40,7 +41,7 @@ def account(leads: int) -> Iterator[str]:
         config = "".join(iter(process.stdout.readline, "}\n")) + "}"
         if not address:
             raise RuntimeError("The sandbox account did not start; what it said is above.")
-        config_file.save(CONFIG, json.loads(config))
+        whole_file.write(CONFIG, config)
         yield address
     finally:
         process.terminate()

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import argparse
 import io
+import json
+import os
 import re
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
-from contextlib import redirect_stderr, redirect_stdout
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from demo import HOME, config_file, ended, interrupted
+from demo import HOME, ended, interrupted
 from demo.address import add_database, location
 from demo.live import watching
 from demo.private import private_folder
+from source_amocrm.accounts import FleetError
+from source_amocrm.accounts.account import KEEP_IN, Account
 
 if TYPE_CHECKING:
     from demo.tables import DuckDB, Postgres
@@ -60,10 +64,11 @@ def sync(
 ) -> Outcome:
     """Reads what changed since the last time into tables `amocrm_<project>_<stream>` of `database`.
 
-    `database` is a DuckDB file or a PostgreSQL address. A token that amoCRM rotates meanwhile is written back to
-    `config` at once. Raises ValueError with a sentence when nothing could be begun.
+    `database` is a DuckDB file or a PostgreSQL address. A token that amoCRM rotates meanwhile is put into `config` by
+    the connector, before it uses it. Raises ValueError with a sentence when nothing could be begun.
     """
-    settings = config_file.load(config)
+    account = Account(config)
+    settings = known = account.settings()
     own = subdomain(settings)
     location(database)
     # PyAirbyte takes seconds to import: a mistake above is told at once
@@ -75,14 +80,11 @@ def sync(
     started = time.monotonic()
 
     def rotated(new: dict[str, Any]) -> None:
+        nonlocal known
         source.set_config(new, validate=False)
-        try:
-            config_file.save(config, new)
-        except OSError as error:  # PyAirbyte would swallow it
-            outcome.errors.append(
-                f"amoCRM gave a new refresh token, the old one is void, and {config} could not be written: "
-                f"{error.strerror}. Make it writable and grant access again (source-amocrm connect)."
-            )
+        if not_kept := still_as_it_was(account, known):
+            outcome.errors.append(not_kept)
+        known = new
 
     # PyAirbyte's own lines are in its log files too
     with (
@@ -90,6 +92,7 @@ def sync(
         redirect_stdout(io.StringIO()),
         redirect_stderr(io.StringIO()),
         private_folder() as files,
+        kept_in(config),
         open_database(database, project, files) as cache,
     ):
         source = ab.get_source(
@@ -121,6 +124,29 @@ def sync(
         outcome.totals = table_sizes(cache, source.get_selected_streams())
     outcome.seconds = time.monotonic() - started
     return outcome
+
+
+@contextmanager
+def kept_in(config: Path) -> Iterator[None]:
+    """While it lasts, connectors that are started put rotated tokens into `config`."""
+    os.environ[KEEP_IN] = str(config.absolute())
+    try:
+        yield
+    finally:
+        del os.environ[KEEP_IN]
+
+
+def still_as_it_was(account: Account, known: dict[str, Any]) -> str | None:
+    """The sentence about a config that the connector could not write: it is what it was before amoCRM changed it."""
+    try:
+        if account.settings() != known:
+            return None
+    except FleetError as error:
+        return str(error)
+    return (
+        f"amoCRM gave a new refresh token, the old one is void, and {account.path} could not be written. Make it "
+        "writable and grant access again (source-amocrm connect)."
+    )
 
 
 def check_names(asked: list[str], known: list[str]) -> None:
@@ -160,6 +186,15 @@ def report(outcome: Outcome, prefix: str, say: Callable[[str], None] = print) ->
     say(f"\n{outcome.received.total():,} rows in {outcome.seconds:.1f} s")
 
 
+def brief(outcome: Outcome) -> dict[str, Any]:
+    """What `source-amocrm fleet` keeps of a sync."""
+    return {
+        "rows": outcome.received.total(),
+        "seconds": round(outcome.seconds, 1),
+        "failures": outcome.errors,
+    }
+
+
 def subdomain(settings: dict[str, Any]) -> str:
     """The first word of the account's address. Raises ValueError where there is none."""
     address = str(settings.get("account_domain") or "").split("//")[-1].split(".")[0].strip().lower()
@@ -170,7 +205,7 @@ def subdomain(settings: dict[str, Any]) -> str:
 
 def project_of(config: Path) -> str:
     """The account's subdomain, as a part of a table's name."""
-    return re.sub(r"\W", "_", subdomain(config_file.load(config)), flags=re.ASCII)
+    return re.sub(r"\W", "_", subdomain(Account(config).settings()), flags=re.ASCII)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -179,6 +214,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--project", help="tables are amocrm_<project>_<stream>; the account's subdomain by default")
     add_database(parser, DATABASE)
     parser.add_argument("--streams", help="only these, separated by commas")
+    parser.add_argument("--json", action="store_true", help="one line of JSON in place of the table, for a program")
     given = parser.parse_args(arguments)
     try:
         project = given.project or project_of(given.config)
@@ -190,6 +226,9 @@ def main(arguments: list[str] | None = None) -> int:
         )
     except (ValueError, KeyboardInterrupt) as error:
         return ended(error)
+    if given.json:
+        print(json.dumps(brief(outcome), ensure_ascii=False))
+        return 1 if outcome.errors else 0
     if outcome.received or not outcome.errors:
         report(outcome, f"amocrm_{project.lower()}_")
     for sentence in outcome.errors:

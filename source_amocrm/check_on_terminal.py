@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import logging
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,9 @@ def check(arguments: list[str]) -> int:
     except AmocrmError as error:
         return _failed(error, 1)
     try:
-        print(printable(_verdict(Path(parsed.config))))
+        path = Path(parsed.config)
+        control.keeper = lambda changed: keep(path, changed)
+        print(printable(verdict(SourceAmocrm.read_config(str(path)))))
     except AmocrmError as error:
         return _failed(error, 0)
     except Exception as error:
@@ -44,10 +46,9 @@ def check(arguments: list[str]) -> int:
     return 0
 
 
-def _verdict(path: Path) -> str:
-    source, config = SourceAmocrm(), SourceAmocrm.read_config(str(path))
-    Entrypoint.set_up_secret_filter(config, source.spec(LOGGER).connectionSpecification)
-    control.keeper = lambda changed: keep(path, changed)
+def verdict(config: MutableMapping[str, Any]) -> str:
+    """What can be read of the account, in sentences. Raises AmocrmError when nothing can."""
+    Entrypoint.set_up_secret_filter(config, SourceAmocrm().spec(LOGGER).connectionSpecification)
     account = open_account(config, EXTRAS)
     name, domain = " ".join(str(account.facts().body.get("name") or "").split()), account.api.auth.domain
     called = f"The account “{name}” ({domain})" if name else f"The account {domain}"

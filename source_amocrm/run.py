@@ -21,17 +21,18 @@ source-amocrm reads an amoCRM or Kommo account for Airbyte.
   source-amocrm discover   --config FILE
   source-amocrm read       --config FILE --catalog FILE [--state FILE]
   source-amocrm spec       the settings as a JSON schema
+  source-amocrm fleet      many accounts: check, sync, status, airbyte
   source-amocrm --version
 
 Each with --help for more."""
 
 
 def run() -> None:
-    """`source-amocrm spec|check|discover|read|connect …`"""
+    """`source-amocrm spec|check|discover|read|connect|fleet …`"""
     arguments = sys.argv[1:]
     guard()
     signal.signal(signal.SIGTERM, _stop)
-    if arguments[:1] != ["connect"] and signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
+    if arguments[:1] not in (["connect"], ["fleet"]) and signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
         signal.signal(signal.SIGINT, _stop)
     code = _command(arguments)
     with contextlib.suppress(OSError, ValueError):
@@ -51,7 +52,7 @@ def _command(arguments: list[str]) -> int:
 
         print(f"source-amocrm {version('source-amocrm')}")
         return 0
-    if verb not in ("spec", "check", "discover", "read", "connect"):
+    if verb not in ("spec", "check", "discover", "read", "connect", "fleet"):
         print(HELP, file=sys.stderr)
         return WRONG_USAGE
     from source_amocrm.airbyte.quick_start import hasten, settle
@@ -61,12 +62,18 @@ def _command(arguments: list[str]) -> int:
         from source_amocrm.connect.cli import main
 
         return main(arguments[1:])
+    if verb == "fleet":
+        from source_amocrm.fleet.cli import main as fleet
+
+        return fleet(arguments[1:])
     if verb == "check" and "--debug" not in arguments and sys.stdout.isatty():
         from source_amocrm.check_on_terminal import check
 
         return check(arguments)
     from source_amocrm.entrypoint import launch
+    from source_amocrm.fleet.keeping import keep_if_told
 
+    keep_if_told()
     settle()
     return launch(arguments)
 

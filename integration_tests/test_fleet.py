@@ -1,0 +1,119 @@
+"""`source-amocrm fleet` on accounts that rotate their tokens: each is told of by its name, and no token is lost."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from source_amocrm.accounts.account import KEEP_IN
+from source_amocrm.accounts.account import Account as Config
+from source_amocrm.accounts.folder import add
+
+from .connector import catalog, read_command
+from .pyairbyte import ROOT
+from .sandbox import OFF, Account, Server
+from .sandbox.server import oauth_credentials
+
+COMMAND = [str(ROOT / ".venv" / "bin" / "source-amocrm"), "fleet"]
+EXPIRED = "2020-01-01T00:00:00Z"
+
+
+def settings(server: Server, **credentials: Any) -> dict[str, Any]:
+    """Without a pace, which has tests of its own."""
+    return {
+        **server.config(),
+        "requests_per_second": 50,
+        "credentials": {**oauth_credentials(server.tokens), **credentials},
+    }
+
+
+def fleet(verb: str, folder: Path, *arguments: str, **environment: str) -> tuple[int, list[str], str]:
+    done = subprocess.run(
+        [*COMMAND, verb, "--accounts", str(folder), *arguments],
+        cwd=folder.parent,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, **environment},
+    )
+    return done.returncode, done.stdout.splitlines(), done.stderr
+
+
+def test_check_tells_of_each_account_by_name(tmp_path: Path) -> None:
+    folder = tmp_path / "accounts"
+    with Server(Account.generate(leads=5), rate=OFF) as north, Server(Account.generate(leads=5), rate=OFF) as south:
+        add(folder, settings(north, token_expiry_date=EXPIRED), "north")
+        revoked = add(folder, settings(south, token_expiry_date=EXPIRED, refresh_token="spent"), "south")
+        open_to_all = add(folder, settings(north), "west")
+        open_to_all.path.chmod(0o644)
+        code, lines, complaints = fleet("check", folder, "--parallel", "3")
+        assert (code, complaints) == (1, "")
+        told = {name: [line for line in lines if line.startswith(f"{name}: ")] for name in ("north", "south", "west")}
+        assert told["north"][0].startswith("north: The account “ООО «Северный ветер»” (example.amocrm.ru) can be read")
+        assert told["south"][0].startswith("south: amoCRM no longer accepts the refresh token")
+        path = open_to_all.path
+        assert told["west"] == [f"west: Others can read the config {path} and its token: chmod 600 {path}."]
+        assert lines[-1] == "1 of 3 accounts can be read. Not: south, west."
+        assert north.tokens.exchanges == 1
+        assert revoked.settings()["credentials"]["refresh_token"] == "spent"
+        # the token that the check rotated starts the next one
+        Config(folder / "north.json").keep(settings_expired(Config(folder / "north.json")))
+        assert fleet("check", folder, "--only", "north")[0] == 0
+        assert north.tokens.exchanges == 2
+
+
+def settings_expired(account: Config) -> dict[str, Any]:
+    held = account.settings()
+    return {**held, "credentials": {**held["credentials"], "token_expiry_date": EXPIRED}}
+
+
+def test_the_file_has_the_new_token_before_the_platform_and_before_any_request(tmp_path: Path) -> None:
+    with Server(Account.generate(leads=5), rate=OFF) as server:
+        account = add(tmp_path / "accounts", settings(server, token_expiry_date=EXPIRED), "north")
+        asked = read_command(
+            server, tmp_path, streams=catalog(["users"]), credentials=account.settings()["credentials"]
+        )
+        process = subprocess.Popen(
+            asked, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env={**os.environ, KEEP_IN: str(account.path)}
+        )
+        assert process.stdout is not None
+        for line in process.stdout:
+            message = json.loads(line)
+            if message["type"] == "CONTROL":
+                process.kill()
+                break
+        process.communicate()
+        told = message["control"]["connectorConfig"]["config"]
+        assert server.tokens.exchanges == 1
+        assert account.settings()["credentials"] == told["credentials"]
+
+
+def test_sync_keeps_what_is_rotated_beside_a_config_of_references(tmp_path: Path) -> None:
+    folder = tmp_path / "accounts"
+    with Server(Account.generate(leads=5), rate=OFF) as server:
+        given = settings(server, token_expiry_date=EXPIRED)
+        (tmp_path / "refresh").write_text(f"{given['credentials']['refresh_token']}\n")
+        secret = given["credentials"].pop("client_secret")
+        given["credentials"].update(
+            client_secret={"env": "NORTH_SECRET"}, refresh_token={"file": str(tmp_path / "refresh")}
+        )
+        account = add(folder, given, "north-east")
+        before = account.path.read_bytes()
+        code, lines, complaints = fleet("sync", folder, "--streams", "users,pipelines", NORTH_SECRET=secret)
+        assert (code, complaints) == (0, "")
+        assert lines[1:] == ["", "1 of 1 accounts are up to date."]
+        assert server.tokens.exchanges == 1
+        assert account.path.read_bytes() == before
+        rotated = json.loads(account.beside("rotated.json").read_text())["settings"]["credentials"]
+        assert set(rotated) == {"access_token", "refresh_token", "token_expiry_date"}
+        users = len(server.account.users)
+    with duckdb.connect(str(tmp_path / "amocrm-north-east.duckdb"), read_only=True) as database:
+        assert database.execute("SELECT count(*) FROM amocrm_north_east_users").fetchall() == [(users,)]
+    _, lines, _ = fleet("status", folder)
+    assert lines[1].split()[0] == "north-east"
+    assert "never" not in lines[1]

@@ -1,0 +1,1 @@
+"""Many accounts at once: `source-amocrm fleet`."""

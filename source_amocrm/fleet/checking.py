@@ -1,0 +1,65 @@
+"""`python -m source_amocrm.fleet.checking config.json`: whether one account can be read, in sentences.
+
+A process an account: what the CDK and the sign-in remember of one account must not meet another.
+"""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+from pathlib import Path
+
+from source_amocrm.accounts import FleetError
+from source_amocrm.accounts.account import Account
+from source_amocrm.accounts.locks import account_held
+
+_BROKEN = 3
+
+
+def check(account: Account) -> tuple[bool, str]:
+    """Whether it can be read, and the sentences about it."""
+    try:
+        with account_held(account) as lock:
+            account.check_mode()
+            command = [sys.executable, "-m", "source_amocrm.fleet.checking", str(account.path)]
+            done = subprocess.run(command, capture_output=True, text=True, pass_fds=(lock,), check=False)
+    except FleetError as error:
+        return False, str(error)
+    said = done.stdout.strip()
+    if not said or done.returncode not in (0, 1):
+        told = done.stderr.strip().splitlines()
+        return False, told[-1] if told else f"The check ended with {done.returncode} and said nothing."
+    return done.returncode == 0, said
+
+
+def main(arguments: list[str]) -> int:
+    from source_amocrm.airbyte.quick_start import hasten
+
+    hasten()
+    from source_amocrm.auth import handover
+    from source_amocrm.check_on_terminal import printable, verdict
+    from source_amocrm.config.settings import check_shape
+    from source_amocrm.entrypoint import unforeseen
+    from source_amocrm.errors import AmocrmError
+    from source_amocrm.fleet.keeping import keeper
+
+    logging.getLogger().handlers = [logging.StreamHandler(sys.stderr)]
+    account = Account(Path(arguments[0]))
+    handover.keeper = keeper(account)
+    try:
+        settings = account.settings()
+        check_shape(settings)
+        print(printable(verdict(settings)))
+    except (AmocrmError, FleetError) as error:
+        print(printable(str(error)))
+        return 1
+    except Exception as error:
+        logging.getLogger().exception("An unforeseen error")
+        print(unforeseen(error), file=sys.stderr)
+        return _BROKEN
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,51 @@
+"""What each account's last sync did, on disk beside the configs."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime, timezone
+
+from source_amocrm import whole_file
+from source_amocrm.accounts.account import Account
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One sync: rows received, seconds it took, and what went wrong, in sentences."""
+
+    rows: int = 0
+    seconds: float = 0.0
+    failures: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Status:
+    """The last sync, and how it stands with the account; moments are UTC, as 2026-11-25T10:00:00Z."""
+
+    last: Outcome = field(default_factory=Outcome)
+    ended: str | None = None
+    succeeded: str | None = None
+    failed_in_a_row: int = 0
+
+    def after(self, outcome: Outcome, moment: datetime) -> Status:
+        now = f"{moment.astimezone(timezone.utc):%Y-%m-%dT%H:%M:%SZ}"
+        if outcome.failures:
+            return replace(self, last=outcome, ended=now, failed_in_a_row=self.failed_in_a_row + 1)
+        return Status(outcome, now, now)
+
+
+def status_of(account: Account) -> Status:
+    """An empty status before the first sync; one that cannot be read counts as none, for nothing depends on it."""
+    try:
+        held = json.loads(whole_file.read(account.beside("status.json"), json.loads))
+        return Status(**{**held, "last": Outcome(**held["last"])})
+    except (OSError, ValueError, TypeError, KeyError):
+        return Status()
+
+
+def record(account: Account, outcome: Outcome) -> Status:
+    """Raises OSError when the status cannot be written."""
+    status = status_of(account).after(outcome, datetime.now(timezone.utc))
+    whole_file.write(account.beside("status.json"), json.dumps(asdict(status), ensure_ascii=False, indent=2) + "\n")
+    return status

@@ -1,0 +1,72 @@
+"""A file that is there whole or not at all, also when the machine dies while it is written."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+
+def write(path: Path, text: str) -> None:
+    """Replaces the file, for its owner alone; when this returns, the disk has it. Raises OSError.
+
+    A link is followed. What is written first is a draft beside the file: if the machine dies before the draft takes the
+    file's place, `read` finds the draft.
+    """
+    target = Path(os.path.realpath(path))
+    draft = _draft(target)
+    try:
+        _put(draft, text.encode())
+    except OSError:
+        with contextlib.suppress(OSError):
+            os.unlink(draft)
+        raise
+    os.replace(draft, target)
+    sync_folder(target.parent)
+
+
+def read(path: Path, whole: Callable[[str], object]) -> str:
+    """The newest text that `whole` takes without a ValueError: a draft that did not get its place is given it.
+
+    A draft that is older than the file is one that somebody has overtaken. Raises OSError or UnicodeDecodeError.
+    """
+    target = Path(os.path.realpath(path))
+    draft = _draft(target)
+    try:
+        text = draft.read_text(encoding="utf-8")
+        whole(text)
+        with contextlib.suppress(FileNotFoundError):
+            if draft.stat().st_mtime_ns < target.stat().st_mtime_ns:
+                raise ValueError("overtaken")
+    except (OSError, ValueError):
+        return target.read_text(encoding="utf-8-sig")
+    with contextlib.suppress(OSError):
+        os.replace(draft, target)
+        sync_folder(target.parent)
+    return text
+
+
+def sync_folder(folder: Path) -> None:
+    """Names, too, are on the disk only when their folder is."""
+    number = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)
+
+
+def _draft(target: Path) -> Path:
+    return target.with_name(f".{target.name}.new")
+
+
+def _put(path: Path, content: bytes) -> None:
+    number = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+    try:
+        os.fchmod(number, 0o600)
+        left = memoryview(content)
+        while left:
+            left = left[os.write(number, left) :]
+        os.fsync(number)
+    finally:
+        os.close(number)

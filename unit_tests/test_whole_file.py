@@ -1,0 +1,142 @@
+"""A file written whole: whatever is killed at whatever moment, the old text or the new one is there."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import signal
+import stat
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from source_amocrm import whole_file
+
+CALLS = ("open", "fchmod", "write", "fsync", "close", "replace", "open", "fsync", "close")
+"""What one write asks of the system, in order; the second file that is opened is the folder."""
+OLD, NEW = '{"token": "old"}\n', '{"token": "new"}\n'
+
+
+def read(path: Path) -> str:
+    return whole_file.read(path, json.loads)
+
+
+def after(nth: int, then: Callable[[], Any], monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The calls that are met; `then` comes after the nth of them."""
+    met: list[str] = []
+
+    def watched(name: str) -> Callable[..., Any]:
+        real = getattr(os, name)
+
+        def call(*arguments: Any, **named: Any) -> Any:
+            result = real(*arguments, **named)
+            met.append(name)
+            if len(met) == nth:
+                then()
+            return result
+
+        return call
+
+    for name in set(CALLS):
+        monkeypatch.setattr(os, name, watched(name))
+    return met
+
+
+def test_it_asks_the_system_for_this(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        met = after(0, lambda: None, patch)
+        whole_file.write(tmp_path / "file", NEW)
+    assert tuple(met) == CALLS
+    assert read(tmp_path / "file") == NEW
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize("nth", range(1, len(CALLS) + 1))
+def test_a_process_that_dies_after_each_call(nth: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "file"
+    whole_file.write(file, OLD)
+    child = os.fork()
+    if not child:
+        after(nth, lambda: os._exit(9), monkeypatch)
+        whole_file.write(file, NEW)
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
+    # once the draft has been written whole, it is the only one that has the new token
+    assert read(file) == (NEW if nth >= CALLS.index("write") + 1 else OLD)
+    assert read(file) == file.read_text()
+    whole_file.write(file, NEW)
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize("nth", [1, 2, 3, 4, 5])
+def test_a_disk_that_fails_leaves_the_old_text(nth: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "file"
+    whole_file.write(file, OLD)
+
+    def fail() -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        after(nth, fail, patch)
+        with pytest.raises(OSError, match="No space"):
+            whole_file.write(file, NEW)
+    assert read(file) == OLD
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize("half", ["", NEW[:7], "\0" * 20])
+def test_half_a_draft_is_none(half: str, tmp_path: Path) -> None:
+    whole_file.write(tmp_path / "file", OLD)
+    (tmp_path / ".file.new").write_text(half)
+    assert read(tmp_path / "file") == OLD
+
+
+def test_a_draft_that_somebody_has_overtaken_is_none(tmp_path: Path) -> None:
+    (tmp_path / ".file.new").write_text(NEW)
+    os.utime(tmp_path / ".file.new", (1, 1))
+    (tmp_path / "file").write_text(OLD)
+    assert read(tmp_path / "file") == OLD
+
+
+def test_a_writer_that_is_killed_a_dozen_times_never_goes_back(tmp_path: Path) -> None:
+    """It says each number once the file has it; the file then never holds a lower one."""
+    file = tmp_path / "file"
+    script = (
+        "import json, sys; from pathlib import Path; from source_amocrm import whole_file\n"
+        "path, number = Path(sys.argv[1]), int(sys.argv[2])\n"
+        "while True:\n"
+        "    number += 1\n"
+        "    whole_file.write(path, json.dumps({'number': number, 'filled': 'x' * 200_000}))\n"
+        "    print(number, flush=True)\n"
+    )
+    last = 0
+    for round_ in range(12):
+        process = subprocess.Popen(
+            [sys.executable, "-S", "-c", script, str(file), str(last)], stdout=subprocess.PIPE, text=True
+        )
+        assert process.stdout
+        said = [int(process.stdout.readline()) for _ in range(2 + round_ % 3)]
+        process.send_signal(signal.SIGKILL)
+        rest = process.communicate()[0].split("\n")[:-1]
+        held = json.loads(read(file))
+        assert held["number"] >= max([*said, *map(int, rest)]) > last
+        assert len(held["filled"]) == 200_000
+        last = held["number"]
+
+
+def test_it_is_its_owner_s_alone_and_a_link_stays_one(tmp_path: Path) -> None:
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "file").symlink_to("secrets/file")
+    before = os.umask(0)
+    try:
+        whole_file.write(tmp_path / "file", NEW)
+    finally:
+        os.umask(before)
+    assert (tmp_path / "file").is_symlink()
+    assert stat.S_IMODE((tmp_path / "secrets" / "file").stat().st_mode) == 0o600
+    assert read(tmp_path / "file") == NEW
