@@ -22,7 +22,7 @@ demo: .venv/.ready .venv-pyairbyte/.ready ## an amoCRM account on this machine, 
 quoted = '$(subst ','\'',$(1))'
 into = $(if $(PROJECT),--project $(call quoted,$(PROJECT)))
 # by the environment: a command line, which may hold a password, is shown to whoever lists the processes
-export DB
+export DB ACCOUNTS PERIOD STREAMS
 
 sync: needs-config .venv/.ready .venv-pyairbyte/.ready ## a real account: make sync CONFIG=config.json [PROJECT=1001] [DB=file.duckdb or postgresql://…] [STREAMS=deals,users]
 	@.venv-pyairbyte/bin/python -m demo.sync --config $(call quoted,$(CONFIG)) $(into) $(if $(STREAMS),--streams $(call quoted,$(STREAMS)))
@@ -32,6 +32,13 @@ needs-config:
 
 models: .venv-pyairbyte/.ready ## tables made into answers, docs/questions.md: make models [PROJECT=1001,1002] [DB=…] [SCHEMA=…] [PLANS=plans.csv]
 	@.venv-pyairbyte/bin/python -m demo.models $(into) $(if $(SCHEMA),--schema $(call quoted,$(SCHEMA))) $(if $(PLANS),--plans $(call quoted,$(PLANS)))
+
+fleet: .venv/.ready .venv-pyairbyte/.ready .venv-fleet/.ready ## a folder of accounts in Dagster: make fleet [ACCOUNTS=accounts] [DB=…] [PERIOD=60]
+	@mkdir -p fleet/home && cp fleet/dagster.yaml fleet/home/
+	@DAGSTER_HOME="$(CURDIR)/fleet/home" .venv-fleet/bin/dagster dev -m fleet.definitions
+
+fleet-test: .venv/.ready .venv-pyairbyte/.ready .venv-fleet/.ready ## the Dagster project's tests, which make test leaves out
+	.venv-fleet/bin/python -m pytest -c fleet/pytest.ini --rootdir . --noconftest fleet
 
 setup: .venv/.ready ## the connector in .venv
 
@@ -72,6 +79,7 @@ lock: .venv-tools/.ready ## the lock files again, from setup.py and requirements
 	.venv-tools/bin/$(COMPILE) setup.py --override requirements/image-leave-out.txt --python-version 3.11 -o requirements/image.lock
 	.venv-tools/bin/$(COMPILE) setup.py requirements/dev.in --universal --python-version 3.11 -o requirements/dev.lock
 	.venv-tools/bin/$(COMPILE) requirements/pyairbyte.in --universal --python-version 3.11 -o requirements/pyairbyte.lock
+	.venv-tools/bin/$(COMPILE) requirements/fleet.in --universal --python-version 3.11 -o requirements/fleet.lock
 	.venv-tools/bin/$(COMPILE) requirements/tools.in --universal --python-version 3.11 -o requirements/tools.lock
 COMPILE := uv pip compile --quiet --generate-hashes --no-annotate --custom-compile-command "make lock"
 
@@ -93,6 +101,13 @@ clean: ## what make made, the demo's database and its account included
 	@.venv-pyairbyte/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/pyairbyte.lock
 	@touch $@
 
+.venv-fleet/.ready: requirements/fleet.lock
+	@test -n "$(PYTHON)" || { echo "No Python 3.11, 3.12 or 3.13 with venv found. Or: make PYTHON=/path/to/python3.11" >&2; exit 2; }
+	@echo "Setting up .venv-fleet with $(PYTHON): Dagster (a minute or two, once)"
+	@test -x .venv-fleet/bin/pip || $(PYTHON) -m venv .venv-fleet
+	@.venv-fleet/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/fleet.lock
+	@touch $@
+
 .venv-tools/.ready: requirements/tools.lock
 	@test -n "$(PYTHON)" || { echo "No Python 3.11, 3.12 or 3.13 with venv found. Or: make PYTHON=/path/to/python3.11" >&2; exit 2; }
 	@test -x .venv-tools/bin/pip || $(PYTHON) -m venv .venv-tools
@@ -106,4 +121,4 @@ system-packages: ## what the tests need of Debian, as root; leaves other machine
 screenshots: system-packages .venv/.ready ## the pictures in docs/images, by the tests of the page
 	SCREENSHOTS=docs/images .venv/bin/pytest integration_tests/test_connect_browser.py -k pictures
 
-.PHONY: help setup demo sync needs-config models test lint types unit bench image image-test docs audit lock clean system-packages screenshots
+.PHONY: help setup demo fleet fleet-test sync needs-config models test lint types unit bench image image-test docs audit lock clean system-packages screenshots

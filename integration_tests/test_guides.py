@@ -42,7 +42,8 @@ def test_configs_are_those_the_form_and_the_connector_accept() -> None:
     configs = [json.loads(block.text) for block in blocks("json")]
     assert configs
     for config in configs:
-        given = json.loads(json.dumps(config).replace(json.dumps("…"), json.dumps("a-token")))
+        text = re.sub(r'\{"(env|file)": "[^"]+"\}', '"…"', json.dumps(config, ensure_ascii=False))
+        given = json.loads(text.replace("…", "a-token"))
         Draft7Validator(SPEC["connectionSpecification"]).validate(given)
         parse_config(given)
 

@@ -37,6 +37,17 @@ class Account:
         """The part of its tables' names, amocrm_<project>_<stream>."""
         return self.name.replace("-", "_").lower()
 
+    @property
+    def integration(self) -> str:
+        """What tells apart the integrations whose tokens the accounts have: a long-lived token is its own one's."""
+        credentials = self.written().get("credentials")
+        given = credentials.get("client_id") if isinstance(credentials, Mapping) else None
+        return hashlib.sha256(json.dumps(given or self.name).encode()).hexdigest()[:12]
+
+    def spread(self, period: int) -> int:
+        """A number below `period`, which the name alone decides: accounts do not all start at once."""
+        return int.from_bytes(hashlib.sha256(self.name.encode()).digest()[:8], "big") % period
+
     def beside(self, kind: str) -> Path:
         """A file that the fleet keeps about the account."""
         return self.path.parent / STATE / f"{self.name}.{kind}"
