@@ -21,7 +21,7 @@ source-amocrm reads an amoCRM or Kommo account for Airbyte.
   source-amocrm discover   --config FILE
   source-amocrm read       --config FILE --catalog FILE [--state FILE]
   source-amocrm spec       the settings as a JSON schema
-  source-amocrm fleet      many accounts: check, sync, status
+  source-amocrm fleet      many accounts: check, sync, status, airbyte
   source-amocrm --version
 
 Each with --help for more."""

@@ -16,6 +16,7 @@ from source_amocrm.accounts import FleetError
 from source_amocrm.accounts.account import Account
 from source_amocrm.accounts.folder import accounts
 from source_amocrm.accounts.locks import folder_held
+from source_amocrm.fleet import airbyte_cli
 from source_amocrm.fleet.checking import check
 from source_amocrm.fleet.status import Outcome, status_of
 from source_amocrm.fleet.syncing import Loader, sync
@@ -121,7 +122,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="source-amocrm fleet", description="Many accounts: a folder with one config each, named by its file."
     )
-    verbs = parser.add_subparsers(required=True, metavar="check|sync|status")
+    verbs = parser.add_subparsers(required=True, metavar="check|sync|status|airbyte")
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument(
         "--accounts", type=Path, default=Path("accounts"), metavar="FOLDER", help="one NAME.json an account"
@@ -143,6 +144,9 @@ def _parser() -> argparse.ArgumentParser:
     verb.set_defaults(run=_sync)
     verb = verbs.add_parser("status", parents=[common], help="what the last sync of each account did")
     verb.set_defaults(run=_status)
+    verb = verbs.add_parser("airbyte", parents=[common], help="the accounts as sources and connections of an Airbyte")
+    airbyte_cli.add_options(verb)
+    verb.set_defaults(run=airbyte_cli.run)
     return parser
 
 
