@@ -15,7 +15,7 @@ from source_amocrm.errors import Moved, NotGranted, PageTooLarge
 from source_amocrm.http.api import Api
 from source_amocrm.http.backoff import RetryPolicy
 from source_amocrm.http.body import LARGEST, PAGE_ROOM, Kind, fits, parse
-from source_amocrm.http.error_handler import Place, explain, judge
+from source_amocrm.http.error_handler import RequestTarget, classify, explain
 from source_amocrm.http.rate_limit import Budget
 from source_amocrm.http.reply import Reply
 from source_amocrm.http.rules.rule import Where
@@ -288,7 +288,7 @@ def test_a_redirect_is_an_answer_like_any_other(name: str, where: Where) -> None
     with serve(redirect(LOCATIONS[name])) as server:
         reply = exchange(AmocrmSession(Budget(1000), PATIENT), "GET", server.url)
     assert (reply.status, len(server.heads)) == (302, 1)
-    error = explain(judge(reply, where), reply, Place("example.amocrm.ru", "/api/v4/leads"), PATIENT)
+    error = explain(classify(reply, where), reply, RequestTarget("example.amocrm.ru", "/api/v4/leads"), PATIENT)
     assert isinstance(error, Moved | NotGranted)
     shown = " (to example.amocrm.ru)" if name in ("long", "a port that is none") else ""
     assert f"leads elsewhere{shown}" in str(error)

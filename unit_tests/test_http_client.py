@@ -263,8 +263,9 @@ def throttled_while(happening: Callable[[], None], seconds: int) -> dict[str, An
 
 def test_an_answer_to_what_was_sent_before_the_first_429_contradicts_nothing() -> None:
     world = World()
-    number = world.client.health.send()
-    world.answers(throttled({"Retry-After": "300"}), throttled_while(lambda: world.client.health.answered(number), 300))
+    number = world.client.breaker.send()
+    sent_before = throttled_while(lambda: world.client.breaker.answered(number), 300)
+    world.answers(throttled({"Retry-After": "300"}), sent_before)
     for _ in range(2):
         with pytest.raises(Throttled):
             world.api.get("/api/v4/leads")
@@ -273,7 +274,7 @@ def test_an_answer_to_what_was_sent_before_the_first_429_contradicts_nothing() -
 
 def test_an_answer_to_what_was_sent_later_lets_the_others_try() -> None:
     world = World()
-    health = world.client.health
+    health = world.client.breaker
     world.answers(throttled({"Retry-After": "300"}), throttled_while(lambda: health.answered(health.send()), 300))
     for _ in range(2):
         with pytest.raises(Throttled):
@@ -283,7 +284,7 @@ def test_an_answer_to_what_was_sent_later_lets_the_others_try() -> None:
 
 def test_what_is_being_repeated_when_everyone_is_refused_is_repeated_no_more() -> None:
     world = World()
-    health = world.client.health
+    health = world.client.breaker
     world.answers(throttled_while(lambda: health.refused(ConfigError("Refused to all."), health.sent), 1), PAGE)
     with pytest.raises(ConfigError, match="Refused to all"):
         world.api.get("/api/v4/leads")
@@ -311,7 +312,7 @@ def test_a_page_that_can_be_smaller(failure: dict[str, Any]) -> None:
     with pytest.raises(PageTooLarge):
         world.api.get("/api/v4/leads", shrinkable=True)
     assert len(world.asked) == 2
-    assert not world.client.health.outage
+    assert not world.client.breaker.outage
 
 
 def test_a_page_that_can_be_smaller_but_need_not() -> None:
@@ -485,13 +486,13 @@ def test_one_bad_page_among_good_ones_is_no_outage() -> None:
 
     def meanwhile(*_: Any) -> str:
         world.session.get(f"{HOST}/api/v4/contacts")
-        world.client.health.answered(world.client.health.send())
+        world.client.breaker.answered(world.client.breaker.send())
         return "<html>"
 
     world.answers({"status_code": 502, "text": meanwhile})
     with pytest.raises(Unavailable):
         world.api.get("/api/v4/leads")
-    assert not world.client.health.outage
+    assert not world.client.breaker.outage
 
 
 def test_a_refusal_for_one_list_ends_an_outage() -> None:
@@ -500,7 +501,7 @@ def test_a_refusal_for_one_list_ends_an_outage() -> None:
     for error in (Unavailable, Forbidden):
         with pytest.raises(error):
             world.api.get("/api/v4/leads")
-    assert not world.client.health.outage
+    assert not world.client.breaker.outage
 
 
 def test_a_wrong_address_is_told_soon() -> None:
@@ -535,10 +536,10 @@ def test_a_sign_in_that_fails_for_now_is_an_outage() -> None:
     world.answers(PAGE)
     with pytest.raises(Unavailable):
         world.api.get("/api/v4/leads")
-    assert world.client.health.outage
+    assert world.client.breaker.outage
     auth.failing = None
     world.api.get("/api/v4/leads")
-    assert not world.client.health.outage
+    assert not world.client.breaker.outage
 
 
 def test_fifty_threads_meet_a_rejected_token() -> None:

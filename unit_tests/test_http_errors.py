@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from source_amocrm import errors
 from source_amocrm.http.backoff import RetryPolicy
 from source_amocrm.http.body import Kind
-from source_amocrm.http.error_handler import Place, explain, judge
+from source_amocrm.http.error_handler import RequestTarget, classify, explain
 from source_amocrm.http.reply import Reply
 from source_amocrm.http.rules import TABLE
 from source_amocrm.http.rules.rule import Where
@@ -24,7 +24,7 @@ TRANSIENT = FailureType.transient_error
 SYSTEM = FailureType.system_error
 STOP = "fails, and so does every request from now on"
 AGAIN = "Try again later; what a sync has read is kept."
-PLACE = Place("example.amocrm.ru", "/api/v4/leads", advice="Do this and that.", account_id=123)
+PLACE = RequestTarget("example.amocrm.ru", "/api/v4/leads", advice="Do this and that.", account_id=123)
 
 
 def problem(status: int, title: str, detail: str, **more: Any) -> dict[str, Any]:
@@ -552,7 +552,7 @@ def test_row(
     failure: FailureType | None,
     sentence: str,
 ) -> None:
-    row = judge(seen, where)
+    row = classify(seen, where)
     done = STOP if row.stops and row.action is Action.FAIL else row.action
     assert (row.meaning, done) == (meaning, action)
     assert not row.stops or done is STOP
@@ -565,18 +565,18 @@ def test_row(
 
 
 def test_every_row_has_been_met() -> None:
-    met = {id(judge(seen, where)) for _, seen, where, *_ in CASES}
+    met = {id(classify(seen, where)) for _, seen, where, *_ in CASES}
     assert [row.meaning for row in TABLE if id(row) not in met] == []
 
 
 def test_a_problem_under_200_is_a_problem() -> None:
-    assert judge(reply(200, UNAUTHORIZED)).meaning == "the token is not accepted"
-    assert judge(reply(200, {"title": "x", "detail": "y", "status": "active"})).action is Action.SUCCESS
+    assert classify(reply(200, UNAUTHORIZED)).meaning == "the token is not accepted"
+    assert classify(reply(200, {"title": "x", "detail": "y", "status": "active"})).action is Action.SUCCESS
 
 
 def test_what_the_answer_says_is_one_clean_short_line() -> None:
     seen = reply(403, problem(403, "Forbidden", "a\nb\x00c" + "d" * 500, trace_id="bad id\n"))
-    told = explain(judge(seen), seen, PLACE, RetryPolicy())
+    told = explain(classify(seen), seen, PLACE, RetryPolicy())
     assert str(told) == (
         f"The token's user may not read /api/v4/leads (a b c{'d' * 295}). Let an administrator of the account grant "
         "access, or leave the table out."
@@ -585,18 +585,18 @@ def test_what_the_answer_says_is_one_clean_short_line() -> None:
 
 def test_the_internal_message_is_technical() -> None:
     seen = reply(502, kind=Kind.HTML, headers={"X-Request-Id": "r-1"})
-    assert explain(judge(seen), seen, PLACE, RetryPolicy()).internal_message == (
+    assert explain(classify(seen), seen, PLACE, RetryPolicy()).internal_message == (
         "/api/v4/leads at example.amocrm.ru: 502 (a web page). X-Request-Id r-1"
     )
     lost = reply(None, kind=Kind.RESET, trouble="ConnectionError")
-    assert explain(judge(lost), lost, PLACE, RetryPolicy()).internal_message == (
+    assert explain(classify(lost), lost, PLACE, RetryPolicy()).internal_message == (
         "/api/v4/leads at example.amocrm.ru: connection lost. ConnectionError"
     )
 
 
 def test_an_unknown_account_id_is_said_where_to_find() -> None:
     seen = reply(403, kind=Kind.HTML)
-    told = explain(judge(seen), seen, Place("example.amocrm.ru", "/api/v4/leads"), RetryPolicy())
+    told = explain(classify(seen), seen, RequestTarget("example.amocrm.ru", "/api/v4/leads"), RetryPolicy())
     assert "the account ID (see «Настройки» → «Общие настройки»)" in str(told)
 
 
@@ -606,7 +606,7 @@ def test_nothing_that_the_drive_answers_stops_others_or_is_worth_a_new_token_at_
     status: int | None, code: int | None
 ) -> None:
     for kind in Kind:
-        row = judge(reply(status, {"error_code": code} if code else None, kind), Where.DRIVE)
+        row = classify(reply(status, {"error_code": code} if code else None, kind), Where.DRIVE)
         assert not row.stops
         assert (row.action is Action.REFRESH_TOKEN_THEN_RETRY) == (status == 401)
 
@@ -647,7 +647,7 @@ def test_any_answer_has_a_row_and_words(
     status: int | None, body: dict[str, Any] | None, kind: Kind, where: Where, location: str
 ) -> None:
     seen = reply(status, body, kind, headers={"Location": location, "X-Request-Id": location})
-    row = judge(seen, where)
+    row = classify(seen, where)
     sentence = str(explain(row, seen, PLACE, RetryPolicy()))
     assert "\n" not in sentence
     assert "{" not in row.message.format(host="", subdomain="", account="", path="", detail="", advice="", minutes="")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from random import Random
-from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from source_amocrm.walk.listing import Answered, RawPage
 from source_amocrm.walk.passes import passes_until_complete
 
 PAGE = 5
@@ -21,11 +21,12 @@ class Restless:
         self.random = random
         self.ids = list(range(rows))
 
-    def read(self) -> Iterator[list[dict[str, Any]]]:
+    def read(self) -> Iterator[RawPage]:
         start = 0
         while start < len(self.ids):
             order = self.random.sample(self.ids, len(self.ids))
-            yield [{"id": own} for own in order[start : start + PAGE]]
+            rows = [{"id": own} for own in order[start : start + PAGE]]
+            yield RawPage(rows, start + PAGE < len(order), Answered(0, 0))
             start += PAGE
         self.ids.append(len(self.ids))
 
@@ -33,5 +34,5 @@ class Restless:
 @given(st.randoms(use_true_random=False), st.integers(1, 30))
 def test_a_list_that_rows_only_enter_is_read_to_its_end(random: Random, rows: int) -> None:
     things = Restless(random, rows)
-    met = {row["id"] for part in passes_until_complete("/api/v4/things", things.read, lasting=True) for row in part}
+    met = {row["id"] for raw in passes_until_complete("/api/v4/things", things.read, lasting=True) for row in raw.rows}
     assert met >= set(range(rows))

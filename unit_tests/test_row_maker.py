@@ -9,8 +9,8 @@ import pytest
 
 from source_amocrm.account.resources import COMPANIES, LEADS, Resource
 from source_amocrm.errors import AmocrmError
+from source_amocrm.sync.changes import Deletion
 from source_amocrm.sync.declaration import Context, Incremental, Lookup
-from source_amocrm.sync.event_log import Deletion
 from source_amocrm.sync.lookup import Resolver
 from source_amocrm.sync.row_maker import RowMaker
 from source_amocrm.walk.listing import Row

@@ -7,8 +7,8 @@ import pytest
 from source_amocrm.streams import schema
 from source_amocrm.streams.rows.tombstones import tombstone
 from source_amocrm.streams.rows.values import RowError
+from source_amocrm.sync.changes import Deletion
 from source_amocrm.sync.declaration import Context
-from source_amocrm.sync.event_log import Deletion
 from unit_tests.offline import stream
 from unit_tests.sample_files import sample
 

@@ -22,7 +22,7 @@ from source_amocrm.errors import AmocrmError, NotFound, NotGranted, anew
 from source_amocrm.http.api import ACCOUNT_PATH, Answer, Api
 from source_amocrm.walk.embedded import identified
 from source_amocrm.walk.full import full
-from source_amocrm.walk.listing import EMPTY_RETRIES, FilterIgnored, Listing, Params, RawPage, Row, key, raw_page
+from source_amocrm.walk.listing import EMPTY_RETRIES, Answered, FilterIgnored, Listing, Params, Row, key, raw_page
 from source_amocrm.walk.page_size import LargestPage
 from source_amocrm.walk.worker_pool import WorkerPool
 
@@ -34,14 +34,14 @@ IDS_AT_ONCE = 50
 
 
 def whole(listing: Listing, pool: WorkerPool | None = None) -> list[Row]:
-    """A list that is short, and that not every account has: what is refused half-way has not been read."""
-    opening = Opening(listing.path)
+    """Reads a short list whole, which not every account has. A refusal half-way does not mean that it is missing."""
+    opening = Opening(listing)
     with opening.watched(switched_off.ANSWERS):
-        return full(replace(listing, on_page=opening.look), pool)
+        return full(opening.listing, pool)
 
 
 class Once(Generic[T]):
-    """A value that is worked out when it is first wanted, once, whatever number of threads want it."""
+    """A value that is worked out once, when it is first needed; safe to share by threads. A failure is kept, too."""
 
     def __init__(self, work: Callable[[], T]) -> None:
         self._work = work
@@ -94,7 +94,7 @@ class Account:
         self._extras = sorted({"is_api_filter_enabled", *extras})
         self.clocks = Clocks(api.wall)
         self._begun = api.clock()
-        self._now = self._passed = 0
+        self._now = 0
         self._clock_ahead = -math.inf
         self._filter_ignored = False
         self._lists: dict[str, Once[list[Row]]] = {}
@@ -104,29 +104,25 @@ class Account:
         answer = self.api.get(path, params or {}, shrinkable=shrinkable)
         drift = self.clocks.drift(answer.server_time)
         self._now = max(self._now, answer.server_time + max(0, drift))
-        self._passed = max(self._passed, answer.server_time + min(0, drift))
         self._clock_ahead = max(self._clock_ahead, answer.server_time - self.api.clock())
-        return replace(answer, drift=drift)
+        return replace(answer, drift=drift, tick=self.api.clock())
 
     def now(self) -> int:
-        """The time of the last answers, by the later of the two clocks."""
+        """The time of the last answer in Unix seconds, by the later of the two clocks."""
         return self._now
 
-    def passed(self) -> int:
-        """The time of the last answers, by the earlier of the two clocks."""
-        return self._passed
-
-    def readings(self) -> tuple[float, float]:
-        """What the server's clock shows at this moment, at least, and what ours does where it disagrees."""
-        server = self._clock_ahead + self.api.clock()
-        return server, server + self.clocks.drift(int(server))
+    def moment(self) -> Answered:
+        """This moment, as if a request left and was answered now. The server's clock shows this time or a later one."""
+        tick = self.api.clock()
+        server = self._clock_ahead + tick
+        return Answered(server - 1, server, self.clocks.drift(int(server)), tick)
 
     def filter_works(self, entities: Resource) -> bool:
-        """Whether the list's filter can be relied on: the account says so, and no answer has shown otherwise."""
+        """Whether the list's filter works: the account says so, and no answer has shown otherwise."""
         return not entities.paid_filter or (not self._filter_ignored and self.facts().filter_works)
 
     def filter_may_work(self, entities: Resource) -> bool:
-        """As `filter_works`, but without waiting for what the account says: the answers show it if it does not."""
+        """As `filter_works`, but True while the account has not answered: the list's answers will show it."""
         return not self.facts.known or self.filter_works(entities)
 
     def filter_is_ignored(self) -> None:
@@ -141,7 +137,7 @@ class Account:
         return Listing(self.get, entities.path, entities.collection, params=params or {})
 
     def dictionary(self, path: str, collection: str, params: Params | None = None) -> list[Row]:
-        """A list that is short, whole; asked for once in a process."""
+        """A short list, whole; it is asked for once in a process."""
         self.require(path)
         with self._lock:
             known = self._lists.setdefault(
@@ -156,7 +152,7 @@ class Account:
         params: Params | None = None,
         unfiltered: Callable[[list[int]], Iterator[Row]] | None = None,
     ) -> Iterator[Row]:
-        """The entities that exist among `ids`, in batches where the filter works, else `unfiltered`: one by one."""
+        """The entities that exist among `ids`: in batches if the filter works, else by `unfiltered`, or one by one."""
         left = sorted(set(ids))
         try:
             while left and self.filter_works(entities):
@@ -168,13 +164,8 @@ class Account:
         yield from unfiltered(left) if unfiltered else self.one_by_one(entities, left, params)
 
     def _batch(self, entities: Resource, ids: list[int], params: Params | None) -> list[Row]:
-        """Raises FilterIgnored at the first page with others."""
-
-        def look(found: RawPage) -> None:
-            if any(row.get("id") not in ids for row in found.rows):
-                raise FilterIgnored
-
-        return full(replace(self.listing(entities, params).narrowed({"filter[id][]": ids}), on_page=look))
+        """Raises FilterIgnored at the first page that has other entities."""
+        return full(self.listing(entities, params).of_ids(ids))
 
     def one_by_one(self, entities: Resource, ids: Iterable[int], params: Params | None = None) -> Iterator[Row]:
         for own in ids:
@@ -188,7 +179,7 @@ class Account:
                 yield body
 
     def _ask_again(self, path: str, params: Params) -> Answer:
-        """One entity; that there is none (204) is not believed at once."""
+        """One entity. A 204 is asked for again before it is believed."""
         for _ in range(EMPTY_RETRIES):
             answer = self.get(path, params)
             if answer.body is not None:
@@ -196,16 +187,16 @@ class Account:
         return self.get(path, params)
 
     def require(self, path: str) -> None:
-        """Spares asking for a list where the account's settings say that it is off. Raises FeatureOff then."""
+        """Raises FeatureOff if the account's settings say that the list is off, so that it need not be asked for."""
         if error := switched_off.unasked(path, lambda: self.facts().body):
             raise error
 
     def lacks(self, error: AmocrmError) -> bool:
-        """Whether it tells that the account has no such part."""
+        """Whether the error means that the account has no such part."""
         return switched_off.is_off(error, lambda: self.facts().body)
 
     def not_granted(self, scope: str) -> NotGranted | None:
-        """Spares asking for what the token says that it may not read: why, None where it does not say so."""
+        """The refusal to expect if the token itself says that it lacks the scope; None if it does not say so."""
         self.facts()  # with which a first token has come
         granted = self.api.auth.scopes
         if granted is None or scope in granted:

@@ -14,7 +14,7 @@ from datetime import datetime, timezone
 LOGGER = logging.getLogger("airbyte")
 
 TOLERANCE = 300
-"""Seconds by which two clocks that agree may differ."""
+"""Seconds by which two clocks may differ and still count as agreeing."""
 
 
 class Clocks:
@@ -50,7 +50,7 @@ class Clocks:
 
 
 def iso(second: int) -> str:
-    """As states and messages show a time; the server's own number where it is no date."""
+    """A time as states and messages show it; the number itself if it is no date."""
     try:
         return datetime.fromtimestamp(second, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
     except (OverflowError, ValueError, OSError):

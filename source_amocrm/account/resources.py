@@ -8,11 +8,11 @@ from functools import partial
 from source_amocrm.errors import AmocrmError, Forbidden
 
 CLOSED: tuple[type[AmocrmError], ...] = (Forbidden,)
-"""The refusals of a list with which the tables that take a column from it are read all the same."""
+"""If a list is refused with one of these, tables that take a column from it are read without that column."""
 
 
 SCOPES = {"files": "Доступ к файлам"}
-"""What a token may be granted besides the account's data, and how the settings of an integration call it."""
+"""The scopes besides the account's data, and their names in the settings of an integration."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,6 @@ NOTES = (
 EVENTS_PATH = "/api/v4/events"
 """Events do not change and document no order."""
 EVENTS_LIMIT = 100
-"""amoCRM documents pages of 100, and falls back to 50 above what it gives."""
+"""Rows of a page as amoCRM documents it; asked for more than it gives, a server gives 50."""
 MOST_EVENTS = 250
-"""Kommo documents pages of 250, and some accounts of amoCRM give them."""
+"""Rows of a page as Kommo documents it; some accounts of amoCRM give as many."""

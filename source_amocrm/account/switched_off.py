@@ -1,4 +1,4 @@
-"""Which refusals of which list mean that its part of amoCRM is switched off in the account, so that it holds nothing.
+"""Which refusals of which list mean that its part of amoCRM is switched off in the account, so that it is empty.
 
 Every other refusal is a failure: what the list held yesterday is still there, and nobody has seen it. Not paid for
 (402) and no rights (403) mean that nowhere.
@@ -52,16 +52,16 @@ OFF = (
     Off("/v1.0/files", (FeatureOff,), "drive_url", bool),
 )
 ANSWERS = (FeatureOff, NotFound)
-"""The refusals that may mean it. They do not once the list has begun to come."""
+"""The refusals that may mean it, unless rows of the list have come before."""
 
 
 def of(path: str | None) -> Off | None:
-    """The line for a list: the first that fits."""
+    """The first line that fits a list."""
     return next((off for off in OFF if f"{path}/".startswith(f"{off.path}/")), None)
 
 
 def is_off(error: AmocrmError, account: Callable[[], Mapping[str, Any]]) -> bool:
-    """Whether this refusal tells that the part is off; `account` gives what `/account` says."""
+    """Whether this refusal means that the part is off; `account` gives what `/account` says."""
     off = of(error.path)
     if off is None or not isinstance(error, off.answers):
         return False
@@ -69,7 +69,7 @@ def is_off(error: AmocrmError, account: Callable[[], Mapping[str, Any]]) -> bool
 
 
 def unasked(path: str, account: Callable[[], Mapping[str, Any]]) -> FeatureOff | None:
-    """Why a list need not be asked; None where it must."""
+    """Why a list need not be asked for; None if it must be."""
     off = of(path)
     if off is None or off.setting is None or not off.unasked:
         return None

@@ -1,1 +1,1 @@
-"""How it is told to the platform."""
+"""How streams, rows, states and problems are told to the platform."""

@@ -19,7 +19,7 @@ from source_amocrm.streams import STREAMS
 from source_amocrm.streams.base import AmocrmStream, FullRefreshStream, IncrementalStream
 
 EXTRAS = ("drive_url",)
-"""What `/account` must tell for it."""
+"""The `with` parameters of `/account` that it needs."""
 WITHOUT_EVENTS = (
     " Only the events tell what was deleted or restored: tables whose rows can be deleted are read, and reported as "
     "not complete."
@@ -27,7 +27,7 @@ WITHOUT_EVENTS = (
 
 
 class Hurt(Enum):
-    """What a table suffers, as a person is told."""
+    """In which way a table will lack rows, as messages say it."""
 
     CLOSED = "Not available"
     PARTLY = "Not complete"
@@ -36,7 +36,7 @@ class Hurt(Enum):
 
 @dataclass(frozen=True)
 class Finding:
-    """The streams that suffer in one way for one reason; `paths`: of the lists that were refused with these words."""
+    """Streams that will lack rows in one way for one reason. `paths`: the lists that were refused in these words."""
 
     hurt: Hurt
     error: AmocrmError
@@ -51,7 +51,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Needs:
-    """The lists of a table, by path: those that it is `made_of`, those that each row needs, those that complete it.
+    """The paths of a table's lists: those that it is `made_of`, those that every row needs, those that complete it.
 
     `columns`: those that a column is taken from, which is left empty where the token's user may not see them.
     """
@@ -83,7 +83,7 @@ class Answers:
 
 
 def unavailable_streams(account: Account) -> list[str]:
-    """A sentence for each reason for which tables will be incomplete or empty. Raises as `findings` does."""
+    """A sentence for each reason why tables will be incomplete or empty. Raises as `findings` does."""
     return [str(finding) for finding in findings(account)]
 
 
@@ -107,7 +107,7 @@ def findings(account: Account) -> list[Finding]:
 
 
 def _of_every_account(streams: Sequence[AmocrmStream]) -> tuple[str, ...]:
-    """The lists that no account is without."""
+    """The lists that every account has."""
     resources = [one for stream in streams if isinstance(stream, IncrementalStream) for one in stream.resources]
     entities = (one.path for one in resources if not one.optional)
     dictionaries = (one.list_path for one in streams if isinstance(one, FullRefreshStream) and one.in_every_account)
@@ -115,7 +115,7 @@ def _of_every_account(streams: Sequence[AmocrmStream]) -> tuple[str, ...]:
 
 
 def _needs(account: Account, stream: AmocrmStream, streams: Sequence[AmocrmStream], answers: Answers) -> Needs:
-    """What a stream needs, which is asked for at once."""
+    """What a stream needs; its lists are asked for at once."""
     needs = _declared(account, stream, streams)
     answers.ask(stream, needs.paths)
     return needs
@@ -132,7 +132,7 @@ def _declared(account: Account, stream: AmocrmStream, streams: Sequence[AmocrmSt
 
 
 def _needs_events(account: Account, path: str, streams: Sequence[AmocrmStream]) -> bool:
-    """Whether what happened to the rows of a list is asked of the events: its streams are read together."""
+    """Whether a sync asks the events what happened to the rows of a list, for any of the streams that share it."""
     return any(
         resource.has_links or (stream.deletable and account.config.mark_deleted)
         for stream in streams
@@ -184,7 +184,7 @@ def _each(hurt: Hurt, stream: AmocrmStream, errors: Mapping[str, AmocrmError]) -
 
 
 def _by_reason(told: list[Finding]) -> list[Finding]:
-    """What is said of several streams or lists in the same words is said once."""
+    """The findings, those with the same words joined into one."""
     found: dict[tuple[Hurt, str], Finding] = {}
     for one in told:
         said = one.hurt, cause(one.error)

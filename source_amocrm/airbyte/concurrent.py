@@ -1,4 +1,4 @@
-"""Our streams as the CDK's concurrent source wants them: one partition a stream, states behind the rows they cover."""
+"""Adapts streams to the CDK's concurrent source: one partition a stream, and each state behind the rows it covers."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ Pack = Callable[[Row], Mapping[str, Any]]
 
 
 class StreamCursor(Cursor):
-    """Emits the stream's state when it is told to; through the same queue as the rows, so that it comes after them."""
+    """Emits the stream's state through the same queue as the rows, so that it comes after them."""
 
     def __init__(self, name: str, repository: MessageRepository, state: State) -> None:
         self._name = name
@@ -60,20 +60,20 @@ class StreamCursor(Cursor):
         )
 
     def observe(self, _: Record) -> None:
-        """Nothing: the rows' own order says nothing about what is complete."""
+        """Does nothing: the order of the rows does not tell what is complete."""
 
     def close_partition(self, _: Partition) -> None:
         self.emit()
 
     def ensure_at_least_one_state_emitted(self) -> None:
-        """The one partition of the stream has emitted it."""
+        """Does nothing: the stream's one partition has emitted its last state."""
 
     def should_be_synced(self, _: Record) -> bool:
         return True
 
 
 class StreamPartition(Partition):
-    """All of a stream: its parts are read concurrently below, where the budget of requests is known."""
+    """A whole stream. Its pages are read in parallel by the walks, which know the rate limit."""
 
     def __init__(self, name: str, deliver: Deliver, cursor: StreamCursor, pack: Pack) -> None:
         self._name = name
@@ -104,7 +104,7 @@ class StreamPartition(Partition):
 
 
 class ConcurrentStream(AbstractStream):
-    """A stream among the others that are read at once.
+    """A stream that is read at the same time as others.
 
     `deliver` yields rows, and None where a state is due; `state` tells it. `pack`: what a record holds of a row.
     """

@@ -1,4 +1,4 @@
-"""How far a reading has come and how long it will still take: numbers, and the words for them."""
+"""How far a reading has come and how much longer it will take, as numbers and in words."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ A_MINUTE, AN_HOUR = 60, 3600
 
 
 class Observation(NamedTuple):
-    """At the monotonic second `at`, so many seconds of the account's history were still to be read."""
+    """At the monotonic second `at`, `left` seconds of the account's history were still to be read."""
 
     at: float
     left: int
 
 
 def seconds_left(seen: Sequence[Observation]) -> float | None:
-    """How long it will take at the pace that was observed; None while that says nothing."""
+    """How many seconds the rest takes at the observed pace; None if there is no pace yet."""
     if not seen:
         return None
     first, last = seen[0], seen[-1]
@@ -30,7 +30,7 @@ def seconds_left(seen: Sequence[Observation]) -> float | None:
 
 
 def duration(seconds: float) -> str:
-    """As rough as the estimate is: tens of seconds, minutes, or hours and minutes."""
+    """A duration in words, as rough as the estimate: tens of seconds, minutes, or hours and minutes."""
     minutes = max(1, round(seconds / A_MINUTE))
     if seconds < 1.5 * A_MINUTE:
         return f"{max(10, round(seconds, -1)):.0f} s"
@@ -38,7 +38,7 @@ def duration(seconds: float) -> str:
 
 
 def reached(left: Sequence[Interval], until: int) -> str:
-    """Where a reading is, of which the seconds `left` are still to be read, up to the second `until`."""
+    """How far a reading up to the second `until` has come, if the intervals `left` are still to be read."""
     if not left:
         return "read to the end"
     if len(left) > 1:
@@ -50,7 +50,7 @@ def reached(left: Sequence[Interval], until: int) -> str:
 
 
 def tables_in_words(names: Sequence[str]) -> str:
-    """The first one by name."""
+    """The first table by name, and how many more there are."""
     more = len(names) - 1
     return f"{names[0]} and {more} more" if more else names[0]
 

@@ -1,4 +1,4 @@
-"""What a command says on stdout: rows as bytes and many at a time, in turn with everything else that is said there.
+"""Writes messages to stdout: rows as bytes and many at a time, in order with all other messages.
 
 What the CDK does with a row (its text decoded, buffered, copied and encoded again) is a fifth of a row's whole cost.
 """
@@ -18,9 +18,9 @@ from source_amocrm.walk.listing import Row
 
 TEXT = "text"
 LARGE = 1 << 16
-"""Bytes that are worth a write."""
+"""As soon as so many bytes wait, they are written."""
 LATE = 0.1
-"""Seconds that a row may wait for the next one."""
+"""Seconds that a row may wait for more rows."""
 
 
 def packed(row: Row) -> dict[str, Any]:
@@ -66,7 +66,7 @@ class Output:
             self._write()
 
     def line(self, message: str) -> None:
-        """Written at once: what a sync has done is to be known when it is killed."""
+        """Writes a message at once, so that what a sync has done is known if it is killed."""
         self._lines.append(f"{message}\n".encode())
         self._write()
 

@@ -1,4 +1,4 @@
-"""What is said while amoCRM refuses: one line in the log, and to Airbyte that streams wait, and until when."""
+"""Reports a pause after a 429: a line in the log, and for Airbyte a status of each stream that says until when."""
 
 from __future__ import annotations
 

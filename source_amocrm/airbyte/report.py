@@ -29,7 +29,7 @@ READING = "Reading "
 EVERY = 10.0
 """Seconds between two lines about a list."""
 ROUNDS = 6
-"""How many lines back the pace is measured: an account's older years are sparser than its last."""
+"""Over how many lines the pace is measured; not over all, for older years of an account have fewer rows."""
 CHANGES = "what was deleted, restored or linked to others"
 
 
@@ -57,18 +57,18 @@ class ListReading:
     seen: deque[Observation] = field(default_factory=lambda: deque(maxlen=ROUNDS))
 
     def pending(self) -> Pending | None:
-        """What the state of one of the tables would tell."""
+        """What is pending by the progress of one of the tables."""
         return next((pending for one in self.progresses if (pending := one.pending.get(self.name))), None)
 
     def observe(self, now: float, oldest: int) -> None:
-        """`oldest`: the second before which nothing is expected; FOREVER while there is no telling."""
+        """Notes how much is left. `oldest`: no row is expected before that second; FOREVER while it is not known."""
         pending, watermark = self.pending(), self.progresses[0].watermark
         if pending and pending.seconds and watermark and (pending.seconds.intervals[0][0] or oldest < watermark):
             intervals = [(start or oldest, min(end, watermark)) for start, end in pending.seconds.intervals]
             self.seen.append(Observation(now, sum(max(0, end - start + 1) for start, end in intervals)))
 
     def line(self, requests: int, now: float) -> str:
-        """Where it is, how long it will take, how much has come."""
+        """The line about the list: how far it is, how long the rest will take, and how much has come."""
         pending = self.pending()
         time_left = seconds_left(self.seen) if pending and pending.seconds else None
         # a walk by page number goes by the rows' ids, which tell no date
@@ -159,7 +159,7 @@ class Report:
                 tally.reading = False
 
     def limited(self, seconds: float, emit: Callable[[AirbyteMessage], None]) -> None:
-        """Tell of every stream that is being read that it waits for so long, and of none after its end."""
+        """Reports that every stream that is being read waits for so long."""
         with self._ending:
             for message in waiting([tally.name for tally in self._tallies.values() if tally.reading], seconds):
                 emit(message)

@@ -1,4 +1,4 @@
-"""Where messages go: what cannot be written ends the process at once, whichever thread was about to say it."""
+"""Guards stdout: if a message cannot be written, the process ends at once, whichever thread writes it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ CLOSED = "stdout is closed"
 
 
 class _Stdout(io.FileIO):
-    """The end of everything that is printed. Where the reader has gone, nobody is told."""
+    """Stdout itself. If its reader has gone, the process ends silently."""
 
     def write(self, data: Any) -> int | None:  # type: ignore[override]
         try:

@@ -16,7 +16,7 @@ Params = Mapping[str, int | str | Sequence[int | str]]
 
 ACCOUNT_PATH = "/api/v4/account"
 
-# Requests under way above rate × latency, so that a turn never waits for a request
+# Requests under way beyond rate × latency, so that a turn never waits for a request
 _SPARE = 1.0
 
 
@@ -26,6 +26,7 @@ class Answer:
     server_time: int  # unix seconds by the server's clock, by ours when it does not tell
     sent_at: int  # a second of that clock not later than the moment the answer shows
     drift: int = 0  # how far our clock is ahead of that one, where the two disagree
+    tick: float = 0.0  # the monotonic clock after the answer came
 
 
 def encode(params: Params) -> str:
@@ -60,7 +61,7 @@ class Api:
         return answer
 
     def room(self) -> int:
-        """How many more requests would have to be under way to use the budget up; below 0 when turns are awaited."""
+        """How many more requests should be under way to use the rate limit up; negative if threads wait for turns."""
         return math.ceil(self.budget.per_second * self.stats.latency + _SPARE) - self.stats.asking
 
 

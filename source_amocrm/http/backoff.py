@@ -1,4 +1,4 @@
-"""How patient we are: the delays as the CDK's strategies, and their ceilings."""
+"""How long requests are repeated: delays as the CDK's back-off strategies, and ceilings for their sum."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ class RetryPolicy:
     throttled_ceiling: float = 900.0
     first_delay: float = 1.0
     longest_delay: float = 60.0
-    # Attempts for what is rather a wrong address than an outage, while nothing has been answered yet
+    # Attempts while nothing has been answered yet, at what is rather a wrong address than an outage
     cold_attempts: int = 3
     # Attempts at a page that can be asked for in smaller pieces
-    fat_attempts: int = 2
+    large_page_attempts: int = 2
     connect_timeout: float = 10.0
     read_timeout: float = 60.0
     # A whole answer, however slowly it drips

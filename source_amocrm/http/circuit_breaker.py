@@ -1,4 +1,4 @@
-"""What the process knows about the server, so that a thousand requests need not learn it one by one."""
+"""A circuit breaker for the whole process: what one request learns of an outage or a refusal, all others know."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from source_amocrm.errors import AmocrmError
 @dataclass(frozen=True, slots=True)
 class _Trouble:
     error: AmocrmError
-    since: int  # an answer to a request of a higher number shows that it is over
+    since: int  # an answer to a request with a higher number shows that it is over
 
 
 class CircuitBreaker:
-    """After a failure that concerns everyone, and until a request that was sent after it is answered:
+    """Fails requests at once after a failure that concerns all of them, until a request sent later is answered.
 
-    - an outage (a request gave up): one request at a time, one attempt each; the others fail at once;
-    - a refusal (the token, endless 429): every request fails at once, those that are being repeated too.
+    - In an outage (a request gave up) one request at a time may try, once; the others fail at once.
+    - After a refusal (of the token, or endless 429) every request fails at once, also one that is being repeated.
 
-    Requests are numbered as they are sent. What was sent before a failure and is answered after it tells nothing.
-    What `above` refuses is refused here too.
+    Requests are numbered as they are sent. An answer to a request that was sent before the failure does not end it.
+    A refusal of the breaker `above` holds here, too.
     """
 
     def __init__(self, above: CircuitBreaker | None = None) -> None:
@@ -49,7 +49,7 @@ class CircuitBreaker:
         return self._error(self._outage) is not None
 
     def enter(self) -> bool:
-        """True when this request is the outage's probe; raises when it has no chance."""
+        """Lets a request in; True if it is to probe whether an outage is over. Raises the known failure otherwise."""
         with self._lock:
             self._raise_refusal()
             outage = self._error(self._outage)
@@ -64,7 +64,7 @@ class CircuitBreaker:
                 self._probing = False
 
     def send(self) -> int:
-        """The number of a request that is sent now; raises when it has no chance."""
+        """The number of a request that is sent now. Raises the known refusal, if there is one."""
         with self._lock:
             self._raise_refusal()
             self._sent += 1
@@ -75,13 +75,13 @@ class CircuitBreaker:
             self._answered = max(self._answered, number)
 
     def gave_up(self, error: AmocrmError, since: int) -> None:
-        """An outage, unless something that was sent after number `since` has been answered."""
+        """Notes an outage, unless a request with a higher number than `since` has been answered."""
         with self._lock:
             if self._answered <= since:
                 self._outage = _Trouble(error, since)
 
     def refused(self, error: AmocrmError, since: int) -> None:
-        """As `gave_up`, but for a refusal."""
+        """Notes a refusal, under the same condition as `gave_up`."""
         with self._lock:
             if self._answered <= since:
                 self._refusal = _Trouble(error, since)

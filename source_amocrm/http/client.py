@@ -29,7 +29,7 @@ from source_amocrm.http.reply import Reply
 from source_amocrm.http.session import AmocrmSession
 from source_amocrm.http.stats import Stats
 
-# Resends of one request under new tokens, however short their life is
+# How many times one request is sent again under a new token, however short the tokens live
 _RENEWALS = 5
 
 _LOGGER = logging.getLogger("airbyte.amocrm.http")
@@ -84,15 +84,15 @@ class AmocrmClient(HttpClient):
         self.policy = policy
         self.clock = clock
         self.sleep = sleep
-        self.health = CircuitBreaker()
+        self.breaker = CircuitBreaker()
         self.stats = Stats()
         self.accepted: set[str] = set()  # tokens that amoCRM has taken
         self._tries: dict[requests.PreparedRequest, _Tries] = {}
 
-    def at(self, sign_in: Authenticator, handler: AmocrmErrorHandler, health: CircuitBreaker) -> AmocrmClient:
+    def at(self, sign_in: Authenticator, handler: AmocrmErrorHandler, breaker: CircuitBreaker) -> AmocrmClient:
         """The same client for another host, with outages and refusals of its own."""
         other = copy.copy(self)
-        other.sign_in, other._error_handler, other.health = sign_in, handler, health
+        other.sign_in, other._error_handler, other.breaker = sign_in, handler, breaker
         return other
 
     def _send_with_retry(
@@ -102,9 +102,12 @@ class AmocrmClient(HttpClient):
         log_formatter: Callable[[requests.Response], Any] | None = None,
         exit_on_rate_limit: bool | None = False,
     ) -> requests.Response:
-        """The CDK's loop sleeps a second longer than asked, waits for a rate limit in each thread by itself, counts
-        all failures under one ceiling, and goes on in an outage that another thread has met."""
-        probe = self.health.enter()
+        """Sends the request until it is certain what became of it.
+
+        It replaces the CDK's loop, which sleeps a second longer than asked, waits for a rate limit in each thread by
+        itself, counts all failures under one ceiling, and goes on in an outage that another thread has met.
+        """
+        probe = self.breaker.enter()
         self.stats.asks(1)
         try:
             self._tries[request] = tries = _Tries(
@@ -112,7 +115,7 @@ class AmocrmClient(HttpClient):
                 Patience(self.policy, self.clock),
                 probe,
                 bool(request_kwargs.get("shrinkable")),
-                self.health.sent,
+                self.breaker.sent,
             )
             kwargs = {**request_kwargs, "bearer": lambda: self.sign_in.access_token}
             while True:
@@ -127,7 +130,7 @@ class AmocrmClient(HttpClient):
             self._evict_key(request)
             self._tries.pop(request, None)
             self.stats.asks(-1)
-            self.health.leave(probe)
+            self.breaker.leave(probe)
 
     def _make_ready(self, request: requests.PreparedRequest, tries: _Tries) -> None:
         """Renews the token ahead of its expiry and before a turn is taken, and follows a renamed account."""
@@ -136,7 +139,7 @@ class AmocrmClient(HttpClient):
         if base_url != tries.base_url:
             request.url = str(request.url).replace(tries.base_url, base_url, 1)
             tries.base_url = base_url
-        tries.number = self.health.send()
+        tries.number = self.breaker.send()
         self.stats.sent(path_of(request.url, base_url))
 
     def _handle_error_resolution(
@@ -156,12 +159,12 @@ class AmocrmClient(HttpClient):
         assert isinstance(error_resolution, AmocrmResolution)
         tries, reply, error = self._tries[request], error_resolution.reply, error_resolution.error
         if error is None:
-            self.health.answered(tries.number)
+            self.breaker.answered(tries.number)
             self.stats.took(reply.elapsed)
             self.accepted.add(reply.token or "")
             return
         if not tries.failed:
-            tries.failed, tries.failed_at = True, self.health.sent
+            tries.failed, tries.failed_at = True, self.breaker.sent
         answer = response if response is not None else exc
         action = error_resolution.response_action
         if action is ResponseAction.RETRY:
@@ -177,7 +180,7 @@ class AmocrmClient(HttpClient):
             raise error
         elif not self._relocated_at_first(tries, reply):
             if reply.status is not None:
-                self.health.answered(tries.number)  # a refusal for this list alone tells that all is well otherwise
+                self.breaker.answered(tries.number)  # a refusal for this list alone tells that all is well otherwise
             raise error
         raise DefaultBackoffException(request, answer, str(error), error.failure_type)
 
@@ -188,32 +191,32 @@ class AmocrmClient(HttpClient):
         error: AmocrmError,
         answer: requests.Response | requests.RequestException | None,
     ) -> float:
-        """Seconds until the next attempt. Raises where there is none."""
+        """Seconds until the next attempt. Raises the error if there is none."""
         rule, reply = resolution.rule, resolution.reply
         tries.slow += rule.slow
-        if rule.slow and tries.shrinkable and tries.slow >= self.policy.fat_attempts:
+        if rule.slow and tries.shrinkable and tries.slow >= self.policy.large_page_attempts:
             raise self._error_handler.error(rule, reply, answer, PageTooLarge)
         attempts = self._max_retries + 1
-        if tries.probe or self.health.outage:
+        if tries.probe or self.breaker.outage:
             attempts = 1
-        elif failed_early(reply) and self.health.untried:
+        elif failed_early(reply) and self.breaker.untried:
             attempts = self.policy.cold_attempts
         tries.patience.failures += 1
         delay = self._backoff(answer, tries.patience.failures)
         if not tries.patience.after_failure(delay, attempts=attempts):
-            self.health.gave_up(error, tries.failed_at)
+            self.breaker.gave_up(error, tries.failed_at)
             raise error
         return delay
 
     def _pause(
         self, tries: _Tries, error: AmocrmError, answer: requests.Response | requests.RequestException | None
     ) -> None:
-        """Lets everyone wait. Raises where that would take too long."""
+        """Makes all threads wait. Raises the error if that would take too long."""
         self.stats.refused()
         tries.patience.refusals += 1
         seconds = self._backoff(answer, tries.patience.refusals)
         if not tries.patience.after_refusal(seconds):
-            self.health.refused(error, tries.failed_at)
+            self.breaker.refused(error, tries.failed_at)
             raise error
         self.session.budget.pause(seconds)
 
@@ -223,7 +226,7 @@ class AmocrmClient(HttpClient):
         return next(seconds for seconds in waits if seconds is not None)
 
     def _renew(self, tries: _Tries, reply: Reply, error: AmocrmError) -> None:
-        """A newer token, or else the account's new address. Raises where there is neither."""
+        """Gets a newer token, or else the account's new address. Raises the error if there is neither."""
         sign_in, rejected = self.sign_in, reply.token or ""
         # a renewed token that has worked for nobody is not worth another renewal
         worthy = tries.renewals == 0 or rejected in self.accepted or rejected != sign_in.access_token
@@ -232,24 +235,24 @@ class AmocrmClient(HttpClient):
         elif not tries.relocated and sign_in.relocate():
             tries.relocated = True
         else:
-            self.health.refused(error, tries.failed_at)
+            self.breaker.refused(error, tries.failed_at)
             raise error
 
     def _signed_in(self, step: Callable[[], str | None], tries: _Tries) -> str | None:
-        """What fails here fails for everyone."""
+        """Runs a step of the sign-in, whose failure concerns every request."""
         try:
             return step()
         except AmocrmError as error:
             if error.failure_type is FailureType.transient_error:
-                self.health.gave_up(error, tries.failed_at)
+                self.breaker.gave_up(error, tries.failed_at)
             else:
-                self.health.refused(error, tries.failed_at)
+                self.breaker.refused(error, tries.failed_at)
             raise
 
     def _relocated_at_first(self, tries: _Tries, reply: Reply) -> bool:
-        """A renamed account shows itself at the first request, as a redirect or as an unknown address."""
+        """Looks for the account's new address: a renamed account redirects the first request, or does not know it."""
         moved = reply.status is not None and (300 <= reply.status < 400 or reply.status == 404)
-        if not moved or tries.relocated or not self.health.untried:
+        if not moved or tries.relocated or not self.breaker.untried:
             return False
         tries.relocated = self.sign_in.relocate()
         return tries.relocated

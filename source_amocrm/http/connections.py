@@ -1,4 +1,4 @@
-"""Connections that tell when a request has left, and that end an exchange at its deadline, whatever it waits for."""
+"""Connections that report when a request has left, and end an exchange at its deadline, whatever it waits for."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ _OTHER_THREADS = 8
 class Exchange(threading.local):
     """What the connection that a thread uses must know of its request.
 
-    `told` is called the moment the request is handed to the network; `until`: the deadline by the monotonic clock.
+    `on_sent` is called the moment the request is handed to the network; `until`: the deadline by the monotonic clock.
     """
 
-    told: Callable[[], None] | None = None
+    on_sent: Callable[[], None] | None = None
     until: float | None = None
 
     def left(self) -> float | None:
-        """Seconds; raises when there are none."""
+        """Seconds until the deadline. Raises TimeoutError when it is over."""
         if self.until is None:
             return None
         seconds = self.until - time.monotonic()
@@ -47,8 +47,7 @@ EXCHANGE = Exchange()
 
 
 class _Timed(io.RawIOBase):
-    """What comes through a socket. Each wait for it ends with the exchange; `head`: the bytes that may come, None: any
-    number."""
+    """Reads from a socket until the deadline of the exchange. `head`: how many bytes may come; None: any number."""
 
     def __init__(self, connected: socket.socket) -> None:
         self._socket = connected
@@ -89,14 +88,14 @@ class _Response(http.client.HTTPResponse):
         self._timed.head = None
 
 
-class _Telling:
-    """To be mixed into a connection of urllib3."""
+class _ReportingConnection:
+    """To be mixed into a connection of urllib3: it reports that the request has left."""
 
     response_class = _Response
 
     def getresponse(self) -> Any:
-        if EXCHANGE.told is not None:
-            EXCHANGE.told()
+        if EXCHANGE.on_sent is not None:
+            EXCHANGE.on_sent()
         return super().getresponse()  # type: ignore[misc]
 
     def _new_conn(self) -> Any:
@@ -104,7 +103,7 @@ class _Telling:
 
 
 def _in_time(connect: Callable[[], Any]) -> Any:
-    """A name that is looked up cannot be interrupted, and may have many addresses: neither is waited for too long."""
+    """Connects before the deadline: a lookup of a name cannot be interrupted, so it runs in a thread of its own."""
     left = EXCHANGE.left()
     if left is None:
         return connect()
@@ -129,14 +128,14 @@ def _close(late: Future[Any]) -> None:
 
 
 @functools.cache
-def _telling(pool: type[urllib3.HTTPConnectionPool]) -> type[urllib3.HTTPConnectionPool]:
-    """The same pool with connections of ours."""
-    connection = type(f"Telling{pool.ConnectionCls.__name__}", (_Telling, pool.ConnectionCls), {})
-    return type(f"Telling{pool.__name__}", (pool,), {"ConnectionCls": connection})
+def _reporting(pool: type[urllib3.HTTPConnectionPool]) -> type[urllib3.HTTPConnectionPool]:
+    """The same pool with connections that report."""
+    connection = type(f"Reporting{pool.ConnectionCls.__name__}", (_ReportingConnection, pool.ConnectionCls), {})
+    return type(f"Reporting{pool.__name__}", (pool,), {"ConnectionCls": connection})
 
 
-class TellingAdapter(HTTPAdapter):
-    """A pool for so many threads, whose connections tell when a request has left, and end with their exchange."""
+class ReportingAdapter(HTTPAdapter):
+    """A pool of connections for `threads` workers that report when a request has left."""
 
     def __init__(self, threads: int) -> None:
         super().__init__(pool_connections=4, pool_maxsize=threads + _OTHER_THREADS, max_retries=0)
@@ -154,6 +153,6 @@ class TellingAdapter(HTTPAdapter):
     def _tell(manager: Any) -> None:
         pools = manager.pool_classes_by_scheme
         manager.pool_classes_by_scheme = {
-            scheme: pool if issubclass(pool.ConnectionCls, _Telling) else _telling(pool)
+            scheme: pool if issubclass(pool.ConnectionCls, _ReportingConnection) else _reporting(pool)
             for scheme, pool in pools.items()
         }

@@ -12,7 +12,7 @@ def drive(api: Api, base_url: str) -> Api:
     """`api` for that host. Its outages and refusals say nothing of the account; the account's refusals hold for it."""
     client, guest = api.client, _Guest(api, base_url)
     handler = AmocrmErrorHandler(client.policy, guest, Where.DRIVE)
-    host = Api(client.at(guest, handler, CircuitBreaker(client.health)), api.wall)
+    host = Api(client.at(guest, handler, CircuitBreaker(client.breaker)), api.wall)
     host.look = api.look
     return host
 

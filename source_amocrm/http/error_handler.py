@@ -26,7 +26,7 @@ _LONGEST_WORDS = 5000
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class RequestTarget:
     """Where a request went and as whom, for the error's words."""
 
     host: str
@@ -63,15 +63,17 @@ class AmocrmErrorHandler(ErrorHandler):
 
     def interpret_response(self, response_or_exception: requests.Response | Exception | None) -> AmocrmResolution:
         reply = reply_of(response_or_exception)
-        return self._resolution(judge(reply, self._where), reply, response_or_exception)
+        return self._resolution(classify(reply, self._where), reply, response_or_exception)
 
     def error(
         self, rule: Rule, reply: Reply, response_or_exception: object, kind: type[AmocrmError] | None = None
     ) -> AmocrmError:
         """What the rule says of this answer, as an error of `kind` or the rule's own."""
         sign_in = self._sign_in
-        place = Place(sign_in.domain, _path(response_or_exception, sign_in), sign_in.advice, sign_in.account_id)
-        return explain(rule, reply, place, self._policy, kind)
+        target = RequestTarget(
+            sign_in.domain, _path(response_or_exception, sign_in), sign_in.advice, sign_in.account_id
+        )
+        return explain(rule, reply, target, self._policy, kind)
 
     def _resolution(self, rule: Rule, reply: Reply, response_or_exception: object) -> AmocrmResolution:
         succeeded = rule.action is ResponseAction.SUCCESS
@@ -92,7 +94,7 @@ def _path(response_or_exception: object, sign_in: Authenticator) -> str:
     return ""
 
 
-def judge(reply: Reply, where: Where = Where.API) -> Rule:
+def classify(reply: Reply, where: Where = Where.API) -> Rule:
     """The first rule of the table that fits."""
     status = reply.meant_status
     codes, words = _codes(reply.body), _words(reply.body).lower()
@@ -113,37 +115,37 @@ def _fits(status: int | None, wanted: Container[int] | None) -> bool:
 
 
 def explain(
-    rule: Rule, reply: Reply, place: Place, policy: RetryPolicy, kind: type[AmocrmError] | None = None
+    rule: Rule, reply: Reply, target: RequestTarget, policy: RetryPolicy, kind: type[AmocrmError] | None = None
 ) -> AmocrmError:
     """The rule's error for this reply, or one of `kind`: the sentence, and what amoCRM's support asks for."""
     sentence = rule.message.format(
-        host=place.host,
-        subdomain=place.host.partition(".")[0],
-        account=place.account_id or "(see «Настройки» → «Общие настройки»)",
-        path=place.path,
+        host=target.host,
+        subdomain=target.host.partition(".")[0],
+        account=target.account_id or "(see «Настройки» → «Общие настройки»)",
+        path=target.path,
         detail=_detail(reply),
-        advice=place.advice,
+        advice=target.advice,
         minutes=round(policy.throttled_ceiling / 60),
     ).strip()
     traces = _traces(reply)
     seen = f"{reply.status} ({reply.kind.value})" if reply.status else reply.kind.value
-    internal = " ".join(filter(None, [f"{place.path} at {place.host}: {seen}.", reply.trouble, traces]))
+    internal = " ".join(filter(None, [f"{target.path} at {target.host}: {seen}.", reply.trouble, traces]))
     message = f"{sentence} [{traces}]" if traces else sentence
     error = (kind or rule.error)(message, failure_type=rule.failure, status=reply.status, internal_message=internal)
-    error.path = place.path
+    error.path = target.path
     return error
 
 
 def _codes(body: Mapping[str, Any] | None) -> set[int]:
     """amoCRM's error numbers wherever its generations put them."""
-    places: list[Any] = [body]
+    candidates: list[Any] = [body]
     if body is not None:
-        places += [body.get("response"), body.get("error")]
+        candidates += [body.get("response"), body.get("error")]
     found: set[int] = set()
-    for place in places:
-        if isinstance(place, Mapping):
+    for target in candidates:
+        if isinstance(target, Mapping):
             for key in ("code", "error_code"):
-                text = str(place.get(key))
+                text = str(target.get(key))
                 if re.fullmatch(r"\d{1,6}", text, re.ASCII):
                     found.add(int(text))
     return found

@@ -1,7 +1,8 @@
-"""How evenly requests arrive at the server, as far as their answers and refusals tell.
+"""The jitter with which requests arrive at the server, estimated from answers and refusals.
 
-Where all answers take about the same time, what varies may be the way to the server: each answer then tells how late
-its request was. Where they take any time, only a refusal tells that requests arrive less evenly than they leave.
+If all answers take about the same time, the rest of the variation may be the way to the server: then each answer tells
+how late its request arrived. If answers take any time, only a 429 tells that requests arrive less evenly than they
+leave.
 """
 
 from __future__ import annotations
@@ -10,21 +11,21 @@ from collections import deque
 
 _ANSWERS = 200
 _LEAST = 12
-"""Answers before anything is known."""
+"""How many answers must have come before anything is known."""
 _DOUBT = 4
-"""How many times the distance between two answers the earliest of many may be from the earliest that there can be;
-twice so many where there are few."""
+"""The fastest of many answers may be slower than the fastest possible one by this many times the typical distance
+between two answers; by twice as many if there are few answers."""
 _MANY = 32
 _USUAL = 0.9
-"""The share of answers that tells of the way; a few more may come late for any reason."""
+"""The share of answers whose time is that of the way; the slowest few may be late for any reason."""
 _STEADY = 0.12
-"""Seconds: answers that differ by more than that differ by the server's own work."""
+"""Seconds. If answers differ by more, the difference is the server's own work."""
 _WORST = 0.08
-"""Seconds by which requests are taken to be late while nothing is known, and after several refusals."""
+"""Seconds by which requests are assumed to be late after several refusals, or while nothing is known."""
 _FIRST = 0.045
-"""The same after one refusal, which may have had another cause."""
+"""Seconds by which they are assumed to be late after one refusal, which may have had another cause."""
 _FORGOTTEN = 0.01 / 60
-"""How much of that is taken back with each second without a refusal."""
+"""Seconds by which that assumption shrinks with each second without a refusal."""
 _MOST_LATE = 0.15
 # An answer so much later than any of the last ones may be late because the request was counted late, by a server that
 # was busy with itself
@@ -32,17 +33,17 @@ _UNUSUAL = 1.15
 
 
 class Jitter:
-    """Times are seconds of any one clock."""
+    """All times are in seconds, by the same clock."""
 
     def __init__(self) -> None:
         self._answers: deque[float] = deque(maxlen=_ANSWERS)
         self._sorted: list[float] = []
         self._refused_at = 0.0
         self._guarded = 0.0
-        """Seconds by which requests were taken to be late from then on."""
+        """Seconds by which requests were assumed to be late at that moment."""
 
     def answered(self, elapsed: float) -> float:
-        """By how much later than any of the last ones the answer came; 0 where that is not unusual."""
+        """Seconds by which the answer took longer than any recent one; 0 if that is not unusual."""
         usual = self._sorted[-1] if self._sorted else elapsed
         self._answers.append(elapsed)
         self._sorted = sorted(self._answers)

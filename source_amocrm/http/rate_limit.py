@@ -1,8 +1,8 @@
-"""How often the process may ask: one budget for every thread and every kind of request.
+"""The rate limit: one budget for every thread and every kind of request of the process.
 
-Paced, not bursting: a slot each 1/per_second. The server counts arrivals in a sliding second, and a request may
-leave late (a new connection, a busy machine) and arrive late, so the moving window is kept over the times requests
-really left, and over how late each arrived as far as that is known (see `evenness`).
+Requests are paced, not sent in bursts: one slot each 1/per_second. The server counts arrivals in a sliding second. A
+request may leave late (a new connection, a busy machine) and arrive late, so the moving window is kept over the times
+at which requests really left, plus how late each arrived, as far as that is known (see `jitter`).
 """
 
 from __future__ import annotations
@@ -19,32 +19,33 @@ from airbyte_cdk.sources.streams.call_rate import AbstractAPIBudget, AbstractCal
 
 from source_amocrm.http.jitter import Jitter
 
-# Share of the period kept free for the network's jitter, and so the price in rate: where nothing is known of that, and
-# where answers tell how late each request was
+# The share of the period that is kept free for jitter and so lost to the rate: while nothing is known of jitter, and
+# when answers tell how late each request was
 _SAFETY = 0.018
 _LESS = 0.002
-# Turns that follow each other sooner where requests arrive unevenly, so that one which was late does not delay all
+# If requests arrive with more than _EVEN seconds of jitter, turns follow each other at this share of the distance, so
+# that a late request does not delay all
 _EAGER = 0.7
 _EVEN = 0.01
-# By how much one 429 in quiet times slows all down, and another one before the pace has recovered
+# The factor by which a 429 slows the pace down: in quiet times, and before the pace has recovered from the last one
 _SLOWER = 1.1
 _MUCH_SLOWER = 1.25
 _SLOWEST = 10.0
-# Seconds without a 429 after which the pace comes one step of _SLOWER back
+# Seconds without a 429 after which the pace is a factor of _SLOWER faster again
 _RECOVERY_STEP = 5.0
 _POLL = 0.005
-# A thread may wake this late without costing the next turn anything
+# Seconds by which a thread may wake late without delaying the next turn
 _LATENESS = 0.02
-# The longest sleep: whoever waits out a pause must hear soon that the budget was shut
+# Seconds of the longest sleep: a thread that waits out a pause must learn soon that the budget was shut
 _NAP = 1.0
 
 
 def _quietly(_: float) -> None:
-    """Nobody wants to know."""
+    """Does nothing: no one wants to hear of pauses."""
 
 
 class Slot:
-    """A right to send one request; `left()` says that it is on its way."""
+    """A turn to send one request; `left()` is called when the request is on its way."""
 
     __slots__ = ("_clock", "elapsed", "late", "time")
 
@@ -54,7 +55,7 @@ class Slot:
         self.elapsed: float | None = None
         """Seconds until the answer came."""
         self.late = 0.0
-        """Seconds by which that was later than any answer before it."""
+        """Seconds by which that was longer than for any recent answer."""
 
     def left(self) -> None:
         if self.time is None:
@@ -87,7 +88,7 @@ class Budget(AbstractAPIBudget):
         self._slowed_at = self._next
         self._shut: Exception | None = None
         self.on_pause: Callable[[float], None] = _quietly
-        """Called with the seconds of each pause when it begins; what only makes it longer is no other one."""
+        """Called with its seconds when a pause begins, but not when a pause is made longer."""
         self.waited = 0.0
         self._slots: dict[Any, Slot] = {}
 
@@ -99,7 +100,7 @@ class Budget(AbstractAPIBudget):
         self._slots[request] = self._take()
 
     def left(self, request: Any) -> None:
-        """The request is on its way."""
+        """Notes that the request is on its way."""
         self._slots[request].left()
 
     def update_from_response(self, request: Any, response: Any) -> None:
@@ -114,7 +115,7 @@ class Budget(AbstractAPIBudget):
         return None
 
     def pause(self, seconds: float) -> None:
-        """After a 429: nobody goes before `seconds` are over, and then all go slower for a while."""
+        """Makes all threads wait for `seconds` after a 429, and then go slower for a while."""
         with self._lock:
             now = self._clock()
             # the answers to requests that left before the pause must not slow the pace again
@@ -129,13 +130,13 @@ class Budget(AbstractAPIBudget):
             self.on_pause(seconds)
 
     def answered(self, slot: Slot, elapsed: float) -> None:
-        """The answer to the request of a turn that was used came after so many seconds."""
+        """Notes that the answer to the request of this turn came `elapsed` seconds after it left."""
         with self._lock:
             slot.elapsed = elapsed
             slot.late = self._jitter.answered(elapsed)
 
     def shut(self, error: Exception) -> None:
-        """From now on every turn, the awaited ones too, raises `error`."""
+        """Makes every turn raise `error` from now on, also those that threads wait for."""
         with self._lock:
             self._shut = error
 
@@ -188,7 +189,7 @@ class Budget(AbstractAPIBudget):
         return due - now
 
     def _free(self, slot: Slot, period: float, now: float) -> float | None:
-        """When a turn does not count any more; None where it has not left yet."""
+        """When a turn no longer counts in the window; None if its request has not left yet."""
         if slot.time is None:
             return None
         return slot.time + period + max(slot.late, self._jitter.lateness(slot.elapsed, now))
@@ -201,6 +202,6 @@ class Budget(AbstractAPIBudget):
         return self._window / self.per_second * (1 + _LESS) + margin
 
     def _pace(self, now: float) -> float:
-        """By how much turns are further apart than allowed: 1.0 in quiet times."""
+        """The factor by which turns are further apart than the limit demands: 1.0 in quiet times."""
         steps = max(0, int((now - self._slowed_at) / _RECOVERY_STEP))
         return max(1.0, self._slowness / _SLOWER**steps)

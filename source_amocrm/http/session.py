@@ -19,15 +19,15 @@ from airbyte_cdk.sources.streams.call_rate import LimiterSession
 
 from source_amocrm.http.backoff import RetryPolicy
 from source_amocrm.http.body import LARGEST, PAGE_ROOM, ROOM, Kind, fits, parse
-from source_amocrm.http.connections import EXCHANGE, TellingAdapter
+from source_amocrm.http.connections import EXCHANGE, ReportingAdapter
 from source_amocrm.http.decompression import ACCEPTED, Garbled, TooLarge, pieces
 from source_amocrm.http.rate_limit import Budget
 from source_amocrm.http.reply import AmocrmResponse, NoAnswer, Reply
 
 USER_AGENT = "source-amocrm"
-# Bytes of a refusal, or of anything else that holds no rows
+# The most bytes of an answer that holds no rows
 _SMALL = 1 << 20
-# Bytes of an answer from which on it is read and taken apart while no other large one is
+# An answer of more bytes is read and parsed only while no other large one is
 _LARGE = 2 << 20
 _one_large = threading.Lock()
 # Held for as long as there is an object that takes more than PAGE_ROOM
@@ -35,7 +35,7 @@ _one_heavy = threading.Lock()
 
 
 class _SignedLater(requests.auth.AuthBase):
-    """Keeps what a .netrc file holds for the host from being sent; the token comes after the turn was waited for."""
+    """Signs nothing, so that no password of a .netrc file is sent; `send` adds the token after its turn has come."""
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         return request
@@ -51,13 +51,13 @@ class AmocrmSession(LimiterSession):
         self._timeouts = (policy.connect_timeout, policy.read_timeout)
         self.auth = _SignedLater()
         self.headers.update({"Accept": "application/json", "Accept-Encoding": ACCEPTED, "User-Agent": USER_AGENT})
-        self.mount("https://", TellingAdapter(threads))
-        self.mount("http://", TellingAdapter(threads))
+        self.mount("https://", ReportingAdapter(threads))
+        self.mount("http://", ReportingAdapter(threads))
         # amoCRM's session cookies are of no use to a token, and a jar is not for many threads
         self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
 
     def get_redirect_target(self, resp: requests.Response) -> None:
-        """A redirect is an answer like any other: requests would read its body to the end, and parse its Location."""
+        """Makes a redirect an answer like any other: requests would read its body to the end and parse its Location."""
 
     def send(
         self,
@@ -81,17 +81,17 @@ class AmocrmSession(LimiterSession):
         return response
 
     def _sent(self, request: requests.PreparedRequest, token: str, room: int, kwargs: dict[str, Any]) -> AmocrmResponse:
-        signed = request.copy()  # what was asked for stays without a token, whoever shows it
+        signed = request.copy()  # the given request stays without a token, so that no error can show one
         if token:
             signed.headers["Authorization"] = f"Bearer {token}"
-        if not isinstance(self.get_adapter(str(request.url)), TellingAdapter):
+        if not isinstance(self.get_adapter(str(request.url)), ReportingAdapter):
             self.budget.left(request)
         started = time.monotonic()
-        EXCHANGE.told, EXCHANGE.until = partial(self.budget.left, request), started + self._deadline
+        EXCHANGE.on_sent, EXCHANGE.until = partial(self.budget.left, request), started + self._deadline
         try:
             response, kind, body, trouble = self._exchange(signed, room, kwargs)
         finally:
-            EXCHANGE.told = EXCHANGE.until = None
+            EXCHANGE.on_sent = EXCHANGE.until = None
         elapsed, received = time.monotonic() - started, time.time()
         if response is None:
             raise NoAnswer(request, Reply(None, kind, None, {}, elapsed, received, trouble, token or None))
@@ -101,7 +101,7 @@ class AmocrmSession(LimiterSession):
     def _exchange(
         self, request: requests.PreparedRequest, room: int, kwargs: dict[str, Any]
     ) -> tuple[requests.Response | None, Kind, dict[str, Any] | None, str]:
-        """The answer, None where it is not whole, and what its body is."""
+        """The answer (None if it is not whole), the kind of its body, its object, and a technical word for failures."""
         response: requests.Response | None = None
         bounds = {"timeout": self._timeouts, "stream": True, "allow_redirects": False}
         try:
@@ -147,7 +147,7 @@ def _parsed(data: bytearray, room: int) -> tuple[Kind, dict[str, Any] | None]:
 
 
 class _Heavy(dict[str, Any]):
-    """An object that no other one of its weight may be made beside."""
+    """An object of which only one may be in memory at a time."""
 
 
 def _take(lock: threading.Lock) -> None:

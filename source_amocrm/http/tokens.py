@@ -17,7 +17,7 @@ from source_amocrm.http.backoff import RetryPolicy
 from source_amocrm.http.body import Kind
 from source_amocrm.http.circuit_breaker import CircuitBreaker
 from source_amocrm.http.client import AmocrmClient
-from source_amocrm.http.error_handler import AmocrmErrorHandler, AmocrmResolution, judge
+from source_amocrm.http.error_handler import AmocrmErrorHandler, AmocrmResolution, classify
 from source_amocrm.http.reply import NoAnswer, Reply, reply_of
 from source_amocrm.http.rules.rule import Rule, Where
 from source_amocrm.http.session import AmocrmSession
@@ -42,7 +42,7 @@ class HttpTokenEndpoint:
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._client = AmocrmClient(session, _Nobody(""), policy, clock=clock, sleep=sleep)
-        self._health = _Unlearned()
+        self._breaker = _Unlearned()
 
     def exchange(
         self, base_url: str, request: Mapping[str, Any], *, advice: str = "", account_id: int | None = None
@@ -50,7 +50,7 @@ class HttpTokenEndpoint:
         """A pair for what `request` holds: a refresh token, or the code of a consent. Raises AmocrmError."""
         nobody = _Nobody(base_url, advice, account_id)
         handler = _Exchange(self._client.policy, nobody, Where.CODE if "code" in request else Where.REFRESH)
-        client = self._client.at(nobody, handler, self._health)
+        client = self._client.at(nobody, handler, self._breaker)
         _, response = client.send_request("POST", base_url + TOKEN_PATH, {}, json=request)
         grant = _grant_of(reply_of(response))
         assert grant is not None
@@ -76,11 +76,11 @@ class _Exchange(AmocrmErrorHandler):
         reply = reply_of(response_or_exception)
         if _grant_of(reply) is not None:
             return self._resolution(_PAIR, reply, response_or_exception)
-        rule = judge(reply, self._where)
+        rule = classify(reply, self._where)
         if rule.action is ResponseAction.SUCCESS:
             # an answer without the tokens in it
             reply = replace(reply, status=200, kind=Kind.BROKEN, body=None)
-            rule = judge(reply, self._where)
+            rule = classify(reply, self._where)
         resolution = self._resolution(rule, reply, response_or_exception)
         if self._doubtful and isinstance(resolution.error, Unauthorized):
             resolution.error.message = _SPENT_UNHEARD + resolution.error.message

@@ -24,9 +24,9 @@ from source_amocrm.streams import schema
 from source_amocrm.streams.relations import Relations
 from source_amocrm.streams.rows import tombstones
 from source_amocrm.streams.rows.coercion import Coercion
+from source_amocrm.sync.changes import Deletion
 from source_amocrm.sync.declaration import EVENTS, Context, Declaration, FullRefresh, Incremental
 from source_amocrm.sync.delivery import deliver_alone
-from source_amocrm.sync.event_log import Deletion
 from source_amocrm.sync.progress import Progress
 from source_amocrm.sync.state import load
 from source_amocrm.walk.embedded import embedded_rows

@@ -1,13 +1,13 @@
-"""What a reading of a list hands to each of its readers."""
+"""What a reading of a list hands to the streams that share it: a page, and what else happened to the list."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from source_amocrm.sync.event_log import Deletion
-from source_amocrm.walk.listing import Page
+from source_amocrm.sync.changes import Deletion
+from source_amocrm.walk.listing import Page, key, seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,4 +26,14 @@ class Batch:
     floor: int | None = None
     walked: bool = False
     back: Mapping[Any, int] = field(default_factory=dict)
-    postdated: Collection[int | str] = ()
+    postdated: frozenset[int | str] = frozenset()
+
+
+def with_postdated(batches: Iterable[Batch]) -> Iterator[Batch]:
+    """A stage that tells of each batch which of its rows are dated later than they were read, by the earlier clock."""
+    for batch in batches:
+        now = min((one.earliest for one in batch.page.answered), default=None)
+        if now is not None:
+            own = (key(row) for row in batch.page.rows if (seconds(row.get("updated_at")) or 0) > now)
+            batch = replace(batch, postdated=frozenset(own))
+        yield batch

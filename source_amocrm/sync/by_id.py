@@ -1,7 +1,7 @@
-"""Entities by id, of a list whose filter is switched off: one by one, or with the whole list, whichever asks less.
+"""Entities by id, of a list whose filter is off: one by one, or the whole list, whichever takes fewer requests.
 
-How many pages the list has is not known. So its first page is asked for, its second, its fourth …, until the list is
-longer than there are ids, or ends. All together takes at most twice the requests of the cheaper way, and these few.
+How many pages the list has is not known. So its first page is asked for, its second, its fourth …, until the list has
+more pages than there are ids, or ends. That takes at most twice the requests of the cheaper way, and these few.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ from source_amocrm.walk.page_number import by_page_number
 
 
 class ById:
-    """For all that is asked of one list in a sync, from one thread. `whole`: all of the list has come."""
+    """Everything that is asked of one list by id in a sync, from one thread. `whole`: all of the list has come."""
 
     def __init__(self, account: Account, entities: Resource) -> None:
         self._account = account
         self._entities = entities
         self.whole = False
         self._asked = 0
-        """Entities that were asked for one by one."""
+        """How many entities were asked for one by one."""
         self._pages: float = 1
-        """The list has at least so many pages."""
+        """How many pages the list has, at least."""
         self._number = 1
-        """Of the next page that is asked for to know that."""
+        """The number of the next page that is asked for to learn that."""
 
     def rows(self, ids: Iterable[int]) -> Iterator[Row]:
-        """The entities that exist among `ids`, and others."""
+        """The entities that exist among `ids`, and perhaps others."""
         left = set(ids)
         while left and self._asked + len(left) > self._pages:
             raw = self._page()
@@ -46,7 +46,7 @@ class ById:
         yield from self._account.one_by_one(self._entities, sorted(left))
 
     def _page(self) -> RawPage | None:
-        """A page that is twice as far in the list as the one before; None where the server cannot give it."""
+        """A page that is twice as far in the list as the one before; None if the server cannot give it."""
         number, self._number = self._number, self._number * 2
         listing = self._account.listing(self._entities).narrowed({"order[id]": "asc"})
         try:
@@ -58,7 +58,7 @@ class ById:
         return raw
 
     def _list(self, last: RawPage) -> Iterator[Row]:
-        """All of the list, whose end was met; a list of one page has come with it."""
+        """The whole list, whose end was found; a list of one page has come already."""
         if self._number == 2 and last.rows:
             yield from last.rows
             return

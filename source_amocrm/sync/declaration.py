@@ -9,7 +9,7 @@ from datetime import timezone, tzinfo
 from typing import Any
 
 from source_amocrm.account.resources import Resource
-from source_amocrm.sync.event_log import Deletion
+from source_amocrm.sync.changes import Deletion
 from source_amocrm.walk.listing import Row
 
 EVENTS = "events"

@@ -1,4 +1,4 @@
-"""The rows of one stream in one sync, with a sign wherever a state is due."""
+"""The rows of one stream in one sync, and a None wherever a state is due."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from source_amocrm.walk.listing import Page, Row, key, seconds
 LOGGER = logging.getLogger("airbyte")
 
 Delivery = Iterator["Row | None"]
-"""Rows, and None wherever what was delivered so far is worth a state."""
+"""Rows, and None where a state should be emitted for the rows before it."""
 
 ROWS_BETWEEN_STATES = 1_000
 
@@ -39,7 +39,7 @@ def deliver_alone(account: Account, stream: FullRefresh | Incremental, progress:
 
 
 def deliver(sync: Sync, selection: Selection) -> Delivery:
-    """Every row of the stream that this sync must bring. Raises AmocrmError, behind whatever could be read."""
+    """Every row of the stream that this sync must bring. An AmocrmError is raised after all rows that could be read."""
     stream, progress = selection.stream, selection.progress
     if isinstance(stream, FullRefresh):
         yield from _whole(sync.account, stream)
@@ -159,7 +159,7 @@ class _AsTheyCome:
         return self._progress.dated(self._name, row, self._cursor, own in batch.postdated, at_least)
 
     def _told(self) -> Delivery:
-        """A state before rows that a next version of theirs must know of."""
+        """A state before rows are delivered whose dates the next sync must know."""
         if self._progress.untold:
             yield from self._state()
 
@@ -168,7 +168,7 @@ class _AsTheyCome:
         return second is None or second in self._needed or (floor is not None and second >= floor)
 
     def _overtaken(self, row: Row, now: int) -> bool:
-        """Whether a version that was written during this sync came before this one, from a page read earlier."""
+        """Whether a later version of the row has been delivered in this sync: then this one is from an older page."""
         second = seconds(row.get(self._cursor))
         if second is None or second > now:
             return False
@@ -178,9 +178,9 @@ class _AsTheyCome:
         return second < known
 
     def _part(self, page: Page, rows: list[Row], position: int) -> Page | None:
-        """What of the page is finished with the row at `position`, where it can be told.
+        """The part of the page that is finished with the row at `position`; None if that cannot be told.
 
-        By the rows' own dates, in whose order they are: a version of theirs may have been delivered with a later one.
+        The rows are in the order of amoCRM's own dates. A version may be delivered with a later date than that.
         """
         if position + 1 >= len(rows):
             return None
@@ -198,7 +198,7 @@ class _AsTheyCome:
         return Page([], (low, after - 1) if here < after else (after + 1, high))
 
     def _gone(self, batch: Batch) -> Delivery:
-        """Tombstones, dated later than what they replace where that lies ahead."""
+        """Tombstones; each is dated later than any delivered version of its row."""
         if not self._maker.deletable:
             return
         dated = [self._dated({"id": gone.id, self._cursor: gone.at}, batch)[self._cursor] for gone in batch.deletions]
@@ -211,9 +211,9 @@ class _AsTheyCome:
 
 
 class _FromTheNewest:
-    """Rows from the newest to the oldest: those are held back for which newer ones may still come.
+    """Rows from the newest to the oldest. A row is held back as long as a newer one may still come.
 
-    And until they are many, for what a row needs of another list is asked for all of them together.
+    Rows are also held until they are many, for what they need of another list is asked for all of them together.
     """
 
     def __init__(self, maker: RowMaker, progress: Progress, kinds: Collection[str], until: int) -> None:
@@ -241,7 +241,7 @@ class _FromTheNewest:
         return second is None or second in self._needed
 
     def _release(self) -> Delivery:
-        """Everything from the newest second that is still missing on, in parts that a state can follow."""
+        """The held rows that are newer than the newest second still missing, in parts that a state can follow."""
         edge = self._missing.intervals[-1][1] + 1 if self._missing else 0
         ready = [row for row in self._held if (seconds(row.get("created_at")) or edge) >= edge]
         if not ready and self._missing:

@@ -1,4 +1,4 @@
-"""How the events are read in one sync: up to its start, in whatever order the server lists them."""
+"""One reading of the events: up to the start of the sync, in whatever order the server lists them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from source_amocrm.account.account import Account
 from source_amocrm.sync.batch import Batch
 from source_amocrm.sync.event_log import events_listing, in_no_order
-from source_amocrm.sync.progress import ReadPlan, merged
+from source_amocrm.sync.progress import ReadPlan
 from source_amocrm.walk.cursor_filter import bounds
 from source_amocrm.walk.either_direction import direction, keyset_either_way
 from source_amocrm.walk.interval_set import Interval
@@ -18,20 +18,18 @@ from source_amocrm.walk.listing import FilterIgnored, Listing, OrderIgnored, Pag
 REMEMBERED_KEYS = 5_000
 """A list in no order shows itself soon: so many rows back it is known what was delivered before."""
 PAGES_AT_ONCE = 40
-"""How many pages of events are held where the newest must come first and the server lists the oldest first."""
+"""About how many pages a stretch of time has. Events are read in stretches where the newest are wanted first and the
+server lists them last."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class EventReading:
     """One reading of the events. `kinds`: only these, or all; `newest_first`: no stretch before a newer one."""
 
     account: Account
-    plans: list[ReadPlan]
+    plan: ReadPlan
     kinds: tuple[str, ...] = ()
     newest_first: bool = False
-
-    def __post_init__(self) -> None:
-        self.plan = merged(self.plans)
 
     def batches(self) -> Iterator[Batch]:
         listing = events_listing(self.account, self.kinds)

@@ -1,15 +1,16 @@
-"""What one stream must know of another list's rows: from the rows read in this sync, else asked for by id."""
+"""The values that one stream takes from another list: from the rows read in this sync, else asked for by id."""
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from source_amocrm.account.account import Account
 from source_amocrm.account.resources import CLOSED
 from source_amocrm.errors import AmocrmError, Throttled, anew
+from source_amocrm.sync.batch import Batch
 from source_amocrm.sync.by_id import ById
 from source_amocrm.sync.declaration import Lookup
 from source_amocrm.walk.listing import Row
@@ -18,9 +19,9 @@ LOGGER = logging.getLogger("airbyte")
 
 
 class Resolver:
-    """The values of one lookup. Those that are None are not kept, so that memory holds only what matters.
+    """The values of one lookup, by id; None is not kept, to save memory.
 
-    When the list is read in the same sync (`expected`), `of` waits until that is done.
+    If the list is read in the same sync (`expected`), `of` waits until that reading has ended.
     """
 
     def __init__(self, account: Account, lookup: Lookup, expected: bool) -> None:
@@ -47,15 +48,15 @@ class Resolver:
                 else:
                     self._known[own] = value
 
-    def done(self, whole: bool, failure: AmocrmError | None) -> None:
-        """The list has been read: whole, or only what changed, or not to the end."""
+    def finish(self, whole: bool, failure: AmocrmError | None) -> None:
+        """The reading of the list has ended: all of the list came (`whole`), or only what changed, or it failed."""
         self._whole, self._failure = whole, failure
         self._ready.set()
 
     def of(self, ids: Iterable[int]) -> dict[int, Any]:
         """The values of those `ids` that have one.
 
-        Raises Throttled where the reading of the list has waited in vain: nobody waits for the same again.
+        Raises Throttled if the reading of the list ended with that: it would only be waited for once more.
         """
         self._ready.wait()
         wanted = set(ids)
@@ -71,3 +72,20 @@ class Resolver:
                 self._whole = True  # as much as may be seen
                 LOGGER.warning("What is taken from %s is left empty in other tables. %s", self._resource.name, error)
         return {own: self._known[own] for own in wanted if own in self._known}
+
+
+def observed(batches: Iterable[Batch], resolvers: Sequence[Resolver], whole: Callable[[], bool]) -> Iterator[Batch]:
+    """A stage that shows every row to the resolvers and tells them the end; `whole`: whether all of the list came."""
+    failure, all_of_it = None, False
+    try:
+        for batch in batches:
+            for resolver in resolvers:
+                resolver.observe(batch.page.rows)
+            yield batch
+        all_of_it = whole()
+    except AmocrmError as error:
+        failure = error
+        raise
+    finally:
+        for resolver in resolvers:
+            resolver.finish(all_of_it, failure)

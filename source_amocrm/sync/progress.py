@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import reduce
 from typing import NamedTuple
@@ -16,7 +16,7 @@ BEGINNING = 0
 
 @dataclass(frozen=True, slots=True)
 class ResumePoint:
-    """An unfinished walk by page number over the rows changed at `since` or later: how far it came."""
+    """Where a walk by page number over the rows changed at `since` or later goes on."""
 
     since: int
     checkpoint: PageCheckpoint
@@ -31,9 +31,9 @@ class Version(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """What of a list is still to be delivered: seconds, the rest of a walk, and what only events tell.
+    """What of a list is still to be delivered: seconds, the rest of a walk by page number, and what only events tell.
 
-    `within`: how far the rows of one of those seconds are delivered, in the order of their ids.
+    `within`: one of those seconds, and how far its rows are delivered in the order of their ids.
     """
 
     seconds: IntervalSet
@@ -77,8 +77,8 @@ class ReadPlan:
         return self.since if self.newest is None else min(self.newest, self.since)
 
 
-def merged(plans: list[ReadPlan]) -> ReadPlan:
-    """What must be asked for so that each of several readers gets what it needs; they `agree` on what to resume."""
+def merged(plans: Sequence[ReadPlan]) -> ReadPlan:
+    """The plan by which each of several streams gets what it needs; `agree` has made them resume the same walk."""
     first = plans[0]
     if all(plan == first for plan in plans):
         return first
@@ -119,7 +119,7 @@ class Progress:
     """What this sync must bring, set by `begin`."""
 
     def plan(self, name: str) -> ReadPlan:
-        """What the list `name` must be asked for in this sync."""
+        """The read plan of the list `name` for this sync."""
         start = self.start or BEGINNING
         if self.watermark is None:
             return ReadPlan(IntervalSet(((start, FOREVER),)), deletions_since=start)
@@ -135,7 +135,7 @@ class Progress:
         )
 
     def resume(self, name: str, walk: ResumePoint | None) -> None:
-        """Go on with `walk` in place of what is left of one; with None, ask for that by its seconds."""
+        """Replaces the walk that is pending by `walk`; with None, its rows are read by their seconds."""
         pending = self.pending.get(name)
         if walk:
             assert self.watermark is not None
@@ -155,11 +155,11 @@ class Progress:
         return self.watermark is not None and self.watermark > now + TOLERANCE
 
     def begin_anew(self) -> None:
-        """Nothing counts as done. What is `ahead` is still so, and all that was delivered may have changed since."""
+        """Makes the stream be read anew. What is `ahead` stays: those dates were delivered."""
         self.watermark, self.pending, self.newest = self.start or BEGINNING, {}, {}
 
     def begin(self, names: Iterable[str], started: int) -> None:
-        """Everything that the lists need is left to do, up to the server's time `started`."""
+        """Makes everything pending that the lists need, up to the server's time `started`."""
         plans = {name: self.plan(name) for name in names}
         self.doubted, start = self.in_the_future(started), self.start or BEGINNING
         self.watermark = started
@@ -178,7 +178,7 @@ class Progress:
         }
 
     def cover(self, name: str, page: Page, floor: int = BEGINNING) -> None:
-        """The rows of `page` have been delivered; one with a mark is part of a walk over rows since `floor`.
+        """Notes that the rows of `page` are delivered; a page with a checkpoint is of a walk over rows since `floor`.
 
         A walk that begins takes the seconds since `floor` upon itself. One that is gone on with does not: it never
         meets again what it passed in an earlier sync, and what was changed there since is asked for by its seconds.
@@ -197,18 +197,18 @@ class Progress:
         self.pending[name] = replace(pending, seconds=intervals, walk=walk, within=within)
 
     def walked(self, name: str) -> None:
-        """The walk by page number has come to its end."""
+        """Notes that the walk by page number has come to its end."""
         self.pending[name] = replace(self.pending[name], walk=None)
 
     def finish(self, name: str) -> None:
-        """The list has been read whole."""
+        """Notes that all of the list that was needed has been delivered."""
         if not self.doubted:
             self.pending.pop(name, None)
 
     def put_off(self, name: str) -> None:
-        """The account has no such list for now. What is left stays so, for the day when it has.
+        """Notes that the account has no such list for now. What is pending stays so until it has.
 
-        Of a list that never brought a row, no row can have been deleted.
+        A list that never brought a row can have no deleted one.
         """
         if name not in self.newest and self.watermark is not None:
             self.pending[name] = replace(
@@ -216,7 +216,7 @@ class Progress:
             )
 
     def meet(self, name: str, second: int | None) -> None:
-        """A row of the list `name` with this second has been delivered."""
+        """Notes that a row of the list `name` with this second is delivered."""
         if second is not None and self.newest.get(name, BEGINNING) < second <= (self.watermark or BEGINNING):
             self.newest[name] = second
 
@@ -242,9 +242,10 @@ class Progress:
 
 
 def agree(several: list[Progress], name: str) -> None:
-    """Streams made of the list `name` date a row alike, for by that date they are joined, and go on from one place.
+    """Makes streams of the list `name` date a row alike, for they are joined by that date, and resume the same walk.
 
-    The earliest of theirs: what a stream is given twice does no harm. If one of them needs everything, all begin anew.
+    They resume it at the earliest of their checkpoints: a row that is delivered twice does no harm. If one of them
+    needs everything, all read the list from its beginning.
     """
     ahead: dict[str, Version] = {}
     for progress in several:

@@ -7,14 +7,14 @@ from functools import cached_property
 
 from source_amocrm.account.resources import Resource
 from source_amocrm.errors import AmocrmError
+from source_amocrm.sync.changes import Deletion
 from source_amocrm.sync.declaration import Context, Incremental, Lookup
-from source_amocrm.sync.event_log import Deletion
 from source_amocrm.sync.lookup import Resolver
 from source_amocrm.walk.listing import Row
 
 
 class RowMaker:
-    """For the records of `resource`, or of the events for None; `resolver` finds the values of a lookup."""
+    """Makes rows of the records of `resource` (None: of the events); `resolver` finds the values of a lookup."""
 
     def __init__(self, stream: Incremental, resource: Resource | None, resolver: Callable[[Lookup], Resolver]) -> None:
         self._stream = stream
@@ -30,7 +30,7 @@ class RowMaker:
         return self._stream.context(self._resource)
 
     def rows(self, records: list[Row]) -> Iterator[list[Row]]:
-        """The rows of each record in turn. Raises AmocrmError behind those of the records that could be read."""
+        """The rows of each record in turn. An AmocrmError is raised after the rows of the records before it."""
         context = self._context
         if not self._lookups:
             yield from (list(self._stream.rows(record, context)) for record in records)
@@ -48,7 +48,7 @@ class RowMaker:
             raise failure
 
     def _fill(self, rows: Iterable[Row]) -> None:
-        """What the rows take from other lists, asked for all of them together."""
+        """Fills the columns that come from other lists, for all rows together."""
         rows = list(rows)
         for column, lookup, resolver in self._lookups:
             wanted = self._wanted(column, lookup, rows)

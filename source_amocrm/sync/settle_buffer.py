@@ -1,4 +1,4 @@
-"""Records that were read within the second of their last change.
+"""A stage that holds back records which were read within the second of their last change.
 
 amoCRM dates to the second, so that a record may change again and keep its date. Of a table that makes several rows of
 one record, those that the second change took away would then bear the date of the present ones, and nothing could
@@ -7,12 +7,11 @@ tell them apart. Such a record is held back, and delivered as it is when its sec
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import replace
 
-from source_amocrm.account.account import Account
-from source_amocrm.account.resources import Resource
-from source_amocrm.walk.listing import Params, RawPage, Row, key, seconds
+from source_amocrm.sync.batch import Batch
+from source_amocrm.walk.listing import Answered, Page, Row, seconds
 
 CLOCK_SLACK = 1
 """Seconds by which the clock of the answers may differ from the one that dates the records."""
@@ -22,66 +21,61 @@ READINGS = 4
 """A record that is changed in every second is delivered as the last of so many readings has it."""
 
 
-@dataclass
-class SettleBuffer:
-    account: Account
-    entities: Resource
-    params: Params
-    _dates: dict[int | str, tuple[int, float]] = field(default_factory=dict)
-    """By key: the second of the record that came, and the tick of our clock behind which that is over."""
-    _held: dict[int, float] = field(default_factory=dict)
+def settled(
+    batches: Iterable[Batch],
+    name: str,
+    most_held: Callable[[], int],
+    wait_until: Callable[[float], None],
+    read_again: Callable[[Collection[int]], Page],
+) -> Iterator[Batch]:
+    """The batches of the list `name` without the records that are held, and behind them those records as they are then.
 
-    def look(self, raw: RawPage) -> None:
-        """A page that came, in whichever thread."""
-        tick = self.account.api.clock()
-        asked = (raw.sent_at + 1, raw.sent_at + 1 + raw.drift)
-        came = (raw.server_time, raw.server_time + raw.drift)
-        for row in raw.rows:
-            second = seconds(row.get("updated_at"))
-            if second is not None and (wait := _over_in(second, asked, came)) is not None:
-                self._dates[key(row)] = second, tick + wait
-
-    def settled(self, rows: list[Row]) -> list[Row]:
-        """The rows without those that must be held."""
-        return [row for row in rows if not self._hold(row)] if self._dates else rows
-
-    def _hold(self, row: Row) -> bool:
-        own, second = row.get("id"), seconds(row.get("updated_at"))
-        known, over = self._dates.get(key(row), (None, 0.0))
-        if not isinstance(own, int) or second is None or known != second:
-            return False
-        most = MOST_HELD if self.account.filter_works(self.entities) else MOST_HELD_UNFILTERED
-        if own not in self._held and len(self._held) >= most:
-            return False
-        self._held[own] = over
-        return True
-
-    def later(self) -> Iterator[list[Row]]:
-        """What was held, as it is now; who has gone meanwhile is left out."""
-        api = self.account.api
-        for left in range(READINGS, 0, -1):
-            if not self._held:
-                return
-            held, self._held = self._held, {}
-            api.sleep(max(0.0, max(held.values()) - api.clock()))
-            asked = self.account.readings()
-            settled = []
-            for row in self.account.by_ids(self.entities, held, self.params):
-                second = seconds(row.get("updated_at")) or 0
-                wait = _over_in(second, asked, self.account.readings())
-                if left > 1 and wait is not None:
-                    self._held[row["id"]] = api.clock() + wait
-                else:
-                    settled.append(row)
-            yield settled
+    `wait_until` sleeps until a tick of the monotonic clock. `read_again` reads the records that still exist by id.
+    """
+    held: dict[int, float] = {}
+    for batch in batches:
+        edge = min((one.sent_at + min(0, one.drift) for one in batch.page.answered), default=0)
+        rows = [row for row in batch.page.rows if not _hold(row, edge, batch.page.answered, held, most_held)]
+        yield replace(batch, page=replace(batch.page, rows=rows))
+    for left in range(READINGS, 0, -1):
+        if not held:
+            return
+        wait_until(max(held.values()))
+        page, held = read_again(held), {}
+        rows = []
+        for row in page.rows:
+            over = over_at(seconds(row.get("updated_at")) or 0, page.answered)
+            if left > 1 and over is not None:
+                held[row["id"]] = over
+            else:
+                rows.append(row)
+        yield Batch(name, replace(page, rows=rows), floor=0)
 
 
-def _over_in(second: int, asked: tuple[float, float], came: tuple[float, float]) -> float | None:
-    """In how many seconds `second` is over for certain; None where it was when the answer was `asked` for. By either
-    of the clocks."""
-    waits = [
-        second + 1 + CLOCK_SLACK - after
-        for before, after in zip(asked, came, strict=True)
-        if before < second + 1 + CLOCK_SLACK and second <= after + CLOCK_SLACK
+def over_at(second: int, answered: Iterable[Answered]) -> float | None:
+    """The tick of the monotonic clock at which `second` is over for certain, by the server's clock and by ours.
+
+    None if it was over when the rows were asked for.
+    """
+    over = second + 1 + CLOCK_SLACK
+    ticks = [
+        one.tick + over - (one.server_time + drift)
+        for one in answered
+        for drift in (0, one.drift)
+        if one.sent_at + 1 + drift < over and second <= one.server_time + drift + CLOCK_SLACK
     ]
-    return max(waits, default=None)
+    return max(ticks, default=None)
+
+
+def _hold(
+    row: Row, edge: float, answered: Iterable[Answered], held: dict[int, float], most_held: Callable[[], int]
+) -> bool:
+    """Whether the row is held from now on. `edge`: a row that was changed well before that second never is."""
+    own, second = row.get("id"), seconds(row.get("updated_at"))
+    if not isinstance(own, int) or second is None or second + CLOCK_SLACK < edge:
+        return False
+    over = over_at(second, answered)
+    if over is None or (own not in held and len(held) >= most_held()):
+        return False
+    held[own] = over
+    return True

@@ -1,4 +1,4 @@
-"""One sync: the selected streams, what each still needs, and the readings that they share."""
+"""One sync: the selected streams, their read plans, and the readings that they share."""
 
 from __future__ import annotations
 
@@ -11,23 +11,22 @@ from source_amocrm.account.account import Account
 from source_amocrm.account.clocks import iso
 from source_amocrm.account.event_kinds import ADDED, DELETED, LINKED, MERGED, NOTE_DELETED, RESTORED, TAGGED
 from source_amocrm.account.resources import EVENTS_PATH, Resource
-from source_amocrm.errors import AmocrmError
 from source_amocrm.sync.batch import Batch
 from source_amocrm.sync.declaration import EVENTS, FullRefresh, Incremental, Lookup
-from source_amocrm.sync.entity_reading import EntityReading
+from source_amocrm.sync.entity_reading import EntityReading, Readers
 from source_amocrm.sync.event_log import EventLog
 from source_amocrm.sync.event_reading import EventReading
 from source_amocrm.sync.lookup import Resolver
-from source_amocrm.sync.progress import Progress, ReadPlan, agree
+from source_amocrm.sync.progress import Progress, ReadPlan, agree, merged
 from source_amocrm.walk.broadcast import Broadcast, Subscription
-from source_amocrm.walk.listing import Params, Row
+from source_amocrm.walk.listing import Params
 
 LOGGER = logging.getLogger("airbyte")
 
 
 @dataclass(frozen=True)
 class Selection:
-    """A stream to read, with its `progress` if it is incremental."""
+    """A stream to read, and its `progress` if it is incremental."""
 
     stream: FullRefresh | Incremental
     progress: Progress | None = None
@@ -49,9 +48,15 @@ class Sync:
         self._followed = followed
         self._selections = selections
         _restart_from_the_future(selections, account.clocks.ours())
-        for entities in {resource for selection in selections for resource in selection.stream.inputs() if resource}:
-            progresses = [selection.progress for _, selection in self._readers(entities) if selection.progress]
-            agree(progresses, entities.name)
+        progress = {selection.stream.name: selection.progress for selection in selections if selection.progress}
+        for resource in {resource for stream in self._incremental() for resource in stream.resources}:
+            agree([progress[stream.name] for stream in self._readers(resource)], resource.name)
+        self._plans: dict[tuple[str, str], ReadPlan] = {
+            (stream.name, name): progress[stream.name].plan(name)
+            for stream in self._incremental()
+            for name in stream.input_names()
+        }
+        """By stream and by the name of a list in its state."""
         self._resolvers = {
             lookup: Resolver(account, lookup, expected=bool(self._readers(lookup.resource)))
             for selection in selections
@@ -75,7 +80,7 @@ class Sync:
         }
 
     def start(self) -> None:
-        """Ask for what comes first, before anybody wants it."""
+        """Starts what may be read before the first row is wanted: facts, events, and the first list of each stream."""
         begun = [
             resource
             for resource in {resources[0][0] for resources in self._subscriptions.values() if resources}
@@ -95,18 +100,18 @@ class Sync:
             broadcast.cancel()
 
     def subscriptions(self, name: str) -> list[tuple[Resource | None, Subscription[Batch]]]:
-        """The inputs of a stream (None for the events), each to be read once, and closed; to be called once."""
+        """The inputs of a stream (None for the events), each to be read once and closed. To be called once a stream."""
         return self._subscriptions.pop(name)
 
     def resolver(self, lookup: Lookup) -> Resolver:
-        """What finds the values of a lookup that a selected stream declares."""
+        """The resolver of a lookup that a selected stream declares."""
         return self._resolvers[lookup]
 
-    def _readers(self, resource: Resource) -> list[tuple[Incremental, Selection]]:
-        return [(stream, selection) for stream, selection in self._incremental() if resource in stream.resources]
+    def _readers(self, resource: Resource) -> list[Incremental]:
+        return [stream for stream in self._incremental() if resource in stream.resources]
 
-    def _incremental(self) -> list[tuple[Incremental, Selection]]:
-        return [(one.stream, one) for one in self._selections if isinstance(one.stream, Incremental)]
+    def _incremental(self) -> list[Incremental]:
+        return [selection.stream for selection in self._selections if isinstance(selection.stream, Incremental)]
 
     def _broadcast(self, resource: Resource | None) -> Broadcast[Batch]:
         name = resource.path if resource else EVENTS
@@ -119,41 +124,39 @@ class Sync:
     def _entity_reading(self, entities: Resource) -> EntityReading:
         readers = self._readers(entities)
         resolvers = [resolver for lookup, resolver in self._resolvers.items() if lookup.resource == entities]
-        observe, read_through = _observers(resolvers)
-        reading = self._entity_readings[entities.path] = EntityReading(
-            account=self.account,
-            entities=entities,
-            plans=[_plan(selection, entities.name) for _, selection in readers],
+        needed = Readers(
+            plans=[self._plans[stream.name, entities.name] for stream in readers],
             params=_extras(readers),
-            event_log=self._event_log if any(self._kinds(stream, sel, entities) for stream, sel in readers) else None,
-            mark_deleted=self.account.config.mark_deleted and any(stream.deletable for stream, _ in readers),
-            several_rows=any(stream.several_rows for stream, _ in readers),
-            observe=observe,
-            read_through=read_through,
+            event_log=self._event_log if any(self._kinds(stream, entities) for stream in readers) else None,
+            mark_deleted=self.account.config.mark_deleted and any(stream.deletable for stream in readers),
+            several_rows=any(stream.several_rows for stream in readers),
+            resolvers=resolvers,
         )
+        reading = self._entity_readings[entities.path] = EntityReading(self.account, entities, needed)
         return reading
 
     def _event_reading(self) -> EventReading:
-        readers = [(stream.kinds, stream, sel) for stream, sel in self._incremental() if stream.kinds is not None]
-        everything = any(not kinds for kinds, _, _ in readers)
+        readers = [stream for stream in self._incremental() if stream.kinds is not None]
+        kinds = {kind for stream in readers for kind in stream.kinds or ()}
+        everything = any(not stream.kinds for stream in readers)
         return EventReading(
             account=self.account,
-            plans=[_plan(selection, EVENTS) for _, _, selection in readers],
-            kinds=() if everything else tuple(sorted({kind for kinds, _, _ in readers for kind in kinds})),
-            newest_first=any(stream.newest_first for _, stream, _ in readers),
+            plan=merged([self._plans[stream.name, EVENTS] for stream in readers]),
+            kinds=() if everything else tuple(sorted(kinds)),
+            newest_first=any(stream.newest_first for stream in readers),
         )
 
     def _kinds_since(self) -> dict[str, int]:
-        """The kinds of events that the selected streams need, each from the earliest second wanted."""
+        """The kinds of events that the selected streams need, each with the earliest second that any of them needs."""
         since: dict[str, int] = {}
-        for stream, selection in self._incremental():
+        for stream in self._incremental():
             for resource in stream.resources:
-                for kind, second in self._kinds(stream, selection, resource).items():
+                for kind, second in self._kinds(stream, resource).items():
                     since[kind] = min(second, since.get(kind, second))
         return since
 
-    def _kinds(self, stream: Incremental, selection: Selection, entities: Resource) -> dict[str, int]:
-        plan = _plan(selection, entities.name)
+    def _kinds(self, stream: Incremental, entities: Resource) -> dict[str, int]:
+        plan = self._plans[stream.name, entities.name]
         kinds: dict[str, int] = {}
         if plan.changes_since is not None and entities.has_links:
             entered = (ADDED | RESTORED.keys()) & {f"{entities.entity}_added", f"{entities.entity}_restored"}
@@ -167,7 +170,7 @@ class Sync:
 
 
 def _restart_from_the_future(selections: Sequence[Selection], now: int) -> None:
-    """A state of a time that has not come does not tell up to when all was read: the stream is read anew."""
+    """Makes a stream be read anew whose state is of a time that has not come, so that it tells nothing."""
     for selection in selections:
         progress = selection.progress
         if progress and progress.watermark is not None and progress.in_the_future(now):
@@ -182,32 +185,11 @@ def _restart_from_the_future(selections: Sequence[Selection], now: int) -> None:
 
 
 def _certain(resource: Resource | None) -> bool:
-    """Whether every account has it."""
+    """Whether every account has the list."""
     return resource is None or not resource.optional
 
 
-def _plan(selection: Selection, name: str) -> ReadPlan:
-    assert selection.progress is not None
-    return selection.progress.plan(name)
-
-
-def _extras(readers: list[tuple[Incremental, Selection]]) -> Params:
-    """The `with` parameter: only what the wanted columns need."""
-    wanted = frozenset[str]().union(*(stream.wanted_extras() for stream, _ in readers))
+def _extras(readers: list[Incremental]) -> Params:
+    """The `with` parameter with only what the wanted columns need."""
+    wanted = frozenset[str]().union(*(stream.wanted_extras() for stream in readers))
     return {"with": ",".join(sorted(wanted))} if wanted else {}
-
-
-def _observers(
-    resolvers: list[Resolver],
-) -> tuple[Callable[[list[Row]], None], Callable[[bool, AmocrmError | None], None]]:
-    """What sees every row of a reading, and its end, for those that look values up in its list."""
-
-    def observe(rows: list[Row]) -> None:
-        for resolver in resolvers:
-            resolver.observe(rows)
-
-    def done(whole: bool, failure: AmocrmError | None) -> None:
-        for resolver in resolvers:
-            resolver.done(whole, failure)
-
-    return observe, done

@@ -1,4 +1,4 @@
-"""The filter by a list's cursor field: how it is asked, and whether the answer can be believed."""
+"""The filter by a list's cursor field: its parameters, and a check that the server obeyed it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from source_amocrm.walk.listing import FilterIgnored, Listing, Row
 
 
 def bounds(listing: Listing, low: int, high: int) -> dict[str, int | str]:
-    """The filter from `low` to `high`; none on a side where that lies before 1970 or is FOREVER."""
+    """The parameters that ask for the seconds `low` to `high`; a negative `low` or a `high` of FOREVER is left out."""
     asked: dict[str, int | str] = {}
     if low >= 0:
         asked[f"filter[{listing.cursor}][from]"] = low
@@ -17,7 +17,7 @@ def bounds(listing: Listing, low: int, high: int) -> dict[str, int | str]:
 
 
 def check_filter(listing: Listing, rows: list[Row], low: int, high: int) -> None:
-    """Raises FilterIgnored when a row lies outside of `low` to `high`, both included."""
+    """Raises FilterIgnored if a row lies outside of the seconds `low` to `high`, both included."""
     for row in rows:
         second = listing.second_of(row)
         if second is not None and not low <= second <= high:

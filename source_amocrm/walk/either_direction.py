@@ -38,8 +38,7 @@ def keyset_either_way(
         if ascending is None:
             second = next(second for row in raw.rows if (second := listing.second_of(row)) is not None)
             if low <= second <= high:
-                for rows in one_second(listing, second, pool):
-                    yield Page(rows)
+                yield from one_second(listing, second, pool)
                 yield Page([], (second, second))
             sides = (low, min(second - 1, high)), (max(second + 1, low), high)
             parts += [side for side in sides if side[0] <= side[1]]

@@ -1,4 +1,4 @@
-"""What amoCRM sent where the rows of a list should be: brought into shape, or told as what it is."""
+"""The rows of a list as amoCRM sends them in `_embedded`, brought into one shape, or an error that says what came."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ _KINDS = {list: "an array", str: "a text", bool: "a boolean", type(None): "null"
 
 
 class MalformedList(AmocrmError):
-    """There is something else than a row among the rows of a list."""
+    """There is something that is no object among the rows of a list."""
 
 
 def embedded_rows(collection: str, value: Any) -> list[dict[str, Any]]:
-    """The rows of a collection; PHP also writes `{"0": …, "1": …}`, or one row bare. Raises Misshapen."""
+    """The rows of a collection; PHP also writes `{"0": …, "1": …}`, or one row bare. Raises MalformedList."""
     if isinstance(value, dict):
         value = list(value.values()) if all(name.isdecimal() for name in value) else [value]
     if value is None:
@@ -26,14 +26,14 @@ def embedded_rows(collection: str, value: Any) -> list[dict[str, Any]]:
 
 
 def own_id(value: Any) -> int | None:
-    """An id as a number, also where it is sent as text."""
+    """An id as a number, even if it was sent as text; None if it is neither."""
     if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) <= _DIGITS:
         return int(value)
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def identified(row: dict[str, Any]) -> dict[str, Any]:
-    """The row, with its id as a number where that is one."""
+    """The row, whose id is made a number if it is a text of digits."""
     own = row.get("id")
     if type(own) is str and (number := own_id(own)) is not None:
         return {**row, "id": number}

@@ -1,4 +1,4 @@
-"""A list read whole whatever its order is: a dictionary of the account, or the last resort of another walk.
+"""Reads a list whole, whatever its order is: a dictionary of the account, or the last resort of another walk.
 
 Why it cannot skip: one page is one snapshot, and pages overlap (see `page_windows`). Where each page begins with a row
 of the one before, no row lies between the two. In the order of ids that is enough, for ids never change. In another
@@ -26,11 +26,11 @@ def full(listing: Listing, pool: WorkerPool | None = None) -> list[Row]:
     return with_smaller_pages(listing, lambda some: _full(some, pool))
 
 
-def in_passes(listing: Listing, pool: WorkerPool | None = None, lasting: bool = False) -> Iterator[list[Row]]:
-    """Every row of the list, in parts, a row as often as it is met. `lasting`: rows never leave the list."""
+def in_passes(listing: Listing, pool: WorkerPool | None = None, lasting: bool = False) -> Iterator[RawPage]:
+    """Pages with every row of the list, a row as often as it is met. `lasting`: rows never leave the list."""
 
-    def read(some: Listing) -> Iterator[list[Row]]:
-        return passes_until_complete(some.path, lambda: (raw.rows for raw in one_pass(some, pool)), lasting)
+    def read(some: Listing) -> Iterator[RawPage]:
+        return passes_until_complete(some.path, lambda: one_pass(some, pool), lasting)
 
     return with_smaller_pages_in_parts(listing, read)
 
@@ -46,7 +46,7 @@ def _full(listing: Listing, pool: WorkerPool | None) -> list[Row]:
 
 
 class _Overlapping:
-    """One reading of a list in windows that overlap. Raises OrderIgnored where they cannot be seen to join."""
+    """One reading of a list in windows that overlap. Raises OrderIgnored if these cannot be seen to join."""
 
     def __init__(self, listing: Listing, pool: WorkerPool | None) -> None:
         self._listing = listing
@@ -54,12 +54,12 @@ class _Overlapping:
         self._progress = PageProgress(listing.path)
         self._prefetcher = PagePrefetcher(listing, pool)
         self._keys: list[int | str] = []
-        """What was seen at each place, the last time that it was seen."""
+        """The key that was last seen at each position."""
         self._known: dict[int | str, Row] = {}
         self._moved = False
-        """A page did not begin with the row that was at its place."""
+        """A page did not show the rows that were last seen at its positions."""
         self._orders = {1, -1}
-        """The orders of ids in which all pages are, up and down."""
+        """The orders of ids (1 ascending, -1 descending) that no page has contradicted."""
 
     def rows(self, first: RawPage) -> list[Row]:
         raw: RawPage | None = first

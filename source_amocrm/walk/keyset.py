@@ -1,20 +1,23 @@
-"""The keyset walk: asked from the last row seen, so that nothing shifts across a page boundary.
+"""The keyset walk: each page is asked for from the last row seen, so that no row shifts across a page boundary.
 
-Why it cannot skip: the list is ordered by its cursor field and a page is one snapshot of it, so it holds every row from
-where it begins to where it ends. A page is taken only if it begins no later than where what was read ends: it was
-asked for from the last second read, or begins before that second, or, where the rows of one second have been seen to
-come in the order of their ids and those of this page do, at the last row read or before it. Whatever moves while we
-read (an edited row jumps to "now", a deleted one leaves) is ahead of us or already read. Rows that were delivered
-before are dropped. Where rows of one second come in any order, and a page ends among them, `TiesShuffled` says so.
+Why it cannot skip: the list is ordered by its cursor field and a page is one snapshot of it, so a page holds every row
+from its first to its last. A page is taken only if it begins no later than where the last page ended. It does if it was
+asked for from the last second read, or begins before that second. It also does if it begins with the last row read or
+an earlier row of the same second, provided that rows of one second have always come in the order of their ids.
+Whatever moves meanwhile (an edited row jumps to "now", a deleted one leaves) is ahead of the walk or already read. Rows
+that were delivered before are dropped. If rows of one second come in any order and a page ends among them, the walk
+raises TiesShuffled.
 
-Progress rule: a page that brings nothing new is behind the last one, or a step back, and there are few of these in
-turn. Changes that come faster than they are read are not chased: what is changed after the walk has reached the time of
-its start is left to the next walk. What is dated more than an hour ahead is read all the same.
+Progress rule: a page that brings nothing new lies behind the last one or is a step back, and there are at most
+MOST_BARREN of these in a row. Changes that come faster than they are read are not chased: what is changed after the
+walk has reached the time of its start is left to the next walk. Rows dated more than an hour ahead are read all the
+same.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Set
+from dataclasses import replace
 
 from source_amocrm.errors import PageTooLarge
 from source_amocrm.walk.directed_list import Dated, DirectedList
@@ -31,13 +34,13 @@ from source_amocrm.walk.worker_pool import WorkerPool
 
 AN_HOUR = 3_600
 MOST_BARREN = 12
-"""Pages in turn that bring nothing new, before a second is read on its own."""
+"""How many pages in a row may bring nothing new before the second is read on its own."""
 
 
 class TiesShuffled(Exception):
-    """The rows of a second come in another order each time, and it cannot be read on in the order of its dates.
+    """Rows of one second come in another order each time, so that the list cannot be read on in the order of its dates.
 
-    `since`: every row of an earlier second is delivered, and of that one, those that are `delivered`.
+    `since`: that second; every row of an earlier one is delivered. `delivered`: the keys of its own delivered rows.
     """
 
     def __init__(self, since: int, delivered: Set[int | str]) -> None:
@@ -54,9 +57,9 @@ def keyset(
     raw: RawPage | None = None,
     pool: WorkerPool | None = None,
 ) -> Iterator[Page]:
-    """Read the seconds `interval` of a list that can be filtered by its cursor field and comes in the order of it.
+    """Reads the seconds `interval` of a list that can be filtered by its cursor field and comes in the order of it.
 
-    `ascending`: the order to ask for and to rely on. `raw`: the first page of the interval, where it was asked for.
+    `ascending`: the order to ask for and to rely on. `raw`: the first page of the interval, if it was asked for.
     `pool` asks for pages ahead. Raises FilterIgnored or OrderIgnored when the server does not do what the walk rests
     on, and TiesShuffled where the list can be read in the order of ids instead.
     """
@@ -77,20 +80,20 @@ class _Walk:
         self.prefetcher = KeysetPrefetcher(pool, view, view.listing.limit)
         self._pager = KeysetPager(view, self._position, self.prefetcher)
         self._undated: set[int | str] = set()
-        """Rows without a date, where they were read on their own."""
+        """The keys of rows without a date, once they were read on their own."""
         self._trusted: set[int] = set()
         """Places at which two pages were joined by the order of ties alone."""
         self._back = 0
-        """By how many rows earlier than it had to a page begins that is asked for instead of one that did not join."""
+        """How many rows the next page begins earlier than it must, because the last one did not join."""
         self._barren = 0
         self._dry = False
-        """A page beyond the end was asked for."""
+        """Whether the last page lay behind the end of the list."""
         self._emptied: KeysetWindow | None = None
-        """A page behind which the list was seen to be empty."""
+        """The window behind which the list was seen to be empty."""
         self._begun: int | None = None
-        """When the first page came."""
+        """The second when the first page came."""
         self._caught_up: int | None = None
-        """When the walk had come as far as that."""
+        """The second when the walk reached that one."""
 
     def pages(self, raw: RawPage | None) -> Iterator[Page]:
         position = self._position
@@ -113,7 +116,7 @@ class _Walk:
             raw = None
 
     def _take(self, raw: RawPage, window: KeysetWindow, dated: list[Dated], guessed: bool) -> Iterator[Page]:
-        """A page that follows on what was read."""
+        """Takes a page that follows on what was read."""
         here, last = self._position.here, dated[-1].place if dated else self._position.here
         fresh = [one for one in dated if self._position.is_fresh(one)]
         yield from self._learn(dated, fresh, window)
@@ -130,13 +133,13 @@ class _Walk:
             near = here if window.begins is not None else dated[0].place + 2
             prove_order(self._view, near, dated, self._pager.sizer)
         ended = not raw.more or last > self._view.far
-        # People are at work, and the last page may have been read before one that comes earlier: what was changed in
-        # between lies behind it.
+        # The last page was prefetched and may be older than the walk: rows that were changed since lie behind it
         if guessed and not raw.more and self._view.ascending and self._begun is not None and last >= self._begun:
             ended = False
         rows = [row for place, row in fresh if place <= self._view.far]
         within = None if ended else self._position.within(rows, dated)
-        yield within or Page(rows, self._view.finished(here, self._view.far if ended else last - 1))
+        page = within or Page(rows, self._view.finished(here, self._view.far if ended else last - 1))
+        yield replace(page, answered=(raw.answered,))
         self._position.advance(dated, fresh)
         self._barren, self._dry, self._emptied = 0, False, None
         if ended:
@@ -148,7 +151,7 @@ class _Walk:
         return self._view.dated(raw, self._position.here, self._undated)
 
     def _learn(self, dated: list[Dated], fresh: list[Dated], window: KeysetWindow) -> Iterator[Page]:
-        """From a page's order; where it contradicts what was relied on, that is read again."""
+        """Learns from a page's order, and reads a second again that was joined by an order which now proves wrong."""
         if fresh:
             self._ties.look(dated[max(0, dated.index(fresh[0]) - 1) :])
         here = self._position.here
@@ -157,8 +160,7 @@ class _Walk:
         if self._ties.broken and self._trusted:
             places, self._trusted = sorted(self._trusted), set()
             for place in places:
-                for rows in one_second(self._listing, self._view.second(place), self._pool):
-                    yield Page(rows)
+                yield from one_second(self._listing, self._view.second(place), self._pool)
 
     def _came(self, window: KeysetWindow, dated: list[Dated], guessed: bool, more: bool) -> None:
         if more and window.number == 1:
@@ -169,13 +171,13 @@ class _Walk:
             self._pager.page_came()
 
     def _leave_for(self, place: int) -> None:
-        """Go on from a place, as if nothing had been read there."""
+        """Goes on from a place of which nothing has been read."""
         self.prefetcher.drop()
         self._position.leave_for(place)
         self._barren, self._back, self._dry, self._emptied = 0, 0, False, None
 
     def _unchased(self, here: int, raw: RawPage) -> int:
-        """Where to go on: `here`, or behind what people have changed since the walk caught up with them."""
+        """The place to go on from: `here`, or one behind the rows that people change faster than they are read."""
         now = raw.latest
         if not self._view.ascending or self._begun is None or not self._begun < here <= now:
             return here
@@ -187,7 +189,7 @@ class _Walk:
         return now + AN_HOUR
 
     def _prefetched(self) -> tuple[RawPage, KeysetWindow] | None:
-        """A page that was asked for ahead, if it follows on what was read and goes beyond it."""
+        """The next prefetched page, if it follows on what was read and goes beyond it."""
         try:
             while (raw := self.prefetcher.head()) and (dated := self._dated(raw)):
                 joins = self.prefetcher.begins(self._position.here) or self._position.joins(dated)
@@ -205,19 +207,19 @@ class _Walk:
         return None
 
     def _refuse(self) -> None:
-        """The page that was asked for ahead begins behind what was read."""
+        """Refuses a prefetched page that begins behind what was read."""
         tied = len(self._position.delivered)
         self.prefetcher.refused(0 if self._ties.known else tied + 1)
         if self._ties.broken and tied > 1:
             self._hand_over()
 
     def _hand_over(self) -> None:
-        """Raises TiesShuffled where there is an order that is the same each time."""
+        """Raises TiesShuffled if the list can be read in the order of ids instead."""
         if self._listing.ordered and not self._listing.own_order and self._view.ascending:
             raise TiesShuffled(self._position.here, self._position.delivered)
 
     def _step_back(self, window: KeysetWindow, dry: bool) -> None:
-        """The page begins behind what was read, or there is none: an earlier one is asked for, each time twice as far
+        """Asks for an earlier page, because this one begins behind what was read or is empty; each time twice as far
         back."""
         self.prefetcher.drop()
         self._dry = dry
@@ -225,13 +227,13 @@ class _Walk:
         self._barren += 1
 
     def _known_end(self, raw: RawPage) -> int | None:
-        """The place of the last row that there may be; None where it is not known."""
+        """The place of the last row that the list can have; None while it is not known."""
         if not self._view.ascending:
             return self._view.far if self._view.far < 0 else None
         return min(self._view.far, raw.latest)
 
     def _stuck(self, raw: RawPage, window: KeysetWindow, dated: list[Dated]) -> Iterator[Page]:
-        """A page that promises a next one and does not lead beyond the last row read."""
+        """Handles a page that promises a next one but does not lead beyond the last row read."""
         if raw.rows and all(self._view.place(row) is None for row in raw.rows):
             if not self._view.ascending or self._position.here > 0:
                 raise OrderIgnored
@@ -259,14 +261,14 @@ class _Walk:
             yield from self._take(again, window, self._dated(again), False)
 
     def _whole_second(self, raw: RawPage) -> Iterator[Page]:
-        """A second read on its own, and stepped over."""
+        """Reads the second on its own and goes on behind it."""
         self.prefetcher.drop()
-        for rows in one_second(self._listing, self._view.second(self._position.here), self._pool):
-            yield Page([row for row in rows if key(row) not in self._position.delivered])
+        second, delivered = self._view.second(self._position.here), self._position.delivered
+        yield from one_second(self._listing, second, self._pool, delivered)
         yield self._ended(raw)
 
     def _ended(self, raw: RawPage) -> Page:
-        """Nothing is left to read of a second."""
+        """Goes on behind a second of which nothing is left to read."""
         here = self._position.here
         self._leave_for(self._unchased(here + 1, raw))
         return Page([], self._view.finished(here, here))

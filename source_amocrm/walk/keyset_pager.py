@@ -1,4 +1,4 @@
-"""Asks for the pages of a directed list: from a second on or by a window, as large as the server gives them."""
+"""Asks for the next page of a keyset walk, as large as the server gives pages."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from source_amocrm.walk.listing import RawPage
 from source_amocrm.walk.page_size import PageSizer
 
 CROWD = 1 / 4
-"""The share of a page that rows of one second must fill to be gone on with from the last of them."""
+"""If rows of one second fill this share of a page, the next page begins with the last of them, not the first."""
 
 
 class KeysetPager:
@@ -21,11 +21,11 @@ class KeysetPager:
         self._prefetcher = prefetcher
         self.sizer = PageSizer(view.listing.limit)
         self._widest = view.listing.limit
-        """The most rows that the server gives in a page, as far as it has shown."""
+        """The most rows that the server gives in a page, as its pages have shown."""
 
     def next(self, back: int) -> tuple[RawPage, KeysetWindow]:
-        """The next page. In a crowded second it begins at the last row of it that was read, or so many rows `back`;
-        else with the first row of the second."""
+        """The next page and its window. It begins with the first row of the second that the walk is in; in a crowded
+        second, with the last row that was read, or `back` rows before that."""
         while True:
             crowded = self._position.crowded(round(self._prefetcher.limit * CROWD))
             window = self._prefetcher.behind(back) if crowded else None
@@ -42,18 +42,18 @@ class KeysetPager:
         return self._view.checked(raw, window.edge)
 
     def first(self, window: KeysetWindow, rows: int) -> None:
-        """A first page promises a next one: it is as large as pages get."""
+        """Learns the largest page size from a first page that promises a next one."""
         if rows < min(window.limit, self._prefetcher.limit):
             self._widest = max(1, rows)
             self._resize()
 
     def shrink(self) -> None:
-        """A page was too large. Raises the PageTooLarge that is being handled when there are no smaller ones."""
+        """Asks for smaller pages from now on. Raises the PageTooLarge that is being handled if there are none."""
         self.sizer.shrink()
         self._resize()
 
     def page_came(self) -> None:
-        """A page came."""
+        """Counts a page that came, after enough of which full pages are tried again."""
         self.sizer.page_came()
         self._resize()
 
@@ -63,7 +63,7 @@ class KeysetPager:
             self._prefetcher.resize(size)
 
     def _from_here(self) -> tuple[RawPage, KeysetWindow]:
-        """A first page, so that rows of that very second are certainly included."""
+        """The first page from the second that the walk is in, which has the rows of that very second."""
         here, traits = self._position.here, self._view.traits
         if here == 0 and self._view.ascending:
             return self._first(-1)

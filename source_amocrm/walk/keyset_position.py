@@ -11,7 +11,8 @@ REMEMBERED_KEYS = 5_000
 
 
 class KeysetPosition:
-    """`here`: every row of an earlier place is delivered. `last`: the last row of the page before, at `here`."""
+    """`here`: the place that the walk is at; every row of an earlier place is delivered. `last`: the last row of the
+    page before."""
 
     def __init__(self, view: DirectedList) -> None:
         self._view = view
@@ -19,7 +20,7 @@ class KeysetPosition:
         self.here = view.near
         self.last: Dated | None = None
         self.delivered: set[int | str] = set()
-        """The rows at `here`, while they are few."""
+        """The keys of the rows at `here`, while they are few."""
         self._many = False
         self.rows = 0
         """How many rows at `here` are delivered."""
@@ -33,11 +34,11 @@ class KeysetPosition:
         return key(one.row) not in self.delivered
 
     def begins(self, window: KeysetWindow) -> bool:
-        """Whether it was asked for from `here` or from before it on, and so cannot leave anything out."""
+        """Whether the window was asked for from `here` or an earlier place on, so that it cannot leave a row out."""
         return window.begins is not None and window.begins <= self.here
 
     def joins(self, dated: list[Dated]) -> bool:
-        """Nothing is between what was read and the first of these rows."""
+        """Whether no row can lie between what was read and the first of these rows."""
         first = dated[0]
         if first.place != self.here or self.last is None:
             return first.place < self.here
@@ -51,7 +52,7 @@ class KeysetPosition:
         return self._ties.known and not self._ties.in_turn(last.row, self.last.row)
 
     def advance(self, dated: list[Dated], fresh: list[Dated]) -> None:
-        """To the end of a page."""
+        """Moves to the end of a page that was taken."""
         place = dated[-1].place if dated else self.here
         if place > self.here:
             self.leave_for(place)
@@ -62,7 +63,7 @@ class KeysetPosition:
         self.last = dated[-1] if dated else None
 
     def leave_for(self, place: int) -> None:
-        """Go on from a place, as if nothing had been read there."""
+        """Moves to a place of which nothing has been read."""
         self.here, self.last, self.delivered, self._many, self.rows = place, None, set(), False, 0
 
     def crowded(self, many: int) -> bool:
@@ -70,8 +71,8 @@ class KeysetPosition:
         return self.last is not None and self._ties.known and (self._many or len(self.delivered) > many)
 
     def within(self, rows: list[Row], dated: list[Dated]) -> Page | None:
-        """The page of these rows where it ends in the second in which it begins, and they come in the order of ids,
-        up."""
+        """The page of these rows with a checkpoint, if it ends in the second in which it begins and that second's rows
+        come in ascending order of ids; else None."""
         last = dated[-1] if dated else None
         if not last or last.place != self.here or not self._ties.ascending or not self._view.ascending:
             return None

@@ -1,7 +1,7 @@
-"""Page windows that are asked for before the walk has come to where they begin, so that it need not wait for each.
+"""Keyset windows that are asked for before the walk has come to where they begin.
 
-Rows move meanwhile, so where a window begins is a guess. Whether it follows on what has been read is for the walk to
-see from its rows: a wrong guess costs a request, and nothing else.
+Rows move meanwhile, so where a window begins is a guess. The walk sees from its rows whether it follows on what was
+read: a wrong guess costs a request and nothing else.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ from source_amocrm.walk.worker_pool import WorkerPool
 MOST_AHEAD = 8
 """Pages under way or waiting in memory."""
 LEAST_OVERLAP = 2.0
-"""Rows that a page shares with the one before it, so that the two can be seen to join: the row that was last, and one
-of an earlier second."""
+"""How many rows a page shares with the one before it, so that the two can be seen to join: the last row and one of an
+earlier second."""
 CALMER = 1 / 32
-"""How much of the overlap is taken back with each page that joined; one that did not adds a row or more."""
+"""By how many rows the overlap shrinks with each page that joined; a page that did not join adds a row or more."""
 TRIES = 10
-"""Rows by which a full page may begin earlier to have a row to count from."""
+"""By how many rows a full page may begin earlier, so that it can be counted from the first row of a second."""
 CAUTION = 1.2
-"""How many times as many rows as there seem to be left are worth asking for."""
+"""How many times the estimated rest of the list is asked for."""
 REACH = 10
-"""Pages behind the end in which anchors are kept, but the last few always."""
+"""How many pages back anchors are kept, but always the last FEW."""
 FEW = 4
 CROWD = 8
-"""Rows of one second that are not asked for once more in vain."""
+"""A second with more rows than this is crowded: its rows are not asked for again if that can be avoided."""
 A_MOMENT = 0.05
 
 Place = int
@@ -48,7 +48,7 @@ class _Asked:
 
 
 class KeysetPrefetcher:
-    """Places are seconds counted in the direction of the walk, so that they never fall; positions count rows.
+    """Places are seconds counted in the direction of the walk (see DirectedList); positions count rows.
 
     `pool`: None for a walk that asks for one page at a time.
     """
@@ -63,16 +63,16 @@ class KeysetPrefetcher:
         self._asked_edge = False
         self._view = view
         self.limit = limit
-        """Of a page as large as the server gives it."""
+        """The rows of the largest page that the server gives."""
         self._overlap = LEAST_OVERLAP
         self._asked: deque[_Asked] = deque()
         self._anchors: deque[Anchor] = deque()
         self._asked_to = 0
-        """The position behind the last row that is asked for."""
+        """The position behind the last row that was asked for."""
         self._places: Sequence[Place] = ()
         self._index: dict[Key, int] = {}
         self._start = 0
-        """Of the page that came last: the places of its rows, where each key is, and the position of the first."""
+        """Of the last page: the places of its rows, the index of each key, and the position of its first row."""
         self._end = 0
         """The position behind the last row that the walk has read."""
         self._pages = 0
@@ -80,8 +80,8 @@ class KeysetPrefetcher:
         self._far: Place | None = None
 
     def head(self) -> RawPage | None:
-        """The next page, and while it is awaited, others behind it; raises what asking for it raised. None where none
-        is under way."""
+        """Waits for the next page, and meanwhile asks for others behind it. None if no page was asked for. Raises what
+        asking for it raised."""
         if not self._asked:
             return None
         while not wait([self._asked[0].future], A_MOMENT).done:
@@ -89,18 +89,19 @@ class KeysetPrefetcher:
         return self._asked[0].future.result()
 
     def begins(self, here: Place) -> bool:
-        """Whether the next page was asked for from `here` or from before it on, and so cannot leave anything out."""
+        """Whether the next page was asked for from `here` or an earlier place on, so that it cannot leave a row out."""
         begins = self._asked[0].window.begins
         return begins is not None and begins <= here
 
     def pop(self) -> KeysetWindow:
-        """The next page is taken, or brings nothing new."""
+        """Removes the next page, which is taken or brings nothing new."""
         return self._asked.popleft().window
 
     def refused(self, needed: int) -> None:
-        """The next page does not follow on what has been read; it may, on the page that is asked for instead.
+        """Notes that the next page does not follow on what was read, and lets later pages overlap more.
 
-        `needed`: how many rows it would have had to share with the one before it.
+        It is kept once, for it may follow on the page that is read instead. `needed`: how many rows it would have had
+        to share with the page before it.
         """
         most = max(LEAST_OVERLAP, self.limit / (2 if needed > 1 else 8))
         self._overlap = min(most, max(self._overlap + 1, needed))
@@ -110,13 +111,13 @@ class KeysetPrefetcher:
             self._asked[0].refused = True
 
     def drop(self) -> None:
-        """Whatever is under way leads nowhere."""
+        """Forgets the pages that were asked for: the walk goes on elsewhere."""
         while self._asked:
             self._asked.pop().future.cancel()
         self._asked_to = self._end
 
     def came(self, asked: KeysetWindow, places: Sequence[Place], keys: Sequence[Key], ahead: bool) -> None:
-        """A page follows on what has been read; `ahead`: it was asked for before the walk had come to it."""
+        """Notes a page that follows on what was read. `ahead`: it was prefetched."""
         start = self._located(asked, keys)
         if asked.anchor and asked.edge in (asked.anchor.edge, self._view.edge(asked.anchor.place)):
             self._correct(asked.anchor, start - (asked.number - 1) * asked.limit)
@@ -134,18 +135,18 @@ class KeysetPrefetcher:
             self._overlap = max(LEAST_OVERLAP, self._overlap - CALMER)
 
     def resize(self, limit: int) -> None:
-        """How many rows a page can have has changed."""
+        """Changes how many rows a page can have."""
         if limit < self.limit:
             self.drop()
         self.limit = limit
 
     def first(self, edge: int, place: Place, limit: int) -> KeysetWindow:
-        """The first page from a place on."""
+        """The window of the first page from a place on."""
         known = (anchor.position for anchor in reversed(self._anchors) if anchor.place == place)
         return KeysetWindow(edge, 1, limit, next(known, self._end), place)
 
     def fill(self, far: Place | None) -> None:
-        """Ask for as many pages as the budget has room for. `far`: the place where the list ends, where it is known."""
+        """Asks for as many pages as the request budget has room for. `far`: the place where the list ends, if known."""
         self._far = far
         if self._pool is None:
             return
@@ -159,13 +160,13 @@ class KeysetPrefetcher:
             self._asked_to = planned.start + planned.limit
 
     def behind(self, back: int) -> KeysetWindow | None:
-        """The window that follows on what has been read, beginning so many rows earlier than it had to."""
+        """The window that follows on what was read and begins `back` rows earlier than it must."""
         wanted = self._end - 1 - back
         return best_window(self._usable(), wanted, wanted if back else self._end, self.limit)
 
     def _pages_left(self, far: Place | None) -> int:
-        """By how dense the rows are, of the last page and of all; where that does not tell, the more the longer the
-        list has proven to be."""
+        """Estimates how many pages are left, by how dense the rows of the last page and of all pages are. If the end of
+        the list is not known: half as many pages as were read."""
         proven = self._pages // 2
         if far is None:
             return proven
@@ -177,7 +178,7 @@ class KeysetPrefetcher:
         return min(by_page, max(by_all, proven))
 
     def _plan(self) -> KeysetWindow | None:
-        """The next window to ask for: a full page counted from a row of the last one, else the farthest reaching."""
+        """The next window to ask for: a full page counted from the last one, else the window that reaches farthest."""
         wanted = self._asked_to - round(self._overlap)
         for start in range(wanted, wanted - TRIES, -1):
             index = (start - self._start) % self.limit
@@ -191,7 +192,7 @@ class KeysetPrefetcher:
         return best_window(self._usable(), wanted, self._asked_to, self.limit)
 
     def _usable(self) -> Iterator[tuple[Anchor, int]]:
-        """The anchors from which can be asked, the last one first."""
+        """The anchors that windows can be counted from, the last one first."""
         for anchor in reversed(self._anchors):
             if anchor.edge is not None:
                 yield anchor, anchor.edge
@@ -202,7 +203,7 @@ class KeysetPrefetcher:
                 self._pool.submit(partial(self._view.look_at_edge, anchor.place))
 
     def _too_many(self, crowded: bool) -> bool:
-        """Whether it is not known how to ask for a second without the many rows of the one before."""
+        """Whether an anchor is of no use, because the many rows of the second before it might come too."""
         return crowded and self._view.traits.inclusive is None
 
     @staticmethod
@@ -211,14 +212,14 @@ class KeysetPrefetcher:
         return before == places[index] - 1 and before == places[max(0, index - CROWD)]
 
     def _located(self, asked: KeysetWindow, keys: Sequence[Key]) -> int:
-        """The position of a page's first row: by a row that it shares with the page before, else as it was planned."""
+        """The position of a page's first row, by a row that it shares with the page before, else as planned."""
         for index, own in enumerate(keys):
             if (known := self._index.get(own)) is not None:
                 return self._start + known - index
         return asked.start
 
     def _correct(self, counted_from: Anchor, position: int) -> None:
-        """Rows have left or entered behind this anchor, so that it and those before it seem to lie elsewhere."""
+        """Moves an anchor and those before it, because rows have left or entered behind it."""
         moved = position - counted_from.position
         if moved:
             for anchor in self._anchors:

@@ -1,8 +1,8 @@
-"""Page windows: which rows of a list a request can ask for, and which window is best asked for next.
+"""Which rows of a filtered list a request can ask for, and which of these windows is best asked for next.
 
-The API knows pages by number only, but of any size, and behind any edge of the filter: page 3 of 240 rows behind an
-edge begins after the first 480 rows there. A window plan counts rows from an anchor, a row of which it is known how to
-ask for it as the first one: the first row of a second.
+The API knows pages by number only, but of any size and behind any edge of the filter: page 3 of 240 rows behind an edge
+begins after the first 480 rows there. Windows are counted from an anchor. That is the first row of a second, for the
+filter can ask for it as the first row of a page.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 ENOUGH = 0.9
-"""Of a page; where a few sizes bring less, all are looked through."""
+"""The share of a page that a window should bring; if the first few sizes bring less, all sizes are tried."""
 LEAST_GAIN = 1 / 8
-"""A window must bring that share of a page, at least, that no other has asked for."""
+"""The share of a page that a window must bring of rows that no other window asks for."""
 
 
 @dataclass(slots=True)
 class Anchor:
-    """The first row of a second: `place` in the direction of the walk, `position` rows behind where the walk began.
+    """The first row of a second, at a `place` (see DirectedList) and `position` rows behind where the walk began.
 
-    `edge`: what to ask the filter from so that it comes first, where that was asked. `crowded`: the second before has
-    many rows, which would come too if they were asked for.
+    `edge`: the filter's edge that made it the first row of a page, if that was asked. `crowded`: the second before it
+    has many rows, which come too if the filter must be asked from there.
     """
 
     position: int
@@ -32,9 +32,9 @@ class Anchor:
 
 
 class KeysetWindow(NamedTuple):
-    """Page `number` of `limit` rows behind the `edge` of the filter; it is expected to begin at the position `start`.
+    """Page `number` of `limit` rows behind the `edge` of the filter; it should begin at the position `start`.
 
-    `begins`: the place from which on every row is asked for; None for a page that is not the first.
+    `begins`: the place from which on a first page has every row; None for a later page.
     """
 
     edge: int
@@ -46,9 +46,9 @@ class KeysetWindow(NamedTuple):
 
 
 def best_window(anchors: Iterable[tuple[Anchor, int]], wanted: int, end: int, limit: int) -> KeysetWindow | None:
-    """The window that begins at the position `wanted`, or not far before it, and reaches farthest behind `end`.
+    """The window that begins at the position `wanted`, or shortly before it, and reaches farthest behind `end`.
 
-    `anchors`: each with the edge to ask from. None where no window reaches far enough.
+    `anchors`: each with the edge to ask from. None if no window reaches far enough.
     """
     best: KeysetWindow | None = None
     reach = end + round(limit * LEAST_GAIN)
@@ -68,7 +68,7 @@ def best_window(anchors: Iterable[tuple[Anchor, int]], wanted: int, end: int, li
 
 
 def _pages(distance: int, limit: int) -> tuple[int, int]:
-    """The size and the number of the page that has a row so far behind the anchor in it, and reaches farthest."""
+    """The size and number of the page that contains the row `distance` rows behind the anchor and reaches farthest."""
 
     def reach(size: int) -> int:
         return (distance // size + 1) * size

@@ -1,4 +1,4 @@
-"""What amoCRM does not document about a list, learned from its answers."""
+"""How the server lists rows, as far as amoCRM does not document it: a walk learns it from the answers."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from source_amocrm.walk.tie_order import TieOrder
 
 @dataclass(slots=True)
 class ListTraits:
-    """Learned by the walks over one list in one direction.
+    """What walks over one list in one direction have learned.
 
-    `inclusive`: whether the edge of the filter is, on the side from which the walk comes; None while unknown.
-    `ordered`: the order that was asked for is obeyed. `ties`: the order of the rows of one second. `behind`: people
-    changed rows faster than they were read, so that the newest changes are left to the next walk.
+    `inclusive`: whether the filter's edge on the side where the walk begins is inclusive; None while unknown.
+    `ordered`: the server obeys the order that was asked for. `ties`: the order of the rows of one second. `behind`:
+    people changed rows faster than the walk read them, so that the newest changes are left to the next walk.
     """
 
     inclusive: bool | None = None

@@ -1,8 +1,8 @@
-"""One list of the API, asked page by page: what was asked, what came, and whether it can be believed."""
+"""One list of the API, asked page by page."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count, pairwise
 from typing import Any, Protocol
@@ -18,15 +18,15 @@ Params = Mapping[str, Param]
 
 
 EMPTY_RETRIES = 2
-"""How many times an empty answer is asked again: amoCRM has been seen to send a false 204 in the middle of a list."""
+"""How many times an empty answer is asked for again: amoCRM sometimes sends a 204 in the middle of a list."""
 
 
 SIZES = (125, 50, 25)
-"""Of smaller pages, where the largest are too much for the server."""
+"""The smaller page sizes, for when larger pages are too much for the server."""
 
 
 LAST_SECOND = 253_402_300_799
-"""Of the year 9999: what is dated later has no date that a state or a destination can hold."""
+"""The last second of the year 9999: states and destinations cannot hold a later date."""
 
 
 class Answer(Protocol):
@@ -38,6 +38,8 @@ class Answer(Protocol):
     def sent_at(self) -> int: ...
     @property
     def drift(self) -> int: ...
+    @property
+    def tick(self) -> float: ...
 
 
 class Fetch(Protocol):
@@ -49,11 +51,11 @@ class FilterIgnored(Exception):
 
 
 class OrderIgnored(Exception):
-    """The server sent rows in another order than the one asked, or pages of which nobody can tell how they join."""
+    """The server sent rows in another order than was asked for, or pages that cannot be seen to join."""
 
 
 class Endless(AmocrmError):
-    """The server promises a next page for ever, or repeats one."""
+    """The server promises a next page without end, or repeats a page."""
 
     def __init__(self, path: str) -> None:
         super().__init__(
@@ -64,7 +66,7 @@ class Endless(AmocrmError):
 
 
 class NoList(AmocrmError):
-    """The server answered with something else than a list, which must not be taken for an empty one."""
+    """The server answered with something that is no list, which must not be taken for an empty list."""
 
     def __init__(self, path: str) -> None:
         super().__init__(
@@ -75,27 +77,42 @@ class NoList(AmocrmError):
 
 
 @dataclass(frozen=True, slots=True)
-class RawPage:
-    """One page as the server gave it. `more`: it says that there is a next page.
+class Answered:
+    """When a page was asked for and answered.
 
-    `drift`: how far this machine's clock was ahead of the server's, where the two disagreed.
+    `sent_at` and `server_time`: Unix seconds by the server's clock; the request left no earlier than `sent_at`, and the
+    answer was made at `server_time`. `drift`: by how many seconds this machine's clock is ahead of the server's; 0
+    while the two agree. `tick`: the monotonic clock, in seconds, after the answer came.
     """
 
-    rows: list[Row]
-    more: bool
-    server_time: int
-    sent_at: int
+    sent_at: float
+    server_time: float
     drift: int = 0
+    tick: float = 0.0
 
     @property
-    def earliest(self) -> int:
-        """By the earlier of the two clocks: a time that has passed."""
+    def earliest(self) -> float:
+        """When the answer was made, by the earlier of the two clocks: this moment has passed."""
         return self.server_time + min(0, self.drift)
 
     @property
-    def latest(self) -> int:
-        """By the later of the two clocks: no row of the page was changed after it."""
+    def latest(self) -> float:
+        """When the answer was made, by the later of the two clocks: no row of the page was changed after it."""
         return self.server_time + max(0, self.drift)
+
+
+@dataclass(frozen=True, slots=True)
+class RawPage:
+    """One page as the server gave it. `more`: the server says that there is a next page."""
+
+    rows: list[Row]
+    more: bool
+    answered: Answered
+
+    @property
+    def latest(self) -> int:
+        """No row of the page was changed after this second."""
+        return int(self.answered.latest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,13 +135,15 @@ class Page:
     completed: tuple[int, int] | None = None
     checkpoint: PageCheckpoint | None = None
     second: int | None = None
+    answered: tuple[Answered, ...] = ()
+    """When the rows were asked for and answered: several answers where it is not known which row came in which."""
 
 
 class PageProgress:
-    """The progress rule of walks by page number: pages must bring rows that were not met, sooner or later.
+    """The progress rule of walks by page number: at least one page in MOST_BARREN must bring a row that was not met.
 
-    A robot's mass edit may push many pages of rows already met in between; a server that repeats one page, or a few
-    in turn, is given up on.
+    A robot's mass edit may push many pages of rows that were met in between. A server that repeats one page, or a few
+    pages in turn, is given up on.
     """
 
     MOST_BARREN = 100
@@ -137,7 +156,7 @@ class PageProgress:
         self._barren = self._repeats = 0
 
     def meet(self, raw: RawPage, fresh: bool | None = None) -> None:
-        """`fresh`: it brings something that was not met; None where only the rows can tell. Raises Endless."""
+        """Counts a page. `fresh`: it brings a new row; None to find that out by the keys. Raises Endless."""
         ids = [key(row) for row in raw.rows]
         if fresh is None:
             fresh = not self._met.issuperset(ids)
@@ -150,7 +169,7 @@ class PageProgress:
 
 
 def seconds(value: Any) -> int | None:
-    """A timestamp of the API as Unix seconds; None where there is none, and 0 or what is no date at all means none."""
+    """A timestamp of the API as Unix seconds; None for 0 and for what is no timestamp."""
     try:
         second = int(value)
     except (TypeError, ValueError, OverflowError):
@@ -159,7 +178,7 @@ def seconds(value: Any) -> int | None:
 
 
 def key(row: Row) -> int | str:
-    """What tells one row of a list from another: its id, whatever the list calls it."""
+    """The key of a row in its list: its id, whatever the list calls it."""
     for name in ("id", "uid", "talk_id", "key", "uuid"):
         own = row.get(name)
         if isinstance(own, (int, str)):
@@ -185,13 +204,18 @@ class Listing:
     ordered: bool = True
     """Whether `order[…]` parameters may be sent."""
     own_order: bool = False
-    """Whether no order is documented, so that the list may keep its own whatever is asked (events)."""
+    """Whether no order is documented, so that the server may list the rows in its own, whatever is asked (events)."""
     other_orders: tuple[str, ...] = ("id", "created_at")
-    """The columns in whose order a server may list the rows instead."""
-    on_page: Callable[[RawPage], None] = lambda _: None
+    """The columns by which a server may order the rows instead."""
+    ids: frozenset[int] | None = None
+    """The only rows that may come, where the list is filtered by id."""
 
     def narrowed(self, params: Params) -> Listing:
         return replace(self, params={**self.params, **params})
+
+    def of_ids(self, ids: Sequence[int]) -> Listing:
+        """The list filtered by id."""
+        return replace(self.narrowed({"filter[id][]": ids}), ids=frozenset(ids))
 
     def retrying_empty(self, empty_retries: int) -> Listing:
         return replace(self, empty_retries=empty_retries)
@@ -202,7 +226,8 @@ class Listing:
     def ask(self, params: Params, page: int = 1, limit: int | None = None) -> RawPage:
         """One page; an empty one is asked again before it is believed.
 
-        Raises PageTooLarge when the server times out on it and smaller pages are worth trying.
+        Raises PageTooLarge when the server times out on it and smaller pages are worth trying, and FilterIgnored when
+        the list is filtered by id and another row comes.
         """
         for _ in range(self.empty_retries):
             raw = self._ask(params, page, limit or self.limit)
@@ -216,7 +241,8 @@ class Listing:
         if answer.body is not None and not any(name.startswith("_") for name in answer.body):
             raise NoList(self.path)
         raw = raw_page(answer, self.collection)
-        self.on_page(raw)
+        if self.ids is not None and any(row.get("id") not in self.ids for row in raw.rows):
+            raise FilterIgnored
         return raw
 
 
@@ -232,7 +258,7 @@ def each_page(listing: Listing, first: int = 1) -> Iterator[RawPage]:
 
 
 def ids_in_order(rows: list[Row]) -> list[int]:
-    """The ids of a page that was asked for in their order. Raises OrderIgnored where it is another."""
+    """The ids of a page that was asked for in ascending order of ids. Raises OrderIgnored if it is not."""
     ids = [own for row in rows if isinstance(own := row.get("id"), int)]
     if len(ids) < len(rows) or any(one >= other for one, other in pairwise(ids)):
         raise OrderIgnored
@@ -245,10 +271,11 @@ def smaller(limit: int) -> int | None:
 
 
 def raw_page(answer: Answer, collection: str) -> RawPage:
-    """The rows of a HAL answer; 204, `_embedded: []` and a missing collection are all an empty page."""
+    """The page of a HAL answer; a 204, an empty `_embedded` and a missing collection all make an empty page."""
     body = answer.body or {}
     embedded = body.get("_embedded")
     rows = embedded_rows(collection, embedded.get(collection) if isinstance(embedded, dict) else None)
     links = body.get("_links")
     more = bool(isinstance(links, dict) and links.get("next"))
-    return RawPage(rows, more and bool(rows), answer.server_time, answer.sent_at, answer.drift)
+    answered = Answered(answer.sent_at, answer.server_time, answer.drift, answer.tick)
+    return RawPage(rows, more and bool(rows), answered)

@@ -17,17 +17,17 @@ from itertools import pairwise
 
 from source_amocrm.errors import PageTooLarge
 from source_amocrm.walk.interval_set import FOREVER
-from source_amocrm.walk.listing import Listing, OrderIgnored, Page, PageProgress, RawPage, Row, each_page, key
+from source_amocrm.walk.listing import Answered, Listing, OrderIgnored, Page, PageProgress, RawPage, Row, each_page, key
 from source_amocrm.walk.page_size import with_smaller_pages
 from source_amocrm.walk.page_windows import WindowPlan
 from source_amocrm.walk.passes import latest_versions, passes_until_complete
 
 MOST_READINGS = 20
-"""Of a second that moves in the list while it is read."""
+"""How many times a second is read that moves in the list meanwhile."""
 
 
 def newest_first(listing: Listing, since: int) -> Iterator[Page]:
-    """The rows whose cursor is `since` or later, newest first. Raises OrderIgnored when that cannot be relied on."""
+    """The rows of the second `since` or later, newest first. Raises OrderIgnored if the server keeps no such order."""
     yield from _NewestFirst(listing.narrowed({f"order[{listing.cursor}]": "desc"}), since).pages()
 
 
@@ -38,9 +38,9 @@ class _NewestFirst:
         self._plan = WindowPlan(listing)
         self._progress = PageProgress(listing.path)
         self._reached = FOREVER
-        """Every row of a later second is delivered."""
+        """The second up to which the walk has come down: every row of a later second is delivered."""
         self._delivered: dict[int | str, int | None] = {}
-        """The rows so far, with their seconds."""
+        """The keys of the delivered rows, with their seconds."""
 
     def pages(self) -> Iterator[Page]:
         more = True
@@ -48,18 +48,21 @@ class _NewestFirst:
             raw, seconds = self._joined()
             begun, start = self._reached, self._plan.window.start
             rows = self._new(raw.rows)
+            answered: tuple[Answered, ...] = (raw.answered,)
             self._reached = min([begun, *seconds[-1:]])
             fresh = bool(rows) or self._reached < begun
             more = self._reached >= self._since and self._plan.advance(raw, fresh, self._before(raw))
             if start and seconds[0] == begun and (self._reached < begun or not more):
-                rows += self._new(self._tied(begun, start))
+                tied = self._tied(begun, start)
+                rows, answered = rows + self._new(tied.rows), answered + tied.answered
             yield Page(
                 sorted(rows, key=lambda row: self._listing.second_of(row) or 0, reverse=True),
                 (self._reached + 1 if more else self._since, FOREVER),
+                answered=answered,
             )
 
     def _joined(self) -> tuple[RawPage, list[int]]:
-        """The next page, once it begins among the rows already read, with its seconds."""
+        """The next page that begins among the rows already read, and the seconds of its rows."""
         while True:
             try:
                 raw = self._plan.window.ask(self._listing)
@@ -83,36 +86,39 @@ class _NewestFirst:
         return fresh
 
     def _before(self, raw: RawPage) -> int | None:
-        """The place of the last row that is newer than the second reached: best where the next slice begins."""
+        """The position of the last row that is newer than the second reached: the next page should begin there."""
         start = self._plan.window.start
         seconds = (self._listing.second_of(row) or 0 for row in raw.rows)
         return max((position for position, second in enumerate(seconds, start) if second > self._reached), default=None)
 
-    def _tied(self, second: int, start: int) -> list[Row]:
-        """Every row of a second that stands around the place `start`."""
+    def _tied(self, second: int, start: int) -> Page:
+        """Every row of a second that lies around the position `start`."""
         return with_smaller_pages(
             replace(self._listing, limit=self._plan.most), lambda listing: _around(listing, second, start)
         )
 
 
-def _around(listing: Listing, second: int, start: int) -> list[Row]:
+def _around(listing: Listing, second: int, start: int) -> Page:
     number = start // listing.limit + 1
+    answered: list[Answered] = []
 
-    def read() -> list[list[Row]]:
+    def read() -> list[RawPage]:
         nonlocal number
         for _ in range(MOST_READINGS):
             while (told := _from(listing, second, number)) is None:
                 number -= 1
-            newer, rows = told
+            newer, pages = told
+            answered.extend(page.answered for page in pages)
             if _newer(_seconds(listing, listing.ask({}, number)), second) == newer:
-                return [rows]
+                return pages
         raise OrderIgnored
 
-    return latest_versions(passes_until_complete(listing.path, read))
+    rows = latest_versions(passes_until_complete(listing.path, read))
+    return Page(rows, answered=tuple(answered))
 
 
 def _seconds(listing: Listing, raw: RawPage) -> list[int]:
-    """Those of the page's rows that have one."""
+    """The seconds of the page's rows that have one. Raises OrderIgnored if they are not in descending order."""
     dated = [second for row in raw.rows if (second := listing.second_of(row)) is not None]
     if any(one < other for one, other in pairwise(dated)) or (raw.more and not dated):
         raise OrderIgnored
@@ -123,17 +129,17 @@ def _newer(seconds: list[int], second: int) -> int:
     return sum(one > second for one in seconds)
 
 
-def _from(listing: Listing, second: int, first: int) -> tuple[int, list[Row]] | None:
-    """The rows of a second on the pages from `first` on, and how many newer ones stand before them there; None where it
-    may begin before that."""
-    newer, rows = 0, list[Row]()
+def _from(listing: Listing, second: int, first: int) -> tuple[int, list[RawPage]] | None:
+    """How many newer rows precede the rows of a second on page `first`, and the pages from there on with only the rows
+    of that second; None if it may begin on an earlier page."""
+    newer, pages = 0, list[RawPage]()
     for number, raw in enumerate(each_page(listing, first), first):
         seconds = _seconds(listing, raw)
         if number == first:
             newer = _newer(seconds, second)
             if first > 1 and not newer:
                 return None
-        rows += [row for row in raw.rows if listing.second_of(row) == second]
+        pages.append(replace(raw, rows=[row for row in raw.rows if listing.second_of(row) == second]))
         if seconds and seconds[-1] < second:
             break
-    return newer, rows
+    return newer, pages

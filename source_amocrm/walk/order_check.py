@@ -10,13 +10,15 @@ from source_amocrm.walk.page_size import PageSizer
 from source_amocrm.walk.tie_order import monotone
 
 ROWS_TO_PROVE = 25
+"""So many rows that are in the order asked for, and in no other, are not so by chance."""
 
 
 def prove_order(view: DirectedList, near: int, dated: list[Dated], sizer: PageSizer) -> None:
-    """A page may be in order by chance: where it is in another order as well, which may be the server's own. Asked
-    the other way round, the list then begins behind that page's end. Raises OrderIgnored.
+    """Checks that a page is in order because that was asked for. Raises OrderIgnored if it is not.
 
-    A page of one second proves nothing, and needs no order. `near`: the page has every row from that place on.
+    A page may be in order by chance: it may be in another order as well, in which the server lists rows whatever is
+    asked. Then the list is asked for in the opposite order as well: it must begin behind the page's last row. A page of
+    one second proves nothing, and needs no order. `near`: the page has every row from that place on.
     """
     listing = view.listing
     if view.traits.ordered or not listing.ordered or dated[0].place == dated[-1].place:
@@ -37,7 +39,7 @@ def prove_order(view: DirectedList, near: int, dated: list[Dated], sizer: PageSi
 
 
 def _prove_whole(view: DirectedList, near: int, dated: list[Dated], sizer: PageSizer) -> None:
-    """For a list that keeps its own order whatever is asked: nothing lies before the page's end but the page."""
+    """Asks for all rows up to the last second of the page: the page must have all of them. Raises OrderIgnored."""
     near, far = near - 1, dated[-1].place - 1
     if near > far:
         return

@@ -1,4 +1,4 @@
-"""The walk by page number over a list ordered by id, for lists that cannot be filtered by time.
+"""The walk by page number over a list ordered by id, for lists that cannot be ordered by time.
 
 Why it cannot skip: ids never change and new rows come last. Pages overlap (see `page_windows`), and a page counts only
 if its first id is not greater than the last id read: then it holds every row between that and its own last id,
@@ -24,10 +24,10 @@ from source_amocrm.walk.listing import (
     PageProgress,
     RawPage,
     ids_in_order,
-    key,
 )
 from source_amocrm.walk.page_prefetch import PagePrefetcher
 from source_amocrm.walk.page_windows import WindowPlan
+from source_amocrm.walk.passes import first_versions
 from source_amocrm.walk.worker_pool import WorkerPool
 
 LARGEST_ID = 2**63
@@ -41,11 +41,7 @@ def by_page_number(
     try:
         yield from walk.pages()
     except OrderIgnored:
-        delivered: set[int | str] = set(walk.delivered)
-        for rows in in_passes(walk.listing, pool):
-            fresh = {own: row for row in rows if (own := key(row)) not in delivered}
-            delivered.update(fresh)
-            yield Page(list(fresh.values()))
+        yield from first_versions(in_passes(walk.listing, pool), walk.delivered)
 
 
 class _ByPageNumber:
@@ -55,7 +51,7 @@ class _ByPageNumber:
         self._progress = PageProgress(listing.path)
         self._last = checkpoint.after_id if checkpoint else 0
         self.delivered = array("q")
-        """Ids, of which there may be millions."""
+        """The ids of the delivered rows, of which there may be millions."""
         self._prefetcher = PagePrefetcher(self.listing, pool)
 
     def pages(self) -> Iterator[Page]:
@@ -68,14 +64,15 @@ class _ByPageNumber:
                 if more:
                     self._prefetcher.fill(self._plan.window, self._plan.most, read // 4)
                 self.delivered.extend(own for row in rows if abs(own := row["id"]) < LARGEST_ID)
-                yield Page(rows, checkpoint=PageCheckpoint(self._plan.end, self._last))
+                checkpoint = PageCheckpoint(self._plan.end, self._last)
+                yield Page(rows, checkpoint=checkpoint, answered=(raw.answered,))
                 if not more:
                     return
         finally:
             self._prefetcher.drop()
 
     def _joined(self) -> tuple[RawPage, list[int]]:
-        """The next page, once it begins among the rows already read, with its ids."""
+        """The next page that begins among the rows already read, and its ids."""
         while True:
             try:
                 raw = self._prefetcher.take() or self._plan.window.ask(self.listing)

@@ -1,4 +1,4 @@
-"""Slices of a list that are asked for before the walk has come to them."""
+"""Page windows of a list that are asked for before the walk has come to them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MOST_AHEAD = 8
 
 
 class PagePrefetcher:
-    """Whether there are such pages is not known, so their emptiness is no surprise."""
+    """Its pages may lie behind the end of the list, so an empty answer is believed at once."""
 
     def __init__(self, listing: Listing, pool: WorkerPool | None) -> None:
         self._listing = listing.retrying_empty(0)
@@ -23,7 +23,7 @@ class PagePrefetcher:
         self._asked: deque[tuple[PageWindow, Future[RawPage]]] = deque()
 
     def take(self) -> RawPage | None:
-        """The slice that was asked for first, where it came and is not empty."""
+        """The page that was asked for first; None if no worker has begun to ask for it, or if it is empty."""
         if not self._asked:
             return None
         _, asked = self._asked.popleft()
@@ -33,7 +33,7 @@ class PagePrefetcher:
         return raw if raw.rows else None
 
     def fill(self, window: PageWindow, size: int, most: int) -> None:
-        """Ask for `window`, and behind it for so many windows of that size as there are free workers."""
+        """Asks for `window` and the windows of `size` rows behind it, as there are free workers; `most` at a time."""
         if self._asked and self._asked[0][0] != window:
             self.drop()
         next_one: PageWindow | None = window
@@ -49,6 +49,6 @@ class PagePrefetcher:
             next_one = following(next_one.end, size)
 
     def drop(self) -> None:
-        """Whatever is under way leads nowhere."""
+        """Forgets the pages that were asked for: the walk goes on elsewhere."""
         while self._asked:
             self._asked.pop()[1].cancel()

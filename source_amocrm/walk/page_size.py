@@ -1,4 +1,7 @@
-"""Pages that are too much for the server (504, or no answer in time) or for our memory: smaller ones are asked for."""
+"""How many rows a page is asked for: fewer after one that was too much for the server or for the memory.
+
+Too much for the server is a page that it answers with 504, or not in time.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +15,11 @@ from source_amocrm.walk.listing import Listing, Params, RawPage, smaller
 T = TypeVar("T")
 
 PAGES_OF_CAUTION = 10
-"""After a page that was too large, ask this many smaller ones before the full size is tried again."""
+"""How many smaller pages are asked for after one that was too large, before the full size is tried again."""
 
 
 def with_smaller_pages(listing: Listing, read: Callable[[Listing], T]) -> T:
-    """What `read` makes of the list; made again from the start with smaller pages when one was too large."""
+    """What `read` makes of the list. If a page was too large, it is called again with the list in smaller pages."""
     while True:
         try:
             return read(listing)
@@ -25,7 +28,7 @@ def with_smaller_pages(listing: Listing, read: Callable[[Listing], T]) -> T:
 
 
 def with_smaller_pages_in_parts(listing: Listing, read: Callable[[Listing], Iterator[T]]) -> Iterator[T]:
-    """As `with_smaller_pages`, part by part: what had come when a page was too large comes again."""
+    """As `with_smaller_pages`, for a generator: what had come before the page that was too large comes again."""
     while True:
         try:
             yield from read(listing)
@@ -35,7 +38,7 @@ def with_smaller_pages_in_parts(listing: Listing, read: Callable[[Listing], Iter
 
 
 def in_smaller_pages(listing: Listing) -> Listing:
-    """The list in smaller pages; Raises the PageTooLarge that is being handled when there are none."""
+    """The list in smaller pages. Raises the PageTooLarge that is being handled if there are none."""
     less = smaller(listing.limit)
     if less is None:
         raise
@@ -43,7 +46,7 @@ def in_smaller_pages(listing: Listing) -> Listing:
 
 
 class PageSizer:
-    """The page size of a walk that asks from the last row seen: smaller after a page was too large, then back."""
+    """The page size of a walk that can change it between two pages: smaller for a while after one was too large."""
 
     def __init__(self, full: int) -> None:
         self._full = full
@@ -65,22 +68,22 @@ class PageSizer:
             return raw
 
     def shrink(self) -> None:
-        """A page was too large. Raises the PageTooLarge that is being handled when there are no smaller ones."""
+        """Asks for smaller pages from now on. Raises the PageTooLarge that is being handled if there are none."""
         less = smaller(self.now)
         if less is None:
             raise
         self._less, self._cautious = less, PAGES_OF_CAUTION
 
     def page_came(self) -> None:
-        """A page came."""
+        """Counts a page that came."""
         self._cautious = max(0, self._cautious - 1)
 
 
 class LargestPage:
-    """How many rows a page has at most, where some servers give more than is `documented`: one page that is needed
-    anyway is asked for with as many as are `hoped` for, and what comes is believed.
+    """Learns how many rows a page has at most, for some servers give more than is `documented`.
 
-    A server falls back to fewer rows than are documented when it is asked for more than it gives.
+    The first page of a walk is asked for with as many rows as are `hoped` for, and what comes is the answer. A server
+    that gives no more than documented falls back to even fewer rows when it is asked for more.
     """
 
     def __init__(self, hoped: int, documented: int) -> None:

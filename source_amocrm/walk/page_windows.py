@@ -1,8 +1,8 @@
 """Pages that overlap: how a list is read by page number so that no row can slip between two pages.
 
-The API knows pages by number only, but of any size: the third page of 240 rows begins behind the first 480. A page is
-one snapshot, so in a list whose order tells any two rows apart, whatever is edited, deleted or restored meanwhile, no
-row lies between two pages of which the later begins among rows that the earlier holds. Where it does not, rows have
+The API knows pages by number only, but of any size: the third page of 240 rows begins after the first 480 rows. A page
+is one snapshot. If the list's order tells any two rows apart, and a page begins with a row that the page before holds,
+no row lies between the two, whatever is edited, deleted or restored meanwhile. If it begins behind these, rows have
 left the list, and an earlier page is asked for.
 """
 
@@ -17,7 +17,7 @@ from source_amocrm.walk.page_size import PageSizer
 
 @dataclass(frozen=True, slots=True)
 class PageWindow:
-    """`limit` rows after the first `start`, which is a multiple of that. Places count rows, from 0."""
+    """`limit` rows after the first `start` rows; `start` is a multiple of `limit`."""
 
     start: int
     limit: int
@@ -31,50 +31,51 @@ class PageWindow:
 
 
 def reaching(position: int, most: int) -> PageWindow:
-    """The window of at most so many rows with this place in it that reaches farthest."""
+    """The window of at most `most` rows that contains the row at `position` and reaches farthest."""
     limit = max(range(most, 0, -1), key=lambda limit: position // limit * limit + limit)
     return PageWindow(position // limit * limit, limit)
 
 
 class WindowPlan:
-    """Which slice of the list is to be asked for: `window`. `end`: the place behind the last row read, where it was."""
+    """Plans which `window` of the list is asked for next. `end`: the position behind the last row that was read."""
 
     def __init__(self, listing: Listing, end: int = 0) -> None:
         self._listing = listing
         self._sizer = PageSizer(listing.limit)
         self._widest = listing.limit
-        """The most rows that the server gives in a page, as far as it has shown."""
+        """The most rows that the server gives in a page, as its pages have shown."""
         self.end = end
         self.window = reaching(max(end - 1, 0), self.most)
         self._refused = 0
         self._last: PageWindow | None = None
-        """One behind which the list was seen to be empty."""
+        """A window behind which the list was seen to be empty."""
         self._restarts = 0
-        """How many times a way back led to the beginning, and nothing new came of it."""
+        """How many times steps back led to the beginning of the list and brought nothing new."""
 
     @property
     def most(self) -> int:
         return min(self._widest, self._sizer.now)
 
     def shrink(self) -> None:
-        """The window was too large. Raises the PageTooLarge that is being handled when there are no smaller ones."""
+        """Asks for smaller pages from now on. Raises the PageTooLarge that is being handled if there are none."""
         self._sizer.shrink()
         self.window = reaching(self.window.start, self.most)
 
     def step_back(self) -> None:
-        """The window begins behind what was read: an earlier one is asked for, each time twice as far back."""
+        """Plans an earlier window, because this one begins behind what was read; each time twice as far back."""
         step = max(1, self.most // 2) << self._refused
         self._refused += 1
         self.window = reaching(max(0, self.window.start - step), self.most)
 
     def advance(self, raw: RawPage, fresh: bool, before: int | None = None) -> bool:
-        """The window joins what was read, and brings something `fresh` or not. False at the end of the list.
+        """Plans the next window after a page that joins what was read; False at the end of the list.
 
-        `before`: a place in the window where the next one had better begin, if that is far enough in it.
+        `fresh`: the page brought a new row. `before`: a position in the window at which the next window should begin,
+        if that is far enough in it.
 
-        A server that promises a next page on every page is seen through by asking for that page.
-        Raises OrderIgnored where windows do not join: those of half a dozen rows do not everywhere, and none do where
-        the server gives pages of its own size, or hides most rows of the first.
+        Some servers promise a next page on every page, so after a short page the next one is asked for.
+        Raises OrderIgnored if windows cannot join: windows of half a dozen rows sometimes cannot, and none can if the
+        server gives pages of its own size or hides most rows of the first page.
         """
         self._sizer.page_came()
         window, rows = self.window, len(raw.rows)
@@ -110,6 +111,6 @@ class WindowPlan:
 
 
 def following(end: int, most: int) -> PageWindow | None:
-    """The window behind this place that begins before it; None where there is none."""
+    """The window that begins before the position `end` and reaches behind it; None if there is none."""
     window = reaching(end - 1, most)
     return window if window.end > end else None

@@ -1,8 +1,9 @@
 """Whole passes over a list by page number, for lists whose pages cannot be seen to join.
 
-Why it cannot skip: the pages are read again until as many rows are known as there are places. A row that leaves while a
-pass is under way makes the pass shorter than the one before it or the one after it, and so does not count. Where rows
-never leave, the passes are enough as soon as as many rows are known as the last one had places, also where rows enter.
+Why it cannot skip: the list is read again until as many different rows are known as a pass has positions. A row that
+leaves during a pass makes that pass shorter than the one before or after it, and only passes of equal length count.
+If rows never leave, the passes end as soon as as many rows are known as the last pass had positions, even if rows
+enter.
 
 Progress rule: `PageProgress` within a pass, and a bounded number of passes.
 """
@@ -15,20 +16,18 @@ from concurrent.futures import Future
 from functools import partial
 from itertools import count
 
-from source_amocrm.walk.listing import Endless, Listing, PageProgress, RawPage, Row, key
+from source_amocrm.walk.listing import Endless, Listing, Page, PageProgress, RawPage, Row, key
 from source_amocrm.walk.worker_pool import WorkerPool
 
 MOST_QUIET_PASSES = 8
-"""Enough where a pass never has as many rows as places: rows leave all the time, or the list repeats some."""
+"""How many passes in a row that bring nothing new are enough, if rows leave all the time or the list repeats some."""
 MOST_PASSES = 60
 MOST_AHEAD = 8
 """Pages under way or waiting in memory."""
 
-Rows = list[Row]
-
 
 def one_pass(listing: Listing, pool: WorkerPool | None = None) -> Iterator[RawPage]:
-    """The pages from the first to the last, the more of them asked for ahead the longer the list is.
+    """The pages from the first to the last; the longer the list is, the more of them are asked for ahead.
 
     Raises Endless and PageTooLarge.
     """
@@ -54,7 +53,7 @@ def one_pass(listing: Listing, pool: WorkerPool | None = None) -> Iterator[RawPa
 
 
 def _next_prefetched(prefetched: deque[Future[RawPage]]) -> RawPage | None:
-    """The next page that was asked for ahead; None where it was not, or is empty."""
+    """The next page that was asked for ahead; None if no worker has begun to ask for it, or if it is empty."""
     asked = prefetched.popleft() if prefetched else None
     if asked is None or asked.cancel():
         return None
@@ -62,11 +61,11 @@ def _next_prefetched(prefetched: deque[Future[RawPage]]) -> RawPage | None:
     return raw if raw.rows else None
 
 
-def passes_until_complete(path: str, read: Callable[[], Iterable[Rows]], lasting: bool = False) -> Iterator[Rows]:
-    """The rows of pass after pass, in parts, until none can be missing. Raises Endless.
+def passes_until_complete(path: str, read: Callable[[], Iterable[RawPage]], lasting: bool = False) -> Iterator[RawPage]:
+    """The pages of pass after pass, until no row can be missing. Raises Endless.
 
-    `read` gives one pass, a row as often as it was met: where there are more places than rows, the order changes
-    between requests and some row was behind another's back. `lasting`: rows never leave the list.
+    `read` reads one pass, which shows a row as often as it was met. If there are more positions than different rows,
+    the order changes between requests, and a row may have been missed. `lasting`: rows never leave the list.
     """
     seen: set[int | str] = set()
     present: set[int | str] = set()
@@ -74,10 +73,10 @@ def passes_until_complete(path: str, read: Callable[[], Iterable[Rows]], lasting
     for _ in range(MOST_PASSES):
         met: set[int | str] = set()
         rows = 0
-        for part in read():
-            met.update(map(key, part))
-            rows += len(part)
-            yield part
+        for raw in read():
+            met.update(map(key, raw.rows))
+            rows += len(raw.rows)
+            yield raw
         quiet = 0 if met - seen else quiet + 1
         seen |= met
         if lasting:
@@ -92,18 +91,18 @@ def passes_until_complete(path: str, read: Callable[[], Iterable[Rows]], lasting
     raise Endless(path)
 
 
-def latest_versions(parts: Iterable[Rows]) -> Rows:
+def latest_versions(pages: Iterable[RawPage]) -> list[Row]:
     """Each row once, in the version that was seen last."""
     seen: dict[int | str, Row] = {}
-    for part in parts:
-        seen.update((key(row), row) for row in part)
+    for raw in pages:
+        seen.update((key(row), row) for row in raw.rows)
     return list(seen.values())
 
 
-def first_versions(parts: Iterable[Rows]) -> Iterator[Rows]:
-    """Each row once, in the version that was seen first."""
-    seen: set[int | str] = set()
-    for part in parts:
-        fresh = {own: row for row in part if (own := key(row)) not in seen}
+def first_versions(pages: Iterable[RawPage], delivered: Iterable[int | str] = ()) -> Iterator[Page]:
+    """Each row once, in the version that was seen first, but those that were `delivered` before."""
+    seen: set[int | str] = set(delivered)
+    for raw in pages:
+        fresh = {own: row for row in raw.rows if (own := key(row)) not in seen}
         seen.update(fresh)
-        yield list(fresh.values())
+        yield Page(list(fresh.values()), answered=(raw.answered,))

@@ -6,12 +6,12 @@ are read in passes (see `passes`): within one second rows can only leave, which 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import replace
 
 from source_amocrm.walk.cursor_filter import check_filter
 from source_amocrm.walk.full import in_passes
-from source_amocrm.walk.listing import Listing, Page, PageCheckpoint, Params, Row
+from source_amocrm.walk.listing import Listing, Page, PageCheckpoint, Params, RawPage, Row, key
 from source_amocrm.walk.page_number import by_page_number
 from source_amocrm.walk.page_size import with_smaller_pages
 from source_amocrm.walk.passes import first_versions, latest_versions, one_pass, passes_until_complete
@@ -28,37 +28,39 @@ def rest_of_second(
     yield Page([], (second, second))
 
 
-def one_second(listing: Listing, second: int, pool: WorkerPool | None = None) -> Iterator[list[Row]]:
-    """Every row of `second`, each once, in parts. Raises FilterIgnored."""
+def one_second(
+    listing: Listing, second: int, pool: WorkerPool | None = None, delivered: Container[int | str] = ()
+) -> Iterator[Page]:
+    """Every row of `second` but those `delivered` before, each once. Raises FilterIgnored."""
     asked = listing.narrowed(_edges(listing, second))
-    by_id = listing.ordered and not listing.own_order
-    for rows in (
-        (page.rows for page in by_page_number(asked, pool))
-        if by_id
-        else first_versions(in_passes(asked, pool, lasting=listing.own_order))
-    ):
-        check_filter(listing, rows, second - 1, second + 1)
-        yield [row for row in rows if listing.second_of(row) == second]
+    if listing.ordered and not listing.own_order:
+        pages = by_page_number(asked, pool)
+    else:
+        pages = first_versions(in_passes(asked, pool, lasting=listing.own_order))
+    for page in pages:
+        check_filter(listing, page.rows, second - 1, second + 1)
+        rows = [row for row in page.rows if listing.second_of(row) == second and key(row) not in delivered]
+        yield Page(rows, answered=page.answered)
 
 
 def undated(listing: Listing) -> list[Row]:
-    """Every row without a date, each once: they come first where the whole list is in ascending order."""
+    """Every row without a date, each once. In ascending order these rows come first."""
     ascending = listing.narrowed({f"order[{listing.cursor}]": "asc"})
     return with_smaller_pages(
         ascending, lambda some: latest_versions(passes_until_complete(some.path, lambda: _undated_pass(some)))
     )
 
 
-def _undated_pass(listing: Listing) -> Iterator[list[Row]]:
+def _undated_pass(listing: Listing) -> Iterator[RawPage]:
     for raw in one_pass(listing):
         without = [row for row in raw.rows if listing.second_of(row) is None]
-        yield without
+        yield replace(raw, rows=without)
         if len(without) < len(raw.rows):
             break
 
 
 def _edges(listing: Listing, second: int) -> Params:
-    """The narrowest filter that shows the second, whatever the server makes of its edges."""
+    """The narrowest filter that shows the second, whether the server takes the filter's edges as inclusive or not."""
     name = f"filter[{listing.cursor}]"
     for low, high in ((second, second), (second - 1, second), (second, second + 1)):
         asked: Params = {f"{name}[from]": low, f"{name}[to]": high}

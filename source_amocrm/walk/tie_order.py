@@ -1,4 +1,4 @@
-"""In which order a server lists rows, as far as the rows themselves tell."""
+"""In which order the server lists rows of one second, as the rows themselves show."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from source_amocrm.walk.listing import Row, key
 
 PAIRS_TO_KNOW = 20
-"""Neighbours of one second that must all be in the order of their ids: by chance that is one in a million."""
+"""How many pairs of neighbours must be in the order of their ids before that counts as known: 2**20 to 1 by chance."""
 
 
 def monotone(rows: Sequence[Row], column: str) -> bool:
@@ -21,26 +21,26 @@ def monotone(rows: Sequence[Row], column: str) -> bool:
 
 
 class TieOrder:
-    """Whether rows of one second come in the order of their ids, up or down, every time."""
+    """Learns whether rows of one second always come in the order of their ids, up or down."""
 
     def __init__(self) -> None:
         self._pairs = 0
-        """Seen so far: counted up or down, 0 before the first."""
+        """How many pairs were seen: positive for ascending ids, negative for descending, 0 before the first."""
         self.broken = False
         """Two neighbours were seen in another order than those before."""
 
     @property
     def known(self) -> bool:
-        """Enough pairs were seen, and all of them in one order."""
+        """Whether enough pairs were seen, all of them in one order."""
         return not self.broken and abs(self._pairs) >= PAIRS_TO_KNOW
 
     @property
     def ascending(self) -> bool:
-        """The order is known: that of the ids, up."""
+        """Whether the order is known, and ascending."""
         return self.known and self._pairs > 0
 
     def look(self, dated: Sequence[tuple[int, Row]]) -> None:
-        """Learns from rows that were not seen before, each with its place."""
+        """Learns from rows that were not seen before, each given with its place."""
         for step in _steps(dated):
             self.broken = self.broken or step == 0 or step * self._pairs < 0
             self._pairs += step
@@ -55,12 +55,12 @@ class TieOrder:
 
 
 def _steps(dated: Sequence[tuple[int, Row]]) -> list[int]:
-    """How each row of a second compares to the one that follows it in that second."""
+    """How each row compares to the next one, where both are of one second."""
     return [_compared(row, other) for (place, row), (after, other) in pairwise(dated) if place == after]
 
 
 def _compared(row: Row, other: Row) -> int:
-    """1 where the first id is the lower one, -1 where it is the higher; 0 where they cannot be compared."""
+    """1 if the first id is lower, -1 if it is higher, 0 if the two cannot be compared."""
     one, two = key(row), key(other)
     if isinstance(one, int) and isinstance(two, int):
         return (one < two) - (one > two)

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from queue import SimpleQueue
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from source_amocrm.errors import let_go
 
@@ -98,3 +98,26 @@ class WorkerPool:
     def _release(self) -> None:
         with self._lock:
             self._free += 1
+
+
+class Prefetch(Generic[T]):
+    """A task whose result may be asked for before it is wanted."""
+
+    def __init__(self, pool: WorkerPool, task: Callable[[], T]) -> None:
+        self._pool = pool
+        self._task = task
+        self._future: Future[T] | None = None
+
+    @property
+    def started(self) -> bool:
+        return self._future is not None
+
+    def start(self) -> None:
+        self._future = self._pool.submit(self._task)
+
+    def result(self) -> T:
+        """What the task brings; it is done here and now if no worker has begun with it."""
+        future, self._future = self._future, None
+        if future is None or future.cancel():
+            return self._task()
+        return future.result()

@@ -1,0 +1,139 @@
+"""What only events tell: deletions, restores, merges, and links and tags that may change without a new updated_at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Set
+from dataclasses import dataclass, field
+from typing import Any
+
+from source_amocrm.account.event_kinds import (
+    ADDED,
+    DELETED,
+    ENTITIES,
+    LIFE,
+    LINKED,
+    MERGED,
+    NOTE_DELETED,
+    RESTORED,
+    TAGGED,
+)
+from source_amocrm.walk.embedded import own_id
+from source_amocrm.walk.listing import Row, seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Deletion:
+    """An entity of a list that is gone: since when (Unix seconds) and by whom."""
+
+    id: int
+    at: int
+    by: Any
+    account_id: Any
+
+
+@dataclass
+class Changes:
+    """What happened to the entities of one list. Ids with the second of the last event of that kind."""
+
+    deleted: dict[int, Deletion] = field(default_factory=dict)
+    restored: dict[int, int] = field(default_factory=dict)
+    merged: dict[int, Deletion] = field(default_factory=dict)
+    touched: set[int] = field(default_factory=set)
+
+    def to_read_again(self, delivered: Set[int | str], deleted_since: int | None) -> set[int]:
+        """The ids of entities that must be read by id, for events name them and the walk has not `delivered` them.
+
+        Entities that were deleted at `deleted_since` or later are among them: they may be back. None: they are not.
+        """
+        wanted = set(self.restored) | (self.touched | set(self.merged)) - delivered
+        if deleted_since is not None:
+            wanted |= {own for own, gone in self.deleted.items() if gone.at >= deleted_since}
+        return wanted
+
+    def gone(self, not_found: Set[int]) -> dict[int, Deletion]:
+        """The deletions. A merged entity that was `not_found` is deleted since its merge, if no event tells when."""
+        merged = {own: self.merged[own] for own in not_found & self.merged.keys() - self.deleted.keys()}
+        return {**self.deleted, **merged}
+
+
+def changes_of(
+    events: Iterable[Row], name: str, note_list: bool, deletions_since: int, changes_since: int | None
+) -> Changes:
+    """What the events, the older ones first, tell of the list `name` (of its notes, for a `note_list`)."""
+    changes = Changes()
+    for event in events:
+        at = seconds(event.get("created_at"))
+        kind = event.get("type")
+        if at is None or at < deletions_since:
+            continue
+        recent = changes_since is not None and at >= changes_since
+        if note_list:
+            _apply_to_notes(changes, name, event, at)
+        elif kind in LIFE or recent:
+            _apply(changes, name, event, at, recent)
+    return changes
+
+
+def with_trash(
+    gone: Mapping[int, Deletion], in_trash: Iterable[Deletion], present: Iterable[int]
+) -> dict[int, Deletion]:
+    """The deletions that events tell and those that the trash shows, the later of both, but for entities that are
+    `present`: these came in this sync, and if they are gone since, the next sync's events tell."""
+    all_gone = dict(gone)
+    for deletion in in_trash:
+        known = all_gone.get(deletion.id)
+        if known is None or known.at < deletion.at:
+            all_gone[deletion.id] = deletion
+    for own in present:
+        all_gone.pop(own, None)
+    return all_gone
+
+
+def _apply(changes: Changes, name: str, event: Row, at: int, recent: bool) -> None:
+    """`recent`: something of before may have been delivered, so that what came back must be read again.
+
+    What was deleted and came back in one second is in both: which was last, only its row tells.
+    """
+    kind, own = event.get("type"), own_id(event.get("entity_id"))
+    if kind in LINKED | TAGGED:
+        changes.touched |= {other for list_name, other in _touched(event) if list_name == name}
+    elif own is not None and ENTITIES.get(str(event.get("entity_type"))) == name:
+        deletion = Deletion(own, at, event.get("created_by"), event.get("account_id"))
+        if kind in ADDED:
+            changes.touched.add(own)
+        elif kind in DELETED:
+            changes.deleted[own] = deletion
+            if changes.restored.get(own) != at:
+                changes.restored.pop(own, None)
+        elif kind in RESTORED:
+            if not (recent and own in changes.deleted and changes.deleted[own].at == at):
+                changes.deleted.pop(own, None)
+            if recent:
+                changes.restored[own] = at
+        elif kind == MERGED:
+            changes.merged[own] = deletion
+
+
+def _touched(event: Row) -> Iterator[tuple[str, int]]:
+    """Both sides of a link, or the entity that was tagged."""
+    sides = [(event.get("entity_type"), event.get("entity_id"))]
+    for value in (event.get("value_after"), event.get("value_before")):
+        for element in value if isinstance(value, list) else ():
+            for link in element.values() if isinstance(element, dict) else ():
+                entity = link.get("entity") if isinstance(link, dict) else None
+                if isinstance(entity, dict):
+                    sides.append((entity.get("type"), entity.get("id")))
+    for kind, own in sides:
+        if (number := own_id(own)) is not None and str(kind) in ENTITIES:
+            yield ENTITIES[str(kind)], number
+
+
+def _apply_to_notes(changes: Changes, name: str, event: Row, at: int) -> None:
+    if event.get("type") != NOTE_DELETED or ENTITIES.get(str(event.get("entity_type"))) != name:
+        return
+    for value in (event.get("value_before"), event.get("value_after")):
+        for element in value if isinstance(value, list) else ():
+            note = element.get("note") if isinstance(element, dict) else None
+            own = own_id(note.get("id")) if isinstance(note, dict) else None
+            if own is not None:
+                changes.deleted[own] = Deletion(own, at, event.get("created_by"), event.get("account_id"))

@@ -1,0 +1,120 @@
+"""Which walk reads a list of entities, and which goes on where the server does not do what the first rests on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Set
+from dataclasses import replace
+
+from source_amocrm.account.account import Account
+from source_amocrm.account.resources import Resource
+from source_amocrm.errors import PageTooLarge
+from source_amocrm.sync.batch import Batch
+from source_amocrm.sync.progress import BEGINNING, ReadPlan
+from source_amocrm.walk.cursor_filter import bounds
+from source_amocrm.walk.interval_set import FOREVER
+from source_amocrm.walk.keyset import TiesShuffled, keyset
+from source_amocrm.walk.list_traits import ListTraits
+from source_amocrm.walk.listing import FilterIgnored, Listing, OrderIgnored, Page, PageCheckpoint, RawPage, key
+from source_amocrm.walk.newest_first import newest_first
+from source_amocrm.walk.page_number import by_page_number
+from source_amocrm.walk.same_second import rest_of_second
+from source_amocrm.walk.worker_pool import Prefetch
+
+
+class MainWalk:
+    """One reading of the rows of `resource`, a list of entities, by the `plan`."""
+
+    def __init__(self, account: Account, resource: Resource, plan: ReadPlan, listing: Listing) -> None:
+        self._account = account
+        self._resource = resource
+        self._plan = plan
+        self._listing = listing
+        self._traits = ListTraits()
+        self._first = Prefetch(account.pool, self._oldest_rows)
+
+    @property
+    def behind(self) -> bool:
+        """Whether people changed rows faster than they were read, so that the newest changes are left out."""
+        return self._traits.behind
+
+    @property
+    def whole(self) -> bool:
+        """Whether every row of the list has come, once the walk has ended."""
+        return self._plan.at_first and not self.behind
+
+    def ask_first(self) -> None:
+        """Asks for the first page if everything is wanted: that needs no filter, and so not what `/account` tells."""
+        if self._resource.by_cursor and self._plan.at_first:
+            self._first.start()
+
+    def resumed(self) -> Iterator[Batch]:
+        """The rest of a walk by page number that an earlier sync began."""
+        if self._plan.resume:
+            yield from self._by_page_number(self._plan.resume.since, self._plan.resume.checkpoint)
+
+    def batches(self, delivered: Set[int | str]) -> Iterator[Batch]:
+        """The needed rows. `delivered` grows meanwhile: what is in it when another walk goes on does not come again."""
+        first = self._first.result() if self._first.started else None
+        if self._resource.by_cursor and self._account.filter_may_work(self._resource):
+            try:
+                yield from (Batch(self._resource.name, page) for page in self._by_date(first))
+                return
+            except FilterIgnored:
+                if self._resource.paid_filter:
+                    self._account.filter_is_ignored()
+            except TiesShuffled as shuffled:
+                yield from self._in_order_of_ids(shuffled)
+                return
+            except OrderIgnored:
+                pass
+        before = set(delivered)
+        for batch in self._unfiltered():
+            rows = [row for row in batch.page.rows if key(row) not in before]
+            yield replace(batch, page=replace(batch.page, rows=rows))
+
+    def _oldest_rows(self) -> RawPage | None:
+        try:
+            return self._listing.ask({f"order[{self._listing.cursor}]": "asc"})
+        except PageTooLarge:
+            return None
+
+    def _by_date(self, first: RawPage | None) -> Iterator[Page]:
+        """The needed seconds, the oldest first: what is edited meanwhile comes to lie in those that are read last."""
+        pool = self._account.pool
+        intervals, within = self._plan.seconds, self._plan.within
+        if within:
+            yield from rest_of_second(self._listing, within.since, pool, within.checkpoint)
+            intervals -= (within.since, within.since)
+        for low, high in intervals.intervals:
+            near = self._plan.asked_from if low == self._plan.since else low
+            yield from keyset(self._listing, (near, high), self._traits, raw=first, pool=pool)
+
+    def _unfiltered(self) -> Iterator[Batch]:
+        since = self._plan.since
+        if self._resource.by_cursor and since > BEGINNING:
+            try:
+                yield from (Batch(self._resource.name, page) for page in newest_first(self._listing, since))
+                return
+            except OrderIgnored:
+                pass
+        yield from self._by_page_number(since)
+
+    def _in_order_of_ids(self, shuffled: TiesShuffled) -> Iterator[Batch]:
+        """What a walk in the order of dates has left."""
+        second_of = self._listing.second_of
+        for batch in self._by_page_number(shuffled.since):
+            rows = [
+                row for row in batch.page.rows if second_of(row) != shuffled.since or key(row) not in shuffled.delivered
+            ]
+            yield replace(batch, page=replace(batch.page, rows=rows))
+
+    def _by_page_number(self, since: int, checkpoint: PageCheckpoint | None = None) -> Iterator[Batch]:
+        """A walk by page number over the rows since a second, which is asked for with the filter where that works."""
+        name, listing = self._resource.name, self._listing
+        if since > BEGINNING and self._account.filter_works(self._resource):
+            low = since if self._resource.by_cursor else min(since, self._plan.asked_from)
+            listing = listing.narrowed(bounds(listing, low - 1, FOREVER))
+        for page in by_page_number(listing, self._account.pool, checkpoint):
+            rows = [row for row in page.rows if (listing.second_of(row) or FOREVER) >= since]
+            yield Batch(name, replace(page, rows=rows), floor=since)
+        yield Batch(name, Page([]), walked=True)

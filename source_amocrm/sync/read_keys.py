@@ -1,0 +1,46 @@
+"""A stage that remembers which rows the main walk of a list has brought."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+
+from source_amocrm.sync.batch import Batch
+from source_amocrm.sync.progress import ReadPlan, merged
+from source_amocrm.walk.interval_set import FOREVER
+from source_amocrm.walk.listing import key, seconds
+
+REMEMBERED_KEYS = 5_000
+"""A filter that is ignored shows at the second page: so many rows back it is known what was delivered before."""
+LARGEST_ID = 2**63
+
+
+class ReadKeys:
+    """`delivered`: the keys of rows that every reader has been given; in a first sync only REMEMBERED_KEYS of them.
+
+    `ids`: the ids of all rows that came, of which there may be millions.
+    """
+
+    def __init__(self, plans: Sequence[ReadPlan]) -> None:
+        self._plans = plans
+        self._first_sync = merged(plans).changes_since is None
+        self.delivered: set[int | str] = set()
+        self.ids = array("q")
+
+    def remembered(self, batches: Iterable[Batch]) -> Iterator[Batch]:
+        """The same batches, whose rows are remembered before they go on."""
+        for batch in batches:
+            self._add(batch)
+            yield batch
+
+    def _add(self, batch: Batch) -> None:
+        """What is older than a reader needs is not delivered to it."""
+        own_ids = (row.get("id") for row in batch.page.rows)
+        self.ids.extend(own for own in own_ids if isinstance(own, int) and 0 < own < LARGEST_ID)
+        if self._first_sync and len(self.delivered) >= REMEMBERED_KEYS:
+            return
+        floor = FOREVER if batch.floor is None else batch.floor
+        for row in batch.page.rows:
+            second = seconds(row.get("updated_at"))
+            if second is None or second >= floor or all(second in plan.seconds for plan in self._plans):
+                self.delivered.add(key(row))

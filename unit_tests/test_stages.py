@@ -1,0 +1,244 @@
+"""The stages of a reading, each on its own: batches in, batches out, and no account behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from typing import Any
+
+import pytest
+
+from source_amocrm.errors import Unavailable
+from source_amocrm.sync.batch import Batch, with_postdated
+from source_amocrm.sync.changes import Deletion, changes_of, with_trash
+from source_amocrm.sync.lookup import Resolver, observed
+from source_amocrm.sync.progress import ReadPlan
+from source_amocrm.sync.read_keys import REMEMBERED_KEYS, ReadKeys
+from source_amocrm.sync.settle_buffer import READINGS, over_at, settled
+from source_amocrm.sync.trash import deletions_in
+from source_amocrm.walk.interval_set import FOREVER, IntervalSet
+from source_amocrm.walk.listing import Answered, Page, RawPage, Row, seconds
+
+NOW = 1_700_000_000
+WHOLE = ReadPlan(IntervalSet(((0, FOREVER),)))
+
+
+def lead(own: int, second: int) -> Row:
+    return {"id": own, "updated_at": second}
+
+
+def answered(at: int, drift: int = 0, tick: float = 0.0) -> tuple[Answered]:
+    """Asked for in the second before."""
+    return (Answered(at - 1, at, drift, tick),)
+
+
+def batch(*rows: Row, at: int = NOW, drift: int = 0) -> Batch:
+    return Batch("leads", Page(list(rows), answered=answered(at, drift)))
+
+
+def ids(batches: Collection[Batch]) -> list[list[int]]:
+    return [[row["id"] for row in one.page.rows] for one in batches]
+
+
+class Records:
+    """What is read again by id: `versions` of each record, the last of which stays."""
+
+    def __init__(self, versions: dict[int, list[int]]) -> None:
+        self.versions = versions
+        self.at = NOW
+        self.slept: list[float] = []
+        self.asked: list[list[int]] = []
+
+    def wait_until(self, tick: float) -> None:
+        self.slept.append(tick)
+        self.at = NOW + int(tick)
+
+    def read_again(self, wanted: Collection[int]) -> Page:
+        self.asked.append(sorted(wanted))
+        rows = []
+        for own in wanted:
+            if versions := self.versions.get(own):
+                rows.append(lead(own, versions.pop(0) if len(versions) > 1 else versions[0]))
+        return Page(rows, answered=answered(self.at, tick=self.at - NOW))
+
+    def settle(self, *batches: Batch, most: int = 10) -> list[Batch]:
+        return list(settled(batches, "leads", lambda: most, self.wait_until, self.read_again))
+
+
+def test_a_record_of_the_second_in_which_it_was_read_comes_when_that_is_over() -> None:
+    records = Records({2: [NOW]})
+    came = records.settle(batch(lead(1, NOW - 60), lead(2, NOW)), batch(lead(3, NOW - 60)))
+    assert ids(came) == [[1], [3], [2]]
+    assert (records.slept, records.asked) == ([2.0], [[2]])
+    assert came[-1].floor == 0
+
+
+def test_a_record_that_has_gone_meanwhile_does_not_come() -> None:
+    assert ids(Records({}).settle(batch(lead(1, NOW)))) == [[], []]
+
+
+def test_a_record_that_changes_in_every_second_comes_as_the_last_reading_has_it() -> None:
+    records = Records({1: [NOW + 2 * reading for reading in range(1, READINGS + 1)]})
+    came = records.settle(batch(lead(1, NOW)))
+    assert ids(came) == [[]] * READINGS + [[1]]
+    assert came[-1].page.rows == [lead(1, NOW + 2 * READINGS)]
+
+
+def test_no_more_records_are_held_than_may_be() -> None:
+    records = Records({1: [NOW], 2: [NOW]})
+    assert ids(records.settle(batch(lead(1, NOW), lead(2, NOW)), most=1)) == [[2], [1]]
+
+
+@pytest.mark.parametrize(
+    ("second", "drift", "over"),
+    [
+        (NOW - 60, 0, None),
+        (NOW - 2, 0, None),
+        (NOW - 1, 0, 1.0),
+        (NOW, 0, 2.0),
+        (NOW + 1, 0, 3.0),
+        (NOW + 2, 0, None),  # that has not come, and its row is none that was changed just now
+        (NOW + 600, 600, 2.0),  # by this machine's clock it is that second
+    ],
+)
+def test_when_a_second_is_over_by_either_clock(second: int, drift: int, over: float | None) -> None:
+    assert over_at(second, answered(NOW, drift)) == over
+
+
+def test_of_several_answers_the_latest_end_counts() -> None:
+    assert over_at(NOW, (*answered(NOW, tick=10.0), *answered(NOW - 1, tick=12.0))) == 15.0
+
+
+@pytest.mark.parametrize(("drift", "postdated"), [(0, {3}), (-600, {1, 2, 3}), (600, {3})])
+def test_rows_dated_later_than_they_were_read_are_told_by_the_earlier_clock(drift: int, postdated: set[int]) -> None:
+    [told] = with_postdated([batch(lead(1, NOW - 1), lead(2, NOW), lead(3, NOW + 1), drift=drift)])
+    assert told.postdated == postdated
+
+
+def test_of_several_answers_the_earliest_tells_what_is_postdated() -> None:
+    page = Page([lead(1, NOW)], answered=(*answered(NOW), *answered(NOW - 1)))
+    assert [one.postdated for one in with_postdated([Batch("leads", page), Batch("leads", Page([]))])] == [{1}, set()]
+
+
+def test_what_every_reader_has_been_given_is_remembered_before_it_goes_on() -> None:
+    keys = ReadKeys([WHOLE, ReadPlan(IntervalSet(((NOW, FOREVER),)))])
+    passed = keys.remembered([batch(lead(1, NOW - 1), lead(2, NOW)), Batch("leads", Page([lead(3, 5)]), floor=0)])
+    assert ids([next(passed)]) == [[1, 2]]
+    assert (keys.delivered, list(keys.ids)) == ({2}, [1, 2])
+    assert ids(list(passed)) == [[3]]
+    assert (keys.delivered, list(keys.ids)) == ({2, 3}, [1, 2, 3])
+
+
+@pytest.mark.parametrize(("since", "many"), [(None, REMEMBERED_KEYS + 1), (NOW, REMEMBERED_KEYS + 3)])
+def test_a_first_sync_remembers_no_more_keys_than_it_needs(since: int | None, many: int) -> None:
+    keys = ReadKeys([ReadPlan(IntervalSet(((0, FOREVER),)), changes_since=since)])
+    for own in range(1, REMEMBERED_KEYS + 4, REMEMBERED_KEYS + 1):
+        list(keys.remembered([batch(*(lead(one, NOW) for one in range(own, own + REMEMBERED_KEYS + 1)))]))
+        keys.delivered = {one for one in keys.delivered if isinstance(one, int) and one <= many}
+    assert len(keys.delivered) == many
+    assert len(keys.ids) == 2 * (REMEMBERED_KEYS + 1)
+
+
+class Told(Resolver):
+    def __init__(self) -> None:
+        self.told: list[Any] = []
+
+    def observe(self, rows: Any) -> None:
+        self.told += [row["id"] for row in rows]
+
+    def finish(self, whole: bool, failure: Any) -> None:
+        self.told.append((whole, str(failure)))
+
+
+def test_a_resolver_sees_every_row_and_then_the_end() -> None:
+    told = Told()
+    assert ids(list(observed([batch(lead(1, NOW)), batch(lead(2, NOW))], [told], lambda: True))) == [[1], [2]]
+    assert told.told == [1, 2, (True, "None")]
+
+
+def test_a_resolver_hears_of_the_failure_of_a_reading_and_of_one_that_is_not_gone_on_with() -> None:
+    def broken() -> Iterator[Batch]:
+        yield batch(lead(1, NOW))
+        raise Unavailable("Later.")
+
+    told = Told()
+    with pytest.raises(Unavailable):
+        list(observed(broken(), [told], lambda: True))
+    assert told.told == [1, (False, "Later.")]
+    left = Told()
+    stage = observed([batch(lead(1, NOW)), batch(lead(2, NOW))], [left], lambda: True)
+    next(iter(stage))
+    del stage
+    assert left.told == [1, (False, "None")]
+
+
+def skeletons(*rows: tuple[int, int]) -> RawPage:
+    return RawPage([{**lead(*row), "is_deleted": True, "updated_by": 7} for row in rows], True, *answered(NOW))
+
+
+def deleted(*pages: RawPage, first_sync: bool = False) -> tuple[list[int], int]:
+    """The ids of what was deleted since NOW, and how many pages are left."""
+    left = list(pages)
+    taken = (left.pop(0) for _ in pages)
+    found = deletions_in(taken, lambda row: seconds(row["updated_at"]), NOW, first_sync)
+    return [deletion.id for deletion in found], len(left)
+
+
+def test_the_trash_is_read_from_the_newest_deletion_down_to_the_needed_second() -> None:
+    pages = skeletons((1, NOW + 9), (2, NOW)), skeletons((3, NOW), (4, NOW - 1)), skeletons((5, NOW - 2))
+    assert deleted(*pages) == ([1, 2, 3], 1)
+
+
+def test_a_trash_in_no_order_is_read_whole_in_a_first_sync_only() -> None:
+    pages = skeletons((1, NOW - 1), (2, NOW)), skeletons((3, NOW - 9), (4, NOW))
+    assert deleted(*pages, first_sync=True) == ([2, 4], 0)
+    assert deleted(*pages) == ([2], 1)
+
+
+def test_a_trash_that_repeats_a_page_ends_there() -> None:
+    assert deleted(*[skeletons((1, NOW))] * 3) == ([1, 1], 1)
+
+
+def event(kind: str, own: int, at: int) -> Row:
+    return {"type": kind, "entity_type": "lead", "entity_id": own, "created_at": at, "created_by": 7}
+
+
+EVENTS = [
+    event("lead_deleted", 1, NOW),
+    event("lead_deleted", 2, NOW),
+    event("lead_restored", 2, NOW + 1),
+    event("lead_deleted", 3, NOW - 5),
+    event("entity_merged", 4, NOW + 2),
+    event("entity_linked", 5, NOW + 3),
+    event("entity_linked", 6, NOW - 5),
+]
+
+
+def test_what_events_tell_of_a_list() -> None:
+    changes = changes_of(EVENTS, "leads", False, NOW - 10, NOW)
+    assert {own: gone.at for own, gone in changes.deleted.items()} == {1: NOW, 3: NOW - 5}
+    assert (changes.restored, set(changes.merged), changes.touched) == ({2: NOW + 1}, {4}, {5})
+    assert changes_of(EVENTS, "contacts", False, NOW - 10, NOW).deleted == {}
+
+
+def test_what_is_read_again_by_id() -> None:
+    changes = changes_of(EVENTS, "leads", False, NOW - 10, NOW)
+    assert changes.to_read_again(set(), None) == {2, 4, 5}
+    assert changes.to_read_again({2, 4, 5}, None) == {2}  # it may be back with an old date
+    assert changes.to_read_again(set(), NOW) == {1, 2, 4, 5}
+
+
+def test_a_merged_entity_that_is_not_found_is_deleted_since_its_merge() -> None:
+    changes = changes_of(EVENTS, "leads", False, NOW - 10, NOW)
+    assert {own: gone.at for own, gone in changes.gone({1, 4}).items()} == {1: NOW, 3: NOW - 5, 4: NOW + 2}
+    assert set(changes.gone({1})) == {1, 3}
+
+
+def test_of_an_event_and_the_trash_the_later_deletion_counts_and_what_came_is_not_gone() -> None:
+    gone = {own: Deletion(own, NOW, 7, 1) for own in (1, 2, 3)}
+    in_trash = [Deletion(2, NOW + 1, 8, 1), Deletion(3, NOW - 1, 8, 1), Deletion(4, NOW, 8, 1), Deletion(5, NOW, 8, 1)]
+    told = with_trash(gone, in_trash, [1, 5, 6])
+    assert {own: (deletion.at, deletion.by) for own, deletion in told.items()} == {
+        2: (NOW + 1, 8),
+        3: (NOW, 7),
+        4: (NOW, 8),
+    }
