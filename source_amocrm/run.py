@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import signal
 import sys
@@ -13,10 +14,14 @@ from source_amocrm.airbyte.stdout import STOPPED_BY_SIGNAL, guard
 
 WRONG_USAGE = 2
 """As argparse exits."""
+AIRBYTES = ("spec", "check", "discover", "read")
+OWN = ("connect", "fleet", "invite")
+"""Our own verbs; the `main` of each is in the `cli` of the package of its name, and takes what stands behind the verb."""
 HELP = """\
 source-amocrm reads an amoCRM or Kommo account for Airbyte.
 
   source-amocrm connect    lead through the sign-in and write config.json
+  source-amocrm invite     links by which administrators elsewhere connect their accounts
   source-amocrm check      --config FILE
   source-amocrm discover   --config FILE
   source-amocrm read       --config FILE --catalog FILE [--state FILE]
@@ -28,11 +33,11 @@ Each with --help for more."""
 
 
 def run() -> None:
-    """`source-amocrm spec|check|discover|read|connect|fleet …`"""
+    """`source-amocrm spec|check|discover|read|connect|fleet|invite …`"""
     arguments = sys.argv[1:]
     guard()
     signal.signal(signal.SIGTERM, _stop)
-    if arguments[:1] not in (["connect"], ["fleet"]) and signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
+    if not set(arguments[:1]) & set(OWN) and signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
         signal.signal(signal.SIGINT, _stop)
     code = _command(arguments)
     with contextlib.suppress(OSError, ValueError):
@@ -52,20 +57,15 @@ def _command(arguments: list[str]) -> int:
 
         print(f"source-amocrm {version('source-amocrm')}")
         return 0
-    if verb not in ("spec", "check", "discover", "read", "connect", "fleet"):
+    if verb not in (*AIRBYTES, *OWN):
         print(HELP, file=sys.stderr)
         return WRONG_USAGE
     from source_amocrm.airbyte.quick_start import hasten, settle
 
     hasten()
-    if verb == "connect":
-        from source_amocrm.connect.cli import main
-
-        return main(arguments[1:])
-    if verb == "fleet":
-        from source_amocrm.fleet.cli import main as fleet
-
-        return fleet(arguments[1:])
+    if verb in OWN:
+        code: int = importlib.import_module(f"source_amocrm.{verb}.cli").main(arguments[1:])
+        return code
     if verb == "check" and "--debug" not in arguments and sys.stdout.isatty():
         from source_amocrm.check_on_terminal import check
 

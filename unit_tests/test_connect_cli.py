@@ -25,8 +25,8 @@ COMMAND = [sys.executable, "-c", "from source_amocrm.run import run; run()", "co
 
 
 @contextmanager
-def served(folder: Path) -> Iterator[Server]:
-    with Server(0) as server:
+def served(folder: Path) -> Iterator[Server[Site]]:
+    with Server[Site](0) as server:
         port = server.server_address[1]
         server.site = Site(Flow(Options(folder / "config.json", port)), Guard(port), "en", server.finish)
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
@@ -38,7 +38,9 @@ def served(folder: Path) -> Iterator[Server]:
             thread.join()
 
 
-def ask(server: Server, method: str, path: str, body: str | None = None, **headers: str) -> http.client.HTTPResponse:
+def ask(
+    server: Server[Site], method: str, path: str, body: str | None = None, **headers: str
+) -> http.client.HTTPResponse:
     port = server.server_address[1]
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
     connection.request(method, path, body, {"Host": f"localhost:{port}", **headers})

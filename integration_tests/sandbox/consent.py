@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from html import escape
 from urllib.parse import urlencode
 
+from .external import External
 from .http import Request, Response, html
 from .query import scalar
 from .tokens import Tokens
@@ -25,9 +26,14 @@ class Consent:
     referer: str | None = None
     state: str | None = None
 
+    def __post_init__(self) -> None:
+        self.external = External(self.tokens)
+
     def page(self, request: Request) -> Response:
-        """GET /oauth?client_id=…&state=…&mode=popup|post_message"""
+        """GET /oauth?client_id=…&state=…&mode=popup|post_message, or with what a button says instead of the ID"""
         asked = request.params()
+        if External.is_asked(asked):
+            return html(200, PAGE.format(account=escape(self.tokens.account.name), query=escape(request.query)))
         if scalar(asked.get("client_id")) != self.tokens.client.client_id:
             return html(404, "<h1>Интеграция не найдена</h1>")
         query = urlencode({"state": scalar(asked.get("state")) or ""})
@@ -36,7 +42,16 @@ class Consent:
     def decide(self, request: Request) -> Response:
         asked = request.params()
         state = scalar(asked.get("state")) if self.state is None else self.state
-        if scalar(asked.get("answer")) == "allow":
+        allowed = scalar(asked.get("answer")) == "allow"
+        if External.is_asked(asked):
+            if allowed and (refused := self.external.create(asked)) is not None:
+                text = "Произошла ошибка создания, обратитесь к разработчику интеграции."
+                return html(200, f"<h1>{text} (Code {refused})</h1>")
+            return self._redirect(scalar(asked.get("redirect_uri")) or "", allowed, state)
+        return self._redirect(self.tokens.client.redirect_uri, allowed, state)
+
+    def _redirect(self, uri: str, allowed: bool, state: str | None) -> Response:
+        if allowed:
             answer = {
                 "code": self.tokens.code(),
                 "referer": self.referer or self.tokens.account.domain,
@@ -46,5 +61,4 @@ class Consent:
             }
         else:
             answer = {"error": "access_denied", "state": state or ""}
-        uri = self.tokens.client.redirect_uri
         return Response(302, b"", {"location": f"{uri}{'&' if '?' in uri else '?'}{urlencode(answer)}"})

@@ -59,6 +59,11 @@ def message_page(key: str, words: Words, detail: str = "") -> str:
     return _render("message.html", words, key=key, step=None, problem=None, at="", detail=detail)
 
 
+def invitation_page(view: str, words: Words, problem: Problem | None = None, **context: Any) -> str:
+    """The page of an invitation: `ask`, `waiting`, `landed` or `failed`."""
+    return _render("invitation.html", words, view=view, step=None, problem=problem, at="", **context)
+
+
 def form_fields(settings: Mapping[str, Any], words: Words) -> list[FormField]:
     credentials = settings["credentials"]
     kind = credentials["auth_type"]

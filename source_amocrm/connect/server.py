@@ -1,4 +1,4 @@
-"""The page's small server: on 127.0.0.1 alone, silent, and bounded in what it waits for and keeps."""
+"""The page's small server: on 127.0.0.1 unless told otherwise, silent, and bounded in what it waits for and keeps."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import threading
 import time
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, Generic, Protocol, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
 from source_amocrm.connect import pages
 from source_amocrm.connect.guard import HEADERS
-from source_amocrm.connect.site import Request, Response, Site
+from source_amocrm.connect.site import Request, Response
 from source_amocrm.connect.words import Words
 
 PATIENCE = 30.0
@@ -32,15 +32,24 @@ _ONCE = ("host", "origin", "sec-fetch-site", "content-length", "content-type")
 """Headers that decide: two of them could be read as either."""
 
 
-class Server(ThreadingHTTPServer):
+class Answers(Protocol):
+    """What a server shows."""
+
+    def handle(self, request: Request) -> Response: ...
+
+
+Shown = TypeVar("Shown", bound=Answers)
+
+
+class Server(ThreadingHTTPServer, Generic[Shown]):
     """`site` is set before the first request."""
 
     daemon_threads = True
     request_queue_size = CONNECTIONS
-    site: Site
+    site: Shown
 
-    def __init__(self, port: int) -> None:
-        super().__init__(("127.0.0.1", port), _Handler)
+    def __init__(self, port: int, address: str = "127.0.0.1") -> None:
+        super().__init__((address, port), _Handler)
         self._free = threading.BoundedSemaphore(CONNECTIONS)
 
     def finish(self) -> None:
@@ -91,7 +100,7 @@ class Arriving(io.RawIOBase):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    server: Server
+    server: Server[Any]
 
     def setup(self) -> None:
         super().setup()
@@ -104,7 +113,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         if self._is_plain() and self._length() == 0:
-            self._answer({})
+            self._answer(b"")
         else:
             self.send_error(400)
 
@@ -115,7 +124,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif length is None or length > LARGEST_FORM or "Content-Length" not in self.headers:
             self.send_error(413)
         else:
-            self._answer(_pairs(self.rfile.read(length).decode("utf-8", "replace")))
+            self._answer(self.rfile.read(length))
 
     def _is_plain(self) -> bool:
         """Whether there is one way to read the request. The path is looked at as it came, before it was tidied up."""
@@ -129,11 +138,12 @@ class _Handler(BaseHTTPRequestHandler):
         text = self.headers.get("Content-Length", "0")
         return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
 
-    def _answer(self, form: dict[str, str]) -> None:
+    def _answer(self, body: bytes) -> None:
         url = urlsplit(self.path)
         headers = {name.lower(): value for name, value in self.headers.items()}
+        form = _pairs(body.decode("utf-8", "replace"))
         try:
-            response = self.server.site.handle(Request(self.command, url.path, _pairs(url.query), headers, form))
+            response = self.server.site.handle(Request(self.command, url.path, _pairs(url.query), headers, form, body))
         except Exception as error:
             response = _failed(error)
         self._send(response)

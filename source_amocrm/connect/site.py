@@ -29,6 +29,7 @@ class Request:
     query: Mapping[str, str] = field(default_factory=dict, repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     form: Mapping[str, str] = field(default_factory=dict, repr=False)
+    body: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True)
@@ -63,9 +64,9 @@ class Site:
     def _admit(self, request: Request) -> Response:
         words = self._words(request)
         if not self.guard.host_is_ours(request.headers):
-            return _page(403, pages.message_page("foreign", words))
+            return page(403, pages.message_page("foreign", words))
         if request.path.startswith("/static/"):
-            return self._static(request, words)
+            return static(request.path) or page(404, pages.message_page("unknown", words))
         known = self.guard.knows(request.headers)
         if request.path == "/start":
             return self._start(request, words, known)
@@ -73,9 +74,9 @@ class Site:
         if (request.method, request.path) == ("GET", CALLBACK) and (known or self._answers(request)):
             return self._settle(consent.Redirect(request.query))
         if not known:
-            return _page(403, pages.message_page("foreign", words))
+            return page(403, pages.message_page("foreign", words))
         if request.method == "POST" and not self.guard.same_origin(request.headers):
-            return _page(403, pages.message_page("foreign", words))
+            return page(403, pages.message_page("foreign", words))
         return self._route(request, words)
 
     def _route(self, request: Request, words: Words) -> Response:
@@ -98,19 +99,19 @@ class Site:
             return action(request)
         step = next((step for step in STEPS if request.path == f"/{step}"), None)
         if request.method != "GET" or step is None:
-            return _page(404, pages.message_page("unknown", words))
+            return page(404, pages.message_page("unknown", words))
         return self._show(step, words)
 
     def _show(self, step: Step, words: Words) -> Response:
         if STEPS.index(step) > STEPS.index(self.flow.step):
             return self._see(f"/{self.flow.step}")
-        return _page(200, pages.step_page(self.flow, step, words, self._problem, self._typed))
+        return page(200, pages.step_page(self.flow, step, words, self._problem, self._typed))
 
     def _start(self, request: Request, words: Words, known: bool) -> Response:
         if known:
             return self._see("/")
         if not self.guard.open(request.query.get("key", "")):
-            return _page(403, pages.message_page("link_used", words))
+            return page(403, pages.message_page("link_used", words))
         return Response(303, headers={"Location": f"{self.guard.origin}/", "Set-Cookie": self.guard.cookie})
 
     def _account(self, request: Request) -> Response:
@@ -167,7 +168,7 @@ class Site:
 
     def _end(self, words: Words) -> Response:
         self._finish()
-        return _page(200, pages.message_page("finished", words))
+        return page(200, pages.message_page("finished", words))
 
     def _try(self, step: Callable[[], None], typed: Mapping[str, str] | None = None) -> bool:
         self._problem, self._typed = None, {}
@@ -182,13 +183,6 @@ class Site:
         given = request.query.get("state", "")
         return bool(self.flow.state) and hmac.compare_digest(given.encode(), self.flow.state.encode())
 
-    def _static(self, request: Request, words: Words) -> Response:
-        name = request.path.removeprefix("/static/")
-        if name not in _STATIC:
-            return _page(404, pages.message_page("unknown", words))
-        body = (resources.files("source_amocrm.connect") / "static" / name).read_bytes()
-        return Response(200, body, {"Content-Type": _STATIC[name]})
-
     def _see(self, path: str) -> Response:
         return Response(303, headers={"Location": f"{self.guard.origin}{path}"})
 
@@ -196,5 +190,14 @@ class Site:
         return Words(self._language or preferred(request.headers.get("accept-language")))
 
 
-def _page(status: int, text: str) -> Response:
+def static(path: str) -> Response | None:
+    """A file of the pages; None where there is none at this path."""
+    name = path.removeprefix("/static/")
+    if name not in _STATIC:
+        return None
+    body = (resources.files("source_amocrm.connect") / "static" / name).read_bytes()
+    return Response(200, body, {"Content-Type": _STATIC[name]})
+
+
+def page(status: int, text: str) -> Response:
     return Response(status, text.encode(), {"Content-Type": _HTML})

@@ -1,0 +1,209 @@
+"""`source-amocrm invite` as it is met: the command, its page in Chromium, and a thousand forged posts at once."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.ui import WebDriverWait
+
+from . import machine
+from .connect_page import PATIENCE, chromium, free_port
+from .leaks import leaks
+from .sandbox import OFF, Account, Server, Tokens
+from .sandbox.external import Order
+
+CLIENT = "0b0832f6-d123-4123-9123-e73f236833cf"
+
+
+@dataclass
+class Invited:
+    process: subprocess.Popen[str]
+    port: int
+    server: Server
+    accounts: Path
+    links: list[str]
+    printed: list[str] = field(default_factory=list)
+
+    def post(self, body: bytes) -> int:
+        connection = http.client.HTTPConnection("localhost", self.port, timeout=10)
+        try:
+            connection.request("POST", "/secrets", body, {"Content-Type": "application/json"})
+            return connection.getresponse().status
+        finally:
+            connection.close()
+
+    def config(self) -> dict[str, Any]:
+        held: dict[str, Any] = json.loads((self.accounts / "example.json").read_text())
+        return held
+
+    def end(self) -> str:
+        """Everything that was printed."""
+        self.process.send_signal(signal.SIGINT)
+        out, err = self.process.communicate(timeout=PATIENCE)
+        return "".join([*self.printed, out, err])
+
+
+def _heed() -> None:
+    """A shell that starts tests in the background lets everything ignore Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@contextmanager
+def invited(folder: Path, *more: str) -> Iterator[Invited]:
+    port, account = free_port(), Account.generate(seed=1, leads=300)
+    with Server(account, tokens=Tokens(account), rate=OFF) as server:
+        command = [sys.executable, "-c", "from source_amocrm.run import run; run()", "invite"]
+        command += ["--public-url", f"http://localhost:{port}", "--port", str(port), "--accounts", str(folder), *more]
+        command += ["--consent-url", f"{server.url}/oauth", "--api-base-url", server.url]
+        environment = {**os.environ, "PYTHONUTF8": "1"}
+        process = subprocess.Popen(
+            command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=_heed
+        )
+        world = Invited(process, port, server, folder, [])
+        try:
+            assert process.stdout
+            while "listens on" not in (line := process.stdout.readline()):
+                assert line or process.poll() is None, process.stderr.read() if process.stderr else ""
+                world.printed.append(line)
+                world.links += re.findall(r"http://localhost:\d+/i/\S+", line)
+            world.printed.append(line)
+            yield world
+        finally:
+            if process.poll() is None:
+                process.kill()
+            process.communicate()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[webdriver.Chrome]:
+    machine.browser()
+    driver = chromium()
+    yield driver
+    driver.quit()
+
+
+@pytest.mark.parametrize("order", ["secrets_first", "code_first"])
+def test_an_administrator_presses_allow(browser: webdriver.Chrome, tmp_path: Path, order: Order) -> None:
+    with invited(tmp_path / "accounts") as world:
+        world.server.sandbox.consent.external.order = order
+        seen: list[str] = []
+
+        def press(css: str) -> None:
+            seen.append(browser.page_source)
+            browser.find_element(By.CSS_SELECTOR, css).click()
+
+        browser.get(world.links[0])
+        press("#grant")
+        press("#allow")
+        WebDriverWait(browser, PATIENCE, 0.05).until(lambda _: browser.find_elements(By.CSS_SELECTOR, "#landed"))
+        seen += [browser.page_source, browser.current_url]
+        assert browser.find_element(By.CSS_SELECTOR, "#name").text == world.server.sandbox.account.name
+        assert world.config()["credentials"]["client_id"] == world.server.tokens.client.client_id
+        browser.get(world.links[0])
+        assert browser.find_element(By.CSS_SELECTOR, "h1").text == "This invitation has been used"
+        printed = world.end()
+    assert world.server.sandbox.consent.external.posted == [200]
+    assert [line for text in (*seen, printed) for line in leaks(text)] == []
+
+
+def test_the_keys_are_posted_late_to_a_page_that_forgot_them(browser: webdriver.Chrome, tmp_path: Path) -> None:
+    with invited(tmp_path / "accounts") as world:
+        browser.get(world.links[0])
+        browser.find_element(By.CSS_SELECTOR, "#grant").click()
+        address = browser.current_url.replace("state=", "state=forged")
+        browser.get(address)
+        browser.find_element(By.CSS_SELECTOR, "#allow").click()
+        assert browser.find_element(By.CSS_SELECTOR, "h1").text == (
+            "Произошла ошибка создания, обратитесь к разработчику интеграции. (Code 404)"
+        )
+        assert list((tmp_path / "accounts").glob("*.json")) == []
+
+
+def test_a_thousand_forged_posts_and_the_page_lives(tmp_path: Path) -> None:
+    with invited(tmp_path / "accounts") as world:
+        forged = json.dumps({"client_id": CLIENT, "client_secret": "x" * 40, "state": "forged"}).encode()
+        statuses: list[int] = []
+
+        def flood() -> None:
+            for _ in range(125):
+                try:
+                    statuses.append(world.post(forged))
+                except OSError:
+                    statuses.append(0)  # more connections than it takes at a time are closed
+
+        threads = [threading.Thread(target=flood) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        connection = http.client.HTTPConnection("localhost", world.port, timeout=PATIENCE)
+        connection.request("GET", world.links[0].partition(f":{world.port}")[2])
+        assert connection.getresponse().status == 303
+        for thread in threads:
+            thread.join()
+        assert len(statuses) == 1000
+        assert set(statuses) <= {404, 0}
+        assert statuses.count(404) > 0
+        assert list((tmp_path / "accounts").glob("*.json")) == []
+        assert world.process.poll() is None
+
+
+def test_links_for_a_page_that_is_served_already(tmp_path: Path) -> None:
+    with invited(tmp_path / "accounts", "--count", "0") as world:
+        assert world.links == []
+        command = [sys.executable, "-c", "from source_amocrm.run import run; run()", "invite", "--links-only"]
+        command += ["--public-url", f"http://localhost:{world.port}", "--accounts", str(tmp_path / "accounts")]
+        done = subprocess.run(
+            [*command, "--account", "a.amocrm.ru", "--account", "b.kommo.com"],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        found = re.findall(r"http://localhost:\d+(/i/\S+)   (\S+)", done.stdout)
+        assert [account for _, account in found] == ["a.amocrm.ru", "b.kommo.com"]
+        for path, account in found:
+            connection = http.client.HTTPConnection("localhost", world.port, timeout=PATIENCE)
+            connection.request("GET", path)
+            location = connection.getresponse().headers["Location"]
+            connection.close()
+            connection.request("GET", location.partition(f":{world.port}")[2])
+            assert account in connection.getresponse().read().decode()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (
+            ["--public-url", "http://connect.example.com"],
+            "source-amocrm invite: --public-url: give the https:// address at which your proxy serves this page, "
+            "with nothing behind it.\n",
+        ),
+        (
+            ["--public-url", "https://connect.example.com", "--account", "example.com"],
+            "source-amocrm invite: Account address (account_domain): this is not the address of an amoCRM or Kommo "
+            "account. Type it as your browser shows it when amoCRM is open, for example example.amocrm.ru; it ends "
+            "with amocrm.ru, amocrm.com or kommo.com.\n",
+        ),
+        (
+            ["--public-url", "https://connect.example.com", "--accounts", "/proc/accounts"],
+            "source-amocrm invite: /proc/accounts cannot be written: No such file or directory.\n",
+        ),
+    ],
+)
+def test_what_cannot_be_served_is_told(arguments: list[str], said: str) -> None:
+    command = [sys.executable, "-c", "from source_amocrm.run import run; run()", "invite", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.stderr, done.stdout, done.returncode != 0) == (said, "", True)
