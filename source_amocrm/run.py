@@ -16,7 +16,7 @@ WRONG_USAGE = 2
 """As argparse exits."""
 AIRBYTES = ("spec", "check", "discover", "read")
 OWN = ("connect", "fleet", "invite")
-"""Our own verbs; the `main` of each is in the `cli` of the package of its name, and takes what stands behind the verb."""
+"""Our own verbs: each is the `main` of the `cli` of its package, and takes what stands behind the verb."""
 HELP = """\
 source-amocrm reads an amoCRM or Kommo account for Airbyte.
 
