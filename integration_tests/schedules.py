@@ -5,10 +5,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -23,6 +24,7 @@ from . import comparison
 from .connector import messages
 from .destination import Destination
 from .sandbox import Account, ManualClock, Request, Sandbox, Switches, writes
+from .sandbox.like import told
 from .sandbox.writes.at_random import Write
 from .taken import Taken
 
@@ -34,6 +36,8 @@ SCHEDULES = int(os.environ.get("SCHEDULES", "50"))
 ODD: Menu = (*writes.ORDINARY, *writes.RARE)
 SOME_MESSAGES = 1_500
 CATALOG = Path(__file__).resolve().parents[1] / "unit_tests" / "table-catalog.yaml"
+PROBES = sorted((Path(__file__).parent / "probes").glob("*.json"))
+"""What accounts answered to the open questions."""
 FIFTEEN = tuple(yaml.safe_load(CATALOG.read_text(encoding="utf-8"))["tables"])
 
 
@@ -56,6 +60,8 @@ class Schedule:
     def __post_init__(self) -> None:
         self.random = Random(self.seed)
         self.switches = random_switches(self.random, self.filters)
+        if self.seed % 3 == 0:
+            self.switches = as_probed(self.switches, Random(self.seed))
         self.settings: dict[str, Any] = {
             "num_workers": self.random.choice((1, 3, 12)),
             "lookback_window": self.random.choice(("PT5M", "PT0S")),
@@ -147,6 +153,13 @@ def assert_exact(day: Schedule) -> None:
     day.run()
     problems = day.problems()
     assert not problems, "\n".join(problems)
+
+
+def as_probed(switches: Switches, random: Random) -> Switches:
+    """With what one of PROBES tells; pages stay small, so that there are many, and the day decides about the filter."""
+    found = json.loads(random.choice(PROBES).read_text(encoding="utf-8"))
+    own = ("page_max", "page_default", "events_page_max", "filter_enabled", "filter_flag", "kommo")
+    return replace(switches, **{name: value for name, value in told(found).items() if name not in own})
 
 
 def random_switches(random: Random, filters: bool) -> Switches:

@@ -8,11 +8,15 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 import requests
 
 from .sandbox import OFF, Account, Fault, Server
+from .sandbox.__main__ import main
+
+PROBES = Path(__file__).parent / "probes"
 
 
 @pytest.fixture
@@ -84,6 +88,28 @@ def test_control_edits_and_shows_the_log(server: Server) -> None:
     session(server).get(f"{server.url}/api/v4/account", timeout=5)
     log = requests.get(f"{server.url}/_sandbox/log", timeout=5).json()
     assert [(line["path"], line["status"], line["token"]) for line in log] == [("/api/v4/account", 200, "long-lived 1")]
+
+
+def test_command_line_plays_an_account_that_was_probed() -> None:
+    """Kommo's pages of events hold 250."""
+    command = [sys.executable, "-m", "integration_tests.sandbox", "--leads", "100", "--rate", "0", "--like"]
+    command.append(str(PROBES / "kommo-2026.json"))
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as running:
+        assert running.stdout is not None
+        url = running.stdout.readline().strip()
+        config = json.loads("".join(iter(running.stdout.readline, "}\n")) + "}")
+        headers = {"Authorization": f"Bearer {config['credentials']['access_token']}"}
+        page = requests.get(f"{url}/api/v4/events?limit=250", headers=headers, timeout=10).json()
+        running.terminate()
+    assert config["account_domain"] == "example.kommo.com"
+    assert len(page["_embedded"]["events"]) == 250
+
+
+def test_a_file_that_is_no_probe_is_refused(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    (tmp_path / "probe.json").write_text("[]")
+    with pytest.raises(SystemExit):
+        main(["--like", str(tmp_path / "probe.json")])
+    assert f"{tmp_path / 'probe.json'} is no probe.json" in capsys.readouterr().err
 
 
 def test_command_line_prints_the_address_and_a_config() -> None:

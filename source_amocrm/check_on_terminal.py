@@ -22,13 +22,7 @@ from source_amocrm.source import SourceAmocrm, notes, open_account
 def check(arguments: list[str]) -> int:
     """The exit code is the one of the same command without a terminal."""
     parsed = Entrypoint.parse_args(arguments)
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # not every terminal has Russian letters and typographic quotes
-    warnings = logging.StreamHandler(sys.stderr)
-    warnings.setLevel(logging.WARNING)
-    warnings.setFormatter(_Printable())
-    logging.getLogger().handlers = [warnings]
+    plain_logs()
     try:
         check_files(parsed)
     except AmocrmError as error:
@@ -44,6 +38,17 @@ def check(arguments: list[str]) -> int:
         print(unforeseen(error), file=sys.stderr)
         return 1
     return 0
+
+
+def plain_logs() -> None:
+    """Warnings as sentences on stderr, and no letter that a terminal may lack is an error."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # not every terminal has Russian letters and typographic quotes
+    warnings = logging.StreamHandler(sys.stderr)
+    warnings.setLevel(logging.WARNING)
+    warnings.setFormatter(_Printable())
+    logging.getLogger().handlers = [warnings]
 
 
 def verdict(config: MutableMapping[str, Any]) -> str:

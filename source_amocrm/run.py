@@ -15,7 +15,7 @@ from source_amocrm.airbyte.stdout import STOPPED_BY_SIGNAL, guard
 WRONG_USAGE = 2
 """As argparse exits."""
 AIRBYTES = ("spec", "check", "discover", "read")
-OWN = ("connect", "fleet", "invite")
+OWN = ("connect", "fleet", "invite", "probe")
 """Our own verbs: each is the `main` of the `cli` of its package, and takes what stands behind the verb."""
 HELP = """\
 source-amocrm reads an amoCRM or Kommo account for Airbyte.
@@ -23,6 +23,7 @@ source-amocrm reads an amoCRM or Kommo account for Airbyte.
   source-amocrm connect    lead through the sign-in and write config.json
   source-amocrm invite     links by which administrators elsewhere connect their accounts
   source-amocrm check      --config FILE
+  source-amocrm probe      --config FILE [--output FOLDER]   ask an account what amoCRM's documents leave open
   source-amocrm discover   --config FILE
   source-amocrm read       --config FILE --catalog FILE [--state FILE]
   source-amocrm spec       the settings as a JSON schema
@@ -33,7 +34,7 @@ Each with --help for more."""
 
 
 def run() -> None:
-    """`source-amocrm spec|check|discover|read|connect|fleet|invite …`"""
+    """`source-amocrm spec|check|discover|read|connect|probe|fleet|invite …`"""
     arguments = sys.argv[1:]
     guard()
     signal.signal(signal.SIGTERM, _stop)

@@ -14,6 +14,7 @@ from threading import Event
 
 from .account import Account
 from .faults import Faults
+from .like import switches_like
 from .limits import OFF, Rate
 from .server import Server
 from .switches import Switches
@@ -36,17 +37,27 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument(
         "--switch", action="append", default=[], metavar="NAME=VALUE", help="an answer of `Switches`, as JSON"
     )
+    parser.add_argument("--like", type=_probe, metavar="PROBE", help="answer as the account of that probe.json did")
     parser.add_argument("--faults", action="store_true", help="ten kinds of failure, and false ends of lists")
     parser.add_argument("--state", type=Path, help="keep the account in that file and go on with it next time")
     parser.add_argument("--config", type=Path, help="write the config there instead of printing it")
     return parser
 
 
+def _probe(path: str) -> Switches:
+    try:
+        return switches_like(json.loads(Path(path).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise argparse.ArgumentTypeError(f"{path} is no probe.json: {error}") from None
+
+
 def main(argv: list[str] | None = None) -> int:
     """Prints the address, then the configuration as JSON, and serves until Ctrl-C."""
     options = arguments().parse_args(argv)
     started = time.monotonic()
-    switches = Switches(filter_enabled=not options.no_filter)
+    switches = options.like or Switches()
+    if options.no_filter:
+        switches.filter_enabled = False
     if options.state and options.state.exists():
         account = Account.load(options.state)
     else:

@@ -72,7 +72,7 @@ class Selection:
         else:
             first, last = self._low + start, self._low + stop
         natural = "id_desc" if self._order.descending else "id_asc"
-        if ties == natural or self._order.field == "id":
+        if ties in (natural, "mirrored") or self._order.field == "id":
             ids = [row_id for _, row_id in self._keys[first:last]]
             return ids[::-1] if self._order.descending else ids
         return self._with_ties(first, last, ties, shuffle)

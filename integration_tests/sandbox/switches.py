@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Ties = Literal["id_asc", "id_desc", "shuffled"]
+Ties = Literal["id_asc", "id_desc", "mirrored", "shuffled"]
 DefaultOrder = Literal["asc", "desc", "unordered"]
 
 
@@ -23,8 +23,9 @@ class Switches:
     filter_enabled: bool = True  # the paid filter of leads, contacts, companies, customers
     filter_flag: bool | Literal["honest", "absent"] = "honest"  # what account says about it
     # orders
-    ties: Ties = "id_asc"  # rows with an equal order value; "shuffled" changes with each request
-    default_order: DefaultOrder = "asc"  # entity lists without `order`, by id
+    ties: Ties = "id_asc"  # rows with an equal order value; "mirrored": by id in the direction of the order;
+    # "shuffled" changes with each request
+    default_order: DefaultOrder | Literal["updated"] = "asc"  # entity lists without `order`, by id or by updated_at
     events_order: DefaultOrder = "desc"  # events without `order`, by time
     events_order_honoured: bool = False  # whether order[created_at] works on events
     customers_order_honoured: bool = True
@@ -36,6 +37,8 @@ class Switches:
     end: Literal["204", "empty"] = "204"  # a page past the end
     page_number_present: bool = True  # `_page` is missing in one recording
     deepest_page: int | None = None  # pages beyond it answer 504
+    links_most: int | None = None  # ids that one request for /links may name
+    if_modified_since: Literal["ignored", "honoured"] = "ignored"
     fields_total: Literal["page", "all"] = "page"  # `_total_items` of custom_fields
     # what counts as a change of the parent
     links_bump: bool = True

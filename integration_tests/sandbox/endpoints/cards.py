@@ -29,7 +29,8 @@ def require_customers(context: Context, kind: str) -> None:
 
 def default_order(context: Context) -> Order:
     wanted = context.switches.default_order
-    return Order(HASH) if wanted == "unordered" else Order("id", wanted == "desc")
+    by = {"unordered": HASH, "updated": "updated_at"}.get(wanted, "id")
+    return Order(by, wanted == "desc")
 
 
 def card_order(context: Context, kind: str) -> Order:
@@ -48,6 +49,8 @@ def wanted_cards(context: Context, kind: str) -> list[Condition]:
 
 def cards(context: Context, kind: str) -> Response:
     require_customers(context, kind)
+    if context.switches.if_modified_since == "honoured" and "if-modified-since" in context.request.headers:
+        raise Refusal(Response(304))
     if "only_deleted" in context.withs and kind in context.switches.only_deleted_entities:
         return trash(context, kind)
     renderer = context.renderer()
@@ -86,6 +89,10 @@ def mass_links(context: Context, kind: str) -> Response:
     asked = values(child(context.query.get("filter"), "entity_id"))
     if not asked:
         raise Refusal(bad_request("filter.entity_id", "This field is missing.", "FieldMissing"))
+    most = context.switches.links_most
+    if most is not None and len(asked) > most:
+        detail = f"This collection should contain {most} elements or less."
+        raise Refusal(bad_request("filter.entity_id", detail))
     rows = [
         {"entity_id": i, "entity_type": kind, **link}
         for i in dict.fromkeys(int(text) for text in asked if text.isdigit())

@@ -133,7 +133,8 @@ class Deals:
         if random() < 0.2:
             moment = time.after(moment)
             field = self.account.fields["leads"][int(random() * 4)]
-            event_type = f"custom_field_{field['id']}_value_changed"
+            specific = self.account.switches.field_event_type == "with_id"
+            event_type = f"custom_field_{field['id']}_value_changed" if specific else "custom_field_value_changed"
             history.write(event_type, "lead", row_id, user, moment, [event_field_value(field, {"value": "1"})])
         return moment
 

@@ -1,0 +1,85 @@
+"""An account whose whole history was made by people who work in it, and a probe of it without sockets."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from source_amocrm import source
+from source_amocrm.account.event_kinds import LINKED, TAGGED
+from source_amocrm.probe.run import Probe, probe_of
+
+from .connector import config, without_sockets
+from .sandbox import Account, ManualClock, Sandbox, Switches, writes
+from .sandbox.store import EventTable
+
+CARDS = ("leads", "contacts", "companies")
+
+
+def probed(sandbox: Sandbox, **settings: Any) -> Probe:
+    with without_sockets(sandbox):
+        account = source.open_account(config(sandbox, **settings))
+        probe = probe_of(account)
+        probe.run()
+    return probe
+
+
+def lived_in(switches: Switches, leads: int = 260) -> Account:
+    """Generated rows, whose notes, tasks, links and tags are of no time in particular, and then some working days."""
+    account = Account.generate(seed=1, leads=leads, clock=ManualClock(int(time.time())), switches=switches)
+    for name in ("tasks", *(f"{kind}/notes" for kind in CARDS)):
+        for own in list(account.tables[name].rows):
+            account.tables[name].remove(own)
+    told, account.events = list(account.events), EventTable()
+    account.load_events(event for event in told if event.type not in LINKED | TAGGED)
+    for kind in CARDS:
+        _work(account, kind)
+    writes.add_note(account, "leads", next(iter(account.tables["leads"].rows)), note_type="service_message", params={})
+    _merges(account)
+    account.clock.advance(3_600)  # type: ignore[attr-defined]
+    account.show_late_events()
+    return account
+
+
+def _work(account: Account, kind: str) -> None:
+    ids = list(account.tables[kind].rows)
+    for number, own in enumerate(ids[:40]):
+        account.clock.advance(7)  # type: ignore[attr-defined]
+        action = number % 8
+        if action == 0:
+            writes.tag(account, kind, own, f"tag {number}")
+        elif action == 1:
+            note = writes.add_note(account, kind, own)
+            if number > 20:
+                account.clock.advance(7)  # type: ignore[attr-defined]
+                writes.delete_note(account, kind, note)
+        elif action == 2:
+            writes.add_task(account, kind, own)
+        elif action == 3:
+            writes.trash(account, kind, own)
+            account.clock.advance(7)  # type: ignore[attr-defined]
+            if number > 12:
+                writes.restore(account, kind, own)
+        elif action == 4 and kind == "leads":
+            _links(account, own, number)
+        elif action == 5:
+            writes.edit(account, kind, own, name=f"name {number}")
+    account.clock.advance(7)  # type: ignore[attr-defined]
+    for own in ids[40:60]:
+        writes.touch(account, kind, own)
+
+
+def _links(account: Account, lead: int, number: int) -> None:
+    """A contact that nobody else works with comes, and another one goes."""
+    contacts = list(account.tables["contacts"].rows)[100:]
+    writes.link(account, "leads", lead, "contacts", contacts[number])
+    account.clock.advance(7)  # type: ignore[attr-defined]
+    if number > 20:
+        writes.unlink(account, "leads", lead, "contacts", contacts[number])
+
+
+def _merges(account: Account) -> None:
+    ids = list(account.tables["contacts"].rows)[-6:]
+    for survivor, victim in zip(ids[::2], ids[1::2], strict=True):
+        account.clock.advance(7)  # type: ignore[attr-defined]
+        writes.merge(account, "contacts", survivor, victim)

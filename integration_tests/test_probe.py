@@ -1,0 +1,161 @@
+"""`source-amocrm probe` finds the answers of the account behind it, whatever they are, by reading alone."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import fields
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+
+from source_amocrm.probe.answer import ACCOUNT
+from source_amocrm.probe.asking import MOST_REQUESTS
+from source_amocrm.probe.lists import LISTS
+from source_amocrm.probe.questions import QUESTIONS
+
+from .probed import lived_in, probed
+from .sandbox import Sandbox, Switches
+from .sandbox.like import switches_like, told
+from .schedules import PROBES
+
+ANSWERS: dict[str, tuple[Any, ...]] = {
+    "from_inclusive": (True, False),
+    "to_inclusive": (True, False),
+    "filter_enabled": (True, True, True, False),
+    "filter_flag": ("honest", True, False, "absent"),
+    "ties": ("id_asc", "id_desc", "mirrored", "shuffled"),
+    "default_order": ("asc", "desc", "unordered", "updated"),
+    "events_order": ("asc", "desc", "unordered"),
+    "events_order_honoured": (True, False),
+    "customers_order_honoured": (True, False),
+    "page_max": (250, 100),
+    "events_page_max": (100, 50, 250),
+    "page_default": (50, 25),
+    "next_on_full_last_page": (True, False),
+    "end": ("204", "empty"),
+    "page_number_present": (True, False),
+    "deepest_page": (None, 37, 149, 1),
+    "links_most": (None, 50),
+    "if_modified_since": ("ignored", "honoured"),
+    "fields_total": ("page", "all"),
+    "links_bump": (True, False),
+    "tags_bump": (True, False),
+    "notes_bump": (True, False),
+    "tasks_bump": (True, False),
+    "restore_bumps": (True, False),
+    "link_events": ("entity", "typed"),
+    "link_event_sides": ("both", "one"),
+    "unlink_shape": ("before", "after_unlink", "after_link"),
+    "field_event_type": ("with_id", "generic"),
+    "note_deleted_shape": ("after", "before"),
+    "merged_carries": ("survivor", "victim"),
+    "only_deleted_entities": (("leads", "contacts", "companies"), ("leads",)),
+    "only_deleted_honours_order": (True, False),
+    "only_deleted_honours_filter": (True, False),
+    "trash_links": ("kept", "hidden"),
+    "false_checkbox": ("absent", "returned"),
+    "loss_reason": ("array", "object"),
+    "empty_result": ("array", "null", "absent"),
+    "enum_key": ("enum_code", "enum"),
+    "minor_units": ("given", "zero", "absent"),
+    "lead_source": ("embedded", "documented", "top"),
+    "element_links": ("both", "metadata", "flat"),
+    "talk_contact": ("entity", "top", "nowhere"),
+    "talks_shape": ("2026", "2021"),
+    "notes_pinned": (True, False),
+    "companies_is_deleted": (True, False),
+    "contacts_is_deleted": (True, False),
+    "contacts_is_unsorted": (True, False),
+    "fields_shape": ("full", "doc"),
+    "notes_params_empty": ("array", "object"),
+    "user_group": ("both", "embedded", "rights"),
+    "long_self_links": (True, False),
+    "admin": (True, False),
+    "customers": ("segments", "periodicity", "off"),
+    "customers_mode_told": (True, False),
+    "catalogs": (True, False),
+    "talks": (True, False),
+    "loss_reasons_list": (True, False),
+    "unsorted_visible": (True, False),
+    "drive_url": ("own", "absent"),
+    "kommo": (False, True),
+}
+MUST_READ = {
+    **dict.fromkeys(("events_late", "accept_bumps", "merge_link_events", "merge_activity"), "only a write shows it"),
+    **dict.fromkeys(("date_ahead", "date_jitter"), "rows and answers show one clock"),
+    **dict.fromkeys(("off", "off_answer", "forbidden", "unpaid"), "the settings and rights of one account"),
+    **dict.fromkeys(("external", "scopes_told", "old_access_survives_refresh"), "of tokens, not of the account"),
+    **dict.fromkeys(("files_scope", "files_refused"), "of another host"),
+}
+"""The switches that reading does not tell, or that are no open question, and why."""
+SOMETIMES = {
+    "deepest_page": "the account must have more pages",
+    "trash_links": "a link that is hidden leaves nothing to see",
+    "links_most": "where nothing was refused there may be a limit",
+    "only_deleted_honours_filter": "the paid filter must be on",
+    "unsorted_visible": "the paid filter must be on",
+    "customers_order_honoured": "customers may be off",
+    "only_deleted_entities": "customers may be off",
+    "end": "pages may be refused before the list ends",
+    "customers": "the account may not say it",
+    "talks_shape": "the list may be missing",
+    "user_group": "the token may not be an administrator's",
+    "filter_flag": "a flag of False is honest where the filter is off",
+    "restore_bumps": "without the filter few cards are looked at",
+    "links_bump": "without the filter few cards are looked at",
+}
+
+
+@pytest.mark.parametrize("path", PROBES, ids=lambda path: path.stem)
+def test_each_file_of_a_probe_is_played(path: Path) -> None:
+    """Whatever its answers are, the program knows them, and the sandbox plays them."""
+    found = json.loads(path.read_text(encoding="utf-8"))
+    questions = {question.name: question for question in QUESTIONS}
+    for name, answers in found["answers"].items():
+        for subject, answer in answers.items():
+            assert subject == ACCOUNT or subject in LISTS
+            assert isinstance(answer["answer"], (int, type(None))) or answer["answer"] in questions[name].values
+    assert told(found).keys() > {"page_default"}
+    played = told(probed(Sandbox(lived_in(switches_like(found)))).found())
+    assert {name: value for name, value in told(found).items() if played.get(name, value) != value} == {}
+
+
+def combination(number: int) -> Switches:
+    """With every value of each switch in some of four numbers that follow each other."""
+    given = {}
+    for name, values in ANSWERS.items():
+        start = Random(name).randrange(12)
+        given[name] = values[(start + number) % len(values)]
+    return Switches(**given)
+
+
+def as_seen(switches: Switches) -> Switches:
+    """What two switches have in common is told in one way."""
+    if switches.kommo:
+        switches.events_page_max = 250
+    if switches.filter_flag is switches.filter_enabled:
+        switches.filter_flag = "honest"
+    return switches
+
+
+def test_every_switch_is_asked_for_or_said_to_be_unreadable() -> None:
+    assert {field.name for field in fields(Switches)} == ANSWERS.keys() | MUST_READ.keys()
+    assert not ANSWERS.keys() & MUST_READ.keys()
+
+
+@pytest.mark.parametrize("number", range(4))
+def test_what_is_told_is_so(number: int) -> None:
+    switches = combination(number)
+    sandbox = Sandbox(lived_in(switches))
+    probe = probed(sandbox)
+    found = probe.found()
+    wanted, seen = as_seen(switches), told(found)
+    assert {name: value for name, value in seen.items() if value != getattr(wanted, name)} == {}
+    assert ANSWERS.keys() - seen.keys() <= SOMETIMES.keys()
+    assert probe.stopped is None
+    assert {request.method for request in sandbox.log} == {"GET"}
+    assert len(sandbox.log) == found["requests"] <= MOST_REQUESTS
+    again = told(probed(Sandbox(lived_in(switches_like(found)))).found())
+    assert {name: value for name, value in again.items() if name in seen and value != seen[name]} == {}

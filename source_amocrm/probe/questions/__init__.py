@@ -1,0 +1,33 @@
+"""The questions, as data: how each is put, what may be answered, and the function that looks for the answer."""
+
+from __future__ import annotations
+
+from source_amocrm.probe.questions import (
+    changes,
+    filters,
+    history,
+    observed,
+    orders,
+    pages,
+    parts,
+    shapes,
+    trash,
+    unread,
+    vocabulary,
+)
+from source_amocrm.probe.questions.question import Question
+
+QUESTIONS: tuple[Question, ...] = (
+    *parts.QUESTIONS,
+    *shapes.QUESTIONS,
+    *vocabulary.QUESTIONS,
+    *filters.QUESTIONS,
+    *orders.QUESTIONS,
+    *history.QUESTIONS,
+    *trash.QUESTIONS,
+    *changes.QUESTIONS,
+    *pages.QUESTIONS,
+    *unread.QUESTIONS,
+    *observed.QUESTIONS,
+)
+"""In the order in which they are asked: how deep pages go takes an unknown number of requests, so it comes last."""
