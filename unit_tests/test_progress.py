@@ -79,6 +79,16 @@ def test_a_newest_row_within_the_look_back_changes_nothing() -> None:
     assert saved(one).plan("leads").asked_from == THEN - 300
 
 
+def test_what_an_unfinished_walk_by_ids_has_met_does_not_tell_from_where_to_ask() -> None:
+    """It has met rows of any date: to ask from the newest of them would ask for most of the list again."""
+    one = progress(lookback=300)
+    one.begin(["leads"], THEN)
+    one.meet("leads", THEN - 700 * DAY)
+    one.cover("leads", Page([], checkpoint=MARK))
+    plan = saved(one).plan("leads")
+    assert (plan.newest, plan.since, plan.asked_from) == (THEN - 700 * DAY, THEN - 300, THEN - 300)
+
+
 def test_no_look_back_reaches_before_the_start_date() -> None:
     one = progress(start=THEN, lookback=10 * DAY)
     one.begin(["leads"], THEN + DAY)

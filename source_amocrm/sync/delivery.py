@@ -17,7 +17,7 @@ from source_amocrm.sync.row_maker import RowMaker
 from source_amocrm.sync.sync import Selection, Sync
 from source_amocrm.walk.broadcast import Subscription
 from source_amocrm.walk.interval_set import FOREVER
-from source_amocrm.walk.listing import Page, Row, key, seconds
+from source_amocrm.walk.listing import Page, PageCheckpoint, Row, key, seconds
 
 LOGGER = logging.getLogger("airbyte")
 
@@ -119,7 +119,8 @@ class _AsTheyCome:
         self._cursor = maker.cursor
         self._needed = progress.needed[name]
         self._latest: dict[int | str, int] = {}
-        self._rows = 0
+        self._passed = 0
+        """Rows since the last state, and needed records that made none: reading those again would cost as much."""
 
     def deliver(self, batches: Iterable[Batch]) -> Delivery:
         for batch in batches:
@@ -128,14 +129,14 @@ class _AsTheyCome:
             self._cover(batch, batch.page)
             if batch.walked:
                 self._progress.walked(self._name)
-            if self._rows >= ROWS_BETWEEN_STATES:
+            if self._passed >= ROWS_BETWEEN_STATES:
                 yield from self._state()
 
     def _cover(self, batch: Batch, page: Page) -> None:
         self._progress.cover(self._name, page, batch.floor or BEGINNING)
 
     def _state(self) -> Delivery:
-        self._rows, self._progress.untold = 0, False
+        self._passed, self._progress.untold = 0, False
         yield None
 
     def _page(self, batch: Batch) -> Delivery:
@@ -146,8 +147,8 @@ class _AsTheyCome:
         yield from self._told()
         for position, rows in enumerate(self._maker.rows(raw)):
             yield from rows
-            self._rows += len(rows)
-            if self._rows >= ROWS_BETWEEN_STATES and (part := self._part(page, wanted, position)):
+            self._passed += max(1, len(rows))
+            if self._passed >= ROWS_BETWEEN_STATES and (part := self._part(page, wanted, position)):
                 self._cover(batch, part)
                 yield from self._state()
         for row in wanted:
@@ -186,11 +187,10 @@ class _AsTheyCome:
             return None
         if page.checkpoint:
             own = rows[position].get("id")
-            return (
-                replace(page, rows=[], checkpoint=replace(page.checkpoint, after_id=own))
-                if isinstance(own, int)
-                else None
-            )
+            if not isinstance(own, int):
+                return None
+            behind = sum(1 for row in page.rows if row["id"] > own)
+            return replace(page, rows=[], checkpoint=PageCheckpoint(max(0, page.checkpoint.position - behind), own))
         here, after = (seconds(rows[index].get(self._cursor)) for index in (position, position + 1))
         if page.completed is None or here is None or after is None or here == after:
             return None
@@ -207,7 +207,7 @@ class _AsTheyCome:
             if at < self._latest.get(gone.id, BEGINNING):
                 continue  # it has come back during this sync, and its row has been delivered
             yield self._maker.tombstone(replace(gone, at=at))
-            self._rows += 1
+            self._passed += 1
 
 
 class _FromTheNewest:
@@ -223,28 +223,35 @@ class _FromTheNewest:
         self._needed = progress.needed[EVENTS]
         self._missing = self._needed - (until + 1, FOREVER)
         self._held: list[Row] = []
-        self._rows = 0
+        self._edge = self._first_complete()
+        """The second from which on everything was delivered when last that was looked at."""
+        self._passed = 0
+        """Needed events since the last state, those of other kinds among them."""
 
     def deliver(self, batches: Iterable[Batch]) -> Delivery:
         for batch in batches:
-            self._held += [row for row in batch.page.rows if self._wanted(row)]
+            needed = [row for row in batch.page.rows if self._is_needed(row)]
+            self._held += [row for row in needed if not self._kinds or row.get("type") in self._kinds]
+            self._passed += len(needed)
             if batch.page.completed:
                 self._missing -= batch.page.completed
-            if len(self._held) >= ROWS_BETWEEN_STATES:
+            if self._passed >= ROWS_BETWEEN_STATES:
                 yield from self._release()
         yield from self._release()
 
-    def _wanted(self, row: Row) -> bool:
-        if self._kinds and row.get("type") not in self._kinds:
-            return False
+    def _is_needed(self, row: Row) -> bool:
         second = seconds(row.get("created_at"))
         return second is None or second in self._needed
 
+    def _first_complete(self) -> int:
+        """The second from which on nothing is missing."""
+        return self._missing.intervals[-1][1] + 1 if self._missing else BEGINNING
+
     def _release(self) -> Delivery:
         """The held rows that are newer than the newest second still missing, in parts that a state can follow."""
-        edge = self._missing.intervals[-1][1] + 1 if self._missing else 0
+        edge = self._first_complete()
         ready = [row for row in self._held if (seconds(row.get("created_at")) or edge) >= edge]
-        if not ready and self._missing:
+        if not ready and edge == self._edge:
             return
         self._held = [row for row in self._held if (seconds(row.get("created_at")) or edge) < edge]
         ready.sort(key=lambda row: (seconds(row.get("created_at")) or 0, str(row.get("id"))), reverse=True)
@@ -257,11 +264,13 @@ class _FromTheNewest:
                 self._progress.meet(EVENTS, seconds(row.get("created_at")))
             low = seconds(part[-1].get("created_at")) or edge if ready else edge
             self._progress.cover(EVENTS, Page([], (low, FOREVER)))
-            self._rows += len(part)
-            if self._rows >= ROWS_BETWEEN_STATES:
-                self._rows = 0
+            if ready:
                 yield None
+        self._edge = edge
         self._progress.cover(EVENTS, Page([], (edge, FOREVER)))
+        if self._passed >= ROWS_BETWEEN_STATES:
+            self._passed = 0
+            yield None
 
 
 def _end_of_second(rows: list[Row], at_least: int) -> int:

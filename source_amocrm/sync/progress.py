@@ -73,8 +73,8 @@ class ReadPlan:
     @property
     def asked_from(self) -> int:
         """The first second to ask for: that of the newest row known if all that is needed is newer, for then no
-        answer can be empty."""
-        return self.since if self.newest is None else min(self.newest, self.since)
+        answer can be empty. An unfinished walk in the order of ids has met any rows, and not the newest of all."""
+        return self.since if self.newest is None or self.resume else min(self.newest, self.since)
 
 
 def merged(plans: Sequence[ReadPlan]) -> ReadPlan:

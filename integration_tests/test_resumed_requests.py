@@ -1,0 +1,74 @@
+"""What a killed sync costs in requests where many streams are made of one list, and some of them have few rows."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator
+from contextlib import closing
+
+import pytest
+from airbyte_cdk.models import AirbyteMessage, Type
+
+from source_amocrm.streams import STREAMS
+from source_amocrm.streams.base import IncrementalStream
+
+from .connector import messages
+from .destination import Destination
+from .sandbox import Account, ManualClock, Sandbox
+
+LEADS = 1_600
+KILLS = 4
+PAGES_AT_STAKE = 24
+"""At a kill: a state follows ten pages of events, and some are asked for ahead."""
+WITH_CURSOR = [name for name, stream in STREAMS.items() if stream.cursor_field]
+
+
+@pytest.fixture(scope="module")
+def account() -> Account:
+    return Account.generate(seed=2, leads=LEADS, clock=ManualClock(int(time.time())))
+
+
+def read(
+    sandbox: Sandbox,
+    streams: Collection[str],
+    destination: Destination,
+    kill: Callable[[], bool] = lambda: False,
+) -> None:
+    with closing(messages(sandbox, streams, destination.state(), num_workers=3)) as reading:
+        destination.take(_until(reading, kill))
+
+
+def _until(reading: Iterator[AirbyteMessage], kill: Callable[[], bool]) -> Iterator[AirbyteMessage]:
+    for message in reading:
+        yield message
+        if kill():
+            return
+
+
+def test_a_stream_with_few_rows_does_not_make_the_others_begin_anew(account: Account) -> None:
+    streams = ["events", "deleted_entities", "deal_sale_changes", "messages"]
+    sandbox, whole = Sandbox(account), Destination()
+    read(sandbox, streams, whole)
+    unbroken = len(sandbox.log)
+    sandbox, resumed = Sandbox(account), Destination()
+    for kill in range(1, KILLS + 1):
+        read(sandbox, streams, resumed, lambda end=40 * kill: len(sandbox.log) >= end)  # type: ignore[misc]
+    read(sandbox, streams, resumed)
+    assert resumed.rows == whole.rows
+    assert 100 < len(sandbox.log) <= unbroken + KILLS * PAGES_AT_STAKE, unbroken
+
+
+def test_a_state_follows_each_thousand_records_whoever_makes_rows_of_them(account: Account) -> None:
+    states = Counter[str]()
+    with closing(messages(Sandbox(account), WITH_CURSOR)) as reading:
+        for message in reading:
+            if message.type == Type.STATE and message.state and message.state.stream:
+                states[message.state.stream.stream_descriptor.name] += 1
+    for name in WITH_CURSOR:
+        stream = STREAMS[name]
+        assert issubclass(stream, IncrementalStream)
+        records = [len(account.tables[resource.path.removeprefix("/api/v4/")]) for resource in stream.resources]
+        records += [len(account.events)] if stream.kinds is not None else []
+        # some pages come before others that are awaited, so that a state covers more of them
+        assert states[name] >= sum(count // 2_000 for count in records) + 1, name
