@@ -47,15 +47,13 @@ def _quietly(_: float) -> None:
 class Slot:
     """A turn to send one request; `left()` is called when the request is on its way."""
 
-    __slots__ = ("_clock", "elapsed", "late", "time")
+    __slots__ = ("_clock", "elapsed", "time")
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self.time: float | None = None
         self.elapsed: float | None = None
         """Seconds until the answer came."""
-        self.late = 0.0
-        """Seconds by which that was longer than for any recent answer."""
 
     def left(self) -> None:
         if self.time is None:
@@ -123,7 +121,7 @@ class Budget(AbstractAPIBudget):
             if begins:
                 pace = self._pace(now)
                 self._slowness = min(_SLOWEST, pace * (_SLOWER if pace == 1.0 else _MUCH_SLOWER))
-                self._jitter.refused(now)
+                self._jitter.refused()
             self._paused_until = max(self._paused_until, now + seconds)
             self._slowed_at = self._paused_until
         if begins:
@@ -133,7 +131,7 @@ class Budget(AbstractAPIBudget):
         """Notes that the answer to the request of this turn came `elapsed` seconds after it left."""
         with self._lock:
             slot.elapsed = elapsed
-            slot.late = self._jitter.answered(elapsed)
+            self._jitter.answered(elapsed)
 
     def shut(self, error: Exception) -> None:
         """Makes every turn raise `error` from now on, also those that threads wait for."""
@@ -177,7 +175,7 @@ class Budget(AbstractAPIBudget):
         """Seconds until the next turn, by what is known now."""
         due = max(self._next, self._paused_until)
         period = self._period()
-        free = [self._free(slot, period, now) for slot in self._recent]
+        free = [self._free(slot, period) for slot in self._recent]
         while self._recent and free[0] is not None and free[0] <= now:
             self._recent.popleft()
             del free[0]
@@ -188,18 +186,17 @@ class Budget(AbstractAPIBudget):
             due = max(due, times[excess] if excess < len(times) else now + _POLL)
         return due - now
 
-    def _free(self, slot: Slot, period: float, now: float) -> float | None:
+    def _free(self, slot: Slot, period: float) -> float | None:
         """When a turn no longer counts in the window; None if its request has not left yet."""
         if slot.time is None:
             return None
-        return slot.time + period + max(slot.late, self._jitter.lateness(slot.elapsed, now))
+        exact, late = self._window / self.per_second, self._jitter.lateness(slot.elapsed)
+        return slot.time + max(period, exact * (1 + _LESS) + late + (self._jitter.margin() or 0.0))
 
     def _period(self) -> float:
-        """Seconds in which as many turns are used as the window holds."""
-        margin = self._jitter.margin()
-        if margin is None:
-            return self._window / self.per_second * (1 + _SAFETY)
-        return self._window / self.per_second * (1 + _LESS) + margin
+        """The fewest seconds in which as many turns are used as the window holds."""
+        margin, exact = self._jitter.margin(), self._window / self.per_second
+        return exact * (1 + _SAFETY) if margin is None else exact * (1 + _LESS) + margin
 
     def _pace(self, now: float) -> float:
         """The factor by which turns are further apart than the limit demands: 1.0 in quiet times."""
