@@ -19,9 +19,10 @@ import duckdb
 import psycopg
 import pytest
 
+from demo.sync import check_names
 from source_amocrm.streams import STREAMS
 
-from . import comparison, expected, postgres
+from . import comparison, expected, models, postgres
 from .leaks import clean
 from .pyairbyte import PYTHON, ROOT, refused, start
 from .sandbox import OFF, Account, Fault, Faults, Server, writes
@@ -29,16 +30,8 @@ from .sandbox import OFF, Account, Fault, Faults, Server, writes
 Row = dict[str, Any]
 Query = Callable[[str], list[Row]]
 
-TYPES = {
-    "duckdb": {
-        "int": "BIGINT", "text": "VARCHAR", "number": "DECIMAL(38,9)", "bool": "BOOLEAN", "time": "TIMESTAMP",
-        "json": "JSON",
-    },
-    "postgres": {
-        "int": "bigint", "text": "character varying", "number": "numeric", "bool": "boolean",
-        "time": "timestamp without time zone", "json": "json",
-    },
-}  # fmt: skip
+PLAIN = {"character varying": "varchar", "timestamp without time zone": "timestamp"}
+"""The types that go by a shorter name."""
 COLUMNS = {
     "deals": {
         "lead_id": "int", "name": "text", "sale": "number", "is_deleted": "bool", "updated_at": "time",
@@ -48,6 +41,11 @@ COLUMNS = {
     "contacts": {"phones": "json", "created_at": "time"},
     "events": {"event_id": "text", "value_after": "json", "created_at": "time"},
 }  # fmt: skip
+MAPPED = {
+    "`integer`": "lead_id", "`number`": "sale", "`string`": "name", "`boolean`": "is_deleted",
+    "`timestamp_with_timezone`, as `2022-05-31T12:00:16Z`": "updated_at", "`object`, `array`": "custom_fields",
+}  # fmt: skip
+"""A column of `deals` for each type of the data type map."""
 
 
 @pytest.fixture(scope="module", params=["duckdb", "postgres"])
@@ -139,15 +137,34 @@ def test_full_then_what_changed(server: Server, database: str, config: Path) -> 
     assert changed["events"] < read["events"] / 3
 
 
+def types(database: str, table: str) -> dict[str, str]:
+    rows = query(
+        database,
+        f"SELECT column_name, data_type FROM information_schema.columns WHERE table_name = 'amocrm_1001_{table}'",
+    )
+    return {row["column_name"]: PLAIN.get(row["data_type"], row["data_type"]) for row in rows}
+
+
 def test_types_are_those_of_the_columns(database: str) -> None:
-    types = TYPES["postgres" if database.startswith("postgresql:") else "duckdb"]
+    """And of the tables that other tests store."""
+    wanted = models.TYPES["make sync" if database.startswith("postgresql:") else "duckdb"]
     for table, columns in COLUMNS.items():
-        rows = query(
-            database,
-            f"SELECT column_name, data_type FROM information_schema.columns WHERE table_name = 'amocrm_1001_{table}'",
-        )
-        found = {row["column_name"]: row["data_type"] for row in rows}
-        assert {name: found[name] for name in columns} == {name: types[kind] for name, kind in columns.items()}
+        found = types(database, table)
+        assert {name: found[name] for name in columns} == {name: wanted[kind] for name, kind in columns.items()}
+
+
+def test_the_data_type_map_is_of_the_types_that_are_written(database: str) -> None:
+    page = (ROOT / "docs" / "amocrm.md").read_text(encoding="utf-8").partition("## Data type map")[2]
+    lines = [[cell.strip() for cell in line.strip("|").split("|")] for line in page.splitlines() if line[:1] == "|"]
+    [_, airbyte, destination, *sync_writes], _, *rows = lines[: len(MAPPED) + 2]
+    assert (airbyte, destination) == ("Airbyte", "Airbyte's PostgreSQL destination 3.x writes")
+    here = sync_writes.index(f"`make sync` writes into {'PostgreSQL' if '://' in database else 'DuckDB'}")
+    found = types(database, "deals")
+    written = {row[1]: row[3 + here].split("`")[1] for row in rows}
+    assert written == {kind: found[column] for kind, column in MAPPED.items()}
+    assert [row[2].split("`")[1] for row in rows] == [
+        "bigint", "numeric(38,9)", "varchar", "boolean", "timestamptz", "jsonb",
+    ]  # fmt: skip
 
 
 def test_goes_on_where_it_was_killed(server: Server, database: str, config: Path) -> None:
@@ -196,17 +213,23 @@ def test_a_file_of_another_kind_is_left_alone(config: Path) -> None:
     )
 
 
+def test_an_unknown_stream_is_named(config: Path, tmp_path: Path) -> None:
+    said = refused(
+        "--config", str(config), "--db", str(tmp_path / "crm.duckdb"), "--project", "1", "--streams", "users, deal"
+    )
+    assert said == "There is no stream “deal”: the nearest name is “deals”.\n"
+
+
 @pytest.mark.parametrize(
-    ("streams", "said"),
+    ("stream", "said"),
     [
-        ("users, deal", "There is no stream “deal”: the nearest name is “deals”."),
         ("custom_field_deals", "There is no stream “custom_field_deals”: the nearest name is “custom_fields_deals”."),
         ("ЖЖЖ", f"There is no stream “ЖЖЖ”: there are {', '.join(STREAMS)}."),
     ],
 )
-def test_an_unknown_stream_is_named(streams: str, said: str, config: Path, tmp_path: Path) -> None:
-    database = str(tmp_path / "crm.duckdb")
-    assert refused("--config", str(config), "--db", database, "--project", "1", "--streams", streams) == f"{said}\n"
+def test_the_nearest_name_is_said(stream: str, said: str) -> None:
+    with pytest.raises(ValueError, match=f"^{re.escape(said)}$"):
+        check_names([stream], list(STREAMS))
 
 
 def test_ctrl_c_ends_it_with_a_sentence(server: Server, config: Path, tmp_path: Path) -> None:

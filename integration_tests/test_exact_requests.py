@@ -1,4 +1,7 @@
-"""What exactness costs in requests: resumed after kills, after a hundred edits among 50,000 deals, on an idle day."""
+"""What exactness costs in requests: resumed after kills, after a hundred edits among 20,000 deals, on an idle day.
+
+Reading the lists of 20,000 deals anew would break the bounds; more deals would only hide what a kill costs.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +41,7 @@ def clock() -> ManualClock:
 
 @pytest.fixture(scope="module")
 def account(clock: ManualClock) -> Account:
-    return Account.generate(seed=2, leads=50_000, clock=clock)
+    return Account.generate(seed=2, leads=20_000, clock=clock)
 
 
 class Unhurried:
@@ -83,20 +86,25 @@ def killed_and_resumed(account: Account, clock: ManualClock, streams: Collection
 
 
 @pytest.mark.parametrize(
-    ("streams", "filters", "requests"),
-    [(["deals"], True, 300), (["deals", "custom_fields_deals"], False, 300), (list(PROMISED), True, 4_000)],
+    ("streams", "filters", "requests", "kill"),
+    [
+        (["deals"], True, 120, 20),
+        (["deals", "custom_fields_deals"], False, 120, 20),
+        (list(PROMISED), True, 1_650, 155),
+    ],
     ids=["deals", "deals, no filter", "fifteen tables"],
 )
-def test_50_000_deals_killed_ten_times(
-    account: Account, clock: ManualClock, streams: list[str], filters: bool, requests: int
+def test_20_000_deals_killed_ten_times(
+    account: Account, clock: ManualClock, streams: list[str], filters: bool, requests: int, kill: int
 ) -> None:
+    """`kill`: the requests that each may cost."""
     account.switches.filter_enabled = filters
     try:
         unbroken, broken = killed_and_resumed(account, clock, streams, seed=int(filters))
     finally:
         account.switches.filter_enabled = True
     assert unbroken < requests
-    assert broken <= 2 * unbroken
+    assert broken <= unbroken + KILLS * kill
 
 
 def test_after_a_hundred_edits_sixty_requests_tell_what_changed(account: Account, clock: ManualClock) -> None:
