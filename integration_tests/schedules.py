@@ -55,6 +55,8 @@ class Schedule:
     """A sync from these states; in process unless it is given."""
     streams: Sequence[str] | None = None
     """The tables that are read; all unless it is given."""
+    clocks: bool = False
+    """Whether in each sync one of the two clocks is wrong, the server's or this machine's."""
     switches: Switches = field(init=False)
 
     def __post_init__(self) -> None:
@@ -100,14 +102,22 @@ class Schedule:
             self.done += writes.random_edits(self.account, 1, self.random, self.menu)
 
     def sync(self, killed_after: int | None = None) -> None:
-        states = self.destination.state()
+        states, ahead = self.destination.state(), self._set_clocks() if self.clocks else 0.0
         reading = (
             self.reading(states)
             if self.reading
-            else messages(self.sandbox, self.streams, state=states, **self.settings)
+            else messages(self.sandbox, self.streams, state=states, ahead=ahead, **self.settings)
         )
         if not self.destination.take(reading, stop_after=killed_after):
             self.kills += 1
+
+    def _set_clocks(self) -> float:
+        """By how much this machine's clock is ahead."""
+        ahead = self.random.choice((-26, -12, -1, -0.1, 0, 0.1, 1, 12, 26)) * 3_600.0
+        ours = self.random.random() < 0.5
+        self.switches.date_ahead = 0.0 if ours else ahead
+        self.switches.date_jitter = 0.0 if ours else self.random.choice((0.0, 0.0, 3.0, 7_200.0))
+        return ahead if ours else 0.0
 
     def run(self, syncs: int = 3) -> None:
         with mock.patch.object(delivery, "ROWS_BETWEEN_STATES", self.rows_between_states):

@@ -142,7 +142,7 @@ def types(database: str, table: str) -> dict[str, str]:
         database,
         f"SELECT column_name, data_type FROM information_schema.columns WHERE table_name = 'amocrm_1001_{table}'",
     )
-    return {row["column_name"]: PLAIN.get(row["data_type"], row["data_type"]) for row in rows}
+    return {row["column_name"]: PLAIN.get(kind := str(row["data_type"]), kind) for row in rows}
 
 
 def test_types_are_those_of_the_columns(database: str) -> None:

@@ -15,6 +15,19 @@ from . import comparison
 from .connector import messages
 from .destination import Destination
 from .sandbox import Account, ManualClock, Sandbox, writes
+from .schedules import ODD, SCHEDULES, Schedule, assert_exact, tables
+
+
+@pytest.mark.parametrize("seed", range(SCHEDULES // 20))
+def test_ordinary_days(seed: int) -> None:
+    assert_exact(Schedule(seed, leads=25, streams=tables(seed), clocks=True))
+
+
+@pytest.mark.parametrize("seed", range(SCHEDULES // 20))
+def test_odd_days(seed: int) -> None:
+    """With purges, merges, and rows dated in the past and in the future."""
+    assert_exact(Schedule(seed, leads=25, menu=ODD, streams=tables(seed), clocks=True))
+
 
 HOUR = 3_600
 STREAMS = ["deals", "custom_fields_deals", "contacts", "tasks", "notes", "events", "deal_statuses"]

@@ -16,7 +16,7 @@ from source_amocrm.sync.progress import BEGINNING, Progress
 from source_amocrm.sync.row_maker import RowMaker
 from source_amocrm.sync.sync import Selection, Sync
 from source_amocrm.walk.broadcast import Subscription
-from source_amocrm.walk.interval_set import FOREVER
+from source_amocrm.walk.interval_set import FOREVER, IntervalSet
 from source_amocrm.walk.listing import Page, PageCheckpoint, Row, key, seconds
 
 LOGGER = logging.getLogger("airbyte")
@@ -237,6 +237,8 @@ class _FromTheNewest:
                 self._missing -= batch.page.completed
             if self._passed >= ROWS_BETWEEN_STATES:
                 yield from self._release()
+        # of seconds that have not come yet by the clock that is right, nothing will come
+        self._missing = IntervalSet()
         yield from self._release()
 
     def _is_needed(self, row: Row) -> bool:

@@ -15,6 +15,7 @@ from source_amocrm.walk.full import in_passes
 from source_amocrm.walk.interval_set import FOREVER
 from source_amocrm.walk.list_traits import ListTraits
 from source_amocrm.walk.listing import FilterIgnored, Listing, OrderIgnored, RawPage, Row, seconds
+from source_amocrm.walk.newest_second import newest_second
 from source_amocrm.walk.passes import latest_versions
 
 
@@ -89,7 +90,8 @@ def events_between(account: Account, kinds: Iterable[str], since: int, until: in
         )
         return [row for page in pages for row in page.rows]
     except (FilterIgnored, OrderIgnored):
-        return in_no_order(account, listing, since, end)
+        rows, _ = in_no_order(account, listing, since, end)
+        return rows
 
 
 def _until(listing: Listing, raw: RawPage, end: int) -> RawPage | None:
@@ -98,11 +100,26 @@ def _until(listing: Listing, raw: RawPage, end: int) -> RawPage | None:
     return replace(raw, rows=rows) if rows or not raw.more else None
 
 
-def in_no_order(account: Account, listing: Listing, since: int, until: int) -> list[Row]:
-    """The events between two seconds, each once, the oldest first, for a server that lists them in no order."""
-    frozen = listing.narrowed(bounds(listing, since - 1, until + 1))
-    rows = latest_versions(in_passes(frozen, account.pool, lasting=True))
-    return sorted(
-        (row for row in rows if since <= (listing.second_of(row) or 0) <= until),
+def in_no_order(account: Account, listing: Listing, since: int, until: int) -> tuple[list[Row], int]:
+    """The events between two seconds, each once, the oldest first, from a server that lists them in no order at all;
+    and the second up to which none will come any more, but for what is indexed late.
+
+    They are read in passes, and passes over a window that events enter may not end. By a clock that is ahead `until`
+    has not come yet, so the window ends with the newest event that there is.
+    """
+    started = account.facts().started
+    end = _newest(listing, max(since, started + 1), until) or min(started, until)
+    frozen = listing.narrowed(bounds(listing, since - 1, end + 1))
+    parts = in_passes(frozen, account.pool, lasting=True) if end >= since else ()
+    rows = sorted(
+        (row for row in latest_versions(parts) if since <= (listing.second_of(row) or 0) <= end),
         key=lambda row: listing.second_of(row) or 0,
     )
+    return rows, end if end <= started else end - 1
+
+
+def _newest(listing: Listing, low: int, high: int) -> int | None:
+    try:
+        return newest_second(listing, (low, high))
+    except FilterIgnored:
+        return high

@@ -47,8 +47,9 @@ class EventReading:
                     delivered.update(key(row) for row in page.rows)
                 yield page
         except (FilterIgnored, OrderIgnored):
-            rows = in_no_order(self.account, listing, low, high)
-            yield Page([row for row in rows if key(row) not in delivered], (low, high))
+            rows, covered = in_no_order(self.account, listing, low, high)
+            fresh = [row for row in rows if key(row) not in delivered]
+            yield Page(fresh, (low, covered) if low <= covered else None)
 
     def _walk(self, listing: Listing, low: int, high: int) -> Iterator[Page]:
         anchored = self.plan.asked_from if low == self.plan.since else low

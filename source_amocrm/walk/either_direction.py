@@ -33,7 +33,7 @@ def keyset_either_way(
     parts = [interval]
     while parts:
         part = low, high = parts.pop()
-        raw = _first_page(listing, part, sizer, raw)
+        raw = first_page(listing, part, sizer, raw)
         ascending = direction(listing, raw)
         if ascending is None:
             second = next(second for row in raw.rows if (second := listing.second_of(row)) is not None)
@@ -64,7 +64,7 @@ def direction(listing: Listing, raw: RawPage) -> bool | None:
     return dated[0] < dated[-1]
 
 
-def _first_page(listing: Listing, interval: Interval, sizer: PageSizer, raw: RawPage | None) -> RawPage:
+def first_page(listing: Listing, interval: Interval, sizer: PageSizer, raw: RawPage | None = None) -> RawPage:
     """Asked a second wider on either side, for the filter's edges may be exclusive; exactly, where they are not."""
     wider = low, high = interval[0] - 1, interval[1] + 1
     while True:

@@ -1,0 +1,133 @@
+"""Events from a server that lists them in no order, while others come in, by clocks that show what has not come yet."""
+
+from __future__ import annotations
+
+from random import Random
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from source_amocrm.account.account import Account
+from source_amocrm.account.resources import EVENTS_PATH
+from source_amocrm.http.api import Answer
+from source_amocrm.sync import delivery
+from source_amocrm.sync.batch import Batch
+from source_amocrm.sync.event_log import in_no_order
+from source_amocrm.sync.progress import Progress
+from source_amocrm.walk.listing import Listing, Page
+from source_amocrm.walk.newest_second import newest_second
+
+NOW = 1_000_000
+HOURS = 26 * 3_600
+LIMIT = 20
+MOST_REQUESTS = 250
+"""The account has 300 events: a pass over them takes 15."""
+ORDERS = ("none", "oldest first", "newest first")
+
+
+class Events:
+    """Each event's second by its id. Before every request `written` events come in, and the clock may go on."""
+
+    def __init__(self, random: Random, seconds: list[int], written: int = 0, order: str = "none") -> None:
+        self.random = random
+        self.rows = dict(enumerate(seconds, 1))
+        self.written = written
+        self.order = order
+        self.now = NOW
+        self.requests = 0
+        self.edges = random.random() < 0.5, random.random() < 0.5
+        self.listing = Listing(self.fetch, EVENTS_PATH, "events", LIMIT, cursor="created_at", own_order=True)
+
+    def fetch(self, path: str, params: Any = None, *, shrinkable: bool = False) -> Answer:  # noqa: ARG002
+        self.requests += 1
+        assert self.requests < MOST_REQUESTS
+        self.now += self.random.choice((0, 0, 1))
+        for _ in range(self.written):
+            self.rows[len(self.rows) + 1] = self.now
+        low = params.get("filter[created_at][from]", -1) + (not self.edges[0])
+        high = params.get("filter[created_at][to]", 2**62) - (not self.edges[1])
+        found = [(second, own) for own, second in self.rows.items() if low <= second <= high]
+        self.random.shuffle(found)
+        if self.order != "none":
+            found.sort(key=lambda row: row[0], reverse=self.order == "newest first")
+        start = (params["page"] - 1) * params["limit"]
+        shown = [{"id": own, "created_at": second} for second, own in found[start : start + params["limit"]]]
+        links = {"next": {"href": "more"}} if len(found) > start + params["limit"] else {}
+        body = {"_links": links, "_embedded": {"events": shown}} if shown else None
+        return Answer(body, self.now, self.now)
+
+    def account(self, started: int) -> Account:
+        """What the reading knows of it: a time that had passed when the sync began."""
+        return cast(Account, SimpleNamespace(facts=lambda: SimpleNamespace(started=started), pool=None))
+
+    def between(self, low: int, high: int) -> set[int]:
+        return {own for own, second in self.rows.items() if low <= second <= high}
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("seed", range(40))
+def test_the_newest_second_is_found_in_few_requests(seed: int, order: str) -> None:
+    random = Random(seed)
+    events = Events(
+        random, [NOW - random.randint(0, 90_000) for _ in range(random.choice((0, 1, 50, 400)))], order=order
+    )
+    low, high = NOW - random.choice((0, 3_600, 90_000)), NOW + random.choice((-1_800, 0, HOURS))
+    wanted = [second for second in events.rows.values() if low <= second <= high]
+    assert newest_second(events.listing, (low, high)) == max(wanted, default=None)
+    assert events.requests <= 60
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_a_second_at_the_edge_that_fills_a_page_hides_no_other(order: str) -> None:
+    for seed in range(4):
+        events = Events(Random(seed), [NOW - 10] * 90 + [NOW - 5] + [NOW] * 90, order=order)
+        assert newest_second(events.listing, (NOW - 9, NOW - 1)) == NOW - 5
+        assert newest_second(events.listing, (NOW - 4, NOW - 1)) is None
+
+
+@pytest.mark.parametrize("ahead", [0, 3, 7_200, HOURS])
+@pytest.mark.parametrize("behind", [0, 3, HOURS])
+@pytest.mark.parametrize("written", [0, 1, 3])
+def test_what_comes_in_meanwhile_neither_keeps_the_reading_nor_is_said_to_be_covered(
+    ahead: int, behind: int, written: int
+) -> None:
+    """One clock is `ahead` or the other `behind`: which of them is right, is not known."""
+    for seed in range(3):
+        random = Random(seed)
+        before = [NOW - random.choice((1, 2, 60, 86_000)) for _ in range(300)]
+        events = Events(random, before, written)
+        since, started, until = NOW - 90_000, NOW - 1 - behind, NOW - 1 + ahead
+        there = events.between(since, until)
+        rows, covered = in_no_order(events.account(started), events.listing, since, until)
+        own = [row["id"] for row in rows]
+        assert len(own) == len(set(own))
+        assert [row["created_at"] for row in rows] == sorted(row["created_at"] for row in rows)
+        assert there <= set(own) <= events.between(since, until)
+        assert covered >= started
+        events.now += HOURS
+        events.fetch(EVENTS_PATH, {"page": 1, "limit": 1})
+        assert events.between(since, covered) <= set(own)
+
+
+def test_of_a_window_that_has_not_come_nothing_is_read_or_covered() -> None:
+    events = Events(Random(1), [NOW - 1] * 5)
+    assert in_no_order(events.account(NOW - 1), events.listing, NOW + 60, NOW + HOURS) == ([], NOW - 1)
+
+
+def test_where_both_clocks_agree_nothing_more_is_asked_for() -> None:
+    events = Events(Random(1), [NOW - 1] * 5)
+    rows, covered = in_no_order(events.account(NOW - 1), events.listing, NOW - 60, NOW - 1)
+    assert (len(rows), covered, events.requests) == (5, NOW - 1, 1)
+
+
+def test_rows_that_are_held_back_for_newer_ones_come_when_the_reading_has_ended() -> None:
+    """By the later clock the reading goes on until `NOW + HOURS`; it has covered what there is."""
+    progress = Progress("deal_statuses", "created_at", None, 0)
+    progress.begin(["events"], NOW - 1)
+    maker = SimpleNamespace(rows=lambda rows: iter([rows]))
+    newest_first = delivery._FromTheNewest(cast(Any, maker), progress, (), NOW + HOURS)
+    rows = [{"id": own, "created_at": NOW - own} for own in range(5)]
+    came = list(newest_first.deliver([Batch("events", Page(rows, (0, NOW - 1)))]))
+    assert [row for row in came if row] == rows
+    assert not progress.pending["events"].seconds
