@@ -21,6 +21,7 @@ from demo import HOME, ended, interrupted
 from demo.address import add_database, location
 from demo.live import watching
 from demo.private import private_folder
+from demo.quick_import import quick_import
 from source_amocrm.accounts import FleetError
 from source_amocrm.accounts.account import KEEP_IN, Account
 
@@ -72,9 +73,10 @@ def sync(
     own = subdomain(settings)
     location(database)
     # PyAirbyte takes seconds to import: a mistake above is told at once
-    import airbyte as ab
+    with quick_import():
+        import airbyte as ab
 
-    from demo.tables import open_database
+        from demo.tables import open_database
 
     outcome = Outcome()
     started = time.monotonic()

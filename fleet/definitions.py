@@ -66,9 +66,8 @@ def _databases(given: Settings, ready: list[Account]) -> Iterator[tuple[str, lis
         yield "all accounts", ready
 
 
-# in the run's own process: another one for its only step would cost as much as the sync
-sync_job = dg.define_asset_job("sync", [tables], executor_def=dg.in_process_executor)
-models_job = dg.define_asset_job("build_models", [models], executor_def=dg.in_process_executor)
+sync_job = dg.define_asset_job("sync", [tables])
+models_job = dg.define_asset_job("build_models", [models])
 
 
 @dg.schedule(job=sync_job, cron_schedule="* * * * *", default_status=dg.DefaultScheduleStatus.RUNNING)
@@ -137,7 +136,9 @@ def _first_cause(event: dg.DagsterEvent) -> str:
     return error.message.strip().removeprefix("dagster._core.definitions.events.Failure: ") if error else ""
 
 
+# a process of its own for the only step of a run would cost as much as the sync
 defs = dg.Definitions(
+    executor=dg.in_process_executor,
     assets=[tables, models],
     jobs=[sync_job, models_job],
     schedules=[each_at_its_minute, after_them],

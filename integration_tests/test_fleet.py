@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,10 @@ import duckdb
 from source_amocrm.accounts.account import KEEP_IN
 from source_amocrm.accounts.account import Account as Config
 from source_amocrm.accounts.folder import add
+from source_amocrm.fleet.cli import parser
 
 from .connector import catalog, read_command
+from .guides import blocks
 from .pyairbyte import ROOT
 from .sandbox import OFF, Account, Server
 from .sandbox.server import oauth_credentials
@@ -65,6 +68,14 @@ def test_check_tells_of_each_account_by_name(tmp_path: Path) -> None:
         Config(folder / "north.json").keep(settings_expired(Config(folder / "north.json")))
         assert fleet("check", folder, "--only", "north")[0] == 0
         assert north.tokens.exchanges == 2
+
+
+def test_the_guide_types_what_the_command_knows() -> None:
+    page = "\n".join(block.text for block in blocks("bash") if block.page == "fleet.md").replace("\\\n", "")
+    typed = [shlex.split(line.split(" fleet ")[1]) for line in page.splitlines() if "source-amocrm fleet" in line]
+    commands = [parser().parse_args([{"$@": "plan"}.get(word, word) for word in words]) for words in typed]
+    assert [command.run.__name__ for command in commands] == ["_check", "_sync", "_status", "_sync", "run"]
+    assert {command.accounts for command in commands} == {Path("accounts")}
 
 
 def settings_expired(account: Config) -> dict[str, Any]:

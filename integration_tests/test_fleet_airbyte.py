@@ -16,6 +16,7 @@ from source_amocrm.fleet import cli
 from source_amocrm.fleet.airbyte_plan import cron
 from source_amocrm.streams import STREAMS
 
+from .guides import blocks
 from .pyairbyte import PYTHON, ROOT
 
 WORKSPACE, DESTINATION = "18dccc91-0ab1-4f72-9ed7-0b8fc27c5826", "744cc0ed-7f05-4949-9e60-2a814f90c035"
@@ -166,6 +167,22 @@ def test_one_that_is_refused_does_not_keep_the_others_back(airbyte: Fake) -> Non
     assert list(airbyte.things("connections")) == ["amoCRM south"]
     airbyte.state()
     assert airbyte.run("apply")[0] == 0
+    assert sorted(airbyte.things("connections")) == ["amoCRM north", "amoCRM south"]
+
+
+def test_the_guide_s_commands_run_as_they_stand(airbyte: Fake, tmp_path: Path) -> None:
+    [script] = [block.text for block in blocks("bash") if "fleet airbyte" in block.text]
+    (tmp_path / ".venv").symlink_to(ROOT / ".venv")
+    script = script.replace("http://localhost:8000", airbyte.server).replace(
+        "AIRBYTE_CLIENT_ID=…", "AIRBYTE_CLIENT_ID=id"
+    )
+    done = subprocess.run(
+        ["bash", "-e", "-c", script], cwd=tmp_path, input="secret\n", capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [line for line in done.stdout.splitlines() if line in ("5 changes.", "All done.")] == [
+        "5 changes.", "5 changes.", "All done.",
+    ]  # fmt: skip
     assert sorted(airbyte.things("connections")) == ["amoCRM north", "amoCRM south"]
 
 

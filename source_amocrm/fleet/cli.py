@@ -30,7 +30,7 @@ DATABASE = "amocrm-{name}.duckdb"
 
 def main(arguments: list[str]) -> int:
     """The exit code: 1 when an account failed, 2 when nothing could be begun."""
-    given = _parser().parse_args(arguments)
+    given = parser().parse_args(arguments)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         chosen = accounts(given.accounts, _names(given.only))
@@ -118,11 +118,11 @@ def _names(given: str | None) -> list[str] | None:
     return [name for part in given.split(",") if (name := part.strip())] if given else None
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def parser() -> argparse.ArgumentParser:
+    given = argparse.ArgumentParser(
         prog="source-amocrm fleet", description="Many accounts: a folder with one config each, named by its file."
     )
-    verbs = parser.add_subparsers(required=True, metavar="check|sync|status|airbyte")
+    verbs = given.add_subparsers(required=True, metavar="check|sync|status|airbyte")
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument(
         "--accounts", type=Path, default=Path("accounts"), metavar="FOLDER", help="one NAME.json an account"
@@ -147,7 +147,7 @@ def _parser() -> argparse.ArgumentParser:
     verb = verbs.add_parser("airbyte", parents=[common], help="the accounts as sources and connections of an Airbyte")
     airbyte_cli.add_options(verb)
     verb.set_defaults(run=airbyte_cli.run)
-    return parser
+    return given
 
 
 def _count(text: str) -> int:
