@@ -33,16 +33,16 @@ def add_to_secrets(secret: str) -> None:
 def mask(text: str) -> str:
     """The text with MASK in place of whatever is a secret or a piece of one."""
     text = text[:LONGEST]
-    shown, since, place = [], 0, 0
-    while place <= len(text) - PIECE:
-        if text[place : place + PIECE] not in _pieces:
-            place += 1
+    shown, since, position = [], 0, 0
+    while position <= len(text) - PIECE:
+        if text[position : position + PIECE] not in _pieces:
+            position += 1
             continue
-        end = place + PIECE
+        end = position + PIECE
         while end < len(text) and text[end - PIECE + 1 : end + 1] in _pieces:
             end += 1
-        shown += [text[since:place], MASK]
-        since = place = end
+        shown += [text[since:position], MASK]
+        since = position = end
     told = "".join([*shown, text[since:]])
     for secret in _whole:
         if len(secret) < PIECE:

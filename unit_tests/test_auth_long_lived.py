@@ -6,7 +6,7 @@ from source_amocrm.auth.authenticator import make_authenticator
 from source_amocrm.auth.long_lived import LongLivedTokenAuthenticator
 from source_amocrm.config.settings import LongLived
 from source_amocrm.errors import ConfigError
-from source_amocrm.http.tokens import HttpTokenEndpoint
+from source_amocrm.http.token_endpoint import HttpTokenEndpoint
 from unit_tests.http_tools import NOW, config, jwt, long_lived
 
 DAY = 86400

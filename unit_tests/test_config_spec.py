@@ -12,8 +12,8 @@ from airbyte_cdk.utils.airbyte_secrets_utils import get_secrets
 from jinja2 import Environment, StrictUndefined
 
 import source_amocrm
-from source_amocrm.config.fields import DEFAULT_LOOKBACK
 from source_amocrm.config.settings import parse_config
+from source_amocrm.config.validators import DEFAULT_LOOKBACK
 from unit_tests.http_tools import NOW, long_lived, oauth
 
 

@@ -11,8 +11,8 @@ import pytest
 from source_amocrm.account.account import Account
 from source_amocrm.account.resources import EVENTS_PATH
 from source_amocrm.http.api import Answer
-from source_amocrm.sync import delivery
 from source_amocrm.sync.batch import Batch
+from source_amocrm.sync.delivery_order import NewestFirst
 from source_amocrm.sync.event_log import in_no_order
 from source_amocrm.sync.progress import Progress
 from source_amocrm.walk.listing import Listing, Page
@@ -124,9 +124,9 @@ def test_where_both_clocks_agree_nothing_more_is_asked_for() -> None:
 def test_rows_that_are_held_back_for_newer_ones_come_when_the_reading_has_ended() -> None:
     """By the later clock the reading goes on until `NOW + HOURS`; it has covered what there is."""
     progress = Progress("deal_statuses", "created_at", None, 0)
-    progress.begin(["events"], NOW - 1)
+    progress.begin(progress.plans(["events"]), NOW - 1)
     maker = SimpleNamespace(rows=lambda rows: iter([rows]))
-    newest_first = delivery._FromTheNewest(cast(Any, maker), progress, (), NOW + HOURS)
+    newest_first = NewestFirst(cast(Any, maker), progress, (), NOW + HOURS)
     rows = [{"id": own, "created_at": NOW - own} for own in range(5)]
     came = list(newest_first.deliver([Batch("events", Page(rows, (0, NOW - 1)))]))
     assert [row for row in came if row] == rows

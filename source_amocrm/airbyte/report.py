@@ -113,8 +113,8 @@ class Report:
     def _add(self, selection: Selection) -> None:
         name, needed = selection.stream.name, selection.stream.inputs()
         self._tallies[name] = Tally(name, lists=bool(needed))
-        for place in needed:
-            path, own = (place.path, place.name) if place else (EVENTS_PATH, "events")
+        for resource in needed:
+            path, own = (resource.path, resource.name) if resource else (EVENTS_PATH, "events")
             reading = self._lists.setdefault(path, ListReading(path, own))
             reading.tables.append(name)
             if selection.progress:

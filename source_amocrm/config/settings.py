@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from source_amocrm.config import fields
+from source_amocrm.config import validators
 from source_amocrm.config.hosts import account_domain, base_url
 from source_amocrm.errors import ConfigError
 
@@ -80,16 +80,16 @@ def parse_config(raw: Mapping[str, Any], now: float | None = None) -> Config:
         domain=domain,
         base_url=base_url(raw.get("api_base_url")) or f"https://{domain}",
         credentials=_credentials(raw.get("credentials")),
-        start=fields.start(raw.get("start_date"), moment),
-        lookback=fields.lookback(raw.get("lookback_window")),
-        mark_deleted=fields.deleted_rows(raw.get("deleted_rows")) == "mark",
-        readable_columns=fields.flag(raw.get("readable_columns"), "Custom fields as columns (readable_columns)"),
-        raw_records=fields.flag(raw.get("raw_records"), "Whole records (raw_records)"),
-        requests_per_second=fields.number(
+        start=validators.start(raw.get("start_date"), moment),
+        lookback=validators.lookback(raw.get("lookback_window")),
+        mark_deleted=validators.deleted_rows(raw.get("deleted_rows")) == "mark",
+        readable_columns=validators.flag(raw.get("readable_columns"), "Custom fields as columns (readable_columns)"),
+        raw_records=validators.flag(raw.get("raw_records"), "Whole records (raw_records)"),
+        requests_per_second=validators.number(
             raw.get("requests_per_second"), "Requests per second (requests_per_second)", 1, 50, 7
         ),
         num_workers=int(
-            fields.number(raw.get("num_workers"), "Number of workers (num_workers)", 1, 64, 12, whole=True)
+            validators.number(raw.get("num_workers"), "Number of workers (num_workers)", 1, 64, 12, whole=True)
         ),
     )
 
@@ -119,16 +119,16 @@ def _credentials(given: object) -> OAuth | LongLived:
         )
     kind = given.get("auth_type")
     if kind == LONG_LIVED:
-        return LongLived(fields.token(given.get("access_token"), "Long-lived token (access_token)"))
+        return LongLived(validators.token(given.get("access_token"), "Long-lived token (access_token)"))
     if kind == OAUTH:
         access = given.get("access_token")
         return OAuth(
-            client_id=fields.token(given.get("client_id"), "Integration ID (client_id)"),
-            client_secret=fields.token(given.get("client_secret"), "Secret key (client_secret)"),
-            redirect_uri=fields.redirect_uri(given.get("redirect_uri")),
-            refresh_token=fields.token(given.get("refresh_token"), "Refresh token (refresh_token)"),
-            access_token=None if fields.blank(access) else fields.token(access, "Access token (access_token)"),
-            expires_at=fields.expiry(given.get("token_expiry_date")),
+            client_id=validators.token(given.get("client_id"), "Integration ID (client_id)"),
+            client_secret=validators.token(given.get("client_secret"), "Secret key (client_secret)"),
+            redirect_uri=validators.redirect_uri(given.get("redirect_uri")),
+            refresh_token=validators.token(given.get("refresh_token"), "Refresh token (refresh_token)"),
+            access_token=None if validators.blank(access) else validators.token(access, "Access token (access_token)"),
+            expires_at=validators.expiry(given.get("token_expiry_date")),
         )
     raise ConfigError(
         f'Sign-in (credentials): the way to sign in (auth_type) must be "{OAUTH}" or "{LONG_LIVED}". '

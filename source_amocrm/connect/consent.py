@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from source_amocrm.auth.claims import claims_of
-from source_amocrm.config.fields import token
 from source_amocrm.config.hosts import is_account_host
+from source_amocrm.config.validators import token
 from source_amocrm.connect.problems import Problem
 from source_amocrm.errors import ConfigError
 

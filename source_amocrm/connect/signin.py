@@ -11,14 +11,14 @@ from typing import Any
 
 from source_amocrm.auth.claims import check_domain, claims_of
 from source_amocrm.auth.long_lived import day
-from source_amocrm.config import fields
 from source_amocrm.config import settings as config
+from source_amocrm.config import validators
 from source_amocrm.connect.problems import Problem, problem_of
 from source_amocrm.errors import AmocrmError, ConfigError, Unauthorized
 from source_amocrm.http.backoff import RetryPolicy
 from source_amocrm.http.rate_limit import Budget
 from source_amocrm.http.session import AmocrmSession
-from source_amocrm.http.tokens import HttpTokenEndpoint
+from source_amocrm.http.token_endpoint import HttpTokenEndpoint
 from source_amocrm.secrecy import add_to_secrets
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
@@ -54,7 +54,7 @@ def keys_of(client_id: object, client_secret: object, redirect_uri: object) -> K
 def key_of(name: str, given: object) -> str:
     """One of the Keys. Raises Problem, for the field it was typed into, when it cannot be right."""
     try:
-        clean = fields.redirect_uri(given) if name == "redirect_uri" else fields.token(given, name)
+        clean = validators.redirect_uri(given) if name == "redirect_uri" else validators.token(given, name)
     except ConfigError:
         raise Problem(name, at=name) from None
     if name == "client_id" and not _UUID.fullmatch(clean):

@@ -13,7 +13,7 @@ from source_amocrm.http.backoff import RetryPolicy
 from source_amocrm.http.client import AmocrmClient
 from source_amocrm.http.rate_limit import Budget
 from source_amocrm.http.session import AmocrmSession
-from source_amocrm.http.tokens import HttpTokenEndpoint
+from source_amocrm.http.token_endpoint import HttpTokenEndpoint
 
 _PATIENT = RetryPolicy()
 

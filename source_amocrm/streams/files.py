@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from source_amocrm.account.account import Account, whole
 from source_amocrm.config.hosts import service_url
 from source_amocrm.errors import AmocrmError, FeatureOff
-from source_amocrm.http.drive import drive
+from source_amocrm.http.files_host import files_host_api
 from source_amocrm.streams import relations as to
 from source_amocrm.streams.base import FullRefreshStream
 from source_amocrm.streams.rows import files
@@ -32,7 +32,7 @@ def _drive(account: Account) -> Fetch:
             "The account names a host of files (drive_url) that is not amoCRM's or Kommo's, so the token is not sent "
             "there. Leave the table out, and ask amoCRM's support about that address."
         )
-    return drive(account.api, base_url).get
+    return files_host_api(account.api, base_url).get
 
 
 class Files(FullRefreshStream):

@@ -3,28 +3,22 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import replace
 
 from source_amocrm.account.account import Account
 from source_amocrm.account.resources import Resource
 from source_amocrm.errors import AmocrmError, all_of
 from source_amocrm.sync.batch import Batch
 from source_amocrm.sync.declaration import EVENTS, FullRefresh, Incremental
-from source_amocrm.sync.progress import BEGINNING, Progress
+from source_amocrm.sync.delivery_order import Delivery, NewestFirst, PageOrder
+from source_amocrm.sync.progress import Progress
 from source_amocrm.sync.row_maker import RowMaker
 from source_amocrm.sync.sync import Selection, Sync
 from source_amocrm.walk.broadcast import Subscription
-from source_amocrm.walk.interval_set import FOREVER, IntervalSet
-from source_amocrm.walk.listing import Page, PageCheckpoint, Row, key, seconds
+from source_amocrm.walk.listing import Row
 
 LOGGER = logging.getLogger("airbyte")
-
-Delivery = Iterator["Row | None"]
-"""Rows, and None where a state should be emitted for the rows before it."""
-
-ROWS_BETWEEN_STATES = 1_000
 
 
 def deliver_alone(account: Account, stream: FullRefresh | Incremental, progress: Progress | None) -> Iterator[Row]:
@@ -55,7 +49,7 @@ def deliver(sync: Sync, selection: Selection) -> Delivery:
                 "have been passed over, so the next sync reads the stream anew.",
                 stream.name,
             )
-        progress.begin([_name(entities) for entities, _ in subscriptions], started)
+        progress.begin(sync.plans[stream.name], started)
         for entities, subscription in subscriptions:
             with closing(subscription):
                 try:
@@ -92,9 +86,9 @@ def _list(
         maker = RowMaker(stream, resource, sync.resolver)
         if not resource and stream.newest_first:
             kinds, until = stream.kinds or (), sync.account.facts().until
-            yield from _FromTheNewest(maker, progress, kinds, until).deliver(subscription)
+            yield from NewestFirst(maker, progress, kinds, until).deliver(subscription)
         else:
-            yield from _AsTheyCome(maker, progress, name, sync.account.now).deliver(subscription)
+            yield from PageOrder(maker, progress, name, sync.account.now).deliver(subscription)
     except AmocrmError as error:
         if not resource or error.path != resource.path or not sync.account.lacks(error):
             raise
@@ -106,177 +100,3 @@ def _list(
 
 def _name(resource: Resource | None) -> str:
     return resource.name if resource else EVENTS
-
-
-class _AsTheyCome:
-    """Rows in the order of the pages."""
-
-    def __init__(self, maker: RowMaker, progress: Progress, name: str, now: Callable[[], int]) -> None:
-        self._maker = maker
-        self._progress = progress
-        self._name = name
-        self._now = now
-        self._cursor = maker.cursor
-        self._needed = progress.needed[name]
-        self._latest: dict[int | str, int] = {}
-        self._passed = 0
-        """Rows since the last state, and needed records that made none: reading those again would cost as much."""
-
-    def deliver(self, batches: Iterable[Batch]) -> Delivery:
-        for batch in batches:
-            yield from self._page(batch)
-            yield from self._gone(batch)
-            self._cover(batch, batch.page)
-            if batch.walked:
-                self._progress.walked(self._name)
-            if self._passed >= ROWS_BETWEEN_STATES:
-                yield from self._state()
-
-    def _cover(self, batch: Batch, page: Page) -> None:
-        self._progress.cover(self._name, page, batch.floor or BEGINNING)
-
-    def _state(self) -> Delivery:
-        self._passed, self._progress.untold = 0, False
-        yield None
-
-    def _page(self, batch: Batch) -> Delivery:
-        page = batch.page
-        now = self._now()
-        wanted = [row for row in page.rows if self._wanted(row, batch.floor) and not self._overtaken(row, now)]
-        raw = [self._dated(row, batch) for row in wanted]
-        yield from self._told()
-        for position, rows in enumerate(self._maker.rows(raw)):
-            yield from rows
-            self._passed += max(1, len(rows))
-            if self._passed >= ROWS_BETWEEN_STATES and (part := self._part(page, wanted, position)):
-                self._cover(batch, part)
-                yield from self._state()
-        for row in wanted:
-            self._progress.meet(self._name, seconds(row.get(self._cursor)))
-
-    def _dated(self, row: Row, batch: Batch) -> Row:
-        own = key(row)
-        at_least = batch.back.get(own, BEGINNING)
-        return self._progress.dated(self._name, row, self._cursor, own in batch.postdated, at_least)
-
-    def _told(self) -> Delivery:
-        """A state before rows are delivered whose dates the next sync must know."""
-        if self._progress.untold:
-            yield from self._state()
-
-    def _wanted(self, row: Row, floor: int | None) -> bool:
-        second = seconds(row.get(self._cursor))
-        return second is None or second in self._needed or (floor is not None and second >= floor)
-
-    def _overtaken(self, row: Row, now: int) -> bool:
-        """Whether a later version of the row has been delivered in this sync: then this one is from an older page."""
-        second = seconds(row.get(self._cursor))
-        if second is None or second > now:
-            return False
-        known = self._latest.get(key(row), BEGINNING)
-        if second > (self._progress.watermark or BEGINNING):
-            self._latest[key(row)] = max(second, known)
-        return second < known
-
-    def _part(self, page: Page, rows: list[Row], position: int) -> Page | None:
-        """The part of the page that is finished with the row at `position`; None if that cannot be told.
-
-        The rows are in the order of amoCRM's own dates. A version may be delivered with a later date than that.
-        """
-        if position + 1 >= len(rows):
-            return None
-        if page.checkpoint:
-            own = rows[position].get("id")
-            if not isinstance(own, int):
-                return None
-            behind = sum(1 for row in page.rows if row["id"] > own)
-            return replace(page, rows=[], checkpoint=PageCheckpoint(max(0, page.checkpoint.position - behind), own))
-        here, after = (seconds(rows[index].get(self._cursor)) for index in (position, position + 1))
-        if page.completed is None or here is None or after is None or here == after:
-            return None
-        low, high = page.completed
-        return Page([], (low, after - 1) if here < after else (after + 1, high))
-
-    def _gone(self, batch: Batch) -> Delivery:
-        """Tombstones; each is dated later than any delivered version of its row."""
-        if not self._maker.deletable:
-            return
-        dated = [self._dated({"id": gone.id, self._cursor: gone.at}, batch)[self._cursor] for gone in batch.deletions]
-        yield from self._told()
-        for gone, at in zip(batch.deletions, dated, strict=True):
-            if at < self._latest.get(gone.id, BEGINNING):
-                continue  # it has come back during this sync, and its row has been delivered
-            yield self._maker.tombstone(replace(gone, at=at))
-            self._passed += 1
-
-
-class _FromTheNewest:
-    """Rows from the newest to the oldest. A row is held back as long as a newer one may still come.
-
-    Rows are also held until they are many, for what they need of another list is asked for all of them together.
-    """
-
-    def __init__(self, maker: RowMaker, progress: Progress, kinds: Collection[str], until: int) -> None:
-        self._maker = maker
-        self._progress = progress
-        self._kinds = kinds
-        self._needed = progress.needed[EVENTS]
-        self._missing = self._needed - (until + 1, FOREVER)
-        self._held: list[Row] = []
-        self._edge = self._first_complete()
-        """The second from which on everything was delivered when last that was looked at."""
-        self._passed = 0
-        """Needed events since the last state, those of other kinds among them."""
-
-    def deliver(self, batches: Iterable[Batch]) -> Delivery:
-        for batch in batches:
-            needed = [row for row in batch.page.rows if self._is_needed(row)]
-            self._held += [row for row in needed if not self._kinds or row.get("type") in self._kinds]
-            self._passed += len(needed)
-            if batch.page.completed:
-                self._missing -= batch.page.completed
-            if self._passed >= ROWS_BETWEEN_STATES:
-                yield from self._release()
-        # of seconds that have not come yet by the clock that is right, nothing will come
-        self._missing = IntervalSet()
-        yield from self._release()
-
-    def _is_needed(self, row: Row) -> bool:
-        second = seconds(row.get("created_at"))
-        return second is None or second in self._needed
-
-    def _first_complete(self) -> int:
-        """The second from which on nothing is missing."""
-        return self._missing.intervals[-1][1] + 1 if self._missing else BEGINNING
-
-    def _release(self) -> Delivery:
-        """The held rows that are newer than the newest second still missing, in parts that a state can follow."""
-        edge = self._first_complete()
-        ready = [row for row in self._held if (seconds(row.get("created_at")) or edge) >= edge]
-        if not ready and edge == self._edge:
-            return
-        self._held = [row for row in self._held if (seconds(row.get("created_at")) or edge) < edge]
-        ready.sort(key=lambda row: (seconds(row.get("created_at")) or 0, str(row.get("id"))), reverse=True)
-        while ready:
-            cut = _end_of_second(ready, ROWS_BETWEEN_STATES)
-            part, ready = ready[:cut], ready[cut:]
-            for rows in self._maker.rows(part):
-                yield from rows
-            for row in part:
-                self._progress.meet(EVENTS, seconds(row.get("created_at")))
-            low = seconds(part[-1].get("created_at")) or edge if ready else edge
-            self._progress.cover(EVENTS, Page([], (low, FOREVER)))
-            if ready:
-                yield None
-        self._edge = edge
-        self._progress.cover(EVENTS, Page([], (edge, FOREVER)))
-        if self._passed >= ROWS_BETWEEN_STATES:
-            self._passed = 0
-            yield None
-
-
-def _end_of_second(rows: list[Row], at_least: int) -> int:
-    cut = min(at_least, len(rows))
-    while 0 < cut < len(rows) and rows[cut].get("created_at") == rows[cut - 1].get("created_at"):
-        cut += 1
-    return cut

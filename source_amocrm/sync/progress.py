@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import reduce
 from typing import NamedTuple
@@ -134,6 +134,10 @@ class Progress:
             pending.within if pending.within and pending.within.since < since else None,
         )
 
+    def plans(self, names: Iterable[str]) -> Mapping[str, ReadPlan]:
+        """The read plan of each list for this sync."""
+        return {name: self.plan(name) for name in names}
+
     def resume(self, name: str, walk: ResumePoint | None) -> None:
         """Replaces the walk that is pending by `walk`; with None, its rows are read by their seconds."""
         pending = self.pending.get(name)
@@ -158,9 +162,8 @@ class Progress:
         """Makes the stream be read anew. What is `ahead` stays: those dates were delivered."""
         self.watermark, self.pending, self.newest = self.start or BEGINNING, {}, {}
 
-    def begin(self, names: Iterable[str], started: int) -> None:
-        """Makes everything pending that the lists need, up to the server's time `started`."""
-        plans = {name: self.plan(name) for name in names}
+    def begin(self, plans: Mapping[str, ReadPlan], started: int) -> None:
+        """Makes everything pending that the lists need by their read plans, up to the server's time `started`."""
         self.doubted, start = self.in_the_future(started), self.start or BEGINNING
         self.watermark = started
         self.needed = {name: plan.seconds for name, plan in plans.items()}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,12 +51,10 @@ class Sync:
         progress = {selection.stream.name: selection.progress for selection in selections if selection.progress}
         for resource in {resource for stream in self._incremental() for resource in stream.resources}:
             agree([progress[stream.name] for stream in self._readers(resource)], resource.name)
-        self._plans: dict[tuple[str, str], ReadPlan] = {
-            (stream.name, name): progress[stream.name].plan(name)
-            for stream in self._incremental()
-            for name in stream.input_names()
+        self.plans: Mapping[str, Mapping[str, ReadPlan]] = {
+            stream.name: progress[stream.name].plans(stream.input_names()) for stream in self._incremental()
         }
-        """By stream and by the name of a list in its state."""
+        """The read plans, by stream and by the name of a list in its state. They are made once."""
         self._resolvers = {
             lookup: Resolver(account, lookup, expected=bool(self._readers(lookup.resource)))
             for selection in selections
@@ -125,7 +123,7 @@ class Sync:
         readers = self._readers(entities)
         resolvers = [resolver for lookup, resolver in self._resolvers.items() if lookup.resource == entities]
         needed = Readers(
-            plans=[self._plans[stream.name, entities.name] for stream in readers],
+            plans=[self.plans[stream.name][entities.name] for stream in readers],
             params=_extras(readers),
             event_log=self._event_log if any(self._kinds(stream, entities) for stream in readers) else None,
             mark_deleted=self.account.config.mark_deleted and any(stream.deletable for stream in readers),
@@ -141,7 +139,7 @@ class Sync:
         everything = any(not stream.kinds for stream in readers)
         return EventReading(
             account=self.account,
-            plan=merged([self._plans[stream.name, EVENTS] for stream in readers]),
+            plan=merged([self.plans[stream.name][EVENTS] for stream in readers]),
             kinds=() if everything else tuple(sorted(kinds)),
             newest_first=any(stream.newest_first for stream in readers),
         )
@@ -156,7 +154,7 @@ class Sync:
         return since
 
     def _kinds(self, stream: Incremental, entities: Resource) -> dict[str, int]:
-        plan = self._plans[stream.name, entities.name]
+        plan = self.plans[stream.name][entities.name]
         kinds: dict[str, int] = {}
         if plan.changes_since is not None and entities.has_links:
             entered = (ADDED | RESTORED.keys()) & {f"{entities.entity}_added", f"{entities.entity}_restored"}

@@ -8,7 +8,7 @@ import pytest
 
 from source_amocrm.config.hosts import service_url
 from source_amocrm.errors import AmocrmError, Moved, NotGranted, Throttled, Unauthorized, Unavailable
-from source_amocrm.http.drive import drive
+from source_amocrm.http.files_host import files_host_api
 from unit_tests.http_tools import HOST
 from unit_tests.test_http_client import GATEWAY_TIMEOUT, HTML_403, PAGE, UNAUTHORIZED, FakeAuth, World
 
@@ -55,14 +55,14 @@ def test_where_a_token_may_be_sent(given: object, url: str | None) -> None:
 
 def refused(world: World) -> AmocrmError:
     with pytest.raises(AmocrmError) as caught:
-        drive(world.api, DRIVE).get("/v1.0/files")
+        files_host_api(world.api, DRIVE).get("/v1.0/files")
     return caught.value
 
 
 def test_the_token_and_the_pace_are_the_account_s() -> None:
     world = World(FakeAuth())
     world.answers(PAGE, url=FILES)
-    assert drive(world.api, DRIVE).get("/v1.0/files", {"limit": 50}).body == PAGE["json"]
+    assert files_host_api(world.api, DRIVE).get("/v1.0/files", {"limit": 50}).body == PAGE["json"]
     assert (world.asked, world.tokens) == ([f"{FILES}?limit=50"], ["Bearer t0"])
     assert world.api.stats.by_path == {"/v1.0/files": 1}
 
@@ -82,7 +82,7 @@ def test_a_token_that_the_account_does_not_take_either_is_renewed_there() -> Non
     world = World(FakeAuth(last=1))
     world.answers(UNAUTHORIZED, PAGE, url=FILES)
     world.answers(UNAUTHORIZED, OK, url=ACCOUNT)
-    assert drive(world.api, DRIVE).get("/v1.0/files").body == PAGE["json"]
+    assert files_host_api(world.api, DRIVE).get("/v1.0/files").body == PAGE["json"]
     assert world.asked == [FILES, ACCOUNT, ACCOUNT, FILES]
     assert world.tokens == ["Bearer t0", "Bearer t0", "Bearer t1", "Bearer t1"]
     assert world.auth.renewals == ["t0"]

@@ -8,7 +8,7 @@ from source_amocrm.http.error_handler import AmocrmErrorHandler
 from source_amocrm.http.rules.rule import Where
 
 
-def drive(api: Api, base_url: str) -> Api:
+def files_host_api(api: Api, base_url: str) -> Api:
     """`api` for that host. Its outages and refusals say nothing of the account; the account's refusals hold for it."""
     client, guest = api.client, _Guest(api, base_url)
     handler = AmocrmErrorHandler(client.policy, guest, Where.DRIVE)
