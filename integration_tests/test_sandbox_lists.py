@@ -59,7 +59,7 @@ def test_next_on_a_full_last_page_is_a_switch() -> None:
     assert "next" in api.get("leads", params).json()["_links"]
 
 
-@pytest.mark.parametrize("ties", ["id_asc", "id_desc", "shuffled"])
+@pytest.mark.parametrize("ties", ["id_asc", "id_desc", "mirrored", "shuffled"])
 @pytest.mark.parametrize("direction", ["asc", "desc"])
 def test_ties_in_one_second(ties: Ties, direction: str) -> None:
     api = client(switches=Switches(ties=ties))
@@ -74,8 +74,33 @@ def test_ties_in_one_second(ties: Ties, direction: str) -> None:
     if ties == "shuffled":
         assert first != second
     else:
-        assert first == second == sorted(tied, reverse=ties == "id_desc")[:50]
+        down = ties == "id_desc" or (ties == "mirrored" and direction == "desc")
+        assert first == second == sorted(tied, reverse=down)[:50]
         assert sorted(flat(pages)) == sorted(api.account.tables["leads"].rows)
+
+
+def test_a_list_in_the_order_of_changes_where_none_is_asked() -> None:
+    api = client(switches=Switches(default_order="updated"))
+    rows = api.rows("leads", "leads", {"limit": 250})
+    assert [(row["updated_at"], row["id"]) for row in rows] == sorted((row["updated_at"], row["id"]) for row in rows)
+    assert ids(rows) != sorted(ids(rows))
+
+
+def test_if_modified_since_is_a_switch() -> None:
+    api = client()
+    api.session.headers["If-Modified-Since"] = "Fri, 01 Jan 2100 00:00:00 GMT"
+    assert api.get("leads").status_code == 200
+    api.account.switches.if_modified_since = "honoured"
+    assert (api.get("leads").status_code, api.get("leads").content) == (304, b"")
+
+
+def test_ids_of_a_request_for_links_may_be_limited() -> None:
+    api = client(switches=Switches(links_most=2))
+    leads = list(api.account.tables["leads"].rows)
+    assert api.get("leads/links", {"filter[entity_id][]": leads[:2]}).status_code == 200
+    refused = api.get("leads/links", {"filter[entity_id][]": leads[:3]})
+    assert refused.status_code == 400
+    assert "should contain 2 elements or less" in refused.text
 
 
 @pytest.mark.parametrize("from_inclusive", [True, False])

@@ -19,6 +19,8 @@ DAY = 86_400
 AGES = (1_825, 1_095, 730, 365, 180, 90, 30, 7)
 """Days ago at which an event is looked for."""
 _MERGES = 4
+_LTV = "ltv_field_changed"
+_LTV_SHAPES = ("ltv_field_value", "ltv", "sale_field_value")
 _OWN_KIND = re.compile(r"custom_field_\d+_value_changed", re.ASCII)
 
 
@@ -46,6 +48,13 @@ def _unlinked(event: Row) -> str | None:
 def _note_deleted(event: Row) -> str | None:
     sides = [side for side in ("after", "before") if isinstance(within(event, f"value_{side}", 0, "note"), dict)]
     return sides[0] if len(sides) == 1 else None
+
+
+def _ltv(event: Row) -> str | None:
+    value = within(event, "value_after", 0)
+    if word(event, "type") != _LTV or not isinstance(value, dict):
+        return None
+    return next((name for name in _LTV_SHAPES if name in value), "other")
 
 
 def _talk_contact(event: Row) -> str | None:
@@ -172,6 +181,12 @@ QUESTIONS = (
         partial(_by_rows, (NOTE_DELETED,), _note_deleted),
     ),
     Question("merged_carries", "Whose id the event of a merge carries", ("survivor", "victim"), merged),
+    Question(
+        "ltv_shape",
+        "What the event of a customer's changed sum of purchases calls it",
+        (*_LTV_SHAPES, "other"),
+        partial(_by_rows, (_LTV,), _ltv),
+    ),
     Question(
         "talk_contact",
         "Where the event of a chat message names the contact",
