@@ -1,8 +1,12 @@
-"""`source-amocrm probe` finds the answers of the account behind it, whatever they are, by reading alone."""
+"""`source-amocrm probe` finds the answers of the account behind it, whatever they are, by reading alone.
+
+`COMBINATIONS=100 pytest integration_tests/test_probe.py` draws that many combinations of them.
+"""
 
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import fields
 from pathlib import Path
 from random import Random
@@ -82,7 +86,9 @@ ANSWERS: dict[str, tuple[Any, ...]] = {
     "drive_url": ("own", "absent"),
     "kommo": (False, True),
 }
-MUST_READ = {
+COVERING = max(map(len, ANSWERS.values()))
+COMBINATIONS = int(os.environ.get("COMBINATIONS", COVERING))
+UNREAD = {
     **dict.fromkeys(("events_late", "accept_bumps", "merge_link_events", "merge_activity"), "only a write shows it"),
     **dict.fromkeys(("date_ahead", "date_jitter"), "rows and answers show one clock"),
     **dict.fromkeys(("off", "off_answer", "forbidden", "unpaid"), "the settings and rights of one account"),
@@ -123,12 +129,12 @@ def test_each_file_of_a_probe_is_played(path: Path) -> None:
 
 
 def combination(number: int) -> Switches:
-    """With every value of each switch in some of four numbers that follow each other."""
-    given = {}
-    for name, values in ANSWERS.items():
-        start = Random(name).randrange(12)
-        given[name] = values[(start + number) % len(values)]
-    return Switches(**given)
+    """The first ones have every value of each switch between them, the others are any."""
+    if number >= COVERING:
+        random = Random(number)
+        return Switches(**{name: random.choice(values) for name, values in ANSWERS.items()})
+    starts = {name: Random(name).randrange(12) for name in ANSWERS}
+    return Switches(**{name: values[(starts[name] + number) % len(values)] for name, values in ANSWERS.items()})
 
 
 def as_seen(switches: Switches) -> Switches:
@@ -141,11 +147,11 @@ def as_seen(switches: Switches) -> Switches:
 
 
 def test_every_switch_is_asked_for_or_said_to_be_unreadable() -> None:
-    assert {field.name for field in fields(Switches)} == ANSWERS.keys() | MUST_READ.keys()
-    assert not ANSWERS.keys() & MUST_READ.keys()
+    assert {field.name for field in fields(Switches)} == ANSWERS.keys() | UNREAD.keys()
+    assert not ANSWERS.keys() & UNREAD.keys()
 
 
-@pytest.mark.parametrize("number", range(4))
+@pytest.mark.parametrize("number", range(COMBINATIONS))
 def test_what_is_told_is_so(number: int) -> None:
     switches = combination(number)
     sandbox = Sandbox(lived_in(switches))
@@ -153,7 +159,8 @@ def test_what_is_told_is_so(number: int) -> None:
     found = probe.found()
     wanted, seen = as_seen(switches), told(found)
     assert {name: value for name, value in seen.items() if value != getattr(wanted, name)} == {}
-    assert ANSWERS.keys() - seen.keys() <= SOMETIMES.keys()
+    if number < COVERING:  # elsewhere a page may be too short to hold a row that tells
+        assert ANSWERS.keys() - seen.keys() <= SOMETIMES.keys()
     assert probe.stopped is None
     assert {request.method for request in sandbox.log} == {"GET"}
     assert len(sandbox.log) == found["requests"] <= MOST_REQUESTS
