@@ -15,23 +15,28 @@ BASE_IMAGE ?= python:3.11-slim
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-16s %s\n", $$1, $$2 }'
 
-demo: .venv/.ready .venv-pyairbyte/.ready ## an amoCRM account on this machine, read into demo/amocrm.duckdb; again: only what changed
+demo: .venv/.ready .venv-pyairbyte/.ready ## an amoCRM account on this machine, read into demo/amocrm.duckdb, and a report of it; again: only what changed
 	@.venv-pyairbyte/bin/python -m demo $(into) $(DEMO)
 
 # in single quotes, for a name may hold what a shell takes for its own
 quoted = '$(subst ','\'',$(1))'
 into = $(if $(PROJECT),--project $(call quoted,$(PROJECT)))
+plans = $(if $(PLANS),--plans $(call quoted,$(PLANS)))
+built = $(into) $(if $(SCHEMA),--schema $(call quoted,$(SCHEMA))) $(plans)
 # by the environment: a command line, which may hold a password, is shown to whoever lists the processes
 export DB ACCOUNTS PERIOD STREAMS
 
-sync: needs-config .venv/.ready .venv-pyairbyte/.ready ## a real account: make sync CONFIG=config.json [PROJECT=1001] [DB=file.duckdb or postgresql://…] [STREAMS=deals,users]
-	@.venv-pyairbyte/bin/python -m demo.sync --config $(call quoted,$(CONFIG)) $(into) $(if $(STREAMS),--streams $(call quoted,$(STREAMS)))
+sync: needs-config .venv/.ready .venv-pyairbyte/.ready ## a real account: make sync CONFIG=config.json [PROJECT=1001] [DB=file.duckdb or postgresql://…] [STREAMS=deals,users] [REPORT=no]
+	@.venv-pyairbyte/bin/python -m demo.sync --config $(call quoted,$(CONFIG)) $(into) $(if $(STREAMS),--streams $(call quoted,$(STREAMS))) $(if $(filter no,$(REPORT)),,--report $(plans))
 
 needs-config:
 	@test -f $(call quoted,$(CONFIG)) || { echo 'make sync needs the config: make sync CONFIG=path/to/config.json (README, "A real account")' >&2; exit 2; }
 
 models: .venv-pyairbyte/.ready ## tables made into answers, docs/questions.md: make models [PROJECT=1001,1002] [DB=…] [SCHEMA=…] [PLANS=plans.csv]
-	@.venv-pyairbyte/bin/python -m demo.models $(into) $(if $(SCHEMA),--schema $(call quoted,$(SCHEMA))) $(if $(PLANS),--plans $(call quoted,$(PLANS)))
+	@.venv-pyairbyte/bin/python -m demo.models $(built)
+
+report: .venv-pyairbyte/.ready ## models, and one HTML file that shows them: make report [PROJECT=1001,1002] [DB=…] [SCHEMA=…] [PLANS=plans.csv] [OUT=report.html]
+	@.venv-pyairbyte/bin/python -m demo.report $(built) $(if $(OUT),--out $(call quoted,$(OUT)))
 
 fleet: .venv/.ready .venv-pyairbyte/.ready .venv-fleet/.ready ## a folder of accounts in Dagster: make fleet [ACCOUNTS=accounts] [DB=…] [PERIOD=60]
 	@mkdir -p fleet/home && cp fleet/dagster.yaml fleet/home/
@@ -84,7 +89,7 @@ lock: .venv-tools/.ready ## the lock files again, from setup.py and requirements
 COMPILE := uv pip compile --quiet --generate-hashes --no-annotate --custom-compile-command "make lock"
 
 clean: ## what make made, the demo's database and its account included
-	rm -rf .venv .venv-* build dist *.egg-info demo/state demo/amocrm.duckdb demo/amocrm.duckdb.wal
+	rm -rf .venv .venv-* build dist *.egg-info demo/state demo/amocrm.duckdb demo/amocrm.duckdb.wal demo/*-report.html
 
 .venv/.ready: requirements/dev.lock setup.py
 	@test -n "$(PYTHON)" || { echo "No Python 3.11, 3.12 or 3.13 with venv found. Debian: apt-get install python3-venv. Or: make PYTHON=/path/to/python3.11" >&2; exit 2; }
@@ -121,4 +126,4 @@ system-packages: ## what the tests need of Debian, as root; leaves other machine
 screenshots: system-packages .venv/.ready ## the pictures in docs/images, by the tests of the page
 	SCREENSHOTS=docs/images .venv/bin/pytest integration_tests/test_connect_browser.py -k pictures
 
-.PHONY: help setup demo fleet fleet-test sync needs-config models test lint types unit bench image image-test docs audit lock clean system-packages screenshots
+.PHONY: help setup demo fleet fleet-test sync needs-config models report test lint types unit bench image image-test docs audit lock clean system-packages screenshots

@@ -1,4 +1,7 @@
-"""`make demo`: an amoCRM account on this machine, read into DuckDB; three questions answered. Again: what changed."""
+"""`make demo`: an amoCRM account on this machine, read into DuckDB; three questions answered, and the report.
+
+Again: what changed.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,7 @@ from typing import Any
 from demo import HOME, STATE, ended
 from demo.address import add_database, without_password
 from demo.questions import QUESTIONS, table
+from demo.report import after_sync, show
 from demo.sync import Outcome, report, sync
 from demo.tables import open_database
 from source_amocrm import whole_file
@@ -77,6 +81,9 @@ def main() -> int:
     prefix = f"amocrm_{given.project.lower()}_"
     try:
         outcome = run(given.db, given.project, given.leads, prefix)
+        if outcome.totals:
+            print("\nBuilding the models and the report …", flush=True)
+            show(after_sync(given.db, given.project, outcome.errors))
     except (ValueError, RuntimeError, KeyboardInterrupt) as error:
         return ended(error)
     for sentence in outcome.errors:

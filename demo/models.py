@@ -21,6 +21,7 @@ from urllib.parse import unquote
 
 from demo import HOME, ended
 from demo.address import add_database, duckdb_file, postgres_url, without_password
+from demo.reading import tables
 
 PACKAGE = HOME.parent / "models"
 DATABASES = (HOME.parent / "amocrm.duckdb", HOME / "amocrm.duckdb")
@@ -32,12 +33,16 @@ PLANS: dict[str, Callable[[str], Any]] = {
 
 
 def build(database: str, projects: list[str], *, plans: Path | None = None, **variables: Any) -> int:
-    """Builds and tests every model; returns how many there are. Raises ValueError with a sentence about what failed."""
+    """Builds and tests every model; returns how many there are. Raises ValueError with a sentence about what failed.
+
+    Without a file of plans those that were given before stay.
+    """
     if not projects:
         raise ValueError("No project is named: give the ids in the tables' prefixes, as in PROJECT=1001.")
     if plans:
         check_plans(plans)
     given = {name: value for name, value in variables.items() if value is not None}
+    kept: list[str] = []
     where = environment(database)
     # dbt takes seconds to import: a mistake above is told at once
     from dbt.cli.main import dbtRunner
@@ -49,11 +54,15 @@ def build(database: str, projects: list[str], *, plans: Path | None = None, **va
         if plans:
             shutil.copy(plans, Path(folder) / "plans.csv")
             os.environ["AMOCRM_SEEDS"] = folder
+        elif "amocrm_staging.plans" in tables(database):
+            kept = ["--exclude", "resource_type:seed"]
         command = ["--quiet", "--no-use-colors", "--log-path", folder, "build", "--no-version-check"]
         places = ["--project-dir", str(PACKAGE), "--profiles-dir", str(PACKAGE)]
         said = io.StringIO()
         with redirect_stdout(said), redirect_stderr(said):
-            result = dbtRunner().invoke([*command, *places, "--vars", json.dumps({"projects": projects, **given})])
+            result = dbtRunner().invoke(
+                [*command, *kept, *places, "--vars", json.dumps({"projects": projects, **given})]
+            )
     if not result.success:
         raise ValueError(reason(result, said.getvalue()))
     return sum(1 for one in result.result.results if one.node.resource_type == "model")
@@ -116,23 +125,32 @@ def check_value(path: Path, line: int, name: str, value: str, parse: Callable[[s
         raise ValueError(f"Line {line} of {path}: {name} must be {shown}, and is “{value}”.") from None
 
 
-def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="make models", description=__doc__)
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """What says which tables the models are built on, and how."""
     parser.add_argument("--project", default="1001", help="the projects to unite, separated by commas")
     add_database(parser, str(next((path for path in DATABASES if path.exists()), DATABASES[0])))
     parser.add_argument("--schema", help="where the tables are; main in DuckDB and public in PostgreSQL by default")
     parser.add_argument("--plans", type=Path, help=f"a CSV file with the columns {','.join(PLANS)}")
     parser.add_argument("--time-zone", help="as Europe/Moscow; each account's own by default")
     parser.add_argument("--now", help=argparse.SUPPRESS)
-    given = parser.parse_args(arguments)
+
+
+def build_as_asked(given: argparse.Namespace) -> str:
+    """Builds the models of the options; returns a sentence about what is there now."""
     projects = [name for part in given.project.split(",") if (name := part.strip())]
+    variables = {"time_zone": given.time_zone, "now": given.now, "raw_schema": given.schema}
+    count = build(given.db, projects, plans=given.plans, **variables)
+    place = without_password(given.db)
+    return f"{count} models of the projects {', '.join(projects)} are in {place}, the marts in the schema amocrm_marts."
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="make models", description=__doc__)
+    add_options(parser)
     try:
-        variables = {"time_zone": given.time_zone, "now": given.now, "raw_schema": given.schema}
-        count = build(given.db, projects, plans=given.plans, **variables)
+        print(build_as_asked(parser.parse_args(arguments)))
     except (ValueError, KeyboardInterrupt) as error:
         return ended(error)
-    place = without_password(given.db)
-    print(f"{count} models of the projects {', '.join(projects)} are in {place}, the marts in the schema amocrm_marts.")
     return 0
 
 

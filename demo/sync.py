@@ -217,6 +217,8 @@ def main(arguments: list[str] | None = None) -> int:
     add_database(parser, DATABASE)
     parser.add_argument("--streams", help="only these, separated by commas")
     parser.add_argument("--json", action="store_true", help="one line of JSON in place of the table, for a program")
+    parser.add_argument("--report", action="store_true", help="build the models and write the report after it")
+    parser.add_argument("--plans", type=Path, help="the file of plans for the report")
     given = parser.parse_args(arguments)
     try:
         project = given.project or project_of(given.config)
@@ -235,6 +237,14 @@ def main(arguments: list[str] | None = None) -> int:
         report(outcome, f"amocrm_{project.lower()}_")
     for sentence in outcome.errors:
         print(f"\n{sentence}", file=sys.stderr)
+    if given.report and outcome.totals:
+        from demo.report import after_sync, show  # dbt takes seconds to import
+
+        try:
+            show(after_sync(given.db, project, outcome.errors, given.plans))
+        except (ValueError, KeyboardInterrupt) as error:
+            print("\nThe tables are read; no report was made of them.", file=sys.stderr)
+            return ended(error)
     return 1 if outcome.errors else 0
 
 

@@ -1,0 +1,92 @@
+"""The report's file: the page with its data, its words, its charts and Vega-Lite inside."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+import re
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from models.report.data import MONTHS, Run, read
+from models.report.runtime import vega
+
+HOME = Path(__file__).resolve().parent
+SCRIPTS = ("data.js", "sections.js", "view.js")
+LIMIT = 1_500_000
+"""The most bytes of a report."""
+
+
+def write(path: Path, run: Run, unread: list[str]) -> None:
+    """Replaces the file as a whole. `unread`: sentences about tables that the last sync could not read."""
+    save(path, page(run, unread))
+
+
+def page(run: Run, unread: list[str], limit: int = LIMIT) -> str:
+    """As many months as have room within the limit."""
+    months = MONTHS
+    while True:
+        text = render(read(run, months) | {"unread": unread})
+        if len(text.encode()) <= limit:
+            return text
+        if months == 1:
+            raise ValueError(f"The report would be larger than {limit:,} bytes even with the last month alone.")
+        months = max(months // 2, 1)
+
+
+def render(data: dict[str, Any]) -> str:
+    environment = Environment(
+        loader=FileSystemLoader(HOME), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    # Jinja's own filter writes < > & ' of what the account holds by their codes: nothing there ends a script
+    environment.policies["json.dumps_kwargs"] = {"ensure_ascii": False, "separators": (",", ":")}
+    scripts = [script(vega()), script("\n".join((HOME / name).read_text(encoding="utf-8") for name in SCRIPTS))]
+    names = [row[1] or row[0] for row in data["tables"]["accounts"]["rows"]]
+    return environment.get_template("page.html").render(
+        title=", ".join(names),
+        data=data,
+        texts=texts(),
+        charts=json.loads((HOME / "charts.json").read_text(encoding="utf-8")),
+        style=(HOME / "page.css").read_text(encoding="utf-8"),
+        scripts=scripts,
+        hashes=" ".join(f"'sha256-{digest(text)}'" for text in scripts),
+    )
+
+
+def texts() -> dict[str, list[str]]:
+    """English and Russian by key."""
+    told: dict[str, str] = yaml.safe_load((HOME / "texts.yaml").read_text(encoding="utf-8"))
+    return {key: text.split(" | ") for key, text in told.items()}
+
+
+def script(text: str) -> str:
+    """As it may stand within a page, which a `</script` of its own would end."""
+    return re.sub("<(?=/script|!--)", r"\\x3c", text, flags=re.IGNORECASE).replace("\r", "\\r")
+
+
+def digest(text: str) -> str:
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def save(path: Path, text: str) -> None:
+    """For its owner alone, since customers' names may be in it."""
+    try:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
+                file.write(text)
+            os.replace(name, path)
+        except BaseException:
+            with suppress(FileNotFoundError):
+                os.unlink(name)
+            raise
+    except OSError as error:
+        told = f"The report {path} cannot be written: {error.strerror}. Name another file: OUT=report.html."
+        raise ValueError(told) from None
