@@ -18,8 +18,9 @@ from typing import Any
 
 from demo import HOME, STATE, ended
 from demo.address import add_database, without_password
+from demo.desktop import show
 from demo.questions import QUESTIONS, table
-from demo.report import after_sync, show
+from demo.report import after_sync
 from demo.sync import Outcome, report, sync
 from demo.tables import open_database
 from source_amocrm import whole_file

@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-import webbrowser
 from pathlib import Path
 
 from demo import ended
 from demo.address import duckdb_file
+from demo.desktop import show
 from demo.models import add_options, build, build_as_asked
 from demo.reading import Failed, reading, tables, united
 from models.report.page import write
@@ -17,7 +17,7 @@ from models.report.page import write
 
 def report(database: str, path: Path | None = None, unread: list[str] | None = None) -> Path:
     """Writes the file of the marts that are there. Raises ValueError with a sentence where that cannot be done."""
-    path = (path or beside(database)).resolve()
+    path = path or place(database)
     try:
         with reading(database) as run:
             write(path, run, unread or [])
@@ -26,12 +26,20 @@ def report(database: str, path: Path | None = None, unread: list[str] | None = N
     return path
 
 
-def beside(database: str) -> Path:
-    """Where a report is written unless told: beside a DuckDB file, else in the folder one is in."""
-    if "://" in database:
-        return Path("amocrm-report.html")
-    file = duckdb_file(database)
-    return file.with_name(f"{file.stem}-report.html")
+def place(database: str, told: Path | None = None) -> Path:
+    """Where the report is written: unless told beside a DuckDB file, or in the folder one is in.
+
+    Raises ValueError where it cannot be, which is better known before the models are built.
+    """
+    if told is None and "://" not in database:
+        file = duckdb_file(database)
+        told = file.with_name(f"{file.stem}-report.html")
+    path = (told or Path("amocrm-report.html")).resolve()
+    if path.is_dir() or not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
+        raise ValueError(
+            f"The report cannot be written to {path}. Name a file in a folder that is there: OUT=report.html."
+        )
+    return path
 
 
 def after_sync(database: str, project: str, unread: list[str], plans: Path | None = None) -> Path:
@@ -43,28 +51,15 @@ def after_sync(database: str, project: str, unread: list[str], plans: Path | Non
     return report(database, unread=unread)
 
 
-def show(path: Path) -> None:
-    """Tells where the file is; on a desktop, opens it."""
-    print(f"\nThe report: {path}", flush=True)
-    if has_display():
-        webbrowser.open(path.as_uri())
-
-
-def has_display() -> bool:
-    """Not so in CI, nor where one is logged in from elsewhere."""
-    if any(os.environ.get(name) for name in ("CI", "SSH_CONNECTION")):
-        return False
-    return sys.platform == "darwin" or any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
-
-
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="make report", description=__doc__)
     add_options(parser)
     parser.add_argument("--out", type=Path, help="the file to write; by default beside the DuckDB file")
     given = parser.parse_args(arguments)
     try:
+        path = place(given.db, given.out)
         build_as_asked(given)
-        path = report(given.db, given.out)
+        report(given.db, path)
     except (ValueError, KeyboardInterrupt) as error:
         return ended(error)
     show(path)

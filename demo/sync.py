@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from demo import HOME, ended, interrupted
 from demo.address import add_database, location
+from demo.desktop import show
 from demo.live import watching
 from demo.private import private_folder
 from demo.quick_import import quick_import
@@ -238,7 +239,7 @@ def main(arguments: list[str] | None = None) -> int:
     for sentence in outcome.errors:
         print(f"\n{sentence}", file=sys.stderr)
     if given.report and outcome.totals:
-        from demo.report import after_sync, show  # dbt takes seconds to import
+        from demo.report import after_sync  # dbt takes seconds to import
 
         try:
             show(after_sync(given.db, project, outcome.errors, given.plans))

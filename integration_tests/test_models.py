@@ -14,6 +14,9 @@ from zoneinfo import ZoneInfo
 import pytest
 import yaml
 
+from demo.reading import reading
+from models.report import data
+
 from . import models, postgres
 from .connector import messages
 from .destination import Destination
@@ -173,3 +176,16 @@ def different(name: str, wanted: list[Row], found: list[Row]) -> list[str]:
 
 def counted(rows: list[Row]) -> Counter[frozenset[tuple[str, object]]]:
     return Counter(frozenset((column, models.plain(value)) for column, value in row.items()) for row in rows)
+
+
+def test_the_report_reads_the_same_of_both(built: World) -> None:
+    read = {}
+    for kind, database in built.databases.items():
+        with reading(database) as run:
+            read[kind] = data.read(run)
+    for name, table in read["duckdb"]["tables"].items():
+        other = read["postgres"]["tables"][name]
+        assert table["columns"] == other["columns"]
+        assert sorted(map(repr, table["rows"])) == sorted(map(repr, other["rows"])), name
+        assert table["rows"] or name == "plans"
+    assert read["duckdb"]["periods"] == read["postgres"]["periods"]

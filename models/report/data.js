@@ -7,7 +7,7 @@ const DATA = embedded("data");
 const TABLES = Object.fromEntries(Object.entries(DATA.tables).map(([name, { columns, rows }]) => [
   name, rows.map((row) => Object.fromEntries(columns.map((column, place) => [column, row[place]]))),
 ]));
-const CURRENCIES = new Set(TABLES.accounts.map((account) => account.currency));
+const CURRENCIES = new Set(TABLES.accounts.map((account) => account.currency).filter(Boolean));
 
 const sum = (rows, column) => Math.round(100 * rows.reduce((total, row) => total + row[column], 0)) / 100;
 const ratio = (part, whole) => (whole ? part / whole : null);
@@ -35,7 +35,7 @@ function shifted(month, by) {
 
 // Accounts of several currencies cannot be summed up, so one of them is chosen then.
 const SCOPES = [
-  ...(CURRENCIES.size === 1 ? [{ id: "", project: null, pipeline: null }] : []),
+  ...(CURRENCIES.size < 2 ? [{ id: "", project: null, pipeline: null }] : []),
   ...TABLES.accounts.flatMap(({ project_id: project }) => [
     ...(TABLES.accounts.length > 1 ? [{ id: project, project, pipeline: null }] : []),
     ...TABLES.pipelines.filter((row) => row.project_id === project).map((row) => (
@@ -54,7 +54,7 @@ function chosen(scope, period) {
   return {
     scope,
     period,
-    currency: (TABLES.accounts.find((row) => scope.project === null || row.project_id === scope.project) || {}).currency,
+    currency: (TABLES.accounts.find((row) => row.currency && (scope.project === null || row.project_id === scope.project)) || {}).currency,
     rows: of,
     months: () => {
       const months = [];

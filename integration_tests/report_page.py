@@ -1,0 +1,103 @@
+"""The report in Chromium: what it shows, and how it is made to show something else."""
+
+from __future__ import annotations
+
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from selenium import webdriver
+from selenium.webdriver.support.ui import WebDriverWait
+
+from .pyairbyte import PYTHON, ROOT
+
+READ = """
+  const value = (cell) => cell.dataset.value === undefined ? null : cell.dataset.value;
+  const cells = (part) => part ? [...part.rows].map((row) => [...row.cells].map(value)) : [];
+  return Object.fromEntries([...document.querySelectorAll("main > .card")].map((card) => [card.id, {
+    tables: [...card.querySelectorAll("table")].map((table) => cells(table.tBodies[0])),
+    totals: [...card.querySelectorAll("table")].map((table) => cells(table.tFoot)),
+    none: (card.querySelector(".none") || {}).textContent,
+    notes: [...card.querySelectorAll(".note, .warning, .insight")].map((note) => note.textContent),
+  }]));
+"""
+CHOOSE = """
+  const one = document.getElementById(arguments[0]);
+  one.value = arguments[1];
+  one.onchange({target: one});
+"""
+FIGURES = """
+  const all = [...document.querySelectorAll("#figures .figure")];
+  return Object.fromEntries(all.map((one) => [one.dataset.id, one.dataset.value]));
+"""
+MARKS = """
+  const all = [...document.querySelectorAll(`.chart.${arguments[0]} svg path[aria-label]`)];
+  return all.map((mark) => mark.getAttribute("aria-label"));
+"""
+
+
+def write(database: str, path: Path, unread: list[str] | None = None, limit: int | None = None) -> None:
+    """The report of the marts that are there, without building them."""
+    limited = f"page.page.__defaults__ = ({limit},)" if limit else ""
+    code = f"""
+from pathlib import Path
+from demo.reading import reading
+from models.report import page
+{limited}
+with reading({database!r}) as run:
+    page.write(Path({str(path)!r}), run, {unread or []!r})
+"""
+    subprocess.run([str(PYTHON), "-c", code], cwd=ROOT, check=True, timeout=120)
+
+
+@dataclass
+class Report:
+    browser: webdriver.Chrome
+
+    def open(self, path: Path, language: str = "en") -> None:
+        self.browser.get(path.as_uri())
+        self.wait()
+        self.press(f"[data-language={language}]")
+
+    def wait(self) -> None:
+        shown = "return document.documentElement.dataset.shown"
+        WebDriverWait(self.browser, 60, 0.05).until(lambda _: self.script(shown))
+
+    def press(self, css: str) -> None:
+        self.browser.find_element("css selector", css).click()
+        self.wait()
+
+    def choose(self, scope: str, period: str) -> None:
+        for name, value in (("scope", scope), ("period", period)):
+            self.script(CHOOSE, name, value)
+            self.wait()
+
+    def script(self, code: str, *arguments: Any) -> Any:
+        return self.browser.execute_script(code, *arguments)
+
+    def options(self, name: str) -> dict[str, str]:
+        found = self.script(
+            "return [...document.getElementById(arguments[0]).options].map((o) => [o.value, o.text])", name
+        )
+        return {value: str(text) for value, text in found}
+
+    def sections(self) -> dict[str, Any]:
+        found: dict[str, Any] = self.script(READ)
+        for section in found.values():
+            section["tables"] = [[[number(cell) for cell in row] for row in rows] for rows in section["tables"]]
+        return found
+
+    def figures(self) -> dict[str, Any]:
+        return {name: number(value) for name, value in self.script(FIGURES).items()}
+
+    def marks(self, chart: str) -> list[dict[str, str]]:
+        """What each mark of the pictures stands for, as it tells to who cannot see it."""
+        return [dict(part.split(": ", 1) for part in mark.split("; ")) for mark in self.script(MARKS, chart)]
+
+
+def number(value: Any) -> Any:
+    try:
+        return round(float(value), 4)
+    except (TypeError, ValueError):
+        return value
