@@ -41,6 +41,11 @@ class Choice:
         return [list(map(number, row.values())) for row in models.query(self.database, sql)]
 
 
+def month_of(day: str) -> str:
+    """DuckDB 1.4.3 takes the first day of the next month for one of those whose date_trunc is at most a month."""
+    return f"CAST(strftime({day}, '%Y-%m-01') AS date)"
+
+
 def ratio(part: float, whole: float) -> float | None:
     return round(part / whole, 4) if whole else None
 
@@ -150,12 +155,11 @@ def stale(asked: Choice) -> list[list[Any]]:
 
 
 def hours(asked: Choice) -> dict[tuple[int, int], float]:
-    month = "CAST(date_trunc('month', t.touched_at_local) AS date)"
     found = asked.rows(f"""
         SELECT isodow(t.touched_at_local) - 1, hour(t.touched_at_local), count(*)
         FROM amocrm_staging.int_touches AS t LEFT JOIN amocrm_marts.deals AS d
         ON t.entity_type = 'deal' AND d.project_id = t.project_id AND d.deal_id = t.entity_id
-        WHERE t.person IS NOT NULL AND {asked.where(month, "t.", pipeline=False)}
+        WHERE t.person IS NOT NULL AND {asked.where(month_of("t.touched_at_local"), "t.", pipeline=False)}
           AND {asked.of_deal}
         GROUP BY ALL""")
     return {(int(weekday), int(hour)): count for weekday, hour, count in found}
@@ -166,7 +170,7 @@ def work(asked: Choice) -> list[list[Any]]:
         SELECT
             user_name, sum(calls_out), sum(calls_in), sum(talk_seconds), sum(messages), sum(notes), sum(stage_moves),
             sum(tasks_done)
-        FROM amocrm_marts.manager_activity WHERE {asked.where("CAST(date_trunc('month', day) AS date)", pipeline=False)}
+        FROM amocrm_marts.manager_activity WHERE {asked.where(month_of("day"), pipeline=False)}
         GROUP BY project_id, user_id, user_name
         HAVING sum(calls_out + calls_in + talk_seconds + messages + notes + stage_moves + tasks_done) > 0""")
 
