@@ -123,7 +123,7 @@ clean: ## what make made, the demo's database and its account included
 system-packages: ## what the tests need of Debian, as root; leaves other machines as they are (so does SYSTEM_PACKAGES=no)
 	-@.ci/system-packages tests
 
-screenshots: system-packages .venv/.ready ## the pictures in docs/images, by the tests of the page
-	SCREENSHOTS=docs/images .venv/bin/pytest integration_tests/test_connect_browser.py -k pictures
+screenshots: system-packages demo ## the pictures in docs/images, by the tests of the pages
+	SCREENSHOTS=docs/images .venv/bin/pytest integration_tests/test_connect_browser.py integration_tests/test_report.py -k pictures
 
 .PHONY: help setup demo fleet fleet-test sync needs-config models report test lint types unit bench image image-test docs audit lock clean system-packages screenshots

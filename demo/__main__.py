@@ -13,10 +13,11 @@ import urllib.request
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
 from typing import Any
 
-from demo import HOME, STATE, ended
+from demo import HOME, STATE, ended, plans
 from demo.address import add_database, without_password
 from demo.desktop import show
 from demo.questions import QUESTIONS, table
@@ -84,7 +85,8 @@ def main() -> int:
         outcome = run(given.db, given.project, given.leads, prefix)
         if outcome.totals:
             print("\nBuilding the models and the report …", flush=True)
-            show(after_sync(given.db, given.project, outcome.errors))
+            plan = plans.write(given.db, given.project, STATE / "plans.csv", date.today())
+            show(after_sync(given.db, given.project, outcome.errors, plan))
     except (ValueError, RuntimeError, KeyboardInterrupt) as error:
         return ended(error)
     for sentence in outcome.errors:

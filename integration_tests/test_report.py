@@ -232,6 +232,32 @@ def test_dark_light_print_and_phone(page: Report) -> None:
         page.browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
+PICTURES = {
+    "report-desktop-en": ("en", "light", 1280, 900, 1.5, False),
+    "report-dark-ru": ("ru", "dark", 1280, 900, 1.5, False),
+    "report-phone-ru": ("ru", "light", 390, 844, 2, True),
+}
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_pictures_of_the_report(browser: webdriver.Chrome, file: Path, tmp_path: Path, name: str) -> None:
+    language, theme, width, height, scale, mobile = PICTURES[name]
+    kept_in = os.environ.get("SCREENSHOTS")
+    page = Report(browser)
+    metrics = {"width": width, "height": height, "deviceScaleFactor": scale, "mobile": mobile}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    try:
+        page.open(ROOT / "demo" / "amocrm-report.html" if kept_in else file, language)
+        if theme == "dark":
+            page.press(".theme")
+        assert page.script("return document.documentElement.scrollWidth") == width
+        picture = Path(kept_in or tmp_path) / f"{name}.png"
+        assert browser.save_screenshot(str(picture))
+        assert picture.stat().st_size > 30_000
+    finally:
+        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
 def test_an_account_with_nothing_says_what_there_is_none_of(
     browser: webdriver.Chrome, database: str, tmp_path: Path
 ) -> None:

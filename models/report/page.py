@@ -5,10 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import os
 import re
-import tempfile
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from models.report.data import MONTHS, Run, read
 from models.report.runtime import vega
+from source_amocrm import whole_file
 
 HOME = Path(__file__).resolve().parent
 SCRIPTS = ("data.js", "sections.js", "view.js")
@@ -26,7 +24,12 @@ LIMIT = 1_500_000
 
 def write(path: Path, run: Run, unread: list[str]) -> None:
     """Replaces the file as a whole. `unread`: sentences about tables that the last sync could not read."""
-    save(path, page(run, unread))
+    text = page(run, unread)
+    try:
+        whole_file.write(path, text)  # for its owner alone, since customers' names may be in it
+    except OSError as error:
+        told = f"The report {path} cannot be written: {error.strerror}. Name another file: OUT=report.html."
+        raise ValueError(told) from None
 
 
 def page(run: Run, unread: list[str], limit: int = LIMIT) -> str:
@@ -73,20 +76,3 @@ def script(text: str) -> str:
 
 def digest(text: str) -> str:
     return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-
-
-def save(path: Path, text: str) -> None:
-    """For its owner alone, since customers' names may be in it."""
-    try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-                file.write(text)
-            os.replace(name, path)
-        except BaseException:
-            with suppress(FileNotFoundError):
-                os.unlink(name)
-            raise
-    except OSError as error:
-        told = f"The report {path} cannot be written: {error.strerror}. Name another file: OUT=report.html."
-        raise ValueError(told) from None
