@@ -68,8 +68,11 @@ function chosen(scope, period) {
       const first = shifted(period.first, -length);
       return first < DATA.periods[0].first ? null : { length, rows: between(first, shifted(period.last, -length)) };
     },
-    stageMedian: (row) => days((TABLES.stage_medians.find((one) => one.period === period.id
-      && one.project_id === row.project_id && one.pipeline_id === row.pipeline_id && one.status_id === row.status_id) || {}).seconds),
+    stageMedian: (row) => {
+      const found = TABLES.stage_medians.find((one) => one.period === period.id
+        && one.project_id === row.project_id && one.pipeline_id === row.pipeline_id && one.status_id === row.status_id) || { stays: 0 };
+      return { days: days(found.seconds), stays: found.stays };
+    },
     closingMedian: () => days((TABLES.closing_medians.find((one) => one.period === period.id
       && one.project_id === scope.project && one.pipeline_id === scope.pipeline) || {}).seconds),
   };

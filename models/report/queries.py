@@ -58,7 +58,7 @@ QUERIES = {
     "stage_medians": """
         select
             periods.period, stays.project_id, stays.pipeline_id, stays.status_id,
-            percentile_cont(0.5) within group (order by stays.seconds) as seconds
+            percentile_cont(0.5) within group (order by stays.seconds) as seconds, count(*) as stays
         from amocrm_marts.deal_stage_history as stays
         inner join amocrm_marts.deals as deals
             on deals.project_id = stays.project_id and deals.deal_id = stays.deal_id

@@ -4,6 +4,7 @@
 // table's own rows. `needs` are the tables of the account without which there is nothing to show.
 
 const TOP = 12;
+const ENOUGH = 5; // stays of which a median tells something
 
 // What a row is called in the picture, where two of one name must not become one.
 function named(rows, column) {
@@ -45,7 +46,7 @@ function funnel(view) {
       const lost = sum(months, "lost");
       return {
         stage: one.status_name, kind: one.stage_kind === "won" ? "won" : "open", cohort: sum(months, "cohort_deals"), reached, lost,
-        lost_share: ratio(lost, reached), days: view.stageMedian(one), kept: Math.max(reached - lost, 0),
+        lost_share: ratio(lost, reached), ...view.stageMedian(one), kept: Math.max(reached - lost, 0),
       };
     });
     stages.forEach((row, place) => {
@@ -53,7 +54,7 @@ function funnel(view) {
       row.from_start = ratio(row.reached, row.cohort);
     });
     const worst = [...stages].sort(falling("lost"))[0];
-    const slowest = [...stages].filter((row) => row.kind === "open").sort(falling("days"))[0];
+    const slowest = [...stages].filter((row) => row.kind === "open" && row.stays >= ENOUGH).sort(falling("days"))[0];
     return {
       pipeline: rows[0], size: stages[0].cohort, chart: "funnel", rows: named(stages, "stage"), longest: "reached",
       label: (row, tell) => [tell.number(row.reached), row.from_start === null ? "" : tell.percent(row.from_start)].join(" · "),
