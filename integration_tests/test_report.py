@@ -233,10 +233,13 @@ def test_dark_light_print_and_phone(page: Report) -> None:
 
 
 PICTURES = {
-    "report-desktop-en": ("en", "light", 1280, 900, 1.5, False),
-    "report-dark-ru": ("ru", "dark", 1280, 900, 1.5, False),
-    "report-phone-ru": ("ru", "light", 390, 844, 2, True),
-}
+    f"report-{name}-{language}": (language, *shape)
+    for language in ("en", "ru")
+    for name, shape in {
+        "desktop": ("light", 1280, 900, 1.5, False), "dark": ("dark", 1280, 900, 1.5, False),
+        "phone": ("light", 390, 844, 2, True),
+    }.items()
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", PICTURES)

@@ -127,7 +127,11 @@ def test_make_puts_no_password_on_a_command_line(options: list[str], config: Pat
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     said = clean(done.stdout + done.stderr)
     assert "p4ss" not in said
-    assert ("demo.sync --config" in said) if options else said.startswith("The database is a DuckDB file, or postgres")
+    assert (
+        ("demo.sync --report --config" in said)
+        if options
+        else said.startswith("The database is a DuckDB file, or postgres")
+    )
 
 
 def test_the_password_is_taken_from_the_environment(config: Path) -> None:
