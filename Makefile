@@ -27,7 +27,7 @@ built = $(into) $(if $(SCHEMA),--schema $(call quoted,$(SCHEMA))) $(plans)
 export DB ACCOUNTS PERIOD STREAMS
 
 sync: needs-config .venv/.ready .venv-pyairbyte/.ready ## a real account: make sync CONFIG=config.json [PROJECT=1001] [DB=file.duckdb or postgresql://…] [STREAMS=deals,users] [REPORT=no]
-	@.venv-pyairbyte/bin/python -m demo.sync $(if $(filter no,$(REPORT)),,--report $(plans)) --config $(call quoted,$(CONFIG)) $(into) $(if $(STREAMS),--streams $(call quoted,$(STREAMS)))
+	@.venv-pyairbyte/bin/python -m demo.sync $(if $(filter no,$(REPORT)),,$(strip --report $(plans))) --config $(call quoted,$(CONFIG)) $(into) $(if $(STREAMS),--streams $(call quoted,$(STREAMS)))
 
 needs-config:
 	@test -f $(call quoted,$(CONFIG)) || { echo 'make sync needs the config: make sync CONFIG=path/to/config.json (README, "A real account")' >&2; exit 2; }
