@@ -13,6 +13,8 @@ from source_amocrm.probe.values import own
 LIMITS = (250, 100, 50)
 DEPTHS = (10, 100, 1_000, 10_000)
 """Pages of one row that are asked for, as far as the list goes."""
+_REFUSALS = (Why.FAILED, Why.ABSENT, Why.REFUSED)
+"""What may be said of a page that is too deep, of a list whose first pages came."""
 _SIZED = ("leads", "contacts", "companies", TASKS.name, NOTES[0].name, EVENTS.name)
 _ENDING = ("leads", TASKS.name, NOTES[0].name, EVENTS.name)
 
@@ -81,12 +83,14 @@ def depth(ask: Asking) -> Answers:
 
 
 def _depth(ask: Asking, of: List) -> Answer:
+    if not ask.sample(of).rows:
+        raise Untold(Why.EMPTY)
     given = 1
     for number in DEPTHS:
         try:
             page = _at(ask, of, number)
         except Untold as untold:
-            if untold.why is not Why.FAILED:
+            if untold.why not in _REFUSALS:
                 raise
             return _refused(ask, of, given, number)
         if not page.rows:
@@ -108,7 +112,7 @@ def _refused(ask: Asking, of: List, given: int, refused: int) -> Answer:
         try:
             page = _at(ask, of, middle)
         except Untold as untold:
-            if untold.why is not Why.FAILED:
+            if untold.why not in _REFUSALS:
                 break
             refused = middle
             continue

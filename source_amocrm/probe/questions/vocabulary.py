@@ -22,12 +22,13 @@ def unknown(ask: Asking) -> Answers:
 
 
 def _unknown(ask: Asking, name: str) -> Answer:
-    """`rare`: how many names occur in too few rows to be told."""
+    """A type is told behind the field in which it stands. `rare`: how many names occur in too few rows to be told."""
     page, path = ask.sample(LISTS[name]), LISTS[name].path
     census = Census({path: KNOWN[path]})
     census.look(path, page.body)
     found = census.found()
-    names = {one.name: one.times for one in found if one.times >= REPEATED or (name == _ONCE and _akin(one.name))}
+    told = [one for one in found if one.times >= REPEATED or (name == _ONCE and _akin(one.name))]
+    names = {f"{one.field}.{one.name}" if one.field else one.name: one.times for one in told if one.name}
     return Answer(len(found), seen={"rows": len(page.rows), "rare": len(found) - len(names)}, names=names)
 
 
