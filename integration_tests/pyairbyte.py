@@ -12,10 +12,10 @@ ROOT = Path(__file__).resolve().parents[1]
 PYTHON = ROOT / ".venv-pyairbyte" / "bin" / "python"
 
 
-def start(config: Path, database: str, project: str, **environment: str) -> subprocess.Popen[str]:
+def start(config: Path, database: str, project: str, *options: str, **environment: str) -> subprocess.Popen[str]:
     assert PYTHON.exists(), "`make test` sets up .venv-pyairbyte, which this test reads through"
     return subprocess.Popen(
-        [str(PYTHON), "-m", "demo.sync", "--config", str(config), "--project", project],
+        [str(PYTHON), "-m", "demo.sync", "--config", str(config), "--project", project, *options],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
