@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 from collections.abc import Callable
 from pathlib import Path
+
+LONGEST_NAME = 255
+"""Bytes of a name in a folder."""
 
 
 def write(path: Path, text: str) -> None:
@@ -57,7 +61,10 @@ def sync_folder(folder: Path) -> None:
 
 
 def _draft(target: Path) -> Path:
-    return target.with_name(f".{target.name}.new")
+    name = f".{target.name}.new"
+    if len(os.fsencode(name)) > LONGEST_NAME:
+        name = f".{hashlib.sha256(os.fsencode(target.name)).hexdigest()}.new"
+    return target.with_name(name)
 
 
 def _put(path: Path, content: bytes) -> None:

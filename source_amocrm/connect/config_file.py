@@ -7,11 +7,11 @@ import itertools
 import json
 import os
 import stat
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from source_amocrm import whole_file
 from source_amocrm.config.hosts import account_domain
 from source_amocrm.connect.problems import Problem
 from source_amocrm.errors import ConfigError
@@ -82,7 +82,7 @@ def write(path: Path, settings: Mapping[str, Any], *, replace: bool) -> None:
         if not replace:
             os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
         try:
-            _write_whole(target, text)
+            whole_file.write(target, text)
         except OSError:
             if not replace:
                 target.unlink()  # the empty file that kept its place
@@ -95,18 +95,3 @@ def write(path: Path, settings: Mapping[str, Any], *, replace: bool) -> None:
 
 def _not_written(path: Path, error: OSError) -> Problem:
     return Problem("file_not_written", {"path": str(path)}, detail=error.strerror or "")
-
-
-def _write_whole(target: Path, text: str) -> None:
-    # made with mode 0600, and in the same folder, so that moving it there is one step
-    number, name = tempfile.mkstemp(prefix=".config.", dir=target.parent)
-    try:
-        with os.fdopen(number, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(name, target)
-    except OSError:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(name)
-        raise
