@@ -21,6 +21,7 @@ from .sandbox_client import Client
 LOGGER = logging.getLogger("airbyte")
 OTHERWISE = {
     *("statuses", "note_types", "element_types", "calls", "messages", "deal_statuses", "deleted_entities"),
+    "live_entities",
     *("deal_responsible_changes", "deal_sale_changes", "deal_field_changes"),
     *("deal_contacts", "deal_companies", "deal_tags", "deal_catalog_elements", "contact_companies", "contact_tags"),
     *("company_tags", "customer_contacts", "customer_tags"),

@@ -21,6 +21,7 @@ from .field_values import (
 )
 from .files import files
 from .incoming import event_types, talks, unsorted
+from .live import live_entities
 from .people import companies, contacts
 from .settings import account as own_account
 from .settings import custom_field_groups, loss_reasons, pipelines, roles, sources, tags, webhooks, widgets
@@ -32,7 +33,7 @@ BUILDERS = (
     custom_fields_contacts, custom_fields_companies, customers, custom_fields_customers, customer_statuses,
     customer_segments, customer_transactions, catalogs, catalog_elements, custom_fields_catalog_elements, pipelines,
     loss_reasons, tags, custom_field_groups, roles, sources, webhooks, widgets, event_types, own_account, unsorted,
-    talks, files, *links.BUILDERS, *history.BUILDERS, *communication.BUILDERS,
+    talks, files, live_entities, *links.BUILDERS, *history.BUILDERS, *communication.BUILDERS,
 )  # fmt: skip
 KEYS: dict[str, tuple[str, ...]] = {
     "deals": ("lead_id",),
@@ -73,6 +74,7 @@ KEYS: dict[str, tuple[str, ...]] = {
     "unsorted": ("unsorted_id",),
     "talks": ("talk_id",),
     "files": ("file_uuid",),
+    "live_entities": ("entity_type", "entity_id"),
     **links.KEYS,
     **history.KEYS,
     **communication.KEYS,

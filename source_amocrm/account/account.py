@@ -23,6 +23,7 @@ from source_amocrm.http.api import ACCOUNT_PATH, Answer, Api
 from source_amocrm.walk.embedded import identified
 from source_amocrm.walk.full import full
 from source_amocrm.walk.listing import EMPTY_RETRIES, Answered, FilterIgnored, Listing, Params, Row, key, raw_page
+from source_amocrm.walk.page_number import by_page_number
 from source_amocrm.walk.page_size import LargestPage
 from source_amocrm.walk.worker_pool import WorkerPool
 
@@ -38,6 +39,14 @@ def whole(listing: Listing, pool: WorkerPool | None = None) -> list[Row]:
     opening = Opening(listing)
     with opening.watched(switched_off.ANSWERS):
         return full(opening.listing, pool)
+
+
+def in_parts(listing: Listing, pool: WorkerPool | None = None) -> Iterator[list[Row]]:
+    """As `whole`, for a list of any length: each row once, in the order of ids where the list can be had so."""
+    opening = Opening(listing)
+    with opening.watched(switched_off.ANSWERS):
+        for page in by_page_number(opening.listing, pool):
+            yield page.rows
 
 
 class Once(Generic[T]):

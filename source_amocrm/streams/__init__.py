@@ -12,6 +12,7 @@ from source_amocrm.streams import (
     history,
     incoming,
     links,
+    live,
     people,
     settings,
 )
@@ -20,6 +21,6 @@ from source_amocrm.streams.base import AmocrmStream
 _FAMILIES = (
     *(deals, people, dictionaries, activity),
     *(field_values, links, history, communication),
-    *(customers, catalogs, settings, incoming, files),
+    *(customers, catalogs, settings, incoming, files, live),
 )
 STREAMS: dict[str, type[AmocrmStream]] = {stream.name: stream for family in _FAMILIES for stream in family.STREAMS}

@@ -19,7 +19,7 @@ from .cards import (
     win,
 )
 from .links import attach_element, detach_element, link, set_main_contact, tag, unlink, untag
-from .removal import merge, purge, restore, trash
+from .removal import merge, purge, restore, trash, vanish
 from .settings import accept_unsorted, add_user, remove_field, remove_user, rename_status
 
 __all__ = [
@@ -62,5 +62,6 @@ __all__ = [
     "trash",
     "unlink",
     "untag",
+    "vanish",
     "win",
 ]

@@ -56,6 +56,13 @@ def purge(account: Account, kind: str, row_id: int) -> None:
 
 
 @locked
+def vanish(account: Account, kind: str, row_id: int) -> None:
+    """Gone for ever, with no event that tells of it: there was none, or it is not kept any more."""
+    row = account.table(kind).remove(row_id)
+    account.gone[kind, row_id] = Gone(kind, row_id, account.clock.now(), 0, "purge", row)
+
+
+@locked
 def merge(account: Account, kind: str, survivor: int, victim: int, *, by: int | None = None) -> None:
     """Two cards become one: fields, tags and links of the victim go to the survivor, the victim is gone."""
     who, at = author(account, by), account.clock.now()

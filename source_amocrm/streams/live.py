@@ -1,0 +1,40 @@
+"""What is there now, and nothing else about it: what left without a trace shows by its absence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from source_amocrm.account.account import in_parts
+from source_amocrm.streams.base import FullRefreshStream
+from source_amocrm.streams.per_entity import Kind, cards, customers, per_entity
+from source_amocrm.streams.rows import live
+from source_amocrm.sync.declaration import Context
+from source_amocrm.walk.listing import Listing, Row
+
+_KINDS = (cards, customers)
+
+
+class LiveEntities(FullRefreshStream):
+    name = "live_entities"
+    primary_key = ["entity_type", "entity_id"]
+
+    def paths(self) -> Iterator[str]:
+        yield from (kind.path for kinds in _KINDS for kind in kinds(self.account))
+
+    def records(self) -> Iterator[tuple[Row, Context]]:
+        return per_entity(self.account, _KINDS, self._listed)
+
+    def rows(self, record: Row, context: Context) -> Iterable[Row]:
+        return [live.live_entity(record, context.entity_type, self.account.facts().started)]
+
+    def _listed(self, kind: Kind) -> Iterator[tuple[Row, Context]]:
+        """All of one kind, or none: what is missing is taken for gone. Of each no more is kept than its row needs."""
+        self.account.facts()  # before the list, for it tells when the sync began
+        self.account.require(kind.path)
+        listing = Listing(self.account.get, kind.path, kind.entity_type)
+        found = {row.get("id"): row.get("updated_at") for rows in in_parts(listing, self.account.pool) for row in rows}
+        context = Context(kind.entity_type)
+        return (({"id": own, "updated_at": at}, context) for own, at in found.items())
+
+
+STREAMS = (LiveEntities,)
