@@ -2,7 +2,8 @@ with source as (
     {{ raw("companies", {
         "company_id": "int", "name": "text", "responsible_user_id": "int", "created_by": "int",
         "created_at": "time", "updated_at": "time", "closest_task_at": "time", "is_deleted": "bool",
-        "updated_by": "int"
+        "updated_by": "int",
+        "_airbyte_extracted_at": "time"
     }) }}
 )
 
@@ -26,3 +27,5 @@ select
 from source
 left join {{ ref("stg_deleted_entities") }} as gone
     on gone.project_id = source.project_id and gone.entity_type = 'company' and gone.entity_id = source.company_id
+{{ listed("company", "company_id") }}
+where coalesce(source.is_deleted, false) or gone.deleted_at is not null or not {{ is_missing() }}

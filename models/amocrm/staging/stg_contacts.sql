@@ -2,7 +2,8 @@ with source as (
     {{ raw("contacts", {
         "contact_id": "int", "name": "text", "responsible_user_id": "int", "created_by": "int",
         "company": "int", "company_name": "text", "created_at": "time", "updated_at": "time",
-        "closest_task_at": "time", "is_deleted": "bool", "updated_by": "int"
+        "closest_task_at": "time", "is_deleted": "bool", "updated_by": "int",
+        "_airbyte_extracted_at": "time"
     }) }}
 )
 
@@ -28,3 +29,5 @@ select
 from source
 left join {{ ref("stg_deleted_entities") }} as gone
     on gone.project_id = source.project_id and gone.entity_type = 'contact' and gone.entity_id = source.contact_id
+{{ listed("contact", "contact_id") }}
+where coalesce(source.is_deleted, false) or gone.deleted_at is not null or not {{ is_missing() }}

@@ -4,7 +4,8 @@ with source as (
         "created_by": "int", "pipeline_id": "int", "status_id": "int", "main_contact": "int",
         "company": "int", "loss_reason_id": "int", "loss_reason_name": "text", "sale": "number",
         "closed_at": "time", "source_id": "int", "source_name": "text", "created_at": "time",
-        "updated_at": "time", "closest_task_at": "time", "is_deleted": "bool", "updated_by": "int"
+        "updated_at": "time", "closest_task_at": "time", "is_deleted": "bool", "updated_by": "int",
+        "_airbyte_extracted_at": "time"
     }) }}
 )
 
@@ -40,3 +41,5 @@ select
 from source
 left join {{ ref("stg_deleted_entities") }} as gone
     on gone.project_id = source.project_id and gone.entity_type = 'deal' and gone.entity_id = source.lead_id
+{{ listed("deal", "lead_id") }}
+where coalesce(source.is_deleted, false) or gone.deleted_at is not null or not {{ is_missing() }}

@@ -1,0 +1,16 @@
+with source as (
+    {{ raw("live_entities", {"entity_type": "text", "entity_id": "int", "listed_at": "time"}) }}
+)
+
+-- what was there when each kind was listed last; destinations that append keep earlier lists as well
+select project_id, {{ entity_of_word("entity_type") }} as entity_type, entity_id, listed_at
+from (
+    select
+        project_id,
+        entity_type,
+        entity_id,
+        listed_at,
+        max(listed_at) over (partition by project_id, entity_type) as last_listed_at
+    from source
+) as listed
+where listed_at = last_listed_at
