@@ -181,9 +181,11 @@ def test_states_count_the_records_they_follow(name: str, mode: str, request: pyt
 
 
 def test_two_full_refreshes_are_equal(connector: Connector, streams: dict[str, Message], full: list[Message]) -> None:
+    """But for the moment of the reading, which `live_entities` tells."""
     again = read_whole(connector, streams)
     for name in STREAMS:
-        assert by_key(rows(again, name), name) == by_key(rows(full, name), name)
+        once, twice = ([{**row, "listed_at": None} for row in rows(read, name)] for read in (full, again))
+        assert by_key(twice, name) == by_key(once, name)
 
 
 def test_a_second_read_of_an_idle_account_brings_nothing_new(

@@ -20,7 +20,7 @@ from .destination import Destination
 from .guides import blocks
 from .sandbox import Account, ManualClock, Sandbox, writes
 
-TABLES = ("account", "calls", "custom_fields_deals", "deals", "deleted_entities", "statuses", "users")
+TABLES = ("account", "calls", "custom_fields_deals", "deals", "deleted_entities", "live_entities", "statuses", "users")
 NOW = 1_767_290_400
 ZONE = "Europe/Berlin"
 SQL = [block.text for block in blocks("sql") if not block.page.startswith("questions")]
@@ -81,7 +81,21 @@ def filled(database: tuple[str, Run]) -> Filled:
     sync()
     tables = {name: destination.rows[name].values() for name in TABLES}
     models.store(place, "1001", tables, "make sync" if "://" in place else "duckdb")
+    _read_at(place, datetime.fromtimestamp(NOW + 60, timezone.utc))
     return Filled(run, account, dict(deal), by)
+
+
+def _read_at(place: str, first: datetime) -> None:
+    """Tells of deals, as destinations do, when they were read: all by the first sync."""
+    told = (
+        f"ALTER TABLE amocrm_1001_deals ADD COLUMN _airbyte_extracted_at TIMESTAMP DEFAULT '{first:%Y-%m-%d %H:%M:%S}'"
+    )
+    if "://" in place:
+        with psycopg.connect(place) as connection:
+            connection.execute(told.encode())
+    else:
+        with closing(duckdb.connect(place)) as connection:
+            connection.execute(told)
 
 
 @pytest.mark.parametrize("statement", [text for text in SQL if "timestamptz" not in text])
