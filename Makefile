@@ -74,6 +74,7 @@ docs: .venv/.ready ## the generated parts of docs/
 	.venv/bin/python -m docs.dictionary
 	.venv/bin/python -m docs.relations
 	.venv/bin/python -m models.describe
+	.venv/bin/python -m docs.assurance
 
 audit: .venv-tools/.ready ## known vulnerabilities in what the image installs (needs the network)
 	.venv-tools/bin/pip-audit --strict --disable-pip --require-hashes --no-deps $(NOT_REACHED) -r requirements/image.lock
