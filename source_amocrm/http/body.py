@@ -1,4 +1,4 @@
-"""What an answer's body is, read once, and never more of it than fits into memory."""
+"""Parses the body of an answer, within a bound of memory."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import Any
 import orjson
 
 LARGEST = 64 << 20
-"""Bytes of an answer, unpacked."""
+"""The most bytes of an answer, unpacked."""
 ROOM = 2 * LARGEST + (1 << 20)
-"""Bytes of memory for the text of an answer and the values that it is made into."""
+"""The most bytes of memory for the text of an answer and the values made of it."""
 MANY = 64 << 20
-"""Bytes of ROOM that may go to the number of values, and not to what they say."""
+"""How many bytes of ROOM the values may take by their number, apart from their contents."""
 PAGE_ROOM = 40 << 20
-"""As ROOM, for a page that can be asked for in smaller pieces: several of them are in memory at once."""
+"""As ROOM, for a page that can be asked for in smaller pages: several of them are in memory at once."""
 
 NUL = rb"\u0000"
 """As JSON writes it."""
@@ -34,7 +34,7 @@ _MARGIN = 64
 
 
 class Kind(Enum):
-    """What came back: the kind of a body, or how the exchange failed before there was one."""
+    """The kind of a body, or how the exchange failed before there was one."""
 
     OBJECT = "a JSON object"
     EMPTY = "nothing"
@@ -71,7 +71,7 @@ def parse(data: bytes | bytearray, room: int = ROOM) -> tuple[Kind, dict[str, An
 
 
 def _first(data: bytes | bytearray) -> bytes:
-    """The first byte that is no white space; nothing where there is none."""
+    """The first byte that is no white space; empty if there is none."""
     for start in range(0, len(data), _MARGIN):
         if text := bytes(data[start : start + _MARGIN]).strip():
             return text[:1]
@@ -79,7 +79,7 @@ def _first(data: bytes | bytearray) -> bytes:
 
 
 def _loads(data: bytes | bytearray, room: int) -> Any:
-    """The value, None where there is none. Raises MemoryError where it would take more than `room`."""
+    """The parsed value; None if the text is not JSON. Raises MemoryError if it would take more than `room` bytes."""
     _check_room(data, room)
     try:
         if NUL not in data:
@@ -100,7 +100,7 @@ def _loads(data: bytes | bytearray, room: int) -> Any:
 
 
 def fits(data: bytes | bytearray, room: int) -> bool:
-    """Whether the text and its values take no more than `room` bytes, by what the text consists of."""
+    """Whether the text and its values take at most `room` bytes, estimated by the signs in the text."""
     if len(data) * _DEAREST <= room:
         return True
     text, values = _cost(data)
@@ -113,7 +113,7 @@ def _check_room(data: bytes | bytearray, room: int) -> None:
 
 
 def _cost(data: bytes | bytearray) -> tuple[int, int]:
-    """Bytes of memory at the most: of the text, here and in the values, and of the values without it."""
+    """The most bytes of memory: for the text, here and in the values; and for the values without their texts."""
     signs = {sign: data.count(sign) for sign in _COST}
     strings = max(0, data.count(b'"') // 2 - signs[b":"])
     wide = any(start in data for start in _WIDE)
@@ -128,7 +128,7 @@ def _finite(text: str) -> float | None:
 
 
 def _mend(value: Any) -> Any:
-    """The same value with U+FFFD in place of what no database stores: halves of a surrogate pair, and NUL."""
+    """The same value with U+FFFD in place of what databases cannot store: halves of a surrogate pair, and NUL."""
     if isinstance(value, str):
         value = value.replace("\0", "\ufffd")
         return value if value.isascii() else value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import requests
 
 ACCEPTED = "gzip"
-"""What is asked for, and besides what is not packed the only thing that is taken."""
+"""The only compression that is asked for; others are refused."""
 PIECE = 1 << 18
-"""Bytes that are unpacked at a time."""
+"""How many bytes are unpacked at a time."""
 
 _PACKED = ("gzip", "x-gzip", "deflate")
 # As zlib wants it, for both of them
@@ -18,7 +18,7 @@ _EITHER = zlib.MAX_WBITS | 32
 
 
 class TooLarge(Exception):
-    """The answer is more than is taken."""
+    """The answer is larger than it may be."""
 
 
 class Garbled(Exception):
@@ -26,7 +26,7 @@ class Garbled(Exception):
 
 
 def pieces(response: requests.Response, most: int) -> Iterator[bytes]:
-    """The body as it comes, unpacked. Raises TooLarge where it has more than `most` bytes, packed or unpacked."""
+    """The body as it comes, unpacked. Raises TooLarge if it has more than `most` bytes, packed or unpacked."""
     arriving = _limited(_arriving(response), most)
     packing = response.headers.get("Content-Encoding", "").strip().lower()
     if packing in ("", "identity"):

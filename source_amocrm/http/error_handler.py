@@ -1,4 +1,4 @@
-"""What an answer means, what is done about it, and the error in words, by the table of rules."""
+"""Classifies an answer by the table of rules, and makes the error that says what happened."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _LONGEST_WORDS = 5000
 
 @dataclass(frozen=True, slots=True)
 class RequestTarget:
-    """Where a request went and as whom, for the error's words."""
+    """Where a request went and as whom, for the text of an error."""
 
     host: str
     path: str
@@ -37,7 +37,7 @@ class RequestTarget:
 
 @dataclass(kw_only=True)
 class AmocrmResolution(ErrorResolution):
-    """The CDK's resolution with what it stands on. `error` is what to raise where nothing helps, None for a success."""
+    """The CDK's resolution, its rule and reply, and the error to raise if nothing helps; None for a success."""
 
     rule: Rule
     reply: Reply
@@ -45,7 +45,7 @@ class AmocrmResolution(ErrorResolution):
 
 
 class AmocrmErrorHandler(ErrorHandler):
-    """The table of rules for one host, which `sign_in` names; it keeps nothing about a request."""
+    """Applies the table of rules to one host, which `sign_in` names. It keeps nothing about a request."""
 
     def __init__(self, policy: RetryPolicy, sign_in: Authenticator, where: Where = Where.API) -> None:
         self._policy = policy
@@ -84,7 +84,7 @@ class AmocrmErrorHandler(ErrorHandler):
 
 
 def path_of(url: str | None, base_url: str) -> str:
-    """What was asked of a host, without the query: /api/v4/leads."""
+    """The path of an address, without the query: /api/v4/leads."""
     return urlsplit(url or "").path.removeprefix(urlsplit(base_url).path)
 
 
@@ -137,7 +137,7 @@ def explain(
 
 
 def _codes(body: Mapping[str, Any] | None) -> set[int]:
-    """amoCRM's error numbers wherever its generations put them."""
+    """amoCRM's error numbers in a body; generations of its API put them in different members."""
     candidates: list[Any] = [body]
     if body is not None:
         candidates += [body.get("response"), body.get("error")]
@@ -168,7 +168,7 @@ def _list(value: object) -> list[Any]:
 
 
 def _detail(reply: Reply) -> str:
-    """What the answer itself says, as a piece of a sentence: ` (…)` or nothing."""
+    """What the answer itself says, in brackets to be put into a sentence; empty if it says nothing."""
     words = _words(reply.body)
     if reply.status is not None and 300 <= reply.status < 400:
         try:
@@ -192,5 +192,5 @@ def _traces(reply: Reply) -> str:
 
 
 def failed_early(reply: Reply) -> bool:
-    """True for what is rather a wrong address than an outage when nothing has ever been answered."""
+    """Whether a failure is more likely a wrong address than an outage, if nothing has been answered yet."""
     return reply.kind in (Kind.DNS, Kind.REFUSED, Kind.CONNECT_TIMEOUT, Kind.TLS)

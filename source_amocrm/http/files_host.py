@@ -1,4 +1,4 @@
-"""The host of the account's files: asked with the account's token, in its pace and with its patience."""
+"""The host of the account's files: it is asked with the account's token, at its rate and with its retries."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from source_amocrm.http.rules.rule import Where
 
 
 def files_host_api(api: Api, base_url: str) -> Api:
-    """`api` for that host. Its outages and refusals say nothing of the account; the account's refusals hold for it."""
+    """The Api of that host. Its outages and refusals do not concern the account; the account's refusals concern it."""
     client, guest = api.client, _Guest(api, base_url)
     handler = AmocrmErrorHandler(client.policy, guest, Where.DRIVE)
     host = Api(client.at(guest, handler, CircuitBreaker(client.breaker)), api.wall)

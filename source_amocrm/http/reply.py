@@ -1,4 +1,4 @@
-"""What was understood of an answer, and the CDK's kinds of answer and of failure that carry it."""
+"""An answer as it was understood, and the CDK's kinds of response and exception that carry it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from source_amocrm.http.body import Kind
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """`status` None: there was no whole answer, and `kind` says how it failed."""
+    """An answer as it was understood. `status` None: there was no whole answer, and `kind` says how it failed."""
 
     status: int | None
     kind: Kind
@@ -33,7 +33,7 @@ class Reply:
 
     @property
     def meant_status(self) -> int | None:
-        """The status; that of a problem which was sent under 200 is the problem's, as it is not an empty list."""
+        """The status, or the one inside a problem that was sent under 200: that is no empty list."""
         body = self.body or {}
         if self.status == 200 and "title" in body and "detail" in body:
             told = body.get("status")
@@ -74,7 +74,7 @@ class NoAnswer(requests.RequestException):
 
 
 def reply_of(response_or_exception: object) -> Reply:
-    """What was understood of an answer, or of a failure, that came through our session."""
+    """The reply that a response or an exception of our session carries."""
     if isinstance(response_or_exception, AmocrmResponse | NoAnswer):
         return response_or_exception.reply
     raise TypeError(f"{type(response_or_exception).__name__} did not come through an AmocrmSession")

@@ -1,4 +1,4 @@
-"""The token endpoint: in everyone's turn, retried as everything else, and never repeated blindly."""
+"""The token endpoint: it is asked within the rate limit and with retries, and knows when a token may be spent."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class HttpTokenEndpoint:
         return grant
 
     def current_domain(self, api_domain: str, refresh_token: str) -> str | None:
-        """Asked of the session and once, as whatever goes wrong only means that the account stays where it is."""
+        """The account's address now; None if it is not known. It is asked for once: a failure only means no news."""
         url, headers = f"https://{api_domain}{SUBDOMAIN_PATH}", {"X-Refresh-Token": refresh_token}
         try:
             reply = reply_of(self._client.session.get(url, headers=headers))
@@ -89,7 +89,7 @@ class _Exchange(AmocrmErrorHandler):
 
 
 class _Unlearned(CircuitBreaker):
-    """Who waits for an exchange learns of its failure from the authenticator; the next one has all its attempts."""
+    """A breaker that never opens: threads that wait for an exchange learn of its failure from the authenticator."""
 
     def gave_up(self, error: AmocrmError, since: int) -> None:
         """Nobody else is concerned."""

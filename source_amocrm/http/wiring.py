@@ -1,4 +1,4 @@
-"""Everything about HTTP put together."""
+"""Puts the parts of http/ together."""
 
 from __future__ import annotations
 

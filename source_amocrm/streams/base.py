@@ -60,7 +60,7 @@ class AmocrmStream(HttpStream, Declaration, ABC):
     limit = LIMIT
 
     def __init__(self, account: Account, properties: Mapping[str, Any] | None = None) -> None:
-        """`properties`: those of the schema that the connection is configured with; all columns are wanted for none."""
+        """`properties`: the columns of the schema that the connection is configured with; None: all columns."""
         super().__init__()
         # one client for all streams: they share the rate limit, the sign-in, and what is known of an outage
         self._http_client = account.api.client
@@ -71,12 +71,12 @@ class AmocrmStream(HttpStream, Declaration, ABC):
 
     @classmethod
     def extras_of_account(cls, config: Config, properties: Mapping[str, Any]) -> tuple[str, ...]:  # noqa: ARG003
-        """The `with` parameters of `/account` that it needs where these columns are wanted."""
+        """The `with` parameters of `/account` that the stream needs for these columns."""
         return cls.account_extras
 
     @classmethod
     def progress(cls, config: Config, state: Mapping[str, Any] | None) -> Progress | None:  # noqa: ARG003
-        """What a saved state tells; None for a stream that is read whole each time."""
+        """The progress that a saved state tells; None for a stream that is read whole each time."""
         return None
 
     @property
@@ -88,11 +88,11 @@ class AmocrmStream(HttpStream, Declaration, ABC):
         return self.supports_incremental
 
     def paths(self) -> Iterator[str]:
-        """The lists that it is made of, beside `/account`."""
+        """The paths of the lists that the stream is made of, besides `/account`."""
         yield from ()
 
     def probe(self, path: str) -> None:
-        """Asks for one row of one of its lists. Raises AmocrmError if the list may not be read."""
+        """Asks for one row of one of the stream's lists. Raises AmocrmError if the list may not be read."""
         self.account.get(path, {"limit": 1})
 
     def wanted_extras(self) -> frozenset[str]:
@@ -101,7 +101,7 @@ class AmocrmStream(HttpStream, Declaration, ABC):
         return frozenset(extra for extras in wanted for extra in extras)
 
     def list_params(self) -> Params:
-        """What its list is always asked with."""
+        """The parameters that the list is always asked with."""
         wanted = self.wanted_extras()
         return {"with": ",".join(sorted(wanted))} if wanted else {}
 
@@ -179,7 +179,7 @@ class FullRefreshStream(AmocrmStream, FullRefresh):
 
     @property
     def fetch(self) -> Fetch:
-        """What asks the host that its lists are on. Raises AmocrmError where there is none."""
+        """GET on the host that the lists are on. Raises AmocrmError if the account has no such host."""
         return self.account.get
 
     def probe(self, path: str) -> None:
@@ -242,7 +242,7 @@ class IncrementalStream(AmocrmStream, Incremental):
         return tombstones.tombstone(self.name, own, deletion.id, account_id, deletion.by, deletion.at, **others)
 
     def tombstone_columns(self, context: Context) -> Row:  # noqa: ARG002
-        """What a tombstone tells besides who deleted what and when, and the further columns, which are empty in it."""
+        """The columns of a tombstone besides who deleted what and when; `further_columns` are null in it."""
         return {RAW: None} if self._raw else {}
 
 
