@@ -32,7 +32,9 @@ def reading(database: str) -> Iterator[Run]:
 
 def _opened(database: str) -> Any:
     if "://" not in database:
-        return duckdb.connect(str(duckdb_file(database)))
+        connection = duckdb.connect(str(duckdb_file(database)))
+        connection.execute("SET enable_progress_bar = false")  # on a terminal, of a statement that takes long
+        return connection
     url = postgres_url(database)
     return psycopg.connect(
         host=url.hostname or "localhost",

@@ -5,21 +5,24 @@ With SCREENSHOTS=docs/images the pictures are those of the report of `make demo`
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
 import stat
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import duckdb
 import pytest
 from selenium import webdriver
 
-from demo import desktop
+from demo import desktop, report
 
 from . import expected, models, report_marts, report_page
 from .connect_page import chromium
@@ -92,9 +95,9 @@ def browser() -> Iterator[webdriver.Chrome]:
 
 @pytest.fixture
 def page(browser: webdriver.Chrome, file: Path) -> Report:
-    report = Report(browser)
-    report.open(file)
-    return report
+    opened = Report(browser)
+    opened.open(file)
+    return opened
 
 
 def asked(page: Report, database: str, scope: str, kind: str) -> Choice:
@@ -342,6 +345,37 @@ for arguments in {cases!r}:
         assert line.startswith(sentence.format(folder=tmp_path))
     assert before.read_text(encoding="utf-8") == "the report of yesterday"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["plans.csv", "report.html"]
+
+
+def test_a_sync_keeps_the_accounts_that_were_united_and_their_plans(
+    monkeypatch: pytest.MonkeyPatch, database: str, tmp_path: Path
+) -> None:
+    given: list[list[str]] = []
+
+    class Runner:
+        def invoke(self, arguments: list[str]) -> Any:
+            given.append(arguments)
+            return SimpleNamespace(success=True, result=SimpleNamespace(results=[]))
+
+    monkeypatch.setitem(sys.modules, "dbt.cli.main", SimpleNamespace(dbtRunner=Runner))
+    monkeypatch.setattr(report, "report", lambda *_, **__: tmp_path)
+    for name in (
+        "AMOCRM_DUCKDB",
+        "AMOCRM_TARGET_TYPE",
+        "AMOCRM_TARGET",
+        "AMOCRM_SEEDS",
+        "DBT_SEND_ANONYMOUS_USAGE_STATS",
+    ):
+        monkeypatch.setenv(name, "")
+    plans = tmp_path / "plans.csv"
+    plans.write_text("project_id,month,responsible_user_id,plan\n", encoding="utf-8")
+    for project, file in (("1003", None), ("New", None), ("1003", plans)):
+        report.after_sync(database, project, [], file)
+    assert [arguments[-1] for arguments in given] == [
+        json.dumps({"projects": projects})
+        for projects in (["1001", "1002", "1003"], ["1001", "1002", "1003", "new"], ["1001", "1002", "1003"])
+    ]
+    assert ["resource_type:seed" in arguments for arguments in given] == [True, True, False]
 
 
 @pytest.mark.parametrize(

@@ -36,10 +36,14 @@ def read(run: Run, most_months: int = MONTHS) -> dict[str, Any]:
     first = min(first_month or this_month, this_month)
     since = max(first, shifted(this_month, 1 - most_months))
     known = periods(since, this_month)
+    next_month = shifted(this_month, 1)
     places = {
         "since": since.isoformat(),
         "built_at": built_at.isoformat(sep=" "),
-        "periods": ", ".join(f"('{one.id}', date '{one.first}', date '{one.last}')" for one in known),
+        "next_month": next_month.isoformat(),
+        "periods": ", ".join(
+            f"('{one.id}', date '{month}')" for one in known for month in months(one.first, min(one.last, next_month))
+        ),
     }
     tables = {}
     for name, sql in QUERIES.items():
@@ -62,13 +66,18 @@ def periods(since: date, this_month: date) -> list[Period]:
     for count in (12, 3):
         if (first := shifted(this_month, 1 - count)) > since:
             found.append(Period(f"last{count}", first, this_month))
-    months = [since]
-    while months[-1] < this_month:
-        months.append(shifted(months[-1], 1))
     for kind, length in (("month", 1), ("quarter", 3), ("year", 12)):
-        begins = sorted({month.replace(month=(month.month - 1) // length * length + 1) for month in months})
+        begins = sorted(
+            {month.replace(month=(month.month - 1) // length * length + 1) for month in months(since, this_month)}
+        )
         found += [Period(kind, first, shifted(first, length - 1)) for first in reversed(begins)]
     return found
+
+
+def months(first: date, last: date) -> list[date]:
+    """From the first to the last, both included."""
+    count = 12 * (last.year - first.year) + last.month - first.month + 1
+    return [shifted(first, by) for by in range(count)]
 
 
 def shifted(month: date, by: int) -> date:

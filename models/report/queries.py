@@ -1,6 +1,7 @@
 """What the report reads of the marts, as SQL that DuckDB and PostgreSQL both understand.
 
-`{since}` is the first day of the first month shown, `{periods}` are rows of a period's id, first and last month.
+`{since}` is the first day of the first month shown; `{periods}` are rows of a period's id and one of its months, for a
+join on equality, which is fast; `{next_month}` there stands for all that come after this one.
 Everything is summed up by pipeline and month, so that the page stays small however many deals there are.
 """
 
@@ -62,8 +63,8 @@ QUERIES = {
         from amocrm_marts.deal_stage_history as stays
         inner join amocrm_marts.deals as deals
             on deals.project_id = stays.project_id and deals.deal_id = stays.deal_id
-        inner join (values {periods}) as periods (period, first_month, last_month)
-            on deals.created_month between periods.first_month and periods.last_month
+        inner join (values {periods}) as periods (period, month)
+            on periods.month = least(deals.created_month, date '{next_month}')
         where not stays.is_deleted and stays.seconds is not null
         group by periods.period, stays.project_id, stays.pipeline_id, stays.status_id
         order by 1, 2, 3, 4
@@ -73,8 +74,8 @@ QUERIES = {
             periods.period, project_id, pipeline_id,
             percentile_cont(0.5) within group (order by seconds_to_close) as seconds
         from amocrm_marts.deals
-        inner join (values {periods}) as periods (period, first_month, last_month)
-            on closed_month between periods.first_month and periods.last_month
+        inner join (values {periods}) as periods (period, month)
+            on periods.month = least(closed_month, date '{next_month}')
         where stage_kind = 'won' and not is_deleted and seconds_to_close is not null
         group by periods.period, grouping sets ((), (project_id), (project_id, pipeline_id))
         order by 1, 2, 3
@@ -191,7 +192,8 @@ QUERIES = {
             count(*) as tasks, count(*) filter (where tasks.is_overdue) as overdue
         from amocrm_marts.tasks_open as tasks
         left join amocrm_marts.deals as deals
-            on tasks.entity_type = 'deal' and deals.project_id = tasks.project_id and deals.deal_id = tasks.entity_id
+            on deals.project_id = tasks.project_id
+            and deals.deal_id = case when tasks.entity_type = 'deal' then tasks.entity_id end
         group by 1, 2, 3, 4
         order by 1, 2, 3
     """,
@@ -214,9 +216,8 @@ QUERIES = {
             count(*) as touches
         from amocrm_staging.int_touches as touches
         left join amocrm_marts.deals as deals
-            on touches.entity_type = 'deal'
-            and deals.project_id = touches.project_id
-            and deals.deal_id = touches.entity_id
+            on deals.project_id = touches.project_id
+            and deals.deal_id = case when touches.entity_type = 'deal' then touches.entity_id end
         where touches.person is not null and touches.touched_at_local >= date '{since}'
         group by 1, 2, 3, 4
         order by 1, 2, 3, 4
