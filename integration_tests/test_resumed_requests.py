@@ -1,4 +1,4 @@
-"""What a killed sync costs in requests where many streams are made of one list, and some of them have few rows."""
+"""What is asked for when many streams are made of one list, or one of many lists, also if the sync is killed."""
 
 from __future__ import annotations
 
@@ -72,3 +72,14 @@ def test_a_state_follows_each_thousand_records_whoever_makes_rows_of_them(accoun
         records += [len(account.events)] if stream.kinds is not None else []
         # some pages come before others that are awaited, so that a state covers more of them
         assert states[name] >= sum(count // 2_000 for count in records) + 1, name
+
+
+def test_the_lists_of_a_stream_are_begun_before_it_comes_to_them(account: Account) -> None:
+    """Requests would else pause from list to list, and wherever another stream waits for one of them."""
+    sandbox = Sandbox(account)
+    read(sandbox, ["notes"], Destination())
+    asked = [seen.path for seen in sandbox.log]
+    of_leads = [index for index, path in enumerate(asked) if path == "/api/v4/leads/notes"]
+    assert len(of_leads) > 4
+    assert asked.index("/api/v4/contacts/notes") < of_leads[-1]
+    assert asked.index("/api/v4/companies/notes") < of_leads[-1]

@@ -78,12 +78,16 @@ class Sync:
         }
 
     def start(self) -> None:
-        """Starts what may be read before the first row is wanted: facts, events, and the first list of each stream."""
-        begun = [
-            resource
-            for resource in {resources[0][0] for resources in self._subscriptions.values() if resources}
-            if _certain(resource)
-        ]
+        """Starts what may be read before the first row is wanted: facts, events, and every list that is to be read.
+
+        A stream takes its lists one after the other. The first pages of a later one wait for it, so that requests do
+        not pause between two lists.
+        """
+        turns: dict[Resource | None, int] = {}
+        for inputs in self._subscriptions.values():
+            for turn, (resource, _) in enumerate(inputs):
+                turns[resource] = min(turn, turns.get(resource, turn))
+        begun = sorted(filter(_certain, turns), key=turns.__getitem__)
         for resource in begun:
             if resource:
                 self._entity_readings[resource.path].ask_first()
