@@ -134,7 +134,9 @@ def test_types_are_known_by_the_vocabulary_of_their_list() -> None:
     ]
 
 
-@pytest.mark.parametrize("name", ["79261234567", "Иван", "user@example.com", "a b", "", "key1", "x" * 41, "is_vip\n"])
+@pytest.mark.parametrize(
+    "name", ["79261234567", "Иван", "user@example.com", "example.amocrm.ru", "a b", "", "key1", "x" * 41, "is_vip\n"]
+)
 def test_a_name_that_may_be_personal_is_counted_and_not_kept(name: str) -> None:
     rows = [{"id": 1, name: 1, "_embedded": {name: []}}]
     assert met("/api/v4/leads", {"_embedded": {"leads": rows}}) == [Unknown("leads", None, OTHER, 2)]

@@ -32,13 +32,14 @@ def answers(name: str, rows: Rows) -> Mapping[str, Answer]:
 
 
 def test_fields_and_types_that_nothing_knows() -> None:
-    """Those of five rows are named, those of fewer are counted: they may be what somebody typed."""
+    """Those of five rows are named, those of fewer, and what may be a domain, are counted."""
 
     def rows(path: str, _: Params) -> list[dict[str, Any]]:
         if path == "/api/v4/leads":
-            return [{"id": n, "ai_score": 1, "_embedded": {"tags": [{"id": 1, "weight": 2}]}} for n in range(5)] + [
-                {"id": 6, "petrova": 1, "+7916": 2}
-            ]
+            return [
+                {"id": n, "ai_score": 1, "example.amocrm.ru": 1, "_embedded": {"tags": [{"id": 1, "weight": 2}]}}
+                for n in range(5)
+            ] + [{"id": 6, "petrova": 1, "+7916": 2}]
         if path == "/api/v4/leads/notes":
             return [{"id": n, "note_type": "hologram"} for n in range(6)]
         if path == "/api/v4/events/types":

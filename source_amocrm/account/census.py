@@ -126,17 +126,21 @@ class _Node:
 
     def compare(self, record: dict[str, Json], met: Counter[tuple[str | None, str]]) -> None:
         if not record.keys() <= self._names:
-            met.update((None, f"{self._prefix}{name}") for name in record.keys() - self._names)
+            met.update((None, self._called(name)) for name in record.keys() - self._names)
         for name, known in self._types:
             value = record.get(name)
             if type(value) is str and not known(value):
-                met[f"{self._prefix}{name}", value] += 1
+                met[f"{self._prefix}{name}", value if "." not in value else OTHER] += 1
         for name, inner in self._inside:
             value = record.get(name)
             if value:
                 for part in value if type(value) is list else _objects(value):
                     if type(part) is dict:
                         inner.compare(part, met)
+
+    def _called(self, name: str) -> str:
+        """Behind the names of the objects that it is in. A point of its own may be that of a domain."""
+        return f"{self._prefix}{name}" if "." not in name else OTHER
 
 
 def _objects(value: Json) -> Iterator[dict[str, Json]]:
