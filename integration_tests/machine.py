@@ -75,7 +75,7 @@ def _version(path: Path) -> int | None:
 
 
 BROWSER = Part(
-    tests="the page of `source-amocrm connect`",
+    tests="the page of `source-amocrm connect` and the report",
     get="Chrome or Chromium and the chromedriver of its version",
     places=(
         "chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome",

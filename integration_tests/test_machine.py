@@ -49,7 +49,7 @@ def test_what_is_missing_is_skipped_and_told_in_the_last_line(
     assert done.parseoutcomes() == {"passed": 1, "skipped": 4}
     assert done.ret == 0
     assert [line for line in done.outlines if line][-1] == (
-        "Not tested: the page of `source-amocrm connect`, "
+        "Not tested: the page of `source-amocrm connect` and the report, "
         "without Chrome or Chromium and the chromedriver of its version; "
         "the tables in PostgreSQL, without PostgreSQL's server programs (initdb). "
         "Install that and run `make test` again; as root on Debian it does so itself."
