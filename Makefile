@@ -64,6 +64,9 @@ unit: system-packages .venv/.ready .venv-pyairbyte/.ready ## the tests
 bench: .venv/.ready ## figures against the floor (half an hour): make bench; a minute: make bench QUICK=1; some: make bench ONLY="deals cost"
 	@.venv/bin/python -m benchmarks $(if $(QUICK),--quick) $(ONLY)
 
+peers: .venv/.ready .venv-peers/.ready ## public clients of amoCRM beside this connector, in an account in which people work (needs the network)
+	@.venv/bin/python -m benchmarks.peers
+
 image: ## the Docker image $(IMAGE)
 	docker build --build-arg BASE_IMAGE=$(BASE_IMAGE) -t $(IMAGE) .
 
@@ -120,6 +123,12 @@ clean: ## what make made, the demo's database and its account included
 	@.venv-tools/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/tools.lock
 	@touch $@
 
+.venv-peers/.ready: requirements/peers.txt
+	@test -n "$(PYTHON)" || { echo "No Python 3.11, 3.12 or 3.13 with venv found. Or: make PYTHON=/path/to/python3.11" >&2; exit 2; }
+	@test -x .venv-peers/bin/pip || $(PYTHON) -m venv .venv-peers
+	@.venv-peers/bin/pip install --quiet --disable-pip-version-check -r requirements/peers.txt
+	@touch $@
+
 # Where it fails the tests say what is missing.
 system-packages: ## what the tests need of Debian, as root; leaves other machines as they are (so does SYSTEM_PACKAGES=no)
 	-@.ci/system-packages tests
@@ -127,4 +136,4 @@ system-packages: ## what the tests need of Debian, as root; leaves other machine
 screenshots: system-packages demo ## the pictures in docs/images, by the tests of the pages
 	SCREENSHOTS=docs/images .venv/bin/pytest integration_tests/test_connect_browser.py integration_tests/test_report.py -k pictures
 
-.PHONY: help setup demo fleet fleet-test sync needs-config models report test lint types unit bench image image-test docs audit lock clean system-packages screenshots
+.PHONY: help setup demo fleet fleet-test sync needs-config models report test lint types unit bench peers image image-test docs audit lock clean system-packages screenshots
