@@ -90,6 +90,7 @@ lock: .venv-tools/.ready ## the lock files again, from setup.py and requirements
 	.venv-tools/bin/$(COMPILE) requirements/pyairbyte.in --universal --python-version 3.11 -o requirements/pyairbyte.lock
 	.venv-tools/bin/$(COMPILE) requirements/fleet.in --universal --python-version 3.11 -o requirements/fleet.lock
 	.venv-tools/bin/$(COMPILE) requirements/tools.in --universal --python-version 3.11 -o requirements/tools.lock
+	.venv-tools/bin/$(COMPILE) requirements/peers.in --universal --python-version 3.11 -o requirements/peers.lock
 COMPILE := uv pip compile --quiet --generate-hashes --no-annotate --custom-compile-command "make lock"
 
 clean: ## what make made, the demo's database and its account included
@@ -123,10 +124,10 @@ clean: ## what make made, the demo's database and its account included
 	@.venv-tools/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/tools.lock
 	@touch $@
 
-.venv-peers/.ready: requirements/peers.txt
+.venv-peers/.ready: requirements/peers.lock
 	@test -n "$(PYTHON)" || { echo "No Python 3.11, 3.12 or 3.13 with venv found. Or: make PYTHON=/path/to/python3.11" >&2; exit 2; }
 	@test -x .venv-peers/bin/pip || $(PYTHON) -m venv .venv-peers
-	@.venv-peers/bin/pip install --quiet --disable-pip-version-check -r requirements/peers.txt
+	@.venv-peers/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/peers.lock
 	@touch $@
 
 # Where it fails the tests say what is missing.
