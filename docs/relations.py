@@ -124,6 +124,7 @@ AREAS = (
                 "deal_sale_changes",
                 "deal_field_changes",
                 "deleted_entities",
+                "live_entities",
             ),
             ("statuses", "pipelines", "loss_reasons", "deals", "custom_fields"),
         ),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from source_amocrm.account.account import in_parts
+from source_amocrm.streams import relations as to
 from source_amocrm.streams.base import FullRefreshStream
 from source_amocrm.streams.per_entity import Kind, cards, customers, per_entity
 from source_amocrm.streams.rows import live
@@ -17,6 +18,7 @@ _KINDS = (cards, customers)
 class LiveEntities(FullRefreshStream):
     name = "live_entities"
     primary_key = ["entity_type", "entity_id"]
+    relations = {"entity_id": to.OneOf("entity_type", to.BY_LIST)}
 
     def paths(self) -> Iterator[str]:
         yield from (kind.path for kinds in _KINDS for kind in kinds(self.account))

@@ -85,6 +85,12 @@ EVENT_TYPE = Relation("event_types", absent="amoCRM does not list every type tha
 
 AUTHORS: Relations = {"created_by": AUTHOR, "updated_by": AUTHOR}
 BY_NAME: Mapping[str | int, Relation] = {"contact": CONTACT, "lead": DEAL, "company": COMPANY, "customer": CUSTOMER}
+BY_LIST: Mapping[str | int, Relation] = {
+    "contacts": CONTACT,
+    "leads": DEAL,
+    "companies": COMPANY,
+    "customers": CUSTOMER,
+}
 ELEMENT: Relations = {
     "element_type": ELEMENT_TYPE,
     "element_id": OneOf("element_type", {1: CONTACT, 2: DEAL, 3: COMPANY, 12: CUSTOMER}),
