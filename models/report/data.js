@@ -4,9 +4,13 @@
 
 const embedded = (id) => JSON.parse(document.getElementById(id).textContent);
 const DATA = embedded("data");
-const TABLES = Object.fromEntries(Object.entries(DATA.tables).map(([name, { columns, rows }]) => [
-  name, rows.map((row) => Object.fromEntries(columns.map((column, place) => [column, row[place]]))),
-]));
+const TABLES = Object.fromEntries(Object.entries(DATA.tables).map(([name, { columns, rows }]) => {
+  let whole = [];
+  return [name, rows.map((row) => {
+    whole = [...whole.slice(0, columns.length - row.length), ...row]; // what is left out is as in the row before
+    return Object.fromEntries(columns.map((column, place) => [column, whole[place]]));
+  })];
+}));
 const CURRENCIES = new Set(TABLES.accounts.map((account) => account.currency).filter(Boolean));
 
 const sum = (rows, column) => Math.round(100 * rows.reduce((total, row) => total + row[column], 0)) / 100;

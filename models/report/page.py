@@ -51,16 +51,28 @@ def render(data: dict[str, Any]) -> str:
     # Jinja's own filter writes < > & ' of what the account holds by their codes: nothing there ends a script
     environment.policies["json.dumps_kwargs"] = {"ensure_ascii": False, "separators": (",", ":")}
     scripts = [script(vega()), script("\n".join((HOME / name).read_text(encoding="utf-8") for name in SCRIPTS))]
+    packed = {name: table | {"rows": shortened(table["rows"])} for name, table in data["tables"].items()}
     names = [row[1] or row[0] for row in data["tables"]["accounts"]["rows"]]
     return environment.get_template("page.html").render(
         title=", ".join(names),
-        data=data,
+        data=data | {"tables": packed},
         texts=texts(),
         charts=json.loads((HOME / "charts.json").read_text(encoding="utf-8")),
         style=(HOME / "page.css").read_text(encoding="utf-8"),
         scripts=scripts,
         hashes=" ".join(f"'sha256-{digest(text)}'" for text in scripts),
     )
+
+
+def shortened(rows: list[list[Any]]) -> list[list[Any]]:
+    """The rows, each without the values at its beginning that are those of the row before, its last value apart."""
+    told = []
+    for before, row in zip([[], *rows], rows, strict=False):
+        same = 0
+        while same < len(before) - 1 and before[same] == row[same]:
+            same += 1
+        told.append(row[same:])
+    return told
 
 
 def texts() -> dict[str, list[str]]:
