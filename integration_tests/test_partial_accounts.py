@@ -33,7 +33,7 @@ OF_CUSTOMERS = {
     "customer_segments",
     "customer_transactions",
 }
-OF_EVERY_ENTITY = {"custom_fields", "custom_field_groups", "tags"}
+OF_EVERY_ENTITY = {"live_entities", "custom_fields", "custom_field_groups", "tags"}
 OTHERS: dict[str, set[str]] = {
     # by the list that is closed: tables that are no entities
     "users": {"users"},
