@@ -221,6 +221,7 @@ def test_a_list_of_every_account_that_is_said_to_be_off_is_missing(closed: str, 
         if issubclass(table, IncrementalStream) and table.resources and table.resources[0].path.endswith(f"v4/{closed}")
     }
     hurt |= {TAKEN_FROM_ANOTHER[closed][0]} if closed in TAKEN_FROM_ANOTHER else set()
+    hurt |= {"live_entities"} if closed in ("leads", "contacts", "companies") else set()
     sentences = told.sentences()
     assert sentences.keys() == hurt
     off = f"amoCRM says that /api/v4/{closed} is switched off in the account"
@@ -276,7 +277,9 @@ def missing(destination: Destination, account: Account) -> list[tuple[str, Own]]
 
 BREAKING = {
     "/api/v4/leads/loss_reasons": {"loss_reasons"},
-    "/api/v4/customers": {"customers", "custom_fields_customers", "customer_contacts", "customer_tags"},
+    "/api/v4/customers": {
+        *("customers", "custom_fields_customers", "customer_contacts", "customer_tags", "live_entities"),
+    },
     "/api/v4/customers/notes": {"notes", "calls", "messages"},
     "/api/v4/customers/transactions": {"customer_transactions"},
     "/api/v4/contacts/tags": {"tags"},
@@ -302,11 +305,13 @@ def test_a_list_that_closes_in_the_middle_is_not_taken_for_none(path: str, tmp_p
 @pytest.mark.parametrize("path", ["/api/v4/customers", "/api/v4/customers/transactions"])
 def test_a_list_that_is_said_to_be_off_in_the_middle_is_not_taken_for_none(path: str, tmp_path: Path) -> None:
     account = account_with(Switches(page_max=2, page_default=2, customers_mode_told=False))
-    told = run(Sandbox(account, faults=Faults(Fault("422", f"{path}$", since=2))), "read", tmp_path)
-    assert (told.code, set(told.sentences())) == (1, BREAKING[path])
+    # which asks for customers anew, and so meets a list that has not begun
+    streams = [name for name in STREAMS if name != "live_entities"]
+    told = run(Sandbox(account, faults=Faults(Fault("422", f"{path}$", since=2))), "read", tmp_path, streams)
+    assert (told.code, set(told.sentences())) == (1, BREAKING[path] - {"live_entities"})
     for said in told.sentences().values():
         assert said.startswith("A list that amoCRM had begun to give broke off, and was not read to its end. amoCRM")
-    check_streams(told, account, BREAKING[path])
+    check_streams(told, account, BREAKING[path] | {"live_entities"})
 
 
 @pytest.mark.parametrize("gone", [True, False])
