@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -11,9 +12,10 @@ from source_amocrm.account.resources import LEADS, Resource
 from source_amocrm.sync import delivery_order
 from source_amocrm.sync.batch import Batch
 from source_amocrm.sync.changes import Deletion
-from source_amocrm.sync.declaration import EVENTS, Context, Incremental
+from source_amocrm.sync.declaration import EVENTS, Context, Incremental, Lookup
 from source_amocrm.sync.delivery_order import NewestFirst, PageOrder
-from source_amocrm.sync.progress import Progress
+from source_amocrm.sync.lookup import Resolver
+from source_amocrm.sync.progress import Pending, Progress
 from source_amocrm.sync.row_maker import RowMaker
 from source_amocrm.walk.interval_set import IntervalSet
 from source_amocrm.walk.listing import Page, PageCheckpoint, Row
@@ -52,9 +54,28 @@ def maker(resource: Resource | None) -> RowMaker:
     return RowMaker(cast(Incremental, Things()), resource, lambda _: pytest.fail("there is no lookup"))
 
 
+def nothing_between(low: int, high: int) -> list[Row]:
+    return pytest.fail(f"there is no gap, but {low} to {high} was asked for")
+
+
 def in_page_order(progress: Progress, *batches: Batch) -> list[Any]:
     stage = PageOrder(maker(LEADS), progress, "leads", lambda: NOW + 60)
     return list(stage.deliver(batches))
+
+
+class Losses(Things):
+    """Each row is filled with what its thing is lost for now, if no newer row of that thing was."""
+
+    lookups: Mapping[str, Lookup] = {
+        "reason": Lookup(LEADS, key=lambda row: row["thing"] if row["type"] == "lost" else None, value=id, once=True)
+    }
+
+    def rows(self, record: Row, context: Context) -> Iterable[Row]:  # noqa: ARG002
+        yield dict(record)
+
+
+def lost(thing: int, second: int) -> Row:
+    return {"id": f"{thing} {second}", "type": "lost", "thing": thing, "created_at": second}
 
 
 def lead(own: int, second: int) -> Row:
@@ -118,7 +139,7 @@ def event(own: str, second: int, kind: str = "born") -> Row:
 
 def test_events_come_from_the_newest_on_whatever_the_order_of_their_pages() -> None:
     progress = begun(start=NOW - 9)
-    stage = NewestFirst(maker(None), progress, ["born"], NOW)
+    stage = NewestFirst(maker(None), progress, ["born"], NOW, nothing_between)
     pages = [
         Page([event("a", NOW - 9), event("b", NOW - 5)], (NOW - 9, NOW - 5)),
         Page([event("c", NOW - 4), event("x", NOW - 3, "died"), event("d", NOW)], (NOW - 4, NOW)),
@@ -131,7 +152,7 @@ def test_events_come_from_the_newest_on_whatever_the_order_of_their_pages() -> N
 def test_events_are_held_back_while_newer_ones_may_come(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(delivery_order, "ROWS_BETWEEN_STATES", 1)
     progress = begun(start=NOW - 9)
-    stage = NewestFirst(maker(None), progress, ["born"], NOW)
+    stage = NewestFirst(maker(None), progress, ["born"], NOW, nothing_between)
     pages = [
         Page([event("a", NOW - 9)], (NOW - 9, NOW - 5)),
         Page([event("c", NOW)], (NOW - 2, NOW)),
@@ -141,3 +162,43 @@ def test_events_are_held_back_while_newer_ones_may_come(monkeypatch: pytest.Monk
     assert [next(stages), next(stages)] == [event("c", NOW), None]
     assert progress.pending[EVENTS].seconds == IntervalSet(((NOW - 9, NOW - 3),))
     assert list(stages) == [event("b", NOW - 3), None, event("a", NOW - 9), None]
+
+
+@pytest.mark.parametrize("lost_in_between", [[], [1], [2], [1, 2]])
+def test_what_an_earlier_sync_delivered_in_between_is_newer_than_what_it_left(lost_in_between: list[int]) -> None:
+    """That sync was killed when it had delivered from NOW - 60 on; what came after NOW - 50 is new."""
+    progress = Progress("things", "updated_at", None, 0, NOW - 50)
+    rest = IntervalSet(((0, NOW - 61),))
+    progress.pending[EVENTS] = Pending(rest, None, NOW - 50, NOW - 50)
+    progress.begin(progress.plans(["leads", EVENTS]), NOW)
+    asked: list[tuple[int, int]] = []
+
+    def between(low: int, high: int) -> list[Row]:
+        asked.append((low, high))
+        return [lost(thing, NOW - 55) for thing in lost_in_between]
+
+    reasons = SimpleNamespace(of=lambda things: {thing: f"reason {thing}" for thing in things})
+    losses = RowMaker(cast(Incremental, Losses()), None, lambda _: cast(Resolver, reasons))
+    stage = NewestFirst(losses, progress, ["lost"], NOW, between)
+    rows = [
+        lost(3, NOW - 40),
+        lost(1, NOW - 45),
+        lost(3, NOW - 70),
+        lost(2, NOW - 80),
+        lost(1, NOW - 90),
+        lost(2, NOW - 91),
+    ]
+    came = [row for row in stage.deliver([Batch(EVENTS, Page(rows, (0, NOW)))]) if row]
+    filled = [(row["thing"], NOW - row["created_at"]) for row in came if "reason" in row]
+    assert filled == [(3, 40), (1, 45)] + ([] if 2 in lost_in_between else [(2, 80)])
+    assert asked == [(NOW - 60, NOW - 51)]
+
+
+def test_what_was_delivered_in_between_is_not_read_where_no_row_asks_for_it() -> None:
+    progress = Progress("things", "updated_at", None, 0, NOW - 50)
+    progress.pending[EVENTS] = Pending(IntervalSet(((0, NOW - 61),)), None, NOW - 50, NOW - 50)
+    progress.begin(progress.plans(["leads", EVENTS]), NOW)
+    losses = RowMaker(cast(Incremental, Losses()), None, lambda _: cast(Resolver, SimpleNamespace(of=lambda _: {})))
+    stage = NewestFirst(losses, progress, ["won"], NOW, lambda low, high: (pytest.fail(f"{low} {high}") for _ in "x"))
+    won = {"id": "a", "type": "won", "thing": 1, "created_at": NOW - 70}
+    assert [row for row in stage.deliver([Batch(EVENTS, Page([won], (0, NOW)))]) if row] == [won]

@@ -126,7 +126,7 @@ def test_rows_that_are_held_back_for_newer_ones_come_when_the_reading_has_ended(
     progress = Progress("deal_statuses", "created_at", None, 0)
     progress.begin(progress.plans(["events"]), NOW - 1)
     maker = SimpleNamespace(rows=lambda rows: iter([rows]))
-    newest_first = NewestFirst(cast(Any, maker), progress, (), NOW + HOURS)
+    newest_first = NewestFirst(cast(Any, maker), progress, (), NOW + HOURS, lambda *_: [])
     rows = [{"id": own, "created_at": NOW - own} for own in range(5)]
     came = list(newest_first.deliver([Batch("events", Page(rows, (0, NOW - 1)))]))
     assert [row for row in came if row] == rows

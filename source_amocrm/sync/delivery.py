@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import closing
+from functools import partial
 
 from source_amocrm.account.account import Account
 from source_amocrm.account.resources import Resource
@@ -12,10 +13,12 @@ from source_amocrm.errors import AmocrmError, all_of
 from source_amocrm.sync.batch import Batch
 from source_amocrm.sync.declaration import EVENTS, FullRefresh, Incremental
 from source_amocrm.sync.delivery_order import Delivery, NewestFirst, PageOrder
-from source_amocrm.sync.progress import Progress
+from source_amocrm.sync.event_reading import EventReading
+from source_amocrm.sync.progress import Progress, ReadPlan
 from source_amocrm.sync.row_maker import RowMaker
 from source_amocrm.sync.sync import Selection, Sync
 from source_amocrm.walk.broadcast import Subscription
+from source_amocrm.walk.interval_set import IntervalSet
 from source_amocrm.walk.listing import Row
 
 LOGGER = logging.getLogger("airbyte")
@@ -86,7 +89,8 @@ def _list(
         maker = RowMaker(stream, resource, sync.resolver)
         if not resource and stream.newest_first:
             kinds, until = stream.kinds or (), sync.account.facts().until
-            yield from NewestFirst(maker, progress, kinds, until).deliver(subscription)
+            between = partial(_events_between, sync.account, kinds)
+            yield from NewestFirst(maker, progress, kinds, until, between).deliver(subscription)
         else:
             yield from PageOrder(maker, progress, name, sync.account.now).deliver(subscription)
     except AmocrmError as error:
@@ -96,6 +100,11 @@ def _list(
         progress.put_off(name)
     else:
         progress.finish(name)
+
+
+def _events_between(account: Account, kinds: tuple[str, ...], low: int, high: int) -> Iterator[Row]:
+    reading = EventReading(account, ReadPlan(IntervalSet(((low, high),)), deletions_since=low), kinds)
+    return (row for batch in reading.batches() for row in batch.page.rows)
 
 
 def _name(resource: Resource | None) -> str:

@@ -127,12 +127,23 @@ class NewestFirst:
     of another list is asked for all of them together.
     """
 
-    def __init__(self, maker: RowMaker, progress: Progress, kinds: Collection[str], until: int) -> None:
+    def __init__(
+        self,
+        maker: RowMaker,
+        progress: Progress,
+        kinds: Collection[str],
+        until: int,
+        between: Callable[[int, int], Iterable[Row]],
+    ) -> None:
+        """`between` reads the events of the kinds between two seconds, both included."""
         self._maker = maker
         self._progress = progress
         self._kinds = kinds
+        self._between = between
         self._needed = progress.needed[EVENTS]
         self._missing = self._needed - (until + 1, FOREVER)
+        self._gaps = self._needed.gaps
+        """What earlier syncs delivered in between, the newest last."""
         self._held: list[Row] = []
         self._edge = self._first_complete()
         """The second from which on everything was delivered when last that was looked at."""
@@ -171,7 +182,7 @@ class NewestFirst:
         while ready:
             cut = _end_of_second(ready, ROWS_BETWEEN_STATES)
             part, ready = ready[:cut], ready[cut:]
-            for rows in self._maker.rows(part):
+            for rows in self._made(part):
                 yield from rows
             for row in part:
                 self._progress.meet(EVENTS, seconds(row.get("created_at")))
@@ -184,6 +195,20 @@ class NewestFirst:
         if self._passed >= ROWS_BETWEEN_STATES:
             self._passed = 0
             yield None
+
+    def _made(self, part: list[Row]) -> Iterator[list[Row]]:
+        """The rows of each event; those of a gap count as made before the older ones."""
+        while part and self._gaps:
+            low, high = self._gaps[-1]
+            older = next(
+                (at for at, row in enumerate(part) if (seconds(row.get("created_at")) or high) < low), len(part)
+            )
+            yield from self._maker.rows(part[:older])
+            part = part[older:]
+            if part:
+                self._maker.pass_over(self._between(low, high))
+                self._gaps = self._gaps[:-1]
+        yield from self._maker.rows(part)
 
 
 def _end_of_second(rows: list[Row], at_least: int) -> int:

@@ -21,6 +21,7 @@ class RowMaker:
         self._resource = resource
         self._lookups = [(column, one, resolver(one)) for column, one in stream.lookups.items()]
         self._met: dict[str, set[int]] = {column: set() for column in stream.lookups}
+        self._passed_over: list[Iterable[Row]] = []
         self.deletable = stream.deletable and resource is not None
         self.cursor = "updated_at" if resource else "created_at"
         """The field of the records that dates them."""
@@ -47,6 +48,11 @@ class RowMaker:
         if failure:
             raise failure
 
+    def pass_over(self, records: Iterable[Row]) -> None:
+        """Counts `records`, which an earlier sync made rows of, as coming before those that follow, for lookups that
+        fill only the first row with a key. They are read when a row needs that to be known, which may be never."""
+        self._passed_over.append(records)
+
     def _fill(self, rows: Iterable[Row]) -> None:
         """Fills the columns that come from other lists, for all rows together."""
         rows = list(rows)
@@ -60,12 +66,24 @@ class RowMaker:
         met, wanted = self._met[column], []
         for row in rows:
             own = lookup.key(row)
-            if own is None or (lookup.once and own in met):
+            if own is None:
                 continue
             if lookup.once:
+                self._catch_up()
+                if own in met:
+                    continue
                 met.add(own)
             wanted.append((row, own))
         return wanted
+
+    def _catch_up(self) -> None:
+        """Reads what was passed over."""
+        while self._passed_over:
+            records = self._passed_over.pop(0)
+            for row in (row for record in records for row in self._stream.rows(record, self._context)):
+                for column, lookup, _ in self._lookups:
+                    if (own := lookup.key(row)) is not None:
+                        self._met[column].add(own)
 
     def tombstone(self, deletion: Deletion) -> Row:
         return self._stream.tombstone(deletion, self._context)

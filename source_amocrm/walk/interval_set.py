@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 
 FOREVER = 2**62
 """The end of an interval that has none."""
@@ -26,6 +27,11 @@ class IntervalSet:
             else:
                 merged.append((start, end))
         return IntervalSet(tuple(merged))
+
+    @property
+    def gaps(self) -> tuple[Interval, ...]:
+        """The intervals between those of the set."""
+        return tuple((one[1] + 1, other[0] - 1) for one, other in pairwise(self.intervals))
 
     def __bool__(self) -> bool:
         return bool(self.intervals)
