@@ -77,11 +77,7 @@ def killed_and_resumed(account: Account, clock: ManualClock, streams: Collection
         assert not resumed.take(server.messages(resumed), stop_after=point - previous)
     resumed.take(server.messages(resumed))
     for name in streams:
-        assert resumed.rows[name].keys() == whole.rows[name].keys()
-        for own, row in whole.rows[name].items():
-            # a deal's newest move into «lost» is told by what was read since the process started
-            told = {"loss_reason_id": row["loss_reason_id"]} if name == "deal_statuses" else {}
-            assert {**resumed.rows[name][own], **told} == row
+        assert resumed.rows[name] == whole.rows[name]
     return unbroken, len(server.sandbox.log)
 
 
@@ -90,7 +86,7 @@ def killed_and_resumed(account: Account, clock: ManualClock, streams: Collection
     [
         (["deals"], True, 120, 20),
         (["deals", "custom_fields_deals"], False, 120, 20),
-        (list(PROMISED), True, 1_650, 155),
+        (list(PROMISED), True, 1_650, 170),
     ],
     ids=["deals", "deals, no filter", "fifteen tables"],
 )
