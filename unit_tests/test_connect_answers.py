@@ -3,27 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from integration_tests.sandbox import Server
 from source_amocrm.connect.consent import Code, Redirect, Token
-from unit_tests.connect_tools import CALLBACK, DOMAIN, answer, flow, hurry, ready, refused, sandbox
+from unit_tests.connect_tools import CALLBACK, DOMAIN, answer, flow, ready, refused
 from unit_tests.http_server import serve
 from unit_tests.http_tools import jwt
 
-
-@pytest.fixture(autouse=True)
-def _hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    hurry(monkeypatch)
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    with sandbox() as started:
-        yield started
+pytestmark = pytest.mark.usefixtures("hurried")
 
 
 def test_a_wrong_state_leaves_the_question_open(server: Server, tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import stat
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -18,19 +17,10 @@ from source_amocrm.connect.flow import Flow
 from source_amocrm.connect.problems import Problem
 from source_amocrm.connect.verify import Refused
 from source_amocrm.streams import STREAMS
-from unit_tests.connect_tools import CALLBACK, DOMAIN, SECRET, answer, flow, hurry, ready, sandbox
+from unit_tests.connect_tools import CALLBACK, DOMAIN, SECRET, answer, flow, ready
 from unit_tests.http_tools import jwt
 
-
-@pytest.fixture(autouse=True)
-def _hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    hurry(monkeypatch)
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    with sandbox() as started:
-        yield started
+pytestmark = pytest.mark.usefixtures("hurried")
 
 
 def fails(made: Flow) -> Problem:

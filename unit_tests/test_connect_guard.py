@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -20,22 +19,11 @@ from unit_tests.connect_tools import (
     answer,
     callback,
     flow,
-    hurry,
     ready,
-    sandbox,
     visitor,
 )
 
-
-@pytest.fixture(autouse=True)
-def _hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    hurry(monkeypatch)
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    with sandbox() as started:
-        yield started
+pytestmark = pytest.mark.usefixtures("hurried")
 
 
 def test_the_link_works_once(server: Server, tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -23,22 +22,11 @@ from unit_tests.connect_tools import (
     answer,
     callback,
     flow,
-    hurry,
     ready,
-    sandbox,
     visitor,
 )
 
-
-@pytest.fixture(autouse=True)
-def _hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    hurry(monkeypatch)
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    with sandbox() as started:
-        yield started
+pytestmark = pytest.mark.usefixtures("hurried")
 
 
 def keys(server: Server, **changed: str) -> dict[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -13,19 +13,10 @@ import pytest
 from integration_tests.sandbox import Server
 from source_amocrm.connect import cli
 from source_amocrm.streams import STREAMS
-from unit_tests.connect_tools import CALLBACK, DOMAIN, SECRET, hurry, sandbox
+from unit_tests.connect_tools import CALLBACK, DOMAIN, SECRET
 from unit_tests.http_tools import jwt
 
-
-@pytest.fixture(autouse=True)
-def _hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    hurry(monkeypatch)
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    with sandbox() as started:
-        yield started
+pytestmark = pytest.mark.usefixtures("hurried")
 
 
 class Person:

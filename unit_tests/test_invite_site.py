@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from html import unescape
 from pathlib import Path
@@ -23,22 +22,14 @@ from source_amocrm.invite.grants import LIFE, MOST_KEYS, MOST_OF_ONE, Grants
 from source_amocrm.invite.invitations import Invitations
 from source_amocrm.invite.landing import Landing
 from source_amocrm.invite.site import InvitationSite, Place
-from unit_tests.connect_tools import DOMAIN, hurry, sandbox
+from unit_tests.connect_tools import DOMAIN, sandbox
 from unit_tests.http_tools import FakeClock
 
 PUBLIC = "https://connect.example.com"
 CLIENT = "0b0832f6-d123-4123-9123-e73f236833cf"
 
 
-@pytest.fixture(autouse=True)
-def _hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    hurry(monkeypatch)
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    with sandbox() as started:
-        yield started
+pytestmark = pytest.mark.usefixtures("hurried")
 
 
 @dataclass
