@@ -19,7 +19,7 @@ from source_amocrm.connect.cli import PORT
 from source_amocrm.connect.words import LANGUAGES, Words
 from source_amocrm.streams import STREAMS
 
-from .connect_page import Page, chromium, connect
+from .connect_page import Page, connect
 
 pytestmark = pytest.mark.xdist_group("browser")
 
@@ -49,13 +49,6 @@ def _forge(page: Page, **forged: str) -> None:
 def _expire(page: Page) -> None:
     page.server.tokens.lifetimes.code = -1
     page.press("#allow")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[webdriver.Chrome]:
-    driver = chromium()
-    yield driver
-    driver.quit()
 
 
 @pytest.fixture

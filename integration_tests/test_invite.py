@@ -21,8 +21,7 @@ from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
-from . import machine
-from .connect_page import PATIENCE, chromium, free_port
+from .connect_page import PATIENCE, free_port
 from .leaks import leaks
 from .sandbox import OFF, Account, Server, Tokens
 from .sandbox.external import Order
@@ -87,14 +86,6 @@ def invited(folder: Path, *more: str) -> Iterator[Invited]:
             if process.poll() is None:
                 process.kill()
             process.communicate()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[webdriver.Chrome]:
-    machine.browser()
-    driver = chromium()
-    yield driver
-    driver.quit()
 
 
 @pytest.mark.parametrize("order", ["secrets_first", "code_first"])

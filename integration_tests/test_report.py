@@ -12,7 +12,6 @@ import shutil
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
@@ -25,7 +24,6 @@ from selenium import webdriver
 from demo import desktop, report
 
 from . import expected, models, report_marts, report_page
-from .connect_page import chromium
 from .pyairbyte import PYTHON, ROOT
 from .report_marts import Choice
 from .report_page import Report
@@ -84,13 +82,6 @@ def run(*arguments: str, database: str) -> subprocess.CompletedProcess[str]:
 @pytest.fixture(scope="module")
 def file(database: str) -> Path:
     return Path(database).with_name("report.html")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[webdriver.Chrome]:
-    driver = chromium()
-    yield driver
-    driver.quit()
 
 
 @pytest.fixture

@@ -1,0 +1,21 @@
+"""What several modules of the integration tests ask for by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from selenium import webdriver
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[webdriver.Chrome]:
+    """A browser that reaches this computer alone; without one the test is skipped, and the run says so at its end."""
+    from .connect_page import chromium  # selenium is loaded where it is needed
+
+    driver = chromium()
+    yield driver
+    driver.quit()
