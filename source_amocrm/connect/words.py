@@ -1,4 +1,4 @@
-"""Everything that is said to a person, in their language."""
+"""Everything that is said to a person, in their language: the sentences of words/en.json and words/ru.json."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """Rows of what was deleted in amoCRM: the key, who, when, `is_deleted`; everything else is no longer known.
 
-`updated_at` is the second of the deletion, so the row wins over every earlier one with its key.
+`updated_at` is the second of the deletion, so the row wins over every earlier one with its key. Which deletions get a
+row is decided in sync/entity_reading.py.
 """
 
 from __future__ import annotations
