@@ -5,14 +5,19 @@ from __future__ import annotations
 import base64
 import json
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from types import SimpleNamespace
 from typing import Any
 
+import pytest
 import requests
 import requests_mock
 
 from source_amocrm.config.settings import Config, parse_config
+from source_amocrm.http import connections
+from source_amocrm.http import session as sessions
 from source_amocrm.http.backoff import RetryPolicy
 from source_amocrm.http.body import Kind
 from source_amocrm.http.rate_limit import Budget, Slot
@@ -47,6 +52,14 @@ class FakeClock:
         with self._lock:
             self.naps.append(seconds)
             self.now += seconds
+
+
+def exchange_clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
+    """The clock of the exchanges' deadlines, which a server moves: how long the machine takes ends none of them."""
+    clock = FakeClock()
+    for module in (connections, sessions):
+        monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=clock, time=time.time))
+    return clock
 
 
 def jwt(**claims: Any) -> str:

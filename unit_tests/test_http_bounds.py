@@ -6,7 +6,8 @@ import gzip
 import socket
 import threading
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from itertools import cycle, islice
 
 import pytest
 
@@ -22,9 +23,10 @@ from source_amocrm.http.rules.rule import Where
 from source_amocrm.http.session import AmocrmSession
 from source_amocrm.http.wiring import open_api
 from unit_tests.http_server import Answering, Connection, serve
-from unit_tests.http_tools import exchange, long_lived
+from unit_tests.http_tools import FakeClock, exchange, exchange_clock, long_lived
 
 HASTY = RetryPolicy(attempts=1, cold_attempts=1, connect_timeout=5, read_timeout=5, deadline=0.5)
+"""For what never connects."""
 PATIENT = RetryPolicy(attempts=1, cold_attempts=1)
 MB = 1 << 20
 
@@ -176,28 +178,23 @@ def test_one_heavy_answer_waits_for_the_other() -> None:
         assert api_of(server.url).get("/api/v4/leads").body is not None
 
 
-@pytest.fixture
-def over() -> Iterator[threading.Event]:
-    ended = threading.Event()
-    yield ended
-    ended.set()
+DRIPS = 2_000
+"""Bytes after which a server that drips gives up: many times as many as there are seconds to the deadline."""
 
 
-def dripping(first: bytes, again: bytes) -> Callable[[threading.Event], Answering]:
-    """`first` at once, and then `again` byte by byte for ever."""
+def dripping(first: bytes, again: bytes) -> Callable[[FakeClock], Answering]:
+    """`first` at once, and then `again` for as good as ever, each byte a second after the other."""
 
-    def until(ended: threading.Event) -> Answering:
+    def by(clock: FakeClock) -> Answering:
         def answer(conn: Connection, _: str) -> None:
             conn.send(first)
-            while True:
-                for byte in again:
-                    conn.send(bytes([byte]))
-                    if ended.wait(0.01):
-                        return
+            for byte in islice(cycle(again), DRIPS):
+                conn.send(bytes([byte]))
+                clock.sleep(1.0)
 
         return answer
 
-    return until
+    return by
 
 
 DRIPPING = {
@@ -215,10 +212,9 @@ DRIPPING = {
 
 
 @pytest.mark.parametrize("name", DRIPPING)
-def test_an_exchange_ends_at_its_deadline_whatever_drips(name: str, over: threading.Event) -> None:
-    with serve(DRIPPING[name](over)) as server:
-        reply = exchange(AmocrmSession(Budget(1000), HASTY), "GET", server.url)
-        over.set()
+def test_an_exchange_ends_at_its_deadline_whatever_drips(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with serve(DRIPPING[name](exchange_clock(monkeypatch))) as server:
+        reply = exchange(AmocrmSession(Budget(1000), PATIENT), "GET", server.url)
     assert (reply.status, reply.kind) == (None, Kind.READ_TIMEOUT)
 
 
@@ -242,13 +238,16 @@ def test_headers_of_many_bytes() -> None:
     assert (reply.status, reply.kind) == (None, Kind.TOO_LARGE)
 
 
-def test_a_name_that_is_looked_up_for_ever(monkeypatch: pytest.MonkeyPatch, over: threading.Event) -> None:
+def test_a_name_that_is_looked_up_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    over = threading.Event()
+
     def slowly(*_: object, **__: object) -> list[object]:
         over.wait(30)
         raise socket.gaierror(socket.EAI_AGAIN, "later")
 
     monkeypatch.setattr(socket, "getaddrinfo", slowly)
     reply = exchange(AmocrmSession(Budget(1000), HASTY), "GET", "https://example.amocrm.ru/")
+    over.set()
     assert (reply.status, reply.kind) == (None, Kind.CONNECT_TIMEOUT)
 
 
@@ -260,8 +259,16 @@ def test_a_handshake_that_does_not_go_on() -> None:
     assert (reply.status, reply.kind) == (None, Kind.READ_TIMEOUT)
 
 
-def test_a_proxy_that_drips(monkeypatch: pytest.MonkeyPatch, over: threading.Event) -> None:
-    with serve(dripping(b"HTTP/1.1 200 OK\r\n", b"X: y\r\n")(over)) as proxy:
+def test_a_proxy_that_drips(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As it is asked for the way to amoCRM: what it sends is read by no code of ours, but the connecting ends."""
+    over = threading.Event()
+
+    def drip(conn: Connection, _: str) -> None:
+        conn.send(b"HTTP/1.1 200 OK\r\n")
+        while not over.wait(0.01):
+            conn.send(b"X: y\r\n")
+
+    with serve(drip) as proxy:
         monkeypatch.setenv("https_proxy", proxy.url)
         reply = exchange(AmocrmSession(Budget(1000), HASTY), "GET", "https://example.amocrm.ru/")
         over.set()
