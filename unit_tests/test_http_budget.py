@@ -3,6 +3,7 @@ from __future__ import annotations
 import heapq
 import random
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -255,8 +256,15 @@ def test_threads_are_served_in_the_order_of_their_coming() -> None:
 
 
 def test_fifty_threads_share_one_pace() -> None:
+    """Each request leaves with its turn: no time passes until the scheduler lets it."""
     clock = FakeClock()
-    paced = budget(50, clock)
+
+    def sleep(seconds: float) -> None:
+        while any(slot.time is None for slot in paced._recent):
+            time.sleep(0)
+        clock.sleep(seconds)
+
+    paced = budget(50, clock, sleep)
     times: list[float] = []
 
     def work() -> None:
