@@ -6,8 +6,7 @@ from typing import Any
 
 import requests
 
-from .sandbox import Account, Faults, ManualClock, Rate, Sandbox, SandboxAdapter, Switches
-from .sandbox.limits import OFF
+from .sandbox import Account, Faults, ManualClock, Sandbox, SandboxAdapter, Switches
 
 Params = dict[str, Any]
 NOW = 1_760_000_000
@@ -59,9 +58,8 @@ def client(
     seed: int = 1,
     switches: Switches | None = None,
     faults: Faults | None = None,
-    rate: Rate = OFF,
     timezone: str = "Europe/Moscow",
 ) -> Client:
     """A client of a fresh account whose clock stands still."""
     account = Account.generate(seed, leads, clock=ManualClock(NOW), switches=switches, timezone=timezone)
-    return Client(Sandbox(account, faults=faults, rate=rate))
+    return Client(Sandbox(account, faults=faults))

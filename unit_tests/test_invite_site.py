@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from html import unescape
 from pathlib import Path
@@ -88,7 +89,8 @@ class World:
 
     @property
     def landed(self) -> list[str]:
-        return sorted(path.name for path in self.folder.glob("*.json"))
+        """A file without a config is no account yet."""
+        return sorted(path.name for path in self.folder.glob("*.json") if path.stat().st_size)
 
     def config(self, name: str = "example") -> dict[str, Any]:
         held: dict[str, Any] = json.loads((self.folder / f"{name}.json").read_text())
@@ -98,6 +100,13 @@ class World:
 @pytest.fixture
 def world(server: Server, tmp_path: Path) -> World:
     return World(server, tmp_path / "accounts")
+
+
+def eventually(done: Callable[[], object]) -> None:
+    """Returns once it is so, or after a minute."""
+    until = time.monotonic() + 60
+    while not done() and time.monotonic() < until:
+        time.sleep(0.02)
 
 
 def heading(response: Response) -> str:
@@ -187,9 +196,7 @@ def test_the_code_and_then_the_keys(world: World) -> None:
     assert world.landed == []
     assert world.post(**world.keys(state)) == (200, {"status": "ok"})
     # the browser was closed: nobody asks, and the account lands all the same
-    until = time.monotonic() + 20
-    while world.landed != ["example.json"] and time.monotonic() < until:
-        time.sleep(0.02)
+    eventually(lambda: world.landed == ["example.json"])
     assert world.config()["credentials"]["client_id"] == world.server.tokens.client.client_id
     assert heading(world.get(f"/wait?state={state}")) == world.server.sandbox.account.name
 
@@ -361,10 +368,9 @@ def test_a_command_gets_the_config(server: Server, tmp_path: Path) -> None:
     state = world.state(world.invitations.new(7))
     world.post(**world.keys(state))
     world.get(world.callback(state))
-    until = time.monotonic() + 20
-    while not (tmp_path / "example.json").exists() and time.monotonic() < until:
-        time.sleep(0.02)
-    assert json.loads((tmp_path / "example.json").read_text()) == world.config()
+    given = tmp_path / "example.json"
+    eventually(lambda: given.exists() and given.stat().st_size)
+    assert json.loads(given.read_text()) == world.config()
 
 
 def test_users_are_told_after(tmp_path: Path) -> None:
