@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from .machine import POSTGRES
+from .ports import free_port
 
 
 @contextmanager
@@ -25,7 +25,7 @@ def server() -> Iterator[str]:
         if user:
             shutil.chown(home, user)
         data = home / "data"
-        port = _free_port()
+        port = free_port()
 
         def run(*command: str | Path) -> None:
             done = subprocess.run(
@@ -41,9 +41,3 @@ def server() -> Iterator[str]:
             yield f"postgresql://postgres@127.0.0.1:{port}/postgres"
         finally:
             run(bin_folder / "pg_ctl", "-D", data, "-m", "immediate", "-w", "stop")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from integration_tests.ports import free_port
 from source_amocrm.connect import cli
 from source_amocrm.connect.flow import Flow, Options
 from source_amocrm.connect.guard import Guard
@@ -107,9 +108,7 @@ def test_the_end_is_told_to_the_server(tmp_path: Path) -> None:
 
 def test_the_page_from_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("DISPLAY", raising=False)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     command = [*COMMAND, "--port", str(port), "--language", "ru", "--config", str(tmp_path / "config.json")]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
