@@ -34,7 +34,9 @@ class Person:
     path: Path
 
     def write(self, config: Any) -> None:
-        self.path.write_text(config if isinstance(config, str) else json.dumps(config), encoding="utf-8")
+        """With the fastest pace: it is no matter of what is said."""
+        text = config if isinstance(config, str) else json.dumps({"requests_per_second": 50, **config})
+        self.path.write_text(text, encoding="utf-8")
 
     def checks(self) -> Seen:
         return on_a_terminal([COMMAND, "check", "--config", self.path])

@@ -117,7 +117,7 @@ def test_the_version_is_the_one_of_the_image() -> None:
 
 def test_a_config_with_the_mark_of_windows_is_read(server: Server, tmp_path: Path) -> None:
     path = tmp_path / "config.json"
-    path.write_text(json.dumps(server.config()), encoding="utf-8-sig")
+    path.write_text(json.dumps({**server.config(), "requests_per_second": 50}), encoding="utf-8-sig")
     told = run_process(["check", "--config", str(path)])
     assert [message.connectionStatus.status for message in told.messages if message.connectionStatus] == [
         Status.SUCCEEDED
@@ -136,7 +136,8 @@ def test_a_config_that_cannot_work_fails_the_check(tmp_path: Path) -> None:
 
 def test_a_token_that_ends_soon_is_told_of_in_time(server: Server, tmp_path: Path) -> None:
     token = server.sandbox.tokens.long_lived(days=3)
-    config = {**server.config(), "credentials": {"auth_type": "long_lived_token", "access_token": token}}
+    credentials = {"auth_type": "long_lived_token", "access_token": token}
+    config = {**server.config(), "requests_per_second": 50, "credentials": credentials}
     path = tmp_path / "config.json"
     path.write_text(json.dumps(config), encoding="utf-8")
     warning = "The long-lived token expires on "

@@ -28,7 +28,7 @@ SECRET = "s3cr3t"  # every secret of the sandbox has it in it
 
 @contextmanager
 def sandbox(**switches: Any) -> Iterator[Server]:
-    account = Account.generate(seed=1, leads=300, switches=Switches(**switches))
+    account = Account.generate(seed=1, leads=20, switches=Switches(**switches))
     tokens = Tokens(account, client=Client(redirect_uri=CALLBACK))
     with Server(account, tokens=tokens, rate=OFF) as server:
         yield server
