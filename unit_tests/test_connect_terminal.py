@@ -141,7 +141,7 @@ def test_the_next_step_stands_at_the_end(terminal: Terminal, capsys: pytest.Capt
 
 
 def test_a_token_of_another_account(terminal: Terminal, capsys: pytest.CaptureFixture[str]) -> None:
-    other = jwt(exp=1_900_000_000, base_domain="kommo.com")
+    other = jwt(exp=4_000_000_000, base_domain="kommo.com")
     assert terminal.run(DOMAIN, "", "", other, "", "", "", terminal.server.tokens.long_lived()) == 0
     assert "! This token is not for example.amocrm.ru." in capsys.readouterr().out
 
