@@ -189,3 +189,18 @@ def test_the_report_reads_the_same_of_both(built: World) -> None:
         assert sorted(map(repr, table["rows"])) == sorted(map(repr, other["rows"])), name
         assert table["rows"] or name == "plans"
     assert read["duckdb"]["periods"] == read["postgres"]["periods"]
+
+
+@pytest.mark.parametrize("kind", ["duckdb", "postgres"])
+def test_when_people_work_is_what_the_accounts_hold(built: World, kind: str) -> None:
+    """By the clocks of Moscow and New York, so that an hour or a day that moved is seen."""
+    wanted = oracle.united(oracle.hours, [project.known for project in built.projects])
+    with reading(built.databases[kind]) as run:
+        read = data.read(run)
+    shown = [row for row in wanted if row["month"] >= read["periods"][0]["first"]]
+    assert {(row["project_id"], row["pipeline_id"] is None) for row in shown} == {
+        (project.id, of_no_deal) for project in built.projects for of_no_deal in (True, False)
+    }
+    table = read["tables"]["hours"]
+    found = [dict(zip(table["columns"], row, strict=True)) for row in table["rows"]]
+    assert counted(found) == counted(shown)

@@ -5,10 +5,21 @@ Nothing of the connector and nothing of the models is imported here.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+
 from .. import Row
 from .deals import deal_history, deal_stage_history, deals
 from .known import Known, at_second
-from .people import calls, companies, contacts, customers_ltv, duplicates_and_merges, manager_activity, tasks_open
+from .people import (
+    calls,
+    companies,
+    contacts,
+    customers_ltv,
+    duplicates_and_merges,
+    hours,
+    manager_activity,
+    tasks_open,
+)
 from .totals import attribution, funnel, lost_deals, pipeline_daily, sales, sales_plan, stale_deals
 
 BUILDERS = (
@@ -19,10 +30,12 @@ BUILDERS = (
 
 def marts(*projects: Known) -> dict[str, list[Row]]:
     """The rows of every mart over these projects."""
-    return {
-        build.__name__: [{"project_id": known.project, **row} for known in projects for row in build(known)]
-        for build in BUILDERS
-    }
+    return {build.__name__: united(build, projects) for build in BUILDERS}
 
 
-__all__ = ["Known", "at_second", "marts"]
+def united(build: Callable[[Known], list[Row]], projects: Iterable[Known]) -> list[Row]:
+    """Its rows over these projects."""
+    return [{"project_id": known.project, **row} for known in projects for row in build(known)]
+
+
+__all__ = ["Known", "at_second", "hours", "marts", "united"]

@@ -123,6 +123,42 @@ def manager_activity(known: Known) -> list[Row]:
     ]
 
 
+def hours(known: Known) -> list[Row]:
+    """What people did, by the deal's pipeline, the month and the hour of the week: not a mart, but shown in the report.
+
+    Robots and clients are left out.
+    """
+    pipelines, gone, done = known.by("deals", "lead_id", "pipeline_id"), known.deleted(), completions(known)
+    acts = [(caller(known, call)[0], at(call["created_at"]), call) for call in known.all("calls")]
+    acts += [
+        (message["created_by"], at(message["created_at"]), message)
+        for message in known.all("messages")
+        if message["direction"] != "in"
+    ]
+    acts += [
+        (note["created_by"], at(note["created_at"]), note)
+        for note in known.all("notes")
+        if note["note_type"] not in ("call_in", "call_out", "sms_in", "sms_out")
+        and not note["is_deleted"]
+        and ("note", note["note_id"]) not in gone
+    ]
+    acts += [(done[own][1], done[own][0], task) for task in tasks(known) if (own := task["task_id"]) in done]
+    acts += [
+        (move["created_by"], at(move["created_at"]), {"element_type": 2, "element_id": move["lead_id"]})
+        for move in known.all("deal_statuses")
+    ]
+    counted: Counter[tuple[int | None, str, int]] = Counter()
+    for person, moment, act in acts:
+        local = known.local(moment)
+        if person and local:
+            pipeline = pipelines.get(act["element_id"]) if act["element_type"] == 2 else None
+            counted[pipeline, f"{local:%Y-%m}", 24 * local.weekday() + local.hour] += 1
+    return [
+        {"pipeline_id": pipeline, "month": month, "hour_of_week": hour, "touches": count}
+        for (pipeline, month, hour), count in counted.items()
+    ]
+
+
 def contacts(known: Known) -> list[Row]:
     companies = known.by("companies", "company_id")
     return [
