@@ -14,6 +14,7 @@ spans as (
         deals.deal_id,
         0 as position,
         deals.known_from as from_at,
+        deals.known_from_local as from_at_local,
         case when changes.event_id is null then deals.responsible_user_id else changes.responsible_user_id_old end as responsible_user_id
     from {{ ref("int_deals") }} as deals
     left join changes on changes.project_id = deals.project_id and changes.deal_id = deals.deal_id and changes.nth = 1
@@ -25,6 +26,7 @@ spans as (
         changes.deal_id,
         changes.nth as position,
         changes.created_at as from_at,
+        changes.created_at_local as from_at_local,
         case when changes.nth_last = 1 then coalesce(deals.responsible_user_id, changes.responsible_user_id_new) else changes.responsible_user_id_new end
     from changes
     inner join {{ ref("int_deals") }} as deals
@@ -36,6 +38,7 @@ select
     deal_id,
     position,
     from_at,
+    from_at_local,
     lead(from_at) over (partition by project_id, deal_id order by position) as to_at,
     responsible_user_id
 from spans

@@ -14,6 +14,7 @@ stays as (
         deals.deal_id,
         0 as position,
         deals.known_from as from_at,
+        deals.known_from_local as from_at_local,
         case when moves.event_id is null then deals.pipeline_id else moves.pipeline_id_old end as pipeline_id,
         case when moves.event_id is null then deals.status_id else moves.status_id_old end as status_id,
         cast(null as varchar) as event_id,
@@ -30,6 +31,7 @@ stays as (
         moves.deal_id,
         moves.nth as position,
         moves.created_at as from_at,
+        moves.created_at_local as from_at_local,
         case when moves.nth_last = 1 then coalesce(deals.pipeline_id, moves.pipeline_id_new) else moves.pipeline_id_new end,
         case when moves.nth_last = 1 then coalesce(deals.status_id, moves.status_id_new) else moves.status_id_new end,
         moves.event_id,
@@ -43,6 +45,7 @@ ended as (
     select
         stays.*,
         lead(from_at) over (partition by project_id, deal_id order by position) as left_at,
+        lead(from_at_local) over (partition by project_id, deal_id order by position) as left_at_local,
         lag(pipeline_id) over (partition by project_id, deal_id order by position) as pipeline_id_before,
         lag(status_id) over (partition by project_id, deal_id order by position) as status_id_before
     from stays
@@ -57,9 +60,9 @@ select
     ended.pipeline_id_before,
     ended.status_id_before,
     ended.from_at,
-    ended.from_at at time zone 'UTC' at time zone account.time_zone as from_at_local,
+    ended.from_at_local,
     coalesce(ended.left_at, deals.deleted_at) as to_at,
-    coalesce(ended.left_at, deals.deleted_at) at time zone 'UTC' at time zone account.time_zone as to_at_local,
+    coalesce(ended.left_at_local, deals.deleted_at_local) as to_at_local,
     {{ seconds_between("ended.from_at", "coalesce(ended.left_at, deals.deleted_at)") }} as seconds,
     ended.left_at is null as is_last,
     ended.event_id,
@@ -68,4 +71,3 @@ select
     deals.is_deleted
 from ended
 inner join {{ ref("int_deals") }} as deals on deals.project_id = ended.project_id and deals.deal_id = ended.deal_id
-inner join {{ ref("int_accounts") }} as account on account.project_id = ended.project_id

@@ -17,7 +17,9 @@ select
     deals.*,
     coalesce(deals.created_at, added.created_at) as began_at,
     coalesce(deals.created_at_local, added.created_at_local) as began_at_local,
-    case when told.project_id is not null then coalesce(deals.created_at, added.created_at) end as known_from
+    case when told.project_id is not null then coalesce(deals.created_at, added.created_at) end as known_from,
+    case when told.project_id is not null then coalesce(deals.created_at_local, added.created_at_local) end
+        as known_from_local
 from {{ ref("stg_deals") }} as deals
 left join added on added.project_id = deals.project_id and added.deal_id = deals.deal_id
 left join told on told.project_id = deals.project_id

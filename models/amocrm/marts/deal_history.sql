@@ -1,34 +1,49 @@
--- the moments at which anything changed, and what was true from each of them on
-with moments as (
-    select project_id, deal_id, from_at from {{ ref("int_deal_stages") }}
-    union
-    select project_id, deal_id, from_at from {{ ref("int_deal_owners") }}
-    union
-    select project_id, deal_id, from_at from {{ ref("int_deal_budgets") }}
+-- The moments at which anything changed, and what was true from each of them on: the stage, the responsible user and the
+-- budget that had begun last. They are found by their places in the deal's history, since a database joins by equal
+-- values, not by one moment between two.
+{% set facts = {"stages": "int_deal_stages", "owners": "int_deal_owners", "budgets": "int_deal_budgets"} %}
+with begun as (
+    {% for fact, model in facts.items() %}
+    {% if not loop.first %}union all{% endif %}
+    select
+        project_id, deal_id, from_at, from_at_local
+        {%- for other in facts %},
+        {{ "position" if other == fact else "cast(null as bigint)" }} as {{ other }}
+        {%- endfor %}
+    from {{ ref(model) }}
+    where from_at is not null
+    {% endfor %}
+),
+
+moments as (
+    select
+        project_id, deal_id, from_at, from_at_local
+        {%- for fact in facts %},
+        max({{ fact }}) as {{ fact }}
+        {%- endfor %}
+    from begun
+    group by project_id, deal_id, from_at, from_at_local
 ),
 
 spans as (
     select
-        moments.project_id,
-        moments.deal_id,
-        moments.from_at,
-        coalesce(
-            lead(moments.from_at) over (partition by moments.project_id, moments.deal_id order by moments.from_at),
-            deals.deleted_at
-        ) as to_at
+        project_id, deal_id, from_at, from_at_local,
+        lead(from_at) over of_deal as to_at,
+        lead(from_at_local) over of_deal as to_at_local
+        {%- for fact in facts %},
+        max({{ fact }}) over of_deal as {{ fact }}
+        {%- endfor %}
     from moments
-    inner join {{ ref("int_deals") }} as deals
-        on deals.project_id = moments.project_id and deals.deal_id = moments.deal_id
-    where moments.from_at is not null
+    window of_deal as (partition by project_id, deal_id order by from_at)
 )
 
 select
     spans.project_id,
     spans.deal_id,
     spans.from_at,
-    spans.from_at at time zone 'UTC' at time zone account.time_zone as from_at_local,
-    spans.to_at,
-    spans.to_at at time zone 'UTC' at time zone account.time_zone as to_at_local,
+    spans.from_at_local,
+    coalesce(spans.to_at, deals.deleted_at) as to_at,
+    coalesce(spans.to_at_local, deals.deleted_at_local) as to_at_local,
     stages.pipeline_id,
     stages.status_id,
     statuses.pipeline_name,
@@ -38,22 +53,13 @@ select
     {{ user_name("users", "owners.responsible_user_id") }} as responsible_name,
     budgets.budget
 from spans
-inner join {{ ref("int_accounts") }} as account on account.project_id = spans.project_id
-left join {{ ref("int_deal_stages") }} as stages
-    on stages.project_id = spans.project_id
-    and stages.deal_id = spans.deal_id
-    and stages.from_at <= spans.from_at
-    and (stages.is_last or stages.to_at > spans.from_at)
-left join {{ ref("int_deal_owners") }} as owners
-    on owners.project_id = spans.project_id
-    and owners.deal_id = spans.deal_id
-    and owners.from_at <= spans.from_at
-    and (owners.to_at is null or owners.to_at > spans.from_at)
-left join {{ ref("int_deal_budgets") }} as budgets
-    on budgets.project_id = spans.project_id
-    and budgets.deal_id = spans.deal_id
-    and budgets.from_at <= spans.from_at
-    and (budgets.to_at is null or budgets.to_at > spans.from_at)
+inner join {{ ref("int_deals") }} as deals on deals.project_id = spans.project_id and deals.deal_id = spans.deal_id
+{% for fact, model in facts.items() %}
+left join {{ ref(model) }} as {{ fact }}
+    on {{ fact }}.project_id = spans.project_id
+    and {{ fact }}.deal_id = spans.deal_id
+    and {{ fact }}.position = spans.{{ fact }}
+{% endfor %}
 left join {{ ref("stg_statuses") }} as statuses
     on statuses.project_id = spans.project_id
     and statuses.pipeline_id = stages.pipeline_id

@@ -6,5 +6,12 @@ with source as (
 )
 
 select
-    project_id, event_id, lead_id as deal_id, created_by, created_at, responsible_user_id_old, responsible_user_id_new
+    project_id,
+    event_id,
+    lead_id as deal_id,
+    created_by,
+    created_at,
+    created_at_local,
+    responsible_user_id_old,
+    responsible_user_id_new
 from source

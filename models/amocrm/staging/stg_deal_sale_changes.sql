@@ -6,5 +6,12 @@ with source as (
 )
 
 select
-    project_id, event_id, lead_id as deal_id, created_by, created_at, sale_old as budget_old, sale_new as budget_new
+    project_id,
+    event_id,
+    lead_id as deal_id,
+    created_by,
+    created_at,
+    created_at_local,
+    sale_old as budget_old,
+    sale_new as budget_new
 from source

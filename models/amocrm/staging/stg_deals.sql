@@ -36,6 +36,8 @@ select
     case when coalesce(source.is_deleted, false) or gone.deleted_at is not null
         then coalesce(gone.deleted_at, source.updated_at) end as deleted_at,
     case when coalesce(source.is_deleted, false) or gone.deleted_at is not null
+        then coalesce(gone.deleted_at_local, source.updated_at_local) end as deleted_at_local,
+    case when coalesce(source.is_deleted, false) or gone.deleted_at is not null
         then coalesce(gone.deleted_by, source.updated_by) end as deleted_by,
     coalesce(source.is_deleted, false) as is_emptied
 from source
