@@ -214,4 +214,5 @@ def random_switches(random: Random, filters: bool) -> Switches:
         notes_params_empty=some(("array", "object")),
         user_group=some(("both", "embedded", "rights")),
         long_self_links=some((True, False)),
+        filter_off=some(("ignored", "ignored", "402")),
     )

@@ -63,6 +63,27 @@ def assert_taken(account: Account, destination: Destination, streams: Sequence[s
         }
 
 
+@pytest.mark.parametrize("flag", ["honest", True, "absent"])
+def test_a_filter_that_is_refused_is_not_needed(account: Account, flag: Any) -> None:
+    """402 is of the filter then, and not of the list: the list comes without it."""
+    account.switches.filter_off, account.switches.filter_flag = "402", flag
+    streams, destination = ["deals", "contacts", "companies", "customers"], Destination()
+    for _ in range(2):
+        destination.take(messages(Sandbox(account), streams, destination.state()))
+        account.clock.advance(HOUR)  # type: ignore[attr-defined]
+        for kind in ("leads", "contacts", "companies", "customers"):
+            writes.edit(account, kind, next(iter(account.tables[kind]))["id"], name="Новое имя")
+        account.clock.advance(HOUR)  # type: ignore[attr-defined]
+    destination.take(messages(Sandbox(account), streams, destination.state()))
+    wanted = {name: comparison.by_key(name, rows) for name, rows in expected.tables(account).items()}
+    assert [
+        difference
+        for name in streams
+        for own, row in wanted[name].items()
+        for difference in comparison.difference(name, own, row, destination.rows[name].get(own))
+    ] == []
+
+
 @pytest.mark.parametrize("flag", ["honest", True])
 @pytest.mark.parametrize("streams", [["contacts"], ["contacts", "companies"]], ids=["alone", "with companies"])
 @pytest.mark.parametrize("edited", [1, 3, None], ids=["one", "some", "all"])

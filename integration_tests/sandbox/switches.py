@@ -22,6 +22,7 @@ class Switches:
     to_inclusive: bool = True
     filter_enabled: bool = True  # the paid filter of leads, contacts, companies, customers
     filter_flag: bool | Literal["honest", "absent"] = "honest"  # what account says about it
+    filter_off: Literal["ignored", "402"] = "ignored"  # what a request with it gets where it is not paid for
     # orders
     ties: Ties = "id_asc"  # rows with an equal order value; "mirrored": by id in the direction of the order;
     # "shuffled" changes with each request

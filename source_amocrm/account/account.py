@@ -18,7 +18,7 @@ from source_amocrm.account.clocks import Clocks
 from source_amocrm.account.opening import Opening
 from source_amocrm.account.resources import EVENTS_LIMIT, MOST_EVENTS, SCOPES, Resource
 from source_amocrm.config.settings import Config
-from source_amocrm.errors import AmocrmError, NotFound, NotGranted, anew
+from source_amocrm.errors import AmocrmError, NotFound, NotGranted, Unpaid, anew
 from source_amocrm.http.api import ACCOUNT_PATH, Answer, Api
 from source_amocrm.walk.embedded import identified
 from source_amocrm.walk.full import full
@@ -138,7 +138,7 @@ class Account:
         if self.facts().filter_works and not self._filter_ignored:
             self._filter_ignored = True
             LOGGER.warning(
-                "amoCRM ignored the filter by time although the account says that it is on; "
+                "amoCRM ignored or refused the filter although the account says that it is on; "
                 "the lists are read without it, which takes more requests."
             )
 
@@ -168,7 +168,7 @@ class Account:
                 rows = self._batch(entities, left[:IDS_AT_ONCE], params)
                 left = left[IDS_AT_ONCE:]
                 yield from rows
-        except FilterIgnored:
+        except (FilterIgnored, Unpaid):
             self.filter_is_ignored()
         yield from unfiltered(left) if unfiltered else self.one_by_one(entities, left, params)
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from source_amocrm.account.account import Account
 from source_amocrm.account.resources import Resource
-from source_amocrm.errors import PageTooLarge
+from source_amocrm.errors import PageTooLarge, Unpaid
 from source_amocrm.sync.batch import Batch
 from source_amocrm.sync.progress import BEGINNING, ReadPlan
 from source_amocrm.walk.cursor_filter import bounds
@@ -65,6 +65,11 @@ class MainWalk:
             except TiesShuffled as shuffled:
                 yield from self._in_order_of_ids(shuffled)
                 return
+            except Unpaid:
+                if not self._resource.paid_filter:
+                    raise
+                # Only the filter may not be paid for: the list itself shows it when it is asked for without.
+                self._account.filter_is_ignored()
             except OrderIgnored:
                 pass
         before = set(delivered)

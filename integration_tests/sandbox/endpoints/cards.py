@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from ..account import ENTITIES
 from ..context import Context, paged
 from ..filters import COMPANIES, CONTACTS, CUSTOMERS, LEADS, Filters, contains
-from ..http import Refusal, Response, bad_request, feature_off, nothing, ok
+from ..http import Refusal, Response, bad_request, feature_off, nothing, ok, unpaid
 from ..query import child, scalar, values
 from ..select import Condition, Order
 from ..store import HASH, Row, Table, row_table
@@ -41,7 +41,9 @@ def card_order(context: Context, kind: str) -> Order:
 
 
 def wanted_cards(context: Context, kind: str) -> list[Condition]:
-    """Filters are a paid option: without it they are accepted and silently ignored. `query` is free."""
+    """Filters are a paid option: without it they are silently ignored, or refused. `query` is free."""
+    if not context.switches.filter_enabled and context.switches.filter_off == "402" and "filter" in context.query:
+        raise Refusal(unpaid())
     wanted = context.conditions(FILTERS[kind]) if context.switches.filter_enabled else []
     words = scalar(context.query.get("query"))
     return [*wanted, contains(words)] if words else wanted
