@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import pytest
@@ -16,17 +16,22 @@ from source_amocrm.probe.asking import Asking
 from source_amocrm.probe.lists import LISTS
 from source_amocrm.probe.questions import QUESTIONS
 
+TEN = 1_800_007_200
+"""Ten o'clock on 15 January 2027, UTC."""
 Rows = Callable[[str, Params], list[dict[str, Any]]]
 
 
-def answers(name: str, rows: Rows) -> Mapping[str, Answer]:
-    """Of one question, where each list holds these rows; there is always a next page."""
+def answers(name: str, rows: Rows, dates: Iterable[str] = ()) -> Mapping[str, Answer]:
+    """Of one question, where each list holds these rows; there is always a next page. `dates`: of the answers."""
     collections = {one.path: one.collection for one in LISTS.values()}
 
-    def fetch(path: str, params: Params, headers: Mapping[str, str]) -> Reply:  # noqa: ARG001
-        embedded = {collections[path]: rows(path, params)}
-        return Reply(200, Kind.OBJECT, {"_embedded": embedded, "_links": {"next": {}}}, {}, 0.1, 0.0)
+    def fetch(path: str, params: Params, headers: Mapping[str, str]) -> Reply:
+        assert not headers
+        embedded = {collections.get(path, "elements"): rows(path, params)}
+        dated = {"Date": date} if (date := next(told, None)) else {}
+        return Reply(200, Kind.OBJECT, {"_embedded": embedded, "_links": {"next": {}}}, dated, 0.0, TEN)
 
+    told = iter(dates)
     [question] = [one for one in QUESTIONS if one.name == name]
     return question.answer(Asking(fetch, lambda: 0))
 
@@ -70,3 +75,44 @@ def test_a_list_that_is_refused_altogether_has_no_deep_pages() -> None:
         raise Forbidden(f"Not {path}.")
 
     assert answers("deep_pages", rows) == dict.fromkeys(("events", "leads"), Answer(why=Why.REFUSED))
+
+
+@pytest.mark.parametrize(
+    ("value", "wanted"), [({"name": "LLC", "vat_id": "1"}, "parts"), ("LLC", "text"), ({"entity_id": 5}, "other")]
+)
+def test_what_the_value_of_a_payer_is(value: Any, wanted: str) -> None:
+    """It is asked of the catalog of invoices alone."""
+    asked: list[str] = []
+
+    def rows(path: str, _: Params) -> list[dict[str, Any]]:
+        asked.append(path)
+        if path == "/api/v4/catalogs":
+            return [{"id": 3, "type": "regular"}, {"id": 7, "type": "invoices"}]
+        fields = [{"field_type": kind, "values": [{"value": value}]} for kind in ("payer", "price")]
+        return [{"id": 1, "custom_fields_values": None}, {"id": 2, "custom_fields_values": fields}]
+
+    assert answers("payer_value", rows) == {"account": Answer(wanted, seen={"rows": 1})}
+    assert asked == ["/api/v4/catalogs", "/api/v4/catalogs/7/elements"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "wanted"),
+    [
+        ([], Answer(why=Why.STILL)),
+        ([TEN + 10], Answer("same", seen={"least": -30, "most": 30, "rows": 1}, likely=True)),
+        ([TEN + 5, TEN + 15], Answer("same", seen={"least": -25, "most": 25, "rows": 2}, likely=True)),
+        ([TEN - 90], Answer("ahead", seen={"least": 70, "most": 130, "rows": 1}, likely=True)),
+        ([TEN + 90], Answer("behind", seen={"least": -110, "most": -50, "rows": 1}, likely=True)),
+        ([TEN - 90, TEN + 90], Answer(why=Why.AMBIGUOUS)),
+    ],
+)
+def test_the_clock_that_dates_rows(changed: list[int], wanted: Answer) -> None:
+    """Two answers, twenty seconds apart by a clock that errs by as much; rows are changed between the two."""
+    pages = iter([[TEN - 600], [*changed, TEN - 600]])
+
+    def rows(_: str, params: Params) -> list[dict[str, Any]]:
+        assert params["order[updated_at]"] == "desc"
+        return [{"id": 1, "updated_at": at} for at in next(pages)]
+
+    dates = ("Fri, 15 Jan 2027 10:00:00 GMT", "Fri, 15 Jan 2027 10:00:20 GMT")
+    assert answers("row_clock", rows, dates) == {"account": wanted}

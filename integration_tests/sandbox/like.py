@@ -166,11 +166,27 @@ def _brand(found: Found) -> Iterator[Any]:
         yield brand == "kommo"
 
 
+def _clock(found: Found) -> Iterator[Any]:
+    """By how much the answers' clock errs: half of what its readings are apart."""
+    seen = _answer(found, "clock", "account", "seen")
+    told = _answer(found, "clock", "account")
+    if told in ("steady", "uneven"):
+        yield 0.0 if told == "steady" else round((seen["most"] - seen["least"]) / 2, 1)
+
+
+def _row_clock(found: Found) -> Iterator[Any]:
+    told, seen = (_answer(found, "row_clock", "account", part) for part in ("answer", "seen"))
+    if told in ("same", "ahead", "behind"):
+        yield 0.0 if told == "same" else round((seen["most"] + seen["least"]) / 2, 1)
+
+
 _OTHERS: Mapping[str, Callable[[Found], Iterator[Any]]] = {
     "filter_flag": _flag,
     "deepest_page": _deepest,
     "only_deleted_entities": _trash,
     "links_most": _mass_links,
     "kommo": _brand,
+    "date_jitter": _clock,
+    "date_ahead": _row_clock,
 }
 """What several answers tell of a switch, or something else than an answer."""

@@ -27,6 +27,7 @@ class Why(Enum):
     WRITE = "only a write would show it"
     ANOTHER = "another account would have to be asked"
     UNCHANGED = "amoCRM says that nothing has changed"
+    STILL = "nothing was changed while the account was asked"
     ALLOWANCE = "the allowance of requests was used up"
 
 

@@ -36,10 +36,13 @@ class Fetch(Protocol):
 
 @dataclass(frozen=True)
 class Page:
+    """`date`: when the server says that it answered, in Unix seconds; None where it does not."""
+
     rows: list[Row]
     more: bool
     body: Row
     status: int | None
+    date: float | None
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,7 @@ class Asking:
     _pages: dict[str, Page | Untold] = field(default_factory=dict)
 
     def page(self, of: List, params: Params | None = None, *, anew: bool = False) -> Page:
-        """A page of a list; `anew`: asked again although it was asked before. Raises Untold."""
+        """A page of a list; `anew`: asked again, while the first answer stays known. Raises Untold."""
         return self.body(of.path, {**of.params, **(params or {})}, of.collection, anew=anew)
 
     def sample(self, of: List) -> Page:
@@ -90,7 +93,7 @@ class Asking:
         known = None if anew or headers else self._pages.get(asked)
         if known is None:
             known = self._ask(path, params or {}, collection, headers or {})
-            self._pages[asked] = known
+            self._pages.setdefault(asked, known)
         if isinstance(known, Untold):
             raise known
         return known
@@ -113,8 +116,7 @@ class Asking:
             if why is None:
                 raise
             return Untold(why)
-        date = http_date(reply.headers.get("Date"))
-        ahead = None if date is None else date - (reply.received - reply.elapsed / 2)
+        ahead = None if page.date is None else page.date - (reply.received - reply.elapsed / 2)
         limit = params.get("limit")
         self.seen.append(Seen(limit if isinstance(limit, int) else 0, len(page.rows), reply.elapsed, ahead))
         return page
@@ -125,7 +127,8 @@ def _page(reply: Reply, collection: str) -> Page:
     body = reply.body or {}
     embedded, links = body.get("_embedded"), body.get("_links")
     rows = embedded_rows(collection, embedded.get(collection)) if collection and isinstance(embedded, dict) else []
-    return Page(rows, bool(isinstance(links, dict) and links.get("next")), body, reply.status)
+    more = bool(isinstance(links, dict) and links.get("next"))
+    return Page(rows, more, body, reply.status, http_date(reply.headers.get("Date")))
 
 
 def over_http(api: Api) -> Fetch:

@@ -69,6 +69,25 @@ def _unsorted(ask: Asking) -> Answer:
     return Answer("shown" if found else "hidden", seen={"rows": len(ids), "there": len(found)})
 
 
+def payer(ask: Asking) -> Answers:
+    return one(lambda: _payer(ask))
+
+
+def _payer(ask: Asking) -> Answer:
+    """Only the catalog of invoices has such fields."""
+    invoices = next((numbered(row) for row in ask.rows("catalogs") if row.get("type") == "invoices"), None)
+    if invoices is None:
+        raise Untold(Why.EMPTY)
+    page = ask.body(f"{LISTS['catalogs'].path}/{invoices}/elements", {"limit": 250}, "elements")
+    filled = [one for row in page.rows for one in objects(row.get("custom_fields_values"))]
+    payers = [one for one in filled if one.get("field_type") == "payer"]
+    return verdict(Counter(_form(value.get("value")) for one in payers for value in objects(one.get("values"))))
+
+
+def _form(value: object) -> str:
+    return "parts" if isinstance(value, dict) and "name" in value else "text" if isinstance(value, str) else "other"
+
+
 def mass_links(ask: Asking) -> Answers:
     return one(lambda: _mass_links(ask))
 
@@ -131,5 +150,6 @@ QUESTIONS = (
     Question(
         "mass_links", "Whether links of 50 and of 250 deals come at once", ("all", "fewer", "refused"), mass_links
     ),
+    Question("payer_value", "What the value of a field for a payer is", ("parts", "text", "other"), payer),
     Question("if_modified_since", "Whether If-Modified-Since is understood", ("honoured", "ignored"), unmodified),
 )
