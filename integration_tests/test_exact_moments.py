@@ -11,7 +11,7 @@ from airbyte_cdk.models import Type
 
 from source_amocrm.sync import delivery_order
 
-from . import comparison
+from . import comparison, expected
 from .connector import messages
 from .destination import Destination
 from .sandbox import Account, ManualClock, Request, Response, Sandbox, Switches, writes
@@ -88,6 +88,27 @@ def test_a_deal_dated_in_the_future_and_changed_since_hides_no_other(account: Ac
             destination.take(messages(Sandbox(account), STREAMS, destination.state()))
             problems = comparison.problems(account, destination.rows)
             assert [line for line in problems if line.split()[0] in STREAMS] == [], point
+
+
+@pytest.mark.parametrize("carries", ["survivor", "victim"])
+def test_the_card_that_the_event_of_a_merge_names_is_read_again(account: Account, carries: str) -> None:
+    """The victim, which is nowhere, is then a deleted row; where the event names the survivor it stays as it was."""
+    account.switches.merged_carries = carries  # type: ignore[assignment]
+    clock: ManualClock = account.clock  # type: ignore[assignment]
+    survivor, victim = [lead["id"] for lead in account.tables["leads"]][:2]
+    destination = Destination()
+    destination.take(messages(Sandbox(account), ["deals"]))
+    before = destination.rows["deals"][victim,]
+    clock.advance(3_600)
+    writes.merge(account, "leads", survivor, victim)
+    clock.advance(3_600)
+    destination.take(messages(Sandbox(account), ["deals"], destination.state()))
+    wanted = comparison.by_key("deals", expected.tables(account)["deals"])
+    assert destination.rows["deals"][survivor,] == wanted[survivor,]
+    if carries == "victim":
+        assert destination.rows["deals"][victim,]["is_deleted"]
+    else:
+        assert destination.rows["deals"][victim,] is before
 
 
 def test_a_deal_that_is_deleted_after_a_merge_is_buried_by_its_deletion(account: Account) -> None:

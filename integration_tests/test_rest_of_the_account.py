@@ -28,6 +28,7 @@ from .schedules import Schedule, assert_exact
 
 CUSTOMERS = [name for name in STREAMS if name.startswith(("customer", "custom_fields_customers"))]
 CATALOGS = ["catalogs", "catalog_elements", "custom_fields_catalog_elements"]
+FIELDS = ["custom_fields_deals"]
 ADMINS = ["users", "roles", "sources", "webhooks"]
 
 
@@ -50,6 +51,27 @@ def test_a_list_is_asked_for_once_whatever_is_made_of_it(account: Account) -> No
     found = asked(account, [*CATALOGS, "custom_fields", "custom_field_groups"])
     assert {path: times for path, times in found.items() if path.startswith("catalogs/")} == of_catalogs
     assert found["catalogs"] == 1
+
+
+def test_deals_and_their_fields_are_of_one_reading(account: Account) -> None:
+    both, deals, fields = (asked(account, some) for some in (["deals", "custom_fields_deals"], ["deals"], FIELDS))
+    assert both["leads"] == deals["leads"] > fields["leads"] == 1
+
+
+def test_a_user_who_was_removed_leaves_the_list() -> None:
+    """Nobody in it is marked as removed, and what the user was responsible for keeps the id."""
+    account, destination = Account.generate(seed=2, leads=20), Destination()
+    destination.take(messages(Sandbox(account), ["users"]))
+    leaving = writes.add_user(account, "Новый сотрудник")
+    deal = next(iter(account.tables["leads"].rows))
+    writes.edit(account, "leads", deal, responsible_user_id=leaving)
+    destination.take(messages(Sandbox(account), ["users"]))
+    assert (leaving,) in destination.rows["users"]
+    writes.remove_user(account, leaving)
+    destination.take(messages(Sandbox(account), ["users", "deals"]))
+    assert destination.rows["users"].keys() == {(own,) for own in account.users}
+    assert {row["is_cancelled"] for row in destination.rows["users"].values()} == {False}
+    assert destination.rows["deals"][(deal,)]["responsible_user_id"] == leaving
 
 
 def test_nothing_is_asked_for_that_is_not_selected(account: Account) -> None:

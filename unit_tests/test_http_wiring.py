@@ -15,7 +15,7 @@ from source_amocrm.errors import Blocked, Unauthorized
 from source_amocrm.http.backoff import RetryPolicy
 from source_amocrm.http.wiring import open_api
 from unit_tests.http_server import Connection, serve
-from unit_tests.http_tools import long_lived, oauth
+from unit_tests.http_tools import long_lived, oauth, turn_of
 
 HASTY = RetryPolicy(first_delay=0.001, longest_delay=0.001)
 
@@ -75,6 +75,18 @@ def test_a_long_lived_token() -> None:
         api = open_api(parse_config(raw), raw, HASTY)
         assert isinstance(api.auth, LongLivedTokenAuthenticator)
         assert api.get("/api/v4/account").body == {"id": 5}
+
+
+def test_each_account_has_a_pace_of_its_own() -> None:
+    """What stops one of them stops no other."""
+    raws = [long_lived(requests_per_second=rate) for rate in (7, 50)]
+    one, other = (open_api(parse_config(raw), raw, HASTY).budget for raw in raws)
+    assert (one.per_second, other.per_second) == (7, 50)
+    one.pause(3_600)
+    one.shut(Blocked("blocked", status=403))
+    with turn_of(other) as slot:
+        slot.left()
+    assert other.waited < 1
 
 
 def test_a_block_met_by_the_exchange_stops_the_api_too() -> None:
