@@ -142,6 +142,8 @@ def test_the_page_speaks_russian(world: World) -> None:
     assert heading(world.send("GET", f"{location}&lang=en", accept_language="ru-RU")) == (
         "Allow access to your account"
     )
+    back = world.send("GET", f"{location.replace('/allow', '/callback')}&error=access_denied", accept_language="ru-RU")
+    assert heading(back) == "Access was not allowed"
 
 
 def test_what_the_button_says() -> None:

@@ -39,6 +39,8 @@ class Grant:
     code: str = field(default="", repr=False)
     referer: str = ""
     client_id: str = ""
+    language: str = ""
+    """Chosen on the page; what follows is said in it, too."""
     outcome: Landed | Problem | None = None
     lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 

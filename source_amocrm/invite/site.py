@@ -164,9 +164,12 @@ class InvitationSite:
         return Response(303, headers={"Location": f"{self._place.public_url}{path}?{urlencode({'state': state})}"})
 
     def _words(self, request: Request) -> Words:
-        wished = request.query.get("lang")
-        liked = wished if wished in LANGUAGES else self._language
-        return Words(liked or preferred(request.headers.get("accept-language")))
+        grant = self._grants.find(request.query.get("state", ""))
+        wished = request.query.get("lang", "")
+        if grant and wished in LANGUAGES:
+            grant.language = wished
+        chosen = grant.language if grant else ""
+        return Words(chosen or self._language or preferred(request.headers.get("accept-language")))
 
 
 _HTML = {"Content-Type": "text/html; charset=utf-8"}
