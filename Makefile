@@ -71,7 +71,7 @@ image: ## the Docker image $(IMAGE)
 	docker build --build-arg BASE_IMAGE=$(BASE_IMAGE) -t $(IMAGE) .
 
 image-test: .venv/.ready ## tests against the image, Airbyte's own included
-	.venv/bin/pytest -m image_tests --connector-image $(IMAGE) integration_tests/test_airbyte_standards.py integration_tests/test_image.py
+	.venv/bin/pytest -m image_tests --connector-image $(IMAGE) integration_tests/test_airbyte_standards.py integration_tests/test_image.py integration_tests/test_image_guides.py
 
 docs: .venv/.ready ## the generated parts of docs/
 	.venv/bin/python -m docs.dictionary

@@ -2,14 +2,34 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import yaml
+
+from .leaks import clean
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [*ROOT.glob("README*.md"), *sorted((ROOT / "docs").rglob("*.md"))]
 RUSSIAN = {path: path.with_suffix(".ru.md") for path in PAGES if path.with_suffix(".ru.md").exists()}
 """Each page that there is in Russian, too, and that one."""
+
+
+def _read(path: str) -> dict[str, Any]:
+    document: dict[str, Any] = yaml.safe_load((ROOT / path).read_text(encoding="utf-8"))
+    return document
+
+
+DONE = _read("integration_tests/guides.yaml")
+"""What is done with the blocks of each guide."""
+PUBLISHED = _read("integration_tests/published.yaml")
+"""What others publish and the guides use."""
+METADATA: dict[str, Any] = _read("metadata.yaml")["data"]
+SPEC = _read("source_amocrm/spec.yaml")
 
 
 @dataclass(frozen=True)
@@ -18,10 +38,14 @@ class Block:
     language: str
     text: str
 
+    @property
+    def begins(self) -> str:
+        return self.text.partition("\n")[0]
+
 
 def blocks(*languages: str) -> list[Block]:
     """Those of the English pages: the Russian ones have the same."""
-    fence = re.compile(r"^( *)```(\w+)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
+    fence = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
     return [
         Block(path.name, language, re.sub(f"^{indent}", "", text, flags=re.MULTILINE))
         for path in PAGES
@@ -29,6 +53,28 @@ def blocks(*languages: str) -> list[Block]:
         for indent, language, text in fence.findall(path.read_text(encoding="utf-8"))
         if language in languages or not languages
     ]
+
+
+def block(page: str, begins: str) -> str:
+    """The block of a page whose first line begins so."""
+    [found] = [one.text for one in blocks() if one.page == page and one.text.startswith(begins)]
+    return found
+
+
+def typed(script: str, folder: Path, given: str = "", **environment: str) -> str:
+    """What a shell prints that is given the script in a folder, and `given` on its input; it ends at what fails."""
+    done = subprocess.run(
+        ["bash", "-e", "-o", "pipefail", "-c", script],
+        cwd=folder,
+        input=given,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, **environment},
+    )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    clean(done.stderr)
+    return clean(done.stdout)
 
 
 def anchor(heading: str) -> str:

@@ -6,6 +6,7 @@ import os
 import pty
 import re
 import subprocess
+import termios
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,9 +37,19 @@ class Seen:
         return [line.rpartition("\r")[2].rstrip() for line in left.split("\n")]
 
 
-def on_a_terminal(command: Sequence[str | Path], cwd: Path | None = None, **environment: str) -> Seen:
-    """Waits for its end. The terminal has 100 columns and is both its stdout and its stderr."""
+def on_a_terminal(
+    command: Sequence[str | Path], cwd: Path | None = None, answers: Sequence[str] = (), **environment: str
+) -> Seen:
+    """Waits for its end. The terminal has 100 columns and is both its stdout and its stderr.
+
+    `answers` are typed one by one, each when a line that ends with a colon asks for it; the terminal itself shows none.
+    """
+    left = iter(answers)
     ours, its = pty.openpty()
+    if answers:
+        modes = termios.tcgetattr(its)
+        modes[3] &= ~termios.ECHO
+        termios.tcsetattr(its, termios.TCSANOW, modes)
     process = subprocess.Popen(
         command,
         cwd=cwd,
@@ -53,6 +64,8 @@ def on_a_terminal(command: Sequence[str | Path], cwd: Path | None = None, **envi
     try:
         while chunk := os.read(ours, 65_536):
             chunks.append(chunk)
+            if chunk.endswith(b": ") and (answer := next(left, None)) is not None:
+                os.write(ours, f"{answer}\n".encode())
     except OSError:
         pass  # Linux tells the end so
     os.close(ours)

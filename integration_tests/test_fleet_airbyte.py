@@ -16,7 +16,7 @@ from source_amocrm.fleet import cli
 from source_amocrm.fleet.airbyte_plan import cron
 from source_amocrm.streams import STREAMS
 
-from .guides import blocks
+from .guides import block
 from .pyairbyte import PYTHON, ROOT
 
 WORKSPACE, DESTINATION = "18dccc91-0ab1-4f72-9ed7-0b8fc27c5826", "744cc0ed-7f05-4949-9e60-2a814f90c035"
@@ -171,7 +171,7 @@ def test_one_that_is_refused_does_not_keep_the_others_back(airbyte: Fake) -> Non
 
 
 def test_the_guide_s_commands_run_as_they_stand(airbyte: Fake, tmp_path: Path) -> None:
-    [script] = [block.text for block in blocks("bash") if "fleet airbyte" in block.text]
+    script = block("fleet.md", "export AIRBYTE_CLIENT_ID=") + block("fleet.md", "airbyte() {")
     (tmp_path / ".venv").symlink_to(ROOT / ".venv")
     script = script.replace("http://localhost:8000", airbyte.server).replace(
         "AIRBYTE_CLIENT_ID=…", "AIRBYTE_CLIENT_ID=id"

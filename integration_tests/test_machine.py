@@ -128,7 +128,7 @@ def installed(folder: Path, use: str, **environment: str) -> set[str]:
 
 def test_debian_s_root_gets_the_packages_that_it_lacks(tmp_path: Path) -> None:
     assert installed(tmp_path, "tests") >= {"chromium", "chromium-driver"}
-    assert installed(tmp_path, "image") >= {"buildah", "mmdebstrap", "bubblewrap"}
+    assert installed(tmp_path, "image") >= {"buildah", "mmdebstrap", "bubblewrap", "jq"}
 
 
 def test_what_is_there_is_not_installed_again(tmp_path: Path) -> None:

@@ -1,0 +1,151 @@
+"""The commands of the guides, typed as they stand into a shell: what they need of the internet is here already."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import re
+import signal
+import stat
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from source_amocrm.accounts.folder import add
+
+from . import expected, models
+from .guides import block, typed
+from .ports import free_port
+from .pyairbyte import ROOT
+from .sandbox import OFF, Account, Server
+from .sandbox.server import oauth_credentials
+
+PATIENCE = 60
+EXPIRED = "2020-01-01T00:00:00Z"
+INSTALLED = f"{ROOT / '.venv' / 'bin'}:/usr/bin:/bin"
+"""Where the connector is installed."""
+INVITE = ".venv/bin/source-amocrm invite --public-url https://connect.example.com --accounts accounts"
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Path:
+    """A folder with the virtual environment of a clone."""
+    (tmp_path / ".venv").symlink_to(ROOT / ".venv")
+    return tmp_path
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with Server(Account.generate(leads=20), rate=OFF) as running:
+        yield running
+
+
+def settings(server: Server, **credentials: Any) -> dict[str, Any]:
+    """Without a pace, which has tests of its own."""
+    config = server.config()
+    return {**config, "requests_per_second": 50, "credentials": credentials or config["credentials"]}
+
+
+def test_connect_by_the_two_lines(server: Server, clone: Path) -> None:
+    typed_in = f"{server.account.domain}\n1\n\n{server.tokens.long_lived()}\n"
+    paths = []
+    for line in block("connect.md", ".venv/bin/source-amocrm connect ").splitlines():
+        line = line.replace("connect ", f"connect --no-browser --language en --api-base-url {server.url} ")
+        said = typed(line, clone, typed_in, PATH=INSTALLED)
+        paths += re.findall(r"^Saved to (\S+)\. Only you can read it\.$", said, re.MULTILINE)
+    assert paths == ["config.json", "secrets/config.json"]
+    for path in paths:
+        assert stat.S_IMODE((clone / path).stat().st_mode) == 0o600
+        assert json.loads((clone / path).read_text(encoding="utf-8"))["account_domain"] == server.account.domain
+
+
+def test_a_folder_of_accounts(server: Server, clone: Path) -> None:
+    """What `fleet sync` writes is the matter of its own tests."""
+    begin, sync = (block("fleet.md", begins) for begins in ("make setup", ".venv/bin/source-amocrm fleet sync "))
+    names = re.findall(r"connect --config accounts/(\w+)\.json$", begin, re.MULTILINE)
+    check, status = begin.splitlines()[-1], sync.splitlines()[-1]
+    for name in names:
+        add(clone / "accounts", settings(server), name)
+    assert typed(check, clone).splitlines()[-1] == "2 of 2 accounts can be read."
+    assert [line.split()[:2] for line in typed(status, clone).splitlines()[1:]] == [[name, "never"] for name in names]
+
+
+def rows(database: Path, table: str) -> int:
+    with duckdb.connect(str(database), read_only=True) as connection:
+        [(count,)] = connection.execute(f"SELECT count(*) FROM {table}").fetchall()
+    return int(count)
+
+
+def test_invitations(clone: Path) -> None:
+    with served(f"{block('invite.md', f'{INVITE} --count')[:-1]} --port {(port := free_port())}", clone) as links:
+        assert len(links) == 3
+        more = typed(block("invite.md", f"{INVITE} --links-only"), clone)
+        assert re.findall(r"/i/\S+   (\S+) *$", more, re.MULTILINE) == ["example.amocrm.ru", "example.kommo.com"]
+        for link in [*links, *re.findall(r"https://\S+", more)]:
+            assert visited(link, port) == 303
+        assert visited(f"{links[0]}x", port) == 404
+
+
+@contextmanager
+def served(command: str, folder: Path) -> Iterator[list[str]]:
+    """The links that a command prints before it serves them, until Ctrl-C."""
+    process = subprocess.Popen(["bash", "-c", f"exec {command}"], cwd=folder, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    lines = []
+    while "Ctrl-C ends it" not in (line := process.stdout.readline()):
+        assert line, "it ended before it served"
+        lines.append(line)
+    try:
+        yield [link for line in lines for link in re.findall(r"https://connect\.example\.com/i/\S+", line)]
+    finally:
+        process.send_signal(signal.SIGINT)
+        assert process.wait(PATIENCE) == 130
+        process.stdout.close()
+
+
+def visited(link: str, port: int) -> int:
+    """The status that a browser gets by way of the proxy."""
+    host, _, path = link.removeprefix("https://").partition("/")
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+    try:
+        connection.request("GET", f"/{path}", headers={"Host": host})
+        return connection.getresponse().status
+    finally:
+        connection.close()
+
+
+def test_pyairbyte_in_ten_lines(server: Server, tmp_path: Path) -> None:
+    for name, environment in ("connector", ".venv"), ("pyairbyte", ".venv-pyairbyte"):
+        (tmp_path / name).symlink_to(ROOT / environment)
+    (tmp_path / "read.py").write_text(block("pyairbyte.md", "import json"), encoding="utf-8")
+    config = tmp_path / "config.json"
+    spent = {**oauth_credentials(server.tokens), "token_expiry_date": EXPIRED}
+    config.write_text(json.dumps(settings(server, **spent)), encoding="utf-8")
+    script = "\n".join(
+        line for line in block("pyairbyte.md", "python3.11 -m venv").splitlines() if "pip install" not in line
+    )
+    database, deals = tmp_path / "amocrm.duckdb", "amocrm_1001_deals"
+
+    typed(script, tmp_path)
+    assert rows(database, deals) == len(server.account.tables["leads"].rows)
+    assert rows(database, "amocrm_1001_users") == len(server.account.users)
+    assert json.loads(config.read_text(encoding="utf-8"))["credentials"]["refresh_token"] != spent["refresh_token"]
+
+
+def test_the_duckdb_file_opens(server: Server, tmp_path: Path) -> None:
+    tables = expected.tables(server.account)
+    held = {name: tables[name] for name in ("deals", "statuses")}
+    models.store(str(tmp_path / "amocrm.duckdb"), "1001", held, "duckdb")
+    question = "SELECT count(*) AS deals FROM amocrm_1001_deals;\n"
+    said = typed(block("tables.md", "duckdb -readonly "), tmp_path, question, PATH=INSTALLED)
+    assert re.findall(r"amocrm_1001_\w+", said) == ["amocrm_1001_deals", "amocrm_1001_statuses"]
+    assert str(len(tables["deals"])) in said
+    (tmp_path / "show.py").write_text(block("tables.md", "import duckdb"), encoding="utf-8")
+    said = typed("python show.py", tmp_path, PATH=INSTALLED)
+    [first] = [status["status_name"] for status in tables["statuses"][:1]]
+    assert first in said
