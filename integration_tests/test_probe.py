@@ -28,6 +28,7 @@ from .schedules import PROBES
 ANSWERS: dict[str, tuple[Any, ...]] = {
     "from_inclusive": (True, False),
     "to_inclusive": (True, False),
+    "filter_off": ("ignored", "402"),
     "filter_enabled": (True, True, True, False),
     "filter_flag": ("honest", True, False, "absent"),
     "ties": ("id_asc", "id_desc", "mirrored", "shuffled"),
@@ -101,6 +102,7 @@ UNREAD = {
 }
 """The switches that reading does not tell, or that are no open question, and why."""
 SOMETIMES = {
+    "filter_off": "the paid filter must be off",
     "deepest_page": "the account must have more pages",
     "trash_links": "a link that is hidden leaves nothing to see",
     "links_most": "where nothing was refused there may be a limit",

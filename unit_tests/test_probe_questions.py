@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from source_amocrm.errors import AmocrmError, BadRequest, Forbidden, NotFound
+from source_amocrm.errors import AmocrmError, BadRequest, Forbidden, NotFound, Unpaid
 from source_amocrm.http.api import Params
 from source_amocrm.http.body import Kind
 from source_amocrm.http.reply import Reply
@@ -58,6 +58,17 @@ def test_fields_and_types_that_nothing_knows() -> None:
     assert found["lead_notes"] == Answer(1, seen={"rows": 6, "rare": 0}, names={"note_type.hologram": 6})
     assert found["event_types"] == Answer(2, seen={"rows": 4, "rare": 1}, names={"key.lead_teleported": 1})
     assert found["contacts"] == Answer(0, seen={"rows": 0, "rare": 0})
+
+
+def test_a_filter_that_is_refused_is_no_missing_list() -> None:
+    def rows(_: str, params: Params) -> list[dict[str, Any]]:
+        if any(name.startswith("filter[") for name in params):
+            raise Unpaid("Not paid for.")
+        return [{"id": 1, "updated_at": TEN}, {"id": 2, "updated_at": TEN}]
+
+    lists = ("leads", "contacts", "companies", "customers")
+    assert answers("filter_works", rows) == dict.fromkeys(lists, Answer("refused"))
+    assert answers("filter_from", rows)["leads"] == Answer(why=Why.NO_FILTER)
 
 
 @pytest.mark.parametrize("refusal", [BadRequest, NotFound, Forbidden])

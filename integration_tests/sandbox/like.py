@@ -15,6 +15,7 @@ Found = Mapping[str, Any]
 CARDS = ("leads", "contacts", "companies", "customers")
 _LISTS = (*CARDS, "lead_notes", "contact_notes", "company_notes", "tasks", "events", "transactions", "account")
 _BUMPED = ("leads", "contacts", "companies")
+_FILTER = {"works": True, "ignored": False, "refused": False}
 _YES = {"yes": True, "no": False}
 
 
@@ -46,7 +47,8 @@ def _same(*values: str) -> dict[str, str]:
 TOLD = (
     Told("from_inclusive", "filter_from", {"inclusive": True, "exclusive": False}),
     Told("to_inclusive", "filter_to", {"inclusive": True, "exclusive": False}),
-    Told("filter_enabled", "filter_works", {"works": True, "ignored": False}),
+    Told("filter_enabled", "filter_works", _FILTER),
+    Told("filter_off", "filter_works", {"ignored": "ignored", "refused": "402"}),
     Told("ties", "ties", {**_same("id_asc", "id_desc", "mirrored", "shuffled"), "other": "shuffled"}),
     Told(
         "default_order",
@@ -134,7 +136,7 @@ def _answer(found: Found, question: str, name: str, part: str = "answer") -> Any
 def _flag(found: Found) -> Iterator[Any]:
     """What the account says of its filter, beside whether it works."""
     said = {"on": True, "off": False, "not_told": "absent"}.get(_answer(found, "filter_flag", "account"))
-    works = {"works": True, "ignored": False}.get(_answer(found, "filter_works", "leads"))
+    works = _FILTER.get(_answer(found, "filter_works", "leads"))
     if said == "absent":
         yield said
     elif said is not None and works is not None:

@@ -108,11 +108,7 @@ class Asking:
         except MalformedList:
             return Untold(Why.FAILED)
         except AmocrmError as error:
-            why = (
-                Why.UNCHANGED
-                if error.status == _UNCHANGED
-                else next((why for kind, why in _WHY.items() if isinstance(error, kind)), None)
-            )
+            why = _why(error, params)
             if why is None:
                 raise
             return Untold(why)
@@ -120,6 +116,15 @@ class Asking:
         limit = params.get("limit")
         self.seen.append(Seen(limit if isinstance(limit, int) else 0, len(page.rows), reply.elapsed, ahead))
         return page
+
+
+def _why(error: AmocrmError, params: Params) -> Why | None:
+    """The reason that a refusal gives; None where it concerns more than this request."""
+    if error.status == _UNCHANGED:
+        return Why.UNCHANGED
+    if isinstance(error, Unpaid) and any(name.startswith("filter[") for name in params):
+        return Why.NO_FILTER
+    return next((why for kind, why in _WHY.items() if isinstance(error, kind)), None)
 
 
 def _page(reply: Reply, collection: str) -> Page:

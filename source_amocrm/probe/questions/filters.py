@@ -25,18 +25,28 @@ def flag(ask: Asking) -> Answers:
 
 
 def works(ask: Asking) -> Answers:
-    return each(CARD_NAMES, lambda name: Answer("works" if filter_works(ask, LISTS[name]) else "ignored"))
+    return each(CARD_NAMES, lambda name: Answer(_filtered(ask, LISTS[name])))
 
 
 def filter_works(ask: Asking, of: List) -> bool:
     """Raises Untold where the list is too short to tell."""
+    return _filtered(ask, of) == "works"
+
+
+def _filtered(ask: Asking, of: List) -> str:
+    """What becomes of the filter: one of the question's answers. Raises Untold."""
     ids = [found for row in ask.sample(of).rows if (found := own(row)) is not None]
     if len(set(ids)) < 2:
         raise Untold(Why.EMPTY if not ids else Why.TOO_FEW)
-    shown = ask.page(of, {"filter[id][]": ids[-1], "limit": 50}).rows
+    try:
+        shown = ask.page(of, {"filter[id][]": ids[-1], "limit": 50}).rows
+    except Untold as untold:
+        if untold.why is not Why.NO_FILTER:
+            raise
+        return "refused"
     if not shown:
         raise Untold(Why.AMBIGUOUS)
-    return all(own(row) == ids[-1] for row in shown)
+    return "works" if all(own(row) == ids[-1] for row in shown) else "ignored"
 
 
 def edges(side: str, ask: Asking) -> Answers:
@@ -69,7 +79,7 @@ def _shows(ask: Asking, of: List, first: int, last: int, at: int) -> bool | None
 
 QUESTIONS = (
     Question("filter_flag", "Whether the account says that its filter is on", ("on", "off", "not_told"), flag),
-    Question("filter_works", "Whether the filter of the list works", ("works", "ignored"), works),
+    Question("filter_works", "Whether the filter of the list works", ("works", "ignored", "refused"), works),
     Question(
         "filter_from",
         "Whether a row of the very second that `from` names is shown",
