@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass
@@ -177,7 +176,7 @@ def _pause(seconds: float, report: Report, repository: MessageRepository) -> Non
 
 def _expiry(account: Account) -> list[str]:
     """What must be done before long for syncs to go on."""
-    warning = account.api.auth.expiry_warning(time.time())
+    warning = account.api.auth.expiry_warning(account.api.wall())
     return [warning] if warning else []
 
 

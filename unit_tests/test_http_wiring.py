@@ -13,9 +13,11 @@ from source_amocrm.auth.long_lived import LongLivedTokenAuthenticator
 from source_amocrm.config.settings import parse_config
 from source_amocrm.errors import Blocked, Unauthorized
 from source_amocrm.http.backoff import RetryPolicy
-from source_amocrm.http.wiring import open_api
+from source_amocrm.http.rate_limit import Budget
+from source_amocrm.http.session import AmocrmSession
+from source_amocrm.http.wiring import api_over, open_api
 from unit_tests.http_server import Connection, serve
-from unit_tests.http_tools import long_lived, oauth, turn_of
+from unit_tests.http_tools import NOW, jwt, long_lived, oauth, turn_of
 
 HASTY = RetryPolicy(first_delay=0.001, longest_delay=0.001)
 
@@ -87,6 +89,20 @@ def test_each_account_has_a_pace_of_its_own() -> None:
     with turn_of(other) as slot:
         slot.left()
     assert other.waited < 1
+
+
+def test_a_token_has_expired_by_the_clock_that_is_given() -> None:
+    """Not by the machine's, which may show another year than the account's."""
+    account = Account(life=1)
+    with serve(account) as server:
+        for raw in (
+            long_lived(jwt(exp=NOW + 1), api_base_url=server.url),
+            {**oauth(access_token=jwt(exp=NOW + 600)), "api_base_url": server.url},
+        ):
+            session = AmocrmSession(Budget(1000), HASTY)
+            api = api_over(session, parse_config(raw), raw, HASTY, wall=lambda: NOW)
+            assert api.auth.get_access_token() == raw["credentials"]["access_token"]
+    assert (account.exchanges, server.heads) == ([], [])
 
 
 def test_a_block_met_by_the_exchange_stops_the_api_too() -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping
+import time
+from collections.abc import Callable, MutableMapping
 from typing import Any, Protocol
 
 from source_amocrm.auth.long_lived import LongLivedTokenAuthenticator
@@ -51,14 +52,17 @@ class Authenticator(Protocol):
 
 
 def make_authenticator(
-    config: Config, raw: MutableMapping[str, Any], endpoint: TokenEndpoint
+    config: Config,
+    raw: MutableMapping[str, Any],
+    endpoint: TokenEndpoint,
+    clock: Callable[[], float] = time.time,
 ) -> LongLivedTokenAuthenticator | AmocrmOAuth2Authenticator:
     """The sign-in that the settings ask for.
 
-    `raw` is the very mapping that the platform passed in: rotated tokens are written into it. Raises ConfigError when
-    the token is another service's.
+    `raw` is the very mapping that the platform passed in: rotated tokens are written into it. `clock`: unix seconds, by
+    which a token has expired. Raises ConfigError when the token is another service's.
     """
     given = config.credentials
     if isinstance(given, LongLived):
-        return LongLivedTokenAuthenticator(config, given)
-    return AmocrmOAuth2Authenticator(config, given, raw, endpoint)
+        return LongLivedTokenAuthenticator(config, given, clock)
+    return AmocrmOAuth2Authenticator(config, given, raw, endpoint, clock)

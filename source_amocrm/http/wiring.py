@@ -39,5 +39,5 @@ def api_over(
 ) -> Api:
     """As `open_api`, over a session and with clocks that are given."""
     endpoint = HttpTokenEndpoint(session, policy, clock=clock, sleep=sleep)
-    sign_in = make_authenticator(config, raw, endpoint)
+    sign_in = make_authenticator(config, raw, endpoint, wall)
     return Api(AmocrmClient(session, sign_in, policy, clock=clock, sleep=sleep), wall)
