@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from .leaks import clean
+from .sandbox import Fault, Server
 
 ROOT = Path(__file__).resolve().parents[1]
 PYTHON = ROOT / ".venv-pyairbyte" / "bin" / "python"
@@ -23,6 +26,17 @@ def start(config: Path, database: str, project: str, *options: str, **environmen
         start_new_session=True,
         env={**os.environ, "DB": database, **environment},
     )
+
+
+@contextmanager
+def unanswered(server: Server, path: str, since: int = 1) -> Iterator[None]:
+    """While it lasts no request for that list is answered from that one on, so that a sync cannot come to its end."""
+    fault = Fault("hang", path, since=since)
+    server.sandbox.faults.faults.insert(0, fault)
+    try:
+        yield
+    finally:
+        server.sandbox.faults.faults.remove(fault)
 
 
 def refused(*arguments: str, **environment: str) -> str:

@@ -24,7 +24,7 @@ from source_amocrm.streams import STREAMS
 
 from . import comparison, expected, models, postgres
 from .leaks import clean
-from .pyairbyte import PYTHON, ROOT, refused, start
+from .pyairbyte import PYTHON, ROOT, refused, start, unanswered
 from .sandbox import OFF, Account, Fault, Faults, Server, writes
 
 Row = dict[str, Any]
@@ -168,8 +168,7 @@ def test_the_data_type_map_is_of_the_types_that_are_written(database: str) -> No
 
 
 def test_goes_on_where_it_was_killed(server: Server, database: str, config: Path) -> None:
-    server.latency = (0.15, 0.15)
-    try:
+    with unanswered(server, "/contacts$", since=2), unanswered(server, "/notes$", since=2):
         process = start(config, database, "1002")
         assert process.stdout is not None
         for line in process.stdout:
@@ -177,8 +176,6 @@ def test_goes_on_where_it_was_killed(server: Server, database: str, config: Path
                 break
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-    finally:
-        server.latency = (0.0, 0.0)
     assert process.returncode == -signal.SIGKILL
     read = sync(config, database, "1002")
     assert problems(server.account, database, "1002") == []
@@ -233,15 +230,12 @@ def test_the_nearest_name_is_said(stream: str, said: str) -> None:
 
 
 def test_ctrl_c_ends_it_with_a_sentence(server: Server, config: Path, tmp_path: Path) -> None:
-    server.latency = (0.15, 0.15)
-    try:
+    with unanswered(server, "/contacts$"):
         process = start(config, str(tmp_path / "stopped.duckdb"), "1003")
         assert process.stdout is not None
         next(line for line in process.stdout if " rows" in line)
         os.killpg(process.pid, signal.SIGINT)
         said = clean(process.communicate(timeout=60)[0])
-    finally:
-        server.latency = (0.0, 0.0)
     assert process.returncode != 0
     assert said.endswith("Stopped. What was read is kept; the next run goes on from there.\n")
     assert "Traceback" not in said
