@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 from source_amocrm import source
@@ -26,7 +25,7 @@ def probed(sandbox: Sandbox, **settings: Any) -> Probe:
 
 def lived_in(switches: Switches, leads: int = 260) -> Account:
     """Generated rows, whose notes, tasks, links and tags are of no time in particular, and then some working days."""
-    account = Account.generate(seed=1, leads=leads, clock=ManualClock(int(time.time())), switches=switches)
+    account = Account.generate(seed=1, leads=leads, clock=ManualClock(), switches=switches)
     for name in ("tasks", *(f"{kind}/notes" for kind in CARDS)):
         for own in list(account.tables[name].rows):
             account.tables[name].remove(own)

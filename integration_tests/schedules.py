@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -23,7 +22,7 @@ from source_amocrm.sync import delivery_order
 from . import comparison
 from .connector import messages
 from .destination import Destination
-from .sandbox import Account, ManualClock, Request, Sandbox, Switches, writes
+from .sandbox import NOW, Account, ManualClock, Request, Sandbox, Switches, writes
 from .sandbox.like import told
 from .sandbox.writes.at_random import Write
 from .taken import Taken
@@ -38,6 +37,13 @@ SOME_MESSAGES = 1_500
 CATALOG = Path(__file__).resolve().parents[1] / "unit_tests" / "table-catalog.yaml"
 PROBES = sorted((Path(__file__).parent / "probes").glob("*.json"))
 """What accounts answered to the open questions."""
+MOMENTS = (
+    NOW,
+    1_798_750_798,  # 2026-12-31 20:59:58 UTC: two seconds before the account's new year
+    1_806_537_598,  # 2027-03-31 23:59:58 UTC
+    1_835_395_201,  # 2028-02-29 00:00:01 UTC
+)
+"""When days begin: whatever the date is on which the tests run."""
 FIFTEEN = tuple(yaml.safe_load(CATALOG.read_text(encoding="utf-8"))["tables"])
 
 
@@ -57,6 +63,8 @@ class Schedule:
     """The tables that are read; all unless it is given."""
     clocks: bool = False
     """Whether in each sync one of the two clocks is wrong, the server's or this machine's."""
+    begins: int | None = None
+    """Unix seconds; one of MOMENTS unless it is given."""
     switches: Switches = field(init=False)
 
     def __post_init__(self) -> None:
@@ -71,7 +79,7 @@ class Schedule:
         if self.settings["lookback_window"] == "PT0S":
             self.switches.events_late = 0  # what shows late is what the look-back is for
         self.rows_between_states = self.random.choice((1, 7, 30, 1_000))
-        self.clock = ManualClock(int(time.time()))
+        self.clock = ManualClock(MOMENTS[self.seed % len(MOMENTS)] if self.begins is None else self.begins)
         self.account = Account.generate(seed=self.seed % 7, leads=self.leads, clock=self.clock, switches=self.switches)
         self.sandbox = Sandbox(self.account)
         self.destination = Destination(self.random.choice((None, Random(self.seed))))

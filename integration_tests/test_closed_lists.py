@@ -18,10 +18,9 @@ from . import comparison, expected
 from .command import Outcome, run
 from .connector import messages
 from .destination import Destination, Own, Row
-from .sandbox import Account, Fault, Faults, ManualClock, Sandbox, Switches
+from .sandbox import NOW, Account, Fault, Faults, ManualClock, Sandbox, Switches
 from .test_partial_accounts import named, status
 
-NOW = 1_790_000_000
 CARDS = ("leads", "contacts", "companies", "customers")
 CATALOGS = (4517, 4521, 4525)
 PATHS = (
@@ -48,7 +47,7 @@ OF_FILES = "/v1.0/files"
 
 def account_with(**switches: object) -> Account:
     account = Account.generate(seed=5, leads=40, now=NOW - 3600, switches=replace(Switches(), **switches))  # type: ignore[arg-type]
-    account.clock = ManualClock(NOW)
+    account.clock = ManualClock()
     return account
 
 

@@ -31,12 +31,11 @@ def test_odd_days(seed: int) -> None:
 
 HOUR = 3_600
 STREAMS = ["deals", "custom_fields_deals", "contacts", "tasks", "notes", "events", "deal_statuses"]
-NOW = 1_790_000_000
 
 
 @pytest.fixture
 def account() -> Account:
-    account = Account.generate(seed=3, leads=60, clock=ManualClock(NOW))
+    account = Account.generate(seed=3, leads=60, clock=ManualClock())
     account.clock.advance(HOUR)  # type: ignore[attr-defined]
     return account
 

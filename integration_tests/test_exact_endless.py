@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
@@ -64,7 +63,7 @@ class Read:
 
     def __init__(self, name: str, faults: list[Fault], **switches: object) -> None:
         self.name = name
-        self.clock = ManualClock(int(time.time()))
+        self.clock = ManualClock()
         answers = Switches(**{**SMALL, **switches})  # type: ignore[arg-type]
         self.account = Account.generate(seed=1, leads=60, clock=self.clock, switches=answers)
         self.sandbox = Sandbox(self.account)
@@ -148,7 +147,7 @@ BUSY = ("deals", "custom_fields_deals", "contacts", "deal_statuses")
 @pytest.mark.parametrize("filters", [True, False], ids=["filter", "no filter"])
 def test_a_robot_that_changes_more_than_a_page_between_any_two_requests(filters: bool) -> None:
     """The sync ends while it goes on, calls no living deal deleted, and the next quiet one brings the rest."""
-    clock = ManualClock(int(time.time()))
+    clock = ManualClock()
     account = Account.generate(
         seed=3,
         leads=120,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from typing import Any
 
@@ -22,7 +21,7 @@ Tables = dict[str, dict[Own, Row]]
 
 @pytest.fixture(scope="module")
 def account() -> Account:
-    clock = ManualClock(int(time.time()))
+    clock = ManualClock()
     account = Account.generate(seed=5, leads=5_000, clock=clock)
     writes.random_edits(account, 300)
     clock.advance(60)

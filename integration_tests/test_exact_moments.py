@@ -22,7 +22,7 @@ STREAMS = ["deals", "custom_fields_deals"]
 @pytest.fixture(params=[True, False], ids=["filter", "no filter"])
 def account(request: pytest.FixtureRequest) -> Account:
     switches = Switches(filter_enabled=request.param)
-    return Account.generate(seed=4, leads=30, clock=ManualClock(1_790_000_000), switches=switches)
+    return Account.generate(seed=4, leads=30, clock=ManualClock(), switches=switches)
 
 
 def filled_field(account: Account) -> tuple[int, int]:

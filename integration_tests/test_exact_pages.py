@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from math import ceil
 from typing import Any
@@ -24,7 +23,7 @@ BEYOND = 10
 
 @pytest.fixture(scope="module")
 def account() -> Account:
-    return Account.generate(seed=6, leads=1_000, clock=ManualClock(int(time.time())))
+    return Account.generate(seed=6, leads=1_000, clock=ManualClock())
 
 
 @pytest.fixture(autouse=True)

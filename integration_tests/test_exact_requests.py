@@ -36,7 +36,7 @@ HELPERS = 3
 
 @pytest.fixture(scope="module")
 def clock() -> ManualClock:
-    return ManualClock(int(time.time()))
+    return ManualClock()
 
 
 @pytest.fixture(scope="module")

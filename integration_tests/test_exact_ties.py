@@ -24,7 +24,7 @@ ORDERS: tuple[Ties, ...] = ("id_asc", "id_desc", "shuffled")
 
 @pytest.fixture(scope="module")
 def clock() -> ManualClock:
-    return ManualClock(int(time.time()))
+    return ManualClock()
 
 
 @pytest.fixture(scope="module")

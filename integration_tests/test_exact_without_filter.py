@@ -41,7 +41,7 @@ def test_days_without_the_list_that_values_are_taken_from(seed: int, streams: Se
 
 @pytest.fixture
 def account() -> Account:
-    account = Account.generate(seed=4, leads=120, clock=ManualClock(1_790_000_000))
+    account = Account.generate(seed=4, leads=120, clock=ManualClock())
     account.switches = Switches(filter_enabled=False, page_max=20, page_default=20)
     account.clock.advance(HOUR)  # type: ignore[attr-defined]
     return account

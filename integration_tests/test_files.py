@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import socket
-import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -19,11 +18,9 @@ from source_amocrm.source import SourceAmocrm
 from . import comparison, expected
 from .command import Outcome, run, run_process
 from .connector import catalog, config, dumped, files, without_sockets
-from .sandbox import OFF, Account, Fault, Faults, ManualClock, Request, Sandbox, Server, Switches
+from .sandbox import NOW, OFF, Account, Fault, Faults, ManualClock, Request, Sandbox, Server, Switches
 from .sandbox.server import oauth_credentials
 
-NOW = int(time.time())
-"""By which tokens are judged, too."""
 DRIVE = "drive-b.amocrm.ru"
 LIST = (DRIVE, "/v1.0/files")
 FACTS = ("example.amocrm.ru", "/api/v4/account")
@@ -48,7 +45,7 @@ ENDLESS = (
 
 def account_with(**switches: Any) -> Account:
     account = Account.generate(seed=5, leads=200, now=NOW - 3600, switches=Switches(**switches))
-    account.clock = ManualClock(NOW)
+    account.clock = ManualClock()
     return account
 
 

@@ -14,11 +14,10 @@ from . import comparison, expected
 from .command import Outcome, run
 from .connector import messages
 from .destination import Destination
-from .sandbox import Account, ManualClock, Sandbox
+from .sandbox import NOW, Account, ManualClock, Sandbox
 from .sandbox.http import dumps
 from .sandbox_client import Client
 
-NOW = 1_790_000_000
 Made = Any
 LISTS = {
     # where a list is, and the streams that are made of it
@@ -90,7 +89,7 @@ NAMED: dict[str, Callable[[dict[str, Any]], Made]] = {
 @pytest.fixture(scope="module")
 def account() -> Account:
     account = Account.generate(seed=5, leads=15, now=NOW - 3600)
-    account.clock = ManualClock(NOW)
+    account.clock = ManualClock()
     return account
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections import Counter
 from typing import Any
 
@@ -120,7 +119,7 @@ def test_a_kind_that_may_not_be_read_is_not_told_of_at_all() -> None:
 
 def test_what_left_without_a_trace_is_absent() -> None:
     """The victim of a merge, whose event names the survivor, and a deal that went without any event."""
-    clock = ManualClock(int(time.time()))
+    clock = ManualClock()
     account = Account.generate(seed=8, leads=60, clock=clock)
     first = read(Sandbox(account), ["deals", NAME])
     ids = sorted(account.tables["leads"].rows)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -23,7 +22,7 @@ from .destination import Destination
 from .expected import marts as oracle
 from .models import Row
 from .pyairbyte import ROOT
-from .sandbox import Account, ManualClock, Sandbox, writes
+from .sandbox import NOW, Account, ManualClock, Sandbox, writes
 
 STREAMS = [
     "account", "users", "groups", "statuses", "loss_reasons", "task_types", "deleted_entities", "deals", "contacts",
@@ -76,13 +75,12 @@ class World:
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    now = int(time.time())
     accounts = [
-        Account.generate(3, 150, clock=ManualClock(now), timezone="Europe/Moscow"),
-        Account.generate(4, 90, clock=ManualClock(now), timezone="America/New_York"),
+        Account.generate(3, 150, clock=ManualClock(), timezone="Europe/Moscow"),
+        Account.generate(4, 90, clock=ManualClock(), timezone="America/New_York"),
     ]
     for account in accounts:
-        account.clock = ManualClock(now + 3600)
+        account.clock = ManualClock(NOW + 3600)
     modes = [{"deleted_rows": "mark"}, {"deleted_rows": "ignore"}]
     projects = [Project(str(1001 + n), account, modes[n]) for n, account in enumerate(accounts)]
     with ExitStack() as stack:

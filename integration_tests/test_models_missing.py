@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from contextlib import closing
 from datetime import datetime, timezone
@@ -13,7 +12,7 @@ import duckdb
 from . import models
 from .connector import messages
 from .destination import Destination, Own, Row
-from .sandbox import Account, ManualClock, Sandbox, Switches, writes
+from .sandbox import NOW, Account, ManualClock, Sandbox, Switches, writes
 
 CARDS = {"deals": "leads", "contacts": "contacts", "companies": "companies", "customers": "customers"}
 STREAMS = ["account", "statuses", "users", *CARDS, "deal_contacts", "deal_statuses", "deleted_entities", "events"]
@@ -38,14 +37,14 @@ def store(database: str, project: str, tables: Mapping[str, Mapping[Own, Row]], 
                 f"{CARDS[name].removesuffix('s').replace('companie', 'company')}_id",
             )
             connection.execute(f"ALTER TABLE {table} ADD COLUMN _airbyte_extracted_at TIMESTAMP")
-            connection.execute(f"UPDATE {table} SET _airbyte_extracted_at = '{at(time.time() + 2 * NEXT_SYNC)}'")
+            connection.execute(f"UPDATE {table} SET _airbyte_extracted_at = '{at(NOW + 2 * NEXT_SYNC)}'")
             connection.execute(
-                f"UPDATE {table} SET _airbyte_extracted_at = '{at(time.time())}' WHERE list_contains($1, {key})", [ids]
+                f"UPDATE {table} SET _airbyte_extracted_at = '{at(NOW)}' WHERE list_contains($1, {key})", [ids]
             )
 
 
 def test_a_silent_merge_and_a_silent_purge(tmp_path: Path) -> None:
-    clock = ManualClock(int(time.time()))
+    clock = ManualClock()
     account = Account.generate(5, 150, clock=clock, switches=Switches(merged_carries="survivor"))
     destination = Destination()
     sync(account, destination)

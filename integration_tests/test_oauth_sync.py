@@ -22,17 +22,16 @@ from . import comparison, expected
 from .command import Outcome, run, run_process
 from .connector import catalog, dumped, files, read_command, without_sockets
 from .destination import Destination
-from .sandbox import OFF, Account, Lifetimes, ManualClock, Sandbox, Server, Switches, Tokens
+from .sandbox import NOW, OFF, Account, Lifetimes, ManualClock, Sandbox, Server, Switches, Tokens
 from .sandbox.server import oauth_credentials
 
-NOW = 1_790_000_000
 EXPIRED = "2020-01-01T00:00:00Z"
 Config = dict[str, Any]
 
 
 def account_of(leads: int, switches: Switches | None = None) -> Account:
     account = Account.generate(seed=5, leads=leads, now=NOW - 3600, switches=switches)
-    account.clock = ManualClock(NOW)
+    account.clock = ManualClock()
     return account
 
 

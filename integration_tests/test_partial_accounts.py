@@ -17,9 +17,8 @@ from . import comparison, expected
 from .command import Outcome, run
 from .connector import messages
 from .destination import Destination, Own
-from .sandbox import Account, Fault, Faults, ManualClock, Request, Sandbox, Switches, writes
+from .sandbox import NOW, Account, Fault, Faults, ManualClock, Request, Sandbox, Switches, writes
 
-NOW = 1_790_000_000
 NO_RIGHTS = (
     r"may not read /api/v4/{}[a-z_/]*(?:, /api/v4/[a-z0-9_/]*)*(?: and \d+ more)? "
     r"\(Access denied, Forbidden\)\. Let an administrator of the account grant"
@@ -71,7 +70,7 @@ def suffering(closed: str) -> set[str]:
 
 def account_with(switches: Switches) -> Account:
     account = Account.generate(seed=5, leads=80, now=NOW - 3600, switches=switches)
-    account.clock = ManualClock(NOW)
+    account.clock = ManualClock()
     return account
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from typing import Any
 
 import pytest
@@ -32,7 +31,7 @@ OTHERWISE = {
 
 @pytest.fixture(scope="module")
 def account() -> Account:
-    clock = ManualClock(int(time.time()))
+    clock = ManualClock()
     account = Account.generate(seed=4, leads=60, clock=clock)
     writes.trash(account, "leads", next(iter(account.tables["leads"].rows)))
     clock.advance(60)

@@ -15,9 +15,8 @@ from . import comparison
 from .command import Outcome, run
 from .connector import POLICY, messages
 from .destination import Destination
-from .sandbox import Account, Fault, Faults, ManualClock, Request, Sandbox
+from .sandbox import NOW, Account, Fault, Faults, ManualClock, Request, Sandbox
 
-NOW = 1_790_000_000
 TRANSIENT, CONFIG = FailureType.transient_error, FailureType.config_error
 ANSWERS = {
     "500": (TRANSIENT, "trace_id 5f2c9b1e"),
@@ -44,7 +43,7 @@ CEILINGS = {
 @pytest.fixture(scope="module")
 def account() -> Account:
     account = Account.generate(seed=5, leads=80, now=NOW - 3600)
-    account.clock = ManualClock(NOW)
+    account.clock = ManualClock()
     return account
 
 

@@ -262,7 +262,7 @@ def test_days_on_which_people_work_with_customers(seed: int, filters: bool, hono
 
 
 def test_a_later_sync_of_customers_brings_what_changed() -> None:
-    clock = ManualClock(1_790_000_000)
+    clock = ManualClock()
     account = Account.generate(seed=2, leads=200, clock=clock)
     sandbox, destination = Sandbox(account), Destination()
     streams = ["customers", "custom_fields_customers"]
@@ -283,7 +283,7 @@ def test_a_later_sync_of_customers_brings_what_changed() -> None:
 
 
 def test_links_and_tags_of_customers_that_nothing_but_events_shows() -> None:
-    clock = ManualClock(1_790_000_000)
+    clock = ManualClock()
     switches = Switches(links_bump=False, tags_bump=False)
     account = Account.generate(seed=2, leads=200, clock=clock, switches=switches)
     sandbox, destination = Sandbox(account), Destination()

@@ -2,7 +2,7 @@
 
 from .account import Account
 from .adapter import SandboxAdapter
-from .clock import ManualClock, RealClock
+from .clock import NOW, ManualClock, RealClock
 from .credentials import Client, Lifetimes
 from .faults import Fault, Faults
 from .http import Request, Response
@@ -13,6 +13,7 @@ from .switches import Switches
 from .tokens import Tokens
 
 __all__ = [
+    "NOW",
     "OFF",
     "Account",
     "Client",

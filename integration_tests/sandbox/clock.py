@@ -5,6 +5,9 @@ from __future__ import annotations
 import time
 from typing import Protocol
 
+NOW = 1_790_000_000
+"""2026-09-21 14:13:20 UTC: for accounts that are the same whenever the tests run."""
+
 
 class Clock(Protocol):
     """Unix seconds, as the server sees them."""
@@ -30,7 +33,7 @@ class RealClock:
 class ManualClock:
     """Stands still until a test moves it."""
 
-    def __init__(self, now: float = 1_760_000_000) -> None:
+    def __init__(self, now: float = NOW) -> None:
         self._now = float(now)
 
     def time(self) -> float:
