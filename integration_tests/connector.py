@@ -13,6 +13,7 @@ from collections import defaultdict
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
@@ -127,10 +128,13 @@ class Line(SandboxAdapter):
 def without_sockets(sandbox: Sandbox, clock: Clock | None = None, ahead: float = 0.0) -> Iterator[Line]:
     """While it lasts the connector's requests go to `sandbox`, and no pace, pause or server that hangs takes time.
 
-    `ahead`: by so many seconds this machine's clock is ahead of the account's.
+    `ahead`: by so many seconds this machine's clock is ahead of the account's; whatever it shows in truth.
     """
     clock = clock or Clock(sandbox.account.clock)
     line = Line(sandbox, clock)
+
+    def wall() -> float:
+        return sandbox.account.clock.time() + ahead
 
     def open_api(parsed: Config, raw: Any) -> Api:
         session = AmocrmSession(Budget(UNPACED, clock=clock.common, sleep=clock.sleep_together), POLICY)
@@ -141,11 +145,12 @@ def without_sockets(sandbox: Sandbox, clock: Clock | None = None, ahead: float =
             raw,
             POLICY,
             clock=clock.own,
-            wall=lambda: sandbox.account.clock.time() + ahead,
+            wall=wall,
             sleep=clock.sleep,
         )
 
-    with patch("source_amocrm.source.open_api", open_api):
+    ours = SimpleNamespace(monotonic=time.monotonic, time=wall)
+    with patch("source_amocrm.source.open_api", open_api), patch("source_amocrm.http.session.time", ours):
         yield line
 
 
