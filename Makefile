@@ -64,8 +64,9 @@ unit: system-packages .venv/.ready .venv-pyairbyte/.ready ## the tests
 bench: .venv/.ready ## figures against the floor (half an hour): make bench; a minute: make bench QUICK=1; some: make bench ONLY="deals cost"
 	@.venv/bin/python -m benchmarks $(if $(QUICK),--quick) $(ONLY)
 
-peers: .venv/.ready .venv-peers/.ready ## public clients of amoCRM beside this connector, in an account in which people work (needs the network)
-	@.venv/bin/python -m benchmarks.peers
+peers: .venv/.ready .venv-peers/.ready ## public clients and connectors of amoCRM beside this one, in an account in which people work (needs the network)
+	@.venv/bin/python -m benchmarks.peers $(CONNECTORS)
+CONNECTORS := https://github.com
 
 image: ## the Docker image $(IMAGE)
 	docker build --build-arg BASE_IMAGE=$(BASE_IMAGE) -t $(IMAGE) .
