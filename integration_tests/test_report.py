@@ -226,6 +226,37 @@ def test_dark_light_print_and_phone(page: Report) -> None:
         page.browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
+LARGE = "for (const row of TABLES.sales) row.won_budget *= 150; for (const row of TABLES.open) row.deals *= 1000;"
+VALUES = """
+  const all = [...document.querySelectorAll("#figures .value")];
+  return all.map((value) => [value.textContent, value.scrollWidth - value.clientWidth]);
+"""
+TICKS = "return [...document.querySelectorAll('.chart.open svg .role-axis-label text')].map((tick) => tick.textContent)"
+
+
+def test_large_numbers_have_room_and_the_marks_of_the_language(page: Report) -> None:
+    page.script(LARGE)
+    metrics = {"width": 1280, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+    page.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    try:
+        page.press("[data-language=ru]")
+        values = dict(page.script(VALUES))
+        assert any(re.fullmatch(r"\d{3},\d\u00a0млн\u00a0₽", value) for value in values), values
+        assert set(values.values()) == {0}
+        ticks = page.script(TICKS)
+        assert any(re.fullmatch(r"\d+\u00a0000", tick) for tick in ticks), ticks
+    finally:
+        page.browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def test_an_unfinished_month_is_told_of(page: Report, database: str) -> None:
+    said = "return document.querySelector('.compared').textContent"
+    asked(page, database, "1001/", "last3")
+    assert page.script(said) == "▲▼ against the 3 months before. The present month is not over yet."
+    asked(page, database, "1001/", "month")
+    assert page.script(said) == "▲▼ against the month before."
+
+
 PICTURES = {
     f"report-{name}-{language}": (language, *shape)
     for language in ("en", "ru")

@@ -34,7 +34,7 @@ function keyFigures(view) {
     figure("created", "number"), { ...figure("won", "number"), note: ["kpi.lost", { count: ["number", now.lost] }] },
     figure("won_budget", "money"), figure("rate", "percent"), figure("average", "money"),
     { id: "cycle", kind: "days", value: view.closingMedian() },
-    { id: "open", kind: "number", value: sum(open, "deals"), note: ["kpi.open_budget", { money: ["money", sum(open, "budget")] }] },
+    { id: "open", kind: "number", value: sum(open, "deals"), note: ["kpi.open_budget", { money: ["short", sum(open, "budget")] }] },
   ];
 }
 

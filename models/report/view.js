@@ -63,7 +63,7 @@ function zone(name) {
 
 const told = ([key, values], tell) => said(key, Object.fromEntries(Object.entries(values).map(([name, [kind, value]]) => [name, tell[kind](value)])));
 
-const ofKind = (kind) => (["text", "month", "weekday"].includes(kind) ? "" : "figure");
+const ofKind = (kind) => (["text", "month", "weekday"].includes(kind) ? "" : kind === "moment" ? "figure moment" : "figure");
 
 function table(block, tell, caption) {
   const heads = block.columns.map(([name, kind, key, whole, plain]) => (
@@ -134,9 +134,16 @@ function unitOf(rows, names) {
   return { size, title: (tell) => tell.short(size).replace(/^1[\s\u00a0]?|(?<=\D)1/, "").trim() };
 }
 
+// How the pictures write numbers: with the marks of the language.
+function marks() {
+  const parts = new Intl.NumberFormat(language()).formatToParts(12345.6);
+  const mark = (type) => parts.find((part) => part.type === type).value;
+  return { decimal: mark("decimal"), thousands: mark("group"), grouping: [3], currency: ["", ""] };
+}
+
 async function draw(block, tell, place, caption) {
   const chart = await vegaEmbed(place, spec(block, tell, place.clientWidth), {
-    ast: true, actions: false, renderer: "svg", defaultStyle: false, logLevel: 1, tooltip: { disableDefaultStyle: true },
+    ast: true, actions: false, renderer: "svg", formatLocale: marks(), defaultStyle: false, logLevel: 1, tooltip: { disableDefaultStyle: true },
   });
   place.querySelector("svg").setAttribute("aria-label", caption);
   state.drawn.push(chart);
@@ -201,11 +208,13 @@ function figures(view, tell) {
     const box = made("div", null, { className: "figure" }, made("p", said(`kpi.${id}`), { className: "label" }), made("p", shown, { className: "value", title: value === null ? "" : tell[kind](value || 0) }));
     box.dataset.id = id;
     if (value !== null && value !== undefined) box.dataset.value = value;
-    if (note) box.append(made("p", told(note, tell), { className: "beside" }));
     if (before && value !== null) box.append(change(value, before, kind, tell));
+    if (note) box.append(made("p", told(note, tell), { className: "beside" }));
     return box;
   });
-  const note = compared && made("p", said(compared.length === 1 ? "compared.one" : "compared", { months: compared.length }), { className: "note compared" });
+  const against = compared && said(compared.length === 1 ? "compared.one" : "compared", { months: compared.length });
+  const unfinished = state.period.last >= DATA.today.slice(0, 7) && said("compared.unfinished");
+  const note = compared && made("p", [against, unfinished].filter(Boolean).join(" "), { className: "note compared" });
   return made("section", null, { id: "figures" }, ...boxes, note);
 }
 
