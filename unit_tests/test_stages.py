@@ -9,7 +9,7 @@ import pytest
 
 from source_amocrm.errors import Unavailable
 from source_amocrm.sync.batch import Batch, with_postdated
-from source_amocrm.sync.changes import Deletion, changes_of, with_trash
+from source_amocrm.sync.changes import Deletion, changes_of, essence, with_trash
 from source_amocrm.sync.lookup import Resolver, observed
 from source_amocrm.sync.progress import ReadPlan
 from source_amocrm.sync.read_keys import REMEMBERED_KEYS, ReadKeys
@@ -218,6 +218,30 @@ def test_what_events_tell_of_a_list() -> None:
     assert {own: gone.at for own, gone in changes.deleted.items()} == {1: NOW, 3: NOW - 5}
     assert (changes.restored, set(changes.merged), changes.touched) == ({2: NOW + 1}, {4}, {5})
     assert changes_of(EVENTS, "contacts", False, NOW - 10, NOW).deleted == {}
+
+
+LINK = {"link": {"entity": {"type": "contact", "id": 8}}}
+
+
+@pytest.mark.parametrize("name", ["leads", "contacts"])
+@pytest.mark.parametrize("notes", [True, False])
+def test_what_is_kept_of_an_event_is_what_is_asked_of_it(name: str, notes: bool) -> None:
+    values: dict[str, Row] = {
+        "entity_linked": {"value_after": [LINK], "value_before": []},
+        "entity_tag_added": {"value_after": [{"tag": {"name": "VIP"}}]},
+        "common_note_deleted": {"value_before": [{"note": {"id": 9}}]},
+    }
+    kinds = [{**event(kind, own, NOW), **more} for own, (kind, more) in enumerate(values.items(), 10)]
+    whole = [{**one, "id": str(number), "account_id": 1} for number, one in enumerate([*EVENTS, *kinds])]
+    kept = [*map(essence, whole)]
+    assert changes_of(kept, name, notes, NOW - 10, NOW) == changes_of(whole, name, notes, NOW - 10, NOW)
+    assert kept[-1]["value_before"] == [{"note": {"id": 9}}]
+
+
+def test_of_a_deletion_no_value_is_kept() -> None:
+    """An account may have hundreds of thousands of them."""
+    told = {**event("lead_deleted", 1, NOW), "id": "01", "account_id": 1}
+    assert essence({**told, "value_before": [{"name": "x" * 1000}], "_embedded": {"entity": {"id": 1}}}) == told
 
 
 def test_what_is_read_again_by_id() -> None:

@@ -20,6 +20,11 @@ from source_amocrm.account.event_kinds import (
 from source_amocrm.walk.embedded import own_id
 from source_amocrm.walk.listing import Row, seconds
 
+_TOLD = frozenset({"id", "type", "created_at", "created_by", "account_id", "entity_id", "entity_type"})
+_VALUES = frozenset({"value_before", "value_after"})
+_NAMING = LINKED | TAGGED | {NOTE_DELETED}
+"""The kinds whose values name what the event is about."""
+
 
 @dataclass(frozen=True, slots=True)
 class Deletion:
@@ -54,6 +59,12 @@ class Changes:
         """The deletions. A merged entity that was `not_found` is deleted since its merge, if no event tells when."""
         merged = {own: self.merged[own] for own in not_found & self.merged.keys() - self.deleted.keys()}
         return {**self.deleted, **merged}
+
+
+def essence(event: Row) -> Row:
+    """What `changes_of` asks of an event: the first sync of an old account keeps all its deletions in memory."""
+    kept = _TOLD | _VALUES if event.get("type") in _NAMING else _TOLD
+    return {name: value for name, value in event.items() if name in kept}
 
 
 def changes_of(

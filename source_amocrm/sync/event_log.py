@@ -8,7 +8,7 @@ from dataclasses import replace
 from source_amocrm.account.account import Account, Once
 from source_amocrm.account.resources import EVENTS_PATH
 from source_amocrm.errors import REFUSALS, AmocrmError, PageTooLarge
-from source_amocrm.sync.changes import Changes, changes_of
+from source_amocrm.sync.changes import Changes, changes_of, essence
 from source_amocrm.walk.cursor_filter import bounds
 from source_amocrm.walk.either_direction import keyset_either_way
 from source_amocrm.walk.full import in_passes
@@ -74,7 +74,10 @@ def events_listing(account: Account, kinds: Iterable[str] = ()) -> Listing:
 
 
 def events_between(account: Account, kinds: Iterable[str], since: int, until: int | None = None) -> list[Row]:
-    """The events of these kinds between two seconds, both included, each once; `until` None: the start of the sync."""
+    """The events of these kinds between two seconds, both included, each once, and of each its essence.
+
+    `until` None: the start of the sync.
+    """
     # that there are none is the rule
     listing = events_listing(account, kinds).retrying_empty(1)
     # it is asked for while the start of the sync is not known yet
@@ -88,10 +91,10 @@ def events_between(account: Account, kinds: Iterable[str], since: int, until: in
         pages = keyset_either_way(
             listing, (since, end), ListTraits(), first and _until(listing, first, end), account.pool
         )
-        return [row for page in pages for row in page.rows]
+        return [essence(row) for page in pages for row in page.rows]
     except (FilterIgnored, OrderIgnored):
         rows, _ = in_no_order(account, listing, since, end)
-        return rows
+        return [essence(row) for row in rows]
 
 
 def _until(listing: Listing, raw: RawPage, end: int) -> RawPage | None:
