@@ -25,11 +25,13 @@ from demo.private import private_folder
 from demo.quick_import import quick_import
 from source_amocrm.accounts import FleetError
 from source_amocrm.accounts.account import KEEP_IN, Account
+from source_amocrm.fleet.fork_server import inside
 
 if TYPE_CHECKING:
     from demo.tables import DuckDB, Postgres
 
 CONNECTOR = HOME.parent / ".venv" / "bin" / "source-amocrm"
+NAME = "source-amocrm"
 DATABASE = str(HOME.parent / "amocrm.duckdb")
 
 
@@ -39,11 +41,15 @@ NOT_READ = "Not read to the end: "
 
 @dataclass
 class Outcome:
-    """What one sync did: rows received and rows now in the table, per stream; what went wrong, in sentences."""
+    """What one sync did: rows received and rows now in the table, per stream.
+
+    What went wrong and what else a person should know are sentences.
+    """
 
     received: Counter[str] = field(default_factory=Counter)
     totals: dict[str, int] = field(default_factory=dict)
     errors: list[str] = field(default_factory=list)
+    notices: list[str] = field(default_factory=list)
     seconds: float = 0.0
 
     def failed(self, sentence: str) -> None:
@@ -63,11 +69,13 @@ def sync(
     database: str = DATABASE,
     streams: list[str] | None = None,
     connector: Path = CONNECTOR,
+    count: bool = True,
 ) -> Outcome:
     """Reads what changed since the last time into tables `amocrm_<project>_<stream>` of `database`.
 
     `database` is a DuckDB file or a PostgreSQL address. A token that amoCRM rotates meanwhile is put into `config` by
-    the connector, before it uses it. Raises ValueError with a sentence when nothing could be begun.
+    the connector, before it uses it. With `count` the rows of the tables are counted in the end. Raises ValueError
+    with a sentence when nothing could be begun.
     """
     account = Account(config)
     settings = known = account.settings()
@@ -85,6 +93,8 @@ def sync(
     def rotated(new: dict[str, Any]) -> None:
         nonlocal known
         source.set_config(new, validate=False)
+        if moved := renamed(known, new):
+            outcome.notices.append(moved)
         if not_kept := still_as_it_was(account, known):
             outcome.errors.append(not_kept)
         known = new
@@ -98,11 +108,9 @@ def sync(
         kept_in(config),
         open_database(database, project, files) as cache,
     ):
-        source = ab.get_source(
-            "source-amocrm", local_executable=connector, config=settings, config_change_callback=rotated
-        )
+        source = _source(connector, config=settings, config_change_callback=rotated)
         source._print_error_message = outcome.failed
-        if (other := account_in(cache)) not in (None, own):
+        if other := another_account_in(cache, settings):
             raise ValueError(
                 f"The tables {cache.table_prefix}… in this database hold the account {other}, and the config is of "
                 f"{own}. Give each account its own PROJECT, or its own DB."
@@ -117,16 +125,28 @@ def sync(
         try:
             check_names(streams or [], source.get_available_streams())
             source.select_streams(streams or "*")
-            cache.drop_leftovers(source.get_selected_streams())
+            cache.drop_leftovers()
             source.read(cache=cache, skip_validation=True)
         except ab.exceptions.PyAirbyteError as error:
             if interrupted():
                 raise KeyboardInterrupt from None
             if not outcome.errors:
                 outcome.errors.append(error.get_message())
-        outcome.totals = table_sizes(cache, source.get_selected_streams())
+        if count:
+            outcome.totals = table_sizes(cache, source.get_selected_streams())
     outcome.seconds = time.monotonic() - started
     return outcome
+
+
+def _source(connector: Path, **settings: Any) -> Any:
+    """PyAirbyte's view of the connector: within a fleet a fork, else the command."""
+    import airbyte as ab
+
+    if inside():
+        from demo.forked_connector import ForkedConnector
+
+        return ab.Source(ForkedConnector(), NAME, **settings)
+    return ab.get_source(NAME, local_executable=connector, **settings)
 
 
 @contextmanager
@@ -161,21 +181,34 @@ def check_names(asked: list[str], known: list[str]) -> None:
             raise ValueError(f"There is no stream “{name}”: {hint}.")
 
 
-def account_in(cache: DuckDB | Postgres) -> str | None:
-    """The subdomain of the account that the tables hold; None while there are none."""
+def renamed(before: dict[str, Any], after: dict[str, Any]) -> str | None:
+    """The sentence about an account whose address amoCRM has changed, and the connector has followed."""
+    old, new = before.get("account_domain"), after.get("account_domain")
+    return None if old == new else f"The account {old} is now called {new}. Its config has the new address."
+
+
+def another_account_in(cache: DuckDB | Postgres, settings: dict[str, Any]) -> str | None:
+    """The subdomain of the account that the tables hold, if it is not the settings'; None while there are none.
+
+    An account that was renamed is told by its number, where the token names it.
+    """
+    from source_amocrm.auth.claims import claims_of  # it imports the CDK, as PyAirbyte does
+
     table = f"{cache.table_prefix}account"
-    if table not in cache.processor._get_tables_list():
+    if not cache.processor._table_exists(table):
         return None
-    found = [row["subdomain"] for row in cache.run_sql_query(f'SELECT subdomain FROM "{table}"')]
-    return str(found[0]) if found else None
+    found = list(cache.run_sql_query(f'SELECT account_id, subdomain FROM "{table}"'))
+    if not found or found[0]["subdomain"] == subdomain(settings):
+        return None
+    number = claims_of(str((settings.get("credentials") or {}).get("access_token") or "")).account_id
+    return None if number == found[0]["account_id"] else str(found[0]["subdomain"])
 
 
 def table_sizes(cache: DuckDB | Postgres, streams: list[str]) -> dict[str, int]:
-    names = cache.processor._get_tables_list()
     sizes = {}
     for stream in streams:
         table = f"{cache.table_prefix}{stream}"
-        if table in names:
+        if cache.processor._table_exists(table):
             [row] = cache.run_sql_query(f'SELECT count(*) AS rows FROM "{table}"')
             sizes[stream] = row["rows"]
     return sizes
@@ -195,6 +228,7 @@ def brief(outcome: Outcome) -> dict[str, Any]:
         "rows": outcome.received.total(),
         "seconds": round(outcome.seconds, 1),
         "failures": outcome.errors,
+        "notices": outcome.notices,
     }
 
 
@@ -228,6 +262,7 @@ def main(arguments: list[str] | None = None) -> int:
             project=project,
             database=given.db,
             streams=[name for part in (given.streams or "").split(",") if (name := part.strip())] or None,
+            count=not given.json,
         )
     except (ValueError, KeyboardInterrupt) as error:
         return ended(error)

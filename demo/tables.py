@@ -6,12 +6,14 @@ dictionary entries that are gone, and lets pandas guess Postgres values from col
 - rows are written whenever the connector's state covers them, so a killed read goes on where it was;
 - of rows with one key the one with the newest cursor stays, the last to arrive among equals;
 - a table without a cursor holds what the last read saw;
-- the database itself turns JSON into typed values.
+- the database itself turns JSON into typed values;
+- of the tables and states of other accounts in the same database nothing is read: a fleet has thousands.
 """
 
 from __future__ import annotations
 
 import gzip
+import hashlib
 import os
 import re
 from collections import Counter
@@ -24,9 +26,12 @@ from urllib.parse import unquote
 from airbyte._processors.sql.duckdb import DuckDBSqlProcessor
 from airbyte._processors.sql.postgres import PostgresSqlProcessor
 from airbyte.caches import DuckDBCache, PostgresCache
+from airbyte.caches._catalog_backend import CachedStream
+from airbyte.caches._state_backend import CacheStreamStateModel
 from airbyte.strategies import WriteMethod
 from pydantic import PrivateAttr
-from sqlalchemy import text
+from sqlalchemy import Column, Engine, MetaData, Table, event, inspect, text
+from sqlalchemy.orm import ORMExecuteState, Session, with_loader_criteria
 
 from demo.address import location
 
@@ -77,6 +82,31 @@ class _Processor:
                     commit(stream)
             raise
 
+    def _get_temp_table_name(self: Any, stream_name: str, batch_id: str | None = None) -> str:
+        name: str = super()._get_temp_table_name(  # type: ignore[misc]
+            f"{half_filled(self.sql_config.table_prefix)}{stream_name}", batch_id
+        )
+        return name
+
+    def _table_exists(self: Any, table_name: str) -> bool:
+        return table_name in self._cached_table_definitions or bool(
+            inspect(self.get_sql_engine()).has_table(table_name, schema=self.sql_config.schema_name)
+        )
+
+    def _get_table_by_name(
+        self: Any,
+        table_name: str,
+        *,
+        force_refresh: bool = False,
+        shallow_okay: bool = False,  # noqa: ARG002
+    ) -> Table:
+        """Its columns alone: most of what PyAirbyte asks the database for is about keys and indexes."""
+        known, schema = self._cached_table_definitions, self.sql_config.schema_name
+        if force_refresh or table_name not in known:
+            found = inspect(self.get_sql_engine()).get_columns(table_name, schema=schema)
+            known[table_name] = Table(table_name, MetaData(schema=schema), *(Column(one["name"]) for one in found))
+        return known[table_name]
+
     def _cursor(self: Any, stream: str) -> str | None:
         field = self.catalog_provider.get_cursor_key(stream)
         return self._quote_identifier(self.normalizer.normalize(field[0])) if field else None
@@ -120,6 +150,23 @@ def newest(arrived: str, table: str, key: list[str], cursor: str | None) -> list
     ]
 
 
+def half_filled(prefix: str) -> str:
+    """How the names of tables begin that rows are loaded into first, those of no other account."""
+    return f"loading_{hashlib.sha256(prefix.encode()).hexdigest()[:8]}_"
+
+
+def _own(asked: ORMExecuteState) -> None:
+    """Of what PyAirbyte remembers of tables and states, the database is asked for this account's alone."""
+    prefix = asked.session.get_bind().get_execution_options().get("amocrm_prefix")
+    if asked.is_select and prefix:
+        for kept in (CachedStream, CacheStreamStateModel):
+            own = with_loader_criteria(kept, kept.table_name.startswith(prefix, autoescape=True))
+            asked.statement = asked.statement.options(own)
+
+
+event.listen(Session, "do_orm_execute", _own)
+
+
 class _DuckDBProcessor(_Processor, DuckDBSqlProcessor):  # type: ignore[misc]
     pass
 
@@ -153,10 +200,16 @@ class _Tables:
         default=None
     )  # told of every message once what it completes is written
 
-    def drop_leftovers(self: Any, streams: list[str]) -> None:
-        """The half-filled tables of a read that was killed while it wrote: a stream's name and nine characters."""
-        left = re.compile(rf"({'|'.join(map(re.escape, streams))})_[0-9a-z]{{9}}")
-        self._drop(lambda name: left.fullmatch(name) is not None)
+    def drop_leftovers(self: Any) -> None:
+        """The half-filled tables of a read of this account that was killed while it wrote."""
+        self._drop(lambda name: name.startswith(half_filled(self.table_prefix)))
+
+    def get_sql_engine(self: Any) -> Engine:
+        made: bool = self._engine is not None
+        engine: Engine = super().get_sql_engine()  # type: ignore[misc]
+        if not made:
+            engine.update_execution_options(amocrm_prefix=self.table_prefix)
+        return engine
 
     def forget(self: Any) -> None:
         """Every table with the prefix, and the states that go with them."""

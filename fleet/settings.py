@@ -18,13 +18,15 @@ ROOT = Path(__file__).resolve().parents[1]
 
 @dataclass(frozen=True)
 class Settings:
-    """`alert` is a command that is given a failure; `seconds` is how long one sync may take, `wait` the seconds before
-    the first retry, `period` the minutes from one sync of an account to its next."""
+    """`alert` is a command that is given a failure; `seconds` is how long one sync may take, `brief` how long beside
+    others in one run, `wait` the seconds before the first retry, `period` the minutes from one sync of an account to
+    its next."""
 
     folder: Path = ROOT / "accounts"
     database: str = str(ROOT / "amocrm-{name}.duckdb")
     streams: str = ""
     seconds: float = 3600.0
+    brief: float = 300.0
     retries: int = 2
     period: int = 60
     wait: float = 60.0
@@ -39,6 +41,7 @@ class Settings:
             database=given("DB") or cls.database,
             streams=given("STREAMS") or "",
             seconds=float(given("SECONDS") or cls.seconds),
+            brief=float(given("BRIEF") or cls.brief),
             retries=int(given("RETRIES") or cls.retries),
             period=int(given("PERIOD") or cls.period),
             wait=float(given("RETRY_AFTER") or cls.wait),

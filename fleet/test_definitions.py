@@ -19,8 +19,9 @@ import fleet.definitions as project
 from fleet.settings import ROOT, Settings
 from source_amocrm.accounts.folder import accounts, add
 from source_amocrm.accounts.locks import folder_held
-from source_amocrm.fleet.status import status_of
+from source_amocrm.fleet.status import Outcome, record, status_of
 from source_amocrm.fleet.syncing import Loader
+from unit_tests.fake_loader import fake_loader
 
 MIDNIGHT = datetime(2026, 11, 25, tzinfo=timezone.utc)
 FOLDER = "accounts"
@@ -34,19 +35,10 @@ def instance() -> Iterator[dg.DagsterInstance]:
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Of no accounts yet; what stands for the loader fails for those called revoked…, and tells what it was asked."""
+    """Of no accounts yet; what stands for the loader does what an account is called."""
     monkeypatch.setenv("ACCOUNTS", str(tmp_path / FOLDER))
     monkeypatch.setenv("DB", "postgresql://user@host/crm")
-    checkout = tmp_path / "checkout"
-    python = checkout / ".venv-pyairbyte" / "bin" / "python"
-    python.parent.mkdir(parents=True)
-    python.write_text(
-        f'#!/bin/bash\necho "$*" >> {tmp_path}/asked\n'
-        'case "$*" in\n'
-        """*revoked*) echo '{"rows": 0, "failures": ["The token is void."]}'; exit 1 ;;\n"""
-        """*) echo '{"rows": 7, "seconds": 1.5}' ;;\nesac\n"""
-    )
-    python.chmod(0o755)
+    checkout = fake_loader(tmp_path)
     monkeypatch.setattr(Settings, "loader", property(lambda self: Loader(self.database, checkout=checkout)))
     (tmp_path / FOLDER).mkdir()
     return tmp_path / FOLDER
@@ -58,10 +50,19 @@ def put(folder: Path, *names: str, **credentials: str) -> None:
 
 
 def due(instance: dg.DagsterInstance, moment: datetime) -> list[dg.RunRequest]:
+    """Runs of several, and then those of single accounts."""
     repository = project.defs.get_repository_def()
-    with dg.build_schedule_context(instance, moment, repository_def=repository) as context:
-        found = project.each_at_its_minute.evaluate_tick(context).run_requests
-    return list(found or ())
+    found: list[dg.RunRequest] = []
+    for schedule in (project.each_at_its_minute, project.failed_or_long):
+        with dg.build_schedule_context(instance, moment, repository_def=repository) as context:
+            found += schedule.evaluate_tick(context).run_requests or ()
+    return found
+
+
+def names(request: dg.RunRequest) -> list[str]:
+    """The accounts that a run is asked for."""
+    config = request.run_config.get("ops", {}).get("accounts_in_one_run", {}).get("config", {})
+    return [str(request.partition_key)] if request.partition_key else list(config["names"])
 
 
 def run(instance: dg.DagsterInstance, name: str) -> dg.ExecuteInProcessResult:
@@ -70,15 +71,33 @@ def run(instance: dg.DagsterInstance, name: str) -> dg.ExecuteInProcessResult:
     return job.execute_in_process(instance=instance, partition_key=name, raise_on_error=False)
 
 
+def run_several(instance: dg.DagsterInstance, *several: str) -> dg.ExecuteInProcessResult:
+    instance.add_dynamic_partitions("accounts", list(several))
+    config = dg.RunConfig({"accounts_in_one_run": project.Several(names=list(several))})
+    return project.sync_several.execute_in_process(config, instance=instance, raise_on_error=False)
+
+
+def minute_of(folder: Path, name: str) -> datetime:
+    return MIDNIGHT + timedelta(minutes=accounts(folder, [name])[0].spread(60))
+
+
 def test_each_account_is_due_once_an_hour_at_its_own_minute(instance: dg.DagsterInstance, folder: Path) -> None:
-    names = [f"account-{number}" for number in range(60)]
-    put(folder, *names)
+    put(folder, *(put_there := [f"account-{number}" for number in range(60)]))
     minutes = {minute: due(instance, MIDNIGHT + timedelta(minutes=minute)) for minute in range(60)}
-    asked = Counter(str(request.partition_key) for requests in minutes.values() for request in requests)
-    assert asked == Counter(names)
-    assert max(map(len, minutes.values())) < 8, "spread over the hour"
+    asked = Counter(name for requests in minutes.values() for request in requests for name in names(request))
+    assert asked == Counter(put_there)
+    assert max(map(len, minutes.values())) == 1, "those of a minute share a run"
+    assert max(len(names(request)) for requests in minutes.values() for request in requests) < 8
     again = due(instance, MIDNIGHT + timedelta(hours=5, minutes=17))
-    assert [request.partition_key for request in again] == [request.partition_key for request in minutes[17]]
+    assert [names(request) for request in again] == [names(request) for request in minutes[17]]
+
+
+def test_many_at_once_are_several_runs(
+    instance: dg.DagsterInstance, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PERIOD", "1")
+    put(folder, *(f"account-{number}" for number in range(45)))
+    assert [len(names(request)) for request in due(instance, MIDNIGHT)] == [20, 20, 5]
 
 
 def test_accounts_come_and_go_with_the_folder(instance: dg.DagsterInstance, folder: Path) -> None:
@@ -91,24 +110,71 @@ def test_accounts_come_and_go_with_the_folder(instance: dg.DagsterInstance, fold
     assert sorted(instance.get_dynamic_partitions("accounts")) == ["north", "west"]
 
 
-def test_accounts_of_one_integration_share_its_tag(instance: dg.DagsterInstance, folder: Path) -> None:
+def test_accounts_of_one_integration_are_one_run_one_after_another(
+    instance: dg.DagsterInstance, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PERIOD", "1")
     put(folder, "east", "west", auth_type="oauth2.0", client_id="one")
     put(folder, "north", auth_type="long_lived_token", access_token="a-token")
-    found = [one for minute in range(60) for one in due(instance, MIDNIGHT + timedelta(minutes=minute))]
-    tags = {str(request.partition_key): request.tags[project.INTEGRATION] for request in found}
-    assert tags["east"] == tags["west"] != tags["north"]
+    put(folder, "south", auth_type="oauth2.0", client_id="two")
+    (folder / "worst.json").write_text("{")
+    shared, others = due(instance, MIDNIGHT)
+    assert (names(shared), names(others)) == (["east", "west"], ["north", "south", "worst"])
+    at_a_time = [one.run_config["ops"]["accounts_in_one_run"]["config"]["at_a_time"] for one in (shared, others)]
+    assert at_a_time == [1, 2]
+    assert shared.tags[project.INTEGRATION] == accounts(folder, ["east"])[0].integration
+    assert project.INTEGRATION not in others.tags
 
 
 def test_an_account_that_is_still_being_synced_is_left_out(instance: dg.DagsterInstance, folder: Path) -> None:
     put(folder, "east")
+    moment = minute_of(folder, "east")
+    [request] = due(instance, moment)
+    alone = {"job_def": project.defs.resolve_job_def("sync"), "tags": {"dagster/partition": "east"}}
+    several = {"job_def": project.sync_several, "run_config": request.run_config}
+    for given in (alone, several):
+        under_way = instance.create_run_for_job(**given, status=dg.DagsterRunStatus.STARTED)
+        assert due(instance, moment) == []
+        instance.report_run_failed(under_way)
+        assert len(due(instance, moment)) == 1
+
+
+def test_one_that_takes_long_has_a_run_of_its_own(instance: dg.DagsterInstance, folder: Path) -> None:
+    put(folder, "east")
     [account] = accounts(folder)
-    moment = MIDNIGHT + timedelta(minutes=account.spread(60))
-    assert len(due(instance, moment)) == 1
+    account.beside("status.json").parent.mkdir()
+    record(account, Outcome(rows=1_000_000, seconds=project.GIVEN.brief))
+    [request] = due(instance, minute_of(folder, "east"))
+    assert request.partition_key == "east"
+    assert request.tags[project.INTEGRATION] == account.integration
+    assert due(instance, minute_of(folder, "east") + timedelta(minutes=1)) == []
+
+
+def test_one_of_several_fails_and_goes_on_in_a_run_of_its_own(
+    instance: dg.DagsterInstance, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(folder, "fine", "killed", "renamed", "revoked")
+    (folder / "worst.json").write_text("{")
+    (tmp_path / "tell").write_text(f"#!/bin/bash\ncat >> {tmp_path}/told\n")
+    (tmp_path / "tell").chmod(0o755)
+    monkeypatch.setenv("ALERT", str(tmp_path / "tell"))
+    result = run_several(instance, "fine", "gone", "killed", "renamed", "revoked", "worst")
+    assert result.success
+    made = {str(one.partition): one for one in result.asset_materializations_for_node("accounts_in_one_run")}
+    assert sorted(made) == ["fine", "renamed"]
+    assert (made["fine"].metadata["rows"].value, made["fine"].metadata["seconds"].value) == (5, 1.5)
+    assert (tmp_path / "asked").read_text().count("started") == 1
+    assert json.loads((tmp_path / "told").read_text()) == {"account": "renamed", "notice": "It is now called south."}
+
+    moment = MIDNIGHT + timedelta(minutes=max(minute_of(folder, name).minute for name in ("fine", "renamed")) + 1)
+    alone = due(instance, moment)
+    assert sorted(str(request.partition_key) for request in alone) == ["killed", "revoked", "worst"]
+    assert not run(instance, "revoked").success
+    assert sorted(str(request.partition_key) for request in due(instance, moment)) == ["killed", "worst"]
     job = project.defs.resolve_job_def("sync")
-    under_way = instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED, tags={"dagster/partition": "east"})
-    assert due(instance, moment) == []
-    instance.report_run_failed(under_way)
-    assert len(due(instance, moment)) == 1
+    instance.create_run_for_job(job, status=dg.DagsterRunStatus.FAILURE, tags={"dagster/partition": "killed"})
+    assert [request.partition_key for request in due(instance, moment)] == ["worst"], "it had its own"
+    assert "revoked" in [request.partition_key for request in due(instance, minute_of(folder, "revoked"))]
 
 
 def test_one_fails_and_the_others_go_on(
@@ -121,7 +187,7 @@ def test_one_fails_and_the_others_go_on(
     results = {name: run(instance, name) for name in ("east", "revoked", "west")}
     assert {name: result.success for name, result in results.items()} == {"east": True, "revoked": False, "west": True}
     [made] = results["east"].asset_materializations_for_node("tables")
-    assert (made.partition, made.metadata["rows"].value, made.metadata["seconds"].value) == ("east", 7, 1.5)
+    assert (made.partition, made.metadata["rows"].value, made.metadata["seconds"].value) == ("east", 5, 1.5)
     asked = (tmp_path / "asked").read_text()
     assert [asked.count(f"--project {name}") for name in results] == [1, 1 + project.GIVEN.retries, 1]
     assert status_of(accounts(folder, ["revoked"])[0]).failed_in_a_row == 1 + project.GIVEN.retries
@@ -133,7 +199,7 @@ def test_one_fails_and_the_others_go_on(
     project.tell(context)
     told = json.loads((tmp_path / "told").read_text())
     assert told["account"] == "revoked"
-    assert "The token is void." in told["failure"]
+    assert "amoCRM no longer accepts the refresh token." in told["failure"]
 
 
 def test_another_fleet_on_the_folder(instance: dg.DagsterInstance, folder: Path, tmp_path: Path) -> None:
@@ -160,9 +226,11 @@ def test_the_instance_takes_its_settings(tmp_path: Path) -> None:
     with dg.DagsterInstance.from_config(str(tmp_path)) as made:
         queue = made.get_concurrency_config().run_queue_config
         assert queue
-        assert queue.max_concurrent_runs == 2
-        [limit] = queue.tag_concurrency_limits
-        assert limit == {"key": project.INTEGRATION, "value": {"applyLimitPerUniqueValue": True}, "limit": 1}
+        assert queue.max_concurrent_runs == 3
+        assert queue.tag_concurrency_limits == [
+            {"key": project.INTEGRATION, "value": {"applyLimitPerUniqueValue": True}, "limit": 1},
+            {"key": project.KIND, "value": {"applyLimitPerUniqueValue": True}, "limit": 2},
+        ]
 
 
 def test_a_real_account(instance: dg.DagsterInstance, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

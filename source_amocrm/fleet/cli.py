@@ -6,22 +6,18 @@ import argparse
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TypeVar
 
 from source_amocrm.accounts import FleetError
 from source_amocrm.accounts.account import Account
 from source_amocrm.accounts.folder import accounts
 from source_amocrm.accounts.locks import folder_held
 from source_amocrm.fleet import airbyte_cli
+from source_amocrm.fleet.at_a_time import each
 from source_amocrm.fleet.checking import check
-from source_amocrm.fleet.status import Outcome, status_of
-from source_amocrm.fleet.syncing import Loader, sync
-
-Told = TypeVar("Told")
+from source_amocrm.fleet.status import status_of
+from source_amocrm.fleet.syncing import Loader, Loading
 
 _INTERRUPTED = 130
 _WRONG = 2
@@ -48,7 +44,7 @@ def main(arguments: list[str]) -> int:
 
 def _check(chosen: list[Account], given: argparse.Namespace) -> int:
     failed = []
-    for account, (fine, said) in _each(check, chosen, given.parallel):
+    for account, (fine, said) in each(check, chosen, given.parallel):
         if not fine:
             failed.append(account.name)
         _tell(account, said)
@@ -56,21 +52,13 @@ def _check(chosen: list[Account], given: argparse.Namespace) -> int:
 
 
 def _sync(chosen: list[Account], given: argparse.Namespace) -> int:
-    loader = Loader(given.db, given.streams or "", given.seconds)
-    loader.check()
     failed = []
-
-    def one(account: Account) -> Outcome:
-        try:
-            return sync(account, loader)
-        except FleetError as error:
-            return Outcome(failures=[str(error)])
-
-    parallel = 1 if loader.one_at_a_time else given.parallel
-    for account, outcome in _each(one, chosen, parallel):
-        if outcome.failures:
-            failed.append(account.name)
-        _tell(account, " ".join([f"{outcome.rows:,} rows in {outcome.seconds:.1f} s.", *outcome.failures]))
+    with Loading(Loader(given.db, given.streams or "", given.seconds)) as loading:
+        for account, outcome in loading.sync_each(chosen, given.parallel):
+            if outcome.failures:
+                failed.append(account.name)
+            told = [f"{outcome.rows:,} rows in {outcome.seconds:.1f} s.", *outcome.notices, *outcome.failures]
+            _tell(account, " ".join(told))
     return _end(failed, len(chosen), "are up to date")
 
 
@@ -88,18 +76,6 @@ def _status(chosen: list[Account], given: argparse.Namespace) -> int:  # noqa: A
         if told:
             failed.append(account.name)
     return 1 if failed else 0
-
-
-def _each(work: Callable[[Account], Told], chosen: Iterable[Account], parallel: int) -> Iterator[tuple[Account, Told]]:
-    """What `work` tells of each account, as it comes; a thread only waits for the account's process."""
-    with ThreadPoolExecutor(parallel) as pool:
-        waiting = {pool.submit(work, account): account for account in chosen}
-        try:
-            for done in as_completed(waiting):
-                yield waiting[done], done.result()
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
 
 
 def _tell(account: Account, said: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timezone
 
@@ -12,11 +13,12 @@ from source_amocrm.accounts.account import Account
 
 @dataclass(frozen=True)
 class Outcome:
-    """One sync: rows received, seconds it took, and what went wrong, in sentences."""
+    """One sync: rows received, seconds it took, what went wrong and what else is to be known, in sentences."""
 
     rows: int = 0
     seconds: float = 0.0
     failures: list[str] = field(default_factory=list)
+    notices: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,17 @@ class Status:
         if outcome.failures:
             return replace(self, last=outcome, ended=now, failed_in_a_row=self.failed_in_a_row + 1)
         return Status(outcome, now, now)
+
+
+def outcome_of(code: int, said: list[str], complaints: list[str]) -> Outcome:
+    """Of a process that ended with `code`, by the last line that it said; below zero it is the signal that ended it."""
+    if code < 0:
+        name = signal.Signals(-code).name
+        return Outcome(failures=[f"The sync was killed ({name}). What it wrote is kept; the next one goes on."])
+    try:
+        return Outcome(**json.loads(said[-1]))
+    except (IndexError, ValueError, TypeError):
+        return Outcome(failures=[complaints[-1] if complaints else f"The sync ended with {code} and said nothing."])
 
 
 def status_of(account: Account) -> Status:

@@ -1,21 +1,26 @@
-"""One account synced by a process of its own: what `fleet sync` and a scheduler call."""
+"""Accounts synced by processes of their own, forked from one that has imported PyAirbyte and the connector."""
 
 from __future__ import annotations
 
-import contextlib
-import json
 import os
 import signal
+import socket
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+import tempfile
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
+from types import TracebackType
+from typing import IO
 
 from source_amocrm.accounts import FleetError
 from source_amocrm.accounts.account import Account
 from source_amocrm.accounts.locks import account_held
-from source_amocrm.fleet.status import Outcome, record
+from source_amocrm.fleet.at_a_time import each
+from source_amocrm.fleet.status import Outcome, outcome_of, record
+from source_amocrm.fleet.wire import Asked, Forked, Gone, begin
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 _TIME_TO_STOP = 20.0
@@ -43,6 +48,10 @@ class Loader:
         """DuckDB lets one program write to a file."""
         return "://" not in self.database and "{name}" not in self.database
 
+    def within(self, seconds: float) -> Loader:
+        """The same with less time for a sync, if that is less."""
+        return replace(self, seconds=min(self.seconds or seconds, seconds))
+
     def check(self) -> None:
         """Raises FleetError when there is nothing to load with."""
         if not self.python.exists():
@@ -51,10 +60,10 @@ class Loader:
                 "repository once, and source-amocrm from its .venv."
             )
 
-    def command(self, account: Account) -> list[str]:
+    def asked(self, account: Account) -> Asked:
         chosen = ["--streams", self.streams] if self.streams else []
         config = ["--config", str(account.path.absolute()), "--project", account.project]
-        return [str(self.python), "-m", "demo.sync", "--json", *config, *chosen]
+        return Asked("sync", ["--json", *config, *chosen], self.environment(account))
 
     def environment(self, account: Account) -> dict[str, str]:
         """By the environment: a command line, which may hold a password, is shown to whoever lists the processes."""
@@ -62,63 +71,127 @@ class Loader:
         return {**os.environ, "DB": database if "://" in database else str(Path(database).absolute())}
 
 
-def sync(account: Account, loader: Loader) -> Outcome:
-    """Brings one account's tables up to date and keeps the outcome as its status. Raises FleetError when it is held."""
-    loader.check()
-    with account_held(account) as lock:
+class Loading:
+    """`with Loading(loader) as loading: loading.sync(account)`, from any thread. Raises FleetError, see Loader.check.
+
+    The process that forks is started by the first sync, and again by the next one when it was killed. When this one
+    ends, whichever way, every sync that still runs is told to stop.
+    """
+
+    def __init__(self, loader: Loader) -> None:
+        loader.check()
+        self._loader = loader
+        self._lock = threading.Lock()
+        self._server: _Server | None = None
+        self._under_way: set[Forked] = set()
+
+    def __enter__(self) -> Loading:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._server:
+            self._server.stop()
+
+    def sync(self, account: Account) -> Outcome:
+        """Brings one account's tables up to date and keeps the outcome as its status. Raises FleetError when held."""
+        with account_held(account) as lock:
+            try:
+                account.check_mode()
+                outcome = self._run(account, lock)
+            except FleetError as error:
+                outcome = Outcome(failures=[str(error)])
+            record(account, outcome)
+        return outcome
+
+    def sync_each(self, chosen: Iterable[Account], parallel: int) -> Iterator[tuple[Account, Outcome]]:
+        """Accounts and their outcomes as they come; one that cannot be synced fails alone."""
+        return each(self._sync_or_say_why, chosen, 1 if self._loader.one_at_a_time else parallel, self._interrupt)
+
+    def _sync_or_say_why(self, account: Account) -> Outcome:
         try:
-            account.check_mode()
-            outcome = _run(account, loader, lock)
-        except FleetError as error:
-            outcome = Outcome(failures=[str(error)])
-        record(account, outcome)
-    return outcome
+            return self.sync(account)
+        except (FleetError, OSError) as error:
+            return Outcome(failures=[str(error)])
+
+    def _run(self, account: Account, lock: int) -> Outcome:
+        with tempfile.TemporaryFile() as said, tempfile.TemporaryFile() as complaints:
+            forked = self._begin(account, said.fileno(), complaints.fileno(), lock)
+            self._under_way.add(forked)
+            try:
+                code = forked.wait(self._loader.seconds)
+            except TimeoutError:
+                seconds = self._loader.seconds or 0.0
+                late = f"It was stopped after {seconds:g} s. What it read is kept; the next sync goes on from there."
+                return Outcome(seconds=seconds, failures=[late])
+            except Gone:
+                code = -signal.SIGKILL
+            finally:
+                self._under_way.discard(forked)
+                forked.stop(_TIME_TO_STOP)
+            return outcome_of(code, _lines(said), _lines(complaints))
+
+    def _begin(self, account: Account, said: int, complaints: int, lock: int) -> Forked:
+        """By another server where the first has been killed meanwhile. Raises FleetError with its last words."""
+        words = ""
+        for _ in range(2):
+            server = self._running()
+            try:
+                return begin(server.control, self._loader.asked(account), said, complaints, [lock])
+            except Gone:
+                words = server.last_words()
+        raise FleetError(words)
+
+    def _interrupt(self) -> None:
+        for forked in self._under_way.copy():
+            forked.send(signal.SIGINT)
+
+    def _running(self) -> _Server:
+        with self._lock:
+            if self._server is None or not self._server.lives:
+                self._server = _Server(self._loader)
+            return self._server
 
 
-def _run(account: Account, loader: Loader, lock: int) -> Outcome:
-    with _child(account, loader, lock) as process:
-        try:
-            said, complaints = process.communicate(timeout=loader.seconds)
-        except subprocess.TimeoutExpired:
-            _stop(process)
-            late = f"It was stopped after {loader.seconds:g} s. What it read is kept; the next sync goes on from there."
-            return Outcome(seconds=loader.seconds or 0, failures=[late])
-    if process.returncode < 0:
-        name = signal.Signals(-process.returncode).name
-        return Outcome(failures=[f"The sync was killed ({name}). What it wrote is kept; the next one goes on."])
-    try:
-        return Outcome(**json.loads(said.splitlines()[-1]))
-    except (IndexError, ValueError, TypeError):
-        told = complaints.strip().splitlines()
-        return Outcome(failures=[told[-1] if told else f"The sync ended with {process.returncode} and said nothing."])
+class _Server:
+    """The process that forks. What it complains of goes into a file that only this process sees."""
+
+    def __init__(self, loader: Loader) -> None:
+        self.control, theirs = socket.socketpair()
+        self._complaints = tempfile.TemporaryFile()  # noqa: SIM115 - closed by stop
+        with theirs:
+            self._process = subprocess.Popen(
+                [str(loader.python), "-m", "demo.fleet_loader"],
+                cwd=loader.checkout,
+                stdin=theirs.fileno(),
+                stdout=subprocess.DEVNULL,
+                stderr=self._complaints,
+                start_new_session=True,
+            )
+
+    @property
+    def lives(self) -> bool:
+        return self._process.poll() is None
+
+    def last_words(self) -> str:
+        """Of one that has ended, or is about to."""
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(_TIME_TO_STOP)
+        self._process.kill()
+        code = self._process.wait()
+        told = _lines(self._complaints)
+        return told[-1] if told else f"The process that starts the syncs ended with {code} and said nothing."
+
+    def stop(self) -> None:
+        self.control.close()
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(_TIME_TO_STOP)
+        self._process.kill()
+        self._process.wait()
+        self._complaints.close()
 
 
-@contextmanager
-def _child(account: Account, loader: Loader, lock: int) -> Iterator[subprocess.Popen[str]]:
-    """The process, stopped when this ends by an error or an interrupt."""
-    process = subprocess.Popen(
-        loader.command(account),
-        cwd=loader.checkout,
-        env=loader.environment(account),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-        pass_fds=(lock,),
-    )
-    try:
-        yield process
-    except BaseException:
-        _stop(process)
-        raise
-
-
-def _stop(process: subprocess.Popen[str]) -> None:
-    """Asks it to stop, so that it keeps what it has read; then kills it, and the connector with it."""
-    process.send_signal(signal.SIGINT)
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        process.communicate(timeout=_TIME_TO_STOP)
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.communicate()
+def _lines(file: IO[bytes]) -> list[str]:
+    file.seek(0)
+    return file.read().decode(errors="replace").strip().splitlines()
