@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import gzip
+import re
 import socket
 import threading
 import zlib
 from collections.abc import Callable
 from itertools import cycle, islice
+from pathlib import Path
 
 import pytest
 
@@ -318,3 +320,17 @@ def test_a_redirect_is_not_read_without_an_end() -> None:
 def test_a_refusal_without_an_end_is_still_a_refusal() -> None:
     reply = send(endless(b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 7\r\n\r\n"))
     assert (reply.status, reply.kind, reply.headers["retry-after"]) == (429, Kind.TOO_LARGE, "7")
+
+
+def test_the_ceilings_are_those_of_the_docs() -> None:
+    page = " ".join((Path(__file__).parents[1] / "docs" / "amocrm.md").read_text(encoding="utf-8").split())
+    told = re.search(
+        r"ended within (\d+) minutes,.* all its repetitions ends within (\d+) minutes, within (\d+) while", page
+    )
+    assert told
+    exchange_, failing, throttled = (60 * int(minutes) for minutes in told.groups())
+    policy = RetryPolicy()
+    assert policy.deadline == exchange_
+    # no attempt begins after its ceiling
+    assert policy.ceiling + policy.deadline <= failing
+    assert policy.throttled_ceiling == throttled
