@@ -9,7 +9,7 @@ import sys
 import time
 import urllib.request
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,6 +47,16 @@ class Run:
     @property
     def total(self) -> int:
         return sum(self.rows.values())
+
+
+@dataclass(frozen=True)
+class Process:
+    """One that has ended: `wall` and `cpu` in seconds, `memory` the peak in bytes."""
+
+    status: int
+    wall: float
+    cpu: float
+    memory: int
 
 
 @dataclass(frozen=True)
@@ -110,9 +120,39 @@ def read(
     command = [str(COMMAND), "read", "--config", "config.json", "--catalog", "catalog.json"]
     command += ["--state", "state.json"] if again else []
     before = len(server.log())
+    process = run(command, folder, output, killed_after)
+    rows, unique, size, states = _delivered(output)
+    known = orjson.loads(state.read_bytes()) if again else []
+    before_it = {_stream(message): message for message in known}
+    state.write_bytes(orjson.dumps(list((before_it | states).values())))
+    seen = server.log()[before:]
+    asked = Counter((one["path"], one["query"]) for one in seen if one["status"] in (200, 204))
+    return Run(
+        wall=process.wall,
+        cpu=process.cpu,
+        memory=process.memory,
+        requests=len(seen),
+        refused=sum(one["status"] == 429 for one in seen),
+        repeated=sum(asked.values()) - len(asked),
+        rows=rows,
+        unique=unique,
+        row_bytes=size / max(1, sum(rows.values())),
+    )
+
+
+def run(
+    command: Sequence[str],
+    folder: Path,
+    output: Path,
+    killed_after: float | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> Process:
+    """From its start to its end; what it says goes to `output`. `environment`: what is set besides our own."""
     with output.open("wb") as sink:
         started = time.monotonic()
-        process = subprocess.Popen(command, cwd=folder, stdout=sink, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(
+            command, cwd=folder, stdout=sink, stderr=subprocess.STDOUT, env={**os.environ, **(environment or {})}
+        )
         memory = 0
         while True:
             memory = _peak_memory(process.pid) or memory
@@ -125,24 +165,8 @@ def read(
         wall = time.monotonic() - started
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode and killed_after is None:
-        raise SystemExit(f"source-amocrm read ended with {process.returncode}; see {output}")
-    rows, unique, size, states = _delivered(output)
-    known = orjson.loads(state.read_bytes()) if again else []
-    before_it = {_stream(message): message for message in known}
-    state.write_bytes(orjson.dumps(list((before_it | states).values())))
-    seen = server.log()[before:]
-    asked = Counter((one["path"], one["query"]) for one in seen if one["status"] in (200, 204))
-    return Run(
-        wall=wall,
-        cpu=used.ru_utime + used.ru_stime,
-        memory=memory or used.ru_maxrss * 1024,
-        requests=len(seen),
-        refused=sum(one["status"] == 429 for one in seen),
-        repeated=sum(asked.values()) - len(asked),
-        rows=rows,
-        unique=unique,
-        row_bytes=size / max(1, sum(rows.values())),
-    )
+        raise SystemExit(f"{' '.join(command[:3])} ended with {process.returncode}; see {output}")
+    return Process(process.returncode, wall, used.ru_utime + used.ru_stime, memory or used.ru_maxrss * 1024)
 
 
 def _peak_memory(pid: int) -> int:

@@ -7,6 +7,7 @@ from functools import partial
 from math import ceil
 from typing import Any
 
+from .answers import answers
 from .fat import fatten
 from .floor import EVENTS, PER_SECOND, fewest_pages
 from .imported import dense, kommo, masses, shuffled, uneven, unfiltered
@@ -104,5 +105,6 @@ SCENARIOS: dict[str, Scenario] = {
     "tables": every_table,
     "killed": killed,
     "kommo": kommo,
+    "models": answers,
     "all": everything,
 }
