@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import re
 import signal
-import stat
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -51,17 +51,15 @@ def settings(server: Server, **credentials: Any) -> dict[str, Any]:
     return {**config, "requests_per_second": 50, "credentials": credentials or config["credentials"]}
 
 
-def test_connect_by_the_two_lines(server: Server, clone: Path) -> None:
-    typed_in = f"{server.account.domain}\n1\n\n{server.tokens.long_lived()}\n"
-    paths = []
-    for line in block("connect.md", ".venv/bin/source-amocrm connect ").splitlines():
-        line = line.replace("connect ", f"connect --no-browser --language en --api-base-url {server.url} ")
-        said = typed(line, clone, typed_in, PATH=INSTALLED)
-        paths += re.findall(r"^Saved to (\S+)\. Only you can read it\.$", said, re.MULTILINE)
-    assert paths == ["config.json", "secrets/config.json"]
-    for path in paths:
-        assert stat.S_IMODE((clone / path).stat().st_mode) == 0o600
-        assert json.loads((clone / path).read_text(encoding="utf-8"))["account_domain"] == server.account.domain
+def test_connect_by_the_two_lines(clone: Path) -> None:
+    """What the page does is the matter of tests in a browser."""
+    lines = block("connect.md", ".venv/bin/source-amocrm connect ").splitlines()
+    assert len(lines) == 2
+    for line in lines:
+        command, port = line.partition("  #")[0], free_port()
+        with served(f"{command} --language en --port {port}", clone, "Ctrl-C ends the page.") as said:
+            [link] = [word for word in said.split() if word.startswith(f"http://localhost:{port}/start?key=")]
+            assert visited(link, port) == 303
 
 
 def test_a_folder_of_accounts(server: Server, clone: Path) -> None:
@@ -82,26 +80,33 @@ def rows(database: Path, table: str) -> int:
 
 
 def test_invitations(clone: Path) -> None:
-    with served(f"{block('invite.md', f'{INVITE} --count')[:-1]} --port {(port := free_port())}", clone) as links:
-        assert len(links) == 3
+    serve, port = block("invite.md", f"{INVITE} --count")[:-1], free_port()
+    with served(f"{serve} --port {port}", clone, "Ctrl-C ends it.") as said:
         more = typed(block("invite.md", f"{INVITE} --links-only"), clone)
         assert re.findall(r"/i/\S+   (\S+) *$", more, re.MULTILINE) == ["example.amocrm.ru", "example.kommo.com"]
-        for link in [*links, *re.findall(r"https://\S+", more)]:
-            assert visited(link, port) == 303
+        links = re.findall(r"https://connect\.example\.com/i/\S+", said + more)
+        assert [visited(link, port) for link in links] == [303] * 5
         assert visited(f"{links[0]}x", port) == 404
 
 
 @contextmanager
-def served(command: str, folder: Path) -> Iterator[list[str]]:
-    """The links that a command prints before it serves them, until Ctrl-C."""
-    process = subprocess.Popen(["bash", "-c", f"exec {command}"], cwd=folder, stdout=subprocess.PIPE, text=True)
+def served(command: str, folder: Path, ready: str) -> Iterator[str]:
+    """What a command prints before it serves a page, until Ctrl-C."""
+    process = subprocess.Popen(
+        ["bash", "-c", f"exec {command}"],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PATH": INSTALLED},
+    )
     assert process.stdout is not None
-    lines = []
-    while "Ctrl-C ends it" not in (line := process.stdout.readline()):
-        assert line, "it ended before it served"
-        lines.append(line)
+    said = ""
+    while ready not in said:
+        line = process.stdout.readline()
+        assert line, f"it ended before it served: {said}"
+        said += line
     try:
-        yield [link for line in lines for link in re.findall(r"https://connect\.example\.com/i/\S+", line)]
+        yield said
     finally:
         process.send_signal(signal.SIGINT)
         assert process.wait(PATIENCE) == 130
@@ -109,8 +114,8 @@ def served(command: str, folder: Path) -> Iterator[list[str]]:
 
 
 def visited(link: str, port: int) -> int:
-    """The status that a browser gets by way of the proxy."""
-    host, _, path = link.removeprefix("https://").partition("/")
+    """The status that a browser gets, be it by way of a proxy."""
+    host, _, path = link.partition("://")[2].partition("/")
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
     try:
         connection.request("GET", f"/{path}", headers={"Host": host})
