@@ -11,7 +11,6 @@ from airbyte_cdk.utils.airbyte_secrets_utils import update_secrets
 
 from integration_tests.leaks import leaks
 from source_amocrm import secrecy
-from source_amocrm.auth import handover
 
 # A shell that runs the tests in the background lets them, and whatever they start, ignore Ctrl-C.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
@@ -29,11 +28,6 @@ def _no_secrets_of_other_tests(monkeypatch: pytest.MonkeyPatch) -> None:
     update_secrets([])
     monkeypatch.setattr(secrecy, "_whole", [])
     monkeypatch.setattr(secrecy, "_pieces", set())
-
-
-@pytest.fixture(autouse=True)
-def _no_keeper_of_other_tests(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(handover, "keeper", handover.printed)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -136,7 +136,7 @@ def without_sockets(sandbox: Sandbox, clock: Clock | None = None, ahead: float =
     def wall() -> float:
         return sandbox.account.clock.time() + ahead
 
-    def open_api(parsed: Config, raw: Any) -> Api:
+    def open_api(parsed: Config, raw: Any, **told: Any) -> Api:
         session = AmocrmSession(Budget(UNPACED, clock=clock.common, sleep=clock.sleep_together), POLICY)
         session.mount("https://", line)
         return api_over(
@@ -147,6 +147,7 @@ def without_sockets(sandbox: Sandbox, clock: Clock | None = None, ahead: float =
             clock=clock.own,
             wall=wall,
             sleep=clock.sleep,
+            **told,
         )
 
     ours = SimpleNamespace(monotonic=time.monotonic, time=wall)

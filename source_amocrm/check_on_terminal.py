@@ -6,11 +6,12 @@ import io
 import logging
 import sys
 from collections.abc import Mapping, MutableMapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from source_amocrm.airbyte.check import EXTRAS
-from source_amocrm.auth import handover as control
+from source_amocrm.auth.handover import HandOver, print_settings
 from source_amocrm.connect import config_file
 from source_amocrm.connect.problems import Problem
 from source_amocrm.entrypoint import LOGGER, Entrypoint, check_files, unforeseen
@@ -29,8 +30,7 @@ def check(arguments: list[str]) -> int:
         return _failed(error, 1)
     try:
         path = Path(parsed.config)
-        control.keeper = lambda changed: keep(path, changed)
-        print(printable(verdict(SourceAmocrm.read_config(str(path)))))
+        print(printable(verdict(SourceAmocrm.read_config(str(path)), partial(keep, path))))
     except AmocrmError as error:
         return _failed(error, 0)
     except Exception as error:
@@ -51,10 +51,13 @@ def plain_logs() -> None:
     logging.getLogger().handlers = [warnings]
 
 
-def verdict(config: MutableMapping[str, Any]) -> str:
-    """What can be read of the account, in sentences. Raises AmocrmError when nothing can."""
+def verdict(config: MutableMapping[str, Any], hand_over: HandOver) -> str:
+    """What can be read of the account, in sentences. Raises AmocrmError when nothing can.
+
+    `hand_over` gets the config when amoCRM has changed something in it.
+    """
     Entrypoint.set_up_secret_filter(config, SourceAmocrm().spec(LOGGER).connectionSpecification)
-    account = open_account(config, EXTRAS)
+    account = open_account(config, EXTRAS, hand_over)
     name, domain = " ".join(str(account.facts().body.get("name") or "").split()), account.api.auth.domain
     called = f"The account “{name}” ({domain})" if name else f"The account {domain}"
     told = notes(account)
@@ -64,11 +67,11 @@ def verdict(config: MutableMapping[str, Any]) -> str:
 
 
 def keep(path: Path, config: Mapping[str, Any]) -> None:
-    """There is no platform that would keep what is handed to it: a token that was rotated is kept in the config."""
+    """Hands changed settings over to the config itself: there is no platform here that would keep a rotated token."""
     try:
         config_file.write(path, config, replace=True)
     except Problem as problem:
-        control.printed(config)
+        print_settings(config)
         LOGGER.warning(
             "amoCRM gave new tokens, the old ones are void, and %s could not be written: %s. The settings with the "
             "new tokens are in the line above, under “config”: put them into the file.",

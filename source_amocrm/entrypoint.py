@@ -16,6 +16,7 @@ from airbyte_cdk.models import AirbyteMessage, AirbyteMessageSerializer, Connect
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_amocrm.airbyte.output import Output, packed
+from source_amocrm.auth.handover import HandOver, print_settings
 from source_amocrm.config.settings import check_shape
 from source_amocrm.errors import AmocrmError, ConfigError, SyncFailed, masked
 from source_amocrm.secrecy import hide_in_logs
@@ -52,12 +53,12 @@ class Entrypoint(AirbyteEntrypoint):
                 self._output.row(message.record)
 
 
-def launch(arguments: list[str]) -> int:
-    """Run one command; the exit code is 0 only when it did what it should."""
+def launch(arguments: list[str], hand_over: HandOver = print_settings) -> int:
+    """Runs one command; the exit code is 0 only when it did what it should. `hand_over` gets changed settings."""
     parsed = Entrypoint.parse_args(arguments)
     hide_in_logs()
     output = Output(sys.stdout.buffer)
-    entrypoint = Entrypoint(SourceAmocrm(packed), output)
+    entrypoint = Entrypoint(SourceAmocrm(packed, hand_over), output)
     with PRINT_BUFFER:
         try:
             check_files(parsed)

@@ -72,11 +72,10 @@ def _command(arguments: list[str]) -> int:
 
         return check(arguments)
     from source_amocrm.entrypoint import launch
-    from source_amocrm.fleet.keeping import keep_if_told
+    from source_amocrm.fleet.keeping import told_by_environment
 
-    keep_if_told()
     settle()
-    return launch(arguments)
+    return launch(arguments, told_by_environment())
 
 
 def _stop(number: int, _: FrameType | None) -> NoReturn:

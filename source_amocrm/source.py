@@ -34,6 +34,7 @@ from source_amocrm.airbyte.check import EXTRAS, unavailable_streams
 from source_amocrm.airbyte.concurrent import ConcurrentStream
 from source_amocrm.airbyte.pauses import log_pause
 from source_amocrm.airbyte.report import Report
+from source_amocrm.auth.handover import HandOver, print_settings
 from source_amocrm.config.settings import Config, parse_config
 from source_amocrm.errors import AmocrmError, ConfigError, SyncFailed, masked, without_ids
 from source_amocrm.http.wiring import open_api
@@ -52,14 +53,20 @@ ROWS_IN_FLIGHT = 250
 
 
 class SourceAmocrm(AbstractSource):
-    """amoCRM and Kommo; everything of a sync is made when it starts. `pack`: what messages hold of a row."""
+    """amoCRM and Kommo; everything of a sync is made when it starts.
+
+    `pack`: what messages hold of a row. `hand_over` gets the config when amoCRM has changed something in it.
+    """
 
     check_config_against_spec = False
     """Our own reading of the config says in words what is wrong, and never repeats what was typed."""
     message_repository: MessageRepository = InMemoryMessageRepository()
 
-    def __init__(self, pack: Callable[[Row], Mapping[str, Any]] = lambda row: row) -> None:
+    def __init__(
+        self, pack: Callable[[Row], Mapping[str, Any]] = lambda row: row, hand_over: HandOver = print_settings
+    ) -> None:
         self._pack = pack
+        self._hand_over = hand_over
 
     @staticmethod
     def read_config(config_path: str) -> Any:
@@ -73,7 +80,7 @@ class SourceAmocrm(AbstractSource):
     def check_connection(self, logger: logging.Logger, config: Mapping[str, Any]) -> tuple[bool, Any]:
         """With what keeps it from being read, or else what will be incomplete or empty, if anything."""
         try:
-            told = notes(open_account(config, EXTRAS))
+            told = notes(open_account(config, EXTRAS, self._hand_over))
         except AmocrmError as error:
             return False, mask(str(error))
         for note in told:
@@ -86,7 +93,7 @@ class SourceAmocrm(AbstractSource):
         return AirbyteConnectionStatus(status=Status.SUCCEEDED if readable else Status.FAILED, message=message)
 
     def streams(self, config: Mapping[str, Any]) -> list[Stream]:
-        account = open_account(config)
+        account = open_account(config, hand_over=self._hand_over)
         return [stream(account) for stream in STREAMS.values()]
 
     def read(
@@ -101,9 +108,10 @@ class SourceAmocrm(AbstractSource):
         _check_streams(catalog)
         wanted = [_Wanted.of(parsed, stream, states) for stream in catalog.streams]
         extras = {extra for one in wanted for extra in one.kind.extras_of_account(parsed, one.properties)}
-        account = Account(parsed, open_api(parsed, cast("MutableMapping[str, Any]", config)), extras)
         census = Census(KNOWN)
-        account.api.look = census.look
+        given = cast("MutableMapping[str, Any]", config)
+        api = open_api(parsed, given, hand_over=self._hand_over, observe=census.look)
+        account = Account(parsed, api, extras)
         instances = [one.kind(account, one.properties) for one in wanted]
         selections = [
             Selection(cast("FullRefresh | Incremental", stream), one.progress)
@@ -156,10 +164,15 @@ class SourceAmocrm(AbstractSource):
                 logger.warning(unknown)
 
 
-def open_account(config: Mapping[str, Any], extras: Collection[str] = ()) -> Account:
-    """`extras`: what `/account` must tell. Raises ConfigError for a config that cannot work."""
+def open_account(
+    config: Mapping[str, Any], extras: Collection[str] = (), hand_over: HandOver = print_settings
+) -> Account:
+    """The account of a config, for a command that reads no tables. Raises ConfigError for a config that cannot work.
+
+    `extras`: what `/account` must tell. `hand_over` gets the config when amoCRM has changed something in it.
+    """
     parsed = parse_config(config)
-    api = open_api(parsed, cast("MutableMapping[str, Any]", config))
+    api = open_api(parsed, cast("MutableMapping[str, Any]", config), hand_over=hand_over)
     api.budget.on_pause = log_pause
     return Account(parsed, api, extras)
 

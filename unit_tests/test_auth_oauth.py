@@ -17,7 +17,7 @@ from airbyte_cdk.models import FailureType
 from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets
 
 from source_amocrm.auth.authenticator import make_authenticator
-from source_amocrm.auth.handover import hand_over
+from source_amocrm.auth.handover import HandOver, print_settings
 from source_amocrm.auth.oauth import AmocrmOAuth2Authenticator, Grant
 from source_amocrm.config.settings import OAuth
 from source_amocrm.errors import AmocrmError, ConfigError, Moved, NotFound, Unauthorized, Unavailable
@@ -79,10 +79,15 @@ class Clock:
         return self.now
 
 
-def start(raw: dict[str, Any], endpoint: Endpoint, clock: Callable[[], float] = Clock()) -> AmocrmOAuth2Authenticator:  # noqa: B008
+def start(
+    raw: dict[str, Any],
+    endpoint: Endpoint,
+    clock: Callable[[], float] = Clock(),  # noqa: B008
+    hand_over: HandOver = print_settings,
+) -> AmocrmOAuth2Authenticator:
     parsed = config(raw)
     assert isinstance(parsed.credentials, OAuth)
-    return AmocrmOAuth2Authenticator(parsed, parsed.credentials, raw, endpoint, clock)
+    return AmocrmOAuth2Authenticator(parsed, parsed.credentials, raw, endpoint, hand_over, clock)
 
 
 def handed_over(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
@@ -116,14 +121,14 @@ def test_the_first_token_is_handed_over_before_it_is_used(capsys: pytest.Capture
     assert endpoint.asked == [(HOST, "refresh-0000")]
 
 
-def test_the_token_is_not_in_use_while_it_is_handed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_token_is_not_in_use_while_it_is_handed_over() -> None:
     raw = oauth(access_token="access-0000", token_expiry_date="2025-10-09T00:00:00Z")
-    auth = start(raw, Endpoint())
     seen: list[tuple[str, str]] = []
-    monkeypatch.setattr(
-        "source_amocrm.auth.oauth.hand_over",
-        lambda config: seen.append((auth.access_token, config["credentials"]["access_token"])),
-    )
+
+    def see(config: Mapping[str, Any]) -> None:
+        seen.append((auth.access_token, config["credentials"]["access_token"]))
+
+    auth = start(raw, Endpoint(), hand_over=see)
     assert auth.get_access_token() == "access-0001"
     assert seen == [("access-0000", "access-0001")]
 
@@ -350,7 +355,7 @@ class Pipe(io.StringIO):
 def test_a_message_leaves_in_one_write_and_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     pipe = Pipe()
     monkeypatch.setattr(sys, "stdout", pipe)
-    hand_over({"account_domain": "example"})
+    print_settings({"account_domain": "example"})
     line, flush = pipe.steps
     assert flush == "<flush>"
     assert line.endswith("}\n")
@@ -359,5 +364,5 @@ def test_a_message_leaves_in_one_write_and_at_once(monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.parametrize("odd", ["\ud800", 10**30, {"deep": ["\udfff"]}])
 def test_odd_settings_are_handed_over_too(odd: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    hand_over({"odd": odd})
+    print_settings({"odd": odd})
     assert handed_over(capsys) == [{"odd": odd}]

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, MutableMapping
 from typing import Any, Protocol
 
+from source_amocrm.auth.handover import HandOver, print_settings
 from source_amocrm.auth.long_lived import LongLivedTokenAuthenticator
 from source_amocrm.auth.oauth import AmocrmOAuth2Authenticator, TokenEndpoint
 from source_amocrm.config.settings import Config, LongLived
@@ -56,13 +57,14 @@ def make_authenticator(
     raw: MutableMapping[str, Any],
     endpoint: TokenEndpoint,
     clock: Callable[[], float] = time.time,
+    hand_over: HandOver = print_settings,
 ) -> LongLivedTokenAuthenticator | AmocrmOAuth2Authenticator:
     """The sign-in that the settings ask for.
 
-    `raw` is the very mapping that the platform passed in: rotated tokens are written into it. `clock`: unix seconds, by
-    which a token has expired. Raises ConfigError when the token is another service's.
+    `raw` is the very mapping that the platform passed in: rotated tokens are written into it, and `hand_over` gets it.
+    `clock`: unix seconds, by which a token has expired. Raises ConfigError when the token is another service's.
     """
     given = config.credentials
     if isinstance(given, LongLived):
         return LongLivedTokenAuthenticator(config, given, clock)
-    return AmocrmOAuth2Authenticator(config, given, raw, endpoint, clock)
+    return AmocrmOAuth2Authenticator(config, given, raw, endpoint, hand_over, clock)

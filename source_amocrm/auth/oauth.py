@@ -15,7 +15,7 @@ from airbyte_cdk.sources.streams.http.requests_native_auth import SingleUseRefre
 from airbyte_cdk.utils.datetime_helpers import AirbyteDateTime
 
 from source_amocrm.auth.claims import check_domain, claims_of
-from source_amocrm.auth.handover import hand_over
+from source_amocrm.auth.handover import HandOver, print_settings
 from source_amocrm.config.hosts import is_account_host
 from source_amocrm.config.settings import Config, OAuth
 from source_amocrm.errors import AmocrmError, Moved, NotFound, Unauthorized
@@ -82,16 +82,19 @@ class AmocrmOAuth2Authenticator(SingleUseRefreshTokenOauth2Authenticator):
         given: OAuth,
         raw: MutableMapping[str, Any],
         endpoint: TokenEndpoint,
+        hand_over: HandOver = print_settings,
         clock: Callable[[], float] = time.time,
     ) -> None:
         """`raw` is the mapping that the platform passed in; it gets the settings as they were understood.
 
-        Raises ConfigError when the token is another service's.
+        `hand_over` gets it whole whenever amoCRM has changed something in it. Raises ConfigError when the token is
+        another service's.
         """
         self.domain = config.domain
         self.base_url = config.base_url
         self._overridden = config.overridden
         self._endpoint = endpoint
+        self._hand_over = hand_over
         self._clock = clock
         self._ahead = _AHEAD
         self._skew = 0.0  # seconds that the server's clock is ahead of ours
@@ -227,8 +230,8 @@ class AmocrmOAuth2Authenticator(SingleUseRefreshTokenOauth2Authenticator):
             self._in_use, self._expires_at = grant.access_token, grant.server_time + grant.expires_in
 
     def _emit_control_message(self) -> None:
-        """In one write and without a fault over odd text, which the CDK's own function leaves to chance."""
-        hand_over(self._connector_config)
+        """Hands the settings over by our own function: the CDK's fails over odd text, and writes in several pieces."""
+        self._hand_over(self._connector_config)
 
     def _check(self) -> None:
         if not self._overridden:

@@ -37,7 +37,6 @@ def main(arguments: list[str]) -> int:
     from source_amocrm.airbyte.quick_start import hasten
 
     hasten()
-    from source_amocrm.auth import handover
     from source_amocrm.check_on_terminal import printable, verdict
     from source_amocrm.config.settings import check_shape
     from source_amocrm.entrypoint import unforeseen
@@ -46,11 +45,10 @@ def main(arguments: list[str]) -> int:
 
     logging.getLogger().handlers = [logging.StreamHandler(sys.stderr)]
     account = Account(Path(arguments[0]))
-    handover.keeper = keeper(account)
     try:
         settings = account.settings()
         check_shape(settings)
-        print(printable(verdict(settings)))
+        print(printable(verdict(settings, keeper(account))))
     except (AmocrmError, FleetError) as error:
         print(printable(str(error)))
         return 1

@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from source_amocrm.accounts import FleetError
 from source_amocrm.accounts.account import KEEP_IN, Account
-from source_amocrm.auth import handover
+from source_amocrm.auth.handover import HandOver, print_settings
 
 _log = logging.getLogger("airbyte.amocrm")
 
 
-def keep_if_told() -> None:
+def told_by_environment() -> HandOver:
     """Where the environment names a config to keep, changed settings go into it first and to the platform then."""
-    if path := os.environ.get(KEEP_IN):
-        handover.keeper = keeper(Account(Path(path)), then=handover.printed)
+    path = os.environ.get(KEEP_IN)
+    return keeper(Account(Path(path)), then=print_settings) if path else print_settings
 
 
-def keeper(
-    account: Account, then: Callable[[Mapping[str, Any]], None] = lambda _: None
-) -> Callable[[Mapping[str, Any]], None]:
+def keeper(account: Account, then: HandOver = lambda _: None) -> HandOver:
+    """Puts changed settings into the account's file, and then hands them to `then`, also where that has failed."""
+
     def keep(changed: Mapping[str, Any]) -> None:
         try:
             account.keep(changed)

@@ -13,6 +13,8 @@ from source_amocrm.http.client import AmocrmClient
 from source_amocrm.http.reply import Reply, reply_of
 
 Params = Mapping[str, int | str | Sequence[int | str]]
+Observer = Callable[[str, dict[str, Any] | None], None]
+"""Is called with each path that was asked for and the body that came, in whichever thread asked."""
 
 ACCOUNT_PATH = "/api/v4/account"
 
@@ -37,7 +39,12 @@ def encode(params: Params) -> str:
 class Api:
     """Safe to share by any number of threads. `wall`: unix seconds of this machine's clock."""
 
-    def __init__(self, client: AmocrmClient, wall: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        client: AmocrmClient,
+        wall: Callable[[], float] = time.time,
+        observe: Observer = lambda *_: None,
+    ) -> None:
         self.client = client
         self.auth = client.sign_in
         self.budget = client.session.budget
@@ -45,8 +52,7 @@ class Api:
         self.clock = client.clock
         self.sleep = client.sleep
         self.wall = wall
-        self.look: Callable[[str, dict[str, Any] | None], None] = lambda *_: None
-        """Sees every path asked for and what came, in whichever thread asked."""
+        self.observe = observe
 
     def get(self, path: str, params: Params | None = None, *, shrinkable: bool = False) -> Answer:
         """The answer to `path` ("/api/v4/leads"), or an AmocrmError once it is certain.
@@ -57,7 +63,7 @@ class Api:
         url = f"{self.auth.base_url}{path}?{query}" if query else f"{self.auth.base_url}{path}"
         _, response = self.client.send_request("GET", url, {"shrinkable": shrinkable})
         answer = _answer(reply_of(response))
-        self.look(path, answer.body)
+        self.observe(path, answer.body)
         return answer
 
     def room(self) -> int:

@@ -12,9 +12,7 @@ def files_host_api(api: Api, base_url: str) -> Api:
     """The Api of that host. Its outages and refusals do not concern the account; the account's refusals concern it."""
     client, guest = api.client, _Guest(api, base_url)
     handler = AmocrmErrorHandler(client.policy, guest, Where.DRIVE)
-    host = Api(client.at(guest, handler, CircuitBreaker(client.breaker)), api.wall)
-    host.look = api.look
-    return host
+    return Api(client.at(guest, handler, CircuitBreaker(client.breaker)), api.wall, api.observe)
 
 
 class _Guest:
