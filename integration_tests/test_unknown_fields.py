@@ -17,7 +17,7 @@ from source_amocrm.streams.base import FullRefreshStream, IncrementalStream
 from source_amocrm.streams.known import KNOWN
 from source_amocrm.streams.per_entity import PerEntityStream
 from source_amocrm.streams.rows import dictionaries, settings
-from source_amocrm.sync.declaration import EVENTS, Context
+from source_amocrm.sync.declaration import Context
 from unit_tests.offline import stream
 
 from .connector import messages
@@ -52,8 +52,8 @@ def makers() -> dict[str, list[Make]]:
 
 def inputs(made: Any) -> Iterator[tuple[str, Context]]:
     if isinstance(made, IncrementalStream):
-        for resource, path in zip(made.inputs(), made.paths(), strict=True):
-            yield path, Context(resource.name if resource else EVENTS)
+        for resource in made.inputs():
+            yield resource.path, Context(resource.name)
     elif isinstance(made, PerEntityStream):
         for path in KNOWN:
             of, part = path.rpartition(made.parts[0].part)[:2]

@@ -8,11 +8,11 @@ from typing import Any, cast
 
 import pytest
 
-from source_amocrm.account.resources import LEADS, Resource
+from source_amocrm.account.resources import EVENTS, LEADS, Resource
 from source_amocrm.sync import delivery_order
 from source_amocrm.sync.batch import Batch
 from source_amocrm.sync.changes import Deletion
-from source_amocrm.sync.declaration import EVENTS, Context, Incremental, Lookup
+from source_amocrm.sync.declaration import Context, Incremental, Lookup
 from source_amocrm.sync.delivery_order import NewestFirst, PageOrder
 from source_amocrm.sync.lookup import Resolver
 from source_amocrm.sync.progress import Pending, Progress
@@ -33,8 +33,8 @@ class Things(Incremental):
     def wanted_extras(self) -> frozenset[str]:
         return frozenset()
 
-    def context(self, resource: Resource | None) -> Context:
-        return Context(resource.name if resource else EVENTS)
+    def context(self, resource: Resource) -> Context:
+        return Context(resource.name)
 
     def rows(self, record: Row, context: Context) -> Iterable[Row]:  # noqa: ARG002
         yield record
@@ -46,11 +46,11 @@ class Things(Incremental):
 def begun(start: int | None = None, watermark: int | None = None) -> Progress:
     """A sync that started at NOW."""
     progress = Progress("things", "updated_at", start, 0, watermark)
-    progress.begin(progress.plans(["leads", EVENTS]), NOW)
+    progress.begin(progress.plans(["leads", EVENTS.name]), NOW)
     return progress
 
 
-def maker(resource: Resource | None) -> RowMaker:
+def maker(resource: Resource) -> RowMaker:
     return RowMaker(cast(Incremental, Things()), resource, lambda _: pytest.fail("there is no lookup"))
 
 
@@ -139,28 +139,28 @@ def event(own: str, second: int, kind: str = "born") -> Row:
 
 def test_events_come_from_the_newest_on_whatever_the_order_of_their_pages() -> None:
     progress = begun(start=NOW - 9)
-    stage = NewestFirst(maker(None), progress, ["born"], NOW, nothing_between)
+    stage = NewestFirst(maker(EVENTS), progress, ["born"], NOW, nothing_between)
     pages = [
         Page([event("a", NOW - 9), event("b", NOW - 5)], (NOW - 9, NOW - 5)),
         Page([event("c", NOW - 4), event("x", NOW - 3, "died"), event("d", NOW)], (NOW - 4, NOW)),
     ]
-    came = list(stage.deliver(Batch(EVENTS, page) for page in pages))
+    came = list(stage.deliver(Batch(EVENTS.name, page) for page in pages))
     assert came == [event("d", NOW), event("c", NOW - 4), event("b", NOW - 5), event("a", NOW - 9)]
-    assert not progress.pending[EVENTS].seconds
+    assert not progress.pending[EVENTS.name].seconds
 
 
 def test_events_are_held_back_while_newer_ones_may_come(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(delivery_order, "ROWS_BETWEEN_STATES", 1)
     progress = begun(start=NOW - 9)
-    stage = NewestFirst(maker(None), progress, ["born"], NOW, nothing_between)
+    stage = NewestFirst(maker(EVENTS), progress, ["born"], NOW, nothing_between)
     pages = [
         Page([event("a", NOW - 9)], (NOW - 9, NOW - 5)),
         Page([event("c", NOW)], (NOW - 2, NOW)),
         Page([event("b", NOW - 3)], (NOW - 4, NOW - 3)),
     ]
-    stages = stage.deliver(Batch(EVENTS, page) for page in pages)
+    stages = stage.deliver(Batch(EVENTS.name, page) for page in pages)
     assert [next(stages), next(stages)] == [event("c", NOW), None]
-    assert progress.pending[EVENTS].seconds == IntervalSet(((NOW - 9, NOW - 3),))
+    assert progress.pending[EVENTS.name].seconds == IntervalSet(((NOW - 9, NOW - 3),))
     assert list(stages) == [event("b", NOW - 3), None, event("a", NOW - 9), None]
 
 
@@ -169,8 +169,8 @@ def test_what_an_earlier_sync_delivered_in_between_is_newer_than_what_it_left(lo
     """That sync was killed when it had delivered from NOW - 60 on; what came after NOW - 50 is new."""
     progress = Progress("things", "updated_at", None, 0, NOW - 50)
     rest = IntervalSet(((0, NOW - 61),))
-    progress.pending[EVENTS] = Pending(rest, None, NOW - 50, NOW - 50)
-    progress.begin(progress.plans(["leads", EVENTS]), NOW)
+    progress.pending[EVENTS.name] = Pending(rest, None, NOW - 50, NOW - 50)
+    progress.begin(progress.plans(["leads", EVENTS.name]), NOW)
     asked: list[tuple[int, int]] = []
 
     def between(low: int, high: int) -> list[Row]:
@@ -178,7 +178,7 @@ def test_what_an_earlier_sync_delivered_in_between_is_newer_than_what_it_left(lo
         return [lost(thing, NOW - 55) for thing in lost_in_between]
 
     reasons = SimpleNamespace(of=lambda things: {thing: f"reason {thing}" for thing in things})
-    losses = RowMaker(cast(Incremental, Losses()), None, lambda _: cast(Resolver, reasons))
+    losses = RowMaker(cast(Incremental, Losses()), EVENTS, lambda _: cast(Resolver, reasons))
     stage = NewestFirst(losses, progress, ["lost"], NOW, between)
     rows = [
         lost(3, NOW - 40),
@@ -188,7 +188,7 @@ def test_what_an_earlier_sync_delivered_in_between_is_newer_than_what_it_left(lo
         lost(1, NOW - 90),
         lost(2, NOW - 91),
     ]
-    came = [row for row in stage.deliver([Batch(EVENTS, Page(rows, (0, NOW)))]) if row]
+    came = [row for row in stage.deliver([Batch(EVENTS.name, Page(rows, (0, NOW)))]) if row]
     filled = [(row["thing"], NOW - row["created_at"]) for row in came if "reason" in row]
     assert filled == [(3, 40), (1, 45)] + ([] if 2 in lost_in_between else [(2, 80)])
     assert asked == [(NOW - 60, NOW - 51)]
@@ -196,9 +196,9 @@ def test_what_an_earlier_sync_delivered_in_between_is_newer_than_what_it_left(lo
 
 def test_what_was_delivered_in_between_is_not_read_where_no_row_asks_for_it() -> None:
     progress = Progress("things", "updated_at", None, 0, NOW - 50)
-    progress.pending[EVENTS] = Pending(IntervalSet(((0, NOW - 61),)), None, NOW - 50, NOW - 50)
-    progress.begin(progress.plans(["leads", EVENTS]), NOW)
-    losses = RowMaker(cast(Incremental, Losses()), None, lambda _: cast(Resolver, SimpleNamespace(of=lambda _: {})))
+    progress.pending[EVENTS.name] = Pending(IntervalSet(((0, NOW - 61),)), None, NOW - 50, NOW - 50)
+    progress.begin(progress.plans(["leads", EVENTS.name]), NOW)
+    losses = RowMaker(cast(Incremental, Losses()), EVENTS, lambda _: cast(Resolver, SimpleNamespace(of=lambda _: {})))
     stage = NewestFirst(losses, progress, ["won"], NOW, lambda low, high: (pytest.fail(f"{low} {high}") for _ in "x"))
     won = {"id": "a", "type": "won", "thing": 1, "created_at": NOW - 70}
-    assert [row for row in stage.deliver([Batch(EVENTS, Page([won], (0, NOW)))]) if row] == [won]
+    assert [row for row in stage.deliver([Batch(EVENTS.name, Page([won], (0, NOW)))]) if row] == [won]

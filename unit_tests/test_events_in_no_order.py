@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from source_amocrm.account.account import Account
-from source_amocrm.account.resources import EVENTS_PATH
+from source_amocrm.account.resources import EVENTS
 from source_amocrm.http.api import Answer
 from source_amocrm.sync.batch import Batch
 from source_amocrm.sync.delivery_order import NewestFirst
@@ -37,7 +37,7 @@ class Events:
         self.now = NOW
         self.requests = 0
         self.edges = random.random() < 0.5, random.random() < 0.5
-        self.listing = Listing(self.fetch, EVENTS_PATH, "events", LIMIT, cursor="created_at", own_order=True)
+        self.listing = Listing(self.fetch, EVENTS.path, "events", LIMIT, cursor="created_at", own_order=True)
 
     def fetch(self, path: str, params: Any = None, *, shrinkable: bool = False) -> Answer:  # noqa: ARG002
         self.requests += 1
@@ -106,7 +106,7 @@ def test_what_comes_in_meanwhile_neither_keeps_the_reading_nor_is_said_to_be_cov
         assert there <= set(own) <= events.between(since, until)
         assert covered >= started
         events.now += HOURS
-        events.fetch(EVENTS_PATH, {"page": 1, "limit": 1})
+        events.fetch(EVENTS.path, {"page": 1, "limit": 1})
         assert events.between(since, covered) <= set(own)
 
 

@@ -39,9 +39,7 @@ class Account:
 
     def _progress(self, name: str) -> Progress:
         progress = Progress(name, str(STREAMS[name].cursor_field), self.start, 300)
-        progress.begin(
-            progress.plans(resource.name if resource else "events" for resource in STREAMS[name].inputs()), JULY
-        )
+        progress.begin(progress.plans(resource.name for resource in STREAMS[name].inputs()), JULY)
         return progress
 
     def asks(self, path: str, times: int = 1) -> None:

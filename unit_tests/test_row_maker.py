@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pytest
 
-from source_amocrm.account.resources import COMPANIES, LEADS, Resource
+from source_amocrm.account.resources import COMPANIES, EVENTS, LEADS, Resource
 from source_amocrm.errors import AmocrmError
 from source_amocrm.sync.changes import Deletion
 from source_amocrm.sync.declaration import Context, Incremental, Lookup
@@ -28,8 +28,8 @@ class Things(Incremental):
     def wanted_extras(self) -> frozenset[str]:
         return frozenset()
 
-    def context(self, resource: Resource | None) -> Context:
-        return Context(resource.name if resource else "events")
+    def context(self, resource: Resource) -> Context:
+        return Context(resource.name)
 
     def rows(self, record: Row, context: Context) -> Iterable[Row]:
         if "broken" in record:
@@ -84,9 +84,8 @@ def test_what_comes_before_a_broken_record_is_delivered() -> None:
         next(rows)
 
 
-def test_a_tombstone_knows_its_list_and_events_have_none() -> None:
+def test_a_tombstone_knows_its_list_and_each_list_what_dates_its_records() -> None:
     maker = RowMaker(Things(), LEADS, lambda _: cast(Resolver, Names()))
     assert maker.tombstone(Deletion(7, 1, 2, 3)) == {"id": 7, "of": "leads"}
     assert (maker.deletable, maker.cursor) == (True, "updated_at")
-    of_events = RowMaker(Things(), None, lambda _: cast(Resolver, Names()))
-    assert (of_events.deletable, of_events.cursor) == (False, "created_at")
+    assert RowMaker(Things(), EVENTS, lambda _: cast(Resolver, Names())).cursor == "created_at"

@@ -17,9 +17,9 @@ SCOPES = {"files": "Доступ к файлам"}
 
 @dataclass(frozen=True)
 class Resource:
-    """A list of entities that change.
+    """A list that changes.
 
-    `name` is the key of its rows and of its place in the state; `entity` the singular that events use.
+    `name` is what a state calls it; `entity` the singular that events use; `cursor` the field that dates its rows.
     `paid_filter`: its filter is an option of the account and is ignored, without an error, when it is off.
     `by_cursor`: it can be ordered by updated_at. `has_trash`: it shows its trash with `with=only_deleted`.
     `has_links`: its rows show links and tags. `optional`: it is of a part that not every account has.
@@ -34,6 +34,7 @@ class Resource:
     has_trash: bool = False
     has_links: bool = False
     optional: bool = False
+    cursor: str = "updated_at"
 
 
 _card = partial(Resource, paid_filter=True, has_links=True)
@@ -48,7 +49,7 @@ NOTES = (
     Resource("companies", "/api/v4/companies/notes", "notes", "note"),
     Resource("customers", "/api/v4/customers/notes", "notes", "note", optional=True),
 )
-EVENTS_PATH = "/api/v4/events"
+EVENTS = Resource("events", "/api/v4/events", "events", "event", by_cursor=False, cursor="created_at")
 """Events do not change and document no order."""
 EVENTS_LIMIT = 100
 """Rows of a page as amoCRM documents it; asked for more than it gives, a server gives 50."""

@@ -12,7 +12,7 @@ from enum import Enum
 from functools import partial
 
 from source_amocrm.account.account import Account
-from source_amocrm.account.resources import EVENTS_PATH
+from source_amocrm.account.resources import EVENTS
 from source_amocrm.auth.claims import check_account
 from source_amocrm.errors import REFUSALS, AmocrmError, BadRequest, Forbidden, cause, of_lists
 from source_amocrm.streams import STREAMS
@@ -45,7 +45,7 @@ class Finding:
 
     def __str__(self) -> str:
         told = of_lists(self.error, self.paths)
-        events = WITHOUT_EVENTS if self.hurt is Hurt.PARTLY and EVENTS_PATH in self.paths else ""
+        events = WITHOUT_EVENTS if self.hurt is Hurt.PARTLY and EVENTS.path in self.paths else ""
         return f"{self.hurt.value}: {', '.join(self.streams)}. {told}{events}"
 
 
@@ -111,7 +111,7 @@ def _of_every_account(streams: Sequence[AmocrmStream]) -> tuple[str, ...]:
     resources = [one for stream in streams if isinstance(stream, IncrementalStream) for one in stream.resources]
     entities = (one.path for one in resources if not one.optional)
     dictionaries = (one.list_path for one in streams if isinstance(one, FullRefreshStream) and one.in_every_account)
-    return tuple(dict.fromkeys((*entities, EVENTS_PATH, *dictionaries)))
+    return tuple(dict.fromkeys((*entities, EVENTS.path, *dictionaries)))
 
 
 def _needs(account: Account, stream: AmocrmStream, streams: Sequence[AmocrmStream], answers: Answers) -> Needs:
@@ -128,7 +128,7 @@ def _declared(account: Account, stream: AmocrmStream, streams: Sequence[AmocrmSt
     if not isinstance(stream, IncrementalStream):
         return Needs(made_of, columns=columns)
     completed = stream.kinds is None and any(_needs_events(account, path, streams) for path in made_of)
-    return Needs(made_of, tuple(stream.vital_paths()), (EVENTS_PATH,) if completed else (), columns)
+    return Needs(made_of, tuple(stream.vital_paths()), (EVENTS.path,) if completed else (), columns)
 
 
 def _needs_events(account: Account, path: str, streams: Sequence[AmocrmStream]) -> bool:

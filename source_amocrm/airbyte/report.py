@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 from airbyte_cdk.models import AirbyteMessage
 
-from source_amocrm.account.resources import EVENTS_PATH
+from source_amocrm.account.resources import EVENTS
 from source_amocrm.airbyte.estimate import Observation, duration, reached, seconds_left, summary, tables_in_words
 from source_amocrm.airbyte.pauses import waiting
 from source_amocrm.http.api import Api
@@ -114,8 +114,7 @@ class Report:
         name, needed = selection.stream.name, selection.stream.inputs()
         self._tallies[name] = Tally(name, lists=bool(needed))
         for resource in needed:
-            path, own = (resource.path, resource.name) if resource else (EVENTS_PATH, "events")
-            reading = self._lists.setdefault(path, ListReading(path, own))
+            reading = self._lists.setdefault(resource.path, ListReading(resource.path, resource.name))
             reading.tables.append(name)
             if selection.progress:
                 reading.progresses.append(selection.progress)
@@ -181,9 +180,9 @@ class Report:
         lists.sort(key=lambda reading: seconds_left(reading.seen) or 0)
         tables = [tally for tally in self._tallies.values() if tally.reading]
         lines = [f"{one.name}; {self._so_far(one.rows)}" for one in tables if not one.lists]
-        if EVENTS_PATH not in {reading.path for reading in lists} and asked[EVENTS_PATH] > self._asked_for_events:
-            lines.append(f"{_called(EVENTS_PATH)} ({CHANGES}); {asked[EVENTS_PATH]:,} requests")
-        self._asked_for_events = asked[EVENTS_PATH]
+        if EVENTS.path not in {reading.path for reading in lists} and asked[EVENTS.path] > self._asked_for_events:
+            lines.append(f"{_called(EVENTS.path)} ({CHANGES}); {asked[EVENTS.path]:,} requests")
+        self._asked_for_events = asked[EVENTS.path]
         lines += [reading.line(asked[reading.path], now) for reading in lists]
         return lines or [f"the rest of {one.name}; {self._so_far(one.rows)}" for one in tables]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from source_amocrm.account.resources import EVENTS_LIMIT, EVENTS_PATH
+from source_amocrm.account import resources
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,14 @@ NOTES = (
     List("company_notes", "/api/v4/companies/notes", "notes", "is_pinned"),
     List("customer_notes", "/api/v4/customers/notes", "notes", "is_pinned"),
 )
-EVENTS = List("events", EVENTS_PATH, "events", limit=EVENTS_LIMIT, cursor="created_at", ordered=False)
+EVENTS = List(
+    "events",
+    resources.EVENTS.path,
+    "events",
+    limit=resources.EVENTS_LIMIT,
+    cursor=resources.EVENTS.cursor,
+    ordered=False,
+)
 OTHERS = (
     List("users", "/api/v4/users", "users", "role,group"),
     List("pipelines", "/api/v4/leads/pipelines", "pipelines"),

@@ -17,7 +17,7 @@ from airbyte_cdk.models import SyncMode
 from airbyte_cdk.sources.streams.http.http import HttpStream
 
 from source_amocrm.account.account import Account
-from source_amocrm.account.resources import EVENTS_LIMIT, EVENTS_PATH, Resource
+from source_amocrm.account.resources import EVENTS_LIMIT, Resource
 from source_amocrm.config.settings import Config
 from source_amocrm.http.api import ACCOUNT_PATH
 from source_amocrm.streams import schema
@@ -25,7 +25,7 @@ from source_amocrm.streams.relations import Relations
 from source_amocrm.streams.rows import tombstones
 from source_amocrm.streams.rows.coercion import Coercion
 from source_amocrm.sync.changes import Deletion
-from source_amocrm.sync.declaration import EVENTS, Context, Declaration, FullRefresh, Incremental
+from source_amocrm.sync.declaration import Context, Declaration, FullRefresh, Incremental
 from source_amocrm.sync.delivery import deliver_alone
 from source_amocrm.sync.progress import Progress
 from source_amocrm.sync.state import load
@@ -220,21 +220,21 @@ class IncrementalStream(AmocrmStream, Incremental):
 
     def __init__(self, account: Account, properties: Mapping[str, Any] | None = None) -> None:
         super().__init__(account, properties)
-        self.collection = self.resources[0].collection if self.resources else EVENTS
+        self.collection = self.inputs()[0].collection
 
     @classmethod
     def progress(cls, config: Config, state: Mapping[str, Any] | None) -> Progress:
         return load(cls.name, cls.cursor_field, cls.input_names(), state, config.start, config.lookback)
 
     def paths(self) -> Iterator[str]:
-        yield from (resource.path if resource else EVENTS_PATH for resource in self.inputs())
+        yield from (resource.path for resource in self.inputs())
 
     def vital_paths(self) -> Iterator[str]:
         """The lists without which no row can be made."""
         yield from ()
 
-    def context(self, resource: Resource | None) -> Context:
-        return Context(resource.name if resource else EVENTS, timezone=self.account.facts().timezone)
+    def context(self, resource: Resource) -> Context:
+        return Context(resource.name, timezone=self.account.facts().timezone)
 
     def tombstone(self, deletion: Deletion, context: Context) -> Row:
         account_id = self.account.facts().id if deletion.account_id is None else deletion.account_id

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from source_amocrm.account.event_kinds import CHATS
-from source_amocrm.account.resources import NOTES
+from source_amocrm.account.resources import EVENTS, NOTES
 from source_amocrm.streams import relations as to
 from source_amocrm.streams.base import IncrementalStream
 from source_amocrm.streams.rows import communication
-from source_amocrm.sync.declaration import EVENTS, Context
+from source_amocrm.sync.declaration import Context
 from source_amocrm.walk.listing import Row
 
 
@@ -44,7 +44,7 @@ class Messages(IncrementalStream):
     kinds = tuple(CHATS)
 
     def rows(self, record: Row, context: Context) -> Iterable[Row]:
-        if context.entity_type == EVENTS:
+        if context.entity_type == EVENTS.name:
             return communication.chat(record)
         return communication.sms(record, context.entity_type)
 

@@ -24,7 +24,7 @@ class FieldValueStream(IncrementalStream):
     def vital_paths(self) -> Iterator[str]:
         yield f"{self.resources[0].path}/custom_fields"
 
-    def context(self, resource: Resource | None) -> Context:
+    def context(self, resource: Resource) -> Context:
         fields = self.account.dictionary(next(self.vital_paths()), "custom_fields")
         return replace(super().context(resource), system_fields=system_fields(fields))
 

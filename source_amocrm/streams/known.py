@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from source_amocrm.account import event_kinds
 from source_amocrm.account.census import Fields
-from source_amocrm.account.resources import COMPANIES, CONTACTS, CUSTOMERS, EVENTS_PATH, LEADS, NOTES, TASKS
+from source_amocrm.account.resources import COMPANIES, CONTACTS, CUSTOMERS, EVENTS, LEADS, NOTES, TASKS
 from source_amocrm.http.api import ACCOUNT_PATH
 from source_amocrm.streams.rows.activity import ELEMENT_TYPE
 from source_amocrm.streams.rows.dictionaries import NOTE_TYPES
@@ -152,7 +152,7 @@ KNOWN: Mapping[str, Fields] = {
     CUSTOMERS.path: _CUSTOMERS,
     TASKS.path: _TASKS,
     **{resource.path: _NOTES for resource in NOTES},
-    EVENTS_PATH: _EVENTS,
+    EVENTS.path: _EVENTS,
     "/api/v4/events/types": _typed(_list("events_types", "key type lang"), key=_kind_of_event),
     "/api/v4/leads/pipelines": _list(
         "pipelines",

@@ -8,19 +8,16 @@ from dataclasses import dataclass, field
 from datetime import timezone, tzinfo
 from typing import Any
 
-from source_amocrm.account.resources import Resource
+from source_amocrm.account.resources import EVENTS, Resource
 from source_amocrm.sync.changes import Deletion
 from source_amocrm.walk.listing import Row
-
-EVENTS = "events"
-"""How the events are called in a state, where a stream is made of them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
     """What rows are made with besides their record.
 
-    `entity_type`: the kind of entities whose list the record is of ("leads"), or EVENTS; `catalog_id`: the catalog.
+    `entity_type`: the name of the list that the record is of ("leads", "events"); `catalog_id`: the catalog.
     `timezone`: the account's; `system_fields`: by the field's id, whether a custom field is one of amoCRM's own.
     """
 
@@ -55,8 +52,8 @@ class Declaration(ABC):
     several_rows = False
 
     @classmethod
-    def inputs(cls) -> list[Resource | None]:
-        """The lists that change and that it is made of, in the order in which they are read; None for the events."""
+    def inputs(cls) -> list[Resource]:
+        """The lists that change and that it is made of, in the order in which they are read."""
         return []
 
     @abstractmethod
@@ -88,21 +85,21 @@ class Incremental(Declaration):
     deletable = False
 
     @classmethod
-    def inputs(cls) -> list[Resource | None]:
-        return [*cls.resources, None] if cls.kinds is not None else list(cls.resources)
+    def inputs(cls) -> list[Resource]:
+        return [*cls.resources, EVENTS] if cls.kinds is not None else list(cls.resources)
 
     @classmethod
     def input_names(cls) -> list[str]:
         """How what it is made of is called in its state."""
-        return [resource.name if resource else EVENTS for resource in cls.inputs()]
+        return [resource.name for resource in cls.inputs()]
 
     @abstractmethod
     def wanted_extras(self) -> frozenset[str]:
         """The `with` parameters of its resources that the wanted columns need."""
 
     @abstractmethod
-    def context(self, resource: Resource | None) -> Context:
-        """What the rows of a list's records are made with; it may ask the account. None for the events."""
+    def context(self, resource: Resource) -> Context:
+        """What the rows of a list's records are made with; it may ask the account."""
 
     @abstractmethod
     def tombstone(self, deletion: Deletion, context: Context) -> Row:

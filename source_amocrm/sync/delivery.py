@@ -8,10 +8,10 @@ from contextlib import closing
 from functools import partial
 
 from source_amocrm.account.account import Account
-from source_amocrm.account.resources import Resource
+from source_amocrm.account.resources import EVENTS, Resource
 from source_amocrm.errors import AmocrmError, all_of
 from source_amocrm.sync.batch import Batch
-from source_amocrm.sync.declaration import EVENTS, FullRefresh, Incremental
+from source_amocrm.sync.declaration import FullRefresh, Incremental
 from source_amocrm.sync.delivery_order import Delivery, NewestFirst, PageOrder
 from source_amocrm.sync.event_reading import EventReading
 from source_amocrm.sync.progress import Progress, ReadPlan
@@ -53,10 +53,10 @@ def deliver(sync: Sync, selection: Selection) -> Delivery:
                 stream.name,
             )
         progress.begin(sync.plans[stream.name], started)
-        for entities, subscription in subscriptions:
+        for resource, subscription in subscriptions:
             with closing(subscription):
                 try:
-                    yield from _list(sync, stream, progress, entities, subscription)
+                    yield from _list(sync, stream, progress, resource, subscription)
                 except AmocrmError as error:
                     failures.append(error)
             yield None
@@ -79,33 +79,27 @@ def _whole(account: Account, stream: FullRefresh) -> Iterator[Row]:
 
 
 def _list(
-    sync: Sync, stream: Incremental, progress: Progress, resource: Resource | None, subscription: Subscription[Batch]
+    sync: Sync, stream: Incremental, progress: Progress, resource: Resource, subscription: Subscription[Batch]
 ) -> Delivery:
     """The rows that are made of one input of the stream."""
-    name = _name(resource)
     try:
-        if resource:
-            sync.account.require(resource.path)
+        sync.account.require(resource.path)
         maker = RowMaker(stream, resource, sync.resolver)
-        if not resource and stream.newest_first:
+        if resource is EVENTS and stream.newest_first:
             kinds, until = stream.kinds or (), sync.account.facts().until
             between = partial(_events_between, sync.account, kinds)
             yield from NewestFirst(maker, progress, kinds, until, between).deliver(subscription)
         else:
-            yield from PageOrder(maker, progress, name, sync.account.now).deliver(subscription)
+            yield from PageOrder(maker, progress, resource.name, sync.account.now).deliver(subscription)
     except AmocrmError as error:
-        if not resource or error.path != resource.path or not sync.account.lacks(error):
+        if error.path != resource.path or not sync.account.lacks(error):
             raise
-        LOGGER.info("%s of %s: there are none in this account. %s", stream.name, name, error)
-        progress.put_off(name)
+        LOGGER.info("%s of %s: there are none in this account. %s", stream.name, resource.name, error)
+        progress.put_off(resource.name)
     else:
-        progress.finish(name)
+        progress.finish(resource.name)
 
 
 def _events_between(account: Account, kinds: tuple[str, ...], low: int, high: int) -> Iterator[Row]:
     reading = EventReading(account, ReadPlan(IntervalSet(((low, high),)), deletions_since=low), kinds)
     return (row for batch in reading.batches() for row in batch.page.rows)
-
-
-def _name(resource: Resource | None) -> str:
-    return resource.name if resource else EVENTS

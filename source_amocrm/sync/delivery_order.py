@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import replace
 
+from source_amocrm.account.resources import EVENTS
 from source_amocrm.sync.batch import Batch
-from source_amocrm.sync.declaration import EVENTS
 from source_amocrm.sync.progress import BEGINNING, Progress
 from source_amocrm.sync.row_maker import RowMaker
 from source_amocrm.walk.interval_set import FOREVER, IntervalSet
@@ -140,7 +140,7 @@ class NewestFirst:
         self._progress = progress
         self._kinds = kinds
         self._between = between
-        self._needed = progress.needed[EVENTS]
+        self._needed = progress.needed[EVENTS.name]
         self._missing = self._needed - (until + 1, FOREVER)
         self._gaps = self._needed.gaps
         """What earlier syncs delivered in between, the newest last."""
@@ -185,13 +185,13 @@ class NewestFirst:
             for rows in self._made(part):
                 yield from rows
             for row in part:
-                self._progress.meet(EVENTS, seconds(row.get("created_at")))
+                self._progress.meet(EVENTS.name, seconds(row.get("created_at")))
             low = seconds(part[-1].get("created_at")) or edge if ready else edge
-            self._progress.cover(EVENTS, Page([], (low, FOREVER)))
+            self._progress.cover(EVENTS.name, Page([], (low, FOREVER)))
             if ready:
                 yield None
         self._edge = edge
-        self._progress.cover(EVENTS, Page([], (edge, FOREVER)))
+        self._progress.cover(EVENTS.name, Page([], (edge, FOREVER)))
         if self._passed >= ROWS_BETWEEN_STATES:
             self._passed = 0
             yield None

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from source_amocrm.account.account import Account, Once
-from source_amocrm.account.resources import EVENTS_PATH
+from source_amocrm.account.resources import EVENTS
 from source_amocrm.errors import REFUSALS, AmocrmError, PageTooLarge
 from source_amocrm.sync.changes import Changes, changes_of, essence
 from source_amocrm.walk.cursor_filter import bounds
@@ -63,11 +63,11 @@ def events_listing(account: Account, kinds: Iterable[str] = ()) -> Listing:
     params = {"filter[type][]": kinds} if kinds else {}
     return Listing(
         account.get,
-        EVENTS_PATH,
-        "events",
+        EVENTS.path,
+        EVENTS.collection,
         account.events_pages.now,
         params,
-        cursor="created_at",
+        cursor=EVENTS.cursor,
         own_order=True,
         other_orders=("entity_id",) if len(kinds) == 1 else ("entity_id", "type"),
     )

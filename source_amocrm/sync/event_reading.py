@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from source_amocrm.account.account import Account
+from source_amocrm.account.resources import EVENTS
 from source_amocrm.sync.batch import Batch
 from source_amocrm.sync.event_log import events_listing, in_no_order
 from source_amocrm.sync.progress import ReadPlan
@@ -37,7 +38,7 @@ class EventReading:
         parts = [(low, min(high, until)) for low, high in reversed(self.plan.seconds.intervals)]
         for low, high in parts:
             if low <= high:
-                yield from (Batch("events", page) for page in self._part(listing, low, high))
+                yield from (Batch(EVENTS.name, page) for page in self._part(listing, low, high))
 
     def _part(self, listing: Listing, low: int, high: int) -> Iterator[Page]:
         delivered: set[int | str] = set()

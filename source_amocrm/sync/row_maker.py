@@ -14,16 +14,16 @@ from source_amocrm.walk.listing import Row
 
 
 class RowMaker:
-    """Makes rows of the records of `resource` (None: of the events); `resolver` finds the values of a lookup."""
+    """Makes rows of the records of `resource`; `resolver` finds the values of a lookup."""
 
-    def __init__(self, stream: Incremental, resource: Resource | None, resolver: Callable[[Lookup], Resolver]) -> None:
+    def __init__(self, stream: Incremental, resource: Resource, resolver: Callable[[Lookup], Resolver]) -> None:
         self._stream = stream
         self._resource = resource
         self._lookups = [(column, one, resolver(one)) for column, one in stream.lookups.items()]
         self._met: dict[str, set[int]] = {column: set() for column in stream.lookups}
         self._passed_over: list[Iterable[Row]] = []
-        self.deletable = stream.deletable and resource is not None
-        self.cursor = "updated_at" if resource else "created_at"
+        self.deletable = stream.deletable
+        self.cursor = resource.cursor
         """The field of the records that dates them."""
 
     @cached_property

@@ -10,9 +10,9 @@ from typing import Any
 from source_amocrm.account.account import Account
 from source_amocrm.account.clocks import iso
 from source_amocrm.account.event_kinds import ADDED, DELETED, LINKED, MERGED, NOTE_DELETED, RESTORED, TAGGED
-from source_amocrm.account.resources import EVENTS_PATH, Resource
+from source_amocrm.account.resources import EVENTS, Resource
 from source_amocrm.sync.batch import Batch
-from source_amocrm.sync.declaration import EVENTS, FullRefresh, Incremental, Lookup
+from source_amocrm.sync.declaration import FullRefresh, Incremental, Lookup
 from source_amocrm.sync.entity_reading import EntityReading, Readers
 from source_amocrm.sync.event_log import EventLog
 from source_amocrm.sync.event_reading import EventReading
@@ -83,13 +83,14 @@ class Sync:
         A stream takes its lists one after the other. The first pages of a later one wait for it, so that requests do
         not pause between two lists.
         """
-        turns: dict[Resource | None, int] = {}
+        turns: dict[Resource, int] = {}
         for inputs in self._subscriptions.values():
             for turn, (resource, _) in enumerate(inputs):
                 turns[resource] = min(turn, turns.get(resource, turn))
-        begun = sorted(filter(_certain, turns), key=turns.__getitem__)
+        # a list that not every account has may not be there to be asked
+        begun = sorted((resource for resource in turns if not resource.optional), key=turns.__getitem__)
         for resource in begun:
-            if resource:
+            if resource.path in self._entity_readings:
                 self._entity_readings[resource.path].ask_first()
         for work in self._prefetches:
             self.account.pool.submit(work)
@@ -101,8 +102,8 @@ class Sync:
         for broadcast in self._broadcasts.values():
             broadcast.cancel()
 
-    def subscriptions(self, name: str) -> list[tuple[Resource | None, Subscription[Batch]]]:
-        """The inputs of a stream (None for the events), each to be read once and closed. To be called once a stream."""
+    def subscriptions(self, name: str) -> list[tuple[Resource, Subscription[Batch]]]:
+        """The inputs of a stream, each to be read once and closed. To be called once a stream."""
         return self._subscriptions.pop(name)
 
     def resolver(self, lookup: Lookup) -> Resolver:
@@ -115,13 +116,12 @@ class Sync:
     def _incremental(self) -> list[Incremental]:
         return [selection.stream for selection in self._selections if isinstance(selection.stream, Incremental)]
 
-    def _broadcast(self, resource: Resource | None) -> Broadcast[Batch]:
-        name = resource.path if resource else EVENTS
-        if name not in self._broadcasts:
-            reading = self._entity_reading(resource) if resource else self._event_reading()
-            path = resource.path if resource else EVENTS_PATH
-            self._broadcasts[name] = Broadcast(name, lambda: self._followed(path, reading.batches()))
-        return self._broadcasts[name]
+    def _broadcast(self, resource: Resource) -> Broadcast[Batch]:
+        path = resource.path
+        if path not in self._broadcasts:
+            reading = self._event_reading() if resource is EVENTS else self._entity_reading(resource)
+            self._broadcasts[path] = Broadcast(path, lambda: self._followed(path, reading.batches()))
+        return self._broadcasts[path]
 
     def _entity_reading(self, entities: Resource) -> EntityReading:
         readers = self._readers(entities)
@@ -143,7 +143,7 @@ class Sync:
         everything = any(not stream.kinds for stream in readers)
         return EventReading(
             account=self.account,
-            plan=merged([self.plans[stream.name][EVENTS] for stream in readers]),
+            plan=merged([self.plans[stream.name][EVENTS.name] for stream in readers]),
             kinds=() if everything else tuple(sorted(kinds)),
             newest_first=any(stream.newest_first for stream in readers),
         )
@@ -184,11 +184,6 @@ def _restart_from_the_future(selections: Sequence[Selection], now: int) -> None:
                 "" if progress.start is None else f" from {iso(progress.start)} on",
             )
             progress.begin_anew()
-
-
-def _certain(resource: Resource | None) -> bool:
-    """Whether every account has the list."""
-    return resource is None or not resource.optional
 
 
 def _extras(readers: list[Incremental]) -> Params:
