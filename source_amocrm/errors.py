@@ -33,7 +33,6 @@ class AmocrmError(AirbyteTracedException):
     """
 
     message: str
-    path: str | None = None
 
     def __init__(
         self,
@@ -41,12 +40,14 @@ class AmocrmError(AirbyteTracedException):
         *,
         failure_type: FailureType = FailureType.system_error,
         status: int | None = None,
+        path: str | None = None,
         internal_message: str | None = None,
         exception: BaseException | None = None,
         stream_descriptor: StreamDescriptor | None = None,
     ) -> None:
         super().__init__(internal_message, message, failure_type, exception, stream_descriptor)
         self.status = status
+        self.path = path
 
     def __repr__(self) -> str:
         """The CDK sums up a sync's failures by their `repr`."""

@@ -25,9 +25,7 @@ def test_of_several_each_is_told_and_one_that_passes_makes_it_worth_another_try(
 
 
 def unpaid(path: str, request: str) -> Unpaid:
-    error = Unpaid(f"Nobody pays for {path}. [X-Request-Id {request}, trace_id {request}f]", status=402)
-    error.path = path
-    return error
+    return Unpaid(f"Nobody pays for {path}. [X-Request-Id {request}, trace_id {request}f]", status=402, path=path)
 
 
 @pytest.mark.parametrize(

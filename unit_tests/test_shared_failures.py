@@ -14,9 +14,7 @@ from source_amocrm.walk.listing import Endless, NoList
 
 
 def refused() -> NoReturn:
-    error = Forbidden("You may not see the list.", status=403)
-    error.path = "/api/v4/leads"
-    raise error
+    raise Forbidden("You may not see the list.", status=403, path="/api/v4/leads")
 
 
 def items() -> Iterator[str]:

@@ -17,9 +17,7 @@ MODES = ("unavailable", "disabled", "segments", "periodicity", None, "another", 
 def believed(path: str, setting: str, value: Any) -> set[type]:
     found: set[type] = set()
     for kind in EVERY:
-        error = kind("Refused.")
-        error.path = path
-        if switched_off.is_off(error, lambda: {} if value is None else {setting: value}):
+        if switched_off.is_off(kind("Refused.", path=path), lambda: {} if value is None else {setting: value}):
             found.add(kind)
     return found
 
@@ -73,9 +71,7 @@ def test_parts_that_settings_switch_off(path: str, setting: str, value: Any, kin
 )
 def test_no_refusal_of_another_list_means_that_there_is_nothing(path: str) -> None:
     for kind in EVERY:
-        error = kind("Refused.")
-        error.path = path
-        assert not switched_off.is_off(error, dict)
+        assert not switched_off.is_off(kind("Refused.", path=path), dict)
     assert switched_off.unasked(path, lambda: {"customers_mode": "disabled"}) is None
 
 

@@ -76,6 +76,4 @@ def unasked(path: str, account: Callable[[], Mapping[str, Any]]) -> FeatureOff |
     mode = account().get(off.setting)
     if mode not in off.unasked:
         return None
-    error = FeatureOff(f"Customers are {mode} in the account.")
-    error.path = path
-    return error
+    return FeatureOff(f"Customers are {mode} in the account.", path=path)

@@ -131,9 +131,9 @@ def explain(
     seen = f"{reply.status} ({reply.kind.value})" if reply.status else reply.kind.value
     internal = " ".join(filter(None, [f"{target.path} at {target.host}: {seen}.", reply.trouble, traces]))
     message = f"{sentence} [{traces}]" if traces else sentence
-    error = (kind or rule.error)(message, failure_type=rule.failure, status=reply.status, internal_message=internal)
-    error.path = target.path
-    return error
+    return (kind or rule.error)(
+        message, failure_type=rule.failure, status=reply.status, path=target.path, internal_message=internal
+    )
 
 
 def _codes(body: Mapping[str, Any] | None) -> set[int]:

@@ -23,9 +23,7 @@ def _drive(account: Account) -> Fetch:
     """Raises FeatureOff where the account has none, AmocrmError where the token must not be sent to its address."""
     named = account.facts().body.get("drive_url")
     if not named:
-        error = FeatureOff("The account names no host of files (drive_url).")
-        error.path = FILES
-        raise error
+        raise FeatureOff("The account names no host of files (drive_url).", path=FILES)
     base_url = account.config.base_url if account.config.overridden else service_url(named)
     if base_url is None:
         raise AmocrmError(
