@@ -20,9 +20,9 @@ from source_amocrm.account.resources import EVENTS_LIMIT, MOST_EVENTS, SCOPES, R
 from source_amocrm.config.settings import Config
 from source_amocrm.errors import AmocrmError, NotFound, NotGranted, Unpaid, anew
 from source_amocrm.http.api import ACCOUNT_PATH, Answer, Api
-from source_amocrm.walk.embedded import identified
+from source_amocrm.walk.embedded import identified, rows_of
 from source_amocrm.walk.full import full
-from source_amocrm.walk.listing import EMPTY_RETRIES, Answered, FilterIgnored, Listing, Params, Row, key, raw_page
+from source_amocrm.walk.listing import EMPTY_RETRIES, Answered, FilterIgnored, Listing, Params, Row, key
 from source_amocrm.walk.page_number import by_page_number
 from source_amocrm.walk.page_size import LargestPage
 from source_amocrm.walk.worker_pool import WorkerPool
@@ -240,7 +240,7 @@ class Account:
 
     def embedded(self, collection: str) -> list[Row]:
         """A dictionary that comes with `/account`."""
-        return raw_page(Answer(dict(self.facts().body), 0, 0), collection).rows
+        return rows_of(self.facts().body, collection)
 
 
 def _timezone(body: Mapping[str, Any]) -> tzinfo:

@@ -59,12 +59,23 @@ class Api:
 
         `shrinkable`: raise PageTooLarge where the caller had better ask for less; see AmocrmClient.
         """
-        query = encode(params or {})
-        url = f"{self.auth.base_url}{path}?{query}" if query else f"{self.auth.base_url}{path}"
-        _, response = self.client.send_request("GET", url, {"shrinkable": shrinkable})
-        answer = _answer(reply_of(response))
+        answer = _answer(self.reply(path, params, shrinkable=shrinkable))
         self.observe(path, answer.body)
         return answer
+
+    def reply(
+        self,
+        path: str,
+        params: Params | None = None,
+        *,
+        headers: Mapping[str, str] | None = None,
+        shrinkable: bool = False,
+    ) -> Reply:
+        """As `get`, with all that is known of the answer, and unobserved."""
+        query = encode(params or {})
+        url = f"{self.auth.base_url}{path}?{query}" if query else f"{self.auth.base_url}{path}"
+        _, response = self.client.send_request("GET", url, {"shrinkable": shrinkable}, headers=headers)
+        return reply_of(response)
 
     def room(self) -> int:
         """How many more requests should be under way to use the rate limit up; negative if threads wait for turns."""

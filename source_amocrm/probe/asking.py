@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from source_amocrm.errors import AmocrmError, BadRequest, FeatureOff, Forbidden, NotFound, PageTooLarge, Unpaid
-from source_amocrm.http.api import Api, Params, encode
-from source_amocrm.http.reply import Reply, http_date, reply_of
+from source_amocrm.http.api import Api, Params
+from source_amocrm.http.reply import Reply, http_date
 from source_amocrm.probe.answer import Untold, Why
 from source_amocrm.probe.lists import LISTS, List
-from source_amocrm.walk.embedded import MalformedList, embedded_rows
+from source_amocrm.walk.embedded import MalformedList, next_link, rows_of
 
 Row = dict[str, Any]
 MOST_REQUESTS = 200
@@ -130,19 +130,15 @@ def _why(error: AmocrmError, params: Params) -> Why | None:
 def _page(reply: Reply, collection: str) -> Page:
     """Raises MalformedList."""
     body = reply.body or {}
-    embedded, links = body.get("_embedded"), body.get("_links")
-    rows = embedded_rows(collection, embedded.get(collection)) if collection and isinstance(embedded, dict) else []
-    more = bool(isinstance(links, dict) and links.get("next"))
-    return Page(rows, more, body, reply.status, http_date(reply.headers.get("Date")))
+    return Page(
+        rows_of(body, collection), bool(next_link(body)), body, reply.status, http_date(reply.headers.get("Date"))
+    )
 
 
 def over_http(api: Api) -> Fetch:
     """Reads through the connector's own client: its pace, its sign-in, its patience."""
 
     def fetch(path: str, params: Params, headers: Mapping[str, str]) -> Reply:
-        query = encode(params)
-        url = f"{api.auth.base_url}{path}?{query}" if query else f"{api.auth.base_url}{path}"
-        _, response = api.client.send_request("GET", url, {"shrinkable": True}, headers=headers)
-        return reply_of(response)
+        return api.reply(path, params, headers=headers, shrinkable=True)
 
     return fetch

@@ -29,7 +29,7 @@ from source_amocrm.sync.declaration import Context, Declaration, FullRefresh, In
 from source_amocrm.sync.delivery import deliver_alone
 from source_amocrm.sync.progress import Progress
 from source_amocrm.sync.state import load
-from source_amocrm.walk.embedded import embedded_rows
+from source_amocrm.walk.embedded import next_link, rows_of
 from source_amocrm.walk.listing import Fetch, Params, Row
 
 LIMIT = 250
@@ -117,13 +117,11 @@ class AmocrmStream(HttpStream, Declaration, ABC):
         return {**self.list_params(), "limit": self.limit, **(next_page_token or {})}
 
     def parse_response(self, response: requests.Response, **_: Any) -> list[Row]:
-        embedded = _body(response).get("_embedded")
-        return embedded_rows(self.collection, embedded.get(self.collection) if isinstance(embedded, dict) else None)
+        return rows_of(_body(response), self.collection)
 
     def next_page_token(self, response: requests.Response) -> dict[str, str] | None:
         """The parameters of the next page: its address is not followed, for the token belongs to the account's host."""
-        links = _body(response).get("_links")
-        link = links.get("next") if isinstance(links, dict) else None
+        link = next_link(_body(response))
         href = link.get("href") if isinstance(link, dict) else None
         return dict(parse_qsl(urlsplit(href).query)) if isinstance(href, str) else None
 

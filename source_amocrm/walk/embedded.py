@@ -1,7 +1,8 @@
-"""The rows of a list as amoCRM sends them in `_embedded`, brought into one shape, or an error that says what came."""
+"""The body of a page: its rows in `_embedded`, brought into one shape or an error that says what came, and its next."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from source_amocrm.errors import AmocrmError
@@ -12,6 +13,18 @@ _KINDS = {list: "an array", str: "a text", bool: "a boolean", type(None): "null"
 
 class MalformedList(AmocrmError):
     """There is something that is no object among the rows of a list."""
+
+
+def rows_of(body: Mapping[str, Any], collection: str) -> list[dict[str, Any]]:
+    """The rows of a page; an empty `_embedded` and a missing collection mean that it has none. Raises MalformedList."""
+    embedded = body.get("_embedded")
+    return embedded_rows(collection, embedded.get(collection) if isinstance(embedded, dict) else None)
+
+
+def next_link(body: Mapping[str, Any]) -> Any:
+    """What the page tells of the next one; nothing that is true if it is the last."""
+    links = body.get("_links")
+    return links.get("next") if isinstance(links, dict) else None
 
 
 def embedded_rows(collection: str, value: Any) -> list[dict[str, Any]]:

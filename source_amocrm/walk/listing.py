@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from airbyte_cdk.models import FailureType
 
 from source_amocrm.errors import AmocrmError
-from source_amocrm.walk.embedded import embedded_rows
+from source_amocrm.walk.embedded import next_link, rows_of
 
 Row = dict[str, Any]
 Param = int | str | Sequence[int | str]
@@ -273,9 +273,6 @@ def smaller(limit: int) -> int | None:
 def raw_page(answer: Answer, collection: str) -> RawPage:
     """The page of a HAL answer; a 204, an empty `_embedded` and a missing collection all make an empty page."""
     body = answer.body or {}
-    embedded = body.get("_embedded")
-    rows = embedded_rows(collection, embedded.get(collection) if isinstance(embedded, dict) else None)
-    links = body.get("_links")
-    more = bool(isinstance(links, dict) and links.get("next"))
+    rows = rows_of(body, collection)
     answered = Answered(answer.sent_at, answer.server_time, answer.drift, answer.tick)
-    return RawPage(rows, more and bool(rows), answered)
+    return RawPage(rows, bool(rows and next_link(body)), answered)
