@@ -9,7 +9,8 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
-from datetime import datetime, timezone
+
+from source_amocrm.dates import iso
 
 LOGGER = logging.getLogger("airbyte")
 
@@ -47,11 +48,3 @@ class Clocks:
                 iso(server),
                 iso(ours),
             )
-
-
-def iso(second: int) -> str:
-    """A time as states and messages show it; the number itself if it is no date."""
-    try:
-        return datetime.fromtimestamp(second, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
-    except (OverflowError, ValueError, OSError):
-        return str(second)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timezone
 from typing import NamedTuple
 
+from source_amocrm.dates import day
 from source_amocrm.walk.interval_set import Interval
 
 STRETCHES = 2
@@ -45,8 +45,8 @@ def reached(left: Sequence[Interval], until: int) -> str:
         return f"left: {_stretches(left, until)}"
     [(start, end)] = left
     if end < until:
-        return f"back to {_day(end)}"
-    return f"up to {_day(start)}" if start > 0 else ""
+        return f"back to {day(end)}"
+    return f"up to {day(start)}" if start > 0 else ""
 
 
 def tables_in_words(names: Sequence[str]) -> str:
@@ -73,10 +73,6 @@ def _stretches(spans: Sequence[Interval], until: int) -> str:
 
 
 def _stretch(start: int, end: int, until: int) -> str:
-    since = "" if start <= 0 else f"since {_day(start)}"
-    upto = "" if end >= until else f"until {_day(end)}"
+    since = "" if start <= 0 else f"since {day(start)}"
+    upto = "" if end >= until else f"until {day(end)}"
     return " ".join(part for part in (since, upto) if part) or "all of it"
-
-
-def _day(second: int) -> str:
-    return datetime.fromtimestamp(second, timezone.utc).strftime("%Y-%m-%d")

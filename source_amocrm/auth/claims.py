@@ -11,10 +11,9 @@ from typing import Any
 import orjson
 
 from source_amocrm.config.hosts import is_service_host
+from source_amocrm.dates import LAST_SECOND
 from source_amocrm.errors import ConfigError
 
-# The farthest moment that a date can show, the year 9999
-_LAST = 253_402_300_799
 # Accounts of amocrm.com have become kommo.com's, and their tokens work on both
 _KIN = {"amocrm.com": "kommo.com"}
 
@@ -78,7 +77,7 @@ def _payload(token: str) -> Mapping[str, Any]:
 def _count(value: object) -> int | None:
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 19:
         value = int(value)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _LAST:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= LAST_SECOND:
         return None
     return int(value)
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from datetime import datetime, timezone
 
 from airbyte_cdk.sources.streams.http.requests_native_auth.token import TokenAuthenticator
 
 from source_amocrm.auth.claims import check_domain, claims_of
 from source_amocrm.config.settings import Config, LongLived
+from source_amocrm.dates import day
 from source_amocrm.errors import ConfigError
 from source_amocrm.secrecy import add_to_secrets
 
@@ -70,8 +70,3 @@ class LongLivedTokenAuthenticator(TokenAuthenticator):
         if expires is None or not now < expires <= now + WARN_BEFORE:
             return None
         return f"The long-lived token expires on {day(expires)}; syncs will fail after that. {self.advice}"
-
-
-def day(moment: int) -> str:
-    """The UTC day of unix seconds, as 2026-11-25."""
-    return f"{datetime.fromtimestamp(moment, timezone.utc):%Y-%m-%d}"

@@ -18,6 +18,7 @@ from source_amocrm.auth.claims import check_domain, claims_of
 from source_amocrm.auth.handover import HandOver, print_settings
 from source_amocrm.config.hosts import is_account_host
 from source_amocrm.config.settings import Config, OAuth
+from source_amocrm.dates import LAST_SECOND
 from source_amocrm.errors import AmocrmError, Moved, NotFound, Unauthorized
 from source_amocrm.secrecy import add_to_secrets
 
@@ -27,8 +28,6 @@ GRANT_AGAIN = (
     "«Ключи и доступы»), exchange a new «Код авторизации» for tokens and paste them into the source's settings."
 )
 TOKEN_PATH = "/oauth2/access_token"
-_NEVER = 253_402_300_799
-"""The last second of the year 9999."""
 # Seconds before its expiry from which a token is renewed, and how long a failed renewal ahead is left alone
 _AHEAD = 120
 _POSTPONE = 60
@@ -132,7 +131,7 @@ class AmocrmOAuth2Authenticator(SingleUseRefreshTokenOauth2Authenticator):
 
     def get_token_expiry_date(self) -> AirbyteDateTime:
         """The end of the token in use, by the settings or by the token itself; the far future when neither tells."""
-        return _moment(_NEVER if self._expires_at is None else self._expires_at)
+        return _moment(LAST_SECOND if self._expires_at is None else self._expires_at)
 
     def set_token_expiry_date(self, value: AirbyteDateTime) -> None:
         """Written as the form shows it, with a Z."""

@@ -6,14 +6,13 @@ import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
 from typing import Any
 
 from source_amocrm.auth.claims import check_domain, claims_of
-from source_amocrm.auth.long_lived import day
 from source_amocrm.config import settings as config
 from source_amocrm.config import validators
 from source_amocrm.connect.problems import Problem, problem_of
+from source_amocrm.dates import day, iso
 from source_amocrm.errors import AmocrmError, ConfigError, Unauthorized
 from source_amocrm.http.backoff import RetryPolicy
 from source_amocrm.http.rate_limit import Budget
@@ -85,7 +84,6 @@ def exchange(domain: str, base_url: str, keys: Keys, code: str) -> dict[str, Any
         raise problem from None
     add_to_secrets(grant.access_token)
     add_to_secrets(grant.refresh_token)
-    expires = datetime.fromtimestamp(grant.server_time + grant.expires_in, timezone.utc)
     return {
         "auth_type": config.OAUTH,
         "client_id": keys.client_id,
@@ -93,7 +91,7 @@ def exchange(domain: str, base_url: str, keys: Keys, code: str) -> dict[str, Any
         "redirect_uri": keys.redirect_uri,
         "refresh_token": grant.refresh_token,
         "access_token": grant.access_token,
-        "token_expiry_date": f"{expires:%Y-%m-%dT%H:%M:%SZ}",
+        "token_expiry_date": iso(grant.server_time + grant.expires_in),
     }
 
 

@@ -9,10 +9,11 @@ from typing import Any
 from source_amocrm.account.account import Account
 from source_amocrm.airbyte.check import EXTRAS, Hurt, findings
 from source_amocrm.auth.claims import claims_of
-from source_amocrm.auth.long_lived import WARN_BEFORE, day
+from source_amocrm.auth.long_lived import WARN_BEFORE
 from source_amocrm.config.settings import LONG_LIVED, parse_config
 from source_amocrm.connect.problems import Problem, problem_of
 from source_amocrm.connect.signin import IMPATIENT
+from source_amocrm.dates import day
 from source_amocrm.errors import AmocrmError, ConfigError, FeatureOff, Forbidden, NotGranted, Unpaid
 from source_amocrm.http.wiring import open_api
 from source_amocrm.streams import STREAMS

@@ -20,7 +20,7 @@ import json
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from source_amocrm.account.clocks import iso
+from source_amocrm.dates import iso
 from source_amocrm.errors import ConfigError
 from source_amocrm.sync.progress import Pending, Progress
 from source_amocrm.sync.state_forms import NOTHING, read

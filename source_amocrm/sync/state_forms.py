@@ -19,9 +19,10 @@ from datetime import datetime, timezone
 from itertools import pairwise
 from typing import Any
 
+from source_amocrm.dates import LAST_SECOND
 from source_amocrm.sync.progress import BEGINNING, Pending, Progress, ResumePoint, Version
 from source_amocrm.walk.interval_set import FOREVER, IntervalSet
-from source_amocrm.walk.listing import LAST_SECOND, PageCheckpoint
+from source_amocrm.walk.listing import PageCheckpoint
 
 NOTHING = frozenset({"__ab_no_cursor_state_message", "__ab_full_refresh_sync_complete"})
 """With which the CDK says that there is no state."""

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from source_amocrm.account.account import Account
-from source_amocrm.account.clocks import iso
 from source_amocrm.account.event_kinds import ADDED, DELETED, LINKED, MERGED, NOTE_DELETED, RESTORED, TAGGED
 from source_amocrm.account.resources import EVENTS, Resource
+from source_amocrm.dates import iso
 from source_amocrm.sync.batch import Batch
 from source_amocrm.sync.declaration import FullRefresh, Incremental, Lookup
 from source_amocrm.sync.entity_reading import EntityReading, Readers

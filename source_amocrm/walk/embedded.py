@@ -1,4 +1,4 @@
-"""The body of a page: its rows in `_embedded`, brought into one shape or an error that says what came, and its next."""
+"""Reads the rows of a page, in whichever shape amoCRM sent them, and whether another page follows."""
 
 from __future__ import annotations
 

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from airbyte_cdk.models import FailureType
 
+from source_amocrm.dates import LAST_SECOND
 from source_amocrm.errors import AmocrmError
 from source_amocrm.walk.embedded import next_link, rows_of
 
@@ -16,17 +17,10 @@ Row = dict[str, Any]
 Param = int | str | Sequence[int | str]
 Params = Mapping[str, Param]
 
-
 EMPTY_RETRIES = 2
 """How many times an empty answer is asked for again: amoCRM sometimes sends a 204 in the middle of a list."""
-
-
 SIZES = (125, 50, 25)
 """The smaller page sizes, for when larger pages are too much for the server."""
-
-
-LAST_SECOND = 253_402_300_799
-"""The last second of the year 9999: states and destinations cannot hold a later date."""
 
 
 class Answer(Protocol):

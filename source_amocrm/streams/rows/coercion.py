@@ -7,10 +7,10 @@ import threading
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
+from source_amocrm.dates import LAST_SECOND
 from source_amocrm.streams.rows.values import (
     FIRST_SECOND,
     INT64,
-    LAST_SECOND,
     Json,
     RowError,
     UnreadableError,

@@ -16,6 +16,7 @@ from typing import Any
 
 import orjson
 
+from source_amocrm.dates import LAST_SECOND
 from source_amocrm.errors import AmocrmError
 
 Json = Any
@@ -23,8 +24,8 @@ Row = dict[str, Any]
 
 INT64 = 2**63
 """Integers of a row are 64-bit: no destination holds more."""
-FIRST_SECOND, LAST_SECOND = -62_135_596_800, 253_402_300_799
-"""Unix seconds of 0001-01-01T00:00:00Z and 9999-12-31T23:59:59Z: what RFC 3339 can write."""
+FIRST_SECOND = -62_135_596_800
+"""0001-01-01T00:00:00Z in Unix seconds: RFC 3339 can write no earlier date."""
 MAX_DEPTH = 200
 """Nesting of a json column that is sure to be kept; more than 254 levels orjson does not write."""
 
