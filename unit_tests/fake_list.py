@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any
 
-from source_amocrm.http.api import Answer
+from source_amocrm.http.answer import Answer
 from source_amocrm.walk.cursor_filter import bounds
 from source_amocrm.walk.interval_set import FOREVER
 from source_amocrm.walk.keyset import TiesShuffled, keyset

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from source_amocrm.errors import PageTooLarge
+from source_amocrm.http.answer import Params
 from source_amocrm.walk.full import full
-from source_amocrm.walk.listing import Params
 from source_amocrm.walk.page_size import LargestPage
 
 from .fake_list import FakeList

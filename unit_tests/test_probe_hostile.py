@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from source_amocrm.account.event_kinds import KINDS
 from source_amocrm.errors import AmocrmError, BadRequest, Forbidden, NotFound, PageTooLarge
-from source_amocrm.http.api import Params
+from source_amocrm.http.answer import Params
 from source_amocrm.http.body import Kind
 from source_amocrm.http.reply import Reply
 from source_amocrm.probe import redaction

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from source_amocrm.errors import AmocrmError, BadRequest, Forbidden, NotFound, Unpaid
-from source_amocrm.http.api import Params
+from source_amocrm.http.answer import Params
 from source_amocrm.http.body import Kind
 from source_amocrm.http.reply import Reply
 from source_amocrm.probe.answer import Answer, Why

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from source_amocrm.http.api import Answer
+from source_amocrm.http.answer import Answer
 from source_amocrm.walk.embedded import MalformedList, embedded_rows, own_id
 from source_amocrm.walk.listing import raw_page, seconds
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from source_amocrm.http.api import Answer
+from source_amocrm.http.answer import Answer
 from source_amocrm.walk.interval_set import FOREVER
 from source_amocrm.walk.keyset import keyset
 from source_amocrm.walk.list_traits import ListTraits

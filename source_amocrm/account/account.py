@@ -19,10 +19,11 @@ from source_amocrm.account.opening import Opening
 from source_amocrm.account.resources import EVENTS_LIMIT, MOST_EVENTS, SCOPES, Resource
 from source_amocrm.config.settings import Config
 from source_amocrm.errors import AmocrmError, NotFound, NotGranted, Unpaid, anew
-from source_amocrm.http.api import ACCOUNT_PATH, Answer, Api
+from source_amocrm.http.answer import Answer, Params
+from source_amocrm.http.api import ACCOUNT_PATH, Api
 from source_amocrm.walk.embedded import identified, rows_of
 from source_amocrm.walk.full import full
-from source_amocrm.walk.listing import EMPTY_RETRIES, Answered, FilterIgnored, Listing, Params, Row, key
+from source_amocrm.walk.listing import EMPTY_RETRIES, Answered, FilterIgnored, Listing, Row, key
 from source_amocrm.walk.page_number import by_page_number
 from source_amocrm.walk.page_size import LargestPage
 from source_amocrm.walk.worker_pool import WorkerPool

@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from source_amocrm.errors import AmocrmError, broken_off
-from source_amocrm.walk.listing import Answer, Listing, Params, raw_page
+from source_amocrm.http.answer import Answer, Params
+from source_amocrm.walk.listing import Listing, raw_page
 
 
 class Opening:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlencode
 
+from source_amocrm.http.answer import Answer, Params
 from source_amocrm.http.client import AmocrmClient
 from source_amocrm.http.reply import Reply, reply_of
 
-Params = Mapping[str, int | str | Sequence[int | str]]
 Observer = Callable[[str, dict[str, Any] | None], None]
 """Is called with each path that was asked for and the body that came, in whichever thread asked."""
 
@@ -20,15 +19,6 @@ ACCOUNT_PATH = "/api/v4/account"
 
 # Requests under way beyond rate × latency, so that a turn never waits for a request
 _SPARE = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    body: dict[str, Any] | None  # None: nothing found (204)
-    server_time: int  # unix seconds by the server's clock, by ours when it does not tell
-    sent_at: int  # a second of that clock not later than the moment the answer shows
-    drift: int = 0  # how far our clock is ahead of that one, where the two disagree
-    tick: float = 0.0  # the monotonic clock after the answer came
 
 
 def encode(params: Params) -> str:

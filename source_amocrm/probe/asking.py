@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from source_amocrm.errors import AmocrmError, BadRequest, FeatureOff, Forbidden, NotFound, PageTooLarge, Unpaid
-from source_amocrm.http.api import Api, Params
+from source_amocrm.http.answer import Params
+from source_amocrm.http.api import Api
 from source_amocrm.http.reply import Reply, http_date
 from source_amocrm.probe.answer import Untold, Why
 from source_amocrm.probe.lists import LISTS, List

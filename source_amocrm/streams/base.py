@@ -19,6 +19,7 @@ from airbyte_cdk.sources.streams.http.http import HttpStream
 from source_amocrm.account.account import Account
 from source_amocrm.account.resources import EVENTS_LIMIT, Resource
 from source_amocrm.config.settings import Config
+from source_amocrm.http.answer import Fetch, Params
 from source_amocrm.http.api import ACCOUNT_PATH
 from source_amocrm.streams import schema
 from source_amocrm.streams.relations import Relations
@@ -30,7 +31,7 @@ from source_amocrm.sync.delivery import deliver_alone
 from source_amocrm.sync.progress import Progress
 from source_amocrm.sync.state import load
 from source_amocrm.walk.embedded import next_link, rows_of
-from source_amocrm.walk.listing import Fetch, Params, Row
+from source_amocrm.walk.listing import Row
 
 LIMIT = 250
 """Rows of the largest page."""

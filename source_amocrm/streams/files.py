@@ -7,12 +7,13 @@ from collections.abc import Iterable
 from source_amocrm.account.account import Account, whole
 from source_amocrm.config.hosts import service_url
 from source_amocrm.errors import AmocrmError, FeatureOff
+from source_amocrm.http.answer import Fetch
 from source_amocrm.http.files_host import files_host_api
 from source_amocrm.streams import relations as to
 from source_amocrm.streams.base import FullRefreshStream
 from source_amocrm.streams.rows import files
 from source_amocrm.sync.declaration import Context
-from source_amocrm.walk.listing import Fetch, Listing, Row
+from source_amocrm.walk.listing import Listing, Row
 
 FILES = "/v1.0/files"
 LIMIT = 50

@@ -9,6 +9,7 @@ from source_amocrm.account import switched_off
 from source_amocrm.account.account import Account
 from source_amocrm.account.opening import Opening
 from source_amocrm.account.resources import Resource
+from source_amocrm.http.answer import Params
 from source_amocrm.sync.batch import Batch, with_postdated
 from source_amocrm.sync.changes import Deletion, with_trash
 from source_amocrm.sync.event_log import EventLog
@@ -18,7 +19,7 @@ from source_amocrm.sync.progress import BEGINNING, ReadPlan, merged
 from source_amocrm.sync.read_keys import ReadKeys
 from source_amocrm.sync.settle_buffer import MOST_HELD, MOST_HELD_UNFILTERED, settled
 from source_amocrm.sync.trash import in_trash
-from source_amocrm.walk.listing import Page, Params
+from source_amocrm.walk.listing import Page
 from source_amocrm.walk.worker_pool import Prefetch
 
 DELETIONS_AT_ONCE = 1_000

@@ -11,6 +11,7 @@ from source_amocrm.account.account import Account
 from source_amocrm.account.event_kinds import ADDED, DELETED, LINKED, MERGED, NOTE_DELETED, RESTORED, TAGGED
 from source_amocrm.account.resources import EVENTS, Resource
 from source_amocrm.dates import iso
+from source_amocrm.http.answer import Params
 from source_amocrm.sync.batch import Batch
 from source_amocrm.sync.declaration import FullRefresh, Incremental, Lookup
 from source_amocrm.sync.entity_reading import EntityReading, Readers
@@ -19,7 +20,6 @@ from source_amocrm.sync.event_reading import EventReading
 from source_amocrm.sync.lookup import Resolver
 from source_amocrm.sync.progress import Progress, ReadPlan, agree, merged
 from source_amocrm.walk.broadcast import Broadcast, Subscription
-from source_amocrm.walk.listing import Params
 
 LOGGER = logging.getLogger("airbyte")
 

@@ -2,42 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count, pairwise
-from typing import Any, Protocol
+from typing import Any
 
 from airbyte_cdk.models import FailureType
 
 from source_amocrm.dates import LAST_SECOND
 from source_amocrm.errors import AmocrmError
+from source_amocrm.http.answer import Answer, Fetch, Params
 from source_amocrm.walk.embedded import next_link, rows_of
 
 Row = dict[str, Any]
-Param = int | str | Sequence[int | str]
-Params = Mapping[str, Param]
 
 EMPTY_RETRIES = 2
 """How many times an empty answer is asked for again: amoCRM sometimes sends a 204 in the middle of a list."""
 SIZES = (125, 50, 25)
 """The smaller page sizes, for when larger pages are too much for the server."""
-
-
-class Answer(Protocol):
-    @property
-    def body(self) -> dict[str, Any] | None: ...
-    @property
-    def server_time(self) -> int: ...
-    @property
-    def sent_at(self) -> int: ...
-    @property
-    def drift(self) -> int: ...
-    @property
-    def tick(self) -> float: ...
-
-
-class Fetch(Protocol):
-    def __call__(self, path: str, params: Params = ..., *, shrinkable: bool = ...) -> Answer: ...
 
 
 class FilterIgnored(Exception):

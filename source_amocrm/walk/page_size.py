@@ -10,7 +10,8 @@ from dataclasses import replace
 from typing import TypeVar
 
 from source_amocrm.errors import PageTooLarge
-from source_amocrm.walk.listing import Listing, Params, RawPage, smaller
+from source_amocrm.http.answer import Params
+from source_amocrm.walk.listing import Listing, RawPage, smaller
 
 T = TypeVar("T")
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Container, Iterator
 from dataclasses import replace
 
+from source_amocrm.http.answer import Params
 from source_amocrm.walk.cursor_filter import check_filter
 from source_amocrm.walk.full import in_passes
-from source_amocrm.walk.listing import Listing, Page, PageCheckpoint, Params, RawPage, Row, key
+from source_amocrm.walk.listing import Listing, Page, PageCheckpoint, RawPage, Row, key
 from source_amocrm.walk.page_number import by_page_number
 from source_amocrm.walk.page_size import with_smaller_pages
 from source_amocrm.walk.passes import first_versions, latest_versions, one_pass, passes_until_complete

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from functools import partial
 
-from source_amocrm.http.api import ACCOUNT_PATH, Params
+from source_amocrm.http.answer import Params
+from source_amocrm.http.api import ACCOUNT_PATH
 from source_amocrm.probe.answer import ACCOUNT, Answer, Answers, Untold, Why, each, verdict
 from source_amocrm.probe.asking import Asking
 from source_amocrm.probe.lists import CARD_NAMES, EVENTS, LISTS, NOTES, TASKS, List

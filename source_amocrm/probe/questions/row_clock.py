@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from source_amocrm.http.api import Params
+from source_amocrm.http.answer import Params
 from source_amocrm.probe.answer import Answer, Answers, Untold, Why, one
 from source_amocrm.probe.asking import Asking, Page
 from source_amocrm.probe.lists import LISTS
