@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 LONGEST_NAME = 255
 """Bytes of a name in a folder."""
@@ -28,6 +30,22 @@ def write(path: Path, text: str) -> None:
         raise
     os.replace(draft, target)
     sync_folder(target.parent)
+
+
+def create(path: Path, text: str) -> None:
+    """As `write`, for a file that is not there yet. Raises FileExistsError where it is."""
+    # empty, it only keeps the name
+    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    try:
+        write(path, text)
+    except OSError:
+        os.unlink(path)
+        raise
+
+
+def json_text(value: Mapping[str, Any]) -> str:
+    """JSON as it is written to a file that a person may open."""
+    return json.dumps(value, ensure_ascii=False, indent=2) + "\n"
 
 
 def read(path: Path, whole: Callable[[str], object]) -> str:

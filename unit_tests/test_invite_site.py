@@ -347,6 +347,13 @@ def test_what_was_set_for_the_account_stays_and_another_account_keeps_its_name(w
     world.get(world.callback(state))
     assert world.config()["start_date"] == "2024-01-01"
 
+    # what was being written when the machine died is newer
+    (world.folder / ".example.json.new").write_text(json.dumps({"account_domain": DOMAIN, "start_date": "2025-01-01"}))
+    state = world.state(world.invitations.new(7))
+    world.post(**world.keys(state))
+    world.get(world.callback(state))
+    assert world.config()["start_date"] == "2025-01-01"
+
     (world.folder / "example.json").write_text(json.dumps({"account_domain": "example.kommo.com"}))
     state = world.state(world.invitations.new(7))
     world.post(**world.keys(state))

@@ -79,14 +79,13 @@ class Account:
         """
         config = self.written()
         if not holds_references(config):
-            whole_file.write(self.path, text_of(changed))
+            whole_file.write(self.path, whole_file.json_text(changed))
             return
         given = resolved(config)
         folder = self.path.parent / STATE
         folder.mkdir(mode=0o700, exist_ok=True)
-        whole_file.write(
-            self.beside("rotated.json"), text_of({"instead_of": _grant(given), "settings": _difference(given, changed)})
-        )
+        rotated = {"instead_of": _grant(given), "settings": _difference(given, changed)}
+        whole_file.write(self.beside("rotated.json"), whole_file.json_text(rotated))
 
     def check_mode(self) -> None:
         """Raises FleetError where others can read secrets."""
@@ -106,10 +105,6 @@ class Account:
                 "lost, grant access again, put the new refresh token where the config refers to, and remove that file."
             ) from None
         return _merged(given, rotated["settings"]) if rotated["instead_of"] == _grant(given) else given
-
-
-def text_of(value: Mapping[str, Any]) -> str:
-    return json.dumps(value, ensure_ascii=False, indent=2) + "\n"
 
 
 def _grant(settings: Mapping[str, Any]) -> str:

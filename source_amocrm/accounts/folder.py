@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 
 from source_amocrm import whole_file
 from source_amocrm.accounts import FleetError
-from source_amocrm.accounts.account import Account, text_of
+from source_amocrm.accounts.account import Account
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
 """What an account may be called: the name goes into the names of its tables."""
@@ -43,22 +42,16 @@ def add(folder: Path, config: Mapping[str, Any], name: str | None = None, *, rep
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     account = Account(folder / f"{name}.json")
     _check_names(folder, [*(one for one in accounts(folder) if one.name != name), account])
-    if not replace:
-        try:
-            # a file without a config is no account yet: it only keeps the name
-            os.close(os.open(account.path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-        except FileExistsError:
-            raise FleetError(f"There is an account “{name}” in {folder} already.") from None
+    put = whole_file.write if replace else whole_file.create
     try:
-        whole_file.write(account.path, text_of(config))
-    except OSError:
-        if not replace:
-            account.path.unlink()
-        raise
+        put(account.path, whole_file.json_text(config))
+    except FileExistsError:
+        raise FleetError(f"There is an account “{name}” in {folder} already.") from None
     return account
 
 
 def _is_config(path: Path) -> bool:
+    """An empty file is no account yet: it only keeps the name."""
     return path.suffix == ".json" and not path.name.startswith(".") and path.is_file() and path.stat().st_size > 0
 
 

@@ -71,22 +71,15 @@ def _same_account(held: object, domain: str) -> bool:
 
 def write(path: Path, settings: Mapping[str, Any], *, replace: bool) -> None:
     """Raises Problem when the file is there and is not to be replaced, or when it cannot be written."""
-    text = json.dumps(settings, ensure_ascii=False, indent=2) + "\n"
     target = Path(os.path.realpath(path))
+    put = whole_file.write if replace else whole_file.create
     try:
         for folder in reversed(_missing(target)[1:]):
             folder.mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
         raise _not_written(path, error) from None
     try:
-        if not replace:
-            os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-        try:
-            whole_file.write(target, text)
-        except OSError:
-            if not replace:
-                target.unlink()  # the empty file that kept its place
-            raise
+        put(target, whole_file.json_text(settings))
     except FileExistsError:
         raise Problem("file_exists", {"path": str(path)}) from None
     except OSError as error:

@@ -64,7 +64,7 @@ class _Sent:
 
     def add(self, account: Account) -> None:
         self.digests[account.name] = sign_in(account)
-        whole_file.write(self._path, json.dumps(self._all, indent=2) + "\n")
+        whole_file.write(self._path, whole_file.json_text(self._all))
 
 
 def _tell(todo: list[Step], found: Found, chosen: list[Account], known: dict[str, str]) -> None:

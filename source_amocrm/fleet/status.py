@@ -60,5 +60,5 @@ def status_of(account: Account) -> Status:
 def record(account: Account, outcome: Outcome) -> Status:
     """Raises OSError when the status cannot be written."""
     status = status_of(account).after(outcome, datetime.now(timezone.utc))
-    whole_file.write(account.beside("status.json"), json.dumps(asdict(status), ensure_ascii=False, indent=2) + "\n")
+    whole_file.write(account.beside("status.json"), whole_file.json_text(asdict(status)))
     return status

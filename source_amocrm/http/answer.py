@@ -27,6 +27,6 @@ class Answer:
 
 
 class Fetch(Protocol):
-    """A GET of a path, such as /api/v4/leads. With `shrinkable` it raises PageTooLarge where fewer rows may be given."""
+    """A GET of a path, such as /api/v4/leads. With `shrinkable` it raises PageTooLarge where fewer rows may come."""
 
     def __call__(self, path: str, params: Params = ..., *, shrinkable: bool = ...) -> Answer: ...

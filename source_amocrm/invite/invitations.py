@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from source_amocrm import whole_file
-from source_amocrm.accounts.account import STATE, text_of
+from source_amocrm.accounts.account import STATE
 
 DAY = 86_400
 
@@ -77,7 +77,7 @@ class Invitations:
             fcntl.flock(number, fcntl.LOCK_EX)
             held = self._read()
             yield held
-            whole_file.write(self._path, text_of({name: asdict(one) for name, one in held.items()}))
+            whole_file.write(self._path, whole_file.json_text({name: asdict(one) for name, one in held.items()}))
         finally:
             os.close(number)
 

@@ -13,7 +13,8 @@ from source_amocrm.accounts import FleetError
 from source_amocrm.accounts.account import Account
 from source_amocrm.accounts.folder import add
 from source_amocrm.config.hosts import is_account_host
-from source_amocrm.connect import config_file, signin
+from source_amocrm.connect import signin
+from source_amocrm.connect.config_file import renewed
 from source_amocrm.connect.problems import Problem
 from source_amocrm.connect.verify import Verdict, verify
 from source_amocrm.invite.grants import Grant, Landed
@@ -57,10 +58,20 @@ class Landing:
         """The config is called as the account's address begins; where another account has that name, by its service."""
         label, _, rest = domain.partition(".")
         for name in (label, f"{label}-{rest.replace('.', '-')}"):
-            held = config_file.read(self.accounts / f"{name}.json")
+            held = _held(Account(self.accounts / f"{name}.json"))
             if held is None or held.get("account_domain") == domain:
-                return add(self.accounts, config_file.renewed(held, settings), name, replace=held is not None)
+                return add(self.accounts, renewed(held, settings), name, replace=held is not None)
         raise FleetError(f"The names that {domain} could have are taken by other accounts.")
+
+
+def _held(account: Account) -> dict[str, Any] | None:
+    """The config that has the account's name; None where there is none, {} where it cannot be read."""
+    if not account.path.exists():
+        return None
+    try:
+        return account.written()
+    except FleetError:
+        return {}
 
 
 def _account_of(grant: Grant, invitation: Invitation | None) -> str:
