@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import logging
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Collection, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from queue import Queue
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from airbyte_cdk.models import (
     AirbyteConnectionStatus,
@@ -25,6 +26,7 @@ from airbyte_cdk.sources.abstract_source import AbstractSource
 from airbyte_cdk.sources.message import InMemoryMessageRepository, MessageRepository
 from airbyte_cdk.sources.message.concurrent_repository import ConcurrentMessageRepository
 from airbyte_cdk.sources.streams import Stream
+from airbyte_cdk.sources.streams.concurrent.abstract_stream import AbstractStream
 from airbyte_cdk.sources.utils.slice_logger import DebugSliceLogger
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
@@ -48,6 +50,9 @@ from source_amocrm.sync.progress import Progress
 from source_amocrm.sync.state import dump
 from source_amocrm.sync.sync import Selection, Sync
 from source_amocrm.walk.listing import Row
+
+if TYPE_CHECKING:
+    from airbyte_cdk.sources.concurrent_source.concurrent_source import ConcurrentSource
 
 ROWS_IN_FLIGHT = 250
 
@@ -107,52 +112,26 @@ class SourceAmocrm(AbstractSource):
         states = _states(state or [])
         _check_streams(catalog)
         wanted = [_Wanted.of(parsed, stream, states) for stream in catalog.streams]
-        extras = {extra for one in wanted for extra in one.kind.extras_of_account(parsed, one.properties)}
         census = Census(KNOWN)
-        given = cast("MutableMapping[str, Any]", config)
-        api = open_api(parsed, given, hand_over=self._hand_over, observe=census.look)
-        account = Account(parsed, api, extras)
-        instances = [one.kind(account, one.properties) for one in wanted]
-        selections = [
-            Selection(cast("FullRefresh | Incremental", stream), one.progress)
-            for stream, one in zip(instances, wanted, strict=True)
-        ]
+        account = self._account(parsed, config, wanted, census)
         # One queue for rows and states keeps a state behind the rows that it covers.
         queue: Queue[Any] = Queue(maxsize=ROWS_IN_FLIGHT)
         self.message_repository = ConcurrentMessageRepository(queue, InMemoryMessageRepository(Level.INFO))
         for warning in _expiry(account):
             logger.warning(warning)
+        selections = [one.selection(account) for one in wanted]
         report = Report(account.api, logger, selections)
+        account.api.budget.on_pause = lambda seconds: _pause(seconds, report, self.message_repository)
         sync = Sync(account, selections, report.followed)
         streams = [
-            ConcurrentStream(
-                stream,
-                self.message_repository,
-                lambda selection=selection: report.counted(selection.stream.name, deliver(sync, selection)),  # type: ignore[misc]
-                _state_of(selection) if _incremental(configured) else None,
-                self._pack,
-                logger,
-            )
-            for stream, selection, configured in zip(instances, selections, catalog.streams, strict=True)
+            self._stream(one, selection, sync, report, logger)
+            for one, selection in zip(wanted, selections, strict=True)
         ]
-        account.api.budget.on_pause = lambda seconds: _pause(seconds, report, self.message_repository)
         sync.start()
-        # It takes a while to import, in which the first answers are on their way.
-        from airbyte_cdk.sources.concurrent_source.concurrent_source import ConcurrentSource
-
-        # Every stream waits in a thread of its own for the readings that it shares with others.
-        concurrent = ConcurrentSource.create(
-            len(streams) + 1,
-            max(1, len(streams)),
-            _without_stack_traces(logger),
-            DebugSliceLogger(),
-            self.message_repository,
-            queue=queue,
-        )
         failed: dict[str, str] = {}
         try:
             with report:
-                for message in concurrent.read(list(streams)):
+                for message in self._concurrent(len(streams), queue, logger).read(streams):
                     failed |= _failed_stream(message)
                     yield masked(message)
         except AirbyteTracedException:
@@ -162,6 +141,38 @@ class SourceAmocrm(AbstractSource):
             account.pool.shut_down()
             if unknown := told(census.found()):
                 logger.warning(unknown)
+
+    def _account(self, parsed: Config, config: Mapping[str, Any], wanted: Sequence[_Wanted], census: Census) -> Account:
+        """The account, which is asked for what the wanted streams need, and whose answers the census looks at."""
+        extras = {extra for one in wanted for extra in one.kind.extras_of_account(parsed, one.properties)}
+        given = cast("MutableMapping[str, Any]", config)
+        return Account(parsed, open_api(parsed, given, hand_over=self._hand_over, observe=census.look), extras)
+
+    def _stream(
+        self, wanted: _Wanted, selection: Selection, sync: Sync, report: Report, logger: logging.Logger
+    ) -> AbstractStream:
+        return ConcurrentStream(
+            cast("AmocrmStream", selection.stream),
+            self.message_repository,
+            lambda: report.counted(wanted.kind.name, deliver(sync, selection)),
+            wanted.state,
+            self._pack,
+            logger,
+        )
+
+    def _concurrent(self, streams: int, queue: Queue[Any], logger: logging.Logger) -> ConcurrentSource:
+        # It takes a while to import, in which the first answers are on their way.
+        from airbyte_cdk.sources.concurrent_source.concurrent_source import ConcurrentSource
+
+        # Every stream waits in a thread of its own for the readings that it shares with others.
+        return ConcurrentSource.create(
+            streams + 1,
+            streams,
+            _without_stack_traces(logger),
+            DebugSliceLogger(),
+            self.message_repository,
+            queue=queue,
+        )
 
 
 def open_account(
@@ -215,15 +226,6 @@ def _incomplete(failed: Mapping[str, str]) -> SyncFailed:
     return SyncFailed("\n".join([*reasons, "What has been read is kept."]))
 
 
-def _state_of(selection: Selection) -> Callable[[], Mapping[str, Any]] | None:
-    progress = selection.progress
-    return None if progress is None else lambda: dump(progress)
-
-
-def _incremental(stream: ConfiguredAirbyteStream) -> bool:
-    return bool(stream.sync_mode == SyncMode.incremental)
-
-
 def _states(messages: list[AirbyteStateMessage]) -> dict[str, Mapping[str, Any]]:
     states: dict[str, Mapping[str, Any]] = {}
     for message in messages:
@@ -239,11 +241,15 @@ def _states(messages: list[AirbyteStateMessage]) -> dict[str, Mapping[str, Any]]
 
 @dataclass(frozen=True)
 class _Wanted:
-    """A stream that the connection asks for. `properties`: of its schema, as configured."""
+    """A stream that the connection asks for.
+
+    `properties`: of its schema, as configured. `keeps_state`: it is to go on from a state, and to emit states.
+    """
 
     kind: type[AmocrmStream]
     properties: Mapping[str, Any]
     progress: Progress | None
+    keeps_state: bool
 
     @classmethod
     def of(cls, config: Config, stream: ConfiguredAirbyteStream, states: Mapping[str, Mapping[str, Any]]) -> _Wanted:
@@ -254,8 +260,18 @@ class _Wanted:
                 f"The connection asks for a stream “{name}”, which this source does not have. "
                 f"Refresh the source's schema; the streams are: {', '.join(STREAMS)}."
             )
-        state = states.get(name) if _incremental(stream) else None
-        return cls(kind, (stream.stream.json_schema or {}).get("properties") or {}, kind.progress(config, state))
+        keeps_state = stream.sync_mode == SyncMode.incremental
+        progress = kind.progress(config, states.get(name) if keeps_state else None)
+        return cls(kind, (stream.stream.json_schema or {}).get("properties") or {}, progress, keeps_state)
+
+    def selection(self, account: Account) -> Selection:
+        return Selection(cast("FullRefresh | Incremental", self.kind(account, self.properties)), self.progress)
+
+    @property
+    def state(self) -> Callable[[], Mapping[str, Any]] | None:
+        """What tells the state of the stream at any moment; None where none is emitted."""
+        progress = self.progress
+        return partial(dump, progress) if progress and self.keeps_state else None
 
 
 class _Plain(logging.Filter):
