@@ -34,11 +34,12 @@ from source_amocrm.account.account import Account
 from source_amocrm.account.census import Census, told
 from source_amocrm.airbyte.check import EXTRAS, unavailable_streams
 from source_amocrm.airbyte.concurrent import ConcurrentStream
+from source_amocrm.airbyte.failures import Failures, without_stack_traces
 from source_amocrm.airbyte.pauses import log_pause
 from source_amocrm.airbyte.report import Report
 from source_amocrm.auth.handover import HandOver, print_settings
 from source_amocrm.config.settings import Config, parse_config
-from source_amocrm.errors import AmocrmError, ConfigError, SyncFailed, masked, without_ids
+from source_amocrm.errors import AmocrmError, ConfigError, masked
 from source_amocrm.http.wiring import open_api
 from source_amocrm.secrecy import mask
 from source_amocrm.streams import STREAMS
@@ -128,14 +129,14 @@ class SourceAmocrm(AbstractSource):
             for one, selection in zip(wanted, selections, strict=True)
         ]
         sync.start()
-        failed: dict[str, str] = {}
+        failures = Failures()
         try:
             with report:
                 for message in self._concurrent(len(streams), queue, logger).read(streams):
-                    failed |= _failed_stream(message)
+                    failures.note(message)
                     yield masked(message)
         except AirbyteTracedException:
-            raise _incomplete(failed) from None
+            raise failures.summary() from None
         finally:
             sync.stop()
             account.pool.shut_down()
@@ -168,7 +169,7 @@ class SourceAmocrm(AbstractSource):
         return ConcurrentSource.create(
             streams + 1,
             streams,
-            _without_stack_traces(logger),
+            without_stack_traces(logger),
             DebugSliceLogger(),
             self.message_repository,
             queue=queue,
@@ -210,20 +211,6 @@ def _check_streams(catalog: ConfiguredAirbyteCatalog) -> None:
         raise ConfigError("The catalog selects no stream, so there is nothing to read. Select one and run again.")
     if twice := [name for name, times in Counter(names).items() if times > 1]:
         raise ConfigError(f"The catalog selects {', '.join(twice)} more than once. Select each stream once.")
-
-
-def _failed_stream(message: AirbyteMessage) -> dict[str, str]:
-    error = message.trace.error if message.trace else None
-    return {error.stream_descriptor.name: error.message} if error and error.stream_descriptor else {}
-
-
-def _incomplete(failed: Mapping[str, str]) -> SyncFailed:
-    """In place of the CDK's summary, which says a failure once a stream and calls each one of the settings."""
-    names: dict[str, list[str]] = {}
-    for name, said in failed.items():
-        names.setdefault(without_ids(said), []).append(name)
-    reasons = [f"Not read to the end: {', '.join(of)}. {failed[of[0]]}" for of in names.values()]
-    return SyncFailed("\n".join([*reasons, "What has been read is kept."]))
 
 
 def _states(messages: list[AirbyteStateMessage]) -> dict[str, Mapping[str, Any]]:
@@ -272,33 +259,3 @@ class _Wanted:
         """What tells the state of the stream at any moment; None where none is emitted."""
         progress = self.progress
         return partial(dump, progress) if progress and self.keeps_state else None
-
-
-class _Plain(logging.Filter):
-    """A failure that we foresaw is told in its sentence, and once: the stack trace would tell a user nothing.
-
-    Whose failure it is stands at the end of what the CDK logs. Its summary repeats each of them, stream by stream.
-    """
-
-    SUMMARY = "During the sync, the following streams did not sync successfully"
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._told: dict[str, str] = {}
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        if record.getMessage().startswith(self.SUMMARY):
-            return False
-        error = record.exc_info[1] if record.exc_info else None
-        if isinstance(error, AmocrmError):
-            whose = record.getMessage().rpartition(" ")[2]
-            first = self._told.setdefault(without_ids(str(error)), whose)
-            why = str(error) if first == whose else f"the same as of {first}"
-            record.msg, record.args, record.exc_info = f"{record.getMessage()}: {why}", (), None
-        return True
-
-
-def _without_stack_traces(logger: logging.Logger) -> logging.Logger:
-    plain = logger.getChild("sync")
-    plain.filters = [_Plain()]
-    return plain
