@@ -7,7 +7,7 @@ from typing import NoReturn
 
 import pytest
 
-from source_amocrm.account.account import Once
+from source_amocrm.account.once import Once
 from source_amocrm.errors import AmocrmError, Forbidden, anew, let_go
 from source_amocrm.walk.broadcast import Broadcast
 from source_amocrm.walk.listing import Endless, NoList

@@ -5,75 +5,29 @@ from __future__ import annotations
 import logging
 import math
 import threading
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta, timezone, tzinfo
-from typing import Any, Generic, TypeVar
+from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from airbyte_cdk.models import FailureType
 
 from source_amocrm.account import switched_off
 from source_amocrm.account.clocks import Clocks
-from source_amocrm.account.opening import Opening
+from source_amocrm.account.once import Once
+from source_amocrm.account.opening import whole
 from source_amocrm.account.resources import EVENTS_LIMIT, MOST_EVENTS, SCOPES, Resource
 from source_amocrm.config.settings import Config
-from source_amocrm.errors import AmocrmError, NotFound, NotGranted, Unpaid, anew
+from source_amocrm.errors import AmocrmError, NotGranted
 from source_amocrm.http.answer import Answer, Params
 from source_amocrm.http.api import ACCOUNT_PATH, Api
-from source_amocrm.walk.embedded import identified, rows_of
-from source_amocrm.walk.full import full
-from source_amocrm.walk.listing import EMPTY_RETRIES, Answered, FilterIgnored, Listing, Row, key
-from source_amocrm.walk.page_number import by_page_number
+from source_amocrm.walk.embedded import rows_of
+from source_amocrm.walk.listing import EMPTY_RETRIES, Answered, Listing, Row
 from source_amocrm.walk.page_size import LargestPage
 from source_amocrm.walk.worker_pool import WorkerPool
 
 LOGGER = logging.getLogger("airbyte")
-T = TypeVar("T")
-
-IDS_AT_ONCE = 50
-"""More ids in one request have been answered with «HTTP URL too long»."""
-
-
-def whole(listing: Listing, pool: WorkerPool | None = None) -> list[Row]:
-    """Reads a short list whole, which not every account has. A refusal half-way does not mean that it is missing."""
-    opening = Opening(listing)
-    with opening.watched(switched_off.ANSWERS):
-        return full(opening.listing, pool)
-
-
-def in_parts(listing: Listing, pool: WorkerPool | None = None) -> Iterator[list[Row]]:
-    """As `whole`, for a list of any length: each row once, in the order of ids where the list can be had so."""
-    opening = Opening(listing)
-    with opening.watched(switched_off.ANSWERS):
-        for page in by_page_number(opening.listing, pool):
-            yield page.rows
-
-
-class Once(Generic[T]):
-    """A value that is worked out once, when it is first needed; safe to share by threads. A failure is kept, too."""
-
-    def __init__(self, work: Callable[[], T]) -> None:
-        self._work = work
-        self._lock = threading.Lock()
-        self._known: tuple[T] | None = None
-        self._failed: Exception | None = None
-
-    def __call__(self) -> T:
-        with self._lock:
-            if self._failed:
-                raise anew(self._failed)
-            if self._known is None:
-                try:
-                    self._known = (self._work(),)
-                except Exception as error:
-                    self._failed = anew(error)
-                    raise
-            return self._known[0]
-
-    @property
-    def known(self) -> bool:
-        return self._known is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,13 +81,13 @@ class Account:
         server = self._clock_ahead + tick
         return Answered(server - 1, server, self.clocks.drift(int(server)), tick)
 
-    def filter_works(self, entities: Resource) -> bool:
+    def filter_works(self, resource: Resource) -> bool:
         """Whether the list's filter works: the account says so, and no answer has shown otherwise."""
-        return not entities.paid_filter or (not self._filter_ignored and self.facts().filter_works)
+        return not resource.paid_filter or (not self._filter_ignored and self.facts().filter_works)
 
-    def filter_may_work(self, entities: Resource) -> bool:
+    def filter_may_work(self, resource: Resource) -> bool:
         """As `filter_works`, but True while the account has not answered: the list's answers will show it."""
-        return not self.facts.known or self.filter_works(entities)
+        return not self.facts.known or self.filter_works(resource)
 
     def filter_is_ignored(self) -> None:
         if self.facts().filter_works and not self._filter_ignored:
@@ -143,8 +97,8 @@ class Account:
                 "the lists are read without it, which takes more requests."
             )
 
-    def listing(self, entities: Resource, params: Params | None = None) -> Listing:
-        return Listing(self.get, entities.path, entities.collection, params=params or {})
+    def listing(self, resource: Resource, params: Params | None = None) -> Listing:
+        return Listing(self.get, resource.path, resource.collection, params=params or {}, cursor=resource.cursor)
 
     def dictionary(self, path: str, collection: str, params: Params | None = None) -> list[Row]:
         """A short list, whole; it is asked for once in a process."""
@@ -155,41 +109,8 @@ class Account:
             )
         return known()
 
-    def by_ids(
-        self,
-        entities: Resource,
-        ids: Iterable[int],
-        params: Params | None = None,
-        unfiltered: Callable[[list[int]], Iterator[Row]] | None = None,
-    ) -> Iterator[Row]:
-        """The entities that exist among `ids`: in batches if the filter works, else by `unfiltered`, or one by one."""
-        left = sorted(set(ids))
-        try:
-            while left and self.filter_works(entities):
-                rows = self._batch(entities, left[:IDS_AT_ONCE], params)
-                left = left[IDS_AT_ONCE:]
-                yield from rows
-        except (FilterIgnored, Unpaid):
-            self.filter_is_ignored()
-        yield from unfiltered(left) if unfiltered else self.one_by_one(entities, left, params)
-
-    def _batch(self, entities: Resource, ids: list[int], params: Params | None) -> list[Row]:
-        """Raises FilterIgnored at the first page that has other entities."""
-        return full(self.listing(entities, params).of_ids(ids))
-
-    def one_by_one(self, entities: Resource, ids: Iterable[int], params: Params | None = None) -> Iterator[Row]:
-        for own in ids:
-            try:
-                body = self._ask_again(f"{entities.path}/{own}", params or {}).body
-            except NotFound:
-                continue
-            # A list shows neither what is in the trash nor what waits in «Неразобранное».
-            body = identified(body) if body else None
-            if body and key(body) == own and not body.get("is_deleted") and not body.get("is_unsorted"):
-                yield body
-
-    def _ask_again(self, path: str, params: Params) -> Answer:
-        """One entity. A 204 is asked for again before it is believed."""
+    def get_believed(self, path: str, params: Params) -> Answer:
+        """As `get`, for what is no list: a 204 is asked for again before it is believed."""
         for _ in range(EMPTY_RETRIES):
             answer = self.get(path, params)
             if answer.body is not None:
@@ -218,7 +139,7 @@ class Account:
         )
 
     def _ask_facts(self) -> Facts:
-        answer = self._ask_again(ACCOUNT_PATH, {"with": ",".join(self._extras)})
+        answer = self.get_believed(ACCOUNT_PATH, {"with": ",".join(self._extras)})
         body = answer.body
         if body is None:
             raise AmocrmError(

@@ -1,4 +1,4 @@
-"""Tells a list that broke off after its first rows from a list that the account does not have."""
+"""Lists that not every account has: tells one that broke off after its first rows from one that is not there."""
 
 from __future__ import annotations
 
@@ -6,9 +6,28 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
-from source_amocrm.errors import AmocrmError, broken_off
+from source_amocrm.account import switched_off
+from source_amocrm.errors import broken_off
 from source_amocrm.http.answer import Answer, Params
-from source_amocrm.walk.listing import Listing, raw_page
+from source_amocrm.walk.full import full
+from source_amocrm.walk.listing import Listing, Row, raw_page
+from source_amocrm.walk.page_number import by_page_number
+from source_amocrm.walk.worker_pool import WorkerPool
+
+
+def whole(listing: Listing, pool: WorkerPool | None = None) -> list[Row]:
+    """Reads a short list whole. A refusal half-way does not mean that the account has none."""
+    opening = Opening(listing)
+    with opening.watched():
+        return full(opening.listing, pool)
+
+
+def in_parts(listing: Listing, pool: WorkerPool | None = None) -> Iterator[list[Row]]:
+    """As `whole`, for a list of any length: each row once, in the order of ids where the list can be had so."""
+    opening = Opening(listing)
+    with opening.watched():
+        for page in by_page_number(opening.listing, pool):
+            yield page.rows
 
 
 class Opening:
@@ -25,11 +44,11 @@ class Opening:
         return answer
 
     @contextmanager
-    def watched(self, refusals: tuple[type[AmocrmError], ...]) -> Iterator[None]:
-        """Lets a refusal of these kinds pass if no row has come yet; else the error says that the list broke off."""
+    def watched(self) -> Iterator[None]:
+        """Lets a refusal pass that may mean that the list is off. After a row has come it means that it broke off."""
         try:
             yield
-        except refusals as error:
+        except switched_off.ANSWERS as error:
             if self._begun and error.path == self._inner.path:
                 raise broken_off(error) from None
             raise

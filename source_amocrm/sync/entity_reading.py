@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from source_amocrm.account import switched_off
 from source_amocrm.account.account import Account
+from source_amocrm.account.by_ids import by_ids
 from source_amocrm.account.opening import Opening
 from source_amocrm.account.resources import Resource
 from source_amocrm.http.answer import Params
@@ -59,7 +59,7 @@ class EntityReading:
         self._walk.ask_first()
 
     def batches(self) -> Iterator[Batch]:
-        with self._opening.watched(switched_off.ANSWERS):
+        with self._opening.watched():
             yield from with_postdated(self._batches())
 
     def _batches(self) -> Iterator[Batch]:
@@ -116,7 +116,7 @@ class EntityReading:
         if self._wants_trash:
             gone = with_trash(gone, self._trash.result(), self._keys.ids)
         if self._walk.behind:
-            present = {*present, *(row["id"] for row in self._account.by_ids(self._resource, gone))}
+            present = {*present, *(row["id"] for row in by_ids(self._account, self._resource, gone))}
         deletions = [deletion for own, deletion in gone.items() if own not in present]
         for start in range(0, len(deletions), DELETIONS_AT_ONCE):
             part = tuple(deletions[start : start + DELETIONS_AT_ONCE])
@@ -128,7 +128,7 @@ class EntityReading:
         if not wanted:
             return Page([])
         before = self._account.moment()
-        rows = list(self._account.by_ids(self._resource, wanted, self._readers.params))
+        rows = list(by_ids(self._account, self._resource, wanted, self._readers.params))
         after = replace(self._account.moment(), sent_at=before.sent_at)
         return Page(rows, answered=(before, after))
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from source_amocrm.account.account import Account, Once
+from source_amocrm.account.account import Account
+from source_amocrm.account.once import Once
 from source_amocrm.account.resources import EVENTS
 from source_amocrm.errors import REFUSALS, AmocrmError, PageTooLarge
 from source_amocrm.sync.changes import Changes, changes_of, essence

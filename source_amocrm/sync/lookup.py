@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from source_amocrm.account.account import Account
+from source_amocrm.account.by_ids import Unfiltered, by_ids
 from source_amocrm.account.resources import CLOSED
 from source_amocrm.errors import AmocrmError, Throttled, anew
 from source_amocrm.sync.batch import Batch
-from source_amocrm.sync.by_id import ById
 from source_amocrm.sync.declaration import Lookup
 from source_amocrm.walk.listing import Row
 
@@ -27,7 +27,7 @@ class Resolver:
     def __init__(self, account: Account, lookup: Lookup, expected: bool) -> None:
         self._account = account
         self._resource = lookup.resource
-        self._by_id = ById(account, lookup.resource)
+        self._unfiltered = Unfiltered(account, lookup.resource)
         self._value = lookup.value
         self._known: dict[int, Any] = {}
         self._nothing: set[int] = set()
@@ -65,8 +65,8 @@ class Resolver:
             raise anew(self._failure)
         if missing and not self._whole:
             try:
-                self.observe(self._account.by_ids(self._resource, missing, unfiltered=self._by_id.rows))
-                self._whole = self._by_id.whole
+                self.observe(by_ids(self._account, self._resource, missing, unfiltered=self._unfiltered.rows))
+                self._whole = self._unfiltered.whole
                 self._nothing |= missing - self._known.keys()
             except CLOSED as error:
                 self._whole = True  # as much as may be seen

@@ -123,18 +123,18 @@ class Sync:
             self._broadcasts[path] = Broadcast(path, lambda: self._followed(path, reading.batches()))
         return self._broadcasts[path]
 
-    def _entity_reading(self, entities: Resource) -> EntityReading:
-        readers = self._readers(entities)
-        resolvers = [resolver for lookup, resolver in self._resolvers.items() if lookup.resource == entities]
+    def _entity_reading(self, resource: Resource) -> EntityReading:
+        readers = self._readers(resource)
+        resolvers = [resolver for lookup, resolver in self._resolvers.items() if lookup.resource == resource]
         needed = Readers(
-            plans=[self.plans[stream.name][entities.name] for stream in readers],
+            plans=[self.plans[stream.name][resource.name] for stream in readers],
             params=_extras(readers),
-            event_log=self._event_log if any(self._kinds(stream, entities) for stream in readers) else None,
+            event_log=self._event_log if any(self._kinds(stream, resource) for stream in readers) else None,
             mark_deleted=self.account.config.mark_deleted and any(stream.deletable for stream in readers),
             several_rows=any(stream.several_rows for stream in readers),
             resolvers=resolvers,
         )
-        reading = self._entity_readings[entities.path] = EntityReading(self.account, entities, needed)
+        reading = self._entity_readings[resource.path] = EntityReading(self.account, resource, needed)
         return reading
 
     def _event_reading(self) -> EventReading:
@@ -157,16 +157,16 @@ class Sync:
                     since[kind] = min(second, since.get(kind, second))
         return since
 
-    def _kinds(self, stream: Incremental, entities: Resource) -> dict[str, int]:
-        plan = self.plans[stream.name][entities.name]
+    def _kinds(self, stream: Incremental, resource: Resource) -> dict[str, int]:
+        plan = self.plans[stream.name][resource.name]
         kinds: dict[str, int] = {}
-        if plan.changes_since is not None and entities.has_links:
-            entered = (ADDED | RESTORED.keys()) & {f"{entities.entity}_added", f"{entities.entity}_restored"}
+        if plan.changes_since is not None and resource.has_links:
+            entered = (ADDED | RESTORED.keys()) & {f"{resource.entity}_added", f"{resource.entity}_restored"}
             kinds |= dict.fromkeys({*LINKED, *TAGGED, MERGED, *entered}, plan.changes_since)
         if stream.deletable and self.account.config.mark_deleted:
-            own = {NOTE_DELETED} if entities.entity == "note" else {f"{entities.entity}_deleted"} & DELETED.keys()
+            own = {NOTE_DELETED} if resource.entity == "note" else {f"{resource.entity}_deleted"} & DELETED.keys()
             # where all live rows come in this sync, those that were restored are among them
-            back = set() if plan.at_first and entities.has_trash else RESTORED.keys() & {f"{entities.entity}_restored"}
+            back = set() if plan.at_first and resource.has_trash else RESTORED.keys() & {f"{resource.entity}_restored"}
             kinds |= dict.fromkeys({*own, *back}, plan.deletions_since)
         return kinds
 

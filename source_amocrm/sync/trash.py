@@ -12,14 +12,12 @@ from source_amocrm.walk.listing import Listing, RawPage, Row
 from source_amocrm.walk.page_size import with_smaller_pages
 
 
-def in_trash(account: Account, entities: Resource, plan: ReadPlan) -> list[Deletion]:
+def in_trash(account: Account, resource: Resource, plan: ReadPlan) -> list[Deletion]:
     """The entities that were deleted since the needed second."""
-    listing = account.listing(entities, {"with": "only_deleted", "order[updated_at]": "desc"})
+    listing = account.listing(resource, {"with": "only_deleted", "order[updated_at]": "desc"})
     since = plan.deletions_since
     first_sync = plan.changes_since is None or since < plan.changes_since
-    return with_smaller_pages(
-        listing, lambda smaller: list(deletions_in(_pages(smaller), smaller.second_of, since, first_sync))
-    )
+    return with_smaller_pages(listing, lambda some: list(deletions_in(_pages(some), some.second_of, since, first_sync)))
 
 
 def deletions_in(
