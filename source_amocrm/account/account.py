@@ -6,7 +6,7 @@ import logging
 import math
 import threading
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta, timezone, tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -23,7 +23,7 @@ from source_amocrm.errors import AmocrmError, NotGranted
 from source_amocrm.http.answer import Answer, Params
 from source_amocrm.http.api import ACCOUNT_PATH, Api
 from source_amocrm.walk.embedded import rows_of
-from source_amocrm.walk.listing import EMPTY_RETRIES, Answered, Listing, Row
+from source_amocrm.walk.listing import EMPTY_RETRIES, Listing, Row
 from source_amocrm.walk.page_size import LargestPage
 from source_amocrm.walk.worker_pool import WorkerPool
 
@@ -56,30 +56,14 @@ class Account:
         self.events_pages = LargestPage(MOST_EVENTS, EVENTS_LIMIT)
         self.facts = Once(self._ask_facts)
         self._extras = sorted({"is_api_filter_enabled", *extras})
-        self.clocks = Clocks(api.wall)
+        self.clocks = Clocks(api.wall, api.clock)
         self._begun = api.clock()
-        self._now = 0
-        self._clock_ahead = -math.inf
         self._filter_ignored = False
         self._lists: dict[str, Once[list[Row]]] = {}
         self._lock = threading.Lock()
 
     def get(self, path: str, params: Params | None = None, *, shrinkable: bool = False) -> Answer:
-        answer = self.api.get(path, params or {}, shrinkable=shrinkable)
-        drift = self.clocks.drift(answer.server_time)
-        self._now = max(self._now, answer.server_time + max(0, drift))
-        self._clock_ahead = max(self._clock_ahead, answer.server_time - self.api.clock())
-        return replace(answer, drift=drift, tick=self.api.clock())
-
-    def now(self) -> int:
-        """The time of the last answer in Unix seconds, by the later of the two clocks."""
-        return self._now
-
-    def moment(self) -> Answered:
-        """This moment, as if a request left and was answered now. The server's clock shows this time or a later one."""
-        tick = self.api.clock()
-        server = self._clock_ahead + tick
-        return Answered(server - 1, server, self.clocks.drift(int(server)), tick)
+        return self.clocks.stamped(self.api.get(path, params or {}, shrinkable=shrinkable))
 
     def filter_works(self, resource: Resource) -> bool:
         """Whether the list's filter works: the account says so, and no answer has shown otherwise."""

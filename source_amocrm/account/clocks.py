@@ -7,10 +7,14 @@ that does no harm is taken: the earlier for what is done, the later for what may
 from __future__ import annotations
 
 import logging
+import math
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 
 from source_amocrm.dates import iso
+from source_amocrm.http.answer import Answer
+from source_amocrm.walk.listing import Answered
 
 LOGGER = logging.getLogger("airbyte")
 
@@ -19,15 +23,36 @@ TOLERANCE = 300
 
 
 class Clocks:
-    """`ours` tells Unix seconds by this machine's clock."""
+    """`wall` tells Unix seconds by this machine's clock, and `tick` seconds of its monotonic one."""
 
-    def __init__(self, ours: Callable[[], float]) -> None:
-        self._ours = ours
+    def __init__(self, wall: Callable[[], float], tick: Callable[[], float]) -> None:
+        self._wall = wall
+        self._tick = tick
+        self._now = 0
+        self._server_ahead = -math.inf
+        """By how much amoCRM's clock is ahead of the monotonic one, at least."""
         self._told = False
         self._lock = threading.Lock()
 
     def ours(self) -> int:
-        return int(self._ours())
+        return int(self._wall())
+
+    def stamped(self, answer: Answer) -> Answer:
+        """An answer that came just now, with how far the clocks are apart, and when it came."""
+        drift, tick = self.drift(answer.server_time), self._tick()
+        self._now = max(self._now, answer.server_time + max(0, drift))
+        self._server_ahead = max(self._server_ahead, answer.server_time - tick)
+        return replace(answer, drift=drift, tick=tick)
+
+    def now(self) -> int:
+        """The time of the last answer in Unix seconds, by the later of the two clocks."""
+        return self._now
+
+    def moment(self) -> Answered:
+        """This moment, as if a request left and was answered now. The server's clock shows this time or a later one."""
+        tick = self._tick()
+        server = self._server_ahead + tick
+        return Answered(server - 1, server, self.drift(int(server)), tick)
 
     def drift(self, server: int) -> int:
         """How far this machine's clock is ahead of amoCRM's, which shows `server`; 0 while they agree."""

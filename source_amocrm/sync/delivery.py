@@ -90,7 +90,7 @@ def _list(
             between = partial(_events_between, sync.account, kinds)
             yield from NewestFirst(maker, progress, kinds, until, between).deliver(subscription)
         else:
-            yield from PageOrder(maker, progress, resource.name, sync.account.now).deliver(subscription)
+            yield from PageOrder(maker, progress, resource.name, sync.account.clocks.now).deliver(subscription)
     except AmocrmError as error:
         if error.path != resource.path or not sync.account.lacks(error):
             raise

@@ -127,9 +127,9 @@ class EntityReading:
         wanted = set(ids)
         if not wanted:
             return Page([])
-        before = self._account.moment()
+        before = self._account.clocks.moment()
         rows = list(by_ids(self._account, self._resource, wanted, self._readers.params))
-        after = replace(self._account.moment(), sent_at=before.sent_at)
+        after = replace(self._account.clocks.moment(), sent_at=before.sent_at)
         return Page(rows, answered=(before, after))
 
     @property
