@@ -32,7 +32,7 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_amocrm.account.account import Account
 from source_amocrm.account.census import Census, told
-from source_amocrm.airbyte.check import EXTRAS, unavailable_streams
+from source_amocrm.airbyte.check import EXTRAS, findings
 from source_amocrm.airbyte.concurrent import ConcurrentStream
 from source_amocrm.airbyte.failures import Failures, without_stack_traces
 from source_amocrm.airbyte.pauses import log_pause
@@ -191,7 +191,7 @@ def open_account(
 
 def notes(account: Account) -> list[str]:
     """What a check warns of, though the account can be read. Raises AmocrmError where it cannot."""
-    return [*_expiry(account), *unavailable_streams(account)]
+    return [*_expiry(account), *map(str, findings(account))]
 
 
 def _pause(seconds: float, report: Report, repository: MessageRepository) -> None:

@@ -82,11 +82,6 @@ class Answers:
         return {path: error for path in paths if (error := self.asked[path].result())}
 
 
-def unavailable_streams(account: Account) -> list[str]:
-    """A sentence for each reason why tables will be incomplete or empty. Raises as `findings` does."""
-    return [str(finding) for finding in findings(account)]
-
-
 def findings(account: Account) -> list[Finding]:
     """The streams that will be incomplete or empty, and why.
 

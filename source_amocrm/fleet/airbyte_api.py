@@ -61,9 +61,7 @@ class AirbyteApi:
         while True:
             page = self._ask("GET", path, query={**query, "limit": _PAGE, "offset": len(found)})["data"]
             known = len(found)
-            found.update(
-                (str(thing.get("id") or thing.get("connectionId") or thing["sourceId"]), thing) for thing in page
-            )
+            found.update((_id(thing), thing) for thing in page)
             # a list that knows no pages comes whole each time
             if len(page) < _PAGE or len(found) == known:
                 return list(found.values())

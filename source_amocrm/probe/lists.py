@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from source_amocrm.account import resources
+from source_amocrm.account.resources import Resource
 
 
 @dataclass(frozen=True)
@@ -22,33 +23,31 @@ class List:
     params: dict[str, str | int] = field(default_factory=dict)
 
 
+def _changing(resource: Resource, withs: str = "", name: str = "", limit: int = 250) -> List:
+    return List(
+        name or resource.name,
+        resource.path,
+        resource.collection,
+        withs,
+        limit,
+        resource.cursor,
+        paid_filter=resource.paid_filter,
+        ordered=resource.by_cursor,
+    )
+
+
+_CARDS = (resources.LEADS, resources.CONTACTS, resources.COMPANIES, resources.CUSTOMERS)
 CARDS = (
-    List(
-        "leads",
-        "/api/v4/leads",
-        "leads",
-        "contacts,loss_reason,catalog_elements,is_price_modified_by_robot,source_id,source",
-        paid_filter=True,
-    ),
-    List("contacts", "/api/v4/contacts", "contacts", "leads,customers,catalog_elements", paid_filter=True),
-    List("companies", "/api/v4/companies", "companies", "contacts,leads,customers,catalog_elements", paid_filter=True),
-    List("customers", "/api/v4/customers", "customers", "contacts,companies,catalog_elements", paid_filter=True),
+    _changing(resources.LEADS, "contacts,loss_reason,catalog_elements,is_price_modified_by_robot,source_id,source"),
+    _changing(resources.CONTACTS, "leads,customers,catalog_elements"),
+    _changing(resources.COMPANIES, "contacts,leads,customers,catalog_elements"),
+    _changing(resources.CUSTOMERS, "contacts,companies,catalog_elements"),
 )
-TASKS = List("tasks", "/api/v4/tasks", "tasks", ordered=False)
-NOTES = (
-    List("lead_notes", "/api/v4/leads/notes", "notes", "is_pinned"),
-    List("contact_notes", "/api/v4/contacts/notes", "notes", "is_pinned"),
-    List("company_notes", "/api/v4/companies/notes", "notes", "is_pinned"),
-    List("customer_notes", "/api/v4/customers/notes", "notes", "is_pinned"),
+TASKS = _changing(resources.TASKS)
+NOTES = tuple(
+    _changing(notes, "is_pinned", f"{card.entity}_notes") for card, notes in zip(_CARDS, resources.NOTES, strict=True)
 )
-EVENTS = List(
-    "events",
-    resources.EVENTS.path,
-    "events",
-    limit=resources.EVENTS_LIMIT,
-    cursor=resources.EVENTS.cursor,
-    ordered=False,
-)
+EVENTS = _changing(resources.EVENTS, limit=resources.EVENTS_LIMIT)
 OTHERS = (
     List("users", "/api/v4/users", "users", "role,group"),
     List("pipelines", "/api/v4/leads/pipelines", "pipelines"),
@@ -64,6 +63,6 @@ OTHERS = (
     List("event_types", "/api/v4/events/types", "events_types"),
 )
 LISTS = {one.name: one for one in (*CARDS, TASKS, *NOTES, EVENTS, *OTHERS)}
-SINGULAR = {"leads": "lead", "contacts": "contact", "companies": "company", "customers": "customer"}
+SINGULAR = {card.name: card.entity for card in _CARDS}
 """As events name the entities."""
 CARD_NAMES = tuple(SINGULAR)

@@ -6,6 +6,7 @@ from source_amocrm.account.resources import CUSTOMERS
 from source_amocrm.streams import relations as to
 from source_amocrm.streams.base import FullRefreshStream, IncrementalStream
 from source_amocrm.streams.field_values import FieldValueStream
+from source_amocrm.streams.per_entity import SEGMENTS
 from source_amocrm.streams.rows import customers
 from source_amocrm.streams.rows.field_values import customer_fields
 from source_amocrm.sync.declaration import Context
@@ -62,7 +63,7 @@ class CustomerSegments(FullRefreshStream):
     name = "customer_segments"
     primary_key = ["segment_id"]
     relations = {"account_id": to.ACCOUNT, "available_products_price_types": to.PRICE}
-    list_path = f"{CUSTOMERS.path}/segments"
+    list_path = SEGMENTS
     collection = "segments"
 
     def row(self, record: Row, context: Context) -> Row:

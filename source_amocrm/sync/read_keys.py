@@ -9,10 +9,10 @@ from source_amocrm.sync.batch import Batch
 from source_amocrm.sync.progress import ReadPlan, merged
 from source_amocrm.walk.interval_set import FOREVER
 from source_amocrm.walk.listing import key, seconds
+from source_amocrm.walk.page_number import LARGEST_ID
 
 REMEMBERED_KEYS = 5_000
 """A filter that is ignored shows at the second page: so many rows back it is known what was delivered before."""
-LARGEST_ID = 2**63
 
 
 class ReadKeys:

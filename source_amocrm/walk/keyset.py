@@ -77,7 +77,7 @@ class _Walk:
         self._ties = view.traits.ties
         self._pool = pool
         self._position = KeysetPosition(view)
-        self.prefetcher = KeysetPrefetcher(pool, view, view.listing.limit)
+        self.prefetcher = KeysetPrefetcher(pool, view)
         self._pager = KeysetPager(view, self._position, self.prefetcher)
         self._undated: set[int | str] = set()
         """The keys of rows without a date, once they were read on their own."""

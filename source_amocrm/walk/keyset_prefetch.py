@@ -53,16 +53,11 @@ class KeysetPrefetcher:
     `pool`: None for a walk that asks for one page at a time.
     """
 
-    def __init__(
-        self,
-        pool: WorkerPool | None,
-        view: DirectedList,
-        limit: int,
-    ) -> None:
+    def __init__(self, pool: WorkerPool | None, view: DirectedList) -> None:
         self._pool = pool
         self._asked_edge = False
         self._view = view
-        self.limit = limit
+        self.limit = view.listing.limit
         """The rows of the largest page that the server gives."""
         self._overlap = LEAST_OVERLAP
         self._asked: deque[_Asked] = deque()

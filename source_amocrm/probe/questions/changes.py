@@ -13,7 +13,7 @@ from functools import partial
 from source_amocrm.account.event_kinds import ENTITIES, LINKED, RESTORED, TAGGED
 from source_amocrm.probe.answer import Answer, Answers, Untold, Why, each, verdict
 from source_amocrm.probe.asking import Asking, Page
-from source_amocrm.probe.lists import EVENTS, LISTS, TASKS, List
+from source_amocrm.probe.lists import EVENTS, LISTS, SINGULAR, TASKS, List
 from source_amocrm.probe.questions.filters import filter_works
 from source_amocrm.probe.questions.question import Question
 from source_amocrm.probe.values import Row, moment, numbered, word
@@ -42,7 +42,7 @@ def events(ask: Asking, kinds: Iterable[str]) -> Page:
 
 
 def by_notes(ask: Asking, name: str) -> Changes:
-    notes = LISTS[f"{name.removesuffix('ies') + 'y' if name.endswith('ies') else name.removesuffix('s')}_notes"]
+    notes = LISTS[f"{SINGULAR[name]}_notes"]
     return _untouched(ask.page(notes, {"order[updated_at]": "desc", "limit": 100}).rows, None)
 
 
