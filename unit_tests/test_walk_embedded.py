@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from source_amocrm.http.answer import Answer
-from source_amocrm.walk.embedded import MalformedList, embedded_rows, own_id
+from source_amocrm.walk.embedded import MalformedList, embedded_rows, numeric_id
 from source_amocrm.walk.listing import raw_page, seconds
 
 ONE, OTHER = {"id": 1}, {"id": 2}
@@ -51,7 +51,7 @@ def test_what_is_no_row_is_not_passed_over(sent: Any, said: str) -> None:
     [(5, 5), ("5", 5), ("9" * 18, 10**18 - 1), ("9" * 19, None), ("٣", None), ("", None), (True, None), (5.0, None)],
 )
 def test_an_id(sent: Any, own: int | None) -> None:
-    assert own_id(sent) == own
+    assert numeric_id(sent) == own
 
 
 @pytest.mark.parametrize(

@@ -133,10 +133,10 @@ class Account:
                 status=204,
             )
         flag = body.get("is_api_filter_enabled")
-        own = body.get("id")
+        account_id = body.get("id")
         ago = math.ceil(self.api.clock() - self._begun) + 1
         return Facts(
-            id=own if isinstance(own, int) else None,
+            id=account_id if isinstance(account_id, int) else None,
             filter_works=flag is None or bool(flag),
             timezone=_timezone(body),
             started=min(answer.server_time, self.clocks.ours()) - ago,

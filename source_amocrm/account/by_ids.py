@@ -39,14 +39,14 @@ def by_ids(
 
 def one_by_one(account: Account, resource: Resource, ids: Iterable[int], params: Params | None = None) -> Iterator[Row]:
     """As `by_ids`, with a request for each id."""
-    for own in ids:
+    for entity_id in ids:
         try:
-            body = account.get_believed(f"{resource.path}/{own}", params or {}).body
+            body = account.get_believed(f"{resource.path}/{entity_id}", params or {}).body
         except NotFound:
             continue
         # A list shows neither what is in the trash nor what waits in «Неразобранное».
         body = identified(body) if body else None
-        if body and key(body) == own and not body.get("is_deleted") and not body.get("is_unsorted"):
+        if body and key(body) == entity_id and not body.get("is_deleted") and not body.get("is_unsorted"):
             yield body
 
 

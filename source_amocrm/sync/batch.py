@@ -34,6 +34,6 @@ def with_postdated(batches: Iterable[Batch]) -> Iterator[Batch]:
     for batch in batches:
         now = min((one.earliest for one in batch.page.answered), default=None)
         if now is not None:
-            own = (key(row) for row in batch.page.rows if (seconds(row.get("updated_at")) or 0) > now)
-            batch = replace(batch, postdated=frozenset(own))
+            keys = (key(row) for row in batch.page.rows if (seconds(row.get("updated_at")) or 0) > now)
+            batch = replace(batch, postdated=frozenset(keys))
         yield batch

@@ -17,7 +17,7 @@ from source_amocrm.account.event_kinds import (
     RESTORED,
     TAGGED,
 )
-from source_amocrm.walk.embedded import own_id
+from source_amocrm.walk.embedded import numeric_id
 from source_amocrm.walk.listing import Row, seconds
 
 _TOLD = frozenset({"id", "type", "created_at", "created_by", "account_id", "entity_id", "entity_type"})
@@ -52,12 +52,14 @@ class Changes:
         """
         wanted = set(self.restored) | (self.touched | set(self.merged)) - delivered
         if deleted_since is not None:
-            wanted |= {own for own, gone in self.deleted.items() if gone.at >= deleted_since}
+            wanted |= {entity_id for entity_id, gone in self.deleted.items() if gone.at >= deleted_since}
         return wanted
 
     def gone(self, not_found: Set[int]) -> dict[int, Deletion]:
         """The deletions. A merged entity that was `not_found` is deleted since its merge, if no event tells when."""
-        merged = {own: self.merged[own] for own in not_found & self.merged.keys() - self.deleted.keys()}
+        merged = {
+            entity_id: self.merged[entity_id] for entity_id in not_found & self.merged.keys() - self.deleted.keys()
+        }
         return {**self.deleted, **merged}
 
 
@@ -95,8 +97,8 @@ def with_trash(
         known = all_gone.get(deletion.id)
         if known is None or known.at < deletion.at:
             all_gone[deletion.id] = deletion
-    for own in present:
-        all_gone.pop(own, None)
+    for entity_id in present:
+        all_gone.pop(entity_id, None)
     return all_gone
 
 
@@ -105,24 +107,24 @@ def _apply(changes: Changes, name: str, event: Row, at: int, recent: bool) -> No
 
     What was deleted and came back in one second is in both: which was last, only its row tells.
     """
-    kind, own = event.get("type"), own_id(event.get("entity_id"))
+    kind, entity_id = event.get("type"), numeric_id(event.get("entity_id"))
     if kind in LINKED | TAGGED:
         changes.touched |= {other for list_name, other in _touched(event) if list_name == name}
-    elif own is not None and ENTITIES.get(str(event.get("entity_type"))) == name:
-        deletion = Deletion(own, at, event.get("created_by"), event.get("account_id"))
+    elif entity_id is not None and ENTITIES.get(str(event.get("entity_type"))) == name:
+        deletion = Deletion(entity_id, at, event.get("created_by"), event.get("account_id"))
         if kind in ADDED:
-            changes.touched.add(own)
+            changes.touched.add(entity_id)
         elif kind in DELETED:
-            changes.deleted[own] = deletion
-            if changes.restored.get(own) != at:
-                changes.restored.pop(own, None)
+            changes.deleted[entity_id] = deletion
+            if changes.restored.get(entity_id) != at:
+                changes.restored.pop(entity_id, None)
         elif kind in RESTORED:
-            if not (recent and own in changes.deleted and changes.deleted[own].at == at):
-                changes.deleted.pop(own, None)
+            if not (recent and entity_id in changes.deleted and changes.deleted[entity_id].at == at):
+                changes.deleted.pop(entity_id, None)
             if recent:
-                changes.restored[own] = at
+                changes.restored[entity_id] = at
         elif kind == MERGED:
-            changes.merged[own] = deletion
+            changes.merged[entity_id] = deletion
 
 
 def _touched(event: Row) -> Iterator[tuple[str, int]]:
@@ -134,8 +136,8 @@ def _touched(event: Row) -> Iterator[tuple[str, int]]:
                 entity = link.get("entity") if isinstance(link, dict) else None
                 if isinstance(entity, dict):
                     sides.append((entity.get("type"), entity.get("id")))
-    for kind, own in sides:
-        if (number := own_id(own)) is not None and str(kind) in ENTITIES:
+    for kind, entity_id in sides:
+        if (number := numeric_id(entity_id)) is not None and str(kind) in ENTITIES:
             yield ENTITIES[str(kind)], number
 
 
@@ -145,6 +147,6 @@ def _apply_to_notes(changes: Changes, name: str, event: Row, at: int) -> None:
     for value in (event.get("value_before"), event.get("value_after")):
         for element in value if isinstance(value, list) else ():
             note = element.get("note") if isinstance(element, dict) else None
-            own = own_id(note.get("id")) if isinstance(note, dict) else None
-            if own is not None:
-                changes.deleted[own] = Deletion(own, at, event.get("created_by"), event.get("account_id"))
+            entity_id = numeric_id(note.get("id")) if isinstance(note, dict) else None
+            if entity_id is not None:
+                changes.deleted[entity_id] = Deletion(entity_id, at, event.get("created_by"), event.get("account_id"))

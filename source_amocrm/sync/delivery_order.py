@@ -65,9 +65,9 @@ class PageOrder:
             self._progress.meet(self._name, seconds(row.get(self._cursor)))
 
     def _dated(self, row: Row, batch: Batch) -> Row:
-        own = key(row)
-        at_least = batch.back.get(own, BEGINNING)
-        return self._progress.dated(self._name, row, self._cursor, own in batch.postdated, at_least)
+        row_key = key(row)
+        at_least = batch.back.get(row_key, BEGINNING)
+        return self._progress.dated(self._name, row, self._cursor, row_key in batch.postdated, at_least)
 
     def _told(self) -> Delivery:
         """A state before rows are delivered whose dates the next sync must know."""
@@ -96,11 +96,11 @@ class PageOrder:
         if position + 1 >= len(rows):
             return None
         if page.checkpoint:
-            own = rows[position].get("id")
-            if not isinstance(own, int):
+            row_id = rows[position].get("id")
+            if not isinstance(row_id, int):
                 return None
-            behind = sum(1 for row in page.rows if row["id"] > own)
-            return replace(page, rows=[], checkpoint=PageCheckpoint(max(0, page.checkpoint.position - behind), own))
+            behind = sum(1 for row in page.rows if row["id"] > row_id)
+            return replace(page, rows=[], checkpoint=PageCheckpoint(max(0, page.checkpoint.position - behind), row_id))
         here, after = (seconds(rows[index].get(self._cursor)) for index in (position, position + 1))
         if page.completed is None or here is None or after is None or here == after:
             return None

@@ -99,7 +99,7 @@ class EntityReading:
         if page.rows:
             for resolver in self._readers.resolvers:
                 resolver.observe(page.rows)
-            back = {own: deletion.at for own, deletion in gone.items()} | changes.restored
+            back = {entity_id: deletion.at for entity_id, deletion in gone.items()} | changes.restored
             yield Batch(name, page, floor=BEGINNING, back=back)
         if self._readers.mark_deleted:
             yield from self._tombstones(gone, present)
@@ -117,7 +117,7 @@ class EntityReading:
             gone = with_trash(gone, self._trash.result(), self._keys.ids)
         if self._walk.behind:
             present = {*present, *(row["id"] for row in by_ids(self._account, self._resource, gone))}
-        deletions = [deletion for own, deletion in gone.items() if own not in present]
+        deletions = [deletion for entity_id, deletion in gone.items() if entity_id not in present]
         for start in range(0, len(deletions), DELETIONS_AT_ONCE):
             part = tuple(deletions[start : start + DELETIONS_AT_ONCE])
             yield Batch(self._resource.name, Page([]), part)

@@ -39,14 +39,14 @@ class Resolver:
 
     def observe(self, rows: Iterable[Row]) -> None:
         for row in rows:
-            own = row.get("id")
-            if isinstance(own, int):
+            entity_id = row.get("id")
+            if isinstance(entity_id, int):
                 value = self._value(row)
                 if value is None:
-                    self._known.pop(own, None)
-                    self._nothing.add(own)
+                    self._known.pop(entity_id, None)
+                    self._nothing.add(entity_id)
                 else:
-                    self._known[own] = value
+                    self._known[entity_id] = value
 
     def finish(self, whole: bool, failure: AmocrmError | None) -> None:
         """The reading of the list has ended: all of the list came (`whole`), or only what changed, or it failed."""
@@ -71,7 +71,7 @@ class Resolver:
             except CLOSED as error:
                 self._whole = True  # as much as may be seen
                 LOGGER.warning("What is taken from %s is left empty in other tables. %s", self._resource.name, error)
-        return {own: self._known[own] for own in wanted if own in self._known}
+        return {entity_id: self._known[entity_id] for entity_id in wanted if entity_id in self._known}
 
 
 def observed(batches: Iterable[Batch], resolvers: Sequence[Resolver], whole: Callable[[], bool]) -> Iterator[Batch]:

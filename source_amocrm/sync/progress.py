@@ -24,10 +24,10 @@ class ResumePoint:
 
 
 class Version(NamedTuple):
-    """A version of a row that was delivered with the date `at`; amoCRM dates it `own`."""
+    """A version of a row that was delivered with the date `at`; amoCRM dates it `dated`."""
 
     at: int
-    own: int
+    dated: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,13 +235,13 @@ class Progress:
             return row
         if not self.ahead and not at_least and not postdated:
             return row
-        own = f"{name}/{key(row)}"
-        at, before = max(second, at_least), self.ahead.pop(own, None)
+        row_key = f"{name}/{key(row)}"
+        at, before = max(second, at_least), self.ahead.pop(row_key, None)
         if before and at <= before.at:
-            at = before.at if before.own == second else min(before.at + 1, LAST_SECOND)
+            at = before.at if before.dated == second else min(before.at + 1, LAST_SECOND)
         if postdated or at > second:
-            self.ahead[own] = Version(at, second)
-            self.untold = self.untold or self.ahead[own] != before
+            self.ahead[row_key] = Version(at, second)
+            self.untold = self.untold or self.ahead[row_key] != before
         return {**row, cursor: at} if at > second else row
 
 
@@ -253,8 +253,8 @@ def agree(several: list[Progress], name: str) -> None:
     """
     ahead: dict[str, Version] = {}
     for progress in several:
-        for own, version in progress.ahead.items():
-            ahead[own] = max(version, ahead.get(own, version))
+        for row_key, version in progress.ahead.items():
+            ahead[row_key] = max(version, ahead.get(row_key, version))
     walks = [pending.walk for progress in several if (pending := progress.pending.get(name)) and pending.walk]
     walk = None
     if walks and all(progress.watermark is not None for progress in several):

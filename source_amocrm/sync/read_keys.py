@@ -35,8 +35,8 @@ class ReadKeys:
 
     def _add(self, batch: Batch) -> None:
         """What is older than a reader needs is not delivered to it."""
-        own_ids = (row.get("id") for row in batch.page.rows)
-        self.ids.extend(own for own in own_ids if isinstance(own, int) and 0 < own < LARGEST_ID)
+        row_ids = (row.get("id") for row in batch.page.rows)
+        self.ids.extend(row_id for row_id in row_ids if isinstance(row_id, int) and 0 < row_id < LARGEST_ID)
         if self._first_sync and len(self.delivered) >= REMEMBERED_KEYS:
             return
         floor = FOREVER if batch.floor is None else batch.floor

@@ -58,22 +58,22 @@ class RowMaker:
         rows = list(rows)
         for column, lookup, resolver in self._lookups:
             wanted = self._wanted(column, lookup, rows)
-            known = resolver.of({own for _, own in wanted})
-            for row, own in wanted:
-                row[column] = known.get(own)
+            known = resolver.of({entity_id for _, entity_id in wanted})
+            for row, entity_id in wanted:
+                row[column] = known.get(entity_id)
 
     def _wanted(self, column: str, lookup: Lookup, rows: list[Row]) -> list[tuple[Row, int]]:
         met, wanted = self._met[column], []
         for row in rows:
-            own = lookup.key(row)
-            if own is None:
+            entity_id = lookup.key(row)
+            if entity_id is None:
                 continue
             if lookup.once:
                 self._catch_up()
-                if own in met:
+                if entity_id in met:
                     continue
-                met.add(own)
-            wanted.append((row, own))
+                met.add(entity_id)
+            wanted.append((row, entity_id))
         return wanted
 
     def _catch_up(self) -> None:
@@ -82,8 +82,8 @@ class RowMaker:
             records = self._passed_over.pop(0)
             for row in (row for record in records for row in self._stream.rows(record, self._context)):
                 for column, lookup, _ in self._lookups:
-                    if (own := lookup.key(row)) is not None:
-                        self._met[column].add(own)
+                    if (entity_id := lookup.key(row)) is not None:
+                        self._met[column].add(entity_id)
 
     def tombstone(self, deletion: Deletion) -> Row:
         return self._stream.tombstone(deletion, self._context)

@@ -71,11 +71,11 @@ def _hold(
     row: Row, edge: float, answered: Iterable[Answered], held: dict[int, float], most_held: Callable[[], int]
 ) -> bool:
     """Whether the row is held from now on. `edge`: a row that was changed well before that second never is."""
-    own, second = row.get("id"), seconds(row.get("updated_at"))
-    if not isinstance(own, int) or second is None or second + CLOCK_SLACK < edge:
+    entity_id, second = row.get("id"), seconds(row.get("updated_at"))
+    if not isinstance(entity_id, int) or second is None or second + CLOCK_SLACK < edge:
         return False
     over = over_at(second, answered)
-    if over is None or (own not in held and len(held) >= most_held()):
+    if over is None or (entity_id not in held and len(held) >= most_held()):
         return False
-    held[own] = over
+    held[entity_id] = over
     return True

@@ -38,7 +38,9 @@ def dump(progress: Progress) -> dict[str, Any]:
     if progress.newest:
         state["newest"] = {name: iso(second) for name, second in progress.newest.items()}
     if progress.ahead:
-        state["ahead"] = {own: {"at": iso(at), "own": iso(second)} for own, (at, second) in progress.ahead.items()}
+        state["ahead"] = {
+            row_key: {"at": iso(at), "own": iso(second)} for row_key, (at, second) in progress.ahead.items()
+        }
     return {**state, SAVED: _saved(progress.stream, state)}
 
 

@@ -52,10 +52,10 @@ def read(progress: Progress, lists: Collection[str], state: Mapping[str, Any], w
         progress.pending[name] = pending
     progress.newest = {name: _until(limit, text) for name, text in _by_list(state, "newest", lists).items()}
     for key, told in _part(state, "ahead").items():
-        name, slash, own = key.rpartition("/")
-        if not own or (slash and name not in lists):
+        name, slash, row_id = key.rpartition("/")
+        if not row_id or (slash and name not in lists):
             raise ValueError
-        progress.ahead |= dict.fromkeys([key] if slash else [f"{name}/{own}" for name in lists], _version(told))
+        progress.ahead |= dict.fromkeys([key] if slash else [f"{name}/{row_id}" for name in lists], _version(told))
 
 
 def _pending(told: Mapping[str, Any], watermark: int, limit: int) -> Pending:
@@ -102,7 +102,7 @@ def _version(told: Any) -> Version:
         return Version(_second(told), _second(told))
     _only(told, {"at", "own"})
     version = Version(_second(told["at"]), _second(told["own"]))
-    if version.at < version.own:
+    if version.at < version.dated:
         raise ValueError
     return version
 

@@ -164,10 +164,12 @@ class Sync:
             entered = (ADDED | RESTORED.keys()) & {f"{resource.entity}_added", f"{resource.entity}_restored"}
             kinds |= dict.fromkeys({*LINKED, *TAGGED, MERGED, *entered}, plan.changes_since)
         if stream.deletable and self.account.config.mark_deleted:
-            own = {NOTE_DELETED} if resource.entity == "note" else {f"{resource.entity}_deleted"} & DELETED.keys()
+            deleted = {NOTE_DELETED} if resource.entity == "note" else {f"{resource.entity}_deleted"} & DELETED.keys()
             # where all live rows come in this sync, those that were restored are among them
-            back = set() if plan.at_first and resource.has_trash else RESTORED.keys() & {f"{resource.entity}_restored"}
-            kinds |= dict.fromkeys({*own, *back}, plan.deletions_since)
+            restored = (
+                set() if plan.at_first and resource.has_trash else RESTORED.keys() & {f"{resource.entity}_restored"}
+            )
+            kinds |= dict.fromkeys({*deleted, *restored}, plan.deletions_since)
         return kinds
 
 

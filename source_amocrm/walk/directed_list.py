@@ -94,12 +94,12 @@ class DirectedList:
         dated: list[Dated] = []
         place = here
         for row in raw.rows:
-            own = self.place(row)
-            if own is None and key(row) in without:
+            own_place = self.place(row)
+            if own_place is None and key(row) in without:
                 continue
-            if own is not None:
-                if dated and own < place:
+            if own_place is not None:
+                if dated and own_place < place:
                     raise OrderIgnored
-                place = own
+                place = own_place
             dated.append(Dated(place, row))
         return dated

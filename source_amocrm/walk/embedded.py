@@ -38,7 +38,7 @@ def embedded_rows(collection: str, value: Any) -> list[dict[str, Any]]:
     return [_row(collection, value, position) for position in range(len(value))]
 
 
-def own_id(value: Any) -> int | None:
+def numeric_id(value: Any) -> int | None:
     """An id as a number, even if it was sent as text; None if it is neither."""
     if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) <= _DIGITS:
         return int(value)
@@ -47,8 +47,8 @@ def own_id(value: Any) -> int | None:
 
 def identified(row: dict[str, Any]) -> dict[str, Any]:
     """The row, whose id is made a number if it is a text of digits."""
-    own = row.get("id")
-    if type(own) is str and (number := own_id(own)) is not None:
+    sent = row.get("id")
+    if type(sent) is str and (number := numeric_id(sent)) is not None:
         return {**row, "id": number}
     return row
 

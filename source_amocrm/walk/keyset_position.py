@@ -76,7 +76,7 @@ class KeysetPosition:
         last = dated[-1] if dated else None
         if not last or last.place != self.here or not self._ties.ascending or not self._view.ascending:
             return None
-        own = last.row.get("id")
-        if not isinstance(own, int):
+        row_id = last.row.get("id")
+        if not isinstance(row_id, int):
             return None
-        return Page(rows, checkpoint=PageCheckpoint(self.rows + len(rows), own), second=last.place)
+        return Page(rows, checkpoint=PageCheckpoint(self.rows + len(rows), row_id), second=last.place)

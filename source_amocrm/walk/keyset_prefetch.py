@@ -120,7 +120,7 @@ class KeysetPrefetcher:
             self._anchors.append(Anchor(start, asked.begins, asked.edge))
         self._add_anchors(places, start)
         self._places, self._start = places, start
-        self._index = {own: index for index, own in enumerate(keys)}
+        self._index = {row_key: index for index, row_key in enumerate(keys)}
         self._end = start + len(places)
         self._asked_to = max(self._asked_to, self._end)
         self._pages += 1
@@ -208,8 +208,8 @@ class KeysetPrefetcher:
 
     def _located(self, asked: KeysetWindow, keys: Sequence[Key]) -> int:
         """The position of a page's first row, by a row that it shares with the page before, else as planned."""
-        for index, own in enumerate(keys):
-            if (known := self._index.get(own)) is not None:
+        for index, row_key in enumerate(keys):
+            if (known := self._index.get(row_key)) is not None:
                 return self._start + known - index
         return asked.start
 

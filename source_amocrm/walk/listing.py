@@ -156,9 +156,9 @@ def seconds(value: Any) -> int | None:
 def key(row: Row) -> int | str:
     """The key of a row in its list: its id, whatever the list calls it."""
     for name in ("id", "uid", "talk_id", "key", "uuid"):
-        own = row.get(name)
-        if isinstance(own, (int, str)):
-            return own
+        value = row.get(name)
+        if isinstance(value, (int, str)):
+            return value
     return repr(row.get("id"))
 
 
@@ -235,7 +235,7 @@ def each_page(listing: Listing, first: int = 1) -> Iterator[RawPage]:
 
 def ids_in_order(rows: list[Row]) -> list[int]:
     """The ids of a page that was asked for in ascending order of ids. Raises OrderIgnored if it is not."""
-    ids = [own for row in rows if isinstance(own := row.get("id"), int)]
+    ids = [row_id for row in rows if isinstance(row_id := row.get("id"), int)]
     if len(ids) < len(rows) or any(one >= other for one, other in pairwise(ids)):
         raise OrderIgnored
     return ids

@@ -63,7 +63,7 @@ class _ByPageNumber:
                 more = self._plan.advance(raw, fresh=bool(rows))
                 if more:
                     self._prefetcher.fill(self._plan.window, self._plan.most, read // 4)
-                self.delivered.extend(own for row in rows if abs(own := row["id"]) < LARGEST_ID)
+                self.delivered.extend(row_id for row in rows if abs(row_id := row["id"]) < LARGEST_ID)
                 checkpoint = PageCheckpoint(self._plan.end, self._last)
                 yield Page(rows, checkpoint=checkpoint, answered=(raw.answered,))
                 if not more:

@@ -103,6 +103,6 @@ def first_versions(pages: Iterable[RawPage], delivered: Iterable[int | str] = ()
     """Each row once, in the version that was seen first, but those that were `delivered` before."""
     seen: set[int | str] = set(delivered)
     for raw in pages:
-        fresh = {own: row for row in raw.rows if (own := key(row)) not in seen}
+        fresh = {row_key: row for row in raw.rows if (row_key := key(row)) not in seen}
         seen.update(fresh)
         yield Page(list(fresh.values()), answered=(raw.answered,))
