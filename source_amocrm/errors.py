@@ -161,7 +161,7 @@ class PageTooLarge(Unavailable):
 
 
 def masked(message: AirbyteMessage) -> AirbyteMessage:
-    """The same message; an error that nobody foresaw may quote what it was given."""
+    """The message without secrets: an error that nobody foresaw may quote what it was given."""
     error = message.trace.error if message.trace else None
     if error:
         error.message = mask(error.message)

@@ -47,7 +47,10 @@ class Facts:
 
 
 class Account:
-    """`extras`: the `with` parameters of `/account` that the selected streams need."""
+    """One account as a sync meets it: what it says of itself, its lists, and which of their filters work.
+
+    `extras`: the `with` parameters of `/account` that the selected streams need.
+    """
 
     def __init__(self, config: Config, api: Api, extras: Collection[str] = ()) -> None:
         self.config = config

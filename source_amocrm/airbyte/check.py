@@ -51,9 +51,10 @@ class Finding:
 
 @dataclass(frozen=True)
 class Needs:
-    """The paths of a table's lists: those that it is `made_of`, those that every row needs, those that complete it.
+    """The paths of the lists that a table needs.
 
-    `columns`: those that a column is taken from, which is left empty where the token's user may not see them.
+    `made_of`: they hold its records. `vital`: without them no row can be made. `completed_by`: without them some rows
+    are missing. `columns`: a column is taken from them, which is left empty where the token's user may not see them.
     """
 
     made_of: tuple[str, ...] = ()

@@ -14,10 +14,10 @@ from source_amocrm.walk.listing import Page, key, seconds
 class Batch:
     """A part of the list `name`.
 
-    `floor`: rows of this second and later belong to it, whatever a reader needs otherwise: those of a walk by page
-    number, and those that events led to. `walked`: that walk has come to its end. `back`: since when entities are back
-    that were deleted, by id: a row must be dated no earlier, to win over its tombstone. `postdated`: the keys of rows
-    whose date had not come when they were read.
+    `floor`: every stream takes the rows of this second and later, whatever else it needs; they come from a walk by page
+    number, or events led to them. `walked`: the walk by page number has come to its end. `at_least`: by id, the second
+    before which a row must not be dated, so that it wins over a tombstone of its entity. `postdated`: the keys of rows
+    that were dated in the future when they were read.
     """
 
     name: str
@@ -25,12 +25,12 @@ class Batch:
     deletions: tuple[Deletion, ...] = ()
     floor: int | None = None
     walked: bool = False
-    back: Mapping[Any, int] = field(default_factory=dict)
+    at_least: Mapping[Any, int] = field(default_factory=dict)
     postdated: frozenset[int | str] = frozenset()
 
 
 def with_postdated(batches: Iterable[Batch]) -> Iterator[Batch]:
-    """A stage that tells of each batch which of its rows are dated later than they were read, by the earlier clock."""
+    """A stage that marks the rows of each batch that are dated in the future, by the earlier of the two clocks."""
     for batch in batches:
         now = min((one.earliest for one in batch.page.answered), default=None)
         if now is not None:

@@ -30,7 +30,7 @@ class PageOrder:
         self._needed = progress.needed[name]
         self._latest: dict[int | str, int] = {}
         self._passed = 0
-        """Rows since the last state, and needed records that made none: reading those again would cost as much."""
+        """Rows since the last state, and needed records that made no row: to read those again would cost as much."""
 
     def deliver(self, batches: Iterable[Batch]) -> Delivery:
         for batch in batches:
@@ -66,11 +66,11 @@ class PageOrder:
 
     def _dated(self, row: Row, batch: Batch) -> Row:
         row_key = key(row)
-        at_least = batch.back.get(row_key, BEGINNING)
+        at_least = batch.at_least.get(row_key, BEGINNING)
         return self._progress.dated(self._name, row, self._cursor, row_key in batch.postdated, at_least)
 
     def _told(self) -> Delivery:
-        """A state before rows are delivered whose dates the next sync must know."""
+        """A state that tells the dates of rows before the rows are delivered, if the next sync must know them."""
         if self._progress.untold:
             yield from self._state()
 
@@ -143,7 +143,7 @@ class NewestFirst:
         self._needed = progress.needed[EVENTS.name]
         self._missing = self._needed - (until + 1, FOREVER)
         self._gaps = self._needed.gaps
-        """What earlier syncs delivered in between, the newest last."""
+        """The intervals between what is needed, the newest last: earlier syncs delivered their events."""
         self._held: list[Row] = []
         self._edge = self._first_complete()
         """The second from which on everything was delivered when last that was looked at."""

@@ -99,8 +99,8 @@ class EntityReading:
         if page.rows:
             for resolver in self._readers.resolvers:
                 resolver.observe(page.rows)
-            back = {entity_id: deletion.at for entity_id, deletion in gone.items()} | changes.restored
-            yield Batch(name, page, floor=BEGINNING, back=back)
+            at_least = {entity_id: deletion.at for entity_id, deletion in gone.items()} | changes.restored
+            yield Batch(name, page, floor=BEGINNING, at_least=at_least)
         if self._readers.mark_deleted:
             yield from self._tombstones(gone, present)
 

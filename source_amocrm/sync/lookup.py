@@ -19,7 +19,7 @@ LOGGER = logging.getLogger("airbyte")
 
 
 class Resolver:
-    """The values of one lookup, by id; None is not kept, to save memory.
+    """Finds the values of one lookup by id: among the records that were read, else by asking for them.
 
     If the list is read in the same sync (`expected`), `of` waits until that reading has ended.
     """
@@ -31,6 +31,7 @@ class Resolver:
         self._value = lookup.value
         self._known: dict[int, Any] = {}
         self._nothing: set[int] = set()
+        """The ids of records without a value, which take less memory here than among the known ones."""
         self._whole = False
         self._failure: AmocrmError | None = None
         self._ready = threading.Event()

@@ -24,7 +24,7 @@ class ResumePoint:
 
 
 class Version(NamedTuple):
-    """A version of a row that was delivered with the date `at`; amoCRM dates it `dated`."""
+    """A version of a row that was delivered with the date `at`, and that amoCRM itself dates `dated`."""
 
     at: int
     dated: int
@@ -100,9 +100,9 @@ class Progress:
     """The progress of one stream.
 
     Everything up to `watermark` (the server's time when a sync started; None before the first) has been delivered,
-    except for what is `pending`, list by list. `newest`: the second of each list's newest row. `ahead`: by list and id,
-    the versions that were delivered with a later date than the next version may have; `untold`: some of these are in no
-    state yet.
+    except for what is `pending`, list by list. `newest`: the second of each list's newest row. `ahead`: by list and key
+    of the row, the versions that were delivered with a later date than their next version may have. `untold`: no state
+    has told yet of some that are `ahead`.
     """
 
     stream: str
@@ -115,7 +115,7 @@ class Progress:
     ahead: dict[str, Version] = field(default_factory=dict)
     untold: bool = False
     doubted: bool = False
-    """What is done is said to have been done in the future, so that all must be asked for again in the next sync."""
+    """The watermark lay in the future when this sync began, so that the next sync must read everything again."""
     needed: dict[str, IntervalSet] = field(default_factory=dict)
     """What this sync must bring, set by `begin`."""
 
@@ -140,7 +140,7 @@ class Progress:
         return {name: self.plan(name) for name in names}
 
     def resume(self, name: str, walk: ResumePoint | None) -> None:
-        """Replaces the walk that is pending by `walk`; with None, its rows are read by their seconds."""
+        """Replaces the pending walk by `walk`. With None its rows become pending by their seconds instead."""
         pending = self.pending.get(name)
         if walk:
             assert self.watermark is not None
@@ -153,18 +153,18 @@ class Progress:
             )
 
     def in_the_future(self, now: int) -> bool:
-        """What is done is said to have been done later than `now`, by more than clocks differ.
+        """Whether the watermark is later than `now` by more than two clocks may differ.
 
-        A clock was wrong, or a state was written by hand. Nothing tells then up to when all was read.
+        Then a clock was wrong, or the state was written by hand, and nobody knows up to when everything was delivered.
         """
         return self.watermark is not None and self.watermark > now + TOLERANCE
 
     def begin_anew(self) -> None:
-        """Makes the stream be read anew. What is `ahead` stays: those dates were delivered."""
+        """Forgets what was delivered, so that everything is read again. What is `ahead` stays: the dates were used."""
         self.watermark, self.pending, self.newest = self.start or BEGINNING, {}, {}
 
     def begin(self, plans: Mapping[str, ReadPlan], started: int) -> None:
-        """Makes everything pending that the lists need by their read plans, up to the server's time `started`."""
+        """Begins a sync: what the read plans of the lists need up to the server's time `started` becomes pending."""
         self.doubted, start = self.in_the_future(started), self.start or BEGINNING
         self.watermark = started
         self.needed = {name: plan.seconds for name, plan in plans.items()}
