@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import logging
 import sys
 from collections.abc import Mapping, MutableMapping
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from source_amocrm.airbyte.check import EXTRAS
+from source_amocrm.airbyte.stdout import show_any_text
 from source_amocrm.auth.handover import HandOver, print_settings
 from source_amocrm.connect import config_file
 from source_amocrm.connect.problems import Problem
@@ -41,10 +41,8 @@ def check(arguments: list[str]) -> int:
 
 
 def plain_logs() -> None:
-    """Warnings as sentences on stderr, and no letter that a terminal may lack is an error."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # not every terminal has Russian letters and typographic quotes
+    """Shows warnings as sentences on stderr, and whatever text on whatever terminal."""
+    show_any_text()
     warnings = logging.StreamHandler(sys.stderr)
     warnings.setLevel(logging.WARNING)
     warnings.setFormatter(_Printable())

@@ -25,6 +25,8 @@ from source_amocrm.secrecy import mask
 
 E = TypeVar("E", bound=BaseException)
 
+_JSON_KINDS = {dict: "an object", list: "an array", str: "a text", bool: "a boolean", type(None): "null"}
+
 
 class AmocrmError(AirbyteTracedException):
     """A failure we foresaw: `str()` is the sentence for the user, what happened and what to do next.
@@ -158,6 +160,11 @@ class Unavailable(AmocrmError):
 
 class PageTooLarge(Unavailable):
     """A page is too heavy for the server (504 or no answer in time) or for us: ask again with a smaller limit."""
+
+
+def json_kind(value: object) -> str:
+    """What a value of JSON is, in the words of a sentence."""
+    return _JSON_KINDS.get(type(value), "a number")
 
 
 def masked(message: AirbyteMessage) -> AirbyteMessage:

@@ -41,6 +41,13 @@ def guard() -> None:
     sys.__stdout__ = guarded  # type: ignore[misc]
 
 
+def show_any_text() -> None:
+    """Lets a letter that the terminal lacks be shown as another: not every one has Russian letters and arrows."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
 def _give_up(reason: str) -> NoReturn:
     sentence = (
         f"What source-amocrm has to say cannot be written: {reason}. It ends here; make room, or open stdout, and "

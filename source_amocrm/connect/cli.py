@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import io
 import os
 import sys
 import webbrowser
 from pathlib import Path
 
+from source_amocrm.airbyte.stdout import show_any_text
 from source_amocrm.config.hosts import base_url
 from source_amocrm.connect import config_file, terminal
 from source_amocrm.connect.flow import Flow, Options
@@ -24,9 +24,7 @@ _INTERRUPTED = 130
 
 def main(arguments: list[str]) -> int:
     """The exit code: 0 when config.json has been written."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # not every terminal has Russian letters and arrows
+    show_any_text()
     given = _parser().parse_args(arguments)
     words = Words(given.language or preferred(_locale()))
     try:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from source_amocrm.errors import AmocrmError
+from source_amocrm.errors import AmocrmError, json_kind
 
 _DIGITS = 18
-_KINDS = {list: "an array", str: "a text", bool: "a boolean", type(None): "null"}
 
 
 class MalformedList(AmocrmError):
@@ -64,7 +63,7 @@ def _row(collection: str, rows: list[Any], position: int) -> dict[str, Any]:
 
 def _malformed(collection: str, value: Any, where: str) -> MalformedList:
     return MalformedList(
-        f"amoCRM sent {_KINDS.get(type(value), 'a number')} instead of rows in the list “{collection}”{where}, so "
+        f"amoCRM sent {json_kind(value)} instead of rows in the list “{collection}”{where}, so "
         "the list cannot be read beyond it. Run the sync again; if it repeats, report it to amoCRM support with the "
         "time of the sync."
     )

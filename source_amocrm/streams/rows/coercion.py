@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 from source_amocrm.dates import LAST_SECOND
+from source_amocrm.errors import json_kind
 from source_amocrm.streams.rows.values import (
     FIRST_SECOND,
     INT64,
@@ -28,7 +29,6 @@ from source_amocrm.streams.rows.values import (
 T = TypeVar("T")
 
 _LOGGER = logging.getLogger("airbyte")
-_KINDS = {dict: "an object", list: "an array", str: "a text", bool: "a boolean", type(None): "null"}
 _CLUES = ("id", "type", "entity_id", "entity_type", "pipeline_id", "account_id", "created_at", "updated_at")
 """What may be told of a broken row: numbers and codes, nothing personal."""
 
@@ -50,7 +50,7 @@ class Coercion:
         if type(element) is dict:
             return element
         raise RowError(
-            f"amoCRM sent {_kind(element)} where a row of the table {self.name} should be, so that row "
+            f"amoCRM sent {json_kind(element)} where a row of the table {self.name} should be, so that row "
             "cannot be delivered. Run the sync again; if it repeats, report it to amoCRM support "
             "with the time of the sync."
         )
@@ -144,7 +144,7 @@ class Coercion:
             "Further ones in this column are not reported.",
             self.name,
             column,
-            _kind(value),
+            json_kind(value),
         )
 
     def _or_none(self, coerce: Callable[[Json], T | None], value: Json, column: str) -> T | None:
@@ -164,7 +164,7 @@ class Coercion:
         clues = [f"{name} {element[name]}" for name in _CLUES if type(element.get(name)) is int]
         raise RowError(
             f"amoCRM sent a row for the table {self.name} without its key {column} "
-            f"({_kind(value)} stands there), so it cannot be delivered. "
+            f"({json_kind(value)} stands there), so it cannot be delivered. "
             f"Known of the row: {', '.join(clues) or 'nothing'}. "
             "Run the sync again; if it repeats, report it to amoCRM support with what is known of the row."
         )
@@ -172,7 +172,3 @@ class Coercion:
 
 def _as_name(value: Json) -> str | None:
     return str(as_integer(value) or "") or None
-
-
-def _kind(value: Json) -> str:
-    return _KINDS.get(type(value), "a number")
