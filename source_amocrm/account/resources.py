@@ -36,6 +36,11 @@ class Resource:
     optional: bool = False
     cursor: str = "updated_at"
 
+    @property
+    def holds_notes(self) -> bool:
+        """Whether its rows are notes: the events of what these belong to tell which were deleted."""
+        return self.entity == "note"
+
 
 _card = partial(Resource, paid_filter=True, has_links=True)
 LEADS = _card("leads", "/api/v4/leads", "leads", "lead", has_trash=True)

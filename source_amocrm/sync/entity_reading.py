@@ -89,10 +89,8 @@ class EntityReading:
 
     def _changed(self, event_log: EventLog) -> Iterator[Batch]:
         """The rows whose links or tags changed without a new updated_at, what was restored, and the tombstones."""
-        name, plan = self._resource.name, self._plan
-        notes = self._resource.collection == "notes"
-        changes = event_log.of(name, notes, plan.deletions_since, plan.changes_since)
-        wanted = set() if notes else changes.to_read_again(self._keys.delivered, self._deletions_to_check())
+        changes = event_log.of(self._resource, self._plan)
+        wanted = changes.to_read_again(self._keys.delivered, self._deletions_to_check())
         page = self._read_again(wanted)
         present = {row["id"] for row in page.rows}
         gone = changes.gone(wanted - present)
@@ -100,17 +98,20 @@ class EntityReading:
             for resolver in self._readers.resolvers:
                 resolver.observe(page.rows)
             at_least = {entity_id: deletion.at for entity_id, deletion in gone.items()} | changes.restored
-            yield Batch(name, page, floor=BEGINNING, at_least=at_least)
+            yield Batch(self._resource.name, page, floor=BEGINNING, at_least=at_least)
         if self._readers.mark_deleted:
             yield from self._tombstones(gone, present)
 
     def _deletions_to_check(self) -> int | None:
-        """Since when deleted entities are asked for by id, for they may be back.
+        """Since when deleted entities are asked for by id, for they may be back; None: none of them is.
 
-        Without a trash, or with a filter to ask for many at once, deletions are few enough to ask for each.
+        A note that was deleted never comes back. Without a trash, or with a filter to ask for many at once, deletions
+        are few enough to ask for each.
         """
+        if self._resource.holds_notes:
+            return None
         few = self._account.filter_works(self._resource) or not self._resource.has_trash
-        return self._plan.changes_since if self._plan.changes_since is not None and few else None
+        return self._plan.changes_since if few else None
 
     def _tombstones(self, gone: dict[int, Deletion], present: Collection[int]) -> Iterator[Batch]:
         if self._wants_trash:

@@ -7,9 +7,10 @@ from dataclasses import replace
 
 from source_amocrm.account.account import Account
 from source_amocrm.account.once import Once
-from source_amocrm.account.resources import EVENTS
+from source_amocrm.account.resources import EVENTS, Resource
 from source_amocrm.errors import REFUSALS, AmocrmError, PageTooLarge
 from source_amocrm.sync.changes import Changes, changes_of, essence
+from source_amocrm.sync.progress import ReadPlan
 from source_amocrm.walk.cursor_filter import bounds
 from source_amocrm.walk.either_direction import keyset_either_way
 from source_amocrm.walk.full import in_passes
@@ -35,9 +36,10 @@ class EventLog:
         """Reads the events before a list needs them."""
         self._events()
 
-    def of(self, name: str, note_list: bool, deletions_since: int, changes_since: int | None) -> Changes:
-        """The changes of the list `name` (of its notes, for a `note_list`)."""
-        return changes_of(self._told(), name, note_list, deletions_since, changes_since)
+    def of(self, resource: Resource, plan: ReadPlan) -> Changes:
+        """What happened to the entities of a list since the seconds that its plan names."""
+        events = self._told()
+        return changes_of(events, resource.name, resource.holds_notes, plan.deletions_since, plan.changes_since)
 
     def _told(self) -> list[Row]:
         try:

@@ -164,7 +164,7 @@ class Sync:
             entered = (ADDED | RESTORED.keys()) & {f"{resource.entity}_added", f"{resource.entity}_restored"}
             kinds |= dict.fromkeys({*LINKED, *TAGGED, MERGED, *entered}, plan.changes_since)
         if stream.deletable and self.account.config.mark_deleted:
-            deleted = {NOTE_DELETED} if resource.entity == "note" else {f"{resource.entity}_deleted"} & DELETED.keys()
+            deleted = {NOTE_DELETED} if resource.holds_notes else {f"{resource.entity}_deleted"} & DELETED.keys()
             # where all live rows come in this sync, those that were restored are among them
             restored = (
                 set() if plan.at_first and resource.has_trash else RESTORED.keys() & {f"{resource.entity}_restored"}
