@@ -138,17 +138,11 @@ def explain(
 
 def _codes(body: Mapping[str, Any] | None) -> set[int]:
     """amoCRM's error numbers in a body; generations of its API put them in different members."""
-    candidates: list[Any] = [body]
-    if body is not None:
-        candidates += [body.get("response"), body.get("error")]
-    found: set[int] = set()
-    for target in candidates:
-        if isinstance(target, Mapping):
-            for key in ("code", "error_code"):
-                text = str(target.get(key))
-                if re.fullmatch(r"\d{1,6}", text, re.ASCII):
-                    found.add(int(text))
-    return found
+    if body is None:
+        return set()
+    parts = [part for part in (body, body.get("response"), body.get("error")) if isinstance(part, Mapping)]
+    texts = [str(part.get(name)) for part in parts for name in ("code", "error_code")]
+    return {int(text) for text in texts if re.fullmatch(r"\d{1,6}", text, re.ASCII)}
 
 
 def _words(body: Mapping[str, Any] | None) -> str:

@@ -129,13 +129,10 @@ def _apply(changes: Changes, name: str, event: Row, at: int, recent: bool) -> No
 
 def _touched(event: Row) -> Iterator[tuple[str, int]]:
     """Both sides of a link, or the entity that was tagged."""
+    links = [link for element in _elements(event) for link in element.values() if isinstance(link, dict)]
+    linked = [entity for link in links if isinstance(entity := link.get("entity"), dict)]
     sides = [(event.get("entity_type"), event.get("entity_id"))]
-    for value in (event.get("value_after"), event.get("value_before")):
-        for element in value if isinstance(value, list) else ():
-            for link in element.values() if isinstance(element, dict) else ():
-                entity = link.get("entity") if isinstance(link, dict) else None
-                if isinstance(entity, dict):
-                    sides.append((entity.get("type"), entity.get("id")))
+    sides += [(entity.get("type"), entity.get("id")) for entity in linked]
     for kind, entity_id in sides:
         if (number := numeric_id(entity_id)) is not None and str(kind) in ENTITIES:
             yield ENTITIES[str(kind)], number
@@ -144,9 +141,14 @@ def _touched(event: Row) -> Iterator[tuple[str, int]]:
 def _apply_to_notes(changes: Changes, name: str, event: Row, at: int) -> None:
     if event.get("type") != NOTE_DELETED or ENTITIES.get(str(event.get("entity_type"))) != name:
         return
-    for value in (event.get("value_before"), event.get("value_after")):
-        for element in value if isinstance(value, list) else ():
-            note = element.get("note") if isinstance(element, dict) else None
-            entity_id = numeric_id(note.get("id")) if isinstance(note, dict) else None
-            if entity_id is not None:
-                changes.deleted[entity_id] = Deletion(entity_id, at, event.get("created_by"), event.get("account_id"))
+    for element in _elements(event):
+        note = element.get("note")
+        note_id = numeric_id(note.get("id")) if isinstance(note, dict) else None
+        if note_id is not None:
+            changes.deleted[note_id] = Deletion(note_id, at, event.get("created_by"), event.get("account_id"))
+
+
+def _elements(event: Row) -> Iterator[Row]:
+    """The objects in the values that an event tells of, after it and before it."""
+    for value in (event.get("value_after"), event.get("value_before")):
+        yield from (element for element in value if isinstance(element, dict)) if isinstance(value, list) else ()

@@ -79,11 +79,11 @@ class RowMaker:
     def _catch_up(self) -> None:
         """Reads what was passed over."""
         while self._passed_over:
-            records = self._passed_over.pop(0)
-            for row in (row for record in records for row in self._stream.rows(record, self._context)):
+            for record in self._passed_over.pop(0):
+                rows = list(self._stream.rows(record, self._context))
                 for column, lookup, _ in self._lookups:
-                    if (entity_id := lookup.key(row)) is not None:
-                        self._met[column].add(entity_id)
+                    keys = (lookup.key(row) for row in rows)
+                    self._met[column].update(key for key in keys if key is not None)
 
     def tombstone(self, deletion: Deletion) -> Row:
         return self._stream.tombstone(deletion, self._context)
