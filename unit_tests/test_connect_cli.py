@@ -27,9 +27,11 @@ COMMAND = [sys.executable, "-c", "from source_amocrm.run import run; run()", "co
 
 @contextmanager
 def served(folder: Path) -> Iterator[Server[Site]]:
-    with Server[Site](0) as server:
+    def site_of(server: Server[Site]) -> Site:
         port = server.server_address[1]
-        server.site = Site(Flow(Options(folder / "config.json", port)), Guard(port), "en", server.finish)
+        return Site(Flow(Options(folder / "config.json", port)), Guard(port), "en", server.finish)
+
+    with Server[Site](0, site_of) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         try:

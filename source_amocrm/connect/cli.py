@@ -49,12 +49,11 @@ def main(arguments: list[str]) -> int:
 def _page(flow: Flow, words: Words, language: str | None) -> int:
     port = flow.options.port
     try:
-        server = Server[Site](port)
+        server = Server[Site](port, lambda server: Site(flow, Guard(port), language, server.finish))
     except OSError:
         print(words("terminal.port_taken", port=port, other=port + 1 if port < 65535 else PORT), file=sys.stderr)
         return 1
     with server:
-        server.site = Site(flow, Guard(port), language, server.finish)
         link = server.site.link
         opened = _has_display() and webbrowser.open(link)
         print(f"{words('terminal.opened' if opened else 'terminal.link')}\n\n  {link}\n", flush=True)

@@ -42,14 +42,14 @@ Shown = TypeVar("Shown", bound=Answers)
 
 
 class Server(ThreadingHTTPServer, Generic[Shown]):
-    """`site` is set before the first request."""
+    """`site_of` makes what is shown, once the server has its port."""
 
     daemon_threads = True
     request_queue_size = CONNECTIONS
-    site: Shown
 
-    def __init__(self, port: int, address: str = "127.0.0.1") -> None:
+    def __init__(self, port: int, site_of: Callable[[Server[Shown]], Shown], address: str = "127.0.0.1") -> None:
         super().__init__((address, port), _Handler)
+        self.site = site_of(self)
         self._free = threading.BoundedSemaphore(CONNECTIONS)
 
     def finish(self) -> None:

@@ -63,13 +63,13 @@ def _serve(given: argparse.Namespace, public_url: str, api_base_url: str | None,
     place = Place(public_url, given.port, given.consent_url)
     redirect_uri = Button(public_url, AMOCRM).redirect_uri
     landing = Landing(given.accounts, invitations, redirect_uri, api_base_url, given.run)
+    site = InvitationSite(place, landing, Grants(), given.language)
     try:
-        server = Server[InvitationSite](given.port, given.listen)
+        server = Server[InvitationSite](given.port, lambda _: site, given.listen)
     except OSError as error:
         print(f"source-amocrm invite: cannot listen on {given.listen}:{given.port}: {error.strerror}.", file=sys.stderr)
         return 1
     with server:
-        server.site = InvitationSite(place, landing, Grants(), given.language)
         print(f"The page listens on http://{given.listen}:{given.port} for your proxy. Ctrl-C ends it.", flush=True)
         try:
             server.serve_forever(poll_interval=0.1)
