@@ -18,6 +18,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -31,11 +32,14 @@ from airbyte.caches._state_backend import CacheStreamStateModel
 from airbyte.strategies import WriteMethod
 from pydantic import PrivateAttr
 from sqlalchemy import Column, Engine, MetaData, Table, event, inspect, text
+from sqlalchemy.exc import IntegrityError, ProgrammingError
 from sqlalchemy.orm import ORMExecuteState, Session, with_loader_criteria
 
 from demo.address import location
 
 ROWS_PER_COMMIT = 20_000
+OF_PYAIRBYTE = 3
+"""Tables of its own that PyAirbyte makes in a database."""
 ARRIVAL = "_airbyte_extracted_at DESC, _airbyte_raw_id DESC"
 
 
@@ -239,7 +243,7 @@ def open_database(database: str, project: str, files: Path) -> DuckDB | Postgres
     try:
         if isinstance(place, Path):
             return DuckDB(db_path=place, schema_name="main", **common)
-        return Postgres(
+        return _made_beside_others(
             host=place.hostname or "localhost",
             port=place.port or 5432,
             username=unquote(place.username or "postgres"),
@@ -251,3 +255,17 @@ def open_database(database: str, project: str, files: Path) -> DuckDB | Postgres
     except Exception as error:
         reason = str(getattr(error, "orig", None) or error).splitlines()[0]
         raise ValueError(f"The database cannot be opened: {reason}") from None
+
+
+def _made_beside_others(**settings: Any) -> Postgres:
+    """With the tables in which PyAirbyte remembers streams and states.
+
+    First syncs of several accounts may make these at the same moment: the server lets one of them and refuses the
+    others, who find them there when they try again.
+    """
+    for _ in range(OF_PYAIRBYTE):
+        with suppress(IntegrityError, ProgrammingError):
+            made = Postgres(**settings)
+            made._state_backend._ensure_internal_tables()
+            return made
+    return Postgres(**settings)

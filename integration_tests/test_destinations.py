@@ -295,6 +295,33 @@ def test_accounts_in_one_database_do_not_meet(database: str, tmp_path: Path) -> 
     assert done.stdout.splitlines() == [" ".join(sorted(expected.KEYS))] * 2
 
 
+FIRST_AT_ONCE = """
+import os, sys
+from pathlib import Path
+from demo.tables import open_database
+
+gate, start = os.pipe()
+children = []
+for number in range(6):
+    children.append(os.fork())
+    if children[-1] == 0:
+        os.close(start)
+        os.read(gate, 1)
+        open_database(sys.argv[1], f"200{number}", Path(sys.argv[2]))
+        os._exit(0)
+os.close(start)
+print([os.waitpid(child, 0)[1] for child in children])
+"""
+
+
+def test_first_syncs_of_several_accounts_at_once(tmp_path: Path) -> None:
+    """Each finds a database without the tables in which PyAirbyte remembers streams and states."""
+    with postgres.server() as url:
+        command = [str(PYTHON), "-c", FIRST_AT_ONCE, url, str(tmp_path)]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("[0, 0, 0, 0, 0, 0]\n", "")
+
+
 def test_tables_of_two_projects_stand_side_by_side(database: str) -> None:
     rows = query(database, "SELECT table_name FROM information_schema.tables WHERE table_name LIKE 'amocrm%'")
     names = {row["table_name"] for row in rows}
