@@ -40,7 +40,7 @@ class External:
         """The integration is in the account. The status with which its keys were refused, None when all is well."""
         number = len(self.posted)
         client = Client(
-            client_id=f"0b0832f6-d123-4123-9123-e73f2368{number:04x}",
+            client_id=f"0b0832f6-d123-4123-9123-{self.tokens.account.id:08x}{number:04x}",
             client_secret=f"{MARK}-external-{number}-Zk3tTqK0pQ",
             redirect_uri=scalar(asked.get("redirect_uri")) or "",
         )

@@ -1,0 +1,74 @@
+"""Accounts on this machine, invited by `source-amocrm invite` and granted by a person in a browser, who is a script."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.ui import WebDriverWait
+
+from integration_tests.connect_page import PATIENCE, chromium
+from integration_tests.ports import free_port
+from integration_tests.sandbox import Account, Server
+from source_amocrm import whole_file
+from source_amocrm.accounts.account import text_of
+
+
+def grant_all(servers: dict[str, Server], folder: Path) -> None:
+    """A config for each account in `folder`, named by the account, that leads to its server.
+
+    One page invites all of them. What stands for amoCRM's site is the account of whoever is signed in there, one
+    administrator after another; the name system, which leads to each account's own address, is the last step here.
+    """
+    with Server(Account()) as site, _page(site.url, folder, len(servers)) as links, _browser() as browser:
+        for (name, server), link in zip(servers.items(), links, strict=True):
+            server.account.subdomain = name
+            site.sandbox, server.sandbox.base = server.sandbox, site.url
+            _allow(browser, link)
+            server.sandbox.base = server.url
+            config = folder / f"{name}.json"
+            whole_file.write(config, text_of({**json.loads(config.read_text()), "api_base_url": server.url}))
+
+
+def _allow(browser: webdriver.Chrome, link: str) -> None:
+    browser.get(link)
+    browser.find_element(By.CSS_SELECTOR, "#grant").click()
+    browser.find_element(By.CSS_SELECTOR, "#allow").click()
+    WebDriverWait(browser, PATIENCE, 0.02).until(lambda _: browser.find_elements(By.CSS_SELECTOR, "#landed"))
+
+
+@contextmanager
+def _page(site: str, folder: Path, count: int) -> Iterator[list[str]]:
+    """The links that `source-amocrm invite` printed, while its page is served."""
+    port = free_port()
+    command = [sys.executable, "-c", "from source_amocrm.run import run; run()", "invite", "--count", str(count)]
+    command += ["--public-url", f"http://localhost:{port}", "--port", str(port), "--accounts", str(folder)]
+    command += ["--consent-url", f"{site}/oauth", "--api-base-url", site]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout
+        printed = ""
+        while "listens on" not in printed:
+            line = process.stdout.readline()
+            assert line, "the page of invitations has ended"
+            printed += line
+        yield re.findall(r"http://localhost:\d+/i/\S+", printed)
+    finally:
+        process.terminate()
+        process.communicate()
+
+
+@contextmanager
+def _browser() -> Iterator[webdriver.Chrome]:
+    browser = chromium()
+    try:
+        yield browser
+    finally:
+        browser.quit()
