@@ -22,7 +22,7 @@ Tables = dict[str, dict[Own, Row]]
 @pytest.fixture(scope="module")
 def account() -> Account:
     clock = ManualClock()
-    account = Account.generate(seed=5, leads=5_000, clock=clock)
+    account = Account.generate(seed=5, leads=2_000, clock=clock)
     writes.random_edits(account, 300)
     clock.advance(60)
     return account
