@@ -249,6 +249,27 @@ def test_large_numbers_have_room_and_the_marks_of_the_language(page: Report) -> 
         page.browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
+def test_the_widest_table_fits_a_printed_page(page: Report) -> None:
+    """The managers with their plans; and a plan that is missed is not drawn over what was sold."""
+    page.script(LARGE)
+    page.press("[data-language=ru]")
+    page.browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    a4 = {"width": 703, "height": 1000, "deviceScaleFactor": 1, "mobile": False}
+    page.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", a4)
+    try:
+        assert page.script("return document.querySelectorAll('#managers thead th').length") == 10
+        assert page.script("return document.querySelector('#managers table').getBoundingClientRect().right") <= 703
+    finally:
+        page.browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+        page.browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    [plan] = page.script(
+        "return SECTIONS[2].count(chosen(state.scope, state.period))[0].rows.filter((row) => row.plan)"
+    )
+    assert plan["label_at"] == max(plan["won_budget"], plan["plan"])
+    total = "return Number(document.querySelector('#managers tfoot').rows[0].cells[3].dataset.value)"
+    assert page.script(total) == plan["plan"]
+
+
 def test_an_unfinished_month_is_told_of(page: Report, database: str) -> None:
     said = "return document.querySelector('.compared').textContent"
     asked(page, database, "1001/", "last3")

@@ -104,12 +104,12 @@ function managers(view) {
     const plan = plans.length ? sum(plans, "plan") : null;
     return {
       name, won, won_budget, plan, plan_share: ratio(won_budget, plan), lost, rate: ratio(won, won + lost), average: ratio(won_budget, won),
-      overdue: sum(tasks, "overdue"), stale: sum(stale, "deals"),
+      overdue: sum(tasks, "overdue"), stale: sum(stale, "deals"), label_at: Math.max(won_budget, plan || 0),
     };
   }).sort(falling("won_budget", "won", "lost"));
   return rows.length ? [{
     chart: "managers", rows, drawn: named(rows, "name").filter((row) => row.won_budget || row.plan).slice(0, TOP), longest: "won_budget", also: "plan",
-    label: (row, tell) => tell.short(row.won_budget), total: ["won", "won_budget", "lost", "overdue", "stale"],
+    label: (row, tell) => tell.short(row.won_budget), total: ["won", "won_budget", "lost", "overdue", "stale", ...(planned.length ? ["plan"] : [])],
     columns: [["name", "text", "manager"], ["won", "number"], ["won_budget", "money"], ...(planned.length ? [["plan", "money"], ["plan_share", "percent"]] : []),
       ["lost", "number"], ["rate", "percent"], ["average", "money"], ["overdue", "number"], ["stale", "number"]],
   }] : [];
