@@ -18,7 +18,6 @@ from integration_tests.connect_page import PATIENCE, chromium
 from integration_tests.ports import free_port
 from integration_tests.sandbox import Account, Server
 from source_amocrm import whole_file
-from source_amocrm.accounts.account import text_of
 
 
 def grant_all(servers: dict[str, Server], folder: Path) -> None:
@@ -34,7 +33,8 @@ def grant_all(servers: dict[str, Server], folder: Path) -> None:
             _allow(browser, link)
             server.sandbox.base = server.url
             config = folder / f"{name}.json"
-            whole_file.write(config, text_of({**json.loads(config.read_text()), "api_base_url": server.url}))
+            held = json.loads(config.read_text())
+            whole_file.write(config, whole_file.json_text({**held, "api_base_url": server.url}))
 
 
 def _allow(browser: webdriver.Chrome, link: str) -> None:
