@@ -37,7 +37,7 @@ EIGHT_STREAMS = "deals,contacts,companies,statuses,pipelines,tasks,notes,events"
 """Without `users`, which an integration that was made by an invitation may not read."""
 SLOW = (8.0, 9.0)
 """Seconds a request, of the account that is slow."""
-READY, SECONDS_TO_GRANT = 30, 1.5
+READY, SECONDS_TO_GRANT = 30, 2.5
 """Seconds that PostgreSQL, Dagster's daemon and the page take to start, and that one account takes to be granted."""
 OVER = ("SUCCESS", "FAILURE", "CANCELED")
 LOGS = """
