@@ -39,6 +39,8 @@ SLOW = (8.0, 9.0)
 """Seconds a request, of the account that is slow."""
 READY, SECONDS_TO_GRANT = 30, 2.5
 """Seconds that PostgreSQL, Dagster's daemon and the page take to start, and that one account takes to be granted."""
+LOOKED_AT = 20
+"""Seconds within which Dagster's sensor has seen that a run failed."""
 OVER = ("SUCCESS", "FAILURE", "CANCELED")
 LOGS = """
 import json, dagster as dg
@@ -101,6 +103,7 @@ def main() -> None:
         servers[roles.renamed].sandbox.faults.add(Fault("redirect", r"^/api/"))
         servers[roles.slow].latency = (0.2, 0.4)
         _round("The next", due + 60 * given.period, servers, home, daemon)
+        time.sleep(LOOKED_AT)
         _told(home, roles)
     print(f"\n{time.monotonic() - began:.0f} s in all", flush=True)
 
