@@ -8,6 +8,7 @@ import re
 import signal
 import stat
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
@@ -56,6 +57,17 @@ def reading(process: subprocess.Popen[str]) -> None:
     """Returns when rows have come."""
     assert process.stdout is not None
     next(line for line in process.stdout if " rows" in line)
+
+
+def wait_until_refused(url: str) -> None:
+    """The server takes up new rules some time after it was told to."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        try:
+            psycopg.connect(url).close()
+        except psycopg.OperationalError:
+            return
+    raise AssertionError("the server lets in whoever asks")
 
 
 def test_the_config_is_the_owner_s_alone_and_goes_with_the_run(server: Server, config: Path, tmp_path: Path) -> None:
@@ -142,6 +154,7 @@ def test_the_password_is_taken_from_the_environment(server: Server, config: Path
             rules.write_text("host all guarded 127.0.0.1/32 scram-sha-256\n" + rules.read_text())
             connection.execute("SELECT pg_reload_conf()")
         guarded = url.replace("postgres@", "guarded@")
+        wait_until_refused(guarded)
         streams = ["--config", str(config), "--project", "1", "--streams", "users"]
         assert "p4ss" not in (said := refused(*streams, DB=guarded, PGPASSWORD="p4ss"))
         assert 'password authentication failed for user "guarded"' in said
