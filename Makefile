@@ -35,7 +35,7 @@ needs-config:
 models: .venv-pyairbyte/.ready ## tables made into answers, docs/questions.md: make models [PROJECT=1001,1002] [DB=…] [SCHEMA=…] [PLANS=plans.csv]
 	@.venv-pyairbyte/bin/python -m demo.models $(built)
 
-report: .venv-pyairbyte/.ready ## models, and one HTML file that shows them: make report [PROJECT=1001,1002] [DB=…] [SCHEMA=…] [PLANS=plans.csv] [OUT=report.html]
+report: .venv-pyairbyte/.ready ## models, and one HTML file that shows them: make report [PROJECT=1001,1002] [DB=…] [SCHEMA=…] [PLANS=plans.csv] [OUT=report.html] [ACCOUNTS=accounts]
 	@.venv-pyairbyte/bin/python -m demo.report $(built) $(if $(OUT),--out $(call quoted,$(OUT)))
 
 fleet: .venv/.ready .venv-pyairbyte/.ready .venv-fleet/.ready ## a folder of accounts in Dagster: make fleet [ACCOUNTS=accounts] [DB=…] [PERIOD=60]

@@ -13,6 +13,8 @@ from demo.desktop import show
 from demo.models import add_options, build, build_as_asked
 from demo.reading import Failed, reading, tables, united
 from models.report.page import write
+from source_amocrm.accounts.folder import accounts
+from source_amocrm.fleet.status import status_of
 
 
 def report(database: str, path: Path | None = None, unread: list[str] | None = None) -> Path:
@@ -42,6 +44,16 @@ def place(database: str, told: Path | None = None) -> Path:
     return path
 
 
+def failures(folder: Path) -> list[str]:
+    """A sentence for each account of a fleet's folder whose last sync failed. Raises FleetError."""
+    of_each = [(account.name, status_of(account)) for account in accounts(folder)]
+    return [
+        f"{name}, last read whole {status.succeeded or 'never'}: {' '.join(status.last.failures)}"
+        for name, status in of_each
+        if status.last.failures
+    ]
+
+
 def after_sync(database: str, project: str, unread: list[str], plans: Path | None = None) -> Path:
     """The models and the report of what a sync has read, together with the projects that the marts united before."""
     there = {name.partition(".")[2] for name in tables(database)}
@@ -55,11 +67,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="make report", description=__doc__)
     add_options(parser)
     parser.add_argument("--out", type=Path, help="the file to write; by default beside the DuckDB file")
+    folder = os.environ.get("ACCOUNTS") or None
+    parser.add_argument("--accounts", type=Path, default=folder, help="a fleet's folder, whose failures are told")
     given = parser.parse_args(arguments)
     try:
         path = place(given.db, given.out)
+        unread = failures(given.accounts) if given.accounts else []
         build_as_asked(given)
-        report(given.db, path)
+        report(given.db, path, unread)
     except (ValueError, KeyboardInterrupt) as error:
         return ended(error)
     show(path)

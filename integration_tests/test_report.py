@@ -22,6 +22,9 @@ import pytest
 from selenium import webdriver
 
 from demo import desktop, report
+from source_amocrm.accounts.folder import add
+from source_amocrm.accounts.locks import account_held
+from source_amocrm.fleet.status import Outcome, record
 
 from . import expected, models, report_marts, report_page
 from .pyairbyte import PYTHON, ROOT
@@ -35,6 +38,7 @@ pytestmark = pytest.mark.xdist_group("browser")
 NOW = 1_767_290_400
 BUILT = "2026-01-01T18:00:00"
 HOSTILE = """</script><img src=x onerror="hurt=1">{{7*7}}<!--'&lt;"""
+REVOKED = f"Not read to the end: deals. amoCRM said {HOSTILE}"
 LENGTHS = {"month": 1, "quarter": 3, "year": 12, "last12": 12, "last3": 3}
 
 
@@ -66,7 +70,12 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> str:
     plans = folder / "plans.csv"
     lines = [f"1001,2025-{month:02}-01,{full['users'][0]['user_id']},{100_000 + month}" for month in range(6, 13)]
     plans.write_text("\n".join(["project_id,month,responsible_user_id,plan", *lines, ""]), encoding="utf-8")
-    given = ["--project", "1001,1002,1003", "--now", BUILT, "--plans", str(plans)]
+    fleet = folder / "accounts"
+    for name, failures in {"north": [REVOKED], "south": []}.items():
+        connected = add(fleet, {"account_domain": f"{name}.amocrm.ru"}, name)
+        with account_held(connected):
+            record(connected, Outcome(failures=failures))
+    given = ["--project", "1001,1002,1003", "--now", BUILT, "--plans", str(plans), "--accounts", str(fleet)]
     done = run("-m", "demo.report", *given, "--out", str(folder / "report.html"), database=file)
     assert (done.returncode, done.stdout) == (0, f"\nThe report: {folder / 'report.html'}\n"), done.stderr
     return file
@@ -307,6 +316,11 @@ def test_pictures_of_the_report(browser: webdriver.Chrome, file: Path, tmp_path:
         browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
+def test_the_failures_of_a_fleet_are_told_by_account(page: Report) -> None:
+    [told, *_] = page.sections()["freshness"]["notes"]
+    assert told == f"The last sync could not read everything:north, last read whole never: {REVOKED}"
+
+
 def test_an_account_with_nothing_says_what_there_is_none_of(
     browser: webdriver.Chrome, database: str, tmp_path: Path
 ) -> None:
@@ -359,6 +373,7 @@ BAD = [
         ["--project", "77"],
         "There are no tables of the project 77 in the schema main of this database: read the account",
     ),
+    (["--accounts", "{folder}/none"], "The folder {folder}/none cannot be read: No such file or directory."),
     (["--plans", "{folder}/plans.csv"], "The first line of {folder}/plans.csv must name the columns project_id,month,"),
     (["--db", "{folder}/none.duckdb"], "There is no DuckDB file {folder}/none.duckdb. Read an account into it first"),
     (
