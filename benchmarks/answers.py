@@ -10,12 +10,11 @@ from tempfile import TemporaryDirectory
 
 from integration_tests.pyairbyte import PYTHON
 
+from .floor import FASTEST
 from .line import Line, Place
 from .measure import ROOT, Process, run, sandbox
 
 PROJECT = "1001"
-FASTEST = 50
-"""Requests a second, the most that the settings allow."""
 MOST_TO_BUILD = 60
 MOST_TO_REPORT = 10
 """Seconds."""

@@ -25,13 +25,13 @@ from threading import Thread
 
 from benchmarks.__main__ import machine
 from benchmarks.granting import grant_all
+from benchmarks.measure import ROOT
 from integration_tests import postgres
 from integration_tests.sandbox import Account, Fault, Server
 from source_amocrm.accounts.account import Account as Config
 from source_amocrm.accounts.folder import accounts
 from source_amocrm.fleet.status import Status, status_of
 
-ROOT = Path(__file__).resolve().parents[1]
 PROGRAMS = ROOT / ".venv-fleet" / "bin"
 EIGHT_STREAMS = "deals,contacts,companies,statuses,pipelines,tasks,notes,events"
 """Without `users`, which an integration that was made by an invitation may not read."""

@@ -8,6 +8,8 @@ from math import ceil
 from integration_tests.sandbox.account import Account
 
 PER_SECOND = 7
+FASTEST = 50
+"""Requests a second, the most that the settings allow."""
 ROWS = 250
 EVENTS = 100
 FILES = 50

@@ -38,7 +38,7 @@ def _grant(servers: dict[str, Server], folder: Path) -> None:
     What stands for amoCRM's site is the account of whoever is signed in there; the name system, which leads to each
     account's own address, is the last step here.
     """
-    with Server(Account()) as site, _page(site.url, folder, len(servers)) as links, _browser() as browser:
+    with Server(Account()) as site, _page(site.url, folder, len(servers)) as links, chromium() as browser:
         for (name, server), link in zip(servers.items(), links, strict=True):
             server.account.subdomain = name
             site.sandbox, server.sandbox.base = server.sandbox, site.url
@@ -75,12 +75,3 @@ def _page(site: str, folder: Path, count: int) -> Iterator[list[str]]:
     finally:
         process.terminate()
         process.communicate()
-
-
-@contextmanager
-def _browser() -> Iterator[webdriver.Chrome]:
-    browser = chromium()
-    try:
-        yield browser
-    finally:
-        browser.quit()

@@ -6,14 +6,12 @@ from collections.abc import Iterator
 
 from source_amocrm.streams import STREAMS
 
-from .floor import PER_SECOND, fewest_pages
+from .floor import FASTEST, PER_SECOND, fewest_pages
 from .line import Line, Place, paced
 from .measure import read, sandbox
 
 EDITS = 100
 KILLS = 10
-FASTEST = 50
-"""Requests a second, the most that the settings allow."""
 
 
 def every_table(place: Place, quick: bool) -> Iterator[Line]:

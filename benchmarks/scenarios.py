@@ -9,14 +9,12 @@ from typing import Any
 
 from .answers import answers
 from .fat import fatten
-from .floor import EVENTS, PER_SECOND, fewest_pages
+from .floor import EVENTS, FASTEST, PER_SECOND, fewest_pages
 from .imported import dense, kommo, masses, shuffled, uneven, unfiltered
 from .line import Line, Place, Scenario, paced
 from .measure import ALL, Run, read, sandbox
 from .rest import every_table, killed
 
-FASTEST = 50
-"""Requests a second, the most that the settings allow."""
 UNBOUND: Mapping[str, Any] = {"requests_per_second": FASTEST, "num_workers": 4}
 """Where the CPU is the limit, four threads keep it busy; what more would fetch would only wait in memory."""
 EDITS = 100
