@@ -9,6 +9,7 @@ from datetime import datetime, timezone
 
 from source_amocrm import whole_file
 from source_amocrm.accounts.account import Account
+from source_amocrm.dates import iso
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Status:
     failed_in_a_row: int = 0
 
     def after(self, outcome: Outcome, moment: datetime) -> Status:
-        now = f"{moment.astimezone(timezone.utc):%Y-%m-%dT%H:%M:%SZ}"
+        now = iso(int(moment.timestamp()))
         if outcome.failures:
             return replace(self, last=outcome, ended=now, failed_in_a_row=self.failed_in_a_row + 1)
         return Status(outcome, now, now)
