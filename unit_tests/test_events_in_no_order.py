@@ -121,6 +121,18 @@ def test_where_both_clocks_agree_nothing_more_is_asked_for() -> None:
     assert (len(rows), covered, events.requests) == (5, NOW - 1, 1)
 
 
+def test_only_what_is_kept_of_an_event_stays_in_memory() -> None:
+    events = Events(Random(1), [NOW - 2, NOW - 3])
+    rows, _ = in_no_order(
+        events.account(NOW - 1),
+        events.listing,
+        NOW - 60,
+        NOW - 1,
+        lambda row: {name: row[name] for name in ("id", "created_at")},
+    )
+    assert [sorted(row) for row in rows] == [["created_at", "id"]] * 2
+
+
 def test_rows_that_are_held_back_for_newer_ones_come_when_the_reading_has_ended() -> None:
     """By the later clock the reading goes on until `NOW + HOURS`; it has covered what there is."""
     progress = Progress("deal_statuses", "created_at", None, 0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from source_amocrm.account.account import Account
@@ -96,8 +96,7 @@ def events_between(account: Account, kinds: Iterable[str], since: int, until: in
         )
         return [essence(row) for page in pages for row in page.rows]
     except (FilterIgnored, OrderIgnored):
-        rows, _ = in_no_order(account, listing, since, end)
-        return [essence(row) for row in rows]
+        return in_no_order(account, listing, since, end, essence)[0]
 
 
 def _until(listing: Listing, raw: RawPage, end: int) -> RawPage | None:
@@ -106,9 +105,11 @@ def _until(listing: Listing, raw: RawPage, end: int) -> RawPage | None:
     return replace(raw, rows=rows) if rows or not raw.more else None
 
 
-def in_no_order(account: Account, listing: Listing, since: int, until: int) -> tuple[list[Row], int]:
+def in_no_order(
+    account: Account, listing: Listing, since: int, until: int, keep: Callable[[Row], Row] = lambda row: row
+) -> tuple[list[Row], int]:
     """The events between two seconds, each once, the oldest first, from a server that lists them in no order at all;
-    and the second up to which none will come any more, but for what is indexed late.
+    and the second up to which none will come any more, but for what is indexed late. `keep`: what is kept of each.
 
     They are read in passes, and passes over a window that events enter may not end. By a clock that is ahead `until`
     has not come yet, so the window ends with the newest event that there is.
@@ -116,7 +117,8 @@ def in_no_order(account: Account, listing: Listing, since: int, until: int) -> t
     started = account.facts().started
     end = _newest(listing, max(since, started + 1), until) or min(started, until)
     frozen = listing.narrowed(bounds(listing, since - 1, end + 1))
-    parts = in_passes(frozen, account.pool, lasting=True) if end >= since else ()
+    passes = in_passes(frozen, account.pool, lasting=True) if end >= since else ()
+    parts = (replace(raw, rows=[keep(row) for row in raw.rows]) for raw in passes)
     rows = sorted(
         (row for row in latest_versions(parts) if since <= (listing.second_of(row) or 0) <= end),
         key=lambda row: listing.second_of(row) or 0,
