@@ -37,6 +37,7 @@ from source_amocrm.airbyte.concurrent import ConcurrentStream
 from source_amocrm.airbyte.failures import Failures, without_stack_traces
 from source_amocrm.airbyte.pauses import log_pause
 from source_amocrm.airbyte.report import Report
+from source_amocrm.airbyte.row_queue import RowQueue
 from source_amocrm.auth.handover import HandOver, print_settings
 from source_amocrm.config.settings import Config, parse_config
 from source_amocrm.errors import AmocrmError, ConfigError, masked
@@ -54,8 +55,6 @@ from source_amocrm.walk.listing import Row
 
 if TYPE_CHECKING:
     from airbyte_cdk.sources.concurrent_source.concurrent_source import ConcurrentSource
-
-ROWS_IN_FLIGHT = 250
 
 
 class SourceAmocrm(AbstractSource):
@@ -116,7 +115,7 @@ class SourceAmocrm(AbstractSource):
         census = Census(KNOWN)
         account = self._account(parsed, config, wanted, census)
         # One queue for rows and states keeps a state behind the rows that it covers.
-        queue: Queue[Any] = Queue(maxsize=ROWS_IN_FLIGHT)
+        queue = RowQueue()
         self.message_repository = ConcurrentMessageRepository(queue, InMemoryMessageRepository(Level.INFO))
         for warning in _expiry(account):
             logger.warning(warning)

@@ -16,7 +16,7 @@ from airbyte_cdk.models import AirbyteRecordMessage
 
 from source_amocrm.walk.listing import Row
 
-TEXT = "text"
+TEXT, SIZE = "text", "size"
 LARGE = 1 << 16
 """As soon as so many bytes wait, they are written."""
 LATE = 0.1
@@ -24,15 +24,15 @@ LATE = 0.1
 
 
 def packed(row: Row) -> dict[str, Any]:
-    """The row as its JSON text.
+    """The row as its JSON text, and the bytes of that.
 
     Written where it is made, it is still in the processor's cache: a tenth of the time that it takes later.
     """
     try:
-        text: bytes | str = orjson.dumps(row)
+        text = orjson.dumps(row)
     except TypeError:
-        text = json.dumps(row)  # a number beyond 64 bits
-    return {TEXT: orjson.Fragment(text)}
+        text = json.dumps(row).encode()  # a number beyond 64 bits
+    return {TEXT: orjson.Fragment(text), SIZE: len(text)}
 
 
 class Output:
