@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -34,3 +35,24 @@ def test_a_failure_that_one_reader_lets_go_of_ends_no_other() -> None:
     let_go(caught.value)
     assert list(waiting) == ["the end"]
     assert caught.value.__traceback__ is None
+
+
+def test_while_memory_is_short_an_item_waits_for_its_readers() -> None:
+    asked = threading.Event()
+    begun: list[int] = []
+
+    def is_short() -> bool:
+        asked.set()
+        return True
+
+    def items() -> Iterator[int]:
+        for number in range(3):
+            begun.append(number)
+            yield number
+
+    broadcast = Broadcast("things", items, is_short)
+    subscription = broadcast.subscribe()
+    broadcast.start()
+    assert asked.wait(60)
+    assert begun == [0]
+    assert list(subscription) == [0, 1, 2]

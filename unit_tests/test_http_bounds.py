@@ -17,8 +17,9 @@ from source_amocrm.config.settings import parse_config
 from source_amocrm.errors import Moved, NotGranted, PageTooLarge
 from source_amocrm.http.api import Api
 from source_amocrm.http.backoff import RetryPolicy
-from source_amocrm.http.body import LARGEST, PAGE_ROOM, Kind, fits, parse
+from source_amocrm.http.body import LARGEST, PAGE_ROOM, Kind, cost, parse
 from source_amocrm.http.error_handler import RequestTarget, classify, explain
+from source_amocrm.http.memory import SIZE, Memory, Reservation
 from source_amocrm.http.rate_limit import Budget
 from source_amocrm.http.reply import Reply
 from source_amocrm.http.rules.rule import Where
@@ -137,7 +138,7 @@ COSTLY = {
 
 @pytest.mark.parametrize("name", COSTLY)
 def test_values_that_take_too_much_are_not_made(name: str) -> None:
-    assert parse(COSTLY[name], PAGE_ROOM) == (Kind.TOO_LARGE, None)
+    assert parse(COSTLY[name], Reservation(Memory(), PAGE_ROOM).reach) == (Kind.TOO_LARGE, None)
 
 
 def test_a_page_of_heavy_cards_is_taken() -> None:
@@ -147,8 +148,8 @@ def test_a_page_of_heavy_cards_is_taken() -> None:
     card = f'{{"id":1,"custom_fields_values":[{",".join([field % value] * 50)}]}}'
     page = f'{{"_embedded":{{"leads":[{",".join([card] * 250)}]}}}}'.encode()
     assert len(page) > 2 * MB
-    assert fits(page, PAGE_ROOM)
-    assert parse(page, PAGE_ROOM)[0] is Kind.OBJECT
+    assert cost(page) <= PAGE_ROOM
+    assert parse(page, Reservation(Memory(), PAGE_ROOM).reach)[0] is Kind.OBJECT
 
 
 def api_of(url: str, policy: RetryPolicy = PATIENT) -> Api:
@@ -169,15 +170,28 @@ def test_it_is_said_at_once_and_smaller_pages_may_be_asked_for() -> None:
     assert len(server.heads) == 2
 
 
-def test_one_heavy_answer_waits_for_the_other() -> None:
-    body = b'{"a":"' + b"x" * PAGE_ROOM + b'"}'
+def test_an_answer_waits_for_the_memory_that_others_take(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("source_amocrm.http.memory.resident", lambda: 1 << 62)
+    body = b'{"a":"' + b"x" * (SIZE // 3) + b'"}'
+    session = AmocrmSession(Budget(1000), RetryPolicy(deadline=2))
     with serve(lambda conn, _: conn.json(body)) as server:
-        first = api_of(server.url).get("/api/v4/leads")
-        late = exchange(AmocrmSession(Budget(1000), RetryPolicy(deadline=1)), "GET", server.url)
-        assert late.kind is Kind.READ_TIMEOUT
+        first = exchange(session, "GET", server.url)
         assert first.body is not None
+        late = exchange(session, "GET", server.url)
+        assert (late.kind, late.body) == (Kind.TOO_LARGE, None)
         del first
-        assert api_of(server.url).get("/api/v4/leads").body is not None
+        assert exchange(session, "GET", server.url).body is not None
+
+
+def test_a_page_that_may_be_smaller_waits_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("source_amocrm.http.memory.resident", lambda: 1 << 62)
+    page = b'{"a":"' + b"x" * (SIZE // 11) + b'"}'
+    session, taken = AmocrmSession(Budget(1000), RetryPolicy()), []
+    with serve(lambda conn, _: conn.json(page)) as server:
+        while (reply := exchange(session, "GET", server.url, shrinkable=True)).kind is Kind.OBJECT:
+            taken.append(reply)
+        assert exchange(session, "GET", server.url).kind is Kind.OBJECT, "something is left for what must come"
+    assert (reply.kind, len(taken)) == (Kind.TOO_LARGE, 3)
 
 
 DRIPS = 2_000

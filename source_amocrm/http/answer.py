@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
+
+from source_amocrm.http.memory import Reservation
 
 Params = Mapping[str, int | str | Sequence[int | str]]
 """A query by the names of its parameters; the name of a list ends with []."""
@@ -16,7 +18,8 @@ class Answer:
 
     `server_time`: Unix seconds by the server's clock, or by ours when it does not tell; `sent_at`: a second of that
     clock not later than the moment which the answer shows; `drift`: by how many seconds our clock is ahead of that one,
-    0 while the two agree; `tick`: the monotonic clock, in seconds, after the answer came.
+    0 while the two agree; `tick`: the monotonic clock, in seconds, after the answer came. `memory`: what the body
+    takes, counted as long as this is referred to.
     """
 
     body: dict[str, Any] | None
@@ -24,6 +27,7 @@ class Answer:
     sent_at: int
     drift: int = 0
     tick: float = 0.0
+    memory: Reservation | None = field(default=None, repr=False, compare=False)
 
 
 class Fetch(Protocol):

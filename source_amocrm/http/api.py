@@ -39,6 +39,7 @@ class Api:
         self.auth = client.sign_in
         self.budget = client.session.budget
         self.stats = client.stats
+        self.memory = client.session.memory
         self.clock = client.clock
         self.sleep = client.sleep
         self.wall = wall
@@ -68,7 +69,12 @@ class Api:
         return reply_of(response)
 
     def room(self) -> int:
-        """How many more requests should be under way to use the rate limit up; negative if threads wait for turns."""
+        """How many more requests should be under way to use the rate limit up; negative if threads wait for turns.
+
+        None as long as the answers that are here take most of the memory.
+        """
+        if self.memory.is_short:
+            return 0
         return math.ceil(self.budget.per_second * self.stats.latency + _SPARE) - self.stats.asking
 
 
@@ -76,4 +82,5 @@ def _answer(reply: Reply) -> Answer:
     server_time = reply.server_time
     if server_time is None:
         server_time = int(reply.received)
-    return Answer(reply.body if reply.status != 204 else None, server_time, server_time - math.ceil(reply.elapsed) - 1)
+    body = reply.body if reply.status != 204 else None
+    return Answer(body, server_time, server_time - math.ceil(reply.elapsed) - 1, memory=reply.memory)

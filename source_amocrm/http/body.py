@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 from enum import Enum
+from sys import getrefcount, getsizeof
 from typing import Any
 
 import orjson
@@ -16,14 +18,15 @@ ROOM = 2 * LARGEST + (1 << 20)
 MANY = 64 << 20
 """How many bytes of ROOM the values may take by their number, apart from their contents."""
 PAGE_ROOM = 40 << 20
-"""As ROOM, for a page that can be asked for in smaller pages: several of them are in memory at once."""
+"""As ROOM, for a page that can be asked for in smaller pages."""
+
+Reserve = Callable[[int], None]
+"""Is told how many bytes of memory are needed; raises MemoryError if they cannot be had."""
 
 NUL = rb"\u0000"
 """As JSON writes it."""
 
-# Bytes of memory at the most, as measured: for a byte of JSON whatever it says, for what each sign stands for, and for
-# a text that is no key
-_DEAREST = 50
+# Bytes of memory at the most, as measured: for what each sign stands for, and for a text that is no key
 _COST = {b"{": 176, b"[": 96, b",": 56, b":": 110}
 _STRING = 48
 # What begins a character beyond 16 bits; one of them makes every character of its text take four bytes
@@ -31,6 +34,8 @@ _WIDE = (b"\xf0", b"\xf1", b"\xf2", b"\xf3", b"\xf4", rb"\ud", rb"\uD")
 # A text that must be mended is in memory several times
 _MENDED = 4
 _MARGIN = 64
+# An eighth more is taken than what objects say of themselves
+_ROUNDED = 8
 
 
 class Kind(Enum):
@@ -51,10 +56,10 @@ class Kind(Enum):
     TRUNCATED = "body cut short"
 
 
-def parse(data: bytes | bytearray, room: int = ROOM) -> tuple[Kind, dict[str, Any] | None]:
+def parse(data: bytes | bytearray, reserve: Reserve = lambda _: None) -> tuple[Kind, dict[str, Any] | None]:
     """The kind of a body, by its content: the content type is not always honest. The object when it is one.
 
-    An object with nothing in it is no answer. One whose values would take more than `room` bytes is not made.
+    An object with nothing in it is no answer. One for which memory cannot be reserved is not made.
     """
     first = _first(data)
     if not first:
@@ -62,7 +67,7 @@ def parse(data: bytes | bytearray, room: int = ROOM) -> tuple[Kind, dict[str, An
     if first == b"<":
         return Kind.HTML, None
     try:
-        value = _loads(data, room)
+        value = _loads(data, reserve)
     except MemoryError:
         return Kind.TOO_LARGE, None
     if value and isinstance(value, dict):
@@ -78,19 +83,20 @@ def _first(data: bytes | bytearray) -> bytes:
     return b""
 
 
-def _loads(data: bytes | bytearray, room: int) -> Any:
-    """The parsed value; None if the text is not JSON. Raises MemoryError if it would take more than `room` bytes."""
-    _check_room(data, room)
+def _loads(data: bytes | bytearray, reserve: Reserve) -> Any:
+    """The parsed value; None if the text is not JSON. Raises MemoryError."""
+    needed = cost(data)
+    reserve(needed)
     try:
         if NUL not in data:
             return orjson.loads(data)
-        _check_room(data, room // _MENDED)
+        reserve(needed * _MENDED)
         return _mend(orjson.loads(data))
     except orjson.JSONDecodeError:
         pass
     except RecursionError:
         return None
-    _check_room(data, room // _MENDED)
+    reserve(needed * _MENDED)
     # Texts typed in amoCRM may hold halves of emoji, raw control characters, bytes that are no UTF-8
     try:
         text = data.decode("utf-8-sig", "replace")
@@ -99,27 +105,33 @@ def _loads(data: bytes | bytearray, room: int) -> Any:
         return None
 
 
-def fits(data: bytes | bytearray, room: int) -> bool:
-    """Whether the text and its values take at most `room` bytes, estimated by the signs in the text."""
-    if len(data) * _DEAREST <= room:
-        return True
-    text, values = _cost(data)
-    return text + values <= room and values <= MANY
+def cost(data: bytes | bytearray) -> int:
+    """The most bytes of memory that the text and its values take, estimated by the signs in the text.
 
-
-def _check_room(data: bytes | bytearray, room: int) -> None:
-    if not fits(data, room):
-        raise MemoryError
-
-
-def _cost(data: bytes | bytearray) -> tuple[int, int]:
-    """The most bytes of memory: for the text, here and in the values; and for the values without their texts."""
+    Raises MemoryError where the values are too many, whatever is free.
+    """
     signs = {sign: data.count(sign) for sign in _COST}
     strings = max(0, data.count(b'"') // 2 - signs[b":"])
+    values = sum(_COST[sign] * number for sign, number in signs.items()) + strings * _STRING
+    if values > MANY:
+        raise MemoryError
     wide = any(start in data for start in _WIDE)
     width = 1 if data.isascii() and rb"\u" not in data else 4 if wide else 2
-    values = sum(_COST[sign] * number for sign, number in signs.items()) + strings * _STRING
-    return len(data) * (1 + width), values
+    return len(data) * (1 + width) + values
+
+
+def measured(value: Any) -> int:
+    """The bytes of memory that a parsed value takes; a key that several objects share counts for each in part."""
+    size, waiting = 0, [value]
+    while waiting:
+        one = waiting.pop()
+        size += getsizeof(one)
+        if type(one) is dict:
+            size += sum(getsizeof(key) // getrefcount(key) for key in one)
+            waiting += one.values()
+        elif type(one) is list:
+            waiting += one
+    return size + size // _ROUNDED
 
 
 def _finite(text: str) -> float | None:

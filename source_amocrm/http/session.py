@@ -6,7 +6,6 @@ import socket
 import ssl
 import threading
 import time
-import weakref
 from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
@@ -18,9 +17,10 @@ import urllib3
 from airbyte_cdk.sources.streams.call_rate import LimiterSession
 
 from source_amocrm.http.backoff import RetryPolicy
-from source_amocrm.http.body import LARGEST, PAGE_ROOM, ROOM, Kind, fits, parse
+from source_amocrm.http.body import LARGEST, PAGE_ROOM, ROOM, Kind, measured, parse
 from source_amocrm.http.connections import EXCHANGE, ReportingAdapter
 from source_amocrm.http.decompression import ACCEPTED, Garbled, TooLarge, pieces
+from source_amocrm.http.memory import SHARE, Memory, Reservation
 from source_amocrm.http.rate_limit import Budget
 from source_amocrm.http.reply import AmocrmResponse, NoAnswer, Reply
 
@@ -30,8 +30,6 @@ _SMALL = 1 << 20
 # An answer of more bytes is read and parsed only while no other large one is
 _LARGE = 2 << 20
 _one_large = threading.Lock()
-# Held for as long as there is an object that takes more than PAGE_ROOM
-_one_heavy = threading.Lock()
 
 
 class _SignedLater(requests.auth.AuthBase):
@@ -47,6 +45,7 @@ class AmocrmSession(LimiterSession):
     def __init__(self, budget: Budget, policy: RetryPolicy, threads: int = 1) -> None:
         super().__init__(api_budget=budget)
         self.budget = budget
+        self.memory = Memory()
         self._deadline = policy.deadline
         self._timeouts = (policy.connect_timeout, policy.read_timeout)
         self.auth = _SignedLater()
@@ -69,18 +68,26 @@ class AmocrmSession(LimiterSession):
     ) -> AmocrmResponse:
         """Waits for a turn, sends once, and reads the answer whole. Raises NoAnswer, and what a shut budget raises.
 
-        `bearer` is asked for the token after the wait, so that it is the newest. `shrinkable`: the answer may take
-        PAGE_ROOM bytes of memory, else ROOM. Unlike the CDK's, it gives the turn back when the exchange fails, too.
+        `bearer` is asked for the token after the wait, so that it is the newest. `shrinkable`: less can be asked for,
+        so the answer may take PAGE_ROOM bytes of memory if others leave as much, else ROOM as soon as they do. Unlike
+        the CDK's, it gives the turn back when the exchange fails, too.
         """
         self.budget.acquire_call(request)
         response = None
         try:
-            response = self._sent(request, bearer() if bearer else "", PAGE_ROOM if shrinkable else ROOM, kwargs)
+            response = self._sent(request, bearer() if bearer else "", self._reservation(shrinkable), kwargs)
         finally:
             self.budget.update_from_response(request, response)
         return response
 
-    def _sent(self, request: requests.PreparedRequest, token: str, room: int, kwargs: dict[str, Any]) -> AmocrmResponse:
+    def _reservation(self, shrinkable: bool) -> Reservation:
+        if shrinkable:
+            return Reservation(self.memory, PAGE_ROOM, SHARE)
+        return Reservation(self.memory, ROOM, patience=self._deadline)
+
+    def _sent(
+        self, request: requests.PreparedRequest, token: str, reservation: Reservation, kwargs: dict[str, Any]
+    ) -> AmocrmResponse:
         signed = request.copy()  # the given request stays without a token, so that no error can show one
         if token:
             signed.headers["Authorization"] = f"Bearer {token}"
@@ -89,25 +96,35 @@ class AmocrmSession(LimiterSession):
         started = time.monotonic()
         EXCHANGE.on_sent, EXCHANGE.until = partial(self.budget.left, request), started + self._deadline
         try:
-            response, kind, body, trouble = self._exchange(signed, room, kwargs)
+            response, kind, body, trouble = self._exchange(signed, reservation, kwargs)
         finally:
             EXCHANGE.on_sent = EXCHANGE.until = None
         elapsed, received = time.monotonic() - started, time.time()
         if response is None:
             raise NoAnswer(request, Reply(None, kind, None, {}, elapsed, received, trouble, token or None))
-        reply = Reply(response.status_code, kind, body, response.headers, elapsed, received, trouble, token or None)
+        reply = Reply(
+            response.status_code,
+            kind,
+            body,
+            response.headers,
+            elapsed,
+            received,
+            trouble,
+            token or None,
+            reservation if body else None,
+        )
         return AmocrmResponse(response, request, reply)
 
     def _exchange(
-        self, request: requests.PreparedRequest, room: int, kwargs: dict[str, Any]
+        self, request: requests.PreparedRequest, reservation: Reservation, kwargs: dict[str, Any]
     ) -> tuple[requests.Response | None, Kind, dict[str, Any] | None, str]:
         """The answer (None if it is not whole), the kind of its body, its object, and a technical word for failures."""
         response: requests.Response | None = None
         bounds = {"timeout": self._timeouts, "stream": True, "allow_redirects": False}
         try:
             response = requests.Session.send(self, request, **{**kwargs, **bounds})
-            return response, *_taken(response, room), ""
-        except (Garbled, TooLarge) as error:
+            return response, *_taken(response, reservation), ""
+        except (Garbled, TooLarge, MemoryError) as error:
             # a body that cannot be unpacked still came under a status
             kind = Kind.BROKEN if isinstance(error, Garbled) else Kind.TOO_LARGE
             return response, kind, None, type(error).__name__
@@ -118,36 +135,24 @@ class AmocrmSession(LimiterSession):
                 response.close()
 
 
-def _taken(response: requests.Response, room: int) -> tuple[Kind, dict[str, Any] | None]:
+def _taken(response: requests.Response, reservation: Reservation) -> tuple[Kind, dict[str, Any] | None]:
     """The kind of the body and the object that it is. Raises TooLarge."""
-    most = min(LARGEST, room // 2) if 200 <= response.status_code < 300 else _SMALL
+    most = min(LARGEST, reservation.most // 2) if 200 <= response.status_code < 300 else _SMALL
     data = bytearray()
-    with ExitStack() as alone:
+    with ExitStack() as ending:
+        ending.callback(reservation.made)
         for piece in pieces(response, most):
             EXCHANGE.left()
             if len(data) <= _LARGE < len(data) + len(piece):
                 _take(_one_large)
-                alone.callback(_one_large.release)
+                ending.callback(_one_large.release)
             data += piece
-        return _parsed(data, room)
-
-
-def _parsed(data: bytearray, room: int) -> tuple[Kind, dict[str, Any] | None]:
-    if fits(data, PAGE_ROOM) or not fits(data, room):
-        return parse(data, room)
-    _take(_one_heavy)
-    try:
-        kind, body = parse(data, room)
-        held = _Heavy(body or {})
-    except BaseException:
-        _one_heavy.release()
-        raise
-    weakref.finalize(held, _one_heavy.release).atexit = False
-    return kind, held or None
-
-
-class _Heavy(dict[str, Any]):
-    """An object of which only one may be in memory at a time."""
+            if len(data) > _LARGE:
+                reservation.reach(2 * len(data))
+        kind, body = parse(data, reservation.reach)
+        if body and reservation.is_worth_measuring:
+            reservation.settle(measured(body))
+        return kind, body
 
 
 def _take(lock: threading.Lock) -> None:

@@ -10,8 +10,9 @@ from typing import Any
 from airbyte_cdk.models import FailureType
 
 from source_amocrm.dates import LAST_SECOND
-from source_amocrm.errors import AmocrmError
+from source_amocrm.errors import AmocrmError, PageTooLarge
 from source_amocrm.http.answer import Answer, Fetch, Params
+from source_amocrm.http.memory import Reservation
 from source_amocrm.walk.embedded import next_link, rows_of
 
 Row = dict[str, Any]
@@ -58,13 +59,15 @@ class Answered:
 
     `sent_at` and `server_time`: Unix seconds by the server's clock; the request left no earlier than `sent_at`, and the
     answer was made at `server_time`. `drift`: by how many seconds this machine's clock is ahead of the server's; 0
-    while the two agree. `tick`: the monotonic clock, in seconds, after the answer came.
+    while the two agree. `tick`: the monotonic clock, in seconds, after the answer came. `memory`: what the page takes,
+    counted as long as this is referred to.
     """
 
     sent_at: float
     server_time: float
     drift: int = 0
     tick: float = 0.0
+    memory: Reservation | None = field(default=None, repr=False, compare=False)
 
     @property
     def earliest(self) -> float:
@@ -213,7 +216,11 @@ class Listing:
 
     def _ask(self, params: Params, page: int, limit: int) -> RawPage:
         asked = {**self.params, **params, "limit": limit, "page": page}
-        answer = self.fetch(self.path, asked, shrinkable=limit > SIZES[-1])
+        try:
+            answer = self.fetch(self.path, asked, shrinkable=limit > SIZES[-1])
+        except PageTooLarge as error:
+            # its frames would hold it, and the pages that they worked on, until the collector of garbage comes
+            raise error.with_traceback(None) from None
         if answer.body is not None and not any(name.startswith("_") for name in answer.body):
             raise NoList(self.path)
         raw = raw_page(answer, self.collection)
@@ -250,5 +257,5 @@ def raw_page(answer: Answer, collection: str) -> RawPage:
     """The page of a HAL answer; a 204, an empty `_embedded` and a missing collection all make an empty page."""
     body = answer.body or {}
     rows = rows_of(body, collection)
-    answered = Answered(answer.sent_at, answer.server_time, answer.drift, answer.tick)
+    answered = Answered(answer.sent_at, answer.server_time, answer.drift, answer.tick, answer.memory)
     return RawPage(rows, bool(rows and next_link(body)), answered)
