@@ -54,9 +54,10 @@ class MainWalk:
 
     def batches(self, delivered: Set[int | str]) -> Iterator[Batch]:
         """The needed rows. `delivered` grows meanwhile: what is in it when another walk goes on does not come again."""
+        pages = self._by_date(self._first.result() if self._first.started else None)
         if self._resource.by_cursor and self._account.filter_may_work(self._resource):
             try:
-                yield from (Batch(self._resource.name, page) for page in self._by_date())
+                yield from (Batch(self._resource.name, page) for page in pages)
                 return
             except FilterIgnored:
                 if self._resource.paid_filter:
@@ -71,6 +72,7 @@ class MainWalk:
                 self._account.filter_is_ignored()
             except OrderIgnored:
                 pass
+        del pages
         before = set(delivered)
         for batch in self._unfiltered():
             rows = [row for row in batch.page.rows if key(row) not in before]
@@ -82,7 +84,7 @@ class MainWalk:
         except PageTooLarge:
             return None
 
-    def _by_date(self) -> Iterator[Page]:
+    def _by_date(self, first: RawPage | None) -> Iterator[Page]:
         """The needed seconds, the oldest first: what is edited meanwhile comes to lie in those that are read last."""
         pool = self._account.pool
         intervals, within = self._plan.seconds, self._plan.within
@@ -91,9 +93,8 @@ class MainWalk:
             intervals -= (within.since, within.since)
         for low, high in intervals.intervals:
             near = self._plan.asked_from if low == self._plan.since else low
-            first = self._first.result() if self._first.started else None
             pages = keyset(self._listing, (near, high), self._traits, raw=first, pool=pool)
-            del first
+            first = None  # so that it is not in memory until the walk ends
             yield from pages
 
     def _unfiltered(self) -> Iterator[Batch]:
