@@ -108,7 +108,8 @@ def _around(listing: Listing, second: int, start: int) -> Page:
             while (told := _from(listing, second, number)) is None:
                 number -= 1
             newer, pages = told
-            answered.extend(page.answered for page in pages)
+            # each reading brings the same rows again, so to count the memory of all would count them many times
+            answered.extend(replace(page.answered, memory=None) for page in pages)
             if _newer(_seconds(listing, listing.ask({}, number)), second) == newer:
                 return pages
         raise OrderIgnored
