@@ -26,6 +26,7 @@ MOST = 300 * MB
 PATIENCE = 300.0
 STREAMS = ["deals", "contacts", "tasks", "users"]
 """Read at once, each from a list of its own."""
+ACCOUNT = b'{"id":1,"subdomain":"example","is_api_filter_enabled":true}'
 LINUX = pytest.mark.skipif(
     not Path("/proc/self/status").exists(), reason="the system does not tell what a process takes"
 )
@@ -101,7 +102,7 @@ def test_a_hostile_server(name: str, tmp_path: Path) -> None:
 
     def answer(conn: Connection, head: str) -> bool:
         if " /api/v4/account" in head:
-            return conn.json(b'{"id":1,"subdomain":"example","is_api_filter_enabled":true}')
+            return conn.json(ACCOUNT)
         return answering(conn)
 
     with (
@@ -147,7 +148,7 @@ def test_large_rows_in_several_lists(name: str, tmp_path: Path) -> None:
         url = urlsplit(head.split()[1])
         collection = url.path.rpartition("/")[2]
         if collection == "account":
-            return conn.json(b'{"id":1,"subdomain":"example","is_api_filter_enabled":true}')
+            return conn.json(ACCOUNT)
         asked = {name: int(values[0]) for name, values in parse_qs(url.query).items() if values[0].isdecimal()}
         wanted = range(max(1, asked.get("filter[updated_at][from]", 0) - begun), number + 1)
         if "desc" in url.query:

@@ -14,6 +14,8 @@ import time
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
+from source_amocrm.http.body import PAGE_ROOM
+
 SIZE = 170 << 20
 """Bytes for all answers together, as estimated: one of the largest fits, and the process stays below 300 MB."""
 SMALL = 235 << 20
@@ -22,9 +24,10 @@ UNCOUNTED = 1 << 20
 """An answer that takes no more bytes than these is not counted."""
 SHARE = 3
 """A page that may come in smaller ones takes at most this part of what is free, so that something always is."""
-MEASURED = (4 << 20, 40 << 20)
+MEASURED = (4 << 20, PAGE_ROOM)
 """Between so many bytes of estimate an answer may be measured: that takes as long as to parse it."""
 A_MOMENT = 0.05
+"""Seconds between two looks whether others have given back."""
 
 _STATM = Path("/proc/self/statm")
 
