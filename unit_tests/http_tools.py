@@ -42,10 +42,13 @@ class FakeClock:
     def __init__(self, now: float = 0.0) -> None:
         self.now = now
         self.naps: list[float] = []
+        self.asked = 0
+        """How many times somebody looked at it."""
         self._lock = threading.Lock()
 
     def __call__(self) -> float:
         with self._lock:
+            self.asked += 1
             return self.now
 
     def sleep(self, seconds: float) -> None:

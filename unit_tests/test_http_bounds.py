@@ -6,6 +6,7 @@ import gzip
 import re
 import socket
 import threading
+import time
 import zlib
 from collections.abc import Callable
 from itertools import cycle, islice
@@ -194,19 +195,27 @@ def test_a_page_that_may_be_smaller_waits_for_nothing(monkeypatch: pytest.Monkey
     assert (reply.kind, len(taken)) == (Kind.TOO_LARGE, 3)
 
 
+LONG = 10.0
+"""Seconds for which a server that drips waits for its reader, which may have gone."""
 DRIPS = 2_000
 """Bytes after which a server that drips gives up: many times as many as there are seconds to the deadline."""
 
 
 def dripping(first: bytes, again: bytes) -> Callable[[FakeClock], Answering]:
-    """`first` at once, and then `again` for as good as ever, each byte a second after the other."""
+    """`first` at once, and then `again` for as good as ever, each byte a second after the other.
+
+    Before each the reader has looked at the clock anew, so that no bytes gather for one read.
+    """
 
     def by(clock: FakeClock) -> Answering:
         def answer(conn: Connection, _: str) -> None:
             conn.send(first)
             for byte in islice(cycle(again), DRIPS):
+                asked, patience = clock.asked, time.monotonic() + LONG
                 conn.send(bytes([byte]))
                 clock.sleep(1.0)
+                while clock.asked == asked and time.monotonic() < patience:
+                    time.sleep(0.0005)
 
         return answer
 
