@@ -117,6 +117,8 @@ def sync(
             )
 
         def seen(message: Any) -> None:
+            if interrupted():  # and a database in the middle of a query took it for a failure of its own
+                raise KeyboardInterrupt
             if message.log and message.log.message.startswith(NOT_READ):
                 outcome.failed(message.log.message)
             watch(message)

@@ -242,8 +242,9 @@ def test_ctrl_c_ends_it_with_a_sentence(server: Server, config: Path, tmp_path: 
     assert "Traceback" not in said
 
 
-ENDED_FIRST = """
+STOPPED = """
 import os, signal, sys, time
+from types import SimpleNamespace
 from demo import sync
 import airbyte as ab
 
@@ -251,20 +252,29 @@ class Source:
     def get_available_streams(self): return []
     def select_streams(self, _): pass
     def get_selected_streams(self): return []
-    def read(self, **_):
+    def read(self, cache, **_):
         try:
             os.kill(os.getpid(), signal.SIGINT)
             time.sleep(60)
-        finally:  # as PyAirbyte does when the connector was stopped as well
-            raise ab.exceptions.AirbyteConnectorFailedError
+        except KeyboardInterrupt:
+            %s
 
 ab.get_source = lambda *_, **__: Source()
 sys.exit(sync.main(["--config", sys.argv[1], "--db", sys.argv[2]]))
 """
 
 
-def test_ctrl_c_that_ends_the_connector_first_is_told_as_such(config: Path, tmp_path: Path) -> None:
-    command = [str(PYTHON), "-c", ENDED_FIRST, str(config), str(tmp_path / "stopped.duckdb")]
+@pytest.mark.parametrize(
+    "then",
+    [
+        pytest.param(
+            "raise ab.exceptions.AirbyteConnectorFailedError", id="PyAirbyte, of a connector that ended first"
+        ),
+        pytest.param("cache._seen(SimpleNamespace(log=None))", id="a database took it for a failure of its own"),
+    ],
+)
+def test_ctrl_c_that_is_met_by_others_is_told_as_such(then: str, config: Path, tmp_path: Path) -> None:
+    command = [str(PYTHON), "-c", STOPPED % then, str(config), str(tmp_path / "stopped.duckdb")]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (128 + signal.SIGINT, "")
     assert done.stderr == "\nStopped. What was read is kept; the next run goes on from there.\n"
