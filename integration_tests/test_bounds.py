@@ -123,10 +123,12 @@ def test_a_hostile_server(name: str, tmp_path: Path) -> None:
 ROW = re.compile(rb'\{"type":"RECORD","record":\{"stream":"(\w+)"')
 NOTE, FIELD = "щ" * 40_000, '{"field_id":%d,"field_name":"A field","values":[{"value":"A value"}]}'
 VALUE = '{"field_id":1,"field_name":"A","field_type":"textarea","values":[{"value":"%s"}]}'
+LARGEST = VALUE % ("x" * (63 * MB))
 HEAVY: dict[str, tuple[str, int, list[str], float]] = {
-    "a row of the largest size in each list": (VALUE % ("x" * (63 * MB)), 1, ["deals", "contacts", "tasks"], 0),
+    "a row of the largest size in each list": (LARGEST, 1, ["deals", "contacts", "tasks"], 0),
+    "and a reader that looks away": (LARGEST, 1, ["deals", "contacts", "tasks"], 0.5),
     "pages of the largest size in each list": (VALUE % NOTE, 400, ["deals", "contacts", "companies", "tasks"], 0),
-    "and a reader that is slow": (VALUE % NOTE, 200, ["deals", "contacts", "companies", "tasks"], 0.01),
+    "pages and a reader that is slow": (VALUE % NOTE, 200, ["deals", "contacts", "companies", "tasks"], 0.01),
     "cards of many fields": (
         ",".join(FIELD % number for number in range(300)),
         1500,

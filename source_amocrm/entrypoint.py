@@ -15,7 +15,8 @@ from airbyte_cdk.logger import PRINT_BUFFER
 from airbyte_cdk.models import AirbyteMessage, AirbyteMessageSerializer, ConnectorSpecification
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
-from source_amocrm.airbyte.output import Output, packed
+from source_amocrm.airbyte.output import Output
+from source_amocrm.airbyte.packed_row import packed
 from source_amocrm.auth.handover import HandOver, print_settings
 from source_amocrm.config.settings import check_shape
 from source_amocrm.errors import AmocrmError, ConfigError, SyncFailed, masked

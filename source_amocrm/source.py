@@ -41,6 +41,7 @@ from source_amocrm.airbyte.row_queue import RowQueue
 from source_amocrm.auth.handover import HandOver, print_settings
 from source_amocrm.config.settings import Config, parse_config
 from source_amocrm.errors import AmocrmError, ConfigError, masked
+from source_amocrm.http.memory import Memory
 from source_amocrm.http.wiring import open_api
 from source_amocrm.secrecy import mask
 from source_amocrm.streams import STREAMS
@@ -60,7 +61,7 @@ if TYPE_CHECKING:
 class SourceAmocrm(AbstractSource):
     """amoCRM and Kommo; everything of a sync is made when it starts.
 
-    `pack`: what messages hold of a row. `hand_over` gets the config when amoCRM has changed something in it.
+    `pack` makes the data of a row's record. `hand_over` gets the config when amoCRM has changed something in it.
     """
 
     check_config_against_spec = False
@@ -68,7 +69,9 @@ class SourceAmocrm(AbstractSource):
     message_repository: MessageRepository = InMemoryMessageRepository()
 
     def __init__(
-        self, pack: Callable[[Row], Mapping[str, Any]] = lambda row: row, hand_over: HandOver = print_settings
+        self,
+        pack: Callable[[Row, Memory], Mapping[str, Any]] = lambda row, _: row,
+        hand_over: HandOver = print_settings,
     ) -> None:
         self._pack = pack
         self._hand_over = hand_over
@@ -156,7 +159,7 @@ class SourceAmocrm(AbstractSource):
             self.message_repository,
             lambda: report.counted(wanted.kind.name, deliver(sync, selection)),
             wanted.state,
-            self._pack,
+            lambda row: self._pack(row, sync.account.api.memory),
             logger,
         )
 

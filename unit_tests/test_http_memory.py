@@ -72,6 +72,18 @@ def test_it_grows_and_is_settled() -> None:
     assert shared.free() == SIZE
 
 
+def test_what_is_there_counts_though_it_is_more_than_was_free() -> None:
+    shared = Memory(SIZE)
+    held = [Reservation.for_what_is_there(shared, size) for size in (70 * MB, 60 * MB)]
+    assert shared.free() == SIZE - 130 * MB
+    with pytest.raises(MemoryError):
+        Reservation(shared, SIZE).reach(2 * MB)
+    del held[0]
+    Reservation(shared, SIZE).reach(40 * MB)
+    held.clear()
+    assert shared.free() == SIZE
+
+
 def test_it_waits_for_others_as_long_as_it_may() -> None:
     shared = Memory(SIZE)
     others = [Reservation(shared, SIZE)]

@@ -106,7 +106,7 @@ class StreamPartition(Partition):
 class ConcurrentStream(AbstractStream):
     """A stream that is read at the same time as others.
 
-    `deliver` yields rows, and None where a state is due; `state` tells it. `pack`: what a record holds of a row.
+    `deliver` yields rows, and None where a state is due; `state` tells it. `pack` makes the data of a row's record.
     """
 
     def __init__(

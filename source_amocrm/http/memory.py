@@ -71,6 +71,11 @@ class Memory:
                 return False
             time.sleep(A_MOMENT)
 
+    def insist(self, size: int) -> None:
+        """Takes `size` bytes, whether they are free or not."""
+        with self._lock:
+            self._free -= size
+
     def seen(self, size: int) -> None:
         """What `size` bytes were taken for has been made."""
         with self._lock:
@@ -99,6 +104,14 @@ class Reservation:
         self._share = share
         self._patience = patience
         self._until: float | None = None
+
+    @classmethod
+    def for_what_is_there(cls, memory: Memory, size: int) -> Reservation:
+        """One of `size` bytes, whether they were free or not."""
+        one = cls(memory, size)
+        memory.insist(size)
+        one.size = size
+        return one
 
     def reach(self, size: int) -> None:
         """Makes it `size` bytes, if it has fewer. Raises MemoryError where they are too many or not free in time."""
