@@ -133,14 +133,17 @@ class Report:
         """The batches of a list, in the one thread that reads it for every table."""
         reading = self._lists[path]
         reading.begun, reading.reading = time.monotonic(), True
+
+        def counted(batch: Batch) -> Batch:
+            reading.rows += len(batch.page.rows)
+            made = (seconds(row.get("created_at")) for row in batch.page.rows)
+            self._oldest = min(self._oldest, *(second for second in made if second), FOREVER)
+            if not reading.seen:
+                reading.observe(time.monotonic(), self._oldest)
+            return batch
+
         try:
-            for batch in batches:
-                reading.rows += len(batch.page.rows)
-                made = (seconds(row.get("created_at")) for row in batch.page.rows)
-                self._oldest = min(self._oldest, *(second for second in made if second), FOREVER)
-                if not reading.seen:
-                    reading.observe(time.monotonic(), self._oldest)
-                yield batch
+            yield from map(counted, batches)
         finally:
             reading.reading = False
             if isinstance(batches, Generator):

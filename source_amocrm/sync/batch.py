@@ -31,9 +31,12 @@ class Batch:
 
 def with_postdated(batches: Iterable[Batch]) -> Iterator[Batch]:
     """A stage that marks the rows of each batch that are dated in the future, by the earlier of the two clocks."""
-    for batch in batches:
-        now = min((one.earliest for one in batch.page.answered), default=None)
-        if now is not None:
-            keys = (key(row) for row in batch.page.rows if (seconds(row.get("updated_at")) or 0) > now)
-            batch = replace(batch, postdated=frozenset(keys))
-        yield batch
+    return map(_with_postdated, batches)
+
+
+def _with_postdated(batch: Batch) -> Batch:
+    now = min((one.earliest for one in batch.page.answered), default=None)
+    if now is None:
+        return batch
+    keys = (key(row) for row in batch.page.rows if (seconds(row.get("updated_at")) or 0) > now)
+    return replace(batch, postdated=frozenset(keys))

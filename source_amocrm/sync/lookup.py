@@ -78,11 +78,14 @@ class Resolver:
 def observed(batches: Iterable[Batch], resolvers: Sequence[Resolver], whole: Callable[[], bool]) -> Iterator[Batch]:
     """A stage that shows every row to the resolvers and tells them the end; `whole`: whether all of the list came."""
     failure, all_of_it = None, False
+
+    def shown(batch: Batch) -> Batch:
+        for resolver in resolvers:
+            resolver.observe(batch.page.rows)
+        return batch
+
     try:
-        for batch in batches:
-            for resolver in resolvers:
-                resolver.observe(batch.page.rows)
-            yield batch
+        yield from map(shown, batches)
         all_of_it = whole()
     except AmocrmError as error:
         failure = error

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Set
+from collections.abc import Callable, Iterator, Set
 from dataclasses import replace
+from functools import partial
 
 from source_amocrm.account.account import Account
 from source_amocrm.account.resources import Resource
@@ -14,7 +15,7 @@ from source_amocrm.walk.cursor_filter import bounds
 from source_amocrm.walk.interval_set import FOREVER
 from source_amocrm.walk.keyset import TiesShuffled, keyset
 from source_amocrm.walk.list_traits import ListTraits
-from source_amocrm.walk.listing import FilterIgnored, Listing, OrderIgnored, Page, PageCheckpoint, RawPage, key
+from source_amocrm.walk.listing import FilterIgnored, Listing, OrderIgnored, Page, PageCheckpoint, RawPage, Row, key
 from source_amocrm.walk.newest_first import newest_first
 from source_amocrm.walk.page_number import by_page_number
 from source_amocrm.walk.same_second import rest_of_second
@@ -57,7 +58,7 @@ class MainWalk:
         pages = self._by_date(self._first.result() if self._first.started else None)
         if self._resource.by_cursor and self._account.filter_may_work(self._resource):
             try:
-                yield from (Batch(self._resource.name, page) for page in pages)
+                yield from map(partial(Batch, self._resource.name), pages)
                 return
             except FilterIgnored:
                 if self._resource.paid_filter:
@@ -74,9 +75,7 @@ class MainWalk:
                 pass
         del pages
         before = set(delivered)
-        for batch in self._unfiltered():
-            rows = [row for row in batch.page.rows if key(row) not in before]
-            yield replace(batch, page=replace(batch.page, rows=rows))
+        yield from map(partial(_without, lambda row: key(row) in before), self._unfiltered())
 
     def _oldest_rows(self) -> RawPage | None:
         try:
@@ -101,7 +100,7 @@ class MainWalk:
         since = self._plan.since
         if self._resource.by_cursor and since > BEGINNING:
             try:
-                yield from (Batch(self._resource.name, page) for page in newest_first(self._listing, since))
+                yield from map(partial(Batch, self._resource.name), newest_first(self._listing, since))
                 return
             except OrderIgnored:
                 pass
@@ -109,12 +108,11 @@ class MainWalk:
 
     def _in_order_of_ids(self, shuffled: TiesShuffled) -> Iterator[Batch]:
         """What a walk in the order of dates has left."""
-        second_of = self._listing.second_of
-        for batch in self._by_page_number(shuffled.since):
-            rows = [
-                row for row in batch.page.rows if second_of(row) != shuffled.since or key(row) not in shuffled.delivered
-            ]
-            yield replace(batch, page=replace(batch.page, rows=rows))
+
+        def known(row: Row) -> bool:
+            return self._listing.second_of(row) == shuffled.since and key(row) in shuffled.delivered
+
+        yield from map(partial(_without, known), self._by_page_number(shuffled.since))
 
     def _by_page_number(self, since: int, checkpoint: PageCheckpoint | None = None) -> Iterator[Batch]:
         """A walk by page number over the rows since a second, which is asked for with the filter where that works."""
@@ -122,7 +120,11 @@ class MainWalk:
         if since > BEGINNING and self._account.filter_works(self._resource):
             low = since if self._resource.by_cursor else min(since, self._plan.asked_from)
             listing = listing.narrowed(bounds(listing, low - 1, FOREVER))
-        for page in by_page_number(listing, self._account.pool, checkpoint):
-            rows = [row for row in page.rows if (listing.second_of(row) or FOREVER) >= since]
-            yield Batch(name, replace(page, rows=rows), floor=since)
+        pages = map(partial(Batch, name, floor=since), by_page_number(listing, self._account.pool, checkpoint))
+        yield from map(partial(_without, lambda row: (listing.second_of(row) or FOREVER) < since), pages)
         yield Batch(name, Page([]), walked=True)
+
+
+def _without(unwanted: Callable[[Row], bool], batch: Batch) -> Batch:
+    """The batch with only the rows that are not `unwanted`."""
+    return replace(batch, page=replace(batch.page, rows=[row for row in batch.page.rows if not unwanted(row)]))

@@ -29,18 +29,17 @@ class ReadKeys:
 
     def remembered(self, batches: Iterable[Batch]) -> Iterator[Batch]:
         """The same batches, whose rows are remembered before they go on."""
-        for batch in batches:
-            self._add(batch)
-            yield batch
+        return map(self._added, batches)
 
-    def _add(self, batch: Batch) -> None:
+    def _added(self, batch: Batch) -> Batch:
         """What is older than a reader needs is not delivered to it."""
         row_ids = (row.get("id") for row in batch.page.rows)
         self.ids.extend(row_id for row_id in row_ids if isinstance(row_id, int) and 0 < row_id < LARGEST_ID)
         if self._first_sync and len(self.delivered) >= REMEMBERED_KEYS:
-            return
+            return batch
         floor = FOREVER if batch.floor is None else batch.floor
         for row in batch.page.rows:
             second = seconds(row.get("updated_at"))
             if second is None or second >= floor or all(second in plan.seconds for plan in self._plans):
                 self.delivered.add(key(row))
+        return batch

@@ -33,10 +33,13 @@ def settled(
     `wait_until` sleeps until a tick of the monotonic clock. `read_again` reads the records that still exist by id.
     """
     held: dict[int, float] = {}
-    for batch in batches:
+
+    def without_held(batch: Batch) -> Batch:
         edge = min((one.sent_at + min(0, one.drift) for one in batch.page.answered), default=0)
         rows = [row for row in batch.page.rows if not _hold(row, edge, batch.page.answered, held, most_held)]
-        yield replace(batch, page=replace(batch.page, rows=rows))
+        return replace(batch, page=replace(batch.page, rows=rows))
+
+    yield from map(without_held, batches)
     for left in range(READINGS, 0, -1):
         if not held:
             return

@@ -132,3 +132,4 @@ class Subscription(Generic[T]):
                     raise anew(item.error)
                 return
             yield item
+            del item  # the next one may need its memory

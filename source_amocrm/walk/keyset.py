@@ -116,7 +116,7 @@ class _Walk:
             else:
                 self._step_back(window, dry=not dated)
             raw = None
-            del dated  # the next page may need the memory of this one
+            del dated, guessed  # the next page may need the memory of this one
 
     def _take(self, raw: RawPage, window: KeysetWindow, dated: list[Dated], guessed: bool) -> Iterator[Page]:
         """Takes a page that follows on what was read."""

@@ -60,6 +60,7 @@ class _NewestFirst:
                 (self._reached + 1 if more else self._since, FOREVER),
                 answered=answered,
             )
+            del raw, rows, answered  # the next page may need the memory of this one
 
     def _joined(self) -> tuple[RawPage, list[int]]:
         """The next page that begins among the rows already read, and the seconds of its rows."""

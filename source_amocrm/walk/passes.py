@@ -102,7 +102,10 @@ def latest_versions(pages: Iterable[RawPage]) -> list[Row]:
 def first_versions(pages: Iterable[RawPage], delivered: Iterable[int | str] = ()) -> Iterator[Page]:
     """Each row once, in the version that was seen first, but those that were `delivered` before."""
     seen: set[int | str] = set(delivered)
-    for raw in pages:
+
+    def of_first_versions(raw: RawPage) -> Page:
         fresh = {row_key: row for row in raw.rows if (row_key := key(row)) not in seen}
         seen.update(fresh)
-        yield Page(list(fresh.values()), answered=(raw.answered,))
+        return Page(list(fresh.values()), answered=(raw.answered,))
+
+    return map(of_first_versions, pages)
