@@ -173,7 +173,7 @@ def test_it_is_said_at_once_and_smaller_pages_may_be_asked_for() -> None:
 
 def test_an_answer_waits_for_the_memory_that_others_take(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("source_amocrm.http.memory.resident", lambda: 1 << 62)
-    body = b'{"a":"' + b"x" * (SIZE // 3) + b'"}'
+    body = b'{"a":"' + b"x" * (SIZE // 4) + b'"}'
     session = AmocrmSession(Budget(1000), RetryPolicy(deadline=2))
     with serve(lambda conn, _: conn.json(body)) as server:
         first = exchange(session, "GET", server.url)
@@ -186,7 +186,7 @@ def test_an_answer_waits_for_the_memory_that_others_take(monkeypatch: pytest.Mon
 
 def test_a_page_that_may_be_smaller_waits_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("source_amocrm.http.memory.resident", lambda: 1 << 62)
-    page = b'{"a":"' + b"x" * (SIZE // 11) + b'"}'
+    page = b'{"a":"' + b"x" * (SIZE // 12) + b'"}'
     session, taken = AmocrmSession(Budget(1000), RetryPolicy()), []
     with serve(lambda conn, _: conn.json(page)) as server:
         while (reply := exchange(session, "GET", server.url, shrinkable=True)).kind is Kind.OBJECT:

@@ -72,6 +72,18 @@ def test_it_grows_and_is_settled() -> None:
     assert shared.free() == SIZE
 
 
+def test_what_is_needed_only_to_make_it_is_given_back() -> None:
+    shared = Memory(SIZE)
+    one, empty = Reservation(shared, SIZE), Reservation(shared, SIZE)
+    one.reach(40 * MB)
+    one.reach(30 * MB, 10 * MB)
+    empty.reach(20 * MB)
+    assert shared.free() == 40 * MB
+    one.made()
+    empty.made()
+    assert (one.size, empty.size, shared.free()) == (10 * MB, 0, 90 * MB)
+
+
 def test_what_is_there_counts_though_it_is_more_than_was_free() -> None:
     shared = Memory(SIZE)
     held = [Reservation.for_what_is_there(shared, size) for size in (70 * MB, 60 * MB)]
@@ -111,7 +123,7 @@ def test_a_small_process_may_take_more_than_was_estimated(resident: Callable[[in
     resident(50 * MB)
     held = [Reservation(shared, SIZE) for _ in range(3)]
     for one in held[:2]:
-        one.reach(50 * MB)
+        one.reach(50 * MB, 50 * MB)
     assert shared.is_scarce, "they are not made yet, so that the system cannot tell of them"
     with pytest.raises(MemoryError):
         held[2].reach(2 * MB)
@@ -119,7 +131,7 @@ def test_a_small_process_may_take_more_than_was_estimated(resident: Callable[[in
     for one in held[:2]:
         one.made()
     assert (shared.free(), shared.is_short, shared.is_scarce) == (60 * MB, False, False)
-    held[2].reach(60 * MB)
+    held[2].reach(60 * MB, 60 * MB)
     held[2].made()
     resident(120 * MB)
     assert (shared.free(), shared.is_short, shared.is_scarce) == (30 * MB, True, False)

@@ -13,15 +13,11 @@ import orjson
 
 LARGEST = 64 << 20
 """The most bytes of an answer, unpacked."""
-ROOM = 2 * LARGEST + (1 << 20)
-"""The most bytes of memory for the text of an answer and the values made of it."""
 MANY = 64 << 20
-"""How many bytes of ROOM the values may take by their number, apart from their contents."""
-PAGE_ROOM = 40 << 20
-"""As ROOM, for a page that can be asked for in smaller pages."""
+"""How many bytes of memory the values may take by their number, apart from their contents."""
 
-Reserve = Callable[[int], None]
-"""Is told how many bytes of memory are needed; raises MemoryError if they cannot be had."""
+Reserve = Callable[[int, int], None]
+"""Is told how many bytes of memory are needed, and how many of them stay; raises MemoryError if they cannot be had."""
 
 NUL = rb"\u0000"
 """As JSON writes it."""
@@ -36,6 +32,20 @@ _MENDED = 4
 _MARGIN = 64
 # An eighth more is taken than what objects say of themselves
 _ROUNDED = 8
+
+
+def to_parse(size: int, values: int | None = None) -> int:
+    """Bytes of memory that it takes to parse a text of `size` bytes into values of so many; at least as many as it has.
+
+    Meanwhile the text is there twice, once in a buffer that grew by an eighth at a time.
+    """
+    return 2 * size + size // 8 + (size if values is None else values)
+
+
+ROOM = to_parse(LARGEST) + (1 << 20)
+"""The most bytes of memory to parse an answer."""
+PAGE_ROOM = 56 << 20
+"""As ROOM, for a page that can be asked for in smaller pages."""
 
 
 class Kind(Enum):
@@ -56,7 +66,7 @@ class Kind(Enum):
     TRUNCATED = "body cut short"
 
 
-def parse(data: bytes | bytearray, reserve: Reserve = lambda _: None) -> tuple[Kind, dict[str, Any] | None]:
+def parse(data: bytes | bytearray, reserve: Reserve = lambda *_: None) -> tuple[Kind, dict[str, Any] | None]:
     """The kind of a body, by its content: the content type is not always honest. The object when it is one.
 
     An object with nothing in it is no answer. One for which memory cannot be reserved is not made.
@@ -85,18 +95,18 @@ def _first(data: bytes | bytearray) -> bytes:
 
 def _loads(data: bytes | bytearray, reserve: Reserve) -> Any:
     """The parsed value; None if the text is not JSON. Raises MemoryError."""
-    needed = cost(data)
-    reserve(needed)
+    size, values = len(data), cost(data)
+    reserve(to_parse(size, values), values)
     try:
         if NUL not in data:
             return orjson.loads(data)
-        reserve(needed * _MENDED)
+        reserve(to_parse(size, values * _MENDED), values)
         return _mend(orjson.loads(data))
     except orjson.JSONDecodeError:
         pass
     except RecursionError:
         return None
-    reserve(needed * _MENDED)
+    reserve(to_parse(size, values * _MENDED), values)
     # Texts typed in amoCRM may hold halves of emoji, raw control characters, bytes that are no UTF-8
     try:
         text = data.decode("utf-8-sig", "replace")
@@ -106,7 +116,7 @@ def _loads(data: bytes | bytearray, reserve: Reserve) -> Any:
 
 
 def cost(data: bytes | bytearray) -> int:
-    """The most bytes of memory that the text and its values take, estimated by the signs in the text.
+    """The most bytes of memory that the values of a text take, estimated by the signs in it.
 
     Raises MemoryError where the values are too many, whatever is free.
     """
@@ -117,7 +127,7 @@ def cost(data: bytes | bytearray) -> int:
         raise MemoryError
     wide = any(start in data for start in _WIDE)
     width = 1 if data.isascii() and rb"\u" not in data else 4 if wide else 2
-    return len(data) * (1 + width) + values
+    return len(data) * width + values
 
 
 def measured(value: Any) -> int:

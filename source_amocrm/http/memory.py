@@ -16,9 +16,9 @@ from queue import Empty, SimpleQueue
 
 from source_amocrm.http.body import PAGE_ROOM
 
-SIZE = 170 << 20
+SIZE = 205 << 20
 """Bytes for all answers together, as estimated: one of the largest fits, and the process stays below 300 MB."""
-SMALL = 235 << 20
+SMALL = 255 << 20
 """Bytes of a whole process that is small."""
 UNCOUNTED = 1 << 20
 """An answer that takes no more bytes than these is not counted."""
@@ -98,7 +98,7 @@ class Reservation:
     def __init__(self, memory: Memory, most: int, share: int = 1, patience: float = 0.0) -> None:
         """`most`: bytes that it may have, which are at most one of `share` parts of what is free. `patience`: seconds
         that it waits for them in all."""
-        self.size = 0
+        self.size = self._lasting = 0
         self.most = most
         self._memory = memory
         self._share = share
@@ -113,8 +113,12 @@ class Reservation:
         one.size = size
         return one
 
-    def reach(self, size: int) -> None:
-        """Makes it `size` bytes, if it has fewer. Raises MemoryError where they are too many or not free in time."""
+    def reach(self, size: int, lasting: int = 0) -> None:
+        """Makes it `size` bytes, if it has fewer, of which `lasting` are needed also when everything is made.
+
+        Raises MemoryError where they are too many or not free in time.
+        """
+        self._lasting = lasting
         if size > self.most:
             raise MemoryError
         if size <= max(self.size, UNCOUNTED):
@@ -131,6 +135,7 @@ class Reservation:
 
     def made(self) -> None:
         """Everything that it was taken for has been made, or never will be."""
+        self.settle(self._lasting)
         self._memory.seen(self.size)
 
     @property

@@ -17,7 +17,7 @@ import urllib3
 from airbyte_cdk.sources.streams.call_rate import LimiterSession
 
 from source_amocrm.http.backoff import RetryPolicy
-from source_amocrm.http.body import LARGEST, PAGE_ROOM, ROOM, Kind, measured, parse
+from source_amocrm.http.body import LARGEST, PAGE_ROOM, ROOM, Kind, measured, parse, to_parse
 from source_amocrm.http.connections import EXCHANGE, ReportingAdapter
 from source_amocrm.http.decompression import ACCEPTED, Garbled, TooLarge, pieces
 from source_amocrm.http.memory import SHARE, Memory, Reservation
@@ -137,7 +137,7 @@ class AmocrmSession(LimiterSession):
 
 def _taken(response: requests.Response, reservation: Reservation) -> tuple[Kind, dict[str, Any] | None]:
     """The kind of the body and the object that it is. Raises TooLarge."""
-    most = min(LARGEST, reservation.most // 2) if 200 <= response.status_code < 300 else _SMALL
+    most = min(LARGEST, reservation.most // to_parse(1)) if 200 <= response.status_code < 300 else _SMALL
     data = bytearray()
     with ExitStack() as ending:
         ending.callback(reservation.made)
@@ -148,7 +148,7 @@ def _taken(response: requests.Response, reservation: Reservation) -> tuple[Kind,
                 ending.callback(_one_large.release)
             data += piece
             if len(data) > _LARGE:
-                reservation.reach(2 * len(data))
+                reservation.reach(to_parse(len(data)))
         kind, body = parse(data, reservation.reach)
         if body and reservation.is_worth_measuring:
             reservation.settle(measured(body))

@@ -47,6 +47,7 @@ def one_pass(listing: Listing, pool: WorkerPool | None = None) -> Iterator[RawPa
                 asked += 1
                 prefetched.append(pool.submit(partial(hopeful.ask, {}, asked)))
             yield raw
+            del raw  # the next page may need the memory of this one
     finally:
         while prefetched:
             prefetched.pop().cancel()
