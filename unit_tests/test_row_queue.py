@@ -31,7 +31,7 @@ def test_so_many_rows_wait_at_the_most(size: int, number: int) -> None:
 
 def test_what_is_no_packed_row_counts_as_little() -> None:
     queue = RowQueue()
-    for item in [object(), ValueError(), Record({"deal_id": 1}, "deals")] * 86:
+    for item in [object(), ValueError(), Record({"deal_id": 1, "packed": "x" * MOST}, "deals")] * 86:
         if queue.full():
             break
         queue.put_nowait(item)

@@ -45,4 +45,5 @@ def packed(row: Row, memory: Memory) -> dict[str, PackedRow]:
 
 def packed_row(data: Mapping[str, Any]) -> PackedRow | None:
     """The PackedRow in the data of a record; None where that was not `packed`."""
-    return data.get(PACKED)
+    one = data.get(PACKED)
+    return one if isinstance(one, PackedRow) else None
