@@ -79,7 +79,7 @@ def test_a_subscription() -> None:
 
     def read() -> Iterator[Item]:
         yield Item()
-        assert asked.wait(PATIENCE)
+        assert asked.wait(2 * PATIENCE)
 
     subscription = Broadcast("things", read).subscribe()
     items = iter(subscription)
