@@ -21,12 +21,13 @@ from source_amocrm.sync.lookup import observed
 from source_amocrm.sync.read_keys import ReadKeys
 from source_amocrm.sync.settle_buffer import settled
 from source_amocrm.walk.broadcast import Broadcast
+from source_amocrm.walk.either_direction import keyset_either_way
 from source_amocrm.walk.keyset import keyset
 from source_amocrm.walk.list_traits import ListTraits
-from source_amocrm.walk.listing import Answered, Listing, Page, Row
+from source_amocrm.walk.listing import Answered, Listing, Page, RawPage, Row, each_page
 from source_amocrm.walk.newest_first import newest_first
 from source_amocrm.walk.page_number import by_page_number
-from source_amocrm.walk.passes import first_versions, one_pass
+from source_amocrm.walk.passes import first_versions, one_pass, passes_until_complete
 
 from .fake_list import FakeList
 from .test_delivery_order import NOW, begun, maker, nothing_between
@@ -94,12 +95,17 @@ def test_a_subscription() -> None:
     rest.join(PATIENCE)
 
 
-WALKS: dict[str, Callable[[Listing], Iterator[Page]]] = {
+WALKS: dict[str, Callable[[Listing], Iterator[Page | RawPage]]] = {
     # what the server does with order and filter is known: to learn that, a page is held while another is asked for
     "by date": lambda listing: keyset(listing, (0, NOW), ListTraits(ordered=True)),
+    "in either direction": lambda listing: keyset_either_way(
+        listing, (0, NOW), ListTraits(inclusive=True, ordered=True)
+    ),
     "by page number": lambda listing: by_page_number(listing, None),
     "from the newest": lambda listing: newest_first(listing, 0),
-    "in passes": lambda listing: first_versions(one_pass(listing)),
+    "in a pass": lambda listing: first_versions(one_pass(listing)),
+    "in passes": lambda listing: passes_until_complete(listing.path, lambda: one_pass(listing), lasting=True),
+    "each page": each_page,
 }
 
 

@@ -238,6 +238,7 @@ def each_page(listing: Listing, first: int = 1) -> Iterator[RawPage]:
         yield raw
         if not raw.more:
             return
+        del raw  # the next page may need the memory of this one
 
 
 def ids_in_order(rows: list[Row]) -> list[int]:

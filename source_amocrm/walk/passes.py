@@ -78,6 +78,7 @@ def passes_until_complete(path: str, read: Callable[[], Iterable[RawPage]], last
             met.update(map(key, raw.rows))
             rows += len(raw.rows)
             yield raw
+            del raw  # the next page may need the memory of this one
         quiet = 0 if met - seen else quiet + 1
         seen |= met
         if lasting:
