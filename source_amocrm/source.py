@@ -154,12 +154,13 @@ class SourceAmocrm(AbstractSource):
     def _stream(
         self, wanted: _Wanted, selection: Selection, sync: Sync, report: Report, logger: logging.Logger
     ) -> AbstractStream:
+        memory = sync.account.api.memory
         return ConcurrentStream(
             cast("AmocrmStream", selection.stream),
             self.message_repository,
             lambda: report.counted(wanted.kind.name, deliver(sync, selection)),
             wanted.state,
-            lambda row: self._pack(row, sync.account.api.memory),
+            lambda row: self._pack(row, memory),
             logger,
         )
 

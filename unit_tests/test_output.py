@@ -24,7 +24,7 @@ from airbyte_cdk.models import (
 )
 
 from source_amocrm.airbyte.output import JOINED, LARGE, Output
-from source_amocrm.airbyte.packed_row import PackedRow, packed, packed_row
+from source_amocrm.airbyte.packed_row import PACKED, PackedRow, packed
 from source_amocrm.entrypoint import Entrypoint
 from source_amocrm.http.memory import Memory
 from source_amocrm.source import SourceAmocrm
@@ -98,7 +98,7 @@ def test_a_large_row_is_written_without_a_copy_and_let_go_of(clock: list[float],
 
     pipe, memory = Counting(), Memory()
     message = AirbyteRecordMessage(stream="deals", data=packed({"a": "x" * size}, memory), emitted_at=1_790_000_000_123)
-    one = packed_row(message.data)
+    one = message.data[PACKED]
     assert isinstance(one, PackedRow)
     free = Memory().free()
     assert memory.free() == free - (one.size if size >= JOINED else 0)

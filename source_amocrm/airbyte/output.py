@@ -13,7 +13,7 @@ import orjson
 from airbyte_cdk.logger import PRINT_BUFFER
 from airbyte_cdk.models import AirbyteRecordMessage
 
-from source_amocrm.airbyte.packed_row import packed_row
+from source_amocrm.airbyte.packed_row import PACKED, PackedRow
 
 LARGE = 1 << 16
 """As soon as so many bytes wait, they are written."""
@@ -46,14 +46,11 @@ class Output:
 
     def row(self, row: AirbyteRecordMessage) -> None:
         """Writes a row that was `packed`, and lets go of its text if that is large."""
-        one = packed_row(row.data)
-        assert one is not None
-        self._pieces += (
-            b'{"type":"RECORD","record":{"stream":%s,"data":' % orjson.dumps(row.stream),
-            one.text,
-            b',"emitted_at":%d}}\n' % row.emitted_at,
-        )
-        self._size += one.size
+        one: PackedRow = row.data[PACKED]
+        before = b'{"type":"RECORD","record":{"stream":%s,"data":' % orjson.dumps(row.stream)
+        after = b',"emitted_at":%d}}\n' % row.emitted_at
+        self._pieces += (before, one.text, after)
+        self._size += len(before) + one.size + len(after)
         if self._size >= LARGE or time.monotonic() >= self._written + LATE:
             self._write()
         if one.size >= LARGE:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import Any
 
 import orjson
 
@@ -41,9 +39,3 @@ def packed(row: Row, memory: Memory) -> dict[str, PackedRow]:
     except TypeError:
         text = json.dumps(row).encode()  # a number beyond 64 bits
     return {PACKED: PackedRow(text, memory)}
-
-
-def packed_row(data: Mapping[str, Any]) -> PackedRow | None:
-    """The PackedRow in the data of a record; None where that was not `packed`."""
-    one = data.get(PACKED)
-    return one if isinstance(one, PackedRow) else None

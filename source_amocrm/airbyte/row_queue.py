@@ -7,7 +7,7 @@ from typing import Any
 
 from airbyte_cdk.sources.types import Record
 
-from source_amocrm.airbyte.packed_row import packed_row
+from source_amocrm.airbyte.packed_row import PACKED, PackedRow
 
 MOST = 4 << 20
 """Bytes that may wait; with whatever came last it may be more."""
@@ -36,5 +36,5 @@ class RowQueue(Queue[Any]):
 
 
 def _size(item: Any) -> int:
-    one = packed_row(item.data) if isinstance(item, Record) else None
-    return max(LEAST, one.size if one else 0)
+    one = item.data.get(PACKED) if isinstance(item, Record) else None
+    return max(LEAST, one.size if isinstance(one, PackedRow) else 0)

@@ -137,7 +137,7 @@ class AmocrmSession(LimiterSession):
 
 def _taken(response: requests.Response, reservation: Reservation) -> tuple[Kind, dict[str, Any] | None]:
     """The kind of the body and the object that it is. Raises TooLarge."""
-    most = min(LARGEST, reservation.most // to_parse(1)) if 200 <= response.status_code < 300 else _SMALL
+    most = LARGEST if 200 <= response.status_code < 300 else _SMALL
     data = bytearray()
     with ExitStack() as ending:
         ending.callback(reservation.made)

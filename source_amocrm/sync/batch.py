@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from source_amocrm.sync.changes import Deletion
-from source_amocrm.walk.listing import Page, key, seconds
+from source_amocrm.walk.listing import Page, Row, key, seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +27,10 @@ class Batch:
     walked: bool = False
     at_least: Mapping[Any, int] = field(default_factory=dict)
     postdated: frozenset[int | str] = frozenset()
+
+    def without(self, unwanted: Callable[[Row], bool]) -> Batch:
+        """The batch with only the rows that are not `unwanted`."""
+        return replace(self, page=replace(self.page, rows=[row for row in self.page.rows if not unwanted(row)]))
 
 
 def with_postdated(batches: Iterable[Batch]) -> Iterator[Batch]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Set
-from dataclasses import replace
+from collections.abc import Iterator, Set
 from functools import partial
 
 from source_amocrm.account.account import Account
@@ -75,7 +74,7 @@ class MainWalk:
                 pass
         del pages
         before = set(delivered)
-        yield from map(partial(_without, lambda row: key(row) in before), self._unfiltered())
+        yield from map(partial(Batch.without, unwanted=lambda row: key(row) in before), self._unfiltered())
 
     def _oldest_rows(self) -> RawPage | None:
         try:
@@ -112,7 +111,7 @@ class MainWalk:
         def known(row: Row) -> bool:
             return self._listing.second_of(row) == shuffled.since and key(row) in shuffled.delivered
 
-        yield from map(partial(_without, known), self._by_page_number(shuffled.since))
+        yield from map(partial(Batch.without, unwanted=known), self._by_page_number(shuffled.since))
 
     def _by_page_number(self, since: int, checkpoint: PageCheckpoint | None = None) -> Iterator[Batch]:
         """A walk by page number over the rows since a second, which is asked for with the filter where that works."""
@@ -121,10 +120,5 @@ class MainWalk:
             low = since if self._resource.by_cursor else min(since, self._plan.asked_from)
             listing = listing.narrowed(bounds(listing, low - 1, FOREVER))
         pages = map(partial(Batch, name, floor=since), by_page_number(listing, self._account.pool, checkpoint))
-        yield from map(partial(_without, lambda row: (listing.second_of(row) or FOREVER) < since), pages)
+        yield from map(partial(Batch.without, unwanted=lambda row: (listing.second_of(row) or FOREVER) < since), pages)
         yield Batch(name, Page([]), walked=True)
-
-
-def _without(unwanted: Callable[[Row], bool], batch: Batch) -> Batch:
-    """The batch with only the rows that are not `unwanted`."""
-    return replace(batch, page=replace(batch.page, rows=[row for row in batch.page.rows if not unwanted(row)]))

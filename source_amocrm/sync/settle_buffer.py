@@ -36,8 +36,7 @@ def settled(
 
     def without_held(batch: Batch) -> Batch:
         edge = min((one.sent_at + min(0, one.drift) for one in batch.page.answered), default=0)
-        rows = [row for row in batch.page.rows if not _hold(row, edge, batch.page.answered, held, most_held)]
-        return replace(batch, page=replace(batch.page, rows=rows))
+        return batch.without(lambda row: _hold(row, edge, batch.page.answered, held, most_held))
 
     yield from map(without_held, batches)
     for left in range(READINGS, 0, -1):
