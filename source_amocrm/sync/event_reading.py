@@ -57,7 +57,7 @@ class EventReading:
     def _walk(self, listing: Listing, low: int, high: int) -> Iterator[Page]:
         anchored = self.plan.asked_from if low == self.plan.since else low
         raw, listing = self.account.events_pages.ask(listing, bounds(listing, anchored - 1, high + 1))
-        if self.newest_first and raw.more and direction(listing, raw) is not False:
+        if self.newest_first and raw.may_go_on and direction(listing, raw) is not False:
             return self._stretches(listing, low, high, raw)
         return self._interval(listing, (anchored, high), raw)
 
