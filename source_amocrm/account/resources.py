@@ -47,6 +47,7 @@ LEADS = _card("leads", "/api/v4/leads", "leads", "lead", has_trash=True)
 CONTACTS = _card("contacts", "/api/v4/contacts", "contacts", "contact", has_trash=True)
 COMPANIES = _card("companies", "/api/v4/companies", "companies", "company", has_trash=True)
 CUSTOMERS = _card("customers", "/api/v4/customers", "customers", "customer", optional=True)
+CARDS = (LEADS, CONTACTS, COMPANIES, CUSTOMERS)
 TASKS = Resource("tasks", "/api/v4/tasks", "tasks", "task", by_cursor=False)
 NOTES = (
     Resource("leads", "/api/v4/leads/notes", "notes", "note"),
