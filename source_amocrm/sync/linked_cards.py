@@ -7,7 +7,7 @@ there, the link stays in the rows of the cards that had it until these change.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from functools import partial
 
 from source_amocrm.account.account import Account
@@ -19,14 +19,7 @@ from source_amocrm.sync.changes import changes_of
 from source_amocrm.walk.embedded import numeric_id, rows_of
 from source_amocrm.walk.listing import Row
 
-EMBEDDED: Mapping[str, str] = {
-    "leads": "contacts",
-    "contacts": "leads,customers",
-    "companies": "leads,customers,contacts",
-    "customers": "contacts,companies",
-}
-"""The `with` parameter that makes each list show its links."""
-
+NAMES = tuple(resource.name for resource in CARDS)
 Card = tuple[str, int]
 """The name of a list, and an id in it."""
 
@@ -54,8 +47,8 @@ class LinkedCards:
             return set()  # the token's user sees no card of this list, nor links to it
 
     def _of_live(self, resource: Resource, ids: Iterable[int]) -> Iterator[Card]:
-        for row in by_ids(self._account, resource, ids, {"with": EMBEDDED[resource.name]}):
-            for other in EMBEDDED:
+        for row in by_ids(self._account, resource, ids, {"with": resource.links_with}):
+            for other in NAMES:
                 for link in rows_of(row, other):
                     if (card_id := numeric_id(link.get("id"))) is not None:
                         yield other, card_id
@@ -70,5 +63,5 @@ class LinkedCards:
                 return
             for link in rows_of(body or {}, "links"):
                 card_id, other = numeric_id(link.get("to_entity_id")), link.get("to_entity_type")
-                if card_id is not None and other in EMBEDDED:
+                if card_id is not None and other in NAMES:
                     yield str(other), card_id
