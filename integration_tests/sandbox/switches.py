@@ -62,6 +62,7 @@ class Switches:
     only_deleted_honours_filter: bool = False
     restore_bumps: bool = False
     trash_links: Literal["kept", "hidden", "hidden_bumps", "hidden_events"] = "kept"  # in _embedded of others
+    trash_in_links: bool = False  # whether /links tells what a card in the trash was linked to
     # shapes
     false_checkbox: Literal["absent", "returned"] = "absent"
     loss_reason: Literal["array", "object"] = "array"
