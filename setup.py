@@ -6,7 +6,7 @@ setup(
     description="Airbyte source for amoCRM and Kommo",
     license="MIT",
     python_requires=">=3.10,<3.14",
-    packages=find_packages(include=["source_amocrm", "source_amocrm.*"]),
+    packages=find_packages(include=["source_amocrm", "source_amocrm.*", "amocrm_*"]),
     package_data={
         "source_amocrm": ["py.typed", "spec.yaml", "schemas/*.json"],
         "source_amocrm.connect": ["words/*.json", "templates/*.html", "static/*"],

@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
-from source_amocrm.probe.answer import ACCOUNT, Why
-from source_amocrm.probe.asking import MOST_REQUESTS
-from source_amocrm.probe.lists import LISTS
-from source_amocrm.probe.questions import QUESTIONS
+from amocrm_probe.answer import ACCOUNT, Why
+from amocrm_probe.asking import MOST_REQUESTS
+from amocrm_probe.lists import LISTS
+from amocrm_probe.questions import QUESTIONS
 
 from .probed import lived_in, probed
 from .sandbox import Request, Sandbox, Switches, writes
