@@ -63,6 +63,7 @@ class Switches:
     only_deleted_honours_filter: bool = False
     restore_bumps: bool = False
     trash_links: Literal["kept", "hidden", "hidden_bumps", "hidden_events"] = "kept"  # in _embedded of others
+    trash_in_links: bool = False  # whether /links tells what a card in the trash was linked to
     # shapes
     false_checkbox: Literal["absent", "returned"] = "absent"
     loss_reason: Literal["array", "object"] = "array"
@@ -96,6 +97,8 @@ class Switches:
     unsorted_visible: bool = True  # unsorted leads stand in /leads
     accept_bumps: bool = True  # the contact of an accepted request gets a new updated_at
     talks: bool = True  # the list, documented since 2026 only
+    talks_shown: int | None = None  # so many of the newest talks the list shows, and no next page
+    talks_filter: Literal["honoured", "listed", "ignored"] = "honoured"  # "listed": of what the list shows
     loss_reasons_list: bool = True  # not in amoCRM's index; False: 404, whatever the settings say
     files_scope: bool = True
     files_refused: Literal[401, 403, 404] = 403  # what the drive answers a token without that scope
