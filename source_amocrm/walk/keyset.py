@@ -64,10 +64,8 @@ def keyset(
     on, and TiesShuffled where the list can be read in the order of ids instead.
     """
     walk = _Walk(DirectedList(listing, traits, ascending, interval), pool)
-    pages = walk.pages(raw)
-    del raw  # so that it is not in memory until the walk ends
     try:
-        yield from pages
+        yield from walk.pages(raw)
     finally:
         walk.prefetcher.drop()
 
@@ -116,7 +114,6 @@ class _Walk:
             else:
                 self._step_back(window, dry=not dated)
             raw = None
-            del dated, guessed  # the next page may need the memory of this one
 
     def _take(self, raw: RawPage, window: KeysetWindow, dated: list[Dated], guessed: bool) -> Iterator[Page]:
         """Takes a page that follows on what was read."""

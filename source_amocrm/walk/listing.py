@@ -10,9 +10,9 @@ from typing import Any
 from airbyte_cdk.models import FailureType
 
 from source_amocrm.dates import LAST_SECOND
-from source_amocrm.errors import AmocrmError, PageTooLarge
+from source_amocrm.errors import AmocrmError
+from source_amocrm.http import memory
 from source_amocrm.http.answer import Answer, Fetch, Params
-from source_amocrm.http.memory import Reservation
 from source_amocrm.walk.embedded import next_link, rows_of
 
 Row = dict[str, Any]
@@ -59,15 +59,13 @@ class Answered:
 
     `sent_at` and `server_time`: Unix seconds by the server's clock; the request left no earlier than `sent_at`, and the
     answer was made at `server_time`. `drift`: by how many seconds this machine's clock is ahead of the server's; 0
-    while the two agree. `tick`: the monotonic clock, in seconds, after the answer came. `memory`: what the page takes,
-    counted as long as this is referred to.
+    while the two agree. `tick`: the monotonic clock, in seconds, after the answer came.
     """
 
     sent_at: float
     server_time: float
     drift: int = 0
     tick: float = 0.0
-    memory: Reservation | None = field(default=None, repr=False, compare=False)
 
     @property
     def earliest(self) -> float:
@@ -82,11 +80,21 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class RawPage:
-    """One page as the server gave it. `more`: the server says that there is a next page."""
+    """One page as the server gave it. `more`: the server says that there is a next page.
+
+    `size`: the bytes of memory that it takes at the most, which count as long as the walk refers to it.
+    """
 
     rows: list[Row]
     more: bool
     answered: Answered
+    size: int = 0
+
+    def __post_init__(self) -> None:
+        memory.hold(self.size)
+
+    def __del__(self) -> None:
+        memory.release(self.size)
 
     @property
     def latest(self) -> int:
@@ -216,11 +224,7 @@ class Listing:
 
     def _ask(self, params: Params, page: int, limit: int) -> RawPage:
         asked = {**self.params, **params, "limit": limit, "page": page}
-        try:
-            answer = self.fetch(self.path, asked, shrinkable=limit > SIZES[-1])
-        except PageTooLarge as error:
-            # its frames would hold it, and the pages that they worked on, until the collector of garbage comes
-            raise error.with_traceback(None) from None
+        answer = self.fetch(self.path, asked, shrinkable=limit > SIZES[-1])
         if answer.body is not None and not any(name.startswith("_") for name in answer.body):
             raise NoList(self.path)
         raw = raw_page(answer, self.collection)
@@ -238,7 +242,6 @@ def each_page(listing: Listing, first: int = 1) -> Iterator[RawPage]:
         yield raw
         if not raw.more:
             return
-        del raw  # the next page may need the memory of this one
 
 
 def ids_in_order(rows: list[Row]) -> list[int]:
@@ -258,5 +261,5 @@ def raw_page(answer: Answer, collection: str) -> RawPage:
     """The page of a HAL answer; a 204, an empty `_embedded` and a missing collection all make an empty page."""
     body = answer.body or {}
     rows = rows_of(body, collection)
-    answered = Answered(answer.sent_at, answer.server_time, answer.drift, answer.tick, answer.memory)
-    return RawPage(rows, bool(rows and next_link(body)), answered)
+    answered = Answered(answer.sent_at, answer.server_time, answer.drift, answer.tick)
+    return RawPage(rows, bool(rows and next_link(body)), answered, answer.size)
