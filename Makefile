@@ -33,17 +33,17 @@ needs-config:
 	@test -f $(call quoted,$(CONFIG)) || { echo 'make sync needs the config: make sync CONFIG=path/to/config.json (README, "A real account")' >&2; exit 2; }
 
 models: .venv-pyairbyte/.ready ## tables made into answers, docs/questions.md: make models [PROJECT=1001,1002] [DB=…] [SCHEMA=…] [PLANS=plans.csv]
-	@.venv-pyairbyte/bin/python -m demo.models $(built)
+	@.venv-pyairbyte/bin/python -m amocrm_warehouse.models $(built)
 
 report: .venv-pyairbyte/.ready ## models, and one HTML file that shows them: make report [PROJECT=1001,1002] [DB=…] [SCHEMA=…] [PLANS=plans.csv] [OUT=report.html] [ACCOUNTS=accounts]
-	@.venv-pyairbyte/bin/python -m demo.report $(built) $(if $(OUT),--out $(call quoted,$(OUT)))
+	@.venv-pyairbyte/bin/python -m amocrm_warehouse.report.command $(built) $(if $(OUT),--out $(call quoted,$(OUT)))
 
 fleet: .venv/.ready .venv-pyairbyte/.ready .venv-fleet/.ready ## a folder of accounts in Dagster: make fleet [ACCOUNTS=accounts] [DB=…] [PERIOD=60]
-	@mkdir -p fleet/home && cp fleet/dagster.yaml fleet/home/
-	@DAGSTER_HOME="$(CURDIR)/fleet/home" .venv-fleet/bin/dagster dev -m fleet.definitions
+	@mkdir -p amocrm_fleet/home && cp amocrm_fleet/dagster.yaml amocrm_fleet/home/
+	@DAGSTER_HOME="$(CURDIR)/amocrm_fleet/home" .venv-fleet/bin/dagster dev -m amocrm_fleet.definitions
 
 fleet-test: .venv/.ready .venv-pyairbyte/.ready .venv-fleet/.ready ## the Dagster project's tests, which make test leaves out
-	.venv-fleet/bin/python -m pytest -c fleet/pytest.ini --rootdir . --noconftest fleet
+	.venv-fleet/bin/python -m pytest -c /dev/null --rootdir . --noconftest unit_tests/test_fleet_definitions.py
 
 setup: .venv/.ready ## the connector in .venv
 
@@ -78,7 +78,7 @@ docs: .venv/.ready ## the generated parts of docs/
 	.venv/bin/python -m docs.dictionary
 	.venv/bin/python -m docs.relations
 	.venv/bin/python -m docs.modules
-	.venv/bin/python -m models.describe
+	.venv/bin/python -m docs.describe_models
 	.venv/bin/python -m docs.assurance
 
 audit: .venv-tools/.ready ## known vulnerabilities in what the image installs (needs the network)

@@ -6,7 +6,7 @@ setup(
     description="Airbyte source for amoCRM and Kommo",
     license="MIT",
     python_requires=">=3.10,<3.14",
-    packages=find_packages(include=["source_amocrm", "source_amocrm.*"]),
+    packages=find_packages(include=["source_amocrm", "source_amocrm.*", "amocrm_*"]),
     package_data={
         "source_amocrm": ["py.typed", "spec.yaml", "schemas/*.json"],
         "source_amocrm.connect": ["words/*.json", "templates/*.html", "static/*"],
@@ -15,7 +15,6 @@ setup(
         "airbyte-cdk>=7.39,<8",
         "jinja2>=3.1,<4",
         "requests>=2.32,<3",
-        "pendulum>=3.0,<4",
         "orjson>=3.10,<4",
     ],
     entry_points={"console_scripts": ["source-amocrm=source_amocrm.run:run"]},

@@ -23,7 +23,7 @@ LARGEST = 1_500_000
 REPORT = """
 import sys
 from pathlib import Path
-from demo.report import report
+from amocrm_warehouse.report.command import report
 report(sys.argv[1], Path(sys.argv[2]))
 """
 
@@ -34,7 +34,7 @@ def answers(place: Place, quick: bool) -> Iterator[Line]:
     database, page, output = (place.folder.resolve() / name for name in ("models.duckdb", "report.html", "models.txt"))
     shutil.copy(_tables(place, leads), database)
     with TemporaryDirectory(prefix="amocrm-bench-parsed-") as parsed:
-        command = [str(PYTHON), "-m", "demo.models", "--project", PROJECT, "--db", str(database)]
+        command = [str(PYTHON), "-m", "amocrm_warehouse.models", "--project", PROJECT, "--db", str(database)]
         built = run(command, ROOT, output, environment={"AMOCRM_TARGET": parsed})
     name = f"{leads:,} leads, models built and tested in DuckDB"
     yield Line(name, _figures(built, MOST_TO_BUILD), built.wall <= MOST_TO_BUILD)

@@ -23,14 +23,14 @@ from itertools import count, islice
 from pathlib import Path
 from threading import Thread
 
+from amocrm_fleet.account import Account as Config
+from amocrm_fleet.folder import accounts
+from amocrm_fleet.status import Status, status_of
 from benchmarks.__main__ import machine
 from benchmarks.granting import grant_all
 from benchmarks.measure import ROOT
 from integration_tests import postgres
 from integration_tests.sandbox import Account, Fault, Server
-from source_amocrm.accounts.account import Account as Config
-from source_amocrm.accounts.folder import accounts
-from source_amocrm.fleet.status import Status, status_of
 
 PROGRAMS = ROOT / ".venv-fleet" / "bin"
 EIGHT_STREAMS = "deals,contacts,companies,statuses,pipelines,tasks,notes,events"
@@ -142,7 +142,7 @@ def _daemon(home: Path, database: str, given: argparse.Namespace) -> Iterator[su
     }  # fmt: skip
     (home / "alerts").touch()
     with (home / "daemon.log").open("wb") as log:
-        command = [str(PROGRAMS / "dagster-daemon"), "run", "-m", "fleet.definitions"]
+        command = [str(PROGRAMS / "dagster-daemon"), "run", "-m", "amocrm_fleet.definitions"]
         process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
         try:
             yield process

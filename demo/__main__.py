@@ -17,11 +17,12 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from demo import HOME, STATE, ended, plans
-from demo.address import add_database, without_password
-from demo.desktop import show
+from amocrm_warehouse.address import add_database, without_password
+from amocrm_warehouse.desktop import show
+from amocrm_warehouse.interrupt import ended
+from amocrm_warehouse.report.command import after_sync
+from demo import HOME, STATE, demo_plans
 from demo.questions import QUESTIONS, table
-from demo.report import after_sync
 from demo.sync import Outcome, report, sync
 from demo.tables import open_database
 from source_amocrm import whole_file
@@ -85,7 +86,7 @@ def main() -> int:
         outcome = run(given.db, given.project, given.leads, prefix)
         if outcome.totals:
             print("\nBuilding the models and the report …", flush=True)
-            plan = plans.write(given.db, given.project, STATE / "plans.csv", date.today())
+            plan = demo_plans.write(given.db, given.project, STATE / "plans.csv", date.today())
             show(after_sync(given.db, given.project, outcome.errors, plan))
     except (ValueError, RuntimeError, KeyboardInterrupt) as error:
         return ended(error)

@@ -1,6 +1,6 @@
 """`python -m demo.fleet_loader`: PyAirbyte and the connector imported once, and forked for each account of a fleet.
 
-Standard input is the socket by which `source_amocrm.fleet.syncing` asks for a sync; a sync asks for the connector by
+Standard input is the socket by which `amocrm_fleet.syncing` asks for a sync; a sync asks for the connector by
 the same server, so that nothing is imported twice. No account's secret is ever in this process: each is read by the
 process that was forked for it.
 """
@@ -13,11 +13,11 @@ import socket
 import sys
 from typing import NoReturn
 
+from amocrm_fleet.fork_server import serve
 from demo import sync
 from demo.quick_import import quick_import
-from source_amocrm.fleet.fork_server import serve
 
-IMPORTED = ("demo.tables", "demo.forked_connector", "source_amocrm.entrypoint", "source_amocrm.fleet.keeping")
+IMPORTED = ("demo.tables", "demo.forked_connector", "source_amocrm.entrypoint", "source_amocrm.auth.keeping")
 """What a sync and a connector import when they run, and with it all that takes long."""
 
 # numpy starts threads when it is imported, which would not be there after a fork

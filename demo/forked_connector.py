@@ -10,7 +10,7 @@ from typing import Any
 from airbyte._executors.base import Executor
 from airbyte.exceptions import AirbyteSubprocessFailedError
 
-from source_amocrm.fleet.fork_server import begin
+from amocrm_fleet.fork_server import begin
 
 TIME_TO_STOP = 10.0
 """Seconds, as PyAirbyte gives to those that it starts itself."""

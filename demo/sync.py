@@ -17,15 +17,15 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from demo import HOME, ended, interrupted
-from demo.address import add_database, location
-from demo.desktop import show
-from demo.live import watching
+from amocrm_fleet.fork_server import inside
+from amocrm_warehouse.address import add_database, location
+from amocrm_warehouse.desktop import show
+from amocrm_warehouse.interrupt import ended, interrupted
+from amocrm_warehouse.live import watching
+from demo import HOME
 from demo.private import private_folder
 from demo.quick_import import quick_import
-from source_amocrm.accounts import FleetError
-from source_amocrm.accounts.account import KEEP_IN, Account
-from source_amocrm.fleet.fork_server import inside
+from source_amocrm.config.config_file import KEEP_IN, ConfigFile, ConfigFileError
 
 if TYPE_CHECKING:
     from demo.tables import DuckDB, Postgres
@@ -77,7 +77,7 @@ def sync(
     the connector, before it uses it. With `count` the rows of the tables are counted in the end. Raises ValueError
     with a sentence when nothing could be begun.
     """
-    account = Account(config)
+    account = ConfigFile(config)
     settings = known = account.settings()
     own = subdomain(settings)
     location(database)
@@ -161,12 +161,12 @@ def kept_in(config: Path) -> Iterator[None]:
         del os.environ[KEEP_IN]
 
 
-def still_as_it_was(account: Account, known: dict[str, Any]) -> str | None:
+def still_as_it_was(account: ConfigFile, known: dict[str, Any]) -> str | None:
     """The sentence about a config that the connector could not write: it is what it was before amoCRM changed it."""
     try:
         if account.settings() != known:
             return None
-    except FleetError as error:
+    except ConfigFileError as error:
         return str(error)
     return (
         f"amoCRM gave a new refresh token, the old one is void, and {account.path} could not be written. Make it "
@@ -244,7 +244,7 @@ def subdomain(settings: dict[str, Any]) -> str:
 
 def project_of(config: Path) -> str:
     """The account's subdomain, as a part of a table's name."""
-    return re.sub(r"\W", "_", subdomain(Account(config).settings()), flags=re.ASCII)
+    return re.sub(r"\W", "_", subdomain(ConfigFile(config).settings()), flags=re.ASCII)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -276,7 +276,7 @@ def main(arguments: list[str] | None = None) -> int:
     for sentence in outcome.errors:
         print(f"\n{sentence}", file=sys.stderr)
     if given.report and outcome.totals:
-        from demo.report import after_sync  # dbt takes seconds to import
+        from amocrm_warehouse.report.command import after_sync  # dbt takes seconds to import
 
         try:
             show(after_sync(given.db, project, outcome.errors, given.plans))

@@ -35,7 +35,7 @@ from sqlalchemy import Column, Engine, MetaData, Table, event, inspect, text
 from sqlalchemy.exc import IntegrityError, ProgrammingError
 from sqlalchemy.orm import ORMExecuteState, Session, with_loader_criteria
 
-from demo.address import location
+from amocrm_warehouse.address import location
 
 ROWS_PER_COMMIT = 20_000
 OF_PYAIRBYTE = 3

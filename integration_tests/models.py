@@ -89,7 +89,7 @@ def build(database: str, *arguments: str, **environment: str) -> str:
 
 
 def run(database: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    command = [str(PYTHON), "-m", "demo.models", *arguments]
+    command = [str(PYTHON), "-m", "amocrm_warehouse.models", *arguments]
     parsed = Path(PARSED.name) / ("postgres" if database.startswith("postgresql:") else "duckdb")
     return subprocess.run(
         command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=300,

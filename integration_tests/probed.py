@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from amocrm_probe.run import Probe, probe_of
 from source_amocrm import source
 from source_amocrm.account.event_kinds import LINKED, TAGGED
-from source_amocrm.probe.run import Probe, probe_of
 
 from .connector import config, without_sockets
 from .sandbox import Account, ManualClock, Sandbox, Switches, writes

@@ -42,8 +42,8 @@ def write(database: str, path: Path, unread: list[str] | None = None, limit: int
     limited = f"page.page.__defaults__ = ({limit},)" if limit else ""
     code = f"""
 from pathlib import Path
-from demo.reading import reading
-from models.report import page
+from amocrm_warehouse.database import reading
+from amocrm_warehouse.report import page
 {limited}
 with reading({database!r}) as run:
     page.write(Path({str(path)!r}), run, {unread or []!r})

@@ -11,10 +11,10 @@ from typing import Any
 
 import duckdb
 
-from source_amocrm.accounts.account import KEEP_IN
-from source_amocrm.accounts.account import Account as Config
-from source_amocrm.accounts.folder import add
-from source_amocrm.fleet.cli import parser
+from amocrm_fleet.account import Account as Config
+from amocrm_fleet.cli import parser
+from amocrm_fleet.folder import add
+from source_amocrm.config.config_file import KEEP_IN
 
 from .connector import catalog, read_command
 from .guides import blocks

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from source_amocrm.accounts.folder import accounts, add
-from source_amocrm.fleet import cli
-from source_amocrm.fleet.airbyte_plan import cron
+from amocrm_fleet import cli
+from amocrm_fleet.airbyte_plan import cron
+from amocrm_fleet.folder import accounts, add
 from source_amocrm.streams import STREAMS
 
 from .guides import block

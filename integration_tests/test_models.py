@@ -13,8 +13,8 @@ from zoneinfo import ZoneInfo
 import pytest
 import yaml
 
-from demo.reading import reading
-from models.report import data
+from amocrm_warehouse.database import reading
+from amocrm_warehouse.report import data
 
 from . import models, postgres
 from .connector import messages
@@ -32,7 +32,7 @@ STREAMS = [
 ]  # fmt: skip
 LATER = 10 * 86_400
 """Seconds from the first sync to the moment as of which the models are built."""
-MODELS = yaml.safe_load((ROOT / "models" / "models.yaml").read_text(encoding="utf-8"))
+MODELS = yaml.safe_load((ROOT / "amocrm_warehouse" / "dbt" / "models.yaml").read_text(encoding="utf-8"))
 
 
 @dataclass

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
-from models.describe import SCHEMA, columns, pages
-from models.describe import models as described
+from docs.describe_models import SCHEMA, columns, pages
+from docs.describe_models import models as described
 
 from . import expected, models, postgres
 from .models import Row

@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
-from source_amocrm.probe.answer import ACCOUNT, Why
-from source_amocrm.probe.asking import MOST_REQUESTS
-from source_amocrm.probe.lists import LISTS
-from source_amocrm.probe.questions import QUESTIONS
+from amocrm_probe.answer import ACCOUNT, Why
+from amocrm_probe.asking import MOST_REQUESTS
+from amocrm_probe.lists import LISTS
+from amocrm_probe.questions import QUESTIONS
 
 from .probed import lived_in, probed
 from .sandbox import Request, Sandbox, Switches, writes
@@ -97,6 +97,7 @@ UNREAD = {
     **dict.fromkeys(("events_late", "accept_bumps", "merge_link_events", "merge_activity"), "only a write shows it"),
     **dict.fromkeys(("off", "off_answer", "forbidden", "unpaid"), "the settings and rights of one account"),
     **dict.fromkeys(("external", "scopes_told", "old_access_survives_refresh"), "of tokens, not of the account"),
+    "trash_in_links": "of a card in the trash nobody knows what it was linked to",
     **dict.fromkeys(("files_scope", "files_refused"), "of another host"),
 }
 """The switches that reading does not tell, or that are no open question, and why."""

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from source_amocrm.probe import cli
-from source_amocrm.probe.page import WHERE, page
-from source_amocrm.probe.questions import QUESTIONS
+from amocrm_probe import cli
+from amocrm_probe.page import WHERE, page
+from amocrm_probe.questions import QUESTIONS
 
 from .connector import COMMAND, without_sockets
 from .connector import config as settings

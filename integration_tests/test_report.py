@@ -21,10 +21,11 @@ import duckdb
 import pytest
 from selenium import webdriver
 
-from demo import desktop, report
-from source_amocrm.accounts.folder import add
-from source_amocrm.accounts.locks import account_held
-from source_amocrm.fleet.status import Outcome, record
+from amocrm_fleet.folder import add
+from amocrm_fleet.locks import account_held
+from amocrm_fleet.status import Outcome, record
+from amocrm_warehouse import desktop
+from amocrm_warehouse.report import command as report
 
 from . import expected, models, report_marts, report_page
 from .pyairbyte import PYTHON, ROOT
@@ -76,7 +77,7 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> str:
         with account_held(connected):
             record(connected, Outcome(failures=failures))
     given = ["--project", "1001,1002,1003", "--now", BUILT, "--plans", str(plans), "--accounts", str(fleet)]
-    done = run("-m", "demo.report", *given, "--out", str(folder / "report.html"), database=file)
+    done = run("-m", "amocrm_warehouse.report.command", *given, "--out", str(folder / "report.html"), database=file)
     assert (done.returncode, done.stdout) == (0, f"\nThe report: {folder / 'report.html'}\n"), done.stderr
     return file
 
@@ -391,7 +392,7 @@ def test_one_sentence_and_the_report_that_was_there(database: str, tmp_path: Pat
     cases = [[word.format(folder=tmp_path) for word in given] for given, _ in BAD]
     code = f"""
 import sys
-from demo.report import main
+from amocrm_warehouse.report.command import main
 for arguments in {cases!r}:
     print(main(["--out", {str(before)!r}, *arguments]), file=sys.stderr)
 """

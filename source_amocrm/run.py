@@ -15,8 +15,13 @@ from source_amocrm.airbyte.stdout import STOPPED_BY_SIGNAL, guard
 WRONG_USAGE = 2
 """As argparse exits."""
 AIRBYTES = ("spec", "check", "discover", "read")
-OWN = ("connect", "fleet", "invite", "probe")
-"""Our own verbs: each is the `main` of the `cli` of its package, and takes what stands behind the verb."""
+OWN = {
+    "connect": "source_amocrm.connect.cli",
+    "fleet": "amocrm_fleet.cli",
+    "invite": "amocrm_fleet.invite.cli",
+    "probe": "amocrm_probe.cli",
+}
+"""Verbs beside Airbyte's, each with the module whose `main` takes the arguments after the verb."""
 HELP = """\
 source-amocrm reads an amoCRM or Kommo account for Airbyte.
 
@@ -65,14 +70,20 @@ def _command(arguments: list[str]) -> int:
 
     hasten()
     if verb in OWN:
-        code: int = importlib.import_module(f"source_amocrm.{verb}.cli").main(arguments[1:])
+        try:
+            code: int = importlib.import_module(OWN[verb]).main(arguments[1:])
+        except ModuleNotFoundError as error:
+            if error.name != OWN[verb].partition(".")[0]:
+                raise
+            print(f"`{verb}` is not installed here: pip install 'source-amocrm[all]'", file=sys.stderr)
+            return WRONG_USAGE
         return code
     if verb == "check" and "--debug" not in arguments and sys.stdout.isatty():
         from source_amocrm.check_on_terminal import check
 
         return check(arguments)
+    from source_amocrm.auth.keeping import told_by_environment
     from source_amocrm.entrypoint import launch
-    from source_amocrm.fleet.keeping import told_by_environment
 
     settle()
     return launch(arguments, told_by_environment())

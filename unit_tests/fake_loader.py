@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
-from source_amocrm.fleet import fork_server
+from amocrm_fleet import fork_server
 
 ROOT = Path(__file__).resolve().parents[1]
 

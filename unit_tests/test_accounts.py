@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
+from amocrm_fleet.account import Account
+from amocrm_fleet.folder import accounts, add
 from source_amocrm import whole_file
-from source_amocrm.accounts import FleetError
-from source_amocrm.accounts.account import Account
-from source_amocrm.accounts.folder import accounts, add
+from source_amocrm.config.config_file import ConfigFileError
 
 OAUTH: dict[str, Any] = {
     "account_domain": "north.amocrm.ru",
@@ -57,7 +57,7 @@ def test_an_account_is_called_as_its_address_begins(tmp_path: Path) -> None:
 
 def test_an_account_that_is_there_is_replaced_only_when_that_is_meant(tmp_path: Path) -> None:
     add(tmp_path, config("north.amocrm.ru", "one"))
-    with pytest.raises(FleetError) as caught:
+    with pytest.raises(ConfigFileError) as caught:
         add(tmp_path, config("north.amocrm.ru", "two"))
     assert str(caught.value) == f"There is an account “north” in {tmp_path} already."
     [account] = accounts(tmp_path)
@@ -78,7 +78,7 @@ def test_a_disk_that_fails_leaves_no_account(tmp_path: Path, monkeypatch: pytest
 
 @pytest.mark.parametrize("name", ["../north", "a b", ".north", "a" * 41, "север", "a/b"])
 def test_names_that_no_account_may_have(name: str, tmp_path: Path) -> None:
-    with pytest.raises(FleetError) as caught:
+    with pytest.raises(ConfigFileError) as caught:
         add(tmp_path / "accounts", config("north.amocrm.ru"), name)
     assert str(caught.value) == f"An account cannot be called “{name}”: letters, digits, - and _ only, 40 at most."
     assert list(tmp_path.iterdir()) == []
@@ -90,11 +90,11 @@ def test_two_accounts_never_write_the_same_tables(tmp_path: Path) -> None:
         f"The accounts “north-east” and “North_East” of {tmp_path} would write the same tables, amocrm_north_east_…. "
         "Rename one of them."
     )
-    with pytest.raises(FleetError) as caught:
+    with pytest.raises(ConfigFileError) as caught:
         add(tmp_path, config("north.kommo.com"), "North_East")
     assert str(caught.value) == sentence
     (tmp_path / "North_East.json").write_text("{}")
-    with pytest.raises(FleetError, match="would write the same tables"):
+    with pytest.raises(ConfigFileError, match="would write the same tables"):
         accounts(tmp_path)
 
 
@@ -105,9 +105,9 @@ def test_what_is_no_config_is_no_account(tmp_path: Path) -> None:
     (tmp_path / "folder.json").mkdir()
     (tmp_path / "coming.json").touch()
     assert accounts(tmp_path) == accounts(tmp_path, ["north"]) == [account]
-    with pytest.raises(FleetError, match=r"There is no account “south” in .*: it would be .*/south.json."):
+    with pytest.raises(ConfigFileError, match=r"There is no account “south” in .*: it would be .*/south.json."):
         accounts(tmp_path, ["south"])
-    with pytest.raises(FleetError, match=r"The folder .* cannot be read: No such file or directory"):
+    with pytest.raises(ConfigFileError, match=r"The folder .* cannot be read: No such file or directory"):
         accounts(tmp_path / "none")
 
 
@@ -115,7 +115,7 @@ def test_a_config_that_others_can_read(tmp_path: Path, referring: Account) -> No
     account = add(tmp_path, config("south.amocrm.ru"))
     account.check_mode()
     account.path.chmod(0o640)
-    with pytest.raises(FleetError) as caught:
+    with pytest.raises(ConfigFileError) as caught:
         account.check_mode()
     assert str(caught.value) == (f"Others can read the config {account.path} and its token: chmod 600 {account.path}.")
     referring.path.chmod(0o644)
@@ -142,7 +142,7 @@ def test_references_stand_for_values(referring: Account) -> None:
 )
 def test_references_that_lead_nowhere(reference: dict[str, Any], sentence: str, tmp_path: Path) -> None:
     account = add(tmp_path, {**config("north.amocrm.ru"), "start_date": reference})
-    with pytest.raises(FleetError) as caught:
+    with pytest.raises(ConfigFileError) as caught:
         account.settings()
     assert str(caught.value) == sentence
 
@@ -189,7 +189,7 @@ def test_a_new_grant_where_the_reference_leads_wins_over_what_was_rotated(
 def test_a_state_that_is_broken_is_told_of_and_not_passed_over(referring: Account) -> None:
     referring.keep(rotated(referring, 2))
     referring.beside("rotated.json").write_text("{")
-    with pytest.raises(FleetError, match=r"The newest token of north is in .*rotated.json, which cannot be read"):
+    with pytest.raises(ConfigFileError, match=r"The newest token of north is in .*rotated.json, which cannot be read"):
         referring.settings()
 
 
@@ -200,5 +200,5 @@ def test_a_state_that_is_broken_is_told_of_and_not_passed_over(referring: Accoun
 def test_configs_that_are_none(text: str | bytes, sentence: str, tmp_path: Path) -> None:
     path = tmp_path / "north.json"
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
-    with pytest.raises(FleetError, match=sentence):
+    with pytest.raises(ConfigFileError, match=sentence):
         Account(path).settings()

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from source_amocrm.accounts import FleetError
-from source_amocrm.accounts.account import Account
-from source_amocrm.accounts.folder import add
-from source_amocrm.accounts.locks import account_held, folder_held, myself
+from amocrm_fleet.account import Account
+from amocrm_fleet.folder import add
+from amocrm_fleet.locks import account_held, folder_held, myself
+from source_amocrm.config.config_file import ConfigFileError
 
 
 @pytest.fixture
@@ -26,8 +26,8 @@ def held_by_another(what: str, folder: Path) -> subprocess.Popen[str]:
     """A process that holds the folder or the account until it is killed."""
     script = (
         "import sys; from pathlib import Path\n"
-        "from source_amocrm.accounts.locks import account_held, folder_held\n"
-        "from source_amocrm.accounts.account import Account\n"
+        "from amocrm_fleet.locks import account_held, folder_held\n"
+        "from amocrm_fleet.account import Account\n"
         f"with {what}:\n"
         "    print('held', flush=True)\n"
         "    sys.stdin.read()\n"
@@ -49,7 +49,7 @@ def kill(process: subprocess.Popen[str]) -> None:
 def test_two_fleets_lock_each_other_out(tmp_path: Path, account: Account) -> None:
     process = held_by_another("folder_held(folder)", tmp_path)
     try:
-        with pytest.raises(FleetError) as caught, folder_held(tmp_path):
+        with pytest.raises(ConfigFileError) as caught, folder_held(tmp_path):
             pass
         host = re.escape(os.uname().nodename)
         assert re.fullmatch(
@@ -68,18 +68,18 @@ def test_processes_of_one_fleet_share_the_folder(tmp_path: Path) -> None:
     try:
         with folder_held(tmp_path, "dagster"), folder_held(tmp_path, "dagster"):
             pass
-        with pytest.raises(FleetError, match="another fleet, dagster"), folder_held(tmp_path):
+        with pytest.raises(ConfigFileError, match="another fleet, dagster"), folder_held(tmp_path):
             pass
     finally:
         kill(process)
-    with folder_held(tmp_path, "another"), pytest.raises(FleetError), folder_held(tmp_path, "dagster"):
+    with folder_held(tmp_path, "another"), pytest.raises(ConfigFileError), folder_held(tmp_path, "dagster"):
         pass
 
 
 def test_one_account_is_synced_once_at_a_time(tmp_path: Path, account: Account) -> None:
     process = held_by_another("account_held(Account(folder / 'north.json'))", tmp_path)
     try:
-        with pytest.raises(FleetError) as caught, account_held(account):
+        with pytest.raises(ConfigFileError) as caught, account_held(account):
             pass
         assert str(caught.value) == (
             f"north is being synced or checked already, by process {process.pid} on {os.uname().nodename}. Two at once "
@@ -94,7 +94,7 @@ def test_one_account_is_synced_once_at_a_time(tmp_path: Path, account: Account) 
 def test_a_child_that_outlives_its_parent_keeps_the_account(account: Account) -> None:
     with account_held(account) as lock:
         child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, pass_fds=(lock,))
-    with pytest.raises(FleetError, match=f"already, by {myself()}"), account_held(account):
+    with pytest.raises(ConfigFileError, match=f"already, by {myself()}"), account_held(account):
         pass
     child.communicate(b"\n")
     with account_held(account):

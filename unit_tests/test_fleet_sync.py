@@ -13,14 +13,14 @@ from typing import Any
 
 import pytest
 
-from source_amocrm.accounts import FleetError
-from source_amocrm.accounts.account import Account
-from source_amocrm.accounts.folder import add
-from source_amocrm.accounts.locks import account_held, folder_held
-from source_amocrm.fleet import cli, syncing, wire
-from source_amocrm.fleet.status import Outcome, status_of
-from source_amocrm.fleet.syncing import Loader, Loading
-from source_amocrm.fleet.wire import Asked, Forked
+from amocrm_fleet import cli, syncing, wire
+from amocrm_fleet.account import Account
+from amocrm_fleet.folder import add
+from amocrm_fleet.locks import account_held, folder_held
+from amocrm_fleet.status import Outcome, status_of
+from amocrm_fleet.syncing import Loader, Loading
+from amocrm_fleet.wire import Asked, Forked
+from source_amocrm.config.config_file import ConfigFileError
 
 from .fake_loader import ROOT, fake_loader
 
@@ -205,15 +205,15 @@ def test_the_account_is_held_until_its_connector_has_ended(loader: Loader, tmp_p
 def test_a_fleet_that_is_killed_leaves_no_sync_behind(name: str, loader: Loader, tmp_path: Path) -> None:
     one = account(tmp_path, name)
     code = (
-        "from pathlib import Path; from source_amocrm.accounts.account import Account\n"
-        "from source_amocrm.fleet.syncing import Loader, Loading\n"
+        "from pathlib import Path; from amocrm_fleet.account import Account\n"
+        "from amocrm_fleet.syncing import Loader, Loading\n"
         f"loader = Loader('a.duckdb', checkout=Path({str(loader.checkout)!r}))\n"
         f"Loading(loader).sync(Account(Path({str(one.path)!r})))"
     )
     fleet = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT)
     while not (tmp_path / "asked").exists() or len(asked(tmp_path)) < 2:
         time.sleep(0.02)
-    with pytest.raises(FleetError, match="is being synced or checked already"), account_held(one):
+    with pytest.raises(ConfigFileError, match="is being synced or checked already"), account_held(one):
         pass
     fleet.kill()
     fleet.wait()
@@ -225,7 +225,7 @@ def _until_free(one: Account) -> None:
         try:
             with account_held(one):
                 return
-        except FleetError:
+        except ConfigFileError:
             time.sleep(0.02)
     raise AssertionError("it is still held")
 
@@ -284,6 +284,6 @@ def test_what_keeps_it_from_beginning(tmp_path: Path, capsys: pytest.CaptureFixt
 
 def test_without_pyairbyte(tmp_path: Path) -> None:
     one = account(tmp_path, "fine")
-    with pytest.raises(FleetError, match="Syncs run on PyAirbyte, which is not at"):
+    with pytest.raises(ConfigFileError, match="Syncs run on PyAirbyte, which is not at"):
         sync(one, Loader("a.duckdb", checkout=tmp_path))
     assert status_of(one).ended is None

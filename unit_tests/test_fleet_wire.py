@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from source_amocrm.fleet import wire
-from source_amocrm.fleet.wire import Asked, Gone, begin
+from amocrm_fleet import wire
+from amocrm_fleet.wire import Asked, Gone, begin
 
 ASKED = Asked("sync", ["--json"], {"DB": "crm", "ODD": "\udcff", "LONG": "x" * 200_000})
 

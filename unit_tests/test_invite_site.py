@@ -14,15 +14,15 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pytest
 
+from amocrm_fleet.invite.button import AMOCRM, KOMMO, Button
+from amocrm_fleet.invite.grants import LIFE, MOST_KEYS, MOST_OF_ONE, Grants
+from amocrm_fleet.invite.invitations import Invitations
+from amocrm_fleet.invite.landing import Landing
+from amocrm_fleet.invite.site import InvitationSite, Place
 from integration_tests.leaks import leaks
 from integration_tests.sandbox import Server
 from integration_tests.sandbox.external import Order
 from source_amocrm.connect.site import Request, Response
-from source_amocrm.invite.button import AMOCRM, KOMMO, Button
-from source_amocrm.invite.grants import LIFE, MOST_KEYS, MOST_OF_ONE, Grants
-from source_amocrm.invite.invitations import Invitations
-from source_amocrm.invite.landing import Landing
-from source_amocrm.invite.site import InvitationSite, Place
 from unit_tests.connect_tools import DOMAIN, sandbox
 from unit_tests.http_tools import FakeClock
 

@@ -11,19 +11,19 @@ from typing import Any
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from amocrm_probe import redaction
+from amocrm_probe.answer import ACCOUNT, Answer, Why
+from amocrm_probe.asking import Asking
+from amocrm_probe.lists import LISTS
+from amocrm_probe.page import page
+from amocrm_probe.questions import QUESTIONS
+from amocrm_probe.questions.question import Question
+from amocrm_probe.run import Probe
 from source_amocrm.account.event_kinds import KINDS
 from source_amocrm.errors import AmocrmError, BadRequest, Forbidden, NotFound, PageTooLarge
 from source_amocrm.http.answer import Params
 from source_amocrm.http.body import Kind
 from source_amocrm.http.reply import Reply
-from source_amocrm.probe import redaction
-from source_amocrm.probe.answer import ACCOUNT, Answer, Why
-from source_amocrm.probe.asking import Asking
-from source_amocrm.probe.lists import LISTS
-from source_amocrm.probe.page import page
-from source_amocrm.probe.questions import QUESTIONS
-from source_amocrm.probe.questions.question import Question
-from source_amocrm.probe.run import Probe
 
 NAMES = tuple(
     """

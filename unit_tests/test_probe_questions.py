@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
+from amocrm_probe.answer import Answer, Why
+from amocrm_probe.asking import Asking
+from amocrm_probe.lists import LISTS
+from amocrm_probe.questions import QUESTIONS
 from source_amocrm.errors import AmocrmError, BadRequest, Forbidden, NotFound, Unpaid
 from source_amocrm.http.answer import Params
 from source_amocrm.http.body import Kind
 from source_amocrm.http.reply import Reply
-from source_amocrm.probe.answer import Answer, Why
-from source_amocrm.probe.asking import Asking
-from source_amocrm.probe.lists import LISTS
-from source_amocrm.probe.questions import QUESTIONS
 
 TEN = 1_800_007_200
 """Ten o'clock on 15 January 2027, UTC."""

@@ -1,4 +1,4 @@
-"""What the marts of models/ must hold, by plain Python over the account's own store: the oracle of their tests.
+"""What the marts must hold, by plain Python over the account's own store: the oracle of their tests.
 
 Nothing of the connector and nothing of the models is imported here.
 """

@@ -1,0 +1,201 @@
+"""The invitation page's answers to browsers and to amoCRM, free of any socket.
+
+A browser comes by `/i/<key>` and is sent on to `/allow?state=…`, which asks. amoCRM posts the integration's keys to
+`/secrets` and redirects the browser to `/callback`, in either order; `/wait` shows what has become of the grant.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+from amocrm_fleet.invite.button import AMOCRM, KOMMO, Button, Service
+from amocrm_fleet.invite.grants import Grant, Grants, Landed
+from amocrm_fleet.invite.invitations import Invitation, digest
+from amocrm_fleet.invite.landing import Landing
+from source_amocrm.connect import pages, signin
+from source_amocrm.connect.guard import HEADERS
+from source_amocrm.connect.problems import Problem
+from source_amocrm.connect.site import Request, Response, page, static
+from source_amocrm.connect.words import LANGUAGES, Words, preferred
+from source_amocrm.streams import STREAMS
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the page is: as the world sees it, and on this computer. `consent_url` None: amoCRM's own."""
+
+    public_url: str
+    port: int
+    consent_url: str | None = None
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """What a request may name as its host; a proxy may pass on either."""
+        return (urlsplit(self.public_url).netloc, f"localhost:{self.port}", f"127.0.0.1:{self.port}")
+
+
+class InvitationSite:
+    """Many people at once, each with a grant of their own. `language` None: each browser's."""
+
+    def __init__(self, place: Place, landing: Landing, grants: Grants, language: str | None = None) -> None:
+        self._place = place
+        self._landing = landing
+        self._grants = grants
+        self._language = language
+        self._taking = threading.Lock()
+
+    def handle(self, request: Request) -> Response:
+        response = self._admit(request)
+        return Response(response.status, response.body, {**HEADERS, **response.headers})
+
+    def _admit(self, request: Request) -> Response:
+        words = self._words(request)
+        if request.headers.get("host", "") not in self._place.hosts:
+            return page(403, pages.message_page("invite_unknown", words))
+        if request.path.startswith("/static/"):
+            return static(request.path) or page(404, pages.message_page("invite_unknown", words))
+        if request.path.startswith("/i/") and request.method == "GET":
+            return self._open(request.path.removeprefix("/i/"), words)
+        actions: dict[tuple[str, str], Callable[[Request, Words], Response]] = {
+            ("GET", "/allow"): self._allow,
+            ("POST", "/secrets"): self._secrets,
+            ("GET", "/callback"): self._callback,
+            ("GET", "/wait"): self._wait,
+        }
+        action = actions.get((request.method, request.path))
+        return action(request, words) if action else page(404, pages.message_page("invite_unknown", words))
+
+    def _open(self, key: str, words: Words) -> Response:
+        """A look at the link spends nothing: messengers look at every link."""
+        name = digest(key)
+        invitation = self._landing.invitations.find(name)
+        if (told := self._unusable(invitation)) is not None:
+            return page(404 if invitation is None else 410, pages.message_page(told, words))
+        return self._see("/allow", self._grants.begin(name))
+
+    def _allow(self, request: Request, words: Words) -> Response:
+        state = request.query.get("state", "")
+        grant = self._grants.find(state)
+        if grant is None:
+            return page(410, pages.message_page("invite_lost", words))
+        invitation = self._landing.invitations.find(grant.invitation)
+        if (told := self._unusable(invitation)) is not None or invitation is None:
+            return page(410, pages.message_page(told or "invite_unknown", words))
+        service = KOMMO if invitation.kommo else AMOCRM
+        button = Button(self._place.public_url, service, self._place.consent_url)
+        shown = pages.invitation_page(
+            "ask",
+            words,
+            state=state,
+            service=service,
+            account=invitation.account,
+            count=len(STREAMS),
+            address=button.address(state),
+            attributes=button.attributes(words("invite.button", service=service.name), state),
+        )
+        return Response(200, shown.encode(), {**_HTML, **_lets_in(service)})
+
+    def _secrets(self, request: Request, _: Words) -> Response:
+        """amoCRM's own server posts the keys. It takes nothing but 200 for a success, and shows any other number."""
+        given = _document(request.body)
+        grant = self._grants.find(_text(given, "state"))
+        if grant is None:
+            return _told(404, "This state is not known, or no longer")
+        try:
+            client_id = signin.key_of("client_id", _text(given, "client_id"))
+            client_secret = signin.key_of("client_secret", _text(given, "client_secret"))
+        except Problem:
+            return _told(400, "client_id and client_secret of the integration are needed")
+        with self._taking:
+            if not grant.take_secret(client_id, client_secret):
+                return _told(409, "There are other keys for this state already")
+            waiting = bool(grant.code)
+        if waiting:
+            # amoCRM waits for this answer, and the browser may be closed by now
+            threading.Thread(target=self._settle, args=(grant,), daemon=True).start()
+        return _told(200, "ok")
+
+    def _callback(self, request: Request, words: Words) -> Response:
+        query = request.query
+        grant = self._grants.find(query.get("state", ""))
+        if grant is None:
+            return page(410, pages.message_page("invite_lost", words))
+        if "error" in query or not query.get("code"):
+            return page(200, pages.message_page("invite_refused", words))
+        with self._taking:
+            if not grant.code:
+                grant.code, grant.referer = query["code"], query.get("referer", "")
+                grant.client_id = query.get("client_id", "")
+        return self._see("/wait", query["state"])
+
+    def _wait(self, request: Request, words: Words) -> Response:
+        state = request.query.get("state", "")
+        grant = self._grants.find(state)
+        if grant is None:
+            return page(410, pages.message_page("invite_lost", words))
+        self._settle(grant)
+        outcome = grant.outcome
+        view = "waiting" if outcome is None else "landed" if isinstance(outcome, Landed) else "failed"
+        problem = outcome if isinstance(outcome, Problem) else None
+        return page(200, pages.invitation_page(view, words, problem, state=state, landed=outcome))
+
+    def _settle(self, grant: Grant) -> None:
+        """Signs in once both halves are there; who comes meanwhile waits for the same outcome."""
+        with grant.lock:
+            if grant.outcome is None and grant.keys:
+                try:
+                    grant.outcome = self._landing.land(grant)
+                except Problem as problem:
+                    grant.outcome = problem
+
+    def _unusable(self, invitation: Invitation | None) -> str | None:
+        if invitation is None:
+            return "invite_unknown"
+        if invitation.used_by:
+            return "invite_used"
+        return "invite_over" if self._landing.invitations.is_over(invitation) else None
+
+    def _see(self, path: str, state: str) -> Response:
+        return Response(303, headers={"Location": f"{self._place.public_url}{path}?{urlencode({'state': state})}"})
+
+    def _words(self, request: Request) -> Words:
+        grant = self._grants.find(request.query.get("state", ""))
+        wished = request.query.get("lang", "")
+        if grant and wished in LANGUAGES:
+            grant.language = wished
+        chosen = grant.language if grant else ""
+        return Words(chosen or self._language or preferred(request.headers.get("accept-language")))
+
+
+_HTML = {"Content-Type": "text/html; charset=utf-8"}
+
+
+def _lets_in(service: Service) -> dict[str, str]:
+    """amoCRM's button is a script of amoCRM's that sets styles and opens a window which answers to this one."""
+    policy = HEADERS["Content-Security-Policy"].replace("script-src 'self'", f"script-src 'self' {service.origin}")
+    return {
+        "Content-Security-Policy": f"{policy}; style-src-attr 'unsafe-inline'",
+        "Cross-Origin-Opener-Policy": "same-origin-allow-popups",
+    }
+
+
+def _document(body: bytes) -> Mapping[str, Any]:
+    try:
+        given = json.loads(body)
+    except (ValueError, RecursionError):
+        return {}
+    return given if isinstance(given, dict) else {}
+
+
+def _text(given: Mapping[str, Any], name: str) -> str:
+    value = given.get(name)
+    return value if isinstance(value, str) else ""
+
+
+def _told(status: int, text: str) -> Response:
+    return Response(status, json.dumps({"status": text}).encode(), {"Content-Type": "application/json"})

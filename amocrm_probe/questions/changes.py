@@ -1,0 +1,101 @@
+"""What counts as a change of a card: inferred from the card's updated_at beside the time of what happened to it.
+
+A card whose updated_at is older than its last tag was not changed by that tag. One whose updated_at is the very second
+of it may have been changed by something else that was saved along with it, so that this is only likely.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable
+from functools import partial
+
+from amocrm_probe.answer import Answer, Answers, Untold, Why, each, verdict
+from amocrm_probe.asking import Asking, Page
+from amocrm_probe.lists import EVENTS, LISTS, SINGULAR, TASKS, List
+from amocrm_probe.questions.filters import filter_works
+from amocrm_probe.questions.question import Question
+from amocrm_probe.values import Row, moment, numbered, word
+from source_amocrm.account.event_kinds import ENTITIES, LINKED, RESTORED, TAGGED
+
+Changes = dict[int, int]
+"""When something last happened, by the id of the card to which it did."""
+
+_SUBJECTS = ("leads", "contacts", "companies")
+_AT_ONCE, _ONE_BY_ONE = 50, 4
+_SAME = 1
+"""Seconds between an event and the change that it tells of, at the most."""
+_LEAST = 2
+
+
+def by_events(kinds: Iterable[str], ask: Asking, name: str) -> Changes:
+    found: Changes = {}
+    for event in events(ask, kinds).rows:
+        card, at = event.get("entity_id"), moment(event, EVENTS.cursor)
+        if ENTITIES.get(word(event, "entity_type")) == name and isinstance(card, int) and at is not None:
+            found[card] = max(at, found.get(card, 0))
+    return found
+
+
+def events(ask: Asking, kinds: Iterable[str]) -> Page:
+    return ask.page(EVENTS, {"filter[type][]": sorted(kinds), "limit": EVENTS.limit})
+
+
+def by_notes(ask: Asking, name: str) -> Changes:
+    notes = LISTS[f"{SINGULAR[name]}_notes"]
+    return _untouched(ask.page(notes, {"order[updated_at]": "desc", "limit": 100}).rows, None)
+
+
+def by_tasks(ask: Asking, name: str) -> Changes:
+    return _untouched(ask.page(TASKS, {"order[created_at]": "desc", "limit": 250}).rows, name)
+
+
+def _untouched(rows: list[Row], kind: str | None) -> Changes:
+    """Of notes and tasks that were made and never changed: what came later did something at an unknown time."""
+    last: defaultdict[int, list[tuple[int, bool]]] = defaultdict(list)
+    for row in rows:
+        card, made, changed = row.get("entity_id"), moment(row, "created_at"), moment(row, "updated_at")
+        if isinstance(card, int) and made and changed and (kind is None or row.get("entity_type") == kind):
+            last[card].append((changed, made == changed))
+    return {card: at for card, times in last.items() for at, fresh in [max(times)] if fresh}
+
+
+def bumps(changes: Callable[[Asking, str], Changes], ask: Asking) -> Answers:
+    return each(_SUBJECTS, lambda name: _bumps(ask, LISTS[name], changes(ask, name)))
+
+
+def _bumps(ask: Asking, of: List, changes: Changes) -> Answer:
+    if not changes:
+        raise Untold(Why.EMPTY)
+    votes: Counter[str] = Counter()
+    for card in _cards(ask, of, sorted(changes, key=changes.__getitem__, reverse=True)):
+        at, changed = changes.get(numbered(card) or 0), moment(card, "updated_at")
+        if at is None or changed is None or abs((moment(card, "created_at") or 0) - at) <= _SAME:
+            continue
+        if changed < at - _SAME:
+            votes["no"] += 1
+        elif changed <= at + _SAME:
+            votes["yes"] += 1
+    return verdict(votes, least=_LEAST, likely=True)
+
+
+def _cards(ask: Asking, of: List, ids: list[int]) -> list[Row]:
+    try:
+        at_once = filter_works(ask, of)
+    except Untold:
+        at_once = False
+    if at_once:
+        return ask.page(of, {"filter[id][]": ids[:_AT_ONCE], "limit": of.limit}).rows
+    return [ask.body(f"{of.path}/{card}").body for card in ids[:_ONE_BY_ONE]]
+
+
+QUESTIONS = tuple(
+    Question(name, f"Whether {what} changes the card's updated_at", ("yes", "no"), partial(bumps, changes))
+    for name, what, changes in (
+        ("tags_bump", "a tag", partial(by_events, TAGGED)),
+        ("links_bump", "a link", partial(by_events, LINKED)),
+        ("restore_bumps", "coming back from the trash", partial(by_events, RESTORED)),
+        ("notes_bump", "a new note", by_notes),
+        ("tasks_bump", "a new task", by_tasks),
+    )
+)

@@ -1,0 +1,191 @@
+"""Shapes of rows, as data: what one row shows, and what all rows of the list agree in."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from functools import partial
+
+from amocrm_probe.answer import OFTEN, Answer, Answers, Untold, Why, each, verdict
+from amocrm_probe.asking import Asking
+from amocrm_probe.lists import LISTS
+from amocrm_probe.questions.question import Question
+from amocrm_probe.values import Row, objects, within
+
+Tells = Callable[[Row], "str | None"]
+
+
+def _of_rows(subjects: dict[str, Tells], ask: Asking) -> Answers:
+    return each(
+        subjects, lambda name: verdict(Counter(found for row in ask.rows(name) if (found := subjects[name](row))))
+    )
+
+
+def _minor(name: str, row: Row) -> str | None:
+    whole = row.get(name)
+    if not isinstance(whole, int) or whole <= 0:
+        return None
+    exact = row.get(f"{name}_with_minor_units")
+    if f"{name}_with_minor_units" not in row:
+        return "absent"
+    return "given" if isinstance(exact, (int, float)) and exact else "zero"
+
+
+def _has(name: str, row: Row) -> str:
+    return "given" if name in row else "missing"
+
+
+def _loss_reason(row: Row) -> str | None:
+    found = within(row, "_embedded", "loss_reason")
+    return "array" if isinstance(found, list) else "object" if isinstance(found, dict) else None
+
+
+def _task_result(row: Row) -> str | None:
+    if "result" not in row:
+        return "absent"
+    return "null" if row["result"] is None else "array" if row["result"] == [] else None
+
+
+def _note_params(row: Row) -> str | None:
+    return {"[]": "array", "{}": "object"}.get(repr(row.get("params")))
+
+
+def _values(row: Row) -> list[Row]:
+    return [value for filled in objects(row.get("custom_fields_values")) for value in objects(filled.get("values"))]
+
+
+def _enum_key(row: Row) -> str | None:
+    chosen = [value for value in _values(row) if "enum_id" in value]
+    keys = {name for value in chosen for name in ("enum_code", "enum") if name in value}
+    return keys.pop() if len(keys) == 1 else None
+
+
+def _lead_source(row: Row) -> str | None:
+    source = within(row, "_embedded", "source")
+    if isinstance(source, dict):
+        return "embedded" if "external_id" in source else "documented"
+    return "top" if isinstance(row.get("source_id"), int) else None
+
+
+def _element_links(row: Row) -> str | None:
+    linked = objects(within(row, "_embedded", "catalog_elements"))
+    shapes = {(isinstance(one.get("metadata"), dict), "quantity" in one) for one in linked}
+    told = {(True, True): "both", (True, False): "metadata", (False, True): "flat"}
+    return told.get(shapes.pop()) if len(shapes) == 1 else None
+
+
+def _user_group(row: Row) -> str | None:
+    right, embedded = within(row, "rights", "group_id"), objects(within(row, "_embedded", "groups"))
+    if right is None:
+        return "embedded" if embedded else None
+    return "both" if embedded else "rights"
+
+
+def _self_link(row: Row) -> str | None:
+    link = within(row, "_links", "self", "href")
+    return None if not isinstance(link, str) else "long" if "?" in link else "short"
+
+
+def _field_shape(row: Row) -> str:
+    return "full" if "code" in row and "entity_type" in row else "documented"
+
+
+def false_checkbox(ask: Asking) -> Answers:
+    return each(("leads", "contacts", "companies"), lambda name: _false_checkbox(ask.rows(name)))
+
+
+def _false_checkbox(rows: list[Row]) -> Answer:
+    filled = [one for row in rows for one in objects(row.get("custom_fields_values"))]
+    ticks = [
+        value.get("value")
+        for one in filled
+        if one.get("field_type") == "checkbox"
+        for value in objects(one.get("values"))
+    ]
+    unticked = sum(tick is False for tick in ticks)
+    if unticked:
+        return Answer("returned", seen={"rows": unticked})
+    if len(ticks) < OFTEN:
+        raise Untold(Why.TOO_FEW if ticks else Why.EMPTY)
+    return Answer("absent", seen={"rows": len(ticks)}, likely=True)
+
+
+_CARDS = ("leads", "contacts", "companies", "customers")
+_NOTES = ("lead_notes", "contact_notes")
+_FIELDS = ("lead_fields", "contact_fields")
+
+
+def _shape(name: str, title: str, choices: tuple[str, ...], subjects: dict[str, Tells]) -> Question:
+    assert set(subjects) <= set(LISTS)
+    return Question(name, title, choices, partial(_of_rows, subjects))
+
+
+QUESTIONS = (
+    _shape(
+        "minor_units",
+        "Whether the exact amount stands beside the one in whole units",
+        ("given", "zero", "absent"),
+        {
+            "leads": partial(_minor, "price"),
+            "transactions": partial(_minor, "price"),
+            "customers": partial(_minor, "next_price"),
+        },
+    ),
+    _shape("loss_reason", "What a deal's reason of loss is", ("array", "object"), {"leads": _loss_reason}),
+    _shape(
+        "task_result", "What the result of a task without one is", ("array", "null", "absent"), {"tasks": _task_result}
+    ),
+    _shape(
+        "note_params",
+        "What the params of a note without any are",
+        ("array", "object"),
+        dict.fromkeys(_NOTES, _note_params),
+    ),
+    _shape(
+        "enum_key", "What the code of a chosen value is called", ("enum_code", "enum"), dict.fromkeys(_CARDS, _enum_key)
+    ),
+    _shape(
+        "lead_source",
+        "Where the source of a deal stands",
+        ("embedded", "documented", "top"),
+        {"leads": _lead_source},
+    ),
+    _shape(
+        "element_links",
+        "Where the quantity of a product in a card stands",
+        ("both", "metadata", "flat"),
+        dict.fromkeys(_CARDS, _element_links),
+    ),
+    _shape(
+        "is_deleted",
+        "Whether rows say that they are not deleted",
+        ("given", "missing"),
+        dict.fromkeys(_CARDS, partial(_has, "is_deleted")),
+    ),
+    _shape(
+        "is_unsorted",
+        "Whether contacts say that they are sorted",
+        ("given", "missing"),
+        {"contacts": partial(_has, "is_unsorted")},
+    ),
+    _shape(
+        "is_pinned",
+        "Whether with=is_pinned works on notes",
+        ("given", "missing"),
+        dict.fromkeys(_NOTES, partial(_has, "is_pinned")),
+    ),
+    _shape("user_group", "Where the group of a user stands", ("both", "embedded", "rights"), {"users": _user_group}),
+    _shape(
+        "self_links",
+        "Whether the links of rows repeat the request",
+        ("long", "short"),
+        dict.fromkeys(("leads", "contacts"), _self_link),
+    ),
+    _shape(
+        "fields_shape",
+        "Whether fields tell their code and entity",
+        ("full", "documented"),
+        dict.fromkeys(_FIELDS, _field_shape),
+    ),
+    Question("false_checkbox", "Whether a box that is not ticked is shown", ("returned", "absent"), false_checkbox),
+)

@@ -1,0 +1,65 @@
+"""Statements on a database that is there, DuckDB or PostgreSQL alike."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from typing import Any
+from urllib.parse import unquote
+
+import duckdb
+import psycopg
+
+from amocrm_warehouse.address import duckdb_file, postgres_url
+from amocrm_warehouse.report.data import Run
+
+Failed = (duckdb.Error, psycopg.Error)
+
+
+@contextmanager
+def reading(database: str) -> Iterator[Run]:
+    """Runs statements, which all see the database as it is at one moment. Raises one of `Failed`."""
+    with closing(_opened(database)) as connection:
+
+        def run(sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
+            cursor = connection.execute(sql)
+            return [column[0] for column in cursor.description or ()], cursor.fetchall()
+
+        connection.execute("BEGIN")
+        yield run
+
+
+def _opened(database: str) -> Any:
+    if "://" not in database:
+        connection = duckdb.connect(str(duckdb_file(database)))
+        connection.execute("SET enable_progress_bar = false")  # on a terminal, of a statement that takes long
+        return connection
+    url = postgres_url(database)
+    return psycopg.connect(
+        host=url.hostname or "localhost",
+        port=url.port or 5432,
+        user=unquote(url.username or "postgres"),
+        password=unquote(url.password or "") or os.environ.get("PGPASSWORD"),
+        dbname=url.path.strip("/") or "postgres",
+        options="-c default_transaction_isolation=repeatable\\ read",
+    )
+
+
+def tables(database: str) -> set[str]:
+    """Names with their schemas; none where the database cannot be read."""
+    try:
+        with reading(database) as run:
+            _, rows = run("SELECT table_schema || '.' || table_name FROM information_schema.tables")
+            return {name for (name,) in rows}
+    except Failed:
+        return set()
+
+
+def united(database: str) -> list[str]:
+    """The projects that the marts unite."""
+    if "amocrm_staging.int_accounts" not in tables(database):
+        return []
+    with reading(database) as run:
+        _, rows = run("SELECT project_id FROM amocrm_staging.int_accounts ORDER BY 1")
+        return [project for (project,) in rows]

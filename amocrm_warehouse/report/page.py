@@ -1,0 +1,90 @@
+"""The report's file: the page with its data, its words, its charts and Vega-Lite inside."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from amocrm_warehouse.report.data import MONTHS, Run, read
+from amocrm_warehouse.report.runtime import vega
+from source_amocrm import whole_file
+
+HOME = Path(__file__).resolve().parent
+SCRIPTS = ("data.js", "sections.js", "view.js")
+LIMIT = 1_500_000
+"""The most bytes of a report."""
+
+
+def write(path: Path, run: Run, unread: list[str]) -> None:
+    """Replaces the file as a whole. `unread`: sentences about tables that the last sync could not read."""
+    text = page(run, unread)
+    try:
+        whole_file.write(path, text)  # for its owner alone, since customers' names may be in it
+    except OSError as error:
+        told = f"The report {path} cannot be written: {error.strerror}. Name another file: OUT=report.html."
+        raise ValueError(told) from None
+
+
+def page(run: Run, unread: list[str], limit: int = LIMIT) -> str:
+    """As many months as have room within the limit."""
+    months = MONTHS
+    while True:
+        text = render(read(run, months) | {"unread": unread})
+        if len(text.encode()) <= limit:
+            return text
+        if months == 1:
+            raise ValueError(f"The report would be larger than {limit:,} bytes even with the last month alone.")
+        months = max(months // 2, 1)
+
+
+def render(data: dict[str, Any]) -> str:
+    environment = Environment(
+        loader=FileSystemLoader(HOME), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    # Jinja's own filter writes < > & ' of what the account holds by their codes: nothing there ends a script
+    environment.policies["json.dumps_kwargs"] = {"ensure_ascii": False, "separators": (",", ":")}
+    scripts = [script(vega()), script("\n".join((HOME / name).read_text(encoding="utf-8") for name in SCRIPTS))]
+    packed = {name: table | {"rows": shortened(table["rows"])} for name, table in data["tables"].items()}
+    names = [row[1] or row[0] for row in data["tables"]["accounts"]["rows"]]
+    return environment.get_template("page.html").render(
+        title=", ".join(names),
+        data=data | {"tables": packed},
+        texts=texts(),
+        charts=json.loads((HOME / "charts.json").read_text(encoding="utf-8")),
+        style=(HOME / "page.css").read_text(encoding="utf-8"),
+        scripts=scripts,
+        hashes=" ".join(f"'sha256-{digest(text)}'" for text in scripts),
+    )
+
+
+def shortened(rows: list[list[Any]]) -> list[list[Any]]:
+    """The rows, each without the values at its beginning that are those of the row before, its last value apart."""
+    told = []
+    for before, row in zip([[], *rows], rows, strict=False):
+        same = 0
+        while same < len(before) - 1 and before[same] == row[same]:
+            same += 1
+        told.append(row[same:])
+    return told
+
+
+def texts() -> dict[str, list[str]]:
+    """English and Russian by key."""
+    told: dict[str, str] = yaml.safe_load((HOME / "texts.yaml").read_text(encoding="utf-8"))
+    return {key: text.split(" | ") for key, text in told.items()}
+
+
+def script(text: str) -> str:
+    """As it may stand within a page, which a `</script` of its own would end."""
+    return re.sub("<(?=/script|!--)", r"\\x3c", text, flags=re.IGNORECASE).replace("\r", "\\r")
+
+
+def digest(text: str) -> str:
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()

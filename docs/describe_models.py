@@ -1,0 +1,91 @@
+"""`make docs`: what dbt reads about the models (models/schema.yml), and docs/models.md."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+HOME = Path(__file__).resolve().parents[1] / "amocrm_warehouse" / "dbt"
+SCHEMA = HOME / "models" / "schema.yml"
+PAGE = Path(__file__).resolve().parent / "models.md"
+LAYERS = {"marts": "Marts · Витрины", "intermediate": "Intermediate · Промежуточные", "staging": "Staging · Исходные"}
+HEAD = """\
+# Models · Модели
+
+What `make models` makes of the tables, column by column. `make docs` writes this page from `models.yaml` and
+`columns.yaml` in `amocrm_warehouse/dbt/`; do not edit it by hand. **Bold** columns are the key. Times are UTC; those
+in `…_local` are by the clock of the account. Questions to the marts, with answers: [questions.md](questions.md).
+
+Что `make models` делает из таблиц, столбец за столбцом. Время в UTC, в столбцах `…_local` — по часам аккаунта.
+Вопросы к витринам и ответы: [questions.ru.md](questions.ru.md).
+"""
+
+
+def models() -> dict[str, dict[str, Any]]:
+    return dict(yaml.safe_load((HOME / "models.yaml").read_text(encoding="utf-8")))
+
+
+def columns() -> dict[str, tuple[str, str]]:
+    """English and Russian by the column's name."""
+    told = yaml.safe_load((HOME / "columns.yaml").read_text(encoding="utf-8"))
+    return {name: _two(text) for name, text in told.items()}
+
+
+def _two(text: str) -> tuple[str, str]:
+    english, russian = text.split(" | ")
+    return english, russian
+
+
+def pages() -> dict[Path, str]:
+    return {SCHEMA: _schema(models(), columns()), PAGE: "\n".join([HEAD, *_page(models(), columns())])}
+
+
+def _schema(told: Mapping[str, dict[str, Any]], described: Mapping[str, tuple[str, str]]) -> str:
+    resources: dict[str, list[Any]] = {"models": [], "seeds": []}
+    for name, model in told.items():
+        key, tests = model.get("key"), model.get("tests", {})
+        entry: dict[str, Any] = {"name": name, "description": f"{model['en']} · {model['ru']}"}
+        if key:
+            entry["data_tests"] = [{"amocrm_key": {"arguments": {"columns": key}}}]
+        entry["columns"] = [
+            {"name": column, "description": " · ".join(described[column])}
+            | ({"data_tests": [_test(tests[column])]} if column in tests else {})
+            for column in model["columns"]
+        ]
+        resources["models" if layer(name) else "seeds"].append(entry)
+    note = "# Written by `make docs` from models.yaml and columns.yaml; do not edit it by hand.\n"
+    return note + yaml.safe_dump({"version": 2, **resources}, allow_unicode=True, sort_keys=False, width=120)
+
+
+def _test(told: list[str] | str) -> dict[str, Any]:
+    """A list is of the values that the column may have, a name is of the model that it refers to."""
+    if isinstance(told, list):
+        return {"accepted_values": {"arguments": {"values": told}}}
+    return {"amocrm_refers": {"arguments": {"to": f"ref('{told}')"}}}
+
+
+def layer(name: str) -> str | None:
+    """The folder of a model; None of what is no model but a file of the user's."""
+    return next((folder for folder in LAYERS if (HOME / "models" / folder / f"{name}.sql").exists()), None)
+
+
+def _page(told: Mapping[str, dict[str, Any]], described: Mapping[str, tuple[str, str]]) -> Iterator[str]:
+    for folder, title in LAYERS.items():
+        yield f"# {title}\n"
+        for name, model in told.items():
+            if layer(name) != folder:
+                continue
+            yield f"## {name}\n\n{model['en']}\n\n{model['ru']}\n"
+            yield "| column | description | описание |\n| --- | --- | --- |"
+            for column in model["columns"]:
+                title = f"**`{column}`**" if column in model.get("key", ()) else f"`{column}`"
+                yield f"| {title} | {' | '.join(described[column])} |"
+            yield ""
+
+
+if __name__ == "__main__":
+    for path, text in pages().items():
+        path.write_text(text, encoding="utf-8")

@@ -1,0 +1,161 @@
+"""The config file of one account: its settings, the values it refers to, the tokens that amoCRM has rotated since."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from source_amocrm import whole_file
+
+KINDS = ("env", "file")
+"""`{"env": "NAME"}` and `{"file": "/run/secrets/name"}` stand for a value."""
+
+STATE = ".fleet"
+"""The folder, beside the configs, of what the fleet itself writes."""
+
+KEEP_IN = "SOURCE_AMOCRM_KEEP_IN"
+"""The environment variable that names the config which the connector itself keeps up to date."""
+
+
+class ConfigFileError(ValueError):
+    """Says in a sentence why a config file or a folder of them cannot be used."""
+
+
+@dataclass(frozen=True)
+class ConfigFile:
+    """The config at `path`; its name is the file's."""
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        return self.path.stem
+
+    def beside(self, kind: str) -> Path:
+        """A file that the fleet keeps about the account."""
+        return self.path.parent / STATE / f"{self.name}.{kind}"
+
+    def written(self) -> dict[str, Any]:
+        """The config as it stands in the file, references and all. Raises ConfigFileError."""
+        try:
+            config = json.loads(whole_file.read(self.path, json.loads))
+        except FileNotFoundError:
+            raise ConfigFileError(f"There is no config at {self.path}. `source-amocrm connect` writes one.") from None
+        except (OSError, UnicodeDecodeError) as error:
+            reason = getattr(error, "strerror", None) or "not UTF-8"
+            raise ConfigFileError(f"The config {self.path} cannot be read: {reason}.") from None
+        except json.JSONDecodeError as error:
+            raise ConfigFileError(f"The config {self.path} is not JSON: {error.msg} in line {error.lineno}.") from None
+        if not isinstance(config, dict):
+            raise ConfigFileError(f"The config {self.path} must be a JSON object.")
+        return config
+
+    def settings(self) -> dict[str, Any]:
+        """What the connector is given: references resolved, and the newest token. Raises ConfigFileError."""
+        config = self.written()
+        return self._newest(resolved(config)) if holds_references(config) else config
+
+    def keep(self, changed: Mapping[str, Any]) -> None:
+        """Returns when the disk has the settings that amoCRM changed, in one step. Raises ConfigFileError or OSError.
+
+        They replace the config; a config with references stays as it is, and what changed goes into a file beside.
+        """
+        config = self.written()
+        if not holds_references(config):
+            whole_file.write(self.path, whole_file.json_text(changed))
+            return
+        given = resolved(config)
+        folder = self.path.parent / STATE
+        folder.mkdir(mode=0o700, exist_ok=True)
+        rotated = {"instead_of": _grant(given), "settings": _difference(given, changed)}
+        whole_file.write(self.beside("rotated.json"), whole_file.json_text(rotated))
+
+    def check_mode(self) -> None:
+        """Raises ConfigFileError where others can read secrets."""
+        mode = stat.S_IMODE(os.stat(self.path).st_mode)
+        if mode & 0o077 and not holds_references(self.written()):
+            raise ConfigFileError(f"Others can read the config {self.path} and its token: chmod 600 {self.path}.")
+
+    def _newest(self, given: dict[str, Any]) -> dict[str, Any]:
+        """A token that was rotated stands for the one that the reference leads to, until that is another one."""
+        try:
+            rotated = json.loads(whole_file.read(self.beside("rotated.json"), json.loads))
+        except FileNotFoundError:
+            return given
+        except (OSError, ValueError):
+            raise ConfigFileError(
+                f"The newest token of {self.name} is in {self.beside('rotated.json')}, which cannot be read. If it is "
+                "lost, grant access again, put the new refresh token where the config refers to, and remove that file."
+            ) from None
+        return _merged(given, rotated["settings"]) if rotated["instead_of"] == _grant(given) else given
+
+
+def _grant(settings: Mapping[str, Any]) -> str:
+    """Which access a person granted: a digest of the account's sign-in as the config gives it."""
+    credentials = settings.get("credentials")
+    token = credentials.get("refresh_token") if isinstance(credentials, Mapping) else None
+    return hashlib.sha256(str(token).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+    """What `new` has and `old` has not."""
+    changed: dict[str, Any] = {}
+    for name, value in new.items():
+        before = old.get(name)
+        if isinstance(value, Mapping) and isinstance(before, Mapping):
+            if inner := _difference(before, value):
+                changed[name] = inner
+        elif value != before or name not in old:
+            changed[name] = value
+    return changed
+
+
+def _merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+    both = {
+        name: _merged(old[name], value) if isinstance(value, Mapping) and isinstance(old.get(name), Mapping) else value
+        for name, value in new.items()
+    }
+    return {**old, **both}
+
+
+def is_reference(value: object) -> bool:
+    return isinstance(value, Mapping) and len(value) == 1 and next(iter(value)) in KINDS
+
+
+def holds_references(value: object) -> bool:
+    return is_reference(value) or (isinstance(value, Mapping) and any(map(holds_references, value.values())))
+
+
+def resolved(settings: Mapping[str, Any], place: str = "") -> dict[str, Any]:
+    """`settings` with every reference replaced by what it stands for. Raises ConfigFileError."""
+    return {name: _resolved(value, f"{place}{name}") for name, value in settings.items()}
+
+
+def _resolved(value: Any, place: str) -> Any:
+    if is_reference(value):
+        [(kind, name)] = value.items()
+        return _value_of(kind, name, place)
+    return resolved(value, f"{place}.") if isinstance(value, Mapping) else value
+
+
+def _value_of(kind: str, name: object, place: str) -> str:
+    if not isinstance(name, str) or not name:
+        raise ConfigFileError(f'{place} names no {"variable" if kind == "env" else "file"}: {{"{kind}": "NAME"}}.')
+    if kind == "env":
+        if not os.environ.get(name):
+            raise ConfigFileError(f"{place} is in the environment variable {name}, which is not set.")
+        return os.environ[name]
+    try:
+        text = Path(name).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not UTF-8"
+        raise ConfigFileError(f"{place} is in the file {name}, which cannot be read: {reason}.") from None
+    if not text:
+        raise ConfigFileError(f"{place} is in the file {name}, which is empty.")
+    return text

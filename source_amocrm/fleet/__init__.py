@@ -1,1 +1,0 @@
-"""Many accounts at once: `source-amocrm fleet`."""
