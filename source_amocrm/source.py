@@ -41,7 +41,6 @@ from source_amocrm.airbyte.row_queue import RowQueue
 from source_amocrm.auth.handover import HandOver, print_settings
 from source_amocrm.config.settings import Config, parse_config
 from source_amocrm.errors import AmocrmError, ConfigError, masked
-from source_amocrm.http.memory import Memory
 from source_amocrm.http.wiring import open_api
 from source_amocrm.secrecy import mask
 from source_amocrm.streams import STREAMS
@@ -70,7 +69,7 @@ class SourceAmocrm(AbstractSource):
 
     def __init__(
         self,
-        pack: Callable[[Row, Memory], Mapping[str, Any]] = lambda row, _: row,
+        pack: Callable[[Row], Mapping[str, Any]] = lambda row: row,
         hand_over: HandOver = print_settings,
     ) -> None:
         self._pack = pack
@@ -154,13 +153,12 @@ class SourceAmocrm(AbstractSource):
     def _stream(
         self, wanted: _Wanted, selection: Selection, sync: Sync, report: Report, logger: logging.Logger
     ) -> AbstractStream:
-        memory = sync.account.api.memory
         return ConcurrentStream(
             cast("AmocrmStream", selection.stream),
             self.message_repository,
             lambda: report.counted(wanted.kind.name, deliver(sync, selection)),
             wanted.state,
-            lambda row: self._pack(row, memory),
+            self._pack,
             logger,
         )
 

@@ -1,14 +1,11 @@
-"""What a page tells of the next one; and a page that was too large leaves nothing in memory."""
+"""What a page tells of the next one."""
 
 from __future__ import annotations
 
-import gc
-import weakref
 from typing import Any
 
 import pytest
 
-from source_amocrm.errors import PageTooLarge
 from source_amocrm.http.answer import Answer
 from source_amocrm.walk.listing import Listing, RawPage
 
@@ -41,25 +38,3 @@ def test_whether_another_page_follows(limit: int, told: dict[str, Any], more: bo
 def test_the_counts_of_a_later_page_include_those_before_it() -> None:
     assert not a_page(5, 3, _total_items=13, _page_count=3).more
     assert a_page(5, 3, _total_items=14).more
-
-
-class Page(list[Any]):
-    """A list that can be watched."""
-
-
-def test_what_a_refused_page_was_made_of_goes_at_once() -> None:
-    watched: list[weakref.ref[Page]] = []
-
-    def fetch(path: str, params: Any = None, *, shrinkable: bool = False) -> Answer:  # noqa: ARG001
-        page = Page()
-        watched.append(weakref.ref(page))
-        error = PageTooLarge("Too large.")
-        raise error  # whose traceback holds this frame, which holds it
-
-    gc.disable()
-    try:
-        with pytest.raises(PageTooLarge, match="Too large"):
-            Listing(fetch, "/api/v4/leads", "leads").ask({})
-        assert watched[0]() is None
-    finally:
-        gc.enable()

@@ -12,12 +12,11 @@ from hypothesis import strategies as st
 
 from source_amocrm.airbyte.packed_row import packed
 from source_amocrm.airbyte.row_queue import LEAST, MOST, RowQueue
-from source_amocrm.http.memory import Memory
 
 
 def row(size: int) -> Record:
     """A row whose text has so many bytes."""
-    return Record(packed({"a": "x" * (size - len('{"a":""}'))}, Memory()), "deals")
+    return Record(packed({"a": "x" * (size - len('{"a":""}'))}), "deals")
 
 
 @pytest.mark.parametrize(("size", "number"), [(8, 256), (LEAST, 256), (LEAST * 2, 128), (MOST // 2, 2), (MOST * 3, 1)])

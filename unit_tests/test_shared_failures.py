@@ -8,7 +8,7 @@ from typing import NoReturn
 import pytest
 
 from source_amocrm.account.once import Once
-from source_amocrm.errors import AmocrmError, Forbidden, anew, let_go
+from source_amocrm.errors import AmocrmError, Forbidden, anew
 from source_amocrm.walk.broadcast import Broadcast
 from source_amocrm.walk.listing import Endless, NoList
 
@@ -56,7 +56,7 @@ def test_who_is_done_with_it_ends_no_other(make: Callable[[], list[Iterator[str]
     assert [next(one), next(other), next(one), next(other)] == ["a row", "a row", "a state", "a state"]
     with pytest.raises(Forbidden) as told:
         next(one)
-    let_go(told.value)
+    told.value.__traceback__ = None
     with pytest.raises(Forbidden, match="You may not see the list") as told:
         next(other)
     assert (told.value.status, told.value.path) == (403, "/api/v4/leads")

@@ -24,7 +24,6 @@ from airbyte_cdk.sources.streams.concurrent.cursor import Cursor
 from airbyte_cdk.sources.streams.concurrent.partitions.partition import Partition
 from airbyte_cdk.sources.types import Record
 
-from source_amocrm.errors import let_go
 from source_amocrm.streams.base import AmocrmStream
 from source_amocrm.walk.listing import Row
 
@@ -83,15 +82,11 @@ class StreamPartition(Partition):
 
     def read(self) -> Iterable[Record]:
         name, pack = self._name, self._pack
-        try:
-            for row in self._deliver():
-                if row is None:
-                    self._cursor.emit()
-                else:
-                    yield Record(pack(row), name)
-        except Exception as error:
-            let_go(error)
-            raise
+        for row in self._deliver():
+            if row is None:
+                self._cursor.emit()
+            else:
+                yield Record(pack(row), name)
 
     def to_slice(self) -> Mapping[str, Any] | None:
         return None

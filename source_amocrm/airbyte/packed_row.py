@@ -6,7 +6,6 @@ import json
 
 import orjson
 
-from source_amocrm.http.memory import UNCOUNTED, Memory, Reservation
 from source_amocrm.walk.listing import Row
 
 PACKED = "packed"
@@ -16,21 +15,19 @@ PACKED = "packed"
 class PackedRow:
     """`text`: the row in JSON, in UTF-8; empty once it was let go of. `size`: its bytes, also after that."""
 
-    __slots__ = ("_memory", "size", "text")
+    __slots__ = ("size", "text")
 
-    def __init__(self, text: bytes, memory: Memory) -> None:
+    def __init__(self, text: bytes) -> None:
         self.text = text
         self.size = len(text)
-        self._memory = Reservation.for_what_is_there(memory, self.size) if self.size > UNCOUNTED else None
 
     def let_go(self) -> None:
         """Forgets the text, for the CDK refers to each record until the next one comes."""
         self.text = b""
-        self._memory = None
 
 
-def packed(row: Row, memory: Memory) -> dict[str, PackedRow]:
-    """The data of the record of a row. `memory` is told how much a large text takes.
+def packed(row: Row) -> dict[str, PackedRow]:
+    """The data of the record of a row.
 
     Written where it is made, the row is still in the processor's cache: a tenth of the time that it takes later.
     """
@@ -38,4 +35,4 @@ def packed(row: Row, memory: Memory) -> dict[str, PackedRow]:
         text = orjson.dumps(row)
     except TypeError:
         text = json.dumps(row).encode()  # a number beyond 64 bits
-    return {PACKED: PackedRow(text, memory)}
+    return {PACKED: PackedRow(text)}

@@ -41,7 +41,6 @@ class PageOrder:
                 self._progress.walked(self._name)
             if self._passed >= ROWS_BETWEEN_STATES:
                 yield from self._state()
-            del batch  # the next one may need its memory
 
     def _cover(self, batch: Batch, page: Page) -> None:
         self._progress.cover(self._name, page, batch.floor or BEGINNING)
@@ -158,7 +157,6 @@ class NewestFirst:
             self._passed += len(needed)
             if batch.page.completed:
                 self._missing -= batch.page.completed
-            del batch, needed  # the next one may need its memory
             if self._passed >= ROWS_BETWEEN_STATES:
                 yield from self._release()
         # of seconds that have not come yet by the clock that is right, nothing will come

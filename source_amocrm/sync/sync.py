@@ -123,9 +123,7 @@ class Sync:
         path = resource.path
         if path not in self._broadcasts:
             reading = self._event_reading() if resource is EVENTS else self._entity_reading(resource)
-            self._broadcasts[path] = Broadcast(
-                path, lambda: self._followed(path, reading.batches()), lambda: self.account.api.memory.is_short
-            )
+            self._broadcasts[path] = Broadcast(path, lambda: self._followed(path, reading.batches()))
         return self._broadcasts[path]
 
     def _entity_reading(self, resource: Resource) -> EntityReading:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from queue import Empty, Full, Queue
 from typing import Generic, TypeVar
 
-from source_amocrm.errors import anew, let_go
+from source_amocrm.errors import anew
 
 T = TypeVar("T")
 
@@ -17,8 +16,6 @@ WAITING_ITEMS = 2
 """Items that wait in memory for each subscription."""
 A_MOMENT = 0.2
 """Seconds between two looks whether a subscription was closed."""
-A_LITTLE = 0.02
-"""Seconds between two looks whether there is memory again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,15 +31,12 @@ class Broadcast(Generic[T]):
     """Runs `read` once, in a thread of its own that starts when the first subscription is iterated over.
 
     Every subscription gets every item. A slow one holds the others back, so that few items are in memory at a time; a
-    closed one does not. While `is_short` says that memory is, the next item is read only when one is waited for.
+    closed one does not.
     """
 
-    def __init__(
-        self, name: str, read: Callable[[], Iterator[T]], is_short: Callable[[], bool] = lambda: False
-    ) -> None:
+    def __init__(self, name: str, read: Callable[[], Iterator[T]]) -> None:
         self._name = name
         self._read = read
-        self._is_short = is_short
         self._subscriptions: list[Subscription[T]] = []
         self._started = False
         self._lock = threading.Lock()
@@ -74,20 +68,13 @@ class Broadcast(Generic[T]):
                 taken = [subscription.put(item) for subscription in self._subscriptions]
                 if not any(taken):
                     break
-                del item
-                self._wait_for_memory()
         except Exception as failure:
             error = failure
-            let_go(error)
         finally:
             if isinstance(items, Generator):
                 items.close()
         for subscription in self._subscriptions:
             subscription.put(_End(error))
-
-    def _wait_for_memory(self) -> None:
-        while self._is_short() and not any(subscription.waits for subscription in self._subscriptions):
-            time.sleep(A_LITTLE)
 
 
 class Subscription(Generic[T]):
@@ -101,11 +88,6 @@ class Subscription(Generic[T]):
     def close(self) -> None:
         """Takes no more items, and ends the iteration with Closed if it is under way."""
         self._closed.set()
-
-    @property
-    def waits(self) -> bool:
-        """Whether it has been given all items that came, or takes no more."""
-        return self._closed.is_set() or self._queue.empty()
 
     def put(self, item: T | _End) -> bool:
         """Waits for room and takes the item; False if the subscription is closed."""
@@ -132,4 +114,3 @@ class Subscription(Generic[T]):
                     raise anew(item.error)
                 return
             yield item
-            del item  # the next one may need its memory

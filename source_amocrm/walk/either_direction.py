@@ -45,9 +45,7 @@ def keyset_either_way(
         else:
             if not raw.may_go_on:
                 raw = replace(raw, rows=sorted(raw.rows, key=lambda row: listing.second_of(row) or 0))
-            pages = keyset(listing, part, traits, ascending, raw, pool)
-            raw = None  # so that it is not in memory until the walk ends
-            yield from pages
+            yield from keyset(listing, part, traits, ascending, raw, pool)
         raw = None
 
 

@@ -67,10 +67,8 @@ def keyset(
     on, and TiesShuffled where the list can be read in the order of ids instead.
     """
     walk = _Walk(DirectedList(listing, traits, ascending, interval), pool)
-    pages = walk.pages(raw)
-    del raw  # so that it is not in memory until the walk ends
     try:
-        yield from pages
+        yield from walk.pages(raw)
     finally:
         walk.prefetcher.drop()
 
@@ -127,7 +125,6 @@ class _Walk:
             else:
                 self._step_back(window, dry=not dated)
             raw = None
-            del dated, guessed  # the next page may need the memory of this one
 
     def _counted(self, window: KeysetWindow, dated: list[Dated]) -> bool:
         """Whether a page goes on with a second of a list whose rows do not change, and every position up to its end

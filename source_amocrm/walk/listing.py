@@ -10,9 +10,9 @@ from typing import Any
 from airbyte_cdk.models import FailureType
 
 from source_amocrm.dates import LAST_SECOND
-from source_amocrm.errors import AmocrmError, PageTooLarge
+from source_amocrm.errors import AmocrmError
+from source_amocrm.http import memory
 from source_amocrm.http.answer import Answer, Fetch, Params
-from source_amocrm.http.memory import Reservation
 from source_amocrm.walk.embedded import counts_more, next_link, rows_of
 
 Row = dict[str, Any]
@@ -73,15 +73,13 @@ class Answered:
 
     `sent_at` and `server_time`: Unix seconds by the server's clock; the request left no earlier than `sent_at`, and the
     answer was made at `server_time`. `drift`: by how many seconds this machine's clock is ahead of the server's; 0
-    while the two agree. `tick`: the monotonic clock, in seconds, after the answer came. `memory`: what the page takes,
-    counted as long as this is referred to.
+    while the two agree. `tick`: the monotonic clock, in seconds, after the answer came.
     """
 
     sent_at: float
     server_time: float
     drift: int = 0
     tick: float = 0.0
-    memory: Reservation | None = field(default=None, repr=False, compare=False)
 
     @property
     def earliest(self) -> float:
@@ -99,13 +97,21 @@ class RawPage:
     """One page as the server gave it.
 
     `more`: the server says that there is a next page, by a link or by its counts. `full`: the page has as many rows as
-    a page can have, so that the list may go on whatever the server says.
+    a page can have, so that the list may go on whatever the server says. `size`: the bytes of memory that the page
+    takes at the most, which count as long as the walk refers to it.
     """
 
     rows: list[Row]
     more: bool
     answered: Answered
     full: bool = False
+    size: int = 0
+
+    def __post_init__(self) -> None:
+        memory.hold(self.size)
+
+    def __del__(self) -> None:
+        memory.release(self.size)
 
     @property
     def may_go_on(self) -> bool:
@@ -254,11 +260,7 @@ class Listing:
 
     def _ask(self, params: Params, page: int, limit: int) -> RawPage:
         asked = {**self.params, **params, "limit": limit, "page": page}
-        try:
-            answer = self.fetch(self.path, asked, shrinkable=limit > SIZES[-1])
-        except PageTooLarge as error:
-            # its frames would hold it, and the pages that they worked on, until the collector of garbage comes
-            raise error.with_traceback(None) from None
+        answer = self.fetch(self.path, asked, shrinkable=limit > SIZES[-1])
         if answer.body is not None and not any(name.startswith("_") for name in answer.body):
             raise NoList(self.path)
         raw = raw_page(answer, self.collection, page, limit)
@@ -278,7 +280,6 @@ def each_page(listing: Listing, first: int = 1) -> Iterator[RawPage]:
         yield raw
         if not goes_on:
             return
-        del raw  # the next page may need the memory of this one
 
 
 def ids_in_order(rows: list[Row]) -> list[int]:
@@ -299,6 +300,6 @@ def raw_page(answer: Answer, collection: str, number: int = 1, limit: int = 0) -
     collection all make an empty page."""
     body = answer.body or {}
     rows = rows_of(body, collection)
-    answered = Answered(answer.sent_at, answer.server_time, answer.drift, answer.tick, answer.memory)
+    answered = Answered(answer.sent_at, answer.server_time, answer.drift, answer.tick)
     more = bool(rows) and (bool(next_link(body)) or counts_more(body, number, (number - 1) * limit + len(rows)))
-    return RawPage(rows, more, answered, full=len(rows) in (limit, *FULL_PAGES))
+    return RawPage(rows, more, answered, len(rows) in (limit, *FULL_PAGES), answer.size)

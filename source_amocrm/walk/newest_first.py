@@ -62,7 +62,6 @@ class _NewestFirst:
                 (self._reached + 1 if more else self._since, FOREVER),
                 answered=answered,
             )
-            del raw, rows, answered  # the next page may need the memory of this one
 
     def _joined(self) -> tuple[RawPage, list[int]]:
         """The next page that begins among the rows already read, and the seconds of its rows."""
@@ -111,8 +110,7 @@ def _around(listing: Listing, second: int, start: int) -> Page:
             while (told := _from(listing, second, number)) is None:
                 number -= 1
             newer, pages = told
-            # each reading brings the same rows again, so to count the memory of all would count them many times
-            answered.extend(replace(page.answered, memory=None) for page in pages)
+            answered.extend(page.answered for page in pages)
             if _newer(_seconds(listing, listing.ask({}, number)), second) == newer:
                 return pages
         raise OrderIgnored

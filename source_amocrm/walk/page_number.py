@@ -70,7 +70,6 @@ class _ByPageNumber:
                 yield Page(rows, checkpoint=checkpoint, answered=(raw.answered,))
                 if not more:
                     return
-                del raw, rows  # the next page may need the memory of this one
         finally:
             self._prefetcher.drop()
 

@@ -47,7 +47,6 @@ def one_pass(listing: Listing, pool: WorkerPool | None = None) -> Iterator[RawPa
                 asked += 1
                 prefetched.append(pool.submit(partial(hopeful.ask, {}, asked)))
             yield raw
-            del raw  # the next page may need the memory of this one
     finally:
         while prefetched:
             prefetched.pop().cancel()
@@ -78,7 +77,6 @@ def passes_until_complete(path: str, read: Callable[[], Iterable[RawPage]], last
             met.update(map(key, raw.rows))
             rows += len(raw.rows)
             yield raw
-            del raw  # the next page may need the memory of this one
         quiet = 0 if met - seen else quiet + 1
         seen |= met
         if lasting:
