@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-import time
-import weakref
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from random import Random
@@ -12,15 +9,12 @@ from typing import Any
 
 import pytest
 
-from source_amocrm.account.resources import EVENTS, LEADS
 from source_amocrm.http.answer import Answer
 from source_amocrm.http.memory import UNCOUNTED, Memory, Reservation
 from source_amocrm.sync.batch import Batch, with_postdated
-from source_amocrm.sync.delivery_order import NewestFirst, PageOrder
 from source_amocrm.sync.lookup import observed
 from source_amocrm.sync.read_keys import ReadKeys
 from source_amocrm.sync.settle_buffer import settled
-from source_amocrm.walk.broadcast import Broadcast
 from source_amocrm.walk.either_direction import keyset_either_way
 from source_amocrm.walk.keyset import keyset
 from source_amocrm.walk.list_traits import ListTraits
@@ -30,11 +24,10 @@ from source_amocrm.walk.page_number import by_page_number
 from source_amocrm.walk.passes import first_versions, one_pass, passes_until_complete
 
 from .fake_list import FakeList
-from .test_delivery_order import NOW, begun, maker, nothing_between
+from .test_delivery import NOW
 from .test_stages import WHOLE
 
 SIZE = 100 * UNCOUNTED
-PATIENCE = 60.0
 
 
 def page_memory(memory: Memory) -> Reservation:
@@ -57,8 +50,6 @@ STAGES: dict[str, Callable[[Iterable[Batch]], Iterable[Batch | Row | None]]] = {
     "remembered": lambda given: ReadKeys([WHOLE]).remembered(given),
     "observed": lambda given: observed(given, [], lambda: True),
     "with_postdated": with_postdated,
-    "in the order of pages": lambda given: PageOrder(maker(LEADS), begun(), "leads", lambda: NOW).deliver(given),
-    "the newest first": lambda given: NewestFirst(maker(EVENTS), begun(), (), NOW, nothing_between).deliver(given),
 }
 
 
@@ -70,29 +61,6 @@ def test_a_stage(name: str) -> None:
         came += one is not None
         del one
     assert came == 5
-
-
-def test_a_subscription() -> None:
-    class Item:
-        pass
-
-    asked = threading.Event()
-
-    def read() -> Iterator[Item]:
-        yield Item()
-        assert asked.wait(2 * PATIENCE)
-
-    subscription = Broadcast("things", read).subscribe()
-    items = iter(subscription)
-    first = weakref.ref(next(items))
-    rest = threading.Thread(target=lambda: list(items))
-    rest.start()
-    until = time.monotonic() + PATIENCE
-    while first() and time.monotonic() < until:
-        time.sleep(0.001)
-    assert first() is None
-    asked.set()
-    rest.join(PATIENCE)
 
 
 WALKS: dict[str, Callable[[Listing], Iterator[Page | RawPage]]] = {
