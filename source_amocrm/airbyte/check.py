@@ -84,11 +84,12 @@ class Answers:
 
 
 def findings(account: Account) -> list[Finding]:
-    """The streams that will be incomplete or empty, and why.
+    """Lists the streams that will be incomplete or empty, and why. Asks for one page of a list at most.
 
     Raises AmocrmError when the account cannot be read at all: a wrong address, a token that is not valid, no list
     that may be seen.
     """
+    account = account.sampled()
     check_account(account.api.auth.account_id, account.facts().body)
     answers, streams = Answers(account), [stream(account) for stream in STREAMS.values()]
     try:
