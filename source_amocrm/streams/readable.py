@@ -132,7 +132,6 @@ def _alias(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "_", plain).strip("_")[:_LONGEST_ALIAS].rstrip("_")
 
 
-
 class ReadableStream(IncrementalStream):
     """A stream with one row a record, and with columns for the record's custom fields."""
 

@@ -21,9 +21,9 @@ Convert = Callable[..., Json]
 class _Steps:
     """How the columns of a table are filled, by what that takes.
 
-    `blank`: the row of an empty record. `plain`: columns with the value of a field; `found`: those whose value is looked
-    for in the record. Both stay as in `blank` where the value is null. `lists`: a null makes an empty one. `keys`: a
-    null is an error.
+    `blank`: the row of an empty record. `plain`: columns with the value of a field. `found`: those whose value is found
+    in the record. Both stay as in `blank` where the value is null. `lists`: a null makes an empty one. `keys`: a null
+    is an error.
     """
 
     blank: Row = field(default_factory=dict)
