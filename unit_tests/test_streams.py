@@ -42,6 +42,27 @@ def test_each_is_a_stream_of_the_cdk_that_reads_more_than_a_page(name: str) -> N
     assert made.url_base == "https://example.amocrm.ru"
 
 
+def test_what_makes_rows_sees_values_alone() -> None:
+    """No page, request or setting reaches the functions of a table's module that work values out of a record."""
+    outside = ("walk", "http", "auth", "config", "account.account")
+    seen = []
+    for file in (HERE.parent / "source_amocrm" / "streams").glob("*.py"):
+        module = ast.parse(file.read_text(encoding="utf-8"))
+        names = {
+            one.asname or one.name
+            for line in module.body
+            if isinstance(line, ast.ImportFrom) and line.module and line.module.startswith("source_amocrm.")
+            for one in line.names
+            if line.module.removeprefix("source_amocrm.").startswith(outside)
+        }
+        for made in module.body:
+            if isinstance(made, ast.FunctionDef) and any("Json" in ast.unparse(one) for one in made.args.args):
+                used = {name.id for name in ast.walk(made) if isinstance(name, ast.Name)}
+                seen.append(f"{file.stem}.{made.name}")
+                assert not used & names, seen[-1]
+    assert len(seen) > 20
+
+
 def test_the_engine_names_no_stream() -> None:
     """What a stream needs of another list it declares itself."""
     found = {

@@ -23,15 +23,14 @@ from source_amocrm.errors import AmocrmError
 from source_amocrm.http.answer import Fetch, Params
 from source_amocrm.http.api import ACCOUNT_PATH
 from source_amocrm.streams import schema
+from source_amocrm.streams.record import Find, Record, tombstone
 from source_amocrm.streams.relations import Relations
-from source_amocrm.streams.rows import tombstones
-from source_amocrm.streams.rows.coercion import Coercion
+from source_amocrm.streams.values import Row
 from source_amocrm.sync.changes import Deletion
 from source_amocrm.sync.declaration import Context, Declaration, FullRefresh, Incremental
 from source_amocrm.sync.progress import Progress
 from source_amocrm.sync.state import load
 from source_amocrm.sync.sync import read_alone
-from source_amocrm.walk.listing import Row
 
 LOGGER = logging.getLogger("airbyte")
 RAW = "raw"
@@ -47,7 +46,9 @@ class AmocrmStream(HttpStream, Declaration, ABC):
 
     `primary_key` and `cursor_field` are columns; `relations`: which columns refer to rows of other tables.
     `account_extras`: the `with` parameters of `/account` that its rows need; `extras`: by column, those of its list
-    that fill it. `collection`: the key of the records in `_embedded`.
+    that fill it. `collection`: the key of the records in `_embedded`. `found`: by column, what works its value out of a
+    record; where the other columns stand is told by the schema. `exploded`: `rows` makes the rows, of parts of a record
+    or of some records only.
     """
 
     name: str
@@ -57,6 +58,8 @@ class AmocrmStream(HttpStream, Declaration, ABC):
     account_extras: tuple[str, ...] = ()
     extras: Mapping[str, tuple[str, ...]] = {}
     collection: str
+    found: Mapping[str, Find] = {}
+    exploded = False
 
     def __init__(self, account: Account, properties: Mapping[str, Any] | None = None) -> None:
         """`properties`: the columns of the schema that the connection is configured with; None: all columns."""
@@ -66,7 +69,7 @@ class AmocrmStream(HttpStream, Declaration, ABC):
         self.account = account
         self._columns = frozenset(properties or ())
         self._raw = self._may_have_raw() and (not self._columns or RAW in self._columns)
-        self._to = Coercion(self.name)
+        self.record = Record(self.name, **self.found)
 
     @classmethod
     def extras_of_account(cls, config: Config, properties: Mapping[str, Any]) -> tuple[str, ...]:  # noqa: ARG003
@@ -124,17 +127,16 @@ class AmocrmStream(HttpStream, Declaration, ABC):
 
     def _may_have_raw(self) -> bool:
         """Whether whole records are wanted, and each makes one row: then it is in no other row of the stream."""
-        return self.account.config.raw_records and type(self).row is not AmocrmStream.row
+        return self.account.config.raw_records and not self.exploded
 
     def rows(self, record: Row, context: Context) -> Iterable[Row]:
-        """A stream defines this, or `row` where each record makes one."""
         row = self.row(record, context)
         if self._raw:
-            row[RAW] = self._to.object(record, RAW)
+            row[RAW] = self.record.to.object(record, RAW)
         return [row]
 
-    def row(self, record: Row, context: Context) -> Row:
-        raise NotImplementedError
+    def row(self, record: Row, context: Context) -> Row:  # noqa: ARG002
+        return self.record(record)
 
 
 class FullRefreshStream(AmocrmStream, FullRefresh):
@@ -205,6 +207,7 @@ class FixedStream(AccountStream):
     """A stream whose `fixed` rows are known without asking."""
 
     fixed: list[Row]
+    exploded = True
 
     def all_rows(self) -> Iterator[Row]:
         yield from self.fixed
@@ -245,7 +248,7 @@ class IncrementalStream(AmocrmStream, Incremental):
     def tombstone(self, deletion: Deletion, context: Context) -> Row:
         account_id = self.account.facts().id if deletion.account_id is None else deletion.account_id
         own, others = self.primary_key[-1], self.tombstone_columns(context)
-        return tombstones.tombstone(self.name, own, deletion.id, account_id, deletion.by, deletion.at, **others)
+        return tombstone(self.name, own, deletion.id, account_id, deletion.by, deletion.at, **others)
 
     def tombstone_columns(self, context: Context) -> Row:  # noqa: ARG002
         """The columns of a tombstone besides who deleted what and when; `further_columns` are null in it."""
