@@ -150,7 +150,7 @@ def test_numbered_over_pages_whose_size_nobody_can_tell(seed: int, limit: int, m
 def test_numbered_where_the_first_page_hides_rows(seed: int, limit: int, hidden: int, ahead: int) -> None:
     """All but one or more; the places of a second are always the same, for hidden rows cannot be counted."""
     things = a_list(seed, limit, "edit", hidden=min(hidden, limit - 1))
-    things.ties = 1
+    things.ties = "asc"
     things.touched.update(range(1, things.hidden + 1))
     assert_numbered_brings_all(things, ahead)
 

@@ -15,12 +15,13 @@ from source_amocrm.streams import (
     live,
     people,
     settings,
+    talks,
 )
 from source_amocrm.streams.base import AmocrmStream
 
 _FAMILIES = (
     *(deals, people, dictionaries, activity),
     *(field_values, links, history, communication),
-    *(customers, catalogs, settings, incoming, files, live),
+    *(customers, catalogs, settings, incoming, talks, files, live),
 )
 STREAMS: dict[str, type[AmocrmStream]] = {stream.name: stream for family in _FAMILIES for stream in family.STREAMS}

@@ -173,6 +173,10 @@ class FullRefreshStream(AmocrmStream, FullRefresh):
     def paths(self) -> Iterator[str]:
         yield self.list_path
 
+    def completing_paths(self) -> Iterator[str]:
+        """The lists without which some rows are missing."""
+        yield from ()
+
     def list_params(self) -> Params:
         return {**self.params, **super().list_params()}
 

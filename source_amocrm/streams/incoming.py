@@ -1,4 +1,4 @@
-"""What comes in by itself: leads that wait in «Неразобранное», and talks, where the account lists them."""
+"""Leads that wait in «Неразобранное»."""
 
 from __future__ import annotations
 
@@ -26,23 +26,4 @@ class Unsorted(FullRefreshStream):
         return incoming.unsorted(record)
 
 
-class Talks(FullRefreshStream):
-    name = "talks"
-    primary_key = ["talk_id"]
-    relations = {
-        "contact_id": to.CONTACT,
-        "entity_id": to.OneOf("entity_type", {"lead": to.DEAL, "customer": to.CUSTOMER}),
-        "source_id": to.SOURCE,
-        "account_id": to.ACCOUNT,
-        "contacts": to.CONTACT,
-        "leads": to.DEAL,
-        "customers": to.CUSTOMER,
-    }
-    list_path = "/api/v4/talks"
-    collection = "talks"
-
-    def row(self, record: Row, context: Context) -> Row:
-        return incoming.talk(record)
-
-
-STREAMS = (Unsorted, Talks)
+STREAMS = (Unsorted,)

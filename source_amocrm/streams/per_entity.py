@@ -111,8 +111,13 @@ def per_entity(account: Account, kinds: Iterable[Kinds], rows: Callable[[Kind], 
         for kind in known:
             try:
                 yield from rows(kind)
+            except NotFound as error:
+                if account.lacks(error) or not _listed(account, kind):
+                    LOGGER.info("Not in this account: %s", error)
+                else:
+                    failures.append(_withheld(kind, error))
             except AmocrmError as error:
-                if account.lacks(error) or _gone(account, kind, error):
+                if account.lacks(error):
                     LOGGER.info("Not in this account: %s", error)
                 else:
                     failures.append(error)
@@ -120,12 +125,23 @@ def per_entity(account: Account, kinds: Iterable[Kinds], rows: Callable[[Kind], 
         raise all_of(failures)
 
 
-def _gone(account: Account, kind: Kind, error: AmocrmError) -> bool:
-    """Whether a catalog was deleted since the catalogs were listed: it is not among them any more."""
-    if kind.catalog_id is None or not isinstance(error, NotFound):
-        return False
+def _listed(account: Account, kind: Kind) -> bool:
+    """Asks for the catalogs again: one that was deleted since they were listed is not among them any more."""
+    if kind.catalog_id is None:
+        return True
     try:
         left = whole(Listing(account.get, CATALOGS, "catalogs"))
     except AmocrmError:
-        return False
-    return kind.catalog_id not in map(dictionaries.catalog_id, left)
+        return True
+    return kind.catalog_id in map(dictionaries.catalog_id, left)
+
+
+def _withheld(kind: Kind, error: NotFound) -> AmocrmError:
+    if kind.catalog_id is None:
+        return error
+    return AmocrmError(
+        f"amoCRM lists the catalog {kind.catalog_id}, but does not know its address {error.path} (404), so the rows of "
+        "that catalog are missing. Run the sync again; if it repeats, report it to amoCRM support with that address.",
+        status=error.status,
+        path=error.path,
+    )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from source_amocrm.account.account import Account
-from source_amocrm.account.event_kinds import ADDED, DELETED, LINKED, MERGED, NOTE_DELETED, RESTORED, TAGGED
+from source_amocrm.account.event_kinds import ADDED, DELETED, LINKED, MERGED, NOTE_DELETED, RESTORED, TAGGED, TRASHED
 from source_amocrm.account.resources import EVENTS, Resource
 from source_amocrm.dates import iso
 from source_amocrm.http.answer import Params
@@ -61,7 +61,10 @@ class Sync:
             for lookup in selection.stream.lookups.values()
         }
         kinds = self._kinds_since()
-        self._event_log = EventLog(account, kinds)
+        links_since = [plan.changes_since for plans in self.plans.values() for plan in plans.values()]
+        self._event_log = EventLog(
+            account, kinds, min((since for since in links_since if since is not None), default=None)
+        )
         # what a killed sync goes on from may be killed again, long before its end where the history is wanted
         goes_on = any(selection.progress and selection.progress.pending for selection in selections)
         self._prefetches: list[Callable[[], Any]] = [
@@ -163,15 +166,17 @@ class Sync:
         plan = self.plans[stream.name][resource.name]
         kinds: dict[str, int] = {}
         if plan.changes_since is not None and resource.has_links:
-            entered = (ADDED | RESTORED.keys()) & {f"{resource.entity}_added", f"{resource.entity}_restored"}
-            kinds |= dict.fromkeys({*LINKED, *TAGGED, MERGED, *entered}, plan.changes_since)
+            entered = ADDED & {f"{resource.entity}_added"}
+            linked = {*LINKED, *TAGGED, MERGED, *RESTORED, *TRASHED}
+            kinds |= dict.fromkeys({*entered, *linked}, plan.changes_since)
         if stream.deletable and self.account.config.mark_deleted:
             deleted = {NOTE_DELETED} if resource.holds_notes else {f"{resource.entity}_deleted"} & DELETED.keys()
             # where all live rows come in this sync, those that were restored are among them
             restored = (
                 set() if plan.at_first and resource.has_trash else RESTORED.keys() & {f"{resource.entity}_restored"}
             )
-            kinds |= dict.fromkeys({*deleted, *restored}, plan.deletions_since)
+            for kind in {*deleted, *restored}:
+                kinds[kind] = min(plan.deletions_since, kinds.get(kind, plan.deletions_since))
         return kinds
 
 
