@@ -17,7 +17,7 @@ from source_amocrm.sync.delivery_order import NewestFirst, PageOrder
 from source_amocrm.sync.lookup import Resolver
 from source_amocrm.sync.progress import Pending, Progress
 from source_amocrm.sync.row_maker import RowMaker
-from source_amocrm.walk.interval_set import IntervalSet
+from source_amocrm.walk.intervals import IntervalSet
 from source_amocrm.walk.listing import Page, PageCheckpoint, Row
 
 NOW = 1_700_000_000

@@ -15,8 +15,8 @@ from source_amocrm.sync.batch import Batch
 from source_amocrm.sync.delivery_order import NewestFirst
 from source_amocrm.sync.event_log import in_no_order
 from source_amocrm.sync.progress import Progress
+from source_amocrm.walk.either_direction import newest_second
 from source_amocrm.walk.listing import Listing, Page
-from source_amocrm.walk.newest_second import newest_second
 
 NOW = 1_000_000
 HOURS = 26 * 3_600

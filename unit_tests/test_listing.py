@@ -1,17 +1,15 @@
-"""What a page tells of the next one; and a page that was too large leaves nothing in memory."""
+"""What a page tells of the next one, and what stands where its rows should be."""
 
 from __future__ import annotations
 
-import gc
-import weakref
 from typing import Any
 
 import pytest
 
-from source_amocrm.errors import PageTooLarge
 from source_amocrm.http.answer import Answer
-from source_amocrm.walk.listing import Listing, RawPage
+from source_amocrm.walk.listing import Listing, MalformedList, RawPage, embedded_rows, numeric_id, raw_page, seconds
 
+ONE, OTHER = {"id": 1}, {"id": 2}
 ROWS = [{"id": own} for own in range(1, 4)]
 
 
@@ -43,23 +41,50 @@ def test_the_counts_of_a_later_page_include_those_before_it() -> None:
     assert a_page(5, 3, _total_items=14).more
 
 
-class Page(list[Any]):
-    """A list that can be watched."""
+@pytest.mark.parametrize(
+    ("sent", "rows"),
+    [
+        ([ONE, OTHER], [ONE, OTHER]),
+        ({"0": ONE, "5": OTHER}, [ONE, OTHER]),
+        (ONE, [ONE]),
+        ([], []),
+        ({}, []),
+        (None, []),
+        ([{"id": "12"}, {"id": "01ky"}, {"id": None}], [{"id": 12}, {"id": "01ky"}, {"id": None}]),
+    ],
+)
+def test_rows(sent: Any, rows: list[Any]) -> None:
+    assert embedded_rows("leads", sent) == rows
 
 
-def test_what_a_refused_page_was_made_of_goes_at_once() -> None:
-    watched: list[weakref.ref[Page]] = []
+@pytest.mark.parametrize(
+    ("sent", "said"),
+    [
+        ("x", "a text instead of rows in the list “leads”, so"),
+        (7, "a number instead of rows in the list “leads”, so"),
+        (
+            [ONE, None],
+            "null instead of rows in the list “leads” as number 2 of a page, after the one with the id 1,",
+        ),
+        ([[ONE]], "an array instead of rows in the list “leads” as number 1 of a page, so"),
+    ],
+)
+def test_what_is_no_row_is_not_passed_over(sent: Any, said: str) -> None:
+    with pytest.raises(MalformedList, match=said):
+        raw_page(Answer({"_embedded": {"leads": sent}}, 0, 0), "leads")
 
-    def fetch(path: str, params: Any = None, *, shrinkable: bool = False) -> Answer:  # noqa: ARG001
-        page = Page()
-        watched.append(weakref.ref(page))
-        error = PageTooLarge("Too large.")
-        raise error  # whose traceback holds this frame, which holds it
 
-    gc.disable()
-    try:
-        with pytest.raises(PageTooLarge, match="Too large"):
-            Listing(fetch, "/api/v4/leads", "leads").ask({})
-        assert watched[0]() is None
-    finally:
-        gc.enable()
+@pytest.mark.parametrize(
+    ("sent", "own"),
+    [(5, 5), ("5", 5), ("9" * 18, 10**18 - 1), ("9" * 19, None), ("٣", None), ("", None), (True, None), (5.0, None)],
+)
+def test_an_id(sent: Any, own: int | None) -> None:
+    assert numeric_id(sent) == own
+
+
+@pytest.mark.parametrize(
+    ("sent", "second"),
+    [(1, 1), ("12", 12), (0, None), (-5, None), (None, None), ("x", None), ([], None), (253402300800, None)],
+)
+def test_a_date_that_a_state_can_hold(sent: Any, second: int | None) -> None:
+    assert seconds(sent) == second

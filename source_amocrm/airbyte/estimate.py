@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from source_amocrm.dates import day
-from source_amocrm.walk.interval_set import Interval
+from source_amocrm.walk.intervals import Interval
 
 STRETCHES = 2
 """How many stretches of time are named."""

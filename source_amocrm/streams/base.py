@@ -30,8 +30,7 @@ from source_amocrm.sync.declaration import Context, Declaration, FullRefresh, In
 from source_amocrm.sync.delivery import deliver_alone
 from source_amocrm.sync.progress import Progress
 from source_amocrm.sync.state import load
-from source_amocrm.walk.embedded import next_link, rows_of
-from source_amocrm.walk.listing import Row
+from source_amocrm.walk.listing import Row, next_link, rows_of
 
 LIMIT = 250
 """Rows of the largest page."""

@@ -18,7 +18,7 @@ from source_amocrm.sync.progress import Progress, ReadPlan
 from source_amocrm.sync.row_maker import RowMaker
 from source_amocrm.sync.sync import Selection, Sync
 from source_amocrm.walk.broadcast import Subscription
-from source_amocrm.walk.interval_set import IntervalSet
+from source_amocrm.walk.intervals import IntervalSet
 from source_amocrm.walk.listing import Row
 
 LOGGER = logging.getLogger("airbyte")

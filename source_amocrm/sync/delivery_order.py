@@ -9,7 +9,7 @@ from source_amocrm.account.resources import EVENTS
 from source_amocrm.sync.batch import Batch
 from source_amocrm.sync.progress import BEGINNING, Progress
 from source_amocrm.sync.row_maker import RowMaker
-from source_amocrm.walk.interval_set import FOREVER, IntervalSet
+from source_amocrm.walk.intervals import FOREVER, IntervalSet
 from source_amocrm.walk.listing import Page, PageCheckpoint, Row, key, seconds
 
 Delivery = Iterator["Row | None"]
