@@ -37,7 +37,7 @@ def main(arguments: list[str]) -> int:
     from source_amocrm.airbyte.quick_start import hasten
 
     hasten()
-    from source_amocrm.auth.keeping import keeper
+    from source_amocrm.auth.keeping import FileKeeper
     from source_amocrm.check_on_terminal import printable, verdict
     from source_amocrm.config.settings import check_shape
     from source_amocrm.entrypoint import unforeseen
@@ -46,9 +46,10 @@ def main(arguments: list[str]) -> int:
     logging.getLogger().handlers = [logging.StreamHandler(sys.stderr)]
     account = Account(Path(arguments[0]))
     try:
+        keeper = FileKeeper(account)
         settings = account.settings()
         check_shape(settings)
-        print(printable(verdict(settings, keeper(account))))
+        print(printable(verdict(settings, keeper)))
     except (AmocrmError, ConfigFileError) as error:
         print(printable(str(error)))
         return 1
