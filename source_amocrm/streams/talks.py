@@ -1,4 +1,7 @@
-"""Talks: conversations of chats. amoCRM's list of them may stop after its first page; chat events name the others."""
+"""Talks, which are conversations of chats, and the bots that answer in them.
+
+amoCRM's list of talks may stop after its first page. Chat events name the others.
+"""
 
 from __future__ import annotations
 
@@ -80,6 +83,13 @@ class Talks(FullRefreshStream):
                 failure_type=error.failure_type,
                 status=error.status,
             ) from None
+
+
+class Bots(FullRefreshStream):
+    name = "bots"
+    primary_key = ["bot_id"]
+    list_path = "/api/v4/bots"
+    collection = "items"
 
 
 def talk_ids(event: Row) -> Iterator[int]:
