@@ -47,6 +47,8 @@ class FakeList:
     """The rows up to this id have a place in the list, and are not shown."""
     always_next: bool = False
     """Every page says that there is a next one."""
+    never_next: bool = False
+    """No page says so."""
     false_ends: float = 0.0
     """The share of later pages that come empty the first time, though they are not."""
     now: int = NOW
@@ -82,7 +84,7 @@ class FakeList:
             if not shown or false_end:
                 return Answer(None, self.now, self.now)
             full = self.next_on_full_last_page and len(shown) == limit
-            more = len(found) > start + limit or full or self.always_next
+            more = (len(found) > start + limit or full or self.always_next) and not self.never_next
             links = {"next": {"href": "https://example.amocrm.ru"}} if more else {}
             rows = [{"id": own, self.cursor: second} for second, own in shown if own > self.hidden]
             return Answer({"_links": links, "_embedded": {"things": rows}}, self.now, self.now)

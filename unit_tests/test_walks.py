@@ -34,7 +34,9 @@ def a_list(seed: int, limit: int, *verbs: str, **how: Any) -> FakeList:
     seconds += [random.randint(1, latest)] * random.choice((0, 0, limit, 3 * limit + 1))
     random.shuffle(seconds)
     change = restless(*verbs, share=random.choice((0.0, 0.1, 0.5)))
-    return FakeList(dict(enumerate(seconds, 1)), random, limit, change, **how)
+    things = FakeList(dict(enumerate(seconds, 1)), random, limit, change, **how)
+    things.never_next = things.most in (None, limit) and not (things.always_next or things.hidden) and seed % 4 == 0
+    return things
 
 
 @contextmanager

@@ -101,6 +101,7 @@ def crowded(seed: int, limit: int, *verbs: str, **how: Any) -> FakeList:
     change = restless(*verbs, share=random.choice((0.0, 0.1, 0.5, 1.0)))
     things = FakeList(dict(zip(ids, seconds, strict=True)), random, limit, change, **how)
     things.ties = random.choice(("asc", "asc", "desc", "any", "shuffled"))
+    things.never_next = not {"most", "always_next"} & {name for name, set_ in how.items() if set_} and seed % 4 == 0
     return things
 
 

@@ -14,14 +14,13 @@ from source_amocrm.account.resources import EVENTS
 from source_amocrm.errors import REFUSALS, AmocrmError, NotFound, PageTooLarge
 from source_amocrm.streams import relations as to
 from source_amocrm.streams.base import FullRefreshStream
-from source_amocrm.streams.rows import incoming
-from source_amocrm.streams.rows.values import as_list, child
+from source_amocrm.streams.values import Row, as_list, child
 from source_amocrm.sync.declaration import Context
 from source_amocrm.sync.event_reading import EventReading
 from source_amocrm.sync.progress import BEGINNING, ReadPlan
 from source_amocrm.walk.embedded import numeric_id
 from source_amocrm.walk.interval_set import FOREVER, IntervalSet
-from source_amocrm.walk.listing import Listing, Row
+from source_amocrm.walk.listing import Listing
 from source_amocrm.walk.worker_pool import Prefetch, WorkerPool
 
 LOGGER = logging.getLogger("airbyte")
@@ -68,9 +67,6 @@ class Talks(FullRefreshStream):
                 f"{len(unlisted):,}",
                 f"{found:,}",
             )
-
-    def row(self, record: Row, context: Context) -> Row:
-        return incoming.talk(record)
 
     def _named_by_events(self) -> set[int]:
         start = self.account.config.start or BEGINNING
@@ -150,6 +146,3 @@ def in_order(pool: WorkerPool, tasks: Iterable[Callable[[], T]]) -> Iterator[T]:
             yield begun.popleft().result()
     while begun:
         yield begun.popleft().result()
-
-
-STREAMS = (Talks,)

@@ -108,7 +108,7 @@ def events_between(account: Account, kinds: Iterable[str], since: int, until: in
 def _until(listing: Listing, raw: RawPage, end: int) -> RawPage | None:
     """The page without the events after `end`; None if none is left to tell where the page ends."""
     rows = [row for row in raw.rows if (listing.second_of(row) or 0) <= end]
-    return replace(raw, rows=rows) if rows or not raw.more else None
+    return replace(raw, rows=rows) if rows or not raw.may_go_on else None
 
 
 def in_no_order(

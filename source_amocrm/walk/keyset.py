@@ -30,7 +30,7 @@ from source_amocrm.walk.keyset_position import KeysetPosition
 from source_amocrm.walk.keyset_prefetch import KeysetPrefetcher
 from source_amocrm.walk.keyset_windows import KeysetWindow
 from source_amocrm.walk.list_traits import ListTraits
-from source_amocrm.walk.listing import Listing, OrderIgnored, Page, RawPage, key
+from source_amocrm.walk.listing import MOST_ROWS, Listing, OrderIgnored, Page, RawPage, TooLong, key
 from source_amocrm.walk.order_check import prove_order
 from source_amocrm.walk.same_second import one_second, undated
 from source_amocrm.walk.worker_pool import WorkerPool
@@ -67,10 +67,8 @@ def keyset(
     on, and TiesShuffled where the list can be read in the order of ids instead.
     """
     walk = _Walk(DirectedList(listing, traits, ascending, interval), pool)
-    pages = walk.pages(raw)
-    del raw  # so that it is not in memory until the walk ends
     try:
-        yield from pages
+        yield from walk.pages(raw)
     finally:
         walk.prefetcher.drop()
 
@@ -127,7 +125,6 @@ class _Walk:
             else:
                 self._step_back(window, dry=not dated)
             raw = None
-            del dated, guessed  # the next page may need the memory of this one
 
     def _counted(self, window: KeysetWindow, dated: list[Dated]) -> bool:
         """Whether a page goes on with a second of a list whose rows do not change, and every position up to its end
@@ -156,27 +153,29 @@ class _Walk:
         here, last = self._position.here, dated[-1].place if dated else self._position.here
         fresh = [one for one in dated if self._position.is_fresh(one)]
         yield from self._learn(dated, fresh, counted or self._position.begins(window))
-        if raw.more and last <= here and not ((self._ties.known or counted) and fresh):
+        if raw.may_go_on and last <= here and not ((self._ties.known or counted) and fresh):
             try:
                 yield from self._stuck(raw, window, dated)
             except PageTooLarge:
                 self.prefetcher.drop()
                 self._pager.shrink()
             return
-        self._came(window, dated, guessed, raw.more)
-        if raw.more:
+        self._came(window, dated, guessed, raw.may_go_on)
+        if raw.may_go_on:
             self.prefetcher.fill(self._known_end(raw))
             near = here if window.begins is not None else dated[0].place + 2
             prove_order(self._view, near, dated, self._pager.sizer)
-        ended = not raw.more or last > self._view.far
+        ended = not raw.may_go_on or last > self._view.far
         # The last page was prefetched and may be older than the walk: rows that were changed since lie behind it
-        if guessed and not raw.more and self._view.ascending and self._begun is not None and last >= self._begun:
+        if guessed and not raw.may_go_on and self._view.ascending and self._begun is not None and last >= self._begun:
             ended = False
         rows = [row for place, row in fresh if place <= self._view.far]
         within = None if ended else self._position.within(rows, dated)
         page = within or Page(rows, self._view.finished(here, self._view.far if ended else last - 1))
         yield replace(page, answered=(raw.answered,))
         self._position.advance(dated, fresh)
+        if self._position.rows > MOST_ROWS:
+            raise TooLong(self._listing.path)
         self._barren, self._dry, self._emptied = 0, False, None
         if ended:
             self._leave_for(self._view.far + 1)
@@ -235,7 +234,7 @@ class _Walk:
                 counted = self._counted(window, dated)
                 joins = counted or self._position.begins(window) or self._position.joins(dated)
                 further = counted or self._position.goes_beyond(dated[-1])
-                if joins and (further or not raw.more):
+                if joins and (further or not raw.may_go_on):
                     return raw, self.prefetcher.pop()
                 if self._is_lost(dated):
                     self._uncounted = raw
@@ -291,7 +290,7 @@ class _Walk:
             yield from self._whole_second(raw)
         elif len(dated) >= window.limit and not self._dry:
             self._barren += 1
-            self._came(window, dated, False, raw.more)
+            self._came(window, dated, False, raw.may_go_on)
         elif self._pager.page(window._replace(number=window.number + 1)).rows:
             self._dry = False
             if len(dated) < window.limit:
