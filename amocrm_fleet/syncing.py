@@ -116,31 +116,29 @@ class Progress:
     """Shows what is under way: on a terminal in one line that changes, else in a line every EVERY seconds."""
 
     def __init__(self, count: int, stream: TextIO = sys.stderr) -> None:
-        self._left = self._count = count
+        self._done, self._count = 0, count
         self._stream = stream
         self._live = stream.isatty()
         self._said = float("-inf")
+        self._show("starting")  # the first account waits for the imports of the server
 
     def ended(self) -> None:
         """One more account has ended, which is told after this."""
-        self._left -= 1
-        self.clear()
-
-    def clear(self) -> None:
+        self._done += 1
         if self._live:
             self._stream.write("\r\x1b[K")
             self._stream.flush()
 
     def __call__(self, running: Sequence[UnderWay]) -> None:
-        if not running or (not self._live and time.monotonic() - self._said < EVERY):
-            return
-        self._said = time.monotonic()
-        shown = ", ".join(f"{one.account.name} {one.seconds:.0f} s{_words(one.last_line)}" for one in running)
-        line = f"{self._count - self._left} of {self._count} done; under way: {shown}"
-        if self._live:
-            self._stream.write(f"\r\x1b[K{line[: shutil.get_terminal_size().columns - 1]}")
-        else:
-            self._stream.write(f"{line}\n")
+        if running and (self._live or time.monotonic() - self._said > EVERY):
+            self._said = time.monotonic()
+            shown = (f"{one.account.name} {one.seconds:.0f} s{_words(one.last_line)}" for one in running)
+            self._show(f"under way: {', '.join(shown)}")
+
+    def _show(self, what: str) -> None:
+        line = f"{self._done} of {self._count} done; {what}"
+        width = shutil.get_terminal_size().columns - 1
+        self._stream.write(f"\r\x1b[K{line[:width]}" if self._live else f"{line}\n")
         self._stream.flush()
 
 

@@ -246,7 +246,7 @@ def test_what_is_under_way_is_shown_from_the_start(fleet: Syncing, tmp_path: Pat
 
     with pytest.raises(KeyboardInterrupt):
         list(fleet.sync_each([account(tmp_path, "talks")], 1, watch))
-    assert seen.getvalue().splitlines()[0] == "0 of 2 done; under way: talks 0 s"
+    assert seen.getvalue().splitlines()[:2] == ["0 of 2 done; starting", "0 of 2 done; under way: talks 0 s"]
     assert told.is_set()
 
 
