@@ -10,6 +10,7 @@ setup(
     package_data={
         "source_amocrm": ["py.typed", "spec.yaml", "schemas/*.json"],
         "source_amocrm.connect": ["words/*.json", "templates/*.html", "static/*"],
+        "amocrm_fleet": ["dagster.yaml", "templates/*.html"],
     },
     install_requires=[
         "airbyte-cdk>=7.39,<8",
