@@ -33,7 +33,6 @@ setup(
         "airbyte-cdk>=7.39,<8",
         "jinja2>=3.1,<4",
         "requests>=2.32,<3",
-        "pendulum>=3.0,<4",
         "orjson>=3.10,<4",
     ],
     extras_require={"warehouse": WAREHOUSE, "fleet": FLEET, "all": FLEET},

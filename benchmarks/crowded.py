@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from itertools import count
+from random import Random
 
 from integration_tests.sandbox.account import Account
 
 DAY = 86_400
 MASS_EDITS = (250, 300, 499, 600, 900)
 """Rows of one second, at the sizes that touch a page's edge and go beyond it."""
+TIED_EVENTS = (40, 600)
+"""The fewest and the most events of one second in an account whose robots act by the hundred."""
+TIES = 24
 EDITED = ("leads", "contacts", "companies", "tasks")
 
 
@@ -36,6 +40,18 @@ def edit_in_masses(account: Account) -> None:
                 table.rows[own] = {**table.rows[own], "updated_at": second}
             _date_events(account, second, size)
         table.load([])
+
+
+def tie_events(account: Account) -> None:
+    """Date runs of events, at random places of the log, by the last event of the run."""
+    random = Random(22)
+    newest_first = [own for _, own in reversed(account.events.index("created_at"))]
+    for _ in range(TIES):
+        begin, size = random.randrange(len(newest_first)), random.randint(*TIED_EVENTS)
+        run = newest_first[begin : begin + size]
+        events = [account.events.rows[own] for own in run]
+        second = max(event.created_at for event in events)
+        account.load_events([event._replace(created_at=second) for event in events])
 
 
 def _taken(ids: list[int]) -> Iterable[tuple[int, list[int]]]:

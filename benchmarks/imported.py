@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
-from .crowded import crowd, edit_in_masses
+from .crowded import crowd, edit_in_masses, tie_events
 from .floor import PER_SECOND, fewest_pages
 from .line import Line, Place, paced
 from .measure import ALL, Run, read, sandbox
@@ -49,6 +49,21 @@ def masses(place: Place, quick: bool) -> Iterator[Line]:
     limit = 1.15 * pages / PER_SECOND + 5
     held = run.wall <= limit and run.requests <= 1.1 * pages and run.refused == 0
     yield paced(f"{leads:,} leads with mass edits, fifteen tables", run, pages, held, limit)
+
+
+def tied(place: Place, quick: bool) -> Iterator[Line]:
+    """The fifteen tables where some seconds have 40 to 600 events, in the order of ids or in another."""
+    leads = 2_000 if quick else 5_000
+    account, path = place.account(leads, "tied", tie_events)
+    pages = fewest_pages(account, ALL)
+    for ties in ("id_asc", "any"):
+        with sandbox(path, (0.3, LATENCY), PER_SECOND, ties=ties) as server:
+            run = read(server, ALL, place.folder / f"tied-{ties}")
+        limit = 1.15 * pages / PER_SECOND + 5
+        exact = run.unique["events"] == len(account.events)
+        held = exact and run.wall <= limit and run.requests <= 1.1 * pages and run.refused == 0
+        order = "in the order of ids" if ties == "id_asc" else "in any order"
+        yield paced(f"{leads:,} leads, fifteen tables, 40 to 600 events of one second {order}", run, pages, held, limit)
 
 
 def kommo(place: Place, quick: bool) -> Iterator[Line]:

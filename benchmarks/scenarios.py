@@ -10,7 +10,7 @@ from typing import Any
 from .answers import answers
 from .fat import fatten
 from .floor import EVENTS, FASTEST, PER_SECOND, fewest_pages
-from .imported import dense, kommo, masses, shuffled, uneven, unfiltered
+from .imported import dense, kommo, masses, shuffled, tied, uneven, unfiltered
 from .line import Line, Place, Scenario, paced
 from .measure import ALL, Run, read, sandbox
 from .rest import every_table, killed
@@ -98,6 +98,7 @@ SCENARIOS: dict[str, Scenario] = {
     "dense": dense,
     "shuffled": shuffled,
     "masses": masses,
+    "tied": tied,
     "uneven": uneven,
     "unfiltered": unfiltered,
     "tables": every_table,

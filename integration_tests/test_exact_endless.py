@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
@@ -18,7 +19,8 @@ from . import comparison, expected
 from .command import run
 from .connector import messages
 from .destination import Destination
-from .sandbox import Account, Fault, ManualClock, Request, Sandbox, Switches, writes
+from .sandbox import Account, Fault, ManualClock, Request, Response, Sandbox, Switches, writes
+from .sandbox.http import ok
 
 MOST_REQUESTS = 250
 """The account has 60 deals, in pages of 20: no list takes a hundred."""
@@ -176,3 +178,22 @@ def test_a_robot_that_changes_more_than_a_page_between_any_two_requests(filters:
     destination.take(messages(Sandbox(account), BUSY, destination.state()))
     destination.take(messages(Sandbox(account), [name for name in STREAMS if name not in BUSY]))
     assert comparison.problems(account, destination.rows) == []
+
+
+class NewOnes(Sandbox):
+    """Each page of a list that is read whole brings other ids, and promises a next page."""
+
+    def answer(self, request: Request, refused: Response | None) -> Response:
+        if request.path not in ("/api/v4/catalogs", "/api/v4/leads/custom_fields"):
+            return super().answer(request, refused)
+        first = 1_000 * len(self.log)
+        rows = [{"id": own, "name": str(own), "type": "text"} for own in range(first, first + 3)]
+        collection = request.path.rpartition("/")[2]
+        return ok({"_links": {"next": {"href": request.path}}, "_embedded": {collection: rows}})
+
+
+def test_a_check_asks_for_one_page_of_a_list(tmp_path: Path) -> None:
+    sandbox = NewOnes(Account.generate(seed=1, leads=5))
+    assert run(sandbox, "check", tmp_path, readable_columns=True).code == 0
+    asked = Counter(seen.path for seen in sandbox.log)
+    assert {path: times for path, times in asked.items() if times > 1} == {}

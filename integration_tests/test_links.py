@@ -7,14 +7,15 @@ from collections.abc import Sequence
 
 import pytest
 
-from source_amocrm.streams.links import STREAMS
+from source_amocrm.streams import STREAMS
+from source_amocrm.streams.links import LinkStream
 
 from . import comparison, expected
 from .connector import messages
 from .destination import Destination
 from .sandbox import Account, ManualClock, Sandbox, Switches, writes
 
-LINKS = [table.name for table in STREAMS]
+LINKS = [name for name, table in STREAMS.items() if issubclass(table, LinkStream)]
 PARENTS = ["deals", "contacts", "companies", "customers"]
 
 
@@ -78,3 +79,79 @@ def test_a_link_that_was_removed_is_not_current(bump: bool, filters: bool) -> No
     destination.take(messages(sandbox, [*PARENTS, *LINKS], destination.state()))
     assert (lead, gone) in comparison.current("deal_contacts", destination.rows)
     assert destination.complaints == []
+
+
+@pytest.fixture(params=[True, False], ids=["filter", "no filter"])
+def linked_account(request: pytest.FixtureRequest) -> Account:
+    """Where cards stop showing a card in the trash, and neither their dates nor an event tells of it."""
+    switches = Switches(trash_links="hidden", filter_enabled=request.param, links_bump=False, merge_link_events=False)
+    return Account.generate(seed=2, leads=120, clock=ManualClock(), switches=switches)
+
+
+def linked_cards(account: Account) -> list[tuple[str, int]]:
+    """Companies and contacts with deals, one of them the main contact; a deal; a contact of a customer."""
+    companies = [row["id"] for row in account.tables["companies"] if account.linked("companies", row["id"], "leads")]
+    contacts = [row["id"] for row in account.tables["contacts"] if account.linked("contacts", row["id"], "leads")]
+    customers = [row["id"] for row in account.tables["contacts"] if account.linked("contacts", row["id"], "customers")]
+    leads = [row["id"] for row in account.tables["leads"] if account.linked("leads", row["id"], "contacts")]
+    kinds = {
+        "companies": companies[:3],
+        "contacts": [*dict.fromkeys([*contacts[:4], customers[-1]])],
+        "leads": leads[-1:],
+    }
+    return [(kind, card) for kind, cards in kinds.items() for card in cards]
+
+
+def sync(sandbox: Sandbox, destination: Destination) -> None:
+    sandbox.account.clock.advance(600)  # type: ignore[attr-defined]
+    assert destination.take(messages(sandbox, [*PARENTS, *LINKS], destination.state()))
+    sandbox.account.clock.advance(600)  # type: ignore[attr-defined]
+
+
+def wrong(account: Account, destination: Destination) -> list[str]:
+    found = comparison.problems(account, destination.rows)
+    return [line for line in found if line.split()[0].rstrip(":") in {*PARENTS, *LINKS}]
+
+
+def test_a_card_that_was_in_the_trash_at_the_first_sync_is_linked_when_it_is_back(linked_account: Account) -> None:
+    sandbox, destination = Sandbox(linked_account), Destination()
+    cards = linked_cards(linked_account)
+    for card in cards:
+        writes.trash(linked_account, *card)
+    sync(sandbox, destination)
+    assert wrong(linked_account, destination) == []
+    for card in cards:
+        writes.restore(linked_account, *card)
+    sync(sandbox, destination)
+    assert wrong(linked_account, destination) == []
+    asked = len(sandbox.log)
+    sync(sandbox, destination)
+    assert [seen.path for seen in sandbox.log[asked:] if seen.path.endswith("/links")] == []
+
+
+def test_a_card_that_goes_to_the_trash_leaves_the_cards_that_showed_it(linked_account: Account) -> None:
+    """As far as amoCRM tells what it was linked to; the row of the link keeps its card's date, which is as it was."""
+    linked_account.switches.trash_in_links = True
+    sandbox, destination = Sandbox(linked_account), Destination()
+    sync(sandbox, destination)
+    assert wrong(linked_account, destination) == []
+    for card in linked_cards(linked_account):
+        writes.trash(linked_account, *card)
+    sync(sandbox, destination)
+    assert wrong(linked_account, destination) == []
+
+
+def test_the_cards_of_a_merged_one_show_the_one_that_is_left(linked_account: Account) -> None:
+    """A contact has one company: that of the victim is left without either, and nothing tells of it."""
+    sandbox, destination = Sandbox(linked_account), Destination()
+    sync(sandbox, destination)
+    for kind in ("companies", "contacts"):
+        survivor, victim, *_ = (
+            row["id"]
+            for row in linked_account.tables[kind]
+            if linked_account.linked(kind, row["id"], "leads")
+            and not linked_account.linked(kind, row["id"], "companies")
+        )
+        writes.merge(linked_account, kind, survivor, victim)
+    sync(sandbox, destination)
+    assert wrong(linked_account, destination) == []

@@ -53,7 +53,7 @@ OTHERS: dict[str, set[str]] = {
     },
     "customers": {"customer_statuses", "customer_segments", "customer_transactions", *OF_EVERY_ENTITY},
     "webhooks": {"webhooks"},
-    "events": {"event_types", *(table.name for table in STREAMS.values() if table.cursor_field)},
+    "events": {"event_types", "talks", *(table.name for table in STREAMS.values() if table.cursor_field)},
 }
 TAKEN_FROM_ANOTHER = {"companies": ("contacts", "company_name"), "leads": ("deal_statuses", "loss_reason_id")}
 """Columns that are empty when the list that they are taken from is closed; a warning says so."""

@@ -97,6 +97,7 @@ UNREAD = {
     **dict.fromkeys(("events_late", "accept_bumps", "merge_link_events", "merge_activity"), "only a write shows it"),
     **dict.fromkeys(("off", "off_answer", "forbidden", "unpaid"), "the settings and rights of one account"),
     **dict.fromkeys(("external", "scopes_told", "old_access_survives_refresh"), "of tokens, not of the account"),
+    "trash_in_links": "of a card in the trash nobody knows what it was linked to",
     **dict.fromkeys(("files_scope", "files_refused"), "of another host"),
 }
 """The switches that reading does not tell, or that are no open question, and why."""

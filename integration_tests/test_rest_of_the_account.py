@@ -20,7 +20,7 @@ from unit_tests.offline import airbyte_stream
 from . import comparison, expected
 from .connector import catalog, config, messages, without_sockets
 from .destination import Destination, Row
-from .sandbox import Account, ManualClock, Sandbox, Switches, writes
+from .sandbox import Account, Fault, Faults, ManualClock, Request, Sandbox, Switches, writes
 from .sandbox.query import parse, values
 from .sandbox.writes.at_random import Write
 from .sandbox.writes.chance import line, some
@@ -197,6 +197,29 @@ def test_one_kind_of_cards_that_may_not_be_read_does_not_keep_the_tags_of_others
         wanted = [row for row in expected.tables(account)[name] if row["entity_type"] != "contacts"]
         assert comparison.by_key(name, found[name]) == comparison.by_key(name, wanted)
         assert name in said
+
+
+@pytest.mark.parametrize("deleted", [True, False])
+def test_a_catalog_whose_elements_are_not_found_is_missing_unless_it_was_deleted_meanwhile(deleted: bool) -> None:
+    account = Account.generate(seed=4, leads=60)
+    own = account.catalogs[1]["id"]
+    sandbox = Sandbox(account, faults=Faults(Fault("404", f"catalogs/{own}/elements")))
+
+    def delete(_: Sandbox, request: Request) -> None:
+        if deleted and request.path.endswith("/elements"):
+            account.catalogs[:] = [catalog for catalog in account.catalogs if catalog["id"] != own]
+
+    sandbox.before_request.append(delete)
+    found, said = set(), ""
+    try:
+        for message in messages(sandbox, ["catalog_elements", "custom_fields_catalog_elements"]):
+            if message.record and message.record.stream == "catalog_elements":
+                found.add(message.record.data["catalog_id"])
+    except AmocrmError as error:
+        said = str(error)
+    assert ("Not read to the end: catalog_elements, custom_fields_catalog_elements. " in said) is not deleted
+    assert (f"amoCRM lists the catalog {own}, but does not know its address " in said) is not deleted
+    assert found == {catalog["id"] for catalog in account.catalogs} - {own}
 
 
 def test_reasons_that_the_settings_show_are_not_none_because_their_list_is_not_found() -> None:

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from random import Random
-from typing import Any
+from typing import Any, Literal
 
 from source_amocrm.http.answer import Answer
 from source_amocrm.walk.cursor_filter import bounds
@@ -17,6 +17,7 @@ from source_amocrm.walk.listing import Listing, Page
 from source_amocrm.walk.page_number import by_page_number
 from source_amocrm.walk.worker_pool import WorkerPool
 
+Ties = Literal["asc", "desc", "any", "shuffled"]
 NOW = 10_000
 MOST_REQUESTS = 3_000
 JOINING = 8
@@ -46,6 +47,8 @@ class FakeList:
     """The rows up to this id have a place in the list, and are not shown."""
     always_next: bool = False
     """Every page says that there is a next one."""
+    never_next: bool = False
+    """No page says so."""
     false_ends: float = 0.0
     """The share of later pages that come empty the first time, though they are not."""
     now: int = NOW
@@ -56,7 +59,8 @@ class FakeList:
     def __post_init__(self) -> None:
         self.from_inclusive, self.to_inclusive = self.random.random() < 0.5, self.random.random() < 0.5
         self.next_on_full_last_page = self.random.random() < 0.3
-        self.ties = self.random.choice((1, -1, 0))
+        self.ties: Ties = self.random.choice(("asc", "desc", "any", "shuffled"))
+        """The order of rows of one second: by id, one of its own, or another one at each request."""
         self._lied = False
         self._lock = threading.Lock()
 
@@ -80,7 +84,7 @@ class FakeList:
             if not shown or false_end:
                 return Answer(None, self.now, self.now)
             full = self.next_on_full_last_page and len(shown) == limit
-            more = len(found) > start + limit or full or self.always_next
+            more = (len(found) > start + limit or full or self.always_next) and not self.never_next
             links = {"next": {"href": "https://example.amocrm.ru"}} if more else {}
             rows = [{"id": own, self.cursor: second} for second, own in shown if own > self.hidden]
             return Answer({"_links": links, "_embedded": {"things": rows}}, self.now, self.now)
@@ -89,11 +93,17 @@ class FakeList:
         low = params.get(f"filter[{self.cursor}][from]", -1) + (not self.from_inclusive)
         high = params.get(f"filter[{self.cursor}][to]", 2**62) - (not self.to_inclusive)
         found = [(second, own) for own, second in self.rows.items() if low <= second <= high]
-        ties = {own: self.random.random() if not self.ties else self.ties * own for own in self.rows}
+        ties = {own: self._tie(own) for own in self.rows}
         if "order[id]" in params:
             return sorted(found, key=lambda row: row[1])
         ascending = self.own_order if self.own_order is not None else params.get(f"order[{self.cursor}]") == "asc"
         return sorted(found, key=lambda row: (row[0] if ascending else -row[0], ties[row[1]]))
+
+    def _tie(self, own: int) -> float:
+        """By what a row is sorted within its second."""
+        if self.ties == "shuffled":
+            return self.random.random()
+        return {"asc": own, "desc": -own, "any": own * 7919 % 10_007}[self.ties]
 
     def edit(self) -> None:
         if self.rows:

@@ -13,14 +13,14 @@ from pathlib import Path
 os.environ["RETRY_AFTER"] = "0"  # read when the project is loaded
 
 import dagster as dg
-import fleet.definitions as project
 import pytest
-from fleet.settings import ROOT, Settings
-from source_amocrm.accounts.folder import accounts, add
-from source_amocrm.accounts.locks import folder_held
-from source_amocrm.fleet.status import Outcome, record, status_of
-from source_amocrm.fleet.syncing import Loader
 
+import amocrm_fleet.definitions as project
+from amocrm_fleet.folder import accounts, add
+from amocrm_fleet.locks import folder_held
+from amocrm_fleet.settings import ROOT, Settings
+from amocrm_fleet.status import Outcome, record, status_of
+from amocrm_fleet.syncing import Loader
 from unit_tests.fake_loader import fake_loader
 
 MIDNIGHT = datetime(2026, 11, 25, tzinfo=timezone.utc)

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Future
+from dataclasses import replace
 from random import Random
 from typing import Any, TypeVar
 
 import pytest
 
+from source_amocrm.walk.either_direction import keyset_either_way
 from source_amocrm.walk.interval_set import FOREVER
 from source_amocrm.walk.list_traits import ListTraits
 from source_amocrm.walk.tie_order import PAIRS_TO_KNOW, TieOrder, monotone
 from source_amocrm.walk.worker_pool import WorkerPool
 
-from .fake_list import Delivered, FakeList, by_date
+from .fake_list import Delivered, FakeList, Ties, by_date, restless
 
 T = TypeVar("T")
 LIMIT = 10
@@ -187,12 +189,73 @@ def test_rows_of_different_seconds_tell_nothing() -> None:
 def test_a_list_that_keeps_ties_in_the_order_of_ids_is_read_ahead_through_them() -> None:
     rows = {own: own // 25 * 1_000 for own in range(25, 525)}
     costs = []
-    for ties in (1, 0):
+    orders: tuple[Ties, ...] = ("asc", "shuffled")
+    for ties in orders:
         things = Asked(rows.copy(), Random(2), 100, now=21_000)
         things.ties = ties
         read(things, Prompt(2))
         costs.append(len(things.asked))
     assert costs[0] < costs[1]
+
+
+def events_of_robots(ties: Ties, crowds: tuple[int, ...], calm: int = 400) -> FakeList:
+    """Events, the newest first: `calm` seconds with one of them, then one second with a crowd of them, and so on."""
+    seconds: list[int] = []
+    for crowd in (*crowds, 0):
+        begun = len(seconds) + 100
+        seconds += [*range(begun, begun + calm), *[begun + calm] * crowd]
+    things = FakeList(
+        dict(enumerate(seconds, 1)), Random(3), 100, cursor="created_at", own_order=False, now=len(seconds) + 1_000
+    )
+    things.ties, things.next_on_full_last_page = ties, False
+    return things
+
+
+def read_events(things: FakeList, pool: WorkerPool | None) -> int:
+    """The requests that it took to read all events, each once."""
+    listing = replace(things.listing(), own_order=True)
+    pages = keyset_either_way(listing, (1, things.now), ListTraits(), pool=pool)
+    came = [row["id"] for page in pages for row in page.rows]
+    assert sorted(came) == sorted(things.rows)
+    return things.requests
+
+
+@pytest.mark.parametrize("most", [0, 1, 3, 8])
+@pytest.mark.parametrize("ties", ["asc", "desc", "any"])
+def test_a_second_with_many_events_costs_no_more_than_its_pages(ties: Ties, most: int) -> None:
+    things = events_of_robots(ties, (40, 600, 130, 99, 250, 420))
+    requests = read_events(things, Prompt(most) if most else None)
+    assert requests <= 1.1 * len(things.rows) / things.limit + 2
+
+
+@pytest.mark.parametrize("most", [1, 8])
+def test_one_second_with_many_events_does_not_make_the_pages_behind_it_smaller(most: int) -> None:
+    """Its rows come in another order at each request, so that it must be read on its own."""
+    things = events_of_robots("shuffled", (90, 1), calm=8_000)
+    requests = read_events(things, Prompt(most))
+    assert requests <= 1.1 * len(things.rows) / things.limit + 2
+
+
+@pytest.mark.parametrize("most", [0, 4])
+@pytest.mark.parametrize("seed", range(20))
+def test_events_that_change_places_within_a_second_are_read_until_all_were_seen(seed: int, most: int) -> None:
+    things = events_of_robots("shuffled", (40, 300, 130), calm=150)
+    things.random = Random(seed)
+    read_events(things, Prompt(most) if most else None)
+
+
+@pytest.mark.parametrize("most", [0, 4])
+@pytest.mark.parametrize("seed", range(20))
+def test_an_event_that_is_indexed_late_moves_those_behind_it_and_hides_none(seed: int, most: int) -> None:
+    things = events_of_robots("any", (40, 300, 130), calm=150)
+    things.random = Random(seed)
+    things.change = restless("add_old", share=0.3)
+    listing = replace(things.listing(), own_order=True)
+    delivered = Delivered(things)
+    for page in keyset_either_way(listing, (1, things.now), ListTraits(), pool=Prompt(most) if most else None):
+        delivered.take(page)
+    assert delivered.missing() == []
+    assert delivered.twice() == []
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,9 @@ def a_list(seed: int, limit: int, *verbs: str, **how: Any) -> FakeList:
     seconds += [random.randint(1, latest)] * random.choice((0, 0, limit, 3 * limit + 1))
     random.shuffle(seconds)
     change = restless(*verbs, share=random.choice((0.0, 0.1, 0.5)))
-    return FakeList(dict(enumerate(seconds, 1)), random, limit, change, **how)
+    things = FakeList(dict(enumerate(seconds, 1)), random, limit, change, **how)
+    things.never_next = things.most in (None, limit) and not (things.always_next or things.hidden) and seed % 4 == 0
+    return things
 
 
 @contextmanager
@@ -150,7 +152,7 @@ def test_numbered_over_pages_whose_size_nobody_can_tell(seed: int, limit: int, m
 def test_numbered_where_the_first_page_hides_rows(seed: int, limit: int, hidden: int, ahead: int) -> None:
     """All but one or more; the places of a second are always the same, for hidden rows cannot be counted."""
     things = a_list(seed, limit, "edit", hidden=min(hidden, limit - 1))
-    things.ties = 1
+    things.ties = "asc"
     things.touched.update(range(1, things.hidden + 1))
     assert_numbered_brings_all(things, ahead)
 

@@ -100,7 +100,8 @@ def crowded(seed: int, limit: int, *verbs: str, **how: Any) -> FakeList:
         random.shuffle(ids)
     change = restless(*verbs, share=random.choice((0.0, 0.1, 0.5, 1.0)))
     things = FakeList(dict(zip(ids, seconds, strict=True)), random, limit, change, **how)
-    things.ties = random.choice((1, 1, -1, 0))
+    things.ties = random.choice(("asc", "asc", "desc", "any", "shuffled"))
+    things.never_next = not {"most", "always_next"} & {name for name, set_ in how.items() if set_} and seed % 4 == 0
     return things
 
 
@@ -153,7 +154,7 @@ def test_full(seed: int, limit: int, in_order: bool, ahead: int) -> None:
     """A list in the order of ids, or in one that edits change."""
     things = crowded(seed, limit, "edit", "delete", "restore", "add")
     things.own_order = True
-    things.ties = 1
+    things.ties = "asc"
     if in_order:
         things.rows = dict.fromkeys(things.rows, 7)
         things.change = restless("delete", "restore", "add", share=0.5)
@@ -173,12 +174,12 @@ def test_an_order_of_ties_that_was_relied_on_and_breaks(seed: int, limit: int, r
     random = Random(seed)
     seconds = [place // random.randint(2 * limit, 4 * limit) for place in range(10 * limit)]
     things = FakeList({own: 10 + second for own, second in enumerate(seconds, 1)}, random, limit)
-    things.ties = 1
+    things.ties = "asc"
     left = random.randint(1, limit)
 
     def change(list_: FakeList) -> None:
         if list_.requests == requests:
-            list_.ties = 0
+            list_.ties = "shuffled"
             for own in range(1, left + 1):
                 list_.rows.pop(own, None)
                 list_.touched.add(own)
@@ -196,7 +197,7 @@ def test_an_order_of_ties_that_was_relied_on_and_breaks(seed: int, limit: int, r
 def test_pages_that_are_too_much_for_the_server(seed: int, limit: int, ahead: int, always_next: bool) -> None:
     """Now and then: then smaller ones come, down to 25 rows."""
     things = crowded(seed, limit, *VERBS, always_next=always_next)
-    things.ties = 1
+    things.ties = "asc"
     chance, whole = Random(seed), things.fetch
 
     def fetch(path: str, params: Any = None, *, shrinkable: bool = False) -> Any:

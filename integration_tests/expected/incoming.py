@@ -5,6 +5,7 @@ from __future__ import annotations
 from ..sandbox.account import Account
 from ..sandbox.endpoints.event_types import STANDARD
 from .common import Row, stamp
+from .communication import CHATS
 
 
 def unsorted(account: Account) -> list[Row]:
@@ -29,9 +30,13 @@ def unsorted(account: Account) -> list[Row]:
 
 
 def talks(account: Account) -> list[Row]:
+    """Those of the list, and those that messages of chats name."""
     if not account.switches.talks:
         return []
     new = account.switches.talks_shape == "2026"
+    ids = sorted(talk["talk_id"] for talk in account.talks)
+    listed = ids if account.switches.talks_shown is None else ids[-account.switches.talks_shown :]
+    named = {event.value_after[0]["message"].get("talk_id") for event in account.events if event.type in CHATS}
     return [
         {
             "talk_id": talk["talk_id"],
@@ -54,6 +59,7 @@ def talks(account: Account) -> list[Row]:
             "customers": [talk["entity_id"]] if talk["entity_type"] == "customer" else [],
         }
         for talk in account.talks
+        if talk["talk_id"] in {*listed, *named}
     ]
 
 

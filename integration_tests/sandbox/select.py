@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from itertools import chain, groupby
 from random import Random
 from typing import Any
+from zlib import crc32
 
 from .store import EventTable, Key, Table
 from .switches import Ties
@@ -88,6 +89,8 @@ class Selection:
         for number, group in enumerate(groups):
             if ties == "id_desc":
                 group.sort(reverse=True)
+            elif ties == "any":
+                group.sort(key=lambda row_id: crc32(str(row_id).encode()))
             elif ties == "shuffled":
                 Random(shuffle * 1_000_003 + number).shuffle(group)
         flat = [row_id for group in groups for row_id in group]

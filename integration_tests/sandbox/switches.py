@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Ties = Literal["id_asc", "id_desc", "mirrored", "shuffled"]
+Ties = Literal["id_asc", "id_desc", "mirrored", "any", "shuffled"]
 DefaultOrder = Literal["asc", "desc", "unordered"]
 
 
@@ -25,7 +25,7 @@ class Switches:
     filter_off: Literal["ignored", "402"] = "ignored"  # what a request with it gets where it is not paid for
     # orders
     ties: Ties = "id_asc"  # rows with an equal order value; "mirrored": by id in the direction of the order;
-    # "shuffled" changes with each request
+    # "any": an order of their own, the same at each request; "shuffled": another one at each request
     default_order: DefaultOrder | Literal["updated"] = "asc"  # entity lists without `order`, by id or by updated_at
     events_order: DefaultOrder = "desc"  # events without `order`, by time
     events_order_honoured: bool = False  # whether order[created_at] works on events
@@ -34,6 +34,7 @@ class Switches:
     page_max: int = 250
     events_page_max: int = 100
     page_default: int = 50  # also the silent fallback for a limit over the maximum
+    next_link: bool = True  # False: no page names a next one, as seen of talks and of elements of catalogs
     next_on_full_last_page: bool = False
     end: Literal["204", "empty"] = "204"  # a page past the end
     page_number_present: bool = True  # `_page` is missing in one recording
@@ -62,6 +63,7 @@ class Switches:
     only_deleted_honours_filter: bool = False
     restore_bumps: bool = False
     trash_links: Literal["kept", "hidden", "hidden_bumps", "hidden_events"] = "kept"  # in _embedded of others
+    trash_in_links: bool = False  # whether /links tells what a card in the trash was linked to
     # shapes
     false_checkbox: Literal["absent", "returned"] = "absent"
     loss_reason: Literal["array", "object"] = "array"
@@ -95,6 +97,8 @@ class Switches:
     unsorted_visible: bool = True  # unsorted leads stand in /leads
     accept_bumps: bool = True  # the contact of an accepted request gets a new updated_at
     talks: bool = True  # the list, documented since 2026 only
+    talks_shown: int | None = None  # so many of the newest talks the list shows, and no next page
+    talks_filter: Literal["honoured", "listed", "ignored"] = "honoured"  # "listed": of what the list shows
     loss_reasons_list: bool = True  # not in amoCRM's index; False: 404, whatever the settings say
     files_scope: bool = True
     files_refused: Literal[401, 403, 404] = 403  # what the drive answers a token without that scope

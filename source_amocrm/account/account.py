@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import math
 import threading
@@ -63,6 +64,7 @@ class Account:
         self._begun = api.clock()
         self._filter_ignored = False
         self._lists: dict[str, Once[list[Row]]] = {}
+        self._sampled = False
         self._lock = threading.Lock()
 
     def get(self, path: str, params: Params | None = None, *, shrinkable: bool = False) -> Answer:
@@ -87,14 +89,22 @@ class Account:
     def listing(self, resource: Resource, params: Params | None = None) -> Listing:
         return Listing(self.get, resource.path, resource.collection, params=params or {}, cursor=resource.cursor)
 
+    def sampled(self) -> Account:
+        """Returns the same account with dictionaries of one page each, for commands that must end soon on any list."""
+        sample = copy.copy(self)
+        sample._lists, sample._sampled = {}, True
+        return sample
+
     def dictionary(self, path: str, collection: str, params: Params | None = None) -> list[Row]:
-        """A short list, whole; it is asked for once in a process."""
+        """Returns a short list whole, or its first page in a `sampled` account. Each list is requested once."""
         self.require(path)
+        listing = Listing(self.get, path, collection, params=params or {})
         with self._lock:
-            known = self._lists.setdefault(
-                path, Once(lambda: whole(Listing(self.get, path, collection, params=params or {}), self.pool))
-            )
+            known = self._lists.setdefault(path, Once(lambda: self._rows_of_dictionary(listing)))
         return known()
+
+    def _rows_of_dictionary(self, listing: Listing) -> list[Row]:
+        return listing.ask({}).rows if self._sampled else whole(listing, self.pool)
 
     def get_believed(self, path: str, params: Params) -> Answer:
         """As `get`, for what is no list: a 204 is asked for again before it is believed."""

@@ -76,7 +76,7 @@ class Unfiltered:
         left = set(ids)
         while left and self._asked + len(left) > self._pages:
             raw = self._page()
-            if raw and not raw.more:
+            if raw and not raw.may_go_on:
                 yield from self._list(raw)
                 self.whole = True
                 return

@@ -40,6 +40,8 @@ DELETED: Mapping[str, str] = {f"{entity}_deleted": entity for entity in ENTITIES
 """The entity that was deleted, by kind."""
 RESTORED: Mapping[str, str] = {f"{entity}_restored": entity for entity in ("lead", "contact", "company")}
 """The entity that came back from the trash, by kind."""
+TRASHED = frozenset(f"{entity}_deleted" for entity in ("lead", "contact", "company", "customer"))
+"""What takes a card away, and with it its links on other cards."""
 MERGED = "entity_merged"
 ADDED = frozenset(f"{entity}_added" for entity in ("lead", "contact", "company"))
 """What waited in «Неразобранное» enters its list when it is accepted, maybe with an old date."""

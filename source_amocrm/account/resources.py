@@ -22,7 +22,8 @@ class Resource:
     `name` is what a state calls it; `entity` the singular that events use; `cursor` the field that dates its rows.
     `paid_filter`: its filter is an option of the account and is ignored, without an error, when it is off.
     `by_cursor`: it can be ordered by updated_at. `has_trash`: it shows its trash with `with=only_deleted`.
-    `has_links`: its rows show links and tags. `optional`: it is of a part that not every account has.
+    `has_links`: its rows show links and tags, the links to other cards with the `with` parameter `links_with`.
+    `optional`: it is of a part that not every account has.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Resource:
     has_links: bool = False
     optional: bool = False
     cursor: str = "updated_at"
+    links_with: str = ""
 
     @property
     def holds_notes(self) -> bool:
@@ -43,10 +45,15 @@ class Resource:
 
 
 _card = partial(Resource, paid_filter=True, has_links=True)
-LEADS = _card("leads", "/api/v4/leads", "leads", "lead", has_trash=True)
-CONTACTS = _card("contacts", "/api/v4/contacts", "contacts", "contact", has_trash=True)
-COMPANIES = _card("companies", "/api/v4/companies", "companies", "company", has_trash=True)
-CUSTOMERS = _card("customers", "/api/v4/customers", "customers", "customer", optional=True)
+LEADS = _card("leads", "/api/v4/leads", "leads", "lead", has_trash=True, links_with="contacts")
+CONTACTS = _card("contacts", "/api/v4/contacts", "contacts", "contact", has_trash=True, links_with="leads,customers")
+COMPANIES = _card(
+    "companies", "/api/v4/companies", "companies", "company", has_trash=True, links_with="leads,customers,contacts"
+)
+CUSTOMERS = _card(
+    "customers", "/api/v4/customers", "customers", "customer", optional=True, links_with="contacts,companies"
+)
+CARDS = (LEADS, CONTACTS, COMPANIES, CUSTOMERS)
 TASKS = Resource("tasks", "/api/v4/tasks", "tasks", "task", by_cursor=False)
 NOTES = (
     Resource("leads", "/api/v4/leads/notes", "notes", "note"),

@@ -84,11 +84,12 @@ class Answers:
 
 
 def findings(account: Account) -> list[Finding]:
-    """The streams that will be incomplete or empty, and why.
+    """Lists the streams that will be incomplete or empty, and why. Asks for one page of a list at most.
 
     Raises AmocrmError when the account cannot be read at all: a wrong address, a token that is not valid, no list
     that may be seen.
     """
+    account = account.sampled()
     check_account(account.api.auth.account_id, account.facts().body)
     answers, streams = Answers(account), [stream(account) for stream in STREAMS.values()]
     try:
@@ -121,8 +122,9 @@ def _declared(account: Account, stream: AmocrmStream, streams: Sequence[AmocrmSt
     if _not_granted(account, stream):
         return Needs()
     made_of, columns = tuple(stream.paths()), tuple(lookup.resource.path for lookup in stream.lookups.values())
-    if not isinstance(stream, IncrementalStream):
-        return Needs(made_of, columns=columns)
+    if isinstance(stream, FullRefreshStream):
+        return Needs(made_of, completed_by=tuple(stream.completing_paths()), columns=columns)
+    assert isinstance(stream, IncrementalStream)
     completed = stream.kinds is None and any(_needs_events(account, path, streams) for path in made_of)
     return Needs(made_of, tuple(stream.vital_paths()), (EVENTS.path,) if completed else (), columns)
 

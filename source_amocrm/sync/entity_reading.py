@@ -108,7 +108,7 @@ class EntityReading:
         A note that was deleted never comes back. Without a trash, or with a filter to ask for many at once, deletions
         are few enough to ask for each.
         """
-        if self._resource.holds_notes:
+        if self._resource.holds_notes or not self._readers.mark_deleted:
             return None
         few = self._account.filter_works(self._resource) or not self._resource.has_trash
         return self._plan.changes_since if few else None

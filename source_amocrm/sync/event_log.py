@@ -10,6 +10,7 @@ from source_amocrm.account.once import Once
 from source_amocrm.account.resources import EVENTS, Resource
 from source_amocrm.errors import REFUSALS, AmocrmError, PageTooLarge
 from source_amocrm.sync.changes import Changes, changes_of, essence
+from source_amocrm.sync.linked_cards import LinkedCards
 from source_amocrm.sync.progress import ReadPlan
 from source_amocrm.walk.cursor_filter import bounds
 from source_amocrm.walk.either_direction import keyset_either_way
@@ -24,13 +25,15 @@ from source_amocrm.walk.passes import latest_versions
 class EventLog:
     """The account's events of some kinds, read once in a sync for every list that needs them.
 
-    `types_since`: the kinds to ask for, each with the earliest second that any list needs.
+    `types_since`: the kinds to ask for, each with the earliest second that any list needs. `links_since`: the earliest
+    second at which links of a delivered card may have changed (Unix seconds); None where nothing was delivered.
     """
 
-    def __init__(self, account: Account, types_since: dict[str, int]) -> None:
+    def __init__(self, account: Account, types_since: dict[str, int], links_since: int | None = None) -> None:
         self._account = account
         self._types_since = types_since
         self._events = Once(self._read)
+        self._linked = None if links_since is None else LinkedCards(account, self._events, links_since)
 
     def prefetch(self) -> None:
         """Reads the events before a list needs them."""
@@ -39,7 +42,10 @@ class EventLog:
     def of(self, resource: Resource, plan: ReadPlan) -> Changes:
         """What happened to the entities of a list since the seconds that its plan names."""
         events = self._told()
-        return changes_of(events, resource.name, resource.holds_notes, plan.deletions_since, plan.changes_since)
+        changes = changes_of(events, resource.name, resource.holds_notes, plan.deletions_since, plan.changes_since)
+        if self._linked and resource.has_links and plan.changes_since is not None:
+            changes.touched |= self._linked.of(resource.name)
+        return changes
 
     def _told(self) -> list[Row]:
         try:
@@ -102,7 +108,7 @@ def events_between(account: Account, kinds: Iterable[str], since: int, until: in
 def _until(listing: Listing, raw: RawPage, end: int) -> RawPage | None:
     """The page without the events after `end`; None if none is left to tell where the page ends."""
     rows = [row for row in raw.rows if (listing.second_of(row) or 0) <= end]
-    return replace(raw, rows=rows) if rows or not raw.more else None
+    return replace(raw, rows=rows) if rows or not raw.may_go_on else None
 
 
 def in_no_order(

@@ -48,7 +48,6 @@ class EventReading:
                 if len(delivered) < REMEMBERED_KEYS:
                     delivered.update(key(row) for row in page.rows)
                 yield page
-                del page  # the next one may need its memory
         except (FilterIgnored, OrderIgnored):
             rows, covered = in_no_order(self.account, listing, low, high)
             fresh = [row for row in rows if key(row) not in delivered]
@@ -57,7 +56,7 @@ class EventReading:
     def _walk(self, listing: Listing, low: int, high: int) -> Iterator[Page]:
         anchored = self.plan.asked_from if low == self.plan.since else low
         raw, listing = self.account.events_pages.ask(listing, bounds(listing, anchored - 1, high + 1))
-        if self.newest_first and raw.more and direction(listing, raw) is not False:
+        if self.newest_first and raw.may_go_on and direction(listing, raw) is not False:
             return self._stretches(listing, low, high, raw)
         return self._interval(listing, (anchored, high), raw)
 
@@ -67,7 +66,6 @@ class EventReading:
     def _stretches(self, listing: Listing, low: int, high: int, raw: RawPage) -> Iterator[Page]:
         """For a server that lists the oldest first: stretches of time, the newest one first, of about PAGES_AT_ONCE."""
         oldest = next(second for row in raw.rows if (second := listing.second_of(row)) is not None)
-        del raw  # so that it is not in memory until the walk ends
         length = max(1, (high - oldest) // 64)
         while high >= low:
             start = max(low, high - length) if high - length > oldest else low
@@ -75,6 +73,5 @@ class EventReading:
             for page in self._interval(listing, (start, high)):
                 rows += len(page.rows)
                 yield page
-                del page  # the next one may need its memory
             high = start - 1
             length = max(1, min(length * 4, length * PAGES_AT_ONCE * listing.limit // max(1, rows)))

@@ -1,16 +1,18 @@
-"""The progress of a stream as Airbyte keeps it between syncs.
+"""The state of a stream: its `Progress` as Airbyte keeps it between syncs.
 
     {"updated_at": "2026-11-24T10:00:00Z",
      "pending": {"leads": {"spans": [["2020-01-01T00:00:00Z", "2021-06-01T12:30:00Z"]],
+                           "walk": {"since": "1970-01-01T00:00:00Z", "place": 480, "after": 20000480},
+                           "within": {"since": "2021-06-01T12:30:00Z", "place": 250, "after": 20000250},
                            "deletions_since": "1970-01-01T00:00:00Z",
                            "changes_since": "2026-11-24T10:00:00Z"}},
      "newest": {"leads": "2026-11-24T09:58:12Z"},
      "ahead": {"leads/1234": {"at": "2031-01-01T00:00:01Z", "own": "2026-11-24T09:57:03Z"}},
      "saved": {"stream": "deals", "version": 2, "digest": "0f3a…"}}
 
-`saved` tells whose state it is; its digest, that it is whole: a state that has lost a part would else be one of a
-stream that needs less. The plain form `{"updated_at": …}` is
-complete. Forms without `saved` are those of before; `state_forms` reads them.
+`saved` names the stream and proves that the state is complete: without it a state that lost a part would be a valid
+state of a stream that needs less. Only the plain form `{"updated_at": "2026-01-31T00:00:00Z"}`, which people write by
+hand, has no `saved`.
 """
 
 from __future__ import annotations
@@ -18,19 +20,25 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Collection, Mapping
+from datetime import datetime, timezone
+from itertools import pairwise
 from typing import Any
 
 from source_amocrm.dates import iso
 from source_amocrm.errors import ConfigError
-from source_amocrm.sync.progress import Pending, Progress
-from source_amocrm.sync.state_forms import NOTHING, read
+from source_amocrm.sync.progress import BEGINNING, Pending, Progress, ResumePoint, Version
+from source_amocrm.walk.interval_set import IntervalSet
+from source_amocrm.walk.listing import PageCheckpoint
 
 VERSION = 2
 SAVED = "saved"
+NO_STATE = frozenset({"__ab_no_cursor_state_message", "__ab_full_refresh_sync_complete"})
+"""The keys by which the CDK says that a stream has no state."""
+FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 
 
 def dump(progress: Progress) -> dict[str, Any]:
-    """The state after what has been delivered so far."""
+    """Returns the state after what has been delivered so far."""
     assert progress.watermark is not None
     state: dict[str, Any] = {progress.cursor: iso(progress.watermark)}
     if progress.pending:
@@ -41,7 +49,7 @@ def dump(progress: Progress) -> dict[str, Any]:
         state["ahead"] = {
             row_key: {"at": iso(at), "own": iso(second)} for row_key, (at, second) in progress.ahead.items()
         }
-    return {**state, SAVED: _saved(progress.stream, state)}
+    return {**state, SAVED: _signature(progress.stream, state)}
 
 
 def load(
@@ -52,19 +60,20 @@ def load(
     start: int | None,
     lookback: int,
 ) -> Progress:
-    """The progress that a state tells of a stream that is made of these lists.
+    """Returns the progress of a stream that is made of these lists.
 
-    Raises ConfigError when it is not one of this stream, whole, and of a form that is known.
+    Raises ConfigError for a state that is not the stream's own, not complete, or of an unknown form.
     """
     progress = Progress(stream, cursor, start, lookback)
-    if not state or set(state) <= NOTHING:
+    if not state or set(state) <= NO_STATE:
         return progress
+    parts = {name: part for name, part in state.items() if name != SAVED}
     try:
-        told = dict(state)
-        saved = told.pop(SAVED, None)
-        if SAVED in state and saved != _saved(stream, told):
-            raise ValueError
-        read(progress, lists, told, whole=SAVED in state)
+        if SAVED in state:
+            _require(state[SAVED] == _signature(stream, parts))
+        else:
+            _require(parts.keys() == {cursor})
+        _load(progress, lists, parts)
     except (AttributeError, KeyError, TypeError, ValueError, OverflowError):
         raise ConfigError(
             f"The saved state of the stream {stream} cannot be read: it is not as this connector has saved it for this "
@@ -75,7 +84,7 @@ def load(
     return progress
 
 
-def _saved(stream: str, state: Mapping[str, Any]) -> dict[str, Any]:
+def _signature(stream: str, state: Mapping[str, Any]) -> dict[str, Any]:
     text = json.dumps([stream, VERSION, state], sort_keys=True, separators=(",", ":"))
     return {"stream": stream, "version": VERSION, "digest": hashlib.sha256(text.encode()).hexdigest()[:32]}
 
@@ -94,3 +103,60 @@ def _dump_pending(pending: Pending) -> dict[str, Any]:
                 "after": walk.checkpoint.after_id,
             }
     return dumped
+
+
+def _load(progress: Progress, lists: Collection[str], state: Mapping[str, Any]) -> None:
+    _require(state.keys() <= {progress.cursor, "pending", "newest", "ahead"})
+    progress.watermark = _second(state[progress.cursor])
+    for name, pending in state.get("pending", {}).items():
+        _require(name in lists)
+        progress.pending[name] = _load_pending(pending)
+    for name, newest in state.get("newest", {}).items():
+        _require(name in lists)
+        progress.newest[name] = _second(newest)
+    for row_key, version in state.get("ahead", {}).items():
+        _require(row_key.partition("/")[0] in lists and version.keys() == {"at", "own"})
+        progress.ahead[row_key] = Version(_second(version["at"]), _second(version["own"]))
+
+
+def _load_pending(pending: Mapping[str, Any]) -> Pending:
+    known = {"spans", "deletions_since", "changes_since"}
+    _require(known <= pending.keys() <= known | {"walk", "within"})
+    return Pending(
+        _load_spans(pending["spans"]),
+        _load_resume_point(pending.get("walk")),
+        _second(pending["deletions_since"]),
+        _second(pending["changes_since"]),
+        _load_resume_point(pending.get("within")),
+    )
+
+
+def _load_spans(spans: Any) -> IntervalSet:
+    edges = [_second(text) for start, end in spans for text in (start, end)]
+    _require(all(one <= other for one, other in pairwise(edges)))
+    return IntervalSet.of(zip(edges[::2], edges[1::2], strict=True))
+
+
+def _load_resume_point(walk: Mapping[str, Any] | None) -> ResumePoint | None:
+    if walk is None:
+        return None
+    _require(walk.keys() == {"since", "place", "after"})
+    return ResumePoint(_second(walk["since"]), PageCheckpoint(_count(walk["place"]), _count(walk["after"])))
+
+
+def _count(value: Any) -> int:
+    _require(type(value) is int and value >= 0)
+    number: int = value
+    return number
+
+
+def _second(text: Any) -> int:
+    """Unix seconds of a time as `dump` writes it."""
+    second = int(datetime.strptime(text, FORMAT).replace(tzinfo=timezone.utc).timestamp())
+    _require(second >= BEGINNING)
+    return second
+
+
+def _require(holds: bool) -> None:
+    if not holds:
+        raise ValueError

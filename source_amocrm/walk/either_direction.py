@@ -43,11 +43,9 @@ def keyset_either_way(
             sides = (low, min(second - 1, high)), (max(second + 1, low), high)
             parts += [side for side in sides if side[0] <= side[1]]
         else:
-            if not raw.more:
+            if not raw.may_go_on:
                 raw = replace(raw, rows=sorted(raw.rows, key=lambda row: listing.second_of(row) or 0))
-            pages = keyset(listing, part, traits, ascending, raw, pool)
-            raw = None  # so that it is not in memory until the walk ends
-            yield from pages
+            yield from keyset(listing, part, traits, ascending, raw, pool)
         raw = None
 
 
@@ -57,7 +55,7 @@ def direction(listing: Listing, raw: RawPage) -> bool | None:
     A page that is the whole list is taken as ascending. Raises OrderIgnored when it is neither.
     """
     dated = [second for row in raw.rows if (second := listing.second_of(row)) is not None]
-    if not dated or not raw.more:
+    if not dated or not raw.may_go_on:
         return True
     if dated[0] == dated[-1]:
         if len(set(dated)) > 1:
@@ -73,7 +71,7 @@ def first_page(listing: Listing, interval: Interval, sizer: PageSizer, raw: RawP
         raw = raw or sizer.ask(listing, bounds(listing, low, high))
         check_filter(listing, raw.rows, low, high)
         met = {listing.second_of(row) for row in raw.rows}
-        if not raw.more or not met <= set(wider):
+        if not raw.may_go_on or not met <= set(wider):
             return raw
         low, high = low + (low in met), high - (high in met)
         raw = None

@@ -1,4 +1,4 @@
-"""Reads the rows of a page, in whichever shape amoCRM sent them, and whether another page follows."""
+"""Reads the rows of a page, in whichever shape amoCRM sent them, and what it tells of the next one."""
 
 from __future__ import annotations
 
@@ -24,6 +24,15 @@ def next_link(body: Mapping[str, Any]) -> Any:
     """What the page tells of the next one; nothing that is true if it is the last."""
     links = body.get("_links")
     return links.get("next") if isinstance(links, dict) else None
+
+
+def counts_more(body: Mapping[str, Any], number: int, rows: int) -> bool:
+    """Whether page `number`, up to whose end `rows` rows have come, counts more pages or rows than that.
+
+    What it counts less says nothing: some lists count the rows of the page alone.
+    """
+    pages, items = body.get("_page_count"), body.get("_total_items")
+    return (isinstance(pages, int) and pages > number) or (isinstance(items, int) and items > rows)
 
 
 def embedded_rows(collection: str, value: Any) -> list[dict[str, Any]]:

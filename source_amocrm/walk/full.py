@@ -13,12 +13,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import pairwise
 
-from source_amocrm.walk.listing import Listing, OrderIgnored, PageProgress, RawPage, Row, key
+import orjson
+
+from source_amocrm.walk.listing import Listing, OrderIgnored, PageProgress, RawPage, Row, TooLong, key
 from source_amocrm.walk.page_prefetch import PagePrefetcher
 from source_amocrm.walk.page_size import with_smaller_pages, with_smaller_pages_in_parts
 from source_amocrm.walk.page_windows import WindowPlan
-from source_amocrm.walk.passes import latest_versions, one_pass, passes_until_complete
+from source_amocrm.walk.passes import one_pass, passes_until_complete
 from source_amocrm.walk.worker_pool import WorkerPool
+
+MOST_KEPT = 48 << 20
+"""Bytes of JSON of the most rows that a list may have that is kept whole; in memory they take some four times that."""
 
 
 def full(listing: Listing, pool: WorkerPool | None = None) -> list[Row]:
@@ -37,12 +42,33 @@ def in_passes(listing: Listing, pool: WorkerPool | None = None, lasting: bool = 
 
 def _full(listing: Listing, pool: WorkerPool | None) -> list[Row]:
     first = listing.ask({})
-    if not first.more:
+    if not first.may_go_on:
         return first.rows
     try:
         return _Overlapping(listing, pool).rows(first)
     except OrderIgnored:
-        return latest_versions(in_passes(listing, pool))
+        kept = _Kept(listing.path)
+        for raw in in_passes(listing, pool):
+            kept.add(raw)
+        return list(kept.rows.values())
+
+
+class _Kept:
+    """Each row of a list once, in the version that was seen last. Raises TooLong past MOST_KEPT."""
+
+    def __init__(self, path: str) -> None:
+        self.rows: dict[int | str, Row] = {}
+        self._path = path
+        self._bytes = 0
+
+    def add(self, raw: RawPage) -> bool:
+        """Whether the page brings a row that was not there."""
+        fresh = {row_key: row for row in raw.rows if (row_key := key(row)) not in self.rows}
+        self._bytes += len(orjson.dumps(list(fresh.values())))
+        if self._bytes > MOST_KEPT:
+            raise TooLong(self._path)
+        self.rows.update((key(row), row) for row in raw.rows)
+        return bool(fresh)
 
 
 class _Overlapping:
@@ -55,7 +81,7 @@ class _Overlapping:
         self._prefetcher = PagePrefetcher(listing, pool)
         self._keys: list[int | str] = []
         """The key that was last seen at each position."""
-        self._known: dict[int | str, Row] = {}
+        self._kept = _Kept(listing.path)
         self._moved = False
         """A page did not show the rows that were last seen at its positions."""
         self._orders = {1, -1}
@@ -68,7 +94,7 @@ class _Overlapping:
             while more:
                 page = raw or self._prefetcher.take() or self._plan.window.ask(self._listing)
                 raw = None
-                self._progress.meet(page)
+                goes_on = self._progress.meet(page)
                 if not self._joins(page):
                     self._prefetcher.drop()
                     self._plan.step_back()
@@ -76,20 +102,20 @@ class _Overlapping:
                     continue
                 fresh = self._add(page)
                 read += 1
-                more = self._plan.advance(page, fresh)
+                more = self._plan.advance(page, fresh) and goes_on
                 if more:
                     self._prefetcher.fill(self._plan.window, self._plan.most, read // 2)
         finally:
             self._prefetcher.drop()
         if self._moved and not self._orders:
             raise OrderIgnored
-        return list(self._known.values())
+        return list(self._kept.rows.values())
 
     def _joins(self, page: RawPage) -> bool:
         start = self._plan.window.start
         if start == 0:
             return True
-        return bool(page.rows) and key(page.rows[0]) in self._known
+        return bool(page.rows) and key(page.rows[0]) in self._kept.rows
 
     def _add(self, page: RawPage) -> bool:
         start, keys = self._plan.window.start, [key(row) for row in page.rows]
@@ -97,9 +123,7 @@ class _Overlapping:
         self._moved = self._moved or keys[: len(shared)] != shared
         self._keys[start : start + len(keys)] = keys
         self._orders = {step for step in self._orders if all(_step(*pair) == step for pair in pairwise(keys))}
-        before = len(self._known)
-        self._known.update(zip(keys, page.rows, strict=True))
-        return len(self._known) > before
+        return self._kept.add(page)
 
 
 def _step(one: int | str, other: int | str) -> int:

@@ -4,6 +4,9 @@ Why it cannot skip: the list is ordered by its cursor field and a page is one sn
 from its first to its last. A page is taken only if it begins no later than where the last page ended. It does if it was
 asked for from the last second read, or begins before that second. It also does if it begins with the last row read or
 an earlier row of the same second, provided that rows of one second have always come in the order of their ids.
+In a list whose rows do not change (events) it also does if it repeats the last rows of the page before at their own
+positions and has no other row of that second a second time: a frozen query has as many positions between the two ends
+of a second as the second has rows, so if all of these hold different rows, every row was seen.
 Whatever moves meanwhile (an edited row jumps to "now", a deleted one leaves) is ahead of the walk or already read. Rows
 that were delivered before are dropped. If rows of one second come in any order and a page ends among them, the walk
 raises TiesShuffled.
@@ -27,7 +30,7 @@ from source_amocrm.walk.keyset_position import KeysetPosition
 from source_amocrm.walk.keyset_prefetch import KeysetPrefetcher
 from source_amocrm.walk.keyset_windows import KeysetWindow
 from source_amocrm.walk.list_traits import ListTraits
-from source_amocrm.walk.listing import Listing, OrderIgnored, Page, RawPage, key
+from source_amocrm.walk.listing import MOST_ROWS, Listing, OrderIgnored, Page, RawPage, TooLong, key
 from source_amocrm.walk.order_check import prove_order
 from source_amocrm.walk.same_second import one_second, undated
 from source_amocrm.walk.worker_pool import WorkerPool
@@ -64,10 +67,8 @@ def keyset(
     on, and TiesShuffled where the list can be read in the order of ids instead.
     """
     walk = _Walk(DirectedList(listing, traits, ascending, interval), pool)
-    pages = walk.pages(raw)
-    del raw  # so that it is not in memory until the walk ends
     try:
-        yield from pages
+        yield from walk.pages(raw)
     finally:
         walk.prefetcher.drop()
 
@@ -83,6 +84,8 @@ class _Walk:
         self._pager = KeysetPager(view, self._position, self.prefetcher)
         self._undated: set[int | str] = set()
         """The keys of rows without a date, once they were read on their own."""
+        self._uncounted: RawPage | None = None
+        """A page that shows rows of a crowded second so that nothing tells whether all of them were seen."""
         self._trusted: set[int] = set()
         """Places at which two pages were joined by the order of ties alone."""
         self._back = 0
@@ -101,6 +104,9 @@ class _Walk:
         position = self._position
         while position.here <= self._view.far:
             guessed = None if raw else self._prefetched()
+            if self._uncounted:
+                yield from self._whole_second(self._uncounted)
+                continue
             if guessed:
                 raw, window = guessed
             elif raw:
@@ -109,41 +115,67 @@ class _Walk:
                 raw, window = self._pager.next(self._back)
             self._begun = self._begun or raw.latest
             dated = self._dated(raw)
+            counted = self._counted(window, dated)
             if self._barren > MOST_BARREN:
                 yield from self._whole_second(raw)
-            elif guessed or position.begins(window) or (dated and position.joins(dated)):
-                yield from self._take(raw, window, dated, guessed is not None)
+            elif guessed or counted or position.begins(window) or (dated and position.joins(dated)):
+                yield from self._take(raw, window, dated, guessed is not None, counted)
+            elif self._is_lost(dated):
+                yield from self._whole_second(raw)
             else:
                 self._step_back(window, dry=not dated)
             raw = None
-            del dated, guessed  # the next page may need the memory of this one
 
-    def _take(self, raw: RawPage, window: KeysetWindow, dated: list[Dated], guessed: bool) -> Iterator[Page]:
+    def _counted(self, window: KeysetWindow, dated: list[Dated]) -> bool:
+        """Whether a page goes on with a second of a list whose rows do not change, and every position up to its end
+        holds another row."""
+        if not self._listing.own_order or not dated or dated[0].place != self._position.here:
+            return False
+        repeated = self.prefetcher.repeated(window, [key(row) for _, row in dated])
+        return repeated > 0 and self._position.holds_none_of(dated[repeated:])
+
+    def _is_lost(self, dated: list[Dated]) -> bool:
+        """Whether a page begins among so many rows of a second that they are best read on their own."""
+        here = self._position.here
+        crowd = self._pager.crowd
+        return (
+            self._listing.own_order
+            and not self._ties.known
+            and bool(dated)
+            and dated[0].place == here
+            and self._position.crowded(crowd)
+        )
+
+    def _take(
+        self, raw: RawPage, window: KeysetWindow, dated: list[Dated], guessed: bool, counted: bool
+    ) -> Iterator[Page]:
         """Takes a page that follows on what was read."""
         here, last = self._position.here, dated[-1].place if dated else self._position.here
         fresh = [one for one in dated if self._position.is_fresh(one)]
-        yield from self._learn(dated, fresh, window)
-        if raw.more and last <= here and not (self._ties.known and fresh):
+        yield from self._learn(dated, fresh, counted or self._position.begins(window))
+        if raw.may_go_on and last <= here and not ((self._ties.known or counted) and fresh):
             try:
                 yield from self._stuck(raw, window, dated)
             except PageTooLarge:
                 self.prefetcher.drop()
                 self._pager.shrink()
             return
-        self._came(window, dated, guessed, raw.more)
-        if raw.more:
+        self._came(window, dated, guessed, raw.may_go_on)
+        if raw.may_go_on:
             self.prefetcher.fill(self._known_end(raw))
             near = here if window.begins is not None else dated[0].place + 2
             prove_order(self._view, near, dated, self._pager.sizer)
-        ended = not raw.more or last > self._view.far
+        ended = not raw.may_go_on or last > self._view.far
         # The last page was prefetched and may be older than the walk: rows that were changed since lie behind it
-        if guessed and not raw.more and self._view.ascending and self._begun is not None and last >= self._begun:
+        if guessed and not raw.may_go_on and self._view.ascending and self._begun is not None and last >= self._begun:
             ended = False
         rows = [row for place, row in fresh if place <= self._view.far]
         within = None if ended else self._position.within(rows, dated)
         page = within or Page(rows, self._view.finished(here, self._view.far if ended else last - 1))
         yield replace(page, answered=(raw.answered,))
         self._position.advance(dated, fresh)
+        if self._position.rows > MOST_ROWS:
+            raise TooLong(self._listing.path)
         self._barren, self._dry, self._emptied = 0, False, None
         if ended:
             self._leave_for(self._view.far + 1)
@@ -153,12 +185,15 @@ class _Walk:
     def _dated(self, raw: RawPage) -> list[Dated]:
         return self._view.dated(raw, self._position.here, self._undated)
 
-    def _learn(self, dated: list[Dated], fresh: list[Dated], window: KeysetWindow) -> Iterator[Page]:
-        """Learns from a page's order, and reads a second again that was joined by an order which now proves wrong."""
+    def _learn(self, dated: list[Dated], fresh: list[Dated], proven: bool) -> Iterator[Page]:
+        """Learns from a page's order, and reads a second again that was joined by an order which now proves wrong.
+
+        `proven`: the page joins whatever the order of ties is.
+        """
         if fresh:
             self._ties.look(dated[max(0, dated.index(fresh[0]) - 1) :])
         here = self._position.here
-        if self._position.last and not self._position.begins(window) and dated and dated[0].place == here:
+        if self._position.last and not proven and dated and dated[0].place == here:
             self._trusted.add(here)
         if self._ties.broken and self._trusted:
             places, self._trusted = sorted(self._trusted), set()
@@ -195,10 +230,15 @@ class _Walk:
         """The next prefetched page, if it follows on what was read and goes beyond it."""
         try:
             while (raw := self.prefetcher.head()) and (dated := self._dated(raw)):
-                joins = self.prefetcher.begins(self._position.here) or self._position.joins(dated)
-                further = self._position.goes_beyond(dated[-1])
-                if joins and (further or not raw.more):
+                window = self.prefetcher.window
+                counted = self._counted(window, dated)
+                joins = counted or self._position.begins(window) or self._position.joins(dated)
+                further = counted or self._position.goes_beyond(dated[-1])
+                if joins and (further or not raw.may_go_on):
                     return raw, self.prefetcher.pop()
+                if self._is_lost(dated):
+                    self._uncounted = raw
+                    return None
                 if further:
                     self._refuse()
                     return None
@@ -250,7 +290,7 @@ class _Walk:
             yield from self._whole_second(raw)
         elif len(dated) >= window.limit and not self._dry:
             self._barren += 1
-            self._came(window, dated, False, raw.more)
+            self._came(window, dated, False, raw.may_go_on)
         elif self._pager.page(window._replace(number=window.number + 1)).rows:
             self._dry = False
             if len(dated) < window.limit:
@@ -261,10 +301,11 @@ class _Walk:
             self._emptied = window
             self._barren += 1
             again = self._pager.page(window)  # rows may have left just now
-            yield from self._take(again, window, self._dated(again), False)
+            yield from self._take(again, window, self._dated(again), False, False)
 
     def _whole_second(self, raw: RawPage) -> Iterator[Page]:
         """Reads the second on its own and goes on behind it."""
+        self._uncounted = None
         self.prefetcher.drop()
         second, delivered = self._view.second(self._position.here), self._position.delivered
         yield from one_second(self._listing, second, self._pool, delivered)

@@ -27,8 +27,8 @@ class KeysetPager:
         """The next page and its window. It begins with the first row of the second that the walk is in; in a crowded
         second, with the last row that was read, or `back` rows before that."""
         while True:
-            crowded = self._position.crowded(round(self._prefetcher.limit * CROWD))
-            window = self._prefetcher.behind(back) if crowded else None
+            tied = self._view.traits.ties.known or self._view.listing.own_order
+            window = self._prefetcher.behind(back) if tied and self._position.crowded(self.crowd) else None
             try:
                 raw, window = (self.page(window), window) if window else self._from_here()
             except PageTooLarge:
@@ -36,6 +36,10 @@ class KeysetPager:
                 continue
             self.page_came()
             return raw, window
+
+    @property
+    def crowd(self) -> int:
+        return round(self._prefetcher.limit * CROWD)
 
     def page(self, window: KeysetWindow) -> RawPage:
         raw = self._view.listing.ask(self._view.params(window.edge), window.number, window.limit)

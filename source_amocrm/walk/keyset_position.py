@@ -45,6 +45,11 @@ class KeysetPosition:
         tied = [one for one in dated if one.place == self.here]
         return self._ties.bears_out(tied) and self._ties.in_turn(first.row, self.last.row)
 
+    def holds_none_of(self, dated: list[Dated]) -> bool:
+        """Whether it is known that none of these rows is delivered and no two of them are one."""
+        keys = {key(row) for _, row in dated}
+        return not self._many and len(keys) == len(dated) and keys.isdisjoint(self.delivered)
+
     def goes_beyond(self, last: Dated) -> bool:
         """Whether a page that ends with this row leads beyond what was read."""
         if last.place != self.here or self.last is None:
@@ -67,8 +72,8 @@ class KeysetPosition:
         self.here, self.last, self.delivered, self._many, self.rows = place, None, set(), False, 0
 
     def crowded(self, many: int) -> bool:
-        """Whether the walk is among so many rows of one second, in the order of their ids."""
-        return self.last is not None and self._ties.known and (self._many or len(self.delivered) > many)
+        """Whether the walk is among so many rows of one second."""
+        return self.last is not None and (self._many or len(self.delivered) > many)
 
     def within(self, rows: list[Row], dated: list[Dated]) -> Page | None:
         """The page of these rows with a checkpoint, if it ends in the second in which it begins and that second's rows

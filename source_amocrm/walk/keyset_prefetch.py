@@ -23,6 +23,8 @@ MOST_AHEAD = 8
 LEAST_OVERLAP = 2.0
 """How many rows a page shares with the one before it, so that the two can be seen to join: the last row and one of an
 earlier second."""
+MOST_OVERLAP = 1 / 8
+"""The share of a page that pages overlap at most. A second with more rows says nothing about the rest of the list."""
 CALMER = 1 / 32
 """By how many rows the overlap shrinks with each page that joined; a page that did not join adds a row or more."""
 TRIES = 10
@@ -65,9 +67,12 @@ class KeysetPrefetcher:
         self._asked_to = 0
         """The position behind the last row that was asked for."""
         self._places: Sequence[Place] = ()
+        self._keys: Sequence[Key] = ()
         self._index: dict[Key, int] = {}
         self._start = 0
-        """Of the last page: the places of its rows, the index of each key, and the position of its first row."""
+        """Of the last page: the places and keys of its rows, the index of each key, the position of its first row."""
+        self._restless = False
+        """Whether rows of the last page were seen in another order than there."""
         self._end = 0
         """The position behind the last row that the walk has read."""
         self._pages = 0
@@ -83,10 +88,25 @@ class KeysetPrefetcher:
             self.fill(self._far)
         return self._asked[0].future.result()
 
-    def begins(self, here: Place) -> bool:
-        """Whether the next page was asked for from `here` or an earlier place on, so that it cannot leave a row out."""
-        begins = self._asked[0].window.begins
-        return begins is not None and begins <= here
+    @property
+    def window(self) -> KeysetWindow:
+        """The window of the next page."""
+        return self._asked[0].window
+
+    def repeated(self, window: KeysetWindow, keys: Sequence[Key]) -> int:
+        """How many rows of the last page a page begins with, each at the position where it was, to go on behind them.
+
+        None once the rows of one query were seen to change places.
+        """
+        start = _planned(window)
+        if not self._start <= start < self._end < start + len(keys) or self._restless:
+            return 0
+        shifts = {
+            index - known for index, row_key in enumerate(keys) if (known := self._index.get(row_key)) is not None
+        }
+        self._restless = len(shifts) > 1
+        shared = self._end - start
+        return shared if keys[:shared] == self._keys[-shared:] else 0
 
     def pop(self) -> KeysetWindow:
         """Removes the next page, which is taken or brings nothing new."""
@@ -98,8 +118,8 @@ class KeysetPrefetcher:
         It is kept once, for it may follow on the page that is read instead. `needed`: how many rows it would have had
         to share with the page before it.
         """
-        most = max(LEAST_OVERLAP, self.limit / (2 if needed > 1 else 8))
-        self._overlap = min(most, max(self._overlap + 1, needed))
+        most = max(LEAST_OVERLAP, self.limit * MOST_OVERLAP)
+        self._overlap = min(most, max(self._overlap + 1, needed if needed <= most else 0))
         if self._asked[0].refused:
             self.drop()
         else:
@@ -119,7 +139,7 @@ class KeysetPrefetcher:
         elif asked.begins is not None and (not self._anchors or self._anchors[-1].position < start):
             self._anchors.append(Anchor(start, asked.begins, asked.edge))
         self._add_anchors(places, start)
-        self._places, self._start = places, start
+        self._places, self._keys, self._start = places, keys, start
         self._index = {row_key: index for index, row_key in enumerate(keys)}
         self._end = start + len(places)
         self._asked_to = max(self._asked_to, self._end)
@@ -230,3 +250,8 @@ class KeysetPrefetcher:
         oldest = start - REACH * self.limit
         while len(self._anchors) > FEW and self._anchors[1].position < oldest:
             self._anchors.popleft()
+
+
+def _planned(window: KeysetWindow) -> int:
+    """The position of a window's first row, by what is known now of the anchor that it is counted from."""
+    return window.anchor.position + (window.number - 1) * window.limit if window.anchor else window.start

@@ -10,10 +10,10 @@ from typing import Any
 from airbyte_cdk.models import FailureType
 
 from source_amocrm.dates import LAST_SECOND
-from source_amocrm.errors import AmocrmError, PageTooLarge
+from source_amocrm.errors import AmocrmError
+from source_amocrm.http import memory
 from source_amocrm.http.answer import Answer, Fetch, Params
-from source_amocrm.http.memory import Reservation
-from source_amocrm.walk.embedded import next_link, rows_of
+from source_amocrm.walk.embedded import counts_more, next_link, rows_of
 
 Row = dict[str, Any]
 
@@ -21,6 +21,10 @@ EMPTY_RETRIES = 2
 """How many times an empty answer is asked for again: amoCRM sometimes sends a 204 in the middle of a list."""
 SIZES = (125, 50, 25)
 """The smaller page sizes, for when larger pages are too much for the server."""
+FULL_PAGES = (50, 100, 250)
+"""The sizes that servers give pages of when they do not give what was asked for."""
+MOST_ROWS = 5_000_000
+"""The most rows that a walk by page number, or the reading of one second, takes for a list that ends."""
 
 
 class FilterIgnored(Exception):
@@ -42,6 +46,16 @@ class Endless(AmocrmError):
         )
 
 
+class TooLong(AmocrmError):
+    """The list has more rows than any account's, so that it may have no end."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(
+            f"amoCRM's list {path} goes on after {MOST_ROWS:,} rows, or after more than the memory can hold, and is "
+            "read no further. Report it to amoCRM support with the address of the list."
+        )
+
+
 class NoList(AmocrmError):
     """The server answered with something that is no list, which must not be taken for an empty list."""
 
@@ -59,15 +73,13 @@ class Answered:
 
     `sent_at` and `server_time`: Unix seconds by the server's clock; the request left no earlier than `sent_at`, and the
     answer was made at `server_time`. `drift`: by how many seconds this machine's clock is ahead of the server's; 0
-    while the two agree. `tick`: the monotonic clock, in seconds, after the answer came. `memory`: what the page takes,
-    counted as long as this is referred to.
+    while the two agree. `tick`: the monotonic clock, in seconds, after the answer came.
     """
 
     sent_at: float
     server_time: float
     drift: int = 0
     tick: float = 0.0
-    memory: Reservation | None = field(default=None, repr=False, compare=False)
 
     @property
     def earliest(self) -> float:
@@ -82,11 +94,28 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class RawPage:
-    """One page as the server gave it. `more`: the server says that there is a next page."""
+    """One page as the server gave it.
+
+    `more`: the server says that there is a next page, by a link or by its counts. `full`: the page has as many rows as
+    a page can have, so that the list may go on whatever the server says. `size`: the bytes of memory that the page
+    takes at the most, which count as long as the walk refers to it.
+    """
 
     rows: list[Row]
     more: bool
     answered: Answered
+    full: bool = False
+    size: int = 0
+
+    def __post_init__(self) -> None:
+        memory.hold(self.size)
+
+    def __del__(self) -> None:
+        memory.release(self.size)
+
+    @property
+    def may_go_on(self) -> bool:
+        return self.more or self.full
 
     @property
     def latest(self) -> int:
@@ -122,7 +151,7 @@ class PageProgress:
     """The progress rule of walks by page number: at least one page in MOST_BARREN must bring a row that was not met.
 
     A robot's mass edit may push many pages of rows that were met in between. A server that repeats one page, or a few
-    pages in turn, is given up on.
+    pages in turn, is given up on, and so is one that has more rows than MOST_ROWS.
     """
 
     MOST_BARREN = 100
@@ -132,19 +161,34 @@ class PageProgress:
         self._path = path
         self._met: set[int | str] = set()
         self._previous: list[int | str] = []
-        self._barren = self._repeats = 0
+        self._barren = self._repeats = self._rows = 0
 
-    def meet(self, raw: RawPage, fresh: bool | None = None) -> None:
-        """Counts a page. `fresh`: it brings a new row; None to find that out by the keys. Raises Endless."""
+    def meet(self, raw: RawPage, fresh: bool | None = None) -> bool:
+        """Counts a page, and says whether the page after it is to be asked for.
+
+        After a full page that names no next one, the next one is asked for, for the list may have been cut there. A
+        server that gives the same page instead has no more.
+
+        `fresh`: it brings a new row; None to find that out by the keys. Raises Endless and TooLong.
+        """
         ids = [key(row) for row in raw.rows]
         if fresh is None:
             fresh = not self._met.issuperset(ids)
             self._met.update(ids)
-        self._repeats = self._repeats + 1 if ids == self._previous else 0
+        # a walk may have asked for pages of two sizes, of which the server gives the beginning
+        sizes = len(ids), len(self._previous)
+        shared = max(sizes) if raw.more else min(sizes)
+        self._repeats = self._repeats + 1 if shared and ids[:shared] == self._previous[:shared] else 0
         self._barren = 0 if fresh else self._barren + 1
         self._previous = ids
-        if raw.more and (self._repeats >= self.MOST_REPEATS or self._barren >= self.MOST_BARREN):
+        self._rows += len(ids)
+        if self._rows > MOST_ROWS:
+            raise TooLong(self._path)
+        if self._repeats < self.MOST_REPEATS and self._barren < self.MOST_BARREN:
+            return raw.may_go_on
+        if raw.more:
             raise Endless(self._path)
+        return False
 
 
 def seconds(value: Any) -> int | None:
@@ -216,29 +260,26 @@ class Listing:
 
     def _ask(self, params: Params, page: int, limit: int) -> RawPage:
         asked = {**self.params, **params, "limit": limit, "page": page}
-        try:
-            answer = self.fetch(self.path, asked, shrinkable=limit > SIZES[-1])
-        except PageTooLarge as error:
-            # its frames would hold it, and the pages that they worked on, until the collector of garbage comes
-            raise error.with_traceback(None) from None
+        answer = self.fetch(self.path, asked, shrinkable=limit > SIZES[-1])
         if answer.body is not None and not any(name.startswith("_") for name in answer.body):
             raise NoList(self.path)
-        raw = raw_page(answer, self.collection)
-        if self.ids is not None and any(row.get("id") not in self.ids for row in raw.rows):
+        raw = raw_page(answer, self.collection, page, limit)
+        if self.ids is None:
+            return raw
+        if any(row.get("id") not in self.ids for row in raw.rows):
             raise FilterIgnored
-        return raw
+        return replace(raw, full=raw.full and len(raw.rows) < len(self.ids))
 
 
 def each_page(listing: Listing, first: int = 1) -> Iterator[RawPage]:
     """The pages from number `first` to the last, as they come. Raises Endless."""
-    progress = PageProgress(listing.path)
+    progress, promised = PageProgress(listing.path), True
     for number in count(first):
-        raw = listing.ask({}, number)
-        progress.meet(raw)
+        raw = (listing if promised else listing.retrying_empty(0)).ask({}, number)
+        promised, goes_on = raw.more, progress.meet(raw)
         yield raw
-        if not raw.more:
+        if not goes_on:
             return
-        del raw  # the next page may need the memory of this one
 
 
 def ids_in_order(rows: list[Row]) -> list[int]:
@@ -254,9 +295,11 @@ def smaller(limit: int) -> int | None:
     return next((size for size in SIZES if size < limit), None)
 
 
-def raw_page(answer: Answer, collection: str) -> RawPage:
-    """The page of a HAL answer; a 204, an empty `_embedded` and a missing collection all make an empty page."""
+def raw_page(answer: Answer, collection: str, number: int = 1, limit: int = 0) -> RawPage:
+    """Page `number` of a HAL answer that was asked for with `limit` rows; a 204, an empty `_embedded` and a missing
+    collection all make an empty page."""
     body = answer.body or {}
     rows = rows_of(body, collection)
-    answered = Answered(answer.sent_at, answer.server_time, answer.drift, answer.tick, answer.memory)
-    return RawPage(rows, bool(rows and next_link(body)), answered)
+    answered = Answered(answer.sent_at, answer.server_time, answer.drift, answer.tick)
+    more = bool(rows) and (bool(next_link(body)) or counts_more(body, number, (number - 1) * limit + len(rows)))
+    return RawPage(rows, more, answered, len(rows) in (limit, *FULL_PAGES), answer.size)

@@ -37,6 +37,8 @@ class _NewestFirst:
         self._since = since
         self._plan = WindowPlan(listing)
         self._progress = PageProgress(listing.path)
+        self._goes_on = True
+        """Whether a page follows on the one that was read."""
         self._reached = FOREVER
         """The second up to which the walk has come down: every row of a later second is delivered."""
         self._delivered: dict[int | str, int | None] = {}
@@ -51,7 +53,7 @@ class _NewestFirst:
             answered: tuple[Answered, ...] = (raw.answered,)
             self._reached = min([begun, *seconds[-1:]])
             fresh = bool(rows) or self._reached < begun
-            more = self._reached >= self._since and self._plan.advance(raw, fresh, self._before(raw))
+            more = self._reached >= self._since and self._plan.advance(raw, fresh, self._before(raw)) and self._goes_on
             if start and seconds[0] == begun and (self._reached < begun or not more):
                 tied = self._tied(begun, start)
                 rows, answered = rows + self._new(tied.rows), answered + tied.answered
@@ -60,7 +62,6 @@ class _NewestFirst:
                 (self._reached + 1 if more else self._since, FOREVER),
                 answered=answered,
             )
-            del raw, rows, answered  # the next page may need the memory of this one
 
     def _joined(self) -> tuple[RawPage, list[int]]:
         """The next page that begins among the rows already read, and the seconds of its rows."""
@@ -70,7 +71,7 @@ class _NewestFirst:
             except PageTooLarge:
                 self._plan.shrink()
                 continue
-            self._progress.meet(raw)
+            self._goes_on = self._progress.meet(raw)
             seconds = _seconds(self._listing, raw)
             if self._plan.window.start == 0 or (seconds and seconds[0] >= self._reached):
                 return raw, seconds
@@ -109,8 +110,7 @@ def _around(listing: Listing, second: int, start: int) -> Page:
             while (told := _from(listing, second, number)) is None:
                 number -= 1
             newer, pages = told
-            # each reading brings the same rows again, so to count the memory of all would count them many times
-            answered.extend(replace(page.answered, memory=None) for page in pages)
+            answered.extend(page.answered for page in pages)
             if _newer(_seconds(listing, listing.ask({}, number)), second) == newer:
                 return pages
         raise OrderIgnored
@@ -122,7 +122,7 @@ def _around(listing: Listing, second: int, start: int) -> Page:
 def _seconds(listing: Listing, raw: RawPage) -> list[int]:
     """The seconds of the page's rows that have one. Raises OrderIgnored if they are not in descending order."""
     dated = [second for row in raw.rows if (second := listing.second_of(row)) is not None]
-    if any(one < other for one, other in pairwise(dated)) or (raw.more and not dated):
+    if any(one < other for one, other in pairwise(dated)) or (raw.may_go_on and not dated):
         raise OrderIgnored
     return dated
 

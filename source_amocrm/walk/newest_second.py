@@ -29,7 +29,7 @@ def newest_second(listing: Listing, interval: Interval) -> int | None:
         if found:
             newest = max(found)
             low = newest + 1
-            if not raw.more:
+            if not raw.may_go_on:
                 break
         else:
             high = start - 1

@@ -46,6 +46,6 @@ def _prove_whole(view: DirectedList, near: int, dated: list[Dated], sizer: PageS
     low, high = (near, far) if view.ascending else (-far, -near)
     raw = sizer.ask(view.listing, bounds(view.listing, low, min(high, FOREVER)))
     met = {key(row) for _, row in dated}
-    if raw.more or any(key(row) not in met for row in raw.rows):
+    if raw.may_go_on or any(key(row) not in met for row in raw.rows):
         raise OrderIgnored
     view.traits.ordered = True

@@ -49,6 +49,8 @@ class _ByPageNumber:
         self.listing = listing.narrowed({"order[id]": "asc"} if listing.ordered else {})
         self._plan = WindowPlan(self.listing, checkpoint.position if checkpoint else 0)
         self._progress = PageProgress(listing.path)
+        self._goes_on = True
+        """Whether a page follows on the one that was read."""
         self._last = checkpoint.after_id if checkpoint else 0
         self.delivered = array("q")
         """The ids of the delivered rows, of which there may be millions."""
@@ -60,7 +62,7 @@ class _ByPageNumber:
                 raw, ids = self._joined()
                 rows = [row for row in raw.rows if row["id"] > self._last]
                 self._last = max([self._last, *ids[-1:]])
-                more = self._plan.advance(raw, fresh=bool(rows))
+                more = self._plan.advance(raw, fresh=bool(rows)) and self._goes_on
                 if more:
                     self._prefetcher.fill(self._plan.window, self._plan.most, read // 4)
                 self.delivered.extend(row_id for row in rows if abs(row_id := row["id"]) < LARGEST_ID)
@@ -68,7 +70,6 @@ class _ByPageNumber:
                 yield Page(rows, checkpoint=checkpoint, answered=(raw.answered,))
                 if not more:
                     return
-                del raw, rows  # the next page may need the memory of this one
         finally:
             self._prefetcher.drop()
 
@@ -82,7 +83,7 @@ class _ByPageNumber:
                 self._plan.shrink()
                 continue
             ids = ids_in_order(raw.rows)
-            self._progress.meet(raw, fresh=bool(ids) and ids[-1] > self._last)
+            self._goes_on = self._progress.meet(raw, fresh=bool(ids) and ids[-1] > self._last)
             if self._plan.window.start == 0 or (ids and ids[0] <= self._last):
                 return raw, ids
             self._prefetcher.drop()

@@ -73,7 +73,8 @@ class WindowPlan:
         `fresh`: the page brought a new row. `before`: a position in the window at which the next window should begin,
         if that is far enough in it.
 
-        Some servers promise a next page on every page, so after a short page the next one is asked for.
+        Some servers promise a next page on every page, so after a short page the next one is asked for. Some promise
+        none, so after a full page the next one is asked for as well.
         Raises OrderIgnored if windows cannot join: windows of half a dozen rows sometimes cannot, and none can if the
         server gives pages of its own size or hides most rows of the first page.
         """
@@ -83,7 +84,7 @@ class WindowPlan:
         self._refused = 0
         if self._restarts > 2 or (not rows and self.end):
             raise OrderIgnored
-        if not raw.more or (rows < window.limit and window == self._last):
+        if not raw.may_go_on or (rows < window.limit and window == self._last):
             return False
         end = window.end
         if rows < window.limit and (window.start == 0 or not fresh):

@@ -34,12 +34,12 @@ def one_pass(listing: Listing, pool: WorkerPool | None = None) -> Iterator[RawPa
     progress = PageProgress(listing.path)
     hopeful = listing.retrying_empty(0)  # whether there is such a page is not known, so its emptiness is no surprise
     prefetched: deque[Future[RawPage]] = deque()
-    asked = 1
+    asked, promised = 1, True
     try:
         for number in count(1):
-            raw = _next_prefetched(prefetched) or listing.ask({}, number)
-            progress.meet(raw)
-            if not raw.more:
+            raw = _next_prefetched(prefetched) or (listing if promised else hopeful).ask({}, number)
+            promised = raw.more
+            if not progress.meet(raw):
                 yield raw
                 return
             asked = max(asked, number)
@@ -47,7 +47,6 @@ def one_pass(listing: Listing, pool: WorkerPool | None = None) -> Iterator[RawPa
                 asked += 1
                 prefetched.append(pool.submit(partial(hopeful.ask, {}, asked)))
             yield raw
-            del raw  # the next page may need the memory of this one
     finally:
         while prefetched:
             prefetched.pop().cancel()
@@ -78,7 +77,6 @@ def passes_until_complete(path: str, read: Callable[[], Iterable[RawPage]], last
             met.update(map(key, raw.rows))
             rows += len(raw.rows)
             yield raw
-            del raw  # the next page may need the memory of this one
         quiet = 0 if met - seen else quiet + 1
         seen |= met
         if lasting:

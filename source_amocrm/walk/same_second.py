@@ -26,7 +26,6 @@ def rest_of_second(
     for page in by_page_number(listing.narrowed(_edges(listing, second)), pool, checkpoint):
         check_filter(listing, page.rows, second - 1, second + 1)
         yield replace(page, rows=[row for row in page.rows if listing.second_of(row) == second], second=second)
-        del page  # the next one may need its memory
     yield Page([], (second, second))
 
 
@@ -43,7 +42,6 @@ def one_second(
         check_filter(listing, page.rows, second - 1, second + 1)
         rows = [row for row in page.rows if listing.second_of(row) == second and key(row) not in delivered]
         yield Page(rows, answered=page.answered)
-        del page, rows  # the next one may need their memory
 
 
 def undated(listing: Listing) -> list[Row]:

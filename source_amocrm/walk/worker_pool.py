@@ -10,8 +10,6 @@ from concurrent.futures import Future
 from queue import SimpleQueue
 from typing import Any, Generic, TypeVar
 
-from source_amocrm.errors import let_go
-
 T = TypeVar("T")
 
 STARTING = 0.05
@@ -77,7 +75,6 @@ class WorkerPool:
     def _work(self) -> None:
         while job := self._tasks.get():
             self._do(*job)
-            del job  # its result may be large, and the next job may come late
 
     def _do(self, future: Future[Any], task: Callable[[], Any]) -> None:
         if self._dismissed:
@@ -88,7 +85,6 @@ class WorkerPool:
         try:
             result = task()
         except BaseException as error:
-            let_go(error)
             self._release()
             future.set_exception(error)
         else:

@@ -81,7 +81,7 @@ def card(context: Context, kind: str, row_id: str) -> Response:
 
 def links_of(context: Context, kind: str, row_id: str) -> Response:
     require_customers(context, kind)
-    if int(row_id) not in context.account.tables[kind]:
+    if not _has_links(context, kind, int(row_id)):
         return nothing()
     return _links(context, _wanted_links(context, card_links(context, kind, int(row_id))))
 
@@ -98,10 +98,15 @@ def mass_links(context: Context, kind: str) -> Response:
     rows = [
         {"entity_id": i, "entity_type": kind, **link}
         for i in dict.fromkeys(int(text) for text in asked if text.isdigit())
-        if i in context.account.tables[kind]
+        if _has_links(context, kind, i)
         for link in card_links(context, kind, i)
     ]
     return _links(context, _wanted_links(context, rows))
+
+
+def _has_links(context: Context, kind: str, row_id: int) -> bool:
+    account = context.account
+    return row_id in account.tables[kind] or (context.switches.trash_in_links and row_id in account.trash[kind])
 
 
 def _links(context: Context, rows: list[Row]) -> Response:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ..context import Context, page, paged, rows_by_id, short
 from ..filters import BY_ID, contains
 from ..http import Refusal, Response, feature_off, forbidden, not_found, nothing, ok, unauthorized
@@ -146,10 +148,22 @@ def _talk(context: Context, row: Row) -> Row:
 
 
 def talks(context: Context) -> Response:
-    if not context.switches.talks:
+    """A list that is cut shows its newest talks as one page, whatever page and limit are asked for."""
+    switches = context.switches
+    if not switches.talks:
         raise Refusal(not_found("GET", context.request.path))
-    rows = [row for row in context.account.talks if _asked_for(context, row)]
-    return short(context, "talks", rows, lambda row: _talk(context, row), totals="none")
+    asked, known = context.query.get("filter"), context.account.talks
+    shown = known if switches.talks_shown is None else newest_talks(known, switches.talks_shown)
+    if asked is not None and switches.talks_filter != "ignored":
+        shown = [row for row in (known if switches.talks_filter == "honoured" else shown) if _asked_for(context, row)]
+    if switches.talks_shown is None:
+        return short(context, "talks", shown, lambda row: _talk(context, row), totals="none")
+    rows = [_talk(context, row) for row in shown] if context.page == 1 else []
+    return page(context, "talks", rows, context.limit(switches.page_max), more=False)
+
+
+def newest_talks(talks: Sequence[Row], count: int) -> list[Row]:
+    return sorted(talks, key=lambda row: row["talk_id"], reverse=True)[:count]
 
 
 def _asked_for(context: Context, row: Row) -> bool:
