@@ -1,4 +1,4 @@
-"""`make docs`: the data dictionary, and the lists of streams in the README and in docs/amocrm.md, in both languages.
+"""`make docs`: the data dictionary, and the list of streams in docs/amocrm.md, in both languages.
 
 Made of the streams' declarations, their schemas, the table catalog, docs/russian.yaml and the words
 of `source-amocrm connect`.
@@ -23,12 +23,8 @@ CATALOG = ROOT / "unit_tests" / "table-catalog.yaml"
 RUSSIAN = ROOT / "docs" / "russian.yaml"
 DICTIONARY = ROOT / "docs" / "data-dictionary.md"
 HEADS = {"": "| stream | таблица | key | cursor |", ".ru": "| поток | таблица | ключ | курсор |"}
-LISTS = {
-    ROOT / f"{page}{language}.md": (link, head)
-    for page, link in {"README": "docs/data-dictionary.md", "docs/amocrm": "data-dictionary.md"}.items()
-    for language, head in HEADS.items()
-}
-"""The pages with a list of the streams: their links to the dictionary, and the list's head."""
+LISTS = {ROOT / "docs" / f"amocrm{language}.md": head for language, head in HEADS.items()}
+"""The pages with a list of the streams, and the list's head."""
 
 HEAD = """\
 # Data dictionary · Словарь данных
@@ -56,19 +52,20 @@ def pages() -> dict[Path, str]:
     russian = {"tables": table_names("ru"), **yaml.safe_load(RUSSIAN.read_text(encoding="utf-8"))}
     tables = ["\n".join(_table(name, catalog.get(name, {}).get("columns", {}), russian)) for name in STREAMS]
     lists = {}
-    for path, (link, head) in LISTS.items():
+    for path, head in LISTS.items():
         before, _, rest = path.read_text(encoding="utf-8").partition("<!-- streams -->\n")
         after = rest.partition("<!-- /streams -->")[2]
-        lists[path] = f"{before}<!-- streams -->\n{_streams(russian, link, head)}<!-- /streams -->{after}"
+        lists[path] = f"{before}<!-- streams -->\n{_streams(russian, head)}<!-- /streams -->{after}"
     return {DICTIONARY: "\n".join([HEAD, *tables]), **lists}
 
 
-def _streams(russian: Mapping[str, Any], link: str, head: str) -> str:
+def _streams(russian: Mapping[str, Any], head: str) -> str:
     lines = [head, "| --- | --- | --- | --- |"]
     for table in STREAMS.values():
         key = ", ".join(f"`{column}`" for column in table.primary_key)
         cursor = f"`{table.cursor_field}`" if table.cursor_field else "–"
-        lines.append(f"| [`{table.name}`]({link}#{table.name}) | {russian['tables'][table.name]} | {key} | {cursor} |")
+        title = f"[`{table.name}`](data-dictionary.md#{table.name})"
+        lines.append(f"| {title} | {russian['tables'][table.name]} | {key} | {cursor} |")
     return "\n".join(lines) + "\n"
 
 
