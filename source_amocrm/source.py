@@ -119,7 +119,7 @@ class SourceAmocrm(AbstractSource):
         # One queue for rows and states keeps a state behind the rows that it covers.
         queue = RowQueue()
         self.message_repository = ConcurrentMessageRepository(queue, InMemoryMessageRepository(Level.INFO))
-        for warning in _expiry(account):
+        for warning in (*parsed.unknown, *_expiry(account)):
             logger.warning(warning)
         selections = [one.selection(account) for one in wanted]
         report = Report(account.api, logger, selections)
@@ -192,7 +192,7 @@ def open_account(
 
 def notes(account: Account) -> list[str]:
     """What a check warns of, though the account can be read. Raises AmocrmError where it cannot."""
-    return [*_expiry(account), *map(str, findings(account))]
+    return [*account.config.unknown, *_expiry(account), *map(str, findings(account))]
 
 
 def _pause(seconds: float, report: Report, repository: MessageRepository) -> None:

@@ -8,6 +8,9 @@ from airbyte_cdk.models import AirbyteMessage
 
 from source_amocrm.errors import AmocrmError, SyncFailed, without_ids
 
+NAMED = 4
+"""Tables that the summary names for one reason; of more it tells the number."""
+
 
 class Failures:
     """The streams that were not read to their end, and why."""
@@ -26,8 +29,13 @@ class Failures:
         names: dict[str, list[str]] = {}
         for name, said in self._said.items():
             names.setdefault(without_ids(said), []).append(name)
-        reasons = [f"Not read to the end: {', '.join(of)}. {self._said[of[0]]}" for of in names.values()]
+        reasons = [f"{self._said[of[0]]} Not read to the end: {_tables(of)}." for of in names.values()]
         return SyncFailed("\n".join([*reasons, "What has been read is kept."]))
+
+
+def _tables(names: list[str]) -> str:
+    """The names of a few tables, the number of many. The log has said of each one that it failed."""
+    return ", ".join(names) if len(names) <= NAMED else f"{len(names)} tables"
 
 
 def without_stack_traces(logger: logging.Logger) -> logging.Logger:
