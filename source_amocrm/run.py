@@ -18,7 +18,10 @@ OWN = {
     "connect": "source_amocrm.connect.cli",
     "fleet": "amocrm_fleet.cli",
     "invite": "amocrm_fleet.invite.cli",
+    "models": "amocrm_warehouse.models",
     "probe": "amocrm_probe.cli",
+    "report": "amocrm_warehouse.report.command",
+    "sync": "amocrm_warehouse.sync.command",
 }
 """Verbs beside Airbyte's, each with the module whose `main` takes the arguments after the verb."""
 HELP = """\

@@ -23,8 +23,7 @@ from airbyte_cdk.models import (
     Type,
 )
 
-from source_amocrm.airbyte.output import JOINED, LARGE, Output
-from source_amocrm.airbyte.packed_row import PACKED, PackedRow, packed
+from source_amocrm.airbyte.output import JOINED, LARGE, PACKED, Output, PackedRow, packed
 from source_amocrm.entrypoint import Entrypoint
 from source_amocrm.source import SourceAmocrm
 
@@ -95,8 +94,7 @@ def test_a_large_row_is_written_without_a_copy_and_let_go_of(clock: list[float],
             self.number += 1
             return super().write(data)
 
-    pipe = Counting()
-    message = AirbyteRecordMessage(stream="deals", data=packed({"a": "x" * size}), emitted_at=1_790_000_000_123)
+    pipe, message = Counting(), row(a="x" * size)
     one = message.data[PACKED]
     assert isinstance(one, PackedRow)
     with Output(pipe) as out:

@@ -1,0 +1,212 @@
+"""A table's side of a coercion: which column a value was for, the warning when it cannot be read, the key."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from datetime import tzinfo
+from typing import TypeVar
+
+from source_amocrm.dates import LAST_SECOND
+from source_amocrm.errors import json_kind
+from source_amocrm.streams.values import (
+    FIRST_SECOND,
+    INT64,
+    Json,
+    RowError,
+    UnreadableError,
+    as_array,
+    as_boolean,
+    as_integer,
+    as_list,
+    as_number,
+    as_object,
+    as_seconds,
+    as_text,
+    as_timestamp,
+    local_date,
+    utc_text,
+)
+
+T = TypeVar("T")
+
+_LOGGER = logging.getLogger("airbyte")
+_CLUES = ("id", "type", "entity_id", "entity_type", "pipeline_id", "account_id", "created_at", "updated_at")
+"""What may be told of a broken row: numbers and codes, nothing personal."""
+
+
+class Coercion:
+    """Brings values to a table's columns.
+
+    A value that its column cannot hold becomes None and is reported once a column, by kind, not by content.
+    Types that are right already take the short way: this runs some thirty times a row.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.reported: set[str] = set()
+        self._lock = threading.Lock()
+
+    def source(self, element: Json) -> dict[str, Json]:
+        """The list element that a row is made of. Raises RowError when it is not an object."""
+        if type(element) is dict:
+            return element
+        raise RowError(
+            f"amoCRM sent {json_kind(element)} where a row of the table {self.name} should be, so that row "
+            "cannot be delivered. Run the sync again; if it repeats, report it to amoCRM support "
+            "with the time of the sync."
+        )
+
+    def integer_key(self, value: Json, element: dict[str, Json], column: str) -> int:
+        """A key column of the row that is made of `element`. Raises RowError when the value is not an integer."""
+        if type(value) is int and -INT64 <= value < INT64:
+            return value
+        return self._key(as_integer, element, value, column)
+
+    def text_key(self, value: Json, element: dict[str, Json], column: str) -> str:
+        """A key column. Raises RowError when the value is not a text that says something."""
+        if type(value) is str and value:
+            return value
+        return self._key(_as_name, element, value, column)
+
+    def integer(self, value: Json, column: str) -> int | None:
+        if value is None or (type(value) is int and -INT64 <= value < INT64):
+            return value
+        return self._or_none(as_integer, value, column)
+
+    def number(self, value: Json, column: str) -> int | float | None:
+        return None if value is None else self._or_none(as_number, value, column)
+
+    def text(self, value: Json, column: str) -> str | None:
+        if value is None or type(value) is str:
+            return value
+        return self._or_none(as_text, value, column)
+
+    def boolean(self, value: Json, column: str) -> bool | None:
+        if value is None or type(value) is bool:
+            return value
+        return self._or_none(as_boolean, value, column)
+
+    def timestamp(self, value: Json, column: str) -> str | None:
+        if value is None:
+            return None
+        if type(value) is int and value and FIRST_SECOND <= value <= LAST_SECOND:
+            return utc_text(value)
+        return self._or_none(as_timestamp, value, column)
+
+    def array(self, value: Json, column: str) -> list[Json] | None:
+        return None if value is None else self._or_none(as_array, value, column)
+
+    def object(self, value: Json, column: str) -> dict[str, Json] | None:
+        return None if value is None else self._or_none(as_object, value, column)
+
+    def ids(self, elements: Json, column: str) -> list[int]:
+        """The ids of related elements, in their order. Never None."""
+        found = []
+        for element in as_list(elements):
+            value = element.get("id") if type(element) is dict else element
+            number = self.integer(value, column)
+            if number is not None:
+                found.append(number)
+            elif value is None:
+                self.report(column, value)
+        return found
+
+    def texts(self, values: Iterable[Json], column: str) -> list[str]:
+        """The values that are there, as texts. Never None."""
+        return [text for value in values if (text := self.text(value, column)) is not None]
+
+    def tags(self, elements: Json) -> list[dict[str, Json]]:
+        """`[{id, name, color}]`. A bare text is a tag's name."""
+        tags = []
+        for element in as_list(elements):
+            tag = {"name": element} if type(element) is str else element
+            if type(tag) is dict:
+                tags.append(
+                    {
+                        "id": self.integer(tag.get("id"), "tags"),
+                        "name": self.text(tag.get("name"), "tags"),
+                        "color": self.text(tag.get("color"), "tags"),
+                    }
+                )
+            else:
+                self.report("tags", element)
+        return tags
+
+    def field_value(self, element: dict[str, Json], kind: Json, zone: tzinfo, column: str = "value") -> str | None:
+        """The text of one value of a custom field of the type `kind`.
+
+        A value that the writer of its type cannot read is written like that of any other type.
+        """
+        value = element.get("value")
+        if value is None:
+            return self.text(element, column) if kind == "chained_list" else None
+        writer = _WRITERS.get(kind) if type(kind) is str else None
+        if writer is not None:
+            try:
+                return writer(value, zone)
+            except UnreadableError:
+                pass
+        return self.text(value, column)
+
+    def report(self, column: str, value: Json) -> None:
+        """Warn, once a column, that a value was left out."""
+        with self._lock:
+            if column in self.reported:
+                return
+            self.reported.add(column)
+        _LOGGER.warning(
+            "Table %s, column %s: amoCRM sent %s that the column cannot hold; it is left empty in that row. "
+            "Further ones in this column are not reported.",
+            self.name,
+            column,
+            json_kind(value),
+        )
+
+    def _or_none(self, coerce: Callable[[Json], T | None], value: Json, column: str) -> T | None:
+        try:
+            return coerce(value)
+        except UnreadableError:
+            self.report(column, value)
+            return None
+
+    def _key(self, coerce: Callable[[Json], T | None], element: dict[str, Json], value: Json, column: str) -> T:
+        try:
+            key = coerce(value)
+        except UnreadableError:
+            key = None
+        if key is not None:
+            return key
+        clues = [f"{name} {element[name]}" for name in _CLUES if type(element.get(name)) is int]
+        raise RowError(
+            f"amoCRM sent a row for the table {self.name} without its key {column} "
+            f"({json_kind(value)} stands there), so it cannot be delivered. "
+            f"Known of the row: {', '.join(clues) or 'nothing'}. "
+            "Run the sync again; if it repeats, report it to amoCRM support with what is known of the row."
+        )
+
+
+def _flag(value: Json, _zone: tzinfo) -> str:
+    return "true" if as_boolean(value) else "false"
+
+
+def _date(value: Json, zone: tzinfo) -> str:
+    return local_date(as_seconds(value), zone)
+
+
+def _moment(value: Json, _zone: tzinfo) -> str:
+    return utc_text(as_seconds(value))
+
+
+_WRITERS: Mapping[str, Callable[[Json, tzinfo], str]] = {
+    "checkbox": _flag,
+    "date": _date,
+    "birthday": _date,
+    "date_time": _moment,
+}
+"""By the type of a custom field, how one of its values is written."""
+
+
+def _as_name(value: Json) -> str | None:
+    return str(as_integer(value) or "") or None
