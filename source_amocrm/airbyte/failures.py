@@ -54,4 +54,4 @@ class Failures:
 
 def _tables(names: list[str]) -> str:
     """The names of a few tables, the number of many. The log has said of each one that it failed."""
-    return ", ".join(names) if len(names) <= NAMED else f"{len(names)} tables"
+    return ", ".join(sorted(names)) if len(names) <= NAMED else f"{len(names)} tables"
