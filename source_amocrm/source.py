@@ -102,7 +102,7 @@ class SourceAmocrm(AbstractSource):
         wanted = [_Wanted.of(parsed, stream, states) for stream in catalog.streams]
         drift = Census(KNOWN)
         account = self._account(parsed, config, wanted, drift)
-        for warning in _expiry(account):
+        for warning in (*parsed.unknown, *_expiry(account)):
             logger.warning(warning)
         selections = [one.selection(account) for one in wanted]
         queue = MessageQueue()
@@ -141,7 +141,7 @@ def open_account(
 
 def notes(account: Account) -> list[str]:
     """What a check warns of, though the account can be read. Raises AmocrmError where it cannot."""
-    return [*_expiry(account), *map(str, findings(account))]
+    return [*account.config.unknown, *_expiry(account), *map(str, findings(account))]
 
 
 def _expiry(account: Account) -> list[str]:
