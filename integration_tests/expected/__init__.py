@@ -5,6 +5,8 @@ Nothing of the connector is imported here; the sources are the table catalog and
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from ..sandbox.account import Account
 from . import communication, history, links
 from .activity import events, notes, tasks
@@ -27,7 +29,7 @@ from .settings import account as own_account
 from .settings import custom_field_groups, loss_reasons, pipelines, roles, sources, tags, webhooks, widgets
 from .tombstones import tombstones
 
-KEYS_OF = {
+KEYS_OF: dict[Callable[[Account], list[Row]], tuple[str, ...]] = {
     deals: ("lead_id",),
     custom_fields_deals: ("lead_id", "custom_field_id", "value_index"),
     contacts: ("contact_id",),
