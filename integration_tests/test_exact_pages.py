@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from math import ceil
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -59,6 +59,32 @@ def test_events(account: Account, most: int, page: int) -> None:
     account.switches = Switches(events_page_max=most)
     pages = ceil(len(account.events) / page)
     assert requests(account, "events", "/api/v4/events") <= 1.1 * pages + BEYOND
+
+
+@pytest.mark.parametrize("filters", [True, False], ids=["filter", "no filter"])
+@pytest.mark.parametrize("end", ["204", "empty"])
+def test_no_list_ends_with_a_full_page_that_names_no_next_one(
+    account: Account, end: Literal["204", "empty"], filters: bool
+) -> None:
+    """Every list of the account, with counts of its rows or without."""
+    account.switches = Switches(page_max=PAGE, events_page_max=PAGE, next_link=False, filter_enabled=filters)
+    account.switches.end = end
+    destination = Destination()
+    assert destination.take(messages(Sandbox(account), deleted_rows="ignore"))
+    assert comparison.problems(account, destination.rows) == []
+    assert destination.complaints == []
+
+
+@pytest.mark.parametrize(("rows", "requests"), [(249, 1), (250, 2), (251, 2), (285, 2)])
+@pytest.mark.parametrize("next_link", [True, False])
+def test_only_a_full_page_costs_a_request_more(rows: int, requests: int, next_link: bool) -> None:
+    account = Account.generate(seed=6, leads=10, clock=ManualClock(), switches=Switches(next_link=next_link))
+    first = account.loss_reasons[0]
+    account.loss_reasons[:] = [{**first, "id": own, "sort": own} for own in range(1, rows + 1)]
+    sandbox, destination = Sandbox(account), Destination()
+    destination.take(messages(sandbox, ["loss_reasons"]))
+    assert len(destination.rows["loss_reasons"]) == rows
+    assert sum(seen.path.endswith("/loss_reasons") for seen in sandbox.log) == requests
 
 
 @pytest.mark.parametrize("order", ["asc", "desc", "unordered"])

@@ -9,12 +9,11 @@ from random import Random
 from typing import Any, Literal
 
 from source_amocrm.http.answer import Answer
-from source_amocrm.walk.cursor_filter import bounds
-from source_amocrm.walk.interval_set import FOREVER
-from source_amocrm.walk.keyset import TiesShuffled, keyset
-from source_amocrm.walk.list_traits import ListTraits
-from source_amocrm.walk.listing import Listing, Page
-from source_amocrm.walk.page_number import by_page_number
+from source_amocrm.walk.id_order import in_id_order
+from source_amocrm.walk.intervals import FOREVER
+from source_amocrm.walk.keyset import keyset
+from source_amocrm.walk.list_order import ListTraits
+from source_amocrm.walk.listing import Listing, Page, TiesShuffled, bounds
 from source_amocrm.walk.worker_pool import WorkerPool
 
 Ties = Literal["asc", "desc", "any", "shuffled"]
@@ -47,6 +46,8 @@ class FakeList:
     """The rows up to this id have a place in the list, and are not shown."""
     always_next: bool = False
     """Every page says that there is a next one."""
+    never_next: bool = False
+    """No page says so."""
     false_ends: float = 0.0
     """The share of later pages that come empty the first time, though they are not."""
     now: int = NOW
@@ -82,7 +83,7 @@ class FakeList:
             if not shown or false_end:
                 return Answer(None, self.now, self.now)
             full = self.next_on_full_last_page and len(shown) == limit
-            more = len(found) > start + limit or full or self.always_next
+            more = (len(found) > start + limit or full or self.always_next) and not self.never_next
             links = {"next": {"href": "https://example.amocrm.ru"}} if more else {}
             rows = [{"id": own, self.cursor: second} for second, own in shown if own > self.hidden]
             return Answer({"_links": links, "_embedded": {"things": rows}}, self.now, self.now)
@@ -153,7 +154,7 @@ def by_date(
     except TiesShuffled as shuffled:
         since = shuffled.since
         wide = replace(listing, limit=max(listing.limit, JOINING))
-        for page in by_page_number(wide.narrowed(bounds(wide, since - 1, FOREVER)), pool):
+        for page in in_id_order(wide.narrowed(bounds(wide, since - 1, FOREVER)), pool):
             yield Page(
                 [
                     row

@@ -1,35 +1,90 @@
-"""A page that was too large leaves nothing in memory."""
+"""What a page tells of the next one, and what stands where its rows should be."""
 
 from __future__ import annotations
 
-import gc
-import weakref
 from typing import Any
 
 import pytest
 
-from source_amocrm.errors import PageTooLarge
 from source_amocrm.http.answer import Answer
-from source_amocrm.walk.listing import Listing
+from source_amocrm.walk.listing import Listing, MalformedList, RawPage, embedded_rows, numeric_id, raw_page, seconds
+
+ONE, OTHER = {"id": 1}, {"id": 2}
+ROWS = [{"id": own} for own in range(1, 4)]
 
 
-class Page(list[Any]):
-    """A list that can be watched."""
+def a_page(limit: int, number: int = 1, **told: Any) -> RawPage:
+    body = {"_embedded": {"things": ROWS}, **told}
+    return Listing(lambda *_, **__: Answer(body, 0, 0), "/api/v4/things", "things", limit).ask({}, number)
 
 
-def test_what_a_refused_page_was_made_of_goes_at_once() -> None:
-    watched: list[weakref.ref[Page]] = []
+@pytest.mark.parametrize(
+    ("limit", "told", "more", "full"),
+    [
+        (5, {}, False, False),
+        (3, {}, False, True),
+        (5, {"_links": {"next": {"href": "more"}}}, True, False),
+        (3, {"_total_items": 3, "_page_count": 1}, False, True),
+        (5, {"_total_items": 4}, True, False),
+        (5, {"_page_count": 2}, True, False),
+        (5, {"_total_items": 2, "_page_count": 1}, False, False),
+        (5, {"_total_items": "many", "_page_count": None}, False, False),
+    ],
+)
+def test_whether_another_page_follows(limit: int, told: dict[str, Any], more: bool, full: bool) -> None:
+    raw = a_page(limit, **told)
+    assert (raw.more, raw.full) == (more, full)
 
-    def fetch(path: str, params: Any = None, *, shrinkable: bool = False) -> Answer:  # noqa: ARG001
-        page = Page()
-        watched.append(weakref.ref(page))
-        error = PageTooLarge("Too large.")
-        raise error  # whose traceback holds this frame, which holds it
 
-    gc.disable()
-    try:
-        with pytest.raises(PageTooLarge, match="Too large"):
-            Listing(fetch, "/api/v4/leads", "leads").ask({})
-        assert watched[0]() is None
-    finally:
-        gc.enable()
+def test_the_counts_of_a_later_page_include_those_before_it() -> None:
+    assert not a_page(5, 3, _total_items=13, _page_count=3).more
+    assert a_page(5, 3, _total_items=14).more
+
+
+@pytest.mark.parametrize(
+    ("sent", "rows"),
+    [
+        ([ONE, OTHER], [ONE, OTHER]),
+        ({"0": ONE, "5": OTHER}, [ONE, OTHER]),
+        (ONE, [ONE]),
+        ([], []),
+        ({}, []),
+        (None, []),
+        ([{"id": "12"}, {"id": "01ky"}, {"id": None}], [{"id": 12}, {"id": "01ky"}, {"id": None}]),
+    ],
+)
+def test_rows(sent: Any, rows: list[Any]) -> None:
+    assert embedded_rows("leads", sent) == rows
+
+
+@pytest.mark.parametrize(
+    ("sent", "said"),
+    [
+        ("x", "a text instead of rows in the list “leads”, so"),
+        (7, "a number instead of rows in the list “leads”, so"),
+        (
+            [ONE, None],
+            "null instead of rows in the list “leads” as number 2 of a page, after the one with the id 1,",
+        ),
+        ([[ONE]], "an array instead of rows in the list “leads” as number 1 of a page, so"),
+    ],
+)
+def test_what_is_no_row_is_not_passed_over(sent: Any, said: str) -> None:
+    with pytest.raises(MalformedList, match=said):
+        raw_page(Answer({"_embedded": {"leads": sent}}, 0, 0), "leads")
+
+
+@pytest.mark.parametrize(
+    ("sent", "own"),
+    [(5, 5), ("5", 5), ("9" * 18, 10**18 - 1), ("9" * 19, None), ("٣", None), ("", None), (True, None), (5.0, None)],
+)
+def test_an_id(sent: Any, own: int | None) -> None:
+    assert numeric_id(sent) == own
+
+
+@pytest.mark.parametrize(
+    ("sent", "second"),
+    [(1, 1), ("12", 12), (0, None), (-5, None), (None, None), ("x", None), ([], None), (253402300800, None)],
+)
+def test_a_date_that_a_state_can_hold(sent: Any, second: int | None) -> None:
+    assert seconds(sent) == second

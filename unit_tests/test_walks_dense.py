@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from source_amocrm.errors import PageTooLarge
 from source_amocrm.walk.either_direction import keyset_either_way
 from source_amocrm.walk.full import full
-from source_amocrm.walk.interval_set import FOREVER
-from source_amocrm.walk.list_traits import ListTraits
+from source_amocrm.walk.intervals import FOREVER
+from source_amocrm.walk.list_order import ListTraits
 from source_amocrm.walk.worker_pool import WorkerPool
 
 from .fake_list import Delivered, FakeList, by_date, restless
@@ -101,6 +101,7 @@ def crowded(seed: int, limit: int, *verbs: str, **how: Any) -> FakeList:
     change = restless(*verbs, share=random.choice((0.0, 0.1, 0.5, 1.0)))
     things = FakeList(dict(zip(ids, seconds, strict=True)), random, limit, change, **how)
     things.ties = random.choice(("asc", "asc", "desc", "any", "shuffled"))
+    things.never_next = not {"most", "always_next"} & {name for name, set_ in how.items() if set_} and seed % 4 == 0
     return things
 
 

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import islice
+from random import Random
 from typing import Any
 
 import pytest
 
 from source_amocrm.http.answer import Answer
-from source_amocrm.walk.interval_set import FOREVER
+from source_amocrm.walk.full import full, in_passes
+from source_amocrm.walk.id_order import in_id_order, one_second
+from source_amocrm.walk.intervals import FOREVER
 from source_amocrm.walk.keyset import keyset
-from source_amocrm.walk.list_traits import ListTraits
-from source_amocrm.walk.listing import Listing, Page
-from source_amocrm.walk.page_number import by_page_number
+from source_amocrm.walk.list_order import ListTraits
+from source_amocrm.walk.listing import Listing, Page, TooLong
 
 NOW = 1_000_000
 PAGES = 600
+BOUND = 20_000
 MOST_BYTES = 12_000_000
 
 
@@ -30,10 +34,51 @@ def fetch(path: str, params: Any = None, *, shrinkable: bool = False) -> Answer:
     return Answer({"_links": {"next": {"href": "more"}}, "_embedded": {"things": rows}}, NOW, NOW)
 
 
+def endless_pages(order: str) -> Listing:
+    """Every page has new rows and names a next one. `order`: that of their ids."""
+    random = Random(1)
+
+    def answer(path: str, params: Any = None, *, shrinkable: bool = False) -> Answer:  # noqa: ARG001
+        first = (params["page"] - 1) * params["limit"]
+        ids = range(first + 1, first + params["limit"] + 1)
+        rows = [{"id": own if order == "ids" else random.getrandbits(60), "updated_at": 7} for own in ids]
+        return Answer({"_links": {"next": {"href": "more"}}, "_embedded": {"things": rows}}, NOW, NOW)
+
+    return Listing(answer, "/api/v4/things", "things")
+
+
+WHOLE: dict[str, Callable[[Listing], Iterator[Any]]] = {
+    "by page number": lambda listing: in_id_order(listing, None),
+    "in passes": in_passes,
+    "by date": lambda listing: keyset(listing, (0, FOREVER), ListTraits()),
+    "one second": lambda listing: one_second(replace(listing, own_order=True), 7),
+    "kept": lambda listing: iter([full(listing)]),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "order"),
+    [(name, order) for name in WHOLE for order in ("ids", "none") if (name, order) != ("by date", "none")],
+)
+def test_a_list_without_end_is_left_after_many_rows(name: str, order: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("source_amocrm.walk.listing.MOST_ROWS", BOUND)
+    monkeypatch.setattr("source_amocrm.walk.keyset.MOST_ROWS", BOUND)
+    with pytest.raises(TooLong, match="/api/v4/things goes on after"):
+        for _ in WHOLE[name](endless_pages(order)):
+            pass
+
+
+def test_a_list_that_is_kept_whole_is_left_when_it_takes_too_much_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("source_amocrm.walk.full.MOST_KEPT", 100_000)
+    for order in ("ids", "none"):
+        with pytest.raises(TooLong):
+            full(endless_pages(order))
+
+
 def walks() -> Iterator[tuple[str, Iterator[Page]]]:
     listing = Listing(fetch, "/api/v4/things", "things")
     yield "keyset", keyset(listing, (0, FOREVER), ListTraits())
-    yield "numbered", by_page_number(listing, None)
+    yield "numbered", in_id_order(listing, None)
 
 
 @pytest.mark.parametrize("name", ["keyset", "numbered"])

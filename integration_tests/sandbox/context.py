@@ -85,7 +85,7 @@ class Context:
     def page_links(self, limit: int, more: bool, last: int | None = None) -> Row:
         raw, page = self.request.query, self.page
         links = {"self": self.url(with_page(raw, page, limit))}
-        if more:
+        if more and self.switches.next_link:
             links["next"] = self.url(with_page(raw, page + 1, limit))
         if page > 1:
             links["first"] = self.url(with_page(raw, 1, limit))

@@ -34,6 +34,7 @@ class Switches:
     page_max: int = 250
     events_page_max: int = 100
     page_default: int = 50  # also the silent fallback for a limit over the maximum
+    next_link: bool = True  # False: no page names a next one, as seen of talks and of elements of catalogs
     next_on_full_last_page: bool = False
     end: Literal["204", "empty"] = "204"  # a page past the end
     page_number_present: bool = True  # `_page` is missing in one recording

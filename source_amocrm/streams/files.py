@@ -46,7 +46,6 @@ class Files(FullRefreshStream):
     }
     list_path = FILES
     collection = "files"
-    limit = LIMIT
     account_extras = ("drive_url",)
     scope = "files"
 

@@ -21,9 +21,8 @@ from source_amocrm.streams.values import Row, as_list, child
 from source_amocrm.sync.declaration import Context
 from source_amocrm.sync.event_reading import EventReading
 from source_amocrm.sync.progress import BEGINNING, ReadPlan
-from source_amocrm.walk.embedded import numeric_id
-from source_amocrm.walk.interval_set import FOREVER, IntervalSet
-from source_amocrm.walk.listing import Listing
+from source_amocrm.walk.intervals import FOREVER, IntervalSet
+from source_amocrm.walk.listing import Listing, numeric_id
 from source_amocrm.walk.worker_pool import Prefetch, WorkerPool
 
 LOGGER = logging.getLogger("airbyte")

@@ -12,14 +12,11 @@ from source_amocrm.errors import REFUSALS, AmocrmError, PageTooLarge
 from source_amocrm.sync.changes import Changes, changes_of, essence
 from source_amocrm.sync.linked_cards import LinkedCards
 from source_amocrm.sync.progress import ReadPlan
-from source_amocrm.walk.cursor_filter import bounds
-from source_amocrm.walk.either_direction import keyset_either_way
-from source_amocrm.walk.full import in_passes
-from source_amocrm.walk.interval_set import FOREVER
-from source_amocrm.walk.list_traits import ListTraits
-from source_amocrm.walk.listing import FilterIgnored, Listing, OrderIgnored, RawPage, Row, seconds
-from source_amocrm.walk.newest_second import newest_second
-from source_amocrm.walk.passes import latest_versions
+from source_amocrm.walk.either_direction import keyset_either_way, newest_second
+from source_amocrm.walk.full import in_passes, latest_versions
+from source_amocrm.walk.intervals import FOREVER
+from source_amocrm.walk.list_order import ListTraits
+from source_amocrm.walk.listing import FilterIgnored, Listing, OrderIgnored, RawPage, Row, bounds, seconds
 
 
 class EventLog:
@@ -108,7 +105,7 @@ def events_between(account: Account, kinds: Iterable[str], since: int, until: in
 def _until(listing: Listing, raw: RawPage, end: int) -> RawPage | None:
     """The page without the events after `end`; None if none is left to tell where the page ends."""
     rows = [row for row in raw.rows if (listing.second_of(row) or 0) <= end]
-    return replace(raw, rows=rows) if rows or not raw.more else None
+    return replace(raw, rows=rows) if rows or not raw.may_go_on else None
 
 
 def in_no_order(

@@ -11,11 +11,10 @@ from source_amocrm.account.resources import EVENTS
 from source_amocrm.sync.batch import Batch
 from source_amocrm.sync.event_log import events_listing, in_no_order
 from source_amocrm.sync.progress import ReadPlan
-from source_amocrm.walk.cursor_filter import bounds
 from source_amocrm.walk.either_direction import direction, keyset_either_way
-from source_amocrm.walk.interval_set import Interval
-from source_amocrm.walk.list_traits import ListTraits
-from source_amocrm.walk.listing import FilterIgnored, Listing, OrderIgnored, Page, RawPage, key
+from source_amocrm.walk.intervals import Interval
+from source_amocrm.walk.list_order import ListTraits
+from source_amocrm.walk.listing import FilterIgnored, Listing, OrderIgnored, Page, RawPage, bounds, key
 
 REMEMBERED_KEYS = 5_000
 """A list in no order shows itself soon: so many rows back it is known what was delivered before."""
@@ -48,7 +47,6 @@ class EventReading:
                 if len(delivered) < REMEMBERED_KEYS:
                     delivered.update(key(row) for row in page.rows)
                 yield page
-                del page  # the next one may need its memory
         except (FilterIgnored, OrderIgnored):
             rows, covered = in_no_order(self.account, listing, low, high)
             fresh = [row for row in rows if key(row) not in delivered]
@@ -57,7 +55,7 @@ class EventReading:
     def _walk(self, listing: Listing, low: int, high: int) -> Iterator[Page]:
         anchored = self.plan.asked_from if low == self.plan.since else low
         raw, listing = self.account.events_pages.ask(listing, bounds(listing, anchored - 1, high + 1))
-        if self.newest_first and raw.more and direction(listing, raw) is not False:
+        if self.newest_first and raw.may_go_on and direction(listing, raw) is not False:
             return self._stretches(listing, low, high, raw)
         return self._interval(listing, (anchored, high), raw)
 
@@ -67,7 +65,6 @@ class EventReading:
     def _stretches(self, listing: Listing, low: int, high: int, raw: RawPage) -> Iterator[Page]:
         """For a server that lists the oldest first: stretches of time, the newest one first, of about PAGES_AT_ONCE."""
         oldest = next(second for row in raw.rows if (second := listing.second_of(row)) is not None)
-        del raw  # so that it is not in memory until the walk ends
         length = max(1, (high - oldest) // 64)
         while high >= low:
             start = max(low, high - length) if high - length > oldest else low
@@ -75,6 +72,5 @@ class EventReading:
             for page in self._interval(listing, (start, high)):
                 rows += len(page.rows)
                 yield page
-                del page  # the next one may need its memory
             high = start - 1
             length = max(1, min(length * 4, length * PAGES_AT_ONCE * listing.limit // max(1, rows)))

@@ -47,9 +47,9 @@ def deletions_in(
 
 
 def _pages(listing: Listing) -> Iterator[RawPage]:
-    page, more = 1, True
+    page, promised, more = 1, False, True
     while more:
         # an empty trash is the rule in a small account
-        raw = (listing.retrying_empty(0) if page == 1 else listing).ask({}, page)
+        raw = (listing if promised else listing.retrying_empty(0)).ask({}, page)
         yield raw
-        page, more = page + 1, raw.more
+        page, promised, more = page + 1, raw.more, raw.may_go_on

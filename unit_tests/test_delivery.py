@@ -1,0 +1,215 @@
+"""Batches of a list in, rows of one stream out, a checkpoint after each part, and what is pending then."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from source_amocrm.account.resources import EVENTS, LEADS, Resource
+from source_amocrm.sync import delivery
+from source_amocrm.sync.batch import Batch
+from source_amocrm.sync.changes import Deletion
+from source_amocrm.sync.declaration import Context, Incremental, Lookup
+from source_amocrm.sync.delivery import Checkpoint, Delivery, NewestFirst, PageOrder, RowMaker
+from source_amocrm.sync.lookup import Resolver
+from source_amocrm.sync.progress import Pending, Progress
+from source_amocrm.walk.intervals import IntervalSet
+from source_amocrm.walk.listing import Page, PageCheckpoint, Row
+
+NOW = 1_700_000_000
+
+
+class Things(Incremental):
+    name = "things"
+    cursor_field = "updated_at"
+    resources = (LEADS,)
+    kinds = ("born",)
+    deletable = True
+
+    def wanted_extras(self) -> frozenset[str]:
+        return frozenset()
+
+    def context(self, resource: Resource) -> Context:
+        return Context(resource.name)
+
+    def rows(self, record: Row, context: Context) -> Iterable[Row]:  # noqa: ARG002
+        yield record
+
+    def read_records(self, *_: Any, **__: Any) -> Iterable[Any]:
+        raise NotImplementedError
+
+    def tombstone(self, deletion: Deletion, context: Context) -> Row:  # noqa: ARG002
+        return {"id": deletion.id, "updated_at": deletion.at, "is_deleted": True}
+
+
+def begun(start: int | None = None, watermark: int | None = None) -> Progress:
+    """A sync that started at NOW."""
+    progress = Progress("things", "updated_at", start, 0, watermark)
+    progress.begin(progress.plans(["leads", EVENTS.name]), NOW)
+    return progress
+
+
+def maker(resource: Resource) -> RowMaker:
+    return RowMaker(cast(Incremental, Things()), resource, lambda _: pytest.fail("there is no lookup"))
+
+
+def nothing_between(low: int, high: int) -> list[Row]:
+    return pytest.fail(f"there is no gap, but {low} to {high} was asked for")
+
+
+def delivered(stage: Delivery, batches: Iterable[Batch]) -> Iterator[Row | None]:
+    """Rows, and None for a checkpoint."""
+    for one in batches:
+        for item in stage.take(one):
+            yield None if isinstance(item, Checkpoint) else item
+    for item in stage.end():
+        yield None if isinstance(item, Checkpoint) else item
+
+
+def in_page_order(progress: Progress, *batches: Batch) -> list[Any]:
+    return list(delivered(PageOrder(maker(LEADS), progress, "leads", lambda: NOW + 60), batches))
+
+
+class Losses(Things):
+    """Each row is filled with what its thing is lost for now, if no newer row of that thing was."""
+
+    lookups: Mapping[str, Lookup] = {
+        "reason": Lookup(LEADS, key=lambda row: row["thing"] if row["type"] == "lost" else None, value=id, once=True)
+    }
+
+    def rows(self, record: Row, context: Context) -> Iterable[Row]:  # noqa: ARG002
+        yield dict(record)
+
+
+def lost(thing: int, second: int) -> Row:
+    return {"id": f"{thing} {second}", "type": "lost", "thing": thing, "created_at": second}
+
+
+def lead(own: int, second: int) -> Row:
+    return {"id": own, "updated_at": second}
+
+
+def batch(*rows: Row, completed: tuple[int, int] | None = None, **told: Any) -> Batch:
+    return Batch("leads", Page(list(rows), completed), **told)
+
+
+def test_a_row_that_the_stream_does_not_need_comes_only_of_a_walk_that_must_bring_it() -> None:
+    old, new = lead(1, NOW - 9), lead(2, NOW - 1)
+    assert in_page_order(begun(watermark=NOW - 5), batch(old, new)) == [new]
+    assert in_page_order(begun(watermark=NOW - 5), batch(old, new, floor=NOW - 9)) == [old, new]
+
+
+def test_a_page_that_is_older_than_one_before_it_brings_no_earlier_version() -> None:
+    rows = lead(1, NOW + 5), lead(1, NOW + 3), lead(1, NOW + 7)
+    assert in_page_order(begun(), *map(batch, rows)) == [rows[0], rows[2]]
+
+
+def test_a_restored_row_is_dated_no_earlier_than_its_tombstone_and_that_is_told_before_it_comes() -> None:
+    progress = begun()
+    [told, row] = in_page_order(progress, batch(lead(1, NOW - 90), floor=0, at_least={1: NOW - 7}))
+    assert (told, row) == (None, lead(1, NOW - 7))
+    assert {own: tuple(version) for own, version in progress.ahead.items()} == {"leads/1": (NOW - 7, NOW - 90)}
+
+
+def test_a_tombstone_comes_unless_its_row_has_come_since() -> None:
+    gone = Deletion(1, NOW + 1, 7, 1), Deletion(2, NOW + 1, 7, 1)
+    came = in_page_order(begun(), batch(lead(1, NOW + 2)), batch(deletions=gone))
+    assert came == [lead(1, NOW + 2), {"id": 2, "updated_at": NOW + 1, "is_deleted": True}]
+
+
+def test_a_state_is_due_within_a_page_where_its_rows_tell_what_is_finished(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delivery, "ROWS_BETWEEN_STATES", 2)
+    progress = begun(start=NOW - 9)
+    rows = [lead(1, NOW - 9), lead(2, NOW - 8), lead(3, NOW - 8), lead(4, NOW - 7)]
+    whole = batch(*rows, completed=(NOW - 9, NOW))
+    stage = delivered(PageOrder(maker(LEADS), progress, "leads", lambda: NOW), [whole])
+    came = [next(stage) for _ in range(4)]
+    assert came == [*rows[:3], None]  # not between two rows of one second
+    assert progress.pending["leads"].seconds == IntervalSet(((NOW - 7, NOW),))
+    assert list(stage) == [rows[3]]
+    assert not progress.pending["leads"].seconds
+
+
+def test_a_state_within_a_page_of_a_walk_by_page_number_names_its_last_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delivery, "ROWS_BETWEEN_STATES", 1)
+    progress = begun()
+    page = Page([lead(1, NOW - 5), lead(2, NOW - 9)], checkpoint=PageCheckpoint(240, 2))
+    stage = delivered(PageOrder(maker(LEADS), progress, "leads", lambda: NOW), [Batch("leads", page, floor=0)])
+    assert [next(stage), next(stage)] == [lead(1, NOW - 5), None]
+    walk = progress.pending["leads"].walk
+    assert walk is not None
+    assert walk.checkpoint == PageCheckpoint(239, 1)
+
+
+def event(own: str, second: int, kind: str = "born") -> Row:
+    return {"id": own, "type": kind, "created_at": second}
+
+
+def test_events_come_from_the_newest_on_whatever_the_order_of_their_pages() -> None:
+    progress = begun(start=NOW - 9)
+    stage = NewestFirst(maker(EVENTS), progress, ["born"], NOW, nothing_between)
+    pages = [
+        Page([event("a", NOW - 9), event("b", NOW - 5)], (NOW - 9, NOW - 5)),
+        Page([event("c", NOW - 4), event("x", NOW - 3, "died"), event("d", NOW)], (NOW - 4, NOW)),
+    ]
+    came = list(delivered(stage, (Batch(EVENTS.name, page) for page in pages)))
+    assert came == [event("d", NOW), event("c", NOW - 4), event("b", NOW - 5), event("a", NOW - 9)]
+    assert not progress.pending[EVENTS.name].seconds
+
+
+def test_events_are_held_back_while_newer_ones_may_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delivery, "ROWS_BETWEEN_STATES", 1)
+    progress = begun(start=NOW - 9)
+    stage = NewestFirst(maker(EVENTS), progress, ["born"], NOW, nothing_between)
+    pages = [
+        Page([event("a", NOW - 9)], (NOW - 9, NOW - 5)),
+        Page([event("c", NOW)], (NOW - 2, NOW)),
+        Page([event("b", NOW - 3)], (NOW - 4, NOW - 3)),
+    ]
+    stages = delivered(stage, (Batch(EVENTS.name, page) for page in pages))
+    assert [next(stages), next(stages)] == [event("c", NOW), None]
+    assert progress.pending[EVENTS.name].seconds == IntervalSet(((NOW - 9, NOW - 3),))
+    assert list(stages) == [event("b", NOW - 3), None, event("a", NOW - 9), None]
+
+
+@pytest.mark.parametrize("lost_in_between", [[], [1], [2], [1, 2]])
+def test_what_an_earlier_sync_delivered_in_between_is_newer_than_what_it_left(lost_in_between: list[int]) -> None:
+    """That sync was killed when it had delivered from NOW - 60 on; what came after NOW - 50 is new."""
+    progress = Progress("things", "updated_at", None, 0, NOW - 50)
+    rest = IntervalSet(((0, NOW - 61),))
+    progress.pending[EVENTS.name] = Pending(rest, None, NOW - 50, NOW - 50)
+    progress.begin(progress.plans(["leads", EVENTS.name]), NOW)
+    asked: list[tuple[int, int]] = []
+
+    def between(low: int, high: int) -> list[Row]:
+        asked.append((low, high))
+        return [lost(thing, NOW - 55) for thing in lost_in_between]
+
+    reasons = SimpleNamespace(of=lambda things: {thing: f"reason {thing}" for thing in things})
+    losses = RowMaker(cast(Incremental, Losses()), EVENTS, lambda _: cast(Resolver, reasons))
+    stage = NewestFirst(losses, progress, ["lost"], NOW, between)
+    rows = [
+        lost(3, NOW - 40),
+        lost(1, NOW - 45),
+        lost(3, NOW - 70),
+        lost(2, NOW - 80),
+        lost(1, NOW - 90),
+        lost(2, NOW - 91),
+    ]
+    came = [row for row in delivered(stage, [Batch(EVENTS.name, Page(rows, (0, NOW)))]) if row]
+    filled = [(row["thing"], NOW - row["created_at"]) for row in came if "reason" in row]
+    assert filled == [(3, 40), (1, 45)] + ([] if 2 in lost_in_between else [(2, 80)])
+    assert asked == [(NOW - 60, NOW - 51)]
+
+
+def test_what_was_delivered_in_between_is_not_read_where_no_row_asks_for_it() -> None:
+    progress = Progress("things", "updated_at", None, 0, NOW - 50)
+    progress.pending[EVENTS.name] = Pending(IntervalSet(((0, NOW - 61),)), None, NOW - 50, NOW - 50)
+    progress.begin(progress.plans(["leads", EVENTS.name]), NOW)
+    losses = RowMaker(cast(Incremental, Losses()), EVENTS, lambda _: cast(Resolver, SimpleNamespace(of=lambda _: {})))
+    stage = NewestFirst(losses, progress, ["won"], NOW, lambda low, high: (pytest.fail(f"{low} {high}") for _ in "x"))
+    won = {"id": "a", "type": "won", "thing": 1, "created_at": NOW - 70}
+    assert [row for row in delivered(stage, [Batch(EVENTS.name, Page([won], (0, NOW)))]) if row] == [won]
