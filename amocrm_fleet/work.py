@@ -9,7 +9,7 @@ from collections import Counter
 
 from amocrm_fleet.folder import Account
 from amocrm_fleet.status import LastSync
-from source_amocrm.auth.keeping import keeper
+from source_amocrm.auth.keeping import FileKeeper
 from source_amocrm.auth.long_lived import LongLivedTokenAuthenticator
 from source_amocrm.auth.oauth import AmocrmOAuth2Authenticator
 from source_amocrm.check_on_terminal import printable, verdict
@@ -43,7 +43,7 @@ def check(account: Account) -> tuple[bool, str]:
         account.check_mode()
         settings = account.settings()
         check_shape(settings)
-        return True, printable(verdict(settings, keeper(account)))
+        return True, printable(verdict(settings, FileKeeper(account)))
     except (AmocrmError, ConfigFileError) as error:
         return False, printable(str(error))
     except Exception as error:

@@ -71,7 +71,8 @@ def test_check_tells_of_each_account_by_name(tmp_path: Path) -> None:
         assert north.tokens.exchanges == 1
         assert revoked.settings()["credentials"]["refresh_token"] == "spent"
         # the token that the check rotated starts the next one
-        Config(folder / "north.json").keep(settings_expired(Config(folder / "north.json")))
+        kept = Config(folder / "north.json")
+        kept.keep(kept.settings(), settings_expired(kept))
         assert fleet("check", folder, "--only", "north")[0] == 0
         assert north.tokens.exchanges == 2
 

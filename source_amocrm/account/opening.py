@@ -10,8 +10,8 @@ from source_amocrm.account import switched_off
 from source_amocrm.errors import broken_off
 from source_amocrm.http.answer import Answer, Params
 from source_amocrm.walk.full import full
+from source_amocrm.walk.id_order import in_id_order
 from source_amocrm.walk.listing import Listing, Row, raw_page
-from source_amocrm.walk.page_number import by_page_number
 from source_amocrm.walk.worker_pool import WorkerPool
 
 
@@ -26,7 +26,7 @@ def in_parts(listing: Listing, pool: WorkerPool | None = None) -> Iterator[list[
     """As `whole`, for a list of any length: each row once, in the order of ids where the list can be had so."""
     opening = Opening(listing)
     with opening.watched():
-        for page in by_page_number(opening.listing, pool):
+        for page in in_id_order(opening.listing, pool):
             yield page.rows
 
 

@@ -48,6 +48,8 @@ OFF = (
     Off("/api/v4/leads/unsorted", (FeatureOff, NotFound), "is_unsorted_on", lambda told: told is not False),
     # No setting tells of talks. Their list is documented since July 2026; before, there was no such address.
     Off("/api/v4/talks", (NotFound,)),
+    # Bots are listed on Kommo's larger plans only, and no setting tells of them.
+    Off("/api/v4/bots", (NotFound,)),
     # An account that names no host of files has none; what a host answers that it names is another matter.
     Off("/v1.0/files", (FeatureOff,), "drive_url", bool),
 )

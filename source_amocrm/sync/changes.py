@@ -17,8 +17,7 @@ from source_amocrm.account.event_kinds import (
     RESTORED,
     TAGGED,
 )
-from source_amocrm.walk.embedded import numeric_id
-from source_amocrm.walk.listing import Row, seconds
+from source_amocrm.walk.listing import Row, numeric_id, seconds
 
 _TOLD = frozenset({"id", "type", "created_at", "created_by", "account_id", "entity_id", "entity_type"})
 _VALUES = frozenset({"value_before", "value_after"})

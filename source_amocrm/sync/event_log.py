@@ -12,14 +12,11 @@ from source_amocrm.errors import REFUSALS, AmocrmError, PageTooLarge
 from source_amocrm.sync.changes import Changes, changes_of, essence
 from source_amocrm.sync.linked_cards import LinkedCards
 from source_amocrm.sync.progress import ReadPlan
-from source_amocrm.walk.cursor_filter import bounds
-from source_amocrm.walk.either_direction import keyset_either_way
-from source_amocrm.walk.full import in_passes
-from source_amocrm.walk.interval_set import FOREVER
-from source_amocrm.walk.list_traits import ListTraits
-from source_amocrm.walk.listing import FilterIgnored, Listing, OrderIgnored, RawPage, Row, seconds
-from source_amocrm.walk.newest_second import newest_second
-from source_amocrm.walk.passes import latest_versions
+from source_amocrm.walk.either_direction import keyset_either_way, newest_second
+from source_amocrm.walk.full import in_passes, latest_versions
+from source_amocrm.walk.intervals import FOREVER
+from source_amocrm.walk.list_order import ListTraits
+from source_amocrm.walk.listing import FilterIgnored, Listing, OrderIgnored, RawPage, Row, bounds, seconds
 
 
 class EventLog:

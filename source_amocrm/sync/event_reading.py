@@ -11,11 +11,10 @@ from source_amocrm.account.resources import EVENTS
 from source_amocrm.sync.batch import Batch
 from source_amocrm.sync.event_log import events_listing, in_no_order
 from source_amocrm.sync.progress import ReadPlan
-from source_amocrm.walk.cursor_filter import bounds
 from source_amocrm.walk.either_direction import direction, keyset_either_way
-from source_amocrm.walk.interval_set import Interval
-from source_amocrm.walk.list_traits import ListTraits
-from source_amocrm.walk.listing import FilterIgnored, Listing, OrderIgnored, Page, RawPage, key
+from source_amocrm.walk.intervals import Interval
+from source_amocrm.walk.list_order import ListTraits
+from source_amocrm.walk.listing import FilterIgnored, Listing, OrderIgnored, Page, RawPage, bounds, key
 
 REMEMBERED_KEYS = 5_000
 """A list in no order shows itself soon: so many rows back it is known what was delivered before."""

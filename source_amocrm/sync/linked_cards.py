@@ -16,8 +16,7 @@ from source_amocrm.account.once import Once
 from source_amocrm.account.resources import CARDS, Resource
 from source_amocrm.errors import REFUSALS, BadRequest
 from source_amocrm.sync.changes import changes_of
-from source_amocrm.walk.embedded import numeric_id, rows_of
-from source_amocrm.walk.listing import Row
+from source_amocrm.walk.listing import Row, numeric_id, rows_of
 
 NAMES = tuple(resource.name for resource in CARDS)
 Card = tuple[str, int]

@@ -10,14 +10,23 @@ from source_amocrm.account.resources import Resource
 from source_amocrm.errors import PageTooLarge, Unpaid
 from source_amocrm.sync.batch import Batch
 from source_amocrm.sync.progress import BEGINNING, ReadPlan
-from source_amocrm.walk.cursor_filter import bounds
-from source_amocrm.walk.interval_set import FOREVER
-from source_amocrm.walk.keyset import TiesShuffled, keyset
-from source_amocrm.walk.list_traits import ListTraits
-from source_amocrm.walk.listing import FilterIgnored, Listing, OrderIgnored, Page, PageCheckpoint, RawPage, Row, key
+from source_amocrm.walk.id_order import in_id_order, rest_of_second
+from source_amocrm.walk.intervals import FOREVER
+from source_amocrm.walk.keyset import keyset
+from source_amocrm.walk.list_order import ListTraits
+from source_amocrm.walk.listing import (
+    FilterIgnored,
+    Listing,
+    OrderIgnored,
+    Page,
+    PageCheckpoint,
+    RawPage,
+    Row,
+    TiesShuffled,
+    bounds,
+    key,
+)
 from source_amocrm.walk.newest_first import newest_first
-from source_amocrm.walk.page_number import by_page_number
-from source_amocrm.walk.same_second import rest_of_second
 from source_amocrm.walk.worker_pool import Prefetch
 
 
@@ -117,6 +126,6 @@ class MainWalk:
         if since > BEGINNING and self._account.filter_works(self._resource):
             low = since if self._resource.by_cursor else min(since, self._plan.asked_from)
             listing = listing.narrowed(bounds(listing, low - 1, FOREVER))
-        pages = map(partial(Batch, name, floor=since), by_page_number(listing, self._account.pool, checkpoint))
+        pages = map(partial(Batch, name, floor=since), in_id_order(listing, self._account.pool, checkpoint))
         yield from map(partial(Batch.without, unwanted=lambda row: (listing.second_of(row) or FOREVER) < since), pages)
         yield Batch(name, Page([]), walked=True)

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from source_amocrm.sync.batch import Batch
 from source_amocrm.sync.progress import ReadPlan, merged
-from source_amocrm.walk.interval_set import FOREVER
+from source_amocrm.walk.id_order import LARGEST_ID
+from source_amocrm.walk.intervals import FOREVER
 from source_amocrm.walk.listing import key, seconds
-from source_amocrm.walk.page_number import LARGEST_ID
 
 REMEMBERED_KEYS = 5_000
 """A filter that is ignored shows at the second page: so many rows back it is known what was delivered before."""

@@ -26,7 +26,7 @@ from source_amocrm.sync.event_reading import EventReading
 from source_amocrm.sync.lookup import Resolver
 from source_amocrm.sync.progress import Progress, ReadPlan, agree, merged
 from source_amocrm.sync.state import dump
-from source_amocrm.walk.interval_set import IntervalSet
+from source_amocrm.walk.intervals import IntervalSet
 from source_amocrm.walk.listing import Row
 
 LOGGER = logging.getLogger("airbyte")

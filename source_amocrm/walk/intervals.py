@@ -1,4 +1,4 @@
-"""Sets of whole seconds as sorted, disjoint, inclusive intervals: what is read and what is still to be read."""
+"""Sets of whole seconds as sorted, disjoint, inclusive intervals: which seconds are read, and which are left."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 FOREVER = 2**62
-"""The end of an interval that has none."""
+"""The end of an interval without end (Unix seconds)."""
 
 Interval = tuple[int, int]
 

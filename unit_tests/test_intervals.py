@@ -7,7 +7,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from source_amocrm.walk.interval_set import FOREVER, Interval, IntervalSet
+from source_amocrm.walk.intervals import FOREVER, Interval, IntervalSet
 
 SPAN = st.tuples(st.integers(0, 40), st.integers(0, 40))
 SPANS = st.lists(SPAN, max_size=6)
