@@ -9,9 +9,9 @@ from importlib.metadata import version
 from pathlib import Path
 
 from amocrm_fleet import FleetError
-from amocrm_fleet.account import Account
 from amocrm_fleet.airbyte_api import AirbyteApi, Thing
 from amocrm_fleet.airbyte_plan import Found, Step, Wanted, find, ids, sign_in, steps
+from amocrm_fleet.folder import Account
 from source_amocrm import whole_file
 from source_amocrm.config.config_file import STATE, ConfigFileError
 from source_amocrm.secrecy import mask

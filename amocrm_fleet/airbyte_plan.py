@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from amocrm_fleet import FleetError
-from amocrm_fleet.account import Account
 from amocrm_fleet.airbyte_api import AirbyteApi, Thing
+from amocrm_fleet.folder import Account
 from source_amocrm.streams import STREAMS
 
 NAME = "amoCRM"

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import TypeVar
 
-from amocrm_fleet.account import Account
+from amocrm_fleet.folder import Account
 
 Told = TypeVar("Told")
 

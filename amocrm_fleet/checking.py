@@ -10,7 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from amocrm_fleet.account import Account
+from amocrm_fleet.folder import Account
 from amocrm_fleet.locks import account_held
 from source_amocrm.config.config_file import ConfigFileError
 

@@ -10,10 +10,9 @@ from contextlib import nullcontext
 from pathlib import Path
 
 from amocrm_fleet import FleetError, airbyte_cli
-from amocrm_fleet.account import Account
 from amocrm_fleet.at_a_time import each
 from amocrm_fleet.checking import check
-from amocrm_fleet.folder import accounts
+from amocrm_fleet.folder import Account, accounts
 from amocrm_fleet.locks import folder_held
 from amocrm_fleet.status import status_of
 from amocrm_fleet.syncing import Loader, Loading

@@ -9,8 +9,7 @@ from typing import Any
 
 import dagster as dg
 
-from amocrm_fleet.account import Account
-from amocrm_fleet.folder import accounts
+from amocrm_fleet.folder import Account, accounts
 from amocrm_fleet.locks import folder_held
 from amocrm_fleet.settings import Settings, settings
 from amocrm_fleet.status import Outcome, status_of

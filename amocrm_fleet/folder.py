@@ -1,18 +1,44 @@
-"""The folder of accounts: one config each, named by its file."""
+"""The folder of accounts, and an account in it: a config whose file has the account's name."""
 
 from __future__ import annotations
 
+import hashlib
+import json
+import os
 import re
+import stat
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from amocrm_fleet import FleetError
-from amocrm_fleet.account import Account
 from source_amocrm import whole_file
+from source_amocrm.config.config_file import STATE, ConfigFile
 
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
+LONGEST_NAME = 40
+NAME = re.compile(rf"[A-Za-z0-9][A-Za-z0-9_-]{{0,{LONGEST_NAME - 1}}}")
 """What an account may be called: the name goes into the names of its tables."""
+
+
+class Account(ConfigFile):
+    """One account of a fleet: a config file whose name is the account's."""
+
+    @property
+    def project(self) -> str:
+        """The part of its tables' names, amocrm_<project>_<stream>."""
+        return self.name.replace("-", "_").lower()
+
+    @property
+    def integration(self) -> str:
+        """A digest of the integration whose tokens the account uses. A long-lived token counts as one of its own."""
+        credentials = self.written().get("credentials")
+        given = credentials.get("client_id") if isinstance(credentials, Mapping) else None
+        return hashlib.sha256(json.dumps(given or self.name).encode()).hexdigest()[:12]
+
+    def spread(self, period: int) -> int:
+        """A number below `period` that depends on the name alone, so that accounts do not all start at once."""
+        return int.from_bytes(hashlib.sha256(self.name.encode()).digest()[:8], "big") % period
 
 
 def accounts(folder: Path, only: list[str] | None = None) -> list[Account]:
@@ -31,17 +57,15 @@ def accounts(folder: Path, only: list[str] | None = None) -> list[Account]:
 
 
 def add(folder: Path, config: Mapping[str, Any], name: str | None = None, *, replace: bool = False) -> Account:
-    """Puts a new account's config into the folder, for its owner alone, in one step; another run sees it or does not.
+    """Writes a new account's config into the folder, for its owner alone and in one step.
 
-    Without a name it is called as its address begins. Raises FleetError when the name is taken and not to be replaced,
-    and OSError when the folder cannot be written to.
+    The name is by default the first label of the account's address. Raises FleetError when the name or the tables that
+    go with it are another account's, and OSError when the folder cannot be written.
     """
     name = name or _subdomain(config)
-    if not NAME.fullmatch(name):
-        raise FleetError(_bad_name(name))
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    check_free(folder, name)
+    make_private(folder)
     account = Account(folder / f"{name}.json")
-    _check_names(folder, [*(one for one in accounts(folder) if one.name != name), account])
     put = whole_file.write if replace else whole_file.create
     try:
         put(account.path, whole_file.json_text(config))
@@ -50,26 +74,65 @@ def add(folder: Path, config: Mapping[str, Any], name: str | None = None, *, rep
     return account
 
 
+def check_free(folder: Path, name: str) -> None:
+    """Raises FleetError where no account can have this name: it is not a name, or another account has its tables.
+
+    Files of the folder whose names no account may have do not matter here.
+    """
+    if not NAME.fullmatch(name):
+        raise FleetError(_bad_name(name))
+    others = [Account(path) for path in sorted(folder.iterdir()) if _is_config(path)] if folder.is_dir() else []
+    wanted = Account(folder / f"{name}.json")
+    for other in others:
+        if other.name != name and other.project == wanted.project:
+            raise FleetError(_same_tables(folder, other, wanted))
+
+
+def short_name(text: str) -> str:
+    """`text`, or where it is longer than a name may be, its beginning and a digest of it."""
+    if len(text) <= LONGEST_NAME:
+        return text
+    digest = hashlib.sha256(text.encode()).hexdigest()[:8]
+    return f"{text[: LONGEST_NAME - len(digest) - 1].rstrip('-')}-{digest}"
+
+
+def make_private(folder: Path) -> None:
+    """Creates the folder and those above it for their owner alone, and takes other users' rights from one that exists.
+
+    For the fleet's own folder beside the configs, the folder of accounts is made so, too. Raises OSError.
+    """
+    for one in [*reversed([one for one in folder.parents if not one.exists()]), folder]:
+        one.mkdir(mode=0o700, exist_ok=True)
+    for own in (folder, *([folder.parent] if folder.name == STATE else [])):
+        if stat.S_IMODE(own.stat().st_mode) & 0o077:
+            with suppress(PermissionError):  # another user's folder, whose rights are his business
+                os.chmod(own, 0o700)
+
+
 def _is_config(path: Path) -> bool:
     """An empty file is no account yet: it only keeps the name."""
     return path.suffix == ".json" and not path.name.startswith(".") and path.is_file() and path.stat().st_size > 0
 
 
 def _check_names(folder: Path, found: list[Account]) -> None:
-    by_project: dict[str, str] = {}
+    by_project: dict[str, Account] = {}
     for account in found:
         if not NAME.fullmatch(account.name):
             raise FleetError(f"{_bad_name(account.name)} Rename {account.path}.")
-        other = by_project.setdefault(account.project, account.name)
-        if other != account.name:
-            raise FleetError(
-                f"The accounts “{other}” and “{account.name}” of {folder} would write the same tables, "
-                f"amocrm_{account.project}_…. Rename one of them."
-            )
+        other = by_project.setdefault(account.project, account)
+        if other != account:
+            raise FleetError(_same_tables(folder, other, account))
+
+
+def _same_tables(folder: Path, one: Account, other: Account) -> str:
+    return (
+        f"The accounts “{one.name}” and “{other.name}” of {folder} would write the same tables, "
+        f"amocrm_{one.project}_…. Rename one of them."
+    )
 
 
 def _bad_name(name: str) -> str:
-    return f"An account cannot be called “{name}”: letters, digits, - and _ only, 40 at most."
+    return f"An account cannot be called “{name}”: letters, digits, - and _ only, {LONGEST_NAME} at most."
 
 
 def _subdomain(config: Mapping[str, Any]) -> str:

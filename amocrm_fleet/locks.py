@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from amocrm_fleet import FleetError
-from amocrm_fleet.account import Account
+from amocrm_fleet.folder import Account
 from source_amocrm.config.config_file import STATE
 
 

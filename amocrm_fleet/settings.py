@@ -9,8 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from amocrm_fleet.account import Account
-from amocrm_fleet.folder import accounts
+from amocrm_fleet.folder import Account, accounts
 from amocrm_fleet.syncing import Loader
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -7,7 +7,7 @@ import signal
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timezone
 
-from amocrm_fleet.account import Account
+from amocrm_fleet.folder import Account
 from source_amocrm import whole_file
 from source_amocrm.dates import iso
 

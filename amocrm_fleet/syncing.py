@@ -16,8 +16,8 @@ from types import TracebackType
 from typing import IO
 
 from amocrm_fleet import FleetError
-from amocrm_fleet.account import Account
 from amocrm_fleet.at_a_time import each
+from amocrm_fleet.folder import Account
 from amocrm_fleet.locks import account_held
 from amocrm_fleet.status import Outcome, outcome_of, record
 from amocrm_fleet.wire import Asked, Forked, Gone, begin

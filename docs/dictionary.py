@@ -1,26 +1,18 @@
 """`make docs`: the data dictionary, and the lists of streams in the README and in docs/amocrm.md, in both languages.
 
-Made of the streams' declarations, their schemas, the table catalog, docs/russian.yaml and the words
-of `source-amocrm connect`.
+Made of the streams' declarations and their schemas, which have the Russian names, too.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from source_amocrm.connect.words import table_names
-from source_amocrm.streams import STREAMS
+from source_amocrm.streams import STREAMS, schema
 from source_amocrm.streams.relations import OneOf, Relation
 
 ROOT = Path(__file__).resolve().parents[1]
-SCHEMAS = ROOT / "source_amocrm" / "schemas"
-CATALOG = ROOT / "unit_tests" / "table-catalog.yaml"
-RUSSIAN = ROOT / "docs" / "russian.yaml"
 DICTIONARY = ROOT / "docs" / "data-dictionary.md"
 HEADS = {"": "| stream | таблица | key | cursor |", ".ru": "| поток | таблица | ключ | курсор |"}
 LISTS = {
@@ -52,41 +44,39 @@ TYPES = {"integer": "int", "boolean": "bool"}
 
 def pages() -> dict[Path, str]:
     """Every generated page, or page with a generated part, as it should be."""
-    catalog = yaml.safe_load(CATALOG.read_text(encoding="utf-8"))["tables"]
-    russian = {"tables": table_names("ru"), **yaml.safe_load(RUSSIAN.read_text(encoding="utf-8"))}
-    tables = ["\n".join(_table(name, catalog.get(name, {}).get("columns", {}), russian)) for name in STREAMS]
+    tables = ["\n".join(_table(name)) for name in STREAMS]
     lists = {}
     for path, (link, head) in LISTS.items():
         before, _, rest = path.read_text(encoding="utf-8").partition("<!-- streams -->\n")
         after = rest.partition("<!-- /streams -->")[2]
-        lists[path] = f"{before}<!-- streams -->\n{_streams(russian, link, head)}<!-- /streams -->{after}"
+        lists[path] = f"{before}<!-- streams -->\n{_streams(link, head)}<!-- /streams -->{after}"
     return {DICTIONARY: "\n".join([HEAD, *tables]), **lists}
 
 
-def _streams(russian: Mapping[str, Any], link: str, head: str) -> str:
+def _streams(link: str, head: str) -> str:
     lines = [head, "| --- | --- | --- | --- |"]
     for table in STREAMS.values():
         key = ", ".join(f"`{column}`" for column in table.primary_key)
         cursor = f"`{table.cursor_field}`" if table.cursor_field else "–"
-        lines.append(f"| [`{table.name}`]({link}#{table.name}) | {russian['tables'][table.name]} | {key} | {cursor} |")
+        lines.append(f"| [`{table.name}`]({link}#{table.name}) | {schema.russian(table.name)} | {key} | {cursor} |")
     return "\n".join(lines) + "\n"
 
 
-def _table(name: str, catalog: Mapping[str, Any], russian: Mapping[str, Any]) -> Iterator[str]:
-    columns = json.loads((SCHEMAS / f"{name}.json").read_text(encoding="utf-8"))["properties"]
-    yield f"## {name}\n\n{russian['tables'][name]}\n"
+def _table(table: str) -> Iterator[str]:
+    stream = STREAMS[table]
+    yield f"## {table}\n\n{schema.russian(table)}\n"
     yield "| column | type | description | описание |"
     yield "| --- | --- | --- | --- |"
-    for column, schema in columns.items():
-        title = f"`{column}`"
-        if column in STREAMS[name].primary_key:
+    for column in schema.columns(table):
+        title = f"`{column.name}`"
+        if column.name in stream.primary_key:
             title = f"**{title}**"
-        if column == STREAMS[name].cursor_field:
+        if column.name == stream.cursor_field:
             title = f"*{title}*"
-        if column in STREAMS[name].relations:
-            title += f" → {', '.join(f'[{table}](#{table})' for table in tables_of(STREAMS[name].relations[column]))}"
-        ours = _russian(catalog.get(column)) or russian["columns"][name][column]
-        yield f"| {title} | {_type(schema)} | {_cell(schema['description'])} | {_cell(ours)} |"
+        if column.name in stream.relations:
+            title += f" → {', '.join(f'[{one}](#{one})' for one in tables_of(stream.relations[column.name]))}"
+        described = _cell(column.schema["description"])
+        yield f"| {title} | {_type(column.schema)} | {described} | {_cell(column.russian)} |"
     yield ""
 
 
@@ -95,20 +85,13 @@ def tables_of(relation: Relation | OneOf) -> list[str]:
     return [one.table for one in (relation.tables.values() if isinstance(relation, OneOf) else [relation])]
 
 
-def _russian(column: Mapping[str, Any] | None) -> str | None:
-    """The catalog's name; YAML takes what follows a comma in it for another key, one without a value."""
-    if column is None:
-        return None
-    return ", ".join([column["ru"], *(key for key, value in column.items() if value is None)])
-
-
-def _type(schema: Mapping[str, Any]) -> str:
-    types = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
+def _type(declared: Mapping[str, Any]) -> str:
+    types = declared["type"] if isinstance(declared["type"], list) else [declared["type"]]
     [kind, *others] = [item for item in types if item != "null"]
-    if schema.get("format") == "date-time":
+    if declared.get("format") == "date-time":
         return "timestamp"
-    if kind == "array" and schema.get("items", {}).get("type") in ("integer", "string"):
-        return f"{_type(schema['items'])}[]"
+    if kind == "array" and declared.get("items", {}).get("type") in ("integer", "string"):
+        return f"{_type(declared['items'])}[]"
     if others or kind in ("array", "object"):
         return "json"
     return TYPES.get(str(kind), str(kind))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +53,7 @@ class Area:
 
 
 CARDS = ("contacts", "deals", "companies", "customers")
-AREAS = (
+_AREAS = (
     Area(
         "sales",
         "Deals, contacts and companies",
@@ -133,9 +133,21 @@ AREAS = (
         "settings",
         "Users and settings",
         "Пользователи и настройки",
-        (("roles", "groups"), ("users",), ("account", "webhooks", "files", "widgets")),
+        (("roles", "groups"), ("users",), ("account", "webhooks", "files")),
     ),
 )
+
+
+def _with_the_rest() -> Iterator[Area]:
+    """The areas; the tables that none of them names stand in the last column of the last one."""
+    named = {name for area in _AREAS for column in area.columns for name in column}
+    rest = tuple(name for name in STREAMS if name not in named)
+    *others, last = _AREAS
+    *before, end = last.columns
+    yield from (*others, replace(last, columns=(*before, (*end, *rest))))
+
+
+AREAS = tuple(_with_the_rest())
 
 
 def pages() -> dict[Path, str]:

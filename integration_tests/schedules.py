@@ -17,7 +17,7 @@ from unittest import mock
 import yaml
 from airbyte_cdk.models import AirbyteMessage, AirbyteStateMessage
 
-from source_amocrm.sync import delivery_order
+from source_amocrm.sync import delivery
 
 from . import comparison
 from .connector import messages
@@ -128,7 +128,7 @@ class Schedule:
         return ahead if ours else 0.0
 
     def run(self, syncs: int = 3) -> None:
-        with mock.patch.object(delivery_order, "ROWS_BETWEEN_STATES", self.rows_between_states):
+        with mock.patch.object(delivery, "ROWS_BETWEEN_STATES", self.rows_between_states):
             self._days(syncs)
 
     def _days(self, syncs: int) -> None:

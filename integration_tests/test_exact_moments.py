@@ -9,7 +9,7 @@ from unittest import mock
 import pytest
 from airbyte_cdk.models import Type
 
-from source_amocrm.sync import delivery_order
+from source_amocrm.sync import delivery
 
 from . import comparison, expected
 from .connector import messages
@@ -81,7 +81,7 @@ def test_a_deal_dated_in_the_future_and_changed_since_hides_no_other(account: Ac
         clock.advance(2)
         writes.edit(account, "leads", own, price=own)
     clock.advance(3_600)
-    with mock.patch.object(delivery_order, "ROWS_BETWEEN_STATES", 3):
+    with mock.patch.object(delivery, "ROWS_BETWEEN_STATES", 3):
         for point in range(10, 300, 10):
             destination = deepcopy(whole)
             destination.take(messages(Sandbox(account), STREAMS, destination.state()), stop_after=point)

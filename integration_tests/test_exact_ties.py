@@ -7,7 +7,7 @@ from unittest import mock
 
 import pytest
 
-from source_amocrm.sync import delivery_order
+from source_amocrm.sync import delivery
 
 from . import comparison, expected
 from .connector import messages
@@ -95,7 +95,7 @@ def test_killed_in_the_middle_of_a_second(account: Account) -> None:
     before, account.switches = account.switches, Switches(page_max=50, page_default=50)
     resumed, destination = Sandbox(account), Destination()
     try:
-        with mock.patch.object(delivery_order, "ROWS_BETWEEN_STATES", 60):
+        with mock.patch.object(delivery, "ROWS_BETWEEN_STATES", 60):
             for _ in range(3):
                 read = messages(resumed, ["deals"], destination.state(), deleted_rows="ignore", num_workers=1)
                 assert not destination.take(read, stop_after=150)

@@ -11,7 +11,7 @@ from unittest import mock
 
 import pytest
 
-from source_amocrm.sync import delivery_order
+from source_amocrm.sync import delivery
 
 from . import comparison, expected
 from .connector import messages
@@ -120,7 +120,7 @@ def test_a_move_that_is_read_again_keeps_its_reason_of_loss(account: Account, st
 def test_a_sync_that_is_resumed_loses_no_name(account: Account, killed_after: int) -> None:
     streams = ["companies", "contacts", "deals", "deal_statuses"]
     destination = Destination()
-    with mock.patch.object(delivery_order, "ROWS_BETWEEN_STATES", 10):
+    with mock.patch.object(delivery, "ROWS_BETWEEN_STATES", 10):
         destination.take(messages(Sandbox(account), streams), stop_after=killed_after)
         before = deepcopy(destination.rows)
         account.clock.advance(60)  # type: ignore[attr-defined]

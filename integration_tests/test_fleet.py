@@ -11,8 +11,8 @@ from typing import Any
 
 import duckdb
 
-from amocrm_fleet.account import Account as Config
 from amocrm_fleet.cli import parser
+from amocrm_fleet.folder import Account as Config
 from amocrm_fleet.folder import add
 from source_amocrm.config.config_file import KEEP_IN
 

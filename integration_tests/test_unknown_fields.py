@@ -13,10 +13,9 @@ from source_amocrm.account.census import Census, Fields
 from source_amocrm.errors import AmocrmError
 from source_amocrm.http.api import ACCOUNT_PATH
 from source_amocrm.streams import STREAMS
-from source_amocrm.streams.base import FullRefreshStream, IncrementalStream
+from source_amocrm.streams.base import AccountStream, FixedStream, FullRefreshStream, IncrementalStream
 from source_amocrm.streams.known import KNOWN
 from source_amocrm.streams.per_entity import PerEntityStream
-from source_amocrm.streams.rows import dictionaries, settings
 from source_amocrm.sync.declaration import Context
 from unit_tests.offline import stream
 
@@ -32,18 +31,15 @@ RECORDS = 4
 
 def makers() -> dict[str, list[Make]]:
     """By the path of a list, what makes the rows of each table of its records."""
-    found: dict[str, list[Make]] = {
-        ACCOUNT_PATH: [
-            lambda body: [settings.account(body)],
-            lambda body: [dictionaries.group(one) for one in body["_embedded"]["users_groups"]],
-            lambda body: [dictionaries.task_type(one) for one in body["_embedded"]["task_types"]],
-        ]
-    }
+    found: dict[str, list[Make]] = {}
     for name in STREAMS:
         made = stream(name)
 
-        def rows(record: Any, context: Context, make: Any = made.rows) -> list[Row]:
-            return list(make(record, context))
+        def rows(record: Any, context: Context, made: Any = made) -> list[Row]:
+            """What comes with `/account` is embedded there."""
+            of_account = isinstance(made, AccountStream) and hasattr(made, "collection")
+            records = record["_embedded"][made.collection] if of_account else [record]
+            return [row for one in records for row in made.rows(one, context)]
 
         for path, context in inputs(made):
             found.setdefault(path, []).append(lambda record, rows=rows, context=context: rows(record, context))  # type: ignore[misc]
@@ -51,7 +47,10 @@ def makers() -> dict[str, list[Make]]:
 
 
 def inputs(made: Any) -> Iterator[tuple[str, Context]]:
-    if isinstance(made, IncrementalStream):
+    if isinstance(made, AccountStream):
+        if not isinstance(made, FixedStream):
+            yield ACCOUNT_PATH, Context()
+    elif isinstance(made, IncrementalStream):
         for resource in made.inputs():
             yield resource.path, Context(resource.name)
     elif isinstance(made, PerEntityStream):

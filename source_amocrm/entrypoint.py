@@ -15,8 +15,7 @@ from airbyte_cdk.logger import PRINT_BUFFER
 from airbyte_cdk.models import AirbyteMessage, AirbyteMessageSerializer, ConnectorSpecification
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
-from source_amocrm.airbyte.output import Output
-from source_amocrm.airbyte.packed_row import packed
+from source_amocrm.airbyte.output import Output, packed
 from source_amocrm.auth.handover import HandOver, print_settings
 from source_amocrm.config.settings import check_shape
 from source_amocrm.errors import AmocrmError, ConfigError, SyncFailed, masked
@@ -39,7 +38,10 @@ class Entrypoint(AirbyteEntrypoint):
     """
 
     def __init__(self, source: SourceAmocrm, output: Output) -> None:
+        level = LOGGER.level
+        LOGGER.setLevel(logging.WARNING)  # the CDK's memory monitor announces itself
         super().__init__(source)
+        LOGGER.setLevel(level)
         self._output = output
 
     @staticmethod

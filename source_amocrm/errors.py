@@ -228,18 +228,6 @@ def _within(one: str, other: str) -> bool:
     return len(one) < len(other) and without_ids(one) in without_ids(other)
 
 
-def let_go(error: BaseException | None) -> None:
-    """Free what the frames that a foreseen failure passed through worked on, such as pages: it is kept until the end.
-
-    Only its tracebacks are dropped. Clearing the frames would also end generators of other tables that wait in them.
-    """
-    seen: set[int] = set()
-    while isinstance(error, AmocrmError) and id(error) not in seen:
-        seen.add(id(error))
-        error.__traceback__ = None
-        error = error.__cause__ or error.__context__
-
-
 def anew(error: E) -> E:
     """The failure for one more of those whom it concerns, with a traceback of its own."""
     try:

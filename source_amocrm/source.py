@@ -7,10 +7,8 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from queue import Queue
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from airbyte_cdk.models import (
     AirbyteConnectionStatus,
@@ -18,44 +16,31 @@ from airbyte_cdk.models import (
     AirbyteStateMessage,
     ConfiguredAirbyteCatalog,
     ConfiguredAirbyteStream,
-    Level,
     Status,
     SyncMode,
 )
 from airbyte_cdk.sources.abstract_source import AbstractSource
 from airbyte_cdk.sources.message import InMemoryMessageRepository, MessageRepository
-from airbyte_cdk.sources.message.concurrent_repository import ConcurrentMessageRepository
 from airbyte_cdk.sources.streams import Stream
-from airbyte_cdk.sources.streams.concurrent.abstract_stream import AbstractStream
-from airbyte_cdk.sources.utils.slice_logger import DebugSliceLogger
-from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_amocrm.account.account import Account
 from source_amocrm.account.census import Census, told
 from source_amocrm.airbyte.check import EXTRAS, findings
-from source_amocrm.airbyte.concurrent import ConcurrentStream
-from source_amocrm.airbyte.failures import Failures, without_stack_traces
-from source_amocrm.airbyte.pauses import log_pause
-from source_amocrm.airbyte.report import Report
-from source_amocrm.airbyte.row_queue import RowQueue
+from source_amocrm.airbyte.concurrent import ConcurrentReading
+from source_amocrm.airbyte.output import MessageQueue
+from source_amocrm.airbyte.report import Report, log_pause
 from source_amocrm.auth.handover import HandOver, print_settings
 from source_amocrm.config.settings import Config, parse_config
 from source_amocrm.errors import AmocrmError, ConfigError, masked
-from source_amocrm.http.memory import Memory
 from source_amocrm.http.wiring import open_api
 from source_amocrm.secrecy import mask
 from source_amocrm.streams import STREAMS
 from source_amocrm.streams.base import AmocrmStream
 from source_amocrm.streams.known import KNOWN
 from source_amocrm.sync.declaration import FullRefresh, Incremental
-from source_amocrm.sync.delivery import deliver
 from source_amocrm.sync.progress import Progress
-from source_amocrm.sync.state import dump
 from source_amocrm.sync.sync import Selection, Sync
 from source_amocrm.walk.listing import Row
-
-if TYPE_CHECKING:
-    from airbyte_cdk.sources.concurrent_source.concurrent_source import ConcurrentSource
 
 
 class SourceAmocrm(AbstractSource):
@@ -70,7 +55,7 @@ class SourceAmocrm(AbstractSource):
 
     def __init__(
         self,
-        pack: Callable[[Row, Memory], Mapping[str, Any]] = lambda row, _: row,
+        pack: Callable[[Row], Mapping[str, Any]] = lambda row: row,
         hand_over: HandOver = print_settings,
     ) -> None:
         self._pack = pack
@@ -115,68 +100,30 @@ class SourceAmocrm(AbstractSource):
         states = _states(state or [])
         _check_streams(catalog)
         wanted = [_Wanted.of(parsed, stream, states) for stream in catalog.streams]
-        census = Census(KNOWN)
-        account = self._account(parsed, config, wanted, census)
-        # One queue for rows and states keeps a state behind the rows that it covers.
-        queue = RowQueue()
-        self.message_repository = ConcurrentMessageRepository(queue, InMemoryMessageRepository(Level.INFO))
+        drift = Census(KNOWN)
+        account = self._account(parsed, config, wanted, drift)
         for warning in _expiry(account):
             logger.warning(warning)
         selections = [one.selection(account) for one in wanted]
-        report = Report(account.api, logger, selections)
-        account.api.budget.on_pause = lambda seconds: _pause(seconds, report, self.message_repository)
+        queue = MessageQueue()
+        report = Report(account.api, logger, selections, queue.put_at_once)
+        account.api.budget.on_pause = report.limited
         sync = Sync(account, selections, report.followed)
-        streams = [
-            self._stream(one, selection, sync, report, logger)
-            for one, selection in zip(wanted, selections, strict=True)
-        ]
-        sync.start()
-        failures = Failures()
+        states_of = [one.kind.name for one in wanted if one.keeps_state and one.progress]
+        reading = ConcurrentReading(sync, states_of, queue, report, self._pack, logger)
         try:
             with report:
-                for message in self._concurrent(len(streams), queue, logger).read(streams):
-                    failures.note(message)
-                    yield masked(message)
-        except AirbyteTracedException:
-            raise failures.summary() from None
+                yield from map(masked, reading.messages([one.kind.name for one in wanted]))
         finally:
-            sync.stop()
             account.pool.shut_down()
-            if unknown := told(census.found()):
+            if unknown := told(drift.found()):
                 logger.warning(unknown)
 
-    def _account(self, parsed: Config, config: Mapping[str, Any], wanted: Sequence[_Wanted], census: Census) -> Account:
-        """The account, which is asked for what the wanted streams need, and whose answers the census looks at."""
+    def _account(self, parsed: Config, config: Mapping[str, Any], wanted: Sequence[_Wanted], drift: Census) -> Account:
+        """The account, which is asked for what the wanted streams need, and whose answers `drift` looks at."""
         extras = {extra for one in wanted for extra in one.kind.extras_of_account(parsed, one.properties)}
         given = cast("MutableMapping[str, Any]", config)
-        return Account(parsed, open_api(parsed, given, hand_over=self._hand_over, observe=census.look), extras)
-
-    def _stream(
-        self, wanted: _Wanted, selection: Selection, sync: Sync, report: Report, logger: logging.Logger
-    ) -> AbstractStream:
-        memory = sync.account.api.memory
-        return ConcurrentStream(
-            cast("AmocrmStream", selection.stream),
-            self.message_repository,
-            lambda: report.counted(wanted.kind.name, deliver(sync, selection)),
-            wanted.state,
-            lambda row: self._pack(row, memory),
-            logger,
-        )
-
-    def _concurrent(self, streams: int, queue: Queue[Any], logger: logging.Logger) -> ConcurrentSource:
-        # It takes a while to import, in which the first answers are on their way.
-        from airbyte_cdk.sources.concurrent_source.concurrent_source import ConcurrentSource
-
-        # Every stream waits in a thread of its own for the readings that it shares with others.
-        return ConcurrentSource.create(
-            streams + 1,
-            streams,
-            without_stack_traces(logger),
-            DebugSliceLogger(),
-            self.message_repository,
-            queue=queue,
-        )
+        return Account(parsed, open_api(parsed, given, hand_over=self._hand_over, observe=drift.look), extras)
 
 
 def open_account(
@@ -195,11 +142,6 @@ def open_account(
 def notes(account: Account) -> list[str]:
     """What a check warns of, though the account can be read. Raises AmocrmError where it cannot."""
     return [*_expiry(account), *map(str, findings(account))]
-
-
-def _pause(seconds: float, report: Report, repository: MessageRepository) -> None:
-    log_pause(seconds)
-    report.limited(seconds, repository.emit_message)
 
 
 def _expiry(account: Account) -> list[str]:
@@ -256,9 +198,3 @@ class _Wanted:
 
     def selection(self, account: Account) -> Selection:
         return Selection(cast("FullRefresh | Incremental", self.kind(account, self.properties)), self.progress)
-
-    @property
-    def state(self) -> Callable[[], Mapping[str, Any]] | None:
-        """What tells the state of the stream at any moment; None where none is emitted."""
-        progress = self.progress
-        return partial(dump, progress) if progress and self.keeps_state else None

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from source_amocrm.streams.rows import catalogs, customers, field_values, files, incoming, settings
-from source_amocrm.streams.rows.tombstones import tombstone
-from source_amocrm.streams.rows.values import Row
+from source_amocrm.streams.record import tombstone
+from source_amocrm.streams.values import Row
+from unit_tests.row_functions import rows
 from unit_tests.sample_files import sample
 
 Make = Callable[[Any], list[Row]]
@@ -18,8 +18,8 @@ def first(name: str, collection: str) -> Any:
     return sample(name, "_embedded", collection, 0)
 
 
-def one(make: Callable[..., Row], *more: Any) -> Make:
-    return lambda record: [make(record, *more)]
+def made(table: str, *context: Any, **more: Any) -> Make:
+    return lambda record: rows(table, record, *context, **more)
 
 
 def customer_gone(record: Any) -> list[Row]:
@@ -31,56 +31,52 @@ def customer_gone(record: Any) -> list[Row]:
     ]
 
 
-def element_values(record: Any) -> list[Row]:
-    return field_values.element_fields(record, timezone=ZoneInfo("Europe/Moscow"), system_fields={271207: True})
-
-
 GONE = {"id": 1, "updated_by": 2, "updated_at": 1_600_000_000, "account_id": 3}
 CASES: dict[str, tuple[str, Any, Make]] = {
-    "customer": ("customers", first("customers_list", "customers"), one(customers.customer)),
+    "customer": ("customers", first("customers_list", "customers"), made("customers")),
     "customer_tombstone": ("customers", GONE, customer_gone),
     "customer_status": (
         "customer_statuses",
         sample("customers_statuses_list", "_embedded", "statuses", 2),
-        one(customers.customer_status),
+        made("customer_statuses"),
     ),
     "customer_segment": (
         "customer_segments",
         first("customers_segments_list", "segments"),
-        one(customers.customer_segment),
+        made("customer_segments"),
     ),
     "customer_transaction": (
         "customer_transactions",
         first("transactions_list", "transactions"),
-        one(customers.customer_transaction),
+        made("customer_transactions"),
     ),
-    "catalog": ("catalogs", first("catalogs_list", "catalogs"), one(catalogs.catalog)),
+    "catalog": ("catalogs", first("catalogs_list", "catalogs"), made("catalogs")),
     "catalog_element": (
         "catalog_elements",
         first("catalog_elements_list", "elements"),
-        one(catalogs.catalog_element, 4521),
+        made("catalog_elements", "catalogs", 4521),
     ),
     "element_fields": (
         "custom_fields_catalog_elements",
         first("catalog_elements_list", "elements"),
-        element_values,
+        made("custom_fields_catalog_elements", zone=ZoneInfo("Europe/Moscow"), system_fields={271207: True}),
     ),
-    "pipeline": ("pipelines", first("pipelines_list", "pipelines"), one(settings.pipeline)),
-    "loss_reason": ("loss_reasons", sample("recorded_loss_reason_embedded_amocrm", 0), one(settings.loss_reason)),
-    "tag": ("tags", first("tags_list", "tags"), one(settings.tag, "leads")),
+    "pipeline": ("pipelines", first("pipelines_list", "pipelines"), made("pipelines")),
+    "loss_reason": ("loss_reasons", sample("recorded_loss_reason_embedded_amocrm", 0), made("loss_reasons")),
+    "tag": ("tags", first("tags_list", "tags"), made("tags", "leads")),
     "custom_field_group": (
         "custom_field_groups",
         first("custom_field_group_detail", "custom_field_groups"),
-        one(settings.custom_field_group, "catalogs", 4521),
+        made("custom_field_groups", "catalogs", 4521),
     ),
-    "role": ("roles", first("roles_list_with_users", "roles"), one(settings.role)),
-    "source": ("sources", first("sources_list", "sources"), one(settings.source)),
-    "webhook": ("webhooks", first("webhooks_list", "webhooks"), one(settings.webhook)),
-    "widget": ("widgets", first("widgets_list", "widgets"), one(settings.widget)),
-    "event_type": ("event_types", first("recorded_events_types_amocrm", "events_types"), one(settings.event_type)),
-    "account": ("account", sample("account"), one(settings.account)),
-    "unsorted": ("unsorted", first("unsorted_list", "unsorted"), one(incoming.unsorted)),
-    "file": ("files", first("files_list", "files"), one(files.file)),
-    "talk": ("talks", sample("talk_detail"), one(incoming.talk)),
-    "talk_of_2026": ("talks", first("talks_list_2026", "talks"), one(incoming.talk)),
+    "role": ("roles", first("roles_list_with_users", "roles"), made("roles")),
+    "source": ("sources", first("sources_list", "sources"), made("sources")),
+    "webhook": ("webhooks", first("webhooks_list", "webhooks"), made("webhooks")),
+    "widget": ("widgets", first("widgets_list", "widgets"), made("widgets")),
+    "event_type": ("event_types", first("recorded_events_types_amocrm", "events_types"), made("event_types")),
+    "account": ("account", sample("account"), made("account")),
+    "unsorted": ("unsorted", first("unsorted_list", "unsorted"), made("unsorted")),
+    "file": ("files", first("files_list", "files"), made("files")),
+    "talk": ("talks", sample("talk_detail"), made("talks")),
+    "talk_of_2026": ("talks", first("talks_list_2026", "talks"), made("talks")),
 }

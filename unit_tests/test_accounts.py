@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-from amocrm_fleet.account import Account
-from amocrm_fleet.folder import accounts, add
+from amocrm_fleet.folder import Account, accounts, add
 from source_amocrm import whole_file
 from source_amocrm.config.config_file import ConfigFileError
 

@@ -26,12 +26,12 @@ COMMAND = [sys.executable, "-c", "from source_amocrm.run import run; run()", "co
 
 
 @contextmanager
-def served(folder: Path) -> Iterator[Server[Site]]:
-    def site_of(server: Server[Site]) -> Site:
+def served(folder: Path) -> Iterator[Server]:
+    def site_of(server: Server) -> Site:
         port = server.server_address[1]
         return Site(Flow(Options(folder / "config.json", port)), Guard(port), "en", server.finish)
 
-    with Server[Site](0, site_of) as server:
+    with Server(0, site_of) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         try:
@@ -41,9 +41,7 @@ def served(folder: Path) -> Iterator[Server[Site]]:
             thread.join()
 
 
-def ask(
-    server: Server[Site], method: str, path: str, body: str | None = None, **headers: str
-) -> http.client.HTTPResponse:
+def ask(server: Server, method: str, path: str, body: str | None = None, **headers: str) -> http.client.HTTPResponse:
     port = server.server_address[1]
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
     connection.request(method, path, body, {"Host": f"localhost:{port}", **headers})

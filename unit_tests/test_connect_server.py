@@ -11,16 +11,15 @@ import pytest
 from source_amocrm.connect import server as module
 from source_amocrm.connect.guard import HEADERS
 from source_amocrm.connect.server import CONNECTIONS, LARGEST_REQUEST, PATIENCE, Arriving, Server
-from source_amocrm.connect.site import Site
 from unit_tests.http_tools import FakeClock
 from unit_tests.test_connect_cli import served
 
 
-def connected(server: Server[Site]) -> socket.socket:
+def connected(server: Server) -> socket.socket:
     return socket.create_connection(("127.0.0.1", server.server_address[1]), timeout=10)
 
 
-def raw(server: Server[Site], request: str | bytes) -> tuple[int, dict[str, str], bytes]:
+def raw(server: Server, request: str | bytes) -> tuple[int, dict[str, str], bytes]:
     """Status, headers and body of the answer; `HOST` in the request stands for the right one."""
     host = f"localhost:{server.server_address[1]}"
     data = request if isinstance(request, bytes) else request.replace("HOST", host).encode("latin-1")
@@ -139,7 +138,7 @@ def test_a_flood_is_turned_away_and_the_page_goes_on(tmp_path: Path) -> None:
         assert all(status == 0 for status in answers)
 
 
-def _status(server: Server[Site]) -> int:
+def _status(server: Server) -> int:
     """0 while the flood's places are not free yet."""
     try:
         return raw(server, f"GET /account HTTP/1.1\r\n{END}")[0]

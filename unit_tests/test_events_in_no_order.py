@@ -12,11 +12,13 @@ from source_amocrm.account.account import Account
 from source_amocrm.account.resources import EVENTS
 from source_amocrm.http.answer import Answer
 from source_amocrm.sync.batch import Batch
-from source_amocrm.sync.delivery_order import NewestFirst
+from source_amocrm.sync.delivery import NewestFirst
 from source_amocrm.sync.event_log import in_no_order
 from source_amocrm.sync.progress import Progress
 from source_amocrm.walk.either_direction import newest_second
 from source_amocrm.walk.listing import Listing, Page
+
+from .test_delivery import delivered
 
 NOW = 1_000_000
 HOURS = 26 * 3_600
@@ -140,6 +142,6 @@ def test_rows_that_are_held_back_for_newer_ones_come_when_the_reading_has_ended(
     maker = SimpleNamespace(rows=lambda rows: iter([rows]))
     newest_first = NewestFirst(cast(Any, maker), progress, (), NOW + HOURS, lambda *_: [])
     rows = [{"id": own, "created_at": NOW - own} for own in range(5)]
-    came = list(newest_first.deliver([Batch("events", Page(rows, (0, NOW - 1)))]))
+    came = list(delivered(newest_first, [Batch("events", Page(rows, (0, NOW - 1)))]))
     assert [row for row in came if row] == rows
     assert not progress.pending["events"].seconds

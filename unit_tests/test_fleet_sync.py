@@ -14,8 +14,7 @@ from typing import Any
 import pytest
 
 from amocrm_fleet import cli, syncing, wire
-from amocrm_fleet.account import Account
-from amocrm_fleet.folder import add
+from amocrm_fleet.folder import Account, add
 from amocrm_fleet.locks import account_held, folder_held
 from amocrm_fleet.status import Outcome, status_of
 from amocrm_fleet.syncing import Loader, Loading
@@ -205,7 +204,7 @@ def test_the_account_is_held_until_its_connector_has_ended(loader: Loader, tmp_p
 def test_a_fleet_that_is_killed_leaves_no_sync_behind(name: str, loader: Loader, tmp_path: Path) -> None:
     one = account(tmp_path, name)
     code = (
-        "from pathlib import Path; from amocrm_fleet.account import Account\n"
+        "from pathlib import Path; from amocrm_fleet.folder import Account\n"
         "from amocrm_fleet.syncing import Loader, Loading\n"
         f"loader = Loader('a.duckdb', checkout=Path({str(loader.checkout)!r}))\n"
         f"Loading(loader).sync(Account(Path({str(one.path)!r})))"

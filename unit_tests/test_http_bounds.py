@@ -7,25 +7,32 @@ import re
 import socket
 import threading
 import time
+import tracemalloc
 import zlib
 from collections.abc import Callable
 from itertools import cycle, islice
 from pathlib import Path
 
+import orjson
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from source_amocrm.config.settings import parse_config
 from source_amocrm.errors import Moved, NotGranted, PageTooLarge
+from source_amocrm.http import memory
+from source_amocrm.http.answer import Answer
 from source_amocrm.http.api import Api
 from source_amocrm.http.backoff import RetryPolicy
-from source_amocrm.http.body import LARGEST, PAGE_ROOM, Kind, cost, parse
+from source_amocrm.http.body import LARGEST, MOST_OF_VALUES, Kind, cost, parse
 from source_amocrm.http.error_handler import RequestTarget, classify, explain
-from source_amocrm.http.memory import SIZE, Memory, Reservation
+from source_amocrm.http.memory import LARGE, SIZE, turn_of_heavy_answer
 from source_amocrm.http.rate_limit import Budget
 from source_amocrm.http.reply import Reply
 from source_amocrm.http.rules.rule import Where
-from source_amocrm.http.session import AmocrmSession
+from source_amocrm.http.session import PAGE_VALUES, AmocrmSession
 from source_amocrm.http.wiring import open_api
+from source_amocrm.walk.listing import raw_page
 from unit_tests.http_server import Answering, Connection, serve
 from unit_tests.http_tools import FakeClock, exchange, exchange_clock, long_lived
 
@@ -85,9 +92,9 @@ def test_members_with_nothing_in_them_count_as_they_come(monkeypatch: pytest.Mon
 
 
 def test_a_page_may_be_less_than_another_answer() -> None:
-    page = b'{"a":"' + b"x" * PAGE_ROOM + b'"}'
-    assert send(lambda conn, _: conn.json(page)).kind is Kind.OBJECT
-    assert send(lambda conn, _: conn.json(page), shrinkable=True).kind is Kind.TOO_LARGE
+    for page in (b'{"a":"' + b"x" * LARGE + b'"}', b'{"a":[' + b"{}," * (PAGE_VALUES // 230) + b"0]}"):
+        assert send(packed(gzip.compress(page, 1))).kind is Kind.OBJECT
+        assert send(packed(gzip.compress(page, 1)), shrinkable=True).kind is Kind.TOO_LARGE
 
 
 def test_as_much_as_is_allowed() -> None:
@@ -131,15 +138,15 @@ COSTLY = {
     "texts": b'{"a":[' + b'"ab",' * MB + b"0]}",
     "numbers": b'{"a":[' + b"1e1," * (2 * MB) + b"0]}",
     "names": b"{" + b",".join(b'"%x":0' % number for number in range(MB)) + b"}",
-    "wide letters": b'{"a":"' + b"x" * (24 * MB) + b'\\ud83d\\ude00"}',
-    "NUL": b'{"a":"' + b"x" * (24 * MB) + NUL + b'"}',
-    "bytes that are no UTF-8": b'{"a":"' + b"x" * (24 * MB) + b'\xff"}',
+    "wide letters": b'{"a":"' + b"x" * (32 * MB) + b'\\ud83d\\ude00"}',
+    "NUL": b'{"a":"' + b"x" * (17 * MB) + NUL + b'"}',
+    "bytes that are no UTF-8": b'{"a":"' + b"x" * (17 * MB) + b'\xff"}',
 }
 
 
 @pytest.mark.parametrize("name", COSTLY)
 def test_values_that_take_too_much_are_not_made(name: str) -> None:
-    assert parse(COSTLY[name], Reservation(Memory(), PAGE_ROOM).reach) == (Kind.TOO_LARGE, None)
+    assert parse(COSTLY[name]) == (Kind.TOO_LARGE, None)
 
 
 def test_a_page_of_heavy_cards_is_taken() -> None:
@@ -149,8 +156,8 @@ def test_a_page_of_heavy_cards_is_taken() -> None:
     card = f'{{"id":1,"custom_fields_values":[{",".join([field % value] * 50)}]}}'
     page = f'{{"_embedded":{{"leads":[{",".join([card] * 250)}]}}}}'.encode()
     assert len(page) > 2 * MB
-    assert cost(page) <= PAGE_ROOM
-    assert parse(page, Reservation(Memory(), PAGE_ROOM).reach)[0] is Kind.OBJECT
+    assert cost(page) <= PAGE_VALUES <= MOST_OF_VALUES
+    assert send(lambda conn, _: conn.json(page), shrinkable=True).kind is Kind.OBJECT
 
 
 def api_of(url: str, policy: RetryPolicy = PATIENT) -> Api:
@@ -164,35 +171,85 @@ def test_it_is_said_at_once_and_smaller_pages_may_be_asked_for() -> None:
             with pytest.raises(PageTooLarge) as caught:
                 api_of(server.url, RetryPolicy()).get("/api/v4/leads", shrinkable=shrinkable)
             assert str(caught.value) == (
-                "amoCRM's answer to /api/v4/leads is too large: more than 64 MB, or more than fits into the memory "
+                "amoCRM's answer to /api/v4/leads is too large: more than 32 MB, or more than fits into the memory "
                 "that is allowed for one. Smaller pages were tried where the list has pages. Run the sync again "
                 "later; if it repeats, report it to amoCRM support with the address of the list."
             )
     assert len(server.heads) == 2
 
 
-def test_an_answer_waits_for_the_memory_that_others_take(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("source_amocrm.http.memory.resident", lambda: 1 << 62)
-    body = b'{"a":"' + b"x" * (SIZE // 4) + b'"}'
-    session = AmocrmSession(Budget(1000), RetryPolicy(deadline=2))
+def page_of(rows: int, size: int) -> bytes:
+    """A page of so many rows and bytes."""
+    row = b'{"id":1,"a":"' + b"x" * (size // rows - 16) + b'"}'
+    return b'{"_embedded":{"leads":[' + b",".join([row] * rows) + b"]}}"
+
+
+def test_a_heavy_answer_waits_until_other_pages_are_delivered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If they are not, it is given up; a lighter one comes in between."""
+    monkeypatch.setattr("source_amocrm.http.session.PATIENCE", 0.1)
+    page, light = page_of(6, 30 * MB), page_of(6, MB // 2)
+    with serve(lambda conn, head: conn.json(light if "light" in head else page)) as server:
+        api = api_of(server.url)
+        held = [raw_page(api.get("/api/v4/leads"), "leads") for _ in range(SIZE // len(page))]
+        assert not memory.has_room()
+        with pytest.raises(PageTooLarge):
+            api.get("/api/v4/leads")
+        assert api.get("/api/v4/light").body
+        monkeypatch.setattr("source_amocrm.http.session.PATIENCE", 60)
+        threading.Timer(0.2, held.pop).start()
+        assert api.get("/api/v4/leads").body
+        del held[:3]
+        assert memory.has_room()
+
+
+def test_a_page_that_can_be_smaller_waits_for_a_moment_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("source_amocrm.http.session.PAGE_PATIENCE", 0.05)
+    heavy, light = page_of(6, 3 * MB), page_of(3, MB // 2)
+    memory.hold(SIZE - 2 * MB)
+    try:
+        assert send(lambda conn, _: conn.json(heavy), shrinkable=True).kind is Kind.TOO_LARGE
+        assert send(lambda conn, _: conn.json(light), shrinkable=True).kind is Kind.OBJECT
+    finally:
+        memory.release(SIZE - 2 * MB)
+
+
+def test_a_page_that_hangs_in_a_circle_is_found_before_it_is_waited_for() -> None:
+    circle: list[object] = [raw_page(Answer({"_links": {}}, 0, 0, size=SIZE), "leads")]
+    circle.append(circle)
+    del circle
+    memory.wait_for_room(SIZE, 0)
+
+
+def test_large_answers_come_one_at_a_time() -> None:
+    body = b'{"a":"' + b"x" * (2 * LARGE) + b'"}'
+    session = AmocrmSession(Budget(1000), RetryPolicy(deadline=0.5))
     with serve(lambda conn, _: conn.json(body)) as server:
-        first = exchange(session, "GET", server.url)
-        assert first.body is not None
-        late = exchange(session, "GET", server.url)
-        assert (late.kind, late.body) == (Kind.TOO_LARGE, None)
-        del first
-        assert exchange(session, "GET", server.url).body is not None
+        with turn_of_heavy_answer(0):
+            reply = exchange(session, "GET", server.url)
+            assert (reply.status, reply.kind) == (None, Kind.READ_TIMEOUT)
+        assert exchange(session, "GET", server.url).kind is Kind.OBJECT
 
 
-def test_a_page_that_may_be_smaller_waits_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("source_amocrm.http.memory.resident", lambda: 1 << 62)
-    page = b'{"a":"' + b"x" * (SIZE // 12) + b'"}'
-    session, taken = AmocrmSession(Budget(1000), RetryPolicy()), []
-    with serve(lambda conn, _: conn.json(page)) as server:
-        while (reply := exchange(session, "GET", server.url, shrinkable=True)).kind is Kind.OBJECT:
-            taken.append(reply)
-        assert exchange(session, "GET", server.url).kind is Kind.OBJECT, "something is left for what must come"
-    assert (reply.kind, len(taken)) == (Kind.TOO_LARGE, 3)
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=50,
+)
+
+
+@given(st.lists(JSON, min_size=1).map(orjson.dumps))
+def test_the_estimate_of_the_values_is_not_too_low(data: bytes) -> None:
+    """A hundred copies, so that what is not the value's own does not count."""
+    many = b"[" + b",".join([data] * 100) + b"]"
+    orjson.loads(many)
+    tracemalloc.start()
+    try:
+        value = orjson.loads(many)
+        taken = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    assert value
+    assert taken <= cost(many) + 1024
 
 
 LONG = 10.0

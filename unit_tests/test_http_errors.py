@@ -521,7 +521,7 @@ CASES: list[tuple[str, Reply, Where, Action | str, type[errors.AmocrmError] | No
             Action.REDUCE_PAGE_SIZE,
             errors.PageTooLarge,
             SYSTEM,
-            "amoCRM's answer to /api/v4/leads is too large: more than 64 MB, or more than fits into the memory that is "
+            "amoCRM's answer to /api/v4/leads is too large: more than 32 MB, or more than fits into the memory that is "
             "allowed for one. Smaller pages were tried where the list has pages. Run the sync again later; if it "
             "repeats, report it to amoCRM support with the address of the list.",
         )

@@ -6,6 +6,7 @@ import json
 import re
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from html import unescape
 from pathlib import Path
@@ -14,15 +15,20 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pytest
 
+from amocrm_fleet.folder import Account
 from amocrm_fleet.invite.button import AMOCRM, KOMMO, Button
-from amocrm_fleet.invite.grants import LIFE, MOST_KEYS, MOST_OF_ONE, Grants
-from amocrm_fleet.invite.invitations import Invitations
+from amocrm_fleet.invite.grants import LIFE, LONGEST_CODE, MOST_KEYS, MOST_OF_ONE, Grants
+from amocrm_fleet.invite.invitations import DAY, FORGOTTEN_AFTER, Invitations
 from amocrm_fleet.invite.landing import Landing
 from amocrm_fleet.invite.site import InvitationSite, Place
+from amocrm_fleet.locks import account_held
 from integration_tests.leaks import leaks
 from integration_tests.sandbox import Server
 from integration_tests.sandbox.external import Order
+from source_amocrm.connect import signin
 from source_amocrm.connect.site import Request, Response
+from source_amocrm.errors import Unauthorized
+from source_amocrm.http.token_endpoint import HttpTokenEndpoint
 from unit_tests.connect_tools import DOMAIN, sandbox
 from unit_tests.http_tools import FakeClock
 
@@ -45,9 +51,10 @@ class World:
 
     def __post_init__(self) -> None:
         self.invitations = Invitations(self.folder, self.clock)
-        landing = Landing(self.folder, self.invitations, f"{PUBLIC}/callback", self.server.url, self.command)
+        self.landing = Landing(self.folder, self.invitations, f"{PUBLIC}/callback", self.server.url, self.command)
         self.grants = Grants(self.clock)
-        self.site = InvitationSite(Place(PUBLIC, 8766, f"{self.server.url}/oauth"), landing, self.grants)
+        self.place = Place(PUBLIC, 8766, f"{self.server.url}/oauth")
+        self.site = InvitationSite(self.place, self.landing, self.grants)
 
     def send(self, method: str, url: str, body: bytes = b"", **headers: str) -> Response:
         """`_` in a header's name stands for `-`."""
@@ -409,8 +416,183 @@ def test_no_page_shows_a_secret(world: World, order: Order) -> None:
 
 def test_the_file_of_invitations_opens_none(world: World) -> None:
     keys = [world.invitations.new(7) for _ in range(3)]
-    file = world.folder / ".fleet" / "invitations.json"
-    assert [key for key in keys if key in file.read_text()] == []
+    file = world.folder / ".fleet" / "invitations.sqlite"
+    assert [key for key in keys if key.encode() in file.read_bytes()] == []
     assert file.stat().st_mode & 0o777 == 0o600
     # another process goes on with them
     assert all(World(world.server, world.folder).get(f"/i/{key}").status == 200 for key in keys)
+
+
+def test_what_is_refused_is_not_remembered(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever has a link can send secrets and codes of his own without end."""
+    remembered: list[str] = []
+    monkeypatch.setattr(signin, "add_to_secrets", remembered.append)
+    state = world.state(world.invitations.new(7))
+    keys = world.keys(state)
+    world.post(**keys)
+    for number in range(50):
+        assert world.post(**{**keys, "client_secret": f"another-secret-{number}"})[0] == 409
+    assert world.post(**{**keys, "client_secret": "x" * (signin.LONGEST_KEY + 1)})[0] == 400
+    assert world.send("GET", world.callback(state, code="x" * (LONGEST_CODE + 1))).status == 400
+    assert problem(world.get(world.callback(state, code="def502of-another"))) == "not_issued"
+    assert remembered == []
+
+
+def test_an_answer_that_quotes_a_secret_is_not_shown(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    state = world.state(world.invitations.new(7))
+    keys, code = world.keys(state), "def502-a-code-of-another-integration"
+    world.post(**keys)
+
+    def refused(*_: object, **__: object) -> None:
+        raise Unauthorized(f"Unauthorized: {code[3:30]} is not a code of {keys['client_id']}")
+
+    monkeypatch.setattr(HttpTokenEndpoint, "exchange", refused)
+    response = world.get(world.callback(state, code=code))
+    assert problem(response) == "exchange_refused"
+    assert code[3:30] not in response.body.decode()
+
+
+@pytest.mark.parametrize("other", ["an old config.json", "north.kommo.com.json", f"{'a' * 41}.json", "север.json"])
+def test_a_file_with_a_bad_name_stops_no_landing(world: World, other: str, capsys: pytest.CaptureFixture[str]) -> None:
+    world.folder.mkdir()
+    (world.folder / other).write_text(json.dumps({"account_domain": "other.amocrm.ru"}))
+    state = world.state(world.invitations.new(7))
+    world.post(**world.keys(state))
+    assert problem(world.get(world.callback(state))) is None
+    assert world.config()["account_domain"] == DOMAIN
+    assert capsys.readouterr().err == (
+        f"source-amocrm invite: {DOMAIN} is connected: {world.folder / 'example.json'}.\n"
+    )
+
+
+def test_what_the_folder_holds_is_told_to_the_operator_alone_and_before_the_code_is_spent(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world.folder.mkdir()
+    (world.folder / "Example.json").write_text(json.dumps({"account_domain": "secret-customer.amocrm.ru"}))
+    (world.folder / "example-amocrm-ru.json").write_text(json.dumps({"account_domain": "another.amocrm.ru"}))
+    state = world.state(world.invitations.new(7))
+    world.post(**world.keys(state))
+    response = world.get(world.callback(state))
+    assert problem(response) == "account_not_kept"
+    assert [word for word in ("Example", "customer", str(world.folder)) if word in response.body.decode()] == []
+    assert world.server.tokens.exchanges == 0
+    assert capsys.readouterr().err == (
+        f"source-amocrm invite: {DOMAIN} was allowed and could not be kept. The accounts “Example” and “example” of "
+        f"{world.folder} would write the same tables, amocrm_example_…. Rename one of them.\n"
+    )
+
+
+def test_an_address_is_the_same_account_however_it_was_typed(world: World) -> None:
+    world.folder.mkdir()
+    (world.folder / "example.json").write_text(json.dumps({"account_domain": "example", "start_date": "2024-01-01"}))
+    state = world.state(world.invitations.new(7))
+    world.post(**world.keys(state))
+    world.get(world.callback(state))
+    assert world.landed == ["example.json"]
+    assert world.config()["start_date"] == "2024-01-01"
+
+
+def test_a_long_address_lands_under_a_shorter_name(world: World) -> None:
+    label = "a-very-long-address-of-a-company-that-sells-bricks"
+    state = world.state(world.invitations.new(7))
+    world.post(**world.keys(state))
+    assert problem(world.get(world.callback(state, referer=f"{label}.amocrm.ru"))) is None
+    [name] = world.landed
+    assert re.fullmatch(r"a-very-long-address-of-a-compan-[0-9a-f]{8}\.json", name)
+    assert world.config(name.removesuffix(".json"))["account_domain"] == f"{label}.amocrm.ru"
+
+
+def test_a_landing_waits_for_a_sync_of_the_account(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is written after the sync, which kept a start date meanwhile."""
+    world.folder.mkdir()
+    config = world.folder / "example.json"
+    config.write_text(json.dumps({"account_domain": DOMAIN}))
+    syncing = ExitStack()
+    syncing.enter_context(account_held(Account(config)))
+    tries: list[Account] = []
+
+    def held(account: Account) -> AbstractContextManager[int]:
+        tries.append(account)
+        if len(tries) == 2:
+            config.write_text(json.dumps({"account_domain": DOMAIN, "start_date": "2025-01-01"}))
+            syncing.close()
+        return account_held(account)
+
+    monkeypatch.setattr("amocrm_fleet.invite.landing.account_held", held)
+    state = world.state(world.invitations.new(7))
+    world.post(**world.keys(state))
+    world.get(world.callback(state))
+    assert tries == [Account(config)] * 2
+    assert world.config()["start_date"] == "2025-01-01"
+    assert world.config()["credentials"]["client_id"] == world.server.tokens.client.client_id
+
+
+def test_no_request_waits_for_amocrm(server: Server, tmp_path: Path) -> None:
+    """An account lands by a call of its own, once, however often its page looks."""
+    world = World(server, tmp_path / "accounts")
+    begun: list[Callable[[], None]] = []
+    world.site = InvitationSite(world.place, world.landing, world.grants, run=begun.append)
+    key = world.invitations.new(7)
+    first, second = world.state(key), world.state(key)
+    for state in (first, second):
+        world.post(**world.keys(state))
+        assert heading(world.get(world.callback(state))) == "One moment …"
+    assert heading(world.get(f"/wait?state={first}")) == "One moment …"
+    assert len(begun) == 1, "one at a time of one invitation"
+    begun[0]()
+    assert heading(world.get(f"/wait?state={first}")) == world.server.sandbox.account.name
+    assert heading(world.get(f"/wait?state={second}")) == "One moment …"
+    begun[1]()
+    assert problem(world.get(f"/wait?state={second}")) == "invitation_spent"
+
+
+def test_a_damaged_file_of_invitations_is_a_sentence(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    key = world.invitations.new(7)
+    file = world.folder / ".fleet" / "invitations.sqlite"
+    file.write_bytes(b"{" * 4096)
+    response = world.send("GET", f"/i/{key}")
+    assert (response.status, heading(response)) == (503, "The page cannot answer now")
+    assert str(world.folder) not in response.body.decode()
+    assert capsys.readouterr().err == (
+        f"source-amocrm invite: The file of invitations {file} is damaged (file is not a database). Put back a copy of "
+        "it, or move it away: then the links that were sent stop working, and new ones are needed.\n"
+    )
+
+
+def test_the_folder_is_its_owners_alone(world: World) -> None:
+    world.folder.mkdir(mode=0o755)
+    world.invitations.new(7)
+    assert [path.stat().st_mode & 0o777 for path in (world.folder, world.folder / ".fleet")] == [0o700, 0o700]
+    fresh = world.folder.parent / "fresh" / "accounts"
+    Invitations(fresh).new(7)
+    assert fresh.stat().st_mode & 0o777 == 0o700
+
+
+def test_invitations_that_ended_long_ago_go(world: World) -> None:
+    old = world.invitations.new(1)
+    world.clock.sleep(DAY + FORGOTTEN_AFTER - 1)
+    world.invitations.new(1)
+    assert world.send("GET", f"/i/{old}").status == 410
+    world.clock.sleep(2)
+    world.invitations.new(1)
+    assert world.send("GET", f"/i/{old}").status == 404
+    assert len(world.invitations.all()) == 2
+
+
+def test_a_revoked_invitation_is_useless(world: World) -> None:
+    by_link, by_id, other = (world.invitations.new(days) for days in (1, 2, 3))
+    state = world.state(by_link)
+    world.post(**world.keys(state))
+    [_, (shown, _), _] = world.invitations.all()
+    assert world.invitations.revoke(f"{PUBLIC}/i/{by_link}")
+    assert world.invitations.revoke(shown)
+    assert not world.invitations.revoke(shown)
+    assert problem(world.get(world.callback(state))) == "invitation_spent"
+    assert [world.send("GET", f"/i/{key}").status for key in (by_link, by_id, other)] == [404, 404, 303]
+
+
+def test_the_page_says_who_invites_and_whom(world: World) -> None:
+    response = world.get(f"/i/{world.invitations.new(7, label='ООО <Ромашка>', sender='Agency & Co')}")
+    text = unescape(re.sub(r"\s+", " ", re.sub("<[^>]+>", " ", response.body.decode())))
+    assert "ООО <Ромашка> Allow access to your account Agency & Co invites you to connect your amoCRM account" in text

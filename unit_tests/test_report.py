@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from airbyte_cdk.models import AirbyteMessage, EstimateType
 
 from source_amocrm.airbyte.report import Report
 from source_amocrm.http.stats import Stats
@@ -30,12 +31,16 @@ class Account:
     def __init__(self, *names: str, start: int | None = MAY) -> None:
         self.start = start
         self.stats = Stats()
+        self.emitted: list[AirbyteMessage] = []
         self.progresses = {name: self._progress(name) for name in names if STREAMS[name].cursor_field}
         self.report = Report(
             SimpleNamespace(stats=self.stats, budget=SimpleNamespace(waited=0.0)),  # type: ignore[arg-type]
             logging.getLogger("airbyte.test_report"),
             [Selection(cast(Incremental, stream(name)), self.progresses.get(name)) for name in names],
+            self.emitted.append,
         )
+        for name in names:
+            self.report.began(name)
 
     def _progress(self, name: str) -> Progress:
         progress = Progress(name, str(STREAMS[name].cursor_field), self.start, 300)
@@ -88,6 +93,8 @@ def test_a_shared_list_is_told_once(clock: Any, caplog: pytest.LogCaptureFixture
         "Reading leads (deals and 2 more): read to the end; 50 rows, 5 rows a second, 1 requests"
     ]
     reading.close()  # type: ignore[attr-defined]
+    for name in account.progresses:
+        account.report.ended(name)
     assert lines(account, caplog) == []
 
 
@@ -141,13 +148,12 @@ def test_a_walk_by_page_number_has_no_date(clock: Any, caplog: pytest.LogCapture
 def test_events_that_bring_no_row_are_told_too(clock: Any, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "airbyte.test_report")
     account = Account("deals")
-    rows = account.report.counted("deals", iter([{"lead_id": 1}, {"lead_id": 2}]))
-    next(rows)
+    account.report.row("deals")
     account.asks(EVENTS, 70)
     clock.now = 10.0
     assert lines(account, caplog) == ["Reading events (what was deleted, restored or linked to others); 70 requests"]
     assert lines(account, caplog) == ["Reading the rest of deals; 1 rows, 0 rows a second"]
-    assert list(rows) == [{"lead_id": 2}]
+    assert account.report.ended("deals") == 1
     assert lines(account, caplog) == []
 
 
@@ -155,10 +161,27 @@ def test_a_table_without_a_list(clock: Any, caplog: pytest.LogCaptureFixture) ->
     caplog.set_level(logging.INFO, "airbyte.test_report")
     account = Account("users")
     with account.report:
-        rows = account.report.counted("users", iter([{"user_id": 1}, None, {"user_id": 2}]))
-        assert [next(rows), next(rows)] == [{"user_id": 1}, None]
+        account.report.row("users")
         clock.now = 2.0
         assert lines(account, caplog) == ["Reading users; 1 rows, 0 rows a second"]
-        list(rows)
+        account.report.row("users")
         account.asks(LEADS, 3)
     assert re.match(r"Read 2 rows with 3 requests in 2\.0 s ", caplog.messages[-1])
+
+
+def test_how_many_rows_there_will_be_is_told_by_the_part_of_the_history_that_is_read(clock: Any) -> None:
+    account = Account("deals", "custom_fields_deals", "notes", "users")
+    reading = account.page(LEADS)
+    for name, rows in {"deals": 50, "custom_fields_deals": 120, "notes": 7, "users": 9}.items():
+        for _ in range(rows):
+            account.report.row(name)
+    clock.now = 10.0
+    account.covered("leads", MAY + (JULY - MAY) // 4)
+    account.report.tell()
+    account.report.estimate()
+    estimates = [message.trace.estimate for message in account.emitted if message.trace]
+    assert [(one.name, one.type, one.row_estimate) for one in estimates if one] == [
+        ("deals", EstimateType.STREAM, 200),
+        ("custom_fields_deals", EstimateType.STREAM, 480),
+    ]
+    del reading

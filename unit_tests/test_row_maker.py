@@ -11,8 +11,8 @@ from source_amocrm.account.resources import COMPANIES, EVENTS, LEADS, Resource
 from source_amocrm.errors import AmocrmError
 from source_amocrm.sync.changes import Deletion
 from source_amocrm.sync.declaration import Context, Incremental, Lookup
+from source_amocrm.sync.delivery import RowMaker
 from source_amocrm.sync.lookup import Resolver
-from source_amocrm.sync.row_maker import RowMaker
 from source_amocrm.walk.listing import Row
 
 
@@ -35,6 +35,9 @@ class Things(Incremental):
         if "broken" in record:
             raise AmocrmError("A thing is broken.")
         yield {"id": record["id"], "company": record.get("company"), "of": context.entity_type, "company_name": None}
+
+    def read_records(self, *_: Any, **__: Any) -> Iterable[Any]:
+        raise NotImplementedError
 
     def tombstone(self, deletion: Deletion, context: Context) -> Row:
         return {"id": deletion.id, "of": context.entity_type}

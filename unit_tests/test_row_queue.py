@@ -1,60 +1,84 @@
-"""The queue of rows is bounded by the bytes in it, and by the rows where they are small."""
+"""The queue of messages is bounded by the bytes in it, and by their number where they are small."""
 
 from __future__ import annotations
 
-from queue import Empty, Full
+import threading
 from typing import Any
 
 import pytest
-from airbyte_cdk.sources.types import Record
+from airbyte_cdk.models import AirbyteMessage, AirbyteRecordMessage, Type
 from hypothesis import given
 from hypothesis import strategies as st
 
-from source_amocrm.airbyte.packed_row import packed
-from source_amocrm.airbyte.row_queue import LEAST, MOST, RowQueue
-from source_amocrm.http.memory import Memory
+from source_amocrm.airbyte.output import LEAST_COUNTED, MOST_QUEUED, Closed, MessageQueue, packed
 
 
-def row(size: int) -> Record:
+def row(size: int) -> AirbyteMessage:
     """A row whose text has so many bytes."""
-    return Record(packed({"a": "x" * (size - len('{"a":""}'))}, Memory()), "deals")
+    data: Any = packed({"a": "x" * (size - len('{"a":""}'))})
+    return AirbyteMessage(type=Type.RECORD, record=AirbyteRecordMessage(stream="deals", data=data, emitted_at=1))
 
 
-@pytest.mark.parametrize(("size", "number"), [(8, 256), (LEAST, 256), (LEAST * 2, 128), (MOST // 2, 2), (MOST * 3, 1)])
+def put_until_full(queue: MessageQueue, message: Any) -> int:
+    """How many are put before a thread waits; the rest comes as soon as one is taken."""
+    done: list[int] = []
+
+    def put() -> None:
+        try:
+            for number in range(1_000):
+                queue.put(message)
+                done.append(number)
+        except Closed:
+            pass
+
+    thread = threading.Thread(target=put)
+    thread.start()
+    while thread.is_alive() and not queue._has_room._waiters:  # type: ignore[attr-defined]
+        thread.join(0.001)
+    number = len(done)
+    queue.close()
+    thread.join()
+    return number
+
+
+@pytest.mark.parametrize(
+    ("size", "number"),
+    [(8, 256), (LEAST_COUNTED, 256), (LEAST_COUNTED * 2, 128), (MOST_QUEUED // 2, 2), (MOST_QUEUED * 3, 1)],
+)
 def test_so_many_rows_wait_at_the_most(size: int, number: int) -> None:
-    queue = RowQueue()
-    for _ in range(number):
-        queue.put_nowait(row(size))
-    with pytest.raises(Full):
-        queue.put_nowait(row(8))
+    assert put_until_full(MessageQueue(), row(size)) == number
 
 
 def test_what_is_no_packed_row_counts_as_little() -> None:
-    queue = RowQueue()
-    for item in [object(), ValueError(), Record({"deal_id": 1, "packed": "x" * MOST}, "deals")] * 86:
-        if queue.full():
-            break
-        queue.put_nowait(item)
-    assert queue.qsize() == 256 * LEAST
+    record = AirbyteRecordMessage(stream="deals", data={"deal_id": 1, "packed": "x" * MOST_QUEUED}, emitted_at=1)
+    for message in (object(), ValueError(), AirbyteMessage(type=Type.RECORD, record=record)):
+        assert put_until_full(MessageQueue(), message) == MOST_QUEUED // LEAST_COUNTED
 
 
-@given(st.lists(st.one_of(st.integers(8, MOST), st.none())))
+def test_what_must_not_wait_is_put_into_a_full_queue() -> None:
+    queue = MessageQueue()
+    queue.put(row(MOST_QUEUED))
+    queue.put_at_once("a status")
+    assert [queue.get().record.stream, queue.get()] == ["deals", "a status"]
+
+
+@given(st.lists(st.one_of(st.integers(8, LEAST_COUNTED * 3), st.none()), max_size=80))
 def test_what_goes_in_comes_out_in_its_order(steps: list[int | None]) -> None:
-    queue = RowQueue()
-    waiting: list[Record] = []
+    queue = MessageQueue()
+    waiting: list[AirbyteMessage] = []
     for size in steps:
-        if size is None:
-            assert _taken(queue) == (waiting.pop(0) if waiting else None)
-        elif not queue.full():
+        if size is not None:
             waiting.append(row(size))
-            queue.put_nowait(waiting[-1])
-        assert queue.empty() is not bool(waiting)
-    assert [_taken(queue) for _ in waiting] == waiting
-    assert queue.qsize() == 0
+            queue.put(waiting[-1])
+        elif waiting:
+            assert queue.get() is waiting.pop(0)
+    assert [queue.get() for _ in waiting] == waiting
 
 
-def _taken(queue: RowQueue) -> Any:
-    try:
-        return queue.get_nowait()
-    except Empty:
-        return None
+def test_who_waits_for_room_hears_that_nobody_takes_any_more() -> None:
+    queue = MessageQueue()
+    put_until_full(queue, row(8))
+    with pytest.raises(Closed):
+        queue.put(row(8))
+    with pytest.raises(Closed):
+        queue.put_at_once(row(8))

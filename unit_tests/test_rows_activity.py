@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from source_amocrm.streams.rows.activity import deal_status, event, note, task
-from source_amocrm.streams.rows.values import RowError
+from source_amocrm.streams.values import RowError
+from unit_tests.row_functions import deal_status, event, note, task
 from unit_tests.sample_files import sample
 
 TASK: dict[str, Any] = {
@@ -306,25 +306,24 @@ def test_the_contact_of_a_chat_stands_in_the_embedded_entity_or_in_the_event() -
 
 def test_documented_change_of_status() -> None:
     shape = sample("event_value_shapes", "lead_status_changed")
-    assert deal_status({**MOVED, **shape}, 77) == MOVE | {
+    assert deal_status({**MOVED, **shape}) == MOVE | {
         "pipeline_id_new": 437642,
         "pipeline_id_old": 437642,
         "status_new": 5233224,
         "status_old": 5233224,
-        "loss_reason_id": 77,
     }
 
 
 @pytest.mark.parametrize("nothing", [[], None, {}, [None], [[]], "x", [{"lead_status": []}], [{"lead_status": None}]])
 def test_a_change_of_status_with_one_side_unknown(nothing: Any) -> None:
     values = {"value_after": [{"lead_status": {"id": 143, "pipeline_id": "3"}}], "value_before": nothing}
-    assert deal_status({**MOVED, **values}, None) == MOVE | {"pipeline_id_new": 3, "status_new": 143}
+    assert deal_status({**MOVED, **values}) == MOVE | {"pipeline_id_new": 3, "status_new": 143}
 
 
 def test_only_leads_have_a_change_of_status() -> None:
-    assert deal_status({**MOVED, "entity_type": "customer"}, None) is None
-    assert deal_status({**MOVED, "entity_type": None}, None) == MOVE
-    assert deal_status(sample("event_detail"), None) == MOVE | {
+    assert deal_status({**MOVED, "entity_type": "customer"}) is None
+    assert deal_status({**MOVED, "entity_type": None}) == MOVE
+    assert deal_status(sample("event_detail")) == MOVE | {
         "note_id": "01pz58t6p04ymgsgfbmfyfy1mf",
         "lead_id": 26060763,
         "created_by": 939801,
@@ -341,4 +340,4 @@ def test_activity_without_an_id_is_an_error() -> None:
     with pytest.raises(RowError, match="table events without its key event_id"):
         event({"id": ""})
     with pytest.raises(RowError, match="table deal_statuses without its key note_id"):
-        deal_status({"id": None}, None)
+        deal_status({"id": None})

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from source_amocrm.streams import schema
-from source_amocrm.streams.rows.communication import call, chat, sms
-from source_amocrm.streams.rows.values import RowError
+from source_amocrm.streams.values import RowError
+from unit_tests.row_functions import call, chat, sms
 from unit_tests.sample_files import sample
 
 NOTE = {**sample("notes_list_by_type", "_embedded", "notes", 0), "id": 12}

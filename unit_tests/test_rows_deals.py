@@ -8,9 +8,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from source_amocrm.streams.rows.deals import deal
-from source_amocrm.streams.rows.field_values import deal_fields
-from source_amocrm.streams.rows.values import RowError, compact_json
+from source_amocrm.streams.values import RowError, compact_json
+from unit_tests.row_functions import deal, deal_fields
 from unit_tests.sample_files import sample
 
 MOSCOW = ZoneInfo("Europe/Moscow")
@@ -90,7 +89,7 @@ def fields(kind: str | None, values: Any, zone: tzinfo = MOSCOW, **field: Any) -
     lead = {"id": 1, "custom_fields_values": [{"field_id": 2, "field_type": kind, "values": values, **field}]}
     return [
         (row["value_index"], row["value"], row["enum"], row["enum_code"])
-        for row in deal_fields(lead, timezone=zone, system_fields={})
+        for row in deal_fields(lead, zone=zone, system_fields={})
     ]
 
 
@@ -268,7 +267,7 @@ def test_odd_shapes_come_through() -> None:
 
 
 def test_a_lead_without_an_id_is_told_by_what_is_known() -> None:
-    for make in (deal, lambda lead: deal_fields(lead, timezone=MOSCOW, system_fields={})):
+    for make in (deal, lambda lead: deal_fields(lead, zone=MOSCOW, system_fields={})):
         with pytest.raises(RowError, match=r"without its key lead_id .* Known of the row: updated_at 5\."):
             make({"updated_at": 5})
 
@@ -292,7 +291,7 @@ def test_fields_of_a_recorded_lead() -> None:
     lead = sample("recorded_leads_page_amocrm", "_embedded", "leads", 0)
     referrer = {"is_system": True, "field_code": "UTM_REFERRER", "field_type": "tracking_data"}
     page = {"is_system": False, "field_code": "SOURCE_PAGE", "field_type": "tracking_data"}
-    assert deal_fields(lead, timezone=MOSCOW, system_fields={316923: True, 838417: False, 774349: None}) == [
+    assert deal_fields(lead, zone=MOSCOW, system_fields={316923: True, 838417: False, 774349: None}) == [
         row(774349, "hexlet_lead_id", "14012", field_type="numeric"),
         row(838363, "lead_type", "b2c", field_type="text"),
         row(921871, "stack", "frontend", field_type="select", enum=497443),
@@ -306,7 +305,7 @@ def test_fields_of_a_recorded_lead() -> None:
 def test_fields_of_a_recorded_kommo_lead_in_brazil() -> None:
     rows = deal_fields(
         sample("recorded_lead_custom_fields_kommo"),
-        timezone=ZoneInfo("America/Sao_Paulo"),
+        zone=ZoneInfo("America/Sao_Paulo"),
         system_fields={},
     )
     assert [(row["custom_field_id"], row["value"], row["enum"]) for row in rows] == [
@@ -388,7 +387,7 @@ def test_values_of_one_field_are_numbered_and_keep_their_options() -> None:
 def test_a_field_that_comes_in_parts_is_numbered_on() -> None:
     parts = [{"field_id": 2, "values": [{"value": "a"}, {"value": "b"}]}, {"field_id": 3, "values": [{"value": "c"}]}]
     lead = {"id": 1, "custom_fields_values": [*parts, {"field_id": 2, "values": [{"value": "d"}]}]}
-    rows = deal_fields(lead, timezone=MOSCOW, system_fields={})
+    rows = deal_fields(lead, zone=MOSCOW, system_fields={})
     assert [(row["custom_field_id"], row["value_index"], row["value"]) for row in rows] == [
         (2, 0, "a"),
         (2, 1, "b"),
@@ -462,13 +461,13 @@ def test_odd_values_come_through(values: Any, texts: list[str | None]) -> None:
 
 @pytest.mark.parametrize("none", [None, [], {}, [None], [[]], ["text"], "text", 5])
 def test_no_field_no_row(none: Any) -> None:
-    assert deal_fields({"id": 1, "custom_fields_values": none}, timezone=MOSCOW, system_fields={}) == []
+    assert deal_fields({"id": 1, "custom_fields_values": none}, zone=MOSCOW, system_fields={}) == []
 
 
 def test_a_field_without_an_id_is_an_error_only_when_it_has_values() -> None:
     def read(values: Any) -> list[dict[str, Any]]:
         lead = {"id": 1, "custom_fields_values": [{"field_id": None, "field_name": "x", "values": values}]}
-        return deal_fields(lead, timezone=MOSCOW, system_fields={})
+        return deal_fields(lead, zone=MOSCOW, system_fields={})
 
     assert read([]) == []
     with pytest.raises(RowError, match="table custom_fields_deals without its key custom_field_id"):

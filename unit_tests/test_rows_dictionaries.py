@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
 
-from source_amocrm.streams.rows import dictionaries
-from source_amocrm.streams.rows.activity import EDITABLE_NOTES, ELEMENT_TYPE
-from source_amocrm.streams.rows.values import RowError
+from source_amocrm.streams.custom_fields import system_fields
+from source_amocrm.streams.fixed import ELEMENT_TYPE, ElementTypes, NoteTypes
+from source_amocrm.streams.notes import EDITABLE_NOTES
+from source_amocrm.streams.values import RowError
+from unit_tests.row_functions import row, rows
 from unit_tests.sample_files import sample
 
+user, group, task_type = (partial(row, table) for table in ("users", "groups", "task_types"))
+custom_field = partial(row, "custom_fields")
+statuses = partial(rows, "statuses")
 USER: dict[str, Any] = {
     "user_id": 123123,
     "name": "Пользователь для примера 2",
@@ -90,26 +96,26 @@ STATUSES = [
 
 
 def test_documented_pipelines() -> None:
-    assert dictionaries.statuses(sample("pipelines_list", "_embedded", "pipelines", 0)) == STATUSES
+    assert statuses(sample("pipelines_list", "_embedded", "pipelines", 0)) == STATUSES
 
 
 def test_statuses_with_descriptions_make_the_same_rows() -> None:
     pipeline = sample("pipelines_list", "_embedded", "pipelines", 0)
     listed = {**pipeline, "_embedded": sample("pipeline_statuses_list", "_embedded")}
-    assert dictionaries.statuses(listed) == STATUSES
+    assert statuses(listed) == STATUSES
     one = {**pipeline, "_embedded": {"statuses": sample("pipeline_status_detail_with_descriptions")}}
-    assert dictionaries.statuses(one) == [STATUSES[1]]
+    assert statuses(one) == [STATUSES[1]]
 
 
 @pytest.mark.parametrize("related", [None, [], {}, {"statuses": None}, {"statuses": []}])
 def test_a_pipeline_without_statuses(related: Any) -> None:
-    assert dictionaries.statuses({"id": 1, "_embedded": related}) == []
+    assert statuses({"id": 1, "_embedded": related}) == []
 
 
 def test_documented_users() -> None:
     first, second = sample("users_list", "_embedded", "users")
-    assert dictionaries.user(first) == USER | {"rights": first["rights"]}
-    assert dictionaries.user(second) == USER | {
+    assert user(first) == USER | {"rights": first["rights"]}
+    assert user(second) == USER | {
         "user_id": 321321,
         "group_id": 0,
         "lang": "ru",
@@ -121,7 +127,7 @@ def test_documented_users() -> None:
 
 def test_documented_user_without_embedded() -> None:
     given = sample("user_detail")
-    assert dictionaries.user(given) == USER | {
+    assert user(given) == USER | {
         "user_id": 185848,
         "name": "Алексей Поимцев",
         "login": "test@example.com",
@@ -140,9 +146,9 @@ def test_a_user_with_all_that_can_be_asked_for() -> None:
         "amojo_id": "f3c6340d-410e-4ad1-9f7e-c5e663599909",
         "user_rank": "master",
     }
-    row = dictionaries.user({**sample("user_detail"), **asked})
+    row = user({**sample("user_detail"), **asked})
     assert {name: row[name] for name in asked} == asked
-    assert dictionaries.user({"id": 1, "phone_number": 74950000001})["phone_number"] == "74950000001"
+    assert user({"id": 1, "phone_number": 74950000001})["phone_number"] == "74950000001"
 
 
 @pytest.mark.parametrize(
@@ -151,27 +157,25 @@ def test_a_user_with_all_that_can_be_asked_for() -> None:
 )
 def test_group_of_a_user(groups: Any, own: Any, group: int) -> None:
     given = {"id": 1, "rights": {"group_id": own}, "_embedded": {"groups": groups}}
-    assert dictionaries.user(given)["group_id"] == group
+    assert user(given)["group_id"] == group
 
 
 def test_a_user_without_rights() -> None:
-    row = dictionaries.user({"id": 1, "rights": []})
+    row = user({"id": 1, "rights": []})
     assert row == dict.fromkeys(USER) | {"user_id": 1, "group_id": 0, "is_cancelled": False, "rights": {}}
 
 
 def test_documented_groups_and_task_types() -> None:
     account = sample("account", "_embedded")
-    assert [dictionaries.group(one) for one in account["users_groups"]] == [{"group_id": 0, "name": "Отдел продаж"}]
-    assert [dictionaries.task_type(one) for one in account["task_types"]] == [
+    assert [group(one) for one in account["users_groups"]] == [{"group_id": 0, "name": "Отдел продаж"}]
+    assert [task_type(one) for one in account["task_types"]] == [
         {"task_type_id": 1, "name": "Связаться", "code": "FOLLOW_UP", "color": None, "icon_id": None},
         {"task_type_id": 2, "name": "Встреча", "code": "MEETING", "color": None, "icon_id": None},
     ]
 
 
 def test_documented_custom_fields() -> None:
-    assert [
-        dictionaries.custom_field(one, "leads") for one in sample("custom_fields_list", "_embedded", "custom_fields")
-    ] == [
+    assert [custom_field(one, "leads") for one in sample("custom_fields_list", "_embedded", "custom_fields")] == [
         FIELD,
         FIELD
         | {"custom_field_id": 4440043, "name": "Пример поля с типом 'data'", "type": "date"}
@@ -181,7 +185,7 @@ def test_documented_custom_fields() -> None:
 
 def test_documented_field_with_options() -> None:
     given = sample("custom_field_detail")
-    assert dictionaries.custom_field(given, "contacts") == FIELD | {
+    assert custom_field(given, "contacts") == FIELD | {
         "custom_field_id": 3,
         "name": "Телефон",
         "type": "multitext",
@@ -197,7 +201,7 @@ def test_documented_field_with_options() -> None:
 
 def test_documented_new_field() -> None:
     given = sample("custom_field_create_response_multiselect", "_embedded", "custom_fields", 0)
-    assert dictionaries.custom_field(given, "leads") == FIELD | {
+    assert custom_field(given, "leads") == FIELD | {
         "custom_field_id": 4457223,
         "name": "multi select",
         "type": "multiselect",
@@ -211,7 +215,7 @@ def test_documented_new_field() -> None:
 def test_documented_fields_of_a_catalog(catalog_id: int | None) -> None:
     first, second = sample("custom_fields_update_response", "_embedded", "custom_fields")
     unknown = {"is_predefined": None, "required_statuses": None}
-    assert dictionaries.custom_field(first, "catalogs", catalog_id) == FIELD | unknown | {
+    assert custom_field(first, "catalogs", catalog_id) == FIELD | unknown | {
         "custom_field_id": 1278898087,
         "name": "Новое имя для дополнительного поля",
         "type": "textarea",
@@ -223,7 +227,7 @@ def test_documented_fields_of_a_catalog(catalog_id: int | None) -> None:
         "is_required": False,
         "is_visible": False,
     }
-    assert dictionaries.custom_field(second, "catalogs", catalog_id) == FIELD | unknown | {
+    assert custom_field(second, "catalogs", catalog_id) == FIELD | unknown | {
         "custom_field_id": 1278898091,
         "name": "Новое имя для поля Категория",
         "type": "category",
@@ -240,14 +244,14 @@ def test_documented_fields_of_a_catalog(catalog_id: int | None) -> None:
 
 def test_the_options_of_a_category_are_its_tree() -> None:
     given = sample("custom_field_category_nested")
-    assert dictionaries.custom_field(given, "catalogs", 1095)["enums"] == CATEGORY
+    assert custom_field(given, "catalogs", 1095)["enums"] == CATEGORY
     in_parts = {**given, "nested": {"3": CATEGORY[0], "5": {**CATEGORY[1], "_links": {}}}, "enums": []}
-    assert dictionaries.custom_field(in_parts, "catalogs", 1095)["enums"] == CATEGORY[:2]
+    assert custom_field(in_parts, "catalogs", 1095)["enums"] == CATEGORY[:2]
     options = [{"id": 1, "value": "a", "sort": 2}]
     nones: tuple[Any, ...] = (None, [], {})
     for nested in nones:
-        assert dictionaries.custom_field({"id": 1, "enums": options, "nested": nested}, "leads")["enums"] == options
-        assert dictionaries.custom_field({"id": 1, "enums": None, "nested": nested}, "leads")["enums"] == []
+        assert custom_field({"id": 1, "enums": options, "nested": nested}, "leads")["enums"] == options
+        assert custom_field({"id": 1, "enums": None, "nested": nested}, "leads")["enums"] == []
 
 
 def test_what_only_some_fields_have() -> None:
@@ -263,9 +267,9 @@ def test_what_only_some_fields_have() -> None:
         "tracking_callback": "function() {}",
         "search_in": "contacts",
     }
-    row = dictionaries.custom_field({"id": 1, **told}, "leads")
+    row = custom_field({"id": 1, **told}, "leads")
     assert {name: row[name] for name in told} == told
-    odd = dictionaries.custom_field({"id": 1, "chained_lists": {"4589": lists[0]}, "search_in": 4589}, "leads")
+    odd = custom_field({"id": 1, "chained_lists": {"4589": lists[0]}, "search_in": 4589}, "leads")
     assert (odd["chained_lists"], odd["search_in"]) == (lists, "4589")
 
 
@@ -282,7 +286,7 @@ def test_system_fields() -> None:
         {"id": True, "is_predefined": True},
         None,
     ]
-    assert dictionaries.system_fields(fields) == {
+    assert system_fields(fields) == {
         1: True,
         2: False,
         3: True,
@@ -298,8 +302,8 @@ def test_note_types_agree_with_what_is_known_of_their_old_numbers() -> None:
     names = {
         int(number): {name.lower() for name in facts.values() if name is not None} for number, facts in known.items()
     }
-    codes = {row["code"]: row["note_type_id"] for row in dictionaries.NOTE_TYPES}
-    assert len(codes) == len(dictionaries.NOTE_TYPES) == 23
+    codes = {row["code"]: row["note_type_id"] for row in NoteTypes.fixed}
+    assert len(codes) == len(NoteTypes.fixed) == 23
     assert set(codes) >= EDITABLE_NOTES
     unknown = {code for code, number in codes.items() if number is None}
     assert unknown == {"targeting_in", "targeting_out", "invoice_paid", "ai_result", "chat"}
@@ -315,25 +319,25 @@ def test_note_types_agree_with_what_is_known_of_their_old_numbers() -> None:
 
 
 def test_element_types() -> None:
-    assert dictionaries.ELEMENT_TYPES == [
+    assert ElementTypes.fixed == [
         {"element_type_id": 1, "code": "contacts", "name": "Контакт"},
         {"element_type_id": 2, "code": "leads", "name": "Сделка"},
         {"element_type_id": 3, "code": "companies", "name": "Компания"},
         {"element_type_id": 4, "code": "tasks", "name": "Задача"},
         {"element_type_id": 12, "code": "customers", "name": "Покупатель"},
     ]
-    numbers = {row["code"]: row["element_type_id"] for row in dictionaries.ELEMENT_TYPES}
+    numbers = {row["code"]: row["element_type_id"] for row in ElementTypes.fixed}
     assert {**numbers, **ELEMENT_TYPE} == numbers
 
 
 def test_an_entry_without_an_id_is_an_error() -> None:
     for make, table in (
-        (dictionaries.user, "users"),
-        (dictionaries.group, "groups"),
-        (dictionaries.task_type, "task_types"),
-        (lambda field: dictionaries.custom_field(field, "leads"), "custom_fields"),
-        (dictionaries.statuses, "statuses"),
-        (lambda broken: dictionaries.statuses({"id": 1, "_embedded": {"statuses": [broken]}}), "statuses"),
+        (user, "users"),
+        (group, "groups"),
+        (task_type, "task_types"),
+        (lambda field: custom_field(field, "leads"), "custom_fields"),
+        (statuses, "statuses"),
+        (lambda broken: statuses({"id": 1, "_embedded": {"statuses": [broken]}}), "statuses"),
     ):
         with pytest.raises(RowError, match=f"for the table {table} without its key "):
             make({"id": None})

@@ -8,9 +8,9 @@ import pytest
 
 from source_amocrm.account.event_kinds import LIFE
 from source_amocrm.streams import schema
-from source_amocrm.streams.rows.coercion import Coercion
-from source_amocrm.streams.rows.history import deletions, field_changes, responsible_change, sale_change
-from source_amocrm.streams.rows.values import RowError
+from source_amocrm.streams.coercion import Coercion
+from source_amocrm.streams.values import RowError
+from unit_tests.row_functions import deletions, field_changes, responsible_change, sale_change
 from unit_tests.sample_files import sample
 
 LEAD = {"id": "01a", "entity_id": 5, "entity_type": "lead", "created_by": 7, "created_at": 1653998416, "account_id": 3}

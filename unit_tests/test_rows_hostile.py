@@ -17,20 +17,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from source_amocrm.streams import schema
-from source_amocrm.streams.rows import (
-    activity,
-    communication,
-    deals,
-    dictionaries,
-    field_values,
-    history,
-    people,
-)
-from source_amocrm.streams.rows.tombstones import tombstone
-from source_amocrm.streams.rows.values import RowError
-from source_amocrm.sync.declaration import Context
+from source_amocrm.streams.record import tombstone
+from source_amocrm.streams.values import RowError
 from unit_tests import record_cases
-from unit_tests.offline import stream
+from unit_tests.row_functions import rows
 from unit_tests.sample_files import sample
 
 MOSCOW = ZoneInfo("Europe/Moscow")
@@ -89,19 +79,9 @@ def lead_with_all() -> dict[str, Any]:
     return {**sample("lead_detail_with_all"), "custom_fields_values": values}
 
 
-def fields_of(lead: Any) -> list[dict[str, Any]]:
-    return field_values.deal_fields(lead, timezone=MOSCOW, system_fields={5: True})
-
-
-def status_of(event: Any) -> list[dict[str, Any]]:
-    row = activity.deal_status(event, None)
-    return [] if row is None else [row]
-
-
-def rows_of(name: str) -> Make:
-    """By the declaration of a stream whose rows need nothing but the record."""
-    made = stream(name)
-    return lambda body: list(made.rows(body, Context()))
+def made(table: str, *context: Any, **more: Any) -> Make:
+    """By the declaration of a stream whose rows need nothing but the record, and the list that it is in."""
+    return lambda body: rows(table, body, *context, **more)
 
 
 def skeleton(table: str, key: str, **others: Any) -> Make:
@@ -125,57 +105,49 @@ def note_with(kind: str) -> dict[str, Any]:
 MOVED = {**sample("event_detail"), **sample("event_value_shapes", "lead_status_changed")}
 DELETED = sample("lead_only_deleted_item")
 CASES: dict[str, tuple[str, Any, Make]] = {
-    "deal": ("deals", lead_with_all(), lambda body: [deals.deal(body)]),
-    "deal_fields": ("custom_fields_deals", lead_with_all(), fields_of),
-    "deal_contacts": ("deal_contacts", lead_with_all(), rows_of("deal_contacts")),
-    "deal_tags": ("deal_tags", lead_with_all(), rows_of("deal_tags")),
-    "deal_catalog_elements": ("deal_catalog_elements", lead_with_all(), rows_of("deal_catalog_elements")),
-    "contact": ("contacts", sample("contact_detail_with_all"), lambda body: [people.contact(body, None)]),
-    "company": ("companies", sample("company_detail"), lambda body: [people.company(body)]),
-    "task": ("tasks", sample("task_detail"), lambda body: [activity.task(body)]),
-    "note": (
-        "notes",
-        sample("notes_list_by_type", "_embedded", "notes", 1),
-        lambda body: [activity.note(body, "leads")],
+    "deal": ("deals", lead_with_all(), made("deals")),
+    "deal_fields": (
+        "custom_fields_deals",
+        lead_with_all(),
+        made("custom_fields_deals", zone=MOSCOW, system_fields={5: True}),
     ),
-    "event": ("events", MOVED, lambda body: [activity.event(body)]),
+    "deal_contacts": ("deal_contacts", lead_with_all(), made("deal_contacts")),
+    "deal_tags": ("deal_tags", lead_with_all(), made("deal_tags")),
+    "deal_catalog_elements": ("deal_catalog_elements", lead_with_all(), made("deal_catalog_elements")),
+    "contact": ("contacts", sample("contact_detail_with_all"), made("contacts")),
+    "company": ("companies", sample("company_detail"), made("companies")),
+    "task": ("tasks", sample("task_detail"), made("tasks")),
+    "note": ("notes", sample("notes_list_by_type", "_embedded", "notes", 1), made("notes", "leads")),
+    "event": ("events", MOVED, made("events")),
     "responsible_change": (
         "deal_responsible_changes",
         event_with("entity_responsible_changed", "entity_responsible_changed"),
-        history.responsible_change,
+        made("deal_responsible_changes"),
     ),
     "sale_change": (
         "deal_sale_changes",
         event_with("sale_field_changed", "sale_field_changed__from_clients"),
-        history.sale_change,
+        made("deal_sale_changes"),
     ),
     "field_changes": (
         "deal_field_changes",
         event_with("custom_field_value_changed", "custom_field_value_changed"),
-        history.field_changes,
+        made("deal_field_changes"),
     ),
     "note_deleted": (
         "deleted_entities",
         event_with("common_note_deleted", "note_bearing_events"),
-        history.deletions,
+        made("deleted_entities"),
     ),
-    "call": ("calls", note_with("call_in"), lambda body: communication.call(body, "leads")),
-    "sms": ("messages", note_with("sms_out"), lambda body: communication.sms(body, "leads")),
-    "chat": ("messages", event_with("incoming_chat_message", "chat_messages"), communication.chat),
-    "deal_status": ("deal_statuses", MOVED, status_of),
-    "statuses": ("statuses", sample("pipelines_list", "_embedded", "pipelines", 0), dictionaries.statuses),
-    "user": ("users", sample("users_list", "_embedded", "users", 0), lambda body: [dictionaries.user(body)]),
-    "group": ("groups", {"id": 0, "name": "Отдел", "uuid": None}, lambda body: [dictionaries.group(body)]),
-    "task_type": (
-        "task_types",
-        sample("account", "_embedded", "task_types", 0),
-        lambda body: [dictionaries.task_type(body)],
-    ),
-    "custom_field": (
-        "custom_fields",
-        sample("custom_field_detail"),
-        lambda body: [dictionaries.custom_field(body, "catalogs", 7)],
-    ),
+    "call": ("calls", note_with("call_in"), made("calls", "leads")),
+    "sms": ("messages", note_with("sms_out"), made("messages", "leads")),
+    "chat": ("messages", event_with("incoming_chat_message", "chat_messages"), made("messages", "events")),
+    "deal_status": ("deal_statuses", MOVED, made("deal_statuses")),
+    "statuses": ("statuses", sample("pipelines_list", "_embedded", "pipelines", 0), made("statuses")),
+    "user": ("users", sample("users_list", "_embedded", "users", 0), made("users")),
+    "group": ("groups", {"id": 0, "name": "Отдел", "uuid": None}, made("groups")),
+    "task_type": ("task_types", sample("account", "_embedded", "task_types", 0), made("task_types")),
+    "custom_field": ("custom_fields", sample("custom_field_detail"), made("custom_fields", "catalogs", 7)),
     "deal_tombstone": ("deals", DELETED, skeleton("deals", "lead_id")),
     "contact_tombstone": ("contacts", DELETED, skeleton("contacts", "contact_id")),
     "company_tombstone": ("companies", DELETED, skeleton("companies", "company_id")),

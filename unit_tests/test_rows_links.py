@@ -6,16 +6,18 @@ from typing import Any
 
 import pytest
 
-from source_amocrm.streams import schema
+from source_amocrm.streams import STREAMS, schema
 from source_amocrm.streams.base import AmocrmStream
-from source_amocrm.streams.links import STREAMS as LINKS
-from source_amocrm.streams.rows.values import RowError
+from source_amocrm.streams.links import LinkStream
+from source_amocrm.streams.values import RowError
 from source_amocrm.sync.declaration import Context
 from unit_tests.offline import stream
 from unit_tests.sample_files import sample
 
 CHANGED = "2020-05-28T16:28:57Z"
 LEAD = sample("lead_detail_with_all")
+
+LINKS = [stream for stream in STREAMS.values() if issubclass(stream, LinkStream)]
 
 
 def rows(name: str, record: Any) -> list[dict[str, Any]]:

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from source_amocrm.streams.rows.people import company, contact
-from source_amocrm.streams.rows.values import RowError
+from source_amocrm.streams.values import RowError
+from unit_tests.row_functions import company, contact
 from unit_tests.sample_files import sample
 
 CONTACT: dict[str, Any] = {
@@ -61,7 +61,7 @@ COMPANY: dict[str, Any] = {
 
 def test_documented_contacts() -> None:
     second = "2020-04-08T15:26:30Z"
-    assert [contact(one, None) for one in sample("contacts_list", "_embedded", "contacts")] == [
+    assert [contact(one) for one in sample("contacts_list", "_embedded", "contacts")] == [
         CONTACT,
         CONTACT
         | {"contact_id": 7767065, "name": "dsgdsg"}
@@ -71,13 +71,12 @@ def test_documented_contacts() -> None:
 
 def test_documented_contact_with_everything_embedded() -> None:
     given = sample("contact_detail_with_all")
-    assert contact(given, "АО Рога и копыта") == CONTACT | {
+    assert contact(given) == CONTACT | {
         "contact_id": 3,
         "first_name": "Иван",
         "last_name": "Иванов",
         "name": "Иван Иванов",
         "company": 1,
-        "company_name": "АО Рога и копыта",
         "leads": [1, 3916883],
         "customers": [134923],
         "date": "2020-05-31T16:52:09Z",
@@ -92,7 +91,7 @@ def test_documented_contact_with_everything_embedded() -> None:
 def test_documented_kommo_contact() -> None:
     given = sample("contacts_list_kommo", "_embedded", "contacts", 0)
     made = "2023-06-13T15:38:30Z"
-    assert contact(given, None) == CONTACT | {
+    assert contact(given) == CONTACT | {
         "contact_id": 406322,
         "first_name": "Sam",
         "name": "Sam",
@@ -112,7 +111,7 @@ def test_documented_kommo_contact() -> None:
 
 def test_recorded_contact() -> None:
     given = sample("recorded_contact_amocrm")
-    assert contact(given, None) == CONTACT | {
+    assert contact(given) == CONTACT | {
         "contact_id": 58463561,
         "first_name": "Иван Петров",
         "name": "Иван Петров",
@@ -187,7 +186,7 @@ def test_company_with_everything_embedded() -> None:
 )
 def test_communication_ids(field: dict[str, Any], ids: list[str]) -> None:
     given = {"id": 1, "custom_fields_values": [{**field, "values": [{"value": 7}, {"value": "8"}]}]}
-    assert contact(given, None)["communication_ids"] == ids
+    assert contact(given)["communication_ids"] == ids
 
 
 def test_phones_and_emails_go_by_code_and_keep_their_order() -> None:
@@ -203,13 +202,13 @@ def test_phones_and_emails_go_by_code_and_keep_their_order() -> None:
             "PHONE",
         ],
     }
-    row = contact(given, None)
+    row = contact(given)
     assert row["phones"] == ["+7 1", "72", "+7 3", '{"n":4}']
     assert row["emails"] == ["a@example.com"]
 
 
 def test_a_person_without_an_id_is_an_error() -> None:
     with pytest.raises(RowError, match=r"table contacts without its key contact_id .* account_id 5\."):
-        contact({"id": None, "name": "Иван", "account_id": 5}, None)
+        contact({"id": None, "name": "Иван", "account_id": 5})
     with pytest.raises(RowError, match="table companies without its key company_id"):
         company({"id": "none"})

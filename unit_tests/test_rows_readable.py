@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from source_amocrm.streams.rows.coercion import Coercion
-from source_amocrm.streams.rows.readable import Column, column, field_columns, known_columns
+from source_amocrm.streams.coercion import Coercion
+from source_amocrm.streams.readable import Column, column, field_columns, known_columns
 from unit_tests.sample_files import sample
 
 MOSCOW = ZoneInfo("Europe/Moscow")

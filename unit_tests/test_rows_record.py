@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from source_amocrm.streams import schema
-from source_amocrm.streams.rows import catalogs, customers, incoming, settings
-from source_amocrm.streams.rows.values import RowError
+from source_amocrm.streams.values import RowError
 from unit_tests.record_cases import CASES
+from unit_tests.row_functions import row as made
 from unit_tests.sample_files import sample
 
 RENAMED = {"custom_fields_values": "custom_fields", "default": "is_default", "disabled": "is_disabled"}
@@ -67,26 +67,26 @@ def test_a_customer() -> None:
 
 
 def test_a_transaction_tells_what_was_bought() -> None:
-    row = customers.customer_transaction(CASES["customer_transaction"][1])
+    row = made("customer_transactions", CASES["customer_transaction"][1])
     assert row["catalog_elements"] == [{"id": 1677, "metadata": {"catalog_id": 1079, "quantity": 10}}]
     assert (row["price"], row["completed_at"], row["is_deleted"]) == (123, "2020-06-01T10:05:00Z", False)
 
 
 def test_amounts_with_minor_units() -> None:
-    customer = customers.customer(sample("customer_with_minor_units"))
+    customer = made("customers", sample("customer_with_minor_units"))
     assert {name: customer[name] for name in ("next_price", "ltv", "average_check")} == {
         "next_price": 200.75,
         "ltv": 100,
         "average_check": 100,
     }
-    bought = customers.customer_transaction(sample("transaction_with_minor_units"))
+    bought = made("customer_transactions", sample("transaction_with_minor_units"))
     assert (bought["price"], bought["customer_id"]) == (200.75, 7)
-    for make, name, column in (
-        (customers.customer, "next_price", "next_price"),
-        (customers.customer_transaction, "price", "price"),
+    for table, name, column in (
+        ("customers", "next_price", "next_price"),
+        ("customer_transactions", "price", "price"),
     ):
         for beside in ({}, {f"{name}_with_minor_units": 0}, {f"{name}_with_minor_units": None}):
-            assert make({"id": 1, name: 200, **beside})[column] == 200
+            assert made(table, {"id": 1, name: 200, **beside})[column] == 200
 
 
 def test_the_items_of_an_invoice() -> None:
@@ -95,19 +95,19 @@ def test_the_items_of_an_invoice() -> None:
         {"field_id": 1, "field_type": "items", "values": [value, value]},
         {"field_id": 2, "field_type": "text", "values": [{"value": "x"}]},
     ]
-    row = catalogs.catalog_element({"id": 5, "is_deleted": None, "custom_fields_values": fields}, 7)
+    row = made("catalog_elements", {"id": 5, "is_deleted": None, "custom_fields_values": fields}, "catalogs", 7)
     assert row["items"] == [value["value"], value["value"]]
     assert (row["catalog_id"], row["is_deleted"], row["custom_fields"]) == (7, False, fields)
-    assert catalogs.catalog_element({"id": 5, "custom_fields_values": None}, 7)["items"] == []
+    assert made("catalog_elements", {"id": 5, "custom_fields_values": None}, "catalogs", 7)["items"] == []
 
 
 def test_the_account_without_what_was_not_asked_for() -> None:
-    row = settings.account({"id": 1, "name": "x"})
+    row = made("account", {"id": 1, "name": "x"})
     assert {name for name, value in row.items() if value is not None} == {"account_id", "name"}
 
 
 def test_a_group_of_fields_that_are_no_catalogs_stands_under_catalog_0() -> None:
-    row = settings.custom_field_group(CASES["custom_field_group"][1], "leads", None)
+    row = made("custom_field_groups", CASES["custom_field_group"][1], "leads")
     assert (row["entity_type"], row["catalog_id"], row["custom_field_group_id"]) == ("leads", 0, "default")
 
 
@@ -144,9 +144,9 @@ def test_a_file() -> None:
 
 
 def test_texts_and_links() -> None:
-    assert settings.webhook({"id": 1, "settings": ["add_task", 5, None]})["settings"] == ["add_task", "5"]
+    assert made("webhooks", {"id": 1, "settings": ["add_task", 5, None]})["settings"] == ["add_task", "5"]
     linked: dict[str, Any] = {"leads": [{"id": 3, "_links": {}}], "contacts": []}
-    row = incoming.unsorted({"uid": "a1", "metadata": {"from": "7", "_links": {}}, "_embedded": linked})
+    row = made("unsorted", {"uid": "a1", "metadata": {"from": "7", "_links": {}}, "_embedded": linked})
     assert (row["leads"], row["contacts"], row["companies"], row["metadata"]) == ([3], [], [], {"from": "7"})
 
 

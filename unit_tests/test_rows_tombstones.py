@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from source_amocrm.streams import schema
-from source_amocrm.streams.rows.tombstones import tombstone
-from source_amocrm.streams.rows.values import RowError
+from source_amocrm.streams.record import tombstone
+from source_amocrm.streams.values import RowError
 from source_amocrm.sync.changes import Deletion
 from source_amocrm.sync.declaration import Context
 from unit_tests.offline import stream

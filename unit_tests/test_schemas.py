@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pytest
 import yaml
 from airbyte_cdk.models import AirbyteCatalog, AirbyteStream, SyncMode
 from airbyte_cdk.test.standard_tests._catalog_checks import find_catalog_problems
 
-from source_amocrm.connect.words import table_names
 from source_amocrm.streams import STREAMS, schema
-from source_amocrm.streams.rows import activity, deals, dictionaries, field_values, people
-from source_amocrm.streams.rows.tombstones import tombstone
+from source_amocrm.streams.fixed import ElementTypes, NoteTypes
+from source_amocrm.streams.record import tombstone
+from unit_tests.row_functions import rows
 
 CATALOG: dict[str, Any] = yaml.safe_load((Path(__file__).parent / "table-catalog.yaml").read_text(encoding="utf-8"))[
     "tables"
@@ -23,7 +23,6 @@ CATALOG: dict[str, Any] = yaml.safe_load((Path(__file__).parent / "table-catalog
 TABLES = sorted(CATALOG)
 FURTHER = sorted(set(STREAMS) - set(CATALOG))
 """Tables beyond the catalog, which says nothing of them."""
-RUSSIAN: dict[str, Any] = yaml.safe_load((Path(__file__).parents[1] / "docs" / "russian.yaml").read_text("utf-8"))
 JSON_TYPES = {"int": "integer", "number": "number", "string": "string", "bool": "boolean"}
 JSON_OBJECTS = {("users", "rights"), ("notes", "params")}
 """json columns that are objects; all others are arrays."""
@@ -37,16 +36,22 @@ def columns_of(table: str) -> dict[str, str]:
 
 
 def expected(table: str, column: str, kind: str) -> dict[str, Any]:
+    whole = {"airbyte_type": "integer"} if kind.startswith("int") else {}
     if kind.endswith("[]"):
-        return {"type": "array", "items": {"type": JSON_TYPES[kind[:-2]]}}
+        return {"type": "array", "items": {"type": JSON_TYPES[kind[:-2]], **whole}}
     if kind == "timestamp":
         text = {"type": ["null", "string"], "format": "date-time"}
         return {**text, "airbyte_type": "timestamp_with_timezone"}
     if kind == "json":
         return {"type": ["null", "object" if (table, column) in JSON_OBJECTS else "array"]}
     if column in CATALOG[table]["primary_key"]:
-        return {"type": JSON_TYPES[kind]}
-    return {"type": ["null", JSON_TYPES[kind]]}
+        return {"type": JSON_TYPES[kind], **whole}
+    return {"type": ["null", JSON_TYPES[kind]], **whole}
+
+
+def russian(column: dict[str, Any]) -> str:
+    """The catalog's name; YAML takes what follows a comma in it for another key, one without a value."""
+    return ", ".join([column["ru"], *(key for key, value in column.items() if value is None)])
 
 
 def test_the_catalog_has_fifteen_tables_and_144_columns() -> None:
@@ -74,7 +79,10 @@ def test_schema_has_the_columns_of_the_catalog_in_its_order_and_then_others(tabl
     columns = columns_of(table)
     assert list(properties)[: len(columns)] == list(columns)
     added = list(properties)[len(columns) :]
-    assert list(RUSSIAN["columns"].get(table) or {}) == [*(CATALOG[table].get("extra") or {}), *added]
+    names = {column.name: column.russian for column in schema.columns(table)}
+    known = {name: russian(column) for name, column in CATALOG[table]["columns"].items()}
+    assert {name: names[name] for name in known} == known
+    assert all(names.values())
     for name in added:
         assert re.fullmatch(r"[A-Z][ -~]{8,}\.", properties[name]["description"]), name
         assert "null" in properties[name]["type"], name
@@ -110,9 +118,23 @@ def test_a_further_table_is_described(table: str) -> None:
     for name, column in properties.items():
         assert re.fullmatch(r"[A-Z][ -~]{8,}\.", column["description"]), (name, column["description"])
         assert name in declared.primary_key or column["type"] == "array" or "null" in column["type"], name
-    assert table_names("ru")[table]
-    assert list(RUSSIAN["columns"][table]) == list(properties)
-    assert all(RUSSIAN["columns"][table].values())
+    assert schema.russian(table)
+    assert all(column.russian for column in schema.columns(table))
+
+
+@pytest.mark.parametrize("table", STREAMS)
+def test_integers_are_declared_as_such_and_nothing_of_ours_is_shown(table: str) -> None:
+    """Airbyte would take a number of JSON for one with decimals, and does not know our keys."""
+    for column in objects(schema.load(table)):
+        assert ("integer" in column.get("type", ())) is (column.get("airbyte_type") == "integer"), column
+        assert not [key for key in column if key.startswith("x-")]
+
+
+def objects(node: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(node, dict):
+        yield node
+        for inner in node.values():
+            yield from objects(inner)
 
 
 def test_a_loaded_schema_is_the_callers_own() -> None:
@@ -135,25 +157,23 @@ def test_airbyte_accepts_the_schemas() -> None:
 
 
 ROWS: dict[str, list[dict[str, Any]]] = {
-    "deals": [deals.deal({"id": 1}), tombstone("deals", "lead_id", 1, 2, 3, 4)],
-    "custom_fields_deals": field_values.deal_fields(
-        {"id": 1, "custom_fields_values": [{"field_id": 2, "values": [{}]}]},
-        timezone=ZoneInfo("UTC"),
-        system_fields={},
+    "deals": [*rows("deals", {"id": 1}), tombstone("deals", "lead_id", 1, 2, 3, 4)],
+    "custom_fields_deals": rows(
+        "custom_fields_deals", {"id": 1, "custom_fields_values": [{"field_id": 2, "values": [{}]}]}
     ),
-    "contacts": [people.contact({"id": 1}, None), tombstone("contacts", "contact_id", 1, 2, 3, 4)],
-    "companies": [people.company({"id": 1}), tombstone("companies", "company_id", 1, 2, 3, 4)],
-    "statuses": dictionaries.statuses({"id": 1, "_embedded": {"statuses": [{"id": 2}]}}),
-    "users": [dictionaries.user({"id": 1})],
-    "groups": [dictionaries.group({"id": 1})],
-    "note_types": dictionaries.NOTE_TYPES,
-    "task_types": [dictionaries.task_type({"id": 1})],
-    "element_types": dictionaries.ELEMENT_TYPES,
-    "deal_statuses": [activity.deal_status({"id": "1"}, None) or {}],
-    "notes": [activity.note({"id": 1}, "leads"), tombstone("notes", "note_id", 1, 2, 3, 4)],
-    "tasks": [activity.task({"id": 1}), tombstone("tasks", "task_id", 1, 2, 3, 4)],
-    "events": [activity.event({"id": "1"})],
-    "custom_fields": [dictionaries.custom_field({"id": 1}, "leads")],
+    "contacts": [*rows("contacts", {"id": 1}), tombstone("contacts", "contact_id", 1, 2, 3, 4)],
+    "companies": [*rows("companies", {"id": 1}), tombstone("companies", "company_id", 1, 2, 3, 4)],
+    "statuses": rows("statuses", {"id": 1, "_embedded": {"statuses": [{"id": 2}]}}),
+    "users": rows("users", {"id": 1}),
+    "groups": rows("groups", {"id": 1}),
+    "note_types": NoteTypes.fixed,
+    "task_types": rows("task_types", {"id": 1}),
+    "element_types": ElementTypes.fixed,
+    "deal_statuses": rows("deal_statuses", {"id": "1"}),
+    "notes": [*rows("notes", {"id": 1}, "leads"), tombstone("notes", "note_id", 1, 2, 3, 4)],
+    "tasks": [*rows("tasks", {"id": 1}), tombstone("tasks", "task_id", 1, 2, 3, 4)],
+    "events": rows("events", {"id": "1"}),
+    "custom_fields": rows("custom_fields", {"id": 1}, "leads"),
 }
 
 

@@ -12,9 +12,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from source_amocrm.streams.rows import values
-from source_amocrm.streams.rows.coercion import Coercion
-from source_amocrm.streams.rows.values import RowError, UnreadableError
+from source_amocrm.streams import values
+from source_amocrm.streams.coercion import Coercion
+from source_amocrm.streams.values import RowError, UnreadableError
 
 MOSCOW = ZoneInfo("Europe/Moscow")
 
@@ -324,10 +324,10 @@ def test_right_values_are_not_reported(warnings: Callable[[], list[str]]) -> Non
 
 def test_keys() -> None:
     to = Coercion("events")
-    assert to.integer_key({"id": 2**53 + 1}, "id", "event_id") == 2**53 + 1
-    assert to.integer_key({"id": "12"}, "id", "event_id") == 12
-    assert to.text_key({"id": "01pz58"}, "id", "event_id") == "01pz58"
-    assert to.text_key({"id": 12}, "id", "event_id") == "12"
+    assert to.integer_key(2**53 + 1, {}, "event_id") == 2**53 + 1
+    assert to.integer_key("12", {}, "event_id") == 12
+    assert to.text_key("01pz58", {}, "event_id") == "01pz58"
+    assert to.text_key(12, {}, "event_id") == "12"
 
 
 @pytest.mark.parametrize("key", [None, "", True, [], {}, 2**64, 1.5])
@@ -335,7 +335,7 @@ def test_a_row_without_its_key_says_what_is_known_of_it(key: Any) -> None:
     to = Coercion("deals")
     lead = {"id": key, "name": "secret", "account_id": 5, "created_at": "secret", "updated_at": 1653998416}
     with pytest.raises(RowError) as caught:
-        to.integer_key(lead, "id", "lead_id")
+        to.integer_key(lead["id"], lead, "lead_id")
     said = str(caught.value)
     assert said.startswith("amoCRM sent a row for the table deals without its key lead_id (")
     assert "so it cannot be delivered. " in said
@@ -345,7 +345,7 @@ def test_a_row_without_its_key_says_what_is_known_of_it(key: Any) -> None:
 
 def test_a_missing_key_in_full() -> None:
     with pytest.raises(RowError) as caught:
-        Coercion("events").text_key({}, "id", "event_id")
+        Coercion("events").text_key(None, {}, "event_id")
     assert str(caught.value) == (
         "amoCRM sent a row for the table events without its key event_id (null stands there), so it cannot "
         "be delivered. Known of the row: nothing. Run the sync again; if it repeats, report it to amoCRM "
@@ -391,7 +391,6 @@ def test_a_row_that_is_not_an_object(element: Any, kind: str) -> None:
     ],
 )
 def test_an_amount_is_the_exact_one_where_that_is_given_and_not_0(whole: Any, exact: Any, wanted: str) -> None:
-    assert (
-        values.compact_json(values.exact_amount({"price": whole, "price_with_minor_units": exact}, "price")) == wanted
-    )
-    assert values.exact_amount({"price": whole}, "price") == whole
+    amount = values.exact_amount("price")
+    assert values.compact_json(amount({"price": whole, "price_with_minor_units": exact})) == wanted
+    assert amount({"price": whole}) == whole

@@ -3,51 +3,112 @@
 from __future__ import annotations
 
 import argparse
-import sys
+import signal
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import datetime, timezone
 from pathlib import Path
 
+from amocrm_fleet import FleetError
+from amocrm_fleet.folder import LONGEST_NAME, short_name
 from amocrm_fleet.invite.button import AMOCRM, Button
 from amocrm_fleet.invite.grants import Grants
-from amocrm_fleet.invite.invitations import DAY, Invitations
-from amocrm_fleet.invite.landing import Landing
+from amocrm_fleet.invite.invitations import DAY, Invitation, Invitations
+from amocrm_fleet.invite.landing import Landing, tell
 from amocrm_fleet.invite.site import InvitationSite, Place
 from source_amocrm.config.hosts import account_domain, base_url
 from source_amocrm.connect.consent import is_kommo
-from source_amocrm.connect.server import Server
 from source_amocrm.connect.words import LANGUAGES
 from source_amocrm.errors import ConfigError
 
 PORT = 8766
+LANDINGS = 16
+"""Accounts that sign in at a time. Further ones wait; their page says so."""
 _WRONG_USAGE = 2
 _INTERRUPTED = 130
 
 
 def main(arguments: list[str]) -> int:
-    """The exit code. Without `--links-only` it serves until it is interrupted."""
+    """The exit code. Without `--links-only`, `--list` and `--revoke` it serves until it is interrupted."""
     given = _parser().parse_args(arguments)
-    try:
-        public_url = base_url(given.public_url)
-        api_base_url = base_url(given.api_base_url)
-        invited = [account_domain(address) for address in given.account]
-    except ConfigError as error:
-        print(f"source-amocrm invite: {_in_our_terms(given, error)}", file=sys.stderr)
-        return _WRONG_USAGE
-    assert public_url
     invitations = Invitations(given.accounts)
     try:
-        links = [_link(public_url, invitations, given, account) for account in invited or [""] * given.count]
-    except OSError as error:
-        print(f"source-amocrm invite: {given.accounts} cannot be written: {error.strerror}.", file=sys.stderr)
+        if given.list:
+            return _list(invitations)
+        if given.revoke:
+            return _revoke(invitations, given.revoke)
+        return _invite(given, invitations)
+    except ConfigError as error:
+        tell(str(error))
+        return _WRONG_USAGE
+    except FleetError as error:
+        tell(str(error))
         return 1
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+
+
+def _list(invitations: Invitations) -> int:
+    """The open ones first."""
+    found = invitations.all()
+    if not found:
+        print("There are no invitations.")
+        return 0
+    rows = [(shown, *_facts(one, invitations.is_over(one))) for shown, one in found]
+    width = max(len(who) for _, who, *_ in rows)
+    for shown, who, _, state in sorted(rows, key=lambda row: row[2]):
+        print(f"{shown}  {who:<{width}}  {state}")
+    return 0
+
+
+def _facts(one: Invitation, over: bool) -> tuple[str, int, str]:
+    """Who is invited, the rank of the state, the state."""
+    service = "any Kommo account" if one.kommo else "any amoCRM account"
+    who = f"{one.label}: {one.account or service}" if one.label else one.account or service
+    day = f"{datetime.fromtimestamp(one.until, timezone.utc):%Y-%m-%d}"
+    if one.used_by:
+        return who, 1, f"connected {one.used_by}"
+    return (who, 2, f"over since {day}") if over else (who, 0, f"open until {day}")
+
+
+def _revoke(invitations: Invitations, given: list[str]) -> int:
+    unknown = [one for one in given if not invitations.revoke(one)]
+    for one in unknown:
+        tell(f"there is no invitation “{one}”: --list shows their IDs.")
+    print(f"{len(given) - len(unknown)} of {len(given)} revoked.")
+    return 1 if unknown else 0
+
+
+def _invite(given: argparse.Namespace, invitations: Invitations) -> int:
+    """Raises ConfigError and FleetError."""
+    public_url = _public_url(given.public_url)
+    api_base_url = base_url(given.api_base_url)
+    invited = [account_domain(address) for address in given.account]
+    links = [_link(public_url, invitations, given, account) for account in invited or [""] * given.count]
     _print_links(links, given.days)
     return 0 if given.links_only else _serve(given, public_url, api_base_url, invitations)
 
 
+def _public_url(given: str | None) -> str:
+    with suppress(ConfigError):
+        if url := base_url(given):
+            return url
+    raise ConfigError(
+        "--public-url: give the https:// address at which your proxy serves this page, with nothing behind it."
+    )
+
+
 def _link(public_url: str, invitations: Invitations, given: argparse.Namespace, account: str) -> str:
     kommo = is_kommo(account) if account else given.kommo
-    key = invitations.new(given.days, kommo=kommo, account=account)
-    return f"{public_url}/i/{key}" + (f"   {account}" if account else "")
+    key = invitations.new(given.days, kommo=kommo, account=account, label=given.label, sender=given.sender)
+    return f"{public_url}/i/{key}" + (f"   {account}{_shortened(account)}" if account else "")
+
+
+def _shortened(account: str) -> str:
+    """A word about an address that is longer than the name of an account may be."""
+    label = account.partition(".")[0]
+    name = short_name(label)
+    return "" if name == label else f" (will be called {name}: a name has {LONGEST_NAME} letters at most)"
 
 
 def _print_links(links: list[str], days: float) -> None:
@@ -60,30 +121,26 @@ def _print_links(links: list[str], days: float) -> None:
 
 
 def _serve(given: argparse.Namespace, public_url: str, api_base_url: str | None, invitations: Invitations) -> int:
+    try:
+        from amocrm_fleet.invite.server import Server
+    except ModuleNotFoundError:
+        raise FleetError("the page needs more than the connector: pip install 'source-amocrm[fleet]'.") from None
     place = Place(public_url, given.port, given.consent_url)
     redirect_uri = Button(public_url, AMOCRM).redirect_uri
     landing = Landing(given.accounts, invitations, redirect_uri, api_base_url, given.run)
-    site = InvitationSite(place, landing, Grants(), given.language)
-    try:
-        server = Server[InvitationSite](given.port, lambda _: site, given.listen)
-    except OSError as error:
-        print(f"source-amocrm invite: cannot listen on {given.listen}:{given.port}: {error.strerror}.", file=sys.stderr)
-        return 1
-    with server:
-        print(f"The page listens on http://{given.listen}:{given.port} for your proxy. Ctrl-C ends it.", flush=True)
+    with ThreadPoolExecutor(LANDINGS) as pool:
+        site = InvitationSite(place, landing, Grants(), given.language, pool.submit)
         try:
-            server.serve_forever(poll_interval=0.1)
-        except KeyboardInterrupt:
-            return _INTERRUPTED
-    return 0
-
-
-def _in_our_terms(given: argparse.Namespace, error: ConfigError) -> str:
-    try:
-        base_url(given.public_url)
-    except ConfigError:
-        return "--public-url: give the https:// address at which your proxy serves this page, with nothing behind it."
-    return str(error)
+            server = Server(site, given.port, given.listen, given.proxy)
+        except OSError as error:
+            tell(f"cannot listen on {given.listen}:{given.port}: {error.strerror}.")
+            return 1
+        print(f"The page listens on http://{given.listen}:{given.port} for your proxy. Ctrl-C ends it.", flush=True)
+        # landings that are under way are finished: a code cannot be used twice
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        server.run()
+        server.close()
+    return _INTERRUPTED
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -92,19 +149,37 @@ def _parser() -> argparse.ArgumentParser:
         description="Invite administrators of amoCRM or Kommo accounts: each opens a link and presses one button, and "
         "the account's config lands in a folder. The page is for a proxy of yours that serves it at --public-url.",
     )
-    parser.add_argument("--public-url", required=True, metavar="URL", help="https:// address that your proxy serves")
+    parser.add_argument("--public-url", metavar="URL", help="https:// address that your proxy serves")
     parser.add_argument("--accounts", type=Path, default=Path("accounts"), metavar="FOLDER", help="where configs land")
     parser.add_argument("--count", type=int, default=1, help="new links for any account; 0 only serves (default: 1)")
     parser.add_argument(
         "--account", action="append", default=[], metavar="ADDRESS", help="a link for this account alone; repeatable"
     )
     parser.add_argument("--kommo", action="store_true", help="the links without an account are for Kommo")
+    parser.add_argument(
+        "--label", type=_words, default="", help="who is invited, as the page says it: a company's name"
+    )
+    parser.add_argument("--from", type=_words, default="", dest="sender", metavar="NAME", help="who invites: your name")
     parser.add_argument("--days", type=float, default=7, help="how long a link works (default: 7)")
     parser.add_argument("--links-only", action="store_true", help="print links for a page that is served already")
+    parser.add_argument("--list", action="store_true", help="print the invitations and what became of each")
+    parser.add_argument(
+        "--revoke", action="append", default=[], metavar="ID", help="make a link useless: its ID of --list, or the link"
+    )
     parser.add_argument("--run", default="", metavar="COMMAND", help="run with each new config's path behind it")
     parser.add_argument("--listen", default="127.0.0.1", metavar="ADDRESS", help="for the proxy (default: 127.0.0.1)")
+    parser.add_argument(
+        "--proxy", default="127.0.0.1", metavar="ADDRESS", help="the proxy's own, to believe its X-Forwarded-For"
+    )
     parser.add_argument("--port", type=int, default=PORT, help=f"for the proxy (default: {PORT})")
     parser.add_argument("--language", choices=LANGUAGES, help="of the page; default: the browser's")
     parser.add_argument("--consent-url", metavar="URL", help="for tests: another page to grant access on")
     parser.add_argument("--api-base-url", metavar="URL", help="for tests and proxies: requests go there")
     return parser
+
+
+def _words(text: str) -> str:
+    clean = " ".join(text.split())
+    if len(clean) > 100 or not clean.isprintable():
+        raise argparse.ArgumentTypeError("a name of at most 100 letters")
+    return clean

@@ -16,9 +16,11 @@ LIFE = 30 * 60.0
 """Seconds from the page that asks to the last answer; amoCRM's code lives for twenty minutes."""
 MOST = 2_000
 MOST_OF_ONE = 20
-"""Grants that are kept at a time, in all and of one invitation; the oldest give way."""
+"""Grants that are kept at a time, in all and of one invitation. Past that the oldest are dropped."""
 MOST_KEYS = 4
-"""Integrations that one page may create, where somebody allows more than once."""
+"""Integrations of one grant, where somebody allows more than once. Keys of further ones are refused."""
+LONGEST_CODE = 2_048
+"""Letters of a code. A redirect with a longer one is refused."""
 
 
 @dataclass
@@ -42,7 +44,6 @@ class Grant:
     language: str = ""
     """Chosen on the page; what follows is said in it, too."""
     outcome: Landed | Problem | None = None
-    lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     @property
     def keys(self) -> tuple[str, str] | None:

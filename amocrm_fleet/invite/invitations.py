@@ -1,92 +1,123 @@
-"""The invitations that were given out: each opens once, for a limited time, wherever the page is restarted."""
+"""The invitations of a folder of accounts, in one SQLite file: each connects one account within its time."""
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
-import json
 import os
 import secrets
+import sqlite3
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from source_amocrm import whole_file
+from amocrm_fleet import FleetError
+from amocrm_fleet.folder import make_private
 from source_amocrm.config.config_file import STATE
 
 DAY = 86_400
+FORGOTTEN_AFTER = 30 * DAY
+"""Seconds for which an invitation stays in the file after its end, so that its link is answered with the reason."""
+ID = 8
+"""Letters of an invitation's digest by which `--list` shows it and `--revoke` finds it."""
+
+_TABLE = (
+    "CREATE TABLE IF NOT EXISTS invitations (name TEXT PRIMARY KEY, until REAL, kommo INTEGER, account TEXT, "
+    "used_by TEXT, label TEXT, sender TEXT) WITHOUT ROWID"
+)
+_COLUMNS = "until, kommo, account, used_by, label, sender"
 
 
 @dataclass(frozen=True)
 class Invitation:
-    """`until` is in seconds since 1970. `account` is the address that alone may be connected, "" for any.
+    """One invitation.
 
-    `used_by` is the address of the account that was connected, "" while there is none.
+    `until`: its end (unix seconds). `account`: the only address that may be connected, "" for any. `used_by`: the
+    address of the account that was connected, "" while there is none. `label` and `sender`: who is invited and who
+    invites, as the page says it.
     """
 
     until: float
     kommo: bool = False
     account: str = ""
     used_by: str = ""
+    label: str = ""
+    sender: str = ""
 
 
 class Invitations:
-    """The file of all invitations of a folder. It holds digests of their keys: who reads it can use none of them."""
+    """The file holds digests of the links' keys: whoever reads it can open none. Every method raises FleetError."""
 
     def __init__(self, accounts: Path, clock: Callable[[], float] = time.time) -> None:
-        self._path = accounts / STATE / "invitations.json"
+        self._path = accounts / STATE / "invitations.sqlite"
         self._clock = clock
 
-    def new(self, days: float, *, kommo: bool = False, account: str = "") -> str:
-        """The key of a new invitation, for its link. Raises OSError where the folder cannot be written to."""
-        key = secrets.token_urlsafe(32)
-        with self._changed() as held:
-            held[digest(key)] = Invitation(self._clock() + days * DAY, kommo, account)
+    def new(self, days: float, *, kommo: bool = False, account: str = "", label: str = "", sender: str = "") -> str:
+        """Adds an invitation, deletes those that ended long ago, and returns the key for its link."""
+        key, now = secrets.token_urlsafe(32), self._clock()
+        with self._database() as database:
+            database.execute("DELETE FROM invitations WHERE until < ?", (now - FORGOTTEN_AFTER,))
+            database.execute(
+                f"INSERT INTO invitations (name, {_COLUMNS}) VALUES (?, ?, ?, ?, '', ?, ?)",
+                (digest(key), now + days * DAY, kommo, account, label, sender),
+            )
         return key
 
     def find(self, name: str) -> Invitation | None:
         """The invitation whose key has this digest, whether it can still be used or not."""
-        return self._read().get(name)
+        with self._database() as database:
+            row = database.execute(f"SELECT {_COLUMNS} FROM invitations WHERE name = ?", (name,)).fetchone()
+        return Invitation(row[0], bool(row[1]), *row[2:]) if row else None
+
+    def all(self) -> list[tuple[str, Invitation]]:
+        """Every invitation with its ID, the one that ends first first."""
+        with self._database() as database:
+            rows = database.execute(f"SELECT name, {_COLUMNS} FROM invitations ORDER BY until").fetchall()
+        return [(name[:ID], Invitation(until, bool(kommo), *rest)) for name, until, kommo, *rest in rows]
+
+    def revoke(self, given: str) -> bool:
+        """Deletes the invitation with this ID or this link. False where there is none."""
+        shown = digest(given.rpartition("/")[2])[:ID] if "/" in given else given
+        with self._database() as database:
+            return database.execute("DELETE FROM invitations WHERE substr(name, 1, ?) = ?", (ID, shown)).rowcount > 0
 
     def is_over(self, invitation: Invitation) -> bool:
         return self._clock() >= invitation.until
 
     def claim(self, name: str, domain: str) -> bool:
-        """Spends the invitation on an account. False where it is spent already, or over."""
-        with self._changed() as held:
-            invitation = held.get(name)
-            if invitation is None or invitation.used_by or self.is_over(invitation):
-                return False
-            held[name] = replace(invitation, used_by=domain)
-            return True
+        """Spends the invitation on an account. False where it is spent, over or revoked."""
+        with self._database() as database:
+            found = database.execute(
+                "UPDATE invitations SET used_by = ? WHERE name = ? AND used_by = '' AND until > ?",
+                (domain, name, self._clock()),
+            )
+            return found.rowcount == 1
 
     def release(self, name: str) -> None:
         """Makes an invitation usable again whose account could not be kept."""
-        with self._changed() as held:
-            held[name] = replace(held[name], used_by="")
+        with self._database() as database:
+            database.execute("UPDATE invitations SET used_by = '' WHERE name = ?", (name,))
 
     @contextmanager
-    def _changed(self) -> Iterator[dict[str, Invitation]]:
-        """Writes what was changed, in one step; no other process comes in between."""
-        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        number = os.open(self._path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600)
+    def _database(self) -> Iterator[sqlite3.Connection]:
+        """One transaction, committed in the end."""
         try:
-            fcntl.flock(number, fcntl.LOCK_EX)
-            held = self._read()
-            yield held
-            whole_file.write(self._path, whole_file.json_text({name: asdict(one) for name, one in held.items()}))
-        finally:
-            os.close(number)
-
-    def _read(self) -> dict[str, Invitation]:
+            make_private(self._path.parent)
+            os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))
+        except OSError as error:
+            raise FleetError(f"{self._path.parents[1]} cannot be written: {error.strerror}.") from None
         try:
-            held: Mapping[str, Any] = json.loads(self._path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            return {}
-        return {name: Invitation(**one) for name, one in held.items()}
+            with closing(sqlite3.connect(self._path)) as database, database:
+                database.execute(_TABLE)
+                yield database
+        except sqlite3.OperationalError as error:
+            raise FleetError(f"The file of invitations {self._path} cannot be used now: {error}.") from None
+        except sqlite3.DatabaseError as error:
+            raise FleetError(
+                f"The file of invitations {self._path} is damaged ({error}). Put back a copy of it, or move it away: "
+                "then the links that were sent stop working, and new ones are needed."
+            ) from None
 
 
 def digest(key: str) -> str:

@@ -4,25 +4,31 @@ from __future__ import annotations
 
 import shlex
 import subprocess
-from collections.abc import Mapping
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from amocrm_fleet import FleetError
-from amocrm_fleet.account import Account
-from amocrm_fleet.folder import add
+from amocrm_fleet.folder import Account, add, check_free, make_private, short_name
 from amocrm_fleet.invite.grants import Grant, Landed
 from amocrm_fleet.invite.invitations import Invitation, Invitations
+from amocrm_fleet.locks import account_held
 from source_amocrm.config.config_file import ConfigFileError
 from source_amocrm.config.hosts import is_account_host
 from source_amocrm.connect import signin
-from source_amocrm.connect.config_file import renewed
+from source_amocrm.connect.config_file import is_of_account, renewed
 from source_amocrm.connect.problems import Problem
 from source_amocrm.connect.verify import Verdict, verify
 
 _LATER = ("throttled", "unreachable", "unexpected")
-"""Why an account that was granted cannot be read at this moment: the grant is kept, for it cannot be given twice."""
+"""Problems that keep an account from being read at this moment. It lands all the same: a code cannot be used twice."""
+SYNC_ENDS_WITHIN = 20 * 60.0
+"""Seconds that a landing waits for a sync of the same account. Past that the config is written beside the sync."""
+_LOOK_AGAIN = 0.5
 
 
 @dataclass(frozen=True)
@@ -36,33 +42,75 @@ class Landing:
     command: str = ""
 
     def land(self, grant: Grant) -> Landed:
-        """Signs in, checks, spends the invitation and keeps the config. Raises Problem; the invitation is left then."""
+        """Signs in, checks the account, spends the invitation and writes the config.
+
+        Raises Problem without names or paths of the folder, which go to the operator; the invitation is unspent then.
+        """
         assert grant.keys
-        invitation = self.invitations.find(grant.invitation)
-        domain = _account_of(grant, invitation)
-        keys = signin.Keys(*grant.keys, self.redirect_uri)
-        credentials = signin.exchange(domain, self.api_base_url or f"https://{domain}", keys, grant.code)
-        settings = signin.settings_of(domain, self.api_base_url, credentials)
-        verdict = _checked(settings)
-        if not self.invitations.claim(grant.invitation, domain):
-            raise Problem("invitation_spent")
+        domain = grant.referer.strip().lower()
         try:
-            account = self._keep(domain, settings)
+            _check_account(domain, self.invitations.find(grant.invitation))
+            make_private(self.accounts)
+            name = self._name(domain)
+            keys = signin.Keys(*grant.keys, self.redirect_uri)
+            credentials = signin.exchange(domain, self.api_base_url or f"https://{domain}", keys, grant.code)
+            settings = signin.settings_of(domain, self.api_base_url, credentials)
+            verdict = _checked(settings)
+            if not self.invitations.claim(grant.invitation, domain):
+                raise Problem("invitation_spent")
+            with self._released_on_failure(grant):
+                account = self._write(name, settings)
         except (ConfigFileError, OSError) as error:
-            self.invitations.release(grant.invitation)
-            raise Problem("account_not_kept", detail=str(error) if isinstance(error, FleetError) else "") from None
+            reason = f"{self.accounts}: {error.strerror}." if isinstance(error, OSError) else str(error)
+            tell(f"{domain} was allowed and could not be kept. {reason}")
+            raise Problem("account_not_kept") from None
+        tell(f"{domain} is connected: {account.path}.")
         if self.command:
             subprocess.Popen([*shlex.split(self.command), str(account.path)])
         return Landed(domain, verdict)
 
-    def _keep(self, domain: str, settings: Mapping[str, Any]) -> Account:
-        """The config is called as the account's address begins; where another account has that name, by its service."""
-        label, _, rest = domain.partition(".")
-        for name in (label, f"{label}-{rest.replace('.', '-')}"):
+    @contextmanager
+    def _released_on_failure(self, grant: Grant) -> Iterator[None]:
+        try:
+            yield
+        except BaseException:
+            self.invitations.release(grant.invitation)
+            raise
+
+    def _name(self, domain: str) -> str:
+        """The first label of the address; where another account has that name, the whole address. Raises FleetError."""
+        label = domain.partition(".")[0]
+        for name in (short_name(label), short_name(domain.replace(".", "-"))):
             held = _held(Account(self.accounts / f"{name}.json"))
-            if held is None or held.get("account_domain") == domain:
-                return add(self.accounts, renewed(held, settings), name, replace=held is not None)
-        raise FleetError(f"The names that {domain} could have are taken by other accounts.")
+            if held is None or is_of_account(held, domain):
+                check_free(self.accounts, name)
+                return name
+        raise FleetError(f"The names that {domain} could have in {self.accounts} are taken by other accounts.")
+
+    def _write(self, name: str, settings: Mapping[str, Any]) -> Account:
+        account = Account(self.accounts / f"{name}.json")
+        with _held_after_a_sync(account):
+            held = _held(account)
+            return add(self.accounts, renewed(held, settings), name, replace=held is not None)
+
+
+def tell(sentence: str) -> None:
+    """Tells the operator."""
+    print(f"source-amocrm invite: {sentence}", file=sys.stderr, flush=True)
+
+
+@contextmanager
+def _held_after_a_sync(account: Account) -> Iterator[None]:
+    """Holds the account's lock, as a sync does, so that neither writes over the other's tokens."""
+    until = time.monotonic() + SYNC_ENDS_WITHIN
+    with ExitStack() as stack:
+        while time.monotonic() < until:
+            try:
+                stack.enter_context(account_held(account))
+                break
+            except FleetError:
+                time.sleep(_LOOK_AGAIN)
+        yield
 
 
 def _held(account: Account) -> dict[str, Any] | None:
@@ -75,16 +123,14 @@ def _held(account: Account) -> dict[str, Any] | None:
         return {}
 
 
-def _account_of(grant: Grant, invitation: Invitation | None) -> str:
-    """The account that granted, if it is the one that was invited. The keys are sent to no other host than amoCRM's."""
-    domain = grant.referer.strip().lower()
+def _check_account(domain: str, invitation: Invitation | None) -> None:
+    """Raises Problem unless it is the invited account. The keys are sent to no other host than amoCRM's."""
     if not is_account_host(domain):
         raise Problem("foreign_referer")
     if invitation is None or invitation.used_by:
         raise Problem("invitation_spent")
     if invitation.account and invitation.account != domain:
         raise Problem("not_the_invited_account", {"granted": domain, "domain": invitation.account})
-    return domain
 
 
 def _checked(settings: Mapping[str, Any]) -> Verdict | None:

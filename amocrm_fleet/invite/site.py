@@ -1,7 +1,8 @@
 """The invitation page's answers to browsers and to amoCRM, free of any socket.
 
 A browser comes by `/i/<key>` and is sent on to `/allow?state=…`, which asks. amoCRM posts the integration's keys to
-`/secrets` and redirects the browser to `/callback`, in either order; `/wait` shows what has become of the grant.
+`/secrets` and redirects the browser to `/callback`, in either order. `/wait` shows what has become of the grant: it
+answers at once, and the page asks again. Accounts land elsewhere, so that no request waits for amoCRM.
 """
 
 from __future__ import annotations
@@ -13,10 +14,11 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
+from amocrm_fleet import FleetError
 from amocrm_fleet.invite.button import AMOCRM, KOMMO, Button, Service
-from amocrm_fleet.invite.grants import Grant, Grants, Landed
+from amocrm_fleet.invite.grants import LONGEST_CODE, Grant, Grants, Landed
 from amocrm_fleet.invite.invitations import Invitation, digest
-from amocrm_fleet.invite.landing import Landing
+from amocrm_fleet.invite.landing import Landing, tell
 from source_amocrm.connect import pages, signin
 from source_amocrm.connect.guard import HEADERS
 from source_amocrm.connect.problems import Problem
@@ -40,17 +42,34 @@ class Place:
 
 
 class InvitationSite:
-    """Many people at once, each with a grant of their own. `language` None: each browser's."""
+    """Many people at once, each with a grant of their own.
 
-    def __init__(self, place: Place, landing: Landing, grants: Grants, language: str | None = None) -> None:
+    `language` None: each browser's. `run` calls a function that takes as long as amoCRM does: here and now, or in a
+    thread.
+    """
+
+    def __init__(
+        self,
+        place: Place,
+        landing: Landing,
+        grants: Grants,
+        language: str | None = None,
+        run: Callable[[Callable[[], None]], object] = lambda work: work(),
+    ) -> None:
         self._place = place
         self._landing = landing
         self._grants = grants
         self._language = language
+        self._run = run
         self._taking = threading.Lock()
+        self._landing_now: set[str] = set()
 
     def handle(self, request: Request) -> Response:
-        response = self._admit(request)
+        try:
+            response = self._admit(request)
+        except FleetError as error:
+            tell(str(error))
+            response = page(503, pages.message_page("invite_unavailable", self._words(request)))
         return Response(response.status, response.body, {**HEADERS, **response.headers})
 
     def _admit(self, request: Request) -> Response:
@@ -94,6 +113,8 @@ class InvitationSite:
             state=state,
             service=service,
             account=invitation.account,
+            label=invitation.label,
+            sender=invitation.sender,
             count=len(STREAMS),
             address=button.address(state),
             attributes=button.attributes(words("invite.button", service=service.name), state),
@@ -114,10 +135,7 @@ class InvitationSite:
         with self._taking:
             if not grant.take_secret(client_id, client_secret):
                 return _told(409, "There are other keys for this state already")
-            waiting = bool(grant.code)
-        if waiting:
-            # amoCRM waits for this answer, and the browser may be closed by now
-            threading.Thread(target=self._settle, args=(grant,), daemon=True).start()
+        self._settle(grant)
         return _told(200, "ok")
 
     def _callback(self, request: Request, words: Words) -> Response:
@@ -127,10 +145,13 @@ class InvitationSite:
             return page(410, pages.message_page("invite_lost", words))
         if "error" in query or not query.get("code"):
             return page(200, pages.message_page("invite_refused", words))
+        if len(query["code"]) > LONGEST_CODE:
+            return page(400, pages.message_page("invite_unknown", words))
         with self._taking:
             if not grant.code:
-                grant.code, grant.referer = query["code"], query.get("referer", "")
-                grant.client_id = query.get("client_id", "")
+                grant.code, grant.referer = query["code"], query.get("referer", "")[:_LONGEST_HOST]
+                grant.client_id = query.get("client_id", "")[:_LONGEST_ID]
+        self._settle(grant)
         return self._see("/wait", query["state"])
 
     def _wait(self, request: Request, words: Words) -> Response:
@@ -145,13 +166,24 @@ class InvitationSite:
         return page(200, pages.invitation_page(view, words, problem, state=state, landed=outcome))
 
     def _settle(self, grant: Grant) -> None:
-        """Signs in once both halves are there; who comes meanwhile waits for the same outcome."""
-        with grant.lock:
-            if grant.outcome is None and grant.keys:
-                try:
-                    grant.outcome = self._landing.land(grant)
-                except Problem as problem:
-                    grant.outcome = problem
+        """Starts the landing once code and keys are there; of one invitation one at a time."""
+        with self._taking:
+            if grant.outcome is not None or grant.keys is None or grant.invitation in self._landing_now:
+                return
+            self._landing_now.add(grant.invitation)
+        self._run(lambda: self._land(grant))
+
+    def _land(self, grant: Grant) -> None:
+        try:
+            grant.outcome = self._landing.land(grant)
+        except Problem as problem:
+            grant.outcome = problem
+        except Exception as error:
+            tell(f"the landing of {grant.referer} failed: {type(error).__name__}.")
+            grant.outcome = Problem("account_not_kept")
+        finally:
+            with self._taking:
+                self._landing_now.discard(grant.invitation)
 
     def _unusable(self, invitation: Invitation | None) -> str | None:
         if invitation is None:
@@ -172,6 +204,8 @@ class InvitationSite:
         return Words(chosen or self._language or preferred(request.headers.get("accept-language")))
 
 
+_LONGEST_HOST, _LONGEST_ID = 253, 36
+"""Letters of an address and of an integration's ID. What is longer is cut, and fits none then."""
 _HTML = {"Content-Type": "text/html; charset=utf-8"}
 
 

@@ -5,6 +5,8 @@ Nothing of the connector is imported here; the sources are the table catalog and
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from ..sandbox.account import Account
 from . import communication, history, links
 from .activity import events, notes, tasks
@@ -27,65 +29,59 @@ from .settings import account as own_account
 from .settings import custom_field_groups, loss_reasons, pipelines, roles, sources, tags, webhooks, widgets
 from .tombstones import tombstones
 
-BUILDERS = (
-    deals, custom_fields_deals, contacts, companies, statuses, users, groups, note_types, task_types, element_types,
-    deal_statuses, notes, tasks, events, custom_fields,
-    custom_fields_contacts, custom_fields_companies, customers, custom_fields_customers, customer_statuses,
-    customer_segments, customer_transactions, catalogs, catalog_elements, custom_fields_catalog_elements, pipelines,
-    loss_reasons, tags, custom_field_groups, roles, sources, webhooks, widgets, event_types, own_account, unsorted,
-    talks, files, live_entities, *links.BUILDERS, *history.BUILDERS, *communication.BUILDERS,
-)  # fmt: skip
-KEYS: dict[str, tuple[str, ...]] = {
-    "deals": ("lead_id",),
-    "custom_fields_deals": ("lead_id", "custom_field_id", "value_index"),
-    "contacts": ("contact_id",),
-    "companies": ("company_id",),
-    "statuses": ("pipeline_id", "status_id"),
-    "users": ("user_id",),
-    "groups": ("group_id",),
-    "note_types": ("code",),
-    "task_types": ("task_type_id",),
-    "element_types": ("element_type_id",),
-    "deal_statuses": ("note_id",),
-    "notes": ("element_type", "note_id"),
-    "tasks": ("task_id",),
-    "events": ("event_id",),
-    "custom_fields": ("entity_type", "custom_field_id"),
-    "custom_fields_contacts": ("contact_id", "custom_field_id", "value_index"),
-    "custom_fields_companies": ("company_id", "custom_field_id", "value_index"),
-    "customers": ("customer_id",),
-    "custom_fields_customers": ("customer_id", "custom_field_id", "value_index"),
-    "customer_statuses": ("customer_status_id",),
-    "customer_segments": ("segment_id",),
-    "customer_transactions": ("transaction_id",),
-    "catalogs": ("catalog_id",),
-    "catalog_elements": ("catalog_id", "catalog_element_id"),
-    "custom_fields_catalog_elements": ("catalog_element_id", "custom_field_id", "value_index"),
-    "pipelines": ("pipeline_id",),
-    "loss_reasons": ("loss_reason_id",),
-    "tags": ("entity_type", "tag_id"),
-    "custom_field_groups": ("entity_type", "catalog_id", "custom_field_group_id"),
-    "roles": ("role_id",),
-    "sources": ("source_id",),
-    "webhooks": ("webhook_id",),
-    "widgets": ("widget_id",),
-    "event_types": ("code",),
-    "account": ("account_id",),
-    "unsorted": ("unsorted_id",),
-    "talks": ("talk_id",),
-    "files": ("file_uuid",),
-    "live_entities": ("entity_type", "entity_id"),
-    **links.KEYS,
-    **history.KEYS,
-    **communication.KEYS,
+KEYS_OF: dict[Callable[[Account], list[Row]], tuple[str, ...]] = {
+    deals: ("lead_id",),
+    custom_fields_deals: ("lead_id", "custom_field_id", "value_index"),
+    contacts: ("contact_id",),
+    companies: ("company_id",),
+    statuses: ("pipeline_id", "status_id"),
+    users: ("user_id",),
+    groups: ("group_id",),
+    note_types: ("code",),
+    task_types: ("task_type_id",),
+    element_types: ("element_type_id",),
+    deal_statuses: ("note_id",),
+    notes: ("element_type", "note_id"),
+    tasks: ("task_id",),
+    events: ("event_id",),
+    custom_fields: ("entity_type", "custom_field_id"),
+    custom_fields_contacts: ("contact_id", "custom_field_id", "value_index"),
+    custom_fields_companies: ("company_id", "custom_field_id", "value_index"),
+    customers: ("customer_id",),
+    custom_fields_customers: ("customer_id", "custom_field_id", "value_index"),
+    customer_statuses: ("customer_status_id",),
+    customer_segments: ("segment_id",),
+    customer_transactions: ("transaction_id",),
+    catalogs: ("catalog_id",),
+    catalog_elements: ("catalog_id", "catalog_element_id"),
+    custom_fields_catalog_elements: ("catalog_element_id", "custom_field_id", "value_index"),
+    pipelines: ("pipeline_id",),
+    loss_reasons: ("loss_reason_id",),
+    tags: ("entity_type", "tag_id"),
+    custom_field_groups: ("entity_type", "catalog_id", "custom_field_group_id"),
+    roles: ("role_id",),
+    sources: ("source_id",),
+    webhooks: ("webhook_id",),
+    widgets: ("widget_id",),
+    event_types: ("code",),
+    own_account: ("account_id",),
+    unsorted: ("unsorted_id",),
+    talks: ("talk_id",),
+    files: ("file_uuid",),
+    live_entities: ("entity_type", "entity_id"),
+    **links.KEYS_OF,
+    **history.KEYS_OF,
+    **communication.KEYS_OF,
 }
+"""By what builds the rows of a table, the columns of its key."""
+KEYS: dict[str, tuple[str, ...]] = {build.__name__: key for build, key in KEYS_OF.items()}
 
 
 def tables(account: Account) -> dict[str, list[Row]]:
     """Every live row of every table, as a full sync of the quiet account must deliver it."""
     with account.lock:
         account.show_late_events()
-        return {build.__name__: build(account) for build in BUILDERS}
+        return {build.__name__: build(account) for build in KEYS_OF}
 
 
 def merged(account: Account) -> dict[str, list[int]]:

@@ -100,5 +100,7 @@ def _text(value: int | str | None) -> str | None:
     return None if value is None else str(value)
 
 
-KEYS = {"calls": ("element_type", "note_id"), "messages": ("message_id",)}
-BUILDERS = (calls, messages)
+KEYS_OF = {
+    calls: ("element_type", "note_id"),
+    messages: ("message_id",),
+}

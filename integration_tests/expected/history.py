@@ -101,10 +101,9 @@ def _gone(event: Event) -> list[tuple[str, int]]:
     return [(event.entity_type, event.entity_id)] if event.type in GONE | BACK else []
 
 
-KEYS = {
-    "deal_responsible_changes": ("event_id",),
-    "deal_sale_changes": ("event_id",),
-    "deal_field_changes": ("event_id", "custom_field_id"),
-    "deleted_entities": ("event_id", "entity_id"),
+KEYS_OF = {
+    deal_responsible_changes: ("event_id",),
+    deal_sale_changes: ("event_id",),
+    deal_field_changes: ("event_id", "custom_field_id"),
+    deleted_entities: ("event_id", "entity_id"),
 }
-BUILDERS = (deal_responsible_changes, deal_sale_changes, deal_field_changes, deleted_entities)

@@ -95,18 +95,14 @@ def _customers(account: Account) -> list[Row]:
     return [] if account.switches.customers == "off" else list(account.tables["customers"])
 
 
-KEYS = {
-    "deal_contacts": ("lead_id", "contact_id"),
-    "deal_companies": ("lead_id", "company_id"),
-    "deal_tags": ("lead_id", "tag_id"),
-    "deal_catalog_elements": ("lead_id", "catalog_element_id"),
-    "contact_companies": ("contact_id", "company_id"),
-    "contact_tags": ("contact_id", "tag_id"),
-    "company_tags": ("company_id", "tag_id"),
-    "customer_contacts": ("customer_id", "contact_id"),
-    "customer_tags": ("customer_id", "tag_id"),
+KEYS_OF = {
+    deal_contacts: ("lead_id", "contact_id"),
+    deal_companies: ("lead_id", "company_id"),
+    deal_tags: ("lead_id", "tag_id"),
+    deal_catalog_elements: ("lead_id", "catalog_element_id"),
+    contact_companies: ("contact_id", "company_id"),
+    contact_tags: ("contact_id", "tag_id"),
+    company_tags: ("company_id", "tag_id"),
+    customer_contacts: ("customer_id", "contact_id"),
+    customer_tags: ("customer_id", "tag_id"),
 }
-BUILDERS = (
-    deal_contacts, deal_companies, deal_tags, deal_catalog_elements, contact_companies, contact_tags, company_tags,
-    customer_contacts, customer_tags,
-)  # fmt: skip

@@ -1,152 +1,149 @@
-"""Adapts streams to the CDK's concurrent source: one partition a stream, and each state behind the rows it covers."""
+"""Reads all lists of a sync at once: a thread for each list, and one queue for the messages of all streams.
+
+The one queue keeps a state behind the rows that it covers, and a stream's last status behind both.
+
+The CDK's ConcurrentSource is left out. Its unit is a partition of one stream, so that a list of several streams would
+need a thread for each of them that waits for the list; and it imports the low-code half of the CDK, for nothing here.
+"""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing, suppress
 from typing import Any
 
 from airbyte_cdk.models import (
     AirbyteMessage,
+    AirbyteRecordMessage,
     AirbyteStateBlob,
     AirbyteStateMessage,
     AirbyteStateType,
-    AirbyteStream,
     AirbyteStreamState,
+    AirbyteStreamStatus,
     StreamDescriptor,
     Type,
 )
-from airbyte_cdk.sources.message import MessageRepository
 from airbyte_cdk.sources.streams import NO_CURSOR_STATE_KEY
-from airbyte_cdk.sources.streams.concurrent.abstract_stream import AbstractStream
-from airbyte_cdk.sources.streams.concurrent.availability_strategy import StreamAvailability
-from airbyte_cdk.sources.streams.concurrent.cursor import Cursor
-from airbyte_cdk.sources.streams.concurrent.partitions.partition import Partition
-from airbyte_cdk.sources.types import Record
+from airbyte_cdk.utils.stream_status_utils import as_airbyte_message
 
-from source_amocrm.errors import let_go
-from source_amocrm.streams.base import AmocrmStream
+from source_amocrm.account.resources import Resource
+from source_amocrm.airbyte.failures import Failures
+from source_amocrm.airbyte.output import Closed, MessageQueue
+from source_amocrm.airbyte.report import Report
+from source_amocrm.sync.declaration import FullRefresh
+from source_amocrm.sync.delivery import Checkpoint
+from source_amocrm.sync.sync import End, Item, Sync
 from source_amocrm.walk.listing import Row
 
-Deliver = Callable[[], Iterator["Row | None"]]
-State = Callable[[], Mapping[str, Any]]
 Pack = Callable[[Row], Mapping[str, Any]]
 
 
-class StreamCursor(Cursor):
-    """Emits the stream's state through the same queue as the rows, so that it comes after them."""
-
-    def __init__(self, name: str, repository: MessageRepository, state: State) -> None:
-        self._name = name
-        self._repository = repository
-        self._state = state
-
-    @property
-    def state(self) -> MutableMapping[str, Any]:
-        return dict(self._state())
-
-    def emit(self) -> None:
-        self._repository.emit_message(
-            AirbyteMessage(
-                type=Type.STATE,
-                state=AirbyteStateMessage(
-                    type=AirbyteStateType.STREAM,
-                    stream=AirbyteStreamState(
-                        stream_descriptor=StreamDescriptor(name=self._name),
-                        stream_state=AirbyteStateBlob(self.state),
-                    ),
-                ),
-            )
-        )
-
-    def observe(self, _: Record) -> None:
-        """Does nothing: the order of the rows does not tell what is complete."""
-
-    def close_partition(self, _: Partition) -> None:
-        self.emit()
-
-    def ensure_at_least_one_state_emitted(self) -> None:
-        """Does nothing: the stream's one partition has emitted its last state."""
-
-    def should_be_synced(self, _: Record) -> bool:
-        return True
+class _PartEnded:
+    """The last thing that a thread puts into the queue."""
 
 
-class StreamPartition(Partition):
-    """A whole stream. Its pages are read in parallel by the walks, which know the rate limit."""
+class ConcurrentReading:
+    """Yields the messages of a sync: statuses, records, states and errors of all its streams.
 
-    def __init__(self, name: str, deliver: Deliver, cursor: StreamCursor, pack: Pack) -> None:
-        self._name = name
-        self._deliver = deliver
-        self._cursor = cursor
-        self._pack = pack
-
-    def read(self) -> Iterable[Record]:
-        name, pack = self._name, self._pack
-        try:
-            for row in self._deliver():
-                if row is None:
-                    self._cursor.emit()
-                else:
-                    yield Record(pack(row), name)
-        except Exception as error:
-            let_go(error)
-            raise
-
-    def to_slice(self) -> Mapping[str, Any] | None:
-        return None
-
-    def stream_name(self) -> str:
-        return self._name
-
-    def __hash__(self) -> int:
-        return hash(self._name)
-
-
-class ConcurrentStream(AbstractStream):
-    """A stream that is read at the same time as others.
-
-    `deliver` yields rows, and None where a state is due; `state` tells it. `pack` makes the data of a row's record.
+    `states`: the streams that emit a state at each checkpoint; all others emit one when they are complete. `pack` makes
+    the data of a row's record.
     """
 
     def __init__(
         self,
-        stream: AmocrmStream,
-        repository: MessageRepository,
-        deliver: Deliver,
-        state: State | None,
+        sync: Sync,
+        states: Iterable[str],
+        queue: MessageQueue,
+        report: Report,
         pack: Pack,
         logger: logging.Logger,
     ) -> None:
-        self._stream = stream
-        self._logger = logger
+        self._sync = sync
+        self._states = frozenset(states)
+        self._queue = queue
+        self._report = report
         self._pack = pack
-        self._cursor = StreamCursor(stream.name, repository, state or (lambda: {NO_CURSOR_STATE_KEY: True}))
-        self._deliver = deliver if state else lambda: (row for row in deliver() if row is not None)
+        self._running: set[str] = set()
+        self._logger = logger
+        self._failures = Failures(logger)
 
-    def generate_partitions(self) -> Iterable[Partition]:
-        yield StreamPartition(self.name, self._deliver, self._cursor, self._pack)
+    def messages(self, streams: Iterable[str]) -> Iterator[AirbyteMessage]:
+        """Raises SyncFailed at the end if a stream was not read to its end."""
+        for name in streams:
+            self._report.began(name)
+            yield _status(name, AirbyteStreamStatus.STARTED)
+        self._sync.start()
+        parts = self._sync.parts()
+        for part in parts:
+            # a daemon, for the process may end while a request is under way whose answer nobody will deliver
+            threading.Thread(target=self._read, args=(part,), name=f"read-{_name(part)}", daemon=True).start()
+        try:
+            running = len(parts)
+            while running:
+                item = self._queue.get()
+                if isinstance(item, AirbyteMessage):
+                    yield item
+                elif isinstance(item, _PartEnded):
+                    running -= 1
+                else:
+                    raise item
+        finally:
+            self._queue.close()
+        if summary := self._failures.summary():
+            raise summary
 
-    @property
-    def name(self) -> str:
-        return self._stream.name
+    def _read(self, part: Resource | FullRefresh) -> None:
+        with suppress(Closed):
+            try:
+                with closing(self._sync.read(part)) as items:
+                    for name, item in items:
+                        self._put(name, item)
+            except Closed:
+                raise
+            except BaseException as error:
+                self._queue.put(error)
+            self._queue.put(_PartEnded())
 
-    @property
-    def cursor_field(self) -> str | None:
-        return self._stream.cursor_field or None  # type: ignore[return-value] # a column, or none at all
+    def _put(self, name: str, item: Item) -> None:
+        if isinstance(item, Checkpoint):
+            if name in self._states:
+                self._queue.put(_state(name, item.state))
+        elif isinstance(item, End):
+            self._end(name, item.failure)
+        else:
+            if name not in self._running:
+                self._running.add(name)
+                self._queue.put(_status(name, AirbyteStreamStatus.RUNNING))
+            self._report.row(name)
+            self._queue.put(_record(name, self._pack(item)))
 
-    @property
-    def cursor(self) -> Cursor:
-        return self._cursor
+    def _end(self, name: str, failure: Exception | None) -> None:
+        rows = self._report.ended(name)
+        if failure:
+            self._queue.put(self._failures.message(name, failure))
+        else:
+            self._logger.info("%s: %s rows", name, f"{rows:,}")
+            if name not in self._states:
+                self._queue.put(_state(name, {NO_CURSOR_STATE_KEY: True}))
+        self._queue.put(_status(name, AirbyteStreamStatus.INCOMPLETE if failure else AirbyteStreamStatus.COMPLETE))
 
-    def get_json_schema(self) -> Mapping[str, Any]:
-        return self._stream.get_json_schema()
 
-    def as_airbyte_stream(self) -> AirbyteStream:
-        return self._stream.as_airbyte_stream()
+def _name(part: Resource | FullRefresh) -> str:
+    return part.path if isinstance(part, Resource) else part.name
 
-    def log_stream_sync_configuration(self) -> None:
-        self._logger.debug("Syncing stream %s", self.name)
 
-    def check_availability(self) -> StreamAvailability:
-        return StreamAvailability.available()
+def _record(name: str, data: Mapping[str, Any]) -> AirbyteMessage:
+    record = AirbyteRecordMessage(stream=name, data=data, emitted_at=time.time_ns() // 1_000_000)
+    return AirbyteMessage(type=Type.RECORD, record=record)
+
+
+def _state(name: str, state: Mapping[str, Any]) -> AirbyteMessage:
+    stream = AirbyteStreamState(stream_descriptor=StreamDescriptor(name=name), stream_state=AirbyteStateBlob(state))
+    return AirbyteMessage(type=Type.STATE, state=AirbyteStateMessage(type=AirbyteStateType.STREAM, stream=stream))
+
+
+def _status(name: str, status: AirbyteStreamStatus) -> AirbyteMessage:
+    return as_airbyte_message(StreamDescriptor(name=name), status)

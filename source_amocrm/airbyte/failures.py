@@ -1,62 +1,49 @@
-"""How the failures of a sync are told: each in its own sentence, once, and all of them together at the end."""
+"""Tells the failures of a sync: each in its own sentence, once, and all of them together at the end."""
 
 from __future__ import annotations
 
 import logging
+import threading
 
-from airbyte_cdk.models import AirbyteMessage
+from airbyte_cdk.models import AirbyteMessage, StreamDescriptor
+from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_amocrm.errors import AmocrmError, SyncFailed, without_ids
 
 
 class Failures:
-    """The streams that were not read to their end, and why."""
+    """The streams that were not read to their end, and why. Safe to share by threads."""
 
-    def __init__(self) -> None:
-        self._said: dict[str, str] = {}
+    def __init__(self, logger: logging.Logger) -> None:
+        self._logger = logger
+        self._sentences: dict[str, str] = {}
+        self._first: dict[str, str] = {}
+        """The first stream with each failure."""
+        self._lock = threading.Lock()
 
-    def note(self, message: AirbyteMessage) -> None:
-        """Notes the failure of a stream, if that is what the message tells."""
-        error = message.trace.error if message.trace else None
-        if error and error.stream_descriptor:
-            self._said[error.stream_descriptor.name] = error.message
-
-    def summary(self) -> SyncFailed:
-        """In place of the CDK's, which says a failure once a stream and calls each one of the settings."""
-        names: dict[str, list[str]] = {}
-        for name, said in self._said.items():
-            names.setdefault(without_ids(said), []).append(name)
-        reasons = [f"Not read to the end: {', '.join(of)}. {self._said[of[0]]}" for of in names.values()]
-        return SyncFailed("\n".join([*reasons, "What has been read is kept."]))
-
-
-def without_stack_traces(logger: logging.Logger) -> logging.Logger:
-    """A logger for the CDK's concurrent source that tells foreseen failures in their sentences."""
-    plain = logger.getChild("sync")
-    plain.filters = [_Plain()]
-    return plain
-
-
-class _Plain(logging.Filter):
-    """Tells a failure that we foresaw in its sentence, and once: a stack trace would tell a user nothing.
-
-    The CDK ends its line about a failure with the name of the stream. Its summary repeats every failure, so that it is
-    left out.
-    """
-
-    SUMMARY = "During the sync, the following streams did not sync successfully"
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._told: dict[str, str] = {}
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        if record.getMessage().startswith(self.SUMMARY):
-            return False
-        error = record.exc_info[1] if record.exc_info else None
+    def message(self, name: str, error: Exception) -> AirbyteMessage:
+        """Logs the failure of a stream, with a stack trace if we did not foresee it, and returns its TRACE message."""
+        stream = StreamDescriptor(name=name)
         if isinstance(error, AmocrmError):
-            whose = record.getMessage().rpartition(" ")[2]
-            first = self._told.setdefault(without_ids(str(error)), whose)
-            why = str(error) if first == whose else f"the same as of {first}"
-            record.msg, record.args, record.exc_info = f"{record.getMessage()}: {why}", (), None
-        return True
+            message = error.as_airbyte_message(stream)
+            with self._lock:
+                first = self._first.setdefault(without_ids(str(error)), name)
+            why = str(error) if first == name else f"the same as of {first}"
+            self._logger.error("%s was not read to its end: %s", name, why)
+        else:
+            said = f"An unexpected error occurred in stream {name}: {type(error).__name__}"
+            message = AirbyteTracedException.from_exception(error, stream, message=said).as_airbyte_message()
+            self._logger.error("%s was not read to its end.", name, exc_info=error)
+        with self._lock:
+            self._sentences[name] = message.trace.error.message  # type: ignore[union-attr]
+        return message
+
+    def summary(self) -> SyncFailed | None:
+        """Returns the error of the whole sync, each reason once with its streams; None if nothing failed."""
+        if not self._sentences:
+            return None
+        names: dict[str, list[str]] = {}
+        for name, said in self._sentences.items():
+            names.setdefault(without_ids(said), []).append(name)
+        reasons = [f"Not read to the end: {', '.join(of)}. {self._sentences[of[0]]}" for of in names.values()]
+        return SyncFailed("\n".join([*reasons, "What has been read is kept."]))

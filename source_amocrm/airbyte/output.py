@@ -1,19 +1,30 @@
-"""Writes messages to stdout: rows as bytes and many at a time, in order with all other messages.
+"""Rows as JSON text, the queue of messages bounded in bytes, and writing many rows to stdout at once.
 
-What the CDK does with a row (its text decoded, buffered, copied and encoded again) is a fifth of a row's whole cost.
+The CDK would decode, buffer, copy and encode the text of each row again, which is a fifth of a row's whole cost.
 """
 
 from __future__ import annotations
 
+import json
+import threading
 import time
+from collections import deque
 from types import TracebackType
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import orjson
 from airbyte_cdk.logger import PRINT_BUFFER
-from airbyte_cdk.models import AirbyteRecordMessage
+from airbyte_cdk.models import AirbyteMessage, AirbyteRecordMessage
 
-from source_amocrm.airbyte.packed_row import PACKED, PackedRow
+from source_amocrm.walk.listing import Row
+
+PACKED = "packed"
+"""The key of the PackedRow in the data of a record, which the CDK wants to be a mapping."""
+
+MOST_QUEUED = 4 << 20
+"""Bytes of the queue. A thread that would put more waits; one message of any size always fits."""
+LEAST_COUNTED = 1 << 14
+"""Bytes that every message counts at least, so that at most 256 messages wait."""
 
 LARGE = 1 << 16
 """As soon as so many bytes wait, they are written."""
@@ -21,6 +32,91 @@ JOINED = 1 << 20
 """At most so many bytes are written at once; of more, there would be a second copy in memory."""
 LATE = 0.1
 """Seconds that a row may wait for more rows."""
+
+
+class PackedRow:
+    """`text`: the row in JSON (UTF-8); empty once it is written. `size`: its bytes, also after that."""
+
+    __slots__ = ("size", "text")
+
+    def __init__(self, text: bytes) -> None:
+        self.text = text
+        self.size = len(text)
+
+
+def packed(row: Row) -> dict[str, PackedRow]:
+    """Returns the data of a row's record.
+
+    Written where it is made, the row is still in the processor's cache: a tenth of the time that it takes later.
+    """
+    try:
+        text = orjson.dumps(row)
+    except TypeError:
+        text = json.dumps(row).encode()  # a number beyond 64 bits
+    return {PACKED: PackedRow(text)}
+
+
+class Closed(Exception):
+    """Nobody takes messages from the queue any more."""
+
+
+class MessageQueue:
+    """Hands messages from the threads that read lists to the thread that writes, in order.
+
+    Large rows count by the size of their text, so that they do not fill the memory while the reader is slow.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: deque[tuple[Any, int]] = deque()
+        self._bytes = 0
+        self._closed = False
+        lock = threading.Lock()
+        self._has_room = threading.Condition(lock)
+        self._has_items = threading.Condition(lock)
+
+    def put(self, item: Any) -> None:
+        """Waits for room. Raises Closed."""
+        size = _size(item)
+        with self._has_room:
+            while self._bytes >= MOST_QUEUED and not self._closed:
+                self._has_room.wait()
+            self._put(item, size)
+            if self._bytes < MOST_QUEUED:
+                self._has_room.notify()
+
+    def put_at_once(self, item: Any) -> None:
+        """Puts a small message that must not wait. Raises Closed."""
+        with self._has_room:
+            self._put(item, LEAST_COUNTED)
+
+    def get(self) -> Any:
+        """Waits for the next item."""
+        with self._has_items:
+            while not self._waiting:
+                self._has_items.wait()
+            item, size = self._waiting.popleft()
+            self._bytes -= size
+            self._has_room.notify()
+            return item
+
+    def close(self) -> None:
+        with self._has_room:
+            self._closed = True
+            self._waiting.clear()
+            self._has_room.notify_all()
+
+    def _put(self, item: Any, size: int) -> None:
+        if self._closed:
+            raise Closed
+        self._waiting.append((item, size))
+        self._bytes += size
+        self._has_items.notify()
+
+
+def _size(item: Any) -> int:
+    record = item.record if isinstance(item, AirbyteMessage) else None
+    one = record.data.get(PACKED) if record else None
+    return max(LEAST_COUNTED, one.size if isinstance(one, PackedRow) else 0)
 
 
 class Output:
@@ -45,7 +141,7 @@ class Output:
         self._write()
 
     def row(self, row: AirbyteRecordMessage) -> None:
-        """Writes a row that was `packed`, and lets go of its text if that is large."""
+        """Writes a row that was `packed`. A large text is freed once it is written."""
         one: PackedRow = row.data[PACKED]
         before = b'{"type":"RECORD","record":{"stream":%s,"data":' % orjson.dumps(row.stream)
         after = b',"emitted_at":%d}}\n' % row.emitted_at
@@ -54,7 +150,7 @@ class Output:
         if self._size >= LARGE or time.monotonic() >= self._written + LATE:
             self._write()
         if one.size >= LARGE:
-            one.let_go()
+            one.text = b""
 
     def line(self, message: str) -> None:
         """Writes a message at once, so that what a sync has done is known if it is killed."""

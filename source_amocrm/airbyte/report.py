@@ -10,35 +10,62 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from typing import NamedTuple
 
-from airbyte_cdk.models import AirbyteMessage
+from airbyte_cdk.models import (
+    AirbyteEstimateTraceMessage,
+    AirbyteMessage,
+    AirbyteStreamStatus,
+    AirbyteStreamStatusReason,
+    AirbyteStreamStatusReasonType,
+    AirbyteTraceMessage,
+    EstimateType,
+    StreamDescriptor,
+    TraceType,
+    Type,
+)
+from airbyte_cdk.utils.stream_status_utils import as_airbyte_message
+from airbyte_protocol_dataclasses.models import AirbyteStreamStatusRateLimitedReason  # type: ignore[import-untyped]
 
 from source_amocrm.account.resources import EVENTS
-from source_amocrm.airbyte.estimate import Observation, duration, reached, seconds_left, summary, tables_in_words
-from source_amocrm.airbyte.pauses import waiting
+from source_amocrm.airbyte.output import Closed
+from source_amocrm.dates import day
 from source_amocrm.http.api import Api
 from source_amocrm.sync.batch import Batch
 from source_amocrm.sync.progress import Pending, Progress
 from source_amocrm.sync.sync import Selection
-from source_amocrm.walk.intervals import FOREVER
-from source_amocrm.walk.listing import Row, seconds
+from source_amocrm.walk.intervals import FOREVER, Interval
+from source_amocrm.walk.listing import seconds
 
+LOGGER = logging.getLogger("airbyte")
 READING = "Reading "
 EVERY = 10.0
 """Seconds between two lines about a list."""
 ROUNDS = 6
 """Over how many lines the pace is measured; not over all, for older years of an account have fewer rows."""
 CHANGES = "what was deleted, restored or linked to others"
+STRETCHES = 2
+"""How many stretches of time are named."""
+A_MINUTE, AN_HOUR = 60, 3600
+
+
+class Observation(NamedTuple):
+    """At the monotonic second `at`, `left` seconds of the account's history were still to be read."""
+
+    at: float
+    left: int
 
 
 @dataclass
 class Tally:
-    """Rows of one table while it is read; `lists`: whether it is made of lists that others may need as well."""
+    """Rows of one table while it is read. `lists`: how many lists it is made of that others may need as well."""
 
     name: str
-    lists: bool
+    lists: int
     rows: int = 0
     reading: bool = False
 
@@ -55,6 +82,8 @@ class ListReading:
     begun: float = 0.0
     reading: bool = False
     seen: deque[Observation] = field(default_factory=lambda: deque(maxlen=ROUNDS))
+    all_seconds: int = 0
+    """The most seconds of history that were left at any time."""
 
     def pending(self) -> Pending | None:
         """What is pending by the progress of one of the tables."""
@@ -66,6 +95,13 @@ class ListReading:
         if pending and pending.seconds and watermark and (pending.seconds.intervals[0][0] or oldest < watermark):
             intervals = [(start or oldest, min(end, watermark)) for start, end in pending.seconds.intervals]
             self.seen.append(Observation(now, sum(max(0, end - start + 1) for start, end in intervals)))
+            self.all_seconds = max(self.all_seconds, self.seen[-1].left)
+
+    def all_rows(self, rows: int) -> int | None:
+        """Estimates how many rows a table will have, if `rows` have come so far; None while that cannot be told."""
+        left = self.seen[-1].left if self.seen else 0
+        read = self.all_seconds - left
+        return rows * self.all_seconds // read if left and read > 0 else None
 
     def line(self, requests: int, now: float) -> str:
         """The line about the list: how far it is, how long the rest will take, and how much has come."""
@@ -90,14 +126,22 @@ def _called(path: str) -> str:
 
 
 class Report:
-    """`with Report(api, logger, selections) as report`.
+    """`with Report(api, logger, selections, emit) as report`; the batches of every list pass through `followed`.
 
-    The batches of every list pass through `followed`, and the rows of every table through `counted`.
+    `emit` puts a message into the output without waiting. Raises Closed once nobody takes messages any more.
     """
 
-    def __init__(self, api: Api, logger: logging.Logger, selections: Iterable[Selection], every: float = EVERY) -> None:
+    def __init__(
+        self,
+        api: Api,
+        logger: logging.Logger,
+        selections: Iterable[Selection],
+        emit: Callable[[AirbyteMessage], None],
+        every: float = EVERY,
+    ) -> None:
         self._api = api
         self._logger = logger
+        self._emit = emit
         self._every = every
         self._tallies: dict[str, Tally] = {}
         self._lists: dict[str, ListReading] = {}
@@ -112,7 +156,7 @@ class Report:
 
     def _add(self, selection: Selection) -> None:
         name, needed = selection.stream.name, selection.stream.inputs()
-        self._tallies[name] = Tally(name, lists=bool(needed))
+        self._tallies[name] = Tally(name, len(needed))
         for resource in needed:
             reading = self._lists.setdefault(resource.path, ListReading(resource.path, resource.name))
             reading.tables.append(name)
@@ -129,8 +173,8 @@ class Report:
         waited = self._api.budget.waited
         self._logger.info(summary(rows, stats.requests, stats.throttled, waited, time.monotonic() - self._begun))
 
-    def followed(self, path: str, batches: Iterator[Batch]) -> Iterator[Batch]:
-        """The batches of a list, in the one thread that reads it for every table."""
+    def followed(self, path: str, batches: Iterator[Batch]) -> Generator[Batch, None, None]:
+        """Yields the batches of a list, in the one thread that reads it for every table."""
         reading = self._lists[path]
         reading.begun, reading.reading = time.monotonic(), True
 
@@ -149,26 +193,31 @@ class Report:
             if isinstance(batches, Generator):
                 batches.close()
 
-    def counted(self, name: str, rows: Iterable[Row | None]) -> Iterator[Row | None]:
-        tally = self._tallies[name]
-        tally.reading = True
-        try:
-            for row in rows:
-                tally.rows += row is not None
-                yield row
-        finally:
-            with self._ending:
-                tally.reading = False
+    def began(self, name: str) -> None:
+        self._tallies[name].reading = True
 
-    def limited(self, seconds: float, emit: Callable[[AirbyteMessage], None]) -> None:
-        """Reports that every stream that is being read waits for so long."""
+    def row(self, name: str) -> None:
+        self._tallies[name].rows += 1
+
+    def ended(self, name: str) -> int:
+        """Returns how many rows the table had. No status says any more that it waits."""
+        tally = self._tallies[name]
         with self._ending:
+            tally.reading = False
+        return tally.rows
+
+    def limited(self, seconds: float) -> None:
+        """Reports that every stream that is being read waits for so long."""
+        log_pause(seconds)
+        with self._ending, suppress(Closed):
             for message in waiting([tally.name for tally in self._tallies.values() if tally.reading], seconds):
-                emit(message)
+                self._emit(message)
 
     def _run(self) -> None:
-        while not self._over.wait(self._every):
-            self.tell()
+        with suppress(Closed):
+            while not self._over.wait(self._every):
+                self.tell()
+                self.estimate()
 
     def tell(self) -> None:
         """Log a line for each list that is being read, and for each table that is made of no list."""
@@ -189,5 +238,98 @@ class Report:
         lines += [reading.line(asked[reading.path], now) for reading in lists]
         return lines or [f"the rest of {one.name}; {self._so_far(one.rows)}" for one in tables]
 
+    def estimate(self) -> None:
+        """Emits the ESTIMATE of every table that is made of one list whose end is in sight."""
+        for reading in self._lists.values():
+            for name in reading.tables:
+                tally = self._tallies[name]
+                rows = reading.all_rows(tally.rows) if tally.reading and tally.lists == 1 else None
+                if rows:
+                    self._emit(_estimate(name, rows))
+
     def _so_far(self, rows: int) -> str:
         return f"{rows:,} rows, {rows / max(time.monotonic() - self._begun, 1):,.0f} rows a second"
+
+
+def log_pause(seconds: float) -> None:
+    until = datetime.fromtimestamp(time.time() + seconds, timezone.utc)
+    LOGGER.warning(
+        "amoCRM answers «too many requests» (429): nothing is asked for %s s, until %s UTC, and then more slowly "
+        "for a while. All integrations of the account share its limit.",
+        f"{seconds:,.0f}",
+        f"{until:%H:%M:%S}",
+    )
+
+
+def waiting(names: Iterable[str], seconds: float) -> list[AirbyteMessage]:
+    """The status of streams that wait for so long: they run, and are limited.
+
+    The CDK's client would print it past the queue of messages, under its own name, and without the time.
+    """
+    reset = AirbyteStreamStatusRateLimitedReason(quota_reset=int((time.time() + seconds) * 1000))
+    reason = AirbyteStreamStatusReason(type=AirbyteStreamStatusReasonType.RATE_LIMITED, rate_limited=reset)
+    return [as_airbyte_message(StreamDescriptor(name=name), AirbyteStreamStatus.RUNNING, [reason]) for name in names]
+
+
+def _estimate(name: str, rows: int) -> AirbyteMessage:
+    estimate = AirbyteEstimateTraceMessage(name=name, type=EstimateType.STREAM, row_estimate=rows)
+    trace = AirbyteTraceMessage(type=TraceType.ESTIMATE, emitted_at=time.time() * 1000, estimate=estimate)
+    return AirbyteMessage(type=Type.TRACE, trace=trace)
+
+
+def seconds_left(seen: Sequence[Observation]) -> float | None:
+    """How many seconds the rest takes at the observed pace; None if there is no pace yet."""
+    if not seen:
+        return None
+    first, last = seen[0], seen[-1]
+    passed = first.left - last.left
+    return last.left * (last.at - first.at) / passed if passed > 0 and last.at > first.at else None
+
+
+def duration(seconds: float) -> str:
+    """A duration in words, as rough as the estimate: tens of seconds, minutes, or hours and minutes."""
+    minutes = max(1, round(seconds / A_MINUTE))
+    if seconds < 1.5 * A_MINUTE:
+        return f"{max(10, round(seconds, -1)):.0f} s"
+    return f"{minutes} min" if seconds < 1.5 * AN_HOUR else f"{minutes // 60} h {minutes % 60} min"
+
+
+def reached(left: Sequence[Interval], until: int) -> str:
+    """How far a reading up to the second `until` has come, if the intervals `left` are still to be read."""
+    if not left:
+        return "read to the end"
+    if len(left) > 1:
+        return f"left: {_stretches(left, until)}"
+    [(start, end)] = left
+    if end < until:
+        return f"back to {day(end)}"
+    return f"up to {day(start)}" if start > 0 else ""
+
+
+def tables_in_words(names: Sequence[str]) -> str:
+    """The first table by name, and how many more there are."""
+    more = len(names) - 1
+    return f"{names[0]} and {more} more" if more else names[0]
+
+
+def summary(rows: int, requests: int, refused: int, waited: float, elapsed: float) -> str:
+    """`refused`: answers 429; `waited`: seconds that all threads together waited for their turn to ask."""
+    return (
+        f"Read {rows:,} rows with {requests:,} requests in {elapsed:,.1f} s "
+        f"({requests / max(elapsed, 1):.1f} requests a second); {refused:,} were refused as too many (429); "
+        f"threads waited {waited:,.1f} s for their turn to ask."
+    )
+
+
+def _stretches(spans: Sequence[Interval], until: int) -> str:
+    """The newest ones in words, and how many more there are."""
+    newest = list(reversed(spans))
+    told = ", ".join(_stretch(start, end, until) for start, end in newest[:STRETCHES])
+    more = len(newest) - STRETCHES
+    return f"{told} and {more} more" if more > 0 else told
+
+
+def _stretch(start: int, end: int, until: int) -> str:
+    since = "" if start <= 0 else f"since {day(start)}"
+    upto = "" if end >= until else f"until {day(end)}"
+    return " ".join(part for part in (since, upto) if part) or "all of it"

@@ -49,7 +49,7 @@ def main(arguments: list[str]) -> int:
 def _page(flow: Flow, words: Words, language: str | None) -> int:
     port = flow.options.port
     try:
-        server = Server[Site](port, lambda server: Site(flow, Guard(port), language, server.finish))
+        server = Server(port, lambda server: Site(flow, Guard(port), language, server.finish))
     except OSError:
         print(words("terminal.port_taken", port=port, other=port + 1 if port < 65535 else PORT), file=sys.stderr)
         return 1

@@ -56,15 +56,16 @@ def _missing(target: Path) -> list[Path]:
 
 def renewed(held: Mapping[str, Any] | None, settings: Mapping[str, Any]) -> dict[str, Any]:
     """`settings`, and what a person had set beside the sign-in for the same account: a start date and the like."""
-    if not held or not _same_account(held.get("account_domain"), settings["account_domain"]):
+    if not held or not is_of_account(held, settings["account_domain"]):
         return dict(settings)
     kept = {name: value for name, value in held.items() if name != "api_base_url"}
     return {**kept, **settings}
 
 
-def _same_account(held: object, domain: str) -> bool:
+def is_of_account(held: Mapping[str, Any], domain: str) -> bool:
+    """Whether the settings are of the account at `domain`, however a person typed its address."""
     try:
-        return account_domain(held) == domain
+        return account_domain(held.get("account_domain")) == domain
     except ConfigError:
         return False
 

@@ -13,6 +13,7 @@ from source_amocrm.connect import config_file, consent, signin
 from source_amocrm.connect.problems import Problem
 from source_amocrm.connect.verify import Verdict, verify
 from source_amocrm.errors import ConfigError
+from source_amocrm.secrecy import add_to_secrets
 
 Step = Literal["account", "integration", "access", "result"]
 STEPS: tuple[Step, ...] = ("account", "integration", "access", "result")
@@ -144,6 +145,7 @@ class Flow:
             raise Problem("code_without_keys", at="pasted")
         code = self._code(answer) if isinstance(answer, consent.Redirect) else answer.text
         base_url = self.options.api_base_url or f"https://{self.domain}"
+        add_to_secrets(code)
         return signin.exchange(self.domain, base_url, self.keys, code)
 
     def _code(self, answer: consent.Redirect) -> str:

@@ -1,4 +1,7 @@
-"""The page's small server: on 127.0.0.1 unless told otherwise, silent, and bounded in what it waits for and keeps."""
+"""The page's small server: on this computer alone, silent, and bounded in what it waits for and keeps.
+
+It is the standard library's: the connector and its image carry no web server for a page that one person opens once.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +13,12 @@ import threading
 import time
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from source_amocrm.connect import pages
 from source_amocrm.connect.guard import HEADERS
-from source_amocrm.connect.site import Request, Response
+from source_amocrm.connect.site import Request, Response, Site
 from source_amocrm.connect.words import Words
 
 PATIENCE = 30.0
@@ -32,23 +35,14 @@ _ONCE = ("host", "origin", "sec-fetch-site", "content-length", "content-type")
 """Headers that decide: two of them could be read as either."""
 
 
-class Answers(Protocol):
-    """What a server shows."""
-
-    def handle(self, request: Request) -> Response: ...
-
-
-Shown = TypeVar("Shown", bound=Answers)
-
-
-class Server(ThreadingHTTPServer, Generic[Shown]):
+class Server(ThreadingHTTPServer):
     """`site_of` makes what is shown, once the server has its port."""
 
     daemon_threads = True
     request_queue_size = CONNECTIONS
 
-    def __init__(self, port: int, site_of: Callable[[Server[Shown]], Shown], address: str = "127.0.0.1") -> None:
-        super().__init__((address, port), _Handler)
+    def __init__(self, port: int, site_of: Callable[[Server], Site]) -> None:
+        super().__init__(("127.0.0.1", port), _Handler)
         self.site = site_of(self)
         self._free = threading.BoundedSemaphore(CONNECTIONS)
 
@@ -100,7 +94,7 @@ class Arriving(io.RawIOBase):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    server: Server[Any]
+    server: Server
 
     def setup(self) -> None:
         super().setup()

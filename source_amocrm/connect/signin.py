@@ -18,9 +18,12 @@ from source_amocrm.http.backoff import RetryPolicy
 from source_amocrm.http.rate_limit import Budget
 from source_amocrm.http.session import AmocrmSession
 from source_amocrm.http.token_endpoint import HttpTokenEndpoint
-from source_amocrm.secrecy import add_to_secrets
+from source_amocrm.secrecy import PIECE, add_to_secrets
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
+
+LONGEST_KEY = 200
+"""Letters of a secret key; amoCRM's have 64."""
 
 # A person is waiting
 IMPATIENT = RetryPolicy(
@@ -47,7 +50,9 @@ class Keys:
 def keys_of(client_id: object, client_secret: object, redirect_uri: object) -> Keys:
     """Raises Problem for the first one that cannot be right."""
     given = {"client_id": client_id, "client_secret": client_secret, "redirect_uri": redirect_uri}
-    return Keys(**{name: key_of(name, value) for name, value in given.items()})
+    keys = Keys(**{name: key_of(name, value) for name, value in given.items()})
+    add_to_secrets(keys.client_secret)
+    return keys
 
 
 def key_of(name: str, given: object) -> str:
@@ -56,17 +61,17 @@ def key_of(name: str, given: object) -> str:
         clean = validators.redirect_uri(given) if name == "redirect_uri" else validators.token(given, name)
     except ConfigError:
         raise Problem(name, at=name) from None
-    if name == "client_id" and not _UUID.fullmatch(clean):
+    if (name == "client_id" and not _UUID.fullmatch(clean)) or (name == "client_secret" and len(clean) > LONGEST_KEY):
         raise Problem(name, at=name)
-    if name == "client_secret":
-        add_to_secrets(clean)
     return clean
 
 
 def exchange(domain: str, base_url: str, keys: Keys, code: str) -> dict[str, Any]:
-    """The source's `credentials` for the code of a consent. The secret key goes to the account itself, whatever a
-    redirect says. Raises Problem."""
-    add_to_secrets(code)
+    """Exchanges the code of a consent for the source's `credentials`. Raises Problem.
+
+    The secret key goes to the account itself, whatever a redirect says. Only what amoCRM accepted is remembered as a
+    secret: on a page that is open to the world, strangers could fill the memory with codes of their own.
+    """
     endpoint = HttpTokenEndpoint(AmocrmSession(Budget(7), IMPATIENT), IMPATIENT)
     request = {
         "client_id": keys.client_id,
@@ -79,11 +84,12 @@ def exchange(domain: str, base_url: str, keys: Keys, code: str) -> dict[str, Any
         grant = endpoint.exchange(base_url, request)
     except AmocrmError as error:
         problem = problem_of(error, domain)
+        problem.detail = "" if _quotes(problem.detail, code, keys.client_secret) else problem.detail
         if type(error) is Unauthorized:
             problem = Problem("exchange_refused", problem.params, problem.detail)
         raise problem from None
-    add_to_secrets(grant.access_token)
-    add_to_secrets(grant.refresh_token)
+    for secret in (keys.client_secret, code, grant.access_token, grant.refresh_token):
+        add_to_secrets(secret)
     return {
         "auth_type": config.OAUTH,
         "client_id": keys.client_id,
@@ -93,6 +99,15 @@ def exchange(domain: str, base_url: str, keys: Keys, code: str) -> dict[str, Any
         "access_token": grant.access_token,
         "token_expiry_date": iso(grant.server_time + grant.expires_in),
     }
+
+
+def _quotes(text: str, *secrets: str) -> bool:
+    """Whether a piece of a secret is in the text."""
+    return any(
+        secret[start : start + PIECE] in text
+        for secret in secrets
+        for start in range(0, max(len(secret) - PIECE, 0) + 1, PIECE)
+    )
 
 
 def long_lived(domain: str, token: str) -> dict[str, Any]:

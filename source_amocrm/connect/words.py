@@ -8,6 +8,7 @@ from importlib import resources
 from typing import Any
 
 from source_amocrm.connect.problems import Problem
+from source_amocrm.streams import STREAMS, schema
 
 LANGUAGES = ("en", "ru")
 NAMES = {"en": "English", "ru": "Русский"}
@@ -59,11 +60,7 @@ def preferred(header: str | None) -> str:
 @cache
 def table_names(language: str) -> dict[str, str]:
     """The names of tables in a language; English has those of the streams."""
-    if language != "ru":
-        return {}
-    file = resources.files("source_amocrm.connect") / "words" / "tables.json"
-    names: dict[str, str] = json.loads(file.read_text(encoding="utf-8"))
-    return names
+    return {name: schema.russian(name) for name in STREAMS} if language == "ru" else {}
 
 
 @cache

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
-
-from source_amocrm.http.memory import Reservation
 
 Params = Mapping[str, int | str | Sequence[int | str]]
 """A query by the names of its parameters; the name of a list ends with []."""
@@ -18,8 +16,8 @@ class Answer:
 
     `server_time`: Unix seconds by the server's clock, or by ours when it does not tell; `sent_at`: a second of that
     clock not later than the moment which the answer shows; `drift`: by how many seconds our clock is ahead of that one,
-    0 while the two agree; `tick`: the monotonic clock, in seconds, after the answer came. `memory`: what the body
-    takes, counted as long as this is referred to.
+    0 while the two agree; `tick`: the monotonic clock, in seconds, after the answer came; `size`: the bytes of memory
+    that the body takes at the most.
     """
 
     body: dict[str, Any] | None
@@ -27,7 +25,7 @@ class Answer:
     sent_at: int
     drift: int = 0
     tick: float = 0.0
-    memory: Reservation | None = field(default=None, repr=False, compare=False)
+    size: int = 0
 
 
 class Fetch(Protocol):

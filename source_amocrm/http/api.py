@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlencode
 
+from source_amocrm.http import memory
 from source_amocrm.http.answer import Answer, Params
 from source_amocrm.http.client import AmocrmClient
 from source_amocrm.http.reply import Reply, reply_of
@@ -39,7 +40,6 @@ class Api:
         self.auth = client.sign_in
         self.budget = client.session.budget
         self.stats = client.stats
-        self.memory = client.session.memory
         self.clock = client.clock
         self.sleep = client.sleep
         self.wall = wall
@@ -71,9 +71,9 @@ class Api:
     def room(self) -> int:
         """How many more requests should be under way to use the rate limit up; negative if threads wait for turns.
 
-        None as long as the answers that are here take most of the memory.
+        None while heavy pages that are not delivered yet take much of the memory.
         """
-        if self.memory.is_short:
+        if not memory.has_room():
             return 0
         return math.ceil(self.budget.per_second * self.stats.latency + _SPARE) - self.stats.asking
 
@@ -83,4 +83,4 @@ def _answer(reply: Reply) -> Answer:
     if server_time is None:
         server_time = int(reply.received)
     body = reply.body if reply.status != 204 else None
-    return Answer(body, server_time, server_time - math.ceil(reply.elapsed) - 1, memory=reply.memory)
+    return Answer(body, server_time, server_time - math.ceil(reply.elapsed) - 1, size=reply.size)

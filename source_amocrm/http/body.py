@@ -1,51 +1,32 @@
-"""Parses the body of an answer, within a bound of memory."""
+"""Parses the body of an answer, as far as its values fit into memory."""
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
 from enum import Enum
-from sys import getrefcount, getsizeof
 from typing import Any
 
 import orjson
 
-LARGEST = 64 << 20
-"""The most bytes of an answer, unpacked."""
+LARGEST = 32 << 20
+"""Bytes of an answer, unpacked; a larger one is refused."""
+MOST_OF_VALUES = 128 << 20
+"""Bytes of memory that the values of an answer may take, by `cost`; dearer ones are not made."""
 MANY = 64 << 20
-"""How many bytes of memory the values may take by their number, apart from their contents."""
-
-Reserve = Callable[[int, int], None]
-"""Is told how many bytes of memory are needed, and how many of them stay; raises MemoryError if they cannot be had."""
+"""Bytes of memory that the values may take by their number, apart from their contents."""
 
 NUL = rb"\u0000"
 """As JSON writes it."""
 
-# Bytes of memory at the most, as measured: for what each sign stands for, and for a text that is no key
+# Bytes of memory at the most, as measured: for each sign, and for a text that is no key
 _COST = {b"{": 176, b"[": 96, b",": 56, b":": 110}
 _STRING = 48
-# What begins a character beyond 16 bits; one of them makes every character of its text take four bytes
+# The first bytes of a character beyond 16 bits; one of them makes every character of its text take four bytes
 _WIDE = (b"\xf0", b"\xf1", b"\xf2", b"\xf3", b"\xf4", rb"\ud", rb"\uD")
 # A text that must be mended is in memory several times
 _MENDED = 4
 _MARGIN = 64
-# An eighth more is taken than what objects say of themselves
-_ROUNDED = 8
-
-
-def to_parse(size: int, values: int | None = None) -> int:
-    """Bytes of memory that it takes to parse a text of `size` bytes into values of so many; at least as many as it has.
-
-    Meanwhile the text is there twice, once in a buffer that grew by an eighth at a time.
-    """
-    return 2 * size + size // 8 + (size if values is None else values)
-
-
-ROOM = to_parse(LARGEST) + (1 << 20)
-"""The most bytes of memory to parse an answer."""
-PAGE_ROOM = 56 << 20
-"""As ROOM, for a page that can be asked for in smaller pages."""
 
 
 class Kind(Enum):
@@ -66,10 +47,10 @@ class Kind(Enum):
     TRUNCATED = "body cut short"
 
 
-def parse(data: bytes | bytearray, reserve: Reserve = lambda *_: None) -> tuple[Kind, dict[str, Any] | None]:
+def parse(data: bytes | bytearray, values: int | None = None) -> tuple[Kind, dict[str, Any] | None]:
     """The kind of a body, by its content: the content type is not always honest. The object when it is one.
 
-    An object with nothing in it is no answer. One for which memory cannot be reserved is not made.
+    An empty object is no answer. `values`: the `cost` of the body, if it is known.
     """
     first = _first(data)
     if not first:
@@ -77,7 +58,7 @@ def parse(data: bytes | bytearray, reserve: Reserve = lambda *_: None) -> tuple[
     if first == b"<":
         return Kind.HTML, None
     try:
-        value = _loads(data, reserve)
+        value = _loads(data, cost(data) if values is None else values)
     except MemoryError:
         return Kind.TOO_LARGE, None
     if value and isinstance(value, dict):
@@ -93,20 +74,19 @@ def _first(data: bytes | bytearray) -> bytes:
     return b""
 
 
-def _loads(data: bytes | bytearray, reserve: Reserve) -> Any:
-    """The parsed value; None if the text is not JSON. Raises MemoryError."""
-    size, values = len(data), cost(data)
-    reserve(to_parse(size, values), values)
+def _loads(data: bytes | bytearray, values: int) -> Any:
+    """The parsed value; None if the text is not JSON. Raises MemoryError if its values take too much memory."""
+    _bounded(values)
     try:
         if NUL not in data:
             return orjson.loads(data)
-        reserve(to_parse(size, values * _MENDED), values)
+        _bounded(values * _MENDED)
         return _mend(orjson.loads(data))
     except orjson.JSONDecodeError:
         pass
     except RecursionError:
         return None
-    reserve(to_parse(size, values * _MENDED), values)
+    _bounded(values * _MENDED)
     # Texts typed in amoCRM may hold halves of emoji, raw control characters, bytes that are no UTF-8
     try:
         text = data.decode("utf-8-sig", "replace")
@@ -115,33 +95,24 @@ def _loads(data: bytes | bytearray, reserve: Reserve) -> Any:
         return None
 
 
-def cost(data: bytes | bytearray) -> int:
-    """The most bytes of memory that the values of a text take, estimated by the signs in it.
+def _bounded(values: int) -> None:
+    if values > MOST_OF_VALUES:
+        raise MemoryError
 
-    Raises MemoryError where the values are too many, whatever is free.
+
+def cost(data: bytes | bytearray) -> int:
+    """The most bytes of memory that the values of a body take, estimated by the signs in it.
+
+    Values that are too many cost more than MOST_OF_VALUES, whatever is in them.
     """
     signs = {sign: data.count(sign) for sign in _COST}
     strings = max(0, data.count(b'"') // 2 - signs[b":"])
     values = sum(_COST[sign] * number for sign, number in signs.items()) + strings * _STRING
     if values > MANY:
-        raise MemoryError
+        return MOST_OF_VALUES + 1
     wide = any(start in data for start in _WIDE)
     width = 1 if data.isascii() and rb"\u" not in data else 4 if wide else 2
     return len(data) * width + values
-
-
-def measured(value: Any) -> int:
-    """The bytes of memory that a parsed value takes; a key that several objects share counts for each in part."""
-    size, waiting = 0, [value]
-    while waiting:
-        one = waiting.pop()
-        size += getsizeof(one)
-        if type(one) is dict:
-            size += sum(getsizeof(key) // getrefcount(key) for key in one)
-            waiting += one.values()
-        elif type(one) is list:
-            waiting += one
-    return size + size // _ROUNDED
 
 
 def _finite(text: str) -> float | None:

@@ -11,7 +11,6 @@ from typing import Any
 import requests
 
 from source_amocrm.http.body import Kind
-from source_amocrm.http.memory import Reservation
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +25,7 @@ class Reply:
     received: float  # unix seconds, this machine's clock
     trouble: str = ""  # the technical word for a failed exchange
     token: str | None = field(default=None, repr=False)  # the one that was sent
-    memory: Reservation | None = field(default=None, repr=False, compare=False)  # what the body takes
+    size: int = 0  # bytes of memory that the body takes at the most
 
     @property
     def server_time(self) -> int | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import ssl
-import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -17,19 +16,23 @@ import urllib3
 from airbyte_cdk.sources.streams.call_rate import LimiterSession
 
 from source_amocrm.http.backoff import RetryPolicy
-from source_amocrm.http.body import LARGEST, PAGE_ROOM, ROOM, Kind, measured, parse, to_parse
+from source_amocrm.http.body import LARGEST, MOST_OF_VALUES, Kind, cost, parse
 from source_amocrm.http.connections import EXCHANGE, ReportingAdapter
 from source_amocrm.http.decompression import ACCEPTED, Garbled, TooLarge, pieces
-from source_amocrm.http.memory import SHARE, Memory, Reservation
+from source_amocrm.http.memory import HEAVY, LARGE, turn_of_heavy_answer, wait_for_room
 from source_amocrm.http.rate_limit import Budget
 from source_amocrm.http.reply import AmocrmResponse, NoAnswer, Reply
 
 USER_AGENT = "source-amocrm"
 # The most bytes of an answer that holds no rows
 _SMALL = 1 << 20
-# An answer of more bytes is read and parsed only while no other large one is
-_LARGE = 2 << 20
-_one_large = threading.Lock()
+# The most bytes that the values of a page may take, by their cost, if smaller pages can be asked for
+PAGE_VALUES = 48 << 20
+# Seconds that an answer waits until there is room for its values: a page that can be smaller, and any other answer
+PAGE_PATIENCE = 1.0
+PATIENCE = 30.0
+# A page that can be smaller takes at most this part of the room, so that something is left for what must come
+_SHARE = 3
 
 
 class _SignedLater(requests.auth.AuthBase):
@@ -45,7 +48,6 @@ class AmocrmSession(LimiterSession):
     def __init__(self, budget: Budget, policy: RetryPolicy, threads: int = 1) -> None:
         super().__init__(api_budget=budget)
         self.budget = budget
-        self.memory = Memory()
         self._deadline = policy.deadline
         self._timeouts = (policy.connect_timeout, policy.read_timeout)
         self.auth = _SignedLater()
@@ -69,24 +71,19 @@ class AmocrmSession(LimiterSession):
         """Waits for a turn, sends once, and reads the answer whole. Raises NoAnswer, and what a shut budget raises.
 
         `bearer` is asked for the token after the wait, so that it is the newest. `shrinkable`: less can be asked for,
-        so the answer may take PAGE_ROOM bytes of memory if others leave as much, else ROOM as soon as they do. Unlike
-        the CDK's, it gives the turn back when the exchange fails, too.
+        so a large answer is refused where another one would be taken. Unlike the CDK's, it gives the turn back when
+        the exchange fails, too.
         """
         self.budget.acquire_call(request)
         response = None
         try:
-            response = self._sent(request, bearer() if bearer else "", self._reservation(shrinkable), kwargs)
+            response = self._sent(request, bearer() if bearer else "", shrinkable, kwargs)
         finally:
             self.budget.update_from_response(request, response)
         return response
 
-    def _reservation(self, shrinkable: bool) -> Reservation:
-        if shrinkable:
-            return Reservation(self.memory, PAGE_ROOM, SHARE)
-        return Reservation(self.memory, ROOM, patience=self._deadline)
-
     def _sent(
-        self, request: requests.PreparedRequest, token: str, reservation: Reservation, kwargs: dict[str, Any]
+        self, request: requests.PreparedRequest, token: str, shrinkable: bool, kwargs: dict[str, Any]
     ) -> AmocrmResponse:
         signed = request.copy()  # the given request stays without a token, so that no error can show one
         if token:
@@ -96,68 +93,59 @@ class AmocrmSession(LimiterSession):
         started = time.monotonic()
         EXCHANGE.on_sent, EXCHANGE.until = partial(self.budget.left, request), started + self._deadline
         try:
-            response, kind, body, trouble = self._exchange(signed, reservation, kwargs)
+            response, kind, body, size, trouble = self._exchange(signed, shrinkable, kwargs)
         finally:
             EXCHANGE.on_sent = EXCHANGE.until = None
         elapsed, received = time.monotonic() - started, time.time()
         if response is None:
             raise NoAnswer(request, Reply(None, kind, None, {}, elapsed, received, trouble, token or None))
         reply = Reply(
-            response.status_code,
-            kind,
-            body,
-            response.headers,
-            elapsed,
-            received,
-            trouble,
-            token or None,
-            reservation if body else None,
+            response.status_code, kind, body, response.headers, elapsed, received, trouble, token or None, size
         )
         return AmocrmResponse(response, request, reply)
 
     def _exchange(
-        self, request: requests.PreparedRequest, reservation: Reservation, kwargs: dict[str, Any]
-    ) -> tuple[requests.Response | None, Kind, dict[str, Any] | None, str]:
-        """The answer (None if it is not whole), the kind of its body, its object, and a technical word for failures."""
+        self, request: requests.PreparedRequest, shrinkable: bool, kwargs: dict[str, Any]
+    ) -> tuple[requests.Response | None, Kind, dict[str, Any] | None, int, str]:
+        """The answer (None if it is not whole), its body's kind, object and cost, and a technical word for failures."""
         response: requests.Response | None = None
         bounds = {"timeout": self._timeouts, "stream": True, "allow_redirects": False}
         try:
             response = requests.Session.send(self, request, **{**kwargs, **bounds})
-            return response, *_taken(response, reservation), ""
+            return response, *_taken(response, shrinkable), ""
         except (Garbled, TooLarge, MemoryError) as error:
             # a body that cannot be unpacked still came under a status
             kind = Kind.BROKEN if isinstance(error, Garbled) else Kind.TOO_LARGE
-            return response, kind, None, type(error).__name__
+            return response, kind, None, 0, type(error).__name__
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-            return None, failure(error, answered=response is not None), None, type(error).__name__
+            return None, failure(error, answered=response is not None), None, 0, type(error).__name__
         finally:
             if response is not None:
                 response.close()
 
 
-def _taken(response: requests.Response, reservation: Reservation) -> tuple[Kind, dict[str, Any] | None]:
-    """The kind of the body and the object that it is. Raises TooLarge."""
-    most = LARGEST if 200 <= response.status_code < 300 else _SMALL
+def _taken(response: requests.Response, shrinkable: bool) -> tuple[Kind, dict[str, Any] | None, int]:
+    """The kind of the body, the object that it is, and its cost. Raises TooLarge, MemoryError or TimeoutError."""
+    most = _SMALL if not 200 <= response.status_code < 300 else LARGE if shrinkable else LARGEST
     data = bytearray()
-    with ExitStack() as ending:
-        ending.callback(reservation.made)
+    with ExitStack() as turn:
         for piece in pieces(response, most):
-            EXCHANGE.left()
-            if len(data) <= _LARGE < len(data) + len(piece):
-                _take(_one_large)
-                ending.callback(_one_large.release)
+            left = EXCHANGE.left() or 0
+            if len(data) <= LARGE < len(data) + len(piece):
+                turn.enter_context(turn_of_heavy_answer(left))
             data += piece
-            if len(data) > _LARGE:
-                reservation.reach(to_parse(len(data)))
-        kind, body = parse(data, reservation.reach)
-        if body and reservation.is_worth_measuring:
-            reservation.settle(measured(body))
-        return kind, body
-
-
-def _take(lock: threading.Lock) -> None:
-    if not lock.acquire(timeout=EXCHANGE.left() or 0):
-        raise TimeoutError("another large answer was in the way until the deadline")
+        values = cost(data)
+        if values > (PAGE_VALUES if shrinkable else MOST_OF_VALUES):
+            raise TooLarge
+        if values > HEAVY:
+            left = EXCHANGE.left() or 0
+            if len(data) <= LARGE:
+                turn.enter_context(turn_of_heavy_answer(left))
+            if shrinkable:
+                wait_for_room(values * _SHARE, min(left, PAGE_PATIENCE))
+            else:
+                wait_for_room(values, min(left, PATIENCE))
+        return *parse(data, values), values
 
 
 def failure(error: BaseException, *, answered: bool) -> Kind:

@@ -1,39 +1,38 @@
 """What all streams share, and their kinds. A stream is a subclass that reads as a declaration.
 
-The CDK's own reading of an `HttpStream` (request, parse, next page) is there for whoever wants one stream's pages. A
-sync goes by `read_records`: pages of a list that people work in would else be skipped, and every list asked for once
-a stream.
+`read_records` is how every stream is read: by a sync, which reads each list once for all streams that are made of it,
+and by whoever wants one stream. The CDK's own paging would ask for every list once a stream, and skip rows where people
+work in the list meanwhile.
 """
 
 from __future__ import annotations
 
+import logging
 from abc import ABC
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
 
 import requests
 from airbyte_cdk.models import SyncMode
 from airbyte_cdk.sources.streams.http.http import HttpStream
 
 from source_amocrm.account.account import Account
-from source_amocrm.account.resources import EVENTS_LIMIT, Resource
+from source_amocrm.account.resources import Resource
 from source_amocrm.config.settings import Config
+from source_amocrm.errors import AmocrmError
 from source_amocrm.http.answer import Fetch, Params
 from source_amocrm.http.api import ACCOUNT_PATH
 from source_amocrm.streams import schema
+from source_amocrm.streams.record import Find, Record, tombstone
 from source_amocrm.streams.relations import Relations
-from source_amocrm.streams.rows import tombstones
-from source_amocrm.streams.rows.coercion import Coercion
+from source_amocrm.streams.values import Row
 from source_amocrm.sync.changes import Deletion
 from source_amocrm.sync.declaration import Context, Declaration, FullRefresh, Incremental
-from source_amocrm.sync.delivery import deliver_alone
 from source_amocrm.sync.progress import Progress
 from source_amocrm.sync.state import load
-from source_amocrm.walk.listing import Row, next_link, rows_of
+from source_amocrm.sync.sync import read_alone
 
-LIMIT = 250
-"""Rows of the largest page."""
+LOGGER = logging.getLogger("airbyte")
 RAW = "raw"
 RAW_SCHEMA: Mapping[str, Any] = {
     "type": ["null", "object"],
@@ -47,7 +46,9 @@ class AmocrmStream(HttpStream, Declaration, ABC):
 
     `primary_key` and `cursor_field` are columns; `relations`: which columns refer to rows of other tables.
     `account_extras`: the `with` parameters of `/account` that its rows need; `extras`: by column, those of its list
-    that fill it. `collection`: the key of the records in `_embedded`.
+    that fill it. `collection`: the key of the records in `_embedded`. `found`: by column, what works its value out of a
+    record; where the other columns stand is told by the schema. `exploded`: `rows` makes the rows, of parts of a record
+    or of some records only.
     """
 
     name: str
@@ -57,7 +58,8 @@ class AmocrmStream(HttpStream, Declaration, ABC):
     account_extras: tuple[str, ...] = ()
     extras: Mapping[str, tuple[str, ...]] = {}
     collection: str
-    limit = LIMIT
+    found: Mapping[str, Find] = {}
+    exploded = False
 
     def __init__(self, account: Account, properties: Mapping[str, Any] | None = None) -> None:
         """`properties`: the columns of the schema that the connection is configured with; None: all columns."""
@@ -67,7 +69,7 @@ class AmocrmStream(HttpStream, Declaration, ABC):
         self.account = account
         self._columns = frozenset(properties or ())
         self._raw = self._may_have_raw() and (not self._columns or RAW in self._columns)
-        self._to = Coercion(self.name)
+        self.record = Record(self.name, **self.found)
 
     @classmethod
     def extras_of_account(cls, config: Config, properties: Mapping[str, Any]) -> tuple[str, ...]:  # noqa: ARG003
@@ -108,22 +110,11 @@ class AmocrmStream(HttpStream, Declaration, ABC):
     def path(self, **_: Any) -> str:
         return next(self.paths(), ACCOUNT_PATH)
 
-    def request_params(
-        self,
-        stream_state: Mapping[str, Any] | None,  # noqa: ARG002
-        stream_slice: Mapping[str, Any] | None = None,  # noqa: ARG002
-        next_page_token: Mapping[str, Any] | None = None,
-    ) -> dict[str, Any]:
-        return {**self.list_params(), "limit": self.limit, **(next_page_token or {})}
+    def next_page_token(self, response: requests.Response) -> None:
+        """None: the walks know the next page, not the CDK."""
 
     def parse_response(self, response: requests.Response, **_: Any) -> list[Row]:
-        return rows_of(_body(response), self.collection)
-
-    def next_page_token(self, response: requests.Response) -> dict[str, str] | None:
-        """The parameters of the next page: its address is not followed, for the token belongs to the account's host."""
-        link = next_link(_body(response))
-        href = link.get("href") if isinstance(link, dict) else None
-        return dict(parse_qsl(urlsplit(href).query)) if isinstance(href, str) else None
+        raise NotImplementedError("read_records reads whole lists")
 
     def get_json_schema(self) -> Mapping[str, Any]:  # type: ignore[override] # the CDK keeps it for good
         known = schema.load(self.name)
@@ -136,27 +127,16 @@ class AmocrmStream(HttpStream, Declaration, ABC):
 
     def _may_have_raw(self) -> bool:
         """Whether whole records are wanted, and each makes one row: then it is in no other row of the stream."""
-        return self.account.config.raw_records and type(self).row is not AmocrmStream.row
-
-    def read_records(
-        self,
-        sync_mode: SyncMode,  # noqa: ARG002
-        cursor_field: list[str] | None = None,  # noqa: ARG002
-        stream_slice: Mapping[str, Any] | None = None,  # noqa: ARG002
-        stream_state: Mapping[str, Any] | None = None,
-    ) -> Iterable[Row]:
-        """Every row that a sync of this stream alone brings."""
-        return deliver_alone(self.account, self, self.progress(self.account.config, stream_state))  # type: ignore[arg-type]
+        return self.account.config.raw_records and not self.exploded
 
     def rows(self, record: Row, context: Context) -> Iterable[Row]:
-        """A stream defines this, or `row` where each record makes one."""
         row = self.row(record, context)
         if self._raw:
-            row[RAW] = self._to.object(record, RAW)
+            row[RAW] = self.record.to.object(record, RAW)
         return [row]
 
-    def row(self, record: Row, context: Context) -> Row:
-        raise NotImplementedError
+    def row(self, record: Row, context: Context) -> Row:  # noqa: ARG002
+        return self.record(record)
 
 
 class FullRefreshStream(AmocrmStream, FullRefresh):
@@ -191,6 +171,23 @@ class FullRefreshStream(AmocrmStream, FullRefresh):
         known = self.account.dictionary(self.list_path, self.collection, self.list_params())
         return ((record, Context()) for record in known)
 
+    def read_records(
+        self,
+        sync_mode: SyncMode,  # noqa: ARG002
+        cursor_field: list[str] | None = None,  # noqa: ARG002
+        stream_slice: Mapping[str, Any] | None = None,  # noqa: ARG002
+        stream_state: Mapping[str, Any] | None = None,  # noqa: ARG002
+    ) -> Iterator[Row]:
+        """Yields every row. An account that has no such list has no rows. Raises AmocrmError."""
+        if self.scope and (lacking := self.account.not_granted(self.scope)):
+            raise lacking
+        try:
+            yield from self.all_rows()
+        except AmocrmError as error:
+            if not self.account.lacks(error):
+                raise
+            LOGGER.info("%s: there are none in this account. %s", self.name, error)
+
     def all_rows(self) -> Iterator[Row]:
         for record, context in self.records():
             yield from self.rows(record, context)
@@ -210,6 +207,7 @@ class FixedStream(AccountStream):
     """A stream whose `fixed` rows are known without asking."""
 
     fixed: list[Row]
+    exploded = True
 
     def all_rows(self) -> Iterator[Row]:
         yield from self.fixed
@@ -219,10 +217,6 @@ class IncrementalStream(AmocrmStream, Incremental):
     """A stream of entities that change, from one resource or several, and of events where it names `kinds`."""
 
     cursor_field: str = "updated_at"
-
-    def __init__(self, account: Account, properties: Mapping[str, Any] | None = None) -> None:
-        super().__init__(account, properties)
-        self.collection = self.inputs()[0].collection
 
     @classmethod
     def progress(cls, config: Config, state: Mapping[str, Any] | None) -> Progress:
@@ -238,10 +232,23 @@ class IncrementalStream(AmocrmStream, Incremental):
     def context(self, resource: Resource) -> Context:
         return Context(resource.name, timezone=self.account.facts().timezone)
 
+    def read_records(
+        self,
+        sync_mode: SyncMode,  # noqa: ARG002
+        cursor_field: list[str] | None = None,  # noqa: ARG002
+        stream_slice: Mapping[str, Any] | None = None,
+        stream_state: Mapping[str, Any] | None = None,
+    ) -> Iterator[Any]:
+        """Yields the rows of a batch that a sync hands in; without one, every row that a sync of this stream brings."""
+        if stream_slice:
+            rows: Iterator[Any] = stream_slice["delivery"].take(stream_slice["batch"])
+            return rows
+        return read_alone(self.account, self, self.progress(self.account.config, stream_state))
+
     def tombstone(self, deletion: Deletion, context: Context) -> Row:
         account_id = self.account.facts().id if deletion.account_id is None else deletion.account_id
         own, others = self.primary_key[-1], self.tombstone_columns(context)
-        return tombstones.tombstone(self.name, own, deletion.id, account_id, deletion.by, deletion.at, **others)
+        return tombstone(self.name, own, deletion.id, account_id, deletion.by, deletion.at, **others)
 
     def tombstone_columns(self, context: Context) -> Row:  # noqa: ARG002
         """The columns of a tombstone besides who deleted what and when; `further_columns` are null in it."""
@@ -253,9 +260,3 @@ class EventStream(IncrementalStream):
 
     cursor_field = "created_at"
     kinds: tuple[str, ...] = ()
-    limit = EVENTS_LIMIT
-
-
-def _body(response: requests.Response) -> dict[str, Any]:
-    body = None if response.status_code == requests.codes.no_content else response.json()
-    return body if isinstance(body, dict) else {}

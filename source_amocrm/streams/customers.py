@@ -5,12 +5,8 @@ from __future__ import annotations
 from source_amocrm.account.resources import CUSTOMERS
 from source_amocrm.streams import relations as to
 from source_amocrm.streams.base import FullRefreshStream, IncrementalStream
-from source_amocrm.streams.field_values import FieldValueStream
 from source_amocrm.streams.per_entity import SEGMENTS
-from source_amocrm.streams.rows import customers
-from source_amocrm.streams.rows.field_values import customer_fields
-from source_amocrm.sync.declaration import Context
-from source_amocrm.walk.listing import Row
+from source_amocrm.streams.values import exact_amount, main_contact
 
 
 class Customers(IncrementalStream):
@@ -34,18 +30,7 @@ class Customers(IncrementalStream):
         "company": ("companies",),
         "catalog_elements": ("catalog_elements",),
     }
-
-    def row(self, record: Row, context: Context) -> Row:
-        return customers.customer(record)
-
-
-class CustomFieldsCustomers(FieldValueStream):
-    name = "custom_fields_customers"
-    primary_key = ["customer_id", "custom_field_id", "value_index"]
-    relations = {"customer_id": to.CUSTOMER, "custom_field_id": to.custom_field("customers")}
-    cursor_field = "customer_updated_at"
-    resources = (CUSTOMERS,)
-    make = customer_fields
+    found = {"main_contact": main_contact, "next_price": exact_amount("next_price")}
 
 
 class CustomerStatuses(FullRefreshStream):
@@ -55,9 +40,6 @@ class CustomerStatuses(FullRefreshStream):
     list_path = f"{CUSTOMERS.path}/statuses"
     collection = "statuses"
 
-    def row(self, record: Row, context: Context) -> Row:
-        return customers.customer_status(record)
-
 
 class CustomerSegments(FullRefreshStream):
     name = "customer_segments"
@@ -66,9 +48,6 @@ class CustomerSegments(FullRefreshStream):
     list_path = SEGMENTS
     collection = "segments"
 
-    def row(self, record: Row, context: Context) -> Row:
-        return customers.customer_segment(record)
-
 
 class CustomerTransactions(FullRefreshStream):
     name = "customer_transactions"
@@ -76,9 +55,4 @@ class CustomerTransactions(FullRefreshStream):
     relations = {"customer_id": to.CUSTOMER, **to.AUTHORS, "account_id": to.ACCOUNT}
     list_path = f"{CUSTOMERS.path}/transactions"
     collection = "transactions"
-
-    def row(self, record: Row, context: Context) -> Row:
-        return customers.customer_transaction(record)
-
-
-STREAMS = (Customers, CustomFieldsCustomers, CustomerStatuses, CustomerSegments, CustomerTransactions)
+    found = {"price": exact_amount("price")}

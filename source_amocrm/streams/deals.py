@@ -1,15 +1,11 @@
-"""Deals and their custom fields, both from one reading of the leads."""
+"""Deals."""
 
 from __future__ import annotations
 
 from source_amocrm.account.resources import LEADS
 from source_amocrm.streams import relations as to
-from source_amocrm.streams.field_values import FieldValueStream
 from source_amocrm.streams.readable import ReadableStream
-from source_amocrm.streams.rows import deals
-from source_amocrm.streams.rows.field_values import deal_fields
-from source_amocrm.sync.declaration import Context
-from source_amocrm.walk.listing import Row
+from source_amocrm.streams.values import exact_amount, main_contact
 
 
 class Deals(ReadableStream):
@@ -41,18 +37,4 @@ class Deals(ReadableStream):
         "is_price_modified_by_robot": ("is_price_modified_by_robot",),
         "catalog_elements": ("catalog_elements",),
     }
-
-    def row(self, record: Row, context: Context) -> Row:
-        return deals.deal(record)
-
-
-class CustomFieldsDeals(FieldValueStream):
-    name = "custom_fields_deals"
-    primary_key = ["lead_id", "custom_field_id", "value_index"]
-    relations = {"lead_id": to.DEAL, "custom_field_id": to.custom_field("leads")}
-    cursor_field = "lead_updated_at"
-    resources = (LEADS,)
-    make = deal_fields
-
-
-STREAMS = (Deals, CustomFieldsDeals)
+    found = {"main_contact": main_contact, "sale": exact_amount("price")}

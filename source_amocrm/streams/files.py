@@ -12,9 +12,9 @@ from source_amocrm.http.answer import Fetch
 from source_amocrm.http.files_host import files_host_api
 from source_amocrm.streams import relations as to
 from source_amocrm.streams.base import FullRefreshStream
-from source_amocrm.streams.rows import files
+from source_amocrm.streams.values import Row
 from source_amocrm.sync.declaration import Context
-from source_amocrm.walk.listing import Listing, Row
+from source_amocrm.walk.listing import Listing
 
 FILES = "/v1.0/files"
 LIMIT = 50
@@ -46,7 +46,6 @@ class Files(FullRefreshStream):
     }
     list_path = FILES
     collection = "files"
-    limit = LIMIT
     account_extras = ("drive_url",)
     scope = "files"
 
@@ -59,9 +58,3 @@ class Files(FullRefreshStream):
             (record, Context())
             for record in whole(Listing(self.fetch, FILES, self.collection, LIMIT), self.account.pool)
         )
-
-    def row(self, record: Row, context: Context) -> Row:
-        return files.file(record)
-
-
-STREAMS = (Files,)

@@ -1,21 +1,20 @@
-"""Links and tags as streams: rows for what the lists of deals, contacts, companies and customers embed."""
+"""Links and tags as tables: rows for what the lists of deals, contacts, companies and customers embed."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable
 
-from source_amocrm.account.account import Account
 from source_amocrm.account.resources import COMPANIES, CONTACTS, CUSTOMERS, LEADS
 from source_amocrm.streams import relations as to
 from source_amocrm.streams.base import IncrementalStream
-from source_amocrm.streams.rows import links
-from source_amocrm.streams.rows.coercion import Coercion
-from source_amocrm.streams.rows.links import Links, Read
+from source_amocrm.streams.coercion import Coercion
+from source_amocrm.streams.per_entity import Parts, PerEntityStream, cards, customers
+from source_amocrm.streams.values import Json, Row, as_list, child, given
 from source_amocrm.sync.declaration import Context
-from source_amocrm.walk.listing import Row
 
-Columns = dict[str, tuple[tuple[str, ...], Read]]
+Columns = dict[str, tuple[tuple[str, ...], Callable[[Coercion, Json, str], Json]]]
+"""By column, where in the JSON of a link its value is, and what brings it to the column's type. A value that is not
+there is looked for in the link itself, under the same name."""
 
 NAME: Columns = {"name": (("name",), Coercion.text)}
 TAG: Columns = {**NAME, "color": (("color",), Coercion.text)}
@@ -27,20 +26,39 @@ ELEMENT: Columns = {
 }
 
 
+class Tags(PerEntityStream):
+    name = "tags"
+    primary_key = ["entity_type", "tag_id"]
+    parts = (Parts((cards, customers), "/tags", "tags"),)
+
+
 class LinkStream(IncrementalStream):
     """The key is the record's id and the linked entity's. `linked`: where the links are among what a record embeds."""
 
     several_rows = True
+    exploded = True
     linked: str
     columns: Columns = {}
 
-    def __init__(self, account: Account, properties: Mapping[str, Any] | None = None) -> None:
-        super().__init__(account, properties)
-        record, other = self.primary_key
-        self._links = Links(Coercion(self.name), record, self.cursor_field, self.linked, other, self.columns)
-
     def rows(self, record: Row, context: Context) -> Iterable[Row]:
-        return links.links(self._links, record)
+        """One row per link of the record. Raises RowError when the record, or a link, has no id."""
+        to, (own, other) = self.record.to, self.primary_key
+        record = to.source(record)
+        own_id = to.integer_key(record.get("id"), record, own)
+        updated_at = to.timestamp(record.get("updated_at"), self.cursor_field)
+        rows: dict[int, Row] = {}
+        for link in as_list(child(record.get("_embedded"), self.linked)):
+            linked = to.integer_key(to.source(link).get("id"), link, other)
+            values = {name: read(to, _at(link, path), name) for name, (path, read) in self.columns.items()}
+            rows[linked] = {own: own_id, other: linked, **values, self.cursor_field: updated_at}
+        return list(rows.values())
+
+
+def _at(link: Json, path: tuple[str, ...]) -> Json:
+    value = link
+    for name in path:
+        value = child(value, name)
+    return given(value, child(link, path[-1]))
 
 
 class DealContacts(LinkStream):
@@ -137,16 +155,3 @@ class CustomerTags(LinkStream):
     resources = (CUSTOMERS,)
     linked = "tags"
     columns = NAME
-
-
-STREAMS = (
-    DealContacts,
-    DealCompanies,
-    DealTags,
-    DealCatalogElements,
-    ContactCompanies,
-    ContactTags,
-    CompanyTags,
-    CustomerContacts,
-    CustomerTags,
-)

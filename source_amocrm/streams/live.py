@@ -8,9 +8,9 @@ from source_amocrm.account.opening import in_parts
 from source_amocrm.streams import relations as to
 from source_amocrm.streams.base import FullRefreshStream
 from source_amocrm.streams.per_entity import Kind, cards, customers, per_entity
-from source_amocrm.streams.rows import live
+from source_amocrm.streams.values import Row
 from source_amocrm.sync.declaration import Context
-from source_amocrm.walk.listing import Listing, Row
+from source_amocrm.walk.listing import Listing
 
 _KINDS = (cards, customers)
 
@@ -19,6 +19,7 @@ class LiveEntities(FullRefreshStream):
     name = "live_entities"
     primary_key = ["entity_type", "entity_id"]
     relations = {"entity_id": to.OneOf("entity_type", to.BY_LIST)}
+    exploded = True
 
     def paths(self) -> Iterator[str]:
         yield from (kind.path for kinds in _KINDS for kind in kinds(self.account))
@@ -27,7 +28,7 @@ class LiveEntities(FullRefreshStream):
         return per_entity(self.account, _KINDS, self._listed)
 
     def rows(self, record: Row, context: Context) -> Iterable[Row]:
-        return [live.live_entity(record, context.entity_type, self.account.facts().started)]
+        return [self.record(record, entity_type=context.entity_type, listed_at=self.account.facts().started)]
 
     def _listed(self, kind: Kind) -> Iterator[tuple[Row, Context]]:
         """All of one kind, or none: what is missing is taken for gone. Of each no more is kept than its row needs."""
@@ -37,6 +38,3 @@ class LiveEntities(FullRefreshStream):
         found = {row.get("id"): row.get("updated_at") for rows in in_parts(listing, self.account.pool) for row in rows}
         context = Context(kind.entity_type)
         return (({"id": own, "updated_at": at}, context) for own, at in found.items())
-
-
-STREAMS = (LiveEntities,)

@@ -11,10 +11,13 @@ from source_amocrm.account.account import Account
 from source_amocrm.account.opening import whole
 from source_amocrm.account.resources import CUSTOMERS
 from source_amocrm.errors import REFUSALS, AmocrmError, NotFound, all_of
+from source_amocrm.streams import schema
 from source_amocrm.streams.base import FullRefreshStream
-from source_amocrm.streams.rows import dictionaries
+from source_amocrm.streams.coercion import Coercion
 from source_amocrm.sync.declaration import Context
 from source_amocrm.walk.listing import Listing, Row
+
+_CATALOGS = Coercion("catalogs")
 
 LOGGER = logging.getLogger("airbyte")
 T = TypeVar("T")
@@ -34,8 +37,14 @@ class Kind:
 Kinds = Callable[[Account], list[Kind]]
 
 
+def catalog_id(catalog: Row) -> int:
+    """The id of a catalog from their list. Raises RowError when it has none."""
+    catalog = _CATALOGS.source(catalog)
+    return _CATALOGS.integer_key(catalog.get("id"), catalog, "catalog_id")
+
+
 def cards(_: Account) -> list[Kind]:
-    return [Kind(name, f"/api/v4/{name}") for name in ("leads", "contacts", "companies")]
+    return [Kind(path.rpartition("/")[2], path) for path in LISTS[cards]]
 
 
 def customers(_: Account) -> list[Kind]:
@@ -47,8 +56,17 @@ def segments(_: Account) -> list[Kind]:
 
 
 def catalogs(account: Account) -> list[Kind]:
-    ids = map(dictionaries.catalog_id, account.dictionary(CATALOGS, "catalogs"))
+    ids = map(catalog_id, account.dictionary(CATALOGS, "catalogs"))
     return [Kind("catalogs", f"{CATALOGS}/{own}", own) for own in ids]
+
+
+LISTS: Mapping[Kinds, tuple[str, ...]] = {
+    cards: ("/api/v4/leads", "/api/v4/contacts", "/api/v4/companies"),
+    customers: (CUSTOMERS.path,),
+    segments: (SEGMENTS,),
+    catalogs: (CATALOGS,),
+}
+"""The paths of the kinds of entities, without ids."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +76,11 @@ class Parts:
     kinds: tuple[Kinds, ...]
     part: str
     collection: str
+
+    @property
+    def lists(self) -> Iterator[str]:
+        """The paths of the lists, without the ids of catalogs."""
+        return (path + self.part for some in self.kinds for path in LISTS[some])
 
     def of(self, account: Account, kind: Kind) -> list[Row]:
         return account.dictionary(kind.path + self.part, self.collection)
@@ -79,6 +102,7 @@ class PerEntityStream(FullRefreshStream):
     def __init__(self, account: Account, properties: Mapping[str, Any] | None = None) -> None:
         super().__init__(account, properties)
         self.collection = self.parts[0].collection
+        self._told = {"entity_type", "catalog_id"} & {column.name for column in schema.columns(self.name)}
 
     def paths(self) -> Iterator[str]:
         for parts in self.parts:
@@ -97,6 +121,11 @@ class PerEntityStream(FullRefreshStream):
         """The records of one kind of entities."""
         context = Context(kind.entity_type, kind.catalog_id)
         return [(record, context) for record in self.parts[0].of(self.account, kind)]
+
+    def row(self, record: Row, context: Context) -> Row:
+        """The list that a record came in tells its kind of entities, and its catalog."""
+        told = {name: getattr(context, name) for name in self._told}
+        return self.record(record, **{name: value for name, value in told.items() if value is not None})
 
 
 def per_entity(account: Account, kinds: Iterable[Kinds], rows: Callable[[Kind], Iterable[T]]) -> Iterator[T]:
@@ -133,7 +162,7 @@ def _listed(account: Account, kind: Kind) -> bool:
         left = whole(Listing(account.get, CATALOGS, "catalogs"))
     except AmocrmError:
         return True
-    return kind.catalog_id in map(dictionaries.catalog_id, left)
+    return kind.catalog_id in map(catalog_id, left)
 
 
 def _withheld(kind: Kind, error: NotFound) -> AmocrmError:

@@ -14,13 +14,12 @@ from source_amocrm.account.resources import EVENTS
 from source_amocrm.errors import REFUSALS, AmocrmError, NotFound, PageTooLarge
 from source_amocrm.streams import relations as to
 from source_amocrm.streams.base import FullRefreshStream
-from source_amocrm.streams.rows import incoming
-from source_amocrm.streams.rows.values import as_list, child
+from source_amocrm.streams.values import Row, as_list, child
 from source_amocrm.sync.declaration import Context
 from source_amocrm.sync.event_reading import EventReading
 from source_amocrm.sync.progress import BEGINNING, ReadPlan
 from source_amocrm.walk.intervals import FOREVER, IntervalSet
-from source_amocrm.walk.listing import Listing, Row, numeric_id
+from source_amocrm.walk.listing import Listing, numeric_id
 from source_amocrm.walk.worker_pool import Prefetch, WorkerPool
 
 LOGGER = logging.getLogger("airbyte")
@@ -67,9 +66,6 @@ class Talks(FullRefreshStream):
                 f"{len(unlisted):,}",
                 f"{found:,}",
             )
-
-    def row(self, record: Row, context: Context) -> Row:
-        return incoming.talk(record)
 
     def _named_by_events(self) -> set[int]:
         start = self.account.config.start or BEGINNING
@@ -149,6 +145,3 @@ def in_order(pool: WorkerPool, tasks: Iterable[Callable[[], T]]) -> Iterator[T]:
             yield begun.popleft().result()
     while begun:
         yield begun.popleft().result()
-
-
-STREAMS = (Talks,)

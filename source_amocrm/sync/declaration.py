@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from datetime import timezone, tzinfo
 from typing import Any
 
+from airbyte_cdk.models import SyncMode
+
 from source_amocrm.account.resources import EVENTS, Resource
 from source_amocrm.sync.changes import Deletion
 from source_amocrm.walk.listing import Row
@@ -60,15 +62,24 @@ class Declaration(ABC):
     def rows(self, record: Row, context: Context) -> Iterable[Row]:
         """The rows of one record of amoCRM's."""
 
+    @abstractmethod
+    def read_records(
+        self,
+        sync_mode: SyncMode,
+        cursor_field: list[str] | None = None,
+        stream_slice: Mapping[str, Any] | None = None,
+        stream_state: Mapping[str, Any] | None = None,
+    ) -> Iterable[Any]:
+        """Yields the rows of one batch of a list that a sync reads, or every row of the stream without a slice.
+
+        `stream_slice`: the `batch` (Batch) and the `delivery` (Delivery), which also yields Checkpoints.
+        """
+
 
 class FullRefresh(Declaration):
     """A stream that is read whole each time. `scope`: what the token must be granted besides the account's data."""
 
     scope: str | None = None
-
-    @abstractmethod
-    def all_rows(self) -> Iterable[Row]:
-        """Every row there is."""
 
 
 class Incremental(Declaration):

@@ -1,105 +1,323 @@
-"""The rows of one stream in one sync, and a None wherever a state is due."""
+"""Turns the batches of one list into the rows of one stream, with a `Checkpoint` wherever a later sync can resume."""
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterator
-from contextlib import closing
-from functools import partial
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
 
-from source_amocrm.account.account import Account
 from source_amocrm.account.resources import EVENTS, Resource
-from source_amocrm.errors import AmocrmError, all_of
+from source_amocrm.errors import AmocrmError
 from source_amocrm.sync.batch import Batch
-from source_amocrm.sync.declaration import FullRefresh, Incremental
-from source_amocrm.sync.delivery_order import Delivery, NewestFirst, PageOrder
-from source_amocrm.sync.event_reading import EventReading
-from source_amocrm.sync.progress import Progress, ReadPlan
-from source_amocrm.sync.row_maker import RowMaker
-from source_amocrm.sync.sync import Selection, Sync
-from source_amocrm.walk.broadcast import Subscription
-from source_amocrm.walk.intervals import IntervalSet
-from source_amocrm.walk.listing import Row
+from source_amocrm.sync.changes import Deletion
+from source_amocrm.sync.declaration import Context, Incremental, Lookup
+from source_amocrm.sync.lookup import Resolver
+from source_amocrm.sync.progress import BEGINNING, Progress
+from source_amocrm.sync.state import dump
+from source_amocrm.walk.intervals import FOREVER, IntervalSet
+from source_amocrm.walk.listing import Page, PageCheckpoint, Row, key, seconds
 
-LOGGER = logging.getLogger("airbyte")
+ROWS_BETWEEN_STATES = 1_000
 
 
-def deliver_alone(account: Account, stream: FullRefresh | Incremental, progress: Progress | None) -> Iterator[Row]:
-    """The rows of a stream that shares no reading with another."""
-    selection = Selection(stream, progress)
-    sync = Sync(account, [selection])
-    sync.start()
-    try:
-        yield from (row for row in deliver(sync, selection) if row is not None)
-    finally:
-        sync.stop()
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """Follows the rows that it covers. `state`: the stream's state after them."""
+
+    state: Mapping[str, Any]
 
 
-def deliver(sync: Sync, selection: Selection) -> Delivery:
-    """Every row of the stream that this sync must bring. An AmocrmError is raised after all rows that could be read."""
-    stream, progress = selection.stream, selection.progress
-    if isinstance(stream, FullRefresh):
-        yield from _whole(sync.account, stream)
-        return
-    assert progress is not None
-    failures: list[AmocrmError] = []
-    subscriptions = sync.subscriptions(stream.name)
-    try:
-        started = sync.account.facts().started
-        if progress.in_the_future(started):
-            LOGGER.warning(
-                "%s: by amoCRM's clock its saved state is of a time that has not come yet. If that is right, rows may "
-                "have been passed over, so the next sync reads the stream anew.",
-                stream.name,
+Delivered = Iterator["Row | Checkpoint"]
+
+
+class RowMaker:
+    """Makes the rows of one stream from the records of `resource`. `resolver` returns the resolver of a lookup."""
+
+    def __init__(self, stream: Incremental, resource: Resource, resolver: Callable[[Lookup], Resolver]) -> None:
+        self._stream = stream
+        self._resource = resource
+        self._lookups = [(column, one, resolver(one)) for column, one in stream.lookups.items()]
+        self._met: dict[str, set[int]] = {column: set() for column in stream.lookups}
+        self._earlier: list[Iterable[Row]] = []
+        self.deletable = stream.deletable
+        self.cursor = resource.cursor
+        """The field of the records that dates them."""
+
+    @cached_property
+    def _context(self) -> Context:
+        return self._stream.context(self._resource)
+
+    def rows(self, records: list[Row]) -> Iterator[list[Row]]:
+        """Yields the rows of each record in turn. Raises an AmocrmError after the rows of the records before it."""
+        context = self._context
+        if not self._lookups:
+            yield from (list(self._stream.rows(record, context)) for record in records)
+            return
+        made: list[list[Row]] = []
+        failure = None
+        try:
+            for record in records:
+                made.append(list(self._stream.rows(record, context)))
+        except AmocrmError as error:
+            failure = error
+        self._fill(row for rows in made for row in rows)
+        yield from made
+        if failure:
+            raise failure
+
+    def pass_over(self, records: Iterable[Row]) -> None:
+        """Counts `records`, whose rows an earlier sync delivered, as coming before the records that follow.
+
+        Lookups that fill only the first row with a key need that. `records` are read when such a lookup first needs
+        them, which may be never.
+        """
+        self._earlier.append(records)
+
+    def tombstone(self, deletion: Deletion) -> Row:
+        return self._stream.tombstone(deletion, self._context)
+
+    def _fill(self, rows: Iterable[Row]) -> None:
+        """Fills the columns that come from other lists, for all rows together."""
+        rows = list(rows)
+        for column, lookup, resolver in self._lookups:
+            wanted = self._wanted(column, lookup, rows)
+            known = resolver.of({entity_id for _, entity_id in wanted})
+            for row, entity_id in wanted:
+                row[column] = known.get(entity_id)
+
+    def _wanted(self, column: str, lookup: Lookup, rows: list[Row]) -> list[tuple[Row, int]]:
+        met, wanted = self._met[column], []
+        for row in rows:
+            entity_id = lookup.key(row)
+            if entity_id is None:
+                continue
+            if lookup.once:
+                self._read_earlier()
+                if entity_id in met:
+                    continue
+                met.add(entity_id)
+            wanted.append((row, entity_id))
+        return wanted
+
+    def _read_earlier(self) -> None:
+        while self._earlier:
+            for record in self._earlier.pop(0):
+                rows = list(self._stream.rows(record, self._context))
+                for column, lookup, _ in self._lookups:
+                    keys = (lookup.key(row) for row in rows)
+                    self._met[column].update(key for key in keys if key is not None)
+
+
+class Delivery(ABC):
+    """Delivers one list of a stream. `take` gets every batch of the list, in order, and `end` follows the last one."""
+
+    def __init__(self, maker: RowMaker, progress: Progress) -> None:
+        self._maker = maker
+        self._progress = progress
+        self._passed = 0
+        """Needed records since the last checkpoint, also those without a row: to read these again costs as much."""
+
+    @abstractmethod
+    def take(self, batch: Batch) -> Delivered:
+        """Yields the rows of a batch that the stream needs."""
+
+    def end(self) -> Delivered:
+        """Yields what was held back."""
+        yield from ()
+
+    def _checkpoint(self) -> Checkpoint:
+        self._passed, self._progress.untold = 0, False
+        return Checkpoint(dump(self._progress))
+
+
+class PageOrder(Delivery):
+    """Delivers rows in the order of their pages. `now`: the time by the later of the two clocks (Unix seconds)."""
+
+    def __init__(self, maker: RowMaker, progress: Progress, name: str, now: Callable[[], int]) -> None:
+        super().__init__(maker, progress)
+        self._name = name
+        self._now = now
+        self._cursor = maker.cursor
+        self._needed = progress.needed[name]
+        self._latest: dict[int | str, int] = {}
+
+    def take(self, batch: Batch) -> Delivered:
+        yield from self._page(batch)
+        yield from self._tombstones(batch)
+        self._cover(batch, batch.page)
+        if batch.walked:
+            self._progress.walked(self._name)
+        if self._passed >= ROWS_BETWEEN_STATES:
+            yield self._checkpoint()
+
+    def _cover(self, batch: Batch, page: Page) -> None:
+        self._progress.cover(self._name, page, batch.floor or BEGINNING)
+
+    def _page(self, batch: Batch) -> Delivered:
+        page = batch.page
+        now = self._now()
+        wanted = [row for row in page.rows if self._wanted(row, batch.floor) and not self._outdated(row, now)]
+        raw = [self._dated(row, batch) for row in wanted]
+        yield from self._checkpoint_of_dates()
+        for position, rows in enumerate(self._maker.rows(raw)):
+            yield from rows
+            self._passed += max(1, len(rows))
+            if self._passed >= ROWS_BETWEEN_STATES and (part := self._part(page, wanted, position)):
+                self._cover(batch, part)
+                yield self._checkpoint()
+        for row in wanted:
+            self._progress.meet(self._name, seconds(row.get(self._cursor)))
+
+    def _dated(self, row: Row, batch: Batch) -> Row:
+        row_key = key(row)
+        at_least = batch.at_least.get(row_key, BEGINNING)
+        return self._progress.dated(self._name, row, self._cursor, row_key in batch.postdated, at_least)
+
+    def _checkpoint_of_dates(self) -> Delivered:
+        """Yields a checkpoint with the dates of rows before these rows, if the next sync must know the dates."""
+        if self._progress.untold:
+            yield self._checkpoint()
+
+    def _wanted(self, row: Row, floor: int | None) -> bool:
+        second = seconds(row.get(self._cursor))
+        return second is None or second in self._needed or (floor is not None and second >= floor)
+
+    def _outdated(self, row: Row, now: int) -> bool:
+        """Whether a later version of the row was delivered in this sync, so that this one is from an older page."""
+        second = seconds(row.get(self._cursor))
+        if second is None or second > now:
+            return False
+        known = self._latest.get(key(row), BEGINNING)
+        if second > (self._progress.watermark or BEGINNING):
+            self._latest[key(row)] = max(second, known)
+        return second < known
+
+    def _part(self, page: Page, rows: list[Row], position: int) -> Page | None:
+        """Returns the part of the page that ends with the row at `position`; None if its end cannot be told.
+
+        The rows are in the order of amoCRM's own dates. A version may be delivered with a later date than that.
+        """
+        if position + 1 >= len(rows):
+            return None
+        if page.checkpoint:
+            row_id = rows[position].get("id")
+            if not isinstance(row_id, int):
+                return None
+            behind = sum(1 for row in page.rows if row["id"] > row_id)
+            return replace(page, rows=[], checkpoint=PageCheckpoint(max(0, page.checkpoint.position - behind), row_id))
+        own, following = (seconds(rows[index].get(self._cursor)) for index in (position, position + 1))
+        if page.completed is None or own is None or following is None or own == following:
+            return None
+        low, high = page.completed
+        return Page([], (low, following - 1) if own < following else (following + 1, high))
+
+    def _tombstones(self, batch: Batch) -> Delivered:
+        """Yields tombstones, each dated later than any delivered version of its row."""
+        if not self._maker.deletable:
+            return
+        dated = [self._dated({"id": gone.id, self._cursor: gone.at}, batch)[self._cursor] for gone in batch.deletions]
+        yield from self._checkpoint_of_dates()
+        for gone, at in zip(batch.deletions, dated, strict=True):
+            if at < self._latest.get(gone.id, BEGINNING):
+                continue  # the row came back during this sync and was delivered
+            yield self._maker.tombstone(replace(gone, at=at))
+            self._passed += 1
+
+
+class NewestFirst(Delivery):
+    """Delivers rows of events from the newest to the oldest.
+
+    Holds a row back as long as a newer one may still come. Also holds rows until they are many, because the resolvers
+    are asked for all of them together.
+    """
+
+    def __init__(
+        self,
+        maker: RowMaker,
+        progress: Progress,
+        kinds: Collection[str],
+        until: int,
+        between: Callable[[int, int], Iterable[Row]],
+    ) -> None:
+        """`between` reads the events of the kinds between two seconds, both included. `until`: the last second read."""
+        super().__init__(maker, progress)
+        self._kinds = kinds
+        self._between = between
+        self._needed = progress.needed[EVENTS.name]
+        self._missing = self._needed - (until + 1, FOREVER)
+        self._gaps = self._needed.gaps
+        """The intervals between what is needed, the newest last: earlier syncs delivered their events."""
+        self._held: list[Row] = []
+        self._complete_since = self._first_complete()
+        """The first complete second at the last release."""
+
+    def take(self, batch: Batch) -> Delivered:
+        needed = [row for row in batch.page.rows if self._is_needed(row)]
+        self._held += [row for row in needed if not self._kinds or row.get("type") in self._kinds]
+        self._passed += len(needed)
+        if batch.page.completed:
+            self._missing -= batch.page.completed
+        if self._passed >= ROWS_BETWEEN_STATES:
+            yield from self._release()
+
+    def end(self) -> Delivered:
+        # by the clock that is right the missing seconds have not come yet, so they bring nothing
+        self._missing = IntervalSet()
+        yield from self._release()
+
+    def _is_needed(self, row: Row) -> bool:
+        second = seconds(row.get("created_at"))
+        return second is None or second in self._needed
+
+    def _first_complete(self) -> int:
+        """The second from which on nothing is missing."""
+        return self._missing.intervals[-1][1] + 1 if self._missing else BEGINNING
+
+    def _release(self) -> Delivered:
+        """Yields the held rows that are newer than the newest missing second, in parts that end with a checkpoint."""
+        complete = self._first_complete()
+        ready = [row for row in self._held if (seconds(row.get("created_at")) or complete) >= complete]
+        if not ready and complete == self._complete_since:
+            return
+        self._held = [row for row in self._held if (seconds(row.get("created_at")) or complete) < complete]
+        ready.sort(key=lambda row: (seconds(row.get("created_at")) or 0, str(row.get("id"))), reverse=True)
+        passed = self._passed
+        while ready:
+            cut = _end_of_second(ready, ROWS_BETWEEN_STATES)
+            part, ready = ready[:cut], ready[cut:]
+            for rows in self._made(part):
+                yield from rows
+            for row in part:
+                self._progress.meet(EVENTS.name, seconds(row.get("created_at")))
+            low = seconds(part[-1].get("created_at")) or complete if ready else complete
+            self._progress.cover(EVENTS.name, Page([], (low, FOREVER)))
+            if ready:
+                yield self._checkpoint()
+        self._complete_since = complete
+        self._progress.cover(EVENTS.name, Page([], (complete, FOREVER)))
+        self._passed = passed
+        if passed >= ROWS_BETWEEN_STATES:
+            yield self._checkpoint()
+
+    def _made(self, part: list[Row]) -> Iterator[list[Row]]:
+        """Yields the rows of each event; the events of a gap count as made before the older ones."""
+        while part and self._gaps:
+            low, high = self._gaps[-1]
+            older = next(
+                (at for at, row in enumerate(part) if (seconds(row.get("created_at")) or high) < low), len(part)
             )
-        progress.begin(sync.plans[stream.name], started)
-        for resource, subscription in subscriptions:
-            with closing(subscription):
-                try:
-                    yield from _list(sync, stream, progress, resource, subscription)
-                except AmocrmError as error:
-                    failures.append(error)
-            yield None
-    finally:
-        for _, subscription in subscriptions:
-            subscription.close()
-    if failures:
-        raise all_of(failures)
+            yield from self._maker.rows(part[:older])
+            part = part[older:]
+            if part:
+                self._maker.pass_over(self._between(low, high))
+                self._gaps = self._gaps[:-1]
+        yield from self._maker.rows(part)
 
 
-def _whole(account: Account, stream: FullRefresh) -> Iterator[Row]:
-    if stream.scope and (lacking := account.not_granted(stream.scope)):
-        raise lacking
-    try:
-        yield from stream.all_rows()
-    except AmocrmError as error:
-        if not account.lacks(error):
-            raise
-        LOGGER.info("%s: there are none in this account. %s", stream.name, error)
-
-
-def _list(
-    sync: Sync, stream: Incremental, progress: Progress, resource: Resource, subscription: Subscription[Batch]
-) -> Delivery:
-    """The rows that are made of one input of the stream."""
-    try:
-        sync.account.require(resource.path)
-        maker = RowMaker(stream, resource, sync.resolver)
-        if resource is EVENTS and stream.newest_first:
-            kinds, until = stream.kinds or (), sync.account.facts().until
-            between = partial(_events_between, sync.account, kinds)
-            yield from NewestFirst(maker, progress, kinds, until, between).deliver(subscription)
-        else:
-            yield from PageOrder(maker, progress, resource.name, sync.account.clocks.now).deliver(subscription)
-    except AmocrmError as error:
-        if error.path != resource.path or not sync.account.lacks(error):
-            raise
-        LOGGER.info("%s of %s: there are none in this account. %s", stream.name, resource.name, error)
-        progress.put_off(resource.name)
-    else:
-        progress.finish(resource.name)
-
-
-def _events_between(account: Account, kinds: tuple[str, ...], low: int, high: int) -> Iterator[Row]:
-    reading = EventReading(account, ReadPlan(IntervalSet(((low, high),)), deletions_since=low), kinds)
-    return (row for batch in reading.batches() for row in batch.page.rows)
+def _end_of_second(rows: list[Row], at_least: int) -> int:
+    cut = min(at_least, len(rows))
+    while 0 < cut < len(rows) and rows[cut].get("created_at") == rows[cut - 1].get("created_at"):
+        cut += 1
+    return cut

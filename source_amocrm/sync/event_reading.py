@@ -47,7 +47,6 @@ class EventReading:
                 if len(delivered) < REMEMBERED_KEYS:
                     delivered.update(key(row) for row in page.rows)
                 yield page
-                del page  # the next one may need its memory
         except (FilterIgnored, OrderIgnored):
             rows, covered = in_no_order(self.account, listing, low, high)
             fresh = [row for row in rows if key(row) not in delivered]
@@ -66,7 +65,6 @@ class EventReading:
     def _stretches(self, listing: Listing, low: int, high: int, raw: RawPage) -> Iterator[Page]:
         """For a server that lists the oldest first: stretches of time, the newest one first, of about PAGES_AT_ONCE."""
         oldest = next(second for row in raw.rows if (second := listing.second_of(row)) is not None)
-        del raw  # so that it is not in memory until the walk ends
         length = max(1, (high - oldest) // 64)
         while high >= low:
             start = max(low, high - length) if high - length > oldest else low
@@ -74,6 +72,5 @@ class EventReading:
             for page in self._interval(listing, (start, high)):
                 rows += len(page.rows)
                 yield page
-                del page  # the next one may need its memory
             high = start - 1
             length = max(1, min(length * 4, length * PAGES_AT_ONCE * listing.limit // max(1, rows)))

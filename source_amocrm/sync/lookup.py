@@ -54,6 +54,10 @@ class Resolver:
         self._whole, self._failure = whole, failure
         self._ready.set()
 
+    def abandon(self) -> None:
+        """Lets `of` wait no longer for a reading that ended without `finish`."""
+        self._ready.set()
+
     def of(self, ids: Iterable[int]) -> dict[int, Any]:
         """The values of those `ids` that have one.
 

@@ -81,7 +81,6 @@ class MainWalk:
                 self._account.filter_is_ignored()
             except OrderIgnored:
                 pass
-        del pages
         before = set(delivered)
         yield from map(partial(Batch.without, unwanted=lambda row: key(row) in before), self._unfiltered())
 
@@ -100,9 +99,8 @@ class MainWalk:
             intervals -= (within.since, within.since)
         for low, high in intervals.intervals:
             near = self._plan.asked_from if low == self._plan.since else low
-            pages = keyset(self._listing, (near, high), self._traits, raw=first, pool=pool)
-            first = None  # so that it is not in memory until the walk ends
-            yield from pages
+            yield from keyset(self._listing, (near, high), self._traits, raw=first, pool=pool)
+            first = None
 
     def _unfiltered(self) -> Iterator[Batch]:
         since = self._plan.since

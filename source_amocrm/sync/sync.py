@@ -1,25 +1,33 @@
-"""One sync: the selected streams, their read plans, and the readings that they share."""
+"""One sync: the selected streams, their read plans, and one reading of each list for all its streams."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+import threading
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from functools import partial
+
+from airbyte_cdk.models import SyncMode
 
 from source_amocrm.account.account import Account
 from source_amocrm.account.event_kinds import ADDED, DELETED, LINKED, MERGED, NOTE_DELETED, RESTORED, TAGGED, TRASHED
 from source_amocrm.account.resources import EVENTS, Resource
 from source_amocrm.dates import iso
+from source_amocrm.errors import AmocrmError, all_of, anew
 from source_amocrm.http.answer import Params
 from source_amocrm.sync.batch import Batch
-from source_amocrm.sync.declaration import FullRefresh, Incremental, Lookup
+from source_amocrm.sync.declaration import FullRefresh, Incremental
+from source_amocrm.sync.delivery import Checkpoint, Delivered, Delivery, NewestFirst, PageOrder, RowMaker
 from source_amocrm.sync.entity_reading import EntityReading, Readers
 from source_amocrm.sync.event_log import EventLog
 from source_amocrm.sync.event_reading import EventReading
 from source_amocrm.sync.lookup import Resolver
 from source_amocrm.sync.progress import Progress, ReadPlan, agree, merged
-from source_amocrm.walk.broadcast import Broadcast, Subscription
+from source_amocrm.sync.state import dump
+from source_amocrm.walk.intervals import IntervalSet
+from source_amocrm.walk.listing import Row
 
 LOGGER = logging.getLogger("airbyte")
 
@@ -32,138 +40,203 @@ class Selection:
     progress: Progress | None = None
 
 
-class Sync:
-    """The readings of one sync, each shared by the streams that are made of its list.
+@dataclass(frozen=True, slots=True)
+class End:
+    """Follows the last row and checkpoint of a stream. `failure`: why rows are missing, or None."""
 
-    `followed` sees the batches of each list, by its path, as they are read.
+    failure: Exception | None
+
+
+Item = Row | Checkpoint | End
+
+
+@dataclass
+class StreamSync:
+    """An incremental stream during a sync.
+
+    `unread`: the lists that have not ended. `lock`: held while rows of one list are made and handed on, because the
+    threads of several lists may share the progress.
+    """
+
+    stream: Incremental
+    progress: Progress
+    unread: set[str]
+    begun: bool = False
+    failures: list[Exception] = field(default_factory=list)
+    lock: threading.RLock = field(default_factory=threading.RLock)
+
+    def failure(self) -> Exception | None:
+        """The failures of all lists as one; a failure that we did not foresee comes first."""
+        foreseen = [error for error in self.failures if isinstance(error, AmocrmError)]
+        unforeseen = [error for error in self.failures if not isinstance(error, AmocrmError)]
+        return next(iter(unforeseen), None) or (all_of(foreseen) if foreseen else None)
+
+
+def _as_it_is(_: str, batches: Iterator[Batch]) -> Generator[Batch, None, None]:
+    yield from batches
+
+
+class Sync:
+    """Reads each list once for the streams that are made of it.
+
+    Each part that `parts` lists can be read in a thread of its own: a list with all its streams, or a stream that is
+    read whole. `followed` sees the batches of each list, by the list's path, as they are read.
     """
 
     def __init__(
         self,
         account: Account,
         selections: Sequence[Selection],
-        followed: Callable[[str, Iterator[Batch]], Iterator[Batch]] = lambda _, batches: batches,
+        followed: Callable[[str, Iterator[Batch]], Generator[Batch, None, None]] = _as_it_is,
     ) -> None:
         self.account = account
         self._followed = followed
-        self._selections = selections
         _restart_from_the_future(selections, account.clocks.ours())
-        progress = {selection.stream.name: selection.progress for selection in selections if selection.progress}
-        for resource in {resource for stream in self._incremental() for resource in stream.resources}:
-            agree([progress[stream.name] for stream in self._readers(resource)], resource.name)
-        self.plans: Mapping[str, Mapping[str, ReadPlan]] = {
-            stream.name: progress[stream.name].plans(stream.input_names()) for stream in self._incremental()
+        self._whole = [one.stream for one in selections if isinstance(one.stream, FullRefresh)]
+        self._streams = [
+            StreamSync(one.stream, one.progress, set(one.stream.input_names()))
+            for one in selections
+            if isinstance(one.stream, Incremental) and one.progress
+        ]
+        for resource in {resource for one in self._streams for resource in one.stream.resources}:
+            agree([one.progress for one in self._readers(resource)], resource.name)
+        self._plans: Mapping[str, Mapping[str, ReadPlan]] = {
+            one.stream.name: one.progress.plans(one.stream.input_names()) for one in self._streams
         }
         """The read plans, by stream and by the name of a list in its state. They are made once."""
         self._resolvers = {
             lookup: Resolver(account, lookup, expected=bool(self._readers(lookup.resource)))
-            for selection in selections
-            for lookup in selection.stream.lookups.values()
+            for one in selections
+            for lookup in one.stream.lookups.values()
         }
         kinds = self._kinds_since()
-        links_since = [plan.changes_since for plans in self.plans.values() for plan in plans.values()]
+        links_since = [plan.changes_since for plans in self._plans.values() for plan in plans.values()]
         self._event_log = EventLog(
             account, kinds, min((since for since in links_since if since is not None), default=None)
         )
-        # what a killed sync goes on from may be killed again, long before its end where the history is wanted
-        goes_on = any(selection.progress and selection.progress.pending for selection in selections)
-        self._prefetches: list[Callable[[], Any]] = [
+        # a killed sync that resumes may be killed again, long before its end where the events are wanted
+        resumes = any(one.progress.pending for one in self._streams)
+        self._prefetches: list[Callable[[], object]] = [
             account.facts,
-            *([self._event_log.prefetch] if kinds and not goes_on else []),
+            *([self._event_log.prefetch] if kinds and not resumes else []),
         ]
-        self._broadcasts: dict[str, Broadcast[Batch]] = {}
-        self._entity_readings: dict[str, EntityReading] = {}
-        self._subscriptions = {
-            selection.stream.name: [
-                (resource, self._broadcast(resource).subscribe()) for resource in selection.stream.inputs()
-            ]
-            for selection in selections
+        self._lists = list(dict.fromkeys(resource for one in self._streams for resource in one.stream.inputs()))
+        self._readings: dict[Resource, EntityReading | EventReading] = {
+            resource: self._event_reading() if resource is EVENTS else self._entity_reading(resource)
+            for resource in self._lists
         }
 
-    def start(self) -> None:
-        """Starts what may be read before the first row is wanted: facts, events, and every list that is to be read.
+    def parts(self) -> list[Resource | FullRefresh]:
+        return [*self._lists, *self._whole]
 
-        A stream takes its lists one after the other. The first pages of a later one wait for it, so that requests do
-        not pause between two lists.
-        """
-        turns: dict[Resource, int] = {}
-        for inputs in self._subscriptions.values():
-            for turn, (resource, _) in enumerate(inputs):
-                turns[resource] = min(turn, turns.get(resource, turn))
-        # a list that not every account has may not be there to be asked
-        begun = sorted((resource for resource in turns if not resource.optional), key=turns.__getitem__)
-        for resource in begun:
-            if resource.path in self._entity_readings:
-                self._entity_readings[resource.path].ask_first()
+    def start(self) -> None:
+        """Asks for what every list needs: the first pages of lists that are read whole, the account, the events."""
+        for resource, reading in self._readings.items():
+            # an optional list may not be there to be asked
+            if isinstance(reading, EntityReading) and not resource.optional:
+                reading.ask_first()
         for work in self._prefetches:
             self.account.pool.submit(work)
-        for resource in begun:
-            self._broadcast(resource).start()
 
-    def stop(self) -> None:
-        """Cancels the readings."""
-        for broadcast in self._broadcasts.values():
-            broadcast.cancel()
+    def read(self, part: Resource | FullRefresh) -> Generator[tuple[str, Item], None, None]:
+        """Yields the rows, checkpoints and ends of the part's streams, each with the name of its stream.
 
-    def subscriptions(self, name: str) -> list[tuple[Resource, Subscription[Batch]]]:
-        """The inputs of a stream, each to be read once and closed. To be called once a stream."""
-        return self._subscriptions.pop(name)
+        One stream's failure ends that stream alone.
+        """
+        return self._read_list(part) if isinstance(part, Resource) else self._read_whole(part)
 
-    def resolver(self, lookup: Lookup) -> Resolver:
-        """The resolver of a lookup that a selected stream declares."""
-        return self._resolvers[lookup]
+    def _read_whole(self, stream: FullRefresh) -> Generator[tuple[str, Item], None, None]:
+        failure = None
+        try:
+            for row in stream.read_records(SyncMode.full_refresh):
+                yield stream.name, row
+        except Exception as error:
+            failure = error
+        yield stream.name, End(failure)
 
-    def _readers(self, resource: Resource) -> list[Incremental]:
-        return [stream for stream in self._incremental() if resource in stream.resources]
+    def _read_list(self, resource: Resource) -> Generator[tuple[str, Item], None, None]:
+        streams = _ListOfStreams(self, resource, [one for one in self._streams if resource in one.stream.inputs()])
+        failure = None
+        try:
+            with closing(self._followed(resource.path, self._batches(resource))) as batches:
+                for batch in batches:
+                    yield from streams.take(batch)
+                    if not streams.open:
+                        break
+        except Exception as error:
+            failure = error
+        finally:
+            for lookup, resolver in self._resolvers.items():
+                if lookup.resource == resource:
+                    resolver.abandon()
+        yield from streams.end(failure)
 
-    def _incremental(self) -> list[Incremental]:
-        return [selection.stream for selection in self._selections if isinstance(selection.stream, Incremental)]
+    def _batches(self, resource: Resource) -> Iterator[Batch]:
+        self.account.require(resource.path)
+        yield from self._readings[resource].batches()
 
-    def _broadcast(self, resource: Resource) -> Broadcast[Batch]:
-        path = resource.path
-        if path not in self._broadcasts:
-            reading = self._event_reading() if resource is EVENTS else self._entity_reading(resource)
-            self._broadcasts[path] = Broadcast(
-                path, lambda: self._followed(path, reading.batches()), lambda: self.account.api.memory.is_short
+    def begin(self, one: StreamSync) -> None:
+        """Begins the stream's progress with the first batch of any of its lists. Raises AmocrmError."""
+        if one.begun:
+            return
+        started = self.account.facts().started
+        if one.progress.in_the_future(started):
+            LOGGER.warning(
+                "%s: by amoCRM's clock its saved state is of a time that has not come yet. If that is right, rows may "
+                "have been passed over, so the next sync reads the stream anew.",
+                one.stream.name,
             )
-        return self._broadcasts[path]
+        one.progress.begin(self._plans[one.stream.name], started)
+        one.begun = True
+
+    def delivery(self, one: StreamSync, resource: Resource) -> Delivery:
+        maker = RowMaker(one.stream, resource, self._resolvers.__getitem__)
+        if resource is EVENTS and one.stream.newest_first:
+            kinds, until = one.stream.kinds or (), self.account.facts().until
+            return NewestFirst(maker, one.progress, kinds, until, partial(self._events_between, kinds))
+        return PageOrder(maker, one.progress, resource.name, self.account.clocks.now)
+
+    def _events_between(self, kinds: tuple[str, ...], low: int, high: int) -> Iterator[Row]:
+        reading = EventReading(self.account, ReadPlan(IntervalSet(((low, high),)), deletions_since=low), kinds)
+        return (row for batch in reading.batches() for row in batch.page.rows)
+
+    def _readers(self, resource: Resource) -> list[StreamSync]:
+        return [one for one in self._streams if resource in one.stream.resources]
 
     def _entity_reading(self, resource: Resource) -> EntityReading:
-        readers = self._readers(resource)
-        resolvers = [resolver for lookup, resolver in self._resolvers.items() if lookup.resource == resource]
+        streams = [one.stream for one in self._readers(resource)]
         needed = Readers(
-            plans=[self.plans[stream.name][resource.name] for stream in readers],
-            params=_extras(readers),
-            event_log=self._event_log if any(self._kinds(stream, resource) for stream in readers) else None,
-            mark_deleted=self.account.config.mark_deleted and any(stream.deletable for stream in readers),
-            several_rows=any(stream.several_rows for stream in readers),
-            resolvers=resolvers,
+            plans=[self._plans[stream.name][resource.name] for stream in streams],
+            params=_extras(streams),
+            event_log=self._event_log if any(self._kinds(stream, resource) for stream in streams) else None,
+            mark_deleted=self.account.config.mark_deleted and any(stream.deletable for stream in streams),
+            several_rows=any(stream.several_rows for stream in streams),
+            resolvers=[resolver for lookup, resolver in self._resolvers.items() if lookup.resource == resource],
         )
-        reading = self._entity_readings[resource.path] = EntityReading(self.account, resource, needed)
-        return reading
+        return EntityReading(self.account, resource, needed)
 
     def _event_reading(self) -> EventReading:
-        readers = [stream for stream in self._incremental() if stream.kinds is not None]
-        kinds = {kind for stream in readers for kind in stream.kinds or ()}
-        everything = any(not stream.kinds for stream in readers)
+        streams = [one.stream for one in self._streams if one.stream.kinds is not None]
+        kinds = {kind for stream in streams for kind in stream.kinds or ()}
+        everything = any(not stream.kinds for stream in streams)
         return EventReading(
             account=self.account,
-            plan=merged([self.plans[stream.name][EVENTS.name] for stream in readers]),
+            plan=merged([self._plans[stream.name][EVENTS.name] for stream in streams]),
             kinds=() if everything else tuple(sorted(kinds)),
-            newest_first=any(stream.newest_first for stream in readers),
+            newest_first=any(stream.newest_first for stream in streams),
         )
 
     def _kinds_since(self) -> dict[str, int]:
         """The kinds of events that the selected streams need, each with the earliest second that any of them needs."""
         since: dict[str, int] = {}
-        for stream in self._incremental():
-            for resource in stream.resources:
-                for kind, second in self._kinds(stream, resource).items():
+        for one in self._streams:
+            for resource in one.stream.resources:
+                for kind, second in self._kinds(one.stream, resource).items():
                     since[kind] = min(second, since.get(kind, second))
         return since
 
     def _kinds(self, stream: Incremental, resource: Resource) -> dict[str, int]:
-        plan = self.plans[stream.name][resource.name]
+        plan = self._plans[stream.name][resource.name]
         kinds: dict[str, int] = {}
         if plan.changes_since is not None and resource.has_links:
             entered = ADDED & {f"{resource.entity}_added"}
@@ -178,6 +251,96 @@ class Sync:
             for kind in {*deleted, *restored}:
                 kinds[kind] = min(plan.deletions_since, kinds.get(kind, plan.deletions_since))
         return kinds
+
+
+class _ListOfStreams:
+    """The streams that are made of one list. `open`: the streams that still take its batches."""
+
+    def __init__(self, sync: Sync, resource: Resource, streams: Sequence[StreamSync]) -> None:
+        self._sync = sync
+        self._resource = resource
+        self._deliveries: dict[str, Delivery] = {}
+        self.open = list(streams)
+
+    def take(self, batch: Batch) -> Iterator[tuple[str, Item]]:
+        """Yields the rows of a batch for every stream. A stream that fails takes no more."""
+        for one in list(self.open):
+            with one.lock:
+                failure = yield from self._items(one, partial(self._rows, one, batch))
+                if failure:
+                    yield from self._end(one, failure)
+
+    def end(self, failure: Exception | None) -> Iterator[tuple[str, Item]]:
+        """Ends the list for every stream that is left. `failure`: why the list was not read to its end."""
+        for one in list(self.open):
+            with one.lock:
+                failed = yield from self._items(one, partial(self._rest, one, failure))
+                yield from self._end(one, failed)
+
+    def _items(
+        self, one: StreamSync, deliver: Callable[[], Iterable[Row | Checkpoint]]
+    ) -> Generator[tuple[str, Item], None, Exception | None]:
+        """Yields what is delivered, and returns the failure that ended it."""
+        try:
+            self._sync.begin(one)
+            for item in deliver():
+                yield one.stream.name, item
+        except Exception as error:
+            return error
+        return None
+
+    def _rows(self, one: StreamSync, batch: Batch) -> Iterable[Row | Checkpoint]:
+        part = {"delivery": self._delivery(one), "batch": batch}
+        return one.stream.read_records(SyncMode.incremental, [one.stream.cursor_field], part)
+
+    def _rest(self, one: StreamSync, failure: Exception | None) -> Delivered:
+        if failure:
+            # each stream raises a copy, so that their tracebacks do not mix
+            raise anew(failure)
+        return self._delivery(one).end()
+
+    def _delivery(self, one: StreamSync) -> Delivery:
+        name = one.stream.name
+        if name not in self._deliveries:
+            self._deliveries[name] = self._sync.delivery(one, self._resource)
+        return self._deliveries[name]
+
+    def _end(self, one: StreamSync, failure: Exception | None) -> Iterator[tuple[str, Item]]:
+        name = one.stream.name
+        self.open.remove(one)
+        one.unread.discard(self._resource.name)
+        if failure is None:
+            one.progress.finish(self._resource.name)
+        elif one.begun and self._is_off(failure):
+            LOGGER.info("%s of %s: there are none in this account. %s", name, self._resource.name, failure)
+            one.progress.put_off(self._resource.name)
+        else:
+            one.failures.append(failure)
+        if one.begun:
+            yield name, Checkpoint(dump(one.progress))
+        if not one.unread:
+            yield name, End(one.failure())
+
+    def _is_off(self, failure: Exception) -> bool:
+        """Whether the failure means that the account has no such list."""
+        return (
+            isinstance(failure, AmocrmError)
+            and failure.path == self._resource.path
+            and self._sync.account.lacks(failure)
+        )
+
+
+def read_alone(account: Account, stream: Incremental, progress: Progress) -> Iterator[Row]:
+    """Yields every row that a sync of this one stream brings. Raises its failure after the last row."""
+    sync = Sync(account, [Selection(stream, progress)])
+    sync.start()
+    for part in sync.parts():
+        for _, item in sync.read(part):
+            if isinstance(item, End):
+                if item.failure:
+                    raise item.failure
+            elif not isinstance(item, Checkpoint):
+                yield item
 
 
 def _restart_from_the_future(selections: Sequence[Selection], now: int) -> None:
@@ -195,7 +358,7 @@ def _restart_from_the_future(selections: Sequence[Selection], now: int) -> None:
             progress.begin_anew()
 
 
-def _extras(readers: list[Incremental]) -> Params:
+def _extras(streams: Sequence[Incremental]) -> Params:
     """The `with` parameter with only what the wanted columns need."""
-    wanted = frozenset[str]().union(*(stream.wanted_extras() for stream in readers))
+    wanted = frozenset[str]().union(*(stream.wanted_extras() for stream in streams))
     return {"with": ",".join(sorted(wanted))} if wanted else {}

@@ -11,6 +11,7 @@ from airbyte_cdk.models import FailureType
 
 from source_amocrm.dates import LAST_SECOND
 from source_amocrm.errors import AmocrmError, json_kind
+from source_amocrm.http import memory
 from source_amocrm.http.answer import Answer, Fetch, Params
 from source_amocrm.walk.intervals import FOREVER
 
@@ -116,13 +117,21 @@ class RawPage:
     """One page as the server sent it.
 
     `more`: the server says that a next page exists, by a link or by its counts. `full`: the page has as many rows as a
-    page can have, so the list may go on whatever the server says.
+    page can have, so the list may go on whatever the server says. `size`: the most memory that the page takes (bytes),
+    which counts as long as a walk refers to the page.
     """
 
     rows: list[Row]
     more: bool
     answered: Answered
     full: bool = False
+    size: int = 0
+
+    def __post_init__(self) -> None:
+        memory.hold(self.size)
+
+    def __del__(self) -> None:
+        memory.release(self.size)
 
     @property
     def may_go_on(self) -> bool:
@@ -324,7 +333,7 @@ def raw_page(answer: Answer, collection: str, number: int = 1, limit: int = 0) -
     rows = rows_of(body, collection)
     answered = Answered(answer.sent_at, answer.server_time, answer.drift, answer.tick)
     more = bool(rows) and (bool(next_link(body)) or counts_more(body, number, (number - 1) * limit + len(rows)))
-    return RawPage(rows, more, answered, full=len(rows) in (limit, *FULL_PAGES))
+    return RawPage(rows, more, answered, len(rows) in (limit, *FULL_PAGES), answer.size)
 
 
 def next_link(body: Mapping[str, Any]) -> Any:

@@ -1,22 +1,21 @@
-"""The last stage: batches in, rows of one stream out, a None wherever a state is due, and what is pending then."""
+"""Batches of a list in, rows of one stream out, a checkpoint after each part, and what is pending then."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
 from source_amocrm.account.resources import EVENTS, LEADS, Resource
-from source_amocrm.sync import delivery_order
+from source_amocrm.sync import delivery
 from source_amocrm.sync.batch import Batch
 from source_amocrm.sync.changes import Deletion
 from source_amocrm.sync.declaration import Context, Incremental, Lookup
-from source_amocrm.sync.delivery_order import NewestFirst, PageOrder
+from source_amocrm.sync.delivery import Checkpoint, Delivery, NewestFirst, PageOrder, RowMaker
 from source_amocrm.sync.lookup import Resolver
 from source_amocrm.sync.progress import Pending, Progress
-from source_amocrm.sync.row_maker import RowMaker
 from source_amocrm.walk.intervals import IntervalSet
 from source_amocrm.walk.listing import Page, PageCheckpoint, Row
 
@@ -39,6 +38,9 @@ class Things(Incremental):
     def rows(self, record: Row, context: Context) -> Iterable[Row]:  # noqa: ARG002
         yield record
 
+    def read_records(self, *_: Any, **__: Any) -> Iterable[Any]:
+        raise NotImplementedError
+
     def tombstone(self, deletion: Deletion, context: Context) -> Row:  # noqa: ARG002
         return {"id": deletion.id, "updated_at": deletion.at, "is_deleted": True}
 
@@ -58,9 +60,17 @@ def nothing_between(low: int, high: int) -> list[Row]:
     return pytest.fail(f"there is no gap, but {low} to {high} was asked for")
 
 
+def delivered(stage: Delivery, batches: Iterable[Batch]) -> Iterator[Row | None]:
+    """Rows, and None for a checkpoint."""
+    for one in batches:
+        for item in stage.take(one):
+            yield None if isinstance(item, Checkpoint) else item
+    for item in stage.end():
+        yield None if isinstance(item, Checkpoint) else item
+
+
 def in_page_order(progress: Progress, *batches: Batch) -> list[Any]:
-    stage = PageOrder(maker(LEADS), progress, "leads", lambda: NOW + 60)
-    return list(stage.deliver(batches))
+    return list(delivered(PageOrder(maker(LEADS), progress, "leads", lambda: NOW + 60), batches))
 
 
 class Losses(Things):
@@ -111,10 +121,11 @@ def test_a_tombstone_comes_unless_its_row_has_come_since() -> None:
 
 
 def test_a_state_is_due_within_a_page_where_its_rows_tell_what_is_finished(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(delivery_order, "ROWS_BETWEEN_STATES", 2)
+    monkeypatch.setattr(delivery, "ROWS_BETWEEN_STATES", 2)
     progress = begun(start=NOW - 9)
     rows = [lead(1, NOW - 9), lead(2, NOW - 8), lead(3, NOW - 8), lead(4, NOW - 7)]
-    stage = PageOrder(maker(LEADS), progress, "leads", lambda: NOW).deliver([batch(*rows, completed=(NOW - 9, NOW))])
+    whole = batch(*rows, completed=(NOW - 9, NOW))
+    stage = delivered(PageOrder(maker(LEADS), progress, "leads", lambda: NOW), [whole])
     came = [next(stage) for _ in range(4)]
     assert came == [*rows[:3], None]  # not between two rows of one second
     assert progress.pending["leads"].seconds == IntervalSet(((NOW - 7, NOW),))
@@ -123,10 +134,10 @@ def test_a_state_is_due_within_a_page_where_its_rows_tell_what_is_finished(monke
 
 
 def test_a_state_within_a_page_of_a_walk_by_page_number_names_its_last_row(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(delivery_order, "ROWS_BETWEEN_STATES", 1)
+    monkeypatch.setattr(delivery, "ROWS_BETWEEN_STATES", 1)
     progress = begun()
     page = Page([lead(1, NOW - 5), lead(2, NOW - 9)], checkpoint=PageCheckpoint(240, 2))
-    stage = PageOrder(maker(LEADS), progress, "leads", lambda: NOW).deliver([Batch("leads", page, floor=0)])
+    stage = delivered(PageOrder(maker(LEADS), progress, "leads", lambda: NOW), [Batch("leads", page, floor=0)])
     assert [next(stage), next(stage)] == [lead(1, NOW - 5), None]
     walk = progress.pending["leads"].walk
     assert walk is not None
@@ -144,13 +155,13 @@ def test_events_come_from_the_newest_on_whatever_the_order_of_their_pages() -> N
         Page([event("a", NOW - 9), event("b", NOW - 5)], (NOW - 9, NOW - 5)),
         Page([event("c", NOW - 4), event("x", NOW - 3, "died"), event("d", NOW)], (NOW - 4, NOW)),
     ]
-    came = list(stage.deliver(Batch(EVENTS.name, page) for page in pages))
+    came = list(delivered(stage, (Batch(EVENTS.name, page) for page in pages)))
     assert came == [event("d", NOW), event("c", NOW - 4), event("b", NOW - 5), event("a", NOW - 9)]
     assert not progress.pending[EVENTS.name].seconds
 
 
 def test_events_are_held_back_while_newer_ones_may_come(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(delivery_order, "ROWS_BETWEEN_STATES", 1)
+    monkeypatch.setattr(delivery, "ROWS_BETWEEN_STATES", 1)
     progress = begun(start=NOW - 9)
     stage = NewestFirst(maker(EVENTS), progress, ["born"], NOW, nothing_between)
     pages = [
@@ -158,7 +169,7 @@ def test_events_are_held_back_while_newer_ones_may_come(monkeypatch: pytest.Monk
         Page([event("c", NOW)], (NOW - 2, NOW)),
         Page([event("b", NOW - 3)], (NOW - 4, NOW - 3)),
     ]
-    stages = stage.deliver(Batch(EVENTS.name, page) for page in pages)
+    stages = delivered(stage, (Batch(EVENTS.name, page) for page in pages))
     assert [next(stages), next(stages)] == [event("c", NOW), None]
     assert progress.pending[EVENTS.name].seconds == IntervalSet(((NOW - 9, NOW - 3),))
     assert list(stages) == [event("b", NOW - 3), None, event("a", NOW - 9), None]
@@ -188,7 +199,7 @@ def test_what_an_earlier_sync_delivered_in_between_is_newer_than_what_it_left(lo
         lost(1, NOW - 90),
         lost(2, NOW - 91),
     ]
-    came = [row for row in stage.deliver([Batch(EVENTS.name, Page(rows, (0, NOW)))]) if row]
+    came = [row for row in delivered(stage, [Batch(EVENTS.name, Page(rows, (0, NOW)))]) if row]
     filled = [(row["thing"], NOW - row["created_at"]) for row in came if "reason" in row]
     assert filled == [(3, 40), (1, 45)] + ([] if 2 in lost_in_between else [(2, 80)])
     assert asked == [(NOW - 60, NOW - 51)]
@@ -201,4 +212,4 @@ def test_what_was_delivered_in_between_is_not_read_where_no_row_asks_for_it() ->
     losses = RowMaker(cast(Incremental, Losses()), EVENTS, lambda _: cast(Resolver, SimpleNamespace(of=lambda _: {})))
     stage = NewestFirst(losses, progress, ["won"], NOW, lambda low, high: (pytest.fail(f"{low} {high}") for _ in "x"))
     won = {"id": "a", "type": "won", "thing": 1, "created_at": NOW - 70}
-    assert [row for row in stage.deliver([Batch(EVENTS.name, Page([won], (0, NOW)))]) if row] == [won]
+    assert [row for row in delivered(stage, [Batch(EVENTS.name, Page([won], (0, NOW)))]) if row] == [won]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from datetime import tzinfo
 from typing import TypeVar
 
 from source_amocrm.dates import LAST_SECOND
 from source_amocrm.errors import json_kind
-from source_amocrm.streams.rows.values import (
+from source_amocrm.streams.values import (
     FIRST_SECOND,
     INT64,
     Json,
@@ -21,8 +22,10 @@ from source_amocrm.streams.rows.values import (
     as_list,
     as_number,
     as_object,
+    as_seconds,
     as_text,
     as_timestamp,
+    local_date,
     utc_text,
 )
 
@@ -55,16 +58,14 @@ class Coercion:
             "with the time of the sync."
         )
 
-    def integer_key(self, element: dict[str, Json], name: str, column: str) -> int:
-        """A key column. Raises RowError when `element.name` is not an integer."""
-        value = element.get(name)
+    def integer_key(self, value: Json, element: dict[str, Json], column: str) -> int:
+        """A key column of the row that is made of `element`. Raises RowError when the value is not an integer."""
         if type(value) is int and -INT64 <= value < INT64:
             return value
         return self._key(as_integer, element, value, column)
 
-    def text_key(self, element: dict[str, Json], name: str, column: str) -> str:
-        """A key column. Raises RowError when `element.name` is not a text that says something."""
-        value = element.get(name)
+    def text_key(self, value: Json, element: dict[str, Json], column: str) -> str:
+        """A key column. Raises RowError when the value is not a text that says something."""
         if type(value) is str and value:
             return value
         return self._key(_as_name, element, value, column)
@@ -133,6 +134,22 @@ class Coercion:
                 self.report("tags", element)
         return tags
 
+    def field_value(self, element: dict[str, Json], kind: Json, zone: tzinfo, column: str = "value") -> str | None:
+        """The text of one value of a custom field of the type `kind`.
+
+        A value that the writer of its type cannot read is written like that of any other type.
+        """
+        value = element.get("value")
+        if value is None:
+            return self.text(element, column) if kind == "chained_list" else None
+        writer = _WRITERS.get(kind) if type(kind) is str else None
+        if writer is not None:
+            try:
+                return writer(value, zone)
+            except UnreadableError:
+                pass
+        return self.text(value, column)
+
     def report(self, column: str, value: Json) -> None:
         """Warn, once a column, that a value was left out."""
         with self._lock:
@@ -168,6 +185,27 @@ class Coercion:
             f"Known of the row: {', '.join(clues) or 'nothing'}. "
             "Run the sync again; if it repeats, report it to amoCRM support with what is known of the row."
         )
+
+
+def _flag(value: Json, _zone: tzinfo) -> str:
+    return "true" if as_boolean(value) else "false"
+
+
+def _date(value: Json, zone: tzinfo) -> str:
+    return local_date(as_seconds(value), zone)
+
+
+def _moment(value: Json, _zone: tzinfo) -> str:
+    return utc_text(as_seconds(value))
+
+
+_WRITERS: Mapping[str, Callable[[Json, tzinfo], str]] = {
+    "checkbox": _flag,
+    "date": _date,
+    "birthday": _date,
+    "date_time": _moment,
+}
+"""By the type of a custom field, how one of its values is written."""
 
 
 def _as_name(value: Json) -> str | None:

@@ -1,7 +1,7 @@
 """What amoCRM's JSON holds, brought to what a column promises.
 
 Plain functions, one per column type. Each gives None where there is nothing to deliver and raises
-`UnreadableError` where something is there that the type cannot hold. They do not know the table: `rows.coercion`
+`UnreadableError` where something is there that the type cannot hold. They do not know the table: `coercion`
 does, and turns the error into a null and one warning.
 """
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Callable
 from datetime import datetime, timedelta, timezone, tzinfo
 from functools import lru_cache
 from typing import Any
@@ -100,6 +101,14 @@ def as_timestamp(value: Json) -> str | None:
     return None if not seconds else utc_text(math.floor(seconds))
 
 
+def as_seconds(value: Json) -> int:
+    """The Unix seconds of a custom field's value; 0 is a moment here: amoCRM sends only filled fields."""
+    number = as_number(value)
+    if number is None:
+        raise UnreadableError
+    return math.floor(number)
+
+
 @lru_cache(maxsize=8192)
 def utc_text(seconds: int) -> str:
     """`2022-05-31T12:00:16Z`. Cached: a page repeats its times."""
@@ -158,19 +167,31 @@ def given(value: Json, default: Json) -> Json:
     return default if value is None else value
 
 
-def exact_amount(record: Json, name: str) -> Json:
-    """The amount `name` of a record, from `{name}_with_minor_units` where that says more.
+def exact_amount(name: str) -> Callable[[dict[str, Json]], Json]:
+    """What finds the amount `name` of a record, in `{name}_with_minor_units` where that says more.
 
     amoCRM cuts `name` to whole units (100) and writes the exact amount beside it (100.5); not every answer has it, and
     some have 0 there for an amount that is not 0. An amount without minor units stays a whole number.
     """
-    try:
-        exact = as_number(child(record, f"{name}_with_minor_units"))
-    except UnreadableError:
-        exact = None
-    if not exact:
-        return child(record, name)
-    return int(exact) if exact == int(exact) else exact
+
+    def find(record: dict[str, Json]) -> Json:
+        try:
+            exact = as_number(record.get(f"{name}_with_minor_units"))
+        except UnreadableError:
+            exact = None
+        if not exact:
+            return record.get(name)
+        return int(exact) if exact == int(exact) else exact
+
+    return find
+
+
+def main_contact(record: dict[str, Json]) -> Json:
+    """The id of the contact that is marked as the main one among those that a record embeds."""
+    for contact in as_list(child(record.get("_embedded"), "contacts")):
+        if type(contact) is dict and contact.get("is_main") in (True, "1", "true"):
+            return contact.get("id")
+    return None
 
 
 def without_links(value: Json) -> Json:

@@ -1,0 +1,187 @@
+"""Custom fields: which there are, their groups on a card, and the values that each entity has.
+
+The values are a table for each kind of entities, made of the reading of the entities.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from datetime import tzinfo
+from typing import Any
+
+from source_amocrm.account.resources import COMPANIES, CONTACTS, CUSTOMERS, LEADS, Resource
+from source_amocrm.streams import relations as to
+from source_amocrm.streams.base import IncrementalStream
+from source_amocrm.streams.coercion import Coercion
+from source_amocrm.streams.per_entity import Kind, Parts, PerEntityStream, cards, catalogs, customers, segments
+from source_amocrm.streams.values import Json, Row, UnreadableError, as_boolean, as_integer, as_list, child
+from source_amocrm.sync.declaration import Context
+
+ELEMENTS = Parts((catalogs,), "/elements", "elements")
+FIELDS = Parts((catalogs,), "/custom_fields", "custom_fields")
+
+
+def options(field: dict[str, Json]) -> Json:
+    """The options of a field. Those of the type category are a tree, which amoCRM keeps in `nested`, `enums` null."""
+    return field.get("nested") or field.get("enums")
+
+
+def system_fields(fields: Iterable[Json]) -> dict[int, bool | None]:
+    """By the field's id, whether it is amoCRM's own; None where the dictionary does not tell."""
+    ids = ((_or_none(as_integer, child(field, "id")), field) for field in fields)
+    return {own: _is_system(field) for own, field in ids if own is not None}
+
+
+def field_values(
+    to: Coercion, key: str, cursor: str, entity: Json, timezone: tzinfo, system: Mapping[int, bool | None]
+) -> list[Row]:
+    """One row per value of the entity's filled fields, numbered within its field, also if that comes in parts.
+
+    `key`, `cursor`: the columns of the entity's id and updated_at. `system`: by the field's id, whether it is amoCRM's.
+    Raises RowError when the entity has no id, or a field that has values has none.
+    """
+    entity = to.source(entity)
+    own = to.integer_key(entity.get("id"), entity, key)
+    updated_at = to.timestamp(entity.get("updated_at"), cursor)
+    rows: list[Row] = []
+    counted: dict[int, int] = {}
+    for field in as_list(entity.get("custom_fields_values")):
+        if type(field) is not dict:
+            to.report("custom_field_id", field)
+            continue
+        values = as_list(field.get("values"))
+        if not values:
+            continue
+        field_id = to.integer_key(field.get("field_id"), field, "custom_field_id")
+        name = to.text(field.get("field_name"), "name")
+        code = to.text(field.get("field_code"), "field_code")
+        kind = to.text(field.get("field_type"), "field_type")
+        first = counted.get(field_id, 0)
+        counted[field_id] = first + len(values)
+        for index, element in enumerate(values, first):
+            value = element if type(element) is dict else {"value": element}
+            rows.append(
+                {
+                    "custom_field_id": field_id,
+                    key: own,
+                    "name": name,
+                    "enum": to.integer(value.get("enum_id"), "enum"),
+                    "value": to.field_value(value, kind, timezone),
+                    "is_system": system.get(field_id),
+                    "value_index": index,
+                    cursor: updated_at,
+                    "field_code": code,
+                    "field_type": kind,
+                    "enum_code": to.text(_enum_code(value), "enum_code"),
+                }
+            )
+    return rows
+
+
+def _enum_code(value: dict[str, Json]) -> Json:
+    code, old = value.get("enum_code"), value.get("enum")
+    return old if code is None and type(old) is str else code
+
+
+def _is_system(field: Json) -> bool | None:
+    predefined = _or_none(as_boolean, child(field, "is_predefined"))
+    if predefined is not None:
+        return bool(predefined)
+    deletable = _or_none(as_boolean, child(field, "is_deletable"))
+    return None if deletable is None else not deletable
+
+
+def _or_none(read: Any, value: Json) -> Any:
+    try:
+        return None if value is None else read(value)
+    except UnreadableError:
+        return None
+
+
+class CustomFields(PerEntityStream):
+    name = "custom_fields"
+    primary_key = ["entity_type", "custom_field_id"]
+    relations = {"catalog_id": to.CATALOG, "group_id": to.FIELD_GROUP}
+    parts = (Parts((cards, customers, segments, catalogs), "/custom_fields", "custom_fields"),)
+    found = {"enums": options}
+
+
+class CustomFieldGroups(PerEntityStream):
+    name = "custom_field_groups"
+    primary_key = ["entity_type", "catalog_id", "custom_field_group_id"]
+    relations = {"catalog_id": to.CATALOG_OR_NONE}
+    parts = (Parts((cards, customers, catalogs), "/custom_fields/groups", "custom_field_groups"),)
+
+
+class FieldValueStream(IncrementalStream):
+    """The values of one kind of entities. Which fields are amoCRM's own is told by the list of the fields."""
+
+    several_rows = True
+    exploded = True
+    account_extras = ("datetime_settings",)
+
+    def vital_paths(self) -> Iterator[str]:
+        yield f"{self.resources[0].path}/custom_fields"
+
+    def context(self, resource: Resource) -> Context:
+        fields = self.account.dictionary(next(self.vital_paths()), "custom_fields")
+        return replace(super().context(resource), system_fields=system_fields(fields))
+
+    def rows(self, record: Row, context: Context) -> Iterable[Row]:
+        key, cursor = self.primary_key[0], self.cursor_field
+        return field_values(self.record.to, key, cursor, record, context.timezone, context.system_fields)
+
+
+class CustomFieldsDeals(FieldValueStream):
+    name = "custom_fields_deals"
+    primary_key = ["lead_id", "custom_field_id", "value_index"]
+    relations = {"lead_id": to.DEAL, "custom_field_id": to.custom_field("leads")}
+    cursor_field = "lead_updated_at"
+    resources = (LEADS,)
+
+
+class CustomFieldsContacts(FieldValueStream):
+    name = "custom_fields_contacts"
+    primary_key = ["contact_id", "custom_field_id", "value_index"]
+    relations = {"contact_id": to.CONTACT, "custom_field_id": to.custom_field("contacts")}
+    cursor_field = "contact_updated_at"
+    resources = (CONTACTS,)
+
+
+class CustomFieldsCompanies(FieldValueStream):
+    name = "custom_fields_companies"
+    primary_key = ["company_id", "custom_field_id", "value_index"]
+    relations = {"company_id": to.COMPANY, "custom_field_id": to.custom_field("companies")}
+    cursor_field = "company_updated_at"
+    resources = (COMPANIES,)
+
+
+class CustomFieldsCustomers(FieldValueStream):
+    name = "custom_fields_customers"
+    primary_key = ["customer_id", "custom_field_id", "value_index"]
+    relations = {"customer_id": to.CUSTOMER, "custom_field_id": to.custom_field("customers")}
+    cursor_field = "customer_updated_at"
+    resources = (CUSTOMERS,)
+
+
+class CustomFieldsCatalogElements(PerEntityStream):
+    name = "custom_fields_catalog_elements"
+    primary_key = ["catalog_element_id", "custom_field_id", "value_index"]
+    relations = {
+        "catalog_element_id": to.Relation("catalog_elements"),
+        "custom_field_id": to.custom_field("catalogs"),
+    }
+    account_extras = ("datetime_settings",)
+    parts = (ELEMENTS, FIELDS)
+    exploded = True
+
+    def records_of(self, kind: Kind) -> Iterable[tuple[Row, Context]]:
+        elements = ELEMENTS.of(self.account, kind)
+        known = system_fields(FIELDS.of(self.account, kind)) if elements else {}
+        context = Context(kind.entity_type, kind.catalog_id, self.account.facts().timezone, known)
+        return ((element, context) for element in elements)
+
+    def rows(self, record: Row, context: Context) -> Iterable[Row]:
+        key, cursor = self.primary_key[0], "catalog_element_updated_at"
+        return field_values(self.record.to, key, cursor, record, context.timezone, context.system_fields)
