@@ -34,9 +34,6 @@ def check(account: Account) -> tuple[bool, str]:
 
 
 def main(arguments: list[str]) -> int:
-    from source_amocrm.airbyte.quick_start import hasten
-
-    hasten()
     from source_amocrm.auth.keeping import keeper
     from source_amocrm.check_on_terminal import printable, verdict
     from source_amocrm.config.settings import check_shape

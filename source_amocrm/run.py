@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib
 import os
 import signal
@@ -14,6 +15,8 @@ from source_amocrm.airbyte.stdout import STOPPED_BY_SIGNAL, guard
 
 WRONG_USAGE = 2
 """As argparse exits."""
+GARBAGE = (100_000, 50, 100)
+"""Containers made since the last search for cycles, and after how many searches the older ones are looked at."""
 AIRBYTES = ("spec", "check", "discover", "read")
 OWN = {
     "connect": "source_amocrm.connect.cli",
@@ -66,9 +69,6 @@ def _command(arguments: list[str]) -> int:
     if verb not in (*AIRBYTES, *OWN):
         print(HELP, file=sys.stderr)
         return WRONG_USAGE
-    from source_amocrm.airbyte.quick_start import hasten, settle
-
-    hasten()
     if verb in OWN:
         try:
             code: int = importlib.import_module(OWN[verb]).main(arguments[1:])
@@ -85,7 +85,10 @@ def _command(arguments: list[str]) -> int:
     from source_amocrm.auth.keeping import told_by_environment
     from source_amocrm.entrypoint import launch
 
-    settle()
+    # What is imported stays for good, and rows are trees. With Python's own thresholds a fifth of a sync's CPU goes
+    # into the search for cycles.
+    gc.freeze()
+    gc.set_threshold(*GARBAGE)
     return launch(arguments, told_by_environment())
 
 
