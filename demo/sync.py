@@ -17,7 +17,6 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from amocrm_fleet.fork_server import inside
 from amocrm_warehouse.address import add_database, location
 from amocrm_warehouse.desktop import show
 from amocrm_warehouse.interrupt import ended, interrupted
@@ -141,13 +140,9 @@ def sync(
 
 
 def _source(connector: Path, **settings: Any) -> Any:
-    """PyAirbyte's view of the connector: within a fleet a fork, else the command."""
+    """PyAirbyte's view of the connector."""
     import airbyte as ab
 
-    if inside():
-        from demo.forked_connector import ForkedConnector
-
-        return ab.Source(ForkedConnector(), NAME, **settings)
     return ab.get_source(NAME, local_executable=connector, **settings)
 
 

@@ -26,8 +26,8 @@ NAMES = ("int", "number", "text", "bool", "time", "json")
 TYPES = {
     flavour: dict(zip(NAMES, types, strict=True))
     for flavour, types in {
-        "duckdb": ("BIGINT", "DECIMAL(38,9)", "VARCHAR", "BOOLEAN", "TIMESTAMP", "JSON"),
-        "make sync": ("bigint", "numeric", "varchar", "boolean", "timestamp", "json"),
+        "duckdb": ("BIGINT", "DECIMAL(38,9)", "VARCHAR", "BOOLEAN", "TIMESTAMP WITH TIME ZONE", "JSON"),
+        "postgres": ("bigint", "numeric", "varchar", "boolean", "timestamptz", "jsonb"),
         "destination": ("bigint", "numeric(38,9)", "varchar", "boolean", "timestamptz", "jsonb"),
         "texts": ("bigint", "text", "text", "boolean", "text", "text"),
     }.items()

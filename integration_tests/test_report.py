@@ -23,7 +23,7 @@ from selenium import webdriver
 
 from amocrm_fleet.folder import add
 from amocrm_fleet.locks import account_held
-from amocrm_fleet.status import Outcome, record
+from amocrm_fleet.status import LastSync, record
 from amocrm_warehouse import desktop
 from amocrm_warehouse.report import command as report
 
@@ -75,7 +75,7 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> str:
     for name, failures in {"north": [REVOKED], "south": []}.items():
         connected = add(fleet, {"account_domain": f"{name}.amocrm.ru"}, name)
         with account_held(connected):
-            record(connected, Outcome(failures=failures))
+            record(connected, LastSync(failures=failures))
     given = ["--project", "1001,1002,1003", "--now", BUILT, "--plans", str(plans), "--accounts", str(fleet)]
     done = run("-m", "amocrm_warehouse.report.command", *given, "--out", str(folder / "report.html"), database=file)
     assert (done.returncode, done.stdout) == (0, f"\nThe report: {folder / 'report.html'}\n"), done.stderr

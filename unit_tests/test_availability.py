@@ -52,6 +52,7 @@ def test_customers(path: str, on: tuple[str, ...]) -> None:
         ("/api/v4/leads/unsorted", "is_unsorted_on", False, {FeatureOff, NotFound}),
         ("/api/v4/leads/unsorted", "is_unsorted_on", None, set()),
         ("/api/v4/talks", "", None, {NotFound}),
+        ("/api/v4/bots", "", None, {NotFound}),
         ("/v1.0/files", "drive_url", None, {FeatureOff}),
         ("/v1.0/files", "drive_url", "https://drive-b.amocrm.ru", set()),
     ],

@@ -15,7 +15,7 @@ from source_amocrm.sync.declaration import Context, Incremental, Lookup
 from source_amocrm.sync.delivery import Checkpoint, Delivery, NewestFirst, PageOrder, RowMaker
 from source_amocrm.sync.lookup import Resolver
 from source_amocrm.sync.read_plan import Pending, Progress
-from source_amocrm.walk.interval_set import IntervalSet
+from source_amocrm.walk.intervals import IntervalSet
 from source_amocrm.walk.listing import Page, PageCheckpoint, Row
 
 NOW = 1_700_000_000

@@ -15,7 +15,7 @@ from source_amocrm.sync.read_plan import ReadPlan
 from source_amocrm.sync.reading import REMEMBERED_KEYS, ReadKeys
 from source_amocrm.sync.settle import READINGS, over_at, settled
 from source_amocrm.sync.trash import deletions_in, with_trash
-from source_amocrm.walk.interval_set import FOREVER, IntervalSet
+from source_amocrm.walk.intervals import FOREVER, IntervalSet
 from source_amocrm.walk.listing import Answered, Page, RawPage, Row, seconds
 
 NOW = 1_700_000_000

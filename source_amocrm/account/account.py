@@ -21,8 +21,7 @@ from source_amocrm.config.settings import Config
 from source_amocrm.errors import AmocrmError, NotGranted, anew
 from source_amocrm.http.answer import Answer, Params
 from source_amocrm.http.api import ACCOUNT_PATH, Api
-from source_amocrm.walk.embedded import rows_of
-from source_amocrm.walk.listing import EMPTY_RETRIES, Listing, Row
+from source_amocrm.walk.listing import EMPTY_RETRIES, Listing, Row, rows_of
 from source_amocrm.walk.page_size import LargestPage
 from source_amocrm.walk.worker_pool import WorkerPool
 

@@ -14,8 +14,8 @@ from typing import Any
 from source_amocrm.errors import AmocrmError, FeatureOff, NotFound, broken_off
 from source_amocrm.http.answer import Answer, Params
 from source_amocrm.walk.full import full
+from source_amocrm.walk.id_order import in_id_order
 from source_amocrm.walk.listing import Listing, Row, raw_page
-from source_amocrm.walk.page_number import by_page_number
 from source_amocrm.walk.worker_pool import WorkerPool
 
 
@@ -54,6 +54,8 @@ OFF = (
     Off("/api/v4/leads/unsorted", (FeatureOff, NotFound), "is_unsorted_on", lambda told: told is not False),
     # No setting tells of talks. Their list is documented since July 2026; before, there was no such address.
     Off("/api/v4/talks", (NotFound,)),
+    # Bots are listed on Kommo's larger plans only, and no setting tells of them.
+    Off("/api/v4/bots", (NotFound,)),
     # An account that names no host of files has none; what a host answers that it names is another matter.
     Off("/v1.0/files", (FeatureOff,), "drive_url", bool),
 )
@@ -96,7 +98,7 @@ def in_parts(listing: Listing, pool: WorkerPool | None = None) -> Iterator[list[
     """As `whole`, for a list of any length: each row once, in the order of ids where the list can be had so."""
     watched = WatchedListing(listing)
     with watched.errors():
-        for page in by_page_number(watched.listing, pool):
+        for page in in_id_order(watched.listing, pool):
             yield page.rows
 
 

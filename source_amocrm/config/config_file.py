@@ -23,6 +23,12 @@ KEEP_IN = "SOURCE_AMOCRM_KEEP_IN"
 """The environment variable that names the config which the connector itself keeps up to date."""
 
 
+LARGEST_REFERENCE = 1 << 16
+"""Bytes of a file that a config refers to: secrets are smaller."""
+
+_ROOM_FOR_LONGER_TOKENS = 1 << 12
+
+
 class ConfigFileError(ValueError):
     """Says in a sentence why a config file or a folder of them cannot be used."""
 
@@ -61,24 +67,44 @@ class ConfigFile:
         config = self.written()
         return self._newest(resolved(config)) if holds_references(config) else config
 
-    def keep(self, changed: Mapping[str, Any]) -> None:
-        """Returns when the disk has the settings that amoCRM changed, in one step. Raises ConfigFileError or OSError.
+    def prove(self, config: Mapping[str, Any]) -> None:
+        """Returns when it is certain that the disk can take a config like this one. Raises OSError.
 
-        They replace the config; a config with references stays as it is, and what changed goes into a file beside.
+        To be called before a refresh token is spent.
+        """
+        size = len(whole_file.json_text(config).encode("utf-8", "surrogatepass"))
+        whole_file.prove(self._kept_in(self.written()), size + _ROOM_FOR_LONGER_TOKENS)
+
+    def keep(self, known: Mapping[str, Any], changed: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Puts what amoCRM has changed since the settings were `known` into what is on the disk now, in one step.
+
+        Returns the settings as they are on the disk then; None, and nothing is written, where the refresh token there
+        is not the known one: somebody has granted access anew. A config with references stays as it is, and what
+        changed goes into a file beside. Raises ConfigFileError or OSError.
         """
         config = self.written()
-        if not holds_references(config):
-            whole_file.write(self.path, whole_file.json_text(changed))
-            return
-        given = resolved(config)
-        folder = self.path.parent / STATE
-        folder.mkdir(mode=0o700, exist_ok=True)
-        rotated = {"instead_of": _grant(given), "settings": _difference(given, changed)}
-        whole_file.write(self.beside("rotated.json"), whole_file.json_text(rotated))
+        refers = holds_references(config)
+        given = resolved(config) if refers else config
+        newest = self._newest(given) if refers else config
+        if _grant(newest) != _grant(known):
+            return None
+        kept = _merged(newest, _difference(known, changed))
+        path = self._kept_in(config)
+        if refers:
+            path.parent.mkdir(mode=0o700, exist_ok=True)
+            rotated = {"instead_of": _grant(given), "settings": _difference(given, kept)}
+            whole_file.write(path, whole_file.json_text(rotated))
+        else:
+            whole_file.write(path, whole_file.json_text(kept))
+        return kept
+
+    def _kept_in(self, config: Mapping[str, Any]) -> Path:
+        """The file that takes what amoCRM changes in `config`."""
+        return self.beside("rotated.json") if holds_references(config) else self.path
 
     def check_mode(self) -> None:
         """Raises ConfigFileError where others can read secrets."""
-        mode = stat.S_IMODE(os.stat(self.path).st_mode)
+        mode = stat.S_IMODE(os.stat(self.path).st_mode) if os.name == "posix" else 0
         if mode & 0o077 and not holds_references(self.written()):
             raise ConfigFileError(f"Others can read the config {self.path} and its token: chmod 600 {self.path}.")
 

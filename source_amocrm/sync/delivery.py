@@ -15,7 +15,7 @@ from source_amocrm.sync.declaration import Context, Incremental, Lookup
 from source_amocrm.sync.lookup import Resolver
 from source_amocrm.sync.read_plan import BEGINNING, Progress
 from source_amocrm.sync.state import dump
-from source_amocrm.walk.interval_set import FOREVER, IntervalSet
+from source_amocrm.walk.intervals import FOREVER, IntervalSet
 from source_amocrm.walk.listing import Page, PageCheckpoint, Row, key, seconds
 
 ROWS_BETWEEN_STATES = 1_000

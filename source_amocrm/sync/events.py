@@ -23,15 +23,23 @@ from source_amocrm.account.resources import CARDS, EVENTS, Resource
 from source_amocrm.errors import REFUSALS, AmocrmError, BadRequest, PageTooLarge
 from source_amocrm.sync.batch import Batch, Deletion
 from source_amocrm.sync.read_plan import ReadPlan
-from source_amocrm.walk.cursor_filter import bounds
-from source_amocrm.walk.either_direction import direction, keyset_either_way
-from source_amocrm.walk.embedded import numeric_id, rows_of
-from source_amocrm.walk.full import in_passes
-from source_amocrm.walk.interval_set import FOREVER, Interval
-from source_amocrm.walk.list_traits import ListTraits
-from source_amocrm.walk.listing import FilterIgnored, Listing, OrderIgnored, Page, RawPage, Row, key, seconds
-from source_amocrm.walk.newest_second import newest_second
-from source_amocrm.walk.passes import latest_versions
+from source_amocrm.walk.either_direction import direction, keyset_either_way, newest_second
+from source_amocrm.walk.full import in_passes, latest_versions
+from source_amocrm.walk.intervals import FOREVER, Interval
+from source_amocrm.walk.list_order import ListTraits
+from source_amocrm.walk.listing import (
+    FilterIgnored,
+    Listing,
+    OrderIgnored,
+    Page,
+    RawPage,
+    Row,
+    bounds,
+    key,
+    numeric_id,
+    rows_of,
+    seconds,
+)
 
 _TOLD = frozenset({"id", "type", "created_at", "created_by", "account_id", "entity_id", "entity_type"})
 _VALUES = frozenset({"value_before", "value_after"})

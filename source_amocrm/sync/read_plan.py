@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from source_amocrm.account.clocks import TOLERANCE
 from source_amocrm.dates import LAST_SECOND
-from source_amocrm.walk.interval_set import FOREVER, IntervalSet
+from source_amocrm.walk.intervals import FOREVER, IntervalSet
 from source_amocrm.walk.listing import Page, PageCheckpoint, Row, key, seconds
 
 BEGINNING = 0

@@ -19,10 +19,10 @@ from source_amocrm.sync.lookup import Resolver, observed
 from source_amocrm.sync.read_plan import BEGINNING, ReadPlan, merged
 from source_amocrm.sync.settle import MOST_HELD, MOST_HELD_UNFILTERED, settled
 from source_amocrm.sync.trash import in_trash, with_trash
-from source_amocrm.walk.cursor_filter import bounds
-from source_amocrm.walk.interval_set import FOREVER
-from source_amocrm.walk.keyset import TiesShuffled, keyset
-from source_amocrm.walk.list_traits import ListTraits
+from source_amocrm.walk.id_order import LARGEST_ID, in_id_order, rest_of_second
+from source_amocrm.walk.intervals import FOREVER
+from source_amocrm.walk.keyset import keyset
+from source_amocrm.walk.list_order import ListTraits
 from source_amocrm.walk.listing import (
     FilterIgnored,
     Listing,
@@ -31,12 +31,12 @@ from source_amocrm.walk.listing import (
     PageCheckpoint,
     RawPage,
     Row,
+    TiesShuffled,
+    bounds,
     key,
     seconds,
 )
 from source_amocrm.walk.newest_first import newest_first
-from source_amocrm.walk.page_number import LARGEST_ID, by_page_number
-from source_amocrm.walk.same_second import rest_of_second
 from source_amocrm.walk.worker_pool import Prefetch
 
 DELETIONS_AT_ONCE = 1_000
@@ -251,7 +251,7 @@ class MainWalk:
         if since > BEGINNING and self._account.filter_works(self._resource):
             low = since if self._resource.by_cursor else min(since, self._plan.asked_from)
             listing = listing.narrowed(bounds(listing, low - 1, FOREVER))
-        pages = map(partial(Batch, name, floor=since), by_page_number(listing, self._account.pool, checkpoint))
+        pages = map(partial(Batch, name, floor=since), in_id_order(listing, self._account.pool, checkpoint))
         yield from map(partial(Batch.without, unwanted=lambda row: (listing.second_of(row) or FOREVER) < since), pages)
         yield Batch(name, Page([]), walked=True)
 

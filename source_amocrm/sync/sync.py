@@ -25,7 +25,7 @@ from source_amocrm.sync.lookup import Resolver
 from source_amocrm.sync.read_plan import Progress, ReadPlan, agree, merged
 from source_amocrm.sync.reading import EntityReading, Readers
 from source_amocrm.sync.state import dump
-from source_amocrm.walk.interval_set import IntervalSet
+from source_amocrm.walk.intervals import IntervalSet
 from source_amocrm.walk.listing import Row
 
 LOGGER = logging.getLogger("airbyte")
