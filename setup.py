@@ -28,6 +28,11 @@ setup(
     package_data={
         "source_amocrm": ["py.typed", "spec.yaml", "schemas/*.json"],
         "source_amocrm.connect": ["words/*.json", "templates/*.html", "static/*"],
+        "amocrm_warehouse": [
+            "dbt/*.yml", "dbt/*.yaml", "dbt/macros/*.sql", "dbt/models/**/*.sql", "dbt/models/**/*.yml", "dbt/seeds/*.csv",
+            "report/*.json", "report/*.js", "report/*.css", "report/*.html", "report/*.yaml",
+        ],
+        "amocrm_fleet": ["*.yaml"],
     },
     install_requires=[
         "airbyte-cdk>=7.39,<8",
