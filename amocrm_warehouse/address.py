@@ -100,6 +100,8 @@ def add_database(parser: argparse.ArgumentParser, otherwise: str = DEFAULT) -> N
     """From the environment: whoever lists the processes of the machine sees what stands on a command line."""
     parser.add_argument(
         "--to",
+        "--db",
+        dest="db",
         metavar="URL",
         default=os.environ.get("DB") or otherwise,
         help=f"the database: duckdb:///file.duckdb, or {POSTGRES}; by default DB in the environment, then {otherwise}",

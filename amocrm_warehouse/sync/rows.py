@@ -60,6 +60,7 @@ class Rows:
         self._text = 0
         self._batches: list[pa.RecordBatch] = []
         self._file: pa.NativeFile | None = None
+        self._writer: pa.ipc.RecordBatchFileWriter | None = None
         self.count = self.size = 0
 
     def _pack(self) -> None:
