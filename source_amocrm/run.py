@@ -76,9 +76,6 @@ def _command(arguments: list[str]) -> int:
     if verb not in (*AIRBYTES, *OWN):
         print(unknown(verb) if verb else HELP, file=sys.stderr)
         return WRONG_USAGE
-    from source_amocrm.airbyte.quick_start import hasten, settle
-
-    hasten()
     if verb in OWN:
         try:
             code: int = importlib.import_module(OWN[verb]).main(arguments[1:])
@@ -95,5 +92,4 @@ def _command(arguments: list[str]) -> int:
     from source_amocrm.auth.keeping import keeper_from_environment
     from source_amocrm.entrypoint import launch
 
-    settle()
     return launch(arguments, keeper_from_environment())
