@@ -36,6 +36,7 @@ def test_the_least_that_is_needed() -> None:
         mark_deleted=True,
         readable_columns=False,
         raw_records=False,
+        chat_texts=False,
         requests_per_second=7,
         num_workers=12,
     )
@@ -51,6 +52,7 @@ def test_everything_given() -> None:
         "deleted_rows": "ignore",
         "readable_columns": True,
         "raw_records": True,
+        "chat_texts": True,
         "requests_per_second": 3.5,
         "num_workers": 4,
         "unknown": {"is": "ignored"},
@@ -71,6 +73,7 @@ def test_everything_given() -> None:
         mark_deleted=False,
         readable_columns=True,
         raw_records=True,
+        chat_texts=True,
         requests_per_second=3.5,
         num_workers=4,
     )
