@@ -35,7 +35,7 @@ DATABASE = str(HOME.parent / "amocrm.duckdb")
 
 
 NOT_READ = "Not read to the end: "
-"""So begins the sentence in which the connector names the tables that failed, and why."""
+"""The connector says so in the message that tells which tables failed, and why."""
 
 
 @dataclass
@@ -118,7 +118,7 @@ def sync(
         def seen(message: Any) -> None:
             if interrupted():  # and a database in the middle of a query took it for a failure of its own
                 raise KeyboardInterrupt
-            if message.log and message.log.message.startswith(NOT_READ):
+            if message.log and NOT_READ in message.log.message:
                 outcome.failed(message.log.message)
             watch(message)
 

@@ -49,10 +49,11 @@ def sync(
     outcome = Outcome()
     with _files_for_their_owner(), table_set(to, project.lower(), dataset) as folder:
         # dlt and the CDK take seconds to import: a mistake above is told at once
+        from source_amocrm.airbyte.quick_start import settle
+
         from amocrm_warehouse.sync.loader import Loader, LoadError
         from amocrm_warehouse.sync.packages import Packages
         from amocrm_warehouse.sync.reading import Reading
-        from source_amocrm.airbyte.quick_start import settle
 
         settle()
         reading = Reading(account, settings, streams, outcome)

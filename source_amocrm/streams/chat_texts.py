@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from functools import partial
 
 from source_amocrm.account.account import Account
-from source_amocrm.account.opening import whole
+from source_amocrm.account.availability import whole
 from source_amocrm.errors import AmocrmError, FeatureOff, Forbidden, NotFound, Unpaid
 from source_amocrm.streams.talks import TALKS, in_order, talk_by_id
 from source_amocrm.streams.values import Json, Row, child

@@ -19,8 +19,8 @@ from source_amocrm.streams import relations as to
 from source_amocrm.streams.base import FullRefreshStream
 from source_amocrm.streams.values import Row, as_list, child
 from source_amocrm.sync.declaration import Context
-from source_amocrm.sync.event_reading import EventReading
-from source_amocrm.sync.progress import BEGINNING, ReadPlan
+from source_amocrm.sync.events import EventReading
+from source_amocrm.sync.read_plan import BEGINNING, ReadPlan
 from source_amocrm.walk.intervals import FOREVER, IntervalSet
 from source_amocrm.walk.listing import Listing, numeric_id
 from source_amocrm.walk.worker_pool import Prefetch, WorkerPool
