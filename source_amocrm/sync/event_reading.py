@@ -14,10 +14,18 @@ from source_amocrm.sync.progress import ReadPlan
 from source_amocrm.walk.either_direction import direction, keyset_either_way
 from source_amocrm.walk.intervals import Interval
 from source_amocrm.walk.list_order import ListTraits
-from source_amocrm.walk.listing import FilterIgnored, Listing, OrderIgnored, Page, RawPage, bounds, key
+from source_amocrm.walk.listing import (
+    REMEMBERED_KEYS,
+    FilterIgnored,
+    Key,
+    Listing,
+    OrderIgnored,
+    Page,
+    RawPage,
+    bounds,
+    key,
+)
 
-REMEMBERED_KEYS = 5_000
-"""A list in no order shows itself soon: so many rows back it is known what was delivered before."""
 PAGES_AT_ONCE = 40
 """About how many pages a stretch of time has. Events are read in stretches where the newest are wanted first and the
 server lists them last."""
@@ -41,7 +49,7 @@ class EventReading:
                 yield from map(partial(Batch, EVENTS.name), self._part(listing, low, high))
 
     def _part(self, listing: Listing, low: int, high: int) -> Iterator[Page]:
-        delivered: set[int | str] = set()
+        delivered: set[Key] = set()  # a list in no order shows itself within REMEMBERED_KEYS rows
         try:
             for page in self._walk(listing, low, high):
                 if len(delivered) < REMEMBERED_KEYS:

@@ -9,14 +9,12 @@ from source_amocrm.sync.batch import Batch
 from source_amocrm.sync.progress import ReadPlan, merged
 from source_amocrm.walk.id_order import LARGEST_ID
 from source_amocrm.walk.intervals import FOREVER
-from source_amocrm.walk.listing import key, seconds
-
-REMEMBERED_KEYS = 5_000
-"""A filter that is ignored shows at the second page: so many rows back it is known what was delivered before."""
+from source_amocrm.walk.listing import REMEMBERED_KEYS, key, seconds
 
 
 class ReadKeys:
-    """`delivered`: the keys of rows that every reader has been given; in a first sync only REMEMBERED_KEYS of them.
+    """`delivered`: the keys of rows that every reader has been given; in a first sync REMEMBERED_KEYS of them, for a
+    filter that is ignored shows at the second page.
 
     `ids`: the ids of all rows that came, of which there may be millions.
     """

@@ -14,6 +14,7 @@ from source_amocrm.errors import AmocrmError, json_kind
 from source_amocrm.http import memory
 from source_amocrm.http.answer import Answer, Fetch, Params
 from source_amocrm.walk.intervals import FOREVER
+from source_amocrm.walk.key_set import KeySet
 
 Row = dict[str, Any]
 Key = int | str
@@ -179,7 +180,7 @@ class PageProgress:
 
     def __init__(self, path: str) -> None:
         self._path = path
-        self._met: set[Key] = set()
+        self._met = KeySet()
         self._previous: list[Key] = []
         self._barren = self._repeats = self._rows = 0
 
@@ -192,8 +193,7 @@ class PageProgress:
         """
         ids = [key(row) for row in raw.rows]
         if fresh is None:
-            fresh = not self._met.issuperset(ids)
-            self._met.update(ids)
+            fresh = self._met.add(ids)
         # A walk may change its page size; a server that ignores page numbers then sends a longer or shorter beginning.
         sizes = len(ids), len(self._previous)
         shared = max(sizes) if raw.more else min(sizes)
