@@ -201,8 +201,7 @@ class PageProgress:
         self._barren = 0 if fresh else self._barren + 1
         self._previous = ids
         self._rows += len(ids)
-        if self._rows > MOST_ROWS:
-            raise TooLong(self._path)
+        check_length(self._path, self._rows)
         if self._repeats < self.MOST_REPEATS and self._barren < self.MOST_BARREN:
             return raw.may_go_on
         if raw.more:
@@ -269,6 +268,12 @@ class Listing:
         if any(row.get("id") not in self.ids for row in raw.rows):
             raise FilterIgnored
         return replace(raw, full=raw.full and len(raw.rows) < len(self.ids))
+
+
+def check_length(path: str, rows: int) -> None:
+    """Raises TooLong if so many rows of a list are more than MOST_ROWS."""
+    if rows > MOST_ROWS:
+        raise TooLong(path)
 
 
 def each_page(listing: Listing, first: int = 1) -> Iterator[RawPage]:
