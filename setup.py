@@ -1,5 +1,23 @@
 from setuptools import find_packages, setup
 
+WAREHOUSE = [
+    "dlt[duckdb,postgres,parquet]>=1.31,<1.32",
+    "dbt-core>=1.11.16,<1.12",
+    "dbt-duckdb>=1.11.1,<1.12",
+    "dbt-postgres>=1.11,<1.12",
+    "filelock>=3.20,<4",
+    "rich>=13,<16",
+    "vl-convert-python>=1.9,<2",
+]
+FLEET = [
+    *WAREHOUSE,
+    "dagster>=1.13,<1.14",
+    "dagster-webserver>=1.13,<1.14",
+    "starlette>=0.50,<2",
+    "uvicorn>=0.38,<1",
+    "waitress>=3,<4",
+]
+
 setup(
     name="source-amocrm",
     version="0.1.0",
@@ -10,12 +28,28 @@ setup(
     package_data={
         "source_amocrm": ["py.typed", "spec.yaml", "schemas/*.json"],
         "source_amocrm.connect": ["words/*.json", "templates/*.html", "static/*"],
+        "amocrm_warehouse": [
+            "dbt/*.yml",
+            "dbt/*.yaml",
+            "dbt/macros/*.sql",
+            "dbt/models/**/*.sql",
+            "dbt/models/**/*.yml",
+            "dbt/seeds/*.csv",
+            "report/*.json",
+            "report/*.js",
+            "report/*.css",
+            "report/*.html",
+            "report/*.yaml",
+        ],
+        "amocrm_fleet": ["dagster.yaml", "templates/*.html"],
     },
     install_requires=[
-        "airbyte-cdk>=7.39,<8",
+        "airbyte-cdk~=7.39",
         "jinja2>=3.1,<4",
         "requests>=2.32,<3",
+        "pendulum>=3.0,<4",
         "orjson>=3.10,<4",
     ],
+    extras_require={"warehouse": WAREHOUSE, "fleet": FLEET, "all": FLEET},
     entry_points={"console_scripts": ["source-amocrm=source_amocrm.run:run"]},
 )

@@ -1,15 +1,34 @@
-"""Where a database is: a DuckDB file, or the address of a PostgreSQL server."""
+"""Where a database is: a DuckDB file, a PostgreSQL server, or the address of another database that dlt loads into."""
 
 from __future__ import annotations
 
 import argparse
 import os
 import re
+from difflib import get_close_matches
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
+DEFAULT = "duckdb:///crm.duckdb"
 POSTGRES = "postgresql://user@host:port/name, with the password in the environment variable PGPASSWORD"
 DUCKDB_SUFFIXES = (".duckdb", ".ddb", ".db")
+OTHERS = ("motherduck", "clickhouse", "bigquery", "mssql", "snowflake", "redshift", "mysql")
+"""Schemes of databases that a sync writes to; the models and the report read DuckDB and PostgreSQL alone."""
+SCHEMES = {"duckdb": "duckdb", "postgresql": "postgresql", "postgres": "postgresql"} | {name: name for name in OTHERS}
+
+
+def scheme(database: str) -> str:
+    """duckdb, postgresql or one of OTHERS. Raises ValueError with the nearest name for any other."""
+    if "://" not in database:
+        return "duckdb"
+    written = database.partition("://")[0].lower()
+    if written in SCHEMES:
+        return SCHEMES[written]
+    near = get_close_matches(written.partition("+")[0], SCHEMES, n=1)
+    hint = f"The nearest name is {near[0]}" if near else "A DuckDB file is duckdb:///file.duckdb"
+    raise ValueError(
+        f"There is no kind of database “{written}”. {hint}; there are duckdb, postgresql, {', '.join(OTHERS)}."
+    )
 
 
 def without_password(database: str) -> str:
@@ -17,8 +36,18 @@ def without_password(database: str) -> str:
 
 
 def location(database: str) -> SplitResult | Path:
-    """Where the server or the file is. Raises ValueError for what is no database."""
-    return postgres_url(database) if "://" in database else duckdb_file(database)
+    """The server or the file of a DuckDB or PostgreSQL database. Raises ValueError for any other."""
+    kind = scheme(database)
+    if kind == "duckdb":
+        return duckdb_file(database)
+    if kind == "postgresql":
+        return postgres_url(database)
+    raise ValueError(f"The models and the report are made in DuckDB and in PostgreSQL, not in {kind}.")
+
+
+def is_file(database: str) -> bool:
+    """Whether it is a DuckDB file. Raises ValueError for an unknown kind of database."""
+    return scheme(database) == "duckdb"
 
 
 def postgres_url(address: str) -> SplitResult:
@@ -35,10 +64,18 @@ def postgres_url(address: str) -> SplitResult:
     )
 
 
-def duckdb_file(name: str) -> Path:
-    """Raises ValueError for what is no DuckDB file and will not be one."""
+def duckdb_file(database: str) -> Path:
+    """The file of `duckdb:///name`, or of the bare name. Raises ValueError for what is no DuckDB file."""
+    name = database
+    if "://" in database:
+        host, _, name = database.partition("://")[2].partition("/")
+        if host or not name:
+            raise ValueError(
+                "A DuckDB file is written duckdb:///file.duckdb, or duckdb:////folder/file.duckdb from the root."
+            )
     first, path = name.split("/")[0], Path(name).resolve()
-    if first == "localhost" or ":" in first or "@" in first or re.search(":.*@", name):
+    drive = re.fullmatch("[A-Za-z]:", first)
+    if first == "localhost" or (":" in first and not drive) or "@" in first or re.search(":.*@", name):
         raise ValueError(
             f"The database looks like a server's address without its beginning: write {POSTGRES}. A DuckDB file of "
             "such a name is given with its folder, as in ./name."
@@ -48,6 +85,8 @@ def duckdb_file(name: str) -> Path:
             "The folder that the DuckDB file is to be in is not there. Make it first; or, if a server is meant, "
             f"write {POSTGRES}."
         )
+    if not path.parent.is_dir():
+        raise ValueError(f"The folder {path.parent} of the DuckDB file is not there. Make it first.")
     if path.is_dir():
         raise ValueError(f"The database {path} is a folder; give the DuckDB file in it.")
     if path.is_file() and path.stat().st_size:
@@ -57,8 +96,13 @@ def duckdb_file(name: str) -> Path:
     return path
 
 
-def add_database(parser: argparse.ArgumentParser, otherwise: str) -> None:
+def add_database(parser: argparse.ArgumentParser, otherwise: str = DEFAULT) -> None:
     """From the environment: whoever lists the processes of the machine sees what stands on a command line."""
     parser.add_argument(
-        "--db", default=os.environ.get("DB") or otherwise, help=f"a DuckDB file, or {POSTGRES}; DB in the environment"
+        "--to",
+        "--db",
+        dest="db",
+        metavar="URL",
+        default=os.environ.get("DB") or otherwise,
+        help=f"the database: duckdb:///file.duckdb, or {POSTGRES}; by default DB in the environment, then {otherwise}",
     )

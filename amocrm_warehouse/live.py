@@ -44,7 +44,7 @@ class Watch:
             self._table = message.record.stream
             self._received[self._table] += 1
         elif message.log:
-            self._log(message.log.level.value, message.log.message)
+            self.log(message.log.level.value, message.log.message)
         elif message.trace and message.trace.stream_status and message.trace.stream_status.status.value == "COMPLETE":
             stream = message.trace.stream_status.stream_descriptor.name
             self._line(f"{stream}: {self._received[stream]:,} rows")
@@ -61,12 +61,13 @@ class Watch:
         pace = (total - rows) / max(now - before, 1)
         return f"{minutes}:{seconds:02}  {what or 'asking amoCRM'} · {pace:,.0f} rows a second · {total:,} rows"
 
-    def _log(self, level: str, text: str) -> None:
+    def log(self, level: str, text: str) -> None:
+        """From any thread: a line of the connector's log."""
         if text.startswith(READING):
             self._reading, self._heard = text.removeprefix(READING).partition(";")[0], time.monotonic()
             if not self._live:
                 self._line(text)
-        elif level == "WARN":
+        elif level in ("WARN", "WARNING"):
             self._line(text)
 
     def _line(self, text: str) -> None:

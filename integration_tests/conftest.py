@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
     from selenium import webdriver
+
+OWN_FOLDER = TemporaryDirectory(prefix="amocrm-tests-")
+os.environ["SOURCE_AMOCRM_HOME"] = OWN_FOLDER.name
 
 
 @pytest.fixture(scope="module")

@@ -1,36 +1,32 @@
-"""PyAirbyte into real databases: full, what changed, killed and resumed; row for row what the account holds."""
+"""A sync into real databases: full, what changed, killed and resumed; row for row what the account holds."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
-from collections.abc import Callable, Iterator
-from contextlib import closing
-from datetime import datetime
-from decimal import Decimal
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from random import Random
-from typing import Any, cast
 
 import duckdb
 import psycopg
 import pytest
 
-from demo.sync import check_names
+from amocrm_warehouse.sync.reading import check_names
 from source_amocrm.streams import STREAMS
 
 from . import comparison, expected, models, postgres
 from .leaks import clean
-from .pyairbyte import PYTHON, ROOT, refused, start, unanswered
 from .sandbox import OFF, Account, Fault, Faults, Server, Tokens, writes
+from .warehouse import PYTHON, ROOT, query, refused, start, stored, unanswered
 
-Row = dict[str, Any]
-Query = Callable[[str], list[Row]]
-
-PLAIN = {"character varying": "varchar", "timestamp without time zone": "timestamp"}
+PLAIN = {"character varying": "varchar", "timestamp with time zone": "timestamptz"}
 """The types that go by a shorter name."""
 COLUMNS = {
     "deals": {
@@ -51,7 +47,7 @@ MAPPED = {
 @pytest.fixture(scope="module", params=["duckdb", "postgres"])
 def database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     if request.param == "duckdb":
-        yield str(tmp_path_factory.mktemp("duckdb") / "amocrm.duckdb")
+        yield str(tmp_path_factory.mktemp("duckdb") / "crm.duckdb")
         return
     with postgres.server() as url:
         yield url
@@ -82,43 +78,6 @@ def sync(config: Path, database: str, project: str) -> dict[str, int]:
     return {table: int(count.replace(",", "")) for table, count in found}
 
 
-def query(database: str, sql: str) -> list[Row]:
-    if database.startswith("postgresql:"):
-        with psycopg.connect(database) as connection:
-            cursor = connection.execute(cast(Any, sql))
-            names = [column.name for column in cursor.description or ()]
-            return [dict(zip(names, map(plain, row), strict=True)) for row in cursor]
-    with closing(duckdb.connect(database, read_only=True)) as connection:
-        result = connection.execute(sql)
-        json_columns = {column[0] for column in result.description or () if str(column[1]) == "JSON"}
-        names = [column[0] for column in result.description or ()]
-        return [
-            {
-                n: json.loads(v) if n in json_columns and v is not None else plain(v)
-                for n, v in zip(names, row, strict=True)
-            }
-            for row in result.fetchall()
-        ]
-
-
-def plain(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return value.strftime("%Y-%m-%dT%H:%M:%SZ")
-    if isinstance(value, Decimal):
-        return int(value) if value == value.to_integral_value() else float(value)
-    return value
-
-
-def stored(database: str, project: str) -> dict[str, dict[tuple[Any, ...], Row]]:
-    """Every table's rows by key; a key that is there twice fails."""
-    tables: dict[str, dict[tuple[Any, ...], Row]] = {}
-    for name, key in expected.KEYS.items():
-        rows = query(database, f"SELECT * FROM amocrm_{project}_{name}")
-        tables[name] = {tuple(row[column] for column in key): row for row in rows}
-        assert len(tables[name]) == len(rows), f"{name} holds a key twice"
-    return tables
-
-
 def problems(account: Account, database: str, project: str) -> list[str]:
     """Where the tables differ from the account, in words."""
     return comparison.problems(account, stored(database, project))
@@ -140,14 +99,15 @@ def test_full_then_what_changed(server: Server, database: str, config: Path) -> 
 def types(database: str, table: str) -> dict[str, str]:
     rows = query(
         database,
-        f"SELECT column_name, data_type FROM information_schema.columns WHERE table_name = 'amocrm_1001_{table}'",
+        "SELECT column_name, data_type FROM information_schema.columns WHERE table_schema = 'amocrm' "
+        f"AND table_name = 'amocrm_1001_{table}'",
     )
     return {row["column_name"]: PLAIN.get(kind := str(row["data_type"]), kind) for row in rows}
 
 
 def test_types_are_those_of_the_columns(database: str) -> None:
     """And of the tables that other tests store."""
-    wanted = models.TYPES["make sync" if database.startswith("postgresql:") else "duckdb"]
+    wanted = models.TYPES["postgres" if database.startswith("postgresql:") else "duckdb"]
     for table, columns in COLUMNS.items():
         found = types(database, table)
         assert {name: found[name] for name in columns} == {name: wanted[kind] for name, kind in columns.items()}
@@ -158,7 +118,7 @@ def test_the_data_type_map_is_of_the_types_that_are_written(database: str) -> No
     lines = [[cell.strip() for cell in line.strip("|").split("|")] for line in page.splitlines() if line[:1] == "|"]
     [_, airbyte, destination, *sync_writes], _, *rows = lines[: len(MAPPED) + 2]
     assert (airbyte, destination) == ("Airbyte", "Airbyte's PostgreSQL destination 3.x writes")
-    here = sync_writes.index(f"`make sync` writes into {'PostgreSQL' if '://' in database else 'DuckDB'}")
+    here = sync_writes.index(f"`source-amocrm sync` writes into {'PostgreSQL' if '://' in database else 'DuckDB'}")
     found = types(database, "deals")
     written = {row[1]: row[3 + here].split("`")[1] for row in rows}
     assert written == {kind: found[column] for kind, column in MAPPED.items()}
@@ -167,53 +127,194 @@ def test_the_data_type_map_is_of_the_types_that_are_written(database: str) -> No
     ]  # fmt: skip
 
 
+def test_descriptions_of_columns_are_comments(database: str) -> None:
+    comments = (
+        "SELECT comment FROM duckdb_columns() WHERE schema_name = 'amocrm' AND table_name = 'amocrm_1001_deals' "
+        "AND column_name = 'lead_id'"
+        if "://" not in database
+        else "SELECT col_description('amocrm.amocrm_1001_deals'::regclass, 1) AS comment"
+    )
+    assert query(database, comments) == [{"comment": "Unique id of the deal."}]
+
+
+EAGER = """
+from amocrm_warehouse.sync import packages
+packages.ROWS, packages.SECONDS, packages.CHECKED = 200, 0.0, 20
+from source_amocrm.run import run
+run()
+"""
+"""A sync that loads often, as a long one does."""
+
+
+def eager(config: Path, database: str, project: str, **environment: str) -> subprocess.Popen[str]:
+    command = [str(PYTHON), "-c", EAGER, "sync", "--config", str(config), "--project", project]
+    return subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
+        env={**os.environ, "DB": database, **environment},
+    )  # fmt: skip
+
+
+def kill(process: subprocess.Popen[str]) -> None:
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL
+
+
 def test_goes_on_where_it_was_killed(server: Server, database: str, config: Path) -> None:
     with unanswered(server, "/contacts$", since=2), unanswered(server, "/notes$", since=2):
-        process = start(config, database, "1002")
-        assert process.stdout is not None
-        for line in process.stdout:
-            if re.search(r" s  deals: [\d,]+ rows", line):
-                break
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-    assert process.returncode == -signal.SIGKILL
+        process = eager(config, database, "1002")
+        deadline = time.monotonic() + 60
+        while _count(database, "amocrm_1002_deals") < 300 and time.monotonic() < deadline:
+            time.sleep(0.5)
+        time.sleep(5)  # the package that brought them is completed, and nothing more can come
+        kill(process)
     read = sync(config, database, "1002")
     assert problems(server.account, database, "1002") == []
-    assert read["deals"] < 300, "what was written before the kill is not read again"
+    assert read["deals"] < 300, "what was loaded before the kill is not read again"
+
+
+def _count(database: str, table: str) -> int:
+    """Of a copy of a DuckDB file, which one process has to itself; 0 for a table that is not there."""
+    with contextlib.suppress(FileNotFoundError):
+        if "://" not in database:
+            database = str(shutil.copy(database, f"{database}.copy"))
+    try:
+        return int(query(database, f"SELECT count(*) AS rows FROM amocrm.{table}")[0]["rows"])
+    except (duckdb.Error, psycopg.Error):
+        return 0
+
+
+@pytest.mark.parametrize("seed", range(int(os.environ.get("KILLS", "20")) // 4))
+def test_kills_at_any_moment_lose_nothing(server: Server, database: str, tmp_path: Path, seed: int) -> None:
+    """Four in a row, in an account that people work in, and then one sync that may end."""
+    random = Random(seed)
+    path, project = tmp_path / "config.json", f"3{seed:03}"
+    path.write_text(json.dumps({**server.config(), "requests_per_second": 50}), encoding="utf-8")
+    for _ in range(4):
+        process = eager(path, database, project)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(random.uniform(2, 14))
+        if process.poll() is None:
+            kill(process)
+        else:
+            assert process.returncode == 0, process.communicate()[0]
+        with server.account.lock:
+            writes.random_edits(server.account, 10, random)
+    sync(path, database, project)
+    assert problems(server.account, database, project) == []
+
+
+def test_a_state_is_restored_from_the_database_alone(database: str, config: Path, tmp_path: Path) -> None:
+    """As on another machine: nothing that the sync before has left on this one."""
+    process = start(config, database, "1001", SOURCE_AMOCRM_HOME=str(tmp_path / "another machine"))
+    said = clean(process.communicate(timeout=300)[0])
+    assert process.returncode == 0, said
+    [(read, there)] = re.findall(r"^amocrm_1001_deals +(\d+) +(\d+)$", said, re.MULTILINE)
+    assert int(read) < 100 < 300 <= int(there)
+
+
+def test_a_failed_stream_keeps_what_it_had(server: Server, database: str, config: Path) -> None:
+    refusal = Fault("403", "/users$")
+    before = query(database, "SELECT * FROM amocrm.amocrm_1001_users ORDER BY user_id")
+    server.sandbox.faults.faults.insert(0, refusal)
+    try:
+        process = start(config, database, "1001", "--streams", "users,groups,deals")
+        said = clean(process.communicate(timeout=300)[0])
+    finally:
+        server.sandbox.faults.faults.remove(refusal)
+    assert process.returncode == 1, said
+    assert query(database, "SELECT * FROM amocrm.amocrm_1001_users ORDER BY user_id") == before
+    [last] = query(
+        database, "SELECT ended_well, failures FROM amocrm.amocrm_1001_syncs ORDER BY started_at DESC LIMIT 1"
+    )
+    assert not last["ended_well"]
+    assert last["failures"][0].startswith("Not read to the end: users")
+    assert last["failures"][0] in said
+
+
+def test_every_sync_that_ended_has_a_row(database: str) -> None:
+    rows = query(database, "SELECT * FROM amocrm.amocrm_1001_syncs ORDER BY started_at")
+    assert [(row["ended_well"], row["failures"] == []) for row in rows] == [(True, True)] * 3 + [(False, False)]
+    assert rows[0]["rows"] > rows[1]["rows"] > 0
+    assert all(row["started_at"] <= row["ended_at"] for row in rows)
+
+
+def test_no_state_and_no_package_piles_up(database: str) -> None:
+    [states] = query(
+        database, "SELECT count(*) AS rows FROM amocrm._dlt_pipeline_state WHERE pipeline_name = 'amocrm_1001'"
+    )
+    assert states["rows"] <= 11
+    assert list((Path(os.environ["SOURCE_AMOCRM_HOME"]) / "syncs").glob("*/*")) == []
 
 
 def test_tables_of_another_account_are_left_alone(database: str, config: Path) -> None:
     other = {**json.loads(config.read_text(encoding="utf-8")), "account_domain": "other.amocrm.ru"}
     other["credentials"]["access_token"] = Tokens(Account(seed=2)).long_lived()
     config.write_text(json.dumps(other), encoding="utf-8")
-    assert refused("--config", str(config), "--db", database, "--project", "1001") == (
+    assert refused("--config", str(config), "--to", database, "--project", "1001") == (
         "The tables amocrm_1001_… in this database hold the account example, and the config is of other. Give each "
-        "account its own PROJECT, or its own DB.\n"
+        "account its own --project, or its own database.\n"
     )
 
 
 @pytest.mark.parametrize(
     "database",
-    ["mysql://u:p4ss@h/crm", "postgresql+psycopg2://u:p4ss@h/crm", "postgres://u:p4#ss@h/c", "postgres://u:p4[5]@h/c"],
+    ["postgres://u:p4#ss@h/c", "postgres://u:p4[5]@h/c"],
 )
-def test_another_kind_of_database_is_refused_without_a_word_of_its_password(database: str, config: Path) -> None:
-    said = refused("--config", str(config), "--db", database)
+def test_a_wrong_address_is_refused_without_a_word_of_its_password(database: str, config: Path) -> None:
+    said = refused("--config", str(config), DB=database)
     assert said.startswith("The database is a DuckDB file, or postgresql://user@host:port/name, with the password in")
     assert "p4" not in said
 
 
+@pytest.mark.parametrize(
+    ("database", "said"),
+    [
+        (
+            "postgre://u:p4ss@h/crm",
+            "There is no kind of database “postgre”. The nearest name is postgres; there are duckdb, postgresql, "
+            "motherduck, clickhouse, bigquery, mssql, snowflake, redshift, mysql.",
+        ),
+        (
+            "ЖЖ://u:p4ss@h/crm",
+            "There is no kind of database “жж”. A DuckDB file is duckdb:///file.duckdb; there are duckdb, postgresql, "
+            "motherduck, clickhouse, bigquery, mssql, snowflake, redshift, mysql.",
+        ),
+        ("clickhouse://u:p4ss@h/crm", "Writing to clickhouse needs its driver: pip install 'dlt[clickhouse]'"),
+        ("mysql://u:p4ss@h/crm", "Writing to mysql needs its driver: pip install 'dlt[sqlalchemy]' 'pymysql'"),
+        (
+            "amocrm.duckdb",
+            "In the DuckDB file amocrm.duckdb no statement could tell the schema amocrm from the file, which DuckDB "
+            "calls by the same name. Name another file, as in --to duckdb:///crm.duckdb, or another --dataset.",
+        ),
+        (
+            "duckdb://crm.duckdb",
+            "A DuckDB file is written duckdb:///file.duckdb, or duckdb:////folder/file.duckdb from the root.",
+        ),
+    ],
+)
+def test_another_kind_of_database_is_told_in_a_sentence(database: str, said: str, config: Path) -> None:
+    assert refused("--config", str(config), DB=database) == f"{said}\n"
+
+
 def test_a_file_of_another_kind_is_left_alone(config: Path) -> None:
-    assert refused("--config", str(config), "--db", str(config)) == (
+    assert refused("--config", str(config), "--to", str(config)) == (
         f"The database {config} is there already and is no DuckDB file.\n"
     )
-    assert refused("--config", str(config), "--db", str(config.parent)).endswith(
+    assert refused("--config", str(config), "--to", f"duckdb:///{config.parent}").endswith(
         "is a folder; give the DuckDB file in it.\n"
     )
 
 
+@pytest.mark.parametrize("project", ["a-b", "a__b", "_", "ж", "a" * 41])
+def test_a_project_that_is_no_part_of_a_name_is_refused(project: str, config: Path, tmp_path: Path) -> None:
+    said = refused("--config", str(config), "--to", str(tmp_path / "crm.duckdb"), "--project", project)
+    assert said.startswith("The project id goes into the tables' names: letters, digits and single _")
+
+
 def test_an_unknown_stream_is_named(config: Path, tmp_path: Path) -> None:
     said = refused(
-        "--config", str(config), "--db", str(tmp_path / "crm.duckdb"), "--project", "1", "--streams", "users, deal"
+        "--config", str(config), "--to", str(tmp_path / "crm.duckdb"), "--project", "1", "--streams", "users, deal"
     )
     assert said == "There is no stream “deal”: the nearest name is “deals”.\n"
 
@@ -230,109 +331,67 @@ def test_the_nearest_name_is_said(stream: str, said: str) -> None:
         check_names([stream], list(STREAMS))
 
 
-def test_ctrl_c_ends_it_with_a_sentence(server: Server, config: Path, tmp_path: Path) -> None:
+def test_ctrl_c_ends_it_with_a_sentence_and_keeps_what_was_read(server: Server, config: Path, tmp_path: Path) -> None:
+    database = str(tmp_path / "stopped.duckdb")
     with unanswered(server, "/contacts$"):
-        process = start(config, str(tmp_path / "stopped.duckdb"), "1003")
+        process = start(config, database, "1003")
         assert process.stdout is not None
-        next(line for line in process.stdout if " rows" in line)
+        next(line for line in process.stdout if "deals: 3" in line)
         os.killpg(process.pid, signal.SIGINT)
         said = clean(process.communicate(timeout=60)[0])
-    assert process.returncode != 0
+    assert process.returncode == 128 + signal.SIGINT
     assert said.endswith("Stopped. What was read is kept; the next run goes on from there.\n")
     assert "Traceback" not in said
+    assert _count(database, "amocrm_1003_deals") >= 300
 
 
-STOPPED = """
-import os, signal, sys, time
-from types import SimpleNamespace
-from demo import sync
-import airbyte as ab
-
-class Source:
-    def get_available_streams(self): return []
-    def select_streams(self, _): pass
-    def get_selected_streams(self): return []
-    def read(self, cache, **_):
-        try:
-            os.kill(os.getpid(), signal.SIGINT)
-            time.sleep(60)
-        except KeyboardInterrupt:
-            %s
-
-ab.get_source = lambda *_, **__: Source()
-sys.exit(sync.main(["--config", sys.argv[1], "--db", sys.argv[2]]))
-"""
+def test_one_process_writes_at_a_time(server: Server, config: Path, tmp_path: Path) -> None:
+    database = str(tmp_path / "held.duckdb")
+    with unanswered(server, "/contacts$"):
+        process = start(config, database, "1")
+        assert process.stdout is not None
+        next(line for line in process.stdout if " rows" in line)
+        said = refused("--config", str(config), "--to", database, "--project", "2")
+        kill(process)
+    assert re.fullmatch(
+        rf"Another sync writes to these tables \({re.escape(database)}\): process {process.pid} of \w+ on \S+, since "
+        r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\S+\. One writes at a time; wait for its end\.\n",
+        said,
+    )
+    few = start(config, database, "2", "--streams", "users")
+    assert few.wait(120) == 0, "the lock of a process that was killed holds nobody back"
+    few.communicate()
 
 
-@pytest.mark.parametrize(
-    "then",
-    [
-        pytest.param(
-            "raise ab.exceptions.AirbyteConnectorFailedError", id="PyAirbyte, of a connector that ended first"
-        ),
-        pytest.param("cache._seen(SimpleNamespace(log=None))", id="a database took it for a failure of its own"),
-    ],
-)
-def test_ctrl_c_that_is_met_by_others_is_told_as_such(then: str, config: Path, tmp_path: Path) -> None:
-    command = [str(PYTHON), "-c", STOPPED % then, str(config), str(tmp_path / "stopped.duckdb")]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout) == (128 + signal.SIGINT, "")
-    assert done.stderr == "\nStopped. What was read is kept; the next run goes on from there.\n"
+def test_a_file_of_the_time_before_is_left_alone_and_said(config: Path, tmp_path: Path) -> None:
+    database = tmp_path / "old.duckdb"
+    with duckdb.connect(str(database)) as connection:
+        connection.execute("CREATE TABLE amocrm_1_account AS SELECT 1 AS account_id")
+    process = start(config, str(database), "1", "--streams", "users,account")
+    said = clean(process.communicate(timeout=300)[0])
+    assert process.returncode == 0, said
+    assert (
+        "The tables amocrm_1_… in the schema main are of an earlier version. They are left as they are; the account is "
+        "read anew, into the schema amocrm.\n"
+    ) in said
+    assert query(str(database), "SELECT * FROM main.amocrm_1_account") == [{"account_id": 1}]
+    assert _count(str(database), "amocrm_1_users") == 7
 
 
-ONE_OF_TWO = """
-import sys
-from pathlib import Path
-from demo.tables import half_filled, open_database
-
-one, other = (open_database(sys.argv[1], project, Path(sys.argv[2])) for project in ("1001", "1002"))
-for cache in (one, other):
-    cache.execute_sql(f"CREATE TABLE {half_filled(cache.table_prefix)}deals_01abcdefg (number int)")
-one.drop_leftovers()
-left = [name for name in other.processor._get_tables_list() if name.startswith("loading_")]
-assert left == [f"{half_filled('amocrm_1002_')}deals_01abcdefg"], left
-other.drop_leftovers()
-for cache in (one, other):
-    print(*sorted(stream.stream.name for stream in cache._catalog_backend._fetch_streams_info()))
-"""
-
-
-def test_accounts_in_one_database_do_not_meet(database: str, tmp_path: Path) -> None:
-    """Half-filled tables of one are not taken for leftovers by the other, and what is remembered is asked for apart."""
-    command = [str(PYTHON), "-c", ONE_OF_TWO, database, str(tmp_path)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.stderr == ""
-    assert done.stdout.splitlines() == [" ".join(sorted(expected.KEYS))] * 2
-
-
-FIRST_AT_ONCE = """
-import os, sys
-from pathlib import Path
-from demo.tables import open_database
-
-gate, start = os.pipe()
-children = []
-for number in range(6):
-    children.append(os.fork())
-    if children[-1] == 0:
-        os.close(start)
-        os.read(gate, 1)
-        open_database(sys.argv[1], f"200{number}", Path(sys.argv[2]))
-        os._exit(0)
-os.close(start)
-print([os.waitpid(child, 0)[1] for child in children])
-"""
-
-
-def test_first_syncs_of_several_accounts_at_once(tmp_path: Path) -> None:
-    """Each finds a database without the tables in which PyAirbyte remembers streams and states."""
+def test_first_syncs_of_several_accounts_at_once(config: Path) -> None:
+    """Each finds a database without a schema and without the tables in which dlt remembers states."""
     with postgres.server() as url:
-        command = [str(PYTHON), "-c", FIRST_AT_ONCE, url, str(tmp_path)]
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert (done.stdout, done.stderr) == ("[0, 0, 0, 0, 0, 0]\n", "")
+        processes = [start(config, url, f"200{number}", "--streams", "users,deals") for number in range(4)]
+        said = [process.communicate(timeout=300)[0] for process in processes]
+        assert [process.returncode for process in processes] == [0] * 4, said
+        assert [_count(url, f"amocrm_200{number}_users") for number in range(4)] == [7] * 4
 
 
 def test_tables_of_two_projects_stand_side_by_side(database: str) -> None:
-    rows = query(database, "SELECT table_name FROM information_schema.tables WHERE table_name LIKE 'amocrm%'")
+    rows = query(
+        database, "SELECT table_name FROM information_schema.tables WHERE table_schema = 'amocrm' AND "
+        "(table_name LIKE 'amocrm_1001_%' OR table_name LIKE 'amocrm_1002_%')"
+    )  # fmt: skip
     names = {row["table_name"] for row in rows}
-    assert names == {f"amocrm_{project}_{table}" for project in ("1001", "1002") for table in expected.KEYS}
+    tables = [*expected.KEYS, "syncs"]
+    assert names == {f"amocrm_{project}_{table}" for project in ("1001", "1002") for table in tables}

@@ -73,6 +73,7 @@ def test_everything_given() -> None:
         raw_records=True,
         requests_per_second=3.5,
         num_workers=4,
+        unknown=("The option “unknown” does not exist, so it changes nothing. Take it out of the config.",),
     )
 
 
@@ -416,3 +417,17 @@ def test_secrets_are_listed_and_not_shown() -> None:
         assert "0000" not in shown.replace(INTEGRATION["client_id"], "")
         assert "1111" not in shown
         assert "long-lived-token" not in shown
+
+
+def test_options_that_do_not_exist_are_named_with_the_nearest() -> None:
+    raw = {**long_lived(), "redable_columns": True, "chat_texts": True, "eyJ0eXAi " * 9: 1, "__injected": {}}
+    raw["credentials"] = {**raw["credentials"], "acces_token": "x", "client_id": "y"}
+    parsed = parse_config(raw, now=NOW)
+    assert parsed.unknown == (
+        "The option “redable_columns” does not exist, so it changes nothing. Did you mean readable_columns?",
+        "The option “chat_texts” does not exist, so it changes nothing. Take it out of the config.",
+        "The option of the config does not exist, so it changes nothing. Take it out of the config.",
+        "The option “acces_token” does not exist, so it changes nothing. Did you mean access_token?",
+        "The option “client_id” does not exist, so it changes nothing. Take it out of the config.",
+    )
+    assert parse_config(long_lived(), now=NOW).unknown == parse_config(oauth(), now=NOW).unknown == ()

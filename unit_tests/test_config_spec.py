@@ -12,7 +12,7 @@ from airbyte_cdk.utils.airbyte_secrets_utils import get_secrets
 from jinja2 import Environment, StrictUndefined
 
 import source_amocrm
-from source_amocrm.config.settings import parse_config
+from source_amocrm.config.settings import LONG_LIVED_OPTIONS, OAUTH_OPTIONS, OPTIONS, parse_config
 from source_amocrm.config.validators import DEFAULT_LOOKBACK
 from unit_tests.http_tools import NOW, long_lived, oauth
 
@@ -202,3 +202,9 @@ def test_the_code_is_exchanged_with_the_redirect_uri_that_was_typed(spec: Connec
 def test_which_redirect_uri_to_type_is_told(spec: ConnectorSpecification) -> None:
     way = spec.connectionSpecification["properties"]["credentials"]["oneOf"][1]["properties"]
     assert "must be Airbyte's own address, which Airbyte shows above this field" in way["redirect_uri"]["description"]
+
+
+def test_the_parser_knows_the_options_of_the_form(spec: ConnectorSpecification) -> None:
+    properties = spec.connectionSpecification["properties"]
+    long_lived, oauth = (frozenset(way["properties"]) for way in properties["credentials"]["oneOf"])
+    assert (frozenset(properties), long_lived, oauth) == (OPTIONS, LONG_LIVED_OPTIONS, OAUTH_OPTIONS)

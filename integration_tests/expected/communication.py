@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from ..sandbox.account import ENTITIES, SINGULAR, Account
 from .activity import ELEMENT_TYPES, talk_contact
@@ -100,7 +100,7 @@ def _text(value: int | str | None) -> str | None:
     return None if value is None else str(value)
 
 
-KEYS_OF = {
+KEYS_OF: dict[Callable[[Account], list[Row]], tuple[str, ...]] = {
     calls: ("element_type", "note_id"),
     messages: ("message_id",),
 }

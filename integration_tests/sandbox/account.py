@@ -75,6 +75,7 @@ class Account:
         self.webhooks: list[Row] = []
         self.widgets: list[Row] = []
         self.talks: list[Row] = []
+        self.bots: list[Row] = []
         self.files: list[Row] = []
         self.segments: list[Row] = []
         self.customer_statuses: list[Row] = []

@@ -68,6 +68,11 @@ class Tokens:
         else:
             self._refresh[token].used = True
 
+    def is_good(self, refresh_token: str) -> bool:
+        """Whether a refresh token can still be exchanged."""
+        refresh = self._refresh.get(refresh_token)
+        return refresh is not None and not refresh.used and self.clock.now() < refresh.expires_at
+
     def label(self, token: str | None) -> str | None:
         """A name for a token that may be logged."""
         if token is None:

@@ -26,9 +26,9 @@ from source_amocrm.streams import schema
 from source_amocrm.streams.record import Find, Record, tombstone
 from source_amocrm.streams.relations import Relations
 from source_amocrm.streams.values import Row
-from source_amocrm.sync.changes import Deletion
+from source_amocrm.sync.batch import Deletion
 from source_amocrm.sync.declaration import Context, Declaration, FullRefresh, Incremental
-from source_amocrm.sync.progress import Progress
+from source_amocrm.sync.read_plan import Progress
 from source_amocrm.sync.state import load
 from source_amocrm.sync.sync import read_alone
 

@@ -1,4 +1,7 @@
-"""Talks: conversations of chats. amoCRM's list of them may stop after its first page; chat events name the others."""
+"""Talks, which are conversations of chats, and the bots that answer in them.
+
+amoCRM's list of talks may stop after its first page. Chat events name the others.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +19,8 @@ from source_amocrm.streams import relations as to
 from source_amocrm.streams.base import FullRefreshStream
 from source_amocrm.streams.values import Row, as_list, child
 from source_amocrm.sync.declaration import Context
-from source_amocrm.sync.event_reading import EventReading
-from source_amocrm.sync.progress import BEGINNING, ReadPlan
+from source_amocrm.sync.events import EventReading
+from source_amocrm.sync.read_plan import BEGINNING, ReadPlan
 from source_amocrm.walk.intervals import FOREVER, IntervalSet
 from source_amocrm.walk.listing import Listing, numeric_id
 from source_amocrm.walk.worker_pool import MOST_AHEAD, Prefetch, WorkerPool
@@ -78,6 +81,13 @@ class Talks(FullRefreshStream):
                 failure_type=error.failure_type,
                 status=error.status,
             ) from None
+
+
+class Bots(FullRefreshStream):
+    name = "bots"
+    primary_key = ["bot_id"]
+    list_path = "/api/v4/bots"
+    collection = "items"
 
 
 def talk_ids(event: Row) -> Iterator[int]:

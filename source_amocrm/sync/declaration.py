@@ -11,7 +11,7 @@ from typing import Any
 from airbyte_cdk.models import SyncMode
 
 from source_amocrm.account.resources import EVENTS, Resource
-from source_amocrm.sync.changes import Deletion
+from source_amocrm.sync.batch import Deletion
 from source_amocrm.walk.listing import Row
 
 

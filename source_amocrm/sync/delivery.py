@@ -10,11 +10,10 @@ from typing import Any
 
 from source_amocrm.account.resources import EVENTS, Resource
 from source_amocrm.errors import AmocrmError
-from source_amocrm.sync.batch import Batch
-from source_amocrm.sync.changes import Deletion
+from source_amocrm.sync.batch import Batch, Deletion
 from source_amocrm.sync.declaration import Context, Incremental, Lookup
 from source_amocrm.sync.lookup import Resolver
-from source_amocrm.sync.progress import BEGINNING, Progress
+from source_amocrm.sync.read_plan import BEGINNING, Progress
 from source_amocrm.sync.state import dump
 from source_amocrm.walk.intervals import FOREVER, IntervalSet
 from source_amocrm.walk.listing import Page, PageCheckpoint, Row, key, seconds

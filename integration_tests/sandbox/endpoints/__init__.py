@@ -55,6 +55,7 @@ _API: tuple[tuple[str, Endpoint], ...] = (
     ("sources", dictionaries.sources),
     ("webhooks", dictionaries.webhooks),
     ("widgets", dictionaries.widgets),
+    ("bots", extras.bots),
     ("talks", extras.talks),
     (r"talks/(\d+)", extras.talk),
 )

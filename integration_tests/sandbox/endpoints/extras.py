@@ -162,6 +162,12 @@ def talks(context: Context) -> Response:
     return page(context, "talks", rows, context.limit(switches.page_max), more=False)
 
 
+def bots(context: Context) -> Response:
+    if not context.switches.bots:
+        raise Refusal(not_found("GET", context.request.path))
+    return short(context, "items", context.account.bots, dict, totals="none")
+
+
 def newest_talks(talks: Sequence[Row], count: int) -> list[Row]:
     return sorted(talks, key=lambda row: row["talk_id"], reverse=True)[:count]
 

@@ -196,6 +196,10 @@ def field_groups(entity: str) -> list[Row]:
     ]
 
 
+def add_bots(account: Account) -> None:
+    account.bots = [{"id": 71 + n, "name": name} for n, name in enumerate(("Приветствие", "Сбор заявок", "Оценка"))]
+
+
 def add_talks_and_files(account: Account, rng: Random, time: Timeline, history: History, count: int) -> None:
     leads = list(account.tables["leads"].rows)
     customers = list(account.tables["customers"].rows)

@@ -1,0 +1,50 @@
+"""`source-amocrm sync`: an account's tables, brought up to date in a database."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from amocrm_warehouse.address import add_database
+from amocrm_warehouse.interrupt import ended
+from amocrm_warehouse.sync.outcome import print_table
+from amocrm_warehouse.sync.syncing import project_of, sync
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="source-amocrm sync", description=__doc__)
+    parser.add_argument("--config", type=Path, required=True, help="what `source-amocrm connect` wrote")
+    add_database(parser)
+    parser.add_argument("--project", help="tables are amocrm_<project>_<stream>; the account's subdomain by default")
+    parser.add_argument("--streams", help="only these, separated by commas")
+    parser.add_argument("--dataset", default="amocrm", help="the schema of the tables; amocrm by default")
+    parser.add_argument("--report", action="store_true", help="build the models and write the report after it")
+    parser.add_argument("--plans", type=Path, help="the file of plans for the report")
+    given = parser.parse_args(arguments)
+    try:
+        project = given.project or project_of(given.config)
+        streams = [name for part in (given.streams or "").split(",") if (name := part.strip())] or None
+        outcome = sync(given.config, to=given.db, project=project, streams=streams, dataset=given.dataset)
+    except (ValueError, KeyboardInterrupt) as error:
+        return ended(error)
+    if outcome.received or not outcome.errors:
+        print_table(outcome, f"amocrm_{project.lower()}_")
+    for sentence in outcome.notices:
+        print(f"\n{sentence}")
+    for sentence in outcome.errors:
+        print(f"\n{sentence}", file=sys.stderr)
+    if given.report and outcome.totals:
+        from amocrm_warehouse.desktop import show
+        from amocrm_warehouse.report.command import after_sync  # dbt takes seconds to import
+
+        try:
+            show(after_sync(given.db, project, given.plans, given.dataset))
+        except (ValueError, KeyboardInterrupt) as error:
+            print("\nThe tables are read; no report was made of them.", file=sys.stderr)
+            return ended(error)
+    return 1 if outcome.errors else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

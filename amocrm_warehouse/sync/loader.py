@@ -1,0 +1,187 @@
+"""The tables of one account in a database, brought forward by dlt's load packages.
+
+A package holds rows, and the connector's states that cover them. dlt restores a state from completed packages alone,
+so a sync that is killed goes on from the last one.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from amocrm_warehouse.place import own_folder
+from amocrm_warehouse.sync.destination import Kind, destination
+from amocrm_warehouse.sync.rows import Waiting
+
+# dlt reads these when it is imported: no telemetry, no settings of whatever folder a person is in, no lines of its own
+os.environ.update(
+    RUNTIME__DLTHUB_TELEMETRY="false", RUNTIME__LOG_LEVEL="CRITICAL", DLT_PROJECT_DIR=str(own_folder("dlt")),
+    DLT_DATA_DIR=str(own_folder("dlt")), LOAD__WORKERS="4",
+)  # fmt: skip
+
+import dlt
+import pyarrow as pa
+from dlt.common.schema import Schema
+from dlt.extract import DltResource, DltSource
+from dlt.pipeline.exceptions import PipelineStepFailed
+
+MERGE = {"disposition": "merge", "strategy": "delete-insert", "deduplicated": True}
+STATES_KEPT = 10
+"""States that the table _dlt_pipeline_state keeps of an account; older ones are deleted."""
+SYNCS = pa.schema(
+    [
+        pa.field("started_at", pa.timestamp("us", "UTC")),
+        pa.field("ended_at", pa.timestamp("us", "UTC")),
+        pa.field("ended_well", pa.bool_()),
+        pa.field("rows", pa.int64()),
+        pa.field("failures", pa.string()),
+    ]
+)
+"""The table of syncs: one row for each that has ended, with the sentences of its failures as a JSON list."""
+
+
+class LoadError(ValueError):
+    """Says in a sentence why the database could not be read or written."""
+
+
+class Loader:
+    """Every method is called from one and the same thread. Raises LoadError."""
+
+    def __init__(self, kind: Kind, address: str, *, project: str, dataset: str, folder: Path) -> None:
+        """`folder`: for packages that are under way, empty and this loader's alone."""
+        self.prefix = f"amocrm_{project}_"
+        self.dataset = dataset
+        self._kind = kind
+        self._name = f"amocrm_{project}"
+        self._schema = Schema(self._name)
+        try:
+            self._pipeline = dlt.pipeline(
+                self._name,
+                pipelines_dir=str(folder),
+                destination=destination(kind, address),
+                dataset_name=dataset,
+            )
+        except Exception as error:
+            raise LoadError(f"The database cannot be opened: {_reason(error)}") from None
+
+    def open(self) -> dict[str, str]:
+        """Connects. Returns the states of the last package that was completed, as JSON by stream."""
+        try:
+            self._pipeline.sync_destination()
+        except Exception as error:
+            raise LoadError(f"The database cannot be opened: {_reason(error)}") from None
+        if self._name in self._pipeline.schemas:
+            self._schema = self._pipeline.schemas[self._name]
+        found = self._pipeline.state.get("sources", {}).get(self._name, {})
+        return dict(found.get("streams", {}))
+
+    def holds(self, stream: str) -> bool:
+        return bool(self._schema.tables.get(self.prefix + stream, {}).get("columns"))
+
+    def query(self, sql: str, **tables: str) -> list[tuple[Any, ...]]:
+        """The rows of a statement, in which {name} stands for the qualified name of a table."""
+        try:
+            with self._pipeline.sql_client() as client:
+                names = {name: client.make_qualified_table_name(table) for name, table in tables.items()}
+                return [tuple(row) for row in client.execute_sql(sql.format(**names)) or ()]
+        except Exception as error:
+            raise LoadError(f"The database cannot be read: {_reason(error)}") from None
+
+    def schema_of(self, table: str, schemas: tuple[str, ...]) -> str | None:
+        """The first of the schemas that has such a table. None also in databases whose catalog is not known here."""
+        if not self._kind.comments:
+            return None
+        listed = ", ".join(f"'{name}'" for name in schemas)
+        found = self.query(
+            "SELECT table_schema FROM information_schema.tables "
+            f"WHERE table_name = '{table}' AND table_schema IN ({listed})"
+        )
+        return str(found[0][0]) if found else None
+
+    def load(self, rows: Iterable[Waiting], states: Mapping[str, str]) -> None:
+        """Loads one package: the rows of each table, then the states, all of which cover what is loaded by then."""
+        rows = list(rows)
+        self._run([*map(self._resource, rows), _states(states)])
+        for waiting in rows:
+            waiting.forget()
+
+    def end(self, started_at: datetime, ended_at: datetime, *, rows: int, failures: str) -> None:
+        """Appends a row to the table of syncs. `failures`: a JSON list of sentences."""
+        row = pa.table([[started_at], [ended_at], [failures == "[]"], [rows], [failures]], schema=SYNCS)
+        columns = {"failures": {"data_type": "json"}}
+        syncs = dlt.resource([row], name=f"{self.prefix}syncs", columns=columns, write_disposition="append")
+        self._run([syncs])
+        if self._kind.comments:
+            self._forget_old_states()
+
+    def _run(self, resources: list[DltResource]) -> None:
+        source = DltSource(self._schema, self._name, resources)
+        try:
+            info = self._pipeline.run(source, loader_file_format=self._kind.file_format)
+        except Exception as error:
+            raise LoadError(f"The database did not take the rows: {_reason(error)}") from None
+        self._schema = self._pipeline.schemas[self._name]
+        if self._kind.comments:
+            updates = [package.schema_update for package in info.load_packages]
+            self._comment({name: table for update in updates for name, table in update.items()})
+
+    def _resource(self, waiting: Waiting) -> DltResource:
+        table = waiting.table
+        tables = waiting if self._kind.nul else map(table.without_nul, waiting)
+        return dlt.resource(
+            tables,
+            name=self.prefix + table.stream,
+            columns=table.hints,
+            primary_key=table.key,
+            write_disposition="replace" if table.whole else MERGE,
+        )
+
+    def _comment(self, tables: Mapping[str, Any]) -> None:
+        """Writes the descriptions of new columns into the database."""
+        with self._pipeline.sql_client() as client:
+            literal = client.capabilities.escape_literal
+            comments = [
+                f"COMMENT ON COLUMN {client.make_qualified_table_name(name)}.{client.escape_column_name(column)} "
+                f"IS {literal(said['description'])}"
+                for name, table in tables.items()
+                for column, said in table["columns"].items()
+                if said.get("description")
+            ]
+            if comments:
+                client.execute_sql(";\n".join(comments))
+
+    def _forget_old_states(self) -> None:
+        with self._pipeline.sql_client() as client:
+            states = client.make_qualified_table_name("_dlt_pipeline_state")
+            client.execute_sql(
+                f"DELETE FROM {states} WHERE pipeline_name = %s AND version <= "
+                f"(SELECT max(version) FROM {states} WHERE pipeline_name = %s) - {STATES_KEPT}",
+                self._name,
+                self._name,
+            )
+
+
+def _states(states: Mapping[str, str]) -> DltResource:
+    """A resource without rows: dlt keeps what is written to the source's state within a resource."""
+
+    def write() -> Iterator[Any]:
+        dlt.current.source_state().setdefault("streams", {}).update(states)
+        yield from ()
+
+    return dlt.resource(write, name="states")
+
+
+def _reason(error: BaseException) -> str:
+    """The first line of the error that began it."""
+    if isinstance(error, PipelineStepFailed):
+        error = error.exception
+    while error.__cause__ or (error.__context__ and not error.__suppress_context__):
+        error = error.__cause__ or error.__context__  # type: ignore[assignment]
+    text = str(error).strip() or type(error).__name__
+    with suppress(IndexError):
+        text = text.splitlines()[0]
+    return text

@@ -1,0 +1,30 @@
+"""What a sync did, as a person and a program read it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Outcome:
+    """`received`: rows read by stream; `totals`: rows of each table after the sync.
+
+    `errors` and `notices` are sentences: what failed, and what else a person should know.
+    """
+
+    received: Counter[str] = field(default_factory=Counter)
+    totals: dict[str, int] = field(default_factory=dict)
+    errors: list[str] = field(default_factory=list)
+    notices: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+
+
+def print_table(outcome: Outcome, prefix: str, say: Callable[[str], None] = print) -> None:
+    """Prints the rows read and the rows in the table of each stream."""
+    width = max((len(name) for name in outcome.totals), default=0) + len(prefix)
+    say(f"\n{'table':<{width}}  {'rows read':>10}  {'in the table':>12}")
+    for stream, total in sorted(outcome.totals.items()):
+        say(f"{prefix + stream:<{width}}  {outcome.received[stream]:>10,}  {total:>12,}")
+    say(f"\n{outcome.received.total():,} rows in {outcome.seconds:.1f} s")

@@ -1,0 +1,35 @@
+"""dlt's PostgreSQL destination, which keeps empty texts apart from nulls.
+
+dlt's own COPY job reads every empty field as NULL (FORCE_NULL), also a quoted one, which is how dlt writes an empty
+text.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dlt.common.storages import FileStorage
+from dlt.destinations.impl.postgres.factory import postgres as factory
+from dlt.destinations.impl.postgres.postgres import PostgresClient, PostgresCsvCopyJob
+
+
+class CopyJob(PostgresCsvCopyJob):
+    def run(self) -> None:
+        client = self._job_client.sql_client
+        table = client.make_qualified_table_name(self.load_table_name)
+        with FileStorage.open_zipsafe_ro(self._file_path, "rb") as rows:
+            columns = rows.readline().decode().strip()
+            with client.begin_transaction(), client.native_connection.cursor() as cursor:
+                cursor.copy_expert(f"COPY {table} ({columns}) FROM STDIN WITH (FORMAT CSV)", rows)
+
+
+class Client(PostgresClient):
+    def create_load_job(self, table: Any, file_path: str, load_id: str, restore: bool = False) -> Any:
+        job = super().create_load_job(table, file_path, load_id, restore)
+        return CopyJob(file_path) if isinstance(job, PostgresCsvCopyJob) else job
+
+
+class postgres(factory):  # noqa: N801 - dlt stores a destination by the name of its class
+    @property
+    def client_class(self) -> type[PostgresClient]:
+        return Client

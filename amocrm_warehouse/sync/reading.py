@@ -1,0 +1,173 @@
+"""The connector, read in this process."""
+
+from __future__ import annotations
+
+import copy
+import json
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from difflib import get_close_matches
+from typing import Any
+
+from airbyte_cdk.models import (
+    AirbyteMessage,
+    AirbyteStateBlob,
+    AirbyteStateMessage,
+    AirbyteStateType,
+    AirbyteStream,
+    AirbyteStreamState,
+    ConfiguredAirbyteCatalog,
+    ConfiguredAirbyteStream,
+    DestinationSyncMode,
+    StreamDescriptor,
+    SyncMode,
+)
+from airbyte_cdk.utils.traced_exception import AirbyteTracedException
+
+from amocrm_warehouse.live import Watch
+from amocrm_warehouse.sync.outcome import Outcome
+from amocrm_warehouse.sync.packages import Packages
+from amocrm_warehouse.sync.table import Table
+from source_amocrm.auth.keeping import FileKeeper
+from source_amocrm.config.config_file import ConfigFile, ConfigFileError
+from source_amocrm.secrecy import Masked
+from source_amocrm.source import SourceAmocrm
+
+LOGGER = logging.getLogger("airbyte")
+
+
+class Reading:
+    """The chosen streams of the account of a config. Raises ValueError for an unknown stream and a config that cannot
+    work."""
+
+    def __init__(self, account: ConfigFile, settings: dict[str, Any], streams: list[str] | None, out: Outcome) -> None:
+        self._account = account
+        self._settings = self._known = settings
+        self._outcome = out
+        self._source = SourceAmocrm(hand_over=FileKeeper(account, then=self._rotated))
+        try:
+            found = {one.name: one.as_airbyte_stream() for one in self._source.streams(copy.deepcopy(settings))}
+        except AirbyteTracedException as error:
+            raise ValueError(error.message) from None
+        check_names(streams or [], list(found))
+        self._streams = [found[name] for name in dict.fromkeys(streams or found)]
+        self.tables = [_table(one) for one in self._streams]
+
+    def into(self, packages: Packages, states: Mapping[str, str], watch: Watch) -> None:
+        """Reads on from the states. What went wrong is told in the outcome; raises what `packages` raises."""
+        catalog = ConfiguredAirbyteCatalog([_configured(one) for one in self._streams])
+        messages = self._source.read(
+            LOGGER, copy.deepcopy(self._settings), catalog, [_state(*one) for one in states.items()]
+        )
+        with closing(messages), _logs_go_to(watch):  # type: ignore[type-var] # it is a generator
+            while (message := self._next(messages)) is not None:
+                _take(message, packages)
+                watch(message)
+
+    def _next(self, messages: Iterator[AirbyteMessage]) -> AirbyteMessage | None:
+        """The connector's failures end the reading, and are told; those of others are raised."""
+        from source_amocrm.entrypoint import unforeseen
+
+        try:
+            return next(messages, None)
+        except AirbyteTracedException as error:
+            self._outcome.errors.append(error.message or str(error))
+        except Exception as error:
+            LOGGER.exception("An unforeseen error")
+            self._outcome.errors.append(unforeseen(error))
+        return None
+
+    def _rotated(self, changed: Mapping[str, Any]) -> None:
+        """The connector has put settings that amoCRM changed into the config."""
+        new = copy.deepcopy(dict(changed))
+        if moved := renamed(self._known, new):
+            self._outcome.notices.append(moved)
+        if not_kept := still_as_it_was(self._account, self._known):
+            self._outcome.errors.append(not_kept)
+        self._known = new
+
+
+def _take(message: AirbyteMessage, packages: Packages) -> None:
+    if message.record:
+        packages.add(message.record.stream, dict(message.record.data), message.record.emitted_at)
+    elif message.state and message.state.stream:
+        state = message.state.stream.stream_state
+        packages.cover(message.state.stream.stream_descriptor.name, json.dumps(state.__dict__ if state else {}))
+    elif (status := message.trace and message.trace.stream_status) and status.status.value == "COMPLETE":
+        packages.complete(status.stream_descriptor.name)
+
+
+@contextmanager
+def _logs_go_to(watch: Watch) -> Iterator[None]:
+    handler = _Handler(watch)
+    handler.addFilter(Masked())
+    before = LOGGER.level, LOGGER.propagate
+    LOGGER.addHandler(handler)
+    LOGGER.setLevel(logging.INFO)
+    LOGGER.propagate = False
+    try:
+        yield
+    finally:
+        LOGGER.removeHandler(handler)
+        LOGGER.level, LOGGER.propagate = before
+
+
+class _Handler(logging.Handler):
+    def __init__(self, watch: Watch) -> None:
+        super().__init__()
+        self._watch = watch
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._watch.log(record.levelname, "\n".join(filter(None, (record.getMessage(), record.exc_text))))
+
+
+def _table(stream: AirbyteStream) -> Table:
+    [*key] = (column for [column] in stream.source_defined_primary_key or [])
+    return Table(stream.name, stream.json_schema, key, whole=not stream.default_cursor_field)
+
+
+def _configured(stream: AirbyteStream) -> ConfiguredAirbyteStream:
+    """With a cursor, it goes on from its state and is merged by key; without, it is read whole."""
+    whole = not stream.default_cursor_field
+    return ConfiguredAirbyteStream(
+        stream=stream,
+        sync_mode=SyncMode.full_refresh if whole else SyncMode.incremental,
+        destination_sync_mode=DestinationSyncMode.overwrite if whole else DestinationSyncMode.append_dedup,
+        cursor_field=stream.default_cursor_field,
+        primary_key=stream.source_defined_primary_key,
+    )
+
+
+def _state(stream: str, state: str) -> AirbyteStateMessage:
+    blob = AirbyteStateBlob(json.loads(state))
+    of_stream = AirbyteStreamState(stream_descriptor=StreamDescriptor(name=stream), stream_state=blob)
+    return AirbyteStateMessage(type=AirbyteStateType.STREAM, stream=of_stream)
+
+
+def check_names(asked: list[str], known: list[str]) -> None:
+    """Raises ValueError for a stream that there is not."""
+    for name in asked:
+        if name not in known:
+            near = get_close_matches(name, known, n=1)
+            hint = f"the nearest name is “{near[0]}”" if near else f"there are {', '.join(known)}"
+            raise ValueError(f"There is no stream “{name}”: {hint}.")
+
+
+def renamed(before: Mapping[str, Any], after: Mapping[str, Any]) -> str | None:
+    """The sentence about an account whose address amoCRM has changed, and the connector has followed."""
+    old, new = before.get("account_domain"), after.get("account_domain")
+    return None if old == new else f"The account {old} is now called {new}. Its config has the new address."
+
+
+def still_as_it_was(account: ConfigFile, known: Mapping[str, Any]) -> str | None:
+    """The sentence about a config that the connector could not write: it is what it was before amoCRM changed it."""
+    try:
+        if account.settings() != known:
+            return None
+    except ConfigFileError as error:
+        return str(error)
+    return (
+        f"amoCRM gave a new refresh token, the old one is void, and {account.path} could not be written. Make it "
+        "writable and grant access again (source-amocrm connect)."
+    )

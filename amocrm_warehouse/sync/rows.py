@@ -1,0 +1,116 @@
+"""The rows of a table that wait for the next load package."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from amocrm_warehouse.sync.table import Row, Table
+
+ROWS = 1_000
+SIZE = 1 << 20
+"""Rows, and characters of their texts, that are made into one Arrow batch."""
+IN_MEMORY = 8 << 20
+"""Bytes of a table that is read whole; past them its rows wait on the disk."""
+
+
+class Rows:
+    """Takes rows one by one; `take` gives all of them as Arrow, the last one of each key, and begins anew.
+
+    The rows of a whole table, which may be many before the list has ended, wait in `folder`.
+    """
+
+    def __init__(self, table: Table, folder: Path) -> None:
+        self.table = table
+        self.count = 0
+        self.size = 0
+        """Bytes of what waits in memory."""
+        self._path = folder / f"{table.stream}.arrow"
+        self._begin()
+
+    def add(self, row: Row, read_at: int) -> None:
+        """`read_at`: milliseconds."""
+        self._text += self.table.write_json(row)
+        self._rows.append(row)
+        self._read_at.append(read_at)
+        self.count += 1
+        if len(self._rows) >= ROWS or self._text >= SIZE:
+            self._pack()
+
+    def take(self) -> Waiting:
+        self._pack()
+        if self._file and self._writer:
+            self._writer.close()
+            self._file.close()
+        taken = Waiting(self.table, self._batches, self._renamed() if self._file else None)
+        self._begin()
+        return taken
+
+    def _renamed(self) -> Path:
+        """The next rows may wait in the same place while these are loaded."""
+        return self._path.replace(self._path.with_suffix(".taken"))
+
+    def _begin(self) -> None:
+        self._rows: list[Row] = []
+        self._read_at: list[int] = []
+        self._text = 0
+        self._batches: list[pa.RecordBatch] = []
+        self._file: pa.NativeFile | None = None
+        self._writer: pa.ipc.RecordBatchFileWriter | None = None
+        self.count = self.size = 0
+
+    def _pack(self) -> None:
+        if not self._rows:
+            return
+        batch = self.table.batch(self._rows, self._read_at)
+        self._rows, self._read_at, self._text = [], [], 0
+        if self._writer:
+            self._writer.write(batch)
+            return
+        self._batches.append(batch)
+        self.size += batch.nbytes
+        if self.table.whole and self.size > IN_MEMORY:
+            self._file = pa.OSFile(str(self._path), "wb")
+            self._writer = pa.ipc.new_file(self._file, self.table.schema)
+            for held in self._batches:
+                self._writer.write(held)
+            self._batches, self.size = [], 0
+
+
+class Waiting:
+    """Rows that were taken for a package, in memory or in the file at `path`."""
+
+    def __init__(self, table: Table, batches: list[pa.RecordBatch], path: Path | None = None) -> None:
+        self.table = table
+        self._batches = batches
+        self._path = path
+
+    def __iter__(self) -> Iterator[pa.Table]:
+        """Tables of rows, at least one, with the last row of each key among all of them."""
+        with ExitStack() as opened:
+            batches = self._batches
+            if self._path:
+                file = pa.ipc.open_file(opened.enter_context(pa.memory_map(str(self._path))))
+                batches = [file.get_batch(number) for number in range(file.num_record_batches)]
+            whole = pa.Table.from_batches(batches, self.table.schema)
+            kept = last_of_each_key(whole, self.table.key)
+            if kept is None:
+                yield from (whole.slice(start, ROWS * 50) for start in range(0, max(whole.num_rows, 1), ROWS * 50))
+            else:
+                yield from (whole.take(kept.slice(start, ROWS * 50)) for start in range(0, len(kept), ROWS * 50))
+
+    def forget(self) -> None:
+        self._batches = []
+        if self._path:
+            self._path.unlink(missing_ok=True)
+
+
+def last_of_each_key(rows: pa.Table, key: list[str]) -> pa.Array | None:
+    """The positions of the rows to keep, in order; None where no two rows share their key."""
+    numbered = rows.select(key).append_column("position", pa.array(range(rows.num_rows), pa.int64()))
+    last = numbered.group_by(key, use_threads=False).aggregate([("position", "max")]).column("position_max")
+    return None if len(last) == rows.num_rows else last.take(pc.sort_indices(last))

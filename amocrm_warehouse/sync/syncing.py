@@ -1,0 +1,154 @@
+"""One sync: the connector's rows and states, in load packages, into a database."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import datetime, timezone
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from amocrm_warehouse.live import watching
+from amocrm_warehouse.sync.destination import kind_of
+from amocrm_warehouse.sync.outcome import Outcome
+from amocrm_warehouse.sync.table_set import table_set
+from source_amocrm.config.config_file import ConfigFile
+
+if TYPE_CHECKING:
+    from amocrm_warehouse.sync.loader import Loader
+
+RESERVED = ("amocrm_load", "amocrm_staging", "amocrm_marts")
+"""Schemas of rows under way, and of what dbt builds."""
+
+
+def sync(
+    config: Path,
+    *,
+    to: str,
+    project: str,
+    streams: list[str] | None = None,
+    dataset: str = "amocrm",
+    count: bool = True,
+) -> Outcome:
+    """Reads what changed since the last sync into the tables `amocrm_<project>_<stream>` of the database at `to`.
+
+    A token that amoCRM rotates is written to `config` before it is used. With `count` the rows of the tables are
+    counted in the end. Raises ValueError with a sentence when nothing could be begun.
+    """
+    account, started_at, start = ConfigFile(config), datetime.now(timezone.utc), time.monotonic()
+    settings = account.settings()
+    subdomain(settings)
+    _check_names(project, dataset)
+    kind = kind_of(to)
+    outcome = Outcome()
+    with _files_for_their_owner(), table_set(to, project.lower(), dataset) as folder:
+        # dlt and the CDK take seconds to import: a mistake above is told at once
+        from amocrm_warehouse.sync.loader import Loader, LoadError
+        from amocrm_warehouse.sync.packages import Packages
+        from amocrm_warehouse.sync.reading import Reading
+
+        reading = Reading(account, settings, streams, outcome)
+        # dlt keeps its settings by thread, and handles signals of its own in the main one
+        with ThreadPoolExecutor(1, thread_name_prefix="load") as thread, watching(outcome.received) as watch:
+            make = partial(Loader, kind, to, project=project.lower(), dataset=dataset, folder=folder)
+            loader = thread.submit(make).result()
+            states = thread.submit(loader.open).result()
+            thread.submit(_check_account, loader, settings).result()
+            if not states and (notice := thread.submit(_tables_of_old, loader).result()):
+                outcome.notices.append(notice)
+            packages = Packages(reading.tables, folder, thread, loader.load)
+            try:
+                try:
+                    reading.into(packages, states, watch)
+                finally:
+                    packages.finish()
+                _end(loader, thread, outcome, started_at)
+                if count:
+                    names = [table.stream for table in reading.tables]
+                    outcome.totals = thread.submit(_table_sizes, loader, names).result()
+            except LoadError as error:
+                outcome.errors.append(str(error))
+    outcome.notices += [notice for table in reading.tables for notice in table.left_out()]
+    outcome.seconds = time.monotonic() - start
+    return outcome
+
+
+def subdomain(settings: dict[str, Any]) -> str:
+    """The first word of the account's address. Raises ValueError where there is none."""
+    address = str(settings.get("account_domain") or "").split("//")[-1].split(".")[0].strip().lower()
+    if not address:
+        raise ValueError("The config has no account_domain: the address of the account, example.amocrm.ru.")
+    return address
+
+
+def project_of(config: Path) -> str:
+    """The account's subdomain, as a part of a table's name."""
+    return re.sub(r"[\W_]+", "_", subdomain(ConfigFile(config).settings()), flags=re.ASCII).strip("_")
+
+
+def _check_names(project: str, dataset: str) -> None:
+    if not re.fullmatch(r"[A-Za-z0-9]+(_[A-Za-z0-9]+)*", project) or len(project) > 40:
+        raise ValueError(
+            "The project id goes into the tables' names: letters, digits and single _ between them only, 40 at most."
+        )
+    if not re.fullmatch(r"[a-z][a-z0-9]*(_[a-z0-9]+)*", dataset) or len(dataset) > 40 or dataset in RESERVED:
+        raise ValueError(
+            "The dataset is the schema of the tables: small letters, digits and single _ between them only, 40 at "
+            f"most, and none of {', '.join(RESERVED)}."
+        )
+
+
+@contextmanager
+def _files_for_their_owner() -> Iterator[None]:
+    """While it lasts, whatever this process makes is readable for its owner alone: DuckDB's file and its log, too."""
+    before = os.umask(0o077)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
+def _check_account(loader: Loader, settings: dict[str, Any]) -> None:
+    """Raises ValueError when the tables hold another account, told by its number where the token names it."""
+    if not loader.holds("account"):
+        return
+    from source_amocrm.auth.claims import claims_of
+
+    found = loader.query("SELECT account_id, subdomain FROM {account}", account=f"{loader.prefix}account")
+    own = subdomain(settings)
+    token = str((settings.get("credentials") or {}).get("access_token") or "")
+    if found and found[0][1] != own and claims_of(token).account_id != found[0][0]:
+        raise ValueError(
+            f"The tables {loader.prefix}… in this database hold the account {found[0][1]}, and the config is of {own}. "
+            "Give each account its own --project, or its own database."
+        )
+
+
+def _tables_of_old(loader: Loader) -> str | None:
+    """The sentence about tables in the schema that syncs wrote to before they wrote to a dataset."""
+    place = loader.schema_of(f"{loader.prefix}account", ("main", "public"))
+    return place and (
+        f"The tables {loader.prefix}… in the schema {place} are of an earlier version. They are left as they are; the "
+        f"account is read anew, into the schema {loader.dataset}."
+    )
+
+
+def _end(loader: Loader, thread: ThreadPoolExecutor, outcome: Outcome, started_at: datetime) -> None:
+    failures = json.dumps(outcome.errors, ensure_ascii=False)
+    rows, ended_at = outcome.received.total(), datetime.now(timezone.utc)
+    thread.submit(partial(loader.end, started_at, ended_at, rows=rows, failures=failures)).result()
+
+
+def _table_sizes(loader: Loader, streams: list[str]) -> dict[str, int]:
+    there = [stream for stream in streams if loader.holds(stream)]
+    names = {stream: loader.prefix + stream for stream in there}
+    if not there:
+        return {}
+    counted = loader.query(" UNION ALL ".join(f"SELECT '{name}', count(*) FROM {{{name}}}" for name in there), **names)
+    return {str(name): int(rows) for name, rows in counted}

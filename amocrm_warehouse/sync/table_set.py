@@ -1,0 +1,65 @@
+"""One process at a time for the tables of an account in one database."""
+
+from __future__ import annotations
+
+import getpass
+import hashlib
+import json
+import os
+import shutil
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from amocrm_warehouse.address import duckdb_file, is_file, without_password
+from amocrm_warehouse.place import own_folder
+
+
+@contextmanager
+def table_set(address: str, project: str, dataset: str) -> Iterator[Path]:
+    """Holds the lock of the tables, and gives an empty folder for the packages under way. Raises ValueError when held.
+
+    DuckDB lets one process write to a file, so all accounts in one file share a lock. The system releases the lock of a
+    process that was killed; what that left in the folder is removed.
+    """
+    shown = str(duckdb_file(address)) if is_file(address) else without_password(address)
+    key = shown if is_file(address) else f"{shown} {dataset} {project}"
+    digest = hashlib.sha256(key.encode()).hexdigest()[:24]
+    place = own_folder("syncs")
+    lock, holder, folder = (place / f"{digest}{end}" for end in (".lock", ".json", ""))
+    try:
+        with FileLock(lock, timeout=0, mode=0o600):
+            holder.write_text(json.dumps(_who()), encoding="utf-8")
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(mode=0o700)
+            try:
+                yield folder
+            finally:
+                shutil.rmtree(folder, ignore_errors=True)
+                with suppress(OSError):
+                    holder.unlink()
+    except Timeout:
+        raise ValueError(
+            f"Another sync writes to these tables ({shown}): {_told(holder)}. One writes at a time; wait for its end."
+        ) from None
+
+
+def _who() -> dict[str, str | int]:
+    return {
+        "process": os.getpid(),
+        "user": getpass.getuser(),
+        "host": socket.gethostname(),
+        "since": datetime.now().astimezone().isoformat(" ", "seconds"),
+    }
+
+
+def _told(holder: Path) -> str:
+    try:
+        who = json.loads(holder.read_text(encoding="utf-8"))
+        return f"process {who['process']} of {who['user']} on {who['host']}, since {who['since']}"
+    except (OSError, ValueError, KeyError):
+        return "it has just begun"
