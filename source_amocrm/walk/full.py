@@ -73,7 +73,7 @@ def undated(listing: Listing) -> list[Row]:
 
 def _full(listing: Listing, pool: WorkerPool | None) -> list[Row]:
     first = listing.ask({})
-    if not first.may_go_on:
+    if not first.may_go_on or (not first.more and _ends_with(listing, first)):
         return first.rows
     try:
         return _Overlapping(listing, pool).rows(first)
@@ -82,6 +82,12 @@ def _full(listing: Listing, pool: WorkerPool | None) -> list[Row]:
         for raw in in_passes(listing, pool):
             kept.add(raw)
         return list(kept.rows.values())
+
+
+def _ends_with(listing: Listing, first: RawPage) -> bool:
+    """Whether no page follows on a full first page, or the server ignores page numbers and sends the same page."""
+    second = listing.retrying_empty(0).ask({}, 2)
+    return not second.rows or key(second.rows[0]) == key(first.rows[0])
 
 
 class _Kept:
