@@ -28,6 +28,7 @@ from source_amocrm.walk.full import in_passes, latest_versions
 from source_amocrm.walk.intervals import FOREVER, Interval
 from source_amocrm.walk.list_order import ListTraits
 from source_amocrm.walk.listing import (
+    REMEMBERED_KEYS,
     FilterIgnored,
     Listing,
     OrderIgnored,
@@ -315,8 +316,6 @@ def _newest(listing: Listing, low: int, high: int) -> int | None:
         return high
 
 
-REMEMBERED_KEYS = 5_000
-"""A list in no order shows itself soon: so many rows back it is known what was delivered before."""
 PAGES_AT_ONCE = 40
 """About how many pages a stretch of time has. Events are read in stretches where the newest are wanted first and the
 server lists them last."""
@@ -343,7 +342,7 @@ class EventReading:
         delivered: set[int | str] = set()
         try:
             for page in self._walk(listing, low, high):
-                if len(delivered) < REMEMBERED_KEYS:
+                if len(delivered) < REMEMBERED_KEYS:  # a list in no order shows itself soon
                     delivered.update(key(row) for row in page.rows)
                 yield page
         except (FilterIgnored, OrderIgnored):

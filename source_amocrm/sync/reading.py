@@ -22,6 +22,7 @@ from source_amocrm.walk.intervals import FOREVER
 from source_amocrm.walk.keyset import keyset
 from source_amocrm.walk.list_order import ListTraits
 from source_amocrm.walk.listing import (
+    REMEMBERED_KEYS,
     FilterIgnored,
     Listing,
     OrderIgnored,
@@ -254,12 +255,9 @@ class MainWalk:
         yield Batch(name, Page([]), walked=True)
 
 
-REMEMBERED_KEYS = 5_000
-"""A filter that is ignored shows at the second page: so many rows back it is known what was delivered before."""
-
-
 class ReadKeys:
-    """`delivered`: the keys of rows that every reader has been given; in a first sync only REMEMBERED_KEYS of them.
+    """`delivered`: the keys of rows that every reader has been given; in a first sync REMEMBERED_KEYS of them, for a
+    filter that is ignored shows at the second page.
 
     `ids`: the ids of all rows that came, of which there may be millions.
     """
