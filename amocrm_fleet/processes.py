@@ -31,6 +31,8 @@ TIME_TO_STOP = 20.0
 LARGEST_LOG = 1 << 20
 """Bytes of a log at the start of a call. A larger one becomes NAME.log.1, in place of the one that was there."""
 _TICK = 1.0
+_BEGIN, _END = "--- ", "=== "
+"""Beginnings of the lines between which a log has one call."""
 
 Call = Callable[[Account], Any]
 """Called in the account's process. It and what it returns are pickled. Its module is imported once, by the server."""
@@ -199,7 +201,7 @@ def _main(call: Call, account: Account, connection: Connection[Any, Any], time_t
         print(mask(traceback.format_exc()), file=sys.stderr)
     finally:
         with suppress(OSError, ValueError):
-            sys.stdout.flush()
+            print(f"{_END}{time.process_time():.2f} s of CPU", flush=True)
         # at once: threads that still wait for an answer have nothing to deliver any more
         os._exit(code)
 
@@ -215,7 +217,7 @@ def _write_into(log: Path) -> None:
     for ours, theirs in ((nothing, 0), (number, 1), (number, 2)):
         os.dup2(ours, theirs)
     os.close(number)
-    print(f"--- {time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())}, process {os.getpid()}", flush=True)
+    print(f"{_BEGIN}{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())}, process {os.getpid()}", flush=True)
 
 
 def _end_with_the_fleet(server: int, time_to_stop: float) -> None:
@@ -230,10 +232,12 @@ def _end_with_the_fleet(server: int, time_to_stop: float) -> None:
 
 
 def _last_line(log: Path) -> str:
-    """The last line of a log that says something, "" where there is none."""
+    """The last line of the last call that says something, "" where there is none."""
     with suppress(OSError), log.open("rb") as lines:
         lines.seek(max(0, log.stat().st_size - 4096))
         for line in reversed(lines.read().decode(errors="replace").splitlines()):
-            if line.strip():
-                return "" if line.startswith("--- ") else line.strip()
+            if line.startswith(_BEGIN):
+                break
+            if line.strip() and not line.startswith(_END):
+                return line.strip()
     return ""

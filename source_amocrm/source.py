@@ -34,7 +34,7 @@ from source_amocrm.config.settings import Config, parse_config
 from source_amocrm.errors import AmocrmError, ConfigError, masked
 from source_amocrm.http.wiring import open_api
 from source_amocrm.secrecy import mask
-from source_amocrm.streams import STREAMS
+from source_amocrm.streams import STREAMS, chat_texts
 from source_amocrm.streams.base import AmocrmStream
 from source_amocrm.streams.known import KNOWN
 from source_amocrm.sync import Selection, Sync
@@ -102,7 +102,7 @@ class SourceAmocrm(AbstractSource):
         wanted = [_Wanted.of(parsed, stream, states) for stream in catalog.streams]
         drift = SchemaDrift(KNOWN)
         account = self._account(parsed, config, wanted, drift)
-        for warning in _expiry(account):
+        for warning in (*parsed.unknown, *_expiry(account)):
             logger.warning(warning)
         selections = [one.selection(account) for one in wanted]
         queue = MessageQueue()
@@ -143,7 +143,8 @@ def open_account(
 
 def notes(account: Account) -> list[str]:
     """Returns what a check warns of. Raises AmocrmError if the account cannot be read."""
-    return [*_expiry(account), *map(str, findings(account))]
+    texts = chat_texts.note(account)
+    return [*account.config.unknown, *_expiry(account), *([texts] if texts else []), *map(str, findings(account))]
 
 
 def _expiry(account: Account) -> list[str]:

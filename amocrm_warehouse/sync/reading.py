@@ -29,7 +29,7 @@ from amocrm_warehouse.live import Watch
 from amocrm_warehouse.sync.outcome import Outcome
 from amocrm_warehouse.sync.packages import Packages
 from amocrm_warehouse.sync.table import Table
-from source_amocrm.auth.keeping import keeper
+from source_amocrm.auth.keeping import FileKeeper
 from source_amocrm.config.config_file import ConfigFile, ConfigFileError
 from source_amocrm.secrecy import Masked
 from source_amocrm.source import SourceAmocrm
@@ -45,7 +45,7 @@ class Reading:
         self._account = account
         self._settings = self._known = settings
         self._outcome = out
-        self._source = SourceAmocrm(hand_over=keeper(account, then=self._rotated))
+        self._source = SourceAmocrm(hand_over=FileKeeper(account, then=self._rotated))
         try:
             found = {one.name: one.as_airbyte_stream() for one in self._source.streams(copy.deepcopy(settings))}
         except AirbyteTracedException as error:

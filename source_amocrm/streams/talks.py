@@ -119,7 +119,7 @@ def talks_by_id(account: Account, ids: Iterable[int]) -> Iterator[Row]:
         left = left[TALKS_AT_ONCE:]
         yield from found.values()
         alone += [talk_id for talk_id in asked if talk_id not in found]
-    for talk in in_order(account.pool, (partial(_talk, account, talk_id) for talk_id in alone)):
+    for talk in in_order(account.pool, (partial(talk_by_id, account, talk_id) for talk_id in alone)):
         if talk is not None:
             yield talk
 
@@ -135,7 +135,7 @@ def _filtered(account: Account, ids: list[int]) -> dict[int | None, Row] | None:
     return found if found.keys() <= set(ids) else None
 
 
-def _talk(account: Account, talk_id: int) -> Row | None:
+def talk_by_id(account: Account, talk_id: int) -> Row | None:
     """Asks for one talk. Returns None for 404 and 204: the talk is gone."""
     try:
         body = account.get_believed(f"{TALKS}/{talk_id}", {}).body

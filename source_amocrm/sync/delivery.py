@@ -51,6 +51,7 @@ class RowMaker:
     def rows(self, records: list[Row]) -> Iterator[list[Row]]:
         """Yields the rows of each record in turn. Raises an AmocrmError after the rows of the records before it."""
         context = self._context
+        self._stream.prepare(records, context)
         if not self._lookups:
             yield from (list(self._stream.rows(record, context)) for record in records)
             return
