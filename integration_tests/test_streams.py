@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from source_amocrm.source import SourceAmocrm
 from source_amocrm.streams.base import AmocrmStream
 
 from . import comparison, expected
+from .command import run
 from .connector import catalog, config, without_sockets
 from .sandbox import Account, Sandbox, Switches
 
@@ -54,3 +56,12 @@ def test_a_sync_that_is_left_reads_no_further() -> None:
         while readers() and time.monotonic() < until:
             time.sleep(0.01)
         assert readers() == []
+
+
+def test_the_log_of_a_sync_has_one_line_a_stream(tmp_path: Path) -> None:
+    account = Account.generate(seed=4, leads=30)
+    told = run(Sandbox(account), "read", tmp_path, ["deals", "users"])
+    log = [line for line in told.said.splitlines() if line and not line.startswith("{")]
+    rows = {name: len(found) for name, found in told.rows().items()}
+    assert sorted(log[:-1]) == [f"INFO deals: {rows['deals']} rows", f"INFO users: {rows['users']} rows"]
+    assert log[-1].startswith(f"INFO Read {rows['deals'] + rows['users']} rows with ")
