@@ -44,6 +44,7 @@ def field_values(
     entity = to.source(entity)
     own = to.integer_key(entity.get("id"), entity, key)
     updated_at = to.timestamp(entity.get("updated_at"), cursor)
+    of_entity = to.noted()
     rows: list[Row] = []
     counted: dict[int, int] = {}
     for field in as_list(entity.get("custom_fields_values")):
@@ -57,25 +58,25 @@ def field_values(
         name = to.text(field.get("field_name"), "name")
         code = to.text(field.get("field_code"), "field_code")
         kind = to.text(field.get("field_type"), "field_type")
+        noted = of_entity | to.noted() if to.reported else of_entity
         first = counted.get(field_id, 0)
         counted[field_id] = first + len(values)
         for index, element in enumerate(values, first):
             value = element if type(element) is dict else {"value": element}
-            rows.append(
-                {
-                    "custom_field_id": field_id,
-                    key: own,
-                    "name": name,
-                    "enum": to.integer(value.get("enum_id"), "enum"),
-                    "value": to.field_value(value, kind, timezone),
-                    "is_system": system.get(field_id),
-                    "value_index": index,
-                    cursor: updated_at,
-                    "field_code": code,
-                    "field_type": kind,
-                    "enum_code": to.text(_enum_code(value), "enum_code"),
-                }
-            )
+            row = {
+                "custom_field_id": field_id,
+                key: own,
+                "name": name,
+                "enum": to.integer(value.get("enum_id"), "enum"),
+                "value": to.field_value(value, kind, timezone),
+                "is_system": system.get(field_id),
+                "value_index": index,
+                cursor: updated_at,
+                "field_code": code,
+                "field_type": kind,
+                "enum_code": to.text(_enum_code(value), "enum_code"),
+            }
+            rows.append(to.row(row, noted))
     return rows
 
 
