@@ -23,7 +23,7 @@ from airbyte_cdk.sources.abstract_source import AbstractSource
 from airbyte_cdk.sources.message import InMemoryMessageRepository, MessageRepository
 from airbyte_cdk.sources.streams import Stream
 
-from source_amocrm.account.account import Account
+from source_amocrm.account import Account
 from source_amocrm.account.schema_drift import SchemaDrift, drift_warning
 from source_amocrm.airbyte.check import EXTRAS, findings
 from source_amocrm.airbyte.concurrent import ConcurrentReading
@@ -37,9 +37,9 @@ from source_amocrm.secrecy import mask
 from source_amocrm.streams import STREAMS, chat_texts
 from source_amocrm.streams.base import AmocrmStream
 from source_amocrm.streams.known import KNOWN
+from source_amocrm.sync import Selection, Sync
 from source_amocrm.sync.declaration import FullRefresh, Incremental
 from source_amocrm.sync.read_plan import Progress
-from source_amocrm.sync.sync import Selection, Sync
 from source_amocrm.walk.listing import Row
 
 

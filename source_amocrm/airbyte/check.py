@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import partial
 
-from source_amocrm.account.account import Account
+from source_amocrm.account import Account
 from source_amocrm.account.resources import EVENTS
 from source_amocrm.auth.claims import check_account
 from source_amocrm.errors import REFUSALS, AmocrmError, BadRequest, Forbidden, cause, of_lists

@@ -36,14 +36,14 @@ from airbyte_protocol_dataclasses.models import (
     Reason,
 )
 
-from source_amocrm.account.resources import Resource
+from source_amocrm.account import Resource
 from source_amocrm.airbyte.failures import Failures
 from source_amocrm.airbyte.output import Closed, MessageQueue
 from source_amocrm.airbyte.report import Report
 from source_amocrm.streams.coercion import ChangedRow
+from source_amocrm.sync import Checkpoint, End, Sync
 from source_amocrm.sync.declaration import FullRefresh
-from source_amocrm.sync.delivery import Checkpoint
-from source_amocrm.sync.sync import End, Item, Sync
+from source_amocrm.sync.sync import Item
 from source_amocrm.walk.listing import Row
 
 GC_THRESHOLDS = (100_000, 50, 100)

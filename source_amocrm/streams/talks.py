@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import TypeVar
 
-from source_amocrm.account.account import Account
+from source_amocrm.account import Account
 from source_amocrm.account.event_kinds import CHATS
 from source_amocrm.account.resources import EVENTS
 from source_amocrm.errors import REFUSALS, AmocrmError, NotFound, PageTooLarge

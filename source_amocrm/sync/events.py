@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Set
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from source_amocrm.account.account import Account, Memoized
+from source_amocrm.account import Account, Memoized
 from source_amocrm.account.by_ids import IDS_AT_ONCE, by_ids
 from source_amocrm.account.event_kinds import (
     ADDED,

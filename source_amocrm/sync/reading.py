@@ -7,10 +7,8 @@ from collections.abc import Collection, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, replace
 from functools import partial
 
-from source_amocrm.account.account import Account
+from source_amocrm.account import Account, Resource, by_ids
 from source_amocrm.account.availability import WatchedListing
-from source_amocrm.account.by_ids import by_ids
-from source_amocrm.account.resources import Resource
 from source_amocrm.errors import PageTooLarge, Unpaid
 from source_amocrm.http.answer import Params
 from source_amocrm.sync.batch import Batch, Deletion, with_postdated

@@ -11,7 +11,7 @@ from functools import partial
 
 from airbyte_cdk.models import SyncMode
 
-from source_amocrm.account.account import Account
+from source_amocrm.account import Account
 from source_amocrm.account.event_kinds import ADDED, DELETED, LINKED, MERGED, NOTE_DELETED, RESTORED, TAGGED, TRASHED
 from source_amocrm.account.resources import EVENTS, Resource
 from source_amocrm.dates import iso

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from source_amocrm.account.account import Account
-from source_amocrm.account.resources import Resource
+from source_amocrm.account import Account, Resource
 from source_amocrm.sync.batch import Deletion
 from source_amocrm.sync.read_plan import ReadPlan
 from source_amocrm.walk.listing import Listing, RawPage, Row
