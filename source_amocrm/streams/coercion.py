@@ -1,4 +1,4 @@
-"""A table's side of a coercion: which column a value was for, the warning when it cannot be read, the key."""
+"""Converts the values of one table: knows the column that a value is for, warns once a column, and checks keys."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ T = TypeVar("T")
 
 _LOGGER = logging.getLogger("airbyte")
 _CLUES = ("id", "type", "entity_id", "entity_type", "pipeline_id", "account_id", "created_at", "updated_at")
-"""What may be told of a broken row: numbers and codes, nothing personal."""
+"""Fields of a broken row that an error may show: numbers and codes, nothing personal."""
 
 
 NOTHING: frozenset[str] = frozenset()
@@ -53,10 +53,10 @@ def changes_of(row: Row) -> frozenset[str]:
 
 
 class Coercion:
-    """Brings values to a table's columns.
+    """Converts values to the types of a table's columns.
 
-    A value that its column cannot hold becomes None and is reported once a column, by kind, not by content.
-    Types that are right already take the short way: this runs some thirty times a row.
+    A value that its column cannot hold becomes None. The log names the column once, with the kind of the value and
+    never its content. Values of the right type return at once, because a row has some thirty of them.
     """
 
     def __init__(self, name: str) -> None:

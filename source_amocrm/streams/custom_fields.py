@@ -1,6 +1,6 @@
-"""Custom fields: which there are, their groups on a card, and the values that each entity has.
+"""Custom fields: their dictionary, their groups on a card, and the values that entities have.
 
-The values are a table for each kind of entities, made of the reading of the entities.
+Each kind of entities has a table of values, made of the same reading as the entities.
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ class CustomFieldGroups(PerEntityStream):
 
 
 class FieldValueStream(IncrementalStream):
-    """The values of one kind of entities. Which fields are amoCRM's own is told by the list of the fields."""
+    """The values of one kind of entities. The dictionary of fields tells which fields are amoCRM's own."""
 
     several_rows = True
     exploded = True

@@ -80,7 +80,7 @@ class EventTypes(FullRefreshStream):
 
 
 class DealStatuses(EventStream):
-    """From the newest event on, so that the first loss of a deal that comes is its last: the reason is of that one."""
+    """Reads the newest events first: the first loss of a deal that comes is its latest, which has the reason."""
 
     name = "deal_statuses"
     primary_key = ["note_id"]

@@ -1,6 +1,6 @@
-"""What changed in deals, contacts, companies and customers, event by event.
+"""Histories of deals, contacts, companies and customers: one row for each change that an event tells.
 
-Who was responsible, the values of custom fields, and the budgets of deals.
+Changes of the responsible user, of custom fields, and of deals' budgets.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class ResponsibleChangeStream(ChangeStream):
 
 
 class FieldChangeStream(ChangeStream):
-    """Of all events: each field may have a kind of its own, and amoCRM refuses to be asked for several together."""
+    """Reads all events, because each field may have its own kind and amoCRM refuses a request for several of them."""
 
     primary_key = ["event_id", "custom_field_id"]
 

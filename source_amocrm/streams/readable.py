@@ -1,4 +1,4 @@
-"""Readable deals: the account's custom fields as columns of deals, contacts and companies, where that is wanted.
+"""Custom fields as columns of deals, contacts and companies (`readable_columns`).
 
 The column of the field 123456, “Budget”, is `cf_123456_budget`.
 """
