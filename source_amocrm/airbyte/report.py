@@ -29,7 +29,7 @@ from airbyte_cdk.models import (
     Type,
 )
 from airbyte_cdk.utils.stream_status_utils import as_airbyte_message
-from airbyte_protocol_dataclasses.models import AirbyteStreamStatusRateLimitedReason  # type: ignore[import-untyped]
+from airbyte_protocol_dataclasses.models import AirbyteStreamStatusRateLimitedReason
 
 from source_amocrm.account.resources import EVENTS
 from source_amocrm.airbyte.output import Closed
