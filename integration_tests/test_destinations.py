@@ -203,7 +203,9 @@ def test_kills_at_any_moment_lose_nothing(server: Server, database: str, tmp_pat
     assert problems(server.account, database, project) == []
 
 
-def test_a_state_is_restored_from_the_database_alone(server: Server, database: str, config: Path, tmp_path: Path) -> None:
+def test_a_state_is_restored_from_the_database_alone(
+    server: Server, database: str, config: Path, tmp_path: Path
+) -> None:
     """As on another machine: nothing that the sync before has left on this one."""
     process = start(config, database, "1001", SOURCE_AMOCRM_HOME=str(tmp_path / "another machine"))
     said = clean(process.communicate(timeout=300)[0])
@@ -238,7 +240,9 @@ def test_every_sync_that_ended_has_a_row(database: str) -> None:
 
 
 def test_no_state_and_no_package_piles_up(database: str) -> None:
-    [states] = query(database, "SELECT count(*) AS rows FROM amocrm._dlt_pipeline_state WHERE pipeline_name LIKE '%1001'")
+    [states] = query(
+        database, "SELECT count(*) AS rows FROM amocrm._dlt_pipeline_state WHERE pipeline_name LIKE '%1001'"
+    )
     assert states["rows"] <= 11
     assert list((Path(os.environ["SOURCE_AMOCRM_HOME"]) / "syncs").glob("*/*")) == []
 

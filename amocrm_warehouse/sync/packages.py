@@ -85,5 +85,3 @@ class Packages:
             under_way, self._under_way = self._under_way, None
             under_way.result()
             self._loaded_at = time.monotonic()
-
-

@@ -20,6 +20,7 @@ from airbyte_cdk.models import (
     ConfiguredAirbyteCatalog,
     ConfiguredAirbyteStream,
     DestinationSyncMode,
+    FailureType,
     StreamDescriptor,
     SyncMode,
 )
@@ -29,7 +30,7 @@ from amocrm_warehouse.live import Watch
 from amocrm_warehouse.sync.outcome import Outcome
 from amocrm_warehouse.sync.packages import Packages
 from amocrm_warehouse.sync.table import Table
-from source_amocrm.auth.keeping import keeper
+from source_amocrm.auth.keeping import FileKeeper
 from source_amocrm.config.config_file import ConfigFile, ConfigFileError
 from source_amocrm.secrecy import Masked
 from source_amocrm.source import SourceAmocrm
@@ -45,7 +46,7 @@ class Reading:
         self._account = account
         self._settings = self._known = settings
         self._outcome = out
-        self._source = SourceAmocrm(hand_over=keeper(account, then=self._rotated))
+        self._source = SourceAmocrm(hand_over=FileKeeper(account, then=self._rotated))
         try:
             found = {one.name: one.as_airbyte_stream() for one in self._source.streams(copy.deepcopy(settings))}
         except AirbyteTracedException as error:
@@ -73,6 +74,7 @@ class Reading:
             return next(messages, None)
         except AirbyteTracedException as error:
             self._outcome.errors.append(error.message or str(error))
+            self._outcome.config_error = error.failure_type is FailureType.config_error
         except Exception as error:
             LOGGER.exception("An unforeseen error")
             self._outcome.errors.append(unforeseen(error))
