@@ -15,28 +15,28 @@ BASE_IMAGE ?= python:3.11-slim
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-16s %s\n", $$1, $$2 }'
 
-demo: .venv/.ready .venv-pyairbyte/.ready ## an amoCRM account on this machine, read into demo/amocrm.duckdb, and a report of it; again: only what changed
-	@.venv-pyairbyte/bin/python -m demo $(into) $(DEMO)
+demo: .venv/.ready ## an amoCRM account on this machine, read into demo/amocrm-demo.duckdb, and a report of it; again: only what changed
+	@.venv/bin/python -m demo $(into) $(DEMO)
 
 # in single quotes, for a name may hold what a shell takes for its own
 quoted = '$(subst ','\'',$(1))'
 into = $(if $(PROJECT),--project $(call quoted,$(PROJECT)))
-plans = $(if $(PLANS),--plans $(call quoted,$(PLANS)))
 built = $(into) $(if $(SCHEMA),--schema $(call quoted,$(SCHEMA))) $(plans)
+plans = $(if $(PLANS),--plans $(call quoted,$(PLANS)))
 # by the environment: a command line, which may hold a password, is shown to whoever lists the processes
 export DB ACCOUNTS PERIOD STREAMS
 
-sync: needs-config .venv/.ready .venv-pyairbyte/.ready ## a real account: make sync CONFIG=config.json [PROJECT=1001] [DB=file.duckdb or postgresql://…] [STREAMS=deals,users] [REPORT=no]
-	@.venv-pyairbyte/bin/python -m demo.sync $(if $(filter no,$(REPORT)),,$(strip --report $(plans))) --config $(call quoted,$(CONFIG)) $(into) $(if $(STREAMS),--streams $(call quoted,$(STREAMS)))
+sync: needs-config .venv/.ready ## source-amocrm sync, and the report: make sync CONFIG=config.json [PROJECT=1001] [DB=duckdb:///amocrm.duckdb or postgresql://…] [STREAMS=deals,users] [REPORT=no]
+	@.venv/bin/source-amocrm sync $(if $(filter no,$(REPORT)),,$(strip --report $(plans))) --config $(call quoted,$(CONFIG)) $(into) $(if $(STREAMS),--streams $(call quoted,$(STREAMS)))
 
 needs-config:
 	@test -f $(call quoted,$(CONFIG)) || { echo 'make sync needs the config: make sync CONFIG=path/to/config.json (README, "A real account")' >&2; exit 2; }
 
-models: .venv-pyairbyte/.ready ## tables made into answers, docs/questions.md: make models [PROJECT=1001,1002] [DB=…] [SCHEMA=…] [PLANS=plans.csv]
-	@.venv-pyairbyte/bin/python -m amocrm_warehouse.models $(built)
+models: .venv/.ready ## source-amocrm models, tables made into answers: make models [PROJECT=1001,1002] [DB=…] [SCHEMA=…] [PLANS=plans.csv]
+	@.venv/bin/source-amocrm models $(built)
 
-report: .venv-pyairbyte/.ready ## models, and one HTML file that shows them: make report [PROJECT=1001,1002] [DB=…] [SCHEMA=…] [PLANS=plans.csv] [OUT=report.html] [ACCOUNTS=accounts]
-	@.venv-pyairbyte/bin/python -m amocrm_warehouse.report.command $(built) $(if $(OUT),--out $(call quoted,$(OUT)))
+report: .venv/.ready ## source-amocrm report, models and one HTML file that shows them: make report [PROJECT=1001,1002] [DB=…] [SCHEMA=…] [PLANS=plans.csv] [OUT=report.html]
+	@.venv/bin/source-amocrm report $(built) $(if $(OUT),--out $(call quoted,$(OUT)))
 
 fleet: .venv/.ready .venv-pyairbyte/.ready .venv-fleet/.ready ## a folder of accounts in Dagster: make fleet [ACCOUNTS=accounts] [DB=…] [PERIOD=60]
 	@mkdir -p amocrm_fleet/home && cp amocrm_fleet/dagster.yaml amocrm_fleet/home/
@@ -55,8 +55,8 @@ lint: .venv/.ready ## ruff, import-linter, hadolint
 	.venv/bin/lint-imports --no-logo
 	.venv/bin/hadolint Dockerfile
 
-types: .venv/.ready ## mypy --strict
-	.venv/bin/mypy
+types: .venv/.ready .venv-tools/.ready ## mypy --strict
+	.venv-tools/bin/mypy --python-executable .venv/bin/python
 
 unit: system-packages .venv/.ready .venv-pyairbyte/.ready ## the tests
 	.venv/bin/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
@@ -88,7 +88,7 @@ NOT_REACHED := --ignore-vuln CVE-2025-9375
 
 lock: .venv-tools/.ready ## the lock files again, from setup.py and requirements/*.in (needs the network)
 	.venv-tools/bin/$(COMPILE) setup.py --override requirements/image-leave-out.txt --python-version 3.11 -o requirements/image.lock
-	.venv-tools/bin/$(COMPILE) setup.py requirements/dev.in --universal --python-version 3.11 -o requirements/dev.lock
+	.venv-tools/bin/$(COMPILE) setup.py --extra all requirements/dev.in --universal --python-version 3.11 -o requirements/dev.lock
 	.venv-tools/bin/$(COMPILE) requirements/pyairbyte.in --universal --python-version 3.11 -o requirements/pyairbyte.lock
 	.venv-tools/bin/$(COMPILE) requirements/fleet.in --universal --python-version 3.11 -o requirements/fleet.lock
 	.venv-tools/bin/$(COMPILE) requirements/tools.in --universal --python-version 3.11 -o requirements/tools.lock
@@ -96,7 +96,7 @@ lock: .venv-tools/.ready ## the lock files again, from setup.py and requirements
 COMPILE := uv pip compile --quiet --generate-hashes --no-annotate --custom-compile-command "make lock"
 
 clean: ## what make made, the demo's database and its account included
-	rm -rf .venv .venv-* build dist *.egg-info demo/state demo/amocrm.duckdb demo/amocrm.duckdb.wal demo/*-report.html
+	rm -rf .venv .venv-* build dist *.egg-info demo/state demo/amocrm-demo.duckdb demo/amocrm-demo.duckdb.wal demo/*-report.html
 
 .venv/.ready: requirements/dev.lock setup.py
 	@test -n "$(PYTHON)" || { echo "No Python 3.11, 3.12 or 3.13 with venv found. Debian: apt-get install python3-venv. Or: make PYTHON=/path/to/python3.11" >&2; exit 2; }

@@ -1,4 +1,4 @@
-"""`make models`: the dbt models built on the tables that `make sync` or `make demo` wrote."""
+"""`source-amocrm models`: the dbt models built on the tables that a sync wrote."""
 
 from __future__ import annotations
 
@@ -19,13 +19,14 @@ from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import unquote
 
-from amocrm_warehouse.address import add_database, duckdb_file, postgres_url, without_password
+from amocrm_warehouse.address import add_database, duckdb_file, is_file, location, postgres_url, without_password
 from amocrm_warehouse.database import tables
 from amocrm_warehouse.interrupt import ended
+from amocrm_warehouse.place import own_folder
 
 PACKAGE = Path(__file__).resolve().parent / "dbt"
-DATABASES = (Path("amocrm.duckdb"), Path("demo") / "amocrm.duckdb")
-"""What `make sync` and `make demo` write; the first that is there is taken."""
+SCHEMA = "amocrm"
+"""Where a sync writes the tables."""
 PLANS: dict[str, Callable[[str], Any]] = {
     "project_id": str, "month": date.fromisoformat, "responsible_user_id": int, "plan": Decimal,
 }  # fmt: skip
@@ -38,7 +39,7 @@ def build(database: str, projects: list[str], *, plans: Path | None = None, **va
     Without a file of plans those that were given before stay.
     """
     if not projects:
-        raise ValueError("No project is named: give the ids in the tables' prefixes, as in PROJECT=1001.")
+        raise ValueError("No project is named: give the ids in the tables' prefixes, as in --project 1001.")
     if plans:
         check_plans(plans)
     given = {name: value for name, value in variables.items() if value is not None}
@@ -50,7 +51,7 @@ def build(database: str, projects: list[str], *, plans: Path | None = None, **va
     with TemporaryDirectory(prefix="amocrm-models-") as folder:
         os.environ.update(where, DBT_SEND_ANONYMOUS_USAGE_STATS="false")
         # what dbt has parsed for one kind of database is of no use for the other
-        os.environ.setdefault("AMOCRM_TARGET", str(PACKAGE / "target" / os.environ["AMOCRM_TARGET_TYPE"]))
+        os.environ.setdefault("AMOCRM_TARGET", str(own_folder("dbt", os.environ["AMOCRM_TARGET_TYPE"])))
         if plans:
             shutil.copy(plans, Path(folder) / "plans.csv")
             os.environ["AMOCRM_SEEDS"] = folder
@@ -70,10 +71,11 @@ def build(database: str, projects: list[str], *, plans: Path | None = None, **va
 
 def environment(database: str) -> dict[str, str]:
     """What dbt/profiles.yml reads. Raises ValueError for what is no database."""
-    if "://" not in database:
+    location(database)
+    if is_file(database):
         path = duckdb_file(database)
         if not path.exists():
-            raise ValueError(f"There is no DuckDB file {path}. Read an account into it first: make sync, or make demo.")
+            raise ValueError(f"There is no DuckDB file {path}. Read an account into it first: source-amocrm sync.")
         return {"AMOCRM_TARGET_TYPE": "duckdb", "AMOCRM_DUCKDB": str(path)}
     url = postgres_url(database)
     password = {"PGPASSWORD": unquote(url.password)} if url.password else {}
@@ -128,16 +130,20 @@ def check_value(path: Path, line: int, name: str, value: str, parse: Callable[[s
 def add_options(parser: argparse.ArgumentParser) -> None:
     """What says which tables the models are built on, and how."""
     parser.add_argument("--project", default="1001", help="the projects to unite, separated by commas")
-    add_database(parser, str(next((path for path in DATABASES if path.exists()), DATABASES[0])))
-    parser.add_argument("--schema", help="where the tables are; main in DuckDB and public in PostgreSQL by default")
+    add_database(parser)
+    parser.add_argument("--schema", help="where the tables are; by default amocrm, which a sync writes to")
     parser.add_argument("--plans", type=Path, help=f"a CSV file with the columns {','.join(PLANS)}")
     parser.add_argument("--time-zone", help="as Europe/Moscow; each account's own by default")
     parser.add_argument("--now", help=argparse.SUPPRESS)
 
 
+def projects_of(given: argparse.Namespace) -> list[str]:
+    return [name for part in given.project.split(",") if (name := part.strip())]
+
+
 def build_as_asked(given: argparse.Namespace) -> str:
     """Builds the models of the options; returns a sentence about what is there now."""
-    projects = [name for part in given.project.split(",") if (name := part.strip())]
+    projects = projects_of(given)
     variables = {"time_zone": given.time_zone, "now": given.now, "raw_schema": given.schema}
     count = build(given.db, projects, plans=given.plans, **variables)
     place = without_password(given.db)
@@ -145,7 +151,7 @@ def build_as_asked(given: argparse.Namespace) -> str:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="make models", description=__doc__)
+    parser = argparse.ArgumentParser(prog="source-amocrm models", description=__doc__)
     add_options(parser)
     try:
         print(build_as_asked(parser.parse_args(arguments)))

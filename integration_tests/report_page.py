@@ -10,7 +10,7 @@ from typing import Any
 from selenium import webdriver
 from selenium.webdriver.support.ui import WebDriverWait
 
-from .pyairbyte import PYTHON, ROOT
+from .warehouse import PYTHON, ROOT
 
 READ = """
   const value = (cell) => cell.dataset.value === undefined ? null : cell.dataset.value;

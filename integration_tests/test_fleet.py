@@ -21,9 +21,9 @@ from source_amocrm.config.config_file import KEEP_IN
 from .connector import catalog, read_command
 from .guides import blocks
 from .leaks import leaks
-from .pyairbyte import ROOT
 from .sandbox import OFF, Account, Server
 from .sandbox.server import oauth_credentials
+from .warehouse import ROOT
 
 COMMAND = [str(ROOT / ".venv" / "bin" / "source-amocrm"), "fleet"]
 EXPIRED = "2020-01-01T00:00:00Z"

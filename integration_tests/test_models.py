@@ -21,8 +21,8 @@ from .connector import messages
 from .destination import Destination
 from .expected import marts as oracle
 from .models import Row
-from .pyairbyte import ROOT
 from .sandbox import NOW, Account, ManualClock, Sandbox, writes
+from .warehouse import ROOT
 
 STREAMS = [
     "account", "users", "groups", "statuses", "loss_reasons", "task_types", "deleted_entities", "deals", "contacts",
@@ -64,7 +64,7 @@ class World:
 
     def build(self) -> None:
         """In both databases anew."""
-        flavours = {"1001": "destination", "1002": "make sync"}
+        flavours = {"1001": "destination", "1002": "postgres"}
         now = self.projects[0].known.now.isoformat()
         for kind, database in self.databases.items():
             for project in self.projects:
@@ -85,7 +85,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     projects = [Project(str(1001 + n), account, modes[n]) for n, account in enumerate(accounts)]
     with ExitStack() as stack:
         databases = {
-            "duckdb": str(tmp_path_factory.mktemp("models") / "amocrm.duckdb"),
+            "duckdb": str(tmp_path_factory.mktemp("models") / "crm.duckdb"),
             "postgres": stack.enter_context(postgres.server()),
         }
         yield World(projects, databases)

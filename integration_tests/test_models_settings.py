@@ -40,7 +40,7 @@ def tables(account: Account) -> dict[str, list[Row]]:
 def duckdb_file(tmp_path_factory: pytest.TempPathFactory, tables: dict[str, list[Row]]) -> str:
     """1001 has no deal; 1002 is a small sync of an older version, with a plan; 1003 has but deals and stages."""
     folder = tmp_path_factory.mktemp("little")
-    database = str(folder / "amocrm.duckdb")
+    database = str(folder / "crm.duckdb")
     none_of_it = {name: [] if name.startswith("deal") else rows for name, rows in tables.items() if name in DEALS}
     models.store(database, "1001", none_of_it, "duckdb")
     small = {name: rows for name, rows in tables.items() if name in DEALS}
@@ -144,15 +144,15 @@ def test_tables_whose_times_and_numbers_are_texts(server: str, account: Account,
     [
         (
             ["--project", "1001,77"],
-            "There are no tables of the project 77 in the schema main of this database: read the account first (make "
-            "sync PROJECT=77), or name the projects that are there.",
+            "There are no tables of the project 77 in the schema amocrm of this database: read the account first (make "
+            "sync --project 77), or name the projects and the schema that are there.",
         ),
         (
             ["--time-zone", "Europe/Moskow"],
             "The time zone Europe/Moskow is not known: write its name as in Europe/Moscow, or leave it out, and the "
             "account's own is taken.",
         ),
-        (["--project", ","], "No project is named: give the ids in the tables' prefixes, as in PROJECT=1001."),
+        (["--project", ","], "No project is named: give the ids in the tables' prefixes, as in --project 1001."),
     ],
 )
 def test_one_sentence_instead_of_models(duckdb_file: str, arguments: list[str], sentence: str) -> None:
@@ -181,9 +181,7 @@ def test_one_sentence_about_a_file_of_plans(tmp_path: Path, plans: str, sentence
 
 def test_one_sentence_about_the_database(tmp_path: Path) -> None:
     path = tmp_path / "no.duckdb"
-    assert refused(str(path)) == (
-        f"There is no DuckDB file {path}. Read an account into it first: make sync, or make demo."
-    )
+    assert refused(str(path)) == (f"There is no DuckDB file {path}. Read an account into it first: source-amocrm sync.")
     said = refused("postgresql://postgres@127.0.0.1:1/none")
     assert said.startswith("The database cannot be opened, or the models not be read: ")
     assert "port 1 failed: Connection refused" in said

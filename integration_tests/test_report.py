@@ -1,4 +1,4 @@
-"""`make report`: each number of the page is the marts', whatever an account holds; nothing is half written.
+"""`source-amocrm report`: each number of the page is the marts', whatever an account holds; nothing is half written.
 
 With SCREENSHOTS=docs/images the pictures are those of the report of `make demo`, and are kept there.
 """
@@ -21,18 +21,15 @@ import duckdb
 import pytest
 from selenium import webdriver
 
-from amocrm_fleet.folder import add
-from amocrm_fleet.locks import account_held
-from amocrm_fleet.status import LastSync, record
 from amocrm_warehouse import desktop
 from amocrm_warehouse.report import command as report
 
 from . import expected, models, report_marts, report_page
-from .pyairbyte import PYTHON, ROOT
 from .report_marts import Choice
 from .report_page import Report
 from .sandbox import Account, ManualClock
 from .test_models_settings import DEALS, LATE_COLUMNS, MARTS
+from .warehouse import PYTHON, ROOT
 
 pytestmark = pytest.mark.xdist_group("browser")
 
@@ -40,6 +37,7 @@ NOW = 1_767_290_400
 BUILT = "2026-01-01T18:00:00"
 HOSTILE = """</script><img src=x onerror="hurt=1">{{7*7}}<!--'&lt;"""
 REVOKED = f"Not read to the end: deals. amoCRM said {HOSTILE}"
+LATER = ("2025-12-31 09:00", "2025-12-31 09:01", [REVOKED])
 LENGTHS = {"month": 1, "quarter": 3, "year": 12, "last12": 12, "last3": 3}
 
 
@@ -61,7 +59,7 @@ def hostile() -> dict[str, list[models.Row]]:
 def database(tmp_path_factory: pytest.TempPathFactory) -> str:
     """1001 holds markup; 1002 has no deal and few tables; 1003 is a small sync of an older version."""
     folder = tmp_path_factory.mktemp("report")
-    file = str(folder / "amocrm.duckdb")
+    file = str(folder / "crm.duckdb")
     full = hostile()
     models.store(file, "1001", full, "duckdb")
     other = expected.tables(Account.generate(7, 60, clock=ManualClock(NOW)))
@@ -71,12 +69,10 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> str:
     plans = folder / "plans.csv"
     lines = [f"1001,2025-{month:02}-01,{full['users'][0]['user_id']},{100_000 + month}" for month in range(6, 13)]
     plans.write_text("\n".join(["project_id,month,responsible_user_id,plan", *lines, ""]), encoding="utf-8")
-    fleet = folder / "accounts"
-    for name, failures in {"north": [REVOKED], "south": []}.items():
-        connected = add(fleet, {"account_domain": f"{name}.amocrm.ru"}, name)
-        with account_held(connected):
-            record(connected, LastSync(failures=failures))
-    given = ["--project", "1001,1002,1003", "--now", BUILT, "--plans", str(plans), "--accounts", str(fleet)]
+    models.store_syncs(file, "1001", [("2025-12-30 09:00", "2025-12-30 09:01", []), LATER])
+    models.store_syncs(file, "1002", [("2025-12-30 09:00", "2025-12-30 09:01", [REVOKED]), (*LATER[:2], [])])
+    models.store_syncs(file, "1009", [LATER])
+    given = ["--project", "1001,1002,1003", "--now", BUILT, "--plans", str(plans)]
     done = run("-m", "amocrm_warehouse.report.command", *given, "--out", str(folder / "report.html"), database=file)
     assert (done.returncode, done.stdout) == (0, f"\nThe report: {folder / 'report.html'}\n"), done.stderr
     return file
@@ -306,7 +302,7 @@ def test_pictures_of_the_report(browser: webdriver.Chrome, file: Path, tmp_path:
     metrics = {"width": width, "height": height, "deviceScaleFactor": scale, "mobile": mobile}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
     try:
-        page.open(ROOT / "demo" / "amocrm-report.html" if kept_in else file, language)
+        page.open(ROOT / "demo" / "amocrm-demo-report.html" if kept_in else file, language)
         if theme == "dark":
             page.press(".theme")
         assert page.script("return document.documentElement.scrollWidth") == width
@@ -317,9 +313,9 @@ def test_pictures_of_the_report(browser: webdriver.Chrome, file: Path, tmp_path:
         browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
-def test_the_failures_of_a_fleet_are_told_by_account(page: Report) -> None:
+def test_the_failures_of_the_last_syncs_are_told_by_project_and_those_of_other_projects_are_not(page: Report) -> None:
     [told, *_] = page.sections()["freshness"]["notes"]
-    assert told == f"The last sync could not read everything:north, last read whole never: {REVOKED}"
+    assert told == f"The last sync could not read everything:1001, last read whole 2025-12-30 09:01 UTC: {REVOKED}"
 
 
 def test_an_account_with_nothing_says_what_there_is_none_of(
@@ -372,9 +368,8 @@ def test_a_large_account_has_fewer_months(browser: webdriver.Chrome, database: s
 BAD = [
     (
         ["--project", "77"],
-        "There are no tables of the project 77 in the schema main of this database: read the account",
+        "There are no tables of the project 77 in the schema amocrm of this database: read the account",
     ),
-    (["--accounts", "{folder}/none"], "The folder {folder}/none cannot be read: No such file or directory."),
     (["--plans", "{folder}/plans.csv"], "The first line of {folder}/plans.csv must name the columns project_id,month,"),
     (["--db", "{folder}/none.duckdb"], "There is no DuckDB file {folder}/none.duckdb. Read an account into it first"),
     (
@@ -429,9 +424,9 @@ def test_a_sync_keeps_the_accounts_that_were_united_and_their_plans(
     plans = tmp_path / "plans.csv"
     plans.write_text("project_id,month,responsible_user_id,plan\n", encoding="utf-8")
     for project, file in (("1003", None), ("New", None), ("1003", plans)):
-        report.after_sync(database, project, [], file)
+        report.after_sync(database, project, file)
     assert [arguments[-1] for arguments in given] == [
-        json.dumps({"projects": projects})
+        json.dumps({"projects": projects, "raw_schema": "amocrm"})
         for projects in (["1001", "1002", "1003"], ["1001", "1002", "1003", "new"], ["1001", "1002", "1003"])
     ]
     assert ["resource_type:seed" in arguments for arguments in given] == [True, True, False]

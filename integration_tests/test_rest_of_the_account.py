@@ -218,7 +218,7 @@ def test_a_catalog_whose_elements_are_not_found_is_missing_unless_it_was_deleted
                 found.add(message.record.data["catalog_id"])
     except AmocrmError as error:
         said = str(error)
-    assert ("Not read to the end: catalog_elements, custom_fields_catalog_elements. " in said) is not deleted
+    assert ("Not read to the end: catalog_elements, custom_fields_catalog_elements." in said) is not deleted
     assert (f"though it lists the catalog {own}, so the rows of that catalog are missing" in said) is not deleted
     assert found == {catalog["id"] for catalog in account.catalogs} - {own}
 
@@ -226,7 +226,8 @@ def test_a_catalog_whose_elements_are_not_found_is_missing_unless_it_was_deleted
 def test_reasons_that_the_settings_show_are_not_none_because_their_list_is_not_found() -> None:
     found, said = read(Account.generate(seed=4, leads=60, switches=Switches(loss_reasons_list=False)))
     assert found["loss_reasons"] == []
-    assert said.startswith("Not read to the end: loss_reasons. amoCRM does not know /api/v4/leads/loss_reasons at ")
+    assert said.startswith("amoCRM does not know /api/v4/leads/loss_reasons at ")
+    assert " Not read to the end: loss_reasons.\n" in said
 
 
 def test_check_says_what_is_not_there_with_one_request_for_each_list_that_is_read() -> None:

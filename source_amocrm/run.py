@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import difflib
 import importlib
 import signal
 import sys
@@ -53,6 +54,14 @@ def run() -> None:
     shutdown.end(code)
 
 
+def unknown(verb: str) -> str:
+    """Names the command that was probably meant."""
+    shown = "".join(letter for letter in verb if letter.isprintable())[:40]
+    near = difflib.get_close_matches(verb, (*AIRBYTES, *OWN), 1)
+    meant = f" Did you mean `source-amocrm {near[0]}`?" if near else ""
+    return f"There is no command `{shown}`.{meant} `source-amocrm --help` shows them all."
+
+
 def _command(arguments: list[str]) -> int:
     """Each command loads only what it needs: `spec` is asked for often."""
     verb = arguments[0] if arguments else None
@@ -65,11 +74,8 @@ def _command(arguments: list[str]) -> int:
         print(f"source-amocrm {version('source-amocrm')}")
         return 0
     if verb not in (*AIRBYTES, *OWN):
-        print(HELP, file=sys.stderr)
+        print(unknown(verb) if verb else HELP, file=sys.stderr)
         return WRONG_USAGE
-    from source_amocrm.airbyte.quick_start import hasten, settle
-
-    hasten()
     if verb in OWN:
         try:
             code: int = importlib.import_module(OWN[verb]).main(arguments[1:])
@@ -86,5 +92,4 @@ def _command(arguments: list[str]) -> int:
     from source_amocrm.auth.keeping import keeper_from_environment
     from source_amocrm.entrypoint import launch
 
-    settle()
     return launch(arguments, keeper_from_environment())

@@ -62,7 +62,7 @@ def read(path: Path, whole: Callable[[str], object]) -> str:
         with contextlib.suppress(FileNotFoundError):
             if draft.stat().st_mtime_ns < target.stat().st_mtime_ns:
                 raise ValueError("overtaken")
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return target.read_text(encoding="utf-8-sig")
     with contextlib.suppress(OSError):
         os.replace(draft, target)

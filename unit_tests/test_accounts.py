@@ -134,7 +134,7 @@ def test_references_stand_for_values(referring: Account) -> None:
     [
         ({"env": "NOWHERE"}, "start_date is in the environment variable NOWHERE, which is not set."),
         ({"file": "/no/such"}, "start_date is in the file /no/such, which cannot be read: No such file or directory."),
-        ({"file": "/dev/null"}, "start_date is in the file /dev/null, which is empty."),
+        ({"file": "/dev/null"}, "start_date is in the file /dev/null, which cannot be read: it is no regular file."),
         ({"env": 5}, 'start_date names no variable: {"env": "NAME"}.'),
         ({"file": ""}, 'start_date names no file: {"file": "NAME"}.'),
     ],

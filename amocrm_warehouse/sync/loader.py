@@ -16,7 +16,6 @@ from typing import Any
 from amocrm_warehouse.place import own_folder
 from amocrm_warehouse.sync.destination import Kind, destination
 from amocrm_warehouse.sync.rows import Waiting
-from amocrm_warehouse.sync.table import Table
 
 # dlt reads these when it is imported: no telemetry, no settings of whatever folder a person is in, no lines of its own
 os.environ.update(
@@ -24,11 +23,11 @@ os.environ.update(
     DLT_DATA_DIR=str(own_folder("dlt")), LOAD__WORKERS="4",
 )  # fmt: skip
 
-import dlt  # noqa: E402
-import pyarrow as pa  # noqa: E402
-from dlt.common.schema import Schema  # noqa: E402
-from dlt.extract import DltResource, DltSource  # noqa: E402
-from dlt.pipeline.exceptions import PipelineStepFailed  # noqa: E402
+import dlt
+import pyarrow as pa
+from dlt.common.schema import Schema
+from dlt.extract import DltResource, DltSource
+from dlt.pipeline.exceptions import PipelineStepFailed
 
 MERGE = {"disposition": "merge", "strategy": "delete-insert", "deduplicated": True}
 STATES_KEPT = 10
@@ -88,7 +87,7 @@ class Loader:
         try:
             with self._pipeline.sql_client() as client:
                 names = {name: client.make_qualified_table_name(table) for name, table in tables.items()}
-                return list(client.execute_sql(sql.format(**names)) or ())
+                return [tuple(row) for row in client.execute_sql(sql.format(**names)) or ()]
         except Exception as error:
             raise LoadError(f"The database cannot be read: {_reason(error)}") from None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 from ..sandbox.account import Account
@@ -133,7 +134,7 @@ def _gone(event: Event) -> list[tuple[str, int]]:
     return [(event.entity_type, event.entity_id)] if event.type in GONE | BACK else []
 
 
-KEYS_OF = {
+KEYS_OF: dict[Callable[[Account], list[Row]], tuple[str, ...]] = {
     **dict.fromkeys(
         (
             deal_responsible_changes,

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from source_amocrm.account.account import Account
-from source_amocrm.account.opening import whole
+from source_amocrm.account import Account
+from source_amocrm.account.availability import whole
 from source_amocrm.account.resources import CUSTOMERS
 from source_amocrm.errors import REFUSALS, AmocrmError, NotFound, all_of
 from source_amocrm.streams import schema

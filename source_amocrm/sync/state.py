@@ -26,7 +26,7 @@ from typing import Any
 
 from source_amocrm.dates import iso
 from source_amocrm.errors import ConfigError
-from source_amocrm.sync.progress import BEGINNING, Pending, Progress, ResumePoint, Version
+from source_amocrm.sync.read_plan import BEGINNING, Pending, Progress, ResumePoint, Version
 from source_amocrm.walk.intervals import IntervalSet
 from source_amocrm.walk.listing import PageCheckpoint
 

@@ -269,19 +269,21 @@ class _Walk:
         """When the walk reached the second `_started_at` (Unix seconds, server clock)."""
 
     def pages(self, raw: RawPage | None) -> Iterator[Page]:
+        if raw:
+            first_rank = self._ordered.first_rank
+            found, raw = self._look(raw, KeysetWindow(first_rank - 1, 1, 0, 0, first_rank)), None
+            yield from self._handle(found)
         while self._position.rank <= self._ordered.last_rank:
-            if raw:
-                first_rank = self._ordered.first_rank
-                found, raw = self._look(raw, KeysetWindow(first_rank - 1, 1, 0, 0, first_rank)), None
-            else:
-                found = self._prefetched() or self._look(*self._pager.next(self._back))
-            self._started_at = self._started_at or found.raw.latest
-            if self._barren > MOST_BARREN or (not found.joins and self._is_lost(found)):
-                yield from self._read_second(found.raw)
-            elif found.joins:
-                yield from self._take(found)
-            else:
-                self._step_back(found)
+            yield from self._handle(self._prefetched() or self._look(*self._pager.next(self._back)))
+
+    def _handle(self, found: _Found) -> Iterator[Page]:
+        self._started_at = self._started_at or found.raw.latest
+        if self._barren > MOST_BARREN or (not found.joins and self._is_lost(found)):
+            yield from self._read_second(found.raw)
+        elif found.joins:
+            yield from self._take(found)
+        else:
+            self._step_back(found)
 
     def _look(self, raw: RawPage, window: KeysetWindow, prefetched: bool = False) -> _Found:
         position = self._position

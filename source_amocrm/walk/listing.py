@@ -117,8 +117,8 @@ class RawPage:
     """One page as the server sent it.
 
     `more`: the server says that a next page exists, by a link or by its counts. `full`: the page has as many rows as a
-    page can have, so the list may go on whatever the server says. `size`: the most bytes of memory that the page takes,
-    which count while the walk refers to the page.
+    page can have, so the list may go on whatever the server says. `size`: the most memory that the page takes (bytes),
+    which counts as long as a walk refers to the page.
     """
 
     rows: list[Row]

@@ -1,8 +1,8 @@
-{# Reading the connector's tables, as `make sync` writes them and as Airbyte's own destinations do. #}
+{# Reading the connector's tables, as a sync writes them and as Airbyte's own destinations do. #}
 
 {% macro raw_relation(project, table) %}
     {% set prefix = var("table_prefix", "amocrm_{project}_") | replace("{project}", project | string | lower) %}
-    {% set schema = var("raw_schema", none) or ("main" if target.type == "duckdb" else "public") %}
+    {% set schema = var("raw_schema", none) or "amocrm" %}
     {{ return(adapter.get_relation(var("raw_database", none) or target.database, schema, prefix ~ table)) }}
 {% endmacro %}
 
@@ -78,9 +78,9 @@
         {% for project in var("projects") if raw_relation(project, "deals") is none and raw_relation(project, "account") is none %}
             {% do exceptions.raise_compiler_error(
                 "There are no tables of the project " ~ project ~ " in the schema " ~
-                (var("raw_schema", none) or ("main" if target.type == "duckdb" else "public")) ~
-                " of this database: read the account first (make sync PROJECT=" ~ project ~
-                "), or name the projects that are there."
+                (var("raw_schema", none) or "amocrm") ~
+                " of this database: read the account first (source-amocrm sync --project " ~ project ~
+                "), or name the projects and the schema that are there."
             ) %}
         {% endfor %}
         {% set zone = var("time_zone", none) %}

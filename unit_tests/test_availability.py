@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from source_amocrm.account import switched_off
+from source_amocrm.account import availability
 from source_amocrm.errors import REFUSALS, FeatureOff, Forbidden, NotFound, NotGranted, Unpaid
 
 EVERY = (*REFUSALS, NotGranted)
@@ -17,7 +17,7 @@ MODES = ("unavailable", "disabled", "segments", "periodicity", None, "another", 
 def believed(path: str, setting: str, value: Any) -> set[type]:
     found: set[type] = set()
     for kind in EVERY:
-        if switched_off.is_off(kind("Refused.", path=path), lambda: {} if value is None else {setting: value}):
+        if availability.is_off(kind("Refused.", path=path), lambda: {} if value is None else {setting: value}):
             found.add(kind)
     return found
 
@@ -36,7 +36,7 @@ def believed(path: str, setting: str, value: Any) -> set[type]:
 def test_customers(path: str, on: tuple[str, ...]) -> None:
     for mode in MODES:
         assert believed(path, "customers_mode", mode) == (set() if mode in on else {FeatureOff})
-        error = switched_off.unasked(path, lambda mode=mode: {"customers_mode": mode})  # type: ignore[misc]
+        error = availability.off_by_settings(path, lambda mode=mode: {"customers_mode": mode})  # type: ignore[misc]
         assert (str(error), error and error.path) == (
             (f"Customers are {mode} in the account.", path) if mode in ("unavailable", "disabled") else ("None", None)
         )
@@ -72,11 +72,11 @@ def test_parts_that_settings_switch_off(path: str, setting: str, value: Any, kin
 )
 def test_no_refusal_of_another_list_means_that_there_is_nothing(path: str) -> None:
     for kind in EVERY:
-        assert not switched_off.is_off(kind("Refused.", path=path), dict)
-    assert switched_off.unasked(path, lambda: {"customers_mode": "disabled"}) is None
+        assert not availability.is_off(kind("Refused.", path=path), dict)
+    assert availability.off_by_settings(path, lambda: {"customers_mode": "disabled"}) is None
 
 
 def test_what_is_not_paid_for_or_not_allowed_is_never_nothing() -> None:
-    answers = {kind for one in switched_off.OFF for kind in one.answers}
+    answers = {kind for one in availability.OFF for kind in one.answers}
     assert not answers & {Unpaid, Forbidden, NotGranted}
-    assert not switched_off.is_off(FeatureOff("Without a list."), dict)
+    assert not availability.is_off(FeatureOff("Without a list."), dict)

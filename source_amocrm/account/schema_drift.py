@@ -56,7 +56,7 @@ class Unknown:
     times: int
 
 
-class Census:
+class SchemaDrift:
     """Compares what comes with what is known, by the path of the list without ids. Safe to share by threads."""
 
     def __init__(self, known: Mapping[str, Fields]) -> None:
@@ -96,7 +96,7 @@ class Census:
                 self._met[kept] += times
 
 
-def told(found: Collection[Unknown]) -> str | None:
+def drift_warning(found: Collection[Unknown]) -> str | None:
     """What is not known, in one sentence for the log; None where everything is."""
     if not found:
         return None

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from source_amocrm.account.census import MOST_KEPT, MOST_TOLD, OTHER, Census, Unknown, told
+from source_amocrm.account.schema_drift import MOST_KEPT, MOST_TOLD, OTHER, SchemaDrift, Unknown, drift_warning
 from source_amocrm.streams.known import KNOWN
 from unit_tests.sample_files import sample
 
@@ -66,10 +66,10 @@ LISTS = {
 
 
 def met(path: str, *bodies: Any) -> list[Unknown]:
-    census = Census(KNOWN)
+    drift = SchemaDrift(KNOWN)
     for body in bodies:
-        census.look(path, body)
-    return census.found()
+        drift.look(path, body)
+    return drift.found()
 
 
 @pytest.mark.parametrize(("name", "path"), LISTS.items())
@@ -152,18 +152,18 @@ def test_what_is_kept_and_told_is_bounded() -> None:
     found = met("/api/v4/leads", {"_embedded": {"leads": rows}})
     assert len(found) == MOST_KEPT + 1
     assert sum(one.times for one in found) == 3_000
-    line = told(found)
+    line = drift_warning(found)
     assert line is not None
     assert line.count(" (1)") == MOST_TOLD
     assert f"under other names ({3_000 - MOST_TOLD:,})" in line
 
 
 def test_it_is_said_in_one_sentence_in_the_order_of_lists_and_names() -> None:
-    assert told([]) is None
-    census = Census(KNOWN)
-    census.look("/api/v4/tasks", {"_embedded": {"tasks": [{"id": 1, "zeal": 1, "17": 1, "ardour": 1}] * 1_200}})
-    census.look("/api/v4/events", {"_embedded": {"events": [{"type": "lead_frozen", "entity_type": "lead"}]}})
-    assert told(census.found()) == (
+    assert drift_warning([]) is None
+    drift = SchemaDrift(KNOWN)
+    drift.look("/api/v4/tasks", {"_embedded": {"tasks": [{"id": 1, "zeal": 1, "17": 1, "ardour": 1}] * 1_200}})
+    drift.look("/api/v4/events", {"_embedded": {"events": [{"type": "lead_frozen", "entity_type": "lead"}]}})
+    assert drift_warning(drift.found()) == (
         "amoCRM sent fields that no column holds, or types that no table knows: events: type = lead_frozen (1); "
         "tasks: ardour (1,200), zeal (1,200); under other names (1,200). The numbers are how often they came. Nothing "
         "else is affected; a newer version of this source may have columns for them, and raw_records keeps whole "

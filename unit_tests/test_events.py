@@ -10,8 +10,8 @@ import pytest
 
 from source_amocrm.account.account import Account
 from source_amocrm.http.answer import Answer
-from source_amocrm.sync.event_reading import EventReading
-from source_amocrm.sync.progress import ReadPlan
+from source_amocrm.sync.events import EventReading
+from source_amocrm.sync.read_plan import ReadPlan
 from source_amocrm.walk.intervals import FOREVER, IntervalSet
 from source_amocrm.walk.page_size import LargestPage
 
