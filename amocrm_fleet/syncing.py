@@ -32,7 +32,6 @@ IMPORTED = (
     "sqlalchemy",
 )
 """What a sync imports on its way: each second of it is paid for once, and not by each account."""
-DATASET = "amocrm"
 Watch = Callable[[Sequence[UnderWay]], None]
 EVERY = 10.0
 """Seconds between two lines about what is under way, where standard output is no terminal."""
@@ -76,7 +75,7 @@ class Syncing:
         from amocrm_warehouse.sync.destination import kind_of
 
         try:
-            kind_of(self.to.replace("{name}", "name"), DATASET)
+            kind_of(self.to.replace("{name}", "name"))
         except ValueError as error:
             raise FleetError(str(error)) from None
 
