@@ -26,7 +26,7 @@ plans = $(if $(PLANS),--plans $(call quoted,$(PLANS)))
 # by the environment: a command line, which may hold a password, is shown to whoever lists the processes
 export DB ACCOUNTS PERIOD STREAMS
 
-sync: needs-config .venv/.ready ## source-amocrm sync, and the report: make sync CONFIG=config.json [PROJECT=1001] [DB=duckdb:///crm.duckdb or postgresql://…] [STREAMS=deals,users] [REPORT=no]
+sync: needs-config .venv/.ready ## source-amocrm sync, and the report: make sync CONFIG=config.json [PROJECT=1001] [DB=duckdb:///amocrm.duckdb or postgresql://…] [STREAMS=deals,users] [REPORT=no]
 	@.venv/bin/source-amocrm sync $(if $(filter no,$(REPORT)),,$(strip --report $(plans))) --config $(call quoted,$(CONFIG)) $(into) $(if $(STREAMS),--streams $(call quoted,$(STREAMS)))
 
 needs-config:

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import signal
 import sys
 from contextlib import nullcontext
+from datetime import datetime, timezone
+from importlib import resources
 from pathlib import Path
+from typing import NoReturn
 
 from amocrm_fleet import FleetError, airbyte_cli
-from amocrm_fleet.at_a_time import each
-from amocrm_fleet.checking import check
-from amocrm_fleet.folder import Account, accounts
+from amocrm_fleet.folder import Account, accounts, make_private
 from amocrm_fleet.locks import folder_held
-from amocrm_fleet.status import status_of
-from amocrm_fleet.syncing import Loader, Loading
-from source_amocrm.config.config_file import ConfigFileError
+from amocrm_fleet.page import write_page
+from amocrm_fleet.status import as_json, table, worst_first
+from amocrm_fleet.syncing import Progress, Syncing, check_each
+from source_amocrm import whole_file
+from source_amocrm.config.config_file import STATE, ConfigFileError
 
 _INTERRUPTED = 130
 _WRONG = 2
-DATABASE = "amocrm-{name}.duckdb"
+DATABASE = "duckdb:///amocrm-{name}.duckdb"
 
 
 def main(arguments: list[str]) -> int:
@@ -31,7 +35,7 @@ def main(arguments: list[str]) -> int:
         chosen = accounts(given.accounts, _names(given.only))
         if not chosen:
             raise FleetError(f"There is no account in {given.accounts}: its configs are files NAME.json.")
-        with nullcontext() if given.run is _status else folder_held(given.accounts):
+        with nullcontext() if given.run in (_status, _page, _dagster) else folder_held(given.accounts):
             return int(given.run(chosen, given))
     except ConfigFileError as error:
         print(error, file=sys.stderr)
@@ -42,39 +46,61 @@ def main(arguments: list[str]) -> int:
 
 
 def _check(chosen: list[Account], given: argparse.Namespace) -> int:
-    failed = []
-    for account, (fine, said) in each(check, chosen, given.parallel):
+    failed, progress = [], Progress(len(chosen))
+    for account, fine, said in check_each(chosen, given.parallel, progress):
         if not fine:
             failed.append(account.name)
+        progress.ended()
         _tell(account, said)
     return _end(failed, len(chosen), "can be read")
 
 
 def _sync(chosen: list[Account], given: argparse.Namespace) -> int:
-    failed = []
-    with Loading(Loader(given.db, given.streams or "", given.seconds)) as loading:
-        for account, outcome in loading.sync_each(chosen, given.parallel):
-            if outcome.failures:
-                failed.append(account.name)
-            told = [f"{outcome.rows:,} rows in {outcome.seconds:.1f} s.", *outcome.notices, *outcome.failures]
-            _tell(account, " ".join(told))
+    failed, progress = [], Progress(len(chosen))
+    syncing = Syncing(given.to, tuple(_names(given.streams) or ()), given.seconds)
+    for account, done in syncing.sync_each(chosen, given.parallel, progress):
+        if done.failures:
+            failed.append(account.name)
+        progress.ended()
+        rows = [f"{done.rows:,} rows in {done.seconds:.1f} s."] if done.rows or not done.failures else []
+        _tell(account, "\n".join([*rows, *done.notices, *done.failures]))
     return _end(failed, len(chosen), "are up to date")
 
 
-def _status(chosen: list[Account], given: argparse.Namespace) -> int:  # noqa: ARG001 - as the other commands
-    width = max(len("account"), *(len(account.name) for account in chosen))
-    print(f"{'account':<{width}}  {'last sync':<20}  {'last success':<20}  {'rows':>9}  failures")
-    failed = []
-    for account in chosen:
-        status = status_of(account)
-        rows = f"{status.last.rows:,}" if status.ended else "–"
-        told = " ".join(status.last.failures)
-        failures = f"{status.failed_in_a_row} in a row: {told}" if told else ""
-        line = f"{account.name:<{width}}  {status.ended or 'never':<20}  {status.succeeded or 'never':<20}  {rows:>9}"
-        print(f"{line}  {failures}".rstrip())
-        if told:
-            failed.append(account.name)
-    return 1 if failed else 0
+def _status(chosen: list[Account], given: argparse.Namespace) -> int:
+    found = [pair for pair in worst_first(chosen) if pair[1].last.failures or not given.failed]
+    if given.json:
+        print(json.dumps(as_json(found), ensure_ascii=False, indent=2))
+    elif found:
+        print(table(found, datetime.now(timezone.utc)))
+    return 1 if any(status.last.failures for _, status in found) else 0
+
+
+def _page(chosen: list[Account], given: argparse.Namespace) -> int:
+    try:
+        write_page(given.out, worst_first(chosen), datetime.now(timezone.utc))
+    except OSError as error:
+        raise FleetError(f"{given.out} cannot be written: {error.strerror}.") from None
+    print(given.out)
+    return 0
+
+
+def _dagster(chosen: list[Account], given: argparse.Namespace) -> NoReturn:  # noqa: ARG001 - as the other commands
+    """Becomes `dagster dev` with the project, whose runs hold the folder."""
+    program = Path(sys.executable).with_name("dagster")
+    if not program.is_file():
+        raise FleetError("Dagster is not here: pip install 'source-amocrm[fleet]'.")
+    home = (given.accounts / STATE / "dagster").absolute()
+    try:
+        make_private(home)
+        if not (home / "dagster.yaml").exists():
+            text = resources.files("amocrm_fleet").joinpath("dagster.yaml").read_text(encoding="utf-8")
+            whole_file.create(home / "dagster.yaml", text)
+    except OSError as error:
+        raise FleetError(f"{home} cannot be written: {error.strerror}.") from None
+    environment = {**os.environ, "ACCOUNTS": str(given.accounts.absolute()), "DB": given.to, "DAGSTER_HOME": str(home)}
+    command = [str(program), "dev", "-m", "amocrm_fleet.definitions", "--port", str(given.port)]
+    os.execve(program, command, environment)
 
 
 def _tell(account: Account, said: str) -> None:
@@ -97,7 +123,7 @@ def parser() -> argparse.ArgumentParser:
     given = argparse.ArgumentParser(
         prog="source-amocrm fleet", description="Many accounts: a folder with one config each, named by its file."
     )
-    verbs = given.add_subparsers(required=True, metavar="check|sync|status|airbyte")
+    verbs = given.add_subparsers(required=True, metavar="check|sync|status|page|dagster|airbyte")
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument(
         "--accounts", type=Path, default=Path("accounts"), metavar="FOLDER", help="one NAME.json an account"
@@ -105,20 +131,34 @@ def parser() -> argparse.ArgumentParser:
     common.add_argument("--only", metavar="NAMES", help="these accounts, separated by commas")
     several = argparse.ArgumentParser(add_help=False)
     several.add_argument("--parallel", type=_count, default=2, metavar="N", help="accounts at a time (default: 2)")
+    database = argparse.ArgumentParser(add_help=False)
+    database.add_argument(
+        "--to",
+        default=os.environ.get("DB") or DATABASE,
+        metavar="URL",
+        help="postgresql://user@host/name, with the password in PGPASSWORD, or duckdb:///FILE, {name} in it for the "
+        f"account's; DB in the environment (default: {DATABASE})",
+    )
     verb = verbs.add_parser("check", parents=[common, several], help="whether each account can be read")
     verb.set_defaults(run=_check)
-    verb = verbs.add_parser("sync", parents=[common, several], help="bring the tables of each account up to date, once")
-    verb.add_argument(
-        "--db",
-        default=os.environ.get("DB") or DATABASE,
-        help="postgresql://user@host/name, with the password in PGPASSWORD, or a DuckDB file, {name} in it for the "
-        f"account's; DB in the environment (default: {DATABASE})",
+    verb = verbs.add_parser(
+        "sync", parents=[common, several, database], help="bring the tables of each account up to date, once"
     )
     verb.add_argument("--streams", help="only these, separated by commas")
     verb.add_argument("--seconds", type=float, metavar="N", help="stop an account that takes longer; the rest goes on")
     verb.set_defaults(run=_sync)
-    verb = verbs.add_parser("status", parents=[common], help="what the last sync of each account did")
+    verb = verbs.add_parser(
+        "status", parents=[common], help="what the last sync of each account did, failed ones first"
+    )
+    verb.add_argument("--failed", action="store_true", help="only accounts whose last sync failed")
+    verb.add_argument("--json", action="store_true", help="for a program, with every sentence")
     verb.set_defaults(run=_status)
+    verb = verbs.add_parser("page", parents=[common], help="the same as one HTML file, with links to the logs")
+    verb.add_argument("--out", type=Path, default=Path("fleet.html"), metavar="FILE", help="(default: fleet.html)")
+    verb.set_defaults(run=_page)
+    verb = verbs.add_parser("dagster", parents=[common, database], help="sync them once a period, with a page to watch")
+    verb.add_argument("--port", type=int, default=3000, help="of Dagster's page (default: 3000)")
+    verb.set_defaults(run=_dagster)
     verb = verbs.add_parser("airbyte", parents=[common], help="the accounts as sources and connections of an Airbyte")
     airbyte_cli.add_options(verb)
     verb.set_defaults(run=airbyte_cli.run)

@@ -1,19 +1,21 @@
 """What Dagster runs: a partition an account, synced once a period, each at its own minute; the models after them."""
 
 import json
+import os
 import subprocess
+import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import dagster as dg
 
-from amocrm_fleet.folder import Account, accounts
+from amocrm_fleet.folder import Account
 from amocrm_fleet.locks import folder_held
+from amocrm_fleet.processes import log_of
 from amocrm_fleet.settings import Settings, settings
-from amocrm_fleet.status import Outcome, status_of
-from amocrm_fleet.syncing import Loading
+from amocrm_fleet.status import LastSync, Status, status_of
 from source_amocrm.config.config_file import ConfigFileError
 
 ACCOUNTS = dg.DynamicPartitionsDefinition(name="accounts")
@@ -21,11 +23,12 @@ INTEGRATION = "amocrm/integration"
 """The tag by which dagster.yaml limits how many accounts of one integration are synced at a time."""
 KIND, ALONE, SEVERAL = "amocrm/run", "alone", "several"
 """The tag by which dagster.yaml keeps accounts that take long from taking every place, and its values."""
+PRIORITY, LATER = "dagster/priority", "-1"
+"""The tag by which a run of an account that has failed waits behind those of healthy ones."""
 PARTITION = "dagster/partition"
 EVERY_MINUTE = "* * * * *"
 AT_A_TIME, MOST = 2, 20
 """Accounts of one run: synced at a time, and in all."""
-GIVEN = settings()
 UNDER_WAY = [
     dg.DagsterRunStatus.QUEUED,
     dg.DagsterRunStatus.NOT_STARTED,
@@ -35,50 +38,49 @@ UNDER_WAY = [
 ]
 
 
-@dg.asset(
-    partitions_def=ACCOUNTS,
-    retry_policy=dg.RetryPolicy(
-        max_retries=GIVEN.retries, delay=GIVEN.wait, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS
-    ),
-)
-def tables(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
+@dg.asset(partitions_def=ACCOUNTS)
+def tables(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
     """The tables of one account, brought up to date by a process of its own."""
     given = settings()
-    with folder_held(given.folder, given.fleet), Loading(given.loader) as loading:
-        [account] = accounts(given.folder, [context.partition_key])
-        outcome = loading.sync(account)
-    _tell_notices(context, account, outcome)
-    if outcome.failures:
-        raise dg.Failure(" ".join(outcome.failures), metadata={"account": account.name, "failures": outcome.failures})
-    return dg.MaterializeResult(metadata={"rows": outcome.rows, "seconds": outcome.seconds})
+    with folder_held(given.accounts, given.fleet):
+        [(account, done)] = given.syncing.sync_each(given.chosen([context.partition_key]))
+    _tell_notices(context, account, done)
+    if done.failures:
+        metadata: dict[str, Any] = {"account": account.name, "failures": done.failures, "log": str(log_of(account))}
+        raise dg.Failure(" ".join(done.failures), metadata=metadata)
+    return dg.MaterializeResult(metadata=_metadata(account, done))
 
 
 @dg.asset(deps=[tables])
-def models() -> dg.MaterializeResult:
+def models() -> dg.MaterializeResult[Any]:
     """The marts over every account that has been read."""
     given = settings()
-    ready = [account for account in given.accounts() if status_of(account).succeeded]
+    ready = [account for account in given.chosen() if status_of(account).succeeded]
     for database, some in _databases(given, ready):
-        command = [
-            str(given.loader.python),
-            "-m",
-            "amocrm_warehouse.models",
-            "--project",
-            ",".join(one.project for one in some),
-        ]
-        environment = given.loader.environment(some[0])
-        done = subprocess.run(command, cwd=given.loader.checkout, env=environment, capture_output=True, text=True)
+        projects = ",".join(one.project for one in some)
+        # by the environment: a command line, which may hold a password, is shown to whoever lists the processes
+        environment = {**os.environ, "DB": database}
+        command = [sys.executable, "-m", MODELS, "--project", projects]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True)
         if done.returncode:
-            raise dg.Failure(f"The models over {database} failed: {done.stderr.strip()}")
+            which = database if "{name}" in given.db else "all accounts"
+            raise dg.Failure(f"The models over {which} failed: {done.stderr.strip()}")
     return dg.MaterializeResult(metadata={"accounts": len(ready)})
+
+
+MODELS = "amocrm_warehouse.models"
 
 
 def _databases(given: Settings, ready: list[Account]) -> Iterator[tuple[str, list[Account]]]:
     """Each database, and the accounts that are in it."""
-    if "{name}" in given.database:
-        yield from ((given.database.replace("{name}", account.name), [account]) for account in ready)
+    if "{name}" in given.db:
+        yield from ((given.db.replace("{name}", account.name), [account]) for account in ready)
     elif ready:
-        yield "all accounts", ready
+        yield given.db, ready
+
+
+def _metadata(account: Account, done: LastSync) -> dict[str, Any]:
+    return {"rows": done.rows, "seconds": done.seconds, "log": str(log_of(account))}
 
 
 class Several(dg.Config):
@@ -90,19 +92,19 @@ class Several(dg.Config):
 
 @dg.op
 def accounts_in_one_run(context: dg.OpExecutionContext, config: Several) -> None:
-    """Accounts of which little is expected, by one run: the start of a run and of PyAirbyte costs more than a sync.
+    """Accounts of which little is expected, by one run: the start of a run and of the loader costs more than a sync.
 
-    One that fails, or takes long, harms no other: it goes on in a run of its own.
+    One that fails, or takes long, harms no other: it goes on in a run of its own, which shows it as failed.
     """
     given = settings()
-    with folder_held(given.folder, given.fleet), Loading(given.loader.within(given.brief)) as loading:
-        there = [account for account in given.accounts() if account.name in config.names]
-        for account, outcome in loading.sync_each(there, config.at_a_time):
-            _tell_notices(context, account, outcome)
-            if outcome.failures:
-                context.log.warning(f"{account.name}: {' '.join(outcome.failures)} It goes on in a run of its own.")
+    with folder_held(given.accounts, given.fleet):
+        there = [account for account in given.chosen() if account.name in config.names]
+        for account, done in given.syncing.within(given.brief).sync_each(there, config.at_a_time):
+            _tell_notices(context, account, done)
+            if done.failures:
+                context.log.warning(f"{account.name}: {' '.join(done.failures)} It goes on in a run of its own.")
                 continue
-            metadata = {"rows": outcome.rows, "seconds": outcome.seconds}
+            metadata = _metadata(account, done)
             context.log_event(dg.AssetMaterialization(tables.key, partition=account.name, metadata=metadata))
 
 
@@ -135,17 +137,19 @@ def each_at_its_minute(context: dg.ScheduleEvaluationContext) -> Iterator[dg.Run
 
 @dg.schedule(job=sync_job, cron_schedule=EVERY_MINUTE, default_status=dg.DefaultScheduleStatus.RUNNING)
 def failed_or_long(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest]:
-    """Those whose last sync failed or took long, in runs of their own: as soon as they have failed beside others."""
+    """Those whose last sync failed or took long, in runs of their own. A retry is a run: no place waits for it."""
     found = accounts_known(context)
     for account in due_now(context, found):
         if has_a_run_of_its_own(account):
-            key, tags = f"{account.name} {_minute(context)}", {INTEGRATION: integration(account)}
-            yield dg.RunRequest(key, partition_key=account.name, tags=tags)
+            tags = {INTEGRATION: integration(account)}
+            if status_of(account).last.failures:
+                tags[PRIORITY] = LATER
+            yield dg.RunRequest(f"{account.name} {_minute(context)}", partition_key=account.name, tags=tags)
 
 
 def accounts_known(context: dg.ScheduleEvaluationContext) -> list[Account]:
     """Accounts come and go with the folder, and partitions with them."""
-    found = settings().accounts()
+    found = settings().chosen()
     names, known = {account.name for account in found}, set(context.instance.get_dynamic_partitions("accounts"))
     if added := sorted(names - known):
         context.instance.add_dynamic_partitions("accounts", added)
@@ -155,10 +159,10 @@ def accounts_known(context: dg.ScheduleEvaluationContext) -> list[Account]:
 
 
 def due_now(context: dg.ScheduleEvaluationContext, found: list[Account]) -> list[Account]:
-    """Those whose minute of the period it is, by the name alone, or that have just failed, and are not being synced."""
+    """Those whose minute of the period it is, by the name alone, and those to retry; none that is being synced."""
     now, period = context.scheduled_execution_time, settings().period
     minute = (now.hour * 60 + now.minute) % period
-    due = [account for account in found if account.spread(period) == minute or has_just_failed(context, account)]
+    due = [account for account in found if account.spread(period) == minute or is_to_be_retried(context, account)]
     busy = under_way(context.instance) if due else set()
     for account in due:
         if account.name in busy:
@@ -168,16 +172,33 @@ def due_now(context: dg.ScheduleEvaluationContext, found: list[Account]) -> list
 
 def has_a_run_of_its_own(account: Account) -> bool:
     last = status_of(account).last
-    return bool(last.failures) or last.seconds > GIVEN.brief / 2
+    return bool(last.failures) or last.seconds > settings().brief / 2
 
 
-def has_just_failed(context: dg.ScheduleEvaluationContext, account: Account) -> bool:
-    """Whether its last sync was the first to fail, and it had no run of its own since."""
+def is_to_be_retried(context: dg.ScheduleEvaluationContext, account: Account) -> bool:
+    """Whether the last sync failed beside others, so that nothing shows it yet, or failed and the time to wait is over.
+
+    What a person has to mend is not retried before its next period.
+    """
     status = status_of(account)
-    if status.failed_in_a_row != 1 or not status.ended:
+    if not status.failed_in_a_row or not status.ended:
         return False
+    if status.failed_in_a_row == 1 and not _had_a_run_since(context, account, status):
+        return True
+    given = settings()
+    wait = timedelta(seconds=given.retry_after * 2 ** (status.failed_in_a_row - 1))
+    may_be = status.failed_in_a_row <= given.retries and not status.last.lasting
+    return may_be and context.scheduled_execution_time >= _ended(status) + wait
+
+
+def _had_a_run_since(context: dg.ScheduleEvaluationContext, account: Account, status: Status) -> bool:
+    """Whether the last sync was in a run of its own, or one came after it."""
     [*newest] = context.instance.get_run_records(dg.RunsFilter(tags={PARTITION: account.name}), limit=1)
-    return not newest or newest[0].create_timestamp < datetime.fromisoformat(status.ended.replace("Z", "+00:00"))
+    return bool(newest) and (newest[0].end_time or newest[0].create_timestamp.timestamp()) >= _ended(status).timestamp()
+
+
+def _ended(status: Status) -> datetime:
+    return datetime.fromisoformat((status.ended or "").replace("Z", "+00:00"))
 
 
 def _minute(context: dg.ScheduleEvaluationContext) -> str:
@@ -233,9 +254,9 @@ def tell(context: dg.RunFailureSensorContext) -> None:
     _alert(account, failure=said)
 
 
-def _tell_notices(context: Any, account: Account, outcome: Outcome) -> None:
+def _tell_notices(context: Any, account: Account, done: LastSync) -> None:
     """What is no failure, and a person should know: that the account was renamed."""
-    for notice in outcome.notices:
+    for notice in done.notices:
         context.log.warning(f"{account.name}: {notice}")
         try:
             _alert(account.name, notice=notice)

@@ -1,4 +1,4 @@
-"""What the project is told by the environment, which Dagster hands on to every run."""
+"""The settings of the Dagster project: environment variables, which Dagster hands on to every run."""
 
 from __future__ import annotations
 
@@ -10,55 +10,58 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from amocrm_fleet.folder import Account, accounts
-from amocrm_fleet.syncing import Loader
-
-ROOT = Path(__file__).resolve().parents[1]
+from amocrm_fleet.syncing import Syncing
 
 
 @dataclass(frozen=True)
 class Settings:
-    """`alert` is a command that is given a failure; `seconds` is how long one sync may take, `brief` how long beside
-    others in one run, `wait` the seconds before the first retry, `period` the minutes from one sync of an account to
-    its next."""
+    """Each field has the name of its variable in small letters.
 
-    folder: Path = ROOT / "accounts"
-    database: str = str(ROOT / "amocrm-{name}.duckdb")
-    streams: str = ""
+    `db`: the database, `{name}` in it for the account's name. `seconds`: how long a sync may take in a run of its own,
+    `brief` beside others in one run. `retries`: further tries of a failed sync before its next period, the first
+    `retry_after` seconds after the failure and each further one after twice the time. `period`: minutes from one sync
+    of an account to its next. `alert`: a command that gets a failure as JSON.
+    """
+
+    accounts: Path = Path("accounts")
+    db: str = "duckdb:///amocrm-{name}.duckdb"
+    streams: tuple[str, ...] = ()
     seconds: float = 3600.0
     brief: float = 300.0
     retries: int = 2
+    retry_after: float = 60.0
     period: int = 60
-    wait: float = 60.0
     alert: tuple[str, ...] = ()
-    home: str = ""
+    dagster_home: str = ""
 
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> Settings:
         given = environment.get
         return cls(
-            folder=Path(given("ACCOUNTS") or cls.folder).absolute(),
-            database=given("DB") or cls.database,
-            streams=given("STREAMS") or "",
+            accounts=Path(given("ACCOUNTS") or cls.accounts).absolute(),
+            db=given("DB") or cls.db,
+            streams=tuple(name for part in given("STREAMS", "").split(",") if (name := part.strip())),
             seconds=float(given("SECONDS") or cls.seconds),
             brief=float(given("BRIEF") or cls.brief),
             retries=int(given("RETRIES") or cls.retries),
+            retry_after=float(given("RETRY_AFTER") or cls.retry_after),
             period=int(given("PERIOD") or cls.period),
-            wait=float(given("RETRY_AFTER") or cls.wait),
             alert=tuple(shlex.split(given("ALERT") or "")),
-            home=given("DAGSTER_HOME") or "",
+            dagster_home=given("DAGSTER_HOME") or "",
         )
 
     @property
-    def loader(self) -> Loader:
-        return Loader(self.database, self.streams, self.seconds)
+    def syncing(self) -> Syncing:
+        return Syncing(self.db, self.streams, self.seconds)
 
     @property
     def fleet(self) -> str:
         """The name by which every process of this Dagster holds the folder."""
-        return f"Dagster of {self.home or 'no DAGSTER_HOME'} on {socket.gethostname()}"
+        return f"Dagster of {self.dagster_home or 'no DAGSTER_HOME'} on {socket.gethostname()}"
 
-    def accounts(self) -> list[Account]:
-        return accounts(self.folder)
+    def chosen(self, names: list[str] | None = None) -> list[Account]:
+        """The accounts of the folder, or those named. Raises FleetError."""
+        return accounts(self.accounts, names)
 
 
 def settings() -> Settings:

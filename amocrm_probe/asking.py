@@ -12,7 +12,7 @@ from source_amocrm.errors import AmocrmError, BadRequest, FeatureOff, Forbidden,
 from source_amocrm.http.answer import Params
 from source_amocrm.http.api import Api
 from source_amocrm.http.reply import Reply, http_date
-from source_amocrm.walk.embedded import MalformedList, next_link, rows_of
+from source_amocrm.walk.listing import MalformedList, next_link, rows_of
 
 Row = dict[str, Any]
 MOST_REQUESTS = 200

@@ -5,14 +5,13 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from functools import partial
 from pathlib import Path
 
 from amocrm_probe.asking import MOST_REQUESTS
 from amocrm_probe.page import page
 from amocrm_probe.questions import QUESTIONS
 from amocrm_probe.run import Probe, probe_of
-from source_amocrm.check_on_terminal import keep, plain_logs, printable
+from source_amocrm.check_on_terminal import keeper, plain_logs, printable
 from source_amocrm.connect import config_file
 from source_amocrm.entrypoint import LOGGER, Entrypoint, check_files, unforeseen
 from source_amocrm.errors import AmocrmError, ConfigError
@@ -47,7 +46,7 @@ def _probed(config_path: Path, folder: Path) -> Probe:
     """Raises AmocrmError where nothing can be found, or where what is found could not be written."""
     config = SourceAmocrm.read_config(str(config_path))
     Entrypoint.set_up_secret_filter(config, SourceAmocrm().spec(LOGGER).connectionSpecification)
-    account = open_account(config, hand_over=partial(keep, config_path))
+    account = open_account(config, hand_over=keeper(config_path))
     if not config_file.may_be_written(folder / FILE):
         raise ConfigError(f"{folder / FILE} cannot be written. Name another folder with --output.")
     line = _Line()

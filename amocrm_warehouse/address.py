@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
-DEFAULT = "duckdb:///crm.duckdb"
+DEFAULT = "duckdb:///amocrm.duckdb"
 POSTGRES = "postgresql://user@host:port/name, with the password in the environment variable PGPASSWORD"
 DUCKDB_SUFFIXES = (".duckdb", ".ddb", ".db")
 OTHERS = ("motherduck", "clickhouse", "bigquery", "mssql", "snowflake", "redshift", "mysql")

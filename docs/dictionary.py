@@ -1,4 +1,4 @@
-"""`make docs`: the data dictionary, and the lists of streams in the README and in docs/amocrm.md, in both languages.
+"""`make docs`: the data dictionary, and the list of streams in docs/amocrm.md, in both languages.
 
 Made of the streams' declarations and their schemas, which have the Russian names, too.
 """
@@ -15,12 +15,8 @@ from source_amocrm.streams.relations import OneOf, Relation
 ROOT = Path(__file__).resolve().parents[1]
 DICTIONARY = ROOT / "docs" / "data-dictionary.md"
 HEADS = {"": "| stream | таблица | key | cursor |", ".ru": "| поток | таблица | ключ | курсор |"}
-LISTS = {
-    ROOT / f"{page}{language}.md": (link, head)
-    for page, link in {"README": "docs/data-dictionary.md", "docs/amocrm": "data-dictionary.md"}.items()
-    for language, head in HEADS.items()
-}
-"""The pages with a list of the streams: their links to the dictionary, and the list's head."""
+LISTS = {ROOT / "docs" / f"amocrm{language}.md": head for language, head in HEADS.items()}
+"""The pages with a list of the streams, and the list's head."""
 
 HEAD = """\
 # Data dictionary · Словарь данных
@@ -46,19 +42,20 @@ def pages() -> dict[Path, str]:
     """Every generated page, or page with a generated part, as it should be."""
     tables = ["\n".join(_table(name)) for name in STREAMS]
     lists = {}
-    for path, (link, head) in LISTS.items():
+    for path, head in LISTS.items():
         before, _, rest = path.read_text(encoding="utf-8").partition("<!-- streams -->\n")
         after = rest.partition("<!-- /streams -->")[2]
-        lists[path] = f"{before}<!-- streams -->\n{_streams(link, head)}<!-- /streams -->{after}"
+        lists[path] = f"{before}<!-- streams -->\n{_streams(head)}<!-- /streams -->{after}"
     return {DICTIONARY: "\n".join([HEAD, *tables]), **lists}
 
 
-def _streams(link: str, head: str) -> str:
+def _streams(head: str) -> str:
     lines = [head, "| --- | --- | --- | --- |"]
     for table in STREAMS.values():
         key = ", ".join(f"`{column}`" for column in table.primary_key)
         cursor = f"`{table.cursor_field}`" if table.cursor_field else "–"
-        lines.append(f"| [`{table.name}`]({link}#{table.name}) | {schema.russian(table.name)} | {key} | {cursor} |")
+        title = f"[`{table.name}`](data-dictionary.md#{table.name})"
+        lines.append(f"| {title} | {schema.russian(table.name)} | {key} | {cursor} |")
     return "\n".join(lines) + "\n"
 
 

@@ -1,38 +1,34 @@
-"""`make docs`: every module with the first sentence of its docstring, in the README of both languages."""
+"""`make docs`: docs/modules.md, every module with the first sentence of its docstring."""
 
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGE = ROOT / "source_amocrm"
-PAGES = (ROOT / "README.md", ROOT / "README.ru.md")
-BEGIN, END = "<!-- modules -->\n", "<!-- /modules -->\n"
+PACKAGES = ("source_amocrm", "amocrm_warehouse", "amocrm_fleet", "amocrm_probe", "demo")
+PAGE = ROOT / "docs" / "modules.md"
+HEAD = "# Every module\n\n`make docs` writes this page; do not edit it by hand.\n"
 
 
-def pages() -> dict[Path, str]:
-    """The READMEs as they should be."""
-    block = f"\n```text\n{tree()}```\n\n"
-    made = {}
-    for path in PAGES:
-        before, _, rest = path.read_text(encoding="utf-8").partition(BEGIN)
-        made[path] = f"{before}{BEGIN}{block}{END}{rest.partition(END)[2]}"
-    return made
+def page() -> str:
+    return f"{HEAD}\n```text\n{tree()}```\n"
 
 
 def tree() -> str:
     """A line a module, those of a package below its name."""
-    return "".join(f"{line}\n" for line in ("source_amocrm/", *_lines(PACKAGE, "  ")))
+    return "".join(f"{line}\n" for package in PACKAGES for line in (f"{package}/", *_lines(ROOT / package, "  ")))
 
 
-def _lines(folder: Path, indent: str) -> list[str]:
+def _lines(folder: Path, indent: str) -> Iterator[str]:
     files = sorted(path for path in folder.glob("*.py") if path.name != "__init__.py")
-    width = max(len(path.name) for path in files) + 1
-    lines = [f"{indent}{path.name:{width}}{_about(path)}" for path in files]
+    width = max((len(path.name) for path in files), default=0) + 1
+    for path in files:
+        yield f"{indent}{path.name:{width}}{_about(path)}"
     for inner in sorted(path.parent for path in folder.glob("*/__init__.py")):
-        lines += [f"{indent}{inner.name}/", *_lines(inner, f"{indent}  ")]
-    return lines
+        yield f"{indent}{inner.name}/"
+        yield from _lines(inner, f"{indent}  ")
 
 
 def _about(path: Path) -> str:
@@ -42,5 +38,4 @@ def _about(path: Path) -> str:
 
 
 if __name__ == "__main__":
-    for page, text in pages().items():
-        page.write_text(text, encoding="utf-8")
+    PAGE.write_text(page(), encoding="utf-8")

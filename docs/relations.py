@@ -52,6 +52,7 @@ class Area:
     columns: tuple[tuple[str, ...], ...]
 
 
+_CHANGES = ("responsible", "field")
 CARDS = ("contacts", "deals", "companies", "customers")
 _AREAS = (
     Area(
@@ -127,6 +128,16 @@ _AREAS = (
                 "live_entities",
             ),
             ("statuses", "pipelines", "loss_reasons", "deals", "custom_fields"),
+        ),
+    ),
+    Area(
+        "histories",
+        "The history of contacts, companies and customers",
+        "История контактов, компаний и покупателей",
+        (
+            ("events",),
+            tuple(f"{card}_{what}_changes" for card in ("contact", "company", "customer") for what in _CHANGES),
+            ("contacts", "companies", "customers", "custom_fields", "users"),
         ),
     ),
     Area(

@@ -13,6 +13,7 @@ import pytest
 from airbyte_cdk.models import Status
 
 from source_amocrm import check_on_terminal
+from source_amocrm.errors import ConfigError
 
 from .command import run_process
 from .connector import COMMAND
@@ -127,17 +128,18 @@ def test_a_token_that_was_rotated_is_kept_in_the_config(person: Person) -> None:
         assert tokens.exchanges == 1
 
 
-def test_a_token_that_cannot_be_kept_is_not_lost(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_token_that_cannot_be_kept_is_not_lost(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps({"credentials": {"refresh_token": "the last one"}}), encoding="utf-8")
+    keeper = check_on_terminal.keeper(path)
+    path.unlink()
+    path.mkdir()
     config = {"credentials": {"refresh_token": "the next one"}}
-    check_on_terminal.keep(tmp_path, config)
+    said = f"amoCRM gave a new refresh token, the old one is void, and {path} could not be written: .*Is a directory"
+    with pytest.raises(ConfigError, match=said):
+        keeper(config)
     [line] = capsys.readouterr().out.splitlines()
     assert json.loads(line)["control"]["connectorConfig"]["config"] == config
-    assert caplog.messages == [
-        f"amoCRM gave new tokens, the old ones are void, and {tmp_path} could not be written: Is a directory. The "
-        "settings with the new tokens are in the line above, under “config”: put them into the file."
-    ]
 
 
 def test_other_commands_speak_to_the_platform_on_a_terminal_too(server: Server, person: Person) -> None:

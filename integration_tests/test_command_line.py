@@ -156,7 +156,7 @@ def test_a_token_that_ends_soon_is_told_of_in_time(server: Server, tmp_path: Pat
     ("arguments", "said"),
     [
         ([], "source-amocrm reads an amoCRM or Kommo account for Airbyte."),
-        (["sync"], "source-amocrm connect    lead through the sign-in and write config.json"),
+        (["sink"], "There is no command `sink`. `source-amocrm --help` shows them all."),
         (["read", "--config", "config.json"], "the following arguments are required: --catalog"),
     ],
 )
@@ -253,3 +253,17 @@ def test_a_reader_that_was_never_there_ends_it(tmp_path: Path) -> None:
     with open(writing, "wb") as nobody:
         done = subprocess.run([COMMAND, "spec"], stdout=nobody, stderr=subprocess.PIPE, timeout=PATIENCE, cwd=tmp_path)
     assert (done.returncode, done.stderr) == (128 + signal.SIGPIPE, b"")
+
+
+@pytest.mark.parametrize(
+    ("verb", "sentence"),
+    [
+        ("raed", "There is no command `raed`. Did you mean `source-amocrm read`?"),
+        ("conect", "There is no command `conect`. Did you mean `source-amocrm connect`?"),
+        ("x\x1b[31m", "There is no command `x[31m`."),
+    ],
+)
+def test_an_unknown_command_names_the_nearest(verb: str, sentence: str) -> None:
+    done = subprocess.run([str(COMMAND), verb], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"{sentence} `source-amocrm --help` shows them all.\n"

@@ -283,11 +283,6 @@ def test_a_wrong_address_is_refused_without_a_word_of_its_password(database: str
         ("clickhouse://u:p4ss@h/crm", "Writing to clickhouse needs its driver: pip install 'dlt[clickhouse]'"),
         ("mysql://u:p4ss@h/crm", "Writing to mysql needs its driver: pip install 'dlt[sqlalchemy]' 'pymysql'"),
         (
-            "amocrm.duckdb",
-            "In the DuckDB file amocrm.duckdb no statement could tell the schema amocrm from the file, which DuckDB "
-            "calls by the same name. Name another file, as in --to duckdb:///crm.duckdb, or another --dataset.",
-        ),
-        (
             "duckdb://crm.duckdb",
             "A DuckDB file is written duckdb:///file.duckdb, or duckdb:////folder/file.duckdb from the root.",
         ),

@@ -55,17 +55,24 @@ def test_check_tells_of_each_account_by_name(tmp_path: Path) -> None:
         open_to_all = add(folder, settings(north), "west")
         open_to_all.path.chmod(0o644)
         code, lines, complaints = fleet("check", folder, "--parallel", "3")
-        assert (code, complaints) == (1, "")
+        assert (code, complaints.splitlines()[0]) == (1, "0 of 3 done; starting")
         told = {name: [line for line in lines if line.startswith(f"{name}: ")] for name in ("north", "south", "west")}
         assert told["north"][0].startswith("north: The account “ООО «Северный ветер»” (example.amocrm.ru) can be read")
         assert told["south"][0].startswith("south: amoCRM no longer accepts the refresh token")
+        again = (
+            f"Grant access again: `source-amocrm connect --config {revoked.path}`, or send the account's administrator "
+            "a new link (`source-amocrm invite`)."
+        )
+        assert again in told["south"][0]
+        assert "Airbyte" not in told["south"][0]
         path = open_to_all.path
         assert told["west"] == [f"west: Others can read the config {path} and its token: chmod 600 {path}."]
         assert lines[-1] == "1 of 3 accounts can be read. Not: south, west."
         assert north.tokens.exchanges == 1
         assert revoked.settings()["credentials"]["refresh_token"] == "spent"
         # the token that the check rotated starts the next one
-        Config(folder / "north.json").keep(settings_expired(Config(folder / "north.json")))
+        kept = Config(folder / "north.json")
+        kept.keep(kept.settings(), settings_expired(kept))
         assert fleet("check", folder, "--only", "north")[0] == 0
         assert north.tokens.exchanges == 2
 

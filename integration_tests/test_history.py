@@ -13,8 +13,24 @@ from .connector import messages
 from .destination import Destination
 from .sandbox import Account, ManualClock, Sandbox, Switches, writes
 
-EVENTS = ["deal_responsible_changes", "deal_sale_changes", "deal_field_changes", "deleted_entities"]
+CARDS = {"leads": "deal", "contacts": "contact", "companies": "company", "customers": "customer"}
+RESPONSIBLE = [f"{card}_responsible_changes" for card in CARDS.values()]
+FIELDS = [f"{card}_field_changes" for card in CARDS.values()]
+EVENTS = [*RESPONSIBLE, "deal_sale_changes", *FIELDS, "deleted_entities"]
 NOTES = ["calls", "messages"]
+
+
+def change(account: Account, kind: str) -> None:
+    """Gives three cards to somebody else, and fills, changes and empties a field of each."""
+    users = list(account.users)
+    field = next(one for one in account.fields[kind] if one["type"] in ("text", "textarea", "numeric", "url"))
+    for card in list(account.tables[kind].rows)[:3]:
+        was = account.row(kind, card)["responsible_user_id"]
+        writes.edit(account, kind, card, responsible_user_id=next(user for user in users if user != was))
+        for value in ("17", "18"):
+            writes.set_field(account, kind, card, field["id"], [{"value": value}])
+        writes.clear_field(account, kind, card, field["id"])
+        account.clock.advance(7)  # type: ignore[attr-defined]
 
 
 def asked(streams: Sequence[str]) -> Counter[tuple[str, bool]]:
@@ -49,7 +65,9 @@ def test_alone_they_ask_for_what_they_need() -> None:
 def test_row_for_row(order: str, kinds: str) -> None:
     """Also where the newest events must come first for another table."""
     switches = Switches(events_order=order, field_event_type=kinds, events_page_max=50)  # type: ignore[arg-type]
-    account = Account.generate(seed=4, leads=150, switches=switches)
+    account = Account.generate(seed=4, leads=150, switches=switches, clock=ManualClock())
+    for kind in CARDS:
+        change(account, kind)
     wanted = expected.tables(account)
     found: dict[str, list[dict[str, object]]] = {}
     for message in messages(Sandbox(account), [*EVENTS, *NOTES, "deal_statuses"]):
@@ -58,3 +76,18 @@ def test_row_for_row(order: str, kinds: str) -> None:
     for name in (*EVENTS, *NOTES):
         assert len(found[name]) == len(wanted[name]) > 0, name
         assert comparison.by_key(name, found[name]) == comparison.by_key(name, wanted[name]), name
+
+
+def test_a_later_sync_brings_the_changes_since() -> None:
+    account = Account.generate(seed=4, leads=150, clock=ManualClock())
+    sandbox, destination = Sandbox(account), Destination()
+    assert destination.take(messages(sandbox, [*RESPONSIBLE, *FIELDS]))
+    before = sum(destination.delivered.values())
+    account.clock.advance(900)  # type: ignore[attr-defined]
+    for kind in CARDS:
+        change(account, kind)
+    account.clock.advance(900)  # type: ignore[attr-defined]
+    assert destination.take(messages(sandbox, [*RESPONSIBLE, *FIELDS], destination.state()))
+    assert sum(destination.delivered.values()) - before == len(CARDS) * 3 * 4
+    for name in (*RESPONSIBLE, *FIELDS):
+        assert destination.rows[name] == comparison.by_key(name, expected.tables(account)[name]), name

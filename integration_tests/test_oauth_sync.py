@@ -4,25 +4,30 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 import signal
 import subprocess
+import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from pathlib import Path
-from threading import Barrier
+from threading import Barrier, Event
 from typing import Any
 
 import pytest
 from airbyte_cdk.models import AirbyteMessage, FailureType, OrchestratorType, Type
 
 from source_amocrm import source
+from source_amocrm.config.config_file import KEEP_IN
 from source_amocrm.config.settings import parse_config
 from source_amocrm.streams import STREAMS
 
 from . import comparison, expected
 from .command import Outcome, run, run_process
-from .connector import catalog, dumped, files, read_command, without_sockets
+from .connector import COMMAND, catalog, dumped, files, read_command, without_sockets
 from .destination import Destination
 from .sandbox import NOW, OFF, Account, Lifetimes, ManualClock, Sandbox, Server, Switches, Tokens
+from .sandbox.http import Request, Response
 from .sandbox.server import oauth_credentials
 
 EXPIRED = "2020-01-01T00:00:00Z"
@@ -140,3 +145,63 @@ def test_a_process_killed_right_after_the_exchange(tmp_path: Path) -> None:
         assert lost.code == 1
         assert set(lost.sentences()) == {"deals", "users"}
         assert "no longer accepts the refresh token" in lost.sentences()["users"]
+
+
+class SlowTokens(Tokens):
+    """The answer to an exchange comes late; `spent` tells that the old token is void."""
+
+    late = 1.0
+
+    def exchange(self, request: Request) -> Response:
+        answer = super().exchange(request)
+        self.spent.set()
+        time.sleep(self.late)
+        return answer
+
+    @cached_property
+    def spent(self) -> Event:
+        return Event()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_in_the_middle_of_an_exchange_waits_for_the_hand_over(number: int, tmp_path: Path) -> None:
+    account = account_of(5)
+    tokens = SlowTokens(account)
+    with Server(account, tokens=tokens) as server:
+        credentials = {**oauth_credentials(server.tokens), "token_expiry_date": EXPIRED}
+        path = tmp_path / "kept.json"
+        path.write_text(json.dumps({**server.config(), "credentials": credentials}))
+        command = [str(COMMAND), "read", "--config", str(path)]
+        command += files(tmp_path, catalog=dumped(catalog(["deals", "users"])))
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env={**os.environ, KEEP_IN: str(path)}
+        )
+        assert tokens.spent.wait(60)
+        process.send_signal(number)
+        said, _ = process.communicate(timeout=60)
+        assert process.returncode == -number
+        kept = json.loads(path.read_text())["credentials"]
+        assert kept["refresh_token"] != credentials["refresh_token"]
+        assert kept["refresh_token"].encode() in said
+        assert tokens.is_good(kept["refresh_token"])
+
+
+def test_a_sync_that_ends_during_an_exchange_waits_for_the_hand_over(tmp_path: Path) -> None:
+    """The reader goes while a token is exchanged: the process ends, but not before the new token is in the file."""
+    account = account_of(5)
+    tokens = SlowTokens(account)
+    with Server(account, tokens=tokens) as server:
+        credentials = {**oauth_credentials(server.tokens), "token_expiry_date": EXPIRED}
+        path = tmp_path / "kept.json"
+        path.write_text(json.dumps({**server.config(), "credentials": credentials}))
+        command = [str(COMMAND), "read", "--config", str(path)]
+        command += files(tmp_path, catalog=dumped(catalog(["deals", "users"])))
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env={**os.environ, KEEP_IN: str(path)}
+        )
+        assert process.stdout
+        assert tokens.spent.wait(60)
+        process.stdout.close()
+        assert process.wait(60) == 128 + signal.SIGPIPE
+        kept = json.loads(path.read_text())["credentials"]
+        assert tokens.is_good(kept["refresh_token"])

@@ -21,10 +21,9 @@ LOGGER = logging.getLogger("airbyte")
 OTHERWISE = {
     *("statuses", "note_types", "element_types", "calls", "messages", "deal_statuses", "deleted_entities"),
     "live_entities",
-    *("deal_responsible_changes", "deal_sale_changes", "deal_field_changes"),
     *("deal_contacts", "deal_companies", "deal_tags", "deal_catalog_elements", "contact_companies", "contact_tags"),
     *("company_tags", "customer_contacts", "customer_tags"),
-    *(name for name in STREAMS if name.startswith("custom_fields_")),
+    *(name for name in STREAMS if name.startswith("custom_fields_") or name.endswith("_changes")),
 }
 """Streams whose rows are parts of a record, or of one that another stream has whole, or of no record at all."""
 

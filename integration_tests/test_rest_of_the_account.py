@@ -151,9 +151,10 @@ def read(account: Account, streams: Sequence[str] | None = None) -> tuple[dict[s
         (Switches(customers="segments"), ["customer_statuses"]),
         (Switches(catalogs=False), CATALOGS),
         (Switches(talks=False), ["talks"]),
+        (Switches(bots=False), ["bots"]),
         (Switches(off=frozenset({"loss_reasons", "unsorted"})), ["loss_reasons", "unsorted"]),
     ],
-    ids=["no customers", "expected purchases", "segments", "no catalogs", "no talks", "no reasons"],
+    ids=["no customers", "expected purchases", "segments", "no catalogs", "no talks", "no bots", "no reasons"],
 )
 def test_what_an_account_does_not_have_is_empty_and_the_log_says_why(
     switches: Switches, empty: list[str], caplog: pytest.LogCaptureFixture
@@ -217,15 +218,16 @@ def test_a_catalog_whose_elements_are_not_found_is_missing_unless_it_was_deleted
                 found.add(message.record.data["catalog_id"])
     except AmocrmError as error:
         said = str(error)
-    assert ("Not read to the end: catalog_elements, custom_fields_catalog_elements. " in said) is not deleted
-    assert (f"amoCRM lists the catalog {own}, but does not know its address " in said) is not deleted
+    assert ("Not read to the end: catalog_elements, custom_fields_catalog_elements." in said) is not deleted
+    assert (f"though it lists the catalog {own}, so the rows of that catalog are missing" in said) is not deleted
     assert found == {catalog["id"] for catalog in account.catalogs} - {own}
 
 
 def test_reasons_that_the_settings_show_are_not_none_because_their_list_is_not_found() -> None:
     found, said = read(Account.generate(seed=4, leads=60, switches=Switches(loss_reasons_list=False)))
     assert found["loss_reasons"] == []
-    assert said.startswith("Not read to the end: loss_reasons. amoCRM does not know /api/v4/leads/loss_reasons at ")
+    assert said.startswith("amoCRM does not know /api/v4/leads/loss_reasons at ")
+    assert " Not read to the end: loss_reasons.\n" in said
 
 
 def test_check_says_what_is_not_there_with_one_request_for_each_list_that_is_read() -> None:
@@ -236,7 +238,7 @@ def test_check_says_what_is_not_there_with_one_request_for_each_list_that_is_rea
     assert status.status == Status.SUCCEEDED
     assert [note.partition(". ")[0] for note in str(status.message).split("\n")] == [
         "Not available: users, roles, sources, webhooks",
-        "Empty: customer_contacts, customer_tags, customers, custom_fields_customers, customer_statuses, "
+        "Empty: custom_fields_customers, customer_contacts, customer_tags, customers, customer_statuses, "
         "customer_segments, customer_transactions",
     ]
     checked = Counter(seen.path for seen in sandbox.log)

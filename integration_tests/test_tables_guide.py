@@ -87,10 +87,8 @@ def filled(database: tuple[str, Run]) -> Filled:
 
 def _read_at(place: str, first: datetime) -> None:
     """Tells of deals, as destinations do, when they were read: all by the first sync."""
-    told = (
-        "ALTER TABLE amocrm.amocrm_1001_deals ADD COLUMN _airbyte_extracted_at TIMESTAMP "
-        f"DEFAULT '{first:%Y-%m-%d %H:%M:%S}'"
-    )
+    column = f"_airbyte_extracted_at TIMESTAMP DEFAULT '{first:%Y-%m-%d %H:%M:%S}'"
+    told = f"ALTER TABLE amocrm.amocrm_1001_deals ADD COLUMN {column}"
     if "://" in place:
         with psycopg.connect(place) as connection:
             connection.execute(told.encode())

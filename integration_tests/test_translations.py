@@ -64,7 +64,7 @@ def commands(page: Path) -> list[tuple[str, str]]:
 
 
 def command(language: str, block: str) -> str:
-    if block.startswith("source_amocrm/\n"):  # a tree of files: what is said of them is prose
+    if block.startswith("source_amocrm/"):  # a tree of files: what is said of them is prose
         return "\n".join(sorted(re.findall(r"[\w./]+(?:\.py|\.yaml|/)(?![\w.])", block)))
     return re.sub(COMMENT.get(language, r"(?:^|(?<= )) *#.*"), "", block, flags=re.MULTILINE)
 

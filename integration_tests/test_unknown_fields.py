@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from source_amocrm.account.census import Census, Fields
+from source_amocrm.account.schema_drift import Fields, SchemaDrift
 from source_amocrm.errors import AmocrmError
 from source_amocrm.http.api import ACCOUNT_PATH
 from source_amocrm.streams import STREAMS
@@ -108,7 +108,7 @@ def met() -> dict[str, list[Any]]:
     """Records of every list, of accounts that show customers and amounts in either way."""
     found: dict[str, list[Any]] = {}
 
-    class Kept(Census):
+    class Kept(SchemaDrift):
         def look(self, path: str, body: Any) -> None:
             super().look(path, body)
             bare = "/".join(part for part in path.split("/") if not part.isdecimal())
@@ -119,7 +119,7 @@ def met() -> dict[str, list[Any]]:
                 found.setdefault(bare, []).extend(records[:RECORDS])
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("source_amocrm.source.Census", Kept)
+        patch.setattr("source_amocrm.source.SchemaDrift", Kept)
         for switches in (Switches(), Switches(customers="periodicity", minor_units="absent")):
             for _ in messages(Sandbox(Account.generate(seed=2, leads=60, switches=switches))):
                 pass

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Mapping, MutableMapping
-from functools import partial
+from collections.abc import MutableMapping
 from pathlib import Path
 from typing import Any
 
 from source_amocrm.airbyte.check import EXTRAS
 from source_amocrm.airbyte.stdout import show_any_text
 from source_amocrm.auth.handover import HandOver, print_settings
-from source_amocrm.connect import config_file
-from source_amocrm.connect.problems import Problem
+from source_amocrm.auth.keeping import FileKeeper
+from source_amocrm.config.config_file import ConfigFile
 from source_amocrm.entrypoint import LOGGER, Entrypoint, check_files, unforeseen
 from source_amocrm.errors import AmocrmError
 from source_amocrm.secrecy import mask
@@ -30,7 +29,7 @@ def check(arguments: list[str]) -> int:
         return _failed(error, 1)
     try:
         path = Path(parsed.config)
-        print(printable(verdict(SourceAmocrm.read_config(str(path)), partial(keep, path))))
+        print(printable(verdict(SourceAmocrm.read_config(str(path)), keeper(path))))
     except AmocrmError as error:
         return _failed(error, 0)
     except Exception as error:
@@ -64,18 +63,9 @@ def verdict(config: MutableMapping[str, Any], hand_over: HandOver) -> str:
     return "\n".join([f"{called} can be read, but:", *(f"- {note}" for note in told)])
 
 
-def keep(path: Path, config: Mapping[str, Any]) -> None:
-    """Hands changed settings over to the config itself: there is no platform here that would keep a rotated token."""
-    try:
-        config_file.write(path, config, replace=True)
-    except Problem as problem:
-        print_settings(config)
-        LOGGER.warning(
-            "amoCRM gave new tokens, the old ones are void, and %s could not be written: %s. The settings with the "
-            "new tokens are in the line above, under “config”: put them into the file.",
-            path,
-            problem.detail,
-        )
+def keeper(path: Path) -> FileKeeper:
+    """Keeps rotated tokens in the config itself, for there is no platform; where that fails, it prints the settings."""
+    return FileKeeper(ConfigFile(path), else_to=print_settings)
 
 
 def _failed(error: AmocrmError, code: int) -> int:

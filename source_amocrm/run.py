@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import difflib
 import importlib
-import os
 import signal
 import sys
-from types import FrameType
-from typing import NoReturn
 
-from source_amocrm.airbyte.stdout import STOPPED_BY_SIGNAL, guard
+from source_amocrm import shutdown
+from source_amocrm.airbyte.stdout import guard
 
 WRONG_USAGE = 2
 """As argparse exits."""
@@ -45,14 +44,22 @@ def run() -> None:
     """`source-amocrm spec|check|discover|read|connect|probe|fleet|invite …`"""
     arguments = sys.argv[1:]
     guard()
-    signal.signal(signal.SIGTERM, _stop)
+    signal.signal(signal.SIGTERM, shutdown.end_by_signal)
     if not set(arguments[:1]) & set(OWN) and signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
-        signal.signal(signal.SIGINT, _stop)
+        signal.signal(signal.SIGINT, shutdown.end_by_signal)
+    shutdown.hold_signals()
     code = _command(arguments)
     with contextlib.suppress(OSError, ValueError):
         sys.stdout.flush()
-    # at once: threads that still wait for an answer have nothing to deliver any more
-    os._exit(code)
+    shutdown.end(code)
+
+
+def unknown(verb: str) -> str:
+    """Names the command that was probably meant."""
+    shown = "".join(letter for letter in verb if letter.isprintable())[:40]
+    near = difflib.get_close_matches(verb, (*AIRBYTES, *OWN), 1)
+    meant = f" Did you mean `source-amocrm {near[0]}`?" if near else ""
+    return f"There is no command `{shown}`.{meant} `source-amocrm --help` shows them all."
 
 
 def _command(arguments: list[str]) -> int:
@@ -67,11 +74,8 @@ def _command(arguments: list[str]) -> int:
         print(f"source-amocrm {version('source-amocrm')}")
         return 0
     if verb not in (*AIRBYTES, *OWN):
-        print(HELP, file=sys.stderr)
+        print(unknown(verb) if verb else HELP, file=sys.stderr)
         return WRONG_USAGE
-    from source_amocrm.airbyte.quick_start import hasten, settle
-
-    hasten()
     if verb in OWN:
         try:
             code: int = importlib.import_module(OWN[verb]).main(arguments[1:])
@@ -85,19 +89,7 @@ def _command(arguments: list[str]) -> int:
         from source_amocrm.check_on_terminal import check
 
         return check(arguments)
-    from source_amocrm.auth.keeping import told_by_environment
+    from source_amocrm.auth.keeping import keeper_from_environment
     from source_amocrm.entrypoint import launch
 
-    settle()
-    return launch(arguments, told_by_environment())
-
-
-def _stop(number: int, _: FrameType | None) -> NoReturn:
-    """Without a flush, which would wait for a reader that is gone or never came.
-
-    By the signal itself: PyAirbyte ends a command that has said enough so, and takes any other end for a failure.
-    """
-    signal.signal(number, signal.SIG_DFL)
-    os.kill(os.getpid(), number)
-    # the first process of a container is not ended by a signal
-    os._exit(STOPPED_BY_SIGNAL + number)
+    return launch(arguments, keeper_from_environment())

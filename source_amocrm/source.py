@@ -23,8 +23,8 @@ from airbyte_cdk.sources.abstract_source import AbstractSource
 from airbyte_cdk.sources.message import InMemoryMessageRepository, MessageRepository
 from airbyte_cdk.sources.streams import Stream
 
-from source_amocrm.account.account import Account
-from source_amocrm.account.census import Census, told
+from source_amocrm.account import Account
+from source_amocrm.account.schema_drift import SchemaDrift, drift_warning
 from source_amocrm.airbyte.check import EXTRAS, findings
 from source_amocrm.airbyte.concurrent import ConcurrentReading
 from source_amocrm.airbyte.output import MessageQueue
@@ -34,12 +34,12 @@ from source_amocrm.config.settings import Config, parse_config
 from source_amocrm.errors import AmocrmError, ConfigError, masked
 from source_amocrm.http.wiring import open_api
 from source_amocrm.secrecy import mask
-from source_amocrm.streams import STREAMS
+from source_amocrm.streams import STREAMS, chat_texts
 from source_amocrm.streams.base import AmocrmStream
 from source_amocrm.streams.known import KNOWN
+from source_amocrm.sync import Selection, Sync
 from source_amocrm.sync.declaration import FullRefresh, Incremental
-from source_amocrm.sync.progress import Progress
-from source_amocrm.sync.sync import Selection, Sync
+from source_amocrm.sync.read_plan import Progress
 from source_amocrm.walk.listing import Row
 
 
@@ -100,9 +100,9 @@ class SourceAmocrm(AbstractSource):
         states = _states(state or [])
         _check_streams(catalog)
         wanted = [_Wanted.of(parsed, stream, states) for stream in catalog.streams]
-        drift = Census(KNOWN)
+        drift = SchemaDrift(KNOWN)
         account = self._account(parsed, config, wanted, drift)
-        for warning in _expiry(account):
+        for warning in (*parsed.unknown, *_expiry(account)):
             logger.warning(warning)
         selections = [one.selection(account) for one in wanted]
         queue = MessageQueue()
@@ -116,10 +116,12 @@ class SourceAmocrm(AbstractSource):
                 yield from map(masked, reading.messages([one.kind.name for one in wanted]))
         finally:
             account.pool.shut_down()
-            if unknown := told(drift.found()):
+            if unknown := drift_warning(drift.found()):
                 logger.warning(unknown)
 
-    def _account(self, parsed: Config, config: Mapping[str, Any], wanted: Sequence[_Wanted], drift: Census) -> Account:
+    def _account(
+        self, parsed: Config, config: Mapping[str, Any], wanted: Sequence[_Wanted], drift: SchemaDrift
+    ) -> Account:
         """The account, which is asked for what the wanted streams need, and whose answers `drift` looks at."""
         extras = {extra for one in wanted for extra in one.kind.extras_of_account(parsed, one.properties)}
         given = cast("MutableMapping[str, Any]", config)
@@ -141,7 +143,8 @@ def open_account(
 
 def notes(account: Account) -> list[str]:
     """What a check warns of, though the account can be read. Raises AmocrmError where it cannot."""
-    return [*_expiry(account), *map(str, findings(account))]
+    texts = chat_texts.note(account)
+    return [*account.config.unknown, *_expiry(account), *([texts] if texts else []), *map(str, findings(account))]
 
 
 def _expiry(account: Account) -> list[str]:

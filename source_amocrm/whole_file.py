@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import json
 import os
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -61,7 +62,7 @@ def read(path: Path, whole: Callable[[str], object]) -> str:
         with contextlib.suppress(FileNotFoundError):
             if draft.stat().st_mtime_ns < target.stat().st_mtime_ns:
                 raise ValueError("overtaken")
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return target.read_text(encoding="utf-8-sig")
     with contextlib.suppress(OSError):
         os.replace(draft, target)
@@ -70,12 +71,22 @@ def read(path: Path, whole: Callable[[str], object]) -> str:
 
 
 def sync_folder(folder: Path) -> None:
-    """Names, too, are on the disk only when their folder is."""
+    """Puts the names in the folder on the disk. Windows has no way to do so, and needs none."""
+    if sys.platform == "win32":
+        return
     number = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(number)
     finally:
         os.close(number)
+
+
+def prove(path: Path, size: int) -> None:
+    """Proves that `size` bytes can be written there now, by a draft of as many on the disk. Raises OSError.
+
+    The draft stays: the `write` that follows takes its place on the disk. `read` passes over it.
+    """
+    _put(_draft(Path(os.path.realpath(path))), b" " * size)
 
 
 def _draft(target: Path) -> Path:
@@ -86,12 +97,15 @@ def _draft(target: Path) -> Path:
 
 
 def _put(path: Path, content: bytes) -> None:
-    number = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+    """Writes over what is there and cuts the rest off afterwards, so that room on the disk is kept, not asked for."""
+    number = os.open(path, os.O_WRONLY | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0), 0o600)
     try:
-        os.fchmod(number, 0o600)
+        if hasattr(os, "fchmod"):
+            os.fchmod(number, 0o600)
         left = memoryview(content)
         while left:
             left = left[os.write(number, left) :]
+        os.ftruncate(number, len(content))
         os.fsync(number)
     finally:
         os.close(number)

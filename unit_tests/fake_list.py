@@ -9,12 +9,11 @@ from random import Random
 from typing import Any, Literal
 
 from source_amocrm.http.answer import Answer
-from source_amocrm.walk.cursor_filter import bounds
-from source_amocrm.walk.interval_set import FOREVER
-from source_amocrm.walk.keyset import TiesShuffled, keyset
-from source_amocrm.walk.list_traits import ListTraits
-from source_amocrm.walk.listing import Listing, Page
-from source_amocrm.walk.page_number import by_page_number
+from source_amocrm.walk.id_order import in_id_order
+from source_amocrm.walk.intervals import FOREVER
+from source_amocrm.walk.keyset import keyset
+from source_amocrm.walk.list_order import ListTraits
+from source_amocrm.walk.listing import Listing, Page, TiesShuffled, bounds
 from source_amocrm.walk.worker_pool import WorkerPool
 
 Ties = Literal["asc", "desc", "any", "shuffled"]
@@ -155,7 +154,7 @@ def by_date(
     except TiesShuffled as shuffled:
         since = shuffled.since
         wide = replace(listing, limit=max(listing.limit, JOINING))
-        for page in by_page_number(wide.narrowed(bounds(wide, since - 1, FOREVER)), pool):
+        for page in in_id_order(wide.narrowed(bounds(wide, since - 1, FOREVER)), pool):
             yield Page(
                 [
                     row

@@ -1,109 +1,109 @@
-"""What stands for the loader of a fleet, a fork server like the real one: a sync does what its account is called.
+"""What stands for the function that loads an account's tables: a sync does what its account is called.
 
-`fake_loader(folder)` makes a checkout of it, which writes what it is asked into `asked` in the same folder.
+What it is asked goes into the file `asked` beside the folder of accounts.
 """
 
 from __future__ import annotations
 
 import os
 import signal
-import socket
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NoReturn
 
-from amocrm_fleet import fork_server
-
-ROOT = Path(__file__).resolve().parents[1]
+LOADER = f"{__name__}:sync"
 
 
-def fake_loader(folder: Path) -> Path:
-    """The checkout to give to a `Loader`."""
-    python = folder / "checkout" / ".venv-pyairbyte" / "bin" / "python"
-    python.parent.mkdir(parents=True)
-    python.write_text(f'#!/bin/sh\ncd {ROOT} && exec {sys.executable} -m unit_tests.fake_loader {folder} "$@"\n')
-    python.chmod(0o755)
-    return folder / "checkout"
+@dataclass
+class Loaded:
+    """What amocrm_warehouse.sync.Outcome has."""
+
+    received: Counter[str] = field(default_factory=Counter)
+    errors: list[str] = field(default_factory=list)
+    notices: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+    config_error: bool = False
 
 
-def _says(text: str, code: int = 0, complaint: str = "") -> Callable[[], int]:
-    def said() -> int:
-        print(text)
-        print(complaint, file=sys.stderr)
-        return code
-
-    return said
+def _loads(**outcome: object) -> Callable[[], Loaded]:
+    return lambda: Loaded(Counter(deals=5, note_types=28), seconds=1.5, **outcome)  # type: ignore[arg-type]
 
 
-def _killed() -> NoReturn:
+def _refuses(code: str) -> Callable[[], Loaded]:
+    def refused() -> Loaded:
+        raise ValueError(code)
+
+    return refused
+
+
+def _ends(number: int) -> Callable[[], Loaded]:
+    return lambda: os._exit(number)
+
+
+def _killed() -> Loaded:
     os.kill(os.getpid(), signal.SIGKILL)
     raise AssertionError
 
 
-def _slow() -> int:
+def _slow() -> Loaded:
     while True:
         time.sleep(0.02)
 
 
-def _deaf() -> int:
+def _deaf() -> Loaded:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     return _slow()
 
 
-def _killer() -> int:
+def _killer() -> Loaded:
     """The server that forked it is killed."""
     os.kill(os.getppid(), signal.SIGKILL)
     return _slow()
 
 
-def _who() -> int:
-    """Tells its process, its session, the server, whether its environment is its own, and who holds the lock."""
-    print(f'{{"rows": {os.getpid()}, "failures": ["{os.getsid(0)} {os.getppid()} {os.environ.get("SEEN")}"]}}')
-    os.environ["SEEN"] = "by another"
-    return 0
+def _forked() -> Loaded:
+    """Starts a process that holds the account as long as it lives, and dies."""
+    if os.fork() == 0:
+        _slow()
+    return _killed()
 
 
-def _connecting() -> int:
-    """Asks for a work itself, which outlives this process."""
-    fork_server.begin("connector", ["slow"], 1, 2)
-    _killed()
+def _who() -> Loaded:
+    """Tells its process, its session, the server, its environment, and which modules the server had imported."""
+    seen, os.environ["SEEN"] = os.environ.get("SEEN"), "by another"
+    told = f"{os.getpid()} {os.getsid(0)} {os.getppid()} {seen} {os.umask(0o77):o}"
+    return Loaded(errors=[told])
 
 
-SAYS: dict[str, Callable[[], int]] = {
-    "fine": _says('{"rows": 5, "seconds": 1.5, "failures": []}'),
-    "renamed": _says('{"rows": 5, "notices": ["It is now called south."]}'),
-    "revoked": _says('{"seconds": 1, "failures": ["amoCRM no longer accepts the refresh token."]}', 1),
-    "refused": _says("first", 2, "The database cannot be opened: no."),
-    "broken": lambda: 1 // 0,
+def _talks() -> Loaded:
+    print("   1.2 s  deals: 512 rows", flush=True)
+    return _slow()
+
+
+DOES: dict[str, Callable[[], Loaded]] = {
+    "renamed": _loads(notices=["It is now called south."]),
+    "revoked": lambda: Loaded(
+        Counter(note_types=28), ["amoCRM no longer accepts the refresh token.", "And more."], config_error=True
+    ),
+    "unreachable": lambda: Loaded(errors=["No answer from example.amocrm.ru.\nTables: deals."]),
+    "refused": _refuses("The database cannot be opened: no."),
+    "broken": lambda: 1 // 0,  # type: ignore[dict-item,return-value]
     "killed": _killed,
-    "dumb": _says("", 4),
+    "dumb": _ends(4),
     "slow": _slow,
     "deaf": _deaf,
     "killer": _killer,
+    "forked": _forked,
     "who": _who,
-    "connecting": _connecting,
+    "talks": _talks,
 }
 
 
-def main(folder: str, *arguments: str) -> None:
-    def write(line: str) -> None:
-        with open(f"{folder}/asked", "a", encoding="utf-8") as asked:
-            asked.write(f"{line}\n")
-
-    def sync(asked: list[str]) -> int:
-        write(f"{os.environ.get('DB')} {' '.join(asked)}")
-        name = Path(asked[asked.index("--config") + 1]).stem
-        return SAYS.get(name, SAYS["fine"])()
-
-    if arguments != ("-m", "demo.fleet_loader"):
-        write(" ".join(arguments))
-        return
-    write("started")
-    fork_server.TIME_TO_STOP = 0.3
-    fork_server.serve(socket.socket(fileno=os.dup(0)), {"sync": sync, "connector": lambda names: SAYS[names[0]]()})
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])
+def sync(config: Path, *, to: str, project: str, streams: list[str] | None = None, dataset: str = "amocrm") -> Loaded:
+    with (config.parents[1] / "asked").open("a", encoding="utf-8") as asked:
+        asked.write(f"{config.name} into {to} as {project}: {streams}\n")
+    assert (sys.stdin.read(), dataset) == ("", "amocrm")
+    return DOES.get(config.stem, _loads())()

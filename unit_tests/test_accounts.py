@@ -134,7 +134,7 @@ def test_references_stand_for_values(referring: Account) -> None:
     [
         ({"env": "NOWHERE"}, "start_date is in the environment variable NOWHERE, which is not set."),
         ({"file": "/no/such"}, "start_date is in the file /no/such, which cannot be read: No such file or directory."),
-        ({"file": "/dev/null"}, "start_date is in the file /dev/null, which is empty."),
+        ({"file": "/dev/null"}, "start_date is in the file /dev/null, which cannot be read: it is no regular file."),
         ({"env": 5}, 'start_date names no variable: {"env": "NAME"}.'),
         ({"file": ""}, 'start_date names no file: {"file": "NAME"}.'),
     ],
@@ -150,7 +150,7 @@ def test_a_rotated_token_replaces_the_config(tmp_path: Path) -> None:
     plain = {**OAUTH["credentials"], "client_secret": "secret", "refresh_token": "refresh-1"}
     account = add(tmp_path, {**OAUTH, "credentials": plain})
     new = rotated(account, 2)
-    account.keep(new)
+    account.keep(account.settings(), new)
     assert account.settings() == account.written() == new
     assert [path.name for path in tmp_path.iterdir()] == ["north.json"]
 
@@ -159,7 +159,7 @@ def test_a_reference_is_not_overwritten(referring: Account) -> None:
     before = referring.path.read_bytes()
     for number in (2, 3):
         new = rotated(referring, number)
-        referring.keep(new)
+        referring.keep(referring.settings(), new)
         assert referring.settings() == new
     assert referring.path.read_bytes() == before
     state = referring.beside("rotated.json")
@@ -172,7 +172,7 @@ def test_a_reference_is_not_overwritten(referring: Account) -> None:
 def test_a_new_grant_where_the_reference_leads_wins_over_what_was_rotated(
     referring: Account, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    referring.keep({**rotated(referring, 2), "account_domain": "renamed.amocrm.ru"})
+    referring.keep(referring.settings(), {**rotated(referring, 2), "account_domain": "renamed.amocrm.ru"})
     monkeypatch.setenv("NORTH_SECRET", "secret-2")
     settings = referring.settings()
     assert settings["account_domain"] == "renamed.amocrm.ru"
@@ -186,7 +186,7 @@ def test_a_new_grant_where_the_reference_leads_wins_over_what_was_rotated(
 
 
 def test_a_state_that_is_broken_is_told_of_and_not_passed_over(referring: Account) -> None:
-    referring.keep(rotated(referring, 2))
+    referring.keep(referring.settings(), rotated(referring, 2))
     referring.beside("rotated.json").write_text("{")
     with pytest.raises(ConfigFileError, match=r"The newest token of north is in .*rotated.json, which cannot be read"):
         referring.settings()

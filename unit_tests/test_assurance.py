@@ -80,7 +80,7 @@ def test_the_page_is_made_of_it() -> None:
 
 
 def test_readme_says_first_that_no_live_account_was_read() -> None:
-    first = page("README.md").partition("## Two commands")[0]
+    first = page("README.md").partition("## Try it")[0]
     assert LIVE in plain(first)
     assert "source-amocrm probe" in first
     assert "docs/assurance.md" in first

@@ -10,13 +10,12 @@ import pytest
 
 from source_amocrm.account.resources import EVENTS, LEADS, Resource
 from source_amocrm.sync import delivery
-from source_amocrm.sync.batch import Batch
-from source_amocrm.sync.changes import Deletion
+from source_amocrm.sync.batch import Batch, Deletion
 from source_amocrm.sync.declaration import Context, Incremental, Lookup
 from source_amocrm.sync.delivery import Checkpoint, Delivery, NewestFirst, PageOrder, RowMaker
 from source_amocrm.sync.lookup import Resolver
-from source_amocrm.sync.progress import Pending, Progress
-from source_amocrm.walk.interval_set import IntervalSet
+from source_amocrm.sync.read_plan import Pending, Progress
+from source_amocrm.walk.intervals import IntervalSet
 from source_amocrm.walk.listing import Page, PageCheckpoint, Row
 
 NOW = 1_700_000_000

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from source_amocrm.airbyte.report import Observation, duration, reached, seconds_left, summary, tables_in_words
-from source_amocrm.walk.interval_set import FOREVER
+from source_amocrm.walk.intervals import FOREVER
 
 MAY, JUNE, JULY, AUGUST = 1746057600, 1748736000, 1751328000, 1754006400
 

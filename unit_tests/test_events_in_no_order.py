@@ -13,10 +13,10 @@ from source_amocrm.account.resources import EVENTS
 from source_amocrm.http.answer import Answer
 from source_amocrm.sync.batch import Batch
 from source_amocrm.sync.delivery import NewestFirst
-from source_amocrm.sync.event_log import in_no_order
-from source_amocrm.sync.progress import Progress
+from source_amocrm.sync.events import in_no_order
+from source_amocrm.sync.read_plan import Progress
+from source_amocrm.walk.either_direction import newest_second
 from source_amocrm.walk.listing import Listing, Page
-from source_amocrm.walk.newest_second import newest_second
 
 from .test_delivery import delivered
 

@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
+from importlib import resources
 from pathlib import Path
-
-os.environ["RETRY_AFTER"] = "0"  # read when the project is loaded
+from typing import Any
 
 import dagster as dg
 import pytest
 
 import amocrm_fleet.definitions as project
-from amocrm_fleet.folder import accounts, add
+from amocrm_fleet.folder import Account, accounts, add
 from amocrm_fleet.locks import folder_held
-from amocrm_fleet.settings import ROOT, Settings
-from amocrm_fleet.status import Outcome, record, status_of
-from amocrm_fleet.syncing import Loader
-from unit_tests.fake_loader import fake_loader
+from amocrm_fleet.settings import Settings
+from amocrm_fleet.status import LastSync, Status, record, status_of
+from amocrm_fleet.syncing import Syncing
+from source_amocrm import whole_file
+from unit_tests.fake_loader import LOADER
 
 MIDNIGHT = datetime(2026, 11, 25, tzinfo=timezone.utc)
 FOLDER = "accounts"
@@ -38,8 +37,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Of no accounts yet; what stands for the loader does what an account is called."""
     monkeypatch.setenv("ACCOUNTS", str(tmp_path / FOLDER))
     monkeypatch.setenv("DB", "postgresql://user@host/crm")
-    checkout = fake_loader(tmp_path)
-    monkeypatch.setattr(Settings, "loader", property(lambda self: Loader(self.database, checkout=checkout)))
+    monkeypatch.setattr(Settings, "syncing", property(lambda self: Syncing(self.db, loader=LOADER)))
     (tmp_path / FOLDER).mkdir()
     return tmp_path / FOLDER
 
@@ -130,8 +128,8 @@ def test_an_account_that_is_still_being_synced_is_left_out(instance: dg.DagsterI
     put(folder, "east")
     moment = minute_of(folder, "east")
     [request] = due(instance, moment)
-    alone = {"job_def": project.defs.resolve_job_def("sync"), "tags": {"dagster/partition": "east"}}
-    several = {"job_def": project.sync_several, "run_config": request.run_config}
+    alone: dict[str, Any] = {"job_def": project.defs.resolve_job_def("sync"), "tags": {"dagster/partition": "east"}}
+    several: dict[str, Any] = {"job_def": project.sync_several, "run_config": request.run_config}
     for given in (alone, several):
         under_way = instance.create_run_for_job(**given, status=dg.DagsterRunStatus.STARTED)
         assert due(instance, moment) == []
@@ -142,8 +140,7 @@ def test_an_account_that_is_still_being_synced_is_left_out(instance: dg.DagsterI
 def test_one_that_takes_long_has_a_run_of_its_own(instance: dg.DagsterInstance, folder: Path) -> None:
     put(folder, "east")
     [account] = accounts(folder)
-    account.beside("status.json").parent.mkdir()
-    record(account, Outcome(rows=1_000_000, seconds=project.GIVEN.brief))
+    record(account, LastSync(rows=1_000_000, seconds=Settings.brief))
     [request] = due(instance, minute_of(folder, "east"))
     assert request.partition_key == "east"
     assert request.tags[project.INTEGRATION] == account.integration
@@ -163,7 +160,6 @@ def test_one_of_several_fails_and_goes_on_in_a_run_of_its_own(
     made = {str(one.partition): one for one in result.asset_materializations_for_node("accounts_in_one_run")}
     assert sorted(made) == ["fine", "renamed"]
     assert (made["fine"].metadata["rows"].value, made["fine"].metadata["seconds"].value) == (5, 1.5)
-    assert (tmp_path / "asked").read_text().count("started") == 1
     assert json.loads((tmp_path / "told").read_text()) == {"account": "renamed", "notice": "It is now called south."}
 
     moment = MIDNIGHT + timedelta(minutes=max(minute_of(folder, name).minute for name in ("fine", "renamed")) + 1)
@@ -189,8 +185,8 @@ def test_one_fails_and_the_others_go_on(
     [made] = results["east"].asset_materializations_for_node("tables")
     assert (made.partition, made.metadata["rows"].value, made.metadata["seconds"].value) == ("east", 5, 1.5)
     asked = (tmp_path / "asked").read_text()
-    assert [asked.count(f"--project {name}") for name in results] == [1, 1 + project.GIVEN.retries, 1]
-    assert status_of(accounts(folder, ["revoked"])[0]).failed_in_a_row == 1 + project.GIVEN.retries
+    assert [asked.count(f"as {name}:") for name in results] == [1, 1, 1], "a retry is a run of its own"
+    assert status_of(accounts(folder, ["revoked"])[0]).failed_in_a_row == 1
 
     failed = results["revoked"]
     context = dg.build_run_status_sensor_context(
@@ -202,6 +198,54 @@ def test_one_fails_and_the_others_go_on(
     assert "amoCRM no longer accepts the refresh token." in told["failure"]
 
 
+def failed(account: Account, in_a_row: int, *, ago: timedelta, lasting: bool = False) -> None:
+    """Its last syncs failed, the last one so long before midnight."""
+    ended = f"{MIDNIGHT - ago:%Y-%m-%dT%H:%M:%SZ}"
+    status = Status(LastSync(failures=["No."], lasting=lasting), ended, None, in_a_row)
+    record(account, status.last)
+    kept = {**vars(status), "last": vars(status.last)}
+    whole_file.write(account.beside("status.json"), whole_file.json_text(kept))
+
+
+def test_a_retry_is_a_run_after_a_while_and_not_for_what_a_person_has_to_mend(
+    instance: dg.DagsterInstance, folder: Path
+) -> None:
+    put(folder, *("second", "soon", "late", "last", "lasting", "waits"))
+    of = {account.name: account for account in accounts(folder)}
+    failed(of["soon"], 1, ago=timedelta(seconds=30))
+    failed(of["second"], 1, ago=timedelta(seconds=60))
+    failed(of["late"], 2, ago=timedelta(seconds=120))
+    failed(of["waits"], 2, ago=timedelta(seconds=90))
+    failed(of["last"], Settings.retries + 1, ago=timedelta(hours=1))
+    failed(of["lasting"], 1, ago=timedelta(hours=1), lasting=True)
+    job = project.defs.resolve_job_def("sync")
+    for name in of:  # each had a run of its own that shows it
+        instance.create_run_for_job(job, status=dg.DagsterRunStatus.FAILURE, tags={"dagster/partition": name})
+    minutes = {minute_of(folder, name) for name in of}
+    assert MIDNIGHT not in minutes
+    found = due(instance, MIDNIGHT)
+    assert sorted(str(request.partition_key) for request in found) == ["late", "second"]
+    assert {request.tags[project.PRIORITY] for request in found} == {project.LATER}, "behind healthy accounts"
+
+
+def test_a_dead_account_shows_as_failed(instance: dg.DagsterInstance, folder: Path) -> None:
+    put(folder, "fine", "revoked")
+    run_several(instance, "fine", "revoked")
+    assert partitions(instance) == {"fine": "MATERIALIZED"}
+    [request] = [one for one in due(instance, MIDNIGHT) if one.partition_key == "revoked"]
+    assert not run(instance, "revoked").success
+    assert partitions(instance) == {"fine": "MATERIALIZED", "revoked": "FAILED"}
+    assert [one for one in due(instance, MIDNIGHT) if one.partition_key == "revoked"] == []
+    assert request.tags[project.INTEGRATION]
+
+
+def partitions(instance: dg.DagsterInstance) -> dict[str, str]:
+    found = instance.get_status_by_partition(
+        project.tables.key, ["fine", "revoked"], dg.DynamicPartitionsDefinition(name="accounts")
+    )
+    return {name: status.value for name, status in (found or {}).items() if status is not None}
+
+
 def test_another_fleet_on_the_folder(instance: dg.DagsterInstance, folder: Path, tmp_path: Path) -> None:
     put(folder, "east")
     with folder_held(folder, "another Dagster"):
@@ -210,52 +254,26 @@ def test_another_fleet_on_the_folder(instance: dg.DagsterInstance, folder: Path,
 
 
 def test_the_models_are_of_the_accounts_that_have_been_read(
-    instance: dg.DagsterInstance, folder: Path, tmp_path: Path
+    instance: dg.DagsterInstance, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put(folder, "north-east", "revoked", "west")
     for name in ("north-east", "revoked", "west"):
         run(instance, name)
-    (tmp_path / "asked").unlink()
+    monkeypatch.setattr(project, "MODELS", "unit_tests.fake_models")
+    monkeypatch.setenv("FAKE_MODELS", str(tmp_path / "models"))
     job = project.defs.resolve_job_def("build_models")
     assert job.execute_in_process(instance=instance).success
-    assert (tmp_path / "asked").read_text() == "-m demo.models --project north_east,west\n"
+    assert (tmp_path / "models").read_text() == "postgresql://user@host/crm --project north_east,west\n"
 
 
 def test_the_instance_takes_its_settings(tmp_path: Path) -> None:
-    (tmp_path / "dagster.yaml").write_text((ROOT / "fleet" / "dagster.yaml").read_text())
+    (tmp_path / "dagster.yaml").write_text(resources.files("amocrm_fleet").joinpath("dagster.yaml").read_text())
     with dg.DagsterInstance.from_config(str(tmp_path)) as made:
         queue = made.get_concurrency_config().run_queue_config
         assert queue
         assert queue.max_concurrent_runs == 3
+        assert made.get_settings("nux") == {"enabled": False}
         assert queue.tag_concurrency_limits == [
             {"key": project.INTEGRATION, "value": {"applyLimitPerUniqueValue": True}, "limit": 1},
             {"key": project.KIND, "value": {"applyLimitPerUniqueValue": True}, "limit": 2},
         ]
-
-
-def test_a_real_account(instance: dg.DagsterInstance, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    server = subprocess.Popen(
-        [str(ROOT / ".venv" / "bin" / "python"), "-m", "integration_tests.sandbox", "--leads", "5", "--token", "oauth",
-         "--config", str(tmp_path / "config.json")],
-        cwd=ROOT, stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    try:
-        assert server.stdout
-        assert server.stdout.readline().startswith("http://127.0.0.1:")
-        while not (tmp_path / "config.json").exists() or not (tmp_path / "config.json").read_text().endswith("}\n"):
-            pass
-        given = json.loads((tmp_path / "config.json").read_text())
-        given["credentials"]["token_expiry_date"] = "2020-01-01T00:00:00Z"
-        monkeypatch.setenv("ACCOUNTS", str(tmp_path / FOLDER))
-        monkeypatch.setenv("DB", str(tmp_path / "{name}.duckdb"))
-        monkeypatch.setenv("STREAMS", "users,pipelines")
-        account = add(tmp_path / FOLDER, given, "north")
-        result = run(instance, "north")
-        assert result.success
-        [made] = result.asset_materializations_for_node("tables")
-        assert int(str(made.metadata["rows"].value)) > 5
-        assert account.settings()["credentials"]["refresh_token"] != given["credentials"]["refresh_token"]
-        assert (tmp_path / "north.duckdb").stat().st_size > 0
-    finally:
-        server.terminate()
-        server.communicate()

@@ -1,4 +1,4 @@
-"""Pages asked for before the walk has come to them: how many requests that takes, and what a wrong guess costs."""
+"""Pages requested before the walk has come to them: which, how many requests that takes, what a wrong guess costs."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from random import Random
 from typing import Any, TypeVar
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from source_amocrm.walk.either_direction import keyset_either_way
-from source_amocrm.walk.interval_set import FOREVER
-from source_amocrm.walk.list_traits import ListTraits
-from source_amocrm.walk.tie_order import PAIRS_TO_KNOW, TieOrder, monotone
+from source_amocrm.walk.intervals import FOREVER
+from source_amocrm.walk.keyset_prefetch import Anchor, best_window
+from source_amocrm.walk.list_order import PAIRS_TO_KNOW, ListTraits, TieOrder, monotone
 from source_amocrm.walk.worker_pool import WorkerPool
 
 from .fake_list import Delivered, FakeList, Ties, by_date, restless
@@ -165,25 +167,25 @@ def tied(ids: list[int]) -> list[tuple[int, dict[str, Any]]]:
 @pytest.mark.parametrize("step", [1, -1])
 def test_the_order_of_a_second_is_known_after_many_rows(step: int) -> None:
     ties, ids = TieOrder(), list(range(100, 100 + step * (PAIRS_TO_KNOW + 1), step))
-    ties.look(tied(ids[:-1]))
-    assert not ties.in_turn({"id": ids[3]}, {"id": ids[5]})
-    ties.look(tied(ids[-2:]))
-    assert ties.in_turn({"id": ids[3]}, {"id": ids[5]})
-    assert ties.in_turn({"id": ids[5]}, {"id": ids[5]})
-    assert not ties.in_turn({"id": ids[6]}, {"id": ids[5]})
+    ties.learn(tied(ids[:-1]))
+    assert not ties.is_no_later({"id": ids[3]}, {"id": ids[5]})
+    ties.learn(tied(ids[-2:]))
+    assert ties.is_no_later({"id": ids[3]}, {"id": ids[5]})
+    assert ties.is_no_later({"id": ids[5]}, {"id": ids[5]})
+    assert not ties.is_no_later({"id": ids[6]}, {"id": ids[5]})
 
 
 def test_one_pair_out_of_order_and_nothing_is_known_any_more() -> None:
     ties = TieOrder()
-    ties.look(tied([*range(1, 60), 30]))
-    ties.look(tied(list(range(100, 200))))
-    assert not ties.in_turn({"id": 3}, {"id": 5})
+    ties.learn(tied([*range(1, 60), 30]))
+    ties.learn(tied(list(range(100, 200))))
+    assert not ties.is_no_later({"id": 3}, {"id": 5})
 
 
 def test_rows_of_different_seconds_tell_nothing() -> None:
     ties = TieOrder()
-    ties.look([(second, {"id": second}) for second in range(100)])
-    assert not ties.in_turn({"id": 3}, {"id": 5})
+    ties.learn([(second, {"id": second}) for second in range(100)])
+    assert not ties.is_no_later({"id": 3}, {"id": 5})
 
 
 def test_a_list_that_keeps_ties_in_the_order_of_ids_is_read_ahead_through_them() -> None:
@@ -264,3 +266,47 @@ def test_an_event_that_is_indexed_late_moves_those_behind_it_and_hides_none(seed
 )
 def test_monotone(values: list[Any], expected: bool) -> None:
     assert monotone([{"n": value} for value in values], "n") is expected
+
+
+@pytest.mark.parametrize(
+    ("wanted", "limit", "expected"),
+    [
+        (0, 250, (1, 250)),
+        (249, 250, (2, 249)),
+        (250, 250, (2, 250)),
+        (497, 250, (3, 248)),
+        (500, 250, (3, 250)),
+        (100, 250, (2, 100)),
+    ],
+)
+def test_from_one_anchor(wanted: int, limit: int, expected: tuple[int, int]) -> None:
+    """A smaller limit moves the borders: page 2 of 249 rows begins with the row behind the first 249."""
+    found = best_window([(Anchor(0, 7), 7)], wanted, wanted, limit)
+    assert found
+    if wanted == 100:
+        assert (found.number, found.limit) == (1, 250)
+    else:
+        assert (found.number, found.limit) == expected
+
+
+def test_the_anchor_that_reaches_farthest_is_taken() -> None:
+    early, late = Anchor(0, 7), Anchor(300, 8)
+    found = best_window([(late, 8), (early, 6)], 550, 551, 250)
+    assert found
+    assert (found.bound, found.number, found.limit, found.start, found.first_rank) == (8, 2, 250, 550, None)
+
+
+def test_a_page_that_hardly_brings_anything_is_none() -> None:
+    assert best_window([(Anchor(0, 7), 7)], 0, 240, 250) is None
+    assert best_window([(Anchor(10, 7), 7)], 5, 5, 250) is None
+
+
+@given(st.integers(0, 200_000), st.integers(1, 40), st.sampled_from((50, 100, 250)))
+def test_it_begins_no_later_than_wanted_and_brings_most_of_a_page(wanted: int, overlap: int, limit: int) -> None:
+    found = best_window([(Anchor(0, 7), 7)], wanted, wanted + overlap, limit)
+    if found is None:
+        assert overlap > 0.5 * limit or limit == 50
+        return
+    assert found.limit <= limit
+    assert (found.number - 1) * found.limit == found.start <= wanted
+    assert found.start + found.limit > wanted + overlap

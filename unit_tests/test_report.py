@@ -16,7 +16,7 @@ from source_amocrm.http.stats import Stats
 from source_amocrm.streams import STREAMS
 from source_amocrm.sync.batch import Batch
 from source_amocrm.sync.declaration import Incremental
-from source_amocrm.sync.progress import Progress, ResumePoint
+from source_amocrm.sync.read_plan import Progress, ResumePoint
 from source_amocrm.sync.sync import Selection
 from source_amocrm.walk.listing import Page, PageCheckpoint
 from unit_tests.offline import stream

@@ -7,7 +7,7 @@ from typing import NoReturn
 
 import pytest
 
-from source_amocrm.account.once import Once
+from source_amocrm.account.account import Memoized
 from source_amocrm.errors import Forbidden, anew
 from source_amocrm.walk.listing import Endless, NoList
 
@@ -18,7 +18,7 @@ def refused() -> NoReturn:
 
 def test_who_is_done_with_it_ends_no_other() -> None:
     """A stream that ends without telling its failure counts as read whole."""
-    known: Once[str] = Once(refused)
+    known: Memoized[str] = Memoized(refused)
 
     def rows() -> Iterator[str]:
         yield "a row"

@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 
 from source_amocrm.errors import Unavailable
-from source_amocrm.sync.batch import Batch, with_postdated
-from source_amocrm.sync.changes import Deletion, changes_of, essence, with_trash
+from source_amocrm.sync.batch import Batch, Deletion, with_postdated
+from source_amocrm.sync.events import changes_of, essence
 from source_amocrm.sync.lookup import Resolver, observed
-from source_amocrm.sync.progress import ReadPlan
-from source_amocrm.sync.read_keys import REMEMBERED_KEYS, ReadKeys
-from source_amocrm.sync.settle_buffer import READINGS, over_at, settled
-from source_amocrm.sync.trash import deletions_in
-from source_amocrm.walk.interval_set import FOREVER, IntervalSet
+from source_amocrm.sync.read_plan import ReadPlan
+from source_amocrm.sync.reading import REMEMBERED_KEYS, ReadKeys
+from source_amocrm.sync.settle import READINGS, over_at, settled
+from source_amocrm.sync.trash import deletions_in, with_trash
+from source_amocrm.walk.intervals import FOREVER, IntervalSet
 from source_amocrm.walk.listing import Answered, Page, RawPage, Row, seconds
 
 NOW = 1_700_000_000

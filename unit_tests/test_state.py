@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from source_amocrm.dates import iso
 from source_amocrm.errors import ConfigError
-from source_amocrm.sync.progress import BEGINNING, Pending, Progress, ResumePoint, Version
+from source_amocrm.sync.read_plan import BEGINNING, Pending, Progress, ResumePoint, Version
 from source_amocrm.sync.state import dump, load
-from source_amocrm.walk.interval_set import FOREVER, IntervalSet
+from source_amocrm.walk.intervals import FOREVER, IntervalSet
 from source_amocrm.walk.listing import PageCheckpoint
 
 THEN = 1_700_000_000

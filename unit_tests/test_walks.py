@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from source_amocrm.walk.either_direction import keyset_either_way
-from source_amocrm.walk.interval_set import FOREVER
+from source_amocrm.walk.id_order import in_id_order
+from source_amocrm.walk.intervals import FOREVER
 from source_amocrm.walk.keyset import AN_HOUR
-from source_amocrm.walk.list_traits import ListTraits
+from source_amocrm.walk.list_order import ListTraits
 from source_amocrm.walk.listing import OrderIgnored, PageCheckpoint
 from source_amocrm.walk.newest_first import newest_first
-from source_amocrm.walk.page_number import by_page_number
 from source_amocrm.walk.worker_pool import WorkerPool
 
 from .fake_list import NOW, Delivered, FakeList, by_date, restless
@@ -160,7 +160,7 @@ def test_numbered_where_the_first_page_hides_rows(seed: int, limit: int, hidden:
 def assert_numbered_brings_all(things: FakeList, ahead: int) -> None:
     delivered = Delivered(things)
     with walkers(ahead) as pool:
-        for page in by_page_number(things.listing(), pool):
+        for page in in_id_order(things.listing(), pool):
             delivered.take(page)
     assert delivered.missing() == []
     assert delivered.twice() == []
@@ -174,11 +174,11 @@ def test_numbered_goes_on(seed: int, limit: int, pages: int, always_next: bool, 
     delivered = Delivered(things)
     checkpoint: PageCheckpoint | None = None
     with walkers(ahead) as pool:
-        for page, _ in zip(by_page_number(things.listing(), pool), range(pages), strict=False):
+        for page, _ in zip(in_id_order(things.listing(), pool), range(pages), strict=False):
             delivered.take(page)
             checkpoint = page.checkpoint or checkpoint
         for _ in range(things.random.choice((0, 1, 3, 40))):
             getattr(things, things.random.choice(("delete", "delete", "restore", "edit")))()
-        for page in by_page_number(things.listing(), pool, checkpoint):
+        for page in in_id_order(things.listing(), pool, checkpoint):
             delivered.take(page)
     assert delivered.missing() == []

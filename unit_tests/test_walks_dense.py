@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from source_amocrm.errors import PageTooLarge
 from source_amocrm.walk.either_direction import keyset_either_way
 from source_amocrm.walk.full import full
-from source_amocrm.walk.interval_set import FOREVER
-from source_amocrm.walk.list_traits import ListTraits
+from source_amocrm.walk.intervals import FOREVER
+from source_amocrm.walk.list_order import ListTraits
 from source_amocrm.walk.worker_pool import WorkerPool
 
 from .fake_list import Delivered, FakeList, by_date, restless

@@ -13,12 +13,11 @@ import pytest
 
 from source_amocrm.http.answer import Answer
 from source_amocrm.walk.full import full, in_passes
-from source_amocrm.walk.interval_set import FOREVER
+from source_amocrm.walk.id_order import in_id_order, one_second
+from source_amocrm.walk.intervals import FOREVER
 from source_amocrm.walk.keyset import keyset
-from source_amocrm.walk.list_traits import ListTraits
+from source_amocrm.walk.list_order import ListTraits
 from source_amocrm.walk.listing import Listing, Page, TooLong
-from source_amocrm.walk.page_number import by_page_number
-from source_amocrm.walk.same_second import one_second
 
 NOW = 1_000_000
 PAGES = 600
@@ -49,7 +48,7 @@ def endless_pages(order: str) -> Listing:
 
 
 WHOLE: dict[str, Callable[[Listing], Iterator[Any]]] = {
-    "by page number": lambda listing: by_page_number(listing, None),
+    "by page number": lambda listing: in_id_order(listing, None),
     "in passes": in_passes,
     "by date": lambda listing: keyset(listing, (0, FOREVER), ListTraits()),
     "one second": lambda listing: one_second(replace(listing, own_order=True), 7),
@@ -79,7 +78,7 @@ def test_a_list_that_is_kept_whole_is_left_when_it_takes_too_much_memory(monkeyp
 def walks() -> Iterator[tuple[str, Iterator[Page]]]:
     listing = Listing(fetch, "/api/v4/things", "things")
     yield "keyset", keyset(listing, (0, FOREVER), ListTraits())
-    yield "numbered", by_page_number(listing, None)
+    yield "numbered", in_id_order(listing, None)
 
 
 @pytest.mark.parametrize("name", ["keyset", "numbered"])

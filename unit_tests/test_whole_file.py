@@ -17,7 +17,7 @@ import pytest
 
 from source_amocrm import whole_file
 
-CALLS = ("open", "fchmod", "write", "fsync", "close", "replace", "open", "fsync", "close")
+CALLS = ("open", "fchmod", "write", "ftruncate", "fsync", "close", "replace", "open", "fsync", "close")
 """What one write asks of the system, in order; the second file that is opened is the folder."""
 OLD, NEW = '{"token": "old"}\n', '{"token": "new"}\n'
 

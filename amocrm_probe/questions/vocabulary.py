@@ -6,8 +6,8 @@ from amocrm_probe.answer import Answer, Answers, each
 from amocrm_probe.asking import Asking
 from amocrm_probe.lists import LISTS
 from amocrm_probe.questions.question import Question
-from source_amocrm.account.census import Census
 from source_amocrm.account.event_kinds import KINDS
+from source_amocrm.account.schema_drift import SchemaDrift
 from source_amocrm.streams.known import KNOWN
 
 REPEATED = 5
@@ -24,9 +24,9 @@ def unknown(ask: Asking) -> Answers:
 def _unknown(ask: Asking, name: str) -> Answer:
     """A type is told behind the field in which it stands. `rare`: how many names occur in too few rows to be told."""
     page, path = ask.sample(LISTS[name]), LISTS[name].path
-    census = Census({path: KNOWN[path]})
-    census.look(path, page.body)
-    found = census.found()
+    drift = SchemaDrift({path: KNOWN[path]})
+    drift.look(path, page.body)
+    found = drift.found()
     told = [one for one in found if one.times >= REPEATED or (name == _ONCE and _akin(one.name))]
     names = {f"{one.field}.{one.name}" if one.field else one.name: one.times for one in told if one.name}
     return Answer(len(found), seen={"rows": len(page.rows), "rare": len(found) - len(names)}, names=names)

@@ -38,8 +38,9 @@ class Kind:
 
 
 def _duckdb(address: str) -> Any:
-    from dlt.destinations import duckdb
     from dlt.destinations.impl.duckdb.configuration import DuckDbCredentials
+
+    from amocrm_warehouse.sync.duckdb import duckdb
 
     credentials = DuckDbCredentials(str(duckdb_file(address)))
     credentials.global_config = {"memory_limit": DUCKDB_MEMORY, "threads": 2}
@@ -93,15 +94,10 @@ KINDS = {
 }
 
 
-def kind_of(address: str, dataset: str) -> Kind:
+def kind_of(address: str) -> Kind:
     """Raises ValueError for an unknown kind, an address that is wrong, and a driver that is not installed."""
     name = scheme(address)
     kind = KINDS[name]
-    if name == "duckdb" and (file := duckdb_file(address)).name.partition(".")[0].lower() == dataset:
-        raise ValueError(
-            f"In the DuckDB file {file.name} no statement could tell the schema {dataset} from the file, which DuckDB "
-            f"calls by the same name. Name another file, as in --to duckdb:///crm.duckdb, or another --dataset."
-        )
     if name == "postgresql":
         postgres_url(address)
     try:

@@ -29,8 +29,8 @@ from amocrm_warehouse.live import Watch
 from amocrm_warehouse.sync.outcome import Outcome
 from amocrm_warehouse.sync.packages import Packages
 from amocrm_warehouse.sync.table import Table
-from source_amocrm.auth.keeping import keeper
-from source_amocrm.config.config_file import ConfigFile, ConfigFileError
+from source_amocrm.auth.keeping import FileKeeper
+from source_amocrm.config.config_file import ConfigFile
 from source_amocrm.secrecy import Masked
 from source_amocrm.source import SourceAmocrm
 
@@ -42,10 +42,9 @@ class Reading:
     work."""
 
     def __init__(self, account: ConfigFile, settings: dict[str, Any], streams: list[str] | None, out: Outcome) -> None:
-        self._account = account
         self._settings = self._known = settings
         self._outcome = out
-        self._source = SourceAmocrm(hand_over=keeper(account, then=self._rotated))
+        self._source = SourceAmocrm(hand_over=FileKeeper(account, then=self._rotated))
         try:
             found = {one.name: one.as_airbyte_stream() for one in self._source.streams(copy.deepcopy(settings))}
         except AirbyteTracedException as error:
@@ -83,8 +82,6 @@ class Reading:
         new = copy.deepcopy(dict(changed))
         if moved := renamed(self._known, new):
             self._outcome.notices.append(moved)
-        if not_kept := still_as_it_was(self._account, self._known):
-            self._outcome.errors.append(not_kept)
         self._known = new
 
 
@@ -158,16 +155,3 @@ def renamed(before: Mapping[str, Any], after: Mapping[str, Any]) -> str | None:
     """The sentence about an account whose address amoCRM has changed, and the connector has followed."""
     old, new = before.get("account_domain"), after.get("account_domain")
     return None if old == new else f"The account {old} is now called {new}. Its config has the new address."
-
-
-def still_as_it_was(account: ConfigFile, known: Mapping[str, Any]) -> str | None:
-    """The sentence about a config that the connector could not write: it is what it was before amoCRM changed it."""
-    try:
-        if account.settings() != known:
-            return None
-    except ConfigFileError as error:
-        return str(error)
-    return (
-        f"amoCRM gave a new refresh token, the old one is void, and {account.path} could not be written. Make it "
-        "writable and grant access again (source-amocrm connect)."
-    )

@@ -45,16 +45,14 @@ def sync(
     settings = account.settings()
     subdomain(settings)
     _check_names(project, dataset)
-    kind = kind_of(to, dataset)
+    kind = kind_of(to)
     outcome = Outcome()
     with _files_for_their_owner(), table_set(to, project.lower(), dataset) as folder:
         # dlt and the CDK take seconds to import: a mistake above is told at once
         from amocrm_warehouse.sync.loader import Loader, LoadError
         from amocrm_warehouse.sync.packages import Packages
         from amocrm_warehouse.sync.reading import Reading
-        from source_amocrm.airbyte.quick_start import settle
 
-        settle()
         reading = Reading(account, settings, streams, outcome)
         # dlt keeps its settings by thread, and handles signals of its own in the main one
         with ThreadPoolExecutor(1, thread_name_prefix="load") as thread, watching(outcome.received) as watch:

@@ -22,7 +22,7 @@ from .field_values import (
     custom_fields_deals,
 )
 from .files import files
-from .incoming import event_types, talks, unsorted
+from .incoming import bots, event_types, talks, unsorted
 from .live import live_entities
 from .people import companies, contacts
 from .settings import account as own_account
@@ -67,6 +67,7 @@ KEYS_OF: dict[Callable[[Account], list[Row]], tuple[str, ...]] = {
     own_account: ("account_id",),
     unsorted: ("unsorted_id",),
     talks: ("talk_id",),
+    bots: ("bot_id",),
     files: ("file_uuid",),
     live_entities: ("entity_type", "entity_id"),
     **links.KEYS_OF,

@@ -1,8 +1,9 @@
-"""Expected history of deals, and what was deleted and restored, from the account's events."""
+"""Expected history of deals and other cards, and what was deleted and restored, from the account's events."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 from ..sandbox.account import Account
@@ -13,22 +14,38 @@ GONE = {f"{entity}_deleted" for entity in ("lead", "contact", "company", "custom
 BACK = {f"{entity}_restored" for entity in ("lead", "contact", "company")}
 
 
-def deal_responsible_changes(account: Account) -> list[Row]:
+def _responsible(account: Account, entity: str, key: str) -> list[Row]:
     return [
-        _change(event)
+        _change(event, key)
         | {
             "responsible_user_id_new": event.value_after[0]["responsible_user"]["id"],
             "responsible_user_id_old": event.value_before[0]["responsible_user"]["id"],
         }
         | {"account_id": account.id}
         for event in account.events
-        if event.type == "entity_responsible_changed" and event.entity_type == "lead"
+        if event.type == "entity_responsible_changed" and event.entity_type == entity
     ]
+
+
+def deal_responsible_changes(account: Account) -> list[Row]:
+    return _responsible(account, "lead", "lead_id")
+
+
+def contact_responsible_changes(account: Account) -> list[Row]:
+    return _responsible(account, "contact", "contact_id")
+
+
+def company_responsible_changes(account: Account) -> list[Row]:
+    return _responsible(account, "company", "company_id")
+
+
+def customer_responsible_changes(account: Account) -> list[Row]:
+    return _responsible(account, "customer", "customer_id")
 
 
 def deal_sale_changes(account: Account) -> list[Row]:
     return [
-        _change(event)
+        _change(event, "lead_id")
         | {
             "sale_new": event.value_after[0]["sale_field_value"]["sale"],
             "sale_old": event.value_before[0]["sale_field_value"]["sale"],
@@ -39,16 +56,16 @@ def deal_sale_changes(account: Account) -> list[Row]:
     ]
 
 
-def deal_field_changes(account: Account) -> list[Row]:
+def _fields(account: Account, entity: str, key: str) -> list[Row]:
     rows = []
     for event in account.events:
-        if not re.fullmatch(r"custom_field_(\d+_)?value_changed", event.type) or event.entity_type != "lead":
+        if not re.fullmatch(r"custom_field_(\d+_)?value_changed", event.type) or event.entity_type != entity:
             continue
         new, old = ([v["custom_field_value"] for v in side] for side in (event.value_after, event.value_before))
         for field in {value["field_id"] for value in (*new, *old)} or {int(event.type.split("_")[2])}:
             kinds = [value["field_type"] for value in (*new, *old)]
             rows.append(
-                _change(event)
+                _change(event, key)
                 | {
                     "custom_field_id": field,
                     "field_type": kinds[0] if kinds else None,
@@ -62,15 +79,31 @@ def deal_field_changes(account: Account) -> list[Row]:
     return rows
 
 
+def deal_field_changes(account: Account) -> list[Row]:
+    return _fields(account, "lead", "lead_id")
+
+
+def contact_field_changes(account: Account) -> list[Row]:
+    return _fields(account, "contact", "contact_id")
+
+
+def company_field_changes(account: Account) -> list[Row]:
+    return _fields(account, "company", "company_id")
+
+
+def customer_field_changes(account: Account) -> list[Row]:
+    return _fields(account, "customer", "customer_id")
+
+
 def _text(values: list[Any]) -> str | None:
     texts = [value["text"] for value in values]
     return None if not texts else texts[0] if len(texts) == 1 else compact(texts)
 
 
-def _change(event: Event) -> Row:
+def _change(event: Event, key: str) -> Row:
     return {
         "event_id": event.id,
-        "lead_id": event.entity_id,
+        key: event.entity_id,
         "created_by": event.created_by,
         "created_at": stamp(event.created_at),
     }
@@ -101,9 +134,20 @@ def _gone(event: Event) -> list[tuple[str, int]]:
     return [(event.entity_type, event.entity_id)] if event.type in GONE | BACK else []
 
 
-KEYS_OF = {
-    deal_responsible_changes: ("event_id",),
-    deal_sale_changes: ("event_id",),
-    deal_field_changes: ("event_id", "custom_field_id"),
+KEYS_OF: dict[Callable[[Account], list[Row]], tuple[str, ...]] = {
+    **dict.fromkeys(
+        (
+            deal_responsible_changes,
+            contact_responsible_changes,
+            company_responsible_changes,
+            customer_responsible_changes,
+            deal_sale_changes,
+        ),
+        ("event_id",),
+    ),
+    **dict.fromkeys(
+        (deal_field_changes, contact_field_changes, company_field_changes, customer_field_changes),
+        ("event_id", "custom_field_id"),
+    ),
     deleted_entities: ("event_id", "entity_id"),
 }

@@ -63,6 +63,10 @@ def talks(account: Account) -> list[Row]:
     ]
 
 
+def bots(account: Account) -> list[Row]:
+    return [{"bot_id": bot["id"], "name": bot["name"]} for bot in account.bots if account.switches.bots]
+
+
 def event_types(account: Account) -> list[Row]:
     rows: list[Row] = [{"code": code, "event_type_id": number, "name": name} for code, number, name in STANDARD]
     for kind in ("leads", "contacts", "companies", "customers"):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from ..sandbox.account import Account
 from .common import Row, stamp, tags
 
@@ -95,7 +97,7 @@ def _customers(account: Account) -> list[Row]:
     return [] if account.switches.customers == "off" else list(account.tables["customers"])
 
 
-KEYS_OF = {
+KEYS_OF: dict[Callable[[Account], list[Row]], tuple[str, ...]] = {
     deal_contacts: ("lead_id", "contact_id"),
     deal_companies: ("lead_id", "company_id"),
     deal_tags: ("lead_id", "tag_id"),

@@ -75,6 +75,8 @@ class Account:
         self.webhooks: list[Row] = []
         self.widgets: list[Row] = []
         self.talks: list[Row] = []
+        self.chat_messages: dict[str, Row] = {}  # by id; each with its talk_id
+        self.bots: list[Row] = []
         self.files: list[Row] = []
         self.segments: list[Row] = []
         self.customer_statuses: list[Row] = []

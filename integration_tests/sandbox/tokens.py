@@ -68,6 +68,11 @@ class Tokens:
         else:
             self._refresh[token].used = True
 
+    def is_good(self, refresh_token: str) -> bool:
+        """Whether a refresh token can still be exchanged."""
+        refresh = self._refresh.get(refresh_token)
+        return refresh is not None and not refresh.used and self.clock.now() < refresh.expires_at
+
     def label(self, token: str | None) -> str | None:
         """A name for a token that may be logged."""
         if token is None:
@@ -150,7 +155,10 @@ class Tokens:
             "base_domain": base_domain,
             "api_domain": f"api-b.{base_domain}",
             "version": 2,
-            "scopes": ["push_notifications", "files", "crm", "files_delete", "notifications"],
+            "scopes": [
+                *("push_notifications", "files", "crm", "files_delete", "notifications"),
+                *(["list_external_messages"] if self.account.switches.chat_texts != "no scope" else []),
+            ],
             "user_flags": 0,
             "hash_uuid": self._hex(32),
         }

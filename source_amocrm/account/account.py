@@ -6,29 +6,53 @@ import copy
 import logging
 import math
 import threading
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import timedelta, timezone, tzinfo
-from typing import Any
+from typing import Any, Generic, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from airbyte_cdk.models import FailureType
 
-from source_amocrm.account import switched_off
+from source_amocrm.account.availability import is_off, off_by_settings, whole
 from source_amocrm.account.clocks import Clocks
-from source_amocrm.account.once import Once
-from source_amocrm.account.opening import whole
 from source_amocrm.account.resources import EVENTS_LIMIT, MOST_EVENTS, SCOPES, Resource
 from source_amocrm.config.settings import Config
-from source_amocrm.errors import AmocrmError, NotGranted
+from source_amocrm.errors import AmocrmError, NotGranted, anew
 from source_amocrm.http.answer import Answer, Params
 from source_amocrm.http.api import ACCOUNT_PATH, Api
-from source_amocrm.walk.embedded import rows_of
-from source_amocrm.walk.listing import EMPTY_RETRIES, Listing, Row
+from source_amocrm.walk.listing import EMPTY_RETRIES, Listing, Row, rows_of
 from source_amocrm.walk.page_size import LargestPage
 from source_amocrm.walk.worker_pool import WorkerPool
 
 LOGGER = logging.getLogger("airbyte")
+T = TypeVar("T")
+
+
+class Memoized(Generic[T]):
+    """Works the value out when it is first needed; safe to share by threads. A failure is kept, too."""
+
+    def __init__(self, work: Callable[[], T]) -> None:
+        self._work = work
+        self._lock = threading.Lock()
+        self._known: tuple[T] | None = None
+        self._failed: Exception | None = None
+
+    def __call__(self) -> T:
+        with self._lock:
+            if self._failed:
+                raise anew(self._failed)
+            if self._known is None:
+                try:
+                    self._known = (self._work(),)
+                except Exception as error:
+                    self._failed = anew(error)
+                    raise
+            return self._known[0]
+
+    @property
+    def known(self) -> bool:
+        return self._known is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +82,12 @@ class Account:
         self.api = api
         self.pool = WorkerPool(config.num_workers, api.room)
         self.events_pages = LargestPage(MOST_EVENTS, EVENTS_LIMIT)
-        self.facts = Once(self._ask_facts)
+        self.facts = Memoized(self._ask_facts)
         self._extras = sorted({"is_api_filter_enabled", *extras})
         self.clocks = Clocks(api.wall, api.clock)
         self._begun = api.clock()
         self._filter_ignored = False
-        self._lists: dict[str, Once[list[Row]]] = {}
+        self._lists: dict[str, Memoized[list[Row]]] = {}
         self._sampled = False
         self._lock = threading.Lock()
 
@@ -100,7 +124,7 @@ class Account:
         self.require(path)
         listing = Listing(self.get, path, collection, params=params or {})
         with self._lock:
-            known = self._lists.setdefault(path, Once(lambda: self._rows_of_dictionary(listing)))
+            known = self._lists.setdefault(path, Memoized(lambda: self._rows_of_dictionary(listing)))
         return known()
 
     def _rows_of_dictionary(self, listing: Listing) -> list[Row]:
@@ -116,12 +140,12 @@ class Account:
 
     def require(self, path: str) -> None:
         """Raises FeatureOff if the account's settings say that the list is off, so that it need not be asked for."""
-        if error := switched_off.unasked(path, lambda: self.facts().body):
+        if error := off_by_settings(path, lambda: self.facts().body):
             raise error
 
     def lacks(self, error: AmocrmError) -> bool:
         """Whether the error means that the account has no such part."""
-        return switched_off.is_off(error, lambda: self.facts().body)
+        return is_off(error, lambda: self.facts().body)
 
     def not_granted(self, scope: str) -> NotGranted | None:
         """The refusal to expect if the token itself says that it lacks the scope; None if it does not say so."""

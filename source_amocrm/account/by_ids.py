@@ -9,10 +9,9 @@ from source_amocrm.account.account import Account
 from source_amocrm.account.resources import Resource
 from source_amocrm.errors import NotFound, PageTooLarge, Unpaid
 from source_amocrm.http.answer import Params
-from source_amocrm.walk.embedded import identified
 from source_amocrm.walk.full import full
-from source_amocrm.walk.listing import FilterIgnored, RawPage, Row, key
-from source_amocrm.walk.page_number import by_page_number
+from source_amocrm.walk.id_order import in_id_order
+from source_amocrm.walk.listing import FilterIgnored, RawPage, Row, identified, key
 
 IDS_AT_ONCE = 50
 """More ids in one request have been answered with «HTTP URL too long»."""
@@ -103,5 +102,5 @@ class Unfiltered:
         if self._number == 2 and last.rows:
             yield from last.rows
             return
-        for page in by_page_number(self._account.listing(self._resource), self._account.pool):
+        for page in in_id_order(self._account.listing(self._resource), self._account.pool):
             yield from page.rows

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import partial
 
-from source_amocrm.account.account import Account
+from source_amocrm.account import Account
 from source_amocrm.account.resources import EVENTS
 from source_amocrm.auth.claims import check_account
 from source_amocrm.errors import REFUSALS, AmocrmError, BadRequest, Forbidden, cause, of_lists
@@ -26,7 +26,7 @@ WITHOUT_EVENTS = (
 )
 
 
-class Hurt(Enum):
+class Impact(Enum):
     """In which way a table will lack rows, as messages say it."""
 
     CLOSED = "Not available"
@@ -38,15 +38,15 @@ class Hurt(Enum):
 class Finding:
     """Streams that will lack rows in one way for one reason. `paths`: the lists that were refused in these words."""
 
-    hurt: Hurt
+    impact: Impact
     error: AmocrmError
     streams: tuple[str, ...]
     paths: tuple[str, ...]
 
     def __str__(self) -> str:
         told = of_lists(self.error, self.paths)
-        events = WITHOUT_EVENTS if self.hurt is Hurt.PARTLY and EVENTS.path in self.paths else ""
-        return f"{self.hurt.value}: {', '.join(self.streams)}. {told}{events}"
+        events = WITHOUT_EVENTS if self.impact is Impact.PARTLY and EVENTS.path in self.paths else ""
+        return f"{self.impact.value}: {', '.join(self.streams)}. {told}{events}"
 
 
 @dataclass(frozen=True)
@@ -159,12 +159,12 @@ def _not_granted(account: Account, stream: AmocrmStream) -> AmocrmError | None:
 
 def _suffered(account: Account, stream: AmocrmStream, needs: Needs, answers: Answers) -> Iterator[Finding]:
     if lacking := _not_granted(account, stream):
-        yield Finding(Hurt.CLOSED, lacking, (stream.name,), ())
+        yield Finding(Impact.CLOSED, lacking, (stream.name,), ())
         return
     own = answers.of(needs.made_of)
     off = {path: error for path, error in own.items() if account.lacks(error)}
     if needs.made_of and len(off) == len(own) == len(set(needs.made_of)):
-        yield from _each(Hurt.EMPTY, stream, off)
+        yield from _each(Impact.EMPTY, stream, off)
         return
     vital, columns = answers.of(needs.vital), answers.of(needs.columns)
     refused = {
@@ -174,21 +174,21 @@ def _suffered(account: Account, stream: AmocrmStream, needs: Needs, answers: Ans
         **{path: error for path, error in columns.items() if not isinstance(error, Forbidden)},
     }
     closed = vital or (own and len(own) == len(set(needs.made_of)))
-    yield from _each(Hurt.CLOSED if closed else Hurt.PARTLY, stream, refused)
+    yield from _each(Impact.CLOSED if closed else Impact.PARTLY, stream, refused)
 
 
-def _each(hurt: Hurt, stream: AmocrmStream, errors: Mapping[str, AmocrmError]) -> Iterator[Finding]:
-    return (Finding(hurt, error, (stream.name,), (path,)) for path, error in errors.items())
+def _each(impact: Impact, stream: AmocrmStream, errors: Mapping[str, AmocrmError]) -> Iterator[Finding]:
+    return (Finding(impact, error, (stream.name,), (path,)) for path, error in errors.items())
 
 
 def _by_reason(told: list[Finding]) -> list[Finding]:
     """The findings, those with the same words joined into one."""
-    found: dict[tuple[Hurt, str], Finding] = {}
+    found: dict[tuple[Impact, str], Finding] = {}
     for one in told:
-        said = one.hurt, cause(one.error)
+        said = one.impact, cause(one.error)
         known = found.setdefault(said, one)
         found[said] = replace(known, streams=_with(known.streams, one.streams), paths=_with(known.paths, one.paths))
-    return sorted(found.values(), key=lambda finding: list(Hurt).index(finding.hurt))
+    return sorted(found.values(), key=lambda finding: list(Impact).index(finding.impact))
 
 
 def _with(known: tuple[str, ...], more: tuple[str, ...]) -> tuple[str, ...]:

@@ -8,11 +8,12 @@ need a thread for each of them that waits for the list; and it imports the low-c
 
 from __future__ import annotations
 
+import gc
 import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from typing import Any
 
 from airbyte_cdk.models import (
@@ -29,14 +30,17 @@ from airbyte_cdk.models import (
 from airbyte_cdk.sources.streams import NO_CURSOR_STATE_KEY
 from airbyte_cdk.utils.stream_status_utils import as_airbyte_message
 
-from source_amocrm.account.resources import Resource
+from source_amocrm.account import Resource
 from source_amocrm.airbyte.failures import Failures
 from source_amocrm.airbyte.output import Closed, MessageQueue
 from source_amocrm.airbyte.report import Report
+from source_amocrm.sync import Checkpoint, End, Sync
 from source_amocrm.sync.declaration import FullRefresh
-from source_amocrm.sync.delivery import Checkpoint
-from source_amocrm.sync.sync import End, Item, Sync
+from source_amocrm.sync.sync import Item
 from source_amocrm.walk.listing import Row
+
+GC_THRESHOLDS = (100_000, 50, 100)
+"""Containers made since the last search for cycles, and after how many searches the older ones are searched, too."""
 
 Pack = Callable[[Row], Mapping[str, Any]]
 
@@ -81,19 +85,23 @@ class ConcurrentReading:
             # a daemon, for the process may end while a request is under way whose answer nobody will deliver
             threading.Thread(target=self._read, args=(part,), name=f"read-{_name(part)}", daemon=True).start()
         try:
-            running = len(parts)
-            while running:
-                item = self._queue.get()
-                if isinstance(item, AirbyteMessage):
-                    yield item
-                elif isinstance(item, _PartEnded):
-                    running -= 1
-                else:
-                    raise item
+            with _rare_garbage_collections():
+                yield from self._messages(len(parts))
         finally:
             self._queue.close()
         if summary := self._failures.summary():
             raise summary
+
+    def _messages(self, running: int) -> Iterator[AirbyteMessage]:
+        """`running`: how many threads will put messages."""
+        while running:
+            item = self._queue.get()
+            if isinstance(item, AirbyteMessage):
+                yield item
+            elif isinstance(item, _PartEnded):
+                running -= 1
+            else:
+                raise item
 
     def _read(self, part: Resource | FullRefresh) -> None:
         with suppress(Closed):
@@ -129,6 +137,19 @@ class ConcurrentReading:
             if name not in self._states:
                 self._queue.put(_state(name, {NO_CURSOR_STATE_KEY: True}))
         self._queue.put(_status(name, AirbyteStreamStatus.INCOMPLETE if failure else AirbyteStreamStatus.COMPLETE))
+
+
+@contextmanager
+def _rare_garbage_collections() -> Iterator[None]:
+    """Rows are trees: with Python's own thresholds a fifth of a sync's CPU time goes into the search for cycles."""
+    before = gc.get_threshold()
+    gc.freeze()
+    gc.set_threshold(*GC_THRESHOLDS)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+        gc.unfreeze()
 
 
 def _name(part: Resource | FullRefresh) -> str:

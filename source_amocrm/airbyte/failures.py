@@ -10,6 +10,9 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_amocrm.errors import AmocrmError, SyncFailed, without_ids
 
+NAMED = 4
+"""Tables that the summary names for one reason; of more it tells the number."""
+
 
 class Failures:
     """The streams that were not read to their end, and why. Safe to share by threads."""
@@ -45,5 +48,10 @@ class Failures:
         names: dict[str, list[str]] = {}
         for name, said in self._sentences.items():
             names.setdefault(without_ids(said), []).append(name)
-        reasons = [f"Not read to the end: {', '.join(of)}. {self._sentences[of[0]]}" for of in names.values()]
+        reasons = [f"{self._sentences[of[0]]} Not read to the end: {_tables(of)}." for of in names.values()]
         return SyncFailed("\n".join([*reasons, "What has been read is kept."]))
+
+
+def _tables(names: list[str]) -> str:
+    """The names of a few tables, the number of many. The log has said of each one that it failed."""
+    return ", ".join(sorted(names)) if len(names) <= NAMED else f"{len(names)} tables"

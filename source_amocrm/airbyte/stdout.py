@@ -9,7 +9,8 @@ import signal
 import sys
 from typing import Any, NoReturn
 
-STOPPED_BY_SIGNAL = 128
+from source_amocrm import shutdown
+
 CLOSED = "stdout is closed"
 
 
@@ -20,7 +21,7 @@ class _Stdout(io.FileIO):
         try:
             return super().write(data)
         except BrokenPipeError:
-            os._exit(STOPPED_BY_SIGNAL + signal.SIGPIPE)
+            shutdown.end(shutdown.STOPPED_BY_SIGNAL + signal.SIGPIPE)
         except OSError as error:
             _give_up(error.strerror or type(error).__name__)
 
@@ -55,5 +56,4 @@ def _give_up(reason: str) -> NoReturn:
     )
     with contextlib.suppress(OSError):
         os.write(2, sentence.encode())
-    # at once: threads that still wait for an answer have nowhere to deliver it
-    os._exit(1)
+    shutdown.end(1)

@@ -1,18 +1,26 @@
-"""Hands changed settings to whoever keeps them, so that the next sync starts from them."""
+"""Hands changed settings over to whoever keeps them, so that the next sync starts from them."""
 
 from __future__ import annotations
 
 import json
 import sys
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import orjson
 from airbyte_cdk.config_observation import create_connector_config_control_message
 from airbyte_cdk.models import AirbyteMessageSerializer
 
 HandOver = Callable[[Mapping[str, Any]], None]
-"""Gives the whole config to its keeper, and returns when it is there."""
+"""Hands the whole config over, and returns when it is kept. Raises AmocrmError when it could not be kept."""
+
+
+@runtime_checkable
+class Prover(Protocol):
+    """A HandOver that can tell beforehand whether it will work."""
+
+    def prove(self, config: Mapping[str, Any]) -> None:
+        """Raises AmocrmError when a config like this one cannot be kept."""
 
 
 def print_settings(config: Mapping[str, Any]) -> None:

@@ -1,39 +1,82 @@
-"""Tokens that amoCRM rotates are put into the account's file by the connector itself, before it uses them."""
+"""Keeps the tokens that amoCRM rotates in the config file, before any request uses them."""
 
 from __future__ import annotations
 
 import logging
 import os
 from collections.abc import Mapping
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
 from source_amocrm.auth.handover import HandOver, print_settings
 from source_amocrm.config.config_file import KEEP_IN, ConfigFile, ConfigFileError
+from source_amocrm.errors import ConfigError
 
 _log = logging.getLogger("airbyte.amocrm")
 
 
-def told_by_environment() -> HandOver:
-    """Where the environment names a config to keep, changed settings go into it first and to the platform then."""
+def keeper_from_environment() -> HandOver:
+    """Where the environment names a config to keep, changed settings go into that file and then to the platform."""
     path = os.environ.get(KEEP_IN)
-    return keeper(ConfigFile(Path(path)), then=print_settings) if path else print_settings
+    return FileKeeper(ConfigFile(Path(path)), then=print_settings) if path else print_settings
 
 
-def keeper(account: ConfigFile, then: HandOver = lambda _: None) -> HandOver:
-    """Puts changed settings into the account's file, and then hands them to `then`, also where that has failed."""
+class FileKeeper:
+    """A HandOver to a config file, made before the sync reads it.
 
-    def keep(changed: Mapping[str, Any]) -> None:
+    `then` gets the changed settings afterwards, also where they could not be written; `else_to` only there.
+    """
+
+    def __init__(self, file: ConfigFile, *, then: HandOver | None = None, else_to: HandOver | None = None) -> None:
+        self._file = file
+        self._then = then
+        self._else_to = else_to
         try:
-            account.keep(changed)
+            self._known: dict[str, Any] | None = deepcopy(file.settings())
         except (OSError, ConfigFileError) as error:
-            reason = getattr(error, "strerror", None) or error
-            _log.error(
-                "amoCRM gave a new refresh token, the old one is void, and %s could not be written: %s. Make it "
-                "writable and grant access again (source-amocrm connect).",
-                account.path,
-                reason,
-            )
-        then(changed)
+            self._known, self._trouble = None, _reason(error)
 
-    return keep
+    def prove(self, config: Mapping[str, Any]) -> None:
+        """Raises ConfigError when the disk has no room for a new token; the old one is not spent then."""
+        try:
+            if self._known is None:
+                raise ConfigFileError(self._trouble)
+            self._file.prove(config)
+        except (OSError, ConfigFileError) as error:
+            raise ConfigError(
+                f"The token was not renewed, because the new one could not be kept: {self._file.path} cannot be "
+                f"written: {_reason(error)}. Nothing is lost: mend that, and run it again."
+            ) from None
+
+    def __call__(self, changed: Mapping[str, Any]) -> None:
+        """Raises ConfigError when the file could not be written after all, and the new token is lost."""
+        try:
+            self._keep(changed)
+        except (OSError, ConfigFileError) as error:
+            if self._else_to:
+                self._else_to(changed)
+            raise ConfigError(
+                f"amoCRM gave a new refresh token, the old one is void, and {self._file.path} could not be written: "
+                f"{_reason(error)}. Make it writable and grant access again (source-amocrm connect)."
+            ) from None
+        finally:
+            if self._then:
+                self._then(changed)
+
+    def _keep(self, changed: Mapping[str, Any]) -> None:
+        if self._known is None:
+            raise ConfigFileError(self._trouble)
+        kept = self._file.keep(self._known, changed)
+        if kept is None:
+            _log.warning(
+                "Access was granted anew while this ran, or another run has renewed the token: %s keeps the refresh "
+                "token that it holds now.",
+                self._file.path,
+            )
+        else:
+            self._known = deepcopy(kept)
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error)

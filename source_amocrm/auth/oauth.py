@@ -15,12 +15,13 @@ from airbyte_cdk.sources.streams.http.requests_native_auth import SingleUseRefre
 from airbyte_cdk.utils.datetime_helpers import AirbyteDateTime
 
 from source_amocrm.auth.claims import check_domain, claims_of
-from source_amocrm.auth.handover import HandOver, print_settings
+from source_amocrm.auth.handover import HandOver, Prover, print_settings
 from source_amocrm.config.hosts import is_account_host
 from source_amocrm.config.settings import Config, OAuth
 from source_amocrm.dates import LAST_SECOND
 from source_amocrm.errors import AmocrmError, Moved, NotFound, Unauthorized
 from source_amocrm.secrecy import add_to_secrets
+from source_amocrm.shutdown import token_exchange
 
 GRANT_AGAIN = (
     "Grant access again: press «Re-authenticate» in the source's settings in Airbyte if you signed in there by the "
@@ -193,13 +194,15 @@ class AmocrmOAuth2Authenticator(SingleUseRefreshTokenOauth2Authenticator):
         ):
             raise copy.copy(self._failure)
         try:
-            grant = self._exchange()
+            if isinstance(self._hand_over, Prover):
+                self._hand_over.prove(self._connector_config)
+            with token_exchange():
+                self._take(self._exchange())
         except AmocrmError as error:
             self._failures += 1
             self._failure = error
             raise
         self._failure = None
-        self._take(grant)
         self._check()
 
     def _exchange(self) -> Grant:

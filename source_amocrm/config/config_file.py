@@ -23,6 +23,15 @@ KEEP_IN = "SOURCE_AMOCRM_KEEP_IN"
 """The environment variable that names the config which the connector itself keeps up to date."""
 
 
+DEEPEST = 50
+"""Levels of objects and lists in a config. The form has two; the CDK walks all of them, one call a level."""
+
+LARGEST_REFERENCE = 1 << 16
+"""Bytes of a file that a config refers to: secrets are smaller."""
+
+_ROOM_FOR_LONGER_TOKENS = 1 << 12
+
+
 class ConfigFileError(ValueError):
     """Says in a sentence why a config file or a folder of them cannot be used."""
 
@@ -52,33 +61,62 @@ class ConfigFile:
             raise ConfigFileError(f"The config {self.path} cannot be read: {reason}.") from None
         except json.JSONDecodeError as error:
             raise ConfigFileError(f"The config {self.path} is not JSON: {error.msg} in line {error.lineno}.") from None
+        except RecursionError:
+            raise self._too_deep() from None
         if not isinstance(config, dict):
             raise ConfigFileError(f"The config {self.path} must be a JSON object.")
+        if is_deeper(config, DEEPEST):
+            raise self._too_deep()
         return config
+
+    def _too_deep(self) -> ConfigFileError:
+        return ConfigFileError(
+            f"The config {self.path} is nested more deeply than any setting is. `source-amocrm connect` writes one."
+        )
 
     def settings(self) -> dict[str, Any]:
         """What the connector is given: references resolved, and the newest token. Raises ConfigFileError."""
         config = self.written()
         return self._newest(resolved(config)) if holds_references(config) else config
 
-    def keep(self, changed: Mapping[str, Any]) -> None:
-        """Returns when the disk has the settings that amoCRM changed, in one step. Raises ConfigFileError or OSError.
+    def prove(self, config: Mapping[str, Any]) -> None:
+        """Returns when it is certain that the disk can take a config like this one. Raises OSError.
 
-        They replace the config; a config with references stays as it is, and what changed goes into a file beside.
+        To be called before a refresh token is spent.
+        """
+        size = len(whole_file.json_text(config).encode("utf-8", "surrogatepass"))
+        whole_file.prove(self._kept_in(self.written()), size + _ROOM_FOR_LONGER_TOKENS)
+
+    def keep(self, known: Mapping[str, Any], changed: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Puts what amoCRM has changed since the settings were `known` into what is on the disk now, in one step.
+
+        Returns the settings as they are on the disk then; None, and nothing is written, where the refresh token there
+        is not the known one: somebody has granted access anew. A config with references stays as it is, and what
+        changed goes into a file beside. Raises ConfigFileError or OSError.
         """
         config = self.written()
-        if not holds_references(config):
-            whole_file.write(self.path, whole_file.json_text(changed))
-            return
-        given = resolved(config)
-        folder = self.path.parent / STATE
-        folder.mkdir(mode=0o700, exist_ok=True)
-        rotated = {"instead_of": _grant(given), "settings": _difference(given, changed)}
-        whole_file.write(self.beside("rotated.json"), whole_file.json_text(rotated))
+        refers = holds_references(config)
+        given = resolved(config) if refers else config
+        newest = self._newest(given) if refers else config
+        if _grant(newest) != _grant(known):
+            return None
+        kept = _merged(newest, _difference(known, changed))
+        path = self._kept_in(config)
+        if refers:
+            path.parent.mkdir(mode=0o700, exist_ok=True)
+            rotated = {"instead_of": _grant(given), "settings": _difference(given, kept)}
+            whole_file.write(path, whole_file.json_text(rotated))
+        else:
+            whole_file.write(path, whole_file.json_text(kept))
+        return kept
+
+    def _kept_in(self, config: Mapping[str, Any]) -> Path:
+        """The file that takes what amoCRM changes in `config`."""
+        return self.beside("rotated.json") if holds_references(config) else self.path
 
     def check_mode(self) -> None:
         """Raises ConfigFileError where others can read secrets."""
-        mode = stat.S_IMODE(os.stat(self.path).st_mode)
+        mode = stat.S_IMODE(os.stat(self.path).st_mode) if os.name == "posix" else 0
         if mode & 0o077 and not holds_references(self.written()):
             raise ConfigFileError(f"Others can read the config {self.path} and its token: chmod 600 {self.path}.")
 
@@ -88,7 +126,7 @@ class ConfigFile:
             rotated = json.loads(whole_file.read(self.beside("rotated.json"), json.loads))
         except FileNotFoundError:
             return given
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             raise ConfigFileError(
                 f"The newest token of {self.name} is in {self.beside('rotated.json')}, which cannot be read. If it is "
                 "lost, grant access again, put the new refresh token where the config refers to, and remove that file."
@@ -152,10 +190,35 @@ def _value_of(kind: str, name: object, place: str) -> str:
             raise ConfigFileError(f"{place} is in the environment variable {name}, which is not set.")
         return os.environ[name]
     try:
-        text = Path(name).read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "not UTF-8"
+        text = _small_file(name).decode("utf-8").strip()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or ("not UTF-8" if isinstance(error, UnicodeError) else error)
         raise ConfigFileError(f"{place} is in the file {name}, which cannot be read: {reason}.") from None
     if not text:
         raise ConfigFileError(f"{place} is in the file {name}, which is empty.")
     return text
+
+
+def _small_file(name: str) -> bytes:
+    """The content of a regular file. Raises OSError, and ValueError where it is a device, a pipe or too large."""
+    number = os.open(name, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    with open(number, "rb") as file:
+        if not stat.S_ISREG(os.fstat(number).st_mode):
+            raise ValueError("it is no regular file")
+        content = file.read(LARGEST_REFERENCE + 1)
+    if len(content) > LARGEST_REFERENCE:
+        raise ValueError(f"it is larger than {LARGEST_REFERENCE >> 10} KB, as no secret is")
+    return content
+
+
+def is_deeper(value: object, levels: int) -> bool:
+    """Whether objects and lists are nested in more than so many levels."""
+    level = [value]
+    for _ in range(levels):
+        inner = [
+            item.values() if isinstance(item, Mapping) else item for item in level if isinstance(item, Mapping | list)
+        ]
+        level = [item for items in inner for item in items]
+        if not level:
+            return False
+    return True

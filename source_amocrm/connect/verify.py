@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from source_amocrm.account.account import Account
-from source_amocrm.airbyte.check import EXTRAS, Hurt, findings
+from source_amocrm.account import Account
+from source_amocrm.airbyte.check import EXTRAS, Impact, findings
 from source_amocrm.auth.claims import claims_of
 from source_amocrm.auth.long_lived import WARN_BEFORE
 from source_amocrm.config.settings import LONG_LIVED, parse_config
@@ -76,7 +76,7 @@ def _refused(account: Account) -> tuple[Refused, ...]:
     found: list[Refused] = []
     told: set[str] = set()
     for finding in findings(account):
-        if finding.hurt is not Hurt.EMPTY and (streams := tuple(s for s in finding.streams if s not in told)):
+        if finding.impact is not Impact.EMPTY and (streams := tuple(s for s in finding.streams if s not in told)):
             told.update(streams)
             found.append(Refused(streams, _why(finding.error)))
     return tuple(found)

@@ -117,7 +117,7 @@ class AmocrmClient(HttpClient):
                 bool(request_kwargs.get("shrinkable")),
                 self.breaker.sent,
             )
-            kwargs = {**request_kwargs, "bearer": lambda: self.sign_in.access_token}
+            kwargs = {"bearer": lambda: self.sign_in.access_token, **request_kwargs}
             while True:
                 self._make_ready(request, tries)
                 try:

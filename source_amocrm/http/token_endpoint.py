@@ -10,6 +10,7 @@ from typing import Any
 import requests
 from airbyte_cdk.sources.streams.http.error_handlers import ResponseAction
 
+from source_amocrm import shutdown
 from source_amocrm.auth.oauth import TOKEN_PATH, Grant
 from source_amocrm.config.hosts import is_account_host
 from source_amocrm.errors import AmocrmError, Unauthorized
@@ -41,7 +42,7 @@ class HttpTokenEndpoint:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._client = AmocrmClient(session, _Nobody(""), policy, clock=clock, sleep=sleep)
+        self._client = AmocrmClient(session, _Nobody(""), policy, clock=clock, sleep=shutdown.pausing(sleep))
         self._breaker = _Unlearned()
 
     def exchange(
@@ -51,7 +52,7 @@ class HttpTokenEndpoint:
         nobody = _Nobody(base_url, advice, account_id)
         handler = _Exchange(self._client.policy, nobody, Where.CODE if "code" in request else Where.REFRESH)
         client = self._client.at(nobody, handler, self._breaker)
-        _, response = client.send_request("POST", base_url + TOKEN_PATH, {}, json=request)
+        _, response = client.send_request("POST", base_url + TOKEN_PATH, {"bearer": _no_bearer}, json=request)
         grant = _grant_of(reply_of(response))
         assert grant is not None
         return grant
@@ -65,6 +66,12 @@ class HttpTokenEndpoint:
             return None
         domain = (reply.body or {}).get("domain") if reply.status == 200 else None
         return domain.lower() if isinstance(domain, str) and is_account_host(domain.lower()) else None
+
+
+def _no_bearer() -> str:
+    """Called when the request has its turn."""
+    shutdown.before_token_is_sent()
+    return ""
 
 
 class _Exchange(AmocrmErrorHandler):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from source_amocrm.account.account import Account
-from source_amocrm.account.opening import whole
+from source_amocrm.account import Account
+from source_amocrm.account.availability import whole
 from source_amocrm.config.hosts import service_url
 from source_amocrm.errors import AmocrmError, FeatureOff
 from source_amocrm.http.answer import Fetch

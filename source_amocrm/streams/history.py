@@ -1,4 +1,7 @@
-"""What changed in deals, event by event: who was responsible, for how much, and the values of custom fields."""
+"""What changed in deals, contacts, companies and customers, event by event.
+
+Who was responsible, the values of custom fields, and the budgets of deals.
+"""
 
 from __future__ import annotations
 
@@ -101,6 +104,42 @@ class DealFieldChanges(FieldChangeStream):
     name = "deal_field_changes"
     entity, column = "lead", "lead_id"
     relations = _of("lead_id", to.DEAL, {"custom_field_id": to.custom_field("leads")})
+
+
+class ContactResponsibleChanges(ResponsibleChangeStream):
+    name = "contact_responsible_changes"
+    entity, column = "contact", "contact_id"
+    relations = _of("contact_id", to.CONTACT, _USERS)
+
+
+class ContactFieldChanges(FieldChangeStream):
+    name = "contact_field_changes"
+    entity, column = "contact", "contact_id"
+    relations = _of("contact_id", to.CONTACT, {"custom_field_id": to.custom_field("contacts")})
+
+
+class CompanyResponsibleChanges(ResponsibleChangeStream):
+    name = "company_responsible_changes"
+    entity, column = "company", "company_id"
+    relations = _of("company_id", to.COMPANY, _USERS)
+
+
+class CompanyFieldChanges(FieldChangeStream):
+    name = "company_field_changes"
+    entity, column = "company", "company_id"
+    relations = _of("company_id", to.COMPANY, {"custom_field_id": to.custom_field("companies")})
+
+
+class CustomerResponsibleChanges(ResponsibleChangeStream):
+    name = "customer_responsible_changes"
+    entity, column = "customer", "customer_id"
+    relations = _of("customer_id", to.CUSTOMER, _USERS)
+
+
+class CustomerFieldChanges(FieldChangeStream):
+    name = "customer_field_changes"
+    entity, column = "customer", "customer_id"
+    relations = _of("customer_id", to.CUSTOMER, {"custom_field_id": to.custom_field("customers")})
 
 
 def _sides(event: dict[str, Json], name: str) -> tuple[Json, Json]:

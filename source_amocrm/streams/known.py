@@ -1,6 +1,7 @@
 """Which fields of amoCRM's lists the tables hold, and which they leave out on purpose, list by list.
 
-The tables' schemas tell. What stands in none of them is new: the log of a sync names it (see `account/census.py`).
+The tables' schemas tell. What stands in none of them is new: the log of a sync names it
+(see `account/schema_drift.py`).
 """
 
 from __future__ import annotations
@@ -9,8 +10,8 @@ import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
 from source_amocrm.account import event_kinds
-from source_amocrm.account.census import Fields
 from source_amocrm.account.resources import EVENTS, NOTES, TASKS
+from source_amocrm.account.schema_drift import Fields
 from source_amocrm.http.api import ACCOUNT_PATH
 from source_amocrm.streams import STREAMS, schema
 from source_amocrm.streams.base import AccountStream, AmocrmStream, FullRefreshStream, IncrementalStream

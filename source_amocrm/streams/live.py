@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from source_amocrm.account.opening import in_parts
+from source_amocrm.account.availability import in_parts
 from source_amocrm.streams import relations as to
 from source_amocrm.streams.base import FullRefreshStream
 from source_amocrm.streams.per_entity import Kind, cards, customers, per_entity

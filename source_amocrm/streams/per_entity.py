@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from source_amocrm.account.account import Account
-from source_amocrm.account.opening import whole
+from source_amocrm.account import Account
+from source_amocrm.account.availability import whole
 from source_amocrm.account.resources import CUSTOMERS
 from source_amocrm.errors import REFUSALS, AmocrmError, NotFound, all_of
 from source_amocrm.streams import schema
@@ -169,8 +169,8 @@ def _withheld(kind: Kind, error: NotFound) -> AmocrmError:
     if kind.catalog_id is None:
         return error
     return AmocrmError(
-        f"amoCRM lists the catalog {kind.catalog_id}, but does not know its address {error.path} (404), so the rows of "
-        "that catalog are missing. Run the sync again; if it repeats, report it to amoCRM support with that address.",
+        f"amoCRM does not know {error.path} (404), though it lists the catalog {kind.catalog_id}, so the rows of that "
+        "catalog are missing. Run the sync again; if it repeats, report it to amoCRM support with that address.",
         status=error.status,
         path=error.path,
     )

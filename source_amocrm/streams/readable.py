@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import tzinfo
 from typing import Any
 
-from source_amocrm.account.account import Account
+from source_amocrm.account import Account
 from source_amocrm.account.resources import CLOSED
 from source_amocrm.config.settings import Config
 from source_amocrm.streams.base import IncrementalStream

@@ -1,4 +1,7 @@
-"""Talks: conversations of chats. amoCRM's list of them may stop after its first page; chat events name the others."""
+"""Talks, which are conversations of chats, and the bots that answer in them.
+
+amoCRM's list of talks may stop after its first page. Chat events name the others.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import TypeVar
 
-from source_amocrm.account.account import Account
+from source_amocrm.account import Account
 from source_amocrm.account.event_kinds import CHATS
 from source_amocrm.account.resources import EVENTS
 from source_amocrm.errors import REFUSALS, AmocrmError, NotFound, PageTooLarge
@@ -16,11 +19,10 @@ from source_amocrm.streams import relations as to
 from source_amocrm.streams.base import FullRefreshStream
 from source_amocrm.streams.values import Row, as_list, child
 from source_amocrm.sync.declaration import Context
-from source_amocrm.sync.event_reading import EventReading
-from source_amocrm.sync.progress import BEGINNING, ReadPlan
-from source_amocrm.walk.embedded import numeric_id
-from source_amocrm.walk.interval_set import FOREVER, IntervalSet
-from source_amocrm.walk.listing import Listing
+from source_amocrm.sync.events import EventReading
+from source_amocrm.sync.read_plan import BEGINNING, ReadPlan
+from source_amocrm.walk.intervals import FOREVER, IntervalSet
+from source_amocrm.walk.listing import Listing, numeric_id
 from source_amocrm.walk.worker_pool import Prefetch, WorkerPool
 
 LOGGER = logging.getLogger("airbyte")
@@ -83,6 +85,13 @@ class Talks(FullRefreshStream):
             ) from None
 
 
+class Bots(FullRefreshStream):
+    name = "bots"
+    primary_key = ["bot_id"]
+    list_path = "/api/v4/bots"
+    collection = "items"
+
+
 def talk_ids(event: Row) -> Iterator[int]:
     """Yields the ids of the talks that a chat event names."""
     for value in as_list(event.get("value_after")):
@@ -110,7 +119,7 @@ def talks_by_id(account: Account, ids: Iterable[int]) -> Iterator[Row]:
         left = left[TALKS_AT_ONCE:]
         yield from found.values()
         alone += [talk_id for talk_id in asked if talk_id not in found]
-    for talk in in_order(account.pool, (partial(_talk, account, talk_id) for talk_id in alone)):
+    for talk in in_order(account.pool, (partial(talk_by_id, account, talk_id) for talk_id in alone)):
         if talk is not None:
             yield talk
 
@@ -126,7 +135,7 @@ def _filtered(account: Account, ids: list[int]) -> dict[int | None, Row] | None:
     return found if found.keys() <= set(ids) else None
 
 
-def _talk(account: Account, talk_id: int) -> Row | None:
+def talk_by_id(account: Account, talk_id: int) -> Row | None:
     """Asks for one talk. Returns None for 404 and 204: the talk is gone."""
     try:
         body = account.get_believed(f"{TALKS}/{talk_id}", {}).body

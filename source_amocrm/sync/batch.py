@@ -1,4 +1,4 @@
-"""What a reading of a list hands to the streams that share it: a page, and what else happened to the list."""
+"""What a reading of a list hands to the streams of the list: pages, and what else happened to the entities."""
 
 from __future__ import annotations
 
@@ -6,8 +6,17 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from source_amocrm.sync.changes import Deletion
 from source_amocrm.walk.listing import Page, Row, key, seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Deletion:
+    """An entity of a list that is gone: since when (Unix seconds) and by whom."""
+
+    id: int
+    at: int
+    by: Any
+    account_id: Any
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from typing import Any
 from airbyte_cdk.models import SyncMode
 
 from source_amocrm.account.resources import EVENTS, Resource
-from source_amocrm.sync.changes import Deletion
+from source_amocrm.sync.batch import Deletion
 from source_amocrm.walk.listing import Row
 
 
@@ -111,6 +111,9 @@ class Incremental(Declaration):
     @abstractmethod
     def context(self, resource: Resource) -> Context:
         """What the rows of a list's records are made with; it may ask the account."""
+
+    def prepare(self, records: Iterable[Row], context: Context) -> None:
+        """Asks for what the rows of these records show besides, before they are made."""
 
     @abstractmethod
     def tombstone(self, deletion: Deletion, context: Context) -> Row:

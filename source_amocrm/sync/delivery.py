@@ -10,13 +10,12 @@ from typing import Any
 
 from source_amocrm.account.resources import EVENTS, Resource
 from source_amocrm.errors import AmocrmError
-from source_amocrm.sync.batch import Batch
-from source_amocrm.sync.changes import Deletion
+from source_amocrm.sync.batch import Batch, Deletion
 from source_amocrm.sync.declaration import Context, Incremental, Lookup
 from source_amocrm.sync.lookup import Resolver
-from source_amocrm.sync.progress import BEGINNING, Progress
+from source_amocrm.sync.read_plan import BEGINNING, Progress
 from source_amocrm.sync.state import dump
-from source_amocrm.walk.interval_set import FOREVER, IntervalSet
+from source_amocrm.walk.intervals import FOREVER, IntervalSet
 from source_amocrm.walk.listing import Page, PageCheckpoint, Row, key, seconds
 
 ROWS_BETWEEN_STATES = 1_000
@@ -52,6 +51,7 @@ class RowMaker:
     def rows(self, records: list[Row]) -> Iterator[list[Row]]:
         """Yields the rows of each record in turn. Raises an AmocrmError after the rows of the records before it."""
         context = self._context
+        self._stream.prepare(records, context)
         if not self._lookups:
             yield from (list(self._stream.rows(record, context)) for record in records)
             return

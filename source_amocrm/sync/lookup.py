@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from source_amocrm.account.account import Account
+from source_amocrm.account import Account
 from source_amocrm.account.by_ids import Unfiltered, by_ids
 from source_amocrm.account.resources import CLOSED
 from source_amocrm.errors import AmocrmError, Throttled, anew

@@ -26,8 +26,8 @@ from typing import Any
 
 from source_amocrm.dates import iso
 from source_amocrm.errors import ConfigError
-from source_amocrm.sync.progress import BEGINNING, Pending, Progress, ResumePoint, Version
-from source_amocrm.walk.interval_set import IntervalSet
+from source_amocrm.sync.read_plan import BEGINNING, Pending, Progress, ResumePoint, Version
+from source_amocrm.walk.intervals import IntervalSet
 from source_amocrm.walk.listing import PageCheckpoint
 
 VERSION = 2

@@ -11,7 +11,7 @@ from functools import partial
 
 from airbyte_cdk.models import SyncMode
 
-from source_amocrm.account.account import Account
+from source_amocrm.account import Account
 from source_amocrm.account.event_kinds import ADDED, DELETED, LINKED, MERGED, NOTE_DELETED, RESTORED, TAGGED, TRASHED
 from source_amocrm.account.resources import EVENTS, Resource
 from source_amocrm.dates import iso
@@ -20,13 +20,12 @@ from source_amocrm.http.answer import Params
 from source_amocrm.sync.batch import Batch
 from source_amocrm.sync.declaration import FullRefresh, Incremental
 from source_amocrm.sync.delivery import Checkpoint, Delivered, Delivery, NewestFirst, PageOrder, RowMaker
-from source_amocrm.sync.entity_reading import EntityReading, Readers
-from source_amocrm.sync.event_log import EventLog
-from source_amocrm.sync.event_reading import EventReading
+from source_amocrm.sync.events import EventLog, EventReading
 from source_amocrm.sync.lookup import Resolver
-from source_amocrm.sync.progress import Progress, ReadPlan, agree, merged
+from source_amocrm.sync.read_plan import Progress, ReadPlan, agree, merged
+from source_amocrm.sync.reading import EntityReading, Readers
 from source_amocrm.sync.state import dump
-from source_amocrm.walk.interval_set import IntervalSet
+from source_amocrm.walk.intervals import IntervalSet
 from source_amocrm.walk.listing import Row
 
 LOGGER = logging.getLogger("airbyte")

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from source_amocrm.account.account import Account
-from source_amocrm.account.resources import Resource
-from source_amocrm.sync.changes import Deletion
-from source_amocrm.sync.progress import ReadPlan
+from source_amocrm.account import Account, Resource
+from source_amocrm.sync.batch import Deletion
+from source_amocrm.sync.read_plan import ReadPlan
 from source_amocrm.walk.listing import Listing, RawPage, Row
 from source_amocrm.walk.page_size import with_smaller_pages
 
@@ -18,6 +17,21 @@ def in_trash(account: Account, resource: Resource, plan: ReadPlan) -> list[Delet
     since = plan.deletions_since
     first_sync = plan.changes_since is None or since < plan.changes_since
     return with_smaller_pages(listing, lambda some: list(deletions_in(_pages(some), some.second_of, since, first_sync)))
+
+
+def with_trash(
+    gone: Mapping[int, Deletion], in_trash: Iterable[Deletion], present: Iterable[int]
+) -> dict[int, Deletion]:
+    """The deletions that events tell and those that the trash shows, the later of both, but for entities that are
+    `present`: these came in this sync, and if they are gone since, the next sync's events tell."""
+    all_gone = dict(gone)
+    for deletion in in_trash:
+        known = all_gone.get(deletion.id)
+        if known is None or known.at < deletion.at:
+            all_gone[deletion.id] = deletion
+    for entity_id in present:
+        all_gone.pop(entity_id, None)
+    return all_gone
 
 
 def deletions_in(

@@ -1,29 +1,51 @@
 """Reads a list whole, whatever its order is: a dictionary of the account, or the last resort of another walk.
 
-Why it cannot skip: one page is one snapshot, and pages overlap (see `page_windows`). Where each page begins with a row
-of the one before, no row lies between the two. In the order of ids that is enough, for ids never change. In another
-order every page must begin with the row that was last seen at that position, for then no row has moved across it. If
-one page does not, the list is read in passes.
+`full` reads the list once, in windows that overlap (see `page_windows`). Why it cannot skip: a page is one snapshot,
+and each page begins with a row of the page before, so no row lies between the two. In the order of IDs that is enough,
+for IDs never change. In another order every page must also begin with the row that was last seen at that position, for
+then no row has moved across it.
 
-Progress rule: `PageProgress`, each page reaches farther than the one before or is a step back, and passes are bounded.
+`in_passes` reads the list again and again, for lists whose pages cannot be shown to join. Why it cannot skip: it ends
+when it knows as many different rows as a pass has positions. A row that leaves during a pass makes that pass shorter
+than the one before or after it, and only passes of equal length count. If rows never leave, the walk ends as soon as it
+knows as many rows as the last pass had positions, even if rows enter.
+
+Progress rule: `PageProgress`; each window reaches farther than the one before or is a step back; passes are bounded.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import pairwise
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
+from dataclasses import replace
+from functools import partial
+from itertools import count, pairwise
 
 import orjson
 
-from source_amocrm.walk.listing import Listing, OrderIgnored, PageProgress, RawPage, Row, TooLong, key
-from source_amocrm.walk.page_prefetch import PagePrefetcher
+from source_amocrm.walk.listing import (
+    Endless,
+    Key,
+    Listing,
+    OrderIgnored,
+    Page,
+    PageProgress,
+    RawPage,
+    Row,
+    TooLong,
+    key,
+)
 from source_amocrm.walk.page_size import with_smaller_pages, with_smaller_pages_in_parts
-from source_amocrm.walk.page_windows import WindowPlan
-from source_amocrm.walk.passes import one_pass, passes_until_complete
-from source_amocrm.walk.worker_pool import WorkerPool
+from source_amocrm.walk.page_windows import PagePrefetcher, WindowPlan
+from source_amocrm.walk.worker_pool import MOST_AHEAD, WorkerPool
 
 MOST_KEPT = 48 << 20
-"""Bytes of JSON of the most rows that a list may have that is kept whole; in memory they take some four times that."""
+"""The most rows of a list that is kept in memory (bytes of JSON; as objects they take about four times that)."""
+MOST_QUIET_PASSES = 8
+"""How many passes in a row without a new row are enough, if rows leave all the time or the list repeats some."""
+MOST_PASSES = 60
+"""How many passes `in_passes` makes before it raises Endless."""
 
 
 def full(listing: Listing, pool: WorkerPool | None = None) -> list[Row]:
@@ -32,12 +54,20 @@ def full(listing: Listing, pool: WorkerPool | None = None) -> list[Row]:
 
 
 def in_passes(listing: Listing, pool: WorkerPool | None = None, lasting: bool = False) -> Iterator[RawPage]:
-    """Pages with every row of the list, a row as often as it is met. `lasting`: rows never leave the list."""
+    """Yields pages with every row of the list, a row as often as it is met. `lasting`: rows never leave the list."""
 
     def read(some: Listing) -> Iterator[RawPage]:
         return passes_until_complete(some.path, lambda: one_pass(some, pool), lasting)
 
     return with_smaller_pages_in_parts(listing, read)
+
+
+def undated(listing: Listing) -> list[Row]:
+    """Every row without a date, each once. In ascending order of dates these rows come first."""
+    ascending = listing.narrowed({f"order[{listing.cursor}]": "asc"})
+    return with_smaller_pages(
+        ascending, lambda some: latest_versions(passes_until_complete(some.path, lambda: _undated_pass(some)))
+    )
 
 
 def _full(listing: Listing, pool: WorkerPool | None) -> list[Row]:
@@ -57,12 +87,12 @@ class _Kept:
     """Each row of a list once, in the version that was seen last. Raises TooLong past MOST_KEPT."""
 
     def __init__(self, path: str) -> None:
-        self.rows: dict[int | str, Row] = {}
+        self.rows: dict[Key, Row] = {}
         self._path = path
         self._bytes = 0
 
     def add(self, raw: RawPage) -> bool:
-        """Whether the page brings a row that was not there."""
+        """Adds the rows of a page. Whether one of them is new."""
         fresh = {row_key: row for row in raw.rows if (row_key := key(row)) not in self.rows}
         self._bytes += len(orjson.dumps(list(fresh.values())))
         if self._bytes > MOST_KEPT:
@@ -72,20 +102,20 @@ class _Kept:
 
 
 class _Overlapping:
-    """One reading of a list in windows that overlap. Raises OrderIgnored if these cannot be seen to join."""
+    """One reading of a list in windows that overlap. Raises OrderIgnored if the windows cannot be shown to join."""
 
     def __init__(self, listing: Listing, pool: WorkerPool | None) -> None:
         self._listing = listing
         self._plan = WindowPlan(listing)
         self._progress = PageProgress(listing.path)
         self._prefetcher = PagePrefetcher(listing, pool)
-        self._keys: list[int | str] = []
-        """The key that was last seen at each position."""
         self._kept = _Kept(listing.path)
+        self._keys: list[Key] = []
+        """The key that was last seen at each position."""
         self._moved = False
-        """A page did not show the rows that were last seen at its positions."""
+        """Whether a page did not show the rows that were last seen at its positions."""
         self._orders = {1, -1}
-        """The orders of ids (1 ascending, -1 descending) that no page has contradicted."""
+        """The orders of IDs (1 ascending, -1 descending) that no page has contradicted."""
 
     def rows(self, first: RawPage) -> list[Row]:
         raw: RawPage | None = first
@@ -112,8 +142,7 @@ class _Overlapping:
         return list(self._kept.rows.values())
 
     def _joins(self, page: RawPage) -> bool:
-        start = self._plan.window.start
-        if start == 0:
+        if self._plan.window.start == 0:
             return True
         return bool(page.rows) and key(page.rows[0]) in self._kept.rows
 
@@ -126,7 +155,97 @@ class _Overlapping:
         return self._kept.add(page)
 
 
-def _step(one: int | str, other: int | str) -> int:
+def _step(one: Key, other: Key) -> int:
     if isinstance(one, int) and isinstance(other, int):
         return (one < other) - (one > other)
     return 0
+
+
+def one_pass(listing: Listing, pool: WorkerPool | None = None) -> Iterator[RawPage]:
+    """Yields the pages from the first to the last, and prefetches more of them the longer the list is.
+
+    Raises Endless and PageTooLarge.
+    """
+    progress = PageProgress(listing.path)
+    not_retrying = listing.retrying_empty(0)  # for pages that the server has not promised
+    prefetched: deque[Future[RawPage]] = deque()
+    last_requested, promised = 1, True
+    try:
+        for number in count(1):
+            raw = _next_prefetched(prefetched) or (listing if promised else not_retrying).ask({}, number)
+            promised = raw.more
+            if not progress.meet(raw):
+                yield raw
+                return
+            last_requested = max(last_requested, number)
+            while pool and len(prefetched) < min(number, MOST_AHEAD) and pool.vacancies():
+                last_requested += 1
+                prefetched.append(pool.submit(partial(not_retrying.ask, {}, last_requested)))
+            yield raw
+    finally:
+        while prefetched:
+            prefetched.pop().cancel()
+
+
+def _next_prefetched(prefetched: deque[Future[RawPage]]) -> RawPage | None:
+    """The next prefetched page; None if no worker has begun with it, or if it is empty."""
+    request = prefetched.popleft() if prefetched else None
+    if request is None or request.cancel():
+        return None
+    raw = request.result()
+    return raw if raw.rows else None
+
+
+def _undated_pass(listing: Listing) -> Iterator[RawPage]:
+    for raw in one_pass(listing):
+        without = [row for row in raw.rows if listing.second_of(row) is None]
+        yield replace(raw, rows=without)
+        if len(without) < len(raw.rows):
+            break
+
+
+def passes_until_complete(path: str, read: Callable[[], Iterable[RawPage]], lasting: bool = False) -> Iterator[RawPage]:
+    """Yields the pages of pass after pass, until no row can be missing. Raises Endless.
+
+    `read` reads one pass, which shows a row as often as it was met. If there are more positions than different rows,
+    the order changes between requests, and a row may have been missed. `lasting`: rows never leave the list.
+    """
+    seen: set[Key] = set()
+    present: set[Key] = set()
+    positions, quiet = -1, 0
+    for _ in range(MOST_PASSES):
+        met: set[Key] = set()
+        rows = 0
+        for raw in read():
+            met.update(map(key, raw.rows))
+            rows += len(raw.rows)
+            yield raw
+        quiet = 0 if met - seen else quiet + 1
+        seen |= met
+        if lasting:
+            present = seen
+        elif rows == positions:
+            present = present | met
+        if (lasting or rows == positions) and len(present) >= rows:
+            return
+        positions = rows
+        if quiet >= MOST_QUIET_PASSES:
+            return
+    raise Endless(path)
+
+
+def latest_versions(pages: Iterable[RawPage]) -> list[Row]:
+    """Each row once, in the version that was seen last."""
+    seen: dict[Key, Row] = {}
+    for raw in pages:
+        seen.update((key(row), row) for row in raw.rows)
+    return list(seen.values())
+
+
+def first_versions(pages: Iterable[RawPage], delivered: Iterable[Key] = ()) -> Iterator[Page]:
+    """Yields each row once, in the version that was seen first, without the rows whose keys are `delivered`."""
+    seen: set[Key] = set(delivered)
+    for raw in pages:
+        fresh = {row_key: row for row in raw.rows if (row_key := key(row)) not in seen}
+        seen.update(fresh)
+        yield Page(list(fresh.values()), answered=(raw.answered,))

@@ -1,55 +1,60 @@
-"""The keyset walk: each page is asked for from the last row seen, so that no row shifts across a page boundary.
+"""The keyset walk: each page is requested from the last row seen, so that no row shifts across a page boundary.
 
-Why it cannot skip: the list is ordered by its cursor field and a page is one snapshot of it, so a page holds every row
-from its first to its last. A page is taken only if it begins no later than where the last page ended. It does if it was
-asked for from the last second read, or begins before that second. It also does if it begins with the last row read or
-an earlier row of the same second, provided that rows of one second have always come in the order of their ids.
-In a list whose rows do not change (events) it also does if it repeats the last rows of the page before at their own
-positions and has no other row of that second a second time: a frozen query has as many positions between the two ends
-of a second as the second has rows, so if all of these hold different rows, every row was seen.
-Whatever moves meanwhile (an edited row jumps to "now", a deleted one leaves) is ahead of the walk or already read. Rows
-that were delivered before are dropped. If rows of one second come in any order and a page ends among them, the walk
-raises TiesShuffled.
+Why it cannot skip: the list is in the order of its cursor field and a page is one snapshot, so a page holds every row
+from its first to its last. The walk takes a page only if it begins no later than the last page ended. It does so
+
+* if it was requested from the last second read, or begins before that second;
+* if it begins with the last row read or an earlier row of the same second, and rows of one second have always come in
+  the order of their IDs;
+* in a list whose rows do not change (events), if it repeats the last rows of the page before at their own positions and
+  shows no other row of that second again. A frozen query has as many positions between the two ends of a second as the
+  second has rows, so if each of these holds another row, every row was seen.
+
+Whatever moves meanwhile (an edited row jumps to "now", a deleted one leaves) is ahead of the walk or already read. The
+walk drops rows that were delivered before. If nothing proves that a page joins inside a crowded second, the walk reads
+that second on its own (see `id_order.one_second`). If rows of one second come in any order in a list that can be read
+in the order of IDs, it raises TiesShuffled.
 
 Progress rule: a page that brings nothing new lies behind the last one or is a step back, and there are at most
-MOST_BARREN of these in a row. Changes that come faster than they are read are not chased: what is changed after the
-walk has reached the time of its start is left to the next walk. Rows dated more than an hour ahead are read all the
-same.
+MOST_BARREN of these in a row. The walk does not chase changes that come faster than it reads them: what is changed
+after the walk has reached the time of its start is left to the next walk. Rows dated more than an hour ahead are read
+all the same.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Set
+from collections.abc import Iterator
 from dataclasses import replace
+from typing import NamedTuple
 
 from source_amocrm.errors import PageTooLarge
-from source_amocrm.walk.directed_list import Dated, DirectedList
-from source_amocrm.walk.interval_set import Interval
-from source_amocrm.walk.keyset_pager import KeysetPager
-from source_amocrm.walk.keyset_position import KeysetPosition
-from source_amocrm.walk.keyset_prefetch import KeysetPrefetcher
-from source_amocrm.walk.keyset_windows import KeysetWindow
-from source_amocrm.walk.list_traits import ListTraits
-from source_amocrm.walk.listing import MOST_ROWS, Listing, OrderIgnored, Page, RawPage, TooLong, key
-from source_amocrm.walk.order_check import prove_order
-from source_amocrm.walk.same_second import one_second, undated
+from source_amocrm.walk.full import undated
+from source_amocrm.walk.id_order import one_second
+from source_amocrm.walk.intervals import Interval
+from source_amocrm.walk.keyset_prefetch import KeysetPrefetcher, KeysetWindow
+from source_amocrm.walk.list_order import ListTraits, OrderedList, Ranked, prove_order
+from source_amocrm.walk.listing import (
+    MOST_ROWS,
+    REMEMBERED_KEYS,
+    Key,
+    Listing,
+    OrderIgnored,
+    Page,
+    PageCheckpoint,
+    RawPage,
+    Row,
+    TiesShuffled,
+    TooLong,
+    key,
+)
+from source_amocrm.walk.page_size import PageSizer
 from source_amocrm.walk.worker_pool import WorkerPool
 
 AN_HOUR = 3_600
 MOST_BARREN = 12
-"""How many pages in a row may bring nothing new before the second is read on its own."""
-
-
-class TiesShuffled(Exception):
-    """Rows of one second come in another order each time, so that the list cannot be read on in the order of its dates.
-
-    `since`: that second; every row of an earlier one is delivered. `delivered`: the keys of its own delivered rows.
-    """
-
-    def __init__(self, since: int, delivered: Set[int | str]) -> None:
-        super().__init__(since)
-        self.since = since
-        self.delivered = delivered
+"""How many pages in a row may bring nothing new. Past it the walk reads the second on its own."""
+CROWD = 1 / 4
+"""If rows of one second fill this share of a page, the next page begins with the last of them, not the first."""
 
 
 def keyset(
@@ -60,194 +65,262 @@ def keyset(
     raw: RawPage | None = None,
     pool: WorkerPool | None = None,
 ) -> Iterator[Page]:
-    """Reads the seconds `interval` of a list that can be filtered by its cursor field and comes in the order of it.
+    """Yields the rows of the seconds `interval` of a list that has a filter by its cursor field and comes in its order.
 
-    `ascending`: the order to ask for and to rely on. `raw`: the first page of the interval, if it was asked for.
-    `pool` asks for pages ahead. Raises FilterIgnored or OrderIgnored when the server does not do what the walk rests
-    on, and TiesShuffled where the list can be read in the order of ids instead.
+    `ascending`: the order to request and to rely on. `raw`: the first page of the interval, if it has come already.
+    `pool` prefetches pages. Raises FilterIgnored or OrderIgnored when the server does not do what the walk rests on,
+    and TiesShuffled where the list can be read in the order of IDs instead.
     """
-    walk = _Walk(DirectedList(listing, traits, ascending, interval), pool)
+    walk = _Walk(OrderedList(listing, traits, ascending, interval), pool)
     try:
         yield from walk.pages(raw)
     finally:
         walk.prefetcher.drop()
 
 
+class _Position:
+    """How far the walk has come: it is at `rank`, and every row of an earlier rank is delivered. `last`: the last row
+    of the page before."""
+
+    def __init__(self, ordered: OrderedList) -> None:
+        self._ordered = ordered
+        self._ties = ordered.traits.ties
+        self.rank = ordered.first_rank
+        self.last: Ranked | None = None
+        self.delivered: set[Key] = set()
+        """The keys of the rows at `rank`, while they are few."""
+        self._many = False
+        """Whether the rows at `rank` are too many to remember, and their order tells which are delivered."""
+        self.rows = 0
+        """How many rows at `rank` are delivered."""
+
+    def is_fresh(self, one: Ranked) -> bool:
+        """Whether a row is not delivered yet."""
+        if one.rank != self.rank:
+            return one.rank > self.rank
+        if self._many and self.last and self._ties.is_no_later(one.row, self.last.row):
+            return False
+        return key(one.row) not in self.delivered
+
+    def joins(self, ranked: list[Ranked]) -> bool:
+        """Whether no row can lie between what was read and the first of these rows."""
+        first = ranked[0]
+        if first.rank != self.rank or self.last is None:
+            return first.rank < self.rank
+        tied = [one for one in ranked if one.rank == self.rank]
+        return self._ties.holds_for(tied) and self._ties.is_no_later(first.row, self.last.row)
+
+    def holds_none_of(self, ranked: list[Ranked]) -> bool:
+        """Whether it is known that none of these rows is delivered and no two of them are one."""
+        keys = {key(row) for _, row in ranked}
+        return not self._many and len(keys) == len(ranked) and keys.isdisjoint(self.delivered)
+
+    def is_before(self, last: Ranked) -> bool:
+        """Whether a page that ends with this row leads beyond what was read."""
+        if last.rank != self.rank or self.last is None:
+            return last.rank > self.rank
+        return self._ties.known and not self._ties.is_no_later(last.row, self.last.row)
+
+    def is_among(self, many: int) -> bool:
+        """Whether the walk is among more than `many` rows of one second."""
+        return self.last is not None and (self._many or len(self.delivered) > many)
+
+    def advance(self, ranked: list[Ranked], fresh: list[Ranked]) -> None:
+        """Moves to the end of a page that was taken."""
+        rank = ranked[-1].rank if ranked else self.rank
+        if rank > self.rank:
+            self.move_to(rank)
+        self.delivered.update(key(row) for own_rank, row in ranked if own_rank == rank)
+        self.rows += sum(own_rank == rank for own_rank, _ in fresh)
+        if len(self.delivered) > REMEMBERED_KEYS and self._ties.known:
+            self.delivered, self._many = set(), True
+        self.last = ranked[-1] if ranked else None
+
+    def move_to(self, rank: int) -> None:
+        """Moves to a rank of which nothing has been read."""
+        self.rank, self.last, self.delivered, self._many, self.rows = rank, None, set(), False, 0
+
+    def page_within(self, rows: list[Row], ranked: list[Ranked]) -> Page | None:
+        """The page of these rows with a checkpoint, if it ends in the second in which it begins and that second's rows
+        come in ascending order of IDs; else None."""
+        last = ranked[-1] if ranked else None
+        if not last or last.rank != self.rank or not self._ties.ascending or not self._ordered.ascending:
+            return None
+        row_id = last.row.get("id")
+        if not isinstance(row_id, int):
+            return None
+        return Page(rows, checkpoint=PageCheckpoint(self.rows + len(rows), row_id), second=last.rank)
+
+
+class _Pager:
+    """Requests the next page of the walk, as large as the server gives pages."""
+
+    def __init__(self, ordered: OrderedList, position: _Position, prefetcher: KeysetPrefetcher) -> None:
+        self._ordered = ordered
+        self._position = position
+        self._prefetcher = prefetcher
+        self.sizer = PageSizer(ordered.listing.limit)
+        self._widest = ordered.listing.limit
+        """The largest page of this server (rows), as its pages have shown."""
+
+    @property
+    def crowd(self) -> int:
+        return round(self._prefetcher.limit * CROWD)
+
+    def next(self, back: int) -> tuple[RawPage, KeysetWindow]:
+        """The next page and its window. It begins with the first row of the second that the walk is in; in a crowded
+        second, with the last row that was read, or `back` rows before that."""
+        while True:
+            continues = self._ordered.traits.ties.known or self._ordered.listing.own_order
+            window = self._prefetcher.behind(back) if continues and self._position.is_among(self.crowd) else None
+            try:
+                raw, window = (window.ask(self._ordered), window) if window else self._from_second()
+            except PageTooLarge as error:
+                self.shrink(error)
+                continue
+            self.page_came()
+            return raw, window
+
+    def learn_size(self, window: KeysetWindow, rows: int) -> None:
+        """Learns the largest page size from a first page that promises a next one."""
+        if rows < min(window.limit, self._prefetcher.limit):
+            self._widest = max(1, rows)
+            self._resize()
+
+    def shrink(self, error: PageTooLarge) -> None:
+        """Makes the next pages smaller. Raises `error` when the page size is already the smallest."""
+        self._prefetcher.drop()
+        self.sizer.shrink(error)
+        self._resize()
+
+    def page_came(self) -> None:
+        """Counts a page, after enough of which full pages are tried again."""
+        self.sizer.page_came()
+        self._resize()
+
+    def _resize(self) -> None:
+        size = min(self._widest, self.sizer.now)
+        if size != self._prefetcher.limit:
+            self._prefetcher.resize(size)
+
+    def _from_second(self) -> tuple[RawPage, KeysetWindow]:
+        """The first page from the second that the walk is in, with the rows of that very second."""
+        rank, traits = self._position.rank, self._ordered.traits
+        if rank == 0 and self._ordered.ascending:
+            return self._first(-1)
+        if traits.inclusive is None and not self._position.delivered:
+            raw, window = self._first(rank - 1)
+            if raw.more and all((self._ordered.rank(row) or 0) < rank for row in raw.rows):
+                raw, window = self._first(rank)
+            return raw, window
+        if traits.inclusive is False:
+            return self._first(rank - 1)
+        raw, window = self._first(rank)
+        if not traits.inclusive:
+            # The row seen at `rank` did not come: the bound is exclusive, or the row has moved since.
+            raw, window = self._first(rank - 1)
+            if any(self._ordered.rank(row) == rank for row in raw.rows):
+                traits.inclusive = False
+        return raw, window
+
+    def _first(self, bound: int) -> tuple[RawPage, KeysetWindow]:
+        window = self._prefetcher.first(bound, self._position.rank, self.sizer.now)
+        return window.ask(self._ordered), window
+
+
+class _Found(NamedTuple):
+    """A page that the walk looks at. `joins`: it follows on what was read. `counted`: by the positions of its rows."""
+
+    raw: RawPage
+    window: KeysetWindow
+    ranked: list[Ranked]
+    joins: bool
+    counted: bool
+    prefetched: bool
+
+    @property
+    def keys(self) -> list[Key]:
+        return [key(row) for _, row in self.ranked]
+
+
 class _Walk:
-    def __init__(self, view: DirectedList, pool: WorkerPool | None) -> None:
-        self._view = view
-        self._listing = view.listing
-        self._ties = view.traits.ties
+    def __init__(self, ordered: OrderedList, pool: WorkerPool | None) -> None:
+        self._ordered = ordered
+        self._listing = ordered.listing
+        self._ties = ordered.traits.ties
         self._pool = pool
-        self._position = KeysetPosition(view)
-        self.prefetcher = KeysetPrefetcher(pool, view)
-        self._pager = KeysetPager(view, self._position, self.prefetcher)
-        self._undated: set[int | str] = set()
-        """The keys of rows without a date, once they were read on their own."""
-        self._uncounted: RawPage | None = None
-        """A page that shows rows of a crowded second so that nothing tells whether all of them were seen."""
+        self._position = _Position(ordered)
+        self.prefetcher = KeysetPrefetcher(pool, ordered)
+        self._pager = _Pager(ordered, self._position, self.prefetcher)
+        self._undated: set[Key] = set()
+        """The keys of rows without a date, once the walk has read these rows on their own."""
         self._trusted: set[int] = set()
-        """Places at which two pages were joined by the order of ties alone."""
+        """Ranks at which two pages were joined by the order of ties alone."""
         self._back = 0
-        """How many rows the next page begins earlier than it must, because the last one did not join."""
+        """How many rows earlier than it must the next page begins, because the last one did not join."""
         self._barren = 0
-        self._dry = False
+        self._was_empty = False
         """Whether the last page lay behind the end of the list."""
-        self._emptied: KeysetWindow | None = None
+        self._empty_behind: KeysetWindow | None = None
         """The window behind which the list was seen to be empty."""
-        self._begun: int | None = None
-        """The second when the first page came."""
-        self._caught_up: int | None = None
-        """The second when the walk reached that one."""
+        self._started_at: int | None = None
+        """When the first page came (Unix seconds, server clock)."""
+        self._caught_up_at: int | None = None
+        """When the walk reached the second `_started_at` (Unix seconds, server clock)."""
 
     def pages(self, raw: RawPage | None) -> Iterator[Page]:
+        if raw:
+            first_rank = self._ordered.first_rank
+            found, raw = self._look(raw, KeysetWindow(first_rank - 1, 1, 0, 0, first_rank)), None
+            yield from self._handle(found)
+        while self._position.rank <= self._ordered.last_rank:
+            yield from self._handle(self._prefetched() or self._look(*self._pager.next(self._back)))
+
+    def _handle(self, found: _Found) -> Iterator[Page]:
+        self._started_at = self._started_at or found.raw.latest
+        if self._barren > MOST_BARREN or (not found.joins and self._is_lost(found)):
+            yield from self._read_second(found.raw)
+        elif found.joins:
+            yield from self._take(found)
+        else:
+            self._step_back(found)
+
+    def _look(self, raw: RawPage, window: KeysetWindow, prefetched: bool = False) -> _Found:
         position = self._position
-        while position.here <= self._view.far:
-            guessed = None if raw else self._prefetched()
-            if self._uncounted:
-                yield from self._whole_second(self._uncounted)
-                continue
-            if guessed:
-                raw, window = guessed
-            elif raw:
-                window = KeysetWindow(self._view.near - 1, 1, 0, 0, self._view.near)
-            else:
-                raw, window = self._pager.next(self._back)
-            self._begun = self._begun or raw.latest
-            dated = self._dated(raw)
-            counted = self._counted(window, dated)
-            if self._barren > MOST_BARREN:
-                yield from self._whole_second(raw)
-            elif guessed or counted or position.begins(window) or (dated and position.joins(dated)):
-                yield from self._take(raw, window, dated, guessed is not None, counted)
-            elif self._is_lost(dated):
-                yield from self._whole_second(raw)
-            else:
-                self._step_back(window, dry=not dated)
-            raw = None
+        ranked = self._ordered.ranked(raw, position.rank, self._undated)
+        counted = False
+        if self._listing.own_order and ranked and ranked[0].rank == position.rank:
+            repeated = self.prefetcher.repeated(window, [key(row) for _, row in ranked])
+            counted = repeated > 0 and position.holds_none_of(ranked[repeated:])
+        joins = counted or window.begins_by(position.rank) or (bool(ranked) and position.joins(ranked))
+        return _Found(raw, window, ranked, joins, counted, prefetched)
 
-    def _counted(self, window: KeysetWindow, dated: list[Dated]) -> bool:
-        """Whether a page goes on with a second of a list whose rows do not change, and every position up to its end
-        holds another row."""
-        if not self._listing.own_order or not dated or dated[0].place != self._position.here:
-            return False
-        repeated = self.prefetcher.repeated(window, [key(row) for _, row in dated])
-        return repeated > 0 and self._position.holds_none_of(dated[repeated:])
-
-    def _is_lost(self, dated: list[Dated]) -> bool:
-        """Whether a page begins among so many rows of a second that they are best read on their own."""
-        here = self._position.here
-        crowd = self._pager.crowd
-        return (
-            self._listing.own_order
-            and not self._ties.known
-            and bool(dated)
-            and dated[0].place == here
-            and self._position.crowded(crowd)
-        )
-
-    def _take(
-        self, raw: RawPage, window: KeysetWindow, dated: list[Dated], guessed: bool, counted: bool
-    ) -> Iterator[Page]:
-        """Takes a page that follows on what was read."""
-        here, last = self._position.here, dated[-1].place if dated else self._position.here
-        fresh = [one for one in dated if self._position.is_fresh(one)]
-        yield from self._learn(dated, fresh, counted or self._position.begins(window))
-        if raw.may_go_on and last <= here and not ((self._ties.known or counted) and fresh):
-            try:
-                yield from self._stuck(raw, window, dated)
-            except PageTooLarge:
-                self.prefetcher.drop()
-                self._pager.shrink()
-            return
-        self._came(window, dated, guessed, raw.may_go_on)
-        if raw.may_go_on:
-            self.prefetcher.fill(self._known_end(raw))
-            near = here if window.begins is not None else dated[0].place + 2
-            prove_order(self._view, near, dated, self._pager.sizer)
-        ended = not raw.may_go_on or last > self._view.far
-        # The last page was prefetched and may be older than the walk: rows that were changed since lie behind it
-        if guessed and not raw.may_go_on and self._view.ascending and self._begun is not None and last >= self._begun:
-            ended = False
-        rows = [row for place, row in fresh if place <= self._view.far]
-        within = None if ended else self._position.within(rows, dated)
-        page = within or Page(rows, self._view.finished(here, self._view.far if ended else last - 1))
-        yield replace(page, answered=(raw.answered,))
-        self._position.advance(dated, fresh)
-        if self._position.rows > MOST_ROWS:
-            raise TooLong(self._listing.path)
-        self._barren, self._dry, self._emptied = 0, False, None
-        if ended:
-            self._leave_for(self._view.far + 1)
-        elif (further := self._unchased(self._position.here, raw)) > self._position.here:
-            self._leave_for(further)
-
-    def _dated(self, raw: RawPage) -> list[Dated]:
-        return self._view.dated(raw, self._position.here, self._undated)
-
-    def _learn(self, dated: list[Dated], fresh: list[Dated], proven: bool) -> Iterator[Page]:
-        """Learns from a page's order, and reads a second again that was joined by an order which now proves wrong.
-
-        `proven`: the page joins whatever the order of ties is.
-        """
-        if fresh:
-            self._ties.look(dated[max(0, dated.index(fresh[0]) - 1) :])
-        here = self._position.here
-        if self._position.last and not proven and dated and dated[0].place == here:
-            self._trusted.add(here)
-        if self._ties.broken and self._trusted:
-            places, self._trusted = sorted(self._trusted), set()
-            for place in places:
-                yield from one_second(self._listing, self._view.second(place), self._pool)
-
-    def _came(self, window: KeysetWindow, dated: list[Dated], guessed: bool, more: bool) -> None:
-        if more and window.number == 1:
-            self._pager.first(window, len(dated))
-        self.prefetcher.came(window, [place for place, _ in dated], [key(row) for _, row in dated], guessed)
-        self._back = 0
-        if guessed:
-            self._pager.page_came()
-
-    def _leave_for(self, place: int) -> None:
-        """Goes on from a place of which nothing has been read."""
-        self.prefetcher.drop()
-        self._position.leave_for(place)
-        self._barren, self._back, self._dry, self._emptied = 0, 0, False, None
-
-    def _unchased(self, here: int, raw: RawPage) -> int:
-        """The place to go on from: `here`, or one behind the rows that people change faster than they are read."""
-        now = raw.latest
-        if not self._view.ascending or self._begun is None or not self._begun < here <= now:
-            return here
-        if self._caught_up is None:
-            self._caught_up = now
-        if here <= self._caught_up:
-            return here
-        self._view.traits.behind = True
-        return now + AN_HOUR
-
-    def _prefetched(self) -> tuple[RawPage, KeysetWindow] | None:
-        """The next prefetched page, if it follows on what was read and goes beyond it."""
+    def _prefetched(self) -> _Found | None:
+        """The next prefetched page, if it joins and goes beyond what was read, or shows that the second is lost."""
         try:
-            while (raw := self.prefetcher.head()) and (dated := self._dated(raw)):
-                window = self.prefetcher.window
-                counted = self._counted(window, dated)
-                joins = counted or self._position.begins(window) or self._position.joins(dated)
-                further = counted or self._position.goes_beyond(dated[-1])
-                if joins and (further or not raw.may_go_on):
-                    return raw, self.prefetcher.pop()
-                if self._is_lost(dated):
-                    self._uncounted = raw
-                    return None
+            while raw := self.prefetcher.head():
+                found = self._look(raw, self.prefetcher.window, prefetched=True)
+                if not found.ranked:
+                    break
+                further = found.counted or self._position.is_before(found.ranked[-1])
+                if (found.joins and (further or not raw.may_go_on)) or (not found.joins and self._is_lost(found)):
+                    self.prefetcher.pop()
+                    return found
                 if further:
                     self._refuse()
                     return None
                 self.prefetcher.pop()
             self.prefetcher.drop()
-        except PageTooLarge:
-            self.prefetcher.drop()
-            self._pager.shrink()
+        except PageTooLarge as error:
+            self._pager.shrink(error)
         return None
+
+    def _is_lost(self, found: _Found) -> bool:
+        """Whether a page that does not join begins among so many rows of a second that the walk had better read the
+        second on its own."""
+        begins_here = bool(found.ranked) and found.ranked[0].rank == self._position.rank
+        unknown = self._listing.own_order and not self._ties.known
+        return begins_here and unknown and self._position.is_among(self._pager.crowd)
 
     def _refuse(self) -> None:
         """Refuses a prefetched page that begins behind what was read."""
@@ -257,62 +330,130 @@ class _Walk:
             self._hand_over()
 
     def _hand_over(self) -> None:
-        """Raises TiesShuffled if the list can be read in the order of ids instead."""
-        if self._listing.ordered and not self._listing.own_order and self._view.ascending:
-            raise TiesShuffled(self._position.here, self._position.delivered)
+        """Raises TiesShuffled if the list can be read in the order of IDs instead."""
+        if self._listing.ordered and not self._listing.own_order and self._ordered.ascending:
+            raise TiesShuffled(self._position.rank, self._position.delivered)
 
-    def _step_back(self, window: KeysetWindow, dry: bool) -> None:
-        """Asks for an earlier page, because this one begins behind what was read or is empty; each time twice as far
-        back."""
+    def _step_back(self, found: _Found) -> None:
+        """Makes the next page begin earlier, because this one begins behind what was read or is empty; each time twice
+        as far back."""
         self.prefetcher.drop()
-        self._dry = dry
-        self._back = max(2 * self._back, window.limit // 4, 1)
+        self._was_empty = not found.ranked
+        self._back = max(2 * self._back, found.window.limit // 4, 1)
         self._barren += 1
 
-    def _known_end(self, raw: RawPage) -> int | None:
-        """The place of the last row that the list can have; None while it is not known."""
-        if not self._view.ascending:
-            return self._view.far if self._view.far < 0 else None
-        return min(self._view.far, raw.latest)
+    def _take(self, found: _Found) -> Iterator[Page]:
+        """Takes a page that follows on what was read."""
+        raw, window, ranked = found.raw, found.window, found.ranked
+        position, ordered = self._position, self._ordered
+        rank, last = position.rank, ranked[-1].rank if ranked else position.rank
+        fresh = [one for one in ranked if position.is_fresh(one)]
+        yield from self._learn(found, fresh)
+        if raw.may_go_on and last <= rank and not ((self._ties.known or found.counted) and fresh):
+            try:
+                yield from self._leave_second(found)
+            except PageTooLarge as error:
+                self._pager.shrink(error)
+            return
+        self._note(found)
+        if raw.may_go_on:
+            self.prefetcher.fill(ordered.last_possible_rank(raw.latest))
+            whole_from = rank if window.first_rank is not None else ranked[0].rank + 2
+            prove_order(ordered, whole_from, ranked, self._pager.sizer)
+        ended = not raw.may_go_on or last > ordered.last_rank
+        # The last page was prefetched and may be older than the walk: rows that were changed since lie behind it
+        if found.prefetched and not raw.may_go_on and ordered.ascending and last >= (self._started_at or last + 1):
+            ended = False
+        rows = [row for own_rank, row in fresh if own_rank <= ordered.last_rank]
+        within = None if ended else position.page_within(rows, ranked)
+        page = within or Page(rows, ordered.seconds_between(rank, ordered.last_rank if ended else last - 1))
+        yield replace(page, answered=(raw.answered,))
+        position.advance(ranked, fresh)
+        if position.rows > MOST_ROWS:
+            raise TooLong(self._listing.path)
+        self._barren, self._was_empty, self._empty_behind = 0, False, None
+        if ended:
+            self._move_to(ordered.last_rank + 1)
+        elif (ahead := self._rank_to_read(position.rank, raw)) > position.rank:
+            self._move_to(ahead)
 
-    def _stuck(self, raw: RawPage, window: KeysetWindow, dated: list[Dated]) -> Iterator[Page]:
-        """Handles a page that promises a next one but does not lead beyond the last row read."""
-        if raw.rows and all(self._view.place(row) is None for row in raw.rows):
-            if not self._view.ascending or self._position.here > 0:
+    def _learn(self, found: _Found, fresh: list[Ranked]) -> Iterator[Page]:
+        """Learns from a page's order, and reads a second again that was joined by an order which now proves wrong."""
+        ranked, rank = found.ranked, self._position.rank
+        if fresh:
+            self._ties.learn(ranked[max(0, ranked.index(fresh[0]) - 1) :])
+        proven = found.counted or found.window.begins_by(rank)
+        if self._position.last and not proven and ranked and ranked[0].rank == rank:
+            self._trusted.add(rank)
+        if self._ties.broken and self._trusted:
+            trusted, self._trusted = sorted(self._trusted), set()
+            for one in trusted:
+                yield from one_second(self._listing, self._ordered.second(one), self._pool)
+
+    def _note(self, found: _Found) -> None:
+        if found.raw.may_go_on and found.window.number == 1:
+            self._pager.learn_size(found.window, len(found.ranked))
+        self.prefetcher.came(found.window, [rank for rank, _ in found.ranked], found.keys, found.prefetched)
+        self._back = 0
+        if found.prefetched:
+            self._pager.page_came()
+
+    def _leave_second(self, found: _Found) -> Iterator[Page]:
+        """Handles a page that may go on but does not lead beyond the last row read."""
+        raw, window, rank = found.raw, found.window, self._position.rank
+        if raw.rows and all(self._ordered.rank(row) is None for row in raw.rows):
+            if not self._ordered.ascending or rank > 0:
                 raise OrderIgnored
             rows = undated(self._listing)
             self._undated.update(key(row) for row in rows)
             yield Page(rows)
-            self._leave_for(self._unchased(self._position.here + 1, raw))
+            self._move_to(self._rank_to_read(rank + 1, raw))
         elif self._position.last is None or not self._ties.known:
             if self._ties.broken:
                 self._hand_over()
-            yield from self._whole_second(raw)
-        elif len(dated) >= window.limit and not self._dry:
+            yield from self._read_second(raw)
+        elif len(found.ranked) >= window.limit and not self._was_empty:
             self._barren += 1
-            self._came(window, dated, False, raw.may_go_on)
-        elif self._pager.page(window._replace(number=window.number + 1)).rows:
-            self._dry = False
-            if len(dated) < window.limit:
-                yield from self._whole_second(raw)
-        elif self._emptied == window:
-            yield self._ended(raw)
+            self._note(found)
+        elif window._replace(number=window.number + 1).ask(self._ordered).rows:
+            self._was_empty = False
+            if len(found.ranked) < window.limit:
+                yield from self._read_second(raw)
+        elif self._empty_behind == window:
+            yield self._second_done(raw)
         else:
-            self._emptied = window
+            self._empty_behind = window
             self._barren += 1
-            again = self._pager.page(window)  # rows may have left just now
-            yield from self._take(again, window, self._dated(again), False, False)
+            again = self._look(window.ask(self._ordered), window)  # rows may have left just now
+            yield from self._take(again._replace(counted=False))
 
-    def _whole_second(self, raw: RawPage) -> Iterator[Page]:
+    def _read_second(self, raw: RawPage) -> Iterator[Page]:
         """Reads the second on its own and goes on behind it."""
-        self._uncounted = None
         self.prefetcher.drop()
-        second, delivered = self._view.second(self._position.here), self._position.delivered
+        second, delivered = self._ordered.second(self._position.rank), self._position.delivered
         yield from one_second(self._listing, second, self._pool, delivered)
-        yield self._ended(raw)
+        yield self._second_done(raw)
 
-    def _ended(self, raw: RawPage) -> Page:
+    def _second_done(self, raw: RawPage) -> Page:
         """Goes on behind a second of which nothing is left to read."""
-        here = self._position.here
-        self._leave_for(self._unchased(here + 1, raw))
-        return Page([], self._view.finished(here, here))
+        rank = self._position.rank
+        self._move_to(self._rank_to_read(rank + 1, raw))
+        return Page([], self._ordered.seconds_between(rank, rank))
+
+    def _move_to(self, rank: int) -> None:
+        """Goes on from a rank of which nothing has been read."""
+        self.prefetcher.drop()
+        self._position.move_to(rank)
+        self._barren, self._back, self._was_empty, self._empty_behind = 0, 0, False, None
+
+    def _rank_to_read(self, rank: int, raw: RawPage) -> int:
+        """The rank to go on from: `rank`, or one behind the rows that people change faster than the walk reads them."""
+        now = raw.latest
+        if not self._ordered.ascending or self._started_at is None or not self._started_at < rank <= now:
+            return rank
+        if self._caught_up_at is None:
+            self._caught_up_at = now
+        if rank <= self._caught_up_at:
+            return rank
+        self._ordered.traits.behind = True
+        return now + AN_HOUR

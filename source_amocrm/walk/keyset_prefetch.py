@@ -1,152 +1,231 @@
-"""Keyset windows that are asked for before the walk has come to where they begin.
+"""Requests pages of a keyset walk before the walk comes to where they begin.
 
-Rows move meanwhile, so where a window begins is a guess. The walk sees from its rows whether it follows on what was
-read: a wrong guess costs a request and nothing else.
+The API knows pages by number only, but of any size and behind any bound of the filter: page 3 of 240 rows begins after
+the first 480 rows behind the bound. A window is such a page. Windows are counted from an anchor, the first row of a
+second, for the filter can request that row as the first row of a page.
+
+Rows move meanwhile, so where a window begins is a guess. The walk sees from its rows whether the page follows on what
+was read: a wrong guess costs a request and nothing else.
+
+Ranks are seconds in the direction of the walk (see `OrderedList`); positions count rows from where the walk began.
 """
 
 from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
-from source_amocrm.walk.directed_list import DirectedList
-from source_amocrm.walk.keyset_windows import Anchor, KeysetWindow, best_window
-from source_amocrm.walk.listing import RawPage
-from source_amocrm.walk.worker_pool import WorkerPool
+from source_amocrm.walk.list_order import OrderedList
+from source_amocrm.walk.listing import Key, RawPage
+from source_amocrm.walk.worker_pool import MOST_AHEAD, WorkerPool
 
-MOST_AHEAD = 8
-"""Pages under way or waiting in memory."""
 LEAST_OVERLAP = 2.0
-"""How many rows a page shares with the one before it, so that the two can be seen to join: the last row and one of an
-earlier second."""
+"""How many rows a page shares with the page before it, so that the two can be shown to join: the last row, and one of
+an earlier second."""
 MOST_OVERLAP = 1 / 8
-"""The share of a page that pages overlap at most. A second with more rows says nothing about the rest of the list."""
+"""The most that pages overlap (share of a page). A second with more rows says nothing about the rest of the list."""
 CALMER = 1 / 32
-"""By how many rows the overlap shrinks with each page that joined; a page that did not join adds a row or more."""
+"""By how many rows the overlap shrinks with each page that joined. A page that did not join adds a row or more."""
 TRIES = 10
 """By how many rows a full page may begin earlier, so that it can be counted from the first row of a second."""
 CAUTION = 1.2
-"""How many times the estimated rest of the list is asked for."""
+"""How many times the estimated rest of the list is requested."""
 REACH = 10
-"""How many pages back anchors are kept, but always the last FEW."""
+"""For how many pages back anchors are kept; past it all but the last FEW are dropped."""
 FEW = 4
 CROWD = 8
-"""A second with more rows than this is crowded: its rows are not asked for again if that can be avoided."""
-A_MOMENT = 0.05
-
-Place = int
-Key = int | str
+"""The most rows of a second that may come again. Where a second has more, windows do not begin in the one behind it."""
+ENOUGH = 0.9
+"""The share of a page that a window should bring. If the first few sizes bring less, all sizes are tried."""
+LEAST_GAIN = 1 / 8
+"""The least share of a page that a window must bring of rows that no other window requests."""
+POLL_INTERVAL = 0.05
+"""How often the walk, while it waits for a page, looks whether the pool has room for another request (seconds)."""
 
 
 @dataclass(slots=True)
-class _Asked:
+class Anchor:
+    """The first row of a second, with its `rank` and its `position`.
+
+    `bound`: the filter's bound that made it the first row of a page, if that was requested. `crowded`: the second
+    before it has many rows, which come too if the filter must start there.
+    """
+
+    position: int
+    rank: int
+    bound: int | None = None
+    crowded: bool = False
+
+
+class KeysetWindow(NamedTuple):
+    """Page `number` of `limit` rows behind the `bound` of the filter; it should begin at the position `start`.
+
+    `first_rank`: the rank from which on a first page has every row; None for a later page.
+    """
+
+    bound: int
+    number: int
+    limit: int
+    start: int
+    first_rank: int | None
+    anchor: Anchor | None = None
+
+    def ask(self, ordered: OrderedList, empty_retries: int | None = None) -> RawPage:
+        """Requests the page. Raises FilterIgnored."""
+        listing = ordered.listing if empty_retries is None else ordered.listing.retrying_empty(empty_retries)
+        return ordered.checked(listing.ask(ordered.params(self.bound), self.number, self.limit), self.bound)
+
+    def begins_by(self, rank: int) -> bool:
+        """Whether the window was requested from `rank` or an earlier rank on, so that it cannot leave a row out."""
+        return self.first_rank is not None and self.first_rank <= rank
+
+    @property
+    def planned_start(self) -> int:
+        """Where the window begins, by what is known now about the position of its anchor."""
+        return self.anchor.position + (self.number - 1) * self.limit if self.anchor else self.start
+
+
+def best_window(anchors: Iterable[tuple[Anchor, int]], wanted: int, end: int, limit: int) -> KeysetWindow | None:
+    """The window that begins at the position `wanted`, or shortly before it, and reaches farthest behind `end`.
+
+    `anchors`: each with the bound to request it from. None if no window reaches far enough.
+    """
+    best: KeysetWindow | None = None
+    reach = end + round(limit * LEAST_GAIN)
+    most = wanted + limit
+    for anchor, bound in anchors:
+        distance = wanted - anchor.position
+        if distance < 0:
+            continue
+        size, number = _size_and_number(distance, limit)
+        start = anchor.position + (number - 1) * size
+        if start + size > reach:
+            best = KeysetWindow(bound, number, size, start, anchor.rank if number == 1 else None, anchor)
+            reach = start + size
+            if reach >= most:
+                break
+    return best
+
+
+def _size_and_number(distance: int, limit: int) -> tuple[int, int]:
+    """The size and number of the page that contains the row `distance` rows behind the anchor and reaches farthest."""
+
+    def reach(size: int) -> int:
+        return (distance // size + 1) * size
+
+    whole = distance // limit
+    size = max((limit, *(distance // parts for parts in (whole + 1, whole + 2) if parts <= distance)), key=reach)
+    if reach(size) < distance + limit * ENOUGH:
+        size = max(range(limit, limit // 2, -1), key=reach)
+    return size, distance // size + 1
+
+
+@dataclass(slots=True)
+class _Request:
     window: KeysetWindow
-    future: Future[RawPage]
+    page: Future[RawPage]
     refused: bool = False
 
 
 class KeysetPrefetcher:
-    """Places are seconds counted in the direction of the walk (see DirectedList); positions count rows.
+    """`pool`: None for a walk that requests one page at a time."""
 
-    `pool`: None for a walk that asks for one page at a time.
-    """
-
-    def __init__(self, pool: WorkerPool | None, view: DirectedList) -> None:
+    def __init__(self, pool: WorkerPool | None, ordered: OrderedList) -> None:
         self._pool = pool
-        self._asked_edge = False
-        self._view = view
-        self.limit = view.listing.limit
-        """The rows of the largest page that the server gives."""
+        self._ordered = ordered
+        self.limit = ordered.listing.limit
+        """The largest page that the server gives (rows)."""
         self._overlap = LEAST_OVERLAP
-        self._asked: deque[_Asked] = deque()
+        self._requests: deque[_Request] = deque()
+        self._requested_to = 0
+        """The position behind the last row that was requested."""
+        self._bound_requested = False
         self._anchors: deque[Anchor] = deque()
-        self._asked_to = 0
-        """The position behind the last row that was asked for."""
-        self._places: Sequence[Place] = ()
+        self._ranks: Sequence[int] = ()
         self._keys: Sequence[Key] = ()
         self._index: dict[Key, int] = {}
         self._start = 0
-        """Of the last page: the places and keys of its rows, the index of each key, the position of its first row."""
-        self._restless = False
-        """Whether rows of the last page were seen in another order than there."""
+        """Of the last page that was read: the ranks and keys of its rows, the index of each key, the first position."""
         self._end = 0
-        """The position behind the last row that the walk has read."""
+        """The position behind the last row that was read."""
+        self._reshuffled = False
+        """Whether rows of the last page were seen in another order than there."""
         self._pages = 0
-        self._begun: Place | None = None
-        self._far: Place | None = None
+        self._first_rank: int | None = None
+        self._last_rank: int | None = None
 
     def head(self) -> RawPage | None:
-        """Waits for the next page, and meanwhile asks for others behind it. None if no page was asked for. Raises what
-        asking for it raised."""
-        if not self._asked:
+        """Waits for the next page, and meanwhile requests others behind it. None if no page was requested. Raises what
+        the request raised."""
+        if not self._requests:
             return None
-        while not wait([self._asked[0].future], A_MOMENT).done:
-            self.fill(self._far)
-        return self._asked[0].future.result()
+        while not wait([self._requests[0].page], POLL_INTERVAL).done:
+            self.fill(self._last_rank)
+        return self._requests[0].page.result()
 
     @property
     def window(self) -> KeysetWindow:
         """The window of the next page."""
-        return self._asked[0].window
-
-    def repeated(self, window: KeysetWindow, keys: Sequence[Key]) -> int:
-        """How many rows of the last page a page begins with, each at the position where it was, to go on behind them.
-
-        None once the rows of one query were seen to change places.
-        """
-        start = _planned(window)
-        if not self._start <= start < self._end < start + len(keys) or self._restless:
-            return 0
-        shifts = {
-            index - known for index, row_key in enumerate(keys) if (known := self._index.get(row_key)) is not None
-        }
-        self._restless = len(shifts) > 1
-        shared = self._end - start
-        return shared if keys[:shared] == self._keys[-shared:] else 0
+        return self._requests[0].window
 
     def pop(self) -> KeysetWindow:
-        """Removes the next page, which is taken or brings nothing new."""
-        return self._asked.popleft().window
+        """Removes the next page, which the walk takes or which brings nothing new."""
+        return self._requests.popleft().window
+
+    def repeated(self, window: KeysetWindow, keys: Sequence[Key]) -> int:
+        """How many rows of the last page a page begins with, each at the same position, before it goes on behind them.
+
+        0 once rows of the list were seen in two orders.
+        """
+        start = window.planned_start
+        if not self._start <= start < self._end < start + len(keys) or self._reshuffled:
+            return 0
+        shifts = {index - self._index[row_key] for index, row_key in enumerate(keys) if row_key in self._index}
+        self._reshuffled = len(shifts) > 1
+        shared = self._end - start
+        return shared if keys[:shared] == self._keys[-shared:] else 0
 
     def refused(self, needed: int) -> None:
         """Notes that the next page does not follow on what was read, and lets later pages overlap more.
 
-        It is kept once, for it may follow on the page that is read instead. `needed`: how many rows it would have had
-        to share with the page before it.
+        The page is kept once, for it may follow on the page that is read instead. `needed`: how many rows it would have
+        had to share with the page before it.
         """
         most = max(LEAST_OVERLAP, self.limit * MOST_OVERLAP)
         self._overlap = min(most, max(self._overlap + 1, needed if needed <= most else 0))
-        if self._asked[0].refused:
+        if self._requests[0].refused:
             self.drop()
         else:
-            self._asked[0].refused = True
+            self._requests[0].refused = True
 
     def drop(self) -> None:
-        """Forgets the pages that were asked for: the walk goes on elsewhere."""
-        while self._asked:
-            self._asked.pop().future.cancel()
-        self._asked_to = self._end
+        """Cancels the requests, because the walk goes on elsewhere."""
+        while self._requests:
+            self._requests.pop().page.cancel()
+        self._requested_to = self._end
 
-    def came(self, asked: KeysetWindow, places: Sequence[Place], keys: Sequence[Key], ahead: bool) -> None:
-        """Notes a page that follows on what was read. `ahead`: it was prefetched."""
-        start = self._located(asked, keys)
-        if asked.anchor and asked.edge in (asked.anchor.edge, self._view.edge(asked.anchor.place)):
-            self._correct(asked.anchor, start - (asked.number - 1) * asked.limit)
-        elif asked.begins is not None and (not self._anchors or self._anchors[-1].position < start):
-            self._anchors.append(Anchor(start, asked.begins, asked.edge))
-        self._add_anchors(places, start)
-        self._places, self._keys, self._start = places, keys, start
+    def came(self, window: KeysetWindow, ranks: Sequence[int], keys: Sequence[Key], prefetched: bool) -> None:
+        """Notes a page that follows on what was read."""
+        start = self._located(window, keys)
+        anchor = window.anchor
+        if anchor and window.bound in (anchor.bound, self._ordered.bound_of(anchor.rank)):
+            self._correct(anchor, start - (window.number - 1) * window.limit)
+        elif window.first_rank is not None and (not self._anchors or self._anchors[-1].position < start):
+            self._anchors.append(Anchor(start, window.first_rank, window.bound))
+        self._add_anchors(ranks, start)
+        self._ranks, self._keys, self._start = ranks, keys, start
         self._index = {row_key: index for index, row_key in enumerate(keys)}
-        self._end = start + len(places)
-        self._asked_to = max(self._asked_to, self._end)
+        self._end = start + len(ranks)
+        self._requested_to = max(self._requested_to, self._end)
         self._pages += 1
-        if self._begun is None and places:
-            self._begun = places[0]
-        if ahead:
+        if self._first_rank is None and ranks:
+            self._first_rank = ranks[0]
+        if prefetched:
             self._overlap = max(LEAST_OVERLAP, self._overlap - CALMER)
 
     def resize(self, limit: int) -> None:
@@ -155,83 +234,78 @@ class KeysetPrefetcher:
             self.drop()
         self.limit = limit
 
-    def first(self, edge: int, place: Place, limit: int) -> KeysetWindow:
-        """The window of the first page from a place on."""
-        known = (anchor.position for anchor in reversed(self._anchors) if anchor.place == place)
-        return KeysetWindow(edge, 1, limit, next(known, self._end), place)
-
-    def fill(self, far: Place | None) -> None:
-        """Asks for as many pages as the request budget has room for. `far`: the place where the list ends, if known."""
-        self._far = far
-        if self._pool is None:
-            return
-        most = min(MOST_AHEAD, self._pages_left(far))
-        while len(self._asked) < most and self._pool.vacancies():
-            planned = self._plan()
-            future = planned and self._pool.submit_if_free(partial(self._view.ask_ahead, planned))
-            if not planned or not future:
-                return
-            self._asked.append(_Asked(planned, future))
-            self._asked_to = planned.start + planned.limit
+    def first(self, bound: int, rank: int, limit: int) -> KeysetWindow:
+        """The window of the first page from a rank on."""
+        known = (anchor.position for anchor in reversed(self._anchors) if anchor.rank == rank)
+        return KeysetWindow(bound, 1, limit, next(known, self._end), rank)
 
     def behind(self, back: int) -> KeysetWindow | None:
         """The window that follows on what was read and begins `back` rows earlier than it must."""
         wanted = self._end - 1 - back
-        return best_window(self._usable(), wanted, wanted if back else self._end, self.limit)
+        return best_window(self._usable_anchors(), wanted, wanted if back else self._end, self.limit)
 
-    def _pages_left(self, far: Place | None) -> int:
+    def fill(self, last_rank: int | None) -> None:
+        """Requests as many pages as the request budget has room for. `last_rank`: where the list ends, if known."""
+        self._last_rank = last_rank
+        if self._pool is None:
+            return
+        most = min(MOST_AHEAD, self._pages_left(last_rank))
+        while len(self._requests) < most and self._pool.vacancies():
+            window = self._plan()
+            # the page may lie behind the end of the list, so an empty response is not retried
+            page = window and self._pool.submit_if_free(partial(window.ask, self._ordered, empty_retries=0))
+            if not window or not page:
+                return
+            self._requests.append(_Request(window, page))
+            self._requested_to = window.start + window.limit
+
+    def _pages_left(self, last_rank: int | None) -> int:
         """Estimates how many pages are left, by how dense the rows of the last page and of all pages are. If the end of
         the list is not known: half as many pages as were read."""
         proven = self._pages // 2
-        if far is None:
+        if last_rank is None:
             return proven
-        first, last = self._places[0], self._places[-1]
-        left = CAUTION * max(0, far - last)
+        first, last = self._ranks[0], self._ranks[-1]
+        left = CAUTION * max(0, last_rank - last)
         by_page = math.ceil(left / max(1, last - first))
-        read = last - (self._begun or 0)
+        read = last - (self._first_rank or 0)
         by_all = math.ceil(left * self._pages / read) if read else 0
         return min(by_page, max(by_all, proven))
 
     def _plan(self) -> KeysetWindow | None:
-        """The next window to ask for: a full page counted from the last one, else the window that reaches farthest."""
-        wanted = self._asked_to - round(self._overlap)
+        """The next window: a full page counted from the last one, else the window that reaches farthest."""
+        wanted = self._requested_to - round(self._overlap)
         for start in range(wanted, wanted - TRIES, -1):
             index = (start - self._start) % self.limit
             number = (start - self._start - index) // self.limit + 1
-            if 0 < index < len(self._places) and number > 0:
-                place = self._places[index]
-                if place != self._places[index - 1] and not self._too_many(self._crowded(self._places, index)):
-                    return KeysetWindow(
-                        self._view.edge(place), number, self.limit, start, place if number == 1 else None
-                    )
-        return best_window(self._usable(), wanted, self._asked_to, self.limit)
+            if 0 < index < len(self._ranks) and number > 0:
+                rank = self._ranks[index]
+                if rank != self._ranks[index - 1] and not self._brings_crowd(_is_crowded(self._ranks, index)):
+                    bound = self._ordered.bound_of(rank)
+                    return KeysetWindow(bound, number, self.limit, start, rank if number == 1 else None)
+        return best_window(self._usable_anchors(), wanted, self._requested_to, self.limit)
 
-    def _usable(self) -> Iterator[tuple[Anchor, int]]:
-        """The anchors that windows can be counted from, the last one first."""
+    def _usable_anchors(self) -> Iterator[tuple[Anchor, int]]:
+        """The anchors that windows can be counted from, the last one first, each with its bound."""
         for anchor in reversed(self._anchors):
-            if anchor.edge is not None:
-                yield anchor, anchor.edge
-            elif not self._too_many(anchor.crowded):
-                yield anchor, self._view.edge(anchor.place)
-            elif self._pool and not self._asked_edge:
-                self._asked_edge = True
-                self._pool.submit(partial(self._view.look_at_edge, anchor.place))
+            if anchor.bound is not None:
+                yield anchor, anchor.bound
+            elif not self._brings_crowd(anchor.crowded):
+                yield anchor, self._ordered.bound_of(anchor.rank)
+            elif self._pool and not self._bound_requested:
+                self._bound_requested = True
+                self._pool.submit(partial(self._ordered.learn_bound, anchor.rank))
 
-    def _too_many(self, crowded: bool) -> bool:
-        """Whether an anchor is of no use, because the many rows of the second before it might come too."""
-        return crowded and self._view.traits.inclusive is None
+    def _brings_crowd(self, crowded: bool) -> bool:
+        """Whether a window must not begin behind a crowded second, because the many rows of that second might come."""
+        return crowded and self._ordered.traits.inclusive is None
 
-    @staticmethod
-    def _crowded(places: Sequence[Place], index: int) -> bool:
-        before = places[index - 1]
-        return before == places[index] - 1 and before == places[max(0, index - CROWD)]
-
-    def _located(self, asked: KeysetWindow, keys: Sequence[Key]) -> int:
-        """The position of a page's first row, by a row that it shares with the page before, else as planned."""
+    def _located(self, window: KeysetWindow, keys: Sequence[Key]) -> int:
+        """The position of a page's first row, by a row that it shares with the last page, else as planned."""
         for index, row_key in enumerate(keys):
             if (known := self._index.get(row_key)) is not None:
                 return self._start + known - index
-        return asked.start
+        return window.start
 
     def _correct(self, counted_from: Anchor, position: int) -> None:
         """Moves an anchor and those before it, because rows have left or entered behind it."""
@@ -242,16 +316,17 @@ class KeysetPrefetcher:
                     anchor.position += moved
             counted_from.position = position
 
-    def _add_anchors(self, places: Sequence[Place], start: int) -> None:
+    def _add_anchors(self, ranks: Sequence[int], start: int) -> None:
         last = self._anchors[-1].position if self._anchors else -1
-        for index in range(max(1, last + 1 - start), len(places)):
-            if places[index] != places[index - 1]:
-                self._anchors.append(Anchor(start + index, places[index], None, self._crowded(places, index)))
+        for index in range(max(1, last + 1 - start), len(ranks)):
+            if ranks[index] != ranks[index - 1]:
+                self._anchors.append(Anchor(start + index, ranks[index], None, _is_crowded(ranks, index)))
         oldest = start - REACH * self.limit
         while len(self._anchors) > FEW and self._anchors[1].position < oldest:
             self._anchors.popleft()
 
 
-def _planned(window: KeysetWindow) -> int:
-    """The position of a window's first row, by what is known now of the anchor that it is counted from."""
-    return window.anchor.position + (window.number - 1) * window.limit if window.anchor else window.start
+def _is_crowded(ranks: Sequence[int], index: int) -> bool:
+    """Whether the second before that of row `index`, the very second before, has many rows."""
+    before = ranks[index - 1]
+    return before == ranks[index] - 1 and before == ranks[max(0, index - CROWD)]

@@ -1,8 +1,8 @@
-"""One list of the API, asked page by page."""
+"""One page of one list: its parameters, its filter, its rows in whichever shape amoCRM sent them, and its next page."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from itertools import count, pairwise
 from typing import Any
@@ -10,29 +10,49 @@ from typing import Any
 from airbyte_cdk.models import FailureType
 
 from source_amocrm.dates import LAST_SECOND
-from source_amocrm.errors import AmocrmError
+from source_amocrm.errors import AmocrmError, json_kind
 from source_amocrm.http import memory
 from source_amocrm.http.answer import Answer, Fetch, Params
-from source_amocrm.walk.embedded import counts_more, next_link, rows_of
+from source_amocrm.walk.intervals import FOREVER
 
 Row = dict[str, Any]
+Key = int | str
 
 EMPTY_RETRIES = 2
-"""How many times an empty answer is asked for again: amoCRM sometimes sends a 204 in the middle of a list."""
+"""How many times an empty response is retried before it counts as empty: amoCRM sometimes sends a 204 mid-list."""
 SIZES = (125, 50, 25)
-"""The smaller page sizes, for when larger pages are too much for the server."""
+"""The page sizes (rows) to fall back to, largest first, when larger pages are too much for the server."""
 FULL_PAGES = (50, 100, 250)
-"""The sizes that servers give pages of when they do not give what was asked for."""
+"""The page sizes (rows) that servers use instead of the requested one. A page of such a size counts as full."""
 MOST_ROWS = 5_000_000
-"""The most rows that a walk by page number, or the reading of one second, takes for a list that ends."""
+"""The most rows of one list that is read whole, or of one second. A walk that meets more raises TooLong."""
+REMEMBERED_KEYS = 5_000
+"""The most keys of delivered rows that are kept to drop repeated rows. Past it a row's order decides, or it repeats."""
+_ID_DIGITS = 18
 
 
 class FilterIgnored(Exception):
-    """The server sent rows outside of what the filter asked."""
+    """The server sent rows outside of the requested filter."""
 
 
 class OrderIgnored(Exception):
-    """The server sent rows in another order than was asked for, or pages that cannot be seen to join."""
+    """The server sent rows in another order than requested, or pages that cannot be shown to join."""
+
+
+class TiesShuffled(Exception):
+    """Rows of one second come in another order each time, so the list cannot be read on in the order of its dates.
+
+    `since`: that second; every row of an earlier second is delivered. `delivered`: the keys of its own delivered rows.
+    """
+
+    def __init__(self, since: int, delivered: Set[Key]) -> None:
+        super().__init__(since)
+        self.since = since
+        self.delivered = delivered
+
+
+class MalformedList(AmocrmError):
+    """The rows of a list contain something that is no object."""
 
 
 class Endless(AmocrmError):
@@ -47,7 +67,7 @@ class Endless(AmocrmError):
 
 
 class TooLong(AmocrmError):
-    """The list has more rows than any account's, so that it may have no end."""
+    """The list has more rows than any account has, so it may have no end."""
 
     def __init__(self, path: str) -> None:
         super().__init__(
@@ -57,7 +77,7 @@ class TooLong(AmocrmError):
 
 
 class NoList(AmocrmError):
-    """The server answered with something that is no list, which must not be taken for an empty list."""
+    """The response is no list, and must not be taken for an empty one."""
 
     def __init__(self, path: str) -> None:
         super().__init__(
@@ -69,11 +89,11 @@ class NoList(AmocrmError):
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """When a page was asked for and answered.
+    """The times of one request and its response.
 
-    `sent_at` and `server_time`: Unix seconds by the server's clock; the request left no earlier than `sent_at`, and the
-    answer was made at `server_time`. `drift`: by how many seconds this machine's clock is ahead of the server's; 0
-    while the two agree. `tick`: the monotonic clock, in seconds, after the answer came.
+    The request left no earlier than `sent_at`, and amoCRM made the response at `server_time` (Unix seconds, server
+    clock). `drift`: this machine's clock minus the server's (seconds), 0 while the two agree. `tick`: when the response
+    came (seconds, monotonic clock).
     """
 
     sent_at: float
@@ -83,22 +103,22 @@ class Answered:
 
     @property
     def earliest(self) -> float:
-        """When the answer was made, by the earlier of the two clocks: this moment has passed."""
+        """When the response was made, by the earlier of both clocks: a moment that has passed."""
         return self.server_time + min(0, self.drift)
 
     @property
     def latest(self) -> float:
-        """When the answer was made, by the later of the two clocks: no row of the page was changed after it."""
+        """When the response was made, by the later of both clocks: no row of the page changed after it."""
         return self.server_time + max(0, self.drift)
 
 
 @dataclass(frozen=True, slots=True)
 class RawPage:
-    """One page as the server gave it.
+    """One page as the server sent it.
 
-    `more`: the server says that there is a next page, by a link or by its counts. `full`: the page has as many rows as
-    a page can have, so that the list may go on whatever the server says. `size`: the bytes of memory that the page
-    takes at the most, which count as long as the walk refers to it.
+    `more`: the server says that a next page exists, by a link or by its counts. `full`: the page has as many rows as a
+    page can have, so the list may go on whatever the server says. `size`: the most memory that the page takes (bytes),
+    which counts as long as a walk refers to the page.
     """
 
     rows: list[Row]
@@ -119,13 +139,13 @@ class RawPage:
 
     @property
     def latest(self) -> int:
-        """No row of the page was changed after this second."""
+        """No row of the page changed after this second."""
         return int(self.answered.latest)
 
 
 @dataclass(frozen=True, slots=True)
 class PageCheckpoint:
-    """How far a walk by page number has come: the first `position` rows are delivered, up to the id `after_id`."""
+    """The position of a walk in ID order: the first `position` rows are delivered, up to the ID `after_id`."""
 
     position: int
     after_id: int
@@ -133,10 +153,11 @@ class PageCheckpoint:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Rows to deliver, and what is finished once they are delivered.
+    """Rows to deliver, and what is complete once they are delivered.
 
-    `completed`: the seconds of the cursor field of which every row is then delivered; the rows are in their order, up
-    or down. `checkpoint`: how far a walk by page number has come, over the whole list or over the rows of one `second`.
+    `completed`: the interval of seconds whose rows are then all delivered; the rows are in their order, up or down.
+    `checkpoint`: the position of a walk in ID order, over the whole list or over the rows of one `second`. `answered`:
+    the responses that the rows may have come in.
     """
 
     rows: list[Row]
@@ -144,14 +165,13 @@ class Page:
     checkpoint: PageCheckpoint | None = None
     second: int | None = None
     answered: tuple[Answered, ...] = ()
-    """When the rows were asked for and answered: several answers where it is not known which row came in which."""
 
 
 class PageProgress:
-    """The progress rule of walks by page number: at least one page in MOST_BARREN must bring a row that was not met.
+    """The progress rule of walks by page number: one page in MOST_BARREN must bring a row that the walk has not met.
 
-    A robot's mass edit may push many pages of rows that were met in between. A server that repeats one page, or a few
-    pages in turn, is given up on, and so is one that has more rows than MOST_ROWS.
+    A robot's mass edit may push many pages of known rows in between. A server that repeats a page, or a few pages in
+    turn, or sends more than MOST_ROWS, is given up on.
     """
 
     MOST_BARREN = 100
@@ -159,23 +179,22 @@ class PageProgress:
 
     def __init__(self, path: str) -> None:
         self._path = path
-        self._met: set[int | str] = set()
-        self._previous: list[int | str] = []
+        self._met: set[Key] = set()
+        self._previous: list[Key] = []
         self._barren = self._repeats = self._rows = 0
 
     def meet(self, raw: RawPage, fresh: bool | None = None) -> bool:
-        """Counts a page, and says whether the page after it is to be asked for.
+        """Counts a page, and tells whether the walk must request the page after it. Raises Endless and TooLong.
 
-        After a full page that names no next one, the next one is asked for, for the list may have been cut there. A
-        server that gives the same page instead has no more.
-
-        `fresh`: it brings a new row; None to find that out by the keys. Raises Endless and TooLong.
+        A full page without a link to the next one may be where the server cut the list, so the walk requests the page
+        after it. If the server sends the same page instead, the list has ended. `fresh`: the page brings a new row;
+        None to find out by the keys.
         """
         ids = [key(row) for row in raw.rows]
         if fresh is None:
             fresh = not self._met.issuperset(ids)
             self._met.update(ids)
-        # a walk may have asked for pages of two sizes, of which the server gives the beginning
+        # A walk may change its page size; a server that ignores page numbers then sends a longer or shorter beginning.
         sizes = len(ids), len(self._previous)
         shared = max(sizes) if raw.more else min(sizes)
         self._repeats = self._repeats + 1 if shared and ids[:shared] == self._previous[:shared] else 0
@@ -191,30 +210,15 @@ class PageProgress:
         return False
 
 
-def seconds(value: Any) -> int | None:
-    """A timestamp of the API as Unix seconds; None for 0 and for what is no timestamp."""
-    try:
-        second = int(value)
-    except (TypeError, ValueError, OverflowError):
-        return None
-    return second if 0 < second <= LAST_SECOND else None
-
-
-def key(row: Row) -> int | str:
-    """The key of a row in its list: its id, whatever the list calls it."""
-    for name in ("id", "uid", "talk_id", "key", "uuid"):
-        value = row.get(name)
-        if isinstance(value, (int, str)):
-            return value
-    return repr(row.get("id"))
-
-
 @dataclass(frozen=True)
 class Listing:
     """A list of the API.
 
-    `path` and `params` are what is always asked; `collection` is the key of the rows in `_embedded`; `limit` the
-    largest page; `empty_retries` how many times an empty answer is asked again before it is believed.
+    `path` and `params` are part of every request; `collection` is the key of the rows in `_embedded`; `limit` the
+    largest page (rows); `empty_retries` how many times an empty response is retried. `ordered`: `order[…]` parameters
+    may be sent. `own_order`: no order is documented, so the server may list rows in an order of its own, and rows never
+    change or leave (events). `other_orders`: the columns by which a server may order the rows instead. `ids`: the only
+    rows that may come, where the list is filtered by ID.
     """
 
     fetch: Fetch
@@ -225,19 +229,15 @@ class Listing:
     cursor: str = "updated_at"
     empty_retries: int = EMPTY_RETRIES
     ordered: bool = True
-    """Whether `order[…]` parameters may be sent."""
     own_order: bool = False
-    """Whether no order is documented, so that the server may list the rows in its own, whatever is asked (events)."""
     other_orders: tuple[str, ...] = ("id", "created_at")
-    """The columns by which a server may order the rows instead."""
     ids: frozenset[int] | None = None
-    """The only rows that may come, where the list is filtered by id."""
 
     def narrowed(self, params: Params) -> Listing:
         return replace(self, params={**self.params, **params})
 
     def of_ids(self, ids: Sequence[int]) -> Listing:
-        """The list filtered by id."""
+        """The list filtered by ID."""
         return replace(self.narrowed({"filter[id][]": ids}), ids=frozenset(ids))
 
     def retrying_empty(self, empty_retries: int) -> Listing:
@@ -247,10 +247,10 @@ class Listing:
         return seconds(row.get(self.cursor))
 
     def ask(self, params: Params, page: int = 1, limit: int | None = None) -> RawPage:
-        """One page; an empty one is asked again before it is believed.
+        """Requests one page, and retries an empty response.
 
-        Raises PageTooLarge when the server times out on it and smaller pages are worth trying, and FilterIgnored when
-        the list is filtered by id and another row comes.
+        Raises PageTooLarge when the server times out on the page and smaller pages are worth trying, and FilterIgnored
+        when the list is filtered by ID and another row comes.
         """
         for _ in range(self.empty_retries):
             raw = self._ask(params, page, limit or self.limit)
@@ -259,8 +259,8 @@ class Listing:
         return self._ask(params, page, limit or self.limit)
 
     def _ask(self, params: Params, page: int, limit: int) -> RawPage:
-        asked = {**self.params, **params, "limit": limit, "page": page}
-        answer = self.fetch(self.path, asked, shrinkable=limit > SIZES[-1])
+        query = {**self.params, **params, "limit": limit, "page": page}
+        answer = self.fetch(self.path, query, shrinkable=limit > SIZES[-1])
         if answer.body is not None and not any(name.startswith("_") for name in answer.body):
             raise NoList(self.path)
         raw = raw_page(answer, self.collection, page, limit)
@@ -272,7 +272,7 @@ class Listing:
 
 
 def each_page(listing: Listing, first: int = 1) -> Iterator[RawPage]:
-    """The pages from number `first` to the last, as they come. Raises Endless."""
+    """Yields the pages from number `first` to the last. Raises Endless."""
     progress, promised = PageProgress(listing.path), True
     for number in count(first):
         raw = (listing if promised else listing.retrying_empty(0)).ask({}, number)
@@ -282,24 +282,119 @@ def each_page(listing: Listing, first: int = 1) -> Iterator[RawPage]:
             return
 
 
+def bounds(listing: Listing, low: int, high: int) -> dict[str, int | str]:
+    """Builds the filter for the seconds `low` to `high`; leaves out a negative `low` and a `high` of FOREVER."""
+    params: dict[str, int | str] = {}
+    if low >= 0:
+        params[f"filter[{listing.cursor}][from]"] = low
+    if high < FOREVER:
+        params[f"filter[{listing.cursor}][to]"] = high
+    return params
+
+
+def check_filter(listing: Listing, rows: list[Row], low: int, high: int) -> None:
+    """Raises FilterIgnored if a row lies outside of the seconds `low` to `high`, both included."""
+    for row in rows:
+        second = listing.second_of(row)
+        if second is not None and not low <= second <= high:
+            raise FilterIgnored
+
+
+def seconds(value: Any) -> int | None:
+    """Reads a timestamp of the API (Unix seconds). None for 0 and for what is no timestamp."""
+    try:
+        second = int(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return second if 0 < second <= LAST_SECOND else None
+
+
+def key(row: Row) -> Key:
+    """The key of a row in its list: its ID, whatever the list calls it."""
+    for name in ("id", "uid", "talk_id", "key", "uuid"):
+        value = row.get(name)
+        if isinstance(value, (int, str)):
+            return value
+    return repr(row.get("id"))
+
+
 def ids_in_order(rows: list[Row]) -> list[int]:
-    """The ids of a page that was asked for in ascending order of ids. Raises OrderIgnored if it is not."""
+    """The IDs of a page that was requested in ascending order of IDs. Raises OrderIgnored if it is not."""
     ids = [row_id for row in rows if isinstance(row_id := row.get("id"), int)]
     if len(ids) < len(rows) or any(one >= other for one, other in pairwise(ids)):
         raise OrderIgnored
     return ids
 
 
-def smaller(limit: int) -> int | None:
-    """The next smaller page size; None below the smallest."""
-    return next((size for size in SIZES if size < limit), None)
-
-
 def raw_page(answer: Answer, collection: str, number: int = 1, limit: int = 0) -> RawPage:
-    """Page `number` of a HAL answer that was asked for with `limit` rows; a 204, an empty `_embedded` and a missing
-    collection all make an empty page."""
+    """Reads page `number` of a HAL response that was requested with `limit` rows. A 204, an empty `_embedded` and a
+    missing collection all make an empty page."""
     body = answer.body or {}
     rows = rows_of(body, collection)
     answered = Answered(answer.sent_at, answer.server_time, answer.drift, answer.tick)
     more = bool(rows) and (bool(next_link(body)) or counts_more(body, number, (number - 1) * limit + len(rows)))
     return RawPage(rows, more, answered, len(rows) in (limit, *FULL_PAGES), answer.size)
+
+
+def next_link(body: Mapping[str, Any]) -> Any:
+    """The page's link to the next page; nothing that is true on the last page."""
+    links = body.get("_links")
+    return links.get("next") if isinstance(links, dict) else None
+
+
+def counts_more(body: Mapping[str, Any], number: int, rows: int) -> bool:
+    """Whether page `number`, up to whose end `rows` rows have come, counts more pages or more rows than that.
+
+    A smaller count means nothing: some lists count the rows of one page.
+    """
+    pages, items = body.get("_page_count"), body.get("_total_items")
+    return (isinstance(pages, int) and pages > number) or (isinstance(items, int) and items > rows)
+
+
+def rows_of(body: Mapping[str, Any], collection: str) -> list[Row]:
+    """The rows of a page. An empty `_embedded` and a missing collection make none. Raises MalformedList."""
+    embedded = body.get("_embedded")
+    return embedded_rows(collection, embedded.get(collection) if isinstance(embedded, dict) else None)
+
+
+def embedded_rows(collection: str, value: Any) -> list[Row]:
+    """The rows of a collection; PHP also writes `{"0": …, "1": …}`, or one row bare. Raises MalformedList."""
+    if isinstance(value, dict):
+        value = list(value.values()) if all(name.isdecimal() for name in value) else [value]
+    if value is None:
+        return []
+    if not isinstance(value, list):
+        raise _malformed(collection, value, "")
+    return [_row(collection, value, position) for position in range(len(value))]
+
+
+def numeric_id(value: Any) -> int | None:
+    """Reads an ID as a number, even if it was sent as text. None if it is neither."""
+    if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) <= _ID_DIGITS:
+        return int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def identified(row: Row) -> Row:
+    """The row, with its ID as a number if it was sent as a text of digits."""
+    sent = row.get("id")
+    if type(sent) is str and (number := numeric_id(sent)) is not None:
+        return {**row, "id": number}
+    return row
+
+
+def _row(collection: str, rows: list[Any], position: int) -> Row:
+    row = rows[position]
+    if type(row) is dict:
+        return identified(row)
+    before = rows[position - 1] if position else None
+    known = f", after the one with the id {before.get('id')}" if isinstance(before, dict) else ""
+    raise _malformed(collection, row, f" as number {position + 1} of a page{known}")
+
+
+def _malformed(collection: str, value: Any, where: str) -> MalformedList:
+    return MalformedList(
+        f"amoCRM sent {json_kind(value)} instead of rows in the list “{collection}”{where}, so "
+        "the list cannot be read beyond it. Run the sync again; if it repeats, report it to amoCRM support with the "
+        "time of the sync."
+    )

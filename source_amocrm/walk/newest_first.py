@@ -1,10 +1,10 @@
-"""The walk from the newest row down to a known second, for a list whose filter is switched off.
+"""The walk from the newest row down to a known second, for a list whose filter is off.
 
-Why it cannot skip: a page is one snapshot, so it holds every row of the seconds between its first and its last. Pages
-overlap (see `page_windows`), and a page counts only if it begins with a row newer than the last row of the page
-before: then no row lies between the two, whatever was edited, deleted or restored meanwhile. The last second of a page
-may have so many rows that the next page begins in it. That second is then read again until nothing new comes, for the
-server may list its rows in any order; a reading during which the second has moved in the list does not count.
+Why it cannot skip: a page is one snapshot, so it holds every row of the seconds between its first row and its last.
+Pages overlap (see `page_windows`), and a page counts only if it begins with a row newer than the last row of the page
+before: then no row lies between the two, whatever people edit, delete or restore meanwhile. The last second of a page
+may have so many rows that the next page begins in it. The walk then reads that second again until nothing new comes,
+for the server may list its rows in any order. A reading during which the second has moved in the list does not count.
 
 Progress rule: `PageProgress`, and each page reaches farther than the one before or is a step back.
 """
@@ -16,18 +16,29 @@ from dataclasses import replace
 from itertools import pairwise
 
 from source_amocrm.errors import PageTooLarge
-from source_amocrm.walk.interval_set import FOREVER
-from source_amocrm.walk.listing import Answered, Listing, OrderIgnored, Page, PageProgress, RawPage, Row, each_page, key
+from source_amocrm.walk.full import latest_versions, passes_until_complete
+from source_amocrm.walk.intervals import FOREVER
+from source_amocrm.walk.listing import (
+    Answered,
+    Key,
+    Listing,
+    OrderIgnored,
+    Page,
+    PageProgress,
+    RawPage,
+    Row,
+    each_page,
+    key,
+)
 from source_amocrm.walk.page_size import with_smaller_pages
 from source_amocrm.walk.page_windows import WindowPlan
-from source_amocrm.walk.passes import latest_versions, passes_until_complete
 
 MOST_READINGS = 20
-"""How many times a second is read that moves in the list meanwhile."""
+"""How many times the walk reads a second that moves in the list meanwhile, before it raises OrderIgnored."""
 
 
 def newest_first(listing: Listing, since: int) -> Iterator[Page]:
-    """The rows of the second `since` or later, newest first. Raises OrderIgnored if the server keeps no such order."""
+    """Yields the rows of the second `since` or later, newest first. Raises OrderIgnored if the server does not."""
     yield from _NewestFirst(listing.narrowed({f"order[{listing.cursor}]": "desc"}), since).pages()
 
 
@@ -37,25 +48,23 @@ class _NewestFirst:
         self._since = since
         self._plan = WindowPlan(listing)
         self._progress = PageProgress(listing.path)
-        self._goes_on = True
-        """Whether a page follows on the one that was read."""
         self._reached = FOREVER
-        """The second up to which the walk has come down: every row of a later second is delivered."""
-        self._delivered: dict[int | str, int | None] = {}
+        """The second that the walk has come down to: every row of a later second is delivered."""
+        self._delivered: dict[Key, int | None] = {}
         """The keys of the delivered rows, with their seconds."""
 
     def pages(self) -> Iterator[Page]:
         more = True
         while more:
-            raw, seconds = self._joined()
-            begun, start = self._reached, self._plan.window.start
+            raw, seconds, goes_on = self._joined()
+            before, start = self._reached, self._plan.window.start
             rows = self._new(raw.rows)
             answered: tuple[Answered, ...] = (raw.answered,)
-            self._reached = min([begun, *seconds[-1:]])
-            fresh = bool(rows) or self._reached < begun
-            more = self._reached >= self._since and self._plan.advance(raw, fresh, self._before(raw)) and self._goes_on
-            if start and seconds[0] == begun and (self._reached < begun or not more):
-                tied = self._tied(begun, start)
+            self._reached = min([before, *seconds[-1:]])
+            fresh = bool(rows) or self._reached < before
+            more = self._reached >= self._since and self._plan.advance(raw, fresh, self._overlap(raw)) and goes_on
+            if start and seconds[0] == before and (self._reached < before or not more):
+                tied = self._tied(before, start)
                 rows, answered = rows + self._new(tied.rows), answered + tied.answered
             yield Page(
                 sorted(rows, key=lambda row: self._listing.second_of(row) or 0, reverse=True),
@@ -63,18 +72,18 @@ class _NewestFirst:
                 answered=answered,
             )
 
-    def _joined(self) -> tuple[RawPage, list[int]]:
-        """The next page that begins among the rows already read, and the seconds of its rows."""
+    def _joined(self) -> tuple[RawPage, list[int], bool]:
+        """The next page that begins among the rows already read, the seconds of its rows, and whether more follows."""
         while True:
             try:
                 raw = self._plan.window.ask(self._listing)
-            except PageTooLarge:
-                self._plan.shrink()
+            except PageTooLarge as error:
+                self._plan.shrink(error)
                 continue
-            self._goes_on = self._progress.meet(raw)
+            goes_on = self._progress.meet(raw)
             seconds = _seconds(self._listing, raw)
             if self._plan.window.start == 0 or (seconds and seconds[0] >= self._reached):
-                return raw, seconds
+                return raw, seconds, goes_on
             self._plan.step_back()
 
     def _new(self, rows: list[Row]) -> list[Row]:
@@ -87,7 +96,7 @@ class _NewestFirst:
                 fresh.append(row)
         return fresh
 
-    def _before(self, raw: RawPage) -> int | None:
+    def _overlap(self, raw: RawPage) -> int | None:
         """The position of the last row that is newer than the second reached: the next page should begin there."""
         start = self._plan.window.start
         seconds = (self._listing.second_of(row) or 0 for row in raw.rows)
@@ -107,9 +116,9 @@ def _around(listing: Listing, second: int, start: int) -> Page:
     def read() -> list[RawPage]:
         nonlocal number
         for _ in range(MOST_READINGS):
-            while (told := _from(listing, second, number)) is None:
+            while (found := _from(listing, second, number)) is None:
                 number -= 1
-            newer, pages = told
+            newer, pages = found
             answered.extend(page.answered for page in pages)
             if _newer(_seconds(listing, listing.ask({}, number)), second) == newer:
                 return pages
@@ -133,7 +142,7 @@ def _newer(seconds: list[int], second: int) -> int:
 
 def _from(listing: Listing, second: int, first: int) -> tuple[int, list[RawPage]] | None:
     """How many newer rows precede the rows of a second on page `first`, and the pages from there on with only the rows
-    of that second; None if it may begin on an earlier page."""
+    of that second; None if the second may begin on an earlier page."""
     newer, pages = 0, list[RawPage]()
     for number, raw in enumerate(each_page(listing, first), first):
         seconds = _seconds(listing, raw)

@@ -1,6 +1,6 @@
-"""How many rows a page is asked for: fewer after one that was too much for the server or for the memory.
+"""How many rows a page request asks for: fewer for a while after a page that was too large for the server or for us.
 
-Too much for the server is a page that it answers with 504, or not in time.
+A page is too large for the server if it answers 504 or not in time, and for us if its body exceeds the body cap.
 """
 
 from __future__ import annotations
@@ -11,80 +11,80 @@ from typing import TypeVar
 
 from source_amocrm.errors import PageTooLarge
 from source_amocrm.http.answer import Params
-from source_amocrm.walk.listing import Listing, RawPage, smaller
+from source_amocrm.walk.listing import SIZES, Listing, RawPage
 
 T = TypeVar("T")
 
 PAGES_OF_CAUTION = 10
-"""How many smaller pages are asked for after one that was too large, before the full size is tried again."""
+"""How many smaller pages follow one that was too large before the walk tries the full size again."""
 
 
 def with_smaller_pages(listing: Listing, read: Callable[[Listing], T]) -> T:
-    """What `read` makes of the list. If a page was too large, it is called again with the list in smaller pages."""
+    """The result of `read`. If a page was too large, calls `read` again with smaller pages."""
     while True:
         try:
             return read(listing)
-        except PageTooLarge:
-            listing = in_smaller_pages(listing)
+        except PageTooLarge as error:
+            listing = in_smaller_pages(listing, error)
 
 
 def with_smaller_pages_in_parts(listing: Listing, read: Callable[[Listing], Iterator[T]]) -> Iterator[T]:
-    """As `with_smaller_pages`, for a generator: what had come before the page that was too large comes again."""
+    """As `with_smaller_pages`, for a generator: items before the page that was too large are yielded again."""
     while True:
         try:
             yield from read(listing)
             return
-        except PageTooLarge:
-            listing = in_smaller_pages(listing)
+        except PageTooLarge as error:
+            listing = in_smaller_pages(listing, error)
 
 
-def in_smaller_pages(listing: Listing) -> Listing:
-    """The list in smaller pages. Raises the PageTooLarge that is being handled if there are none."""
-    less = smaller(listing.limit)
-    if less is None:
-        raise
-    return replace(listing, limit=less)
+def in_smaller_pages(listing: Listing, error: PageTooLarge) -> Listing:
+    """The listing with the next smaller page size. Raises `error` when the page size is already the smallest."""
+    return replace(listing, limit=_smaller(listing.limit, error))
+
+
+def _smaller(limit: int, error: PageTooLarge) -> int:
+    size = next((size for size in SIZES if size < limit), None)
+    if size is None:
+        raise error
+    return size
 
 
 class PageSizer:
-    """The page size of a walk that can change it between two pages: smaller for a while after one was too large."""
+    """The page size of a walk that can change the size between two pages."""
 
     def __init__(self, full: int) -> None:
         self._full = full
-        self._less = full
+        self._reduced = full
         self._cautious = 0
 
     @property
     def now(self) -> int:
-        return self._less if self._cautious else self._full
+        return self._reduced if self._cautious else self._full
 
     def ask(self, listing: Listing, params: Params) -> RawPage:
         while True:
             try:
                 raw = listing.ask(params, limit=self.now)
-            except PageTooLarge:
-                self.shrink()
+            except PageTooLarge as error:
+                self.shrink(error)
                 continue
             self.page_came()
             return raw
 
-    def shrink(self) -> None:
-        """Asks for smaller pages from now on. Raises the PageTooLarge that is being handled if there are none."""
-        less = smaller(self.now)
-        if less is None:
-            raise
-        self._less, self._cautious = less, PAGES_OF_CAUTION
+    def shrink(self, error: PageTooLarge) -> None:
+        """Makes the next pages smaller. Raises `error` when the page size is already the smallest."""
+        self._reduced, self._cautious = _smaller(self.now, error), PAGES_OF_CAUTION
 
     def page_came(self) -> None:
-        """Counts a page that came."""
         self._cautious = max(0, self._cautious - 1)
 
 
 class LargestPage:
-    """Learns how many rows a page has at most, for some servers give more than is `documented`.
+    """Learns the largest page that a server gives, which may be larger than the `documented` one.
 
-    The first page of a walk is asked for with as many rows as are `hoped` for, and what comes is the answer. A server
-    that gives no more than documented falls back to even fewer rows when it is asked for more.
+    The first page of a walk asks for `hoped` rows, and its length decides. A server that gives no more than documented
+    falls back to even fewer rows when a request asks for more.
     """
 
     def __init__(self, hoped: int, documented: int) -> None:
@@ -92,7 +92,7 @@ class LargestPage:
         self.now = hoped
 
     def ask(self, listing: Listing, params: Params) -> tuple[RawPage, Listing]:
-        """A first page, and the list with pages as large as the server gives them."""
+        """A first page, and the listing with the largest page size that the server gives."""
         limit = self.now
         try:
             raw = listing.ask(params, limit=limit)

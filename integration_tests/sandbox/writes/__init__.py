@@ -1,6 +1,6 @@
 """What people and robots do in an account, at any time. Every write takes the account first and writes its events."""
 
-from .activity import add_note, add_task, complete_task, delete_note, delete_task, edit_note, edit_task
+from .activity import add_note, add_task, chat, complete_task, delete_note, delete_task, edit_note, edit_task
 from .at_random import ORDINARY, RARE, random_edits
 from .cards import (
     clear_field,
@@ -30,6 +30,7 @@ __all__ = [
     "add_task",
     "add_user",
     "attach_element",
+    "chat",
     "clear_field",
     "complete_task",
     "create_company",

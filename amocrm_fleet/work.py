@@ -1,0 +1,73 @@
+"""What the process of an account does, a sync or a check. The server that forks imports this once with all it needs."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import sys
+from collections import Counter
+
+from amocrm_fleet.folder import Account
+from amocrm_fleet.status import LastSync
+from source_amocrm.auth.keeping import FileKeeper
+from source_amocrm.auth.long_lived import LongLivedTokenAuthenticator
+from source_amocrm.auth.oauth import AmocrmOAuth2Authenticator
+from source_amocrm.check_on_terminal import printable, verdict
+from source_amocrm.config.config_file import ConfigFileError
+from source_amocrm.config.settings import check_shape
+from source_amocrm.entrypoint import unforeseen
+from source_amocrm.errors import AmocrmError
+from source_amocrm.secrecy import hide_in_logs
+from source_amocrm.streams import STREAMS
+from source_amocrm.streams.base import FixedStream
+
+
+def sync(account: Account, to: str, streams: list[str] | None, loader: str) -> LastSync:
+    """Brings the account's tables up to date. `loader`: the function that loads them, as `module:name`."""
+    _prepare(account)
+    module, _, name = loader.partition(":")
+    load = getattr(importlib.import_module(module), name)
+    try:
+        account.check_mode()
+        done = load(account.path.absolute(), to=to, project=account.project, streams=streams)
+    except ValueError as error:
+        return LastSync(failures=[str(error)], lasting=isinstance(error, ConfigFileError))
+    lasting = bool(getattr(done, "config_error", False))
+    return LastSync(received(done.received), round(done.seconds, 1), done.errors, done.notices, lasting)
+
+
+def check(account: Account) -> tuple[bool, str]:
+    """Whether the account can be read, and the sentences about it."""
+    _prepare(account)
+    try:
+        account.check_mode()
+        settings = account.settings()
+        check_shape(settings)
+        return True, printable(verdict(settings, FileKeeper(account)))
+    except (AmocrmError, ConfigFileError) as error:
+        return False, printable(str(error))
+    except Exception as error:
+        logging.getLogger().exception("An unforeseen error")
+        return False, unforeseen(error)
+
+
+def received(rows: Counter[str]) -> int:
+    """The rows that came from amoCRM: those of built-in dictionaries are there without a sync."""
+    return sum(
+        count for name, count in rows.items() if name not in STREAMS or not issubclass(STREAMS[name], FixedStream)
+    )
+
+
+def _prepare(account: Account) -> None:
+    """Logs go into the account's own, with times and without secrets, and advice is for a fleet."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    logging.getLogger().handlers = [handler]
+    hide_in_logs()
+    LongLivedTokenAuthenticator.advice = (
+        f"Create a new long-lived token in the account's integration and put it into {account.path}."
+    )
+    AmocrmOAuth2Authenticator.advice = (
+        f"Grant access again: `source-amocrm connect --config {account.path}`, or send the account's administrator a "
+        "new link (`source-amocrm invite`)."
+    )

@@ -1,0 +1,126 @@
+"""Which parts of amoCRM an account has: lists that are off, and lists that break off after their first rows.
+
+A part that is off has no rows. Every other refusal is a failure: what the list held yesterday is still there, and
+nobody has seen it. Not paid for (402) and no rights (403) never mean that a part is off.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+from source_amocrm.errors import AmocrmError, FeatureOff, NotFound, broken_off
+from source_amocrm.http.answer import Answer, Params
+from source_amocrm.walk.full import full
+from source_amocrm.walk.id_order import in_id_order
+from source_amocrm.walk.listing import Listing, Row, raw_page
+from source_amocrm.walk.worker_pool import WorkerPool
+
+
+@dataclass(frozen=True)
+class Off:
+    """The list at `path` and those below it may be off, and then answer with one of the `answers`.
+
+    `setting`: what `/account` says of the part. Where it `is_on` by that, such an answer is a failure all the same.
+    With one of the values `unasked` the lists need not be asked.
+    """
+
+    path: str
+    answers: tuple[type[AmocrmError], ...]
+    setting: str | None = None
+    is_on: Callable[[Any], bool] = lambda _: False
+    unasked: tuple[str, ...] = ()
+
+
+NO_CUSTOMERS = ("unavailable", "disabled")
+OFF = (
+    # amoCRM documents 422 for the statuses where customers are not led by expected purchases.
+    Off("/api/v4/customers/statuses", (FeatureOff,), "customers_mode", ("periodicity",).__contains__, NO_CUSTOMERS),
+    # amoCRM documents 422 for segments, and so for their fields, where customers are not led by segments.
+    Off("/api/v4/customers/segments", (FeatureOff,), "customers_mode", ("segments",).__contains__, NO_CUSTOMERS),
+    # Customers and their notes, tags, fields and purchases: 422, or the codes 425 (not available) and 426 (off).
+    Off(
+        "/api/v4/customers",
+        (FeatureOff,),
+        "customers_mode",
+        ("segments", "periodicity").__contains__,
+        NO_CUSTOMERS,
+    ),
+    # The list is in no index of amoCRM's, so that it is not known what it answers where the setting is off.
+    Off("/api/v4/leads/loss_reasons", (FeatureOff, NotFound), "is_loss_reason_enabled", bool),
+    # What waits in «Неразобранное» is nothing where the setting is off. Where the setting is not told, it may be on.
+    Off("/api/v4/leads/unsorted", (FeatureOff, NotFound), "is_unsorted_on", lambda told: told is not False),
+    # No setting tells of talks. Their list is documented since July 2026; before, there was no such address.
+    Off("/api/v4/talks", (NotFound,)),
+    # Bots are listed on Kommo's larger plans only, and no setting tells of them.
+    Off("/api/v4/bots", (NotFound,)),
+    # An account that names no host of files has none; what a host answers that it names is another matter.
+    Off("/v1.0/files", (FeatureOff,), "drive_url", bool),
+)
+OFF_ANSWERS = (FeatureOff, NotFound)
+"""The refusals that may mean it, unless rows of the list have come before."""
+
+
+def _part_of(path: str | None) -> Off | None:
+    """The first line that fits a list."""
+    return next((off for off in OFF if f"{path}/".startswith(f"{off.path}/")), None)
+
+
+def is_off(error: AmocrmError, account: Callable[[], Mapping[str, Any]]) -> bool:
+    """Whether this refusal means that the part is off; `account` gives what `/account` says."""
+    off = _part_of(error.path)
+    if off is None or not isinstance(error, off.answers):
+        return False
+    return off.setting is None or not off.is_on(account().get(off.setting))
+
+
+def off_by_settings(path: str, account: Callable[[], Mapping[str, Any]]) -> FeatureOff | None:
+    """Why a list need not be asked for; None if it must be."""
+    off = _part_of(path)
+    if off is None or off.setting is None or not off.unasked:
+        return None
+    mode = account().get(off.setting)
+    if mode not in off.unasked:
+        return None
+    return FeatureOff(f"Customers are {mode} in the account.", path=path)
+
+
+def whole(listing: Listing, pool: WorkerPool | None = None) -> list[Row]:
+    """Reads a short list whole. A refusal half-way does not mean that the account has none."""
+    watched = WatchedListing(listing)
+    with watched.errors():
+        return full(watched.listing, pool)
+
+
+def in_parts(listing: Listing, pool: WorkerPool | None = None) -> Iterator[list[Row]]:
+    """As `whole`, for a list of any length: each row once, in the order of ids where the list can be had so."""
+    watched = WatchedListing(listing)
+    with watched.errors():
+        for page in in_id_order(watched.listing, pool):
+            yield page.rows
+
+
+class WatchedListing:
+    """A `listing` to be read in place of the given one: it notes whether a row has come yet, in whichever thread."""
+
+    def __init__(self, listing: Listing) -> None:
+        self._inner = listing
+        self._begun = False
+        self.listing = replace(listing, fetch=self._fetch)
+
+    def _fetch(self, path: str, params: Params | None = None, *, shrinkable: bool = False) -> Answer:
+        answer = self._inner.fetch(path, params or {}, shrinkable=shrinkable)
+        self._begun = self._begun or bool(raw_page(answer, self._inner.collection).rows)
+        return answer
+
+    @contextmanager
+    def errors(self) -> Iterator[None]:
+        """Lets a refusal pass that may mean that the list is off. After a row has come it means that it broke off."""
+        try:
+            yield
+        except OFF_ANSWERS as error:
+            if self._begun and error.path == self._inner.path:
+                raise broken_off(error) from None
+            raise

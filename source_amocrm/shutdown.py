@@ -1,0 +1,126 @@
+"""Ends the process, but never in the middle of a token exchange.
+
+amoCRM's refresh tokens work once. A process that ended between amoCRM's answer and the hand-over of the new token would
+take the account's access with it. SIGKILL cannot be held: docs/amocrm.md says what to do after one.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import NoReturn
+
+STOPPED_BY_SIGNAL = 128
+"""The exit code of a process that a signal has ended, less the signal's number."""
+PATIENCE = 150.0
+"""Seconds that the end waits for the exchange in flight, whose request has a deadline of 120."""
+
+_Handler = Callable[[int, FrameType | None], object]
+
+# Reentrant, for a signal handler runs in the middle of the main thread, which may hold it
+_changed = threading.Condition(threading.RLock())
+_exchanging: set[int] = set()
+"""The threads within a `token_exchange`."""
+_in_flight: set[int] = set()
+"""Those of them that have sent a refresh token and not yet handed over the new one."""
+_ending = False
+_held: int | None = None
+"""The number of a signal that waits for the exchange in flight."""
+
+
+@contextmanager
+def token_exchange() -> Iterator[None]:
+    """One exchange of a refresh token and the hand-over of the new one. The process does not end in between."""
+    _exchanging.add(threading.get_ident())
+    try:
+        yield
+    finally:
+        _exchanging.discard(threading.get_ident())
+        _leave()
+
+
+def before_token_is_sent() -> None:
+    """Within a `token_exchange` the process does not end from here on until that is over, or an attempt has failed."""
+    if threading.get_ident() not in _exchanging:
+        return
+    with _changed:
+        _changed.wait_for(lambda: not _ending)
+        _in_flight.add(threading.get_ident())
+
+
+def pausing(sleep: Callable[[float], None]) -> Callable[[float], None]:
+    """A sleep between two attempts at an exchange, in which the process may end."""
+
+    def pause(seconds: float) -> None:
+        _leave()
+        sleep(seconds)
+
+    return pause
+
+
+def end(code: int) -> NoReturn:
+    """Ends the process after the exchange in flight, and without other threads: they have nothing to deliver."""
+    global _ending
+    with _changed:
+        _ending = True
+        _changed.wait_for(lambda: _in_flight <= {threading.get_ident()}, PATIENCE)
+    os._exit(code)
+
+
+def end_by_signal(number: int, _: FrameType | None = None) -> NoReturn:
+    """Ends the process by the signal itself: PyAirbyte takes any other end for a failure.
+
+    Without a flush, which would wait for a reader that has gone or never came.
+    """
+    signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)
+    # the first process of a container is not ended by a signal
+    os._exit(STOPPED_BY_SIGNAL + number)
+
+
+def hold_signals() -> None:
+    """From now on SIGTERM and SIGINT wait for the exchange in flight, and do then what they do now."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        handler = signal.getsignal(number)
+        if handler is not None and handler != signal.SIG_IGN:
+            signal.signal(number, _holding(handler if callable(handler) else end_by_signal))
+
+
+def _holding(handler: _Handler) -> _Handler:
+    def handle(number: int, frame: FrameType | None) -> None:
+        global _ending, _held
+        with _changed:
+            _ending = True
+            if _in_flight:
+                _held = number
+                threading.Thread(target=_end_in_time, args=(number,), daemon=True).start()
+                return
+            _held = None
+        try:
+            handler(number, frame)
+        finally:
+            with _changed:
+                _ending = False
+                _changed.notify_all()
+
+    return handle
+
+
+def _end_in_time(number: int) -> None:
+    with _changed:
+        if _changed.wait_for(lambda: not _in_flight, PATIENCE):
+            return
+    os._exit(STOPPED_BY_SIGNAL + number)
+
+
+def _leave() -> None:
+    with _changed:
+        _in_flight.discard(threading.get_ident())
+        _changed.notify_all()
+        if _held is not None and not _in_flight:
+            # the handler runs in the main thread
+            os.kill(os.getpid(), _held)

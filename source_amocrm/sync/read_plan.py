@@ -1,0 +1,267 @@
+"""What of a stream has been delivered, and what each of its lists must still be asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import reduce
+from typing import NamedTuple
+
+from source_amocrm.account.clocks import TOLERANCE
+from source_amocrm.dates import LAST_SECOND
+from source_amocrm.walk.intervals import FOREVER, IntervalSet
+from source_amocrm.walk.listing import Page, PageCheckpoint, Row, key, seconds
+
+BEGINNING = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ResumePoint:
+    """Where a walk by page number over the rows changed at `since` or later goes on."""
+
+    since: int
+    checkpoint: PageCheckpoint
+
+
+class Version(NamedTuple):
+    """A version of a row that was delivered with the date `at`, and that amoCRM itself dates `dated`."""
+
+    at: int
+    dated: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """What of a list is still to be delivered: seconds, the rest of a walk by page number, and what only events tell.
+
+    `within`: one of those seconds, and how far its rows are delivered in the order of their ids.
+    """
+
+    seconds: IntervalSet
+    walk: ResumePoint | None
+    deletions_since: int
+    changes_since: int
+    within: ResumePoint | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReadPlan:
+    """What one list must be asked for in a sync.
+
+    `seconds` of the cursor field, and before these the rest of a walk by page number, `resume`. `deletions_since`: the
+    second since which deletions are wanted. `changes_since`: the second since which a delivered row may have changed
+    without a new updated_at; None while nothing was delivered. `newest`: the second of the newest row known. `within`:
+    a second of which some rows are delivered.
+    """
+
+    seconds: IntervalSet
+    resume: ResumePoint | None = None
+    deletions_since: int = BEGINNING
+    changes_since: int | None = None
+    newest: int | None = None
+    within: ResumePoint | None = None
+
+    @property
+    def at_first(self) -> bool:
+        """Everything is needed, for nothing was delivered before."""
+        return self.changes_since is None and self.since == BEGINNING
+
+    @property
+    def since(self) -> int:
+        """The first second needed; BEGINNING when everything is."""
+        return self.seconds.intervals[0][0]
+
+    @property
+    def asked_from(self) -> int:
+        """The first second to ask for: that of the newest row known if all that is needed is newer, for then no
+        answer can be empty. An unfinished walk in the order of ids has met any rows, and not the newest of all."""
+        return self.since if self.newest is None or self.resume else min(self.newest, self.since)
+
+
+def merged(plans: Sequence[ReadPlan]) -> ReadPlan:
+    """The plan by which each of several streams gets what it needs; `agree` has made them resume the same walk."""
+    first = plans[0]
+    if all(plan == first for plan in plans):
+        return first
+    changes = [plan.changes_since for plan in plans if plan.changes_since is not None]
+    newest = [plan.newest for plan in plans if plan.newest is not None]
+    return ReadPlan(
+        seconds=reduce(lambda one, other: one | other, (plan.seconds for plan in plans)),
+        resume=first.resume,
+        deletions_since=min(plan.deletions_since for plan in plans),
+        changes_since=min(changes) if changes else None,
+        newest=min(newest) if newest else None,
+        within=first.within if all(plan.within == first.within for plan in plans) else None,
+    )
+
+
+@dataclass
+class Progress:
+    """The progress of one stream.
+
+    Everything up to `watermark` (the server's time when a sync started; None before the first) has been delivered,
+    except for what is `pending`, list by list. `newest`: the second of each list's newest row. `ahead`: by list and key
+    of the row, the versions that were delivered with a later date than their next version may have. `untold`: no state
+    has told yet of some that are `ahead`.
+    """
+
+    stream: str
+    cursor: str
+    start: int | None
+    lookback: int
+    watermark: int | None = None
+    pending: dict[str, Pending] = field(default_factory=dict)
+    newest: dict[str, int] = field(default_factory=dict)
+    ahead: dict[str, Version] = field(default_factory=dict)
+    untold: bool = False
+    doubted: bool = False
+    """The watermark lay in the future when this sync began, so that the next sync must read everything again."""
+    needed: dict[str, IntervalSet] = field(default_factory=dict)
+    """What this sync must bring, set by `begin`."""
+
+    def plan(self, name: str) -> ReadPlan:
+        """The read plan of the list `name` for this sync."""
+        start = self.start or BEGINNING
+        if self.watermark is None:
+            return ReadPlan(IntervalSet(((start, FOREVER),)), deletions_since=start)
+        since = max(self.watermark - self.lookback, start)
+        pending = self.pending.get(name, Pending(IntervalSet(), None, since, since))
+        return ReadPlan(
+            pending.seconds | IntervalSet(((since, FOREVER),)),
+            pending.walk,
+            min(since, pending.deletions_since),
+            min(since, pending.changes_since),
+            self.newest.get(name),
+            pending.within if pending.within and pending.within.since < since else None,
+        )
+
+    def plans(self, names: Iterable[str]) -> Mapping[str, ReadPlan]:
+        """The read plan of each list for this sync."""
+        return {name: self.plan(name) for name in names}
+
+    def resume(self, name: str, walk: ResumePoint | None) -> None:
+        """Replaces the pending walk by `walk`. With None its rows become pending by their seconds instead."""
+        pending = self.pending.get(name)
+        if walk:
+            assert self.watermark is not None
+            self.pending[name] = replace(
+                pending or Pending(IntervalSet(), None, self.watermark, self.watermark), walk=walk
+            )
+        elif pending and pending.walk:
+            self.pending[name] = replace(
+                pending, seconds=pending.seconds | IntervalSet(((pending.walk.since, FOREVER),)), walk=None
+            )
+
+    def in_the_future(self, now: int) -> bool:
+        """Whether the watermark is later than `now` by more than two clocks may differ.
+
+        Then a clock was wrong, or the state was written by hand, and nobody knows up to when everything was delivered.
+        """
+        return self.watermark is not None and self.watermark > now + TOLERANCE
+
+    def begin_anew(self) -> None:
+        """Forgets what was delivered, so that everything is read again. What is `ahead` stays: the dates were used."""
+        self.watermark, self.pending, self.newest = self.start or BEGINNING, {}, {}
+
+    def begin(self, plans: Mapping[str, ReadPlan], started: int) -> None:
+        """Begins a sync: what the read plans of the lists need up to the server's time `started` becomes pending."""
+        self.doubted, start = self.in_the_future(started), self.start or BEGINNING
+        self.watermark = started
+        self.needed = {name: plan.seconds for name, plan in plans.items()}
+        self.pending = {
+            name: Pending(IntervalSet(((start, started),)), None, start, start)
+            if self.doubted
+            else Pending(
+                plan.seconds - (started + 1, FOREVER),
+                plan.resume,
+                plan.deletions_since,
+                started if plan.changes_since is None else plan.changes_since,
+                plan.within,
+            )
+            for name, plan in plans.items()
+        }
+
+    def cover(self, name: str, page: Page, floor: int = BEGINNING) -> None:
+        """Notes that the rows of `page` are delivered; a page with a checkpoint is of a walk over rows since `floor`.
+
+        A walk that begins takes the seconds since `floor` upon itself. One that is gone on with does not: it never
+        meets again what it passed in an earlier sync, and what was changed there since is asked for by its seconds.
+        """
+        pending = self.pending[name]
+        intervals, walk, within = pending.seconds, pending.walk, pending.within
+        if page.completed:
+            intervals -= page.completed
+        if within and within.since not in intervals:
+            within = None
+        if page.checkpoint and page.second is not None:
+            within = ResumePoint(page.second, page.checkpoint) if page.second in intervals else None
+        elif page.checkpoint:
+            intervals = intervals if walk else intervals - (floor, FOREVER)
+            walk = ResumePoint(walk.since if walk else floor, page.checkpoint)
+        self.pending[name] = replace(pending, seconds=intervals, walk=walk, within=within)
+
+    def walked(self, name: str) -> None:
+        """Notes that the walk by page number has come to its end."""
+        self.pending[name] = replace(self.pending[name], walk=None)
+
+    def finish(self, name: str) -> None:
+        """Notes that all of the list that was needed has been delivered."""
+        if not self.doubted:
+            self.pending.pop(name, None)
+
+    def put_off(self, name: str) -> None:
+        """Notes that the account has no such list for now. What is pending stays so until it has.
+
+        A list that never brought a row can have no deleted one.
+        """
+        if name not in self.newest and self.watermark is not None:
+            self.pending[name] = replace(
+                self.pending[name], deletions_since=self.watermark, changes_since=self.watermark
+            )
+
+    def meet(self, name: str, second: int | None) -> None:
+        """Notes that a row of the list `name` with this second is delivered."""
+        if second is not None and self.newest.get(name, BEGINNING) < second <= (self.watermark or BEGINNING):
+            self.newest[name] = second
+
+    def dated(self, name: str, row: Row, cursor: str, postdated: bool = False, at_least: int = BEGINNING) -> Row:
+        """The row of the list `name`, dated `at_least` so, and later than any other version of it that was delivered.
+
+        `postdated`: its date had not come when it was read, so that its next version may be dated earlier. A state
+        must tell what is `ahead` before the row is delivered: a destination may keep what no state follows.
+        """
+        second = seconds(row.get(cursor))
+        if second is None:
+            return row
+        if not self.ahead and not at_least and not postdated:
+            return row
+        row_key = f"{name}/{key(row)}"
+        at, before = max(second, at_least), self.ahead.pop(row_key, None)
+        if before and at <= before.at:
+            at = before.at if before.dated == second else min(before.at + 1, LAST_SECOND)
+        if postdated or at > second:
+            self.ahead[row_key] = Version(at, second)
+            self.untold = self.untold or self.ahead[row_key] != before
+        return {**row, cursor: at} if at > second else row
+
+
+def agree(several: list[Progress], name: str) -> None:
+    """Makes streams of the list `name` date a row alike, for they are joined by that date, and resume the same walk.
+
+    They resume it at the earliest of their checkpoints: a row that is delivered twice does no harm. If one of them
+    needs everything, all read the list from its beginning.
+    """
+    ahead: dict[str, Version] = {}
+    for progress in several:
+        for row_key, version in progress.ahead.items():
+            ahead[row_key] = max(version, ahead.get(row_key, version))
+    walks = [pending.walk for progress in several if (pending := progress.pending.get(name)) and pending.walk]
+    walk = None
+    if walks and all(progress.watermark is not None for progress in several):
+        walk = ResumePoint(
+            min(one.since for one in walks),
+            min((one.checkpoint for one in walks), key=lambda checkpoint: checkpoint.after_id),
+        )
+    for progress in several:
+        progress.ahead = dict(ahead)
+        progress.resume(name, walk)

@@ -1,0 +1,227 @@
+"""In which order a server lists rows: what to request, what to check on each page, and what the pages have taught.
+
+amoCRM documents neither whether a filter's bounds are inclusive, nor how it orders rows of one second, nor whether it
+obeys the requested order of every list. A walk learns these from the responses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+from source_amocrm.walk.intervals import FOREVER, Interval
+from source_amocrm.walk.listing import Key, Listing, OrderIgnored, RawPage, Row, bounds, check_filter, key
+from source_amocrm.walk.page_size import PageSizer
+
+PAIRS_TO_KNOW = 20
+"""How many pairs of neighbours must be in the order of their IDs before that order is known: 2**20 to 1 by chance."""
+ROWS_TO_PROVE = 25
+"""How many rows that are in the requested order, and in no other order, are not so by chance."""
+
+
+class Ranked(NamedTuple):
+    """A row with its rank (see OrderedList)."""
+
+    rank: int
+    row: Row
+
+
+class TieOrder:
+    """Learns whether rows of one second always come in the order of their IDs, up or down."""
+
+    def __init__(self) -> None:
+        self._pairs = 0
+        """How many pairs were seen: positive for ascending IDs, negative for descending, 0 before the first."""
+        self.broken = False
+        """Whether two neighbours were seen in another order than those before."""
+
+    @property
+    def known(self) -> bool:
+        """Whether enough pairs were seen, all of them in one order."""
+        return not self.broken and abs(self._pairs) >= PAIRS_TO_KNOW
+
+    @property
+    def ascending(self) -> bool:
+        """Whether the order is known, and ascending."""
+        return self.known and self._pairs > 0
+
+    def learn(self, ranked: Sequence[tuple[int, Row]]) -> None:
+        """Learns from rows that were not seen before, each with its rank."""
+        for step in _steps(ranked):
+            self.broken = self.broken or step == 0 or step * self._pairs < 0
+            self._pairs += step
+
+    def holds_for(self, ranked: Sequence[tuple[int, Row]]) -> bool:
+        """Whether the order is known and these rows are in it."""
+        return self.known and all(step * self._pairs > 0 for step in _steps(ranked))
+
+    def is_no_later(self, row: Row, last: Row) -> bool:
+        """Whether `row` comes no later than `last`, a row of the same second, so that no row is between the two."""
+        return self.known and (key(row) == key(last) or _compared(row, last) * self._pairs > 0)
+
+
+def _steps(ranked: Sequence[tuple[int, Row]]) -> list[int]:
+    """How each row compares to the next one, where both are of one second."""
+    return [_compared(row, other) for (rank, row), (next_rank, other) in pairwise(ranked) if rank == next_rank]
+
+
+def _compared(row: Row, other: Row) -> int:
+    """1 if the first ID is lower, -1 if it is higher, 0 if the two cannot be compared."""
+    one, two = key(row), key(other)
+    if isinstance(one, int) and isinstance(two, int):
+        return (one < two) - (one > two)
+    if isinstance(one, str) and isinstance(two, str):
+        return (one < two) - (one > two)
+    return 0
+
+
+@dataclass(slots=True)
+class ListTraits:
+    """What walks over one list in one direction have learned.
+
+    `inclusive`: whether the filter's bound on the side where the walk begins is inclusive; None while unknown.
+    `ordered`: the server obeys the requested order. `ties`: the order of the rows of one second. `behind`: people
+    changed rows faster than the walk read them, so the newest changes are left to the next walk.
+    """
+
+    inclusive: bool | None = None
+    ordered: bool = False
+    ties: TieOrder = field(default_factory=TieOrder)
+    behind: bool = False
+
+
+@dataclass(frozen=True)
+class OrderedList:
+    """A list in ascending or descending order of its cursor field, over an interval of seconds.
+
+    A rank is a second counted in the direction of the walk: the second itself in an ascending walk, the negated second
+    in a descending one. Ranks never fall, and a walk goes from `first_rank` to `last_rank`. A bound is the rank that
+    the filter starts from.
+    """
+
+    listing: Listing
+    traits: ListTraits
+    ascending: bool
+    interval: Interval
+
+    @property
+    def first_rank(self) -> int:
+        return self.interval[0] if self.ascending else -self.interval[1]
+
+    @property
+    def last_rank(self) -> int:
+        return self.interval[1] if self.ascending else -self.interval[0]
+
+    def last_possible_rank(self, latest: int) -> int | None:
+        """The rank of the last row that the list can have; None while it is not known. `latest`: no row is dated later,
+        but for those dated ahead."""
+        if not self.ascending:
+            return self.last_rank if self.last_rank < 0 else None
+        return min(self.last_rank, latest)
+
+    def second(self, rank: int) -> int:
+        return rank if self.ascending else -rank
+
+    def seconds_between(self, first: int, last: int) -> Interval | None:
+        """The seconds from the rank `first` to the rank `last`; None if there are none."""
+        if first > last:
+            return None
+        return (first, last) if self.ascending else (-last, -first)
+
+    def rank(self, row: Row) -> int | None:
+        second = self.listing.second_of(row)
+        return None if second is None else self.second(second)
+
+    def params(self, bound: int) -> dict[str, int | str]:
+        """The parameters that request the rows from a rank on, in order."""
+        return {**bounds(self.listing, *self.seconds_from(bound)), **self.order(self.ascending)}
+
+    def order(self, ascending: bool) -> dict[str, str]:
+        return {f"order[{self.listing.cursor}]": "asc" if ascending else "desc"} if self.listing.ordered else {}
+
+    def seconds_from(self, bound: int) -> tuple[int, int]:
+        """The seconds from `bound` to one behind the end of the interval, where the filter's bound may be exclusive."""
+        end = self.last_rank + 1
+        return (bound, min(end, FOREVER)) if self.ascending else (-end, min(-bound, FOREVER))
+
+    def checked(self, raw: RawPage, bound: int) -> RawPage:
+        """The page, after a check of its filter. Raises FilterIgnored."""
+        check_filter(self.listing, raw.rows, *self.seconds_from(bound))
+        if any(self.rank(row) == bound for row in raw.rows):
+            self.traits.inclusive = True
+        return raw
+
+    def bound_of(self, rank: int) -> int:
+        """The bound that shows all rows of a rank: the rank itself if bounds are known to be inclusive, else the rank
+        before it."""
+        return rank if self.traits.inclusive else rank - 1
+
+    def learn_bound(self, rank: int) -> None:
+        """Requests one row at a rank that has rows, to learn whether the filter's bound is inclusive."""
+        raw = self.checked(self.listing.ask(self.params(rank), limit=1), rank)
+        if raw.rows and not self.traits.inclusive:
+            self.traits.inclusive = False
+
+    def ranked(self, raw: RawPage, rank: int, without: Collection[Key]) -> list[Ranked]:
+        """The rows with their ranks; the first one without a date gets `rank`, and others their neighbour's rank.
+
+        Leaves out rows without a date whose keys are in `without`, for they are delivered. Raises OrderIgnored.
+        """
+        ranked: list[Ranked] = []
+        for row in raw.rows:
+            own_rank = self.rank(row)
+            if own_rank is None and key(row) in without:
+                continue
+            if own_rank is not None:
+                if ranked and own_rank < rank:
+                    raise OrderIgnored
+                rank = own_rank
+            ranked.append(Ranked(rank, row))
+        return ranked
+
+
+def prove_order(ordered: OrderedList, first_rank: int, ranked: list[Ranked], sizer: PageSizer) -> None:
+    """Checks that a page is in order because that order was requested. Raises OrderIgnored if it is not.
+
+    A page may be in order by chance: it may also be in an order in which the server lists rows whatever the request
+    says. Then the opposite order is requested as well, and must begin behind the page's last row. A page of one second
+    proves nothing, and needs no order. `first_rank`: the page has every row from that rank on.
+    """
+    listing, traits = ordered.listing, ordered.traits
+    if traits.ordered or not listing.ordered or ranked[0].rank == ranked[-1].rank:
+        return
+    rows = [row for _, row in ranked]
+    if len(rows) >= ROWS_TO_PROVE and not any(monotone(rows, column) for column in listing.other_orders):
+        traits.ordered = True
+    elif listing.own_order:
+        _prove_whole(ordered, first_rank, ranked, sizer)
+    else:
+        params = {**bounds(listing, *ordered.seconds_from(first_rank - 1)), **ordered.order(not ordered.ascending)}
+        raw = listing.ask(params, limit=min(listing.limit, ROWS_TO_PROVE))
+        ranks = [rank for row in raw.rows if (rank := ordered.rank(row)) is not None]
+        if ranks and ranks[0] >= ranked[-1].rank:
+            traits.ordered = True
+        elif ranks:
+            _prove_whole(ordered, first_rank, ranked, sizer)
+
+
+def _prove_whole(ordered: OrderedList, first_rank: int, ranked: list[Ranked], sizer: PageSizer) -> None:
+    """Requests all rows up to the last second of the page: the page must have all of them. Raises OrderIgnored."""
+    seconds = ordered.seconds_between(first_rank - 1, ranked[-1].rank - 1)
+    if not seconds:
+        return
+    raw = sizer.ask(ordered.listing, bounds(ordered.listing, seconds[0], min(seconds[1], FOREVER)))
+    met = {key(row) for _, row in ranked}
+    if raw.may_go_on or any(key(row) not in met for row in raw.rows):
+        raise OrderIgnored
+    ordered.traits.ordered = True
+
+
+def monotone(rows: Sequence[Row], column: str) -> bool:
+    """Whether the rows are in the order of a column, up or down."""
+    values: list[Any] = [row.get(column) for row in rows]
+    if not all(isinstance(value, int) for value in values) and not all(isinstance(value, str) for value in values):
+        return False
+    return all(one <= other for one, other in pairwise(values)) or all(one >= other for one, other in pairwise(values))

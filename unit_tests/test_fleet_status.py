@@ -1,0 +1,118 @@
+"""How a fleet is shown: the failed accounts first, one cause a line, ages, and the same as JSON and as a page."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import datetime, timedelta, timezone
+from html import unescape
+from pathlib import Path
+
+import pytest
+
+from amocrm_fleet import cli
+from amocrm_fleet.folder import Account, add
+from amocrm_fleet.page import write_page
+from amocrm_fleet.processes import log_of
+from amocrm_fleet.status import LastSync, Status, age, table, worst_first
+from source_amocrm import whole_file
+
+NOW = datetime(2026, 11, 27, 12, 0, tzinfo=timezone.utc)
+LONG = "The account is not paid for: " + "deals, contacts, " * 20
+
+
+def put(folder: Path, name: str, *syncs: tuple[int, LastSync]) -> Account:
+    """An account and its syncs, by how many minutes ago each ended."""
+    account = add(folder, {"account_domain": f"{name}.amocrm.ru"}, name)
+    status = Status()
+    for minutes, sync in syncs:
+        status = status.after(sync, NOW - timedelta(minutes=minutes))
+    if syncs:
+        account.beside("status.json").parent.mkdir(exist_ok=True)
+        kept = {**vars(status), "last": vars(status.last)}
+        whole_file.write(account.beside("status.json"), whole_file.json_text(kept))
+    return account
+
+
+@pytest.fixture
+def accounts(tmp_path: Path) -> list[Account]:
+    folder = tmp_path / "accounts"
+    fine = put(folder, "fine", (15, LastSync(1234, 2.0, notices=["It is now called south."])))
+    stale = put(folder, "stale", (60 * 24 * 3, LastSync(7, 1.0)))
+    new = put(folder, "new")
+    refused = put(folder, "refused", (180, LastSync(5, 1.0)), (20, LastSync(failures=[f"{LONG}\nTables: deals."])))
+    dead = put(folder, "dead", *((minutes, LastSync(failures=["Access was <withdrawn>."])) for minutes in (90, 60, 30)))
+    return [fine, stale, new, refused, dead]
+
+
+def test_the_table(accounts: list[Account]) -> None:
+    cause = f"The account is not paid for: {'deals, contacts, ' * 20}"[:109] + "…"
+    assert table(worst_first(accounts), NOW).splitlines() == [
+        "account  state         last sync   last good    rows  cause",
+        "dead     failed ×3     30 min ago  never           0  Access was <withdrawn>.",
+        f"refused  failed        20 min ago  3 h ago         0  {cause}",
+        "new      never synced  never       never           –",
+        "stale    up to date    3 days ago  3 days ago      7",
+        "fine     up to date    15 min ago  15 min ago  1,234",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("minutes", "said"),
+    [
+        (-5, "just now"), (0, "just now"), (1, "1 min ago"), (119, "119 min ago"), (120, "2 h ago"),
+        (47 * 60 + 59, "47 h ago"), (48 * 60, "2 days ago"),
+    ],
+)  # fmt: skip
+def test_ages(minutes: int, said: str) -> None:
+    moment = NOW - timedelta(minutes=minutes)
+    assert age(f"{moment:%Y-%m-%dT%H:%M:%SZ}", NOW) == said
+
+
+def test_the_command(accounts: list[Account], capsys: pytest.CaptureFixture[str]) -> None:
+    folder = str(accounts[0].path.parent)
+    assert cli.main(["status", "--accounts", folder, "--only", "fine,new"]) == 0
+    capsys.readouterr()
+    assert cli.main(["status", "--accounts", folder, "--failed"]) == 1
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["account", "dead", "refused"]
+    assert cli.main(["status", "--accounts", folder, "--failed", "--only", "fine"]) == 0
+    assert capsys.readouterr().out == ""
+    assert cli.main(["status", "--accounts", folder, "--json"]) == 1
+    dead, refused, *_ = json.loads(capsys.readouterr().out)
+    assert dead == {
+        "account": "dead", "state": "failed", "ended": "2026-11-27T11:30:00Z", "succeeded": None, "failed_in_a_row": 3,
+        "last": {
+            "rows": 0, "seconds": 0.0, "failures": ["Access was <withdrawn>."], "notices": [], "lasting": False,
+        },
+    }  # fmt: skip
+    assert refused["last"]["failures"] == [f"{LONG}\nTables: deals."]
+
+
+def test_the_page(accounts: list[Account], tmp_path: Path) -> None:
+    log = log_of(accounts[-1])
+    log.parent.mkdir()
+    log.touch()
+    page = tmp_path / "fleet.html"
+    write_page(page, worst_first(accounts), NOW)
+    text = page.read_text()
+    assert page.stat().st_mode & 0o777 == 0o600
+    assert "2 of 5 accounts failed" in text
+    rows = [
+        [unescape(re.sub("<[^>]+>", "", cell)).strip() for cell in re.findall(r"<td.*?</td>", row, re.DOTALL)]
+        for row in re.findall(r"<tr class.*?</tr>", text, re.DOTALL)
+    ]
+    assert rows == [
+        ["dead", "failed ×3", "30 min ago", "never", "0", "Access was <withdrawn>.", "log"],
+        ["refused", "failed", "20 min ago", "3 h ago", "0", f"{LONG}\nTables: deals.", ""],
+        ["new", "never synced", "never", "never", "–", "", ""],
+        ["stale", "up to date", "3 days ago", "3 days ago", "7", "", ""],
+        ["fine", "up to date", "15 min ago", "15 min ago", "1,234", "It is now called south.", ""],
+    ]
+    assert 'href="accounts/.fleet/logs/dead.log"' in text
+    assert re.findall(r"https?://", text) == []
+
+
+def test_the_page_cannot_be_written(accounts: list[Account], capsys: pytest.CaptureFixture[str]) -> None:
+    folder = str(accounts[0].path.parent)
+    assert cli.main(["page", "--accounts", folder, "--out", "/proc/fleet.html"]) == 2
+    assert capsys.readouterr().err == "/proc/fleet.html cannot be written: No such file or directory.\n"
