@@ -118,7 +118,6 @@ def test_times_are_shown_in_the_account_s_zone(filled: Filled) -> None:
     assert len({row.utcoffset() for row in (at.replace(tzinfo=ZoneInfo(ZONE)) for at in found.values())}) == 2
 
 
-
 def test_who_made_a_call(filled: Filled) -> None:
     tables = expected.tables(filled.account)
     names = {str(user["user_id"]): user["name"] for user in tables["users"]}

@@ -15,6 +15,7 @@ WRONG_USAGE = 2
 """As argparse exits."""
 AIRBYTES = ("spec", "check", "discover", "read")
 OWN = {
+    "catalog": "source_amocrm.catalog",
     "connect": "source_amocrm.connect.cli",
     "fleet": "amocrm_fleet.cli",
     "invite": "amocrm_fleet.invite.cli",
@@ -24,6 +25,8 @@ OWN = {
     "sync": "amocrm_warehouse.sync.command",
 }
 """Verbs beside Airbyte's, each with the module whose `main` takes the arguments after the verb."""
+EXTRAS = {"amocrm_warehouse": "warehouse", "amocrm_fleet": "fleet"}
+"""The extras that bring what the verbs of a package need."""
 HELP = """\
 source-amocrm reads an amoCRM or Kommo account for Airbyte.
 
@@ -32,8 +35,12 @@ source-amocrm reads an amoCRM or Kommo account for Airbyte.
   source-amocrm check      --config FILE
   source-amocrm probe      --config FILE [--output FOLDER]   ask an account what amoCRM's documents leave open
   source-amocrm discover   --config FILE
+  source-amocrm catalog    --config FILE [--streams deals,users]   a catalog for `read`
   source-amocrm read       --config FILE --catalog FILE [--state FILE]
   source-amocrm spec       the settings as a JSON schema
+  source-amocrm sync       --config FILE [--to URL]   read the account into tables of a database
+  source-amocrm models     [--to URL]   make the tables into answers
+  source-amocrm report     [--to URL]   the answers as one HTML file
   source-amocrm fleet      many accounts: check, sync, status, airbyte
   source-amocrm --version
 
@@ -41,7 +48,7 @@ Each with --help for more."""
 
 
 def run() -> None:
-    """`source-amocrm spec|check|discover|read|connect|probe|fleet|invite …`"""
+    """`source-amocrm spec|check|discover|read|sync|…`"""
     arguments = sys.argv[1:]
     guard()
     signal.signal(signal.SIGTERM, shutdown.end_by_signal)
@@ -80,9 +87,11 @@ def _command(arguments: list[str]) -> int:
         try:
             code: int = importlib.import_module(OWN[verb]).main(arguments[1:])
         except ModuleNotFoundError as error:
-            if error.name != OWN[verb].partition(".")[0]:
+            package = OWN[verb].partition(".")[0]
+            if package == "source_amocrm" or (error.name or "").partition(".")[0] == "source_amocrm":
                 raise
-            print(f"`{verb}` is not installed here: pip install 'source-amocrm[all]'", file=sys.stderr)
+            extra = EXTRAS.get(package, "all")
+            print(f"`{verb}` needs more than the connector: pip install 'source-amocrm[{extra}]'", file=sys.stderr)
             return WRONG_USAGE
         return code
     if verb == "check" and "--debug" not in arguments and sys.stdout.isatty():
