@@ -287,5 +287,5 @@ def test_the_catalog_is_what_read_wants(tmp_path: Path) -> None:
         assert {"RECORD", "STATE"} <= kinds
         asked[-1] = "dels"
         done = subprocess.run(asked, capture_output=True, text=True, check=False)
-        assert (done.returncode, done.stdout) == (1, "")
+        assert (done.returncode, done.stdout) == (2, "")
         assert done.stderr == "There is no stream “dels”: the nearest name is “deals”.\n"

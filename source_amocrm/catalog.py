@@ -1,14 +1,14 @@
-"""`source-amocrm catalog`: the configured catalog that `read` wants, of all streams or of those named."""
+"""`source-amocrm catalog`: a configured catalog for `read`, of the chosen streams in their usual sync modes."""
 
 from __future__ import annotations
 
 import argparse
+import difflib
+import json
 import sys
-from collections.abc import Collection, Iterable
-from difflib import get_close_matches
+from collections.abc import Iterable
 from pathlib import Path
 
-import orjson
 from airbyte_cdk.models import (
     AirbyteStream,
     ConfiguredAirbyteCatalog,
@@ -18,44 +18,15 @@ from airbyte_cdk.models import (
     SyncMode,
 )
 
-from source_amocrm.check_on_terminal import keeper, plain_logs
+from source_amocrm.check_on_terminal import keeper
 from source_amocrm.config.config_file import ConfigFile, ConfigFileError
 from source_amocrm.errors import AmocrmError
 from source_amocrm.source import SourceAmocrm
 
 
-def main(arguments: list[str]) -> int:
-    parser = argparse.ArgumentParser(prog="source-amocrm catalog", description=__doc__)
-    parser.add_argument("--config", type=Path, required=True, help="what `source-amocrm connect` wrote")
-    parser.add_argument("--streams", help="only these, separated by commas")
-    given = parser.parse_args(arguments)
-    plain_logs()
-    try:
-        settings = ConfigFile(given.config).settings()
-        streams = SourceAmocrm(hand_over=keeper(given.config)).streams(settings)
-        found = {stream.name: stream.as_airbyte_stream() for stream in streams}
-        chosen = [name for part in (given.streams or "").split(",") if (name := part.strip())] or list(found)
-        check_names(chosen, found)
-    except (AmocrmError, ConfigFileError, ValueError) as error:
-        print(error, file=sys.stderr)
-        return 1
-    catalog = configured_catalog(found[name] for name in dict.fromkeys(chosen))
-    print(orjson.dumps(ConfiguredAirbyteCatalogSerializer.dump(catalog)).decode())
-    return 0
-
-
-def configured_catalog(streams: Iterable[AirbyteStream]) -> ConfiguredAirbyteCatalog:
-    """Reads streams with a cursor incrementally and merges them by key; reads the others whole."""
+def configured(streams: Iterable[AirbyteStream]) -> ConfiguredAirbyteCatalog:
+    """A stream with a cursor is read incrementally and merged by key; one without is read whole and replaced."""
     return ConfiguredAirbyteCatalog([_configured(stream) for stream in streams])
-
-
-def check_names(chosen: Iterable[str], known: Collection[str]) -> None:
-    """Raises ValueError for a stream that does not exist, with the nearest name."""
-    for name in chosen:
-        if name not in known:
-            near = get_close_matches(name, known, n=1)
-            hint = f"the nearest name is “{near[0]}”" if near else f"there are {', '.join(known)}"
-            raise ValueError(f"There is no stream “{name}”: {hint}.")
 
 
 def _configured(stream: AirbyteStream) -> ConfiguredAirbyteStream:
@@ -67,3 +38,36 @@ def _configured(stream: AirbyteStream) -> ConfiguredAirbyteStream:
         cursor_field=stream.default_cursor_field,
         primary_key=stream.source_defined_primary_key,
     )
+
+
+def check_names(asked: Iterable[str], known: list[str]) -> None:
+    """Raises ValueError with the nearest name for a stream that there is not."""
+    for name in asked:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"the nearest name is “{near[0]}”" if near else f"there are {', '.join(known)}"
+            raise ValueError(f"There is no stream “{name}”: {hint}.")
+
+
+def names_in(text: str | None) -> list[str]:
+    """The names in an option such as `deals, users`."""
+    return [name for part in (text or "").split(",") if (name := part.strip())]
+
+
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="source-amocrm catalog", description=__doc__)
+    parser.add_argument("--config", type=Path, required=True, help="what `source-amocrm connect` wrote")
+    parser.add_argument("--streams", help="only these, separated by commas; all of them by default")
+    given = parser.parse_args(arguments)
+    try:
+        settings = ConfigFile(given.config).settings()
+        source = SourceAmocrm(hand_over=keeper(given.config))
+        found = {stream.name: stream.as_airbyte_stream() for stream in source.streams(settings)}
+        chosen = names_in(given.streams) or list(found)
+        check_names(chosen, list(found))
+    except (AmocrmError, ConfigFileError, ValueError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    catalog = configured(found[name] for name in dict.fromkeys(chosen))
+    print(json.dumps(ConfiguredAirbyteCatalogSerializer.dump(catalog), ensure_ascii=False))
+    return 0

@@ -80,9 +80,11 @@ def _own(verb: str, arguments: list[str]) -> int:
     try:
         code: int = importlib.import_module(module).main(arguments)
     except ModuleNotFoundError as error:
+        if not extra or (error.name or "").startswith("source_amocrm"):
+            raise
         print(
             f"`source-amocrm {verb}` needs {error.name}, which is not installed here: "
-            f"pip install 'source-amocrm[{extra or 'all'}]'",
+            f"pip install 'source-amocrm[{extra}]'",
             file=sys.stderr,
         )
         return WRONG_USAGE

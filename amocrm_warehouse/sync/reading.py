@@ -26,8 +26,8 @@ from amocrm_warehouse.sync.outcome import Outcome
 from amocrm_warehouse.sync.packages import Packages
 from amocrm_warehouse.sync.table import Table
 from source_amocrm.auth.keeping import FileKeeper
-from source_amocrm.catalog import check_names, configured_catalog
-from source_amocrm.config.config_file import ConfigFile, ConfigFileError
+from source_amocrm.catalog import check_names, configured
+from source_amocrm.config.config_file import ConfigFile
 from source_amocrm.secrecy import Masked
 from source_amocrm.source import SourceAmocrm
 
@@ -39,7 +39,6 @@ class Reading:
     work."""
 
     def __init__(self, account: ConfigFile, settings: dict[str, Any], streams: list[str] | None, out: Outcome) -> None:
-        self._account = account
         self._settings = self._known = settings
         self._outcome = out
         self._failures: list[FailureType] = []  # of streams
@@ -54,7 +53,7 @@ class Reading:
 
     def into(self, packages: Packages, states: Mapping[str, str], watch: Watch) -> None:
         """Reads on from the states. What went wrong is told in the outcome; raises what `packages` raises."""
-        catalog = configured_catalog(self._streams)
+        catalog = configured(self._streams)
         messages = self._source.read(
             LOGGER, copy.deepcopy(self._settings), catalog, [_state(*one) for one in states.items()]
         )
@@ -85,8 +84,6 @@ class Reading:
         new = copy.deepcopy(dict(changed))
         if moved := renamed(self._known, new):
             self._outcome.notices.append(moved)
-        if not_kept := still_as_it_was(self._account, self._known):
-            self._outcome.errors.append(not_kept)
         self._known = new
 
 
@@ -139,16 +136,3 @@ def renamed(before: Mapping[str, Any], after: Mapping[str, Any]) -> str | None:
     """The sentence about an account whose address amoCRM has changed, and the connector has followed."""
     old, new = before.get("account_domain"), after.get("account_domain")
     return None if old == new else f"The account {old} is now called {new}. Its config has the new address."
-
-
-def still_as_it_was(account: ConfigFile, known: Mapping[str, Any]) -> str | None:
-    """The sentence about a config that the connector could not write: it is what it was before amoCRM changed it."""
-    try:
-        if account.settings() != known:
-            return None
-    except ConfigFileError as error:
-        return str(error)
-    return (
-        f"amoCRM gave a new refresh token, the old one is void, and {account.path} could not be written. Make it "
-        "writable and grant access again (source-amocrm connect)."
-    )
