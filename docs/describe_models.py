@@ -49,7 +49,8 @@ def _schema(told: Mapping[str, dict[str, Any]], described: Mapping[str, tuple[st
         key, tests = model.get("key"), model.get("tests", {})
         entry: dict[str, Any] = {"name": name, "description": f"{model['en']} · {model['ru']}"}
         if key:
-            entry["data_tests"] = [{"amocrm_key": {"arguments": {"columns": key}}}]
+            arguments = {"columns": key} | ({"nullable": model["nullable"]} if "nullable" in model else {})
+            entry["data_tests"] = [{"amocrm_key": {"arguments": arguments}}]
         entry["columns"] = [
             {"name": column, "description": " · ".join(described[column])}
             | ({"data_tests": [_test(tests[column])]} if column in tests else {})

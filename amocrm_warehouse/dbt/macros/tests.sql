@@ -1,9 +1,9 @@
-{# The columns are the key: none is null, and no two rows have the same. #}
-{% test amocrm_key(model, columns) %}
+{# The columns are the key: no two rows have the same, and none is null but those that `nullable` names. #}
+{% test amocrm_key(model, columns, nullable=[]) %}
     select {{ columns | join(", ") }}
     from {{ model }}
     group by {{ columns | join(", ") }}
-    having count(*) > 1{% for column in columns %} or {{ column }} is null{% endfor %}
+    having count(*) > 1{% for column in columns if column not in nullable %} or {{ column }} is null{% endfor %}
 {% endtest %}
 
 {# Every row's entity is in another model. #}

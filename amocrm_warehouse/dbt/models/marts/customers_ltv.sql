@@ -16,7 +16,7 @@ select
     customers.ltv,
     coalesce(purchases.purchases, 0) as purchases,
     coalesce(purchases.purchases_sum, 0) as purchases_sum,
-    cast(purchases.purchases_sum / purchases.purchases as numeric(18, 2)) as average_purchase,
+    cast(purchases.purchases_sum / purchases.purchases as numeric(38, 2)) as average_purchase,
     purchases.first_purchase_at_local,
     purchases.last_purchase_at_local,
     customers.next_date as next_purchase_at,
