@@ -17,10 +17,12 @@ HEAD = """\
 
 What `make models` makes of the tables, column by column. `make docs` writes this page from `models.yaml` and
 `columns.yaml` in `amocrm_warehouse/dbt/`; do not edit it by hand. **Bold** columns are the key. Times are UTC; those
-in `…_local` are by the clock of the account. Questions to the marts, with answers: [questions.md](questions.md).
+in `…_local` are by the clock of the account. Questions to the marts, with answers: [questions.md](questions.md);
+columns of custom fields: [own-fields.md](own-fields.md).
 
 Что `make models` делает из таблиц, столбец за столбцом. Время в UTC, в столбцах `…_local` — по часам аккаунта.
-Вопросы к витринам и ответы: [questions.ru.md](questions.ru.md).
+Вопросы к витринам и ответы: [questions.ru.md](questions.ru.md); столбцы дополнительных полей:
+[own-fields.ru.md](own-fields.ru.md).
 """
 
 BY = (

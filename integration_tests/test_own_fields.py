@@ -18,7 +18,7 @@ import pytest
 from . import models, postgres
 from .connector import messages
 from .destination import Destination
-from .expected.marts.own_fields import OwnFields
+from .expected.marts.own_fields import OwnFields, grouped_by
 from .models import Row
 from .sandbox import NOW, Account, ManualClock, Sandbox, writes
 
@@ -247,3 +247,92 @@ def test_the_database_says_what_a_column_is(built: World, kind: str) -> None:
     here = f"SELECT col_description('amocrm_marts.deals'::regclass, {number}'{column}')) AS comment"
     [row] = rows_of(built.databases[kind], duck if kind == "duckdb" else here)
     assert row["comment"] == f"Объём (м³) · select, {own['id']}"
+
+
+ASKED = ("--by", "услуги", "--fields", "Направление, utm_source ,PHONE")
+COUNTS = ("cohort_deals", "reached", "lost", "deals_in_stage")
+
+
+def test_marts_by_one_field_and_columns_of_some(world: World) -> None:
+    """The text of a multiselect is one group, and the groups of a table add up to what it was without them."""
+    if not world.projects[0].known.cells:
+        for project in world.projects:
+            project.sync()
+        world.build()
+    known = world.known()
+    before = {
+        kind: rows_of(database, "SELECT * FROM amocrm_marts.funnel") for kind, database in world.databases.items()
+    }
+    world.build(*ASKED)
+    groups = grouped_by(known.values(), "Услуги")
+    assert len(set(groups.values())) > 4
+    columns = world.columns(known)
+    for kind, database in world.databases.items():
+        deals = {
+            (row["project_id"], row["deal_id"]): row
+            for row in rows_of(database, "SELECT * FROM amocrm_marts.deals")
+            if not row["is_deleted"]
+        }
+        assert {own: row["by_value"] for own, row in deals.items()} == {own: groups.get(own) for own in deals}
+        for mart, wanted in {
+            "attribution": Counter((own[0], groups.get(own)) for own in deals),
+            "sales": Counter((own[0], groups.get(own)) for own, row in deals.items() if row["stage_kind"] == "won"),
+        }.items():
+            counted = "sum(deals)" if mart == "attribution" else "sum(won)"
+            rows = rows_of(
+                database, f"SELECT project_id, by_value, {counted} AS n FROM amocrm_marts.{mart} GROUP BY 1, 2"
+            )
+            assert Counter({(row["project_id"], row["by_value"]): int(row["n"]) for row in rows}) == wanted, mart
+        lost = rows_of(database, "SELECT project_id, deal_id, by_value FROM amocrm_marts.lost_deals")
+        assert lost
+        assert all(row["by_value"] == groups.get((row["project_id"], row["deal_id"])) for row in lost)
+        assert funnel_of(before[kind]) == funnel_of(rows_of(database, "SELECT * FROM amocrm_marts.funnel"))
+        cohorts = rows_of(
+            database,
+            "SELECT project_id, by_value, sum(cohort_deals) AS n FROM (SELECT DISTINCT project_id, by_value, "
+            "cohort_month, pipeline_id, cohort_deals FROM amocrm_marts.funnel) AS cohorts GROUP BY 1, 2",
+        )
+        stays = rows_of(
+            database, "SELECT DISTINCT project_id, deal_id, pipeline_id FROM amocrm_marts.deal_stage_history"
+        )
+        were_there = [
+            (row["project_id"], row["deal_id"]) for row in stays if (row["project_id"], row["deal_id"]) in deals
+        ]
+        assert Counter({(row["project_id"], row["by_value"]): int(row["n"]) for row in cohorts}) == Counter(
+            (own[0], groups.get(own)) for own in were_there
+        )
+        chosen = {
+            columns[project, entity, own]
+            for project, each in known.items()
+            for (entity, own), told in each.fields.items()
+            if "Направление" in (told["name"], told["first"]) or told["code"] in ("UTM_SOURCE", "PHONE")
+        }
+        found = "SELECT column_name FROM information_schema.columns WHERE table_schema = 'amocrm_marts' "
+        assert {row["column_name"] for row in rows_of(database, found + "AND column_name LIKE 'cf%'")} == chosen
+
+
+def funnel_of(rows: list[Row]) -> dict[tuple[Any, ...], Counter[str]]:
+    """By project, month, pipeline and stage, what its rows add up to."""
+    found: dict[tuple[Any, ...], Counter[str]] = {}
+    for row in rows:
+        stage = (row["project_id"], row["cohort_month"], row["pipeline_id"], row["status_id"])
+        found.setdefault(stage, Counter()).update({name: int(row[name] or 0) for name in COUNTS})
+    return found
+
+
+def test_a_field_that_cannot_be_meant_is_told_in_a_sentence(world: World) -> None:
+    account = world.projects[0].account
+    models.store(world.databases["duckdb"], "1001", world.projects[0].tables(), "duckdb")
+    same = [str(f["id"]) for f in account.fields["leads"] if f["name"] == "№ 7"]
+    several = f"Several fields of deals of the project 1001 are named “№ 7”: name one by its id, {' or '.join(same)}."
+    none = (
+        "There is no field “{}” of {} in the tables of custom fields: "
+        "give its name, its code or its id as amoCRM has it."
+    )
+    for options, sentence in {
+        ("--by", "№ 7"): several,
+        ("--by", "PHONE"): none.format("PHONE", "deals"),
+        ("--fields", "PHONE,Moon"): none.format("Moon", "the cards"),
+    }.items():
+        done = models.run(world.databases["duckdb"], "--project", "1001", *options)
+        assert (done.returncode, done.stdout, done.stderr) == (2, "", f"{sentence}\n")

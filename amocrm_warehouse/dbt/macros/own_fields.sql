@@ -117,7 +117,10 @@
     {{ return(found) }}
 {% endmacro %}
 
-{# All of them, or those that the var `fields` names; the name that a field had at first goes on to name it. #}
+{#
+    All of them, or those that the var `fields` names; the name that a field had at first goes on to name it. PostgreSQL has at most
+    1,600 columns a table: fields past 1,000 are in entity_fields alone.
+#}
 {% macro columns_of_fields(entity_type) %}
     {% set chosen, wanted = [], var("fields", none) %}
     {% for field in own_fields(entity_type) %}
@@ -125,7 +128,7 @@
         {% for word in wanted or [] if is_field(word, field.id, field.code, field.name) or is_field(word, field.id, none, field.name_at_first) %}
             {% do named.append(word) %}
         {% endfor %}
-        {% if wanted is none or named %}{% do chosen.append(field) %}{% endif %}
+        {% if (wanted is none or named) and chosen | length < 1000 %}{% do chosen.append(field) %}{% endif %}
     {% endfor %}
     {{ return(chosen) }}
 {% endmacro %}
