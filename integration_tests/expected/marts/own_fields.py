@@ -87,7 +87,7 @@ class OwnFields:
             self.fields[entity, own] = before | told | {"is_deleted": self.listed and own not in listed}
         for (of, own), told in self.fields.items():
             if of == entity and own not in met:
-                told["is_deleted"] = True
+                told["is_deleted"] = told["is_deleted"] or self.listed
 
     def entity_fields(self) -> list[Row]:
         return [

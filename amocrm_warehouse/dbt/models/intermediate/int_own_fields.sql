@@ -41,7 +41,8 @@ present as (
         coalesce(listed.field_type, newest.field_type) as field_type,
         listed.field_sort,
         listed.custom_field_id is null and exists (
-            select 1 from listed as any_field where any_field.project_id = newest.project_id
+            select 1 from listed as others
+            where others.project_id = newest.project_id and others.entity_type = newest.entity_type
         ) as is_deleted_field
     from listed
     full join (select * from newest where nth = 1) as newest
@@ -78,7 +79,9 @@ every_field as (
 
     select
         kept.project_id, kept.entity_type, kept.custom_field_id, kept.name, kept.field_code, kept.field_type, kept.field_sort,
-        kept.is_deleted_field or {{ values_were_read("kept.project_id", "kept.entity_type") }},
+        kept.is_deleted_field or exists (
+            select 1 from listed where listed.project_id = kept.project_id and listed.entity_type = kept.entity_type
+        ),
         kept.name_at_first, kept.column_name, kept.column_name
     from kept
     where not exists (
