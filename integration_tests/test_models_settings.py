@@ -156,7 +156,8 @@ def test_every_column_is_described_in_the_database(duckdb_file: str) -> None:
     rows = models.query(
         duckdb_file,
         "SELECT table_name, column_name, comment FROM duckdb_columns() "
-        "WHERE schema_name IN ('amocrm_marts', 'amocrm_staging') AND table_name <> 'plans' ORDER BY table_name, column_index",
+        "WHERE schema_name IN ('amocrm_marts', 'amocrm_staging') AND table_name <> 'plans' "
+        "ORDER BY table_name, column_index",
     )
     told: dict[str, list[str]] = {}
     for row in rows:
