@@ -8,6 +8,7 @@ import json
 import os
 import re
 import sys
+from collections.abc import Iterable
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
@@ -135,7 +136,7 @@ def reason(result: Any, said: str) -> str:
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """What says which tables the models are built on, and how."""
-    parser.add_argument("--project", default="1001", help="the projects to unite, separated by commas")
+    parser.add_argument("--project", help="the projects to unite, separated by commas; by default all that are there")
     add_database(parser)
     parser.add_argument("--schema", help="where the tables are; by default amocrm, which a sync writes to")
     parser.add_argument("--plans", type=Path, help=f"a CSV file with the columns {','.join(PLANS)}")
@@ -148,7 +149,32 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def projects_of(given: argparse.Namespace) -> list[str]:
-    return listed(given.project)
+    """The projects that were named, else all of the schema. Raises ValueError where there are none."""
+    if given.project is not None:
+        return listed(given.project)
+    environment(given.db)
+    schema = given.schema or SCHEMA
+    found = projects_in(tables(given.db), schema)
+    if not found:
+        raise ValueError(
+            f"There are no tables amocrm_<project>_… in the schema {schema} of this database. Read an account into it "
+            "first: source-amocrm sync."
+        )
+    return found
+
+
+def projects_in(names: Iterable[str], schema: str) -> list[str]:
+    """The projects of the tables `amocrm_<project>_<stream>` in a schema. `names`: of tables, with their schemas."""
+    from source_amocrm.streams import STREAMS  # imports the CDK
+
+    longest_first = sorted(STREAMS, key=len, reverse=True)
+    found = set()
+    for name in names:
+        place, _, table = name.partition(".")
+        stream = next((one for one in longest_first if table.endswith(f"_{one}")), None)
+        if place == schema and stream and table.startswith("amocrm_"):
+            found.add(table.removeprefix("amocrm_").removesuffix(f"_{stream}"))
+    return sorted(found - {""})
 
 
 def listed(text: str) -> list[str]:

@@ -12,6 +12,7 @@ import duckdb
 import pytest
 import yaml
 
+from amocrm_warehouse.models import projects_in
 from amocrm_warehouse.plans import read_plans
 from docs.describe_models import SCHEMA, columns, pages
 from docs.describe_models import models as described
@@ -288,3 +289,11 @@ def refused(database: str, *arguments: str) -> str:
     done = models.run(database, *arguments)
     assert (done.returncode, done.stdout) == (2, "")
     return done.stderr.rstrip("\n")
+
+
+def test_the_projects_that_are_there_are_found_by_their_tables() -> None:
+    names = [
+        *("amocrm.amocrm_1001_custom_fields_deals", "amocrm.amocrm_acme_ltd_customer_statuses", "amocrm.deals"),
+        *("amocrm.amocrm_7_syncs", "amocrm.amocrm_account", "public.amocrm_9_deals", "amocrm._dlt_loads"),
+    ]
+    assert projects_in(names, "amocrm") == ["1001", "acme_ltd"]
