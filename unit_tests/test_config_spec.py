@@ -206,5 +206,5 @@ def test_which_redirect_uri_to_type_is_told(spec: ConnectorSpecification) -> Non
 
 def test_the_parser_knows_the_options_of_the_form(spec: ConnectorSpecification) -> None:
     properties = spec.connectionSpecification["properties"]
-    long_lived, oauth = (set(way["properties"]) for way in properties["credentials"]["oneOf"])
-    assert (set(properties), long_lived, oauth) == (OPTIONS, LONG_LIVED_OPTIONS, OAUTH_OPTIONS)
+    long_lived, oauth = (frozenset(way["properties"]) for way in properties["credentials"]["oneOf"])
+    assert (frozenset(properties), long_lived, oauth) == (OPTIONS, LONG_LIVED_OPTIONS, OAUTH_OPTIONS)

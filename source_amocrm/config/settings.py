@@ -99,9 +99,9 @@ def parse_config(raw: Mapping[str, Any], now: float | None = None) -> Config:
     if not isinstance(raw, Mapping):
         raise ConfigError("The settings are not a JSON object. Fill in the form again.")
     moment = time.time() if now is None else now
+    domain = account_domain(raw.get("account_domain"))
     credentials = _credentials(raw.get("credentials"))
     of_sign_in = OAUTH_OPTIONS if isinstance(credentials, OAuth) else LONG_LIVED_OPTIONS
-    domain = account_domain(raw.get("account_domain"))
     return Config(
         domain=domain,
         base_url=base_url(raw.get("api_base_url")) or f"https://{domain}",

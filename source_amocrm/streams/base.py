@@ -20,8 +20,7 @@ from source_amocrm.account.account import Account
 from source_amocrm.account.resources import Resource
 from source_amocrm.config.settings import Config
 from source_amocrm.errors import AmocrmError
-from source_amocrm.http.answer import Fetch, Params
-from source_amocrm.http.api import ACCOUNT_PATH
+from source_amocrm.http.api import ACCOUNT_PATH, Fetch, Params
 from source_amocrm.streams import schema
 from source_amocrm.streams.record import Find, Record, tombstone
 from source_amocrm.streams.relations import Relations
