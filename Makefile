@@ -15,37 +15,34 @@ BASE_IMAGE ?= python:3.11-slim
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-16s %s\n", $$1, $$2 }'
 
-demo: .venv/.ready .venv-pyairbyte/.ready ## an amoCRM account on this machine, read into demo/amocrm.duckdb, and a report of it; again: only what changed
-	@.venv-pyairbyte/bin/python -m demo $(into) $(DEMO)
+demo: .venv/.ready ## an amoCRM account on this machine, read into demo/amocrm-demo.duckdb, and a report of it; again: only what changed
+	@.venv/bin/python -m demo $(into) $(DEMO)
 
 # in single quotes, for a name may hold what a shell takes for its own
 quoted = '$(subst ','\'',$(1))'
 into = $(if $(PROJECT),--project $(call quoted,$(PROJECT)))
-plans = $(if $(PLANS),--plans $(call quoted,$(PLANS)))
 built = $(into) $(if $(SCHEMA),--schema $(call quoted,$(SCHEMA))) $(plans)
+plans = $(if $(PLANS),--plans $(call quoted,$(PLANS)))
 # by the environment: a command line, which may hold a password, is shown to whoever lists the processes
 export DB ACCOUNTS PERIOD STREAMS
 
-sync: needs-config .venv/.ready .venv-pyairbyte/.ready ## a real account: make sync CONFIG=config.json [PROJECT=1001] [DB=file.duckdb or postgresql://…] [STREAMS=deals,users] [REPORT=no]
-	@.venv-pyairbyte/bin/python -m demo.sync $(if $(filter no,$(REPORT)),,$(strip --report $(plans))) --config $(call quoted,$(CONFIG)) $(into) $(if $(STREAMS),--streams $(call quoted,$(STREAMS)))
+sync: needs-config .venv/.ready ## source-amocrm sync, and the report: make sync CONFIG=config.json [PROJECT=1001] [DB=duckdb:///amocrm.duckdb or postgresql://…] [STREAMS=deals,users] [REPORT=no]
+	@.venv/bin/source-amocrm sync $(if $(filter no,$(REPORT)),,$(strip --report $(plans))) --config $(call quoted,$(CONFIG)) $(into) $(if $(STREAMS),--streams $(call quoted,$(STREAMS)))
 
 needs-config:
 	@test -f $(call quoted,$(CONFIG)) || { echo 'make sync needs the config: make sync CONFIG=path/to/config.json (README, "A real account")' >&2; exit 2; }
 
-models: .venv-pyairbyte/.ready ## tables made into answers, docs/questions.md: make models [PROJECT=1001,1002] [DB=…] [SCHEMA=…] [PLANS=plans.csv]
-	@.venv-pyairbyte/bin/python -m amocrm_warehouse.models $(built)
+models: .venv/.ready ## source-amocrm models, tables made into answers: make models [PROJECT=1001,1002] [DB=…] [SCHEMA=…] [PLANS=plans.csv]
+	@.venv/bin/source-amocrm models $(built)
 
-report: .venv-pyairbyte/.ready ## models, and one HTML file that shows them: make report [PROJECT=1001,1002] [DB=…] [SCHEMA=…] [PLANS=plans.csv] [OUT=report.html] [ACCOUNTS=accounts]
-	@.venv-pyairbyte/bin/python -m amocrm_warehouse.report.command $(built) $(if $(OUT),--out $(call quoted,$(OUT)))
+report: .venv/.ready ## source-amocrm report, models and one HTML file that shows them: make report [PROJECT=1001,1002] [DB=…] [SCHEMA=…] [PLANS=plans.csv] [OUT=report.html]
+	@.venv/bin/source-amocrm report $(built) $(if $(OUT),--out $(call quoted,$(OUT)))
 
-fleet: .venv/.ready .venv-pyairbyte/.ready .venv-fleet/.ready ## a folder of accounts in Dagster: make fleet [ACCOUNTS=accounts] [DB=…] [PERIOD=60]
+fleet: .venv/.ready ## a folder of accounts in Dagster: make fleet [ACCOUNTS=accounts] [DB=…] [PERIOD=60]
 	@mkdir -p amocrm_fleet/home && cp amocrm_fleet/dagster.yaml amocrm_fleet/home/
-	@DAGSTER_HOME="$(CURDIR)/amocrm_fleet/home" .venv-fleet/bin/dagster dev -m amocrm_fleet.definitions
+	@DAGSTER_HOME="$(CURDIR)/amocrm_fleet/home" .venv/bin/dagster dev -m amocrm_fleet.definitions
 
-fleet-test: .venv/.ready .venv-pyairbyte/.ready .venv-fleet/.ready ## the Dagster project's tests, which make test leaves out
-	.venv-fleet/bin/python -m pytest -c /dev/null --rootdir . --noconftest unit_tests/test_fleet_definitions.py
-
-setup: .venv/.ready ## the connector in .venv
+setup: .venv/.ready ## source-amocrm in .venv, with all that its commands need
 
 test: lint types unit ## everything but the image: linters, types, tests
 
@@ -55,8 +52,8 @@ lint: .venv/.ready ## ruff, import-linter, hadolint
 	.venv/bin/lint-imports --no-logo
 	.venv/bin/hadolint Dockerfile
 
-types: .venv/.ready ## mypy --strict
-	.venv/bin/mypy
+types: .venv/.ready .venv-tools/.ready ## mypy --strict
+	.venv-tools/bin/mypy --python-executable .venv/bin/python
 
 unit: system-packages .venv/.ready .venv-pyairbyte/.ready ## the tests
 	.venv/bin/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
@@ -88,19 +85,18 @@ NOT_REACHED := --ignore-vuln CVE-2025-9375
 
 lock: .venv-tools/.ready ## the lock files again, from setup.py and requirements/*.in (needs the network)
 	.venv-tools/bin/$(COMPILE) setup.py --override requirements/image-leave-out.txt --python-version 3.11 -o requirements/image.lock
-	.venv-tools/bin/$(COMPILE) setup.py requirements/dev.in --universal --python-version 3.11 -o requirements/dev.lock
+	.venv-tools/bin/$(COMPILE) setup.py --extra all requirements/dev.in --universal --python-version 3.11 -o requirements/dev.lock
 	.venv-tools/bin/$(COMPILE) requirements/pyairbyte.in --universal --python-version 3.11 -o requirements/pyairbyte.lock
-	.venv-tools/bin/$(COMPILE) requirements/fleet.in --universal --python-version 3.11 -o requirements/fleet.lock
 	.venv-tools/bin/$(COMPILE) requirements/tools.in --universal --python-version 3.11 -o requirements/tools.lock
 	.venv-tools/bin/$(COMPILE) requirements/peers.in --universal --python-version 3.11 -o requirements/peers.lock
 COMPILE := uv pip compile --quiet --generate-hashes --no-annotate --custom-compile-command "make lock"
 
 clean: ## what make made, the demo's database and its account included
-	rm -rf .venv .venv-* build dist *.egg-info demo/state demo/amocrm.duckdb demo/amocrm.duckdb.wal demo/*-report.html
+	rm -rf .venv .venv-* build dist *.egg-info demo/state demo/amocrm-demo.duckdb demo/amocrm-demo.duckdb.wal demo/*-report.html
 
 .venv/.ready: requirements/dev.lock setup.py
 	@test -n "$(PYTHON)" || { echo "No Python 3.11, 3.12 or 3.13 with venv found. Debian: apt-get install python3-venv. Or: make PYTHON=/path/to/python3.11" >&2; exit 2; }
-	@echo "Setting up .venv with $(PYTHON): the connector and its tests (about a minute, once)"
+	@echo "Setting up .venv with $(PYTHON): source-amocrm with its extras, and the tests (a minute or two, once)"
 	@test -x .venv/bin/pip || $(PYTHON) -m venv .venv
 	@.venv/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/dev.lock
 	@.venv/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
@@ -108,16 +104,9 @@ clean: ## what make made, the demo's database and its account included
 
 .venv-pyairbyte/.ready: requirements/pyairbyte.lock
 	@test -n "$(PYTHON_PYAIRBYTE)" || { echo "PyAirbyte needs Python 3.11 or 3.12, and there is none. Install one, or: make PYTHON_PYAIRBYTE=/path/to/python3.12" >&2; exit 2; }
-	@echo "Setting up .venv-pyairbyte with $(PYTHON_PYAIRBYTE): PyAirbyte and DuckDB (about a minute, once)"
+	@echo "Setting up .venv-pyairbyte with $(PYTHON_PYAIRBYTE): PyAirbyte, for the test of its guide (about a minute, once)"
 	@test -x .venv-pyairbyte/bin/pip || $(PYTHON_PYAIRBYTE) -m venv .venv-pyairbyte
 	@.venv-pyairbyte/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/pyairbyte.lock
-	@touch $@
-
-.venv-fleet/.ready: requirements/fleet.lock
-	@test -n "$(PYTHON)" || { echo "No Python 3.11, 3.12 or 3.13 with venv found. Or: make PYTHON=/path/to/python3.11" >&2; exit 2; }
-	@echo "Setting up .venv-fleet with $(PYTHON): Dagster (a minute or two, once)"
-	@test -x .venv-fleet/bin/pip || $(PYTHON) -m venv .venv-fleet
-	@.venv-fleet/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/fleet.lock
 	@touch $@
 
 .venv-tools/.ready: requirements/tools.lock
@@ -139,4 +128,4 @@ system-packages: ## what the tests need of Debian, as root; leaves other machine
 screenshots: system-packages demo ## the pictures in docs/images, by the tests of the pages
 	SCREENSHOTS=docs/images .venv/bin/pytest integration_tests/test_connect_browser.py integration_tests/test_report.py -k pictures
 
-.PHONY: help setup demo fleet fleet-test sync needs-config models report test lint types unit bench peers image image-test docs audit lock clean system-packages screenshots
+.PHONY: help setup demo fleet sync needs-config models report test lint types unit bench peers image image-test docs audit lock clean system-packages screenshots

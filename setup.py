@@ -28,6 +28,19 @@ setup(
     package_data={
         "source_amocrm": ["py.typed", "spec.yaml", "schemas/*.json"],
         "source_amocrm.connect": ["words/*.json", "templates/*.html", "static/*"],
+        "amocrm_warehouse": [
+            "dbt/*.yml",
+            "dbt/*.yaml",
+            "dbt/macros/*.sql",
+            "dbt/models/**/*.sql",
+            "dbt/models/**/*.yml",
+            "dbt/seeds/*.csv",
+            "report/*.json",
+            "report/*.js",
+            "report/*.css",
+            "report/*.html",
+            "report/*.yaml",
+        ],
         "amocrm_fleet": ["dagster.yaml", "templates/*.html"],
     },
     install_requires=[
@@ -36,6 +49,7 @@ setup(
         "jinja2>=3.1,<4",
         "markupsafe>=3,<4",
         "orjson>=3.10,<4",
+        "pendulum>=3.0,<4",
         "requests>=2.32,<3",
         "urllib3>=2.2,<3",
     ],

@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
-DEFAULT = "duckdb:///crm.duckdb"
+DEFAULT = "duckdb:///amocrm.duckdb"
 POSTGRES = "postgresql://user@host:port/name, with the password in the environment variable PGPASSWORD"
 DUCKDB_SUFFIXES = (".duckdb", ".ddb", ".db")
 OTHERS = ("motherduck", "clickhouse", "bigquery", "mssql", "snowflake", "redshift", "mysql")
@@ -100,6 +100,8 @@ def add_database(parser: argparse.ArgumentParser, otherwise: str = DEFAULT) -> N
     """From the environment: whoever lists the processes of the machine sees what stands on a command line."""
     parser.add_argument(
         "--to",
+        "--db",
+        dest="db",
         metavar="URL",
         default=os.environ.get("DB") or otherwise,
         help=f"the database: duckdb:///file.duckdb, or {POSTGRES}; by default DB in the environment, then {otherwise}",

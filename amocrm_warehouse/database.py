@@ -9,34 +9,37 @@ from typing import Any
 from urllib.parse import unquote
 
 import duckdb
-import psycopg
+import psycopg2
 
-from amocrm_warehouse.address import duckdb_file, postgres_url
+from amocrm_warehouse.address import duckdb_file, is_file, location, postgres_url
 from amocrm_warehouse.report.data import Run
 
-Failed = (duckdb.Error, psycopg.Error)
+Failed = (duckdb.Error, psycopg2.Error)
 
 
 @contextmanager
 def reading(database: str) -> Iterator[Run]:
     """Runs statements, which all see the database as it is at one moment. Raises one of `Failed`."""
     with closing(_opened(database)) as connection:
+        # a cursor of DuckDB would be a connection of its own, with a transaction of its own
+        cursor = connection if is_file(database) else connection.cursor()
 
         def run(sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
-            cursor = connection.execute(sql)
-            return [column[0] for column in cursor.description or ()], cursor.fetchall()
+            cursor.execute(sql)
+            return [column[0] for column in cursor.description or ()], cursor.fetchall() if cursor.description else []
 
-        connection.execute("BEGIN")
         yield run
 
 
 def _opened(database: str) -> Any:
-    if "://" not in database:
+    location(database)
+    if is_file(database):
         connection = duckdb.connect(str(duckdb_file(database)))
         connection.execute("SET enable_progress_bar = false")  # on a terminal, of a statement that takes long
+        connection.execute("BEGIN")
         return connection
     url = postgres_url(database)
-    return psycopg.connect(
+    return psycopg2.connect(
         host=url.hostname or "localhost",
         port=url.port or 5432,
         user=unquote(url.username or "postgres"),

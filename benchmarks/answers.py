@@ -1,4 +1,4 @@
-"""The models and the report of a large account, by the programs of `make sync`, `make models` and `make report`."""
+"""The models and the report of a large account, by the commands of the warehouse."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from integration_tests.pyairbyte import PYTHON
+from integration_tests.warehouse import PYTHON
 
 from .floor import FASTEST
 from .line import Line, Place
@@ -18,7 +18,7 @@ PROJECT = "1001"
 MOST_TO_BUILD = 60
 MOST_TO_REPORT = 10
 """Seconds."""
-LARGEST = 1_500_000
+LARGEST = 2_000_000
 """Bytes of the report."""
 REPORT = """
 import sys
@@ -55,7 +55,7 @@ def _figures(process: Process, limit: float) -> dict[str, str]:
 
 
 def _tables(place: Place, leads: int) -> Path:
-    """A DuckDB file of all tables of the account, as `make sync` writes it; kept with the account."""
+    """A DuckDB file of all tables of the account, as a sync writes it; kept with the account."""
     folder = place.folder.resolve()
     database, made = (folder / f"{leads}-tables{end}.duckdb" for end in ("", "-made"))
     if not database.exists():
@@ -64,7 +64,8 @@ def _tables(place: Place, leads: int) -> Path:
         config = folder / "sync.json"
         with sandbox(path) as server:
             config.write_text(json.dumps({**server.config, "requests_per_second": FASTEST}), encoding="utf-8")
-            command = [str(PYTHON), "-m", "demo.sync", "--config", str(config), "--project", PROJECT, "--db", str(made)]
+            options = ["--config", str(config), "--project", PROJECT, "--to", str(made)]
+            command = [str(PYTHON), "-m", "amocrm_warehouse.sync.command", *options]
             run(command, ROOT, folder / "sync.txt")
         made.replace(database)
     return database

@@ -14,32 +14,34 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 from amocrm_warehouse.address import add_database, without_password
+from amocrm_warehouse.database import reading, tables
 from amocrm_warehouse.desktop import show
 from amocrm_warehouse.interrupt import ended
 from amocrm_warehouse.report.command import after_sync
+from amocrm_warehouse.sync import Outcome, sync
+from amocrm_warehouse.sync.outcome import print_table
 from demo import HOME, STATE, demo_plans
 from demo.questions import QUESTIONS, table
-from demo.sync import Outcome, report, sync
-from demo.tables import open_database
 from source_amocrm import whole_file
 
 ACCOUNT = STATE / "account.pickle"
 CONFIG = STATE / "config.json"
-DATABASE = str(HOME / "amocrm.duckdb")
+DATABASE = str(HOME / "amocrm-demo.duckdb")
 EDITS = 25
 
 
 @contextmanager
 def account(leads: int) -> Iterator[str]:
     """The sandbox's address while it runs; the account is kept in demo/state and gone on with next time."""
-    program = str(HOME.parent / ".venv" / "bin" / "python")
     options = ["--leads", str(leads), "--latency", "0.2", "0.4", "--state", str(ACCOUNT)]
     process = subprocess.Popen(
-        [program, "-m", "integration_tests.sandbox", *options], cwd=HOME.parent, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-m", "integration_tests.sandbox", *options],
+        cwd=HOME.parent,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     assert process.stdout is not None
     try:
@@ -68,11 +70,28 @@ def edit(address: str) -> None:
     print("  " + ", ".join(f"{count} × {kind}" for kind, count in kinds.most_common()) + "\n")
 
 
-def answer(database: str, prefix: str, project: str, files: Path) -> None:
-    with open_database(database, project, files) as cache:
+def answer(database: str, prefix: str) -> None:
+    with reading(database) as run:
         for question in QUESTIONS:
+            names, rows = run(question.sql.format(t=f"amocrm.{prefix}"))
             print(f"\n{question.title}\n")
-            print(table(cache.run_sql_query(question.sql.format(t=prefix))))
+            print(table(dict(zip(names, row, strict=True)) for row in rows))
+
+
+def forget(database: str, prefix: str) -> None:
+    """Drops the tables of an account that is no more, and what dlt remembers of them."""
+    there = tables(database)
+    if not any(name.startswith(f"amocrm.{prefix}") for name in there):
+        return
+    name = prefix.rstrip("_")
+    with reading(database) as run:
+        for known in there:
+            if known.startswith((f"amocrm.{prefix}", f"amocrm_load.{prefix}")):
+                run(f"DROP TABLE {known} CASCADE")
+        for known in {"amocrm._dlt_version", "amocrm_load._dlt_version"} & there:
+            run(f"DELETE FROM {known} WHERE schema_name = '{name}'")
+        run(f"DELETE FROM amocrm._dlt_pipeline_state WHERE pipeline_name = '{name}'")
+        run("COMMIT")
 
 
 def main() -> int:
@@ -87,7 +106,7 @@ def main() -> int:
         if outcome.totals:
             print("\nBuilding the models and the report …", flush=True)
             plan = demo_plans.write(given.db, given.project, STATE / "plans.csv", date.today())
-            show(after_sync(given.db, given.project, outcome.errors, plan))
+            show(after_sync(given.db, given.project, plan))
     except (ValueError, RuntimeError, KeyboardInterrupt) as error:
         return ended(error)
     for sentence in outcome.errors:
@@ -97,23 +116,22 @@ def main() -> int:
 
 def run(database: str, project: str, leads: int, prefix: str) -> Outcome:
     known = ACCOUNT.exists()
-    files = STATE / "files"
     if not known:
         # tables of an account that is no more would be mixed with the new one's
-        with open_database(database, project, files) as cache:
-            cache.forget()
+        forget(database, prefix)
+        STATE.mkdir(mode=0o700, exist_ok=True)
         print(f"Making an amoCRM account with {leads:,} deals on this machine …")
     with account(leads) as address:
         print(f"The account is at {address}: 7 requests a second, 0.2 to 0.4 s each, as amoCRM's.\n")
         if known:
             edit(address)
-        outcome = sync(CONFIG, project=project, database=database)
+        outcome = sync(CONFIG, to=database, project=project)
         log = ask(address, "log")
-    report(outcome, prefix)
+    print_table(outcome, prefix)
     refused = sum(1 for seen in log if seen["status"] == 429)
     print(f"{len(log)} requests, {refused} × 429 (too many requests)")
     if not outcome.errors:
-        answer(database, prefix, project, files)
+        answer(database, prefix)
         print(f"\nThe tables are in {without_password(database)}. `make demo` again reads only what changed since.")
     return outcome
 

@@ -1,4 +1,4 @@
-"""Databases with the connector's tables, as `make sync` and Airbyte's own destination write them; `make models`."""
+"""Databases with the connector's tables, as a sync and Airbyte's own destination write them; `source-amocrm models`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from typing import Any, cast
 import duckdb
 import psycopg
 
-from .pyairbyte import PYTHON, ROOT
+from .warehouse import PYTHON, ROOT
 
 Row = dict[str, Any]
 PARSED = TemporaryDirectory(prefix="amocrm-models-parsed-")
@@ -32,7 +32,7 @@ TYPES = {
         "texts": ("bigint", "text", "text", "boolean", "text", "text"),
     }.items()
 }
-"""The types of columns: of `make sync` in DuckDB and in PostgreSQL, of Airbyte's PostgreSQL destination, and of one
+"""The types of columns: of a sync into DuckDB and into PostgreSQL, of Airbyte's PostgreSQL destination, and of one
 that writes times and JSON as text."""
 KINDS = {"integer": "int", "number": "number", "boolean": "bool", "array": "json", "object": "json", "string": "text"}
 
@@ -55,17 +55,22 @@ def store(
     """Replaces the project's tables; columns named in `without` are left out, as of an older version."""
     for table, rows in tables.items():
         columns = {name: TYPES[flavour][kind] for name, kind in kinds(table).items() if name not in set(without)}
-        name, made = f"amocrm_{project}_{table}", ", ".join(f'"{column}" {kind}' for column, kind in columns.items())
+        name, made = (
+            f"amocrm.amocrm_{project}_{table}",
+            ", ".join(f'"{column}" {kind}' for column, kind in columns.items()),
+        )
         kept = [{column: _value(row.get(column), kind) for column, kind in columns.items()} for row in rows]
         document = json.dumps(kept, ensure_ascii=False)
         if database.startswith("postgresql:"):
             with psycopg.connect(database) as connection:
+                connection.execute("CREATE SCHEMA IF NOT EXISTS amocrm")
                 connection.execute(cast(Any, f"DROP TABLE IF EXISTS {name}"))
                 connection.execute(cast(Any, f"CREATE TABLE {name} ({made})"))
                 fill = f"INSERT INTO {name} SELECT * FROM json_populate_recordset(NULL::{name}, %s::json)"
                 connection.execute(cast(Any, fill), [document])
             continue
         with closing(duckdb.connect(database)) as connection:
+            connection.execute("CREATE SCHEMA IF NOT EXISTS amocrm")
             connection.execute(f"CREATE OR REPLACE TABLE {name} ({made})")
             if kept:
                 shape = ", ".join(f"'{column}': '{kind}'" for column, kind in columns.items())
@@ -77,12 +82,25 @@ def store(
                 )
 
 
+def store_syncs(database: str, project: str, syncs: Iterable[tuple[str, str, list[str]]]) -> None:
+    """Writes the DuckDB table of syncs: when each began and ended (UTC), and the sentences of its failures."""
+    name = f"amocrm.amocrm_{project}_syncs"
+    with closing(duckdb.connect(database)) as connection:
+        connection.execute(
+            f"CREATE OR REPLACE TABLE {name} (started_at timestamptz, ended_at timestamptz, ended_well boolean, "
+            "rows bigint, failures json)"
+        )
+        for started_at, ended_at, failures in syncs:
+            row = [f"{started_at}:00+00", f"{ended_at}:00+00", not failures, json.dumps(failures, ensure_ascii=False)]
+            connection.execute(f"INSERT INTO {name} VALUES (?, ?, ?, 1, ?)", row)
+
+
 def _value(value: Any, kind: str) -> Any:
     return json.dumps(value, ensure_ascii=False) if kind == "text" and isinstance(value, list | dict) else value
 
 
 def build(database: str, *arguments: str, **environment: str) -> str:
-    """Runs `make models`' program to a good end; returns what it says."""
+    """Runs `source-amocrm models` to a good end; returns what it says."""
     done = run(database, *arguments, **environment)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout

@@ -1,4 +1,4 @@
-"""`source-amocrm sync` into real databases: full, what changed, killed and resumed; row for row what the account holds."""
+"""A sync into real databases: full, what changed, killed and resumed; row for row what the account holds."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import duckdb
 import psycopg
 import pytest
 
-from amocrm_warehouse.sync.reading import check_names
+from source_amocrm.catalog import check_names
 from source_amocrm.streams import STREAMS
 
 from . import comparison, expected, models, postgres
@@ -146,11 +146,11 @@ run()
 """A sync that loads often, as a long one does."""
 
 
-def eager(config: Path, database: str, project: str) -> subprocess.Popen[str]:
+def eager(config: Path, database: str, project: str, **environment: str) -> subprocess.Popen[str]:
     command = [str(PYTHON), "-c", EAGER, "sync", "--config", str(config), "--project", project]
     return subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
-        env={**os.environ, "DB": database},
+        env={**os.environ, "DB": database, **environment},
     )  # fmt: skip
 
 
@@ -166,6 +166,7 @@ def test_goes_on_where_it_was_killed(server: Server, database: str, config: Path
         deadline = time.monotonic() + 60
         while _count(database, "amocrm_1002_deals") < 300 and time.monotonic() < deadline:
             time.sleep(0.5)
+        time.sleep(5)  # the package that brought them is completed, and nothing more can come
         kill(process)
     read = sync(config, database, "1002")
     assert problems(server.account, database, "1002") == []
@@ -203,14 +204,13 @@ def test_kills_at_any_moment_lose_nothing(server: Server, database: str, tmp_pat
     assert problems(server.account, database, project) == []
 
 
-def test_a_state_is_restored_from_the_database_alone(
-    server: Server, database: str, config: Path, tmp_path: Path
-) -> None:
+def test_a_state_is_restored_from_the_database_alone(database: str, config: Path, tmp_path: Path) -> None:
     """As on another machine: nothing that the sync before has left on this one."""
     process = start(config, database, "1001", SOURCE_AMOCRM_HOME=str(tmp_path / "another machine"))
     said = clean(process.communicate(timeout=300)[0])
     assert process.returncode == 0, said
-    assert re.search(r"^amocrm_1001_deals +0 +3\d\d$", said, re.MULTILINE), said
+    [(read, there)] = re.findall(r"^amocrm_1001_deals +(\d+) +(\d+)$", said, re.MULTILINE)
+    assert int(read) < 100 < 300 <= int(there)
 
 
 def test_a_failed_stream_keeps_what_it_had(server: Server, database: str, config: Path) -> None:
@@ -241,7 +241,7 @@ def test_every_sync_that_ended_has_a_row(database: str) -> None:
 
 def test_no_state_and_no_package_piles_up(database: str) -> None:
     [states] = query(
-        database, "SELECT count(*) AS rows FROM amocrm._dlt_pipeline_state WHERE pipeline_name LIKE '%1001'"
+        database, "SELECT count(*) AS rows FROM amocrm._dlt_pipeline_state WHERE pipeline_name = 'amocrm_1001'"
     )
     assert states["rows"] <= 11
     assert list((Path(os.environ["SOURCE_AMOCRM_HOME"]) / "syncs").glob("*/*")) == []
@@ -282,11 +282,6 @@ def test_a_wrong_address_is_refused_without_a_word_of_its_password(database: str
         ),
         ("clickhouse://u:p4ss@h/crm", "Writing to clickhouse needs its driver: pip install 'dlt[clickhouse]'"),
         ("mysql://u:p4ss@h/crm", "Writing to mysql needs its driver: pip install 'dlt[sqlalchemy]' 'pymysql'"),
-        (
-            "amocrm.duckdb",
-            "In the DuckDB file amocrm.duckdb no statement could tell the schema amocrm from the file, which DuckDB calls "
-            "by the same name. Name another file, as in --to duckdb:///crm.duckdb, or another --dataset.",
-        ),
         (
             "duckdb://crm.duckdb",
             "A DuckDB file is written duckdb:///file.duckdb, or duckdb:////folder/file.duckdb from the root.",
@@ -363,7 +358,7 @@ def test_one_process_writes_at_a_time(server: Server, config: Path, tmp_path: Pa
     few.communicate()
 
 
-def test_a_file_of_the_time_before_is_left_alone_and_said(server: Server, config: Path, tmp_path: Path) -> None:
+def test_a_file_of_the_time_before_is_left_alone_and_said(config: Path, tmp_path: Path) -> None:
     database = tmp_path / "old.duckdb"
     with duckdb.connect(str(database)) as connection:
         connection.execute("CREATE TABLE amocrm_1_account AS SELECT 1 AS account_id")
@@ -378,7 +373,7 @@ def test_a_file_of_the_time_before_is_left_alone_and_said(server: Server, config
     assert _count(str(database), "amocrm_1_users") == 7
 
 
-def test_first_syncs_of_several_accounts_at_once(server: Server, config: Path) -> None:
+def test_first_syncs_of_several_accounts_at_once(config: Path) -> None:
     """Each finds a database without a schema and without the tables in which dlt remembers states."""
     with postgres.server() as url:
         processes = [start(config, url, f"200{number}", "--streams", "users,deals") for number in range(4)]

@@ -17,7 +17,8 @@ from amocrm_fleet.folder import accounts, add
 from source_amocrm.streams import STREAMS
 
 from .guides import block
-from .pyairbyte import PYTHON, ROOT
+from .pyairbyte import PYTHON
+from .warehouse import ROOT
 
 WORKSPACE, DESTINATION = "18dccc91-0ab1-4f72-9ed7-0b8fc27c5826", "744cc0ed-7f05-4949-9e60-2a814f90c035"
 WHOLE = ["GET …/definitions/sources", "GET /sources", "GET /connections"]

@@ -21,9 +21,9 @@ from amocrm_fleet.folder import add
 from . import expected, models
 from .guides import block, typed
 from .ports import free_port
-from .pyairbyte import ROOT
 from .sandbox import OFF, Account, Server
 from .sandbox.server import oauth_credentials
+from .warehouse import ROOT
 
 PATIENCE = 60
 EXPIRED = "2020-01-01T00:00:00Z"

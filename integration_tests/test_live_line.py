@@ -1,4 +1,4 @@
-"""What `make sync` shows while it runs: one line that changes on a terminal, lines that stay in a file."""
+"""What a sync shows while it runs: one line that changes on a terminal, lines that stay in a file."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ import re
 import subprocess
 from pathlib import Path
 
-from .leaks import clean
-from .pyairbyte import PYTHON, ROOT
+from amocrm_warehouse import live
+from source_amocrm.airbyte import report
+
 from .sandbox import OFF, Account, Server
 from .terminal import on_a_terminal
+from .warehouse import COMMAND, PYTHON, ROOT
 
 MESSAGES = """
 import json
@@ -19,7 +21,7 @@ import time
 from collections import Counter
 from types import SimpleNamespace as Of
 
-from demo import live
+from amocrm_warehouse import live
 
 live.time = Of(monotonic=lambda: clock)
 clock = 1000.0
@@ -95,7 +97,7 @@ def test_a_real_sync_names_what_it_reads(tmp_path: Path) -> None:
     with Server(Account.generate(leads=30), rate=OFF) as running:
         config.write_text(json.dumps({**running.config(), "requests_per_second": 50}), encoding="utf-8")
         options = ["--config", str(config), "--project", "1", "--streams", "users,deals"]
-        seen = on_a_terminal([PYTHON, "-m", "demo.sync", *options], cwd=ROOT, DB=str(tmp_path / "crm.duckdb"))
+        seen = on_a_terminal([*COMMAND, "sync", *options], cwd=ROOT, DB=str(tmp_path / "crm.duckdb"))
     assert seen.code == 0
     changes = [line for line in re.split(r"[\r\n]+", seen.text) if " rows a second · " in line]
     form = r"0:\d\d  (asking amoCRM|users|deals|(leads|events|users)\b.*) · [\d,]+ rows a second · [\d,]+ rows"
@@ -109,8 +111,4 @@ def test_a_real_sync_names_what_it_reads(tmp_path: Path) -> None:
 
 
 def test_the_live_line_knows_the_connector_s_lines() -> None:
-    """Two environments: neither can import the other's module."""
-    source = (ROOT / "source_amocrm" / "airbyte" / "report.py").read_text(encoding="utf-8")
-    live = (ROOT / "demo" / "live.py").read_text(encoding="utf-8")
-    [prefix] = set(re.findall(r'^READING = "(.*)"$', source + live, re.MULTILINE))
-    assert clean(prefix) == "Reading "
+    assert live.READING == report.READING

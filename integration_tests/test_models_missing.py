@@ -73,7 +73,7 @@ def test_a_silent_merge_and_a_silent_purge(tmp_path: Path) -> None:
     tables = {name: destination.rows.get(name, {}) for name in [*STREAMS, "live_entities"]}
     old = {name: [own for (own,), row in tables[name].items() if before[name].get((own,)) is row] for name in CARDS}
     assert all(gone[name] <= set(old[name]) for name in CARDS)
-    database = str(tmp_path / "amocrm.duckdb")
+    database = str(tmp_path / "crm.duckdb")
     store(database, "1001", tables, old)
     store(database, "1002", {name: rows for name, rows in tables.items() if name != "live_entities"}, old)
     store(database, "1003", {**tables, "live_entities": {}}, old)

@@ -26,12 +26,12 @@ BLOCK = re.compile(r"```sql\n(.*?)\n```\n\n<!-- answer -->\n(.*?)<!-- /answer --
 def database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     account = Account.generate(1, 300, clock=ManualClock(NOW))
     if request.param == "duckdb":
-        path = str(tmp_path_factory.mktemp("questions") / "amocrm.duckdb")
+        path = str(tmp_path_factory.mktemp("questions") / "crm.duckdb")
         fill(path, account, "duckdb")
         yield path
         return
     with postgres.server() as url:
-        fill(url, account, "make sync")
+        fill(url, account, "postgres")
         yield url
 
 

@@ -1,4 +1,4 @@
-"""While `make sync` runs, and after it was killed, nobody else on the machine can read a token or a password."""
+"""While a sync runs, and after it was killed, nobody else on the machine can read a token or a password."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ import pytest
 
 from . import postgres
 from .leaks import clean
-from .pyairbyte import PYTHON, ROOT, refused, start, unanswered
 from .sandbox import OFF, Account, Server
+from .test_destinations import eager, kill
+from .warehouse import PYTHON, ROOT, refused, start, unanswered
 
 TREES_OF_OTHERS = re.compile(r"\.git|\.venv.*|__pycache__|\..*_cache")
 PASSWORD = "p4ss'%20word"
@@ -70,41 +71,37 @@ def wait_until_refused(url: str) -> None:
     raise AssertionError("the server lets in whoever asks")
 
 
-def test_the_config_is_the_owner_s_alone_and_goes_with_the_run(server: Server, config: Path, tmp_path: Path) -> None:
+def test_no_token_is_in_a_file_and_every_file_is_the_owner_s_alone(
+    server: Server, config: Path, tmp_path: Path
+) -> None:
     token = json.loads(config.read_text(encoding="utf-8"))["credentials"]["access_token"]
-    place = tmp_path / "tmp"
+    place, home, database = tmp_path / "tmp", tmp_path / "own", tmp_path / "crm.duckdb"
     place.mkdir(mode=0o777)
+    settings = {"TMPDIR": str(place), "SOURCE_AMOCRM_HOME": str(home)}
 
     with unanswered(server, "/contacts$"):
-        process = start(config, str(tmp_path / "crm.duckdb"), "1", TMPDIR=str(place))
-        reading(process)
-        [folder] = place.iterdir()
-        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-        assert len(files(folder, token, for_others=False)) == 1, "PyAirbyte's; the CDK makes none of its own"
-        assert files(place, token, for_others=True) == []
-        assert files(ROOT, token, for_others=True) == []
+        process = eager(config, str(database), "1", **settings)
+        deadline = time.monotonic() + 60
+        while not database.exists() and time.monotonic() < deadline:
+            time.sleep(0.2)
+        others = [path for path in (home, database, *tmp_path.glob("crm.duckdb.*")) if _mode(path) & 0o077]
+        assert others == []
+        assert list(place.iterdir()) == []
+        assert files(home, token, for_others=False) == []
+        kill(process)
+    assert [path for path in home.iterdir() if path.name == "syncs"], "what was under way when it was killed"
+    assert files(home, token, for_others=False) == []
+    assert files(tmp_path, token, for_others=True) == []
 
-        # another run does not take the folder for one that was left behind
-        other = start(config, str(tmp_path / "other.duckdb"), "1", TMPDIR=str(place))
-        reading(other)
-        assert len(list(place.iterdir())) == 2
-        assert folder.exists()
-        other.send_signal(signal.SIGINT)
-        other.communicate(timeout=60)
-        assert list(place.iterdir()) == [folder]
-
-        os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
-    assert list(place.iterdir()) == [folder]
-    assert files(place, token, for_others=True) == []
-    (place / folder.name.replace(folder.name[-8:], "other")).symlink_to(ROOT)
-
-    few = ("--streams", "users,deals")
-    next_one = start(config, str(tmp_path / "crm.duckdb"), "1", *few, TMPDIR=str(place))
+    next_one = start(config, str(database), "1", "--streams", "users,deals", **settings)
     said = clean(next_one.communicate(timeout=300)[0])
     assert next_one.returncode == 0, said
-    assert [path.is_symlink() for path in place.iterdir()] == [True], "what is not a run's own is left alone"
-    assert ROOT.exists()
+    assert [path for path in (home / "syncs").iterdir() if path.is_dir()] == []
+    assert _mode(database) == 0o600
+
+
+def _mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
 
 
 @pytest.mark.parametrize(
@@ -135,14 +132,14 @@ def test_make_puts_no_password_on_a_command_line(options: list[str], config: Pat
     # A make under `make test` would name the folder it enters before anything else.
     outer = {"MAKEFLAGS", "MAKELEVEL", "MFLAGS"}
     environment = {name: value for name, value in os.environ.items() if name not in outer}
-    environment["DB"] = f"mysql://user:{PASSWORD}$x@host/crm"
+    environment["DB"] = f"postgre://user:{PASSWORD}$x@host/crm"
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     said = clean(done.stdout + done.stderr)
     assert "p4ss" not in said
     assert (
-        ("demo.sync --report --config" in said)
+        (".venv/bin/source-amocrm sync --report --config" in said)
         if options
-        else said.startswith("The database is a DuckDB file, or postgres")
+        else said.startswith("There is no kind of database “postgre”. The nearest name is postgres")
     )
 
 
@@ -161,7 +158,7 @@ def test_the_password_is_taken_from_the_environment(server: Server, config: Path
         process = start(config, guarded, "1", PGPASSWORD="p4ss' word")
         reading(process)
         lines = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if path.exists()]
-        assert any(b"demo.sync" in line for line in lines)
+        assert any(b"sync\0--config" in line for line in lines)
         assert [line for line in lines if b"p4ss" in line] == []
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=60)

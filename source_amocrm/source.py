@@ -23,7 +23,7 @@ from airbyte_cdk.sources.abstract_source import AbstractSource
 from airbyte_cdk.sources.message import InMemoryMessageRepository, MessageRepository
 from airbyte_cdk.sources.streams import Stream
 
-from source_amocrm.account.account import Account
+from source_amocrm.account import Account
 from source_amocrm.account.schema_drift import SchemaDrift, drift_warning
 from source_amocrm.airbyte.check import EXTRAS, findings
 from source_amocrm.airbyte.concurrent import ConcurrentReading
@@ -34,12 +34,12 @@ from source_amocrm.config.settings import Config, parse_config
 from source_amocrm.errors import AmocrmError, ConfigError, masked
 from source_amocrm.http.api import open_api
 from source_amocrm.secrecy import mask
-from source_amocrm.streams import STREAMS
+from source_amocrm.streams import STREAMS, chat_texts
 from source_amocrm.streams.base import AmocrmStream
 from source_amocrm.streams.known import KNOWN
+from source_amocrm.sync import Selection, Sync
 from source_amocrm.sync.declaration import FullRefresh, Incremental
 from source_amocrm.sync.read_plan import Progress
-from source_amocrm.sync.sync import Selection, Sync
 from source_amocrm.walk.listing import Row
 
 
@@ -71,7 +71,7 @@ class SourceAmocrm(AbstractSource):
         return config
 
     def check_connection(self, logger: logging.Logger, config: Mapping[str, Any]) -> tuple[bool, Any]:
-        """With what keeps it from being read, or else what will be incomplete or empty, if anything."""
+        """Returns whether the account can be read, and the reason why not or what will be incomplete or empty."""
         try:
             told = notes(open_account(config, EXTRAS, self._hand_over))
         except AmocrmError as error:
@@ -142,12 +142,13 @@ def open_account(
 
 
 def notes(account: Account) -> list[str]:
-    """What a check warns of, though the account can be read. Raises AmocrmError where it cannot."""
-    return [*account.config.unknown, *_expiry(account), *map(str, findings(account))]
+    """Returns what a check warns of. Raises AmocrmError if the account cannot be read."""
+    texts = chat_texts.note(account)
+    return [*account.config.unknown, *_expiry(account), *([texts] if texts else []), *map(str, findings(account))]
 
 
 def _expiry(account: Account) -> list[str]:
-    """What must be done before long for syncs to go on."""
+    """Returns what must be done soon so that syncs go on."""
     warning = account.api.auth.expiry_warning(account.api.wall())
     return [warning] if warning else []
 

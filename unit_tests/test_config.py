@@ -36,6 +36,7 @@ def test_the_least_that_is_needed() -> None:
         mark_deleted=True,
         readable_columns=False,
         raw_records=False,
+        chat_texts=False,
         requests_per_second=7,
         num_workers=12,
     )
@@ -51,6 +52,7 @@ def test_everything_given() -> None:
         "deleted_rows": "ignore",
         "readable_columns": True,
         "raw_records": True,
+        "chat_texts": True,
         "requests_per_second": 3.5,
         "num_workers": 4,
         "unknown": {"is": "ignored"},
@@ -71,6 +73,7 @@ def test_everything_given() -> None:
         mark_deleted=False,
         readable_columns=True,
         raw_records=True,
+        chat_texts=True,
         requests_per_second=3.5,
         num_workers=4,
         unknown=("The option “unknown” does not exist, so it changes nothing. Take it out of the config.",),
@@ -420,12 +423,12 @@ def test_secrets_are_listed_and_not_shown() -> None:
 
 
 def test_options_that_do_not_exist_are_named_with_the_nearest() -> None:
-    raw = {**long_lived(), "redable_columns": True, "chat_texts": True, "eyJ0eXAi " * 9: 1, "__injected": {}}
+    raw = {**long_lived(), "redable_columns": True, "pictures": True, "eyJ0eXAi " * 9: 1, "__injected": {}}
     raw["credentials"] = {**raw["credentials"], "acces_token": "x", "client_id": "y"}
     parsed = parse_config(raw, now=NOW)
     assert parsed.unknown == (
         "The option “redable_columns” does not exist, so it changes nothing. Did you mean readable_columns?",
-        "The option “chat_texts” does not exist, so it changes nothing. Take it out of the config.",
+        "The option “pictures” does not exist, so it changes nothing. Take it out of the config.",
         "The option of the config does not exist, so it changes nothing. Take it out of the config.",
         "The option “acces_token” does not exist, so it changes nothing. Did you mean access_token?",
         "The option “client_id” does not exist, so it changes nothing. Take it out of the config.",

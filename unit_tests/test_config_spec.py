@@ -51,6 +51,7 @@ def test_every_field_has_its_words_and_its_place(spec: ConnectorSpecification) -
         "lookback_window",
         "readable_columns",
         "raw_records",
+        "chat_texts",
         "requests_per_second",
         "num_workers",
         "api_base_url",
@@ -80,6 +81,7 @@ def test_defaults_are_the_parser_s(spec: ConnectorSpecification) -> None:
     assert properties["num_workers"]["default"] == parsed.num_workers
     assert properties["readable_columns"]["default"] is parsed.readable_columns
     assert properties["raw_records"]["default"] is parsed.raw_records
+    assert properties["chat_texts"]["default"] is parsed.chat_texts
     assert (properties["deleted_rows"]["default"] == "mark") is parsed.mark_deleted
     filled = parse_config({**long_lived(), "lookback_window": properties["lookback_window"]["default"]}, now=NOW)
     assert filled.lookback == parsed.lookback == DEFAULT_LOOKBACK
@@ -94,7 +96,7 @@ def test_defaults_are_the_parser_s(spec: ConnectorSpecification) -> None:
         {**long_lived(), "start_date": "2024-01-31T00:00:00Z"},
         {**long_lived(), "start_date": ""},
         {**oauth(access_token="", token_expiry_date="2025-10-10T08:53:20Z"), "deleted_rows": "ignore"},
-        {**long_lived(), "readable_columns": True, "raw_records": True},
+        {**long_lived(), "readable_columns": True, "raw_records": True, "chat_texts": True},
     ],
 )
 def test_what_the_parser_takes_the_form_takes(spec: ConnectorSpecification, raw: dict[str, Any]) -> None:

@@ -113,6 +113,8 @@ def test_chats_as_amocrm_tells_them(index: int, wanted: dict[str, Any]) -> None:
             "created_at": at,
             "updated_at": at,
             "account_id": 31000000,
+            **dict.fromkeys(("author_id", "author_type", "author_name", "message_type", "delivery_status")),
+            **dict.fromkeys(("attachment_name", "attachment_link")),
             **wanted,
         }
     ]

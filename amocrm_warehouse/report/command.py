@@ -1,28 +1,30 @@
-"""`make report`: the models built, and one HTML file made of the marts."""
+"""`source-amocrm report`: the models built, and one HTML file made of the marts."""
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
+from datetime import timezone
 from pathlib import Path
 
-from amocrm_fleet.folder import accounts
-from amocrm_fleet.status import status_of
-from amocrm_warehouse.address import duckdb_file
+from amocrm_warehouse.address import duckdb_file, is_file
 from amocrm_warehouse.database import Failed, reading, tables, united
 from amocrm_warehouse.desktop import show
 from amocrm_warehouse.interrupt import ended
-from amocrm_warehouse.models import add_options, build, build_as_asked
+from amocrm_warehouse.models import SCHEMA, Built, add_options, build, build_as_asked, projects_of
 from amocrm_warehouse.report.page import write
 
 
-def report(database: str, path: Path | None = None, unread: list[str] | None = None) -> Path:
-    """Writes the file of the marts that are there. Raises ValueError with a sentence where that cannot be done."""
+def report(
+    database: str, path: Path | None = None, unread: list[str] | None = None, built: Built | None = None
+) -> Path:
+    """Writes the file of the marts that stand. Raises ValueError with a sentence where that cannot be done."""
     path = path or place(database)
     try:
         with reading(database) as run:
-            write(path, run, unread or [])
+            write(path, run, unread or [], built.unbuilt if built else None)
     except Failed as error:
         raise ValueError(f"The marts cannot be read: {' '.join(str(error).split())}") from None
     return path
@@ -33,52 +35,65 @@ def place(database: str, told: Path | None = None) -> Path:
 
     Raises ValueError where it cannot be, which is better known before the models are built.
     """
-    if told is None and "://" not in database:
+    if told is None and is_file(database):
         file = duckdb_file(database)
         told = file.with_name(f"{file.stem}-report.html")
     path = (told or Path("amocrm-report.html")).resolve()
     if path.is_dir() or not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
         raise ValueError(
-            f"The report cannot be written to {path}. Name a file in a folder that is there: OUT=report.html."
+            f"The report cannot be written to {path}. Name a file in a folder that is there: --out report.html."
         )
     return path
 
 
-def failures(folder: Path) -> list[str]:
-    """A sentence for each account of a fleet's folder whose last sync failed. Raises FleetError."""
-    of_each = [(account.name, status_of(account)) for account in accounts(folder)]
-    return [
-        f"{name}, last read whole {status.succeeded or 'never'}: {' '.join(status.last.failures)}"
-        for name, status in of_each
-        if status.last.failures
-    ]
+def failures(database: str, projects: list[str], schema: str | None) -> list[str]:
+    """A sentence for each project whose last sync failed."""
+    told = []
+    there, schema = tables(database), schema or SCHEMA
+    for project in projects:
+        syncs = f"amocrm_{project.lower()}_syncs"
+        if f"{schema}.{syncs}" not in there:
+            continue
+        with reading(database) as run:
+            _, [(catalog,)] = run("SELECT current_database()")
+            # with its database, for a DuckDB file of the schema's name is one of that name as well
+            table = f'"{catalog}"."{schema}"."{syncs}"'
+            _, [last] = run(f"SELECT failures FROM {table} ORDER BY started_at DESC LIMIT 1")
+            _, [(good,)] = run(f"SELECT max(ended_at) FROM {table} WHERE ended_well")
+        sentences = json.loads(last[0]) if isinstance(last[0], str) else last[0]
+        if sentences:
+            when = good.astimezone(timezone.utc).strftime("%Y-%m-%d %H:%M UTC") if good else "never"
+            told.append(f"{project}, last read whole {when}: {' '.join(sentences)}")
+    return told
 
 
-def after_sync(database: str, project: str, unread: list[str], plans: Path | None = None) -> Path:
+def after_sync(database: str, project: str, plans: Path | None = None, schema: str = SCHEMA) -> Path:
     """The models and the report of what a sync has read, together with the projects that the marts united before."""
     there = {name.partition(".")[2] for name in tables(database)}
     others = [known.lower() for known in united(database)]
     kept = {known for known in others if {f"amocrm_{known}_deals", f"amocrm_{known}_account"} & there}
-    build(database, sorted(kept | {project.lower()}), plans=plans)
-    return report(database, unread=unread)
+    projects = sorted(kept | {project.lower()})
+    built = build(database, projects, plans=plans, raw_schema=schema)
+    if built.unbuilt:
+        print(built.failure, file=sys.stderr)
+    return report(database, unread=failures(database, projects, schema), built=built)
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="make report", description=__doc__)
+    parser = argparse.ArgumentParser(prog="source-amocrm report", description=__doc__)
     add_options(parser)
     parser.add_argument("--out", type=Path, help="the file to write; by default beside the DuckDB file")
-    folder = os.environ.get("ACCOUNTS") or None
-    parser.add_argument("--accounts", type=Path, default=folder, help="a fleet's folder, whose failures are told")
     given = parser.parse_args(arguments)
     try:
         path = place(given.db, given.out)
-        unread = failures(given.accounts) if given.accounts else []
-        build_as_asked(given)
-        report(given.db, path, unread)
+        built, _ = build_as_asked(given)
+        report(given.db, path, failures(given.db, projects_of(given), given.schema), built)
     except (ValueError, KeyboardInterrupt) as error:
         return ended(error)
+    if built.unbuilt:
+        print(built.failure, file=sys.stderr)
     show(path)
-    return 0
+    return 2 if built.unbuilt else 0
 
 
 if __name__ == "__main__":

@@ -94,7 +94,7 @@ KINDS = {
 }
 
 
-def kind_of(address: str, dataset: str) -> Kind:
+def kind_of(address: str) -> Kind:
     """Raises ValueError for an unknown kind, an address that is wrong, and a driver that is not installed."""
     name = scheme(address)
     kind = KINDS[name]

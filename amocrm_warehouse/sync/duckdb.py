@@ -15,8 +15,8 @@ from dlt.destinations.impl.duckdb.sql_client import DuckDbSqlClient
 
 class SqlClient(DuckDbSqlClient):
     def catalog_name(self, quote: bool = True, casefold: bool = True) -> str:  # noqa: ARG002 - a name as DuckDB has it
-        name = self.credentials.database.rpartition("/")[2].partition(".")[0]
-        return self.capabilities.escape_identifier(name) if quote else name
+        name: str = self.credentials.database.rpartition("/")[2].partition(".")[0]
+        return f'"{name}"' if quote else name
 
 
 class Client(DuckDbClient):

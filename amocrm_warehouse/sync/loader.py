@@ -87,7 +87,7 @@ class Loader:
         try:
             with self._pipeline.sql_client() as client:
                 names = {name: client.make_qualified_table_name(table) for name, table in tables.items()}
-                return list(client.execute_sql(sql.format(**names)) or ())
+                return [tuple(row) for row in client.execute_sql(sql.format(**names)) or ()]
         except Exception as error:
             raise LoadError(f"The database cannot be read: {_reason(error)}") from None
 

@@ -43,7 +43,7 @@ class Rows:
 
     def take(self) -> Waiting:
         self._pack()
-        if self._file:
+        if self._file and self._writer:
             self._writer.close()
             self._file.close()
         taken = Waiting(self.table, self._batches, self._renamed() if self._file else None)
@@ -60,6 +60,7 @@ class Rows:
         self._text = 0
         self._batches: list[pa.RecordBatch] = []
         self._file: pa.NativeFile | None = None
+        self._writer: pa.ipc.RecordBatchFileWriter | None = None
         self.count = self.size = 0
 
     def _pack(self) -> None:
@@ -67,7 +68,7 @@ class Rows:
             return
         batch = self.table.batch(self._rows, self._read_at)
         self._rows, self._read_at, self._text = [], [], 0
-        if self._file:
+        if self._writer:
             self._writer.write(batch)
             return
         self._batches.append(batch)

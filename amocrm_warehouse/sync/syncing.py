@@ -38,29 +38,26 @@ def sync(
 ) -> Outcome:
     """Reads what changed since the last sync into the tables `amocrm_<project>_<stream>` of the database at `to`.
 
-    A token that amoCRM rotates is written to `config` before it is used. With `count` the rows of the tables are counted
-    in the end. Raises ValueError with a sentence when nothing could be begun.
+    A token that amoCRM rotates is written to `config` before it is used. With `count` the rows of the tables are
+    counted in the end. Raises ValueError with a sentence when nothing could be begun.
     """
     account, started_at, start = ConfigFile(config), datetime.now(timezone.utc), time.monotonic()
     settings = account.settings()
     subdomain(settings)
     _check_names(project, dataset)
-    kind = kind_of(to, dataset)
+    kind = kind_of(to)
     outcome = Outcome()
     with _files_for_their_owner(), table_set(to, project.lower(), dataset) as folder:
         # dlt and the CDK take seconds to import: a mistake above is told at once
-        from source_amocrm.airbyte.quick_start import settle
-
         from amocrm_warehouse.sync.loader import Loader, LoadError
         from amocrm_warehouse.sync.packages import Packages
         from amocrm_warehouse.sync.reading import Reading
 
-        settle()
         reading = Reading(account, settings, streams, outcome)
         # dlt keeps its settings by thread, and handles signals of its own in the main one
         with ThreadPoolExecutor(1, thread_name_prefix="load") as thread, watching(outcome.received) as watch:
-            at = {"project": project.lower(), "dataset": dataset, "folder": folder}
-            loader = thread.submit(partial(Loader, kind, to, **at)).result()
+            make = partial(Loader, kind, to, project=project.lower(), dataset=dataset, folder=folder)
+            loader = thread.submit(make).result()
             states = thread.submit(loader.open).result()
             thread.submit(_check_account, loader, settings).result()
             if not states and (notice := thread.submit(_tables_of_old, loader).result()):
@@ -102,8 +99,8 @@ def _check_names(project: str, dataset: str) -> None:
         )
     if not re.fullmatch(r"[a-z][a-z0-9]*(_[a-z0-9]+)*", dataset) or len(dataset) > 40 or dataset in RESERVED:
         raise ValueError(
-            "The dataset is the schema of the tables: small letters, digits and single _ between them only, 40 at most, "
-            f"and none of {', '.join(RESERVED)}."
+            "The dataset is the schema of the tables: small letters, digits and single _ between them only, 40 at "
+            f"most, and none of {', '.join(RESERVED)}."
         )
 
 
@@ -144,8 +141,8 @@ def _tables_of_old(loader: Loader) -> str | None:
 
 def _end(loader: Loader, thread: ThreadPoolExecutor, outcome: Outcome, started_at: datetime) -> None:
     failures = json.dumps(outcome.errors, ensure_ascii=False)
-    row = {"ended_at": datetime.now(timezone.utc), "rows": outcome.received.total(), "failures": failures}
-    thread.submit(partial(loader.end, started_at, **row)).result()
+    rows, ended_at = outcome.received.total(), datetime.now(timezone.utc)
+    thread.submit(partial(loader.end, started_at, ended_at, rows=rows, failures=failures)).result()
 
 
 def _table_sizes(loader: Loader, streams: list[str]) -> dict[str, int]:

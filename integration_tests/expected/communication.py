@@ -15,6 +15,13 @@ CHATS = {
 }
 
 
+WRITTEN = (
+    *("author_id", "author_type", "author_name", "message_type", "delivery_status"),
+    *("attachment_name", "attachment_link"),
+)
+"""What only the messages of a talk tell."""
+
+
 def calls(account: Account) -> list[Row]:
     return [
         {
@@ -59,6 +66,7 @@ def messages(account: Account) -> list[Row]:
             "created_at": stamp(note["created_at"]),
             "updated_at": stamp(note["updated_at"]),
             "account_id": note["account_id"],
+            **dict.fromkeys(WRITTEN),
         }
         for kind, note in _notes(account, "sms_in", "sms_out")
     ]
@@ -81,11 +89,33 @@ def messages(account: Account) -> list[Row]:
             "created_at": stamp(event.created_at),
             "updated_at": stamp(event.created_at),
             "account_id": account.id,
+            **dict.fromkeys(WRITTEN),
         }
         for event in account.events
         if event.type in CHATS
     ]
     return sms + chats
+
+
+def messages_with_texts(account: Account) -> list[Row]:
+    """As `messages`, where the messages of talks are read."""
+    there = {talk["talk_id"] for talk in account.talks}
+    rows = messages(account)
+    for row in rows:
+        message = account.chat_messages.get(row["chat_message_id"])
+        if message and message["talk_id"] in there:
+            attachment = message.get("attachment", {})
+            row |= {
+                "text": message["text"],
+                "author_id": message["author"]["id"],
+                "author_type": message["author"]["type"],
+                "author_name": message["author"]["name"],
+                "message_type": message["message_type"],
+                "delivery_status": message.get("delivery_status"),
+                "attachment_name": attachment.get("file_name"),
+                "attachment_link": attachment.get("link"),
+            }
+    return rows
 
 
 def _notes(account: Account, *types: str) -> Iterator[tuple[str, Row]]:

@@ -99,6 +99,7 @@ class Switches:
     talks: bool = True  # the list, documented since 2026 only
     talks_shown: int | None = None  # so many of the newest talks the list shows, and no next page
     talks_filter: Literal["honoured", "listed", "ignored"] = "honoured"  # "listed": of what the list shows
+    chat_texts: Literal["served", "no scope", "not paid", "absent"] = "served"  # the messages of talks
     bots: bool = True  # the list, of larger plans of Kommo only
     loss_reasons_list: bool = True  # not in amoCRM's index; False: 404, whatever the settings say
     files_scope: bool = True

@@ -155,7 +155,10 @@ class Tokens:
             "base_domain": base_domain,
             "api_domain": f"api-b.{base_domain}",
             "version": 2,
-            "scopes": ["push_notifications", "files", "crm", "files_delete", "notifications"],
+            "scopes": [
+                *("push_notifications", "files", "crm", "files_delete", "notifications"),
+                *(["list_external_messages"] if self.account.switches.chat_texts != "no scope" else []),
+            ],
             "user_flags": 0,
             "hash_uuid": self._hex(32),
         }

@@ -1,1 +1,4 @@
-"""How streams, rows, states and problems are told to the platform."""
+"""How streams, rows, states and problems are told to the platform.
+
+This package exports no names: `run` imports `airbyte.stdout` before anything that takes long to import.
+"""

@@ -29,6 +29,7 @@ OPTIONS = frozenset(
         "lookback_window",
         "readable_columns",
         "raw_records",
+        "chat_texts",
         "requests_per_second",
         "num_workers",
         "api_base_url",
@@ -76,6 +77,7 @@ class Config:
     mark_deleted: bool
     readable_columns: bool
     raw_records: bool
+    chat_texts: bool
     requests_per_second: float
     num_workers: int
     unknown: tuple[str, ...] = ()  # a sentence for each option that does not exist
@@ -111,6 +113,7 @@ def parse_config(raw: Mapping[str, Any], now: float | None = None) -> Config:
         mark_deleted=validators.deleted_rows(raw.get("deleted_rows")) == "mark",
         readable_columns=validators.flag(raw.get("readable_columns"), "Custom fields as columns (readable_columns)"),
         raw_records=validators.flag(raw.get("raw_records"), "Whole records (raw_records)"),
+        chat_texts=validators.flag(raw.get("chat_texts"), "Texts of chats (chat_texts)"),
         requests_per_second=validators.number(
             raw.get("requests_per_second"), "Requests per second (requests_per_second)", 1, 50, 7
         ),

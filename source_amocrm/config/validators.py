@@ -5,16 +5,17 @@ from __future__ import annotations
 import math
 import re
 from datetime import datetime, timezone
+from typing import cast
+
+import pendulum
 
 from source_amocrm.errors import ConfigError
 
 DEFAULT_LOOKBACK = 300
 MAX_LOOKBACK = 30 * 86400
 
-_DURATION = re.compile(
-    r"P(?!$)(?:(\d{1,9})W)?(?:(\d{1,9})D)?(?:T(?!$)(?:(\d{1,9})H)?(?:(\d{1,9})M)?(?:(\d{1,9})S)?)?", re.ASCII
-)
-_UNITS = (7 * 86400, 86400, 3600, 60, 1)
+_DURATION = re.compile(r"P(?!$)(\d{1,9}W)?(\d{1,9}D)?(T(?!$)(\d{1,9}H)?(\d{1,9}M)?(\d{1,9}S)?)?", re.ASCII)
+"""The ISO 8601 durations whose length does not depend on the month."""
 _MOMENT = re.compile(r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d)(:\d\d)?(?:[.,]\d{1,9})?\s?(Z|[+-]\d\d:?\d\d)?)?", re.ASCII)
 _JWT = re.compile(r"[\w-]+\.[\w-]+\.[\w-]*", re.ASCII)
 _PRINTABLE = re.compile(r"[\x21-\x7e]{1,16384}")
@@ -99,10 +100,12 @@ def lookback(given: object) -> int:
     text = given.strip().upper()
     if text.startswith("-"):
         raise ConfigError("Look-back window (lookback_window): it cannot be negative. The usual value is PT5M.")
-    match = _DURATION.fullmatch(text)
-    if match is None:
+    if not _DURATION.fullmatch(text):
         raise ConfigError(_LOOKBACK_HELP)
-    seconds = sum(int(count or 0) * unit for count, unit in zip(match.groups(), _UNITS, strict=True))
+    try:
+        seconds = int(cast("pendulum.Duration", pendulum.parse(text)).total_seconds())
+    except OverflowError:
+        seconds = MAX_LOOKBACK + 1
     if seconds > MAX_LOOKBACK:
         raise ConfigError(
             "Look-back window (lookback_window): more than 30 days would read the same rows again in every sync. "

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from source_amocrm.account.account import Account
+from source_amocrm.account import Account
 from source_amocrm.airbyte.check import EXTRAS, Impact, findings
 from source_amocrm.auth.claims import claims_of
 from source_amocrm.auth.long_lived import WARN_BEFORE

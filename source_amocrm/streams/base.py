@@ -16,8 +16,7 @@ import requests
 from airbyte_cdk.models import SyncMode
 from airbyte_cdk.sources.streams.http.http import HttpStream
 
-from source_amocrm.account.account import Account
-from source_amocrm.account.resources import Resource
+from source_amocrm.account import Account, Resource
 from source_amocrm.config.settings import Config
 from source_amocrm.errors import AmocrmError
 from source_amocrm.http.api import ACCOUNT_PATH, Fetch, Params
@@ -25,11 +24,11 @@ from source_amocrm.streams import schema
 from source_amocrm.streams.record import Find, Record, tombstone
 from source_amocrm.streams.relations import Relations
 from source_amocrm.streams.values import Row
+from source_amocrm.sync import read_alone
 from source_amocrm.sync.batch import Deletion
 from source_amocrm.sync.declaration import Context, Declaration, FullRefresh, Incremental
 from source_amocrm.sync.read_plan import Progress
 from source_amocrm.sync.state import load
-from source_amocrm.sync.sync import read_alone
 
 LOGGER = logging.getLogger("airbyte")
 RAW = "raw"
@@ -132,6 +131,7 @@ class AmocrmStream(HttpStream, Declaration, ABC):
         row = self.row(record, context)
         if self._raw:
             row[RAW] = self.record.to.object(record, RAW)
+            row = self.record.to.row(row)
         return [row]
 
     def row(self, record: Row, context: Context) -> Row:  # noqa: ARG002

@@ -1,10 +1,10 @@
-"""The account's files. Their list is on a host of its own, the drive, which the account names."""
+"""The account's files. `/account` names the host of their list, the drive (`drive_url`)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from source_amocrm.account.account import Account
+from source_amocrm.account import Account
 from source_amocrm.account.availability import whole
 from source_amocrm.config.hosts import service_url
 from source_amocrm.errors import AmocrmError, FeatureOff

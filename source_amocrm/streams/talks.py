@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import TypeVar
 
-from source_amocrm.account.account import Account
+from source_amocrm.account import Account
 from source_amocrm.account.event_kinds import CHATS
 from source_amocrm.account.resources import EVENTS
 from source_amocrm.errors import REFUSALS, AmocrmError, NotFound, PageTooLarge
@@ -23,7 +23,7 @@ from source_amocrm.sync.events import EventReading
 from source_amocrm.sync.read_plan import BEGINNING, ReadPlan
 from source_amocrm.walk.intervals import FOREVER, IntervalSet
 from source_amocrm.walk.listing import Listing, numeric_id
-from source_amocrm.walk.worker_pool import Prefetch, WorkerPool
+from source_amocrm.walk.worker_pool import MOST_AHEAD, Prefetch, WorkerPool
 
 LOGGER = logging.getLogger("airbyte")
 T = TypeVar("T")
@@ -31,8 +31,6 @@ T = TypeVar("T")
 TALKS = "/api/v4/talks"
 TALKS_AT_ONCE = 50
 """Ids in one filtered request (talks); amoCRM answers longer addresses with «HTTP URL too long»."""
-MOST_AHEAD = 8
-"""Requests for single talks that wait for their turn to be delivered; no further ones are sent before that."""
 
 
 class Talks(FullRefreshStream):
@@ -119,7 +117,7 @@ def talks_by_id(account: Account, ids: Iterable[int]) -> Iterator[Row]:
         left = left[TALKS_AT_ONCE:]
         yield from found.values()
         alone += [talk_id for talk_id in asked if talk_id not in found]
-    for talk in in_order(account.pool, (partial(_talk, account, talk_id) for talk_id in alone)):
+    for talk in in_order(account.pool, (partial(talk_by_id, account, talk_id) for talk_id in alone)):
         if talk is not None:
             yield talk
 
@@ -135,7 +133,7 @@ def _filtered(account: Account, ids: list[int]) -> dict[int | None, Row] | None:
     return found if found.keys() <= set(ids) else None
 
 
-def _talk(account: Account, talk_id: int) -> Row | None:
+def talk_by_id(account: Account, talk_id: int) -> Row | None:
     """Asks for one talk. Returns None for 404 and 204: the talk is gone."""
     try:
         body = account.get_believed(f"{TALKS}/{talk_id}", {}).body

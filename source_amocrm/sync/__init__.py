@@ -1,1 +1,6 @@
-"""How a sync goes."""
+"""The engine of a sync: each list is read once, and every stream that is made of it gets its rows and checkpoints."""
+
+from source_amocrm.sync.delivery import Checkpoint
+from source_amocrm.sync.sync import End, Selection, Sync, read_alone
+
+__all__ = ["Checkpoint", "End", "Selection", "Sync", "read_alone"]

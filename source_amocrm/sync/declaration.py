@@ -112,6 +112,9 @@ class Incremental(Declaration):
     def context(self, resource: Resource) -> Context:
         """What the rows of a list's records are made with; it may ask the account."""
 
+    def prepare(self, records: Iterable[Row], context: Context) -> None:
+        """Asks for what the rows of these records show besides, before they are made."""
+
     @abstractmethod
     def tombstone(self, deletion: Deletion, context: Context) -> Row:
         """The row of a deletion."""

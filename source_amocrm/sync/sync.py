@@ -11,7 +11,7 @@ from functools import partial
 
 from airbyte_cdk.models import SyncMode
 
-from source_amocrm.account.account import Account
+from source_amocrm.account import Account
 from source_amocrm.account.event_kinds import ADDED, DELETED, LINKED, MERGED, NOTE_DELETED, RESTORED, TAGGED, TRASHED
 from source_amocrm.account.resources import EVENTS, Resource
 from source_amocrm.dates import iso
@@ -312,7 +312,7 @@ class _ListOfStreams:
             one.progress.finish(self._resource.name)
         elif one.begun and self._is_off(failure):
             LOGGER.info("%s of %s: there are none in this account. %s", name, self._resource.name, failure)
-            one.progress.put_off(self._resource.name)
+            one.progress.postpone(self._resource.name)
         else:
             one.failures.append(failure)
         if one.begun:

@@ -58,6 +58,7 @@ _API: tuple[tuple[str, Endpoint], ...] = (
     ("bots", extras.bots),
     ("talks", extras.talks),
     (r"talks/(\d+)", extras.talk),
+    (r"talks/(\d+)/messages", extras.messages),
 )
 _DRIVE: tuple[tuple[str, Endpoint], ...] = (("files", extras.files), (r"files/([\w-]+)", extras.file))
 ROUTES = tuple(

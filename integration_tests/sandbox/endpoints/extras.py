@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from ..context import Context, page, paged, rows_by_id, short
 from ..filters import BY_ID, contains
-from ..http import Refusal, Response, feature_off, forbidden, not_found, nothing, ok, unauthorized
-from ..query import child, scalar, values
+from ..http import Refusal, Response, feature_off, forbidden, not_found, nothing, ok, unauthorized, unpaid
+from ..query import child, number, scalar, values
 from ..select import OneOf, Order
 from ..store import Row
 from .cards import require_customers
@@ -188,6 +188,31 @@ def talk(context: Context, talk_id: str) -> Response:
     if row is None:
         raise Refusal(not_found("GET", context.request.path))
     return ok(_talk(context, row))
+
+
+def messages(context: Context, talk_id: str) -> Response:
+    """What was written in a talk, in no order of time."""
+    told = context.switches.chat_texts
+    if told == "no scope":
+        raise Refusal(forbidden("Invalid scope"))
+    if told == "not paid":
+        raise Refusal(unpaid())
+    if told == "absent" or int(talk_id) not in {row["talk_id"] for row in context.account.talks}:
+        raise Refusal(not_found("GET", context.request.path))
+    window = child(context.query.get("filter"), "created_at")
+    low, high = (number(scalar(child(window, side))) for side in ("from", "to"))
+    rows = sorted(
+        (
+            message
+            for message in context.account.chat_messages.values()
+            if message["talk_id"] == int(talk_id)
+            and (low is None or message["created_at"] >= low)
+            and (high is None or message["created_at"] <= high)
+        ),
+        key=lambda message: str(message["id"]),
+    )
+    shown = [{name: value for name, value in row.items() if name != "talk_id"} for row in rows]
+    return short(context, "messages", shown, dict, totals="none")
 
 
 def files(context: Context) -> Response:

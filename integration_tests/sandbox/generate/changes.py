@@ -1,10 +1,10 @@
-"""Changes of deals' fields, and notes that were deleted: what only events tell of the generated account."""
+"""Changes of cards, and notes that were deleted: what only events tell of the generated account."""
 
 from __future__ import annotations
 
 from random import Random
 
-from ..account import Account, Gone
+from ..account import SINGULAR, Account, Gone
 from ..values import event_field_value
 from .history import History, Values
 from .timeline import Timeline
@@ -25,6 +25,24 @@ def add_changes(account: Account, rng: Random, time: Timeline, history: History,
                 moment = time.after(lead["created_at"], 30)
                 history.write(kind, "lead", lead["id"], rng.choice((by, 0)), moment, after, before)
     _delete_notes(account, rng, time, history, by)
+    for kind in ("contacts", "companies", "customers"):
+        _change_cards(account, Random(f"{kind} {account.id}"), kind, history, by)
+
+
+def _change_cards(account: Account, rng: Random, kind: str, history: History, by: int) -> None:
+    """One card in ten was somebody else's for half of its life, and one in ten had a field filled later."""
+    fields = {field["id"]: field for field in account.fields[kind]}
+    own_kind, users = account.switches.field_event_type == "with_id", list(account.users)
+    for card in account.tables[kind]:
+        moment = (card["created_at"] + card["updated_at"]) // 2
+        if rng.random() < 0.1:
+            history.responsible(kind, card["id"], by, moment, card["responsible_user_id"], rng.choice(users))
+        filled = card["custom_fields_values"]
+        if filled and rng.random() < 0.1:
+            field = fields[filled[0]["field_id"]]
+            after = [event_field_value(field, value) for value in filled[0]["values"]]
+            event = f"custom_field_{field['id']}_value_changed" if own_kind else "custom_field_value_changed"
+            history.write(event, SINGULAR[kind], card["id"], by, moment, after)
 
 
 def _delete_notes(account: Account, rng: Random, time: Timeline, history: History, by: int) -> None:

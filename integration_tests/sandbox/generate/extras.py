@@ -196,6 +196,25 @@ def field_groups(entity: str) -> list[Row]:
     ]
 
 
+def keep_message(account: Account, message: Row, at: int, text: str, kind: str = "incoming") -> None:
+    """Keeps what a message of a chat says; every third has a file, and what goes out is written by people and bots."""
+    number = len(account.chat_messages)
+    who = "external" if kind == "incoming" else ("internal", "bot")[number % 2]
+    account.chat_messages[message["id"]] = {
+        "id": message["id"],
+        "talk_id": message["talk_id"],
+        "type": kind,
+        "message_type": "file" if number % 3 == 2 else "text",
+        "origin": message["origin"],
+        "text": text,
+        "author": {"id": f"{number:08x}-0000-4000-8000-000000000000", "type": who, "name": f"Имя {number}"},
+        "created_at": at,
+        **({"attachment": {"link": f"https://drive-b.amocrm.ru/{number}", "file_name": f"{number}.pdf"}}
+           if number % 3 == 2 else {}),
+        **({"delivery_status": "read"} if kind == "outgoing" else {}),
+    }  # fmt: skip
+
+
 def add_bots(account: Account) -> None:
     account.bots = [{"id": 71 + n, "name": name} for n, name in enumerate(("Приветствие", "Сбор заявок", "Оценка"))]
 
@@ -230,6 +249,8 @@ def add_talks_and_files(account: Account, rng: Random, time: Timeline, history: 
         if contacts:
             message = {"id": uuid(rng)} | ({"origin": channel, "talk_id": 117 + number} if number % 3 else {})
             history.chatted(lead, contacts[0], message, created)
+            if "talk_id" in message:
+                keep_message(account, message, created, texts.GOODS[number % len(texts.GOODS)])
         author = {"type": "internal", "id": next(iter(account.users)) if number % 3 else 0}
         trashed = number % 8 == 5
         account.files.append({

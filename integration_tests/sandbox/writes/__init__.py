@@ -1,6 +1,6 @@
 """What people and robots do in an account, at any time. Every write takes the account first and writes its events."""
 
-from .activity import add_note, add_task, complete_task, delete_note, delete_task, edit_note, edit_task
+from .activity import add_note, add_task, chat, complete_task, delete_note, delete_task, edit_note, edit_task
 from .at_random import ORDINARY, RARE, random_edits
 from .cards import (
     clear_field,
@@ -20,7 +20,16 @@ from .cards import (
 )
 from .links import attach_element, detach_element, link, set_main_contact, tag, unlink, untag
 from .removal import merge, purge, restore, trash, vanish
-from .settings import accept_unsorted, add_user, remove_field, remove_user, rename_status
+from .settings import (
+    accept_unsorted,
+    add_user,
+    remove_field,
+    remove_option,
+    remove_user,
+    rename_field,
+    rename_option,
+    rename_status,
+)
 
 __all__ = [
     "ORDINARY",
@@ -30,6 +39,7 @@ __all__ = [
     "add_task",
     "add_user",
     "attach_element",
+    "chat",
     "clear_field",
     "complete_task",
     "create_company",
@@ -50,7 +60,10 @@ __all__ = [
     "purge",
     "random_edits",
     "remove_field",
+    "remove_option",
     "remove_user",
+    "rename_field",
+    "rename_option",
     "rename_status",
     "reopen",
     "restore",

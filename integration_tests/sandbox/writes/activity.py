@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from uuid import UUID
 
 from ..account import SINGULAR, Account, Gone
+from ..generate.extras import keep_message
 from ..generate.people import group_of
 from ..store import Row
 from ..values import NOTE_EVENTS
@@ -42,6 +44,18 @@ def add_task(
     record(account, "task_added", "tasks", task_id, who, at)
     refresh_closest_task(account, kind, row_id, who, at)
     return task_id
+
+
+@locked
+def chat(account: Account, talk: Row, text: str, *, by: int | None = None) -> str:
+    """A message in a talk, of its client or of a user; returns its id. Without a deal it shows on the contact."""
+    message_id = str(UUID(int=account.random.getrandbits(128), version=4))
+    message = {"id": message_id, "origin": talk["origin"], "talk_id": talk["talk_id"]}
+    kind, at = "incoming" if by is None else "outgoing", account.clock.now()
+    keep_message(account, message, at, text, kind)
+    entity = (talk["entity_type"], talk["entity_id"]) if talk["entity_id"] else ("contact", talk["contact_id"])
+    account.record(f"{kind}_chat_message", *entity, by=by or 0, at=at, after=[{"message": message}])
+    return message_id
 
 
 @locked
