@@ -28,7 +28,7 @@ from .sandbox import OFF, Account, Client, Server, Tokens
 PATIENCE = 60.0
 """Seconds until something counts as not coming."""
 UNPACED = """
-from source_amocrm.http import wiring
+from source_amocrm.http import api
 from source_amocrm.http.rate_limit import Budget
 from source_amocrm.run import run
 

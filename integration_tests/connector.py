@@ -35,11 +35,10 @@ from airbyte_cdk.models import (
 
 from source_amocrm.config.settings import Config
 from source_amocrm.errors import AmocrmError
-from source_amocrm.http.api import Api
+from source_amocrm.http.api import Api, api_over
 from source_amocrm.http.backoff import RetryPolicy
 from source_amocrm.http.rate_limit import Budget
 from source_amocrm.http.session import AmocrmSession
-from source_amocrm.http.wiring import api_over
 from source_amocrm.source import SourceAmocrm
 from source_amocrm.streams import STREAMS
 from unit_tests.offline import airbyte_stream

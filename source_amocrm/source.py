@@ -32,7 +32,7 @@ from source_amocrm.airbyte.report import Report, log_pause
 from source_amocrm.auth.handover import HandOver, print_settings
 from source_amocrm.config.settings import Config, parse_config
 from source_amocrm.errors import AmocrmError, ConfigError, masked
-from source_amocrm.http.wiring import open_api
+from source_amocrm.http.api import open_api
 from source_amocrm.secrecy import mask
 from source_amocrm.streams import STREAMS, chat_texts
 from source_amocrm.streams.base import AmocrmStream

@@ -36,7 +36,7 @@ def sandbox(**switches: Any) -> Iterator[Server]:
 
 def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither the pace of the API nor pauses between attempts take time."""
-    monkeypatch.setattr("source_amocrm.http.wiring.Budget", lambda _: Budget(1_000_000.0))
+    monkeypatch.setattr("source_amocrm.http.api.Budget", lambda _: Budget(1_000_000.0))
     monkeypatch.setattr("random.uniform", lambda low, _: low)
 
 

@@ -21,8 +21,7 @@ from hypothesis import strategies as st
 from source_amocrm.config.settings import parse_config
 from source_amocrm.errors import Moved, NotGranted, PageTooLarge
 from source_amocrm.http import memory
-from source_amocrm.http.answer import Answer
-from source_amocrm.http.api import Api
+from source_amocrm.http.api import Answer, Api, open_api
 from source_amocrm.http.backoff import RetryPolicy
 from source_amocrm.http.body import LARGEST, MOST_OF_VALUES, Kind, cost, parse
 from source_amocrm.http.error_handler import RequestTarget, classify, explain
@@ -31,7 +30,6 @@ from source_amocrm.http.rate_limit import Budget
 from source_amocrm.http.reply import Reply
 from source_amocrm.http.rules.rule import Where
 from source_amocrm.http.session import PAGE_VALUES, AmocrmSession
-from source_amocrm.http.wiring import open_api
 from source_amocrm.walk.listing import raw_page
 from unit_tests.http_server import Answering, Connection, serve
 from unit_tests.http_tools import FakeClock, exchange, exchange_clock, long_lived

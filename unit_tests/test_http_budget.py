@@ -15,8 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from source_amocrm.errors import Blocked
-from source_amocrm.http.jitter import Jitter
-from source_amocrm.http.rate_limit import Budget, Slot
+from source_amocrm.http.rate_limit import Budget, Jitter, Slot
 from unit_tests.http_tools import FakeClock, turn_of
 
 TURN = 1.018 / 7

@@ -12,10 +12,10 @@ import pytest
 from source_amocrm.auth.long_lived import LongLivedTokenAuthenticator
 from source_amocrm.config.settings import parse_config
 from source_amocrm.errors import Blocked, Unauthorized
+from source_amocrm.http.api import api_over, open_api
 from source_amocrm.http.backoff import RetryPolicy
 from source_amocrm.http.rate_limit import Budget
 from source_amocrm.http.session import AmocrmSession
-from source_amocrm.http.wiring import api_over, open_api
 from unit_tests.http_server import Connection, serve
 from unit_tests.http_tools import NOW, jwt, long_lived, oauth, turn_of
 

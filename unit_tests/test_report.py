@@ -12,7 +12,7 @@ import pytest
 from airbyte_cdk.models import AirbyteMessage, EstimateType
 
 from source_amocrm.airbyte.report import Report
-from source_amocrm.http.stats import Stats
+from source_amocrm.http.client import Stats
 from source_amocrm.streams import STREAMS
 from source_amocrm.sync.batch import Batch
 from source_amocrm.sync.declaration import Incremental

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from source_amocrm.config.settings import parse_config
 from source_amocrm.errors import BadRequest, masked
+from source_amocrm.http.api import open_api
 from source_amocrm.http.backoff import RetryPolicy
-from source_amocrm.http.wiring import open_api
 from source_amocrm.secrecy import MASK, PIECE, Masked, add_to_secrets, mask
 from unit_tests.http_server import Connection, serve
 from unit_tests.http_tools import jwt, long_lived

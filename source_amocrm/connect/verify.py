@@ -15,7 +15,7 @@ from source_amocrm.connect.problems import Problem, problem_of
 from source_amocrm.connect.signin import IMPATIENT
 from source_amocrm.dates import day
 from source_amocrm.errors import AmocrmError, ConfigError, FeatureOff, Forbidden, NotGranted, Unpaid
-from source_amocrm.http.wiring import open_api
+from source_amocrm.http.api import open_api
 from source_amocrm.streams import STREAMS
 
 

@@ -4,14 +4,52 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
 from urllib.parse import urlencode
 
+from source_amocrm.auth.authenticator import make_authenticator
+from source_amocrm.auth.handover import HandOver, print_settings
+from source_amocrm.config.settings import Config
 from source_amocrm.http import memory
-from source_amocrm.http.answer import Answer, Params
+from source_amocrm.http.backoff import RetryPolicy
+from source_amocrm.http.circuit_breaker import CircuitBreaker
 from source_amocrm.http.client import AmocrmClient
+from source_amocrm.http.error_handler import AmocrmErrorHandler
+from source_amocrm.http.rate_limit import Budget
 from source_amocrm.http.reply import Reply, reply_of
+from source_amocrm.http.rules.rule import Where
+from source_amocrm.http.session import AmocrmSession
+from source_amocrm.http.token_endpoint import HttpTokenEndpoint
+
+Params = Mapping[str, int | str | Sequence[int | str]]
+"""A query by the names of its parameters; the name of a list ends with []."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """`body` is None where nothing was found (204).
+
+    `server_time`: Unix seconds by the server's clock, or by ours when it does not tell; `sent_at`: a second of that
+    clock not later than the moment which the answer shows; `drift`: by how many seconds our clock is ahead of that one,
+    0 while the two agree; `tick`: the monotonic clock, in seconds, after the answer came; `size`: the bytes of memory
+    that the body takes at the most.
+    """
+
+    body: dict[str, Any] | None
+    server_time: int
+    sent_at: int
+    drift: int = 0
+    tick: float = 0.0
+    size: int = 0
+
+
+class Fetch(Protocol):
+    """A GET of a path, such as /api/v4/leads. With `shrinkable` it raises PageTooLarge where fewer rows may come."""
+
+    def __call__(self, path: str, params: Params = ..., *, shrinkable: bool = ...) -> Answer: ...
+
 
 Observer = Callable[[str, dict[str, Any] | None], None]
 """Is called with each path that was asked for and the body that came, in whichever thread asked."""
@@ -84,3 +122,82 @@ def _answer(reply: Reply) -> Answer:
         server_time = int(reply.received)
     body = reply.body if reply.status != 204 else None
     return Answer(body, server_time, server_time - math.ceil(reply.elapsed) - 1, size=reply.size)
+
+
+def files_host_api(api: Api, base_url: str) -> Api:
+    """The Api of that host. Its outages and refusals do not concern the account; the account's refusals concern it."""
+    client, guest = api.client, _Guest(api, base_url)
+    handler = AmocrmErrorHandler(client.policy, guest, Where.DRIVE)
+    return Api(client.at(guest, handler, CircuitBreaker(client.breaker)), api.wall, api.observe)
+
+
+class _Guest:
+    """The account's sign-in at another host."""
+
+    def __init__(self, api: Api, base_url: str) -> None:
+        self._api = api
+        self.base_url = base_url
+        self.domain = base_url.partition("://")[2]
+        self.advice = api.auth.advice
+        self.get_access_token = api.auth.get_access_token
+        self.expiry_warning = api.auth.expiry_warning
+
+    @property
+    def access_token(self) -> str:
+        return self._api.auth.access_token
+
+    @property
+    def account_id(self) -> int | None:
+        return self._api.auth.account_id
+
+    @property
+    def scopes(self) -> frozenset[str] | None:
+        return self._api.auth.scopes
+
+    def renew(self, rejected: str) -> str | None:
+        """The account is asked whether it takes the token, and renews it if not: this host may only lack a scope."""
+        if self.access_token == rejected:
+            self._api.get(ACCOUNT_PATH)
+        newest = self.access_token
+        return None if newest == rejected else newest
+
+    def relocate(self) -> bool:
+        return False
+
+
+_PATIENT = RetryPolicy()
+
+
+def open_api(
+    config: Config,
+    raw: MutableMapping[str, Any],
+    policy: RetryPolicy = _PATIENT,
+    *,
+    hand_over: HandOver = print_settings,
+    observe: Observer = lambda *_: None,
+) -> Api:
+    """The one Api of the process: one budget and one pool of connections for the API and the token endpoint.
+
+    `raw` is the mapping that the platform passed in; `hand_over` gets it whole when amoCRM has changed something in it.
+    Raises ConfigError when the token does not fit the account.
+    """
+    session = AmocrmSession(Budget(config.requests_per_second), policy, config.num_workers)
+    return api_over(session, config, raw, policy, hand_over=hand_over, observe=observe)
+
+
+def api_over(
+    session: AmocrmSession,
+    config: Config,
+    raw: MutableMapping[str, Any],
+    policy: RetryPolicy,
+    *,
+    clock: Callable[[], float] = time.monotonic,
+    wall: Callable[[], float] = time.time,
+    sleep: Callable[[float], None] = time.sleep,
+    hand_over: HandOver = print_settings,
+    observe: Observer = lambda *_: None,
+) -> Api:
+    """As `open_api`, over a session and with clocks that are given."""
+    endpoint = HttpTokenEndpoint(session, policy, clock=clock, sleep=sleep)
+    sign_in = make_authenticator(config, raw, endpoint, wall, hand_over)
+    return Api(AmocrmClient(session, sign_in, policy, clock=clock, sleep=sleep), wall, observe)

@@ -15,7 +15,7 @@ from typing import Any
 import urllib3
 from requests.adapters import HTTPAdapter
 
-from source_amocrm.http.decompression import TooLarge
+from source_amocrm.http.body import TooLarge
 
 LARGEST_HEAD = 1 << 17
 """Bytes of all that comes before a body: the status, the headers, and what the server says before them."""

@@ -20,6 +20,8 @@ SIZE = 128 << 20
 """Bytes for all heavy pages of the process; an answer beyond them waits until others are delivered."""
 A_MOMENT = 0.02
 """Seconds between two looks whether pages have been delivered."""
+BETWEEN_SEARCHES = 1.0
+"""Seconds between two searches for garbage that holds pages, while an answer waits."""
 
 _turn = threading.Lock()
 _lock = threading.Lock()
@@ -60,11 +62,16 @@ def wait_for_room(size: int, patience: float) -> None:
     if _count() + size <= SIZE:
         return
     until = time.monotonic() + patience
-    gc.collect()  # exceptions and frames that refer to each other may hold pages
+    searched = 0.0
     while _count() + size > SIZE:
-        if time.monotonic() >= until:
+        now = time.monotonic()
+        if now >= searched + BETWEEN_SEARCHES:
+            gc.collect()  # exceptions and frames that refer to each other may hold pages
+            searched = now
+        elif now >= until:
             raise MemoryError
-        time.sleep(A_MOMENT)
+        else:
+            time.sleep(A_MOMENT)
 
 
 def _count(more: int = 0) -> int:

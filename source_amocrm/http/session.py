@@ -16,9 +16,8 @@ import urllib3
 from airbyte_cdk.sources.streams.call_rate import LimiterSession
 
 from source_amocrm.http.backoff import RetryPolicy
-from source_amocrm.http.body import LARGEST, MOST_OF_VALUES, Kind, cost, parse
+from source_amocrm.http.body import ACCEPTED, LARGEST, MOST_OF_VALUES, Garbled, Kind, TooLarge, cost, parse, pieces
 from source_amocrm.http.connections import EXCHANGE, ReportingAdapter
-from source_amocrm.http.decompression import ACCEPTED, Garbled, TooLarge, pieces
 from source_amocrm.http.memory import HEAVY, LARGE, turn_of_heavy_answer, wait_for_room
 from source_amocrm.http.rate_limit import Budget
 from source_amocrm.http.reply import AmocrmResponse, NoAnswer, Reply
@@ -30,7 +29,7 @@ _SMALL = 1 << 20
 PAGE_VALUES = 48 << 20
 # Seconds that an answer waits until there is room for its values: a page that can be smaller, and any other answer
 PAGE_PATIENCE = 1.0
-PATIENCE = 30.0
+PATIENCE = 60.0
 # A page that can be smaller takes at most this part of the room, so that something is left for what must come
 _SHARE = 3
 

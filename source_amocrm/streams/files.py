@@ -8,8 +8,7 @@ from source_amocrm.account import Account
 from source_amocrm.account.availability import whole
 from source_amocrm.config.hosts import service_url
 from source_amocrm.errors import AmocrmError, FeatureOff
-from source_amocrm.http.answer import Fetch
-from source_amocrm.http.files_host import files_host_api
+from source_amocrm.http.api import Fetch, files_host_api
 from source_amocrm.streams import relations as to
 from source_amocrm.streams.base import FullRefreshStream
 from source_amocrm.streams.values import Row

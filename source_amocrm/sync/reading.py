@@ -10,7 +10,7 @@ from functools import partial
 from source_amocrm.account import Account, Resource, by_ids
 from source_amocrm.account.availability import WatchedListing
 from source_amocrm.errors import PageTooLarge, Unpaid
-from source_amocrm.http.answer import Params
+from source_amocrm.http.api import Params
 from source_amocrm.sync.batch import Batch, Deletion, with_postdated
 from source_amocrm.sync.events import EventLog
 from source_amocrm.sync.lookup import Resolver, observed

@@ -16,7 +16,7 @@ from source_amocrm.account.event_kinds import ADDED, DELETED, LINKED, MERGED, NO
 from source_amocrm.account.resources import EVENTS, Resource
 from source_amocrm.dates import iso
 from source_amocrm.errors import AmocrmError, all_of, anew
-from source_amocrm.http.answer import Params
+from source_amocrm.http.api import Params
 from source_amocrm.sync.batch import Batch
 from source_amocrm.sync.declaration import FullRefresh, Incremental
 from source_amocrm.sync.delivery import Checkpoint, Delivered, Delivery, NewestFirst, PageOrder, RowMaker

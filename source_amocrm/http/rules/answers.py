@@ -10,8 +10,7 @@ from source_amocrm.errors import (
     Unavailable,
 )
 from source_amocrm.http.body import Kind
-from source_amocrm.http.rules.phrases import AGAIN, TOO_LARGE
-from source_amocrm.http.rules.rule import CONFIG, SYSTEM, TRANSIENT, Rule
+from source_amocrm.http.rules.rule import AGAIN, CONFIG, SYSTEM, TOO_LARGE, TRANSIENT, Rule
 
 _SUCCESS = range(200, 300)
 

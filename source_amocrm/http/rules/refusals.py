@@ -17,8 +17,7 @@ from source_amocrm.errors import (
     Unpaid,
 )
 from source_amocrm.http.body import Kind
-from source_amocrm.http.rules.phrases import AGAIN
-from source_amocrm.http.rules.rule import CONFIG, SYSTEM, TRANSIENT, Rule, Where
+from source_amocrm.http.rules.rule import AGAIN, CONFIG, SYSTEM, TRANSIENT, Rule, Where
 
 _TOKENS = (Where.REFRESH, Where.CODE)
 _ACCOUNT = (Where.API, *_TOKENS)

@@ -10,7 +10,7 @@ from airbyte_cdk.models import FailureType
 from airbyte_cdk.sources.streams.http.error_handlers import ResponseAction
 
 from source_amocrm.errors import AmocrmError
-from source_amocrm.http.body import Kind
+from source_amocrm.http.body import LARGEST, Kind
 
 CONFIG = FailureType.config_error
 TRANSIENT = FailureType.transient_error
@@ -46,3 +46,11 @@ class Rule:
     doubtful: bool = False  # the request may have had its effect all the same: a refresh token may be spent
     stops: bool = False  # every request fails from now on
     slow: bool = False  # a smaller page may be answered in time
+
+
+AGAIN = "Try again later; what a sync has read is kept."
+TOO_LARGE = (
+    f"amoCRM's answer to {{path}} is too large: more than {LARGEST >> 20} MB, or more than fits into the memory that is"
+    " allowed for one. Smaller pages were tried where the list has pages. Run the sync again later; if it "
+    "repeats, report it to amoCRM support with the address of the list."
+)
