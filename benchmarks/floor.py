@@ -49,6 +49,11 @@ def _elements(account: Account) -> Mapping[str, int]:
     }
 
 
+def _chats(account: Account) -> Mapping[str, int]:
+    """The events that name talks which the list may lack."""
+    return {"chats": sum(event.type.endswith("_chat_message") for event in account.events)}
+
+
 _NOTES = _table("leads/notes", "contacts/notes", "companies/notes", "customers/notes")
 LISTS: Mapping[str, tuple[Sizes, ...]] = {
     "deals": (_table("leads"),),
@@ -74,7 +79,8 @@ LISTS: Mapping[str, tuple[Sizes, ...]] = {
     "widgets": (_short("widgets"),),
     "event_types": (lambda _: {"event_types": 1},),
     "unsorted": (_short("unsorted"),),
-    "talks": (_short("talks"),),
+    "talks": (_short("talks"), _chats),
+    "bots": (_short("bots"),),
     "files": (_short("files"),),
     "live_entities": (_again("leads", "contacts", "companies", "customers"),),
 }

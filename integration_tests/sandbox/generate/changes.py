@@ -30,7 +30,7 @@ def add_changes(account: Account, rng: Random, time: Timeline, history: History,
 
 
 def _change_cards(account: Account, rng: Random, kind: str, history: History, by: int) -> None:
-    """One card in ten was somebody else's for half of its life, and one in ten had a field filled later."""
+    """One card in ten was somebody else's for half of its life, and one in ten had a field emptied and filled again."""
     fields = {field["id"]: field for field in account.fields[kind]}
     own_kind, users = account.switches.field_event_type == "with_id", list(account.users)
     for card in account.tables[kind]:
@@ -42,6 +42,7 @@ def _change_cards(account: Account, rng: Random, kind: str, history: History, by
             field = fields[filled[0]["field_id"]]
             after = [event_field_value(field, value) for value in filled[0]["values"]]
             event = f"custom_field_{field['id']}_value_changed" if own_kind else "custom_field_value_changed"
+            history.write(event, SINGULAR[kind], card["id"], by, moment, [], after)
             history.write(event, SINGULAR[kind], card["id"], by, moment, after)
 
 
