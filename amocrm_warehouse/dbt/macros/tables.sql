@@ -10,10 +10,12 @@
 
 {% macro other_tables() %}
     {{ return([
-        "catalog_elements", "catalogs", "company_tags", "contact_companies", "custom_field_groups", "custom_fields",
-        "custom_fields_catalog_elements", "custom_fields_customers", "customer_contacts", "customer_segments",
-        "customer_statuses", "customer_tags", "deal_catalog_elements", "deal_field_changes", "element_types", "event_types",
-        "files", "note_types", "pipelines", "roles", "sources", "tags", "talks", "unsorted", "webhooks", "widgets"
+        "bots", "catalog_elements", "catalogs", "company_field_changes", "company_responsible_changes", "company_tags",
+        "contact_companies", "contact_field_changes", "contact_responsible_changes", "custom_field_groups",
+        "custom_fields", "custom_fields_catalog_elements", "custom_fields_customers", "customer_contacts",
+        "customer_field_changes", "customer_responsible_changes", "customer_segments", "customer_statuses",
+        "customer_tags", "deal_catalog_elements", "deal_field_changes", "element_types", "event_types", "files",
+        "note_types", "pipelines", "roles", "sources", "tags", "talks", "unsorted", "webhooks", "widgets"
     ]) }}
 {% endmacro %}
 
