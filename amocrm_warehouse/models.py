@@ -140,17 +140,27 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--schema", help="where the tables are; by default amocrm, which a sync writes to")
     parser.add_argument("--plans", type=Path, help=f"a CSV file with the columns {','.join(PLANS)}")
     parser.add_argument("--time-zone", help="as Europe/Moscow; each account's own by default")
+    parser.add_argument(
+        "--fields", help="the custom fields that become columns, by ids, codes or names, with commas; all by default"
+    )
+    parser.add_argument("--by", help="a custom field of deals: funnel, sales, lost deals and sources by its values")
     parser.add_argument("--now", help=argparse.SUPPRESS)
 
 
 def projects_of(given: argparse.Namespace) -> list[str]:
-    return [name for part in given.project.split(",") if (name := part.strip())]
+    return listed(given.project)
+
+
+def listed(text: str) -> list[str]:
+    return [name for part in text.split(",") if (name := part.strip())]
 
 
 def build_as_asked(given: argparse.Namespace) -> tuple[Built, str]:
     """Builds the models of the options; returns what is there now, and a sentence about it."""
     projects = projects_of(given)
+    fields = None if given.fields is None else listed(given.fields)
     variables = {"time_zone": given.time_zone, "now": given.now, "raw_schema": given.schema}
+    variables |= {"fields": fields, "by": given.by}
     built = build(given.db, projects, plans=given.plans, **variables)
     named, place = ", ".join(projects), without_password(given.db)
     return built, f"{built.count} models of the projects {named} are in {place}, the marts in the schema amocrm_marts."

@@ -237,7 +237,8 @@ def test_every_mart_is_what_the_accounts_hold(built: World, kind: str) -> None:
     for name, rows in wanted.items():
         of = {row["project_id"] for row in rows}
         assert len(of) > 3, f"nothing is wanted of {name} in some accounts: they have too little in them"
-        found = models.query(built.databases[kind], f"SELECT * FROM amocrm_marts.{name}")
+        read = models.query(built.databases[kind], f"SELECT * FROM amocrm_marts.{name}")
+        found = [{c: value for c, value in row.items() if not c.startswith("cf_")} for row in read]
         problems += different(name, rows, found)
     assert not problems, "\n".join(problems)
 

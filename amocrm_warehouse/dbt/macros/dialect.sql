@@ -35,3 +35,8 @@
 {% macro now() -%}
     cast('{{ var("now", none) or run_started_at.strftime("%Y-%m-%dT%H:%M:%S") }}' as timestamp)
 {%- endmacro %}
+
+{# The elements of a JSON array, none of what is no array; for a lateral join. #}
+{% macro elements_of(array) %}{{ return(adapter.dispatch("elements_of", "amocrm")(array)) }}{% endmacro %}
+{% macro default__elements_of(array) %}jsonb_array_elements(case when jsonb_typeof({{ array }}) = 'array' then {{ array }} end){% endmacro %}
+{% macro duckdb__elements_of(array) %}(select unnest(case when json_type({{ array }}) = 'ARRAY' then cast({{ array }} as json[]) end)){% endmacro %}

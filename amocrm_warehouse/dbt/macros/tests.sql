@@ -1,8 +1,12 @@
-{# The columns are the key: no two rows have the same, and none is null but those that `nullable` names. #}
-{% test amocrm_key(model, columns, nullable=[]) %}
+{#
+    The columns are the key: no two rows have the same, and none is null but those that `nullable` names. With `by`, what the
+    var `by` adds to the rows is part of it.
+#}
+{% test amocrm_key(model, columns, nullable=[], by=false) %}
     select {{ columns | join(", ") }}
     from {{ model }}
-    group by {{ columns | join(", ") }}
+    group by {{ columns | join(", ") }}{% if by %}{{ by_value() }}{% endif %}
+
     having count(*) > 1{% for column in columns if column not in nullable %} or {{ column }} is null{% endfor %}
 {% endtest %}
 

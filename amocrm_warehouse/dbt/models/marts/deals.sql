@@ -1,4 +1,9 @@
-with phones as (
+{{ config(post_hook="{{ amocrm.describe_cells('deal') }}") }}
+with own as (
+    {{ cells("deal") }}
+),
+
+phones as (
     select project_id, entity_id as contact_id, string_agg(value, ', ' order by value_index) as phones
     from {{ ref("int_phones_emails") }}
     where entity_type = 'contact' and kind = 'phone'
@@ -67,6 +72,8 @@ select
     deals.is_deleted,
     deals.deleted_at,
     deals.deleted_by
+    {{- by_value("cut") }}
+    {{- cells_of("deal", "own") }}
 from {{ ref("int_deals") }} as deals
 inner join {{ ref("int_accounts") }} as account on account.project_id = deals.project_id
 left join {{ ref("stg_statuses") }} as statuses
@@ -94,3 +101,5 @@ left join {{ ref("stg_loss_reasons") }} as reasons
     on reasons.project_id = deals.project_id and reasons.loss_reason_id = deals.loss_reason_id
 left join {{ ref("int_first_responses") }} as responses
     on responses.project_id = deals.project_id and responses.deal_id = deals.deal_id
+left join own on own.project_id = deals.project_id and own.entity_id = deals.deal_id
+{{ join_by_value("deals") }}

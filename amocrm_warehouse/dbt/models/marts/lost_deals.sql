@@ -21,6 +21,7 @@ select
     cast(date_trunc('month', coalesce(deals.closed_at_local, stages.from_at_local)) as date) as lost_month,
     {{ unless_negative(days_between("deals.created_at", "coalesce(deals.closed_at, stages.from_at)")) }} as days_to_loss,
     stages.moved_by as lost_by
+    {{- by_value("deals") }}
 from {{ ref("deals") }} as deals
 left join {{ ref("int_deal_stages") }} as stages
     on stages.project_id = deals.project_id and stages.deal_id = deals.deal_id and stages.is_last

@@ -10,7 +10,8 @@ select
     responsible_user_id as present_user_id,
     responsible_name as present_name,
     coalesce(source_name, utm_source) as source,
-    currency,
+    currency
+    {{- by_value() }},
     count(*) filter (where stage_kind = 'won') as won,
     coalesce(sum(budget) filter (where stage_kind = 'won'), 0) as won_budget,
     count(*) filter (where stage_kind = 'lost') as lost,
@@ -18,4 +19,4 @@ select
     {{ median("seconds_to_close") }} as median_seconds_to_close
 from {{ ref("deals") }}
 where stage_kind in ('won', 'lost') and coalesce(closed_at_local, in_stage_since) is not null and not is_deleted
-group by 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11
+group by 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11{{ by_value() }}
