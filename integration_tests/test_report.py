@@ -399,8 +399,8 @@ def test_failures_are_read_of_a_file_that_has_the_name_of_the_schema(tmp_path: P
         connection.execute("CREATE SCHEMA amocrm.amocrm")
         connection.execute(
             "CREATE TABLE amocrm.amocrm.amocrm_1_syncs AS SELECT * FROM (VALUES "
-            "(TIMESTAMPTZ '2026-01-01 09:00+00', TIMESTAMPTZ '2026-01-01 10:00+00', true, JSON '[]'), "
-            "(TIMESTAMPTZ '2026-01-02 09:00+00', TIMESTAMPTZ '2026-01-02 10:00+00', false, JSON '[\"refused\"]')"
+            "(TIMESTAMPTZ '2026-01-01 09:00:00+00', TIMESTAMPTZ '2026-01-01 10:00:00+00', true, JSON '[]'), "
+            "(TIMESTAMPTZ '2026-01-02 09:00:00+00', TIMESTAMPTZ '2026-01-02 10:00:00+00', false, JSON '[\"refused\"]')"
             ") AS syncs (started_at, ended_at, ended_well, failures)"
         )
     assert report.failures(file, ["1"], None) == ["1, last read whole 2026-01-01 10:00 UTC: refused"]
