@@ -24,10 +24,11 @@ from typing import Any, NoReturn
 from amocrm_fleet import FleetError
 from amocrm_fleet.folder import Account, make_private
 from amocrm_fleet.locks import account_held
+from source_amocrm import shutdown
 from source_amocrm.config.config_file import STATE
 
-TIME_TO_STOP = 20.0
-"""Seconds that a process has to stop after an interrupt. Past that it is killed with what it has started."""
+TIME_TO_STOP = shutdown.PATIENCE + 10.0
+"""Seconds that a process has to stop after an interrupt: a token may be on its way. Past that it is killed."""
 LARGEST_LOG = 1 << 20
 """Bytes of a log at the start of a call. A larger one becomes NAME.log.1, in place of the one that was there."""
 _TICK = 1.0
@@ -181,6 +182,7 @@ def _main(call: Call, account: Account, connection: Connection[Any, Any], time_t
     os.umask(0o077)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
+    shutdown.hold_signals()
     threading.Thread(target=_end_with_the_fleet, args=(os.getppid(), time_to_stop), daemon=True).start()
     code = 0
     try:
@@ -202,8 +204,7 @@ def _main(call: Call, account: Account, connection: Connection[Any, Any], time_t
     finally:
         with suppress(OSError, ValueError):
             print(f"{_END}{time.process_time():.2f} s of CPU", flush=True)
-        # at once: threads that still wait for an answer have nothing to deliver any more
-        os._exit(code)
+        shutdown.end(code)
 
 
 def _write_into(log: Path) -> None:

@@ -16,8 +16,22 @@ from amocrm_fleet import FleetError
 from amocrm_fleet.folder import Account
 from amocrm_fleet.processes import Ended, UnderWay, call_each
 from amocrm_fleet.status import LastSync, record
+from amocrm_warehouse.address import is_file
 
 WORK = "amocrm_fleet.work"
+IMPORTED = (
+    "amocrm_warehouse.sync.loader",
+    "amocrm_warehouse.sync.packages",
+    "amocrm_warehouse.sync.reading",
+    "dlt.common.libs.pyarrow",
+    "dlt.destinations.impl.duckdb.duck",
+    "dlt.destinations.impl.postgres.postgres",
+    "pandas",
+    "pyarrow.dataset",
+    "pyarrow.parquet",
+    "sqlalchemy",
+)
+"""What a sync imports on its way: each second of it is paid for once, and not by each account."""
 Watch = Callable[[Sequence[UnderWay]], None]
 EVERY = 10.0
 """Seconds between two lines about what is under way, where standard output is no terminal."""
@@ -48,16 +62,22 @@ class Syncing:
     @property
     def one_at_a_time(self) -> bool:
         """DuckDB lets one program write to a file."""
-        return ("://" not in self.to or self.to.startswith("duckdb:")) and "{name}" not in self.to
+        return is_file(self.to) and "{name}" not in self.to
 
     def within(self, seconds: float) -> Syncing:
         """The same with less time for a sync, if that is less."""
         return replace(self, seconds=min(self.seconds or seconds, seconds))
 
     def check(self) -> None:
-        """Raises FleetError where there is nothing to load with."""
+        """Raises FleetError where nothing can be loaded, or not into this database."""
         if importlib.util.find_spec("dlt") is None:
             raise FleetError("A sync needs more than the connector: pip install 'source-amocrm[fleet]'.")
+        from amocrm_warehouse.sync.destination import kind_of
+
+        try:
+            kind_of(self.to.replace("{name}", "name"))
+        except ValueError as error:
+            raise FleetError(str(error)) from None
 
     def sync_each(
         self, chosen: Iterable[Account], parallel: int = 1, watch: Watch = _nothing
@@ -68,7 +88,7 @@ class Syncing:
         """
         self.check()
         parallel = 1 if self.one_at_a_time else parallel
-        imported = (WORK, self.loader.partition(":")[0])
+        imported = (WORK, self.loader.partition(":")[0], *IMPORTED)
         for account, ended in call_each(self, chosen, parallel, self.seconds, imported=imported, watch=watch):
             done = self._outcome(ended)
             if not ended.held:

@@ -29,11 +29,10 @@ def sync(account: Account, to: str, streams: list[str] | None, loader: str) -> L
     load = getattr(importlib.import_module(module), name)
     try:
         account.check_mode()
-        done = load(account.path.absolute(), to=to, project=account.project, streams=streams)
+        done = load(account.path.absolute(), to=to, project=account.project, streams=streams, count=False)
     except ValueError as error:
         return LastSync(failures=[str(error)], lasting=isinstance(error, ConfigFileError))
-    lasting = bool(getattr(done, "config_error", False))
-    return LastSync(received(done.received), round(done.seconds, 1), done.errors, done.notices, lasting)
+    return LastSync(received(done.received), round(done.seconds, 1), done.errors, done.notices, done.config_error)
 
 
 def check(account: Account) -> tuple[bool, str]:

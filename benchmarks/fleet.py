@@ -3,7 +3,7 @@
 Each is invited by `source-amocrm invite` and granted in Chromium; then Dagster's daemon runs the project as in
 production, with the one difference that all accounts have the same minute: a first sync and, a period later, the next.
 The access of one account is revoked, one answers slowly, the first sync of one is killed, and one is renamed before its
-second sync. Needs .venv-fleet (`make fleet-test` sets it up), PostgreSQL, and Chromium.
+second sync. Needs the extra [fleet], PostgreSQL, and Chromium.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import os
 import signal
 import sqlite3
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -32,7 +33,7 @@ from benchmarks.measure import ROOT
 from integration_tests import postgres
 from integration_tests.sandbox import Account, Fault, Server
 
-PROGRAMS = ROOT / ".venv-fleet" / "bin"
+PROGRAMS = Path(sys.executable).parent
 EIGHT_STREAMS = "deals,contacts,companies,statuses,pipelines,tasks,notes,events"
 """Without `users`, which an integration that was made by an invitation may not read."""
 SLOW = (8.0, 9.0)
@@ -134,7 +135,7 @@ def _revoke(server: Server, config: Config) -> None:
 @contextmanager
 def _daemon(home: Path, database: str, given: argparse.Namespace) -> Iterator[subprocess.Popen[bytes]]:
     """Dagster's daemon with the project, its alerts in a file."""
-    (home / "dagster.yaml").write_text((ROOT / "fleet" / "dagster.yaml").read_text())
+    (home / "dagster.yaml").write_text((ROOT / "amocrm_fleet" / "dagster.yaml").read_text())
     alert = f"sh -c 'cat >> {home}/alerts; echo >> {home}/alerts'"
     environment = os.environ | {
         "ACCOUNTS": str(home / "accounts"), "DB": database, "STREAMS": given.streams, "DAGSTER_HOME": str(home),
@@ -170,7 +171,7 @@ def _round(name: str, due: float, servers: dict[str, Server], home: Path, daemon
         f"\n{name} of {len(servers)} accounts, from the minute they are due\n"
         f"  wall: {max(together):.0f} s in {len(together)} runs of several"
         f"{f'; {max(alone):.0f} s with the {len(alone)} that had a run of their own' if alone else ''}\n"
-        f"  CPU: {spent / len(servers):.1f} s an account for Dagster, PyAirbyte and the connector; "
+        f"  CPU: {spent / len(servers):.1f} s an account for Dagster, the loader and the connector; "
         f"the machine was busy for {busy:.0f} s, amoCRM's and PostgreSQL's part included\n"
         f"  requests an account: {requests[0]} to {requests[-1]}, {sum(requests)} in all; {refused} × 429",
         flush=True,
@@ -226,7 +227,7 @@ def _kill(server: Server, home: Path, name: str) -> None:
         time.sleep(0.02)
     for folder in Path("/proc").iterdir():
         try:
-            if folder.name.isdigit() and b"demo.fleet_loader" in (folder / "cmdline").read_bytes():
+            if folder.name.isdigit() and b"multiprocessing.forkserver" in (folder / "cmdline").read_bytes():
                 held = [os.readlink(file) for file in (folder / "fd").iterdir()]
                 if str(home / "accounts" / ".fleet" / f"{name}.lock") in held:
                     os.kill(int(folder.name), signal.SIGKILL)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import subprocess
 from pathlib import Path
@@ -14,10 +15,12 @@ import duckdb
 from amocrm_fleet.cli import parser
 from amocrm_fleet.folder import Account as Config
 from amocrm_fleet.folder import add
+from amocrm_fleet.status import status_of
 from source_amocrm.config.config_file import KEEP_IN
 
 from .connector import catalog, read_command
 from .guides import blocks
+from .leaks import leaks
 from .sandbox import OFF, Account, Server
 from .sandbox.server import oauth_credentials
 from .warehouse import ROOT
@@ -81,7 +84,7 @@ def test_the_guide_types_what_the_command_knows() -> None:
     page = "\n".join(block.text for block in blocks("bash") if block.page == "fleet.md").replace("\\\n", "")
     typed = [shlex.split(line.split(" fleet ")[1]) for line in page.splitlines() if "source-amocrm fleet" in line]
     commands = [parser().parse_args([{"$@": "plan"}.get(word, word) for word in words]) for words in typed]
-    assert [command.run.__name__ for command in commands] == ["_check", "_sync", "_status", "_sync", "run"]
+    assert [command.run.__name__ for command in commands] == ["_check", "_sync", "_status", "_sync", "_dagster", "run"]
     assert {command.accounts for command in commands} == {Path("accounts")}
 
 
@@ -123,15 +126,34 @@ def test_sync_keeps_what_is_rotated_beside_a_config_of_references(tmp_path: Path
         account = add(folder, given, "north-east")
         before = account.path.read_bytes()
         code, lines, complaints = fleet("sync", folder, "--streams", "users,pipelines", NORTH_SECRET=secret)
-        assert (code, complaints) == (0, "")
+        assert (code, complaints.splitlines()[0]) == (0, "0 of 1 done; starting")
+        rows = len(server.account.users) + len(server.account.pipelines)
+        assert re.fullmatch(rf"north-east: {rows} rows in \d+\.\d s\.", lines[0])
         assert lines[1:] == ["", "1 of 1 accounts are up to date."]
         assert server.tokens.exchanges == 1
         assert account.path.read_bytes() == before
         rotated = json.loads(account.beside("rotated.json").read_text())["settings"]["credentials"]
         assert set(rotated) == {"access_token", "refresh_token", "token_expiry_date"}
         users = len(server.account.users)
-    with duckdb.connect(str(tmp_path / "amocrm-north-east.duckdb"), read_only=True) as database:
-        assert database.execute("SELECT count(*) FROM amocrm_north_east_users").fetchall() == [(users,)]
+    file = tmp_path / "amocrm-north-east.duckdb"
+    assert file.stat().st_mode & 0o777 == 0o600
+    with duckdb.connect(str(file), read_only=True) as database:
+        assert database.execute("SELECT count(*) FROM amocrm.amocrm_north_east_users").fetchall() == [(users,)]
+    code, lines, _ = fleet("status", folder)
+    assert (code, lines[1].split()[:4]) == (0, ["north-east", "up", "to", "date"])
+    assert leaks((folder / ".fleet" / "logs" / "north-east.log").read_text()) == []
+
+
+def test_a_revoked_account_is_told_in_one_cause_and_a_lasting_one(tmp_path: Path) -> None:
+    folder = tmp_path / "accounts"
+    with Server(Account.generate(leads=5), rate=OFF) as server:
+        account = add(folder, settings(server, token_expiry_date=EXPIRED, refresh_token="spent"), "north")
+        code, lines, _ = fleet("sync", folder)
+        assert code == 1
+        assert "amoCRM no longer accepts the refresh token" in lines[0], "and no line of rows that are built in"
+        assert lines[-1] == "0 of 1 accounts are up to date. Not: north."
+    status = status_of(account)
+    assert (status.last.rows, status.last.lasting, len(status.last.failures)) == (0, True, 1)
     _, lines, _ = fleet("status", folder)
-    assert lines[1].split()[0] == "north-east"
-    assert "never" not in lines[1]
+    assert lines[1].split(None, 4)[:2] == ["north", "failed"]
+    assert len(lines) == 2

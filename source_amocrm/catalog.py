@@ -18,6 +18,7 @@ from airbyte_cdk.models import (
     SyncMode,
 )
 
+from source_amocrm.check_on_terminal import keeper
 from source_amocrm.config.config_file import ConfigFile, ConfigFileError
 from source_amocrm.errors import AmocrmError
 from source_amocrm.source import SourceAmocrm
@@ -60,7 +61,8 @@ def main(arguments: list[str]) -> int:
     given = parser.parse_args(arguments)
     try:
         settings = ConfigFile(given.config).settings()
-        found = {stream.name: stream.as_airbyte_stream() for stream in SourceAmocrm().streams(settings)}
+        source = SourceAmocrm(hand_over=keeper(given.config))
+        found = {stream.name: stream.as_airbyte_stream() for stream in source.streams(settings)}
         chosen = names_in(given.streams) or list(found)
         check_names(chosen, list(found))
     except (AmocrmError, ConfigFileError, ValueError) as error:

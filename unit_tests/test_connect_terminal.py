@@ -136,8 +136,8 @@ def test_the_next_step_stands_at_the_end(terminal: Terminal, capsys: pytest.Capt
     assert terminal.run(DOMAIN, "1", "", terminal.server.tokens.long_lived(), language="ru") == 0
     last = capsys.readouterr().out.splitlines()[-1]
     number = terminal.server.account.id
-    assert last.startswith("Дальше: make ")
-    assert last.endswith(f"sync CONFIG={terminal.config} PROJECT={number}")
+    assert last.startswith("Дальше: /")
+    assert last.endswith(f"source-amocrm sync --config {terminal.config} --project {number}")
 
 
 def test_a_token_of_another_account(terminal: Terminal, capsys: pytest.CaptureFixture[str]) -> None:

@@ -19,6 +19,9 @@ from amocrm_fleet.locks import folder_held
 from amocrm_fleet.settings import Settings
 from amocrm_fleet.status import LastSync, Status, record, status_of
 from amocrm_fleet.syncing import Syncing
+from integration_tests.sandbox import OFF, Server
+from integration_tests.sandbox import Account as SandboxAccount
+from integration_tests.sandbox.server import oauth_credentials
 from source_amocrm import whole_file
 from unit_tests.fake_loader import LOADER
 
@@ -277,3 +280,19 @@ def test_the_instance_takes_its_settings(tmp_path: Path) -> None:
             {"key": project.INTEGRATION, "value": {"applyLimitPerUniqueValue": True}, "limit": 1},
             {"key": project.KIND, "value": {"applyLimitPerUniqueValue": True}, "limit": 2},
         ]
+
+
+def test_a_real_account(instance: dg.DagsterInstance, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ACCOUNTS", str(tmp_path / FOLDER))
+    monkeypatch.setenv("DB", f"duckdb:///{tmp_path}/{{name}}.duckdb")
+    monkeypatch.setenv("STREAMS", "users,pipelines")
+    with Server(SandboxAccount.generate(leads=5), rate=OFF) as server:
+        expired = {**oauth_credentials(server.tokens), "token_expiry_date": "2020-01-01T00:00:00Z"}
+        account = add(tmp_path / FOLDER, {**server.config(), "credentials": expired}, "north")
+        result = run(instance, "north")
+        rows = len(server.account.users) + len(server.account.pipelines)
+    assert result.success
+    [made] = result.asset_materializations_for_node("tables")
+    assert made.metadata["rows"].value == rows
+    assert account.settings()["credentials"]["refresh_token"] != expired["refresh_token"]
+    assert (tmp_path / "north.duckdb").stat().st_size > 0

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from amocrm_fleet import cli, processes
+from amocrm_fleet import cli, processes, syncing
 from amocrm_fleet.folder import Account, add
 from amocrm_fleet.locks import account_held, folder_held
 from amocrm_fleet.processes import UnderWay, log_of
@@ -301,6 +301,17 @@ def test_what_keeps_it_from_beginning(tmp_path: Path, capsys: pytest.CaptureFixt
         path.unlink()
     assert cli.main(["check", "--accounts", str(folder)]) == 2
     assert capsys.readouterr().err == f"There is no account in {folder}: its configs are files NAME.json.\n"
+
+
+def test_what_the_server_imports_is_there() -> None:
+    """It would pass over what is not in silence."""
+    assert [name for name in (syncing.WORK, *syncing.IMPORTED) if importlib.util.find_spec(name) is None] == []
+
+
+def test_an_address_that_cannot_be_is_told_at_once(tmp_path: Path) -> None:
+    with pytest.raises(ConfigFileError, match=r"There is no kind of database “postgress”. The nearest name is"):
+        sync(account(tmp_path, "fine"), Syncing("postgress://user@host/crm", loader=LOADER))
+    assert not (tmp_path / "asked").exists()
 
 
 def test_without_the_extra(tmp_path: Path, fleet: Syncing, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 class Outcome:
     """`received`: rows read by stream; `totals`: rows of each table after the sync.
 
-    `errors` and `notices` are sentences: what failed, and what else a person should know.
+    `errors` and `notices` are sentences: what failed, and what else a person should know. `config_error`: whether a
+    person has to mend something before another sync can succeed.
     """
 
     received: Counter[str] = field(default_factory=Counter)
@@ -19,6 +20,7 @@ class Outcome:
     errors: list[str] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
     seconds: float = 0.0
+    config_error: bool = False
 
 
 def print_table(outcome: Outcome, prefix: str, say: Callable[[str], None] = print) -> None:

@@ -16,6 +16,7 @@ from airbyte_cdk.models import (
     AirbyteStateType,
     AirbyteStream,
     AirbyteStreamState,
+    FailureType,
     StreamDescriptor,
 )
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
@@ -41,6 +42,7 @@ class Reading:
     def __init__(self, account: ConfigFile, settings: dict[str, Any], streams: list[str] | None, out: Outcome) -> None:
         self._settings = self._known = settings
         self._outcome = out
+        self._failures: list[FailureType] = []  # of streams
         self._source = SourceAmocrm(hand_over=FileKeeper(account, then=self._rotated))
         try:
             found = {one.name: one.as_airbyte_stream() for one in self._source.streams(copy.deepcopy(settings))}
@@ -60,6 +62,8 @@ class Reading:
             while (message := self._next(messages)) is not None:
                 with UNINTERRUPTED:
                     _take(message, packages)
+                if message.trace and message.trace.error and message.trace.error.failure_type:
+                    self._failures.append(message.trace.error.failure_type)
                 watch(message)
 
     def _next(self, messages: Iterator[AirbyteMessage]) -> AirbyteMessage | None:
@@ -70,6 +74,8 @@ class Reading:
             return next(messages, None)
         except AirbyteTracedException as error:
             self._outcome.errors.append(error.message or str(error))
+            kinds = self._failures or [error.failure_type]
+            self._outcome.config_error = all(kind is FailureType.config_error for kind in kinds)
         except Exception as error:
             LOGGER.exception("An unforeseen error")
             self._outcome.errors.append(unforeseen(error))

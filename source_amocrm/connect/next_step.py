@@ -6,26 +6,15 @@ import os
 import shlex
 import shutil
 import sys
+from importlib.util import find_spec
 from pathlib import Path
-
-import source_amocrm
-
-CLONE = Path(source_amocrm.__file__).resolve().parents[1]
 
 
 def next_line(config: Path, account_id: int | None) -> str:
-    """A sync where there is the repository, into tables named after the account; else a check."""
-    path = os.path.abspath(config)
-    if (CLONE / "Makefile").is_file() and (CLONE / "demo" / "sync.py").is_file():
-        elsewhere = [] if Path.cwd() == CLONE else ["-C", str(CLONE)]
-        settings = [_setting("CONFIG", path)] + ([_setting("PROJECT", str(account_id))] if account_id else [])
-        return shlex.join(["make", *elsewhere, "sync", *settings])
-    return shlex.join([_command(), "check", "--config", path])
-
-
-def _setting(name: str, text: str) -> str:
-    """make takes a dollar for a variable of its own."""
-    return f"{name}={text.replace('$', '$$')}"
+    """A sync into tables named after the account, where the extra is installed that loads them; else a check."""
+    command = [_command(), "sync" if find_spec("dlt") else "check", "--config", os.path.abspath(config)]
+    project = ["--project", str(account_id)] if command[1] == "sync" and account_id else []
+    return shlex.join([*command, *project])
 
 
 def _command() -> str:
