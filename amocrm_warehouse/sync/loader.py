@@ -57,6 +57,7 @@ class Loader:
         self.dataset = dataset
         self._kind = kind
         self._name = f"amocrm_{project}"
+        self._lock: Any = None
         self._schema = Schema(self._name)
         try:
             self._pipeline = dlt.pipeline(
@@ -69,15 +70,33 @@ class Loader:
             raise LoadError(f"The database cannot be opened: {_reason(error)}") from None
 
     def open(self) -> dict[str, str]:
-        """Connects. Returns the states of the last package that was completed, as JSON by stream."""
+        """Connects and holds the tables. Returns the states of the last completed package, as JSON by stream."""
         try:
+            self._hold()
             self._pipeline.sync_destination()
+        except LoadError:
+            raise
         except Exception as error:
             raise LoadError(f"The database cannot be opened: {_reason(error)}") from None
         if self._name in self._pipeline.schemas:
             self._schema = self._pipeline.schemas[self._name]
         found = self._pipeline.state.get("sources", {}).get(self._name, {})
         return dict(found.get("streams", {}))
+
+    def _hold(self) -> None:
+        """Raises LoadError when a sync on another machine writes to these tables of a server."""
+        if self._kind.file_format != "csv":
+            return
+        from amocrm_warehouse.sync.postgres import hold
+
+        self._lock = self._pipeline.sql_client()
+        if holder := hold(self._lock, f"{self.dataset}.{self.prefix}"):
+            raise LoadError(f"Another sync writes to these tables: {holder}. One writes at a time; wait for its end.")
+
+    def close(self) -> None:
+        """Lets other syncs write to the tables."""
+        if self._lock:
+            self._lock.close_connection()
 
     def holds(self, stream: str) -> bool:
         return bool(self._schema.tables.get(self.prefix + stream, {}).get("columns"))

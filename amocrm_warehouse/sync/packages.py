@@ -35,6 +35,8 @@ class Packages:
         self._thread = thread
         self._load = load
         self._under_way: Future[None] | None = None
+        self._lost = False
+        """Whether a package was not loaded: a later one would bring states that cover its rows."""
         self._loaded_at = time.monotonic()
         self._until_check = CHECKED
 
@@ -73,6 +75,8 @@ class Packages:
 
     def _send(self) -> None:
         self._settle()
+        if self._lost:
+            return
         chosen = [
             rows for name, rows in self._rows.items() if name in self._complete or (rows.count and not rows.table.whole)
         ]
@@ -82,6 +86,10 @@ class Packages:
 
     def _settle(self) -> None:
         if self._under_way:
-            under_way, self._under_way = self._under_way, None
-            under_way.result()
+            try:
+                self._under_way.result()
+            except Exception:
+                self._under_way, self._lost = None, True
+                raise
+            self._under_way = None
             self._loaded_at = time.monotonic()

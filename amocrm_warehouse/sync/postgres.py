@@ -11,6 +11,29 @@ from typing import Any
 from dlt.common.storages import FileStorage
 from dlt.destinations.impl.postgres.factory import postgres as factory
 from dlt.destinations.impl.postgres.postgres import PostgresClient, PostgresCsvCopyJob
+from dlt.destinations.impl.postgres.sql_client import Psycopg2SqlClient
+
+HOLD = "SELECT pg_try_advisory_xact_lock(hashtext('source-amocrm'), hashtext(%s))"
+HOLDER = (
+    "SELECT coalesce(host(client_addr), 'the server itself'), backend_start FROM pg_locks "
+    "JOIN pg_stat_activity USING (pid) WHERE locktype = 'advisory' AND granted "
+    "AND classid = hashtext('source-amocrm')::oid AND objid = hashtext(%s)::oid"
+)
+
+
+def hold(client: Psycopg2SqlClient, tables: str) -> str | None:
+    """Holds the tables for this connection, also against syncs on other machines; returns who holds them already.
+
+    In a transaction that stays open: a pooler of connections would keep the lock of a session.
+    """
+    client.open_connection()
+    client.begin_transaction().__enter__()
+    client.execute_sql("SET LOCAL idle_in_transaction_session_timeout = 0")
+    held: Any = client.execute_sql(HOLD, tables)
+    if held[0][0]:
+        return None
+    who: Any = client.execute_sql(HOLDER, tables)
+    return f"a connection from {who[0][0]}, since {who[0][1]:%Y-%m-%d %H:%M:%S %Z}" if who else "it has just ended"
 
 
 class CopyJob(PostgresCsvCopyJob):

@@ -21,6 +21,7 @@ from airbyte_cdk.models import (
 )
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
+from amocrm_warehouse.interrupt import UNINTERRUPTED
 from amocrm_warehouse.live import Watch
 from amocrm_warehouse.sync.outcome import Outcome
 from amocrm_warehouse.sync.packages import Packages
@@ -59,7 +60,8 @@ class Reading:
         )
         with closing(messages), _logs_go_to(watch):  # type: ignore[type-var] # it is a generator
             while (message := self._next(messages)) is not None:
-                _take(message, packages)
+                with UNINTERRUPTED:
+                    _take(message, packages)
                 if message.trace and message.trace.error and message.trace.error.failure_type:
                     self._failures.append(message.trace.error.failure_type)
                 watch(message)

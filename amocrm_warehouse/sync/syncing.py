@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from amocrm_warehouse.interrupt import interrupted
 from amocrm_warehouse.live import watching
 from amocrm_warehouse.sync.destination import kind_of
 from amocrm_warehouse.sync.outcome import Outcome
@@ -66,14 +67,20 @@ def sync(
             try:
                 try:
                     reading.into(packages, states, watch)
-                finally:
-                    packages.finish()
+                except KeyboardInterrupt:
+                    # raised by our handler, which leaves no row half taken
+                    if interrupted():
+                        packages.finish()
+                    raise
+                packages.finish()
                 _end(loader, thread, outcome, started_at)
                 if count:
                     names = [table.stream for table in reading.tables]
                     outcome.totals = thread.submit(_table_sizes, loader, names).result()
             except LoadError as error:
                 outcome.errors.append(str(error))
+            finally:
+                thread.submit(loader.close).result()
     outcome.notices += [notice for table in reading.tables for notice in table.left_out()]
     outcome.seconds = time.monotonic() - start
     return outcome
