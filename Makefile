@@ -38,14 +38,11 @@ models: .venv/.ready ## source-amocrm models, tables made into answers: make mod
 report: .venv/.ready ## source-amocrm report, models and one HTML file that shows them: make report [PROJECT=1001,1002] [DB=…] [SCHEMA=…] [PLANS=plans.csv] [OUT=report.html]
 	@.venv/bin/source-amocrm report $(built) $(if $(OUT),--out $(call quoted,$(OUT)))
 
-fleet: .venv/.ready .venv-pyairbyte/.ready .venv-fleet/.ready ## a folder of accounts in Dagster: make fleet [ACCOUNTS=accounts] [DB=…] [PERIOD=60]
+fleet: .venv/.ready ## a folder of accounts in Dagster: make fleet [ACCOUNTS=accounts] [DB=…] [PERIOD=60]
 	@mkdir -p amocrm_fleet/home && cp amocrm_fleet/dagster.yaml amocrm_fleet/home/
-	@DAGSTER_HOME="$(CURDIR)/amocrm_fleet/home" .venv-fleet/bin/dagster dev -m amocrm_fleet.definitions
+	@DAGSTER_HOME="$(CURDIR)/amocrm_fleet/home" .venv/bin/dagster dev -m amocrm_fleet.definitions
 
-fleet-test: .venv/.ready .venv-pyairbyte/.ready .venv-fleet/.ready ## the Dagster project's tests, which make test leaves out
-	.venv-fleet/bin/python -m pytest -c /dev/null --rootdir . --noconftest unit_tests/test_fleet_definitions.py
-
-setup: .venv/.ready ## the connector in .venv
+setup: .venv/.ready ## source-amocrm in .venv, with all that its commands need
 
 test: lint types unit ## everything but the image: linters, types, tests
 
@@ -90,7 +87,6 @@ lock: .venv-tools/.ready ## the lock files again, from setup.py and requirements
 	.venv-tools/bin/$(COMPILE) setup.py --override requirements/image-leave-out.txt --python-version 3.11 -o requirements/image.lock
 	.venv-tools/bin/$(COMPILE) setup.py --extra all requirements/dev.in --universal --python-version 3.11 -o requirements/dev.lock
 	.venv-tools/bin/$(COMPILE) requirements/pyairbyte.in --universal --python-version 3.11 -o requirements/pyairbyte.lock
-	.venv-tools/bin/$(COMPILE) requirements/fleet.in --universal --python-version 3.11 -o requirements/fleet.lock
 	.venv-tools/bin/$(COMPILE) requirements/tools.in --universal --python-version 3.11 -o requirements/tools.lock
 	.venv-tools/bin/$(COMPILE) requirements/peers.in --universal --python-version 3.11 -o requirements/peers.lock
 COMPILE := uv pip compile --quiet --generate-hashes --no-annotate --custom-compile-command "make lock"
@@ -100,7 +96,7 @@ clean: ## what make made, the demo's database and its account included
 
 .venv/.ready: requirements/dev.lock setup.py
 	@test -n "$(PYTHON)" || { echo "No Python 3.11, 3.12 or 3.13 with venv found. Debian: apt-get install python3-venv. Or: make PYTHON=/path/to/python3.11" >&2; exit 2; }
-	@echo "Setting up .venv with $(PYTHON): the connector and its tests (about a minute, once)"
+	@echo "Setting up .venv with $(PYTHON): source-amocrm with its extras, and the tests (a minute or two, once)"
 	@test -x .venv/bin/pip || $(PYTHON) -m venv .venv
 	@.venv/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/dev.lock
 	@.venv/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
@@ -108,16 +104,9 @@ clean: ## what make made, the demo's database and its account included
 
 .venv-pyairbyte/.ready: requirements/pyairbyte.lock
 	@test -n "$(PYTHON_PYAIRBYTE)" || { echo "PyAirbyte needs Python 3.11 or 3.12, and there is none. Install one, or: make PYTHON_PYAIRBYTE=/path/to/python3.12" >&2; exit 2; }
-	@echo "Setting up .venv-pyairbyte with $(PYTHON_PYAIRBYTE): PyAirbyte and DuckDB (about a minute, once)"
+	@echo "Setting up .venv-pyairbyte with $(PYTHON_PYAIRBYTE): PyAirbyte, for the test of its guide (about a minute, once)"
 	@test -x .venv-pyairbyte/bin/pip || $(PYTHON_PYAIRBYTE) -m venv .venv-pyairbyte
 	@.venv-pyairbyte/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/pyairbyte.lock
-	@touch $@
-
-.venv-fleet/.ready: requirements/fleet.lock
-	@test -n "$(PYTHON)" || { echo "No Python 3.11, 3.12 or 3.13 with venv found. Or: make PYTHON=/path/to/python3.11" >&2; exit 2; }
-	@echo "Setting up .venv-fleet with $(PYTHON): Dagster (a minute or two, once)"
-	@test -x .venv-fleet/bin/pip || $(PYTHON) -m venv .venv-fleet
-	@.venv-fleet/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/fleet.lock
 	@touch $@
 
 .venv-tools/.ready: requirements/tools.lock
@@ -139,4 +128,4 @@ system-packages: ## what the tests need of Debian, as root; leaves other machine
 screenshots: system-packages demo ## the pictures in docs/images, by the tests of the pages
 	SCREENSHOTS=docs/images .venv/bin/pytest integration_tests/test_connect_browser.py integration_tests/test_report.py -k pictures
 
-.PHONY: help setup demo fleet fleet-test sync needs-config models report test lint types unit bench peers image image-test docs audit lock clean system-packages screenshots
+.PHONY: help setup demo fleet sync needs-config models report test lint types unit bench peers image image-test docs audit lock clean system-packages screenshots

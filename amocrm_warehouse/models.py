@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import csv
 import io
 import json
 import os
 import re
-import shutil
 import sys
-from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
-from datetime import date
-from decimal import Decimal
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -23,25 +19,33 @@ from amocrm_warehouse.address import add_database, duckdb_file, is_file, locatio
 from amocrm_warehouse.database import tables
 from amocrm_warehouse.interrupt import ended
 from amocrm_warehouse.place import own_folder
+from amocrm_warehouse.plans import PLANS, read_plans, write_plans
 
 PACKAGE = Path(__file__).resolve().parent / "dbt"
 SCHEMA = "amocrm"
 """Where a sync writes the tables."""
-PLANS: dict[str, Callable[[str], Any]] = {
-    "project_id": str, "month": date.fromisoformat, "responsible_user_id": int, "plan": Decimal,
-}  # fmt: skip
-"""The columns of a file of plans, and what each value must be."""
 
 
-def build(database: str, projects: list[str], *, plans: Path | None = None, **variables: Any) -> int:
-    """Builds and tests every model; returns how many there are. Raises ValueError with a sentence about what failed.
+@dataclass(frozen=True)
+class Built:
+    """What a build has made."""
+
+    count: int
+    """Models that are there."""
+    unbuilt: dict[str, str]
+    """Models that failed, or one of whose tests did, or that are made of such a one: each with the reason."""
+    failure: str = ""
+    """One sentence about them."""
+
+
+def build(database: str, projects: list[str], *, plans: Path | None = None, **variables: Any) -> Built:
+    """Builds and tests every model. Raises ValueError with a sentence where nothing could be built.
 
     Without a file of plans those that were given before stay.
     """
     if not projects:
         raise ValueError("No project is named: give the ids in the tables' prefixes, as in --project 1001.")
-    if plans:
-        check_plans(plans)
+    planned = read_plans(plans) if plans else None
     given = {name: value for name, value in variables.items() if value is not None}
     kept: list[str] = []
     where = environment(database)
@@ -52,8 +56,8 @@ def build(database: str, projects: list[str], *, plans: Path | None = None, **va
         os.environ.update(where, DBT_SEND_ANONYMOUS_USAGE_STATS="false")
         # what dbt has parsed for one kind of database is of no use for the other
         os.environ.setdefault("AMOCRM_TARGET", str(own_folder("dbt", os.environ["AMOCRM_TARGET_TYPE"])))
-        if plans:
-            shutil.copy(plans, Path(folder) / "plans.csv")
+        if planned is not None:
+            write_plans(planned, Path(folder) / "plans.csv")
             os.environ["AMOCRM_SEEDS"] = folder
         elif "amocrm_staging.plans" in tables(database):
             kept = ["--exclude", "resource_type:seed"]
@@ -64,9 +68,36 @@ def build(database: str, projects: list[str], *, plans: Path | None = None, **va
             result = dbtRunner().invoke(
                 [*command, *kept, *places, "--vars", json.dumps({"projects": projects, **given})]
             )
-    if not result.success:
-        raise ValueError(reason(result, said.getvalue()))
-    return sum(1 for one in result.result.results if one.node.resource_type == "model")
+    results = getattr(result.result, "results", None) or []
+    count = sum(1 for one in results if one.node.resource_type == "model" and one.status == "success")
+    if result.success:
+        return Built(count, {})
+    sentence = reason(result, said.getvalue())
+    if not {one.node.name for one in results if one.status == "success"} >= NEEDED:
+        raise ValueError(sentence)
+    return Built(count, unbuilt(results), sentence)
+
+
+NEEDED = {"int_accounts", "freshness"}
+"""Models without which nothing can be told of the others."""
+
+
+def unbuilt(results: list[Any]) -> dict[str, str]:
+    """The models that do not stand after a build, by dbt's results."""
+    failed = {
+        tested_model(one.node): " ".join(str(one.message).split())[:300]
+        for one in results
+        if one.status in ("error", "fail")
+    }
+    skipped = [one.node.name for one in results if one.status == "skipped" and one.node.resource_type == "model"]
+    made_of = f"it is made of {', '.join(failed)}"
+    return dict.fromkeys(skipped, made_of) | failed
+
+
+def tested_model(node: Any) -> str:
+    """The name of a model, or of the one that a test is of."""
+    tested = getattr(node, "attached_node", None) or getattr(node, "tested_node_unique_id", None)
+    return str(tested).rpartition(".")[2] if tested else str(node.name)
 
 
 def environment(database: str) -> dict[str, str]:
@@ -90,7 +121,8 @@ def environment(database: str) -> dict[str, str]:
 
 def reason(result: Any, said: str) -> str:
     """One sentence about why dbt did not end well."""
-    failed = [one for one in getattr(result.result, "results", None) or () if one.status in ("error", "fail")]
+    results = getattr(result.result, "results", None) or ()
+    failed = [one for one in results if one.status in ("error", "fail")]
     told = [str(one.message) for one in failed if one.message] or [str(result.exception or said)]
     if ours := re.search(r"Compilation Error in operation [^\n]*\n\s*(.+)", told[0]):
         return ours[1].strip()
@@ -101,32 +133,6 @@ def reason(result: Any, said: str) -> str:
     return f"These models or their tests failed: {names}. The first says: {' '.join(lines)[:500]}"
 
 
-def check_plans(path: Path) -> None:
-    """Raises ValueError where the file of plans cannot be used."""
-    wanted = ",".join(PLANS)
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = csv.DictReader(file)
-            if sorted(rows.fieldnames or ()) != sorted(PLANS):
-                found = ",".join(rows.fieldnames or ()) or "nothing"
-                raise ValueError(f"The first line of {path} must name the columns {wanted}; it has {found}.")
-            for row in rows:
-                for name, parse in PLANS.items():
-                    check_value(path, rows.line_num, name, row[name] or "", parse)
-    except OSError as error:
-        raise ValueError(f"The file of plans {path} cannot be read: {error.strerror}.") from None
-
-
-def check_value(path: Path, line: int, name: str, value: str, parse: Callable[[str], Any]) -> None:
-    try:
-        parsed = parse(value)
-        if name == "month" and parsed.day != 1:
-            raise ValueError
-    except (ValueError, ArithmeticError):
-        shown = "the first day of a month, as 2026-01-01" if name == "month" else "a number"
-        raise ValueError(f"Line {line} of {path}: {name} must be {shown}, and is “{value}”.") from None
-
-
 def add_options(parser: argparse.ArgumentParser) -> None:
     """What says which tables the models are built on, and how."""
     parser.add_argument("--project", default="1001", help="the projects to unite, separated by commas")
@@ -134,30 +140,43 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--schema", help="where the tables are; by default amocrm, which a sync writes to")
     parser.add_argument("--plans", type=Path, help=f"a CSV file with the columns {','.join(PLANS)}")
     parser.add_argument("--time-zone", help="as Europe/Moscow; each account's own by default")
+    parser.add_argument(
+        "--fields", help="the custom fields that become columns, by ids, codes or names, with commas; all by default"
+    )
+    parser.add_argument("--by", help="a custom field of deals: funnel, sales, lost deals and sources by its values")
     parser.add_argument("--now", help=argparse.SUPPRESS)
 
 
 def projects_of(given: argparse.Namespace) -> list[str]:
-    return [name for part in given.project.split(",") if (name := part.strip())]
+    return listed(given.project)
 
 
-def build_as_asked(given: argparse.Namespace) -> str:
-    """Builds the models of the options; returns a sentence about what is there now."""
+def listed(text: str) -> list[str]:
+    return [name for part in text.split(",") if (name := part.strip())]
+
+
+def build_as_asked(given: argparse.Namespace) -> tuple[Built, str]:
+    """Builds the models of the options; returns what is there now, and a sentence about it."""
     projects = projects_of(given)
+    fields = None if given.fields is None else listed(given.fields)
     variables = {"time_zone": given.time_zone, "now": given.now, "raw_schema": given.schema}
-    count = build(given.db, projects, plans=given.plans, **variables)
-    place = without_password(given.db)
-    return f"{count} models of the projects {', '.join(projects)} are in {place}, the marts in the schema amocrm_marts."
+    variables |= {"fields": fields, "by": given.by}
+    built = build(given.db, projects, plans=given.plans, **variables)
+    named, place = ", ".join(projects), without_password(given.db)
+    return built, f"{built.count} models of the projects {named} are in {place}, the marts in the schema amocrm_marts."
 
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="source-amocrm models", description=__doc__)
     add_options(parser)
     try:
-        print(build_as_asked(parser.parse_args(arguments)))
+        built, sentence = build_as_asked(parser.parse_args(arguments))
     except (ValueError, KeyboardInterrupt) as error:
         return ended(error)
-    return 0
+    print(sentence)
+    if built.unbuilt:
+        print(built.failure, file=sys.stderr)
+    return 2 if built.unbuilt else 0
 
 
 if __name__ == "__main__":

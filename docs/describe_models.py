@@ -17,11 +17,24 @@ HEAD = """\
 
 What `make models` makes of the tables, column by column. `make docs` writes this page from `models.yaml` and
 `columns.yaml` in `amocrm_warehouse/dbt/`; do not edit it by hand. **Bold** columns are the key. Times are UTC; those
-in `…_local` are by the clock of the account. Questions to the marts, with answers: [questions.md](questions.md).
+in `…_local` are by the clock of the account. Questions to the marts, with answers: [questions.md](questions.md);
+columns of custom fields: [own-fields.md](own-fields.md).
 
 Что `make models` делает из таблиц, столбец за столбцом. Время в UTC, в столбцах `…_local` — по часам аккаунта.
-Вопросы к витринам и ответы: [questions.ru.md](questions.ru.md).
+Вопросы к витринам и ответы: [questions.ru.md](questions.ru.md); столбцы дополнительных полей:
+[own-fields.ru.md](own-fields.ru.md).
 """
+
+BY = (
+    "Only with `by`: the value of that field, an option by its label, several of them in one text.",
+    "Только с `by`: значение этого поля; вариант списка — названием, несколько — одним текстом.",
+)
+"""What by_value is, which the models have that `by: true` stands at."""
+FIELDS = (
+    "And a column for each custom field: `cf_<id>_<name>`; own_fields tells which is which.",
+    "И по столбцу на дополнительное поле: `cf_<id>_<название>`; какой чей, говорит own_fields.",
+)
+"""What is said of the columns of custom fields, which the models have that `fields` stands at."""
 
 
 def models() -> dict[str, dict[str, Any]]:
@@ -49,12 +62,15 @@ def _schema(told: Mapping[str, dict[str, Any]], described: Mapping[str, tuple[st
         key, tests = model.get("key"), model.get("tests", {})
         entry: dict[str, Any] = {"name": name, "description": f"{model['en']} · {model['ru']}"}
         if key:
-            entry["data_tests"] = [{"amocrm_key": {"arguments": {"columns": key}}}]
+            arguments = {"columns": key} | {name: model[name] for name in ("nullable", "by") if name in model}
+            entry["data_tests"] = [{"amocrm_key": {"arguments": arguments}}]
         entry["columns"] = [
             {"name": column, "description": " · ".join(described[column])}
             | ({"data_tests": [_test(tests[column])]} if column in tests else {})
             for column in model["columns"]
         ]
+        if "by" in model:
+            entry["columns"].append({"name": "by_value", "description": " · ".join(BY)})
         resources["models" if layer(name) else "seeds"].append(entry)
     note = "# Written by `make docs` from models.yaml and columns.yaml; do not edit it by hand.\n"
     return note + yaml.safe_dump({"version": 2, **resources}, allow_unicode=True, sort_keys=False, width=120)
@@ -83,6 +99,10 @@ def _page(told: Mapping[str, dict[str, Any]], described: Mapping[str, tuple[str,
             for column in model["columns"]:
                 title = f"**`{column}`**" if column in model.get("key", ()) else f"`{column}`"
                 yield f"| {title} | {' | '.join(described[column])} |"
+            if "by" in model:
+                yield f"| `by_value` | {' | '.join(BY)} |"
+            if "fields" in model:
+                yield f"| `cf_…` | {' | '.join(FIELDS)} |"
             yield ""
 
 

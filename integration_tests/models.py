@@ -91,7 +91,7 @@ def store_syncs(database: str, project: str, syncs: Iterable[tuple[str, str, lis
             "rows bigint, failures json)"
         )
         for started_at, ended_at, failures in syncs:
-            row = [f"{started_at}+00", f"{ended_at}+00", not failures, json.dumps(failures, ensure_ascii=False)]
+            row = [f"{started_at}:00+00", f"{ended_at}:00+00", not failures, json.dumps(failures, ensure_ascii=False)]
             connection.execute(f"INSERT INTO {name} VALUES (?, ?, ?, 1, ?)", row)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,7 @@ MARKS = """
 
 def write(database: str, path: Path, unread: list[str] | None = None, limit: int | None = None) -> None:
     """The report of the marts that are there, without building them."""
-    limited = f"page.page.__defaults__ = ({limit},)" if limit else ""
+    limited = f"page.page.__defaults__ = ({limit}, None)" if limit else ""
     code = f"""
 from pathlib import Path
 from amocrm_warehouse.database import reading
@@ -68,10 +69,16 @@ class Report:
         self.browser.find_element("css selector", css).click()
         self.wait()
 
-    def choose(self, scope: str, period: str) -> None:
-        for name, value in (("scope", scope), ("period", period)):
+    def choose(self, scope: str, period: str, who: str = "") -> None:
+        for name, value in (("scope", scope), ("period", period), ("who", who)):
             self.script(CHOOSE, name, value)
             self.wait()
+
+    def chosen(self) -> tuple[date, date]:
+        """The first and the last day of the period, which ends today at the latest."""
+        days = "[state.period.first, Math.min(state.period.last, dayOf(DATA.today))].map(textOf)"
+        first, last = map(date.fromisoformat, self.script(f"return {days}"))
+        return first, last
 
     def script(self, code: str, *arguments: Any) -> Any:
         return self.browser.execute_script(code, *arguments)

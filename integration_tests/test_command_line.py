@@ -155,7 +155,7 @@ def test_a_token_that_ends_soon_is_told_of_in_time(server: Server, tmp_path: Pat
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ([], "source-amocrm reads an amoCRM or Kommo account for Airbyte."),
+        ([], "source-amocrm reads an amoCRM or Kommo account into your own database, and for Airbyte."),
         (["sink"], "There is no command `sink`. `source-amocrm --help` shows them all."),
         (["read", "--config", "config.json"], "the following arguments are required: --catalog"),
     ],
@@ -267,3 +267,25 @@ def test_an_unknown_command_names_the_nearest(verb: str, sentence: str) -> None:
     done = subprocess.run([str(COMMAND), verb], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == f"{sentence} `source-amocrm --help` shows them all.\n"
+
+
+def test_the_catalog_is_what_read_wants(tmp_path: Path) -> None:
+    with Server(Account.generate(seed=2, leads=3), rate=OFF) as server:
+        config, catalog = tmp_path / "config.json", tmp_path / "catalog.json"
+        config.write_text(json.dumps(server.config()), encoding="utf-8")
+        asked = [str(COMMAND), "catalog", "--config", str(config), "--streams", "deals, users"]
+        done = subprocess.run(asked, capture_output=True, text=True, check=True)
+        modes = {
+            one["stream"]["name"]: (one["sync_mode"], one["destination_sync_mode"])
+            for one in json.loads(done.stdout)["streams"]
+        }
+        assert modes == {"deals": ("incremental", "append_dedup"), "users": ("full_refresh", "overwrite")}
+        catalog.write_text(done.stdout, encoding="utf-8")
+        read = [str(COMMAND), "read", "--config", str(config), "--catalog", str(catalog)]
+        said = subprocess.run(read, capture_output=True, text=True, check=True).stdout
+        kinds = {json.loads(line)["type"] for line in said.splitlines()}
+        assert {"RECORD", "STATE"} <= kinds
+        asked[-1] = "dels"
+        done = subprocess.run(asked, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr == "There is no stream “dels”: the nearest name is “deals”.\n"

@@ -18,7 +18,7 @@ import duckdb
 import psycopg
 import pytest
 
-from amocrm_warehouse.sync.reading import check_names
+from source_amocrm.catalog import check_names
 from source_amocrm.streams import STREAMS
 
 from . import comparison, expected, models, postgres

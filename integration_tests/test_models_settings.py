@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 import yaml
 
+from amocrm_warehouse.plans import read_plans
 from docs.describe_models import SCHEMA, columns, pages
 from docs.describe_models import models as described
 
@@ -16,6 +20,7 @@ from . import expected, models, postgres
 from .models import Row
 from .sandbox import Account, writes
 
+PACKAGE = SCHEMA.parents[1]
 DEALS = {"deals", "statuses", "account", "users", "deal_statuses"}
 """The tables of a small sync: no customers, calls, messages, custom fields or events."""
 MARTS = [name for name in described() if (SCHEMA.parent / "marts" / f"{name}.sql").exists()]
@@ -60,7 +65,8 @@ def test_every_mart_is_there(duckdb_file: str) -> None:
     counts = {name: len(models.query(duckdb_file, f"SELECT * FROM amocrm_marts.{name}")) for name in MARTS}
     assert counts["deals"] > 50
     assert {name for name, count in counts.items() if not count} == {
-        "calls", "contacts", "companies", "customers_ltv", "duplicates_and_merges", "tasks_open",
+        "calls", "contacts", "companies", "customers_ltv", "duplicates_and_merges", "entity_fields", "own_fields",
+        "tasks_open",
     }  # fmt: skip
     of = models.query(duckdb_file, "SELECT DISTINCT project_id FROM amocrm_marts.deals ORDER BY 1")
     assert of == [{"project_id": "1002"}, {"project_id": "1003"}]
@@ -78,7 +84,56 @@ def test_without_events_nobody_knows_since_when(duckdb_file: str, tables: dict[s
 def test_what_was_not_read_is_told(duckdb_file: str) -> None:
     rows = models.query(duckdb_file, "SELECT * FROM amocrm_marts.freshness WHERE project_id = '1002'")
     there = {row["source_table"]: row["is_there"] for row in rows}
-    assert {name for name, known in there.items() if known} == {"deals", "deal_statuses"}
+    assert {name for name, known in there.items() if known} == DEALS
+    assert there.keys() == {row["source_table"] for row in rows if row["is_used"] or row["is_there"]}
+    assert {row["synced_at"] for row in rows} == {None}
+
+
+def test_every_table_of_the_connector_is_known() -> None:
+    lists = (PACKAGE / "macros" / "tables.sql").read_text(encoding="utf-8")
+    used, other, whole = (set(re.findall(r'"(\w+)"', text)) for text in lists.split("{% macro ")[1:])
+    assert used | other == {path.stem for path in models.SCHEMAS.glob("*.json")}
+    assert whole < used
+    sources = [path.read_text(encoding="utf-8") for path in (PACKAGE / "models" / "staging").glob("*.sql")]
+    assert used == {name for text in sources for name in re.findall(r'raw\("(\w+)"', text)}
+
+
+FINISHED = {"1.5": "2026-01-01 10:00:00", "2.5": "2026-01-02 10:00:00", "3.5": "2026-01-03 10:00:00"}
+
+
+def test_as_of_when_the_data_is(tmp_path: Path, tables: dict[str, list[Row]]) -> None:
+    """dlt and Airbyte tell when rows came; a sync that broke off before a list leaves that as it was."""
+    database = str(tmp_path / "crm.duckdb")
+    for project in ("1", "2", "3"):
+        models.store(database, project, {name: rows for name, rows in tables.items() if name in DEALS}, "duckdb")
+    with closing(duckdb.connect(database)) as connection:
+        connection.execute("CREATE TABLE amocrm._dlt_loads (load_id VARCHAR, status BIGINT, inserted_at TIMESTAMPTZ)")
+        for load, finished in FINISHED.items():
+            status = 1 if load == "3.5" else 0
+            connection.execute(f"INSERT INTO amocrm._dlt_loads VALUES ('{load}', {status}, '{finished}+00')")
+        for name in DEALS:
+            connection.execute(f"ALTER TABLE amocrm.amocrm_1_{name} ADD COLUMN _dlt_load_id VARCHAR DEFAULT '2.5'")
+            connection.execute(f"ALTER TABLE amocrm.amocrm_2_{name} ADD COLUMN _airbyte_extracted_at TIMESTAMP")
+            connection.execute(f"UPDATE amocrm.amocrm_2_{name} SET _airbyte_extracted_at = '2026-01-04 10:00:00'")
+        connection.execute("UPDATE amocrm.amocrm_1_users SET _dlt_load_id = '1.5'")
+        connection.execute("UPDATE amocrm.amocrm_1_deals SET _dlt_load_id = '3.5' WHERE lead_id % 2 = 0")
+        connection.execute(
+            "UPDATE amocrm.amocrm_1_deals SET created_at = '2027-02-25', updated_at = '2027-02-25' "
+            "WHERE lead_id % 5 = 0"
+        )
+    well: list[tuple[str, str, list[str]]] = [(f"2026-01-0{day} 09:00", f"2026-01-0{day} 10:00", []) for day in (5, 6)]
+    models.store_syncs(database, "3", [*well, ("2026-01-07 09:00", "2026-01-07 10:00", ["deals: refused"])])
+    models.build(database, "--project", "1,2,3", "--now", "2026-11-01T00:00:00")
+    rows = models.query(
+        database, "SELECT * FROM amocrm_marts.freshness WHERE source_table = 'deals' ORDER BY project_id"
+    )
+    assert [(row["read_at"], row["synced_at"]) for row in rows] == [
+        (FINISHED["2.5"], FINISHED["1.5"]),
+        ("2026-01-04 10:00:00", "2026-01-04 10:00:00"),
+        (None, "2026-01-06 10:00:00"),
+    ]
+    assert all(row["newest_at"] < "2026-11-01 00:00:00" for row in rows)
+    assert {(row["row_count"], row["deleted_count"]) for row in rows} == {(len(tables["deals"]), 0)}
 
 
 def test_the_time_zone_may_be_given(duckdb_file: str) -> None:
@@ -100,8 +155,9 @@ def test_plan_and_fact(duckdb_file: str, tables: dict[str, list[Row]]) -> None:
 def test_every_column_is_described_in_the_database(duckdb_file: str) -> None:
     rows = models.query(
         duckdb_file,
-        "SELECT table_name, column_name, comment FROM duckdb_columns() WHERE schema_name LIKE 'amocrm%' "
-        "AND table_name <> 'plans' ORDER BY table_name, column_index",
+        "SELECT table_name, column_name, comment FROM duckdb_columns() "
+        "WHERE schema_name IN ('amocrm_marts', 'amocrm_staging') AND table_name <> 'plans' "
+        "ORDER BY table_name, column_index",
     )
     told: dict[str, list[str]] = {}
     for row in rows:
@@ -144,8 +200,8 @@ def test_tables_whose_times_and_numbers_are_texts(server: str, account: Account,
     [
         (
             ["--project", "1001,77"],
-            "There are no tables of the project 77 in the schema amocrm of this database: read the account first (make "
-            "sync --project 77), or name the projects and the schema that are there.",
+            "There are no tables of the project 77 in the schema amocrm of this database: read the account first "
+            "(source-amocrm sync --project 77), or name the projects and the schema that are there.",
         ),
         (
             ["--time-zone", "Europe/Moskow"],
@@ -177,6 +233,47 @@ def test_one_sentence_about_a_file_of_plans(tmp_path: Path, plans: str, sentence
     path = tmp_path / "plans.csv"
     path.write_text(plans, encoding="utf-8")
     assert refused(str(tmp_path / "no.duckdb"), "--plans", str(path)) == sentence.format(path=path)
+
+
+EXCEL = COLUMNS.replace(",", ";")
+LINES = [["1001", "2026-01-01", "7", "1000000.50"], ["1001", "2026-02-01", "7", "5"]]
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [
+        (f"{COLUMNS}\n1001,2026-01-01,7,1000000.50\n1001,2026-02-01,7,5\n", "utf-8"),
+        (f"{EXCEL}\r\n1001;01.01.2026;7;1 000 000,50\r\n1001;1.2.2026;7;5\r\n;;;\r\n", "cp1251"),
+        (f"{EXCEL}\n1001;01.01.2026;7;1\u00a0000\u00a0000,50\n1001;01.02.2026;7;5\n", "cp1251"),
+        (f"{EXCEL}\n1001;2026-01-01;7;1000000,50\n1001;2026-02-01;7;5\n".replace(";", "\t"), "utf-16"),
+        (f"{COLUMNS}\n1001,2026-01-01,7,1000000.50\n1001,2026-02-01,7,5\n", "utf-8-sig"),
+    ],
+)  # fmt: skip
+def test_a_plan_is_read_as_a_spreadsheet_saves_it(tmp_path: Path, text: str, encoding: str) -> None:
+    path = tmp_path / "plans.csv"
+    path.write_bytes(text.encode(encoding))
+    assert read_plans(path) == LINES
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (
+            "месяц;план\n",
+            f"The first line of {{path}} must name the columns {COLUMNS}; it has месяц,план, separated by a semicolon.",
+        ),
+        (
+            f"{COLUMNS}\n1,2026-01-01,7,5\n1,2026-01-01,7,6\n",
+            "Line 3 of {path} plans the same month of the same user as line 2.",
+        ),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_with_a_plan_is_told(tmp_path: Path, text: str, sentence: str) -> None:
+    path = tmp_path / "plans.csv"
+    path.write_bytes(text.encode("cp1251"))
+    with pytest.raises(ValueError, match=r"The first line|Line 3") as caught:
+        read_plans(path)
+    assert str(caught.value) == sentence.format(path=path)
 
 
 def test_one_sentence_about_the_database(tmp_path: Path) -> None:

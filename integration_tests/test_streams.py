@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import logging
+import threading
+import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 from airbyte_cdk.models import SyncMode
 
+from source_amocrm.account.resources import NOTES
 from source_amocrm.source import SourceAmocrm
 from source_amocrm.streams.base import AmocrmStream
 
 from . import comparison, expected
-from .connector import config, without_sockets
+from .command import run
+from .connector import catalog, config, without_sockets
 from .sandbox import Account, Sandbox, Switches
 
 TINY = Switches(page_max=3, page_default=3)
@@ -29,3 +35,33 @@ def test_its_records_are_its_rows(name: str) -> None:
         rows: list[Any] = list(streams(sandbox)[name].read_records(SyncMode.full_refresh))
     wanted = [*expected.tables(account)[name], *expected.tombstones(account).get(name, ())]
     assert comparison.by_key(name, rows) == comparison.by_key(name, wanted)
+
+
+def readers() -> list[str]:
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith("read-")]
+
+
+def test_a_sync_that_is_left_reads_no_further() -> None:
+    """Whoever iterates over `read` may stop; the threads end, and none waits for room in the queue."""
+    account = Account.generate(seed=4, leads=200, switches=TINY)
+    sandbox = Sandbox(account)
+    with without_sockets(sandbox):
+        logger = logging.getLogger("airbyte")
+        reading = iter(SourceAmocrm().read(logger, config(sandbox), catalog(["deals", "notes", "contacts", "users"])))
+        while next(reading).record is None:
+            assert len(readers()) <= 3 + len(NOTES)  # a list each: leads, contacts, users, and notes have four
+        assert readers()
+        reading.close()  # type: ignore[attr-defined]
+        until = time.monotonic() + 60
+        while readers() and time.monotonic() < until:
+            time.sleep(0.01)
+        assert readers() == []
+
+
+def test_the_log_of_a_sync_has_one_line_a_stream(tmp_path: Path) -> None:
+    account = Account.generate(seed=4, leads=30)
+    told = run(Sandbox(account), "read", tmp_path, ["deals", "users"])
+    log = [line for line in told.said.splitlines() if line and not line.startswith("{")]
+    rows = {name: len(found) for name, found in told.rows().items()}
+    assert sorted(log[:-1]) == [f"INFO deals: {rows['deals']} rows", f"INFO users: {rows['users']} rows"]
+    assert log[-1].startswith(f"INFO Read {rows['deals'] + rows['users']} rows with ")

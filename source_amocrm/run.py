@@ -15,26 +15,37 @@ WRONG_USAGE = 2
 """As argparse exits."""
 AIRBYTES = ("spec", "check", "discover", "read")
 OWN = {
-    "connect": "source_amocrm.connect.cli",
-    "fleet": "amocrm_fleet.cli",
-    "invite": "amocrm_fleet.invite.cli",
-    "models": "amocrm_warehouse.models",
-    "probe": "amocrm_probe.cli",
-    "report": "amocrm_warehouse.report.command",
-    "sync": "amocrm_warehouse.sync.command",
+    "catalog": ("source_amocrm.catalog", ""),
+    "connect": ("source_amocrm.connect.cli", ""),
+    "fleet": ("amocrm_fleet.cli", "fleet"),
+    "invite": ("amocrm_fleet.invite.cli", "fleet"),
+    "models": ("amocrm_warehouse.models", "warehouse"),
+    "probe": ("amocrm_probe.cli", "all"),
+    "report": ("amocrm_warehouse.report.command", "warehouse"),
+    "sync": ("amocrm_warehouse.sync.command", "warehouse"),
 }
-"""Verbs beside Airbyte's, each with the module whose `main` takes the arguments after the verb."""
+"""Verbs beside Airbyte's: the module whose `main` takes the arguments after the verb, and the extra that brings it."""
+WITHOUT_THREADS = ("models", "report")
+"""Verbs that read no account, so that the process may end as any other."""
 HELP = """\
-source-amocrm reads an amoCRM or Kommo account for Airbyte.
+source-amocrm reads an amoCRM or Kommo account into your own database, and for Airbyte.
 
   source-amocrm connect    lead through the sign-in and write config.json
-  source-amocrm invite     links by which administrators elsewhere connect their accounts
   source-amocrm check      --config FILE
+  source-amocrm sync       --config FILE [--to URL] [--project ID]   the account's tables, in a database
+  source-amocrm models     [--to URL]   tables made into answers
+  source-amocrm report     [--to URL] [--plans FILE] [--out FILE]   the answers as one HTML file
+  source-amocrm fleet      many accounts: check, sync, status, page, airbyte
+  source-amocrm invite     links by which administrators elsewhere connect their accounts
   source-amocrm probe      --config FILE [--output FOLDER]   ask an account what amoCRM's documents leave open
-  source-amocrm discover   --config FILE
-  source-amocrm read       --config FILE --catalog FILE [--state FILE]
+
+For Airbyte:
+
   source-amocrm spec       the settings as a JSON schema
-  source-amocrm fleet      many accounts: check, sync, status, airbyte
+  source-amocrm discover   --config FILE
+  source-amocrm catalog    --config FILE [--streams deals,users]   a configured catalog for read
+  source-amocrm read       --config FILE --catalog FILE [--state FILE]
+
   source-amocrm --version
 
 Each with --help for more."""
@@ -51,6 +62,8 @@ def run() -> None:
     code = _command(arguments)
     with contextlib.suppress(OSError, ValueError):
         sys.stdout.flush()
+    if arguments[:1] and arguments[0] in WITHOUT_THREADS:
+        sys.exit(code)
     shutdown.end(code)
 
 
@@ -60,6 +73,22 @@ def unknown(verb: str) -> str:
     near = difflib.get_close_matches(verb, (*AIRBYTES, *OWN), 1)
     meant = f" Did you mean `source-amocrm {near[0]}`?" if near else ""
     return f"There is no command `{shown}`.{meant} `source-amocrm --help` shows them all."
+
+
+def _own(verb: str, arguments: list[str]) -> int:
+    module, extra = OWN[verb]
+    try:
+        code: int = importlib.import_module(module).main(arguments)
+    except ModuleNotFoundError as error:
+        if not extra or (error.name or "").startswith("source_amocrm"):
+            raise
+        print(
+            f"`source-amocrm {verb}` needs {error.name}, which is not installed here: "
+            f"pip install 'source-amocrm[{extra}]'",
+            file=sys.stderr,
+        )
+        return WRONG_USAGE
+    return code
 
 
 def _command(arguments: list[str]) -> int:
@@ -77,14 +106,7 @@ def _command(arguments: list[str]) -> int:
         print(unknown(verb) if verb else HELP, file=sys.stderr)
         return WRONG_USAGE
     if verb in OWN:
-        try:
-            code: int = importlib.import_module(OWN[verb]).main(arguments[1:])
-        except ModuleNotFoundError as error:
-            if error.name != OWN[verb].partition(".")[0]:
-                raise
-            print(f"`{verb}` is not installed here: pip install 'source-amocrm[all]'", file=sys.stderr)
-            return WRONG_USAGE
-        return code
+        return _own(verb, arguments[1:])
     if verb == "check" and "--debug" not in arguments and sys.stdout.isatty():
         from source_amocrm.check_on_terminal import check
 

@@ -71,7 +71,7 @@ class SourceAmocrm(AbstractSource):
         return config
 
     def check_connection(self, logger: logging.Logger, config: Mapping[str, Any]) -> tuple[bool, Any]:
-        """With what keeps it from being read, or else what will be incomplete or empty, if anything."""
+        """Returns whether the account can be read, and the reason why not or what will be incomplete or empty."""
         try:
             told = notes(open_account(config, EXTRAS, self._hand_over))
         except AmocrmError as error:
@@ -142,13 +142,13 @@ def open_account(
 
 
 def notes(account: Account) -> list[str]:
-    """What a check warns of, though the account can be read. Raises AmocrmError where it cannot."""
+    """Returns what a check warns of. Raises AmocrmError if the account cannot be read."""
     texts = chat_texts.note(account)
     return [*account.config.unknown, *_expiry(account), *([texts] if texts else []), *map(str, findings(account))]
 
 
 def _expiry(account: Account) -> list[str]:
-    """What must be done before long for syncs to go on."""
+    """Returns what must be done soon so that syncs go on."""
     warning = account.api.auth.expiry_warning(account.api.wall())
     return [warning] if warning else []
 

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from source_amocrm.errors import PageTooLarge
-from source_amocrm.http.answer import Params
+from source_amocrm.http.answer import Answer, Params
 from source_amocrm.walk.full import full, passes_until_complete
-from source_amocrm.walk.listing import Answered, RawPage
+from source_amocrm.walk.listing import Answered, Listing, RawPage
 from source_amocrm.walk.page_size import LargestPage
 
 from .fake_list import FakeList, Ties
@@ -59,6 +59,22 @@ def test_a_row_that_jumps_across_a_page_is_looked_for_in_another_pass() -> None:
     things.change = jump
     assert {row["id"] for row in full(things.listing())} == set(ids)
     assert things.requests > 7
+
+
+@pytest.mark.parametrize(("count", "requests"), [(49, 1), (50, 2), (51, 1), (100, 2), (250, 2)])
+def test_a_list_that_knows_no_pages_is_read_once_and_once_more_if_it_might_be_a_full_page(
+    count: int, requests: int
+) -> None:
+    ids = list(range(count))
+    Random(count).shuffle(ids)
+    limits: list[int] = []
+
+    def fetch(path: str, params: Any = None, *, shrinkable: bool = False) -> Answer:  # noqa: ARG001
+        limits.append(params["limit"])
+        return Answer({"_total_items": count, "_embedded": {"things": [{"id": own} for own in ids]}}, 0, 0)
+
+    assert [row["id"] for row in full(Listing(fetch, "/api/v4/things", "things"))] == ids
+    assert len(limits) == requests
 
 
 class Kommo(FakeList):

@@ -41,7 +41,7 @@ def test_the_first_sync_needs_everything() -> None:
     plan = progress().plan("leads")
     assert plan == ReadPlan(ever(BEGINNING))
     assert plan.at_first
-    assert plan.asked_from == BEGINNING
+    assert plan.requested_since == BEGINNING
 
 
 def test_the_first_sync_from_a_date_on() -> None:
@@ -69,7 +69,7 @@ def test_it_asks_from_the_newest_row_on_so_that_an_empty_answer_is_a_lie() -> No
     one.meet("leads", None)
     one.finish("leads")
     plan = saved(one).plan("leads")
-    assert (plan.newest, plan.since, plan.asked_from) == (THEN - DAY, THEN - 300, THEN - DAY)
+    assert (plan.newest, plan.since, plan.requested_since) == (THEN - DAY, THEN - 300, THEN - DAY)
 
 
 def test_a_newest_row_within_the_look_back_changes_nothing() -> None:
@@ -77,7 +77,7 @@ def test_a_newest_row_within_the_look_back_changes_nothing() -> None:
     one.begin(one.plans(["leads"]), THEN)
     one.meet("leads", THEN - 5)
     one.finish("leads")
-    assert saved(one).plan("leads").asked_from == THEN - 300
+    assert saved(one).plan("leads").requested_since == THEN - 300
 
 
 def test_what_an_unfinished_walk_by_ids_has_met_does_not_tell_from_where_to_ask() -> None:
@@ -87,7 +87,7 @@ def test_what_an_unfinished_walk_by_ids_has_met_does_not_tell_from_where_to_ask(
     one.meet("leads", THEN - 700 * DAY)
     one.cover("leads", Page([], checkpoint=MARK))
     plan = saved(one).plan("leads")
-    assert (plan.newest, plan.since, plan.asked_from) == (THEN - 700 * DAY, THEN - 300, THEN - 300)
+    assert (plan.newest, plan.since, plan.requested_since) == (THEN - 700 * DAY, THEN - 300, THEN - 300)
 
 
 def test_no_look_back_reaches_before_the_start_date() -> None:
@@ -115,7 +115,7 @@ def test_a_walk_by_page_number_is_gone_on_with() -> None:
     assert plan.seconds == IntervalSet(((BEGINNING, THEN - DAY - 1), (THEN, FOREVER)))
     again = saved(one)
     again.begin(again.plans(["leads"]), THEN + DAY)
-    again.walked("leads")
+    again.end_walk("leads")
     plan = saved(again).plan("leads")
     assert plan.resume is None
     assert plan.seconds == IntervalSet(((BEGINNING, THEN - DAY - 1), (THEN, FOREVER)))
@@ -156,7 +156,7 @@ def test_readers_that_came_to_different_rows_of_a_second_read_it_from_its_beginn
 def test_a_list_that_the_account_lacks_for_now_stays_to_be_read() -> None:
     one = progress(lookback=0)
     one.begin(one.plans(["customers"]), THEN)
-    one.put_off("customers")
+    one.postpone("customers")
     plan = saved(one).plan("customers")
     assert plan.since == BEGINNING
     assert (plan.deletions_since, plan.changes_since) == (THEN, THEN), "of a list that never brought a row"
@@ -169,7 +169,7 @@ def test_a_list_that_the_account_lacks_no_more_has_its_deletions_told() -> None:
     one.finish("customers")
     two = saved(one)
     two.begin(two.plans(["customers"]), THEN + DAY)
-    two.put_off("customers")
+    two.postpone("customers")
     plan = saved(two).plan("customers")
     assert (plan.deletions_since, plan.changes_since) == (THEN, THEN)
 
@@ -246,13 +246,13 @@ def test_an_undated_row_is_left_as_it_is() -> None:
 def test_a_state_must_tell_of_a_row_that_is_ahead_before_it_is_delivered() -> None:
     one, row = progress(), {"id": 7, "updated_at": THEN + DAY}
     one.dated("leads", row, "updated_at")
-    assert not one.untold
+    assert not one.unsaved
     for name, told_before in (("leads", False), ("leads", True), ("contacts", False)):
         one.dated(name, row, "updated_at", postdated=True)
-        assert one.untold is not told_before
-        one.untold = False
+        assert one.unsaved is not told_before
+        one.unsaved = False
     one.dated("leads", {"id": 7, "updated_at": THEN}, "updated_at")
-    assert one.untold
+    assert one.unsaved
     assert one.ahead["leads/7"] == Version(THEN + DAY + 1, THEN)
 
 

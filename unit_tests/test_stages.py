@@ -9,14 +9,14 @@ import pytest
 
 from source_amocrm.errors import Unavailable
 from source_amocrm.sync.batch import Batch, Deletion, with_postdated
-from source_amocrm.sync.events import changes_of, essence
+from source_amocrm.sync.events import changes_of, trimmed
 from source_amocrm.sync.lookup import Resolver, observed
 from source_amocrm.sync.read_plan import ReadPlan
-from source_amocrm.sync.reading import REMEMBERED_KEYS, ReadKeys
+from source_amocrm.sync.reading import ReadKeys
 from source_amocrm.sync.settle import READINGS, over_at, settled
 from source_amocrm.sync.trash import deletions_in, with_trash
 from source_amocrm.walk.intervals import FOREVER, IntervalSet
-from source_amocrm.walk.listing import Answered, Page, RawPage, Row, seconds
+from source_amocrm.walk.listing import REMEMBERED_KEYS, Answered, Page, RawPage, Row, seconds
 
 NOW = 1_700_000_000
 WHOLE = ReadPlan(IntervalSet(((0, FOREVER),)))
@@ -233,7 +233,7 @@ def test_what_is_kept_of_an_event_is_what_is_asked_of_it(name: str, notes: bool)
     }
     kinds = [{**event(kind, own, NOW), **more} for own, (kind, more) in enumerate(values.items(), 10)]
     whole = [{**one, "id": str(number), "account_id": 1} for number, one in enumerate([*EVENTS, *kinds])]
-    kept = [*map(essence, whole)]
+    kept = [*map(trimmed, whole)]
     assert changes_of(kept, name, notes, NOW - 10, NOW) == changes_of(whole, name, notes, NOW - 10, NOW)
     assert kept[-1]["value_before"] == [{"note": {"id": 9}}]
 
@@ -241,7 +241,7 @@ def test_what_is_kept_of_an_event_is_what_is_asked_of_it(name: str, notes: bool)
 def test_of_a_deletion_no_value_is_kept() -> None:
     """An account may have hundreds of thousands of them."""
     told = {**event("lead_deleted", 1, NOW), "id": "01", "account_id": 1}
-    assert essence({**told, "value_before": [{"name": "x" * 1000}], "_embedded": {"entity": {"id": 1}}}) == told
+    assert trimmed({**told, "value_before": [{"name": "x" * 1000}], "_embedded": {"entity": {"id": 1}}}) == told
 
 
 def test_what_is_read_again_by_id() -> None:

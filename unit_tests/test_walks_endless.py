@@ -62,7 +62,6 @@ WHOLE: dict[str, Callable[[Listing], Iterator[Any]]] = {
 )
 def test_a_list_without_end_is_left_after_many_rows(name: str, order: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("source_amocrm.walk.listing.MOST_ROWS", BOUND)
-    monkeypatch.setattr("source_amocrm.walk.keyset.MOST_ROWS", BOUND)
     with pytest.raises(TooLong, match="/api/v4/things goes on after"):
         for _ in WHOLE[name](endless_pages(order)):
             pass

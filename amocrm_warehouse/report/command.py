@@ -13,16 +13,18 @@ from amocrm_warehouse.address import duckdb_file, is_file
 from amocrm_warehouse.database import Failed, reading, tables, united
 from amocrm_warehouse.desktop import show
 from amocrm_warehouse.interrupt import ended
-from amocrm_warehouse.models import SCHEMA, add_options, build, build_as_asked, projects_of
+from amocrm_warehouse.models import SCHEMA, Built, add_options, build, build_as_asked, projects_of
 from amocrm_warehouse.report.page import write
 
 
-def report(database: str, path: Path | None = None, unread: list[str] | None = None) -> Path:
-    """Writes the file of the marts that are there. Raises ValueError with a sentence where that cannot be done."""
+def report(
+    database: str, path: Path | None = None, unread: list[str] | None = None, built: Built | None = None
+) -> Path:
+    """Writes the file of the marts that stand. Raises ValueError with a sentence where that cannot be done."""
     path = path or place(database)
     try:
         with reading(database) as run:
-            write(path, run, unread or [])
+            write(path, run, unread or [], built.unbuilt if built else None)
     except Failed as error:
         raise ValueError(f"The marts cannot be read: {' '.join(str(error).split())}") from None
     return path
@@ -53,8 +55,11 @@ def failures(database: str, projects: list[str], schema: str | None) -> list[str
         if f"{schema}.{syncs}" not in there:
             continue
         with reading(database) as run:
-            _, [last] = run(f"SELECT failures FROM {schema}.{syncs} ORDER BY started_at DESC LIMIT 1")
-            _, [(good,)] = run(f"SELECT max(ended_at) FROM {schema}.{syncs} WHERE ended_well")
+            _, [(catalog,)] = run("SELECT current_database()")
+            # with its database, for a DuckDB file of the schema's name is one of that name as well
+            table = f'"{catalog}"."{schema}"."{syncs}"'
+            _, [last] = run(f"SELECT failures FROM {table} ORDER BY started_at DESC LIMIT 1")
+            _, [(good,)] = run(f"SELECT max(ended_at) FROM {table} WHERE ended_well")
         sentences = json.loads(last[0]) if isinstance(last[0], str) else last[0]
         if sentences:
             when = good.astimezone(timezone.utc).strftime("%Y-%m-%d %H:%M UTC") if good else "never"
@@ -68,8 +73,10 @@ def after_sync(database: str, project: str, plans: Path | None = None, schema: s
     others = [known.lower() for known in united(database)]
     kept = {known for known in others if {f"amocrm_{known}_deals", f"amocrm_{known}_account"} & there}
     projects = sorted(kept | {project.lower()})
-    build(database, projects, plans=plans, raw_schema=schema)
-    return report(database, unread=failures(database, projects, schema))
+    built = build(database, projects, plans=plans, raw_schema=schema)
+    if built.unbuilt:
+        print(built.failure, file=sys.stderr)
+    return report(database, unread=failures(database, projects, schema), built=built)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -79,12 +86,14 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     try:
         path = place(given.db, given.out)
-        build_as_asked(given)
-        report(given.db, path, failures(given.db, projects_of(given), given.schema))
+        built, _ = build_as_asked(given)
+        report(given.db, path, failures(given.db, projects_of(given), given.schema), built)
     except (ValueError, KeyboardInterrupt) as error:
         return ended(error)
+    if built.unbuilt:
+        print(built.failure, file=sys.stderr)
     show(path)
-    return 0
+    return 2 if built.unbuilt else 0
 
 
 if __name__ == "__main__":

@@ -1,83 +1,190 @@
 "use strict";
 
-// What the page holds, and what of it is chosen: a scope (everything, an account, a pipeline) and a period.
+// What the page holds, and what of it is chosen: a scope (everything, an account, a pipeline), a period, and who.
 
 const embedded = (id) => JSON.parse(document.getElementById(id).textContent);
-const DATA = embedded("data");
-const TABLES = Object.fromEntries(Object.entries(DATA.tables).map(([name, { columns, rows }]) => {
-  let whole = [];
-  return [name, rows.map((row) => {
-    whole = [...whole.slice(0, columns.length - row.length), ...row]; // what is left out is as in the row before
-    return Object.fromEntries(columns.map((column, place) => [column, whole[place]]));
-  })];
-}));
-const CURRENCIES = new Set(TABLES.accounts.map((account) => account.currency).filter(Boolean));
+let DATA; // what page.py packed
+let TABLES; // rows by table; a table that could not be built is not there
+let SCOPES;
+let PERIODS;
+let PEOPLE; // names and teams by "project/user"
 
-const sum = (rows, column) => Math.round(100 * rows.reduce((total, row) => total + row[column], 0)) / 100;
+const sum = (rows, column) => Math.round(100 * rows.reduce((total, row) => total + (row[column] || 0), 0)) / 100;
 const ratio = (part, whole) => (whole ? part / whole : null);
-const days = (seconds) => (seconds === null || seconds === undefined ? null : seconds / 86400);
 const falling = (...columns) => (one, other) => {
   const column = columns.find((name) => one[name] !== other[name]);
   return column ? other[column] - one[column] : 0;
 };
 
-// The rows that agree in the columns, group by group, in the order in which they come.
-function grouped(rows, ...columns) {
-  const groups = new Map();
-  for (const row of rows) {
-    const key = JSON.stringify(columns.map((column) => row[column]));
-    if (!groups.has(key)) groups.set(key, []);
-    groups.get(key).push(row);
-  }
-  return [...groups.values()];
-}
+// Days are told by their number since 1970.
+const dayOf = (text) => Date.UTC(...text.split("-").map((part, place) => Number(part) - (place === 1 ? 1 : 0))) / 864e5;
+const textOf = (day) => new Date(day * 864e5).toISOString().slice(0, 10);
+const monthOf = (day) => textOf(day).slice(0, 7);
+const firstOf = (month) => dayOf(`${month}-01`);
+const lastOf = (month) => firstOf(shifted(month, 1)) - 1;
 
 function shifted(month, by) {
   const count = 12 * Number(month.slice(0, 4)) + Number(month.slice(5, 7)) - 1 + by;
   return `${String(Math.floor(count / 12)).padStart(4, "0")}-${String((count % 12) + 1).padStart(2, "0")}`;
 }
 
-// Accounts of several currencies cannot be summed up, so one of them is chosen then.
-const SCOPES = [
-  ...(CURRENCIES.size < 2 ? [{ id: "", project: null, pipeline: null }] : []),
-  ...TABLES.accounts.flatMap(({ project_id: project }) => [
-    ...(TABLES.accounts.length > 1 ? [{ id: project, project, pipeline: null }] : []),
-    ...TABLES.pipelines.filter((row) => row.project_id === project).map((row) => (
-      { id: `${project}/${row.pipeline_id}`, project, pipeline: row.pipeline_id, name: row.pipeline_name })),
-  ]),
-];
+function monthsBetween(first, last) {
+  const months = [];
+  for (let month = monthOf(first); month <= monthOf(last); month = shifted(month, 1)) months.push(month);
+  return months;
+}
 
-// One choice. `rows` are those of the scope and, where the table has months, of the period.
-function chosen(scope, period) {
-  const inScope = (row) => (
+// The rows that agree in the columns, group by group, in the order in which they come.
+function grouped(rows, ...columns) {
+  const groups = new Map();
+  for (const row of rows) {
+    const key = columns.length === 1 ? row[columns[0]] : JSON.stringify(columns.map((column) => row[column]));
+    if (!groups.has(key)) groups.set(key, []);
+    groups.get(key).push(row);
+  }
+  return [...groups.values()];
+}
+
+function unfolded(column) {
+  if (Array.isArray(column)) return column;
+  if (column.of) return column.at.map((place) => column.of[place]);
+  let last = 0;
+  return (column.days || column.numbers).map((by) => { if (by !== null) last += by; return by === null ? null : last; });
+}
+
+function rowsOf(table) {
+  const columns = Object.entries(table).map(([name, column]) => [name, unfolded(column)]);
+  return columns[0][1].map((_, place) => Object.fromEntries(columns.map(([name, values]) => [name, values[place]])));
+}
+
+async function load() {
+  const bytes = Uint8Array.from(atob(document.getElementById("data").textContent.trim()), (letter) => letter.charCodeAt(0));
+  const unpacked = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
+  DATA = JSON.parse(await new Response(unpacked).text());
+  TABLES = Object.fromEntries(Object.entries(DATA.tables).map(([name, table]) => [name, rowsOf(table)]));
+  for (const name of ["ways", "stays"]) {
+    for (const row of TABLES[name] || []) {
+      const { project_id, created, responsible_user_id } = TABLES.deals[row.deal];
+      Object.assign(row, { project_id, created, responsible_user_id });
+    }
+  }
+  PEOPLE = new Map((TABLES.people || []).map((row) => [`${row.project_id}/${row.user_id}`, row]));
+  SCOPES = scopes();
+  PERIODS = periods();
+}
+
+// Accounts of several currencies cannot be summed up, so one of them is chosen then. One that is not known is of its own.
+function scopes() {
+  const currencies = new Set(TABLES.accounts.map((account) => account.currency || `?${account.project_id}`));
+  return [
+    ...(currencies.size < 2 ? [{ id: "", project: null, pipeline: null }] : []),
+    ...TABLES.accounts.flatMap(({ project_id: project }) => [
+      ...(TABLES.accounts.length > 1 ? [{ id: project, project, pipeline: null }] : []),
+      ...pipelinesOf(project).map(({ id, name }) => ({ id: `${project}/${id}`, project, pipeline: id, name })),
+    ]),
+  ];
+}
+
+// Those that a deal is in, the one with the most deals first.
+function pipelinesOf(project) {
+  const names = new Map((TABLES.stages || []).map((row) => [`${row.project_id}/${row.pipeline_id}`, row.pipeline_name]));
+  const counts = new Map();
+  for (const row of [...(TABLES.deals || []), ...(TABLES.ways || [])]) {
+    if (row.project_id === project && row.pipeline_id !== null) {
+      counts.set(row.pipeline_id, (counts.get(row.pipeline_id) || 0) + 1);
+    }
+  }
+  return [...counts].map(([id, deals]) => ({ id, deals, name: names.get(`${project}/${id}`) })).sort(falling("deals", "id"));
+}
+
+const ofMonths = (id, kind, first, last) => ({ id, kind, first: firstOf(first), last: lastOf(last), whole: true });
+
+// What can be chosen: everything, the last months, and each week, month, quarter and year that there is.
+function periods() {
+  const [since, today] = [dayOf(DATA.since), dayOf(DATA.today)];
+  const [first, now] = [monthOf(since), monthOf(today)];
+  const months = monthsBetween(since, today).reverse();
+  const monday = today - ((today + 3) % 7);
+  const starts = (length) => [...new Set(months.map((month) => shifted(month, -((Number(month.slice(5)) - 1) % length))))];
+  return [
+    { id: "all", kind: "all", first: since, last: lastOf("9998-12"), whole: true },
+    ...[12, 3].filter((count) => shifted(now, 1 - count) > first).map((count) => ofMonths(`last${count}`, `last${count}`, shifted(now, 1 - count), now)),
+    ...[...Array(26).keys()].map((weeks) => monday - 7 * weeks).filter((day) => day + 6 >= since)
+      .map((day) => ({ id: textOf(day), kind: "week", first: day, last: day + 6, whole: false })),
+    ...months.map((month) => ofMonths(month, "month", month, month)),
+    ...starts(3).map((month) => ofMonths(`${month.slice(0, 4)}-Q${(Number(month.slice(5)) + 2) / 3}`, "quarter", month, shifted(month, 2))),
+    ...starts(12).map((month) => ofMonths(month.slice(0, 4), "year", month, shifted(month, 11))),
+  ];
+}
+
+// Days of one's own choice. They are whole months where they begin and end so, and then plans can be told.
+function ownPeriod(first, last) {
+  const whole = textOf(first).endsWith("-01") && (last === lastOf(monthOf(last)) || last >= dayOf(DATA.today));
+  return { id: `${textOf(first)}..${textOf(last)}`, kind: "own", first, last, whole };
+}
+
+function periodOf(id) {
+  const [first, last] = id.split("..");
+  const isDay = (text) => /^\d{4}-\d\d-\d\d$/.test(text) && Number.isFinite(dayOf(text));
+  if (last !== undefined) return isDay(first) && isDay(last) && first <= last ? ownPeriod(dayOf(first), dayOf(last)) : null;
+  return PERIODS.find((one) => one.id === id) || null;
+}
+
+const nameOf = (project, user) => {
+  if (user === null || user === undefined) return null;
+  return user === 0 ? "robot" : (PEOPLE.get(`${project}/${user}`) || {}).name || `#${user}`;
+};
+
+// Who can be chosen: the teams, and everybody to whom anything belongs.
+function whos(scope) {
+  const inScope = (row) => scope.project === null || row.project_id === scope.project;
+  const known = new Map();
+  for (const [name, columns] of [["deals", ["responsible_user_id", "closer_id"]], ["tasks", ["responsible_user_id"]], ["plans", ["responsible_user_id"]], ["work", ["responsible_user_id"]]]) {
+    for (const row of TABLES[name] || []) {
+      for (const column of columns) {
+        const user = row[column];
+        if (inScope(row) && user) known.set(`${row.project_id}/${user}`, { id: `${row.project_id}/${user}`, project: row.project_id, users: [user], name: nameOf(row.project_id, user) });
+      }
+    }
+  }
+  const teams = grouped((TABLES.people || []).filter((row) => inScope(row) && row.team), "project_id", "group_id").map((of) => (
+    { id: `${of[0].project_id}/team/${of[0].group_id}`, project: of[0].project_id, users: of.map((row) => row.user_id), name: of[0].team }));
+  const byName = (one, other) => one.name.localeCompare(other.name);
+  return { teams: teams.sort(byName), people: [...known.values()].sort(byName) };
+}
+
+// One choice: the rows of its scope, period and people.
+function chosen(scope, period, who) {
+  const users = who && new Set(who.users);
+  const account = TABLES.accounts.find((row) => scope.project === null || row.project_id === scope.project);
+  const fits = (row, column) => (
     (scope.project === null || row.project_id === scope.project)
-    && (scope.pipeline === null || !("pipeline_id" in row) || row.pipeline_id === scope.pipeline));
-  const between = (first, last) => (name) => TABLES[name].filter((row) => (
-    inScope(row) && (!("month" in row) || (row.month >= first && row.month <= last))));
-  const of = between(period.first, period.last);
+    && (scope.pipeline === null || !("pipeline_id" in row) || row.pipeline_id === scope.pipeline)
+    && (!users || (row.project_id === who.project && users.has(row[column]))));
+  const of = (name, first, last, day, column = "responsible_user_id") => (
+    TABLES[name].filter((row) => fits(row, column) && (!day || (row[day] !== null && row[day] >= first && row[day] <= last))));
+  const between = (first, last) => ({
+    created: () => of("deals", first, last, "created"),
+    closed: () => of("deals", first, last, "closed", "closer_id"),
+    ways: () => of("ways", first, last, "created"),
+    stays: () => of("stays", first, last, "created"),
+    work: () => of("work", first, last, "day"),
+    hours: () => of("hours", firstOf(monthOf(first)), last, "month"), // told by month: those that the period touches
+  });
+  const today = dayOf(DATA.today);
+  const planned = scope.pipeline === null && period.whole;
   return {
-    scope,
-    period,
-    currency: (TABLES.accounts.find((row) => row.currency && (scope.project === null || row.project_id === scope.project)) || {}).currency,
-    rows: of,
-    months: () => {
-      const months = [];
-      const last = period.last < DATA.today.slice(0, 7) ? period.last : DATA.today.slice(0, 7);
-      for (let month = period.first; month <= last; month = shifted(month, 1)) months.push(month);
-      return months;
-    },
-    // the same number of months before; null where they are not known
+    scope, period, who, account, currency: account && account.currency, ...between(period.first, period.last),
+    now: (name) => of(name),
+    open: () => of("deals").filter((row) => row.closed === null && row.stage_kind !== null),
+    planned,
+    plans: () => (planned ? of("plans", period.first, Math.min(period.last, today), "month") : []),
+    last: Math.min(period.last, today),
+    // as many months, or days, before; null where they are not known
     before: () => {
-      const length = 12 * (period.last.slice(0, 4) - period.first.slice(0, 4)) + (period.last.slice(5) - period.first.slice(5)) + 1;
-      const first = shifted(period.first, -length);
-      return first < DATA.periods[0].first ? null : { length, rows: between(first, shifted(period.last, -length)) };
+      const months = period.whole ? monthsBetween(period.first, period.last).length : null;
+      const first = months ? firstOf(shifted(monthOf(period.first), -months)) : period.first - (period.last - period.first + 1);
+      return first < dayOf(DATA.since) ? null : { months, days: period.last - period.first + 1, ...between(first, period.first - 1) };
     },
-    stageMedian: (row) => {
-      const found = TABLES.stage_medians.find((one) => one.period === period.id
-        && one.project_id === row.project_id && one.pipeline_id === row.pipeline_id && one.status_id === row.status_id) || { stays: 0 };
-      return { days: days(found.seconds), stays: found.stays };
-    },
-    closingMedian: () => days((TABLES.closing_medians.find((one) => one.period === period.id
-      && one.project_id === scope.project && one.pipeline_id === scope.pipeline) || {}).seconds),
   };
 }

@@ -1,83 +1,106 @@
-"""The marts' rows as the page holds them."""
+"""The marts' rows as the page holds them: columns of numbers, whose names and texts are told once."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from amocrm_warehouse.report.queries import CLOCK, QUERIES
+from amocrm_warehouse.report.queries import CLOCK, FIRST_DAY, QUERIES, needs
 
 MONTHS = 36
 """The most months that the report goes back."""
+SOURCES_SHOWN = 25
+"""The most sources of an account with names of their own."""
 Run = Callable[[str], tuple[list[str], list[tuple[Any, ...]]]]
 """Runs a statement: the columns' names, and the rows."""
+Table = dict[str, list[Any]]
+"""The values of each column."""
 
 
-@dataclass(frozen=True)
-class Period:
-    """Months from the first to the last, both included. The kind says how the page names it."""
+def read(run: Run, most_months: int = MONTHS, unbuilt: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """Everything that the page shows, of its last `most_months` months.
 
-    kind: str
-    first: date
-    last: date
-
-    @property
-    def id(self) -> str:
-        return f"{self.kind}-{self.first:%Y-%m}"
-
-
-def read(run: Run, most_months: int = MONTHS) -> dict[str, Any]:
-    """Everything that the page shows, of its last `most_months` months."""
-    _, [(built_at, today, first_month)] = run(CLOCK)
+    `unbuilt`: the models that are not there, and why; what is made of them is left out of the tables.
+    """
+    unbuilt = unbuilt or {}
+    _, [(built_at, today, synced_at)] = run(CLOCK)
     this_month = today.replace(day=1)
-    first = min(first_month or this_month, this_month)
+    first = this_month
+    if not needs(FIRST_DAY) & unbuilt.keys():
+        _, [(first_day,)] = run(FIRST_DAY)
+        first = min((first_day.date() if first_day else today).replace(day=1), this_month)
     since = max(first, shifted(this_month, 1 - most_months))
-    known = periods(since, this_month)
-    next_month = shifted(this_month, 1)
-    places = {
-        "since": since.isoformat(),
-        "built_at": built_at.isoformat(sep=" "),
-        "next_month": next_month.isoformat(),
-        "periods": ", ".join(
-            f"('{one.id}', date '{month}')" for one in known for month in months(one.first, min(one.last, next_month))
-        ),
-    }
-    tables = {}
+    places = {"since": since.isoformat(), "built_at": built_at.isoformat(sep=" "), "tenth": "8640.0"}
+    tables: dict[str, Table] = {}
     for name, sql in QUERIES.items():
-        columns, rows = run(sql.format_map(places))
-        tables[name] = {"columns": columns, "rows": [[plain(value) for value in row] for row in rows]}
+        if not needs(sql) & unbuilt.keys():
+            columns, rows = run(sql.format_map(places))
+            values = list(zip(*rows, strict=True)) or [()] * len(columns)
+            tables[name] = {column: list(found) for column, found in zip(columns, values, strict=True)}
+    if "deals" in tables:
+        renumber(tables)
     return {
         "built_at": plain(built_at),
-        "today": today.isoformat(),
+        "synced_at": plain(synced_at),
+        "today": plain(today),
+        "since": plain(since),
         "is_whole": since == first,
-        "periods": [
-            {"id": one.id, "kind": one.kind, "first": plain(one.first), "last": plain(one.last)} for one in known
-        ],
-        "tables": tables,
+        "unbuilt": {name: unbuilt[name] for name in sorted(unbuilt)},
+        "tables": {
+            name: {column: packed(column, of) for column, of in table.items()} for name, table in tables.items()
+        },
     }
 
 
-def periods(since: date, this_month: date) -> list[Period]:
-    """What can be chosen: everything, the last months, and each year, quarter and month that there is."""
-    found = [Period("all", since, date(9999, 12, 1))]
-    for count in (12, 3):
-        if (first := shifted(this_month, 1 - count)) > since:
-            found.append(Period(f"last{count}", first, this_month))
-    for kind, length in (("month", 1), ("quarter", 3), ("year", 12)):
-        begins = sorted(
-            {month.replace(month=(month.month - 1) // length * length + 1) for month in months(since, this_month)}
-        )
-        found += [Period(kind, first, shifted(first, length - 1)) for first in reversed(begins)]
+def renumber(tables: dict[str, Table]) -> None:
+    """Deals are told by their places in the table instead of by ids, sources and reasons by their places in lists."""
+    deals = tables["deals"]
+    place = {own: at for at, own in enumerate(zip(deals["project_id"], deals["deal_id"], strict=True))}
+    for name in ("ways", "stays"):
+        if table := tables.get(name):
+            table["deal"] = [place[own] for own in zip(table.pop("project_id"), table.pop("deal_id"), strict=True)]
+    del deals["deal_id"]
+    ranks: dict[str, Counter[str]] = {}
+    for project, source in zip(deals["project_id"], deals["source"], strict=True):
+        if source is not None:
+            ranks.setdefault(project, Counter())[source[:80]] += 1
+    kept = {
+        project: {name for name, _ in sorted(found.items(), key=lambda own: (-own[1], own[0]))[:SOURCES_SHOWN]}
+        for project, found in ranks.items()
+    }
+    deals["source"] = [
+        source and (source[:80] if source[:80] in kept[project] else True)
+        for project, source in zip(deals["project_id"], deals["source"], strict=True)
+    ]
+
+
+def packed(column: str, values: list[Any]) -> Any:
+    """A column as JSON holds it: days by the difference from the one before, few values by their places in a list."""
+    found = [plain(value) for value in values]
+    if any(isinstance(value, date) and not isinstance(value, datetime) for value in values):
+        days = [None if value is None else (value - EPOCH).days for value in values]
+        return {"days": differences(days)}
+    if column in ("deal", "user_id", "task_id"):
+        return {"numbers": differences(found)}
+    if len(found) > 24 and len(several := list(dict.fromkeys(found))) <= len(found) / 4:
+        at = {(type(value), value): place for place, value in enumerate(several)}
+        return {"of": several, "at": [at[type(value), value] for value in found]}
     return found
 
 
-def months(first: date, last: date) -> list[date]:
-    """From the first to the last, both included."""
-    count = 12 * (last.year - first.year) + last.month - first.month + 1
-    return [shifted(first, by) for by in range(count)]
+EPOCH = date(1970, 1, 1)
+
+
+def differences(numbers: list[int | None]) -> list[int | None]:
+    """Each number without the last one before it."""
+    last, told = 0, []
+    for number in numbers:
+        told.append(None if number is None else number - last)
+        last = last if number is None else number
+    return told
 
 
 def shifted(month: date, by: int) -> date:
@@ -87,11 +110,11 @@ def shifted(month: date, by: int) -> date:
 
 
 def plain(value: Any) -> Any:
-    """A value as JSON holds it; a date is one of a month."""
+    """A value as JSON holds it."""
     if isinstance(value, datetime):
         return value.isoformat(timespec="seconds") + "Z"
     if isinstance(value, date):
-        return value.isoformat()[:7]
+        return value.isoformat()
     if isinstance(value, Decimal | float):
         return int(value) if value == int(value) else round(float(value), 2)
     return value

@@ -6,6 +6,8 @@ import base64
 import hashlib
 import json
 import re
+import zlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +20,16 @@ from source_amocrm import whole_file
 
 HOME = Path(__file__).resolve().parent
 SCRIPTS = ("data.js", "sections.js", "view.js")
-LIMIT = 1_500_000
+LIMIT = 2_000_000
 """The most bytes of a report."""
 
 
-def write(path: Path, run: Run, unread: list[str]) -> None:
-    """Replaces the file as a whole. `unread`: sentences about tables that the last sync could not read."""
-    text = page(run, unread)
+def write(path: Path, run: Run, unread: list[str], unbuilt: Mapping[str, str] | None = None) -> None:
+    """Replaces the file as a whole.
+
+    `unread`: sentences about tables that the last sync could not read. `unbuilt`: models that are not there, and why.
+    """
+    text = page(run, unread, unbuilt=unbuilt)
     try:
         whole_file.write(path, text)  # for its owner alone, since customers' names may be in it
     except OSError as error:
@@ -32,11 +37,11 @@ def write(path: Path, run: Run, unread: list[str]) -> None:
         raise ValueError(told) from None
 
 
-def page(run: Run, unread: list[str], limit: int = LIMIT) -> str:
+def page(run: Run, unread: list[str], limit: int = LIMIT, unbuilt: Mapping[str, str] | None = None) -> str:
     """As many months as have room within the limit."""
     months = MONTHS
     while True:
-        text = render(read(run, months) | {"unread": unread})
+        text = render(read(run, months, unbuilt) | {"unread": unread})
         if len(text.encode()) <= limit:
             return text
         if months == 1:
@@ -51,11 +56,11 @@ def render(data: dict[str, Any]) -> str:
     # Jinja's own filter writes < > & ' of what the account holds by their codes: nothing there ends a script
     environment.policies["json.dumps_kwargs"] = {"ensure_ascii": False, "separators": (",", ":")}
     scripts = [script(vega()), script("\n".join((HOME / name).read_text(encoding="utf-8") for name in SCRIPTS))]
-    packed = {name: table | {"rows": shortened(table["rows"])} for name, table in data["tables"].items()}
-    names = [row[1] or row[0] for row in data["tables"]["accounts"]["rows"]]
+    accounts = data["tables"]["accounts"]
+    names = [name or project for project, name in zip(accounts["project_id"], accounts["name"], strict=True)]
     return environment.get_template("page.html").render(
         title=", ".join(names),
-        data=data | {"tables": packed},
+        data=packed(data),
         texts=texts(),
         charts=json.loads((HOME / "charts.json").read_text(encoding="utf-8")),
         style=(HOME / "page.css").read_text(encoding="utf-8"),
@@ -64,15 +69,10 @@ def render(data: dict[str, Any]) -> str:
     )
 
 
-def shortened(rows: list[list[Any]]) -> list[list[Any]]:
-    """The rows, each without the values at its beginning that are those of the row before, its last value apart."""
-    told = []
-    for before, row in zip([[], *rows], rows, strict=False):
-        same = 0
-        while same < len(before) - 1 and before[same] == row[same]:
-            same += 1
-        told.append(row[same:])
-    return told
+def packed(data: dict[str, Any]) -> str:
+    """As data.js unpacks it. Nothing that the account holds can end a script in it."""
+    document = json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode()
+    return base64.b64encode(zlib.compress(document, 9)).decode()
 
 
 def texts() -> dict[str, list[str]]:

@@ -1,10 +1,13 @@
 "use strict";
 
 // The sections: each counts what it shows of a choice. A block is a picture with its table; the picture is drawn of the
-// table's own rows. `needs` are the tables of the account without which there is nothing to show.
+// table's own rows. `needs` are the tables of the account, one of which at least (or all of which) must be there, `of` those
+// of the page.
 
 const TOP = 12;
 const ENOUGH = 5; // stays of which a median tells something
+const isWon = (row) => row.stage_kind === "won";
+const isLost = (row) => row.stage_kind === "lost";
 
 // What a row is called in the picture, where two of one name must not become one.
 function named(rows, column) {
@@ -17,111 +20,159 @@ function named(rows, column) {
   return rows;
 }
 
+function median(values) {
+  const found = values.filter((value) => value !== null).sort((one, other) => one - other);
+  if (!found.length) return null;
+  const middle = Math.floor(found.length / 2);
+  return found.length % 2 ? found[middle] : (found[middle - 1] + found[middle]) / 2;
+}
+
+// After how long at most half are left (Kaplan and Meier): a stay that is not over lasts at least until now. Null where
+// more than half are left.
+function halfLeft(stays) {
+  const sorted = [...stays].sort((one, other) => one.lasted - other.lasted || other.is_over - one.is_over);
+  let left = 1;
+  for (const [place, stay] of sorted.entries()) {
+    const atRisk = sorted.length - place;
+    if (stay.is_over) left *= (atRisk - 1) / atRisk;
+    if (stay.is_over && left <= 0.5 + 1e-9) return stay.lasted / 10;
+  }
+  return null;
+}
+
 function keyFigures(view) {
-  const figures = (rows) => {
-    const sales = rows("sales");
-    const won = sum(sales, "won");
-    const lost = sum(sales, "lost");
-    const money = sum(sales, "won_budget");
-    return { created: sum(rows("created"), "deals"), won, lost, won_budget: money, rate: ratio(won, won + lost), average: ratio(money, won) };
+  const figures = (of) => {
+    const closed = of.closed();
+    const won = closed.filter(isWon);
+    const money = sum(won, "budget");
+    return { created: of.created().length, won: won.length, lost: closed.length - won.length, won_budget: money, rate: ratio(won.length, closed.length), average: ratio(money, won.length) };
   };
-  const now = figures(view.rows);
+  const now = figures(view);
   const before = view.before();
-  const then = before && figures(before.rows);
-  const open = view.rows("open");
+  const then = before && figures(before);
+  const open = view.open();
+  const cycle = median(view.closed().filter(isWon).map((row) => row.to_close));
   const figure = (id, kind) => ({ id, kind, value: now[id], before: then && then[id] });
   return [
     figure("created", "number"), { ...figure("won", "number"), note: ["kpi.lost", { count: ["number", now.lost] }] },
     figure("won_budget", "money"), figure("rate", "percent"), figure("average", "money"),
-    { id: "cycle", kind: "days", value: view.closingMedian() },
-    { id: "open", kind: "number", value: sum(open, "deals"), note: ["kpi.open_budget", { money: ["short", sum(open, "budget")] }] },
+    { id: "cycle", kind: "days", value: cycle === null ? null : cycle / 10 },
+    { id: "open", kind: "number", value: open.length, note: ["kpi.open_budget", { money: ["short", sum(open, "budget")] }] },
   ];
 }
 
 function funnel(view) {
-  return grouped(view.rows("funnel"), "project_id", "pipeline_id").map((rows) => {
-    const stages = grouped(rows, "status_id").map((months) => {
-      const [one] = months;
-      const reached = sum(months, "reached");
-      const lost = sum(months, "lost");
+  const stays = new Map(grouped(view.stays(), "project_id", "pipeline_id", "status_id").map((of) => [`${of[0].project_id}/${of[0].pipeline_id}/${of[0].status_id}`, of]));
+  const known = new Map(TABLES.accounts.map((row) => [row.project_id, row.stages_known]));
+  return grouped(view.ways(), "project_id", "pipeline_id").map((ways) => {
+    const [{ project_id: project, pipeline_id: pipeline }] = ways;
+    const way = TABLES.stages.filter((row) => row.project_id === project && row.pipeline_id === pipeline && row.status_id !== 143);
+    const told = known.get(project);
+    let previous = null;
+    const stages = way.map((stage) => {
+      const unsorted = stage.stage_kind === "unsorted";
+      const reached = ways.filter((row) => (unsorted ? row.was_unsorted : row.furthest_sort !== null && row.furthest_sort >= stage.status_sort)).length;
+      const lost = told ? ways.filter((row) => row.lost_from_status_id === stage.status_id).length : null;
+      const there = isWon(stage) ? [] : stays.get(`${project}/${pipeline}/${stage.status_id}`) || [];
+      const still = there.filter((row) => !row.is_over).length;
+      const days = halfLeft(there);
+      const from_previous = unsorted || previous === null ? null : ratio(reached, previous);
+      if (!unsorted) previous = reached;
       return {
-        stage: one.status_name, kind: one.stage_kind === "won" ? "won" : "open", cohort: sum(months, "cohort_deals"), reached, lost,
-        lost_share: ratio(lost, reached), ...view.stageMedian(one), kept: Math.max(reached - lost, 0),
+        stage: stage.status_name, kind: isWon(stage) ? "won" : "open", reached, lost, lost_share: told ? ratio(lost, reached) : null, from_previous,
+        from_start: ratio(reached, ways.length), days, days_missing: still ? "funnel.half_there" : null, still: isWon(stage) || !told ? null : still,
+        stays: there.length, kept: Math.max(reached - (lost || 0), 0),
       };
     });
-    stages.forEach((row, place) => {
-      row.from_previous = place ? ratio(row.reached, stages[place - 1].reached) : null;
-      row.from_start = ratio(row.reached, row.cohort);
-    });
     const worst = [...stages].sort(falling("lost"))[0];
-    const slowest = [...stages].filter((row) => row.kind === "open" && row.stays >= ENOUGH).sort(falling("days"))[0];
+    const slowest = [...stages].filter((row) => row.stays >= ENOUGH && row.days !== null).sort(falling("days"))[0];
+    const standing = [...stages].filter((row) => row.stays >= ENOUGH && row.days === null && row.still > ways.length / 20).sort(falling("still"))[0];
     return {
-      pipeline: rows[0], size: stages[0].cohort, chart: "funnel", rows: named(stages, "stage"), longest: "reached",
+      pipeline: ways[0], size: stages.length && ways.length, chart: "funnel", rows: named(stages, "stage"), longest: "reached",
       label: (row, tell) => [tell.number(row.reached), row.from_start === null ? "" : tell.percent(row.from_start)].join(" · "),
       insights: [
-        ...(worst.lost ? [["funnel.insight", { stage: ["text", worst.stage], lost: ["number", worst.lost], reached: ["number", worst.reached], share: ["percent", worst.lost_share] }]] : []),
-        ...(slowest && slowest.days ? [["funnel.slow", { stage: ["text", slowest.stage], days: ["days", slowest.days] }]] : []),
+        ...(worst && worst.lost ? [["funnel.insight", { stage: ["text", worst.stage], lost: ["number", worst.lost], reached: ["number", worst.reached], share: ["percent", worst.lost_share] }]] : []),
+        ...(standing ? [["funnel.standing", { stage: ["text", standing.stage], still: ["number", standing.still] }]]
+          : slowest && slowest.days ? [["funnel.slow", { stage: ["text", slowest.stage], days: ["days", slowest.days] }]] : []),
       ],
+      notes: told ? [] : ["funnel.no_history"],
       columns: [["stage", "text"], ["reached", "number"], ["from_previous", "percent"], ["from_start", "percent"],
-        ["lost", "number", "lost_here"], ["lost_share", "percent"], ["days", "days", "median_days"]],
+        ["lost", "number", "lost_here"], ["lost_share", "percent"], ["days", "days", "median_days"], ["still", "number"]],
     };
   }).filter((block) => block.size).sort(falling("size"));
 }
 
-function money(view) {
-  const sales = view.rows("sales");
-  const plans = view.scope.pipeline === null ? view.rows("plans") : [];
-  if (!sales.length && !plans.length) return [];
-  const rows = view.months().map((month) => {
-    const of = sales.filter((row) => row.month === month);
-    const planned = plans.filter((row) => row.month === month);
-    const won_budget = sum(of, "won_budget");
-    const plan = planned.length ? sum(planned, "plan") : null;
-    return { month, won: sum(of, "won"), won_budget, plan, plan_share: ratio(won_budget, plan), lost: sum(of, "lost") };
+// The parts of the period that money is told by: months where it is made of months or long, else weeks or days.
+function parts({ period, last }) {
+  if (last < period.first) return [];
+  const length = last - period.first + 1;
+  if (period.whole || length > 185) {
+    return monthsBetween(period.first, last).map((month) => ({ bucket: month, first: Math.max(firstOf(month), period.first), last: Math.min(lastOf(month), last) }));
+  }
+  const step = length > 31 ? 7 : 1;
+  return [...Array(Math.ceil(length / step)).keys()].map((place) => {
+    const first = period.first + step * place;
+    return { bucket: textOf(first), first, last: Math.min(first + step - 1, last) };
   });
-  const notes = TABLES.plans.length ? (view.scope.pipeline === null ? [] : ["money.plan_of_all"]) : ["money.no_plan"];
+}
+
+function money(view) {
+  const closed = view.closed();
+  const plans = TABLES.plans ? view.plans() : [];
+  if (!closed.length && !plans.length) return [];
+  const rows = parts(view).map(({ bucket, first, last }) => {
+    const of = closed.filter((row) => row.closed >= first && row.closed <= last);
+    const won = of.filter(isWon);
+    const planned = plans.filter((row) => monthOf(row.month) === bucket);
+    const plan = planned.length ? sum(planned, "plan") : null;
+    return { month: bucket, won: won.length, won_budget: sum(won, "budget"), plan, plan_share: ratio(sum(planned, "won_budget"), plan), lost: of.length - won.length };
+  });
+  const notes = !TABLES.plans ? [] : !TABLES.plans.length ? ["money.no_plan"] : view.planned ? [] : [view.scope.pipeline === null ? "money.plan_of_months" : "money.plan_of_all"];
   const plan = [["plan", "money"], ["plan_share", "percent"]];
   return [{
     chart: "money", rows, unit: ["won_budget", "plan"], notes, total: ["won", "won_budget", "lost", ...(plans.length ? ["plan"] : [])],
-    columns: [["month", "month"], ["won", "number"], ["won_budget", "money"], ...(plans.length ? plan : []), ["lost", "number"]],
+    columns: [["month", "bucket", "bucket"], ["won", "number"], ["won_budget", "money"], ...(plans.length ? plan : []), ["lost", "number"]],
   }];
 }
 
 function managers(view) {
-  const planned = view.scope.pipeline === null ? view.rows("plans") : [];
   const people = new Map();
-  for (const name of ["sales", "plans", "stale", "tasks"]) {
-    for (const group of grouped(name === "plans" ? planned : view.rows(name), "project_id", "responsible_user_id")) {
-      const key = `${group[0].project_id}/${group[0].responsible_user_id}`;
-      if (!people.has(key)) people.set(key, { name: group[0].responsible_name, sales: [], plans: [], stale: [], tasks: [] });
+  const found = { sales: grouped(view.closed(), "project_id", "closer_id"), plans: [], stale: [], tasks: [] };
+  if (TABLES.plans) found.plans = grouped(view.plans(), "project_id", "responsible_user_id");
+  for (const name of ["stale", "tasks"]) if (TABLES[name]) found[name] = grouped(view.now(name), "project_id", "responsible_user_id");
+  for (const [name, groups] of Object.entries(found)) {
+    for (const group of groups) {
+      const user = name === "sales" ? group[0].closer_id : group[0].responsible_user_id;
+      const key = `${group[0].project_id}/${user}`;
+      if (!people.has(key)) people.set(key, { name: nameOf(group[0].project_id, user), sales: [], plans: [], stale: [], tasks: [] });
       people.get(key)[name] = group;
     }
   }
+  const planned = found.plans.length > 0;
   const rows = [...people.values()].map(({ name, sales, plans, stale, tasks }) => {
-    const won = sum(sales, "won");
-    const lost = sum(sales, "lost");
-    const won_budget = sum(sales, "won_budget");
+    const won = sales.filter(isWon);
+    const won_budget = sum(won, "budget");
     const plan = plans.length ? sum(plans, "plan") : null;
     return {
-      name, won, won_budget, plan, plan_share: ratio(won_budget, plan), lost, rate: ratio(won, won + lost), average: ratio(won_budget, won),
-      overdue: sum(tasks, "overdue"), stale: sum(stale, "deals"), label_at: Math.max(won_budget, plan || 0),
+      name, won: won.length, won_budget, plan, plan_share: ratio(sum(plans, "won_budget"), plan), lost: sales.length - won.length, rate: ratio(won.length, sales.length),
+      average: ratio(won_budget, won.length), overdue: sum(tasks, "overdue"), stale: sum(stale, "deals"), label_at: Math.max(won_budget, plan || 0),
     };
   }).sort(falling("won_budget", "won", "lost"));
+  const present = TABLES.accounts.some((row) => !row.owners_known && (view.scope.project === null || row.project_id === view.scope.project));
   return rows.length ? [{
     chart: "managers", rows, drawn: named(rows, "name").filter((row) => row.won_budget || row.plan).slice(0, TOP), longest: "won_budget", also: "plan",
-    label: (row, tell) => tell.short(row.won_budget), total: ["won", "won_budget", "lost", "overdue", "stale", ...(planned.length ? ["plan"] : [])],
-    columns: [["name", "text", "manager"], ["won", "number"], ["won_budget", "money"], ...(planned.length ? [["plan", "money"], ["plan_share", "percent"]] : []),
+    notes: present ? ["managers.present"] : [],
+    label: (row, tell) => tell.short(row.won_budget), total: ["won", "won_budget", "lost", "overdue", "stale", ...(planned ? ["plan"] : [])],
+    columns: [["name", "text", "manager"], ["won", "number"], ["won_budget", "money"], ...(planned ? [["plan", "money"], ["plan_share", "percent"]] : []),
       ["lost", "number"], ["rate", "percent"], ["average", "money"], ["overdue", "number"], ["stale", "number"]],
   }] : [];
 }
 
 function reasons(view) {
-  const found = view.rows("losses");
-  const all = sum(found, "deals");
-  const rows = grouped(found, "reason").map((of) => {
-    const deals = sum(of, "deals");
-    return { reason: of[0].reason, deals, share: ratio(deals, all), budget: sum(of, "budget"), missing: "reasons.none_given" };
-  }).sort(falling("deals", "budget"));
+  const found = view.closed().filter(isLost);
+  const rows = grouped(found, "reason").map((of) => (
+    { reason: of[0].reason, deals: of.length, share: ratio(of.length, found.length), budget: sum(of, "budget"), missing: "reasons.none_given" }
+  )).sort(falling("deals", "budget"));
   return rows.length ? [{
     chart: "reasons", rows: named(rows, "reason"), drawn: rows.slice(0, TOP), longest: "deals", total: ["deals", "budget"],
     label: (row, tell) => `${tell.number(row.deals)} · ${tell.percent(row.share)}`,
@@ -130,65 +181,78 @@ function reasons(view) {
 }
 
 function sources(view) {
-  const rows = grouped(view.rows("sources"), "source", "is_other").map((of) => {
-    const deals = sum(of, "deals");
-    const won = sum(of, "won");
-    const missing = of[0].is_other ? "sources.other" : "sources.unknown";
-    return { source: of[0].source, deals, won, rate: ratio(won, deals), won_budget: sum(of, "won_budget"), missing };
+  const rows = grouped(view.created(), "source").map((of) => {
+    const won = of.filter(isWon);
+    const other = of[0].source === true; // one of those that are not told by name
+    return { source: other ? null : of[0].source, deals: of.length, won: won.length, rate: ratio(won.length, of.length), won_budget: sum(won, "budget"), missing: other ? "sources.other" : "sources.unknown" };
   }).sort(falling("deals", "won_budget"));
   return rows.length ? [{
     chart: "sources", rows: named(rows, "source"), drawn: rows.slice(0, TOP), longest: "deals", total: ["deals", "won", "won_budget"],
-    notes: TABLES.sources.some((row) => row.source !== null) ? [] : ["sources.none"],
+    notes: TABLES.deals.some((row) => row.source !== null) ? [] : ["sources.none"],
     label: (row, tell) => `${tell.number(row.deals)} · ${tell.percent(row.rate)}`,
     columns: [["source", "text"], ["deals", "number"], ["won", "number"], ["rate", "percent", "source_rate"], ["won_budget", "money"]],
   }] : [];
 }
 
+const AGES = [0, 1, 2, 3, 4]; // up to 7, 30 and 90 days, longer, and unknown
+const ageOf = (days) => (days === null ? 4 : days < 7 ? 0 : days < 30 ? 1 : days < 90 ? 2 : 3);
+
 function stuck(view) {
-  return grouped(view.rows("open"), "project_id", "pipeline_id").map((found) => {
-    const rows = named(grouped(found, "status_id").map((of) => {
-      const aged = Object.fromEntries([0, 1, 2, 3, 4].map((age) => [`age${age}`, sum(of.filter((row) => row.age === age), "deals")]));
-      return { stage: of[0].status_name || `#${of[0].status_id}`, ...aged, deals: sum(of, "deals"), budget: sum(of, "budget") };
-    }), "stage");
-    const ages = [0, 1, 2, 3, 4].filter((age) => rows.some((row) => row[`age${age}`]));
+  const stages = new Map((TABLES.stages || []).map((row, place) => [`${row.project_id}/${row.pipeline_id}/${row.status_id}`, { ...row, place }]));
+  return grouped(view.open(), "project_id", "pipeline_id").map((found) => {
+    const rows = grouped(found, "status_id").map((of) => {
+      const stage = stages.get(`${of[0].project_id}/${of[0].pipeline_id}/${of[0].status_id}`) || { place: Infinity };
+      const aged = Object.fromEntries(AGES.map((age) => [`age${age}`, of.filter((row) => ageOf(row.age) === age).length]));
+      return { place: stage.place, stage: stage.status_name || `#${of[0].status_id}`, ...aged, deals: of.length, budget: sum(of, "budget") };
+    }).sort((one, other) => one.place - other.place || 0);
+    const ages = AGES.filter((age) => rows.some((row) => row[`age${age}`]));
     return {
-      pipeline: found[0], size: sum(rows, "deals"), chart: "open", rows, ages, total: [...ages.map((age) => `age${age}`), "deals", "budget"],
+      pipeline: found[0], size: found.length, chart: "open", rows: named(rows, "stage"), ages, total: [...ages.map((age) => `age${age}`), "deals", "budget"],
       drawn: rows.flatMap((row) => ages.map((age) => ({ stage: row.stage, key: row.key, age_order: age, deals: row[`age${age}`] })).filter((one) => one.deals)),
       columns: [["stage", "text"], ...ages.map((age) => [`age${age}`, "number", null, `stuck.age.${age}`]), ["deals", "number"], ["budget", "money"]],
     };
   }).sort(falling("size"));
 }
 
+function linked(row) {
+  const { domain } = TABLES.accounts.find((one) => one.project_id === row.project_id);
+  return { ...row, responsible_name: nameOf(row.project_id, row.responsible_user_id), href: domain ? `https://${domain}/leads/detail/${row.deal_id}` : null };
+}
+
 function stale(view) {
-  const found = view.rows("stale");
-  const rows = view.rows("stale_deals").slice(0, 20);
+  const found = view.now("stale");
+  const rows = view.now("stale_deals").slice(0, 20).map(linked);
   return rows.length ? [{
     rows, insights: [["stale.insight", { deals: ["number", sum(found, "deals")], money: ["money", sum(found, "budget")] }]],
-    columns: [["name", "text", "deal"], ["pipeline_name", "text", null, "filter.scope"], ["status_name", "text", "stage"], ["responsible_name", "text", "manager"],
+    columns: [["name", "deal", "deal"], ["pipeline_name", "text", null, "filter.scope"], ["status_name", "text", "stage"], ["responsible_name", "text", "manager"],
       ["budget", "money"], ["days_without_activity", "number"], ["open_tasks", "number"]],
   }] : [];
 }
 
+const LEVELS = 5;
+
 function hours(view) {
-  const found = view.rows("hours");
-  const at = grouped(found, "hour_of_week").map((of) => [of[0].hour_of_week, sum(of, "touches")]);
-  const touches = new Map(at);
+  const found = view.hours();
+  const touches = new Map(grouped(found, "hour_of_week").map((of) => [of[0].hour_of_week, sum(of, "touches")]));
   const hour = (weekday, of) => touches.get(24 * weekday + of) || 0;
   const every = [...Array(24).keys()];
   const rows = [...Array(7).keys()].map((weekday) => (
     { weekday, ...Object.fromEntries(every.map((of) => [`h${of}`, hour(weekday, of)])), touches: every.reduce((total, of) => total + hour(weekday, of), 0) }));
+  // shades by rank, so that one act on many cards does not make all the others white
+  const ranked = [...touches.values()].sort((one, other) => one - other);
+  const level = (count) => (count ? Math.ceil((LEVELS * (ranked.lastIndexOf(count) + 1)) / ranked.length) : 0);
   return found.length ? [{
-    chart: "hours", rows, narrow: true,
-    drawn: rows.flatMap((row) => every.map((of) => ({ weekday: row.weekday, hour: of, touches: row[`h${of}`] }))),
+    chart: "hours", rows, narrow: true, notes: view.period.whole ? [] : ["hours.by_month"],
+    drawn: rows.flatMap((row) => every.map((of) => ({ weekday: row.weekday, hour: of, touches: row[`h${of}`], level: level(row[`h${of}`]) }))),
     columns: [["weekday", "weekday"], ...every.map((of) => [`h${of}`, "number", null, null, String(of)]), ["touches", "number", null, "total"]],
   }] : [];
 }
 
 function work(view) {
   const counts = ["calls_out", "calls_in", "talk_seconds", "messages", "notes", "stage_moves", "tasks_done"];
-  const rows = grouped(view.rows("work"), "project_id", "user_id").map((of) => (
+  const rows = grouped(view.work(), "project_id", "responsible_user_id", "user_name").map((of) => (
     { name: of[0].user_name, ...Object.fromEntries(counts.map((column) => [column, sum(of, column)])) }))
-    .filter((row) => counts.some((column) => row[column])).sort(falling("calls_out", "stage_moves", "tasks_done"));
+    .sort(falling("calls_out", "stage_moves", "tasks_done"));
   return rows.length ? [{
     rows, total: counts,
     columns: [["name", "text", "manager"], ...counts.map((column) => (column === "talk_seconds" ? [column, "hours", "talk_hours"] : [column, "number"]))],
@@ -196,23 +260,25 @@ function work(view) {
 }
 
 function freshness(view) {
-  const rows = view.rows("freshness").filter((row) => row.is_there);
+  const rows = TABLES.freshness.filter((row) => row.is_there && (view.scope.project === null || row.project_id === view.scope.project));
   const account = (row) => TABLES.accounts.find((one) => one.project_id === row.project_id);
   return rows.length ? [{
     rows: rows.map((row) => ({ ...row, account: account(row).name || row.project_id, zone: account(row).time_zone })),
-    columns: [...(TABLES.accounts.length > 1 ? [["account", "text"]] : []), ["source_table", "text", "table"], ["row_count", "number", "rows"], ["newest_at", "moment", "newest"]],
+    columns: [...(TABLES.accounts.length > 1 ? [["account", "text"]] : []), ["source_table", "text", "table"], ["row_count", "number", "rows"],
+      ["deleted_count", "number", "deleted"], ["newest_at", "moment", "newest"]],
   }] : [];
 }
 
+const ACTS = ["calls", "messages", "notes", "tasks", "deal_statuses"];
 const SECTIONS = [
-  { id: "funnel", count: funnel, needs: ["deals"], wide: true },
-  { id: "money", count: money, needs: ["deals"], wide: true },
-  { id: "managers", count: managers, needs: ["deals"], wide: true },
-  { id: "reasons", count: reasons, needs: ["deals"] },
-  { id: "sources", count: sources, needs: ["deals"] },
-  { id: "stuck", count: stuck, needs: ["deals"], wide: true },
-  { id: "stale", count: stale, needs: ["deals"], wide: true },
-  { id: "hours", count: hours, needs: ["calls", "messages", "notes", "tasks", "deal_statuses"], wide: true },
-  { id: "work", count: work, needs: ["calls", "messages", "notes", "tasks", "deal_statuses"], wide: true },
-  { id: "freshness", count: freshness, needs: [], wide: true },
+  { id: "funnel", count: funnel, needs: ["deals", "statuses"], needsAll: true, of: ["deals", "ways", "stays", "stages"], wide: true },
+  { id: "money", count: money, needs: ["deals"], of: ["deals"], wide: true },
+  { id: "managers", count: managers, needs: ["deals"], of: ["deals"], wide: true },
+  { id: "reasons", count: reasons, needs: ["deals"], of: ["deals"] },
+  { id: "sources", count: sources, needs: ["deals"], of: ["deals"] },
+  { id: "stuck", count: stuck, needs: ["deals"], of: ["deals"], wide: true },
+  { id: "stale", count: stale, needs: ["deals"], of: ["stale", "stale_deals"], wide: true },
+  { id: "hours", count: hours, needs: ACTS, of: ["hours"], wide: true },
+  { id: "work", count: work, needs: ACTS, of: ["work"], wide: true },
+  { id: "freshness", count: freshness, needs: [], of: ["freshness"], wide: true },
 ];

@@ -5,10 +5,25 @@
 const TEXTS = embedded("texts");
 const CHARTS = embedded("charts");
 const find = (css) => document.querySelector(css);
-const state = { language: navigator.language.startsWith("ru") ? 0 : 1, scope: SCOPES[0], period: null, drawn: [] };
+const state = { language: navigator.language.startsWith("ru") ? 0 : 1, scope: null, period: null, who: null, drawn: [] };
 const LANGUAGES = ["ru", "en"];
 const language = () => LANGUAGES[state.language];
-state.period = DATA.periods.find((one) => one.kind === "last12") || DATA.periods[0];
+
+// The choice stands in the address, so that it can be kept and sent.
+function readAddress() {
+  const asked = new URLSearchParams(location.hash.slice(1));
+  state.scope = SCOPES.find((one) => one.id === asked.get("scope")) || SCOPES[0];
+  state.period = periodOf(asked.get("period") || "") || PERIODS.find((one) => one.kind === "last12") || PERIODS[0];
+  const { teams, people } = whos(state.scope);
+  state.who = [...teams, ...people].find((one) => one.id === asked.get("who")) || null;
+  if (LANGUAGES.includes(asked.get("language"))) state.language = LANGUAGES.indexOf(asked.get("language"));
+}
+
+function writeAddress() {
+  const told = { scope: state.scope.id, period: state.period.id, who: state.who && state.who.id, language: language() };
+  const address = `#${new URLSearchParams(Object.entries(told).filter(([, value]) => value))}`;
+  if (location.hash !== address) history.replaceState(null, "", address);
+}
 
 function said(key, values = {}) {
   const text = TEXTS[key][language() === "en" ? 0 : 1];
@@ -28,7 +43,7 @@ function teller(view) {
   const number = (options) => new Intl.NumberFormat(language(), options);
   const money = (options) => {
     try {
-      return number({ style: "currency", currency: view.currency, currencyDisplay: "narrowSymbol", maximumFractionDigits: 0, ...options });
+      return number({ style: "currency", currency: view.currency || "", currencyDisplay: "narrowSymbol", maximumFractionDigits: 0, ...options });
     } catch {
       return number({ maximumFractionDigits: 0, ...options }); // no account, or a currency that the browser does not know
     }
@@ -37,8 +52,13 @@ function teller(view) {
     const [year, of] = text.split("-").map(Number);
     return new Intl.DateTimeFormat(language(), { month: "long", year: "numeric", timeZone: "UTC", ...options }).format(Date.UTC(year, of - 1));
   };
+  const date = (text, options) => new Intl.DateTimeFormat(language(), { timeZone: "UTC", ...options }).format(dayOf(text) * 864e5);
   return {
     text: (value) => value,
+    deal: (value) => value,
+    day: (value) => date(value, { day: "numeric", month: "long", year: "numeric" }),
+    bucket: (value) => (value.length === 7 ? month(value) : date(value, { day: "numeric", month: "short", year: "numeric" })),
+    since: (value) => since(value),
     number: (value) => number({ maximumFractionDigits: 2 }).format(value),
     money: (value) => money().format(value),
     short: (value) => money({ notation: "compact", maximumFractionDigits: 1 }).format(value),
@@ -46,10 +66,17 @@ function teller(view) {
     days: (value) => number({ maximumFractionDigits: value < 10 ? 1 : 0 }).format(value),
     hours: (value) => number({ maximumFractionDigits: 1 }).format(value / 3600),
     month: (value) => month(value),
-    brief: (value) => `${month(value, { month: "short", year: undefined }).replace(".", "")} ’${value.slice(2, 4)}`,
+    brief: (value) => (value.length === 7 ? `${month(value, { month: "short", year: undefined }).replace(".", "")} ’${value.slice(2, 4)}` : date(value, { day: "numeric", month: "numeric" })),
     weekday: (value) => new Intl.DateTimeFormat(language(), { weekday: "short", timeZone: "UTC" }).format(Date.UTC(2024, 0, 1 + value)),
     moment: (value, row) => new Intl.DateTimeFormat(language(), { dateStyle: "medium", timeStyle: "short", timeZone: zone(row.zone) }).format(new Date(value)),
   };
+}
+
+// A month after “since”: in Russian «с декабря 2023 г.», as Intl writes it beside a day.
+function since(month) {
+  const parts = new Intl.DateTimeFormat(language(), { day: "numeric", month: "long", year: "numeric", timeZone: "UTC" }).formatToParts(firstOf(month) * 864e5);
+  const of = (type) => parts.find((part) => part.type === type).value;
+  return language() === "ru" ? `${of("month")} ${of("year")} г.` : `${of("month")} ${of("year")}`;
 }
 
 function zone(name) {
@@ -63,7 +90,7 @@ function zone(name) {
 
 const told = ([key, values], tell) => said(key, Object.fromEntries(Object.entries(values).map(([name, [kind, value]]) => [name, tell[kind](value)])));
 
-const ofKind = (kind) => (["text", "month", "weekday"].includes(kind) ? "" : kind === "moment" ? "figure moment" : "figure");
+const ofKind = (kind) => (["text", "deal", "month", "bucket", "weekday"].includes(kind) ? "" : kind === "moment" ? "figure moment" : "figure");
 
 function table(block, tell, caption) {
   const heads = block.columns.map(([name, kind, key, whole, plain]) => (
@@ -71,8 +98,10 @@ function table(block, tell, caption) {
   const cell = (row, [name, kind]) => {
     const value = row[name];
     const empty = value === null || value === undefined;
-    const missing = row.missing && kind === "text" && empty ? said(row.missing) : "–";
-    const element = made("td", empty ? missing : tell[kind](value, row), { className: ofKind(kind) });
+    const absent = kind === "text" ? row.missing : row[`${name}_missing`];
+    const text = empty ? (absent ? said(absent) : "–") : tell[kind](value, row);
+    const isLink = kind === "deal" && row.href;
+    const element = made("td", isLink ? null : text, { className: ofKind(kind) }, isLink && made("a", text, { href: row.href, target: "_blank", rel: "noopener noreferrer" }));
     if (!empty) element.dataset.value = value;
     return element;
   };
@@ -99,9 +128,10 @@ function spec(block, tell, width) {
   const room = 20 + 7 * Math.max(...labels.map((label) => label.length)); // pixels that the longest label takes
   const bars = width - (width < 480 ? 140 : 210);
   const unit = block.unit && unitOf(found, block.unit);
-  const ages = (block.ages || []).map((age) => said(`stuck.age.${age}`));
+  const ages = block.ages || [];
   const filled = {
-    domain: [0, (most * bars) / Math.max(bars - room, 1)], unit: unit && unit.title(tell), ages,
+    domain: [0, (most * bars) / Math.max(bars - room, 1)], unit: unit && unit.title(tell), levels: [0, LEVELS],
+    ages: ages.map((age) => said(`stuck.age.${age}`)), age_colors: ages.map((age) => `var(--${age === 4 ? "line" : `age-${age}`})`),
   };
   const put = (part, key) => {
     if (typeof part === "string" && part.startsWith("@@")) return filled[part.slice(2)];
@@ -149,17 +179,25 @@ async function draw(block, tell, place, caption) {
   state.drawn.push(chart);
 }
 
+// The models that could not be built, each with the reason, once for the page.
+function unbuilt() {
+  const reasons = Object.entries(DATA.unbuilt).map(([name, reason]) => made("li", `${name}: ${reason}`));
+  return reasons.length ? made("div", said("unbuilt"), { className: "warning wide unbuilt" }, made("ul", null, {}, ...reasons)) : null;
+}
+
 function nothing(section) {
-  const of = TABLES.freshness.filter((row) => section.needs.includes(row.source_table)
+  const of = (TABLES.freshness || []).filter((row) => section.needs.includes(row.source_table)
     && (state.scope.project === null || row.project_id === state.scope.project));
-  if (of.length && !of.some((row) => row.is_there)) return said("none.unread", { tables: [...new Set(of.map((row) => row.source_table))].join(", ") });
-  return said(of.some((row) => row.row_count) ? "none.chosen" : "none.ever");
+  const absent = of.filter((row) => !row.is_there);
+  const isUnread = section.needsAll ? absent.length > 0 : absent.length === of.length;
+  if (of.length && isUnread) return said("none.unread", { tables: [...new Set(absent.map((row) => row.source_table))].join(", ") });
+  return said((section.needsAll ? of.every((row) => row.row_count) : of.some((row) => row.row_count)) ? "none.chosen" : "none.ever");
 }
 
 function notRead() {
   const named = (rows) => grouped(rows, "project_id").map((of) => (
     (TABLES.accounts.length > 1 ? `${of[0].project_id}: ` : "") + of.map((row) => row.source_table).join(", "))).join("; ");
-  const of = TABLES.freshness.filter((row) => state.scope.project === null || row.project_id === state.scope.project);
+  const of = (TABLES.freshness || []).filter((row) => row.is_used && (state.scope.project === null || row.project_id === state.scope.project));
   const absent = of.filter((row) => !row.is_there);
   const empty = of.filter((row) => row.is_there && !row.row_count);
   return [
@@ -173,47 +211,63 @@ function card(section, view, tell, drawings) {
   const element = made("section", null, { id: section.id, className: section.wide ? "card wide" : "card" },
     made("h2", said(`${section.id}.title`)), made("p", said(`${section.id}.lead`), { className: "lead" }));
   if (section.id === "freshness") element.append(...notRead());
-  const blocks = section.count(view);
-  if (!blocks.length) element.append(made("p", nothing(section), { className: "none" }));
-  if (section.id === "funnel" && blocks.length && !TABLES.stage_medians.length) element.append(made("p", said("funnel.no_history"), { className: "note" }));
-  const several = blocks.length > 1;
-  for (const block of blocks) {
-    const name = block.pipeline && pipelineName(block.pipeline);
-    const caption = [said(`${section.id}.title`), name].filter(Boolean).join(": ");
-    const figure = made("figure", null, {}, several && made("h3", name));
-    for (const one of block.insights || []) figure.append(made("p", told(one, tell), { className: "insight" }));
-    if (block.ages) {
-      figure.append(made("p", null, { className: "legend" }, ...block.ages.map((age) => made("span", said(`stuck.age.${age}`), { className: `age-${age}` }))));
-    }
-    if (block.chart && (block.drawn || block.rows).length) {
-      const place = figure.appendChild(made("div", null, { className: `chart ${block.chart}` }));
-      drawings.push(() => draw(block, tell, place, caption));
-    }
-    for (const note of block.notes || []) figure.append(made("p", said(note), { className: "note" }));
-    figure.append(table(block, tell, caption));
-    element.append(figure);
+  if (section.of.some((name) => !TABLES[name])) {
+    element.append(made("p", said("none.unbuilt"), { className: "none" }));
+    return element;
+  }
+  try {
+    const blocks = section.count(view);
+    if (!blocks.length) element.append(made("p", nothing(section), { className: "none" }));
+    element.append(...blocks.map((block) => shown(section, block, blocks.length > 1, tell, drawings)));
+  } catch (error) { // the other sections are shown whatever happens in this one
+    element.append(made("p", said("none.failed", { reason: error.message }), { className: "warning failed" }));
   }
   return element;
 }
 
+function shown(section, block, several, tell, drawings) {
+  const name = block.pipeline && pipelineName(block.pipeline);
+  const caption = [said(`${section.id}.title`), name].filter(Boolean).join(": ");
+  const figure = made("figure", null, {}, several && made("h3", name));
+  for (const one of block.insights || []) figure.append(made("p", told(one, tell), { className: "insight" }));
+  if (block.ages) {
+    figure.append(made("p", null, { className: "legend" }, ...block.ages.map((age) => made("span", said(`stuck.age.${age}`), { className: `age-${age}` }))));
+  }
+  if (block.chart && (block.drawn || block.rows).length) {
+    const place = figure.appendChild(made("div", null, { className: `chart ${block.chart}` }));
+    drawings.push(async () => {
+      try {
+        await draw(block, tell, place, caption);
+      } catch (error) {
+        place.replaceWith(made("p", said("none.failed", { reason: error.message }), { className: "warning failed" }));
+      }
+    });
+  }
+  for (const note of block.notes || []) figure.append(made("p", said(note), { className: "note" }));
+  figure.append(table(block, tell, caption));
+  return figure;
+}
+
 function pipelineName(row) {
-  const known = TABLES.pipelines.find((one) => one.project_id === row.project_id && one.pipeline_id === row.pipeline_id);
-  return (known && known.pipeline_name) || `#${row.pipeline_id}`;
+  const known = SCOPES.find((one) => one.project === row.project_id && one.pipeline === row.pipeline_id);
+  return (known && known.name) || `#${row.pipeline_id}`;
 }
 
 function figures(view, tell) {
+  if (!TABLES.deals) return made("section", null, { id: "figures" });
   const compared = view.before();
   const boxes = keyFigures(view).map(({ id, kind, value, before, note }) => {
-    const shown = value === null || value === undefined ? "–" : (kind === "money" && value >= 1e6 ? tell.short : tell[kind])(value);
-    const box = made("div", null, { className: "figure" }, made("p", said(`kpi.${id}`), { className: "label" }), made("p", shown, { className: "value", title: value === null ? "" : tell[kind](value || 0) }));
+    const isKnown = value !== null && value !== undefined;
+    const text = !isKnown ? "–" : (kind === "money" && value >= 1e6 ? tell.short : tell[kind])(value);
+    const box = made("div", null, { className: "figure" }, made("p", said(`kpi.${id}`), { className: "label" }), made("p", text, { className: text.length > 12 ? "value long" : "value", title: isKnown ? tell[kind](value) : "" }));
     box.dataset.id = id;
-    if (value !== null && value !== undefined) box.dataset.value = value;
+    if (isKnown) box.dataset.value = value;
     if (before && value !== null) box.append(change(value, before, kind, tell));
     if (note) box.append(made("p", told(note, tell), { className: "beside" }));
     return box;
   });
-  const against = compared && said(compared.length === 1 ? "compared.one" : "compared", { months: compared.length });
-  const unfinished = state.period.last >= DATA.today.slice(0, 7) && said("compared.unfinished");
+  const against = compared && (compared.months === 1 ? said("compared.one") : compared.months ? said("compared", { months: compared.months }) : said("compared.days", { days: compared.days }));
+  const unfinished = state.period.last >= dayOf(DATA.today) && said(compared && !compared.months ? "compared.unfinished_days" : "compared.unfinished");
   const note = compared && made("p", [against, unfinished].filter(Boolean).join(" "), { className: "note compared" });
   return made("section", null, { id: "figures" }, ...boxes, note);
 }
@@ -221,43 +275,64 @@ function figures(view, tell) {
 function change(value, before, kind, tell) {
   const points = kind === "percent";
   const by = points ? value - before : value / before - 1;
-  const size = points ? said("points", { points: tell.number(Math.round(100 * Math.abs(by))) }) : tell.percent(Math.abs(by));
+  const rounded = Math.round(1000 * Math.abs(by)); // as it is shown: nothing is up or down by zero
+  if (!rounded) return made("p", said("unchanged"), { className: "change" });
+  const size = points ? said("points", { points: tell.number(rounded / 10) }) : by > 10 ? said("tenfold", { share: tell.percent(10) }) : tell.percent(Math.abs(by));
   return made("p", `${by < 0 ? "▼" : "▲"} ${size}`, { className: by < 0 ? "change down" : "change up" });
 }
 
 function periodName(period, tell) {
-  if (period.kind === "all") return DATA.is_whole ? said("period.all") : said("period.clipped", { month: tell.month(period.first) });
-  if (period.kind === "month") return tell.month(period.first);
-  const [year, month] = period.first.split("-").map(Number);
+  if (period.kind === "all") return DATA.is_whole ? said("period.all") : said("period.clipped", { month: tell.since(DATA.since.slice(0, 7)) });
+  if (period.kind === "month") return tell.month(monthOf(period.first));
+  if (["week", "own"].includes(period.kind)) return said("period.days", { first: tell.bucket(textOf(period.first)), last: tell.bucket(textOf(period.last)) });
+  const [year, month] = textOf(period.first).split("-").map(Number);
   return said(`period.${period.kind}`, { year, quarter: Math.floor((month - 1) / 3) + 1 });
 }
 
 function choices(tell) {
   const option = (text, id, selected) => made("option", text, { value: id, selected });
+  const group = (key, options) => options.length && made("optgroup", null, { label: said(key) }, ...options);
   const account = (project) => { const row = TABLES.accounts.find((one) => one.project_id === project); return row.name || row.project_id; };
+  const among = (project) => (TABLES.accounts.length > 1 && state.scope.project === null ? `${account(project)}: ` : "");
   find("#scope").replaceChildren(...SCOPES.map((scope) => option(
     scope.pipeline !== null ? (TABLES.accounts.length > 1 ? `${account(scope.project)}: ` : "") + (scope.name || `#${scope.pipeline}`)
       : scope.project === null ? said("scope.all") : said("scope.account", { name: account(scope.project) }),
     scope.id, scope.id === state.scope.id)));
-  const groups = grouped(DATA.periods.map((one) => ({ ...one, group: ["month", "quarter", "year"].includes(one.kind) ? one.kind : "long" })), "group");
-  find("#period").replaceChildren(...groups.map((of) => made("optgroup", null, { label: said(`period.group.${of[0].group}`) },
-    ...of.map((period) => option(periodName(period, tell), period.id, period.id === state.period.id)))));
+  const known = PERIODS.some((one) => one.id === state.period.id) ? PERIODS : [state.period, ...PERIODS];
+  const groups = grouped(known.map((one) => ({ ...one, group: ["week", "month", "quarter", "year"].includes(one.kind) ? one.kind : "long" })), "group");
+  find("#period").replaceChildren(...groups.map((of) => group(`period.group.${of[0].group}`, of.map((period) => option(periodName(period, tell), period.id, period.id === state.period.id)))));
+  const { teams, people } = whos(state.scope);
+  const who = (one) => option(among(one.project) + one.name, one.id, state.who !== null && one.id === state.who.id);
+  find("#who").replaceChildren(option(said("who.all"), "", state.who === null), ...[group("who.teams", teams.map(who)), group("who.people", people.map(who))].filter(Boolean));
+  for (const [id, day] of [["#from", state.period.first], ["#to", Math.min(state.period.last, dayOf(DATA.today))]]) {
+    Object.assign(find(id), { value: textOf(day), min: DATA.since, max: id === "#to" ? "" : DATA.today });
+  }
+}
+
+// As of when the data is: of the last sync that ended well where the database tells, else of the build. Old data is called old.
+function asOf(tell) {
+  const accounts = TABLES.accounts.filter((row) => state.scope.project === null || row.project_id === state.scope.project);
+  const synced = accounts.map((row) => row.synced_at).filter(Boolean).sort()[0];
+  const time = tell.moment(synced || DATA.built_at, { zone: accounts[0].time_zone });
+  const days = Math.floor((Math.max(Date.now(), Date.parse(DATA.built_at)) - Date.parse(synced || DATA.built_at)) / 864e5);
+  return [said(synced ? "as_of" : "built", { time }), days >= 2 ? said("old", { days: tell.number(days) }) : ""];
 }
 
 async function show() {
-  const view = chosen(state.scope, state.period);
+  const view = chosen(state.scope, state.period, state.who);
   const tell = teller(view);
   state.drawn.splice(0).forEach((chart) => chart.finalize());
+  writeAddress();
   document.documentElement.lang = language();
   document.querySelectorAll("[data-text]").forEach((element) => { element.textContent = said(element.dataset.text); });
   document.querySelectorAll("[data-language]").forEach((button) => button.setAttribute("aria-pressed", button.dataset.language === language()));
-  const [one] = TABLES.accounts;
-  find(".built").textContent = said("built", { time: tell.moment(DATA.built_at, { zone: one.time_zone }) });
+  const [time, old] = asOf(tell);
+  find(".built").replaceChildren(made("span", time), ...(old ? [" ", made("strong", old, { className: "old" })] : []));
   find(".theme").textContent = said(isDark() ? "theme.light" : "theme.dark");
   choices(tell);
-  find(".chosen").textContent = [find("#scope").selectedOptions[0], find("#period").selectedOptions[0]].map((option) => option.textContent).join(" · ");
+  find(".chosen").textContent = ["#scope", "#period", "#who"].map((id) => find(id).selectedOptions[0].textContent).join(" · ");
   const drawings = [];
-  find("main").replaceChildren(figures(view, tell), ...SECTIONS.map((section) => card(section, view, tell, drawings)));
+  find("main").replaceChildren(...[unbuilt()].filter(Boolean), figures(view, tell), ...SECTIONS.map((section) => card(section, view, tell, drawings)));
   delete document.documentElement.dataset.shown;
   await Promise.all(drawings.map((drawing) => drawing()));
   document.documentElement.dataset.shown = [language(), state.scope.id, state.period.id].join(" ");
@@ -265,8 +340,25 @@ async function show() {
 
 const isDark = () => (document.documentElement.dataset.theme || (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")) === "dark";
 
-find("#scope").onchange = (event) => { state.scope = SCOPES.find((one) => one.id === event.target.value); show(); };
-find("#period").onchange = (event) => { state.period = DATA.periods.find((one) => one.id === event.target.value); show(); };
+function chooseDays() {
+  const [first, last] = [find("#from").value, find("#to").value];
+  const period = first && last && periodOf(`${first}..${last}`);
+  if (period) { state.period = period; show(); }
+}
+
+find("#scope").onchange = (event) => {
+  state.scope = SCOPES.find((one) => one.id === event.target.value);
+  if (state.who && state.scope.project !== null && state.who.project !== state.scope.project) state.who = null;
+  show();
+};
+find("#period").onchange = (event) => { state.period = periodOf(event.target.value); show(); };
+find("#who").onchange = (event) => {
+  const { teams, people } = whos(state.scope);
+  state.who = [...teams, ...people].find((one) => one.id === event.target.value) || null;
+  show();
+};
+find("#from").onchange = chooseDays;
+find("#to").onchange = chooseDays;
 find(".theme").onclick = (event) => {
   document.documentElement.dataset.theme = isDark() ? "light" : "dark";
   event.target.textContent = said(isDark() ? "theme.light" : "theme.dark");
@@ -274,4 +366,7 @@ find(".theme").onclick = (event) => {
 document.querySelectorAll("[data-language]").forEach((button) => {
   button.onclick = () => { state.language = LANGUAGES.indexOf(button.dataset.language); show(); };
 });
-show();
+window.onhashchange = () => { readAddress(); show(); };
+load().then(() => { readAddress(); return show(); }).catch((error) => {
+  find("main").replaceChildren(made("p", said("none.browser", { reason: error.message }), { className: "warning failed" }));
+});

@@ -7,7 +7,6 @@ import json
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
-from difflib import get_close_matches
 from typing import Any
 
 from airbyte_cdk.models import (
@@ -17,12 +16,8 @@ from airbyte_cdk.models import (
     AirbyteStateType,
     AirbyteStream,
     AirbyteStreamState,
-    ConfiguredAirbyteCatalog,
-    ConfiguredAirbyteStream,
-    DestinationSyncMode,
     FailureType,
     StreamDescriptor,
-    SyncMode,
 )
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
@@ -31,7 +26,8 @@ from amocrm_warehouse.sync.outcome import Outcome
 from amocrm_warehouse.sync.packages import Packages
 from amocrm_warehouse.sync.table import Table
 from source_amocrm.auth.keeping import FileKeeper
-from source_amocrm.config.config_file import ConfigFile, ConfigFileError
+from source_amocrm.catalog import check_names, configured
+from source_amocrm.config.config_file import ConfigFile
 from source_amocrm.secrecy import Masked
 from source_amocrm.source import SourceAmocrm
 
@@ -43,7 +39,6 @@ class Reading:
     work."""
 
     def __init__(self, account: ConfigFile, settings: dict[str, Any], streams: list[str] | None, out: Outcome) -> None:
-        self._account = account
         self._settings = self._known = settings
         self._outcome = out
         self._failures: list[FailureType] = []  # of streams
@@ -58,7 +53,7 @@ class Reading:
 
     def into(self, packages: Packages, states: Mapping[str, str], watch: Watch) -> None:
         """Reads on from the states. What went wrong is told in the outcome; raises what `packages` raises."""
-        catalog = ConfiguredAirbyteCatalog([_configured(one) for one in self._streams])
+        catalog = configured(self._streams)
         messages = self._source.read(
             LOGGER, copy.deepcopy(self._settings), catalog, [_state(*one) for one in states.items()]
         )
@@ -89,8 +84,6 @@ class Reading:
         new = copy.deepcopy(dict(changed))
         if moved := renamed(self._known, new):
             self._outcome.notices.append(moved)
-        if not_kept := still_as_it_was(self._account, self._known):
-            self._outcome.errors.append(not_kept)
         self._known = new
 
 
@@ -133,47 +126,13 @@ def _table(stream: AirbyteStream) -> Table:
     return Table(stream.name, stream.json_schema, key, whole=not stream.default_cursor_field)
 
 
-def _configured(stream: AirbyteStream) -> ConfiguredAirbyteStream:
-    """With a cursor, it goes on from its state and is merged by key; without, it is read whole."""
-    whole = not stream.default_cursor_field
-    return ConfiguredAirbyteStream(
-        stream=stream,
-        sync_mode=SyncMode.full_refresh if whole else SyncMode.incremental,
-        destination_sync_mode=DestinationSyncMode.overwrite if whole else DestinationSyncMode.append_dedup,
-        cursor_field=stream.default_cursor_field,
-        primary_key=stream.source_defined_primary_key,
-    )
-
-
 def _state(stream: str, state: str) -> AirbyteStateMessage:
     blob = AirbyteStateBlob(json.loads(state))
     of_stream = AirbyteStreamState(stream_descriptor=StreamDescriptor(name=stream), stream_state=blob)
     return AirbyteStateMessage(type=AirbyteStateType.STREAM, stream=of_stream)
 
 
-def check_names(asked: list[str], known: list[str]) -> None:
-    """Raises ValueError for a stream that there is not."""
-    for name in asked:
-        if name not in known:
-            near = get_close_matches(name, known, n=1)
-            hint = f"the nearest name is “{near[0]}”" if near else f"there are {', '.join(known)}"
-            raise ValueError(f"There is no stream “{name}”: {hint}.")
-
-
 def renamed(before: Mapping[str, Any], after: Mapping[str, Any]) -> str | None:
     """The sentence about an account whose address amoCRM has changed, and the connector has followed."""
     old, new = before.get("account_domain"), after.get("account_domain")
     return None if old == new else f"The account {old} is now called {new}. Its config has the new address."
-
-
-def still_as_it_was(account: ConfigFile, known: Mapping[str, Any]) -> str | None:
-    """The sentence about a config that the connector could not write: it is what it was before amoCRM changed it."""
-    try:
-        if account.settings() != known:
-            return None
-    except ConfigFileError as error:
-        return str(error)
-    return (
-        f"amoCRM gave a new refresh token, the old one is void, and {account.path} could not be written. Make it "
-        "writable and grant access again (source-amocrm connect)."
-    )

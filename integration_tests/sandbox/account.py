@@ -99,16 +99,18 @@ class Account:
         clock: Clock | None = None,
         switches: Switches | None = None,
         timezone: str = "Europe/Moscow",
+        own_fields: int = 0,
     ) -> Account:
         """A lived-in account of three years with that many deals; the same arguments give the same account.
 
-        `now`: unix seconds; every row is at least an hour older. Default: the clock's time.
+        `now`: unix seconds; every row is at least an hour older. Default: the clock's time. `own_fields`: how many
+        custom fields of every type each kind of cards has beside the usual ones.
         """
         from .generate import populate
 
         account = cls(clock=clock, switches=switches, seed=seed)
         account.timezone = timezone
-        populate(account, random.Random(seed), leads, account.clock.now() if now is None else now)
+        populate(account, random.Random(seed), leads, account.clock.now() if now is None else now, own_fields)
         return account
 
     def save(self, path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What every stream of a sync shares: the API, the account's facts and dictionaries, each asked for once."""
+"""Account: the API, the account's facts and dictionaries that all streams of a sync share, each requested once."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ T = TypeVar("T")
 
 
 class Memoized(Generic[T]):
-    """Works the value out when it is first needed; safe to share by threads. A failure is kept, too."""
+    """Memoizes the result of `work`, also a failure. Safe to share by threads."""
 
     def __init__(self, work: Callable[[], T]) -> None:
         self._work = work
@@ -57,10 +57,10 @@ class Memoized(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What `/account` tells.
+    """What `/account` says.
 
-    `started` is a time that had passed when the sync began, by whichever clock is right: what is dated later than that
-    is left to the next one. `until` is that moment by the later clock, behind which no event of before is dated.
+    `started`: the start of the sync by the earlier clock; rows dated later are left to the next sync. `until`: the
+    start by the later clock; no event of before the sync is dated later (both in Unix seconds).
     """
 
     id: int | None
@@ -72,7 +72,7 @@ class Facts:
 
 
 class Account:
-    """One account as a sync meets it: what it says of itself, its lists, and which of their filters work.
+    """One account: what it says of itself, its lists, and which of their filters work.
 
     `extras`: the `with` parameters of `/account` that the selected streams need.
     """
@@ -95,11 +95,11 @@ class Account:
         return self.clocks.stamped(self.api.get(path, params or {}, shrinkable=shrinkable))
 
     def filter_works(self, resource: Resource) -> bool:
-        """Whether the list's filter works: the account says so, and no answer has shown otherwise."""
+        """Whether the list's filter works: the account says so, and no response has shown otherwise."""
         return not resource.paid_filter or (not self._filter_ignored and self.facts().filter_works)
 
     def filter_may_work(self, resource: Resource) -> bool:
-        """As `filter_works`, but True while the account has not answered: the list's answers will show it."""
+        """As `filter_works`, but True while `/account` has not answered: the list's responses will show it."""
         return not self.facts.known or self.filter_works(resource)
 
     def filter_is_ignored(self) -> None:
@@ -131,7 +131,7 @@ class Account:
         return listing.ask({}).rows if self._sampled else whole(listing, self.pool)
 
     def get_believed(self, path: str, params: Params) -> Answer:
-        """As `get`, for what is no list: a 204 is asked for again before it is believed."""
+        """Gets what is no list: a 204 is requested again before it is believed."""
         for _ in range(EMPTY_RETRIES):
             answer = self.get(path, params)
             if answer.body is not None:
@@ -139,7 +139,7 @@ class Account:
         return self.get(path, params)
 
     def require(self, path: str) -> None:
-        """Raises FeatureOff if the account's settings say that the list is off, so that it need not be asked for."""
+        """Raises FeatureOff if the account's settings say that the list is off, so that it need not be requested."""
         if error := off_by_settings(path, lambda: self.facts().body):
             raise error
 
@@ -148,7 +148,7 @@ class Account:
         return is_off(error, lambda: self.facts().body)
 
     def not_granted(self, scope: str) -> NotGranted | None:
-        """The refusal to expect if the token itself says that it lacks the scope; None if it does not say so."""
+        """Returns the refusal to expect if the token names its scopes without this one; None otherwise."""
         self.facts()  # with which a first token has come
         granted = self.api.auth.scopes
         if granted is None or scope in granted:
@@ -182,12 +182,12 @@ class Account:
         )
 
     def embedded(self, collection: str) -> list[Row]:
-        """A dictionary that comes with `/account`."""
+        """Returns a dictionary that comes with `/account`."""
         return rows_of(self.facts().body, collection)
 
 
 def _timezone(body: Mapping[str, Any]) -> tzinfo:
-    """The account's time zone, in which amoCRM means dates; UTC where it does not tell."""
+    """Returns the time zone of the account's dates; UTC where the account does not tell."""
     embedded = body.get("_embedded")
     settings = embedded.get("datetime_settings") if isinstance(embedded, dict) else None
     if isinstance(settings, dict):

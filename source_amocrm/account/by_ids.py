@@ -1,4 +1,4 @@
-"""Entities by id: many at once where the list's filter works, else one by one or out of the whole list."""
+"""Reads entities by id: many at once where the list's filter works, otherwise one by one or from the whole list."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def by_ids(
     params: Params | None = None,
     unfiltered: Callable[[list[int]], Iterator[Row]] | None = None,
 ) -> Iterator[Row]:
-    """The entities that exist among `ids`. Without a filter that works `unfiltered` finds them; None: one by one."""
+    """Yields the entities that exist among `ids`. Without a working filter `unfiltered` finds them, or one by one."""
     left = sorted(set(ids))
     try:
         while left and account.filter_works(resource):
@@ -37,7 +37,7 @@ def by_ids(
 
 
 def one_by_one(account: Account, resource: Resource, ids: Iterable[int], params: Params | None = None) -> Iterator[Row]:
-    """As `by_ids`, with a request for each id."""
+    """Yields the entities that exist among `ids`, with a request for each."""
     for entity_id in ids:
         try:
             body = account.get_believed(f"{resource.path}/{entity_id}", params or {}).body
@@ -71,7 +71,7 @@ class Unfiltered:
         """The number of the next page that is asked for to learn that."""
 
     def rows(self, ids: Iterable[int]) -> Iterator[Row]:
-        """The entities that exist among `ids`, and perhaps others."""
+        """Yields the entities that exist among `ids`, and perhaps others."""
         left = set(ids)
         while left and self._asked + len(left) > self._pages:
             raw = self._page()

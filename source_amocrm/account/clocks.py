@@ -1,7 +1,7 @@
-"""The two clocks of a sync: amoCRM's, as the `Date` of its answers tells it, and this machine's. Either may be wrong.
+"""The two clocks of a sync: amoCRM's, as the `Date` header of responses tells it, and this machine's.
 
-Where they agree amoCRM's counts, for it dates the rows. Where they do not, nobody knows which is right, and the one
-that does no harm is taken: the earlier for what is done, the later for what may have happened.
+If both clocks agree, amoCRM's counts, because amoCRM dates the rows. If they disagree, whichever is safe counts: the
+earlier one for "already read", the later one for "may have changed".
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Clocks:
         self._tick = tick
         self._now = 0
         self._server_ahead = -math.inf
-        """By how much amoCRM's clock is ahead of the monotonic one, at least."""
+        """The least by which amoCRM's clock is ahead of the monotonic one (seconds)."""
         self._told = False
         self._lock = threading.Lock()
 
@@ -38,24 +38,24 @@ class Clocks:
         return int(self._wall())
 
     def stamped(self, answer: Answer) -> Answer:
-        """An answer that came just now, with how far the clocks are apart, and when it came."""
+        """Returns the answer, which came just now, with the drift of the clocks and the tick of its arrival."""
         drift, tick = self.drift(answer.server_time), self._tick()
         self._now = max(self._now, answer.server_time + max(0, drift))
         self._server_ahead = max(self._server_ahead, answer.server_time - tick)
         return replace(answer, drift=drift, tick=tick)
 
     def now(self) -> int:
-        """The time of the last answer in Unix seconds, by the later of the two clocks."""
+        """The time of the last answer by the later of the two clocks (Unix seconds)."""
         return self._now
 
     def moment(self) -> Answered:
-        """This moment, as if a request left and was answered now. The server's clock shows this time or a later one."""
+        """Returns this moment as if a request was answered now. The server's clock shows this time or a later one."""
         tick = self._tick()
         server = self._server_ahead + tick
         return Answered(server - 1, server, self.drift(int(server)), tick)
 
     def drift(self, server: int) -> int:
-        """How far this machine's clock is ahead of amoCRM's, which shows `server`; 0 while they agree."""
+        """Returns the seconds by which this machine's clock is ahead of amoCRM's `server`; 0 while they agree."""
         drift = self.ours() - server
         if abs(drift) <= TOLERANCE:
             return 0

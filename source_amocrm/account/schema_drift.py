@@ -1,6 +1,6 @@
-"""What amoCRM sends that no table knows: fields without a column, types outside the vocabulary. Counted, never shown.
+"""Schema drift: fields of amoCRM's records without a column, and types that no table knows. Counted, never shown.
 
-A name is told only where it looks like one of amoCRM's own: the keys of an object may be ids, or what people typed.
+A field is named only if its name looks like amoCRM's own: the keys of an object may be ids, or texts that people typed.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ class SchemaDrift:
             self._count(_called(bare), met)
 
     def found(self) -> list[Unknown]:
-        """In the order of lists and names."""
+        """Returns all drift so far, by list and name."""
         with self._lock:
             met = dict(self._met)
         order = sorted(met, key=lambda one: (one[0], one[1] or "", one[2]))
@@ -97,7 +97,7 @@ class SchemaDrift:
 
 
 def drift_warning(found: Collection[Unknown]) -> str | None:
-    """What is not known, in one sentence for the log; None where everything is."""
+    """Returns the warning for the log; None if every field is known."""
     if not found:
         return None
     named = [one for one in found if one.name][:MOST_TOLD]
@@ -116,7 +116,7 @@ def drift_warning(found: Collection[Unknown]) -> str | None:
 
 
 class _Node:
-    """Fields, made ready to be compared with many records."""
+    """Fields prepared for the comparison with many records."""
 
     def __init__(self, fields: Fields, prefix: str = "") -> None:
         self._prefix = prefix

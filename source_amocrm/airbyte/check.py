@@ -1,6 +1,6 @@
-"""What `check` asks: the account, and then one row of each list that a table is made of.
+"""Checks an account: asks for the account, and for one row of each list that a table is made of.
 
-The lists are those that the tables declare, so that what `read` will leave incomplete or empty is known before.
+The tables declare their lists, so a check foresees what `read` will leave incomplete or empty.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ WITHOUT_EVENTS = (
 
 
 class Impact(Enum):
-    """In which way a table will lack rows, as messages say it."""
+    """How a table will lack rows, in the words of messages."""
 
     CLOSED = "Not available"
     PARTLY = "Not complete"
@@ -69,7 +69,7 @@ class Needs:
 
 @dataclass
 class Answers:
-    """What each list answered: None, or its refusal."""
+    """The response of each list: None, or the refusal."""
 
     account: Account
     asked: dict[str, Future[AmocrmError | None]] = field(default_factory=dict)
@@ -104,7 +104,7 @@ def findings(account: Account) -> list[Finding]:
 
 
 def _of_every_account(streams: Sequence[AmocrmStream]) -> tuple[str, ...]:
-    """The lists that every account has."""
+    """Returns the lists that every account has."""
     resources = [one for stream in streams if isinstance(stream, IncrementalStream) for one in stream.resources]
     entities = (one.path for one in resources if not one.optional)
     dictionaries = (one.list_path for one in streams if isinstance(one, FullRefreshStream) and one.in_every_account)
@@ -112,7 +112,7 @@ def _of_every_account(streams: Sequence[AmocrmStream]) -> tuple[str, ...]:
 
 
 def _needs(account: Account, stream: AmocrmStream, streams: Sequence[AmocrmStream], answers: Answers) -> Needs:
-    """What a stream needs; its lists are asked for at once."""
+    """Returns what a stream needs, and requests its lists at once."""
     needs = _declared(account, stream, streams)
     answers.ask(stream, needs.paths)
     return needs
@@ -182,7 +182,7 @@ def _each(impact: Impact, stream: AmocrmStream, errors: Mapping[str, AmocrmError
 
 
 def _by_reason(told: list[Finding]) -> list[Finding]:
-    """The findings, those with the same words joined into one."""
+    """Joins findings with the same words."""
     found: dict[tuple[Impact, str], Finding] = {}
     for one in told:
         said = one.impact, cause(one.error)

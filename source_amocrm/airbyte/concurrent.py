@@ -29,11 +29,18 @@ from airbyte_cdk.models import (
 )
 from airbyte_cdk.sources.streams import NO_CURSOR_STATE_KEY
 from airbyte_cdk.utils.stream_status_utils import as_airbyte_message
+from airbyte_protocol_dataclasses.models import (
+    AirbyteRecordMessageMeta,
+    AirbyteRecordMessageMetaChange,
+    Change,
+    Reason,
+)
 
 from source_amocrm.account import Resource
 from source_amocrm.airbyte.failures import Failures
 from source_amocrm.airbyte.output import Closed, MessageQueue
 from source_amocrm.airbyte.report import Report
+from source_amocrm.streams.coercion import ChangedRow
 from source_amocrm.sync import Checkpoint, End, Sync
 from source_amocrm.sync.declaration import FullRefresh
 from source_amocrm.sync.sync import Item
@@ -126,7 +133,7 @@ class ConcurrentReading:
                 self._running.add(name)
                 self._queue.put(_status(name, AirbyteStreamStatus.RUNNING))
             self._report.row(name)
-            self._queue.put(_record(name, self._pack(item)))
+            self._queue.put(_record(name, self._pack(item), _meta(item)))
 
     def _end(self, name: str, failure: Exception | None) -> None:
         rows = self._report.ended(name)
@@ -156,8 +163,18 @@ def _name(part: Resource | FullRefresh) -> str:
     return part.path if isinstance(part, Resource) else part.name
 
 
-def _record(name: str, data: Mapping[str, Any]) -> AirbyteMessage:
-    record = AirbyteRecordMessage(stream=name, data=data, emitted_at=time.time_ns() // 1_000_000)
+def _meta(row: Row) -> AirbyteRecordMessageMeta | None:
+    """What of a row is not as amoCRM sent it: nulled, or shortened by what its column's type cannot hold."""
+    if not isinstance(row, ChangedRow):
+        return None
+    kinds = ((column, Change.NULLED if row[column] is None else Change.TRUNCATED) for column in row.changes)
+    return AirbyteRecordMessageMeta(
+        [AirbyteRecordMessageMetaChange(column, kind, Reason.SOURCE_SERIALIZATION_ERROR) for column, kind in kinds]
+    )
+
+
+def _record(name: str, data: Mapping[str, Any], meta: AirbyteRecordMessageMeta | None) -> AirbyteMessage:
+    record = AirbyteRecordMessage(stream=name, data=data, emitted_at=time.time_ns() // 1_000_000, meta=meta)
     return AirbyteMessage(type=Type.RECORD, record=record)
 
 

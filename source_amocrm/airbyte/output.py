@@ -144,7 +144,8 @@ class Output:
         """Writes a row that was `packed`. A large text is freed once it is written."""
         one: PackedRow = row.data[PACKED]
         before = b'{"type":"RECORD","record":{"stream":%s,"data":' % orjson.dumps(row.stream)
-        after = b',"emitted_at":%d}}\n' % row.emitted_at
+        meta = b',"meta":%s' % orjson.dumps(row.meta) if row.meta else b""
+        after = b',"emitted_at":%d%s}}\n' % (row.emitted_at, meta)
         self._pieces += (before, one.text, after)
         self._size += len(before) + one.size + len(after)
         if self._size >= LARGE or time.monotonic() >= self._written + LATE:

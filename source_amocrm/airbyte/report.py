@@ -1,7 +1,7 @@
-"""What a person sees in the log while a sync runs: a line for each list every few seconds, and a summary at the end.
+"""Reports a running sync: a line for each list every few seconds, estimates, pauses, and a summary at the end.
 
-Every such line is “Reading <what>[: <how far, and how long it will take>]; <how much has come>”, and the last of a
-round is about the list that will take longest.
+A line is “Reading <list>[: <reached, time left>]; <rows and requests>”. The last line of a round is about the list that
+will take longest.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from airbyte_cdk.models import (
     Type,
 )
 from airbyte_cdk.utils.stream_status_utils import as_airbyte_message
-from airbyte_protocol_dataclasses.models import AirbyteStreamStatusRateLimitedReason  # type: ignore[import-untyped]
+from airbyte_protocol_dataclasses.models import AirbyteStreamStatusRateLimitedReason
 
 from source_amocrm.account.resources import EVENTS
 from source_amocrm.airbyte.output import Closed
@@ -46,7 +46,7 @@ READING = "Reading "
 EVERY = 10.0
 """Seconds between two lines about a list."""
 ROUNDS = 6
-"""Over how many lines the pace is measured; not over all, for older years of an account have fewer rows."""
+"""How many rounds the pace is measured over; older years of an account have fewer rows, so not over all."""
 CHANGES = "what was deleted, restored or linked to others"
 STRETCHES = 2
 """How many stretches of time are named."""
@@ -86,11 +86,11 @@ class ListReading:
     """The most seconds of history that were left at any time."""
 
     def pending(self) -> Pending | None:
-        """What is pending by the progress of one of the tables."""
+        """Returns what is pending by the progress of one of the tables."""
         return next((pending for one in self.progresses if (pending := one.pending.get(self.name))), None)
 
     def observe(self, now: float, oldest: int) -> None:
-        """Notes how much is left. `oldest`: no row is expected before that second; FOREVER while it is not known."""
+        """Records how much is left. `oldest`: no row is expected before that second; FOREVER while it is unknown."""
         pending, watermark = self.pending(), self.progresses[0].watermark
         if pending and pending.seconds and watermark and (pending.seconds.intervals[0][0] or oldest < watermark):
             intervals = [(start or oldest, min(end, watermark)) for start, end in pending.seconds.intervals]
@@ -104,7 +104,7 @@ class ListReading:
         return rows * self.all_seconds // read if left and read > 0 else None
 
     def line(self, requests: int, now: float) -> str:
-        """The line about the list: how far it is, how long the rest will take, and how much has come."""
+        """Returns the line about the list: how far it is, how long the rest will take, and how much has come."""
         pending = self.pending()
         time_left = seconds_left(self.seen) if pending and pending.seconds else None
         # a walk by page number goes by the rows' ids, which tell no date

@@ -132,6 +132,7 @@ class AmocrmStream(HttpStream, Declaration, ABC):
         row = self.row(record, context)
         if self._raw:
             row[RAW] = self.record.to.object(record, RAW)
+            row = self.record.to.row(row)
         return [row]
 
     def row(self, record: Row, context: Context) -> Row:  # noqa: ARG002

@@ -1,4 +1,4 @@
-"""A table's side of a coercion: which column a value was for, the warning when it cannot be read, the key."""
+"""Converts the values of one table: knows the column that a value is for, warns once a column, and checks keys."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from datetime import tzinfo
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from source_amocrm.dates import LAST_SECOND
 from source_amocrm.errors import json_kind
@@ -14,6 +14,7 @@ from source_amocrm.streams.values import (
     FIRST_SECOND,
     INT64,
     Json,
+    Row,
     RowError,
     UnreadableError,
     as_array,
@@ -33,20 +34,37 @@ T = TypeVar("T")
 
 _LOGGER = logging.getLogger("airbyte")
 _CLUES = ("id", "type", "entity_id", "entity_type", "pipeline_id", "account_id", "created_at", "updated_at")
-"""What may be told of a broken row: numbers and codes, nothing personal."""
+"""Fields of a broken row that an error may show: numbers and codes, nothing personal."""
+
+
+NOTHING: frozenset[str] = frozenset()
+
+
+class ChangedRow(dict[str, Any]):
+    """A row of which the columns `changes` do not hold all that amoCRM sent, because their types cannot."""
+
+    def __init__(self, row: Row, changes: tuple[str, ...]) -> None:
+        super().__init__(row)
+        self.changes = changes
+
+
+def changes_of(row: Row) -> frozenset[str]:
+    return frozenset(row.changes) if isinstance(row, ChangedRow) else NOTHING
 
 
 class Coercion:
-    """Brings values to a table's columns.
+    """Converts values to the types of a table's columns.
 
-    A value that its column cannot hold becomes None and is reported once a column, by kind, not by content.
-    Types that are right already take the short way: this runs some thirty times a row.
+    A value that its column cannot hold becomes None. The log names the column once, with the kind of the value and
+    never its content. Values of the right type return at once, because a row has some thirty of them.
     """
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.reported: set[str] = set()
         self._lock = threading.Lock()
+        self._left_out = threading.local()
+        """The columns of the row that a thread is making."""
 
     def source(self, element: Json) -> dict[str, Json]:
         """The list element that a row is made of. Raises RowError when it is not an object."""
@@ -110,7 +128,7 @@ class Coercion:
             if number is not None:
                 found.append(number)
             elif value is None:
-                self.report(column, value)
+                self.leave_out(column, value)
         return found
 
     def texts(self, values: Iterable[Json], column: str) -> list[str]:
@@ -131,7 +149,7 @@ class Coercion:
                     }
                 )
             else:
-                self.report("tags", element)
+                self.leave_out("tags", element)
         return tags
 
     def field_value(self, element: dict[str, Json], kind: Json, zone: tzinfo, column: str = "value") -> str | None:
@@ -149,6 +167,28 @@ class Coercion:
             except UnreadableError:
                 pass
         return self.text(value, column)
+
+    def leave_out(self, column: str, value: Json) -> None:
+        """Notes, for the row that is being made, that its column does not hold what amoCRM sent, and warns once."""
+        self._left_out.columns = self.noted() | {column}
+        self.report(column, value)
+
+    def row(self, made: Row, noted: frozenset[str] = NOTHING) -> Row:
+        """The finished row, which tells what was left out of it since the last one; `noted`: what was before."""
+        if not self.reported:  # nothing ever was, as with most tables
+            return made
+        left_out = self.noted()
+        if not left_out and not noted:
+            return made
+        columns = left_out | noted | changes_of(made)
+        return ChangedRow(made, tuple(column for column in made if column in columns))
+
+    def noted(self) -> frozenset[str]:
+        """Takes what was left out so far, for all rows that have it in common."""
+        columns: frozenset[str] = getattr(self._left_out, "columns", NOTHING)
+        if columns:
+            self._left_out.columns = NOTHING
+        return columns
 
     def report(self, column: str, value: Json) -> None:
         """Warn, once a column, that a value was left out."""
@@ -168,7 +208,7 @@ class Coercion:
         try:
             return coerce(value)
         except UnreadableError:
-            self.report(column, value)
+            self.leave_out(column, value)
             return None
 
     def _key(self, coerce: Callable[[Json], T | None], element: dict[str, Json], value: Json, column: str) -> T:

@@ -1,6 +1,6 @@
-"""Custom fields: which there are, their groups on a card, and the values that each entity has.
+"""Custom fields: their dictionary, their groups on a card, and the values that entities have.
 
-The values are a table for each kind of entities, made of the reading of the entities.
+Each kind of entities has a table of values, made of the same reading as the entities.
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ def field_values(
     entity = to.source(entity)
     own = to.integer_key(entity.get("id"), entity, key)
     updated_at = to.timestamp(entity.get("updated_at"), cursor)
+    of_entity = to.noted()
     rows: list[Row] = []
     counted: dict[int, int] = {}
     for field in as_list(entity.get("custom_fields_values")):
@@ -57,25 +58,25 @@ def field_values(
         name = to.text(field.get("field_name"), "name")
         code = to.text(field.get("field_code"), "field_code")
         kind = to.text(field.get("field_type"), "field_type")
+        noted = of_entity | to.noted() if to.reported else of_entity
         first = counted.get(field_id, 0)
         counted[field_id] = first + len(values)
         for index, element in enumerate(values, first):
             value = element if type(element) is dict else {"value": element}
-            rows.append(
-                {
-                    "custom_field_id": field_id,
-                    key: own,
-                    "name": name,
-                    "enum": to.integer(value.get("enum_id"), "enum"),
-                    "value": to.field_value(value, kind, timezone),
-                    "is_system": system.get(field_id),
-                    "value_index": index,
-                    cursor: updated_at,
-                    "field_code": code,
-                    "field_type": kind,
-                    "enum_code": to.text(_enum_code(value), "enum_code"),
-                }
-            )
+            row = {
+                "custom_field_id": field_id,
+                key: own,
+                "name": name,
+                "enum": to.integer(value.get("enum_id"), "enum"),
+                "value": to.field_value(value, kind, timezone),
+                "is_system": system.get(field_id),
+                "value_index": index,
+                cursor: updated_at,
+                "field_code": code,
+                "field_type": kind,
+                "enum_code": to.text(_enum_code(value), "enum_code"),
+            }
+            rows.append(to.row(row, noted))
     return rows
 
 
@@ -115,7 +116,7 @@ class CustomFieldGroups(PerEntityStream):
 
 
 class FieldValueStream(IncrementalStream):
-    """The values of one kind of entities. Which fields are amoCRM's own is told by the list of the fields."""
+    """The values of one kind of entities. The dictionary of fields tells which fields are amoCRM's own."""
 
     several_rows = True
     exploded = True

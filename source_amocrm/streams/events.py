@@ -45,7 +45,7 @@ def deletions(to: Coercion, event: Json) -> list[Row]:
 def _life(to: Coercion, event: dict[str, Json], what: dict[str, Json], own: Json, kind: str, *, deleted: bool) -> Row:
     at = to.timestamp(event.get("created_at"), "created_at")
     note = what is not event
-    return {
+    row = {
         "event_id": to.text_key(event.get("id"), event, "event_id"),
         "entity_id": to.integer_key(own, what, "entity_id"),
         "entity_type": kind,
@@ -57,6 +57,7 @@ def _life(to: Coercion, event: dict[str, Json], what: dict[str, Json], own: Json
         "restored_at": None if deleted else at,
         "account_id": to.integer(event.get("account_id"), "account_id"),
     }
+    return to.row(row)
 
 
 class Events(EventStream):
@@ -79,7 +80,7 @@ class EventTypes(FullRefreshStream):
 
 
 class DealStatuses(EventStream):
-    """From the newest event on, so that the first loss of a deal that comes is its last: the reason is of that one."""
+    """Reads the newest events first: the first loss of a deal that comes is its latest, which has the reason."""
 
     name = "deal_statuses"
     primary_key = ["note_id"]

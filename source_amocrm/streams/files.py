@@ -1,4 +1,4 @@
-"""The account's files. Their list is on a host of its own, the drive, which the account names."""
+"""The account's files. `/account` names the host of their list, the drive (`drive_url`)."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""What changed in deals, contacts, companies and customers, event by event.
+"""Histories of deals, contacts, companies and customers: one row for each change that an event tells.
 
-Who was responsible, the values of custom fields, and the budgets of deals.
+Changes of the responsible user, of custom fields, and of deals' budgets.
 """
 
 from __future__ import annotations
@@ -26,17 +26,19 @@ class ChangeStream(EventStream):
 
     def rows(self, record: Row, context: Context) -> Iterable[Row]:
         """The rows of an event that changed such an entity; none of any other event. Raises RowError without an id."""
-        event = self.record.to.source(record)
+        to = self.record.to
+        event = to.source(record)
         if event.get("entity_type") == self.entity:
-            for values in self.changed(self.record.to, event):
-                yield {
-                    "event_id": self.record.to.text_key(event.get("id"), event, "event_id"),
-                    self.column: self.record.to.integer(event.get("entity_id"), self.column),
-                    "created_by": self.record.to.integer(event.get("created_by"), "created_by"),
-                    "created_at": self.record.to.timestamp(event.get("created_at"), "created_at"),
+            for values in self.changed(to, event):
+                row = {
+                    "event_id": to.text_key(event.get("id"), event, "event_id"),
+                    self.column: to.integer(event.get("entity_id"), self.column),
+                    "created_by": to.integer(event.get("created_by"), "created_by"),
+                    "created_at": to.timestamp(event.get("created_at"), "created_at"),
                     **values,
-                    "account_id": self.record.to.integer(event.get("account_id"), "account_id"),
+                    "account_id": to.integer(event.get("account_id"), "account_id"),
                 }
+                yield to.row(row)
 
     def changed(self, to: Coercion, event: Row) -> Iterable[Row]:
         """The columns that tell what changed, a row's at a time."""
@@ -56,7 +58,7 @@ class ResponsibleChangeStream(ChangeStream):
 
 
 class FieldChangeStream(ChangeStream):
-    """Of all events: each field may have a kind of its own, and amoCRM refuses to be asked for several together."""
+    """Reads all events, because each field may have its own kind and amoCRM refuses a request for several of them."""
 
     primary_key = ["event_id", "custom_field_id"]
 

@@ -1,6 +1,6 @@
 """Which fields of amoCRM's lists the tables hold, and which they leave out on purpose, list by list.
 
-The tables' schemas tell. What stands in none of them is new: the log of a sync names it
+Derived from the tables' schemas. A field that stands in none of them is new: the log of a sync names it
 (see `account/schema_drift.py`).
 """
 

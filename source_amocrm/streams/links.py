@@ -46,11 +46,13 @@ class LinkStream(IncrementalStream):
         record = to.source(record)
         own_id = to.integer_key(record.get("id"), record, own)
         updated_at = to.timestamp(record.get("updated_at"), self.cursor_field)
+        of_record = to.noted()
         rows: dict[int, Row] = {}
         for link in as_list(child(record.get("_embedded"), self.linked)):
             linked = to.integer_key(to.source(link).get("id"), link, other)
             values = {name: read(to, _at(link, path), name) for name, (path, read) in self.columns.items()}
-            rows[linked] = {own: own_id, other: linked, **values, self.cursor_field: updated_at}
+            row = {own: own_id, other: linked, **values, self.cursor_field: updated_at}
+            rows[linked] = to.row(row, of_record)
         return list(rows.values())
 
 

@@ -1,4 +1,4 @@
-"""What is there now, and nothing else about it: what left without a trace shows by its absence."""
+"""The ids of all cards that exist now. A card that left without an event, as in a merge, shows by its absence."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class LiveEntities(FullRefreshStream):
         return [self.record(record, entity_type=context.entity_type, listed_at=self.account.facts().started)]
 
     def _listed(self, kind: Kind) -> Iterator[tuple[Row, Context]]:
-        """All of one kind, or none: what is missing is taken for gone. Of each no more is kept than its row needs."""
+        """Returns all cards of one kind or raises, because readers take a missing card for gone."""
         self.account.facts()  # before the list, for it tells when the sync began
         self.account.require(kind.path)
         listing = Listing(self.account.get, kind.path, kind.entity_type)

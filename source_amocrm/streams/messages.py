@@ -123,5 +123,7 @@ class Messages(IncrementalStream):
 
     def rows(self, record: Row, context: Context) -> Iterable[Row]:
         if context.entity_type == EVENTS.name:
-            return chat(self.record.to, record, self._texts.message) if self._texts else chat(self.record.to, record)
-        return sms(self.record.to, record, context.entity_type)
+            made = chat(self.record.to, record, *([self._texts.message] if self._texts else []))
+        else:
+            made = sms(self.record.to, record, context.entity_type)
+        return map(self.record.to.row, made)

@@ -1,4 +1,4 @@
-"""Streams that are made of one list for each kind of entities."""
+"""Streams with one list for each kind of entities, such as tags of deals, tags of contacts, …"""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ class PerEntityStream(FullRefreshStream):
 
 
 def per_entity(account: Account, kinds: Iterable[Kinds], rows: Callable[[Kind], Iterable[T]]) -> Iterator[T]:
-    """The rows of every kind. One that may not be read does not keep the others back, and is raised after them."""
+    """Yields the rows of every kind of entities. The failure of one kind is raised after the rows of the others."""
     failures: list[AmocrmError] = []
     for some in kinds:
         try:

@@ -1,4 +1,4 @@
-"""Readable deals: the account's custom fields as columns of deals, contacts and companies, where that is wanted.
+"""Custom fields as columns of deals, contacts and companies (`readable_columns`).
 
 The column of the field 123456, “Budget”, is `cf_123456_budget`.
 """
@@ -17,7 +17,7 @@ from source_amocrm.account import Account
 from source_amocrm.account.resources import CLOSED
 from source_amocrm.config.settings import Config
 from source_amocrm.streams.base import IncrementalStream
-from source_amocrm.streams.coercion import Coercion
+from source_amocrm.streams.coercion import Coercion, changes_of
 from source_amocrm.streams.values import (
     Json,
     Row,
@@ -112,7 +112,7 @@ def _value(to: Coercion, known: Column, kind: Json, values: list[Json], zone: tz
         texts = [text for element in elements if (text := to.field_value(element, kind, zone, known.name)) is not None]
         return compact_json(texts) if len(texts) > 1 else next(iter(texts), None)
     if len(elements) > 1:
-        to.report(known.name, values)
+        to.leave_out(known.name, values)
     value = elements[0].get("value")
     if "number" in types:
         return to.number(value, known.name)
@@ -122,7 +122,7 @@ def _value(to: Coercion, known: Column, kind: Json, values: list[Json], zone: tz
         if value is not None:
             return local_date(as_seconds(value), zone) if form == "date" else utc_text(as_seconds(value))
     except UnreadableError:
-        to.report(known.name, value)
+        to.leave_out(known.name, value)
     return None
 
 
@@ -164,7 +164,9 @@ class ReadableStream(IncrementalStream):
         rows = super().rows(record, context)
         if not self._fields:
             return rows
-        return [{**row, **field_columns(self.record.to, record, self._fields, context.timezone)} for row in rows]
+        to = self.record.to
+        wide = ((row, field_columns(to, record, self._fields, context.timezone)) for row in rows)
+        return [to.row({**row, **columns}, changes_of(row)) for row, columns in wide]
 
     def tombstone_columns(self, context: Context) -> Row:
         return {**{each.name: None for each in self._fields.values()}, **super().tombstone_columns(context)}

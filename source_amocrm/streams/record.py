@@ -63,7 +63,7 @@ class Record:
         for column, find, convert in steps.keys:
             value = elsewhere[column] if column in elsewhere else find(source)
             row[column] = convert(row[column] if value is None else value, source, column)
-        return row
+        return self.to.row(row)
 
     @cached_property
     def _steps(self) -> _Steps:
@@ -146,7 +146,7 @@ def tombstone(
     if "date" in row:
         row["date"] = row["updated_at"]
     row.update(others)
-    return row
+    return to.row(row)
 
 
 @cache

@@ -1,6 +1,6 @@
-"""What columns refer to: the tables that hold the rows they name. Each stream declares its own.
+"""Foreign keys: which column refers to which table. Each stream declares its own.
 
-Such a column holds the last column of the other table's key; a column of lists holds many.
+A column that refers to a table holds the last column of that table's key; a column of lists holds many such values.
 """
 
 from __future__ import annotations
@@ -11,17 +11,17 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Own:
-    """What the referring row itself has in that column."""
+    """The value of this column in the referring row."""
 
     column: str
 
 
 @dataclass(frozen=True)
 class Relation:
-    """One table.
+    """A reference to one table.
 
-    `key`: what the other columns of its key hold, as far as that is known. `nothing`: values that stand for no row.
-    `absent`: why a row may not be there; where this is empty, it always is.
+    `key`: the values of the other columns of the table's key, as far as they are known. `nothing`: values that refer to
+    no row. `absent`: why the row may be missing in the table; empty if it never is.
     """
 
     table: str
@@ -32,7 +32,7 @@ class Relation:
 
 @dataclass(frozen=True)
 class OneOf:
-    """One of several tables: the value of the column `by` tells which. With a value that is not here it is none."""
+    """A reference to one of several tables, chosen by the value of the column `by`. Other values refer to no table."""
 
     by: str
     tables: Mapping[str | int, Relation]
@@ -98,7 +98,7 @@ ELEMENT: Relations = {
 
 
 def status(pipeline: str) -> Relation:
-    """The column `pipeline` tells in which one: 142 and 143 are in all of them."""
+    """A status of the pipeline in the column `pipeline`: 142 and 143 are in every pipeline."""
     return Relation("statuses", {"pipeline_id": Own(pipeline)})
 
 

@@ -23,7 +23,7 @@ from source_amocrm.sync.events import EventReading
 from source_amocrm.sync.read_plan import BEGINNING, ReadPlan
 from source_amocrm.walk.intervals import FOREVER, IntervalSet
 from source_amocrm.walk.listing import Listing, numeric_id
-from source_amocrm.walk.worker_pool import Prefetch, WorkerPool
+from source_amocrm.walk.worker_pool import MOST_AHEAD, Prefetch, WorkerPool
 
 LOGGER = logging.getLogger("airbyte")
 T = TypeVar("T")
@@ -31,8 +31,6 @@ T = TypeVar("T")
 TALKS = "/api/v4/talks"
 TALKS_AT_ONCE = 50
 """Ids in one filtered request (talks); amoCRM answers longer addresses with «HTTP URL too long»."""
-MOST_AHEAD = 8
-"""Requests for single talks that wait for their turn to be delivered; no further ones are sent before that."""
 
 
 class Talks(FullRefreshStream):

@@ -1,7 +1,7 @@
-"""What amoCRM's JSON holds, brought to what a column promises.
+"""Converts values of amoCRM's JSON to the types of columns.
 
-Plain functions, one per column type. Each gives None where there is nothing to deliver and raises
-`UnreadableError` where something is there that the type cannot hold. They do not know the table: `coercion`
+Plain functions, one per column type. Each returns None if there is nothing to deliver and raises `UnreadableError` if
+the type cannot hold the value. They do not know the table: `coercion`
 does, and turns the error into a null and one warning.
 """
 
@@ -168,7 +168,7 @@ def given(value: Json, default: Json) -> Json:
 
 
 def exact_amount(name: str) -> Callable[[dict[str, Json]], Json]:
-    """What finds the amount `name` of a record, in `{name}_with_minor_units` where that says more.
+    """Returns a function that finds the amount `name` of a record, in `{name}_with_minor_units` if that says more.
 
     amoCRM cuts `name` to whole units (100) and writes the exact amount beside it (100.5); not every answer has it, and
     some have 0 there for an amount that is not 0. An amount without minor units stays a whole number.
@@ -195,9 +195,9 @@ def main_contact(record: dict[str, Json]) -> Json:
 
 
 def without_links(value: Json) -> Json:
-    """The object or array less every `_links`; what was given is not changed, and returned if it has none.
+    """Returns the object or array without any `_links`: the same object if it has none, else a changed copy.
 
-    To write it and to look into the text is much quicker than to walk through it.
+    Searching its JSON text for `_links` first is much quicker than walking through it.
     """
     try:
         if b'"_links"' not in orjson.dumps(value):

@@ -1,4 +1,4 @@
-"""What a reading of a list hands to the streams of the list: pages, and what else happened to the entities."""
+"""Batch: the part of a list that a reading hands to the streams made of the list."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from source_amocrm.walk.listing import Page, Row, key, seconds
 
 @dataclass(frozen=True, slots=True)
 class Deletion:
-    """An entity of a list that is gone: since when (Unix seconds) and by whom."""
+    """An entity that left its list: `at` (Unix seconds) and `by` whom."""
 
     id: int
     at: int
@@ -38,12 +38,12 @@ class Batch:
     postdated: frozenset[int | str] = frozenset()
 
     def without(self, unwanted: Callable[[Row], bool]) -> Batch:
-        """The batch with only the rows that are not `unwanted`."""
+        """Returns the batch without the rows that are `unwanted`."""
         return replace(self, page=replace(self.page, rows=[row for row in self.page.rows if not unwanted(row)]))
 
 
 def with_postdated(batches: Iterable[Batch]) -> Iterator[Batch]:
-    """A stage that marks the rows of each batch that are dated in the future, by the earlier of the two clocks."""
+    """Marks the rows of each batch that are dated in the future by the earlier of the two clocks."""
     return map(_with_postdated, batches)
 
 

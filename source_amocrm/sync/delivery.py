@@ -1,4 +1,4 @@
-"""Turns the batches of one list into the rows of one stream, with a `Checkpoint` wherever a later sync can resume."""
+"""Delivery: batches of one list in, rows of one stream out, with a Checkpoint wherever a later sync can resume."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ class Delivery(ABC):
         yield from ()
 
     def _checkpoint(self) -> Checkpoint:
-        self._passed, self._progress.untold = 0, False
+        self._passed, self._progress.unsaved = 0, False
         return Checkpoint(dump(self._progress))
 
 
@@ -148,7 +148,7 @@ class PageOrder(Delivery):
         yield from self._tombstones(batch)
         self._cover(batch, batch.page)
         if batch.walked:
-            self._progress.walked(self._name)
+            self._progress.end_walk(self._name)
         if self._passed >= ROWS_BETWEEN_STATES:
             yield self._checkpoint()
 
@@ -177,7 +177,7 @@ class PageOrder(Delivery):
 
     def _checkpoint_of_dates(self) -> Delivered:
         """Yields a checkpoint with the dates of rows before these rows, if the next sync must know the dates."""
-        if self._progress.untold:
+        if self._progress.unsaved:
             yield self._checkpoint()
 
     def _wanted(self, row: Row, floor: int | None) -> bool:

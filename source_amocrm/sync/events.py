@@ -1,4 +1,4 @@
-"""What only events tell of entities, the one reading of them for all lists, and the events as a list of their own."""
+"""Events: what only they tell of entities, read once for all lists, and the list of events as a stream's input."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ from source_amocrm.walk.full import in_passes, latest_versions
 from source_amocrm.walk.intervals import FOREVER, Interval
 from source_amocrm.walk.list_order import ListTraits
 from source_amocrm.walk.listing import (
+    REMEMBERED_KEYS,
     FilterIgnored,
     Listing,
     OrderIgnored,
@@ -41,15 +42,19 @@ from source_amocrm.walk.listing import (
     seconds,
 )
 
-_TOLD = frozenset({"id", "type", "created_at", "created_by", "account_id", "entity_id", "entity_type"})
-_VALUES = frozenset({"value_before", "value_after"})
-_NAMING = LINKED | TAGGED | {NOTE_DELETED}
-"""The kinds whose values name what the event is about."""
+_KEPT_FIELDS = frozenset({"id", "type", "created_at", "created_by", "account_id", "entity_id", "entity_type"})
+_VALUE_FIELDS = frozenset({"value_before", "value_after"})
+_KINDS_WITH_VALUES = LINKED | TAGGED | {NOTE_DELETED}
+"""The kinds whose values name the other entity, the tag or the note."""
 
 
 @dataclass
 class Changes:
-    """What happened to the entities of one list. Ids with the second of the last event of that kind."""
+    """What events tell of the entities of one list.
+
+    `deleted`, `merged`: the last such event by entity. `restored`: the second of the last return from the trash (Unix
+    seconds). `touched`: entities whose links or tags changed.
+    """
 
     deleted: dict[int, Deletion] = field(default_factory=dict)
     restored: dict[int, int] = field(default_factory=dict)
@@ -57,9 +62,9 @@ class Changes:
     touched: set[int] = field(default_factory=set)
 
     def to_read_again(self, delivered: Set[int | str], deleted_since: int | None) -> set[int]:
-        """The ids of entities that must be read by id, for events name them and the walk has not `delivered` them.
+        """Returns the ids that events name and the walk has not `delivered`, which must be read by id.
 
-        Entities that were deleted at `deleted_since` or later are among them: they may be back. None: they are not.
+        Includes entities deleted at `deleted_since` or later, because they may be back; None includes none of them.
         """
         wanted = set(self.restored) | (self.touched | set(self.merged)) - delivered
         if deleted_since is not None:
@@ -67,23 +72,23 @@ class Changes:
         return wanted
 
     def gone(self, not_found: Set[int]) -> dict[int, Deletion]:
-        """The deletions. A merged entity that was `not_found` is deleted since its merge, if no event tells when."""
+        """Returns the deletions. A merged entity that was `not_found` counts as deleted at its merge."""
         merged = {
             entity_id: self.merged[entity_id] for entity_id in not_found & self.merged.keys() - self.deleted.keys()
         }
         return {**self.deleted, **merged}
 
 
-def essence(event: Row) -> Row:
-    """What `changes_of` asks of an event: the first sync of an old account keeps all its deletions in memory."""
-    kept = _TOLD | _VALUES if event.get("type") in _NAMING else _TOLD
+def trimmed(event: Row) -> Row:
+    """Returns the fields that `changes_of` reads: a first sync keeps all deletions of the account in memory."""
+    kept = _KEPT_FIELDS | _VALUE_FIELDS if event.get("type") in _KINDS_WITH_VALUES else _KEPT_FIELDS
     return {name: value for name, value in event.items() if name in kept}
 
 
 def changes_of(
     events: Iterable[Row], name: str, note_list: bool, deletions_since: int, changes_since: int | None
 ) -> Changes:
-    """What the events, the older ones first, tell of the list `name` (of its notes, for a `note_list`)."""
+    """Returns what `events` (oldest first) tell of the list `name`, or of its notes for a `note_list`."""
     changes = Changes()
     for event in events:
         at = seconds(event.get("created_at"))
@@ -99,9 +104,9 @@ def changes_of(
 
 
 def _apply(changes: Changes, name: str, event: Row, at: int, recent: bool) -> None:
-    """`recent`: something of before may have been delivered, so that what came back must be read again.
+    """Applies one event. `recent`: the entity may have been delivered before, so a restored one must be read again.
 
-    What was deleted and came back in one second is in both: which was last, only its row tells.
+    An entity deleted and restored within one second is in both dicts: only its row tells which came last.
     """
     kind, entity_id = event.get("type"), numeric_id(event.get("entity_id"))
     if kind in LINKED | TAGGED:
@@ -124,7 +129,7 @@ def _apply(changes: Changes, name: str, event: Row, at: int, recent: bool) -> No
 
 
 def _touched(event: Row) -> Iterator[tuple[str, int]]:
-    """Both sides of a link, or the entity that was tagged."""
+    """Yields both ends of a link, or the tagged entity, as names of lists with ids."""
     links = [link for element in _elements(event) for link in element.values() if isinstance(link, dict)]
     linked = [entity for link in links if isinstance(entity := link.get("entity"), dict)]
     sides = [(event.get("entity_type"), event.get("entity_id"))]
@@ -145,7 +150,7 @@ def _apply_to_notes(changes: Changes, name: str, event: Row, at: int) -> None:
 
 
 def _elements(event: Row) -> Iterator[Row]:
-    """The objects in the values that an event tells of, after it and before it."""
+    """Yields the objects in an event's `value_after` and `value_before`."""
     for value in (event.get("value_after"), event.get("value_before")):
         yield from (element for element in value if isinstance(element, dict)) if isinstance(value, list) else ()
 
@@ -156,7 +161,12 @@ Card = tuple[str, int]
 
 
 class LinkedCards:
-    """The cards linked to every card that `events` say was trashed, restored or merged at `since` or later."""
+    """Finds cards whose links changed because a linked card was trashed, restored or merged at `since` or later.
+
+    Such a change may leave the card itself without a new `updated_at` and without an event. The event names the other
+    card, and that card names the cards linked to it. Of a card in the trash only `/links` may tell; where amoCRM tells
+    nothing there, the link stays in the rows of the cards that had it until these change.
+    """
 
     def __init__(self, account: Account, events: Memoized[list[Row]], since: int) -> None:
         self._account = account
@@ -165,7 +175,7 @@ class LinkedCards:
         self._linked_to = {resource.name: Memoized(partial(self._cards, resource)) for resource in CARDS}
 
     def of(self, name: str) -> set[int]:
-        """The ids of such cards in the list `name`."""
+        """Returns the ids of such cards in the list `name`."""
         others = [linked() for kind, linked in self._linked_to.items() if kind != name]
         return {card_id for cards in others for kind, card_id in cards if kind == name}
 
@@ -212,18 +222,18 @@ class EventLog:
         self._linked = None if links_since is None else LinkedCards(account, self._events, links_since)
 
     def prefetch(self) -> None:
-        """Reads the events before a list needs them."""
+        """Reads the events ahead of the first list that needs them."""
         self._events()
 
     def of(self, resource: Resource, plan: ReadPlan) -> Changes:
-        """What happened to the entities of a list since the seconds that its plan names."""
-        events = self._told()
+        """Returns what happened to the entities of a list since the seconds that its read plan names."""
+        events = self._known_events()
         changes = changes_of(events, resource.name, resource.holds_notes, plan.deletions_since, plan.changes_since)
         if self._linked and resource.has_links and plan.changes_since is not None:
             changes.touched |= self._linked.of(resource.name)
         return changes
 
-    def _told(self) -> list[Row]:
+    def _known_events(self) -> list[Row]:
         try:
             return self._events()
         except REFUSALS as error:
@@ -235,7 +245,7 @@ class EventLog:
             ) from None
 
     def _read(self) -> list[Row]:
-        """The events, the oldest first."""
+        """Reads the events (oldest first)."""
         by_start: dict[int, list[str]] = {}
         for kind, since in self._types_since.items():
             by_start.setdefault(since, []).append(kind)
@@ -259,9 +269,9 @@ def events_listing(account: Account, kinds: Iterable[str] = ()) -> Listing:
 
 
 def events_between(account: Account, kinds: Iterable[str], since: int, until: int | None = None) -> list[Row]:
-    """The events of these kinds between two seconds, both included, each once, and of each its essence.
+    """Reads the events of these kinds between two seconds, both included, each once, with the fields of `trimmed`.
 
-    `until` None: the start of the sync.
+    `until`: None means the start of the sync.
     """
     # that there are none is the rule
     listing = events_listing(account, kinds).retrying_empty(1)
@@ -276,13 +286,13 @@ def events_between(account: Account, kinds: Iterable[str], since: int, until: in
         pages = keyset_either_way(
             listing, (since, end), ListTraits(), first and _until(listing, first, end), account.pool
         )
-        return [essence(row) for page in pages for row in page.rows]
+        return [trimmed(row) for page in pages for row in page.rows]
     except (FilterIgnored, OrderIgnored):
-        return in_no_order(account, listing, since, end, essence)[0]
+        return in_no_order(account, listing, since, end, trimmed)[0]
 
 
 def _until(listing: Listing, raw: RawPage, end: int) -> RawPage | None:
-    """The page without the events after `end`; None if none is left to tell where the page ends."""
+    """Returns the page without the events after `end`; None if no event is left, so that the page's end is unknown."""
     rows = [row for row in raw.rows if (listing.second_of(row) or 0) <= end]
     return replace(raw, rows=rows) if rows or not raw.may_go_on else None
 
@@ -290,11 +300,11 @@ def _until(listing: Listing, raw: RawPage, end: int) -> RawPage | None:
 def in_no_order(
     account: Account, listing: Listing, since: int, until: int, keep: Callable[[Row], Row] = lambda row: row
 ) -> tuple[list[Row], int]:
-    """The events between two seconds, each once, the oldest first, from a server that lists them in no order at all;
-    and the second up to which none will come any more, but for what is indexed late. `keep`: what is kept of each.
+    """Reads the events between two seconds from a server that lists them in no order.
 
-    They are read in passes, and passes over a window that events enter may not end. By a clock that is ahead `until`
-    has not come yet, so the window ends with the newest event that there is.
+    Returns each event once (oldest first, as `keep` trims it) and the second up to which the window is complete, except
+    for events that are indexed late. Passes over a window that events still enter may not end. By a clock that is
+    ahead, `until` has not come yet, so the window ends with the newest event.
     """
     started = account.facts().started
     end = _newest(listing, max(since, started + 1), until) or min(started, until)
@@ -315,16 +325,16 @@ def _newest(listing: Listing, low: int, high: int) -> int | None:
         return high
 
 
-REMEMBERED_KEYS = 5_000
-"""A list in no order shows itself soon: so many rows back it is known what was delivered before."""
 PAGES_AT_ONCE = 40
-"""About how many pages a stretch of time has. Events are read in stretches where the newest are wanted first and the
-server lists them last."""
+"""Pages of one stretch of time, about. Stretches are read where the newest events are wanted first and listed last."""
 
 
 @dataclass(frozen=True)
 class EventReading:
-    """One reading of the events. `kinds`: only these, or all; `newest_first`: no stretch before a newer one."""
+    """One reading of the list of events, up to the start of the sync.
+
+    `kinds`: empty for all. `newest_first`: reads a later stretch of time before an earlier one.
+    """
 
     account: Account
     plan: ReadPlan
@@ -343,7 +353,7 @@ class EventReading:
         delivered: set[int | str] = set()
         try:
             for page in self._walk(listing, low, high):
-                if len(delivered) < REMEMBERED_KEYS:
+                if len(delivered) < REMEMBERED_KEYS:  # a list in no order shows itself soon
                     delivered.update(key(row) for row in page.rows)
                 yield page
         except (FilterIgnored, OrderIgnored):
@@ -352,7 +362,7 @@ class EventReading:
             yield Page(fresh, (low, covered) if low <= covered else None)
 
     def _walk(self, listing: Listing, low: int, high: int) -> Iterator[Page]:
-        anchored = self.plan.asked_from if low == self.plan.since else low
+        anchored = self.plan.requested_since if low == self.plan.since else low
         raw, listing = self.account.events_pages.ask(listing, bounds(listing, anchored - 1, high + 1))
         if self.newest_first and raw.may_go_on and direction(listing, raw) is not False:
             return self._stretches(listing, low, high, raw)
@@ -362,7 +372,7 @@ class EventReading:
         return keyset_either_way(listing, interval, ListTraits(), raw, self.account.pool)
 
     def _stretches(self, listing: Listing, low: int, high: int, raw: RawPage) -> Iterator[Page]:
-        """For a server that lists the oldest first: stretches of time, the newest one first, of about PAGES_AT_ONCE."""
+        """Reads stretches of time, the newest first, from a server that lists the oldest events first."""
         oldest = next(second for row in raw.rows if (second := listing.second_of(row)) is not None)
         length = max(1, (high - oldest) // 64)
         while high >= low:

@@ -1,4 +1,4 @@
-"""The values that one stream takes from another list: from the rows read in this sync, else asked for by id."""
+"""Values that a stream takes from another list: from rows that this sync reads, otherwise by id."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Resolver:
         self._value = lookup.value
         self._known: dict[int, Any] = {}
         self._nothing: set[int] = set()
-        """The ids of records without a value, which take less memory here than among the known ones."""
+        """Ids of records without a value; they take less memory here than in `_known`."""
         self._whole = False
         self._failure: AmocrmError | None = None
         self._ready = threading.Event()
@@ -50,7 +50,7 @@ class Resolver:
                     self._known[entity_id] = value
 
     def finish(self, whole: bool, failure: AmocrmError | None) -> None:
-        """The reading of the list has ended: all of the list came (`whole`), or only what changed, or it failed."""
+        """Ends the waiting of `of`. `whole`: the reading brought all of the list, not only what changed."""
         self._whole, self._failure = whole, failure
         self._ready.set()
 
@@ -59,9 +59,9 @@ class Resolver:
         self._ready.set()
 
     def of(self, ids: Iterable[int]) -> dict[int, Any]:
-        """The values of those `ids` that have one.
+        """Returns the values of those `ids` that have one.
 
-        Raises Throttled if the reading of the list ended with that: it would only be waited for once more.
+        Raises Throttled if the reading of the list ended with it: asking by id would only wait once more.
         """
         self._ready.wait()
         wanted = set(ids)
@@ -80,7 +80,7 @@ class Resolver:
 
 
 def observed(batches: Iterable[Batch], resolvers: Sequence[Resolver], whole: Callable[[], bool]) -> Iterator[Batch]:
-    """A stage that shows every row to the resolvers and tells them the end; `whole`: whether all of the list came."""
+    """Shows every row to the resolvers, and the end of the reading. `whole`: whether all of the list came."""
     failure, all_of_it = None, False
 
     def shown(batch: Batch) -> Batch:

@@ -1,4 +1,4 @@
-"""What of a stream has been delivered, and what each of its lists must still be asked for."""
+"""Progress: what a stream has delivered. ReadPlan: what a sync must request of one list because of that."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ BEGINNING = 0
 
 @dataclass(frozen=True, slots=True)
 class ResumePoint:
-    """Where a walk by page number over the rows changed at `since` or later goes on."""
+    """Where a walk by page number over the rows changed at `since` or later resumes."""
 
     since: int
     checkpoint: PageCheckpoint
 
 
 class Version(NamedTuple):
-    """A version of a row that was delivered with the date `at`, and that amoCRM itself dates `dated`."""
+    """A delivered version of a row: `at` is the date in the delivered row, `dated` is amoCRM's own."""
 
     at: int
     dated: int
@@ -32,7 +32,7 @@ class Version(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """What of a list is still to be delivered: seconds, the rest of a walk by page number, and what only events tell.
+    """The part of a list that is still to be delivered: seconds, a walk by page number, and what only events tell.
 
     `within`: one of those seconds, and how far its rows are delivered in the order of their ids.
     """
@@ -46,7 +46,7 @@ class Pending:
 
 @dataclass(frozen=True, slots=True)
 class ReadPlan:
-    """What one list must be asked for in a sync.
+    """What a sync must request of one list.
 
     `seconds` of the cursor field, and before these the rest of a walk by page number, `resume`. `deletions_since`: the
     second since which deletions are wanted. `changes_since`: the second since which a delivered row may have changed
@@ -63,7 +63,7 @@ class ReadPlan:
 
     @property
     def at_first(self) -> bool:
-        """Everything is needed, for nothing was delivered before."""
+        """Whether everything is needed, because nothing was delivered before."""
         return self.changes_since is None and self.since == BEGINNING
 
     @property
@@ -72,14 +72,16 @@ class ReadPlan:
         return self.seconds.intervals[0][0]
 
     @property
-    def asked_from(self) -> int:
-        """The first second to ask for: that of the newest row known if all that is needed is newer, for then no
-        answer can be empty. An unfinished walk in the order of ids has met any rows, and not the newest of all."""
+    def requested_since(self) -> int:
+        """The first second to request: the newest known row's if only newer rows are needed, so no answer is empty.
+
+        A walk in the order of ids that is not finished does not know the newest row.
+        """
         return self.since if self.newest is None or self.resume else min(self.newest, self.since)
 
 
 def merged(plans: Sequence[ReadPlan]) -> ReadPlan:
-    """The plan by which each of several streams gets what it needs; `agree` has made them resume the same walk."""
+    """Returns the plan that serves all of several streams, which `agree` has made resume the same walk."""
     first = plans[0]
     if all(plan == first for plan in plans):
         return first
@@ -101,7 +103,7 @@ class Progress:
 
     Everything up to `watermark` (the server's time when a sync started; None before the first) has been delivered,
     except for what is `pending`, list by list. `newest`: the second of each list's newest row. `ahead`: by list and key
-    of the row, the versions that were delivered with a later date than their next version may have. `untold`: no state
+    of the row, the versions that were delivered with a later date than their next version may have. `unsaved`: no state
     has told yet of some that are `ahead`.
     """
 
@@ -113,14 +115,14 @@ class Progress:
     pending: dict[str, Pending] = field(default_factory=dict)
     newest: dict[str, int] = field(default_factory=dict)
     ahead: dict[str, Version] = field(default_factory=dict)
-    untold: bool = False
+    unsaved: bool = False
     doubted: bool = False
-    """The watermark lay in the future when this sync began, so that the next sync must read everything again."""
+    """Whether the watermark lay in the future when this sync began. Then the next sync must read everything again."""
     needed: dict[str, IntervalSet] = field(default_factory=dict)
-    """What this sync must bring, set by `begin`."""
+    """The seconds that this sync must deliver, by list; set by `begin`."""
 
     def plan(self, name: str) -> ReadPlan:
-        """The read plan of the list `name` for this sync."""
+        """Returns this sync's read plan of the list `name`."""
         start = self.start or BEGINNING
         if self.watermark is None:
             return ReadPlan(IntervalSet(((start, FOREVER),)), deletions_since=start)
@@ -136,7 +138,7 @@ class Progress:
         )
 
     def plans(self, names: Iterable[str]) -> Mapping[str, ReadPlan]:
-        """The read plan of each list for this sync."""
+        """Returns this sync's read plan of each list."""
         return {name: self.plan(name) for name in names}
 
     def resume(self, name: str, walk: ResumePoint | None) -> None:
@@ -155,16 +157,16 @@ class Progress:
     def in_the_future(self, now: int) -> bool:
         """Whether the watermark is later than `now` by more than two clocks may differ.
 
-        Then a clock was wrong, or the state was written by hand, and nobody knows up to when everything was delivered.
+        Then a clock was wrong, or someone wrote the state, and what was delivered is unknown.
         """
         return self.watermark is not None and self.watermark > now + TOLERANCE
 
     def begin_anew(self) -> None:
-        """Forgets what was delivered, so that everything is read again. What is `ahead` stays: the dates were used."""
+        """Forgets what was delivered, so that everything is read again. `ahead` stays: those dates were delivered."""
         self.watermark, self.pending, self.newest = self.start or BEGINNING, {}, {}
 
     def begin(self, plans: Mapping[str, ReadPlan], started: int) -> None:
-        """Begins a sync: what the read plans of the lists need up to the server's time `started` becomes pending."""
+        """Begins a sync: what the read plans need up to `started` becomes pending (Unix seconds, server clock)."""
         self.doubted, start = self.in_the_future(started), self.start or BEGINNING
         self.watermark = started
         self.needed = {name: plan.seconds for name, plan in plans.items()}
@@ -182,10 +184,10 @@ class Progress:
         }
 
     def cover(self, name: str, page: Page, floor: int = BEGINNING) -> None:
-        """Notes that the rows of `page` are delivered; a page with a checkpoint is of a walk over rows since `floor`.
+        """Marks the rows of `page` as delivered. A page with a checkpoint belongs to a walk over rows since `floor`.
 
-        A walk that begins takes the seconds since `floor` upon itself. One that is gone on with does not: it never
-        meets again what it passed in an earlier sync, and what was changed there since is asked for by its seconds.
+        A new walk covers everything since `floor`. A resumed walk does not: it never meets rows that an earlier sync
+        passed, so their changes are read by their seconds instead.
         """
         pending = self.pending[name]
         intervals, walk, within = pending.seconds, pending.walk, pending.within
@@ -200,17 +202,17 @@ class Progress:
             walk = ResumePoint(walk.since if walk else floor, page.checkpoint)
         self.pending[name] = replace(pending, seconds=intervals, walk=walk, within=within)
 
-    def walked(self, name: str) -> None:
-        """Notes that the walk by page number has come to its end."""
+    def end_walk(self, name: str) -> None:
+        """Marks the walk by page number as ended."""
         self.pending[name] = replace(self.pending[name], walk=None)
 
     def finish(self, name: str) -> None:
-        """Notes that all of the list that was needed has been delivered."""
+        """Marks all that was needed of the list as delivered."""
         if not self.doubted:
             self.pending.pop(name, None)
 
-    def put_off(self, name: str) -> None:
-        """Notes that the account has no such list for now. What is pending stays so until it has.
+    def postpone(self, name: str) -> None:
+        """Marks the list as missing in the account for now. What is pending stays pending until it is there.
 
         A list that never brought a row can have no deleted one.
         """
@@ -241,7 +243,7 @@ class Progress:
             at = before.at if before.dated == second else min(before.at + 1, LAST_SECOND)
         if postdated or at > second:
             self.ahead[row_key] = Version(at, second)
-            self.untold = self.untold or self.ahead[row_key] != before
+            self.unsaved = self.unsaved or self.ahead[row_key] != before
         return {**row, cursor: at} if at > second else row
 
 

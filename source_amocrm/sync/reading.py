@@ -1,4 +1,4 @@
-"""One reading of a list of entities: by which walk, and afterwards what only events and the trash tell of it."""
+"""One reading of a list of entities: first the main walk, then what only events and the trash tell."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from source_amocrm.walk.intervals import FOREVER
 from source_amocrm.walk.keyset import keyset
 from source_amocrm.walk.list_order import ListTraits
 from source_amocrm.walk.listing import (
+    REMEMBERED_KEYS,
     FilterIgnored,
     Listing,
     OrderIgnored,
@@ -57,7 +58,7 @@ class Readers:
 
 
 class EntityReading:
-    """One reading of a list of entities, as a chain of stages over batches."""
+    """Reads one list of entities for all streams that are made of it, as a chain of stages over batches."""
 
     def __init__(self, account: Account, resource: Resource, readers: Readers) -> None:
         self._account = account
@@ -70,7 +71,7 @@ class EntityReading:
         self._trash = Prefetch(account.pool, lambda: in_trash(account, resource, self._plan))
 
     def ask_first(self) -> None:
-        """Asks for the first page before the reading begins."""
+        """Requests the first page before the reading begins."""
         self._walk.ask_first()
 
     def batches(self) -> Iterator[Batch]:
@@ -90,7 +91,7 @@ class EntityReading:
         yield from self._walk.batches(self._keys.delivered)
 
     def _settled(self, batches: Iterator[Batch]) -> Iterator[Batch]:
-        """The batches, and at their end the records that must not be delivered earlier."""
+        """Yields the batches, and after the last one the records whose second had not ended (see `settle`)."""
         if not self._readers.several_rows:
             return batches
         api = self._account.api
@@ -103,7 +104,7 @@ class EntityReading:
         )
 
     def _changed(self, event_log: EventLog) -> Iterator[Batch]:
-        """The rows whose links or tags changed without a new updated_at, what was restored, and the tombstones."""
+        """Yields rows whose links or tags changed without a new `updated_at`, restored rows, and deletions."""
         changes = event_log.of(self._resource, self._plan)
         wanted = changes.to_read_again(self._keys.delivered, self._deletions_to_check())
         page = self._read_again(wanted)
@@ -118,10 +119,9 @@ class EntityReading:
             yield from self._tombstones(gone, present)
 
     def _deletions_to_check(self) -> int | None:
-        """Since when deleted entities are asked for by id, for they may be back; None: none of them is.
+        """Returns the second since which deleted entities are read by id, because they may be back; None for none.
 
-        A note that was deleted never comes back. Without a trash, or with a filter to ask for many at once, deletions
-        are few enough to ask for each.
+        A deleted note never comes back. Without a trash, or with a filter by many ids, deletions are few enough to ask.
         """
         if self._resource.holds_notes or not self._readers.mark_deleted:
             return None
@@ -139,7 +139,7 @@ class EntityReading:
             yield Batch(self._resource.name, Page([]), part)
 
     def _read_again(self, ids: Iterable[int]) -> Page:
-        """The entities that exist among `ids`, as they are now."""
+        """Reads the entities that exist among `ids`, as they are now."""
         wanted = set(ids)
         if not wanted:
             return Page([])
@@ -154,7 +154,7 @@ class EntityReading:
 
 
 class MainWalk:
-    """One reading of the rows of `resource`, a list of entities, by the `plan`."""
+    """Chooses the walk that reads the rows of `resource` by the `plan`, and the next one where the server fails it."""
 
     def __init__(self, account: Account, resource: Resource, plan: ReadPlan, listing: Listing) -> None:
         self._account = account
@@ -166,26 +166,26 @@ class MainWalk:
 
     @property
     def behind(self) -> bool:
-        """Whether people changed rows faster than they were read, so that the newest changes are left out."""
+        """Whether rows changed faster than the walk read them, so that the newest changes are left to the next sync."""
         return self._traits.behind
 
     @property
     def whole(self) -> bool:
-        """Whether every row of the list has come, once the walk has ended."""
+        """Whether the ended walk has read every row of the list."""
         return self._plan.at_first and not self.behind
 
     def ask_first(self) -> None:
-        """Asks for the first page if everything is wanted: that needs no filter, and so not what `/account` tells."""
+        """Requests the first page if everything is wanted: that needs no filter, so it need not wait for `/account`."""
         if self._resource.by_cursor and self._plan.at_first:
             self._first.start()
 
     def resumed(self) -> Iterator[Batch]:
-        """The rest of a walk by page number that an earlier sync began."""
+        """Reads the rest of a walk by page number that an earlier sync began."""
         if self._plan.resume:
             yield from self._by_page_number(self._plan.resume.since, self._plan.resume.checkpoint)
 
     def batches(self, delivered: Set[int | str]) -> Iterator[Batch]:
-        """The needed rows. `delivered` grows meanwhile: what is in it when another walk goes on does not come again."""
+        """Reads the needed rows. `delivered` grows meanwhile; rows in it are left out when a second walk takes over."""
         pages = self._by_date(self._first.result() if self._first.started else None)
         if self._resource.by_cursor and self._account.filter_may_work(self._resource):
             try:
@@ -214,14 +214,14 @@ class MainWalk:
             return None
 
     def _by_date(self, first: RawPage | None) -> Iterator[Page]:
-        """The needed seconds, the oldest first: what is edited meanwhile comes to lie in those that are read last."""
+        """Reads the needed seconds, oldest first: rows edited meanwhile move into the seconds that are read last."""
         pool = self._account.pool
         intervals, within = self._plan.seconds, self._plan.within
         if within:
             yield from rest_of_second(self._listing, within.since, pool, within.checkpoint)
             intervals -= (within.since, within.since)
         for low, high in intervals.intervals:
-            near = self._plan.asked_from if low == self._plan.since else low
+            near = self._plan.requested_since if low == self._plan.since else low
             yield from keyset(self._listing, (near, high), self._traits, raw=first, pool=pool)
             first = None
 
@@ -236,7 +236,7 @@ class MainWalk:
         yield from self._by_page_number(since)
 
     def _in_order_of_ids(self, shuffled: TiesShuffled) -> Iterator[Batch]:
-        """What a walk in the order of dates has left."""
+        """Reads the rows that a walk in the order of dates left over."""
 
         def known(row: Row) -> bool:
             return self._listing.second_of(row) == shuffled.since and key(row) in shuffled.delivered
@@ -244,22 +244,19 @@ class MainWalk:
         yield from map(partial(Batch.without, unwanted=known), self._by_page_number(shuffled.since))
 
     def _by_page_number(self, since: int, checkpoint: PageCheckpoint | None = None) -> Iterator[Batch]:
-        """A walk by page number over the rows since a second, which is asked for with the filter where that works."""
+        """Reads the rows since a second by page number, with the filter where that works."""
         name, listing = self._resource.name, self._listing
         if since > BEGINNING and self._account.filter_works(self._resource):
-            low = since if self._resource.by_cursor else min(since, self._plan.asked_from)
+            low = since if self._resource.by_cursor else min(since, self._plan.requested_since)
             listing = listing.narrowed(bounds(listing, low - 1, FOREVER))
         pages = map(partial(Batch, name, floor=since), in_id_order(listing, self._account.pool, checkpoint))
         yield from map(partial(Batch.without, unwanted=lambda row: (listing.second_of(row) or FOREVER) < since), pages)
         yield Batch(name, Page([]), walked=True)
 
 
-REMEMBERED_KEYS = 5_000
-"""A filter that is ignored shows at the second page: so many rows back it is known what was delivered before."""
-
-
 class ReadKeys:
-    """`delivered`: the keys of rows that every reader has been given; in a first sync only REMEMBERED_KEYS of them.
+    """`delivered`: the keys of rows that every reader has been given; in a first sync REMEMBERED_KEYS of them, for a
+    filter that is ignored shows at the second page.
 
     `ids`: the ids of all rows that came, of which there may be millions.
     """
@@ -271,11 +268,11 @@ class ReadKeys:
         self.ids = array("q")
 
     def remembered(self, batches: Iterable[Batch]) -> Iterator[Batch]:
-        """The same batches, whose rows are remembered before they go on."""
+        """Yields the same batches; their keys are stored before a batch goes on."""
         return map(self._added, batches)
 
     def _added(self, batch: Batch) -> Batch:
-        """What is older than a reader needs is not delivered to it."""
+        """Stores the keys of a batch. Rows older than one of the plans needs do not count as delivered."""
         row_ids = (row.get("id") for row in batch.page.rows)
         self.ids.extend(row_id for row_id in row_ids if isinstance(row_id, int) and 0 < row_id < LARGEST_ID)
         if self._first_sync and len(self.delivered) >= REMEMBERED_KEYS:

@@ -1,8 +1,8 @@
-"""A stage that holds back records which were read within the second of their last change.
+"""Holds back records that were read within the second of their last change.
 
-amoCRM dates to the second, so that a record may change again and keep its date. Of a table that makes several rows of
-one record, those that the second change took away would then bear the date of the present ones, and nothing could
-tell them apart. Such a record is held back, and delivered as it is when its second is over.
+amoCRM dates records to the second, so a record may change again and keep its date. A stream that makes several rows of
+a record could then not tell rows that the second change removed from the present ones. The stage holds such a record
+until its second has ended, then reads it once more and delivers that version.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from source_amocrm.walk.listing import Answered, Page, Row, seconds
 CLOCK_SLACK = 1
 """Seconds by which the clock of the answers may differ from the one that dates the records."""
 MOST_HELD, MOST_HELD_UNFILTERED = 500, 50
-"""Each of them is asked for once more: fifty at a time, or one by one where the filter is off."""
+"""The most records held at a time; further ones are delivered at once. Each costs a reading by id."""
 READINGS = 4
-"""A record that is changed in every second is delivered as the last of so many readings has it."""
+"""How many times a record is read again while it changes in every second; then its last version is delivered."""
 
 
 def settled(
@@ -28,7 +28,7 @@ def settled(
     wait_until: Callable[[float], None],
     read_again: Callable[[Collection[int]], Page],
 ) -> Iterator[Batch]:
-    """The batches of the list `name` without the records that are held, and behind them those records as they are then.
+    """Yields the batches of the list `name` without held records, then these records as they are read again.
 
     `wait_until` sleeps until a tick of the monotonic clock. `read_again` reads the records that still exist by id.
     """
@@ -55,9 +55,9 @@ def settled(
 
 
 def over_at(second: int, answered: Iterable[Answered]) -> float | None:
-    """The tick of the monotonic clock at which `second` is over for certain, by the server's clock and by ours.
+    """Returns the tick of the monotonic clock at which `second` has ended by the server's clock and by ours.
 
-    None if it was over when the rows were asked for.
+    None if it had ended when the rows were requested.
     """
     over = second + 1 + CLOCK_SLACK
     ticks = [
@@ -72,7 +72,7 @@ def over_at(second: int, answered: Iterable[Answered]) -> float | None:
 def _hold(
     row: Row, edge: float, answered: Iterable[Answered], held: dict[int, float], most_held: Callable[[], int]
 ) -> bool:
-    """Whether the row is held from now on. `edge`: a row that was changed well before that second never is."""
+    """Whether the row is held. `edge`: rows changed well before that second are never held."""
     entity_id, second = row.get("id"), seconds(row.get("updated_at"))
     if not isinstance(entity_id, int) or second is None or second + CLOCK_SLACK < edge:
         return False

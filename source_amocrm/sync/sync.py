@@ -312,7 +312,7 @@ class _ListOfStreams:
             one.progress.finish(self._resource.name)
         elif one.begun and self._is_off(failure):
             LOGGER.info("%s of %s: there are none in this account. %s", name, self._resource.name, failure)
-            one.progress.put_off(self._resource.name)
+            one.progress.postpone(self._resource.name)
         else:
             one.failures.append(failure)
         if one.begun:

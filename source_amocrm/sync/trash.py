@@ -1,4 +1,4 @@
-"""What lies in an account's trash, as its skeletons tell: a second witness of deletions, besides the events."""
+"""The trash of a list: its skeletons tell deletions, also those without an event."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from source_amocrm.walk.page_size import with_smaller_pages
 
 
 def in_trash(account: Account, resource: Resource, plan: ReadPlan) -> list[Deletion]:
-    """The entities that were deleted since the needed second."""
+    """Reads the deletions since the second that the plan needs."""
     listing = account.listing(resource, {"with": "only_deleted", "order[updated_at]": "desc"})
     since = plan.deletions_since
     first_sync = plan.changes_since is None or since < plan.changes_since
@@ -22,8 +22,11 @@ def in_trash(account: Account, resource: Resource, plan: ReadPlan) -> list[Delet
 def with_trash(
     gone: Mapping[int, Deletion], in_trash: Iterable[Deletion], present: Iterable[int]
 ) -> dict[int, Deletion]:
-    """The deletions that events tell and those that the trash shows, the later of both, but for entities that are
-    `present`: these came in this sync, and if they are gone since, the next sync's events tell."""
+    """Merges the deletions of events and of the trash; the later one of an entity counts.
+
+    Leaves out entities that are `present`: this sync delivered them, and if they are gone since, the next sync's events
+    tell.
+    """
     all_gone = dict(gone)
     for deletion in in_trash:
         known = all_gone.get(deletion.id)
@@ -37,7 +40,7 @@ def with_trash(
 def deletions_in(
     pages: Iterable[RawPage], second_of: Callable[[Row], int | None], since: int, first_sync: bool
 ) -> Iterator[Deletion]:
-    """The deletions at `since` or later. It takes no more pages than it needs.
+    """Yields the deletions at `since` or later, from as few pages as possible.
 
     A trash that is not listed from the newest deletion down is read whole only in a first sync: afterwards the events
     tell what is new.

@@ -24,6 +24,7 @@ from itertools import count, pairwise
 
 import orjson
 
+from source_amocrm.walk.key_set import KeySet
 from source_amocrm.walk.listing import (
     Endless,
     Key,
@@ -72,7 +73,7 @@ def undated(listing: Listing) -> list[Row]:
 
 def _full(listing: Listing, pool: WorkerPool | None) -> list[Row]:
     first = listing.ask({})
-    if not first.may_go_on:
+    if not first.may_go_on or (not first.more and _ends_with(listing, first)):
         return first.rows
     try:
         return _Overlapping(listing, pool).rows(first)
@@ -81,6 +82,12 @@ def _full(listing: Listing, pool: WorkerPool | None) -> list[Row]:
         for raw in in_passes(listing, pool):
             kept.add(raw)
         return list(kept.rows.values())
+
+
+def _ends_with(listing: Listing, first: RawPage) -> bool:
+    """Whether no page follows on a full first page, or the server ignores page numbers and sends the same page."""
+    second = listing.retrying_empty(0).ask({}, 2)
+    return not second.rows or key(second.rows[0]) == key(first.rows[0])
 
 
 class _Kept:
@@ -210,22 +217,21 @@ def passes_until_complete(path: str, read: Callable[[], Iterable[RawPage]], last
     `read` reads one pass, which shows a row as often as it was met. If there are more positions than different rows,
     the order changes between requests, and a row may have been missed. `lasting`: rows never leave the list.
     """
-    seen: set[Key] = set()
-    present: set[Key] = set()
+    seen, present = KeySet(), KeySet()
     positions, quiet = -1, 0
     for _ in range(MOST_PASSES):
-        met: set[Key] = set()
-        rows = 0
+        met, rows, fresh = KeySet(), 0, False
         for raw in read():
-            met.update(map(key, raw.rows))
+            fresh = seen.add(map(key, raw.rows)) or fresh
+            if not lasting:
+                met.add(map(key, raw.rows))
             rows += len(raw.rows)
             yield raw
-        quiet = 0 if met - seen else quiet + 1
-        seen |= met
+        quiet = 0 if fresh else quiet + 1
         if lasting:
             present = seen
         elif rows == positions:
-            present = present | met
+            present.update(met)
         if (lasting or rows == positions) and len(present) >= rows:
             return
         positions = rows
@@ -244,8 +250,8 @@ def latest_versions(pages: Iterable[RawPage]) -> list[Row]:
 
 def first_versions(pages: Iterable[RawPage], delivered: Iterable[Key] = ()) -> Iterator[Page]:
     """Yields each row once, in the version that was seen first, without the rows whose keys are `delivered`."""
-    seen: set[Key] = set(delivered)
+    seen = KeySet(delivered)
     for raw in pages:
         fresh = {row_key: row for row in raw.rows if (row_key := key(row)) not in seen}
-        seen.update(fresh)
+        seen.add(fresh)
         yield Page(list(fresh.values()), answered=(raw.answered,))

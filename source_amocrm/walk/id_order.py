@@ -97,7 +97,7 @@ class _InIdOrder:
     def pages(self) -> Iterator[Page]:
         try:
             for read in count(1):
-                raw, last_id, goes_on = self._joined()
+                raw, last_id, goes_on = self._next_joined()
                 rows = [row for row in raw.rows if row["id"] > self._last_id]
                 self._last_id = max(self._last_id, last_id)
                 more = self._plan.advance(raw, fresh=bool(rows)) and goes_on
@@ -111,7 +111,7 @@ class _InIdOrder:
         finally:
             self._prefetcher.drop()
 
-    def _joined(self) -> tuple[RawPage, int, bool]:
+    def _next_joined(self) -> tuple[RawPage, int, bool]:
         """The next page that begins among the rows already read, its last ID, and whether a page follows on it."""
         while True:
             try:

@@ -34,7 +34,6 @@ from source_amocrm.walk.intervals import Interval
 from source_amocrm.walk.keyset_prefetch import KeysetPrefetcher, KeysetWindow
 from source_amocrm.walk.list_order import ListTraits, OrderedList, Ranked, prove_order
 from source_amocrm.walk.listing import (
-    MOST_ROWS,
     REMEMBERED_KEYS,
     Key,
     Listing,
@@ -44,7 +43,7 @@ from source_amocrm.walk.listing import (
     RawPage,
     Row,
     TiesShuffled,
-    TooLong,
+    check_length,
     key,
 )
 from source_amocrm.walk.page_size import PageSizer
@@ -121,9 +120,9 @@ class _Position:
             return last.rank > self.rank
         return self._ties.known and not self._ties.is_no_later(last.row, self.last.row)
 
-    def is_among(self, many: int) -> bool:
-        """Whether the walk is among more than `many` rows of one second."""
-        return self.last is not None and (self._many or len(self.delivered) > many)
+    def is_crowded(self, limit: int) -> bool:
+        """Whether the walk is among so many rows of one second that they fill a good part of a page of `limit` rows."""
+        return self.last is not None and (self._many or len(self.delivered) > round(limit * CROWD))
 
     def advance(self, ranked: list[Ranked], fresh: list[Ranked]) -> None:
         """Moves to the end of a page that was taken."""
@@ -163,22 +162,19 @@ class _Pager:
         self._widest = ordered.listing.limit
         """The largest page of this server (rows), as its pages have shown."""
 
-    @property
-    def crowd(self) -> int:
-        return round(self._prefetcher.limit * CROWD)
-
     def next(self, back: int) -> tuple[RawPage, KeysetWindow]:
         """The next page and its window. It begins with the first row of the second that the walk is in; in a crowded
         second, with the last row that was read, or `back` rows before that."""
         while True:
             continues = self._ordered.traits.ties.known or self._ordered.listing.own_order
-            window = self._prefetcher.behind(back) if continues and self._position.is_among(self.crowd) else None
+            crowded = continues and self._position.is_crowded(self._prefetcher.limit)
+            window = self._prefetcher.behind(back) if crowded else None
             try:
                 raw, window = (window.ask(self._ordered), window) if window else self._from_second()
             except PageTooLarge as error:
                 self.shrink(error)
                 continue
-            self.page_came()
+            self.count_page()
             return raw, window
 
     def learn_size(self, window: KeysetWindow, rows: int) -> None:
@@ -193,9 +189,9 @@ class _Pager:
         self.sizer.shrink(error)
         self._resize()
 
-    def page_came(self) -> None:
+    def count_page(self) -> None:
         """Counts a page, after enough of which full pages are tried again."""
-        self.sizer.page_came()
+        self.sizer.count_page()
         self._resize()
 
     def _resize(self) -> None:
@@ -234,13 +230,10 @@ class _Found(NamedTuple):
     raw: RawPage
     window: KeysetWindow
     ranked: list[Ranked]
+    keys: list[Key]
     joins: bool
     counted: bool
     prefetched: bool
-
-    @property
-    def keys(self) -> list[Key]:
-        return [key(row) for _, row in self.ranked]
 
 
 class _Walk:
@@ -274,7 +267,7 @@ class _Walk:
             found, raw = self._look(raw, KeysetWindow(first_rank - 1, 1, 0, 0, first_rank)), None
             yield from self._handle(found)
         while self._position.rank <= self._ordered.last_rank:
-            yield from self._handle(self._prefetched() or self._look(*self._pager.next(self._back)))
+            yield from self._handle(self._next_prefetched() or self._look(*self._pager.next(self._back)))
 
     def _handle(self, found: _Found) -> Iterator[Page]:
         self._started_at = self._started_at or found.raw.latest
@@ -287,15 +280,15 @@ class _Walk:
 
     def _look(self, raw: RawPage, window: KeysetWindow, prefetched: bool = False) -> _Found:
         position = self._position
-        ranked = self._ordered.ranked(raw, position.rank, self._undated)
-        counted = False
+        ranked = self._ordered.rank_rows(raw, position.rank, self._undated)
+        keys, counted = [key(row) for _, row in ranked], False
         if self._listing.own_order and ranked and ranked[0].rank == position.rank:
-            repeated = self.prefetcher.repeated(window, [key(row) for _, row in ranked])
+            repeated = self.prefetcher.count_repeated(window, keys)
             counted = repeated > 0 and position.holds_none_of(ranked[repeated:])
         joins = counted or window.begins_by(position.rank) or (bool(ranked) and position.joins(ranked))
-        return _Found(raw, window, ranked, joins, counted, prefetched)
+        return _Found(raw, window, ranked, keys, joins, counted, prefetched)
 
-    def _prefetched(self) -> _Found | None:
+    def _next_prefetched(self) -> _Found | None:
         """The next prefetched page, if it joins and goes beyond what was read, or shows that the second is lost."""
         try:
             while raw := self.prefetcher.head():
@@ -316,16 +309,15 @@ class _Walk:
         return None
 
     def _is_lost(self, found: _Found) -> bool:
-        """Whether a page that does not join begins among so many rows of a second that the walk had better read the
-        second on its own."""
+        """Whether a page that does not join begins in a crowded second, which the walk then reads on its own."""
         begins_here = bool(found.ranked) and found.ranked[0].rank == self._position.rank
         unknown = self._listing.own_order and not self._ties.known
-        return begins_here and unknown and self._position.is_among(self._pager.crowd)
+        return begins_here and unknown and self._position.is_crowded(self.prefetcher.limit)
 
     def _refuse(self) -> None:
         """Refuses a prefetched page that begins behind what was read."""
         tied = len(self._position.delivered)
-        self.prefetcher.refused(0 if self._ties.known else tied + 1)
+        self.prefetcher.refuse(0 if self._ties.known else tied + 1)
         if self._ties.broken and tied > 1:
             self._hand_over()
 
@@ -369,8 +361,7 @@ class _Walk:
         page = within or Page(rows, ordered.seconds_between(rank, ordered.last_rank if ended else last - 1))
         yield replace(page, answered=(raw.answered,))
         position.advance(ranked, fresh)
-        if position.rows > MOST_ROWS:
-            raise TooLong(self._listing.path)
+        check_length(self._listing.path, position.rows)
         self._barren, self._was_empty, self._empty_behind = 0, False, None
         if ended:
             self._move_to(ordered.last_rank + 1)
@@ -393,10 +384,10 @@ class _Walk:
     def _note(self, found: _Found) -> None:
         if found.raw.may_go_on and found.window.number == 1:
             self._pager.learn_size(found.window, len(found.ranked))
-        self.prefetcher.came(found.window, [rank for rank, _ in found.ranked], found.keys, found.prefetched)
+        self.prefetcher.take_note(found.window, [rank for rank, _ in found.ranked], found.keys, found.prefetched)
         self._back = 0
         if found.prefetched:
-            self._pager.page_came()
+            self._pager.count_page()
 
     def _leave_second(self, found: _Found) -> Iterator[Page]:
         """Handles a page that may go on but does not lead beyond the last row read."""

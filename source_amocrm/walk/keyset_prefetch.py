@@ -78,7 +78,7 @@ class KeysetWindow(NamedTuple):
     def ask(self, ordered: OrderedList, empty_retries: int | None = None) -> RawPage:
         """Requests the page. Raises FilterIgnored."""
         listing = ordered.listing if empty_retries is None else ordered.listing.retrying_empty(empty_retries)
-        return ordered.checked(listing.ask(ordered.params(self.bound), self.number, self.limit), self.bound)
+        return ordered.check(listing.ask(ordered.params(self.bound), self.number, self.limit), self.bound)
 
     def begins_by(self, rank: int) -> bool:
         """Whether the window was requested from `rank` or an earlier rank on, so that it cannot leave a row out."""
@@ -177,7 +177,7 @@ class KeysetPrefetcher:
         """Removes the next page, which the walk takes or which brings nothing new."""
         return self._requests.popleft().window
 
-    def repeated(self, window: KeysetWindow, keys: Sequence[Key]) -> int:
+    def count_repeated(self, window: KeysetWindow, keys: Sequence[Key]) -> int:
         """How many rows of the last page a page begins with, each at the same position, before it goes on behind them.
 
         0 once rows of the list were seen in two orders.
@@ -190,7 +190,7 @@ class KeysetPrefetcher:
         shared = self._end - start
         return shared if keys[:shared] == self._keys[-shared:] else 0
 
-    def refused(self, needed: int) -> None:
+    def refuse(self, needed: int) -> None:
         """Notes that the next page does not follow on what was read, and lets later pages overlap more.
 
         The page is kept once, for it may follow on the page that is read instead. `needed`: how many rows it would have
@@ -209,9 +209,9 @@ class KeysetPrefetcher:
             self._requests.pop().page.cancel()
         self._requested_to = self._end
 
-    def came(self, window: KeysetWindow, ranks: Sequence[int], keys: Sequence[Key], prefetched: bool) -> None:
+    def take_note(self, window: KeysetWindow, ranks: Sequence[int], keys: Sequence[Key], prefetched: bool) -> None:
         """Notes a page that follows on what was read."""
-        start = self._located(window, keys)
+        start = self._locate(window, keys)
         anchor = window.anchor
         if anchor and window.bound in (anchor.bound, self._ordered.bound_of(anchor.rank)):
             self._correct(anchor, start - (window.number - 1) * window.limit)
@@ -300,7 +300,7 @@ class KeysetPrefetcher:
         """Whether a window must not begin behind a crowded second, because the many rows of that second might come."""
         return crowded and self._ordered.traits.inclusive is None
 
-    def _located(self, window: KeysetWindow, keys: Sequence[Key]) -> int:
+    def _locate(self, window: KeysetWindow, keys: Sequence[Key]) -> int:
         """The position of a page's first row, by a row that it shares with the last page, else as planned."""
         for index, row_key in enumerate(keys):
             if (known := self._index.get(row_key)) is not None:

@@ -146,7 +146,7 @@ class OrderedList:
         end = self.last_rank + 1
         return (bound, min(end, FOREVER)) if self.ascending else (-end, min(-bound, FOREVER))
 
-    def checked(self, raw: RawPage, bound: int) -> RawPage:
+    def check(self, raw: RawPage, bound: int) -> RawPage:
         """The page, after a check of its filter. Raises FilterIgnored."""
         check_filter(self.listing, raw.rows, *self.seconds_from(bound))
         if any(self.rank(row) == bound for row in raw.rows):
@@ -160,11 +160,11 @@ class OrderedList:
 
     def learn_bound(self, rank: int) -> None:
         """Requests one row at a rank that has rows, to learn whether the filter's bound is inclusive."""
-        raw = self.checked(self.listing.ask(self.params(rank), limit=1), rank)
+        raw = self.check(self.listing.ask(self.params(rank), limit=1), rank)
         if raw.rows and not self.traits.inclusive:
             self.traits.inclusive = False
 
-    def ranked(self, raw: RawPage, rank: int, without: Collection[Key]) -> list[Ranked]:
+    def rank_rows(self, raw: RawPage, rank: int, without: Collection[Key]) -> list[Ranked]:
         """The rows with their ranks; the first one without a date gets `rank`, and others their neighbour's rank.
 
         Leaves out rows without a date whose keys are in `without`, for they are delivered. Raises OrderIgnored.

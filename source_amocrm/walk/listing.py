@@ -14,6 +14,7 @@ from source_amocrm.errors import AmocrmError, json_kind
 from source_amocrm.http import memory
 from source_amocrm.http.answer import Answer, Fetch, Params
 from source_amocrm.walk.intervals import FOREVER
+from source_amocrm.walk.key_set import KeySet
 
 Row = dict[str, Any]
 Key = int | str
@@ -179,7 +180,7 @@ class PageProgress:
 
     def __init__(self, path: str) -> None:
         self._path = path
-        self._met: set[Key] = set()
+        self._met = KeySet()
         self._previous: list[Key] = []
         self._barren = self._repeats = self._rows = 0
 
@@ -192,8 +193,7 @@ class PageProgress:
         """
         ids = [key(row) for row in raw.rows]
         if fresh is None:
-            fresh = not self._met.issuperset(ids)
-            self._met.update(ids)
+            fresh = self._met.add(ids)
         # A walk may change its page size; a server that ignores page numbers then sends a longer or shorter beginning.
         sizes = len(ids), len(self._previous)
         shared = max(sizes) if raw.more else min(sizes)
@@ -201,8 +201,7 @@ class PageProgress:
         self._barren = 0 if fresh else self._barren + 1
         self._previous = ids
         self._rows += len(ids)
-        if self._rows > MOST_ROWS:
-            raise TooLong(self._path)
+        check_length(self._path, self._rows)
         if self._repeats < self.MOST_REPEATS and self._barren < self.MOST_BARREN:
             return raw.may_go_on
         if raw.more:
@@ -269,6 +268,12 @@ class Listing:
         if any(row.get("id") not in self.ids for row in raw.rows):
             raise FilterIgnored
         return replace(raw, full=raw.full and len(raw.rows) < len(self.ids))
+
+
+def check_length(path: str, rows: int) -> None:
+    """Raises TooLong if so many rows of a list are more than MOST_ROWS."""
+    if rows > MOST_ROWS:
+        raise TooLong(path)
 
 
 def each_page(listing: Listing, first: int = 1) -> Iterator[RawPage]:

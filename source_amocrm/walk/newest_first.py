@@ -56,7 +56,7 @@ class _NewestFirst:
     def pages(self) -> Iterator[Page]:
         more = True
         while more:
-            raw, seconds, goes_on = self._joined()
+            raw, seconds, goes_on = self._next_joined()
             before, start = self._reached, self._plan.window.start
             rows = self._new(raw.rows)
             answered: tuple[Answered, ...] = (raw.answered,)
@@ -72,7 +72,7 @@ class _NewestFirst:
                 answered=answered,
             )
 
-    def _joined(self) -> tuple[RawPage, list[int], bool]:
+    def _next_joined(self) -> tuple[RawPage, list[int], bool]:
         """The next page that begins among the rows already read, the seconds of its rows, and whether more follows."""
         while True:
             try:

@@ -69,14 +69,14 @@ class PageSizer:
             except PageTooLarge as error:
                 self.shrink(error)
                 continue
-            self.page_came()
+            self.count_page()
             return raw
 
     def shrink(self, error: PageTooLarge) -> None:
         """Makes the next pages smaller. Raises `error` when the page size is already the smallest."""
         self._reduced, self._cautious = _smaller(self.now, error), PAGES_OF_CAUTION
 
-    def page_came(self) -> None:
+    def count_page(self) -> None:
         self._cautious = max(0, self._cautious - 1)
 
 

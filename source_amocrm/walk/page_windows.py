@@ -87,7 +87,7 @@ class WindowPlan:
         join: windows of half a dozen rows sometimes cannot, and none can if the server gives pages of its own size or
         hides most rows of the first page.
         """
-        self._sizer.page_came()
+        self._sizer.count_page()
         window, rows = self.window, len(raw.rows)
         self._restarts += bool(self._refused and window.start == 0 and not fresh)
         self._refused = 0

@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeVar
 T = TypeVar("T")
 
 MOST_AHEAD = 8
-"""The most pages of one walk that are requested ahead or wait in memory; a walk requests no more until it takes one."""
+"""The most responses of one walk that are requested ahead or wait in memory; it requests no more until it takes one."""
 STARTING = 0.05
 """How long a started task may take to send its first request (seconds). Until then it takes up room in the budget."""
 

@@ -21,6 +21,9 @@
     cast(extract(epoch from ({{ later }} - {{ earlier }})) as bigint)
 {%- endmacro %}
 
+{# Null where the number is below zero: closing a deal before it was created takes no time that anybody could average. #}
+{% macro unless_negative(number) %}case when {{ number }} >= 0 then {{ number }} end{% endmacro %}
+
 {# Whole days from one timestamp to another. #}
 {% macro days_between(earlier, later) %}
     cast(floor(extract(epoch from ({{ later }} - {{ earlier }})) / 86400) as bigint)
@@ -28,11 +31,12 @@
 
 {% macro median(expression) %}percentile_cont(0.5) within group (order by {{ expression }}){% endmacro %}
 
-{# UTC without a zone, as every timestamp of the package. #}
-{% macro now() %}
-    {%- if var("now", none) -%}
-        cast('{{ var("now") }}' as timestamp)
-    {%- else -%}
-        (current_timestamp at time zone 'UTC')
-    {%- endif -%}
-{% endmacro %}
+{# The moment as of which every model of one build is told: when the build started, or the var `now`. UTC without a zone. #}
+{% macro now() -%}
+    cast('{{ var("now", none) or run_started_at.strftime("%Y-%m-%dT%H:%M:%S") }}' as timestamp)
+{%- endmacro %}
+
+{# The elements of a JSON array, none of what is no array; for a lateral join. #}
+{% macro elements_of(array) %}{{ return(adapter.dispatch("elements_of", "amocrm")(array)) }}{% endmacro %}
+{% macro default__elements_of(array) %}jsonb_array_elements(case when jsonb_typeof({{ array }}) = 'array' then {{ array }} end){% endmacro %}
+{% macro duckdb__elements_of(array) %}(select unnest(case when json_type({{ array }}) = 'ARRAY' then cast({{ array }} as json[]) end)){% endmacro %}

@@ -13,5 +13,5 @@ left join {{ ref("stg_live_entities") }} as live
 {% endmacro %}
 
 {% macro is_missing() -%}
-    (live.entity_id is null and coalesce(source._airbyte_extracted_at < last_list.listed_at, false))
+    (live.entity_id is null and coalesce(source.read_at < last_list.listed_at, false))
 {%- endmacro %}

@@ -2,8 +2,51 @@
 
 {% macro raw_relation(project, table) %}
     {% set prefix = var("table_prefix", "amocrm_{project}_") | replace("{project}", project | string | lower) %}
+    {{ return(raw_schema_relation(prefix ~ table)) }}
+{% endmacro %}
+
+{% macro raw_schema_relation(name) %}
     {% set schema = var("raw_schema", none) or "amocrm" %}
-    {{ return(adapter.get_relation(var("raw_database", none) or target.database, schema, prefix ~ table)) }}
+    {{ return(adapter.get_relation(var("raw_database", none) or target.database, schema, name)) }}
+{% endmacro %}
+
+{# The types of a raw table's columns, by name; none of a table that is not there. #}
+{% macro column_types(relation) %}
+    {% set types = {} %}
+    {% for column in (adapter.get_columns_in_relation(relation) if relation is not none else []) %}
+        {% do types.update({column.name | lower: column.dtype | lower}) %}
+    {% endfor %}
+    {{ return(types) }}
+{% endmacro %}
+
+{#
+    When a row was read, UTC: Airbyte writes the moment into the row, dlt the id of the row's load package, whose end is in
+    `_dlt_loads`. Null where a destination tells neither.
+#}
+{% macro read_at(types) %}
+    {%- if "_airbyte_extracted_at" in types -%}
+        {{ cast_column("_airbyte_extracted_at", "time", types["_airbyte_extracted_at"]) }}
+    {%- elif loads(types) is not none -%}
+        loads.loaded_at
+    {%- else -%}
+        cast(null as timestamp)
+    {%- endif -%}
+{% endmacro %}
+
+{% macro loads(types) %}
+    {% set ours = "_dlt_load_id" in types and "_airbyte_extracted_at" not in types %}
+    {{ return(raw_schema_relation("_dlt_loads") if ours else none) }}
+{% endmacro %}
+
+{# The join beside a raw table that `read_at` needs. #}
+{% macro join_loads(types) %}
+    {%- set relation = loads(types) -%}
+    {%- if relation is not none %}
+    left join (
+        select load_id, {{ cast_column("inserted_at", "time", column_types(relation)["inserted_at"]) }} as loaded_at
+        from {{ relation }} as raw where status = 0
+    ) as loads on loads.load_id = raw._dlt_load_id
+    {%- endif %}
 {% endmacro %}
 
 {# A column of a raw table in the type that the package works with, whichever type the destination gave it. #}
@@ -25,7 +68,7 @@
 
 {% macro type_of(kind) %}
     {%- set types = {
-        "int": "bigint", "number": "numeric(18, 2)", "text": "varchar", "bool": "boolean", "time": "timestamp",
+        "int": "bigint", "number": "numeric(38, 2)", "text": "varchar", "bool": "boolean", "time": "timestamp",
         "json": json_type()
     } -%}
     {{ return(types[kind]) }}
@@ -44,28 +87,23 @@
 {#
     The rows of a table over all projects: project_id, then the columns in their kinds (int, number, text, bool, time,
     json). A table that is not there gives no row, a column that is not there gives null. Each time comes twice: in UTC
-    and, as <name>_local, by the clock on the account's wall.
+    and, as <name>_local, by the clock on the account's wall. The kind `read` is the moment when the row was read.
 #}
 {% macro raw(table, columns) %}
     {% for project in var("projects") %}
     {% if not loop.first %}union all{% endif %}
     {% set relation = raw_relation(project, table) if execute else none %}
-    {% set types = {} %}
-    {% if relation is not none %}
-        {% for column in adapter.get_columns_in_relation(relation) %}
-            {% do types.update({column.name | lower: column.dtype | lower}) %}
-        {% endfor %}
-    {% endif %}
+    {% set types = column_types(relation) if execute else {} %}
     select
         cast('{{ project }}' as varchar) as project_id
         {%- for name, kind in columns.items() %}
-        , {{ cast_column(name, kind, types.get(name)) }} as {{ name }}
+        , {{ read_at(types) if kind == "read" else cast_column(name, kind, types.get(name)) }} as {{ name }}
         {%- if kind == "time" %}
         , {{ cast_column(name, kind, types.get(name)) }} at time zone 'UTC' at time zone zone.name as {{ name }}_local
         {%- endif %}
         {%- endfor %}
     from (select {{ time_zone_of(project) if execute else "'UTC'" }} as name) as zone
-    {% if relation is none %}where false{% else %}cross join {{ relation }} as raw{% endif %}
+    {% if relation is none %}where false{% else %}cross join {{ relation }} as raw {{ join_loads(types) }}{% endif %}
     {% endfor %}
 {% endmacro %}
 

@@ -1,9 +1,13 @@
-{# The columns are the key: none is null, and no two rows have the same. #}
-{% test amocrm_key(model, columns) %}
+{#
+    The columns are the key: no two rows have the same, and none is null but those that `nullable` names. With `by`, what the
+    var `by` adds to the rows is part of it.
+#}
+{% test amocrm_key(model, columns, nullable=[], by=false) %}
     select {{ columns | join(", ") }}
     from {{ model }}
-    group by {{ columns | join(", ") }}
-    having count(*) > 1{% for column in columns %} or {{ column }} is null{% endfor %}
+    group by {{ columns | join(", ") }}{% if by %}{{ by_value() }}{% endif %}
+
+    having count(*) > 1{% for column in columns if column not in nullable %} or {{ column }} is null{% endfor %}
 {% endtest %}
 
 {# Every row's entity is in another model. #}

@@ -13,6 +13,15 @@
     end
 {%- endmacro %}
 
+{# open, won, lost or unsorted. 142 is won and 143 lost in every pipeline, also where the table `statuses` was not read. #}
+{% macro stage_kind(status_id, statuses) %}
+    case
+        when {{ status_id }} = 142 then 'won'
+        when {{ status_id }} = 143 then 'lost'
+        when {{ status_id }} is not null then coalesce({{ statuses }}.stage_kind, 'open')
+    end
+{%- endmacro %}
+
 {# The name of a user, or # and the id of one whom amoCRM lists no more; `user` is a join of stg_users. #}
 {% macro user_name(user, id) %}
     case when {{ id }} = 0 then 'robot' else coalesce({{ user }}.name, '#' || cast({{ id }} as varchar)) end

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from .. import Row
+from . import page
 from .deals import deal_history, deal_stage_history, deals
 from .known import Known, at_second
 from .people import (
@@ -16,9 +17,9 @@ from .people import (
     contacts,
     customers_ltv,
     duplicates_and_merges,
-    hours,
     manager_activity,
     tasks_open,
+    touches,
 )
 from .totals import attribution, funnel, lost_deals, pipeline_daily, sales, sales_plan, stale_deals
 
@@ -38,4 +39,4 @@ def united(build: Callable[[Known], list[Row]], projects: Iterable[Known]) -> li
     return [{"project_id": known.project, **row} for known in projects for row in build(known)]
 
 
-__all__ = ["Known", "at_second", "hours", "marts", "united"]
+__all__ = ["Known", "at_second", "marts", "page", "touches", "united"]

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from .. import Row
-from .known import KINDS, Known, at, grouped, joined, month, seconds
+from .known import CHANGES, KINDS, Known, at, grouped, joined, month, seconds, unless_negative
 
 Span = tuple[datetime | None, datetime | None, Any]
 """From, until, what was true between."""
@@ -19,6 +19,17 @@ def began(known: Known) -> dict[int, datetime | None]:
     """When each deal was created; of an emptied row, when the event says so."""
     added = {row["entity_id"]: row["created_at"] for row in known.all("events") if row["type"] == "lead_added"}
     return {row["lead_id"]: at(row["created_at"] or added.get(row["lead_id"])) for row in known.all("deals")}
+
+
+def known_since(known: Known) -> dict[int, datetime | None]:
+    """Since when each deal has a history: an integration may have dated it after its first change."""
+    found = began(known)
+    for name in CHANGES:
+        for change in known.all(name):
+            moment, own = at(change["created_at"]), change["lead_id"]
+            if own in found and moment is not None:
+                found[own] = min(found[own] or moment, moment)
+    return found
 
 
 def gone_at(known: Known) -> dict[int, Row]:
@@ -37,7 +48,7 @@ def spans(
 ) -> dict[int, list[Span]]:
     """What each deal had and when, from its changes; the last is what it has now, if that is known."""
     by_deal = grouped(known.all(changes), lambda row: (row["lead_id"],))
-    starts = began(known)
+    starts = known_since(known) if known.tells(changes) else {}
     found = {}
     for deal in known.all("deals"):
         own = sorted(
@@ -46,7 +57,7 @@ def spans(
         values = [old(own[0]) if own else present(deal), *(new(change) for change in own)]
         if own and present(deal) is not None:
             values[-1] = present(deal)
-        moments = [starts[deal["lead_id"]], *(at(change["created_at"]) for change in own), None]
+        moments = [starts.get(deal["lead_id"]), *(at(change["created_at"]) for change in own), None]
         found[deal["lead_id"]] = [(moments[n], moments[n + 1], value) for n, value in enumerate(values)]
     return found
 
@@ -85,7 +96,8 @@ def first_responses(known: Known) -> dict[int, datetime]:
     starts, mains = began(known), known.by("deals", "lead_id", "main_contact")
     out: dict[tuple[str, int], list[datetime]] = {}
     for row in (*known.all("calls"), *known.all("messages")):
-        if row["direction"] == "out" and row["element_id"]:
+        by = caller(known, row)[1] if "call_responsible" in row else row["created_by"]
+        if row["direction"] == "out" and row["element_id"] and by not in (None, 0, "robot"):
             out.setdefault((KINDS[row["element_type"]], row["element_id"]), []).append(
                 at(row["created_at"]) or known.now
             )
@@ -95,6 +107,30 @@ def first_responses(known: Known) -> dict[int, datetime]:
         later = [moment for moment in answers if start and moment >= start]
         if later:
             found[deal] = min(later)
+    return found
+
+
+def caller(known: Known, call: Row) -> tuple[int | None, str | None]:
+    """The id and the name of who talked, as far as they are told."""
+    told = call["call_responsible"]
+    if told is None:
+        return call["responsible_user_id"], known.user(call["responsible_user_id"])
+    if told.isdecimal() and 6 <= len(told) <= 9:
+        return int(told), known.user(int(told))
+    return None, told
+
+
+def closers(known: Known) -> dict[int, tuple[int | None, str]]:
+    """Of each closed deal who was responsible when it was closed, or is now, and which of the two."""
+    found: dict[int, tuple[int | None, str]] = {}
+    history = owners(known) if known.tells("deal_responsible_changes") else {}
+    for deal in known.all("deals"):
+        if deal["status_id"] in (WON, LOST):
+            found[deal["lead_id"]] = (deal["responsible_user_id"], "now")
+            own, closed = history.get(deal["lead_id"], []), at(deal["closed_at"])
+            if own and closed:
+                began_before = [user for start, _, user in own if start is not None and start <= closed]
+                found[deal["lead_id"]] = ((began_before or [own[0][2]])[-1], "closing")
     return found
 
 
@@ -108,9 +144,9 @@ def deals(known: Known) -> list[Row]:
     )
     contacts, companies = known.by("contacts", "contact_id"), known.by("companies", "company_id")
     reasons, teams = known.by("loss_reasons", "loss_reason_id"), known.by("groups", "group_id")
+    team_of, closed_by = known.by("users", "user_id", "group_id"), closers(known)
     tags = grouped(known.all("deal_tags"), lambda row: (row["lead_id"],))
     fields = grouped(known.all("custom_fields_deals"), lambda row: (row["lead_id"],))
-    [account] = known.all("account")
     rows = []
     for deal in known.all("deals"):
         own = deal["lead_id"]
@@ -132,10 +168,13 @@ def deals(known: Known) -> list[Row]:
             "stage_kind": kind(known, deal["pipeline_id"], deal["status_id"]),
             "in_stage_since": known.local(stays[own][-1][0]) if stays[own] else None,
             "budget": deal["sale"],
-            "currency": account["invoices_settings"]["currency"],
+            "currency": known.currency,
             "responsible_user_id": deal["responsible_user_id"],
             "responsible_name": known.user(deal["responsible_user_id"]),
-            "team_name": teams.get(deal["group_id"]),
+            "team_name": teams.get(team_of.get(deal["responsible_user_id"])),
+            "closer_id": closed_by.get(own, (None, None))[0],
+            "closer_name": known.user(closed_by.get(own, (None, None))[0]),
+            "closer_as_of": closed_by.get(own, (None, None))[1],
             "main_contact_id": deal["main_contact"],
             "main_contact_name": contacts.get(deal["main_contact"]),
             "main_contact_phones": reach(known, "contact", "PHONE").get(deal["main_contact"]),
@@ -153,7 +192,7 @@ def deals(known: Known) -> list[Row]:
             "closed_at": closed,
             "closed_at_local": known.local(closed),
             "closed_month": month(known.local(closed)),
-            "seconds_to_close": seconds(start, closed),
+            "seconds_to_close": unless_negative(seconds(start, closed)),
             "first_response_at": responses.get(own),
             "seconds_to_first_response": seconds(start, responses.get(own)),
             "updated_at": at(deal["updated_at"]),
@@ -235,7 +274,7 @@ def deal_history(known: Known) -> list[Row]:
         facts = (by_stage[deal], by_owner[deal], by_budget[deal])
         moments = sorted({start for own in facts for start, _, _ in own if start is not None})
         end = at(ends[deal]["deleted_at"]) if deal in ends else None
-        for start, stop in zip(moments, [*moments[1:], end], strict=True):
+        for start, stop in zip(moments, [*moments, end][1:], strict=True):
             stage, owner, budget = (true_at(own, start) for own in facts)
             pipeline, status = stage or (None, None)
             rows.append({

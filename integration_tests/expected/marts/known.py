@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
+from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -18,7 +19,11 @@ PARTS = {
     "custom_fields_contacts": ("contacts", "contact_id"), "custom_fields_companies": ("companies", "company_id"),
 }  # fmt: skip
 """Tables of what a card holds: the card's table and its key."""
+WHOLE_LISTS = ("account", "users", "groups", "statuses", "loss_reasons", "task_types")
+"""Tables that each sync writes anew: who was removed is in them no more."""
+PARTS_OF = dict(PARTS.values())
 CAME_BACK = {"lead": "deals", "contact": "contacts", "company": "companies"}
+CHANGES = ("deal_statuses", "deal_responsible_changes", "deal_sale_changes")
 KINDS = {1: "contact", 2: "deal", 3: "company", 12: "customer"}
 
 
@@ -34,6 +39,8 @@ class Known:
     """As of when is told what is late or stale: UTC, without saying so."""
     marks: bool
     """Whether deletions are marked in the rows."""
+    absent: frozenset[str] = frozenset()
+    """Tables that were not read."""
     rows: dict[str, dict[Own, Row]] = field(default_factory=dict)
 
     def read(self, account: Account) -> None:
@@ -44,6 +51,8 @@ class Known:
         live = tables(account)
         for name, found in live.items():
             known = self.rows.setdefault(name, {})
+            if name in WHOLE_LISTS:
+                known.clear()
             if name in PARTS:
                 parent, own = PARTS[name]
                 renewed = {row[own] for row in (*live[parent], *dead.get(parent, ()))}
@@ -54,10 +63,23 @@ class Known:
             if row["restored_at"] and row["event_id"] not in told and key in self.rows.get(table, {}):
                 # it has to win over its empty row, and so is dated no earlier than its return
                 card = self.rows[table][key]
-                self.rows[table][key] = card | {"updated_at": max(card["updated_at"], row["restored_at"])}
+                moment = max(card["updated_at"], row["restored_at"])
+                self.rows[table][key] = card | {"updated_at": moment}
+                for part in (part for name, (of, _) in PARTS.items() if of == table for part in self.all(name)):
+                    own = PARTS_OF[table]
+                    if part[own] == row["entity_id"]:
+                        part[own.replace("_id", "_updated_at")] = moment
 
     def all(self, name: str) -> list[Row]:
-        return list(self.rows[name].values())
+        return [] if name in self.absent else list(self.rows[name].values())
+
+    def tells(self, changes: str) -> bool:
+        """Whether the history of what this table tells the changes of is known."""
+        return changes not in self.absent and any(map(self.all, (*CHANGES, "events")))
+
+    @property
+    def currency(self) -> str | None:
+        return next((str(row["invoices_settings"]["currency"]) for row in self.all("account")), None)
 
     def by(self, name: str, column: str, value: str = "name") -> dict[Any, Any]:
         return {row[column]: row[value] for row in self.all(name)}
@@ -94,6 +116,15 @@ def month(moment: datetime | None) -> str | None:
 
 def seconds(earlier: datetime | None, later: datetime | None) -> int | None:
     return None if earlier is None or later is None else int((later - earlier).total_seconds())
+
+
+def unless_negative(number: int | None) -> int | None:
+    return number if number is not None and number >= 0 else None
+
+
+def amount(value: float | None) -> Decimal:
+    """Exact, however large."""
+    return Decimal(0) if value is None else Decimal(str(value))
 
 
 def joined(texts: Iterable[str]) -> str | None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from datetime import datetime
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from .. import Row
-from .deals import began, deals, gone_at, reach
-from .known import KINDS, Known, at
+from .deals import began, caller, deals, gone_at, reach
+from .known import KINDS, Known, amount, at
 from .totals import completions, tasks
 
 COUNTS = (
@@ -26,14 +28,6 @@ def entity_names(known: Known) -> dict[tuple[str | None, int], str | None]:
         )
         for row in known.all(table)
     }  # fmt: skip
-
-
-def caller(known: Known, call: Row) -> tuple[int | None, str | None]:
-    named = {str(user["user_id"]): user for user in known.all("users")}
-    told = call["call_responsible"]
-    if told is None:
-        return call["responsible_user_id"], known.user(call["responsible_user_id"])
-    return (named[told]["user_id"], named[told]["name"]) if told in named else (None, told)
 
 
 def calls(known: Known) -> list[Row]:
@@ -88,16 +82,20 @@ def tasks_open(known: Known) -> list[Row]:
 
 
 def manager_activity(known: Known) -> list[Row]:
-    counted: dict[tuple[str, int], Counter[str]] = {}
+    counted: dict[tuple[str, int | None, str | None], Counter[str]] = {}
 
     def count(user: int | None, moment: Any, **values: int) -> None:
+        if user:
+            add(user, known.user(user), moment, values)
+
+    def add(user: int | None, name: str | None, moment: Any, values: dict[str, int]) -> None:
         day = known.local(moment)
-        if user and day:
-            counted.setdefault((f"{day:%Y-%m-%d}", user), Counter()).update(values)
+        if day:
+            counted.setdefault((f"{day:%Y-%m-%d}", user, name), Counter()).update(values)
 
     for call in known.all("calls"):
-        direction = {f"calls_{call['direction']}": 1}
-        count(caller(known, call)[0], at(call["created_at"]), **direction, talk_seconds=call["duration"] or 0)
+        values = {f"calls_{call['direction']}": 1, "talk_seconds": call["duration"] or 0}
+        add(*caller(known, call), at(call["created_at"]), values)
     for message in known.all("messages"):
         if message["direction"] != "in":
             count(message["created_by"], at(message["created_at"]), messages=1)
@@ -108,28 +106,38 @@ def manager_activity(known: Known) -> list[Row]:
     for move in known.all("deal_statuses"):
         count(move["created_by"], at(move["created_at"]), stage_moves=1)
     done = completions(known)
+    told = {event["entity_id"] for event in known.all("events") if event["type"] == "task_completed"}
     for task in tasks(known):
         due = at(task["complete_till_at"])
         moment, by = done.get(task["task_id"], (known.now, None))
         count(by, moment, tasks_done=1)
-        count(task["responsible_user_id"], due, tasks_due=1, tasks_late=int(moment > due))
+        late = moment > due and (by is None or task["task_id"] in told)
+        count(task["responsible_user_id"], due, tasks_due=1, tasks_late=int(late))
     starts, ends = began(known), gone_at(known)
     for deal in known.all("deals"):
         if deal["lead_id"] not in ends:
             count(deal["created_by"], starts[deal["lead_id"]], deals_created=1)
     return [
-        {"day": day, "user_id": user, "user_name": known.user(user), **{name: own[name] for name in COUNTS}}
-        for (day, user), own in counted.items()
+        {"day": day, "user_id": user, "user_name": name, **{count: own[count] for count in COUNTS}}
+        for (day, user, name), own in counted.items()
     ]
 
 
-def hours(known: Known) -> list[Row]:
-    """What people did, by the deal's pipeline, the month and the hour of the week: not a mart, but shown in the report.
+def who(known: Known, call: Row) -> int | str | None:
+    """The id, or the name alone, of the person who talked; nothing of a robot."""
+    user, name = caller(known, call)
+    return name if user is None else user
+
+
+def touches(known: Known) -> list[tuple[int | None, int | str, datetime]]:
+    """What people did: the pipeline of its deal, who, and when by the clock of the account.
 
     Robots and clients are left out.
     """
     pipelines, gone, done = known.by("deals", "lead_id", "pipeline_id"), known.deleted(), completions(known)
-    acts = [(caller(known, call)[0], at(call["created_at"]), call) for call in known.all("calls")]
+    acts: list[tuple[Any, datetime | None, Row]] = [
+        (who(known, call), at(call["created_at"]), call) for call in known.all("calls")
+    ]
     acts += [
         (message["created_by"], at(message["created_at"]), message)
         for message in known.all("messages")
@@ -147,16 +155,13 @@ def hours(known: Known) -> list[Row]:
         (move["created_by"], at(move["created_at"]), {"element_type": 2, "element_id": move["lead_id"]})
         for move in known.all("deal_statuses")
     ]
-    counted: Counter[tuple[int | None, str, int]] = Counter()
+    found = []
     for person, moment, act in acts:
         local = known.local(moment)
         if person and local:
             pipeline = pipelines.get(act["element_id"]) if act["element_type"] == 2 else None
-            counted[pipeline, f"{local:%Y-%m}", 24 * local.weekday() + local.hour] += 1
-    return [
-        {"pipeline_id": pipeline, "month": month, "hour_of_week": hour, "touches": count}
-        for (pipeline, month, hour), count in counted.items()
-    ]
+            found.append((pipeline, person, local))
+    return found
 
 
 def contacts(known: Known) -> list[Row]:
@@ -195,7 +200,7 @@ def _cards(known: Known, entity: str, table: str, own: str, links: str) -> list[
             "deals": len(had),
             "open_deals": sum(deal["stage_kind"] in ("open", "unsorted") for deal in had),
             "won_deals": len(won),
-            "won_budget": float(sum(deal["budget"] or 0 for deal in won)),
+            "won_budget": sum(map(amount, (deal["budget"] for deal in won))),
             "last_deal_at": max((deal["created_at"] for deal in had), default=None),
             "created_at": at(raw["created_at"]),
             "created_at_local": known.local(at(raw["created_at"])),
@@ -218,7 +223,7 @@ def customers_ltv(known: Known) -> list[Row]:
             for row in known.all("customer_transactions")
             if row["customer_id"] == customer["customer_id"] and not row["is_deleted"]
         ]
-        total = float(sum(row["price"] or 0 for row in own))
+        total = sum(map(amount, (row["price"] for row in own)), Decimal(0))
         days = [known.local(at(row["completed_at"] or row["created_at"])) for row in own]
         rows.append({
             "customer_id": customer["customer_id"],
@@ -229,7 +234,7 @@ def customers_ltv(known: Known) -> list[Row]:
             "ltv": customer["ltv"],
             "purchases": len(own),
             "purchases_sum": total,
-            "average_purchase": round(total / len(own), 2) if own else None,
+            "average_purchase": (total / len(own)).quantize(Decimal("0.01"), ROUND_HALF_UP) if own else None,
             "first_purchase_at_local": min(days, default=None),  # type: ignore[type-var]
             "last_purchase_at_local": max(days, default=None),  # type: ignore[type-var]
             "next_purchase_at": at(customer["next_date"]),

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections import Counter
+from datetime import datetime, timedelta
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 from .. import Row
 from .deals import LOST, WON, began, deal_history, deal_stage_history, deals, names
-from .known import Known, at, grouped, median, month, seconds
+from .known import KINDS, Known, amount, at, grouped, median, month, seconds, unless_negative
 
 STALE_DAYS = 14
 
@@ -16,8 +19,8 @@ def _there(known: Known) -> list[Row]:
     return [deal for deal in deals(known) if not deal["is_deleted"]]
 
 
-def _sum(rows: list[Row], kind: str) -> float:
-    return float(sum(row["budget"] or 0 for row in rows if row["stage_kind"] == kind))
+def _sum(rows: list[Row], kind: str) -> Decimal:
+    return sum((amount(row["budget"]) for row in rows if row["stage_kind"] == kind), Decimal(0))
 
 
 def _count(rows: list[Row], *kinds: str) -> int:
@@ -28,13 +31,31 @@ def _named(columns: tuple[str, ...], own: tuple[Any, ...]) -> Row:
     return dict(zip(columns, own, strict=True))
 
 
+def ended(deal: Row) -> datetime | None:
+    """When a closed deal was closed, by the account's clock: at the latest when it came into its stage."""
+    found: datetime | None = deal["closed_at_local"] or deal["in_stage_since"]
+    return found
+
+
+def of_closer(deal: Row) -> Row:
+    """A closed deal as that of who was responsible when it was closed."""
+    return deal | {
+        "responsible_user_id": deal["closer_id"], "responsible_name": deal["closer_name"],
+        "responsible_as_of": deal["closer_as_of"], "present_user_id": deal["responsible_user_id"],
+        "present_name": deal["responsible_name"],
+    }  # fmt: skip
+
+
 def sales(known: Known) -> list[Row]:
-    columns = ("month", "pipeline_id", "pipeline_name", "responsible_user_id", "responsible_name", "source", "currency")
-    closed = [deal for deal in _there(known) if deal["stage_kind"] in ("won", "lost") and deal["closed_at"]]
+    columns = (
+        "month", "pipeline_id", "pipeline_name", "responsible_user_id", "responsible_name", "responsible_as_of",
+        "present_user_id", "present_name", "source", "currency",
+    )  # fmt: skip
+    closed = [deal for deal in _there(known) if deal["stage_kind"] in ("won", "lost") and ended(deal)]
 
     def key(deal: Row) -> tuple[Any, ...]:
         source = deal["source_name"] if deal["source_name"] is not None else deal["utm_source"]
-        own = deal | {"month": deal["closed_month"], "source": source}
+        own = of_closer(deal) | {"month": month(ended(deal)), "source": source}
         return tuple(own[column] for column in columns)
 
     return [
@@ -76,55 +97,81 @@ def attribution(known: Known) -> list[Row]:
     ]
 
 
+def lost_from(known: Known) -> dict[int, tuple[int, int]]:
+    """Pipeline and stage that each lost deal was in last before it was lost."""
+    lost = {deal["deal_id"] for deal in deals(known) if deal["status_id"] == LOST}
+    found = {}
+    for row in sorted(deal_stage_history(known), key=lambda row: row["position"]):
+        if row["deal_id"] in lost and row["status_id"] != LOST:
+            found[row["deal_id"]] = (row["pipeline_id"], row["status_id"])
+    return found
+
+
 def lost_deals(known: Known) -> list[Row]:
     last = {row["deal_id"]: row for row in deal_stage_history(known) if row["is_last"]}
+    before, named = lost_from(known), names(known)
     rows = []
     for deal in _there(known):
         if deal["stage_kind"] != "lost":
             continue
-        stay = last[deal["deal_id"]]
+        stay, left = last[deal["deal_id"]], before.get(deal["deal_id"], (None, None))
         lost = deal["closed_at"] or stay["from_at"]
         took = seconds(deal["created_at"], lost)
         rows.append(
             {
-                name: deal[name]
+                name: of_closer(deal)[name]
                 for name in (
                     "deal_id", "name", "pipeline_id", "pipeline_name", "loss_reason_id", "loss_reason", "budget",
-                    "responsible_user_id", "responsible_name", "source_name", "utm_source", "created_at_local",
+                    "responsible_user_id", "responsible_name", "responsible_as_of", "present_user_id", "present_name",
+                    "source_name", "utm_source", "created_at_local",
                 )
             }
             | {
-                "lost_from_status_id": stay["status_id_before"],
-                "lost_from_status_name": stay["status_name_before"],
+                "lost_from_status_id": left[1],
+                "lost_from_status_name": named.get(left, (None, None))[1],
                 "lost_at_local": known.local(lost),
                 "lost_month": month(known.local(lost)),
-                "days_to_loss": None if took is None else took // 86_400,
+                "days_to_loss": unless_negative(None if took is None else took // 86_400),
                 "lost_by": stay["moved_by"],
             }
         )  # fmt: skip
     return rows
 
 
-def stale_deals(known: Known) -> list[Row]:
-    touched: dict[int, list[Any]] = {}
-    done = completions(known)
-    for name, moment in (("calls", "created_at"), ("messages", "created_at"), ("notes", "created_at")):
+def activity(known: Known) -> dict[tuple[str, int], list[datetime]]:
+    """When anything happened on a deal or a contact: calls, messages, notes, tasks done, moves, people's changes."""
+    done, gone = completions(known), known.deleted()
+    found: dict[tuple[str, int], list[datetime]] = {}
+
+    def happened(kind: str | None, own: int | None, moment: datetime | None) -> None:
+        if kind and own and moment:
+            found.setdefault((kind, own), []).append(moment)
+
+    for name in ("calls", "messages", "notes"):
         for row in known.all(name):
-            if row["element_type"] == 2 and not row.get("is_deleted"):
-                touched.setdefault(row["element_id"], []).append(at(row[moment]))
+            if not row.get("is_deleted") and not (name == "notes" and ("note", row["note_id"]) in gone):
+                happened(KINDS[row["element_type"]], row["element_id"], at(row["created_at"]))
     for row in known.all("deal_statuses"):
-        touched.setdefault(row["lead_id"], []).append(at(row["created_at"]))
-    waiting: dict[int, int] = {}
+        happened("deal", row["lead_id"], at(row["created_at"]))
     for task in tasks(known):
-        if task["element_type"] == 2 and task["is_completed"]:
-            touched.setdefault(task["element_id"], []).append(done[task["task_id"]][0])
-        elif task["element_type"] == 2:
-            waiting[task["element_id"]] = waiting.get(task["element_id"], 0) + 1
+        if task["is_completed"]:
+            happened(KINDS.get(task["element_type"]), task["element_id"], done[task["task_id"]][0])
+    for event in known.all("events"):
+        if event["entity_type"] == "lead" and event["created_by"]:
+            happened("deal", event["entity_id"], at(event["created_at"]))
+    return found
+
+
+def stale_deals(known: Known) -> list[Row]:
+    happened, waiting = activity(known), open_tasks(known)
     rows = []
     for deal in _there(known):
-        last = max([deal["created_at"], *touched.get(deal["deal_id"], [])])
+        own = ("deal", deal["deal_id"]), ("contact", deal["main_contact_id"] or 0)
+        last = max([deal["created_at"], *(moment for card in own for moment in happened.get(card, []))])
         days = (known.now - last).days
-        if deal["stage_kind"] in ("open", "unsorted") and days >= STALE_DAYS:
+        due = waiting.get(deal["deal_id"], [])
+        in_time = any(moment >= known.now for moment in due)
+        if deal["stage_kind"] in ("open", "unsorted") and days >= STALE_DAYS and not in_time:
             rows.append(
                 {
                     name: deal[name]
@@ -133,10 +180,19 @@ def stale_deals(known: Known) -> list[Row]:
                         "responsible_user_id", "responsible_name", "in_stage_since",
                     )
                 }
-                | {"last_activity_at": last, "days_without_activity": days}
-                | {"open_tasks": waiting.get(deal["deal_id"], 0)}
+                | {"last_activity_at": last, "days_without_activity": days, "open_tasks": len(due)}
             )  # fmt: skip
     return rows
+
+
+def open_tasks(known: Known) -> dict[int, list[datetime]]:
+    """When the open tasks of each deal are due."""
+    found: dict[int, list[datetime]] = {}
+    for task in tasks(known):
+        due = at(task["complete_till_at"])
+        if task["element_type"] == 2 and not task["is_completed"] and due:
+            found.setdefault(task["element_id"], []).append(due)
+    return found
 
 
 def tasks(known: Known) -> list[Row]:
@@ -175,9 +231,10 @@ def pipeline_daily(known: Known) -> list[Row]:
                 if row["from_at_local"].date() <= day and (row["to_at"] is None or row["to_at_local"].date() > day)
             ]
             rows.append(
-                {"day": day.isoformat(), "pipeline_id": pipeline, "pipeline_name": named[pipeline, status][0]}
-                | {"status_id": status, "status_name": named[pipeline, status][1], "deals": len(there)}
-                | {"budget": float(sum(row["budget"] or 0 for row in there))}
+                {"day": day.isoformat(), "pipeline_id": pipeline, "deals": len(there)}
+                | {"pipeline_name": named.get((pipeline, status), (None, None))[0]}
+                | {"status_id": status, "status_name": named.get((pipeline, status), (None, None))[1]}
+                | {"budget": sum(amount(row["budget"]) for row in there) if known.tells("deal_sale_changes") else None}
             )
             day += timedelta(days=1)
     return rows
@@ -186,20 +243,34 @@ def pipeline_daily(known: Known) -> list[Row]:
 def funnel(known: Known) -> list[Row]:
     starts = began(known)
     stays = [row for row in deal_stage_history(known) if not row["is_deleted"]]
+    now = {deal["deal_id"]: (deal["pipeline_id"], deal["status_id"]) for deal in _there(known)}
     sorts = {(row["pipeline_id"], row["status_id"]): row["status_sort"] for row in known.all("statuses")}
+    losses = Counter((month(known.local(starts[d])), *left) for d, left in lost_from(known).items() if d in now)
     rows = []
     cohorts = grouped(stays, lambda row: (month(known.local(starts[row["deal_id"]])), row["pipeline_id"]))
     for (cohort, pipeline), own in cohorts.items():
         by_deal = grouped(own, lambda row: (row["deal_id"],))
         furthest = [
-            max((sorts[pipeline, row["status_id"]] for row in group if row["status_id"] != LOST), default=-1)
-            for group in by_deal.values()
+            max(
+                (
+                    sorts[pipeline, row["status_id"]]
+                    for row in group
+                    if (row["stage_kind"] == "open" and (pipeline, row["status_id"]) in sorts)
+                    or (row["status_id"] == WON and now[deal] == (pipeline, WON) and (pipeline, WON) in sorts)
+                ),
+                default=-1,
+            )
+            for (deal,), group in by_deal.items()
         ]
         way = [r for r in known.all("statuses") if r["pipeline_id"] == pipeline and r["status_id"] != LOST]
         before = None
         for status in sorted(way, key=lambda row: (row["status_sort"], row["status_id"])):
             here = [row for row in own if row["status_id"] == status["status_id"]]
-            reached = sum(sort >= status["status_sort"] for sort in furthest)
+            there = len({row["deal_id"] for row in here})
+            unsorted, won = bool(status["status_type"]), status["status_id"] == WON
+            reached = there if unsorted else sum(sort >= status["status_sort"] for sort in furthest)
+            told = known.tells("deal_statuses")
+            times = [] if won else stays_of(known, here)
             rows.append({
                 "cohort_month": cohort,
                 "pipeline_id": pipeline,
@@ -207,17 +278,34 @@ def funnel(known: Known) -> list[Row]:
                 "status_id": status["status_id"],
                 "status_name": status["status_name"],
                 "status_sort": status["status_sort"],
-                "stage_kind": "won" if status["status_id"] == WON else "unsorted" if status["status_type"] else "open",
+                "stage_kind": "won" if won else "unsorted" if unsorted else "open",
                 "cohort_deals": len(by_deal),
                 "reached": reached,
-                "reached_before": before,
-                "deals_in_stage": len({row["deal_id"] for row in here}),
-                "lost": sum(
-                    row["is_last"] and row["status_id"] == LOST
-                    and (row["pipeline_id_before"], row["status_id_before"]) == (pipeline, status["status_id"])
-                    for row in own
-                ),
-                "median_seconds": median(row["seconds"] for row in here),
+                "reached_before": None if unsorted else before,
+                "deals_in_stage": there,
+                "lost": losses[cohort, pipeline, status["status_id"]] if told else None,
+                "median_seconds": half_left(times),
+                "still_there": sum(not over for _, over in times) if told else None,
             })  # fmt: skip
-            before = reached
+            before = before if unsorted else reached
     return rows
+
+
+def stays_of(known: Known, stays: list[Row]) -> list[tuple[int, bool]]:
+    """How long each stay lasted, or has lasted so far, and whether it is over; nothing of one that nobody dates."""
+    return [
+        (max(seconds(row["from_at"], row["to_at"] or known.now) or 0, 0), row["to_at"] is not None)
+        for row in stays
+        if row["from_at"] is not None
+    ]
+
+
+def half_left(stays: list[tuple[int, bool]]) -> float | None:
+    """After how long at most half are left (Kaplan and Meier): of those who may still leave, by when each one left."""
+    left = Fraction(1)
+    for place, (lasted, over) in enumerate(sorted(stays, key=lambda stay: (stay[0], not stay[1]))):
+        at_risk = len(stays) - place
+        left *= Fraction(at_risk - 1, at_risk) if over else 1
+        if over and left <= Fraction(1, 2):
+            return float(lasted)
+    return None

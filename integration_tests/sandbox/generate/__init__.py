@@ -14,12 +14,15 @@ LARGE = 10_000  # deals; from there on an account is prepared for speed
 QUIET = 3_601  # seconds before `now` in which nothing happened
 
 
-def populate(account: Account, rng: Random, leads: int, now: int) -> None:
-    """Adds `leads` deals and everything around them in realistic proportions, older than an hour before `now`."""
+def populate(account: Account, rng: Random, leads: int, now: int, own_fields: int = 0) -> None:
+    """Adds `leads` deals and everything around them in realistic proportions, older than an hour before `now`.
+
+    `own_fields`: how many fields the owner made beside those that every generated account has, for each kind of cards.
+    """
     collecting = gc.isenabled()
     gc.disable()  # nothing built here is garbage, and there is a lot of it
     try:
-        _populate(account, rng, leads, Timeline(rng, now - QUIET, leads))
+        _populate(account, rng, leads, Timeline(rng, now - QUIET, leads), own_fields)
     finally:
         if collecting:
             gc.enable()
@@ -36,13 +39,13 @@ def _warm(account: Account) -> None:
     account.events.by("type")
 
 
-def _populate(account: Account, rng: Random, leads: int, time: Timeline) -> None:
+def _populate(account: Account, rng: Random, leads: int, time: Timeline, own_fields: int) -> None:
     history = History(rng)
     users = dictionaries.add_people(account)
     dictionaries.add_pipelines(account, rng)
     dictionaries.add_short_lists(account, time.start)
     for entity in (*ENTITIES, "customers/segments"):
-        fields.add_fields(account, entity, entity)
+        fields.add_fields(account, entity, entity, own_fields if entity in ENTITIES else 0)
         account.field_groups[entity] = extras.field_groups(entity)
     extras.add_customer_lists(account, time.start)
     extras.add_catalogs(account, rng, time, min(12 + leads // 50, 2_000))

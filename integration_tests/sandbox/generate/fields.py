@@ -17,7 +17,19 @@ ENUMS: dict[str, tuple[str, ...]] = {
     "multiselect": ("Монтаж", "Доставка", "Гарантия", "Обучение"),
     "radiobutton": ("Да", "Нет", "Не знаю"),
     "category": ("Телефоны", "Ноутбуки", "Аксессуары"),
+    "multitext": PHONE_KINDS,
 }
+EVERY_TYPE = (
+    "text", "numeric", "checkbox", "select", "multiselect", "date", "url", "textarea", "radiobutton", "streetaddress",
+    "smart_address", "birthday", "legal_entity", "date_time", "price", "category", "multitext", "items",
+    "linked_entity", "tracking_data", "monetary", "chained_list", "file", "payer", "supplier", "org_legal_name",
+)  # fmt: skip
+OWN_NAMES = (
+    "Направление", "Источник: откуда пришёл?", "Дата договора", "Объём (м³)", "№ 7", "!!!", "Бюджет",
+    "Очень длинное название поля, которое никто не дочитает до конца", "Größe", "Щёткодержатель, ъ и ь",
+    "delivery_date",
+)  # fmt: skip
+"""Names that fields of one account may have, also several fields one name."""
 # (type, name, code) of each field, by the list it stands in
 FIELDS: dict[str, tuple[tuple[str, str, str | None], ...]] = {
     "leads": (
@@ -57,32 +69,34 @@ FIELDS: dict[str, tuple[tuple[str, str, str | None], ...]] = {
 }  # fmt: skip
 
 
-def add_fields(account: Account, kind: str, template: str) -> None:
-    """The dictionary of one list: leads, …, customers/segments, catalogs/{id}."""
-    rows = []
-    for number, (field_type, name, code) in enumerate(FIELDS[template]):
-        field_id = account.next_id("fields")
-        predefined = code is not None
-        row: Row = {
-            "id": field_id,
-            "name": name,
-            "type": field_type,
-            "account_id": account.id,
-            "code": code,
-            "sort": 500 + number,
-            "is_api_only": code in ("UTM_SOURCE", "UTM_CAMPAIGN"),
-            "enums": _enums(account, ENUMS.get(code or "") or ENUMS.get(field_type)),
-            "group_id": "statistic" if field_type == "tracking_data" else None,
-            "required_statuses": _required(account, kind, number),
-            "is_deletable": not predefined,
-            "is_predefined": predefined,
-            "entity_type": kind.split("/")[-1] if kind.startswith("customers") else kind.split("/")[0],
-            "remind": None,
-            "settings": None,
-        }
-        _vary(row, kind, number)
-        rows.append(row)
-    account.fields[kind] = rows
+def add_fields(account: Account, kind: str, template: str, own: int = 0) -> None:
+    """The dictionary of one list: leads, …, customers/segments, catalogs/{id}; `own` further fields of every type."""
+    fields = [*FIELDS[template]]
+    fields += [(EVERY_TYPE[n % len(EVERY_TYPE)], OWN_NAMES[n % len(OWN_NAMES)], None) for n in range(own)]
+    account.fields[kind] = [_field(account, kind, number, *field) for number, field in enumerate(fields)]
+
+
+def _field(account: Account, kind: str, number: int, field_type: str, name: str, code: str | None) -> Row:
+    predefined = code is not None
+    row: Row = {
+        "id": account.next_id("fields"),
+        "name": name,
+        "type": field_type,
+        "account_id": account.id,
+        "code": code,
+        "sort": 500 + number,
+        "is_api_only": code in ("UTM_SOURCE", "UTM_CAMPAIGN"),
+        "enums": _enums(account, ENUMS.get(code or "") or ENUMS.get(field_type)),
+        "group_id": "statistic" if field_type == "tracking_data" else None,
+        "required_statuses": _required(account, kind, number),
+        "is_deletable": not predefined,
+        "is_predefined": predefined,
+        "entity_type": kind.split("/")[-1] if kind.startswith("customers") else kind.split("/")[0],
+        "remind": None,
+        "settings": None,
+    }
+    _vary(row, kind, number)
+    return row
 
 
 def _vary(row: Row, kind: str, number: int) -> None:

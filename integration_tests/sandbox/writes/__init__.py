@@ -20,7 +20,16 @@ from .cards import (
 )
 from .links import attach_element, detach_element, link, set_main_contact, tag, unlink, untag
 from .removal import merge, purge, restore, trash, vanish
-from .settings import accept_unsorted, add_user, remove_field, remove_user, rename_status
+from .settings import (
+    accept_unsorted,
+    add_user,
+    remove_field,
+    remove_option,
+    remove_user,
+    rename_field,
+    rename_option,
+    rename_status,
+)
 
 __all__ = [
     "ORDINARY",
@@ -51,7 +60,10 @@ __all__ = [
     "purge",
     "random_edits",
     "remove_field",
+    "remove_option",
     "remove_user",
+    "rename_field",
+    "rename_option",
     "rename_status",
     "reopen",
     "restore",

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from ..account import Account
 from ..generate.dictionaries import rights
+from ..store import Row
 from .cards import move_status
 from .core import author, locked
 
@@ -37,12 +40,59 @@ def rename_status(account: Account, pipeline_id: int, status_id: int, name: str)
 def remove_field(account: Account, kind: str, field_id: int) -> None:
     """Vanishes from the dictionary and from every card, and no card's updated_at tells of it."""
     account.fields[kind] = [f for f in account.fields[kind] if f["id"] != field_id]
+    _change_filled(account, kind, field_id, lambda _: None)
+
+
+@locked
+def rename_field(account: Account, kind: str, field_id: int, name: str) -> None:
+    """Cards show the new name, and no card's updated_at tells of it."""
+    account.fields[kind] = [{**f, "name": name} if f["id"] == field_id else f for f in account.fields[kind]]
+    _change_filled(account, kind, field_id, lambda filled: {**filled, "field_name": name})
+
+
+@locked
+def rename_option(account: Account, kind: str, field_id: int, option: int, label: str) -> None:
+    """Cards show the new label, and no card's updated_at tells of it."""
+    _change_options(account, kind, field_id, lambda enum: {**enum, "value": label} if enum["id"] == option else enum)
+
+    def relabelled(filled: Row) -> Row:
+        values = [{**v, "value": label} if v.get("enum_id") == option else v for v in filled["values"]]
+        return {**filled, "values": values}
+
+    _change_filled(account, kind, field_id, relabelled)
+
+
+@locked
+def remove_option(account: Account, kind: str, field_id: int, option: int, *, kept_by_cards: bool) -> None:
+    """Leaves the field's list; whether cards that have it go on to show it is not known of amoCRM."""
+    _change_options(account, kind, field_id, lambda enum: None if enum["id"] == option else enum)
+
+    def without(filled: Row) -> Row | None:
+        values = [value for value in filled["values"] if value.get("enum_id") != option]
+        return {**filled, "values": values} if values else None
+
+    if not kept_by_cards:
+        _change_filled(account, kind, field_id, without)
+
+
+def _change_options(account: Account, kind: str, field_id: int, change: Callable[[Row], Row | None]) -> None:
+    rows = []
+    for field in account.fields[kind]:
+        if field["id"] == field_id:
+            name = "nested" if field.get("nested") else "enums"
+            field = {**field, name: [new for enum in field[name] if (new := change(enum)) is not None]}
+        rows.append(field)
+    account.fields[kind] = rows
+
+
+def _change_filled(account: Account, kind: str, field_id: int, change: Callable[[Row], Row | None]) -> None:
+    """In every card that has the field filled."""
     table = account.table(kind)
     for row in list(table):
         filled = row["custom_fields_values"] or []
-        rest = [f for f in filled if f["field_id"] != field_id]
-        if len(rest) < len(filled):
-            table.put(row["id"], {**row, "custom_fields_values": rest or None})
+        if any(field["field_id"] == field_id for field in filled):
+            changed = [change(field) if field["field_id"] == field_id else field for field in filled]
+            table.put(row["id"], {**row, "custom_fields_values": [field for field in changed if field] or None})
 
 
 @locked

@@ -1,12 +1,25 @@
--- one row a project, also of one whose table `account` was not read
+-- One row a project, also of one whose table `account` was not read. The history of a fact is known where the table of its
+-- changes was read, and events were told at all: a deal without a change has then always been as it is.
+with told as (
+    {% for changes in ["stg_deal_statuses", "stg_deal_responsible_changes", "stg_deal_sale_changes", "stg_events"] %}
+    {% if not loop.first %}union{% endif %}
+    select project_id from {{ ref(changes) }}
+    {% endfor %}
+)
+
 {% for project in var("projects") %}
 {% if not loop.first %}union all{% endif %}
 select
     cast('{{ project }}' as varchar) as project_id,
     account.account_id,
     account.name,
+    account.domain,
     account.currency,
     coalesce(account.time_zone, {% if var("time_zone", none) %}'{{ var("time_zone") }}'{% else %}'UTC'{% endif %}) as time_zone
+    {%- for fact, table in [("stages", "deal_statuses"), ("owners", "deal_responsible_changes"), ("budgets", "deal_sale_changes")] %},
+    {% if execute and raw_relation(project, table) is not none %}told.project_id is not null{% else %}false{% endif %} as {{ fact }}_known
+    {%- endfor %}
 from (select 1 as one) as always
 left join {{ ref("stg_account") }} as account on account.project_id = '{{ project }}'
+left join told on told.project_id = '{{ project }}'
 {% endfor %}

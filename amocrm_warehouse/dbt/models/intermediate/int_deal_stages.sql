@@ -13,14 +13,15 @@ stays as (
         deals.project_id,
         deals.deal_id,
         0 as position,
-        deals.known_from as from_at,
-        deals.known_from_local as from_at_local,
+        case when accounts.stages_known then deals.known_from end as from_at,
+        case when accounts.stages_known then deals.known_from_local end as from_at_local,
         case when moves.event_id is null then deals.pipeline_id else moves.pipeline_id_old end as pipeline_id,
         case when moves.event_id is null then deals.status_id else moves.status_id_old end as status_id,
         cast(null as varchar) as event_id,
         deals.created_by as moved_by,
         cast(null as bigint) as loss_reason_id
     from {{ ref("int_deals") }} as deals
+    inner join {{ ref("int_accounts") }} as accounts on accounts.project_id = deals.project_id
     left join moves on moves.project_id = deals.project_id and moves.deal_id = deals.deal_id and moves.nth = 1
     where moves.event_id is not null or deals.status_id is not null
 

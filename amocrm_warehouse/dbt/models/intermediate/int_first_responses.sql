@@ -1,9 +1,9 @@
 -- The first answer of a person to a deal: the first outgoing call or message on the deal or on its main contact, at or
--- after the moment the deal began.
+-- after the moment the deal began. A robot's greeting is no answer.
 with answers as (
     select project_id, entity_type, entity_id, touched_at
     from {{ ref("int_touches") }}
-    where kind in ('call', 'message') and direction = 'out'
+    where kind in ('call', 'message') and direction = 'out' and is_person
 ),
 
 -- one join each: a database joins by equal ids, not by one id or another

@@ -1,31 +1,33 @@
 -- Everything that somebody did with a deal, a contact, a company or a customer, or that one of them did, and what was done
--- for none of them: one row a touch. `person` is the user who did it; null where a robot or the client did.
+-- for none of them: one row a touch. `is_person`: a person on our side did it, and neither a robot nor the client; `person`
+-- is that user, null where the telephony service tells a name alone.
 select project_id, entity_type, entity_id, created_at as touched_at, created_at_local as touched_at_local, 'call' as kind,
-    direction, manager_id as person
+    direction, nullif(manager_id, 0) as person, coalesce(manager_id <> 0, manager_name is not null) as is_person
 from {{ ref("int_calls") }}
 
 union all
 
-select project_id, entity_type, entity_id, created_at, created_at_local, 'message',
-    direction, case when created_by <> 0 and coalesce(direction, 'out') = 'out' then created_by end
-from {{ ref("stg_messages") }}
+select project_id, entity_type, entity_id, touched_at, touched_at_local, kind, direction,
+    nullif(person, 0), coalesce(person <> 0, false)
+from (
+    select project_id, entity_type, entity_id, created_at as touched_at, created_at_local as touched_at_local,
+        'message' as kind, direction, case when coalesce(direction, 'out') = 'out' then created_by end as person
+    from {{ ref("stg_messages") }}
 
-union all
+    union all
 
-select project_id, entity_type, entity_id, created_at, created_at_local, 'note',
-    cast(null as varchar), case when created_by <> 0 then created_by end
-from {{ ref("stg_notes") }}
-where note_type not in ('call_in', 'call_out', 'sms_in', 'sms_out')
+    select project_id, entity_type, entity_id, created_at, created_at_local, 'note', cast(null as varchar), created_by
+    from {{ ref("stg_notes") }}
+    where note_type not in ('call_in', 'call_out', 'sms_in', 'sms_out')
 
-union all
+    union all
 
-select project_id, entity_type, entity_id, completed_at, completed_at_local, 'task',
-    cast(null as varchar), completed_by
-from {{ ref("int_tasks") }}
-where is_completed
+    select project_id, entity_type, entity_id, completed_at, completed_at_local, 'task', cast(null as varchar), completed_by
+    from {{ ref("int_tasks") }}
+    where is_completed
 
-union all
+    union all
 
-select project_id, 'deal', deal_id, created_at, created_at_local, 'move',
-    cast(null as varchar), case when created_by <> 0 then created_by end
-from {{ ref("stg_deal_statuses") }}
+    select project_id, 'deal', deal_id, created_at, created_at_local, 'move', cast(null as varchar), created_by
+    from {{ ref("stg_deal_statuses") }}
+) as acts

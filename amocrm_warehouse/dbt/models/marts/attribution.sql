@@ -7,11 +7,12 @@ select
     utm_source,
     utm_medium,
     utm_campaign,
-    currency,
+    currency
+    {{- by_value() }},
     count(*) as deals,
     count(*) filter (where stage_kind = 'won') as won,
     count(*) filter (where stage_kind = 'lost') as lost,
     coalesce(sum(budget) filter (where stage_kind = 'won'), 0) as won_budget
 from {{ ref("deals") }}
 where not is_deleted
-group by 1, 2, 3, 4, 5, 6, 7, 8, 9
+group by 1, 2, 3, 4, 5, 6, 7, 8, 9{{ by_value() }}

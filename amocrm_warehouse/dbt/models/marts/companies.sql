@@ -1,4 +1,9 @@
-with reachable as (
+{{ config(post_hook="{{ amocrm.describe_cells('company') }}") }}
+with own as (
+    {{ cells("company") }}
+),
+
+reachable as (
     select
         project_id, entity_id as company_id,
         string_agg(case when kind = 'phone' then value end, ', ' order by value_index) as phones,
@@ -40,8 +45,10 @@ select
     cards.updated_at,
     cards.is_deleted,
     cards.deleted_at
+    {{- cells_of("company", "own") }}
 from {{ ref("stg_companies") }} as cards
 left join reachable on reachable.project_id = cards.project_id and reachable.company_id = cards.company_id
 left join sold on sold.project_id = cards.project_id and sold.company_id = cards.company_id
 left join {{ ref("stg_users") }} as users
     on users.project_id = cards.project_id and users.user_id = cards.responsible_user_id
+left join own on own.project_id = cards.project_id and own.entity_id = cards.company_id

@@ -1,4 +1,9 @@
-with reachable as (
+{{ config(post_hook="{{ amocrm.describe_cells('contact') }}") }}
+with own as (
+    {{ cells("contact") }}
+),
+
+reachable as (
     select
         project_id, entity_id as contact_id,
         string_agg(case when kind = 'phone' then value end, ', ' order by value_index) as phones,
@@ -43,6 +48,7 @@ select
     cards.updated_at,
     cards.is_deleted,
     cards.deleted_at
+    {{- cells_of("contact", "own") }}
 from {{ ref("stg_contacts") }} as cards
 left join {{ ref("stg_companies") }} as companies
     on companies.project_id = cards.project_id and companies.company_id = cards.company_id
@@ -50,3 +56,4 @@ left join reachable on reachable.project_id = cards.project_id and reachable.con
 left join sold on sold.project_id = cards.project_id and sold.contact_id = cards.contact_id
 left join {{ ref("stg_users") }} as users
     on users.project_id = cards.project_id and users.user_id = cards.responsible_user_id
+left join own on own.project_id = cards.project_id and own.entity_id = cards.contact_id

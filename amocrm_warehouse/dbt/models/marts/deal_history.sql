@@ -48,7 +48,7 @@ select
     stages.status_id,
     statuses.pipeline_name,
     statuses.status_name,
-    case when stages.status_id is null then null else coalesce(statuses.stage_kind, 'open') end as stage_kind,
+    {{ stage_kind("stages.status_id", "statuses") }} as stage_kind,
     owners.responsible_user_id,
     {{ user_name("users", "owners.responsible_user_id") }} as responsible_name,
     budgets.budget

@@ -6,7 +6,7 @@ select
     statuses.pipeline_name,
     stages.status_id,
     statuses.status_name,
-    coalesce(statuses.stage_kind, 'open') as stage_kind,
+    {{ stage_kind("stages.status_id", "statuses") }} as stage_kind,
     stages.pipeline_id_before,
     stages.status_id_before,
     before.status_name as status_name_before,

@@ -1,12 +1,13 @@
 {% set counts = ["calls_in", "calls_out", "talk_seconds", "messages", "notes", "stage_moves", "tasks_done", "tasks_due",
     "tasks_late", "deals_created"] %}
 
+-- All calls are counted, also a robot's and those of which only a name is told, so that the totals are whole.
 with facts as (
     {{ activity(counts, ref("int_calls"), "manager_id", "created_at_local", "true", {
         "calls_in": "case when direction = 'in' then 1 else 0 end",
         "calls_out": "case when direction = 'out' then 1 else 0 end",
         "talk_seconds": "coalesce(duration, 0)"
-    }) }}
+    }, everybody=true, name_alone="case when manager_id is null then manager_name end") }}
     union all
     {{ activity(counts, ref("stg_messages"), "created_by", "created_at_local", "coalesce(direction, 'out') = 'out'", {"messages": "1"}) }}
     union all
@@ -27,11 +28,11 @@ select
     facts.project_id,
     facts.day,
     facts.user_id,
-    {{ user_name("users", "facts.user_id") }} as user_name
+    coalesce(facts.name_alone, {{ user_name("users", "facts.user_id") }}) as user_name
     {%- for count in counts %},
     cast(sum(facts.{{ count }}) as bigint) as {{ count }}
     {%- endfor %}
 from facts
 left join {{ ref("stg_users") }} as users
     on users.project_id = facts.project_id and users.user_id = facts.user_id
-group by facts.project_id, facts.day, facts.user_id, users.name
+group by facts.project_id, facts.day, facts.user_id, facts.name_alone, users.name

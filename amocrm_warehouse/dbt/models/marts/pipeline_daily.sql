@@ -35,7 +35,7 @@ running as (
     select
         days.project_id, days.day, days.pipeline_id, days.status_id,
         cast(sum(coalesce(daily.deals, 0)) over running_days as bigint) as deals,
-        cast(sum(coalesce(daily.budget, 0)) over running_days as numeric(18, 2)) as budget
+        cast(sum(coalesce(daily.budget, 0)) over running_days as numeric(38, 2)) as budget
     from days
     left join daily
         on daily.project_id = days.project_id
@@ -56,8 +56,9 @@ select
     running.status_id,
     statuses.status_name,
     running.deals,
-    running.budget
+    case when accounts.budgets_known then running.budget end as budget
 from running
+inner join {{ ref("int_accounts") }} as accounts on accounts.project_id = running.project_id
 left join {{ ref("stg_statuses") }} as statuses
     on statuses.project_id = running.project_id
     and statuses.pipeline_id = running.pipeline_id

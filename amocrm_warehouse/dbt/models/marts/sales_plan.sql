@@ -2,7 +2,7 @@ with facts as (
     select
         project_id, month, responsible_user_id,
         cast(sum(won) as bigint) as won,
-        cast(sum(won_budget) as numeric(18, 2)) as won_budget
+        cast(sum(won_budget) as numeric(38, 2)) as won_budget
     from {{ ref("sales") }}
     group by project_id, month, responsible_user_id
 )
@@ -15,7 +15,8 @@ select
     plans.plan,
     coalesce(facts.won, 0) as won,
     coalesce(facts.won_budget, 0) as won_budget,
-    cast(100 * coalesce(facts.won_budget, 0) / nullif(plans.plan, 0) as numeric(18, 1)) as percent_of_plan
+    round(1000 * (cast(coalesce(facts.won_budget, 0) as double precision) / cast(nullif(plans.plan, 0) as double precision))) / 10
+        as percent_of_plan
 from facts
 full join {{ ref("plans") }} as plans
     on plans.project_id = facts.project_id

@@ -1,7 +1,7 @@
 with source as (
     {{ raw("account", {
         "account_id": "int", "name": "text", "subdomain": "text", "datetime_settings": "json",
-        "invoices_settings": "json"
+        "invoices_settings": "json", "drive_url": "text"
     }) }}
 )
 
@@ -10,6 +10,8 @@ select
     account_id,
     name,
     subdomain,
+    -- Kommo's accounts keep their files with Kommo; no column tells the account's own domain
+    subdomain || case when drive_url like '%.kommo.com%' then '.kommo.com' else '.amocrm.ru' end as domain,
     {% if var("time_zone", none) %}cast('{{ var("time_zone") }}' as varchar){% else %}coalesce(datetime_settings ->> 'timezone', 'UTC'){% endif %} as time_zone,
     invoices_settings ->> 'currency' as currency
 from source

@@ -3,7 +3,7 @@ with source as (
         "company_id": "int", "name": "text", "responsible_user_id": "int", "created_by": "int",
         "created_at": "time", "updated_at": "time", "closest_task_at": "time", "is_deleted": "bool",
         "updated_by": "int",
-        "_airbyte_extracted_at": "time"
+        "read_at": "read"
     }) }}
 )
 

@@ -17,7 +17,8 @@ select
     source.field_code,
     source.field_type,
     source.enum,
-    source.enum_code
+    source.enum_code,
+    card.updated_at
 from source
 inner join {{ ref("stg_companies") }} as card
     on card.project_id = source.project_id and card.company_id = source.company_id and card.updated_at = source.company_updated_at

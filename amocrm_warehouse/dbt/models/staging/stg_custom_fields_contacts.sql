@@ -17,7 +17,8 @@ select
     source.field_code,
     source.field_type,
     source.enum,
-    source.enum_code
+    source.enum_code,
+    card.updated_at
 from source
 inner join {{ ref("stg_contacts") }} as card
     on card.project_id = source.project_id and card.contact_id = source.contact_id and card.updated_at = source.contact_updated_at

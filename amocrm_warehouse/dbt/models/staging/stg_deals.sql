@@ -5,7 +5,7 @@ with source as (
         "company": "int", "loss_reason_id": "int", "loss_reason_name": "text", "sale": "number",
         "closed_at": "time", "source_id": "int", "source_name": "text", "created_at": "time",
         "updated_at": "time", "closest_task_at": "time", "is_deleted": "bool", "updated_by": "int",
-        "_airbyte_extracted_at": "time"
+        "read_at": "read"
     }) }}
 )
 

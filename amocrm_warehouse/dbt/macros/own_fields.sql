@@ -1,0 +1,289 @@
+{# Custom fields as columns of the marts: which there are, how they are named and typed, and one field to group by. #}
+
+{# The kinds of cards that have fields: the staging model of their values, the card's key and the connector's table. #}
+{% macro field_owners() %}
+    {{ return({
+        "deal": {"values": "stg_custom_fields_deals", "key": "deal_id", "table": "custom_fields_deals"},
+        "contact": {"values": "stg_custom_fields_contacts", "key": "contact_id", "table": "custom_fields_contacts"},
+        "company": {"values": "stg_custom_fields_companies", "key": "company_id", "table": "custom_fields_companies"},
+        "customer": {"values": "stg_custom_fields_customers", "key": "customer_id", "table": "custom_fields_customers"},
+    }) }}
+{% endmacro %}
+
+{# SQL that holds for the rows of projects whose values of this kind were read. #}
+{% macro values_were_read(project, entity_type) %}
+    {%- set read = [] -%}
+    {%- for entity, owner in field_owners().items() if execute -%}
+        {%- for id in var("projects") if raw_relation(id, owner.table) is not none -%}
+            {%- do read.append("(" ~ project ~ " = '" ~ id ~ "' and " ~ entity_type ~ " = '" ~ entity ~ "')") -%}
+        {%- endfor -%}
+    {%- endfor -%}
+    ({{ read | join(" or ") or "false" }})
+{%- endmacro %}
+
+{# number, boolean, date, time, text or list, by the type of the field; an unknown type is a text. #}
+{% macro kind_of_field(type) %}
+    case
+        when {{ type }} in ('numeric', 'monetary', 'price') then 'number'
+        when {{ type }} = 'checkbox' then 'boolean'
+        when {{ type }} in ('date', 'birthday') then 'date'
+        when {{ type }} = 'date_time' then 'time'
+        when {{ type }} in ('multiselect', 'multitext', 'smart_address', 'chained_list', 'items', 'file') then 'list'
+        else 'text'
+    end
+{%- endmacro %}
+
+{% macro has_options(type) %}{{ type }} in ('select', 'multiselect', 'radiobutton', 'category'){% endmacro %}
+
+{#
+    The name of a column: cf_, the field's id, and the field's name in Latin letters, as the connector's readable_columns
+    writes it. Letters are listed in both cases, since lower() of a database in the locale C knows ASCII alone.
+#}
+{% macro column_name_of(id, name) %}
+    {%- set text = "translate(lower(" ~ name ~ "), " ~
+        "'АБВГДЕЁЗИЙКЛМНОПРСТУФЫЭІҐабвгдеёзийклмнопрстуфыэіґÀÁÂÃÄÅÇÈÉÊËÌÍÎÏÑÒÓÔÕÖÙÚÛÜÝàáâãäåçèéêëìíîïñòóôõöùúûüýÿŠŽšžЪЬъь', " ~
+        "'abvgdeeziyklmnoprstufyeigabvgdeeziyklmnoprstufyeigaaaaaaceeeeiiiinooooouuuuyaaaaaaceeeeiiiinooooouuuuyyszsz')" -%}
+    {%- set pairs = {"Жж": "zh", "Хх": "kh", "Цц": "ts", "Чч": "ch", "Шш": "sh", "Щщ": "shch", "Юю": "yu", "Яя": "ya", "Її": "yi", "Єє": "ye"} -%}
+    {%- set made = namespace(text=text) -%}
+    {%- for letters, latin in pairs.items() -%}
+        {%- set made.text = "replace(replace(" ~ made.text ~ ", '" ~ letters[0] ~ "', '" ~ latin ~ "'), '" ~ letters[1] ~ "', '" ~ latin ~ "')" -%}
+    {%- endfor -%}
+    rtrim(concat(
+        'cf_', {{ id }}, '_',
+        left(ltrim(regexp_replace(coalesce({{ made.text }}, ''), '[^a-z0-9]+', '_', 'g'), '_'), 40)
+    ), '_')
+{%- endmacro %}
+
+{# A text as a number, a date, a moment or a flag; null where it is none, so that no value can stop a build. #}
+{% macro number_in(text) %}
+    case
+        when {{ text }} ~ '^[+-]?0*[0-9]{1,28}([.][0-9]{0,200})?$' then cast({{ text }} as numeric(38, 9))
+        when {{ text }} ~ '^[+-]?[0-9]{1,17}([.][0-9]{0,200})?[eE][+-]?[0-9]{1,2}$' then
+            case when abs(cast({{ text }} as double precision)) < 1e28
+                then cast(cast({{ text }} as double precision) as numeric(38, 9)) end
+    end
+{%- endmacro %}
+
+{% macro date_in(text) %}
+    {%- set first = "cast(substr(" ~ text ~ ", 1, 8) || '01' as date)" -%}
+    {%- set day = first ~ " + (cast(substr(" ~ text ~ ", 9, 2) as integer) - 1)" -%}
+    case
+        when {{ text }} ~ '^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])(T.*)?$' and substr({{ text }}, 1, 4) <> '0000'
+            -- the 31st of a month of 30 days is the first of the next one
+            then case when extract(month from {{ day }}) = cast(substr({{ text }}, 6, 2) as integer) then {{ day }} end
+    end
+{%- endmacro %}
+
+{% macro moment_in(text) %}
+    case
+        when {{ text }} ~ '^[0-9-]{10}T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z$' and {{ date_in(text) }} is not null
+            then cast(replace(substr({{ text }}, 1, 19), 'T', ' ') as timestamp)
+    end
+{%- endmacro %}
+
+{% macro flag_in(text) %}case when {{ text }} in ('true', '1') then true when {{ text }} in ('false', '0') then false end{% endmacro %}
+
+{# Whether a field is the one that is asked for by its id, code or name, in whatever case. #}
+{% macro is_field(wanted, id, code, name) %}
+    {% set word = wanted | string | trim | lower %}
+    {{ return(word in (id | string, (code or "") | lower, (name or "") | trim | lower)) }}
+{% endmacro %}
+
+{#
+    The fields of one kind of cards that are columns, in the order of the account: dictionaries of project_id, id, name,
+    name_at_first, code, type, kind and column.
+#}
+{% macro own_fields(entity_type) %}
+    {% set relation = ref("int_own_fields") %}
+    {{ return(fields_kept_in(load_relation(relation) if execute, entity_type)) }}
+{% endmacro %}
+
+{% macro fields_kept_in(relation, entity_type) %}
+    {% set found = [] %}
+    {% if relation %}
+        {% set projects = var("projects") | map("string") | join("', '") %}
+        {% set rows = run_query(
+            "select project_id, custom_field_id, name, name_at_first, field_code, field_type, value_kind, column_name from " ~ relation ~
+            " where entity_type = '" ~ entity_type ~ "' and project_id in ('" ~ projects ~ "')" ~
+            " order by project_id, is_deleted_field, field_sort, custom_field_id"
+        ) %}
+        {% for row in rows.rows %}
+            {% do found.append({
+                "project_id": row[0], "id": row[1] | int, "name": row[2], "name_at_first": row[3], "code": row[4],
+                "type": row[5], "kind": row[6], "column": row[7]
+            }) %}
+        {% endfor %}
+    {% endif %}
+    {{ return(found) }}
+{% endmacro %}
+
+{#
+    All of them, or those that the var `fields` names; the name that a field had at first goes on to name it. PostgreSQL has at most
+    1,600 columns a table: fields past 1,000 are in entity_fields alone.
+#}
+{% macro columns_of_fields(entity_type) %}
+    {% set chosen, wanted = [], var("fields", none) %}
+    {% for field in own_fields(entity_type) %}
+        {% set named = [] %}
+        {% for word in wanted or [] if is_field(word, field.id, field.code, field.name) or is_field(word, field.id, none, field.name_at_first) %}
+            {% do named.append(word) %}
+        {% endfor %}
+        {% if (wanted is none or named) and chosen | length < 1000 %}{% do chosen.append(field) %}{% endif %}
+    {% endfor %}
+    {{ return(chosen) }}
+{% endmacro %}
+
+{# One row a card with a column for each field, for a WITH: project_id, entity_id, the columns. Null where nothing is filled. #}
+{% macro cells(entity_type) %}
+    {% set columns, relation = columns_of_fields(entity_type), ref("entity_fields") %}
+    {% set aggregates = {
+        "number": "max(one.value_number)", "boolean": "bool_or(one.value_boolean)", "date": "max(one.value_date)",
+        "time": "max(one.value_at)", "text": "max(coalesce(several.joined, one.value))",
+        "list": "max(coalesce(several.list, case when one.value is not null then array[one.value] end))",
+    } %}
+    select
+        one.project_id,
+        one.entity_id
+        {%- for field in columns %},
+        {{ aggregates[field.kind] }} filter (where one.custom_field_id = {{ field.id }}{% if var("projects") | length > 1 %} and one.project_id = '{{ field.project_id }}'{% endif %}) as {{ field.column }}
+        {%- endfor %}
+    from {{ relation }} as one
+    left join (
+        select
+            project_id, entity_id, custom_field_id,
+            string_agg(value, ', ' order by value_index) as joined,
+            array_agg(value order by value_index) filter (where value is not null) as list
+        from {{ relation }} as every
+        where entity_type = '{{ entity_type }}' and exists (
+            select 1 from {{ relation }} as further
+            where further.entity_type = '{{ entity_type }}'
+                and further.value_index > 0
+                and further.project_id = every.project_id
+                and further.entity_id = every.entity_id
+                and further.custom_field_id = every.custom_field_id
+        )
+        group by project_id, entity_id, custom_field_id
+    ) as several
+        on several.project_id = one.project_id
+        and several.entity_id = one.entity_id
+        and several.custom_field_id = one.custom_field_id
+    where one.entity_type = '{{ entity_type }}' and one.value_index = 0
+    group by one.project_id, one.entity_id
+{% endmacro %}
+
+{# The columns of `cells`, for the end of a select list. #}
+{% macro cells_of(entity_type, cells) %}
+    {%- for field in columns_of_fields(entity_type) %},
+    {{ cells }}.{{ field.column }}
+    {%- endfor %}
+{%- endmacro %}
+
+{# Says in the database what the columns of `cells` are, by the present names of the fields; for a post_hook. #}
+{% macro describe_cells(entity_type) %}
+    {% for field in columns_of_fields(entity_type) %}
+    comment on column {{ this }}.{{ field.column }} is '{{ ((field.name or "") ~ " · " ~ field.type ~ ", " ~ field.id) | replace("'", "''") }}';
+    {% endfor %}
+    select 1
+{% endmacro %}
+
+{# The column by_value where the var `by` names a field to group by, nothing elsewhere; after a comma. #}
+{% macro by_value(relation=none) %}
+    {%- if var("by", none) is not none -%}, {{ relation ~ "." if relation }}by_value{%- endif -%}
+{% endmacro %}
+
+{% macro and_same_by_value(one, other) %}
+    {%- if var("by", none) is not none -%}and {{ one }}.by_value is not distinct from {{ other }}.by_value{%- endif -%}
+{% endmacro %}
+
+{# Joins `cut`: the values of the field that the var `by` names, of each deal; several options of a deal are one group. #}
+{% macro join_by_value(deals) %}
+    {% set relation, chosen = ref("entity_fields"), {} %}
+    {% if var("by", none) is not none %}
+    {% for name in ["name", "name_at_first"] %}
+        {% for field in own_fields("deal") if is_field(var("by"), field.id, field.code, field[name]) %}
+            {% if field.project_id not in chosen %}{% do chosen.update({field.project_id: field.id}) %}{% endif %}
+        {% endfor %}
+    {% endfor %}
+    left join (
+        select project_id, entity_id, string_agg(value, ', ' order by value) as by_value
+        from {{ relation }}
+        where entity_type = 'deal' and (
+            {%- for project, id in chosen.items() %}(project_id = '{{ project }}' and custom_field_id = {{ id }}){{ " or " if not loop.last }}{% else %}false{% endfor -%}
+        )
+        group by project_id, entity_id
+    ) as cut on cut.project_id = {{ deals }}.project_id and cut.entity_id = {{ deals }}.deal_id
+    {% endif %}
+{% endmacro %}
+
+{# One sentence, before anything is built, about a field that is named and not there, or that is the name of several. #}
+{% macro check_fields() %}
+    {% if execute and flags.WHICH in ("build", "run") %}
+        {% set wanted = (var("fields", none) or []) + ([var("by")] if var("by", none) is not none else []) %}
+        {% set known, of_deals = [], [] %}
+        {% for project in var("projects") if wanted %}
+            {% for entity, owner in field_owners().items() if raw_relation(project, owner.table) is not none %}
+                {% for field in fields_in(project, entity, owner.table) %}
+                    {% do known.append(field) %}
+                    {% if entity == "deal" %}{% do of_deals.append((project, field)) %}{% endif %}
+                {% endfor %}
+            {% endfor %}
+        {% endfor %}
+        {% set before = {"cards": [], "deals": []} %}
+        {% for entity in field_owners() if wanted %}
+            {% for field in fields_kept_in(fields_of_last_build(), entity) %}
+                {% do before.cards.append((field.id, field.code, field.name_at_first)) %}
+                {% if entity == "deal" %}{% do before.deals.append((field.id, field.code, field.name_at_first)) %}{% endif %}
+            {% endfor %}
+        {% endfor %}
+        {% for word in var("fields", none) or [] %}
+            {{ check_named(word, known + before.cards, "the cards") }}
+        {% endfor %}
+        {% if var("by", none) is not none %}
+            {{ check_named(var("by"), (of_deals | map(attribute=1) | list) + before.deals, "deals") }}
+            {% for project in var("projects") %}
+                {% set same = [] %}
+                {% for owner, field in of_deals if owner == project and is_field(var("by"), field[0], field[1], field[2]) and field[0] not in same %}
+                    {% do same.append(field[0]) %}
+                {% endfor %}
+                {% if same | length > 1 %}
+                    {% do exceptions.raise_compiler_error(
+                        "Several fields of deals of the project " ~ project ~ " are named “" ~ var("by") ~ "”: name one by its id, " ~
+                        same | join(" or ") ~ "."
+                    ) %}
+                {% endif %}
+            {% endfor %}
+        {% endif %}
+    {% endif %}
+{% endmacro %}
+
+{# int_own_fields where a run starts: there a ref is not known. #}
+{% macro fields_of_last_build() %}
+    {% for node in graph.nodes.values() if node.package_name == "amocrm" and node.name == "int_own_fields" %}
+        {{ return(adapter.get_relation(node.database, node.schema, node.alias)) }}
+    {% endfor %}
+{% endmacro %}
+
+{% macro check_named(word, fields, cards) %}
+    {% set found = [] %}
+    {% for field in fields if is_field(word, field[0], field[1], field[2]) %}{% do found.append(field) %}{% endfor %}
+    {% if not found %}
+        {% do exceptions.raise_compiler_error(
+            "There is no field “" ~ word ~ "” of " ~ cards ~ " in the tables of custom fields: give its name, its code or its id as amoCRM has it."
+        ) %}
+    {% endif %}
+{% endmacro %}
+
+{# Id, code and name of each field of one kind of cards: those of the account's list, where it was read, else of the values. #}
+{% macro fields_in(project, entity, values_table) %}
+    {% set listed = raw_relation(project, "custom_fields") %}
+    {% set word = {"deal": "leads", "contact": "contacts", "company": "companies", "customer": "customers"}[entity] %}
+    {% if listed is not none %}
+        {% set found = run_query("select distinct custom_field_id, code, name from " ~ listed ~ " where entity_type = '" ~ word ~ "' order by 1, 2, 3") %}
+    {% endif %}
+    {% if listed is none or not found.rows %}
+        {% set found = run_query("select distinct custom_field_id, field_code, name from " ~ raw_relation(project, values_table) ~ " order by 1, 2, 3") %}
+    {% endif %}
+    {% set fields = [] %}
+    {% for row in found.rows %}{% do fields.append((row[0] | int, row[1], row[2])) %}{% endfor %}
+    {{ return(fields) }}
+{% endmacro %}

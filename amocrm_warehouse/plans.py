@@ -1,0 +1,88 @@
+"""A file of plans, as people keep it: read whatever a spreadsheet made of it, and written as dbt takes it."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Callable
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+SEPARATORS = {";": "a semicolon", ",": "a comma", "\t": "a tab"}
+
+
+def read_plans(path: Path) -> list[list[str]]:
+    """The rows under their columns. Raises ValueError with a sentence where the file cannot be used."""
+    try:
+        text = decoded(path.read_bytes())
+    except OSError as error:
+        raise ValueError(f"The file of plans {path} cannot be read: {error.strerror}.") from None
+    head = text.partition("\n")[0]
+    separator = max(SEPARATORS, key=head.count)
+    rows = csv.DictReader(io.StringIO(text), delimiter=separator)
+    if sorted(rows.fieldnames or ()) != sorted(PLANS):
+        found = ",".join(rows.fieldnames or ()) or "nothing"
+        told = "" if separator == "," else f", separated by {SEPARATORS[separator]}"
+        raise ValueError(f"The first line of {path} must name the columns {','.join(PLANS)}; it has {found}{told}.")
+    found_rows, seen = [], dict[tuple[str, ...], int]()
+    for row in rows:
+        if not any(isinstance(value, str) and value.strip() for value in row.values()):
+            continue  # a spreadsheet leaves empty lines
+        values = [value_of(path, rows.line_num, name, row[name] or "") for name in PLANS]
+        own = tuple(values[:3])
+        if own in seen:
+            raise ValueError(
+                f"Line {rows.line_num} of {path} plans the same month of the same user as line {seen[own]}."
+            )
+        seen[own] = rows.line_num
+        found_rows.append(values)
+    return found_rows
+
+
+def write_plans(rows: list[list[str]], path: Path) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([list(PLANS), *rows])
+
+
+def decoded(content: bytes) -> str:
+    """UTF-8, or what Excel writes in Russia: Windows-1251, and UTF-16 for “Unicode text”."""
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return content.decode("utf-16", errors="replace")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return content.decode("cp1251", errors="replace")
+
+
+def month(text: str) -> date:
+    """As 2026-01-01, or as a spreadsheet shows it: 01.01.2026."""
+    parts = re.fullmatch(r"(\d\d?)\.(\d\d?)\.(\d{4})", text)
+    found = date(int(parts[3]), int(parts[2]), int(parts[1])) if parts else date.fromisoformat(text)
+    if found.day != 1:
+        raise ValueError
+    return found
+
+
+def money(text: str) -> Decimal:
+    """Also as a spreadsheet shows it: 1 000 000,50."""
+    found = Decimal(re.sub(r"\s", "", text).replace(",", "."))
+    if not found.is_finite():
+        raise ValueError
+    return found
+
+
+PLANS: dict[str, Callable[[str], Any]] = {
+    "project_id": str, "month": month, "responsible_user_id": int, "plan": money,
+}  # fmt: skip
+"""The columns of a file of plans, and what each value must be."""
+
+
+def value_of(path: Path, line: int, name: str, text: str) -> str:
+    try:
+        return str(PLANS[name](text.strip()))
+    except (ValueError, ArithmeticError):
+        shown = "the first day of a month, as 2026-01-01" if name == "month" else "a number"
+        raise ValueError(f"Line {line} of {path}: {name} must be {shown}, and is “{text}”.") from None

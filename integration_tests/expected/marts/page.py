@@ -1,0 +1,305 @@
+"""What each table of the report must show of a choice, by plain Python over the accounts' own store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from functools import cached_property
+from typing import Any
+
+from .. import Row
+from .deals import LOST, WON, began, deal_stage_history, deals
+from .known import Known, amount, at, grouped
+from .people import manager_activity, tasks_open, touches
+from .totals import ended, half_left, lost_from, stale_deals, stays_of
+
+Table = list[list[Any]]
+COUNTS = ("calls_out", "calls_in", "talk_seconds", "messages", "notes", "stage_moves", "tasks_done")
+AGES = ((0, 7), (7, 30), (30, 90), (90, 10**9))
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What is chosen in the page."""
+
+    known: tuple[Known, ...]
+    first: date
+    last: date
+    pipeline: int | None = None
+    users: frozenset[int] | None = None
+    """The people who are chosen; everybody by default."""
+
+    def has(self, moment: datetime | None) -> bool:
+        return moment is not None and self.first <= moment.date() <= self.last
+
+    def fits(self, pipeline: int | None, user: int | None) -> bool:
+        return self.pipeline in (None, pipeline) and (self.users is None or user in self.users)
+
+    @property
+    def days(self) -> list[date]:
+        return [self.first + timedelta(days=n) for n in range((self.last - self.first).days + 1)]
+
+    @cached_property
+    def there(self) -> list[tuple[Known, Row]]:
+        return [(known, deal) for known in self.known for deal in deals(known) if not deal["is_deleted"]]
+
+    def created(self) -> list[tuple[Known, Row]]:
+        return [
+            (known, deal)
+            for known, deal in self.there
+            if self.has(deal["created_at_local"]) and self.fits(deal["pipeline_id"], deal["responsible_user_id"])
+        ]
+
+    def closed(self) -> list[tuple[Known, Row]]:
+        return [
+            (known, deal)
+            for known, deal in self.there
+            if deal["stage_kind"] in ("won", "lost")
+            and self.has(ended(deal))
+            and self.fits(deal["pipeline_id"], deal["closer_id"])
+        ]
+
+    def open(self) -> list[tuple[Known, Row]]:
+        return [
+            (known, deal)
+            for known, deal in self.there
+            if deal["stage_kind"] in ("open", "unsorted")
+            and self.fits(deal["pipeline_id"], deal["responsible_user_id"])
+        ]
+
+
+def money(rows: Iterable[Row]) -> Decimal:
+    return sum((amount(row["budget"]) for row in rows), Decimal(0))
+
+
+def of_kind(found: Iterable[tuple[Known, Row]], kind: str) -> list[Row]:
+    return [deal for _, deal in found if deal["stage_kind"] == kind]
+
+
+def ratio(part: Any, whole: Any) -> float | None:
+    return float(Decimal(part) / Decimal(whole)) if whole else None
+
+
+def tenths(seconds: int) -> int:
+    return seconds // 8_640
+
+
+def middle(numbers: list[int]) -> float | None:
+    found = sorted(numbers)
+    half = len(found) // 2
+    return None if not found else float(found[half]) if len(found) % 2 else (found[half - 1] + found[half]) / 2
+
+
+def figures(choice: Choice) -> Row:
+    won, lost = of_kind(choice.closed(), "won"), of_kind(choice.closed(), "lost")
+    cycle = middle([tenths(deal["seconds_to_close"]) for deal in won if deal["seconds_to_close"] is not None])
+    return {
+        "created": len(choice.created()), "won": len(won), "won_budget": money(won),
+        "rate": ratio(len(won), len(won) + len(lost)), "average": ratio(money(won), len(won)),
+        "cycle": None if cycle is None else cycle / 10, "open": len(choice.open()),
+    }  # fmt: skip
+
+
+def funnel(choice: Choice) -> list[Table]:
+    """A table of each pipeline, the one with the most deals first."""
+    found: list[tuple[int, Table]] = []
+    for known in choice.known:
+        starts, before = began(known), lost_from(known)
+        there = {deal["deal_id"]: deal for deal in deals(known) if not deal["is_deleted"]}
+        stays = [
+            row
+            for row in deal_stage_history(known)
+            if row["deal_id"] in there
+            and choice.has(known.local(starts[row["deal_id"]]))
+            and choice.fits(row["pipeline_id"], there[row["deal_id"]]["responsible_user_id"])
+        ]
+        for (pipeline,), own in grouped(stays, lambda row: (row["pipeline_id"],)).items():
+            way = [r for r in known.all("statuses") if r["pipeline_id"] == pipeline and r["status_id"] != LOST]
+            cohort = {row["deal_id"] for row in own}
+            sort = {row["status_id"]: row["status_sort"] for row in way}
+            reach = {
+                deal: max(
+                    (
+                        sort[row["status_id"]]
+                        for row in own
+                        if row["deal_id"] == deal and row["status_id"] in sort
+                        if row["stage_kind"] == "open"
+                        or (row["status_id"] == WON and there[deal]["pipeline_id"] == pipeline
+                            and there[deal]["status_id"] == WON)
+                    ),
+                    default=-1,
+                )
+                for deal in cohort
+            }  # fmt: skip
+            table: Table = []
+            previous = None
+            told = known.tells("deal_statuses")
+            for stage in sorted(way, key=lambda row: (row["status_sort"], row["status_id"])):
+                here = [row for row in own if row["status_id"] == stage["status_id"]]
+                unsorted, won = bool(stage["status_type"]), stage["status_id"] == WON
+                reached = (
+                    len({row["deal_id"] for row in here})
+                    if unsorted
+                    else sum(sort_of >= stage["status_sort"] for sort_of in reach.values())
+                )
+                lost = sum(before.get(deal) == (pipeline, stage["status_id"]) for deal in cohort) if told else None
+                times = [] if won else [(tenths(lasted), over) for lasted, over in stays_of(known, here)]
+                half = half_left(times)
+                table.append([
+                    stage["status_name"], reached, None if unsorted or previous is None else ratio(reached, previous),
+                    ratio(reached, len(cohort)), lost, ratio(lost, reached) if told else None,
+                    None if half is None else half / 10,
+                    None if won or not told else sum(not over for _, over in times),
+                ])  # fmt: skip
+                previous = previous if unsorted else reached
+            if table:
+                found.append((len(cohort), table))
+    return [table for _, table in sorted(found, key=lambda one: -one[0])]
+
+
+def money_by(choice: Choice, bucket: Callable[[date], str]) -> Table:
+    """By the parts of the period that `bucket` names the day of: without the plan."""
+    closed = choice.closed()
+    rows = []
+    for name in dict.fromkeys(map(bucket, choice.days)):
+        own = [(known, deal) for known, deal in closed if (end := ended(deal)) and bucket(end.date()) == name]
+        won = of_kind(own, "won")
+        rows.append([name, len(won), money(won), len(own) - len(won)])
+    return rows if closed else []
+
+
+def managers(choice: Choice) -> Table:
+    """Without their plans."""
+    sold = grouped(
+        [{"known": known.project, **deal} for known, deal in choice.closed()], lambda d: (d["known"], d["closer_id"])
+    )
+    stale = grouped(stale_rows(choice), lambda row: (row["known"].project, row["responsible_user_id"]))
+    tasks: dict[Any, list[Row]] = {}
+    for known in choice.known:
+        pipelines = known.by("deals", "lead_id", "pipeline_id")
+        for task in tasks_open(known):
+            pipeline = pipelines.get(task["entity_id"]) if task["entity_type"] == "deal" else None
+            if choice.fits(pipeline, task["responsible_user_id"]):
+                tasks.setdefault((known.project, task["responsible_user_id"]), []).append(task)
+    by_project = {known.project: known for known in choice.known}
+    rows = []
+    for own in sold.keys() | stale.keys() | tasks.keys():
+        deals_of = sold.get(own, [])
+        won = [deal for deal in deals_of if deal["stage_kind"] == "won"]
+        rows.append([
+            by_project[own[0]].user(own[1]), len(won), money(won), len(deals_of) - len(won),
+            ratio(len(won), len(deals_of)), ratio(money(won), len(won)),
+            sum(task["is_overdue"] for task in tasks.get(own, [])), len(stale.get(own, [])),
+        ])  # fmt: skip
+    return rows
+
+
+def reasons(choice: Choice) -> Table:
+    lost = of_kind(choice.closed(), "lost")
+    groups = grouped(lost, lambda deal: (deal["loss_reason"],)).items()
+    return [[reason, len(own), ratio(len(own), len(lost)), money(own)] for (reason,), own in groups]
+
+
+def sources(choice: Choice) -> Table:
+    """Of an account with no more sources than are told by name."""
+    rows = []
+    found = [deal for _, deal in choice.created()]
+    groups = grouped(found, lambda deal: (deal["utm_source"] if deal["source_name"] is None else deal["source_name"],))
+    for (source,), own in groups.items():
+        won = [deal for deal in own if deal["stage_kind"] == "won"]
+        rows.append([source, len(own), len(won), ratio(len(won), len(own)), money(won)])
+    return rows
+
+
+def stuck(choice: Choice) -> Table:
+    """The stages of all pipelines; ages that there are none of in a pipeline are left out of its rows."""
+    rows = []
+    for known in choice.known:
+        since = {row["deal_id"]: row["from_at"] for row in deal_stage_history(known) if row["is_last"]}
+        named = {(r["pipeline_id"], r["status_id"]): r["status_name"] for r in known.all("statuses")}
+        aged = [
+            deal | {"age": None if (start := since.get(deal["deal_id"])) is None else (known.now - start).days}
+            for of, deal in choice.open()
+            if of is known
+        ]
+        for (pipeline,), own in grouped(aged, lambda deal: (deal["pipeline_id"],)).items():
+            stages = grouped(own, lambda deal: (deal["status_id"],))
+            counts = {status: ages([deal["age"] for deal in of]) for (status,), of in stages.items()}
+            shown = [place for place in range(5) if any(count[place] for count in counts.values())]
+            for (status,), of in stages.items():
+                name = named.get((pipeline, status)) or f"#{status}"
+                rows.append([name, *(counts[status][place] for place in shown), len(of), money(of)])
+    return rows
+
+
+def ages(days: list[int | None]) -> list[int]:
+    told = [sum(age is not None and low <= max(age, 0) < high for age in days) for low, high in AGES]
+    return [*told, sum(age is None for age in days)]
+
+
+def stale_rows(choice: Choice) -> list[Row]:
+    return [
+        {"known": known, **row}
+        for known in choice.known
+        for row in stale_deals(known)
+        if choice.fits(row["pipeline_id"], row["responsible_user_id"])
+    ]
+
+
+def stale(choice: Choice) -> Table:
+    """The twenty with the highest budgets."""
+    rows = sorted(
+        stale_rows(choice), key=lambda row: (-amount(row["budget"]), -row["days_without_activity"], row["deal_id"])
+    )
+    return [
+        [row["name"], row["pipeline_name"], row["status_name"], row["responsible_name"], row["budget"],
+         row["days_without_activity"], row["open_tasks"]]
+        for row in rows[:20]
+    ]  # fmt: skip
+
+
+def hours(choice: Choice) -> Table:
+    """By weekday and hour, of the months that the period touches."""
+    counted = [[0] * 24 for _ in range(7)]
+    months = {
+        (choice.first + timedelta(days=n)).strftime("%Y-%m") for n in range((choice.last - choice.first).days + 1)
+    }
+    for known in choice.known:
+        for pipeline, user, moment in touches(known):
+            if f"{moment:%Y-%m}" in months and choice.fits(pipeline, user if isinstance(user, int) else None):
+                counted[moment.weekday()][moment.hour] += 1
+    rows: Table = [[day, *of, sum(of)] for day, of in enumerate(counted)]
+    return rows if any(row[-1] for row in rows) else []
+
+
+def work(choice: Choice) -> Table:
+    """Of all pipelines."""
+    rows = []
+    for known in choice.known:
+        own = [
+            row
+            for row in manager_activity(known)
+            if choice.first <= date.fromisoformat(row["day"]) <= choice.last
+            and (choice.users is None or row["user_id"] in choice.users)
+            and any(row[count] for count in COUNTS)
+        ]
+        for (_, name), of in grouped(own, lambda row: (row["user_id"], row["user_name"])).items():
+            rows.append([name, *(sum(row[count] for row in of) for count in COUNTS)])
+    return rows
+
+
+def freshness(choice: Choice, read: Iterable[str]) -> Table:
+    """Rows of each of these tables, as far as an account has it, and how many are marked as deleted."""
+    rows = []
+    for known in choice.known:
+        for name in sorted(set(read) & known.rows.keys() - known.absent):
+            own = known.all(name)
+            marked = any(row.get("is_deleted") is not None for row in own)
+            rows.append([name, len(own), sum(bool(row["is_deleted"]) for row in own) if marked else None])
+    return rows
+
+
+__all__ = ["Choice", "at", "figures", "freshness", "funnel", "hours", "managers", "money_by", "reasons", "sources",
+           "stale", "stuck", "work"]  # fmt: skip
