@@ -11,7 +11,7 @@ from pathlib import Path
 from amocrm_fleet import FleetError
 from amocrm_fleet.airbyte_api import AirbyteApi, Thing
 from amocrm_fleet.airbyte_plan import Found, Step, Wanted, find, ids, sign_in, steps
-from amocrm_fleet.folder import Account
+from amocrm_fleet.folder import FleetAccount
 from source_amocrm import whole_file
 from source_amocrm.config.config_file import STATE, ConfigFileError
 from source_amocrm.secrecy import mask
@@ -40,7 +40,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(chosen: list[Account], given: argparse.Namespace) -> int:
+def run(chosen: list[FleetAccount], given: argparse.Namespace) -> int:
     wanted, api = _wanted(given), _api(given)
     sent = _Sent(given.accounts / STATE / "airbyte.json", given.workspace)
     found = find(api, wanted, chosen)
@@ -63,12 +63,12 @@ class _Sent:
             self._all = {}
         self.digests = self._all.setdefault(workspace, {})
 
-    def add(self, account: Account) -> None:
+    def add(self, account: FleetAccount) -> None:
         self.digests[account.name] = sign_in(account)
         whole_file.write(self._path, whole_file.json_text(self._all))
 
 
-def _tell(todo: list[Step], found: Found, chosen: list[Account], known: dict[str, str]) -> None:
+def _tell(todo: list[Step], found: Found, chosen: list[FleetAccount], known: dict[str, str]) -> None:
     for step in todo:
         print(mask(step.said))
     for name in found.strangers:
@@ -79,7 +79,7 @@ def _tell(todo: list[Step], found: Found, chosen: list[Account], known: dict[str
     print(f"{len(todo)} changes." if todo else "Nothing to change.")
 
 
-def _apply(api: AirbyteApi, todo: list[Step], found: Found, accounts: dict[str, Account], sent: _Sent) -> int:
+def _apply(api: AirbyteApi, todo: list[Step], found: Found, accounts: dict[str, FleetAccount], sent: _Sent) -> int:
     made: dict[str | None, Thing] = {}
     failed: list[str] = []
     for step in todo:
@@ -105,7 +105,7 @@ def _apply(api: AirbyteApi, todo: list[Step], found: Found, accounts: dict[str, 
     return 1 if failed else 0
 
 
-def _handed_over(account: Account, sent: _Sent) -> None:
+def _handed_over(account: FleetAccount, sent: _Sent) -> None:
     sent.add(account)
     if account.settings()["credentials"].get("auth_type") == "oauth2.0":
         print(

@@ -10,7 +10,7 @@ from typing import Any
 
 from amocrm_fleet import FleetError
 from amocrm_fleet.airbyte_api import AirbyteApi, Thing
-from amocrm_fleet.folder import Account
+from amocrm_fleet.folder import FleetAccount
 from source_amocrm.streams import STREAMS
 
 NAME = "amoCRM"
@@ -30,7 +30,7 @@ class Wanted:
     def definition(self) -> Thing:
         return {"name": NAME, "dockerRepository": self.repository, "dockerImageTag": self.tag}
 
-    def connection(self, account: Account) -> Thing:
+    def connection(self, account: FleetAccount) -> Thing:
         return {
             "name": f"{NAME} {account.name}",
             "destinationId": self.destination,
@@ -41,7 +41,7 @@ class Wanted:
         }
 
 
-def cron(account: Account, period: int) -> str:
+def cron(account: FleetAccount, period: int) -> str:
     """Quartz's: each account at a minute, and of a longer period an hour, that its name decides."""
     minute = account.spread(period)
     if period < 60:
@@ -65,7 +65,7 @@ class Found:
     """Sources of the definition that no account of the folder is called like."""
 
 
-def find(api: AirbyteApi, wanted: Wanted, accounts: Iterable[Account]) -> Found:
+def find(api: AirbyteApi, wanted: Wanted, accounts: Iterable[FleetAccount]) -> Found:
     """Raises FleetError where names leave open which thing is meant."""
     definition = _only(
         (one for one in api.definitions() if one["dockerRepository"] == wanted.repository),
@@ -112,12 +112,12 @@ class Step:
     sends_sign_in: bool = False
 
 
-def sign_in(account: Account) -> str:
+def sign_in(account: FleetAccount) -> str:
     """A digest of the credentials as the config gives them, by which it is known whether Airbyte has got them."""
     return hashlib.sha256(json.dumps(account.settings().get("credentials"), sort_keys=True).encode()).hexdigest()
 
 
-def steps(wanted: Wanted, found: Found, accounts: Iterable[Account], sent: Mapping[str, str]) -> list[Step]:
+def steps(wanted: Wanted, found: Found, accounts: Iterable[FleetAccount], sent: Mapping[str, str]) -> list[Step]:
     """`sent`: of each account the sign-in that Airbyte was given last. Raises FleetError."""
     made = list(_definition_steps(wanted, found))
     for account in accounts:
@@ -139,7 +139,7 @@ def _definition_steps(wanted: Wanted, found: Found) -> Iterable[Step]:
         )
 
 
-def _source_steps(account: Account, source: Thing | None, sent: str | None) -> Iterable[Step]:
+def _source_steps(account: FleetAccount, source: Thing | None, sent: str | None) -> Iterable[Step]:
     settings, name = account.settings(), f"{NAME} {account.name}"
     if source is None:
         yield Step(
@@ -168,7 +168,7 @@ def _source_steps(account: Account, source: Thing | None, sent: str | None) -> I
         )
 
 
-def _connection_steps(wanted: Wanted, account: Account, connection: Thing | None) -> Iterable[Step]:
+def _connection_steps(wanted: Wanted, account: FleetAccount, connection: Thing | None) -> Iterable[Step]:
     body = wanted.connection(account)
     if connection is None:
         yield Step(

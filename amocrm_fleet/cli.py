@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import NoReturn
 
 from amocrm_fleet import FleetError, airbyte_cli
-from amocrm_fleet.folder import Account, accounts, make_private
+from amocrm_fleet.folder import FleetAccount, accounts, make_private
 from amocrm_fleet.locks import folder_held
 from amocrm_fleet.page import write_page
 from amocrm_fleet.status import as_json, table, worst_first
-from amocrm_fleet.syncing import Progress, Syncing, check_each
+from amocrm_fleet.syncing import ProgressLine, Syncing, check_each
 from source_amocrm import whole_file
 from source_amocrm.config.config_file import STATE, ConfigFileError
 
@@ -45,8 +45,8 @@ def main(arguments: list[str]) -> int:
         return _INTERRUPTED
 
 
-def _check(chosen: list[Account], given: argparse.Namespace) -> int:
-    failed, progress = [], Progress(len(chosen))
+def _check(chosen: list[FleetAccount], given: argparse.Namespace) -> int:
+    failed, progress = [], ProgressLine(len(chosen))
     for account, fine, said in check_each(chosen, given.parallel, progress):
         if not fine:
             failed.append(account.name)
@@ -55,8 +55,8 @@ def _check(chosen: list[Account], given: argparse.Namespace) -> int:
     return _end(failed, len(chosen), "can be read")
 
 
-def _sync(chosen: list[Account], given: argparse.Namespace) -> int:
-    failed, progress = [], Progress(len(chosen))
+def _sync(chosen: list[FleetAccount], given: argparse.Namespace) -> int:
+    failed, progress = [], ProgressLine(len(chosen))
     syncing = Syncing(given.to, tuple(_names(given.streams) or ()), given.seconds)
     for account, done in syncing.sync_each(chosen, given.parallel, progress):
         if done.failures:
@@ -67,7 +67,7 @@ def _sync(chosen: list[Account], given: argparse.Namespace) -> int:
     return _end(failed, len(chosen), "are up to date")
 
 
-def _status(chosen: list[Account], given: argparse.Namespace) -> int:
+def _status(chosen: list[FleetAccount], given: argparse.Namespace) -> int:
     found = [pair for pair in worst_first(chosen) if pair[1].last.failures or not given.failed]
     if given.json:
         print(json.dumps(as_json(found), ensure_ascii=False, indent=2))
@@ -76,7 +76,7 @@ def _status(chosen: list[Account], given: argparse.Namespace) -> int:
     return 1 if any(status.last.failures for _, status in found) else 0
 
 
-def _page(chosen: list[Account], given: argparse.Namespace) -> int:
+def _page(chosen: list[FleetAccount], given: argparse.Namespace) -> int:
     try:
         write_page(given.out, worst_first(chosen), datetime.now(timezone.utc))
     except OSError as error:
@@ -85,7 +85,7 @@ def _page(chosen: list[Account], given: argparse.Namespace) -> int:
     return 0
 
 
-def _dagster(chosen: list[Account], given: argparse.Namespace) -> NoReturn:  # noqa: ARG001 - as the other commands
+def _dagster(chosen: list[FleetAccount], given: argparse.Namespace) -> NoReturn:  # noqa: ARG001 - as the other commands
     """Becomes `dagster dev` with the project, whose runs hold the folder."""
     program = Path(sys.executable).with_name("dagster")
     if not program.is_file():
@@ -103,7 +103,7 @@ def _dagster(chosen: list[Account], given: argparse.Namespace) -> NoReturn:  # n
     os.execve(program, command, environment)
 
 
-def _tell(account: Account, said: str) -> None:
+def _tell(account: FleetAccount, said: str) -> None:
     """Each line with the account's name, so that it can be found by it."""
     for line in said.splitlines():
         print(f"{account.name}: {line}", flush=True)

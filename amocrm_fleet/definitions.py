@@ -11,7 +11,7 @@ from typing import Any
 
 import dagster as dg
 
-from amocrm_fleet.folder import Account
+from amocrm_fleet.folder import FleetAccount
 from amocrm_fleet.locks import folder_held
 from amocrm_fleet.processes import log_of
 from amocrm_fleet.settings import Settings, settings
@@ -71,7 +71,7 @@ def models() -> dg.MaterializeResult[Any]:
 MODELS = "amocrm_warehouse.models"
 
 
-def _databases(given: Settings, ready: list[Account]) -> Iterator[tuple[str, list[Account]]]:
+def _databases(given: Settings, ready: list[FleetAccount]) -> Iterator[tuple[str, list[FleetAccount]]]:
     """Each database, and the accounts that are in it."""
     if "{name}" in given.db:
         yield from ((given.db.replace("{name}", account.name), [account]) for account in ready)
@@ -79,7 +79,7 @@ def _databases(given: Settings, ready: list[Account]) -> Iterator[tuple[str, lis
         yield given.db, ready
 
 
-def _metadata(account: Account, done: LastSync) -> dict[str, Any]:
+def _metadata(account: FleetAccount, done: LastSync) -> dict[str, Any]:
     return {"rows": done.rows, "seconds": done.seconds, "log": str(log_of(account))}
 
 
@@ -147,7 +147,7 @@ def failed_or_long(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequ
             yield dg.RunRequest(f"{account.name} {_minute(context)}", partition_key=account.name, tags=tags)
 
 
-def accounts_known(context: dg.ScheduleEvaluationContext) -> list[Account]:
+def accounts_known(context: dg.ScheduleEvaluationContext) -> list[FleetAccount]:
     """Accounts come and go with the folder, and partitions with them."""
     found = settings().chosen()
     names, known = {account.name for account in found}, set(context.instance.get_dynamic_partitions("accounts"))
@@ -158,7 +158,7 @@ def accounts_known(context: dg.ScheduleEvaluationContext) -> list[Account]:
     return found
 
 
-def due_now(context: dg.ScheduleEvaluationContext, found: list[Account]) -> list[Account]:
+def due_now(context: dg.ScheduleEvaluationContext, found: list[FleetAccount]) -> list[FleetAccount]:
     """Those whose minute of the period it is, by the name alone, and those to retry; none that is being synced."""
     now, period = context.scheduled_execution_time, settings().period
     minute = (now.hour * 60 + now.minute) % period
@@ -170,12 +170,12 @@ def due_now(context: dg.ScheduleEvaluationContext, found: list[Account]) -> list
     return [account for account in due if account.name not in busy]
 
 
-def has_a_run_of_its_own(account: Account) -> bool:
+def has_a_run_of_its_own(account: FleetAccount) -> bool:
     last = status_of(account).last
     return bool(last.failures) or last.seconds > settings().brief / 2
 
 
-def is_to_be_retried(context: dg.ScheduleEvaluationContext, account: Account) -> bool:
+def is_to_be_retried(context: dg.ScheduleEvaluationContext, account: FleetAccount) -> bool:
     """Whether the last sync failed beside others, so that nothing shows it yet, or failed and the time to wait is over.
 
     What a person has to mend is not retried before its next period.
@@ -191,7 +191,7 @@ def is_to_be_retried(context: dg.ScheduleEvaluationContext, account: Account) ->
     return may_be and context.scheduled_execution_time >= _ended(status) + wait
 
 
-def _had_a_run_since(context: dg.ScheduleEvaluationContext, account: Account, status: Status) -> bool:
+def _had_a_run_since(context: dg.ScheduleEvaluationContext, account: FleetAccount, status: Status) -> bool:
     """Whether the last sync was in a run of its own, or one came after it."""
     [*newest] = context.instance.get_run_records(dg.RunsFilter(tags={PARTITION: account.name}), limit=1)
     return bool(newest) and (newest[0].end_time or newest[0].create_timestamp.timestamp()) >= _ended(status).timestamp()
@@ -205,7 +205,7 @@ def _minute(context: dg.ScheduleEvaluationContext) -> str:
     return f"{context.scheduled_execution_time:%Y-%m-%dT%H:%M}"
 
 
-def integration(account: Account) -> str:
+def integration(account: FleetAccount) -> str:
     """The account's own name where its config cannot be read, which its sync will tell."""
     try:
         return account.integration
@@ -254,7 +254,7 @@ def tell(context: dg.RunFailureSensorContext) -> None:
     _alert(account, failure=said)
 
 
-def _tell_notices(context: Any, account: Account, done: LastSync) -> None:
+def _tell_notices(context: Any, account: FleetAccount, done: LastSync) -> None:
     """What is no failure, and a person should know: that the account was renamed."""
     for notice in done.notices:
         context.log.warning(f"{account.name}: {notice}")

@@ -21,7 +21,7 @@ NAME = re.compile(rf"[A-Za-z0-9][A-Za-z0-9_-]{{0,{LONGEST_NAME - 1}}}")
 """What an account may be called: the name goes into the names of its tables."""
 
 
-class Account(ConfigFile):
+class FleetAccount(ConfigFile):
     """One account of a fleet: a config file whose name is the account's."""
 
     @property
@@ -41,10 +41,10 @@ class Account(ConfigFile):
         return int.from_bytes(hashlib.sha256(self.name.encode()).digest()[:8], "big") % period
 
 
-def accounts(folder: Path, only: list[str] | None = None) -> list[Account]:
+def accounts(folder: Path, only: list[str] | None = None) -> list[FleetAccount]:
     """Every account of the folder, by name, or those named. Raises FleetError."""
     try:
-        found = {path.stem: Account(path) for path in sorted(folder.iterdir()) if _is_config(path)}
+        found = {path.stem: FleetAccount(path) for path in sorted(folder.iterdir()) if _is_config(path)}
     except OSError as error:
         raise FleetError(f"The folder {folder} cannot be read: {error.strerror}.") from None
     _check_names(folder, list(found.values()))
@@ -56,7 +56,7 @@ def accounts(folder: Path, only: list[str] | None = None) -> list[Account]:
     return [found[name] for name in only]
 
 
-def add(folder: Path, config: Mapping[str, Any], name: str | None = None, *, replace: bool = False) -> Account:
+def add(folder: Path, config: Mapping[str, Any], name: str | None = None, *, replace: bool = False) -> FleetAccount:
     """Writes a new account's config into the folder, for its owner alone and in one step.
 
     The name is by default the first label of the account's address. Raises FleetError when the name or the tables that
@@ -65,7 +65,7 @@ def add(folder: Path, config: Mapping[str, Any], name: str | None = None, *, rep
     name = name or _subdomain(config)
     check_free(folder, name)
     make_private(folder)
-    account = Account(folder / f"{name}.json")
+    account = FleetAccount(folder / f"{name}.json")
     put = whole_file.write if replace else whole_file.create
     try:
         put(account.path, whole_file.json_text(config))
@@ -81,8 +81,8 @@ def check_free(folder: Path, name: str) -> None:
     """
     if not NAME.fullmatch(name):
         raise FleetError(_bad_name(name))
-    others = [Account(path) for path in sorted(folder.iterdir()) if _is_config(path)] if folder.is_dir() else []
-    wanted = Account(folder / f"{name}.json")
+    others = [FleetAccount(path) for path in sorted(folder.iterdir()) if _is_config(path)] if folder.is_dir() else []
+    wanted = FleetAccount(folder / f"{name}.json")
     for other in others:
         if other.name != name and other.project == wanted.project:
             raise FleetError(_same_tables(folder, other, wanted))
@@ -114,8 +114,8 @@ def _is_config(path: Path) -> bool:
     return path.suffix == ".json" and not path.name.startswith(".") and path.is_file() and path.stat().st_size > 0
 
 
-def _check_names(folder: Path, found: list[Account]) -> None:
-    by_project: dict[str, Account] = {}
+def _check_names(folder: Path, found: list[FleetAccount]) -> None:
+    by_project: dict[str, FleetAccount] = {}
     for account in found:
         if not NAME.fullmatch(account.name):
             raise FleetError(f"{_bad_name(account.name)} Rename {account.path}.")
@@ -124,7 +124,7 @@ def _check_names(folder: Path, found: list[Account]) -> None:
             raise FleetError(_same_tables(folder, other, account))
 
 
-def _same_tables(folder: Path, one: Account, other: Account) -> str:
+def _same_tables(folder: Path, one: FleetAccount, other: FleetAccount) -> str:
     return (
         f"The accounts “{one.name}” and “{other.name}” of {folder} would write the same tables, "
         f"amocrm_{one.project}_…. Rename one of them."

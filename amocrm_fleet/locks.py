@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from amocrm_fleet import FleetError
-from amocrm_fleet.folder import Account
+from amocrm_fleet.folder import FleetAccount
 from source_amocrm.config.config_file import STATE
 
 
@@ -37,7 +37,7 @@ def folder_held(folder: Path, fleet: str | None = None) -> Iterator[None]:
 
 
 @contextmanager
-def account_held(account: Account) -> Iterator[int]:
+def account_held(account: FleetAccount) -> Iterator[int]:
     """While it lasts, no other run touches the account. Yields the lock's file descriptor.
 
     A child that inherits it holds the lock, too, and goes on holding it when this process is killed. Raises FleetError.

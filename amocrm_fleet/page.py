@@ -9,14 +9,14 @@ from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from amocrm_fleet.folder import Account
+from amocrm_fleet.folder import FleetAccount
 from amocrm_fleet.processes import log_of
 from amocrm_fleet.status import Status, age
 from source_amocrm import whole_file
 from source_amocrm.secrecy import mask
 
 
-def write_page(path: Path, found: Iterable[tuple[Account, Status]], now: datetime) -> None:
+def write_page(path: Path, found: Iterable[tuple[FleetAccount, Status]], now: datetime) -> None:
     """Writes the file for its owner alone. Raises OSError."""
     path = path.absolute()
     rows = [

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from amocrm_fleet import FleetError
-from amocrm_fleet.folder import Account, make_private
+from amocrm_fleet.folder import FleetAccount, make_private
 from amocrm_fleet.locks import account_held
 from source_amocrm import shutdown
 from source_amocrm.config.config_file import STATE
@@ -35,7 +35,7 @@ _TICK = 1.0
 _BEGIN, _END = "--- ", "=== "
 """Beginnings of the lines between which a log has one call."""
 
-Call = Callable[[Account], Any]
+Call = Callable[[FleetAccount], Any]
 """Called in the account's process. It and what it returns are pickled. Its module is imported once, by the server."""
 
 
@@ -58,7 +58,7 @@ class Ended:
 class UnderWay:
     """An account's process. `since`: its start (seconds of time.monotonic)."""
 
-    account: Account
+    account: FleetAccount
     since: float = field(default_factory=time.monotonic)
 
     @property
@@ -97,26 +97,26 @@ class _Running(UnderWay):
                 end(self.process.pid, signal.SIGKILL)
 
 
-def log_of(account: Account) -> Path:
+def log_of(account: FleetAccount) -> Path:
     return account.path.parent / STATE / "logs" / f"{account.name}.log"
 
 
 def call_each(
     call: Call,
-    chosen: Iterable[Account],
+    chosen: Iterable[FleetAccount],
     parallel: int,
     seconds: float | None = None,
     *,
     imported: Sequence[str] = (),
     watch: Callable[[Sequence[UnderWay]], None] = lambda _: None,
-) -> Iterator[tuple[Account, Ended]]:
+) -> Iterator[tuple[FleetAccount, Ended]]:
     """Yields each account with its end, as they come; one that takes longer than `seconds` is stopped.
 
     `imported`: modules for the server to import before it forks. `watch` gets what is under way, about once a second.
     When the caller leaves, whichever way, every process is interrupted and waited for.
     """
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__, "source_amocrm.run", *imported])
+    context.set_forkserver_preload([__name__, call.__module__, "source_amocrm.run", *imported])
     # numpy would start threads when the server imports it, and a fork has none of them
     os.environ["OPENBLAS_NUM_THREADS"] = "1"
     waiting, running = deque(chosen), list[_Running]()
@@ -134,7 +134,7 @@ def call_each(
                 pass
 
 
-def _start(context: Any, call: Call, account: Account) -> _Running:
+def _start(context: Any, call: Call, account: FleetAccount) -> _Running:
     ours, theirs = context.Pipe(duplex=False)
     process = context.Process(target=_main, args=(call, account, theirs, TIME_TO_STOP), name=account.name)
     with theirs:
@@ -142,7 +142,7 @@ def _start(context: Any, call: Call, account: Account) -> _Running:
     return _Running(account, process=process, connection=ours)
 
 
-def _look(running: list[_Running], seconds: float | None) -> Iterator[tuple[Account, Ended]]:
+def _look(running: list[_Running], seconds: float | None) -> Iterator[tuple[FleetAccount, Ended]]:
     """Waits a moment for news, and takes out of `running` what has ended."""
     wait([end for one in running for end in (one.process.sentinel, one.connection)], _TICK)
     for one in list(running):
@@ -176,7 +176,7 @@ _SERVER_DIED = 255
 """The exit code that multiprocessing gives to a process whose server has ended before it."""
 
 
-def _main(call: Call, account: Account, connection: Connection[Any, Any], time_to_stop: float) -> NoReturn:
+def _main(call: Call, account: FleetAccount, connection: Connection[Any, Any], time_to_stop: float) -> NoReturn:
     """The whole life of an account's process."""
     os.setsid()
     os.umask(0o077)

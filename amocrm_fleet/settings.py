@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from amocrm_fleet.folder import Account, accounts
+from amocrm_fleet.folder import FleetAccount, accounts
 from amocrm_fleet.syncing import Syncing
 
 
@@ -59,7 +59,7 @@ class Settings:
         """The name by which every process of this Dagster holds the folder."""
         return f"Dagster of {self.dagster_home or 'no DAGSTER_HOME'} on {socket.gethostname()}"
 
-    def chosen(self, names: list[str] | None = None) -> list[Account]:
+    def chosen(self, names: list[str] | None = None) -> list[FleetAccount]:
         """The accounts of the folder, or those named. Raises FleetError."""
         return accounts(self.accounts, names)
 

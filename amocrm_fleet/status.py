@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timezone
 from typing import Any
 
-from amocrm_fleet.folder import Account, make_private
+from amocrm_fleet.folder import FleetAccount, make_private
 from source_amocrm import whole_file
 from source_amocrm.dates import iso
 
@@ -59,7 +59,7 @@ class Status:
         return lines[0] if lines else ""
 
 
-def status_of(account: Account) -> Status:
+def status_of(account: FleetAccount) -> Status:
     """Empty before the first sync, and where the file cannot be read: nothing depends on it."""
     try:
         held = json.loads(whole_file.read(account.beside("status.json"), json.loads))
@@ -68,7 +68,7 @@ def status_of(account: Account) -> Status:
         return Status()
 
 
-def record(account: Account, sync: LastSync) -> Status:
+def record(account: FleetAccount, sync: LastSync) -> Status:
     """Raises OSError when the status cannot be written."""
     status = status_of(account).after(sync, datetime.now(timezone.utc))
     path = account.beside("status.json")
@@ -77,7 +77,7 @@ def record(account: Account, sync: LastSync) -> Status:
     return status
 
 
-def worst_first(chosen: Iterable[Account]) -> list[tuple[Account, Status]]:
+def worst_first(chosen: Iterable[FleetAccount]) -> list[tuple[FleetAccount, Status]]:
     """Failed accounts, then those that were never synced, then the others; the longest without a good sync first."""
     rank = {"failed": 0, "never synced": 1, "up to date": 2}
     found = [(account, status_of(account)) for account in chosen]
@@ -96,7 +96,7 @@ def age(moment: str | None, now: datetime) -> str:
     return f"{minutes // 60} h ago" if minutes < 48 * 60 else f"{minutes // 1440} days ago"
 
 
-def table(found: Iterable[tuple[Account, Status]], now: datetime) -> str:
+def table(found: Iterable[tuple[FleetAccount, Status]], now: datetime) -> str:
     """A line an account: its state, how long ago it was synced and synced well, its rows and the cause of a failure."""
     rows = [("account", "state", "last sync", "last good", "rows", "cause"), *(_row(*pair, now) for pair in found)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
@@ -107,12 +107,12 @@ def table(found: Iterable[tuple[Account, Status]], now: datetime) -> str:
     return "\n".join(lines)
 
 
-def _row(account: Account, status: Status, now: datetime) -> tuple[str, ...]:
+def _row(account: FleetAccount, status: Status, now: datetime) -> tuple[str, ...]:
     state = f"failed ×{status.failed_in_a_row}" if status.failed_in_a_row > 1 else status.state
     cause = status.cause if len(status.cause) <= LONGEST_CAUSE else f"{status.cause[: LONGEST_CAUSE - 1]}…"
     rows = f"{status.last.rows:,}" if status.ended else "–"
     return account.name, state, age(status.ended, now), age(status.succeeded, now), rows, cause
 
 
-def as_json(found: Iterable[tuple[Account, Status]]) -> list[dict[str, Any]]:
+def as_json(found: Iterable[tuple[FleetAccount, Status]]) -> list[dict[str, Any]]:
     return [{"account": account.name, "state": status.state, **asdict(status)} for account, status in found]

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TextIO
 
 from amocrm_fleet import FleetError
-from amocrm_fleet.folder import Account
+from amocrm_fleet.folder import FleetAccount
 from amocrm_fleet.processes import Ended, UnderWay, call_each
 from amocrm_fleet.status import LastSync, record
 from amocrm_warehouse.address import is_file
@@ -54,7 +54,7 @@ class Syncing:
     seconds: float | None = None
     loader: str = "amocrm_warehouse.sync:sync"
 
-    def __call__(self, account: Account) -> LastSync:
+    def __call__(self, account: FleetAccount) -> LastSync:
         from amocrm_fleet.work import sync
 
         return sync(account, self.to.replace("{name}", account.name), list(self.streams) or None, self.loader)
@@ -80,8 +80,8 @@ class Syncing:
             raise FleetError(str(error)) from None
 
     def sync_each(
-        self, chosen: Iterable[Account], parallel: int = 1, watch: Watch = _nothing
-    ) -> Iterator[tuple[Account, LastSync]]:
+        self, chosen: Iterable[FleetAccount], parallel: int = 1, watch: Watch = _nothing
+    ) -> Iterator[tuple[FleetAccount, LastSync]]:
         """Yields accounts and what became of them, as they come, and keeps it as their status.
 
         An account that another process holds has failed, and its status stays. Raises FleetError, see `check`.
@@ -114,15 +114,15 @@ class Syncing:
         return ended.last_words or f"The sync ended with {ended.code} and said nothing."
 
 
-def _check(account: Account) -> tuple[bool, str]:
+def _check(account: FleetAccount) -> tuple[bool, str]:
     from amocrm_fleet.work import check
 
     return check(account)
 
 
 def check_each(
-    chosen: Iterable[Account], parallel: int = 1, watch: Watch = _nothing
-) -> Iterator[tuple[Account, bool, str]]:
+    chosen: Iterable[FleetAccount], parallel: int = 1, watch: Watch = _nothing
+) -> Iterator[tuple[FleetAccount, bool, str]]:
     """Yields accounts, whether each can be read, and the sentences about it."""
     for account, ended in call_each(_check, chosen, parallel, imported=(WORK,), watch=watch):
         if isinstance(ended.result, tuple):
@@ -132,7 +132,7 @@ def check_each(
         yield account, fine, said
 
 
-class Progress:
+class ProgressLine:
     """Shows what is under way: on a terminal in one line that changes, else in a line every EVERY seconds."""
 
     def __init__(self, count: int, stream: TextIO = sys.stderr) -> None:

@@ -7,7 +7,7 @@ import logging
 import sys
 from collections import Counter
 
-from amocrm_fleet.folder import Account
+from amocrm_fleet.folder import FleetAccount
 from amocrm_fleet.status import LastSync
 from source_amocrm.auth.keeping import FileKeeper
 from source_amocrm.auth.long_lived import LongLivedTokenAuthenticator
@@ -22,7 +22,7 @@ from source_amocrm.streams import STREAMS
 from source_amocrm.streams.base import FixedStream
 
 
-def sync(account: Account, to: str, streams: list[str] | None, loader: str) -> LastSync:
+def sync(account: FleetAccount, to: str, streams: list[str] | None, loader: str) -> LastSync:
     """Brings the account's tables up to date. `loader`: the function that loads them, as `module:name`."""
     _prepare(account)
     module, _, name = loader.partition(":")
@@ -35,7 +35,7 @@ def sync(account: Account, to: str, streams: list[str] | None, loader: str) -> L
     return LastSync(received(done.received), round(done.seconds, 1), done.errors, done.notices, done.config_error)
 
 
-def check(account: Account) -> tuple[bool, str]:
+def check(account: FleetAccount) -> tuple[bool, str]:
     """Whether the account can be read, and the sentences about it."""
     _prepare(account)
     try:
@@ -57,7 +57,7 @@ def received(rows: Counter[str]) -> int:
     )
 
 
-def _prepare(account: Account) -> None:
+def _prepare(account: FleetAccount) -> None:
     """Logs go into the account's own, with times and without secrets, and advice is for a fleet."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))

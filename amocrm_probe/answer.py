@@ -40,7 +40,7 @@ class Untold(Exception):
 
 
 @dataclass(frozen=True)
-class Answer:
+class ProbeAnswer:
     """`value`: one of the question's choices, or a number; None: `why` says why it cannot be told by reading.
 
     `seen`: the evidence in numbers, by what was counted. `likely`: other causes could have the same effect. `names`:
@@ -54,39 +54,39 @@ class Answer:
     names: Mapping[str, int] = field(default_factory=dict)
 
 
-Answers = Mapping[str, Answer]
+Answers = Mapping[str, ProbeAnswer]
 """By what the question was asked of: a list, or the account."""
 
 ACCOUNT = "account"
 MIXED = "mixed"
 
 
-def each(subjects: Iterable[str], answer: Callable[[str], Answer]) -> dict[str, Answer]:
+def each(subjects: Iterable[str], answer: Callable[[str], ProbeAnswer]) -> dict[str, ProbeAnswer]:
     """The answer of each subject, or why there is none."""
     told = {}
     for subject in subjects:
         try:
             told[subject] = answer(subject)
         except Untold as untold:
-            told[subject] = Answer(why=untold.why)
+            told[subject] = ProbeAnswer(why=untold.why)
     return told
 
 
-def one(answer: Callable[[], Answer]) -> dict[str, Answer]:
+def one(answer: Callable[[], ProbeAnswer]) -> dict[str, ProbeAnswer]:
     """The answer of the account as a whole."""
     return each([ACCOUNT], lambda _: answer())
 
 
-def verdict(votes: Counter[str], *, least: int = 1, likely: bool = False) -> Answer:
+def verdict(votes: Counter[str], *, least: int = 1, likely: bool = False) -> ProbeAnswer:
     """What all rows that show anything agree in. Raises Untold where there are none, or too few."""
     if not votes:
         raise Untold(Why.EMPTY)
     if len(votes) > 1:
-        return Answer(MIXED, seen=dict(votes), likely=likely)
+        return ProbeAnswer(MIXED, seen=dict(votes), likely=likely)
     [(value, count)] = votes.items()
     if count < least:
         raise Untold(Why.TOO_FEW)
-    return Answer(value, seen={"rows": count}, likely=likely)
+    return ProbeAnswer(value, seen={"rows": count}, likely=likely)
 
 
 def bits(rows: int) -> float:

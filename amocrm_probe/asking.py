@@ -29,13 +29,13 @@ _WHY: dict[type[AmocrmError], Why] = {
 _UNCHANGED = 304
 
 
-class Fetch(Protocol):
+class ProbeFetch(Protocol):
     def __call__(self, path: str, params: Params, headers: Mapping[str, str]) -> Reply:
         """Raises AmocrmError."""
 
 
 @dataclass(frozen=True)
-class Page:
+class ProbePage:
     """`date`: when the server says that it answered, in Unix seconds; None where it does not."""
 
     rows: list[Row]
@@ -59,20 +59,20 @@ class Seen:
 class Asking:
     """`sent`: how many requests have left so far; `told` hears of each page, with its path."""
 
-    fetch: Fetch
+    fetch: ProbeFetch
     sent: Callable[[], int]
     told: Callable[[str], None] = lambda _: None
     most: int = MOST_REQUESTS
     seen: list[Seen] = field(default_factory=list)
     refused: list[Mapping[str, str]] = field(default_factory=list)
     """The headers of each answer 429."""
-    _pages: dict[str, Page | Untold] = field(default_factory=dict)
+    _pages: dict[str, ProbePage | Untold] = field(default_factory=dict)
 
-    def page(self, of: List, params: Params | None = None, *, anew: bool = False) -> Page:
+    def page(self, of: List, params: Params | None = None, *, anew: bool = False) -> ProbePage:
         """A page of a list; `anew`: asked again, while the first answer stays known. Raises Untold."""
         return self.body(of.path, {**of.params, **(params or {})}, of.collection, anew=anew)
 
-    def sample(self, of: List) -> Page:
+    def sample(self, of: List) -> ProbePage:
         """The first page as long as may be, with all that can be shown of a row. Raises Untold."""
         return self.page(of, {**({"with": of.withs} if of.withs else {}), "limit": of.limit})
 
@@ -87,7 +87,7 @@ class Asking:
         *,
         headers: Mapping[str, str] | None = None,
         anew: bool = False,
-    ) -> Page:
+    ) -> ProbePage:
         """The answer to any path. Raises Untold."""
         asked = f"{path} {dict(params or {})}"
         known = None if anew or headers else self._pages.get(asked)
@@ -98,7 +98,7 @@ class Asking:
             raise known
         return known
 
-    def _ask(self, path: str, params: Params, collection: str, headers: Mapping[str, str]) -> Page | Untold:
+    def _ask(self, path: str, params: Params, collection: str, headers: Mapping[str, str]) -> ProbePage | Untold:
         if self.sent() + _TRIES > self.most:
             return Untold(Why.ALLOWANCE)
         self.told(path)
@@ -127,15 +127,15 @@ def _why(error: AmocrmError, params: Params) -> Why | None:
     return next((why for kind, why in _WHY.items() if isinstance(error, kind)), None)
 
 
-def _page(reply: Reply, collection: str) -> Page:
+def _page(reply: Reply, collection: str) -> ProbePage:
     """Raises MalformedList."""
     body = reply.body or {}
-    return Page(
+    return ProbePage(
         rows_of(body, collection), bool(next_link(body)), body, reply.status, http_date(reply.headers.get("Date"))
     )
 
 
-def over_http(api: Api) -> Fetch:
+def over_http(api: Api) -> ProbeFetch:
     """Reads through the connector's own client: its pace, its sign-in, its patience."""
 
     def fetch(path: str, params: Params, headers: Mapping[str, str]) -> Reply:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from amocrm_probe.answer import ACCOUNT, Answer, Answers
+from amocrm_probe.answer import ACCOUNT, Answers, ProbeAnswer
 from amocrm_probe.lists import LISTS
 from amocrm_probe.questions.question import Question
 
@@ -64,7 +64,7 @@ def document(
     }
 
 
-def _told(question: Question, answer: Answer) -> Document:
+def _told(question: Question, answer: ProbeAnswer) -> Document:
     value = answer.value
     told: Document = {
         "answer": _number(value) if isinstance(value, int) else value if value in question.values else None

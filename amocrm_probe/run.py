@@ -10,7 +10,7 @@ from importlib.metadata import version
 from requests import Response
 
 from amocrm_probe import redaction
-from amocrm_probe.answer import ACCOUNT, Answer, Answers, Untold, Why
+from amocrm_probe.answer import ACCOUNT, Answers, ProbeAnswer, Untold, Why
 from amocrm_probe.asking import Asking, over_http
 from amocrm_probe.questions import QUESTIONS
 from amocrm_probe.redaction import Document
@@ -37,10 +37,10 @@ class Probe:
             try:
                 self.answers[question.name] = question.answer(self.asking)
             except Untold as untold:
-                self.answers[question.name] = {ACCOUNT: Answer(why=untold.why)}
+                self.answers[question.name] = {ACCOUNT: ProbeAnswer(why=untold.why)}
             except AmocrmError as error:
                 self.stopped = self.stopped or error
-                self.answers[question.name] = {ACCOUNT: Answer(why=Why.FAILED)}
+                self.answers[question.name] = {ACCOUNT: ProbeAnswer(why=Why.FAILED)}
 
     def found(self) -> Document:
         return redaction.document(

@@ -24,7 +24,7 @@ from itertools import count, islice
 from pathlib import Path
 from threading import Thread
 
-from amocrm_fleet.folder import Account as Config
+from amocrm_fleet.folder import FleetAccount as Config
 from amocrm_fleet.folder import accounts
 from amocrm_fleet.status import Status, status_of
 from benchmarks.__main__ import machine

@@ -13,7 +13,7 @@ from typing import Any
 import duckdb
 
 from amocrm_fleet.cli import parser
-from amocrm_fleet.folder import Account as Config
+from amocrm_fleet.folder import FleetAccount as Config
 from amocrm_fleet.folder import add
 from amocrm_fleet.status import status_of
 from source_amocrm.config.config_file import KEEP_IN

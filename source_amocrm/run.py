@@ -35,7 +35,7 @@ source-amocrm reads an amoCRM or Kommo account into your own database, and for A
   source-amocrm sync       --config FILE [--to URL] [--project ID]   the account's tables, in a database
   source-amocrm models     [--to URL]   tables made into answers
   source-amocrm report     [--to URL] [--plans FILE] [--out FILE]   the answers as one HTML file
-  source-amocrm fleet      many accounts: check, sync, status, page, airbyte
+  source-amocrm fleet      many accounts: check, sync, status, page, dagster, airbyte
   source-amocrm invite     links by which administrators elsewhere connect their accounts
   source-amocrm probe      --config FILE [--output FOLDER]   ask an account what amoCRM's documents leave open
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from amocrm_fleet.folder import Account, accounts, add
+from amocrm_fleet.folder import FleetAccount, accounts, add
 from source_amocrm import whole_file
 from source_amocrm.config.config_file import ConfigFileError
 
@@ -31,7 +31,7 @@ def config(domain: str, token: str = "a-token") -> dict[str, Any]:
 
 
 @pytest.fixture
-def referring(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Account:
+def referring(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FleetAccount:
     """An account whose secret is in the environment and whose refresh token is in a file."""
     monkeypatch.setenv("NORTH_SECRET", "secret-1")
     (tmp_path / "token").write_text("refresh-1\n")
@@ -39,7 +39,7 @@ def referring(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Account:
     return add(tmp_path / "accounts", {**OAUTH, "credentials": credentials})
 
 
-def rotated(account: Account, number: int) -> dict[str, Any]:
+def rotated(account: FleetAccount, number: int) -> dict[str, Any]:
     settings = account.settings()
     new = {"refresh_token": f"refresh-{number}", "access_token": f"access-{number}"}
     return {**settings, "credentials": {**settings["credentials"], **new}}
@@ -110,7 +110,7 @@ def test_what_is_no_config_is_no_account(tmp_path: Path) -> None:
         accounts(tmp_path / "none")
 
 
-def test_a_config_that_others_can_read(tmp_path: Path, referring: Account) -> None:
+def test_a_config_that_others_can_read(tmp_path: Path, referring: FleetAccount) -> None:
     account = add(tmp_path, config("south.amocrm.ru"))
     account.check_mode()
     account.path.chmod(0o640)
@@ -121,7 +121,7 @@ def test_a_config_that_others_can_read(tmp_path: Path, referring: Account) -> No
     referring.check_mode()
 
 
-def test_references_stand_for_values(referring: Account) -> None:
+def test_references_stand_for_values(referring: FleetAccount) -> None:
     settings = referring.settings()
     assert settings["credentials"] == {
         **OAUTH["credentials"], "client_secret": "secret-1", "refresh_token": "refresh-1",
@@ -155,7 +155,7 @@ def test_a_rotated_token_replaces_the_config(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["north.json"]
 
 
-def test_a_reference_is_not_overwritten(referring: Account) -> None:
+def test_a_reference_is_not_overwritten(referring: FleetAccount) -> None:
     before = referring.path.read_bytes()
     for number in (2, 3):
         new = rotated(referring, number)
@@ -170,7 +170,7 @@ def test_a_reference_is_not_overwritten(referring: Account) -> None:
 
 
 def test_a_new_grant_where_the_reference_leads_wins_over_what_was_rotated(
-    referring: Account, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    referring: FleetAccount, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     referring.keep(referring.settings(), {**rotated(referring, 2), "account_domain": "renamed.amocrm.ru"})
     monkeypatch.setenv("NORTH_SECRET", "secret-2")
@@ -185,7 +185,7 @@ def test_a_new_grant_where_the_reference_leads_wins_over_what_was_rotated(
     assert "access_token" not in settings["credentials"]
 
 
-def test_a_state_that_is_broken_is_told_of_and_not_passed_over(referring: Account) -> None:
+def test_a_state_that_is_broken_is_told_of_and_not_passed_over(referring: FleetAccount) -> None:
     referring.keep(referring.settings(), rotated(referring, 2))
     referring.beside("rotated.json").write_text("{")
     with pytest.raises(ConfigFileError, match=r"The newest token of north is in .*rotated.json, which cannot be read"):
@@ -200,4 +200,4 @@ def test_configs_that_are_none(text: str | bytes, sentence: str, tmp_path: Path)
     path = tmp_path / "north.json"
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
     with pytest.raises(ConfigFileError, match=sentence):
-        Account(path).settings()
+        FleetAccount(path).settings()

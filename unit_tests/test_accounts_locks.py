@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from amocrm_fleet.folder import Account, add
+from amocrm_fleet.folder import FleetAccount, add
 from amocrm_fleet.locks import account_held, folder_held, myself
 from source_amocrm.config.config_file import ConfigFileError
 
 
 @pytest.fixture
-def account(tmp_path: Path) -> Account:
+def account(tmp_path: Path) -> FleetAccount:
     return add(tmp_path, {"account_domain": "north.amocrm.ru"})
 
 
@@ -26,7 +26,7 @@ def held_by_another(what: str, folder: Path) -> subprocess.Popen[str]:
     script = (
         "import sys; from pathlib import Path\n"
         "from amocrm_fleet.locks import account_held, folder_held\n"
-        "from amocrm_fleet.folder import Account\n"
+        "from amocrm_fleet.folder import FleetAccount\n"
         f"with {what}:\n"
         "    print('held', flush=True)\n"
         "    sys.stdin.read()\n"
@@ -45,7 +45,7 @@ def kill(process: subprocess.Popen[str]) -> None:
     process.communicate()
 
 
-def test_two_fleets_lock_each_other_out(tmp_path: Path, account: Account) -> None:
+def test_two_fleets_lock_each_other_out(tmp_path: Path, account: FleetAccount) -> None:
     process = held_by_another("folder_held(folder)", tmp_path)
     try:
         with pytest.raises(ConfigFileError) as caught, folder_held(tmp_path):
@@ -75,8 +75,8 @@ def test_processes_of_one_fleet_share_the_folder(tmp_path: Path) -> None:
         pass
 
 
-def test_one_account_is_synced_once_at_a_time(tmp_path: Path, account: Account) -> None:
-    process = held_by_another("account_held(Account(folder / 'north.json'))", tmp_path)
+def test_one_account_is_synced_once_at_a_time(tmp_path: Path, account: FleetAccount) -> None:
+    process = held_by_another("account_held(FleetAccount(folder / 'north.json'))", tmp_path)
     try:
         with pytest.raises(ConfigFileError) as caught, account_held(account):
             pass
@@ -90,7 +90,7 @@ def test_one_account_is_synced_once_at_a_time(tmp_path: Path, account: Account) 
         pass
 
 
-def test_a_child_that_outlives_its_parent_keeps_the_account(account: Account) -> None:
+def test_a_child_that_outlives_its_parent_keeps_the_account(account: FleetAccount) -> None:
     with account_held(account) as lock:
         child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, pass_fds=(lock,))
     with pytest.raises(ConfigFileError, match=f"already, by {myself()}"), account_held(account):

@@ -14,13 +14,12 @@ import dagster as dg
 import pytest
 
 import amocrm_fleet.definitions as project
-from amocrm_fleet.folder import Account, accounts, add
+from amocrm_fleet.folder import FleetAccount, accounts, add
 from amocrm_fleet.locks import folder_held
 from amocrm_fleet.settings import Settings
 from amocrm_fleet.status import LastSync, Status, record, status_of
 from amocrm_fleet.syncing import Syncing
-from integration_tests.sandbox import OFF, Server
-from integration_tests.sandbox import Account as SandboxAccount
+from integration_tests.sandbox import OFF, Account, Server
 from integration_tests.sandbox.server import oauth_credentials
 from source_amocrm import whole_file
 from unit_tests.fake_loader import LOADER
@@ -201,7 +200,7 @@ def test_one_fails_and_the_others_go_on(
     assert "amoCRM no longer accepts the refresh token." in told["failure"]
 
 
-def failed(account: Account, in_a_row: int, *, ago: timedelta, lasting: bool = False) -> None:
+def failed(account: FleetAccount, in_a_row: int, *, ago: timedelta, lasting: bool = False) -> None:
     """Its last syncs failed, the last one so long before midnight."""
     ended = f"{MIDNIGHT - ago:%Y-%m-%dT%H:%M:%SZ}"
     status = Status(LastSync(failures=["No."], lasting=lasting), ended, None, in_a_row)
@@ -286,7 +285,7 @@ def test_a_real_account(instance: dg.DagsterInstance, tmp_path: Path, monkeypatc
     monkeypatch.setenv("ACCOUNTS", str(tmp_path / FOLDER))
     monkeypatch.setenv("DB", f"duckdb:///{tmp_path}/{{name}}.duckdb")
     monkeypatch.setenv("STREAMS", "users,pipelines")
-    with Server(SandboxAccount.generate(leads=5), rate=OFF) as server:
+    with Server(Account.generate(leads=5), rate=OFF) as server:
         expired = {**oauth_credentials(server.tokens), "token_expiry_date": "2020-01-01T00:00:00Z"}
         account = add(tmp_path / FOLDER, {**server.config(), "credentials": expired}, "north")
         result = run(instance, "north")

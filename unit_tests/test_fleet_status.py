@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from amocrm_fleet import cli
-from amocrm_fleet.folder import Account, add
+from amocrm_fleet.folder import FleetAccount, add
 from amocrm_fleet.page import write_page
 from amocrm_fleet.processes import log_of
 from amocrm_fleet.status import LastSync, Status, age, table, worst_first
@@ -21,7 +21,7 @@ NOW = datetime(2026, 11, 27, 12, 0, tzinfo=timezone.utc)
 LONG = "The account is not paid for: " + "deals, contacts, " * 20
 
 
-def put(folder: Path, name: str, *syncs: tuple[int, LastSync]) -> Account:
+def put(folder: Path, name: str, *syncs: tuple[int, LastSync]) -> FleetAccount:
     """An account and its syncs, by how many minutes ago each ended."""
     account = add(folder, {"account_domain": f"{name}.amocrm.ru"}, name)
     status = Status()
@@ -35,7 +35,7 @@ def put(folder: Path, name: str, *syncs: tuple[int, LastSync]) -> Account:
 
 
 @pytest.fixture
-def accounts(tmp_path: Path) -> list[Account]:
+def accounts(tmp_path: Path) -> list[FleetAccount]:
     folder = tmp_path / "accounts"
     fine = put(folder, "fine", (15, LastSync(1234, 2.0, notices=["It is now called south."])))
     stale = put(folder, "stale", (60 * 24 * 3, LastSync(7, 1.0)))
@@ -45,7 +45,7 @@ def accounts(tmp_path: Path) -> list[Account]:
     return [fine, stale, new, refused, dead]
 
 
-def test_the_table(accounts: list[Account]) -> None:
+def test_the_table(accounts: list[FleetAccount]) -> None:
     cause = f"The account is not paid for: {'deals, contacts, ' * 20}"[:109] + "…"
     assert table(worst_first(accounts), NOW).splitlines() == [
         "account  state         last sync   last good    rows  cause",
@@ -69,7 +69,7 @@ def test_ages(minutes: int, said: str) -> None:
     assert age(f"{moment:%Y-%m-%dT%H:%M:%SZ}", NOW) == said
 
 
-def test_the_command(accounts: list[Account], capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command(accounts: list[FleetAccount], capsys: pytest.CaptureFixture[str]) -> None:
     folder = str(accounts[0].path.parent)
     assert cli.main(["status", "--accounts", folder, "--only", "fine,new"]) == 0
     capsys.readouterr()
@@ -88,7 +88,7 @@ def test_the_command(accounts: list[Account], capsys: pytest.CaptureFixture[str]
     assert refused["last"]["failures"] == [f"{LONG}\nTables: deals."]
 
 
-def test_the_page(accounts: list[Account], tmp_path: Path) -> None:
+def test_the_page(accounts: list[FleetAccount], tmp_path: Path) -> None:
     log = log_of(accounts[-1])
     log.parent.mkdir()
     log.touch()
@@ -112,7 +112,7 @@ def test_the_page(accounts: list[Account], tmp_path: Path) -> None:
     assert re.findall(r"https?://", text) == []
 
 
-def test_the_page_cannot_be_written(accounts: list[Account], capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_page_cannot_be_written(accounts: list[FleetAccount], capsys: pytest.CaptureFixture[str]) -> None:
     folder = str(accounts[0].path.parent)
     assert cli.main(["page", "--accounts", folder, "--out", "/proc/fleet.html"]) == 2
     assert capsys.readouterr().err == "/proc/fleet.html cannot be written: No such file or directory.\n"

@@ -17,11 +17,11 @@ from pathlib import Path
 import pytest
 
 from amocrm_fleet import cli, processes, syncing
-from amocrm_fleet.folder import Account, add
+from amocrm_fleet.folder import FleetAccount, add
 from amocrm_fleet.locks import account_held, folder_held
 from amocrm_fleet.processes import UnderWay, log_of
 from amocrm_fleet.status import LastSync, status_of
-from amocrm_fleet.syncing import Progress, Syncing
+from amocrm_fleet.syncing import ProgressLine, Syncing
 from source_amocrm.config.config_file import ConfigFileError
 from unit_tests.fake_loader import LOADER
 
@@ -54,7 +54,7 @@ def only_endless_are_late(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(UnderWay, "seconds", property(seconds))
 
 
-def sync(one: Account, fleet: Syncing) -> LastSync:
+def sync(one: FleetAccount, fleet: Syncing) -> LastSync:
     [(_, done)] = fleet.sync_each([one])
     return done
 
@@ -64,7 +64,7 @@ def asked(tmp_path: Path) -> list[str]:
     return (tmp_path / "asked").read_text().splitlines()
 
 
-def account(tmp_path: Path, name: str) -> Account:
+def account(tmp_path: Path, name: str) -> FleetAccount:
     return add(tmp_path / "accounts", {"account_domain": "example.amocrm.ru"}, name)
 
 
@@ -193,10 +193,10 @@ def test_what_a_sync_started_dies_with_it(fleet: Syncing, tmp_path: Path) -> Non
 def test_a_fleet_that_is_killed_leaves_no_sync_behind(name: str, tmp_path: Path) -> None:
     one = account(tmp_path, name)
     code = (
-        "from pathlib import Path; from amocrm_fleet import processes; from amocrm_fleet.folder import Account\n"
+        "from pathlib import Path; from amocrm_fleet import processes; from amocrm_fleet.folder import FleetAccount\n"
         "from amocrm_fleet.syncing import Syncing\n"
         "processes.TIME_TO_STOP = 0.3\n"
-        f"list(Syncing('duckdb:///a.duckdb', loader={LOADER!r}).sync_each([Account(Path({str(one.path)!r}))]))"
+        f"list(Syncing('duckdb:///a.duckdb', loader={LOADER!r}).sync_each([FleetAccount(Path({str(one.path)!r}))]))"
     )
     fleet = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT)
     while not (tmp_path / "asked").exists():
@@ -209,7 +209,7 @@ def test_a_fleet_that_is_killed_leaves_no_sync_behind(name: str, tmp_path: Path)
     _until_free(one)
 
 
-def _until_free(one: Account) -> None:
+def _until_free(one: FleetAccount) -> None:
     for _ in range(3000):
         try:
             with account_held(one):
@@ -235,7 +235,7 @@ def test_the_log_has_the_name_of_the_account(fleet: Syncing, tmp_path: Path) -> 
 
 def test_what_is_under_way_is_shown_from_the_start(fleet: Syncing, tmp_path: Path) -> None:
     seen = io.StringIO()
-    progress = Progress(2, seen)
+    progress = ProgressLine(2, seen)
     told = threading.Event()
 
     def watch(running: Sequence[UnderWay]) -> None:

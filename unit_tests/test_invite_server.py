@@ -16,7 +16,7 @@ from amocrm_fleet.invite import server as module
 from amocrm_fleet.invite.grants import Grants
 from amocrm_fleet.invite.invitations import Invitations
 from amocrm_fleet.invite.landing import Landing
-from amocrm_fleet.invite.server import OF_A_STATE, OF_AN_ADDRESS, WINDOW, Application, RateLimit, Server
+from amocrm_fleet.invite.server import OF_A_STATE, OF_AN_ADDRESS, WINDOW, Application, InvitationServer, RateLimit
 from amocrm_fleet.invite.site import InvitationSite, Place
 from source_amocrm.connect.guard import HEADERS
 from unit_tests.http_tools import FakeClock
@@ -31,8 +31,8 @@ def site(folder: Path) -> InvitationSite:
 
 
 @contextmanager
-def served(folder: Path) -> Iterator[Server]:
-    server = Server(site(folder), 0)
+def served(folder: Path) -> Iterator[InvitationServer]:
+    server = InvitationServer(site(folder), 0)
     thread = threading.Thread(target=server.run)
     thread.start()
     try:
@@ -45,11 +45,11 @@ def served(folder: Path) -> Iterator[Server]:
         thread.join()
 
 
-def connected(server: Server) -> socket.socket:
+def connected(server: InvitationServer) -> socket.socket:
     return socket.create_connection(("127.0.0.1", server.port), timeout=60)
 
 
-def status(server: Server, request: str) -> tuple[int, dict[str, str]]:
+def status(server: InvitationServer, request: str) -> tuple[int, dict[str, str]]:
     with connected(server) as connection:
         connection.sendall(request.encode("latin-1"))
         answer = b""

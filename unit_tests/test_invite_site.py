@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pytest
 
-from amocrm_fleet.folder import Account
+from amocrm_fleet.folder import FleetAccount
 from amocrm_fleet.invite.button import AMOCRM, KOMMO, Button
 from amocrm_fleet.invite.grants import LIFE, LONGEST_CODE, MOST_KEYS, MOST_OF_ONE, Grants
 from amocrm_fleet.invite.invitations import DAY, FORGOTTEN_AFTER, Invitations
@@ -509,10 +509,10 @@ def test_a_landing_waits_for_a_sync_of_the_account(world: World, monkeypatch: py
     config = world.folder / "example.json"
     config.write_text(json.dumps({"account_domain": DOMAIN}))
     syncing = ExitStack()
-    syncing.enter_context(account_held(Account(config)))
-    tries: list[Account] = []
+    syncing.enter_context(account_held(FleetAccount(config)))
+    tries: list[FleetAccount] = []
 
-    def held(account: Account) -> AbstractContextManager[int]:
+    def held(account: FleetAccount) -> AbstractContextManager[int]:
         tries.append(account)
         if len(tries) == 2:
             config.write_text(json.dumps({"account_domain": DOMAIN, "start_date": "2025-01-01"}))
@@ -523,7 +523,7 @@ def test_a_landing_waits_for_a_sync_of_the_account(world: World, monkeypatch: py
     state = world.state(world.invitations.new(7))
     world.post(**world.keys(state))
     world.get(world.callback(state))
-    assert tries == [Account(config)] * 2
+    assert tries == [FleetAccount(config)] * 2
     assert world.config()["start_date"] == "2025-01-01"
     assert world.config()["credentials"]["client_id"] == world.server.tokens.client.client_id
 

@@ -12,7 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from amocrm_probe import redaction
-from amocrm_probe.answer import ACCOUNT, Answer, Why
+from amocrm_probe.answer import ACCOUNT, ProbeAnswer, Why
 from amocrm_probe.asking import Asking
 from amocrm_probe.lists import LISTS
 from amocrm_probe.page import page
@@ -142,14 +142,14 @@ def test_nothing_of_an_account_is_told(seed: int) -> None:
 def test_only_what_is_declared_is_let_through() -> None:
     """Whatever a question answers: its own choices, counts by their known names, and names that look like fields."""
     question = Question("kind", "A kind", ("yes", "no"), lambda _: {})
-    answer = Answer(
+    answer = ProbeAnswer(
         "Иван",
         seen={"rows": 31_450_001.0, "+79161234567": 1, "yes": float("nan"), "middle": 1.25},
         names={"ai_score": 7, "custom_field_123": 8, "Иван": 9, "a" * 41: 9, "_embedded.source.kind": 10},
     )
     found = redaction.document(
         [question],
-        {"kind": {ACCOUNT: answer, "example.amocrm.ru": answer, "leads": Answer(10**12, likely=True)}},
+        {"kind": {ACCOUNT: answer, "example.amocrm.ru": answer, "leads": ProbeAnswer(10**12, likely=True)}},
         version="1.2.3\nIvan",
         brand="example.amocrm.ru",
         requests=12,

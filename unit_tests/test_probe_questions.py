@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from amocrm_probe.answer import Answer, Why
+from amocrm_probe.answer import ProbeAnswer, Why
 from amocrm_probe.asking import Asking
 from amocrm_probe.lists import LISTS
 from amocrm_probe.questions import QUESTIONS
@@ -21,7 +21,7 @@ TEN = 1_800_007_200
 Rows = Callable[[str, Params], list[dict[str, Any]]]
 
 
-def answers(name: str, rows: Rows, dates: Iterable[str] = ()) -> Mapping[str, Answer]:
+def answers(name: str, rows: Rows, dates: Iterable[str] = ()) -> Mapping[str, ProbeAnswer]:
     """Of one question, where each list holds these rows; there is always a next page. `dates`: of the answers."""
     collections = {one.path: one.collection for one in LISTS.values()}
 
@@ -54,10 +54,12 @@ def test_fields_and_types_that_nothing_knows() -> None:
         return []
 
     found = answers("unknown", rows)
-    assert found["leads"] == Answer(4, seen={"rows": 6, "rare": 2}, names={"ai_score": 5, "_embedded.tags.weight": 5})
-    assert found["lead_notes"] == Answer(1, seen={"rows": 6, "rare": 0}, names={"note_type.hologram": 6})
-    assert found["event_types"] == Answer(2, seen={"rows": 4, "rare": 1}, names={"key.lead_teleported": 1})
-    assert found["contacts"] == Answer(0, seen={"rows": 0, "rare": 0})
+    assert found["leads"] == ProbeAnswer(
+        4, seen={"rows": 6, "rare": 2}, names={"ai_score": 5, "_embedded.tags.weight": 5}
+    )
+    assert found["lead_notes"] == ProbeAnswer(1, seen={"rows": 6, "rare": 0}, names={"note_type.hologram": 6})
+    assert found["event_types"] == ProbeAnswer(2, seen={"rows": 4, "rare": 1}, names={"key.lead_teleported": 1})
+    assert found["contacts"] == ProbeAnswer(0, seen={"rows": 0, "rare": 0})
 
 
 def test_a_filter_that_is_refused_is_no_missing_list() -> None:
@@ -67,8 +69,8 @@ def test_a_filter_that_is_refused_is_no_missing_list() -> None:
         return [{"id": 1, "updated_at": TEN}, {"id": 2, "updated_at": TEN}]
 
     lists = ("leads", "contacts", "companies", "customers")
-    assert answers("filter_works", rows) == dict.fromkeys(lists, Answer("refused"))
-    assert answers("filter_from", rows)["leads"] == Answer(why=Why.NO_FILTER)
+    assert answers("filter_works", rows) == dict.fromkeys(lists, ProbeAnswer("refused"))
+    assert answers("filter_from", rows)["leads"] == ProbeAnswer(why=Why.NO_FILTER)
 
 
 @pytest.mark.parametrize("refusal", [BadRequest, NotFound, Forbidden])
@@ -78,14 +80,14 @@ def test_a_page_that_is_too_deep_may_be_refused_in_any_words(refusal: type[Amocr
             raise refusal("No.")
         return [{"id": 1}]
 
-    assert answers("deep_pages", rows) == {"events": Answer("refused", seen={"given": 123, "refused": 124})}
+    assert answers("deep_pages", rows) == {"events": ProbeAnswer("refused", seen={"given": 123, "refused": 124})}
 
 
 def test_a_list_that_is_refused_altogether_has_no_deep_pages() -> None:
     def rows(path: str, _: Params) -> list[dict[str, Any]]:
         raise Forbidden(f"Not {path}.")
 
-    assert answers("deep_pages", rows) == dict.fromkeys(("events", "leads"), Answer(why=Why.REFUSED))
+    assert answers("deep_pages", rows) == dict.fromkeys(("events", "leads"), ProbeAnswer(why=Why.REFUSED))
 
 
 @pytest.mark.parametrize(
@@ -102,22 +104,22 @@ def test_what_the_value_of_a_payer_is(value: Any, wanted: str) -> None:
         fields = [{"field_type": kind, "values": [{"value": value}]} for kind in ("payer", "price")]
         return [{"id": 1, "custom_fields_values": None}, {"id": 2, "custom_fields_values": fields}]
 
-    assert answers("payer_value", rows) == {"account": Answer(wanted, seen={"rows": 1})}
+    assert answers("payer_value", rows) == {"account": ProbeAnswer(wanted, seen={"rows": 1})}
     assert asked == ["/api/v4/catalogs", "/api/v4/catalogs/7/elements"]
 
 
 @pytest.mark.parametrize(
     ("changed", "wanted"),
     [
-        ([], Answer(why=Why.STILL)),
-        ([TEN + 10], Answer("same", seen={"least": -30, "most": 30, "rows": 1}, likely=True)),
-        ([TEN + 5, TEN + 15], Answer("same", seen={"least": -25, "most": 25, "rows": 2}, likely=True)),
-        ([TEN - 90], Answer("ahead", seen={"least": 70, "most": 130, "rows": 1}, likely=True)),
-        ([TEN + 90], Answer("behind", seen={"least": -110, "most": -50, "rows": 1}, likely=True)),
-        ([TEN - 90, TEN + 90], Answer(why=Why.AMBIGUOUS)),
+        ([], ProbeAnswer(why=Why.STILL)),
+        ([TEN + 10], ProbeAnswer("same", seen={"least": -30, "most": 30, "rows": 1}, likely=True)),
+        ([TEN + 5, TEN + 15], ProbeAnswer("same", seen={"least": -25, "most": 25, "rows": 2}, likely=True)),
+        ([TEN - 90], ProbeAnswer("ahead", seen={"least": 70, "most": 130, "rows": 1}, likely=True)),
+        ([TEN + 90], ProbeAnswer("behind", seen={"least": -110, "most": -50, "rows": 1}, likely=True)),
+        ([TEN - 90, TEN + 90], ProbeAnswer(why=Why.AMBIGUOUS)),
     ],
 )
-def test_the_clock_that_dates_rows(changed: list[int], wanted: Answer) -> None:
+def test_the_clock_that_dates_rows(changed: list[int], wanted: ProbeAnswer) -> None:
     """Two answers, twenty seconds apart by a clock that errs by as much; rows are changed between the two."""
     pages = iter([[TEN - 600], [*changed, TEN - 600]])
 

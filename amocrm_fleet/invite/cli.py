@@ -122,7 +122,7 @@ def _print_links(links: list[str], days: float) -> None:
 
 def _serve(given: argparse.Namespace, public_url: str, api_base_url: str | None, invitations: Invitations) -> int:
     try:
-        from amocrm_fleet.invite.server import Server
+        from amocrm_fleet.invite.server import InvitationServer
     except ModuleNotFoundError:
         raise FleetError("the page needs more than the connector: pip install 'source-amocrm[fleet]'.") from None
     place = Place(public_url, given.port, given.consent_url)
@@ -131,7 +131,7 @@ def _serve(given: argparse.Namespace, public_url: str, api_base_url: str | None,
     with ThreadPoolExecutor(LANDINGS) as pool:
         site = InvitationSite(place, landing, Grants(), given.language, pool.submit)
         try:
-            server = Server(site, given.port, given.listen, given.proxy)
+            server = InvitationServer(site, given.port, given.listen, given.proxy)
         except OSError as error:
             tell(f"cannot listen on {given.listen}:{given.port}: {error.strerror}.")
             return 1

@@ -32,7 +32,7 @@ class Landed:
 
 
 @dataclass
-class Grant:
+class PendingGrant:
     """One page that asked. `secrets` has the secret key by the integration's ID."""
 
     invitation: str
@@ -68,7 +68,7 @@ class Grants:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._held: dict[str, Grant] = {}
+        self._held: dict[str, PendingGrant] = {}
         self._lock = threading.Lock()
 
     def begin(self, invitation: str) -> str:
@@ -76,10 +76,10 @@ class Grants:
         state = secrets.token_urlsafe(32)
         with self._lock:
             self._make_room(invitation)
-            self._held[digest(state)] = Grant(invitation, self._clock() + LIFE)
+            self._held[digest(state)] = PendingGrant(invitation, self._clock() + LIFE)
         return state
 
-    def find(self, state: str) -> Grant | None:
+    def find(self, state: str) -> PendingGrant | None:
         with self._lock:
             grant = self._held.get(digest(state))
         return grant if grant is not None and self._clock() < grant.until else None

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from amocrm_fleet import FleetError
-from amocrm_fleet.folder import Account, add, check_free, make_private, short_name
-from amocrm_fleet.invite.grants import Grant, Landed
+from amocrm_fleet.folder import FleetAccount, add, check_free, make_private, short_name
+from amocrm_fleet.invite.grants import Landed, PendingGrant
 from amocrm_fleet.invite.invitations import Invitation, Invitations
 from amocrm_fleet.locks import account_held
 from source_amocrm.config.config_file import ConfigFileError
@@ -41,7 +41,7 @@ class Landing:
     api_base_url: str | None = None
     command: str = ""
 
-    def land(self, grant: Grant) -> Landed:
+    def land(self, grant: PendingGrant) -> Landed:
         """Signs in, checks the account, spends the invitation and writes the config.
 
         Raises Problem without names or paths of the folder, which go to the operator; the invitation is unspent then.
@@ -70,7 +70,7 @@ class Landing:
         return Landed(domain, verdict)
 
     @contextmanager
-    def _released_on_failure(self, grant: Grant) -> Iterator[None]:
+    def _released_on_failure(self, grant: PendingGrant) -> Iterator[None]:
         try:
             yield
         except BaseException:
@@ -81,14 +81,14 @@ class Landing:
         """The first label of the address; where another account has that name, the whole address. Raises FleetError."""
         label = domain.partition(".")[0]
         for name in (short_name(label), short_name(domain.replace(".", "-"))):
-            held = _held(Account(self.accounts / f"{name}.json"))
+            held = _held(FleetAccount(self.accounts / f"{name}.json"))
             if held is None or is_of_account(held, domain):
                 check_free(self.accounts, name)
                 return name
         raise FleetError(f"The names that {domain} could have in {self.accounts} are taken by other accounts.")
 
-    def _write(self, name: str, settings: Mapping[str, Any]) -> Account:
-        account = Account(self.accounts / f"{name}.json")
+    def _write(self, name: str, settings: Mapping[str, Any]) -> FleetAccount:
+        account = FleetAccount(self.accounts / f"{name}.json")
         with _held_after_a_sync(account):
             held = _held(account)
             return add(self.accounts, renewed(held, settings), name, replace=held is not None)
@@ -100,7 +100,7 @@ def tell(sentence: str) -> None:
 
 
 @contextmanager
-def _held_after_a_sync(account: Account) -> Iterator[None]:
+def _held_after_a_sync(account: FleetAccount) -> Iterator[None]:
     """Holds the account's lock, as a sync does, so that neither writes over the other's tokens."""
     until = time.monotonic() + SYNC_ENDS_WITHIN
     with ExitStack() as stack:
@@ -113,7 +113,7 @@ def _held_after_a_sync(account: Account) -> Iterator[None]:
         yield
 
 
-def _held(account: Account) -> dict[str, Any] | None:
+def _held(account: FleetAccount) -> dict[str, Any] | None:
     """The config that has the account's name; None where there is none, {} where it cannot be read."""
     if not account.path.exists():
         return None

@@ -104,7 +104,7 @@ class _Channel(HTTPChannel):
         return bool(super().received(data))
 
 
-class Server:
+class InvitationServer:
     """Listens from the start. Raises OSError."""
 
     def __init__(self, site: InvitationSite, port: int, address: str = "127.0.0.1", proxy: str = "127.0.0.1") -> None:

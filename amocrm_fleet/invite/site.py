@@ -16,7 +16,7 @@ from urllib.parse import urlencode, urlsplit
 
 from amocrm_fleet import FleetError
 from amocrm_fleet.invite.button import AMOCRM, KOMMO, Button, Service
-from amocrm_fleet.invite.grants import LONGEST_CODE, Grant, Grants, Landed
+from amocrm_fleet.invite.grants import LONGEST_CODE, Grants, Landed, PendingGrant
 from amocrm_fleet.invite.invitations import Invitation, digest
 from amocrm_fleet.invite.landing import Landing, tell
 from source_amocrm.connect import pages, signin
@@ -165,7 +165,7 @@ class InvitationSite:
         problem = outcome if isinstance(outcome, Problem) else None
         return page(200, pages.invitation_page(view, words, problem, state=state, landed=outcome))
 
-    def _settle(self, grant: Grant) -> None:
+    def _settle(self, grant: PendingGrant) -> None:
         """Starts the landing once code and keys are there; of one invitation one at a time."""
         with self._taking:
             if grant.outcome is not None or grant.keys is None or grant.invitation in self._landing_now:
@@ -173,7 +173,7 @@ class InvitationSite:
             self._landing_now.add(grant.invitation)
         self._run(lambda: self._land(grant))
 
-    def _land(self, grant: Grant) -> None:
+    def _land(self, grant: PendingGrant) -> None:
         try:
             grant.outcome = self._landing.land(grant)
         except Problem as problem:

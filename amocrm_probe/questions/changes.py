@@ -10,8 +10,8 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from functools import partial
 
-from amocrm_probe.answer import Answer, Answers, Untold, Why, each, verdict
-from amocrm_probe.asking import Asking, Page
+from amocrm_probe.answer import Answers, ProbeAnswer, Untold, Why, each, verdict
+from amocrm_probe.asking import Asking, ProbePage
 from amocrm_probe.lists import EVENTS, LISTS, SINGULAR, TASKS, List
 from amocrm_probe.questions.filters import filter_works
 from amocrm_probe.questions.question import Question
@@ -37,7 +37,7 @@ def by_events(kinds: Iterable[str], ask: Asking, name: str) -> Changes:
     return found
 
 
-def events(ask: Asking, kinds: Iterable[str]) -> Page:
+def events(ask: Asking, kinds: Iterable[str]) -> ProbePage:
     return ask.page(EVENTS, {"filter[type][]": sorted(kinds), "limit": EVENTS.limit})
 
 
@@ -64,7 +64,7 @@ def bumps(changes: Callable[[Asking, str], Changes], ask: Asking) -> Answers:
     return each(_SUBJECTS, lambda name: _bumps(ask, LISTS[name], changes(ask, name)))
 
 
-def _bumps(ask: Asking, of: List, changes: Changes) -> Answer:
+def _bumps(ask: Asking, of: List, changes: Changes) -> ProbeAnswer:
     if not changes:
         raise Untold(Why.EMPTY)
     votes: Counter[str] = Counter()

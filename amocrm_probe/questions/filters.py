@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from functools import partial
 
-from amocrm_probe.answer import ACCOUNT, Answer, Answers, Untold, Why, each, verdict
+from amocrm_probe.answer import ACCOUNT, Answers, ProbeAnswer, Untold, Why, each, verdict
 from amocrm_probe.asking import Asking
 from amocrm_probe.lists import CARD_NAMES, EVENTS, LISTS, NOTES, TASKS, List
 from amocrm_probe.questions.question import Question
@@ -20,12 +20,12 @@ _TIMED = ("leads", "contacts", "companies", TASKS.name, NOTES[0].name, EVENTS.na
 def flag(ask: Asking) -> Answers:
     told = ask.body(ACCOUNT_PATH, {"with": "drive_url,is_api_filter_enabled"}).body
     if "is_api_filter_enabled" not in told:
-        return {ACCOUNT: Answer("not_told")}
-    return {ACCOUNT: Answer("on" if told["is_api_filter_enabled"] else "off")}
+        return {ACCOUNT: ProbeAnswer("not_told")}
+    return {ACCOUNT: ProbeAnswer("on" if told["is_api_filter_enabled"] else "off")}
 
 
 def works(ask: Asking) -> Answers:
-    return each(CARD_NAMES, lambda name: Answer(_filtered(ask, LISTS[name])))
+    return each(CARD_NAMES, lambda name: ProbeAnswer(_filtered(ask, LISTS[name])))
 
 
 def filter_works(ask: Asking, of: List) -> bool:
@@ -53,7 +53,7 @@ def edges(side: str, ask: Asking) -> Answers:
     return each(_TIMED, lambda name: _edge(ask, LISTS[name], side))
 
 
-def _edge(ask: Asking, of: List, side: str) -> Answer:
+def _edge(ask: Asking, of: List, side: str) -> ProbeAnswer:
     votes: Counter[str] = Counter()
     counted = Counter(moments(ask.sample(of).rows, of.cursor))
     for at in sorted(counted, key=lambda at: (counted[at], at))[:SAMPLES]:

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from functools import partial
 
-from amocrm_probe.answer import Answer, Answers, Untold, Why, one, verdict
+from amocrm_probe.answer import Answers, ProbeAnswer, Untold, Why, one, verdict
 from amocrm_probe.asking import Asking
 from amocrm_probe.lists import CARDS, EVENTS, LISTS, SINGULAR
 from amocrm_probe.questions.changes import events
@@ -66,7 +66,7 @@ def _talk_contact(event: Row) -> str | None:
 
 
 def field_kind(ask: Asking) -> Answers:
-    def answer() -> Answer:
+    def answer() -> ProbeAnswer:
         kinds = [word(row, "type") for row in (*events(ask, [FIELD_CHANGED]).rows, *ask.sample(EVENTS).rows)]
         votes = Counter(
             {"with_id": sum(map(bool, map(_OWN_KIND.fullmatch, kinds))), "generic": kinds.count(FIELD_CHANGED)}
@@ -80,7 +80,7 @@ def link_sides(ask: Asking) -> Answers:
     return one(lambda: _link_sides(events(ask, LINKED).rows))
 
 
-def _link_sides(rows: list[Row]) -> Answer:
+def _link_sides(rows: list[Row]) -> ProbeAnswer:
     """Whether each event of a link stands on the other card as well. The rows of the page's ends may lack theirs."""
     found = {side: at for row in rows if (side := _side(row)) and (at := moment(row, EVENTS.cursor))}
     ends = {min(found.values(), default=0), max(found.values(), default=0)}
@@ -106,7 +106,7 @@ def merged(ask: Asking) -> Answers:
     return one(lambda: _merged(ask))
 
 
-def _merged(ask: Asking) -> Answer:
+def _merged(ask: Asking) -> ProbeAnswer:
     """The victim of a merge is nowhere; a survivor may have been deleted later."""
     rows = events(ask, [MERGED]).rows[:_MERGES]
     paths = {of.name: of.path for of in CARDS}
@@ -120,7 +120,7 @@ def _merged(ask: Asking) -> Answer:
     there = sum(_there(ask, path, card) for path, card in asked)
     if not there and len(asked) < 2:
         raise Untold(Why.TOO_FEW)
-    return Answer("survivor" if there else "victim", seen={"rows": len(asked), "there": there}, likely=not there)
+    return ProbeAnswer("survivor" if there else "victim", seen={"rows": len(asked), "there": there}, likely=not there)
 
 
 def _there(ask: Asking, path: str, card: int) -> bool:
@@ -134,7 +134,7 @@ def _there(ask: Asking, path: str, card: int) -> bool:
 
 
 def reach(ask: Asking) -> Answers:
-    def answer() -> Answer:
+    def answer() -> ProbeAnswer:
         newest = max((at for row in ask.sample(EVENTS).rows if (at := moment(row, EVENTS.cursor))), default=None)
         if newest is None:
             raise Untold(Why.EMPTY)
@@ -142,7 +142,7 @@ def reach(ask: Asking) -> Answers:
             page = ask.page(EVENTS, {"filter[created_at][to]": newest - days * DAY, "limit": 1})
             times = [at for row in page.rows if (at := moment(row, EVENTS.cursor))]
             if times and times[0] <= newest - days * DAY:
-                return Answer(days, seen={"account_days": _age(ask, newest)})
+                return ProbeAnswer(days, seen={"account_days": _age(ask, newest)})
         raise Untold(Why.TOO_FEW)
 
     return one(answer)

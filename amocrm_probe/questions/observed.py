@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from statistics import median
 
-from amocrm_probe.answer import ACCOUNT, Answer, Answers, Why
+from amocrm_probe.answer import ACCOUNT, Answers, ProbeAnswer, Why
 from amocrm_probe.asking import Asking
 from amocrm_probe.questions.question import Question
 
@@ -16,20 +16,22 @@ _SIZES = (250, 100, 50, 1)
 def throttled(ask: Asking) -> Answers:
     """The probe keeps its pace; where amoCRM refuses all the same, what the refusal told."""
     if not ask.refused:
-        return {ACCOUNT: Answer("none")}
+        return {ACCOUNT: ProbeAnswer("none")}
     waits = sum("retry-after" in {name.lower() for name in headers} for headers in ask.refused)
     return {
-        ACCOUNT: Answer("with_retry_after" if waits else "without", seen={"answers": len(ask.refused), "waits": waits})
+        ACCOUNT: ProbeAnswer(
+            "with_retry_after" if waits else "without", seen={"answers": len(ask.refused), "waits": waits}
+        )
     }
 
 
 def clock(ask: Asking) -> Answers:
     ahead = [one.ahead for one in ask.seen if one.ahead is not None]
     if not ahead:
-        return {ACCOUNT: Answer(why=Why.EMPTY)}
+        return {ACCOUNT: ProbeAnswer(why=Why.EMPTY)}
     seen = {"least": min(ahead), "middle": median(ahead), "most": max(ahead), "answers": len(ahead)}
     steady = max(ahead) - min(ahead) <= STEADY
-    return {ACCOUNT: Answer("steady" if steady else "uneven", seen=seen)}
+    return {ACCOUNT: ProbeAnswer("steady" if steady else "uneven", seen=seen)}
 
 
 def latency(ask: Asking) -> Answers:
@@ -40,8 +42,8 @@ def latency(ask: Asking) -> Answers:
         if (took := [one.elapsed for one in ask.seen if one.limit == size and one.rows])
     }
     if not times:
-        return {ACCOUNT: Answer(why=Why.EMPTY)}
-    return {ACCOUNT: Answer(round(median(one.elapsed for one in ask.seen) * 1_000), seen=times)}
+        return {ACCOUNT: ProbeAnswer(why=Why.EMPTY)}
+    return {ACCOUNT: ProbeAnswer(round(median(one.elapsed for one in ask.seen) * 1_000), seen=times)}
 
 
 QUESTIONS = (

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
-from amocrm_probe.answer import ENOUGH, Answer, Answers, Untold, Why, bits, each, one
-from amocrm_probe.asking import Asking, Page
+from amocrm_probe.answer import ENOUGH, Answers, ProbeAnswer, Untold, Why, bits, each, one
+from amocrm_probe.asking import Asking, ProbePage
 from amocrm_probe.lists import CARD_NAMES, EVENTS, LISTS, NOTES, TASKS, List
 from amocrm_probe.questions.question import Question
 from amocrm_probe.values import Row, direction, moment, moments, numbered
@@ -20,7 +20,7 @@ def default(ask: Asking) -> Answers:
     return each((*CARD_NAMES, TASKS.name, *_NOTES), lambda name: _default(ask.rows(name)))
 
 
-def _default(rows: list[Row]) -> Answer:
+def _default(rows: list[Row]) -> ProbeAnswer:
     if not rows:
         raise Untold(Why.EMPTY)
     if bits(len(rows)) < ENOUGH:
@@ -29,7 +29,7 @@ def _default(rows: list[Row]) -> Answer:
     told = [f"{name.removesuffix('_at')}_{way}" for name, way in ways.items() if way]
     if len(told) > 1 or "" in ways.values():
         raise Untold(Why.AMBIGUOUS)
-    return Answer(told[0] if told else "other", seen={"rows": len(rows)})
+    return ProbeAnswer(told[0] if told else "other", seen={"rows": len(rows)})
 
 
 def _numbers(rows: list[Row], name: str) -> list[int]:
@@ -40,15 +40,17 @@ def kept(ask: Asking) -> Answers:
     return each(_ORDERED, lambda name: order_kept(_both(ask, LISTS[name]), LISTS[name].cursor))
 
 
-def order_kept(pages: tuple[Page, Page], cursor: str) -> Answer:
+def order_kept(pages: tuple[ProbePage, ProbePage], cursor: str) -> ProbeAnswer:
     """By the pages that were asked for in either direction."""
     up, down = (moments(page.rows, cursor) for page in pages)
     if len(set(up)) < 2 and len(set(down)) < 2:
         raise Untold(Why.TOO_FEW if up else Why.EMPTY)
-    return Answer("kept" if (direction(up), direction(down)) == ("asc", "desc") else "ignored", seen={"rows": len(up)})
+    return ProbeAnswer(
+        "kept" if (direction(up), direction(down)) == ("asc", "desc") else "ignored", seen={"rows": len(up)}
+    )
 
 
-def _both(ask: Asking, of: List, **params: str) -> tuple[Page, Page]:
+def _both(ask: Asking, of: List, **params: str) -> tuple[ProbePage, ProbePage]:
     asked = ({f"order[{of.cursor}]": way, "limit": of.limit, **params} for way in ("asc", "desc"))
     first, second = (ask.page(of, one) for one in asked)
     return first, second
@@ -58,7 +60,7 @@ def ties(ask: Asking) -> Answers:
     return each(_ORDERED, lambda name: _ties(ask, LISTS[name]))
 
 
-def _ties(ask: Asking, of: List) -> Answer:
+def _ties(ask: Asking, of: List) -> ProbeAnswer:
     up, down = (list(_groups(page.rows, of.cursor)) for page in _both(ask, of))
     if not up and not down:
         raise Untold(Why.EMPTY)
@@ -66,17 +68,17 @@ def _ties(ask: Asking, of: List) -> Answer:
     again = ask.page(of, {f"order[{of.cursor}]": "asc" if up else "desc", "limit": of.limit}, anew=True).rows
     rows = sum(map(len, (*up, *down)))
     if _moved(up or down, list(_groups(again, of.cursor))):
-        return Answer("shuffled", seen={"rows": rows})
+        return ProbeAnswer("shuffled", seen={"rows": rows})
     if evidence < ENOUGH:
         raise Untold(Why.TOO_FEW)
     ways = {_way(up), _way(down)} - {""}
     if "other" in ways:
-        return Answer("other", seen={"rows": rows})
+        return ProbeAnswer("other", seen={"rows": rows})
     if len(ways) > 1:
-        return Answer("mirrored" if _way(up) == "id_asc" else "other", seen={"rows": rows})
+        return ProbeAnswer("mirrored" if _way(up) == "id_asc" else "other", seen={"rows": rows})
     if not (up and down):
         raise Untold(Why.TOO_FEW)
-    return Answer(ways.pop(), seen={"rows": rows})
+    return ProbeAnswer(ways.pop(), seen={"rows": rows})
 
 
 def _groups(rows: Sequence[Row], cursor: str) -> Iterator[list[int]]:
@@ -108,10 +110,10 @@ def events_default(ask: Asking) -> Answers:
     return one(lambda: _events_default(moments(ask.sample(EVENTS).rows, EVENTS.cursor)))
 
 
-def _events_default(times: list[int]) -> Answer:
+def _events_default(times: list[int]) -> ProbeAnswer:
     if bits(len(set(times))) < ENOUGH:
         raise Untold(Why.TOO_FEW if times else Why.EMPTY)
-    return Answer(direction(times) or "other", seen={"rows": len(times)})
+    return ProbeAnswer(direction(times) or "other", seen={"rows": len(times)})
 
 
 def events_order(ask: Asking) -> Answers:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from functools import partial
 
-from amocrm_probe.answer import Answer, Answers, Untold, Why, each, one
-from amocrm_probe.asking import Asking, Page
+from amocrm_probe.answer import Answers, ProbeAnswer, Untold, Why, each, one
+from amocrm_probe.asking import Asking, ProbePage
 from amocrm_probe.lists import EVENTS, LISTS, NOTES, TASKS, List
 from amocrm_probe.questions.question import Question
 from amocrm_probe.values import own
@@ -23,7 +23,7 @@ def largest(ask: Asking) -> Answers:
     return each(_SIZED, lambda name: _largest(ask, LISTS[name]))
 
 
-def _largest(ask: Asking, of: List) -> Answer:
+def _largest(ask: Asking, of: List) -> ProbeAnswer:
     """Only a page that is not the last one tells."""
     shown = {}
     for limit in LIMITS:
@@ -32,36 +32,36 @@ def _largest(ask: Asking, of: List) -> Answer:
             shown[str(limit)] = len(page.rows)
     if "250" not in shown:
         raise Untold(Why.TOO_FEW)
-    return Answer(max(shown.values()), seen=shown)
+    return ProbeAnswer(max(shown.values()), seen=shown)
 
 
 def unasked(ask: Asking) -> Answers:
     return each(_SIZED, lambda name: _unasked(ask.page(LISTS[name])))
 
 
-def _unasked(page: Page) -> Answer:
+def _unasked(page: ProbePage) -> ProbeAnswer:
     if not page.more:
         raise Untold(Why.TOO_FEW)
-    return Answer(len(page.rows))
+    return ProbeAnswer(len(page.rows))
 
 
 def after_full(ask: Asking) -> Answers:
-    return each(_ENDING, lambda name: Answer("next" if _full_last(ask, LISTS[name])[1].more else "no_next"))
+    return each(_ENDING, lambda name: ProbeAnswer("next" if _full_last(ask, LISTS[name])[1].more else "no_next"))
 
 
 def beyond(ask: Asking) -> Answers:
     return each(_ENDING, lambda name: _beyond(ask, LISTS[name]))
 
 
-def _beyond(ask: Asking, of: List) -> Answer:
+def _beyond(ask: Asking, of: List) -> ProbeAnswer:
     found, _ = _full_last(ask, of)
     page = ask.page(of, {"filter[id][]": found, "limit": 1, "page": 2})
     if page.rows:
         raise Untold(Why.NO_FILTER)
-    return Answer("nothing" if page.status == 204 else "empty_list")
+    return ProbeAnswer("nothing" if page.status == 204 else "empty_list")
 
 
-def _full_last(ask: Asking, of: List) -> tuple[int | str, Page]:
+def _full_last(ask: Asking, of: List) -> tuple[int | str, ProbePage]:
     """A list of one row, in pages of one row, and its row's id."""
     ids = [found for row in ask.sample(of).rows if (found := own(row)) is not None]
     if not ids:
@@ -73,7 +73,7 @@ def _full_last(ask: Asking, of: List) -> tuple[int | str, Page]:
 
 
 def numbers(ask: Asking) -> Answers:
-    return one(lambda: Answer("given" if "_page" in ask.sample(LISTS["leads"]).body else "missing"))
+    return one(lambda: ProbeAnswer("given" if "_page" in ask.sample(LISTS["leads"]).body else "missing"))
 
 
 def depth(ask: Asking) -> Answers:
@@ -82,7 +82,7 @@ def depth(ask: Asking) -> Answers:
     return told if told[EVENTS.name].value else {**told, **each(["leads"], lambda name: _depth(ask, LISTS[name]))}
 
 
-def _depth(ask: Asking, of: List) -> Answer:
+def _depth(ask: Asking, of: List) -> ProbeAnswer:
     if not ask.sample(of).rows:
         raise Untold(Why.EMPTY)
     given = 1
@@ -97,15 +97,15 @@ def _depth(ask: Asking, of: List) -> Answer:
             break
         given = number
     if given < DEPTHS[-1]:
-        return Answer(why=Why.TOO_FEW, seen={"given": given})
-    return Answer("given", seen={"given": given})
+        return ProbeAnswer(why=Why.TOO_FEW, seen={"given": given})
+    return ProbeAnswer("given", seen={"given": given})
 
 
-def _at(ask: Asking, of: List, number: int) -> Page:
+def _at(ask: Asking, of: List, number: int) -> ProbePage:
     return ask.page(of, {"limit": 1, "page": number})
 
 
-def _refused(ask: Asking, of: List, given: int, refused: int) -> Answer:
+def _refused(ask: Asking, of: List, given: int, refused: int) -> ProbeAnswer:
     """Where between the two the pages stop, as far as the allowance goes."""
     while refused - given > 1:
         middle = (given + refused) // 2
@@ -119,19 +119,19 @@ def _refused(ask: Asking, of: List, given: int, refused: int) -> Answer:
         if not page.rows:
             break
         given = middle
-    return Answer("refused", seen={"given": given, "refused": refused})
+    return ProbeAnswer("refused", seen={"given": given, "refused": refused})
 
 
 def totals(ask: Asking) -> Answers:
     return one(partial(_totals, ask))
 
 
-def _totals(ask: Asking) -> Answer:
+def _totals(ask: Asking) -> ProbeAnswer:
     page = ask.page(LISTS["lead_fields"], {"limit": 1})
     total = page.body.get("_total_items")
     if not page.more or not isinstance(total, int):
         raise Untold(Why.TOO_FEW)
-    return Answer("page" if total == len(page.rows) else "all")
+    return ProbeAnswer("page" if total == len(page.rows) else "all")
 
 
 QUESTIONS = (

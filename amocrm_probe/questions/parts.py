@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from email.utils import formatdate
 
-from amocrm_probe.answer import ACCOUNT, Answer, Answers, Untold, Why, each, one, verdict
+from amocrm_probe.answer import ACCOUNT, Answers, ProbeAnswer, Untold, Why, each, one, verdict
 from amocrm_probe.asking import Asking
 from amocrm_probe.lists import LISTS
 from amocrm_probe.questions.filters import filter_works
@@ -21,15 +21,15 @@ _DRIVE = {"with": "drive_url,is_api_filter_enabled"}
 
 
 def lists(ask: Asking) -> Answers:
-    def answer(name: str) -> Answer:
+    def answer(name: str) -> ProbeAnswer:
         try:
             page = ask.sample(LISTS[name])
         except Untold as untold:
             told = {Why.REFUSED: "refused", Why.ABSENT: "absent"}.get(untold.why)
             if told is None:
                 raise
-            return Answer(told)
-        return Answer("given" if page.rows else "empty")
+            return ProbeAnswer(told)
+        return ProbeAnswer("given" if page.rows else "empty")
 
     return each(_LISTS, answer)
 
@@ -37,11 +37,11 @@ def lists(ask: Asking) -> Answers:
 def customers_mode(ask: Asking) -> Answers:
     mode = ask.body(ACCOUNT_PATH, _DRIVE).body.get("customers_mode")
     known = {"segments": "segments", "periodicity": "periodicity", "disabled": "off"}
-    return {ACCOUNT: Answer(known.get(mode, "not_told") if isinstance(mode, str) else "not_told")}
+    return {ACCOUNT: ProbeAnswer(known.get(mode, "not_told") if isinstance(mode, str) else "not_told")}
 
 
 def drive(ask: Asking) -> Answers:
-    return {ACCOUNT: Answer("given" if ask.body(ACCOUNT_PATH, _DRIVE).body.get("drive_url") else "missing")}
+    return {ACCOUNT: ProbeAnswer("given" if ask.body(ACCOUNT_PATH, _DRIVE).body.get("drive_url") else "missing")}
 
 
 def talks_shape(ask: Asking) -> Answers:
@@ -58,7 +58,7 @@ def unsorted(ask: Asking) -> Answers:
     return one(lambda: _unsorted(ask))
 
 
-def _unsorted(ask: Asking) -> Answer:
+def _unsorted(ask: Asking) -> ProbeAnswer:
     waiting = [numbered(lead) for row in ask.rows("unsorted") for lead in objects(within(row, "_embedded", "leads"))]
     ids = [found for found in waiting if found is not None][:_UNSORTED]
     if not ids:
@@ -66,14 +66,14 @@ def _unsorted(ask: Asking) -> Answer:
     if not filter_works(ask, LISTS["leads"]):
         raise Untold(Why.NO_FILTER)
     found = {own(row) for row in ask.page(LISTS["leads"], {"filter[id][]": ids, "limit": 250}).rows} & set(ids)
-    return Answer("shown" if found else "hidden", seen={"rows": len(ids), "there": len(found)})
+    return ProbeAnswer("shown" if found else "hidden", seen={"rows": len(ids), "there": len(found)})
 
 
 def payer(ask: Asking) -> Answers:
     return one(lambda: _payer(ask))
 
 
-def _payer(ask: Asking) -> Answer:
+def _payer(ask: Asking) -> ProbeAnswer:
     """Only the catalog of invoices has such fields."""
     invoices = next((numbered(row) for row in ask.rows("catalogs") if row.get("type") == "invoices"), None)
     if invoices is None:
@@ -92,7 +92,7 @@ def mass_links(ask: Asking) -> Answers:
     return one(lambda: _mass_links(ask))
 
 
-def _mass_links(ask: Asking) -> Answer:
+def _mass_links(ask: Asking) -> ProbeAnswer:
     """Whether the links of as many cards as that come in one answer."""
     leads = [row for row in ask.rows("leads") if objects(within(row, "_embedded", "contacts"))]
     ids = [found for row in leads if (found := numbered(row)) is not None]
@@ -106,21 +106,21 @@ def _mass_links(ask: Asking) -> Answer:
         except Untold as untold:
             if untold.why not in (Why.FAILED, Why.ABSENT, Why.REFUSED):
                 raise
-            return Answer("refused", seen={**seen, "asked": len(asked)})
+            return ProbeAnswer("refused", seen={**seen, "asked": len(asked)})
         there = {row.get("entity_id") for row in page.rows if isinstance(row.get("entity_id"), int)}
         seen[str(most)] = len(there & set(asked))
         if seen[str(most)] < len(asked):
-            return Answer("fewer", seen={**seen, "asked": len(asked)})
+            return ProbeAnswer("fewer", seen={**seen, "asked": len(asked)})
         if len(asked) < most:
             break
-    return Answer("all", seen={**seen, "asked": len(asked)})
+    return ProbeAnswer("all", seen={**seen, "asked": len(asked)})
 
 
 def unmodified(ask: Asking) -> Answers:
     return one(lambda: _unmodified(ask))
 
 
-def _unmodified(ask: Asking) -> Answer:
+def _unmodified(ask: Asking) -> ProbeAnswer:
     """A list that was not modified since a moment ahead: to be told so (304), or to get it all the same."""
     since = {"If-Modified-Since": formatdate(4_000_000_000, usegmt=True)}
     try:
@@ -128,12 +128,12 @@ def _unmodified(ask: Asking) -> Answer:
     except Untold as untold:
         if untold.why is not Why.UNCHANGED:
             raise
-        return Answer("honoured")
+        return ProbeAnswer("honoured")
     if page.rows:
-        return Answer("ignored")
+        return ProbeAnswer("ignored")
     if not ask.rows("leads"):
         raise Untold(Why.EMPTY)
-    return Answer("honoured")
+    return ProbeAnswer("honoured")
 
 
 QUESTIONS = (

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from amocrm_probe.answer import Answer, Answers, Untold, Why, one
-from amocrm_probe.asking import Asking, Page
+from amocrm_probe.answer import Answers, ProbeAnswer, Untold, Why, one
+from amocrm_probe.asking import Asking, ProbePage
 from amocrm_probe.lists import LISTS
 from amocrm_probe.questions.question import Question
 from amocrm_probe.values import moments
@@ -19,7 +19,7 @@ def row_clock(ask: Asking) -> Answers:
     return one(lambda: _row_clock(ask, ask.page(_LEADS, _NEWEST), ask.page(_LEADS, _NEWEST, anew=True)))
 
 
-def _row_clock(ask: Asking, before: Page, after: Page) -> Answer:
+def _row_clock(ask: Asking, before: ProbePage, after: ProbePage) -> ProbeAnswer:
     """A deal that was changed between two answers is dated between them, by whichever clock dates it.
 
     So the answers' clock is ahead by at least the earlier answer less the deal's time, and at most by the later answer
@@ -38,7 +38,7 @@ def _row_clock(ask: Asking, before: Page, after: Page) -> Answer:
     told = "ahead" if least > 0 else "behind" if most < 0 else "same"
     if not 0 <= most - least <= NEAR:
         raise Untold(Why.AMBIGUOUS)
-    return Answer(told, seen=seen, likely=True)
+    return ProbeAnswer(told, seen=seen, likely=True)
 
 
 QUESTIONS = (

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 from functools import partial
 
-from amocrm_probe.answer import OFTEN, Answer, Answers, Untold, Why, each, verdict
+from amocrm_probe.answer import OFTEN, Answers, ProbeAnswer, Untold, Why, each, verdict
 from amocrm_probe.asking import Asking
 from amocrm_probe.lists import LISTS
 from amocrm_probe.questions.question import Question
@@ -94,7 +94,7 @@ def false_checkbox(ask: Asking) -> Answers:
     return each(("leads", "contacts", "companies"), lambda name: _false_checkbox(ask.rows(name)))
 
 
-def _false_checkbox(rows: list[Row]) -> Answer:
+def _false_checkbox(rows: list[Row]) -> ProbeAnswer:
     filled = [one for row in rows for one in objects(row.get("custom_fields_values"))]
     ticks = [
         value.get("value")
@@ -104,10 +104,10 @@ def _false_checkbox(rows: list[Row]) -> Answer:
     ]
     unticked = sum(tick is False for tick in ticks)
     if unticked:
-        return Answer("returned", seen={"rows": unticked})
+        return ProbeAnswer("returned", seen={"rows": unticked})
     if len(ticks) < OFTEN:
         raise Untold(Why.TOO_FEW if ticks else Why.EMPTY)
-    return Answer("absent", seen={"rows": len(ticks)}, likely=True)
+    return ProbeAnswer("absent", seen={"rows": len(ticks)}, likely=True)
 
 
 _CARDS = ("leads", "contacts", "companies", "customers")

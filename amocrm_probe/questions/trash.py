@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from amocrm_probe.answer import Answer, Answers, Untold, Why, each
-from amocrm_probe.asking import Asking, Page
+from amocrm_probe.answer import Answers, ProbeAnswer, Untold, Why, each
+from amocrm_probe.asking import Asking, ProbePage
 from amocrm_probe.lists import CARD_NAMES, LISTS, List
 from amocrm_probe.questions.filters import filter_works
 from amocrm_probe.questions.orders import order_kept
@@ -20,21 +20,21 @@ def shown(ask: Asking) -> Answers:
     return each(CARD_NAMES, lambda name: _shown(ask, LISTS[name]))
 
 
-def _shown(ask: Asking, of: List) -> Answer:
+def _shown(ask: Asking, of: List) -> ProbeAnswer:
     trash = _page(ask, of)
     if not trash.rows:
         if not ask.sample(of).rows:
             raise Untold(Why.EMPTY)
-        return Answer("empty")
+        return ProbeAnswer("empty")
     gone = sum(row.get("is_deleted") is True for row in trash.rows)
-    return Answer("shown" if gone == len(trash.rows) else "ignored", seen={"rows": len(trash.rows)})
+    return ProbeAnswer("shown" if gone == len(trash.rows) else "ignored", seen={"rows": len(trash.rows)})
 
 
-def _page(ask: Asking, of: List, **params: str | int) -> Page:
+def _page(ask: Asking, of: List, **params: str | int) -> ProbePage:
     return ask.page(of, {**_FLAG, "limit": of.limit, **params})
 
 
-def _of_trash(ask: Asking, answer: Callable[[List], Answer], name: str) -> Answer:
+def _of_trash(ask: Asking, answer: Callable[[List], ProbeAnswer], name: str) -> ProbeAnswer:
     if _shown(ask, LISTS[name]).value != "shown":
         raise Untold(Why.EMPTY)
     return answer(LISTS[name])
@@ -44,7 +44,7 @@ def order(ask: Asking) -> Answers:
     return each(CARD_NAMES, partial(_of_trash, ask, lambda of: _order(ask, of)))
 
 
-def _order(ask: Asking, of: List) -> Answer:
+def _order(ask: Asking, of: List) -> ProbeAnswer:
     up, down = (_page(ask, of, **{f"order[{of.cursor}]": way}) for way in ("asc", "desc"))
     return order_kept((up, down), of.cursor)
 
@@ -53,7 +53,7 @@ def filtered(ask: Asking) -> Answers:
     return each(CARD_NAMES, partial(_of_trash, ask, lambda of: _filtered(ask, of)))
 
 
-def _filtered(ask: Asking, of: List) -> Answer:
+def _filtered(ask: Asking, of: List) -> ProbeAnswer:
     if not filter_works(ask, of):
         raise Untold(Why.NO_FILTER)
     times = moments(_page(ask, of).rows, of.cursor)
@@ -64,14 +64,14 @@ def _filtered(ask: Asking, of: List) -> Answer:
     found = moments(_page(ask, of, **window).rows, of.cursor)
     if not found:
         raise Untold(Why.AMBIGUOUS)
-    return Answer("works" if all(first <= at <= last for at in found) else "ignored", seen={"rows": len(found)})
+    return ProbeAnswer("works" if all(first <= at <= last for at in found) else "ignored", seen={"rows": len(found)})
 
 
 def links(ask: Asking) -> Answers:
     return each(("contacts", "companies"), lambda name: _links(ask, LISTS[name]))
 
 
-def _links(ask: Asking, of: List) -> Answer:
+def _links(ask: Asking, of: List) -> ProbeAnswer:
     """A link that is hidden leaves nothing to see."""
     if _shown(ask, of).value != "shown":
         raise Untold(Why.EMPTY)
@@ -80,7 +80,7 @@ def _links(ask: Asking, of: List) -> Answer:
     kept = sum(found in gone for found in linked)
     if not kept:
         raise Untold(Why.AMBIGUOUS)
-    return Answer("kept", seen={"links": kept})
+    return ProbeAnswer("kept", seen={"links": kept})
 
 
 QUESTIONS = (

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from functools import partial
 
-from amocrm_probe.answer import ACCOUNT, Answer, Answers, Why
+from amocrm_probe.answer import ACCOUNT, Answers, ProbeAnswer, Why
 from amocrm_probe.asking import Asking
 from amocrm_probe.questions.question import Question
 
 
 def untold(why: Why, _: Asking) -> Answers:
-    return {ACCOUNT: Answer(why=why)}
+    return {ACCOUNT: ProbeAnswer(why=why)}
 
 
 QUESTIONS = tuple(

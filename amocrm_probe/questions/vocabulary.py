@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amocrm_probe.answer import Answer, Answers, each
+from amocrm_probe.answer import Answers, ProbeAnswer, each
 from amocrm_probe.asking import Asking
 from amocrm_probe.lists import LISTS
 from amocrm_probe.questions.question import Question
@@ -21,7 +21,7 @@ def unknown(ask: Asking) -> Answers:
     return each(LISTS, lambda name: _unknown(ask, name))
 
 
-def _unknown(ask: Asking, name: str) -> Answer:
+def _unknown(ask: Asking, name: str) -> ProbeAnswer:
     """A type is told behind the field in which it stands. `rare`: how many names occur in too few rows to be told."""
     page, path = ask.sample(LISTS[name]), LISTS[name].path
     drift = SchemaDrift({path: KNOWN[path]})
@@ -29,7 +29,7 @@ def _unknown(ask: Asking, name: str) -> Answer:
     found = drift.found()
     told = [one for one in found if one.times >= REPEATED or (name == _ONCE and _akin(one.name))]
     names = {f"{one.field}.{one.name}" if one.field else one.name: one.times for one in told if one.name}
-    return Answer(len(found), seen={"rows": len(page.rows), "rare": len(found) - len(names)}, names=names)
+    return ProbeAnswer(len(found), seen={"rows": len(page.rows), "rare": len(found) - len(names)}, names=names)
 
 
 def _akin(name: str) -> bool:
