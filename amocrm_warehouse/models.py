@@ -172,9 +172,9 @@ def projects_in(names: Iterable[str], schema: str) -> list[str]:
     for name in names:
         place, _, table = name.partition(".")
         stream = next((one for one in longest_first if table.endswith(f"_{one}")), None)
-        if place == schema and stream and table.startswith("amocrm_"):
-            found.add(table.removeprefix("amocrm_").removesuffix(f"_{stream}"))
-    return sorted(found - {""})
+        if place == schema and stream and (named := re.fullmatch(f"amocrm_(.+)_{stream}", table)):
+            found.add(named[1])
+    return sorted(found)
 
 
 def listed(text: str) -> list[str]:
