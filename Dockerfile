@@ -24,11 +24,9 @@ RUN python -m compileall -q -j 0 --invalidation-mode unchecked-hash \
       "$(python -c 'import sysconfig; print(sysconfig.get_path("stdlib"))')"
 COPY --from=build /opt/amocrm /opt/amocrm
 
-# Each thread would keep memory of its own for the largest pages it parsed: a fifth of the whole.
 # /dev/shm is writable even where the container is read-only; the CDK makes a temporary folder at start.
 ENV PATH=/opt/amocrm/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
-    MALLOC_ARENA_MAX=1 \
     TMPDIR=/dev/shm \
     AIRBYTE_ENTRYPOINT=/opt/amocrm/bin/source-amocrm
 WORKDIR /airbyte

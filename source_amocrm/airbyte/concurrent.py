@@ -8,6 +8,7 @@ need a thread for each of them that waits for the list; and it imports the low-c
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import logging
 import threading
@@ -49,6 +50,11 @@ from source_amocrm.walk.listing import Row
 GC_THRESHOLDS = (100_000, 50, 100)
 """Containers made since the last search for cycles, and after how many searches the older ones are searched, too."""
 
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
+"""Parameters of glibc's mallopt, from its malloc.h."""
+KEPT_FREE = 1 << 24
+"""Bytes of freed memory that the process keeps for the next page; larger blocks and the rest go back to the system."""
+
 Pack = Callable[[Row], Mapping[str, Any]]
 
 
@@ -86,6 +92,7 @@ class ConcurrentReading:
         for name in streams:
             self._report.began(name)
             yield _status(name, AirbyteStreamStatus.STARTED)
+        _share_one_arena()
         self._sync.start()
         parts = self._sync.parts()
         for part in parts:
@@ -144,6 +151,18 @@ class ConcurrentReading:
             if name not in self._states:
                 self._queue.put(_state(name, {NO_CURSOR_STATE_KEY: True}))
         self._queue.put(_status(name, AirbyteStreamStatus.INCOMPLETE if failure else AirbyteStreamStatus.COMPLETE))
+
+
+def _share_one_arena() -> None:
+    """By default each thread keeps an arena with the memory of the largest page that it parsed.
+
+    Measured: 135 MB at the peak in place of 167 for an honest account, 430 in place of 600 to 970 for rows of 30 MB.
+    """
+    with suppress(AttributeError, OSError, TypeError):  # no glibc
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(M_ARENA_MAX, 1)
+        mallopt(M_MMAP_THRESHOLD, KEPT_FREE)
+        mallopt(M_TRIM_THRESHOLD, KEPT_FREE)
 
 
 @contextmanager
