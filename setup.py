@@ -2,6 +2,7 @@ from setuptools import find_packages, setup
 
 WAREHOUSE = [
     "dlt[duckdb,postgres,parquet]>=1.31,<1.32",
+    "duckdb>=1.4.3,<1.5",
     "dbt-core>=1.11.16,<1.12",
     "dbt-duckdb>=1.11.1,<1.12",
     "dbt-postgres>=1.11,<1.12",
