@@ -14,8 +14,6 @@ FLEET = [
     *WAREHOUSE,
     "dagster>=1.13,<1.14",
     "dagster-webserver>=1.13,<1.14",
-    "starlette>=0.50,<2",
-    "uvicorn>=0.38,<1",
     "waitress>=3,<4",
 ]
 
