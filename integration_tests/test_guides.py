@@ -112,7 +112,7 @@ def test_docker_runs_the_image_that_was_built() -> None:
     for words in ran:
         [image] = [word for word in words if word in built]
         verb = words[words.index(image) + 1]
-        assert verb in ("spec", "check", "discover", "read", "connect", '"$@"')
+        assert verb in ("spec", "check", "discover", "catalog", "read", "connect", '"$@"')
 
 
 def test_the_version_to_push_is_the_one_there_is() -> None:
