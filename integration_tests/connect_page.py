@@ -32,7 +32,7 @@ from source_amocrm.http import api
 from source_amocrm.http.rate_limit import Budget
 from source_amocrm.run import run
 
-wiring.Budget = lambda _: Budget(1_000_000.0)
+api.Budget = lambda _: Budget(1_000_000.0)
 run()
 """
 COMMAND = [sys.executable, "-c", UNPACED]
