@@ -145,8 +145,8 @@ def test_pyairbyte_in_ten_lines(server: Server, tmp_path: Path) -> None:
 def test_the_duckdb_file_opens(server: Server, tmp_path: Path) -> None:
     tables = expected.tables(server.account)
     held = {name: tables[name] for name in ("deals", "statuses")}
-    models.store(str(tmp_path / "amocrm.duckdb"), "1001", held, "duckdb")
-    question = "SELECT count(*) AS deals FROM amocrm_1001_deals;\n"
+    models.store(str(tmp_path / "crm.duckdb"), "1001", held, "duckdb")
+    question = "SELECT count(*) AS deals FROM amocrm.amocrm_1001_deals;\n"
     said = typed(block("tables.md", "duckdb -readonly "), tmp_path, question, PATH=INSTALLED)
     assert re.findall(r"amocrm_1001_\w+", said) == ["amocrm_1001_deals", "amocrm_1001_statuses"]
     assert str(len(tables["deals"])) in said

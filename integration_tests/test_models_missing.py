@@ -33,7 +33,7 @@ def store(database: str, project: str, tables: Mapping[str, Mapping[Own, Row]], 
     with closing(duckdb.connect(database)) as connection:
         for name, ids in first.items():
             table, key = (
-                f"amocrm_{project}_{name}",
+                f"amocrm.amocrm_{project}_{name}",
                 f"{CARDS[name].removesuffix('s').replace('companie', 'company')}_id",
             )
             connection.execute(f"ALTER TABLE {table} ADD COLUMN _airbyte_extracted_at TIMESTAMP")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from random import Random
 
 from ..account import SINGULAR, Account, Gone
+from ..store import Row
 from ..values import event_field_value
 from .history import History, Values
 from .timeline import Timeline
@@ -30,20 +31,31 @@ def add_changes(account: Account, rng: Random, time: Timeline, history: History,
 
 
 def _change_cards(account: Account, rng: Random, kind: str, history: History, by: int) -> None:
-    """One card in ten was somebody else's for half of its life, and one in ten had a field emptied and filled again."""
-    fields = {field["id"]: field for field in account.fields[kind]}
-    own_kind, users = account.switches.field_event_type == "with_id", list(account.users)
+    """One card in ten was somebody else's for half of its life, and one in ten had a field emptied and filled again.
+
+    Where there are cards with fields, at least one had.
+    """
+    users = list(account.users)
+    with_fields, changed = [card for card in account.tables[kind] if card["custom_fields_values"]], False
     for card in account.tables[kind]:
-        moment = (card["created_at"] + card["updated_at"]) // 2
         if rng.random() < 0.1:
+            moment = (card["created_at"] + card["updated_at"]) // 2
             history.responsible(kind, card["id"], by, moment, card["responsible_user_id"], rng.choice(users))
-        filled = card["custom_fields_values"]
-        if filled and rng.random() < 0.1:
-            field = fields[filled[0]["field_id"]]
-            after = [event_field_value(field, value) for value in filled[0]["values"]]
-            event = f"custom_field_{field['id']}_value_changed" if own_kind else "custom_field_value_changed"
-            history.write(event, SINGULAR[kind], card["id"], by, moment, [], after)
-            history.write(event, SINGULAR[kind], card["id"], by, moment, after)
+        if card["custom_fields_values"] and rng.random() < 0.1:
+            _refill(account, kind, card, history, by)
+            changed = True
+    if with_fields and not changed:
+        _refill(account, kind, with_fields[0], history, by)
+
+
+def _refill(account: Account, kind: str, card: Row, history: History, by: int) -> None:
+    moment, filled = (card["created_at"] + card["updated_at"]) // 2, card["custom_fields_values"][0]
+    [field] = [one for one in account.fields[kind] if one["id"] == filled["field_id"]]
+    after = [event_field_value(field, value) for value in filled["values"]]
+    own_kind = account.switches.field_event_type == "with_id"
+    event = f"custom_field_{field['id']}_value_changed" if own_kind else "custom_field_value_changed"
+    history.write(event, SINGULAR[kind], card["id"], by, moment, [], after)
+    history.write(event, SINGULAR[kind], card["id"], by, moment, after)
 
 
 def _delete_notes(account: Account, rng: Random, time: Timeline, history: History, by: int) -> None:
