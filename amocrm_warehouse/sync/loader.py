@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -140,13 +140,25 @@ class Loader:
     def _run(self, resources: list[DltResource]) -> None:
         source = DltSource(self._schema, self._name, resources)
         try:
-            info = self._pipeline.run(source, loader_file_format=self._kind.file_format)
+            with self._alone_at_first():
+                info = self._pipeline.run(source, loader_file_format=self._kind.file_format)
         except Exception as error:
             raise LoadError(f"The database did not take the rows: {_reason(error)}") from None
         self._schema = self._pipeline.schemas[self._name]
         if self._kind.comments:
             updates = [package.schema_update for package in info.load_packages]
             self._comment({name: table for update in updates for name, table in update.items()})
+
+    @contextmanager
+    def _alone_at_first(self) -> Iterator[None]:
+        """On a server, lets one sync at a time load its first package: that may make what all accounts share."""
+        if self._kind.file_format != "csv" or self._name in self._pipeline.schemas:
+            yield
+            return
+        from amocrm_warehouse.sync.postgres import alone
+
+        with self._pipeline.sql_client() as client, alone(client, self.dataset):
+            yield
 
     def _resource(self, waiting: Waiting) -> DltResource:
         table = waiting.table

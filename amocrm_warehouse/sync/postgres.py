@@ -6,6 +6,8 @@ text.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from dlt.common.storages import FileStorage
@@ -34,6 +36,14 @@ def hold(client: Psycopg2SqlClient, tables: str) -> str | None:
         return None
     who: Any = client.execute_sql(HOLDER, tables)
     return f"a connection from {who[0][0]}, since {who[0][1]:%Y-%m-%d %H:%M:%S %Z}" if who else "it has just ended"
+
+
+@contextmanager
+def alone(client: Psycopg2SqlClient, dataset: str) -> Iterator[None]:
+    """While it lasts, no other sync is within it: two that make the schema and dlt's own tables at once would fail."""
+    with client.begin_transaction():
+        client.execute_sql("SELECT pg_advisory_xact_lock(hashtextextended(%s, 1))", dataset)
+        yield
 
 
 class CopyJob(PostgresCsvCopyJob):
