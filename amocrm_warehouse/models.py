@@ -17,7 +17,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from amocrm_warehouse.address import add_database, duckdb_file, is_file, location, postgres_url, without_password
-from amocrm_warehouse.database import tables
+from amocrm_warehouse.database import Failed, reading, tables
 from amocrm_warehouse.interrupt import ended
 from amocrm_warehouse.place import own_folder
 from amocrm_warehouse.plans import PLANS, read_plans, write_plans
@@ -154,7 +154,13 @@ def projects_of(given: argparse.Namespace) -> list[str]:
         return listed(given.project)
     environment(given.db)
     schema = given.schema or SCHEMA
-    found = projects_in(tables(given.db), schema)
+    try:
+        with reading(given.db) as run:
+            _, rows = run("SELECT table_schema || '.' || table_name FROM information_schema.tables")
+    except Failed as error:
+        said = " ".join(str(error).split())
+        raise ValueError(f"The database cannot be opened, or the models not be read: {said}") from None
+    found = projects_in((name for (name,) in rows), schema)
     if not found:
         raise ValueError(
             f"There are no tables amocrm_<project>_… in the schema {schema} of this database. Read an account into it "
@@ -183,6 +189,8 @@ def listed(text: str) -> list[str]:
 
 def build_as_asked(given: argparse.Namespace) -> tuple[Built, str]:
     """Builds the models of the options; returns what is there now, and a sentence about it."""
+    if given.plans:
+        read_plans(given.plans)  # a mistake in the file is told before the database is looked at
     projects = projects_of(given)
     fields = None if given.fields is None else listed(given.fields)
     variables = {"time_zone": given.time_zone, "now": given.now, "raw_schema": given.schema}

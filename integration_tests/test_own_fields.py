@@ -106,7 +106,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     ]
     with ExitStack() as stack:
         databases = {
-            "duckdb": str(tmp_path_factory.mktemp("fields") / "amocrm.duckdb"),
+            "duckdb": str(tmp_path_factory.mktemp("fields") / "crm.duckdb"),
             "postgres": stack.enter_context(postgres.server()),
         }
         yield World(projects, databases)

@@ -94,6 +94,11 @@ NEAR = 6.0
 COVERING = max(map(len, ANSWERS.values()))
 COMBINATIONS = int(os.environ.get("COMBINATIONS", COVERING))
 UNREAD = {
+    "bots": "whether an account has bots is no question of how it is read",
+    "talks_shown": "a list that is cut says nothing of it",
+    "talks_filter": "an account whose list is whole has no talk to ask for",
+    "chat_texts": "the texts of chats are nobody's business but the account's",
+    "next_link": "a full page without a link is followed either way",
     **dict.fromkeys(("events_late", "accept_bumps", "merge_link_events", "merge_activity"), "only a write shows it"),
     **dict.fromkeys(("off", "off_answer", "forbidden", "unpaid"), "the settings and rights of one account"),
     **dict.fromkeys(("external", "scopes_told", "old_access_survives_refresh"), "of tokens, not of the account"),

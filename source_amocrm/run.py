@@ -82,11 +82,7 @@ def _own(verb: str, arguments: list[str]) -> int:
     except ModuleNotFoundError as error:
         if not extra or (error.name or "").startswith("source_amocrm"):
             raise
-        print(
-            f"`source-amocrm {verb}` needs {error.name}, which is not installed here: "
-            f"pip install 'source-amocrm[{extra}]'",
-            file=sys.stderr,
-        )
+        print(f"`{verb}` needs more than the connector: pip install 'source-amocrm[{extra}]'", file=sys.stderr)
         return WRONG_USAGE
     return code
 

@@ -140,7 +140,7 @@ def test_the_end_in_russian_without_a_script(server: Server, tmp_path: Path) -> 
     buttons = visiting.page.split('class="copy')[1:]
     assert len(buttons) == 4
     assert all("hidden>" in button.partition("</button>")[0] for button in buttons)
-    line = f"sync CONFIG={tmp_path / 'config.json'} PROJECT={server.account.id}"
+    line = f"sync --config {tmp_path / 'config.json'} --project {server.account.id}"
     assert f"{line}</code>" in visiting.page
 
 

@@ -26,26 +26,27 @@ def add_changes(account: Account, rng: Random, time: Timeline, history: History,
                 moment = time.after(lead["created_at"], 30)
                 history.write(kind, "lead", lead["id"], rng.choice((by, 0)), moment, after, before)
     _delete_notes(account, rng, time, history, by)
-    for kind in ("contacts", "companies", "customers"):
+    for kind in ("contacts", "companies", *(("customers",) if account.switches.customers != "off" else ())):
         _change_cards(account, Random(f"{kind} {account.id}"), kind, history, by)
 
 
 def _change_cards(account: Account, rng: Random, kind: str, history: History, by: int) -> None:
     """One card in ten was somebody else's for half of its life, and one in ten had a field emptied and filled again.
 
-    Where there are cards with fields, at least one had.
+    Where there are such cards, at least one of each.
     """
     users = list(account.users)
-    with_fields, changed = [card for card in account.tables[kind] if card["custom_fields_values"]], False
-    for card in account.tables[kind]:
+    cards, handed, refilled = list(account.tables[kind]), [], []
+    for card in cards:
         if rng.random() < 0.1:
-            moment = (card["created_at"] + card["updated_at"]) // 2
-            history.responsible(kind, card["id"], by, moment, card["responsible_user_id"], rng.choice(users))
+            handed.append((card, rng.choice(users)))
         if card["custom_fields_values"] and rng.random() < 0.1:
-            _refill(account, kind, card, history, by)
-            changed = True
-    if with_fields and not changed:
-        _refill(account, kind, with_fields[0], history, by)
+            refilled.append(card)
+    for card, user in handed or [(card, users[0]) for card in cards[:1]]:
+        moment = (card["created_at"] + card["updated_at"]) // 2
+        history.responsible(kind, card["id"], by, moment, card["responsible_user_id"], user)
+    for card in refilled or [card for card in cards if card["custom_fields_values"]][:1]:
+        _refill(account, kind, card, history, by)
 
 
 def _refill(account: Account, kind: str, card: Row, history: History, by: int) -> None:
