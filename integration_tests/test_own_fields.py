@@ -65,7 +65,7 @@ class World:
         """1003 is another project with the ids of 1002; of 1004 no table of custom fields was read."""
         first, second = (project.tables() for project in self.projects)
         for kind, database in self.databases.items():
-            flavour = "duckdb" if kind == "duckdb" else "make sync"
+            flavour = kind
             models.store(database, "1001", first, flavour)
             models.store(database, "1002", second, flavour)
             models.store(database, "1003", second, flavour)
