@@ -1,7 +1,6 @@
 """What pytest must know before it collects: the options and fixtures of the CDK's standard tests, and what no test may
 print or log."""
 
-import importlib.util
 import signal
 from collections.abc import Generator
 from typing import Any
@@ -20,8 +19,6 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
 # How fast a machine is says nothing about the code.
 hypothesis.settings.register_profile("any machine", deadline=None)
 hypothesis.settings.load_profile("any machine")
-
-collect_ignore = [] if importlib.util.find_spec("dagster") else ["unit_tests/test_fleet_definitions.py"]
 
 pytest_plugins = ["airbyte_cdk.test.standard_tests.pytest_hooks", "integration_tests.machine"]
 

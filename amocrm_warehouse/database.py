@@ -52,11 +52,16 @@ def _opened(database: str) -> Any:
 def tables(database: str) -> set[str]:
     """Names with their schemas; none where the database cannot be read."""
     try:
-        with reading(database) as run:
-            _, rows = run("SELECT table_schema || '.' || table_name FROM information_schema.tables")
-            return {name for (name,) in rows}
+        return tables_of(database)
     except Failed:
         return set()
+
+
+def tables_of(database: str) -> set[str]:
+    """Names with their schemas. Raises one of `Failed`."""
+    with reading(database) as run:
+        _, rows = run("SELECT table_schema || '.' || table_name FROM information_schema.tables")
+        return {name for (name,) in rows}
 
 
 def united(database: str) -> list[str]:

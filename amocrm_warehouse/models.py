@@ -17,7 +17,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from amocrm_warehouse.address import add_database, duckdb_file, is_file, location, postgres_url, without_password
-from amocrm_warehouse.database import Failed, reading, tables
+from amocrm_warehouse.database import Failed, tables, tables_of
 from amocrm_warehouse.interrupt import ended
 from amocrm_warehouse.place import own_folder
 from amocrm_warehouse.plans import PLANS, read_plans, write_plans
@@ -155,12 +155,10 @@ def projects_of(given: argparse.Namespace) -> list[str]:
     environment(given.db)
     schema = given.schema or SCHEMA
     try:
-        with reading(given.db) as run:
-            _, rows = run("SELECT table_schema || '.' || table_name FROM information_schema.tables")
+        found = projects_in(tables_of(given.db), schema)
     except Failed as error:
         said = " ".join(str(error).split())
         raise ValueError(f"The database cannot be opened, or the models not be read: {said}") from None
-    found = projects_in((name for (name,) in rows), schema)
     if not found:
         raise ValueError(
             f"There are no tables amocrm_<project>_… in the schema {schema} of this database. Read an account into it "
