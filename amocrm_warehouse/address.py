@@ -96,6 +96,11 @@ def duckdb_file(database: str) -> Path:
     return path
 
 
+def listed(text: str) -> list[str]:
+    """The names in an option such as `deals, users`."""
+    return [name for part in text.split(",") if (name := part.strip())]
+
+
 def add_database(parser: argparse.ArgumentParser, otherwise: str = DEFAULT) -> None:
     """From the environment: whoever lists the processes of the machine sees what stands on a command line."""
     parser.add_argument(

@@ -16,7 +16,15 @@ from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import unquote
 
-from amocrm_warehouse.address import add_database, duckdb_file, is_file, location, postgres_url, without_password
+from amocrm_warehouse.address import (
+    add_database,
+    duckdb_file,
+    is_file,
+    listed,
+    location,
+    postgres_url,
+    without_password,
+)
 from amocrm_warehouse.database import Failed, tables, tables_of
 from amocrm_warehouse.interrupt import ended
 from amocrm_warehouse.place import own_folder
@@ -179,10 +187,6 @@ def projects_in(names: Iterable[str], schema: str) -> list[str]:
         if place == schema and stream and (named := re.fullmatch(f"amocrm_(.+)_{stream}", table)):
             found.add(named[1])
     return sorted(found)
-
-
-def listed(text: str) -> list[str]:
-    return [name for part in text.split(",") if (name := part.strip())]
 
 
 def build_as_asked(given: argparse.Namespace) -> tuple[Built, str]:

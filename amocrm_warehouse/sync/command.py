@@ -6,11 +6,10 @@ import argparse
 import sys
 from pathlib import Path
 
-from amocrm_warehouse.address import add_database
+from amocrm_warehouse.address import add_database, listed
 from amocrm_warehouse.interrupt import ended
 from amocrm_warehouse.sync.outcome import print_table
 from amocrm_warehouse.sync.syncing import project_of, sync
-from source_amocrm.catalog import names_in
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -25,7 +24,7 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     try:
         project = given.project or project_of(given.config)
-        streams = names_in(given.streams) or None
+        streams = listed(given.streams or "") or None
         outcome = sync(given.config, to=given.db, project=project, streams=streams, dataset=given.dataset)
     except (ValueError, KeyboardInterrupt) as error:
         return ended(error)
