@@ -102,7 +102,7 @@ def test_every_table_of_the_connector_is_known() -> None:
     assert used | other == {path.stem for path in models.SCHEMAS.glob("*.json")}
     assert whole < used
     sources = [path.read_text(encoding="utf-8") for path in (PACKAGE / "models" / "staging").glob("*.sql")]
-    assert used == {name for text in sources for name in re.findall(r'raw\("(\w+)"', text)}
+    assert used == {name for text in sources for name in re.findall(r'(?:raw\(|: \()"(\w+)"', text)}
 
 
 FINISHED = {"1.5": "2026-01-01 10:00:00", "2.5": "2026-01-02 10:00:00", "3.5": "2026-01-03 10:00:00"}

@@ -11,6 +11,7 @@ from .. import Row
 from . import page
 from .conversations import conversations
 from .deals import deal_history, deal_stage_history, deals
+from .history import entity_history
 from .known import Known, at_second
 from .people import (
     calls,
@@ -27,7 +28,7 @@ from .totals import attribution, funnel, lost_deals, pipeline_daily, sales, sale
 BUILDERS = (
     deals, deal_stage_history, deal_history, funnel, pipeline_daily, sales, sales_plan, lost_deals, stale_deals,
     tasks_open, manager_activity, calls, contacts, companies, attribution, customers_ltv, duplicates_and_merges,
-    conversations,
+    conversations, entity_history,
 )  # fmt: skip
 
 

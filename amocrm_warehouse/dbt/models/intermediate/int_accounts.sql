@@ -1,7 +1,8 @@
 -- One row a project, also of one whose table `account` was not read. The history of a fact is known where the table of its
 -- changes was read, and events were told at all: a deal without a change has then always been as it is.
 with told as (
-    {% for changes in ["stg_deal_statuses", "stg_deal_responsible_changes", "stg_deal_sale_changes", "stg_events"] %}
+    {% for changes in ["stg_deal_statuses", "stg_deal_responsible_changes", "stg_deal_sale_changes", "stg_field_changes", "stg_responsible_changes",
+        "stg_events"] %}
     {% if not loop.first %}union{% endif %}
     select project_id from {{ ref(changes) }}
     {% endfor %}
@@ -19,6 +20,7 @@ select
     {%- for fact, table in [("stages", "deal_statuses"), ("owners", "deal_responsible_changes"), ("budgets", "deal_sale_changes")] %},
     {% if execute and raw_relation(project, table) is not none %}told.project_id is not null{% else %}false{% endif %} as {{ fact }}_known
     {%- endfor %},
+    told.project_id is not null as events_known,
     {{ execute and raw_relation(project, "messages") is not none }} as messages_known
 from (select 1 as one) as always
 left join {{ ref("stg_account") }} as account on account.project_id = '{{ project }}'

@@ -105,12 +105,12 @@ select
     talks.channel,
     coalesce(talks.is_open, true) as is_open,
     case when talks.entity_type = 'deal' then talks.entity_id end as deal_id,
-    deals.name as deal_name,
+    case when talks.entity_type = 'deal' then cards.name end as deal_name,
     case when talks.entity_type = 'customer' then talks.entity_id end as customer_id,
     talks.contact_id,
     contacts.name as contact_name,
-    coalesce(deals.responsible_user_id, customers.responsible_user_id, contacts.responsible_user_id) as responsible_user_id,
-    {{ user_name("users", "coalesce(deals.responsible_user_id, customers.responsible_user_id, contacts.responsible_user_id)") }} as responsible_name,
+    coalesce(cards.responsible_user_id, contacts.responsible_user_id) as responsible_user_id,
+    {{ user_name("users", "coalesce(cards.responsible_user_id, contacts.responsible_user_id)") }} as responsible_name,
     talks.started_at,
     talks.started_at_local,
     {%- for count in ["messages_in", "messages_out", "robot_messages"] %}
@@ -134,14 +134,15 @@ select
 from talks
 inner join {{ ref("int_accounts") }} as accounts on accounts.project_id = talks.project_id
 left join answered on answered.project_id = talks.project_id and answered.talk_id = talks.talk_id
-left join {{ ref("stg_deals") }} as deals
-    on deals.project_id = talks.project_id and deals.deal_id = talks.entity_id and talks.entity_type = 'deal'
-left join {{ ref("stg_customers") }} as customers
-    on customers.project_id = talks.project_id and customers.customer_id = talks.entity_id and talks.entity_type = 'customer'
-left join {{ ref("stg_contacts") }} as contacts
-    on contacts.project_id = talks.project_id and contacts.contact_id = talks.contact_id
+left join {{ ref("int_entities") }} as cards
+    on cards.project_id = talks.project_id
+    and cards.entity_type = talks.entity_type
+    and cards.entity_id = talks.entity_id
+    and talks.entity_type in ('deal', 'customer')
+left join {{ ref("int_entities") }} as contacts
+    on contacts.project_id = talks.project_id and contacts.entity_type = 'contact' and contacts.entity_id = talks.contact_id
 left join {{ ref("stg_users") }} as users
     on users.project_id = talks.project_id
-    and users.user_id = coalesce(deals.responsible_user_id, customers.responsible_user_id, contacts.responsible_user_id)
+    and users.user_id = coalesce(cards.responsible_user_id, contacts.responsible_user_id)
 left join {{ ref("stg_users") }} as responder
     on responder.project_id = talks.project_id and responder.user_id = answered.first_response_by
