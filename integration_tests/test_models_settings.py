@@ -122,6 +122,8 @@ def test_as_of_when_the_data_is(tmp_path: Path, tables: dict[str, list[Row]]) ->
             connection.execute(f"ALTER TABLE amocrm.amocrm_1_{name} ADD COLUMN _dlt_load_id VARCHAR DEFAULT '2.5'")
             connection.execute(f"ALTER TABLE amocrm.amocrm_2_{name} ADD COLUMN _airbyte_extracted_at TIMESTAMP")
             connection.execute(f"UPDATE amocrm.amocrm_2_{name} SET _airbyte_extracted_at = '2026-01-04 10:00:00'")
+        connection.execute("ALTER TABLE amocrm.amocrm_1_deals ADD COLUMN _changes JSON")
+        connection.execute('UPDATE amocrm.amocrm_1_deals SET _changes = \'[{"field": "score"}]\' WHERE lead_id % 3 = 0')
         connection.execute("UPDATE amocrm.amocrm_1_users SET _dlt_load_id = '1.5'")
         connection.execute("UPDATE amocrm.amocrm_1_deals SET _dlt_load_id = '3.5' WHERE lead_id % 2 = 0")
         connection.execute(
@@ -141,6 +143,8 @@ def test_as_of_when_the_data_is(tmp_path: Path, tables: dict[str, list[Row]]) ->
     ]
     assert all(row["newest_at"] < "2026-11-01 00:00:00" for row in rows)
     assert {(row["row_count"], row["deleted_count"]) for row in rows} == {(len(tables["deals"]), 0)}
+    changed = sum(row["lead_id"] % 3 == 0 for row in tables["deals"])
+    assert [row["rows_with_changes"] for row in rows] == [changed, None, None]
 
 
 def test_the_time_zone_may_be_given(duckdb_file: str) -> None:

@@ -25,11 +25,13 @@ with tables as (
         {% if relation is none %}
         cast(null as bigint) as row_count,
         cast(null as bigint) as deleted_count,
+        cast(null as bigint) as rows_with_changes,
         cast(null as timestamp) as newest_at,
         cast(null as timestamp) as read_at
         {% else %}
         count(*) as row_count,
         {% if "is_deleted" in types %}count(*) filter (where {{ cast_column("is_deleted", "bool", types["is_deleted"]) }}){% else %}cast(null as bigint){% endif %} as deleted_count,
+        {{ "count(raw._changes)" if "_changes" in types else "cast(null as bigint)" }} as rows_with_changes,
         -- a row that is dated into the future says nothing about how new the others are
         max(case when {{ newest }} <= {{ now() }} then {{ newest }} end) as newest_at,
         max({{ read_at(types) }}) as read_at
@@ -63,6 +65,7 @@ select
     is_used,
     row_count,
     deleted_count,
+    rows_with_changes,
     newest_at,
     read_at,
     case when syncs.are_kept then syncs.ended_at else coalesce(
