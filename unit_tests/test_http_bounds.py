@@ -28,7 +28,7 @@ from source_amocrm.http.error_handler import RequestTarget, classify, explain
 from source_amocrm.http.memory import LARGE, SIZE, turn_of_heavy_answer
 from source_amocrm.http.rate_limit import Budget
 from source_amocrm.http.reply import Reply
-from source_amocrm.http.rules.rule import Where
+from source_amocrm.http.rules import Where
 from source_amocrm.http.session import PAGE_VALUES, AmocrmSession
 from source_amocrm.walk.listing import raw_page
 from unit_tests.http_server import Answering, Connection, serve

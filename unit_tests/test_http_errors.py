@@ -15,8 +15,7 @@ from source_amocrm.http.backoff import RetryPolicy
 from source_amocrm.http.body import Kind
 from source_amocrm.http.error_handler import RequestTarget, classify, explain
 from source_amocrm.http.reply import Reply
-from source_amocrm.http.rules import TABLE
-from source_amocrm.http.rules.rule import Where
+from source_amocrm.http.rules import TABLE, Where
 from unit_tests.http_tools import reply
 
 CONFIG = FailureType.config_error

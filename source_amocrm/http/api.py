@@ -19,7 +19,7 @@ from source_amocrm.http.client import AmocrmClient
 from source_amocrm.http.error_handler import AmocrmErrorHandler
 from source_amocrm.http.rate_limit import Budget
 from source_amocrm.http.reply import Reply, reply_of
-from source_amocrm.http.rules.rule import Where
+from source_amocrm.http.rules import Where
 from source_amocrm.http.session import AmocrmSession
 from source_amocrm.http.token_endpoint import HttpTokenEndpoint
 

@@ -25,12 +25,24 @@ from airbyte_cdk.sources.streams.http.http_client import HttpClient
 from source_amocrm.auth.authenticator import Authenticator
 from source_amocrm.errors import AmocrmError, PageTooLarge
 from source_amocrm.http.backoff import FailureBackoff, Patience, RateLimitBackoff, RetryPolicy
+from source_amocrm.http.body import Kind
 from source_amocrm.http.circuit_breaker import CircuitBreaker
-from source_amocrm.http.error_handler import AmocrmErrorHandler, AmocrmResolution, failed_early, path_of
+from source_amocrm.http.error_handler import AmocrmErrorHandler, AmocrmResolution, path_of
 from source_amocrm.http.reply import Reply
 from source_amocrm.http.session import AmocrmSession
 
 _SMOOTH = 0.2
+"""Weight of the newest answer in the mean latency."""
+_RENEWALS = 5
+"""Times that one request is sent again under a new token, however short the tokens live."""
+_EARLY = (Kind.DNS, Kind.REFUSED, Kind.CONNECT_TIMEOUT, Kind.TLS)
+"""Failures that tell of a wrong address rather than of an outage, if nothing has been answered yet."""
+
+_LOGGER = logging.getLogger("airbyte.amocrm.http")
+# With --debug the CDK's client would log headers with tokens, and bodies with people's names.
+_LOGGER.setLevel(logging.INFO)
+
+_Outcome = requests.Response | requests.RequestException | None
 
 
 class Stats:
@@ -40,7 +52,7 @@ class Stats:
         self.by_path: Counter[str] = Counter()
         self.throttled = 0  # answers 429
         self.asking = 0  # callers that want an answer now
-        self.latency = 0.0  # seconds that an answer takes, of late
+        self.latency = 0.0  # mean seconds of the last answers
 
     def asks(self, change: int) -> None:
         with self._lock:
@@ -60,24 +72,16 @@ class Stats:
             self.throttled += 1
 
 
-# How many times one request is sent again under a new token, however short the tokens live
-_RENEWALS = 5
-
-_LOGGER = logging.getLogger("airbyte.amocrm.http")
-# With --debug the CDK's client would log headers with tokens, and bodies with people's names.
-_LOGGER.setLevel(logging.INFO)
-
-
 @dataclass(slots=True)
 class _Tries:
-    """What is known of one request over all its repetitions."""
+    """One request over all its attempts."""
 
     base_url: str  # what its address begins with
     patience: Patience
     probe: bool
     shrinkable: bool
     failed_at: int  # the number of the last request that was sent when this one began, or first failed
-    number: int = 0  # its own, of the last attempt
+    number: int = 0  # of the last attempt
     failed: bool = False
     slow: int = 0
     renewals: int = 0
@@ -87,9 +91,9 @@ class _Tries:
 class AmocrmClient(HttpClient):
     """One for each host, over one session; safe to share by any number of threads and streams.
 
-    `send_request` returns an AmocrmResponse, or raises an AmocrmError once it is certain. Among its `request_kwargs`
-    `shrinkable` means: raise PageTooLarge after two tries that took the server too long, or one answer too large to
-    hold several of, so that the caller asks for less.
+    `send_request` returns an AmocrmResponse, or raises an AmocrmError once it is certain. With `shrinkable` among its
+    `request_kwargs` it raises PageTooLarge after two attempts that took the server too long, or one answer too large
+    to hold several of: the caller asks for less.
     """
 
     _error_handler: AmocrmErrorHandler
@@ -121,7 +125,7 @@ class AmocrmClient(HttpClient):
         self._tries: dict[requests.PreparedRequest, _Tries] = {}
 
     def at(self, sign_in: Authenticator, handler: AmocrmErrorHandler, breaker: CircuitBreaker) -> AmocrmClient:
-        """The same client for another host, with outages and refusals of its own."""
+        """The same client for another host, with its own outages and refusals."""
         other = copy.copy(self)
         other.sign_in, other._error_handler, other.breaker = sign_in, handler, breaker
         return other
@@ -135,8 +139,8 @@ class AmocrmClient(HttpClient):
     ) -> requests.Response:
         """Sends the request until it is certain what became of it.
 
-        It replaces the CDK's loop, which sleeps a second longer than asked, waits for a rate limit in each thread by
-        itself, counts all failures under one ceiling, and goes on in an outage that another thread has met.
+        The CDK's loop sleeps a second longer than asked, waits for a rate limit in each thread by itself, counts all
+        failures under one ceiling, and goes on in an outage that another thread has met.
         """
         probe = self.breaker.enter()
         self.stats.asks(1)
@@ -181,11 +185,11 @@ class AmocrmClient(HttpClient):
         error_resolution: ErrorResolution,
         exit_on_rate_limit: bool | None = False,  # noqa: ARG002
     ) -> None:
-        """Does what lets the request be sent again and raises a BaseBackoffException, or raises the error.
+        """Prepares the next attempt and raises a BaseBackoffException, or raises the error.
 
-        The CDK's logs the bodies of refusals, which hold people's names; prints the stream's status past the queue of
-        messages, under the client's name; renews a token once a request, not as long as each new one has worked; and
-        asks for smaller pages by an exception that only its low-code half catches.
+        The CDK's method logs the bodies of refusals, which hold people's names; prints the stream's status past the
+        queue of messages, under the client's name; renews a token once a request, not as long as each new one has
+        worked; and asks for smaller pages by an exception that only its low-code half catches.
         """
         assert isinstance(error_resolution, AmocrmResolution)
         tries, reply, error = self._tries[request], error_resolution.reply, error_resolution.error
@@ -215,13 +219,7 @@ class AmocrmClient(HttpClient):
             raise error
         raise DefaultBackoffException(request, answer, str(error), error.failure_type)
 
-    def _delay(
-        self,
-        tries: _Tries,
-        resolution: AmocrmResolution,
-        error: AmocrmError,
-        answer: requests.Response | requests.RequestException | None,
-    ) -> float:
+    def _delay(self, tries: _Tries, resolution: AmocrmResolution, error: AmocrmError, answer: _Outcome) -> float:
         """Seconds until the next attempt. Raises the error if there is none."""
         rule, reply = resolution.rule, resolution.reply
         tries.slow += rule.slow
@@ -230,7 +228,7 @@ class AmocrmClient(HttpClient):
         attempts = self._max_retries + 1
         if tries.probe or self.breaker.outage:
             attempts = 1
-        elif failed_early(reply) and self.breaker.untried:
+        elif reply.kind in _EARLY and self.breaker.untried:
             attempts = self.policy.cold_attempts
         tries.patience.failures += 1
         delay = self._backoff(answer, tries.patience.failures)
@@ -239,9 +237,7 @@ class AmocrmClient(HttpClient):
             raise error
         return delay
 
-    def _pause(
-        self, tries: _Tries, error: AmocrmError, answer: requests.Response | requests.RequestException | None
-    ) -> None:
+    def _pause(self, tries: _Tries, error: AmocrmError, answer: _Outcome) -> None:
         """Makes all threads wait. Raises the error if that would take too long."""
         self.stats.refused()
         tries.patience.refusals += 1
@@ -251,7 +247,7 @@ class AmocrmClient(HttpClient):
             raise error
         self.session.budget.pause(seconds)
 
-    def _backoff(self, answer: requests.Response | requests.RequestException | None, attempt: int) -> float:
+    def _backoff(self, answer: _Outcome, attempt: int) -> float:
         """Seconds by the first strategy that knows any; 0 is an answer, unlike for the CDK."""
         waits = (strategy.backoff_time(answer, attempt) for strategy in self._backoff_strategies)
         return next(seconds for seconds in waits if seconds is not None)
@@ -281,7 +277,7 @@ class AmocrmClient(HttpClient):
             raise
 
     def _relocated_at_first(self, tries: _Tries, reply: Reply) -> bool:
-        """Looks for the account's new address: a renamed account redirects the first request, or does not know it."""
+        """Follows a renamed account, which redirects the first request or does not know its address."""
         moved = reply.status is not None and (300 <= reply.status < 400 or reply.status == 404)
         if not moved or tries.relocated or not self.breaker.untried:
             return False
