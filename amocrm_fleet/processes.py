@@ -25,7 +25,7 @@ from amocrm_fleet import FleetError
 from amocrm_fleet.folder import FleetAccount, make_private
 from amocrm_fleet.locks import account_held
 from source_amocrm import shutdown
-from source_amocrm.config.config_file import STATE
+from source_amocrm.config_file import STATE
 
 TIME_TO_STOP = shutdown.PATIENCE + 10.0
 """Seconds that a process has to stop after an interrupt: a token may be on its way. Past that it is killed."""

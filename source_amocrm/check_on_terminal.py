@@ -10,9 +10,8 @@ from typing import Any
 
 from source_amocrm.airbyte.check import EXTRAS
 from source_amocrm.airbyte.stdout import show_any_text
-from source_amocrm.auth.handover import HandOver, print_settings
-from source_amocrm.auth.keeping import FileKeeper
-from source_amocrm.config.config_file import ConfigFile
+from source_amocrm.auth import FileKeeper, HandOver, print_settings
+from source_amocrm.config_file import ConfigFile
 from source_amocrm.entrypoint import LOGGER, Entrypoint, check_files, unforeseen
 from source_amocrm.errors import AmocrmError
 from source_amocrm.secrecy import mask

@@ -16,8 +16,8 @@ from airbyte_cdk.models import AirbyteMessage, AirbyteMessageSerializer, Connect
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_amocrm.airbyte.output import Output, packed
-from source_amocrm.auth.handover import HandOver, print_settings
-from source_amocrm.config.settings import check_shape
+from source_amocrm.auth import HandOver, print_settings
+from source_amocrm.config import check_shape
 from source_amocrm.errors import AmocrmError, ConfigError, SyncFailed, masked
 from source_amocrm.secrecy import hide_in_logs
 from source_amocrm.source import SourceAmocrm

@@ -107,7 +107,7 @@ def _command(arguments: list[str]) -> int:
         from source_amocrm.check_on_terminal import check
 
         return check(arguments)
-    from source_amocrm.auth.keeping import keeper_from_environment
+    from source_amocrm.auth.handover import keeper_from_environment
     from source_amocrm.entrypoint import launch
 
     return launch(arguments, keeper_from_environment())

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import itertools
 import json
 import os
+import stat
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -42,6 +44,31 @@ def create(path: Path, text: str) -> None:
     except OSError:
         os.unlink(path)
         raise
+
+
+def may_be_written(path: Path) -> bool:
+    """Whether nothing but a file is there, and a file can be put into its folder, as far as that can be told before."""
+    try:
+        target = Path(os.path.realpath(path))
+        with contextlib.suppress(FileNotFoundError):
+            if not stat.S_ISREG(target.stat().st_mode):
+                return False
+        folder = _missing(target)[-1].parent
+        return folder.is_dir() and os.access(folder, os.W_OK)
+    except (OSError, ValueError):
+        return False
+
+
+def make_folders(path: Path) -> None:
+    """Makes the folders above `path` that are not there, for their owner alone. Raises OSError."""
+    for folder in reversed(_missing(path)[1:]):
+        folder.mkdir(mode=0o700, exist_ok=True)
+
+
+def _missing(target: Path) -> list[Path]:
+    """`target` and the folders above it that are not there, the innermost first."""
+    gone = itertools.takewhile(lambda folder: not folder.exists(), target.parents)
+    return [target, *gone]
 
 
 def json_text(value: Mapping[str, Any]) -> str:

@@ -15,7 +15,7 @@ import pytest
 import requests
 import requests_mock
 
-from source_amocrm.config.settings import Config, parse_config
+from source_amocrm.config import Config, parse_config
 from source_amocrm.http import connections
 from source_amocrm.http import session as sessions
 from source_amocrm.http.backoff import RetryPolicy

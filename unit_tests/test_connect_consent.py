@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from source_amocrm.connect.consent import Code, Redirect, Token, code_of, consent_url, new_state, recognise
-from source_amocrm.connect.problems import Problem
+from source_amocrm.connect.words import Problem
 from unit_tests.http_tools import jwt
 
 STATE = "the-state"

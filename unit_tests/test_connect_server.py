@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from source_amocrm.connect import server as module
-from source_amocrm.connect.guard import HEADERS
 from source_amocrm.connect.server import CONNECTIONS, LARGEST_REQUEST, PATIENCE, Arriving, Server
+from source_amocrm.connect.site import HEADERS
 from unit_tests.http_tools import FakeClock
 from unit_tests.test_connect_cli import served
 

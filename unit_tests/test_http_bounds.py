@@ -18,7 +18,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from source_amocrm.config.settings import parse_config
+from source_amocrm.config import parse_config
 from source_amocrm.errors import Moved, NotGranted, PageTooLarge
 from source_amocrm.http import memory
 from source_amocrm.http.api import Answer, Api, open_api

@@ -11,8 +11,8 @@ import requests
 import requests_mock
 from airbyte_cdk.models import FailureType
 
-from source_amocrm.auth.long_lived import LongLivedTokenAuthenticator
-from source_amocrm.config.settings import LongLived
+from source_amocrm.auth.authenticator import LongLivedTokenAuthenticator
+from source_amocrm.config import LongLived
 from source_amocrm.errors import (
     AmocrmError,
     Blocked,

@@ -16,8 +16,8 @@ from airbyte_cdk.utils.datetime_helpers import AirbyteDateTime
 
 from source_amocrm.auth.claims import check_domain, claims_of
 from source_amocrm.auth.handover import HandOver, Prover, print_settings
+from source_amocrm.config import Config, OAuth
 from source_amocrm.config.hosts import is_account_host
-from source_amocrm.config.settings import Config, OAuth
 from source_amocrm.dates import LAST_SECOND
 from source_amocrm.errors import AmocrmError, Moved, NotFound, Unauthorized
 from source_amocrm.secrecy import add_to_secrets

@@ -8,13 +8,13 @@ import sys
 import webbrowser
 from pathlib import Path
 
+from source_amocrm import whole_file
 from source_amocrm.airbyte.stdout import show_any_text
 from source_amocrm.config.hosts import base_url
-from source_amocrm.connect import config_file, terminal
+from source_amocrm.connect import terminal
 from source_amocrm.connect.flow import Flow, Options
-from source_amocrm.connect.guard import Guard
 from source_amocrm.connect.server import Server
-from source_amocrm.connect.site import Site
+from source_amocrm.connect.site import Guard, Site
 from source_amocrm.connect.words import LANGUAGES, Words, preferred
 from source_amocrm.errors import ConfigError
 
@@ -32,7 +32,7 @@ def main(arguments: list[str]) -> int:
     except ConfigError:
         print(words("terminal.bad_api_base_url"), file=sys.stderr)
         return 2
-    if not config_file.may_be_written(given.config):
+    if not whole_file.may_be_written(given.config):
         print(words("problem.file_not_written", path=given.config), file=sys.stderr)
         return 1
     flow = Flow(Options(given.config, given.port, given.consent_url, api_base_url))

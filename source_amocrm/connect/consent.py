@@ -10,8 +10,8 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from source_amocrm.auth.claims import claims_of
 from source_amocrm.config.hosts import is_account_host
-from source_amocrm.config.validators import token
-from source_amocrm.connect.problems import Problem
+from source_amocrm.config.settings import token
+from source_amocrm.connect.words import Problem
 from source_amocrm.errors import ConfigError
 
 RUSSIAN = "https://www.amocrm.ru/oauth"

@@ -1,17 +1,24 @@
-"""The four steps of connecting an account, whoever leads through them: the page or the terminal."""
+"""The four steps of connecting an account, whoever leads through them, and the config.json at their end."""
 
 from __future__ import annotations
 
+import json
+import os
+import shlex
+import shutil
+import stat
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
-from source_amocrm.config import settings as config
+from source_amocrm import whole_file
+from source_amocrm.config import OAuth, parse_config
 from source_amocrm.config.hosts import account_domain
-from source_amocrm.connect import config_file, consent, signin
-from source_amocrm.connect.problems import Problem
-from source_amocrm.connect.verify import Verdict, verify
+from source_amocrm.connect import consent, signin
+from source_amocrm.connect.words import Problem
 from source_amocrm.errors import ConfigError
 from source_amocrm.secrecy import add_to_secrets
 
@@ -19,6 +26,8 @@ Step = Literal["account", "integration", "access", "result"]
 STEPS: tuple[Step, ...] = ("account", "integration", "access", "result")
 WAYS = ("token", "oauth")
 CALLBACK = "/callback"
+LARGEST_CONFIG = 1 << 20
+"""Bytes of a file that may be settings."""
 
 _USELESS = ("token_rejected", "token_other_account", "token_other_service", "no_account")
 
@@ -55,11 +64,11 @@ class Flow:
     installed: bool = False  # the integration is there and its keys are known, if the way needs them
     state: str = field(default="", repr=False)  # of the question that amoCRM is asked right now
     settings: dict[str, Any] | None = field(default=None, repr=False)
-    verdict: Verdict | None = None
+    verdict: signin.Verdict | None = None
     saved: bool = False
 
     def __post_init__(self) -> None:
-        self._remember(config_file.read(self.options.config))
+        self._remember(read_config(self.options.config))
 
     @property
     def step(self) -> Step:
@@ -116,7 +125,7 @@ class Flow:
         assert self.settings
         self.verdict = None
         try:
-            self.verdict = verify(self.settings)
+            self.verdict = signin.verify(self.settings)
         except Problem as problem:
             if problem.key in _USELESS:
                 self._forget()
@@ -130,14 +139,14 @@ class Flow:
     @property
     def keeps(self) -> bool:
         """Whether what that file holds beside the sign-in stays."""
-        return bool(config_file.read(self.options.config))
+        return bool(read_config(self.options.config))
 
     def save(self, *, replace: bool = False) -> None:
         """Write config.json; what a person set in it beside the sign-in stays."""
         assert self.settings
         path = self.options.config
-        settings = config_file.renewed(config_file.read(path), self.settings)
-        config_file.write(path, settings, replace=replace)
+        settings = renewed(read_config(path), self.settings)
+        write_config(path, settings, replace=replace)
         self.settings, self.saved = settings, True
 
     def _exchange(self, answer: consent.Redirect | consent.Code) -> dict[str, Any]:
@@ -164,11 +173,74 @@ class Flow:
     def _remember(self, held: Mapping[str, Any] | None) -> None:
         """What an earlier config.json tells, so that access is granted again in few clicks."""
         try:
-            known = config.parse_config(held or {})
+            known = parse_config(held or {})
         except ConfigError:
             return
         self.domain = known.domain
-        if isinstance(known.credentials, config.OAuth):
+        if isinstance(known.credentials, OAuth):
             self.way = "oauth"
             given = known.credentials
             self.keys = signin.keys_of(given.client_id, given.client_secret, given.redirect_uri)
+
+
+def read_config(path: Path) -> dict[str, Any] | None:
+    """The settings that are there already; None when there is no file, {} when it holds something else."""
+    try:
+        found = path.stat()
+        # a pipe or a device would be waited for without end
+        if not stat.S_ISREG(found.st_mode) or found.st_size > LARGEST_CONFIG:
+            return {}
+        held = json.loads(path.read_text(encoding="utf-8-sig"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return held if isinstance(held, dict) else {}
+
+
+def renewed(held: Mapping[str, Any] | None, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """`settings`, and what a person had set beside the sign-in for the same account: a start date and the like."""
+    if not held or not is_of_account(held, settings["account_domain"]):
+        return dict(settings)
+    kept = {name: value for name, value in held.items() if name != "api_base_url"}
+    return {**kept, **settings}
+
+
+def is_of_account(held: Mapping[str, Any], domain: str) -> bool:
+    """Whether the settings are of the account at `domain`, however a person typed its address."""
+    try:
+        return account_domain(held.get("account_domain")) == domain
+    except ConfigError:
+        return False
+
+
+def write_config(path: Path, settings: Mapping[str, Any], *, replace: bool) -> None:
+    """Raises Problem when the file is there and is not to be replaced, or when it cannot be written."""
+    target = Path(os.path.realpath(path))
+    put = whole_file.write if replace else whole_file.create
+    try:
+        whole_file.make_folders(target)
+        put(target, whole_file.json_text(settings))
+    except OSError as error:
+        if isinstance(error, FileExistsError) and not replace and target.exists():
+            raise Problem("file_exists", {"path": str(path)}) from None
+        raise Problem("file_not_written", {"path": str(path)}, detail=error.strerror or "") from None
+
+
+def next_line(config: Path, account_id: int | None) -> str:
+    """The line that goes on from a config.json, from whichever folder, in a POSIX shell.
+
+    A sync into tables named after the account if the extra that loads them is installed; else a check.
+    """
+    command = [_command(), "sync" if find_spec("dlt") else "check", "--config", os.path.abspath(config)]
+    project = ["--project", str(account_id)] if command[1] == "sync" and account_id else []
+    return shlex.join([*command, *project])
+
+
+def _command() -> str:
+    """The whole path of the command that is running, or of the one beside this Python."""
+    beside = Path(sys.executable).with_name("source-amocrm")
+    run = Path(sys.argv[0])
+    if run.name == beside.name and run.is_file():
+        return os.path.abspath(run)
+    return str(beside) if beside.is_file() else shutil.which(beside.name) or beside.name

@@ -12,10 +12,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from source_amocrm.connect.consent import is_kommo
-from source_amocrm.connect.flow import STEPS, Flow, Step
-from source_amocrm.connect.next_step import next_line
-from source_amocrm.connect.problems import Problem
-from source_amocrm.connect.words import LANGUAGES, NAMES, Words
+from source_amocrm.connect.flow import STEPS, Flow, Step, next_line
+from source_amocrm.connect.words import LANGUAGES, NAMES, Problem, Words
 from source_amocrm.streams import STREAMS
 
 FIELDS = {

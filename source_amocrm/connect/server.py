@@ -17,8 +17,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from source_amocrm.connect import pages
-from source_amocrm.connect.guard import HEADERS
-from source_amocrm.connect.site import Request, Response, Site
+from source_amocrm.connect.site import HEADERS, Request, Response, Site
 from source_amocrm.connect.words import Words
 
 PATIENCE = 30.0

@@ -1,9 +1,10 @@
-"""The page's answers to a browser, free of any socket."""
+"""The page's answers to a browser, free of any socket, and who may ask for them."""
 
 from __future__ import annotations
 
 import hmac
 import json
+import secrets
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -12,10 +13,23 @@ from urllib.parse import urlencode
 
 from source_amocrm.connect import consent, pages
 from source_amocrm.connect.flow import CALLBACK, STEPS, Flow, Step
-from source_amocrm.connect.guard import HEADERS, Guard
-from source_amocrm.connect.problems import Problem
-from source_amocrm.connect.words import LANGUAGES, Words, preferred
+from source_amocrm.connect.words import LANGUAGES, Problem, Words, preferred
 
+COOKIE = "source-amocrm-connect"
+
+HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; "
+        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    # no-referrer would also take the Origin from our own forms
+    "Referrer-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
 _HTML = "text/html; charset=utf-8"
 _STATIC = {"app.css": "text/css", "app.js": "text/javascript", "icon.svg": "image/svg+xml"}
 
@@ -37,6 +51,53 @@ class Response:
     status: int
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class Guard:
+    """Lets in a browser on this computer that came by the printed link, and no other site in it.
+
+    `key` opens the page once and is exchanged for a cookie.
+    """
+
+    port: int
+    key: str = field(default_factory=lambda: secrets.token_urlsafe(32), repr=False)
+    _session: str = field(default_factory=lambda: secrets.token_urlsafe(32), repr=False)
+    _key_used: bool = False
+
+    @property
+    def origin(self) -> str:
+        return f"http://localhost:{self.port}"
+
+    @property
+    def cookie(self) -> str:
+        """Lax, as the way back from amoCRM comes from another site."""
+        return f"{COOKIE}={self._session}; Path=/; HttpOnly; SameSite=Lax"
+
+    def host_is_ours(self, headers: Mapping[str, str]) -> bool:
+        """False for a foreign name that was made to point to this computer."""
+        return headers.get("host", "") in (f"localhost:{self.port}", f"127.0.0.1:{self.port}")
+
+    def open(self, key: str) -> bool:
+        """True once."""
+        if self._key_used or not hmac.compare_digest(key.encode(), self.key.encode()):
+            return False
+        self._key_used = True
+        return True
+
+    def knows(self, headers: Mapping[str, str]) -> bool:
+        for pair in headers.get("cookie", "").split(";"):
+            name, _, value = pair.strip().partition("=")
+            if name == COOKIE and hmac.compare_digest(value.encode(), self._session.encode()):
+                return True
+        return False
+
+    def same_origin(self, headers: Mapping[str, str]) -> bool:
+        """Whether one of our own pages sent this; other ports of localhost count as the same site, but not as this."""
+        origin = headers.get("origin")
+        if origin is not None:
+            return origin in (self.origin, f"http://127.0.0.1:{self.port}")
+        return headers.get("sec-fetch-site") == "same-origin"
 
 
 class Site:

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 from urllib.parse import urlencode
 
-from source_amocrm.auth.authenticator import make_authenticator
-from source_amocrm.auth.handover import HandOver, print_settings
-from source_amocrm.config.settings import Config
+from source_amocrm.auth import HandOver, make_authenticator, print_settings
+from source_amocrm.config import Config
 from source_amocrm.http import memory
 from source_amocrm.http.backoff import RetryPolicy
 from source_amocrm.http.circuit_breaker import CircuitBreaker

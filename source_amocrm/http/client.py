@@ -22,7 +22,7 @@ from airbyte_cdk.sources.streams.http.exceptions import (
 )
 from airbyte_cdk.sources.streams.http.http_client import HttpClient
 
-from source_amocrm.auth.authenticator import Authenticator
+from source_amocrm.auth import Authenticator
 from source_amocrm.errors import AmocrmError, PageTooLarge
 from source_amocrm.http.backoff import FailureBackoff, Patience, RateLimitBackoff, RetryPolicy
 from source_amocrm.http.body import Kind

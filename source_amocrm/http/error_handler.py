@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import requests
 from airbyte_cdk.sources.streams.http.error_handlers import ErrorHandler, ErrorResolution, ResponseAction
 
-from source_amocrm.auth.authenticator import Authenticator
+from source_amocrm.auth import Authenticator
 from source_amocrm.config.hosts import is_service_host
 from source_amocrm.errors import AmocrmError
 from source_amocrm.http.backoff import RetryPolicy
