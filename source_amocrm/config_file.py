@@ -13,7 +13,7 @@ from typing import Any
 
 from source_amocrm import whole_file
 
-KINDS = ("env", "file")
+REFERENCE_KINDS = ("env", "file")
 """`{"env": "NAME"}` and `{"file": "/run/secrets/name"}` stand for a value."""
 
 STATE = ".fleet"
@@ -163,7 +163,7 @@ def _merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def is_reference(value: object) -> bool:
-    return isinstance(value, Mapping) and len(value) == 1 and next(iter(value)) in KINDS
+    return isinstance(value, Mapping) and len(value) == 1 and next(iter(value)) in REFERENCE_KINDS
 
 
 def holds_references(value: object) -> bool:

@@ -24,7 +24,7 @@ from source_amocrm.source import SourceAmocrm
 
 LOGGER = logging.getLogger("airbyte")
 BOM = b"\xef\xbb\xbf"
-HINTS = {
+_HINTS = {
     "config": " `source-amocrm connect` writes one.",
     "catalog": " It is what `discover` prints, with a sync mode for each stream: docs/guides/docker.md.",
     "state": "",
@@ -32,9 +32,9 @@ HINTS = {
 
 
 class Entrypoint(AirbyteEntrypoint):
-    """The CDK's entrypoint; what the files given on the command line hold is checked by us, in words.
+    """The CDK's entrypoint. We check the files of the command line ourselves, in words.
 
-    Rows, which `source` has packed, go to `output` as they come; everything else is what `run` yields.
+    Rows, which `source` has packed, go to `output` as they come; `run` yields everything else.
     """
 
     def __init__(self, source: SourceAmocrm, output: Output) -> None:
@@ -94,7 +94,7 @@ def check_files(parsed: argparse.Namespace) -> None:
         try:
             content = read(path)
         except OSError as error:
-            raise ConfigError(f"The {name} file {path} cannot be read: {error.strerror}.{HINTS[name]}") from None
+            raise ConfigError(f"The {name} file {path} cannot be read: {error.strerror}.{_HINTS[name]}") from None
         except Exception:
             raise _broken_file(name, path) from None
         if name == "config":
@@ -109,7 +109,7 @@ def _broken_file(name: str, path: str) -> AmocrmError:
         "catalog": "a configured Airbyte catalog in JSON",
         "state": "a JSON list of Airbyte state messages, one a stream",
     }[name]
-    advice = f"Nothing was read; mend the file and run again.{HINTS[name]}"
+    advice = f"Nothing was read; mend the file and run again.{_HINTS[name]}"
     return ConfigError(f"The {name} file {path} is not {what}{_line(path)}. {advice}")
 
 

@@ -18,7 +18,7 @@ from source_amocrm.connect.site import Guard, Site
 from source_amocrm.connect.words import LANGUAGES, Words, preferred
 from source_amocrm.errors import ConfigError
 
-PORT = 8765
+CONNECT_PORT = 8765
 _INTERRUPTED = 130
 
 
@@ -51,7 +51,9 @@ def _page(flow: Flow, words: Words, language: str | None) -> int:
     try:
         server = Server(port, lambda server: Site(flow, Guard(port), language, server.finish))
     except OSError:
-        print(words("terminal.port_taken", port=port, other=port + 1 if port < 65535 else PORT), file=sys.stderr)
+        print(
+            words("terminal.port_taken", port=port, other=port + 1 if port < 65535 else CONNECT_PORT), file=sys.stderr
+        )
         return 1
     with server:
         link = server.site.link
@@ -83,7 +85,10 @@ def _parser() -> argparse.ArgumentParser:
         "--no-browser", action="store_true", help="ask at the terminal instead: for a machine without a browser"
     )
     parser.add_argument(
-        "--port", type=_port, default=PORT, help=f"of the page on localhost, and in the redirect URI (default: {PORT})"
+        "--port",
+        type=_port,
+        default=CONNECT_PORT,
+        help=f"of the page on localhost, and in the redirect URI (default: {CONNECT_PORT})",
     )
     parser.add_argument("--language", choices=LANGUAGES, help="default: the browser's, or the terminal's")
     parser.add_argument("--consent-url", metavar="URL", help="for tests: another page to grant access on")

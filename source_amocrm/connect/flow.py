@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import shlex
 import shutil
 import stat
@@ -55,20 +56,28 @@ class Options:
 
 @dataclass
 class Flow:
-    """What is known so far. Every step raises Problem, and then nothing has changed."""
+    """What is known so far. A step that raises Problem has changed nothing."""
 
     options: Options
     domain: str = ""
     way: str = WAYS[0]
     keys: signin.Keys | None = None
-    installed: bool = False  # the integration is there and its keys are known, if the way needs them
+    installed: bool = False  # the integration is there, and its keys are known if the way needs them
     state: str = field(default="", repr=False)  # of the question that amoCRM is asked right now
     settings: dict[str, Any] | None = field(default=None, repr=False)
     verdict: signin.Verdict | None = None
     saved: bool = False
 
     def __post_init__(self) -> None:
-        self._remember(read_config(self.options.config))
+        """Takes what an earlier config.json tells, so that access is granted again in few clicks."""
+        try:
+            known = parse_config(read_config(self.options.config) or {})
+        except ConfigError:
+            return
+        self.domain, given = known.domain, known.credentials
+        if isinstance(given, OAuth):
+            self.way = "oauth"
+            self.keys = signin.keys_of(given.client_id, given.client_secret, given.redirect_uri)
 
     @property
     def step(self) -> Step:
@@ -98,7 +107,7 @@ class Flow:
         self._forget()
 
     def install(self, client_id: object = None, client_secret: object = None, redirect_uri: object = None) -> None:
-        """The integration is there; an empty secret means the one that was given before."""
+        """Notes that the integration is there. An empty secret means the one that was given before."""
         if self.way == "oauth":
             secret = client_secret or (self.keys.client_secret if self.keys else None)
             self.keys = signin.keys_of(client_id, secret, redirect_uri)
@@ -108,11 +117,11 @@ class Flow:
     def ask(self) -> str:
         """The address of the consent page, with a new state."""
         assert self.keys
-        self.state = consent.new_state()
+        self.state = secrets.token_urlsafe(32)
         return consent.consent_url(self.domain, self.keys.client_id, self.state, self.options.consent_url)
 
-    def take(self, answer: consent.Redirect | consent.Code | consent.Token) -> None:
-        """A redirect, a code or a token becomes the settings of the source."""
+    def take(self, answer: consent.Pasted) -> None:
+        """Makes the settings of the source from a redirect, a code or a token."""
         if isinstance(answer, consent.Token):
             credentials = signin.long_lived(self.domain, answer.text)
         else:
@@ -121,7 +130,7 @@ class Flow:
         self.settings = signin.settings_of(self.domain, self.options.api_base_url, credentials)
 
     def check(self) -> None:
-        """Ask the account; a sign-in that can never read it is given up."""
+        """Asks the account. A sign-in that can never read it is given up."""
         assert self.settings
         self.verdict = None
         try:
@@ -138,11 +147,11 @@ class Flow:
 
     @property
     def keeps(self) -> bool:
-        """Whether what that file holds beside the sign-in stays."""
+        """Whether the settings in that file stay, apart from the sign-in."""
         return bool(read_config(self.options.config))
 
     def save(self, *, replace: bool = False) -> None:
-        """Write config.json; what a person set in it beside the sign-in stays."""
+        """Writes config.json. Other settings that a person made in it stay."""
         assert self.settings
         path = self.options.config
         settings = renewed(read_config(path), self.settings)
@@ -158,7 +167,7 @@ class Flow:
         return signin.exchange(self.domain, base_url, self.keys, code)
 
     def _code(self, answer: consent.Redirect) -> str:
-        """The question is answered, whatever the answer; one to another question leaves it open."""
+        """Takes the answer to the question as given, whatever it says; one to another question leaves it open."""
         state, self.state = self.state, ""
         try:
             return consent.code_of(answer, state, self.domain)
@@ -169,18 +178,6 @@ class Flow:
 
     def _forget(self) -> None:
         self.state, self.settings, self.verdict, self.saved = "", None, None, False
-
-    def _remember(self, held: Mapping[str, Any] | None) -> None:
-        """What an earlier config.json tells, so that access is granted again in few clicks."""
-        try:
-            known = parse_config(held or {})
-        except ConfigError:
-            return
-        self.domain = known.domain
-        if isinstance(known.credentials, OAuth):
-            self.way = "oauth"
-            given = known.credentials
-            self.keys = signin.keys_of(given.client_id, given.client_secret, given.redirect_uri)
 
 
 def read_config(path: Path) -> dict[str, Any] | None:
@@ -199,7 +196,7 @@ def read_config(path: Path) -> dict[str, Any] | None:
 
 
 def renewed(held: Mapping[str, Any] | None, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """`settings`, and what a person had set beside the sign-in for the same account: a start date and the like."""
+    """`settings`, with whatever else a person had set for the same account, such as a start date."""
     if not held or not is_of_account(held, settings["account_domain"]):
         return dict(settings)
     kept = {name: value for name, value in held.items() if name != "api_base_url"}
@@ -207,7 +204,7 @@ def renewed(held: Mapping[str, Any] | None, settings: Mapping[str, Any]) -> dict
 
 
 def is_of_account(held: Mapping[str, Any], domain: str) -> bool:
-    """Whether the settings are of the account at `domain`, however a person typed its address."""
+    """Whether the settings are the account's at `domain`, however a person typed its address."""
     try:
         return account_domain(held.get("account_domain")) == domain
     except ConfigError:

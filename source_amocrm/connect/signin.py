@@ -30,7 +30,6 @@ _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.I
 LONGEST_KEY = 200
 """Letters of a secret key; amoCRM's have 64."""
 
-# A person is waiting
 IMPATIENT = RetryPolicy(
     attempts=3,
     ceiling=20,
@@ -41,6 +40,7 @@ IMPATIENT = RetryPolicy(
     read_timeout=20,
     deadline=30,
 )
+"""For requests that a person waits for."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Keys:
 
 
 def keys_of(client_id: object, client_secret: object, redirect_uri: object) -> Keys:
-    """Raises Problem for the first one that cannot be right."""
+    """Raises Problem for the first key that cannot be right."""
     given = {"client_id": client_id, "client_secret": client_secret, "redirect_uri": redirect_uri}
     keys = Keys(**{name: key_of(name, value) for name, value in given.items()})
     add_to_secrets(keys.client_secret)
@@ -61,7 +61,7 @@ def keys_of(client_id: object, client_secret: object, redirect_uri: object) -> K
 
 
 def key_of(name: str, given: object) -> str:
-    """One of the Keys. Raises Problem, for the field it was typed into, when it cannot be right."""
+    """Cleans one of the Keys. Raises Problem for the field it was typed into, when it cannot be right."""
     try:
         clean = config.redirect_uri(given) if name == "redirect_uri" else config.token(given, name)
     except ConfigError:
@@ -74,8 +74,8 @@ def key_of(name: str, given: object) -> str:
 def exchange(domain: str, base_url: str, keys: Keys, code: str) -> dict[str, Any]:
     """Exchanges the code of a consent for the source's `credentials`. Raises Problem.
 
-    The secret key goes to the account itself, whatever a redirect says. Only what amoCRM accepted is remembered as a
-    secret: on a page that is open to the world, strangers could fill the memory with codes of their own.
+    The secret key goes to the account itself, whatever a redirect says. Only accepted secrets are remembered: on a page
+    that is open to the world, strangers could fill the memory with codes of their own.
     """
     endpoint = HttpTokenEndpoint(AmocrmSession(Budget(7), IMPATIENT), IMPATIENT)
     request = {
@@ -159,7 +159,7 @@ class Verdict:
 def verify(settings: Mapping[str, Any]) -> Verdict:
     """Asks the account and every list. Raises Problem when nothing can be read.
 
-    The token is used as it is: a check never rotates it, so that no other copy of it becomes useless.
+    It never rotates the token, so that no other copy of it becomes useless.
     """
     domain, token = settings["account_domain"], settings["credentials"]["access_token"]
     raw = {**settings, "credentials": {"auth_type": config.LONG_LIVED, "access_token": token}}
@@ -189,7 +189,10 @@ def verify(settings: Mapping[str, Any]) -> Verdict:
 
 
 def _refused(account: Account) -> tuple[Refused, ...]:
-    """Each table that will not be whole once, with the first reason; what the account does not have is not missing."""
+    """Lists every table that a sync will leave incomplete, once, with the first reason.
+
+    Tables of parts that the account does not have are complete and empty.
+    """
     found: list[Refused] = []
     told: set[str] = set()
     for finding in findings(account):

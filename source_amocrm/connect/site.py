@@ -71,11 +71,11 @@ class Guard:
 
     @property
     def cookie(self) -> str:
-        """Lax, as the way back from amoCRM comes from another site."""
+        """SameSite=Lax, for the redirect comes from amoCRM's site."""
         return f"{COOKIE}={self._session}; Path=/; HttpOnly; SameSite=Lax"
 
     def host_is_ours(self, headers: Mapping[str, str]) -> bool:
-        """False for a foreign name that was made to point to this computer."""
+        """False for a foreign name that points to this computer (DNS rebinding)."""
         return headers.get("host", "") in (f"localhost:{self.port}", f"127.0.0.1:{self.port}")
 
     def open(self, key: str) -> bool:
@@ -93,7 +93,7 @@ class Guard:
         return False
 
     def same_origin(self, headers: Mapping[str, str]) -> bool:
-        """Whether one of our own pages sent this; other ports of localhost count as the same site, but not as this."""
+        """Whether one of our own pages sent this: other ports of localhost are the same site, but another origin."""
         origin = headers.get("origin")
         if origin is not None:
             return origin in (self.origin, f"http://127.0.0.1:{self.port}")
@@ -195,13 +195,13 @@ class Site:
 
     def _access(self, request: Request) -> Response:
         pasted = request.form.get("pasted", "")
-        answers: list[consent.Redirect | consent.Code | consent.Token] = []
+        answers: list[consent.Pasted] = []
         if self.flow.domain and self._try(lambda: answers.append(consent.recognise(pasted))):
             return self._settle(answers[0])
         return self._see("/access")
 
-    def _settle(self, answer: consent.Redirect | consent.Code | consent.Token | None) -> Response:
-        """Sign in with the answer, or with what there is already; check it; keep it unless a file is in the way."""
+    def _settle(self, answer: consent.Pasted | None) -> Response:
+        """Signs in with the answer, or with the settings as they are; checks and saves them, if no file is there."""
 
         def settle() -> None:
             if answer is not None:
@@ -220,7 +220,7 @@ class Site:
         return self._see("/result")
 
     def _settings(self, _: Request) -> Response:
-        """For the copy buttons: what must not stand in a page."""
+        """The secrets, for the copy buttons: no page may hold them."""
         settings = self.flow.settings or {}
         fields = {**settings, **settings.get("credentials", {})}
         fields["everything"] = json.dumps(settings, ensure_ascii=False, indent=2)

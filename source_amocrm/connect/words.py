@@ -14,15 +14,15 @@ from source_amocrm.errors import AmocrmError
 from source_amocrm.streams import STREAMS, schema
 
 LANGUAGES = ("en", "ru")
-NAMES = {"en": "English", "ru": "Русский"}
+LANGUAGE_NAMES = {"en": "English", "ru": "Русский"}
 
 
 @dataclass(eq=False)
 class Problem(Exception):
-    """`words["problem." + key]` says what happened and what to do next.
+    """A failure that `words["problem." + key]` explains.
 
-    `params` fill its gaps, `detail` is amoCRM's own answer for the curious, `at` the form field that is to be mended.
-    None of them ever holds a secret.
+    `params` fill its gaps, `detail` is amoCRM's own answer for the curious, `at` the form field to correct. None of
+    them ever holds a secret.
     """
 
     key: str
@@ -90,7 +90,7 @@ class Words:
 
 
 def preferred(header: str | None) -> str:
-    """The language of ours that an Accept-Language header, or a locale's name, likes best; English when neither."""
+    """The language of ours that an Accept-Language header or a locale prefers; English when it names none."""
     wishes: list[tuple[float, str]] = []
     for wish in (header or "").split(","):
         name, _, quality = wish.partition(";q=")
