@@ -25,17 +25,16 @@ from airbyte_cdk.sources.streams.http.http_client import HttpClient
 from source_amocrm.auth import Authenticator
 from source_amocrm.errors import AmocrmError, PageTooLarge
 from source_amocrm.http.backoff import FailureBackoff, Patience, RateLimitBackoff, RetryPolicy
-from source_amocrm.http.body import Kind
 from source_amocrm.http.circuit_breaker import CircuitBreaker
 from source_amocrm.http.error_handler import AmocrmErrorHandler, AmocrmResolution, path_of
-from source_amocrm.http.reply import Reply
+from source_amocrm.http.reply import Reply, ReplyKind
 from source_amocrm.http.session import AmocrmSession
 
 _SMOOTH = 0.2
 """Weight of the newest answer in the mean latency."""
 _RENEWALS = 5
 """Times that one request is sent again under a new token, however short the tokens live."""
-_EARLY = (Kind.DNS, Kind.REFUSED, Kind.CONNECT_TIMEOUT, Kind.TLS)
+_EARLY = (ReplyKind.DNS, ReplyKind.REFUSED, ReplyKind.CONNECT_TIMEOUT, ReplyKind.TLS)
 """Failures that tell of a wrong address rather than of an outage, if nothing has been answered yet."""
 
 _LOGGER = logging.getLogger("airbyte.amocrm.http")

@@ -31,7 +31,7 @@ from source_amocrm.errors import (
     UnknownIntegration,
     Unpaid,
 )
-from source_amocrm.http.body import LARGEST, Kind
+from source_amocrm.http.reply import LARGEST_BODY, ReplyKind
 
 _CONFIG = FailureType.config_error
 _TRANSIENT = FailureType.transient_error
@@ -62,7 +62,7 @@ class Rule:
     error: type[AmocrmError] = AmocrmError
     action: ResponseAction = ResponseAction.SUCCESS
     failure: FailureType = _SYSTEM
-    kinds: tuple[Kind, ...] = ()
+    kinds: tuple[ReplyKind, ...] = ()
     codes: tuple[int, ...] = ()  # amoCRM's own error numbers
     says: tuple[str, ...] = ()  # any of these among the body's words, lower case
     where: tuple[Where, ...] = ()
@@ -74,12 +74,12 @@ class Rule:
 _fails = partial(Rule, action=ResponseAction.FAIL, failure=_CONFIG)
 _renews = partial(Rule, action=ResponseAction.REFRESH_TOKEN_THEN_RETRY, failure=_CONFIG)
 _retries = partial(Rule, error=Unavailable, action=ResponseAction.RETRY, failure=_TRANSIENT)
-_shrinks = partial(Rule, error=PageTooLarge, action=ResponseAction.REDUCE_PAGE_SIZE, kinds=(Kind.TOO_LARGE,))
+_shrinks = partial(Rule, error=PageTooLarge, action=ResponseAction.REDUCE_PAGE_SIZE, kinds=(ReplyKind.TOO_LARGE,))
 
 _AGAIN = "Try again later; what a sync has read is kept."
 _TOO_LARGE = (
-    f"amoCRM's answer to {{path}} is too large: more than {LARGEST >> 20} MB, or more than fits into the memory that is"
-    " allowed for one. Smaller pages were tried where the list has pages. Run the sync again later; if it "
+    f"amoCRM's answer to {{path}} is too large: more than {LARGEST_BODY >> 20} MB, or more than fits into the memory "
+    "that is allowed for one. Smaller pages were tried where the list has pages. Run the sync again later; if it "
     "repeats, report it to amoCRM support with the address of the list."
 )
 _NOT_GRANTED = (
@@ -136,13 +136,13 @@ _FILES_HOST = (
         None,
         "The network does not know amoCRM's host of files, {host} (DNS). Let the machine where this connector runs "
         "reach it, or leave the table out.",
-        kinds=(Kind.DNS,),
+        kinds=(ReplyKind.DNS,),
         where=_DRIVE,
     ),
 )
 
 _BELOW_400 = (
-    Rule("an answer", range(200, 203), kinds=(Kind.OBJECT,)),
+    Rule("an answer", range(200, 203), kinds=(ReplyKind.OBJECT,)),
     Rule("nothing found", (204,)),
     _shrinks("too large an answer", _SUCCESS, _TOO_LARGE),
     _retries(
@@ -150,7 +150,7 @@ _BELOW_400 = (
         _SUCCESS,
         "amoCRM answered {path} with a web page instead of data, again and again; usually it is under maintenance. "
         + _AGAIN,
-        kinds=(Kind.HTML,),
+        kinds=(ReplyKind.HTML,),
         doubtful=True,
     ),
     _retries(
@@ -284,7 +284,7 @@ _BY_STATUS = (
         "of the machine where this connector runs, the subdomain {subdomain} and the account ID {account}. Afterwards "
         "lower the requests per second, or find the other integration that asks too often.",
         Blocked,
-        kinds=(Kind.HTML, Kind.BROKEN, Kind.EMPTY),
+        kinds=(ReplyKind.HTML, ReplyKind.BROKEN, ReplyKind.EMPTY),
         stops=True,
     ),
     _fails("no rights", (403,), _NO_RIGHTS, Forbidden),
@@ -301,10 +301,10 @@ _BY_STATUS = (
         _BAD_REQUEST,
         BadRequest,
         failure=_SYSTEM,
-        kinds=(Kind.OBJECT,),
+        kinds=(ReplyKind.OBJECT,),
         says=("validation",),
     ),
-    _fails("a part of amoCRM is off", (422, 425, 426), _OFF, FeatureOff, kinds=(Kind.OBJECT,)),
+    _fails("a part of amoCRM is off", (422, 425, 426), _OFF, FeatureOff, kinds=(ReplyKind.OBJECT,)),
     _retries(
         "the request came too slowly",
         (408,),
@@ -350,14 +350,14 @@ _NO_ANSWER = (
         None,
         "The network does not know the address {host} (DNS). Correct the account address (account_domain), or let the "
         "machine where this connector runs reach the internet.",
-        kinds=(Kind.DNS,),
+        kinds=(ReplyKind.DNS,),
     ),
     _retries(
         "no connection",
         None,
         "{host} does not accept connections. Let the machine where this connector runs reach it: a firewall or a proxy "
         "may stand in between. " + _AGAIN,
-        kinds=(Kind.REFUSED, Kind.CONNECT_TIMEOUT),
+        kinds=(ReplyKind.REFUSED, ReplyKind.CONNECT_TIMEOUT),
     ),
     _fails(
         "the certificate is not trusted",
@@ -365,20 +365,20 @@ _NO_ANSWER = (
         "The certificate of {host} is not trusted, so nothing was sent. If a proxy of your company stands in between, "
         "give its certificate to the connector (environment variable REQUESTS_CA_BUNDLE).",
         Unavailable,
-        kinds=(Kind.CERTIFICATE,),
+        kinds=(ReplyKind.CERTIFICATE,),
     ),
     _retries(
         "no encrypted connection",
         None,
         "No encrypted connection (TLS) to {host} could be established. A firewall or a proxy may stand in between. "
         + _AGAIN,
-        kinds=(Kind.TLS,),
+        kinds=(ReplyKind.TLS,),
     ),
     _retries(
         "no answer in time",
         None,
         "{host} did not finish its answer to {path} in time, again and again. " + _AGAIN,
-        kinds=(Kind.READ_TIMEOUT,),
+        kinds=(ReplyKind.READ_TIMEOUT,),
         doubtful=True,
         slow=True,
     ),

@@ -15,11 +15,10 @@ from source_amocrm.auth.oauth import TOKEN_PATH, Grant
 from source_amocrm.config.hosts import is_account_host
 from source_amocrm.errors import AmocrmError, Unauthorized
 from source_amocrm.http.backoff import RetryPolicy
-from source_amocrm.http.body import Kind
 from source_amocrm.http.circuit_breaker import CircuitBreaker
 from source_amocrm.http.client import AmocrmClient
 from source_amocrm.http.error_handler import AmocrmErrorHandler, AmocrmResolution, classify
-from source_amocrm.http.reply import NoAnswer, Reply, reply_of
+from source_amocrm.http.reply import NoAnswer, Reply, ReplyKind, reply_of
 from source_amocrm.http.rules import Rule, Where
 from source_amocrm.http.session import AmocrmSession
 
@@ -86,7 +85,7 @@ class _Exchange(AmocrmErrorHandler):
         rule = classify(reply, self._where)
         if rule.action is ResponseAction.SUCCESS:
             # an answer without the tokens in it
-            reply = replace(reply, status=200, kind=Kind.BROKEN, body=None)
+            reply = replace(reply, status=200, kind=ReplyKind.BROKEN, body=None)
             rule = classify(reply, self._where)
         resolution = self._resolution(rule, reply, response_or_exception)
         if self._doubtful and isinstance(resolution.error, Unauthorized):
