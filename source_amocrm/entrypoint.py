@@ -74,11 +74,11 @@ def launch(arguments: list[str], hand_over: HandOver = print_settings) -> int:
             LOGGER.error(error.message)
             return 1
         except AirbyteTracedException as error:
-            _tell(error)
+            _print_error(error)
             return 1
         except Exception as error:
             LOGGER.exception("An unforeseen error")
-            _tell(AirbyteTracedException.from_exception(error, message=unforeseen(error)))
+            _print_error(AirbyteTracedException.from_exception(error, message=unforeseen(error)))
             return 1
     return 0
 
@@ -110,10 +110,10 @@ def _broken_file(name: str, path: str) -> AmocrmError:
         "state": "a JSON list of Airbyte state messages, one a stream",
     }[name]
     advice = f"Nothing was read; mend the file and run again.{_HINTS[name]}"
-    return ConfigError(f"The {name} file {path} is not {what}{_line(path)}. {advice}")
+    return ConfigError(f"The {name} file {path} is not {what}{_broken_line(path)}. {advice}")
 
 
-def _line(path: str) -> str:
+def _broken_line(path: str) -> str:
     """Where the file stops being JSON, if it does."""
     try:
         orjson.loads(Path(path).read_bytes().removeprefix(BOM))
@@ -124,7 +124,7 @@ def _line(path: str) -> str:
     return ""
 
 
-def _tell(error: AirbyteTracedException) -> None:
+def _print_error(error: AirbyteTracedException) -> None:
     LOGGER.error(error.message or error.internal_message)
     sys.stdout.flush()
     line = orjson.dumps(AirbyteMessageSerializer.dump(masked(error.as_airbyte_message()))).decode()

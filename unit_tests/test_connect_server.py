@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from source_amocrm.connect import server as module
-from source_amocrm.connect.server import LARGEST_REQUEST, MOST_CONNECTIONS, REQUEST_PATIENCE, Arriving, Server
+from source_amocrm.connect.server import LARGEST_REQUEST, MOST_CONNECTIONS, REQUEST_PATIENCE, RequestReader, Server
 from source_amocrm.connect.site import HEADERS
 from unit_tests.http_tools import FakeClock
 from unit_tests.test_connect_cli import served
@@ -93,7 +93,7 @@ def test_a_request_has_its_time_however_it_trickles_in() -> None:
     clock = FakeClock()
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        arriving = Arriving(ours, clock)
+        arriving = RequestReader(ours, clock)
         for _ in range(3):
             theirs.sendall(b"G")
             assert arriving.read(1) == b"G"
@@ -108,7 +108,7 @@ def test_a_request_has_its_time_however_it_trickles_in() -> None:
 def test_a_request_has_its_size() -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        arriving = Arriving(ours, FakeClock())
+        arriving = RequestReader(ours, FakeClock())
         for _ in range(LARGEST_REQUEST // 1024):
             theirs.sendall(b"a" * 1024)
             assert len(arriving.read(1024) or b"") == 1024

@@ -65,7 +65,7 @@ class Server(ThreadingHTTPServer):
         """A browser that closed a connection is no news."""
 
 
-class Arriving(io.RawIOBase):
+class RequestReader(io.RawIOBase):
     """Reads one request after the other, and bounds the time and the bytes of each, however it trickles in."""
 
     def __init__(self, connection: socket.socket, clock: Callable[[], float] = time.monotonic) -> None:
@@ -97,11 +97,11 @@ class _PageHandler(BaseHTTPRequestHandler):
 
     def setup(self) -> None:
         super().setup()
-        self._arriving = Arriving(self.connection)
-        self.rfile = io.BufferedReader(self._arriving)
+        self._reader = RequestReader(self.connection)
+        self.rfile = io.BufferedReader(self._reader)
 
     def handle_one_request(self) -> None:
-        self._arriving.next_request()
+        self._reader.next_request()
         super().handle_one_request()
 
     def do_GET(self) -> None:

@@ -107,12 +107,12 @@ class Api:
 
 def files_host_api(api: Api, base_url: str) -> Api:
     """The Api of that host. Its outages and refusals do not concern the account; the account's refusals concern it."""
-    client, guest = api.client, _Guest(api, base_url)
-    handler = AmocrmErrorHandler(client.policy, guest, Where.DRIVE)
-    return Api(client.at(guest, handler, CircuitBreaker(client.breaker)), api.wall, api.observe)
+    client, sign_in = api.client, _FilesHostSignIn(api, base_url)
+    handler = AmocrmErrorHandler(client.policy, sign_in, Where.DRIVE)
+    return Api(client.at(sign_in, handler, CircuitBreaker(client.breaker)), api.wall, api.observe)
 
 
-class _Guest:
+class _FilesHostSignIn:
     """The account's sign-in at another host."""
 
     def __init__(self, api: Api, base_url: str) -> None:
@@ -146,13 +146,13 @@ class _Guest:
         return False
 
 
-_PATIENT = RetryPolicy()
+_POLICY = RetryPolicy()
 
 
 def open_api(
     config: Config,
     raw: MutableMapping[str, Any],
-    policy: RetryPolicy = _PATIENT,
+    policy: RetryPolicy = _POLICY,
     *,
     hand_over: HandOver = print_settings,
     observe: Observer = lambda *_: None,

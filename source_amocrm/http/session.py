@@ -80,7 +80,7 @@ class _Exchange(threading.local):
 _EXCHANGE = _Exchange()
 
 
-class _Timed(io.RawIOBase):
+class _BoundedReader(io.RawIOBase):
     """Reads from a socket until the deadline of the exchange, and no more than `room` bytes."""
 
     def __init__(self, connected: socket.socket) -> None:
@@ -112,13 +112,13 @@ class _Response(http.client.HTTPResponse):
     def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
         super().__init__(sock, *args, **kwargs)
         self.fp.close()
-        self._timed = _Timed(sock)
-        self.fp = io.BufferedReader(self._timed)
+        self._reader = _BoundedReader(sock)
+        self.fp = io.BufferedReader(self._reader)
 
     def begin(self) -> None:
         super().begin()
         # chunks may take as much again as what is in them
-        self._timed.room = 2 * LARGEST_BODY
+        self._reader.room = 2 * LARGEST_BODY
 
 
 class _ReportingConnection:
@@ -137,21 +137,21 @@ class _ReportingConnection:
         if left is None:
             return connect()
         done: Future[Any] = Future()
-        threading.Thread(target=_settle, args=(done, connect), name="connect", daemon=True).start()
+        threading.Thread(target=_connect_into, args=(done, connect), name="connect", daemon=True).start()
         if not wait([done], left).done:
-            done.add_done_callback(_close)
+            done.add_done_callback(_close_connection)
             raise urllib3.exceptions.ConnectTimeoutError("no connection by the deadline of the exchange")
         return done.result()
 
 
-def _settle(done: Future[Any], connect: Callable[[], Any]) -> None:
+def _connect_into(done: Future[Any], connect: Callable[[], Any]) -> None:
     try:
         done.set_result(connect())
     except BaseException as error:
         done.set_exception(error)
 
 
-def _close(late: Future[Any]) -> None:
+def _close_connection(late: Future[Any]) -> None:
     if late.exception() is None:
         late.result().close()
 
@@ -186,7 +186,7 @@ class _ReportingAdapter(HTTPAdapter):
         manager.pool_classes_by_scheme = {scheme: _reporting(pool) for scheme, pool in pools}
 
 
-class _SignedLater(requests.auth.AuthBase):
+class _NoSignature(requests.auth.AuthBase):
     """Signs nothing, so that no password of a .netrc file is sent; `send` adds the token after its turn has come."""
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
@@ -201,7 +201,7 @@ class AmocrmSession(LimiterSession):
         self.budget = budget
         self._deadline = policy.deadline
         self._timeouts = (policy.connect_timeout, policy.read_timeout)
-        self.auth = _SignedLater()
+        self.auth = _NoSignature()
         self.headers.update({"Accept": "application/json", "Accept-Encoding": "gzip", "User-Agent": USER_AGENT})
         self.mount("https://", _ReportingAdapter(threads))
         self.mount("http://", _ReportingAdapter(threads))
@@ -247,7 +247,7 @@ class AmocrmSession(LimiterSession):
         _EXCHANGE.on_sent, _EXCHANGE.until = functools.partial(self.budget.left, request), started + self._deadline
         try:
             response = requests.Session.send(self, signed, **{**kwargs, **bounds})
-            kind, body, size = _taken(response, shrinkable)
+            kind, body, size = _read_body(response, shrinkable)
         except (urllib3.exceptions.DecodeError, TooLarge, MemoryError) as error:
             # a body that cannot be unpacked still came under a status
             broken = isinstance(error, urllib3.exceptions.DecodeError)
@@ -266,7 +266,7 @@ class AmocrmSession(LimiterSession):
         return AmocrmResponse(response, request, reply)
 
 
-def _taken(response: requests.Response, shrinkable: bool) -> tuple[ReplyKind, dict[str, Any] | None, int]:
+def _read_body(response: requests.Response, shrinkable: bool) -> tuple[ReplyKind, dict[str, Any] | None, int]:
     """The kind of the body, the object that it is, and its cost. Raises TooLarge, MemoryError or TimeoutError."""
     most = _SMALL if not 200 <= response.status_code < 300 else LARGE if shrinkable else LARGEST_BODY
     if response.headers.get("Content-Encoding", "").strip().lower() not in _ENCODINGS:
