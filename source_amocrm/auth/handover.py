@@ -33,10 +33,9 @@ class Prover(Protocol):
 
 
 def print_settings(config: Mapping[str, Any]) -> None:
-    """Hands `config` over to the platform: prints it whole as a CONNECTOR_CONFIG message, at once and in one write.
+    """Prints `config` whole as a CONNECTOR_CONFIG message, at once and in one write.
 
-    It does not go through the message queue: a token that amoCRM has rotated is lost unless the platform hears of it,
-    also when the process dies before the first record.
+    It passes the message queue by: if the process dies before the first record, the platform must know the new token.
     """
     message = AirbyteMessageSerializer.dump(create_connector_config_control_message(dict(config)))
     try:

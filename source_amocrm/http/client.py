@@ -90,9 +90,9 @@ class _RetryState:
 class AmocrmClient(HttpClient):
     """One for each host, over one session; safe to share by any number of threads and streams.
 
-    `send_request` returns an AmocrmResponse, or raises an AmocrmError once it is certain. With `shrinkable` among its
-    `request_kwargs` it raises PageTooLarge after two attempts that took the server too long, or one answer too large
-    to hold several of: the caller asks for less.
+    `send_request` returns an AmocrmResponse, or raises an AmocrmError once it is certain. `shrinkable` among its
+    `request_kwargs` means that the caller can ask for less. PageTooLarge is then raised after two attempts that took
+    the server too long, or after one large answer.
     """
 
     _error_handler: AmocrmErrorHandler
@@ -138,8 +138,8 @@ class AmocrmClient(HttpClient):
     ) -> requests.Response:
         """Sends the request until it is certain what became of it.
 
-        The CDK's loop sleeps a second longer than asked, waits for a rate limit in each thread by itself, counts all
-        failures under one ceiling, and goes on in an outage that another thread has met.
+        The CDK's loop sleeps a second longer than asked and waits for a rate limit in each thread by itself. It counts
+        all failures under one ceiling, and goes on in an outage that another thread has met.
         """
         probe = self.breaker.enter()
         self.stats.count_caller(1)
@@ -186,9 +186,9 @@ class AmocrmClient(HttpClient):
     ) -> None:
         """Prepares the next attempt and raises a BaseBackoffException, or raises the error.
 
-        The CDK's method logs the bodies of refusals, which hold people's names; prints the stream's status past the
-        queue of messages, under the client's name; renews a token once a request, not as long as each new one has
-        worked; and asks for smaller pages by an exception that only its low-code half catches.
+        The CDK's method logs the bodies of refusals, which hold people's names. It prints the stream's status past the
+        queue of messages, under the client's name. It renews a token once a request, even if each new one has worked.
+        It asks for smaller pages by an exception that only its low-code half catches.
         """
         assert isinstance(error_resolution, AmocrmResolution)
         state, reply, error = self._states[request], error_resolution.reply, error_resolution.error

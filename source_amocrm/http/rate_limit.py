@@ -1,9 +1,9 @@
 """The rate limit: one budget for every thread and every kind of request of the process.
 
 Requests are paced, not sent in bursts: one slot each 1/per_second. The server counts arrivals in a sliding second. A
-request may leave late (a new connection, a busy machine) and arrive late, so the moving window is kept over the times
-at which requests really left, plus how late each arrived, as far as answers tell that (`Jitter`). No constant margin
-does as well: the one that an uneven network needs (_WORST) would cost every even network eight per cent.
+request may leave late (a new connection, a busy machine) and arrive late. So the moving window is kept over the times at
+which requests left, plus the lateness that answers tell (`Jitter`). No constant margin does as well: the one that an
+uneven network needs (_WORST) would cost every even network eight per cent.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ _ANSWERS = 200
 _LEAST = 12
 """Answers that must have come before anything is known."""
 _DOUBT = 4
-"""The fastest of many answers may be slower than the fastest possible one by this many times the typical distance
-between two answers; by twice as many if there are few answers."""
+"""The fastest answer so far may be slower than the fastest possible one, by this many typical distances between two
+answers. By twice as many if there are fewer than _MANY answers."""
 _MANY = 32
 _USUAL = 0.9
 """The share of answers whose time is that of the way; the slowest few may be late for any reason."""
@@ -49,9 +49,9 @@ _SAFETY = 0.018
 _LESS = 0.002
 """The same share once answers tell how late each request was."""
 _EAGER = 0.7
-"""Share of the distance at which turns follow each other if requests arrive with more than _EVEN seconds of jitter, so
-that a late request does not delay all."""
+"""Share of the usual distance between turns if jitter exceeds _EVEN, so that a late request does not delay all."""
 _EVEN = 0.01
+"""Seconds of jitter."""
 _SLOWER = 1.1
 """Factor by which a 429 slows the pace down in quiet times."""
 _MUCH_SLOWER = 1.25

@@ -49,11 +49,10 @@ class Where(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """None and () match anything.
+    """None and () match anything. `message` may use {host} {subdomain} {account} {path} {detail} {advice} {minutes}.
 
-    `action`, in the CDK's words: SUCCESS; RETRY, it will pass; RATE_LIMITED, everyone waits; REFRESH_TOKEN_THEN_RETRY,
-    another token or the account's new address may help; REDUCE_PAGE_SIZE, a smaller page may be answered; FAIL.
-    `message` may use {host} {subdomain} {account} {path} {detail} {advice} {minutes}.
+    Actions that are more than their name: RATE_LIMITED makes everyone wait; REFRESH_TOKEN_THEN_RETRY tries another token
+    or the account's new address; REDUCE_PAGE_SIZE means that a smaller page may be answered.
     """
 
     meaning: str
