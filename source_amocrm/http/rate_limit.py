@@ -1,8 +1,8 @@
 """The rate limit: one budget for every thread and every kind of request of the process.
 
 Requests are paced, not sent in bursts: one slot each 1/per_second. The server counts arrivals in a sliding second. A
-request may leave late (a new connection, a busy machine) and arrive late. So the moving window is kept over the times at
-which requests left, plus the lateness that answers tell (`Jitter`). No constant margin does as well: the one that an
+request may leave late (a new connection, a busy machine) and arrive late. So the moving window is kept over the times
+at which requests left, plus the lateness that answers tell (`Jitter`). No constant margin does as well: the one that an
 uneven network needs (_WORST) would cost every even network eight per cent.
 """
 

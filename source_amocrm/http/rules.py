@@ -51,8 +51,8 @@ class Where(Enum):
 class Rule:
     """None and () match anything. `message` may use {host} {subdomain} {account} {path} {detail} {advice} {minutes}.
 
-    Actions that are more than their name: RATE_LIMITED makes everyone wait; REFRESH_TOKEN_THEN_RETRY tries another token
-    or the account's new address; REDUCE_PAGE_SIZE means that a smaller page may be answered.
+    Actions that do more than their name says: RATE_LIMITED makes everyone wait; REFRESH_TOKEN_THEN_RETRY tries another
+    token or the account's new address; REDUCE_PAGE_SIZE means that a smaller page may be answered.
     """
 
     meaning: str
