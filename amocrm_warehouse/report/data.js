@@ -176,6 +176,8 @@ function chosen(scope, period, who) {
   return {
     scope, period, who, account, currency: account && account.currency, ...between(period.first, period.last),
     now: (name) => of(name),
+    month: () => of("deals", firstOf(monthOf(today)), today, "closed", "closer_id"),
+    month_plans: () => (scope.pipeline === null && TABLES.plans ? of("plans", firstOf(monthOf(today)), today, "month") : []),
     open: () => of("deals").filter((row) => row.closed === null && row.stage_kind !== null),
     planned,
     plans: () => (planned ? of("plans", period.first, Math.min(period.last, today), "month") : []),
