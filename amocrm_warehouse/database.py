@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from typing import Any
@@ -19,13 +20,18 @@ Failed = (duckdb.Error, psycopg2.Error)
 
 @contextmanager
 def reading(database: str) -> Iterator[Run]:
-    """Runs statements, which all see the database as it is at one moment. Raises one of `Failed`."""
+    """Runs statements, `$name` in which is a value, and which all see the database as it is at one moment.
+
+    Raises one of `Failed`.
+    """
     with closing(_opened(database)) as connection:
         # a cursor of DuckDB would be a connection of its own, with a transaction of its own
         cursor = connection if is_file(database) else connection.cursor()
 
-        def run(sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
-            cursor.execute(sql)
+        def run(sql: str, **values: Any) -> tuple[list[str], list[tuple[Any, ...]]]:
+            if values and not is_file(database):
+                sql = re.sub(r"\$(\w+)", r"%(\1)s", sql.replace("%", "%%"))
+            cursor.execute(sql, values or None)
             return [column[0] for column in cursor.description or ()], cursor.fetchall() if cursor.description else []
 
         yield run

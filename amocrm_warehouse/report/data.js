@@ -160,7 +160,7 @@ function chosen(scope, period, who) {
   const fits = (row, column) => (
     (scope.project === null || row.project_id === scope.project)
     && (scope.pipeline === null || !("pipeline_id" in row) || row.pipeline_id === scope.pipeline)
-    && (!users || (row.project_id === who.project && users.has(row[column]))));
+    && (users ? row.project_id === who.project && users.has(row[column]) : !DATA.only || (row[column] !== null && row[column] !== undefined)));
   const of = (name, first, last, day, column = "responsible_user_id") => (
     TABLES[name].filter((row) => fits(row, column) && (!day || (row[day] !== null && row[day] >= first && row[day] <= last))));
   const between = (first, last) => ({

@@ -335,7 +335,7 @@ async function show() {
   choices(tell);
   find(".chosen").textContent = ["#scope", "#period", "#who"].map((id) => find(id).selectedOptions[0].textContent).join(" · ");
   const drawings = [];
-  find("main").replaceChildren(...[unbuilt()].filter(Boolean), figures(view, tell), ...SECTIONS.map((section) => card(section, view, tell, drawings)));
+  find("main").replaceChildren(...[unbuilt()].filter(Boolean), figures(view, tell), ...SECTIONS.filter((section) => !DATA.only || section.of.every((name) => TABLES[name])).map((section) => card(section, view, tell, drawings)));
   delete document.documentElement.dataset.shown;
   await Promise.all(drawings.map((drawing) => drawing()));
   document.documentElement.dataset.shown = [language(), state.scope.id, state.period.id].join(" ");

@@ -380,5 +380,5 @@ def freshness(choice: Choice, read: Iterable[str]) -> Table:
     return rows
 
 
-__all__ = ["Choice", "at", "figures", "forecast", "freshness", "funnel", "hours", "managers", "money_by", "reasons", "sources",
-           "stale", "stuck", "today", "work"]  # fmt: skip
+__all__ = ["Choice", "at", "figures", "forecast", "freshness", "funnel", "hours", "managers", "money_by", "reasons",
+           "sources", "stale", "stuck", "today", "work"]  # fmt: skip
