@@ -134,7 +134,8 @@ ANSWERS: dict[str, str] = {
     "today": f"""
         select
             today.project_id, reason as why, entity_type, entity_id, entity_name as card, text,
-            responsible_user_id as user_id, responsible_name as manager, pipeline_name, status_name as stage, budget, since_at_local, days, usual_days
+            responsible_user_id as user_id, responsible_name as manager, pipeline_name, status_name as stage, budget,
+            since_at_local, days, usual_days
         from amocrm_marts.today as today
         where {chosen("today")}
         order by coalesce(budget, 0) desc, coalesce(days, -1) desc, entity_type, entity_id, reason, item_id

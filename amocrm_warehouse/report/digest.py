@@ -45,7 +45,7 @@ def lines(run: Run, choice: Choice, account: dict[str, Any], words: Words) -> li
     inside = sum(row["low"] <= row["sold"] <= row["high"] for row in past)
     plan = month["plan"]
     share = words.percent(float(month["won_budget"] or 0) / float(plan)) if plan else ""
-    top = next((row for row in best if row["won_budget"]), {"manager": "–", "won_budget": None})
+    top: dict[str, Any] = next((row for row in best if row["won_budget"]), {"manager": "–", "won_budget": None})
     card = cards[0] if cards else None
     return [
         words("digest.head", account=account["account"] or account["project_id"], today=words.month(choice.since)),

@@ -95,8 +95,8 @@ def sheet(
     rows = table.dicts()[:MOST_ROWS]
     formats = {
         "money": book.add_format({"num_format": "#,##0.##"}), "share": book.add_format({"num_format": "0.0%"}),
-        "day": book.add_format({"num_format": "yyyy-mm-dd"}), "moment": book.add_format({"num_format": "yyyy-mm-dd hh:mm"}),
-        "duration": book.add_format({"num_format": "[h]:mm"}), "link": book.get_default_url_format(),
+        "day": book.add_format({"num_format": "yyyy-mm-dd"}), "duration": book.add_format({"num_format": "[h]:mm"}),
+        "moment": book.add_format({"num_format": "yyyy-mm-dd hh:mm"}), "link": book.get_default_url_format(),
     }  # fmt: skip
     totals = TOTALS.get(name, set())
     heads = []
