@@ -59,8 +59,8 @@ TABLES = {
     "stale_deals": ("stale", "Open deals without activity for two weeks and more; the dearest first."),
     "forecast": (
         "forecast",
-        "Expected sales of this month and the next two by pipeline (* is all together), with the interval in which four "
-        "of five months lie; with months_back what such a forecast would have said, beside what was sold.",
+        "Expected sales of this month and the next two by pipeline (* is all together), with the interval in which "
+        "four of five months lie; with months_back what such a forecast would have said, beside what was sold.",
     ),
     "activity": ("work", "Calls, messages, notes, moves and tasks done by manager."),
 }
@@ -125,7 +125,7 @@ def server(database: str, free_sql: bool = False) -> MCPServer:
 
     @tools.tool(annotations=READS)
     def deal_as_of(deal_id: int, at: datetime | None = None, project: Project = None) -> dict[str, Any]:
-        """A deal's stage, responsible user and budget at a moment of the account's clock; without one from first to last."""
+        """A deal's stage, responsible user and budget at a moment of the account's clock; without one all of them."""
         moment = at and at.replace(tzinfo=None)
         return told(lambda run: shown(answer(run, "deal", choice(run, project), deal=deal_id, at=moment), MOST_ROWS))
 
