@@ -25,7 +25,7 @@ STALE_SHOWN = 20
 
 TODAY_SHOWN = 20
 """Cards of each pipeline and manager."""
-REASONS = ("no_task", "slow", "overdue_task")
+REASONS = ("no_task", "slow", "waiting", "overdue_task")
 """Why something waits."""
 
 QUERIES = {

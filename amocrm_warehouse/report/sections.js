@@ -222,7 +222,7 @@ function linked(row) {
   return { ...row, responsible_name: nameOf(row.project_id, row.responsible_user_id), href: domain && place && id ? `https://${domain}/${place}/detail/${id}` : null };
 }
 
-const REASONS = ["no_task", "slow", "overdue_task"];
+const REASONS = ["no_task", "slow", "waiting", "overdue_task"];
 
 function today(view) {
   const found = view.now("today");
@@ -234,10 +234,10 @@ function today(view) {
   const count = (name) => ["number", sum(people, name)];
   return people.length ? [
     {
-      chart: "open", rows: named(people, "name"), ages: REASONS.map((_, place) => place + 1), words: "today.reason", total: [...REASONS, "cards", "budget"],
-      drawn: people.slice(0, TOP).flatMap((row) => REASONS.map((reason, place) => ({ key: row.key, age_order: place + 1, deals: row[reason] })).filter((one) => one.deals)),
+      chart: "open", rows: named(people, "name"), ages: REASONS.map((_, place) => place), words: "today.reason", total: [...REASONS, "cards", "budget"],
+      drawn: people.slice(0, TOP).flatMap((row) => REASONS.map((reason, place) => ({ key: row.key, age_order: place, deals: row[reason] })).filter((one) => one.deals)),
       insights: [["today.insight", { ...Object.fromEntries(REASONS.map((reason) => [reason, count(reason)])), money: ["money", sum(people, "budget")] }]],
-      columns: [["name", "text", "manager"], ...REASONS.map((reason, place) => [reason, "number", null, `today.reason.${place + 1}`]), ["cards", "number"], ["budget", "money"]],
+      columns: [["name", "text", "manager"], ...REASONS.map((reason, place) => [reason, "number", null, `today.reason.${place}`]), ["cards", "number"], ["budget", "money"]],
     },
     {
       rows: found.slice(0, 30).map(linked),
@@ -344,7 +344,7 @@ function freshness(view) {
 
 const ACTS = ["calls", "messages", "notes", "tasks", "deal_statuses"];
 const SECTIONS = [
-  { id: "today", count: today, needs: ["deals", "tasks"], of: ["today"], wide: true },
+  { id: "today", count: today, needs: ["deals", "tasks", "messages"], of: ["today"], wide: true },
   { id: "forecast", count: forecast, needs: ["deals", "deal_statuses"], needsAll: true, of: ["deals", "forecast", "forecast_stages"], wide: true },
   { id: "funnel", count: funnel, needs: ["deals", "statuses"], needsAll: true, of: ["deals", "ways", "stays", "stages"], wide: true },
   { id: "money", count: money, needs: ["deals"], of: ["deals"], wide: true },

@@ -12,6 +12,7 @@ from statistics import variance
 from typing import Any
 
 from .. import Row
+from .conversations import conversations
 from .deals import deal_history, deal_stage_history, deals, names
 from .known import Known, amount, grouped, seconds
 from .people import entity_names, tasks_open
@@ -37,7 +38,7 @@ def today(known: Known) -> list[Row]:
     last = {row["deal_id"]: row for row in history if row["is_last"]}
     waiting = tasks_open(known)
     busy = {task["entity_id"] for task in waiting if task["entity_type"] == "deal"}
-    found: list[tuple[str, int, str | None, int, str | None, Row, datetime | None, float | None]] = []
+    found: list[tuple[str, int, str | None, int | None, str | None, Row, datetime | None, float | None]] = []
     for deal in own.values():
         if deal["is_deleted"] or deal["stage_kind"] not in ("open", "unsorted"):
             continue
@@ -51,9 +52,14 @@ def today(known: Known) -> list[Row]:
         if task["is_overdue"]:
             card = (task["entity_type"], task["entity_id"])
             found.append(("overdue_task", task["task_id"], *card, task["text"], task, task["due_at"], None))
+    for talk in conversations(known):
+        if talk["is_unanswered"]:
+            kind = next((one for one in ("deal", "customer", "contact") if talk[f"{one}_id"]), None)
+            card = (kind, talk[f"{kind}_id"] if kind else None)
+            found.append(("waiting", talk["talk_id"], *card, talk["channel"], talk, talk["waiting_since"], None))
     named, rows = entity_names(known), []
     for reason, item, kind, number, text, whose, since, limit in found:
-        deal = own.get(number, {}) if kind == "deal" else {}
+        deal = own.get(number or 0, {}) if kind == "deal" else {}
         waited = seconds(since, known.now)
         rows.append({
             "reason": reason, "item_id": item, "entity_type": kind, "entity_id": number,

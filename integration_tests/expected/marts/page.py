@@ -197,7 +197,7 @@ def managers(choice: Choice) -> Table:
     return rows
 
 
-REASONS = ("no_task", "slow", "overdue_task")
+REASONS = ("no_task", "slow", "waiting", "overdue_task")
 
 
 def today(choice: Choice) -> list[Table]:

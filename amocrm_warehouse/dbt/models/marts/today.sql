@@ -53,6 +53,16 @@ items as (
         due_at_local, null
     from {{ ref("tasks_open") }}
     where is_overdue
+
+    union all
+
+    select
+        project_id, 'waiting', talk_id,
+        case when deal_id is not null then 'deal' when customer_id is not null then 'customer' when contact_id is not null then 'contact' end,
+        coalesce(deal_id, customer_id, contact_id), channel, responsible_user_id, responsible_name, waiting_since,
+        waiting_since_local, null
+    from {{ ref("conversations") }}
+    where is_unanswered
 )
 
 select
