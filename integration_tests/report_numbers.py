@@ -51,6 +51,7 @@ def check_numbers(page: Report, choice: Choice) -> None:
     ]
     told = [row[:3] if len(row) == 4 else row for row in rows_of(tables["forecast"])]  # without the plan
     assert same(without_empty_days(told), without_empty_days(expected_page.forecast(choice)))
+    assert same(rows_of(tables["talks"]), expected_page.talks(choice))
     assert tables["funnel"] == plain(expected_page.funnel(choice))
     told = [row[:3] + row[5:] if len(row) == 10 else row for row in rows_of(tables["managers"])]
     assert same([row for row in told if any(row[1:])], [r for r in expected_page.managers(choice) if any(r[1:])])

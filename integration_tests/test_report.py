@@ -424,7 +424,20 @@ def test_an_account_with_nothing_says_what_there_is_none_of(
     none = {name: section["none"] for name, section in shown.items() if section["none"]}
     of_deals = "There are none in the account."
     assert none == dict.fromkeys(
-        ["today", "forecast", "funnel", "money", "managers", "reasons", "sources", "stuck", "stale", "hours", "work"],
+        [
+            "today",
+            "forecast",
+            "funnel",
+            "money",
+            "managers",
+            "reasons",
+            "sources",
+            "stuck",
+            "stale",
+            "talks",
+            "hours",
+            "work",
+        ],
         of_deals,
     )
     told, absent, empty = shown["freshness"]["notes"]

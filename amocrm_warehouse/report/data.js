@@ -169,6 +169,7 @@ function chosen(scope, period, who) {
     ways: () => of("ways", first, last, "created"),
     stays: () => of("stays", first, last, "created"),
     work: () => of("work", first, last, "day"),
+    talks: () => of("talks", first, last, "day"),
     hours: () => of("hours", firstOf(monthOf(first)), last, "month"), // told by month: those that the period touches
   });
   const today = dayOf(DATA.today);

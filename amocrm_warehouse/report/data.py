@@ -150,5 +150,5 @@ def plain(value: Any) -> Any:
     if isinstance(value, date):
         return value.isoformat()
     if isinstance(value, Decimal | float):
-        return int(value) if value == int(value) else round(float(value), 2)
+        return int(value) if value == int(value) else round(float(value), 3)
     return value

@@ -155,6 +155,18 @@ QUERIES = {
         where place <= {TODAY_SHOWN}
         order by coalesce(budget, 0) desc, coalesce(days, -1) desc, entity_type, entity_id, project_id
     """,
+    "talks": """
+        select
+            talks.project_id, deals.pipeline_id, talks.responsible_user_id, talks.channel,
+            cast(talks.started_at_local as date) as day,
+            cast(extract(hour from talks.started_at_local) as integer) as hour,
+            cast(floor(talks.seconds_to_first_response / 60.0) as bigint) as minutes, talks.answered_by,
+            talks.is_unanswered
+        from amocrm_marts.conversations as talks
+        left join amocrm_marts.deals as deals on deals.project_id = talks.project_id and deals.deal_id = talks.deal_id
+        where talks.started_at_local >= date '{since}' and talks.messages_in > 0
+        order by talks.project_id, talks.started_at_local, talks.talk_id
+    """,
     "forecast": """
         select
             project_id, months_back, months_ahead, month, pipeline_id, sold_so_far, from_open, from_new, expected, low,

@@ -302,6 +302,29 @@ function stale(view) {
   }] : [];
 }
 
+// Conversations that a client began to write in: how long the first answer of a person took, and who gave none.
+function talks(view) {
+  const found = view.talks();
+  const counted = (of) => ({
+    talks: of.length, minutes: median(of.map((row) => row.minutes)), unanswered: of.filter((row) => row.is_unanswered).length,
+    by_person: of.filter((row) => row.answered_by === "person").length, by_robot: of.filter((row) => row.answered_by === "robot").length,
+    by_nobody: of.filter((row) => row.answered_by === null).length,
+  });
+  const counts = [["talks", "number"], ["minutes", "number"], ["unanswered", "number"], ["by_person", "number"], ["by_robot", "number"], ["by_nobody", "number"]];
+  const total = ["talks", "unanswered", "by_person", "by_robot", "by_nobody"];
+  const all = counted(found);
+  const hours = grouped([...found].sort((one, other) => one.hour - other.hour), "hour").map((of) => ({ hour: of[0].hour, ...counted(of) }));
+  return found.length ? [
+    {
+      rows: grouped(found, "project_id", "responsible_user_id").map((of) => ({ name: nameOf(of[0].project_id, of[0].responsible_user_id), ...counted(of) })).sort(falling("talks", "unanswered")),
+      insights: all.minutes === null ? [] : [["talks.insight", { minutes: ["number", all.minutes], unanswered: ["number", all.unanswered] }]],
+      total, columns: [["name", "text", "manager"], ...counts],
+    },
+    { title: "column.channel", total, rows: grouped(found, "channel").map((of) => ({ channel: of[0].channel, ...counted(of) })).sort(falling("talks", "unanswered")), columns: [["channel", "text"], ...counts] },
+    { title: "talks.hours", chart: "talks", total, rows: hours, columns: [["hour", "number"], ...counts] },
+  ] : [];
+}
+
 const LEVELS = 5;
 
 function hours(view) {
@@ -353,6 +376,7 @@ const SECTIONS = [
   { id: "sources", count: sources, needs: ["deals"], of: ["deals"] },
   { id: "stuck", count: stuck, needs: ["deals"], of: ["deals"], wide: true },
   { id: "stale", count: stale, needs: ["deals"], of: ["stale", "stale_deals"], wide: true },
+  { id: "talks", count: talks, needs: ["messages"], of: ["talks"], wide: true },
   { id: "hours", count: hours, needs: ACTS, of: ["hours"], wide: true },
   { id: "work", count: work, needs: ACTS, of: ["work"], wide: true },
   { id: "freshness", count: freshness, needs: [], of: ["freshness"], wide: true },

@@ -63,7 +63,7 @@ def today(known: Known) -> list[Row]:
         waited = seconds(since, known.now)
         rows.append({
             "reason": reason, "item_id": item, "entity_type": kind, "entity_id": number,
-            "entity_name": named.get((kind, number)), "text": text,
+            "entity_name": named.get((kind, number or 0)), "text": text,
             **{name: deal.get(name) for name in ("pipeline_id", "pipeline_name", "status_id", "status_name", "budget")},
             "responsible_user_id": whose["responsible_user_id"], "responsible_name": whose["responsible_name"],
             "since_at_local": known.local(since), "days": None if waited is None else waited // 86_400,

@@ -11,6 +11,7 @@ from typing import Any
 
 from .. import Row
 from . import ahead
+from .conversations import conversations
 from .deals import LOST, WON, began, deal_stage_history, deals
 from .known import Known, amount, at, grouped
 from .people import manager_activity, tasks_open, touches
@@ -230,6 +231,33 @@ def today(choice: Choice) -> list[Table]:
     return [[list(person.values()) for person in people.values()], found] if people else []
 
 
+def talks(choice: Choice) -> Table:
+    """By manager, by channel and by hour, one after another."""
+    found: list[tuple[str | None, str | None, int, Row]] = []
+    for known in choice.known:
+        pipelines = known.by("deals", "lead_id", "pipeline_id")
+        for talk in conversations(known):
+            pipeline = pipelines.get(talk["deal_id"])
+            own = choice.has(start := talk["started_at_local"]) and choice.fits(pipeline, talk["responsible_user_id"])
+            if own and talk["messages_in"]:
+                found.append((known.user(talk["responsible_user_id"]), talk["channel"], start.hour, talk))
+    rows: Table = []
+    for place in range(3):
+        groups: dict[Any, list[Row]] = {}
+        for one in found:
+            groups.setdefault(one[place], []).append(one[3])
+        for own, of in groups.items():
+            waits = [
+                talk["seconds_to_first_response"] // 60 for talk in of if talk["seconds_to_first_response"] is not None
+            ]
+            by = [talk["answered_by"] for talk in of]
+            unanswered = sum(bool(talk["is_unanswered"]) for talk in of)
+            rows.append(
+                [own, len(of), middle(waits), unanswered, *(by.count(who) for who in ("person", "robot", None))]
+            )
+    return rows
+
+
 def dearest(row: Row) -> Any:
     return -amount(row["budget"]), -(-1 if row["days"] is None else row["days"]), row["place"]
 
@@ -381,4 +409,4 @@ def freshness(choice: Choice, read: Iterable[str]) -> Table:
 
 
 __all__ = ["Choice", "at", "figures", "forecast", "freshness", "funnel", "hours", "managers", "money_by", "reasons",
-           "sources", "stale", "stuck", "today", "work"]  # fmt: skip
+           "sources", "stale", "stuck", "talks", "today", "work"]  # fmt: skip

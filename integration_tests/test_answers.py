@@ -1,16 +1,28 @@
-"""`source-amocrm mcp`, asked by the official client: each answer is the mart's, and nothing is changed or leaked."""
+"""The answers beside the page: `source-amocrm mcp`, the workbook, the digest, and a report of one team.
+
+The server is asked by the official client: each answer is the mart's, and nothing is changed or leaked. The
+workbook and the digest are held against the account's own store.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import base64
 import hashlib
+import json
 import os
+import re
 import socket
 import subprocess
 import time
+import zipfile
+import zlib
+from collections import Counter
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import httpx2
 import pytest
@@ -18,10 +30,22 @@ from mcp import Client, StdioServerParameters
 from mcp.client.streamable_http import streamable_http_client
 
 from amocrm_warehouse import mcp_server
+from amocrm_warehouse.database import reading
 from amocrm_warehouse.mcp_server import TABLES, TOKEN, plain, server
+from amocrm_warehouse.report import workbook
+from amocrm_warehouse.report.answers import Choice, last_months, people_of
+from amocrm_warehouse.report.digest import digest
+from amocrm_warehouse.report.words import Words
 
 from . import expected, models
+from .expected import marts as oracle
+from .expected.marts import ahead
+from .expected.marts import page as expected_page
+from .expected.marts.deals import deals
+from .report_numbers import plain as as_shown
+from .report_numbers import rows_of, same
 from .sandbox import Account, ManualClock
+from .test_report import known_of, run
 from .warehouse import COMMAND, PYTHON, ROOT
 
 NOW = 1_767_290_400
@@ -29,12 +53,36 @@ SECRET = "a-token-that-is-long-enough"
 
 
 @pytest.fixture(scope="module")
-def database(tmp_path_factory: pytest.TempPathFactory) -> str:
-    file = str(tmp_path_factory.mktemp("mcp") / "crm.duckdb")
-    account = Account.generate(2, 150, clock=ManualClock(NOW))
-    models.store(file, "1001", expected.tables(account), "duckdb")
-    models.build(file, "--now", "2026-01-01T18:00:00")
-    return file
+def known() -> oracle.Known:
+    return known_of("1001", expected.tables(Account.generate(2, 150, clock=ManualClock(NOW))))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory, known: oracle.Known) -> Path:
+    """The database, the workbook in both languages, and the page of one manager."""
+    made = tmp_path_factory.mktemp("answers")
+    file = str(made / "crm.duckdb")
+    models.store(file, "1001", {name: list(rows.values()) for name, rows in known.rows.items()}, "duckdb")
+    given = ["--now", "2026-01-01T18:00:00", "--xlsx", str(made / "ru.xlsx"), "--digest", "--language", "ru"]
+    given += ["--manager", boss(known), "--out", str(made / "own.html")]
+    done = run("-m", "amocrm_warehouse.report.command", *given, database=file)
+    assert done.returncode == 0, done.stderr
+    (made / "own.txt").write_text(done.stdout, encoding="utf-8")
+    with reading(file) as ask:
+        workbook.write(made / "en.xlsx", ask, Choice(*last_months(ask)), Words("en"))
+        (made / "en.txt").write_text(digest(ask, Choice(*last_months(ask)), Words("en")), encoding="utf-8")
+    return made
+
+
+@pytest.fixture(scope="module")
+def database(folder: Path) -> str:
+    return str(folder / "crm.duckdb")
+
+
+def boss(known: oracle.Known) -> str:
+    """The name of who has the most deals."""
+    [(user, _)] = Counter(row["responsible_user_id"] for row in known.all("deals")).most_common(1)
+    return str(known.user(user))
 
 
 def ask(database: str, *calls: tuple[str, dict[str, Any]], free_sql: bool = True) -> list[Any]:
@@ -125,7 +173,7 @@ def test_an_overview_a_card_and_a_deal_as_of_a_day(database: str) -> None:
     assert {len(directory[part]["rows"]) > 0 for part in ("accounts", "pipelines", "people")} == {True}
 
 
-def digest(database: str) -> str:
+def sum_of(database: str) -> str:
     return hashlib.sha256(Path(database).read_bytes()).hexdigest()
 
 
@@ -141,7 +189,7 @@ ATTACKS = [
 
 
 def test_nothing_that_is_asked_changes_or_leaks_anything(database: str) -> None:
-    before = digest(database)
+    before = sum_of(database)
     answers = ask(database, *(("sql", {"select": attack}) for attack in ATTACKS))
     for attack, answer in zip(ATTACKS, answers, strict=True):
         assert isinstance(answer, str), (attack, answer)
@@ -155,7 +203,7 @@ def test_nothing_that_is_asked_changes_or_leaks_anything(database: str) -> None:
         database, ("managers", {"manager_id": EVIL}), ("deal_as_of", {"deal_id": EVIL}), ("today", {"limit": 10**9})
     )
     assert all(isinstance(answer, str) for answer in wrong)
-    assert digest(database) == before
+    assert sum_of(database) == before
 
 
 def test_free_sql_is_there_only_if_asked_for_and_has_limits(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -227,3 +275,147 @@ def test_without_a_token_there_is_no_server(database: str) -> None:
         cwd=ROOT, capture_output=True, text=True, check=False, env={**os.environ, TOKEN: "short"},
     )  # fmt: skip
     assert (done.returncode, done.stderr.strip()) == (2, f"Put a token of 16 characters or more into {TOKEN} first.")
+
+
+MAIN = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
+
+
+def sheets(path: Path) -> dict[str, list[list[Any]]]:
+    """The cells of each sheet of a workbook by its name: texts, numbers, and None."""
+    with zipfile.ZipFile(path) as book:
+        parts = {name: ElementTree.fromstring(book.read(name)) for name in book.namelist() if name.endswith(".xml")}
+    texts = ["".join(part.text or "" for part in one.iter(f"{MAIN}t")) for one in parts["xl/sharedStrings.xml"]]
+    found = {}
+    for number, named in enumerate(parts["xl/workbook.xml"].iter(f"{MAIN}sheet"), 1):
+        cells: list[list[Any]] = []
+        for row in parts[f"xl/worksheets/sheet{number}.xml"].iter(f"{MAIN}row"):
+            cells.append([])
+            for cell in row:
+                letters = re.sub(r"\d", "", cell.attrib["r"])
+                place = sum(26**power * (ord(letter) - 64) for power, letter in enumerate(reversed(letters))) - 1
+                value = cell.findtext(f"{MAIN}v")
+                cells[-1] += [None] * (place - len(cells[-1]))
+                told = value if value is None else texts[int(value)] if cell.get("t") == "s" else float(value)
+                cells[-1].append(told)
+        found[named.attrib["name"]] = cells
+    return found
+
+
+def test_the_workbook_is_what_the_account_holds(folder: Path, known: oracle.Known) -> None:
+    told = sheets(folder / "en.xlsx")
+    choice = expected_page.Choice((known,), date(2025, 2, 1), date(2026, 1, 1))
+    width = {len(rows[0]) for name, rows in told.items() if name != "Definitions"}
+    assert min(width) > 2
+
+    def of(name: str, total: bool = True) -> list[list[Any]]:
+        columns, *found = told[name]
+        found = [row + [None] * (len(columns) - len(row)) for row in found]
+        if not total:
+            return found
+        sums = found.pop()
+        for place, value in enumerate(sums):
+            if isinstance(value, float):
+                assert value == pytest.approx(sum(row[place] or 0 for row in found)), (name, columns[place])
+        return found
+
+    assert same(of("Managers"), expected_page.managers(choice))
+    assert same(of("Sources"), expected_page.sources(choice))
+    assert same(
+        of("Reasons of loss"), [[reason, deals, money] for reason, deals, _, money in expected_page.reasons(choice)]
+    )
+    assert same(
+        [row[1:] for row in of("Where deals get stuck")], [[r[0], *r[-2:]] for r in expected_page.stuck(choice)]
+    )
+    months = [row[1:] for row in expected_page.money_by(choice, lambda day: f"{day:%Y-%m}") if any(row[1:])]
+    assert same([row[1:4] for row in of("Money over time")], months)
+    stages = [[row[0], row[1], row[4]] for row in rows_of(expected_page.funnel(choice))]
+    assert same([[row[1], *row[3:]] for row in of("Where deals are lost", False)], stages)
+    work = [[*row[:3], row[3] / 86_400, *row[4:]] for row in expected_page.work(choice)]
+    assert same(of("What managers do"), work)
+    columns = ("responsible_name", "pipeline_name", "status_name", "budget", "days_without_activity", "open_tasks")
+    stale = [[row[column] for column in columns] for row in expected_page.stale_rows(choice)]
+    assert same([row[1:] for row in of("Stale deals", False)], stale)
+    assert len(of("Today’s list", False)) == len(ahead.today(known))
+    assert len(of("Forecast", False)) == len([
+        row for row in ahead.forecast(known) if not (row["months_back"] and row["months_ahead"])
+    ])  # fmt: skip
+
+
+def test_the_workbook_has_every_word_in_russian(folder: Path) -> None:
+    told = sheets(folder / "ru.xlsx")
+    words = [*told, *(head for name, rows in told.items() if name != "Определения" for head in rows[0])]
+    assert [word for word in words if not re.search("[а-яё]", word)] == []
+    meant = [row for row in told["Определения"] if len(row) == 3]
+    assert len(meant) > 20
+
+
+def test_the_digest_is_twelve_lines_of_the_account(folder: Path, known: oracle.Known) -> None:
+    told = (folder / "en.txt").read_text(encoding="utf-8").splitlines()
+    assert len(told) == 12
+    now = expected_page.Choice((known,), date(2026, 1, 1), date(2026, 1, 1))
+    last = expected_page.Choice((known,), date(2025, 12, 1), date(2025, 12, 31))
+    this, before = expected_page.figures(now), expected_page.figures(last)
+    assert told[1] == f"This month: {this['won']} won for {this['won_budget']:,.0f}\u00a0₽"
+    assert told[6].startswith(
+        f"December 2025: {before['won']} won for {before['won_budget']:,.0f}\u00a0₽, the month before "
+    )
+    assert told[7].startswith(f"Created this month: {this['created']}; won of closed: ")
+    waits = Counter(row["reason"] for row in ahead.today(known))
+    assert told[10] == (
+        f"Waiting: {waits['no_task']} deals without a task, {waits['slow']} slow, {waits['waiting']} clients without "
+        f"an answer, {waits['overdue_task']} overdue tasks"
+    )
+    assert told[3] == "Forecast of January 2026: too few sales to tell"
+    russian = (folder / "own.txt").read_text(encoding="utf-8").splitlines()
+    assert [len(russian[:12]), russian[1][:15]] == [12, "В этом месяце: "]
+
+
+def unpacked(page: Path) -> dict[str, list[dict[str, Any]]]:
+    """The rows of each table of a page."""
+    found = re.search(r'id="data">([^<]+)<', page.read_text(encoding="utf-8"))
+    assert found is not None
+    tables = {}
+    for name, table in json.loads(zlib.decompress(base64.b64decode(found[1])))["tables"].items():
+        columns = {column: unfolded(of) for column, of in table.items()}
+        tables[name] = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    return tables
+
+
+def unfolded(column: Any) -> list[Any]:
+    if isinstance(column, list):
+        return column
+    if "of" in column:
+        return [column["of"][place] for place in column["at"]]
+    last, told = 0, []
+    for by in column.get("days", column.get("numbers")):
+        last += by or 0
+        told.append(None if by is None else last)
+    return told
+
+
+def test_no_row_of_another_is_in_the_report_of_one_manager(folder: Path, known: oracle.Known) -> None:
+    """Nor in the workbook; what is told of everybody together is not there at all."""
+    own = next(row["user_id"] for row in known.all("users") if row["name"] == boss(known))
+    tables = unpacked(folder / "own.html")
+    assert not {"forecast", "forecast_stages", "freshness"} & tables.keys()
+    whose = ("responsible_user_id", "closer_id", "user_id")
+    users = {row.get(name) for of in tables.values() for row in of for name in whose} - {None}
+    assert users == {own}
+    there = [deal for deal in deals(known) if not deal["is_deleted"]]
+    mine = [deal for deal in there if own in (deal["responsible_user_id"], deal["closer_id"])]
+    assert 0 < len(tables["deals"]) == len(mine) < len(there)
+    others = {str(known.user(row["user_id"])) for row in known.all("users")} - {boss(known)}
+    shown = json.dumps(tables, ensure_ascii=False) + str(sheets(folder / "ru.xlsx"))
+    assert boss(known) in shown
+    assert [name for name in others if name in shown] == []
+    choice = expected_page.Choice((known,), date(2025, 2, 1), date(2026, 1, 1), users=frozenset({own}))
+    people = sheets(folder / "ru.xlsx")["Менеджеры"]
+    assert as_shown(people[1]) == as_shown(expected_page.managers(choice)[0])
+
+
+def test_an_unknown_group_is_told_with_those_that_are_there(folder: Path) -> None:
+    with (
+        reading(str(folder / "crm.duckdb")) as ask,
+        pytest.raises(ValueError, match="There is no group “Nobody”"),
+    ):
+        people_of(ask, ["Nobody"], [])
