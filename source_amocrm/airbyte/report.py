@@ -36,7 +36,7 @@ from source_amocrm.airbyte.output import Closed
 from source_amocrm.dates import day
 from source_amocrm.http.api import Api
 from source_amocrm.sync import Selection
-from source_amocrm.sync.batch import Batch
+from source_amocrm.sync.declaration import Batch
 from source_amocrm.sync.read_plan import Pending, Progress
 from source_amocrm.walk.intervals import FOREVER, Interval
 from source_amocrm.walk.listing import seconds

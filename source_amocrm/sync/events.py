@@ -21,7 +21,7 @@ from source_amocrm.account.event_kinds import (
 )
 from source_amocrm.account.resources import CARDS, EVENTS, Resource
 from source_amocrm.errors import REFUSALS, AmocrmError, BadRequest, PageTooLarge
-from source_amocrm.sync.batch import Batch, Deletion
+from source_amocrm.sync.declaration import Batch, Deletion
 from source_amocrm.sync.read_plan import ReadPlan
 from source_amocrm.walk.either_direction import direction, keyset_either_way, newest_second
 from source_amocrm.walk.full import in_passes, latest_versions

@@ -16,9 +16,7 @@ from source_amocrm.account.event_kinds import ADDED, DELETED, LINKED, MERGED, NO
 from source_amocrm.account.resources import EVENTS, Resource
 from source_amocrm.dates import iso
 from source_amocrm.errors import AmocrmError, all_of, anew
-from source_amocrm.http.api import Params
-from source_amocrm.sync.batch import Batch
-from source_amocrm.sync.declaration import FullRefresh, Incremental
+from source_amocrm.sync.declaration import Batch, FullRefresh, Incremental, with_parameter
 from source_amocrm.sync.delivery import Checkpoint, Delivered, Delivery, NewestFirst, PageOrder, RowMaker
 from source_amocrm.sync.events import EventLog, EventReading
 from source_amocrm.sync.lookup import Resolver
@@ -147,7 +145,7 @@ class Sync:
     def _read_whole(self, stream: FullRefresh) -> Generator[tuple[str, Item], None, None]:
         failure = None
         try:
-            for row in stream.read_records(SyncMode.full_refresh):
+            for row in stream.read_records(sync_mode=SyncMode.full_refresh):
                 yield stream.name, row
         except Exception as error:
             failure = error
@@ -206,7 +204,7 @@ class Sync:
         streams = [one.stream for one in self._readers(resource)]
         needed = Readers(
             plans=[self._plans[stream.name][resource.name] for stream in streams],
-            params=_extras(streams),
+            params=with_parameter({extra for stream in streams for extra in stream.wanted_extras()}),
             event_log=self._event_log if any(self._kinds(stream, resource) for stream in streams) else None,
             mark_deleted=self.account.config.mark_deleted and any(stream.deletable for stream in streams),
             several_rows=any(stream.several_rows for stream in streams),
@@ -290,7 +288,9 @@ class _ListOfStreams:
 
     def _rows(self, one: StreamSync, batch: Batch) -> Iterable[Row | Checkpoint]:
         part = {"delivery": self._delivery(one), "batch": batch}
-        return one.stream.read_records(SyncMode.incremental, [one.stream.cursor_field], part)
+        return one.stream.read_records(
+            sync_mode=SyncMode.incremental, cursor_field=[one.stream.cursor_field], stream_slice=part
+        )
 
     def _rest(self, one: StreamSync, failure: Exception | None) -> Delivered:
         if failure:
@@ -355,9 +355,3 @@ def _restart_from_the_future(selections: Sequence[Selection], now: int) -> None:
                 "" if progress.start is None else f" from {iso(progress.start)} on",
             )
             progress.begin_anew()
-
-
-def _extras(streams: Sequence[Incremental]) -> Params:
-    """The `with` parameter with only what the wanted columns need."""
-    wanted = frozenset[str]().union(*(stream.wanted_extras() for stream in streams))
-    return {"with": ",".join(sorted(wanted))} if wanted else {}
