@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from source_amocrm.account import Account, Resource, by_ids
 from source_amocrm.account.availability import WatchedListing
@@ -34,33 +34,36 @@ READINGS = 4
 """How many times a record is read again while it changes in every second; then its last version is delivered."""
 
 
-@dataclass(frozen=True)
-class Readers:
-    """What the streams that share a reading need of it.
+class EntityReading:
+    """Reads one list of entities for all streams that are made of it, as a chain of stages over batches.
 
-    `several_rows`: one of them makes several rows of a record. `mark_deleted`: one of them wants tombstones.
-    `event_log`: None if none of them needs what only events tell. `resolvers`: they take values from the list.
+    `plans`: the streams' read plans. `event_log`: None if none of them needs what only events tell. `mark_deleted`: one
+    of them wants tombstones. `several_rows`: one of them makes several rows of a record. `resolvers`: they take values
+    from the list.
     """
 
-    plans: Sequence[ReadPlan]
-    params: Params
-    event_log: EventLog | None
-    mark_deleted: bool
-    several_rows: bool
-    resolvers: Sequence[Resolver]
-
-
-class EntityReading:
-    """Reads one list of entities for all streams that are made of it, as a chain of stages over batches."""
-
-    def __init__(self, account: Account, resource: Resource, readers: Readers) -> None:
+    def __init__(
+        self,
+        account: Account,
+        resource: Resource,
+        plans: Sequence[ReadPlan],
+        params: Params,
+        event_log: EventLog | None,
+        mark_deleted: bool,
+        several_rows: bool,
+        resolvers: Sequence[Resolver],
+    ) -> None:
         self._account = account
         self._resource = resource
-        self._readers = readers
-        self._plan = merged(readers.plans)
-        self._watched = WatchedListing(account.listing(resource, readers.params))
+        self._params = params
+        self._event_log = event_log
+        self._mark_deleted = mark_deleted
+        self._several_rows = several_rows
+        self._resolvers = resolvers
+        self._plan = merged(plans)
+        self._watched = WatchedListing(account.listing(resource, params))
         self._walk = MainWalk(account, resource, self._plan, self._watched.listing)
-        self._keys = ReadKeys(readers.plans)
+        self._keys = ReadKeys(plans)
         self._trash = Prefetch(account.pool, lambda: in_trash(account, resource, self._plan))
 
     def ask_first(self) -> None:
@@ -73,9 +76,9 @@ class EntityReading:
 
     def _batches(self) -> Iterator[Batch]:
         rows = self._settled(self._walked())
-        yield from observed(self._keys.remembered(rows), self._readers.resolvers, lambda: self._walk.whole)
-        if self._readers.event_log:
-            yield from self._changed(self._readers.event_log)
+        yield from observed(self._keys.remembered(rows), self._resolvers, lambda: self._walk.whole)
+        if self._event_log:
+            yield from self._changed(self._event_log)
 
     def _walked(self) -> Iterator[Batch]:
         yield from self._walk.resumed()
@@ -85,7 +88,7 @@ class EntityReading:
 
     def _settled(self, batches: Iterator[Batch]) -> Iterator[Batch]:
         """Yields the batches, and after the last one the records whose second had not ended (see `settle`)."""
-        if not self._readers.several_rows:
+        if not self._several_rows:
             return batches
         api = self._account.api
         return settled(
@@ -104,11 +107,11 @@ class EntityReading:
         present = {row["id"] for row in page.rows}
         gone = changes.gone(wanted - present)
         if page.rows:
-            for resolver in self._readers.resolvers:
+            for resolver in self._resolvers:
                 resolver.observe(page.rows)
             at_least = {entity_id: deletion.at for entity_id, deletion in gone.items()} | changes.restored
             yield Batch(self._resource.name, page, floor=BEGINNING, at_least=at_least)
-        if self._readers.mark_deleted:
+        if self._mark_deleted:
             yield from self._tombstones(gone, present)
 
     def _deletions_to_check(self) -> int | None:
@@ -116,7 +119,7 @@ class EntityReading:
 
         A deleted note never comes back. Without a trash, or with a filter by many ids, deletions are few enough to ask.
         """
-        if self._resource.holds_notes or not self._readers.mark_deleted:
+        if self._resource.holds_notes or not self._mark_deleted:
             return None
         few = self._account.filter_works(self._resource) or not self._resource.has_trash
         return self._plan.changes_since if few else None
@@ -137,13 +140,13 @@ class EntityReading:
         if not wanted:
             return Page([])
         before = self._account.clocks.moment()
-        rows = list(by_ids(self._account, self._resource, wanted, self._readers.params))
+        rows = list(by_ids(self._account, self._resource, wanted, self._params))
         after = replace(self._account.clocks.moment(), sent_at=before.sent_at)
         return Page(rows, answered=(before, after))
 
     @property
     def _wants_trash(self) -> bool:
-        return self._readers.mark_deleted and self._resource.has_trash
+        return self._mark_deleted and self._resource.has_trash
 
 
 class ReadKeys:
