@@ -17,7 +17,7 @@ _LONGEST_NAME = 255
 """Bytes of a name in a folder."""
 
 
-def write(path: Path, text: str) -> None:
+def write(path: Path, content: str | bytes) -> None:
     """Replaces the file, for its owner alone; when this returns, the disk has it. Raises OSError.
 
     It follows links. It writes a draft beside the file first: if the machine dies before the draft takes the file's
@@ -26,7 +26,7 @@ def write(path: Path, text: str) -> None:
     target = Path(os.path.realpath(path))
     draft = _draft(target)
     try:
-        _put(draft, text.encode())
+        _put(draft, content if isinstance(content, bytes) else content.encode())
     except OSError:
         with contextlib.suppress(OSError):
             os.unlink(draft)

@@ -1,4 +1,8 @@
-"""The CDK's session with bounds: one request, one answer, in its turn, in time, read once, never redirected."""
+"""The CDK's session with bounds: one request, one answer, in its turn, in time, read once, never redirected.
+
+Bounds of memory: a body is at most LARGEST_BODY, and heavy answers are read and parsed one at a time. A thread that
+delivers rows keeps the turn until it needs the next answer, so only one heavy answer has rows on their way.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +13,11 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
-from contextlib import ExitStack
+from contextlib import contextmanager
 from http.cookiejar import DefaultCookiePolicy
-from typing import Any
+from typing import Any, ClassVar
 
 import requests
 import urllib3
@@ -21,7 +25,6 @@ from airbyte_cdk.sources.streams.call_rate import LimiterSession
 from requests.adapters import HTTPAdapter
 
 from source_amocrm.http.backoff import RetryPolicy
-from source_amocrm.http.memory import HEAVY, LARGE, turn_of_heavy_answer, wait_for_room
 from source_amocrm.http.rate_limit import Budget
 from source_amocrm.http.reply import (
     LARGEST_BODY,
@@ -45,14 +48,12 @@ _ENCODINGS = ("", "identity", "gzip", "x-gzip", "deflate")
 """How a body may be packed, although only gzip is asked for; a body that is packed otherwise is refused."""
 _OTHER_THREADS = 8
 """Threads that ask now and then besides the workers."""
-PAGE_VALUES = 48 << 20
-"""Bytes that the values of a page may take, by their cost, if smaller pages can be asked for."""
-PAGE_PATIENCE = 1.0
-"""Seconds that a page that can be smaller waits until there is room for its values."""
-PATIENCE = 60.0
-"""Seconds that any other answer waits for that."""
-_SHARE = 3
-"""A page that can be smaller takes at most this part of the room, so that something is left for what must come."""
+HEAVY_BODY = 4 << 20
+"""An answer of more bytes is heavy. Where a smaller page can be asked for, it is refused."""
+HEAVY_VALUES = 32 << 20
+"""An answer whose values cost more bytes of memory is heavy, too."""
+LONGEST_TURN = 5.0
+"""Seconds after which another thread takes the turn over, because its holder may wait for that very thread."""
 
 
 class TooLarge(Exception):
@@ -186,6 +187,48 @@ class _ReportingAdapter(HTTPAdapter):
         manager.pool_classes_by_scheme = {scheme: _reporting(pool) for scheme, pool in pools}
 
 
+class _HeavyTurn(threading.local):
+    """The turn of heavy answers, which one thread of the process has at a time. `keeps`: this thread keeps it."""
+
+    changed = threading.Condition()
+    holder: ClassVar[tuple[int, float]] = (0, 0.0)
+    """The thread that has the turn (0 for none), and since when (seconds, monotonic clock)."""
+    keeps = False
+
+    def take(self, patience: float) -> None:
+        """Raises TimeoutError after `patience` seconds."""
+        me, until = threading.get_ident(), time.monotonic() + patience
+        with self.changed:
+            while True:
+                (thread, since), now = self.holder, time.monotonic()
+                if thread in (0, me) or now >= since + LONGEST_TURN:
+                    _HeavyTurn.holder = (me, now)
+                    return
+                if now >= until:
+                    raise TimeoutError("another heavy answer was in the way until the deadline")
+                self.changed.wait(min(until, since + LONGEST_TURN) - now)
+
+    def leave(self) -> None:
+        with self.changed:
+            if self.holder[0] == threading.get_ident():
+                _HeavyTurn.holder = (0, 0.0)
+                self.changed.notify()
+
+
+_heavy_turn = _HeavyTurn()
+
+
+@contextmanager
+def delivering_rows() -> Iterator[None]:
+    """Within, this thread keeps the turn of a heavy answer until its next request, when it has delivered the rows."""
+    _heavy_turn.keeps = True
+    try:
+        yield
+    finally:
+        _heavy_turn.keeps = False
+        _heavy_turn.leave()
+
+
 class _NoSignature(requests.auth.AuthBase):
     """Signs nothing, so that no password of a .netrc file is sent; `send` adds the token after its turn has come."""
 
@@ -225,6 +268,7 @@ class AmocrmSession(LimiterSession):
         so a large answer is refused where another one would be taken. Unlike the CDK's, it gives the turn back when
         the exchange fails, too.
         """
+        _heavy_turn.leave()
         self.budget.acquire_call(request)
         response = None
         try:
@@ -232,6 +276,8 @@ class AmocrmSession(LimiterSession):
             return response
         finally:
             self.budget.update_from_response(request, response)
+            if not _heavy_turn.keeps:
+                _heavy_turn.leave()
 
     def _exchange(
         self, request: requests.PreparedRequest, token: str, shrinkable: bool, kwargs: dict[str, Any]
@@ -268,35 +314,27 @@ class AmocrmSession(LimiterSession):
 
 def _read_body(response: requests.Response, shrinkable: bool) -> tuple[ReplyKind, dict[str, Any] | None, int]:
     """The kind of the body, the object that it is, and its cost. Raises TooLarge, MemoryError or TimeoutError."""
-    most = _SMALL if not 200 <= response.status_code < 300 else LARGE if shrinkable else LARGEST_BODY
+    most = _SMALL if not 200 <= response.status_code < 300 else HEAVY_BODY if shrinkable else LARGEST_BODY
     if response.headers.get("Content-Encoding", "").strip().lower() not in _ENCODINGS:
         raise urllib3.exceptions.DecodeError("not packed as was asked for")
     data = bytearray()
-    with ExitStack() as turn:
-        # read1 gives what has arrived; read would sit in a dripping body for as long as it drips
-        while True:
-            piece = response.raw.read1(_READ_SIZE, decode_content=True) or b""
-            left = _EXCHANGE.left() or 0
-            if len(data) <= LARGE < len(data) + len(piece):
-                turn.enter_context(turn_of_heavy_answer(left))
-            data += piece
-            # packed bytes count, too: a gzip file may have any number of members with nothing in them
-            if max(len(data), response.raw.tell()) > most:
-                raise TooLarge
-            if not piece:
-                break
-        values = cost(data)
-        if values > (PAGE_VALUES if shrinkable else MOST_OF_VALUES):
+    # read1 gives what has arrived; read would sit in a dripping body for as long as it drips
+    while True:
+        piece = response.raw.read1(_READ_SIZE, decode_content=True) or b""
+        data += piece
+        # packed bytes count, too: a gzip file may have any number of members with nothing in them
+        if max(len(data), response.raw.tell()) > most:
             raise TooLarge
-        if values > HEAVY:
-            left = _EXCHANGE.left() or 0
-            if len(data) <= LARGE:
-                turn.enter_context(turn_of_heavy_answer(left))
-            if shrinkable:
-                wait_for_room(values * _SHARE, min(left, PAGE_PATIENCE))
-            else:
-                wait_for_room(values, min(left, PATIENCE))
-        return *parse(data, values), values
+        if not piece:
+            break
+        if len(data) > HEAVY_BODY:
+            _heavy_turn.take(_EXCHANGE.left() or 0)
+    values = cost(data)
+    if values > (HEAVY_VALUES if shrinkable else MOST_OF_VALUES):
+        raise TooLarge
+    if values > HEAVY_VALUES:
+        _heavy_turn.take(_EXCHANGE.left() or 0)
+    return *parse(data, values), values
 
 
 def failure(error: BaseException, *, answered: bool) -> ReplyKind:
