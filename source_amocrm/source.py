@@ -31,7 +31,7 @@ from source_amocrm.airbyte.report import Report, log_pause
 from source_amocrm.auth import HandOver, print_settings
 from source_amocrm.config import Config, parse_config
 from source_amocrm.errors import AmocrmError, ConfigError, masked
-from source_amocrm.http.api import open_api
+from source_amocrm.http import open_api
 from source_amocrm.secrecy import mask
 from source_amocrm.streams import STREAMS
 from source_amocrm.streams.base import AmocrmStream

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from source_amocrm.config import parse_config
 from source_amocrm.errors import Moved, NotGranted, PageTooLarge
-from source_amocrm.http.api import Api, open_api
+from source_amocrm.http import Api, open_api
 from source_amocrm.http.backoff import RetryPolicy
 from source_amocrm.http.error_handler import RequestTarget, classify, explain
 from source_amocrm.http.rate_limit import Budget

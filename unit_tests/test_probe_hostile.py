@@ -21,7 +21,7 @@ from amocrm_probe.questions.question import Question
 from amocrm_probe.run import Probe
 from source_amocrm.account.event_kinds import KINDS
 from source_amocrm.errors import AmocrmError, BadRequest, Forbidden, NotFound, PageTooLarge
-from source_amocrm.http.api import Params
+from source_amocrm.http import Params
 from source_amocrm.http.reply import Reply, ReplyKind
 
 NAMES = tuple(

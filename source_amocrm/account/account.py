@@ -19,7 +19,7 @@ from source_amocrm.account.clocks import Clocks
 from source_amocrm.account.resources import EVENTS_LIMIT, MOST_EVENTS, SCOPES, Resource
 from source_amocrm.config import Config
 from source_amocrm.errors import AmocrmError, NotGranted, anew
-from source_amocrm.http.api import ACCOUNT_PATH, Answer, Api, Params
+from source_amocrm.http import ACCOUNT_PATH, Answer, Api, Params
 from source_amocrm.walk.listing import EMPTY_RETRIES, Listing, Row, rows_of
 from source_amocrm.walk.page_size import LargestPage
 from source_amocrm.walk.worker_pool import WorkerPool

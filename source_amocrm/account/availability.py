@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from source_amocrm.errors import AmocrmError, FeatureOff, NotFound, broken_off
-from source_amocrm.http.api import Answer, Params
+from source_amocrm.http import Answer, Params
 from source_amocrm.walk.full import full
 from source_amocrm.walk.id_order import in_id_order
 from source_amocrm.walk.listing import Listing, Row, raw_page
