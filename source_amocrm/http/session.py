@@ -318,17 +318,18 @@ def _read_body(response: requests.Response, shrinkable: bool) -> tuple[ReplyKind
     if response.headers.get("Content-Encoding", "").strip().lower() not in _ENCODINGS:
         raise urllib3.exceptions.DecodeError("not packed as was asked for")
     data = bytearray()
-    # read1 gives what has arrived; read would sit in a dripping body for as long as it drips
     while True:
+        # read1 gives what has arrived; read would sit in a dripping body for as long as it drips
         piece = response.raw.read1(_READ_SIZE, decode_content=True) or b""
         data += piece
         # packed bytes count, too: a gzip file may have any number of members with nothing in them
         if max(len(data), response.raw.tell()) > most:
             raise TooLarge
+        patience = _EXCHANGE.left() or 0
+        if len(data) > HEAVY_BODY:
+            _heavy_turn.take(patience)
         if not piece:
             break
-        if len(data) > HEAVY_BODY:
-            _heavy_turn.take(_EXCHANGE.left() or 0)
     values = cost(data)
     if values > (HEAVY_VALUES if shrinkable else MOST_OF_VALUES):
         raise TooLarge
