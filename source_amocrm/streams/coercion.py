@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from datetime import tzinfo
 from typing import Any, TypeVar
 
@@ -35,8 +36,6 @@ T = TypeVar("T")
 _LOGGER = logging.getLogger("airbyte")
 _CLUES = ("id", "type", "entity_id", "entity_type", "pipeline_id", "account_id", "created_at", "updated_at")
 """Fields of a broken row that an error may show: numbers and codes, nothing personal."""
-
-
 NOTHING: frozenset[str] = frozenset()
 
 
@@ -141,13 +140,8 @@ class Coercion:
         for element in as_list(elements):
             tag = {"name": element} if type(element) is str else element
             if type(tag) is dict:
-                tags.append(
-                    {
-                        "id": self.integer(tag.get("id"), "tags"),
-                        "name": self.text(tag.get("name"), "tags"),
-                        "color": self.text(tag.get("color"), "tags"),
-                    }
-                )
+                own, name, color = self.integer(tag.get("id"), "tags"), tag.get("name"), tag.get("color")
+                tags.append({"id": own, "name": self.text(name, "tags"), "color": self.text(color, "tags")})
             else:
                 self.leave_out("tags", element)
         return tags
@@ -160,12 +154,9 @@ class Coercion:
         value = element.get("value")
         if value is None:
             return self.text(element, column) if kind == "chained_list" else None
-        writer = _WRITERS.get(kind) if type(kind) is str else None
-        if writer is not None:
-            try:
-                return writer(value, zone)
-            except UnreadableError:
-                pass
+        if type(kind) is str and kind in _WRITERS:
+            with suppress(UnreadableError):
+                return _WRITERS[kind](value, zone)
         return self.text(value, column)
 
     def leave_out(self, column: str, value: Json) -> None:
@@ -212,12 +203,9 @@ class Coercion:
             return None
 
     def _key(self, coerce: Callable[[Json], T | None], element: dict[str, Json], value: Json, column: str) -> T:
-        try:
-            key = coerce(value)
-        except UnreadableError:
-            key = None
-        if key is not None:
-            return key
+        with suppress(UnreadableError):
+            if (key := coerce(value)) is not None:
+                return key
         clues = [f"{name} {element[name]}" for name in _CLUES if type(element.get(name)) is int]
         raise RowError(
             f"amoCRM sent a row for the table {self.name} without its key {column} "
@@ -227,23 +215,11 @@ class Coercion:
         )
 
 
-def _flag(value: Json, _zone: tzinfo) -> str:
-    return "true" if as_boolean(value) else "false"
-
-
-def _date(value: Json, zone: tzinfo) -> str:
-    return local_date(as_seconds(value), zone)
-
-
-def _moment(value: Json, _zone: tzinfo) -> str:
-    return utc_text(as_seconds(value))
-
-
 _WRITERS: Mapping[str, Callable[[Json, tzinfo], str]] = {
-    "checkbox": _flag,
-    "date": _date,
-    "birthday": _date,
-    "date_time": _moment,
+    "checkbox": lambda value, _: "true" if as_boolean(value) else "false",
+    "date": lambda value, zone: local_date(as_seconds(value), zone),
+    "birthday": lambda value, zone: local_date(as_seconds(value), zone),
+    "date_time": lambda value, _: utc_text(as_seconds(value)),
 }
 """By the type of a custom field, how one of its values is written."""
 

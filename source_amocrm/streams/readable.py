@@ -33,22 +33,15 @@ from source_amocrm.sync.declaration import Context
 LOGGER = logging.getLogger("airbyte")
 
 TEXT: dict[str, Any] = {"type": ["null", "string"]}
-NUMBER: dict[str, Any] = {"type": ["null", "number"]}
-FLAG: dict[str, Any] = {"type": ["null", "boolean"]}
-DATE: dict[str, Any] = {"type": ["null", "string"], "format": "date"}
-MOMENT: dict[str, Any] = {
-    "type": ["null", "string"],
-    "format": "date-time",
-    "airbyte_type": "timestamp_with_timezone",
-}
-SEVERAL: dict[str, Any] = {"type": ["null", "array"], "items": {"type": "string"}}
-
+_NUMBER = {"type": ["null", "number"]}
+_DATE = {**TEXT, "format": "date"}
+_SEVERAL = {"type": ["null", "array"], "items": {"type": "string"}}
 _SCHEMAS: Mapping[str, dict[str, Any]] = {
-    **dict.fromkeys(("numeric", "monetary", "price"), NUMBER),
-    "checkbox": FLAG,
-    **dict.fromkeys(("date", "birthday"), DATE),
-    "date_time": MOMENT,
-    **dict.fromkeys(("multiselect", "multitext", "smart_address", "chained_list", "items", "file"), SEVERAL),
+    **dict.fromkeys(("numeric", "monetary", "price"), _NUMBER),
+    "checkbox": {"type": ["null", "boolean"]},
+    **dict.fromkeys(("date", "birthday"), _DATE),
+    "date_time": {**TEXT, "format": "date-time", "airbyte_type": "timestamp_with_timezone"},
+    **dict.fromkeys(("multiselect", "multitext", "smart_address", "chained_list", "items", "file"), _SEVERAL),
 }
 """By the type of the field; any other is a text."""
 
@@ -62,14 +55,14 @@ _LATIN: dict[int, Any] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class FieldColumn:
     """A column of a custom field, with the schema that it was discovered with."""
 
     name: str
     schema: Mapping[str, Any]
 
 
-def column(field: Json) -> Column | None:
+def column(field: Json) -> FieldColumn | None:
     """The column of a field of the account's dictionary; its name begins with the id, which never changes."""
     own = field.get("id") if type(field) is dict else None
     if type(own) is not int or own < 0:
@@ -78,20 +71,20 @@ def column(field: Json) -> Column | None:
     alias = _alias(name) if type(name) is str else ""
     told = f"Custom field {own}, of the type {kind}, as it was named at discovery: {name}."
     schema = _SCHEMAS.get(kind, TEXT) if type(kind) is str else TEXT
-    return Column(f"cf_{own}_{alias}" if alias else f"cf_{own}", {**schema, "description": told})
+    return FieldColumn(f"cf_{own}_{alias}" if alias else f"cf_{own}", {**schema, "description": told})
 
 
-def known_columns(properties: Mapping[str, Any]) -> dict[int, Column]:
+def known_columns(properties: Mapping[str, Any]) -> dict[int, FieldColumn]:
     """The columns of custom fields among those of a stream's schema, by the field's id."""
-    found: dict[int, Column] = {}
+    found: dict[int, FieldColumn] = {}
     for name, schema in properties.items():
         match = _NAME.fullmatch(name)
         if match and isinstance(schema, Mapping):
-            found[int(match[1])] = Column(name, schema)
+            found[int(match[1])] = FieldColumn(name, schema)
     return found
 
 
-def field_columns(to: Coercion, record: Json, columns: Mapping[int, Column], zone: tzinfo) -> Row:
+def field_columns(to: Coercion, record: Json, columns: Mapping[int, FieldColumn], zone: tzinfo) -> Row:
     """The columns of the record's custom fields; None in those that are not filled."""
     row: Row = {each.name: None for each in columns.values()}
     for field in as_list(to.source(record).get("custom_fields_values")):
@@ -103,13 +96,13 @@ def field_columns(to: Coercion, record: Json, columns: Mapping[int, Column], zon
     return row
 
 
-def _value(to: Coercion, known: Column, kind: Json, values: list[Json], zone: tzinfo) -> Json:
+def _value(to: Coercion, known: FieldColumn, kind: Json, values: list[Json], zone: tzinfo) -> Json:
     elements = [element if type(element) is dict else {"value": element} for element in values]
     types, form = known.schema.get("type", ()), known.schema.get("format")
-    if "array" in types:
-        return [text for element in elements if (text := to.field_value(element, kind, zone, known.name)) is not None]
-    if "string" in types and form is None:
+    if "array" in types or ("string" in types and form is None):
         texts = [text for element in elements if (text := to.field_value(element, kind, zone, known.name)) is not None]
+        if "array" in types:
+            return texts
         return compact_json(texts) if len(texts) > 1 else next(iter(texts), None)
     if len(elements) > 1:
         to.leave_out(known.name, values)
