@@ -46,6 +46,12 @@ def check_numbers(page: Report, choice: Choice) -> None:
     assert plain(months) == plain(
         expected_page.money_by(choice, lambda day: f"{day:%Y-%m-%d}" if by_day else f"{day:%Y-%m}")
     )
+    assert [sorted(map(str, plain(of))) for of in tables["today"]] == [
+        sorted(map(str, plain(of))) for of in expected_page.today(choice)
+    ]
+    told = [row[:3] if len(row) == 4 else row for row in rows_of(tables["forecast"])]  # without the plan
+    assert same(without_empty_days(told), without_empty_days(expected_page.forecast(choice)))
+    assert same(rows_of(tables["talks"]), expected_page.talks(choice))
     assert tables["funnel"] == plain(expected_page.funnel(choice))
     told = [row[:3] + row[5:] if len(row) == 10 else row for row in rows_of(tables["managers"])]
     assert same([row for row in told if any(row[1:])], [r for r in expected_page.managers(choice) if any(r[1:])])
@@ -77,6 +83,11 @@ def check_numbers(page: Report, choice: Choice) -> None:
             ]
         ),
     )
+
+
+def without_empty_days(rows: list[Any]) -> list[Any]:
+    """Days are shown of a month with a plan as well, where nothing was sold."""
+    return [row for row in rows if len(row) > 3 or row[1]]
 
 
 def plain(value: Any) -> Any:

@@ -341,9 +341,7 @@ def test_the_widest_table_fits_a_printed_page(page: Report) -> None:
     finally:
         page.browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
         page.browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
-    [plan] = page.script(
-        "return SECTIONS[2].count(chosen(state.scope, state.period, null))[0].rows.filter((row) => row.plan)"
-    )
+    [plan] = page.script("return managers(chosen(state.scope, state.period, null))[0].rows.filter((row) => row.plan)")
     assert plan["label_at"] == max(plan["won_budget"], plan["plan"])
     total = "return Number(document.querySelector('#managers tfoot').rows[0].cells[3].dataset.value)"
     assert page.script(total) == plan["plan"]
@@ -426,7 +424,21 @@ def test_an_account_with_nothing_says_what_there_is_none_of(
     none = {name: section["none"] for name, section in shown.items() if section["none"]}
     of_deals = "There are none in the account."
     assert none == dict.fromkeys(
-        ["funnel", "money", "managers", "reasons", "sources", "stuck", "stale", "hours", "work"], of_deals
+        [
+            "today",
+            "forecast",
+            "funnel",
+            "money",
+            "managers",
+            "reasons",
+            "sources",
+            "stuck",
+            "stale",
+            "talks",
+            "hours",
+            "work",
+        ],
+        of_deals,
     )
     told, absent, empty = shown["freshness"]["notes"]
     assert told == f"The last sync could not read everything:{sentence}"

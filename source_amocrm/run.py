@@ -19,13 +19,14 @@ OWN = {
     "connect": ("source_amocrm.connect.cli", ""),
     "fleet": ("amocrm_fleet.cli", "fleet"),
     "invite": ("amocrm_fleet.invite.cli", "fleet"),
+    "mcp": ("amocrm_warehouse.mcp_server", "mcp"),
     "models": ("amocrm_warehouse.models", "warehouse"),
     "probe": ("amocrm_probe.cli", "all"),
     "report": ("amocrm_warehouse.report.command", "warehouse"),
     "sync": ("amocrm_warehouse.sync.command", "warehouse"),
 }
 """Verbs beside Airbyte's: the module whose `main` takes the arguments after the verb, and the extra that brings it."""
-WITHOUT_THREADS = ("models", "report")
+WITHOUT_THREADS = ("mcp", "models", "report")
 """Verbs that read no account, so that the process may end as any other."""
 HELP = """\
 source-amocrm reads an amoCRM or Kommo account into your own database, and for Airbyte.
@@ -34,7 +35,8 @@ source-amocrm reads an amoCRM or Kommo account into your own database, and for A
   source-amocrm check      --config FILE
   source-amocrm sync       --config FILE [--to URL] [--project ID]   the account's tables, in a database
   source-amocrm models     [--to URL]   tables made into answers
-  source-amocrm report     [--to URL] [--plans FILE] [--out FILE]   the answers as one HTML file
+  source-amocrm report     [--to URL] [--plans FILE] [--out FILE] [--xlsx FILE] [--digest]   the answers as a page
+  source-amocrm mcp        [--to URL] [--http PORT]   the answers for an assistant
   source-amocrm fleet      many accounts: check, sync, status, page, dagster, airbyte
   source-amocrm invite     links by which administrators elsewhere connect their accounts
   source-amocrm probe      --config FILE [--output FOLDER]   ask an account what amoCRM's documents leave open

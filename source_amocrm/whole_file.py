@@ -15,7 +15,7 @@ LONGEST_NAME = 255
 """Bytes of a name in a folder."""
 
 
-def write(path: Path, text: str) -> None:
+def write(path: Path, content: str | bytes) -> None:
     """Replaces the file, for its owner alone; when this returns, the disk has it. Raises OSError.
 
     A link is followed. What is written first is a draft beside the file: if the machine dies before the draft takes the
@@ -24,7 +24,7 @@ def write(path: Path, text: str) -> None:
     target = Path(os.path.realpath(path))
     draft = _draft(target)
     try:
-        _put(draft, text.encode())
+        _put(draft, content if isinstance(content, bytes) else content.encode())
     except OSError:
         with contextlib.suppress(OSError):
             os.unlink(draft)

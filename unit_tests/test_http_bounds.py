@@ -20,17 +20,14 @@ from hypothesis import strategies as st
 
 from source_amocrm.config.settings import parse_config
 from source_amocrm.errors import Moved, NotGranted, PageTooLarge
-from source_amocrm.http import memory
-from source_amocrm.http.api import Answer, Api, open_api
+from source_amocrm.http.api import Api, open_api
 from source_amocrm.http.backoff import RetryPolicy
 from source_amocrm.http.body import LARGEST, MOST_OF_VALUES, Kind, cost, parse
 from source_amocrm.http.error_handler import RequestTarget, classify, explain
-from source_amocrm.http.memory import LARGE, SIZE, turn_of_heavy_answer
 from source_amocrm.http.rate_limit import Budget
 from source_amocrm.http.reply import Reply
 from source_amocrm.http.rules.rule import Where
-from source_amocrm.http.session import PAGE_VALUES, AmocrmSession
-from source_amocrm.walk.listing import raw_page
+from source_amocrm.http.session import HEAVY_VALUES, LARGE, AmocrmSession, delivering_rows
 from unit_tests.http_server import Answering, Connection, serve
 from unit_tests.http_tools import FakeClock, exchange, exchange_clock, long_lived
 
@@ -90,7 +87,7 @@ def test_members_with_nothing_in_them_count_as_they_come(monkeypatch: pytest.Mon
 
 
 def test_a_page_may_be_less_than_another_answer() -> None:
-    for page in (b'{"a":"' + b"x" * LARGE + b'"}', b'{"a":[' + b"{}," * (PAGE_VALUES // 230) + b"0]}"):
+    for page in (b'{"a":"' + b"x" * LARGE + b'"}', b'{"a":[' + b"{}," * (HEAVY_VALUES // 230) + b"0]}"):
         assert send(packed(gzip.compress(page, 1))).kind is Kind.OBJECT
         assert send(packed(gzip.compress(page, 1)), shrinkable=True).kind is Kind.TOO_LARGE
 
@@ -154,7 +151,7 @@ def test_a_page_of_heavy_cards_is_taken() -> None:
     card = f'{{"id":1,"custom_fields_values":[{",".join([field % value] * 50)}]}}'
     page = f'{{"_embedded":{{"leads":[{",".join([card] * 250)}]}}}}'.encode()
     assert len(page) > 2 * MB
-    assert cost(page) <= PAGE_VALUES <= MOST_OF_VALUES
+    assert cost(page) <= HEAVY_VALUES <= MOST_OF_VALUES
     assert send(lambda conn, _: conn.json(page), shrinkable=True).kind is Kind.OBJECT
 
 
@@ -176,56 +173,49 @@ def test_it_is_said_at_once_and_smaller_pages_may_be_asked_for() -> None:
     assert len(server.heads) == 2
 
 
-def page_of(rows: int, size: int) -> bytes:
-    """A page of so many rows and bytes."""
-    row = b'{"id":1,"a":"' + b"x" * (size // rows - 16) + b'"}'
-    return b'{"_embedded":{"leads":[' + b",".join([row] * rows) + b"]}}"
+HEAVY = {"a large text": b'{"a":"' + b"x" * (2 * LARGE) + b'"}', "many values": b'{"a":[' + b"{}," * 200_000 + b"0]}"}
 
 
-def test_a_heavy_answer_waits_until_other_pages_are_delivered(monkeypatch: pytest.MonkeyPatch) -> None:
-    """If they are not, it is given up; a lighter one comes in between."""
-    monkeypatch.setattr("source_amocrm.http.session.PATIENCE", 0.1)
-    page, light = page_of(6, 30 * MB), page_of(6, MB // 2)
-    with serve(lambda conn, head: conn.json(light if "light" in head else page)) as server:
-        api = api_of(server.url)
-        held = [raw_page(api.get("/api/v4/leads"), "leads") for _ in range(SIZE // len(page))]
-        assert not memory.has_room()
-        with pytest.raises(PageTooLarge):
-            api.get("/api/v4/leads")
-        assert api.get("/api/v4/light").body
-        monkeypatch.setattr("source_amocrm.http.session.PATIENCE", 60)
-        threading.Timer(0.2, held.pop).start()
-        assert api.get("/api/v4/leads").body
-        del held[:3]
-        assert memory.has_room()
-
-
-def test_a_page_that_can_be_smaller_waits_for_a_moment_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("source_amocrm.http.session.PAGE_PATIENCE", 0.05)
-    heavy, light = page_of(6, 3 * MB), page_of(3, MB // 2)
-    memory.hold(SIZE - 2 * MB)
-    try:
-        assert send(lambda conn, _: conn.json(heavy), shrinkable=True).kind is Kind.TOO_LARGE
-        assert send(lambda conn, _: conn.json(light), shrinkable=True).kind is Kind.OBJECT
-    finally:
-        memory.release(SIZE - 2 * MB)
-
-
-def test_a_page_that_hangs_in_a_circle_is_found_before_it_is_waited_for() -> None:
-    circle: list[object] = [raw_page(Answer({"_links": {}}, 0, 0, size=SIZE), "leads")]
-    circle.append(circle)
-    del circle
-    memory.wait_for_room(SIZE, 0)
-
-
-def test_large_answers_come_one_at_a_time() -> None:
-    body = b'{"a":"' + b"x" * (2 * LARGE) + b'"}'
+@pytest.mark.parametrize("name", HEAVY)
+def test_rows_of_one_heavy_answer_are_delivered_at_a_time(name: str) -> None:
+    """The next heavy answer waits until the thread that delivers rows asks again or ends; a light one does not wait."""
     session = AmocrmSession(Budget(1000), RetryPolicy(deadline=0.5))
-    with serve(lambda conn, _: conn.json(body)) as server:
-        with turn_of_heavy_answer(0):
-            reply = exchange(session, "GET", server.url)
-            assert (reply.status, reply.kind) == (None, Kind.READ_TIMEOUT)
-        assert exchange(session, "GET", server.url).kind is Kind.OBJECT
+    delivered: list[Kind] = []
+
+    def read(url: str) -> None:
+        delivered.append(exchange(session, "GET", url).kind)
+
+    def in_a_thread(url: str) -> Kind:
+        thread = threading.Thread(target=read, args=(url,))
+        thread.start()
+        thread.join()
+        return delivered.pop()
+
+    with serve(lambda conn, head: conn.json(b'{"a":1}' if "light" in head else HEAVY[name])) as server:
+        with delivering_rows():
+            read(server.url)
+            read(server.url)
+            assert delivered == [Kind.OBJECT] * 2
+            assert in_a_thread(server.url) is Kind.READ_TIMEOUT
+            assert in_a_thread(f"{server.url}/light") is Kind.OBJECT
+            read(f"{server.url}/light")
+            assert in_a_thread(server.url) is Kind.OBJECT
+            read(server.url)
+        assert in_a_thread(server.url) is Kind.OBJECT
+        read(server.url)
+        assert in_a_thread(server.url) is Kind.OBJECT
+
+
+def test_a_thread_that_waits_for_others_keeps_no_heavy_answer_from_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("source_amocrm.http.session.LONGEST_TURN", 0.1)
+    session = AmocrmSession(Budget(1000), PATIENT)
+    kinds: list[Kind] = []
+    with serve(lambda conn, _: conn.json(HEAVY["a large text"])) as server, delivering_rows():
+        exchange(session, "GET", server.url)
+        thread = threading.Thread(target=lambda: kinds.append(exchange(session, "GET", server.url).kind))
+        thread.start()
+        thread.join()
+    assert kinds == [Kind.OBJECT]
 
 
 JSON = st.recursive(

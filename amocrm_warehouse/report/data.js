@@ -160,7 +160,7 @@ function chosen(scope, period, who) {
   const fits = (row, column) => (
     (scope.project === null || row.project_id === scope.project)
     && (scope.pipeline === null || !("pipeline_id" in row) || row.pipeline_id === scope.pipeline)
-    && (!users || (row.project_id === who.project && users.has(row[column]))));
+    && (users ? row.project_id === who.project && users.has(row[column]) : !DATA.only || (row[column] !== null && row[column] !== undefined)));
   const of = (name, first, last, day, column = "responsible_user_id") => (
     TABLES[name].filter((row) => fits(row, column) && (!day || (row[day] !== null && row[day] >= first && row[day] <= last))));
   const between = (first, last) => ({
@@ -169,6 +169,7 @@ function chosen(scope, period, who) {
     ways: () => of("ways", first, last, "created"),
     stays: () => of("stays", first, last, "created"),
     work: () => of("work", first, last, "day"),
+    talks: () => of("talks", first, last, "day"),
     hours: () => of("hours", firstOf(monthOf(first)), last, "month"), // told by month: those that the period touches
   });
   const today = dayOf(DATA.today);
@@ -176,6 +177,8 @@ function chosen(scope, period, who) {
   return {
     scope, period, who, account, currency: account && account.currency, ...between(period.first, period.last),
     now: (name) => of(name),
+    month: () => of("deals", firstOf(monthOf(today)), today, "closed", "closer_id"),
+    month_plans: () => (scope.pipeline === null && TABLES.plans ? of("plans", firstOf(monthOf(today)), today, "month") : []),
     open: () => of("deals").filter((row) => row.closed === null && row.stage_kind !== null),
     planned,
     plans: () => (planned ? of("plans", period.first, Math.min(period.last, today), "month") : []),

@@ -214,10 +214,83 @@ function stuck(view) {
   }).sort(falling("size"));
 }
 
+const PLACES = { deal: "leads", contact: "contacts", company: "companies", customer: "customers" };
+
 function linked(row) {
   const { domain } = TABLES.accounts.find((one) => one.project_id === row.project_id);
-  return { ...row, responsible_name: nameOf(row.project_id, row.responsible_user_id), href: domain ? `https://${domain}/leads/detail/${row.deal_id}` : null };
+  const [place, id] = [PLACES[row.entity_type || "deal"], row.entity_id || row.deal_id];
+  return { ...row, responsible_name: nameOf(row.project_id, row.responsible_user_id), href: domain && place && id ? `https://${domain}/${place}/detail/${id}` : null };
 }
+
+const REASONS = ["no_task", "slow", "waiting", "overdue_task"];
+
+function today(view) {
+  const found = view.now("today");
+  const people = grouped(found, "project_id", "responsible_user_id").map((of) => {
+    const each = grouped(of, "pipeline_id").map(([first]) => first); // every card has the sums of its pipeline and manager
+    const counts = Object.fromEntries(REASONS.map((reason) => [reason, sum(each, `all_${reason}`)]));
+    return { name: nameOf(of[0].project_id, of[0].responsible_user_id), ...counts, cards: sum(each, "cards"), budget: sum(each, "all_budget") };
+  }).sort(falling("budget", "cards"));
+  const count = (name) => ["number", sum(people, name)];
+  return people.length ? [
+    {
+      chart: "open", rows: named(people, "name"), ages: REASONS.map((_, place) => place), words: "today.reason", total: [...REASONS, "cards", "budget"],
+      drawn: people.slice(0, TOP).flatMap((row) => REASONS.map((reason, place) => ({ key: row.key, age_order: place, deals: row[reason] })).filter((one) => one.deals)),
+      insights: [["today.insight", { ...Object.fromEntries(REASONS.map((reason) => [reason, count(reason)])), money: ["money", sum(people, "budget")] }]],
+      columns: [["name", "text", "manager"], ...REASONS.map((reason, place) => [reason, "number", null, `today.reason.${place}`]), ["cards", "number"], ["budget", "money"]],
+    },
+    {
+      rows: found.slice(0, 30).map(linked),
+      columns: [["name", "deal", "card"], ["reasons", "reasons", "why"], ["responsible_name", "text", "manager"], ["pipeline_name", "text", null, "filter.scope"],
+        ["status_name", "text", "stage"], ["budget", "money"], ["days", "number"]],
+    },
+  ] : [];
+}
+
+// The month day by day: what is sold by then, and what would be if every day brought the same part of the plan.
+function pace(view) {
+  const won = view.month().filter(isWon);
+  const [now, plans] = [dayOf(DATA.today), view.month_plans()];
+  const [first, last] = [firstOf(monthOf(now)), lastOf(monthOf(now))];
+  const plan = plans.length ? sum(plans, "plan") : null;
+  const days = [...Array(last - first + 1).keys()].map((place) => ({
+    month: textOf(first + place), won_budget: first + place <= now ? sum(won.filter((row) => row.closed <= first + place), "budget") : null,
+    won: won.filter((row) => row.closed <= first + place).length, plan: plan === null ? null : Math.round((plan * (place + 1)) / (last - first + 1)),
+  }));
+  const rows = days.filter((row) => row.won_budget !== null);
+  const { won_budget, plan: by_now } = rows[rows.length - 1];
+  return !won.length && plan === null ? [] : [{
+    title: "pace.title", chart: "money", rows, drawn: days, unit: ["won_budget", "plan"],
+    insights: [plan === null ? ["pace.sold", { sold: ["money", won_budget] }] : ["pace.insight", { sold: ["money", won_budget], plan: ["money", by_now], share: ["percent", ratio(won_budget, by_now)] }]],
+    columns: [["month", "bucket", "day"], ["won", "number"], ["won_budget", "money"], ...(plan === null ? [] : [["plan", "money"]])],
+  }];
+}
+
+function forecast(view) {
+  const found = TABLES.forecast.filter((row) => (view.scope.project === null || row.project_id === view.scope.project) && row.pipeline_id === view.scope.pipeline)
+    .map((row) => ({ ...row, month: monthOf(row.month), won_budget: row.months_back ? row.sold : null, off: row.months_back ? ratio(Math.abs(row.expected - row.sold), row.sold) : null }));
+  const ahead = grouped(found, "project_id").map((of) => {
+    const rows = of.filter((row) => row.expected !== null);
+    const past = rows.filter((row) => row.months_back);
+    if (!rows.some((row) => !row.months_back)) return { title: "forecast.ahead", rows: [], columns: [], notes: ["forecast.few"] };
+    return {
+      title: "forecast.ahead", chart: "forecast", rows, unit: ["expected", "low", "high", "won_budget"],
+      insights: past.length ? [["forecast.record", {
+        count: ["number", past.length], inside: ["number", past.filter((row) => row.sold >= row.low && row.sold <= row.high).length],
+        off: ["percent", median(past.map((row) => row.off))], before: ["percent", median(past.map((row) => ratio(Math.abs(row.sold_month_before - row.sold), row.sold)))],
+      }]] : [],
+      columns: [["month", "month"], ["expected", "money"], ["low", "money"], ["high", "money"], ["won_budget", "money"], ["off", "percent"], ["sold_so_far", "money"], ["from_open", "money"], ["from_new", "money"]],
+    };
+  });
+  const stages = TABLES.forecast_stages.filter((row) => row.pipeline_id === view.scope.pipeline && row.project_id === view.scope.project);
+  return [...ahead, ...pace(view), ...(stages.length ? [{
+    title: "forecast.stages", total: ["deals", "budget", "expected_0", "expected_1", "expected_2"],
+    rows: stages.map((row) => ({ ...row, stage: stageName(row) })),
+    columns: [["stage", "text"], ["age", "age", null, "stuck.legend"], ["deals", "number"], ["budget", "money"], ["chance_0", "percent"], ["expected_0", "money"], ["expected_1", "money"], ["expected_2", "money"]],
+  }] : [])];
+}
+
+const stageName = (row) => ((TABLES.stages || []).find((one) => one.project_id === row.project_id && one.pipeline_id === row.pipeline_id && one.status_id === row.status_id) || {}).status_name || `#${row.status_id}`;
 
 function stale(view) {
   const found = view.now("stale");
@@ -227,6 +300,29 @@ function stale(view) {
     columns: [["name", "deal", "deal"], ["pipeline_name", "text", null, "filter.scope"], ["status_name", "text", "stage"], ["responsible_name", "text", "manager"],
       ["budget", "money"], ["days_without_activity", "number"], ["open_tasks", "number"]],
   }] : [];
+}
+
+// Conversations that a client began to write in: how long the first answer of a person took, and who gave none.
+function talks(view) {
+  const found = view.talks();
+  const counted = (of) => ({
+    talks: of.length, minutes: median(of.map((row) => row.minutes)), unanswered: of.filter((row) => row.is_unanswered).length,
+    by_person: of.filter((row) => row.answered_by === "person").length, by_robot: of.filter((row) => row.answered_by === "robot").length,
+    by_nobody: of.filter((row) => row.answered_by === null).length,
+  });
+  const counts = [["talks", "number"], ["minutes", "number"], ["unanswered", "number"], ["by_person", "number"], ["by_robot", "number"], ["by_nobody", "number"]];
+  const total = ["talks", "unanswered", "by_person", "by_robot", "by_nobody"];
+  const all = counted(found);
+  const hours = grouped([...found].sort((one, other) => one.hour - other.hour), "hour").map((of) => ({ hour: of[0].hour, ...counted(of) }));
+  return found.length ? [
+    {
+      rows: grouped(found, "project_id", "responsible_user_id").map((of) => ({ name: nameOf(of[0].project_id, of[0].responsible_user_id), ...counted(of) })).sort(falling("talks", "unanswered")),
+      insights: all.minutes === null ? [] : [["talks.insight", { minutes: ["number", all.minutes], unanswered: ["number", all.unanswered] }]],
+      total, columns: [["name", "text", "manager"], ...counts],
+    },
+    { title: "column.channel", total, rows: grouped(found, "channel").map((of) => ({ channel: of[0].channel, ...counted(of) })).sort(falling("talks", "unanswered")), columns: [["channel", "text"], ...counts] },
+    { title: "talks.hours", chart: "talks", total, rows: hours, columns: [["hour", "number"], ...counts] },
+  ] : [];
 }
 
 const LEVELS = 5;
@@ -271,6 +367,8 @@ function freshness(view) {
 
 const ACTS = ["calls", "messages", "notes", "tasks", "deal_statuses"];
 const SECTIONS = [
+  { id: "today", count: today, needs: ["deals", "tasks", "messages"], of: ["today"], wide: true },
+  { id: "forecast", count: forecast, needs: ["deals", "deal_statuses"], needsAll: true, of: ["deals", "forecast", "forecast_stages"], wide: true },
   { id: "funnel", count: funnel, needs: ["deals", "statuses"], needsAll: true, of: ["deals", "ways", "stays", "stages"], wide: true },
   { id: "money", count: money, needs: ["deals"], of: ["deals"], wide: true },
   { id: "managers", count: managers, needs: ["deals"], of: ["deals"], wide: true },
@@ -278,6 +376,7 @@ const SECTIONS = [
   { id: "sources", count: sources, needs: ["deals"], of: ["deals"] },
   { id: "stuck", count: stuck, needs: ["deals"], of: ["deals"], wide: true },
   { id: "stale", count: stale, needs: ["deals"], of: ["stale", "stale_deals"], wide: true },
+  { id: "talks", count: talks, needs: ["messages"], of: ["talks"], wide: true },
   { id: "hours", count: hours, needs: ACTS, of: ["hours"], wide: true },
   { id: "work", count: work, needs: ACTS, of: ["work"], wide: true },
   { id: "freshness", count: freshness, needs: [], of: ["freshness"], wide: true },

@@ -42,6 +42,7 @@ from source_amocrm.account import Resource
 from source_amocrm.airbyte.output import Closed, MessageQueue
 from source_amocrm.airbyte.report import Report
 from source_amocrm.errors import AmocrmError, SyncFailed, without_ids
+from source_amocrm.http.session import delivering_rows
 from source_amocrm.streams.coercion import ChangedRow
 from source_amocrm.sync import Checkpoint, End, Sync
 from source_amocrm.sync.declaration import FullRefresh
@@ -163,7 +164,7 @@ class ConcurrentReading:
     def _read(self, part: Resource | FullRefresh) -> None:
         with suppress(Closed):
             try:
-                with closing(self._sync.read(part)) as items:
+                with delivering_rows(), closing(self._sync.read(part)) as items:
                     for name, item in items:
                         self._put(name, item)
             except Closed:

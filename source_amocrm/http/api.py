@@ -12,7 +12,6 @@ from urllib.parse import urlencode
 from source_amocrm.auth.authenticator import make_authenticator
 from source_amocrm.auth.handover import HandOver, print_settings
 from source_amocrm.config.settings import Config
-from source_amocrm.http import memory
 from source_amocrm.http.backoff import RetryPolicy
 from source_amocrm.http.circuit_breaker import CircuitBreaker
 from source_amocrm.http.client import AmocrmClient
@@ -107,12 +106,7 @@ class Api:
         return reply_of(response)
 
     def room(self) -> int:
-        """How many more requests should be under way to use the rate limit up; negative if threads wait for turns.
-
-        None while heavy pages that are not delivered yet take much of the memory.
-        """
-        if not memory.has_room():
-            return 0
+        """How many more requests should be under way to use the rate limit up; negative if threads wait for turns."""
         return math.ceil(self.budget.per_second * self.stats.latency + _SPARE) - self.stats.asking
 
 

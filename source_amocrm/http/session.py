@@ -1,15 +1,20 @@
-"""The CDK's session with bounds: one request, one answer, in its turn, in time, read once, never redirected."""
+"""The CDK's session with bounds: one request, one answer, in its turn, in time, read once, never redirected.
+
+Bounds of memory: a body is at most LARGEST, and heavy answers are read and parsed one at a time. A thread that delivers
+rows keeps the turn until it needs the next answer, so that the rows of one heavy answer are on their way at a time.
+"""
 
 from __future__ import annotations
 
 import socket
 import ssl
+import threading
 import time
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from http.cookiejar import DefaultCookiePolicy
-from typing import Any
+from typing import Any, ClassVar
 
 import requests
 import urllib3
@@ -18,20 +23,62 @@ from airbyte_cdk.sources.streams.call_rate import LimiterSession
 from source_amocrm.http.backoff import RetryPolicy
 from source_amocrm.http.body import ACCEPTED, LARGEST, MOST_OF_VALUES, Garbled, Kind, TooLarge, cost, parse, pieces
 from source_amocrm.http.connections import EXCHANGE, ReportingAdapter
-from source_amocrm.http.memory import HEAVY, LARGE, turn_of_heavy_answer, wait_for_room
 from source_amocrm.http.rate_limit import Budget
 from source_amocrm.http.reply import AmocrmResponse, NoAnswer, Reply
 
 USER_AGENT = "source-amocrm"
 # The most bytes of an answer that holds no rows
 _SMALL = 1 << 20
-# The most bytes that the values of a page may take, by their cost, if smaller pages can be asked for
-PAGE_VALUES = 48 << 20
-# Seconds that an answer waits until there is room for its values: a page that can be smaller, and any other answer
-PAGE_PATIENCE = 1.0
-PATIENCE = 60.0
-# A page that can be smaller takes at most this part of the room, so that something is left for what must come
-_SHARE = 3
+LARGE = 4 << 20
+"""An answer of more bytes is heavy. Where a smaller page can be asked for, it is refused."""
+HEAVY_VALUES = 32 << 20
+"""An answer whose values cost more bytes of memory is heavy, too."""
+
+
+LONGEST_TURN = 5.0
+"""Seconds after which another thread takes the turn over, because its holder may wait for that very thread."""
+
+
+class _HeavyTurn(threading.local):
+    """The turn of heavy answers, which one thread of the process has at a time. `keeps`: this thread keeps it."""
+
+    changed = threading.Condition()
+    holder: ClassVar[tuple[int, float]] = (0, 0.0)
+    """The thread that has the turn (0 for none), and since when (seconds, monotonic clock)."""
+    keeps = False
+
+    def take(self, patience: float) -> None:
+        """Raises TimeoutError after `patience` seconds."""
+        me, until = threading.get_ident(), time.monotonic() + patience
+        with self.changed:
+            while True:
+                (thread, since), now = self.holder, time.monotonic()
+                if thread in (0, me) or now >= since + LONGEST_TURN:
+                    _HeavyTurn.holder = (me, now)
+                    return
+                if now >= until:
+                    raise TimeoutError("another heavy answer was in the way until the deadline")
+                self.changed.wait(min(until, since + LONGEST_TURN) - now)
+
+    def leave(self) -> None:
+        with self.changed:
+            if self.holder[0] == threading.get_ident():
+                _HeavyTurn.holder = (0, 0.0)
+                self.changed.notify()
+
+
+_heavy_turn = _HeavyTurn()
+
+
+@contextmanager
+def delivering_rows() -> Iterator[None]:
+    """Within, this thread keeps the turn of a heavy answer until its next request, when it has delivered the rows."""
+    _heavy_turn.keeps = True
+    try:
+        yield
+    finally:
+        _heavy_turn.keeps = False
+        _heavy_turn.leave()
 
 
 class _SignedLater(requests.auth.AuthBase):
@@ -73,12 +120,15 @@ class AmocrmSession(LimiterSession):
         so a large answer is refused where another one would be taken. Unlike the CDK's, it gives the turn back when
         the exchange fails, too.
         """
+        _heavy_turn.leave()
         self.budget.acquire_call(request)
         response = None
         try:
             response = self._sent(request, bearer() if bearer else "", shrinkable, kwargs)
         finally:
             self.budget.update_from_response(request, response)
+            if not _heavy_turn.keeps:
+                _heavy_turn.leave()
         return response
 
     def _sent(
@@ -127,24 +177,16 @@ def _taken(response: requests.Response, shrinkable: bool) -> tuple[Kind, dict[st
     """The kind of the body, the object that it is, and its cost. Raises TooLarge, MemoryError or TimeoutError."""
     most = _SMALL if not 200 <= response.status_code < 300 else LARGE if shrinkable else LARGEST
     data = bytearray()
-    with ExitStack() as turn:
-        for piece in pieces(response, most):
-            left = EXCHANGE.left() or 0
-            if len(data) <= LARGE < len(data) + len(piece):
-                turn.enter_context(turn_of_heavy_answer(left))
-            data += piece
-        values = cost(data)
-        if values > (PAGE_VALUES if shrinkable else MOST_OF_VALUES):
-            raise TooLarge
-        if values > HEAVY:
-            left = EXCHANGE.left() or 0
-            if len(data) <= LARGE:
-                turn.enter_context(turn_of_heavy_answer(left))
-            if shrinkable:
-                wait_for_room(values * _SHARE, min(left, PAGE_PATIENCE))
-            else:
-                wait_for_room(values, min(left, PATIENCE))
-        return *parse(data, values), values
+    for piece in pieces(response, most):
+        data += piece
+        if len(data) > LARGE:
+            _heavy_turn.take(EXCHANGE.left() or 0)
+    values = cost(data)
+    if values > (HEAVY_VALUES if shrinkable else MOST_OF_VALUES):
+        raise TooLarge
+    if values > HEAVY_VALUES:
+        _heavy_turn.take(EXCHANGE.left() or 0)
+    return *parse(data, values), values
 
 
 def failure(error: BaseException, *, answered: bool) -> Kind:
