@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from source_amocrm.streams.coercion import Coercion
-from source_amocrm.streams.readable import FieldColumn, column, field_columns, known_columns
+from source_amocrm.streams.cards import FieldColumn, column, field_columns, known_columns
+from source_amocrm.streams.values import Coercion
 from unit_tests.sample_files import sample
 
 MOSCOW = ZoneInfo("Europe/Moscow")

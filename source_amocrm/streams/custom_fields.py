@@ -12,7 +12,6 @@ from typing import Any
 
 from source_amocrm.account.resources import COMPANIES, CONTACTS, CUSTOMERS, LEADS, Resource
 from source_amocrm.streams.base import FullRefreshStream, IncrementalStream
-from source_amocrm.streams.coercion import Coercion
 from source_amocrm.streams.per_entity import (
     CATALOGS,
     OF_CARDS,
@@ -23,7 +22,7 @@ from source_amocrm.streams.per_entity import (
     Parts,
     PerEntityStream,
 )
-from source_amocrm.streams.values import Json, Row, UnreadableError, as_boolean, as_integer, as_list, child
+from source_amocrm.streams.values import Coercion, Json, Row, UnreadableError, as_boolean, as_integer, as_list, child
 from source_amocrm.sync.declaration import Context
 
 CATALOG_ELEMENTS = Parts((OF_CATALOGS,), "/elements", "elements")

@@ -13,7 +13,7 @@ from source_amocrm.account.resources import CUSTOMERS
 from source_amocrm.errors import REFUSALS, AmocrmError, NotFound, all_of
 from source_amocrm.streams import schema
 from source_amocrm.streams.base import FullRefreshStream
-from source_amocrm.streams.coercion import Coercion
+from source_amocrm.streams.values import Coercion
 from source_amocrm.sync.declaration import Context
 from source_amocrm.walk.listing import Listing, Row
 
