@@ -62,7 +62,7 @@ def check_numbers(page: Report, choice: Choice) -> None:
     assert same([row for row in told if any(row[1:])], [r for r in expected_page.managers(choice) if any(r[1:])])
     assert not by_day or all(len(row) == 8 for row in rows_of(tables["managers"][:1]))
     assert same(rows_of(tables["reasons"]), expected_page.reasons(choice))
-    assert same(rows_of(tables["sources"][:1]), expected_page.sources(choice))
+    assert same([row[:5] for row in rows_of(tables["sources"][:1]) if row[1]], expected_page.sources(choice))
     assert same(rows_of(tables["stuck"]), expected_page.stuck(choice))
     assert plain(rows_of(tables["stale"])) == plain(expected_page.stale(choice))
     assert rows_of(tables["hours"]) == plain(expected_page.hours(choice))

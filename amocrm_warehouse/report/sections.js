@@ -304,7 +304,7 @@ function pace(view) {
   const rows = days.filter((row) => row.won_budget !== null);
   const { won_budget, plan: by_now } = rows[rows.length - 1];
   return !won.length && plan === null ? [] : [{
-    title: "pace.title", chart: "money", rows, drawn: days, unit: ["won_budget", "plan"],
+    title: "pace.title", chart: "money", rows, drawn: days.map((row) => ({ ...row, won_budget: row.won_budget || 0 })), unit: ["won_budget", "plan"],
     insights: [plan === null ? ["pace.sold", { sold: ["money", won_budget] }] : ["pace.insight", { sold: ["money", won_budget], plan: ["money", by_now], share: ["percent", ratio(won_budget, by_now)] }]],
     columns: [["month", "bucket", "day"], ["won", "number"], ["won_budget", "money"], ...(plan === null ? [] : [["plan", "money"]])],
   }];
@@ -316,9 +316,9 @@ function forecast(view) {
   const ahead = grouped(found, "project_id").map((of) => {
     const rows = of.filter((row) => row.expected !== null);
     const past = rows.filter((row) => row.months_back);
-    if (!rows.some((row) => !row.months_back)) return { title: "forecast.ahead", rows: [], columns: [], notes: ["forecast.few"] };
+    if (!rows.some((row) => !row.months_back)) return { title: "forecast.ahead", project: of[0].project_id, rows: [], columns: [], notes: ["forecast.few"] };
     return {
-      title: "forecast.ahead", chart: "forecast", rows, unit: ["expected", "low", "high", "won_budget"],
+      title: "forecast.ahead", project: of[0].project_id, chart: "forecast", rows, unit: ["expected", "low", "high", "won_budget"],
       insights: past.length ? [["forecast.record", {
         count: ["number", past.length], inside: ["number", past.filter((row) => row.sold >= row.low && row.sold <= row.high).length],
         off: ["percent", median(past.map((row) => row.off))], before: ["percent", median(past.map((row) => ratio(Math.abs(row.sold_month_before - row.sold), row.sold)))],
@@ -365,7 +365,7 @@ function talks(view) {
       total, columns: [["name", "text", "manager"], ...counts],
     },
     { title: "column.channel", total, rows: grouped(found, "channel").map((of) => ({ channel: of[0].channel, ...counted(of) })).sort(falling("talks", "unanswered")), columns: [["channel", "text"], ...counts] },
-    { title: "talks.hours", chart: "talks", total, rows: hours, columns: [["hour", "number"], ...counts] },
+    { title: "talks.hours", chart: all.minutes === null ? null : "talks", total, rows: hours, columns: [["hour", "text"], ...counts] },
   ] : [];
 }
 
