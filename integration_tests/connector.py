@@ -33,7 +33,7 @@ from airbyte_cdk.models import (
     Type,
 )
 
-from source_amocrm.config.settings import Config
+from source_amocrm.config import Config
 from source_amocrm.errors import AmocrmError
 from source_amocrm.http.api import Api, api_over
 from source_amocrm.http.backoff import RetryPolicy

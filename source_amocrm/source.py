@@ -24,19 +24,19 @@ from airbyte_cdk.sources.message import InMemoryMessageRepository, MessageReposi
 from airbyte_cdk.sources.streams import Stream
 
 from source_amocrm.account import Account
-from source_amocrm.account.schema_drift import SchemaDrift, drift_warning
 from source_amocrm.airbyte.check import EXTRAS, findings
 from source_amocrm.airbyte.concurrent import ConcurrentReading
 from source_amocrm.airbyte.output import MessageQueue
 from source_amocrm.airbyte.report import Report, log_pause
-from source_amocrm.auth.handover import HandOver, print_settings
-from source_amocrm.config.settings import Config, parse_config
+from source_amocrm.auth import HandOver, print_settings
+from source_amocrm.config import Config, parse_config
 from source_amocrm.errors import AmocrmError, ConfigError, masked
 from source_amocrm.http.api import open_api
 from source_amocrm.secrecy import mask
-from source_amocrm.streams import STREAMS, chat_texts
+from source_amocrm.streams import STREAMS
 from source_amocrm.streams.base import AmocrmStream
-from source_amocrm.streams.known import KNOWN
+from source_amocrm.streams.chats import note_of_texts
+from source_amocrm.streams.schema_drift import KNOWN, SchemaDrift, drift_warning
 from source_amocrm.sync import Selection, Sync
 from source_amocrm.sync.declaration import FullRefresh, Incremental
 from source_amocrm.sync.read_plan import Progress
@@ -143,7 +143,7 @@ def open_account(
 
 def notes(account: Account) -> list[str]:
     """Returns what a check warns of. Raises AmocrmError if the account cannot be read."""
-    texts = chat_texts.note(account)
+    texts = note_of_texts(account)
     return [*account.config.unknown, *_expiry(account), *([texts] if texts else []), *map(str, findings(account))]
 
 

@@ -12,8 +12,8 @@ from airbyte_cdk.utils.airbyte_secrets_utils import get_secrets
 from jinja2 import Environment, StrictUndefined
 
 import source_amocrm
-from source_amocrm.config.settings import LONG_LIVED_OPTIONS, OAUTH_OPTIONS, OPTIONS, parse_config
-from source_amocrm.config.validators import DEFAULT_LOOKBACK
+from source_amocrm.config import parse_config
+from source_amocrm.config.settings import DEFAULT_LOOKBACK, LONG_LIVED_OPTIONS, OAUTH_OPTIONS, OPTIONS
 from unit_tests.http_tools import NOW, long_lived, oauth
 
 
@@ -208,5 +208,9 @@ def test_which_redirect_uri_to_type_is_told(spec: ConnectorSpecification) -> Non
 
 def test_the_parser_knows_the_options_of_the_form(spec: ConnectorSpecification) -> None:
     properties = spec.connectionSpecification["properties"]
-    long_lived, oauth = (frozenset(way["properties"]) for way in properties["credentials"]["oneOf"])
-    assert (frozenset(properties), long_lived, oauth) == (OPTIONS, LONG_LIVED_OPTIONS, OAUTH_OPTIONS)
+    long_lived, oauth = (titles(way["properties"]) for way in properties["credentials"]["oneOf"])
+    assert (titles(properties), long_lived, oauth) == (OPTIONS, LONG_LIVED_OPTIONS, OAUTH_OPTIONS)
+
+
+def titles(properties: dict[str, Any]) -> dict[str, str]:
+    return {name: given.get("title", "") for name, given in properties.items()}

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from source_amocrm.auth.long_lived import LongLivedTokenAuthenticator
-from source_amocrm.config.settings import parse_config
+from source_amocrm.auth.authenticator import LongLivedTokenAuthenticator
+from source_amocrm.config import parse_config
 from source_amocrm.errors import Blocked, Unauthorized
 from source_amocrm.http.api import api_over, open_api
 from source_amocrm.http.backoff import RetryPolicy

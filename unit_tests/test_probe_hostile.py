@@ -22,8 +22,7 @@ from amocrm_probe.run import Probe
 from source_amocrm.account.event_kinds import KINDS
 from source_amocrm.errors import AmocrmError, BadRequest, Forbidden, NotFound, PageTooLarge
 from source_amocrm.http.api import Params
-from source_amocrm.http.body import Kind
-from source_amocrm.http.reply import Reply
+from source_amocrm.http.reply import Reply, ReplyKind
 
 NAMES = tuple(
     """
@@ -96,7 +95,7 @@ class Hostile:
         body = random.choice(self.bodies) | ({"_embedded": {collection: shown}} if chance < 0.97 else {})
         body |= {"_links": {"next": random.choice(self.secrets)}} if random.random() < 0.5 else {}
         told = {"Date": random.choice(self.secrets), "Retry-After": random.choice(self.secrets)}
-        return Reply(random.choice((200, 204)), Kind.OBJECT, body, told, random.random(), random.random() * 10**10)
+        return Reply(random.choice((200, 204)), ReplyKind.OBJECT, body, told, random.random(), random.random() * 10**10)
 
 
 def leaves(document: Any) -> Iterator[Any]:

@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from source_amocrm.account.schema_drift import MOST_KEPT, MOST_TOLD, OTHER, SchemaDrift, Unknown, drift_warning
-from source_amocrm.streams.known import KNOWN
+from source_amocrm.streams.schema_drift import KNOWN, MOST_KEPT, MOST_TOLD, OTHER, SchemaDrift, Unknown, drift_warning
 from unit_tests.sample_files import sample
 
 LISTS = {

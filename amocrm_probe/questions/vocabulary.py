@@ -7,8 +7,7 @@ from amocrm_probe.asking import Asking
 from amocrm_probe.lists import LISTS
 from amocrm_probe.questions.question import Question
 from source_amocrm.account.event_kinds import KINDS
-from source_amocrm.account.schema_drift import SchemaDrift
-from source_amocrm.streams.known import KNOWN
+from source_amocrm.streams.schema_drift import KNOWN, SchemaDrift
 
 REPEATED = 5
 """Rows that must have a name before it is told: what people typed is not the same in so many rows."""

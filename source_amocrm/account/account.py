@@ -17,7 +17,7 @@ from airbyte_cdk.models import FailureType
 from source_amocrm.account.availability import is_off, off_by_settings, whole
 from source_amocrm.account.clocks import Clocks
 from source_amocrm.account.resources import EVENTS_LIMIT, MOST_EVENTS, SCOPES, Resource
-from source_amocrm.config.settings import Config
+from source_amocrm.config import Config
 from source_amocrm.errors import AmocrmError, NotGranted, anew
 from source_amocrm.http.api import ACCOUNT_PATH, Answer, Api, Params
 from source_amocrm.walk.listing import EMPTY_RETRIES, Listing, Row, rows_of

@@ -1,4 +1,4 @@
-"""Streams with one list for each kind of entities, such as tags of deals, tags of contacts, …"""
+"""Streams with one list for each kind of entities (leads/tags, contacts/tags, …), and the ids of all live cards."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from source_amocrm.account import Account
-from source_amocrm.account.availability import whole
+from source_amocrm.account.availability import in_parts, whole
 from source_amocrm.account.resources import CUSTOMERS
 from source_amocrm.errors import REFUSALS, AmocrmError, NotFound, all_of
 from source_amocrm.streams import schema
@@ -174,3 +174,29 @@ def _withheld(kind: Kind, error: NotFound) -> AmocrmError:
         status=error.status,
         path=error.path,
     )
+
+
+class LiveEntities(FullRefreshStream):
+    """A card that left without an event, as in a merge, shows by its absence here."""
+
+    name = "live_entities"
+    kinds = (cards, customers)
+    exploded = True
+
+    def paths(self) -> Iterator[str]:
+        yield from (kind.path for kinds in self.kinds for kind in kinds(self.account))
+
+    def records(self) -> Iterator[tuple[Row, Context]]:
+        return per_entity(self.account, self.kinds, self._listed)
+
+    def rows(self, record: Row, context: Context) -> Iterable[Row]:
+        return [self.record(record, entity_type=context.entity_type, listed_at=self.account.facts().started)]
+
+    def _listed(self, kind: Kind) -> Iterator[tuple[Row, Context]]:
+        """Returns all cards of one kind or raises, because readers take a missing card for gone."""
+        self.account.facts()  # before the list, for it tells when the sync began
+        self.account.require(kind.path)
+        listing = Listing(self.account.get, kind.path, kind.entity_type)
+        found = {row.get("id"): row.get("updated_at") for rows in in_parts(listing, self.account.pool) for row in rows}
+        context = Context(kind.entity_type)
+        return (({"id": own, "updated_at": at}, context) for own, at in found.items())

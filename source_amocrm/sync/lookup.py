@@ -11,8 +11,7 @@ from source_amocrm.account import Account
 from source_amocrm.account.by_ids import Unfiltered, by_ids
 from source_amocrm.account.resources import CLOSED
 from source_amocrm.errors import AmocrmError, Throttled, anew
-from source_amocrm.sync.batch import Batch
-from source_amocrm.sync.declaration import Lookup
+from source_amocrm.sync.declaration import Batch, Lookup
 from source_amocrm.walk.listing import Row
 
 LOGGER = logging.getLogger("airbyte")
