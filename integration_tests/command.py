@@ -55,10 +55,11 @@ class Outcome:
     def rows(self) -> dict[str, dict[Own, Row]]:
         """What was delivered, by stream and key."""
         found: dict[str, dict[Own, Row]] = {name: {} for name in STREAMS}
+        columns = {name: [column.name for column in schema.columns(name)] for name in STREAMS}
         for message in self.messages:
             if message.record:
                 name, data = message.record.stream, message.record.data
-                row = {column: data.get(column) for column in schema.load(name)["properties"]}
+                row = {column: data.get(column) for column in columns[name]}
                 found[name][tuple(row[column] for column in STREAMS[name].primary_key)] = row
         return found
 
