@@ -118,7 +118,7 @@ ALLOWED = {
 }
 
 
-@settings(max_examples=1_000, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(st.integers(0, 2**64))
 @example(2_365_459_736_553_353)  # tasks of the type "contact", often enough to be told
 def test_nothing_of_an_account_is_told(seed: int) -> None:
