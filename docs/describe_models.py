@@ -1,7 +1,9 @@
-"""`make docs`: what dbt reads about the models (models/schema.yml), and docs/models.md."""
+"""`make docs`: what dbt reads about models and sources (models/schema.yml, models/sources.yml), and docs/models.md."""
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,8 @@ import yaml
 
 HOME = Path(__file__).resolve().parents[1] / "amocrm_warehouse" / "dbt"
 SCHEMA = HOME / "models" / "schema.yml"
+SOURCES = HOME / "models" / "sources.yml"
+SCHEMAS = Path(__file__).resolve().parents[1] / "source_amocrm" / "schemas"
 PAGE = Path(__file__).resolve().parent / "models.md"
 LAYERS = {"marts": "Marts · Витрины", "intermediate": "Intermediate · Промежуточные", "staging": "Staging · Исходные"}
 HEAD = """\
@@ -53,7 +57,11 @@ def _two(text: str) -> tuple[str, str]:
 
 
 def pages() -> dict[Path, str]:
-    return {SCHEMA: _schema(models(), columns()), PAGE: "\n".join([HEAD, *_page(models(), columns())])}
+    return {
+        SCHEMA: _schema(models(), columns()),
+        SOURCES: _sources(),
+        PAGE: "\n".join([HEAD, *_page(models(), columns())]),
+    }
 
 
 def _schema(told: Mapping[str, dict[str, Any]], described: Mapping[str, tuple[str, str]]) -> str:
@@ -74,6 +82,32 @@ def _schema(told: Mapping[str, dict[str, Any]], described: Mapping[str, tuple[st
         resources["models" if layer(name) else "seeds"].append(entry)
     note = "# Written by `make docs` from models.yaml and columns.yaml; do not edit it by hand.\n"
     return note + yaml.safe_dump({"version": 2, **resources}, allow_unicode=True, sort_keys=False, width=120)
+
+
+def _sources() -> str:
+    """The tables that the models are made of. dbt knows those of the first project; the models read them of all."""
+    lists = (HOME / "macros" / "tables.sql").read_text(encoding="utf-8")
+    used = re.findall(r'"(\w+)"', lists.split("{% macro ")[1])
+    prefix = (
+        "{{ var('table_prefix', 'amocrm_{project}_') | replace('{project}', var('projects')[0] | string | lower) }}"
+    )
+    source = {
+        "name": "amocrm",
+        "description": "Tables of source-amocrm.",
+        "database": "{{ var('raw_database', none) or target.database }}",
+        "schema": "{{ var('raw_schema', none) or 'amocrm' }}",
+        "config": {
+            "freshness": {"warn_after": {"count": 36, "period": "hour"}},
+            "loaded_at_query": "{{ amocrm.loaded_at() }}",
+        },
+        "tables": [{"name": name, "description": _title(name), "identifier": f"{prefix}{name}"} for name in used],
+    }
+    note = "# Written by `make docs` from macros/tables.sql; do not edit it by hand.\n"
+    return note + yaml.safe_dump({"version": 2, "sources": [source]}, allow_unicode=True, sort_keys=False, width=160)
+
+
+def _title(table: str) -> str:
+    return str(json.loads((SCHEMAS / f"{table}.json").read_text(encoding="utf-8"))["x-ru"])
 
 
 def _test(told: list[str] | str) -> dict[str, Any]:

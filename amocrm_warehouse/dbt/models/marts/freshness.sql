@@ -1,12 +1,11 @@
 {#
-    Every table of the connector that was read, and each that the models are made of, read or not. When the last sync ended
-    well is in the table `syncs`, which a sync writes. Airbyte keeps none: there the last sync that ended well has written
-    each list that every sync writes anew, so it is as old as the oldest of them; one that broke off left a list as it was.
+    Every table of the connector that was read, and each that the models are made of, read or not.
 #}
 {% set reads = [] %}
 {% for project in var("projects") %}
 {% for table in used_tables() + other_tables() %}
 {% set relation = raw_relation(project, table) if execute else none %}
+{% if table in used_tables() %}{% do source("amocrm", table) %}{% endif %}
 {% if relation is not none or table in used_tables() %}{% do reads.append((project, table, relation)) %}{% endif %}
 {% endfor %}
 {% endfor %}
@@ -21,7 +20,6 @@ with tables as (
         '{{ table }}' as source_table,
         {{ relation is not none }} as is_there,
         {{ table in used_tables() }} as is_used,
-        {{ table in whole_lists() }} as is_whole_list,
         {% if relation is none %}
         cast(null as bigint) as row_count,
         cast(null as bigint) as deleted_count,
@@ -43,18 +41,11 @@ with tables as (
 
 syncs as (
 {% for project in var("projects") %}
-    {% set relation = raw_relation(project, "syncs") if execute else none %}
     {% if not loop.first %}union all{% endif %}
-    {% if relation is none %}
-    select cast('{{ project }}' as varchar) as project_id, false as are_kept, cast(null as timestamp) as ended_at
-    {% else %}
-    {% set types = column_types(relation) %}
     select
-        cast('{{ project }}' as varchar) as project_id, true as are_kept,
-        max(case when {{ cast_column("ended_well", "bool", types["ended_well"]) }}
-            then {{ cast_column("ended_at", "time", types["ended_at"]) }} end) as ended_at
-    from {{ relation }} as raw
-    {% endif %}
+        cast('{{ project }}' as varchar) as project_id,
+        {{ execute and raw_relation(project, "syncs") is not none }} as are_kept,
+        {% if execute %}{{ synced_at(project) }}{% else %}cast(null as timestamp){% endif %} as ended_at
 {% endfor %}
 )
 
@@ -68,10 +59,8 @@ select
     rows_with_changes,
     newest_at,
     read_at,
-    case when syncs.are_kept then syncs.ended_at else coalesce(
-        min(case when is_whole_list then read_at end) over (partition by project_id),
-        max(read_at) over (partition by project_id)
-    ) end as synced_at,
+    case when syncs.are_kept then syncs.ended_at else coalesce(syncs.ended_at, max(read_at) over (partition by project_id)) end
+        as synced_at,
     {{ now() }} as built_at
 from tables
 inner join syncs using (project_id)
