@@ -1,8 +1,8 @@
 -- One row a project, also of one whose table `account` was not read. The history of a fact is known where the table of its
 -- changes was read, and events were told at all: a deal without a change has then always been as it is.
 with told as (
-    {% for changes in ["stg_deal_statuses", "stg_deal_responsible_changes", "stg_deal_sale_changes", "stg_field_changes", "stg_responsible_changes",
-        "stg_events"] %}
+    {% set always = ["stg_deal_statuses", "stg_deal_responsible_changes", "stg_deal_sale_changes", "stg_events"] %}
+    {% for changes in always + (["stg_field_changes", "stg_responsible_changes"] if var("histories", true) else []) %}
     {% if not loop.first %}union{% endif %}
     select project_id from {{ ref(changes) }}
     {% endfor %}

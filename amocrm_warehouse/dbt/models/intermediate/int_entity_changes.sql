@@ -1,3 +1,4 @@
+{{ config(enabled=var("histories", true)) }}
 -- Changes of names, of custom fields, and of who is responsible for what is no deal: one row a change, with the one before
 -- it. What a deal had, deal_history knows.
 with changes as (

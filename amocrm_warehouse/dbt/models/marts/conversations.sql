@@ -1,3 +1,4 @@
+{{ config(enabled=var("conversations", true)) }}
 {#
     A wait begins with the client's message that comes first after the last answer, and ends with the next message of a person
     on our side. A robot ends no wait. Of two messages of one second the client's is the earlier one.

@@ -1,4 +1,4 @@
-{{ config(post_hook="{{ amocrm.describe_cells('customer') }}") }}
+{{ config(enabled=var("customers", true), post_hook="{{ amocrm.describe_cells('customer') }}") }}
 with own as (
     {{ cells("customer") }}
 ),

@@ -1,3 +1,4 @@
+{{ config(enabled=var("histories", true)) }}
 {#
     What a card had and when. What it has now is the card's own word, and began with the last change; before that counts what
     the changes tell. Where changes were not read, nobody knows since when: valid_from is null.

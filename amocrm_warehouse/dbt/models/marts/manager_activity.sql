@@ -22,12 +22,14 @@ with facts as (
     }) }}
     union all
     {{ activity(counts, ref("int_deals"), "created_by", "began_at_local", "not is_deleted", {"deals_created": "1"}) }}
+    {% if var("conversations", true) %}
     union all
     {{ activity(counts, ref("conversations"), "first_response_by", "first_response_at_local", "true", {
         "first_responses": "1",
         "response_seconds": "seconds_to_first_response",
         "response_working_seconds": "working_seconds_to_first_response"
     }) }}
+    {% endif %}
 )
 
 select

@@ -54,6 +54,7 @@ items as (
     from {{ ref("tasks_open") }}
     where is_overdue
 
+    {% if var("conversations", true) %}
     union all
 
     select
@@ -63,6 +64,7 @@ items as (
         waiting_since_local, null
     from {{ ref("conversations") }}
     where is_unanswered
+    {% endif %}
 )
 
 select

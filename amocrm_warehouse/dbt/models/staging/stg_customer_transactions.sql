@@ -1,3 +1,4 @@
+{{ config(enabled=var("customers", true)) }}
 with source as (
     {{ raw("customer_transactions", {
         "transaction_id": "int", "customer_id": "int", "price": "number", "completed_at": "time",

@@ -1,3 +1,4 @@
+{{ config(enabled=var("histories", true)) }}
 {% set tables = {
     "deal": ("deal_field_changes", "lead_id"), "contact": ("contact_field_changes", "contact_id"),
     "company": ("company_field_changes", "company_id"), "customer": ("customer_field_changes", "customer_id")

@@ -1,3 +1,4 @@
+{{ config(enabled=var("conversations", true)) }}
 with source as (
     {{ raw("talks", {
         "talk_id": "int", "origin": "text", "is_in_work": "bool", "contact_id": "int",
