@@ -195,15 +195,21 @@
     {%- if var("by", none) is not none -%}and {{ one }}.by_value is not distinct from {{ other }}.by_value{%- endif -%}
 {% endmacro %}
 
-{# Joins `cut`: the values of the field that the var `by` names, of each deal; several options of a deal are one group. #}
-{% macro join_by_value(deals) %}
-    {% set relation, chosen = ref("entity_fields"), {} %}
-    {% if var("by", none) is not none %}
-    {% for name in ["name", "name_at_first"] %}
-        {% for field in own_fields("deal") if is_field(var("by"), field.id, field.code, field[name]) %}
-            {% if field.project_id not in chosen %}{% do chosen.update({field.project_id: field.id}) %}{% endif %}
+{# By project, the id of the field of deals that the var `by` names; a field that has that name now comes before one that had it at first. #}
+{% macro fields_of_by() %}
+    {% set chosen = {} %}
+    {% for name in ["name", "name_at_first"] if var("by", none) is not none %}
+        {% for field in own_fields("deal") if is_field(var("by"), field.id, field.code, field[name]) and field.project_id not in chosen %}
+            {% do chosen.update({field.project_id: field.id}) %}
         {% endfor %}
     {% endfor %}
+    {{ return(chosen) }}
+{% endmacro %}
+
+{# Joins `cut`: the values of the field that the var `by` names, of each deal; several options of a deal are one group. #}
+{% macro join_by_value(deals) %}
+    {% set relation, chosen = ref("entity_fields"), fields_of_by() %}
+    {% if var("by", none) is not none %}
     left join (
         select project_id, entity_id, string_agg(value, ', ' order by value) as by_value
         from {{ relation }}

@@ -23,6 +23,10 @@ select
         {%- for project, entity, id in columns %}('{{ project }}', '{{ entity }}', {{ id }}){{ ", " if not loop.last }}{% endfor %}
     ){% else %}false{% endif %} then fields.column_name end as column_name,
     fields.is_deleted_field,
+    {% set chosen = fields_of_by() %}
+    fields.entity_type = 'deal' and {% if chosen %}(fields.project_id, fields.custom_field_id) in (
+        {%- for project, id in chosen.items() %}('{{ project }}', {{ id }}){{ ", " if not loop.last }}{% endfor -%}
+    ){% else %}false{% endif %} as is_by,
     coalesce(filled.filled, 0) as filled
 from {{ ref("int_own_fields") }} as fields
 left join filled
