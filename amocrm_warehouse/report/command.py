@@ -133,15 +133,15 @@ def main(arguments: list[str] | None = None) -> int:
         return ended(ValueError(f"The marts cannot be read: {' '.join(str(error).split())}"))
     except (ValueError, KeyboardInterrupt) as error:
         return ended(error)
-    if built.unbuilt:
+    if built.failure:
         print(built.failure, file=sys.stderr)
     if path:
         show(path)
-    return 2 if built.unbuilt else 0
+    return 2 if built.failure else 0
 
 
 def as_it_stands(database: str) -> Built:
-    """The models that are in the database. Those that the page needs and that a project has left out are unbuilt."""
+    """The models that are in the database. Those that the page needs and a project has left out are no failure."""
     there = {name.partition(".")[2] for name in tables(database)}
     wanted = set().union(*map(needs, QUERIES.values()))
     return Built(len(wanted & there), dict.fromkeys(wanted - there, "it is not in the database"))
