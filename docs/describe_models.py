@@ -22,11 +22,12 @@ HEAD = """\
 What `make models` makes of the tables, column by column. `make docs` writes this page from `models.yaml` and
 `columns.yaml` in `amocrm_warehouse/dbt/`; do not edit it by hand. **Bold** columns are the key. Times are UTC; those
 in `…_local` are by the clock of the account. Questions to the marts, with answers: [questions.md](questions.md);
-columns of custom fields: [own-fields.md](own-fields.md).
+columns of custom fields: [own-fields.md](own-fields.md); in a dbt project of your own:
+[dbt-package.md](dbt-package.md).
 
 Что `make models` делает из таблиц, столбец за столбцом. Время в UTC, в столбцах `…_local` — по часам аккаунта.
 Вопросы к витринам и ответы: [questions.ru.md](questions.ru.md); столбцы дополнительных полей:
-[own-fields.ru.md](own-fields.ru.md).
+[own-fields.ru.md](own-fields.ru.md); в собственном проекте dbt: [dbt-package.ru.md](dbt-package.ru.md).
 """
 
 BY = (
@@ -39,6 +40,12 @@ FIELDS = (
     "И по столбцу на дополнительное поле: `cf_<id>_<название>`; какой чей, говорит own_fields.",
 )
 """What is said of the columns of custom fields, which the models have that `fields` stands at."""
+
+
+def node(table: str) -> str:
+    """The name of a table's model in dbt, where the models of a whole project share their names."""
+    layer = re.match("stg_|int_|", table)
+    return f"{layer[0]}amocrm__{table[layer.end() :]}" if layer else table
 
 
 def models() -> dict[str, dict[str, Any]]:
@@ -68,7 +75,8 @@ def _schema(told: Mapping[str, dict[str, Any]], described: Mapping[str, tuple[st
     resources: dict[str, list[Any]] = {"models": [], "seeds": []}
     for name, model in told.items():
         key, tests = model.get("key"), model.get("tests", {})
-        entry: dict[str, Any] = {"name": name, "description": f"{model['en']} · {model['ru']}"}
+        entry: dict[str, Any] = {"name": node(name), "description": f"{model['en']} · {model['ru']}"}
+        entry["config"] = {"alias": name}
         if key:
             arguments = {"columns": key} | {name: model[name] for name in ("nullable", "by") if name in model}
             entry["data_tests"] = [{"amocrm_key": {"arguments": arguments}}]
@@ -114,12 +122,12 @@ def _test(told: list[str] | str) -> dict[str, Any]:
     """A list is of the values that the column may have, a name is of the model that it refers to."""
     if isinstance(told, list):
         return {"accepted_values": {"arguments": {"values": told}}}
-    return {"amocrm_refers": {"arguments": {"to": f"ref('{told}')"}}}
+    return {"amocrm_refers": {"arguments": {"to": f"ref('{node(told)}')"}}}
 
 
 def layer(name: str) -> str | None:
     """The folder of a model; None of what is no model but a file of the user's."""
-    return next((folder for folder in LAYERS if (HOME / "models" / folder / f"{name}.sql").exists()), None)
+    return next((folder for folder in LAYERS if (HOME / "models" / folder / f"{node(name)}.sql").exists()), None)
 
 
 def _page(told: Mapping[str, dict[str, Any]], described: Mapping[str, tuple[str, str]]) -> Iterator[str]:

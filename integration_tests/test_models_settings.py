@@ -14,7 +14,7 @@ import yaml
 
 from amocrm_warehouse.models import projects_in
 from amocrm_warehouse.plans import read_plans
-from docs.describe_models import SCHEMA, columns, pages
+from docs.describe_models import SCHEMA, columns, layer, pages
 from docs.describe_models import models as described
 
 from . import expected, models, postgres
@@ -24,7 +24,7 @@ from .sandbox import Account, writes
 PACKAGE = SCHEMA.parents[1]
 DEALS = {"deals", "statuses", "account", "users", "deal_statuses"}
 """The tables of a small sync: no customers, calls, messages, custom fields or events."""
-MARTS = [name for name in described() if (SCHEMA.parent / "marts" / f"{name}.sql").exists()]
+MARTS = [name for name in described() if layer(name) == "marts"]
 LATE_COLUMNS = ("source_id", "source_name", "loss_reason_name", "status_type", "is_deleted", "pipeline_is_archive")
 """Columns that a table of an older version does not have."""
 
