@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from amocrm_probe.answer import Untold, Why
 from amocrm_probe.lists import LISTS, List
 from source_amocrm.errors import AmocrmError, BadRequest, FeatureOff, Forbidden, NotFound, PageTooLarge, Unpaid
-from source_amocrm.http.api import Api, Params
+from source_amocrm.http import Api, Params
 from source_amocrm.http.reply import Reply, http_date, reply_of
 from source_amocrm.walk.listing import MalformedList, next_link, rows_of
 

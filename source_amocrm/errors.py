@@ -191,13 +191,13 @@ def without_ids(sentence: str) -> str:
     return _IDS.sub("", sentence)
 
 
-def cause(error: AmocrmError) -> str:
+def shared_cause(error: AmocrmError) -> str:
     """The sentence without ids and the list's path: equal for failures of several lists for one reason."""
     sentence = without_ids(str(error))
     return sentence.replace(error.path, "") if error.path else sentence
 
 
-def of_lists(error: AmocrmError, paths: Iterable[str]) -> str:
+def sentence_for_lists(error: AmocrmError, paths: Iterable[str]) -> str:
     """The error's sentence, said of all these lists."""
     listed = list(dict.fromkeys(paths))
     more = len(listed) - _PATHS_TOLD
@@ -205,13 +205,13 @@ def of_lists(error: AmocrmError, paths: Iterable[str]) -> str:
     return str(error).replace(error.path, named, 1) if error.path else str(error)
 
 
-def all_of(errors: Sequence[AmocrmError]) -> AmocrmError:
+def combined_error(errors: Sequence[AmocrmError]) -> AmocrmError:
     """One error for several failures of a stream: each reason once, transient if any of them is."""
     first = errors[0]
     alike: dict[str, list[AmocrmError]] = {}
     for error in errors:
-        alike.setdefault(cause(error), []).append(error)
-    said = [of_lists(some[0], (error.path for error in some if error.path)) for some in alike.values()]
+        alike.setdefault(shared_cause(error), []).append(error)
+    said = [sentence_for_lists(some[0], (error.path for error in some if error.path)) for some in alike.values()]
     sentences = [one for one in said if not any(_within(one, other) for other in said)]
     if len(alike) == 1 and sentences == [str(first)]:
         return first
@@ -228,7 +228,7 @@ def _within(one: str, other: str) -> bool:
     return len(one) < len(other) and without_ids(one) in without_ids(other)
 
 
-def anew(error: E) -> E:
+def error_copy(error: E) -> E:
     """A copy of the failure with its own traceback, to be raised in another thread."""
     try:
         return copy.copy(error)
@@ -236,7 +236,7 @@ def anew(error: E) -> E:
         return error
 
 
-def broken_off(error: AmocrmError) -> AmocrmError:
+def list_broke_off(error: AmocrmError) -> AmocrmError:
     """A transient failure of a list that was open a moment ago: a refusal now does not mean that it is empty."""
     return AmocrmError(
         f"A list that amoCRM had begun to give broke off, and was not read to its end. {error}",

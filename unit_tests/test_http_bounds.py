@@ -20,13 +20,13 @@ from hypothesis import strategies as st
 
 from source_amocrm.config import parse_config
 from source_amocrm.errors import Moved, NotGranted, PageTooLarge
-from source_amocrm.http.api import Api, open_api
+from source_amocrm.http import Api, open_api
 from source_amocrm.http.backoff import RetryPolicy
 from source_amocrm.http.error_handler import RequestTarget, classify, explain
 from source_amocrm.http.rate_limit import Budget
 from source_amocrm.http.reply import LARGEST_BODY, MOST_OF_VALUES, Reply, ReplyKind, cost, parse
 from source_amocrm.http.rules import Where
-from source_amocrm.http.session import HEAVY_VALUES, LARGE, AmocrmSession, delivering_rows
+from source_amocrm.http.session import HEAVY_BODY, HEAVY_VALUES, AmocrmSession, delivering_rows
 from unit_tests.http_server import Answering, Connection, serve
 from unit_tests.http_tools import FakeClock, exchange, exchange_clock, long_lived
 
@@ -86,7 +86,7 @@ def test_members_with_nothing_in_them_count_as_they_come(monkeypatch: pytest.Mon
 
 
 def test_a_page_may_be_less_than_another_answer() -> None:
-    for page in (b'{"a":"' + b"x" * LARGE + b'"}', b'{"a":[' + b"{}," * (HEAVY_VALUES // 230) + b"0]}"):
+    for page in (b'{"a":"' + b"x" * HEAVY_BODY + b'"}', b'{"a":[' + b"{}," * (HEAVY_VALUES // 230) + b"0]}"):
         assert send(packed(gzip.compress(page, 1))).kind is ReplyKind.OBJECT
         assert send(packed(gzip.compress(page, 1)), shrinkable=True).kind is ReplyKind.TOO_LARGE
 
@@ -172,7 +172,10 @@ def test_it_is_said_at_once_and_smaller_pages_may_be_asked_for() -> None:
     assert len(server.heads) == 2
 
 
-HEAVY = {"a large text": b'{"a":"' + b"x" * (2 * LARGE) + b'"}', "many values": b'{"a":[' + b"{}," * 200_000 + b"0]}"}
+HEAVY = {
+    "a large text": b'{"a":"' + b"x" * (2 * HEAVY_BODY) + b'"}',
+    "many values": b'{"a":[' + b"{}," * 200_000 + b"0]}",
+}
 
 
 @pytest.mark.parametrize("name", HEAVY)

@@ -26,7 +26,7 @@ from source_amocrm.errors import (
     Unauthorized,
     Unavailable,
 )
-from source_amocrm.http.api import Answer, Api, Params
+from source_amocrm.http import Answer, Api, Params
 from source_amocrm.http.backoff import RetryPolicy
 from source_amocrm.http.client import AmocrmClient
 from source_amocrm.http.rate_limit import Budget

@@ -12,7 +12,7 @@ from amocrm_probe.asking import Asking
 from amocrm_probe.lists import LISTS
 from amocrm_probe.questions import QUESTIONS
 from source_amocrm.errors import AmocrmError, BadRequest, Forbidden, NotFound, Unpaid
-from source_amocrm.http.api import Params
+from source_amocrm.http import Params
 from source_amocrm.http.reply import Reply, ReplyKind
 
 TEN = 1_800_007_200

@@ -14,7 +14,7 @@ from amocrm_warehouse.database import Failed, reading, tables, united
 from amocrm_warehouse.desktop import show
 from amocrm_warehouse.interrupt import ended
 from amocrm_warehouse.models import SCHEMA, Built, add_options, build, build_as_asked, projects_of
-from amocrm_warehouse.plans import COSTS, read_costs
+from amocrm_warehouse.plans import COSTS, read_costs, read_plans
 from amocrm_warehouse.report import workbook
 from amocrm_warehouse.report.answers import Choice, last_months, people_of
 from amocrm_warehouse.report.data import EVERYTHING, Asked
@@ -83,7 +83,7 @@ def after_sync(database: str, project: str, plans: Path | None = None, schema: s
     others = [known.lower() for known in united(database)]
     kept = {known for known in others if {f"amocrm_{known}_deals", f"amocrm_{known}_account"} & there}
     projects = sorted(kept | {project.lower()})
-    built = build(database, projects, plans=plans, raw_schema=schema)
+    built = build(database, projects, plans=read_plans(plans) if plans else None, raw_schema=schema)
     if built.unbuilt:
         print(built.failure, file=sys.stderr)
     return report(database, unread=failures(database, projects, schema), built=built)

@@ -17,7 +17,7 @@ from source_amocrm.config import settings as config
 from source_amocrm.connect.words import Problem, problem_of
 from source_amocrm.dates import day, iso
 from source_amocrm.errors import AmocrmError, ConfigError, FeatureOff, Forbidden, NotGranted, Unauthorized, Unpaid
-from source_amocrm.http.api import open_api
+from source_amocrm.http import open_api
 from source_amocrm.http.backoff import RetryPolicy
 from source_amocrm.http.rate_limit import Budget
 from source_amocrm.http.session import AmocrmSession

@@ -140,14 +140,15 @@ class _FilesHostSignIn:
         return False
 
 
-_POLICY = RetryPolicy()
-
-
 def open_api(
     config: Config,
     raw: MutableMapping[str, Any],
-    policy: RetryPolicy = _POLICY,
+    policy: RetryPolicy | None = None,
     *,
+    session: AmocrmSession | None = None,
+    clock: Callable[[], float] = time.monotonic,
+    wall: Callable[[], float] = time.time,
+    sleep: Callable[[float], None] = time.sleep,
     hand_over: HandOver = print_settings,
     observe: Observer = lambda *_: None,
 ) -> Api:
@@ -156,23 +157,8 @@ def open_api(
     `raw` is the mapping that the platform passed in; `hand_over` gets it whole when amoCRM has changed something in it.
     Raises ConfigError when the token does not fit the account.
     """
-    session = AmocrmSession(Budget(config.requests_per_second), policy, config.num_workers)
-    return api_over(session, config, raw, policy, hand_over=hand_over, observe=observe)
-
-
-def api_over(
-    session: AmocrmSession,
-    config: Config,
-    raw: MutableMapping[str, Any],
-    policy: RetryPolicy,
-    *,
-    clock: Callable[[], float] = time.monotonic,
-    wall: Callable[[], float] = time.time,
-    sleep: Callable[[float], None] = time.sleep,
-    hand_over: HandOver = print_settings,
-    observe: Observer = lambda *_: None,
-) -> Api:
-    """As `open_api`, over a session and with clocks that are given."""
+    policy = policy or RetryPolicy()
+    session = session or AmocrmSession(Budget(config.requests_per_second), policy, config.num_workers)
     endpoint = HttpTokenEndpoint(session, policy, clock=clock, sleep=sleep)
     sign_in = make_authenticator(config, raw, endpoint, wall, hand_over)
     return Api(AmocrmClient(session, sign_in, policy, clock=clock, sleep=sleep), wall, observe)

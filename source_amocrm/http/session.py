@@ -1,8 +1,7 @@
 """The CDK's session with bounds: one request, one answer, in its turn, in time, read once, never redirected.
 
 Bounds of memory: a body is at most LARGEST_BODY, and heavy answers are read and parsed one at a time. A thread that
-delivers rows keeps the turn until it needs the next answer, so that the rows of one heavy answer are on their way at a
-time.
+delivers rows keeps the turn until it needs the next answer, so only one heavy answer has rows on their way.
 """
 
 from __future__ import annotations
@@ -49,56 +48,12 @@ _ENCODINGS = ("", "identity", "gzip", "x-gzip", "deflate")
 """How a body may be packed, although only gzip is asked for; a body that is packed otherwise is refused."""
 _OTHER_THREADS = 8
 """Threads that ask now and then besides the workers."""
-LARGE = 4 << 20
+HEAVY_BODY = 4 << 20
 """An answer of more bytes is heavy. Where a smaller page can be asked for, it is refused."""
 HEAVY_VALUES = 32 << 20
 """An answer whose values cost more bytes of memory is heavy, too."""
-
-
 LONGEST_TURN = 5.0
 """Seconds after which another thread takes the turn over, because its holder may wait for that very thread."""
-
-
-class _HeavyTurn(threading.local):
-    """The turn of heavy answers, which one thread of the process has at a time. `keeps`: this thread keeps it."""
-
-    changed = threading.Condition()
-    holder: ClassVar[tuple[int, float]] = (0, 0.0)
-    """The thread that has the turn (0 for none), and since when (seconds, monotonic clock)."""
-    keeps = False
-
-    def take(self, patience: float) -> None:
-        """Raises TimeoutError after `patience` seconds."""
-        me, until = threading.get_ident(), time.monotonic() + patience
-        with self.changed:
-            while True:
-                (thread, since), now = self.holder, time.monotonic()
-                if thread in (0, me) or now >= since + LONGEST_TURN:
-                    _HeavyTurn.holder = (me, now)
-                    return
-                if now >= until:
-                    raise TimeoutError("another heavy answer was in the way until the deadline")
-                self.changed.wait(min(until, since + LONGEST_TURN) - now)
-
-    def leave(self) -> None:
-        with self.changed:
-            if self.holder[0] == threading.get_ident():
-                _HeavyTurn.holder = (0, 0.0)
-                self.changed.notify()
-
-
-_heavy_turn = _HeavyTurn()
-
-
-@contextmanager
-def delivering_rows() -> Iterator[None]:
-    """Within, this thread keeps the turn of a heavy answer until its next request, when it has delivered the rows."""
-    _heavy_turn.keeps = True
-    try:
-        yield
-    finally:
-        _heavy_turn.keeps = False
-        _heavy_turn.leave()
 
 
 class TooLarge(Exception):
@@ -232,6 +187,48 @@ class _ReportingAdapter(HTTPAdapter):
         manager.pool_classes_by_scheme = {scheme: _reporting(pool) for scheme, pool in pools}
 
 
+class _HeavyTurn(threading.local):
+    """The turn of heavy answers, which one thread of the process has at a time. `keeps`: this thread keeps it."""
+
+    changed = threading.Condition()
+    holder: ClassVar[tuple[int, float]] = (0, 0.0)
+    """The thread that has the turn (0 for none), and since when (seconds, monotonic clock)."""
+    keeps = False
+
+    def take(self, patience: float) -> None:
+        """Raises TimeoutError after `patience` seconds."""
+        me, until = threading.get_ident(), time.monotonic() + patience
+        with self.changed:
+            while True:
+                (thread, since), now = self.holder, time.monotonic()
+                if thread in (0, me) or now >= since + LONGEST_TURN:
+                    _HeavyTurn.holder = (me, now)
+                    return
+                if now >= until:
+                    raise TimeoutError("another heavy answer was in the way until the deadline")
+                self.changed.wait(min(until, since + LONGEST_TURN) - now)
+
+    def leave(self) -> None:
+        with self.changed:
+            if self.holder[0] == threading.get_ident():
+                _HeavyTurn.holder = (0, 0.0)
+                self.changed.notify()
+
+
+_heavy_turn = _HeavyTurn()
+
+
+@contextmanager
+def delivering_rows() -> Iterator[None]:
+    """Within, this thread keeps the turn of a heavy answer until its next request, when it has delivered the rows."""
+    _heavy_turn.keeps = True
+    try:
+        yield
+    finally:
+        _heavy_turn.keeps = False
+        _heavy_turn.leave()
+
+
 class _NoSignature(requests.auth.AuthBase):
     """Signs nothing, so that no password of a .netrc file is sent; `send` adds the token after its turn has come."""
 
@@ -317,7 +314,7 @@ class AmocrmSession(LimiterSession):
 
 def _read_body(response: requests.Response, shrinkable: bool) -> tuple[ReplyKind, dict[str, Any] | None, int]:
     """The kind of the body, the object that it is, and its cost. Raises TooLarge, MemoryError or TimeoutError."""
-    most = _SMALL if not 200 <= response.status_code < 300 else LARGE if shrinkable else LARGEST_BODY
+    most = _SMALL if not 200 <= response.status_code < 300 else HEAVY_BODY if shrinkable else LARGEST_BODY
     if response.headers.get("Content-Encoding", "").strip().lower() not in _ENCODINGS:
         raise urllib3.exceptions.DecodeError("not packed as was asked for")
     data = bytearray()
@@ -329,7 +326,7 @@ def _read_body(response: requests.Response, shrinkable: bool) -> tuple[ReplyKind
         if max(len(data), response.raw.tell()) > most:
             raise TooLarge
         patience = _EXCHANGE.left() or 0
-        if len(data) > LARGE:
+        if len(data) > HEAVY_BODY:
             _heavy_turn.take(patience)
         if not piece:
             break
