@@ -44,7 +44,7 @@ def installed(request: pytest.FixtureRequest, wheel: Path) -> Path:
     python = shutil.which(f"python{request.param}")
     if python is None or subprocess.run([python, "-c", "import venv"], check=False, capture_output=True).returncode:
         pytest.skip(f"no Python {request.param} on this machine")
-    empty = wheel.parent / request.param
+    empty = wheel.parent / str(request.param)
     without_pip = ["--without-pip"] if UV.exists() else []
     subprocess.run([python, "-m", "venv", *without_pip, str(empty)], check=True)
     pip = [str(UV), "pip", "install", "--python", str(empty / "bin" / "python")]
