@@ -12,6 +12,7 @@ from .fat import fatten
 from .floor import EVENTS, FASTEST, PER_SECOND, fewest_pages
 from .imported import dense, kommo, masses, shuffled, tied, uneven, unfiltered
 from .line import Line, Place, Scenario, paced
+from .loading import loaded
 from .measure import ALL, Run, read, sandbox
 from .rest import every_table, killed
 
@@ -104,6 +105,7 @@ SCENARIOS: dict[str, Scenario] = {
     "tables": every_table,
     "killed": killed,
     "kommo": kommo,
+    "sync": loaded,
     "models": answers,
     "all": everything,
 }
