@@ -14,7 +14,7 @@ from amocrm_fleet.airbyte_plan import Found, Step, Wanted, find, ids, sign_in, s
 from amocrm_fleet.folder import FleetAccount
 from amocrm_warehouse.address import listed
 from source_amocrm import whole_file
-from source_amocrm.config.config_file import STATE, ConfigFileError
+from source_amocrm.config_file import STATE, ConfigFileError
 from source_amocrm.secrecy import mask
 from source_amocrm.streams import STREAMS
 

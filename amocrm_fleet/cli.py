@@ -21,7 +21,7 @@ from amocrm_fleet.status import as_json, table, worst_first
 from amocrm_fleet.syncing import ProgressLine, Syncing, check_each
 from amocrm_warehouse.address import listed
 from source_amocrm import whole_file
-from source_amocrm.config.config_file import STATE, ConfigFileError
+from source_amocrm.config_file import STATE, ConfigFileError
 
 _INTERRUPTED = 130
 _WRONG = 2

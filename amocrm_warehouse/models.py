@@ -152,6 +152,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--fields", help="the custom fields that become columns, by ids, codes or names, with commas; all by default"
     )
     parser.add_argument("--by", help="a custom field of deals: funnel, sales, lost deals and sources by its values")
+    parser.add_argument(
+        "--working-hours",
+        help='when people work, as "1-5 09:00-18:00, 6 10:00-15:00", Monday is 1; by default 1-5 09:00-18:00',
+    )
     parser.add_argument("--now", help=argparse.SUPPRESS)
 
 
@@ -195,7 +199,7 @@ def build_as_asked(given: argparse.Namespace) -> tuple[Built, str]:
     projects = projects_of(given)
     fields = None if given.fields is None else listed(given.fields)
     variables = {"time_zone": given.time_zone, "now": given.now, "raw_schema": given.schema}
-    variables |= {"fields": fields, "by": given.by}
+    variables |= {"fields": fields, "by": given.by, "working_hours": given.working_hours}
     built = build(given.db, projects, plans=plans, **variables)
     named, place = ", ".join(projects), without_password(given.db)
     return built, f"{built.count} models of the projects {named} are in {place}, the marts in the schema amocrm_marts."

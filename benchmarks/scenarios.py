@@ -10,6 +10,7 @@ from typing import Any
 from .answers import answers
 from .fat import fatten
 from .floor import EVENTS, FASTEST, PER_SECOND, fewest_pages
+from .forecast import forecasts
 from .imported import dense, kommo, masses, shuffled, tied, uneven, unfiltered
 from .line import Line, Place, Scenario, paced
 from .loading import loaded
@@ -107,5 +108,6 @@ SCENARIOS: dict[str, Scenario] = {
     "kommo": kommo,
     "sync": loaded,
     "models": answers,
+    "forecast": forecasts,
     "all": everything,
 }

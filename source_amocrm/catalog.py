@@ -19,7 +19,7 @@ from airbyte_cdk.models import (
 )
 
 from source_amocrm.check_on_terminal import keeper
-from source_amocrm.config.config_file import ConfigFile, ConfigFileError
+from source_amocrm.config_file import ConfigFile, ConfigFileError
 from source_amocrm.errors import AmocrmError
 from source_amocrm.source import SourceAmocrm
 

@@ -18,9 +18,8 @@ import pytest
 from integration_tests.ports import free_port
 from source_amocrm.connect import cli
 from source_amocrm.connect.flow import Flow, Options
-from source_amocrm.connect.guard import Guard
 from source_amocrm.connect.server import Server
-from source_amocrm.connect.site import Request, Response, Site
+from source_amocrm.connect.site import Guard, Request, Response, Site
 
 COMMAND = [sys.executable, "-c", "from source_amocrm.run import run; run()", "connect"]
 

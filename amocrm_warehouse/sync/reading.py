@@ -26,9 +26,9 @@ from amocrm_warehouse.live import Watch
 from amocrm_warehouse.sync.outcome import Outcome
 from amocrm_warehouse.sync.packages import Packages
 from amocrm_warehouse.sync.table import CHANGES, Table
-from source_amocrm.auth.keeping import FileKeeper
+from source_amocrm.auth import FileKeeper
 from source_amocrm.catalog import check_names, configured
-from source_amocrm.config.config_file import ConfigFile
+from source_amocrm.config_file import ConfigFile
 from source_amocrm.secrecy import Masked
 from source_amocrm.source import SourceAmocrm
 

@@ -19,7 +19,7 @@ from amocrm_warehouse.live import watching
 from amocrm_warehouse.sync.destination import kind_of
 from amocrm_warehouse.sync.outcome import Outcome
 from amocrm_warehouse.sync.table_set import table_set
-from source_amocrm.config.config_file import ConfigFile
+from source_amocrm.config_file import ConfigFile
 
 if TYPE_CHECKING:
     from amocrm_warehouse.sync.loader import Ended, Loader
