@@ -9,7 +9,9 @@ WAREHOUSE = [
     "filelock>=3.20,<4",
     "rich>=13,<16",
     "vl-convert-python>=1.9,<2",
+    "xlsxwriter>=3.2,<4",
 ]
+MCP = [*WAREHOUSE, "mcp>=2.3,<3"]
 FLEET = [
     *WAREHOUSE,
     "dagster>=1.13,<1.14",
@@ -49,9 +51,10 @@ setup(
         "markupsafe>=3,<4",
         "orjson>=3.10,<4",
         "pendulum>=3.0,<4",
+        "pyyaml>=6,<7",
         "requests>=2.32,<3",
-        "urllib3>=2.2,<3",
+        "urllib3>=2.7,<3",
     ],
-    extras_require={"warehouse": WAREHOUSE, "fleet": FLEET, "all": FLEET},
+    extras_require={"warehouse": WAREHOUSE, "fleet": FLEET, "mcp": MCP, "all": [*FLEET, *MCP]},
     entry_points={"console_scripts": ["source-amocrm=source_amocrm.run:run"]},
 )

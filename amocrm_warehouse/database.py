@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from threading import Timer
 from typing import Any
 from urllib.parse import unquote
 
@@ -18,24 +20,47 @@ Failed = (duckdb.Error, psycopg2.Error)
 
 
 @contextmanager
-def reading(database: str) -> Iterator[Run]:
-    """Runs statements, which all see the database as it is at one moment. Raises one of `Failed`."""
-    with closing(_opened(database)) as connection:
+def reading(database: str, *, read_only: bool = False, seconds: float | None = None) -> Iterator[Run]:
+    """Runs statements, `$name` in which is a value, and which all see the database as it is at one moment.
+
+    With `read_only` the database refuses whatever would write, and DuckDB whatever reads other files; all statements
+    together take no longer than `seconds`. Raises one of `Failed`.
+    """
+    with closing(_opened(database, read_only, seconds)) as connection:
         # a cursor of DuckDB would be a connection of its own, with a transaction of its own
         cursor = connection if is_file(database) else connection.cursor()
 
-        def run(sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
-            cursor.execute(sql)
+        def run(sql: str, **values: Any) -> tuple[list[str], list[tuple[Any, ...]]]:
+            if values and not is_file(database):
+                sql = re.sub(r"\$(\w+)", r"%(\1)s", sql.replace("%", "%%"))
+            cursor.execute(sql, values or None)
             return [column[0] for column in cursor.description or ()], cursor.fetchall() if cursor.description else []
 
-        yield run
+        with _ended_after(connection, seconds if is_file(database) else None):
+            yield run
 
 
-def _opened(database: str) -> Any:
+@contextmanager
+def _ended_after(connection: Any, seconds: float | None) -> Iterator[None]:
+    """DuckDB has no time limit of its own, so a timer interrupts the statement."""
+    timer = Timer(seconds, connection.interrupt) if seconds else None
+    if timer:
+        timer.start()
+    try:
+        yield
+    finally:
+        if timer:
+            timer.cancel()
+
+
+def _opened(database: str, read_only: bool = False, seconds: float | None = None) -> Any:
     location(database)
     if is_file(database):
-        connection = duckdb.connect(str(duckdb_file(database)))
+        sealed: Any = {"enable_external_access": False} if read_only else {}
+        connection = duckdb.connect(str(duckdb_file(database)), read_only=read_only, config=sealed)
         connection.execute("SET enable_progress_bar = false")  # on a terminal, of a statement that takes long
+        if read_only:
+            connection.execute("SET lock_configuration = true")
         connection.execute("BEGIN")
         return connection
     url = postgres_url(database)
@@ -45,7 +70,9 @@ def _opened(database: str) -> Any:
         user=unquote(url.username or "postgres"),
         password=unquote(url.password or "") or os.environ.get("PGPASSWORD"),
         dbname=url.path.strip("/") or "postgres",
-        options="-c default_transaction_isolation=repeatable\\ read",
+        options="-c default_transaction_isolation=repeatable\\ read"
+        + (" -c default_transaction_read_only=on" if read_only else "")
+        + (f" -c statement_timeout={1000 * seconds:.0f}" if seconds else ""),
     )
 
 

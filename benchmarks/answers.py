@@ -32,7 +32,7 @@ def answers(place: Place, quick: bool) -> Iterator[Line]:
     """Everything that is built and tested, start-up included and nothing parsed before; then the report alone."""
     leads = 2_000 if quick else 50_000
     database, page, output = (place.folder.resolve() / name for name in ("models.duckdb", "report.html", "models.txt"))
-    shutil.copy(_tables(place, leads), database)
+    shutil.copy(tables(place, leads), database)
     with TemporaryDirectory(prefix="amocrm-bench-parsed-") as parsed:
         command = [str(PYTHON), "-m", "amocrm_warehouse.models", "--project", PROJECT, "--db", str(database)]
         built = run(command, ROOT, output, environment={"AMOCRM_TARGET": parsed})
@@ -54,7 +54,7 @@ def _figures(process: Process, limit: float) -> dict[str, str]:
     }
 
 
-def _tables(place: Place, leads: int) -> Path:
+def tables(place: Place, leads: int) -> Path:
     """A DuckDB file of all tables of the account, as a sync writes it; kept with the account."""
     folder = place.folder.resolve()
     database, made = (folder / f"{leads}-tables{end}.duckdb" for end in ("", "-made"))

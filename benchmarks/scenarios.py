@@ -10,6 +10,7 @@ from typing import Any
 from .answers import answers
 from .fat import fatten
 from .floor import EVENTS, FASTEST, PER_SECOND, fewest_pages
+from .forecast import forecasts
 from .imported import dense, kommo, masses, shuffled, tied, uneven, unfiltered
 from .line import Line, Place, Scenario, paced
 from .measure import ALL, Run, read, sandbox
@@ -105,5 +106,6 @@ SCENARIOS: dict[str, Scenario] = {
     "killed": killed,
     "kommo": kommo,
     "models": answers,
+    "forecast": forecasts,
     "all": everything,
 }

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from docs.references import references, tables_of
 from source_amocrm.streams import STREAMS, schema
-from source_amocrm.streams.relations import OneOf, Relation
 
 ROOT = Path(__file__).resolve().parents[1]
 DICTIONARY = ROOT / "docs" / "data-dictionary.md"
@@ -60,7 +60,7 @@ def _streams(head: str) -> str:
 
 
 def _table(table: str) -> Iterator[str]:
-    stream = STREAMS[table]
+    stream, refers = STREAMS[table], references(table)
     yield f"## {table}\n\n{schema.russian(table)}\n"
     yield "| column | type | description | описание |"
     yield "| --- | --- | --- | --- |"
@@ -70,16 +70,11 @@ def _table(table: str) -> Iterator[str]:
             title = f"**{title}**"
         if column.name == stream.cursor_field:
             title = f"*{title}*"
-        if column.name in stream.relations:
-            title += f" → {', '.join(f'[{one}](#{one})' for one in tables_of(stream.relations[column.name]))}"
+        if column.name in refers:
+            title += f" → {', '.join(f'[{one}](#{one})' for one in tables_of(refers[column.name]))}"
         described = _cell(column.schema["description"])
         yield f"| {title} | {_type(column.schema)} | {described} | {_cell(column.russian)} |"
     yield ""
-
-
-def tables_of(relation: Relation | OneOf) -> list[str]:
-    """The tables that a column refers to."""
-    return [one.table for one in (relation.tables.values() if isinstance(relation, OneOf) else [relation])]
 
 
 def _type(declared: Mapping[str, Any]) -> str:

@@ -1,6 +1,6 @@
 """`make docs`: docs/relations.md and its pictures, and the relations in the form that Airbyte's own tool draws.
 
-Made of the relations that the streams declare.
+Made of the references that the schemas declare.
 """
 
 from __future__ import annotations
@@ -11,10 +11,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from docs.dictionary import tables_of
 from docs.picture import Line, Table, svg
+from docs.references import Reference, references, tables_of
 from source_amocrm.streams import STREAMS
-from source_amocrm.streams.relations import Relation
 
 HOME = Path(__file__).resolve().parent
 PAGE = HOME / "relations.md"
@@ -24,8 +23,8 @@ CONFIRMED = HOME.parent / "erd" / "confirmed_relationships.json"
 HEAD = """\
 # Relations · Связи таблиц
 
-What the columns of the tables refer to. `make docs` writes this page and its pictures from the streams' declarations
-(`source_amocrm/streams`); do not edit it by hand. A box has the key of its table, in bold, and the columns that refer
+What the columns of the tables refer to. `make docs` writes this page and its pictures from the schemas
+(`source_amocrm/schemas`); do not edit it by hand. A box has the key of its table, in bold, and the columns that refer
 to other tables: by a line where the table is near, else by its name. A dashed head is a table that another picture
 shows whole. `account_id`, which most tables have, is left out. Every column: [data dictionary](data-dictionary.md).
 
@@ -34,10 +33,12 @@ shows whole. `account_id`, which most tables have, is left out. Every column: [d
 `account_id` есть почти везде и здесь опущен. Все столбцы — в [словаре данных](data-dictionary.md).
 
 A row that is referred to may be absent: users, stages or fields that were removed are in no list of amoCRM's, and
-neither is a card that was merged into another, or that waits in «Неразобранное».
+neither is a card that was merged into another, or that waits in «Неразобранное». amoCRM lists the sources of the
+integration that the token belongs to, and no groups of segments' fields; not every account lists its talks.
 
 Строки, на которую ссылается столбец, может не быть: удалённых пользователей, этапов и полей нет ни в одном списке
-amoCRM, как и карточек, которые объединили с другими или которые ждут в «Неразобранном».
+amoCRM, как и карточек, которые объединили с другими или которые ждут в «Неразобранном». Источники amoCRM показывает
+только свои для интеграции, которой выдан токен, группы полей сегментов — никому, а беседы — не каждому аккаунту.
 """
 EVERYWHERE = "account_id"
 
@@ -171,8 +172,8 @@ def pages() -> dict[Path, str]:
 def _confirmed() -> dict[str, list[dict[str, Any]]]:
     """Airbyte knows one table a column."""
     streams = []
-    for name, stream in STREAMS.items():
-        single = {column: one.table for column, one in stream.relations.items() if isinstance(one, Relation)}
+    for name in STREAMS:
+        single = {column: one.table for column, one in references(name).items() if isinstance(one, Reference)}
         there = {column: f"{table}.{STREAMS[table].primary_key[-1]}" for column, table in single.items()}
         streams.append({"name": name, "relations": there})
     return {"streams": [stream for stream in streams if stream["relations"]]}
@@ -205,9 +206,8 @@ def _table(name: str, is_guest: bool) -> Table:
 
 def _lines(name: str) -> Iterator[Line]:
     """The key, column by column, and then the columns that refer to the same tables together."""
-    stream = STREAMS[name]
-    targets = {column: tuple(tables_of(relation)) for column, relation in stream.relations.items()}
-    for column in stream.primary_key:
+    targets = {column: tuple(tables_of(reference)) for column, reference in references(name).items()}
+    for column in STREAMS[name].primary_key:
         yield Line(column, targets.pop(column, ()), is_key=True)
     targets.pop(EVERYWHERE, None)
     for group in dict.fromkeys(targets.values()):

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -34,6 +35,7 @@ STREAMS = [
     "companies", "customers", "custom_fields_deals", "custom_fields_contacts", "custom_fields_companies",
     "deal_contacts", "deal_companies", "deal_tags", "contact_tags", "deal_statuses", "deal_responsible_changes",
     "deal_sale_changes", "events", "tasks", "notes", "calls", "messages", "customer_transactions",
+    "talks",
 ]  # fmt: skip
 pytestmark = pytest.mark.xdist_group("browser")
 LATER = 10 * 86_400
@@ -58,7 +60,8 @@ class Project:
 
     def __post_init__(self) -> None:
         zone, later = ZoneInfo(self.account.timezone), oracle.at_second(self.account.clock.now() + LATER)
-        self.known = oracle.Known(self.id, zone, later, self.settings["deleted_rows"] == "mark", self.absent)
+        marks, texts = self.settings["deleted_rows"] == "mark", self.settings.get("chat_texts", False)
+        self.known = oracle.Known(self.id, zone, later, marks, self.absent, texts=texts)
 
     def sync(self) -> None:
         if self.is_synced:
@@ -88,7 +91,7 @@ class World:
             for number, project in enumerate(self.projects):
                 flavour = "duckdb" if kind == "duckdb" else ("destination", "postgres")[number % 2]
                 models.store(database, project.id, project.tables(), flavour)
-            models.build(database, "--project", names, "--now", now)
+            models.build(database, "--project", names, "--now", now, "--working-hours", "1-5 9:00-18:00, 6 10:00-14:30")
 
 
 EVENTS = frozenset({"events", "deal_statuses", "deal_responsible_changes", "deal_sale_changes"})
@@ -107,11 +110,11 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         account.clock = ManualClock(NOW + 3600)
     for lead in list(accounts[5].tables["leads"].rows):
         writes.vanish(accounts[5], "leads", lead)
-    marked, ignored = {"deleted_rows": "mark"}, {"deleted_rows": "ignore"}
+    marked, ignored = {"deleted_rows": "mark", "chat_texts": True}, {"deleted_rows": "ignore"}
     projects = [
         Project("1001", accounts[0], marked),
         Project("1002", accounts[1], ignored, currency="USD"),
-        Project("1003", accounts[2], marked, False, frozenset({"statuses", "users"})),
+        Project("1003", accounts[2], marked, False, frozenset({"statuses", "users", "talks"})),
         Project("1004", accounts[3], ignored, False, EVENTS),
         Project("1005", accounts[4], marked, False, frozenset({"account", "deal_sale_changes", "groups"})),
         Project("1006", accounts[5], marked, False),
@@ -197,6 +200,7 @@ def work(account: Account, rng: Random) -> None:
         lambda: writes.edit(account, "leads", ids[36], price=99_999_999_999_999_999),
         lambda: writes.edit(account, "leads", ids[37], price=4_276_123_456_789_012, responsible_user_id=users[0]),
         lambda: writes.win(account, ids[37]),
+        *(partial(talk, account, own, rng) for own in account.talks[:5]),
         lambda: writes.random_edits(account, 120, rng, writes.ORDINARY),
         lambda: writes.remove_user(account, users[1]),
     ]
@@ -204,6 +208,14 @@ def work(account: Account, rng: Random) -> None:
         clock.advance(7_200 + rng.randrange(9_000))
         step()
     clock.advance(7_200)
+
+
+def talk(account: Account, own: dict[str, Any], rng: Random) -> None:
+    """What is written in a talk: by its client, by people and by robots, some of it in one second or over a night."""
+    users = list(account.users)
+    for number in range(rng.randrange(1, 8)):
+        writes.chat(account, own, f"{number}", by=rng.choice((None, None, 0, *users)))
+        account.clock.advance(rng.choice((0, 0, 40, 3_000, 20_000, 60_000)))  # type: ignore[attr-defined]
 
 
 def _other(account: Account, lead: int) -> int:

@@ -44,14 +44,14 @@ def tables(account: Account) -> dict[str, list[Row]]:
 
 @pytest.fixture(scope="module")
 def duckdb_file(tmp_path_factory: pytest.TempPathFactory, tables: dict[str, list[Row]]) -> str:
-    """1001 has no deal; 1002 is a small sync of an older version, with a plan; 1003 has but deals and stages."""
+    """1001 has no deal; 1002 is a small sync of an older version, with a plan; 1003 has but deals, stages and talks."""
     folder = tmp_path_factory.mktemp("little")
     database = str(folder / "crm.duckdb")
     none_of_it = {name: [] if name.startswith("deal") else rows for name, rows in tables.items() if name in DEALS}
     models.store(database, "1001", none_of_it, "duckdb")
     small = {name: rows for name, rows in tables.items() if name in DEALS}
     models.store(database, "1002", small, "duckdb", without=LATE_COLUMNS)
-    models.store(database, "1003", {name: tables[name] for name in ("deals", "statuses")}, "duckdb")
+    models.store(database, "1003", {name: tables[name] for name in ("deals", "statuses", "talks")}, "duckdb")
     plans = folder / "plans.csv"
     user = tables["users"][0]["user_id"]
     plans.write_text(f"project_id,month,responsible_user_id,plan\n1002,2020-02-01,{user},1000.50\n", encoding="utf-8")
@@ -71,6 +71,12 @@ def test_every_mart_is_there(duckdb_file: str) -> None:
     }  # fmt: skip
     of = models.query(duckdb_file, "SELECT DISTINCT project_id FROM amocrm_marts.deals ORDER BY 1")
     assert of == [{"project_id": "1002"}, {"project_id": "1003"}]
+
+
+def test_without_messages_nobody_knows_who_waits(duckdb_file: str, tables: dict[str, list[Row]]) -> None:
+    rows = models.query(duckdb_file, "SELECT * FROM amocrm_marts.conversations ORDER BY talk_id")
+    assert [row["talk_id"] for row in rows] == [row["talk_id"] for row in tables["talks"]]
+    assert {(row["messages_in"], row["is_unanswered"], row["longest_wait_seconds"]) for row in rows} == {(None,) * 3}
 
 
 def test_without_events_nobody_knows_since_when(duckdb_file: str, tables: dict[str, list[Row]]) -> None:
@@ -209,6 +215,11 @@ def test_tables_whose_times_and_numbers_are_texts(server: str, account: Account,
             ["--time-zone", "Europe/Moskow"],
             "The time zone Europe/Moskow is not known: write its name as in Europe/Moscow, or leave it out, and the "
             "account's own is taken.",
+        ),
+        (
+            ["--working-hours", "1-5 18:00-9:00"],
+            "The working hours “1-5 18:00-9:00” are not known: write days from 1, which is Monday, to 7 and hours, as "
+            "in 1-5 09:00-18:00, 6 10:00-15:00.",
         ),
         (["--project", ","], "No project is named: give the ids in the tables' prefixes, as in --project 1001."),
     ],

@@ -1,4 +1,4 @@
-"""What a column refers to is there: the relations that the streams declare, held to the rows of two accounts."""
+"""What a column refers to is there: the references that the schemas declare, held to the rows of two accounts."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from airbyte_cdk.models import Type
 
+from docs.references import OneOf, Reference, references
 from source_amocrm.streams import STREAMS, schema
-from source_amocrm.streams.relations import OneOf, Own, Relation
 
 from .connector import messages
 from .sandbox import Account, ManualClock, Sandbox, Switches
@@ -105,41 +105,41 @@ def rows(accounts: list[Account]) -> list[Tables]:
     return read
 
 
-def declared() -> Iterator[tuple[Place, Relation]]:
-    for name, stream in STREAMS.items():
-        for column, relation in stream.relations.items():
-            for one in relation.tables.values() if isinstance(relation, OneOf) else [relation]:
+def declared() -> Iterator[tuple[Place, Reference]]:
+    for name in STREAMS:
+        for column, reference in references(name).items():
+            for one in reference.tables.values() if isinstance(reference, OneOf) else [reference]:
                 yield (name, column, one.table), one
 
 
-def references(name: str, row: Row) -> Iterator[tuple[Place, Relation, list[Any]]]:
-    """What a row refers to: where it says so, the relation, and the values."""
-    for column, relation in STREAMS[name].relations.items():
+def referred(name: str, row: Row) -> Iterator[tuple[Place, Reference, list[Any]]]:
+    """What a row refers to: where it says so, the reference, and the values."""
+    for column, reference in references(name).items():
         value = row[column]
         values = value if isinstance(value, list) else [value]
-        if isinstance(relation, OneOf):
+        if isinstance(reference, OneOf):
             if value is None:
                 continue
-            relation = relation.tables[row[relation.by]]  # the accounts hold no further kinds
-        named = [one for one in values if one is not None and one not in relation.nothing]
-        yield (name, column, relation.table), relation, named
+            reference = reference.tables[str(row[reference.by])]  # the accounts hold no further kinds
+        named = [one for one in values if one not in (None, 0, -1)]
+        yield (name, column, reference.table), reference, named
 
 
 def sought(tables: Tables) -> tuple[set[Place], dict[Place, set[Any]]]:
     """Where rows were found, and the values of which none was."""
     known: dict[tuple[str, tuple[str, ...]], set[tuple[Any, ...]]] = {}
-    for _, relation in declared():
-        columns = STREAMS[relation.table].primary_key[-1], *relation.key
-        known[relation.table, columns] = {tuple(row[c] for c in columns) for row in tables[relation.table]}
+    for _, reference in declared():
+        columns = STREAMS[reference.table].primary_key[-1], *reference.key
+        known[reference.table, columns] = {tuple(row[c] for c in columns) for row in tables[reference.table]}
     found: set[Place] = set()
     absent: dict[Place, set[Any]] = defaultdict(set)
     for name, own in tables.items():
         for row in own:
-            for place, relation, values in references(name, row):
-                columns = STREAMS[relation.table].primary_key[-1], *relation.key
-                rest = [row[part.column] if isinstance(part, Own) else part for part in relation.key.values()]
+            for place, reference, values in referred(name, row):
+                columns = STREAMS[reference.table].primary_key[-1], *reference.key
+                rest = [row[part[1:]] if part.startswith("$") else part for part in reference.key.values()]
                 for value in values:
-                    if (value, *rest) in known[relation.table, columns]:
+                    if (value, *rest) in known[reference.table, columns]:
                         found.add(place)
                     else:
                         absent[place].add(value)
@@ -183,6 +183,5 @@ def test_a_column_that_looks_like_a_reference_is_one_or_is_said_to_be_none(name:
     columns = schema.load(name)["properties"]
     own = {stream.primary_key[-1]} if len(stream.primary_key) == 1 or name in OF_SEVERAL else set()
     looks = {column for column, of in columns.items() if REFERENCE.search(column) or TOLD.match(of["description"])}
-    assert set(stream.relations) <= set(columns)
-    unsaid = looks - own - set(stream.relations) - set(NONE) - ({"type"} if name in WORDS else set())
+    unsaid = looks - own - set(references(name)) - set(NONE) - ({"type"} if name in WORDS else set())
     assert unsaid == set()

@@ -10,8 +10,8 @@ from itertools import chain
 import pytest
 
 from docs import relations
-from docs.dictionary import tables_of
 from docs.picture import Box, Line, Table, svg
+from docs.references import references, tables_of
 from source_amocrm.streams import STREAMS, schema
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -29,7 +29,7 @@ def test_each_table_is_whole_in_one_picture_with_all_that_it_refers_to() -> None
     assert Counter(table.name for table in shown) == Counter(list(STREAMS))
     for table in shown:
         told = {(column, one) for line in table.lines for column in line.text.split(", ") for one in line.targets}
-        declared = STREAMS[table.name].relations
+        declared = references(table.name)
         wanted = {(column, one) for column in declared for one in tables_of(declared[column])}
         assert told == {(column, one) for column, one in wanted if column != relations.EVERYWHERE}
 

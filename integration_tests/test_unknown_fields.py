@@ -9,13 +9,12 @@ from typing import Any
 
 import pytest
 
-from source_amocrm.account.schema_drift import Fields, SchemaDrift
 from source_amocrm.errors import AmocrmError
-from source_amocrm.http.api import ACCOUNT_PATH
+from source_amocrm.http import ACCOUNT_PATH
 from source_amocrm.streams import STREAMS
 from source_amocrm.streams.base import AccountStream, FixedStream, FullRefreshStream, IncrementalStream
-from source_amocrm.streams.known import KNOWN
 from source_amocrm.streams.per_entity import PerEntityStream
+from source_amocrm.streams.schema_drift import KNOWN, Fields, SchemaDrift
 from source_amocrm.sync.declaration import Context
 from unit_tests.offline import stream
 

@@ -10,8 +10,7 @@ import pytest
 
 from source_amocrm.account.resources import EVENTS, LEADS, Resource
 from source_amocrm.sync import delivery
-from source_amocrm.sync.batch import Batch, Deletion
-from source_amocrm.sync.declaration import Context, Incremental, Lookup
+from source_amocrm.sync.declaration import Batch, Context, Deletion, Incremental, Lookup
 from source_amocrm.sync.delivery import Checkpoint, Delivery, NewestFirst, PageOrder, RowMaker
 from source_amocrm.sync.lookup import Resolver
 from source_amocrm.sync.read_plan import Pending, Progress

@@ -19,11 +19,10 @@ from amocrm_probe.page import page
 from amocrm_probe.questions import QUESTIONS
 from amocrm_probe.questions.question import Question
 from amocrm_probe.run import Probe
-from source_amocrm.account.event_kinds import KINDS
+from source_amocrm.account.event_kinds import EVENT_KINDS
 from source_amocrm.errors import AmocrmError, BadRequest, Forbidden, NotFound, PageTooLarge
-from source_amocrm.http.api import Params
-from source_amocrm.http.body import Kind
-from source_amocrm.http.reply import Reply
+from source_amocrm.http import Params
+from source_amocrm.http.reply import Reply, ReplyKind
 
 NAMES = tuple(
     """
@@ -33,7 +32,7 @@ missed_at source_id note_type linked_talk_contact_id code customers_mode is_api_
 link unlink entity note custom_field_value values value enum_id enum_code field_type groups contacts leads source
     """.split()  # noqa: SIM905
 )
-WORDS = ("leads", "lead", "contact", "checkbox", "select", *sorted(KINDS)[:12])
+WORDS = ("leads", "lead", "contact", "checkbox", "select", *sorted(EVENT_KINDS)[:12])
 
 
 class Hostile:
@@ -96,7 +95,7 @@ class Hostile:
         body = random.choice(self.bodies) | ({"_embedded": {collection: shown}} if chance < 0.97 else {})
         body |= {"_links": {"next": random.choice(self.secrets)}} if random.random() < 0.5 else {}
         told = {"Date": random.choice(self.secrets), "Retry-After": random.choice(self.secrets)}
-        return Reply(random.choice((200, 204)), Kind.OBJECT, body, told, random.random(), random.random() * 10**10)
+        return Reply(random.choice((200, 204)), ReplyKind.OBJECT, body, told, random.random(), random.random() * 10**10)
 
 
 def leaves(document: Any) -> Iterator[Any]:

@@ -14,8 +14,7 @@ from airbyte_cdk.models import AirbyteMessage, EstimateType
 from source_amocrm.airbyte.report import Report
 from source_amocrm.http.client import Stats
 from source_amocrm.streams import STREAMS
-from source_amocrm.sync.batch import Batch
-from source_amocrm.sync.declaration import Incremental
+from source_amocrm.sync.declaration import Batch, Incremental
 from source_amocrm.sync.read_plan import Progress, ResumePoint
 from source_amocrm.sync.sync import Selection
 from source_amocrm.walk.listing import Page, PageCheckpoint
@@ -49,7 +48,7 @@ class Account:
 
     def asks(self, path: str, times: int = 1) -> None:
         for _ in range(times):
-            self.stats.sent(path)
+            self.stats.count_request(path)
 
     def page(self, path: str, rows: int = 50, made: int | None = None) -> Iterator[Batch]:
         """A list's reading that stands after its first page."""

@@ -9,8 +9,7 @@ import pytest
 
 from source_amocrm.account.resources import COMPANIES, EVENTS, LEADS, Resource
 from source_amocrm.errors import AmocrmError
-from source_amocrm.sync.batch import Deletion
-from source_amocrm.sync.declaration import Context, Incremental, Lookup
+from source_amocrm.sync.declaration import Context, Deletion, Incremental, Lookup
 from source_amocrm.sync.delivery import RowMaker
 from source_amocrm.sync.lookup import Resolver
 from source_amocrm.walk.listing import Row

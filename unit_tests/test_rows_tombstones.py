@@ -7,8 +7,7 @@ import pytest
 from source_amocrm.streams import schema
 from source_amocrm.streams.record import tombstone
 from source_amocrm.streams.values import RowError
-from source_amocrm.sync.batch import Deletion
-from source_amocrm.sync.declaration import Context
+from source_amocrm.sync.declaration import Context, Deletion
 from unit_tests.offline import stream
 from unit_tests.sample_files import sample
 

@@ -13,7 +13,7 @@ from airbyte_cdk.models import AirbyteCatalog, AirbyteStream, SyncMode
 from airbyte_cdk.test.standard_tests._catalog_checks import find_catalog_problems
 
 from source_amocrm.streams import STREAMS, schema
-from source_amocrm.streams.fixed import ElementTypes, NoteTypes
+from source_amocrm.streams.activity import ElementTypes, NoteTypes
 from source_amocrm.streams.record import tombstone
 from unit_tests.row_functions import rows
 

@@ -8,13 +8,19 @@ from typing import Any
 import pytest
 
 from source_amocrm.errors import Unavailable
-from source_amocrm.sync.batch import Batch, Deletion, with_postdated
+from source_amocrm.sync.declaration import Batch, Deletion
 from source_amocrm.sync.events import changes_of, trimmed
 from source_amocrm.sync.lookup import Resolver, observed
 from source_amocrm.sync.read_plan import ReadPlan
-from source_amocrm.sync.reading import ReadKeys
-from source_amocrm.sync.settle import READINGS, over_at, settled
-from source_amocrm.sync.trash import deletions_in, with_trash
+from source_amocrm.sync.reading import (
+    READINGS,
+    ReadKeys,
+    deletions_in,
+    over_at,
+    settled,
+    with_postdated,
+    with_trash,
+)
 from source_amocrm.walk.intervals import FOREVER, IntervalSet
 from source_amocrm.walk.listing import REMEMBERED_KEYS, Answered, Page, RawPage, Row, seconds
 
@@ -110,13 +116,13 @@ def test_of_several_answers_the_latest_end_counts() -> None:
 
 @pytest.mark.parametrize(("drift", "postdated"), [(0, {3}), (-600, {1, 2, 3}), (600, {3})])
 def test_rows_dated_later_than_they_were_read_are_told_by_the_earlier_clock(drift: int, postdated: set[int]) -> None:
-    [told] = with_postdated([batch(lead(1, NOW - 1), lead(2, NOW), lead(3, NOW + 1), drift=drift)])
+    told = with_postdated(batch(lead(1, NOW - 1), lead(2, NOW), lead(3, NOW + 1), drift=drift))
     assert told.postdated == postdated
 
 
 def test_of_several_answers_the_earliest_tells_what_is_postdated() -> None:
     page = Page([lead(1, NOW)], answered=(*answered(NOW), *answered(NOW - 1)))
-    assert [one.postdated for one in with_postdated([Batch("leads", page), Batch("leads", Page([]))])] == [{1}, set()]
+    assert [with_postdated(Batch("leads", one)).postdated for one in (page, Page([]))] == [{1}, set()]
 
 
 def test_what_every_reader_has_been_given_is_remembered_before_it_goes_on() -> None:

@@ -149,6 +149,7 @@ def test_undirected(seed: int, limit: int, ascending: bool, low: int, ahead: int
 
 
 @walks
+@example(3_672_092_076, 8, False, 0)
 @given(SEEDS, LIMITS, st.booleans(), st.integers(0, 4))
 def test_full(seed: int, limit: int, in_order: bool, ahead: int) -> None:
     """A list in the order of ids, or in one that edits change."""

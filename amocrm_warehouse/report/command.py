@@ -1,4 +1,4 @@
-"""`source-amocrm report`: the models built, and one HTML file made of the marts."""
+"""`source-amocrm report`: the models built, and one HTML file made of the marts; or a workbook, or a digest."""
 
 from __future__ import annotations
 
@@ -14,17 +14,27 @@ from amocrm_warehouse.database import Failed, reading, tables, united
 from amocrm_warehouse.desktop import show
 from amocrm_warehouse.interrupt import ended
 from amocrm_warehouse.models import SCHEMA, Built, add_options, build, build_as_asked, projects_of
+from amocrm_warehouse.plans import COSTS, read_costs, read_plans
+from amocrm_warehouse.report import workbook
+from amocrm_warehouse.report.answers import Choice, last_months, people_of
+from amocrm_warehouse.report.data import EVERYTHING, Asked
+from amocrm_warehouse.report.digest import digest
 from amocrm_warehouse.report.page import write
+from amocrm_warehouse.report.words import LANGUAGES, Words
 
 
 def report(
-    database: str, path: Path | None = None, unread: list[str] | None = None, built: Built | None = None
+    database: str,
+    path: Path | None = None,
+    unread: list[str] | None = None,
+    built: Built | None = None,
+    asked: Asked = EVERYTHING,
 ) -> Path:
     """Writes the file of the marts that stand. Raises ValueError with a sentence where that cannot be done."""
     path = path or place(database)
     try:
         with reading(database) as run:
-            write(path, run, unread or [], built.unbuilt if built else None)
+            write(path, run, unread or [], built.unbuilt if built else None, asked)
     except Failed as error:
         raise ValueError(f"The marts cannot be read: {' '.join(str(error).split())}") from None
     return path
@@ -73,7 +83,7 @@ def after_sync(database: str, project: str, plans: Path | None = None, schema: s
     others = [known.lower() for known in united(database)]
     kept = {known for known in others if {f"amocrm_{known}_deals", f"amocrm_{known}_account"} & there}
     projects = sorted(kept | {project.lower()})
-    built = build(database, projects, plans=plans, raw_schema=schema)
+    built = build(database, projects, plans=read_plans(plans) if plans else None, raw_schema=schema)
     if built.unbuilt:
         print(built.failure, file=sys.stderr)
     return report(database, unread=failures(database, projects, schema), built=built)
@@ -83,17 +93,49 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="source-amocrm report", description=__doc__)
     add_options(parser)
     parser.add_argument("--out", type=Path, help="the file to write; by default beside the DuckDB file")
+    parser.add_argument(
+        "--xlsx", type=Path, help="the tables of the last twelve months as an Excel workbook, into this file"
+    )
+    parser.add_argument("--costs", type=Path, help=f"a CSV file with the columns {','.join(COSTS)}, for the page")
+    parser.add_argument("--digest", action="store_true", help="twelve lines about each account, printed")
+    parser.add_argument("--language", choices=LANGUAGES, default=spoken(), help="of the workbook and the digest")
+    parser.add_argument(
+        "--group", action="append", default=[], help="only the rows of a team, by its name; again for more"
+    )
+    parser.add_argument(
+        "--manager", action="append", default=[], help="only the rows of a user, by name or id; again for more"
+    )
     given = parser.parse_args(arguments)
+    paged = given.out is not None or not (given.xlsx or given.digest)
     try:
-        path = place(given.db, given.out)
+        costs = read_costs(given.costs) if given.costs else None
+        path = place(given.db, given.out) if paged else None
+        workbook_path = place(given.db, given.xlsx) if given.xlsx else None
         built, _ = build_as_asked(given)
-        report(given.db, path, failures(given.db, projects_of(given), given.schema), built)
+        with reading(given.db) as run:
+            only = people_of(run, given.group, given.manager) if given.group or given.manager else None
+            choice = Choice(*last_months(run), users=None if only is None else frozenset(user for _, user in only))
+            words = Words(given.language)
+            if workbook_path:
+                workbook.write(workbook_path, run, choice, words)
+            if given.digest:
+                print(digest(run, choice, words))
+        if path:
+            report(given.db, path, failures(given.db, projects_of(given), given.schema), built, Asked(only, costs))
+    except Failed as error:
+        return ended(ValueError(f"The marts cannot be read: {' '.join(str(error).split())}"))
     except (ValueError, KeyboardInterrupt) as error:
         return ended(error)
     if built.unbuilt:
         print(built.failure, file=sys.stderr)
-    show(path)
+    if path:
+        show(path)
     return 2 if built.unbuilt else 0
+
+
+def spoken() -> str:
+    """The language of this machine's user, as far as the report has it."""
+    return "ru" if os.environ.get("LC_ALL", os.environ.get("LANG", "")).startswith("ru") else "en"
 
 
 if __name__ == "__main__":

@@ -160,7 +160,7 @@ function chosen(scope, period, who) {
   const fits = (row, column) => (
     (scope.project === null || row.project_id === scope.project)
     && (scope.pipeline === null || !("pipeline_id" in row) || row.pipeline_id === scope.pipeline)
-    && (!users || (row.project_id === who.project && users.has(row[column]))));
+    && (users ? row.project_id === who.project && users.has(row[column]) : !DATA.only || (row[column] !== null && row[column] !== undefined)));
   const of = (name, first, last, day, column = "responsible_user_id") => (
     TABLES[name].filter((row) => fits(row, column) && (!day || (row[day] !== null && row[day] >= first && row[day] <= last))));
   const between = (first, last) => ({
@@ -169,6 +169,7 @@ function chosen(scope, period, who) {
     ways: () => of("ways", first, last, "created"),
     stays: () => of("stays", first, last, "created"),
     work: () => of("work", first, last, "day"),
+    talks: () => of("talks", first, last, "day"),
     hours: () => of("hours", firstOf(monthOf(first)), last, "month"), // told by month: those that the period touches
   });
   const today = dayOf(DATA.today);
@@ -176,6 +177,10 @@ function chosen(scope, period, who) {
   return {
     scope, period, who, account, currency: account && account.currency, ...between(period.first, period.last),
     now: (name) => of(name),
+    month: () => of("deals", firstOf(monthOf(today)), today, "closed", "closer_id"),
+    month_plans: () => (scope.pipeline === null && TABLES.plans ? of("plans", firstOf(monthOf(today)), today, "month") : []),
+    // of all people and pipelines, month by month
+    costs: () => (!users && planned && TABLES.costs ? TABLES.costs.filter((row) => row.month >= period.first && row.month <= period.last && (scope.project === null || row.project_id === null || row.project_id === scope.project)) : []),
     open: () => of("deals").filter((row) => row.closed === null && row.stage_kind !== null),
     planned,
     plans: () => (planned ? of("plans", period.first, Math.min(period.last, today), "month") : []),
@@ -184,7 +189,7 @@ function chosen(scope, period, who) {
     before: () => {
       const months = period.whole ? monthsBetween(period.first, period.last).length : null;
       const first = months ? firstOf(shifted(monthOf(period.first), -months)) : period.first - (period.last - period.first + 1);
-      return first < dayOf(DATA.since) ? null : { months, days: period.last - period.first + 1, ...between(first, period.first - 1) };
+      return period.kind === "all" || first < dayOf(DATA.since) ? null : { months, days: period.last - period.first + 1, ...between(first, period.first - 1) };
     },
   };
 }

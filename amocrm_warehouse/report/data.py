@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -14,13 +15,31 @@ MONTHS = 36
 """The most months that the report goes back."""
 SOURCES_SHOWN = 25
 """The most sources of an account with names of their own."""
-Run = Callable[[str], tuple[list[str], list[tuple[Any, ...]]]]
-"""Runs a statement: the columns' names, and the rows."""
+Run = Callable[..., tuple[list[str], list[tuple[Any, ...]]]]
+"""Runs a statement, with values by the names that it has for them: the columns' names, and the rows."""
 Table = dict[str, list[Any]]
 """The values of each column."""
 
 
-def read(run: Run, most_months: int = MONTHS, unbuilt: Mapping[str, str] | None = None) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Asked:
+    """What a page is to show beside the marts, or less than they hold."""
+
+    only: Collection[tuple[str, int]] | None = None
+    """Projects and ids of the users whose rows alone are shown; what is told of everybody together is left out then."""
+    costs: list[list[str]] | None = None
+    """Month, source, cost."""
+
+
+EVERYTHING = Asked()
+
+
+def read(
+    run: Run,
+    most_months: int = MONTHS,
+    unbuilt: Mapping[str, str] | None = None,
+    asked: Asked = EVERYTHING,
+) -> dict[str, Any]:
     """Everything that the page shows, of its last `most_months` months.
 
     `unbuilt`: the models that are not there, and why; what is made of them is left out of the tables.
@@ -40,6 +59,14 @@ def read(run: Run, most_months: int = MONTHS, unbuilt: Mapping[str, str] | None 
             columns, rows = run(sql.format_map(places))
             values = list(zip(*rows, strict=True)) or [()] * len(columns)
             tables[name] = {column: list(found) for column, found in zip(columns, values, strict=True)}
+    if asked.costs is not None:
+        months, sources, costs = zip(*asked.costs, strict=True) if asked.costs else ((), (), ())
+        tables["costs"] = {
+            "project_id": [None] * len(months), "month": list(map(date.fromisoformat, months)),
+            "source": [source[:80] or None for source in sources], "cost": list(map(Decimal, costs)),
+        }  # fmt: skip
+    if asked.only is not None:
+        tables = of_people(tables, frozenset(asked.only))
     if "deals" in tables:
         renumber(tables)
     return {
@@ -48,11 +75,37 @@ def read(run: Run, most_months: int = MONTHS, unbuilt: Mapping[str, str] | None 
         "today": plain(today),
         "since": plain(since),
         "is_whole": since == first,
+        "only": asked.only is not None,
         "unbuilt": {name: unbuilt[name] for name in sorted(unbuilt)},
         "tables": {
             name: {column: packed(column, of) for column, of in table.items()} for name, table in tables.items()
         },
     }
+
+
+OF_EVERYBODY = ("costs", "forecast", "forecast_stages", "freshness")
+"""Tables that tell of no user."""
+
+
+def of_people(tables: dict[str, Table], only: frozenset[tuple[str, int]]) -> dict[str, Table]:
+    """The rows of these users. A deal of theirs that another one closed, or has now, does not say who that is."""
+    found: dict[str, Table] = {}
+    deals = set()
+    for name, table in tables.items():
+        whose = [column for column in ("responsible_user_id", "closer_id", "user_id") if column in table]
+        rows = list(range(len(table["project_id"])))
+        for column in whose:
+            pairs = zip(table["project_id"], table[column], strict=True)
+            table[column] = [user if (project, user) in only else None for project, user in pairs]
+        if whose:
+            rows = [at for at in rows if any(table[column][at] is not None for column in whose)]
+        elif "deal_id" in table:
+            rows = [at for at in rows if (table["project_id"][at], table["deal_id"][at]) in deals]
+        if name not in OF_EVERYBODY:
+            found[name] = {column: [of[at] for at in rows] for column, of in table.items()}
+        if name == "deals":
+            deals = set(zip(found[name]["project_id"], found[name]["deal_id"], strict=True))
+    return found
 
 
 def renumber(tables: dict[str, Table]) -> None:
@@ -116,5 +169,5 @@ def plain(value: Any) -> Any:
     if isinstance(value, date):
         return value.isoformat()
     if isinstance(value, Decimal | float):
-        return int(value) if value == int(value) else round(float(value), 2)
+        return int(value) if value == int(value) else round(float(value), 3)
     return value

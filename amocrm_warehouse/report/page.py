@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from amocrm_warehouse.report.data import MONTHS, Run, read
+from amocrm_warehouse.report.data import EVERYTHING, MONTHS, Asked, Run, read
 from amocrm_warehouse.report.runtime import vega
+from amocrm_warehouse.report.words import texts
 from source_amocrm import whole_file
 
 HOME = Path(__file__).resolve().parent
@@ -24,12 +24,18 @@ LIMIT = 2_000_000
 """The most bytes of a report."""
 
 
-def write(path: Path, run: Run, unread: list[str], unbuilt: Mapping[str, str] | None = None) -> None:
+def write(
+    path: Path,
+    run: Run,
+    unread: list[str],
+    unbuilt: Mapping[str, str] | None = None,
+    asked: Asked = EVERYTHING,
+) -> None:
     """Replaces the file as a whole.
 
     `unread`: sentences about tables that the last sync could not read. `unbuilt`: models that are not there, and why.
     """
-    text = page(run, unread, unbuilt=unbuilt)
+    text = page(run, unread, unbuilt=unbuilt, asked=asked)
     try:
         whole_file.write(path, text)  # for its owner alone, since customers' names may be in it
     except OSError as error:
@@ -37,11 +43,17 @@ def write(path: Path, run: Run, unread: list[str], unbuilt: Mapping[str, str] | 
         raise ValueError(told) from None
 
 
-def page(run: Run, unread: list[str], limit: int = LIMIT, unbuilt: Mapping[str, str] | None = None) -> str:
+def page(
+    run: Run,
+    unread: list[str],
+    limit: int = LIMIT,
+    unbuilt: Mapping[str, str] | None = None,
+    asked: Asked = EVERYTHING,
+) -> str:
     """As many months as have room within the limit."""
     months = MONTHS
     while True:
-        text = render(read(run, months, unbuilt) | {"unread": unread})
+        text = render(read(run, months, unbuilt, asked) | {"unread": unread})
         if len(text.encode()) <= limit:
             return text
         if months == 1:
@@ -73,12 +85,6 @@ def packed(data: dict[str, Any]) -> str:
     """As data.js unpacks it. Nothing that the account holds can end a script in it."""
     document = json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode()
     return base64.b64encode(zlib.compress(document, 9)).decode()
-
-
-def texts() -> dict[str, list[str]]:
-    """English and Russian by key."""
-    told: dict[str, str] = yaml.safe_load((HOME / "texts.yaml").read_text(encoding="utf-8"))
-    return {key: text.split(" | ") for key, text in told.items()}
 
 
 def script(text: str) -> str:

@@ -23,6 +23,11 @@ FIRST_DAY = "select least(min(created_at_local), min(closed_at_local)) from amoc
 STALE_SHOWN = 20
 """Deals of each pipeline and manager."""
 
+TODAY_SHOWN = 20
+"""Cards of each pipeline and manager."""
+REASONS = ("no_task", "slow", "waiting", "overdue_task")
+"""Why something waits."""
+
 QUERIES = {
     "accounts": """
         select
@@ -120,6 +125,60 @@ QUERIES = {
         ) as ranked
         where place <= {STALE_SHOWN}
         order by coalesce(budget, 0) desc, days_without_activity desc, deal_id
+    """,
+    "today": f"""
+        select
+            project_id, pipeline_id, responsible_user_id, entity_type, entity_id, name, pipeline_name, status_name,
+            reasons, days, budget, cards, {", ".join(f"all_{reason}" for reason in REASONS)}, all_budget
+        from (
+            select
+                cards.*,
+                row_number() over whose_best as place,
+                count(*) over whose as cards,
+                coalesce(sum(budget) over whose, 0) as all_budget,
+                {", ".join(f"sum({reason}) over whose as all_{reason}" for reason in REASONS)}
+            from (
+                select
+                    project_id, pipeline_id, responsible_user_id, entity_type, entity_id, max(entity_name) as name,
+                    max(pipeline_name) as pipeline_name, max(status_name) as status_name, max(budget) as budget,
+                    string_agg(distinct reason, ' ' order by reason) as reasons, max(days) as days,
+                    {", ".join(f"count(*) filter (where reason = '{reason}') as {reason}" for reason in REASONS)}
+                from amocrm_marts.today
+                group by 1, 2, 3, 4, 5
+            ) as cards
+            window whose as (partition by project_id, pipeline_id, responsible_user_id),
+                whose_best as (
+                    partition by project_id, pipeline_id, responsible_user_id
+                    order by coalesce(budget, 0) desc, coalesce(days, -1) desc, entity_type, entity_id
+                )
+        ) as ranked
+        where place <= {TODAY_SHOWN}
+        order by coalesce(budget, 0) desc, coalesce(days, -1) desc, entity_type, entity_id, project_id
+    """,
+    "talks": """
+        select
+            talks.project_id, deals.pipeline_id, talks.responsible_user_id, talks.channel,
+            cast(talks.started_at_local as date) as day,
+            cast(extract(hour from talks.started_at_local) as integer) as hour,
+            cast(floor(talks.seconds_to_first_response / 60.0) as bigint) as minutes, talks.answered_by,
+            talks.is_unanswered
+        from amocrm_marts.conversations as talks
+        left join amocrm_marts.deals as deals on deals.project_id = talks.project_id and deals.deal_id = talks.deal_id
+        where talks.started_at_local >= date '{since}' and talks.messages_in > 0
+        order by talks.project_id, talks.started_at_local, talks.talk_id
+    """,
+    "forecast": """
+        select
+            project_id, months_back, months_ahead, month, pipeline_id, sold_so_far, from_open, from_new, expected, low,
+            high, sold, sold_month_before
+        from amocrm_marts.forecast
+        where months_back = 0 or months_ahead = 0
+        order by project_id, pipeline_id, months_back desc, months_ahead
+    """,
+    "forecast_stages": """
+        select project_id, pipeline_id, status_id, age, deals, budget, chance_0, expected_0, expected_1, expected_2
+        from amocrm_marts.forecast_stages
+        order by project_id, pipeline_id, status_id, age
     """,
     "tasks": """
         select

@@ -159,14 +159,31 @@ function managers(view) {
     };
   }).sort(falling("won_budget", "won", "lost"));
   const present = TABLES.accounts.some((row) => !row.owners_known && (view.scope.project === null || row.project_id === view.scope.project));
+  const before = view.before();
+  const compared = beside(view.closed(), before && before.closed(), "project_id", "closer_id").map(({ row, ...own }) => ({ name: nameOf(row.project_id, row.closer_id), ...own }));
   return rows.length ? [{
     chart: "managers", rows, drawn: named(rows, "name").filter((row) => row.won_budget || row.plan).slice(0, TOP), longest: "won_budget", also: "plan",
     notes: present ? ["managers.present"] : [],
     label: (row, tell) => tell.short(row.won_budget), total: ["won", "won_budget", "lost", "overdue", "stale", ...(planned ? ["plan"] : [])],
     columns: [["name", "text", "manager"], ["won", "number"], ["won_budget", "money"], ...(planned ? [["plan", "money"], ["plan_share", "percent"]] : []),
       ["lost", "number"], ["rate", "percent"], ["average", "money"], ["overdue", "number"], ["stale", "number"]],
-  }] : [];
+  }, ...(compared.length > 1 ? [{ title: "beside.title", rows: compared, total: ["won_budget", "was"], columns: [["name", "text", "manager"], ...BESIDE] }] : [])] : [];
 }
+
+// What each sold, or each source brought, beside as long a time before and beside the median of all.
+function beside(now, before, ...columns) {
+  const key = (row) => JSON.stringify(columns.map((column) => row[column]));
+  const sold = (rows) => new Map(grouped(rows.filter(isWon), ...columns).map((of) => [key(of[0]), sum(of, "budget")]));
+  const [then, present] = [before && sold(before), sold(now)];
+  const firsts = new Map([...(before || []), ...now].filter(isWon).map((row) => [key(row), row]));
+  const middle = median([...firsts.keys()].map((one) => present.get(one) || 0));
+  return [...firsts].map(([one, row]) => {
+    const [won_budget, was] = [present.get(one) || 0, then ? then.get(one) || 0 : null];
+    return { row, won_budget, was, change: was ? won_budget / was - 1 : null, of_median: ratio(won_budget, middle) };
+  }).sort(falling("won_budget", "was"));
+}
+
+const BESIDE = [["won_budget", "money"], ["was", "money"], ["change", "percent"], ["of_median", "percent"]];
 
 function reasons(view) {
   const found = view.closed().filter(isLost);
@@ -181,16 +198,43 @@ function reasons(view) {
 }
 
 function sources(view) {
-  const rows = grouped(view.created(), "source").map((of) => {
-    const won = of.filter(isWon);
-    const other = of[0].source === true; // one of those that are not told by name
-    return { source: other ? null : of[0].source, deals: of.length, won: won.length, rate: ratio(won.length, of.length), won_budget: sum(won, "budget"), missing: other ? "sources.other" : "sources.unknown" };
+  const named_as = (source) => ({ source: source === true ? null : source, missing: source === true ? "sources.other" : "sources.unknown" }); // true: one of those that are not told by name
+  const costs = view.costs();
+  const spent = new Map(grouped(costs, "source").map((of) => [of[0].source, sum(of, "cost")]));
+  const found = new Map(grouped(view.created(), "source").map((of) => [of[0].source, of]));
+  const rows = [...new Set([...found.keys(), ...spent.keys()])].map((source) => {
+    const of = found.get(source) || [];
+    const [won, cost] = [of.filter(isWon), spent.has(source) ? spent.get(source) : null];
+    const won_budget = sum(won, "budget");
+    return {
+      ...named_as(source), deals: of.length, won: won.length, rate: ratio(won.length, of.length), won_budget, cost,
+      cost_of_deal: cost === null ? null : ratio(cost, of.length), cost_of_won: cost === null ? null : ratio(cost, won.length), romi: cost ? (won_budget - cost) / cost : null,
+    };
   }).sort(falling("deals", "won_budget"));
+  const before = view.before();
+  const compared = beside(view.created(), before && before.created(), "source").map(({ row, ...own }) => ({ ...named_as(row.source), ...own }));
   return rows.length ? [{
-    chart: "sources", rows: named(rows, "source"), drawn: rows.slice(0, TOP), longest: "deals", total: ["deals", "won", "won_budget"],
-    notes: TABLES.deals.some((row) => row.source !== null) ? [] : ["sources.none"],
+    chart: "sources", rows: named(rows, "source"), drawn: rows.slice(0, TOP), longest: "deals", total: ["deals", "won", "won_budget", ...(costs.length ? ["cost"] : [])],
+    notes: [...(TABLES.deals.some((row) => row.source !== null) ? [] : ["sources.none"]), ...(TABLES.costs && !costs.length ? ["sources.costs_of_months"] : [])],
     label: (row, tell) => `${tell.number(row.deals)} · ${tell.percent(row.rate)}`,
-    columns: [["source", "text"], ["deals", "number"], ["won", "number"], ["rate", "percent", "source_rate"], ["won_budget", "money"]],
+    columns: [["source", "text"], ["deals", "number"], ["won", "number"], ["rate", "percent", "source_rate"], ["won_budget", "money"],
+      ...(costs.length ? [["cost", "money"], ["cost_of_deal", "money"], ["cost_of_won", "money"], ["romi", "percent"]] : [])],
+  }, ...(compared.length > 1 ? [{ title: "beside.title", rows: compared, total: ["won_budget", "was"], columns: [["source", "text"], ...BESIDE] }] : [])] : [];
+}
+
+const COHORT_MONTHS = [0, 1, 2, 3, 6, 12];
+
+// Of the deals created in a month, how many were won by the end of it and of later ones; null where those are not over.
+function cohorts(view) {
+  const now = monthOf(dayOf(DATA.today));
+  const rows = grouped(view.created().map((row) => ({ ...row, month: monthOf(row.created) })), "month").map((of) => {
+    const [{ month }, won] = [of[0], of.filter(isWon)];
+    const within = (months) => (shifted(month, months) < now ? ratio(won.filter((row) => monthOf(row.closed) <= shifted(month, months)).length, of.length) : null);
+    return { month, deals: of.length, won: won.length, won_budget: sum(won, "budget"), ...Object.fromEntries(COHORT_MONTHS.map((months) => [`within${months}`, within(months)])) };
+  });
+  return rows.length > 1 ? [{
+    rows, total: ["deals", "won", "won_budget"],
+    columns: [["month", "month"], ["deals", "number"], ["won", "number"], ["won_budget", "money"], ...COHORT_MONTHS.map((months) => [`within${months}`, "percent", null, `cohorts.within${months}`])],
   }] : [];
 }
 
@@ -214,10 +258,83 @@ function stuck(view) {
   }).sort(falling("size"));
 }
 
+const PLACES = { deal: "leads", contact: "contacts", company: "companies", customer: "customers" };
+
 function linked(row) {
   const { domain } = TABLES.accounts.find((one) => one.project_id === row.project_id);
-  return { ...row, responsible_name: nameOf(row.project_id, row.responsible_user_id), href: domain ? `https://${domain}/leads/detail/${row.deal_id}` : null };
+  const [place, id] = [PLACES[row.entity_type || "deal"], row.entity_id || row.deal_id];
+  return { ...row, responsible_name: nameOf(row.project_id, row.responsible_user_id), href: domain && place && id ? `https://${domain}/${place}/detail/${id}` : null };
 }
+
+const REASONS = ["no_task", "slow", "waiting", "overdue_task"];
+
+function today(view) {
+  const found = view.now("today");
+  const people = grouped(found, "project_id", "responsible_user_id").map((of) => {
+    const each = grouped(of, "pipeline_id").map(([first]) => first); // every card has the sums of its pipeline and manager
+    const counts = Object.fromEntries(REASONS.map((reason) => [reason, sum(each, `all_${reason}`)]));
+    return { name: nameOf(of[0].project_id, of[0].responsible_user_id), ...counts, cards: sum(each, "cards"), budget: sum(each, "all_budget") };
+  }).sort(falling("budget", "cards"));
+  const count = (name) => ["number", sum(people, name)];
+  return people.length ? [
+    {
+      chart: "open", rows: named(people, "name"), ages: REASONS.map((_, place) => place), words: "today.reason", total: [...REASONS, "cards", "budget"],
+      drawn: people.slice(0, TOP).flatMap((row) => REASONS.map((reason, place) => ({ key: row.key, age_order: place, deals: row[reason] })).filter((one) => one.deals)),
+      insights: [["today.insight", { ...Object.fromEntries(REASONS.map((reason) => [reason, count(reason)])), money: ["money", sum(people, "budget")] }]],
+      columns: [["name", "text", "manager"], ...REASONS.map((reason, place) => [reason, "number", null, `today.reason.${place}`]), ["cards", "number"], ["budget", "money"]],
+    },
+    {
+      rows: found.slice(0, 30).map(linked),
+      columns: [["name", "deal", "card"], ["reasons", "reasons", "why"], ["responsible_name", "text", "manager"], ["pipeline_name", "text", null, "filter.scope"],
+        ["status_name", "text", "stage"], ["budget", "money"], ["days", "number"]],
+    },
+  ] : [];
+}
+
+// The month day by day: what is sold by then, and what would be if every day brought the same part of the plan.
+function pace(view) {
+  const won = view.month().filter(isWon);
+  const [now, plans] = [dayOf(DATA.today), view.month_plans()];
+  const [first, last] = [firstOf(monthOf(now)), lastOf(monthOf(now))];
+  const plan = plans.length ? sum(plans, "plan") : null;
+  const days = [...Array(last - first + 1).keys()].map((place) => ({
+    month: textOf(first + place), won_budget: first + place <= now ? sum(won.filter((row) => row.closed <= first + place), "budget") : null,
+    won: won.filter((row) => row.closed <= first + place).length, plan: plan === null ? null : Math.round((plan * (place + 1)) / (last - first + 1)),
+  }));
+  const rows = days.filter((row) => row.won_budget !== null);
+  const { won_budget, plan: by_now } = rows[rows.length - 1];
+  return !won.length && plan === null ? [] : [{
+    title: "pace.title", chart: "money", rows, drawn: days.map((row) => ({ ...row, won_budget: row.won_budget || 0 })), unit: ["won_budget", "plan"],
+    insights: [plan === null ? ["pace.sold", { sold: ["money", won_budget] }] : ["pace.insight", { sold: ["money", won_budget], plan: ["money", by_now], share: ["percent", ratio(won_budget, by_now)] }]],
+    columns: [["month", "bucket", "day"], ["won", "number"], ["won_budget", "money"], ...(plan === null ? [] : [["plan", "money"]])],
+  }];
+}
+
+function forecast(view) {
+  const found = TABLES.forecast.filter((row) => (view.scope.project === null || row.project_id === view.scope.project) && row.pipeline_id === view.scope.pipeline)
+    .map((row) => ({ ...row, month: monthOf(row.month), won_budget: row.months_back ? row.sold : null, off: row.months_back ? ratio(Math.abs(row.expected - row.sold), row.sold) : null }));
+  const ahead = grouped(found, "project_id").map((of) => {
+    const rows = of.filter((row) => row.expected !== null);
+    const past = rows.filter((row) => row.months_back);
+    if (!rows.some((row) => !row.months_back)) return { title: "forecast.ahead", project: of[0].project_id, rows: [], columns: [], notes: ["forecast.few"] };
+    return {
+      title: "forecast.ahead", project: of[0].project_id, chart: "forecast", rows, unit: ["expected", "low", "high", "won_budget"],
+      insights: past.length ? [["forecast.record", {
+        count: ["number", past.length], inside: ["number", past.filter((row) => row.sold >= row.low && row.sold <= row.high).length],
+        off: ["percent", median(past.map((row) => row.off))], before: ["percent", median(past.map((row) => ratio(Math.abs(row.sold_month_before - row.sold), row.sold)))],
+      }]] : [],
+      columns: [["month", "month"], ["expected", "money"], ["low", "money"], ["high", "money"], ["won_budget", "money"], ["off", "percent"], ["sold_so_far", "money"], ["from_open", "money"], ["from_new", "money"]],
+    };
+  });
+  const stages = TABLES.forecast_stages.filter((row) => row.pipeline_id === view.scope.pipeline && row.project_id === view.scope.project);
+  return [...ahead, ...pace(view), ...(stages.length ? [{
+    title: "forecast.stages", total: ["deals", "budget", "expected_0", "expected_1", "expected_2"],
+    rows: stages.map((row) => ({ ...row, stage: stageName(row) })),
+    columns: [["stage", "text"], ["age", "age", null, "stuck.legend"], ["deals", "number"], ["budget", "money"], ["chance_0", "percent"], ["expected_0", "money"], ["expected_1", "money"], ["expected_2", "money"]],
+  }] : [])];
+}
+
+const stageName = (row) => ((TABLES.stages || []).find((one) => one.project_id === row.project_id && one.pipeline_id === row.pipeline_id && one.status_id === row.status_id) || {}).status_name || `#${row.status_id}`;
 
 function stale(view) {
   const found = view.now("stale");
@@ -227,6 +344,29 @@ function stale(view) {
     columns: [["name", "deal", "deal"], ["pipeline_name", "text", null, "filter.scope"], ["status_name", "text", "stage"], ["responsible_name", "text", "manager"],
       ["budget", "money"], ["days_without_activity", "number"], ["open_tasks", "number"]],
   }] : [];
+}
+
+// Conversations that a client began to write in: how long the first answer of a person took, and who gave none.
+function talks(view) {
+  const found = view.talks();
+  const counted = (of) => ({
+    talks: of.length, minutes: median(of.map((row) => row.minutes)), unanswered: of.filter((row) => row.is_unanswered).length,
+    by_person: of.filter((row) => row.answered_by === "person").length, by_robot: of.filter((row) => row.answered_by === "robot").length,
+    by_nobody: of.filter((row) => row.answered_by === null).length,
+  });
+  const counts = [["talks", "number"], ["minutes", "number"], ["unanswered", "number"], ["by_person", "number"], ["by_robot", "number"], ["by_nobody", "number"]];
+  const total = ["talks", "unanswered", "by_person", "by_robot", "by_nobody"];
+  const all = counted(found);
+  const hours = grouped([...found].sort((one, other) => one.hour - other.hour), "hour").map((of) => ({ hour: of[0].hour, ...counted(of) }));
+  return found.length ? [
+    {
+      rows: grouped(found, "project_id", "responsible_user_id").map((of) => ({ name: nameOf(of[0].project_id, of[0].responsible_user_id), ...counted(of) })).sort(falling("talks", "unanswered")),
+      insights: all.minutes === null ? [] : [["talks.insight", { minutes: ["number", all.minutes], unanswered: ["number", all.unanswered] }]],
+      total, columns: [["name", "text", "manager"], ...counts],
+    },
+    { title: "column.channel", total, rows: grouped(found, "channel").map((of) => ({ channel: of[0].channel, ...counted(of) })).sort(falling("talks", "unanswered")), columns: [["channel", "text"], ...counts] },
+    { title: "talks.hours", chart: all.minutes === null ? null : "talks", total, rows: hours, columns: [["hour", "text"], ...counts] },
+  ] : [];
 }
 
 const LEVELS = 5;
@@ -271,13 +411,17 @@ function freshness(view) {
 
 const ACTS = ["calls", "messages", "notes", "tasks", "deal_statuses"];
 const SECTIONS = [
+  { id: "today", count: today, needs: ["deals", "tasks", "messages"], of: ["today"], wide: true },
+  { id: "forecast", count: forecast, needs: ["deals", "deal_statuses"], needsAll: true, of: ["deals", "forecast", "forecast_stages"], wide: true },
   { id: "funnel", count: funnel, needs: ["deals", "statuses"], needsAll: true, of: ["deals", "ways", "stays", "stages"], wide: true },
   { id: "money", count: money, needs: ["deals"], of: ["deals"], wide: true },
   { id: "managers", count: managers, needs: ["deals"], of: ["deals"], wide: true },
-  { id: "reasons", count: reasons, needs: ["deals"], of: ["deals"] },
-  { id: "sources", count: sources, needs: ["deals"], of: ["deals"] },
+  { id: "reasons", count: reasons, needs: ["deals"], of: ["deals"], wide: true },
+  { id: "sources", count: sources, needs: ["deals"], of: ["deals"], wide: true },
+  { id: "cohorts", count: cohorts, needs: ["deals"], of: ["deals"], wide: true },
   { id: "stuck", count: stuck, needs: ["deals"], of: ["deals"], wide: true },
   { id: "stale", count: stale, needs: ["deals"], of: ["stale", "stale_deals"], wide: true },
+  { id: "talks", count: talks, needs: ["messages"], of: ["talks"], wide: true },
   { id: "hours", count: hours, needs: ACTS, of: ["hours"], wide: true },
   { id: "work", count: work, needs: ACTS, of: ["work"], wide: true },
   { id: "freshness", count: freshness, needs: [], of: ["freshness"], wide: true },

@@ -56,6 +56,8 @@ function teller(view) {
   return {
     text: (value) => value,
     deal: (value) => value,
+    reasons: (value) => value.split(" ").map((reason) => said(`today.${reason}`)).join(", "),
+    age: (value) => said(`stuck.age.${value}`),
     day: (value) => date(value, { day: "numeric", month: "long", year: "numeric" }),
     bucket: (value) => (value.length === 7 ? month(value) : date(value, { day: "numeric", month: "short", year: "numeric" })),
     since: (value) => since(value),
@@ -90,7 +92,7 @@ function zone(name) {
 
 const told = ([key, values], tell) => said(key, Object.fromEntries(Object.entries(values).map(([name, [kind, value]]) => [name, tell[kind](value)])));
 
-const ofKind = (kind) => (["text", "deal", "month", "bucket", "weekday"].includes(kind) ? "" : kind === "moment" ? "figure moment" : "figure");
+const ofKind = (kind) => (["text", "deal", "reasons", "age", "month", "bucket", "weekday"].includes(kind) ? "" : kind === "moment" ? "figure moment" : "figure");
 
 function table(block, tell, caption) {
   const heads = block.columns.map(([name, kind, key, whole, plain]) => (
@@ -128,10 +130,11 @@ function spec(block, tell, width) {
   const room = 20 + 7 * Math.max(...labels.map((label) => label.length)); // pixels that the longest label takes
   const bars = width - (width < 480 ? 140 : 210);
   const unit = block.unit && unitOf(found, block.unit);
-  const ages = block.ages || [];
+  const [ages, words] = [block.ages || [], block.words || "stuck.age"];
   const filled = {
     domain: [0, (most * bars) / Math.max(bars - room, 1)], unit: unit && unit.title(tell), levels: [0, LEVELS],
-    ages: ages.map((age) => said(`stuck.age.${age}`)), age_colors: ages.map((age) => `var(--${age === 4 ? "line" : `age-${age}`})`),
+    title: said(`column.${block.columns[0][2] || block.columns[0][0]}`), legend: said(block.words ? "column.why" : "stuck.legend"),
+    ages: ages.map((age) => said(`${words}.${age}`)), age_colors: ages.map((age) => `var(--${age === 4 ? "line" : `age-${age}`})`),
   };
   const put = (part, key) => {
     if (typeof part === "string" && part.startsWith("@@")) return filled[part.slice(2)];
@@ -142,14 +145,14 @@ function spec(block, tell, width) {
   };
   const values = found.map((row) => {
     const value = { ...row };
-    for (const name of ["won_budget", "plan", "budget"]) if (Number.isFinite(row[name])) value[`${name}_text`] = tell.money(row[name]);
+    for (const name of ["won_budget", "plan", "budget", "expected", "low", "high"]) if (Number.isFinite(row[name])) value[`${name}_text`] = tell.money(row[name]);
     if (row.days) value.days = tell.days(row.days);
     if (unit) for (const name of block.unit) if (Number.isFinite(row[name])) value[name] = row[name] / unit.size;
     if (block.label) value.label = block.label(row, tell);
     if ("key" in row) value.key = row.key === null ? (row.missing ? said(row.missing) : "–") : row.key;
     if ("month" in row) value.month = tell.brief(row.month);
     if ("weekday" in row) value.weekday = tell.weekday(row.weekday);
-    if ("age_order" in row) value.age = said(`stuck.age.${row.age_order}`);
+    if ("age_order" in row) value.age = said(`${words}.${row.age_order}`);
     return value;
   });
   const chart = put(CHARTS[block.chart]);
@@ -226,12 +229,12 @@ function card(section, view, tell, drawings) {
 }
 
 function shown(section, block, several, tell, drawings) {
-  const name = block.pipeline && pipelineName(block.pipeline);
+  const name = block.pipeline ? pipelineName(block.pipeline) : [block.title && said(block.title), TABLES.accounts.length > 1 && block.project && accountName(block.project)].filter(Boolean).join(": ");
   const caption = [said(`${section.id}.title`), name].filter(Boolean).join(": ");
-  const figure = made("figure", null, {}, several && made("h3", name));
+  const figure = made("figure", null, {}, several && name && made("h3", name));
   for (const one of block.insights || []) figure.append(made("p", told(one, tell), { className: "insight" }));
   if (block.ages) {
-    figure.append(made("p", null, { className: "legend" }, ...block.ages.map((age) => made("span", said(`stuck.age.${age}`), { className: `age-${age}` }))));
+    figure.append(made("p", null, { className: "legend" }, ...block.ages.map((age) => made("span", said(`${block.words || "stuck.age"}.${age}`), { className: `age-${age}` }))));
   }
   if (block.chart && (block.drawn || block.rows).length) {
     const place = figure.appendChild(made("div", null, { className: `chart ${block.chart}` }));
@@ -244,8 +247,13 @@ function shown(section, block, several, tell, drawings) {
     });
   }
   for (const note of block.notes || []) figure.append(made("p", said(note), { className: "note" }));
-  figure.append(table(block, tell, caption));
+  if (block.columns.length) figure.append(table(block, tell, caption));
   return figure;
+}
+
+function accountName(project) {
+  const row = TABLES.accounts.find((one) => one.project_id === project);
+  return row.name || row.project_id;
 }
 
 function pipelineName(row) {
@@ -292,11 +300,10 @@ function periodName(period, tell) {
 function choices(tell) {
   const option = (text, id, selected) => made("option", text, { value: id, selected });
   const group = (key, options) => options.length && made("optgroup", null, { label: said(key) }, ...options);
-  const account = (project) => { const row = TABLES.accounts.find((one) => one.project_id === project); return row.name || row.project_id; };
-  const among = (project) => (TABLES.accounts.length > 1 && state.scope.project === null ? `${account(project)}: ` : "");
+  const among = (project) => (TABLES.accounts.length > 1 && state.scope.project === null ? `${accountName(project)}: ` : "");
   find("#scope").replaceChildren(...SCOPES.map((scope) => option(
-    scope.pipeline !== null ? (TABLES.accounts.length > 1 ? `${account(scope.project)}: ` : "") + (scope.name || `#${scope.pipeline}`)
-      : scope.project === null ? said("scope.all") : said("scope.account", { name: account(scope.project) }),
+    scope.pipeline !== null ? (TABLES.accounts.length > 1 ? `${accountName(scope.project)}: ` : "") + (scope.name || `#${scope.pipeline}`)
+      : scope.project === null ? said("scope.all") : said("scope.account", { name: accountName(scope.project) }),
     scope.id, scope.id === state.scope.id)));
   const known = PERIODS.some((one) => one.id === state.period.id) ? PERIODS : [state.period, ...PERIODS];
   const groups = grouped(known.map((one) => ({ ...one, group: ["week", "month", "quarter", "year"].includes(one.kind) ? one.kind : "long" })), "group");
@@ -332,7 +339,7 @@ async function show() {
   choices(tell);
   find(".chosen").textContent = ["#scope", "#period", "#who"].map((id) => find(id).selectedOptions[0].textContent).join(" · ");
   const drawings = [];
-  find("main").replaceChildren(...[unbuilt()].filter(Boolean), figures(view, tell), ...SECTIONS.map((section) => card(section, view, tell, drawings)));
+  find("main").replaceChildren(...[unbuilt()].filter(Boolean), figures(view, tell), ...SECTIONS.filter((section) => !DATA.only || section.of.every((name) => TABLES[name])).map((section) => card(section, view, tell, drawings)));
   delete document.documentElement.dataset.shown;
   await Promise.all(drawings.map((drawing) => drawing()));
   document.documentElement.dataset.shown = [language(), state.scope.id, state.period.id].join(" ");

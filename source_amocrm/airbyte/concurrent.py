@@ -30,6 +30,7 @@ from airbyte_cdk.models import (
 )
 from airbyte_cdk.sources.streams import NO_CURSOR_STATE_KEY
 from airbyte_cdk.utils.stream_status_utils import as_airbyte_message
+from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 from airbyte_protocol_dataclasses.models import (
     AirbyteRecordMessageMeta,
     AirbyteRecordMessageMetaChange,
@@ -38,10 +39,11 @@ from airbyte_protocol_dataclasses.models import (
 )
 
 from source_amocrm.account import Resource
-from source_amocrm.airbyte.failures import Failures
 from source_amocrm.airbyte.output import Closed, MessageQueue
 from source_amocrm.airbyte.report import Report
-from source_amocrm.streams.coercion import ChangedRow
+from source_amocrm.errors import AmocrmError, SyncFailed, masked, without_ids
+from source_amocrm.http.session import delivering_rows
+from source_amocrm.streams.values import ChangedRow
 from source_amocrm.sync import Checkpoint, End, Sync
 from source_amocrm.sync.declaration import FullRefresh
 from source_amocrm.sync.sync import Item
@@ -55,7 +57,49 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
 KEPT_FREE = 1 << 24
 """Bytes of freed memory that the process keeps for the next page; larger blocks and the rest go back to the system."""
 
+NAMED = 4
+"""Tables that the error of the whole sync names for one reason; of more it tells the number."""
+
 Pack = Callable[[Row], Mapping[str, Any]]
+
+
+class Failures:
+    """The streams that were not read to their end, and why. Safe to share by threads."""
+
+    def __init__(self, logger: logging.Logger) -> None:
+        self._logger = logger
+        self._sentences: dict[str, str] = {}
+        self._first: dict[str, str] = {}
+        """The first stream with each failure."""
+        self._lock = threading.Lock()
+
+    def message(self, name: str, error: Exception) -> AirbyteMessage:
+        """Logs the failure of a stream, with a stack trace if we did not foresee it, and returns its TRACE message."""
+        stream = StreamDescriptor(name=name)
+        if isinstance(error, AmocrmError):
+            message = error.as_airbyte_message(stream)
+            with self._lock:
+                first = self._first.setdefault(without_ids(str(error)), name)
+            why = str(error) if first == name else f"the same as of {first}"
+            self._logger.error("%s was not read to its end: %s", name, why)
+        else:
+            said = f"An unexpected error occurred in stream {name}: {type(error).__name__}"
+            message = AirbyteTracedException.from_exception(error, stream, message=said).as_airbyte_message()
+            self._logger.error("%s was not read to its end.", name, exc_info=error)
+        with self._lock:
+            self._sentences[name] = message.trace.error.message  # type: ignore[union-attr]
+        return message
+
+    def summary(self) -> SyncFailed | None:
+        """Returns the error of the whole sync, each reason once with its streams; None if nothing failed."""
+        if not self._sentences:
+            return None
+        names: dict[str, list[str]] = {}
+        for name, said in self._sentences.items():
+            names.setdefault(without_ids(said), []).append(name)
+        tables = {why: ", ".join(sorted(of)) if len(of) <= NAMED else f"{len(of)} tables" for why, of in names.items()}
+        reasons = [f"{self._sentences[of[0]]} Not read to the end: {tables[why]}." for why, of in names.items()]
+        return SyncFailed("\n".join([*reasons, "What has been read is kept."]))
 
 
 class _PartEnded:
@@ -111,7 +155,7 @@ class ConcurrentReading:
         while running:
             item = self._queue.get()
             if isinstance(item, AirbyteMessage):
-                yield item
+                yield item if item.record else masked(item)
             elif isinstance(item, _PartEnded):
                 running -= 1
             else:
@@ -120,7 +164,7 @@ class ConcurrentReading:
     def _read(self, part: Resource | FullRefresh) -> None:
         with suppress(Closed):
             try:
-                with closing(self._sync.read(part)) as items:
+                with delivering_rows(), closing(self._sync.read(part)) as items:
                     for name, item in items:
                         self._put(name, item)
             except Closed:

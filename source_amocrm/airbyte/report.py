@@ -34,9 +34,9 @@ from airbyte_protocol_dataclasses.models import AirbyteStreamStatusRateLimitedRe
 from source_amocrm.account.resources import EVENTS
 from source_amocrm.airbyte.output import Closed
 from source_amocrm.dates import day
-from source_amocrm.http.api import Api
+from source_amocrm.http import Api
 from source_amocrm.sync import Selection
-from source_amocrm.sync.batch import Batch
+from source_amocrm.sync.declaration import Batch
 from source_amocrm.sync.read_plan import Pending, Progress
 from source_amocrm.walk.intervals import FOREVER, Interval
 from source_amocrm.walk.listing import seconds
@@ -50,7 +50,6 @@ ROUNDS = 6
 CHANGES = "what was deleted, restored or linked to others"
 STRETCHES = 2
 """How many stretches of time are named."""
-A_MINUTE, AN_HOUR = 60, 3600
 
 
 class Observation(NamedTuple):
@@ -72,7 +71,10 @@ class Tally:
 
 @dataclass
 class ListReading:
-    """One list while it is read, for the tables that need it. `name`: its own in the progress of each."""
+    """One list while it is read, for the tables that need it. `name`: its own in the progress of each.
+
+    `all_seconds`: the most seconds of history that were left at any time.
+    """
 
     path: str
     name: str
@@ -83,7 +85,6 @@ class ListReading:
     reading: bool = False
     seen: deque[Observation] = field(default_factory=lambda: deque(maxlen=ROUNDS))
     all_seconds: int = 0
-    """The most seconds of history that were left at any time."""
 
     def pending(self) -> Pending | None:
         """Returns what is pending by the progress of one of the tables."""
@@ -104,25 +105,24 @@ class ListReading:
         return rows * self.all_seconds // read if left and read > 0 else None
 
     def line(self, requests: int, now: float) -> str:
-        """Returns the line about the list: how far it is, how long the rest will take, and how much has come."""
-        pending = self.pending()
-        time_left = seconds_left(self.seen) if pending and pending.seconds else None
+        """Returns how far the list is, how long the rest will take, and how much has come."""
+        pending, parts = self.pending(), []
         # a walk by page number goes by the rows' ids, which tell no date
-        where = (
-            reached(pending.seconds.intervals, self.progresses[0].watermark or 0)
-            if pending and not pending.walk
-            else ""
-        )
-        rate = self.rows / max(now - self.begun, 1)
-        parts = [where, f"about {duration(time_left)} left" if time_left is not None else ""]
+        if pending and not pending.walk:
+            parts.append(reached(pending.seconds.intervals, self.progresses[0].watermark or 0))
+        if pending and pending.seconds and (time_left := seconds_left(self.seen)) is not None:
+            parts.append(f"about {duration(time_left)} left")
         told = ", ".join(part for part in parts if part)
         what = f"{_called(self.path)} ({tables_in_words(self.tables)})"
-        counts = f"{self.rows:,} rows, {rate:,.0f} rows a second, {requests:,} requests"
-        return f"{what}{': ' if told else ''}{told}; {counts}"
+        return f"{what}{': ' if told else ''}{told}; {_count(self.rows, now - self.begun)}, {requests:,} requests"
 
 
 def _called(path: str) -> str:
     return path.removeprefix("/api/v4/")
+
+
+def _count(rows: int, passed: float) -> str:
+    return f"{rows:,} rows, {rows / max(passed, 1):,.0f} rows a second"
 
 
 class Report:
@@ -146,22 +146,19 @@ class Report:
         self._tallies: dict[str, Tally] = {}
         self._lists: dict[str, ListReading] = {}
         for selection in selections:
-            self._add(selection)
+            name, needed = selection.stream.name, selection.stream.inputs()
+            self._tallies[name] = Tally(name, len(needed))
+            for resource in needed:
+                reading = self._lists.setdefault(resource.path, ListReading(resource.path, resource.name))
+                reading.tables.append(name)
+                if selection.progress:
+                    reading.progresses.append(selection.progress)
         self._asked_for_events = 0
         self._oldest = FOREVER
         self._begun = time.monotonic()
         self._over = threading.Event()
         self._ending = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="report", daemon=True)
-
-    def _add(self, selection: Selection) -> None:
-        name, needed = selection.stream.name, selection.stream.inputs()
-        self._tallies[name] = Tally(name, len(needed))
-        for resource in needed:
-            reading = self._lists.setdefault(resource.path, ListReading(resource.path, resource.name))
-            reading.tables.append(name)
-            if selection.progress:
-                reading.progresses.append(selection.progress)
 
     def __enter__(self) -> Report:
         self._thread.start()
@@ -207,11 +204,18 @@ class Report:
         return tally.rows
 
     def limited(self, seconds: float) -> None:
-        """Reports that every stream that is being read waits for so long."""
+        """Reports that every stream that is being read waits for so long.
+
+        The CDK's client would print it past the queue of messages, under its own name, and without the time.
+        """
         log_pause(seconds)
+        reset = AirbyteStreamStatusRateLimitedReason(quota_reset=int((time.time() + seconds) * 1000))
+        reason = AirbyteStreamStatusReason(type=AirbyteStreamStatusReasonType.RATE_LIMITED, rate_limited=reset)
         with self._ending, suppress(Closed):
-            for message in waiting([tally.name for tally in self._tallies.values() if tally.reading], seconds):
-                self._emit(message)
+            for tally in self._tallies.values():
+                if tally.reading:
+                    stream = StreamDescriptor(name=tally.name)
+                    self._emit(as_airbyte_message(stream, AirbyteStreamStatus.RUNNING, [reason]))
 
     def _run(self) -> None:
         with suppress(Closed):
@@ -226,17 +230,18 @@ class Report:
 
     def _lines(self) -> list[str]:
         now, asked = time.monotonic(), self._api.stats.by_path
+        passed = now - self._begun
         lists = [reading for reading in self._lists.values() if reading.reading]
         for reading in lists:
             reading.observe(now, self._oldest)
         lists.sort(key=lambda reading: seconds_left(reading.seen) or 0)
         tables = [tally for tally in self._tallies.values() if tally.reading]
-        lines = [f"{one.name}; {self._so_far(one.rows)}" for one in tables if not one.lists]
+        lines = [f"{one.name}; {_count(one.rows, passed)}" for one in tables if not one.lists]
         if EVENTS.path not in {reading.path for reading in lists} and asked[EVENTS.path] > self._asked_for_events:
             lines.append(f"{_called(EVENTS.path)} ({CHANGES}); {asked[EVENTS.path]:,} requests")
         self._asked_for_events = asked[EVENTS.path]
         lines += [reading.line(asked[reading.path], now) for reading in lists]
-        return lines or [f"the rest of {one.name}; {self._so_far(one.rows)}" for one in tables]
+        return lines or [f"the rest of {one.name}; {_count(one.rows, passed)}" for one in tables]
 
     def estimate(self) -> None:
         """Emits the ESTIMATE of every table that is made of one list whose end is in sight."""
@@ -245,10 +250,9 @@ class Report:
                 tally = self._tallies[name]
                 rows = reading.all_rows(tally.rows) if tally.reading and tally.lists == 1 else None
                 if rows:
-                    self._emit(_estimate(name, rows))
-
-    def _so_far(self, rows: int) -> str:
-        return f"{rows:,} rows, {rows / max(time.monotonic() - self._begun, 1):,.0f} rows a second"
+                    estimate = AirbyteEstimateTraceMessage(name=name, type=EstimateType.STREAM, row_estimate=rows)
+                    trace = AirbyteTraceMessage(TraceType.ESTIMATE, emitted_at=time.time() * 1000, estimate=estimate)
+                    self._emit(AirbyteMessage(type=Type.TRACE, trace=trace))
 
 
 def log_pause(seconds: float) -> None:
@@ -259,22 +263,6 @@ def log_pause(seconds: float) -> None:
         f"{seconds:,.0f}",
         f"{until:%H:%M:%S}",
     )
-
-
-def waiting(names: Iterable[str], seconds: float) -> list[AirbyteMessage]:
-    """The status of streams that wait for so long: they run, and are limited.
-
-    The CDK's client would print it past the queue of messages, under its own name, and without the time.
-    """
-    reset = AirbyteStreamStatusRateLimitedReason(quota_reset=int((time.time() + seconds) * 1000))
-    reason = AirbyteStreamStatusReason(type=AirbyteStreamStatusReasonType.RATE_LIMITED, rate_limited=reset)
-    return [as_airbyte_message(StreamDescriptor(name=name), AirbyteStreamStatus.RUNNING, [reason]) for name in names]
-
-
-def _estimate(name: str, rows: int) -> AirbyteMessage:
-    estimate = AirbyteEstimateTraceMessage(name=name, type=EstimateType.STREAM, row_estimate=rows)
-    trace = AirbyteTraceMessage(type=TraceType.ESTIMATE, emitted_at=time.time() * 1000, estimate=estimate)
-    return AirbyteMessage(type=Type.TRACE, trace=trace)
 
 
 def seconds_left(seen: Sequence[Observation]) -> float | None:
@@ -288,10 +276,10 @@ def seconds_left(seen: Sequence[Observation]) -> float | None:
 
 def duration(seconds: float) -> str:
     """A duration in words, as rough as the estimate: tens of seconds, minutes, or hours and minutes."""
-    minutes = max(1, round(seconds / A_MINUTE))
-    if seconds < 1.5 * A_MINUTE:
+    minutes = round(seconds / 60)
+    if seconds < 90:
         return f"{max(10, round(seconds, -1)):.0f} s"
-    return f"{minutes} min" if seconds < 1.5 * AN_HOUR else f"{minutes // 60} h {minutes % 60} min"
+    return f"{minutes} min" if seconds < 5_400 else f"{minutes // 60} h {minutes % 60} min"
 
 
 def reached(left: Sequence[Interval], until: int) -> str:

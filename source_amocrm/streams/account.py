@@ -1,19 +1,24 @@
-"""The account itself and what is connected to it: sources, webhooks, widgets."""
+"""The account itself, its users, and what is connected to it: sources, webhooks, widgets, files."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from source_amocrm.streams import relations as to
+from source_amocrm.account.availability import whole
+from source_amocrm.config.hosts import service_url
+from source_amocrm.errors import AmocrmError, FeatureOff
+from source_amocrm.http import Fetch, files_host_api
 from source_amocrm.streams.base import AccountStream, FullRefreshStream
 from source_amocrm.streams.values import Row
 from source_amocrm.sync.declaration import Context
+from source_amocrm.walk.listing import Listing
+
+FILES_OF_A_PAGE = 50
+"""amoCRM documents no largest page; its own library asks for 50."""
 
 
 class TheAccount(AccountStream):
     name = "account"
-    primary_key = ["account_id"]
-    relations = {"current_user_id": to.USER}
     account_extras = (
         "amojo_id",
         "amojo_rights",
@@ -29,25 +34,67 @@ class TheAccount(AccountStream):
         yield dict(self.account.facts().body), Context()
 
 
+class Users(FullRefreshStream):
+    name = "users"
+    list_path = "/api/v4/users"
+    in_every_account = True
+    extras = {
+        "group_id": ("group",),
+        "role_id": ("role",),
+        **{name: (name,) for name in ("phone_number", "uuid", "amojo_id", "user_rank")},
+    }
+
+
+class Groups(AccountStream):
+    name = "groups"
+    collection = "users_groups"
+    account_extras = ("users_groups",)
+
+
+class Roles(FullRefreshStream):
+    name = "roles"
+    list_path = "/api/v4/roles"
+    params = {"with": "users"}
+
+
 class Sources(FullRefreshStream):
     name = "sources"
-    primary_key = ["source_id"]
-    relations = {"pipeline_id": to.FORMER_PIPELINE}
     list_path = "/api/v4/sources"
-    collection = "sources"
 
 
 class Webhooks(FullRefreshStream):
     name = "webhooks"
-    primary_key = ["webhook_id"]
-    relations = {"created_by": to.AUTHOR, "account_id": to.ACCOUNT}
     list_path = "/api/v4/webhooks"
-    collection = "webhooks"
 
 
 class Widgets(FullRefreshStream):
     name = "widgets"
-    primary_key = ["widget_id"]
-    relations = {"pipeline_id": to.FORMER_PIPELINE}
     list_path = "/api/v4/widgets"
-    collection = "widgets"
+
+
+class Files(FullRefreshStream):
+    """`/account` names the host of the list, the drive (`drive_url`)."""
+
+    name = "files"
+    list_path = "/v1.0/files"
+    account_extras = ("drive_url",)
+    scope = "files"
+
+    @property
+    def fetch(self) -> Fetch:
+        """Raises FeatureOff where the account has no drive, AmocrmError where the token must not be sent to it."""
+        named = self.account.facts().body.get("drive_url")
+        if not named:
+            raise FeatureOff("The account names no host of files (drive_url).", path=self.list_path)
+        config = self.account.config
+        base_url = config.base_url if config.overridden else service_url(named)
+        if base_url is None:
+            raise AmocrmError(
+                "The account names a host of files (drive_url) that is not amoCRM's or Kommo's, so the token is not "
+                "sent there. Leave the table out, and ask amoCRM's support about that address."
+            )
+        return files_host_api(self.account.api, base_url).get
+
+    def records(self) -> Iterable[tuple[Row, Context]]:
+        listing = Listing(self.fetch, self.list_path, self.collection, FILES_OF_A_PAGE)
+        return ((record, Context()) for record in whole(listing, self.account.pool))

@@ -13,20 +13,17 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import requests
-from airbyte_cdk.models import SyncMode
 from airbyte_cdk.sources.streams.http.http import HttpStream
 
 from source_amocrm.account import Account, Resource
-from source_amocrm.config.settings import Config
+from source_amocrm.config import Config
 from source_amocrm.errors import AmocrmError
-from source_amocrm.http.api import ACCOUNT_PATH, Fetch, Params
+from source_amocrm.http import ACCOUNT_PATH, Fetch, Params
 from source_amocrm.streams import schema
 from source_amocrm.streams.record import Find, Record, tombstone
-from source_amocrm.streams.relations import Relations
 from source_amocrm.streams.values import Row
 from source_amocrm.sync import read_alone
-from source_amocrm.sync.batch import Deletion
-from source_amocrm.sync.declaration import Context, Declaration, FullRefresh, Incremental
+from source_amocrm.sync.declaration import Context, Declaration, Deletion, FullRefresh, Incremental, with_parameter
 from source_amocrm.sync.read_plan import Progress
 from source_amocrm.sync.state import load
 
@@ -40,24 +37,27 @@ RAW_SCHEMA: Mapping[str, Any] = {
 
 
 class AmocrmStream(HttpStream, Declaration, ABC):
-    """A stream of one account.
+    """A stream of one account. Its columns, their key and where they stand in a record are told by its schema.
 
-    `primary_key` and `cursor_field` are columns; `relations`: which columns refer to rows of other tables.
-    `account_extras`: the `with` parameters of `/account` that its rows need; `extras`: by column, those of its list
-    that fill it. `collection`: the key of the records in `_embedded`. `found`: by column, what works its value out of a
-    record; where the other columns stand is told by the schema. `exploded`: `rows` makes the rows, of parts of a record
-    or of some records only.
+    `primary_key`: only where its order is not that of the schema. `account_extras`: the `with` parameters of `/account`
+    that its rows need; `extras`: by column, those of its list that fill it. `collection`: the key of the records in
+    `_embedded`. `found`: by column, what works its value out of a record. `exploded`: `rows` makes the rows, of parts
+    of a record or of some records only.
     """
 
     name: str
     primary_key: list[str]
     cursor_field: str | list[str] = []
-    relations: Relations = {}
     account_extras: tuple[str, ...] = ()
     extras: Mapping[str, tuple[str, ...]] = {}
     collection: str
     found: Mapping[str, Find] = {}
     exploded = False
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if "name" in vars(cls) and "primary_key" not in vars(cls):
+            cls.primary_key = schema.key(cls.name)
 
     def __init__(self, account: Account, properties: Mapping[str, Any] | None = None) -> None:
         """`properties`: the columns of the schema that the connection is configured with; None: all columns."""
@@ -66,17 +66,17 @@ class AmocrmStream(HttpStream, Declaration, ABC):
         self._http_client = account.api.client
         self.account = account
         self._columns = frozenset(properties or ())
-        self._raw = self._may_have_raw() and (not self._columns or RAW in self._columns)
+        self._raw = account.config.raw_records and not self.exploded and (not self._columns or RAW in self._columns)
         self.record = Record(self.name, **self.found)
 
     @classmethod
     def extras_of_account(cls, config: Config, properties: Mapping[str, Any]) -> tuple[str, ...]:  # noqa: ARG003
-        """The `with` parameters of `/account` that the stream needs for these columns."""
+        """Returns the `with` parameters of `/account` that the stream needs for these columns."""
         return cls.account_extras
 
     @classmethod
     def progress(cls, config: Config, state: Mapping[str, Any] | None) -> Progress | None:  # noqa: ARG003
-        """The progress that a saved state tells; None for a stream that is read whole each time."""
+        """Returns the progress that a saved state tells; None for a stream that is read whole each time."""
         return None
 
     @property
@@ -87,23 +87,22 @@ class AmocrmStream(HttpStream, Declaration, ABC):
     def is_resumable(self) -> bool:
         return self.supports_incremental
 
+    @property
+    def fetch(self) -> Fetch:
+        """GET on the host that the lists are on. Raises AmocrmError if the account has no such host."""
+        return self.account.get
+
     def paths(self) -> Iterator[str]:
-        """The paths of the lists that the stream is made of, besides `/account`."""
+        """Yields the paths of the lists that the stream is made of, besides `/account`."""
         yield from ()
 
     def probe(self, path: str) -> None:
         """Asks for one row of one of the stream's lists. Raises AmocrmError if the list may not be read."""
-        self.account.get(path, {"limit": 1})
+        self.fetch(path, {"limit": 1})
 
     def wanted_extras(self) -> frozenset[str]:
-        """The `with` parameters of its list that the wanted columns need."""
         wanted = (extras for column, extras in self.extras.items() if not self._columns or column in self._columns)
         return frozenset(extra for extras in wanted for extra in extras)
-
-    def list_params(self) -> Params:
-        """The parameters that the list is always asked with."""
-        wanted = self.wanted_extras()
-        return {"with": ",".join(sorted(wanted))} if wanted else {}
 
     def path(self, **_: Any) -> str:
         return next(self.paths(), ACCOUNT_PATH)
@@ -120,12 +119,8 @@ class AmocrmStream(HttpStream, Declaration, ABC):
         return known
 
     def further_columns(self) -> Mapping[str, Any]:
-        """The schemas of columns that this account has beside those of every account."""
+        """Returns the schemas of columns that this account has beside those of every account."""
         return {RAW: RAW_SCHEMA} if self._raw else {}
-
-    def _may_have_raw(self) -> bool:
-        """Whether whole records are wanted, and each makes one row: then it is in no other row of the stream."""
-        return self.account.config.raw_records and not self.exploded
 
     def rows(self, record: Row, context: Context) -> Iterable[Row]:
         row = self.row(record, context)
@@ -141,42 +136,30 @@ class AmocrmStream(HttpStream, Declaration, ABC):
 class FullRefreshStream(AmocrmStream, FullRefresh):
     """A stream with the records of one list, at `list_path`; its subclasses have them from elsewhere.
 
-    `in_every_account`: no account is without that list.
+    `collection`: only where it is not the last part of the path. `in_every_account`: no account is without that list.
     """
 
     list_path: str
     in_every_account = False
     params: Params = {}
 
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if "list_path" in vars(cls) and "collection" not in vars(cls):
+            cls.collection = cls.list_path.rpartition("/")[2]
+
     def paths(self) -> Iterator[str]:
         yield self.list_path
 
     def completing_paths(self) -> Iterator[str]:
-        """The lists without which some rows are missing."""
+        """Yields the lists without which some rows are missing."""
         yield from ()
 
-    def list_params(self) -> Params:
-        return {**self.params, **super().list_params()}
-
-    @property
-    def fetch(self) -> Fetch:
-        """GET on the host that the lists are on. Raises AmocrmError if the account has no such host."""
-        return self.account.get
-
-    def probe(self, path: str) -> None:
-        self.fetch(path, {"limit": 1})
-
     def records(self) -> Iterable[tuple[Row, Context]]:
-        known = self.account.dictionary(self.list_path, self.collection, self.list_params())
-        return ((record, Context()) for record in known)
+        params = {**self.params, **with_parameter(self.wanted_extras())}
+        return ((record, Context()) for record in self.account.dictionary(self.list_path, self.collection, params))
 
-    def read_records(
-        self,
-        sync_mode: SyncMode,  # noqa: ARG002
-        cursor_field: list[str] | None = None,  # noqa: ARG002
-        stream_slice: Mapping[str, Any] | None = None,  # noqa: ARG002
-        stream_state: Mapping[str, Any] | None = None,  # noqa: ARG002
-    ) -> Iterator[Row]:
+    def read_records(self, *_: Any, **__: Any) -> Iterator[Row]:
         """Yields every row. An account that has no such list has no rows. Raises AmocrmError."""
         if self.scope and (lacking := self.account.not_granted(self.scope)):
             raise lacking
@@ -225,7 +208,7 @@ class IncrementalStream(AmocrmStream, Incremental):
         yield from (resource.path for resource in self.inputs())
 
     def vital_paths(self) -> Iterator[str]:
-        """The lists without which no row can be made."""
+        """Yields the lists without which no row can be made."""
         yield from ()
 
     def context(self, resource: Resource) -> Context:
@@ -233,10 +216,10 @@ class IncrementalStream(AmocrmStream, Incremental):
 
     def read_records(
         self,
-        sync_mode: SyncMode,  # noqa: ARG002
-        cursor_field: list[str] | None = None,  # noqa: ARG002
+        *_: Any,
         stream_slice: Mapping[str, Any] | None = None,
         stream_state: Mapping[str, Any] | None = None,
+        **__: Any,
     ) -> Iterator[Any]:
         """Yields the rows of a batch that a sync hands in; without one, every row that a sync of this stream brings."""
         if stream_slice:
@@ -250,7 +233,7 @@ class IncrementalStream(AmocrmStream, Incremental):
         return tombstone(self.name, own, deletion.id, account_id, deletion.by, deletion.at, **others)
 
     def tombstone_columns(self, context: Context) -> Row:  # noqa: ARG002
-        """The columns of a tombstone besides who deleted what and when; `further_columns` are null in it."""
+        """Returns the columns of a tombstone besides who deleted what and when; `further_columns` are null in it."""
         return {RAW: None} if self._raw else {}
 
 

@@ -1,4 +1,4 @@
-"""Custom fields: their dictionary, their groups on a card, and the values that entities have.
+"""Custom fields: their dictionary, their groups on a card, and their values; catalogs, whose elements have only those.
 
 Each kind of entities has a table of values, made of the same reading as the entities.
 """
@@ -11,24 +11,33 @@ from datetime import tzinfo
 from typing import Any
 
 from source_amocrm.account.resources import COMPANIES, CONTACTS, CUSTOMERS, LEADS, Resource
-from source_amocrm.streams import relations as to
-from source_amocrm.streams.base import IncrementalStream
-from source_amocrm.streams.coercion import Coercion
-from source_amocrm.streams.per_entity import Kind, Parts, PerEntityStream, cards, catalogs, customers, segments
-from source_amocrm.streams.values import Json, Row, UnreadableError, as_boolean, as_integer, as_list, child
+from source_amocrm.streams.base import FullRefreshStream, IncrementalStream
+from source_amocrm.streams.per_entity import (
+    CATALOGS,
+    OF_CARDS,
+    OF_CATALOGS,
+    OF_CUSTOMERS,
+    OF_SEGMENTS,
+    EntityKind,
+    Parts,
+    PerEntityStream,
+)
+from source_amocrm.streams.values import Coercion, Json, Row, UnreadableError, as_boolean, as_integer, as_list, child
 from source_amocrm.sync.declaration import Context
 
-ELEMENTS = Parts((catalogs,), "/elements", "elements")
-FIELDS = Parts((catalogs,), "/custom_fields", "custom_fields")
+CATALOG_ELEMENTS = Parts((OF_CATALOGS,), "/elements", "elements")
+CATALOG_FIELDS = Parts((OF_CATALOGS,), "/custom_fields", "custom_fields")
 
 
-def options(field: dict[str, Json]) -> Json:
-    """The options of a field. Those of the type category are a tree, which amoCRM keeps in `nested`, `enums` null."""
-    return field.get("nested") or field.get("enums")
+def items_of(element: dict[str, Json]) -> list[Json]:
+    """Returns what an invoice lists: the values of the element's fields of the type items."""
+    fields = as_list(element.get("custom_fields_values"))
+    values = (as_list(child(field, "values")) for field in fields if child(field, "field_type") == "items")
+    return [child(item, "value") for items in values for item in items]
 
 
 def system_fields(fields: Iterable[Json]) -> dict[int, bool | None]:
-    """By the field's id, whether it is amoCRM's own; None where the dictionary does not tell."""
+    """Returns, by the field's id, whether it is amoCRM's own; None where the dictionary does not tell."""
     ids = ((_or_none(as_integer, child(field, "id")), field) for field in fields)
     return {own: _is_system(field) for own, field in ids if own is not None}
 
@@ -103,16 +112,14 @@ def _or_none(read: Any, value: Json) -> Any:
 class CustomFields(PerEntityStream):
     name = "custom_fields"
     primary_key = ["entity_type", "custom_field_id"]
-    relations = {"catalog_id": to.CATALOG, "group_id": to.FIELD_GROUP}
-    parts = (Parts((cards, customers, segments, catalogs), "/custom_fields", "custom_fields"),)
-    found = {"enums": options}
+    parts = (Parts((OF_CARDS, OF_CUSTOMERS, OF_SEGMENTS, OF_CATALOGS), "/custom_fields", "custom_fields"),)
+    # The options of the type category are a tree, which amoCRM keeps in `nested`, with `enums` null.
+    found = {"enums": lambda field: field.get("nested") or field.get("enums")}
 
 
 class CustomFieldGroups(PerEntityStream):
     name = "custom_field_groups"
-    primary_key = ["entity_type", "catalog_id", "custom_field_group_id"]
-    relations = {"catalog_id": to.CATALOG_OR_NONE}
-    parts = (Parts((cards, customers, catalogs), "/custom_fields/groups", "custom_field_groups"),)
+    parts = (Parts((OF_CARDS, OF_CUSTOMERS, OF_CATALOGS), "/custom_fields/groups", "custom_field_groups"),)
 
 
 class FieldValueStream(IncrementalStream):
@@ -137,7 +144,6 @@ class FieldValueStream(IncrementalStream):
 class CustomFieldsDeals(FieldValueStream):
     name = "custom_fields_deals"
     primary_key = ["lead_id", "custom_field_id", "value_index"]
-    relations = {"lead_id": to.DEAL, "custom_field_id": to.custom_field("leads")}
     cursor_field = "lead_updated_at"
     resources = (LEADS,)
 
@@ -145,7 +151,6 @@ class CustomFieldsDeals(FieldValueStream):
 class CustomFieldsContacts(FieldValueStream):
     name = "custom_fields_contacts"
     primary_key = ["contact_id", "custom_field_id", "value_index"]
-    relations = {"contact_id": to.CONTACT, "custom_field_id": to.custom_field("contacts")}
     cursor_field = "contact_updated_at"
     resources = (CONTACTS,)
 
@@ -153,7 +158,6 @@ class CustomFieldsContacts(FieldValueStream):
 class CustomFieldsCompanies(FieldValueStream):
     name = "custom_fields_companies"
     primary_key = ["company_id", "custom_field_id", "value_index"]
-    relations = {"company_id": to.COMPANY, "custom_field_id": to.custom_field("companies")}
     cursor_field = "company_updated_at"
     resources = (COMPANIES,)
 
@@ -161,7 +165,6 @@ class CustomFieldsCompanies(FieldValueStream):
 class CustomFieldsCustomers(FieldValueStream):
     name = "custom_fields_customers"
     primary_key = ["customer_id", "custom_field_id", "value_index"]
-    relations = {"customer_id": to.CUSTOMER, "custom_field_id": to.custom_field("customers")}
     cursor_field = "customer_updated_at"
     resources = (CUSTOMERS,)
 
@@ -169,20 +172,34 @@ class CustomFieldsCustomers(FieldValueStream):
 class CustomFieldsCatalogElements(PerEntityStream):
     name = "custom_fields_catalog_elements"
     primary_key = ["catalog_element_id", "custom_field_id", "value_index"]
-    relations = {
-        "catalog_element_id": to.Relation("catalog_elements"),
-        "custom_field_id": to.custom_field("catalogs"),
-    }
     account_extras = ("datetime_settings",)
-    parts = (ELEMENTS, FIELDS)
+    parts = (CATALOG_ELEMENTS, CATALOG_FIELDS)
     exploded = True
 
-    def records_of(self, kind: Kind) -> Iterable[tuple[Row, Context]]:
-        elements = ELEMENTS.of(self.account, kind)
-        known = system_fields(FIELDS.of(self.account, kind)) if elements else {}
+    def records_of(self, kind: EntityKind) -> Iterable[tuple[Row, Context]]:
+        elements = CATALOG_ELEMENTS.of(self.account, kind)
+        known = system_fields(CATALOG_FIELDS.of(self.account, kind)) if elements else {}
         context = Context(kind.entity_type, kind.catalog_id, self.account.facts().timezone, known)
         return ((element, context) for element in elements)
 
     def rows(self, record: Row, context: Context) -> Iterable[Row]:
         key, cursor = self.primary_key[0], "catalog_element_updated_at"
         return field_values(self.record.to, key, cursor, record, context.timezone, context.system_fields)
+
+
+class Catalogs(FullRefreshStream):
+    name = "catalogs"
+    list_path = CATALOGS
+
+    def probe(self, path: str) -> None:
+        """Asks for the whole list: the streams that have a list in each catalog need it, too."""
+        self.account.dictionary(path, self.collection)
+
+
+class CatalogElements(PerEntityStream):
+    """amoCRM filters elements by id only, so they are read whole each time."""
+
+    name = "catalog_elements"
+    primary_key = ["catalog_id", "catalog_element_id"]
+    parts = (CATALOG_ELEMENTS,)
+    found = {"items": items_of}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from source_amocrm.account.resources import CUSTOMERS
-from source_amocrm.streams import relations as to
 from source_amocrm.streams.base import FullRefreshStream, IncrementalStream
 from source_amocrm.streams.per_entity import SEGMENTS
 from source_amocrm.streams.values import exact_amount, main_contact
@@ -11,17 +10,6 @@ from source_amocrm.streams.values import exact_amount, main_contact
 
 class Customers(IncrementalStream):
     name = "customers"
-    primary_key = ["customer_id"]
-    relations = {
-        "responsible_user_id": to.USER,
-        "status_id": to.CUSTOMER_STATUS,
-        **to.AUTHORS,
-        "account_id": to.ACCOUNT,
-        "main_contact": to.CONTACT,
-        "contacts": to.CONTACT,
-        "company": to.COMPANY,
-        "segments": to.SEGMENT,
-    }
     resources = (CUSTOMERS,)
     deletable = True
     extras = {
@@ -35,24 +23,15 @@ class Customers(IncrementalStream):
 
 class CustomerStatuses(FullRefreshStream):
     name = "customer_statuses"
-    primary_key = ["customer_status_id"]
-    relations = {"account_id": to.ACCOUNT}
     list_path = f"{CUSTOMERS.path}/statuses"
-    collection = "statuses"
 
 
 class CustomerSegments(FullRefreshStream):
     name = "customer_segments"
-    primary_key = ["segment_id"]
-    relations = {"account_id": to.ACCOUNT, "available_products_price_types": to.PRICE}
     list_path = SEGMENTS
-    collection = "segments"
 
 
 class CustomerTransactions(FullRefreshStream):
     name = "customer_transactions"
-    primary_key = ["transaction_id"]
-    relations = {"customer_id": to.CUSTOMER, **to.AUTHORS, "account_id": to.ACCOUNT}
     list_path = f"{CUSTOMERS.path}/transactions"
-    collection = "transactions"
     found = {"price": exact_amount("price")}

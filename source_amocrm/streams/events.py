@@ -1,15 +1,23 @@
-"""Events, the names of their types, and what they tell of deals' stages and of deletions."""
+"""Events, and what they tell: deals' stages, deletions, and changes of users, custom fields and budgets of cards."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from source_amocrm.account.event_kinds import DELETED, LIFE, NOTE_DELETED, RESTORED, STATUS_CHANGED
+from source_amocrm.account.event_kinds import (
+    DELETED,
+    FIELD,
+    FIELD_CHANGED,
+    LIFE,
+    NOTE_DELETED,
+    RESPONSIBLE_CHANGED,
+    RESTORED,
+    SALE_CHANGED,
+    STATUS_CHANGED,
+)
 from source_amocrm.account.resources import LEADS
-from source_amocrm.streams import relations as to
 from source_amocrm.streams.base import EventStream, FullRefreshStream
-from source_amocrm.streams.coercion import Coercion
-from source_amocrm.streams.values import Json, Row, as_list, child
+from source_amocrm.streams.values import Coercion, Json, Row, as_list, child, compact_json, given
 from source_amocrm.sync.declaration import Context, Lookup
 
 LOST = 143
@@ -17,64 +25,22 @@ LOST = 143
 
 
 def lost_lead(row: Row) -> int | None:
-    """The deal that a row of `deal_statuses` tells the loss of."""
+    """Returns the deal that a row of `deal_statuses` tells the loss of."""
     return row["lead_id"] if row["status_new"] == LOST else None
 
 
 def loss_reason(lead: Row) -> int | None:
-    """The reason for which a lead is lost now."""
+    """Returns the reason for which a lead is lost now."""
     reason = lead.get("loss_reason_id")
     return reason if lead.get("status_id") == LOST and isinstance(reason, int) and reason else None
 
 
-def deletions(to: Coercion, event: Json) -> list[Row]:
-    """The row of what was deleted or restored, one per note; none of any other event. Raises RowError without an id."""
-    event = to.source(event)
-    kind = event.get("type")
-    kind = kind if type(kind) is str else ""
-    if kind == NOTE_DELETED:
-        changes = [*as_list(event.get("value_after")), *as_list(event.get("value_before"))]
-        notes = [note for change in changes if type(note := child(change, "note")) is dict]
-        if not notes:
-            to.report("entity_id", changes)
-        return [_life(to, event, note, note.get("id"), "note", deleted=True) for note in notes]
-    entity = DELETED.get(kind) or RESTORED.get(kind)
-    return [_life(to, event, event, event.get("entity_id"), entity, deleted=kind in DELETED)] if entity else []
-
-
-def _life(to: Coercion, event: dict[str, Json], what: dict[str, Json], own: Json, kind: str, *, deleted: bool) -> Row:
-    at = to.timestamp(event.get("created_at"), "created_at")
-    note = what is not event
-    row = {
-        "event_id": to.text_key(event.get("id"), event, "event_id"),
-        "entity_id": to.integer_key(own, what, "entity_id"),
-        "entity_type": kind,
-        "parent_type": to.text(event.get("entity_type"), "parent_type") if note else None,
-        "parent_id": to.integer(event.get("entity_id"), "parent_id") if note else None,
-        "created_by": to.integer(event.get("created_by"), "created_by"),
-        "created_at": at,
-        "deleted_at": at if deleted else None,
-        "restored_at": None if deleted else at,
-        "account_id": to.integer(event.get("account_id"), "account_id"),
-    }
-    return to.row(row)
-
-
 class Events(EventStream):
     name = "events"
-    primary_key = ["event_id"]
-    relations = {
-        "type": to.EVENT_TYPE,
-        "entity_id": to.OneOf("entity_type", {**to.BY_NAME, "task": to.TASK}),
-        "created_by": to.AUTHOR,
-        "account_id": to.ACCOUNT,
-        "linked_talk_contact_id": to.CONTACT,
-    }
 
 
 class EventTypes(FullRefreshStream):
     name = "event_types"
-    primary_key = ["code"]
     list_path = "/api/v4/events/types"
     collection = "events_types"
 
@@ -83,17 +49,6 @@ class DealStatuses(EventStream):
     """Reads the newest events first: the first loss of a deal that comes is its latest, which has the reason."""
 
     name = "deal_statuses"
-    primary_key = ["note_id"]
-    relations = {
-        "note_id": to.EVENT,
-        "lead_id": to.DEAL,
-        "created_by": to.AUTHOR,
-        "pipeline_id_new": to.FORMER_PIPELINE,
-        "pipeline_id_old": to.FORMER_PIPELINE,
-        "status_new": to.former_status("pipeline_id_new"),
-        "status_old": to.former_status("pipeline_id_old"),
-        "loss_reason_id": to.LOSS_REASON,
-    }
     kinds = (STATUS_CHANGED,)
     newest_first = True
     exploded = True
@@ -107,16 +62,143 @@ class DealStatuses(EventStream):
 
 class DeletedEntities(EventStream):
     name = "deleted_entities"
-    primary_key = ["event_id", "entity_id"]
-    relations = {
-        "event_id": to.EVENT,
-        "entity_id": to.OneOf("entity_type", {**to.BY_NAME, "task": to.TASK, "note": to.DELETED_NOTE}),
-        "parent_id": to.OneOf("parent_type", to.BY_NAME),
-        "created_by": to.AUTHOR,
-        "account_id": to.ACCOUNT,
-    }
     kinds = tuple(sorted(LIFE))
     exploded = True
 
     def rows(self, record: Row, context: Context) -> Iterable[Row]:
-        return deletions(self.record.to, record)
+        """Yields the row of what was deleted or restored, one per note. Raises RowError without an id."""
+        event = self.record.to.source(record)
+        kind: str = event["type"] if type(event.get("type")) is str else ""
+        if kind == NOTE_DELETED:
+            changes = [*as_list(event.get("value_after")), *as_list(event.get("value_before"))]
+            notes = [note for change in changes if type(note := child(change, "note")) is dict]
+            if not notes:
+                self.record.to.report("entity_id", changes)
+            owner = {"parent_type": event.get("entity_type"), "parent_id": event.get("entity_id")}
+            for note in notes:
+                yield self._life(event, note.get("id"), "note", deleted=True, **owner)
+        elif entity := DELETED.get(kind) or RESTORED.get(kind):
+            yield self._life(event, event.get("entity_id"), entity, deleted=kind in DELETED)
+
+    def _life(self, event: Row, own: Json, entity: str, *, deleted: bool, **owner: Json) -> Row:
+        at = {"deleted_at" if deleted else "restored_at": event.get("created_at")}
+        return self.record(event, entity_id=own, entity_type=entity, **owner, **at)
+
+
+class ChangeStream(EventStream):
+    """Changes of one kind of entities; `entity` as events call it. One row for each change that an event tells."""
+
+    exploded = True
+    entity: str
+
+    def rows(self, record: Row, context: Context) -> Iterable[Row]:
+        event = self.record.to.source(record)
+        if event.get("entity_type") == self.entity:
+            for columns in self.changed(self.record.to, event):
+                yield self.record(event, **columns)
+
+    def changed(self, to: Coercion, event: Row) -> Iterable[Row]:
+        """Yields the columns that tell what changed, a row's at a time."""
+        raise NotImplementedError
+
+
+class ResponsibleChangeStream(ChangeStream):
+    kinds = (RESPONSIBLE_CHANGED,)
+
+    def changed(self, to: Coercion, event: Row) -> Iterable[Row]:
+        if event.get("type") == RESPONSIBLE_CHANGED:
+            new, old = _sides(event, "responsible_user")
+            yield {"responsible_user_id_new": child(new, "id"), "responsible_user_id_old": child(old, "id")}
+
+
+class FieldChangeStream(ChangeStream):
+    """Reads all events, because each field may have its own kind and amoCRM refuses a request for several of them."""
+
+    def changed(self, to: Coercion, event: Row) -> Iterable[Row]:
+        """Yields one row per field. amoCRM names the field in the kind of the event, or in each of its values."""
+        kind = event.get("type")
+        own = FIELD.fullmatch(kind) if type(kind) is str else None
+        if kind != FIELD_CHANGED and not own:
+            return
+        named = int(own[1]) if own else None
+        new, old = (_by_field(to, event.get(side), named) for side in ("value_after", "value_before"))
+        for field in new | old or ([] if named is None else [named]):
+            yield {"custom_field_id": field, **_values(to, new.get(field, []), old.get(field, []))}
+
+
+class DealResponsibleChanges(ResponsibleChangeStream):
+    name = "deal_responsible_changes"
+    entity = "lead"
+
+
+class DealSaleChanges(ChangeStream):
+    name = "deal_sale_changes"
+    entity = "lead"
+    kinds = (SALE_CHANGED,)
+
+    def changed(self, to: Coercion, event: Row) -> Iterable[Row]:
+        if event.get("type") == SALE_CHANGED:
+            new, old = _sides(event, "sale_field_value")
+            yield {"sale_new": child(new, "sale"), "sale_old": child(old, "sale")}
+
+
+class DealFieldChanges(FieldChangeStream):
+    name = "deal_field_changes"
+    entity = "lead"
+
+
+class ContactResponsibleChanges(ResponsibleChangeStream):
+    name = "contact_responsible_changes"
+    entity = "contact"
+
+
+class ContactFieldChanges(FieldChangeStream):
+    name = "contact_field_changes"
+    entity = "contact"
+
+
+class CompanyResponsibleChanges(ResponsibleChangeStream):
+    name = "company_responsible_changes"
+    entity = "company"
+
+
+class CompanyFieldChanges(FieldChangeStream):
+    name = "company_field_changes"
+    entity = "company"
+
+
+class CustomerResponsibleChanges(ResponsibleChangeStream):
+    name = "customer_responsible_changes"
+    entity = "customer"
+
+
+class CustomerFieldChanges(FieldChangeStream):
+    name = "customer_field_changes"
+    entity = "customer"
+
+
+def _sides(event: dict[str, Json], name: str) -> tuple[Json, Json]:
+    return child(event.get("value_after"), name), child(event.get("value_before"), name)
+
+
+def _by_field(to: Coercion, changes: Json, named: int | None) -> dict[int, list[dict[str, Json]]]:
+    """Returns the values by field; `named` is the field of those that do not tell."""
+    found: dict[int, list[dict[str, Json]]] = {}
+    for change in as_list(changes):
+        value = child(change, "custom_field_value")
+        if type(value) is dict:
+            field = to.integer_key(given(value.get("field_id"), named), value, "custom_field_id")
+            found.setdefault(field, []).append(value)
+        else:
+            to.report("custom_field_id", change)
+    return found
+
+
+def _values(to: Coercion, new: list[dict[str, Json]], old: list[dict[str, Json]]) -> Row:
+    kinds = (to.integer(value.get("field_type"), "field_type") for value in (*new, *old))
+    columns: Row = {"field_type": next((kind for kind in kinds if kind is not None), None)}
+    for name, values in (("new", new), ("old", old)):
+        texts = to.texts((value.get("text") for value in values), f"value_{name}")
+        columns[f"value_{name}"] = compact_json(texts) if len(texts) > 1 else next(iter(texts), None)
+        columns[f"enums_{name}"] = [enum for value in values if (enum := value.get("enum_id")) is not None]
+    return columns

@@ -1,18 +1,48 @@
-"""What the engine of a sync must know of a stream. The streams themselves, and their HTTP, lie above it."""
+"""What the engine of a sync must know of a stream, and what it hands to one. The streams themselves lie above it."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timezone, tzinfo
 from typing import Any
 
-from airbyte_cdk.models import SyncMode
-
 from source_amocrm.account.resources import EVENTS, Resource
-from source_amocrm.sync.batch import Deletion
-from source_amocrm.walk.listing import Row
+from source_amocrm.http import Params
+from source_amocrm.walk.listing import Page, Row
+
+
+@dataclass(frozen=True, slots=True)
+class Deletion:
+    """An entity that left its list: `at` (Unix seconds) and `by` whom."""
+
+    id: int
+    at: int
+    by: Any
+    account_id: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """The part of the list `name` that a reading hands to the streams made of the list.
+
+    `floor`: every stream takes the rows of this second and later, whatever else it needs; they come from a walk by page
+    number, or events led to them. `walked`: the walk by page number has come to its end. `at_least`: by id, the second
+    before which a row must not be dated, so that it wins over a tombstone of its entity. `postdated`: the keys of rows
+    that were dated in the future when they were read.
+    """
+
+    name: str
+    page: Page
+    deletions: tuple[Deletion, ...] = ()
+    floor: int | None = None
+    walked: bool = False
+    at_least: Mapping[Any, int] = field(default_factory=dict)
+    postdated: frozenset[int | str] = frozenset()
+
+    def without(self, unwanted: Callable[[Row], bool]) -> Batch:
+        return replace(self, page=replace(self.page, rows=[row for row in self.page.rows if not unwanted(row)]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +93,7 @@ class Declaration(ABC):
         """The rows of one record of amoCRM's."""
 
     @abstractmethod
-    def read_records(
-        self,
-        sync_mode: SyncMode,
-        cursor_field: list[str] | None = None,
-        stream_slice: Mapping[str, Any] | None = None,
-        stream_state: Mapping[str, Any] | None = None,
-    ) -> Iterable[Any]:
+    def read_records(self, *args: Any, **kwargs: Any) -> Iterable[Any]:
         """Yields the rows of one batch of a list that a sync reads, or every row of the stream without a slice.
 
         `stream_slice`: the `batch` (Batch) and the `delivery` (Delivery), which also yields Checkpoints.
@@ -118,3 +142,7 @@ class Incremental(Declaration):
     @abstractmethod
     def tombstone(self, deletion: Deletion, context: Context) -> Row:
         """The row of a deletion."""
+
+
+def with_parameter(extras: Iterable[str]) -> Params:
+    return {"with": ",".join(sorted(extras))} if extras else {}

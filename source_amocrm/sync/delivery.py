@@ -10,8 +10,7 @@ from typing import Any
 
 from source_amocrm.account.resources import EVENTS, Resource
 from source_amocrm.errors import AmocrmError
-from source_amocrm.sync.batch import Batch, Deletion
-from source_amocrm.sync.declaration import Context, Incremental, Lookup
+from source_amocrm.sync.declaration import Batch, Context, Deletion, Incremental, Lookup
 from source_amocrm.sync.lookup import Resolver
 from source_amocrm.sync.read_plan import BEGINNING, Progress
 from source_amocrm.sync.state import dump

@@ -18,10 +18,11 @@ from source_amocrm.account.event_kinds import (
     NOTE_DELETED,
     RESTORED,
     TAGGED,
+    TRASHED,
 )
 from source_amocrm.account.resources import CARDS, EVENTS, Resource
 from source_amocrm.errors import REFUSALS, AmocrmError, BadRequest, PageTooLarge
-from source_amocrm.sync.batch import Batch, Deletion
+from source_amocrm.sync.declaration import Batch, Deletion
 from source_amocrm.sync.read_plan import ReadPlan
 from source_amocrm.walk.either_direction import direction, keyset_either_way, newest_second
 from source_amocrm.walk.full import in_passes, latest_versions
@@ -155,7 +156,22 @@ def _elements(event: Row) -> Iterator[Row]:
         yield from (element for element in value if isinstance(element, dict)) if isinstance(value, list) else ()
 
 
-NAMES = tuple(resource.name for resource in CARDS)
+def kinds_needed(resource: Resource, plan: ReadPlan, mark_deleted: bool) -> dict[str, int]:
+    """Returns the kinds of events that a stream needs of a list, each with the first second that it needs."""
+    kinds: dict[str, int] = {}
+    if plan.changes_since is not None and resource.has_links:
+        entered = ADDED & {f"{resource.entity}_added"}
+        kinds = dict.fromkeys({*entered, *LINKED, *TAGGED, MERGED, *RESTORED, *TRASHED}, plan.changes_since)
+    if mark_deleted:
+        wanted = {NOTE_DELETED} if resource.holds_notes else {f"{resource.entity}_deleted"} & DELETED.keys()
+        # where all live rows come in this sync, those that were restored are among them
+        if not (plan.at_first and resource.has_trash):
+            wanted |= RESTORED.keys() & {f"{resource.entity}_restored"}
+        kinds |= {kind: min(plan.deletions_since, kinds.get(kind, plan.deletions_since)) for kind in wanted}
+    return kinds
+
+
+CARD_NAMES = tuple(resource.name for resource in CARDS)
 Card = tuple[str, int]
 """The name of a list, and an id in it."""
 
@@ -189,7 +205,7 @@ class LinkedCards:
 
     def _of_live(self, resource: Resource, ids: Iterable[int]) -> Iterator[Card]:
         for row in by_ids(self._account, resource, ids, {"with": resource.links_with}):
-            for other in NAMES:
+            for other in CARD_NAMES:
                 for link in rows_of(row, other):
                     if (card_id := numeric_id(link.get("id"))) is not None:
                         yield other, card_id
@@ -204,7 +220,7 @@ class LinkedCards:
                 return
             for link in rows_of(body or {}, "links"):
                 card_id, other = numeric_id(link.get("to_entity_id")), link.get("to_entity_type")
-                if card_id is not None and other in NAMES:
+                if card_id is not None and other in CARD_NAMES:
                     yield str(other), card_id
 
 

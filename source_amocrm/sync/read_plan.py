@@ -34,7 +34,7 @@ class Version(NamedTuple):
 class Pending:
     """The part of a list that is still to be delivered: seconds, a walk by page number, and what only events tell.
 
-    `within`: one of those seconds, and how far its rows are delivered in the order of their ids.
+    `within`: one of those seconds, whose rows are delivered in the order of their ids up to there.
     """
 
     seconds: IntervalSet
@@ -46,12 +46,10 @@ class Pending:
 
 @dataclass(frozen=True, slots=True)
 class ReadPlan:
-    """What a sync must request of one list.
+    """What a sync must request of one list: the rest of a walk by page number, then `seconds` of the cursor field.
 
-    `seconds` of the cursor field, and before these the rest of a walk by page number, `resume`. `deletions_since`: the
-    second since which deletions are wanted. `changes_since`: the second since which a delivered row may have changed
-    without a new updated_at; None while nothing was delivered. `newest`: the second of the newest row known. `within`:
-    a second of which some rows are delivered.
+    `changes_since`: the second since which a delivered row may have changed without a new updated_at; None while
+    nothing was delivered. `newest`: the second of the newest row known. `within`: a second with some rows delivered.
     """
 
     seconds: IntervalSet
@@ -68,7 +66,6 @@ class ReadPlan:
 
     @property
     def since(self) -> int:
-        """The first second needed; BEGINNING when everything is."""
         return self.seconds.intervals[0][0]
 
     @property
@@ -122,7 +119,6 @@ class Progress:
     """The seconds that this sync must deliver, by list; set by `begin`."""
 
     def plan(self, name: str) -> ReadPlan:
-        """Returns this sync's read plan of the list `name`."""
         start = self.start or BEGINNING
         if self.watermark is None:
             return ReadPlan(IntervalSet(((start, FOREVER),)), deletions_since=start)
@@ -138,7 +134,6 @@ class Progress:
         )
 
     def plans(self, names: Iterable[str]) -> Mapping[str, ReadPlan]:
-        """Returns this sync's read plan of each list."""
         return {name: self.plan(name) for name in names}
 
     def resume(self, name: str, walk: ResumePoint | None) -> None:
@@ -146,13 +141,11 @@ class Progress:
         pending = self.pending.get(name)
         if walk:
             assert self.watermark is not None
-            self.pending[name] = replace(
-                pending or Pending(IntervalSet(), None, self.watermark, self.watermark), walk=walk
-            )
+            none = Pending(IntervalSet(), None, self.watermark, self.watermark)
+            self.pending[name] = replace(pending or none, walk=walk)
         elif pending and pending.walk:
-            self.pending[name] = replace(
-                pending, seconds=pending.seconds | IntervalSet(((pending.walk.since, FOREVER),)), walk=None
-            )
+            needed = pending.seconds | IntervalSet(((pending.walk.since, FOREVER),))
+            self.pending[name] = replace(pending, seconds=needed, walk=None)
 
     def in_the_future(self, now: int) -> bool:
         """Whether the watermark is later than `now` by more than two clocks may differ.
@@ -203,7 +196,6 @@ class Progress:
         self.pending[name] = replace(pending, seconds=intervals, walk=walk, within=within)
 
     def end_walk(self, name: str) -> None:
-        """Marks the walk by page number as ended."""
         self.pending[name] = replace(self.pending[name], walk=None)
 
     def finish(self, name: str) -> None:
@@ -217,12 +209,10 @@ class Progress:
         A list that never brought a row can have no deleted one.
         """
         if name not in self.newest and self.watermark is not None:
-            self.pending[name] = replace(
-                self.pending[name], deletions_since=self.watermark, changes_since=self.watermark
-            )
+            now = self.watermark
+            self.pending[name] = replace(self.pending[name], deletions_since=now, changes_since=now)
 
     def meet(self, name: str, second: int | None) -> None:
-        """Notes that a row of the list `name` with this second is delivered."""
         if second is not None and self.newest.get(name, BEGINNING) < second <= (self.watermark or BEGINNING):
             self.newest[name] = second
 
@@ -233,9 +223,7 @@ class Progress:
         must tell what is `ahead` before the row is delivered: a destination may keep what no state follows.
         """
         second = seconds(row.get(cursor))
-        if second is None:
-            return row
-        if not self.ahead and not at_least and not postdated:
+        if second is None or not (self.ahead or at_least or postdated):
             return row
         row_key = f"{name}/{key(row)}"
         at, before = max(second, at_least), self.ahead.pop(row_key, None)

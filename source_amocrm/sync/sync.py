@@ -12,18 +12,15 @@ from functools import partial
 from airbyte_cdk.models import SyncMode
 
 from source_amocrm.account import Account
-from source_amocrm.account.event_kinds import ADDED, DELETED, LINKED, MERGED, NOTE_DELETED, RESTORED, TAGGED, TRASHED
 from source_amocrm.account.resources import EVENTS, Resource
 from source_amocrm.dates import iso
-from source_amocrm.errors import AmocrmError, all_of, anew
-from source_amocrm.http.api import Params
-from source_amocrm.sync.batch import Batch
-from source_amocrm.sync.declaration import FullRefresh, Incremental
-from source_amocrm.sync.delivery import Checkpoint, Delivered, Delivery, NewestFirst, PageOrder, RowMaker
-from source_amocrm.sync.events import EventLog, EventReading
+from source_amocrm.errors import AmocrmError, combined_error, error_copy
+from source_amocrm.sync.declaration import Batch, FullRefresh, Incremental, with_parameter
+from source_amocrm.sync.delivery import Checkpoint, Delivery, NewestFirst, PageOrder, RowMaker
+from source_amocrm.sync.events import EventLog, EventReading, kinds_needed
 from source_amocrm.sync.lookup import Resolver
 from source_amocrm.sync.read_plan import Progress, ReadPlan, agree, merged
-from source_amocrm.sync.reading import EntityReading, Readers
+from source_amocrm.sync.reading import EntityReading
 from source_amocrm.sync.state import dump
 from source_amocrm.walk.intervals import IntervalSet
 from source_amocrm.walk.listing import Row
@@ -47,32 +44,44 @@ class End:
 
 
 Item = Row | Checkpoint | End
+Batches = Generator[Batch, None, None]
 
 
 @dataclass
 class StreamSync:
     """An incremental stream during a sync.
 
-    `unread`: the lists that have not ended. `lock`: held while rows of one list are made and handed on, because the
-    threads of several lists may share the progress.
+    `plans`: what it needs of each list, by the list's name in its state; made once. `unread`: the lists that have not
+    ended. `lock`: held while rows of one list are made and handed on, because the threads of several lists may share
+    the progress.
     """
 
     stream: Incremental
     progress: Progress
     unread: set[str]
+    plans: Mapping[str, ReadPlan] = field(default_factory=dict)
     begun: bool = False
     failures: list[Exception] = field(default_factory=list)
     lock: threading.RLock = field(default_factory=threading.RLock)
 
+    def begin(self, started: int) -> None:
+        """Begins the progress with the first batch of any of its lists. `started`: by amoCRM's clock."""
+        if self.begun:
+            return
+        if self.progress.in_the_future(started):
+            LOGGER.warning(
+                "%s: by amoCRM's clock its saved state is of a time that has not come yet. If that is right, rows may "
+                "have been passed over, so the next sync reads the stream anew.",
+                self.stream.name,
+            )
+        self.progress.begin(self.plans, started)
+        self.begun = True
+
     def failure(self) -> Exception | None:
-        """The failures of all lists as one; a failure that we did not foresee comes first."""
+        """Returns the failures of all lists as one; a failure that we did not foresee comes first."""
         foreseen = [error for error in self.failures if isinstance(error, AmocrmError)]
         unforeseen = [error for error in self.failures if not isinstance(error, AmocrmError)]
-        return next(iter(unforeseen), None) or (all_of(foreseen) if foreseen else None)
-
-
-def _as_it_is(_: str, batches: Iterator[Batch]) -> Generator[Batch, None, None]:
-    yield from batches
+        return next(iter(unforeseen), None) or (combined_error(foreseen) if foreseen else None)
 
 
 class Sync:
@@ -86,7 +95,7 @@ class Sync:
         self,
         account: Account,
         selections: Sequence[Selection],
-        followed: Callable[[str, Iterator[Batch]], Generator[Batch, None, None]] = _as_it_is,
+        followed: Callable[[str, Batches], Batches] = lambda _, batches: batches,
     ) -> None:
         self.account = account
         self._followed = followed
@@ -99,17 +108,15 @@ class Sync:
         ]
         for resource in {resource for one in self._streams for resource in one.stream.resources}:
             agree([one.progress for one in self._readers(resource)], resource.name)
-        self._plans: Mapping[str, Mapping[str, ReadPlan]] = {
-            one.stream.name: one.progress.plans(one.stream.input_names()) for one in self._streams
-        }
-        """The read plans, by stream and by the name of a list in its state. They are made once."""
+        for one in self._streams:
+            one.plans = one.progress.plans(one.stream.input_names())
         self._resolvers = {
             lookup: Resolver(account, lookup, expected=bool(self._readers(lookup.resource)))
             for one in selections
             for lookup in one.stream.lookups.values()
         }
         kinds = self._kinds_since()
-        links_since = [plan.changes_since for plans in self._plans.values() for plan in plans.values()]
+        links_since = [plan.changes_since for one in self._streams for plan in one.plans.values()]
         self._event_log = EventLog(
             account, kinds, min((since for since in links_since if since is not None), default=None)
         )
@@ -119,14 +126,13 @@ class Sync:
             account.facts,
             *([self._event_log.prefetch] if kinds and not resumes else []),
         ]
-        self._lists = list(dict.fromkeys(resource for one in self._streams for resource in one.stream.inputs()))
         self._readings: dict[Resource, EntityReading | EventReading] = {
             resource: self._event_reading() if resource is EVENTS else self._entity_reading(resource)
-            for resource in self._lists
+            for resource in dict.fromkeys(resource for one in self._streams for resource in one.stream.inputs())
         }
 
     def parts(self) -> list[Resource | FullRefresh]:
-        return [*self._lists, *self._whole]
+        return [*self._readings, *self._whole]
 
     def start(self) -> None:
         """Asks for what every list needs: the first pages of lists that are read whole, the account, the events."""
@@ -147,7 +153,7 @@ class Sync:
     def _read_whole(self, stream: FullRefresh) -> Generator[tuple[str, Item], None, None]:
         failure = None
         try:
-            for row in stream.read_records(SyncMode.full_refresh):
+            for row in stream.read_records(sync_mode=SyncMode.full_refresh):
                 yield stream.name, row
         except Exception as error:
             failure = error
@@ -170,23 +176,9 @@ class Sync:
                     resolver.abandon()
         yield from streams.end(failure)
 
-    def _batches(self, resource: Resource) -> Iterator[Batch]:
+    def _batches(self, resource: Resource) -> Batches:
         self.account.require(resource.path)
         yield from self._readings[resource].batches()
-
-    def begin(self, one: StreamSync) -> None:
-        """Begins the stream's progress with the first batch of any of its lists. Raises AmocrmError."""
-        if one.begun:
-            return
-        started = self.account.facts().started
-        if one.progress.in_the_future(started):
-            LOGGER.warning(
-                "%s: by amoCRM's clock its saved state is of a time that has not come yet. If that is right, rows may "
-                "have been passed over, so the next sync reads the stream anew.",
-                one.stream.name,
-            )
-        one.progress.begin(self._plans[one.stream.name], started)
-        one.begun = True
 
     def delivery(self, one: StreamSync, resource: Resource) -> Delivery:
         maker = RowMaker(one.stream, resource, self._resolvers.__getitem__)
@@ -203,53 +195,42 @@ class Sync:
         return [one for one in self._streams if resource in one.stream.resources]
 
     def _entity_reading(self, resource: Resource) -> EntityReading:
-        streams = [one.stream for one in self._readers(resource)]
-        needed = Readers(
-            plans=[self._plans[stream.name][resource.name] for stream in streams],
-            params=_extras(streams),
-            event_log=self._event_log if any(self._kinds(stream, resource) for stream in streams) else None,
+        readers = self._readers(resource)
+        streams = [one.stream for one in readers]
+        return EntityReading(
+            self.account,
+            resource,
+            plans=[one.plans[resource.name] for one in readers],
+            params=with_parameter({extra for stream in streams for extra in stream.wanted_extras()}),
+            event_log=self._event_log if any(self._kinds(one, resource) for one in readers) else None,
             mark_deleted=self.account.config.mark_deleted and any(stream.deletable for stream in streams),
             several_rows=any(stream.several_rows for stream in streams),
             resolvers=[resolver for lookup, resolver in self._resolvers.items() if lookup.resource == resource],
         )
-        return EntityReading(self.account, resource, needed)
 
     def _event_reading(self) -> EventReading:
-        streams = [one.stream for one in self._streams if one.stream.kinds is not None]
-        kinds = {kind for stream in streams for kind in stream.kinds or ()}
-        everything = any(not stream.kinds for stream in streams)
+        readers = [one for one in self._streams if one.stream.kinds is not None]
+        kinds = {kind for one in readers for kind in one.stream.kinds or ()}
+        everything = any(not one.stream.kinds for one in readers)
         return EventReading(
             account=self.account,
-            plan=merged([self._plans[stream.name][EVENTS.name] for stream in streams]),
+            plan=merged([one.plans[EVENTS.name] for one in readers]),
             kinds=() if everything else tuple(sorted(kinds)),
-            newest_first=any(stream.newest_first for stream in streams),
+            newest_first=any(one.stream.newest_first for one in readers),
         )
 
+    def _kinds(self, one: StreamSync, resource: Resource) -> dict[str, int]:
+        marks = one.stream.deletable and self.account.config.mark_deleted
+        return kinds_needed(resource, one.plans[resource.name], marks)
+
     def _kinds_since(self) -> dict[str, int]:
-        """The kinds of events that the selected streams need, each with the earliest second that any of them needs."""
+        """Returns the kinds of events that the streams need, each with the earliest second that any of them needs."""
         since: dict[str, int] = {}
         for one in self._streams:
             for resource in one.stream.resources:
-                for kind, second in self._kinds(one.stream, resource).items():
+                for kind, second in self._kinds(one, resource).items():
                     since[kind] = min(second, since.get(kind, second))
         return since
-
-    def _kinds(self, stream: Incremental, resource: Resource) -> dict[str, int]:
-        plan = self._plans[stream.name][resource.name]
-        kinds: dict[str, int] = {}
-        if plan.changes_since is not None and resource.has_links:
-            entered = ADDED & {f"{resource.entity}_added"}
-            linked = {*LINKED, *TAGGED, MERGED, *RESTORED, *TRASHED}
-            kinds |= dict.fromkeys({*entered, *linked}, plan.changes_since)
-        if stream.deletable and self.account.config.mark_deleted:
-            deleted = {NOTE_DELETED} if resource.holds_notes else {f"{resource.entity}_deleted"} & DELETED.keys()
-            # where all live rows come in this sync, those that were restored are among them
-            restored = (
-                set() if plan.at_first and resource.has_trash else RESTORED.keys() & {f"{resource.entity}_restored"}
-            )
-            for kind in {*deleted, *restored}:
-                kinds[kind] = min(plan.deletions_since, kinds.get(kind, plan.deletions_since))
-        return kinds
 
 
 class _ListOfStreams:
@@ -281,7 +262,8 @@ class _ListOfStreams:
     ) -> Generator[tuple[str, Item], None, Exception | None]:
         """Yields what is delivered, and returns the failure that ended it."""
         try:
-            self._sync.begin(one)
+            if not one.begun:
+                one.begin(self._sync.account.facts().started)
             for item in deliver():
                 yield one.stream.name, item
         except Exception as error:
@@ -290,12 +272,13 @@ class _ListOfStreams:
 
     def _rows(self, one: StreamSync, batch: Batch) -> Iterable[Row | Checkpoint]:
         part = {"delivery": self._delivery(one), "batch": batch}
-        return one.stream.read_records(SyncMode.incremental, [one.stream.cursor_field], part)
+        mode, cursor = SyncMode.incremental, [one.stream.cursor_field]
+        return one.stream.read_records(sync_mode=mode, cursor_field=cursor, stream_slice=part)
 
-    def _rest(self, one: StreamSync, failure: Exception | None) -> Delivered:
+    def _rest(self, one: StreamSync, failure: Exception | None) -> Iterable[Row | Checkpoint]:
         if failure:
             # each stream raises a copy, so that their tracebacks do not mix
-            raise anew(failure)
+            raise error_copy(failure)
         return self._delivery(one).end()
 
     def _delivery(self, one: StreamSync) -> Delivery:
@@ -322,11 +305,9 @@ class _ListOfStreams:
 
     def _is_off(self, failure: Exception) -> bool:
         """Whether the failure means that the account has no such list."""
-        return (
-            isinstance(failure, AmocrmError)
-            and failure.path == self._resource.path
-            and self._sync.account.lacks(failure)
-        )
+        if not isinstance(failure, AmocrmError) or failure.path != self._resource.path:
+            return False
+        return self._sync.account.lacks(failure)
 
 
 def read_alone(account: Account, stream: Incremental, progress: Progress) -> Iterator[Row]:
@@ -355,9 +336,3 @@ def _restart_from_the_future(selections: Sequence[Selection], now: int) -> None:
                 "" if progress.start is None else f" from {iso(progress.start)} on",
             )
             progress.begin_anew()
-
-
-def _extras(streams: Sequence[Incremental]) -> Params:
-    """The `with` parameter with only what the wanted columns need."""
-    wanted = frozenset[str]().union(*(stream.wanted_extras() for stream in streams))
-    return {"with": ",".join(sorted(wanted))} if wanted else {}

@@ -38,7 +38,7 @@ from source_amocrm.walk.listing import (
     key,
 )
 from source_amocrm.walk.page_size import with_smaller_pages, with_smaller_pages_in_parts
-from source_amocrm.walk.page_windows import PagePrefetcher, WindowPlan
+from source_amocrm.walk.page_windows import PagePrefetcher, WindowPlan, following
 from source_amocrm.walk.worker_pool import MOST_AHEAD, WorkerPool
 
 MOST_KEPT = 48 << 20
@@ -85,9 +85,15 @@ def _full(listing: Listing, pool: WorkerPool | None) -> list[Row]:
 
 
 def _ends_with(listing: Listing, first: RawPage) -> bool:
-    """Whether no page follows on a full first page, or the server ignores page numbers and sends the same page."""
-    second = listing.retrying_empty(0).ask({}, 2)
-    return not second.rows or key(second.rows[0]) == key(first.rows[0])
+    """Whether a full first page is the whole list: a page that begins with its last row brings no other row.
+
+    An empty page proves nothing, because a row may have left meanwhile. A server that ignores page numbers sends the
+    first page again.
+    """
+    keys = [key(row) for row in first.rows]
+    window = following(len(keys), len(keys))
+    shown = [key(row) for row in window.ask(listing.retrying_empty(0)).rows] if window else []
+    return bool(shown) and shown in (keys[-1:], keys[: len(shown)])
 
 
 class _Kept:
@@ -157,9 +163,19 @@ class _Overlapping:
         start, keys = self._plan.window.start, [key(row) for row in page.rows]
         shared = self._keys[start : start + len(keys)]
         self._moved = self._moved or keys[: len(shared)] != shared
-        self._keys[start : start + len(keys)] = keys
         self._orders = {step for step in self._orders if all(_step(*pair) == step for pair in pairwise(keys))}
+        if start and not self._goes_on(page, keys):
+            self._moved, self._orders = True, set()
+        self._keys[start : start + len(keys)] = keys
         return self._kept.add(page)
+
+    def _goes_on(self, page: RawPage, keys: list[Key]) -> bool:
+        """Whether the page's first row is unchanged, and the last row of the list so far is on the page or behind it.
+
+        If not, these rows themselves may have moved to the end of the list.
+        """
+        unchanged = page.rows[0] == self._kept.rows[keys[0]]
+        return unchanged and (len(keys) == self._plan.window.limit or self._keys[-1] in keys)
 
 
 def _step(one: Key, other: Key) -> int:

@@ -11,8 +11,7 @@ from airbyte_cdk.models import FailureType
 
 from source_amocrm.dates import LAST_SECOND
 from source_amocrm.errors import AmocrmError, json_kind
-from source_amocrm.http import memory
-from source_amocrm.http.api import Answer, Fetch, Params
+from source_amocrm.http import Answer, Fetch, Params
 from source_amocrm.walk.intervals import FOREVER
 from source_amocrm.walk.key_set import KeySet
 
@@ -94,21 +93,13 @@ class Answered:
 
     The request left no earlier than `sent_at`, and amoCRM made the response at `server_time` (Unix seconds, server
     clock). `drift`: this machine's clock minus the server's (seconds), 0 while the two agree. `tick`: when the response
-    came (seconds, monotonic clock). `size`: the most memory that the page of the response takes (bytes). It counts
-    until nothing refers to this any more: the page and all that is made of its rows carry it.
+    came (seconds, monotonic clock).
     """
 
     sent_at: float
     server_time: float
     drift: int = 0
     tick: float = 0.0
-    size: int = field(default=0, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        memory.hold(self.size)
-
-    def __del__(self) -> None:
-        memory.release(self.size)
 
     @property
     def earliest(self) -> float:
@@ -126,14 +117,14 @@ class RawPage:
     """One page as the server sent it.
 
     `more`: the server says that a next page exists, by a link or by its counts. `full`: the page has as many rows as a
-    page can have, so the list may go on whatever the server says. `size`: the most memory that the page takes (bytes),
-    which counts as long as a walk refers to the page.
+    page can have, so the list may go on whatever the server says. `size`: the most memory that the rows take (bytes).
     """
 
     rows: list[Row]
     more: bool
     answered: Answered
     full: bool = False
+    size: int = 0
 
     @property
     def may_go_on(self) -> bool:
@@ -337,9 +328,9 @@ def raw_page(answer: Answer, collection: str, number: int = 1, limit: int = 0) -
     missing collection all make an empty page."""
     body = answer.body or {}
     rows = rows_of(body, collection)
-    answered = Answered(answer.sent_at, answer.server_time, answer.drift, answer.tick, answer.size)
+    answered = Answered(answer.sent_at, answer.server_time, answer.drift, answer.tick)
     more = bool(rows) and (bool(next_link(body)) or counts_more(body, number, (number - 1) * limit + len(rows)))
-    return RawPage(rows, more, answered, len(rows) in (limit, *FULL_PAGES))
+    return RawPage(rows, more, answered, len(rows) in (limit, *FULL_PAGES), answer.size)
 
 
 def next_link(body: Mapping[str, Any]) -> Any:

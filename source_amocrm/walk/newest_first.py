@@ -120,7 +120,7 @@ def _around(listing: Listing, second: int, start: int) -> Page:
                 number -= 1
             newer, pages = found
             # each reading brings the same rows again: their memory counts once
-            answered.extend(replace(page.answered, size=0) for page in pages)
+            answered.extend(page.answered for page in pages)
             if _newer(_seconds(listing, listing.ask({}, number)), second) == newer:
                 return pages
         raise OrderIgnored

@@ -9,11 +9,14 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from queue import SimpleQueue
 from typing import Any, Generic, TypeVar
+from weakref import WeakSet
 
 T = TypeVar("T")
 
 MOST_AHEAD = 8
 """The most responses of one walk that are requested ahead or wait in memory; it requests no more until it takes one."""
+MOST_WAITING = 64 << 20
+"""The most memory (bytes) that prefetched pages of all walks wait in; past it no walk prefetches more."""
 STARTING = 0.05
 """How long a started task may take to send its first request (seconds). Until then it takes up room in the budget."""
 
@@ -32,6 +35,8 @@ class WorkerPool:
         self._shut_down = False
         self._tasks: SimpleQueue[tuple[Future[Any], Callable[[], Any]] | None] = SimpleQueue()
         self._started: deque[float] = deque()
+        self._futures: WeakSet[Future[Any]] = WeakSet()
+        """The tasks whose result somebody may still take."""
         self._lock = threading.Lock()
 
     def vacancies(self) -> int:
@@ -40,7 +45,7 @@ class WorkerPool:
             past = time.monotonic() - STARTING
             while self._started and self._started[0] < past:
                 self._started.popleft()
-            if self._shut_down:
+            if self._shut_down or sum(map(_size, self._futures)) > MOST_WAITING:
                 return 0
             return max(0, min(self._free, self._room() - len(self._started)))
 
@@ -60,6 +65,7 @@ class WorkerPool:
             future.cancel()
         else:
             self._free -= 1
+            self._futures.add(future)
             self._started.append(time.monotonic())
             self._tasks.put((future, task))
             if self._threads < self._workers:
@@ -97,6 +103,12 @@ class WorkerPool:
     def _release(self) -> None:
         with self._lock:
             self._free += 1
+
+
+def _size(future: Future[Any]) -> int:
+    """The memory (bytes) of the page that waits in `future`."""
+    done = future.done() and not future.cancelled() and not future.exception()
+    return getattr(future.result(), "size", 0) if done else 0
 
 
 class Prefetch(Generic[T]):

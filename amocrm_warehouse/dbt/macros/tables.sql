@@ -4,7 +4,7 @@
         "account", "calls", "companies", "contact_tags", "contacts", "custom_fields", "custom_fields_companies",
         "custom_fields_contacts", "custom_fields_customers", "custom_fields_deals", "customer_transactions", "customers", "deal_companies", "deal_contacts",
         "deal_responsible_changes", "deal_sale_changes", "deal_statuses", "deal_tags", "deals", "deleted_entities", "events",
-        "groups", "live_entities", "loss_reasons", "messages", "notes", "statuses", "task_types", "tasks", "users"
+        "groups", "live_entities", "loss_reasons", "messages", "notes", "statuses", "talks", "task_types", "tasks", "users"
     ]) }}
 {% endmacro %}
 
@@ -15,7 +15,7 @@
         "custom_fields_catalog_elements", "customer_contacts",
         "customer_field_changes", "customer_responsible_changes", "customer_segments", "customer_statuses",
         "customer_tags", "deal_catalog_elements", "deal_field_changes", "element_types", "event_types", "files",
-        "note_types", "pipelines", "roles", "sources", "tags", "talks", "unsorted", "webhooks", "widgets"
+        "note_types", "pipelines", "roles", "sources", "tags", "unsorted", "webhooks", "widgets"
     ]) }}
 {% endmacro %}
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from .. import Row
+from .conversations import author
 from .known import CHANGES, KINDS, Known, at, grouped, joined, month, seconds, unless_negative
 
 Span = tuple[datetime | None, datetime | None, Any]
@@ -96,8 +97,9 @@ def first_responses(known: Known) -> dict[int, datetime]:
     starts, mains = began(known), known.by("deals", "lead_id", "main_contact")
     out: dict[tuple[str, int], list[datetime]] = {}
     for row in (*known.all("calls"), *known.all("messages")):
-        by = caller(known, row)[1] if "call_responsible" in row else row["created_by"]
-        if row["direction"] == "out" and row["element_id"] and by not in (None, 0, "robot"):
+        is_call = "call_responsible" in row
+        by_person = caller(known, row)[1] not in (None, "robot") if is_call else author(row) == "person"
+        if row["direction"] == "out" and row["element_id"] and by_person:
             out.setdefault((KINDS[row["element_type"]], row["element_id"]), []).append(
                 at(row["created_at"]) or known.now
             )

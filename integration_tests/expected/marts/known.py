@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from ...sandbox.account import Account
 from .. import KEYS, Row, tables, tombstones
+from ..communication import messages_with_texts
 
 Own = tuple[Any, ...]
 PARTS = {
@@ -42,6 +43,8 @@ class Known:
     absent: frozenset[str] = frozenset()
     """Tables that were not read."""
     rows: dict[str, dict[Own, Row]] = field(default_factory=dict)
+    texts: bool = False
+    """Whether the texts of chats are read."""
 
     def read(self, account: Account) -> None:
         """As a sync that loses nothing does."""
@@ -49,6 +52,8 @@ class Known:
         told = {row["event_id"] for row in self.rows.get("deleted_entities", {}).values()}
         dead = tombstones(account) if self.marks else {}
         live = tables(account)
+        if self.texts:
+            live["messages"] = messages_with_texts(account)
         for name, found in live.items():
             known = self.rows.setdefault(name, {})
             if name in WHOLE_LISTS:
@@ -72,6 +77,9 @@ class Known:
 
     def all(self, name: str) -> list[Row]:
         return [] if name in self.absent else list(self.rows[name].values())
+
+    def was_read(self, name: str) -> bool:
+        return name not in self.absent
 
     def tells(self, changes: str) -> bool:
         """Whether the history of what this table tells the changes of is known."""

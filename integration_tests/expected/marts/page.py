@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
 from typing import Any
 
 from .. import Row
+from . import ahead
+from .conversations import conversations
 from .deals import LOST, WON, began, deal_stage_history, deals
 from .known import Known, amount, at, grouped
 from .people import manager_activity, tasks_open, touches
@@ -86,7 +88,7 @@ def tenths(seconds: int) -> int:
     return seconds // 8_640
 
 
-def middle(numbers: list[int]) -> float | None:
+def middle(numbers: Sequence[float]) -> float | None:
     found = sorted(numbers)
     half = len(found) // 2
     return None if not found else float(found[half]) if len(found) % 2 else (found[half - 1] + found[half]) / 2
@@ -196,6 +198,111 @@ def managers(choice: Choice) -> Table:
     return rows
 
 
+REASONS = ("no_task", "slow", "waiting", "overdue_task")
+
+
+def today(choice: Choice) -> list[Table]:
+    """What waits for each manager, and the cards with the highest budgets."""
+    people: dict[Any, Row] = {}
+    cards: list[Row] = []
+    for known in choice.known:
+        rows = [row for row in ahead.today(known) if choice.fits(row["pipeline_id"], row["responsible_user_id"])]
+        for (pipeline, user), own in grouped(rows, lambda r: (r["pipeline_id"], r["responsible_user_id"])).items():
+            each = []
+            for (kind, number), of in grouped(own, lambda row: (row["entity_type"], row["entity_id"])).items():
+                days = [row["days"] for row in of if row["days"] is not None]
+                each.append(
+                    of[0]
+                    | {"reasons": " ".join(sorted({row["reason"] for row in of})), "days": max(days, default=None)}
+                    | {"place": (kind or "", number or 0, known.project)}
+                )
+            person = people.setdefault(
+                (known.project, user),
+                {"name": known.user(user), **dict.fromkeys((*REASONS, "cards"), 0), "budget": Decimal(0)},
+            )
+            for reason in REASONS:
+                person[reason] += sum(row["reason"] == reason for row in own)
+            person["cards"] += len(each)
+            person["budget"] += money(each)
+            cards += sorted(each, key=dearest)[:20]
+            assert pipeline is None or choice.pipeline in (None, pipeline)
+    shown = ("entity_name", "reasons", "responsible_name", "pipeline_name", "status_name", "budget", "days")
+    found = [[row[name] for name in shown] for row in sorted(cards, key=dearest)[:30]]
+    return [[list(person.values()) for person in people.values()], found] if people else []
+
+
+def talks(choice: Choice) -> Table:
+    """By manager, by channel and by hour, one after another."""
+    found: list[tuple[str | None, str | None, int, Row]] = []
+    for known in choice.known:
+        pipelines = known.by("deals", "lead_id", "pipeline_id")
+        for talk in conversations(known):
+            pipeline = pipelines.get(talk["deal_id"])
+            own = choice.has(start := talk["started_at_local"]) and choice.fits(pipeline, talk["responsible_user_id"])
+            if own and talk["messages_in"]:
+                found.append((known.user(talk["responsible_user_id"]), talk["channel"], start.hour, talk))
+    rows: Table = []
+    for place in range(3):
+        groups: dict[Any, list[Row]] = {}
+        for one in found:
+            groups.setdefault(one[place], []).append(one[3])
+        for own, of in groups.items():
+            waits = [
+                talk["seconds_to_first_response"] // 60 for talk in of if talk["seconds_to_first_response"] is not None
+            ]
+            by = [talk["answered_by"] for talk in of]
+            unanswered = sum(bool(talk["is_unanswered"]) for talk in of)
+            rows.append(
+                [own, len(of), middle(waits), unanswered, *(by.count(who) for who in ("person", "robot", None))]
+            )
+    return rows
+
+
+def dearest(row: Row) -> Any:
+    return -amount(row["budget"]), -(-1 if row["days"] is None else row["days"]), row["place"]
+
+
+def forecast(choice: Choice) -> Table:
+    """The rows of all its tables: the months, the days of the present one, and the stages."""
+    rows: Table = []
+    for known in choice.known:
+        own = [
+            row
+            for row in ahead.forecast(known)
+            if row["pipeline_id"] == choice.pipeline and not (row["months_back"] and row["months_ahead"])
+        ]
+        told = sorted(
+            (row for row in own if row["expected"] is not None), key=lambda r: (-r["months_back"], r["months_ahead"])
+        )
+        for row in told if any(not row["months_back"] for row in told) else ():
+            sold = row["sold"] if row["months_back"] else None
+            off = None if sold is None else ratio(abs(row["expected"] - float(sold)), sold)
+            rows.append([
+                row["month"][:7], row["expected"], row["low"], row["high"], sold, off, row["sold_so_far"],
+                row["from_open"], row["from_new"],
+            ])  # fmt: skip
+        if choice.pipeline is not None:
+            stages = [row for row in ahead.forecast_stages(known) if row["pipeline_id"] == choice.pipeline]
+            rows += [
+                [row["status_name"] or f"#{row['status_id']}", row["age"], row["deals"], row["budget"], row["chance_0"],
+                 *(row[f"expected_{month}"] for month in range(3))]
+                for row in stages
+            ]  # fmt: skip
+    now = choice.known[0].local(choice.known[0].now)
+    assert now is not None
+    won = [
+        (end.date(), deal)
+        for _, deal in choice.there
+        if deal["stage_kind"] == "won" and choice.fits(deal["pipeline_id"], deal["closer_id"]) and (end := ended(deal))
+    ]
+    days = [date(now.year, now.month, day) for day in range(1, now.day + 1)]
+    of_month = [(day, deal) for day, deal in won if days[0] <= day <= days[-1]]
+    for day in days if of_month else ():
+        until = [deal for when, deal in of_month if when <= day]
+        rows.append([f"{day:%Y-%m-%d}", len(until), money(until)])
+    return rows
+
+
 def reasons(choice: Choice) -> Table:
     lost = of_kind(choice.closed(), "lost")
     groups = grouped(lost, lambda deal: (deal["loss_reason"],)).items()
@@ -210,6 +317,63 @@ def sources(choice: Choice) -> Table:
     for (source,), own in groups.items():
         won = [deal for deal in own if deal["stage_kind"] == "won"]
         rows.append([source, len(own), len(won), ratio(len(won), len(own)), money(won)])
+    return rows
+
+
+def before(choice: Choice, first: date) -> Choice | None:
+    """As long a period before it: whole months where it is made of them up to today, else days; None before `first`."""
+    now = choice.known[0].local(choice.known[0].now)
+    whole = choice.first.day == 1 and (
+        (choice.last + timedelta(days=1)).day == 1 or (now and choice.last == now.date())
+    )
+    if whole:
+        months = 12 * (choice.last.year - choice.first.year) + choice.last.month - choice.first.month + 1
+        start = ahead.months_earlier(datetime(choice.first.year, choice.first.month, 1), months).date()
+    else:
+        start = choice.first - (choice.last - choice.first) - timedelta(days=1)
+    return None if start < first else replace(choice, first=start, last=choice.first - timedelta(days=1))
+
+
+def beside(now: list[tuple[Any, Row]], then: list[tuple[Any, Row]] | None) -> Table:
+    """By name: money now and then, the change, and now against the median."""
+    names = {name for name, deal in (*now, *(then or [])) if deal["stage_kind"] == "won"}
+    rows: Table = []
+    sold = {name: money([deal for own, deal in now if own == name and deal["stage_kind"] == "won"]) for name in names}
+    for name in names if len(names) > 1 else ():
+        was = None if then is None else money([d for own, d in then if own == name and d["stage_kind"] == "won"])
+        change = float(sold[name]) / float(was) - 1 if was else None
+        rows.append([name, sold[name], was, change, ratio(sold[name], middle([float(m) for m in sold.values()]) or 0)])
+    return rows
+
+
+def managers_beside(choice: Choice, then: Choice | None) -> Table:
+    def closed(one: Choice) -> list[tuple[Any, Row]]:
+        return [((known.project, known.user(deal["closer_id"])), deal) for known, deal in one.closed()]
+
+    return [[row[0][1], *row[1:]] for row in beside(closed(choice), closed(then) if then else None)]
+
+
+def sources_beside(choice: Choice, then: Choice | None) -> Table:
+    def created(one: Choice) -> list[tuple[Any, Row]]:
+        return [(d["utm_source"] if d["source_name"] is None else d["source_name"], d) for _, d in one.created()]
+
+    return beside(created(choice), created(then) if then else None)
+
+
+def cohorts(choice: Choice) -> Table:
+    now = choice.known[0].local(choice.known[0].now)
+    assert now is not None
+    rows: Table = []
+    by_month: dict[datetime, list[Row]] = {}
+    for _, deal in choice.created():
+        by_month.setdefault(deal["created_at_local"].replace(day=1, hour=0, minute=0, second=0), []).append(deal)
+    for month, of in by_month.items() if len(by_month) > 1 else ():
+        won = [deal for deal in of if deal["stage_kind"] == "won"]
+        row: list[Any] = [f"{month:%Y-%m}", len(of), len(won), money(won)]
+        for months in (0, 1, 2, 3, 6, 12):
+            end = ahead.months_earlier(month, -months - 1)
+            row.append(ratio(sum((ended(d) or now) < end for d in won), len(of)) if end <= now else None)
+        rows.append(row)
     return rows
 
 
@@ -301,5 +465,7 @@ def freshness(choice: Choice, read: Iterable[str]) -> Table:
     return rows
 
 
-__all__ = ["Choice", "at", "figures", "freshness", "funnel", "hours", "managers", "money_by", "reasons", "sources",
-           "stale", "stuck", "work"]  # fmt: skip
+__all__ = [
+    "Choice", "at", "before", "cohorts", "figures", "forecast", "freshness", "funnel", "hours", "managers",
+    "managers_beside", "money_by", "reasons", "sources", "sources_beside", "stale", "stuck", "talks", "today", "work",
+]  # fmt: skip

@@ -9,13 +9,14 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from .. import Row
+from .conversations import author, conversations
 from .deals import began, caller, deals, gone_at, reach
 from .known import KINDS, Known, amount, at
 from .totals import completions, tasks
 
 COUNTS = (
     "calls_in", "calls_out", "talk_seconds", "messages", "notes", "stage_moves", "tasks_done", "tasks_due",
-    "tasks_late", "deals_created",
+    "tasks_late", "deals_created", "first_responses", "response_seconds", "response_working_seconds",
 )  # fmt: skip
 
 
@@ -97,7 +98,7 @@ def manager_activity(known: Known) -> list[Row]:
         values = {f"calls_{call['direction']}": 1, "talk_seconds": call["duration"] or 0}
         add(*caller(known, call), at(call["created_at"]), values)
     for message in known.all("messages"):
-        if message["direction"] != "in":
+        if author(message) == "person":
             count(message["created_by"], at(message["created_at"]), messages=1)
     gone = known.deleted()
     for note in known.all("notes"):
@@ -117,6 +118,12 @@ def manager_activity(known: Known) -> list[Row]:
     for deal in known.all("deals"):
         if deal["lead_id"] not in ends:
             count(deal["created_by"], starts[deal["lead_id"]], deals_created=1)
+    for talk in conversations(known):
+        waited = {
+            "response_seconds": talk["seconds_to_first_response"],
+            "response_working_seconds": talk["working_seconds_to_first_response"],
+        }
+        count(talk["first_response_by"], talk["first_response_at"], first_responses=1, **waited)
     return [
         {"day": day, "user_id": user, "user_name": name, **{count: own[count] for count in COUNTS}}
         for (day, user, name), own in counted.items()
@@ -139,9 +146,9 @@ def touches(known: Known) -> list[tuple[int | None, int | str, datetime]]:
         (who(known, call), at(call["created_at"]), call) for call in known.all("calls")
     ]
     acts += [
-        (message["created_by"], at(message["created_at"]), message)
+        (message["created_by"] or "somebody", at(message["created_at"]), message)
         for message in known.all("messages")
-        if message["direction"] != "in"
+        if author(message) == "person"
     ]
     acts += [
         (note["created_by"], at(note["created_at"]), note)

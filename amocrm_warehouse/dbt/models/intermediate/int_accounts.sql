@@ -18,7 +18,8 @@ select
     coalesce(account.time_zone, {% if var("time_zone", none) %}'{{ var("time_zone") }}'{% else %}'UTC'{% endif %}) as time_zone
     {%- for fact, table in [("stages", "deal_statuses"), ("owners", "deal_responsible_changes"), ("budgets", "deal_sale_changes")] %},
     {% if execute and raw_relation(project, table) is not none %}told.project_id is not null{% else %}false{% endif %} as {{ fact }}_known
-    {%- endfor %}
+    {%- endfor %},
+    {{ execute and raw_relation(project, "messages") is not none }} as messages_known
 from (select 1 as one) as always
 left join {{ ref("stg_account") }} as account on account.project_id = '{{ project }}'
 left join told on told.project_id = '{{ project }}'

@@ -7,27 +7,28 @@ from {{ ref("int_calls") }}
 
 union all
 
-select project_id, entity_type, entity_id, touched_at, touched_at_local, kind, direction,
+select project_id, entity_type, entity_id, created_at, created_at_local, 'message', direction,
+    case when author = 'person' then nullif(created_by, 0) end, author = 'person'
+from {{ ref("stg_messages") }}
+
+union all
+
+select project_id, entity_type, entity_id, touched_at, touched_at_local, kind, cast(null as varchar),
     nullif(person, 0), coalesce(person <> 0, false)
 from (
-    select project_id, entity_type, entity_id, created_at as touched_at, created_at_local as touched_at_local,
-        'message' as kind, direction, case when coalesce(direction, 'out') = 'out' then created_by end as person
-    from {{ ref("stg_messages") }}
-
-    union all
-
-    select project_id, entity_type, entity_id, created_at, created_at_local, 'note', cast(null as varchar), created_by
+    select project_id, entity_type, entity_id, created_at as touched_at, created_at_local as touched_at_local, 'note' as kind,
+        created_by as person
     from {{ ref("stg_notes") }}
     where note_type not in ('call_in', 'call_out', 'sms_in', 'sms_out')
 
     union all
 
-    select project_id, entity_type, entity_id, completed_at, completed_at_local, 'task', cast(null as varchar), completed_by
+    select project_id, entity_type, entity_id, completed_at, completed_at_local, 'task', completed_by
     from {{ ref("int_tasks") }}
     where is_completed
 
     union all
 
-    select project_id, 'deal', deal_id, created_at, created_at_local, 'move', cast(null as varchar), created_by
+    select project_id, 'deal', deal_id, created_at, created_at_local, 'move', created_by
     from {{ ref("stg_deal_statuses") }}
 ) as acts

@@ -1,5 +1,5 @@
 {% set counts = ["calls_in", "calls_out", "talk_seconds", "messages", "notes", "stage_moves", "tasks_done", "tasks_due",
-    "tasks_late", "deals_created"] %}
+    "tasks_late", "deals_created", "first_responses", "response_seconds", "response_working_seconds"] %}
 
 -- All calls are counted, also a robot's and those of which only a name is told, so that the totals are whole.
 with facts as (
@@ -9,7 +9,7 @@ with facts as (
         "talk_seconds": "coalesce(duration, 0)"
     }, everybody=true, name_alone="case when manager_id is null then manager_name end") }}
     union all
-    {{ activity(counts, ref("stg_messages"), "created_by", "created_at_local", "coalesce(direction, 'out') = 'out'", {"messages": "1"}) }}
+    {{ activity(counts, ref("stg_messages"), "created_by", "created_at_local", "author = 'person'", {"messages": "1"}) }}
     union all
     {{ activity(counts, ref("stg_notes"), "created_by", "created_at_local", "note_type = 'common'", {"notes": "1"}) }}
     union all
@@ -22,6 +22,12 @@ with facts as (
     }) }}
     union all
     {{ activity(counts, ref("int_deals"), "created_by", "began_at_local", "not is_deleted", {"deals_created": "1"}) }}
+    union all
+    {{ activity(counts, ref("conversations"), "first_response_by", "first_response_at_local", "true", {
+        "first_responses": "1",
+        "response_seconds": "seconds_to_first_response",
+        "response_working_seconds": "working_seconds_to_first_response"
+    }) }}
 )
 
 select

@@ -1,7 +1,8 @@
 with source as (
     {{ raw("messages", {
         "message_id": "text", "channel": "text", "direction": "text", "element_type": "int",
-        "element_id": "int", "origin": "text", "created_by": "int", "created_at": "time"
+        "element_id": "int", "talk_id": "int", "talk_contact_id": "int", "origin": "text", "author_type": "text",
+        "created_by": "int", "created_at": "time"
     }) }}
 )
 
@@ -12,7 +13,16 @@ select
     direction,
     {{ entity_of_number("element_type") }} as entity_type,
     element_id as entity_id,
+    talk_id,
+    talk_contact_id,
     origin,
+    -- the text of a chat names its author; an event alone has the user, and 0 for a robot or an integration
+    case
+        when direction = 'in' then 'client'
+        when author_type = 'bot' then 'robot'
+        when author_type = 'internal' or created_by <> 0 then 'person'
+        else 'robot'
+    end as author,
     created_by,
     created_at,
     created_at_local

@@ -1,0 +1,276 @@
+"""The tables that the workbook, the digest and an assistant are told, as SQL over the marts with named parameters.
+
+Each takes a choice: an account, a pipeline, people, and the months from `since` to `until`. The page shows the same of
+the same marts; where a table counts what a user did or sold, that user is chosen by `$users`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from amocrm_warehouse.report.data import Run, shifted
+from amocrm_warehouse.report.queries import CLOCK, REASONS
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What is asked for; None is everything."""
+
+    since: date
+    """The first day of the first month."""
+    until: date
+    """The first day of the last month."""
+    project: str | None = None
+    pipeline: int | None = None
+    users: frozenset[int] | None = None
+
+    def values(self) -> dict[str, Any]:
+        users = None if self.users is None else f",{','.join(map(str, sorted(self.users)))},"
+        return {
+            "since": self.since, "until": self.until,
+            "project": self.project, "pipeline": self.pipeline, "users": users,
+        }  # fmt: skip
+
+
+def chosen(rows: str, user: str | None = "responsible_user_id", pipeline: str | None = "pipeline_id") -> str:
+    """The condition that a row of `rows` is of the choice."""
+    told = [f"($project is null or {rows}.project_id = $project)"]
+    if pipeline:
+        told.append(f"($pipeline is null or {rows}.{pipeline} = $pipeline)")
+    if user:
+        told.append(f"($users is null or position(',' || cast({rows}.{user} as varchar) || ',' in $users) > 0)")
+    return " and ".join(told)
+
+
+MONTHS = "between $since and $until"
+NAME = "case when {id} = 0 then 'robot' else coalesce(users.name, '#' || cast({id} as varchar)) end"
+RATE = "cast(sum(won) as double precision) / nullif(sum(won) + sum(lost), 0)"
+AVERAGE = "cast(sum(won_budget) as double precision) / nullif(sum(won), 0)"
+
+ANSWERS: dict[str, str] = {
+    "money": f"""
+        select
+            sales.project_id, month, sum(won) as won, sum(won_budget) as won_budget, sum(lost) as lost, {RATE} as rate,
+            {AVERAGE} as average
+        from amocrm_marts.sales as sales
+        where month {MONTHS} and {chosen("sales")}
+        group by 1, 2
+        order by 1, 2
+    """,
+    "managers": f"""
+        select
+            facts.project_id, facts.user_id, max({NAME.format(id="facts.user_id")}) as manager, sum(won) as won,
+            sum(won_budget) as won_budget, sum(lost) as lost, {RATE} as rate, {AVERAGE} as average,
+            sum(overdue) as overdue, sum(stale) as stale
+        from (
+            select project_id, responsible_user_id as user_id, won, won_budget, lost, 0 as overdue, 0 as stale
+            from amocrm_marts.sales as sales
+            where month {MONTHS} and {chosen("sales")}
+            union all
+            select tasks.project_id, tasks.responsible_user_id, 0, 0, 0, case when tasks.is_overdue then 1 else 0 end, 0
+            from amocrm_marts.tasks_open as tasks
+            left join amocrm_marts.deals as deals
+                on deals.project_id = tasks.project_id
+                and deals.deal_id = case when tasks.entity_type = 'deal' then tasks.entity_id end
+            where {chosen("tasks", pipeline=None)} and ($pipeline is null or deals.pipeline_id = $pipeline)
+            union all
+            select project_id, responsible_user_id, 0, 0, 0, 0, 1
+            from amocrm_marts.stale_deals as stale
+            where {chosen("stale")}
+        ) as facts
+        left join amocrm_staging.stg_users as users
+            on users.project_id = facts.project_id and users.user_id = facts.user_id
+        group by 1, 2
+        order by won_budget desc, won desc, 1, 2
+    """,
+    "funnel": f"""
+        select
+            ways.project_id, stages.pipeline_id, stages.pipeline_name, stages.status_name as stage, stages.status_sort,
+            count(*) as deals,
+            count(*) filter (where case when stages.stage_kind = 'unsorted' then ways.was_unsorted
+                else ways.furthest_sort >= stages.status_sort end) as reached,
+            count(*) filter (where ways.lost_from_status_id = stages.status_id) as lost_here
+        from amocrm_staging.int_deal_ways as ways
+        inner join amocrm_marts.deals as deals on deals.project_id = ways.project_id and deals.deal_id = ways.deal_id
+        inner join amocrm_staging.stg_statuses as stages
+            on stages.project_id = ways.project_id and stages.pipeline_id = ways.pipeline_id and stages.status_id <> 143
+        where not deals.is_deleted and deals.created_month {MONTHS} and {chosen("deals", pipeline=None)}
+            and ($pipeline is null or ways.pipeline_id = $pipeline)
+        group by 1, 2, 3, 4, 5, stages.status_id
+        order by 1, 2, 5, stages.status_id
+    """,
+    "reasons": f"""
+        select lost.project_id, lost.loss_reason as reason, count(*) as deals,
+            coalesce(sum(lost.budget), 0) as lost_budget
+        from amocrm_marts.lost_deals as lost
+        where lost.lost_month {MONTHS} and {chosen("lost")}
+        group by 1, 2
+        order by 3 desc, 4 desc, 2
+    """,
+    "sources": f"""
+        select
+            deals.project_id, coalesce(deals.source_name, deals.utm_source) as source, count(*) as deals,
+            count(*) filter (where stage_kind = 'won') as won,
+            cast(count(*) filter (where stage_kind = 'won') as double precision) / count(*) as source_rate,
+            coalesce(sum(budget) filter (where stage_kind = 'won'), 0) as won_budget
+        from amocrm_marts.deals as deals
+        where not deals.is_deleted and deals.created_month {MONTHS} and {chosen("deals")}
+        group by 1, 2
+        order by 3 desc, 6 desc, 2
+    """,
+    "stuck": f"""
+        select
+            deals.project_id, deals.pipeline_id, deals.pipeline_name, deals.status_name as stage, count(*) as deals,
+            coalesce(sum(deals.budget), 0) as budget
+        from amocrm_marts.deals as deals
+        where deals.stage_kind in ('open', 'unsorted') and not deals.is_deleted and {chosen("deals")}
+        group by 1, 2, 3, 4, deals.status_id
+        order by 1, 2, 5 desc, 4
+    """,
+    "today": f"""
+        select
+            today.project_id, reason as why, entity_type, entity_id, entity_name as card, text,
+            responsible_user_id as user_id, responsible_name as manager, pipeline_name, status_name as stage, budget,
+            since_at_local, days, usual_days
+        from amocrm_marts.today as today
+        where {chosen("today")}
+        order by coalesce(budget, 0) desc, coalesce(days, -1) desc, entity_type, entity_id, reason, item_id
+    """,
+    "forecast": f"""
+        select
+            forecast.project_id, pipeline_id, coalesce(pipeline_name, case when pipeline_id is null then '*' end)
+                as pipeline_name,
+            months_back, months_ahead, month, expected, low, high, sold_so_far, from_open, from_new, sold,
+            sold_month_before
+        from amocrm_marts.forecast as forecast
+        where (months_back = 0 or months_ahead = 0) and {chosen("forecast", user=None)} and $users is null
+        order by 1, pipeline_id is not null, 2, months_back desc, months_ahead
+    """,
+    "stale": f"""
+        select
+            stale.project_id, deal_id, name as deal, responsible_user_id as user_id, responsible_name as manager,
+            pipeline_name, status_name as stage, budget, days_without_activity, open_tasks
+        from amocrm_marts.stale_deals as stale
+        where {chosen("stale")}
+        order by coalesce(budget, 0) desc, days_without_activity desc, deal_id
+    """,
+    "work": f"""
+        select
+            work.project_id, user_id, user_name as manager, sum(calls_out) as calls_out, sum(calls_in) as calls_in,
+            sum(talk_seconds) as talk_seconds, sum(messages) as messages, sum(notes) as notes,
+            sum(stage_moves) as stage_moves, sum(tasks_done) as tasks_done
+        from amocrm_marts.manager_activity as work
+        where day >= $since and cast(date_trunc('month', day) as date) <= $until and {chosen("work", "user_id", None)}
+            and calls_in + calls_out + talk_seconds + messages + notes + stage_moves + tasks_done > 0
+        group by 1, 2, 3
+        order by 4 desc, 9 desc, 3, 1, 2
+    """,
+    "figures": f"""
+        select
+            sum(created) as created, sum(won) as won, sum(won_budget) as won_budget, sum(lost) as lost, {RATE} as rate,
+            {AVERAGE} as average, sum(plan) as plan
+        from (
+            select count(*) as created, 0 as won, 0 as won_budget, 0 as lost, null as plan
+            from amocrm_marts.deals as deals
+            where not is_deleted and created_month {MONTHS} and {chosen("deals")}
+            union all
+            select 0, won, won_budget, lost, null from amocrm_marts.sales as sales
+            where month {MONTHS} and {chosen("sales")}
+            union all
+            select 0, 0, 0, 0, plan from amocrm_marts.sales_plan as plans
+            where month {MONTHS} and $pipeline is null and {chosen("plans", pipeline=None)}
+        ) as facts
+    """,
+    "reasons_today": f"""
+        select {", ".join(f"count(*) filter (where reason = '{reason}') as {reason}" for reason in REASONS)}
+        from amocrm_marts.today as today
+        where {chosen("today")}
+    """,
+    "accounts": """
+        select accounts.project_id, accounts.name as account, domain, currency, time_zone, max(synced_at) as synced_at
+        from amocrm_staging.int_accounts as accounts
+        inner join amocrm_marts.freshness as freshness on freshness.project_id = accounts.project_id
+        where $project is null or accounts.project_id = $project
+        group by 1, 2, 3, 4, 5
+        order by 1
+    """,
+    "people": f"""
+        select users.project_id, users.user_id, users.name as manager, teams.name as team
+        from amocrm_staging.stg_users as users
+        left join amocrm_staging.stg_groups as teams
+            on teams.project_id = users.project_id and teams.group_id = users.group_id
+        where {chosen("users", "user_id", None)}
+        order by 1, 3, 2
+    """,
+    "pipelines": f"""
+        select project_id, pipeline_id, pipeline_name, status_id, status_name as stage, stage_kind
+        from amocrm_staging.stg_statuses as stages
+        where {chosen("stages", user=None)}
+        order by project_id, pipeline_sort, pipeline_id, status_sort, status_id
+    """,
+    "deal": """
+        select history.*, deals.name as deal, deals.currency
+        from amocrm_marts.deal_history as history
+        inner join amocrm_marts.deals as deals
+            on deals.project_id = history.project_id and deals.deal_id = history.deal_id
+        where history.deal_id = $deal and ($project is null or history.project_id = $project)
+            and ($at is null or (from_at_local <= $at and (to_at_local > $at or to_at_local is null)))
+        order by history.project_id, from_at
+    """,
+}
+
+
+@dataclass(frozen=True)
+class Table:
+    columns: list[str]
+    rows: list[tuple[Any, ...]]
+
+    def total(self, column: str) -> Any:
+        at = self.columns.index(column)
+        return sum((row[at] for row in self.rows if row[at] is not None), 0)
+
+    def dicts(self) -> list[dict[str, Any]]:
+        return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
+
+
+def answer(run: Run, name: str, choice: Choice, **others: Any) -> Table:
+    """One of ANSWERS. Raises one of `Failed` where its marts are not there."""
+    sql = ANSWERS[name]
+    values = choice.values() | others
+    columns, rows = run(sql, **{name: values[name] for name in set(re.findall(r"\$(\w+)", sql))})
+    return Table(columns, rows)
+
+
+def last_months(run: Run, count: int = 12) -> tuple[date, date]:
+    """The first days of the first and the last of so many months, up to the present one."""
+    _, [(_, today, _)] = run(CLOCK)
+    month = today.replace(day=1)
+    return shifted(month, 1 - count), month
+
+
+def people_of(run: Run, groups: Iterable[str], managers: Iterable[str]) -> frozenset[tuple[str, int]]:
+    """Projects and ids of those who are in one of the groups, or named or numbered as one of the managers.
+
+    Raises ValueError for a group or a manager whom no account has.
+    """
+    found = set()
+    since, until = last_months(run)
+    everybody = answer(run, "people", Choice(since, until)).dicts()
+    for column, names in (("team", groups), ("manager", managers)):
+        for name in names:
+            own = {
+                (row["project_id"], row["user_id"])
+                for row in everybody
+                if row[column] == name or (column == "manager" and str(row["user_id"]) == name)
+            }
+            if not own:
+                there = ", ".join(sorted({row[column] for row in everybody if row[column]}))
+                raise ValueError(
+                    f"There is no {'group' if column == 'team' else 'manager'} “{name}”. There are: {there}."
+                )
+            found |= own
+    return frozenset(found)

@@ -1,0 +1,72 @@
+"""`source-amocrm report --digest`: twelve lines of text about an account, for mail or a messenger."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from amocrm_warehouse.report.answers import Choice, answer, last_months
+from amocrm_warehouse.report.data import Run, shifted
+from amocrm_warehouse.report.words import Words
+from amocrm_warehouse.report.workbook import link
+
+
+def digest(run: Run, choice: Choice, words: Words) -> str:
+    """Twelve lines an account. `choice` says of whom; the months are the present one and those around it."""
+    _, now = last_months(run)
+    accounts = answer(run, "accounts", choice).dicts()
+    return "\n\n".join("\n".join(lines(run, replace(choice, since=now, until=now), one, words)) for one in accounts)
+
+
+def lines(run: Run, choice: Choice, account: dict[str, Any], words: Words) -> list[str]:
+    choice = replace(choice, project=account["project_id"])
+    last = shifted(choice.since, -1)
+    [month] = answer(run, "figures", choice).dicts()
+    [before] = answer(run, "figures", replace(choice, since=last, until=last)).dicts()
+    [earlier] = answer(run, "figures", replace(choice, since=shifted(last, -1), until=shifted(last, -1))).dicts()
+    [waiting] = answer(run, "reasons_today", choice).dicts()
+    cards = answer(run, "today", choice).dicts()
+    reasons = answer(run, "reasons", choice).dicts()
+    best = answer(run, "managers", choice).dicts()
+    ahead = [row for row in answer(run, "forecast", choice).dicts() if row["pipeline_id"] == choice.pipeline]
+    told = {row["months_ahead"]: row for row in ahead if not row["months_back"]}
+    past = [row for row in ahead if row["months_back"] and row["expected"] is not None]
+
+    def money(value: float | None) -> str:
+        return words.money(value, account["currency"])
+
+    def foreseen(months: int) -> str:
+        name = words.month(shifted(choice.since, months))
+        row = told.get(months, {})
+        if row.get("expected") is None:
+            return words("digest.few", month=name)
+        return words("digest.forecast", month=name, **{one: money(row[one]) for one in ("expected", "low", "high")})
+
+    inside = sum(row["low"] <= row["sold"] <= row["high"] for row in past)
+    plan = month["plan"]
+    share = words.percent(float(month["won_budget"] or 0) / float(plan)) if plan else ""
+    top: dict[str, Any] = next((row for row in best if row["won_budget"]), {"manager": "–", "won_budget": None})
+    card = cards[0] if cards else None
+    return [
+        words("digest.head", account=account["account"] or account["project_id"], today=words.month(choice.since)),
+        words("digest.sold", won=words.number(month["won"] or 0), money=money(month["won_budget"] or 0)),
+        words("digest.plan", plan=money(plan), share=share) if plan else words("digest.no_plan"),
+        foreseen(0),
+        foreseen(1),
+        words("digest.record", count=len(past), inside=inside),
+        words(
+            "digest.month", month=words.month(last), won=words.number(before["won"] or 0),
+            money=money(before["won_budget"] or 0), before=money(earlier["won_budget"] or 0),
+        ),
+        words("digest.deals", created=words.number(month["created"] or 0), rate=words.percent(month["rate"])),
+        words("digest.best", manager=top["manager"], money=money(top["won_budget"])),
+        words(
+            "digest.reason", lost=words.number(month["lost"] or 0),
+            reason=(reasons[0]["reason"] if reasons else None) or words("reasons.none_given"),
+        ),
+        words("digest.today", **{name: words.number(count) for name, count in waiting.items()}),
+        words(
+            "digest.card", card=card["card"] or "–", money=money(card["budget"] or 0), manager=card["manager"] or "–",
+            link=link(account["domain"], card["entity_type"], card["entity_id"]) or "",
+        ) if card else words("digest.nothing"),
+    ]  # fmt: skip

@@ -1,0 +1,59 @@
+"""The report's words in one of its two languages."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+from functools import cache
+from pathlib import Path
+
+import yaml
+
+HOME = Path(__file__).resolve().parent
+LANGUAGES = ("en", "ru")
+SIGNS = {"RUB": "₽", "USD": "$", "EUR": "€", "KZT": "₸", "UAH": "₴", "BYN": "Br"}
+MONTHS = {
+    "en": ["January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
+           "December"],
+    "ru": ["январь", "февраль", "март", "апрель", "май", "июнь", "июль", "август", "сентябрь", "октябрь", "ноябрь",
+           "декабрь"],
+}  # fmt: skip
+
+
+@cache
+def texts(path: Path = HOME / "texts.yaml") -> dict[str, list[str]]:
+    """English and Russian by key."""
+    told: dict[str, str] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return {key: text.split(" | ") for key, text in told.items()}
+
+
+class Words:
+    """Texts, numbers, money and months as the language writes them."""
+
+    def __init__(self, language: str) -> None:
+        self.place = LANGUAGES.index(language)
+        self.language = language
+
+    def __call__(self, key: str, **values: object) -> str:
+        return texts()[key][self.place].format(**values)
+
+    def of_column(self, name: str) -> str | None:
+        """What columns.yaml says of a column of the marts."""
+        told = texts(HOME.parent / "dbt" / "columns.yaml").get(name)
+        return told[self.place] if told else None
+
+    def number(self, value: float | Decimal | None, digits: int = 0) -> str:
+        if value is None:
+            return "–"
+        text = f"{value:,.{digits}f}"
+        return text if self.language == "en" else text.replace(",", "\u00a0").replace(".", ",")
+
+    def money(self, value: float | Decimal | None, currency: str | None) -> str:
+        return f"{self.number(value)}\u00a0{SIGNS.get(currency or '', currency or '')}".strip()
+
+    def percent(self, value: float | None) -> str:
+        sign = "%" if self.language == "en" else "\u00a0%"
+        return "–" if value is None else self.number(100 * value) + sign
+
+    def month(self, value: date) -> str:
+        return f"{MONTHS[self.language][value.month - 1]} {value.year}"

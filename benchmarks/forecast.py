@@ -1,0 +1,46 @@
+"""The forecast held against what came: as it would have been made in each of the last 24 months."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from datetime import datetime, timezone
+
+from amocrm_warehouse.database import reading
+from amocrm_warehouse.models import build
+from integration_tests.sandbox import NOW
+
+from .answers import PROJECT, tables
+from .line import Line, Place
+
+RECORD = 24
+LEAST, MOST = 0.7, 0.9
+"""Of the months that lie within the interval, which is to hold four of five."""
+HELD = """
+    select
+        coalesce(pipeline_name, 'all together'), count(*),
+        avg(case when sold between low and high then 1.0 else 0 end),
+        percentile_cont(0.5) within group (order by abs(expected - sold) / sold),
+        percentile_cont(0.5) within group (order by abs(sold_month_before - sold) / sold)
+    from amocrm_marts.forecast
+    where sold > 0 and expected is not null and months_back > 0
+    group by 1
+    order by 1
+"""
+
+
+def forecasts(place: Place, quick: bool) -> Iterator[Line]:
+    """By pipeline, of the month in which a forecast is made and the two after it."""
+    leads = 10_000 if quick else 50_000
+    database = place.folder.resolve() / "forecast.duckdb"
+    shutil.copy(tables(place, leads), database)
+    now = datetime.fromtimestamp(NOW, timezone.utc).strftime("%Y-%m-%dT%H:%M:%S")
+    build(str(database), [PROJECT], now=now, forecast_record=RECORD)
+    with reading(str(database)) as run:
+        _, found = run(HELD)
+    for pipeline, count, inside, off, naive in found:
+        figures = {
+            "months": f"{count}", "within the interval": f"{inside:.0%}", "to be": f"{LEAST:.0%} to {MOST:.0%}",
+            "off by (median)": f"{off:.1%}", "the same as last month": f"{naive:.1%}",
+        }  # fmt: skip
+        yield Line(f"{leads:,} leads, forecast of “{pipeline}”", figures, quick or LEAST <= inside <= MOST)

@@ -1,0 +1,299 @@
+"""Expected marts of what is to come: what waits today, and the forecast."""
+
+from __future__ import annotations
+
+import math
+from calendar import monthrange
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import datetime
+from decimal import Decimal
+from statistics import variance
+from typing import Any
+
+from .. import Row
+from .conversations import conversations
+from .deals import deal_history, deal_stage_history, deals, names
+from .known import Known, amount, grouped, seconds
+from .people import entity_names, tasks_open
+from .totals import ended
+
+RECORDED = 6
+CHANCE_MONTHS, NEWCOMER_MONTHS = 12, 3
+ENOUGH_OF_MANAGER, ENOUGH = 100, 30
+QUANTILE = 1.2815515655446004
+"""Of the standard normal, nine of ten are below it."""
+
+
+def today(known: Known) -> list[Row]:
+    own = {deal["deal_id"]: deal for deal in deals(known)}
+    history = deal_stage_history(known)
+    stays = [row for row in history if row["stage_kind"] in ("open", "unsorted") and (row["seconds"] or -1) >= 0]
+    won = [row for row in stays if own[row["deal_id"]]["stage_kind"] == "won" and not row["is_deleted"]]
+    usual = {
+        stage: three_quarters([row["seconds"] for row in of])
+        for stage, of in grouped(won, lambda row: (row["pipeline_id"], row["status_id"])).items()
+        if len(of) >= 5
+    }
+    last = {row["deal_id"]: row for row in history if row["is_last"]}
+    waiting = tasks_open(known)
+    busy = {task["entity_id"] for task in waiting if task["entity_type"] == "deal"}
+    found: list[tuple[str, int, str | None, int | None, str | None, Row, datetime | None, float | None]] = []
+    for deal in own.values():
+        if deal["is_deleted"] or deal["stage_kind"] not in ("open", "unsorted"):
+            continue
+        number, since = deal["deal_id"], last[deal["deal_id"]]["from_at"]
+        limit = usual.get((deal["pipeline_id"], deal["status_id"]))
+        if deal["stage_kind"] == "open" and number not in busy:
+            found.append(("no_task", number, "deal", number, None, deal, since, None))
+        if since and limit is not None and (known.now - since).total_seconds() > limit:
+            found.append(("slow", number, "deal", number, None, deal, since, math.floor(limit / 8640 + 0.000001) / 10))
+    for task in waiting:
+        if task["is_overdue"]:
+            card = (task["entity_type"], task["entity_id"])
+            found.append(("overdue_task", task["task_id"], *card, task["text"], task, task["due_at"], None))
+    for talk in conversations(known):
+        if talk["is_unanswered"]:
+            kind = next((one for one in ("deal", "customer", "contact") if talk[f"{one}_id"]), None)
+            card = (kind, talk[f"{kind}_id"] if kind else None)
+            found.append(("waiting", talk["talk_id"], *card, talk["channel"], talk, talk["waiting_since"], None))
+    named, rows = entity_names(known), []
+    for reason, item, kind, number, text, whose, since, limit in found:
+        deal = own.get(number or 0, {}) if kind == "deal" else {}
+        waited = seconds(since, known.now)
+        rows.append({
+            "reason": reason, "item_id": item, "entity_type": kind, "entity_id": number,
+            "entity_name": named.get((kind, number or 0)), "text": text,
+            **{name: deal.get(name) for name in ("pipeline_id", "pipeline_name", "status_id", "status_name", "budget")},
+            "responsible_user_id": whose["responsible_user_id"], "responsible_name": whose["responsible_name"],
+            "since_at_local": known.local(since), "days": None if waited is None else waited // 86_400,
+            "usual_days": limit,
+        })  # fmt: skip
+    return rows
+
+
+def three_quarters(numbers: list[int]) -> float:
+    """The number that three quarters of them are no more than, between two by the distance."""
+    found = sorted(numbers)
+    place = 0.75 * (len(found) - 1)
+    low = math.floor(place)
+    high = min(low + 1, len(found) - 1)
+    return found[low] + (found[high] - found[low]) * (place - low)
+
+
+def months_earlier(moment: datetime, months: int) -> datetime:
+    year, month = divmod(12 * moment.year + moment.month - 1 - months, 12)
+    return moment.replace(year=year, month=month + 1, day=min(moment.day, monthrange(year, month + 1)[1]))
+
+
+def number_of(month: datetime) -> int:
+    return 12 * month.year + month.month
+
+
+class Ahead:
+    """The forecasts of one account, each made of what had been by then."""
+
+    def __init__(self, known: Known) -> None:
+        own = [deal for deal in deals(known) if deal["stage_kind"] == "won" and not deal["is_deleted"]]
+        self.sales = [(d["deal_id"], d["pipeline_id"], when, amount(d["budget"])) for d in own if (when := ended(d))]
+        history = deal_history(known) if known.tells("deal_statuses") else []
+        stays = grouped(deal_stage_history(known), lambda row: (row["deal_id"],))
+        first = min((row["from_at_local"] for row in history), default=None)
+        now = known.local(known.now)
+        assert now is not None
+        self.moments = {
+            back: at
+            for back in range(RECORDED + 2 * CHANCE_MONTHS + 5)
+            if first and (at := months_earlier(now, back)) >= month_after(first)
+        }
+        self.open: dict[int, dict[tuple[int, int], Row]] = {}
+        for back, at in self.moments.items():
+            there = [row for row in history if contains(row, at) and row["stage_kind"] in ("open", "unsorted")]
+            for row in there:
+                [stay] = [stay for stay in stays[row["deal_id"],] if stay["from_at_local"] and contains(stay, at)]
+                days = (at - stay["from_at_local"]).days
+                age = 0 if days < 7 else 1 if days < 30 else 2 if days < 90 else 3
+                own_row = {**row, "age": age, "budget": amount(row["budget"])}
+                self.open.setdefault(back, {})[row["deal_id"], row["pipeline_id"]] = own_row
+        self.pipelines = {p for of in self.open.values() for _, p in of} | {
+            p for _, p, when, _ in self.sales if any(self.foreseen(back, when) is not None for back in self.moments)
+        }
+        self.told: dict[tuple[int, int], dict[int | None, Row]] = {}
+
+    def foreseen(self, back: int, when: datetime) -> int | None:
+        """How many months ahead of a moment something was sold."""
+        ahead = number_of(when) - number_of(self.moments[back])
+        return ahead if when >= self.moments[back] and ahead < 3 else None
+
+    def sold(self, back: int, ahead: int, pipeline: int, *, new: bool = False) -> list[Decimal]:
+        return [
+            money
+            for deal, of, when, money in self.sales
+            if of == pipeline and self.foreseen(back, when) == ahead
+            if not new or (deal, of) not in self.open.get(back, {})
+        ]
+
+    def past(self, back: int, ahead: int, months: int = CHANCE_MONTHS) -> list[int]:
+        return [one for one in self.moments if back + ahead < one <= back + ahead + months]
+
+    def chances(self, back: int, ahead: int, pipeline: int) -> list[tuple[Row, float, float, float]]:
+        """Of each deal that was open: the chance, the money if it is won, and the number of those alike."""
+        outcomes: list[tuple[Row, float | None]] = []
+        for one in self.past(back, ahead):
+            sales = {d: float(m) for d, p, when, m in self.sales if p == pipeline and self.foreseen(one, when) == ahead}
+            outcomes += [(row, sales.get(d)) for (d, p), row in self.open.get(one, {}).items() if p == pipeline]
+        counted: dict[Any, list[int]] = defaultdict(lambda: [0, 0])
+        for row, money in outcomes:
+            for key in alike(row):
+                counted[key][0] += 1
+                counted[key][1] += money is not None
+        had = [(float(row["budget"]), money) for row, money in outcomes if money is not None and row["budget"] > 0]
+        without = [money for row, money in outcomes if money is not None and not row["budget"] > 0]
+        share = sum(m for _, m in had) / sum(b for b, _ in had) if had else 1
+        self.mean = sum(without) / len(without) if without else 0
+        self.squared = sum(m * m for m in without) / len(without) if without else 0
+        found = []
+        for (_, of), row in self.open.get(back, {}).items():
+            keys = [key for key, least in zip(alike(row), (ENOUGH_OF_MANAGER, ENOUGH, ENOUGH, 1), strict=True)
+                    if counted[key][0] >= least]  # fmt: skip
+            if of == pipeline and keys:
+                seen, won = counted[keys[0]]
+                has = row["budget"] > 0
+                found.append((row, won / seen, float(row["budget"]) * share if has else self.mean, float(seen)))
+        return found
+
+    def parts(self, back: int, ahead: int) -> dict[int | None, Row]:
+        """What is expected in each pipeline and, at None, in all."""
+        if (back, ahead) in self.told:
+            return self.told[back, ahead]
+        found: dict[int | None, Row] = {}
+        for pipeline in self.pipelines:
+            open_part = spread = 0.0
+            groups: dict[Any, list[tuple[float, float, float]]] = defaultdict(list)
+            for row, chance, money, seen in self.chances(back, ahead, pipeline):
+                has = row["budget"] > 0
+                open_part += chance * money
+                spread += chance * (money * money if has else self.squared) - (chance * money) ** 2
+                own = (row["status_id"], row["age"], row["responsible_user_id"], has)
+                groups[own].append((chance, money, seen))
+            for of in groups.values():
+                chance, _, seen = of[0]
+                spread += sum(money for _, money, _ in of) ** 2 * chance * (1 - chance) / seen
+            recent = [
+                [float(m) for m in self.sold(one, ahead, pipeline, new=True)]
+                for one in self.past(back, ahead, NEWCOMER_MONTHS)
+            ]
+            totals = [sum(of) for of in recent]
+            if recent:
+                square = sum(m * m for of in recent for m in of) / len(recent)
+                most = max(square, variance(totals) if len(totals) > 1 else 0)
+                spread += most * (1 + 1 / len(recent))
+            at = self.moments[back]
+            month = number_of(at)
+            of_month = [(when, m) for _, p, when, m in self.sales if p == pipeline and when < at]
+            found[pipeline] = {
+                "open": open_part, "new": sum(totals) / len(totals) if totals else 0.0, "variance": spread,
+                "rest": sum(self.sold(back, ahead, pipeline), Decimal(0)), "months": len(recent),
+                "seen": sum(len(self.sold(one, ahead, pipeline)) for one in self.past(back, ahead)),
+                "so_far": sum((m for when, m in of_month if number_of(when) == month and not ahead), Decimal(0)),
+                "before": sum((m for when, m in of_month if number_of(when) == month - 1), Decimal(0)),
+            }  # fmt: skip
+        if found:
+            every = list(found.values())
+            found[None] = {name: sum((one[name] for one in every), type(every[0][name])()) for name in every[0]}
+            found[None]["months"] = min(one["months"] for one in every)
+        self.told[back, ahead] = found
+        return found
+
+    def off_by(self, back: int, ahead: int, pipeline: int | None) -> float:
+        """How far the forecasts of the year before were off, as a multiple of what they expected of themselves."""
+        scores = []
+        for one in self.past(back, ahead):
+            part = self.parts(one, ahead)[pipeline]
+            if part["variance"] > 0 and part["months"] == NEWCOMER_MONTHS:
+                scores.append((float(part["rest"]) - part["open"] - part["new"]) ** 2 / part["variance"])
+        return math.sqrt((6 + sum(scores)) / (6 + len(scores)))
+
+
+def alike(row: Row) -> tuple[Any, ...]:
+    own = (row["status_id"], row["age"], row["responsible_user_id"])
+    return own, own[:2], own[:1], ()
+
+
+def contains(row: Row, at: datetime) -> bool:
+    return bool(row["from_at_local"] <= at and (row["to_at_local"] is None or row["to_at_local"] > at))
+
+
+def month_after(moment: datetime) -> datetime:
+    return months_earlier(moment, -1)
+
+
+def significant(number: float) -> float:
+    if number < 1:
+        return 0.0
+    unit = math.pow(10.0, max(math.floor(math.log10(number)) - 3, 0))
+    return math.floor(number / unit + 0.500001) * unit
+
+
+def thousandths(share: float) -> float:
+    return math.floor(1000 * share + 0.500001) / 1000
+
+
+def forecast(known: Known) -> list[Row]:
+    made, named = Ahead(known), pipelines(known)
+    rows = []
+    for back, at in made.moments.items():
+        for ahead in range(3) if back <= RECORDED else ():
+            for pipeline, part in made.parts(back, ahead).items():
+                expected, so_far = part["open"] + part["new"], float(part["so_far"])
+                enough = part["seen"] >= ENOUGH and part["months"] == NEWCOMER_MONTHS and expected > 0
+                told = {"from_open": part["open"], "from_new": part["new"], "expected": so_far + expected}
+                if enough:
+                    deviation = math.sqrt(part["variance"]) * made.off_by(back, ahead, pipeline)
+                    log = math.log(1 + (deviation / expected) ** 2)
+                    for name, sign in (("low", -1), ("high", 1)):
+                        told[name] = so_far + expected * math.exp(sign * QUANTILE * math.sqrt(log) - log / 2)
+                month = months_earlier(at.replace(day=1), -ahead)
+                rows.append({
+                    "months_back": back, "months_ahead": ahead, "month": f"{month:%Y-%m-%d}", "pipeline_id": pipeline,
+                    "pipeline_name": named.get(pipeline), "made_at_local": at, "sales_seen": part["seen"],
+                    "sold_so_far": part["so_far"], "sold_month_before": part["before"],
+                    "sold": part["so_far"] + part["rest"] if back > ahead else None,
+                    **{
+                        name: significant(told[name]) if enough else None
+                        for name in ("from_open", "from_new", "expected", "low", "high")
+                    },
+                })  # fmt: skip
+    return rows
+
+
+def pipelines(known: Known) -> dict[int | None, str | None]:
+    return {row["pipeline_id"]: row["pipeline_name"] for row in known.all("statuses")}
+
+
+def forecast_stages(known: Known) -> list[Row]:
+    made, named = Ahead(known), names(known)
+    rows = []
+    for pipeline in sorted(made.pipelines):
+        told = [made.chances(0, ahead, pipeline) for ahead in range(3)]
+        own = [row for (_, of), row in made.open.get(0, {}).items() if of == pipeline]
+        for (status, age), of in grouped(own, lambda row: (row["status_id"], row["age"])).items():
+            row = {
+                "pipeline_id": pipeline, "pipeline_name": named.get((pipeline, status), (None, None))[0],
+                "status_id": status, "status_name": named.get((pipeline, status), (None, None))[1], "age": age,
+                "deals": len(of), "budget": sum((one["budget"] for one in of), Decimal(0)),
+            }  # fmt: skip
+            for ahead, chances in enumerate(told):
+                here = [one for one in chances if (one[0]["status_id"], one[0]["age"]) == (status, age)]
+                row[f"chance_{ahead}"] = thousandths(mean(c for _, c, _, _ in here)) if here else None
+                row[f"expected_{ahead}"] = significant(sum(c * m for _, c, m, _ in here)) if here else None
+            rows.append(row)
+    return rows
+
+
+def mean(numbers: Iterable[float]) -> float:
+    found = list(numbers)
+    return sum(found) / len(found)
+
+
+__all__ = ["forecast", "forecast_stages", "today"]

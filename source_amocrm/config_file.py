@@ -1,0 +1,221 @@
+"""The config file of one account: its settings, the values that it refers to, and the tokens rotated since."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from source_amocrm import whole_file
+
+REFERENCE_KINDS = ("env", "file")
+"""`{"env": "NAME"}` and `{"file": "/run/secrets/name"}` stand for a value."""
+
+STATE = ".fleet"
+"""The folder, beside the configs, of what the fleet itself writes."""
+
+KEEP_IN = "SOURCE_AMOCRM_KEEP_IN"
+"""The environment variable that names the config which the connector itself keeps up to date."""
+
+
+DEEPEST = 50
+"""Levels of objects and lists in a config; deeper ones are refused. The CDK walks them all, one call a level."""
+
+LARGEST_REFERENCE = 1 << 16
+"""Bytes of a file that a config refers to; larger ones are refused."""
+
+_ROOM_FOR_LONGER_TOKENS = 1 << 12
+
+
+class ConfigFileError(ValueError):
+    """A config file or a folder of them cannot be used; the text says why in a sentence."""
+
+
+@dataclass(frozen=True)
+class ConfigFile:
+    """The config at `path`; its name is the file's."""
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        return self.path.stem
+
+    def beside(self, kind: str) -> Path:
+        """The path of a file that the fleet keeps about the account."""
+        return self.path.parent / STATE / f"{self.name}.{kind}"
+
+    def written(self) -> dict[str, Any]:
+        """The config as it stands in the file, references and all. Raises ConfigFileError."""
+        try:
+            config = json.loads(whole_file.read(self.path, json.loads))
+        except FileNotFoundError:
+            raise ConfigFileError(f"There is no config at {self.path}. `source-amocrm connect` writes one.") from None
+        except (OSError, UnicodeDecodeError) as error:
+            reason = getattr(error, "strerror", None) or "not UTF-8"
+            raise ConfigFileError(f"The config {self.path} cannot be read: {reason}.") from None
+        except json.JSONDecodeError as error:
+            raise ConfigFileError(f"The config {self.path} is not JSON: {error.msg} in line {error.lineno}.") from None
+        except RecursionError:
+            raise self._too_deep() from None
+        if not isinstance(config, dict):
+            raise ConfigFileError(f"The config {self.path} must be a JSON object.")
+        if is_deeper(config, DEEPEST):
+            raise self._too_deep()
+        return config
+
+    def _too_deep(self) -> ConfigFileError:
+        return ConfigFileError(
+            f"The config {self.path} is nested more deeply than any setting is. `source-amocrm connect` writes one."
+        )
+
+    def settings(self) -> dict[str, Any]:
+        """The settings with references resolved and the newest token. Raises ConfigFileError."""
+        config = self.written()
+        return self._newest(resolved(config)) if holds_references(config) else config
+
+    def prove(self, config: Mapping[str, Any]) -> None:
+        """Proves that the disk can take a config like this one, before a refresh token is spent. Raises OSError."""
+        size = len(whole_file.json_text(config).encode("utf-8", "surrogatepass"))
+        whole_file.prove(self._kept_in(self.written()), size + _ROOM_FOR_LONGER_TOKENS)
+
+    def keep(self, known: Mapping[str, Any], changed: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Writes what amoCRM has changed since the settings were `known` into the file as it is now, in one step.
+
+        Returns the settings on the disk after that. Writes nothing and returns None if the refresh token there is not
+        the known one: somebody has granted access anew. A config with references stays as it is; the changes go into a
+        file beside it. Raises ConfigFileError or OSError.
+        """
+        config = self.written()
+        refers = holds_references(config)
+        given = resolved(config) if refers else config
+        newest = self._newest(given) if refers else config
+        if _grant(newest) != _grant(known):
+            return None
+        kept = _merged(newest, _difference(known, changed))
+        path = self._kept_in(config)
+        if refers:
+            path.parent.mkdir(mode=0o700, exist_ok=True)
+            rotated = {"instead_of": _grant(given), "settings": _difference(given, kept)}
+            whole_file.write(path, whole_file.json_text(rotated))
+        else:
+            whole_file.write(path, whole_file.json_text(kept))
+        return kept
+
+    def _kept_in(self, config: Mapping[str, Any]) -> Path:
+        """The file for what amoCRM changes in `config`."""
+        return self.beside("rotated.json") if holds_references(config) else self.path
+
+    def check_mode(self) -> None:
+        """Raises ConfigFileError where others can read secrets."""
+        mode = stat.S_IMODE(os.stat(self.path).st_mode) if os.name == "posix" else 0
+        if mode & 0o077 and not holds_references(self.written()):
+            raise ConfigFileError(f"Others can read the config {self.path} and its token: chmod 600 {self.path}.")
+
+    def _newest(self, given: dict[str, Any]) -> dict[str, Any]:
+        """Puts the rotated token in place of the one that the reference leads to, until that is another one."""
+        try:
+            rotated = json.loads(whole_file.read(self.beside("rotated.json"), json.loads))
+        except FileNotFoundError:
+            return given
+        except (OSError, ValueError, RecursionError):
+            raise ConfigFileError(
+                f"The newest token of {self.name} is in {self.beside('rotated.json')}, which cannot be read. If it is "
+                "lost, grant access again, put the new refresh token where the config refers to, and remove that file."
+            ) from None
+        return _merged(given, rotated["settings"]) if rotated["instead_of"] == _grant(given) else given
+
+
+def _grant(settings: Mapping[str, Any]) -> str:
+    """A digest of the refresh token: tells which access a person granted."""
+    credentials = settings.get("credentials")
+    token = credentials.get("refresh_token") if isinstance(credentials, Mapping) else None
+    return hashlib.sha256(str(token).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+    """The entries of `new` that `old` has not."""
+    changed: dict[str, Any] = {}
+    for name, value in new.items():
+        before = old.get(name)
+        if isinstance(value, Mapping) and isinstance(before, Mapping):
+            if inner := _difference(before, value):
+                changed[name] = inner
+        elif value != before or name not in old:
+            changed[name] = value
+    return changed
+
+
+def _merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+    both = {
+        name: _merged(old[name], value) if isinstance(value, Mapping) and isinstance(old.get(name), Mapping) else value
+        for name, value in new.items()
+    }
+    return {**old, **both}
+
+
+def is_reference(value: object) -> bool:
+    return isinstance(value, Mapping) and len(value) == 1 and next(iter(value)) in REFERENCE_KINDS
+
+
+def holds_references(value: object) -> bool:
+    return is_reference(value) or (isinstance(value, Mapping) and any(map(holds_references, value.values())))
+
+
+def resolved(settings: Mapping[str, Any], place: str = "") -> dict[str, Any]:
+    """`settings` with every reference replaced by what it stands for. Raises ConfigFileError."""
+    return {name: _resolved(value, f"{place}{name}") for name, value in settings.items()}
+
+
+def _resolved(value: Any, place: str) -> Any:
+    if is_reference(value):
+        [(kind, name)] = value.items()
+        return _value_of(kind, name, place)
+    return resolved(value, f"{place}.") if isinstance(value, Mapping) else value
+
+
+def _value_of(kind: str, name: object, place: str) -> str:
+    if not isinstance(name, str) or not name:
+        raise ConfigFileError(f'{place} names no {"variable" if kind == "env" else "file"}: {{"{kind}": "NAME"}}.')
+    if kind == "env":
+        if not os.environ.get(name):
+            raise ConfigFileError(f"{place} is in the environment variable {name}, which is not set.")
+        return os.environ[name]
+    try:
+        text = _small_file(name).decode("utf-8").strip()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or ("not UTF-8" if isinstance(error, UnicodeError) else error)
+        raise ConfigFileError(f"{place} is in the file {name}, which cannot be read: {reason}.") from None
+    if not text:
+        raise ConfigFileError(f"{place} is in the file {name}, which is empty.")
+    return text
+
+
+def _small_file(name: str) -> bytes:
+    """The content of a regular file. Raises OSError, and ValueError where it is a device, a pipe or too large."""
+    number = os.open(name, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    with open(number, "rb") as file:
+        if not stat.S_ISREG(os.fstat(number).st_mode):
+            raise ValueError("it is no regular file")
+        content = file.read(LARGEST_REFERENCE + 1)
+    if len(content) > LARGEST_REFERENCE:
+        raise ValueError(f"it is larger than {LARGEST_REFERENCE >> 10} KB, as no secret is")
+    return content
+
+
+def is_deeper(value: object, levels: int) -> bool:
+    """Whether objects and lists are nested in more than so many levels."""
+    level = [value]
+    for _ in range(levels):
+        inner = [
+            item.values() if isinstance(item, Mapping) else item for item in level if isinstance(item, Mapping | list)
+        ]
+        level = [item for items in inner for item in items]
+        if not level:
+            return False
+    return True

@@ -1,0 +1,130 @@
+"""Tasks, notes and the calls among them, and the types of these. No list of amoCRM's has the types of notes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from source_amocrm.account.resources import NOTES, TASKS
+from source_amocrm.streams.base import AccountStream, FixedStream, IncrementalStream
+from source_amocrm.streams.values import Json, Row, child
+from source_amocrm.sync.declaration import Context
+
+ELEMENT_TYPE: Mapping[str, int] = {"contacts": 1, "leads": 2, "companies": 3, "customers": 12}
+"""The number of the entity that a task, or a note, belongs to."""
+
+_NAMES = {
+    "contacts": "Контакт",
+    "leads": "Сделка",
+    "companies": "Компания",
+    "tasks": "Задача",
+    "customers": "Покупатель",
+}
+
+NOTE_TYPE_IDS: Mapping[str, int | None] = {
+    "common": 4,
+    "attachment": 5,
+    "call_in": 10,
+    "call_out": 11,
+    "sms_in": 102,
+    "sms_out": 103,
+    "service_message": 25,
+    "extended_service_message": 34,
+    "message_cashier": 28,
+    "geolocation": 24,
+    "amomail_message": 15,
+    "site_visit": 16,
+    "link_followed": 32,
+    "transaction": 23,
+    "targeting_in": None,
+    "targeting_out": None,
+    "invoice_paid": None,
+    "bill_paid": 36,
+    "zoom_meeting": 35,
+    "dropbox_attachment": 101,
+    "ai_result": None,
+    "chat": None,
+    "lead_auto_created": 20,
+}
+"""The codes of amoCRM's API v4; the numbers are those of its API v2, where known."""
+EDITABLE_NOTES = frozenset(
+    ("common", "call_in", "call_out", "service_message", "message_cashier", "geolocation", "sms_in", "sms_out")
+) | {"extended_service_message", "attachment"}
+"""The note types that amoCRM's documentation allows to change."""
+CALLS = {"call_in": "in", "call_out": "out"}
+"""The direction of a call, by the type of its note."""
+
+
+def result_of(task: Json) -> Json:
+    """A task's result: amoCRM sends `[]` while there is none, and then `{"text": …}`. A bare text is the result."""
+    result = task.get("result")
+    return child(result, "text") if type(result) in (list, dict) else result
+
+
+def element_type_of(task: Json) -> int | None:
+    kind = task.get("entity_type")
+    return ELEMENT_TYPE.get(kind) if type(kind) is str else None
+
+
+def is_editable(note: Json) -> bool | None:
+    kind = note.get("note_type")
+    return None if kind is None else kind in EDITABLE_NOTES if type(kind) is str else False
+
+
+def attachment_of(note: Json) -> Json:
+    """The name of the attached file as its owner called it, or as amoCRM stores it."""
+    params = note.get("params")
+    return child(params, "original_name") or child(params, "file_name")
+
+
+class TaskTypes(AccountStream):
+    name = "task_types"
+    collection = "task_types"
+    account_extras = ("task_types",)
+
+
+class Tasks(IncrementalStream):
+    name = "tasks"
+    resources = (TASKS,)
+    deletable = True
+    found = {"element_type": element_type_of, "result": result_of}
+
+
+class Notes(IncrementalStream):
+    name = "notes"
+    primary_key = ["element_type", "note_id"]
+    resources = NOTES
+    deletable = True
+    extras = {"is_pinned": ("is_pinned",)}
+    found = {"is_editable": is_editable, "attachment": attachment_of}
+
+    def row(self, record: Row, context: Context) -> Row:
+        return self.record(record, element_type=ELEMENT_TYPE[context.entity_type])
+
+    def tombstone_columns(self, context: Context) -> Row:
+        return {"element_type": ELEMENT_TYPE[context.entity_type], **super().tombstone_columns(context)}
+
+
+class Calls(IncrementalStream):
+    name = "calls"
+    primary_key = ["element_type", "note_id"]
+    resources = NOTES
+    exploded = True
+    found = {"direction": lambda note: CALLS[note["note_type"]]}
+
+    def rows(self, record: Row, context: Context) -> Iterable[Row]:
+        kind = self.record.to.source(record).get("note_type")
+        if type(kind) is str and kind in CALLS:
+            yield self.record(record, element_type=ELEMENT_TYPE[context.entity_type])
+
+
+class NoteTypes(FixedStream):
+    name = "note_types"
+    fixed = [{"note_type_id": number, "code": code} for code, number in NOTE_TYPE_IDS.items()]
+
+
+class ElementTypes(FixedStream):
+    name = "element_types"
+    fixed = [
+        {"element_type_id": number, "code": code, "name": _NAMES[code]}
+        for code, number in sorted({**ELEMENT_TYPE, "tasks": 4}.items(), key=lambda one: one[1])
+    ]

@@ -1,0 +1,229 @@
+"""Cards: deals, contacts and companies, and custom fields as columns of these (`readable_columns`).
+
+The column of the field 123456, “Budget”, is `cf_123456_budget`.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import tzinfo
+from typing import Any
+
+from source_amocrm.account import Account
+from source_amocrm.account.resources import CLOSED, COMPANIES, CONTACTS, LEADS
+from source_amocrm.config.settings import Config
+from source_amocrm.streams.base import IncrementalStream
+from source_amocrm.streams.values import (
+    Coercion,
+    Json,
+    Row,
+    UnreadableError,
+    as_list,
+    as_seconds,
+    changes_of,
+    compact_json,
+    exact_amount,
+    local_date,
+    main_contact,
+    utc_text,
+)
+from source_amocrm.sync.declaration import Context, Lookup
+
+LOGGER = logging.getLogger("airbyte")
+TEXT: dict[str, Any] = {"type": ["null", "string"]}
+_NUMBER = {"type": ["null", "number"]}
+_DATE = {**TEXT, "format": "date"}
+_SEVERAL = {"type": ["null", "array"], "items": {"type": "string"}}
+_SCHEMAS: Mapping[str, dict[str, Any]] = {
+    **dict.fromkeys(("numeric", "monetary", "price"), _NUMBER),
+    "checkbox": {"type": ["null", "boolean"]},
+    **dict.fromkeys(("date", "birthday"), _DATE),
+    "date_time": {**TEXT, "format": "date-time", "airbyte_type": "timestamp_with_timezone"},
+    **dict.fromkeys(("multiselect", "multitext", "smart_address", "chained_list", "items", "file"), _SEVERAL),
+}
+"""By the type of the field; any other is a text."""
+
+_NAME = re.compile(r"cf_(\d{1,18})(_[a-z0-9_]+)?", re.ASCII)
+_LONGEST_ALIAS = 40
+_LATIN: dict[int, Any] = {
+    **str.maketrans("абвгдеёзийклмнопрстуфыэіґ", "abvgdeeziyklmnoprstufyeig"),
+    **str.maketrans({"ж": "zh", "х": "kh", "ц": "ts", "ч": "ch", "ш": "sh", "щ": "shch", "ъ": "", "ь": ""}),
+    **str.maketrans({"ю": "yu", "я": "ya", "ї": "yi", "є": "ye"}),
+}
+_LINKS = {name: (name,) for name in ("leads", "customers", "catalog_elements")}
+_COMMUNICATION = ("communication_id", "communication_ids")
+
+
+@dataclass(frozen=True, slots=True)
+class FieldColumn:
+    """A column of a custom field, with the schema that it was discovered with."""
+
+    name: str
+    schema: Mapping[str, Any]
+
+
+def column(field: Json) -> FieldColumn | None:
+    """The column of a field of the account's dictionary; its name begins with the id, which never changes."""
+    own = field.get("id") if type(field) is dict else None
+    if type(own) is not int or own < 0:
+        return None
+    name, kind = field.get("name"), field.get("type")
+    alias = _alias(name) if type(name) is str else ""
+    told = f"Custom field {own}, of the type {kind}, as it was named at discovery: {name}."
+    schema = _SCHEMAS.get(kind, TEXT) if type(kind) is str else TEXT
+    return FieldColumn(f"cf_{own}_{alias}" if alias else f"cf_{own}", {**schema, "description": told})
+
+
+def known_columns(properties: Mapping[str, Any]) -> dict[int, FieldColumn]:
+    """The columns of custom fields among those of a stream's schema, by the field's id."""
+    found: dict[int, FieldColumn] = {}
+    for name, schema in properties.items():
+        match = _NAME.fullmatch(name)
+        if match and isinstance(schema, Mapping):
+            found[int(match[1])] = FieldColumn(name, schema)
+    return found
+
+
+def field_columns(to: Coercion, record: Json, columns: Mapping[int, FieldColumn], zone: tzinfo) -> Row:
+    """The columns of the record's custom fields; None in those that are not filled."""
+    row: Row = {each.name: None for each in columns.values()}
+    for field in as_list(to.source(record).get("custom_fields_values")):
+        own = to.integer(field.get("field_id"), "custom_fields") if type(field) is dict else None
+        known = None if own is None else columns.get(own)
+        values = as_list(field.get("values")) if known else []
+        if known and values:
+            row[known.name] = _value(to, known, field.get("field_type"), values, zone)
+    return row
+
+
+def _value(to: Coercion, known: FieldColumn, kind: Json, values: list[Json], zone: tzinfo) -> Json:
+    elements = [element if type(element) is dict else {"value": element} for element in values]
+    types, form = known.schema.get("type", ()), known.schema.get("format")
+    if "array" in types or ("string" in types and form is None):
+        texts = [text for element in elements if (text := to.field_value(element, kind, zone, known.name)) is not None]
+        if "array" in types:
+            return texts
+        return compact_json(texts) if len(texts) > 1 else next(iter(texts), None)
+    if len(elements) > 1:
+        to.leave_out(known.name, values)
+    value = elements[0].get("value")
+    if "number" in types:
+        return to.number(value, known.name)
+    if "boolean" in types:
+        return to.boolean(value, known.name)
+    try:
+        if value is not None:
+            return local_date(as_seconds(value), zone) if form == "date" else utc_text(as_seconds(value))
+    except UnreadableError:
+        to.leave_out(known.name, value)
+    return None
+
+
+def _alias(name: str) -> str:
+    """Latin small letters, digits and underscores."""
+    plain = unicodedata.normalize("NFKD", name.lower().translate(_LATIN)).encode("ascii", "ignore").decode()
+    return re.sub(r"[^a-z0-9]+", "_", plain).strip("_")[:_LONGEST_ALIAS].rstrip("_")
+
+
+class ReadableStream(IncrementalStream):
+    """A stream with one row a record, and with columns for the record's custom fields."""
+
+    def __init__(self, account: Account, properties: Mapping[str, Any] | None = None) -> None:
+        super().__init__(account, properties)
+        self._fields = known_columns(properties or {}) if account.config.readable_columns else {}
+        self._configured = properties is not None
+
+    @classmethod
+    def extras_of_account(cls, config: Config, properties: Mapping[str, Any]) -> tuple[str, ...]:
+        wide = config.readable_columns and known_columns(properties)
+        return (*cls.account_extras, "datetime_settings") if wide else cls.account_extras
+
+    def further_columns(self) -> Mapping[str, Any]:
+        return {**self._field_columns(), **super().further_columns()}
+
+    def _field_columns(self) -> Mapping[str, Any]:
+        """Those that the connection is configured with; else those that the account's fields make."""
+        if self._configured or not self.account.config.readable_columns:
+            return {each.name: each.schema for each in self._fields.values()}
+        try:
+            fields = self.account.dictionary(f"{self.resources[0].path}/custom_fields", "custom_fields")
+        except CLOSED as error:
+            LOGGER.warning("The custom fields of %s are no columns of it: %s", self.name, error)
+            return {}
+        made = (column(field) for field in fields)
+        return {each.name: each.schema for each in made if each}
+
+    def rows(self, record: Row, context: Context) -> Iterable[Row]:
+        rows = super().rows(record, context)
+        if not self._fields:
+            return rows
+        to = self.record.to
+        wide = ((row, field_columns(to, record, self._fields, context.timezone)) for row in rows)
+        return [to.row({**row, **columns}, changes_of(row)) for row, columns in wide]
+
+    def tombstone_columns(self, context: Context) -> Row:
+        return {**{each.name: None for each in self._fields.values()}, **super().tombstone_columns(context)}
+
+
+def values_of(wanted: Callable[[dict[str, Json]], bool]) -> Callable[[dict[str, Json]], list[Json]]:
+    """Returns what finds the values of a record's custom fields that are `wanted`."""
+
+    def find(record: dict[str, Json]) -> list[Json]:
+        fields = [field for field in as_list(record.get("custom_fields_values")) if type(field) is dict]
+        elements = (element for field in fields if wanted(field) for element in as_list(field.get("values")))
+        return [element.get("value") if type(element) is dict else element for element in elements]
+
+    return find
+
+
+def is_communication(field: dict[str, Json]) -> bool:
+    """Telephony integrations keep their ids in a field known only by its code or its name."""
+    labels = field.get("field_code"), field.get("field_name")
+    return any(type(label) is str and label.strip().lower() in _COMMUNICATION for label in labels)
+
+
+def name_of(company: Row) -> str | None:
+    name = company.get("name")
+    return name if isinstance(name, str) else None
+
+
+class Deals(ReadableStream):
+    name = "deals"
+    resources = (LEADS,)
+    deletable = True
+    extras = {
+        "main_contact": ("contacts",),
+        "contacts": ("contacts",),
+        "loss_reason_name": ("loss_reason",),
+        "source_id": ("source_id", "source"),
+        "source_name": ("source",),
+        "source_external_id": ("source",),
+        "source_type": ("source",),
+        "is_price_modified_by_robot": ("is_price_modified_by_robot",),
+        "catalog_elements": ("catalog_elements",),
+    }
+    found = {"main_contact": main_contact, "sale": exact_amount("price")}
+
+
+class Contacts(ReadableStream):
+    name = "contacts"
+    resources = (CONTACTS,)
+    deletable = True
+    extras = _LINKS
+    lookups = {"company_name": Lookup(COMPANIES, key=lambda row: row["company"], value=name_of)}
+    found = {
+        "phones": values_of(lambda field: field.get("field_code") == "PHONE"),
+        "emails": values_of(lambda field: field.get("field_code") == "EMAIL"),
+        "communication_ids": values_of(is_communication),
+    }
+
+
+class Companies(ReadableStream):
+    name = "companies"
+    resources = (COMPANIES,)
+    deletable = True
+    extras = {"contacts": ("contacts",), **_LINKS}

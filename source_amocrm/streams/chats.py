@@ -1,0 +1,299 @@
+"""Messages, the talks of chats, and the bots that answer in them. SMS are notes; messages of chats are events.
+
+A chat event names its message without the text. Where texts are wanted (`chat_texts`), each talk is asked for its
+messages. amoCRM's list of talks may stop after its first page; chat events name the others.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
+from typing import Any, TypeVar
+
+from source_amocrm.account import Account
+from source_amocrm.account.availability import whole
+from source_amocrm.account.event_kinds import CHATS, ENTITIES
+from source_amocrm.account.resources import EVENTS, NOTES
+from source_amocrm.errors import REFUSALS, AmocrmError, FeatureOff, Forbidden, NotFound, PageTooLarge, Unpaid
+from source_amocrm.streams.activity import ELEMENT_TYPE
+from source_amocrm.streams.base import FullRefreshStream, IncrementalStream
+from source_amocrm.streams.values import Json, Row, as_list, child, given
+from source_amocrm.sync.declaration import Context
+from source_amocrm.sync.events import EventReading
+from source_amocrm.sync.read_plan import BEGINNING, ReadPlan
+from source_amocrm.walk.intervals import FOREVER, IntervalSet
+from source_amocrm.walk.listing import Listing, numeric_id
+from source_amocrm.walk.worker_pool import MOST_AHEAD, Prefetch, WorkerPool
+
+LOGGER = logging.getLogger("airbyte")
+T = TypeVar("T")
+
+SMS = {"sms_in": "in", "sms_out": "out"}
+"""The direction of an SMS, by the type of its note."""
+SHOWN_BY_TALKS = (
+    *("text", "author_id", "author_type", "author_name", "message_type", "delivery_status"),
+    *("attachment_name", "attachment_link"),
+)
+"""The columns that a chat event does not tell and the messages of its talk do."""
+
+SCOPE = "list_external_messages"
+MESSAGES_OF_A_PAGE = 250
+"""Messages of the largest page."""
+MOST_MESSAGES = 20_000
+"""Messages that are kept for later events. Past it the talks that were asked for first are forgotten; a later event of
+such a talk makes it be asked for again."""
+TALKS = "/api/v4/talks"
+TALKS_AT_ONCE = 50
+"""Ids in one filtered request (talks); amoCRM answers longer addresses with «HTTP URL too long»."""
+
+_HOW = (
+    "Where the texts of chats are wanted, tick «История внешних чатов» (History of external chats) in the integration "
+    "and grant access again, or create a new token; else switch them off (chat_texts). Messages that came without a "
+    "text get it when the stream is refreshed."
+)
+
+
+class Messages(IncrementalStream):
+    name = "messages"
+    resources = NOTES
+    kinds = tuple(CHATS)
+    exploded = True
+
+    def __init__(self, account: Account, properties: Mapping[str, Any] | None = None) -> None:
+        super().__init__(account, properties)
+        self._texts = ChatTexts(account) if account.config.chat_texts else None
+
+    def prepare(self, records: Iterable[Row], context: Context) -> None:
+        if self._texts and context.entity_type == EVENTS.name:
+            chats = (event for event in records if event.get("type") in CHATS)
+            self._texts.ask(talk_id for event in chats for talk_id in talk_ids(event))
+
+    def rows(self, record: Row, context: Context) -> Iterable[Row]:
+        """Yields the row of a note that is an SMS, or of a chat event. Raises RowError without an id."""
+        source, chat = self.record.to.source(record), context.entity_type == EVENTS.name
+        kind = source.get("type" if chat else "note_type")
+        if type(kind) is str and kind in (CHATS if chat else SMS):
+            yield self._chat(source, kind) if chat else self._sms(source, kind, context.entity_type)
+
+    def _sms(self, note: Row, kind: str, entity: str) -> Row:
+        params, own = note.get("params"), self.record.to.integer_key(note.get("id"), note, "message_id")
+        return self.record(
+            note,
+            message_id=f"{entity}/{own}",
+            channel="sms",
+            direction=SMS[kind],
+            element_type=ELEMENT_TYPE[entity],
+            phone=child(params, "phone"),
+            text=child(params, "text"),
+            note_id=own,
+        )
+
+    def _chat(self, event: Row, kind: str) -> Row:
+        message, related = child(event.get("value_after"), "message"), child(event.get("_embedded"), "entity")
+        talk_id, entity = self.record.to.integer(child(message, "talk_id"), "talk_id"), event.get("entity_type")
+        written = self._texts.message(talk_id, child(message, "id")) if self._texts else {}
+        return self.record(
+            event,
+            message_id=event.get("id"),
+            channel="chat" if CHATS[kind] else "direct",
+            direction=CHATS[kind],
+            element_type=ELEMENT_TYPE.get(ENTITIES.get(entity, "")) if type(entity) is str else None,
+            chat_message_id=child(message, "id"),
+            talk_contact_id=given(child(related, "linked_talk_contact_id"), event.get("linked_talk_contact_id")),
+            talk_id=talk_id,
+            origin=child(message, "origin"),
+            updated_at=event.get("created_at"),
+            **{column: written.get(column) for column in SHOWN_BY_TALKS},
+        )
+
+
+class Talks(FullRefreshStream):
+    """The talks of the list, and then those that chat events name and the list lacks, asked for by id."""
+
+    name = "talks"
+    list_path = TALKS
+
+    def completing_paths(self) -> Iterator[str]:
+        yield EVENTS.path
+
+    def records(self) -> Iterable[tuple[Row, Context]]:
+        listed = self.account.dictionary(self.list_path, self.collection)
+        yield from ((talk, Context()) for talk in listed)
+        unlisted = self._named_by_events().difference(numeric_id(talk.get("talk_id")) for talk in listed)
+        found = 0
+        for found, talk in enumerate(talks_by_id(self.account, unlisted), 1):  # noqa: B007
+            yield talk, Context()
+        if unlisted:
+            LOGGER.info(
+                "talks: messages name %s talks that amoCRM's list of talks lacks. Asked for by id, %s of them came; "
+                "amoCRM does not have the others any more.",
+                f"{len(unlisted):,}",
+                f"{found:,}",
+            )
+
+    def _named_by_events(self) -> set[int]:
+        start = self.account.config.start or BEGINNING
+        plan = ReadPlan(IntervalSet(((start, FOREVER),)), deletions_since=start)
+        try:
+            batches = EventReading(self.account, plan, tuple(CHATS)).batches()
+            return {talk_id for batch in batches for event in batch.page.rows for talk_id in talk_ids(event)}
+        except REFUSALS as error:
+            raise AmocrmError(
+                "The talks that amoCRM lists are read, but it may list the newest ones only, and the events that name "
+                f"the others are refused. {error}",
+                failure_type=error.failure_type,
+                status=error.status,
+            ) from None
+
+
+class Bots(FullRefreshStream):
+    name = "bots"
+    list_path = "/api/v4/bots"
+    collection = "items"
+
+
+class ChatTexts:
+    """The messages of the talks that chat events name, each talk asked for when the first of its events comes."""
+
+    def __init__(self, account: Account) -> None:
+        self._account = account
+        self._talks: dict[int, dict[Json, Row]] = {}
+        """By talk, its messages by their ids; the talks that were asked for first come first."""
+        self._kept = 0
+        self._begun = False
+        self._refused = False
+
+    def ask(self, talk_ids: Iterable[int]) -> None:
+        """Asks for the messages of these talks that are not known. Raises AmocrmError if an answer does not come."""
+        if not self._begun:
+            self._begun = True
+            self._stop(_lacking(self._account))
+        missing = [] if self._refused else sorted(set(talk_ids) - self._talks.keys())
+        tasks = (partial(self._messages, talk_id) for talk_id in missing)
+        for talk_id, messages in zip(missing, in_order(self._account.pool, tasks), strict=True):
+            self._talks[talk_id] = {message.get("id"): message for message in messages}
+            self._kept += len(self._talks[talk_id])
+        for talk_id in [one for one in self._talks if one not in missing]:
+            if self._kept <= MOST_MESSAGES:
+                break
+            self._kept -= len(self._talks.pop(talk_id))
+
+    def message(self, talk_id: int | None, message_id: Json) -> Row:
+        """Returns the message as its talk shows it; empty where it does not."""
+        return self._talks.get(talk_id, {}).get(message_id, {}) if talk_id is not None else {}
+
+    def _messages(self, talk_id: int) -> list[Row]:
+        """Returns the messages of a talk; none if the talk is gone, or if texts are refused, which is said once."""
+        if self._refused:
+            return []
+        listing = Listing(self._account.get, f"{TALKS}/{talk_id}/messages", "messages", MESSAGES_OF_A_PAGE)
+        try:
+            return [_essence(message) for message in whole(listing)]
+        except NotFound as error:
+            if talk_by_id(self._account, talk_id) is not None:
+                self._refuse(error)
+        except (Unpaid, Forbidden, FeatureOff) as error:
+            self._refuse(error)
+        return []
+
+    def _refuse(self, error: AmocrmError) -> None:
+        self._stop(f"messages: the texts of chats are left empty. {error} {_HOW}")
+
+    def _stop(self, why: str | None) -> None:
+        if why and not self._refused:
+            self._refused = True
+            LOGGER.warning(why)
+
+
+def note_of_texts(account: Account) -> str | None:
+    """Returns what `check` says of the texts of chats; None where they are not wanted."""
+    if not account.config.chat_texts:
+        return None
+    return _lacking(account) or (
+        "The texts of chats are read (chat_texts): a sync sends one request more for each talk with new messages."
+    )
+
+
+def _lacking(account: Account) -> str | None:
+    """Returns what to do if the token itself says that it lacks the scope."""
+    if not account.not_granted(SCOPE):
+        return None
+    return f"messages: the texts of chats are left empty, for the token lacks the scope “{SCOPE}”. {_HOW}"
+
+
+def _essence(message: Row) -> Row:
+    """Returns what columns show of a message."""
+    author, attachment = message.get("author"), message.get("attachment")
+    return {
+        **{name: message.get(name) for name in ("id", "text", "message_type", "delivery_status")},
+        **{f"author_{name}": child(author, name) for name in ("id", "type", "name")},
+        "attachment_name": child(attachment, "file_name"),
+        "attachment_link": child(attachment, "link"),
+    }
+
+
+def talk_ids(event: Row) -> Iterator[int]:
+    """Yields the ids of the talks that a chat event names."""
+    for value in as_list(event.get("value_after")):
+        talk_id = numeric_id(child(child(value, "message"), "talk_id"))
+        if talk_id:
+            yield talk_id
+
+
+def talks_by_id(account: Account, ids: Iterable[int]) -> Iterator[Row]:
+    """Yields the talks that exist among `ids`.
+
+    Asks the list for many ids at once as long as it honours `filter[talk_id]`. A talk that the filtered list does not
+    show is asked for by itself, because the filter may apply only to what the list shows. If the first filtered request
+    brings no talk, no other one is sent.
+    """
+    left, alone = sorted(set(ids)), []
+    honoured = False
+    while left:
+        asked = left[:TALKS_AT_ONCE]
+        found = _filtered(account, asked)
+        honoured = honoured or bool(found)
+        if not honoured or found is None:
+            alone += left
+            break
+        left = left[TALKS_AT_ONCE:]
+        yield from found.values()
+        alone += [talk_id for talk_id in asked if talk_id not in found]
+    for talk in in_order(account.pool, (partial(talk_by_id, account, talk_id) for talk_id in alone)):
+        if talk is not None:
+            yield talk
+
+
+def _filtered(account: Account, ids: list[int]) -> dict[int | None, Row] | None:
+    """Asks the list for these ids. Returns None if it ignores the filter or cannot answer."""
+    listing = Listing(account.get, TALKS, "talks", TALKS_AT_ONCE, {"filter[talk_id][]": ids})
+    try:
+        rows = listing.ask({}).rows
+    except (NotFound, PageTooLarge):
+        return None
+    found = {numeric_id(row.get("talk_id")): row for row in rows}
+    return found if found.keys() <= set(ids) else None
+
+
+def talk_by_id(account: Account, talk_id: int) -> Row | None:
+    """Asks for one talk. Returns None for 404 and 204: the talk is gone."""
+    try:
+        body = account.get_believed(f"{TALKS}/{talk_id}", {}).body
+    except NotFound:
+        return None
+    return body if body and numeric_id(body.get("talk_id")) == talk_id else None
+
+
+def in_order(pool: WorkerPool, tasks: Iterable[Callable[[], T]]) -> Iterator[T]:
+    """Yields the results of `tasks` in their order, and begins with later ones while the request budget has room."""
+    begun: deque[Prefetch[T]] = deque()
+    for task in tasks:
+        begun.append(Prefetch(pool, task))
+        if pool.vacancies():
+            begun[-1].start()
+        while len(begun) > MOST_AHEAD or (begun and not begun[-1].started):
+            yield begun.popleft().result()
+    while begun:
+        yield begun.popleft().result()
