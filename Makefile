@@ -7,7 +7,8 @@ runs = $(firstword $(foreach name,$(1),$(if $(shell $(name) -c 'import venv, ens
 PYTHON ?= $(call runs,python3.11 python3.12 python3.13 python3)
 # PyAirbyte (requirements/pyairbyte.in) does not install on Python 3.13.
 PYTHON_PYAIRBYTE ?= $(call runs,python3.11 python3.12)
-WORKERS ?= 2
+# One more than the two cores of CI: tests wait for processes, servers and browsers.
+WORKERS ?= 3
 
 IMAGE ?= airbyte/source-amocrm:dev
 BASE_IMAGE ?= python:3.11-slim

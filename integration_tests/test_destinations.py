@@ -185,7 +185,7 @@ def _count(database: str, table: str) -> int:
         return 0
 
 
-@pytest.mark.parametrize("seed", range(int(os.environ.get("KILLS", "8")) // 4))
+@pytest.mark.parametrize("seed", range(int(os.environ.get("KILLS", "4")) // 4))
 def test_kills_at_any_moment_lose_nothing(server: Server, database: str, tmp_path: Path, seed: int) -> None:
     """Four in a row, in an account that people work in, and then one sync that may end."""
     random = Random(seed)
