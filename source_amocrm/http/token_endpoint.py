@@ -19,13 +19,13 @@ from source_amocrm.http.circuit_breaker import CircuitBreaker
 from source_amocrm.http.client import AmocrmClient
 from source_amocrm.http.error_handler import AmocrmErrorHandler, AmocrmResolution, classify
 from source_amocrm.http.reply import NoAnswer, Reply, ReplyKind, reply_of
-from source_amocrm.http.rules import Rule, Where
+from source_amocrm.http.rules import Rule, When, Where
 from source_amocrm.http.session import AmocrmSession
 
 SUBDOMAIN_PATH = "/oauth2/account/current/subdomain"
 
 _DAY = 86400
-_PAIR = Rule("a pair of tokens", (200,))
+_PAIR = Rule(When("a pair of tokens", (200,)))
 _SPENT_UNHEARD = (
     "The connection broke while the token was being exchanged, so amoCRM had most likely spent it, and its answer "
     "with the new one was lost on the way. "
