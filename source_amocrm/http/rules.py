@@ -76,8 +76,8 @@ _NOT_GRANTED = (
     "amoCRM's host of files, {host}, does not let the token in{detail}. Where files are wanted, tick «Доступ к файлам» "
     "in the integration, and then grant access again or create a new token; else leave the table out."
 )
-_KEYS = "the tab «Ключи и доступы» of the integration"
-_NEW_CODE = f"Take a new one («Код авторизации») from {_KEYS}, or press «Grant access» again."
+_KEYS_TAB = "the tab «Ключи и доступы» of the integration"
+_NEW_CODE = f"Take a new one («Код авторизации») from {_KEYS_TAB}, or press «Grant access» again."
 _OFF = (
     "amoCRM says that {path} is switched off in the account{detail}, so there is nothing to read. Switch that part of "
     "amoCRM on, or leave its table out."
@@ -171,7 +171,7 @@ _TOKEN_ENDPOINT = (
         ),
         "What was to be exchanged for a token was not given to this integration, or was not copied whole{detail}. "
         "Copy it again together with the integration ID (client_id) and the secret key (client_secret): all of them "
-        "are on " + _KEYS + ".",
+        "are on " + _KEYS_TAB + ".",
         errors.NotIssued,
     ),
     _fails(

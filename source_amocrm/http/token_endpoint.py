@@ -49,7 +49,7 @@ class HttpTokenEndpoint:
     ) -> Grant:
         """A pair for what `request` holds: a refresh token, or the code of a consent. Raises AmocrmError."""
         unsigned = _NoSignIn(base_url, advice, account_id)
-        handler = _Exchange(self._client.policy, unsigned, Where.CODE if "code" in request else Where.REFRESH)
+        handler = _ExchangeRules(self._client.policy, unsigned, Where.CODE if "code" in request else Where.REFRESH)
         client = self._client.at(unsigned, handler, self._breaker)
         _, response = client.send_request("POST", base_url + TOKEN_PATH, {"bearer": _mark_as_sent}, json=request)
         grant = _grant_of(reply_of(response))
@@ -73,7 +73,7 @@ def _mark_as_sent() -> str:
     return ""
 
 
-class _Exchange(AmocrmErrorHandler):
+class _ExchangeRules(AmocrmErrorHandler):
     """The rules for one exchange, which remembers whether an attempt may have spent the token all the same."""
 
     _doubtful = False
