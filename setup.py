@@ -51,6 +51,7 @@ setup(
         "markupsafe>=3,<4",
         "orjson>=3.10,<4",
         "pendulum>=3.0,<4",
+        "pyyaml>=6,<7",
         "requests>=2.32,<3",
         "urllib3>=2.7,<3",
     ],

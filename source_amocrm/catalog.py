@@ -49,21 +49,16 @@ def check_names(asked: Iterable[str], known: list[str]) -> None:
             raise ValueError(f"There is no stream “{name}”: {hint}.")
 
 
-def names_in(text: str | None) -> list[str]:
-    """The names in an option such as `deals, users`."""
-    return [name for part in (text or "").split(",") if (name := part.strip())]
-
-
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="source-amocrm catalog", description=__doc__)
     parser.add_argument("--config", type=Path, required=True, help="what `source-amocrm connect` wrote")
-    parser.add_argument("--streams", help="only these, separated by commas; all of them by default")
+    parser.add_argument("--streams", default="", help="only these, separated by commas; all of them by default")
     given = parser.parse_args(arguments)
     try:
         settings = ConfigFile(given.config).settings()
         source = SourceAmocrm(hand_over=keeper(given.config))
         found = {stream.name: stream.as_airbyte_stream() for stream in source.streams(settings)}
-        chosen = names_in(given.streams) or list(found)
+        chosen = given.streams.replace(",", " ").split() or list(found)
         check_names(chosen, list(found))
     except (AmocrmError, ConfigFileError, ValueError) as error:
         print(error, file=sys.stderr)

@@ -7,6 +7,7 @@ import difflib
 import importlib
 import signal
 import sys
+from pathlib import Path
 
 from source_amocrm import shutdown
 from source_amocrm.airbyte.stdout import guard
@@ -77,6 +78,16 @@ def unknown(verb: str) -> str:
     return f"There is no command `{shown}`.{meant} `source-amocrm --help` shows them all."
 
 
+def _spec() -> int:
+    """Prints what the CDK would say of spec.yaml. Airbyte asks often, and the CDK takes seconds to import."""
+    import orjson
+    import yaml
+
+    spec = yaml.safe_load(Path(__file__).with_name("spec.yaml").read_bytes())
+    print(orjson.dumps({"type": "SPEC", "spec": spec}).decode())
+    return 0
+
+
 def _run_verb(verb: str, arguments: list[str]) -> int:
     module, extra = VERBS[verb]
     try:
@@ -109,6 +120,8 @@ def _run(arguments: list[str]) -> int:
         from source_amocrm.check_on_terminal import check
 
         return check(arguments)
+    if arguments == ["spec"]:
+        return _spec()
     from source_amocrm.auth.handover import keeper_from_environment
     from source_amocrm.entrypoint import launch
 

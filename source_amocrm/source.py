@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -30,7 +30,7 @@ from source_amocrm.airbyte.output import MessageQueue
 from source_amocrm.airbyte.report import Report, log_pause
 from source_amocrm.auth import HandOver, print_settings
 from source_amocrm.config import Config, parse_config
-from source_amocrm.errors import AmocrmError, ConfigError, masked
+from source_amocrm.errors import AmocrmError, ConfigError
 from source_amocrm.http import open_api
 from source_amocrm.secrecy import mask
 from source_amocrm.streams import STREAMS
@@ -101,7 +101,9 @@ class SourceAmocrm(AbstractSource):
         _check_streams(catalog)
         wanted = [_Wanted.of(parsed, stream, states) for stream in catalog.streams]
         drift = SchemaDrift(KNOWN)
-        account = self._account(parsed, config, wanted, drift)
+        extras = {extra for one in wanted for extra in one.kind.extras_of_account(parsed, one.properties)}
+        given = cast("MutableMapping[str, Any]", config)
+        account = Account(parsed, open_api(parsed, given, hand_over=self._hand_over, observe=drift.look), extras)
         for warning in (*parsed.unknown, *_expiry(account)):
             logger.warning(warning)
         selections = [one.selection(account) for one in wanted]
@@ -113,19 +115,11 @@ class SourceAmocrm(AbstractSource):
         reading = ConcurrentReading(sync, states_of, queue, report, self._pack, logger)
         try:
             with report:
-                yield from map(masked, reading.messages([one.kind.name for one in wanted]))
+                yield from reading.messages([one.kind.name for one in wanted])
         finally:
             account.pool.shut_down()
             if unknown := drift_warning(drift.found()):
                 logger.warning(unknown)
-
-    def _account(
-        self, parsed: Config, config: Mapping[str, Any], wanted: Sequence[_Wanted], drift: SchemaDrift
-    ) -> Account:
-        """The account, which is asked for what the wanted streams need, and whose answers `drift` looks at."""
-        extras = {extra for one in wanted for extra in one.kind.extras_of_account(parsed, one.properties)}
-        given = cast("MutableMapping[str, Any]", config)
-        return Account(parsed, open_api(parsed, given, hand_over=self._hand_over, observe=drift.look), extras)
 
 
 def open_account(

@@ -23,7 +23,7 @@ from airbyte_cdk.models import (
     Type,
 )
 
-from source_amocrm.airbyte.output import JOINED, LARGE, PACKED, Output, PackedRow, packed
+from source_amocrm.airbyte.output import JOINED, PACKED, WRITTEN_TOGETHER, Output, PackedRow, packed
 from source_amocrm.entrypoint import Entrypoint
 from source_amocrm.source import SourceAmocrm
 
@@ -81,7 +81,7 @@ def test_rows_wait_for_each_other_but_not_for_long(clock: list[float]) -> None:
 def test_many_bytes_do_not_wait(clock: list[float]) -> None:  # noqa: ARG001
     pipe = Pipe()
     with Output(pipe) as out:
-        out.row(row(text="ю" * (LARGE // 2)))
+        out.row(row(text="ю" * (WRITTEN_TOGETHER // 2)))
         assert len(pipe.brought) == 1
 
 

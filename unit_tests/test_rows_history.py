@@ -8,8 +8,7 @@ import pytest
 
 from source_amocrm.account.event_kinds import LIFE
 from source_amocrm.streams import schema
-from source_amocrm.streams.coercion import Coercion
-from source_amocrm.streams.values import RowError
+from source_amocrm.streams.values import Coercion, RowError
 from unit_tests.row_functions import deletions, field_changes, responsible_change, sale_change
 from unit_tests.sample_files import sample
 

@@ -7,14 +7,14 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from source_amocrm.streams.coercion import Coercion
-from source_amocrm.streams.readable import Column, column, field_columns, known_columns
+from source_amocrm.streams.cards import FieldColumn, column, field_columns, known_columns
+from source_amocrm.streams.values import Coercion
 from unit_tests.sample_files import sample
 
 MOSCOW = ZoneInfo("Europe/Moscow")
 
 
-def named(name: Any, kind: Any = "text", own: Any = 7) -> Column:
+def named(name: Any, kind: Any = "text", own: Any = 7) -> FieldColumn:
     made = column({"id": own, "name": name, "type": kind})
     assert made
     return made

@@ -6,7 +6,15 @@ from typing import Any
 
 import pytest
 
-from source_amocrm.streams.schema_drift import KNOWN, MOST_KEPT, MOST_TOLD, OTHER, SchemaDrift, Unknown, drift_warning
+from source_amocrm.streams.schema_drift import (
+    KNOWN,
+    MOST_COUNTED,
+    MOST_TOLD,
+    OTHER,
+    SchemaDrift,
+    Unknown,
+    drift_warning,
+)
 from unit_tests.sample_files import sample
 
 LISTS = {
@@ -149,7 +157,7 @@ def test_what_is_kept_and_told_is_bounded() -> None:
 
     rows = [{name(number): 1 for number in range(start, start + 500)} for start in range(0, 3_000, 500)]
     found = met("/api/v4/leads", {"_embedded": {"leads": rows}})
-    assert len(found) == MOST_KEPT + 1
+    assert len(found) == MOST_COUNTED + 1
     assert sum(one.times for one in found) == 3_000
     line = drift_warning(found)
     assert line is not None

@@ -13,8 +13,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from source_amocrm.streams import values
-from source_amocrm.streams.coercion import Coercion
-from source_amocrm.streams.values import RowError, UnreadableError
+from source_amocrm.streams.values import Coercion, RowError, UnreadableError
 
 MOSCOW = ZoneInfo("Europe/Moscow")
 

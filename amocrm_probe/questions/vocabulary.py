@@ -6,14 +6,14 @@ from amocrm_probe.answer import Answers, ProbeAnswer, each
 from amocrm_probe.asking import Asking
 from amocrm_probe.lists import LISTS
 from amocrm_probe.questions.question import Question
-from source_amocrm.account.event_kinds import KINDS
+from source_amocrm.account.event_kinds import EVENT_KINDS
 from source_amocrm.streams.schema_drift import KNOWN, SchemaDrift
 
 REPEATED = 5
 """Rows that must have a name before it is told: what people typed is not the same in so many rows."""
 _ONCE = "event_types"
 """The list that names each type once: there a name is told where it has a word of the types that are known."""
-_WORDS = frozenset(word for kind in KINDS for word in kind.split("_"))
+_WORDS = frozenset(word for kind in EVENT_KINDS for word in kind.split("_"))
 
 
 def unknown(ask: Asking) -> Answers:

@@ -56,10 +56,10 @@ class Memoized(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What `/account` says.
+    """What `/account` says. `started`, `until`: the start of the sync by the earlier and by the later clock.
 
-    `started`: the start of the sync by the earlier clock; rows dated later are left to the next sync. `until`: the
-    start by the later clock; no event of before the sync is dated later (both in Unix seconds).
+    Rows dated after `started` are left to the next sync. No event of before the sync is dated after `until` (Unix
+    seconds).
     """
 
     id: int | None

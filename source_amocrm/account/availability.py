@@ -41,13 +41,7 @@ OFF = (
     # amoCRM documents 422 for segments, and so for their fields, where customers are not led by segments.
     Off("/api/v4/customers/segments", (FeatureOff,), "customers_mode", ("segments",).__contains__, NO_CUSTOMERS),
     # Customers and their notes, tags, fields and purchases: 422, or the codes 425 (not available) and 426 (off).
-    Off(
-        "/api/v4/customers",
-        (FeatureOff,),
-        "customers_mode",
-        ("segments", "periodicity").__contains__,
-        NO_CUSTOMERS,
-    ),
+    Off("/api/v4/customers", (FeatureOff,), "customers_mode", ("segments", "periodicity").__contains__, NO_CUSTOMERS),
     # The list is in no index of amoCRM's, so that it is not known what it answers where the setting is off.
     Off("/api/v4/leads/loss_reasons", (FeatureOff, NotFound), "is_loss_reason_enabled", bool),
     # What waits in «Неразобранное» is nothing where the setting is off. Where the setting is not told, it may be on.
@@ -64,12 +58,11 @@ OFF_ANSWERS = (FeatureOff, NotFound)
 
 
 def _part_of(path: str | None) -> Off | None:
-    """The first line that fits a list."""
     return next((off for off in OFF if f"{path}/".startswith(f"{off.path}/")), None)
 
 
 def is_off(error: AmocrmError, account: Callable[[], Mapping[str, Any]]) -> bool:
-    """Whether this refusal means that the part is off; `account` gives what `/account` says."""
+    """Whether this refusal means that the part is off; `account` returns what `/account` says."""
     off = _part_of(error.path)
     if off is None or not isinstance(error, off.answers):
         return False
@@ -77,14 +70,12 @@ def is_off(error: AmocrmError, account: Callable[[], Mapping[str, Any]]) -> bool
 
 
 def off_by_settings(path: str, account: Callable[[], Mapping[str, Any]]) -> FeatureOff | None:
-    """Why a list need not be asked for; None if it must be."""
+    """Returns why a list need not be asked for; None if it must be."""
     off = _part_of(path)
     if off is None or off.setting is None or not off.unasked:
         return None
     mode = account().get(off.setting)
-    if mode not in off.unasked:
-        return None
-    return FeatureOff(f"Customers are {mode} in the account.", path=path)
+    return FeatureOff(f"Customers are {mode} in the account.", path=path) if mode in off.unasked else None
 
 
 def whole(listing: Listing, pool: WorkerPool | None = None) -> list[Row]:

@@ -56,13 +56,9 @@ class Clocks:
 
     def drift(self, server: int) -> int:
         """Returns the seconds by which this machine's clock is ahead of amoCRM's `server`; 0 while they agree."""
-        drift = self.ours() - server
-        if abs(drift) <= TOLERANCE:
+        ours = self.ours()
+        if abs(ours - server) <= TOLERANCE:
             return 0
-        self._tell(server, server + drift)
-        return drift
-
-    def _tell(self, server: int, ours: int) -> None:
         with self._lock:
             told, self._told = self._told, True
         if not told:
@@ -73,3 +69,4 @@ class Clocks:
                 iso(server),
                 iso(ours),
             )
+        return ours - server

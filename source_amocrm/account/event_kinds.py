@@ -8,11 +8,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-
-def _words(text: str) -> frozenset[str]:
-    return frozenset(text.split())
-
-
 ENTITIES: Mapping[str, str] = {
     "lead": "leads",
     "contact": "contacts",
@@ -56,8 +51,7 @@ LIFE = frozenset({*DELETED, *RESTORED, NOTE_DELETED})
 
 FIELD = re.compile(r"custom_field_(\d{1,18})_value_changed", re.ASCII)
 """The kind of the events of one custom field."""
-KINDS = _words(
-    """
+_EVENT_KINDS = """
     lead_added lead_deleted lead_restored lead_linked lead_unlinked lead_status_changed
     contact_added contact_deleted contact_restored contact_linked contact_unlinked
     company_added company_deleted company_restored company_linked company_unlinked
@@ -75,6 +69,6 @@ KINDS = _words(
     targeting_in_note_added targeting_out_note_added message_to_cashier_note_added
     link_followed video_opened video_closed picture_opened picture_closed zoom_conference dropbox_attachment
     transaction_added invoice_paid invoice_created
-    """
-)
+"""
+EVENT_KINDS = frozenset(_EVENT_KINDS.split())
 """Every kind that is documented, or was in a recorded list of an account's kinds; a custom field has its own beside."""

@@ -5,9 +5,9 @@ The tables declare their lists, so a check foresees what `read` will leave incom
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from enum import Enum
 from functools import partial
 
@@ -67,20 +67,8 @@ class Needs:
         return (*self.made_of, *self.vital, *self.completed_by, *self.columns)
 
 
-@dataclass
-class Answers:
-    """The response of each list: None, or the refusal."""
-
-    account: Account
-    asked: dict[str, Future[AmocrmError | None]] = field(default_factory=dict)
-
-    def ask(self, stream: AmocrmStream, paths: tuple[str, ...]) -> None:
-        for path in paths:
-            if path not in self.asked:
-                self.asked[path] = self.account.pool.submit(partial(_refusal, self.account, stream, path))
-
-    def of(self, paths: tuple[str, ...]) -> dict[str, AmocrmError]:
-        return {path: error for path in paths if (error := self.asked[path].result())}
+Refusals = Callable[[tuple[str, ...]], dict[str, AmocrmError]]
+"""Returns those of the lists that were refused, and why."""
 
 
 def findings(account: Account) -> list[Finding]:
@@ -91,13 +79,23 @@ def findings(account: Account) -> list[Finding]:
     """
     account = account.sampled()
     check_account(account.api.auth.account_id, account.facts().body)
-    answers, streams = Answers(account), [stream(account) for stream in STREAMS.values()]
+    streams = [stream(account) for stream in STREAMS.values()]
+    needs: dict[AmocrmStream, Needs] = {}
+    asked: dict[str, Future[AmocrmError | None]] = {}
+
+    def refusals(paths: tuple[str, ...]) -> dict[str, AmocrmError]:
+        return {path: error for path in paths if (error := asked[path].result())}
+
     try:
-        needs = {stream: _needs(account, stream, streams, answers) for stream in streams}
-        refused = answers.of(_of_every_account(streams))
+        for stream in streams:
+            needs[stream] = _needs(account, stream, streams)
+            for path in needs[stream].paths:
+                if path not in asked:
+                    asked[path] = account.pool.submit(partial(_refusal, account, stream, path))
+        refused = refusals(_of_every_account(streams))
         if len(refused) == len(_of_every_account(streams)):
             raise next(iter(refused.values()))
-        told = [one for stream, need in needs.items() for one in _suffered(account, stream, need, answers)]
+        told = [one for stream, need in needs.items() for one in _suffered(account, stream, need, refusals)]
     finally:
         account.pool.shut_down()
     return _by_reason(told)
@@ -111,14 +109,7 @@ def _of_every_account(streams: Sequence[AmocrmStream]) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*entities, EVENTS.path, *dictionaries)))
 
 
-def _needs(account: Account, stream: AmocrmStream, streams: Sequence[AmocrmStream], answers: Answers) -> Needs:
-    """Returns what a stream needs, and requests its lists at once."""
-    needs = _declared(account, stream, streams)
-    answers.ask(stream, needs.paths)
-    return needs
-
-
-def _declared(account: Account, stream: AmocrmStream, streams: Sequence[AmocrmStream]) -> Needs:
+def _needs(account: Account, stream: AmocrmStream, streams: Sequence[AmocrmStream]) -> Needs:
     if _not_granted(account, stream):
         return Needs()
     made_of, columns = tuple(stream.paths()), tuple(lookup.resource.path for lookup in stream.lookups.values())
@@ -157,20 +148,20 @@ def _not_granted(account: Account, stream: AmocrmStream) -> AmocrmError | None:
     return account.not_granted(stream.scope) if isinstance(stream, FullRefreshStream) and stream.scope else None
 
 
-def _suffered(account: Account, stream: AmocrmStream, needs: Needs, answers: Answers) -> Iterator[Finding]:
+def _suffered(account: Account, stream: AmocrmStream, needs: Needs, refusals: Refusals) -> Iterator[Finding]:
     if lacking := _not_granted(account, stream):
         yield Finding(Impact.CLOSED, lacking, (stream.name,), ())
         return
-    own = answers.of(needs.made_of)
+    own = refusals(needs.made_of)
     off = {path: error for path, error in own.items() if account.lacks(error)}
     if needs.made_of and len(off) == len(own) == len(set(needs.made_of)):
         yield from _each(Impact.EMPTY, stream, off)
         return
-    vital, columns = answers.of(needs.vital), answers.of(needs.columns)
+    vital, columns = refusals(needs.vital), refusals(needs.columns)
     refused = {
         **{path: error for path, error in own.items() if path not in off},
         **vital,
-        **answers.of(needs.completed_by),
+        **refusals(needs.completed_by),
         **{path: error for path, error in columns.items() if not isinstance(error, Forbidden)},
     }
     closed = vital or (own and len(own) == len(set(needs.made_of)))
@@ -186,10 +177,7 @@ def _by_reason(told: list[Finding]) -> list[Finding]:
     found: dict[tuple[Impact, str], Finding] = {}
     for one in told:
         said = one.impact, shared_cause(one.error)
-        known = found.setdefault(said, one)
-        found[said] = replace(known, streams=_with(known.streams, one.streams), paths=_with(known.paths, one.paths))
+        known = found.get(said, one)
+        streams, paths = (*known.streams, *one.streams), (*known.paths, *one.paths)
+        found[said] = replace(known, streams=tuple(dict.fromkeys(streams)), paths=tuple(dict.fromkeys(paths)))
     return sorted(found.values(), key=lambda finding: list(Impact).index(finding.impact))
-
-
-def _with(known: tuple[str, ...], more: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys((*known, *more)))

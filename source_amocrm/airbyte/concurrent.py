@@ -41,9 +41,9 @@ from airbyte_protocol_dataclasses.models import (
 from source_amocrm.account import Resource
 from source_amocrm.airbyte.output import Closed, MessageQueue
 from source_amocrm.airbyte.report import Report
-from source_amocrm.errors import AmocrmError, SyncFailed, without_ids
+from source_amocrm.errors import AmocrmError, SyncFailed, masked, without_ids
 from source_amocrm.http.session import delivering_rows
-from source_amocrm.streams.coercion import ChangedRow
+from source_amocrm.streams.values import ChangedRow
 from source_amocrm.sync import Checkpoint, End, Sync
 from source_amocrm.sync.declaration import FullRefresh
 from source_amocrm.sync.sync import Item
@@ -155,7 +155,7 @@ class ConcurrentReading:
         while running:
             item = self._queue.get()
             if isinstance(item, AirbyteMessage):
-                yield item
+                yield item if item.record else masked(item)
             elif isinstance(item, _PartEnded):
                 running -= 1
             else:

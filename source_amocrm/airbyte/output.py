@@ -26,7 +26,7 @@ MOST_QUEUED = 4 << 20
 LEAST_COUNTED = 1 << 14
 """Bytes that every message counts at least, so that at most 256 messages wait."""
 
-LARGE = 1 << 16
+WRITTEN_TOGETHER = 1 << 16
 """As soon as so many bytes wait, they are written."""
 JOINED = 1 << 20
 """At most so many bytes are written at once; of more, there would be a second copy in memory."""
@@ -148,9 +148,9 @@ class Output:
         after = b',"emitted_at":%d%s}}\n' % (row.emitted_at, meta)
         self._pieces += (before, one.text, after)
         self._size += len(before) + one.size + len(after)
-        if self._size >= LARGE or time.monotonic() >= self._written + LATE:
+        if self._size >= WRITTEN_TOGETHER or time.monotonic() >= self._written + LATE:
             self._write()
-        if one.size >= LARGE:
+        if one.size >= WRITTEN_TOGETHER:
             one.text = b""
 
     def line(self, message: str) -> None:

@@ -13,8 +13,8 @@ from source_amocrm.streams.values import Row
 from source_amocrm.sync.declaration import Context
 from source_amocrm.walk.listing import Listing
 
-LIMIT = 50
-"""Files of a page. amoCRM documents no largest page; its own library asks for 50."""
+FILES_OF_A_PAGE = 50
+"""amoCRM documents no largest page; its own library asks for 50."""
 
 
 class TheAccount(AccountStream):
@@ -96,5 +96,5 @@ class Files(FullRefreshStream):
         return files_host_api(self.account.api, base_url).get
 
     def records(self) -> Iterable[tuple[Row, Context]]:
-        listing = Listing(self.fetch, self.list_path, self.collection, LIMIT)
+        listing = Listing(self.fetch, self.list_path, self.collection, FILES_OF_A_PAGE)
         return ((record, Context()) for record in whole(listing, self.account.pool))

@@ -1,16 +1,172 @@
-"""Cards: deals, contacts and companies."""
+"""Cards: deals, contacts and companies, and custom fields as columns of these (`readable_columns`).
+
+The column of the field 123456, “Budget”, is `cf_123456_budget`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import tzinfo
+from typing import Any
 
-from source_amocrm.account.resources import COMPANIES, CONTACTS, LEADS
-from source_amocrm.streams.readable import ReadableStream
-from source_amocrm.streams.values import Json, Row, as_list, exact_amount, main_contact
-from source_amocrm.sync.declaration import Lookup
+from source_amocrm.account import Account
+from source_amocrm.account.resources import CLOSED, COMPANIES, CONTACTS, LEADS
+from source_amocrm.config.settings import Config
+from source_amocrm.streams.base import IncrementalStream
+from source_amocrm.streams.values import (
+    Coercion,
+    Json,
+    Row,
+    UnreadableError,
+    as_list,
+    as_seconds,
+    changes_of,
+    compact_json,
+    exact_amount,
+    local_date,
+    main_contact,
+    utc_text,
+)
+from source_amocrm.sync.declaration import Context, Lookup
 
+LOGGER = logging.getLogger("airbyte")
+TEXT: dict[str, Any] = {"type": ["null", "string"]}
+_NUMBER = {"type": ["null", "number"]}
+_DATE = {**TEXT, "format": "date"}
+_SEVERAL = {"type": ["null", "array"], "items": {"type": "string"}}
+_SCHEMAS: Mapping[str, dict[str, Any]] = {
+    **dict.fromkeys(("numeric", "monetary", "price"), _NUMBER),
+    "checkbox": {"type": ["null", "boolean"]},
+    **dict.fromkeys(("date", "birthday"), _DATE),
+    "date_time": {**TEXT, "format": "date-time", "airbyte_type": "timestamp_with_timezone"},
+    **dict.fromkeys(("multiselect", "multitext", "smart_address", "chained_list", "items", "file"), _SEVERAL),
+}
+"""By the type of the field; any other is a text."""
+
+_NAME = re.compile(r"cf_(\d{1,18})(_[a-z0-9_]+)?", re.ASCII)
+_LONGEST_ALIAS = 40
+_LATIN: dict[int, Any] = {
+    **str.maketrans("абвгдеёзийклмнопрстуфыэіґ", "abvgdeeziyklmnoprstufyeig"),
+    **str.maketrans({"ж": "zh", "х": "kh", "ц": "ts", "ч": "ch", "ш": "sh", "щ": "shch", "ъ": "", "ь": ""}),
+    **str.maketrans({"ю": "yu", "я": "ya", "ї": "yi", "є": "ye"}),
+}
 _LINKS = {name: (name,) for name in ("leads", "customers", "catalog_elements")}
 _COMMUNICATION = ("communication_id", "communication_ids")
+
+
+@dataclass(frozen=True, slots=True)
+class FieldColumn:
+    """A column of a custom field, with the schema that it was discovered with."""
+
+    name: str
+    schema: Mapping[str, Any]
+
+
+def column(field: Json) -> FieldColumn | None:
+    """The column of a field of the account's dictionary; its name begins with the id, which never changes."""
+    own = field.get("id") if type(field) is dict else None
+    if type(own) is not int or own < 0:
+        return None
+    name, kind = field.get("name"), field.get("type")
+    alias = _alias(name) if type(name) is str else ""
+    told = f"Custom field {own}, of the type {kind}, as it was named at discovery: {name}."
+    schema = _SCHEMAS.get(kind, TEXT) if type(kind) is str else TEXT
+    return FieldColumn(f"cf_{own}_{alias}" if alias else f"cf_{own}", {**schema, "description": told})
+
+
+def known_columns(properties: Mapping[str, Any]) -> dict[int, FieldColumn]:
+    """The columns of custom fields among those of a stream's schema, by the field's id."""
+    found: dict[int, FieldColumn] = {}
+    for name, schema in properties.items():
+        match = _NAME.fullmatch(name)
+        if match and isinstance(schema, Mapping):
+            found[int(match[1])] = FieldColumn(name, schema)
+    return found
+
+
+def field_columns(to: Coercion, record: Json, columns: Mapping[int, FieldColumn], zone: tzinfo) -> Row:
+    """The columns of the record's custom fields; None in those that are not filled."""
+    row: Row = {each.name: None for each in columns.values()}
+    for field in as_list(to.source(record).get("custom_fields_values")):
+        own = to.integer(field.get("field_id"), "custom_fields") if type(field) is dict else None
+        known = None if own is None else columns.get(own)
+        values = as_list(field.get("values")) if known else []
+        if known and values:
+            row[known.name] = _value(to, known, field.get("field_type"), values, zone)
+    return row
+
+
+def _value(to: Coercion, known: FieldColumn, kind: Json, values: list[Json], zone: tzinfo) -> Json:
+    elements = [element if type(element) is dict else {"value": element} for element in values]
+    types, form = known.schema.get("type", ()), known.schema.get("format")
+    if "array" in types or ("string" in types and form is None):
+        texts = [text for element in elements if (text := to.field_value(element, kind, zone, known.name)) is not None]
+        if "array" in types:
+            return texts
+        return compact_json(texts) if len(texts) > 1 else next(iter(texts), None)
+    if len(elements) > 1:
+        to.leave_out(known.name, values)
+    value = elements[0].get("value")
+    if "number" in types:
+        return to.number(value, known.name)
+    if "boolean" in types:
+        return to.boolean(value, known.name)
+    try:
+        if value is not None:
+            return local_date(as_seconds(value), zone) if form == "date" else utc_text(as_seconds(value))
+    except UnreadableError:
+        to.leave_out(known.name, value)
+    return None
+
+
+def _alias(name: str) -> str:
+    """Latin small letters, digits and underscores."""
+    plain = unicodedata.normalize("NFKD", name.lower().translate(_LATIN)).encode("ascii", "ignore").decode()
+    return re.sub(r"[^a-z0-9]+", "_", plain).strip("_")[:_LONGEST_ALIAS].rstrip("_")
+
+
+class ReadableStream(IncrementalStream):
+    """A stream with one row a record, and with columns for the record's custom fields."""
+
+    def __init__(self, account: Account, properties: Mapping[str, Any] | None = None) -> None:
+        super().__init__(account, properties)
+        self._fields = known_columns(properties or {}) if account.config.readable_columns else {}
+        self._configured = properties is not None
+
+    @classmethod
+    def extras_of_account(cls, config: Config, properties: Mapping[str, Any]) -> tuple[str, ...]:
+        wide = config.readable_columns and known_columns(properties)
+        return (*cls.account_extras, "datetime_settings") if wide else cls.account_extras
+
+    def further_columns(self) -> Mapping[str, Any]:
+        return {**self._field_columns(), **super().further_columns()}
+
+    def _field_columns(self) -> Mapping[str, Any]:
+        """Those that the connection is configured with; else those that the account's fields make."""
+        if self._configured or not self.account.config.readable_columns:
+            return {each.name: each.schema for each in self._fields.values()}
+        try:
+            fields = self.account.dictionary(f"{self.resources[0].path}/custom_fields", "custom_fields")
+        except CLOSED as error:
+            LOGGER.warning("The custom fields of %s are no columns of it: %s", self.name, error)
+            return {}
+        made = (column(field) for field in fields)
+        return {each.name: each.schema for each in made if each}
+
+    def rows(self, record: Row, context: Context) -> Iterable[Row]:
+        rows = super().rows(record, context)
+        if not self._fields:
+            return rows
+        to = self.record.to
+        wide = ((row, field_columns(to, record, self._fields, context.timezone)) for row in rows)
+        return [to.row({**row, **columns}, changes_of(row)) for row, columns in wide]
+
+    def tombstone_columns(self, context: Context) -> Row:
+        return {**{each.name: None for each in self._fields.values()}, **super().tombstone_columns(context)}
 
 
 def values_of(wanted: Callable[[dict[str, Json]], bool]) -> Callable[[dict[str, Json]], list[Json]]:

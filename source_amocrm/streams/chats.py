@@ -39,9 +39,9 @@ SHOWN_BY_TALKS = (
 """The columns that a chat event does not tell and the messages of its talk do."""
 
 SCOPE = "list_external_messages"
-LIMIT = 250
+MESSAGES_OF_A_PAGE = 250
 """Messages of the largest page."""
-MOST_KEPT = 20_000
+MOST_MESSAGES = 20_000
 """Messages that are kept for later events. Past it the talks that were asked for first are forgotten; a later event of
 such a talk makes it be asked for again."""
 TALKS = "/api/v4/talks"
@@ -176,7 +176,7 @@ class ChatTexts:
             self._talks[talk_id] = {message.get("id"): message for message in messages}
             self._kept += len(self._talks[talk_id])
         for talk_id in [one for one in self._talks if one not in missing]:
-            if self._kept <= MOST_KEPT:
+            if self._kept <= MOST_MESSAGES:
                 break
             self._kept -= len(self._talks.pop(talk_id))
 
@@ -188,7 +188,7 @@ class ChatTexts:
         """Returns the messages of a talk; none if the talk is gone, or if texts are refused, which is said once."""
         if self._refused:
             return []
-        listing = Listing(self._account.get, f"{TALKS}/{talk_id}/messages", "messages", LIMIT)
+        listing = Listing(self._account.get, f"{TALKS}/{talk_id}/messages", "messages", MESSAGES_OF_A_PAGE)
         try:
             return [_essence(message) for message in whole(listing)]
         except NotFound as error:

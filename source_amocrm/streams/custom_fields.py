@@ -12,22 +12,21 @@ from typing import Any
 
 from source_amocrm.account.resources import COMPANIES, CONTACTS, CUSTOMERS, LEADS, Resource
 from source_amocrm.streams.base import FullRefreshStream, IncrementalStream
-from source_amocrm.streams.coercion import Coercion
 from source_amocrm.streams.per_entity import (
     CATALOGS,
-    Kind,
+    OF_CARDS,
+    OF_CATALOGS,
+    OF_CUSTOMERS,
+    OF_SEGMENTS,
+    EntityKind,
     Parts,
     PerEntityStream,
-    cards,
-    catalogs,
-    customers,
-    segments,
 )
-from source_amocrm.streams.values import Json, Row, UnreadableError, as_boolean, as_integer, as_list, child
+from source_amocrm.streams.values import Coercion, Json, Row, UnreadableError, as_boolean, as_integer, as_list, child
 from source_amocrm.sync.declaration import Context
 
-ELEMENTS = Parts((catalogs,), "/elements", "elements")
-FIELDS = Parts((catalogs,), "/custom_fields", "custom_fields")
+CATALOG_ELEMENTS = Parts((OF_CATALOGS,), "/elements", "elements")
+CATALOG_FIELDS = Parts((OF_CATALOGS,), "/custom_fields", "custom_fields")
 
 
 def items_of(element: dict[str, Json]) -> list[Json]:
@@ -113,14 +112,14 @@ def _or_none(read: Any, value: Json) -> Any:
 class CustomFields(PerEntityStream):
     name = "custom_fields"
     primary_key = ["entity_type", "custom_field_id"]
-    parts = (Parts((cards, customers, segments, catalogs), "/custom_fields", "custom_fields"),)
+    parts = (Parts((OF_CARDS, OF_CUSTOMERS, OF_SEGMENTS, OF_CATALOGS), "/custom_fields", "custom_fields"),)
     # The options of the type category are a tree, which amoCRM keeps in `nested`, with `enums` null.
     found = {"enums": lambda field: field.get("nested") or field.get("enums")}
 
 
 class CustomFieldGroups(PerEntityStream):
     name = "custom_field_groups"
-    parts = (Parts((cards, customers, catalogs), "/custom_fields/groups", "custom_field_groups"),)
+    parts = (Parts((OF_CARDS, OF_CUSTOMERS, OF_CATALOGS), "/custom_fields/groups", "custom_field_groups"),)
 
 
 class FieldValueStream(IncrementalStream):
@@ -174,12 +173,12 @@ class CustomFieldsCatalogElements(PerEntityStream):
     name = "custom_fields_catalog_elements"
     primary_key = ["catalog_element_id", "custom_field_id", "value_index"]
     account_extras = ("datetime_settings",)
-    parts = (ELEMENTS, FIELDS)
+    parts = (CATALOG_ELEMENTS, CATALOG_FIELDS)
     exploded = True
 
-    def records_of(self, kind: Kind) -> Iterable[tuple[Row, Context]]:
-        elements = ELEMENTS.of(self.account, kind)
-        known = system_fields(FIELDS.of(self.account, kind)) if elements else {}
+    def records_of(self, kind: EntityKind) -> Iterable[tuple[Row, Context]]:
+        elements = CATALOG_ELEMENTS.of(self.account, kind)
+        known = system_fields(CATALOG_FIELDS.of(self.account, kind)) if elements else {}
         context = Context(kind.entity_type, kind.catalog_id, self.account.facts().timezone, known)
         return ((element, context) for element in elements)
 
@@ -202,5 +201,5 @@ class CatalogElements(PerEntityStream):
 
     name = "catalog_elements"
     primary_key = ["catalog_id", "catalog_element_id"]
-    parts = (ELEMENTS,)
+    parts = (CATALOG_ELEMENTS,)
     found = {"items": items_of}

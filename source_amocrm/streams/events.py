@@ -17,8 +17,7 @@ from source_amocrm.account.event_kinds import (
 )
 from source_amocrm.account.resources import LEADS
 from source_amocrm.streams.base import EventStream, FullRefreshStream
-from source_amocrm.streams.coercion import Coercion
-from source_amocrm.streams.values import Json, Row, as_list, child, compact_json, given
+from source_amocrm.streams.values import Coercion, Json, Row, as_list, child, compact_json, given
 from source_amocrm.sync.declaration import Context, Lookup
 
 LOST = 143

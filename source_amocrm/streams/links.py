@@ -6,14 +6,14 @@ from collections.abc import Iterable
 
 from source_amocrm.account.resources import COMPANIES, CONTACTS, CUSTOMERS, LEADS
 from source_amocrm.streams.base import IncrementalStream
-from source_amocrm.streams.per_entity import Parts, PerEntityStream, cards, customers
+from source_amocrm.streams.per_entity import OF_CARDS, OF_CUSTOMERS, Parts, PerEntityStream
 from source_amocrm.streams.values import Row, as_list, child
 from source_amocrm.sync.declaration import Context
 
 
 class Tags(PerEntityStream):
     name = "tags"
-    parts = (Parts((cards, customers), "/tags", "tags"),)
+    parts = (Parts((OF_CARDS, OF_CUSTOMERS), "/tags", "tags"),)
 
 
 class LinkStream(IncrementalStream):

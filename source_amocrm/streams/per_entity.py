@@ -13,7 +13,7 @@ from source_amocrm.account.resources import CUSTOMERS
 from source_amocrm.errors import REFUSALS, AmocrmError, NotFound, combined_error
 from source_amocrm.streams import schema
 from source_amocrm.streams.base import FullRefreshStream
-from source_amocrm.streams.coercion import Coercion
+from source_amocrm.streams.values import Coercion
 from source_amocrm.sync.declaration import Context
 from source_amocrm.walk.listing import Listing, Row
 
@@ -26,7 +26,7 @@ SEGMENTS = "/api/v4/customers/segments"
 
 
 @dataclass(frozen=True)
-class Kind:
+class EntityKind:
     """A kind of entities; `path` of its list."""
 
     entity_type: str
@@ -34,39 +34,34 @@ class Kind:
     catalog_id: int | None = None
 
 
-Kinds = Callable[[Account], list[Kind]]
+@dataclass(frozen=True)
+class Kinds:
+    """Kinds of entities, by the `paths` of their lists without ids."""
+
+    paths: tuple[str, ...]
+
+    def of(self, account: Account) -> list[EntityKind]:
+        return [EntityKind(path.rpartition("/")[2], path) for path in self.paths]
+
+
+class EachCatalog(Kinds):
+    """Each catalog is a kind of its own."""
+
+    def of(self, account: Account) -> list[EntityKind]:
+        ids = map(catalog_id, account.dictionary(CATALOGS, "catalogs"))
+        return [EntityKind("catalogs", f"{CATALOGS}/{own}", own) for own in ids]
+
+
+OF_CARDS = Kinds(("/api/v4/leads", "/api/v4/contacts", "/api/v4/companies"))
+OF_CUSTOMERS = Kinds((CUSTOMERS.path,))
+OF_SEGMENTS = Kinds((SEGMENTS,))
+OF_CATALOGS = EachCatalog((CATALOGS,))
 
 
 def catalog_id(catalog: Row) -> int:
-    """The id of a catalog from their list. Raises RowError when it has none."""
+    """Returns the id of a catalog from their list. Raises RowError when it has none."""
     catalog = _CATALOGS.source(catalog)
     return _CATALOGS.integer_key(catalog.get("id"), catalog, "catalog_id")
-
-
-def cards(_: Account) -> list[Kind]:
-    return [Kind(path.rpartition("/")[2], path) for path in LISTS[cards]]
-
-
-def customers(_: Account) -> list[Kind]:
-    return [Kind("customers", CUSTOMERS.path)]
-
-
-def segments(_: Account) -> list[Kind]:
-    return [Kind("segments", SEGMENTS)]
-
-
-def catalogs(account: Account) -> list[Kind]:
-    ids = map(catalog_id, account.dictionary(CATALOGS, "catalogs"))
-    return [Kind("catalogs", f"{CATALOGS}/{own}", own) for own in ids]
-
-
-LISTS: Mapping[Kinds, tuple[str, ...]] = {
-    cards: ("/api/v4/leads", "/api/v4/contacts", "/api/v4/companies"),
-    customers: (CUSTOMERS.path,),
-    segments: (SEGMENTS,),
-    catalogs: (CATALOGS,),
-}
-"""The paths of the kinds of entities, without ids."""
 
 
 @dataclass(frozen=True)
@@ -80,16 +75,16 @@ class Parts:
     @property
     def lists(self) -> Iterator[str]:
         """The paths of the lists, without the ids of catalogs."""
-        return (path + self.part for some in self.kinds for path in LISTS[some])
+        return (path + self.part for some in self.kinds for path in some.paths)
 
-    def of(self, account: Account, kind: Kind) -> list[Row]:
+    def of(self, account: Account, kind: EntityKind) -> list[Row]:
         return account.dictionary(kind.path + self.part, self.collection)
 
     def paths(self, account: Account) -> Iterator[str]:
-        """Where each list is; that of the catalogs where they may not be seen."""
+        """Yields where each list is; that of the catalogs where they may not be seen."""
         for some in self.kinds:
             try:
-                yield from (kind.path + self.part for kind in some(account))
+                yield from (kind.path + self.part for kind in some.of(account))
             except REFUSALS:
                 yield CATALOGS
 
@@ -110,30 +105,28 @@ class PerEntityStream(FullRefreshStream):
 
     def probe(self, path: str) -> None:
         if path == CATALOGS:
-            catalogs(self.account)  # the list has been asked for already, to learn the paths
+            OF_CATALOGS.of(self.account)  # the list has been asked for already, to learn the paths
         else:
             super().probe(path)
 
     def records(self) -> Iterable[tuple[Row, Context]]:
         return per_entity(self.account, self.parts[0].kinds, self.records_of)
 
-    def records_of(self, kind: Kind) -> Iterable[tuple[Row, Context]]:
-        """The records of one kind of entities."""
+    def records_of(self, kind: EntityKind) -> Iterable[tuple[Row, Context]]:
         context = Context(kind.entity_type, kind.catalog_id)
         return [(record, context) for record in self.parts[0].of(self.account, kind)]
 
     def row(self, record: Row, context: Context) -> Row:
-        """The list that a record came in tells its kind of entities, and its catalog."""
         told = {name: getattr(context, name) for name in self._told}
         return self.record(record, **{name: value for name, value in told.items() if value is not None})
 
 
-def per_entity(account: Account, kinds: Iterable[Kinds], rows: Callable[[Kind], Iterable[T]]) -> Iterator[T]:
+def per_entity(account: Account, kinds: Iterable[Kinds], rows: Callable[[EntityKind], Iterable[T]]) -> Iterator[T]:
     """Yields the rows of every kind of entities. The failure of one kind is raised after the rows of the others."""
     failures: list[AmocrmError] = []
     for some in kinds:
         try:
-            known = some(account)
+            known = some.of(account)
         except AmocrmError as error:
             failures.append(error)
             continue
@@ -154,18 +147,17 @@ def per_entity(account: Account, kinds: Iterable[Kinds], rows: Callable[[Kind], 
         raise combined_error(failures)
 
 
-def _listed(account: Account, kind: Kind) -> bool:
+def _listed(account: Account, kind: EntityKind) -> bool:
     """Asks for the catalogs again: one that was deleted since they were listed is not among them any more."""
-    if kind.catalog_id is None:
-        return True
     try:
-        left = whole(Listing(account.get, CATALOGS, "catalogs"))
+        return kind.catalog_id is None or kind.catalog_id in map(
+            catalog_id, whole(Listing(account.get, CATALOGS, "catalogs"))
+        )
     except AmocrmError:
         return True
-    return kind.catalog_id in map(catalog_id, left)
 
 
-def _withheld(kind: Kind, error: NotFound) -> AmocrmError:
+def _withheld(kind: EntityKind, error: NotFound) -> AmocrmError:
     if kind.catalog_id is None:
         return error
     return AmocrmError(
@@ -180,11 +172,11 @@ class LiveEntities(FullRefreshStream):
     """A card that left without an event, as in a merge, shows by its absence here."""
 
     name = "live_entities"
-    kinds = (cards, customers)
+    kinds = (OF_CARDS, OF_CUSTOMERS)
     exploded = True
 
     def paths(self) -> Iterator[str]:
-        yield from (kind.path for kinds in self.kinds for kind in kinds(self.account))
+        yield from (kind.path for kinds in self.kinds for kind in kinds.of(self.account))
 
     def records(self) -> Iterator[tuple[Row, Context]]:
         return per_entity(self.account, self.kinds, self._listed)
@@ -192,7 +184,7 @@ class LiveEntities(FullRefreshStream):
     def rows(self, record: Row, context: Context) -> Iterable[Row]:
         return [self.record(record, entity_type=context.entity_type, listed_at=self.account.facts().started)]
 
-    def _listed(self, kind: Kind) -> Iterator[tuple[Row, Context]]:
+    def _listed(self, kind: EntityKind) -> Iterator[tuple[Row, Context]]:
         """Returns all cards of one kind or raises, because readers take a missing card for gone."""
         self.account.facts()  # before the list, for it tells when the sync began
         self.account.require(kind.path)

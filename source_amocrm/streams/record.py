@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 from functools import cache, cached_property
 
 from source_amocrm.streams import schema
-from source_amocrm.streams.coercion import Coercion
-from source_amocrm.streams.values import Json, Row, as_list, child
+from source_amocrm.streams.values import Coercion, Json, Row, as_list, child
 
 Find = Callable[[dict[str, Json]], Json]
 """Works the value of a column out of a record."""
@@ -111,8 +110,11 @@ class Record:
 
 
 def _finder(fields: tuple[str, ...]) -> Find:
-    """What finds the first of these places in a record that holds something."""
+    """Returns what finds the first of these places in a record that holds something."""
     places = tuple(tuple(field.split(".")) for field in fields)
+    if len(places) == 1 and len(places[0]) == 1:
+        [name] = places[0]
+        return lambda record: record[name] if name in record else child(record, name)
 
     def find(record: dict[str, Json]) -> Json:
         value = None

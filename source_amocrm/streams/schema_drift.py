@@ -24,8 +24,8 @@ from source_amocrm.streams.values import Json
 Path = tuple[str, ...]
 Types = Mapping[str, Callable[[str], bool]]
 
-NAME = re.compile(r"[a-z_]{1,40}(\.[a-z_]{1,40})*", re.ASCII)
-MOST_KEPT = 1_000
+FIELD_NAME = re.compile(r"[a-z_]{1,40}(\.[a-z_]{1,40})*", re.ASCII)
+MOST_COUNTED = 1_000
 MOST_TOLD = 40
 OTHER = ""
 """In place of a name that is not told."""
@@ -43,7 +43,7 @@ _CATALOG = re.compile(r"catalog_\d{1,18}", re.ASCII)
 
 
 def _kind_of_event(kind: str) -> bool:
-    return kind in event_kinds.KINDS or event_kinds.FIELD.fullmatch(kind) is not None
+    return kind in event_kinds.EVENT_KINDS or event_kinds.FIELD.fullmatch(kind) is not None
 
 
 def _entity_of_event(entity: str) -> bool:
@@ -146,8 +146,8 @@ class SchemaDrift:
     def _count(self, of: str, met: Counter[tuple[str | None, str]]) -> None:
         with self._lock:
             for (typed, name), times in met.items():
-                one = (of, typed, name if NAME.fullmatch(name) else OTHER)
-                kept = one if one in self._met or len(self._met) < MOST_KEPT else (of, None, OTHER)
+                one = (of, typed, name if FIELD_NAME.fullmatch(name) else OTHER)
+                kept = one if one in self._met or len(self._met) < MOST_COUNTED else (of, None, OTHER)
                 self._met[kept] += times
 
 

@@ -171,7 +171,7 @@ def kinds_needed(resource: Resource, plan: ReadPlan, mark_deleted: bool) -> dict
     return kinds
 
 
-NAMES = tuple(resource.name for resource in CARDS)
+CARD_NAMES = tuple(resource.name for resource in CARDS)
 Card = tuple[str, int]
 """The name of a list, and an id in it."""
 
@@ -205,7 +205,7 @@ class LinkedCards:
 
     def _of_live(self, resource: Resource, ids: Iterable[int]) -> Iterator[Card]:
         for row in by_ids(self._account, resource, ids, {"with": resource.links_with}):
-            for other in NAMES:
+            for other in CARD_NAMES:
                 for link in rows_of(row, other):
                     if (card_id := numeric_id(link.get("id"))) is not None:
                         yield other, card_id
@@ -220,7 +220,7 @@ class LinkedCards:
                 return
             for link in rows_of(body or {}, "links"):
                 card_id, other = numeric_id(link.get("to_entity_id")), link.get("to_entity_type")
-                if card_id is not None and other in NAMES:
+                if card_id is not None and other in CARD_NAMES:
                     yield str(other), card_id
 
 

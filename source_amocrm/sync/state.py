@@ -34,7 +34,7 @@ VERSION = 2
 SAVED = "saved"
 NO_STATE = frozenset({"__ab_no_cursor_state_message", "__ab_full_refresh_sync_complete"})
 """The keys by which the CDK says that a stream has no state."""
-FORMAT = "%Y-%m-%dT%H:%M:%SZ"
+TIME_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 
 
 def dump(progress: Progress) -> dict[str, Any]:
@@ -152,7 +152,7 @@ def _count(value: Any) -> int:
 
 def _second(text: Any) -> int:
     """Unix seconds of a time as `dump` writes it."""
-    second = int(datetime.strptime(text, FORMAT).replace(tzinfo=timezone.utc).timestamp())
+    second = int(datetime.strptime(text, TIME_FORMAT).replace(tzinfo=timezone.utc).timestamp())
     _require(second >= BEGINNING)
     return second
 
