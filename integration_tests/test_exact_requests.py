@@ -101,8 +101,8 @@ def test_eighty_pages_of_deals_killed_ten_times(
 ) -> None:
     """`kill`: the requests that each may cost."""
     usual, page = account.switches, account.switches.page_max // SMALLER
-    small = {"page_max": page, "page_default": page, "events_page_max": usual.events_page_max // SMALLER}
-    account.switches = replace(usual, filter_enabled=filters, **small)
+    events = usual.events_page_max // SMALLER
+    account.switches = replace(usual, filter_enabled=filters, page_max=page, page_default=page, events_page_max=events)
     try:
         with mock.patch.object(delivery, "ROWS_BETWEEN_STATES", delivery.ROWS_BETWEEN_STATES // SMALLER):
             unbroken, broken = killed_and_resumed(account, clock, streams, seed=int(filters))
