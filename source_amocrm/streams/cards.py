@@ -15,7 +15,7 @@ from typing import Any
 
 from source_amocrm.account import Account
 from source_amocrm.account.resources import CLOSED, COMPANIES, CONTACTS, LEADS
-from source_amocrm.config.settings import Config
+from source_amocrm.config import Config
 from source_amocrm.streams.base import IncrementalStream
 from source_amocrm.streams.values import (
     Coercion,
