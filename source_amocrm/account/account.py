@@ -181,7 +181,6 @@ class Account:
         )
 
     def embedded(self, collection: str) -> list[Row]:
-        """Returns a dictionary that comes with `/account`."""
         return rows_of(self.facts().body, collection)
 
 

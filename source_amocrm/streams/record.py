@@ -86,7 +86,6 @@ class Record:
         return steps
 
     def _conversion(self, column: schema.Column) -> Convert:
-        """What brings a value to the column's type."""
         to, default, types = self.to, column.default, column.schema["type"]
         items = column.schema.get("items", {}).get("type")
         if items == "integer":
@@ -110,7 +109,6 @@ class Record:
 
 
 def _finder(fields: tuple[str, ...]) -> Find:
-    """Returns what finds the first of these places in a record that holds something."""
     places = tuple(tuple(field.split(".")) for field in fields)
     if len(places) == 1 and len(places[0]) == 1:
         [name] = places[0]

@@ -137,7 +137,6 @@ class SchemaDrift:
             self._count(bare.removeprefix("/api/v4/").removeprefix("/v1.0/"), met)
 
     def found(self) -> list[Unknown]:
-        """Returns all drift so far, by list and name."""
         with self._lock:
             met = dict(self._met)
         order = sorted(met, key=lambda one: (one[0], one[1] or "", one[2]))

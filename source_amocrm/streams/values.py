@@ -170,7 +170,6 @@ def child(value: Json, name: str) -> Json:
 
 
 def given(value: Json, default: Json) -> Json:
-    """The value, or the default when amoCRM sent null or nothing."""
     return default if value is None else value
 
 

@@ -271,7 +271,6 @@ class NewestFirst(Delivery):
         return second is None or second in self._needed
 
     def _first_complete(self) -> int:
-        """The second from which on nothing is missing."""
         return self._missing.intervals[-1][1] + 1 if self._missing else BEGINNING
 
     def _release(self) -> Delivered:
