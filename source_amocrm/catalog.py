@@ -25,11 +25,11 @@ from source_amocrm.source import SourceAmocrm
 
 
 def configured(streams: Iterable[AirbyteStream]) -> ConfiguredAirbyteCatalog:
-    """A stream with a cursor is read incrementally and merged by key; one without is read whole and replaced."""
     return ConfiguredAirbyteCatalog([_configured(stream) for stream in streams])
 
 
 def _configured(stream: AirbyteStream) -> ConfiguredAirbyteStream:
+    """A stream with a cursor is read incrementally and merged by key; one without is read whole and replaced."""
     whole = not stream.default_cursor_field
     return ConfiguredAirbyteStream(
         stream=stream,
@@ -49,11 +49,6 @@ def check_names(asked: Iterable[str], known: list[str]) -> None:
             raise ValueError(f"There is no stream “{name}”: {hint}.")
 
 
-def names_in(text: str | None) -> list[str]:
-    """The names in an option such as `deals, users`."""
-    return [name for part in (text or "").split(",") if (name := part.strip())]
-
-
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="source-amocrm catalog", description=__doc__)
     parser.add_argument("--config", type=Path, required=True, help="what `source-amocrm connect` wrote")
@@ -63,7 +58,7 @@ def main(arguments: list[str]) -> int:
         settings = ConfigFile(given.config).settings()
         source = SourceAmocrm(hand_over=keeper(given.config))
         found = {stream.name: stream.as_airbyte_stream() for stream in source.streams(settings)}
-        chosen = names_in(given.streams) or list(found)
+        chosen = [name for part in (given.streams or "").split(",") if (name := part.strip())] or list(found)
         check_names(chosen, list(found))
     except (AmocrmError, ConfigFileError, ValueError) as error:
         print(error, file=sys.stderr)

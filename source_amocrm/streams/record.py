@@ -74,7 +74,7 @@ class Record:
             several = column.schema["type"] == "array" or isinstance(column.default, (list, dict))
             steps.converts[column.name] = convert
             steps.blank[column.name] = None if several else column.default
-            if column.schema["type"] in ("integer", "string"):
+            if column.in_key:
                 key = self.to.integer_key if column.schema["type"] == "integer" else self.to.text_key
                 steps.keys.append((column.name, find, key))
             elif several or column.schema.get("items", {}).get("type") == "object":
