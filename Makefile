@@ -35,8 +35,8 @@ needs-config:
 models: .venv/.ready ## source-amocrm models, tables made into answers: make models [PROJECT=1001,1002] [DB=…] [SCHEMA=…] [PLANS=plans.csv]
 	@.venv/bin/source-amocrm models $(built)
 
-report: .venv/.ready ## source-amocrm report, models and one HTML file that shows them: make report [PROJECT=1001,1002] [DB=…] [SCHEMA=…] [PLANS=plans.csv] [OUT=report.html]
-	@.venv/bin/source-amocrm report $(built) $(if $(OUT),--out $(call quoted,$(OUT)))
+report: .venv/.ready ## source-amocrm report, models and one HTML file that shows them: make report [PROJECT=1001,1002] [DB=…] [SCHEMA=…] [PLANS=plans.csv] [COSTS=costs.csv] [OUT=report.html] [XLSX=report.xlsx]
+	@.venv/bin/source-amocrm report $(built) $(if $(OUT),--out $(call quoted,$(OUT))) $(if $(COSTS),--costs $(call quoted,$(COSTS))) $(if $(XLSX),--xlsx $(call quoted,$(XLSX)))
 
 fleet: .venv/.ready ## a folder of accounts in Dagster: make fleet [ACCOUNTS=accounts] [DB=…] [PERIOD=60]
 	@mkdir -p amocrm_fleet/home && cp amocrm_fleet/dagster.yaml amocrm_fleet/home/

@@ -1,6 +1,6 @@
 """Many accounts: a folder of configs, their syncs, invitations by link, and the Dagster project."""
 
-from source_amocrm.config.config_file import ConfigFileError
+from source_amocrm.config_file import ConfigFileError
 
 
 class FleetError(ConfigFileError):

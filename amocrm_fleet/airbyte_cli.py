@@ -12,8 +12,9 @@ from amocrm_fleet import FleetError
 from amocrm_fleet.airbyte_api import AirbyteApi, Thing
 from amocrm_fleet.airbyte_plan import Found, Step, Wanted, find, ids, sign_in, steps
 from amocrm_fleet.folder import FleetAccount
+from amocrm_warehouse.address import listed
 from source_amocrm import whole_file
-from source_amocrm.config.config_file import STATE, ConfigFileError
+from source_amocrm.config_file import STATE, ConfigFileError
 from source_amocrm.secrecy import mask
 from source_amocrm.streams import STREAMS
 
@@ -31,7 +32,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         default=f"airbyte/source-amocrm:{version('source-amocrm')}",
         help="the connector's (default: %(default)s)",
     )
-    parser.add_argument("--streams", help="only these, separated by commas")
+    parser.add_argument("--streams", default="", help="only these, separated by commas")
     parser.add_argument("--period", type=int, default=60, metavar="MINUTES", help="between syncs (default: 60)")
     parser.add_argument(
         "--send-sign-in",
@@ -118,7 +119,7 @@ def _wanted(given: argparse.Namespace) -> Wanted:
     repository, _, tag = given.image.rpartition(":")
     if not repository or "/" in tag:
         raise FleetError(f"The image {given.image} has no tag: airbyte/source-amocrm:0.1.0.")
-    streams = tuple(name for part in (given.streams or "").split(",") if (name := part.strip()))
+    streams = tuple(listed(given.streams))
     for name in streams:
         if name not in STREAMS:
             raise FleetError(f"There is no stream “{name}”: there are {', '.join(STREAMS)}.")

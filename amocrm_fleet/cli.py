@@ -19,8 +19,9 @@ from amocrm_fleet.locks import folder_held
 from amocrm_fleet.page import write_page
 from amocrm_fleet.status import as_json, table, worst_first
 from amocrm_fleet.syncing import ProgressLine, Syncing, check_each
+from amocrm_warehouse.address import listed
 from source_amocrm import whole_file
-from source_amocrm.config.config_file import STATE, ConfigFileError
+from source_amocrm.config_file import STATE, ConfigFileError
 
 _INTERRUPTED = 130
 _WRONG = 2
@@ -32,7 +33,7 @@ def main(arguments: list[str]) -> int:
     given = parser().parse_args(arguments)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        chosen = accounts(given.accounts, _names(given.only))
+        chosen = accounts(given.accounts, listed(given.only) if given.only else None)
         if not chosen:
             raise FleetError(f"There is no account in {given.accounts}: its configs are files NAME.json.")
         with nullcontext() if given.run in (_status, _page, _dagster) else folder_held(given.accounts):
@@ -57,7 +58,7 @@ def _check(chosen: list[FleetAccount], given: argparse.Namespace) -> int:
 
 def _sync(chosen: list[FleetAccount], given: argparse.Namespace) -> int:
     failed, progress = [], ProgressLine(len(chosen))
-    syncing = Syncing(given.to, tuple(_names(given.streams) or ()), given.seconds)
+    syncing = Syncing(given.to, tuple(listed(given.streams)), given.seconds)
     for account, done in syncing.sync_each(chosen, given.parallel, progress):
         if done.failures:
             failed.append(account.name)
@@ -115,10 +116,6 @@ def _end(failed: list[str], count: int, what: str) -> int:
     return 1 if failed else 0
 
 
-def _names(given: str | None) -> list[str] | None:
-    return [name for part in given.split(",") if (name := part.strip())] if given else None
-
-
 def parser() -> argparse.ArgumentParser:
     given = argparse.ArgumentParser(
         prog="source-amocrm fleet", description="Many accounts: a folder with one config each, named by its file."
@@ -128,7 +125,7 @@ def parser() -> argparse.ArgumentParser:
     common.add_argument(
         "--accounts", type=Path, default=Path("accounts"), metavar="FOLDER", help="one NAME.json an account"
     )
-    common.add_argument("--only", metavar="NAMES", help="these accounts, separated by commas")
+    common.add_argument("--only", default="", metavar="NAMES", help="these accounts, separated by commas")
     several = argparse.ArgumentParser(add_help=False)
     several.add_argument("--parallel", type=_count, default=2, metavar="N", help="accounts at a time (default: 2)")
     database = argparse.ArgumentParser(add_help=False)
@@ -144,7 +141,7 @@ def parser() -> argparse.ArgumentParser:
     verb = verbs.add_parser(
         "sync", parents=[common, several, database], help="bring the tables of each account up to date, once"
     )
-    verb.add_argument("--streams", help="only these, separated by commas")
+    verb.add_argument("--streams", default="", help="only these, separated by commas")
     verb.add_argument("--seconds", type=float, metavar="N", help="stop an account that takes longer; the rest goes on")
     verb.set_defaults(run=_sync)
     verb = verbs.add_parser(

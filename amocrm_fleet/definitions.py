@@ -16,7 +16,7 @@ from amocrm_fleet.locks import folder_held
 from amocrm_fleet.processes import log_of
 from amocrm_fleet.settings import Settings, settings
 from amocrm_fleet.status import LastSync, Status, status_of
-from source_amocrm.config.config_file import ConfigFileError
+from source_amocrm.config_file import ConfigFileError
 
 ACCOUNTS = dg.DynamicPartitionsDefinition(name="accounts")
 INTEGRATION = "amocrm/integration"

@@ -14,7 +14,7 @@ from typing import Any
 
 from amocrm_fleet import FleetError
 from source_amocrm import whole_file
-from source_amocrm.config.config_file import STATE, ConfigFile
+from source_amocrm.config_file import STATE, ConfigFile
 
 LONGEST_NAME = 40
 NAME = re.compile(rf"[A-Za-z0-9][A-Za-z0-9_-]{{0,{LONGEST_NAME - 1}}}")

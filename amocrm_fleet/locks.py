@@ -12,7 +12,7 @@ from pathlib import Path
 
 from amocrm_fleet import FleetError
 from amocrm_fleet.folder import FleetAccount
-from source_amocrm.config.config_file import STATE
+from source_amocrm.config_file import STATE
 
 
 def myself() -> str:

@@ -25,9 +25,9 @@ from amocrm_fleet import FleetError
 from amocrm_fleet.folder import FleetAccount, make_private
 from amocrm_fleet.locks import account_held
 from source_amocrm import shutdown
-from source_amocrm.config.config_file import STATE
+from source_amocrm.config_file import STATE
 
-TIME_TO_STOP = shutdown.PATIENCE + 10.0
+TIME_TO_STOP = shutdown.EXCHANGE_PATIENCE + 10.0
 """Seconds that a process has to stop after an interrupt: a token may be on its way. Past that it is killed."""
 LARGEST_LOG = 1 << 20
 """Bytes of a log at the start of a call. A larger one becomes NAME.log.1, in place of the one that was there."""

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from amocrm_fleet.folder import FleetAccount, accounts
 from amocrm_fleet.syncing import Syncing
+from amocrm_warehouse.address import listed
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class Settings:
         return cls(
             accounts=Path(given("ACCOUNTS") or cls.accounts).absolute(),
             db=given("DB") or cls.db,
-            streams=tuple(name for part in given("STREAMS", "").split(",") if (name := part.strip())),
+            streams=tuple(listed(given("STREAMS", ""))),
             seconds=float(given("SECONDS") or cls.seconds),
             brief=float(given("BRIEF") or cls.brief),
             retries=int(given("RETRIES") or cls.retries),

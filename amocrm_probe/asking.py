@@ -9,8 +9,8 @@ from typing import Any, Protocol
 from amocrm_probe.answer import Untold, Why
 from amocrm_probe.lists import LISTS, List
 from source_amocrm.errors import AmocrmError, BadRequest, FeatureOff, Forbidden, NotFound, PageTooLarge, Unpaid
-from source_amocrm.http.api import Api, Params
-from source_amocrm.http.reply import Reply, http_date
+from source_amocrm.http import Api, Params
+from source_amocrm.http.reply import Reply, http_date, reply_of
 from source_amocrm.walk.listing import MalformedList, next_link, rows_of
 
 Row = dict[str, Any]
@@ -139,6 +139,7 @@ def over_http(api: Api) -> ProbeFetch:
     """Reads through the connector's own client: its pace, its sign-in, its patience."""
 
     def fetch(path: str, params: Params, headers: Mapping[str, str]) -> Reply:
-        return api.reply(path, params, headers=headers, shrinkable=True)
+        _, response = api.client.send_request("GET", api.url(path, params), {"shrinkable": True}, headers=headers)
+        return reply_of(response)
 
     return fetch

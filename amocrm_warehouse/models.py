@@ -47,14 +47,13 @@ class Built:
     """One sentence about them."""
 
 
-def build(database: str, projects: list[str], *, plans: Path | None = None, **variables: Any) -> Built:
+def build(database: str, projects: list[str], *, plans: list[list[str]] | None = None, **variables: Any) -> Built:
     """Builds and tests every model. Raises ValueError with a sentence where nothing could be built.
 
-    Without a file of plans those that were given before stay.
+    `plans`: as `read_plans` reads them; without them those that were given before stay.
     """
     if not projects:
         raise ValueError("No project is named: give the ids in the tables' prefixes, as in --project 1001.")
-    planned = read_plans(plans) if plans else None
     given = {name: value for name, value in variables.items() if value is not None}
     kept: list[str] = []
     where = environment(database)
@@ -65,8 +64,8 @@ def build(database: str, projects: list[str], *, plans: Path | None = None, **va
         os.environ.update(where, DBT_SEND_ANONYMOUS_USAGE_STATS="false")
         # what dbt has parsed for one kind of database is of no use for the other
         os.environ.setdefault("AMOCRM_TARGET", str(own_folder("dbt", os.environ["AMOCRM_TARGET_TYPE"])))
-        if planned is not None:
-            write_plans(planned, Path(folder) / "plans.csv")
+        if plans is not None:
+            write_plans(plans, Path(folder) / "plans.csv")
             os.environ["AMOCRM_SEEDS"] = folder
         elif "amocrm_staging.plans" in tables(database):
             kept = ["--exclude", "resource_type:seed"]
@@ -195,13 +194,13 @@ def projects_in(names: Iterable[str], schema: str) -> list[str]:
 
 def build_as_asked(given: argparse.Namespace) -> tuple[Built, str]:
     """Builds the models of the options; returns what is there now, and a sentence about it."""
-    if given.plans:
-        read_plans(given.plans)  # a mistake in the file is told before the database is looked at
+    # a mistake in the file is told before the database is looked at
+    plans = read_plans(given.plans) if given.plans else None
     projects = projects_of(given)
     fields = None if given.fields is None else listed(given.fields)
     variables = {"time_zone": given.time_zone, "now": given.now, "raw_schema": given.schema}
     variables |= {"fields": fields, "by": given.by, "working_hours": given.working_hours}
-    built = build(given.db, projects, plans=given.plans, **variables)
+    built = build(given.db, projects, plans=plans, **variables)
     named, place = ", ".join(projects), without_password(given.db)
     return built, f"{built.count} models of the projects {named} are in {place}, the marts in the schema amocrm_marts."
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -16,27 +16,36 @@ SEPARATORS = {";": "a semicolon", ",": "a comma", "\t": "a tab"}
 
 def read_plans(path: Path) -> list[list[str]]:
     """The rows under their columns. Raises ValueError with a sentence where the file cannot be used."""
+    return read_rows(path, "plans", PLANS, 3)
+
+
+def read_costs(path: Path) -> list[list[str]]:
+    """As read_plans, of what each source cost in each month; a month and a source have one cost."""
+    return read_rows(path, "costs", COSTS, 2)
+
+
+def read_rows(path: Path, what: str, columns: Mapping[str, Callable[[str], Any]], key: int) -> list[list[str]]:
+    """The rows of a file whose first `key` columns are its key."""
     try:
         text = decoded(path.read_bytes())
     except OSError as error:
-        raise ValueError(f"The file of plans {path} cannot be read: {error.strerror}.") from None
+        raise ValueError(f"The file of {what} {path} cannot be read: {error.strerror}.") from None
     head = text.partition("\n")[0]
     separator = max(SEPARATORS, key=head.count)
     rows = csv.DictReader(io.StringIO(text), delimiter=separator)
-    if sorted(rows.fieldnames or ()) != sorted(PLANS):
+    if sorted(rows.fieldnames or ()) != sorted(columns):
         found = ",".join(rows.fieldnames or ()) or "nothing"
         told = "" if separator == "," else f", separated by {SEPARATORS[separator]}"
-        raise ValueError(f"The first line of {path} must name the columns {','.join(PLANS)}; it has {found}{told}.")
+        raise ValueError(f"The first line of {path} must name the columns {','.join(columns)}; it has {found}{told}.")
     found_rows, seen = [], dict[tuple[str, ...], int]()
     for row in rows:
         if not any(isinstance(value, str) and value.strip() for value in row.values()):
             continue  # a spreadsheet leaves empty lines
-        values = [value_of(path, rows.line_num, name, row[name] or "") for name in PLANS]
-        own = tuple(values[:3])
+        values = [value_of(path, rows.line_num, name, row[name] or "", read) for name, read in columns.items()]
+        own = tuple(values[:key])
         if own in seen:
-            raise ValueError(
-                f"Line {rows.line_num} of {path} plans the same month of the same user as line {seen[own]}."
-            )
+            same = "plans the same month of the same user" if what == "plans" else "is of the same month and source"
+            raise ValueError(f"Line {rows.line_num} of {path} {same} as line {seen[own]}.")
         seen[own] = rows.line_num
         found_rows.append(values)
     return found_rows
@@ -78,11 +87,13 @@ PLANS: dict[str, Callable[[str], Any]] = {
     "project_id": str, "month": month, "responsible_user_id": int, "plan": money,
 }  # fmt: skip
 """The columns of a file of plans, and what each value must be."""
+COSTS: dict[str, Callable[[str], Any]] = {"month": month, "source": str, "cost": money}
+"""Of a file of costs."""
 
 
-def value_of(path: Path, line: int, name: str, text: str) -> str:
+def value_of(path: Path, line: int, name: str, text: str, read: Callable[[str], Any]) -> str:
     try:
-        return str(PLANS[name](text.strip()))
+        return str(read(text.strip()))
     except (ValueError, ArithmeticError):
         shown = "the first day of a month, as 2026-01-01" if name == "month" else "a number"
         raise ValueError(f"Line {line} of {path}: {name} must be {shown}, and is “{text}”.") from None

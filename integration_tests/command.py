@@ -6,7 +6,7 @@ import io
 import logging
 import subprocess
 from contextlib import nullcontext, redirect_stdout
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -55,10 +55,11 @@ class Outcome:
     def rows(self) -> dict[str, dict[Own, Row]]:
         """What was delivered, by stream and key."""
         found: dict[str, dict[Own, Row]] = {name: {} for name in STREAMS}
+        columns = {name: [column.name for column in schema.columns(name)] for name in STREAMS}
         for message in self.messages:
             if message.record:
                 name, data = message.record.stream, message.record.data
-                row = {column: data.get(column) for column in schema.load(name)["properties"]}
+                row = {column: data.get(column) for column in columns[name]}
                 found[name][tuple(row[column] for column in STREAMS[name].primary_key)] = row
         return found
 
@@ -85,22 +86,25 @@ def run(
         given["catalog"] = dumped(catalog(streams))
         given["state"] = [AirbyteStateMessageSerializer.dump(message) for message in state or []]
     arguments = [verb, *files(folder, **{name: plain(content) for name, content in given.items()})]
+    clock = Clock(sandbox.account.clock)
+    with without_sockets(sandbox, clock):
+        told = run_here(arguments)
+    return replace(told, waited=clock.longest)
+
+
+def run_here(arguments: list[str]) -> Outcome:
+    """Airbyte's commands in this process."""
     out, log = io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True), _Log()
     logger = logging.getLogger("airbyte")
     logger.addHandler(log)
-    clock = Clock(sandbox.account.clock)
     try:
-        with (
-            without_sockets(sandbox, clock),
-            patch("source_amocrm.entrypoint.PRINT_BUFFER", nullcontext()),
-            redirect_stdout(out),
-        ):
+        with patch("source_amocrm.entrypoint.PRINT_BUFFER", nullcontext()), redirect_stdout(out):
             code = launch(arguments)
     finally:
         logger.removeHandler(log)
     out.seek(0)
     printed = out.read()
-    return Outcome(code, _messages(printed), clean("\n".join([printed, *log.lines])), clock.longest)
+    return Outcome(code, _messages(printed), clean("\n".join([printed, *log.lines])))
 
 
 def run_process(arguments: list[str], stdin: str | None = None) -> Outcome:

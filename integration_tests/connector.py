@@ -33,9 +33,10 @@ from airbyte_cdk.models import (
     Type,
 )
 
-from source_amocrm.config.settings import Config
+from source_amocrm import http
+from source_amocrm.config import Config
 from source_amocrm.errors import AmocrmError
-from source_amocrm.http.api import Api, api_over
+from source_amocrm.http import Api
 from source_amocrm.http.backoff import RetryPolicy
 from source_amocrm.http.rate_limit import Budget
 from source_amocrm.http.session import AmocrmSession
@@ -138,15 +139,8 @@ def without_sockets(sandbox: Sandbox, clock: Clock | None = None, ahead: float =
     def open_api(parsed: Config, raw: Any, **told: Any) -> Api:
         session = AmocrmSession(Budget(UNPACED, clock=clock.common, sleep=clock.sleep_together), POLICY)
         session.mount("https://", line)
-        return api_over(
-            session,
-            parsed,
-            raw,
-            POLICY,
-            clock=clock.own,
-            wall=wall,
-            sleep=clock.sleep,
-            **told,
+        return http.open_api(
+            parsed, raw, POLICY, session=session, clock=clock.own, wall=wall, sleep=clock.sleep, **told
         )
 
     ours = SimpleNamespace(monotonic=time.monotonic, time=wall)

@@ -40,7 +40,7 @@ MARKS = """
 
 def write(database: str, path: Path, unread: list[str] | None = None, limit: int | None = None) -> None:
     """The report of the marts that are there, without building them."""
-    limited = f"page.page.__defaults__ = ({limit}, None, None)" if limit else ""
+    limited = f"page.page.__defaults__ = ({limit}, None, page.EVERYTHING)" if limit else ""
     code = f"""
 from pathlib import Path
 from amocrm_warehouse.database import reading

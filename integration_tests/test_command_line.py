@@ -15,7 +15,7 @@ import pytest
 import yaml
 from airbyte_cdk.models import FailureType, Level, Status, Type
 
-from .command import run_process
+from .command import run_here, run_process
 from .connector import COMMAND, read_command
 from .leaks import clean
 from .sandbox import OFF, Account, Server
@@ -80,6 +80,8 @@ UNUSABLE: dict[str, tuple[str, dict[str, str], str]] = {
     "another domain": ("read", {"config": json.dumps(OTHER_DOMAIN)}, "Account address (account_domain):"),
 }
 
+AS_A_PROCESS = ("no such file", "state of another kind")
+
 
 @pytest.mark.parametrize("what", UNUSABLE)
 def test_what_cannot_be_used_is_told_in_a_sentence(what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -92,7 +94,7 @@ def test_what_cannot_be_used_is_told_in_a_sentence(what: str, tmp_path: Path, mo
         files = {"config": json.dumps(CONFIG), "catalog": selected("deals"), **files}
     for name, content in files.items():
         (tmp_path / f"{name}.json").write_text(content, encoding="utf-8")
-    told = run_process(command.split())
+    told = (run_process if what in AS_A_PROCESS else run_here)(command.split())
     assert told.code == 1
     assert told.sentences().keys() == {None}
     assert told.sentences()[None].startswith(sentence)
@@ -118,7 +120,7 @@ def test_the_version_is_the_one_of_the_image() -> None:
 def test_a_config_with_the_mark_of_windows_is_read(server: Server, tmp_path: Path) -> None:
     path = tmp_path / "config.json"
     path.write_text(json.dumps({**server.config(), "requests_per_second": 50}), encoding="utf-8-sig")
-    told = run_process(["check", "--config", str(path)])
+    told = run_here(["check", "--config", str(path)])
     assert [message.connectionStatus.status for message in told.messages if message.connectionStatus] == [
         Status.SUCCEEDED
     ]
@@ -127,7 +129,7 @@ def test_a_config_with_the_mark_of_windows_is_read(server: Server, tmp_path: Pat
 def test_a_config_that_cannot_work_fails_the_check(tmp_path: Path) -> None:
     path = tmp_path / "config.json"
     path.write_text(json.dumps(OTHER_DOMAIN), encoding="utf-8")
-    told = run_process(["check", "--config", str(path)])
+    told = run_here(["check", "--config", str(path)])
     [status] = [message.connectionStatus for message in told.messages if message.type == Type.CONNECTION_STATUS]
     assert status is not None
     assert (told.code, status.status) == (0, Status.FAILED)
@@ -141,7 +143,7 @@ def test_a_token_that_ends_soon_is_told_of_in_time(server: Server, tmp_path: Pat
     path = tmp_path / "config.json"
     path.write_text(json.dumps(config), encoding="utf-8")
     warning = "The long-lived token expires on "
-    told = run_process(["check", "--config", str(path)])
+    told = run_here(["check", "--config", str(path)])
     [status] = [message.connectionStatus for message in told.messages if message.type == Type.CONNECTION_STATUS]
     assert status is not None
     assert status.status == Status.SUCCEEDED

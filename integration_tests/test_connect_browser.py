@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from selenium import webdriver
 
-from source_amocrm.connect.cli import PORT
+from source_amocrm.connect.cli import CONNECT_PORT
 from source_amocrm.connect.words import LANGUAGES, Words
 from source_amocrm.streams import STREAMS
 
@@ -285,7 +285,7 @@ def test_each_page_on_a_phone_and_its_pictures(
     """SCREENSHOTS=docs/images keeps the pictures there: `make screenshots`."""
     kept = os.environ.get("SCREENSHOTS")
     folder = Path(kept or tmp_path / "pictures").absolute()
-    with connect(browser, tmp_path, language, PORT if kept else 0) as page:
+    with connect(browser, tmp_path, language, CONNECT_PORT if kept else 0) as page:
         if way == "oauth":
             page.type("#address", "example.amocrm.ru")
             inspect(page, folder / f"connect-account-{language}.png")

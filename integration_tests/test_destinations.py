@@ -24,6 +24,7 @@ from source_amocrm.streams import STREAMS
 from . import comparison, expected, models, postgres
 from .leaks import clean
 from .sandbox import OFF, Account, Fault, Faults, Server, Tokens, writes
+from .sandbox.http import dumps
 from .warehouse import PYTHON, ROOT, query, refused, start, stored, unanswered
 
 PLAIN = {"character varying": "varchar", "timestamp with time zone": "timestamptz"}
@@ -163,7 +164,7 @@ def kill(process: subprocess.Popen[str]) -> None:
 def test_goes_on_where_it_was_killed(server: Server, database: str, config: Path) -> None:
     with unanswered(server, "/contacts$", since=2), unanswered(server, "/notes$", since=2):
         process = eager(config, database, "1002")
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 240
         while _count(database, "amocrm_1002_deals") < 300 and time.monotonic() < deadline:
             time.sleep(0.5)
         time.sleep(5)  # the package that brought them is completed, and nothing more can come
@@ -307,6 +308,16 @@ def test_a_project_that_is_no_part_of_a_name_is_refused(project: str, config: Pa
     assert said.startswith("The project id goes into the tables' names: letters, digits and single _")
 
 
+def test_a_project_whose_tables_have_longer_names_than_the_database_takes_is_refused(config: Path) -> None:
+    server = "postgresql://nobody@127.0.0.1:1/none"
+    assert refused("--config", str(config), "--to", server, "--project", "a" * 40) == (
+        f"The name amocrm_{'a' * 40}_custom_fields_catalog_elements has 78 letters, and this database takes 63. Choose "
+        "a project id with 15 letters less; in a fleet it is the name of the account's config.\n"
+    )
+    few = refused("--config", str(config), "--to", server, "--project", "a" * 40, "--streams", "users")
+    assert few.startswith("The database cannot be opened: ")
+
+
 def test_an_unknown_stream_is_named(config: Path, tmp_path: Path) -> None:
     said = refused(
         "--config", str(config), "--to", str(tmp_path / "crm.duckdb"), "--project", "1", "--streams", "users, deal"
@@ -387,6 +398,21 @@ def test_a_file_of_the_time_before_is_left_alone_and_said(config: Path, tmp_path
     ) in said
     assert query(str(database), "SELECT * FROM main.amocrm_1_account") == [{"account_id": 1}]
     assert _count(str(database), "amocrm_1_users") == 7
+
+
+def test_a_row_tells_which_columns_cannot_hold_what_amocrm_sent(tmp_path: Path) -> None:
+    account = Account.generate(leads=5)
+    own = min(account.tables["leads"].rows)
+    account.raw["leads", own] = dumps({**account.row("leads", own), "closed_at": "soon"})
+    path, database = tmp_path / "config.json", str(tmp_path / "crm.duckdb")
+    with Server(account, rate=OFF) as server:
+        path.write_text(json.dumps({**server.config(), "requests_per_second": 50}), encoding="utf-8")
+        process = start(path, database, "1", "--streams", "deals")
+        said = process.communicate(timeout=300)[0]
+    assert process.returncode == 0, said
+    rows = query(database, "SELECT lead_id, closed_at, _changes FROM amocrm.amocrm_1_deals WHERE _changes IS NOT NULL")
+    changes = [{"field": "closed_at", "change": "NULLED", "reason": "SOURCE_SERIALIZATION_ERROR"}]
+    assert rows == [{"lead_id": own, "closed_at": None, "_changes": changes}]
 
 
 def test_first_syncs_of_several_accounts_at_once(config: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 import requests
 from airbyte_cdk.models import FailureType, Status
 
-from source_amocrm.connect.verify import Refused, verify
+from source_amocrm.connect.signin import Refused, verify
 from source_amocrm.source import SourceAmocrm
 
 from . import comparison, expected

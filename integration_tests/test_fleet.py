@@ -16,7 +16,7 @@ from amocrm_fleet.cli import parser
 from amocrm_fleet.folder import FleetAccount as Config
 from amocrm_fleet.folder import add
 from amocrm_fleet.status import status_of
-from source_amocrm.config.config_file import KEEP_IN
+from source_amocrm.config_file import KEEP_IN
 
 from .connector import catalog, read_command
 from .guides import blocks

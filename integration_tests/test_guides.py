@@ -14,7 +14,7 @@ import pytest
 import yaml
 from jsonschema import Draft7Validator
 
-from source_amocrm.config.settings import parse_config
+from source_amocrm.config import parse_config
 from source_amocrm.streams import STREAMS
 
 from .guides import DONE, METADATA, PAGES, PUBLISHED, ROOT, RUSSIAN, SPEC, Block, anchor, block, blocks, guide

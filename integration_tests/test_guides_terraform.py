@@ -10,7 +10,7 @@ import hcl2
 import pytest
 from jsonschema import Draft7Validator
 
-from source_amocrm.config.settings import parse_config
+from source_amocrm.config import parse_config
 from source_amocrm.streams import STREAMS
 
 from .guides import METADATA, PUBLISHED, SPEC, block, blocks

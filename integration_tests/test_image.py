@@ -94,6 +94,15 @@ def test_holds_no_tool_and_no_test(image: str) -> None:
     assert found == []
 
 
+def test_holds_the_connector_and_none_of_the_packages_beside_it(image: str) -> None:
+    ours = ("source_amocrm", "amocrm_warehouse", "amocrm_fleet", "amocrm_probe", "demo")
+    theirs = ("dlt", "dbt", "dagster", "duckdb", "pyarrow")
+    found = in_python(
+        image, f"from importlib.util import find_spec\n[name for name in {ours + theirs} if find_spec(name)]"
+    )
+    assert found == ["source_amocrm"]
+
+
 def test_what_is_left_out_is_not_missed(image: str) -> None:
     lines = (ROOT / "requirements" / "image-leave-out.txt").read_text().splitlines()
     left_out = [line.split(" ")[0] for line in lines if line and not line.startswith("#")]

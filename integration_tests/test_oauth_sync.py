@@ -18,8 +18,8 @@ import pytest
 from airbyte_cdk.models import AirbyteMessage, FailureType, OrchestratorType, Type
 
 from source_amocrm import source
-from source_amocrm.config.config_file import KEEP_IN
-from source_amocrm.config.settings import parse_config
+from source_amocrm.config import parse_config
+from source_amocrm.config_file import KEEP_IN
 from source_amocrm.streams import STREAMS
 
 from . import comparison, expected

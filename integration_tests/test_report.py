@@ -29,7 +29,7 @@ from . import expected, models, report_page
 from .expected import marts as oracle
 from .expected.marts import page as expected_page
 from .expected.marts.deals import deals
-from .report_numbers import asked, check_numbers, plain, rows_of
+from .report_numbers import asked, check_numbers, plain
 from .report_page import Report
 from .sandbox import Account, ManualClock
 from .test_models_settings import DEALS, LATE_COLUMNS, MARTS
@@ -89,13 +89,23 @@ def database(tmp_path_factory: pytest.TempPathFactory, known: dict[str, oracle.K
         for month in range(6, 13)
     ]
     plans.write_text("\n".join(["project_id,month,responsible_user_id,plan", *lines, ""]), encoding="utf-8")
+    costs = folder / "costs.csv"
+    costs.write_text(
+        "month;source;cost\n" + "".join(f"01.{month:02}.2025;{source};{100 * month}\n" for month in (10, 11, 12)
+                                        for source in (first_source(known["1001"]), "Радио")), encoding="cp1251",
+    )  # fmt: skip
     models.store_syncs(file, "1001", [("2025-12-30 09:00", "2025-12-30 09:01", []), LATER])
     models.store_syncs(file, "1002", [("2025-12-30 09:00", "2025-12-30 09:01", [REVOKED]), (*LATER[:2], [])])
     models.store_syncs(file, "1009", [LATER])
-    given = ["--project", "1001,1002,1003", "--now", BUILT, "--plans", str(plans)]
+    given = ["--project", "1001,1002,1003", "--now", BUILT, "--plans", str(plans), "--costs", str(costs)]
     done = run("-m", "amocrm_warehouse.report.command", *given, "--out", str(folder / "report.html"), database=file)
     assert (done.returncode, done.stdout) == (0, f"\nThe report: {folder / 'report.html'}\n"), done.stderr
     return file
+
+
+def first_source(known: oracle.Known) -> str:
+    names = {name for deal in deals(known) if (name := deal["source_name"] or deal["utm_source"])}
+    return str(min(name for name in names if HOSTILE not in name))
 
 
 def run(*arguments: str, database: str) -> subprocess.CompletedProcess[str]:
@@ -136,7 +146,7 @@ def test_the_plan_is_held_against_those_who_have_one(page: Report, known: dict[s
     """In their months up to the present one, and alike in both sections."""
     asked(page, known, "1001", "all")
     shown = page.sections()
-    [months], [people] = shown["money"]["tables"], shown["managers"]["tables"]
+    [months], [people, *_] = shown["money"]["tables"], shown["managers"]["tables"]
     planned = [row for row in months if row[3]]
     assert [[row[0], row[3]] for row in planned] == [[f"2025-{month:02}", 100_000.0 + month] for month in range(6, 13)]
     user = known["1001"].all("users")[0]
@@ -149,6 +159,19 @@ def test_the_plan_is_held_against_those_who_have_one(page: Report, known: dict[s
     total = sum(row[3] for row in planned)
     assert (plan[0], plan[3]) == (user["name"], total)
     assert plan[4] == round(sum(sold.get(row[0], 0) for row in planned) / total, 4)
+
+
+def test_a_source_is_held_against_what_it_cost(page: Report, known: dict[str, oracle.Known]) -> None:
+    """Also one that brought no deal; and of a week, or of some people alone, no costs are told."""
+    choice = asked(page, known, "1001", "last3")
+    found = {row[0]: row[1:] for row in page.sections()["sources"]["tables"][0]}
+    assert found["Радио"] == [0, 0, None, 0, 2300, None, None, -1]
+    source = first_source(known["1001"])
+    [(deals_of, won, _, money)] = [row[1:] for row in expected_page.sources(choice) if row[0] == source]
+    told = [2300, 2300 / deals_of, 2300 / won if won else None, (float(money) - 2300) / 2300]
+    assert plain(found[source][4:]) == plain(told)
+    asked(page, known, "1001", "week")
+    assert {len(row) for row in page.sections()["sources"]["tables"][0]} <= {5}
 
 
 def by_month(known: oracle.Known) -> dict[str, list[models.Row]]:
@@ -478,7 +501,7 @@ def test_a_model_that_cannot_be_built_is_named_and_left_out(
     choice = asked(page, known, "1001", "last12")
     assert page.figures() == plain(expected_page.figures(choice))
     tables = page.sections()["managers"]["tables"]
-    assert {len(row) for row in rows_of(tables)} == {8}
+    assert {len(row) for row in tables[0]} == {8}
 
 
 def test_a_large_account_has_fewer_months(browser: webdriver.Chrome, database: str, tmp_path: Path) -> None:

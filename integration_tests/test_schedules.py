@@ -33,11 +33,11 @@ def test_odd_days(seed: int) -> None:
     assert_exact(Schedule(seed, leads=25, menu=ODD, streams=tables(seed)))
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_killed_for_real(seed: int, tmp_path: Path) -> None:
     """The command gets SIGKILL in the middle of its work; what it printed before is all that counts."""
     # a process judges its token by the machine's clock
-    day = Schedule(seed, leads=60, filters=seed % 2 == 0, restless=0.1, begins=int(time.time()))
+    day = Schedule(seed, leads=25, filters=seed % 2 == 0, restless=0.1, begins=int(time.time()))
     with Server(day.account, rate=OFF) as server:
         day.watch(server.sandbox)
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from source_amocrm.errors import AmocrmError
-from source_amocrm.http.api import ACCOUNT_PATH
+from source_amocrm.http import ACCOUNT_PATH
 from source_amocrm.streams import STREAMS
 from source_amocrm.streams.base import AccountStream, FixedStream, FullRefreshStream, IncrementalStream
 from source_amocrm.streams.per_entity import PerEntityStream

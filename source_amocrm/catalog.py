@@ -19,7 +19,7 @@ from airbyte_cdk.models import (
 )
 
 from source_amocrm.check_on_terminal import keeper
-from source_amocrm.config.config_file import ConfigFile, ConfigFileError
+from source_amocrm.config_file import ConfigFile, ConfigFileError
 from source_amocrm.errors import AmocrmError
 from source_amocrm.source import SourceAmocrm
 
@@ -52,13 +52,13 @@ def check_names(asked: Iterable[str], known: list[str]) -> None:
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="source-amocrm catalog", description=__doc__)
     parser.add_argument("--config", type=Path, required=True, help="what `source-amocrm connect` wrote")
-    parser.add_argument("--streams", help="only these, separated by commas; all of them by default")
+    parser.add_argument("--streams", default="", help="only these, separated by commas; all of them by default")
     given = parser.parse_args(arguments)
     try:
         settings = ConfigFile(given.config).settings()
         source = SourceAmocrm(hand_over=keeper(given.config))
         found = {stream.name: stream.as_airbyte_stream() for stream in source.streams(settings)}
-        chosen = [name for part in (given.streams or "").split(",") if (name := part.strip())] or list(found)
+        chosen = given.streams.replace(",", " ").split() or list(found)
         check_names(chosen, list(found))
     except (AmocrmError, ConfigFileError, ValueError) as error:
         print(error, file=sys.stderr)

@@ -10,9 +10,8 @@ from typing import Any
 
 from source_amocrm.airbyte.check import EXTRAS
 from source_amocrm.airbyte.stdout import show_any_text
-from source_amocrm.auth.handover import HandOver, print_settings
-from source_amocrm.auth.keeping import FileKeeper
-from source_amocrm.config.config_file import ConfigFile
+from source_amocrm.auth import FileKeeper, HandOver, print_settings
+from source_amocrm.config_file import ConfigFile
 from source_amocrm.entrypoint import LOGGER, Entrypoint, check_files, unforeseen
 from source_amocrm.errors import AmocrmError
 from source_amocrm.secrecy import mask
@@ -49,7 +48,7 @@ def plain_logs() -> None:
 
 
 def verdict(config: MutableMapping[str, Any], hand_over: HandOver) -> str:
-    """What can be read of the account, in sentences. Raises AmocrmError when nothing can.
+    """Says what can be read of the account. Raises AmocrmError when nothing can.
 
     `hand_over` gets the config when amoCRM has changed something in it.
     """
@@ -64,7 +63,7 @@ def verdict(config: MutableMapping[str, Any], hand_over: HandOver) -> str:
 
 
 def keeper(path: Path) -> FileKeeper:
-    """Keeps rotated tokens in the config itself, for there is no platform; where that fails, it prints the settings."""
+    """Keeps rotated tokens in the config itself, for there is no platform. If that fails, prints the settings."""
     return FileKeeper(ConfigFile(path), else_to=print_settings)
 
 
@@ -74,7 +73,7 @@ def _failed(error: AmocrmError, code: int) -> int:
 
 
 def printable(text: str) -> str:
-    """Without secrets, and without what a terminal takes for commands: names and errors come from the network."""
+    """The text without secrets and control characters: names and errors come from the network."""
     return "".join(c for c in mask(text) if c.isprintable() or c == "\n")
 
 

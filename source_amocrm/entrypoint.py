@@ -16,15 +16,15 @@ from airbyte_cdk.models import AirbyteMessage, AirbyteMessageSerializer, Connect
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_amocrm.airbyte.output import Output, packed
-from source_amocrm.auth.handover import HandOver, print_settings
-from source_amocrm.config.settings import check_shape
+from source_amocrm.auth import HandOver, print_settings
+from source_amocrm.config import check_shape
 from source_amocrm.errors import AmocrmError, ConfigError, SyncFailed, masked
 from source_amocrm.secrecy import hide_in_logs
 from source_amocrm.source import SourceAmocrm
 
 LOGGER = logging.getLogger("airbyte")
 BOM = b"\xef\xbb\xbf"
-HINTS = {
+_HINTS = {
     "config": " `source-amocrm connect` writes one.",
     "catalog": " It is what `discover` prints, with a sync mode for each stream: docs/guides/docker.md.",
     "state": "",
@@ -32,9 +32,9 @@ HINTS = {
 
 
 class Entrypoint(AirbyteEntrypoint):
-    """The CDK's entrypoint; what the files given on the command line hold is checked by us, in words.
+    """The CDK's entrypoint. We check the files of the command line ourselves, in words.
 
-    Rows, which `source` has packed, go to `output` as they come; everything else is what `run` yields.
+    Rows, which `source` has packed, go to `output` as they come; `run` yields everything else.
     """
 
     def __init__(self, source: SourceAmocrm, output: Output) -> None:
@@ -74,11 +74,11 @@ def launch(arguments: list[str], hand_over: HandOver = print_settings) -> int:
             LOGGER.error(error.message)
             return 1
         except AirbyteTracedException as error:
-            _tell(error)
+            _print_error(error)
             return 1
         except Exception as error:
             LOGGER.exception("An unforeseen error")
-            _tell(AirbyteTracedException.from_exception(error, message=unforeseen(error)))
+            _print_error(AirbyteTracedException.from_exception(error, message=unforeseen(error)))
             return 1
     return 0
 
@@ -94,7 +94,7 @@ def check_files(parsed: argparse.Namespace) -> None:
         try:
             content = read(path)
         except OSError as error:
-            raise ConfigError(f"The {name} file {path} cannot be read: {error.strerror}.{HINTS[name]}") from None
+            raise ConfigError(f"The {name} file {path} cannot be read: {error.strerror}.{_HINTS[name]}") from None
         except Exception:
             raise _broken_file(name, path) from None
         if name == "config":
@@ -109,11 +109,11 @@ def _broken_file(name: str, path: str) -> AmocrmError:
         "catalog": "a configured Airbyte catalog in JSON",
         "state": "a JSON list of Airbyte state messages, one a stream",
     }[name]
-    advice = f"Nothing was read; mend the file and run again.{HINTS[name]}"
-    return ConfigError(f"The {name} file {path} is not {what}{_line(path)}. {advice}")
+    advice = f"Nothing was read; mend the file and run again.{_HINTS[name]}"
+    return ConfigError(f"The {name} file {path} is not {what}{_broken_line(path)}. {advice}")
 
 
-def _line(path: str) -> str:
+def _broken_line(path: str) -> str:
     """Where the file stops being JSON, if it does."""
     try:
         orjson.loads(Path(path).read_bytes().removeprefix(BOM))
@@ -124,7 +124,7 @@ def _line(path: str) -> str:
     return ""
 
 
-def _tell(error: AirbyteTracedException) -> None:
+def _print_error(error: AirbyteTracedException) -> None:
     LOGGER.error(error.message or error.internal_message)
     sys.stdout.flush()
     line = orjson.dumps(AirbyteMessageSerializer.dump(masked(error.as_airbyte_message()))).decode()

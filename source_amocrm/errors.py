@@ -1,4 +1,4 @@
-"""The one kind of error a person may see, and its kinds that callers tell apart."""
+"""The errors that a person may see, and how several of them become one sentence."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ _JSON_KINDS = {dict: "an object", list: "an array", str: "a text", bool: "a bool
 
 
 class AmocrmError(AirbyteTracedException):
-    """A failure we foresaw: `str()` is the sentence for the user, what happened and what to do next.
+    """A failure that we foresaw. `str()` tells the user what happened and what to do next.
 
-    `status` is the HTTP status that led to it, None when there was no answer at all; `path` what was asked for.
+    `status` is the HTTP status of the answer, None if there was none; `path` the path of the request.
     """
 
     message: str
@@ -67,9 +67,9 @@ class AmocrmError(AirbyteTracedException):
         return AirbyteMessage(type=Type.TRACE, trace=trace)
 
     def emit_message(self) -> None:
-        """Print the TRACE message as one whole line.
+        """Prints the TRACE message as one whole line.
 
-        The CDK masks the finished JSON, and a secret of one letter would leave no JSON of it.
+        The CDK's method masks the finished JSON: a secret of one letter would break it.
         """
         line = orjson.dumps(AirbyteMessageSerializer.dump(self.as_airbyte_message())).decode()
         print(f"{line}\n", end="", flush=True)
@@ -83,7 +83,7 @@ class ConfigError(AmocrmError):
 
 
 class SyncFailed(AmocrmError):
-    """Not every stream was read to its end. Each of the others has said why in a TRACE message of its own."""
+    """Not every stream was read to its end. Each failed stream has sent a TRACE message of its own."""
 
 
 class Unauthorized(AmocrmError):
@@ -163,12 +163,12 @@ class PageTooLarge(Unavailable):
 
 
 def json_kind(value: object) -> str:
-    """What a value of JSON is, in the words of a sentence."""
+    """The kind of a JSON value, for a sentence."""
     return _JSON_KINDS.get(type(value), "a number")
 
 
 def masked(message: AirbyteMessage) -> AirbyteMessage:
-    """The message without secrets: an error that nobody foresaw may quote what it was given."""
+    """Masks the secrets that an unforeseen error may quote."""
     error = message.trace.error if message.trace else None
     if error:
         error.message = mask(error.message)
@@ -178,7 +178,7 @@ def masked(message: AirbyteMessage) -> AirbyteMessage:
 
 
 _PATHS_TOLD = 4
-"""Lists that one sentence names, and how many more there are."""
+"""Lists that one sentence names; of the rest it gives the number."""
 _IDS = re.compile(
     r" \[(?:(?:X-Request-Id|trace_id) [^\]\s,]+(?:, )?)+\]"
     r"|\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b|\b(?=[a-f]*[0-9])[0-9a-f]{16,}\b",
@@ -187,17 +187,17 @@ _IDS = re.compile(
 
 
 def without_ids(sentence: str) -> str:
-    """The sentence without what differs from request to request: the same failure reads the same."""
+    """The sentence without request and trace ids, so that the same failure reads the same."""
     return _IDS.sub("", sentence)
 
 
-def cause(error: AmocrmError) -> str:
-    """What failures of several lists for the same reason have in common: the sentence without the list."""
+def shared_cause(error: AmocrmError) -> str:
+    """The sentence without ids and the list's path: equal for failures of several lists for one reason."""
     sentence = without_ids(str(error))
     return sentence.replace(error.path, "") if error.path else sentence
 
 
-def of_lists(error: AmocrmError, paths: Iterable[str]) -> str:
+def sentence_for_lists(error: AmocrmError, paths: Iterable[str]) -> str:
     """The error's sentence, said of all these lists."""
     listed = list(dict.fromkeys(paths))
     more = len(listed) - _PATHS_TOLD
@@ -205,13 +205,13 @@ def of_lists(error: AmocrmError, paths: Iterable[str]) -> str:
     return str(error).replace(error.path, named, 1) if error.path else str(error)
 
 
-def all_of(errors: Sequence[AmocrmError]) -> AmocrmError:
-    """What several failures of one stream are told as: each reason once; to be tried again if one of them is."""
+def combined_error(errors: Sequence[AmocrmError]) -> AmocrmError:
+    """One error for several failures of a stream: each reason once, transient if any of them is."""
     first = errors[0]
     alike: dict[str, list[AmocrmError]] = {}
     for error in errors:
-        alike.setdefault(cause(error), []).append(error)
-    said = [of_lists(some[0], (error.path for error in some if error.path)) for some in alike.values()]
+        alike.setdefault(shared_cause(error), []).append(error)
+    said = [sentence_for_lists(some[0], (error.path for error in some if error.path)) for some in alike.values()]
     sentences = [one for one in said if not any(_within(one, other) for other in said)]
     if len(alike) == 1 and sentences == [str(first)]:
         return first
@@ -228,16 +228,16 @@ def _within(one: str, other: str) -> bool:
     return len(one) < len(other) and without_ids(one) in without_ids(other)
 
 
-def anew(error: E) -> E:
-    """The failure for one more of those whom it concerns, with a traceback of its own."""
+def error_copy(error: E) -> E:
+    """A copy of the failure with its own traceback, to be raised in another thread."""
     try:
         return copy.copy(error)
     except TypeError:  # an unforeseen kind, whose parts are not those that it is made of
         return error
 
 
-def broken_off(error: AmocrmError) -> AmocrmError:
-    """A list was open a moment ago, so that what is said of it now does not mean that there is nothing to read."""
+def list_broke_off(error: AmocrmError) -> AmocrmError:
+    """A transient failure of a list that was open a moment ago: a refusal now does not mean that it is empty."""
     return AmocrmError(
         f"A list that amoCRM had begun to give broke off, and was not read to its end. {error}",
         failure_type=FailureType.transient_error,

@@ -7,14 +7,15 @@ import difflib
 import importlib
 import signal
 import sys
+from pathlib import Path
 
 from source_amocrm import shutdown
 from source_amocrm.airbyte.stdout import guard
 
 WRONG_USAGE = 2
 """As argparse exits."""
-AIRBYTES = ("spec", "check", "discover", "read")
-OWN = {
+AIRBYTE_COMMANDS = ("spec", "check", "discover", "read")
+VERBS = {
     "catalog": ("source_amocrm.catalog", ""),
     "connect": ("source_amocrm.connect.cli", ""),
     "fleet": ("amocrm_fleet.cli", "fleet"),
@@ -58,10 +59,10 @@ def run() -> None:
     arguments = sys.argv[1:]
     guard()
     signal.signal(signal.SIGTERM, shutdown.end_by_signal)
-    if not set(arguments[:1]) & set(OWN) and signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
+    if not set(arguments[:1]) & set(VERBS) and signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
         signal.signal(signal.SIGINT, shutdown.end_by_signal)
     shutdown.hold_signals()
-    code = _command(arguments)
+    code = _run(arguments)
     with contextlib.suppress(OSError, ValueError):
         sys.stdout.flush()
     if arguments[:1] and arguments[0] in WITHOUT_THREADS:
@@ -72,13 +73,23 @@ def run() -> None:
 def unknown(verb: str) -> str:
     """Names the command that was probably meant."""
     shown = "".join(letter for letter in verb if letter.isprintable())[:40]
-    near = difflib.get_close_matches(verb, (*AIRBYTES, *OWN), 1)
+    near = difflib.get_close_matches(verb, (*AIRBYTE_COMMANDS, *VERBS), 1)
     meant = f" Did you mean `source-amocrm {near[0]}`?" if near else ""
     return f"There is no command `{shown}`.{meant} `source-amocrm --help` shows them all."
 
 
-def _own(verb: str, arguments: list[str]) -> int:
-    module, extra = OWN[verb]
+def _spec() -> int:
+    """Prints what the CDK would say of spec.yaml. Airbyte asks often, and the CDK takes seconds to import."""
+    import orjson
+    import yaml
+
+    spec = yaml.safe_load(Path(__file__).with_name("spec.yaml").read_bytes())
+    print(orjson.dumps({"type": "SPEC", "spec": spec}).decode())
+    return 0
+
+
+def _run_verb(verb: str, arguments: list[str]) -> int:
+    module, extra = VERBS[verb]
     try:
         code: int = importlib.import_module(module).main(arguments)
     except ModuleNotFoundError as error:
@@ -89,7 +100,7 @@ def _own(verb: str, arguments: list[str]) -> int:
     return code
 
 
-def _command(arguments: list[str]) -> int:
+def _run(arguments: list[str]) -> int:
     """Each command loads only what it needs: `spec` is asked for often."""
     verb = arguments[0] if arguments else None
     if verb in ("--help", "-h"):
@@ -100,16 +111,18 @@ def _command(arguments: list[str]) -> int:
 
         print(f"source-amocrm {version('source-amocrm')}")
         return 0
-    if verb not in (*AIRBYTES, *OWN):
+    if verb not in (*AIRBYTE_COMMANDS, *VERBS):
         print(unknown(verb) if verb else HELP, file=sys.stderr)
         return WRONG_USAGE
-    if verb in OWN:
-        return _own(verb, arguments[1:])
+    if verb in VERBS:
+        return _run_verb(verb, arguments[1:])
     if verb == "check" and "--debug" not in arguments and sys.stdout.isatty():
         from source_amocrm.check_on_terminal import check
 
         return check(arguments)
-    from source_amocrm.auth.keeping import keeper_from_environment
+    if arguments == ["spec"]:
+        return _spec()
+    from source_amocrm.auth.handover import keeper_from_environment
     from source_amocrm.entrypoint import launch
 
     return launch(arguments, keeper_from_environment())

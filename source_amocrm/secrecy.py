@@ -1,4 +1,4 @@
-"""What must never be seen in an output, and the one way to make it unseen."""
+"""Masks secrets in everything that is shown."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ PIECE = 12
 """Characters of a secret that are hidden wherever they are shown. Fewer may be a word, and are of no use to anybody."""
 MASK = "****"
 LONGEST = 1 << 16
-"""Characters of a text; nothing that is said is longer."""
+"""Characters of a text after masking; the rest is cut off."""
 
 _lock = threading.Lock()
 _whole: list[str] = []
@@ -20,7 +20,7 @@ _pieces: set[str] = set()
 
 
 def add_to_secrets(secret: str) -> None:
-    """From now on it is hidden, and every piece of it, as it is and as addresses write it."""
+    """Hides the secret and every piece of it from now on, as it is and as addresses write it."""
     cdk.add_to_secrets(secret)
     with _lock:
         if secret and secret not in _whole:
@@ -31,7 +31,7 @@ def add_to_secrets(secret: str) -> None:
 
 
 def mask(text: str) -> str:
-    """The text with MASK in place of whatever is a secret or a piece of one."""
+    """The text with MASK in place of every secret and every piece of one."""
     text = text[:LONGEST]
     shown, since, position = [], 0, 0
     while position <= len(text) - PIECE:
@@ -51,7 +51,7 @@ def mask(text: str) -> str:
 
 
 class Masked(logging.Filter):
-    """For a handler: neither the message nor the stack trace of what is logged shows a secret."""
+    """Masks the message and the stack trace of a log record; to be added to a handler."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         record.msg, record.args = mask(record.getMessage()), ()

@@ -1,7 +1,7 @@
 """Ends the process, but never in the middle of a token exchange.
 
-amoCRM's refresh tokens work once. A process that ended between amoCRM's answer and the hand-over of the new token would
-take the account's access with it. SIGKILL cannot be held: docs/amocrm.md says what to do after one.
+amoCRM's refresh tokens work once. A process that ends between amoCRM's answer and the hand-over of the new token loses
+the account's access. SIGKILL cannot be held: docs/amocrm.md says what to do after one.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from types import FrameType
 from typing import NoReturn
 
 STOPPED_BY_SIGNAL = 128
-"""The exit code of a process that a signal has ended, less the signal's number."""
-PATIENCE = 150.0
+"""Is added to a signal's number in the exit code of a process that it ended."""
+EXCHANGE_PATIENCE = 150.0
 """Seconds that the end waits for the exchange in flight, whose request has a deadline of 120."""
 
 _Handler = Callable[[int, FrameType | None], object]
@@ -34,7 +34,7 @@ _held: int | None = None
 
 @contextmanager
 def token_exchange() -> Iterator[None]:
-    """One exchange of a refresh token and the hand-over of the new one. The process does not end in between."""
+    """Encloses an exchange of a refresh token and the hand-over of the new one. The process does not end in between."""
     _exchanging.add(threading.get_ident())
     try:
         yield
@@ -44,7 +44,7 @@ def token_exchange() -> Iterator[None]:
 
 
 def before_token_is_sent() -> None:
-    """Within a `token_exchange` the process does not end from here on until that is over, or an attempt has failed."""
+    """Within a `token_exchange`: the process does not end from here on until that is over, or an attempt has failed."""
     if threading.get_ident() not in _exchanging:
         return
     with _changed:
@@ -63,11 +63,11 @@ def pausing(sleep: Callable[[float], None]) -> Callable[[float], None]:
 
 
 def end(code: int) -> NoReturn:
-    """Ends the process after the exchange in flight, and without other threads: they have nothing to deliver."""
+    """Ends the process after the exchange in flight. Other threads are not waited for: they have nothing to deliver."""
     global _ending
     with _changed:
         _ending = True
-        _changed.wait_for(lambda: _in_flight <= {threading.get_ident()}, PATIENCE)
+        _changed.wait_for(lambda: _in_flight <= {threading.get_ident()}, EXCHANGE_PATIENCE)
     os._exit(code)
 
 
@@ -83,7 +83,7 @@ def end_by_signal(number: int, _: FrameType | None = None) -> NoReturn:
 
 
 def hold_signals() -> None:
-    """From now on SIGTERM and SIGINT wait for the exchange in flight, and do then what they do now."""
+    """Makes SIGTERM and SIGINT wait for the exchange in flight before they do what they did."""
     for number in (signal.SIGTERM, signal.SIGINT):
         handler = signal.getsignal(number)
         if handler is not None and handler != signal.SIG_IGN:
@@ -112,7 +112,7 @@ def _holding(handler: _Handler) -> _Handler:
 
 def _end_in_time(number: int) -> None:
     with _changed:
-        if _changed.wait_for(lambda: not _in_flight, PATIENCE):
+        if _changed.wait_for(lambda: not _in_flight, EXCHANGE_PATIENCE):
             return
     os._exit(STOPPED_BY_SIGNAL + number)
 

@@ -28,10 +28,10 @@ from source_amocrm.airbyte.check import EXTRAS, findings
 from source_amocrm.airbyte.concurrent import ConcurrentReading
 from source_amocrm.airbyte.output import MessageQueue
 from source_amocrm.airbyte.report import Report, log_pause
-from source_amocrm.auth.handover import HandOver, print_settings
-from source_amocrm.config.settings import Config, parse_config
+from source_amocrm.auth import HandOver, print_settings
+from source_amocrm.config import Config, parse_config
 from source_amocrm.errors import AmocrmError, ConfigError
-from source_amocrm.http.api import open_api
+from source_amocrm.http import open_api
 from source_amocrm.secrecy import mask
 from source_amocrm.streams import STREAMS
 from source_amocrm.streams.base import AmocrmStream

@@ -1,25 +1,27 @@
-"""A file that is there whole or not at all, also when the machine dies while it is written."""
+"""Writes files that are whole or not there, also when the machine dies in between."""
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
+import itertools
 import json
 import os
+import stat
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-LONGEST_NAME = 255
+_LONGEST_NAME = 255
 """Bytes of a name in a folder."""
 
 
 def write(path: Path, content: str | bytes) -> None:
     """Replaces the file, for its owner alone; when this returns, the disk has it. Raises OSError.
 
-    A link is followed. What is written first is a draft beside the file: if the machine dies before the draft takes the
-    file's place, `read` finds the draft.
+    It follows links. It writes a draft beside the file first: if the machine dies before the draft takes the file's
+    place, `read` finds the draft.
     """
     target = Path(os.path.realpath(path))
     draft = _draft(target)
@@ -44,15 +46,40 @@ def create(path: Path, text: str) -> None:
         raise
 
 
+def may_be_written(path: Path) -> bool:
+    """Whether nothing but a file is there, and a file can be put into its folder, as far as that can be told before."""
+    try:
+        target = Path(os.path.realpath(path))
+        with contextlib.suppress(FileNotFoundError):
+            if not stat.S_ISREG(target.stat().st_mode):
+                return False
+        folder = _missing(target)[-1].parent
+        return folder.is_dir() and os.access(folder, os.W_OK)
+    except (OSError, ValueError):
+        return False
+
+
+def make_folders(path: Path) -> None:
+    """Makes the folders above `path` that are not there, for their owner alone. Raises OSError."""
+    for folder in reversed(_missing(path)[1:]):
+        folder.mkdir(mode=0o700, exist_ok=True)
+
+
+def _missing(target: Path) -> list[Path]:
+    """`target` and the folders above it that are not there, the innermost first."""
+    gone = itertools.takewhile(lambda folder: not folder.exists(), target.parents)
+    return [target, *gone]
+
+
 def json_text(value: Mapping[str, Any]) -> str:
     """JSON as it is written to a file that a person may open."""
     return json.dumps(value, ensure_ascii=False, indent=2) + "\n"
 
 
 def read(path: Path, whole: Callable[[str], object]) -> str:
-    """The newest text that `whole` takes without a ValueError: a draft that did not get its place is given it.
+    """The newest text that `whole` takes without a ValueError. A draft takes the file's place now if it did not before.
 
-    A draft that is older than the file is one that somebody has overtaken. Raises OSError or UnicodeDecodeError.
+    A draft older than the file has been overtaken and is passed over. Raises OSError or UnicodeDecodeError.
     """
     target = Path(os.path.realpath(path))
     draft = _draft(target)
@@ -82,16 +109,16 @@ def sync_folder(folder: Path) -> None:
 
 
 def prove(path: Path, size: int) -> None:
-    """Proves that `size` bytes can be written there now, by a draft of as many on the disk. Raises OSError.
+    """Proves that `size` bytes can be written there, by a draft of that size. Raises OSError.
 
-    The draft stays: the `write` that follows takes its place on the disk. `read` passes over it.
+    The draft stays, so that the next `write` has room. `read` passes over it.
     """
     _put(_draft(Path(os.path.realpath(path))), b" " * size)
 
 
 def _draft(target: Path) -> Path:
     name = f".{target.name}.new"
-    if len(os.fsencode(name)) > LONGEST_NAME:
+    if len(os.fsencode(name)) > _LONGEST_NAME:
         name = f".{hashlib.sha256(os.fsencode(target.name)).hexdigest()}.new"
     return target.with_name(name)
 

@@ -14,9 +14,8 @@ import pytest
 from integration_tests.sandbox import OFF, Account, Client, Server, Switches, Tokens
 from source_amocrm.connect.consent import Code, Redirect, Token
 from source_amocrm.connect.flow import Flow, Options
-from source_amocrm.connect.guard import COOKIE, Guard
-from source_amocrm.connect.problems import Problem
-from source_amocrm.connect.site import Request, Response, Site
+from source_amocrm.connect.site import COOKIE, Guard, Request, Response, Site
+from source_amocrm.connect.words import Problem
 from source_amocrm.http.rate_limit import Budget
 
 PORT = 8765

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any, Literal
 
-from source_amocrm.http.api import Answer
+from source_amocrm.http import Answer
 from source_amocrm.walk.id_order import in_id_order
 from source_amocrm.walk.intervals import FOREVER
 from source_amocrm.walk.keyset import keyset

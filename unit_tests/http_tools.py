@@ -15,13 +15,11 @@ import pytest
 import requests
 import requests_mock
 
-from source_amocrm.config.settings import Config, parse_config
-from source_amocrm.http import connections
+from source_amocrm.config import Config, parse_config
 from source_amocrm.http import session as sessions
 from source_amocrm.http.backoff import RetryPolicy
-from source_amocrm.http.body import Kind
 from source_amocrm.http.rate_limit import Budget, Slot
-from source_amocrm.http.reply import NoAnswer, Reply, reply_of
+from source_amocrm.http.reply import NoAnswer, Reply, ReplyKind, reply_of
 from source_amocrm.http.session import AmocrmSession
 
 HOST = "https://example.amocrm.ru"
@@ -60,8 +58,7 @@ class FakeClock:
 def exchange_clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
     """The clock of the exchanges' deadlines, which a server moves: how long the machine takes ends none of them."""
     clock = FakeClock()
-    for module in (connections, sessions):
-        monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=clock, time=time.time))
+    monkeypatch.setattr(sessions, "time", SimpleNamespace(monotonic=clock, time=time.time))
     return clock
 
 
@@ -124,11 +121,11 @@ def turn_of(budget: Budget) -> Iterator[Slot]:
 def reply(
     status: int | None,
     body: dict[str, Any] | None = None,
-    kind: Kind | None = None,
+    kind: ReplyKind | None = None,
     headers: Mapping[str, str] | None = None,
     trouble: str = "",
 ) -> Reply:
     if kind is None:
-        kind = Kind.OBJECT if body is not None else Kind.EMPTY
+        kind = ReplyKind.OBJECT if body is not None else ReplyKind.EMPTY
     held = requests.structures.CaseInsensitiveDict(headers or {})
     return Reply(status, kind, body, held, elapsed=0.3, received=float(NOW), trouble=trouble)

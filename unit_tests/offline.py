@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+from functools import cache
 from typing import Any
 
 from airbyte_cdk.models import AirbyteStream
@@ -22,5 +24,10 @@ def stream(name: str, **properties: Any) -> AmocrmStream:
 
 
 def airbyte_stream(name: str) -> AirbyteStream:
-    """As `discover` shows it of an account whose custom fields are no columns."""
+    """As `discover` shows it of an account whose custom fields are no columns; the caller's own copy."""
+    return deepcopy(_airbyte_stream(name))
+
+
+@cache
+def _airbyte_stream(name: str) -> AirbyteStream:
     return stream(name).as_airbyte_stream()

@@ -11,7 +11,7 @@ import pytest
 
 from amocrm_fleet.folder import FleetAccount, accounts, add
 from source_amocrm import whole_file
-from source_amocrm.config.config_file import ConfigFileError
+from source_amocrm.config_file import ConfigFileError
 
 OAUTH: dict[str, Any] = {
     "account_domain": "north.amocrm.ru",

@@ -13,7 +13,7 @@ import pytest
 
 from amocrm_fleet.folder import FleetAccount, add
 from amocrm_fleet.locks import account_held, folder_held, myself
-from source_amocrm.config.config_file import ConfigFileError
+from source_amocrm.config_file import ConfigFileError
 
 
 @pytest.fixture

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from source_amocrm.auth.authenticator import make_authenticator
-from source_amocrm.auth.long_lived import LongLivedTokenAuthenticator
-from source_amocrm.config.settings import LongLived
+from source_amocrm.auth import make_authenticator
+from source_amocrm.auth.authenticator import LongLivedTokenAuthenticator
+from source_amocrm.config import LongLived
 from source_amocrm.errors import ConfigError
 from source_amocrm.http.token_endpoint import HttpTokenEndpoint
 from unit_tests.http_tools import NOW, config, jwt, long_lived
@@ -66,7 +66,7 @@ def test_a_token_of_the_other_service_is_refused_unless_a_test_server_is_asked()
 
 def test_settings_with_a_long_lived_token_make_it(monkeypatch: pytest.MonkeyPatch) -> None:
     masked: list[str] = []
-    monkeypatch.setattr("source_amocrm.auth.long_lived.add_to_secrets", masked.append)
+    monkeypatch.setattr("source_amocrm.auth.authenticator.add_to_secrets", masked.append)
     raw = long_lived()
     made = make_authenticator(config(raw), raw, HttpTokenEndpoint.__new__(HttpTokenEndpoint))
     assert isinstance(made, LongLivedTokenAuthenticator)

@@ -16,10 +16,9 @@ import pytest
 from airbyte_cdk.models import FailureType
 from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets
 
-from source_amocrm.auth.authenticator import make_authenticator
-from source_amocrm.auth.handover import HandOver, print_settings
+from source_amocrm.auth import HandOver, make_authenticator, print_settings
 from source_amocrm.auth.oauth import AmocrmOAuth2Authenticator, Grant
-from source_amocrm.config.settings import OAuth
+from source_amocrm.config import OAuth
 from source_amocrm.errors import AmocrmError, ConfigError, Moved, NotFound, Unauthorized, Unavailable
 from source_amocrm.secrecy import mask
 from unit_tests.http_tools import HOST, NOW, config, jwt, oauth

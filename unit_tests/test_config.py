@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from airbyte_cdk.models import FailureType
 
-from source_amocrm.config.settings import Config, LongLived, OAuth, parse_config
+from source_amocrm.config import Config, LongLived, OAuth, parse_config
 from source_amocrm.errors import ConfigError
 from unit_tests.http_tools import INTEGRATION, NOW, jwt, long_lived, oauth
 

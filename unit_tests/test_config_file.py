@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from source_amocrm.config.config_file import DEEPEST, LARGEST_REFERENCE, ConfigFile, ConfigFileError
+from source_amocrm.config_file import DEEPEST, LARGEST_REFERENCE, ConfigFile, ConfigFileError
 
 CREDENTIALS = "credentials.access_token"
 

@@ -16,8 +16,8 @@ from airbyte_cdk.models import AirbyteConnectionStatus, FailureType, Status
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from source_amocrm.config.config_file import DEEPEST
-from source_amocrm.config.settings import Config, check_shape, parse_config
+from source_amocrm.config import Config, check_shape, parse_config
+from source_amocrm.config_file import DEEPEST
 from source_amocrm.entrypoint import launch
 from source_amocrm.errors import ConfigError
 from source_amocrm.source import SourceAmocrm

@@ -18,9 +18,8 @@ import pytest
 from integration_tests.ports import free_port
 from source_amocrm.connect import cli
 from source_amocrm.connect.flow import Flow, Options
-from source_amocrm.connect.guard import Guard
 from source_amocrm.connect.server import Server
-from source_amocrm.connect.site import Request, Response, Site
+from source_amocrm.connect.site import Guard, Request, Response, Site
 
 COMMAND = [sys.executable, "-c", "from source_amocrm.run import run; run()", "connect"]
 
@@ -166,7 +165,7 @@ def test_a_browser_is_opened_where_there_is_a_screen(
 
 def test_other_commands_do_not_load_the_page() -> None:
     script = (
-        "import json, sys; sys.argv = ['x', 'spec']; import source_amocrm.run as r; r._command(['spec']);"
+        "import json, sys; import source_amocrm.run as r; r._command(['check', '--config', 'none.json']);"
         "print(json.dumps([n for n in sys.modules if n.startswith(('source_amocrm.connect', 'http.server'))]))"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

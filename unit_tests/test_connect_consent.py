@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from urllib.parse import parse_qs
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from source_amocrm.connect.consent import Code, Redirect, Token, code_of, consent_url, new_state, recognise
-from source_amocrm.connect.problems import Problem
+from source_amocrm.connect.consent import Code, Redirect, Token, code_of, consent_url, recognise
+from source_amocrm.connect.flow import Flow, Options
+from source_amocrm.connect.signin import Keys
+from source_amocrm.connect.words import Problem
 from unit_tests.http_tools import jwt
 
 STATE = "the-state"
@@ -33,8 +38,10 @@ def test_another_consent_page() -> None:
     assert asked == "http://127.0.0.1:1/oauth?client_id=id&state=state&mode=post_message"
 
 
-def test_a_state_cannot_be_guessed() -> None:
-    states = {new_state() for _ in range(100)}
+def test_a_state_cannot_be_guessed(tmp_path: Path) -> None:
+    keys = Keys("id", "secret", "https://example.com/")
+    flow = Flow(Options(tmp_path / "config.json", 8765), domain=DOMAIN, keys=keys)
+    states = {parse_qs(flow.ask())["state"][0] for _ in range(100)}
     assert len(states) == 100
     assert all(len(state) >= 43 for state in states)
 

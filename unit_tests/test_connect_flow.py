@@ -11,11 +11,11 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from integration_tests.sandbox import Server
-from source_amocrm.config.settings import OAuth, parse_config
+from source_amocrm.config import OAuth, parse_config
 from source_amocrm.connect.consent import Code, Token
 from source_amocrm.connect.flow import Flow
-from source_amocrm.connect.problems import Problem
-from source_amocrm.connect.verify import Refused
+from source_amocrm.connect.signin import Refused
+from source_amocrm.connect.words import Problem
 from source_amocrm.streams import STREAMS
 from unit_tests.connect_tools import CALLBACK, DOMAIN, SECRET, answer, flow, ready
 from unit_tests.http_tools import jwt

@@ -8,8 +8,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from integration_tests.sandbox import Server
-from source_amocrm.connect.guard import HEADERS, Guard
-from source_amocrm.connect.site import Request, Site
+from source_amocrm.connect.site import HEADERS, Guard, Request, Site
 from unit_tests.connect_tools import (
     DOMAIN,
     ORIGIN,

@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from integration_tests.sandbox import Server
-from source_amocrm.connect.guard import Guard
-from source_amocrm.connect.site import Site
+from source_amocrm.connect.site import Guard, Site
 from source_amocrm.connect.words import LANGUAGES, Words
 from source_amocrm.streams import STREAMS
 from unit_tests.connect_tools import (

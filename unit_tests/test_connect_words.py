@@ -12,9 +12,8 @@ import pytest
 
 import source_amocrm.connect
 from source_amocrm import errors
-from source_amocrm.connect.problems import Problem, problem_of
-from source_amocrm.connect.verify import Refused
-from source_amocrm.connect.words import LANGUAGES, Words, preferred, table_names
+from source_amocrm.connect.signin import Refused
+from source_amocrm.connect.words import LANGUAGES, Problem, Words, preferred, problem_of, table_names
 from source_amocrm.streams import STREAMS
 
 HERE = Path(source_amocrm.connect.__file__).parent

@@ -5,22 +5,22 @@ from __future__ import annotations
 import pytest
 from airbyte_cdk.models import FailureType
 
-from source_amocrm.errors import Forbidden, Unavailable, Unpaid, all_of, cause, without_ids
+from source_amocrm.errors import Forbidden, Unavailable, Unpaid, combined_error, shared_cause, without_ids
 
 CLOSED = Forbidden("Leads are closed.", failure_type=FailureType.config_error, status=403)
 DOWN = Unavailable("amoCRM is down.", failure_type=FailureType.transient_error, status=502)
 
 
 def test_one_failure_is_told_as_it_is() -> None:
-    assert all_of([CLOSED]) is CLOSED
-    assert all_of([CLOSED, Forbidden("Leads are closed.", failure_type=FailureType.config_error)]) is CLOSED
+    assert combined_error([CLOSED]) is CLOSED
+    assert combined_error([CLOSED, Forbidden("Leads are closed.", failure_type=FailureType.config_error)]) is CLOSED
 
 
 def test_of_several_each_is_told_and_one_that_passes_makes_it_worth_another_try() -> None:
-    told = all_of([CLOSED, DOWN, CLOSED])
+    told = combined_error([CLOSED, DOWN, CLOSED])
     assert (str(told), told.status) == ("Leads are closed. amoCRM is down.", 403)
     assert told.failure_type is FailureType.transient_error
-    both = all_of([CLOSED, Forbidden("Notes are closed.", failure_type=FailureType.config_error)])
+    both = combined_error([CLOSED, Forbidden("Notes are closed.", failure_type=FailureType.config_error)])
     assert (str(both), both.failure_type) == ("Leads are closed. Notes are closed.", FailureType.config_error)
 
 
@@ -45,18 +45,18 @@ def test_failures_are_compared_without_what_each_request_has_of_its_own(said: st
 
 def test_one_reason_of_several_lists_is_told_once_with_their_names() -> None:
     one, two = unpaid("/leads/tags", "r1"), unpaid("/contacts/tags", "r2")
-    assert all_of([one, unpaid("/leads/tags", "r3")]) is one
-    told = all_of([one, two, CLOSED])
+    assert combined_error([one, unpaid("/leads/tags", "r3")]) is one
+    told = combined_error([one, two, CLOSED])
     assert str(told) == (
         "Nobody pays for /leads/tags, /contacts/tags. [X-Request-Id r1, trace_id r1f] Leads are closed."
     )
-    assert cause(one) == cause(two)
-    many = all_of([unpaid(f"/catalogs/{own}", "r") for own in range(9)])
+    assert shared_cause(one) == shared_cause(two)
+    many = combined_error([unpaid(f"/catalogs/{own}", "r") for own in range(9)])
     assert "/catalogs/0, /catalogs/1, /catalogs/2, /catalogs/3 and 5 more. [" in str(many)
 
 
 def test_what_one_sentence_says_within_another_is_told_once() -> None:
     inner = unpaid("/events", "r1")
     outer = Unpaid(f"The rows are read. {unpaid('/events', 'r2')}", status=402)
-    assert str(all_of([outer, inner])) == str(outer)
-    assert str(all_of([inner, outer])) == str(outer)
+    assert str(combined_error([outer, inner])) == str(outer)
+    assert str(combined_error([inner, outer])) == str(outer)

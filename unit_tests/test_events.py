@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from source_amocrm.account.account import Account
-from source_amocrm.http.api import Answer
+from source_amocrm.http import Answer
 from source_amocrm.sync.events import EventReading
 from source_amocrm.sync.read_plan import ReadPlan
 from source_amocrm.walk.intervals import FOREVER, IntervalSet

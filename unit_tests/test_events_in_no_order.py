@@ -10,7 +10,7 @@ import pytest
 
 from source_amocrm.account.account import Account
 from source_amocrm.account.resources import EVENTS
-from source_amocrm.http.api import Answer
+from source_amocrm.http import Answer
 from source_amocrm.sync.declaration import Batch
 from source_amocrm.sync.delivery import NewestFirst
 from source_amocrm.sync.events import in_no_order

@@ -22,7 +22,7 @@ from amocrm_fleet.locks import account_held, folder_held
 from amocrm_fleet.processes import UnderWay, log_of
 from amocrm_fleet.status import LastSync, status_of
 from amocrm_fleet.syncing import ProgressLine, Syncing
-from source_amocrm.config.config_file import ConfigFileError
+from source_amocrm.config_file import ConfigFileError
 from unit_tests.fake_loader import LOADER
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from source_amocrm.errors import PageTooLarge
-from source_amocrm.http.api import Answer, Params
+from source_amocrm.http import Answer, Params
 from source_amocrm.walk.full import full, passes_until_complete
 from source_amocrm.walk.listing import Answered, Listing, RawPage
 from source_amocrm.walk.page_size import LargestPage

@@ -61,7 +61,7 @@ def read_by_requests(url: str) -> tuple[str | None, str | None, int | None]:
     return parts.scheme, (parts.host or "").strip("[]"), parts.port
 
 
-@settings(max_examples=3000, deadline=None)
+@settings(max_examples=1000, deadline=None)
 @given(typed=nearly | anything)
 def test_what_was_checked_is_what_is_connected_to(typed: str) -> None:
     try:

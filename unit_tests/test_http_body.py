@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from source_amocrm.http.body import Kind, parse
+from source_amocrm.http.reply import ReplyKind, parse
 
 
 @pytest.mark.parametrize(
@@ -30,30 +30,30 @@ from source_amocrm.http.body import Kind, parse
     ],
 )
 def test_an_object(data: bytes, value: dict[str, Any]) -> None:
-    assert parse(data) == (Kind.OBJECT, value)
+    assert parse(data) == (ReplyKind.OBJECT, value)
 
 
 @pytest.mark.parametrize(
     ("data", "kind"),
     [
-        (b"", Kind.EMPTY),
-        (b" \r\n", Kind.EMPTY),
-        (b"<html><head><title>502</title></head></html>", Kind.HTML),
-        (b"\n<!DOCTYPE html>", Kind.HTML),
-        (b'{"id": 1, "name": "cut sh', Kind.BROKEN),
-        (b"[1, 2]", Kind.BROKEN),
-        (b'"text"', Kind.BROKEN),
-        (b"null", Kind.BROKEN),
-        (b"Too many requests", Kind.BROKEN),
-        (b'{"a":' * 100_000, Kind.BROKEN),
-        (b'{"a":' * 100_000 + b"1" + b"}" * 100_000, Kind.BROKEN),
+        (b"", ReplyKind.EMPTY),
+        (b" \r\n", ReplyKind.EMPTY),
+        (b"<html><head><title>502</title></head></html>", ReplyKind.HTML),
+        (b"\n<!DOCTYPE html>", ReplyKind.HTML),
+        (b'{"id": 1, "name": "cut sh', ReplyKind.BROKEN),
+        (b"[1, 2]", ReplyKind.BROKEN),
+        (b'"text"', ReplyKind.BROKEN),
+        (b"null", ReplyKind.BROKEN),
+        (b"Too many requests", ReplyKind.BROKEN),
+        (b'{"a":' * 100_000, ReplyKind.BROKEN),
+        (b'{"a":' * 100_000 + b"1" + b"}" * 100_000, ReplyKind.BROKEN),
     ],
 )
-def test_no_object(data: bytes, kind: Kind) -> None:
+def test_no_object(data: bytes, kind: ReplyKind) -> None:
     assert parse(data) == (kind, None)
 
 
 @given(st.binary() | st.text().map(lambda text: f'{{"a": "{text}"}}'.encode("utf-8", "surrogatepass")))
 def test_any_bytes_have_a_kind(data: bytes) -> None:
     kind, value = parse(data)
-    assert (kind is Kind.OBJECT) == isinstance(value, dict)
+    assert (kind is ReplyKind.OBJECT) == isinstance(value, dict)

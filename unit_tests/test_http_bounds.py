@@ -18,16 +18,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from source_amocrm.config.settings import parse_config
+from source_amocrm.config import parse_config
 from source_amocrm.errors import Moved, NotGranted, PageTooLarge
-from source_amocrm.http.api import Api, open_api
+from source_amocrm.http import Api, open_api
 from source_amocrm.http.backoff import RetryPolicy
-from source_amocrm.http.body import LARGEST, MOST_OF_VALUES, Kind, cost, parse
 from source_amocrm.http.error_handler import RequestTarget, classify, explain
 from source_amocrm.http.rate_limit import Budget
-from source_amocrm.http.reply import Reply
-from source_amocrm.http.rules.rule import Where
-from source_amocrm.http.session import HEAVY_VALUES, LARGE, AmocrmSession, delivering_rows
+from source_amocrm.http.reply import LARGEST_BODY, MOST_OF_VALUES, Reply, ReplyKind, cost, parse
+from source_amocrm.http.rules import Where
+from source_amocrm.http.session import HEAVY_BODY, HEAVY_VALUES, AmocrmSession, delivering_rows
 from unit_tests.http_server import Answering, Connection, serve
 from unit_tests.http_tools import FakeClock, exchange, exchange_clock, long_lived
 
@@ -64,8 +63,8 @@ def endless(head: bytes) -> Answering:
 
 
 TOO_LARGE = {
-    "a bomb": packed(bomb(LARGEST + MB)),
-    "a bomb of members": packed(gzip.compress(b"x" * MB) * (LARGEST // MB + 1)),
+    "a bomb": packed(bomb(LARGEST_BODY + MB)),
+    "a bomb of members": packed(gzip.compress(b"x" * MB) * (LARGEST_BODY // MB + 1)),
     "no end": endless(b'HTTP/1.1 200 OK\r\n\r\n{"a":"'),
     "no end of a chunk": endless(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nfffffffff\r\n"),
     "a long length": endless(b"HTTP/1.1 200 OK\r\nContent-Length: 9999999999\r\n\r\n"),
@@ -75,25 +74,25 @@ TOO_LARGE = {
 @pytest.mark.parametrize("name", TOO_LARGE)
 def test_a_body_that_is_too_large(name: str) -> None:
     reply = send(TOO_LARGE[name])
-    assert (reply.status, reply.kind, reply.body) == (200, Kind.TOO_LARGE, None)
+    assert (reply.status, reply.kind, reply.body) == (200, ReplyKind.TOO_LARGE, None)
 
 
 def test_members_with_nothing_in_them_count_as_they_come(monkeypatch: pytest.MonkeyPatch) -> None:
     """Unpacking so many takes long, so fewer are allowed here."""
-    monkeypatch.setattr("source_amocrm.http.session.LARGEST", MB)
+    monkeypatch.setattr("source_amocrm.http.session.LARGEST_BODY", MB)
     empty = gzip.compress(b"")
-    assert send(packed(empty * (MB // len(empty) + 1))).kind is Kind.TOO_LARGE
+    assert send(packed(empty * (MB // len(empty) + 1))).kind is ReplyKind.TOO_LARGE
     assert send(packed(empty * (MB // len(empty) - 9) + gzip.compress(b'{"a":1}'))).body == {"a": 1}
 
 
 def test_a_page_may_be_less_than_another_answer() -> None:
-    for page in (b'{"a":"' + b"x" * LARGE + b'"}', b'{"a":[' + b"{}," * (HEAVY_VALUES // 230) + b"0]}"):
-        assert send(packed(gzip.compress(page, 1))).kind is Kind.OBJECT
-        assert send(packed(gzip.compress(page, 1)), shrinkable=True).kind is Kind.TOO_LARGE
+    for page in (b'{"a":"' + b"x" * HEAVY_BODY + b'"}', b'{"a":[' + b"{}," * (HEAVY_VALUES // 230) + b"0]}"):
+        assert send(packed(gzip.compress(page, 1))).kind is ReplyKind.OBJECT
+        assert send(packed(gzip.compress(page, 1)), shrinkable=True).kind is ReplyKind.TOO_LARGE
 
 
 def test_as_much_as_is_allowed() -> None:
-    body = b'{"a":1}' + b" " * (LARGEST - 7)
+    body = b'{"a":1}' + b" " * (LARGEST_BODY - 7)
     assert send(packed(gzip.compress(body, 1))).body == {"a": 1}
     assert send(lambda conn, _: conn.json(body)).body == {"a": 1}
 
@@ -115,7 +114,7 @@ def test_what_is_unpacked(encoding: str) -> None:
 @pytest.mark.parametrize("encoding", ["gzip, gzip", "br", "zstd", "gzip, deflate, gzip", "nonsense"])
 def test_what_was_not_asked_for_is_not_unpacked(encoding: str) -> None:
     reply = send(packed(gzip.compress(gzip.compress(b'{"a":1}')), encoding))
-    assert (reply.status, reply.kind, reply.body) == (200, Kind.BROKEN, None)
+    assert (reply.status, reply.kind, reply.body) == (200, ReplyKind.BROKEN, None)
 
 
 def test_only_what_is_unpacked_is_asked_for() -> None:
@@ -141,7 +140,7 @@ COSTLY = {
 
 @pytest.mark.parametrize("name", COSTLY)
 def test_values_that_take_too_much_are_not_made(name: str) -> None:
-    assert parse(COSTLY[name]) == (Kind.TOO_LARGE, None)
+    assert parse(COSTLY[name]) == (ReplyKind.TOO_LARGE, None)
 
 
 def test_a_page_of_heavy_cards_is_taken() -> None:
@@ -152,7 +151,7 @@ def test_a_page_of_heavy_cards_is_taken() -> None:
     page = f'{{"_embedded":{{"leads":[{",".join([card] * 250)}]}}}}'.encode()
     assert len(page) > 2 * MB
     assert cost(page) <= HEAVY_VALUES <= MOST_OF_VALUES
-    assert send(lambda conn, _: conn.json(page), shrinkable=True).kind is Kind.OBJECT
+    assert send(lambda conn, _: conn.json(page), shrinkable=True).kind is ReplyKind.OBJECT
 
 
 def api_of(url: str, policy: RetryPolicy = PATIENT) -> Api:
@@ -161,7 +160,7 @@ def api_of(url: str, policy: RetryPolicy = PATIENT) -> Api:
 
 
 def test_it_is_said_at_once_and_smaller_pages_may_be_asked_for() -> None:
-    with serve(packed(bomb(LARGEST + MB))) as server:
+    with serve(packed(bomb(LARGEST_BODY + MB))) as server:
         for shrinkable in (True, False):
             with pytest.raises(PageTooLarge) as caught:
                 api_of(server.url, RetryPolicy()).get("/api/v4/leads", shrinkable=shrinkable)
@@ -173,19 +172,22 @@ def test_it_is_said_at_once_and_smaller_pages_may_be_asked_for() -> None:
     assert len(server.heads) == 2
 
 
-HEAVY = {"a large text": b'{"a":"' + b"x" * (2 * LARGE) + b'"}', "many values": b'{"a":[' + b"{}," * 200_000 + b"0]}"}
+HEAVY = {
+    "a large text": b'{"a":"' + b"x" * (2 * HEAVY_BODY) + b'"}',
+    "many values": b'{"a":[' + b"{}," * 200_000 + b"0]}",
+}
 
 
 @pytest.mark.parametrize("name", HEAVY)
 def test_rows_of_one_heavy_answer_are_delivered_at_a_time(name: str) -> None:
     """The next heavy answer waits until the thread that delivers rows asks again or ends; a light one does not wait."""
     session = AmocrmSession(Budget(1000), RetryPolicy(deadline=0.5))
-    delivered: list[Kind] = []
+    delivered: list[ReplyKind] = []
 
     def read(url: str) -> None:
         delivered.append(exchange(session, "GET", url).kind)
 
-    def in_a_thread(url: str) -> Kind:
+    def in_a_thread(url: str) -> ReplyKind:
         thread = threading.Thread(target=read, args=(url,))
         thread.start()
         thread.join()
@@ -195,27 +197,27 @@ def test_rows_of_one_heavy_answer_are_delivered_at_a_time(name: str) -> None:
         with delivering_rows():
             read(server.url)
             read(server.url)
-            assert delivered == [Kind.OBJECT] * 2
-            assert in_a_thread(server.url) is Kind.READ_TIMEOUT
-            assert in_a_thread(f"{server.url}/light") is Kind.OBJECT
+            assert delivered == [ReplyKind.OBJECT] * 2
+            assert in_a_thread(server.url) is ReplyKind.READ_TIMEOUT
+            assert in_a_thread(f"{server.url}/light") is ReplyKind.OBJECT
             read(f"{server.url}/light")
-            assert in_a_thread(server.url) is Kind.OBJECT
+            assert in_a_thread(server.url) is ReplyKind.OBJECT
             read(server.url)
-        assert in_a_thread(server.url) is Kind.OBJECT
+        assert in_a_thread(server.url) is ReplyKind.OBJECT
         read(server.url)
-        assert in_a_thread(server.url) is Kind.OBJECT
+        assert in_a_thread(server.url) is ReplyKind.OBJECT
 
 
 def test_a_thread_that_waits_for_others_keeps_no_heavy_answer_from_them(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("source_amocrm.http.session.LONGEST_TURN", 0.1)
     session = AmocrmSession(Budget(1000), PATIENT)
-    kinds: list[Kind] = []
+    kinds: list[ReplyKind] = []
     with serve(lambda conn, _: conn.json(HEAVY["a large text"])) as server, delivering_rows():
         exchange(session, "GET", server.url)
         thread = threading.Thread(target=lambda: kinds.append(exchange(session, "GET", server.url).kind))
         thread.start()
         thread.join()
-    assert kinds == [Kind.OBJECT]
+    assert kinds == [ReplyKind.OBJECT]
 
 
 JSON = st.recursive(
@@ -285,7 +287,7 @@ DRIPPING = {
 def test_an_exchange_ends_at_its_deadline_whatever_drips(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with serve(DRIPPING[name](exchange_clock(monkeypatch))) as server:
         reply = exchange(AmocrmSession(Budget(1000), PATIENT), "GET", server.url)
-    assert (reply.status, reply.kind) == (None, Kind.READ_TIMEOUT)
+    assert (reply.status, reply.kind) == (None, ReplyKind.READ_TIMEOUT)
 
 
 @pytest.mark.parametrize("again", [b"HTTP/1.1 100 Continue\r\n\r\n", b"X: y\r\n"])
@@ -295,7 +297,7 @@ def test_a_head_without_an_end(again: bytes) -> None:
         while True:
             conn.send(again * 1000)
 
-    assert send(answer).kind in (Kind.TOO_LARGE, Kind.RESET)
+    assert send(answer).kind in (ReplyKind.TOO_LARGE, ReplyKind.RESET)
 
 
 def test_headers_of_many_bytes() -> None:
@@ -305,7 +307,7 @@ def test_headers_of_many_bytes() -> None:
         )
 
     reply = send(answer)
-    assert (reply.status, reply.kind) == (None, Kind.TOO_LARGE)
+    assert (reply.status, reply.kind) == (None, ReplyKind.TOO_LARGE)
 
 
 def test_a_name_that_is_looked_up_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -318,7 +320,7 @@ def test_a_name_that_is_looked_up_for_ever(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(socket, "getaddrinfo", slowly)
     reply = exchange(AmocrmSession(Budget(1000), HASTY), "GET", "https://example.amocrm.ru/")
     over.set()
-    assert (reply.status, reply.kind) == (None, Kind.CONNECT_TIMEOUT)
+    assert (reply.status, reply.kind) == (None, ReplyKind.CONNECT_TIMEOUT)
 
 
 def test_a_handshake_that_does_not_go_on() -> None:
@@ -326,7 +328,7 @@ def test_a_handshake_that_does_not_go_on() -> None:
         url = f"https://127.0.0.1:{listening.getsockname()[1]}/"
         policy = RetryPolicy(connect_timeout=0.3, read_timeout=5, deadline=5)
         reply = exchange(AmocrmSession(Budget(1000), policy), "GET", url)
-    assert (reply.status, reply.kind) == (None, Kind.READ_TIMEOUT)
+    assert (reply.status, reply.kind) == (None, ReplyKind.READ_TIMEOUT)
 
 
 def test_a_proxy_that_drips(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -343,7 +345,7 @@ def test_a_proxy_that_drips(monkeypatch: pytest.MonkeyPatch) -> None:
         reply = exchange(AmocrmSession(Budget(1000), HASTY), "GET", "https://example.amocrm.ru/")
         over.set()
     assert reply.status is None
-    assert reply.kind in (Kind.READ_TIMEOUT, Kind.CONNECT_TIMEOUT)
+    assert reply.kind in (ReplyKind.READ_TIMEOUT, ReplyKind.CONNECT_TIMEOUT)
 
 
 LOCATIONS = {
@@ -381,13 +383,13 @@ def test_a_redirect_is_an_answer_like_any_other(name: str, where: Where) -> None
 
 def test_a_redirect_is_not_read_without_an_end() -> None:
     reply = send(endless(b"HTTP/1.1 302 Found\r\nLocation: https://www.amocrm.ru/\r\n\r\n"))
-    assert (reply.status, reply.kind) == (302, Kind.TOO_LARGE)
+    assert (reply.status, reply.kind) == (302, ReplyKind.TOO_LARGE)
     assert reply.headers["location"] == "https://www.amocrm.ru/"
 
 
 def test_a_refusal_without_an_end_is_still_a_refusal() -> None:
     reply = send(endless(b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 7\r\n\r\n"))
-    assert (reply.status, reply.kind, reply.headers["retry-after"]) == (429, Kind.TOO_LARGE, "7")
+    assert (reply.status, reply.kind, reply.headers["retry-after"]) == (429, ReplyKind.TOO_LARGE, "7")
 
 
 def test_the_ceilings_are_those_of_the_docs() -> None:

@@ -11,8 +11,8 @@ import requests
 import requests_mock
 from airbyte_cdk.models import FailureType
 
-from source_amocrm.auth.long_lived import LongLivedTokenAuthenticator
-from source_amocrm.config.settings import LongLived
+from source_amocrm.auth.authenticator import LongLivedTokenAuthenticator
+from source_amocrm.config import LongLived
 from source_amocrm.errors import (
     AmocrmError,
     Blocked,
@@ -26,7 +26,7 @@ from source_amocrm.errors import (
     Unauthorized,
     Unavailable,
 )
-from source_amocrm.http.api import Answer, Api, Params, encode
+from source_amocrm.http import Answer, Api, Params
 from source_amocrm.http.backoff import RetryPolicy
 from source_amocrm.http.client import AmocrmClient
 from source_amocrm.http.rate_limit import Budget
@@ -139,11 +139,15 @@ def test_parameters_as_php_reads_them() -> None:
         "filter[type][]": ["a", "b"],
         "query": "Иван &",
     }
-    assert encode(params) == (
-        "filter%5Bupdated_at%5D%5Bfrom%5D=5&order%5Bupdated_at%5D=asc&filter%5Btype%5D%5B%5D=a&filter%5Btype%5D%5B%5D=b"
-        "&query=%D0%98%D0%B2%D0%B0%D0%BD+%26"
-    )
-    assert encode({}) == ""
+    world = World()
+    world.answers(PAGE)
+    world.api.get("/api/v4/leads", params)
+    world.api.get("/api/v4/leads", {})
+    assert world.asked == [
+        f"{LEADS}?filter%5Bupdated_at%5D%5Bfrom%5D=5&order%5Bupdated_at%5D=asc&filter%5Btype%5D%5B%5D=a"
+        "&filter%5Btype%5D%5B%5D=b&query=%D0%98%D0%B2%D0%B0%D0%BD+%26",
+        LEADS,
+    ]
 
 
 def test_nothing_found() -> None:

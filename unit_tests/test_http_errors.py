@@ -12,11 +12,9 @@ from hypothesis import strategies as st
 
 from source_amocrm import errors
 from source_amocrm.http.backoff import RetryPolicy
-from source_amocrm.http.body import Kind
 from source_amocrm.http.error_handler import RequestTarget, classify, explain
-from source_amocrm.http.reply import Reply
-from source_amocrm.http.rules import TABLE
-from source_amocrm.http.rules.rule import Where
+from source_amocrm.http.reply import Reply, ReplyKind
+from source_amocrm.http.rules import TABLE, Where
 from unit_tests.http_tools import reply
 
 CONFIG = FailureType.config_error
@@ -86,7 +84,7 @@ CASES: list[tuple[str, Reply, Where, Action | str, type[errors.AmocrmError] | No
     ("nothing found", reply(204), Where.API, Action.SUCCESS, None, None, ""),
     (
         "a web page instead of data",
-        reply(200, kind=Kind.HTML),
+        reply(200, kind=ReplyKind.HTML),
         Where.API,
         Action.RETRY,
         errors.Unavailable,
@@ -104,7 +102,7 @@ CASES: list[tuple[str, Reply, Where, Action | str, type[errors.AmocrmError] | No
             TRANSIENT,
             f"amoCRM answered /api/v4/leads with an empty or broken body, again and again. {AGAIN}",
         )
-        for status, kind in [(200, Kind.EMPTY), (200, Kind.BROKEN), (206, Kind.OBJECT)]
+        for status, kind in [(200, ReplyKind.EMPTY), (200, ReplyKind.BROKEN), (206, ReplyKind.OBJECT)]
     ),
     (
         "the address leads elsewhere",
@@ -118,7 +116,7 @@ CASES: list[tuple[str, Reply, Where, Action | str, type[errors.AmocrmError] | No
     ),
     (
         "the address leads elsewhere",
-        reply(302, kind=Kind.HTML, headers={"Location": "https://evil.com/"}),
+        reply(302, kind=ReplyKind.HTML, headers={"Location": "https://evil.com/"}),
         Where.API,
         Action.FAIL,
         errors.Moved,
@@ -139,7 +137,7 @@ CASES: list[tuple[str, Reply, Where, Action | str, type[errors.AmocrmError] | No
         ("the drive lets nobody in", reply(403, body, kind), Where.DRIVE, Action.FAIL, errors.NotGranted, CONFIG, said)
         for body, kind, said in [
             (problem(403, "Forbidden", "No", error_code=113), None, NOT_GRANTED.format("No, Forbidden")),
-            (None, Kind.HTML, NOT_GRANTED.replace(" ({})", "")),
+            (None, ReplyKind.HTML, NOT_GRANTED.replace(" ({})", "")),
         ]
     ),
     (
@@ -164,7 +162,7 @@ CASES: list[tuple[str, Reply, Where, Action | str, type[errors.AmocrmError] | No
     ),
     (
         "the drive's host name is not found",
-        reply(None, kind=Kind.DNS),
+        reply(None, kind=ReplyKind.DNS),
         Where.DRIVE,
         Action.RETRY,
         errors.Unavailable,
@@ -315,7 +313,7 @@ CASES: list[tuple[str, Reply, Where, Action | str, type[errors.AmocrmError] | No
     ),
     (
         "the token is not accepted",
-        reply(401, kind=Kind.HTML),
+        reply(401, kind=ReplyKind.HTML),
         Where.API,
         Action.REFRESH_TOKEN_THEN_RETRY,
         errors.Unauthorized,
@@ -334,7 +332,7 @@ CASES: list[tuple[str, Reply, Where, Action | str, type[errors.AmocrmError] | No
     ),
     *(
         ("blocked by the front server", reply(403, kind=kind), where, STOP, errors.Blocked, CONFIG, BLOCKED)
-        for kind in (Kind.HTML, Kind.EMPTY, Kind.BROKEN)
+        for kind in (ReplyKind.HTML, ReplyKind.EMPTY, ReplyKind.BROKEN)
         for where in (Where.API, Where.REFRESH, Where.CODE)
     ),
     (
@@ -399,7 +397,10 @@ CASES: list[tuple[str, Reply, Where, Action | str, type[errors.AmocrmError] | No
             "integrations of the account share its limit: lower the requests per second here, or sync at another time. "
             f"{AGAIN}",
         )
-        for body, kind in [(problem(429, "Too Many Requests", "Later", retry_after=300), None), (None, Kind.BROKEN)]
+        for body, kind in [
+            (problem(429, "Too Many Requests", "Later", retry_after=300), None),
+            (None, ReplyKind.BROKEN),
+        ]
         for where in Where
     ),
     (
@@ -414,7 +415,7 @@ CASES: list[tuple[str, Reply, Where, Action | str, type[errors.AmocrmError] | No
     ),
     (
         "a request that amoCRM does not understand",
-        reply(405, kind=Kind.HTML),
+        reply(405, kind=ReplyKind.HTML),
         Where.API,
         Action.FAIL,
         errors.BadRequest,
@@ -423,7 +424,7 @@ CASES: list[tuple[str, Reply, Where, Action | str, type[errors.AmocrmError] | No
     ),
     (
         "too much for the server",
-        reply(504, kind=Kind.HTML),
+        reply(504, kind=ReplyKind.HTML),
         Where.API,
         Action.RETRY,
         errors.Unavailable,
@@ -443,7 +444,7 @@ CASES: list[tuple[str, Reply, Where, Action | str, type[errors.AmocrmError] | No
     *(
         (
             "the server failed",
-            reply(status, kind=Kind.HTML, headers={"X-Request-Id": "a1b2-c3"}),
+            reply(status, kind=ReplyKind.HTML, headers={"X-Request-Id": "a1b2-c3"}),
             Where.API,
             Action.RETRY,
             errors.Unavailable,
@@ -463,7 +464,7 @@ CASES: list[tuple[str, Reply, Where, Action | str, type[errors.AmocrmError] | No
     ),
     (
         "the host name is not found",
-        reply(None, kind=Kind.DNS),
+        reply(None, kind=ReplyKind.DNS),
         Where.API,
         Action.RETRY,
         errors.Unavailable,
@@ -482,11 +483,11 @@ CASES: list[tuple[str, Reply, Where, Action | str, type[errors.AmocrmError] | No
             "example.amocrm.ru does not accept connections. Let the machine where this connector runs reach it: a "
             f"firewall or a proxy may stand in between. {AGAIN}",
         )
-        for kind in (Kind.REFUSED, Kind.CONNECT_TIMEOUT)
+        for kind in (ReplyKind.REFUSED, ReplyKind.CONNECT_TIMEOUT)
     ),
     (
         "the certificate is not trusted",
-        reply(None, kind=Kind.CERTIFICATE),
+        reply(None, kind=ReplyKind.CERTIFICATE),
         Where.API,
         Action.FAIL,
         errors.Unavailable,
@@ -496,7 +497,7 @@ CASES: list[tuple[str, Reply, Where, Action | str, type[errors.AmocrmError] | No
     ),
     (
         "no encrypted connection",
-        reply(None, kind=Kind.TLS),
+        reply(None, kind=ReplyKind.TLS),
         Where.API,
         Action.RETRY,
         errors.Unavailable,
@@ -506,7 +507,7 @@ CASES: list[tuple[str, Reply, Where, Action | str, type[errors.AmocrmError] | No
     ),
     (
         "no answer in time",
-        reply(None, kind=Kind.READ_TIMEOUT),
+        reply(None, kind=ReplyKind.READ_TIMEOUT),
         Where.API,
         Action.RETRY,
         errors.Unavailable,
@@ -516,7 +517,7 @@ CASES: list[tuple[str, Reply, Where, Action | str, type[errors.AmocrmError] | No
     *(
         (
             meaning,
-            reply(status, kind=Kind.TOO_LARGE),
+            reply(status, kind=ReplyKind.TOO_LARGE),
             Where.API,
             Action.REDUCE_PAGE_SIZE,
             errors.PageTooLarge,
@@ -537,7 +538,7 @@ CASES: list[tuple[str, Reply, Where, Action | str, type[errors.AmocrmError] | No
             TRANSIENT,
             f"The connection to example.amocrm.ru was lost at /api/v4/leads, again and again. {AGAIN}",
         )
-        for kind in (Kind.RESET, Kind.TRUNCATED, Kind.BROKEN)
+        for kind in (ReplyKind.RESET, ReplyKind.TRUNCATED, ReplyKind.BROKEN)
     ),
 ]
 
@@ -584,18 +585,18 @@ def test_what_the_answer_says_is_one_clean_short_line() -> None:
 
 
 def test_the_internal_message_is_technical() -> None:
-    seen = reply(502, kind=Kind.HTML, headers={"X-Request-Id": "r-1"})
+    seen = reply(502, kind=ReplyKind.HTML, headers={"X-Request-Id": "r-1"})
     assert explain(classify(seen), seen, PLACE, RetryPolicy()).internal_message == (
         "/api/v4/leads at example.amocrm.ru: 502 (a web page). X-Request-Id r-1"
     )
-    lost = reply(None, kind=Kind.RESET, trouble="ConnectionError")
+    lost = reply(None, kind=ReplyKind.RESET, trouble="ConnectionError")
     assert explain(classify(lost), lost, PLACE, RetryPolicy()).internal_message == (
         "/api/v4/leads at example.amocrm.ru: connection lost. ConnectionError"
     )
 
 
 def test_an_unknown_account_id_is_said_where_to_find() -> None:
-    seen = reply(403, kind=Kind.HTML)
+    seen = reply(403, kind=ReplyKind.HTML)
     told = explain(classify(seen), seen, RequestTarget("example.amocrm.ru", "/api/v4/leads"), RetryPolicy())
     assert "the account ID (see «Настройки» → «Общие настройки»)" in str(told)
 
@@ -605,7 +606,7 @@ def test_an_unknown_account_id_is_said_where_to_find() -> None:
 def test_nothing_that_the_drive_answers_stops_others_or_is_worth_a_new_token_at_once(
     status: int | None, code: int | None
 ) -> None:
-    for kind in Kind:
+    for kind in ReplyKind:
         row = classify(reply(status, {"error_code": code} if code else None, kind), Where.DRIVE)
         assert not row.stops
         assert (row.action is Action.REFRESH_TOKEN_THEN_RETRY) == (status == 401)
@@ -639,12 +640,12 @@ bodies = st.none() | st.fixed_dictionaries(
 @given(
     status=st.none() | st.integers(100, 999),
     body=bodies,
-    kind=st.sampled_from(Kind),
+    kind=st.sampled_from(ReplyKind),
     where=st.sampled_from(Where),
     location=st.text(max_size=20),
 )
 def test_any_answer_has_a_row_and_words(
-    status: int | None, body: dict[str, Any] | None, kind: Kind, where: Where, location: str
+    status: int | None, body: dict[str, Any] | None, kind: ReplyKind, where: Where, location: str
 ) -> None:
     seen = reply(status, body, kind, headers={"Location": location, "X-Request-Id": location})
     row = classify(seen, where)

@@ -13,9 +13,8 @@ import requests
 import urllib3
 
 from source_amocrm.http.backoff import RetryPolicy
-from source_amocrm.http.body import Kind
 from source_amocrm.http.rate_limit import Budget
-from source_amocrm.http.reply import http_date
+from source_amocrm.http.reply import ReplyKind, http_date
 from source_amocrm.http.session import AmocrmSession, failure
 from unit_tests.http_server import Connection, serve
 from unit_tests.http_tools import DATE, NOW, exchange, exchange_clock
@@ -36,7 +35,7 @@ def header(head: str, name: str) -> str | None:
 def test_one_request_as_it_leaves() -> None:
     with serve(lambda conn, _: conn.json(b'{"id": 1}', "200 OK", f"Date: {DATE}", "X-Request-Id: r-1")) as server:
         reply = exchange(session(), "GET", f"{server.url}/api/v4/leads?with=contacts", token="secret-token")
-    assert (reply.status, reply.kind, reply.body) == (200, Kind.OBJECT, {"id": 1})
+    assert (reply.status, reply.kind, reply.body) == (200, ReplyKind.OBJECT, {"id": 1})
     assert reply.headers["x-request-id"] == "r-1"
     assert reply.server_time == NOW
     assert reply.elapsed > 0
@@ -69,7 +68,7 @@ def test_connections_are_kept_204_and_compressed_bodies_included() -> None:
     with serve(answer) as server:
         sent = session()
         replies = [exchange(sent, "GET", server.url + path) for path in ("/a", "/empty", "/b", "/c")]
-    assert [reply.kind for reply in replies] == [Kind.OBJECT, Kind.EMPTY, Kind.OBJECT, Kind.OBJECT]
+    assert [reply.kind for reply in replies] == [ReplyKind.OBJECT, ReplyKind.EMPTY, ReplyKind.OBJECT, ReplyKind.OBJECT]
     assert server.connections == 1
 
 
@@ -106,15 +105,15 @@ def test_cookies_are_not_kept_and_netrc_does_not_replace_the_token(
 
 
 BROKEN = {
-    "an end before an answer": (lambda conn, _: conn.send(b""), Kind.RESET),
-    "no HTTP at all": (lambda conn, _: conn.send(b"220 smtp ready\r\n\r\n"), Kind.RESET),
+    "an end before an answer": (lambda conn, _: conn.send(b""), ReplyKind.RESET),
+    "no HTTP at all": (lambda conn, _: conn.send(b"220 smtp ready\r\n\r\n"), ReplyKind.RESET),
     "a body cut short": (
         lambda conn, _: conn.send(b'HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"id": 1'),
-        Kind.TRUNCATED,
+        ReplyKind.TRUNCATED,
     ),
     "a chunk cut short": (
         lambda conn, _: conn.send(b'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nff\r\n{"id"'),
-        Kind.TRUNCATED,
+        ReplyKind.TRUNCATED,
     ),
 }
 
@@ -131,7 +130,7 @@ def test_a_broken_exchange(name: str) -> None:
 def test_a_body_that_cannot_be_unpacked() -> None:
     with serve(lambda conn, _: conn.json(b"{}", "200 OK", "Content-Encoding: gzip")) as server:
         reply = exchange(session(), "GET", server.url)
-    assert (reply.status, reply.kind, reply.body) == (200, Kind.BROKEN, None)
+    assert (reply.status, reply.kind, reply.body) == (200, ReplyKind.BROKEN, None)
 
 
 def test_a_body_that_ends_with_the_connection() -> None:
@@ -139,7 +138,7 @@ def test_a_body_that_ends_with_the_connection() -> None:
         assert exchange(session(), "GET", server.url).body == {"id": 1}
     with serve(lambda conn, _: conn.send(b'HTTP/1.0 200 OK\r\n\r\n{"id": ')) as server:
         reply = exchange(session(), "GET", server.url)
-    assert (reply.status, reply.kind) == (200, Kind.BROKEN)
+    assert (reply.status, reply.kind) == (200, ReplyKind.BROKEN)
 
 
 @pytest.fixture
@@ -153,7 +152,7 @@ def test_no_answer_in_time(patience: threading.Event) -> None:
     with serve(lambda *_: patience.wait(60)) as server:
         reply = exchange(session(policy=HASTY), "GET", server.url)
         patience.set()
-    assert reply.kind is Kind.READ_TIMEOUT
+    assert reply.kind is ReplyKind.READ_TIMEOUT
 
 
 def test_a_body_that_stops(patience: threading.Event) -> None:
@@ -164,7 +163,7 @@ def test_a_body_that_stops(patience: threading.Event) -> None:
     with serve(answer) as server:
         reply = exchange(session(policy=HASTY), "GET", server.url)
         patience.set()
-    assert reply.kind is Kind.READ_TIMEOUT
+    assert reply.kind is ReplyKind.READ_TIMEOUT
 
 
 @pytest.mark.parametrize("chunked", [False, True])
@@ -181,7 +180,7 @@ def test_a_body_that_drips(chunked: bool, monkeypatch: pytest.MonkeyPatch) -> No
 
     with serve(answer) as server:
         reply = exchange(session(policy=policy), "GET", server.url)
-    assert reply.kind is Kind.READ_TIMEOUT
+    assert reply.kind is ReplyKind.READ_TIMEOUT
     assert reply.elapsed >= policy.deadline
 
 
@@ -189,7 +188,7 @@ def test_nobody_listens() -> None:
     with socket.socket() as deaf:
         deaf.bind(("127.0.0.1", 0))
         reply = exchange(session(), "GET", f"http://127.0.0.1:{deaf.getsockname()[1]}/")
-    assert (reply.status, reply.kind, reply.trouble) == (None, Kind.REFUSED, "ConnectionError")
+    assert (reply.status, reply.kind, reply.trouble) == (None, ReplyKind.REFUSED, "ConnectionError")
 
 
 def test_no_tls_on_the_other_side() -> None:
@@ -204,27 +203,27 @@ def test_no_tls_on_the_other_side() -> None:
         thread.start()
         reply = exchange(session(), "GET", f"https://127.0.0.1:{listening.getsockname()[1]}/")
         thread.join()
-    assert reply.kind is Kind.TLS
+    assert reply.kind is ReplyKind.TLS
 
 
 @pytest.mark.parametrize(
     ("cause", "kind"),
     [
-        (socket.gaierror(-2, "Name or service not known"), Kind.DNS),
-        (ssl.SSLCertVerificationError("self-signed certificate"), Kind.CERTIFICATE),
-        (ssl.SSLEOFError("eof"), Kind.TLS),
-        (ConnectionRefusedError(), Kind.REFUSED),
-        (ConnectionResetError(), Kind.RESET),
-        (OSError(113, "No route to host"), Kind.RESET),
+        (socket.gaierror(-2, "Name or service not known"), ReplyKind.DNS),
+        (ssl.SSLCertVerificationError("self-signed certificate"), ReplyKind.CERTIFICATE),
+        (ssl.SSLEOFError("eof"), ReplyKind.TLS),
+        (ConnectionRefusedError(), ReplyKind.REFUSED),
+        (ConnectionResetError(), ReplyKind.RESET),
+        (OSError(113, "No route to host"), ReplyKind.RESET),
     ],
 )
-def test_failures_are_known_by_their_cause(cause: Exception, kind: Kind) -> None:
+def test_failures_are_known_by_their_cause(cause: Exception, kind: ReplyKind) -> None:
     wrapped = requests.ConnectionError(urllib3.exceptions.ProtocolError("Connection aborted.", cause))
     assert failure(wrapped, answered=False) is kind
 
 
 def test_no_connection_in_time() -> None:
-    assert failure(requests.ConnectTimeout(), answered=False) is Kind.CONNECT_TIMEOUT
+    assert failure(requests.ConnectTimeout(), answered=False) is ReplyKind.CONNECT_TIMEOUT
 
 
 def test_a_turn_counts_from_the_moment_the_request_leaves() -> None:

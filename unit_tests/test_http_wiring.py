@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from source_amocrm.auth.long_lived import LongLivedTokenAuthenticator
-from source_amocrm.config.settings import parse_config
+from source_amocrm.auth.authenticator import LongLivedTokenAuthenticator
+from source_amocrm.config import parse_config
 from source_amocrm.errors import Blocked, Unauthorized
-from source_amocrm.http.api import api_over, open_api
+from source_amocrm.http import open_api
 from source_amocrm.http.backoff import RetryPolicy
 from source_amocrm.http.rate_limit import Budget
 from source_amocrm.http.session import AmocrmSession
@@ -100,7 +100,7 @@ def test_a_token_has_expired_by_the_clock_that_is_given() -> None:
             {**oauth(access_token=jwt(exp=NOW + 600)), "api_base_url": server.url},
         ):
             session = AmocrmSession(Budget(1000), HASTY)
-            api = api_over(session, parse_config(raw), raw, HASTY, wall=lambda: NOW)
+            api = open_api(parse_config(raw), raw, HASTY, session=session, wall=lambda: NOW)
             assert api.auth.get_access_token() == raw["credentials"]["access_token"]
     assert (account.exchanges, server.heads) == ([], [])
 

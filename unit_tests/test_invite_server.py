@@ -18,7 +18,7 @@ from amocrm_fleet.invite.invitations import Invitations
 from amocrm_fleet.invite.landing import Landing
 from amocrm_fleet.invite.server import OF_A_STATE, OF_AN_ADDRESS, WINDOW, Application, InvitationServer, RateLimit
 from amocrm_fleet.invite.site import InvitationSite, Place
-from source_amocrm.connect.guard import HEADERS
+from source_amocrm.connect.site import HEADERS
 from unit_tests.http_tools import FakeClock
 
 PUBLIC = "https://connect.example.com"

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from source_amocrm.auth.keeping import FileKeeper
-from source_amocrm.config.config_file import ConfigFile
+from source_amocrm.auth import FileKeeper
+from source_amocrm.config_file import ConfigFile
 from source_amocrm.errors import ConfigError
 
 from .http_tools import oauth

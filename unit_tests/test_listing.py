@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from source_amocrm.http.api import Answer
+from source_amocrm.http import Answer
 from source_amocrm.walk.listing import Listing, MalformedList, RawPage, embedded_rows, numeric_id, raw_page, seconds
 
 ONE, OTHER = {"id": 1}, {"id": 2}

@@ -12,9 +12,8 @@ from amocrm_probe.asking import Asking
 from amocrm_probe.lists import LISTS
 from amocrm_probe.questions import QUESTIONS
 from source_amocrm.errors import AmocrmError, BadRequest, Forbidden, NotFound, Unpaid
-from source_amocrm.http.api import Params
-from source_amocrm.http.body import Kind
-from source_amocrm.http.reply import Reply
+from source_amocrm.http import Params
+from source_amocrm.http.reply import Reply, ReplyKind
 
 TEN = 1_800_007_200
 """Ten o'clock on 15 January 2027, UTC."""
@@ -29,7 +28,7 @@ def answers(name: str, rows: Rows, dates: Iterable[str] = ()) -> Mapping[str, Pr
         assert not headers
         embedded = {collections.get(path, "elements"): rows(path, params)}
         dated = {"Date": date} if (date := next(told, None)) else {}
-        return Reply(200, Kind.OBJECT, {"_embedded": embedded, "_links": {"next": {}}}, dated, 0.0, TEN)
+        return Reply(200, ReplyKind.OBJECT, {"_embedded": embedded, "_links": {"next": {}}}, dated, 0.0, TEN)
 
     told = iter(dates)
     [question] = [one for one in QUESTIONS if one.name == name]

@@ -48,7 +48,7 @@ class Account:
 
     def asks(self, path: str, times: int = 1) -> None:
         for _ in range(times):
-            self.stats.sent(path)
+            self.stats.count_request(path)
 
     def page(self, path: str, rows: int = 50, made: int | None = None) -> Iterator[Batch]:
         """A list's reading that stands after its first page."""

@@ -14,9 +14,9 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from source_amocrm.config.settings import parse_config
+from source_amocrm.config import parse_config
 from source_amocrm.errors import BadRequest, masked
-from source_amocrm.http.api import open_api
+from source_amocrm.http import open_api
 from source_amocrm.http.backoff import RetryPolicy
 from source_amocrm.secrecy import MASK, PIECE, Masked, add_to_secrets, mask
 from unit_tests.http_server import Connection, serve

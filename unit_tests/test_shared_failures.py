@@ -8,7 +8,7 @@ from typing import NoReturn
 import pytest
 
 from source_amocrm.account.account import Memoized
-from source_amocrm.errors import Forbidden, anew
+from source_amocrm.errors import Forbidden, error_copy
 from source_amocrm.walk.listing import Endless, NoList
 
 
@@ -36,7 +36,7 @@ def test_who_is_done_with_it_ends_no_other() -> None:
 
 @pytest.mark.parametrize("error", [Endless("/api/v4/leads"), NoList("/api/v4/leads"), KeyError("unforeseen")])
 def test_each_says_the_same(error: Exception) -> None:
-    again = anew(error)
+    again = error_copy(error)
     assert again is not error
     assert (type(again), str(again)) == (type(error), str(error))
     assert vars(again) == vars(error)

@@ -53,7 +53,7 @@ def test_the_end_waits_for_the_exchange_of_another_thread() -> None:
 
 def test_the_end_waits_no_longer_than_it_may() -> None:
     assert ran("""
-        shutdown.PATIENCE = 0.1
+        shutdown.EXCHANGE_PATIENCE = 0.1
         threading.Thread(target=exchange, daemon=True).start()
         sent.wait()
         shutdown.end(7)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from source_amocrm.http.api import Answer
+from source_amocrm.http import Answer
 from source_amocrm.walk.full import full, in_passes
 from source_amocrm.walk.id_order import in_id_order, one_second
 from source_amocrm.walk.intervals import FOREVER

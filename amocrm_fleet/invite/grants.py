@@ -9,8 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from amocrm_fleet.invite.invitations import digest
-from source_amocrm.connect.problems import Problem
-from source_amocrm.connect.verify import Verdict
+from source_amocrm.connect.signin import Verdict
+from source_amocrm.connect.words import Problem
 
 LIFE = 30 * 60.0
 """Seconds from the page that asks to the last answer; amoCRM's code lives for twenty minutes."""

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from amocrm_fleet import FleetError
 from amocrm_fleet.folder import make_private
-from source_amocrm.config.config_file import STATE
+from source_amocrm.config_file import STATE
 
 DAY = 86_400
 FORGOTTEN_AFTER = 30 * DAY

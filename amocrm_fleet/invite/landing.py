@@ -17,12 +17,12 @@ from amocrm_fleet.folder import FleetAccount, add, check_free, make_private, sho
 from amocrm_fleet.invite.grants import Landed, PendingGrant
 from amocrm_fleet.invite.invitations import Invitation, Invitations
 from amocrm_fleet.locks import account_held
-from source_amocrm.config.config_file import ConfigFileError
 from source_amocrm.config.hosts import is_account_host
+from source_amocrm.config_file import ConfigFileError
 from source_amocrm.connect import signin
-from source_amocrm.connect.config_file import is_of_account, renewed
-from source_amocrm.connect.problems import Problem
-from source_amocrm.connect.verify import Verdict, verify
+from source_amocrm.connect.flow import is_of_account, renewed
+from source_amocrm.connect.signin import Verdict, verify
+from source_amocrm.connect.words import Problem
 
 _LATER = ("throttled", "unreachable", "unexpected")
 """Problems that keep an account from being read at this moment. It lands all the same: a code cannot be used twice."""

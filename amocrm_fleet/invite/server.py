@@ -17,8 +17,7 @@ from waitress.server import create_server
 from amocrm_fleet.invite.landing import tell
 from amocrm_fleet.invite.site import InvitationSite
 from source_amocrm.connect import pages
-from source_amocrm.connect.guard import HEADERS
-from source_amocrm.connect.site import Request, Response, page
+from source_amocrm.connect.site import HEADERS, Request, Response, page
 from source_amocrm.connect.words import Words
 
 LARGEST_BODY, LARGEST_HEAD = 4_096, 16_384

@@ -20,10 +20,8 @@ from amocrm_fleet.invite.grants import LONGEST_CODE, Grants, Landed, PendingGran
 from amocrm_fleet.invite.invitations import Invitation, digest
 from amocrm_fleet.invite.landing import Landing, tell
 from source_amocrm.connect import pages, signin
-from source_amocrm.connect.guard import HEADERS
-from source_amocrm.connect.problems import Problem
-from source_amocrm.connect.site import Request, Response, page, static
-from source_amocrm.connect.words import LANGUAGES, Words, preferred
+from source_amocrm.connect.site import HEADERS, Request, Response, page, static
+from source_amocrm.connect.words import LANGUAGES, Problem, Words, preferred
 from source_amocrm.streams import STREAMS
 
 

@@ -10,7 +10,7 @@ from amocrm_probe.asking import Asking
 from amocrm_probe.lists import CARD_NAMES, EVENTS, LISTS, NOTES, TASKS, List
 from amocrm_probe.questions.question import Question
 from amocrm_probe.values import moments, own
-from source_amocrm.http.api import ACCOUNT_PATH, Params
+from source_amocrm.http import ACCOUNT_PATH, Params
 
 SAMPLES = 2
 """Moments of each list at which the edges are looked at."""

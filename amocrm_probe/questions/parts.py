@@ -11,7 +11,7 @@ from amocrm_probe.lists import LISTS
 from amocrm_probe.questions.filters import filter_works
 from amocrm_probe.questions.question import Question
 from amocrm_probe.values import Row, numbered, objects, own, within
-from source_amocrm.http.api import ACCOUNT_PATH
+from source_amocrm.http import ACCOUNT_PATH
 
 _LISTS = ("loss_reasons", "unsorted", "catalogs", "transactions", "talks", "users", "customers")
 _MASS = (50, 250)

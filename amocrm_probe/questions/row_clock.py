@@ -7,7 +7,7 @@ from amocrm_probe.asking import Asking, ProbePage
 from amocrm_probe.lists import LISTS
 from amocrm_probe.questions.question import Question
 from amocrm_probe.values import moments
-from source_amocrm.http.api import Params
+from source_amocrm.http import Params
 
 NEAR = 60.0
 """Seconds between the bounds of an answer, at most: farther apart they say too little."""

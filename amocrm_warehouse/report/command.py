@@ -6,7 +6,6 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Collection
 from datetime import timezone
 from pathlib import Path
 
@@ -15,8 +14,10 @@ from amocrm_warehouse.database import Failed, reading, tables, united
 from amocrm_warehouse.desktop import show
 from amocrm_warehouse.interrupt import ended
 from amocrm_warehouse.models import SCHEMA, Built, add_options, build, build_as_asked, projects_of
+from amocrm_warehouse.plans import COSTS, read_costs, read_plans
 from amocrm_warehouse.report import workbook
 from amocrm_warehouse.report.answers import Choice, last_months, people_of
+from amocrm_warehouse.report.data import EVERYTHING, Asked
 from amocrm_warehouse.report.digest import digest
 from amocrm_warehouse.report.page import write
 from amocrm_warehouse.report.words import LANGUAGES, Words
@@ -27,16 +28,13 @@ def report(
     path: Path | None = None,
     unread: list[str] | None = None,
     built: Built | None = None,
-    only: Collection[tuple[str, int]] | None = None,
+    asked: Asked = EVERYTHING,
 ) -> Path:
-    """Writes the file of the marts that stand, of the people `only` (project and id) alone where they are given.
-
-    Raises ValueError with a sentence where that cannot be done.
-    """
+    """Writes the file of the marts that stand. Raises ValueError with a sentence where that cannot be done."""
     path = path or place(database)
     try:
         with reading(database) as run:
-            write(path, run, unread or [], built.unbuilt if built else None, only)
+            write(path, run, unread or [], built.unbuilt if built else None, asked)
     except Failed as error:
         raise ValueError(f"The marts cannot be read: {' '.join(str(error).split())}") from None
     return path
@@ -85,7 +83,7 @@ def after_sync(database: str, project: str, plans: Path | None = None, schema: s
     others = [known.lower() for known in united(database)]
     kept = {known for known in others if {f"amocrm_{known}_deals", f"amocrm_{known}_account"} & there}
     projects = sorted(kept | {project.lower()})
-    built = build(database, projects, plans=plans, raw_schema=schema)
+    built = build(database, projects, plans=read_plans(plans) if plans else None, raw_schema=schema)
     if built.unbuilt:
         print(built.failure, file=sys.stderr)
     return report(database, unread=failures(database, projects, schema), built=built)
@@ -98,6 +96,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--xlsx", type=Path, help="the tables of the last twelve months as an Excel workbook, into this file"
     )
+    parser.add_argument("--costs", type=Path, help=f"a CSV file with the columns {','.join(COSTS)}, for the page")
     parser.add_argument("--digest", action="store_true", help="twelve lines about each account, printed")
     parser.add_argument("--language", choices=LANGUAGES, default=spoken(), help="of the workbook and the digest")
     parser.add_argument(
@@ -109,6 +108,7 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     paged = given.out is not None or not (given.xlsx or given.digest)
     try:
+        costs = read_costs(given.costs) if given.costs else None
         path = place(given.db, given.out) if paged else None
         workbook_path = place(given.db, given.xlsx) if given.xlsx else None
         built, _ = build_as_asked(given)
@@ -121,7 +121,7 @@ def main(arguments: list[str] | None = None) -> int:
             if given.digest:
                 print(digest(run, choice, words))
         if path:
-            report(given.db, path, failures(given.db, projects_of(given), given.schema), built, only)
+            report(given.db, path, failures(given.db, projects_of(given), given.schema), built, Asked(only, costs))
     except Failed as error:
         return ended(ValueError(f"The marts cannot be read: {' '.join(str(error).split())}"))
     except (ValueError, KeyboardInterrupt) as error:

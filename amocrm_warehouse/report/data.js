@@ -179,6 +179,8 @@ function chosen(scope, period, who) {
     now: (name) => of(name),
     month: () => of("deals", firstOf(monthOf(today)), today, "closed", "closer_id"),
     month_plans: () => (scope.pipeline === null && TABLES.plans ? of("plans", firstOf(monthOf(today)), today, "month") : []),
+    // of all people and pipelines, month by month
+    costs: () => (!users && planned && TABLES.costs ? TABLES.costs.filter((row) => row.month >= period.first && row.month <= period.last && (scope.project === null || row.project_id === null || row.project_id === scope.project)) : []),
     open: () => of("deals").filter((row) => row.closed === null && row.stage_kind !== null),
     planned,
     plans: () => (planned ? of("plans", period.first, Math.min(period.last, today), "month") : []),
@@ -187,7 +189,7 @@ function chosen(scope, period, who) {
     before: () => {
       const months = period.whole ? monthsBetween(period.first, period.last).length : null;
       const first = months ? firstOf(shifted(monthOf(period.first), -months)) : period.first - (period.last - period.first + 1);
-      return first < dayOf(DATA.since) ? null : { months, days: period.last - period.first + 1, ...between(first, period.first - 1) };
+      return period.kind === "all" || first < dayOf(DATA.since) ? null : { months, days: period.last - period.first + 1, ...between(first, period.first - 1) };
     },
   };
 }

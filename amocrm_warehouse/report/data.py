@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -20,16 +21,28 @@ Table = dict[str, list[Any]]
 """The values of each column."""
 
 
+@dataclass(frozen=True)
+class Asked:
+    """What a page is to show beside the marts, or less than they hold."""
+
+    only: Collection[tuple[str, int]] | None = None
+    """Projects and ids of the users whose rows alone are shown; what is told of everybody together is left out then."""
+    costs: list[list[str]] | None = None
+    """Month, source, cost."""
+
+
+EVERYTHING = Asked()
+
+
 def read(
     run: Run,
     most_months: int = MONTHS,
     unbuilt: Mapping[str, str] | None = None,
-    only: Collection[tuple[str, int]] | None = None,
+    asked: Asked = EVERYTHING,
 ) -> dict[str, Any]:
     """Everything that the page shows, of its last `most_months` months.
 
-    `unbuilt`: the models that are not there, and why; what is made of them is left out of the tables. `only`:
-    projects and ids of the users whose rows alone are shown; what is told of everybody together is left out then.
+    `unbuilt`: the models that are not there, and why; what is made of them is left out of the tables.
     """
     unbuilt = unbuilt or {}
     _, [(built_at, today, synced_at)] = run(CLOCK)
@@ -46,8 +59,14 @@ def read(
             columns, rows = run(sql.format_map(places))
             values = list(zip(*rows, strict=True)) or [()] * len(columns)
             tables[name] = {column: list(found) for column, found in zip(columns, values, strict=True)}
-    if only is not None:
-        tables = of_people(tables, frozenset(only))
+    if asked.costs is not None:
+        months, sources, costs = zip(*asked.costs, strict=True) if asked.costs else ((), (), ())
+        tables["costs"] = {
+            "project_id": [None] * len(months), "month": list(map(date.fromisoformat, months)),
+            "source": [source[:80] or None for source in sources], "cost": list(map(Decimal, costs)),
+        }  # fmt: skip
+    if asked.only is not None:
+        tables = of_people(tables, frozenset(asked.only))
     if "deals" in tables:
         renumber(tables)
     return {
@@ -56,7 +75,7 @@ def read(
         "today": plain(today),
         "since": plain(since),
         "is_whole": since == first,
-        "only": only is not None,
+        "only": asked.only is not None,
         "unbuilt": {name: unbuilt[name] for name in sorted(unbuilt)},
         "tables": {
             name: {column: packed(column, of) for column, of in table.items()} for name, table in tables.items()
@@ -64,7 +83,7 @@ def read(
     }
 
 
-OF_EVERYBODY = ("forecast", "forecast_stages", "freshness")
+OF_EVERYBODY = ("costs", "forecast", "forecast_stages", "freshness")
 """Tables that tell of no user."""
 
 

@@ -7,13 +7,13 @@ import hashlib
 import json
 import re
 import zlib
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from amocrm_warehouse.report.data import MONTHS, Run, read
+from amocrm_warehouse.report.data import EVERYTHING, MONTHS, Asked, Run, read
 from amocrm_warehouse.report.runtime import vega
 from amocrm_warehouse.report.words import texts
 from source_amocrm import whole_file
@@ -29,14 +29,13 @@ def write(
     run: Run,
     unread: list[str],
     unbuilt: Mapping[str, str] | None = None,
-    only: Collection[tuple[str, int]] | None = None,
+    asked: Asked = EVERYTHING,
 ) -> None:
     """Replaces the file as a whole.
 
     `unread`: sentences about tables that the last sync could not read. `unbuilt`: models that are not there, and why.
-    `only`: projects and ids of the users whose rows may be in the file.
     """
-    text = page(run, unread, unbuilt=unbuilt, only=only)
+    text = page(run, unread, unbuilt=unbuilt, asked=asked)
     try:
         whole_file.write(path, text)  # for its owner alone, since customers' names may be in it
     except OSError as error:
@@ -49,12 +48,12 @@ def page(
     unread: list[str],
     limit: int = LIMIT,
     unbuilt: Mapping[str, str] | None = None,
-    only: Collection[tuple[str, int]] | None = None,
+    asked: Asked = EVERYTHING,
 ) -> str:
     """As many months as have room within the limit."""
     months = MONTHS
     while True:
-        text = render(read(run, months, unbuilt, only) | {"unread": unread})
+        text = render(read(run, months, unbuilt, asked) | {"unread": unread})
         if len(text.encode()) <= limit:
             return text
         if months == 1:

@@ -159,14 +159,31 @@ function managers(view) {
     };
   }).sort(falling("won_budget", "won", "lost"));
   const present = TABLES.accounts.some((row) => !row.owners_known && (view.scope.project === null || row.project_id === view.scope.project));
+  const before = view.before();
+  const compared = beside(view.closed(), before && before.closed(), "project_id", "closer_id").map(({ row, ...own }) => ({ name: nameOf(row.project_id, row.closer_id), ...own }));
   return rows.length ? [{
     chart: "managers", rows, drawn: named(rows, "name").filter((row) => row.won_budget || row.plan).slice(0, TOP), longest: "won_budget", also: "plan",
     notes: present ? ["managers.present"] : [],
     label: (row, tell) => tell.short(row.won_budget), total: ["won", "won_budget", "lost", "overdue", "stale", ...(planned ? ["plan"] : [])],
     columns: [["name", "text", "manager"], ["won", "number"], ["won_budget", "money"], ...(planned ? [["plan", "money"], ["plan_share", "percent"]] : []),
       ["lost", "number"], ["rate", "percent"], ["average", "money"], ["overdue", "number"], ["stale", "number"]],
-  }] : [];
+  }, ...(compared.length > 1 ? [{ title: "beside.title", rows: compared, total: ["won_budget", "was"], columns: [["name", "text", "manager"], ...BESIDE] }] : [])] : [];
 }
+
+// What each sold, or each source brought, beside as long a time before and beside the median of all.
+function beside(now, before, ...columns) {
+  const key = (row) => JSON.stringify(columns.map((column) => row[column]));
+  const sold = (rows) => new Map(grouped(rows.filter(isWon), ...columns).map((of) => [key(of[0]), sum(of, "budget")]));
+  const [then, present] = [before && sold(before), sold(now)];
+  const firsts = new Map([...(before || []), ...now].filter(isWon).map((row) => [key(row), row]));
+  const middle = median([...firsts.keys()].map((one) => present.get(one) || 0));
+  return [...firsts].map(([one, row]) => {
+    const [won_budget, was] = [present.get(one) || 0, then ? then.get(one) || 0 : null];
+    return { row, won_budget, was, change: was ? won_budget / was - 1 : null, of_median: ratio(won_budget, middle) };
+  }).sort(falling("won_budget", "was"));
+}
+
+const BESIDE = [["won_budget", "money"], ["was", "money"], ["change", "percent"], ["of_median", "percent"]];
 
 function reasons(view) {
   const found = view.closed().filter(isLost);
@@ -181,16 +198,43 @@ function reasons(view) {
 }
 
 function sources(view) {
-  const rows = grouped(view.created(), "source").map((of) => {
-    const won = of.filter(isWon);
-    const other = of[0].source === true; // one of those that are not told by name
-    return { source: other ? null : of[0].source, deals: of.length, won: won.length, rate: ratio(won.length, of.length), won_budget: sum(won, "budget"), missing: other ? "sources.other" : "sources.unknown" };
+  const named_as = (source) => ({ source: source === true ? null : source, missing: source === true ? "sources.other" : "sources.unknown" }); // true: one of those that are not told by name
+  const costs = view.costs();
+  const spent = new Map(grouped(costs, "source").map((of) => [of[0].source, sum(of, "cost")]));
+  const found = new Map(grouped(view.created(), "source").map((of) => [of[0].source, of]));
+  const rows = [...new Set([...found.keys(), ...spent.keys()])].map((source) => {
+    const of = found.get(source) || [];
+    const [won, cost] = [of.filter(isWon), spent.has(source) ? spent.get(source) : null];
+    const won_budget = sum(won, "budget");
+    return {
+      ...named_as(source), deals: of.length, won: won.length, rate: ratio(won.length, of.length), won_budget, cost,
+      cost_of_deal: cost === null ? null : ratio(cost, of.length), cost_of_won: cost === null ? null : ratio(cost, won.length), romi: cost ? (won_budget - cost) / cost : null,
+    };
   }).sort(falling("deals", "won_budget"));
+  const before = view.before();
+  const compared = beside(view.created(), before && before.created(), "source").map(({ row, ...own }) => ({ ...named_as(row.source), ...own }));
   return rows.length ? [{
-    chart: "sources", rows: named(rows, "source"), drawn: rows.slice(0, TOP), longest: "deals", total: ["deals", "won", "won_budget"],
-    notes: TABLES.deals.some((row) => row.source !== null) ? [] : ["sources.none"],
+    chart: "sources", rows: named(rows, "source"), drawn: rows.slice(0, TOP), longest: "deals", total: ["deals", "won", "won_budget", ...(costs.length ? ["cost"] : [])],
+    notes: [...(TABLES.deals.some((row) => row.source !== null) ? [] : ["sources.none"]), ...(TABLES.costs && !costs.length ? ["sources.costs_of_months"] : [])],
     label: (row, tell) => `${tell.number(row.deals)} · ${tell.percent(row.rate)}`,
-    columns: [["source", "text"], ["deals", "number"], ["won", "number"], ["rate", "percent", "source_rate"], ["won_budget", "money"]],
+    columns: [["source", "text"], ["deals", "number"], ["won", "number"], ["rate", "percent", "source_rate"], ["won_budget", "money"],
+      ...(costs.length ? [["cost", "money"], ["cost_of_deal", "money"], ["cost_of_won", "money"], ["romi", "percent"]] : [])],
+  }, ...(compared.length > 1 ? [{ title: "beside.title", rows: compared, total: ["won_budget", "was"], columns: [["source", "text"], ...BESIDE] }] : [])] : [];
+}
+
+const COHORT_MONTHS = [0, 1, 2, 3, 6, 12];
+
+// Of the deals created in a month, how many were won by the end of it and of later ones; null where those are not over.
+function cohorts(view) {
+  const now = monthOf(dayOf(DATA.today));
+  const rows = grouped(view.created().map((row) => ({ ...row, month: monthOf(row.created) })), "month").map((of) => {
+    const [{ month }, won] = [of[0], of.filter(isWon)];
+    const within = (months) => (shifted(month, months) < now ? ratio(won.filter((row) => monthOf(row.closed) <= shifted(month, months)).length, of.length) : null);
+    return { month, deals: of.length, won: won.length, won_budget: sum(won, "budget"), ...Object.fromEntries(COHORT_MONTHS.map((months) => [`within${months}`, within(months)])) };
+  });
+  return rows.length > 1 ? [{
+    rows, total: ["deals", "won", "won_budget"],
+    columns: [["month", "month"], ["deals", "number"], ["won", "number"], ["won_budget", "money"], ...COHORT_MONTHS.map((months) => [`within${months}`, "percent", null, `cohorts.within${months}`])],
   }] : [];
 }
 
@@ -260,7 +304,7 @@ function pace(view) {
   const rows = days.filter((row) => row.won_budget !== null);
   const { won_budget, plan: by_now } = rows[rows.length - 1];
   return !won.length && plan === null ? [] : [{
-    title: "pace.title", chart: "money", rows, drawn: days, unit: ["won_budget", "plan"],
+    title: "pace.title", chart: "money", rows, drawn: days.map((row) => ({ ...row, won_budget: row.won_budget || 0 })), unit: ["won_budget", "plan"],
     insights: [plan === null ? ["pace.sold", { sold: ["money", won_budget] }] : ["pace.insight", { sold: ["money", won_budget], plan: ["money", by_now], share: ["percent", ratio(won_budget, by_now)] }]],
     columns: [["month", "bucket", "day"], ["won", "number"], ["won_budget", "money"], ...(plan === null ? [] : [["plan", "money"]])],
   }];
@@ -272,9 +316,9 @@ function forecast(view) {
   const ahead = grouped(found, "project_id").map((of) => {
     const rows = of.filter((row) => row.expected !== null);
     const past = rows.filter((row) => row.months_back);
-    if (!rows.some((row) => !row.months_back)) return { title: "forecast.ahead", rows: [], columns: [], notes: ["forecast.few"] };
+    if (!rows.some((row) => !row.months_back)) return { title: "forecast.ahead", project: of[0].project_id, rows: [], columns: [], notes: ["forecast.few"] };
     return {
-      title: "forecast.ahead", chart: "forecast", rows, unit: ["expected", "low", "high", "won_budget"],
+      title: "forecast.ahead", project: of[0].project_id, chart: "forecast", rows, unit: ["expected", "low", "high", "won_budget"],
       insights: past.length ? [["forecast.record", {
         count: ["number", past.length], inside: ["number", past.filter((row) => row.sold >= row.low && row.sold <= row.high).length],
         off: ["percent", median(past.map((row) => row.off))], before: ["percent", median(past.map((row) => ratio(Math.abs(row.sold_month_before - row.sold), row.sold)))],
@@ -321,7 +365,7 @@ function talks(view) {
       total, columns: [["name", "text", "manager"], ...counts],
     },
     { title: "column.channel", total, rows: grouped(found, "channel").map((of) => ({ channel: of[0].channel, ...counted(of) })).sort(falling("talks", "unanswered")), columns: [["channel", "text"], ...counts] },
-    { title: "talks.hours", chart: "talks", total, rows: hours, columns: [["hour", "number"], ...counts] },
+    { title: "talks.hours", chart: all.minutes === null ? null : "talks", total, rows: hours, columns: [["hour", "text"], ...counts] },
   ] : [];
 }
 
@@ -372,8 +416,9 @@ const SECTIONS = [
   { id: "funnel", count: funnel, needs: ["deals", "statuses"], needsAll: true, of: ["deals", "ways", "stays", "stages"], wide: true },
   { id: "money", count: money, needs: ["deals"], of: ["deals"], wide: true },
   { id: "managers", count: managers, needs: ["deals"], of: ["deals"], wide: true },
-  { id: "reasons", count: reasons, needs: ["deals"], of: ["deals"] },
-  { id: "sources", count: sources, needs: ["deals"], of: ["deals"] },
+  { id: "reasons", count: reasons, needs: ["deals"], of: ["deals"], wide: true },
+  { id: "sources", count: sources, needs: ["deals"], of: ["deals"], wide: true },
+  { id: "cohorts", count: cohorts, needs: ["deals"], of: ["deals"], wide: true },
   { id: "stuck", count: stuck, needs: ["deals"], of: ["deals"], wide: true },
   { id: "stale", count: stale, needs: ["deals"], of: ["stale", "stale_deals"], wide: true },
   { id: "talks", count: talks, needs: ["messages"], of: ["talks"], wide: true },

@@ -229,7 +229,7 @@ function card(section, view, tell, drawings) {
 }
 
 function shown(section, block, several, tell, drawings) {
-  const name = block.pipeline ? pipelineName(block.pipeline) : block.title && said(block.title);
+  const name = block.pipeline ? pipelineName(block.pipeline) : [block.title && said(block.title), TABLES.accounts.length > 1 && block.project && accountName(block.project)].filter(Boolean).join(": ");
   const caption = [said(`${section.id}.title`), name].filter(Boolean).join(": ");
   const figure = made("figure", null, {}, several && name && made("h3", name));
   for (const one of block.insights || []) figure.append(made("p", told(one, tell), { className: "insight" }));
@@ -249,6 +249,11 @@ function shown(section, block, several, tell, drawings) {
   for (const note of block.notes || []) figure.append(made("p", said(note), { className: "note" }));
   if (block.columns.length) figure.append(table(block, tell, caption));
   return figure;
+}
+
+function accountName(project) {
+  const row = TABLES.accounts.find((one) => one.project_id === project);
+  return row.name || row.project_id;
 }
 
 function pipelineName(row) {
@@ -295,11 +300,10 @@ function periodName(period, tell) {
 function choices(tell) {
   const option = (text, id, selected) => made("option", text, { value: id, selected });
   const group = (key, options) => options.length && made("optgroup", null, { label: said(key) }, ...options);
-  const account = (project) => { const row = TABLES.accounts.find((one) => one.project_id === project); return row.name || row.project_id; };
-  const among = (project) => (TABLES.accounts.length > 1 && state.scope.project === null ? `${account(project)}: ` : "");
+  const among = (project) => (TABLES.accounts.length > 1 && state.scope.project === null ? `${accountName(project)}: ` : "");
   find("#scope").replaceChildren(...SCOPES.map((scope) => option(
-    scope.pipeline !== null ? (TABLES.accounts.length > 1 ? `${account(scope.project)}: ` : "") + (scope.name || `#${scope.pipeline}`)
-      : scope.project === null ? said("scope.all") : said("scope.account", { name: account(scope.project) }),
+    scope.pipeline !== null ? (TABLES.accounts.length > 1 ? `${accountName(scope.project)}: ` : "") + (scope.name || `#${scope.pipeline}`)
+      : scope.project === null ? said("scope.all") : said("scope.account", { name: accountName(scope.project) }),
     scope.id, scope.id === state.scope.id)));
   const known = PERIODS.some((one) => one.id === state.period.id) ? PERIODS : [state.period, ...PERIODS];
   const groups = grouped(known.map((one) => ({ ...one, group: ["week", "month", "quarter", "year"].includes(one.kind) ? one.kind : "long" })), "group");

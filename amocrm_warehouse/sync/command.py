@@ -17,14 +17,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--config", type=Path, required=True, help="what `source-amocrm connect` wrote")
     add_database(parser)
     parser.add_argument("--project", help="tables are amocrm_<project>_<stream>; the account's subdomain by default")
-    parser.add_argument("--streams", help="only these, separated by commas")
+    parser.add_argument("--streams", default="", help="only these, separated by commas")
     parser.add_argument("--dataset", default="amocrm", help="the schema of the tables; amocrm by default")
     parser.add_argument("--report", action="store_true", help="build the models and write the report after it")
     parser.add_argument("--plans", type=Path, help="the file of plans for the report")
     given = parser.parse_args(arguments)
     try:
         project = given.project or project_of(given.config)
-        streams = listed(given.streams or "") or None
+        streams = listed(given.streams) or None
         outcome = sync(given.config, to=given.db, project=project, streams=streams, dataset=given.dataset)
     except (ValueError, KeyboardInterrupt) as error:
         return ended(error)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 LOADED_INTO = {"staging_dataset_name_layout": "%s_load", "replace_strategy": "insert-from-staging"}
 """dlt's default name, `…_staging`, is dbt's; its default replacement leaves an empty table when it is killed."""
 
-DUCKDB_MEMORY = "128MB"
+DUCKDB_MEMORY = "64MB"
 """Past it DuckDB puts what it works on into files beside the database; by default it would take most of the machine."""
 
 
@@ -27,6 +27,7 @@ class Kind:
 
     `driver`: the module that must be importable, `package`: what pip installs for it. `file_format`: of load packages;
     None leaves the choice to dlt. `comments`: whether it has COMMENT ON COLUMN. `nul`: whether a text holds U+0000.
+    `loaded_at_once`: files of a package; more take a network's time in parallel, and memory.
     """
 
     driver: str
@@ -35,6 +36,7 @@ class Kind:
     file_format: str | None = None
     comments: bool = False
     nul: bool = True
+    loaded_at_once: int = 4
 
 
 def _duckdb(address: str) -> Any:
@@ -82,7 +84,7 @@ def _mysql(address: str) -> Any:
 
 
 KINDS = {
-    "duckdb": Kind("duckdb", "duckdb", _duckdb, "parquet", comments=True),
+    "duckdb": Kind("duckdb", "duckdb", _duckdb, "parquet", comments=True, loaded_at_once=1),
     "postgresql": Kind("psycopg2", "psycopg2-binary", _postgres, "csv", comments=True, nul=False),
     "motherduck": Kind("duckdb", "duckdb", _by_name("motherduck"), "parquet"),
     "clickhouse": Kind("clickhouse_driver", "dlt[clickhouse]", _by_name("clickhouse")),

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from amocrm_warehouse.place import own_folder
 from amocrm_warehouse.sync.destination import Kind, destination
@@ -20,7 +20,7 @@ from amocrm_warehouse.sync.rows import Waiting
 # dlt reads these when it is imported: no telemetry, no settings of whatever folder a person is in, no lines of its own
 os.environ.update(
     RUNTIME__DLTHUB_TELEMETRY="false", RUNTIME__LOG_LEVEL="CRITICAL", DLT_PROJECT_DIR=str(own_folder("dlt")),
-    DLT_DATA_DIR=str(own_folder("dlt")), LOAD__WORKERS="4",
+    DLT_DATA_DIR=str(own_folder("dlt")),
 )  # fmt: skip
 
 import dlt
@@ -28,6 +28,9 @@ import pyarrow as pa
 from dlt.common.schema import Schema
 from dlt.extract import DltResource, DltSource
 from dlt.pipeline.exceptions import PipelineStepFailed
+
+# Arrow's own pool would keep what the largest package took
+pa.set_memory_pool(pa.system_memory_pool())
 
 MERGE = {"disposition": "merge", "strategy": "delete-insert", "deduplicated": True}
 STATES_KEPT = 10
@@ -41,7 +44,17 @@ SYNCS = pa.schema(
         pa.field("failures", pa.string()),
     ]
 )
-"""The table of syncs: one row for each that has ended, with the sentences of its failures as a JSON list."""
+"""The table of syncs: one row for each that has ended."""
+
+
+class Ended(NamedTuple):
+    """A row of the table of syncs. `failures`: a JSON list of sentences."""
+
+    started_at: datetime
+    ended_at: datetime
+    ended_well: bool
+    rows: int
+    failures: str
 
 
 class LoadError(ValueError):
@@ -59,6 +72,7 @@ class Loader:
         self._name = f"amocrm_{project}"
         self._lock: Any = None
         self._schema = Schema(self._name)
+        os.environ["LOAD__WORKERS"] = str(kind.loaded_at_once)
         try:
             self._pipeline = dlt.pipeline(
                 self._name,
@@ -68,6 +82,16 @@ class Loader:
             )
         except Exception as error:
             raise LoadError(f"The database cannot be opened: {_reason(error)}") from None
+
+    def check_names(self, streams: Iterable[str]) -> None:
+        """Raises LoadError for a table whose name is longer than the database takes; dlt would shorten it unseen."""
+        table = self.prefix + max(streams, key=len)
+        most = self._pipeline.destination.capabilities().max_identifier_length
+        if len(table) > most:
+            raise LoadError(
+                f"The name {table} has {len(table)} letters, and this database takes {most}. Choose a project id with "
+                f"{len(table) - most} letters less; in a fleet it is the name of the account's config."
+            )
 
     def open(self) -> dict[str, str]:
         """Connects and holds the tables. Returns the states of the last completed package, as JSON by stream."""
@@ -121,44 +145,48 @@ class Loader:
         )
         return str(found[0][0]) if found else None
 
-    def load(self, rows: Iterable[Waiting], states: Mapping[str, str]) -> None:
-        """Loads one package: the rows of each table, then the states, all of which cover what is loaded by then."""
+    def load(self, rows: Iterable[Waiting], states: Mapping[str, str], sync: Ended | None = None) -> None:
+        """Loads one package: the rows of each table, then the states, all of which cover what is loaded by then.
+
+        `sync`: for the last package, the row of the table of syncs.
+        """
         rows = list(rows)
-        self._run([*map(self._resource, rows), _states(states)])
+        resources = [*map(self._resource, rows), _states(states), *([self._syncs(sync)] if sync else [])]
+        source = DltSource(self._schema, self._name, resources)
+        try:
+            with self._connected():
+                info = self._pipeline.run(source, loader_file_format=self._kind.file_format)
+                self._schema = self._pipeline.schemas[self._name]
+                if self._kind.comments:
+                    self._comment(info.load_packages[-1].schema_update)
+                    if sync:
+                        self._forget_old_states()
+        except Exception as error:
+            raise LoadError(f"The database did not take the rows: {_reason(error)}") from None
         for waiting in rows:
             waiting.forget()
 
-    def end(self, started_at: datetime, ended_at: datetime, *, rows: int, failures: str) -> None:
-        """Appends a row to the table of syncs. `failures`: a JSON list of sentences."""
-        row = pa.table([[started_at], [ended_at], [failures == "[]"], [rows], [failures]], schema=SYNCS)
-        columns = {"failures": {"data_type": "json"}}
-        syncs = dlt.resource([row], name=f"{self.prefix}syncs", columns=columns, write_disposition="append")
-        self._run([syncs])
-        if self._kind.comments:
-            self._forget_old_states()
-
-    def _run(self, resources: list[DltResource]) -> None:
-        source = DltSource(self._schema, self._name, resources)
-        try:
-            with self._alone_at_first():
-                info = self._pipeline.run(source, loader_file_format=self._kind.file_format)
-        except Exception as error:
-            raise LoadError(f"The database did not take the rows: {_reason(error)}") from None
-        self._schema = self._pipeline.schemas[self._name]
-        if self._kind.comments:
-            updates = [package.schema_update for package in info.load_packages]
-            self._comment({name: table for update in updates for name, table in update.items()})
-
     @contextmanager
-    def _alone_at_first(self) -> Iterator[None]:
-        """On a server, lets one sync at a time load its first package: that may make what all accounts share."""
-        if self._kind.file_format != "csv" or self._name in self._pipeline.schemas:
-            yield
-            return
-        from amocrm_warehouse.sync.postgres import alone
+    def _connected(self) -> Iterator[None]:
+        """A file stays open, for each of dlt's dozen connections would open it and write it back.
 
-        with self._pipeline.sql_client() as client, alone(client, self.dataset):
+        On a server, lets one sync at a time load its first package: that may make what all accounts share.
+        """
+        if self._kind.file_format == "csv" and self._name not in self._pipeline.schemas:
+            from amocrm_warehouse.sync.postgres import alone
+
+            with self._pipeline.sql_client() as client, alone(client, self.dataset):
+                yield
+        elif self._kind.file_format == "parquet":
+            with self._pipeline.sql_client():
+                yield
+        else:
             yield
+
+    def _syncs(self, sync: Ended) -> DltResource:
+        row = pa.table([[value] for value in sync], schema=SYNCS)
+        columns = {"failures": {"data_type": "json"}}
+        return dlt.resource([row], name=f"{self.prefix}syncs", columns=columns, write_disposition="append")
 
     def _resource(self, waiting: Waiting) -> DltResource:
         table = waiting.table
@@ -173,6 +201,8 @@ class Loader:
 
     def _comment(self, tables: Mapping[str, Any]) -> None:
         """Writes the descriptions of new columns into the database."""
+        if not tables:
+            return
         with self._pipeline.sql_client() as client:
             literal = client.capabilities.escape_literal
             comments = [

@@ -57,9 +57,9 @@ class Packages:
         self._complete.add(stream)
         self._send_if_due()
 
-    def finish(self) -> None:
-        """Loads what waits; returns when the database has it."""
-        self._send()
+    def finish(self, load: Load | None = None) -> None:
+        """Loads what waits, by `load` even if that is nothing; returns when the database has it."""
+        self._send(load)
         self._settle()
 
     def _send_if_due(self) -> None:
@@ -73,7 +73,7 @@ class Packages:
         ):
             self._send()
 
-    def _send(self) -> None:
+    def _send(self, last: Load | None = None) -> None:
         self._settle()
         if self._lost:
             return
@@ -81,8 +81,8 @@ class Packages:
             rows for name, rows in self._rows.items() if name in self._complete or (rows.count and not rows.table.whole)
         ]
         states, self._states, self._complete = self._states, {}, set()
-        if chosen or states:
-            self._under_way = self._thread.submit(self._load, [rows.take() for rows in chosen], states)
+        if chosen or states or last:
+            self._under_way = self._thread.submit(last or self._load, [rows.take() for rows in chosen], states)
 
     def _settle(self) -> None:
         if self._under_way:

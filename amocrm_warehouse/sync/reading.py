@@ -25,10 +25,10 @@ from amocrm_warehouse.interrupt import UNINTERRUPTED
 from amocrm_warehouse.live import Watch
 from amocrm_warehouse.sync.outcome import Outcome
 from amocrm_warehouse.sync.packages import Packages
-from amocrm_warehouse.sync.table import Table
-from source_amocrm.auth.keeping import FileKeeper
+from amocrm_warehouse.sync.table import CHANGES, Table
+from source_amocrm.auth import FileKeeper
 from source_amocrm.catalog import check_names, configured
-from source_amocrm.config.config_file import ConfigFile
+from source_amocrm.config_file import ConfigFile
 from source_amocrm.secrecy import Masked
 from source_amocrm.source import SourceAmocrm
 
@@ -90,8 +90,14 @@ class Reading:
 
 
 def _take(message: AirbyteMessage, packages: Packages) -> None:
-    if message.record:
-        packages.add(message.record.stream, dict(message.record.data), message.record.emitted_at)
+    if record := message.record:
+        row = dict(record.data)
+        if record.meta and record.meta.changes:
+            row[CHANGES] = [
+                {"field": one.field, "change": one.change.value, "reason": one.reason.value}
+                for one in record.meta.changes
+            ]
+        packages.add(record.stream, row, record.emitted_at)
     elif message.state and message.state.stream:
         state = message.state.stream.stream_state
         packages.cover(message.state.stream.stream_descriptor.name, json.dumps(state.__dict__ if state else {}))

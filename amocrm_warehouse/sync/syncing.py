@@ -19,10 +19,10 @@ from amocrm_warehouse.live import watching
 from amocrm_warehouse.sync.destination import kind_of
 from amocrm_warehouse.sync.outcome import Outcome
 from amocrm_warehouse.sync.table_set import table_set
-from source_amocrm.config.config_file import ConfigFile
+from source_amocrm.config_file import ConfigFile
 
 if TYPE_CHECKING:
-    from amocrm_warehouse.sync.loader import Loader
+    from amocrm_warehouse.sync.loader import Ended, Loader
 
 RESERVED = ("amocrm_load", "amocrm_staging", "amocrm_marts")
 """Schemas of rows under way, and of what dbt builds."""
@@ -59,6 +59,7 @@ def sync(
         with ThreadPoolExecutor(1, thread_name_prefix="load") as thread, watching(outcome.received) as watch:
             make = partial(Loader, kind, to, project=project.lower(), dataset=dataset, folder=folder)
             loader = thread.submit(make).result()
+            loader.check_names(table.stream for table in reading.tables)
             states = thread.submit(loader.open).result()
             thread.submit(_check_account, loader, settings).result()
             if not states and (notice := thread.submit(_tables_of_old, loader).result()):
@@ -72,8 +73,7 @@ def sync(
                     if interrupted():
                         packages.finish()
                     raise
-                packages.finish()
-                _end(loader, thread, outcome, started_at)
+                packages.finish(partial(loader.load, sync=_ended(outcome, started_at)))
                 if count:
                     names = [table.stream for table in reading.tables]
                     outcome.totals = thread.submit(_table_sizes, loader, names).result()
@@ -146,10 +146,11 @@ def _tables_of_old(loader: Loader) -> str | None:
     )
 
 
-def _end(loader: Loader, thread: ThreadPoolExecutor, outcome: Outcome, started_at: datetime) -> None:
+def _ended(outcome: Outcome, started_at: datetime) -> Ended:
+    from amocrm_warehouse.sync.loader import Ended
+
     failures = json.dumps(outcome.errors, ensure_ascii=False)
-    rows, ended_at = outcome.received.total(), datetime.now(timezone.utc)
-    thread.submit(partial(loader.end, started_at, ended_at, rows=rows, failures=failures)).result()
+    return Ended(started_at, datetime.now(timezone.utc), not outcome.errors, outcome.received.total(), failures)
 
 
 def _table_sizes(loader: Loader, streams: list[str]) -> dict[str, int]:

@@ -15,6 +15,12 @@ import pyarrow.compute as pc
 
 READ_AT = "_airbyte_extracted_at"
 """The column of the moment when a row was read, named as Airbyte's destinations name it."""
+CHANGES = "_changes"
+"""The column that lists the row's columns which cannot hold what amoCRM sent; null for all other rows."""
+OF_CHANGES = {
+    "type": ["null", "array"],
+    "description": "The columns that cannot hold what amoCRM sent: [{field, change, reason}], as Airbyte tells it.",
+}
 DECIMAL = pa.decimal128(38, 9)
 TIME = pa.timestamp("us", "UTC")
 ARROW = {"integer": pa.int64(), "number": DECIMAL, "boolean": pa.bool_()}
@@ -48,10 +54,11 @@ class Table:
         self.whole = whole
         self.description: str = schema.get("description", "")
         self.too_large: dict[str, int] = {}
-        self._columns = {name: kind_of(column) for name, column in schema["properties"].items()}
+        columns = {**schema["properties"], CHANGES: OF_CHANGES}
+        self._columns = {name: kind_of(column) for name, column in columns.items()}
         self._texts = [name for name, kind in self._columns.items() if kind == "string"]
         self._json = [name for name, kind in self._columns.items() if kind == "json"]
-        self._said = {name: column.get("description", "") for name, column in schema["properties"].items()}
+        self._said = {name: column.get("description", "") for name, column in columns.items()}
 
     @cached_property
     def schema(self) -> pa.Schema:

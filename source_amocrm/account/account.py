@@ -17,9 +17,9 @@ from airbyte_cdk.models import FailureType
 from source_amocrm.account.availability import is_off, off_by_settings, whole
 from source_amocrm.account.clocks import Clocks
 from source_amocrm.account.resources import EVENTS_LIMIT, MOST_EVENTS, SCOPES, Resource
-from source_amocrm.config.settings import Config
-from source_amocrm.errors import AmocrmError, NotGranted, anew
-from source_amocrm.http.api import ACCOUNT_PATH, Answer, Api, Params
+from source_amocrm.config import Config
+from source_amocrm.errors import AmocrmError, NotGranted, error_copy
+from source_amocrm.http import ACCOUNT_PATH, Answer, Api, Params
 from source_amocrm.walk.listing import EMPTY_RETRIES, Listing, Row, rows_of
 from source_amocrm.walk.page_size import LargestPage
 from source_amocrm.walk.worker_pool import WorkerPool
@@ -40,12 +40,12 @@ class Memoized(Generic[T]):
     def __call__(self) -> T:
         with self._lock:
             if self._failed:
-                raise anew(self._failed)
+                raise error_copy(self._failed)
             if self._known is None:
                 try:
                     self._known = (self._work(),)
                 except Exception as error:
-                    self._failed = anew(error)
+                    self._failed = error_copy(error)
                     raise
             return self._known[0]
 

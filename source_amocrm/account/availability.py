@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
-from source_amocrm.errors import AmocrmError, FeatureOff, NotFound, broken_off
-from source_amocrm.http.api import Answer, Params
+from source_amocrm.errors import AmocrmError, FeatureOff, NotFound, list_broke_off
+from source_amocrm.http import Answer, Params
 from source_amocrm.walk.full import full
 from source_amocrm.walk.id_order import in_id_order
 from source_amocrm.walk.listing import Listing, Row, raw_page
@@ -113,5 +113,5 @@ class WatchedListing:
             yield
         except OFF_ANSWERS as error:
             if self._begun and error.path == self._inner.path:
-                raise broken_off(error) from None
+                raise list_broke_off(error) from None
             raise

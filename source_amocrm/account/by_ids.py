@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from source_amocrm.account.account import Account
 from source_amocrm.account.resources import Resource
 from source_amocrm.errors import NotFound, PageTooLarge, Unpaid
-from source_amocrm.http.api import Params
+from source_amocrm.http import Params
 from source_amocrm.walk.full import full
 from source_amocrm.walk.id_order import in_id_order
 from source_amocrm.walk.listing import FilterIgnored, RawPage, Row, identified, key

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from source_amocrm.dates import iso
-from source_amocrm.http.api import Answer
+from source_amocrm.http import Answer
 from source_amocrm.walk.listing import Answered
 
 LOGGER = logging.getLogger("airbyte")

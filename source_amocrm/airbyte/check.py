@@ -14,7 +14,7 @@ from functools import partial
 from source_amocrm.account import Account
 from source_amocrm.account.resources import EVENTS
 from source_amocrm.auth.claims import check_account
-from source_amocrm.errors import REFUSALS, AmocrmError, BadRequest, Forbidden, cause, of_lists
+from source_amocrm.errors import REFUSALS, AmocrmError, BadRequest, Forbidden, sentence_for_lists, shared_cause
 from source_amocrm.streams import STREAMS
 from source_amocrm.streams.base import AmocrmStream, FullRefreshStream, IncrementalStream
 
@@ -44,7 +44,7 @@ class Finding:
     paths: tuple[str, ...]
 
     def __str__(self) -> str:
-        told = of_lists(self.error, self.paths)
+        told = sentence_for_lists(self.error, self.paths)
         events = WITHOUT_EVENTS if self.impact is Impact.PARTLY and EVENTS.path in self.paths else ""
         return f"{self.impact.value}: {', '.join(self.streams)}. {told}{events}"
 
@@ -174,7 +174,7 @@ def _each(impact: Impact, stream: AmocrmStream, errors: Mapping[str, AmocrmError
 def _by_reason(told: list[Finding]) -> list[Finding]:
     found: dict[tuple[Impact, str], Finding] = {}
     for one in told:
-        said = one.impact, cause(one.error)
+        said = one.impact, shared_cause(one.error)
         known = found.get(said, one)
         streams, paths = (*known.streams, *one.streams), (*known.paths, *one.paths)
         found[said] = replace(known, streams=tuple(dict.fromkeys(streams)), paths=tuple(dict.fromkeys(paths)))

@@ -34,7 +34,7 @@ from airbyte_protocol_dataclasses.models import AirbyteStreamStatusRateLimitedRe
 from source_amocrm.account.resources import EVENTS
 from source_amocrm.airbyte.output import Closed
 from source_amocrm.dates import day
-from source_amocrm.http.api import Api
+from source_amocrm.http import Api
 from source_amocrm.sync import Selection
 from source_amocrm.sync.declaration import Batch
 from source_amocrm.sync.read_plan import Pending, Progress

@@ -1,4 +1,4 @@
-"""What an access token says of itself. Read without verification: only to warn, never to trust."""
+"""The claims of an access token. They are not verified: they serve to warn, never to trust."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def claims_of(token: str) -> Claims:
 
 
 def check_domain(claims: Claims, domain: str) -> None:
-    """Raises ConfigError when the token was issued by another service than the account's address."""
+    """Raises ConfigError when another service issued the token than the account's address names."""
     issued = claims.base_domain
     configured = domain.partition(".")[2]
     if issued is None or f".{issued}" not in (".amocrm.ru", ".amocrm.com", ".kommo.com"):

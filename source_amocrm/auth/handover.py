@@ -1,15 +1,24 @@
-"""Hands changed settings over to whoever keeps them, so that the next sync starts from them."""
+"""Hands changed settings over, to the platform or into the config file, before any request uses them."""
 
 from __future__ import annotations
 
 import json
+import logging
+import os
 import sys
 from collections.abc import Callable, Mapping
+from copy import deepcopy
+from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import orjson
 from airbyte_cdk.config_observation import create_connector_config_control_message
 from airbyte_cdk.models import AirbyteMessageSerializer
+
+from source_amocrm.config_file import KEEP_IN, ConfigFile, ConfigFileError
+from source_amocrm.errors import ConfigError
+
+_log = logging.getLogger("airbyte.amocrm")
 
 HandOver = Callable[[Mapping[str, Any]], None]
 """Hands the whole config over, and returns when it is kept. Raises AmocrmError when it could not be kept."""
@@ -24,10 +33,9 @@ class Prover(Protocol):
 
 
 def print_settings(config: Mapping[str, Any]) -> None:
-    """Hands `config` over to the platform: prints it whole as a CONNECTOR_CONFIG message, at once and in one write.
+    """Prints `config` whole as a CONNECTOR_CONFIG message, at once and in one write.
 
-    It does not go through the message queue: a token that amoCRM has rotated is lost unless the platform hears of it,
-    also when the process dies before the first record.
+    It passes the message queue by: if the process dies before the first record, the platform must know the new token.
     """
     message = AirbyteMessageSerializer.dump(create_connector_config_control_message(dict(config)))
     try:
@@ -36,3 +44,69 @@ def print_settings(config: Mapping[str, Any]) -> None:
         line = json.dumps(message)  # halves of emoji and very long numbers, in whatever setting
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
+
+
+def keeper_from_environment() -> HandOver:
+    """Keeps changed settings in the file that the environment names, if it does, and hands them to the platform."""
+    path = os.environ.get(KEEP_IN)
+    return FileKeeper(ConfigFile(Path(path)), then=print_settings) if path else print_settings
+
+
+class FileKeeper:
+    """A HandOver to a config file, made before the sync reads it.
+
+    `then` gets the changed settings afterwards, also if they could not be written; `else_to` only then.
+    """
+
+    def __init__(self, file: ConfigFile, *, then: HandOver | None = None, else_to: HandOver | None = None) -> None:
+        self._file = file
+        self._then = then
+        self._else_to = else_to
+        try:
+            self._known: dict[str, Any] | None = deepcopy(file.settings())
+        except (OSError, ConfigFileError) as error:
+            self._known, self._trouble = None, _reason(error)
+
+    def prove(self, config: Mapping[str, Any]) -> None:
+        """Raises ConfigError when the disk has no room for a new token; the old one is not spent then."""
+        try:
+            if self._known is None:
+                raise ConfigFileError(self._trouble)
+            self._file.prove(config)
+        except (OSError, ConfigFileError) as error:
+            raise ConfigError(
+                f"The token was not renewed, because the new one could not be kept: {self._file.path} cannot be "
+                f"written: {_reason(error)}. Nothing is lost: mend that, and run it again."
+            ) from None
+
+    def __call__(self, changed: Mapping[str, Any]) -> None:
+        """Raises ConfigError when the file could not be written after all, and the new token is lost."""
+        try:
+            self._keep(changed)
+        except (OSError, ConfigFileError) as error:
+            if self._else_to:
+                self._else_to(changed)
+            raise ConfigError(
+                f"amoCRM gave a new refresh token, the old one is void, and {self._file.path} could not be written: "
+                f"{_reason(error)}. Make it writable and grant access again (source-amocrm connect)."
+            ) from None
+        finally:
+            if self._then:
+                self._then(changed)
+
+    def _keep(self, changed: Mapping[str, Any]) -> None:
+        if self._known is None:
+            raise ConfigFileError(self._trouble)
+        kept = self._file.keep(self._known, changed)
+        if kept is None:
+            _log.warning(
+                "Access was granted anew while this ran, or another run has renewed the token: %s keeps the refresh "
+                "token that it holds now.",
+                self._file.path,
+            )
+        else:
+            self._known = deepcopy(kept)
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error)

@@ -7,18 +7,16 @@ import logging
 import time
 from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
 from typing import Any, Protocol
 
 from airbyte_cdk.models import FailureType
 from airbyte_cdk.sources.streams.http.requests_native_auth import SingleUseRefreshTokenOauth2Authenticator
-from airbyte_cdk.utils.datetime_helpers import AirbyteDateTime
 
 from source_amocrm.auth.claims import check_domain, claims_of
 from source_amocrm.auth.handover import HandOver, Prover, print_settings
+from source_amocrm.config import Config, OAuth
 from source_amocrm.config.hosts import is_account_host
-from source_amocrm.config.settings import Config, OAuth
-from source_amocrm.dates import LAST_SECOND
+from source_amocrm.dates import iso
 from source_amocrm.errors import AmocrmError, Moved, NotFound, Unauthorized
 from source_amocrm.secrecy import add_to_secrets
 from source_amocrm.shutdown import token_exchange
@@ -29,29 +27,22 @@ GRANT_AGAIN = (
     "«Ключи и доступы»), exchange a new «Код авторизации» for tokens and paste them into the source's settings."
 )
 TOKEN_PATH = "/oauth2/access_token"
-# Seconds before its expiry from which a token is renewed, and how long a failed renewal ahead is left alone
 _AHEAD = 120
+"""Seconds before its expiry from which a token is renewed."""
 _POSTPONE = 60
+"""Seconds for which a failed renewal ahead is left alone."""
 
 _log = logging.getLogger("airbyte.amocrm")
 
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What the token endpoint gives: `expires_in` seconds counted from `server_time`, unix seconds of its clock."""
+    """A pair of tokens. It expires `expires_in` seconds after `server_time` (Unix seconds, server clock)."""
 
     access_token: str = field(repr=False)
     refresh_token: str = field(repr=False)
     expires_in: int
     server_time: int
-
-    @property
-    def expires_at(self) -> AirbyteDateTime:
-        return _moment(self.server_time + self.expires_in)
-
-
-def _moment(second: int) -> AirbyteDateTime:
-    return AirbyteDateTime.from_datetime(datetime.fromtimestamp(second, timezone.utc))
 
 
 class TokenEndpoint(Protocol):
@@ -67,11 +58,11 @@ class TokenEndpoint(Protocol):
 
 
 class AmocrmOAuth2Authenticator(SingleUseRefreshTokenOauth2Authenticator):
-    """The CDK's authenticator for refresh tokens that work once, whose settings it keeps up to date.
+    """The CDK's authenticator for refresh tokens that work once.
 
-    Different here: the request goes through our token endpoint; the platform has a new pair before any request uses
-    it; the server's clock decides what has expired; whoever waited for an exchange that failed shares its failure,
-    for a second one could spend the token; a renamed account is followed.
+    Different here: the request goes through our token endpoint. The platform has a new pair before any request uses it.
+    The server's clock decides what has expired. Threads that wait for an exchange share its failure, because a second
+    one could spend the token. A renamed account is followed.
     """
 
     advice = GRANT_AGAIN
@@ -87,8 +78,7 @@ class AmocrmOAuth2Authenticator(SingleUseRefreshTokenOauth2Authenticator):
     ) -> None:
         """`raw` is the mapping that the platform passed in; it gets the settings as they were understood.
 
-        `hand_over` gets it whole whenever amoCRM has changed something in it. Raises ConfigError when the token is
-        another service's.
+        `hand_over` gets it when amoCRM has changed something in it. Raises ConfigError for another service's token.
         """
         self.domain = config.domain
         self.base_url = config.base_url
@@ -111,7 +101,7 @@ class AmocrmOAuth2Authenticator(SingleUseRefreshTokenOauth2Authenticator):
         super().__init__(
             raw, f"{config.base_url}{TOKEN_PATH}", refresh_request_body={"redirect_uri": given.redirect_uri}
         )
-        self._check()
+        self._check_domain()
 
     @property
     def account_id(self) -> int | None:
@@ -129,14 +119,6 @@ class AmocrmOAuth2Authenticator(SingleUseRefreshTokenOauth2Authenticator):
     @access_token.setter
     def access_token(self, value: str) -> None:
         self._set_config_value_by_path(self._access_token_config_path, value)
-
-    def get_token_expiry_date(self) -> AirbyteDateTime:
-        """The end of the token in use, by the settings or by the token itself; the far future when neither tells."""
-        return _moment(LAST_SECOND if self._expires_at is None else self._expires_at)
-
-    def set_token_expiry_date(self, value: AirbyteDateTime) -> None:
-        """Written as the form shows it, with a Z."""
-        self._set_config_value_by_path(self._token_expiry_date_config_path, value.strftime("%Y-%m-%dT%H:%M:%SZ"))
 
     def token_has_expired(self) -> bool:
         """Whether it is time to renew: a little ahead of the expiry, by the server's clock."""
@@ -162,13 +144,6 @@ class AmocrmOAuth2Authenticator(SingleUseRefreshTokenOauth2Authenticator):
                 self._rotate(failures)
         return self.access_token
 
-    def refresh_and_set_access_token(self) -> None:
-        self.renew(self.access_token)
-
-    def refresh_access_token(self) -> tuple[str, AirbyteDateTime, str | None]:  # type: ignore[override] # as the CDK's
-        grant = self._exchange()
-        return grant.access_token, grant.expires_at, grant.refresh_token
-
     def relocate(self) -> bool:
         with self._token_refresh_lock:
             return self._relocate()
@@ -188,7 +163,7 @@ class AmocrmOAuth2Authenticator(SingleUseRefreshTokenOauth2Authenticator):
             _log.warning("The token could not be renewed ahead of its expiry and is used on: %s", error)
 
     def _rotate(self, failures: int) -> None:
-        """Exchanges the refresh token. `failures`: how many exchanges had failed when the caller began to wait."""
+        """Exchanges the refresh token. `failures`: exchanges that had failed when the caller began to wait."""
         if self._failure is not None and (
             self._failures != failures or self._failure.failure_type is FailureType.config_error
         ):
@@ -197,45 +172,46 @@ class AmocrmOAuth2Authenticator(SingleUseRefreshTokenOauth2Authenticator):
             if isinstance(self._hand_over, Prover):
                 self._hand_over.prove(self._connector_config)
             with token_exchange():
-                self._take(self._exchange())
+                self._adopt(self._exchange())
         except AmocrmError as error:
             self._failures += 1
             self._failure = error
             raise
         self._failure = None
-        self._check()
+        self._check_domain()
 
     def _exchange(self) -> Grant:
         try:
-            return self._ask()
+            return self._request_grant()
         except (Unauthorized, NotFound, Moved):
             if not self._relocate():
                 raise
-        return self._ask()
+        return self._request_grant()
 
-    def _ask(self) -> Grant:
+    def _request_grant(self) -> Grant:
         body = self.build_refresh_request_body()
         return self._endpoint.exchange(self.base_url, body, advice=self.advice, account_id=self.account_id)
 
-    def _take(self, grant: Grant) -> None:
+    def _adopt(self, grant: Grant) -> None:
         """Hands the pair over to the platform, and only then uses it."""
         add_to_secrets(grant.access_token)
         add_to_secrets(grant.refresh_token)
         self.access_token = grant.access_token
         self.set_refresh_token(grant.refresh_token)
-        self.set_token_expiry_date(grant.expires_at)
+        expires_at = grant.server_time + grant.expires_in
+        self._set_config_value_by_path(self._token_expiry_date_config_path, iso(expires_at))
         try:
             self._emit_control_message()
         finally:
             self._skew = grant.server_time - self._clock()
             self._ahead = min(_AHEAD, grant.expires_in // 10)
-            self._in_use, self._expires_at = grant.access_token, grant.server_time + grant.expires_in
+            self._in_use, self._expires_at = grant.access_token, expires_at
 
     def _emit_control_message(self) -> None:
-        """Hands the settings over by our own function: the CDK's fails over odd text, and writes in several pieces."""
+        """The CDK's method fails over odd text and writes in several pieces."""
         self._hand_over(self._connector_config)
 
-    def _check(self) -> None:
+    def _check_domain(self) -> None:
         if not self._overridden:
             check_domain(claims_of(self.access_token), self.domain)
 

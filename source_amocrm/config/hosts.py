@@ -71,7 +71,7 @@ def service_url(given: object) -> str | None:
 def base_url(given: object) -> str | None:
     """The hidden override as scheme, host and port, None when not set. Raises ConfigError.
 
-    The address is put together from the parts that were checked, so that nothing else can be read out of it.
+    The checked parts make up the address, so that nothing else can be read out of it.
     """
     if given is None or (isinstance(given, str) and not given.strip()):
         return None

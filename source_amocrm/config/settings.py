@@ -1,7 +1,7 @@
 """The source's settings, checked once and turned into a frozen typed object.
 
-Whatever a person typed, the outcome is a Config or one ConfigError that names the setting in words.
-No message repeats what was typed: people paste tokens into the wrong fields.
+Whatever a person typed, the outcome is a Config or one ConfigError that names the setting in words. No message repeats
+what was typed: people paste tokens into the wrong fields. None and "" mean not set.
 """
 
 from __future__ import annotations
@@ -11,39 +11,49 @@ import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from datetime import datetime, timezone
+from typing import Any, cast
 
-from source_amocrm.config import validators
-from source_amocrm.config.config_file import DEEPEST, is_deeper
+import pendulum
+
 from source_amocrm.config.hosts import account_domain, base_url
+from source_amocrm.config_file import DEEPEST, is_deeper
 from source_amocrm.errors import ConfigError
 
 OAUTH = "oauth2.0"
 LONG_LIVED = "long_lived_token"
-OPTIONS = frozenset(
-    {
-        "account_domain",
-        "credentials",
-        "start_date",
-        "deleted_rows",
-        "lookback_window",
-        "readable_columns",
-        "raw_records",
-        "chat_texts",
-        "requests_per_second",
-        "num_workers",
-        "api_base_url",
-    }
-)
-"""The names of all options, as spec.yaml has them."""
-LONG_LIVED_OPTIONS = frozenset({"auth_type", "access_token"})
-OAUTH_OPTIONS = LONG_LIVED_OPTIONS | {
-    "client_id",
-    "client_secret",
-    "redirect_uri",
-    "refresh_token",
-    "token_expiry_date",
+OPTIONS = {
+    "account_domain": "Account address",
+    "credentials": "Sign-in",
+    "start_date": "Start date",
+    "deleted_rows": "Deleted rows",
+    "lookback_window": "Look-back window",
+    "readable_columns": "Custom fields as columns",
+    "raw_records": "Whole records",
+    "chat_texts": "Texts of chats",
+    "requests_per_second": "Requests per second",
+    "num_workers": "Number of workers",
+    "api_base_url": "API address",
 }
+"""All options and their titles, as spec.yaml has them."""
+LONG_LIVED_OPTIONS = {"auth_type": "", "access_token": "Long-lived token"}
+OAUTH_OPTIONS = {
+    "auth_type": "",
+    "client_id": "Integration ID",
+    "client_secret": "Secret key",
+    "redirect_uri": "Redirect URI",
+    "refresh_token": "Refresh token",
+    "access_token": "Access token",
+    "token_expiry_date": "Token expiry date",
+}
+DEFAULT_LOOKBACK = 300
+_MAX_LOOKBACK = 30 * 86400
+
+_DURATION = re.compile(r"P(?!$)(\d{1,9}W)?(\d{1,9}D)?(T(?!$)(\d{1,9}H)?(\d{1,9}M)?(\d{1,9}S)?)?", re.ASCII)
+"""The ISO 8601 durations whose length does not depend on the month."""
+_MOMENT = re.compile(r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d)(:\d\d)?(?:[.,]\d{1,9})?\s?(Z|[+-]\d\d:?\d\d)?)?", re.ASCII)
+_JWT = re.compile(r"[\w-]+\.[\w-]+\.[\w-]*", re.ASCII)
+_PRINTABLE = re.compile(r"[\x21-\x7e]{1,16384}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +110,6 @@ def parse_config(raw: Mapping[str, Any], now: float | None = None) -> Config:
     """Raises ConfigError; `now` is unix seconds, this machine's clock when not given."""
     if not isinstance(raw, Mapping):
         raise ConfigError("The settings are not a JSON object. Fill in the form again.")
-    moment = time.time() if now is None else now
     domain = account_domain(raw.get("account_domain"))
     credentials = _credentials(raw.get("credentials"))
     of_sign_in = OAUTH_OPTIONS if isinstance(credentials, OAuth) else LONG_LIVED_OPTIONS
@@ -108,24 +117,20 @@ def parse_config(raw: Mapping[str, Any], now: float | None = None) -> Config:
         domain=domain,
         base_url=base_url(raw.get("api_base_url")) or f"https://{domain}",
         credentials=credentials,
-        start=validators.start(raw.get("start_date"), moment),
-        lookback=validators.lookback(raw.get("lookback_window")),
-        mark_deleted=validators.deleted_rows(raw.get("deleted_rows")) == "mark",
-        readable_columns=validators.flag(raw.get("readable_columns"), "Custom fields as columns (readable_columns)"),
-        raw_records=validators.flag(raw.get("raw_records"), "Whole records (raw_records)"),
-        chat_texts=validators.flag(raw.get("chat_texts"), "Texts of chats (chat_texts)"),
-        requests_per_second=validators.number(
-            raw.get("requests_per_second"), "Requests per second (requests_per_second)", 1, 50, 7
-        ),
-        num_workers=int(
-            validators.number(raw.get("num_workers"), "Number of workers (num_workers)", 1, 64, 12, whole=True)
-        ),
+        start=_start(raw.get("start_date"), time.time() if now is None else now),
+        lookback=_lookback(raw.get("lookback_window")),
+        mark_deleted=_deleted_rows(raw.get("deleted_rows")) == "mark",
+        readable_columns=_flag(raw, "readable_columns"),
+        raw_records=_flag(raw, "raw_records"),
+        chat_texts=_flag(raw, "chat_texts"),
+        requests_per_second=_number(raw, "requests_per_second", 1, 50, 7),
+        num_workers=int(_number(raw, "num_workers", 1, 64, 12, whole=True)),
         unknown=(*_unknown(raw, OPTIONS), *_unknown(raw["credentials"], of_sign_in)),
     )
 
 
 def check_shape(raw: object) -> None:
-    """Raises ConfigError for what is JSON, but what the CDK cannot walk in search of secrets."""
+    """Raises ConfigError for JSON that the CDK cannot walk in search of secrets."""
     if is_deeper(raw, DEEPEST):
         raise ConfigError(
             "The settings are nested more deeply than any setting is. Fill in the form again, or write the config "
@@ -137,18 +142,52 @@ def check_shape(raw: object) -> None:
         )
 
 
+def token(given: object, name: str) -> str:
+    """A token, key or id without the blanks, quotes and `Bearer ` that come along when it is pasted."""
+    if _blank(given):
+        raise ConfigError(f"{name}: fill it in.")
+    if not isinstance(given, str):
+        raise ConfigError(f"{name}: it must be text.")
+    text = given.strip().strip("\"'").strip()
+    if text[:7].lower() == "bearer ":
+        text = text[7:]
+    joined = "".join(text.split())
+    # a long token copied from a letter or a terminal comes broken into lines; nothing else does
+    text = joined if _JWT.fullmatch(joined) else text.strip()
+    if not _PRINTABLE.fullmatch(text):
+        raise ConfigError(
+            f"{name}: it has blanks or characters that amoCRM does not use in it. Copy it again, "
+            "whole and without anything before or after it."
+        )
+    return text
+
+
+def redirect_uri(given: object) -> str:
+    name = "Redirect URI (redirect_uri)"
+    text = token(given, name)
+    if not re.match(r"https?://[^/]", text):
+        raise ConfigError(
+            f"{name}: it must be an address such as https://example.com/, the same as in the integration's settings."
+        )
+    return text
+
+
+def _blank(given: object) -> bool:
+    return given is None or (isinstance(given, str) and not given.strip())
+
+
 def _has_nameless(value: object) -> bool:
     if isinstance(value, Mapping):
         return "" in value or any(map(_has_nameless, value.values()))
     return isinstance(value, list) and any(map(_has_nameless, value))
 
 
-def _unknown(given: Mapping[str, Any], known: frozenset[str]) -> list[str]:
+def _unknown(given: Mapping[str, Any], known: Mapping[str, str]) -> list[str]:
     """A sentence for each option that does not exist. Names with two underscores in front are the platform's own."""
     return [_no_such_option(name, known) for name in given if name not in known and not name.startswith("__")]
 
 
-def _no_such_option(name: str, known: frozenset[str]) -> str:
+def _no_such_option(name: str, known: Mapping[str, str]) -> str:
     near = difflib.get_close_matches(name, sorted(known), 1)
     advice = f"Did you mean {near[0]}?" if near else "Take it out of the config."
     # a token may have been pasted in place of the name
@@ -163,18 +202,128 @@ def _credentials(given: object) -> OAuth | LongLived:
         )
     kind = given.get("auth_type")
     if kind == LONG_LIVED:
-        return LongLived(validators.token(given.get("access_token"), "Long-lived token (access_token)"))
+        return LongLived(token(given.get("access_token"), "Long-lived token (access_token)"))
     if kind == OAUTH:
-        access = given.get("access_token")
+
+        def text(name: str) -> str:
+            return token(given.get(name), f"{OAUTH_OPTIONS[name]} ({name})")
+
         return OAuth(
-            client_id=validators.token(given.get("client_id"), "Integration ID (client_id)"),
-            client_secret=validators.token(given.get("client_secret"), "Secret key (client_secret)"),
-            redirect_uri=validators.redirect_uri(given.get("redirect_uri")),
-            refresh_token=validators.token(given.get("refresh_token"), "Refresh token (refresh_token)"),
-            access_token=None if validators.blank(access) else validators.token(access, "Access token (access_token)"),
-            expires_at=validators.expiry(given.get("token_expiry_date")),
+            client_id=text("client_id"),
+            client_secret=text("client_secret"),
+            redirect_uri=redirect_uri(given.get("redirect_uri")),
+            refresh_token=text("refresh_token"),
+            access_token=None if _blank(given.get("access_token")) else text("access_token"),
+            expires_at=_expiry(given.get("token_expiry_date")),
         )
     raise ConfigError(
         f'Sign-in (credentials): the way to sign in (auth_type) must be "{OAUTH}" or "{LONG_LIVED}". '
         "Choose one of the two in the form."
     )
+
+
+def _start(given: object, now: float) -> int | None:
+    """Unix seconds of a date or date-time; UTC when it names no zone."""
+    if _blank(given):
+        return None
+    moment = _unix(given)
+    if moment is None:
+        raise ConfigError(
+            "Start date (start_date): this is not a date. Write it as 2024-01-31 or 2024-01-31T00:00:00Z, "
+            "or leave it empty to read everything."
+        )
+    if moment > now:
+        raise ConfigError(
+            "Start date (start_date): it lies in the future, so nothing would be read. Choose a date in the past, "
+            "or leave it empty to read everything."
+        )
+    return max(0, moment)
+
+
+def _expiry(given: object) -> int | None:
+    moment = _unix(given)
+    if moment is None and not _blank(given):
+        raise ConfigError(
+            "Token expiry date (token_expiry_date): this is not a date. Leave the field empty; the connector fills it "
+            "in."
+        )
+    return moment
+
+
+def _lookback(given: object) -> int:
+    """Seconds of an ISO 8601 duration."""
+    if _blank(given):
+        return DEFAULT_LOOKBACK
+    text = given.strip().upper() if isinstance(given, str) else ""
+    if text.startswith("-"):
+        raise ConfigError("Look-back window (lookback_window): it cannot be negative. The usual value is PT5M.")
+    if not _DURATION.fullmatch(text):
+        raise ConfigError(
+            "Look-back window (lookback_window): this is not an ISO 8601 duration. Write for example "
+            "PT5M (five minutes), PT2H (two hours) or P1D (one day)."
+        )
+    try:
+        seconds = int(cast("pendulum.Duration", pendulum.parse(text)).total_seconds())
+    except OverflowError:
+        seconds = _MAX_LOOKBACK + 1
+    if seconds > _MAX_LOOKBACK:
+        raise ConfigError(
+            "Look-back window (lookback_window): more than 30 days would read the same rows again in every sync. "
+            "The usual value is PT5M; the longest is P30D."
+        )
+    return seconds
+
+
+def _deleted_rows(given: object) -> str:
+    if _blank(given):
+        return "mark"
+    text = given.strip().lower() if isinstance(given, str) else ""
+    if text not in ("mark", "ignore"):
+        raise ConfigError('Deleted rows (deleted_rows): choose "mark" or "ignore".')
+    return text
+
+
+def _flag(raw: Mapping[str, Any], name: str) -> bool:
+    """False when nothing is given."""
+    given = raw.get(name)
+    if _blank(given):
+        return False
+    text = given.strip().lower() if isinstance(given, str) else given
+    if text in (True, "true"):
+        return True
+    if text in (False, "false"):
+        return False
+    raise ConfigError(f"{OPTIONS[name]} ({name}): choose true or false.")
+
+
+def _number(raw: Mapping[str, Any], name: str, low: int, high: int, default: int, *, whole: bool = False) -> float:
+    """A number from low to high, both included."""
+    given = raw.get(name)
+    if _blank(given):
+        return default
+    if isinstance(given, str) and re.fullmatch(r"\s*\d{1,4}(\.\d{1,6})?\s*", given, re.ASCII):
+        given = float(given)
+    if (
+        isinstance(given, bool)
+        or not isinstance(given, int | float)
+        or not low <= given <= high
+        or (whole and given != int(given))
+    ):
+        kind = "a whole number" if whole else "a number"
+        raise ConfigError(
+            f"{OPTIONS[name]} ({name}): it must be {kind} from {low} to {high}; the usual value is {default}."
+        )
+    return float(given)
+
+
+def _unix(given: object) -> int | None:
+    match = _MOMENT.fullmatch(given.strip().upper()) if isinstance(given, str) else None
+    if match is None:
+        return None
+    date, minutes, seconds, zone = match.groups()
+    offset = "+00:00" if zone in (None, "Z") else f"{zone[:3]}:{zone[-2:]}"
+    try:
+        moment = datetime.fromisoformat(f"{date}T{minutes or '00:00'}{seconds or ':00'}{offset}")
+        return int(moment.astimezone(timezone.utc).timestamp())
+    except (ValueError, OverflowError):
+        return None

@@ -8,17 +8,17 @@ import sys
 import webbrowser
 from pathlib import Path
 
+from source_amocrm import whole_file
 from source_amocrm.airbyte.stdout import show_any_text
 from source_amocrm.config.hosts import base_url
-from source_amocrm.connect import config_file, terminal
+from source_amocrm.connect import terminal
 from source_amocrm.connect.flow import Flow, Options
-from source_amocrm.connect.guard import Guard
 from source_amocrm.connect.server import Server
-from source_amocrm.connect.site import Site
+from source_amocrm.connect.site import Guard, Site
 from source_amocrm.connect.words import LANGUAGES, Words, preferred
 from source_amocrm.errors import ConfigError
 
-PORT = 8765
+CONNECT_PORT = 8765
 _INTERRUPTED = 130
 
 
@@ -32,7 +32,7 @@ def main(arguments: list[str]) -> int:
     except ConfigError:
         print(words("terminal.bad_api_base_url"), file=sys.stderr)
         return 2
-    if not config_file.may_be_written(given.config):
+    if not whole_file.may_be_written(given.config):
         print(words("problem.file_not_written", path=given.config), file=sys.stderr)
         return 1
     flow = Flow(Options(given.config, given.port, given.consent_url, api_base_url))
@@ -51,7 +51,9 @@ def _page(flow: Flow, words: Words, language: str | None) -> int:
     try:
         server = Server(port, lambda server: Site(flow, Guard(port), language, server.finish))
     except OSError:
-        print(words("terminal.port_taken", port=port, other=port + 1 if port < 65535 else PORT), file=sys.stderr)
+        print(
+            words("terminal.port_taken", port=port, other=port + 1 if port < 65535 else CONNECT_PORT), file=sys.stderr
+        )
         return 1
     with server:
         link = server.site.link
@@ -83,7 +85,10 @@ def _parser() -> argparse.ArgumentParser:
         "--no-browser", action="store_true", help="ask at the terminal instead: for a machine without a browser"
     )
     parser.add_argument(
-        "--port", type=_port, default=PORT, help=f"of the page on localhost, and in the redirect URI (default: {PORT})"
+        "--port",
+        type=_port,
+        default=CONNECT_PORT,
+        help=f"of the page on localhost, and in the redirect URI (default: {CONNECT_PORT})",
     )
     parser.add_argument("--language", choices=LANGUAGES, help="default: the browser's, or the terminal's")
     parser.add_argument("--consent-url", metavar="URL", help="for tests: another page to grant access on")

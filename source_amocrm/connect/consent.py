@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import hmac
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from source_amocrm.auth.claims import claims_of
 from source_amocrm.config.hosts import is_account_host
-from source_amocrm.config.validators import token
-from source_amocrm.connect.problems import Problem
+from source_amocrm.config.settings import token
+from source_amocrm.connect.words import Problem
 from source_amocrm.errors import ConfigError
 
-RUSSIAN = "https://www.amocrm.ru/oauth"
 _JWT = "eyJ"
 """How every token begins: with a brace and a quote in base64."""
-KOMMO = "https://www.kommo.com/oauth"
 
 
 def is_kommo(domain: str) -> bool:
@@ -26,16 +23,12 @@ def is_kommo(domain: str) -> bool:
 
 
 def consent_url(domain: str, client_id: str, state: str, override: str | None = None) -> str:
-    """Where a person allows the integration to read the account.
+    """The page on which a person allows the integration to read the account.
 
-    `post_message` is the mode in which the page redirects the window that it is in; `popup` needs a second one.
+    In the mode `post_message` it redirects the window that it is in; `popup` needs a second window.
     """
-    page = override or (KOMMO if is_kommo(domain) else RUSSIAN)
+    page = override or f"https://www.{'kommo.com' if is_kommo(domain) else 'amocrm.ru'}/oauth"
     return f"{page}?{urlencode({'client_id': client_id, 'state': state, 'mode': 'post_message'})}"
-
-
-def new_state() -> str:
-    return secrets.token_urlsafe(32)
 
 
 @dataclass(frozen=True)
@@ -55,7 +48,10 @@ class Token:
     text: str = field(repr=False)
 
 
-def recognise(text: str) -> Redirect | Code | Token:
+Pasted = Redirect | Code | Token
+
+
+def recognise(text: str) -> Pasted:
     """What a person pasted: the address they were sent to, its query, a code, a long-lived token. Raises Problem."""
     pasted = text.strip().strip("\"'").strip()
     if not pasted:
@@ -76,7 +72,7 @@ def recognise(text: str) -> Redirect | Code | Token:
 
 
 def code_of(redirect: Redirect, state: str, domain: str) -> str:
-    """The code for `domain` out of an answer to the question that was asked with `state`. Raises Problem."""
+    """The code for `domain` from amoCRM's answer to the question that was asked with `state`. Raises Problem."""
     given = redirect.params
     answered = given.get("state", "")
     refused = "error" in given

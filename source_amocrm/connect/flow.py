@@ -1,17 +1,25 @@
-"""The four steps of connecting an account, whoever leads through them: the page or the terminal."""
+"""The four steps of connecting an account, whoever leads through them, and the config.json at their end."""
 
 from __future__ import annotations
 
+import json
+import os
+import secrets
+import shlex
+import shutil
+import stat
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
-from source_amocrm.config import settings as config
+from source_amocrm import whole_file
+from source_amocrm.config import OAuth, parse_config
 from source_amocrm.config.hosts import account_domain
-from source_amocrm.connect import config_file, consent, signin
-from source_amocrm.connect.problems import Problem
-from source_amocrm.connect.verify import Verdict, verify
+from source_amocrm.connect import consent, signin
+from source_amocrm.connect.words import Problem
 from source_amocrm.errors import ConfigError
 from source_amocrm.secrecy import add_to_secrets
 
@@ -19,6 +27,8 @@ Step = Literal["account", "integration", "access", "result"]
 STEPS: tuple[Step, ...] = ("account", "integration", "access", "result")
 WAYS = ("token", "oauth")
 CALLBACK = "/callback"
+LARGEST_CONFIG = 1 << 20
+"""Bytes of a file that may be settings."""
 
 _USELESS = ("token_rejected", "token_other_account", "token_other_service", "no_account")
 
@@ -46,20 +56,28 @@ class Options:
 
 @dataclass
 class Flow:
-    """What is known so far. Every step raises Problem, and then nothing has changed."""
+    """What is known so far. A step that raises Problem has changed nothing."""
 
     options: Options
     domain: str = ""
     way: str = WAYS[0]
     keys: signin.Keys | None = None
-    installed: bool = False  # the integration is there and its keys are known, if the way needs them
+    installed: bool = False  # the integration is there, and its keys are known if the way needs them
     state: str = field(default="", repr=False)  # of the question that amoCRM is asked right now
     settings: dict[str, Any] | None = field(default=None, repr=False)
-    verdict: Verdict | None = None
+    verdict: signin.Verdict | None = None
     saved: bool = False
 
     def __post_init__(self) -> None:
-        self._remember(config_file.read(self.options.config))
+        """Takes what an earlier config.json tells, so that access is granted again in few clicks."""
+        try:
+            known = parse_config(read_config(self.options.config) or {})
+        except ConfigError:
+            return
+        self.domain, given = known.domain, known.credentials
+        if isinstance(given, OAuth):
+            self.way = "oauth"
+            self.keys = signin.keys_of(given.client_id, given.client_secret, given.redirect_uri)
 
     @property
     def step(self) -> Step:
@@ -89,7 +107,7 @@ class Flow:
         self._forget()
 
     def install(self, client_id: object = None, client_secret: object = None, redirect_uri: object = None) -> None:
-        """The integration is there; an empty secret means the one that was given before."""
+        """Notes that the integration is there. An empty secret means the one that was given before."""
         if self.way == "oauth":
             secret = client_secret or (self.keys.client_secret if self.keys else None)
             self.keys = signin.keys_of(client_id, secret, redirect_uri)
@@ -99,11 +117,11 @@ class Flow:
     def ask(self) -> str:
         """The address of the consent page, with a new state."""
         assert self.keys
-        self.state = consent.new_state()
+        self.state = secrets.token_urlsafe(32)
         return consent.consent_url(self.domain, self.keys.client_id, self.state, self.options.consent_url)
 
-    def take(self, answer: consent.Redirect | consent.Code | consent.Token) -> None:
-        """A redirect, a code or a token becomes the settings of the source."""
+    def take(self, answer: consent.Pasted) -> None:
+        """Makes the settings of the source from a redirect, a code or a token."""
         if isinstance(answer, consent.Token):
             credentials = signin.long_lived(self.domain, answer.text)
         else:
@@ -112,11 +130,11 @@ class Flow:
         self.settings = signin.settings_of(self.domain, self.options.api_base_url, credentials)
 
     def check(self) -> None:
-        """Ask the account; a sign-in that can never read it is given up."""
+        """Asks the account. A sign-in that can never read it is given up."""
         assert self.settings
         self.verdict = None
         try:
-            self.verdict = verify(self.settings)
+            self.verdict = signin.verify(self.settings)
         except Problem as problem:
             if problem.key in _USELESS:
                 self._forget()
@@ -129,15 +147,15 @@ class Flow:
 
     @property
     def keeps(self) -> bool:
-        """Whether what that file holds beside the sign-in stays."""
-        return bool(config_file.read(self.options.config))
+        """Whether the settings in that file stay, apart from the sign-in."""
+        return bool(read_config(self.options.config))
 
     def save(self, *, replace: bool = False) -> None:
-        """Write config.json; what a person set in it beside the sign-in stays."""
+        """Writes config.json. Other settings that a person made in it stay."""
         assert self.settings
         path = self.options.config
-        settings = config_file.renewed(config_file.read(path), self.settings)
-        config_file.write(path, settings, replace=replace)
+        settings = renewed(read_config(path), self.settings)
+        write_config(path, settings, replace=replace)
         self.settings, self.saved = settings, True
 
     def _exchange(self, answer: consent.Redirect | consent.Code) -> dict[str, Any]:
@@ -149,7 +167,7 @@ class Flow:
         return signin.exchange(self.domain, base_url, self.keys, code)
 
     def _code(self, answer: consent.Redirect) -> str:
-        """The question is answered, whatever the answer; one to another question leaves it open."""
+        """Takes the answer to the question as given, whatever it says; one to another question leaves it open."""
         state, self.state = self.state, ""
         try:
             return consent.code_of(answer, state, self.domain)
@@ -161,14 +179,65 @@ class Flow:
     def _forget(self) -> None:
         self.state, self.settings, self.verdict, self.saved = "", None, None, False
 
-    def _remember(self, held: Mapping[str, Any] | None) -> None:
-        """What an earlier config.json tells, so that access is granted again in few clicks."""
-        try:
-            known = config.parse_config(held or {})
-        except ConfigError:
-            return
-        self.domain = known.domain
-        if isinstance(known.credentials, config.OAuth):
-            self.way = "oauth"
-            given = known.credentials
-            self.keys = signin.keys_of(given.client_id, given.client_secret, given.redirect_uri)
+
+def read_config(path: Path) -> dict[str, Any] | None:
+    """The settings that are there already; None when there is no file, {} when it holds something else."""
+    try:
+        found = path.stat()
+        # a pipe or a device would be waited for without end
+        if not stat.S_ISREG(found.st_mode) or found.st_size > LARGEST_CONFIG:
+            return {}
+        held = json.loads(path.read_text(encoding="utf-8-sig"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return held if isinstance(held, dict) else {}
+
+
+def renewed(held: Mapping[str, Any] | None, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """`settings`, with whatever else a person had set for the same account, such as a start date."""
+    if not held or not is_of_account(held, settings["account_domain"]):
+        return dict(settings)
+    kept = {name: value for name, value in held.items() if name != "api_base_url"}
+    return {**kept, **settings}
+
+
+def is_of_account(held: Mapping[str, Any], domain: str) -> bool:
+    """Whether the settings are the account's at `domain`, however a person typed its address."""
+    try:
+        return account_domain(held.get("account_domain")) == domain
+    except ConfigError:
+        return False
+
+
+def write_config(path: Path, settings: Mapping[str, Any], *, replace: bool) -> None:
+    """Raises Problem when the file is there and is not to be replaced, or when it cannot be written."""
+    target = Path(os.path.realpath(path))
+    put = whole_file.write if replace else whole_file.create
+    try:
+        whole_file.make_folders(target)
+        put(target, whole_file.json_text(settings))
+    except OSError as error:
+        if isinstance(error, FileExistsError) and not replace and target.exists():
+            raise Problem("file_exists", {"path": str(path)}) from None
+        raise Problem("file_not_written", {"path": str(path)}, detail=error.strerror or "") from None
+
+
+def next_line(config: Path, account_id: int | None) -> str:
+    """The line that goes on from a config.json, from whichever folder, in a POSIX shell.
+
+    A sync into tables named after the account if the extra that loads them is installed; else a check.
+    """
+    command = [_command(), "sync" if find_spec("dlt") else "check", "--config", os.path.abspath(config)]
+    project = ["--project", str(account_id)] if command[1] == "sync" and account_id else []
+    return shlex.join([*command, *project])
+
+
+def _command() -> str:
+    """The whole path of the command that is running, or of the one beside this Python."""
+    beside = Path(sys.executable).with_name("source-amocrm")
+    run = Path(sys.argv[0])
+    if run.name == beside.name and run.is_file():
+        return os.path.abspath(run)
+    return str(beside) if beside.is_file() else shutil.which(beside.name) or beside.name

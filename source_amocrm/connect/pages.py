@@ -12,18 +12,16 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from source_amocrm.connect.consent import is_kommo
-from source_amocrm.connect.flow import STEPS, Flow, Step
-from source_amocrm.connect.next_step import next_line
-from source_amocrm.connect.problems import Problem
-from source_amocrm.connect.words import LANGUAGES, NAMES, Words
+from source_amocrm.connect.flow import STEPS, Flow, Step, next_line
+from source_amocrm.connect.words import LANGUAGE_NAMES, LANGUAGES, Problem, Words
 from source_amocrm.streams import STREAMS
 
-FIELDS = {
+FORM_FIELDS = {
     "account": ("address", "way"),
     "integration": ("client_id", "client_secret", "redirect_uri"),
     "access": ("pasted",),
 }
-"""Where a problem is told beside the field that is to be mended."""
+"""The fields of each step beside which a problem is told."""
 SECRETS = ("client_secret", "refresh_token", "access_token")
 
 
@@ -38,14 +36,14 @@ class FormField:
 
 
 def step_page(flow: Flow, step: Step, words: Words, problem: Problem | None, typed: Mapping[str, str]) -> str:
-    """The page of one step. `typed`: what stood in the form that could not be accepted, secrets left out."""
+    """The page of one step. `typed`: the refused form's fields, without secrets."""
     return _render(
         f"{step}.html",
         words,
         flow=flow,
         step=step,
         problem=problem,
-        at=problem.at if problem and problem.at in FIELDS.get(step, ()) else "",
+        at=problem.at if problem and problem.at in FORM_FIELDS.get(step, ()) else "",
         typed=typed,
         count=len(STREAMS),
         next_line=next_line(flow.options.config, flow.verdict.account_id) if flow.verdict else "",
@@ -79,7 +77,7 @@ def form_fields(settings: Mapping[str, Any], words: Words) -> list[FormField]:
 
 
 def _render(template: str, words: Words, **context: Any) -> str:
-    languages = [(name, NAMES[name]) for name in LANGUAGES]
+    languages = [(name, LANGUAGE_NAMES[name]) for name in LANGUAGES]
     page = _environment().get_template(template)
     return page.render(w=words, rich=_rich, steps=STEPS, languages=languages, **context)
 

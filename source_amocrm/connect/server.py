@@ -17,20 +17,19 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from source_amocrm.connect import pages
-from source_amocrm.connect.guard import HEADERS
-from source_amocrm.connect.site import Request, Response, Site
+from source_amocrm.connect.site import HEADERS, Request, Response, Site
 from source_amocrm.connect.words import Words
 
-PATIENCE = 30.0
+REQUEST_PATIENCE = 30.0
 """Seconds for a request to arrive whole, and for an answer to be taken."""
 LARGEST_FORM = 64 * 1024
 LARGEST_REQUEST = 256 * 1024
 """Bytes of a request, its head included."""
-CONNECTIONS = 64
+MOST_CONNECTIONS = 64
 """At a time; a browser needs six."""
 
 _PATH = re.compile(r"/[!-\[\]-~]*")
-"""What a request may name: a path of this server, neither an address nor a name of another one."""
+"""The only targets that a request may have: paths of this server."""
 _ONCE = ("host", "origin", "sec-fetch-site", "content-length", "content-type")
 """Headers that decide: two of them could be read as either."""
 
@@ -39,15 +38,15 @@ class Server(ThreadingHTTPServer):
     """`site_of` makes what is shown, once the server has its port."""
 
     daemon_threads = True
-    request_queue_size = CONNECTIONS
+    request_queue_size = MOST_CONNECTIONS
 
     def __init__(self, port: int, site_of: Callable[[Server], Site]) -> None:
-        super().__init__(("127.0.0.1", port), _Handler)
+        super().__init__(("127.0.0.1", port), _PageHandler)
         self.site = site_of(self)
-        self._free = threading.BoundedSemaphore(CONNECTIONS)
+        self._free = threading.BoundedSemaphore(MOST_CONNECTIONS)
 
     def finish(self) -> None:
-        """End `serve_forever` once the answer that is being given is out."""
+        """Ends `serve_forever` after the answer under way."""
         threading.Timer(0.5, self.shutdown).start()
 
     def process_request(self, request: Any, client_address: Any) -> None:
@@ -66,8 +65,8 @@ class Server(ThreadingHTTPServer):
         """A browser that closed a connection is no news."""
 
 
-class Arriving(io.RawIOBase):
-    """The bytes of one request after the other; each has its time and its size, however it trickles in."""
+class RequestReader(io.RawIOBase):
+    """Reads one request after the other, and bounds the time and the bytes of each, however it trickles in."""
 
     def __init__(self, connection: socket.socket, clock: Callable[[], float] = time.monotonic) -> None:
         self._connection = connection
@@ -75,14 +74,14 @@ class Arriving(io.RawIOBase):
         self.next_request()
 
     def next_request(self) -> None:
-        self._until = self._clock() + PATIENCE
+        self._until = self._clock() + REQUEST_PATIENCE
         self._room = LARGEST_REQUEST
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
-        """Raises TimeoutError when the request has had its time or its size."""
+        """Raises TimeoutError past the request's time or size."""
         left = self._until - self._clock()
         if left <= 0 or self._room <= 0:
             raise TimeoutError
@@ -92,17 +91,17 @@ class Arriving(io.RawIOBase):
         return read
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _PageHandler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: Server
 
     def setup(self) -> None:
         super().setup()
-        self._arriving = Arriving(self.connection)
-        self.rfile = io.BufferedReader(self._arriving)
+        self._reader = RequestReader(self.connection)
+        self.rfile = io.BufferedReader(self._reader)
 
     def handle_one_request(self) -> None:
-        self._arriving.next_request()
+        self._reader.next_request()
         super().handle_one_request()
 
     def do_GET(self) -> None:
@@ -121,7 +120,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(self.rfile.read(length))
 
     def _is_plain(self) -> bool:
-        """Whether there is one way to read the request. The path is looked at as it came, before it was tidied up."""
+        """Whether the request can be read in one way only. The path is the raw one: http.server tidies it up."""
         path = self.requestline.split()[1]
         once = all(len(self.headers.get_all(name, [])) <= 1 for name in _ONCE)
         versioned = self.request_version != "HTTP/0.9"
@@ -143,7 +142,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(response)
 
     def _send(self, response: Response) -> None:
-        self.connection.settimeout(PATIENCE)
+        self.connection.settimeout(REQUEST_PATIENCE)
         self.send_response(response.status)
         for name, value in response.headers.items():
             self.send_header(name, value)
@@ -155,7 +154,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(response.body)
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:  # noqa: ARG002
-        """What cannot be understood is not repeated, and nothing more is read from there."""
+        """Answers without repeating what was sent, and closes the connection."""
         self.close_connection = True
         if self.request_version in ("", "HTTP/0.9"):
             self.request_version = "HTTP/1.0"
@@ -176,7 +175,7 @@ def _pairs(text: str) -> dict[str, str]:
 
 
 def _failed(error: Exception) -> Response:
-    """Where it happened, without the values that a stack trace's last line may quote."""
+    """Tells where it failed, without the values that a stack trace's last line may quote."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next

@@ -1,4 +1,4 @@
-"""From a code or a token to the settings of the source."""
+"""From a code or a token to the settings of the source, and what the source's own check finds with them."""
 
 from __future__ import annotations
 
@@ -8,24 +8,28 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from source_amocrm.account import Account
+from source_amocrm.airbyte.check import EXTRAS, Impact, findings
+from source_amocrm.auth.authenticator import WARN_BEFORE
 from source_amocrm.auth.claims import check_domain, claims_of
+from source_amocrm.config import parse_config
 from source_amocrm.config import settings as config
-from source_amocrm.config import validators
-from source_amocrm.connect.problems import Problem, problem_of
+from source_amocrm.connect.words import Problem, problem_of
 from source_amocrm.dates import day, iso
-from source_amocrm.errors import AmocrmError, ConfigError, Unauthorized
+from source_amocrm.errors import AmocrmError, ConfigError, FeatureOff, Forbidden, NotGranted, Unauthorized, Unpaid
+from source_amocrm.http import open_api
 from source_amocrm.http.backoff import RetryPolicy
 from source_amocrm.http.rate_limit import Budget
 from source_amocrm.http.session import AmocrmSession
 from source_amocrm.http.token_endpoint import HttpTokenEndpoint
 from source_amocrm.secrecy import PIECE, add_to_secrets
+from source_amocrm.streams import STREAMS
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
 
 LONGEST_KEY = 200
 """Letters of a secret key; amoCRM's have 64."""
 
-# A person is waiting
 IMPATIENT = RetryPolicy(
     attempts=3,
     ceiling=20,
@@ -36,6 +40,7 @@ IMPATIENT = RetryPolicy(
     read_timeout=20,
     deadline=30,
 )
+"""For requests that a person waits for."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +53,7 @@ class Keys:
 
 
 def keys_of(client_id: object, client_secret: object, redirect_uri: object) -> Keys:
-    """Raises Problem for the first one that cannot be right."""
+    """Raises Problem for the first key that cannot be right."""
     given = {"client_id": client_id, "client_secret": client_secret, "redirect_uri": redirect_uri}
     keys = Keys(**{name: key_of(name, value) for name, value in given.items()})
     add_to_secrets(keys.client_secret)
@@ -56,9 +61,9 @@ def keys_of(client_id: object, client_secret: object, redirect_uri: object) -> K
 
 
 def key_of(name: str, given: object) -> str:
-    """One of the Keys. Raises Problem, for the field it was typed into, when it cannot be right."""
+    """Cleans one of the Keys. Raises Problem for the field it was typed into, when it cannot be right."""
     try:
-        clean = validators.redirect_uri(given) if name == "redirect_uri" else validators.token(given, name)
+        clean = config.redirect_uri(given) if name == "redirect_uri" else config.token(given, name)
     except ConfigError:
         raise Problem(name, at=name) from None
     if (name == "client_id" and not _UUID.fullmatch(clean)) or (name == "client_secret" and len(clean) > LONGEST_KEY):
@@ -69,8 +74,8 @@ def key_of(name: str, given: object) -> str:
 def exchange(domain: str, base_url: str, keys: Keys, code: str) -> dict[str, Any]:
     """Exchanges the code of a consent for the source's `credentials`. Raises Problem.
 
-    The secret key goes to the account itself, whatever a redirect says. Only what amoCRM accepted is remembered as a
-    secret: on a page that is open to the world, strangers could fill the memory with codes of their own.
+    The secret key goes to the account itself, whatever a redirect says. Only accepted secrets are remembered: on a page
+    that is open to the world, strangers could fill the memory with codes of their own.
     """
     endpoint = HttpTokenEndpoint(AmocrmSession(Budget(7), IMPATIENT), IMPATIENT)
     request = {
@@ -129,3 +134,83 @@ def settings_of(domain: str, api_base_url: str | None, credentials: Mapping[str,
     if api_base_url:
         settings["api_base_url"] = api_base_url
     return {**settings, "credentials": dict(credentials)}
+
+
+@dataclass(frozen=True)
+class Refused:
+    """Tables that cannot be read, and `words["refused." + why]`."""
+
+    streams: tuple[str, ...]
+    why: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    name: str
+    domain: str
+    account_id: int | None
+    readable: tuple[str, ...]
+    refused: tuple[Refused, ...]
+    filter_works: bool
+    expires: str | None  # the last day of a long-lived token
+    expires_soon: bool
+
+
+def verify(settings: Mapping[str, Any]) -> Verdict:
+    """Asks the account and every list. Raises Problem when nothing can be read.
+
+    It never rotates the token, so that no other copy of it becomes useless.
+    """
+    domain, token = settings["account_domain"], settings["credentials"]["access_token"]
+    raw = {**settings, "credentials": {"auth_type": config.LONG_LIVED, "access_token": token}}
+    claims = claims_of(token)
+    try:
+        parsed = parse_config(raw)
+        account = Account(parsed, open_api(parsed, raw, IMPATIENT), EXTRAS)
+        facts = account.facts()
+        refused = _refused(account)
+    except ConfigError as error:
+        raise Problem("token_other_account", {"domain": domain}, detail=str(error)) from None
+    except AmocrmError as error:
+        raise problem_of(error, domain) from None
+    lost = {stream for one in refused for stream in one.streams}
+    long_lived = settings["credentials"]["auth_type"] == config.LONG_LIVED
+    expires = claims.expires_at if long_lived else None
+    return Verdict(
+        name=_text(facts.body.get("name")) or domain,
+        domain=domain,
+        account_id=facts.id,
+        readable=tuple(stream for stream in STREAMS if stream not in lost),
+        refused=refused,
+        filter_works=facts.filter_works,
+        expires=day(expires) if expires else None,
+        expires_soon=bool(expires and expires - facts.started < WARN_BEFORE),
+    )
+
+
+def _refused(account: Account) -> tuple[Refused, ...]:
+    """Lists every table that a sync will leave incomplete, once, with the first reason.
+
+    Tables of parts that the account does not have are complete and empty.
+    """
+    found: list[Refused] = []
+    told: set[str] = set()
+    for finding in findings(account):
+        if finding.impact is not Impact.EMPTY and (streams := tuple(s for s in finding.streams if s not in told)):
+            told.update(streams)
+            found.append(Refused(streams, _why(finding.error)))
+    return tuple(found)
+
+
+def _why(error: AmocrmError) -> str:
+    kinds: tuple[tuple[type[AmocrmError], str], ...] = (
+        (NotGranted, "not_granted"),
+        (Forbidden, "no_rights"),
+        (FeatureOff, "off"),
+        (Unpaid, "unpaid"),
+    )
+    return next((why for kind, why in kinds if isinstance(error, kind)), "unknown")
+
+
+def _text(value: object) -> str:
+    return "".join(c for c in value if c.isprintable()).strip() if isinstance(value, str) else ""

@@ -1,9 +1,10 @@
-"""The page's answers to a browser, free of any socket."""
+"""The page's answers to a browser, free of any socket, and who may ask for them."""
 
 from __future__ import annotations
 
 import hmac
 import json
+import secrets
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -12,10 +13,23 @@ from urllib.parse import urlencode
 
 from source_amocrm.connect import consent, pages
 from source_amocrm.connect.flow import CALLBACK, STEPS, Flow, Step
-from source_amocrm.connect.guard import HEADERS, Guard
-from source_amocrm.connect.problems import Problem
-from source_amocrm.connect.words import LANGUAGES, Words, preferred
+from source_amocrm.connect.words import LANGUAGES, Problem, Words, preferred
 
+COOKIE = "source-amocrm-connect"
+
+HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; "
+        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    # no-referrer would also take the Origin from our own forms
+    "Referrer-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
 _HTML = "text/html; charset=utf-8"
 _STATIC = {"app.css": "text/css", "app.js": "text/javascript", "icon.svg": "image/svg+xml"}
 
@@ -37,6 +51,53 @@ class Response:
     status: int
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class Guard:
+    """Lets in a browser on this computer that came by the printed link, and no other site in it.
+
+    `key` opens the page once and is exchanged for a cookie.
+    """
+
+    port: int
+    key: str = field(default_factory=lambda: secrets.token_urlsafe(32), repr=False)
+    _session: str = field(default_factory=lambda: secrets.token_urlsafe(32), repr=False)
+    _key_used: bool = False
+
+    @property
+    def origin(self) -> str:
+        return f"http://localhost:{self.port}"
+
+    @property
+    def cookie(self) -> str:
+        """SameSite=Lax, for the redirect comes from amoCRM's site."""
+        return f"{COOKIE}={self._session}; Path=/; HttpOnly; SameSite=Lax"
+
+    def host_is_ours(self, headers: Mapping[str, str]) -> bool:
+        """False for a foreign name that points to this computer (DNS rebinding)."""
+        return headers.get("host", "") in (f"localhost:{self.port}", f"127.0.0.1:{self.port}")
+
+    def open(self, key: str) -> bool:
+        """True once."""
+        if self._key_used or not hmac.compare_digest(key.encode(), self.key.encode()):
+            return False
+        self._key_used = True
+        return True
+
+    def knows(self, headers: Mapping[str, str]) -> bool:
+        for pair in headers.get("cookie", "").split(";"):
+            name, _, value = pair.strip().partition("=")
+            if name == COOKIE and hmac.compare_digest(value.encode(), self._session.encode()):
+                return True
+        return False
+
+    def same_origin(self, headers: Mapping[str, str]) -> bool:
+        """Whether one of our own pages sent this: other ports of localhost are the same site, but another origin."""
+        origin = headers.get("origin")
+        if origin is not None:
+            return origin in (self.origin, f"http://127.0.0.1:{self.port}")
+        return headers.get("sec-fetch-site") == "same-origin"
 
 
 class Site:
@@ -71,7 +132,7 @@ class Site:
         if request.path == "/start":
             return self._start(request, words, known)
         # its state tells that amoCRM's answer is ours, also where the browser keeps the cookie back
-        if (request.method, request.path) == ("GET", CALLBACK) and (known or self._answers(request)):
+        if (request.method, request.path) == ("GET", CALLBACK) and (known or self._state_is_ours(request)):
             return self._settle(consent.Redirect(request.query))
         if not known:
             return page(403, pages.message_page("foreign", words))
@@ -82,9 +143,9 @@ class Site:
     def _route(self, request: Request, words: Words) -> Response:
         if request.query.get("lang") in LANGUAGES:
             self._language = request.query["lang"]
-            return self._see(request.path)
+            return self._redirect(request.path)
         actions: dict[tuple[str, str], Callable[[Request], Response]] = {
-            ("GET", "/"): lambda _: self._see(f"/{self.flow.step}"),
+            ("GET", "/"): lambda _: self._redirect(f"/{self.flow.step}"),
             ("GET", "/grant"): self._grant,
             ("POST", "/account"): self._account,
             ("POST", "/integration"): self._integration,
@@ -92,7 +153,7 @@ class Site:
             ("POST", "/check"): lambda _: self._settle(None),
             ("POST", "/save"): self._save,
             ("POST", "/settings"): self._settings,
-            ("POST", "/finish"): lambda _: self._end(words),
+            ("POST", "/finish"): lambda _: self._finished(words),
         }
         action = actions.get((request.method, request.path))
         if action is not None:
@@ -104,43 +165,43 @@ class Site:
 
     def _show(self, step: Step, words: Words) -> Response:
         if STEPS.index(step) > STEPS.index(self.flow.step):
-            return self._see(f"/{self.flow.step}")
+            return self._redirect(f"/{self.flow.step}")
         return page(200, pages.step_page(self.flow, step, words, self._problem, self._typed))
 
     def _start(self, request: Request, words: Words, known: bool) -> Response:
         if known:
-            return self._see("/")
+            return self._redirect("/")
         if not self.guard.open(request.query.get("key", "")):
             return page(403, pages.message_page("link_used", words))
         return Response(303, headers={"Location": f"{self.guard.origin}/", "Set-Cookie": self.guard.cookie})
 
     def _account(self, request: Request) -> Response:
         address, way = request.form.get("address", ""), request.form.get("way", "")
-        done = self._try(lambda: self.flow.choose_account(address, way), {"address": address, "way": way})
-        return self._see("/integration" if done else "/account")
+        done = self._attempt(lambda: self.flow.choose_account(address, way), {"address": address, "way": way})
+        return self._redirect("/integration" if done else "/account")
 
     def _integration(self, request: Request) -> Response:
         form = request.form
         names = ("client_id", "client_secret", "redirect_uri")
         typed = {name: form.get(name, "") for name in names if name not in pages.SECRETS}
-        done = self._try(lambda: self.flow.install(*(form.get(name) for name in names)), typed)
-        return self._see("/access" if done else "/integration")
+        done = self._attempt(lambda: self.flow.install(*(form.get(name) for name in names)), typed)
+        return self._redirect("/access" if done else "/integration")
 
     def _grant(self, request: Request) -> Response:
         if self.flow.keys is None or request.headers.get("sec-fetch-site", "same-origin") != "same-origin":
-            return self._see("/")
+            return self._redirect("/")
         self._problem = None
         return Response(303, headers={"Location": self.flow.ask()})
 
     def _access(self, request: Request) -> Response:
         pasted = request.form.get("pasted", "")
-        answers: list[consent.Redirect | consent.Code | consent.Token] = []
-        if self.flow.domain and self._try(lambda: answers.append(consent.recognise(pasted))):
+        answers: list[consent.Pasted] = []
+        if self.flow.domain and self._attempt(lambda: answers.append(consent.recognise(pasted))):
             return self._settle(answers[0])
-        return self._see("/access")
+        return self._redirect("/access")
 
-    def _settle(self, answer: consent.Redirect | consent.Code | consent.Token | None) -> Response:
-        """Sign in with the answer, or with what there is already; check it; keep it unless a file is in the way."""
+    def _settle(self, answer: consent.Pasted | None) -> Response:
+        """Signs in with the answer, or with the settings as they are; checks and saves them, if no file is there."""
 
         def settle() -> None:
             if answer is not None:
@@ -150,27 +211,27 @@ class Site:
                 if not self.flow.occupied:
                     self.flow.save()
 
-        self._try(settle)
-        return self._see("/result" if self.flow.settings else "/access")
+        self._attempt(settle)
+        return self._redirect("/result" if self.flow.settings else "/access")
 
     def _save(self, _: Request) -> Response:
         if self.flow.settings:
-            self._try(lambda: self.flow.save(replace=True))
-        return self._see("/result")
+            self._attempt(lambda: self.flow.save(replace=True))
+        return self._redirect("/result")
 
     def _settings(self, _: Request) -> Response:
-        """For the copy buttons: what must not stand in a page."""
+        """The secrets, for the copy buttons: no page may hold them."""
         settings = self.flow.settings or {}
         fields = {**settings, **settings.get("credentials", {})}
         fields["everything"] = json.dumps(settings, ensure_ascii=False, indent=2)
         body = {name: value for name, value in fields.items() if isinstance(value, str)}
         return Response(200, json.dumps(body).encode(), {"Content-Type": "application/json"})
 
-    def _end(self, words: Words) -> Response:
+    def _finished(self, words: Words) -> Response:
         self._finish()
         return page(200, pages.message_page("finished", words))
 
-    def _try(self, step: Callable[[], None], typed: Mapping[str, str] | None = None) -> bool:
+    def _attempt(self, step: Callable[[], None], typed: Mapping[str, str] | None = None) -> bool:
         self._problem, self._typed = None, {}
         try:
             step()
@@ -179,11 +240,11 @@ class Site:
             return False
         return True
 
-    def _answers(self, request: Request) -> bool:
+    def _state_is_ours(self, request: Request) -> bool:
         given = request.query.get("state", "")
         return bool(self.flow.state) and hmac.compare_digest(given.encode(), self.flow.state.encode())
 
-    def _see(self, path: str) -> Response:
+    def _redirect(self, path: str) -> Response:
         return Response(303, headers={"Location": f"{self.guard.origin}{path}"})
 
     def _words(self, request: Request) -> Words:

@@ -7,11 +7,9 @@ import sys
 from collections.abc import Callable
 
 from source_amocrm.connect.consent import is_kommo, recognise
-from source_amocrm.connect.flow import Flow, account_of
-from source_amocrm.connect.next_step import next_line
-from source_amocrm.connect.problems import Problem
+from source_amocrm.connect.flow import Flow, account_of, next_line
 from source_amocrm.connect.signin import key_of
-from source_amocrm.connect.words import Words
+from source_amocrm.connect.words import Problem, Words
 from source_amocrm.streams import STREAMS
 
 # What has to be typed again when it cannot be right

@@ -1,17 +1,61 @@
-"""Everything that is said to a person, in their language: the sentences of words/en.json and words/ru.json."""
+"""Everything that is said to a person, in their language, what can go wrong included: words/en.json, words/ru.json."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
 from typing import Any
 
-from source_amocrm.connect.problems import Problem
+from source_amocrm import errors
+from source_amocrm.errors import AmocrmError
 from source_amocrm.streams import STREAMS, schema
 
 LANGUAGES = ("en", "ru")
-NAMES = {"en": "English", "ru": "Русский"}
+LANGUAGE_NAMES = {"en": "English", "ru": "Русский"}
+
+
+@dataclass(eq=False)
+class Problem(Exception):
+    """A failure that `words["problem." + key]` explains.
+
+    `params` fill its gaps, `detail` is amoCRM's own answer for the curious, `at` the form field to correct. None of
+    them ever holds a secret.
+    """
+
+    key: str
+    params: Mapping[str, str] = field(default_factory=dict)
+    detail: str = ""
+    at: str = ""
+
+
+# The first class that fits: subclasses stand before their parents
+_KEYS: tuple[tuple[type[AmocrmError], str], ...] = (
+    (errors.CodeUsed, "code_used"),
+    (errors.CodeExpired, "code_expired"),
+    (errors.NotIssued, "not_issued"),
+    (errors.UnknownIntegration, "unknown_integration"),
+    (errors.OtherRedirectUri, "other_redirect_uri"),
+    (errors.Unauthorized, "token_rejected"),
+    (errors.Unpaid, "unpaid"),
+    (errors.Forbidden, "no_rights"),
+    (errors.IpRefused, "ip_refused"),
+    (errors.Blocked, "blocked"),
+    (errors.NotFound, "no_account"),
+    (errors.Moved, "no_account"),
+    (errors.Throttled, "throttled"),
+    (errors.Unavailable, "unreachable"),
+)
+
+
+def problem_of(error: AmocrmError, host: str) -> Problem:
+    """The sentence for a failure of a request to `host`."""
+    for kind, key in _KEYS:
+        if isinstance(error, kind):
+            return Problem(key, {"host": host}, detail=str(error))
+    return Problem("unexpected", {"host": host}, detail=str(error))
 
 
 class Words:
@@ -46,7 +90,7 @@ class Words:
 
 
 def preferred(header: str | None) -> str:
-    """The language of ours that an Accept-Language header, or a locale's name, likes best; English when neither."""
+    """The language of ours that an Accept-Language header or a locale prefers; English when it names none."""
     wishes: list[tuple[float, str]] = []
     for wish in (header or "").split(","):
         name, _, quality = wish.partition(";q=")

@@ -9,16 +9,15 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 from urllib.parse import urlencode
 
-from source_amocrm.auth.authenticator import make_authenticator
-from source_amocrm.auth.handover import HandOver, print_settings
-from source_amocrm.config.settings import Config
+from source_amocrm.auth import HandOver, make_authenticator, print_settings
+from source_amocrm.config import Config
 from source_amocrm.http.backoff import RetryPolicy
 from source_amocrm.http.circuit_breaker import CircuitBreaker
 from source_amocrm.http.client import AmocrmClient
 from source_amocrm.http.error_handler import AmocrmErrorHandler
 from source_amocrm.http.rate_limit import Budget
-from source_amocrm.http.reply import Reply, reply_of
-from source_amocrm.http.rules.rule import Where
+from source_amocrm.http.reply import reply_of
+from source_amocrm.http.rules import Where
 from source_amocrm.http.session import AmocrmSession
 from source_amocrm.http.token_endpoint import HttpTokenEndpoint
 
@@ -30,10 +29,10 @@ Params = Mapping[str, int | str | Sequence[int | str]]
 class Answer:
     """`body` is None where nothing was found (204).
 
-    `server_time`: Unix seconds by the server's clock, or by ours when it does not tell; `sent_at`: a second of that
-    clock not later than the moment which the answer shows; `drift`: by how many seconds our clock is ahead of that one,
-    0 while the two agree; `tick`: the monotonic clock, in seconds, after the answer came; `size`: the bytes of memory
-    that the body takes at the most.
+    `server_time`: when the server answered (Unix seconds, server clock; ours if it does not tell). `sent_at`: a second
+    not later than the moment that the answer shows (same clock). `drift`: by how much our clock is ahead of that one
+    (seconds), 0 while the two agree. `tick`: when the answer came (seconds, monotonic clock). `size`: the most memory
+    that the body takes (bytes).
     """
 
     body: dict[str, Any] | None
@@ -59,11 +58,6 @@ ACCOUNT_PATH = "/api/v4/account"
 _SPARE = 1.0
 
 
-def encode(params: Params) -> str:
-    """A query string as PHP reads it; a list repeats its name, which therefore ends with []."""
-    return urlencode(params, doseq=True)
-
-
 class Api:
     """Safe to share by any number of threads. `wall`: unix seconds of this machine's clock."""
 
@@ -87,45 +81,32 @@ class Api:
 
         `shrinkable`: raise PageTooLarge where the caller had better ask for less; see AmocrmClient.
         """
-        answer = _answer(self.reply(path, params, shrinkable=shrinkable))
-        self.observe(path, answer.body)
-        return answer
+        _, response = self.client.send_request("GET", self.url(path, params), {"shrinkable": shrinkable})
+        reply = reply_of(response)
+        server_time = reply.server_time
+        if server_time is None:
+            server_time = int(reply.received)
+        body = reply.body if reply.status != 204 else None
+        self.observe(path, body)
+        return Answer(body, server_time, server_time - math.ceil(reply.elapsed) - 1, size=reply.size)
 
-    def reply(
-        self,
-        path: str,
-        params: Params | None = None,
-        *,
-        headers: Mapping[str, str] | None = None,
-        shrinkable: bool = False,
-    ) -> Reply:
-        """As `get`, with all that is known of the answer, and unobserved."""
-        query = encode(params or {})
-        url = f"{self.auth.base_url}{path}?{query}" if query else f"{self.auth.base_url}{path}"
-        _, response = self.client.send_request("GET", url, {"shrinkable": shrinkable}, headers=headers)
-        return reply_of(response)
+    def url(self, path: str, params: Params | None) -> str:
+        """The address with its query as PHP reads it: a list repeats its name, which therefore ends with []."""
+        return f"{self.auth.base_url}{path}" + (f"?{urlencode(params, doseq=True)}" if params else "")
 
     def room(self) -> int:
         """How many more requests should be under way to use the rate limit up; negative if threads wait for turns."""
         return math.ceil(self.budget.per_second * self.stats.latency + _SPARE) - self.stats.asking
 
 
-def _answer(reply: Reply) -> Answer:
-    server_time = reply.server_time
-    if server_time is None:
-        server_time = int(reply.received)
-    body = reply.body if reply.status != 204 else None
-    return Answer(body, server_time, server_time - math.ceil(reply.elapsed) - 1, size=reply.size)
-
-
 def files_host_api(api: Api, base_url: str) -> Api:
     """The Api of that host. Its outages and refusals do not concern the account; the account's refusals concern it."""
-    client, guest = api.client, _Guest(api, base_url)
-    handler = AmocrmErrorHandler(client.policy, guest, Where.DRIVE)
-    return Api(client.at(guest, handler, CircuitBreaker(client.breaker)), api.wall, api.observe)
+    client, sign_in = api.client, _FilesHostSignIn(api, base_url)
+    handler = AmocrmErrorHandler(client.policy, sign_in, Where.DRIVE)
+    return Api(client.at(sign_in, handler, CircuitBreaker(client.breaker)), api.wall, api.observe)
 
 
-class _Guest:
+class _FilesHostSignIn:
     """The account's sign-in at another host."""
 
     def __init__(self, api: Api, base_url: str) -> None:
@@ -159,14 +140,15 @@ class _Guest:
         return False
 
 
-_PATIENT = RetryPolicy()
-
-
 def open_api(
     config: Config,
     raw: MutableMapping[str, Any],
-    policy: RetryPolicy = _PATIENT,
+    policy: RetryPolicy | None = None,
     *,
+    session: AmocrmSession | None = None,
+    clock: Callable[[], float] = time.monotonic,
+    wall: Callable[[], float] = time.time,
+    sleep: Callable[[float], None] = time.sleep,
     hand_over: HandOver = print_settings,
     observe: Observer = lambda *_: None,
 ) -> Api:
@@ -175,23 +157,8 @@ def open_api(
     `raw` is the mapping that the platform passed in; `hand_over` gets it whole when amoCRM has changed something in it.
     Raises ConfigError when the token does not fit the account.
     """
-    session = AmocrmSession(Budget(config.requests_per_second), policy, config.num_workers)
-    return api_over(session, config, raw, policy, hand_over=hand_over, observe=observe)
-
-
-def api_over(
-    session: AmocrmSession,
-    config: Config,
-    raw: MutableMapping[str, Any],
-    policy: RetryPolicy,
-    *,
-    clock: Callable[[], float] = time.monotonic,
-    wall: Callable[[], float] = time.time,
-    sleep: Callable[[float], None] = time.sleep,
-    hand_over: HandOver = print_settings,
-    observe: Observer = lambda *_: None,
-) -> Api:
-    """As `open_api`, over a session and with clocks that are given."""
+    policy = policy or RetryPolicy()
+    session = session or AmocrmSession(Budget(config.requests_per_second), policy, config.num_workers)
     endpoint = HttpTokenEndpoint(session, policy, clock=clock, sleep=sleep)
     sign_in = make_authenticator(config, raw, endpoint, wall, hand_over)
     return Api(AmocrmClient(session, sign_in, policy, clock=clock, sleep=sleep), wall, observe)

@@ -15,21 +15,18 @@ from source_amocrm.http.reply import Reply, http_date, reply_of
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """All times in seconds; ceilings are for one request with all its repetitions."""
+    """All times in seconds; ceilings are for one request with all its retries."""
 
     attempts: int = 8
     ceiling: float = 150.0
     throttled_ceiling: float = 900.0
     first_delay: float = 1.0
     longest_delay: float = 60.0
-    # Attempts while nothing has been answered yet, at what is rather a wrong address than an outage
-    cold_attempts: int = 3
-    # Attempts at a page that can be asked for in smaller pieces
-    large_page_attempts: int = 2
+    cold_attempts: int = 3  # while nothing has been answered yet: rather a wrong address than an outage
+    large_page_attempts: int = 2  # at a page that can be asked for in smaller pieces
     connect_timeout: float = 10.0
     read_timeout: float = 60.0
-    # A whole answer, however slowly it drips
-    deadline: float = 120.0
+    deadline: float = 120.0  # of a whole answer, however slowly it drips
 
     def bound(self, attempt: int) -> float:
         """The longest pause after attempt number `attempt` (1, 2, …)."""
@@ -67,7 +64,7 @@ class FailureBackoff(BackoffStrategy):
 
 
 class Patience:
-    """What is left of the policy's ceilings for one request; failures and refusals for the rate are counted apart."""
+    """What is left of the policy's ceilings for one request. Failures and 429s are counted apart."""
 
     def __init__(self, policy: RetryPolicy, clock: Callable[[], float]) -> None:
         self._policy = policy
@@ -79,7 +76,7 @@ class Patience:
         self.refusals = 0
 
     def after_failure(self, delay: float, *, attempts: int) -> bool:
-        """Whether it may be tried again after `delay` seconds."""
+        """Whether the request may be tried again after `delay` seconds."""
         spent = self._clock() - self._started - self._spent_throttled
         return self.failures < attempts and spent + delay <= self._policy.ceiling
 

@@ -26,18 +26,14 @@ class CircuitBreaker:
     """
 
     def __init__(self, above: CircuitBreaker | None = None) -> None:
+        self.sent = 0
+        """The number of the last request."""
         self._above = above
         self._lock = threading.Lock()
-        self._sent = 0
         self._answered = 0
         self._outage: _Trouble | None = None
         self._refusal: _Trouble | None = None
         self._probing = False
-
-    @property
-    def sent(self) -> int:
-        """The number of the last request."""
-        return self._sent
 
     @property
     def untried(self) -> bool:
@@ -67,8 +63,8 @@ class CircuitBreaker:
         """The number of a request that is sent now. Raises the known refusal, if there is one."""
         with self._lock:
             self._raise_refusal()
-            self._sent += 1
-            return self._sent
+            self.sent += 1
+            return self.sent
 
     def answered(self, number: int) -> None:
         with self._lock:
@@ -89,8 +85,7 @@ class CircuitBreaker:
     def _raise_refusal(self) -> None:
         if self._above is not None:
             self._above._raise_refusal()
-        refusal = self._error(self._refusal)
-        if refusal is not None:
+        if self._refusal is not None and (refusal := self._error(self._refusal)) is not None:
             raise copy.copy(refusal)
 
     def _error(self, trouble: _Trouble | None) -> AmocrmError | None:

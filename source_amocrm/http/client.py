@@ -22,15 +22,26 @@ from airbyte_cdk.sources.streams.http.exceptions import (
 )
 from airbyte_cdk.sources.streams.http.http_client import HttpClient
 
-from source_amocrm.auth.authenticator import Authenticator
+from source_amocrm.auth import Authenticator
 from source_amocrm.errors import AmocrmError, PageTooLarge
 from source_amocrm.http.backoff import FailureBackoff, Patience, RateLimitBackoff, RetryPolicy
 from source_amocrm.http.circuit_breaker import CircuitBreaker
-from source_amocrm.http.error_handler import AmocrmErrorHandler, AmocrmResolution, failed_early, path_of
-from source_amocrm.http.reply import Reply
+from source_amocrm.http.error_handler import AmocrmErrorHandler, AmocrmResolution, path_of
+from source_amocrm.http.reply import Reply, ReplyKind
 from source_amocrm.http.session import AmocrmSession
 
 _SMOOTH = 0.2
+"""Weight of the newest answer in the mean latency."""
+_RENEWALS = 5
+"""Times that one request is sent again under a new token, however short the tokens live."""
+_EARLY = (ReplyKind.DNS, ReplyKind.REFUSED, ReplyKind.CONNECT_TIMEOUT, ReplyKind.TLS)
+"""Failures that tell of a wrong address rather than of an outage, if nothing has been answered yet."""
+
+_LOGGER = logging.getLogger("airbyte.amocrm.http")
+# With --debug the CDK's client would log headers with tokens, and bodies with people's names.
+_LOGGER.setLevel(logging.INFO)
+
+_Outcome = requests.Response | requests.RequestException | None
 
 
 class Stats:
@@ -40,44 +51,36 @@ class Stats:
         self.by_path: Counter[str] = Counter()
         self.throttled = 0  # answers 429
         self.asking = 0  # callers that want an answer now
-        self.latency = 0.0  # seconds that an answer takes, of late
+        self.latency = 0.0  # mean seconds of the last answers
 
-    def asks(self, change: int) -> None:
+    def count_caller(self, change: int) -> None:
         with self._lock:
             self.asking += change
 
-    def took(self, seconds: float) -> None:
+    def note_latency(self, seconds: float) -> None:
         with self._lock:
             self.latency += (seconds - self.latency) * (_SMOOTH if self.latency else 1)
 
-    def sent(self, path: str) -> None:
+    def count_request(self, path: str) -> None:
         with self._lock:
             self.requests += 1
             self.by_path[path] += 1
 
-    def refused(self) -> None:
+    def count_refusal(self) -> None:
         with self._lock:
             self.throttled += 1
 
 
-# How many times one request is sent again under a new token, however short the tokens live
-_RENEWALS = 5
-
-_LOGGER = logging.getLogger("airbyte.amocrm.http")
-# With --debug the CDK's client would log headers with tokens, and bodies with people's names.
-_LOGGER.setLevel(logging.INFO)
-
-
 @dataclass(slots=True)
-class _Tries:
-    """What is known of one request over all its repetitions."""
+class _RetryState:
+    """One request over all its attempts."""
 
     base_url: str  # what its address begins with
     patience: Patience
     probe: bool
     shrinkable: bool
     failed_at: int  # the number of the last request that was sent when this one began, or first failed
-    number: int = 0  # its own, of the last attempt
+    number: int = 0  # of the last attempt
     failed: bool = False
     slow: int = 0
     renewals: int = 0
@@ -87,9 +90,9 @@ class _Tries:
 class AmocrmClient(HttpClient):
     """One for each host, over one session; safe to share by any number of threads and streams.
 
-    `send_request` returns an AmocrmResponse, or raises an AmocrmError once it is certain. Among its `request_kwargs`
-    `shrinkable` means: raise PageTooLarge after two tries that took the server too long, or one answer too large to
-    hold several of, so that the caller asks for less.
+    `send_request` returns an AmocrmResponse, or raises an AmocrmError once it is certain. `shrinkable` among its
+    `request_kwargs` means that the caller can ask for less. PageTooLarge is then raised after two attempts that took
+    the server too long, or after one large answer.
     """
 
     _error_handler: AmocrmErrorHandler
@@ -118,10 +121,10 @@ class AmocrmClient(HttpClient):
         self.breaker = CircuitBreaker()
         self.stats = Stats()
         self.accepted: set[str] = set()  # tokens that amoCRM has taken
-        self._tries: dict[requests.PreparedRequest, _Tries] = {}
+        self._states: dict[requests.PreparedRequest, _RetryState] = {}
 
     def at(self, sign_in: Authenticator, handler: AmocrmErrorHandler, breaker: CircuitBreaker) -> AmocrmClient:
-        """The same client for another host, with outages and refusals of its own."""
+        """The same client for another host, with its own outages and refusals."""
         other = copy.copy(self)
         other.sign_in, other._error_handler, other.breaker = sign_in, handler, breaker
         return other
@@ -135,13 +138,13 @@ class AmocrmClient(HttpClient):
     ) -> requests.Response:
         """Sends the request until it is certain what became of it.
 
-        It replaces the CDK's loop, which sleeps a second longer than asked, waits for a rate limit in each thread by
-        itself, counts all failures under one ceiling, and goes on in an outage that another thread has met.
+        The CDK's loop sleeps a second longer than asked and waits for a rate limit in each thread by itself. It counts
+        all failures under one ceiling, and goes on in an outage that another thread has met.
         """
         probe = self.breaker.enter()
-        self.stats.asks(1)
+        self.stats.count_caller(1)
         try:
-            self._tries[request] = tries = _Tries(
+            self._states[request] = state = _RetryState(
                 self.sign_in.base_url,
                 Patience(self.policy, self.clock),
                 probe,
@@ -150,7 +153,7 @@ class AmocrmClient(HttpClient):
             )
             kwargs = {"bearer": lambda: self.sign_in.access_token, **request_kwargs}
             while True:
-                self._make_ready(request, tries)
+                self._prepare(request, state)
                 try:
                     return self._send(request, kwargs, log_formatter, exit_on_rate_limit)
                 except UserDefinedBackoffException as again:
@@ -159,19 +162,19 @@ class AmocrmClient(HttpClient):
                     pass
         finally:
             self._evict_key(request)
-            self._tries.pop(request, None)
-            self.stats.asks(-1)
+            self._states.pop(request, None)
+            self.stats.count_caller(-1)
             self.breaker.leave(probe)
 
-    def _make_ready(self, request: requests.PreparedRequest, tries: _Tries) -> None:
+    def _prepare(self, request: requests.PreparedRequest, state: _RetryState) -> None:
         """Renews the token ahead of its expiry and before a turn is taken, and follows a renamed account."""
-        self._signed_in(self.sign_in.get_access_token, tries)
+        self._signed_in(self.sign_in.get_access_token, state)
         base_url = self.sign_in.base_url
-        if base_url != tries.base_url:
-            request.url = str(request.url).replace(tries.base_url, base_url, 1)
-            tries.base_url = base_url
-        tries.number = self.breaker.send()
-        self.stats.sent(path_of(request.url, base_url))
+        if base_url != state.base_url:
+            request.url = str(request.url).replace(state.base_url, base_url, 1)
+            state.base_url = base_url
+        state.number = self.breaker.send()
+        self.stats.count_request(path_of(request.url, base_url))
 
     def _handle_error_resolution(
         self,
@@ -181,109 +184,101 @@ class AmocrmClient(HttpClient):
         error_resolution: ErrorResolution,
         exit_on_rate_limit: bool | None = False,  # noqa: ARG002
     ) -> None:
-        """Does what lets the request be sent again and raises a BaseBackoffException, or raises the error.
+        """Prepares the next attempt and raises a BaseBackoffException, or raises the error.
 
-        The CDK's logs the bodies of refusals, which hold people's names; prints the stream's status past the queue of
-        messages, under the client's name; renews a token once a request, not as long as each new one has worked; and
-        asks for smaller pages by an exception that only its low-code half catches.
+        The CDK's method logs the bodies of refusals, which hold people's names. It prints the stream's status past the
+        queue of messages, under the client's name. It renews a token once a request, even if each new one has worked.
+        It asks for smaller pages by an exception that only its low-code half catches.
         """
         assert isinstance(error_resolution, AmocrmResolution)
-        tries, reply, error = self._tries[request], error_resolution.reply, error_resolution.error
+        state, reply, error = self._states[request], error_resolution.reply, error_resolution.error
         if error is None:
-            self.breaker.answered(tries.number)
-            self.stats.took(reply.elapsed)
+            self.breaker.answered(state.number)
+            self.stats.note_latency(reply.elapsed)
             self.accepted.add(reply.token or "")
             return
-        if not tries.failed:
-            tries.failed, tries.failed_at = True, self.breaker.sent
+        if not state.failed:
+            state.failed, state.failed_at = True, self.breaker.sent
         answer = response if response is not None else exc
         action = error_resolution.response_action
         if action is ResponseAction.RETRY:
-            delay = self._delay(tries, error_resolution, error, answer)
+            delay = self._delay(state, error_resolution, error, answer)
             raise UserDefinedBackoffException(delay, request, answer, str(error), error.failure_type)
         if action is ResponseAction.RATE_LIMITED:
-            self._pause(tries, error, answer)
+            self._pause(state, error, answer)
             raise RateLimitBackoffException(request, answer, str(error), error.failure_type)
         if action is ResponseAction.REFRESH_TOKEN_THEN_RETRY:
-            self._renew(tries, reply, error)
+            self._renew(state, reply, error)
         elif error_resolution.rule.stops:
             self.session.budget.shut(error)
             raise error
-        elif not self._relocated_at_first(tries, reply):
+        elif not self._relocated_at_first(state, reply):
             if reply.status is not None:
-                self.breaker.answered(tries.number)  # a refusal for this list alone tells that all is well otherwise
+                self.breaker.answered(state.number)  # a refusal for this list alone tells that all is well otherwise
             raise error
         raise DefaultBackoffException(request, answer, str(error), error.failure_type)
 
-    def _delay(
-        self,
-        tries: _Tries,
-        resolution: AmocrmResolution,
-        error: AmocrmError,
-        answer: requests.Response | requests.RequestException | None,
-    ) -> float:
+    def _delay(self, state: _RetryState, resolution: AmocrmResolution, error: AmocrmError, answer: _Outcome) -> float:
         """Seconds until the next attempt. Raises the error if there is none."""
         rule, reply = resolution.rule, resolution.reply
-        tries.slow += rule.slow
-        if rule.slow and tries.shrinkable and tries.slow >= self.policy.large_page_attempts:
+        state.slow += rule.slow
+        if rule.slow and state.shrinkable and state.slow >= self.policy.large_page_attempts:
             raise self._error_handler.error(rule, reply, answer, PageTooLarge)
         attempts = self._max_retries + 1
-        if tries.probe or self.breaker.outage:
+        if state.probe or self.breaker.outage:
             attempts = 1
-        elif failed_early(reply) and self.breaker.untried:
+        elif reply.kind in _EARLY and self.breaker.untried:
             attempts = self.policy.cold_attempts
-        tries.patience.failures += 1
-        delay = self._backoff(answer, tries.patience.failures)
-        if not tries.patience.after_failure(delay, attempts=attempts):
-            self.breaker.gave_up(error, tries.failed_at)
+        state.patience.failures += 1
+        delay = self._backoff(answer, state.patience.failures)
+        if not state.patience.after_failure(delay, attempts=attempts):
+            self.breaker.gave_up(error, state.failed_at)
             raise error
         return delay
 
-    def _pause(
-        self, tries: _Tries, error: AmocrmError, answer: requests.Response | requests.RequestException | None
-    ) -> None:
+    def _pause(self, state: _RetryState, error: AmocrmError, answer: _Outcome) -> None:
         """Makes all threads wait. Raises the error if that would take too long."""
-        self.stats.refused()
-        tries.patience.refusals += 1
-        seconds = self._backoff(answer, tries.patience.refusals)
-        if not tries.patience.after_refusal(seconds):
-            self.breaker.refused(error, tries.failed_at)
+        self.stats.count_refusal()
+        state.patience.refusals += 1
+        seconds = self._backoff(answer, state.patience.refusals)
+        if not state.patience.after_refusal(seconds):
+            self.breaker.refused(error, state.failed_at)
             raise error
         self.session.budget.pause(seconds)
 
-    def _backoff(self, answer: requests.Response | requests.RequestException | None, attempt: int) -> float:
+    def _backoff(self, answer: _Outcome, attempt: int) -> float:
         """Seconds by the first strategy that knows any; 0 is an answer, unlike for the CDK."""
         waits = (strategy.backoff_time(answer, attempt) for strategy in self._backoff_strategies)
         return next(seconds for seconds in waits if seconds is not None)
 
-    def _renew(self, tries: _Tries, reply: Reply, error: AmocrmError) -> None:
+    def _renew(self, state: _RetryState, reply: Reply, error: AmocrmError) -> None:
         """Gets a newer token, or else the account's new address. Raises the error if there is neither."""
         sign_in, rejected = self.sign_in, reply.token or ""
         # a renewed token that has worked for nobody is not worth another renewal
-        worthy = tries.renewals == 0 or rejected in self.accepted or rejected != sign_in.access_token
-        if worthy and tries.renewals < _RENEWALS and self._signed_in(lambda: sign_in.renew(rejected), tries):
-            tries.renewals += 1
-        elif not tries.relocated and sign_in.relocate():
-            tries.relocated = True
+        worthy = state.renewals == 0 or rejected in self.accepted or rejected != sign_in.access_token
+        if worthy and state.renewals < _RENEWALS and self._signed_in(lambda: sign_in.renew(rejected), state):
+            state.renewals += 1
+        elif not state.relocated and sign_in.relocate():
+            state.relocated = True
         else:
-            self.breaker.refused(error, tries.failed_at)
+            self.breaker.refused(error, state.failed_at)
             raise error
 
-    def _signed_in(self, step: Callable[[], str | None], tries: _Tries) -> str | None:
+    def _signed_in(self, step: Callable[[], str | None], state: _RetryState) -> str | None:
         """Runs a step of the sign-in, whose failure concerns every request."""
         try:
             return step()
         except AmocrmError as error:
             if error.failure_type is FailureType.transient_error:
-                self.breaker.gave_up(error, tries.failed_at)
+                self.breaker.gave_up(error, state.failed_at)
             else:
-                self.breaker.refused(error, tries.failed_at)
+                self.breaker.refused(error, state.failed_at)
             raise
 
-    def _relocated_at_first(self, tries: _Tries, reply: Reply) -> bool:
-        """Looks for the account's new address: a renamed account redirects the first request, or does not know it."""
+    def _relocated_at_first(self, state: _RetryState, reply: Reply) -> bool:
+        """Follows a renamed account, which redirects the first request or does not know its address."""
         moved = reply.status is not None and (300 <= reply.status < 400 or reply.status == 404)
-        if not moved or tries.relocated or not self.breaker.untried:
+        if not moved or state.relocated or not self.breaker.untried:
             return False
-        tries.relocated = self.sign_in.relocate()
-        return tries.relocated
+        state.relocated = self.sign_in.relocate()
+        return state.relocated

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -11,18 +11,18 @@ from urllib.parse import urlsplit
 import requests
 from airbyte_cdk.sources.streams.http.error_handlers import ErrorHandler, ErrorResolution, ResponseAction
 
-from source_amocrm.auth.authenticator import Authenticator
+from source_amocrm.auth import Authenticator
 from source_amocrm.config.hosts import is_service_host
 from source_amocrm.errors import AmocrmError
 from source_amocrm.http.backoff import RetryPolicy
-from source_amocrm.http.body import Kind
 from source_amocrm.http.reply import AmocrmResponse, NoAnswer, Reply, reply_of
-from source_amocrm.http.rules import TABLE
-from source_amocrm.http.rules.rule import Rule, Where
+from source_amocrm.http.rules import TABLE, Rule, Where
 from source_amocrm.secrecy import mask
 
 _LONGEST_DETAIL = 300
+"""Characters of an answer's own words that an error shows."""
 _LONGEST_WORDS = 5000
+"""Characters of them that are looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class AmocrmErrorHandler(ErrorHandler):
 
     @property
     def max_time(self) -> int:
-        """Seconds for one request with all its repetitions, waits for a rate limit left out."""
+        """Deadline of one request with its retries (seconds). Time spent waiting for the rate limit does not count."""
         return int(self._policy.ceiling)
 
     def interpret_response(self, response_or_exception: requests.Response | Exception | None) -> AmocrmResolution:
@@ -68,11 +68,11 @@ class AmocrmErrorHandler(ErrorHandler):
     def error(
         self, rule: Rule, reply: Reply, response_or_exception: object, kind: type[AmocrmError] | None = None
     ) -> AmocrmError:
-        """What the rule says of this answer, as an error of `kind` or the rule's own."""
-        sign_in = self._sign_in
-        target = RequestTarget(
-            sign_in.domain, _path(response_or_exception, sign_in), sign_in.advice, sign_in.account_id
-        )
+        """Makes the rule's error for this answer, of `kind` or the rule's own."""
+        sign_in, path = self._sign_in, ""
+        if isinstance(response_or_exception, AmocrmResponse | NoAnswer) and response_or_exception.request is not None:
+            path = path_of(response_or_exception.request.url, sign_in.base_url)
+        target = RequestTarget(sign_in.domain, path, sign_in.advice, sign_in.account_id)
         return explain(rule, reply, target, self._policy, kind)
 
     def _resolution(self, rule: Rule, reply: Reply, response_or_exception: object) -> AmocrmResolution:
@@ -88,36 +88,26 @@ def path_of(url: str | None, base_url: str) -> str:
     return urlsplit(url or "").path.removeprefix(urlsplit(base_url).path)
 
 
-def _path(response_or_exception: object, sign_in: Authenticator) -> str:
-    if isinstance(response_or_exception, AmocrmResponse | NoAnswer) and response_or_exception.request is not None:
-        return path_of(response_or_exception.request.url, sign_in.base_url)
-    return ""
-
-
 def classify(reply: Reply, where: Where = Where.API) -> Rule:
     """The first rule of the table that fits."""
     status = reply.meant_status
-    codes, words = _codes(reply.body), _words(reply.body).lower()
     for rule in TABLE:
+        # a rule without a status is for exchanges without an answer, and for no others
         if (
-            _fits(status, rule.status)
-            and (not rule.kinds or reply.kind in rule.kinds)
-            and (not rule.codes or not codes.isdisjoint(rule.codes))
-            and (not rule.says or any(text in words for text in rule.says))
+            (rule.status is None if status is None else rule.status is not None and status in rule.status)
             and (not rule.where or where in rule.where)
+            and (not rule.kinds or reply.kind in rule.kinds)
+            and (not rule.codes or not _codes(reply.body).isdisjoint(rule.codes))
+            and (not rule.says or any(text in _words(reply.body).lower() for text in rule.says))
         ):
             return rule
     raise AssertionError(f"no rule for {status} {reply.kind}")
 
 
-def _fits(status: int | None, wanted: Container[int] | None) -> bool:
-    return wanted is None if status is None else wanted is not None and status in wanted
-
-
 def explain(
     rule: Rule, reply: Reply, target: RequestTarget, policy: RetryPolicy, kind: type[AmocrmError] | None = None
 ) -> AmocrmError:
-    """The rule's error for this reply, or one of `kind`: the sentence, and what amoCRM's support asks for."""
+    """Makes an error of `kind`, or the rule's own: its sentence, and the ids by which support finds the request."""
     sentence = rule.message.format(
         host=target.host,
         subdomain=target.host.partition(".")[0],
@@ -127,7 +117,10 @@ def explain(
         advice=target.advice,
         minutes=round(policy.throttled_ceiling / 60),
     ).strip()
-    traces = _traces(reply)
+    ids = {"X-Request-Id": reply.headers.get("X-Request-Id"), "trace_id": (reply.body or {}).get("trace_id")}
+    traces = ", ".join(
+        f"{name} {mask(str(text))}" for name, text in ids.items() if re.fullmatch(r"[\w.:/+=-]{1,100}", str(text or ""))
+    )
     seen = f"{reply.status} ({reply.kind.value})" if reply.status else reply.kind.value
     internal = " ".join(filter(None, [f"{target.path} at {target.host}: {seen}.", reply.trouble, traces]))
     message = f"{sentence} [{traces}]" if traces else sentence
@@ -149,20 +142,17 @@ def _words(body: Mapping[str, Any] | None) -> str:
     if body is None:
         return ""
     found = [body.get(key) for key in ("hint", "detail", "title", "message", "error")]
-    for problem in _list(body.get("validation-errors")):
-        for error in _list(problem.get("errors") if isinstance(problem, Mapping) else None):
+    problems = body.get("validation-errors")
+    for problem in problems if isinstance(problems, list) else []:
+        errors = problem.get("errors") if isinstance(problem, Mapping) else None
+        for error in errors if isinstance(errors, list) else []:
             if isinstance(error, Mapping):
                 found.append(f"{error.get('path')}: {error.get('detail')}")
-    unique = dict.fromkeys(text for text in found if isinstance(text, str) and text.strip())
-    return ", ".join(unique)
-
-
-def _list(value: object) -> list[Any]:
-    return value if isinstance(value, list) else []
+    return ", ".join(dict.fromkeys(text for text in found if isinstance(text, str) and text.strip()))
 
 
 def _detail(reply: Reply) -> str:
-    """What the answer itself says, in brackets to be put into a sentence; empty if it says nothing."""
+    """What the answer itself says, in brackets for a sentence; empty if it says nothing."""
     words = _words(reply.body)
     if reply.status is not None and 300 <= reply.status < 400:
         try:
@@ -172,19 +162,3 @@ def _detail(reply: Reply) -> str:
         words = f"to {host}" if is_service_host(host) else ""
     text = " ".join("".join(c if c.isprintable() else " " for c in words[:_LONGEST_WORDS]).split())
     return f" ({mask(text)[:_LONGEST_DETAIL]})" if text else ""
-
-
-def _traces(reply: Reply) -> str:
-    """Request and trace ids: by them amoCRM's support finds the request."""
-    ids = {
-        "X-Request-Id": reply.headers.get("X-Request-Id"),
-        "trace_id": (reply.body or {}).get("trace_id"),
-    }
-    return ", ".join(
-        f"{name} {mask(str(text))}" for name, text in ids.items() if re.fullmatch(r"[\w.:/+=-]{1,100}", str(text or ""))
-    )
-
-
-def failed_early(reply: Reply) -> bool:
-    """Whether a failure is more likely a wrong address than an outage, if nothing has been answered yet."""
-    return reply.kind in (Kind.DNS, Kind.REFUSED, Kind.CONNECT_TIMEOUT, Kind.TLS)

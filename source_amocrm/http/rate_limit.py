@@ -1,8 +1,9 @@
 """The rate limit: one budget for every thread and every kind of request of the process.
 
 Requests are paced, not sent in bursts: one slot each 1/per_second. The server counts arrivals in a sliding second. A
-request may leave late (a new connection, a busy machine) and arrive late, so the moving window is kept over the times
-at which requests really left, plus how late each arrived, as far as that is known (see `jitter`).
+request may leave late (a new connection, a busy machine) and arrive late. So the moving window is kept over the times
+at which requests left, plus the lateness that answers tell (`Jitter`). No constant margin does as well: the one that an
+uneven network needs (_WORST) would cost every even network eight per cent.
 """
 
 from __future__ import annotations
@@ -18,11 +19,12 @@ import requests
 from airbyte_cdk.sources.streams.call_rate import AbstractAPIBudget, AbstractCallRatePolicy
 
 _ANSWERS = 200
+"""Answers that are remembered."""
 _LEAST = 12
-"""How many answers must have come before anything is known."""
+"""Answers that must have come before anything is known."""
 _DOUBT = 4
-"""The fastest of many answers may be slower than the fastest possible one by this many times the typical distance
-between two answers; by twice as many if there are few answers."""
+"""The fastest answer so far may be slower than the fastest possible one, by this many typical distances between two
+answers. By twice as many if there are fewer than _MANY answers."""
 _MANY = 32
 _USUAL = 0.9
 """The share of answers whose time is that of the way; the slowest few may be late for any reason."""
@@ -33,101 +35,89 @@ _WORST = 0.08
 _FIRST = 0.045
 """Seconds by which they are assumed to be late after one refusal, which may have had another cause."""
 _CAREFUL = 800
-"""For how many answers that is assumed: those of two minutes at the usual limit. To find out that requests arrive
-evenly risks a refusal, so it pays only if there is much left to read. Each refusal doubles the number."""
+"""Answers for which that is assumed: two minutes at the usual limit. To find out that requests arrive evenly risks a
+refusal, so it pays only if there is much left to read. Each refusal doubles the number."""
 _EASED = 200
-"""Over how many answers more the assumption shrinks to nothing."""
+"""Answers over which the assumption then shrinks to nothing."""
 _MOST_LATE = 0.15
 """Seconds by which a single request may be late: a server that was busy with itself counted it when it got to it."""
 _UNUSUAL = 1.1
-"""If answers take any time, one that took so many times what most take is late for that reason."""
+"""An answer that took so many times what most take is late for that reason."""
+
+_SAFETY = 0.018
+"""Share of the period that is kept free for jitter while nothing is known of it."""
+_LESS = 0.002
+"""The same share once answers tell how late each request was."""
+_EAGER = 0.7
+"""Share of the usual distance between turns if jitter exceeds _EVEN, so that a late request does not delay all."""
+_EVEN = 0.01
+"""Seconds of jitter."""
+_SLOWER = 1.1
+"""Factor by which a 429 slows the pace down in quiet times."""
+_MUCH_SLOWER = 1.25
+"""The same factor before the pace has recovered from the last 429."""
+_SLOWEST = 10.0
+_RECOVERY_STEP = 5.0
+"""Seconds without a 429 after which the pace is a factor of _SLOWER faster again."""
+_POLL = 0.005
+"""Seconds between two looks at turns that have not left yet."""
+_LATENESS = 0.02
+"""Seconds by which a thread may wake late without delaying the next turn."""
+_NAP = 1.0
+"""Seconds of the longest sleep: a thread that waits out a pause must learn soon that the budget was shut."""
 
 
 class Jitter:
-    """All times are in seconds."""
+    """How unevenly requests arrive, by what answers and refusals tell (seconds)."""
 
     def __init__(self) -> None:
+        self.spread: float | None = None
+        """By how much requests arrive earlier or later than others; None where the answers do not tell."""
+        self.margin: float | None = None
+        """By how much the earliest of the last requests may have been later than another one will be."""
         self._answers: deque[float] = deque(maxlen=_ANSWERS)
-        self._sorted: list[float] = []
+        self._known = False
+        self._fastest = self._usual = 0.0
         self._count = 0
-        """How many answers came, including those that are forgotten."""
-        self._careful = _CAREFUL
-        self._until = _CAREFUL
-        """The number of the answer at which the careful time ends."""
+        self._careful = self._until = _CAREFUL
+        """For how many answers a refusal makes careful, and the number of the answer at which that ends."""
+        self._care = 1.0
+        """How much of the assumptions still holds: 1 in the careful time, 0 long after it."""
         self._refused = 0.0
         """Seconds by which requests are assumed to be late since a refusal, whatever the answers tell."""
 
     def answered(self, elapsed: float) -> None:
         """Notes that an answer came `elapsed` seconds after its request left."""
         self._count += 1
+        self._care = min(1.0, max(0.0, 1.0 - (self._count - self._until) / _EASED))
         self._answers.append(elapsed)
-        self._sorted = sorted(self._answers)
+        count = len(self._answers)
+        if count < _LEAST:
+            return
+        ordered = sorted(self._answers)
+        self._known, self._fastest, self._usual = True, ordered[0], ordered[int(_USUAL * (count - 1))]
+        spread = (self._usual - self._fastest) / _USUAL
+        self.spread = self.margin = None
+        if spread <= _STEADY:
+            self.spread = spread
+            self.margin = (_DOUBT if count >= _MANY else 2 * _DOUBT) * spread / (count + 1)
 
     def refused(self) -> None:
         """Notes that a request was one too many."""
-        self._refused = min(_WORST, self._refused * self._care() + _FIRST)
+        self._refused = min(_WORST, self._refused * self._care + _FIRST)
         self._careful *= 2
         self._until = self._count + self._careful
-
-    @property
-    def spread(self) -> float | None:
-        """By how much requests arrive earlier or later than others; None where the answers do not tell."""
-        count = len(self._sorted)
-        if count < _LEAST:
-            return None
-        spread = (self._usual() - self._sorted[0]) / _USUAL
-        return spread if spread <= _STEADY else None
-
-    def margin(self) -> float | None:
-        """Seconds by which the earliest of the last requests may have been later than another one will be."""
-        spread, count = self.spread, len(self._sorted)
-        if spread is None:
-            return None
-        return (_DOUBT if count >= _MANY else 2 * _DOUBT) * spread / (count + 1)
+        self._care = 1.0
 
     def lateness(self, elapsed: float | None) -> float:
         """By how much later than its turn a request may have been counted; `elapsed` None: it is not answered yet."""
-        if len(self._sorted) < _LEAST:
+        if not self._known:
             return _WORST
-        care, spread = self._care(), self.spread
-        if spread is None:
-            told = _WORST * care + min(_MOST_LATE, max(0.0, (elapsed or 0.0) - _UNUSUAL * self._usual()))
+        if self.spread is None:
+            told = _WORST * self._care + min(_MOST_LATE, max(0.0, (elapsed or 0.0) - _UNUSUAL * self._usual))
         else:
-            told = spread if elapsed is None else min(_MOST_LATE, max(0.0, elapsed - self._sorted[0]))
-        return max(told, self._refused * care)
-
-    def _usual(self) -> float:
-        """Seconds that most answers do not exceed."""
-        return self._sorted[int(_USUAL * (len(self._sorted) - 1))]
-
-    def _care(self) -> float:
-        """How much of the assumptions still holds: 1 in the careful time, 0 long after it."""
-        return min(1.0, max(0.0, 1.0 - (self._count - self._until) / _EASED))
-
-
-# The share of the period that is kept free for jitter and so lost to the rate: while nothing is known of jitter, and
-# when answers tell how late each request was
-_SAFETY = 0.018
-_LESS = 0.002
-# If requests arrive with more than _EVEN seconds of jitter, turns follow each other at this share of the distance, so
-# that a late request does not delay all
-_EAGER = 0.7
-_EVEN = 0.01
-# The factor by which a 429 slows the pace down: in quiet times, and before the pace has recovered from the last one
-_SLOWER = 1.1
-_MUCH_SLOWER = 1.25
-_SLOWEST = 10.0
-# Seconds without a 429 after which the pace is a factor of _SLOWER faster again
-_RECOVERY_STEP = 5.0
-_POLL = 0.005
-# Seconds by which a thread may wake late without delaying the next turn
-_LATENESS = 0.02
-# Seconds of the longest sleep: a thread that waits out a pause must learn soon that the budget was shut
-_NAP = 1.0
-
-
-def _quietly(_: float) -> None:
-    """Does nothing: no one wants to hear of pauses."""
+            told = self.spread if elapsed is None else min(_MOST_LATE, max(0.0, elapsed - self._fastest))
+        return max(told, self._refused * self._care)
 
 
 class Slot:
@@ -160,18 +150,18 @@ class Budget(AbstractAPIBudget):
     ) -> None:
         self.per_second = per_second
         self._window = max(1, int(per_second))
+        self._exact = self._window / per_second
+        """Seconds in which the limit allows as many turns as the window holds."""
         self._jitter = Jitter()
         self._clock = clock
         self._sleep = sleep
         self._lock = threading.Lock()
         self._queue: deque[threading.Event] = deque()
         self._recent: deque[Slot] = deque()
-        self._next = clock()
-        self._paused_until = self._next
+        self._next = self._paused_until = self._slowed_at = clock()
         self._slowness = 1.0
-        self._slowed_at = self._next
         self._shut: Exception | None = None
-        self.on_pause: Callable[[float], None] = _quietly
+        self.on_pause: Callable[[float], None] = lambda _: None
         """Called with its seconds when a pause begins, but not when a pause is made longer."""
         self.waited = 0.0
         self._slots: dict[Any, Slot] = {}
@@ -181,7 +171,30 @@ class Budget(AbstractAPIBudget):
 
         Until `left` or `update_from_response` the turn counts as just being used.
         """
-        self._slots[request] = self._take()
+        asked = self._clock()
+        me = threading.Event()
+        with self._lock:
+            self._queue.append(me)
+            if self._queue[0] is me:
+                me.set()
+        me.wait()
+        try:
+            while True:
+                with self._lock:
+                    if self._shut is not None:
+                        raise copy.copy(self._shut)
+                    now = self._clock()
+                    wait = self._wait(now)
+                    if wait <= 0:
+                        self._slots[request] = self._grant(now)
+                        self.waited += now - asked
+                        return
+                self._sleep(min(wait, _NAP))
+        finally:
+            with self._lock:
+                self._queue.popleft()
+                if self._queue:
+                    self._queue[0].set()
 
     def left(self, request: Any) -> None:
         """Notes that the request is on its way."""
@@ -208,8 +221,7 @@ class Budget(AbstractAPIBudget):
                 pace = self._pace(now)
                 self._slowness = min(_SLOWEST, pace * (_SLOWER if pace == 1.0 else _MUCH_SLOWER))
                 self._jitter.refused()
-            self._paused_until = max(self._paused_until, now + seconds)
-            self._slowed_at = self._paused_until
+            self._paused_until = self._slowed_at = max(self._paused_until, now + seconds)
         if begins:
             self.on_pause(seconds)
 
@@ -224,45 +236,17 @@ class Budget(AbstractAPIBudget):
         with self._lock:
             self._shut = error
 
-    def _take(self) -> Slot:
-        asked = self._clock()
-        me = threading.Event()
-        with self._lock:
-            self._queue.append(me)
-            if self._queue[0] is me:
-                me.set()
-        me.wait()
-        try:
-            while True:
-                with self._lock:
-                    if self._shut is not None:
-                        raise copy.copy(self._shut)
-                    now = self._clock()
-                    wait = self._wait(now)
-                    if wait <= 0:
-                        return self._grant(now, asked)
-                self._sleep(min(wait, _NAP))
-        finally:
-            with self._lock:
-                self._queue.popleft()
-                if self._queue:
-                    self._queue[0].set()
-
-    def _grant(self, now: float, asked: float) -> Slot:
-        slot = Slot(self._clock)
-        self._recent.append(slot)
-        due = max(self._next, self._paused_until, now - _LATENESS)
-        eager = _EAGER if (self._jitter.spread or 0.0) > _EVEN else 1.0
-        self._next = due + eager * self._period() / self._window * self._pace(now)
-        self.waited += now - asked
-        return slot
-
     def _wait(self, now: float) -> float:
         """Seconds until the next turn, by what is known now."""
         due = max(self._next, self._paused_until)
-        period = self._period()
-        free = [self._free(slot, period) for slot in self._recent]
-        while self._recent and free[0] is not None and free[0] <= now:
+        jitter, period = self._jitter, self._period()
+        window = self._exact * (1 + _LESS) + (jitter.margin or 0.0)
+        # when each turn no longer counts in the window; None if its request has not left yet
+        free = [
+            None if slot.time is None else slot.time + max(period, window + jitter.lateness(slot.elapsed))
+            for slot in self._recent
+        ]
+        while free and free[0] is not None and free[0] <= now:
             self._recent.popleft()
             del free[0]
         excess = len(free) - self._window
@@ -272,17 +256,18 @@ class Budget(AbstractAPIBudget):
             due = max(due, times[excess] if excess < len(times) else now + _POLL)
         return due - now
 
-    def _free(self, slot: Slot, period: float) -> float | None:
-        """When a turn no longer counts in the window; None if its request has not left yet."""
-        if slot.time is None:
-            return None
-        exact, late = self._window / self.per_second, self._jitter.lateness(slot.elapsed)
-        return slot.time + max(period, exact * (1 + _LESS) + late + (self._jitter.margin() or 0.0))
+    def _grant(self, now: float) -> Slot:
+        slot = Slot(self._clock)
+        self._recent.append(slot)
+        due = max(self._next, self._paused_until, now - _LATENESS)
+        eager = _EAGER if (self._jitter.spread or 0.0) > _EVEN else 1.0
+        self._next = due + eager * self._period() / self._window * self._pace(now)
+        return slot
 
     def _period(self) -> float:
         """The fewest seconds in which as many turns are used as the window holds."""
-        margin, exact = self._jitter.margin(), self._window / self.per_second
-        return exact * (1 + _SAFETY) if margin is None else exact * (1 + _LESS) + margin
+        margin = self._jitter.margin
+        return self._exact * (1 + _SAFETY) if margin is None else self._exact * (1 + _LESS) + margin
 
     def _pace(self, now: float) -> float:
         """The factor by which turns are further apart than the limit demands: 1.0 in quiet times."""

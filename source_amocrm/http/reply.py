@@ -1,24 +1,63 @@
-"""An answer as it was understood, and the CDK's kinds of response and exception that carry it."""
+"""An answer as it was understood: its body, parsed if its values fit into memory, and what else is known of it."""
 
 from __future__ import annotations
 
 import email.utils
+import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from enum import Enum
 from typing import Any
 
+import orjson
 import requests
 
-from source_amocrm.http.body import Kind
+LARGEST_BODY = 32 << 20
+"""Bytes of an answer, unpacked; a larger one is refused."""
+MOST_OF_VALUES = 128 << 20
+"""Bytes of memory that the values of an answer may take, by `cost`; dearer ones are not made."""
+MANY = 64 << 20
+"""Bytes of memory that the values may take by their number, apart from their contents."""
+
+NUL = rb"\u0000"
+"""As JSON writes it."""
+
+# Bytes of memory at the most, as measured: for each sign, and for a text that is no key
+_COST = {b"{": 176, b"[": 96, b",": 56, b":": 110}
+_STRING = 48
+# The first bytes of a character beyond 16 bits; one of them makes every character of its text take four bytes
+_WIDE = (b"\xf0", b"\xf1", b"\xf2", b"\xf3", b"\xf4", rb"\ud", rb"\uD")
+# A text that must be mended is in memory several times
+_MENDED = 4
+_MARGIN = 64
+
+
+class ReplyKind(Enum):
+    """The kind of a body, or how the exchange failed before there was one."""
+
+    OBJECT = "a JSON object"
+    EMPTY = "nothing"
+    HTML = "a web page"
+    BROKEN = "broken JSON"
+    TOO_LARGE = "more than is taken"
+    REFUSED = "connection refused"
+    RESET = "connection lost"
+    DNS = "host name not found"
+    CERTIFICATE = "certificate not trusted"
+    TLS = "TLS failure"
+    CONNECT_TIMEOUT = "no connection in time"
+    READ_TIMEOUT = "no answer in time"
+    TRUNCATED = "body cut short"
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer as it was understood. `status` None: there was no whole answer, and `kind` says how it failed."""
+    """`status` None: there was no whole answer, and `kind` says how the exchange failed."""
 
     status: int | None
-    kind: Kind
+    kind: ReplyKind
     body: dict[str, Any] | None
     headers: Mapping[str, str]
     elapsed: float  # seconds from sending to the last byte
@@ -79,3 +118,88 @@ def reply_of(response_or_exception: object) -> Reply:
     if isinstance(response_or_exception, AmocrmResponse | NoAnswer):
         return response_or_exception.reply
     raise TypeError(f"{type(response_or_exception).__name__} did not come through an AmocrmSession")
+
+
+def parse(data: bytes | bytearray, values: int | None = None) -> tuple[ReplyKind, dict[str, Any] | None]:
+    """The kind of a body, by its content: the content type is not always honest. The object when it is one.
+
+    An empty object is no answer. `values`: the `cost` of the body, if it is known.
+    """
+    first = _first(data)
+    if not first:
+        return ReplyKind.EMPTY, None
+    if first == b"<":
+        return ReplyKind.HTML, None
+    try:
+        value = _loads(data, cost(data) if values is None else values)
+    except MemoryError:
+        return ReplyKind.TOO_LARGE, None
+    if value and isinstance(value, dict):
+        return ReplyKind.OBJECT, value
+    return ReplyKind.BROKEN, None
+
+
+def _first(data: bytes | bytearray) -> bytes:
+    """The first byte that is no white space; empty if there is none."""
+    for start in range(0, len(data), _MARGIN):
+        if text := bytes(data[start : start + _MARGIN]).strip():
+            return text[:1]
+    return b""
+
+
+def _loads(data: bytes | bytearray, values: int) -> Any:
+    """The parsed value; None if the text is not JSON. Raises MemoryError if its values take too much memory."""
+    _bounded(values)
+    try:
+        if NUL not in data:
+            return orjson.loads(data)
+        _bounded(values * _MENDED)
+        return _mend(orjson.loads(data))
+    except orjson.JSONDecodeError:
+        pass
+    except RecursionError:
+        return None
+    _bounded(values * _MENDED)
+    # Texts typed in amoCRM may hold halves of emoji, raw control characters, bytes that are no UTF-8
+    try:
+        text = data.decode("utf-8-sig", "replace")
+        return _mend(json.loads(text, strict=False, parse_constant=lambda _: None, parse_float=_finite))
+    except (ValueError, RecursionError):
+        return None
+
+
+def _bounded(values: int) -> None:
+    if values > MOST_OF_VALUES:
+        raise MemoryError
+
+
+def cost(data: bytes | bytearray) -> int:
+    """The most bytes of memory that the values of a body take, estimated by the signs in it.
+
+    Values that are too many cost more than MOST_OF_VALUES, whatever is in them.
+    """
+    signs = {sign: data.count(sign) for sign in _COST}
+    strings = max(0, data.count(b'"') // 2 - signs[b":"])
+    values = sum(_COST[sign] * number for sign, number in signs.items()) + strings * _STRING
+    if values > MANY:
+        return MOST_OF_VALUES + 1
+    narrow = data.isascii() and rb"\u" not in data
+    width = 1 if narrow else 4 if any(start in data for start in _WIDE) else 2
+    return len(data) * width + values
+
+
+def _finite(text: str) -> float | None:
+    number = float(text)
+    return number if math.isfinite(number) else None
+
+
+def _mend(value: Any) -> Any:
+    """The same value with U+FFFD in place of what databases cannot store: halves of a surrogate pair, and NUL."""
+    if isinstance(value, str):
+        value = value.replace("\0", "\ufffd")
+        return value if value.isascii() else value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, dict):
+        return {_mend(key): _mend(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_mend(item) for item in value]
+    return value

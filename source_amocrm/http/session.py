@@ -1,42 +1,190 @@
 """The CDK's session with bounds: one request, one answer, in its turn, in time, read once, never redirected.
 
-Bounds of memory: a body is at most LARGEST, and heavy answers are read and parsed one at a time. A thread that delivers
-rows keeps the turn until it needs the next answer, so that the rows of one heavy answer are on their way at a time.
+Bounds of memory: a body is at most LARGEST_BODY, and heavy answers are read and parsed one at a time. A thread that
+delivers rows keeps the turn until it needs the next answer, so only one heavy answer has rows on their way.
 """
 
 from __future__ import annotations
 
+import functools
+import http.client
+import io
 import socket
 import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, wait
 from contextlib import contextmanager
-from functools import partial
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any, ClassVar
 
 import requests
 import urllib3
 from airbyte_cdk.sources.streams.call_rate import LimiterSession
+from requests.adapters import HTTPAdapter
 
 from source_amocrm.http.backoff import RetryPolicy
-from source_amocrm.http.body import ACCEPTED, LARGEST, MOST_OF_VALUES, Garbled, Kind, TooLarge, cost, parse, pieces
-from source_amocrm.http.connections import EXCHANGE, ReportingAdapter
 from source_amocrm.http.rate_limit import Budget
-from source_amocrm.http.reply import AmocrmResponse, NoAnswer, Reply
+from source_amocrm.http.reply import (
+    LARGEST_BODY,
+    MOST_OF_VALUES,
+    AmocrmResponse,
+    NoAnswer,
+    Reply,
+    ReplyKind,
+    cost,
+    parse,
+)
 
 USER_AGENT = "source-amocrm"
-# The most bytes of an answer that holds no rows
+LARGEST_HEAD = 1 << 17
+"""Bytes of all that comes before a body: the status, the headers, and what the server says before them."""
 _SMALL = 1 << 20
-LARGE = 4 << 20
+"""Bytes of an answer that holds no rows."""
+_READ_SIZE = 1 << 18
+"""Bytes that are unpacked at a time."""
+_ENCODINGS = ("", "identity", "gzip", "x-gzip", "deflate")
+"""How a body may be packed, although only gzip is asked for; a body that is packed otherwise is refused."""
+_OTHER_THREADS = 8
+"""Threads that ask now and then besides the workers."""
+HEAVY_BODY = 4 << 20
 """An answer of more bytes is heavy. Where a smaller page can be asked for, it is refused."""
 HEAVY_VALUES = 32 << 20
 """An answer whose values cost more bytes of memory is heavy, too."""
-
-
 LONGEST_TURN = 5.0
 """Seconds after which another thread takes the turn over, because its holder may wait for that very thread."""
+
+
+class TooLarge(Exception):
+    """The answer is larger than it may be."""
+
+
+class _Exchange(threading.local):
+    """What the connection that a thread uses must know of its request."""
+
+    on_sent: Callable[[], None] | None = None
+    """Is called the moment the request is handed to the network."""
+    until: float | None = None
+    """Deadline (seconds, monotonic clock)."""
+
+    def left(self) -> float | None:
+        """Seconds until the deadline. Raises TimeoutError when it is over."""
+        if self.until is None:
+            return None
+        seconds = self.until - time.monotonic()
+        if seconds <= 0:
+            raise TimeoutError("the deadline of the exchange is over")
+        return seconds
+
+
+_EXCHANGE = _Exchange()
+
+
+class _BoundedReader(io.RawIOBase):
+    """Reads from a socket until the deadline of the exchange, and no more than `room` bytes."""
+
+    def __init__(self, connected: socket.socket) -> None:
+        self._socket = connected
+        self._raw = connected.makefile("rb", buffering=0)
+        self._patience = connected.gettimeout()
+        self.room = LARGEST_HEAD
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        left = _EXCHANGE.left()
+        if left is not None:
+            self._socket.settimeout(left if self._patience is None else min(left, self._patience))
+        count: int | None = self._raw.readinto(buffer)
+        self.room -= count or 0
+        if self.room < 0:
+            raise TooLarge
+        return count
+
+    def close(self) -> None:
+        if not self.closed:
+            self._raw.close()
+            super().close()
+
+
+class _Response(http.client.HTTPResponse):
+    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
+        super().__init__(sock, *args, **kwargs)
+        self.fp.close()
+        self._reader = _BoundedReader(sock)
+        self.fp = io.BufferedReader(self._reader)
+
+    def begin(self) -> None:
+        super().begin()
+        # chunks may take as much again as what is in them
+        self._reader.room = 2 * LARGEST_BODY
+
+
+class _ReportingConnection:
+    """Mixed into a connection of urllib3: reports that the request has left, and connects before the deadline."""
+
+    response_class = _Response
+
+    def getresponse(self) -> Any:
+        if _EXCHANGE.on_sent is not None:
+            _EXCHANGE.on_sent()
+        return super().getresponse()  # type: ignore[misc]
+
+    def _new_conn(self) -> Any:
+        """Connects in a thread of its own, for nothing else can interrupt the lookup of a name."""
+        connect, left = super()._new_conn, _EXCHANGE.left()  # type: ignore[misc]
+        if left is None:
+            return connect()
+        done: Future[Any] = Future()
+        threading.Thread(target=_connect_into, args=(done, connect), name="connect", daemon=True).start()
+        if not wait([done], left).done:
+            done.add_done_callback(_close_connection)
+            raise urllib3.exceptions.ConnectTimeoutError("no connection by the deadline of the exchange")
+        return done.result()
+
+
+def _connect_into(done: Future[Any], connect: Callable[[], Any]) -> None:
+    try:
+        done.set_result(connect())
+    except BaseException as error:
+        done.set_exception(error)
+
+
+def _close_connection(late: Future[Any]) -> None:
+    if late.exception() is None:
+        late.result().close()
+
+
+@functools.cache
+def _reporting(pool: type[urllib3.HTTPConnectionPool]) -> type[urllib3.HTTPConnectionPool]:
+    """The same pool with connections that report."""
+    if issubclass(pool.ConnectionCls, _ReportingConnection):
+        return pool
+    connection = type(f"Reporting{pool.ConnectionCls.__name__}", (_ReportingConnection, pool.ConnectionCls), {})
+    return type(f"Reporting{pool.__name__}", (pool,), {"ConnectionCls": connection})
+
+
+class _ReportingAdapter(HTTPAdapter):
+    """A pool of reporting connections for `threads` workers."""
+
+    def __init__(self, threads: int) -> None:
+        super().__init__(pool_connections=4, pool_maxsize=threads + _OTHER_THREADS, max_retries=0)
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        self._report(self.poolmanager)
+
+    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
+        manager = super().proxy_manager_for(proxy, **kwargs)
+        self._report(manager)
+        return manager
+
+    @staticmethod
+    def _report(manager: Any) -> None:
+        pools = manager.pool_classes_by_scheme.items()
+        manager.pool_classes_by_scheme = {scheme: _reporting(pool) for scheme, pool in pools}
 
 
 class _HeavyTurn(threading.local):
@@ -81,7 +229,7 @@ def delivering_rows() -> Iterator[None]:
         _heavy_turn.leave()
 
 
-class _SignedLater(requests.auth.AuthBase):
+class _NoSignature(requests.auth.AuthBase):
     """Signs nothing, so that no password of a .netrc file is sent; `send` adds the token after its turn has come."""
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
@@ -96,10 +244,10 @@ class AmocrmSession(LimiterSession):
         self.budget = budget
         self._deadline = policy.deadline
         self._timeouts = (policy.connect_timeout, policy.read_timeout)
-        self.auth = _SignedLater()
-        self.headers.update({"Accept": "application/json", "Accept-Encoding": ACCEPTED, "User-Agent": USER_AGENT})
-        self.mount("https://", ReportingAdapter(threads))
-        self.mount("http://", ReportingAdapter(threads))
+        self.auth = _NoSignature()
+        self.headers.update({"Accept": "application/json", "Accept-Encoding": "gzip", "User-Agent": USER_AGENT})
+        self.mount("https://", _ReportingAdapter(threads))
+        self.mount("http://", _ReportingAdapter(threads))
         # amoCRM's session cookies are of no use to a token, and a jar is not for many threads
         self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
 
@@ -124,72 +272,73 @@ class AmocrmSession(LimiterSession):
         self.budget.acquire_call(request)
         response = None
         try:
-            response = self._sent(request, bearer() if bearer else "", shrinkable, kwargs)
+            response = self._exchange(request, bearer() if bearer else "", shrinkable, kwargs)
+            return response
         finally:
             self.budget.update_from_response(request, response)
             if not _heavy_turn.keeps:
                 _heavy_turn.leave()
-        return response
 
-    def _sent(
+    def _exchange(
         self, request: requests.PreparedRequest, token: str, shrinkable: bool, kwargs: dict[str, Any]
     ) -> AmocrmResponse:
         signed = request.copy()  # the given request stays without a token, so that no error can show one
         if token:
             signed.headers["Authorization"] = f"Bearer {token}"
-        if not isinstance(self.get_adapter(str(request.url)), ReportingAdapter):
+        if not isinstance(self.get_adapter(str(request.url)), _ReportingAdapter):
             self.budget.left(request)
-        started = time.monotonic()
-        EXCHANGE.on_sent, EXCHANGE.until = partial(self.budget.left, request), started + self._deadline
-        try:
-            response, kind, body, size, trouble = self._exchange(signed, shrinkable, kwargs)
-        finally:
-            EXCHANGE.on_sent = EXCHANGE.until = None
-        elapsed, received = time.monotonic() - started, time.time()
-        if response is None:
-            raise NoAnswer(request, Reply(None, kind, None, {}, elapsed, received, trouble, token or None))
-        reply = Reply(
-            response.status_code, kind, body, response.headers, elapsed, received, trouble, token or None, size
-        )
-        return AmocrmResponse(response, request, reply)
-
-    def _exchange(
-        self, request: requests.PreparedRequest, shrinkable: bool, kwargs: dict[str, Any]
-    ) -> tuple[requests.Response | None, Kind, dict[str, Any] | None, int, str]:
-        """The answer (None if it is not whole), its body's kind, object and cost, and a technical word for failures."""
-        response: requests.Response | None = None
         bounds = {"timeout": self._timeouts, "stream": True, "allow_redirects": False}
+        response, kind, body, size, trouble, whole = None, ReplyKind.EMPTY, None, 0, "", True
+        started = time.monotonic()
+        _EXCHANGE.on_sent, _EXCHANGE.until = functools.partial(self.budget.left, request), started + self._deadline
         try:
-            response = requests.Session.send(self, request, **{**kwargs, **bounds})
-            return response, *_taken(response, shrinkable), ""
-        except (Garbled, TooLarge, MemoryError) as error:
+            response = requests.Session.send(self, signed, **{**kwargs, **bounds})
+            kind, body, size = _read_body(response, shrinkable)
+        except (urllib3.exceptions.DecodeError, TooLarge, MemoryError) as error:
             # a body that cannot be unpacked still came under a status
-            kind = Kind.BROKEN if isinstance(error, Garbled) else Kind.TOO_LARGE
-            return response, kind, None, 0, type(error).__name__
+            broken = isinstance(error, urllib3.exceptions.DecodeError)
+            kind, trouble = ReplyKind.BROKEN if broken else ReplyKind.TOO_LARGE, type(error).__name__
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-            return None, failure(error, answered=response is not None), None, 0, type(error).__name__
+            kind, trouble, whole = failure(error, answered=response is not None), type(error).__name__, False
         finally:
+            _EXCHANGE.on_sent = _EXCHANGE.until = None
             if response is not None:
                 response.close()
+        elapsed, received = time.monotonic() - started, time.time()
+        if response is None or not whole:
+            raise NoAnswer(request, Reply(None, kind, None, {}, elapsed, received, trouble, token or None))
+        status, headers = response.status_code, response.headers
+        reply = Reply(status, kind, body, headers, elapsed, received, trouble, token or None, size)
+        return AmocrmResponse(response, request, reply)
 
 
-def _taken(response: requests.Response, shrinkable: bool) -> tuple[Kind, dict[str, Any] | None, int]:
+def _read_body(response: requests.Response, shrinkable: bool) -> tuple[ReplyKind, dict[str, Any] | None, int]:
     """The kind of the body, the object that it is, and its cost. Raises TooLarge, MemoryError or TimeoutError."""
-    most = _SMALL if not 200 <= response.status_code < 300 else LARGE if shrinkable else LARGEST
+    most = _SMALL if not 200 <= response.status_code < 300 else HEAVY_BODY if shrinkable else LARGEST_BODY
+    if response.headers.get("Content-Encoding", "").strip().lower() not in _ENCODINGS:
+        raise urllib3.exceptions.DecodeError("not packed as was asked for")
     data = bytearray()
-    for piece in pieces(response, most):
+    while True:
+        # read1 gives what has arrived; read would sit in a dripping body for as long as it drips
+        piece = response.raw.read1(_READ_SIZE, decode_content=True) or b""
         data += piece
-        if len(data) > LARGE:
-            _heavy_turn.take(EXCHANGE.left() or 0)
+        # packed bytes count, too: a gzip file may have any number of members with nothing in them
+        if max(len(data), response.raw.tell()) > most:
+            raise TooLarge
+        patience = _EXCHANGE.left() or 0
+        if len(data) > HEAVY_BODY:
+            _heavy_turn.take(patience)
+        if not piece:
+            break
     values = cost(data)
     if values > (HEAVY_VALUES if shrinkable else MOST_OF_VALUES):
         raise TooLarge
     if values > HEAVY_VALUES:
-        _heavy_turn.take(EXCHANGE.left() or 0)
+        _heavy_turn.take(_EXCHANGE.left() or 0)
     return *parse(data, values), values
 
 
-def failure(error: BaseException, *, answered: bool) -> Kind:
+def failure(error: BaseException, *, answered: bool) -> ReplyKind:
     """Which failure an exception of requests, urllib3 or the socket stands for."""
     causes = _causes(error)
 
@@ -197,18 +346,18 @@ def failure(error: BaseException, *, answered: bool) -> Kind:
         return any(isinstance(cause, kinds) for cause in causes)
 
     if among(ssl.SSLCertVerificationError):
-        return Kind.CERTIFICATE
+        return ReplyKind.CERTIFICATE
     if among(socket.gaierror, urllib3.exceptions.NameResolutionError):
-        return Kind.DNS
+        return ReplyKind.DNS
     if among(ConnectionRefusedError):
-        return Kind.REFUSED
+        return ReplyKind.REFUSED
     if among(requests.ConnectTimeout, urllib3.exceptions.ConnectTimeoutError) and not answered:
-        return Kind.CONNECT_TIMEOUT
+        return ReplyKind.CONNECT_TIMEOUT
     if among(requests.ReadTimeout, urllib3.exceptions.ReadTimeoutError, socket.timeout):
-        return Kind.READ_TIMEOUT
+        return ReplyKind.READ_TIMEOUT
     if among(ssl.SSLError, requests.exceptions.SSLError, urllib3.exceptions.SSLError):
-        return Kind.TLS
-    return Kind.TRUNCATED if answered else Kind.RESET
+        return ReplyKind.TLS
+    return ReplyKind.TRUNCATED if answered else ReplyKind.RESET
 
 
 def _causes(error: BaseException) -> list[BaseException]:

@@ -15,18 +15,17 @@ from source_amocrm.auth.oauth import TOKEN_PATH, Grant
 from source_amocrm.config.hosts import is_account_host
 from source_amocrm.errors import AmocrmError, Unauthorized
 from source_amocrm.http.backoff import RetryPolicy
-from source_amocrm.http.body import Kind
 from source_amocrm.http.circuit_breaker import CircuitBreaker
 from source_amocrm.http.client import AmocrmClient
 from source_amocrm.http.error_handler import AmocrmErrorHandler, AmocrmResolution, classify
-from source_amocrm.http.reply import NoAnswer, Reply, reply_of
-from source_amocrm.http.rules.rule import Rule, Where
+from source_amocrm.http.reply import NoAnswer, Reply, ReplyKind, reply_of
+from source_amocrm.http.rules import Rule, Where
 from source_amocrm.http.session import AmocrmSession
 
 SUBDOMAIN_PATH = "/oauth2/account/current/subdomain"
 
 _DAY = 86400
-_PAIR = Rule("a pair of tokens", (200,), ResponseAction.SUCCESS)
+_PAIR = Rule("a pair of tokens", (200,))
 _SPENT_UNHEARD = (
     "The connection broke while the token was being exchanged, so amoCRM had most likely spent it, and its answer "
     "with the new one was lost on the way. "
@@ -42,17 +41,17 @@ class HttpTokenEndpoint:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._client = AmocrmClient(session, _Nobody(""), policy, clock=clock, sleep=shutdown.pausing(sleep))
-        self._breaker = _Unlearned()
+        self._client = AmocrmClient(session, _NoSignIn(""), policy, clock=clock, sleep=shutdown.pausing(sleep))
+        self._breaker = _ClosedBreaker()
 
     def exchange(
         self, base_url: str, request: Mapping[str, Any], *, advice: str = "", account_id: int | None = None
     ) -> Grant:
         """A pair for what `request` holds: a refresh token, or the code of a consent. Raises AmocrmError."""
-        nobody = _Nobody(base_url, advice, account_id)
-        handler = _Exchange(self._client.policy, nobody, Where.CODE if "code" in request else Where.REFRESH)
-        client = self._client.at(nobody, handler, self._breaker)
-        _, response = client.send_request("POST", base_url + TOKEN_PATH, {"bearer": _no_bearer}, json=request)
+        unsigned = _NoSignIn(base_url, advice, account_id)
+        handler = _Exchange(self._client.policy, unsigned, Where.CODE if "code" in request else Where.REFRESH)
+        client = self._client.at(unsigned, handler, self._breaker)
+        _, response = client.send_request("POST", base_url + TOKEN_PATH, {"bearer": _mark_as_sent}, json=request)
         grant = _grant_of(reply_of(response))
         assert grant is not None
         return grant
@@ -68,7 +67,7 @@ class HttpTokenEndpoint:
         return domain.lower() if isinstance(domain, str) and is_account_host(domain.lower()) else None
 
 
-def _no_bearer() -> str:
+def _mark_as_sent() -> str:
     """Called when the request has its turn."""
     shutdown.before_token_is_sent()
     return ""
@@ -86,7 +85,7 @@ class _Exchange(AmocrmErrorHandler):
         rule = classify(reply, self._where)
         if rule.action is ResponseAction.SUCCESS:
             # an answer without the tokens in it
-            reply = replace(reply, status=200, kind=Kind.BROKEN, body=None)
+            reply = replace(reply, status=200, kind=ReplyKind.BROKEN, body=None)
             rule = classify(reply, self._where)
         resolution = self._resolution(rule, reply, response_or_exception)
         if self._doubtful and isinstance(resolution.error, Unauthorized):
@@ -95,7 +94,7 @@ class _Exchange(AmocrmErrorHandler):
         return resolution
 
 
-class _Unlearned(CircuitBreaker):
+class _ClosedBreaker(CircuitBreaker):
     """A breaker that never opens: threads that wait for an exchange learn of its failure from the authenticator."""
 
     def gave_up(self, error: AmocrmError, since: int) -> None:
@@ -106,7 +105,7 @@ class _Unlearned(CircuitBreaker):
 
 
 @dataclass(frozen=True, slots=True)
-class _Nobody:
+class _NoSignIn:
     """No sign-in: the token endpoint is asked without a token."""
 
     base_url: str
@@ -137,9 +136,9 @@ def _grant_of(reply: Reply) -> Grant | None:
     access, refresh, expires_in = body.get("access_token"), body.get("refresh_token"), body.get("expires_in")
     if reply.status != 200 or not isinstance(access, str) or not isinstance(refresh, str) or not access or not refresh:
         return None
-    server_time = _count(body.get("server_time")) or reply.server_time or int(reply.received)
-    return Grant(access, refresh, _count(expires_in) or _DAY, server_time)
+    server_time = _positive(body.get("server_time")) or reply.server_time or int(reply.received)
+    return Grant(access, refresh, _positive(expires_in) or _DAY, server_time)
 
 
-def _count(value: object) -> int | None:
+def _positive(value: object) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 1 << 32 else None

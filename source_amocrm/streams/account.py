@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from source_amocrm.account.availability import whole
 from source_amocrm.config.hosts import service_url
 from source_amocrm.errors import AmocrmError, FeatureOff
-from source_amocrm.http.api import Fetch, files_host_api
+from source_amocrm.http import Fetch, files_host_api
 from source_amocrm.streams.base import AccountStream, FullRefreshStream
 from source_amocrm.streams.values import Row
 from source_amocrm.sync.declaration import Context

@@ -16,9 +16,9 @@ import requests
 from airbyte_cdk.sources.streams.http.http import HttpStream
 
 from source_amocrm.account import Account, Resource
-from source_amocrm.config.settings import Config
+from source_amocrm.config import Config
 from source_amocrm.errors import AmocrmError
-from source_amocrm.http.api import ACCOUNT_PATH, Fetch, Params
+from source_amocrm.http import ACCOUNT_PATH, Fetch, Params
 from source_amocrm.streams import schema
 from source_amocrm.streams.record import Find, Record, tombstone
 from source_amocrm.streams.values import Row

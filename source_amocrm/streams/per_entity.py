@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from source_amocrm.account import Account
 from source_amocrm.account.availability import in_parts, whole
 from source_amocrm.account.resources import CUSTOMERS
-from source_amocrm.errors import REFUSALS, AmocrmError, NotFound, all_of
+from source_amocrm.errors import REFUSALS, AmocrmError, NotFound, combined_error
 from source_amocrm.streams import schema
 from source_amocrm.streams.base import FullRefreshStream
 from source_amocrm.streams.values import Coercion
@@ -144,7 +144,7 @@ def per_entity(account: Account, kinds: Iterable[Kinds], rows: Callable[[EntityK
                 else:
                     failures.append(error)
     if failures:
-        raise all_of(failures)
+        raise combined_error(failures)
 
 
 def _listed(account: Account, kind: EntityKind) -> bool:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from source_amocrm.account import event_kinds
 from source_amocrm.account.resources import EVENTS, NOTES, TASKS
-from source_amocrm.http.api import ACCOUNT_PATH
+from source_amocrm.http import ACCOUNT_PATH
 from source_amocrm.streams import STREAMS, schema
 from source_amocrm.streams.activity import ELEMENT_TYPE, NOTE_TYPE_IDS
 from source_amocrm.streams.base import AccountStream, AmocrmStream, FullRefreshStream, IncrementalStream

@@ -9,7 +9,7 @@ from datetime import timezone, tzinfo
 from typing import Any
 
 from source_amocrm.account.resources import EVENTS, Resource
-from source_amocrm.http.api import Params
+from source_amocrm.http import Params
 from source_amocrm.walk.listing import Page, Row
 
 

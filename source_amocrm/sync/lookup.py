@@ -10,7 +10,7 @@ from typing import Any
 from source_amocrm.account import Account
 from source_amocrm.account.by_ids import Unfiltered, by_ids
 from source_amocrm.account.resources import CLOSED
-from source_amocrm.errors import AmocrmError, Throttled, anew
+from source_amocrm.errors import AmocrmError, Throttled, error_copy
 from source_amocrm.sync.declaration import Batch, Lookup
 from source_amocrm.walk.listing import Row
 
@@ -66,7 +66,7 @@ class Resolver:
         wanted = set(ids)
         missing = wanted - self._known.keys() - self._nothing
         if missing and isinstance(self._failure, Throttled):
-            raise anew(self._failure)
+            raise error_copy(self._failure)
         if missing and not self._whole:
             try:
                 self.observe(by_ids(self._account, self._resource, missing, unfiltered=self._unfiltered.rows))

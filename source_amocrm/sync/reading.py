@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from source_amocrm.account import Account, Resource, by_ids
 from source_amocrm.account.availability import WatchedListing
-from source_amocrm.http.api import Params
+from source_amocrm.http import Params
 from source_amocrm.sync.declaration import Batch, Deletion
 from source_amocrm.sync.events import EventLog
 from source_amocrm.sync.lookup import Resolver, observed

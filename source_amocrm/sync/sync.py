@@ -14,7 +14,7 @@ from airbyte_cdk.models import SyncMode
 from source_amocrm.account import Account
 from source_amocrm.account.resources import EVENTS, Resource
 from source_amocrm.dates import iso
-from source_amocrm.errors import AmocrmError, all_of, anew
+from source_amocrm.errors import AmocrmError, combined_error, error_copy
 from source_amocrm.sync.declaration import Batch, FullRefresh, Incremental, with_parameter
 from source_amocrm.sync.delivery import Checkpoint, Delivery, NewestFirst, PageOrder, RowMaker
 from source_amocrm.sync.events import EventLog, EventReading, kinds_needed
@@ -81,7 +81,7 @@ class StreamSync:
         """Returns the failures of all lists as one; a failure that we did not foresee comes first."""
         foreseen = [error for error in self.failures if isinstance(error, AmocrmError)]
         unforeseen = [error for error in self.failures if not isinstance(error, AmocrmError)]
-        return next(iter(unforeseen), None) or (all_of(foreseen) if foreseen else None)
+        return next(iter(unforeseen), None) or (combined_error(foreseen) if foreseen else None)
 
 
 class Sync:
@@ -278,7 +278,7 @@ class _ListOfStreams:
     def _rest(self, one: StreamSync, failure: Exception | None) -> Iterable[Row | Checkpoint]:
         if failure:
             # each stream raises a copy, so that their tracebacks do not mix
-            raise anew(failure)
+            raise error_copy(failure)
         return self._delivery(one).end()
 
     def _delivery(self, one: StreamSync) -> Delivery:

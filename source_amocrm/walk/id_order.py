@@ -19,7 +19,7 @@ from dataclasses import replace
 from itertools import count
 
 from source_amocrm.errors import PageTooLarge
-from source_amocrm.http.api import Params
+from source_amocrm.http import Params
 from source_amocrm.walk.full import first_versions, in_passes
 from source_amocrm.walk.listing import (
     Key,

@@ -11,7 +11,7 @@ from airbyte_cdk.models import FailureType
 
 from source_amocrm.dates import LAST_SECOND
 from source_amocrm.errors import AmocrmError, json_kind
-from source_amocrm.http.api import Answer, Fetch, Params
+from source_amocrm.http import Answer, Fetch, Params
 from source_amocrm.walk.intervals import FOREVER
 from source_amocrm.walk.key_set import KeySet
 

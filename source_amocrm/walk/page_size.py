@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from source_amocrm.errors import PageTooLarge
-from source_amocrm.http.api import Params
+from source_amocrm.http import Params
 from source_amocrm.walk.listing import SIZES, Listing, RawPage
 
 T = TypeVar("T")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
@@ -88,7 +88,7 @@ def tenths(seconds: int) -> int:
     return seconds // 8_640
 
 
-def middle(numbers: list[int]) -> float | None:
+def middle(numbers: Sequence[float]) -> float | None:
     found = sorted(numbers)
     half = len(found) // 2
     return None if not found else float(found[half]) if len(found) % 2 else (found[half - 1] + found[half]) / 2
@@ -320,6 +320,63 @@ def sources(choice: Choice) -> Table:
     return rows
 
 
+def before(choice: Choice, first: date) -> Choice | None:
+    """As long a period before it: whole months where it is made of them up to today, else days; None before `first`."""
+    now = choice.known[0].local(choice.known[0].now)
+    whole = choice.first.day == 1 and (
+        (choice.last + timedelta(days=1)).day == 1 or (now and choice.last == now.date())
+    )
+    if whole:
+        months = 12 * (choice.last.year - choice.first.year) + choice.last.month - choice.first.month + 1
+        start = ahead.months_earlier(datetime(choice.first.year, choice.first.month, 1), months).date()
+    else:
+        start = choice.first - (choice.last - choice.first) - timedelta(days=1)
+    return None if start < first else replace(choice, first=start, last=choice.first - timedelta(days=1))
+
+
+def beside(now: list[tuple[Any, Row]], then: list[tuple[Any, Row]] | None) -> Table:
+    """By name: money now and then, the change, and now against the median."""
+    names = {name for name, deal in (*now, *(then or [])) if deal["stage_kind"] == "won"}
+    rows: Table = []
+    sold = {name: money([deal for own, deal in now if own == name and deal["stage_kind"] == "won"]) for name in names}
+    for name in names if len(names) > 1 else ():
+        was = None if then is None else money([d for own, d in then if own == name and d["stage_kind"] == "won"])
+        change = float(sold[name]) / float(was) - 1 if was else None
+        rows.append([name, sold[name], was, change, ratio(sold[name], middle([float(m) for m in sold.values()]) or 0)])
+    return rows
+
+
+def managers_beside(choice: Choice, then: Choice | None) -> Table:
+    def closed(one: Choice) -> list[tuple[Any, Row]]:
+        return [((known.project, known.user(deal["closer_id"])), deal) for known, deal in one.closed()]
+
+    return [[row[0][1], *row[1:]] for row in beside(closed(choice), closed(then) if then else None)]
+
+
+def sources_beside(choice: Choice, then: Choice | None) -> Table:
+    def created(one: Choice) -> list[tuple[Any, Row]]:
+        return [(d["utm_source"] if d["source_name"] is None else d["source_name"], d) for _, d in one.created()]
+
+    return beside(created(choice), created(then) if then else None)
+
+
+def cohorts(choice: Choice) -> Table:
+    now = choice.known[0].local(choice.known[0].now)
+    assert now is not None
+    rows: Table = []
+    by_month: dict[datetime, list[Row]] = {}
+    for _, deal in choice.created():
+        by_month.setdefault(deal["created_at_local"].replace(day=1, hour=0, minute=0, second=0), []).append(deal)
+    for month, of in by_month.items() if len(by_month) > 1 else ():
+        won = [deal for deal in of if deal["stage_kind"] == "won"]
+        row: list[Any] = [f"{month:%Y-%m}", len(of), len(won), money(won)]
+        for months in (0, 1, 2, 3, 6, 12):
+            end = ahead.months_earlier(month, -months - 1)
+            row.append(ratio(sum((ended(d) or now) < end for d in won), len(of)) if end <= now else None)
+        rows.append(row)
+    return rows
+
+
 def stuck(choice: Choice) -> Table:
     """The stages of all pipelines; ages that there are none of in a pipeline are left out of its rows."""
     rows = []
@@ -408,5 +465,7 @@ def freshness(choice: Choice, read: Iterable[str]) -> Table:
     return rows
 
 
-__all__ = ["Choice", "at", "figures", "forecast", "freshness", "funnel", "hours", "managers", "money_by", "reasons",
-           "sources", "stale", "stuck", "talks", "today", "work"]  # fmt: skip
+__all__ = [
+    "Choice", "at", "before", "cohorts", "figures", "forecast", "freshness", "funnel", "hours", "managers",
+    "managers_beside", "money_by", "reasons", "sources", "sources_beside", "stale", "stuck", "talks", "today", "work",
+]  # fmt: skip

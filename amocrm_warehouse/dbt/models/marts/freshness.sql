@@ -1,6 +1,6 @@
 {#
     Every table of the connector that was read, and each that the models are made of, read or not. When the last sync ended
-    well is in the table `syncs`, which `make sync` keeps. Airbyte keeps none: there the last sync that ended well has written
+    well is in the table `syncs`, which a sync writes. Airbyte keeps none: there the last sync that ended well has written
     each list that every sync writes anew, so it is as old as the oldest of them; one that broke off left a list as it was.
 #}
 {% set reads = [] %}

@@ -1,4 +1,4 @@
-"""The config file of one account: its settings, the values it refers to, the tokens that amoCRM has rotated since."""
+"""The config file of one account: its settings, the values that it refers to, and the tokens rotated since."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 
 from source_amocrm import whole_file
 
-KINDS = ("env", "file")
+REFERENCE_KINDS = ("env", "file")
 """`{"env": "NAME"}` and `{"file": "/run/secrets/name"}` stand for a value."""
 
 STATE = ".fleet"
@@ -24,16 +24,16 @@ KEEP_IN = "SOURCE_AMOCRM_KEEP_IN"
 
 
 DEEPEST = 50
-"""Levels of objects and lists in a config. The form has two; the CDK walks all of them, one call a level."""
+"""Levels of objects and lists in a config; deeper ones are refused. The CDK walks them all, one call a level."""
 
 LARGEST_REFERENCE = 1 << 16
-"""Bytes of a file that a config refers to: secrets are smaller."""
+"""Bytes of a file that a config refers to; larger ones are refused."""
 
 _ROOM_FOR_LONGER_TOKENS = 1 << 12
 
 
 class ConfigFileError(ValueError):
-    """Says in a sentence why a config file or a folder of them cannot be used."""
+    """A config file or a folder of them cannot be used; the text says why in a sentence."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class ConfigFile:
         return self.path.stem
 
     def beside(self, kind: str) -> Path:
-        """A file that the fleet keeps about the account."""
+        """The path of a file that the fleet keeps about the account."""
         return self.path.parent / STATE / f"{self.name}.{kind}"
 
     def written(self) -> dict[str, Any]:
@@ -75,24 +75,21 @@ class ConfigFile:
         )
 
     def settings(self) -> dict[str, Any]:
-        """What the connector is given: references resolved, and the newest token. Raises ConfigFileError."""
+        """The settings with references resolved and the newest token. Raises ConfigFileError."""
         config = self.written()
         return self._newest(resolved(config)) if holds_references(config) else config
 
     def prove(self, config: Mapping[str, Any]) -> None:
-        """Returns when it is certain that the disk can take a config like this one. Raises OSError.
-
-        To be called before a refresh token is spent.
-        """
+        """Proves that the disk can take a config like this one, before a refresh token is spent. Raises OSError."""
         size = len(whole_file.json_text(config).encode("utf-8", "surrogatepass"))
         whole_file.prove(self._kept_in(self.written()), size + _ROOM_FOR_LONGER_TOKENS)
 
     def keep(self, known: Mapping[str, Any], changed: Mapping[str, Any]) -> dict[str, Any] | None:
-        """Puts what amoCRM has changed since the settings were `known` into what is on the disk now, in one step.
+        """Writes what amoCRM has changed since the settings were `known` into the file as it is now, in one step.
 
-        Returns the settings as they are on the disk then; None, and nothing is written, where the refresh token there
-        is not the known one: somebody has granted access anew. A config with references stays as it is, and what
-        changed goes into a file beside. Raises ConfigFileError or OSError.
+        Returns the settings on the disk after that. Writes nothing and returns None if the refresh token there is not
+        the known one: somebody has granted access anew. A config with references stays as it is; the changes go into a
+        file beside it. Raises ConfigFileError or OSError.
         """
         config = self.written()
         refers = holds_references(config)
@@ -111,7 +108,7 @@ class ConfigFile:
         return kept
 
     def _kept_in(self, config: Mapping[str, Any]) -> Path:
-        """The file that takes what amoCRM changes in `config`."""
+        """The file for what amoCRM changes in `config`."""
         return self.beside("rotated.json") if holds_references(config) else self.path
 
     def check_mode(self) -> None:
@@ -121,7 +118,7 @@ class ConfigFile:
             raise ConfigFileError(f"Others can read the config {self.path} and its token: chmod 600 {self.path}.")
 
     def _newest(self, given: dict[str, Any]) -> dict[str, Any]:
-        """A token that was rotated stands for the one that the reference leads to, until that is another one."""
+        """Puts the rotated token in place of the one that the reference leads to, until that is another one."""
         try:
             rotated = json.loads(whole_file.read(self.beside("rotated.json"), json.loads))
         except FileNotFoundError:
@@ -135,14 +132,14 @@ class ConfigFile:
 
 
 def _grant(settings: Mapping[str, Any]) -> str:
-    """Which access a person granted: a digest of the account's sign-in as the config gives it."""
+    """A digest of the refresh token: tells which access a person granted."""
     credentials = settings.get("credentials")
     token = credentials.get("refresh_token") if isinstance(credentials, Mapping) else None
     return hashlib.sha256(str(token).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
-    """What `new` has and `old` has not."""
+    """The entries of `new` that `old` has not."""
     changed: dict[str, Any] = {}
     for name, value in new.items():
         before = old.get(name)
@@ -163,7 +160,7 @@ def _merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def is_reference(value: object) -> bool:
-    return isinstance(value, Mapping) and len(value) == 1 and next(iter(value)) in KINDS
+    return isinstance(value, Mapping) and len(value) == 1 and next(iter(value)) in REFERENCE_KINDS
 
 
 def holds_references(value: object) -> bool:

@@ -1,0 +1,399 @@
+"""What amoCRM may answer, what is done about it and what is said: one table, in which the first rule that fits wins."""
+
+from __future__ import annotations
+
+from collections.abc import Container
+from dataclasses import dataclass
+from enum import Enum, auto
+from functools import partial
+
+from airbyte_cdk.models import FailureType
+from airbyte_cdk.sources.streams.http.error_handlers import ResponseAction
+
+from source_amocrm.errors import (
+    AmocrmError,
+    BadRequest,
+    Blocked,
+    CodeExpired,
+    CodeUsed,
+    FeatureOff,
+    Forbidden,
+    IpRefused,
+    Moved,
+    NotFound,
+    NotGranted,
+    NotIssued,
+    OtherRedirectUri,
+    PageTooLarge,
+    Throttled,
+    Unauthorized,
+    Unavailable,
+    UnknownIntegration,
+    Unpaid,
+)
+from source_amocrm.http.reply import LARGEST_BODY, ReplyKind
+
+_CONFIG = FailureType.config_error
+_TRANSIENT = FailureType.transient_error
+_SYSTEM = FailureType.system_error
+
+
+class Where(Enum):
+    """The kind of request that was answered."""
+
+    API = auto()
+    REFRESH = auto()  # the token endpoint, exchanging a refresh token
+    CODE = auto()  # the token endpoint, exchanging the code of a consent
+    DRIVE = auto()  # the host of files
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """None and () match anything. `message` may use {host} {subdomain} {account} {path} {detail} {advice} {minutes}.
+
+    Actions that do more than their name says: RATE_LIMITED makes everyone wait; REFRESH_TOKEN_THEN_RETRY tries another
+    token or the account's new address; REDUCE_PAGE_SIZE means that a smaller page may be answered.
+    """
+
+    meaning: str
+    status: Container[int] | None  # None: the exchange failed before there was a status
+    message: str = ""
+    error: type[AmocrmError] = AmocrmError
+    action: ResponseAction = ResponseAction.SUCCESS
+    failure: FailureType = _SYSTEM
+    kinds: tuple[ReplyKind, ...] = ()
+    codes: tuple[int, ...] = ()  # amoCRM's own error numbers
+    says: tuple[str, ...] = ()  # any of these among the body's words, lower case
+    where: tuple[Where, ...] = ()
+    doubtful: bool = False  # the request may have had its effect all the same: a refresh token may be spent
+    stops: bool = False  # every request fails from now on
+    slow: bool = False  # a smaller page may be answered in time
+
+
+_fails = partial(Rule, action=ResponseAction.FAIL, failure=_CONFIG)
+_renews = partial(Rule, action=ResponseAction.REFRESH_TOKEN_THEN_RETRY, failure=_CONFIG)
+_retries = partial(Rule, error=Unavailable, action=ResponseAction.RETRY, failure=_TRANSIENT)
+_shrinks = partial(Rule, error=PageTooLarge, action=ResponseAction.REDUCE_PAGE_SIZE, kinds=(ReplyKind.TOO_LARGE,))
+
+_AGAIN = "Try again later; what a sync has read is kept."
+_TOO_LARGE = (
+    f"amoCRM's answer to {{path}} is too large: more than {LARGEST_BODY >> 20} MB, or more than fits into the memory "
+    "that is allowed for one. Smaller pages were tried where the list has pages. Run the sync again later; if it "
+    "repeats, report it to amoCRM support with the address of the list."
+)
+_NOT_GRANTED = (
+    "amoCRM's host of files, {host}, does not let the token in{detail}. Where files are wanted, tick «Доступ к файлам» "
+    "in the integration, and then grant access again or create a new token; else leave the table out."
+)
+_KEYS = "the tab «Ключи и доступы» of the integration"
+_NEW_CODE = f"Take a new one («Код авторизации») from {_KEYS}, or press «Grant access» again."
+_OFF = (
+    "amoCRM says that {path} is switched off in the account{detail}, so there is nothing to read. Switch that part of "
+    "amoCRM on, or leave its table out."
+)
+_UNPAID = (
+    "amoCRM says that {path} at {host} is not paid for{detail}. Pay in «Настройки» → «Счета и оплата»; reading is "
+    "possible again after that."
+)
+_NO_RIGHTS = (
+    "The token's user may not read {path}{detail}. Let an administrator of the account grant access, or leave the "
+    "table out."
+)
+_BAD_REQUEST = "amoCRM refused the request {path}{detail}. This is the connector's mistake: report it with this text."
+
+_SUCCESS = range(200, 300)
+_REFUSED = range(400, 500)
+_NO_EXCHANGE = (400, 401)
+_DRIVE = (Where.DRIVE,)
+_TOKENS = (Where.REFRESH, Where.CODE)
+_ACCOUNT = (Where.API, *_TOKENS)
+
+# The host of files. Its refusals are its own and stop no other stream; a new token is asked for only where the account
+# itself refuses the old one.
+_FILES_HOST = (
+    _renews("the drive does not take the token", (401,), _NOT_GRANTED, NotGranted, where=_DRIVE),
+    _fails("the drive lets nobody in", (403,), _NOT_GRANTED, NotGranted, where=_DRIVE),
+    _fails(
+        "no drive",
+        (404,),
+        "amoCRM's host of files, {host}, does not know {path}{detail}. Run the sync again later; if it "
+        "repeats, leave the table out.",
+        NotFound,
+        where=_DRIVE,
+    ),
+    _fails(
+        "the drive leads elsewhere",
+        range(300, 400),
+        "amoCRM's host of files, {host}, leads elsewhere{detail}, where the token is not sent. Run the sync again; if "
+        "it repeats, leave the table out and report it with this text.",
+        Moved,
+        failure=_SYSTEM,
+        where=_DRIVE,
+    ),
+    _retries(
+        "the drive's host name is not found",
+        None,
+        "The network does not know amoCRM's host of files, {host} (DNS). Let the machine where this connector runs "
+        "reach it, or leave the table out.",
+        kinds=(ReplyKind.DNS,),
+        where=_DRIVE,
+    ),
+)
+
+_BELOW_400 = (
+    Rule("an answer", range(200, 203), kinds=(ReplyKind.OBJECT,)),
+    Rule("nothing found", (204,)),
+    _shrinks("too large an answer", _SUCCESS, _TOO_LARGE),
+    _retries(
+        "a web page instead of data",
+        _SUCCESS,
+        "amoCRM answered {path} with a web page instead of data, again and again; usually it is under maintenance. "
+        + _AGAIN,
+        kinds=(ReplyKind.HTML,),
+        doubtful=True,
+    ),
+    _retries(
+        "an empty or broken body",
+        _SUCCESS,
+        "amoCRM answered {path} with an empty or broken body, again and again. " + _AGAIN,
+        doubtful=True,
+    ),
+    _fails(
+        "the address leads elsewhere",
+        range(300, 400),
+        "The address {host} leads elsewhere{detail}: the account may have been renamed or moved. Put the address that "
+        "your browser shows when amoCRM is open into the account address (account_domain).",
+        Moved,
+    ),
+)
+
+_TOKEN_ENDPOINT = (
+    _fails(
+        "the refresh token is spent",
+        _NO_EXCHANGE,
+        "amoCRM no longer accepts the refresh token{detail}: it works once and for three months, and it is lost when "
+        "something else uses it or the integration is switched off. {advice}",
+        Unauthorized,
+        says=("revoked", "expired"),
+        where=(Where.REFRESH,),
+    ),
+    _fails(
+        "the code is used",
+        _NO_EXCHANGE,
+        "amoCRM has exchanged the authorization code already{detail}: it works once. " + _NEW_CODE,
+        CodeUsed,
+        says=("revoked",),
+        where=(Where.CODE,),
+    ),
+    _fails(
+        "the code has expired",
+        _NO_EXCHANGE,
+        "The authorization code has expired{detail}: it works for 20 minutes. " + _NEW_CODE,
+        CodeExpired,
+        says=("expired",),
+        where=(Where.CODE,),
+    ),
+    _fails(
+        "not this integration's",
+        _NO_EXCHANGE,
+        "What was to be exchanged for a token was not given to this integration, or was not copied whole{detail}. "
+        "Copy it again together with the integration ID (client_id) and the secret key (client_secret): all of them "
+        "are on " + _KEYS + ".",
+        NotIssued,
+        says=("cannot decrypt", "not linked to client", "not issued to this client"),
+        where=_TOKENS,
+    ),
+    _fails(
+        "an unknown integration",
+        _NO_EXCHANGE,
+        "amoCRM does not recognise the integration{detail}. Compare the integration ID (client_id), the secret key "
+        "(client_secret) and the redirect URI with the integration's settings, letter for letter; a new secret key "
+        "makes the old one useless.",
+        UnknownIntegration,
+        says=("авторизация клиента", "некорректный клиент", "invalid_client", "client authentication"),
+        where=_TOKENS,
+    ),
+    _fails(
+        "another redirect URI",
+        _NO_EXCHANGE,
+        "amoCRM gave no token because of the redirect URI{detail}. It must be, letter for letter, the one in the "
+        "integration's settings.",
+        OtherRedirectUri,
+        says=("redirect",),
+        where=_TOKENS,
+    ),
+    _fails(
+        "a refused exchange",
+        _NO_EXCHANGE,
+        "amoCRM gave no new token{detail}. Compare the account address, the integration ID, the secret key and the "
+        "redirect URI with the integration's settings. If they are right: {advice}",
+        Unauthorized,
+        where=_TOKENS,
+    ),
+)
+
+_BY_NUMBER = (
+    _renews(
+        "no such account",
+        (400, 401, 403, 404),
+        "There is no amoCRM account at {host}{detail}. Compare the account address (account_domain) with your "
+        "browser's address bar: the account may have been renamed.",
+        NotFound,
+        codes=(101,),
+        where=_ACCOUNT,
+    ),
+    _fails(
+        "the user is switched off",
+        (400, 401, 403),
+        "The amoCRM user who granted access is switched off in {host}{detail}. Switch the user on again. If you "
+        "cannot: {advice}",
+        Unauthorized,
+        codes=(112,),
+        where=_ACCOUNT,
+        stops=True,
+    ),
+    _fails(
+        "the IP address is not on the account's list",
+        (401, 403),
+        "The account {host} lets in only listed IP addresses{detail}. Let its administrator add the address of the "
+        "machine where this connector runs to «Белый список ip-адресов» in «Настройки».",
+        IpRefused,
+        codes=(113,),
+        stops=True,
+    ),
+    _fails("a part of amoCRM is off", _REFUSED, _OFF, FeatureOff, codes=(425, 426)),
+    _fails("not paid", _REFUSED, _UNPAID, Unpaid, codes=(402,)),
+    _fails("no rights", _REFUSED, _NO_RIGHTS, Forbidden, codes=(288,)),
+)
+
+_BY_STATUS = (
+    _renews(
+        "the token is not accepted",
+        (401,),
+        "amoCRM does not accept the token at {host}{detail}: it was not copied whole, has expired or was revoked, the "
+        "integration was switched off, or the token is another account's. {advice}",
+        Unauthorized,
+    ),
+    _fails("not paid", (402,), _UNPAID, Unpaid),
+    _fails(
+        "blocked by the front server",
+        (403,),
+        "amoCRM blocks this connector: its front server refuses every request, as it does after too many of them. This "
+        "does not pass by itself, so nothing more is sent. Write to amoCRM's support chat and give them the IP address "
+        "of the machine where this connector runs, the subdomain {subdomain} and the account ID {account}. Afterwards "
+        "lower the requests per second, or find the other integration that asks too often.",
+        Blocked,
+        kinds=(ReplyKind.HTML, ReplyKind.BROKEN, ReplyKind.EMPTY),
+        stops=True,
+    ),
+    _fails("no rights", (403,), _NO_RIGHTS, Forbidden),
+    _fails(
+        "no such address",
+        (404,),
+        "amoCRM does not know {path} at {host}{detail}. If no table can be read, correct the account address "
+        "(account_domain); if only some cannot, again and again, leave them out.",
+        NotFound,
+    ),
+    _fails(
+        "a request with a mistake",
+        (422,),
+        _BAD_REQUEST,
+        BadRequest,
+        failure=_SYSTEM,
+        kinds=(ReplyKind.OBJECT,),
+        says=("validation",),
+    ),
+    _fails("a part of amoCRM is off", (422, 425, 426), _OFF, FeatureOff, kinds=(ReplyKind.OBJECT,)),
+    _retries(
+        "the request came too slowly",
+        (408,),
+        "amoCRM did not receive the whole request {path} in time, again and again. " + _AGAIN,
+    ),
+    Rule(
+        "too many requests",
+        (429,),
+        "amoCRM kept answering «too many requests» for {minutes} minutes, or asked to wait longer than that. All "
+        "integrations of the account share its limit: lower the requests per second here, or sync at another time. "
+        + _AGAIN,
+        Throttled,
+        ResponseAction.RATE_LIMITED,
+        _TRANSIENT,
+    ),
+    _fails("a request that amoCRM does not understand", _REFUSED, _BAD_REQUEST, BadRequest, failure=_SYSTEM),
+    _retries(
+        "too much for the server",
+        (504,),
+        "amoCRM did not manage to answer {path} in time (504), again and again. " + _AGAIN,
+        doubtful=True,
+        slow=True,
+    ),
+    _retries(
+        "the server failed",
+        range(500, 600),
+        "amoCRM failed at {path}{detail}, again and again. " + _AGAIN,
+        doubtful=True,
+    ),
+    _fails(
+        "an unknown answer",
+        range(1000),
+        "amoCRM answered {path} in a way this connector does not know{detail}. Report it with this text.",
+        failure=_SYSTEM,
+        doubtful=True,
+    ),
+)
+
+_NO_ANSWER = (
+    _shrinks("too large a head", None, _TOO_LARGE),
+    _retries(
+        "the host name is not found",
+        None,
+        "The network does not know the address {host} (DNS). Correct the account address (account_domain), or let the "
+        "machine where this connector runs reach the internet.",
+        kinds=(ReplyKind.DNS,),
+    ),
+    _retries(
+        "no connection",
+        None,
+        "{host} does not accept connections. Let the machine where this connector runs reach it: a firewall or a proxy "
+        "may stand in between. " + _AGAIN,
+        kinds=(ReplyKind.REFUSED, ReplyKind.CONNECT_TIMEOUT),
+    ),
+    _fails(
+        "the certificate is not trusted",
+        None,
+        "The certificate of {host} is not trusted, so nothing was sent. If a proxy of your company stands in between, "
+        "give its certificate to the connector (environment variable REQUESTS_CA_BUNDLE).",
+        Unavailable,
+        kinds=(ReplyKind.CERTIFICATE,),
+    ),
+    _retries(
+        "no encrypted connection",
+        None,
+        "No encrypted connection (TLS) to {host} could be established. A firewall or a proxy may stand in between. "
+        + _AGAIN,
+        kinds=(ReplyKind.TLS,),
+    ),
+    _retries(
+        "no answer in time",
+        None,
+        "{host} did not finish its answer to {path} in time, again and again. " + _AGAIN,
+        kinds=(ReplyKind.READ_TIMEOUT,),
+        doubtful=True,
+        slow=True,
+    ),
+    _retries(
+        "the connection is lost",
+        None,
+        "The connection to {host} was lost at {path}, again and again. " + _AGAIN,
+        doubtful=True,
+    ),
+)
+
+TABLE: tuple[Rule, ...] = (
+    *_FILES_HOST,
+    *_BELOW_400,
+    *_TOKEN_ENDPOINT,
+    *_BY_NUMBER,
+    *_BY_STATUS,
+    *_NO_ANSWER,
+)

@@ -1,0 +1,110 @@
+"""Rows on their way into a load package: one row of each key, in order, typed, with what its columns could not hold."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from amocrm_warehouse.sync import rows as rows_module
+from amocrm_warehouse.sync.packages import Packages
+from amocrm_warehouse.sync.rows import Rows, Waiting
+from amocrm_warehouse.sync.table import CHANGES, Table
+
+SCHEMA = {
+    "properties": {
+        "id": {"type": ["null", "integer"]},
+        "name": {"type": ["null", "string"]},
+        "sum": {"type": ["null", "number"]},
+        "tags": {"type": ["null", "array"]},
+        "updated_at": {"type": ["null", "string"], "format": "date-time"},
+    }
+}
+READ_AT = 1_700_000_000_000
+
+
+def table(*, whole: bool = False) -> Table:
+    return Table("things", SCHEMA, ["id"], whole=whole)
+
+
+def row(number: int, name: str = "", at: str = "2026-01-01T00:00:00Z", **columns: Any) -> dict[str, Any]:
+    return {"id": number, "name": name, "sum": 1, "tags": [], "updated_at": at, **columns}
+
+
+def names(waiting: Waiting) -> list[tuple[int, str]]:
+    return [(one["id"], one["name"]) for part in waiting for one in part.to_pylist()]
+
+
+@pytest.mark.parametrize("whole", [False, True])
+@pytest.mark.parametrize("batch", [2, 1000])
+def test_the_version_that_came_last_is_loaded(
+    whole: bool, batch: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where it is dated before the other one: amoCRM takes back a date in the future. Also from a file."""
+    monkeypatch.setattr(rows_module, "ROWS", batch)
+    monkeypatch.setattr(rows_module, "IN_MEMORY", 0)
+    waiting = Rows(table(whole=whole), tmp_path)
+    for number, name, at in ((1, "old", "2099-01-01T00:00:00Z"), (2, "two", ""), (1, "new", ""), (3, "three", "")):
+        waiting.add(row(number, name, at or "2026-01-01T00:00:00Z"), READ_AT)
+    assert names(waiting.take()) == [(2, "two"), (1, "new"), (3, "three")]
+    assert waiting.count == 0
+
+
+def test_values_are_those_of_the_columns_types(tmp_path: Path) -> None:
+    things = table()
+    waiting = Rows(things, tmp_path)
+    changes = [{"field": "name", "change": "NULLED", "reason": "SOURCE_SERIALIZATION_ERROR"}]
+    waiting.add(row(1, sum=0.1, tags=[{"id": 2**70}]), READ_AT)
+    waiting.add({**row(2, sum=1e30), CHANGES: changes}, READ_AT + 1)
+    [found] = [part.to_pylist() for part in waiting.take()]
+    assert [str(one["sum"]) for one in found] == ["0.100000000", "None"]
+    assert things.left_out()[0].startswith("1 numbers of things.sum have more than 29 digits")
+    assert json.loads(found[0]["tags"]) == [{"id": 2**70}]
+    assert found[0][CHANGES] is None
+    assert json.loads(found[1][CHANGES]) == changes
+    assert f"{found[1]['_airbyte_extracted_at']:%Y-%m-%d %H:%M:%S.%f}" == "2023-11-14 22:13:20.001000"
+
+
+@pytest.fixture
+def thread() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(1) as executor:
+        yield executor
+
+
+def test_a_table_that_is_read_whole_is_loaded_once_it_is_complete(thread: ThreadPoolExecutor, tmp_path: Path) -> None:
+    loaded: list[Any] = []
+
+    def load(waiting: list[Waiting], states: dict[str, str]) -> None:
+        loaded.append(([names(one) for one in waiting], states))
+
+    packages = Packages([table(whole=True)], tmp_path, thread, load)
+    packages.add("things", row(1, "one"), READ_AT)
+    packages.finish()
+    assert loaded == [], "a list that broke off replaces nothing"
+    packages.complete("things")
+    packages.cover("things", "{}")
+    packages.finish(load)
+    assert loaded == [([[(1, "one")]], {"things": "{}"})]
+    packages.finish(load)
+    assert loaded[1:] == [([], {})], "the last package is loaded though it holds no rows"
+
+
+def test_after_a_package_that_failed_none_is_loaded(thread: ThreadPoolExecutor, tmp_path: Path) -> None:
+    loaded: list[dict[str, str]] = []
+
+    def load(_: list[Waiting], states: dict[str, str]) -> None:
+        loaded.append(states)
+        raise ValueError("no room")
+
+    packages = Packages([table()], tmp_path, thread, load)
+    packages.add("things", row(1), READ_AT)
+    packages.cover("things", "1")
+    with pytest.raises(ValueError, match="no room"):
+        packages.finish()
+    packages.cover("things", "2")
+    packages.finish(load)
+    assert loaded == [{"things": "1"}], "its state would cover the rows that were lost"
