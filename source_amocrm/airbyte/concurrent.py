@@ -103,7 +103,7 @@ class Failures:
 
 
 class _PartEnded:
-    """The last thing that a thread puts into the queue."""
+    """Marks in the queue that a thread has ended."""
 
 
 class ConcurrentReading:
@@ -226,7 +226,7 @@ def _rare_garbage_collections() -> Iterator[None]:
 
 
 def _meta(row: Row) -> AirbyteRecordMessageMeta | None:
-    """What of a row is not as amoCRM sent it: nulled, or shortened by what its column's type cannot hold."""
+    """Returns the columns that do not hold all that amoCRM sent: nulled or shortened, because of their type."""
     if not isinstance(row, ChangedRow):
         return None
     kinds = ((column, Change.NULLED if row[column] is None else Change.TRUNCATED) for column in row.changes)
