@@ -166,6 +166,8 @@ class Sync:
             with closing(self._followed(resource.path, self._batches(resource))) as batches:
                 for batch in batches:
                     yield from streams.take(batch)
+                    # each stage before refers to its batch until the next one comes, and a row may have 30 MB
+                    batch.page.rows.clear()
                     if not streams.open:
                         break
         except Exception as error:
