@@ -35,7 +35,9 @@ STREAMS = [
     "companies", "customers", "custom_fields_deals", "custom_fields_contacts", "custom_fields_companies",
     "deal_contacts", "deal_companies", "deal_tags", "contact_tags", "deal_statuses", "deal_responsible_changes",
     "deal_sale_changes", "events", "tasks", "notes", "calls", "messages", "customer_transactions",
-    "talks",
+    "talks", "deal_field_changes", "contact_field_changes", "company_field_changes", "customer_field_changes",
+    "custom_fields_customers", "contact_responsible_changes", "company_responsible_changes",
+    "customer_responsible_changes",
 ]  # fmt: skip
 pytestmark = pytest.mark.xdist_group("browser")
 LATER = 10 * 86_400
@@ -94,7 +96,7 @@ class World:
             models.build(database, "--project", names, "--now", now, "--working-hours", "1-5 9:00-18:00, 6 10:00-14:30")
 
 
-EVENTS = frozenset({"events", "deal_statuses", "deal_responsible_changes", "deal_sale_changes"})
+EVENTS = frozenset({"events", "deal_statuses", *(name for name in STREAMS if name.endswith("_changes"))})
 
 
 @pytest.fixture(scope="module")
