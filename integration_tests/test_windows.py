@@ -59,13 +59,12 @@ def run(folder: Path, *arguments: str) -> str:
     return clean(done.stdout)
 
 
-def test_check_sync_models_and_report_without_what_windows_has_not(tmp_path: Path) -> None:
+def test_check_sync_and_report_without_what_windows_has_not(tmp_path: Path) -> None:
     config = tmp_path / "config.json"
     with Server(Account.generate(leads=30), rate=OFF) as server:
         config.write_text(json.dumps({**server.config(), "requests_per_second": 50}), encoding="utf-8")
         assert "SUCCEEDED" in run(tmp_path, "check", "--config", str(config))
         assert "amocrm_1_deals" in run(tmp_path, "sync", "--config", str(config), "--project", "1")
-    assert " models of the projects 1 are in " in run(tmp_path, "models", "--project", "1")
     report = tmp_path / "report.html"
     assert run(tmp_path, "report", "--project", "1", "--out", str(report)) == f"\nThe report: {report}\n"
     assert report.stat().st_size > 100_000
