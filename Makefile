@@ -87,6 +87,7 @@ lock: .venv-tools/.ready ## the lock files again, from setup.py and requirements
 	.venv-tools/bin/$(COMPILE) setup.py --override requirements/image-leave-out.txt --python-version 3.11 -o requirements/image.lock
 	.venv-tools/bin/$(COMPILE) setup.py --extra all requirements/dev.in --universal --python-version 3.11 -o requirements/dev.lock
 	.venv-tools/bin/$(COMPILE) requirements/pyairbyte.in --universal --python-version 3.11 -o requirements/pyairbyte.lock
+	.venv-tools/bin/$(COMPILE) requirements/uv.in --universal --python-version 3.11 -o requirements/uv.lock
 	.venv-tools/bin/$(COMPILE) requirements/tools.in --universal --python-version 3.11 -o requirements/tools.lock
 	.venv-tools/bin/$(COMPILE) requirements/peers.in --universal --python-version 3.11 -o requirements/peers.lock
 COMPILE := uv pip compile --quiet --generate-hashes --no-annotate --custom-compile-command "make lock"
@@ -94,11 +95,14 @@ COMPILE := uv pip compile --quiet --generate-hashes --no-annotate --custom-compi
 clean: ## what make made, the demo's database and its account included
 	rm -rf .venv .venv-* build dist *.egg-info demo/state demo/amocrm-demo.duckdb demo/amocrm-demo.duckdb.wal demo/*-report.html
 
-.venv/.ready: requirements/dev.lock setup.py
+# uv does in seconds what takes pip a minute; behind a mirror that only pip's own settings know, pip does it.
+.venv/.ready: requirements/dev.lock requirements/uv.lock setup.py
 	@test -n "$(PYTHON)" || { echo "No Python 3.11, 3.12 or 3.13 with venv found. Debian: apt-get install python3-venv. Or: make PYTHON=/path/to/python3.11" >&2; exit 2; }
 	@echo "Setting up .venv with $(PYTHON): source-amocrm with its extras, and the tests (a minute or two, once)"
 	@test -x .venv/bin/pip || $(PYTHON) -m venv .venv
-	@.venv/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/dev.lock
+	@.venv/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/uv.lock
+	@.venv/bin/uv pip install --quiet --python .venv/bin/python --no-deps --require-hashes -r requirements/dev.lock \
+	  || .venv/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/dev.lock
 	@.venv/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 

@@ -165,7 +165,7 @@ def test_a_browser_is_opened_where_there_is_a_screen(
 
 def test_other_commands_do_not_load_the_page() -> None:
     script = (
-        "import json, sys; import source_amocrm.run as r; r._command(['check', '--config', 'none.json']);"
+        "import json, sys; import source_amocrm.run as r; r._run(['check', '--config', 'none.json']);"
         "print(json.dumps([n for n in sys.modules if n.startswith(('source_amocrm.connect', 'http.server'))]))"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
