@@ -171,9 +171,10 @@ def test_every_column_is_described_in_the_database(duckdb_file: str) -> None:
         "ORDER BY table_name, column_index",
     )
     told: dict[str, list[str]] = {}
+    descriptions = columns()
     for row in rows:
         told.setdefault(row["table_name"], []).append(row["column_name"])
-        assert row["comment"] == " · ".join(columns()[row["column_name"]]), row
+        assert row["comment"] == " · ".join(descriptions[row["column_name"]]), row
     assert told == {name: model["columns"] for name, model in described().items() if name != "plans"}
 
 

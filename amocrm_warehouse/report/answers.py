@@ -174,7 +174,7 @@ ANSWERS: dict[str, str] = {
             sum(created) as created, sum(won) as won, sum(won_budget) as won_budget, sum(lost) as lost, {RATE} as rate,
             {AVERAGE} as average, sum(plan) as plan
         from (
-            select count(*) as created, 0 as won, 0 as won_budget, 0 as lost, null as plan
+            select count(*) as created, 0 as won, 0 as won_budget, 0 as lost, cast(null as numeric(38, 2)) as plan
             from amocrm_marts.deals as deals
             where not is_deleted and created_month {MONTHS} and {chosen("deals")}
             union all

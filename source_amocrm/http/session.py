@@ -60,7 +60,7 @@ class TooLarge(Exception):
     """The answer is larger than it may be."""
 
 
-class _Exchange(threading.local):
+class _CurrentExchange(threading.local):
     """What the connection that a thread uses must know of its request."""
 
     on_sent: Callable[[], None] | None = None
@@ -78,7 +78,7 @@ class _Exchange(threading.local):
         return seconds
 
 
-_EXCHANGE = _Exchange()
+_EXCHANGE = _CurrentExchange()
 
 
 class _BoundedReader(io.RawIOBase):
