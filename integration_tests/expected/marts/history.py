@@ -44,14 +44,15 @@ def spans(card: Row, changes: list[Change], present: Any, is_told: bool) -> Iter
 
 
 def entity_history(known: Known) -> list[Row]:
+    """The value of a budget is a number here."""
     named, rows = names(known), []
 
-    def text(field: str, value: Any) -> str | None:
+    def told(field: str, value: Any) -> Any:
         if field == "stage":
             return named.get(value, (None, None))[1] or f"#{value[1]}"
         if field == "responsible":
             return known.user(value)
-        return f"{amount(value):.2f}" if field == "budget" else str(value)
+        return amount(value) if field == "budget" else str(value)
 
     for entity, own, field, custom_field, found in _every_field(known):
         for begun, ended, value in found:
@@ -66,7 +67,7 @@ def entity_history(known: Known) -> list[Row]:
                 "field_name": known.fields.get((entity, custom_field or 0), {}).get("name"),
                 "pipeline_id": pipeline,
                 "value_id": value_id,
-                "value": text(field, value),
+                "value": told(field, value),
                 "valid_from": begun,
                 "valid_to": ended,
                 "is_current": ended is None,
