@@ -7,7 +7,8 @@ runs = $(firstword $(foreach name,$(1),$(if $(shell $(name) -c 'import venv, ens
 PYTHON ?= $(call runs,python3.11 python3.12 python3.13 python3)
 # PyAirbyte (requirements/pyairbyte.in) does not install on Python 3.13.
 PYTHON_PYAIRBYTE ?= $(call runs,python3.11 python3.12)
-WORKERS ?= 2
+# One more than the two cores of CI: tests wait for processes, servers and browsers.
+WORKERS ?= 3
 
 IMAGE ?= airbyte/source-amocrm:dev
 BASE_IMAGE ?= python:3.11-slim
@@ -38,9 +39,8 @@ models: .venv/.ready ## source-amocrm models, tables made into answers: make mod
 report: .venv/.ready ## source-amocrm report, models and one HTML file that shows them: make report [PROJECT=1001,1002] [DB=…] [SCHEMA=…] [PLANS=plans.csv] [COSTS=costs.csv] [OUT=report.html] [XLSX=report.xlsx]
 	@.venv/bin/source-amocrm report $(built) $(if $(OUT),--out $(call quoted,$(OUT))) $(if $(COSTS),--costs $(call quoted,$(COSTS))) $(if $(XLSX),--xlsx $(call quoted,$(XLSX)))
 
-fleet: .venv/.ready ## a folder of accounts in Dagster: make fleet [ACCOUNTS=accounts] [DB=…] [PERIOD=60]
-	@mkdir -p amocrm_fleet/home && cp amocrm_fleet/dagster.yaml amocrm_fleet/home/
-	@DAGSTER_HOME="$(CURDIR)/amocrm_fleet/home" .venv/bin/dagster dev -m amocrm_fleet.definitions
+fleet: .venv/.ready ## source-amocrm fleet dagster, a folder of accounts: make fleet [ACCOUNTS=accounts] [DB=…] [PERIOD=60]
+	@.venv/bin/source-amocrm fleet dagster $(if $(ACCOUNTS),--accounts $(call quoted,$(ACCOUNTS)))
 
 setup: .venv/.ready ## source-amocrm in .venv, with all that its commands need
 

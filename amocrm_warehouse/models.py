@@ -65,7 +65,7 @@ def build(database: str, projects: list[str], *, plans: list[list[str]] | None =
         # what dbt has parsed for one kind of database is of no use for the other
         os.environ.setdefault("AMOCRM_TARGET", str(own_folder("dbt", os.environ["AMOCRM_TARGET_TYPE"])))
         if plans is not None:
-            write_plans(plans, Path(folder) / "plans.csv")
+            write_plans(plans, Path(folder) / "amocrm__plans.csv")
             os.environ["AMOCRM_SEEDS"] = folder
         elif "amocrm_staging.plans" in tables(database):
             kept = ["--exclude", "resource_type:seed"]
@@ -81,7 +81,7 @@ def build(database: str, projects: list[str], *, plans: list[list[str]] | None =
     if result.success:
         return Built(count, {})
     sentence = reason(result, said.getvalue())
-    if not {one.node.name for one in results if one.status == "success"} >= NEEDED:
+    if not {one.node.alias for one in results if one.status == "success"} >= NEEDED:
         raise ValueError(sentence)
     return Built(count, unbuilt(results), sentence)
 
@@ -97,15 +97,15 @@ def unbuilt(results: list[Any]) -> dict[str, str]:
         for one in results
         if one.status in ("error", "fail")
     }
-    skipped = [one.node.name for one in results if one.status == "skipped" and one.node.resource_type == "model"]
+    skipped = [one.node.alias for one in results if one.status == "skipped" and one.node.resource_type == "model"]
     made_of = f"it is made of {', '.join(failed)}"
     return dict.fromkeys(skipped, made_of) | failed
 
 
 def tested_model(node: Any) -> str:
-    """The name of a model, or of the one that a test is of."""
+    """The table of a model, or of the one that a test is of."""
     tested = getattr(node, "attached_node", None) or getattr(node, "tested_node_unique_id", None)
-    return str(tested).rpartition(".")[2] if tested else str(node.name)
+    return str(tested).rpartition(".")[2].replace("amocrm__", "") if tested else str(node.alias)
 
 
 def environment(database: str) -> dict[str, str]:
@@ -137,7 +137,7 @@ def reason(result: Any, said: str) -> str:
     lines = [line.strip() for line in told[0].splitlines() if line.strip()]
     if not failed:
         return f"The database cannot be opened, or the models not be read: {' '.join(lines[-2:]) or 'dbt says no more'}"
-    names = ", ".join(one.node.name for one in failed)
+    names = ", ".join(one.node.alias for one in failed)
     return f"These models or their tests failed: {names}. The first says: {' '.join(lines)[:500]}"
 
 

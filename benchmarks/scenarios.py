@@ -13,6 +13,7 @@ from .floor import EVENTS, FASTEST, PER_SECOND, fewest_pages
 from .forecast import forecasts
 from .imported import dense, kommo, masses, shuffled, tied, uneven, unfiltered
 from .line import Line, Place, Scenario, paced
+from .loading import loaded
 from .measure import ALL, Run, read, sandbox
 from .rest import every_table, killed
 
@@ -105,6 +106,7 @@ SCENARIOS: dict[str, Scenario] = {
     "tables": every_table,
     "killed": killed,
     "kommo": kommo,
+    "sync": loaded,
     "models": answers,
     "forecast": forecasts,
     "all": everything,

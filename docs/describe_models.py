@@ -1,7 +1,9 @@
-"""`make docs`: what dbt reads about the models (models/schema.yml), and docs/models.md."""
+"""`make docs`: what dbt reads about models and sources (models/schema.yml, models/sources.yml), and docs/models.md."""
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,8 @@ import yaml
 
 HOME = Path(__file__).resolve().parents[1] / "amocrm_warehouse" / "dbt"
 SCHEMA = HOME / "models" / "schema.yml"
+SOURCES = HOME / "models" / "sources.yml"
+SCHEMAS = Path(__file__).resolve().parents[1] / "source_amocrm" / "schemas"
 PAGE = Path(__file__).resolve().parent / "models.md"
 LAYERS = {"marts": "Marts · Витрины", "intermediate": "Intermediate · Промежуточные", "staging": "Staging · Исходные"}
 HEAD = """\
@@ -18,11 +22,12 @@ HEAD = """\
 What `make models` makes of the tables, column by column. `make docs` writes this page from `models.yaml` and
 `columns.yaml` in `amocrm_warehouse/dbt/`; do not edit it by hand. **Bold** columns are the key. Times are UTC; those
 in `…_local` are by the clock of the account. Questions to the marts, with answers: [questions.md](questions.md);
-columns of custom fields: [own-fields.md](own-fields.md).
+columns of custom fields: [own-fields.md](own-fields.md); in a dbt project of your own:
+[dbt-package.md](dbt-package.md).
 
 Что `make models` делает из таблиц, столбец за столбцом. Время в UTC, в столбцах `…_local` — по часам аккаунта.
 Вопросы к витринам и ответы: [questions.ru.md](questions.ru.md); столбцы дополнительных полей:
-[own-fields.ru.md](own-fields.ru.md).
+[own-fields.ru.md](own-fields.ru.md); в собственном проекте dbt: [dbt-package.ru.md](dbt-package.ru.md).
 """
 
 BY = (
@@ -35,6 +40,12 @@ FIELDS = (
     "И по столбцу на дополнительное поле: `cf_<id>_<название>`; какой чей, говорит own_fields.",
 )
 """What is said of the columns of custom fields, which the models have that `fields` stands at."""
+
+
+def node(table: str) -> str:
+    """The name of a table's model in dbt, where the models of a whole project share their names."""
+    layer = re.match("stg_|int_|", table)
+    return f"{layer[0]}amocrm__{table[layer.end() :]}" if layer else table
 
 
 def models() -> dict[str, dict[str, Any]]:
@@ -53,14 +64,19 @@ def _two(text: str) -> tuple[str, str]:
 
 
 def pages() -> dict[Path, str]:
-    return {SCHEMA: _schema(models(), columns()), PAGE: "\n".join([HEAD, *_page(models(), columns())])}
+    return {
+        SCHEMA: _schema(models(), columns()),
+        SOURCES: _sources(),
+        PAGE: "\n".join([HEAD, *_page(models(), columns())]),
+    }
 
 
 def _schema(told: Mapping[str, dict[str, Any]], described: Mapping[str, tuple[str, str]]) -> str:
     resources: dict[str, list[Any]] = {"models": [], "seeds": []}
     for name, model in told.items():
         key, tests = model.get("key"), model.get("tests", {})
-        entry: dict[str, Any] = {"name": name, "description": f"{model['en']} · {model['ru']}"}
+        entry: dict[str, Any] = {"name": node(name), "description": f"{model['en']} · {model['ru']}"}
+        entry["config"] = {"alias": name}
         if key:
             arguments = {"columns": key} | {name: model[name] for name in ("nullable", "by") if name in model}
             entry["data_tests"] = [{"amocrm_key": {"arguments": arguments}}]
@@ -76,16 +92,42 @@ def _schema(told: Mapping[str, dict[str, Any]], described: Mapping[str, tuple[st
     return note + yaml.safe_dump({"version": 2, **resources}, allow_unicode=True, sort_keys=False, width=120)
 
 
+def _sources() -> str:
+    """The tables that the models are made of. dbt knows those of the first project; the models read them of all."""
+    lists = (HOME / "macros" / "tables.sql").read_text(encoding="utf-8")
+    used = re.findall(r'"(\w+)"', lists.split("{% macro ")[1])
+    prefix = (
+        "{{ var('table_prefix', 'amocrm_{project}_') | replace('{project}', var('projects')[0] | string | lower) }}"
+    )
+    source = {
+        "name": "amocrm",
+        "description": "Tables of source-amocrm.",
+        "database": "{{ var('raw_database', none) or target.database }}",
+        "schema": "{{ var('raw_schema', none) or 'amocrm' }}",
+        "config": {
+            "freshness": {"warn_after": {"count": 36, "period": "hour"}},
+            "loaded_at_query": "{{ amocrm.loaded_at() }}",
+        },
+        "tables": [{"name": name, "description": _title(name), "identifier": f"{prefix}{name}"} for name in used],
+    }
+    note = "# Written by `make docs` from macros/tables.sql; do not edit it by hand.\n"
+    return note + yaml.safe_dump({"version": 2, "sources": [source]}, allow_unicode=True, sort_keys=False, width=160)
+
+
+def _title(table: str) -> str:
+    return str(json.loads((SCHEMAS / f"{table}.json").read_text(encoding="utf-8"))["x-ru"])
+
+
 def _test(told: list[str] | str) -> dict[str, Any]:
     """A list is of the values that the column may have, a name is of the model that it refers to."""
     if isinstance(told, list):
         return {"accepted_values": {"arguments": {"values": told}}}
-    return {"amocrm_refers": {"arguments": {"to": f"ref('{told}')"}}}
+    return {"amocrm_refers": {"arguments": {"to": f"ref('{node(told)}')"}}}
 
 
 def layer(name: str) -> str | None:
     """The folder of a model; None of what is no model but a file of the user's."""
-    return next((folder for folder in LAYERS if (HOME / "models" / folder / f"{name}.sql").exists()), None)
+    return next((folder for folder in LAYERS if (HOME / "models" / folder / f"{node(name)}.sql").exists()), None)
 
 
 def _page(told: Mapping[str, dict[str, Any]], described: Mapping[str, tuple[str, str]]) -> Iterator[str]:

@@ -15,7 +15,7 @@ import pytest
 from selenium import webdriver
 
 from source_amocrm.connect.cli import CONNECT_PORT
-from source_amocrm.connect.words import LANGUAGES, Words
+from source_amocrm.connect.words import LANGUAGES, Texts
 from source_amocrm.streams import STREAMS
 
 from .connect_page import COMMAND, Page, connect
@@ -64,7 +64,7 @@ def settings(page: Page) -> dict[str, Any]:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_grant(browser: webdriver.Chrome, tmp_path: Path, language: str) -> None:
-    words = Words(language)
+    words = Texts(language)
     with connect(browser, tmp_path, language) as page:
         assert (page.path, page.text("h1")) == ("/account", words("account.title"))
         page.choose("https://example.amocrm.ru/leads/list/", "oauth")
@@ -98,7 +98,7 @@ def test_an_answer_that_leads_nowhere(browser: webdriver.Chrome, tmp_path: Path,
         PROBLEMS[key](page)
         assert (page.path, page.problem) == ("/access", key)
         gaps = {"domain": "example.amocrm.ru", "granted": "other.amocrm.ru"}
-        said = Words(language)(f"problem.{key}", **gaps)
+        said = Texts(language)(f"problem.{key}", **gaps)
         assert page.text("#problem > p") == said
         assert page.browser.switch_to.active_element == page.find("#problem")
         assert not page.config.exists()

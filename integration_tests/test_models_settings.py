@@ -14,7 +14,7 @@ import yaml
 
 from amocrm_warehouse.models import projects_in
 from amocrm_warehouse.plans import read_plans
-from docs.describe_models import SCHEMA, columns, pages
+from docs.describe_models import SCHEMA, columns, layer, pages
 from docs.describe_models import models as described
 
 from . import expected, models, postgres
@@ -24,7 +24,7 @@ from .sandbox import Account, writes
 PACKAGE = SCHEMA.parents[1]
 DEALS = {"deals", "statuses", "account", "users", "deal_statuses"}
 """The tables of a small sync: no customers, calls, messages, custom fields or events."""
-MARTS = [name for name in described() if (SCHEMA.parent / "marts" / f"{name}.sql").exists()]
+MARTS = [name for name in described() if layer(name) == "marts"]
 LATE_COLUMNS = ("source_id", "source_name", "loss_reason_name", "status_type", "is_deleted", "pipeline_is_archive")
 """Columns that a table of an older version does not have."""
 
@@ -102,7 +102,7 @@ def test_every_table_of_the_connector_is_known() -> None:
     assert used | other == {path.stem for path in models.SCHEMAS.glob("*.json")}
     assert whole < used
     sources = [path.read_text(encoding="utf-8") for path in (PACKAGE / "models" / "staging").glob("*.sql")]
-    assert used == {name for text in sources for name in re.findall(r'raw\("(\w+)"', text)}
+    assert used == {name for text in sources for name in re.findall(r'(?:raw\(|: \()"(\w+)"', text)}
 
 
 FINISHED = {"1.5": "2026-01-01 10:00:00", "2.5": "2026-01-02 10:00:00", "3.5": "2026-01-03 10:00:00"}
@@ -122,6 +122,8 @@ def test_as_of_when_the_data_is(tmp_path: Path, tables: dict[str, list[Row]]) ->
             connection.execute(f"ALTER TABLE amocrm.amocrm_1_{name} ADD COLUMN _dlt_load_id VARCHAR DEFAULT '2.5'")
             connection.execute(f"ALTER TABLE amocrm.amocrm_2_{name} ADD COLUMN _airbyte_extracted_at TIMESTAMP")
             connection.execute(f"UPDATE amocrm.amocrm_2_{name} SET _airbyte_extracted_at = '2026-01-04 10:00:00'")
+        connection.execute("ALTER TABLE amocrm.amocrm_1_deals ADD COLUMN _changes JSON")
+        connection.execute('UPDATE amocrm.amocrm_1_deals SET _changes = \'[{"field": "score"}]\' WHERE lead_id % 3 = 0')
         connection.execute("UPDATE amocrm.amocrm_1_users SET _dlt_load_id = '1.5'")
         connection.execute("UPDATE amocrm.amocrm_1_deals SET _dlt_load_id = '3.5' WHERE lead_id % 2 = 0")
         connection.execute(
@@ -141,6 +143,8 @@ def test_as_of_when_the_data_is(tmp_path: Path, tables: dict[str, list[Row]]) ->
     ]
     assert all(row["newest_at"] < "2026-11-01 00:00:00" for row in rows)
     assert {(row["row_count"], row["deleted_count"]) for row in rows} == {(len(tables["deals"]), 0)}
+    changed = sum(row["lead_id"] % 3 == 0 for row in tables["deals"])
+    assert [row["rows_with_changes"] for row in rows] == [changed, None, None]
 
 
 def test_the_time_zone_may_be_given(duckdb_file: str) -> None:
@@ -167,9 +171,10 @@ def test_every_column_is_described_in_the_database(duckdb_file: str) -> None:
         "ORDER BY table_name, column_index",
     )
     told: dict[str, list[str]] = {}
+    descriptions = columns()
     for row in rows:
         told.setdefault(row["table_name"], []).append(row["column_name"])
-        assert row["comment"] == " · ".join(columns()[row["column_name"]]), row
+        assert row["comment"] == " · ".join(descriptions[row["column_name"]]), row
     assert told == {name: model["columns"] for name, model in described().items() if name != "plans"}
 
 

@@ -15,6 +15,9 @@ import duckdb
 import psycopg
 import pytest
 
+from amocrm_warehouse.database import reading
+from amocrm_warehouse.report import data
+
 from . import models, postgres
 from .connector import messages
 from .destination import Destination
@@ -287,6 +290,13 @@ def test_marts_by_one_field_and_columns_of_some(world: World) -> None:
         assert lost
         assert all(row["by_value"] == groups.get((row["project_id"], row["deal_id"])) for row in lost)
         assert funnel_of(before[kind]) == funnel_of(rows_of(database, "SELECT * FROM amocrm_marts.funnel"))
+        with reading(database) as run:
+            page = data.read(run)
+        sources = page["tables"]["deals"]["source"]
+        told = set(sources if isinstance(sources, list) else sources["of"]) - {None, True}
+        assert page["by"] == "Услуги"
+        assert told
+        assert told <= {text[:80] for text in groups.values() if text}
         cohorts = rows_of(
             database,
             "SELECT project_id, by_value, sum(cohort_deals) AS n FROM (SELECT DISTINCT project_id, by_value, "

@@ -25,11 +25,11 @@ from source_amocrm.source import SourceAmocrm
 
 
 def configured(streams: Iterable[AirbyteStream]) -> ConfiguredAirbyteCatalog:
-    """A stream with a cursor is read incrementally and merged by key; one without is read whole and replaced."""
     return ConfiguredAirbyteCatalog([_configured(stream) for stream in streams])
 
 
 def _configured(stream: AirbyteStream) -> ConfiguredAirbyteStream:
+    """A stream with a cursor is read incrementally and merged by key; one without is read whole and replaced."""
     whole = not stream.default_cursor_field
     return ConfiguredAirbyteStream(
         stream=stream,

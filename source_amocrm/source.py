@@ -67,7 +67,7 @@ class SourceAmocrm(AbstractSource):
         return json.loads(Path(config_path).read_text(encoding="utf-8-sig"))
 
     def configure(self, config: Mapping[str, Any], _: str) -> Mapping[str, Any]:
-        """The config as it was read: the CDK would leave a copy, with the tokens, in a temporary folder."""
+        """Returns the config as it was read: the CDK would leave a copy, with the tokens, in a temporary folder."""
         return config
 
     def check_connection(self, logger: logging.Logger, config: Mapping[str, Any]) -> tuple[bool, Any]:
@@ -125,7 +125,7 @@ class SourceAmocrm(AbstractSource):
 def open_account(
     config: Mapping[str, Any], extras: Collection[str] = (), hand_over: HandOver = print_settings
 ) -> Account:
-    """The account of a config, for a command that reads no tables. Raises ConfigError for a config that cannot work.
+    """Returns the account of a config, for a command that reads no tables. Raises ConfigError.
 
     `extras`: what `/account` must tell. `hand_over` gets the config when amoCRM has changed something in it.
     """

@@ -9,7 +9,7 @@ import pytest
 
 from integration_tests.sandbox import Server
 from source_amocrm.connect.site import Guard, Site
-from source_amocrm.connect.words import LANGUAGES, Words
+from source_amocrm.connect.words import LANGUAGES, Texts
 from source_amocrm.streams import STREAMS
 from unit_tests.connect_tools import (
     CALLBACK,
@@ -200,7 +200,7 @@ def test_an_answer_that_leads_nowhere(
     visiting.get(callback(given))
     assert (visiting.path, problem_on(visiting.page)) == ("/access", key)
     assert f'<html lang="{language}">' in visiting.page
-    assert Words(language).raw(f"problem.{key}").partition("{")[0][:20] in visiting.page
+    assert Texts(language).raw(f"problem.{key}").partition("{")[0][:20] in visiting.page
     assert "evil" not in visiting.page
     visiting.get("/access")
     assert problem_on(visiting.page) == key  # a reload, or another language, still tells it

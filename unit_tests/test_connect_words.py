@@ -13,7 +13,7 @@ import pytest
 import source_amocrm.connect
 from source_amocrm import errors
 from source_amocrm.connect.signin import Refused
-from source_amocrm.connect.words import LANGUAGES, Problem, Words, preferred, problem_of, table_names
+from source_amocrm.connect.words import LANGUAGES, Problem, Texts, preferred, problem_of, table_names
 from source_amocrm.streams import STREAMS
 
 HERE = Path(source_amocrm.connect.__file__).parent
@@ -71,8 +71,8 @@ def test_every_table_has_its_russian_name() -> None:
     assert set(table_names("ru")) == set(STREAMS)
     assert table_names("en") == {}
     streams = ("users", "files")
-    assert Words("en").tables(streams) == "users, files"
-    assert Words("ru").tables(streams) == "Пользователи (users), Файлы (files)"
+    assert Texts("en").tables(streams) == "users, files"
+    assert Texts("ru").tables(streams) == "Пользователи (users), Файлы (files)"
 
 
 def test_every_reason_of_a_refused_table_is_told() -> None:
@@ -83,7 +83,7 @@ def test_every_reason_of_a_refused_table_is_told() -> None:
 
 def test_a_problem_in_words() -> None:
     problem = Problem("other_account", {"granted": "b.amocrm.ru", "domain": "a.amocrm.ru"})
-    assert Words("ru").problem(problem) == (
+    assert Texts("ru").problem(problem) == (
         "Доступ предоставлен в b.amocrm.ru, а здесь выбран a.amocrm.ru. Предоставьте его ещё раз в a.amocrm.ru или "
         "выберите аккаунт b.amocrm.ru."
     )

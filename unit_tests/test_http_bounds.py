@@ -180,7 +180,7 @@ HEAVY = {
 
 @pytest.mark.parametrize("name", HEAVY)
 def test_rows_of_one_heavy_answer_are_delivered_at_a_time(name: str) -> None:
-    """The next heavy answer waits until the thread that delivers rows asks again or ends; a light one does not wait."""
+    """Others wait with heavy answers until a thread that delivers a list gets a light one, or ends."""
     session = AmocrmSession(Budget(1000), RetryPolicy(deadline=0.5))
     delivered: list[ReplyKind] = []
 

@@ -555,7 +555,7 @@ def test_row(
 ) -> None:
     row = classify(seen, where)
     done = STOP if row.stops and row.action is Action.FAIL else row.action
-    assert (row.meaning, done) == (meaning, action)
+    assert (row.when.meaning, done) == (meaning, action)
     assert not row.stops or done is STOP
     if error is None:
         assert row.message == ""
@@ -567,11 +567,11 @@ def test_row(
 
 def test_every_row_has_been_met() -> None:
     met = {id(classify(seen, where)) for _, seen, where, *_ in CASES}
-    assert [row.meaning for row in TABLE if id(row) not in met] == []
+    assert [row.when.meaning for row in TABLE if id(row) not in met] == []
 
 
 def test_a_problem_under_200_is_a_problem() -> None:
-    assert classify(reply(200, UNAUTHORIZED)).meaning == "the token is not accepted"
+    assert classify(reply(200, UNAUTHORIZED)).when.meaning == "the token is not accepted"
     assert classify(reply(200, {"title": "x", "detail": "y", "status": "active"})).action is Action.SUCCESS
 
 

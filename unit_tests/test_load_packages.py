@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from amocrm_warehouse.sync import packages as packages_module
 from amocrm_warehouse.sync import rows as rows_module
 from amocrm_warehouse.sync.packages import Packages
 from amocrm_warehouse.sync.rows import Rows, Waiting
@@ -91,6 +92,18 @@ def test_a_table_that_is_read_whole_is_loaded_once_it_is_complete(thread: Thread
     assert loaded == [([[(1, "one")]], {"things": "{}"})]
     packages.finish(load)
     assert loaded[1:] == [([], {})], "the last package is loaded though it holds no rows"
+
+
+def test_a_state_is_loaded_though_no_rows_follow(
+    thread: ThreadPoolExecutor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded: list[dict[str, str]] = []
+    packages = Packages([table()], tmp_path, thread, lambda _, states: loaded.append(states))
+    packages.cover("things", "1")
+    monkeypatch.setattr(packages_module, "SECONDS", -1.0)
+    packages.send_if_due()
+    thread.submit(bool).result()
+    assert loaded == [{"things": "1"}]
 
 
 def test_after_a_package_that_failed_none_is_loaded(thread: ThreadPoolExecutor, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from amocrm_fleet.invite.landing import tell
 from amocrm_fleet.invite.site import InvitationSite
 from source_amocrm.connect import pages
 from source_amocrm.connect.site import HEADERS, Request, Response, page
-from source_amocrm.connect.words import Words
+from source_amocrm.connect.words import Texts
 
 LARGEST_BODY, LARGEST_HEAD = 4_096, 16_384
 """Bytes of a request's body and of its head. Larger ones are refused with 413 and 431."""
@@ -86,7 +86,7 @@ class Application:
             return self._site.handle(request)
         except Exception as error:
             tell(f"a page could not be shown: {type(error).__name__} at {_where(error)}.")
-            return page(500, pages.message_page("invite_unavailable", Words("en")))
+            return page(500, pages.message_page("invite_unavailable", Texts("en")))
 
 
 class _Channel(HTTPChannel):

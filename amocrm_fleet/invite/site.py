@@ -21,7 +21,7 @@ from amocrm_fleet.invite.invitations import Invitation, digest
 from amocrm_fleet.invite.landing import Landing, tell
 from source_amocrm.connect import pages, signin
 from source_amocrm.connect.site import HEADERS, Request, Response, page, static
-from source_amocrm.connect.words import LANGUAGES, Problem, Words, preferred
+from source_amocrm.connect.words import LANGUAGES, Problem, Texts, preferred
 from source_amocrm.streams import STREAMS
 
 
@@ -78,7 +78,7 @@ class InvitationSite:
             return static(request.path) or page(404, pages.message_page("invite_unknown", words))
         if request.path.startswith("/i/") and request.method == "GET":
             return self._open(request.path.removeprefix("/i/"), words)
-        actions: dict[tuple[str, str], Callable[[Request, Words], Response]] = {
+        actions: dict[tuple[str, str], Callable[[Request, Texts], Response]] = {
             ("GET", "/allow"): self._allow,
             ("POST", "/secrets"): self._secrets,
             ("GET", "/callback"): self._callback,
@@ -87,7 +87,7 @@ class InvitationSite:
         action = actions.get((request.method, request.path))
         return action(request, words) if action else page(404, pages.message_page("invite_unknown", words))
 
-    def _open(self, key: str, words: Words) -> Response:
+    def _open(self, key: str, words: Texts) -> Response:
         """A look at the link spends nothing: messengers look at every link."""
         name = digest(key)
         invitation = self._landing.invitations.find(name)
@@ -95,7 +95,7 @@ class InvitationSite:
             return page(404 if invitation is None else 410, pages.message_page(told, words))
         return self._see("/allow", self._grants.begin(name))
 
-    def _allow(self, request: Request, words: Words) -> Response:
+    def _allow(self, request: Request, words: Texts) -> Response:
         state = request.query.get("state", "")
         grant = self._grants.find(state)
         if grant is None:
@@ -119,7 +119,7 @@ class InvitationSite:
         )
         return Response(200, shown.encode(), {**_HTML, **_lets_in(service)})
 
-    def _secrets(self, request: Request, _: Words) -> Response:
+    def _secrets(self, request: Request, _: Texts) -> Response:
         """amoCRM's own server posts the keys. It takes nothing but 200 for a success, and shows any other number."""
         given = _document(request.body)
         grant = self._grants.find(_text(given, "state"))
@@ -136,7 +136,7 @@ class InvitationSite:
         self._settle(grant)
         return _told(200, "ok")
 
-    def _callback(self, request: Request, words: Words) -> Response:
+    def _callback(self, request: Request, words: Texts) -> Response:
         query = request.query
         grant = self._grants.find(query.get("state", ""))
         if grant is None:
@@ -152,7 +152,7 @@ class InvitationSite:
         self._settle(grant)
         return self._see("/wait", query["state"])
 
-    def _wait(self, request: Request, words: Words) -> Response:
+    def _wait(self, request: Request, words: Texts) -> Response:
         state = request.query.get("state", "")
         grant = self._grants.find(state)
         if grant is None:
@@ -193,13 +193,13 @@ class InvitationSite:
     def _see(self, path: str, state: str) -> Response:
         return Response(303, headers={"Location": f"{self._place.public_url}{path}?{urlencode({'state': state})}"})
 
-    def _words(self, request: Request) -> Words:
+    def _words(self, request: Request) -> Texts:
         grant = self._grants.find(request.query.get("state", ""))
         wished = request.query.get("lang", "")
         if grant and wished in LANGUAGES:
             grant.language = wished
         chosen = grant.language if grant else ""
-        return Words(chosen or self._language or preferred(request.headers.get("accept-language")))
+        return Texts(chosen or self._language or preferred(request.headers.get("accept-language")))
 
 
 _LONGEST_HOST, _LONGEST_ID = 253, 36

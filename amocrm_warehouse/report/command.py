@@ -20,6 +20,7 @@ from amocrm_warehouse.report.answers import Choice, last_months, people_of
 from amocrm_warehouse.report.data import EVERYTHING, Asked
 from amocrm_warehouse.report.digest import digest
 from amocrm_warehouse.report.page import write
+from amocrm_warehouse.report.queries import QUERIES, needs
 from amocrm_warehouse.report.words import LANGUAGES, Words
 
 
@@ -105,13 +106,19 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--manager", action="append", default=[], help="only the rows of a user, by name or id; again for more"
     )
+    parser.add_argument(
+        "--built",
+        action="store_true",
+        help="of the marts as they stand, also those of your own dbt project; builds none",
+    )
     given = parser.parse_args(arguments)
     paged = given.out is not None or not (given.xlsx or given.digest)
     try:
         costs = read_costs(given.costs) if given.costs else None
         path = place(given.db, given.out) if paged else None
         workbook_path = place(given.db, given.xlsx) if given.xlsx else None
-        built, _ = build_as_asked(given)
+        built = as_it_stands(given.db) if given.built else build_as_asked(given)[0]
+        projects = united(given.db) if given.built else projects_of(given)
         with reading(given.db) as run:
             only = people_of(run, given.group, given.manager) if given.group or given.manager else None
             choice = Choice(*last_months(run), users=None if only is None else frozenset(user for _, user in only))
@@ -121,16 +128,23 @@ def main(arguments: list[str] | None = None) -> int:
             if given.digest:
                 print(digest(run, choice, words))
         if path:
-            report(given.db, path, failures(given.db, projects_of(given), given.schema), built, Asked(only, costs))
+            report(given.db, path, failures(given.db, projects, given.schema), built, Asked(only, costs))
     except Failed as error:
         return ended(ValueError(f"The marts cannot be read: {' '.join(str(error).split())}"))
     except (ValueError, KeyboardInterrupt) as error:
         return ended(error)
-    if built.unbuilt:
+    if built.failure:
         print(built.failure, file=sys.stderr)
     if path:
         show(path)
-    return 2 if built.unbuilt else 0
+    return 2 if built.failure else 0
+
+
+def as_it_stands(database: str) -> Built:
+    """The models that are in the database. Those that the page needs and a project has left out are no failure."""
+    there = {name.partition(".")[2] for name in tables(database)}
+    wanted = set().union(*map(needs, QUERIES.values()))
+    return Built(len(wanted & there), dict.fromkeys(wanted - there, "it is not in the database"))
 
 
 def spoken() -> str:

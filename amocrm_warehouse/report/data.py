@@ -9,7 +9,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from amocrm_warehouse.report.queries import CLOCK, FIRST_DAY, QUERIES, needs
+from amocrm_warehouse.report.queries import BY, CLOCK, FIRST_DAY, QUERIES, needs
 
 MONTHS = 36
 """The most months that the report goes back."""
@@ -53,6 +53,8 @@ def read(
         first = min((first_day.date() if first_day else today).replace(day=1), this_month)
     since = max(first, shifted(this_month, 1 - most_months))
     places = {"since": since.isoformat(), "built_at": built_at.isoformat(sep=" "), "tenth": "8640.0"}
+    by = [] if needs(BY) & unbuilt.keys() else [name for (name,) in run(BY)[1]]
+    places["source"] = "deals.by_value" if by else "coalesce(deals.source_name, deals.utm_source)"
     tables: dict[str, Table] = {}
     for name, sql in QUERIES.items():
         if not needs(sql) & unbuilt.keys():
@@ -74,6 +76,7 @@ def read(
         "synced_at": plain(synced_at),
         "today": plain(today),
         "since": plain(since),
+        "by": ", ".join(by),
         "is_whole": since == first,
         "only": asked.only is not None,
         "unbuilt": {name: unbuilt[name] for name in sorted(unbuilt)},

@@ -18,6 +18,8 @@ CLOCK = """
 """
 """The moment of the build, its day by the clock of the account, and the oldest of the accounts' last syncs."""
 
+BY = "select distinct name from amocrm_marts.own_fields where is_by order by name"
+"""The field of deals by whose values the models were told; several accounts may name theirs otherwise."""
 FIRST_DAY = "select least(min(created_at_local), min(closed_at_local)) from amocrm_marts.deals where not is_deleted"
 
 STALE_SHOWN = 20
@@ -59,7 +61,7 @@ QUERIES = {
             deals.responsible_user_id, deals.closer_id, deals.budget,
             case when deals.stage_kind = 'won'
                 then cast(floor(deals.seconds_to_close / {tenth}) as bigint) end as to_close,
-            coalesce(deals.source_name, deals.utm_source) as source,
+            {source} as source,
             case when deals.stage_kind = 'lost' then deals.loss_reason end as reason,
             case when deals.stage_kind in ('open', 'unsorted')
                 then floor(extract(epoch from (timestamp '{built_at}' - stays.from_at)) / 86400) end as age

@@ -26,8 +26,10 @@ function writeAddress() {
 }
 
 function said(key, values = {}) {
-  const text = TEXTS[key][language() === "en" ? 0 : 1];
-  return text.replace(/\{(\w+)\}/g, (whole, name) => (name in values ? values[name] : whole));
+  const own = DATA.by && TEXTS[`by.${key}`]; // what is said of sources where deals are told by a field instead
+  const text = (own || TEXTS[key])[language() === "en" ? 0 : 1];
+  const told = { by: DATA.by, ...values };
+  return text.replace(/\{(\w+)\}/g, (whole, name) => (name in told ? told[name] : whole));
 }
 
 // An element with its text, never with markup: what the account holds is shown as it is.

@@ -14,7 +14,7 @@ ROWS = 50_000
 BYTES = 32 << 20
 """Past either, a package is loaded. Reading goes on meanwhile, and waits when the next package is full."""
 SECONDS = 30.0
-"""Rows wait no longer than this after the last package was loaded."""
+"""Rows and states wait no longer than this after the last package was loaded, if the connector says anything."""
 CHECKED = 250
 """Rows between two looks at how much waits."""
 
@@ -45,31 +45,32 @@ class Packages:
         self._rows[stream].add(row, read_at)
         self._until_check -= 1
         if self._until_check <= 0:
-            self._send_if_due()
+            self.send_if_due()
 
     def cover(self, stream: str, state: str) -> None:
         """Notes the state (JSON) that covers the stream's rows so far."""
         self._states[stream] = state
-        self._send_if_due()
+        self.send_if_due()
 
     def complete(self, stream: str) -> None:
         """The stream has been read to its end."""
         self._complete.add(stream)
-        self._send_if_due()
+        self.send_if_due()
 
     def finish(self, load: Load | None = None) -> None:
         """Loads what waits, by `load` even if that is nothing; returns when the database has it."""
         self._send(load)
         self._settle()
 
-    def _send_if_due(self) -> None:
+    def send_if_due(self) -> None:
+        """Begins to load what waits if it is much, or has waited long."""
         self._until_check = CHECKED
         ready = [rows for name, rows in self._rows.items() if name in self._complete or not rows.table.whole]
         late = time.monotonic() > self._loaded_at + SECONDS and (self._under_way is None or self._under_way.done())
         if (
             sum(rows.count for rows in ready) >= ROWS
             or sum(rows.size for rows in self._rows.values()) >= BYTES
-            or (late and any(rows.count for rows in ready))
+            or (late and (self._states or any(rows.count for rows in ready)))
         ):
             self._send()
 

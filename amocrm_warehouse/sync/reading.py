@@ -103,6 +103,8 @@ def _take(message: AirbyteMessage, packages: Packages) -> None:
         packages.cover(message.state.stream.stream_descriptor.name, json.dumps(state.__dict__ if state else {}))
     elif (status := message.trace and message.trace.stream_status) and status.status.value == "COMPLETE":
         packages.complete(status.stream_descriptor.name)
+    else:
+        packages.send_if_due()
 
 
 @contextmanager

@@ -122,12 +122,13 @@ class Account:
         """Returns a short list whole, or its first page in a `sampled` account. Each list is requested once."""
         self.require(path)
         listing = Listing(self.get, path, collection, params=params or {})
-        with self._lock:
-            known = self._lists.setdefault(path, Memoized(lambda: self._rows_of_dictionary(listing)))
-        return known()
 
-    def _rows_of_dictionary(self, listing: Listing) -> list[Row]:
-        return listing.ask({}).rows if self._sampled else whole(listing, self.pool)
+        def rows() -> list[Row]:
+            return listing.ask({}).rows if self._sampled else whole(listing, self.pool)
+
+        with self._lock:
+            known = self._lists.setdefault(path, Memoized(rows))
+        return known()
 
     def get_believed(self, path: str, params: Params) -> Answer:
         """Gets what is no list: a 204 is requested again before it is believed."""
@@ -181,7 +182,6 @@ class Account:
         )
 
     def embedded(self, collection: str) -> list[Row]:
-        """Returns a dictionary that comes with `/account`."""
         return rows_of(self.facts().body, collection)
 
 

@@ -86,7 +86,7 @@ class Unfiltered:
         yield from one_by_one(self._account, self._resource, sorted(left))
 
     def _page(self) -> RawPage | None:
-        """A page that is twice as far in the list as the one before; None if the server cannot give it."""
+        """Returns a page twice as far in the list as the one before; None if the server cannot give it."""
         number, self._number = self._number, self._number * 2
         listing = self._account.listing(self._resource).narrowed({"order[id]": "asc"})
         try:
@@ -98,7 +98,7 @@ class Unfiltered:
         return raw
 
     def _list(self, last: RawPage) -> Iterator[Row]:
-        """The whole list, whose end was found; a list of one page has come already."""
+        """Yields the whole list, whose end was found; a list of one page has come already."""
         if self._number == 2 and last.rows:
             yield from last.rows
             return

@@ -45,7 +45,7 @@ class Clocks:
         return replace(answer, drift=drift, tick=tick)
 
     def now(self) -> int:
-        """The time of the last answer by the later of the two clocks (Unix seconds)."""
+        """Returns the time of the last answer by the later of the two clocks (Unix seconds)."""
         return self._now
 
     def moment(self) -> Answered:

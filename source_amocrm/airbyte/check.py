@@ -102,7 +102,6 @@ def findings(account: Account) -> list[Finding]:
 
 
 def _of_every_account(streams: Sequence[AmocrmStream]) -> tuple[str, ...]:
-    """Returns the lists that every account has."""
     resources = [one for stream in streams if isinstance(stream, IncrementalStream) for one in stream.resources]
     entities = (one.path for one in resources if not one.optional)
     dictionaries = (one.list_path for one in streams if isinstance(one, FullRefreshStream) and one.in_every_account)
@@ -173,7 +172,6 @@ def _each(impact: Impact, stream: AmocrmStream, errors: Mapping[str, AmocrmError
 
 
 def _by_reason(told: list[Finding]) -> list[Finding]:
-    """Joins findings with the same words."""
     found: dict[tuple[Impact, str], Finding] = {}
     for one in told:
         said = one.impact, shared_cause(one.error)

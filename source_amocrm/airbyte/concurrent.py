@@ -103,7 +103,7 @@ class Failures:
 
 
 class _PartEnded:
-    """The last thing that a thread puts into the queue."""
+    """Marks in the queue that a thread has ended."""
 
 
 class ConcurrentReading:
@@ -140,8 +140,9 @@ class ConcurrentReading:
         self._sync.start()
         parts = self._sync.parts()
         for part in parts:
+            name = f"read-{part.path if isinstance(part, Resource) else part.name}"
             # a daemon, for the process may end while a request is under way whose answer nobody will deliver
-            threading.Thread(target=self._read, args=(part,), name=f"read-{_name(part)}", daemon=True).start()
+            threading.Thread(target=self._read, args=(part,), name=name, daemon=True).start()
         try:
             with _rare_garbage_collections():
                 yield from self._messages(len(parts))
@@ -184,7 +185,9 @@ class ConcurrentReading:
                 self._running.add(name)
                 self._queue.put(_status(name, AirbyteStreamStatus.RUNNING))
             self._report.row(name)
-            self._queue.put(_record(name, self._pack(item), _meta(item)))
+            at = time.time_ns() // 1_000_000
+            record = AirbyteRecordMessage(stream=name, data=self._pack(item), emitted_at=at, meta=_meta(item))
+            self._queue.put(AirbyteMessage(type=Type.RECORD, record=record))
 
     def _end(self, name: str, failure: Exception | None) -> None:
         rows = self._report.ended(name)
@@ -222,23 +225,14 @@ def _rare_garbage_collections() -> Iterator[None]:
         gc.unfreeze()
 
 
-def _name(part: Resource | FullRefresh) -> str:
-    return part.path if isinstance(part, Resource) else part.name
-
-
 def _meta(row: Row) -> AirbyteRecordMessageMeta | None:
-    """What of a row is not as amoCRM sent it: nulled, or shortened by what its column's type cannot hold."""
+    """Returns the columns that do not hold all that amoCRM sent: nulled or shortened, because of their type."""
     if not isinstance(row, ChangedRow):
         return None
     kinds = ((column, Change.NULLED if row[column] is None else Change.TRUNCATED) for column in row.changes)
     return AirbyteRecordMessageMeta(
         [AirbyteRecordMessageMetaChange(column, kind, Reason.SOURCE_SERIALIZATION_ERROR) for column, kind in kinds]
     )
-
-
-def _record(name: str, data: Mapping[str, Any], meta: AirbyteRecordMessageMeta | None) -> AirbyteMessage:
-    record = AirbyteRecordMessage(stream=name, data=data, emitted_at=time.time_ns() // 1_000_000, meta=meta)
-    return AirbyteMessage(type=Type.RECORD, record=record)
 
 
 def _state(name: str, state: Mapping[str, Any]) -> AirbyteMessage:

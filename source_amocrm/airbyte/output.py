@@ -90,7 +90,6 @@ class MessageQueue:
             self._put(item, LEAST_COUNTED)
 
     def get(self) -> Any:
-        """Waits for the next item."""
         with self._has_items:
             while not self._waiting:
                 self._has_items.wait()

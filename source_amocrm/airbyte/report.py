@@ -266,7 +266,7 @@ def log_pause(seconds: float) -> None:
 
 
 def seconds_left(seen: Sequence[Observation]) -> float | None:
-    """How many seconds the rest takes at the observed pace; None if there is no pace yet."""
+    """Returns how long the rest takes at the observed pace; None if there is no pace yet (seconds)."""
     if not seen:
         return None
     first, last = seen[0], seen[-1]
@@ -275,7 +275,7 @@ def seconds_left(seen: Sequence[Observation]) -> float | None:
 
 
 def duration(seconds: float) -> str:
-    """A duration in words, as rough as the estimate: tens of seconds, minutes, or hours and minutes."""
+    """Returns a duration in words, as rough as the estimate: tens of seconds, minutes, or hours and minutes."""
     minutes = round(seconds / 60)
     if seconds < 90:
         return f"{max(10, round(seconds, -1)):.0f} s"
@@ -283,7 +283,7 @@ def duration(seconds: float) -> str:
 
 
 def reached(left: Sequence[Interval], until: int) -> str:
-    """How far a reading up to the second `until` has come, if the intervals `left` are still to be read."""
+    """Returns how far a reading up to the second `until` has come, if the intervals `left` are still to be read."""
     if not left:
         return "read to the end"
     if len(left) > 1:
@@ -295,7 +295,7 @@ def reached(left: Sequence[Interval], until: int) -> str:
 
 
 def tables_in_words(names: Sequence[str]) -> str:
-    """The first table by name, and how many more there are."""
+    """Returns the first table by name, and how many more there are."""
     more = len(names) - 1
     return f"{names[0]} and {more} more" if more else names[0]
 
@@ -310,7 +310,7 @@ def summary(rows: int, requests: int, refused: int, waited: float, elapsed: floa
 
 
 def _stretches(spans: Sequence[Interval], until: int) -> str:
-    """The newest ones in words, and how many more there are."""
+    """Returns the newest ones in words, and how many more there are."""
     newest = list(reversed(spans))
     told = ", ".join(_stretch(start, end, until) for start, end in newest[:STRETCHES])
     more = len(newest) - STRETCHES

@@ -11,8 +11,6 @@ from typing import Any, NoReturn
 
 from source_amocrm import shutdown
 
-CLOSED = "stdout is closed"
-
 
 class _Stdout(io.FileIO):
     """Stdout itself. If its reader has gone, the process ends silently."""
@@ -30,7 +28,7 @@ def guard() -> None:
     """To be called before anything is printed, or a file is opened that would get the number of a closed stdout."""
     given = sys.stdout
     if not isinstance(given, io.TextIOWrapper):
-        _give_up(CLOSED)
+        _give_up("stdout is closed")
     guarded = io.TextIOWrapper(
         io.BufferedWriter(_Stdout(given.fileno(), "wb", closefd=False)),
         encoding=given.encoding,

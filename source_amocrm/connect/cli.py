@@ -15,7 +15,7 @@ from source_amocrm.connect import terminal
 from source_amocrm.connect.flow import Flow, Options
 from source_amocrm.connect.server import Server
 from source_amocrm.connect.site import Guard, Site
-from source_amocrm.connect.words import LANGUAGES, Words, preferred
+from source_amocrm.connect.words import LANGUAGES, Texts, preferred
 from source_amocrm.errors import ConfigError
 
 CONNECT_PORT = 8765
@@ -26,7 +26,7 @@ def main(arguments: list[str]) -> int:
     """The exit code: 0 when config.json has been written."""
     show_any_text()
     given = _parser().parse_args(arguments)
-    words = Words(given.language or preferred(_locale()))
+    words = Texts(given.language or preferred(_locale()))
     try:
         api_base_url = base_url(given.api_base_url)
     except ConfigError:
@@ -46,7 +46,7 @@ def main(arguments: list[str]) -> int:
         return 0 if flow.saved else _INTERRUPTED
 
 
-def _page(flow: Flow, words: Words, language: str | None) -> int:
+def _page(flow: Flow, words: Texts, language: str | None) -> int:
     port = flow.options.port
     try:
         server = Server(port, lambda server: Site(flow, Guard(port), language, server.finish))

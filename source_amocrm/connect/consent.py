@@ -13,7 +13,7 @@ from source_amocrm.config.settings import token
 from source_amocrm.connect.words import Problem
 from source_amocrm.errors import ConfigError
 
-_JWT = "eyJ"
+_TOKEN_START = "eyJ"
 """How every token begins: with a brace and a quote in base64."""
 
 
@@ -66,7 +66,7 @@ def recognise(text: str) -> Pasted:
     claims = claims_of(clean)
     if claims.expires_at or claims.account_id:
         return Token(clean)
-    if clean.startswith(_JWT) or clean.count(".") > 1:
+    if clean.startswith(_TOKEN_START) or clean.count(".") > 1:
         raise Problem("broken_token", at="pasted")
     return Code(clean)
 

@@ -13,7 +13,7 @@ from markupsafe import Markup, escape
 
 from source_amocrm.connect.consent import is_kommo
 from source_amocrm.connect.flow import STEPS, Flow, Step, next_line
-from source_amocrm.connect.words import LANGUAGE_NAMES, LANGUAGES, Problem, Words
+from source_amocrm.connect.words import LANGUAGE_NAMES, LANGUAGES, Problem, Texts
 from source_amocrm.streams import STREAMS
 
 FORM_FIELDS = {
@@ -35,7 +35,7 @@ class FormField:
     copied: bool = True
 
 
-def step_page(flow: Flow, step: Step, words: Words, problem: Problem | None, typed: Mapping[str, str]) -> str:
+def step_page(flow: Flow, step: Step, words: Texts, problem: Problem | None, typed: Mapping[str, str]) -> str:
     """The page of one step. `typed`: the refused form's fields, without secrets."""
     return _render(
         f"{step}.html",
@@ -52,17 +52,17 @@ def step_page(flow: Flow, step: Step, words: Words, problem: Problem | None, typ
     )
 
 
-def message_page(key: str, words: Words, detail: str = "") -> str:
+def message_page(key: str, words: Texts, detail: str = "") -> str:
     """A page with nothing but `words["message." + key]`."""
     return _render("message.html", words, key=key, step=None, problem=None, at="", detail=detail)
 
 
-def invitation_page(view: str, words: Words, problem: Problem | None = None, **context: Any) -> str:
+def invitation_page(view: str, words: Texts, problem: Problem | None = None, **context: Any) -> str:
     """The page of an invitation: `ask`, `waiting`, `landed` or `failed`."""
     return _render("invitation.html", words, view=view, step=None, problem=problem, at="", **context)
 
 
-def form_fields(settings: Mapping[str, Any], words: Words) -> list[FormField]:
+def form_fields(settings: Mapping[str, Any], words: Texts) -> list[FormField]:
     credentials = settings["credentials"]
     kind = credentials["auth_type"]
     fields = [
@@ -76,7 +76,7 @@ def form_fields(settings: Mapping[str, Any], words: Words) -> list[FormField]:
     return fields
 
 
-def _render(template: str, words: Words, **context: Any) -> str:
+def _render(template: str, words: Texts, **context: Any) -> str:
     languages = [(name, LANGUAGE_NAMES[name]) for name in LANGUAGES]
     page = _environment().get_template(template)
     return page.render(w=words, rich=_rich, steps=STEPS, languages=languages, **context)

@@ -18,7 +18,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from source_amocrm.connect import pages
 from source_amocrm.connect.site import HEADERS, Request, Response, Site
-from source_amocrm.connect.words import Words
+from source_amocrm.connect.words import Texts
 
 REQUEST_PATIENCE = 30.0
 """Seconds for a request to arrive whole, and for an answer to be taken."""
@@ -182,5 +182,5 @@ def _failed(error: Exception) -> Response:
     where = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else ""
     detail = f"{type(error).__name__} at {where}"
     print(f"source-amocrm connect: {detail}", file=sys.stderr)
-    body = pages.message_page("failed", Words("en"), detail).encode()
+    body = pages.message_page("failed", Texts("en"), detail).encode()
     return Response(500, body, {**HEADERS, "Content-Type": "text/html; charset=utf-8"})

@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 
 from source_amocrm.connect import consent, pages
 from source_amocrm.connect.flow import CALLBACK, STEPS, Flow, Step
-from source_amocrm.connect.words import LANGUAGES, Problem, Words, preferred
+from source_amocrm.connect.words import LANGUAGES, Problem, Texts, preferred
 
 COOKIE = "source-amocrm-connect"
 
@@ -140,7 +140,7 @@ class Site:
             return page(403, pages.message_page("foreign", words))
         return self._route(request, words)
 
-    def _route(self, request: Request, words: Words) -> Response:
+    def _route(self, request: Request, words: Texts) -> Response:
         if request.query.get("lang") in LANGUAGES:
             self._language = request.query["lang"]
             return self._redirect(request.path)
@@ -163,12 +163,12 @@ class Site:
             return page(404, pages.message_page("unknown", words))
         return self._show(step, words)
 
-    def _show(self, step: Step, words: Words) -> Response:
+    def _show(self, step: Step, words: Texts) -> Response:
         if STEPS.index(step) > STEPS.index(self.flow.step):
             return self._redirect(f"/{self.flow.step}")
         return page(200, pages.step_page(self.flow, step, words, self._problem, self._typed))
 
-    def _start(self, request: Request, words: Words, known: bool) -> Response:
+    def _start(self, request: Request, words: Texts, known: bool) -> Response:
         if known:
             return self._redirect("/")
         if not self.guard.open(request.query.get("key", "")):
@@ -227,7 +227,7 @@ class Site:
         body = {name: value for name, value in fields.items() if isinstance(value, str)}
         return Response(200, json.dumps(body).encode(), {"Content-Type": "application/json"})
 
-    def _finished(self, words: Words) -> Response:
+    def _finished(self, words: Texts) -> Response:
         self._finish()
         return page(200, pages.message_page("finished", words))
 
@@ -247,8 +247,8 @@ class Site:
     def _redirect(self, path: str) -> Response:
         return Response(303, headers={"Location": f"{self.guard.origin}{path}"})
 
-    def _words(self, request: Request) -> Words:
-        return Words(self._language or preferred(request.headers.get("accept-language")))
+    def _words(self, request: Request) -> Texts:
+        return Texts(self._language or preferred(request.headers.get("accept-language")))
 
 
 def static(path: str) -> Response | None:

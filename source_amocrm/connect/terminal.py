@@ -9,7 +9,7 @@ from collections.abc import Callable
 from source_amocrm.connect.consent import is_kommo, recognise
 from source_amocrm.connect.flow import Flow, account_of, next_line
 from source_amocrm.connect.signin import key_of
-from source_amocrm.connect.words import Problem, Words
+from source_amocrm.connect.words import Problem, Texts
 from source_amocrm.streams import STREAMS
 
 # What has to be typed again when it cannot be right
@@ -17,7 +17,7 @@ _OF_KEYS = ("client_id", "client_secret", "redirect_uri", "unknown_integration",
 _OF_ACCOUNT = ("account_address", "no_account", "token_other_service", "token_other_account", "other_account")
 
 
-def run(flow: Flow, words: Words) -> int:
+def run(flow: Flow, words: Texts) -> int:
     """Leads to a config.json, or raises EOFError when the input ends; the exit code."""
     terminal = _Terminal(flow, words)
     step: Callable[[], None] | None = terminal.account
@@ -33,7 +33,7 @@ def run(flow: Flow, words: Words) -> int:
 
 
 class _Terminal:
-    def __init__(self, flow: Flow, words: Words) -> None:
+    def __init__(self, flow: Flow, words: Texts) -> None:
         self.flow = flow
         self.words = words
         self.refused = False  # the file stays as it is, by the person's own wish

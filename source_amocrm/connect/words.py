@@ -32,7 +32,7 @@ class Problem(Exception):
 
 
 # The first class that fits: subclasses stand before their parents
-_KEYS: tuple[tuple[type[AmocrmError], str], ...] = (
+_PROBLEMS: tuple[tuple[type[AmocrmError], str], ...] = (
     (errors.CodeUsed, "code_used"),
     (errors.CodeExpired, "code_expired"),
     (errors.NotIssued, "not_issued"),
@@ -52,13 +52,13 @@ _KEYS: tuple[tuple[type[AmocrmError], str], ...] = (
 
 def problem_of(error: AmocrmError, host: str) -> Problem:
     """The sentence for a failure of a request to `host`."""
-    for kind, key in _KEYS:
+    for kind, key in _PROBLEMS:
         if isinstance(error, kind):
             return Problem(key, {"host": host}, detail=str(error))
     return Problem("unexpected", {"host": host}, detail=str(error))
 
 
-class Words:
+class Texts:
     def __init__(self, language: str) -> None:
         self.language = language
         self._texts = _texts(language)

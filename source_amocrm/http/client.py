@@ -37,9 +37,9 @@ _RENEWALS = 5
 _EARLY = (ReplyKind.DNS, ReplyKind.REFUSED, ReplyKind.CONNECT_TIMEOUT, ReplyKind.TLS)
 """Failures that tell of a wrong address rather than of an outage, if nothing has been answered yet."""
 
-_LOGGER = logging.getLogger("airbyte.amocrm.http")
+_HTTP_LOGGER = logging.getLogger("airbyte.amocrm.http")
 # With --debug the CDK's client would log headers with tokens, and bodies with people's names.
-_LOGGER.setLevel(logging.INFO)
+_HTTP_LOGGER.setLevel(logging.INFO)
 
 _Outcome = requests.Response | requests.RequestException | None
 
@@ -108,7 +108,7 @@ class AmocrmClient(HttpClient):
     ) -> None:
         super().__init__(
             "amocrm",
-            _LOGGER,
+            _HTTP_LOGGER,
             error_handler=AmocrmErrorHandler(policy, sign_in),
             session=session,
             backoff_strategy=[RateLimitBackoff(policy), FailureBackoff(policy)],

@@ -92,13 +92,14 @@ def classify(reply: Reply, where: Where = Where.API) -> Rule:
     """The first rule of the table that fits."""
     status = reply.meant_status
     for rule in TABLE:
+        when = rule.when
         # a rule without a status is for exchanges without an answer, and for no others
         if (
-            (rule.status is None if status is None else rule.status is not None and status in rule.status)
-            and (not rule.where or where in rule.where)
-            and (not rule.kinds or reply.kind in rule.kinds)
-            and (not rule.codes or not _codes(reply.body).isdisjoint(rule.codes))
-            and (not rule.says or any(text in _words(reply.body).lower() for text in rule.says))
+            (when.status is None if status is None else when.status is not None and status in when.status)
+            and (not when.where or where in when.where)
+            and (not when.kinds or reply.kind in when.kinds)
+            and (not when.codes or not _codes(reply.body).isdisjoint(when.codes))
+            and (not when.says or any(text in _words(reply.body).lower() for text in when.says))
         ):
             return rule
     raise AssertionError(f"no rule for {status} {reply.kind}")

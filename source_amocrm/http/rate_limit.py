@@ -32,7 +32,7 @@ _STEADY = 0.12
 """Seconds. If answers differ by more, the difference is the server's own work."""
 _WORST = 0.08
 """Seconds by which requests are assumed to be late while the answers do not tell, and after several refusals."""
-_FIRST = 0.045
+_AFTER_ONE = 0.045
 """Seconds by which they are assumed to be late after one refusal, which may have had another cause."""
 _CAREFUL = 800
 """Answers for which that is assumed: two minutes at the usual limit. To find out that requests arrive evenly risks a
@@ -104,7 +104,7 @@ class Jitter:
 
     def refused(self) -> None:
         """Notes that a request was one too many."""
-        self._refused = min(_WORST, self._refused * self._care + _FIRST)
+        self._refused = min(_WORST, self._refused * self._care + _AFTER_ONE)
         self._careful *= 2
         self._until = self._count + self._careful
         self._care = 1.0

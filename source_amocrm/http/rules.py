@@ -10,27 +10,8 @@ from functools import partial
 from airbyte_cdk.models import FailureType
 from airbyte_cdk.sources.streams.http.error_handlers import ResponseAction
 
-from source_amocrm.errors import (
-    AmocrmError,
-    BadRequest,
-    Blocked,
-    CodeExpired,
-    CodeUsed,
-    FeatureOff,
-    Forbidden,
-    IpRefused,
-    Moved,
-    NotFound,
-    NotGranted,
-    NotIssued,
-    OtherRedirectUri,
-    PageTooLarge,
-    Throttled,
-    Unauthorized,
-    Unavailable,
-    UnknownIntegration,
-    Unpaid,
-)
+from source_amocrm import errors
+from source_amocrm.errors import AmocrmError
 from source_amocrm.http.reply import LARGEST_BODY, ReplyKind
 
 _CONFIG = FailureType.config_error
@@ -48,32 +29,42 @@ class Where(Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class When:
+    """The answers that a rule is for. None and () match anything."""
+
+    meaning: str
+    status: Container[int] | None  # None: the exchange failed before there was a status
+    kinds: tuple[ReplyKind, ...] = ()
+    codes: tuple[int, ...] = ()  # amoCRM's own error numbers
+    says: tuple[str, ...] = ()  # any of these among the body's words, lower case
+    where: tuple[Where, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Rule:
-    """None and () match anything. `message` may use {host} {subdomain} {account} {path} {detail} {advice} {minutes}.
+    """What follows. `message` may use {host} {subdomain} {account} {path} {detail} {advice} {minutes}.
 
     Actions that do more than their name says: RATE_LIMITED makes everyone wait; REFRESH_TOKEN_THEN_RETRY tries another
     token or the account's new address; REDUCE_PAGE_SIZE means that a smaller page may be answered.
     """
 
-    meaning: str
-    status: Container[int] | None  # None: the exchange failed before there was a status
+    when: When
     message: str = ""
     error: type[AmocrmError] = AmocrmError
     action: ResponseAction = ResponseAction.SUCCESS
     failure: FailureType = _SYSTEM
-    kinds: tuple[ReplyKind, ...] = ()
-    codes: tuple[int, ...] = ()  # amoCRM's own error numbers
-    says: tuple[str, ...] = ()  # any of these among the body's words, lower case
-    where: tuple[Where, ...] = ()
     doubtful: bool = False  # the request may have had its effect all the same: a refresh token may be spent
     stops: bool = False  # every request fails from now on
     slow: bool = False  # a smaller page may be answered in time
 
 
 _fails = partial(Rule, action=ResponseAction.FAIL, failure=_CONFIG)
+_stops = partial(_fails, stops=True)
 _renews = partial(Rule, action=ResponseAction.REFRESH_TOKEN_THEN_RETRY, failure=_CONFIG)
-_retries = partial(Rule, error=Unavailable, action=ResponseAction.RETRY, failure=_TRANSIENT)
-_shrinks = partial(Rule, error=PageTooLarge, action=ResponseAction.REDUCE_PAGE_SIZE, kinds=(ReplyKind.TOO_LARGE,))
+_retries = partial(Rule, error=errors.Unavailable, action=ResponseAction.RETRY, failure=_TRANSIENT)
+_retries_in_doubt = partial(_retries, doubtful=True)
+_retries_smaller = partial(_retries_in_doubt, slow=True)
+_shrinks = partial(Rule, error=errors.PageTooLarge, action=ResponseAction.REDUCE_PAGE_SIZE)
 
 _AGAIN = "Try again later; what a sync has read is kept."
 _TOO_LARGE = (
@@ -85,8 +76,8 @@ _NOT_GRANTED = (
     "amoCRM's host of files, {host}, does not let the token in{detail}. Where files are wanted, tick «Доступ к файлам» "
     "in the integration, and then grant access again or create a new token; else leave the table out."
 )
-_KEYS = "the tab «Ключи и доступы» of the integration"
-_NEW_CODE = f"Take a new one («Код авторизации») from {_KEYS}, or press «Grant access» again."
+_KEYS_TAB = "the tab «Ключи и доступы» of the integration"
+_NEW_CODE = f"Take a new one («Код авторизации») from {_KEYS_TAB}, or press «Grant access» again."
 _OFF = (
     "amoCRM says that {path} is switched off in the account{detail}, so there is nothing to read. Switch that part of "
     "amoCRM on, or leave its table out."
@@ -111,231 +102,183 @@ _ACCOUNT = (Where.API, *_TOKENS)
 # The host of files. Its refusals are its own and stop no other stream; a new token is asked for only where the account
 # itself refuses the old one.
 _FILES_HOST = (
-    _renews("the drive does not take the token", (401,), _NOT_GRANTED, NotGranted, where=_DRIVE),
-    _fails("the drive lets nobody in", (403,), _NOT_GRANTED, NotGranted, where=_DRIVE),
+    _renews(When("the drive does not take the token", (401,), where=_DRIVE), _NOT_GRANTED, errors.NotGranted),
+    _fails(When("the drive lets nobody in", (403,), where=_DRIVE), _NOT_GRANTED, errors.NotGranted),
     _fails(
-        "no drive",
-        (404,),
+        When("no drive", (404,), where=_DRIVE),
         "amoCRM's host of files, {host}, does not know {path}{detail}. Run the sync again later; if it "
         "repeats, leave the table out.",
-        NotFound,
-        where=_DRIVE,
+        errors.NotFound,
     ),
     _fails(
-        "the drive leads elsewhere",
-        range(300, 400),
+        When("the drive leads elsewhere", range(300, 400), where=_DRIVE),
         "amoCRM's host of files, {host}, leads elsewhere{detail}, where the token is not sent. Run the sync again; if "
         "it repeats, leave the table out and report it with this text.",
-        Moved,
+        errors.Moved,
         failure=_SYSTEM,
-        where=_DRIVE,
     ),
     _retries(
-        "the drive's host name is not found",
-        None,
+        When("the drive's host name is not found", None, kinds=(ReplyKind.DNS,), where=_DRIVE),
         "The network does not know amoCRM's host of files, {host} (DNS). Let the machine where this connector runs "
         "reach it, or leave the table out.",
-        kinds=(ReplyKind.DNS,),
-        where=_DRIVE,
     ),
 )
 
 _BELOW_400 = (
-    Rule("an answer", range(200, 203), kinds=(ReplyKind.OBJECT,)),
-    Rule("nothing found", (204,)),
-    _shrinks("too large an answer", _SUCCESS, _TOO_LARGE),
-    _retries(
-        "a web page instead of data",
-        _SUCCESS,
+    Rule(When("an answer", range(200, 203), kinds=(ReplyKind.OBJECT,))),
+    Rule(When("nothing found", (204,))),
+    _shrinks(When("too large an answer", _SUCCESS, kinds=(ReplyKind.TOO_LARGE,)), _TOO_LARGE),
+    _retries_in_doubt(
+        When("a web page instead of data", _SUCCESS, kinds=(ReplyKind.HTML,)),
         "amoCRM answered {path} with a web page instead of data, again and again; usually it is under maintenance. "
         + _AGAIN,
-        kinds=(ReplyKind.HTML,),
-        doubtful=True,
     ),
-    _retries(
-        "an empty or broken body",
-        _SUCCESS,
+    _retries_in_doubt(
+        When("an empty or broken body", _SUCCESS),
         "amoCRM answered {path} with an empty or broken body, again and again. " + _AGAIN,
-        doubtful=True,
     ),
     _fails(
-        "the address leads elsewhere",
-        range(300, 400),
+        When("the address leads elsewhere", range(300, 400)),
         "The address {host} leads elsewhere{detail}: the account may have been renamed or moved. Put the address that "
         "your browser shows when amoCRM is open into the account address (account_domain).",
-        Moved,
+        errors.Moved,
     ),
 )
 
 _TOKEN_ENDPOINT = (
     _fails(
-        "the refresh token is spent",
-        _NO_EXCHANGE,
+        When("the refresh token is spent", _NO_EXCHANGE, says=("revoked", "expired"), where=(Where.REFRESH,)),
         "amoCRM no longer accepts the refresh token{detail}: it works once and for three months, and it is lost when "
         "something else uses it or the integration is switched off. {advice}",
-        Unauthorized,
-        says=("revoked", "expired"),
-        where=(Where.REFRESH,),
+        errors.Unauthorized,
     ),
     _fails(
-        "the code is used",
-        _NO_EXCHANGE,
+        When("the code is used", _NO_EXCHANGE, says=("revoked",), where=(Where.CODE,)),
         "amoCRM has exchanged the authorization code already{detail}: it works once. " + _NEW_CODE,
-        CodeUsed,
-        says=("revoked",),
-        where=(Where.CODE,),
+        errors.CodeUsed,
     ),
     _fails(
-        "the code has expired",
-        _NO_EXCHANGE,
+        When("the code has expired", _NO_EXCHANGE, says=("expired",), where=(Where.CODE,)),
         "The authorization code has expired{detail}: it works for 20 minutes. " + _NEW_CODE,
-        CodeExpired,
-        says=("expired",),
-        where=(Where.CODE,),
+        errors.CodeExpired,
     ),
     _fails(
-        "not this integration's",
-        _NO_EXCHANGE,
+        When(
+            "not this integration's",
+            _NO_EXCHANGE,
+            says=("cannot decrypt", "not linked to client", "not issued to this client"),
+            where=_TOKENS,
+        ),
         "What was to be exchanged for a token was not given to this integration, or was not copied whole{detail}. "
         "Copy it again together with the integration ID (client_id) and the secret key (client_secret): all of them "
-        "are on " + _KEYS + ".",
-        NotIssued,
-        says=("cannot decrypt", "not linked to client", "not issued to this client"),
-        where=_TOKENS,
+        "are on " + _KEYS_TAB + ".",
+        errors.NotIssued,
     ),
     _fails(
-        "an unknown integration",
-        _NO_EXCHANGE,
+        When(
+            "an unknown integration",
+            _NO_EXCHANGE,
+            says=("авторизация клиента", "некорректный клиент", "invalid_client", "client authentication"),
+            where=_TOKENS,
+        ),
         "amoCRM does not recognise the integration{detail}. Compare the integration ID (client_id), the secret key "
         "(client_secret) and the redirect URI with the integration's settings, letter for letter; a new secret key "
         "makes the old one useless.",
-        UnknownIntegration,
-        says=("авторизация клиента", "некорректный клиент", "invalid_client", "client authentication"),
-        where=_TOKENS,
+        errors.UnknownIntegration,
     ),
     _fails(
-        "another redirect URI",
-        _NO_EXCHANGE,
+        When("another redirect URI", _NO_EXCHANGE, says=("redirect",), where=_TOKENS),
         "amoCRM gave no token because of the redirect URI{detail}. It must be, letter for letter, the one in the "
         "integration's settings.",
-        OtherRedirectUri,
-        says=("redirect",),
-        where=_TOKENS,
+        errors.OtherRedirectUri,
     ),
     _fails(
-        "a refused exchange",
-        _NO_EXCHANGE,
+        When("a refused exchange", _NO_EXCHANGE, where=_TOKENS),
         "amoCRM gave no new token{detail}. Compare the account address, the integration ID, the secret key and the "
         "redirect URI with the integration's settings. If they are right: {advice}",
-        Unauthorized,
-        where=_TOKENS,
+        errors.Unauthorized,
     ),
 )
 
 _BY_NUMBER = (
     _renews(
-        "no such account",
-        (400, 401, 403, 404),
+        When("no such account", (400, 401, 403, 404), codes=(101,), where=_ACCOUNT),
         "There is no amoCRM account at {host}{detail}. Compare the account address (account_domain) with your "
         "browser's address bar: the account may have been renamed.",
-        NotFound,
-        codes=(101,),
-        where=_ACCOUNT,
+        errors.NotFound,
     ),
-    _fails(
-        "the user is switched off",
-        (400, 401, 403),
+    _stops(
+        When("the user is switched off", (400, 401, 403), codes=(112,), where=_ACCOUNT),
         "The amoCRM user who granted access is switched off in {host}{detail}. Switch the user on again. If you "
         "cannot: {advice}",
-        Unauthorized,
-        codes=(112,),
-        where=_ACCOUNT,
-        stops=True,
+        errors.Unauthorized,
     ),
-    _fails(
-        "the IP address is not on the account's list",
-        (401, 403),
+    _stops(
+        When("the IP address is not on the account's list", (401, 403), codes=(113,)),
         "The account {host} lets in only listed IP addresses{detail}. Let its administrator add the address of the "
         "machine where this connector runs to «Белый список ip-адресов» in «Настройки».",
-        IpRefused,
-        codes=(113,),
-        stops=True,
+        errors.IpRefused,
     ),
-    _fails("a part of amoCRM is off", _REFUSED, _OFF, FeatureOff, codes=(425, 426)),
-    _fails("not paid", _REFUSED, _UNPAID, Unpaid, codes=(402,)),
-    _fails("no rights", _REFUSED, _NO_RIGHTS, Forbidden, codes=(288,)),
+    _fails(When("a part of amoCRM is off", _REFUSED, codes=(425, 426)), _OFF, errors.FeatureOff),
+    _fails(When("not paid", _REFUSED, codes=(402,)), _UNPAID, errors.Unpaid),
+    _fails(When("no rights", _REFUSED, codes=(288,)), _NO_RIGHTS, errors.Forbidden),
 )
 
 _BY_STATUS = (
     _renews(
-        "the token is not accepted",
-        (401,),
+        When("the token is not accepted", (401,)),
         "amoCRM does not accept the token at {host}{detail}: it was not copied whole, has expired or was revoked, the "
         "integration was switched off, or the token is another account's. {advice}",
-        Unauthorized,
+        errors.Unauthorized,
     ),
-    _fails("not paid", (402,), _UNPAID, Unpaid),
-    _fails(
-        "blocked by the front server",
-        (403,),
+    _fails(When("not paid", (402,)), _UNPAID, errors.Unpaid),
+    _stops(
+        When("blocked by the front server", (403,), kinds=(ReplyKind.HTML, ReplyKind.BROKEN, ReplyKind.EMPTY)),
         "amoCRM blocks this connector: its front server refuses every request, as it does after too many of them. This "
         "does not pass by itself, so nothing more is sent. Write to amoCRM's support chat and give them the IP address "
         "of the machine where this connector runs, the subdomain {subdomain} and the account ID {account}. Afterwards "
         "lower the requests per second, or find the other integration that asks too often.",
-        Blocked,
-        kinds=(ReplyKind.HTML, ReplyKind.BROKEN, ReplyKind.EMPTY),
-        stops=True,
+        errors.Blocked,
     ),
-    _fails("no rights", (403,), _NO_RIGHTS, Forbidden),
+    _fails(When("no rights", (403,)), _NO_RIGHTS, errors.Forbidden),
     _fails(
-        "no such address",
-        (404,),
+        When("no such address", (404,)),
         "amoCRM does not know {path} at {host}{detail}. If no table can be read, correct the account address "
         "(account_domain); if only some cannot, again and again, leave them out.",
-        NotFound,
+        errors.NotFound,
     ),
     _fails(
-        "a request with a mistake",
-        (422,),
+        When("a request with a mistake", (422,), kinds=(ReplyKind.OBJECT,), says=("validation",)),
         _BAD_REQUEST,
-        BadRequest,
+        errors.BadRequest,
         failure=_SYSTEM,
-        kinds=(ReplyKind.OBJECT,),
-        says=("validation",),
     ),
-    _fails("a part of amoCRM is off", (422, 425, 426), _OFF, FeatureOff, kinds=(ReplyKind.OBJECT,)),
+    _fails(When("a part of amoCRM is off", (422, 425, 426), kinds=(ReplyKind.OBJECT,)), _OFF, errors.FeatureOff),
     _retries(
-        "the request came too slowly",
-        (408,),
+        When("the request came too slowly", (408,)),
         "amoCRM did not receive the whole request {path} in time, again and again. " + _AGAIN,
     ),
     Rule(
-        "too many requests",
-        (429,),
+        When("too many requests", (429,)),
         "amoCRM kept answering «too many requests» for {minutes} minutes, or asked to wait longer than that. All "
         "integrations of the account share its limit: lower the requests per second here, or sync at another time. "
         + _AGAIN,
-        Throttled,
+        errors.Throttled,
         ResponseAction.RATE_LIMITED,
         _TRANSIENT,
     ),
-    _fails("a request that amoCRM does not understand", _REFUSED, _BAD_REQUEST, BadRequest, failure=_SYSTEM),
-    _retries(
-        "too much for the server",
-        (504,),
-        "amoCRM did not manage to answer {path} in time (504), again and again. " + _AGAIN,
-        doubtful=True,
-        slow=True,
+    _fails(
+        When("a request that amoCRM does not understand", _REFUSED), _BAD_REQUEST, errors.BadRequest, failure=_SYSTEM
     ),
-    _retries(
-        "the server failed",
-        range(500, 600),
-        "amoCRM failed at {path}{detail}, again and again. " + _AGAIN,
-        doubtful=True,
+    _retries_smaller(
+        When("too much for the server", (504,)),
+        "amoCRM did not manage to answer {path} in time (504), again and again. " + _AGAIN,
+    ),
+    _retries_in_doubt(
+        When("the server failed", range(500, 600)), "amoCRM failed at {path}{detail}, again and again. " + _AGAIN
     ),
     _fails(
-        "an unknown answer",
-        range(1000),
+        When("an unknown answer", range(1000)),
         "amoCRM answered {path} in a way this connector does not know{detail}. Report it with this text.",
         failure=_SYSTEM,
         doubtful=True,
@@ -343,49 +286,34 @@ _BY_STATUS = (
 )
 
 _NO_ANSWER = (
-    _shrinks("too large a head", None, _TOO_LARGE),
+    _shrinks(When("too large a head", None, kinds=(ReplyKind.TOO_LARGE,)), _TOO_LARGE),
     _retries(
-        "the host name is not found",
-        None,
+        When("the host name is not found", None, kinds=(ReplyKind.DNS,)),
         "The network does not know the address {host} (DNS). Correct the account address (account_domain), or let the "
         "machine where this connector runs reach the internet.",
-        kinds=(ReplyKind.DNS,),
     ),
     _retries(
-        "no connection",
-        None,
+        When("no connection", None, kinds=(ReplyKind.REFUSED, ReplyKind.CONNECT_TIMEOUT)),
         "{host} does not accept connections. Let the machine where this connector runs reach it: a firewall or a proxy "
         "may stand in between. " + _AGAIN,
-        kinds=(ReplyKind.REFUSED, ReplyKind.CONNECT_TIMEOUT),
     ),
     _fails(
-        "the certificate is not trusted",
-        None,
+        When("the certificate is not trusted", None, kinds=(ReplyKind.CERTIFICATE,)),
         "The certificate of {host} is not trusted, so nothing was sent. If a proxy of your company stands in between, "
         "give its certificate to the connector (environment variable REQUESTS_CA_BUNDLE).",
-        Unavailable,
-        kinds=(ReplyKind.CERTIFICATE,),
+        errors.Unavailable,
     ),
     _retries(
-        "no encrypted connection",
-        None,
+        When("no encrypted connection", None, kinds=(ReplyKind.TLS,)),
         "No encrypted connection (TLS) to {host} could be established. A firewall or a proxy may stand in between. "
         + _AGAIN,
-        kinds=(ReplyKind.TLS,),
     ),
-    _retries(
-        "no answer in time",
-        None,
+    _retries_smaller(
+        When("no answer in time", None, kinds=(ReplyKind.READ_TIMEOUT,)),
         "{host} did not finish its answer to {path} in time, again and again. " + _AGAIN,
-        kinds=(ReplyKind.READ_TIMEOUT,),
-        doubtful=True,
-        slow=True,
     ),
-    _retries(
-        "the connection is lost",
-        None,
-        "The connection to {host} was lost at {path}, again and again. " + _AGAIN,
-        doubtful=True,
+    _retries_in_doubt(
+        When("the connection is lost", None), "The connection to {host} was lost at {path}, again and again. " + _AGAIN
     ),
 )
 

@@ -1,7 +1,7 @@
 """The CDK's session with bounds: one request, one answer, in its turn, in time, read once, never redirected.
 
 Bounds of memory: a body is at most LARGEST_BODY, and heavy answers are read and parsed one at a time. A thread that
-delivers rows keeps the turn until it needs the next answer, so only one heavy answer has rows on their way.
+delivers a list keeps the turn while the list's answers are heavy, because it refers to one until the next has come.
 """
 
 from __future__ import annotations
@@ -52,15 +52,15 @@ HEAVY_BODY = 4 << 20
 """An answer of more bytes is heavy. Where a smaller page can be asked for, it is refused."""
 HEAVY_VALUES = 32 << 20
 """An answer whose values cost more bytes of memory is heavy, too."""
-LONGEST_TURN = 5.0
-"""Seconds after which another thread takes the turn over, because its holder may wait for that very thread."""
+LONGEST_TURN = 8.0
+"""Seconds after which another thread takes the turn over, because the holder may wait for that very thread."""
 
 
 class TooLarge(Exception):
     """The answer is larger than it may be."""
 
 
-class _Exchange(threading.local):
+class _CurrentExchange(threading.local):
     """What the connection that a thread uses must know of its request."""
 
     on_sent: Callable[[], None] | None = None
@@ -78,7 +78,7 @@ class _Exchange(threading.local):
         return seconds
 
 
-_EXCHANGE = _Exchange()
+_EXCHANGE = _CurrentExchange()
 
 
 class _BoundedReader(io.RawIOBase):
@@ -194,6 +194,8 @@ class _HeavyTurn(threading.local):
     holder: ClassVar[tuple[int, float]] = (0, 0.0)
     """The thread that has the turn (0 for none), and since when (seconds, monotonic clock)."""
     keeps = False
+    used = False
+    """Whether this thread's last answer was heavy."""
 
     def take(self, patience: float) -> None:
         """Raises TimeoutError after `patience` seconds."""
@@ -202,7 +204,8 @@ class _HeavyTurn(threading.local):
             while True:
                 (thread, since), now = self.holder, time.monotonic()
                 if thread in (0, me) or now >= since + LONGEST_TURN:
-                    _HeavyTurn.holder = (me, now)
+                    self.used = True
+                    _HeavyTurn.holder = (me, since if thread == me else now)
                     return
                 if now >= until:
                     raise TimeoutError("another heavy answer was in the way until the deadline")
@@ -220,7 +223,7 @@ _heavy_turn = _HeavyTurn()
 
 @contextmanager
 def delivering_rows() -> Iterator[None]:
-    """Within, this thread keeps the turn of a heavy answer until its next request, when it has delivered the rows."""
+    """Within, this thread keeps the turn of heavy answers until a light one comes."""
     _heavy_turn.keeps = True
     try:
         yield
@@ -268,7 +271,7 @@ class AmocrmSession(LimiterSession):
         so a large answer is refused where another one would be taken. Unlike the CDK's, it gives the turn back when
         the exchange fails, too.
         """
-        _heavy_turn.leave()
+        _heavy_turn.used = False
         self.budget.acquire_call(request)
         response = None
         try:
@@ -276,7 +279,7 @@ class AmocrmSession(LimiterSession):
             return response
         finally:
             self.budget.update_from_response(request, response)
-            if not _heavy_turn.keeps:
+            if not (_heavy_turn.keeps and _heavy_turn.used):
                 _heavy_turn.leave()
 
     def _exchange(

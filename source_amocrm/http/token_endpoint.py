@@ -19,13 +19,13 @@ from source_amocrm.http.circuit_breaker import CircuitBreaker
 from source_amocrm.http.client import AmocrmClient
 from source_amocrm.http.error_handler import AmocrmErrorHandler, AmocrmResolution, classify
 from source_amocrm.http.reply import NoAnswer, Reply, ReplyKind, reply_of
-from source_amocrm.http.rules import Rule, Where
+from source_amocrm.http.rules import Rule, When, Where
 from source_amocrm.http.session import AmocrmSession
 
 SUBDOMAIN_PATH = "/oauth2/account/current/subdomain"
 
 _DAY = 86400
-_PAIR = Rule("a pair of tokens", (200,))
+_PAIR = Rule(When("a pair of tokens", (200,)))
 _SPENT_UNHEARD = (
     "The connection broke while the token was being exchanged, so amoCRM had most likely spent it, and its answer "
     "with the new one was lost on the way. "
@@ -49,7 +49,7 @@ class HttpTokenEndpoint:
     ) -> Grant:
         """A pair for what `request` holds: a refresh token, or the code of a consent. Raises AmocrmError."""
         unsigned = _NoSignIn(base_url, advice, account_id)
-        handler = _Exchange(self._client.policy, unsigned, Where.CODE if "code" in request else Where.REFRESH)
+        handler = _ExchangeRules(self._client.policy, unsigned, Where.CODE if "code" in request else Where.REFRESH)
         client = self._client.at(unsigned, handler, self._breaker)
         _, response = client.send_request("POST", base_url + TOKEN_PATH, {"bearer": _mark_as_sent}, json=request)
         grant = _grant_of(reply_of(response))
@@ -73,7 +73,7 @@ def _mark_as_sent() -> str:
     return ""
 
 
-class _Exchange(AmocrmErrorHandler):
+class _ExchangeRules(AmocrmErrorHandler):
     """The rules for one exchange, which remembers whether an attempt may have spent the token all the same."""
 
     _doubtful = False

@@ -15,7 +15,7 @@ from typing import Any
 
 from source_amocrm.account import Account
 from source_amocrm.account.resources import CLOSED, COMPANIES, CONTACTS, LEADS
-from source_amocrm.config.settings import Config
+from source_amocrm.config import Config
 from source_amocrm.streams.base import IncrementalStream
 from source_amocrm.streams.values import (
     Coercion,
@@ -67,7 +67,7 @@ class FieldColumn:
 
 
 def column(field: Json) -> FieldColumn | None:
-    """The column of a field of the account's dictionary; its name begins with the id, which never changes."""
+    """Returns the column of a field of the account's dictionary. Its name begins with the id, which never changes."""
     own = field.get("id") if type(field) is dict else None
     if type(own) is not int or own < 0:
         return None
@@ -79,7 +79,7 @@ def column(field: Json) -> FieldColumn | None:
 
 
 def known_columns(properties: Mapping[str, Any]) -> dict[int, FieldColumn]:
-    """The columns of custom fields among those of a stream's schema, by the field's id."""
+    """Returns the columns of custom fields among those of a stream's schema, by the field's id."""
     found: dict[int, FieldColumn] = {}
     for name, schema in properties.items():
         match = _NAME.fullmatch(name)
@@ -89,7 +89,7 @@ def known_columns(properties: Mapping[str, Any]) -> dict[int, FieldColumn]:
 
 
 def field_columns(to: Coercion, record: Json, columns: Mapping[int, FieldColumn], zone: tzinfo) -> Row:
-    """The columns of the record's custom fields; None in those that are not filled."""
+    """Returns the columns of the record's custom fields; None in those that are not filled."""
     row: Row = {each.name: None for each in columns.values()}
     for field in as_list(to.source(record).get("custom_fields_values")):
         own = to.integer(field.get("field_id"), "custom_fields") if type(field) is dict else None
@@ -124,7 +124,7 @@ def _value(to: Coercion, known: FieldColumn, kind: Json, values: list[Json], zon
 
 
 def _alias(name: str) -> str:
-    """Latin small letters, digits and underscores."""
+    """Returns the name in small Latin letters, digits and underscores."""
     plain = unicodedata.normalize("NFKD", name.lower().translate(_LATIN)).encode("ascii", "ignore").decode()
     return re.sub(r"[^a-z0-9]+", "_", plain).strip("_")[:_LONGEST_ALIAS].rstrip("_")
 
@@ -146,7 +146,7 @@ class ReadableStream(IncrementalStream):
         return {**self._field_columns(), **super().further_columns()}
 
     def _field_columns(self) -> Mapping[str, Any]:
-        """Those that the connection is configured with; else those that the account's fields make."""
+        """Returns the columns that the connection is configured with; else those that the account's fields make."""
         if self._configured or not self.account.config.readable_columns:
             return {each.name: each.schema for each in self._fields.values()}
         try:

@@ -45,7 +45,7 @@ def system_fields(fields: Iterable[Json]) -> dict[int, bool | None]:
 def field_values(
     to: Coercion, key: str, cursor: str, entity: Json, timezone: tzinfo, system: Mapping[int, bool | None]
 ) -> list[Row]:
-    """One row per value of the entity's filled fields, numbered within its field, also if that comes in parts.
+    """Returns one row per value of the entity's filled fields, numbered within its field, also if that comes in parts.
 
     `key`, `cursor`: the columns of the entity's id and updated_at. `system`: by the field's id, whether it is amoCRM's.
     Raises RowError when the entity has no id, or a field that has values has none.

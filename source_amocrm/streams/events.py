@@ -24,11 +24,6 @@ LOST = 143
 """amoCRM's own stage «Закрыто и не реализовано», the same in every pipeline."""
 
 
-def lost_lead(row: Row) -> int | None:
-    """Returns the deal that a row of `deal_statuses` tells the loss of."""
-    return row["lead_id"] if row["status_new"] == LOST else None
-
-
 def loss_reason(lead: Row) -> int | None:
     """Returns the reason for which a lead is lost now."""
     reason = lead.get("loss_reason_id")
@@ -52,7 +47,11 @@ class DealStatuses(EventStream):
     kinds = (STATUS_CHANGED,)
     newest_first = True
     exploded = True
-    lookups = {"loss_reason_id": Lookup(LEADS, key=lost_lead, value=loss_reason, once=True)}
+    lookups = {
+        "loss_reason_id": Lookup(
+            LEADS, key=lambda row: row["lead_id"] if row["status_new"] == LOST else None, value=loss_reason, once=True
+        )
+    }
 
     def rows(self, record: Row, context: Context) -> Iterable[Row]:
         entity = self.record.to.source(record).get("entity_type")

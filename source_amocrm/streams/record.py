@@ -11,7 +11,7 @@ from source_amocrm.streams import schema
 from source_amocrm.streams.values import Coercion, Json, Row, as_list, child
 
 Find = Callable[[dict[str, Json]], Json]
-"""Works the value of a column out of a record."""
+"""Finds the value of a column in a record."""
 Convert = Callable[..., Json]
 """Brings a value to the type of a column. That of a key is given the record too, to tell which one lacks its key."""
 
@@ -41,7 +41,7 @@ class Record:
         self._found = found
 
     def __call__(self, record: Json, **elsewhere: Json) -> Row:
-        """The row of a record. `elsewhere`: by column, what is not in the record itself.
+        """Returns the row of a record. `elsewhere`: by column, values that are not in the record itself.
 
         Raises RowError when a column of the key is missing.
         """
@@ -74,7 +74,7 @@ class Record:
             several = column.schema["type"] == "array" or isinstance(column.default, (list, dict))
             steps.converts[column.name] = convert
             steps.blank[column.name] = None if several else column.default
-            if column.schema["type"] in ("integer", "string"):
+            if column.in_key:
                 key = self.to.integer_key if column.schema["type"] == "integer" else self.to.text_key
                 steps.keys.append((column.name, find, key))
             elif several or column.schema.get("items", {}).get("type") == "object":
@@ -86,7 +86,6 @@ class Record:
         return steps
 
     def _conversion(self, column: schema.Column) -> Convert:
-        """What brings a value to the column's type."""
         to, default, types = self.to, column.default, column.schema["type"]
         items = column.schema.get("items", {}).get("type")
         if items == "integer":
@@ -110,7 +109,6 @@ class Record:
 
 
 def _finder(fields: tuple[str, ...]) -> Find:
-    """Returns what finds the first of these places in a record that holds something."""
     places = tuple(tuple(field.split(".")) for field in fields)
     if len(places) == 1 and len(places[0]) == 1:
         [name] = places[0]
@@ -134,7 +132,7 @@ def _finder(fields: tuple[str, ...]) -> Find:
 def tombstone(
     table: str, key: str, element_id: Json, account_id: Json, updated_by: Json, updated_at: Json, **others: Json
 ) -> Row:
-    """The row of an element that was deleted in amoCRM: its key, who, when, `is_deleted`; the rest is known no more.
+    """Returns the row of a deleted element: its key, who, when, `is_deleted`; the rest is known no more.
 
     `key`: the column of its id. `updated_at`: the deletion's time (Unix seconds), so that the row wins over every
     earlier one with its key. `others`: columns that a deletion leaves as they are. Raises RowError without an id.
@@ -153,5 +151,5 @@ def tombstone(
 
 @cache
 def _coercion(table: str) -> Coercion:
-    """One for all tombstones of a table: it tells of each odd value once."""
+    """Returns one for all tombstones of a table: it warns of each odd value once."""
     return Coercion(table)

@@ -46,14 +46,13 @@ def _kind_of_event(kind: str) -> bool:
     return kind in event_kinds.EVENT_KINDS or event_kinds.FIELD.fullmatch(kind) is not None
 
 
-def _entity_of_event(entity: str) -> bool:
-    return entity in event_kinds.ENTITIES or _CATALOG.fullmatch(entity) is not None
-
-
 _TYPES: Mapping[str, Types] = {
     TASKS.path: {"entity_type": ELEMENT_TYPE.__contains__},
     **{resource.path: {"note_type": NOTE_TYPE_IDS.__contains__} for resource in NOTES},
-    EVENTS.path: {"type": _kind_of_event, "entity_type": _entity_of_event},
+    EVENTS.path: {
+        "type": _kind_of_event,
+        "entity_type": lambda entity: entity in event_kinds.ENTITIES or bool(_CATALOG.fullmatch(entity)),
+    },
     "/api/v4/events/types": {"key": _kind_of_event},
     **{path: {"type": FIELD_TYPES.__contains__} for path in STREAMS["custom_fields"].parts[0].lists},  # type: ignore[attr-defined]
 }
@@ -137,7 +136,6 @@ class SchemaDrift:
             self._count(bare.removeprefix("/api/v4/").removeprefix("/v1.0/"), met)
 
     def found(self) -> list[Unknown]:
-        """Returns all drift so far, by list and name."""
         with self._lock:
             met = dict(self._met)
         order = sorted(met, key=lambda one: (one[0], one[1] or "", one[2]))

@@ -170,7 +170,6 @@ def child(value: Json, name: str) -> Json:
 
 
 def given(value: Json, default: Json) -> Json:
-    """The value, or the default when amoCRM sent null or nothing."""
     return default if value is None else value
 
 
@@ -283,7 +282,7 @@ class Coercion:
         """The columns of the row that a thread is making."""
 
     def source(self, element: Json) -> dict[str, Json]:
-        """The list element that a row is made of. Raises RowError when it is not an object."""
+        """Returns the list element that a row is made of. Raises RowError when it is not an object."""
         if type(element) is dict:
             return element
         raise RowError(
@@ -336,7 +335,7 @@ class Coercion:
         return None if value is None else self._or_none(as_object, value, column)
 
     def ids(self, elements: Json, column: str) -> list[int]:
-        """The ids of related elements, in their order. Never None."""
+        """Returns the ids of related elements, in their order. Never None."""
         found = []
         for element in as_list(elements):
             value = element.get("id") if type(element) is dict else element
@@ -348,7 +347,7 @@ class Coercion:
         return found
 
     def texts(self, values: Iterable[Json], column: str) -> list[str]:
-        """The values that are there, as texts. Never None."""
+        """Returns the values that are there, as texts. Never None."""
         return [text for value in values if (text := self.text(value, column)) is not None]
 
     def tags(self, elements: Json) -> list[dict[str, Json]]:
@@ -382,7 +381,7 @@ class Coercion:
         self.report(column, value)
 
     def row(self, made: Row, noted: frozenset[str] = NOTHING) -> Row:
-        """The finished row, which tells what was left out of it since the last one; `noted`: what was before."""
+        """Returns the finished row with the columns left out of it since the last one, and the `noted` ones."""
         if not self.reported:  # nothing ever was, as with most tables
             return made
         left_out = self.noted()
@@ -392,14 +391,14 @@ class Coercion:
         return ChangedRow(made, tuple(column for column in made if column in columns))
 
     def noted(self) -> frozenset[str]:
-        """Takes what was left out so far, for all rows that have it in common."""
+        """Returns and forgets the columns left out so far, for all rows that have them in common."""
         columns: frozenset[str] = getattr(self._left_out, "columns", NOTHING)
         if columns:
             self._left_out.columns = NOTHING
         return columns
 
     def report(self, column: str, value: Json) -> None:
-        """Warn, once a column, that a value was left out."""
+        """Warns, once a column, that a value was left out."""
         with self._lock:
             if column in self.reported:
                 return

@@ -1,4 +1,4 @@
-"""What the engine of a sync must know of a stream, and what it hands to one. The streams themselves lie above it."""
+"""The interface of a stream to the engine of a sync, and the batches that the engine hands to streams."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What rows are made with besides their record.
+    """The facts of the list and the account that rows are made with, besides their record.
 
     `entity_type`: the name of the list that the record is of ("leads", "events"); `catalog_id`: the catalog.
     `timezone`: the account's; `system_fields`: by the field's id, whether a custom field is one of amoCRM's own.
@@ -85,12 +85,12 @@ class Declaration(ABC):
 
     @classmethod
     def inputs(cls) -> list[Resource]:
-        """The lists that change and that it is made of, in the order in which they are read."""
+        """Returns the changing lists that the stream is made of, in the order in which they are read."""
         return []
 
     @abstractmethod
     def rows(self, record: Row, context: Context) -> Iterable[Row]:
-        """The rows of one record of amoCRM's."""
+        """Returns the rows of one record of amoCRM's."""
 
     @abstractmethod
     def read_records(self, *args: Any, **kwargs: Any) -> Iterable[Any]:
@@ -125,23 +125,23 @@ class Incremental(Declaration):
 
     @classmethod
     def input_names(cls) -> list[str]:
-        """How what it is made of is called in its state."""
+        """Returns the names of the stream's lists in its state."""
         return [resource.name for resource in cls.inputs()]
 
     @abstractmethod
     def wanted_extras(self) -> frozenset[str]:
-        """The `with` parameters of its resources that the wanted columns need."""
+        """Returns the `with` parameters of the lists that the wanted columns need."""
 
     @abstractmethod
     def context(self, resource: Resource) -> Context:
-        """What the rows of a list's records are made with; it may ask the account."""
+        """Returns the context of the rows of a list's records; may ask the account."""
 
     def prepare(self, records: Iterable[Row], context: Context) -> None:
-        """Asks for what the rows of these records show besides, before they are made."""
+        """Requests what the rows of these records need from elsewhere, before the rows are made."""
 
     @abstractmethod
     def tombstone(self, deletion: Deletion, context: Context) -> Row:
-        """The row of a deletion."""
+        """Returns the row of a deletion."""
 
 
 def with_parameter(extras: Iterable[str]) -> Params:

@@ -253,7 +253,8 @@ class NewestFirst(Delivery):
         """The first complete second at the last release."""
 
     def take(self, batch: Batch) -> Delivered:
-        needed = [row for row in batch.page.rows if self._is_needed(row)]
+        dated = ((row, seconds(row.get("created_at"))) for row in batch.page.rows)
+        needed = [row for row, second in dated if second is None or second in self._needed]
         self._held += [row for row in needed if not self._kinds or row.get("type") in self._kinds]
         self._passed += len(needed)
         if batch.page.completed:
@@ -266,12 +267,7 @@ class NewestFirst(Delivery):
         self._missing = IntervalSet()
         yield from self._release()
 
-    def _is_needed(self, row: Row) -> bool:
-        second = seconds(row.get("created_at"))
-        return second is None or second in self._needed
-
     def _first_complete(self) -> int:
-        """The second from which on nothing is missing."""
         return self._missing.intervals[-1][1] + 1 if self._missing else BEGINNING
 
     def _release(self) -> Delivered:

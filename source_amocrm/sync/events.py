@@ -151,7 +151,6 @@ def _apply_to_notes(changes: Changes, name: str, event: Row, at: int) -> None:
 
 
 def _elements(event: Row) -> Iterator[Row]:
-    """Yields the objects in an event's `value_after` and `value_before`."""
     for value in (event.get("value_after"), event.get("value_before")):
         yield from (element for element in value if isinstance(element, dict)) if isinstance(value, list) else ()
 
@@ -191,7 +190,6 @@ class LinkedCards:
         self._linked_to = {resource.name: Memoized(partial(self._cards, resource)) for resource in CARDS}
 
     def of(self, name: str) -> set[int]:
-        """Returns the ids of such cards in the list `name`."""
         others = [linked() for kind, linked in self._linked_to.items() if kind != name]
         return {card_id for cards in others for kind, card_id in cards if kind == name}
 
@@ -238,11 +236,9 @@ class EventLog:
         self._linked = None if links_since is None else LinkedCards(account, self._events, links_since)
 
     def prefetch(self) -> None:
-        """Reads the events ahead of the first list that needs them."""
         self._events()
 
     def of(self, resource: Resource, plan: ReadPlan) -> Changes:
-        """Returns what happened to the entities of a list since the seconds that its read plan names."""
         events = self._known_events()
         changes = changes_of(events, resource.name, resource.holds_notes, plan.deletions_since, plan.changes_since)
         if self._linked and resource.has_links and plan.changes_since is not None:

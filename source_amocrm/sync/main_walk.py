@@ -112,7 +112,6 @@ class MainWalk:
         yield from self._by_page_number(since)
 
     def _in_order_of_ids(self, shuffled: TiesShuffled) -> Iterator[Batch]:
-        """Reads the rows that a walk in the order of dates left over."""
 
         def known(row: Row) -> bool:
             return self._listing.second_of(row) == shuffled.since and key(row) in shuffled.delivered

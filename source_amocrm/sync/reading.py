@@ -67,7 +67,6 @@ class EntityReading:
         self._trash = Prefetch(account.pool, lambda: in_trash(account, resource, self._plan))
 
     def ask_first(self) -> None:
-        """Requests the first page before the reading begins."""
         self._walk.ask_first()
 
     def batches(self) -> Iterator[Batch]:
@@ -135,7 +134,6 @@ class EntityReading:
             yield Batch(self._resource.name, Page([]), part)
 
     def _read_again(self, ids: Iterable[int]) -> Page:
-        """Reads the entities that exist among `ids`, as they are now."""
         wanted = set(ids)
         if not wanted:
             return Page([])
@@ -250,7 +248,6 @@ def _hold(
 
 
 def in_trash(account: Account, resource: Resource, plan: ReadPlan) -> list[Deletion]:
-    """Reads the deletions since the second that the plan needs."""
     listing = account.listing(resource, {"with": "only_deleted", "order[updated_at]": "desc"})
     since = plan.deletions_since
     first_sync = plan.changes_since is None or since < plan.changes_since

@@ -21,7 +21,6 @@ import hashlib
 import json
 from collections.abc import Collection, Mapping
 from datetime import datetime, timezone
-from itertools import pairwise
 from typing import Any
 
 from source_amocrm.dates import iso
@@ -32,13 +31,13 @@ from source_amocrm.walk.listing import PageCheckpoint
 
 VERSION = 2
 SAVED = "saved"
+PENDING = frozenset({"spans", "walk", "within", "deletions_since", "changes_since"})
 NO_STATE = frozenset({"__ab_no_cursor_state_message", "__ab_full_refresh_sync_complete"})
 """The keys by which the CDK says that a stream has no state."""
 TIME_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 
 
 def dump(progress: Progress) -> dict[str, Any]:
-    """Returns the state after what has been delivered so far."""
     assert progress.watermark is not None
     state: dict[str, Any] = {progress.cursor: iso(progress.watermark)}
     if progress.pending:
@@ -106,52 +105,33 @@ def _dump_pending(pending: Pending) -> dict[str, Any]:
 
 
 def _load(progress: Progress, lists: Collection[str], state: Mapping[str, Any]) -> None:
+    """Fills the progress. What is signed has the shape that `dump` gave it, maybe that of a newer version."""
     _require(state.keys() <= {progress.cursor, "pending", "newest", "ahead"})
     progress.watermark = _second(state[progress.cursor])
     for name, pending in state.get("pending", {}).items():
-        _require(name in lists)
-        progress.pending[name] = _load_pending(pending)
+        _require(name in lists and pending.keys() <= PENDING)
+        progress.pending[name] = Pending(
+            IntervalSet.of((_second(start), _second(end)) for start, end in pending["spans"]),
+            _load_resume_point(pending.get("walk")),
+            _second(pending["deletions_since"]),
+            _second(pending["changes_since"]),
+            _load_resume_point(pending.get("within")),
+        )
     for name, newest in state.get("newest", {}).items():
         _require(name in lists)
         progress.newest[name] = _second(newest)
     for row_key, version in state.get("ahead", {}).items():
-        _require(row_key.partition("/")[0] in lists and version.keys() == {"at", "own"})
+        _require(row_key.partition("/")[0] in lists)
         progress.ahead[row_key] = Version(_second(version["at"]), _second(version["own"]))
-
-
-def _load_pending(pending: Mapping[str, Any]) -> Pending:
-    known = {"spans", "deletions_since", "changes_since"}
-    _require(known <= pending.keys() <= known | {"walk", "within"})
-    return Pending(
-        _load_spans(pending["spans"]),
-        _load_resume_point(pending.get("walk")),
-        _second(pending["deletions_since"]),
-        _second(pending["changes_since"]),
-        _load_resume_point(pending.get("within")),
-    )
-
-
-def _load_spans(spans: Any) -> IntervalSet:
-    edges = [_second(text) for start, end in spans for text in (start, end)]
-    _require(all(one <= other for one, other in pairwise(edges)))
-    return IntervalSet.of(zip(edges[::2], edges[1::2], strict=True))
 
 
 def _load_resume_point(walk: Mapping[str, Any] | None) -> ResumePoint | None:
     if walk is None:
         return None
-    _require(walk.keys() == {"since", "place", "after"})
-    return ResumePoint(_second(walk["since"]), PageCheckpoint(_count(walk["place"]), _count(walk["after"])))
-
-
-def _count(value: Any) -> int:
-    _require(type(value) is int and value >= 0)
-    number: int = value
-    return number
+    return ResumePoint(_second(walk["since"]), PageCheckpoint(walk["place"], walk["after"]))
 
 
 def _second(text: Any) -> int:
-    """Unix seconds of a time as `dump` writes it."""
     second = int(datetime.strptime(text, TIME_FORMAT).replace(tzinfo=timezone.utc).timestamp())
     _require(second >= BEGINNING)
     return second

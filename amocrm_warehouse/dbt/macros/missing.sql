@@ -5,10 +5,10 @@
 
 {% macro listed(kind, id) %}
 left join (
-    select project_id, max(listed_at) as listed_at from {{ ref("stg_live_entities") }} where entity_type = '{{ kind }}' group by project_id
+    select project_id, max(listed_at) as listed_at from {{ ref("stg_amocrm__live_entities") }} where entity_type = '{{ kind }}' group by project_id
 ) as last_list
     on last_list.project_id = source.project_id
-left join {{ ref("stg_live_entities") }} as live
+left join {{ ref("stg_amocrm__live_entities") }} as live
     on live.project_id = source.project_id and live.entity_type = '{{ kind }}' and live.entity_id = source.{{ id }}
 {% endmacro %}
 

@@ -3,10 +3,10 @@
 {# The kinds of cards that have fields: the staging model of their values, the card's key and the connector's table. #}
 {% macro field_owners() %}
     {{ return({
-        "deal": {"values": "stg_custom_fields_deals", "key": "deal_id", "table": "custom_fields_deals"},
-        "contact": {"values": "stg_custom_fields_contacts", "key": "contact_id", "table": "custom_fields_contacts"},
-        "company": {"values": "stg_custom_fields_companies", "key": "company_id", "table": "custom_fields_companies"},
-        "customer": {"values": "stg_custom_fields_customers", "key": "customer_id", "table": "custom_fields_customers"},
+        "deal": {"values": "stg_amocrm__custom_fields_deals", "key": "deal_id", "table": "custom_fields_deals"},
+        "contact": {"values": "stg_amocrm__custom_fields_contacts", "key": "contact_id", "table": "custom_fields_contacts"},
+        "company": {"values": "stg_amocrm__custom_fields_companies", "key": "company_id", "table": "custom_fields_companies"},
+        "customer": {"values": "stg_amocrm__custom_fields_customers", "key": "customer_id", "table": "custom_fields_customers"},
     }) }}
 {% endmacro %}
 
@@ -94,7 +94,7 @@
     name_at_first, code, type, kind and column.
 #}
 {% macro own_fields(entity_type) %}
-    {% set relation = ref("int_own_fields") %}
+    {% set relation = ref("int_amocrm__own_fields") %}
     {{ return(fields_kept_in(load_relation(relation) if execute, entity_type)) }}
 {% endmacro %}
 
@@ -135,7 +135,7 @@
 
 {# One row a card with a column for each field, for a WITH: project_id, entity_id, the columns. Null where nothing is filled. #}
 {% macro cells(entity_type) %}
-    {% set columns, relation = columns_of_fields(entity_type), ref("entity_fields") %}
+    {% set columns, relation = columns_of_fields(entity_type), ref("amocrm__entity_fields") %}
     {% set aggregates = {
         "number": "max(one.value_number)", "boolean": "bool_or(one.value_boolean)", "date": "max(one.value_date)",
         "time": "max(one.value_at)", "text": "max(coalesce(several.joined, one.value))",
@@ -195,15 +195,21 @@
     {%- if var("by", none) is not none -%}and {{ one }}.by_value is not distinct from {{ other }}.by_value{%- endif -%}
 {% endmacro %}
 
-{# Joins `cut`: the values of the field that the var `by` names, of each deal; several options of a deal are one group. #}
-{% macro join_by_value(deals) %}
-    {% set relation, chosen = ref("entity_fields"), {} %}
-    {% if var("by", none) is not none %}
-    {% for name in ["name", "name_at_first"] %}
-        {% for field in own_fields("deal") if is_field(var("by"), field.id, field.code, field[name]) %}
-            {% if field.project_id not in chosen %}{% do chosen.update({field.project_id: field.id}) %}{% endif %}
+{# By project, the id of the field of deals that the var `by` names; a field that has that name now comes before one that had it at first. #}
+{% macro fields_of_by() %}
+    {% set chosen = {} %}
+    {% for name in ["name", "name_at_first"] if var("by", none) is not none %}
+        {% for field in own_fields("deal") if is_field(var("by"), field.id, field.code, field[name]) and field.project_id not in chosen %}
+            {% do chosen.update({field.project_id: field.id}) %}
         {% endfor %}
     {% endfor %}
+    {{ return(chosen) }}
+{% endmacro %}
+
+{# Joins `cut`: the values of the field that the var `by` names, of each deal; several options of a deal are one group. #}
+{% macro join_by_value(deals) %}
+    {% set relation, chosen = ref("amocrm__entity_fields"), fields_of_by() %}
+    {% if var("by", none) is not none %}
     left join (
         select project_id, entity_id, string_agg(value, ', ' order by value) as by_value
         from {{ relation }}
@@ -258,7 +264,7 @@
 
 {# int_own_fields where a run starts: there a ref is not known. #}
 {% macro fields_of_last_build() %}
-    {% for node in graph.nodes.values() if node.package_name == "amocrm" and node.name == "int_own_fields" %}
+    {% for node in graph.nodes.values() if node.package_name == "amocrm" and node.name == "int_amocrm__own_fields" %}
         {{ return(adapter.get_relation(node.database, node.schema, node.alias)) }}
     {% endfor %}
 {% endmacro %}

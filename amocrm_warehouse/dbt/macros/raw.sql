@@ -49,6 +49,40 @@
     {%- endif %}
 {% endmacro %}
 
+{#
+    When the last sync of a project ended well, as one value. The table `syncs` tells it, which `source-amocrm sync` keeps. Airbyte
+    keeps none: there a sync that ended well has written each list that every sync writes anew, so it is as old as the oldest
+    of them.
+#}
+{% macro synced_at(project) %}
+    {% set syncs = raw_relation(project, "syncs") %}
+    {% if syncs is not none %}
+    {% set types = column_types(syncs) %}
+    (select max(case when {{ cast_column("ended_well", "bool", types["ended_well"]) }} then {{ cast_column("ended_at", "time", types["ended_at"]) }} end)
+        from {{ syncs }} as raw)
+    {% else %}
+    (select min(lists.read_at) from (
+        select cast(null as timestamp) as read_at
+        {% for table in whole_lists() if raw_relation(project, table) is not none %}
+        {% set relation = raw_relation(project, table) %}
+        {% set types = column_types(relation) %}
+        union all
+        select max({{ read_at(types) }}) from {{ relation }} as raw {{ join_loads(types) }}
+        {% endfor %}
+    ) as lists)
+    {% endif %}
+{% endmacro %}
+
+{# The `loaded_at_query` of every source: since when the project is stale that was read longest ago. #}
+{% macro loaded_at() %}
+    select min(projects.synced_at) from (
+        {% for project in var("projects") %}
+        {% if not loop.first %}union all{% endif %}
+        select {{ synced_at(project) }} as synced_at
+        {% endfor %}
+    ) as projects
+{% endmacro %}
+
 {# A column of a raw table in the type that the package works with, whichever type the destination gave it. #}
 {% macro cast_column(name, kind, found) %}
     {%- if found is none -%}
@@ -90,6 +124,7 @@
     and, as <name>_local, by the clock on the account's wall. The kind `read` is the moment when the row was read.
 #}
 {% macro raw(table, columns) %}
+    {% do source("amocrm", table) %}
     {% for project in var("projects") %}
     {% if not loop.first %}union all{% endif %}
     {% set relation = raw_relation(project, table) if execute else none %}

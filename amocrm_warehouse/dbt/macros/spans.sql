@@ -20,8 +20,8 @@ spans as (
         case when accounts.{{ known }} then deals.known_from end as from_at,
         case when accounts.{{ known }} then deals.known_from_local end as from_at_local,
         case when changes.event_id is null then deals.{{ value }} else changes.{{ value }}_old end as {{ value }}
-    from {{ ref("int_deals") }} as deals
-    inner join {{ ref("int_accounts") }} as accounts on accounts.project_id = deals.project_id
+    from {{ ref("int_amocrm__deals") }} as deals
+    inner join {{ ref("int_amocrm__accounts") }} as accounts on accounts.project_id = deals.project_id
     left join changes on changes.project_id = deals.project_id and changes.deal_id = deals.deal_id and changes.nth = 1
 
     union all
@@ -34,7 +34,7 @@ spans as (
         changes.created_at_local as from_at_local,
         case when changes.nth_last = 1 then coalesce(deals.{{ value }}, changes.{{ value }}_new) else changes.{{ value }}_new end
     from changes
-    inner join {{ ref("int_deals") }} as deals
+    inner join {{ ref("int_amocrm__deals") }} as deals
         on deals.project_id = changes.project_id and deals.deal_id = changes.deal_id
 )
 

@@ -18,6 +18,7 @@ PARTS = {
     "custom_fields_deals": ("deals", "lead_id"), "deal_contacts": ("deals", "lead_id"),
     "deal_tags": ("deals", "lead_id"), "deal_companies": ("deals", "lead_id"),
     "custom_fields_contacts": ("contacts", "contact_id"), "custom_fields_companies": ("companies", "company_id"),
+    "custom_fields_customers": ("customers", "customer_id"),
 }  # fmt: skip
 """Tables of what a card holds: the card's table and its key."""
 WHOLE_LISTS = ("account", "users", "groups", "statuses", "loss_reasons", "task_types")
@@ -43,6 +44,8 @@ class Known:
     absent: frozenset[str] = frozenset()
     """Tables that were not read."""
     rows: dict[str, dict[Own, Row]] = field(default_factory=dict)
+    fields: dict[tuple[str, int], Row] = field(default_factory=dict)
+    """Type and name of each custom field that a card has ever shown, by the card's kind and the field's id."""
     texts: bool = False
     """Whether the texts of chats are read."""
 
@@ -74,6 +77,13 @@ class Known:
                     own = PARTS_OF[table]
                     if part[own] == row["entity_id"]:
                         part[own.replace("_id", "_updated_at")] = moment
+
+        for name, entity in {
+            "custom_fields_deals": "deal", "custom_fields_contacts": "contact", "custom_fields_companies": "company",
+            "custom_fields_customers": "customer",
+        }.items():  # fmt: skip
+            for row in self.all(name):
+                self.fields[entity, row["custom_field_id"]] = {"type": row["field_type"], "name": row["name"]}
 
     def all(self, name: str) -> list[Row]:
         return [] if name in self.absent else list(self.rows[name].values())

@@ -1,0 +1,13 @@
+-- From where each deal that is lost now was lost: the last stage in which it was that is not 143, of whichever pipeline. A deal
+-- that was created as lost, or whose moves were not read, was lost from nowhere that is known.
+select project_id, deal_id, pipeline_id, status_id
+from (
+    select
+        stages.project_id, stages.deal_id, stages.pipeline_id, stages.status_id,
+        row_number() over (partition by stages.project_id, stages.deal_id order by stages.position desc) as nth_last
+    from {{ ref("int_amocrm__deal_stages") }} as stages
+    inner join {{ ref("int_amocrm__deals") }} as deals
+        on deals.project_id = stages.project_id and deals.deal_id = stages.deal_id
+    where deals.status_id = 143 and stages.status_id <> 143
+) as before
+where nth_last = 1

@@ -1,0 +1,105 @@
+-- Of the deals that were open at each moment, those alike together, the chance to be won in the month that is `months_ahead`:
+-- the share of those alike on the same day of twelve months before, whose outcome was known by then. Alike are those of the
+-- stage, age and manager; where these are too few, of the stage and age, of the stage, of the pipeline. A deal with a budget
+-- is expected to bring as much of it as those did that were won, one without as much as they did on average.
+{% set levels = {
+    "manager": ["status_id", "age", "responsible_user_id"], "age": ["status_id", "age"], "stage": ["status_id"], "pipeline": []
+} %}
+with grouped as (
+    select
+        open_then.project_id, open_then.months_back, months.months_ahead, open_then.pipeline_id, open_then.status_id,
+        open_then.age, open_then.responsible_user_id, open_then.budget > 0 as has_budget,
+        cast(count(*) as double precision) as deals,
+        sum(open_then.budget) as budget,
+        sum(power(cast(open_then.budget as double precision), 2)) as budget_squared,
+        cast(count(sales.deal_id) as double precision) as won,
+        coalesce(sum(case when sales.deal_id is not null then cast(open_then.budget as double precision) end), 0) as budget_of_won,
+        coalesce(sum(cast(sales.amount as double precision)), 0) as amount,
+        coalesce(sum(power(cast(sales.amount as double precision), 2)), 0) as amount_squared
+    from {{ ref("int_amocrm__forecast_open") }} as open_then
+    cross join (values (0), (1), (2)) as months(months_ahead)
+    left join {{ ref("int_amocrm__forecast_sales") }} as sales
+        on sales.project_id = open_then.project_id
+        and sales.months_back = open_then.months_back
+        and sales.months_ahead = months.months_ahead
+        and sales.deal_id = open_then.deal_id
+        and sales.pipeline_id = open_then.pipeline_id
+    group by 1, 2, 3, 4, 5, 6, 7, 8
+),
+
+{% for level, columns in levels.items() %}
+{% set own = (["seen.project_id", "views.months_back", "seen.months_ahead", "seen.pipeline_id"] + (columns | map("replace", "", "seen.", 1) | list)) | join(", ") %}
+by_{{ level }} as (
+    select
+        {{ own }}, sum(seen.deals) as deals, sum(seen.won) as won
+        {%- if level == "pipeline" %},
+        sum(case when seen.has_budget then seen.amount end) / nullif(sum(case when seen.has_budget then seen.budget_of_won end), 0) as of_budget,
+        sum(case when not seen.has_budget then seen.amount end) / nullif(sum(case when not seen.has_budget then seen.won end), 0) as amount,
+        sum(case when not seen.has_budget then seen.amount_squared end) / nullif(sum(case when not seen.has_budget then seen.won end), 0) as amount_squared
+        {%- endif %}
+    from {{ ref("int_amocrm__forecast_moments") }} as views
+    inner join grouped as seen
+        on seen.project_id = views.project_id
+        and seen.months_back > views.months_back + seen.months_ahead
+        and seen.months_back <= views.months_back + seen.months_ahead + {{ chance_months() }}
+    group by {{ own }}
+),
+{% endfor %}
+
+chosen as (
+    select
+        open_then.*,
+        case
+            when by_manager.deals >= {{ enough_of_manager() }} then 'manager'
+            when by_age.deals >= {{ enough_deals() }} then 'age'
+            when by_stage.deals >= {{ enough_deals() }} then 'stage'
+            when by_pipeline.deals > 0 then 'pipeline'
+        end as alike,
+        {%- for level in levels %}
+        by_{{ level }}.deals as {{ level }}_deals, by_{{ level }}.won as {{ level }}_won,
+        {%- endfor %}
+        coalesce(by_pipeline.of_budget, 1) as of_budget,
+        coalesce(by_pipeline.amount, 0) as amount_without,
+        coalesce(by_pipeline.amount_squared, 0) as amount_squared_without
+    from grouped as open_then
+    {% for level, columns in levels.items() %}
+    left join by_{{ level }}
+        on by_{{ level }}.project_id = open_then.project_id
+        and by_{{ level }}.months_back = open_then.months_back
+        and by_{{ level }}.months_ahead = open_then.months_ahead
+        and by_{{ level }}.pipeline_id = open_then.pipeline_id
+        {%- for column in columns %}
+        and by_{{ level }}.{{ column }} = open_then.{{ column }}
+        {%- endfor %}
+    {% endfor %}
+),
+
+told as (
+    select
+        chosen.*,
+        case alike {% for level in levels %}when '{{ level }}' then {{ level }}_deals {% endfor %}end as seen,
+        case alike {% for level in levels %}when '{{ level }}' then {{ level }}_won {% endfor %}end as seen_won,
+        case when has_budget then cast(budget as double precision) * of_budget else deals * amount_without end as if_all_won,
+        case when has_budget then budget_squared * of_budget * of_budget else deals * amount_squared_without end as squared
+    from chosen
+)
+
+select
+    project_id,
+    months_back,
+    months_ahead,
+    pipeline_id,
+    status_id,
+    age,
+    responsible_user_id,
+    has_budget,
+    alike,
+    deals,
+    budget,
+    seen,
+    seen_won / seen as chance,
+    if_all_won * seen_won / seen as expected,
+    squared * seen_won / seen
+        - power(seen_won / seen, 2) * (case when has_budget then squared else deals * amount_without * amount_without end)
+        + if_all_won * if_all_won * (seen_won / seen) * (1 - seen_won / seen) / seen as variance
+from told

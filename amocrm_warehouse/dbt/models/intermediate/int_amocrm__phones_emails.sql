@@ -1,0 +1,18 @@
+-- phones and e-mail addresses of contacts and companies, with the form by which equal ones are told
+{% for entity, table in [("contact", "stg_amocrm__custom_fields_contacts"), ("company", "stg_amocrm__custom_fields_companies")] %}
+{% if not loop.first %}union all{% endif %}
+select
+    project_id,
+    '{{ entity }}' as entity_type,
+    {{ entity }}_id as entity_id,
+    case field_code when 'PHONE' then 'phone' else 'email' end as kind,
+    value_index,
+    value,
+    case field_code
+        -- +7 and 8 are one country code in Russia and Kazakhstan
+        when 'PHONE' then regexp_replace({{ digits("value") }}, '^8([0-9]{10})$', '7\1')
+        else lower(trim(value))
+    end as same
+from {{ ref(table) }}
+where field_code in ('PHONE', 'EMAIL') and value is not null
+{% endfor %}

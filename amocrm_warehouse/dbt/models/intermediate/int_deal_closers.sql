@@ -1,9 +1,0 @@
--- Who was responsible for each closed deal when it was closed, where the changes of responsible users were read.
-select owners.project_id, owners.deal_id, owners.responsible_user_id
-from {{ ref("int_deal_owners") }} as owners
-inner join {{ ref("int_deals") }} as deals
-    on deals.project_id = owners.project_id and deals.deal_id = owners.deal_id
-where deals.status_id in (142, 143)
-    and owners.from_at is not null
-    and (owners.from_at <= deals.closed_at or owners.position = 0)
-    and (owners.to_at is null or owners.to_at > deals.closed_at)

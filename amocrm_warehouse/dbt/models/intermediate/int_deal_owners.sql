@@ -1,1 +1,0 @@
-{{ deal_spans(ref("stg_deal_responsible_changes"), "responsible_user_id", "owners_known") }}

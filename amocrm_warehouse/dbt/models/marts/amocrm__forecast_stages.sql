@@ -1,0 +1,22 @@
+-- What the forecast from open deals is made of, now.
+select
+    chances.project_id,
+    chances.pipeline_id,
+    statuses.pipeline_name,
+    chances.status_id,
+    statuses.status_name,
+    chances.age,
+    cast(sum(case when months_ahead = 0 then chances.deals end) as bigint) as deals,
+    cast(sum(case when months_ahead = 0 then chances.budget end) as numeric(38, 2)) as budget
+    {%- for ahead in range(3) %},
+    {{ thousandths("sum(case when months_ahead = " ~ ahead ~ " then chances.deals * chances.chance end) / sum(case when months_ahead = " ~ ahead ~ " then chances.deals end)") }}
+        as chance_{{ ahead }},
+    {{ significant("sum(case when months_ahead = " ~ ahead ~ " then chances.expected end)") }} as expected_{{ ahead }}
+    {%- endfor %}
+from {{ ref("int_amocrm__forecast_chances") }} as chances
+left join {{ ref("stg_amocrm__statuses") }} as statuses
+    on statuses.project_id = chances.project_id
+    and statuses.pipeline_id = chances.pipeline_id
+    and statuses.status_id = chances.status_id
+where chances.months_back = 0
+group by 1, 2, 3, 4, 5, 6

@@ -1,0 +1,22 @@
+-- A deal without a date of closing was closed when it came into its stage. A sale belongs to who was responsible when the deal was closed, where that is known; else to who is responsible now.
+select
+    project_id,
+    cast(date_trunc('month', coalesce(closed_at_local, in_stage_since)) as date) as month,
+    pipeline_id,
+    pipeline_name,
+    closer_id as responsible_user_id,
+    closer_name as responsible_name,
+    closer_as_of as responsible_as_of,
+    responsible_user_id as present_user_id,
+    responsible_name as present_name,
+    coalesce(source_name, utm_source) as source,
+    currency
+    {{- by_value() }},
+    count(*) filter (where stage_kind = 'won') as won,
+    coalesce(sum(budget) filter (where stage_kind = 'won'), 0) as won_budget,
+    count(*) filter (where stage_kind = 'lost') as lost,
+    coalesce(sum(budget) filter (where stage_kind = 'lost'), 0) as lost_budget,
+    {{ median("seconds_to_close") }} as median_seconds_to_close
+from {{ ref("amocrm__deals") }}
+where stage_kind in ('won', 'lost') and coalesce(closed_at_local, in_stage_since) is not null and not is_deleted
+group by 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11{{ by_value() }}

@@ -1,0 +1,67 @@
+-- What counts as activity: touches on the deal and on its main contact, and whatever else a person did with the deal (its
+-- events: fields, tags, links, the responsible user). A task that is still to be done in time counts as well.
+with touches as (
+    select deals.project_id, deals.deal_id, touches.touched_at
+    from {{ ref("int_amocrm__touches") }} as touches
+    inner join {{ ref("int_amocrm__deals") }} as deals
+        on deals.project_id = touches.project_id and deals.deal_id = touches.entity_id
+    where touches.entity_type = 'deal'
+
+    union all
+
+    select deals.project_id, deals.deal_id, touches.touched_at
+    from {{ ref("int_amocrm__touches") }} as touches
+    inner join {{ ref("int_amocrm__deals") }} as deals
+        on deals.project_id = touches.project_id and deals.main_contact_id = touches.entity_id
+    where touches.entity_type = 'contact'
+
+    union all
+
+    select project_id, entity_id, created_at
+    from {{ ref("stg_amocrm__events") }}
+    where entity_type = 'deal' and created_by <> 0
+),
+
+touched as (
+    select project_id, deal_id, max(touched_at) as last_touch_at
+    from touches
+    group by project_id, deal_id
+),
+
+open_tasks as (
+    select
+        project_id, entity_id as deal_id, count(*) as open_tasks,
+        count(*) filter (where not coalesce(is_late, false)) as tasks_in_time
+    from {{ ref("int_amocrm__tasks") }}
+    where entity_type = 'deal' and not is_completed
+    group by project_id, entity_id
+),
+
+aged as (
+    select
+        deals.*,
+        greatest(deals.created_at, touched.last_touch_at) as last_activity_at,
+        coalesce(open_tasks.open_tasks, 0) as open_tasks
+    from {{ ref("amocrm__deals") }} as deals
+    left join touched on touched.project_id = deals.project_id and touched.deal_id = deals.deal_id
+    left join open_tasks on open_tasks.project_id = deals.project_id and open_tasks.deal_id = deals.deal_id
+    where deals.stage_kind in ('open', 'unsorted') and not deals.is_deleted and coalesce(open_tasks.tasks_in_time, 0) = 0
+)
+
+select
+    aged.project_id,
+    aged.deal_id,
+    aged.name,
+    aged.pipeline_id,
+    aged.pipeline_name,
+    aged.status_id,
+    aged.status_name,
+    aged.budget,
+    aged.responsible_user_id,
+    aged.responsible_name,
+    aged.in_stage_since,
+    aged.last_activity_at,
+    {{ days_between("aged.last_activity_at", now()) }} as days_without_activity,
+    aged.open_tasks
+from aged
+where {{ days_between("aged.last_activity_at", now()) }} >= {{ var("stale_days", 14) }}

@@ -1,0 +1,16 @@
+with source as (
+    {{ raw("deal_tags", {
+        "lead_id": "int", "tag_id": "int", "name": "text", "lead_updated_at": "time"
+    }) }}
+)
+
+-- the values that the card has now: those that were read with its present date
+select
+    source.project_id,
+    source.lead_id as deal_id,
+    source.tag_id,
+    source.name
+from source
+inner join {{ ref("stg_amocrm__deals") }} as card
+    on card.project_id = source.project_id and card.deal_id = source.lead_id and card.updated_at = source.lead_updated_at
+where not card.is_emptied

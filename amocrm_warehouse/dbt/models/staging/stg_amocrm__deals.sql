@@ -1,0 +1,47 @@
+with source as (
+    {{ raw("deals", {
+        "lead_id": "int", "name": "text", "responsible_user_id": "int", "group_id": "int",
+        "created_by": "int", "pipeline_id": "int", "status_id": "int", "main_contact": "int",
+        "company": "int", "loss_reason_id": "int", "loss_reason_name": "text", "sale": "number",
+        "closed_at": "time", "source_id": "int", "source_name": "text", "created_at": "time",
+        "updated_at": "time", "closest_task_at": "time", "is_deleted": "bool", "updated_by": "int",
+        "read_at": "read"
+    }) }}
+)
+
+select
+    source.project_id,
+    source.lead_id as deal_id,
+    source.name,
+    source.pipeline_id,
+    source.status_id,
+    source.responsible_user_id,
+    source.group_id,
+    source.created_by,
+    source.sale as budget,
+    source.main_contact as main_contact_id,
+    source.company as company_id,
+    source.loss_reason_id,
+    source.loss_reason_name,
+    source.source_id,
+    source.source_name,
+    source.closed_at,
+    source.closed_at_local,
+    source.created_at,
+    source.created_at_local,
+    source.updated_at,
+    source.closest_task_at,
+    -- a row without values when deletions are marked, the values that it had when they are ignored
+    coalesce(source.is_deleted, false) or gone.deleted_at is not null as is_deleted,
+    case when coalesce(source.is_deleted, false) or gone.deleted_at is not null
+        then coalesce(gone.deleted_at, source.updated_at) end as deleted_at,
+    case when coalesce(source.is_deleted, false) or gone.deleted_at is not null
+        then coalesce(gone.deleted_at_local, source.updated_at_local) end as deleted_at_local,
+    case when coalesce(source.is_deleted, false) or gone.deleted_at is not null
+        then coalesce(gone.deleted_by, source.updated_by) end as deleted_by,
+    coalesce(source.is_deleted, false) as is_emptied
+from source
+left join {{ ref("stg_amocrm__deleted_entities") }} as gone
+    on gone.project_id = source.project_id and gone.entity_type = 'deal' and gone.entity_id = source.lead_id
+{{ listed("deal", "lead_id") }}
+where coalesce(source.is_deleted, false) or gone.deleted_at is not null or not {{ is_missing() }}

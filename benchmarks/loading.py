@@ -1,0 +1,58 @@
+"""`source-amocrm sync` into real databases: what a first sync costs, and how long the next one takes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+from integration_tests import postgres
+
+from .floor import FASTEST, PER_SECOND
+from .line import Line, Place
+from .measure import ALL, COMMAND, Process, Server, run, sandbox
+
+EDITS = 100
+MOST_MEMORY = 600e6
+"""Bytes."""
+
+
+def loaded(place: Place, quick: bool) -> Iterator[Line]:
+    """The fifteen tables without pace and latency; then what changed, at the account's pace."""
+    leads = 2_000 if quick else 50_000
+    for kind in ("DuckDB", "PostgreSQL"):
+        with ExitStack() as stack:
+            _, path = place.account(leads)
+            folder = (place.folder / f"loaded-{kind}").resolve()
+            folder.mkdir(exist_ok=True)
+            (folder / "crm.duckdb").unlink(missing_ok=True)
+            to = stack.enter_context(postgres.server()) if kind == "PostgreSQL" else "duckdb:///crm.duckdb"
+            with sandbox(path) as server:
+                first = _sync(server, folder, to, requests_per_second=FASTEST)
+            name = f"{leads:,} leads, fifteen tables into {kind}"
+            yield Line(name, _figures(first), first.memory <= MOST_MEMORY)
+            with sandbox(path, (0.3, 0.55), PER_SECOND) as server:
+                server.edit(EDITS)
+                before = len(server.log())
+                again = _sync(server, folder, to)
+                requests = len(server.log()) - before
+            limit = 1.2 * requests / PER_SECOND + 5
+            figures = _figures(again) | {"requests": f"{requests}", "at most": f"{limit:.1f} s"}
+            yield Line(f"{name}, after {EDITS} edits", figures, again.wall <= limit)
+
+
+def _sync(server: Server, folder: Path, to: str, **settings: object) -> Process:
+    config = folder / "config.json"
+    config.touch(mode=0o600)
+    config.write_text(json.dumps({**server.config, **settings}), encoding="utf-8")
+    options = ["--config", str(config), "--project", "1001", "--to", to, "--streams", ",".join(ALL)]
+    return run([str(COMMAND), "sync", *options], folder, folder / "sync.txt")
+
+
+def _figures(process: Process) -> dict[str, str]:
+    return {
+        "wall": f"{process.wall:.1f} s",
+        "CPU": f"{process.cpu:.1f} s",
+        "peak memory": f"{process.memory / 1e6:.0f} MB",
+    }
