@@ -449,8 +449,8 @@ def test_an_account_with_nothing_says_what_there_is_none_of(
     assert none.pop("talks").startswith("Not read: the table messages is not there.")
     assert none == dict.fromkeys(
         (
-            "today", "forecast", "funnel", "money", "managers", "reasons", "sources", "cohorts", "stuck", "stale", "hours",
-            "work",
+            "today", "forecast", "funnel", "money", "managers", "reasons", "sources", "cohorts", "stuck", "stale",
+            "hours", "work",
         ),
         of_deals,
     )  # fmt: skip
