@@ -28,7 +28,8 @@ QUANTILE = 1.2815515655446004
 def today(known: Known) -> list[Row]:
     own = {deal["deal_id"]: deal for deal in deals(known)}
     history = deal_stage_history(known)
-    stays = [row for row in history if row["stage_kind"] in ("open", "unsorted") and (row["seconds"] or -1) >= 0]
+    over = [row for row in history if row["seconds"] is not None and row["seconds"] >= 0]
+    stays = [row for row in over if row["stage_kind"] in ("open", "unsorted")]
     won = [row for row in stays if own[row["deal_id"]]["stage_kind"] == "won" and not row["is_deleted"]]
     usual = {
         stage: three_quarters([row["seconds"] for row in of])
