@@ -185,7 +185,7 @@ class KeysetPrefetcher:
         start = window.planned_start
         if not self._start <= start < self._end < start + len(keys) or self._reshuffled:
             return 0
-        self._notice_reshuffling(keys)
+        self._notice_reshuffling(window, keys)
         if self._reshuffled:
             return 0
         shared = self._end - start
@@ -303,16 +303,20 @@ class KeysetPrefetcher:
 
     def _locate(self, window: KeysetWindow, keys: Sequence[Key]) -> int:
         """The position of a page's first row, by a row that it shares with the last page, else as planned."""
-        self._notice_reshuffling(keys)
+        self._notice_reshuffling(window, keys)
         for index, row_key in enumerate(keys):
             if (known := self._index.get(row_key)) is not None:
                 return self._start + known - index
         return window.start
 
-    def _notice_reshuffling(self, keys: Sequence[Key]) -> None:
-        """Notes whether rows of the last page came in another order: positions counted by them are not sure then."""
+    def _notice_reshuffling(self, window: KeysetWindow, keys: Sequence[Key]) -> None:
+        """Notes whether rows of the last page came in another order: positions counted by them are not sure then.
+
+        A single row shows it by not being where its window was planned to have it.
+        """
         shifts = {index - self._index[row_key] for index, row_key in enumerate(keys) if row_key in self._index}
-        self._reshuffled = self._reshuffled or len(shifts) > 1
+        elsewhere = window.anchor is not None and bool(shifts) and shifts != {self._start - window.planned_start}
+        self._reshuffled = self._reshuffled or len(shifts) > 1 or elsewhere
 
     def _correct(self, counted_from: Anchor, position: int) -> None:
         """Moves an anchor and those before it, because rows have left or entered behind it."""
