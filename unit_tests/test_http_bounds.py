@@ -26,7 +26,7 @@ from source_amocrm.http.error_handler import RequestTarget, classify, explain
 from source_amocrm.http.rate_limit import Budget
 from source_amocrm.http.reply import LARGEST_BODY, MOST_OF_VALUES, Reply, ReplyKind, cost, parse
 from source_amocrm.http.rules import Where
-from source_amocrm.http.session import HEAVY_BODY, HEAVY_VALUES, AmocrmSession, delivering_rows
+from source_amocrm.http.session import HEAVY_BODY, HEAVY_VALUES, AmocrmSession, turn_of_heavy_answer
 from unit_tests.http_server import Answering, Connection, serve
 from unit_tests.http_tools import FakeClock, exchange, exchange_clock, long_lived
 
@@ -179,45 +179,15 @@ HEAVY = {
 
 
 @pytest.mark.parametrize("name", HEAVY)
-def test_rows_of_one_heavy_answer_are_delivered_at_a_time(name: str) -> None:
-    """Others wait with heavy answers until a thread that delivers a list gets a light one, or ends."""
+def test_heavy_answers_come_one_at_a_time(name: str) -> None:
+    """A light one does not wait."""
     session = AmocrmSession(Budget(1000), RetryPolicy(deadline=0.5))
-    delivered: list[ReplyKind] = []
-
-    def read(url: str) -> None:
-        delivered.append(exchange(session, "GET", url).kind)
-
-    def in_a_thread(url: str) -> ReplyKind:
-        thread = threading.Thread(target=read, args=(url,))
-        thread.start()
-        thread.join()
-        return delivered.pop()
-
     with serve(lambda conn, head: conn.json(b'{"a":1}' if "light" in head else HEAVY[name])) as server:
-        with delivering_rows():
-            read(server.url)
-            read(server.url)
-            assert delivered == [ReplyKind.OBJECT] * 2
-            assert in_a_thread(server.url) is ReplyKind.READ_TIMEOUT
-            assert in_a_thread(f"{server.url}/light") is ReplyKind.OBJECT
-            read(f"{server.url}/light")
-            assert in_a_thread(server.url) is ReplyKind.OBJECT
-            read(server.url)
-        assert in_a_thread(server.url) is ReplyKind.OBJECT
-        read(server.url)
-        assert in_a_thread(server.url) is ReplyKind.OBJECT
-
-
-def test_a_thread_that_waits_for_others_keeps_no_heavy_answer_from_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("source_amocrm.http.session.LONGEST_TURN", 0.1)
-    session = AmocrmSession(Budget(1000), PATIENT)
-    kinds: list[ReplyKind] = []
-    with serve(lambda conn, _: conn.json(HEAVY["a large text"])) as server, delivering_rows():
-        exchange(session, "GET", server.url)
-        thread = threading.Thread(target=lambda: kinds.append(exchange(session, "GET", server.url).kind))
-        thread.start()
-        thread.join()
-    assert kinds == [ReplyKind.OBJECT]
+        with turn_of_heavy_answer(0):
+            reply = exchange(session, "GET", server.url)
+            assert (reply.status, reply.kind) == (None, ReplyKind.READ_TIMEOUT)
+            assert exchange(session, "GET", f"{server.url}/light").kind is ReplyKind.OBJECT
+        assert exchange(session, "GET", server.url).kind is ReplyKind.OBJECT
 
 
 JSON = st.recursive(

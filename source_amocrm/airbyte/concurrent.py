@@ -42,7 +42,6 @@ from source_amocrm.account import Resource
 from source_amocrm.airbyte.output import Closed, MessageQueue
 from source_amocrm.airbyte.report import Report
 from source_amocrm.errors import AmocrmError, SyncFailed, masked, without_ids
-from source_amocrm.http.session import delivering_rows
 from source_amocrm.streams.values import ChangedRow
 from source_amocrm.sync import Checkpoint, End, Sync
 from source_amocrm.sync.declaration import FullRefresh
@@ -165,7 +164,7 @@ class ConcurrentReading:
     def _read(self, part: Resource | FullRefresh) -> None:
         with suppress(Closed):
             try:
-                with delivering_rows(), closing(self._sync.read(part)) as items:
+                with closing(self._sync.read(part)) as items:
                     for name, item in items:
                         self._put(name, item)
             except Closed:

@@ -1,12 +1,12 @@
 """The CDK's session with bounds: one request, one answer, in its turn, in time, read once, never redirected.
 
-Bounds of memory: a body is at most LARGEST_BODY, and heavy answers are read and parsed one at a time. A thread that
-delivers a list keeps the turn while the list's answers are heavy, because it refers to one until the next has come.
+Bounds of memory: a body is at most LARGEST_BODY, and heavy answers are read and parsed one at a time.
 """
 
 from __future__ import annotations
 
 import functools
+import gc
 import http.client
 import io
 import socket
@@ -15,9 +15,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from http.cookiejar import DefaultCookiePolicy
-from typing import Any, ClassVar
+from typing import Any
 
 import requests
 import urllib3
@@ -52,8 +52,6 @@ HEAVY_BODY = 4 << 20
 """An answer of more bytes is heavy. Where a smaller page can be asked for, it is refused."""
 HEAVY_VALUES = 32 << 20
 """An answer whose values cost more bytes of memory is heavy, too."""
-LONGEST_TURN = 8.0
-"""Seconds after which another thread takes the turn over, because the holder may wait for that very thread."""
 
 
 class TooLarge(Exception):
@@ -187,49 +185,19 @@ class _ReportingAdapter(HTTPAdapter):
         manager.pool_classes_by_scheme = {scheme: _reporting(pool) for scheme, pool in pools}
 
 
-class _HeavyTurn(threading.local):
-    """The turn of heavy answers, which one thread of the process has at a time. `keeps`: this thread keeps it."""
-
-    changed = threading.Condition()
-    holder: ClassVar[tuple[int, float]] = (0, 0.0)
-    """The thread that has the turn (0 for none), and since when (seconds, monotonic clock)."""
-    keeps = False
-    used = False
-    """Whether this thread's last answer was heavy."""
-
-    def take(self, patience: float) -> None:
-        """Raises TimeoutError after `patience` seconds."""
-        me, until = threading.get_ident(), time.monotonic() + patience
-        with self.changed:
-            while True:
-                (thread, since), now = self.holder, time.monotonic()
-                if thread in (0, me) or now >= since + LONGEST_TURN:
-                    self.used = True
-                    _HeavyTurn.holder = (me, since if thread == me else now)
-                    return
-                if now >= until:
-                    raise TimeoutError("another heavy answer was in the way until the deadline")
-                self.changed.wait(min(until, since + LONGEST_TURN) - now)
-
-    def leave(self) -> None:
-        with self.changed:
-            if self.holder[0] == threading.get_ident():
-                _HeavyTurn.holder = (0, 0.0)
-                self.changed.notify()
-
-
-_heavy_turn = _HeavyTurn()
+_heavy_turn = threading.Lock()
 
 
 @contextmanager
-def delivering_rows() -> Iterator[None]:
-    """Within, this thread keeps the turn of heavy answers until a light one comes."""
-    _heavy_turn.keeps = True
+def turn_of_heavy_answer(patience: float) -> Iterator[None]:
+    """Raises TimeoutError after `patience` seconds."""
+    if not _heavy_turn.acquire(timeout=patience):
+        raise TimeoutError("another heavy answer was in the way until the deadline")
     try:
+        gc.collect()  # exceptions and frames that refer to each other may hold heavy answers that are done with
         yield
     finally:
-        _heavy_turn.keeps = False
-        _heavy_turn.leave()
+        _heavy_turn.release()
 
 
 class _NoSignature(requests.auth.AuthBase):
@@ -271,7 +239,6 @@ class AmocrmSession(LimiterSession):
         so a large answer is refused where another one would be taken. Unlike the CDK's, it gives the turn back when
         the exchange fails, too.
         """
-        _heavy_turn.used = False
         self.budget.acquire_call(request)
         response = None
         try:
@@ -279,8 +246,6 @@ class AmocrmSession(LimiterSession):
             return response
         finally:
             self.budget.update_from_response(request, response)
-            if not (_heavy_turn.keeps and _heavy_turn.used):
-                _heavy_turn.leave()
 
     def _exchange(
         self, request: requests.PreparedRequest, token: str, shrinkable: bool, kwargs: dict[str, Any]
@@ -321,24 +286,25 @@ def _read_body(response: requests.Response, shrinkable: bool) -> tuple[ReplyKind
     if response.headers.get("Content-Encoding", "").strip().lower() not in _ENCODINGS:
         raise urllib3.exceptions.DecodeError("not packed as was asked for")
     data = bytearray()
-    while True:
-        # read1 gives what has arrived; read would sit in a dripping body for as long as it drips
-        piece = response.raw.read1(_READ_SIZE, decode_content=True) or b""
-        data += piece
-        # packed bytes count, too: a gzip file may have any number of members with nothing in them
-        if max(len(data), response.raw.tell()) > most:
+    with ExitStack() as turn:
+        while True:
+            # read1 gives what has arrived; read would sit in a dripping body for as long as it drips
+            piece = response.raw.read1(_READ_SIZE, decode_content=True) or b""
+            # packed bytes count, too: a gzip file may have any number of members with nothing in them
+            if max(len(data) + len(piece), response.raw.tell()) > most:
+                raise TooLarge
+            patience = _EXCHANGE.left() or 0
+            if len(data) <= HEAVY_BODY < len(data) + len(piece):
+                turn.enter_context(turn_of_heavy_answer(patience))
+            data += piece
+            if not piece:
+                break
+        values = cost(data)
+        if values > (HEAVY_VALUES if shrinkable else MOST_OF_VALUES):
             raise TooLarge
-        patience = _EXCHANGE.left() or 0
-        if len(data) > HEAVY_BODY:
-            _heavy_turn.take(patience)
-        if not piece:
-            break
-    values = cost(data)
-    if values > (HEAVY_VALUES if shrinkable else MOST_OF_VALUES):
-        raise TooLarge
-    if values > HEAVY_VALUES:
-        _heavy_turn.take(_EXCHANGE.left() or 0)
-    return *parse(data, values), values
+        if values > HEAVY_VALUES and len(data) <= HEAVY_BODY:
+            turn.enter_context(turn_of_heavy_answer(_EXCHANGE.left() or 0))
+        return *parse(data, values), values
 
 
 def failure(error: BaseException, *, answered: bool) -> ReplyKind:
