@@ -315,7 +315,9 @@ class KeysetPrefetcher:
         A single row shows it by not being where its window was planned to have it.
         """
         shifts = {index - self._index[row_key] for index, row_key in enumerate(keys) if row_key in self._index}
-        elsewhere = window.anchor is not None and bool(shifts) and shifts != {self._start - window.planned_start}
+        bounds_known = self._ordered.traits.inclusive is not None
+        counted = window.anchor is not None or (bounds_known and window.first_rank is None)
+        elsewhere = counted and bool(shifts) and shifts != {self._start - window.planned_start}
         self._reshuffled = self._reshuffled or len(shifts) > 1 or elsewhere
 
     def _correct(self, counted_from: Anchor, position: int) -> None:
