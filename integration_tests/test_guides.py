@@ -146,7 +146,7 @@ def test_helm_installs_a_chart_whose_images_are_there() -> None:
 
 
 def test_helm_requests_what_the_guide_counts_with() -> None:
-    [values] = [yaml.safe_load(block.text) for block in blocks("yaml")]
+    values = yaml.safe_load(block("kubernetes.md", "# values.yaml"))
     resources = values["global"]["workloads"]["resources"]
     containers = [resources["mainContainer"], resources["mainContainer"], resources["replication"]]
     cpu = sum(int(one["cpu"]["request"].removesuffix("m")) for one in containers) / 1000

@@ -457,7 +457,7 @@ def test_an_account_with_nothing_says_what_there_is_none_of(
     told, absent, empty = shown["freshness"]["notes"]
     assert told == f"The last sync could not read everything:{sentence}"
     assert absent.startswith(
-        "Not read: calls, companies, contact_tags, contacts, custom_fields, custom_fields_companies, "
+        "Not read: calls, companies, company_field_changes, company_responsible_changes, contact_field_changes, "
     )
     assert empty == "The account has none of: deal_statuses, deals."
     assert page.figures() == {

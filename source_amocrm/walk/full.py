@@ -73,27 +73,34 @@ def undated(listing: Listing) -> list[Row]:
 
 def _full(listing: Listing, pool: WorkerPool | None) -> list[Row]:
     first = listing.ask({})
-    if not first.may_go_on or (not first.more and _ends_with(listing, first)):
+    if not first.may_go_on:
         return first.rows
+    if not first.more and (rest := _rest(listing, first)) is not None:
+        return first.rows + rest
+    once = _Overlapping(listing, pool)
     try:
-        return _Overlapping(listing, pool).rows(first)
+        return once.rows(first)
     except OrderIgnored:
-        kept = _Kept(listing.path)
         for raw in in_passes(listing, pool):
-            kept.add(raw)
-        return list(kept.rows.values())
+            once.kept.add(raw)
+        return list(once.kept.rows.values())
 
 
-def _ends_with(listing: Listing, first: RawPage) -> bool:
-    """Whether a full first page is the whole list: a page that begins with its last row brings no other row.
+def _rest(listing: Listing, first: RawPage) -> list[Row] | None:
+    """What a page that begins with the last row of a full first page brings behind it; None if that proves no end.
 
     An empty page proves nothing, because a row may have left meanwhile. A server that ignores page numbers sends the
-    first page again.
+    first page again, and there is no more.
     """
-    keys = [key(row) for row in first.rows]
-    window = following(len(keys), len(keys))
-    shown = [key(row) for row in window.ask(listing.retrying_empty(0)).rows] if window else []
-    return bool(shown) and shown in (keys[-1:], keys[: len(shown)])
+    window = following(len(first.rows), len(first.rows))
+    second = window.ask(listing.retrying_empty(0)) if window else None
+    if not second or not second.rows:
+        return None
+    before, shown, rest = list(map(key, first.rows)), list(map(key, second.rows)), second.rows[1:]
+    if rest and shown == before[: len(shown)]:
+        return []
+    joins = _fields(second.rows[0]) == _fields(first.rows[-1]) and not second.may_go_on
+    return rest if joins and not {*shown[1:]} & {*before} else None
 
 
 class _Kept:
@@ -122,7 +129,7 @@ class _Overlapping:
         self._plan = WindowPlan(listing)
         self._progress = PageProgress(listing.path)
         self._prefetcher = PagePrefetcher(listing, pool)
-        self._kept = _Kept(listing.path)
+        self.kept = _Kept(listing.path)
         self._keys: list[Key] = []
         """The key that was last seen at each position."""
         self._moved = False
@@ -152,12 +159,12 @@ class _Overlapping:
             self._prefetcher.drop()
         if self._moved and not self._orders:
             raise OrderIgnored
-        return list(self._kept.rows.values())
+        return list(self.kept.rows.values())
 
     def _joins(self, page: RawPage) -> bool:
         if self._plan.window.start == 0:
             return True
-        return bool(page.rows) and key(page.rows[0]) in self._kept.rows
+        return bool(page.rows) and key(page.rows[0]) in self.kept.rows
 
     def _add(self, page: RawPage) -> bool:
         start, keys = self._plan.window.start, [key(row) for row in page.rows]
@@ -167,15 +174,20 @@ class _Overlapping:
         if start and not self._goes_on(page, keys):
             self._moved, self._orders = True, set()
         self._keys[start : start + len(keys)] = keys
-        return self._kept.add(page)
+        return self.kept.add(page)
 
     def _goes_on(self, page: RawPage, keys: list[Key]) -> bool:
         """Whether the page's first row is unchanged, and the last row of the list so far is on the page or behind it.
 
         If not, these rows themselves may have moved to the end of the list.
         """
-        unchanged = page.rows[0] == self._kept.rows[keys[0]]
+        unchanged = _fields(page.rows[0]) == _fields(self.kept.rows[keys[0]])
         return unchanged and (len(keys) == self._plan.window.limit or self._keys[-1] in keys)
+
+
+def _fields(row: Row) -> Row:
+    """The row's own fields: links to it name the page that it came on."""
+    return {name: value for name, value in row.items() if not name.startswith("_")}
 
 
 def _step(one: Key, other: Key) -> int:
