@@ -128,11 +128,11 @@ def query(database: str, sql: str) -> list[Row]:
 
 
 def plain(value: Any) -> Any:
-    """One form for what databases and the oracle give."""
+    """One form for what databases and the oracle give; of a number 15 digits, as many as the oracle's sums have."""
     if isinstance(value, datetime):
         return value.strftime("%Y-%m-%d %H:%M:%S")
     if isinstance(value, date):
         return value.isoformat()
     if isinstance(value, float | Decimal):
-        return round(float(value), 4)
-    return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
+        return round(float(f"{value:.15g}"), 4)
+    return float(f"{value:.15g}") if isinstance(value, int) and not isinstance(value, bool) else value

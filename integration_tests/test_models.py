@@ -203,7 +203,7 @@ def work(account: Account, rng: Random) -> None:
         lambda: writes.edit(account, "leads", ids[36], price=99_999_999_999_999_999),
         lambda: writes.edit(account, "leads", ids[37], price=4_276_123_456_789_012, responsible_user_id=users[0]),
         lambda: writes.win(account, ids[37]),
-        *(partial(talk, account, own, rng) for own in account.talks[:5]),
+        *(partial(talk, account, own, rng) for own in account.talks[:3]),
         lambda: writes.random_edits(account, 120, rng, writes.ORDINARY),
         lambda: writes.remove_user(account, users[1]),
     ]
@@ -218,7 +218,7 @@ def talk(account: Account, own: dict[str, Any], rng: Random) -> None:
     users = list(account.users)
     for number in range(rng.randrange(1, 8)):
         writes.chat(account, own, f"{number}", by=rng.choice((None, None, 0, *users)))
-        account.clock.advance(rng.choice((0, 0, 40, 3_000, 20_000, 60_000)))  # type: ignore[attr-defined]
+        account.clock.advance(rng.choice((0, 0, 40, 3_000, 30_000)))  # type: ignore[attr-defined]
 
 
 def _other(account: Account, lead: int) -> int:
