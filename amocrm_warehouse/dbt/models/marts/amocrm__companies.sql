@@ -4,27 +4,11 @@ with own as (
 ),
 
 reachable as (
-    select
-        project_id, entity_id as company_id,
-        string_agg(case when kind = 'phone' then value end, ', ' order by value_index) as phones,
-        string_agg(case when kind = 'email' then value end, ', ' order by value_index) as emails
-    from {{ ref("int_amocrm__phones_emails") }}
-    where entity_type = 'company'
-    group by project_id, entity_id
+    {{ reachable_cards("company") }}
 ),
 
 sold as (
-    select
-        links.project_id, links.company_id,
-        count(*) as deals,
-        count(*) filter (where deals.stage_kind in ('open', 'unsorted')) as open_deals,
-        count(*) filter (where deals.stage_kind = 'won') as won_deals,
-        coalesce(sum(deals.budget) filter (where deals.stage_kind = 'won'), 0) as won_budget,
-        max(deals.created_at) as last_deal_at
-    from {{ ref("stg_amocrm__deal_companies") }} as links
-    inner join {{ ref("amocrm__deals") }} as deals on deals.project_id = links.project_id and deals.deal_id = links.deal_id
-    where not deals.is_deleted
-    group by links.project_id, links.company_id
+    {{ deals_of_cards("company", ref("stg_amocrm__deal_companies")) }}
 )
 
 select

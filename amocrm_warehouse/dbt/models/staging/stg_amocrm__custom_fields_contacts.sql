@@ -1,25 +1,5 @@
 with source as (
-    {{ raw("custom_fields_contacts", {
-        "contact_id": "int", "custom_field_id": "int", "name": "text", "value": "text", "value_index": "int",
-        "field_code": "text", "field_type": "text", "enum": "int", "enum_code": "text",
-        "contact_updated_at": "time"
-    }) }}
+    {{ raw("custom_fields_contacts", value_columns("contact")) }}
 )
 
--- the values that the card has now: those that were read with its present date
-select
-    source.project_id,
-    source.contact_id,
-    source.custom_field_id,
-    source.name,
-    source.value,
-    source.value_index,
-    source.field_code,
-    source.field_type,
-    source.enum,
-    source.enum_code,
-    card.updated_at
-from source
-inner join {{ ref("stg_amocrm__contacts") }} as card
-    on card.project_id = source.project_id and card.contact_id = source.contact_id and card.updated_at = source.contact_updated_at
-where not card.is_emptied
+{{ values_of_card(ref("stg_amocrm__contacts"), "contact") }}

@@ -1,25 +1,5 @@
 with source as (
-    {{ raw("custom_fields_customers", {
-        "customer_id": "int", "custom_field_id": "int", "name": "text", "value": "text", "value_index": "int",
-        "field_code": "text", "field_type": "text", "enum": "int", "enum_code": "text",
-        "customer_updated_at": "time"
-    }) }}
+    {{ raw("custom_fields_customers", value_columns("customer")) }}
 )
 
--- the values that the card has now: those that were read with its present date
-select
-    source.project_id,
-    source.customer_id,
-    source.custom_field_id,
-    source.name,
-    source.value,
-    source.value_index,
-    source.field_code,
-    source.field_type,
-    source.enum,
-    source.enum_code,
-    card.updated_at
-from source
-inner join {{ ref("stg_amocrm__customers") }} as card
-    on card.project_id = source.project_id and card.customer_id = source.customer_id and card.updated_at = source.customer_updated_at
-where not card.is_deleted
+{{ values_of_card(ref("stg_amocrm__customers"), "customer", emptied="is_deleted") }}

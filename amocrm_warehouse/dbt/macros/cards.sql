@@ -1,0 +1,85 @@
+{# What the models of deals, contacts, companies and customers share. #}
+
+{#
+    Whether a card is deleted, since when and by whom: a row without values when deletions are marked, the values that it had
+    when they are ignored. Of `source` joined with `gone`. `moments`: the columns of the moment of deletion.
+#}
+{% macro deletion_of_card(moments=["at"]) -%}
+    {%- set deleted = "coalesce(source.is_deleted, false) or gone.deleted_at is not null" -%}
+    {{ deleted }} as is_deleted,
+    {%- for moment in moments %}
+    case when {{ deleted }}
+        then coalesce(gone.deleted_{{ moment }}, source.updated_{{ moment }}) end as deleted_{{ moment }},
+    {%- endfor %}
+    case when {{ deleted }}
+        then coalesce(gone.deleted_by, source.updated_by) end as deleted_by,
+    coalesce(source.is_deleted, false) as is_emptied
+{%- endmacro %}
+
+{# The joins and the condition that `deletion_of_card` needs; cards that are missing from the last list are left out. #}
+{% macro with_deletions(kind, id) -%}
+left join {{ ref("stg_amocrm__deleted_entities") }} as gone
+    on gone.project_id = source.project_id and gone.entity_type = '{{ kind }}' and gone.entity_id = source.{{ id }}
+{{ listed(kind, id) }}
+where coalesce(source.is_deleted, false) or gone.deleted_at is not null or not {{ is_missing() }}
+{%- endmacro %}
+
+{# The columns of a table of custom fields. #}
+{% macro value_columns(owner) %}
+    {{ return({
+        owner ~ "_id": "int", "custom_field_id": "int", "name": "text", "value": "text", "value_index": "int",
+        "field_code": "text", "field_type": "text", "enum": "int", "enum_code": "text",
+        owner ~ "_updated_at": "time"
+    }) }}
+{% endmacro %}
+
+{#
+    The values of `source` that a card has now: those that were read with its present date. `emptied`: the column of the card
+    that tells that it has none.
+#}
+{% macro values_of_card(cards, owner, id=none, emptied="is_emptied") -%}
+{%- set id = id or owner ~ "_id" -%}
+select
+    source.project_id,
+    source.{{ owner }}_id as {{ id }},
+    source.custom_field_id,
+    source.name,
+    source.value,
+    source.value_index,
+    source.field_code,
+    source.field_type,
+    source.enum,
+    source.enum_code,
+    card.updated_at
+from source
+inner join {{ cards }} as card
+    on card.project_id = source.project_id and card.{{ id }} = source.{{ owner }}_id
+    and card.updated_at = source.{{ owner }}_updated_at
+where not card.{{ emptied }}
+{%- endmacro %}
+
+{# Phones and e-mail addresses of the cards of a kind. #}
+{% macro reachable_cards(kind) -%}
+    select
+        project_id, entity_id as {{ kind }}_id,
+        string_agg(case when kind = 'phone' then value end, ', ' order by value_index) as phones,
+        string_agg(case when kind = 'email' then value end, ', ' order by value_index) as emails
+    from {{ ref("int_amocrm__phones_emails") }}
+    where entity_type = '{{ kind }}'
+    group by project_id, entity_id
+{%- endmacro %}
+
+{# The deals that `links` connect to the cards of a kind, and what was won of them. #}
+{% macro deals_of_cards(kind, links) -%}
+    select
+        links.project_id, links.{{ kind }}_id,
+        count(*) as deals,
+        count(*) filter (where deals.stage_kind in ('open', 'unsorted')) as open_deals,
+        count(*) filter (where deals.stage_kind = 'won') as won_deals,
+        coalesce(sum(deals.budget) filter (where deals.stage_kind = 'won'), 0) as won_budget,
+        max(deals.created_at) as last_deal_at
+    from {{ links }} as links
+    inner join {{ ref("amocrm__deals") }} as deals on deals.project_id = links.project_id and deals.deal_id = links.deal_id
+    where not deals.is_deleted
+    group by links.project_id, links.{{ kind }}_id
+{%- endmacro %}
