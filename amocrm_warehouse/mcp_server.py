@@ -9,6 +9,7 @@ import os
 import re
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Annotated, Any
@@ -148,8 +149,11 @@ def choice(
     until: date | None = None,
 ) -> Choice:
     first, last = last_months(run)
-    users = None if manager is None else frozenset({manager})
-    return Choice((since or first).replace(day=1), (until or last).replace(day=1), project, pipeline, users)
+    of = Choice((since or first).replace(day=1), (until or last).replace(day=1), project, pipeline)
+    if manager is None:
+        return of
+    projects = [project] if project else [row["project_id"] for row in answer(run, "accounts", of).dicts()]
+    return replace(of, users=frozenset((one, manager) for one in projects))
 
 
 def shown(table: Table, limit: int) -> dict[str, Any]:

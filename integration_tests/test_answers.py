@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+import duckdb
 import httpx2
 import pytest
 from mcp import Client, StdioServerParameters
@@ -33,7 +34,7 @@ from amocrm_warehouse import mcp_server
 from amocrm_warehouse.database import reading
 from amocrm_warehouse.mcp_server import TABLES, TOKEN, plain, server
 from amocrm_warehouse.report import workbook
-from amocrm_warehouse.report.answers import Choice, last_months, people_of
+from amocrm_warehouse.report.answers import Choice, chosen, last_months, people_of
 from amocrm_warehouse.report.digest import digest
 from amocrm_warehouse.report.words import Words
 
@@ -411,6 +412,16 @@ def test_no_row_of_another_is_in_the_report_of_one_manager(folder: Path, known: 
     choice = expected_page.Choice((known,), date(2025, 2, 1), date(2026, 1, 1), users=frozenset({own}))
     people = sheets(folder / "ru.xlsx")["Менеджеры"]
     assert as_shown(people[1]) == as_shown(expected_page.managers(choice)[0])
+
+
+def test_a_user_of_two_accounts_is_chosen_in_one_of_them() -> None:
+    asked = Choice(date(2026, 1, 1), date(2026, 1, 1), users=frozenset({("north", 5), ("south", 55)})).values()
+    cards = "(values ('north', 5), ('south', 5), ('north', 55), ('north', 1)) as cards (project_id, id)"
+    found = duckdb.execute(
+        f"select project_id, id from {cards} where {chosen('cards', 'id', None)}",
+        {name: asked[name] for name in ("project", "users")},
+    )
+    assert found.fetchall() == [("north", 5)]
 
 
 def test_an_unknown_group_is_told_with_those_that_are_there(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""The tables that the workbook, the digest and an assistant are told, as SQL over the marts with named parameters.
+"""The tables of the workbook, the digest and the assistant: SQL over the marts with named parameters.
 
 Each takes a choice: an account, a pipeline, people, and the months from `since` to `until`. The page shows the same of
 the same marts; where a table counts what a user did or sold, that user is chosen by `$users`.
@@ -26,10 +26,13 @@ class Choice:
     """The first day of the last month."""
     project: str | None = None
     pipeline: int | None = None
-    users: frozenset[int] | None = None
+    users: frozenset[tuple[str, int]] | None = None
+    """Projects and ids: one person may be a user of several accounts, and chosen in one of them."""
 
     def values(self) -> dict[str, Any]:
-        users = None if self.users is None else f",{','.join(map(str, sorted(self.users)))},"
+        users = (
+            None if self.users is None else f",{','.join(f'{project}/{user}' for project, user in sorted(self.users))},"
+        )
         return {
             "since": self.since, "until": self.until,
             "project": self.project, "pipeline": self.pipeline, "users": users,
@@ -42,7 +45,8 @@ def chosen(rows: str, user: str | None = "responsible_user_id", pipeline: str | 
     if pipeline:
         told.append(f"($pipeline is null or {rows}.{pipeline} = $pipeline)")
     if user:
-        told.append(f"($users is null or position(',' || cast({rows}.{user} as varchar) || ',' in $users) > 0)")
+        own = f"',' || {rows}.project_id || '/' || cast({rows}.{user} as varchar) || ','"
+        told.append(f"($users is null or position({own} in $users) > 0)")
     return " and ".join(told)
 
 

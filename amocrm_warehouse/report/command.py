@@ -37,8 +37,12 @@ def report(
         with reading(database) as run:
             write(path, run, unread or [], built.unbuilt if built else None, asked)
     except Failed as error:
-        raise ValueError(f"The marts cannot be read: {' '.join(str(error).split())}") from None
+        raise unreadable(error) from None
     return path
+
+
+def unreadable(error: Exception) -> ValueError:
+    return ValueError(f"The marts cannot be read: {' '.join(str(error).split())}")
 
 
 def place(database: str, told: Path | None = None) -> Path:
@@ -121,7 +125,7 @@ def main(arguments: list[str] | None = None) -> int:
         projects = united(given.db) if given.built else projects_of(given)
         with reading(given.db) as run:
             only = people_of(run, given.group, given.manager) if given.group or given.manager else None
-            choice = Choice(*last_months(run), users=None if only is None else frozenset(user for _, user in only))
+            choice = Choice(*last_months(run), users=only)
             words = Words(given.language)
             if workbook_path:
                 workbook.write(workbook_path, run, choice, words)
@@ -130,7 +134,7 @@ def main(arguments: list[str] | None = None) -> int:
         if path:
             report(given.db, path, failures(given.db, projects, given.schema), built, Asked(only, costs))
     except Failed as error:
-        return ended(ValueError(f"The marts cannot be read: {' '.join(str(error).split())}"))
+        return ended(unreadable(error))
     except (ValueError, KeyboardInterrupt) as error:
         return ended(error)
     if built.failure:
