@@ -103,7 +103,7 @@ def unbuilt(results: list[Any]) -> dict[str, str]:
 
 
 def tested_model(node: Any) -> str:
-    """The table of a model, or of the one that a test is of."""
+    """The table of a model. For a test: the table of the model that it tests."""
     tested = getattr(node, "attached_node", None) or getattr(node, "tested_node_unique_id", None)
     return str(tested).rpartition(".")[2].replace("amocrm__", "") if tested else str(node.alias)
 
@@ -194,7 +194,7 @@ def projects_in(names: Iterable[str], schema: str) -> list[str]:
 
 def build_as_asked(given: argparse.Namespace) -> tuple[Built, str]:
     """Builds the models of the options; returns what is there now, and a sentence about it."""
-    # a mistake in the file is told before the database is looked at
+    # a mistake in the plans is reported before the database is opened
     plans = read_plans(given.plans) if given.plans else None
     projects = projects_of(given)
     fields = None if given.fields is None else listed(given.fields)

@@ -167,7 +167,7 @@ def test_what_an_account_does_not_have_is_empty_and_the_log_says_why(
     assert [name for name in empty if found[name]] == []
     for name in empty:
         told = any(f" {name}{of}: there are none" in caplog.text for of in ("", " of customers"))
-        # that there are no catalogs is an answer like any other, and so is that no event tells of a customer
+        # an account may have no catalogs, and no event of a customer
         assert told or name in (*CATALOGS, "customer_responsible_changes", "customer_field_changes"), name
     for name in set(STREAMS) - {"deals", "contacts", "companies", "tasks", "notes"}:
         assert comparison.by_key(name, found[name]) == comparison.by_key(name, wanted[name]), name

@@ -26,7 +26,7 @@ class Asked:
     """What a page is to show beside the marts, or less than they hold."""
 
     only: Collection[tuple[str, int]] | None = None
-    """Projects and ids of the users whose rows alone are shown; what is told of everybody together is left out then."""
+    """Projects and IDs of the users whose rows the page shows, without figures of the whole team. None: everything."""
     costs: list[list[str]] | None = None
     """Month, source, cost."""
 

@@ -19,7 +19,7 @@ CLOCK = """
 """The moment of the build, its day by the clock of the account, and the oldest of the accounts' last syncs."""
 
 BY = "select distinct name from amocrm_marts.own_fields where is_by order by name"
-"""The field of deals by whose values the models were told; several accounts may name theirs otherwise."""
+"""The field of deals that `--by` chose; each account may have its own name for it."""
 FIRST_DAY = "select least(min(created_at_local), min(closed_at_local)) from amocrm_marts.deals where not is_deleted"
 
 STALE_SHOWN = 20

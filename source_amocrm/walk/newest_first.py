@@ -119,7 +119,6 @@ def _around(listing: Listing, second: int, start: int) -> Page:
             while (found := _from(listing, second, number)) is None:
                 number -= 1
             newer, pages = found
-            # each reading brings the same rows again: their memory counts once
             answered.extend(page.answered for page in pages)
             if _newer(_seconds(listing, listing.ask({}, number)), second) == newer:
                 return pages
