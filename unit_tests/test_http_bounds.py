@@ -181,13 +181,13 @@ HEAVY = {
 @pytest.mark.parametrize("name", HEAVY)
 def test_heavy_answers_come_one_at_a_time(name: str) -> None:
     """A light one does not wait."""
-    session = AmocrmSession(Budget(1000), RetryPolicy(deadline=0.5))
+    hasty, patient = (AmocrmSession(Budget(1000), policy) for policy in (RetryPolicy(deadline=0.5), PATIENT))
     with serve(lambda conn, head: conn.json(b'{"a":1}' if "light" in head else HEAVY[name])) as server:
         with turn_of_heavy_answer(0):
-            reply = exchange(session, "GET", server.url)
+            reply = exchange(hasty, "GET", server.url)
             assert (reply.status, reply.kind) == (None, ReplyKind.READ_TIMEOUT)
-            assert exchange(session, "GET", f"{server.url}/light").kind is ReplyKind.OBJECT
-        assert exchange(session, "GET", server.url).kind is ReplyKind.OBJECT
+            assert exchange(patient, "GET", f"{server.url}/light").kind is ReplyKind.OBJECT
+        assert exchange(patient, "GET", server.url).kind is ReplyKind.OBJECT
 
 
 JSON = st.recursive(
