@@ -36,6 +36,7 @@ from source_amocrm.secrecy import mask
 from source_amocrm.streams import STREAMS
 from source_amocrm.streams.base import AmocrmStream
 from source_amocrm.streams.chats import note_of_texts
+from source_amocrm.streams.personal_data import PersonalData
 from source_amocrm.streams.schema_drift import KNOWN, SchemaDrift, drift_warning
 from source_amocrm.sync import Selection, Sync
 from source_amocrm.sync.declaration import FullRefresh, Incremental
@@ -103,8 +104,14 @@ class SourceAmocrm(AbstractSource):
         drift = SchemaDrift(KNOWN)
         extras = {extra for one in wanted for extra in one.kind.extras_of_account(parsed, one.properties)}
         given = cast("MutableMapping[str, Any]", config)
-        account = Account(parsed, open_api(parsed, given, hand_over=self._hand_over, observe=drift.look), extras)
-        for warning in (*parsed.unknown, *_expiry(account)):
+        personal = PersonalData(parsed)
+
+        def receive(path: str, body: Row | None) -> Row | None:
+            drift.look(path, body)
+            return personal.replaced(path, body)
+
+        account = Account(parsed, open_api(parsed, given, hand_over=self._hand_over, receive=receive), extras)
+        for warning in (*parsed.unknown, *_expiry(account), *_unknown_fields(personal, account)):
             logger.warning(warning)
         selections = [one.selection(account) for one in wanted]
         queue = MessageQueue()
@@ -130,7 +137,8 @@ def open_account(
     `extras`: what `/account` must tell. `hand_over` gets the config when amoCRM has changed something in it.
     """
     parsed = parse_config(config)
-    api = open_api(parsed, cast("MutableMapping[str, Any]", config), hand_over=hand_over)
+    given = cast("MutableMapping[str, Any]", config)
+    api = open_api(parsed, given, hand_over=hand_over, receive=PersonalData(parsed).replaced)
     api.budget.on_pause = log_pause
     return Account(parsed, api, extras)
 
@@ -138,12 +146,20 @@ def open_account(
 def notes(account: Account) -> list[str]:
     """Returns what a check warns of. Raises AmocrmError if the account cannot be read."""
     texts = note_of_texts(account)
-    return [*account.config.unknown, *_expiry(account), *([texts] if texts else []), *map(str, findings(account))]
+    told = [*account.config.unknown, *_expiry(account), *([texts] if texts else []), *map(str, findings(account))]
+    return [*told, *_unknown_fields(PersonalData(account.config), account)]
 
 
 def _expiry(account: Account) -> list[str]:
     """Returns what must be done soon so that syncs go on."""
     warning = account.api.auth.expiry_warning(account.api.wall())
+    return [warning] if warning else []
+
+
+def _unknown_fields(personal: PersonalData, account: Account) -> list[str]:
+    """Returns the warning for personal fields that the account does not have."""
+    personal.learn_from(account)
+    warning = personal.warning()
     return [warning] if warning else []
 
 
