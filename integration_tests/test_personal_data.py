@@ -22,7 +22,7 @@ from amocrm_probe.questions import QUESTIONS
 from amocrm_warehouse.report import command as report
 
 from . import models, postgres
-from .command import run_here
+from .command import run, run_here
 from .connector import config, dumped, files, plain, without_sockets
 from .guides import block
 from .leaks import clean
@@ -226,6 +226,17 @@ def test_no_output_of_read_holds_anybody(account: tuple[Account, Person], tmp_pa
     assert KEY not in printed["hash"]
     [phone] = {one for one in account[1].said if one == "9537771000"}
     assert hmac.new(KEY.encode(), f"+7{phone}".encode(), "sha256").hexdigest() in printed["hash"]
+
+
+def test_a_listed_field_that_is_none_is_told(account: tuple[Account, Person], tmp_path: Path) -> None:
+    listed = {"personal_data": "drop", "personal_fields": ["Нет такого", "POSITION", "777", "users.name"]}
+    for verb in ("check", "read"):
+        done = run(Sandbox(account[0]), verb, tmp_path, ["groups"], **listed)
+        assert done.code == 0
+        assert (
+            "personal_fields lists “Нет такого”, “777”, and the account has no custom field with such an id, code or "
+            "name, so nothing is replaced for it. Correct the list, or write a column as stream.column."
+        ) in done.said
 
 
 def test_the_probe_finds_nobody(account: tuple[Account, Person]) -> None:

@@ -6,6 +6,7 @@ import copy
 import hmac
 import json
 import logging
+from functools import cache
 from typing import Any
 
 import pytest
@@ -26,6 +27,7 @@ KEY = "0123456789abcdef"
 SECRETS = ("+7 (912) 345-67-89", "Ivan.Petrov@Example.com", "Иван Петров")
 
 
+@cache
 def personal(mode: str = "hash", *fields: str) -> PersonalData:
     key = KEY if mode == "hash" else None
     return PersonalData(config(long_lived(personal_data=mode, personal_data_key=key, personal_fields=list(fields))))
@@ -194,6 +196,25 @@ def field(kind: str, *values: Any, **more: Any) -> dict[str, Any]:
 def test_own_fields_are_replaced_by_their_type(given_field: dict[str, Any], values: list[Any]) -> None:
     found = record("/api/v4/contacts", {"id": 1, "custom_fields_values": [given_field]})
     assert found["custom_fields_values"] == [{**given_field, "values": values}]
+
+
+def test_arrays_that_php_writes_as_objects_hide_nobody() -> None:
+    phone = field("multitext", {"value": "89123456789"}, field_code="PHONE")
+    body = {
+        "_embedded": {
+            "contacts": {"0": {"id": 1, "custom_fields_values": {"0": {**phone, "values": {"0": "89123456789"}}}}}
+        }
+    }
+    found = personal().replaced("/api/v4/contacts", body)
+    assert found == {
+        "_embedded": {
+            "contacts": {"0": {"id": 1, "custom_fields_values": {"0": {**phone, "values": [hashed("+79123456789")]}}}}
+        }
+    }
+    alone = personal().replaced("/api/v4/contacts/1", {"id": 1, "name": "Иван", "_links": {"self": {"href": "…"}}})
+    assert alone == {"id": 1, "name": hashed("иван")}
+    assert personal().replaced("/api/v4/contacts", None) is None
+    assert personal().replaced("/api/v4/contacts", {"_embedded": []}) == {"_embedded": []}
 
 
 @pytest.mark.parametrize("listed", ["7", "ПОЛЕ ", "my_code"])
