@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from source_amocrm.walk.either_direction import keyset_either_way
+from source_amocrm.sync.events import keyset_either_way
 from source_amocrm.walk.intervals import FOREVER
 from source_amocrm.walk.keyset_prefetch import Anchor, best_window
 from source_amocrm.walk.list_order import PAIRS_TO_KNOW, ListTraits, TieOrder, monotone

@@ -10,7 +10,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from source_amocrm.walk.either_direction import keyset_either_way
+from source_amocrm.sync.events import keyset_either_way
 from source_amocrm.walk.id_order import in_id_order
 from source_amocrm.walk.intervals import FOREVER
 from source_amocrm.walk.keyset import AN_HOUR

@@ -14,7 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from source_amocrm.errors import PageTooLarge
-from source_amocrm.walk.either_direction import keyset_either_way
+from source_amocrm.sync.events import keyset_either_way
 from source_amocrm.walk.full import full
 from source_amocrm.walk.intervals import FOREVER
 from source_amocrm.walk.list_order import ListTraits

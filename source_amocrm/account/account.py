@@ -7,7 +7,7 @@ import logging
 import math
 import threading
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta, timezone, tzinfo
 from typing import Any, Generic, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -21,7 +21,7 @@ from source_amocrm.config import Config
 from source_amocrm.errors import AmocrmError, NotGranted, error_copy
 from source_amocrm.http import ACCOUNT_PATH, Answer, Api, Params
 from source_amocrm.walk.listing import EMPTY_RETRIES, Listing, Row, rows_of
-from source_amocrm.walk.page_size import LargestPage
+from source_amocrm.walk.page_windows import LargestPage
 from source_amocrm.walk.worker_pool import WorkerPool
 
 LOGGER = logging.getLogger("airbyte")
@@ -91,7 +91,9 @@ class Account:
         self._lock = threading.Lock()
 
     def get(self, path: str, params: Params | None = None, *, shrinkable: bool = False) -> Answer:
-        return self.clocks.stamped(self.api.get(path, params or {}, shrinkable=shrinkable))
+        answer = self.api.get(path, params or {}, shrinkable=shrinkable)
+        drift, tick = self.clocks.note(answer.server_time)
+        return replace(answer, drift=drift, tick=tick)
 
     def filter_works(self, resource: Resource) -> bool:
         """Whether the list's filter works: the account says so, and no response has shown otherwise."""

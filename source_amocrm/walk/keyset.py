@@ -28,7 +28,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from source_amocrm.errors import PageTooLarge
-from source_amocrm.walk.full import undated
+from source_amocrm.walk.full import check_length, undated
 from source_amocrm.walk.id_order import one_second
 from source_amocrm.walk.intervals import Interval
 from source_amocrm.walk.keyset_prefetch import KeysetPrefetcher, KeysetWindow
@@ -43,10 +43,9 @@ from source_amocrm.walk.listing import (
     RawPage,
     Row,
     TiesShuffled,
-    check_length,
     key,
 )
-from source_amocrm.walk.page_size import PageSizer
+from source_amocrm.walk.page_windows import PageSizer
 from source_amocrm.walk.worker_pool import WorkerPool
 
 AN_HOUR = 3_600
