@@ -36,6 +36,14 @@ def test_it_is_read_once(count: int, requests: int, ties: Ties) -> None:
     assert things.requests == requests
 
 
+@pytest.mark.parametrize(("count", "requests"), [(100, 3), (500, 12), (2_000, 49)])
+def test_a_page_that_was_asked_for_to_prove_the_end_is_not_asked_for_again(count: int, requests: int) -> None:
+    """No page links to the next one, and the first is full."""
+    things = a_list(count, never_next=True)
+    assert [row["id"] for row in full(things.listing())] == list(range(1, count + 1))
+    assert things.requests == requests
+
+
 def test_an_order_that_is_not_of_ids_is_believed_while_every_page_begins_where_it_was_to_begin() -> None:
     things = a_list(0)
     ids = list(range(1, 301))

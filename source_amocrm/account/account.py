@@ -73,7 +73,7 @@ class Facts:
 class Account:
     """One account: what it says of itself, its lists, and which of their filters work.
 
-    `extras`: the `with` parameters of `/account` that the selected streams need.
+    `extras`: the `with` parameters of `/account` that the selected streams need; to be known before `facts` are asked.
     """
 
     def __init__(self, config: Config, api: Api, extras: Collection[str] = ()) -> None:
@@ -82,7 +82,7 @@ class Account:
         self.pool = WorkerPool(config.num_workers, api.room)
         self.events_pages = LargestPage(MOST_EVENTS, EVENTS_LIMIT)
         self.facts = Memoized(self._ask_facts)
-        self._extras = sorted({"is_api_filter_enabled", *extras})
+        self.extras = {"is_api_filter_enabled", *extras}
         self.clocks = Clocks(api.wall, api.clock)
         self._begun = api.clock()
         self._filter_ignored = False
@@ -162,7 +162,7 @@ class Account:
         )
 
     def _ask_facts(self) -> Facts:
-        answer = self.get_believed(ACCOUNT_PATH, {"with": ",".join(self._extras)})
+        answer = self.get_believed(ACCOUNT_PATH, {"with": ",".join(sorted(self.extras))})
         body = answer.body
         if body is None:
             raise AmocrmError(

@@ -28,6 +28,7 @@ from source_amocrm.errors import AmocrmError
 from source_amocrm.walk.listing import Key, KeySet, Listing, OrderIgnored, Page, RawPage, Row, key
 from source_amocrm.walk.page_windows import (
     PagePrefetcher,
+    PageWindow,
     WindowPlan,
     following,
     prefetched,
@@ -140,9 +141,13 @@ def _full(listing: Listing, pool: WorkerPool | None) -> list[Row]:
     first = listing.ask({})
     if not first.may_go_on:
         return first.rows
-    if not first.more and (rest := _rest(listing, first)) is not None:
-        return first.rows + rest
-    once = _Overlapping(listing, pool)
+    asked: dict[PageWindow, RawPage] = {}
+    if not first.more and (window := following(len(first.rows), len(first.rows))):
+        second = window.ask(listing.retrying_empty(0))
+        if second.rows and (rest := _rest(first, second)) is not None:
+            return first.rows + rest
+        asked = {window: second} if second.rows else {}
+    once = _Overlapping(listing, pool, asked)
     try:
         return once.rows(first)
     except OrderIgnored:
@@ -151,16 +156,11 @@ def _full(listing: Listing, pool: WorkerPool | None) -> list[Row]:
         return list(once.kept.rows.values())
 
 
-def _rest(listing: Listing, first: RawPage) -> list[Row] | None:
+def _rest(first: RawPage, second: RawPage) -> list[Row] | None:
     """What a page that begins with the last row of a full first page brings behind it; None if that proves no end.
 
-    An empty page proves nothing, because a row may have left meanwhile. A server that ignores page numbers sends the
-    first page again, and there is no more.
+    A server that ignores page numbers sends the first page again, and there is no more.
     """
-    window = following(len(first.rows), len(first.rows))
-    second = window.ask(listing.retrying_empty(0)) if window else None
-    if not second or not second.rows:
-        return None
     before, shown, rest = list(map(key, first.rows)), list(map(key, second.rows)), second.rows[1:]
     if rest and shown == before[: len(shown)]:
         return []
@@ -187,13 +187,17 @@ class _Kept:
 
 
 class _Overlapping:
-    """One reading of a list in windows that overlap. Raises OrderIgnored if the windows cannot be shown to join."""
+    """One reading of a list in windows that overlap. Raises OrderIgnored if the windows cannot be shown to join.
 
-    def __init__(self, listing: Listing, pool: WorkerPool | None) -> None:
+    `asked`: pages that have come already.
+    """
+
+    def __init__(self, listing: Listing, pool: WorkerPool | None, asked: dict[PageWindow, RawPage]) -> None:
         self._listing = listing
         self._plan = WindowPlan(listing)
         self._progress = PageProgress(listing.path)
         self._prefetcher = PagePrefetcher(listing, pool)
+        self._asked = asked
         self.kept = _Kept(listing.path)
         self._keys: list[Key] = []
         """The key that was last seen at each position."""
@@ -207,8 +211,8 @@ class _Overlapping:
         read, more = 0, True
         try:
             while more:
-                page = raw or self._prefetcher.take() or self._plan.window.ask(self._listing)
-                raw = None
+                page = raw or self._asked.pop(self._plan.window, None) or self._prefetcher.take()
+                page, raw = page or self._plan.window.ask(self._listing), None
                 goes_on = self._progress.meet(page)
                 if not self._joins(page):
                     self._prefetcher.drop()

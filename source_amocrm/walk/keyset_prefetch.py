@@ -38,7 +38,7 @@ CAUTION = 1.2
 REACH = 10
 """For how many pages back anchors are kept; past it all but the last FEW are dropped."""
 FEW = 4
-CROWD = 8
+MOST_REPEATED = 8
 """The most rows of a second that may come again. Where a second has more, windows do not begin in the one behind it."""
 ENOUGH = 0.9
 """The share of a page that a window should bring. If the first few sizes bring less, all sizes are tried."""
@@ -342,4 +342,4 @@ class KeysetPrefetcher:
 def _is_crowded(ranks: Sequence[int], index: int) -> bool:
     """Whether the second before that of row `index`, the very second before, has many rows."""
     before = ranks[index - 1]
-    return before == ranks[index] - 1 and before == ranks[max(0, index - CROWD)]
+    return before == ranks[index] - 1 and before == ranks[max(0, index - MOST_REPEATED)]
