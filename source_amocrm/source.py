@@ -30,7 +30,7 @@ from source_amocrm.airbyte.report import Report, log_pause
 from source_amocrm.auth import HandOver, print_settings
 from source_amocrm.config import parse_config
 from source_amocrm.errors import AmocrmError, ConfigError
-from source_amocrm.http import open_api
+from source_amocrm.http import Observer, open_api
 from source_amocrm.secrecy import mask
 from source_amocrm.streams import STREAMS
 from source_amocrm.streams.base import AmocrmStream
@@ -94,12 +94,10 @@ class SourceAmocrm(AbstractSource):
         catalog: ConfiguredAirbyteCatalog,
         state: list[AirbyteStateMessage] | None = None,
     ) -> Iterator[AirbyteMessage]:
-        parsed = parse_config(config)
+        drift = SchemaDrift(KNOWN)
+        account = open_account(config, hand_over=self._hand_over, observe=drift.look)
         states = _states(state or [])
         _check_streams(catalog)
-        drift = SchemaDrift(KNOWN)
-        given = cast("MutableMapping[str, Any]", config)
-        account = Account(parsed, open_api(parsed, given, hand_over=self._hand_over, observe=drift.look))
         selections: list[Selection] = []
         keeping_state: list[str] = []
         for configured in catalog.streams:
@@ -109,7 +107,7 @@ class SourceAmocrm(AbstractSource):
             selections.append(Selection(cast("FullRefresh | Incremental", stream), progress))
             keeping_state += [stream.name] if goes_on and progress else []
             account.extras.update(stream.account_extras)
-        for warning in (*parsed.unknown, *_expiry(account)):
+        for warning in (*account.config.unknown, *_expiry(account)):
             logger.warning(warning)
         queue = MessageQueue()
         report = Report(account.api, logger, selections, queue.put_at_once)
@@ -126,14 +124,18 @@ class SourceAmocrm(AbstractSource):
 
 
 def open_account(
-    config: Mapping[str, Any], extras: Collection[str] = (), hand_over: HandOver = print_settings
+    config: Mapping[str, Any],
+    extras: Collection[str] = (),
+    hand_over: HandOver = print_settings,
+    observe: Observer = lambda *_: None,
 ) -> Account:
-    """Returns the account of a config, for a command that reads no tables. Raises ConfigError.
+    """Returns the account of a config. Raises ConfigError.
 
-    `extras`: what `/account` must tell. `hand_over` gets the config when amoCRM has changed something in it.
+    `extras`: what `/account` must tell. `hand_over` gets the config when amoCRM has changed something in it. `observe`
+    sees what amoCRM answers.
     """
     parsed = parse_config(config)
-    api = open_api(parsed, cast("MutableMapping[str, Any]", config), hand_over=hand_over)
+    api = open_api(parsed, cast("MutableMapping[str, Any]", config), hand_over=hand_over, observe=observe)
     api.budget.on_pause = log_pause
     return Account(parsed, api, extras)
 

@@ -216,7 +216,7 @@ def events_of_robots(ties: Ties, crowds: tuple[int, ...], calm: int = 400) -> Fa
 def read_events(things: FakeList, pool: WorkerPool | None) -> int:
     """The requests that it took to read all events, each once."""
     listing = replace(things.listing(), own_order=True)
-    pages = keyset_either_way(listing, (1, things.now), ListTraits(), pool=pool)
+    pages = keyset_either_way(listing, (1, things.now), pool=pool)
     came = [row["id"] for page in pages for row in page.rows]
     assert sorted(came) == sorted(things.rows)
     return things.requests
@@ -254,7 +254,7 @@ def test_an_event_that_is_indexed_late_moves_those_behind_it_and_hides_none(seed
     things.change = restless("add_old", share=0.3)
     listing = replace(things.listing(), own_order=True)
     delivered = Delivered(things)
-    for page in keyset_either_way(listing, (1, things.now), ListTraits(), pool=Prompt(most) if most else None):
+    for page in keyset_either_way(listing, (1, things.now), pool=Prompt(most) if most else None):
         delivered.take(page)
     assert delivered.missing() == []
     assert delivered.twice() == []

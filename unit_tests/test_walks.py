@@ -110,7 +110,7 @@ def test_undirected(seed: int, limit: int, ascending: bool, low: int, ahead: int
     things = a_list(seed, limit, cursor="created_at", own_order=ascending)
     delivered = Delivered(things)
     with walkers(ahead) as pool:
-        for page in keyset_either_way(things.listing(), (low, 1_000), ListTraits(), pool=pool):
+        for page in keyset_either_way(things.listing(), (low, 1_000), pool=pool):
             delivered.take(page)
     assert sorted(own for own, _ in delivered.versions) == [
         own for own, second in things.rows.items() if low <= second <= 1_000

@@ -230,6 +230,18 @@ class IncrementalStream(AmocrmStream, Incremental):
         return {RAW: None} if self._raw else {}
 
 
+class PartsStream(IncrementalStream):
+    """A stream with several rows for each record of one list, dated by that record."""
+
+    several_rows = True
+    exploded = True
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if "resources" in vars(cls):
+            cls.cursor_field = f"{cls.resources[0].entity}_updated_at"
+
+
 class EventStream(IncrementalStream):
     """A stream that is made of events alone."""
 

@@ -11,7 +11,7 @@ from datetime import tzinfo
 from typing import Any
 
 from source_amocrm.account.resources import COMPANIES, CONTACTS, CUSTOMERS, LEADS, Resource
-from source_amocrm.streams.base import FullRefreshStream, IncrementalStream
+from source_amocrm.streams.base import FullRefreshStream, PartsStream
 from source_amocrm.streams.per_entity import (
     CATALOGS,
     OF_CARDS,
@@ -122,12 +122,14 @@ class CustomFieldGroups(PerEntityStream):
     parts = (Parts((OF_CARDS, OF_CUSTOMERS, OF_CATALOGS), "/custom_fields/groups", "custom_field_groups"),)
 
 
-class FieldValueStream(IncrementalStream):
+class FieldValueStream(PartsStream):
     """The values of one kind of entities. The dictionary of fields tells which fields are amoCRM's own."""
 
-    several_rows = True
-    exploded = True
     account_extras = ("datetime_settings",)
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        cls.primary_key = [f"{cls.resources[0].entity}_id", "custom_field_id", "value_index"]
 
     def vital_paths(self) -> Iterator[str]:
         yield f"{self.resources[0].path}/custom_fields"
@@ -143,29 +145,21 @@ class FieldValueStream(IncrementalStream):
 
 class CustomFieldsDeals(FieldValueStream):
     name = "custom_fields_deals"
-    primary_key = ["lead_id", "custom_field_id", "value_index"]
-    cursor_field = "lead_updated_at"
     resources = (LEADS,)
 
 
 class CustomFieldsContacts(FieldValueStream):
     name = "custom_fields_contacts"
-    primary_key = ["contact_id", "custom_field_id", "value_index"]
-    cursor_field = "contact_updated_at"
     resources = (CONTACTS,)
 
 
 class CustomFieldsCompanies(FieldValueStream):
     name = "custom_fields_companies"
-    primary_key = ["company_id", "custom_field_id", "value_index"]
-    cursor_field = "company_updated_at"
     resources = (COMPANIES,)
 
 
 class CustomFieldsCustomers(FieldValueStream):
     name = "custom_fields_customers"
-    primary_key = ["customer_id", "custom_field_id", "value_index"]
-    cursor_field = "customer_updated_at"
     resources = (CUSTOMERS,)
 
 

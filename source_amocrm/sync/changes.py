@@ -29,7 +29,6 @@ from source_amocrm.sync.declaration import Deletion
 from source_amocrm.sync.events import events_listing, in_no_order, keyset_either_way
 from source_amocrm.sync.read_plan import ReadPlan
 from source_amocrm.walk.intervals import FOREVER
-from source_amocrm.walk.list_order import ListTraits
 from source_amocrm.walk.listing import (
     FilterIgnored,
     Listing,
@@ -277,9 +276,7 @@ def events_since(account: Account, kinds: Iterable[str], since: int) -> list[Row
         first = None
     end = account.facts().until
     try:
-        pages = keyset_either_way(
-            listing, (since, end), ListTraits(), first and _until(listing, first, end), account.pool
-        )
+        pages = keyset_either_way(listing, (since, end), first and _until(listing, first, end), account.pool)
         return [trimmed(row) for page in pages for row in page.rows]
     except (FilterIgnored, OrderIgnored):
         return in_no_order(account, listing, since, end, trimmed)[0]

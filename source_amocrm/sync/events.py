@@ -128,7 +128,7 @@ class EventReading:
         return self._interval(listing, (anchored, high), raw)
 
     def _interval(self, listing: Listing, interval: Interval, raw: RawPage | None = None) -> Iterator[Page]:
-        return keyset_either_way(listing, interval, ListTraits(), raw, self.account.pool)
+        return keyset_either_way(listing, interval, raw, self.account.pool)
 
     def _stretches(self, listing: Listing, low: int, high: int, raw: RawPage) -> Iterator[Page]:
         """Reads stretches of time, the newest first, from a server that lists the oldest events first."""
@@ -145,14 +145,14 @@ class EventReading:
 
 
 def keyset_either_way(
-    listing: Listing, interval: Interval, traits: ListTraits, raw: RawPage | None = None, pool: WorkerPool | None = None
+    listing: Listing, interval: Interval, raw: RawPage | None = None, pool: WorkerPool | None = None
 ) -> Iterator[Page]:
     """Yields the rows of the seconds `interval` of a list that has a filter by its cursor field.
 
     `raw`: the first page of the interval, a second wider on either side, if it has come already. `pool` prefetches
     pages. Raises FilterIgnored or OrderIgnored if the server ignores the filter or the order.
     """
-    sizer = PageSizer(listing.limit)
+    sizer, traits = PageSizer(listing.limit), ListTraits()
     parts = [interval]
     while parts:
         part = low, high = parts.pop()
