@@ -65,7 +65,8 @@ class Anchor:
 class KeysetWindow(NamedTuple):
     """Page `number` of `limit` rows behind the `bound` of the filter; it should begin at the position `start`.
 
-    `first_rank`: the rank from which on a first page has every row; None for a later page.
+    `first_rank`: the rank from which on a first page has every row; None for a later page. `sure`: False if the bound,
+    should it be inclusive, shows rows of the second before the one that the window was counted from, too.
     """
 
     bound: int
@@ -74,6 +75,7 @@ class KeysetWindow(NamedTuple):
     start: int
     first_rank: int | None
     anchor: Anchor | None = None
+    sure: bool = True
 
     def ask(self, ordered: OrderedList, empty_retries: int | None = None) -> RawPage:
         """Requests the page. Raises FilterIgnored."""
@@ -180,16 +182,24 @@ class KeysetPrefetcher:
     def count_repeated(self, window: KeysetWindow, keys: Sequence[Key]) -> int:
         """How many rows of the last page a page begins with, each at the same position, before it goes on behind them.
 
-        0 once rows of the list were seen in two orders.
+        0 once rows of the list were seen in two orders, or if the window may begin earlier than it was planned to.
         """
         start = window.planned_start
         if not self._start <= start < self._end < start + len(keys) or self._reshuffled:
             return 0
         self._notice_reshuffling(window, keys)
-        if self._reshuffled:
-            return 0
         shared = self._end - start
-        return shared if keys[:shared] == self._keys[-shared:] else 0
+        if self._reshuffled or keys[:shared] != self._keys[-shared:]:
+            return 0
+        return shared if self._begins_as_planned(window) else 0
+
+    def _begins_as_planned(self, window: KeysetWindow) -> bool:
+        """Whether the window's position is sure, so that no row that moved may stand where it was planned to begin."""
+        traits = self._ordered.traits
+        if not window.sure and traits.inclusive is None:
+            self._bound_requested = True
+            self._ordered.learn_bound(window.bound + 1)
+        return window.sure or traits.inclusive is False
 
     def refuse(self, needed: int) -> None:
         """Notes that the next page does not follow on what was read, and lets later pages overlap more.
@@ -282,8 +292,9 @@ class KeysetPrefetcher:
             if 0 < index < len(self._ranks) and number > 0:
                 rank = self._ranks[index]
                 if rank != self._ranks[index - 1] and not self._brings_crowd(_is_crowded(self._ranks, index)):
-                    bound = self._ordered.bound_of(rank)
-                    return KeysetWindow(bound, number, self.limit, start, rank if number == 1 else None)
+                    bound, first_rank = self._ordered.bound_of(rank), rank if number == 1 else None
+                    sure = self._ordered.traits.inclusive is not None or self._ranks[index - 1] < rank - 1
+                    return KeysetWindow(bound, number, self.limit, start, first_rank, sure=sure)
         return best_window(self._usable_anchors(), wanted, self._requested_to, self.limit)
 
     def _usable_anchors(self) -> Iterator[tuple[Anchor, int]]:
