@@ -24,7 +24,7 @@ from airbyte_cdk.sources.streams.http.http_client import HttpClient
 
 from source_amocrm.auth import Authenticator
 from source_amocrm.errors import AmocrmError, PageTooLarge
-from source_amocrm.http.backoff import FailureBackoff, Patience, RateLimitBackoff, RetryPolicy
+from source_amocrm.http.backoff import AmocrmBackoff, Patience, RetryPolicy
 from source_amocrm.http.circuit_breaker import CircuitBreaker
 from source_amocrm.http.error_handler import AmocrmErrorHandler, AmocrmResolution, path_of
 from source_amocrm.http.reply import Reply, ReplyKind
@@ -106,12 +106,13 @@ class AmocrmClient(HttpClient):
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
+        self.backoff = AmocrmBackoff(policy)
         super().__init__(
             "amocrm",
             _HTTP_LOGGER,
             error_handler=AmocrmErrorHandler(policy, sign_in),
             session=session,
-            backoff_strategy=[RateLimitBackoff(policy), FailureBackoff(policy)],
+            backoff_strategy=self.backoff,
         )
         self.session = session
         self.sign_in = sign_in
@@ -230,7 +231,7 @@ class AmocrmClient(HttpClient):
         elif reply.kind in _EARLY and self.breaker.untried:
             attempts = self.policy.cold_attempts
         state.patience.failures += 1
-        delay = self._backoff(answer, state.patience.failures)
+        delay = self.backoff.backoff_time(answer, state.patience.failures)
         if not state.patience.after_failure(delay, attempts=attempts):
             self.breaker.gave_up(error, state.failed_at)
             raise error
@@ -240,16 +241,11 @@ class AmocrmClient(HttpClient):
         """Makes all threads wait. Raises the error if that would take too long."""
         self.stats.count_refusal()
         state.patience.refusals += 1
-        seconds = self._backoff(answer, state.patience.refusals)
+        seconds = self.backoff.backoff_time(answer, state.patience.refusals)
         if not state.patience.after_refusal(seconds):
             self.breaker.refused(error, state.failed_at)
             raise error
         self.session.budget.pause(seconds)
-
-    def _backoff(self, answer: _Outcome, attempt: int) -> float:
-        """Seconds by the first strategy that knows any; 0 is an answer, unlike for the CDK."""
-        waits = (strategy.backoff_time(answer, attempt) for strategy in self._backoff_strategies)
-        return next(seconds for seconds in waits if seconds is not None)
 
     def _renew(self, state: _RetryState, reply: Reply, error: AmocrmError) -> None:
         """Gets a newer token, or else the account's new address. Raises the error if there is neither."""
