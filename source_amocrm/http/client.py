@@ -27,7 +27,7 @@ from source_amocrm.errors import AmocrmError, PageTooLarge
 from source_amocrm.http.backoff import AmocrmBackoff, Patience, RetryPolicy
 from source_amocrm.http.circuit_breaker import CircuitBreaker
 from source_amocrm.http.error_handler import AmocrmErrorHandler, AmocrmResolution, path_of
-from source_amocrm.http.reply import Reply, ReplyKind
+from source_amocrm.http.reply import Reply, ReplyKind, reply_of
 from source_amocrm.http.session import AmocrmSession
 
 _SMOOTH = 0.2
@@ -192,7 +192,9 @@ class AmocrmClient(HttpClient):
         It asks for smaller pages by an exception that only its low-code half catches.
         """
         assert isinstance(error_resolution, AmocrmResolution)
-        state, reply, error = self._states[request], error_resolution.reply, error_resolution.error
+        state, error = self._states[request], error_resolution.error
+        answer = response if response is not None else exc
+        reply = reply_of(answer)
         if error is None:
             self.breaker.answered(state.number)
             self.stats.note_latency(reply.elapsed)
@@ -200,7 +202,6 @@ class AmocrmClient(HttpClient):
             return
         if not state.failed:
             state.failed, state.failed_at = True, self.breaker.sent
-        answer = response if response is not None else exc
         action = error_resolution.response_action
         if action is ResponseAction.RETRY:
             delay = self._delay(state, error_resolution, error, answer)
@@ -221,7 +222,7 @@ class AmocrmClient(HttpClient):
 
     def _delay(self, state: _RetryState, resolution: AmocrmResolution, error: AmocrmError, answer: _Outcome) -> float:
         """Seconds until the next attempt. Raises the error if there is none."""
-        rule, reply = resolution.rule, resolution.reply
+        rule, reply = resolution.rule, reply_of(answer)
         state.slow += rule.slow
         if rule.slow and state.shrinkable and state.slow >= self.policy.large_page_attempts:
             raise self._error_handler.error(rule, reply, answer, PageTooLarge)

@@ -5,9 +5,8 @@ Each kind of entities has a table of values, made of the same reading as the ent
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from datetime import tzinfo
 from typing import Any
 
 from source_amocrm.account.resources import COMPANIES, CONTACTS, CUSTOMERS, LEADS, Resource
@@ -42,13 +41,11 @@ def system_fields(fields: Iterable[Json]) -> dict[int, bool | None]:
     return {own: _is_system(field) for own, field in ids if own is not None}
 
 
-def field_values(
-    to: Coercion, key: str, cursor: str, entity: Json, timezone: tzinfo, system: Mapping[int, bool | None]
-) -> list[Row]:
+def field_values(to: Coercion, key: str, cursor: str, entity: Json, context: Context) -> list[Row]:
     """Returns one row per value of the entity's filled fields, numbered within its field, also if that comes in parts.
 
-    `key`, `cursor`: the columns of the entity's id and updated_at. `system`: by the field's id, whether it is amoCRM's.
-    Raises RowError when the entity has no id, or a field that has values has none.
+    `key`, `cursor`: the columns of the entity's id and updated_at. Raises RowError when the entity has no id, or when a
+    field that has values has none.
     """
     entity = to.source(entity)
     own = to.integer_key(entity.get("id"), entity, key)
@@ -77,8 +74,8 @@ def field_values(
                 key: own,
                 "name": name,
                 "enum": to.integer(value.get("enum_id"), "enum"),
-                "value": to.field_value(value, kind, timezone),
-                "is_system": system.get(field_id),
+                "value": to.field_value(value, kind, context.timezone),
+                "is_system": context.system_fields.get(field_id),
                 "value_index": index,
                 cursor: updated_at,
                 "field_code": code,
@@ -139,8 +136,7 @@ class FieldValueStream(PartsStream):
         return replace(super().context(resource), system_fields=system_fields(fields))
 
     def rows(self, record: Row, context: Context) -> Iterable[Row]:
-        key, cursor = self.primary_key[0], self.cursor_field
-        return field_values(self.record.to, key, cursor, record, context.timezone, context.system_fields)
+        return field_values(self.record.to, self.primary_key[0], self.cursor_field, record, context)
 
 
 class CustomFieldsDeals(FieldValueStream):
@@ -177,8 +173,7 @@ class CustomFieldsCatalogElements(PerEntityStream):
         return ((element, context) for element in elements)
 
     def rows(self, record: Row, context: Context) -> Iterable[Row]:
-        key, cursor = self.primary_key[0], "catalog_element_updated_at"
-        return field_values(self.record.to, key, cursor, record, context.timezone, context.system_fields)
+        return field_values(self.record.to, self.primary_key[0], "catalog_element_updated_at", record, context)
 
 
 class Catalogs(FullRefreshStream):

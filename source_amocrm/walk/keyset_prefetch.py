@@ -175,9 +175,9 @@ class KeysetPrefetcher:
         """The window of the next page."""
         return self._requests[0].window
 
-    def pop(self) -> KeysetWindow:
+    def pop(self) -> None:
         """Removes the next page, which the walk takes or which brings nothing new."""
-        return self._requests.popleft().window
+        self._requests.popleft()
 
     def count_repeated(self, window: KeysetWindow, keys: Sequence[Key]) -> int:
         """How many rows of the last page a page begins with, each at the same position, before it goes on behind them.
