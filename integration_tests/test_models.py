@@ -369,7 +369,7 @@ ATTACKS_ON_POSTGRESQL = [
     "select * from amocrm.amocrm_1001_deals",
     "select set_config('transaction_read_only', 'off', true)", "create table amocrm_marts.x (y int)",
     "select * into amocrm_marts.x from amocrm_marts.deals", "copy amocrm_marts.deals to program 'cat'",
-    "select lo_create(7)", "do $$ begin delete from amocrm_marts.deals; end $$",
+    "do $$ begin delete from amocrm_marts.deals; end $$",
 ]  # fmt: skip
 ALL_THAT_IS_THERE = "select (select md5(string_agg(deals::text, '' order by deals::text)) from amocrm_marts.deals), " \
     "(select count(*) from pg_class), (select count(*) from pg_largeobject_metadata)"  # fmt: skip
@@ -395,6 +395,7 @@ def test_the_assistant_reads_postgresql_alone(built: World, monkeypatch: pytest.
     )
     assert (len(some["rows"]), some["more"]) == (3, True)
     assert "--sql takes a PostgreSQL user who may not read the server's files; this one may." in mighty
+    ask(reader, ("sql", {"select": "select lo_create(7)"}))  # which PostgreSQL 15 takes, and which is not committed
     monkeypatch.setattr(mcp_server, "SECONDS", 0.5)
     [late] = ask(reader, ("sql", {"select": "select pg_sleep(600)"}))
     assert "statement timeout" in late

@@ -117,6 +117,7 @@ function table(block, tell, caption) {
     column[0] in totals ? cell(totals, column) : made("td", "")))));
   const grid = made("table", null, { className: block.narrow ? "narrow" : "" }, made("caption", caption), made("thead", null, {}, made("tr", null, {}, ...heads)), body, foot);
   const box = made("div", null, { className: "scroll", tabIndex: 0 }, grid);
+  box.onscroll = () => box.classList.toggle("moved", box.scrollLeft > 0); // a shadow beside the first column, which stays
   box.setAttribute("role", "region");
   box.setAttribute("aria-label", caption);
   if (block.rows.length <= 14) return box;
