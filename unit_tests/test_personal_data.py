@@ -23,7 +23,7 @@ from unit_tests.http_tools import config, long_lived
 from unit_tests.sample_files import sample
 from unit_tests.test_schema_drift import LISTS
 
-KEY = "0123456789abcdef"
+KEY = "key-of-the-unit-tests"
 SECRETS = ("+7 (912) 345-67-89", "Ivan.Petrov@Example.com", "Иван Петров")
 
 

@@ -17,8 +17,9 @@ from airbyte_cdk.models import FailureType
 from source_amocrm.account import Account
 from source_amocrm.account.event_kinds import FIELD
 from source_amocrm.config import Config
-from source_amocrm.config.settings import HASH, KEEP
+from source_amocrm.config.settings import KEEP
 from source_amocrm.errors import AmocrmError, ConfigError
+from source_amocrm.secrecy import add_to_secrets
 from source_amocrm.streams import STREAMS, schema
 from source_amocrm.streams.chats import TALKS
 from source_amocrm.streams.custom_fields import CustomFields
@@ -116,8 +117,10 @@ class PersonalData:
     """
 
     def __init__(self, config: Config) -> None:
-        key = config.personal_data_key
-        self._pseudonym: Pseudonym = keyed_hash(key or "") if config.personal_data == HASH else nothing
+        self._pseudonym: Pseudonym = nothing
+        if key := config.personal_data_key:
+            add_to_secrets(key)
+            self._pseudonym = keyed_hash(key)
         columns, self._listed = _listed(config.personal_fields)
         self._plans = {} if config.personal_data == KEEP else _plans(columns)
         self._account: Account | None = None
