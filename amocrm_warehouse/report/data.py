@@ -14,7 +14,7 @@ from amocrm_warehouse.report.queries import BY, CLOCK, FIRST_DAY, QUERIES, needs
 MONTHS = 36
 """The most months that the report goes back."""
 SOURCES_SHOWN = 25
-"""The most sources of an account with names of their own."""
+"""The most sources of an account with names of their own, beside those that have costs."""
 Run = Callable[..., tuple[list[str], list[tuple[Any, ...]]]]
 """Runs a statement, with values by the names that it has for them: the columns' names, and the rows."""
 Columns = dict[str, list[Any]]
@@ -123,8 +123,9 @@ def renumber(tables: dict[str, Columns]) -> None:
     for project, source in zip(deals["project_id"], deals["source"], strict=True):
         if source is not None:
             ranks.setdefault(project, Counter())[source[:80]] += 1
+    paid = set(tables.get("costs", {}).get("source", ()))
     kept = {
-        project: {name for name, _ in sorted(found.items(), key=lambda own: (-own[1], own[0]))[:SOURCES_SHOWN]}
+        project: paid | {name for name, _ in sorted(found.items(), key=lambda own: (-own[1], own[0]))[:SOURCES_SHOWN]}
         for project, found in ranks.items()
     }
     deals["source"] = [

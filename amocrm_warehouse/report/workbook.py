@@ -100,7 +100,7 @@ def sheet(
     """One table of Excel, under the names of the page, with a filter at each column."""
     rows = table.dicts()[:MOST_ROWS]
     formats = {
-        "money": book.add_format({"num_format": "#,##0.##"}), "share": book.add_format({"num_format": "0.0%"}),
+        "money": book.add_format({"num_format": "#,##0"}), "share": book.add_format({"num_format": "0.0%"}),
         "day": book.add_format({"num_format": "yyyy-mm-dd"}), "duration": book.add_format({"num_format": "[h]:mm"}),
         "moment": book.add_format({"num_format": "yyyy-mm-dd hh:mm"}), "link": book.get_default_url_format(),
     }  # fmt: skip
