@@ -10,7 +10,7 @@ from collections import Counter
 from amocrm_fleet.folder import FleetAccount
 from amocrm_fleet.status import LastSync
 from source_amocrm.auth import FileKeeper
-from source_amocrm.auth.authenticator import LongLivedTokenAuthenticator
+from source_amocrm.auth.bearer import LongLivedTokenAuthenticator
 from source_amocrm.auth.oauth import AmocrmOAuth2Authenticator
 from source_amocrm.check_on_terminal import printable, verdict
 from source_amocrm.config import check_shape

@@ -12,8 +12,8 @@ from source_amocrm.http import Answer
 from source_amocrm.walk.id_order import in_id_order
 from source_amocrm.walk.intervals import FOREVER
 from source_amocrm.walk.keyset import keyset
-from source_amocrm.walk.list_order import ListTraits
 from source_amocrm.walk.listing import Listing, Page, TiesShuffled, bounds
+from source_amocrm.walk.server_order import ListTraits
 from source_amocrm.walk.worker_pool import WorkerPool
 
 Ties = Literal["asc", "desc", "any", "shuffled"]

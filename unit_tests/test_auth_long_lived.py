@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from source_amocrm.auth import make_authenticator
-from source_amocrm.auth.authenticator import LongLivedTokenAuthenticator
+from source_amocrm.auth.bearer import LongLivedTokenAuthenticator
 from source_amocrm.config import LongLived
 from source_amocrm.errors import ConfigError
 from source_amocrm.http.token_endpoint import HttpTokenEndpoint
@@ -66,7 +66,7 @@ def test_a_token_of_the_other_service_is_refused_unless_a_test_server_is_asked()
 
 def test_settings_with_a_long_lived_token_make_it(monkeypatch: pytest.MonkeyPatch) -> None:
     masked: list[str] = []
-    monkeypatch.setattr("source_amocrm.auth.authenticator.add_to_secrets", masked.append)
+    monkeypatch.setattr("source_amocrm.auth.bearer.add_to_secrets", masked.append)
     raw = long_lived()
     made = make_authenticator(config(raw), raw, HttpTokenEndpoint.__new__(HttpTokenEndpoint))
     assert isinstance(made, LongLivedTokenAuthenticator)

@@ -14,7 +14,7 @@ from source_amocrm.errors import PageTooLarge
 from source_amocrm.http import Answer, Params
 from source_amocrm.walk.full import full, passes_until_complete
 from source_amocrm.walk.listing import Answered, Listing, RawPage
-from source_amocrm.walk.page_windows import LargestPage
+from source_amocrm.walk.page_size import LargestPage
 
 from .fake_list import FakeList, Ties
 

@@ -24,8 +24,8 @@ from source_amocrm.http import Api, open_api
 from source_amocrm.http.backoff import RetryPolicy
 from source_amocrm.http.error_handler import RequestTarget, classify, explain
 from source_amocrm.http.rate_limit import Budget
+from source_amocrm.http.refusals import Where
 from source_amocrm.http.reply import LARGEST_BODY, MOST_OF_VALUES, Reply, ReplyKind, cost, parse
-from source_amocrm.http.rules import Where
 from source_amocrm.http.session import HEAVY_BODY, HEAVY_VALUES, AmocrmSession, turn_of_heavy_answer
 from unit_tests.http_server import Answering, Connection, serve
 from unit_tests.http_tools import FakeClock, exchange, exchange_clock, long_lived

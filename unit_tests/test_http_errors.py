@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from source_amocrm import errors
 from source_amocrm.http.backoff import RetryPolicy
 from source_amocrm.http.error_handler import RequestTarget, classify, explain
+from source_amocrm.http.refusals import TABLE, Where
 from source_amocrm.http.reply import Reply, ReplyKind
-from source_amocrm.http.rules import TABLE, Where
 from unit_tests.http_tools import reply
 
 CONFIG = FailureType.config_error

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from source_amocrm.auth.authenticator import LongLivedTokenAuthenticator
+from source_amocrm.auth.bearer import LongLivedTokenAuthenticator
 from source_amocrm.config import parse_config
 from source_amocrm.errors import Blocked, Unauthorized
 from source_amocrm.http import open_api

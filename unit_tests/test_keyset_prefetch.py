@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from source_amocrm.sync.events import keyset_either_way
 from source_amocrm.walk.intervals import FOREVER
 from source_amocrm.walk.keyset_prefetch import Anchor, KeysetPrefetcher, KeysetWindow, best_window
-from source_amocrm.walk.list_order import PAIRS_TO_KNOW, ListTraits, OrderedList, TieOrder, monotone
+from source_amocrm.walk.server_order import PAIRS_TO_KNOW, ListTraits, OrderedList, TieOrder, monotone
 from source_amocrm.walk.worker_pool import WorkerPool
 
 from .fake_list import Delivered, FakeList, Ties, by_date, restless

@@ -17,7 +17,7 @@ from source_amocrm.errors import PageTooLarge
 from source_amocrm.sync.events import keyset_either_way
 from source_amocrm.walk.full import full
 from source_amocrm.walk.intervals import FOREVER
-from source_amocrm.walk.list_order import ListTraits
+from source_amocrm.walk.server_order import ListTraits
 from source_amocrm.walk.worker_pool import WorkerPool
 
 from .fake_list import Delivered, FakeList, by_date, restless

@@ -16,8 +16,8 @@ from source_amocrm.walk.full import TooLong, full, in_passes
 from source_amocrm.walk.id_order import in_id_order, one_second
 from source_amocrm.walk.intervals import FOREVER
 from source_amocrm.walk.keyset import keyset
-from source_amocrm.walk.list_order import ListTraits
 from source_amocrm.walk.listing import Listing, Page
+from source_amocrm.walk.server_order import ListTraits
 
 NOW = 1_000_000
 PAGES = 600

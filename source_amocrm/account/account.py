@@ -21,7 +21,7 @@ from source_amocrm.config import Config
 from source_amocrm.errors import AmocrmError, NotGranted, error_copy
 from source_amocrm.http import ACCOUNT_PATH, Answer, Api, Params
 from source_amocrm.walk.listing import EMPTY_RETRIES, Listing, Row, rows_of
-from source_amocrm.walk.page_windows import LargestPage
+from source_amocrm.walk.page_size import LargestPage
 from source_amocrm.walk.worker_pool import WorkerPool
 
 LOGGER = logging.getLogger("airbyte")

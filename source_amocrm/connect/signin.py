@@ -10,7 +10,7 @@ from typing import Any
 
 from source_amocrm.account import Account
 from source_amocrm.airbyte.check import EXTRAS, Impact, findings
-from source_amocrm.auth.authenticator import WARN_BEFORE
+from source_amocrm.auth.bearer import WARN_BEFORE
 from source_amocrm.auth.claims import check_domain, claims_of
 from source_amocrm.config import parse_config
 from source_amocrm.config import settings as config

@@ -16,8 +16,8 @@ from source_amocrm.http.circuit_breaker import CircuitBreaker
 from source_amocrm.http.client import AmocrmClient
 from source_amocrm.http.error_handler import AmocrmErrorHandler
 from source_amocrm.http.rate_limit import Budget
+from source_amocrm.http.refusals import Where
 from source_amocrm.http.reply import reply_of
-from source_amocrm.http.rules import Where
 from source_amocrm.http.session import AmocrmSession
 from source_amocrm.http.token_endpoint import HttpTokenEndpoint
 

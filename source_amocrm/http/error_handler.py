@@ -15,8 +15,8 @@ from source_amocrm.auth import Authenticator
 from source_amocrm.config.hosts import is_service_host
 from source_amocrm.errors import AmocrmError
 from source_amocrm.http.backoff import RetryPolicy
+from source_amocrm.http.refusals import TABLE, Rule, Where
 from source_amocrm.http.reply import AmocrmResponse, NoAnswer, Reply, reply_of
-from source_amocrm.http.rules import TABLE, Rule, Where
 from source_amocrm.secrecy import mask
 
 _LONGEST_DETAIL = 300

@@ -18,8 +18,8 @@ from source_amocrm.http.backoff import RetryPolicy
 from source_amocrm.http.circuit_breaker import CircuitBreaker
 from source_amocrm.http.client import AmocrmClient
 from source_amocrm.http.error_handler import AmocrmErrorHandler, AmocrmResolution, classify
+from source_amocrm.http.refusals import Rule, When, Where
 from source_amocrm.http.reply import NoAnswer, Reply, ReplyKind, reply_of
-from source_amocrm.http.rules import Rule, When, Where
 from source_amocrm.http.session import AmocrmSession
 
 SUBDOMAIN_PATH = "/oauth2/account/current/subdomain"

@@ -40,7 +40,7 @@ from source_amocrm.walk.listing import (
     rows_of,
     seconds,
 )
-from source_amocrm.walk.page_windows import with_smaller_pages
+from source_amocrm.walk.page_size import with_smaller_pages
 
 _KEPT_FIELDS = frozenset({"id", "type", "created_at", "created_by", "account_id", "entity_id", "entity_type"})
 _VALUE_FIELDS = frozenset({"value_before", "value_after"})

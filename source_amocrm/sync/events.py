@@ -24,7 +24,6 @@ from source_amocrm.walk.full import in_passes, latest_versions
 from source_amocrm.walk.id_order import one_second
 from source_amocrm.walk.intervals import Interval
 from source_amocrm.walk.keyset import keyset
-from source_amocrm.walk.list_order import ListTraits
 from source_amocrm.walk.listing import (
     REMEMBERED_KEYS,
     FilterIgnored,
@@ -37,7 +36,8 @@ from source_amocrm.walk.listing import (
     check_filter,
     key,
 )
-from source_amocrm.walk.page_windows import PageSizer
+from source_amocrm.walk.page_size import PageSizer
+from source_amocrm.walk.server_order import ListTraits
 from source_amocrm.walk.worker_pool import WorkerPool
 
 

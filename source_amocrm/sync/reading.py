@@ -25,7 +25,6 @@ from source_amocrm.sync.read_plan import BEGINNING, ReadPlan, merged
 from source_amocrm.walk.id_order import LARGEST_ID, in_id_order, rest_of_second
 from source_amocrm.walk.intervals import FOREVER
 from source_amocrm.walk.keyset import keyset
-from source_amocrm.walk.list_order import ListTraits
 from source_amocrm.walk.listing import (
     REMEMBERED_KEYS,
     Answered,
@@ -42,6 +41,7 @@ from source_amocrm.walk.listing import (
     seconds,
 )
 from source_amocrm.walk.newest_first import newest_first
+from source_amocrm.walk.server_order import ListTraits
 from source_amocrm.walk.worker_pool import Prefetch
 
 DELETIONS_AT_ONCE = 1_000

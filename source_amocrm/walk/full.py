@@ -1,6 +1,6 @@
 """Reads a list whole, whatever its order is: a dictionary of the account, or the last resort of another walk.
 
-`full` reads the list once, in windows that overlap (see `page_windows`). Why it cannot skip: a page is one snapshot,
+`full` reads the list once, in windows that overlap (see `page_size`). Why it cannot skip: a page is one snapshot,
 and each page begins with a row of the page before, so no row lies between the two. In the order of IDs that is enough,
 for IDs never change. In another order every page must also begin with the row that was last seen at that position, for
 then no row has moved across it.
@@ -26,7 +26,7 @@ import orjson
 
 from source_amocrm.errors import AmocrmError
 from source_amocrm.walk.listing import Key, KeySet, Listing, OrderIgnored, Page, RawPage, Row, key
-from source_amocrm.walk.page_windows import (
+from source_amocrm.walk.page_size import (
     PagePrefetcher,
     PageWindow,
     WindowPlan,

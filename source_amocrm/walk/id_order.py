@@ -1,6 +1,6 @@
 """The walk by page number in the order of IDs: over a list that cannot be ordered by time, or over one crowded second.
 
-Why it cannot skip: IDs never change and new rows come last. Pages overlap (see `page_windows`), and a page counts only
+Why it cannot skip: IDs never change and new rows come last. Pages overlap (see `page_size`), and a page counts only
 if its first ID is not greater than the last ID read: then it holds every row between that ID and its own last ID,
 whatever people edit, delete or restore meanwhile. A walk that was cut off resumes in the same way from the last row
 delivered. If the server does not list rows in the order of IDs, the walk reads the list in passes (see `full`).
@@ -32,7 +32,7 @@ from source_amocrm.walk.listing import (
     ids_in_order,
     key,
 )
-from source_amocrm.walk.page_windows import PagePrefetcher, WindowPlan
+from source_amocrm.walk.page_size import PagePrefetcher, WindowPlan
 from source_amocrm.walk.worker_pool import WorkerPool
 
 LARGEST_ID = 2**63

@@ -32,7 +32,6 @@ from source_amocrm.walk.full import check_length, undated
 from source_amocrm.walk.id_order import one_second
 from source_amocrm.walk.intervals import Interval
 from source_amocrm.walk.keyset_prefetch import KeysetPrefetcher, KeysetWindow
-from source_amocrm.walk.list_order import ListTraits, OrderedList, Ranked, prove_order
 from source_amocrm.walk.listing import (
     REMEMBERED_KEYS,
     Key,
@@ -45,7 +44,8 @@ from source_amocrm.walk.listing import (
     TiesShuffled,
     key,
 )
-from source_amocrm.walk.page_windows import PageSizer
+from source_amocrm.walk.page_size import PageSizer
+from source_amocrm.walk.server_order import ListTraits, OrderedList, Ranked, prove_order
 from source_amocrm.walk.worker_pool import WorkerPool
 
 AN_HOUR = 3_600

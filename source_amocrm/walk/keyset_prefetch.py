@@ -20,8 +20,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
-from source_amocrm.walk.list_order import OrderedList
 from source_amocrm.walk.listing import Key, RawPage
+from source_amocrm.walk.server_order import OrderedList
 from source_amocrm.walk.worker_pool import MOST_AHEAD, WorkerPool
 
 LEAST_OVERLAP = 2.0

@@ -1,7 +1,7 @@
 """The walk from the newest row down to a known second, for a list whose filter is off.
 
 Why it cannot skip: a page is one snapshot, so it holds every row of the seconds between its first row and its last.
-Pages overlap (see `page_windows`), and a page counts only if it begins with a row newer than the last row of the page
+Pages overlap (see `page_size`), and a page counts only if it begins with a row newer than the last row of the page
 before: then no row lies between the two, whatever people edit, delete or restore meanwhile. The last second of a page
 may have so many rows that the next page begins in it. The walk then reads that second again until nothing new comes,
 for the server may list its rows in any order. A reading during which the second has moved in the list does not count.
@@ -28,7 +28,7 @@ from source_amocrm.walk.listing import (
     Row,
     key,
 )
-from source_amocrm.walk.page_windows import WindowPlan, with_smaller_pages
+from source_amocrm.walk.page_size import WindowPlan, with_smaller_pages
 
 MOST_READINGS = 20
 """How many times the walk reads a second that moves in the list meanwhile, before it raises OrderIgnored."""
