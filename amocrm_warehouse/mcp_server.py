@@ -24,7 +24,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from amocrm_warehouse.address import add_database, is_file, location
 from amocrm_warehouse.database import Failed, reading
 from amocrm_warehouse.interrupt import ended
-from amocrm_warehouse.report.answers import Choice, Table, answer, last_months
+from amocrm_warehouse.report.answers import AnswerTable, Choice, answer, last_months
 from amocrm_warehouse.report.data import Run
 from amocrm_warehouse.report.queries import CLOCK
 
@@ -162,11 +162,11 @@ def choice(
     return replace(of, users=frozenset((one, manager) for one in projects))
 
 
-def shown(table: Table, limit: int) -> dict[str, Any]:
+def shown(table: AnswerTable, limit: int) -> dict[str, Any]:
     return {"rows": rows(table)[:limit], "total_rows": len(table.rows)}
 
 
-def rows(table: Table) -> list[dict[str, Any]]:
+def rows(table: AnswerTable) -> list[dict[str, Any]]:
     return [{name: plain(value) for name, value in row.items()} for row in table.dicts()]
 
 
@@ -191,7 +191,7 @@ def selected(database: str, select: str, limit: int) -> dict[str, Any]:
             columns, found = run(f"select * from (\n{text}\n) as asked limit {limit + 1}")
     except Failed as error:
         raise ToolError(" ".join(str(error).split())[:500]) from None
-    return {"rows": rows(Table(columns, found))[:limit], "more": len(found) > limit}
+    return {"rows": rows(AnswerTable(columns, found))[:limit], "more": len(found) > limit}
 
 
 class Guarded:

@@ -233,7 +233,7 @@ ANSWERS: dict[str, str] = {
 
 
 @dataclass(frozen=True)
-class Table:
+class AnswerTable:
     columns: list[str]
     rows: list[tuple[Any, ...]]
 
@@ -245,12 +245,12 @@ class Table:
         return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
 
 
-def answer(run: Run, name: str, choice: Choice, **others: Any) -> Table:
+def answer(run: Run, name: str, choice: Choice, **others: Any) -> AnswerTable:
     """One of ANSWERS. Raises one of `Failed` where its marts are not there."""
     sql = ANSWERS[name]
     values = choice.values() | others
     columns, rows = run(sql, **{name: values[name] for name in set(re.findall(r"\$(\w+)", sql))})
-    return Table(columns, rows)
+    return AnswerTable(columns, rows)
 
 
 def last_months(run: Run, count: int = 12) -> tuple[date, date]:

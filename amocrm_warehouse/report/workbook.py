@@ -9,7 +9,7 @@ from typing import Any
 
 import xlsxwriter
 
-from amocrm_warehouse.report.answers import Choice, Table, answer
+from amocrm_warehouse.report.answers import AnswerTable, Choice, answer
 from amocrm_warehouse.report.data import Run
 from amocrm_warehouse.report.words import Words
 from source_amocrm import whole_file
@@ -89,7 +89,13 @@ def head(column: str, words: Words) -> str:
 
 
 def sheet(
-    page: Any, book: Any, name: str, table: Table, columns: list[str], words: Words, accounts: dict[str, dict[str, Any]]
+    page: Any,
+    book: Any,
+    name: str,
+    table: AnswerTable,
+    columns: list[str],
+    words: Words,
+    accounts: dict[str, dict[str, Any]],
 ) -> None:
     """One table of Excel, under the names of the page, with a filter at each column."""
     rows = table.dicts()[:MOST_ROWS]
