@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
+from math import floor
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from . import report_page
 from .expected import marts as oracle
 from .expected.marts import ahead
 from .expected.marts import page as expected_page
-from .expected.marts.known import PARTS
+from .expected.marts.known import PARTS, amount
 from .expected.marts.page import Choice
 from .models import Row
 from .report_page import Report
@@ -51,6 +52,8 @@ def check_numbers(page: Report, choice: Choice) -> None:
             for place, total in enumerate(foot[0] if foot else ()):
                 assert not isinstance(total, float) or total == pytest.approx(sum(row[place] or 0 for row in rows))
     assert plain(page.figures()) == plain(expected_page.figures(choice))
+    then = expected_page.before(choice, date.fromisoformat(page.script("return DATA.since")))
+    assert page.script(CHANGES) == changes(choice, then)
     by_day = page.script("return state.period.kind === 'week'")
     months = [[*row[:3], row[-1]] for row in rows_of(tables["money"])]
     assert plain(months) == plain(
@@ -63,7 +66,6 @@ def check_numbers(page: Report, choice: Choice) -> None:
     assert same(without_empty_days(told), without_empty_days(expected_page.forecast(choice)))
     assert same(rows_of(tables["talks"]), expected_page.talks(choice))
     assert tables["funnel"] == plain(expected_page.funnel(choice))
-    then = expected_page.before(choice, date.fromisoformat(page.script("return DATA.since")))
     assert same(rows_of(tables["managers"][1:]), expected_page.managers_beside(choice, then))
     assert same(rows_of(tables["sources"][1:]), expected_page.sources_beside(choice, then))
     assert same(rows_of(tables["cohorts"]), expected_page.cohorts(choice))
@@ -97,6 +99,28 @@ def check_numbers(page: Report, choice: Choice) -> None:
             ]
         ),
     )
+
+
+CHANGES = """
+  const all = [...document.querySelectorAll("#figures .figure .change")];
+  return Object.fromEntries(all.map((change) => [change.parentNode.dataset.id, change.textContent]));
+"""
+
+
+def changes(choice: Choice, then: Choice | None) -> dict[str, str]:
+    """What is said in English of each figure beside the period before."""
+    now, was = expected_page.figures(choice), expected_page.figures(then) if then else {}
+    found = {}
+    for name in ("created", "won", "won_budget", "rate", "average"):
+        if was.get(name) and now[name] is not None:
+            points = name == "rate"
+            by = float(now[name]) - float(was[name]) if points else float(now[name]) / float(was[name]) - 1
+            thousandths = floor(1000 * abs(by) + 0.5)
+            digits = 1 if abs(by) < 0.1 or points else 0
+            share = floor(100 * abs(by) * 10**digits + 0.5) / 10**digits
+            size = "over 1,000%" if by > 10 else f"{share:,.{digits}f}".removesuffix(".0") + (" pp" if points else "%")
+            found[name] = f"{'▼' if by < 0 else '▲'} {size}" if thousandths else "as before"
+    return found
 
 
 def without_empty_days(rows: list[Any]) -> list[Any]:
@@ -190,6 +214,11 @@ def in_words(value: Any) -> Any:
     return value.isoformat() if isinstance(value, date) else value
 
 
+def of_fifteen_digits(lines: Sequence[str]) -> list[str]:
+    """Lines whose amounts have no more digits than the oracle's sums."""
+    return [re.sub(r"\d[\d,]{17,}", lambda found: f"{float(found[0].replace(',', '')):.14e}", line) for line in lines]
+
+
 def twelve_lines(known: oracle.Known, users: frozenset[int] | None = None, plan: int | None = None) -> list[str]:
     """The digest of an account in English. `plan`: of the present month."""
     now = known.local(known.now)
@@ -205,7 +234,7 @@ def twelve_lines(known: oracle.Known, users: frozenset[int] | None = None, plan:
     sign = {"RUB": "₽", "USD": "$"}.get(known.currency or "", known.currency or "")
 
     def money(value: Any) -> str:
-        return f"{value:,.0f}\u00a0{sign}".strip()
+        return f"{amount(value):,.0f}\u00a0{sign}".strip()
 
     def share(value: float | None) -> str:
         return "–" if value is None else f"{100 * value:,.0f}%"

@@ -90,6 +90,7 @@ def test_it_is_told_in_the_page(database: str, known: oracle.Known, browser: web
         page.choose(scope, "last12")
         pipeline = int(scope.partition("/")[2]) if scope else None
         choice = expected_page.Choice((known,), *page.chosen(), pipeline)
-        shown = page.sections()["forecast"]
-        assert same(without_empty_days(rows_of(shown["tables"])), without_empty_days(expected_page.forecast(choice)))
-        assert len(page.marks("forecast")) > 9
+        rows, shown = expected_page.forecast(choice), page.sections()["forecast"]
+        assert same(without_empty_days(rows_of(shown["tables"])), without_empty_days(rows))
+        told = [row for row in rows if len(row) == 9 and row[1] is not None]
+        assert len(page.marks("forecast")) == len(told) + 7, "a dot for each forecast, a bar for each month up to now"
