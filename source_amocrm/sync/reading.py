@@ -18,8 +18,8 @@ from source_amocrm.account import Account, Resource, by_ids
 from source_amocrm.account.availability import reading
 from source_amocrm.errors import AmocrmError, PageTooLarge, Unpaid
 from source_amocrm.http import Params
-from source_amocrm.sync.changes import EventLog, in_trash, with_trash
 from source_amocrm.sync.declaration import Batch, Deletion
+from source_amocrm.sync.deletions import EventLog, in_trash, with_trash
 from source_amocrm.sync.lookup import Resolver
 from source_amocrm.sync.read_plan import BEGINNING, ReadPlan, merged
 from source_amocrm.walk.id_order import LARGEST_ID, in_id_order, rest_of_second

@@ -15,8 +15,8 @@ from source_amocrm.account import Account
 from source_amocrm.account.resources import EVENTS, Resource
 from source_amocrm.dates import iso
 from source_amocrm.errors import AmocrmError, combined_error, error_copy
-from source_amocrm.sync.changes import EventLog, kinds_needed
 from source_amocrm.sync.declaration import Batch, FullRefresh, Incremental, with_parameter
+from source_amocrm.sync.deletions import EventLog, kinds_needed
 from source_amocrm.sync.delivery import Checkpoint, Delivery, NewestFirst, PageOrder, RowMaker
 from source_amocrm.sync.events import EventReading
 from source_amocrm.sync.lookup import Resolver
