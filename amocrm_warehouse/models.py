@@ -16,6 +16,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import unquote
 
+import source_amocrm
 from amocrm_warehouse.address import (
     add_database,
     duckdb_file,
@@ -180,9 +181,9 @@ def projects_of(given: argparse.Namespace) -> list[str]:
 
 def projects_in(names: Iterable[str], schema: str) -> list[str]:
     """The projects of the tables `amocrm_<project>_<stream>` in a schema. `names`: of tables, with their schemas."""
-    from source_amocrm.streams import STREAMS  # imports the CDK
-
-    longest_first = sorted(STREAMS, key=len, reverse=True)
+    # the streams themselves would import the CDK, which takes seconds
+    streams = [path.stem for path in (Path(source_amocrm.__file__).parent / "schemas").glob("*.json")]
+    longest_first = sorted(streams, key=len, reverse=True)
     found = set()
     for name in names:
         place, _, table = name.partition(".")
