@@ -271,12 +271,12 @@ def forecast(choice: Choice) -> Table:
             for row in ahead.forecast(known)
             if row["pipeline_id"] == choice.pipeline and not (row["months_back"] and row["months_ahead"])
         ]
-        told = sorted(
-            (row for row in own if row["expected"] is not None), key=lambda r: (-r["months_back"], r["months_ahead"])
-        )
-        for row in told if any(not row["months_back"] for row in told) else ():
+        told = sorted(own, key=lambda r: (-r["months_back"], r["months_ahead"]))
+        for row in told if any(row["expected"] is not None and not row["months_back"] for row in told) else ():
             sold = row["sold"] if row["months_back"] else None
-            off = None if sold is None else ratio(abs(row["expected"] - float(sold)), sold)
+            off = None
+            if sold is not None and row["expected"] is not None:
+                off = ratio(abs(row["expected"] - float(sold)), sold)
             rows.append([
                 row["month"][:7], row["expected"], row["low"], row["high"], sold, off, row["sold_so_far"],
                 row["from_open"], row["from_new"],
