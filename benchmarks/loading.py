@@ -14,7 +14,7 @@ from .line import Line, Place
 from .measure import ALL, COMMAND, Process, Server, run, sandbox
 
 EDITS = 100
-MOST_MEMORY = 600e6
+MOST_MEMORY = 550e6
 """Bytes."""
 
 

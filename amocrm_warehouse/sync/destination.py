@@ -45,7 +45,7 @@ def _duckdb(address: str) -> Any:
     from amocrm_warehouse.sync.duckdb import duckdb
 
     credentials = DuckDbCredentials(str(duckdb_file(address)))
-    credentials.global_config = {"memory_limit": DUCKDB_MEMORY, "threads": 2}
+    credentials.global_config = {"memory_limit": DUCKDB_MEMORY, "threads": 1}
     return duckdb(credentials, **LOADED_INTO)
 
 

@@ -164,7 +164,11 @@ class Loader:
         source = DltSource(self._schema, self._name, resources)
         try:
             with self._connected():
-                info = self._pipeline.run(source, loader_file_format=self._kind.file_format)
+                self._pipeline.extract(source, loader_file_format=self._kind.file_format)
+                _give_back_memory()
+                self._pipeline.normalize()
+                info = self._pipeline.load()
+                _give_back_memory()
                 self._schema = self._pipeline.schemas[self._name]
                 if self._kind.comments:
                     self._comment(info.load_packages[-1].schema_update)
@@ -245,6 +249,11 @@ def _states(states: Mapping[str, str], personal_data: str) -> DltResource:
         yield from ()
 
     return dlt.resource(write, name="states")
+
+
+def _give_back_memory() -> None:
+    """Gives what was freed back to the system. glibc by itself keeps pages between two blocks that are in use."""
+    pa.default_memory_pool().release_unused()
 
 
 def _reason(error: BaseException) -> str:

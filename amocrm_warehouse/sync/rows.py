@@ -11,9 +11,11 @@ import pyarrow.compute as pc
 
 from amocrm_warehouse.sync.table import Row, Table
 
-ROWS = 1_000
+ROWS = 250
 SIZE = 1 << 20
 """Rows, and characters of their texts, that are made into one Arrow batch."""
+SLICE = 10_000
+"""Rows that dlt is given at a time."""
 IN_MEMORY = 8 << 20
 """Bytes of a table that is read whole; past them its rows wait on the disk."""
 
@@ -90,7 +92,7 @@ class Waiting:
         self._path = path
 
     def __iter__(self) -> Iterator[pa.Table]:
-        """Tables of rows, at least one, with the last row of each key among all of them."""
+        """Tables of rows, at least one, with the last row of each key among all of them. Then lets go of the rows."""
         with ExitStack() as opened:
             batches = self._batches
             if self._path:
@@ -99,9 +101,10 @@ class Waiting:
             whole = pa.Table.from_batches(batches, self.table.schema)
             kept = last_of_each_key(whole, self.table.key)
             if kept is None:
-                yield from (whole.slice(start, ROWS * 50) for start in range(0, max(whole.num_rows, 1), ROWS * 50))
+                yield from (whole.slice(start, SLICE) for start in range(0, max(whole.num_rows, 1), SLICE))
             else:
-                yield from (whole.take(kept.slice(start, ROWS * 50)) for start in range(0, len(kept), ROWS * 50))
+                yield from (whole.take(kept.slice(start, SLICE)) for start in range(0, len(kept), SLICE))
+        self._batches = []
 
     def forget(self) -> None:
         self._batches = []

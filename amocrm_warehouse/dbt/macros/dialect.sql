@@ -40,3 +40,11 @@
 {% macro elements_of(array) %}{{ return(adapter.dispatch("elements_of", "amocrm")(array)) }}{% endmacro %}
 {% macro default__elements_of(array) %}jsonb_array_elements(case when jsonb_typeof({{ array }}) = 'array' then {{ array }} end){% endmacro %}
 {% macro duckdb__elements_of(array) %}(select unnest(case when json_type({{ array }}) = 'ARRAY' then cast({{ array }} as json[]) end)){% endmacro %}
+
+{# Comments on the columns of a model that are there. dbt-duckdb's own macro builds dbt's whole context to list them. #}
+{% macro duckdb__alter_column_comment(relation, column_dict) %}
+    {% set there = run_query("describe " ~ relation).columns[0].values() %}
+    {% for name, column in column_dict.items() if name in there %}
+    comment on column {{ relation }}.{{ name }} is {{ duckdb_escape_comment(column.description) }};
+    {% endfor %}
+{% endmacro %}
