@@ -100,7 +100,7 @@ def figures(choice: Choice) -> Row:
     return {
         "created": len(choice.created()), "won": len(won), "won_budget": money(won),
         "rate": ratio(len(won), len(won) + len(lost)), "average": ratio(money(won), len(won)),
-        "cycle": None if cycle is None else cycle / 10, "open": len(choice.open()),
+        "days_to_win": None if cycle is None else cycle / 10, "open": len(choice.open()),
     }  # fmt: skip
 
 
