@@ -22,8 +22,8 @@ from amocrm_fleet.syncing import ProgressLine, Syncing, check_each
 from amocrm_warehouse.address import listed
 from source_amocrm import whole_file
 from source_amocrm.config_file import STATE, ConfigFileError
+from source_amocrm.shutdown import INTERRUPTED
 
-_INTERRUPTED = 130
 _WRONG = 2
 DATABASE = "duckdb:///amocrm-{name}.duckdb"
 
@@ -43,7 +43,7 @@ def main(arguments: list[str]) -> int:
         return _WRONG
     except KeyboardInterrupt:
         print("\nStopped. What was read is kept; the next run goes on from there.", file=sys.stderr)
-        return _INTERRUPTED
+        return INTERRUPTED
 
 
 def _check(chosen: list[FleetAccount], given: argparse.Namespace) -> int:

@@ -40,7 +40,7 @@ Call = Callable[[FleetAccount], Any]
 
 
 @dataclass(frozen=True)
-class Ended:
+class ProcessEnd:
     """How the process of an account ended.
 
     `result`: what the call returned, None where it did not. `held`: the sentence about who holds the account, "" if
@@ -109,7 +109,7 @@ def call_each(
     *,
     imported: Sequence[str] = (),
     watch: Callable[[Sequence[UnderWay]], None] = lambda _: None,
-) -> Iterator[tuple[FleetAccount, Ended]]:
+) -> Iterator[tuple[FleetAccount, ProcessEnd]]:
     """Yields each account with its end, as they come; one that takes longer than `seconds` is stopped.
 
     `imported`: modules for the server to import before it forks. `watch` gets what is under way, about once a second.
@@ -142,7 +142,7 @@ def _start(context: Any, call: Call, account: FleetAccount) -> _Running:
     return _Running(account, process=process, connection=ours)
 
 
-def _look(running: list[_Running], seconds: float | None) -> Iterator[tuple[FleetAccount, Ended]]:
+def _look(running: list[_Running], seconds: float | None) -> Iterator[tuple[FleetAccount, ProcessEnd]]:
     """Waits a moment for news, and takes out of `running` what has ended."""
     wait([end for one in running for end in (one.process.sentinel, one.connection)], _TICK)
     for one in list(running):
@@ -156,7 +156,7 @@ def _look(running: list[_Running], seconds: float | None) -> Iterator[tuple[Flee
             one.stop()
 
 
-def _end(one: _Running, seconds: float | None) -> Ended:
+def _end(one: _Running, seconds: float | None) -> ProcessEnd:
     one.listen()
     code = one.process.exitcode
     if one.told is None and code == _SERVER_DIED:
@@ -167,9 +167,11 @@ def _end(one: _Running, seconds: float | None) -> Ended:
     one.connection.close()
     kind, value = one.told or ("", None)
     if kind == "result":
-        return Ended(value)
+        return ProcessEnd(value)
     late = one.stop_by is not None and seconds is not None
-    return Ended(None, str(value) if kind == "held" else "", None if late else code, _last_line(log_of(one.account)))
+    return ProcessEnd(
+        None, str(value) if kind == "held" else "", None if late else code, _last_line(log_of(one.account))
+    )
 
 
 _SERVER_DIED = 255

@@ -14,7 +14,7 @@ from typing import TextIO
 
 from amocrm_fleet import FleetError
 from amocrm_fleet.folder import FleetAccount
-from amocrm_fleet.processes import Ended, UnderWay, call_each
+from amocrm_fleet.processes import ProcessEnd, UnderWay, call_each
 from amocrm_fleet.status import LastSync, record
 from amocrm_warehouse.address import is_file
 
@@ -98,12 +98,12 @@ class Syncing:
                     done.failures.append(f"{account.beside('status.json')} cannot be written: {error.strerror}.")
             yield account, done
 
-    def _outcome(self, ended: Ended) -> LastSync:
+    def _outcome(self, ended: ProcessEnd) -> LastSync:
         if isinstance(ended.result, LastSync):
             return ended.result
         return LastSync(seconds=self.seconds or 0.0 if ended.code is None else 0.0, failures=[self._failure(ended)])
 
-    def _failure(self, ended: Ended) -> str:
+    def _failure(self, ended: ProcessEnd) -> str:
         if ended.held:
             return ended.held
         if ended.code is None:

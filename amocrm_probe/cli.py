@@ -15,10 +15,10 @@ from source_amocrm import whole_file
 from source_amocrm.check_on_terminal import keeper, plain_logs, printable
 from source_amocrm.entrypoint import LOGGER, Entrypoint, check_files, unforeseen
 from source_amocrm.errors import AmocrmError, ConfigError
+from source_amocrm.shutdown import INTERRUPTED
 from source_amocrm.source import SourceAmocrm, open_account
 
 FILE = "probe.json"
-_INTERRUPTED = 130
 
 
 def main(arguments: list[str]) -> int:
@@ -33,7 +33,7 @@ def main(arguments: list[str]) -> int:
     except AmocrmError as error:
         return _failed(error)
     except KeyboardInterrupt:
-        return _INTERRUPTED
+        return INTERRUPTED
     except Exception as error:
         LOGGER.exception("An unforeseen error")
         print(unforeseen(error), file=sys.stderr)

@@ -7,10 +7,9 @@ import sys
 from types import FrameType, TracebackType
 from typing import NoReturn
 
-from source_amocrm.shutdown import hold_signals
+from source_amocrm.shutdown import INTERRUPTED, hold_signals
 
 STOPPED = "\nStopped. What was read is kept; the next run goes on from there."
-_INTERRUPTED = 128 + signal.SIGINT
 
 
 class _Interrupt:
@@ -70,6 +69,6 @@ def ended(error: BaseException) -> int:
     """The exit code of a command that ended so, after a sentence about it."""
     if _interrupt.met:
         print(STOPPED, file=sys.stderr)
-        return _INTERRUPTED
+        return INTERRUPTED
     print(error, file=sys.stderr)
     return 2

@@ -21,10 +21,10 @@ from pydantic import Field
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from amocrm_warehouse.address import add_database, location
+from amocrm_warehouse.address import add_database, is_file, location
 from amocrm_warehouse.database import Failed, reading
 from amocrm_warehouse.interrupt import ended
-from amocrm_warehouse.report.answers import Choice, Table, answer, last_months
+from amocrm_warehouse.report.answers import AnswerTable, Choice, answer, last_months
 from amocrm_warehouse.report.data import Run
 from amocrm_warehouse.report.metrics import METRICS
 from amocrm_warehouse.report.queries import CLOCK
@@ -37,6 +37,12 @@ SECONDS = 20.0
 """The longest that a statement may take."""
 MOST_ROWS = 500
 DEFINITIONS = "\n".join(f"- {name}: {Words('en')(f'means.{name}')}" for name in METRICS)
+READS_FILES = """
+    select rolsuper or pg_has_role('pg_read_server_files', 'member')
+        or pg_has_role('pg_execute_server_program', 'member')
+    from pg_roles where rolname = current_user
+"""
+"""Whether a user of PostgreSQL has rights that a read-only transaction does not take away."""
 INSTRUCTIONS = f"""\
 Sales of an amoCRM or Kommo account. Money is in the account's currency, months and days are by its own clock. Without
 `since` and `until` the last twelve months are told; `directory` has the ids of accounts, pipelines and managers. A sale
@@ -60,8 +66,8 @@ TABLES = {
     "loss_reasons": ("reasons", "Deals lost in the months, and their money, by reason."),
     "sources": ("sources", "Deals created in the months by source, and what is won of them now."),
     "open_deals": ("stuck", "Open deals now by pipeline and stage, with their money."),
-    "today": ("today", "What waits now: deals without a task, slow deals, overdue tasks; the dearest first."),
-    "stale_deals": ("stale", "Open deals without activity for two weeks and more; the dearest first."),
+    "today": ("today", "What waits now: deals without a task, slow deals, overdue tasks; the highest budgets first."),
+    "stale_deals": ("stale", "Open deals without activity for two weeks and more; the highest budgets first."),
     "forecast": (
         "forecast",
         "Expected sales of this month and the next two by pipeline (* is all together), with the interval in which "
@@ -126,7 +132,7 @@ def server(database: str, free_sql: bool = False) -> MCPServer:
     def manager_card(
         manager_id: int, project: Project = None, since: Month = None, until: Month = None
     ) -> dict[str, Any]:
-        """One manager: sales, what was done, and what waits now, the dearest cards first."""
+        """One manager: sales, what was done, and what waits now, the cards with the highest budgets first."""
         chosen = (project, None, manager_id, since, until)
         names = {"sales": "managers", "activity": "work", "waiting": "reasons_today", "cards": "today"}
         return told(
@@ -165,11 +171,11 @@ def choice(
     return replace(of, users=frozenset((one, manager) for one in projects))
 
 
-def shown(table: Table, limit: int) -> dict[str, Any]:
+def shown(table: AnswerTable, limit: int) -> dict[str, Any]:
     return {"rows": rows(table)[:limit], "total_rows": len(table.rows)}
 
 
-def rows(table: Table) -> list[dict[str, Any]]:
+def rows(table: AnswerTable) -> list[dict[str, Any]]:
     return [{name: plain(value) for name, value in row.items()} for row in table.dicts()]
 
 
@@ -189,10 +195,12 @@ def selected(database: str, select: str, limit: int) -> dict[str, Any]:
         raise ToolError("One SELECT is taken, without a semicolon in it.")
     try:
         with reading(database, read_only=True, seconds=SECONDS) as run:
+            if not is_file(database) and run(READS_FILES)[1][0][0]:
+                raise ToolError("--sql takes a PostgreSQL user who may not read the server's files; this one may.")
             columns, found = run(f"select * from (\n{text}\n) as asked limit {limit + 1}")
     except Failed as error:
         raise ToolError(" ".join(str(error).split())[:500]) from None
-    return {"rows": rows(Table(columns, found))[:limit], "more": len(found) > limit}
+    return {"rows": rows(AnswerTable(columns, found))[:limit], "more": len(found) > limit}
 
 
 class Guarded:

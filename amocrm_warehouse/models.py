@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import io
 import json
 import os
@@ -11,6 +12,7 @@ import sys
 from collections.abc import Iterable
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
+from importlib import resources
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -69,9 +71,12 @@ def build(database: str, projects: list[str], *, plans: list[list[str]] | None =
             os.environ["AMOCRM_SEEDS"] = folder
         elif "amocrm_staging.plans" in tables(database):
             kept = ["--exclude", "resource_type:seed"]
-        command = ["--quiet", "--no-use-colors", "--log-path", folder, "build", "--no-version-check"]
+        command = ["--quiet", "--no-use-colors", "--no-write-json", "--log-level-file", "none", "build"]
+        command += ["--no-version-check"]
         places = ["--project-dir", str(PACKAGE), "--profiles-dir", str(PACKAGE)]
         said = io.StringIO()
+        # what dbt imports and parses is kept to the end: to look through it for garbage often is a tenth of a build
+        gc.set_threshold(100_000, 50, 100)
         with redirect_stdout(said), redirect_stderr(said):
             result = dbtRunner().invoke(
                 [*command, *kept, *places, "--vars", json.dumps({"projects": projects, **given})]
@@ -180,9 +185,8 @@ def projects_of(given: argparse.Namespace) -> list[str]:
 
 def projects_in(names: Iterable[str], schema: str) -> list[str]:
     """The projects of the tables `amocrm_<project>_<stream>` in a schema. `names`: of tables, with their schemas."""
-    from source_amocrm.streams import STREAMS  # imports the CDK
-
-    longest_first = sorted(STREAMS, key=len, reverse=True)
+    schemas = resources.files("source_amocrm") / "schemas"  # to import the streams takes a second
+    longest_first = sorted((Path(file.name).stem for file in schemas.iterdir()), key=len, reverse=True)
     found = set()
     for name in names:
         place, _, table = name.partition(".")

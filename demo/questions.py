@@ -8,12 +8,12 @@ from typing import Any
 
 
 @dataclass(frozen=True)
-class Question:
+class SqlQuestion:
     title: str
     sql: str  # DuckDB and PostgreSQL; {t} is the tables' prefix
 
 
-FUNNEL = Question(
+FUNNEL = SqlQuestion(
     "Funnel: where deals stand, pipeline by pipeline",
     """
     SELECT s.pipeline_name AS pipeline, s.status_name AS status, count(d.lead_id) AS deals,
@@ -26,7 +26,7 @@ FUNNEL = Question(
     """,
 )
 
-SALES = Question(
+SALES = SqlQuestion(
     "Sales by responsible user (142 is “won” in every pipeline, 143 “lost”)",
     """
     SELECT coalesce(u.name, '(removed user ' || d.responsible_user_id || ')') AS responsible,
@@ -42,7 +42,7 @@ SALES = Question(
     """,
 )
 
-LOSSES = Question(
+LOSSES = SqlQuestion(
     "Reasons of loss",
     """
     SELECT coalesce(d.loss_reason_name, '(none given)') AS reason, count(*) AS deals,

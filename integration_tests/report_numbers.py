@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from datetime import date
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
 from typing import Any
+
+import pytest
 
 from . import report_page
 from .expected import marts as oracle
+from .expected.marts import ahead
 from .expected.marts import page as expected_page
 from .expected.marts.known import PARTS
 from .expected.marts.page import Choice
+from .models import Row
 from .report_page import Report
 
 
@@ -41,6 +46,10 @@ def check_numbers(page: Report, choice: Choice) -> None:
     """Raises AssertionError where a figure or a table of the page is not what the accounts hold."""
     shown = page.sections()
     tables = {name: section["tables"] for name, section in shown.items()}
+    for section in shown.values():
+        for rows, foot in zip(section["tables"], section["totals"], strict=True):
+            for place, total in enumerate(foot[0] if foot else ()):
+                assert not isinstance(total, float) or total == pytest.approx(sum(row[place] or 0 for row in rows))
     assert plain(page.figures()) == plain(expected_page.figures(choice))
     by_day = page.script("return state.period.kind === 'week'")
     months = [[*row[:3], row[-1]] for row in rows_of(tables["money"])]
@@ -112,3 +121,144 @@ def rows_of(tables: list[Any]) -> list[Any]:
 def same(one: list[Any], other: list[Any]) -> bool:
     assert sorted(map(str, plain(one))) == sorted(map(str, plain(other)))
     return True
+
+
+def check_answers(told: Mapping[str, list[Row]], choice: Choice) -> None:
+    """Raises AssertionError where tables of the workbook or of the assistant are not what the accounts hold.
+
+    `told`: the rows of each of ANSWERS; some of them may lack columns.
+    """
+    wanted = answers(choice)
+    for name, rows in told.items():
+        columns = [column for column in wanted[name][0] if not rows or column in rows[0]]
+        places = [wanted[name][0].index(column) for column in columns]
+        found = [[in_words(row[column]) for column in columns] for row in rows]
+        assert same(found, [[in_words(row[place]) for place in places] for row in wanted[name][1]]), name
+
+
+def answers(choice: Choice) -> dict[str, tuple[Sequence[str], list[Any]]]:
+    """The columns and the rows of each table; `choice` is of whole months."""
+    today = ("reason", "entity_type", "entity_id", "entity_name", "text", "responsible_name", "pipeline_name",
+             "status_name", "budget", "since_at_local", "days", "usual_days")  # fmt: skip
+    foreseen = ("pipeline_id", "months_back", "months_ahead", "month", "expected", "low", "high", "sold_so_far",
+                "from_open", "from_new", "sold", "sold_month_before")  # fmt: skip
+    stale = ("name", "responsible_name", "pipeline_name", "status_name", "budget", "days_without_activity",
+             "open_tasks")  # fmt: skip
+    waiting = [
+        row
+        for known in choice.known
+        for row in ahead.today(known)
+        if choice.fits(row["pipeline_id"], row["responsible_user_id"])
+    ]
+    expected_sales = [
+        row
+        for known in choice.known
+        for row in ahead.forecast(known)
+        if choice.users is None and not (row["months_back"] and row["months_ahead"])
+    ]
+    months = expected_page.money_by(choice, lambda day: f"{day:%Y-%m}-01")
+    return {
+        "money": (("month", "won", "won_budget", "lost"), [row for row in months if any(row[1:])]),
+        "managers": (
+            ("manager", "won", "won_budget", "lost", "rate", "average", "overdue", "stale"),
+            expected_page.managers(choice),
+        ),
+        "funnel": (
+            ("stage", "reached", "lost_here"),
+            [[row[0], row[1], row[4]] for row in rows_of(expected_page.funnel(choice))],
+        ),
+        "reasons": (
+            ("reason", "deals", "lost_budget"),
+            [[reason, deals, money] for reason, deals, _, money in expected_page.reasons(choice)],
+        ),
+        "sources": (("source", "deals", "won", "source_rate", "won_budget"), expected_page.sources(choice)),
+        "stuck": (("stage", "deals", "budget"), [[row[0], *row[-2:]] for row in expected_page.stuck(choice)]),
+        "today": (
+            ("why", "entity_type", "entity_id", "card", "text", "manager", "pipeline_name", "stage", *today[8:]),
+            [[row[name] for name in today] for row in waiting],
+        ),
+        "forecast": (foreseen, [[row[name] for name in foreseen] for row in expected_sales]),
+        "stale": (
+            ("deal", "manager", "pipeline_name", "stage", *stale[4:]),
+            [[row[name] for name in stale] for row in expected_page.stale_rows(choice)],
+        ),
+        "talks": (
+            ("manager", "talks", "first_response", "unanswered"),
+            [row[:4] for row in expected_page.talks(choice, [0])],
+        ),
+        "work": (("manager", *expected_page.COUNTS), expected_page.work(choice)),
+    }
+
+
+def in_words(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, date) else value
+
+
+def twelve_lines(known: oracle.Known, users: frozenset[int] | None = None, plan: int | None = None) -> list[str]:
+    """The digest of an account in English. `plan`: of the present month."""
+    now = known.local(known.now)
+    assert now is not None
+    month = [ahead.months_earlier(now.replace(day=1), back).date() for back in (-2, -1, 0, 1, 2)]
+    [this, last, earlier] = [
+        Choice((known,), first, after - timedelta(days=1), users=users)
+        for first, after in zip(month[2:], month[1:], strict=False)
+    ]
+    sold, before, then = map(expected_page.figures, (this, last, earlier))
+    tables = answers(this)
+    account = next((row["name"] for row in known.all("account")), None)
+    sign = {"RUB": "₽", "USD": "$"}.get(known.currency or "", known.currency or "")
+
+    def money(value: Any) -> str:
+        return f"{value:,.0f}\u00a0{sign}".strip()
+
+    def share(value: float | None) -> str:
+        return "–" if value is None else f"{100 * value:,.0f}%"
+
+    rows = [dict(zip(tables["forecast"][0], row, strict=True)) for row in tables["forecast"][1]]
+    told = [row for row in rows if row["pipeline_id"] is None and row["expected"] is not None]
+    past = [row for row in told if row["months_back"]]
+
+    def foreseen(months: int) -> str:
+        name = f"Forecast of {month[2 - months]:%B %Y}"
+        for row in told:
+            if (row["months_back"], row["months_ahead"]) == (0, months):
+                return f"{name}: {money(row['expected'])} ({money(row['low'])} – {money(row['high'])})"
+        return f"{name}: too few sales to tell"
+
+    inside = sum(row["low"] <= row["sold"] <= row["high"] for row in past)
+    best = min(expected_page.managers(this), key=lambda row: (-row[2], -row[1]), default=None)
+    reason = min(expected_page.reasons(this), key=lambda row: (-row[1], -row[3], row[0] or "\U0010ffff"), default=None)
+    waiting = [dict(zip(tables["today"][0], row, strict=True)) for row in tables["today"][1]]
+    waits = Counter(row["why"] for row in waiting)
+    card = min(
+        waiting, default=None,
+        key=lambda row: (-(row["budget"] or 0), -(-1 if row["days"] is None else row["days"]),
+                         row["entity_type"] or "~", row["entity_id"] or 0),
+    )  # fmt: skip
+    place = {"deal": "leads", "contact": "contacts", "company": "companies", "customer": "customers"}
+    where = next((row["subdomain"] for row in known.all("account")), None)
+    link = card and where and card["entity_id"] and card["entity_type"] in place
+    lost = len(expected_page.of_kind(this.closed(), "lost"))
+    return [
+        f"{account or known.project}: sales, {now:%B %Y}",
+        f"This month: {sold['won']} won for {money(sold['won_budget'])}",
+        f"Plan of the month: {money(plan)}, done {share(float(sold['won_budget']) / plan)}"
+        if plan
+        else "Plan of the month: none",
+        foreseen(0),
+        foreseen(1),
+        f"Of the last {len(past)} months {inside} were within such an interval"
+        if past
+        else "How such forecasts did: too few sales to tell",
+        f"{month[3]:%B %Y}: {before['won']} won for {money(before['won_budget'])}, the month before "
+        f"{money(then['won_budget'])}",
+        f"Created this month: {sold['created']}; won of closed: {share(sold['rate'])}",
+        f"Most this month: {best[0]}, {money(best[2])}" if best and best[2] else "Most this month: –, –",
+        f"Lost this month: {lost}, most often “{(reason and reason[0]) or 'no reason given'}”",
+        f"Waiting: {waits['no_task']} deals without a task, {waits['slow']} slow, {waits['waiting']} clients without "
+        f"an answer, {waits['overdue_task']} overdue tasks",
+        f"The largest of them: {card['card'] or '–'}, {money(card['budget'] or 0)}, {card['manager'] or '–'} "
+        + (f"https://{where}.amocrm.ru/{place[card['entity_type']]}/detail/{card['entity_id']}" if link else "")
+        if card
+        else "Nothing waits.",
+    ]

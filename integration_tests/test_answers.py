@@ -12,46 +12,47 @@ import hashlib
 import json
 import os
 import re
-import socket
 import subprocess
 import time
-import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
 
 import duckdb
 import httpx2
 import pytest
-from mcp import Client, StdioServerParameters
-from mcp.client.streamable_http import streamable_http_client
+from mcp import Client
 
 from amocrm_warehouse import mcp_server
 from amocrm_warehouse.database import reading
 from amocrm_warehouse.mcp_server import TABLES, TOKEN, plain, server
-from amocrm_warehouse.report import workbook
+from amocrm_warehouse.report import data, workbook
 from amocrm_warehouse.report.answers import Choice, chosen, last_months, people_of
 from amocrm_warehouse.report.digest import digest
 from amocrm_warehouse.report.metrics import METRICS, ROWS, total
 from amocrm_warehouse.report.words import Words
 
 from . import expected, models
+from .assistant import ATTACKS, SECRET, ask, ask_by_http, ask_by_stdio, serving
 from .expected import marts as oracle
 from .expected.marts import ahead
 from .expected.marts import page as expected_page
+from .expected.marts.conversations import conversations
 from .expected.marts.deals import deals
-from .report_numbers import plain as as_shown
-from .report_numbers import rows_of, same
+from .expected.marts.known import grouped
+from .expected.marts.people import manager_activity, tasks_open, touches
+from .expected.marts.totals import ended
+from .report_numbers import check_answers, same, twelve_lines
 from .sandbox import Account, ManualClock
+from .sheets import sheets, tables_of
 from .test_report import known_of, run
-from .warehouse import COMMAND, PYTHON, ROOT
+from .warehouse import COMMAND, ROOT
 
 NOW = 1_767_290_400
-SECRET = "a-token-that-is-long-enough"
+TEAM = "Опт"
+PLAN = 300_000
 
 
 @pytest.fixture(scope="module")
@@ -61,18 +62,25 @@ def known() -> oracle.Known:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory, known: oracle.Known) -> Path:
-    """The database, the workbook in both languages, and the page of one manager."""
+    """The database; the page, the workbook and the digest of one manager and of one team; the workbook in Russian."""
     made = tmp_path_factory.mktemp("answers")
     file = str(made / "crm.duckdb")
     models.store(file, "1001", {name: list(rows.values()) for name, rows in known.rows.items()}, "duckdb")
-    given = ["--now", "2026-01-01T18:00:00", "--xlsx", str(made / "ru.xlsx"), "--digest", "--language", "ru"]
-    given += ["--manager", boss(known), "--out", str(made / "own.html")]
-    done = run("-m", "amocrm_warehouse.report.command", *given, database=file)
-    assert done.returncode == 0, done.stderr
-    (made / "own.txt").write_text(done.stdout, encoding="utf-8")
+    plans = made / "plans.csv"
+    lines = [f"1001,2026-01-01,{row['user_id']},{PLAN}" for row in known.all("users")]
+    plans.write_text("\n".join(["project_id,month,responsible_user_id,plan", *lines, ""]), encoding="utf-8")
+    for name, given in {
+        "manager": ["--now", "2026-01-01T18:00:00", "--plans", str(plans), "--manager", boss(known)],
+        "team": ["--built", "--group", TEAM],
+    }.items():
+        files = ["--xlsx", str(made / f"{name}.xlsx"), "--out", str(made / f"{name}.html")]
+        done = run(
+            "-m", "amocrm_warehouse.report.command", *given, *files, "--digest", "--language", "en", database=file
+        )
+        assert done.returncode == 0, done.stderr
+        (made / f"{name}.txt").write_text(done.stdout, encoding="utf-8")
     with reading(file) as ask:
-        workbook.write(made / "en.xlsx", ask, Choice(*last_months(ask)), Words("en"))
-        (made / "en.txt").write_text(digest(ask, Choice(*last_months(ask)), Words("en")), encoding="utf-8")
+        workbook.write(made / "ru.xlsx", ask, Choice(*last_months(ask)), Words("ru"))
     return made
 
 
@@ -85,20 +93,6 @@ def boss(known: oracle.Known) -> str:
     """The name of who has the most deals."""
     [(user, _)] = Counter(row["responsible_user_id"] for row in known.all("deals")).most_common(1)
     return str(known.user(user))
-
-
-def ask(database: str, *calls: tuple[str, dict[str, Any]], free_sql: bool = True) -> list[Any]:
-    """What each call is answered: the content, or the sentence of an error."""
-
-    async def asked() -> list[Any]:
-        async with Client(server(database, free_sql)) as client:
-            return [told(await client.call_tool(name, arguments)) for name, arguments in calls]
-
-    return asyncio.run(asked())
-
-
-def told(result: Any) -> Any:
-    return result.content[0].text if result.is_error else result.structured_content
 
 
 def rows(database: str, sql: str) -> list[dict[str, Any]]:
@@ -185,14 +179,6 @@ def sum_of(database: str) -> str:
 
 
 EVIL = "x' or '1'='1"
-ATTACKS = [
-    "drop table amocrm_marts.deals", "select 1; drop table amocrm_marts.deals", "delete from amocrm_marts.deals",
-    "select * from read_text('/etc/passwd')", "select * from read_csv('/etc/passwd')",
-     "copy amocrm_marts.deals to '/tmp/x'",
-    "with gone as (delete from amocrm_marts.deals returning 1) select * from gone", "attach '/tmp/other.duckdb'",
-    "select 1) as a; drop table amocrm_marts.deals; --", "set enable_external_access = true", "install httpfs",
-    "select * from '/etc/passwd'", "pragma database_list", "update amocrm_marts.deals set budget = 0",
-]  # fmt: skip
 
 
 def test_nothing_that_is_asked_changes_or_leaks_anything(database: str) -> None:
@@ -232,48 +218,14 @@ def test_free_sql_is_there_only_if_asked_for_and_has_limits(database: str, monke
     assert time.monotonic() - began < 30
 
 
-def test_it_speaks_by_stdio(database: str) -> None:
-    async def asked() -> Any:
-        command = StdioServerParameters(
-            command=str(PYTHON), args=[*COMMAND[1:], "mcp", "--to", f"duckdb:///{database}"], cwd=str(ROOT)
-        )
-        async with Client(command) as client:
-            return told(await client.call_tool("open_deals", {}))
-
-    assert asyncio.run(asked()) == ask(database, ("open_deals", {}))[0]
-
-
-@pytest.fixture(scope="module")
-def address(database: str) -> Iterator[str]:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port = one.getsockname()[1]
-    command = [*COMMAND, "mcp", "--to", f"duckdb:///{database}", "--http", str(port)]
-    process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, TOKEN: SECRET})
-    try:
-        for _ in range(600):
-            with socket.socket() as one:
-                if one.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            time.sleep(0.1)
-        yield f"http://127.0.0.1:{port}/mcp"
-    finally:
-        process.terminate()
-        process.wait(30)
-
-
-def test_by_http_it_answers_whoever_has_the_token_alone(database: str, address: str) -> None:
-    async def asked() -> Any:
-        async with (
-            httpx2.AsyncClient(headers={"Authorization": f"Bearer {SECRET}"}) as http,
-            Client(streamable_http_client(address, http_client=http)) as client,
-        ):
-            return told(await client.call_tool("open_deals", {}))
-
-    assert asyncio.run(asked()) == ask(database, ("open_deals", {}))[0]
-    for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": f"Bearer {SECRET[:-1]}"}):
-        refused = httpx2.post(address, headers=headers, json={"jsonrpc": "2.0", "id": 1, "method": "tools/list"})
-        assert (refused.status_code, refused.text) == (401, "The token is missing or wrong.")
+def test_it_speaks_by_stdio_and_by_http_to_whoever_has_the_token_alone(database: str) -> None:
+    [answer] = ask(database, ("open_deals", {}))
+    assert ask_by_stdio(f"duckdb:///{database}", "open_deals") == answer
+    with serving(f"duckdb:///{database}") as address:
+        assert ask_by_http(address, "open_deals") == answer
+        for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": f"Bearer {SECRET[:-1]}"}):
+            refused = httpx2.post(address, headers=headers, json={"jsonrpc": "2.0", "id": 1, "method": "tools/list"})
+            assert (refused.status_code, refused.text) == (401, "The token is missing or wrong.")
 
 
 def test_without_a_token_there_is_no_server(database: str) -> None:
@@ -284,70 +236,6 @@ def test_without_a_token_there_is_no_server(database: str) -> None:
     assert (done.returncode, done.stderr.strip()) == (2, f"Put a token of 16 characters or more into {TOKEN} first.")
 
 
-MAIN = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
-
-
-def sheets(path: Path) -> dict[str, list[list[Any]]]:
-    """The cells of each sheet of a workbook by its name: texts, numbers, and None."""
-    with zipfile.ZipFile(path) as book:
-        parts = {name: ElementTree.fromstring(book.read(name)) for name in book.namelist() if name.endswith(".xml")}
-    texts = ["".join(part.text or "" for part in one.iter(f"{MAIN}t")) for one in parts["xl/sharedStrings.xml"]]
-    found = {}
-    for number, named in enumerate(parts["xl/workbook.xml"].iter(f"{MAIN}sheet"), 1):
-        cells: list[list[Any]] = []
-        for row in parts[f"xl/worksheets/sheet{number}.xml"].iter(f"{MAIN}row"):
-            cells.append([])
-            for cell in row:
-                letters = re.sub(r"\d", "", cell.attrib["r"])
-                place = sum(26**power * (ord(letter) - 64) for power, letter in enumerate(reversed(letters))) - 1
-                value = cell.findtext(f"{MAIN}v")
-                cells[-1] += [None] * (place - len(cells[-1]))
-                told = value if value is None else texts[int(value)] if cell.get("t") == "s" else float(value)
-                cells[-1].append(told)
-        found[named.attrib["name"]] = cells
-    return found
-
-
-def test_the_workbook_is_what_the_account_holds(folder: Path, known: oracle.Known) -> None:
-    told = sheets(folder / "en.xlsx")
-    choice = expected_page.Choice((known,), date(2025, 2, 1), date(2026, 1, 1))
-    width = {len(rows[0]) for name, rows in told.items() if name != "Definitions"}
-    assert min(width) > 2
-
-    def of(name: str, total: bool = True) -> list[list[Any]]:
-        columns, *found = told[name]
-        found = [row + [None] * (len(columns) - len(row)) for row in found]
-        if not total:
-            return found
-        sums = found.pop()
-        for place, value in enumerate(sums):
-            if isinstance(value, float):
-                assert value == pytest.approx(sum(row[place] or 0 for row in found)), (name, columns[place])
-        return found
-
-    assert same(of("Managers"), expected_page.managers(choice))
-    assert same(of("Sources"), expected_page.sources(choice))
-    assert same(
-        of("Reasons of loss"), [[reason, deals, money] for reason, deals, _, money in expected_page.reasons(choice)]
-    )
-    assert same(
-        [row[1:] for row in of("Where deals get stuck")], [[r[0], *r[-2:]] for r in expected_page.stuck(choice)]
-    )
-    months = [row[1:] for row in expected_page.money_by(choice, lambda day: f"{day:%Y-%m}") if any(row[1:])]
-    assert same([row[1:4] for row in of("Money over time")], months)
-    stages = [[row[0], row[1], row[4]] for row in rows_of(expected_page.funnel(choice))]
-    assert same([[row[1], *row[3:]] for row in of("Where deals are lost", False)], stages)
-    work = [[*row[:3], row[3] / 86_400, *row[4:]] for row in expected_page.work(choice)]
-    assert same(of("What managers do"), work)
-    columns = ("responsible_name", "pipeline_name", "status_name", "budget", "days_without_activity", "open_tasks")
-    stale = [[row[column] for column in columns] for row in expected_page.stale_rows(choice)]
-    assert same([row[1:] for row in of("Stale deals", False)], stale)
-    assert len(of("Today’s list", False)) == len(ahead.today(known))
-    assert len(of("Forecast", False)) == len([
-        row for row in ahead.forecast(known) if not (row["months_back"] and row["months_ahead"])
-    ])  # fmt: skip
-
-
 def test_the_workbook_has_every_word_in_russian(folder: Path) -> None:
     told = sheets(folder / "ru.xlsx")
     words = [*told, *(head for name, rows in told.items() if name != "Определения" for head in rows[0])]
@@ -356,29 +244,8 @@ def test_the_workbook_has_every_word_in_russian(folder: Path) -> None:
     assert len(meant) > 20
 
 
-def test_the_digest_is_twelve_lines_of_the_account(folder: Path, known: oracle.Known) -> None:
-    told = (folder / "en.txt").read_text(encoding="utf-8").splitlines()
-    assert len(told) == 12
-    now = expected_page.Choice((known,), date(2026, 1, 1), date(2026, 1, 1))
-    last = expected_page.Choice((known,), date(2025, 12, 1), date(2025, 12, 31))
-    this, before = expected_page.figures(now), expected_page.figures(last)
-    assert told[1] == f"This month: {this['won']} won for {this['won_budget']:,.0f}\u00a0₽"
-    assert told[6].startswith(
-        f"December 2025: {before['won']} won for {before['won_budget']:,.0f}\u00a0₽, the month before "
-    )
-    assert told[7].startswith(f"Created this month: {this['created']}; won of closed: ")
-    waits = Counter(row["reason"] for row in ahead.today(known))
-    assert told[10] == (
-        f"Waiting: {waits['no_task']} deals without a task, {waits['slow']} slow, {waits['waiting']} clients without "
-        f"an answer, {waits['overdue_task']} overdue tasks"
-    )
-    assert told[3] == "Forecast of January 2026: too few sales to tell"
-    russian = (folder / "own.txt").read_text(encoding="utf-8").splitlines()
-    assert [len(russian[:12]), russian[1][:15]] == [12, "В этом месяце: "]
-
-
 def test_the_workbook_the_digest_and_the_assistant_tell_what_the_definitions_own_sql_gives(
-    folder: Path, database: str
+    database: str, tmp_path: Path
 ) -> None:
     """Each metric by its SQL over the mart's rows of a year, and of the present month for the digest."""
     year, month = ("2025-02-01", "2026-01-31"), ("2026-01-01", "2026-01-31")
@@ -407,7 +274,10 @@ def test_the_workbook_the_digest_and_the_assistant_tell_what_the_definitions_own
     told["source_rate"] = sum(row["won"] for row in of_sources) / sum(row["deals"] for row in of_sources)
     assert [name for name, value in told.items() if not close(value, name)] == []
     assert METRICS.keys() - told.keys() == {"closed", "lost_budget", "first_response"}
-    book = sheets(folder / "en.xlsx")
+    with reading(database) as run_sql:
+        workbook.write(tmp_path / "en.xlsx", run_sql, Choice(*last_months(run_sql)), Words("en"))
+        said = digest(run_sql, Choice(*last_months(run_sql)), Words("en"))
+    book = sheets(tmp_path / "en.xlsx")
     for sheet, names in (
         ("Money over time", ("won", "won_budget", "lost")),
         ("Managers", ("overdue", "stale")),
@@ -419,7 +289,6 @@ def test_the_workbook_the_digest_and_the_assistant_tell_what_the_definitions_own
         assert [name for name, value in told.items() if not close(value, name)] == [], sheet
     definitions = {row[2] for row in book["Definitions"] if len(row) > 2}
     assert {METRICS["won"].means.split(" | ")[0], METRICS["first_response"].means.split(" | ")[0]} <= definitions
-    said = (folder / "en.txt").read_text(encoding="utf-8")
     won, created, rate = (by_definition(name, month) for name in ("won", "created", "rate"))
     assert f"This month: {won:,.0f} won for {by_definition('won_budget', month):,.0f}\u00a0₽" in said
     assert f"Created this month: {created:,.0f}; won of closed: {Words('en').percent(rate)}" in said
@@ -448,24 +317,106 @@ def unfolded(column: Any) -> list[Any]:
     return told
 
 
-def test_no_row_of_another_is_in_the_report_of_one_manager(folder: Path, known: oracle.Known) -> None:
-    """Nor in the workbook; what is told of everybody together is not there at all."""
-    own = next(row["user_id"] for row in known.all("users") if row["name"] == boss(known))
-    tables = unpacked(folder / "own.html")
-    assert not {"forecast", "forecast_stages", "freshness"} & tables.keys()
+@pytest.mark.parametrize("name", ["manager", "team"])
+def test_no_row_of_another_is_in_the_report_of_one_manager_or_one_team(
+    folder: Path, known: oracle.Known, name: str
+) -> None:
+    """Row by row the page, the workbook and the digest; what is told of everybody together is not there at all."""
+    group = next(row["group_id"] for row in known.all("groups") if row["name"] == TEAM)
+    own = frozenset(
+        row["user_id"]
+        for row in known.all("users")
+        if (row["name"] == boss(known) if name == "manager" else row["group_id"] == group)
+    )
+    assert len(own) == (1 if name == "manager" else 2)
+    tables = unpacked(folder / f"{name}.html")
+    assert not {"forecast", "forecast_stages", "freshness", "costs"} & tables.keys()
     whose = ("responsible_user_id", "closer_id", "user_id")
-    users = {row.get(name) for of in tables.values() for row in of for name in whose} - {None}
-    assert users == {own}
+    users = {row.get(column) for of in tables.values() for row in of for column in whose} - {None}
+    assert users == own
     there = [deal for deal in deals(known) if not deal["is_deleted"]]
-    mine = [deal for deal in there if own in (deal["responsible_user_id"], deal["closer_id"])]
-    assert 0 < len(tables["deals"]) == len(mine) < len(there)
-    others = {str(known.user(row["user_id"])) for row in known.all("users")} - {boss(known)}
-    shown = json.dumps(tables, ensure_ascii=False) + str(sheets(folder / "ru.xlsx"))
-    assert boss(known) in shown
-    assert [name for name in others if name in shown] == []
-    choice = expected_page.Choice((known,), date(2025, 2, 1), date(2026, 1, 1), users=frozenset({own}))
-    people = sheets(folder / "ru.xlsx")["Менеджеры"]
-    assert as_shown(people[1]) == as_shown(expected_page.managers(choice)[0])
+    mine = [deal for deal in there if {deal["responsible_user_id"], deal["closer_id"]} & own]
+    cards = {row["entity_id"] for row in ahead.today(known) if row["responsible_user_id"] in own}  # also by their tasks
+    others = [deal for deal in there if deal not in mine and deal["deal_id"] not in cards]
+    own_or_seen = [deal for deal in there if deal not in others]
+    names = {str(deal["name"]) for deal in own_or_seen}
+    assert mine
+    assert others
+    check_rows(tables, known, own, mine)
+
+    choice = expected_page.Choice((known,), date(2025, 2, 1), date(2026, 1, 31), users=own)
+    check_answers(tables_of(folder / f"{name}.xlsx"), choice)
+    lines = (folder / f"{name}.txt").read_text(encoding="utf-8").splitlines()
+    assert lines[:12] == twelve_lines(known, own, PLAN * len(own))
+
+    cells = [cell for sheet in sheets(folder / f"{name}.xlsx").values() for row in sheet for cell in row]
+    shown = json.dumps(tables, ensure_ascii=False) + str(cells) + "".join(lines)
+    strangers = {row["user_id"] for row in known.all("users")} - own
+    secret = {str(known.user(user)) for user in strangers} | {str(user) for user in strangers}
+    secret |= {str(deal["deal_id"]) for deal in others} | {str(deal["name"]) for deal in others} - names
+    assert [text for text in secret if text in shown] == []
+    assert all(str(known.user(user)) in shown for user in own)
+    amounts = {float(deal["budget"] or 0) for deal in others} - {float(deal["budget"] or 0) for deal in own_or_seen}
+    numbers = {*cells, *(value for of in tables.values() for row in of for value in row.values())}
+    assert [amount for amount in amounts if amount > 99_999 and amount in numbers] == []
+
+
+def check_rows(
+    tables: dict[str, list[dict[str, Any]]], known: oracle.Known, own: frozenset[int], mine: list[dict[str, Any]]
+) -> None:
+    """Raises AssertionError where a table of the page has another row, or lacks one, of these people."""
+
+    def of(user: int | None) -> int | None:
+        return user if user in own else None
+
+    def day(moment: Any) -> int | None:
+        return (moment.date() - date(1970, 1, 1)).days if moment else None
+
+    shown = ("pipeline_id", "status_id", "created", "closed", "budget", "responsible_user_id", "closer_id")
+    wanted = [
+        [deal["pipeline_id"], deal["status_id"], day(deal["created_at_local"]),
+         day(ended(deal) if deal["stage_kind"] in ("won", "lost") else None), deal["budget"],
+         of(deal["responsible_user_id"]), of(deal["closer_id"])]
+        for deal in mine
+    ]  # fmt: skip
+    assert same([[row[column] for column in shown] for row in tables["deals"]], wanted)
+    stages = {row["deal_id"] for row in mine}
+    assert {row["deal"] for row in tables["stays"]} | {row["deal"] for row in tables["ways"]} <= set(range(len(stages)))
+    waiting = [row for row in ahead.today(known) if row["responsible_user_id"] in own]
+    piles = grouped(waiting, lambda row: (row["pipeline_id"], row["responsible_user_id"]))
+    cards = [{(row["entity_type"], row["entity_id"]) for row in pile} for pile in piles.values()]
+    assert len(tables["today"]) == sum(min(len(pile), 20) for pile in cards)
+    assert {(row["entity_type"], row["entity_id"]) for row in tables["today"]} <= set().union(*cards)
+    stale = expected_page.stale_rows(expected_page.Choice((known,), date(2025, 2, 1), date(2026, 1, 31), users=own))
+    assert {row["deal_id"] for row in tables["stale_deals"]} <= {row["deal_id"] for row in stale}
+    assert sum(row["deals"] for row in tables["stale"]) == len(stale)
+    talks = [row for row in conversations(known) if row["responsible_user_id"] in own and row["messages_in"]]
+    assert len(tables["talks"]) == len(talks)
+    tasks = [row for row in tasks_open(known) if row["responsible_user_id"] in own]
+    assert sum(row["tasks"] for row in tables["tasks"]) == len(tasks)
+    counts = ("user_id", "day", *expected_page.COUNTS)
+    work = [row for row in manager_activity(known) if row["user_id"] in own]
+    done = [[row[column] for column in counts] for row in work if any(row[count] for count in expected_page.COUNTS)]
+    told = [{"user_id": row["responsible_user_id"], **row} for row in tables["work"]]
+    assert same(
+        [[row[c] if c != "day" else str(date.fromordinal(719_163 + row[c])) for c in counts] for row in told], done
+    )
+    assert sum(row["touches"] for row in tables["hours"]) == sum(user in own for _, user, _ in touches(known))
+    plans = [[row["responsible_user_id"], row["plan"]] for row in tables["plans"]]
+    assert plans == [[user, PLAN] for user in sorted(own)]
+
+
+def test_a_source_that_costs_something_keeps_its_name(
+    folder: Path, known: oracle.Known, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where it is not among those that have most deals: its costs would stand beside no deal."""
+    choice = expected_page.Choice((known,), date(2020, 1, 1), date(2026, 1, 31))
+    [(rare, count), *_] = sorted((row[:2] for row in expected_page.sources(choice) if row[0]), key=lambda row: row[1])
+    monkeypatch.setattr(data, "SOURCES_SHOWN", 1)
+    with reading(str(folder / "crm.duckdb")) as ask:
+        told = data.read(ask, asked=data.Asked(costs=[["2025-12-01", rare, "100"]]))
+    sources = unfolded(told["tables"]["deals"]["source"])
+    assert (sources.count(rare), len({*sources} - {None, True})) == (count, 2)
 
 
 def test_a_user_of_two_accounts_is_chosen_in_one_of_them() -> None:

@@ -58,7 +58,7 @@ def project(tmp_path_factory: pytest.TempPathFactory, tables: dict[str, list[Row
     models.store(made.database, "1001", tables, "duckdb")
     models.store_syncs(made.database, "1001", [("2026-01-05 09:00", "2026-01-05 10:00", [])])
     made.dbt("deps")
-    made.dbt("build")
+    made.dbt("build", "--exclude-resource-type", "test", "unit_test")  # models are tested where they are built
     return made
 
 

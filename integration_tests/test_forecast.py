@@ -2,13 +2,31 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 
-from . import expected, models
+import pytest
+from selenium import webdriver
+
+from amocrm_warehouse.database import reading
+from amocrm_warehouse.report import workbook
+from amocrm_warehouse.report.answers import Choice, last_months
+from amocrm_warehouse.report.digest import digest
+from amocrm_warehouse.report.words import Words
+
+from . import expected, models, report_page
+from .assistant import ask
+from .expected import marts as oracle
 from .expected.marts import ahead
+from .expected.marts import page as expected_page
+from .report_numbers import check_answers, rows_of, same, twelve_lines, without_empty_days
+from .report_page import Report
 from .sandbox import Account, ManualClock
+from .sheets import tables_of
 from .test_models import different
 from .test_report import known_of
+
+pytestmark = pytest.mark.xdist_group("browser")
 
 NOW = 1_766_167_200
 """19 December 2025, 18:00 UTC."""
@@ -18,13 +36,23 @@ STREAMS = (
 )  # fmt: skip
 
 
-def test_each_number_of_the_forecast_is_the_accounts(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def known() -> oracle.Known:
     tables = expected.tables(Account.generate(3, 1_500, clock=ManualClock(NOW)))
     known = known_of("1001", {name: tables[name] for name in STREAMS})
     known.now = known.now.replace(year=2025, month=12, day=19)
-    database = str(tmp_path / "crm.duckdb")
-    models.store(database, "1001", {name: tables[name] for name in STREAMS}, "duckdb")
-    models.build(database, "--now", known.now.isoformat())
+    return known
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory, known: oracle.Known) -> str:
+    file = str(tmp_path_factory.mktemp("forecast") / "crm.duckdb")
+    models.store(file, "1001", {name: known.all(name) for name in STREAMS}, "duckdb")
+    models.build(file, "--now", known.now.isoformat())
+    return file
+
+
+def test_each_number_of_the_forecast_is_the_accounts(database: str, known: oracle.Known) -> None:
     for build in (ahead.forecast, ahead.forecast_stages):
         wanted = [{"project_id": "1001", **row} for row in build(known)]
         assert len(wanted) > 20
@@ -35,3 +63,33 @@ def test_each_number_of_the_forecast_is_the_accounts(tmp_path: Path) -> None:
     assert all(row["low"] < row["expected"] < row["high"] for row in told)
     few = [row for row in ahead.forecast(known) if row["expected"] is None]
     assert few, "no pipeline has too few sales, and that is told of none"
+
+
+def test_it_is_told_in_the_workbook_the_digest_and_to_the_assistant(
+    database: str, known: oracle.Known, tmp_path: Path
+) -> None:
+    with reading(database) as run:
+        chosen = Choice(*last_months(run))
+        workbook.write(tmp_path / "all.xlsx", run, chosen, Words("en"))
+        lines = digest(run, chosen, Words("en")).splitlines()
+    assert lines == twelve_lines(known)
+    assert lines[3].startswith("Forecast of December 2025: ")
+    assert lines[5].startswith("Of the last 6 months ")
+    choice = expected_page.Choice((known,), chosen.since, date(2025, 12, 31))
+    check_answers({"forecast": tables_of(tmp_path / "all.xlsx")["forecast"]}, choice)
+    [answer] = ask(database, ("forecast", {"limit": 500}))
+    check_answers({"forecast": answer["rows"]}, choice)
+
+
+def test_it_is_told_in_the_page(database: str, known: oracle.Known, browser: webdriver.Chrome, tmp_path: Path) -> None:
+    """Of all pipelines and of the largest, with the months of which too little is known."""
+    report_page.write(database, tmp_path / "report.html")
+    page = Report(browser)
+    page.open(tmp_path / "report.html")
+    for scope in list(page.options("scope"))[:2]:
+        page.choose(scope, "last12")
+        pipeline = int(scope.partition("/")[2]) if scope else None
+        choice = expected_page.Choice((known,), *page.chosen(), pipeline)
+        shown = page.sections()["forecast"]
+        assert same(without_empty_days(rows_of(shown["tables"])), without_empty_days(expected_page.forecast(choice)))
+        assert len(page.marks("forecast")) > 9

@@ -7,28 +7,38 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import psycopg
 import pytest
 import yaml
 from selenium import webdriver
 
+from amocrm_warehouse import mcp_server
 from amocrm_warehouse.database import reading
-from amocrm_warehouse.report import data
+from amocrm_warehouse.mcp_server import TABLES
+from amocrm_warehouse.report import data, workbook
+from amocrm_warehouse.report.answers import Choice, last_months
+from amocrm_warehouse.report.digest import digest
 from amocrm_warehouse.report.queries import QUERIES
+from amocrm_warehouse.report.words import Words
 
 from . import models, postgres, report_page
+from .assistant import ATTACKS, ask, ask_by_http, ask_by_stdio, serving
 from .connector import messages
 from .destination import Destination
 from .expected import marts as oracle
+from .expected.marts import page as expected_page
 from .models import Row
-from .report_numbers import asked, check_numbers
+from .report_numbers import asked, check_answers, check_numbers, twelve_lines
 from .report_page import Report
 from .sandbox import NOW, Account, ManualClock, Sandbox, writes
+from .sheets import tables_of
 from .warehouse import ROOT
 
 STREAMS = [
@@ -102,7 +112,9 @@ EVENTS = frozenset({"events", "deal_statuses", *(name for name in STREAMS if nam
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """1001 and 1002 were read whole, in two currencies; of the others something was not, and 1006 has no deal."""
+    """1001 and 1002 were read whole, in two currencies, one of which has no kopecks. Of the others something was not,
+    and 1006 has no deal.
+    """
     accounts = [
         Account.generate(3, 150, clock=ManualClock(), timezone="Europe/Moscow"),
         Account.generate(4, 90, clock=ManualClock(), timezone="America/New_York"),
@@ -116,7 +128,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     marked, ignored = {"deleted_rows": "mark", "chat_texts": True}, {"deleted_rows": "ignore"}
     projects = [
         Project("1001", accounts[0], marked),
-        Project("1002", accounts[1], ignored, currency="USD"),
+        Project("1002", accounts[1], ignored, currency="JPY"),
         Project("1003", accounts[2], marked, False, frozenset({"statuses", "users", "talks"})),
         Project("1004", accounts[3], ignored, False, EVENTS),
         Project("1005", accounts[4], marked, False, frozenset({"account", "deal_sale_changes", "groups"})),
@@ -146,6 +158,7 @@ def work(account: Account, rng: Random) -> None:
         lambda: writes.win(account, ids[2], by=users[0]),
         lambda: writes.lose(account, ids[3], account.loss_reasons[1]["id"], by=users[1]),
         lambda: writes.lose(account, ids[4]),
+        lambda: writes.rename_status(account, pipeline["id"], pipeline["statuses"][1]["id"], "Called otherwise now"),
         lambda: writes.reopen(account, ids[3]),
         lambda: writes.win(account, ids[0]),
         lambda: writes.edit(account, "leads", ids[5], price=777_000, by=users[1]),
@@ -311,8 +324,83 @@ def test_each_number_of_the_report_is_the_accounts(built: World, browser: webdri
     report_page.write(built.databases["duckdb"], path)
     page = Report(browser)
     page.open(path)
-    assert "" not in page.options("scope")  # roubles, dollars, and a currency that nobody knows
+    assert "" not in page.options("scope")  # roubles, yen, and a currency that nobody knows
     known = {project.id: project.known for project in built.projects}
     for project in known:
         for kind in ("all", "quarter"):
             check_numbers(page, asked(page, known, project, kind))
+
+
+@pytest.mark.parametrize("kind", ["duckdb", "postgres"])
+def test_workbook_digest_and_assistant_tell_what_the_accounts_hold(built: World, kind: str, tmp_path: Path) -> None:
+    """With deleted deals, removed users, renamed stages, several pipelines and months without sales."""
+    database, words = built.databases[kind], Words("en")
+    with reading(database) as run:
+        chosen = Choice(*last_months(run))
+        workbook.write(tmp_path / "all.xlsx", run, chosen, words)
+        lines = digest(run, chosen, words).split("\n\n")
+    last = (chosen.until + timedelta(days=31)).replace(day=1) - timedelta(days=1)
+    told = tables_of(tmp_path / "all.xlsx")
+    asked_for = [(tool, {"project": one.id, "limit": 500}) for one in built.projects for tool in TABLES]
+    answers = iter(ask(database, *asked_for))
+    for number, project in enumerate(built.projects):
+        choice = expected_page.Choice((project.known,), chosen.since, last)
+        own = {name: [row for row in rows if row["project_id"] == project.id] for name, rows in told.items()}
+        check_answers(own, choice)
+        assert lines[number].splitlines() == twelve_lines(project.known)
+        found = {name: next(answers) for name, _ in TABLES.values()}
+        assert all(answer["total_rows"] == len(answer["rows"]) for answer in found.values())
+        check_answers({name: answer["rows"] for name, answer in found.items()}, choice)
+    first = built.projects[0].known
+    assert any(row["is_deleted"] for row in first.all("deals"))
+    assert {row["responsible_user_id"] for row in first.all("deals")} - set(first.by("users", "user_id")) - {None}
+    assert len({row["pipeline_id"] for row in first.all("deals")}) > 2
+    months = expected_page.money_by(expected_page.Choice((first,), chosen.since, last), lambda day: f"{day:%Y-%m}")
+    assert any(not row[1] for row in months)
+
+
+READER = """
+    create role reader login; grant usage on schema amocrm_marts, amocrm_staging to reader;
+    grant select on all tables in schema amocrm_marts, amocrm_staging to reader
+"""
+ATTACKS_ON_POSTGRESQL = [
+    "select pg_read_file('/etc/passwd')", "select lo_import('/etc/passwd')", "select * from pg_authid",
+    "select set_config('role', 'postgres', true), pg_read_file('/etc/passwd')",
+    "select * from amocrm.amocrm_1001_deals",
+    "select set_config('transaction_read_only', 'off', true)", "create table amocrm_marts.x (y int)",
+    "select * into amocrm_marts.x from amocrm_marts.deals", "copy amocrm_marts.deals to program 'cat'",
+    "do $$ begin delete from amocrm_marts.deals; end $$",
+]  # fmt: skip
+ALL_THAT_IS_THERE = "select (select md5(string_agg(deals::text, '' order by deals::text)) from amocrm_marts.deals), " \
+    "(select count(*) from pg_class), (select count(*) from pg_largeobject_metadata)"  # fmt: skip
+
+
+def test_the_assistant_reads_postgresql_alone(built: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By stdio and by HTTP; and what it is asked for in SQL changes nothing, reads no file and comes to an end."""
+    owner = built.databases["postgres"]
+    with psycopg.connect(owner) as connection:
+        connection.execute(READER)
+    reader = owner.replace("postgres@", "reader@")
+    [directly] = ask(reader, ("today", {"project": "1001"}))
+    assert 0 < len(directly["rows"]) == 50 < directly["total_rows"]
+    [before] = models.query(owner, ALL_THAT_IS_THERE)
+    for attack, answer in zip(
+        attacks := [*ATTACKS, *ATTACKS_ON_POSTGRESQL], ask(reader, *(("sql", {"select": one}) for one in attacks)),
+        strict=True,
+    ):  # fmt: skip
+        assert isinstance(answer, str), (attack, answer)
+        assert "root:" not in answer
+    [some, mighty] = ask(reader, ("sql", {"select": "select deal_id from amocrm_marts.deals", "limit": 3})) + ask(
+        owner, ("sql", {"select": "select 1 as one"})
+    )
+    assert (len(some["rows"]), some["more"]) == (3, True)
+    assert "--sql takes a PostgreSQL user who may not read the server's files; this one may." in mighty
+    ask(reader, ("sql", {"select": "select lo_create(7)"}))  # which PostgreSQL 15 takes, and which is not committed
+    monkeypatch.setattr(mcp_server, "SECONDS", 0.5)
+    [late] = ask(reader, ("sql", {"select": "select pg_sleep(600)"}))
+    assert "statement timeout" in late
+    assert models.query(owner, ALL_THAT_IS_THERE) == [before]
+    [answer] = ask(reader, ("open_deals", {}))
+    assert ask_by_stdio(reader, "open_deals") == answer
+    with serving(reader) as address:
+        assert ask_by_http(address, "open_deals") == answer

@@ -16,6 +16,8 @@ from typing import NoReturn
 
 STOPPED_BY_SIGNAL = 128
 """Is added to a signal's number in the exit code of a process that it ended."""
+INTERRUPTED = STOPPED_BY_SIGNAL + signal.SIGINT
+"""The exit code of a command that Ctrl-C ended."""
 EXCHANGE_PATIENCE = 150.0
 """Seconds that the end waits for the exchange in flight, whose request has a deadline of 120."""
 

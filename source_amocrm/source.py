@@ -6,7 +6,6 @@ import json
 import logging
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, MutableMapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -29,9 +28,9 @@ from source_amocrm.airbyte.concurrent import ConcurrentReading
 from source_amocrm.airbyte.output import MessageQueue
 from source_amocrm.airbyte.report import Report, log_pause
 from source_amocrm.auth import HandOver, print_settings
-from source_amocrm.config import Config, parse_config
+from source_amocrm.config import parse_config
 from source_amocrm.errors import AmocrmError, ConfigError
-from source_amocrm.http import open_api
+from source_amocrm.http import Observer, open_api
 from source_amocrm.secrecy import mask
 from source_amocrm.streams import STREAMS
 from source_amocrm.streams.base import AmocrmStream
@@ -39,7 +38,6 @@ from source_amocrm.streams.chats import note_of_texts
 from source_amocrm.streams.schema_drift import KNOWN, SchemaDrift, drift_warning
 from source_amocrm.sync import Selection, Sync
 from source_amocrm.sync.declaration import FullRefresh, Incremental
-from source_amocrm.sync.read_plan import Progress
 from source_amocrm.walk.listing import Row
 
 
@@ -96,26 +94,29 @@ class SourceAmocrm(AbstractSource):
         catalog: ConfiguredAirbyteCatalog,
         state: list[AirbyteStateMessage] | None = None,
     ) -> Iterator[AirbyteMessage]:
-        parsed = parse_config(config)
+        drift = SchemaDrift(KNOWN)
+        account = open_account(config, hand_over=self._hand_over, observe=drift.look)
         states = _states(state or [])
         _check_streams(catalog)
-        wanted = [_Wanted.of(parsed, stream, states) for stream in catalog.streams]
-        drift = SchemaDrift(KNOWN)
-        extras = {extra for one in wanted for extra in one.kind.extras_of_account(parsed, one.properties)}
-        given = cast("MutableMapping[str, Any]", config)
-        account = Account(parsed, open_api(parsed, given, hand_over=self._hand_over, observe=drift.look), extras)
-        for warning in (*parsed.unknown, *_expiry(account)):
+        selections: list[Selection] = []
+        keeping_state: list[str] = []
+        for configured in catalog.streams:
+            stream = _stream(account, configured)
+            goes_on = configured.sync_mode == SyncMode.incremental
+            progress = stream.progress(states.get(stream.name) if goes_on else None)
+            selections.append(Selection(cast("FullRefresh | Incremental", stream), progress))
+            keeping_state += [stream.name] if goes_on and progress else []
+            account.extras.update(stream.account_extras)
+        for warning in (*account.config.unknown, *_expiry(account)):
             logger.warning(warning)
-        selections = [one.selection(account) for one in wanted]
         queue = MessageQueue()
         report = Report(account.api, logger, selections, queue.put_at_once)
         account.api.budget.on_pause = report.limited
         sync = Sync(account, selections, report.followed)
-        states_of = [one.kind.name for one in wanted if one.keeps_state and one.progress]
-        reading = ConcurrentReading(sync, states_of, queue, report, self._pack, logger)
+        reading = ConcurrentReading(sync, keeping_state, queue, report, self._pack, logger)
         try:
             with report:
-                yield from reading.messages([one.kind.name for one in wanted])
+                yield from reading.messages([one.stream.name for one in selections])
         finally:
             account.pool.shut_down()
             if unknown := drift_warning(drift.found()):
@@ -123,14 +124,18 @@ class SourceAmocrm(AbstractSource):
 
 
 def open_account(
-    config: Mapping[str, Any], extras: Collection[str] = (), hand_over: HandOver = print_settings
+    config: Mapping[str, Any],
+    extras: Collection[str] = (),
+    hand_over: HandOver = print_settings,
+    observe: Observer = lambda *_: None,
 ) -> Account:
-    """Returns the account of a config, for a command that reads no tables. Raises ConfigError.
+    """Returns the account of a config. Raises ConfigError.
 
-    `extras`: what `/account` must tell. `hand_over` gets the config when amoCRM has changed something in it.
+    `extras`: what `/account` must tell. `hand_over` gets the config when amoCRM has changed something in it. `observe`
+    sees what amoCRM answers.
     """
     parsed = parse_config(config)
-    api = open_api(parsed, cast("MutableMapping[str, Any]", config), hand_over=hand_over)
+    api = open_api(parsed, cast("MutableMapping[str, Any]", config), hand_over=hand_over, observe=observe)
     api.budget.on_pause = log_pause
     return Account(parsed, api, extras)
 
@@ -168,30 +173,11 @@ def _states(messages: list[AirbyteStateMessage]) -> dict[str, Mapping[str, Any]]
     return states
 
 
-@dataclass(frozen=True)
-class _Wanted:
-    """A stream that the connection asks for.
-
-    `properties`: of its schema, as configured. `keeps_state`: it is to go on from a state, and to emit states.
-    """
-
-    kind: type[AmocrmStream]
-    properties: Mapping[str, Any]
-    progress: Progress | None
-    keeps_state: bool
-
-    @classmethod
-    def of(cls, config: Config, stream: ConfiguredAirbyteStream, states: Mapping[str, Mapping[str, Any]]) -> _Wanted:
-        name = stream.stream.name
-        kind = STREAMS.get(name)
-        if kind is None:
-            raise ConfigError(
-                f"The connection asks for a stream “{name}”, which this source does not have. "
-                f"Refresh the source's schema; the streams are: {', '.join(STREAMS)}."
-            )
-        keeps_state = stream.sync_mode == SyncMode.incremental
-        progress = kind.progress(config, states.get(name) if keeps_state else None)
-        return cls(kind, (stream.stream.json_schema or {}).get("properties") or {}, progress, keeps_state)
-
-    def selection(self, account: Account) -> Selection:
-        return Selection(cast("FullRefresh | Incremental", self.kind(account, self.properties)), self.progress)
+def _stream(account: Account, configured: ConfiguredAirbyteStream) -> AmocrmStream:
+    kind = STREAMS.get(configured.stream.name)
+    if kind is None:
+        raise ConfigError(
+            f"The connection asks for a stream “{configured.stream.name}”, which this source does not have. "
+            f"Refresh the source's schema; the streams are: {', '.join(STREAMS)}."
+        )
+    return kind(account, (configured.stream.json_schema or {}).get("properties") or {})

@@ -30,7 +30,6 @@ METHODS: dict[tuple[type, str], str] = {
 """Each with its parameters."""
 ATTRIBUTES: dict[tuple[type, str], str] = {
     (HttpClient, "_error_handler"): "error_handler or",
-    (HttpClient, "_backoff_strategies"): "backoff_strategy",
     (HttpStream, "_http_client"): "HttpClient(",
     (SingleUseRefreshTokenOauth2Authenticator, "_connector_config"): "connector_config",
     (SingleUseRefreshTokenOauth2Authenticator, "_access_token_config_path"): "access_token_config_path",

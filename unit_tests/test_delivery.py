@@ -106,9 +106,10 @@ def test_a_page_that_is_older_than_one_before_it_brings_no_earlier_version() -> 
 
 
 def test_a_restored_row_is_dated_no_earlier_than_its_tombstone_and_that_is_told_before_it_comes() -> None:
-    progress = begun()
-    [told, row] = in_page_order(progress, batch(lead(1, NOW - 90), floor=0, at_least={1: NOW - 7}))
+    progress, sent = begun(), lead(1, NOW - 90)
+    [told, row] = in_page_order(progress, batch(sent, floor=0, at_least={1: NOW - 7}))
     assert (told, row) == (None, lead(1, NOW - 7))
+    assert sent == lead(1, NOW - 90), "what was given is not changed"
     assert {own: tuple(version) for own, version in progress.ahead.items()} == {"leads/1": (NOW - 7, NOW - 90)}
 
 

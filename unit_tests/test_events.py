@@ -13,7 +13,7 @@ from source_amocrm.http import Answer
 from source_amocrm.sync.events import EventReading
 from source_amocrm.sync.read_plan import ReadPlan
 from source_amocrm.walk.intervals import FOREVER, IntervalSet
-from source_amocrm.walk.page_size import LargestPage
+from source_amocrm.walk.page_windows import LargestPage
 
 from .fake_list import FakeList
 

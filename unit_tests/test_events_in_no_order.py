@@ -13,9 +13,8 @@ from source_amocrm.account.resources import EVENTS
 from source_amocrm.http import Answer
 from source_amocrm.sync.declaration import Batch
 from source_amocrm.sync.delivery import NewestFirst
-from source_amocrm.sync.events import in_no_order
+from source_amocrm.sync.events import in_no_order, newest_second
 from source_amocrm.sync.read_plan import Progress
-from source_amocrm.walk.either_direction import newest_second
 from source_amocrm.walk.listing import Listing, Page
 
 from .test_delivery import delivered

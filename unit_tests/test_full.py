@@ -14,7 +14,7 @@ from source_amocrm.errors import PageTooLarge
 from source_amocrm.http import Answer, Params
 from source_amocrm.walk.full import full, passes_until_complete
 from source_amocrm.walk.listing import Answered, Listing, RawPage
-from source_amocrm.walk.page_size import LargestPage
+from source_amocrm.walk.page_windows import LargestPage
 
 from .fake_list import FakeList, Ties
 
@@ -33,6 +33,14 @@ def a_list(count: int, ties: Ties = "asc", **how: Any) -> FakeList:
 def test_it_is_read_once(count: int, requests: int, ties: Ties) -> None:
     things = a_list(count, ties)
     assert [row["id"] for row in full(things.listing())] == list(range(1, count + 1))[:: 1 if ties == "asc" else -1]
+    assert things.requests == requests
+
+
+@pytest.mark.parametrize(("count", "requests"), [(100, 3), (500, 12), (2_000, 49)])
+def test_a_page_that_was_asked_for_to_prove_the_end_is_not_asked_for_again(count: int, requests: int) -> None:
+    """No page links to the next one, and the first is full."""
+    things = a_list(count, never_next=True)
+    assert [row["id"] for row in full(things.listing())] == list(range(1, count + 1))
     assert things.requests == requests
 
 

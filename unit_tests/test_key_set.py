@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from source_amocrm.walk import key_set
-from source_amocrm.walk.key_set import KeySet
+from source_amocrm.walk import listing
+from source_amocrm.walk.listing import KeySet
 
 MANY = 30_000
 RECENT = 1_000
@@ -20,7 +20,7 @@ KEYS = st.lists(st.one_of(st.integers(-50, 50), st.integers(2**62, 2**66), st.te
 @given(KEYS, KEYS, KEYS)
 def test_it_is_a_set(first: list[Any], second: list[Any], others: list[Any]) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(key_set, "RECENT", 3)
+        patch.setattr(listing, "RECENT_KEYS", 3)
         keys, more = KeySet(first), KeySet(others)
         assert keys.add(second) == (not set(second) <= set(first))
         keys.update(more)
@@ -32,7 +32,7 @@ def test_it_is_a_set(first: list[Any], second: list[Any], others: list[Any]) -> 
 
 @pytest.mark.parametrize(("kind", "most"), [(int, 8), (str, 16)])
 def test_many_keys_take_few_bytes(kind: type, most: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(key_set, "RECENT", RECENT)
+    monkeypatch.setattr(listing, "RECENT_KEYS", RECENT)
     tracemalloc.start()
     try:
         keys = KeySet(kind(own * 7919 % 1_000_003) for own in range(MANY))

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from source_amocrm.walk.either_direction import keyset_either_way
+from source_amocrm.sync.events import keyset_either_way
 from source_amocrm.walk.intervals import FOREVER
-from source_amocrm.walk.keyset_prefetch import Anchor, best_window
-from source_amocrm.walk.list_order import PAIRS_TO_KNOW, ListTraits, TieOrder, monotone
+from source_amocrm.walk.keyset_prefetch import Anchor, KeysetPrefetcher, KeysetWindow, best_window
+from source_amocrm.walk.list_order import PAIRS_TO_KNOW, ListTraits, OrderedList, TieOrder, monotone
 from source_amocrm.walk.worker_pool import WorkerPool
 
 from .fake_list import Delivered, FakeList, Ties, by_date, restless
@@ -216,7 +216,7 @@ def events_of_robots(ties: Ties, crowds: tuple[int, ...], calm: int = 400) -> Fa
 def read_events(things: FakeList, pool: WorkerPool | None) -> int:
     """The requests that it took to read all events, each once."""
     listing = replace(things.listing(), own_order=True)
-    pages = keyset_either_way(listing, (1, things.now), ListTraits(), pool=pool)
+    pages = keyset_either_way(listing, (1, things.now), pool=pool)
     came = [row["id"] for page in pages for row in page.rows]
     assert sorted(came) == sorted(things.rows)
     return things.requests
@@ -254,10 +254,26 @@ def test_an_event_that_is_indexed_late_moves_those_behind_it_and_hides_none(seed
     things.change = restless("add_old", share=0.3)
     listing = replace(things.listing(), own_order=True)
     delivered = Delivered(things)
-    for page in keyset_either_way(listing, (1, things.now), ListTraits(), pool=Prompt(most) if most else None):
+    for page in keyset_either_way(listing, (1, things.now), pool=Prompt(most) if most else None):
         delivered.take(page)
     assert delivered.missing() == []
     assert delivered.twice() == []
+
+
+@pytest.mark.parametrize(("inclusive", "counted"), [(True, 0), (False, 2)])
+def test_rows_are_counted_only_from_where_a_page_is_sure_to_begin(inclusive: bool, counted: int) -> None:
+    """If the bound shows the event of the second before, the page begins one position earlier; the rows moved there."""
+    things = FakeList(
+        {own: min(own, 6) for own in range(1, 41)}, Random(1), 10, cursor="created_at", own_order=True, now=100
+    )
+    things.from_inclusive = inclusive
+    ordered = OrderedList(replace(things.listing(), own_order=True), ListTraits(), True, (0, FOREVER))
+    prefetcher = KeysetPrefetcher(None, ordered)
+    prefetcher.take_note(KeysetWindow(-1, 1, 10, 0, 0), [1, 2, 3, 4, 5, *[6] * 5], [*range(1, 11)], False)
+    prefetcher.take_note(KeysetWindow(5, 1, 10, 5, 6), [6] * 10, [*range(6, 16)], False)
+    window = KeysetWindow(3, 2, 10, 13, None, sure=False)
+    assert prefetcher.count_repeated(window, [14, 15, *range(31, 39)]) == counted
+    assert things.requests == 1
 
 
 @pytest.mark.parametrize(

@@ -215,11 +215,10 @@ def test_a_version_of_a_row_is_dated_later_than_others_that_were_delivered(
 ) -> None:
     one, delivered = progress(), []
     for second, postdated, at_least in versions:
-        row: dict[str, Any] = {"id": 7, "updated_at": second}
-        dated = one.dated("leads", row, "updated_at", postdated, at_least)["updated_at"]
+        dated = one.date("leads", 7, second, postdated, at_least)
+        assert dated is not None
         assert dated >= max(second, at_least)
         delivered.append((second, dated, postdated or dated > second))
-        assert row == {"id": 7, "updated_at": second}, "what was given is not changed"
         one.begin(one.plans([]), THEN)
         one = saved(one)
     for (second, dated, beyond), (other, following, _) in pairwise(delivered):
@@ -231,7 +230,7 @@ def test_a_version_that_is_read_again_keeps_its_date() -> None:
     """So that the streams that are joined by it agree, whichever of them reads it again."""
     one = progress()
     dates = [
-        one.dated("leads", {"id": 7, "updated_at": second}, "updated_at", second > THEN)["updated_at"]
+        one.date("leads", 7, second, second > THEN) or 0
         for second in (THEN + DAY, THEN + DAY, THEN - 9, THEN - 9, THEN - 5, THEN + DAY, LAST_SECOND, LAST_SECOND, THEN)
     ]
     assert [date - THEN - DAY for date in dates[:6]] == [0, 0, 1, 1, 2, 3]
@@ -239,19 +238,18 @@ def test_a_version_that_is_read_again_keeps_its_date() -> None:
 
 
 def test_an_undated_row_is_left_as_it_is() -> None:
-    row = {"id": 7, "updated_at": None}
-    assert progress().dated("leads", row, "updated_at", at_least=THEN + 5) is row
+    assert progress().date("leads", 7, None, at_least=THEN + 5) is None
 
 
 def test_a_state_must_tell_of_a_row_that_is_ahead_before_it_is_delivered() -> None:
-    one, row = progress(), {"id": 7, "updated_at": THEN + DAY}
-    one.dated("leads", row, "updated_at")
+    one = progress()
+    one.date("leads", 7, THEN + DAY)
     assert not one.unsaved
     for name, told_before in (("leads", False), ("leads", True), ("contacts", False)):
-        one.dated(name, row, "updated_at", postdated=True)
+        one.date(name, 7, THEN + DAY, postdated=True)
         assert one.unsaved is not told_before
         one.unsaved = False
-    one.dated("leads", {"id": 7, "updated_at": THEN}, "updated_at")
+    one.date("leads", 7, THEN)
     assert one.unsaved
     assert one.ahead["leads/7"] == Version(THEN + DAY + 1, THEN)
 
@@ -316,7 +314,7 @@ def test_readers_of_one_list_date_its_rows_alike() -> None:
     one.ahead, two.ahead = {"leads/7": older, "leads/8": older}, {"leads/7": newer}
     agree([one, two], "leads")
     assert one.ahead == two.ahead == {"leads/7": newer, "leads/8": older}
-    one.dated("leads", {"id": 7, "updated_at": THEN + 2}, "updated_at")
+    one.date("leads", 7, THEN + 2)
     assert two.ahead == {"leads/7": newer, "leads/8": older}, "each keeps its own"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterator
+from contextlib import ExitStack
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -50,12 +50,12 @@ class Account:
         for _ in range(times):
             self.stats.count_request(path)
 
-    def page(self, path: str, rows: int = 50, made: int | None = None) -> Iterator[Batch]:
+    def page(self, path: str, rows: int = 50, made: int | None = None) -> ExitStack:
         """A list's reading that stands after its first page."""
         self.asks(path)
         batch = Batch("", Page([{"id": own, "created_at": made} for own in range(rows)]))
-        reading = self.report.followed(path, iter([batch, batch]))
-        next(reading)
+        reading = ExitStack()
+        reading.enter_context(self.report.followed(path))(batch)
         return reading
 
     def covered(self, name: str, until: int) -> None:
@@ -91,7 +91,7 @@ def test_a_shared_list_is_told_once(clock: Any, caplog: pytest.LogCaptureFixture
     assert lines(account, caplog) == [
         "Reading leads (deals and 2 more): read to the end; 50 rows, 5 rows a second, 1 requests"
     ]
-    reading.close()  # type: ignore[attr-defined]
+    reading.close()
     for name in account.progresses:
         account.report.ended(name)
     assert lines(account, caplog) == []
@@ -122,7 +122,7 @@ def test_from_the_newest_on_the_oldest_row_of_any_list_is_the_end(clock: Any, ca
         "Reading events (events): back to 2025-06-29; 50 rows, 5 rows a second, 1 requests"
     ]
     readings.append(account.page(LEADS, made=APRIL))
-    readings.pop().close()  # type: ignore[attr-defined]
+    readings.pop().close()
     for clock.now, since in ((20.0, MAY + 30 * 86_400), (30.0, MAY + 15 * 86_400)):
         progress.cover("events", Page([], (since, JULY)))
         told = lines(account, caplog)

@@ -10,7 +10,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from source_amocrm.walk.either_direction import keyset_either_way
+from source_amocrm.sync.events import keyset_either_way
 from source_amocrm.walk.id_order import in_id_order
 from source_amocrm.walk.intervals import FOREVER
 from source_amocrm.walk.keyset import AN_HOUR
@@ -110,7 +110,7 @@ def test_undirected(seed: int, limit: int, ascending: bool, low: int, ahead: int
     things = a_list(seed, limit, cursor="created_at", own_order=ascending)
     delivered = Delivered(things)
     with walkers(ahead) as pool:
-        for page in keyset_either_way(things.listing(), (low, 1_000), ListTraits(), pool=pool):
+        for page in keyset_either_way(things.listing(), (low, 1_000), pool=pool):
             delivered.take(page)
     assert sorted(own for own, _ in delivered.versions) == [
         own for own, second in things.rows.items() if low <= second <= 1_000

@@ -14,7 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from source_amocrm.errors import PageTooLarge
-from source_amocrm.walk.either_direction import keyset_either_way
+from source_amocrm.sync.events import keyset_either_way
 from source_amocrm.walk.full import full
 from source_amocrm.walk.intervals import FOREVER
 from source_amocrm.walk.list_order import ListTraits
@@ -141,7 +141,7 @@ def test_undirected(seed: int, limit: int, ascending: bool, low: int, ahead: int
     things = crowded(seed, limit, cursor="created_at", own_order=ascending)
     delivered = Delivered(things)
     with muddled(ahead, seed) as pool:
-        for page in keyset_either_way(things.listing(), (low, 1_000), ListTraits(), pool=pool):
+        for page in keyset_either_way(things.listing(), (low, 1_000), pool=pool):
             delivered.take(page)
     assert sorted(own for own, _ in delivered.versions) == sorted(
         own for own, second in things.rows.items() if low <= second <= 1_000

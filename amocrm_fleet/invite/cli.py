@@ -20,12 +20,12 @@ from source_amocrm.config.hosts import account_domain, base_url
 from source_amocrm.connect.consent import is_kommo
 from source_amocrm.connect.words import LANGUAGES
 from source_amocrm.errors import ConfigError
+from source_amocrm.shutdown import INTERRUPTED
 
 PORT = 8766
 LANDINGS = 16
 """Accounts that sign in at a time. Further ones wait; their page says so."""
 _WRONG_USAGE = 2
-_INTERRUPTED = 130
 
 
 def main(arguments: list[str]) -> int:
@@ -45,7 +45,7 @@ def main(arguments: list[str]) -> int:
         tell(str(error))
         return 1
     except KeyboardInterrupt:
-        return _INTERRUPTED
+        return INTERRUPTED
 
 
 def _list(invitations: Invitations) -> int:
@@ -140,7 +140,7 @@ def _serve(given: argparse.Namespace, public_url: str, api_base_url: str | None,
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         server.run()
         server.close()
-    return _INTERRUPTED
+    return INTERRUPTED
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -117,14 +117,16 @@ ANSWERS: dict[str, str] = {
             count(*) as deals,
             count(*) filter (where case when stages.stage_kind = 'unsorted' then ways.was_unsorted
                 else ways.furthest_sort >= stages.status_sort end) as reached,
-            count(*) filter (where ways.lost_from_status_id = stages.status_id) as lost_here
+            case when accounts.stages_known
+                then count(*) filter (where ways.lost_from_status_id = stages.status_id) end as lost_here
         from amocrm_staging.int_deal_ways as ways
+        inner join amocrm_staging.int_accounts as accounts on accounts.project_id = ways.project_id
         inner join amocrm_marts.deals as deals on deals.project_id = ways.project_id and deals.deal_id = ways.deal_id
         inner join amocrm_staging.stg_statuses as stages
             on stages.project_id = ways.project_id and stages.pipeline_id = ways.pipeline_id and stages.status_id <> 143
         where not deals.is_deleted and deals.created_month {MONTHS} and {chosen("deals", pipeline=None)}
             and ($pipeline is null or ways.pipeline_id = $pipeline)
-        group by 1, 2, 3, 4, 5, stages.status_id
+        group by 1, 2, 3, 4, 5, stages.status_id, accounts.stages_known
         order by 1, 2, 5, stages.status_id
     """,
     "reasons": f"""
@@ -146,7 +148,9 @@ ANSWERS: dict[str, str] = {
     """,
     "stuck": f"""
         select
-            deals.project_id, deals.pipeline_id, deals.pipeline_name, deals.status_name as stage,
+            deals.project_id, deals.pipeline_id,
+            coalesce(deals.pipeline_name, '#' || cast(deals.pipeline_id as varchar)) as pipeline_name,
+            coalesce(deals.status_name, '#' || cast(deals.status_id as varchar)) as stage,
             {total("open")} as deals, {total("open_budget")} as budget
         from amocrm_marts.deals
         where {counted("open")}
@@ -254,7 +258,7 @@ ANSWERS: dict[str, str] = {
 
 
 @dataclass(frozen=True)
-class Table:
+class AnswerTable:
     columns: list[str]
     rows: list[tuple[Any, ...]]
 
@@ -266,12 +270,12 @@ class Table:
         return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
 
 
-def answer(run: Run, name: str, choice: Choice, **others: Any) -> Table:
+def answer(run: Run, name: str, choice: Choice, **others: Any) -> AnswerTable:
     """One of ANSWERS. Raises one of `Failed` where its marts are not there."""
     sql = ANSWERS[name]
     values = choice.values() | others
     columns, rows = run(sql, **{name: values[name] for name in set(re.findall(r"\$(\w+)", sql))})
-    return Table(columns, rows)
+    return AnswerTable(columns, rows)
 
 
 def last_months(run: Run, count: int = 12) -> tuple[date, date]:

@@ -14,10 +14,10 @@ from amocrm_warehouse.report.queries import BY, CLOCK, FIRST_DAY, QUERIES, needs
 MONTHS = 36
 """The most months that the report goes back."""
 SOURCES_SHOWN = 25
-"""The most sources of an account with names of their own."""
+"""The most sources of an account with names of their own, beside those that have costs."""
 Run = Callable[..., tuple[list[str], list[tuple[Any, ...]]]]
 """Runs a statement, with values by the names that it has for them: the columns' names, and the rows."""
-Table = dict[str, list[Any]]
+Columns = dict[str, list[Any]]
 """The values of each column."""
 
 
@@ -55,7 +55,7 @@ def read(
     places = {"since": since.isoformat(), "built_at": built_at.isoformat(sep=" "), "tenth": "8640.0"}
     by = [] if needs(BY) & unbuilt.keys() else [name for (name,) in run(BY)[1]]
     places["source"] = "deals.by_value" if by else "coalesce(deals.source_name, deals.utm_source)"
-    tables: dict[str, Table] = {}
+    tables: dict[str, Columns] = {}
     for name, sql in QUERIES.items():
         if not needs(sql) & unbuilt.keys():
             columns, rows = run(sql.format_map(places))
@@ -90,9 +90,9 @@ OF_EVERYBODY = ("costs", "forecast", "forecast_stages", "freshness")
 """Tables that tell of no user."""
 
 
-def of_people(tables: dict[str, Table], only: frozenset[tuple[str, int]]) -> dict[str, Table]:
+def of_people(tables: dict[str, Columns], only: frozenset[tuple[str, int]]) -> dict[str, Columns]:
     """The rows of these users. A deal of theirs that another one closed, or has now, does not say who that is."""
-    found: dict[str, Table] = {}
+    found: dict[str, Columns] = {}
     deals = set()
     for name, table in tables.items():
         whose = [column for column in ("responsible_user_id", "closer_id", "user_id") if column in table]
@@ -111,7 +111,7 @@ def of_people(tables: dict[str, Table], only: frozenset[tuple[str, int]]) -> dic
     return found
 
 
-def renumber(tables: dict[str, Table]) -> None:
+def renumber(tables: dict[str, Columns]) -> None:
     """Deals are told by their places in the table instead of by ids, sources and reasons by their places in lists."""
     deals = tables["deals"]
     place = {own: at for at, own in enumerate(zip(deals["project_id"], deals["deal_id"], strict=True))}
@@ -123,8 +123,9 @@ def renumber(tables: dict[str, Table]) -> None:
     for project, source in zip(deals["project_id"], deals["source"], strict=True):
         if source is not None:
             ranks.setdefault(project, Counter())[source[:80]] += 1
+    paid = set(tables.get("costs", {}).get("source", ()))
     kept = {
-        project: {name for name, _ in sorted(found.items(), key=lambda own: (-own[1], own[0]))[:SOURCES_SHOWN]}
+        project: paid | {name for name, _ in sorted(found.items(), key=lambda own: (-own[1], own[0]))[:SOURCES_SHOWN]}
         for project, found in ranks.items()
     }
     deals["source"] = [

@@ -53,9 +53,9 @@ def lines(run: Run, choice: Choice, account: dict[str, Any], words: Words) -> li
         words("digest.plan", plan=money(plan), share=share) if plan else words("digest.no_plan"),
         foreseen(0),
         foreseen(1),
-        words("digest.record", count=len(past), inside=inside),
+        words("digest.record", count=len(past), inside=inside) if past else words("digest.no_record"),
         words(
-            "digest.month", month=words.month(last), won=words.number(before["won"] or 0),
+            "digest.month", month=words.month(last).capitalize(), won=words.number(before["won"] or 0),
             money=money(before["won_budget"] or 0), before=money(earlier["won_budget"] or 0),
         ),
         words("digest.deals", created=words.number(month["created"] or 0), rate=words.percent(month["rate"])),

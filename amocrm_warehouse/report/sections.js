@@ -163,7 +163,7 @@ function beside(now, before, ...columns) {
   }).sort(falling("won_budget", "was"));
 }
 
-const BESIDE = [["won_budget", "money"], ["was", "money"], ["change", "percent"], ["of_median", "percent"]];
+const BESIDE = [["won_budget", "money"], ["was", "money"], ["change", "change"], ["of_median", "percent"]];
 
 function reasons(view) {
   const found = view.closed().filter(countsIn("lost"));
@@ -194,7 +194,7 @@ function sources(view) {
   const before = view.before();
   const compared = beside(view.created(), before && before.created(), "source").map(({ row, ...own }) => ({ ...named_as(row.source), ...own }));
   return rows.length ? [{
-    chart: "sources", rows: named(rows, "source"), drawn: rows.slice(0, TOP), longest: "deals", total: ["deals", "won", "won_budget", ...(costs.length ? ["cost"] : [])],
+    chart: "sources", rows: named(rows, "source"), drawn: rows.filter((row) => row.deals).slice(0, TOP), longest: "deals", total: ["deals", "won", "won_budget", ...(costs.length ? ["cost"] : [])],
     notes: [...(TABLES.deals.some((row) => row.source !== null) ? [] : ["sources.none"]), ...(TABLES.costs && !costs.length ? ["sources.costs_of_months"] : [])],
     label: (row, tell) => `${tell.number(row.deals)} · ${tell.percent(row.source_rate)}`,
     columns: [["source", "text"], ["deals", "number"], ["won", "number"], ["source_rate", "percent"], ["won_budget", "money"],
@@ -264,7 +264,7 @@ function today(view) {
       columns: [["name", "text", "manager"], ...REASONS.map((reason, place) => [reason, "number", null, `today.reason.${place}`]), ["cards", "number"], ["budget", "money"]],
     },
     {
-      rows: found.slice(0, 30).map(linked),
+      title: "today.cards", rows: found.slice(0, 30).map(linked),
       columns: [["name", "deal", "card"], ["reasons", "reasons", "why"], ["responsible_name", "text", "manager"], ["pipeline_name", "text", null, "filter.scope"],
         ["status_name", "text", "stage"], ["budget", "money"], ["days", "number"]],
     },
@@ -283,7 +283,7 @@ function pace(view) {
   const rows = days.slice(0, now - first + 1);
   const { won_budget, plan: by_now } = rows[rows.length - 1];
   return !won.length && plan === null ? [] : [{
-    title: "pace.title", chart: "money", rows, drawn: days.map((row, place) => ({ ...row, won_budget: place < rows.length ? row.won_budget : 0 })), unit: ["won_budget", "plan"],
+    title: "pace.title", chart: "money", rows: [...rows].reverse(), drawn: days.map((row, place) => ({ ...row, won_budget: place < rows.length ? row.won_budget : 0 })), unit: ["won_budget", "plan"],
     insights: [plan === null ? ["pace.sold", { sold: ["money", won_budget] }] : ["pace.insight", { sold: ["money", won_budget], plan: ["money", by_now], share: ["percent", ratio(won_budget, by_now)] }]],
     columns: [["month", "bucket", "day"], ["won", "number"], ["won_budget", "money"], ...(plan === null ? [] : [["plan", "money"]])],
   }];
@@ -291,13 +291,14 @@ function pace(view) {
 
 function forecast(view) {
   const found = TABLES.forecast.filter((row) => (view.scope.project === null || row.project_id === view.scope.project) && row.pipeline_id === view.scope.pipeline)
-    .map((row) => ({ ...row, month: monthOf(row.month), won_budget: row.months_back ? row.sold : null, off: row.months_back ? ratio(Math.abs(row.expected - row.sold), row.sold) : null }));
-  const ahead = grouped(found, "project_id").map((of) => {
-    const rows = of.filter((row) => row.expected !== null);
-    const past = rows.filter((row) => row.months_back);
-    if (!rows.some((row) => !row.months_back)) return { title: "forecast.ahead", project: of[0].project_id, rows: [], columns: [], notes: ["forecast.few"] };
+    .map((row) => ({ ...row, month: monthOf(row.month), won_budget: row.months_back ? row.sold : null, bar: row.months_back ? row.sold : row.months_ahead ? null : row.sold_so_far, off: row.months_back && row.expected !== null ? ratio(Math.abs(row.expected - row.sold), row.sold) : null, expected_missing: "forecast.few_then" }));
+  const ahead = grouped(found, "project_id").map((rows) => {
+    const told = rows.filter((row) => row.expected !== null);
+    const past = told.filter((row) => row.months_back);
+    if (!told.some((row) => !row.months_back)) return { title: "forecast.ahead", project: rows[0].project_id, rows: [], columns: [], notes: ["forecast.few"] };
     return {
-      title: "forecast.ahead", project: of[0].project_id, chart: "forecast", rows, unit: ["expected", "low", "high", "won_budget"],
+      title: "forecast.ahead", project: rows[0].project_id, chart: "forecast", rows, unit: ["expected", "low", "high", "bar"],
+      notes: told.length < rows.length ? ["forecast.few_rest"] : [],
       insights: past.length ? [["forecast.record", {
         count: ["number", past.length], inside: ["number", past.filter((row) => row.sold >= row.low && row.sold <= row.high).length],
         off: ["percent", median(past.map((row) => row.off))], before: ["percent", median(past.map((row) => ratio(Math.abs(row.sold_month_before - row.sold), row.sold)))],
@@ -343,7 +344,7 @@ function talks(view) {
       insights: all.first_response === null ? [] : [["talks.insight", { minutes: ["number", all.first_response], unanswered: ["number", all.unanswered] }]],
       total, columns: [["name", "text", "manager"], ...counts],
     },
-    { title: "column.channel", total, rows: grouped(found, "channel").map((of) => ({ channel: of[0].channel, ...counted(of) })).sort(falling("talks", "unanswered")), columns: [["channel", "text"], ...counts] },
+    { title: "talks.channels", total, rows: grouped(found, "channel").map((of) => ({ channel: of[0].channel, ...counted(of) })).sort(falling("talks", "unanswered")), columns: [["channel", "text"], ...counts] },
     { title: "talks.hours", chart: all.first_response === null ? null : "talks", total, rows: hours, columns: [["hour", "text"], ...counts] },
   ] : [];
 }

@@ -45,11 +45,12 @@ function teller(view) {
   const number = (options) => new Intl.NumberFormat(language(), options);
   const money = (options) => {
     try {
-      return number({ style: "currency", currency: view.currency || "", currencyDisplay: "narrowSymbol", maximumFractionDigits: 0, ...options });
+      return number({ style: "currency", currency: view.currency || "", currencyDisplay: "narrowSymbol", minimumFractionDigits: 0, maximumFractionDigits: 0, ...options });
     } catch {
       return number({ maximumFractionDigits: 0, ...options }); // no account, or a currency that the browser does not know
     }
   };
+  const percent = (value, options) => number({ style: "percent", maximumFractionDigits: Math.abs(value) < 0.1 ? 1 : 0, ...options }).format(value).replace("-", "−");
   const month = (text, options) => {
     const [year, of] = text.split("-").map(Number);
     return new Intl.DateTimeFormat(language(), { month: "long", year: "numeric", timeZone: "UTC", ...options }).format(Date.UTC(year, of - 1));
@@ -66,7 +67,8 @@ function teller(view) {
     number: (value) => number({ maximumFractionDigits: 2 }).format(value),
     money: (value) => money().format(value),
     short: (value) => money({ notation: "compact", maximumFractionDigits: 1 }).format(value),
-    percent: (value) => number({ style: "percent", maximumFractionDigits: value < 0.1 ? 1 : 0 }).format(value),
+    percent: (value) => percent(value),
+    change: (value) => percent(value, { signDisplay: "exceptZero" }),
     days: (value) => number({ maximumFractionDigits: value < 10 ? 1 : 0 }).format(value),
     hours: (value) => number({ maximumFractionDigits: 1 }).format(value / 3600),
     month: (value) => month(value),
@@ -94,7 +96,7 @@ function zone(name) {
 
 const told = ([key, values], tell) => said(key, Object.fromEntries(Object.entries(values).map(([name, [kind, value]]) => [name, tell[kind](value)])));
 
-const ofKind = (kind) => (["text", "deal", "reasons", "age", "month", "bucket", "weekday"].includes(kind) ? "" : kind === "moment" ? "figure moment" : "figure");
+const ofKind = (kind) => (["text", "deal", "age", "weekday"].includes(kind) ? "" : ["month", "bucket", "reasons"].includes(kind) ? kind : kind === "moment" ? "figure moment" : "figure");
 
 function table(block, tell, caption) {
   const heads = block.columns.map(([name, kind, key, whole, plain]) => (
@@ -115,6 +117,7 @@ function table(block, tell, caption) {
     column[0] in totals ? cell(totals, column) : made("td", "")))));
   const grid = made("table", null, { className: block.narrow ? "narrow" : "" }, made("caption", caption), made("thead", null, {}, made("tr", null, {}, ...heads)), body, foot);
   const box = made("div", null, { className: "scroll", tabIndex: 0 }, grid);
+  box.onscroll = () => box.classList.toggle("moved", box.scrollLeft > 0); // a shadow beside the first column, which stays
   box.setAttribute("role", "region");
   box.setAttribute("aria-label", caption);
   if (block.rows.length <= 14) return box;
@@ -129,12 +132,12 @@ function spec(block, tell, width) {
   const found = block.drawn || block.rows;
   const most = Math.max(...found.flatMap((row) => [row[block.longest], row[block.also]]).filter(Number.isFinite), 1);
   const labels = block.label ? found.map((row) => block.label(row, tell)) : [""];
-  const room = 20 + 7 * Math.max(...labels.map((label) => label.length)); // pixels that the longest label takes
+  const room = 16 + 6.5 * Math.max(...labels.map((label) => label.length)); // pixels that the longest label takes
   const bars = width - (width < 480 ? 140 : 210);
   const unit = block.unit && unitOf(found, block.unit);
   const [ages, words] = [block.ages || [], block.words || "stuck.age"];
   const filled = {
-    domain: [0, (most * bars) / Math.max(bars - room, 1)], unit: unit && unit.title(tell), levels: [0, LEVELS],
+    domain: [0, (most * bars) / Math.max(bars - room, 1)], unit: unit && unit.title(tell), hours: [...Array(24).keys()], levels: [0, LEVELS],
     title: said(`column.${block.columns[0][2] || block.columns[0][0]}`), legend: said(block.words ? "column.why" : "stuck.legend"),
     ages: ages.map((age) => said(`${words}.${age}`)), age_colors: ages.map((age) => `var(--${age === 4 ? "line" : `age-${age}`})`),
   };
@@ -147,7 +150,7 @@ function spec(block, tell, width) {
   };
   const values = found.map((row) => {
     const value = { ...row };
-    for (const name of ["won_budget", "plan", "budget", "expected", "low", "high"]) if (Number.isFinite(row[name])) value[`${name}_text`] = tell.money(row[name]);
+    for (const name of ["won_budget", "plan", "budget", "expected", "low", "high", "bar"]) if (Number.isFinite(row[name])) value[`${name}_text`] = tell.money(row[name]);
     if (row.days) value.days = tell.days(row.days);
     if (unit) for (const name of block.unit) if (Number.isFinite(row[name])) value[name] = row[name] / unit.size;
     if (block.label) value.label = block.label(row, tell);

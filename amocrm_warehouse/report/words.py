@@ -58,7 +58,9 @@ class Words:
         return text if self.language == "en" else text.replace(",", "\u00a0").replace(".", ",")
 
     def money(self, value: float | Decimal | None, currency: str | None) -> str:
-        return f"{self.number(value)}\u00a0{SIGNS.get(currency or '', currency or '')}".strip()
+        return (
+            "–" if value is None else f"{self.number(value)}\u00a0{SIGNS.get(currency or '', currency or '')}".strip()
+        )
 
     def percent(self, value: float | None) -> str:
         sign = "%" if self.language == "en" else "\u00a0%"

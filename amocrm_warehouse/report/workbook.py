@@ -10,7 +10,7 @@ from typing import Any
 
 import xlsxwriter
 
-from amocrm_warehouse.report.answers import ANSWERS, Choice, Table, answer
+from amocrm_warehouse.report.answers import ANSWERS, AnswerTable, Choice, answer
 from amocrm_warehouse.report.data import Run
 from amocrm_warehouse.report.metrics import of_unit
 from amocrm_warehouse.report.queries import needs
@@ -97,12 +97,18 @@ def head(column: str, words: Words) -> str:
 
 
 def sheet(
-    page: Any, book: Any, name: str, table: Table, columns: list[str], words: Words, accounts: dict[str, dict[str, Any]]
+    page: Any,
+    book: Any,
+    name: str,
+    table: AnswerTable,
+    columns: list[str],
+    words: Words,
+    accounts: dict[str, dict[str, Any]],
 ) -> None:
     """One table of Excel, under the names of the page, with a filter at each column."""
     rows = table.dicts()[:MOST_ROWS]
     formats = {
-        "money": book.add_format({"num_format": "#,##0.##"}), "share": book.add_format({"num_format": "0.0%"}),
+        "money": book.add_format({"num_format": "#,##0"}), "share": book.add_format({"num_format": "0.0%"}),
         "day": book.add_format({"num_format": "yyyy-mm-dd"}), "duration": book.add_format({"num_format": "[h]:mm"}),
         "moment": book.add_format({"num_format": "yyyy-mm-dd hh:mm"}), "link": book.get_default_url_format(),
     }  # fmt: skip

@@ -19,7 +19,7 @@ class SqlClient(DuckDbSqlClient):
         return f'"{name}"' if quote else name
 
 
-class Client(DuckDbClient):
+class AmocrmDuckDbClient(DuckDbClient):
     def __init__(self, schema: Any, config: Any, capabilities: Any) -> None:
         super().__init__(schema, config, capabilities)
         self.sql_client.__class__ = SqlClient
@@ -28,4 +28,4 @@ class Client(DuckDbClient):
 class duckdb(factory):  # noqa: N801 - dlt stores a destination by the name of its class
     @property
     def client_class(self) -> type[DuckDbClient]:
-        return Client
+        return AmocrmDuckDbClient

@@ -56,7 +56,7 @@ class CopyJob(PostgresCsvCopyJob):
                 cursor.copy_expert(f"COPY {table} ({columns}) FROM STDIN WITH (FORMAT CSV)", rows)
 
 
-class Client(PostgresClient):
+class AmocrmPostgresClient(PostgresClient):
     def create_load_job(self, table: Any, file_path: str, load_id: str, restore: bool = False) -> Any:
         job = super().create_load_job(table, file_path, load_id, restore)
         return CopyJob(file_path) if isinstance(job, PostgresCsvCopyJob) else job
@@ -65,4 +65,4 @@ class Client(PostgresClient):
 class postgres(factory):  # noqa: N801 - dlt stores a destination by the name of its class
     @property
     def client_class(self) -> type[PostgresClient]:
-        return Client
+        return AmocrmPostgresClient

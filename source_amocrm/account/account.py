@@ -7,7 +7,7 @@ import logging
 import math
 import threading
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta, timezone, tzinfo
 from typing import Any, Generic, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -21,7 +21,7 @@ from source_amocrm.config import Config
 from source_amocrm.errors import AmocrmError, NotGranted, error_copy
 from source_amocrm.http import ACCOUNT_PATH, Answer, Api, Params
 from source_amocrm.walk.listing import EMPTY_RETRIES, Listing, Row, rows_of
-from source_amocrm.walk.page_size import LargestPage
+from source_amocrm.walk.page_windows import LargestPage
 from source_amocrm.walk.worker_pool import WorkerPool
 
 LOGGER = logging.getLogger("airbyte")
@@ -73,7 +73,7 @@ class Facts:
 class Account:
     """One account: what it says of itself, its lists, and which of their filters work.
 
-    `extras`: the `with` parameters of `/account` that the selected streams need.
+    `extras`: the `with` parameters of `/account` that the selected streams need; to be known before `facts` are asked.
     """
 
     def __init__(self, config: Config, api: Api, extras: Collection[str] = ()) -> None:
@@ -82,7 +82,7 @@ class Account:
         self.pool = WorkerPool(config.num_workers, api.room)
         self.events_pages = LargestPage(MOST_EVENTS, EVENTS_LIMIT)
         self.facts = Memoized(self._ask_facts)
-        self._extras = sorted({"is_api_filter_enabled", *extras})
+        self.extras = {"is_api_filter_enabled", *extras}
         self.clocks = Clocks(api.wall, api.clock)
         self._begun = api.clock()
         self._filter_ignored = False
@@ -91,7 +91,9 @@ class Account:
         self._lock = threading.Lock()
 
     def get(self, path: str, params: Params | None = None, *, shrinkable: bool = False) -> Answer:
-        return self.clocks.stamped(self.api.get(path, params or {}, shrinkable=shrinkable))
+        answer = self.api.get(path, params or {}, shrinkable=shrinkable)
+        drift, tick = self.clocks.note(answer.server_time)
+        return replace(answer, drift=drift, tick=tick)
 
     def filter_works(self, resource: Resource) -> bool:
         """Whether the list's filter works: the account says so, and no response has shown otherwise."""
@@ -160,7 +162,7 @@ class Account:
         )
 
     def _ask_facts(self) -> Facts:
-        answer = self.get_believed(ACCOUNT_PATH, {"with": ",".join(self._extras)})
+        answer = self.get_believed(ACCOUNT_PATH, {"with": ",".join(sorted(self.extras))})
         body = answer.body
         if body is None:
             raise AmocrmError(

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from source_amocrm.errors import AmocrmError, FeatureOff, NotFound, list_broke_off
-from source_amocrm.http import Answer, Params
 from source_amocrm.walk.full import full
 from source_amocrm.walk.id_order import in_id_order
-from source_amocrm.walk.listing import Listing, Row, raw_page
+from source_amocrm.walk.listing import Listing, Row
 from source_amocrm.walk.worker_pool import WorkerPool
 
 
@@ -78,40 +77,25 @@ def off_by_settings(path: str, account: Callable[[], Mapping[str, Any]]) -> Feat
     return FeatureOff(f"Customers are {mode} in the account.", path=path) if mode in off.unasked else None
 
 
+@contextmanager
+def reading(listing: Listing) -> Iterator[None]:
+    """Encloses the reading of a list: once a row has come, a refusal means that it broke off, not that it is off."""
+    try:
+        yield
+    except OFF_ANSWERS as error:
+        if listing.begun.is_set() and error.path == listing.path:
+            raise list_broke_off(error) from None
+        raise
+
+
 def whole(listing: Listing, pool: WorkerPool | None = None) -> list[Row]:
-    """Reads a short list whole. A refusal half-way does not mean that the account has none."""
-    watched = WatchedListing(listing)
-    with watched.errors():
-        return full(watched.listing, pool)
+    """Reads a short list whole."""
+    with reading(listing):
+        return full(listing, pool)
 
 
 def in_parts(listing: Listing, pool: WorkerPool | None = None) -> Iterator[list[Row]]:
     """As `whole`, for a list of any length: each row once, in the order of ids where the list can be had so."""
-    watched = WatchedListing(listing)
-    with watched.errors():
-        for page in in_id_order(watched.listing, pool):
+    with reading(listing):
+        for page in in_id_order(listing, pool):
             yield page.rows
-
-
-class WatchedListing:
-    """A `listing` to be read in place of the given one: it notes whether a row has come yet, in whichever thread."""
-
-    def __init__(self, listing: Listing) -> None:
-        self._inner = listing
-        self._begun = False
-        self.listing = replace(listing, fetch=self._fetch)
-
-    def _fetch(self, path: str, params: Params | None = None, *, shrinkable: bool = False) -> Answer:
-        answer = self._inner.fetch(path, params or {}, shrinkable=shrinkable)
-        self._begun = self._begun or bool(raw_page(answer, self._inner.collection).rows)
-        return answer
-
-    @contextmanager
-    def errors(self) -> Iterator[None]:
-        """Lets a refusal pass that may mean that the list is off. After a row has come it means that it broke off."""
-        try:
-            yield
-        except OFF_ANSWERS as error:
-            if self._begun and error.path == self._inner.path:
-                raise list_broke_off(error) from None
-            raise

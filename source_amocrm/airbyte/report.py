@@ -10,8 +10,8 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import NamedTuple
@@ -126,7 +126,7 @@ def _count(rows: int, passed: float) -> str:
 
 
 class Report:
-    """`with Report(api, logger, selections, emit) as report`; the batches of every list pass through `followed`.
+    """`with Report(api, logger, selections, emit) as report`; `followed` is told of the batches of every list.
 
     `emit` puts a message into the output without waiting. Raises Closed once nobody takes messages any more.
     """
@@ -170,25 +170,23 @@ class Report:
         waited = self._api.budget.waited
         self._logger.info(summary(rows, stats.requests, stats.throttled, waited, time.monotonic() - self._begun))
 
-    def followed(self, path: str, batches: Iterator[Batch]) -> Generator[Batch, None, None]:
-        """Yields the batches of a list, in the one thread that reads it for every table."""
+    @contextmanager
+    def followed(self, path: str) -> Iterator[Callable[[Batch], None]]:
+        """Encloses the reading of a list in its one thread; what it returns is to be called with each batch."""
         reading = self._lists[path]
         reading.begun, reading.reading = time.monotonic(), True
 
-        def counted(batch: Batch) -> Batch:
+        def count(batch: Batch) -> None:
             reading.rows += len(batch.page.rows)
             made = (seconds(row.get("created_at")) for row in batch.page.rows)
             self._oldest = min(self._oldest, *(second for second in made if second), FOREVER)
             if not reading.seen:
                 reading.observe(time.monotonic(), self._oldest)
-            return batch
 
         try:
-            yield from map(counted, batches)
+            yield count
         finally:
             reading.reading = False
-            if isinstance(batches, Generator):
-                batches.close()
 
     def began(self, name: str) -> None:
         self._tallies[name].reading = True

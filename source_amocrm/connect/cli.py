@@ -17,9 +17,9 @@ from source_amocrm.connect.server import Server
 from source_amocrm.connect.site import Guard, Site
 from source_amocrm.connect.words import LANGUAGES, Texts, preferred
 from source_amocrm.errors import ConfigError
+from source_amocrm.shutdown import INTERRUPTED
 
 CONNECT_PORT = 8765
-_INTERRUPTED = 130
 
 
 def main(arguments: list[str]) -> int:
@@ -43,7 +43,7 @@ def main(arguments: list[str]) -> int:
         return 1
     except KeyboardInterrupt:
         print(f"\n{words('terminal.not_saved')}" if not flow.saved else "", file=sys.stderr)
-        return 0 if flow.saved else _INTERRUPTED
+        return 0 if flow.saved else INTERRUPTED
 
 
 def _page(flow: Flow, words: Texts, language: str | None) -> int:

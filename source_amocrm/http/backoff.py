@@ -1,4 +1,4 @@
-"""How long requests are repeated: delays as the CDK's back-off strategies, and ceilings for their sum."""
+"""How long requests are repeated: delays as the CDK's back-off strategy, and ceilings for their sum."""
 
 from __future__ import annotations
 
@@ -33,25 +33,11 @@ class RetryPolicy:
         return min(self.longest_delay, self.first_delay * 2.0 ** min(attempt - 1, 30))
 
 
-class RateLimitBackoff(BackoffStrategy):
-    """After a 429: what the server asks for, or longer from refusal to refusal; None after anything else."""
+class AmocrmBackoff(BackoffStrategy):
+    """After a 429 what the server asks for, or longer from refusal to refusal.
 
-    def __init__(self, policy: RetryPolicy) -> None:
-        self._policy = policy
-
-    def backoff_time(
-        self, response_or_exception: requests.Response | requests.RequestException | None, attempt_count: int
-    ) -> float | None:
-        reply = reply_of(response_or_exception)
-        if reply.meant_status != requests.codes.too_many_requests:
-            return None
-        asked = retry_after(reply)
-        # at least a second: a server that counts by seconds forgets nothing earlier
-        return max(1.0, asked if asked is not None else self._policy.bound(attempt_count))
-
-
-class FailureBackoff(BackoffStrategy):
-    """After a failure: a random delay that grows from attempt to attempt, and not less than the server asks for."""
+    After a failure a random delay that grows from attempt to attempt, and not less than the server asks for.
+    """
 
     def __init__(self, policy: RetryPolicy) -> None:
         self._policy = policy
@@ -59,8 +45,12 @@ class FailureBackoff(BackoffStrategy):
     def backoff_time(
         self, response_or_exception: requests.Response | requests.RequestException | None, attempt_count: int
     ) -> float:
-        delay = random.uniform(0, self._policy.bound(attempt_count))
-        return max(delay, retry_after(reply_of(response_or_exception)) or 0.0)
+        reply, bound = reply_of(response_or_exception), self._policy.bound(attempt_count)
+        asked = retry_after(reply)
+        if reply.meant_status == requests.codes.too_many_requests:
+            # at least a second: a server that counts by seconds forgets nothing earlier
+            return max(1.0, bound if asked is None else asked)
+        return max(random.uniform(0, bound), asked or 0.0)
 
 
 class Patience:

@@ -24,10 +24,10 @@ from airbyte_cdk.sources.streams.http.http_client import HttpClient
 
 from source_amocrm.auth import Authenticator
 from source_amocrm.errors import AmocrmError, PageTooLarge
-from source_amocrm.http.backoff import FailureBackoff, Patience, RateLimitBackoff, RetryPolicy
+from source_amocrm.http.backoff import AmocrmBackoff, Patience, RetryPolicy
 from source_amocrm.http.circuit_breaker import CircuitBreaker
 from source_amocrm.http.error_handler import AmocrmErrorHandler, AmocrmResolution, path_of
-from source_amocrm.http.reply import Reply, ReplyKind
+from source_amocrm.http.reply import Reply, ReplyKind, reply_of
 from source_amocrm.http.session import AmocrmSession
 
 _SMOOTH = 0.2
@@ -106,12 +106,13 @@ class AmocrmClient(HttpClient):
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
+        self.backoff = AmocrmBackoff(policy)
         super().__init__(
             "amocrm",
             _HTTP_LOGGER,
             error_handler=AmocrmErrorHandler(policy, sign_in),
             session=session,
-            backoff_strategy=[RateLimitBackoff(policy), FailureBackoff(policy)],
+            backoff_strategy=self.backoff,
         )
         self.session = session
         self.sign_in = sign_in
@@ -191,7 +192,9 @@ class AmocrmClient(HttpClient):
         It asks for smaller pages by an exception that only its low-code half catches.
         """
         assert isinstance(error_resolution, AmocrmResolution)
-        state, reply, error = self._states[request], error_resolution.reply, error_resolution.error
+        state, error = self._states[request], error_resolution.error
+        answer = response if response is not None else exc
+        reply = reply_of(answer)
         if error is None:
             self.breaker.answered(state.number)
             self.stats.note_latency(reply.elapsed)
@@ -199,7 +202,6 @@ class AmocrmClient(HttpClient):
             return
         if not state.failed:
             state.failed, state.failed_at = True, self.breaker.sent
-        answer = response if response is not None else exc
         action = error_resolution.response_action
         if action is ResponseAction.RETRY:
             delay = self._delay(state, error_resolution, error, answer)
@@ -220,7 +222,7 @@ class AmocrmClient(HttpClient):
 
     def _delay(self, state: _RetryState, resolution: AmocrmResolution, error: AmocrmError, answer: _Outcome) -> float:
         """Seconds until the next attempt. Raises the error if there is none."""
-        rule, reply = resolution.rule, resolution.reply
+        rule, reply = resolution.rule, reply_of(answer)
         state.slow += rule.slow
         if rule.slow and state.shrinkable and state.slow >= self.policy.large_page_attempts:
             raise self._error_handler.error(rule, reply, answer, PageTooLarge)
@@ -230,7 +232,7 @@ class AmocrmClient(HttpClient):
         elif reply.kind in _EARLY and self.breaker.untried:
             attempts = self.policy.cold_attempts
         state.patience.failures += 1
-        delay = self._backoff(answer, state.patience.failures)
+        delay = self.backoff.backoff_time(answer, state.patience.failures)
         if not state.patience.after_failure(delay, attempts=attempts):
             self.breaker.gave_up(error, state.failed_at)
             raise error
@@ -240,16 +242,11 @@ class AmocrmClient(HttpClient):
         """Makes all threads wait. Raises the error if that would take too long."""
         self.stats.count_refusal()
         state.patience.refusals += 1
-        seconds = self._backoff(answer, state.patience.refusals)
+        seconds = self.backoff.backoff_time(answer, state.patience.refusals)
         if not state.patience.after_refusal(seconds):
             self.breaker.refused(error, state.failed_at)
             raise error
         self.session.budget.pause(seconds)
-
-    def _backoff(self, answer: _Outcome, attempt: int) -> float:
-        """Seconds by the first strategy that knows any; 0 is an answer, unlike for the CDK."""
-        waits = (strategy.backoff_time(answer, attempt) for strategy in self._backoff_strategies)
-        return next(seconds for seconds in waits if seconds is not None)
 
     def _renew(self, state: _RetryState, reply: Reply, error: AmocrmError) -> None:
         """Gets a newer token, or else the account's new address. Raises the error if there is neither."""

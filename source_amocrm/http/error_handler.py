@@ -37,10 +37,9 @@ class RequestTarget:
 
 @dataclass(kw_only=True)
 class AmocrmResolution(ErrorResolution):
-    """The CDK's resolution, its rule and reply, and the error to raise if nothing helps; None for a success."""
+    """The CDK's resolution, its rule, and the error to raise if nothing helps; None for a success."""
 
     rule: Rule
-    reply: Reply
     error: AmocrmError | None
 
 
@@ -78,9 +77,7 @@ class AmocrmErrorHandler(ErrorHandler):
     def _resolution(self, rule: Rule, reply: Reply, response_or_exception: object) -> AmocrmResolution:
         succeeded = rule.action is ResponseAction.SUCCESS
         error = None if succeeded else self.error(rule, reply, response_or_exception)
-        return AmocrmResolution(
-            rule.action, rule.failure, str(error) if error else None, rule=rule, reply=reply, error=error
-        )
+        return AmocrmResolution(rule.action, rule.failure, str(error) if error else None, rule=rule, error=error)
 
 
 def path_of(url: str | None, base_url: str) -> str:

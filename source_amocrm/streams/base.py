@@ -16,7 +16,6 @@ import requests
 from airbyte_cdk.sources.streams.http.http import HttpStream
 
 from source_amocrm.account import Account, Resource
-from source_amocrm.config import Config
 from source_amocrm.errors import AmocrmError
 from source_amocrm.http import ACCOUNT_PATH, Fetch, Params
 from source_amocrm.streams import schema
@@ -69,13 +68,7 @@ class AmocrmStream(HttpStream, Declaration, ABC):
         self._raw = account.config.raw_records and not self.exploded and (not self._columns or RAW in self._columns)
         self.record = Record(self.name, **self.found)
 
-    @classmethod
-    def extras_of_account(cls, config: Config, properties: Mapping[str, Any]) -> tuple[str, ...]:  # noqa: ARG003
-        """Returns the `with` parameters of `/account` that the stream needs for these columns."""
-        return cls.account_extras
-
-    @classmethod
-    def progress(cls, config: Config, state: Mapping[str, Any] | None) -> Progress | None:  # noqa: ARG003
+    def progress(self, state: Mapping[str, Any] | None) -> Progress | None:  # noqa: ARG002
         """Returns the progress that a saved state tells; None for a stream that is read whole each time."""
         return None
 
@@ -200,9 +193,9 @@ class IncrementalStream(AmocrmStream, Incremental):
 
     cursor_field: str = "updated_at"
 
-    @classmethod
-    def progress(cls, config: Config, state: Mapping[str, Any] | None) -> Progress:
-        return load(cls.name, cls.cursor_field, cls.input_names(), state, config.start, config.lookback)
+    def progress(self, state: Mapping[str, Any] | None) -> Progress:
+        config = self.account.config
+        return load(self.name, self.cursor_field, self.input_names(), state, config.start, config.lookback)
 
     def paths(self) -> Iterator[str]:
         yield from (resource.path for resource in self.inputs())
@@ -225,7 +218,7 @@ class IncrementalStream(AmocrmStream, Incremental):
         if stream_slice:
             rows: Iterator[Any] = stream_slice["delivery"].take(stream_slice["batch"])
             return rows
-        return read_alone(self.account, self, self.progress(self.account.config, stream_state))
+        return read_alone(self.account, self, self.progress(stream_state))
 
     def tombstone(self, deletion: Deletion, context: Context) -> Row:
         account_id = self.account.facts().id if deletion.account_id is None else deletion.account_id
@@ -235,6 +228,18 @@ class IncrementalStream(AmocrmStream, Incremental):
     def tombstone_columns(self, context: Context) -> Row:  # noqa: ARG002
         """Returns the columns of a tombstone besides who deleted what and when; `further_columns` are null in it."""
         return {RAW: None} if self._raw else {}
+
+
+class PartsStream(IncrementalStream):
+    """A stream with several rows for each record of one list, dated by that record."""
+
+    several_rows = True
+    exploded = True
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if "resources" in vars(cls):
+            cls.cursor_field = f"{cls.resources[0].entity}_updated_at"
 
 
 class EventStream(IncrementalStream):

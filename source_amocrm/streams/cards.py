@@ -15,7 +15,6 @@ from typing import Any
 
 from source_amocrm.account import Account
 from source_amocrm.account.resources import CLOSED, COMPANIES, CONTACTS, LEADS
-from source_amocrm.config import Config
 from source_amocrm.streams.base import IncrementalStream
 from source_amocrm.streams.values import (
     Coercion,
@@ -136,11 +135,8 @@ class ReadableStream(IncrementalStream):
         super().__init__(account, properties)
         self._fields = known_columns(properties or {}) if account.config.readable_columns else {}
         self._configured = properties is not None
-
-    @classmethod
-    def extras_of_account(cls, config: Config, properties: Mapping[str, Any]) -> tuple[str, ...]:
-        wide = config.readable_columns and known_columns(properties)
-        return (*cls.account_extras, "datetime_settings") if wide else cls.account_extras
+        if self._fields:
+            self.account_extras = (*self.account_extras, "datetime_settings")
 
     def further_columns(self) -> Mapping[str, Any]:
         return {**self._field_columns(), **super().further_columns()}

@@ -5,13 +5,12 @@ Each kind of entities has a table of values, made of the same reading as the ent
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from datetime import tzinfo
 from typing import Any
 
 from source_amocrm.account.resources import COMPANIES, CONTACTS, CUSTOMERS, LEADS, Resource
-from source_amocrm.streams.base import FullRefreshStream, IncrementalStream
+from source_amocrm.streams.base import FullRefreshStream, PartsStream
 from source_amocrm.streams.per_entity import (
     CATALOGS,
     OF_CARDS,
@@ -42,13 +41,11 @@ def system_fields(fields: Iterable[Json]) -> dict[int, bool | None]:
     return {own: _is_system(field) for own, field in ids if own is not None}
 
 
-def field_values(
-    to: Coercion, key: str, cursor: str, entity: Json, timezone: tzinfo, system: Mapping[int, bool | None]
-) -> list[Row]:
+def field_values(to: Coercion, key: str, cursor: str, entity: Json, context: Context) -> list[Row]:
     """Returns one row per value of the entity's filled fields, numbered within its field, also if that comes in parts.
 
-    `key`, `cursor`: the columns of the entity's id and updated_at. `system`: by the field's id, whether it is amoCRM's.
-    Raises RowError when the entity has no id, or a field that has values has none.
+    `key`, `cursor`: the columns of the entity's id and updated_at. Raises RowError when the entity has no id, or when a
+    field that has values has none.
     """
     entity = to.source(entity)
     own = to.integer_key(entity.get("id"), entity, key)
@@ -77,8 +74,8 @@ def field_values(
                 key: own,
                 "name": name,
                 "enum": to.integer(value.get("enum_id"), "enum"),
-                "value": to.field_value(value, kind, timezone),
-                "is_system": system.get(field_id),
+                "value": to.field_value(value, kind, context.timezone),
+                "is_system": context.system_fields.get(field_id),
                 "value_index": index,
                 cursor: updated_at,
                 "field_code": code,
@@ -122,12 +119,14 @@ class CustomFieldGroups(PerEntityStream):
     parts = (Parts((OF_CARDS, OF_CUSTOMERS, OF_CATALOGS), "/custom_fields/groups", "custom_field_groups"),)
 
 
-class FieldValueStream(IncrementalStream):
+class FieldValueStream(PartsStream):
     """The values of one kind of entities. The dictionary of fields tells which fields are amoCRM's own."""
 
-    several_rows = True
-    exploded = True
     account_extras = ("datetime_settings",)
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        cls.primary_key = [f"{cls.resources[0].entity}_id", "custom_field_id", "value_index"]
 
     def vital_paths(self) -> Iterator[str]:
         yield f"{self.resources[0].path}/custom_fields"
@@ -137,35 +136,26 @@ class FieldValueStream(IncrementalStream):
         return replace(super().context(resource), system_fields=system_fields(fields))
 
     def rows(self, record: Row, context: Context) -> Iterable[Row]:
-        key, cursor = self.primary_key[0], self.cursor_field
-        return field_values(self.record.to, key, cursor, record, context.timezone, context.system_fields)
+        return field_values(self.record.to, self.primary_key[0], self.cursor_field, record, context)
 
 
 class CustomFieldsDeals(FieldValueStream):
     name = "custom_fields_deals"
-    primary_key = ["lead_id", "custom_field_id", "value_index"]
-    cursor_field = "lead_updated_at"
     resources = (LEADS,)
 
 
 class CustomFieldsContacts(FieldValueStream):
     name = "custom_fields_contacts"
-    primary_key = ["contact_id", "custom_field_id", "value_index"]
-    cursor_field = "contact_updated_at"
     resources = (CONTACTS,)
 
 
 class CustomFieldsCompanies(FieldValueStream):
     name = "custom_fields_companies"
-    primary_key = ["company_id", "custom_field_id", "value_index"]
-    cursor_field = "company_updated_at"
     resources = (COMPANIES,)
 
 
 class CustomFieldsCustomers(FieldValueStream):
     name = "custom_fields_customers"
-    primary_key = ["customer_id", "custom_field_id", "value_index"]
-    cursor_field = "customer_updated_at"
     resources = (CUSTOMERS,)
 
 
@@ -183,8 +173,7 @@ class CustomFieldsCatalogElements(PerEntityStream):
         return ((element, context) for element in elements)
 
     def rows(self, record: Row, context: Context) -> Iterable[Row]:
-        key, cursor = self.primary_key[0], "catalog_element_updated_at"
-        return field_values(self.record.to, key, cursor, record, context.timezone, context.system_fields)
+        return field_values(self.record.to, self.primary_key[0], "catalog_element_updated_at", record, context)
 
 
 class Catalogs(FullRefreshStream):

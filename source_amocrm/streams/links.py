@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from source_amocrm.account.resources import COMPANIES, CONTACTS, CUSTOMERS, LEADS
-from source_amocrm.streams.base import IncrementalStream
+from source_amocrm.streams.base import PartsStream
 from source_amocrm.streams.per_entity import OF_CARDS, OF_CUSTOMERS, Parts, PerEntityStream
 from source_amocrm.streams.values import Row, as_list, child
 from source_amocrm.sync.declaration import Context
@@ -16,11 +16,9 @@ class Tags(PerEntityStream):
     parts = (Parts((OF_CARDS, OF_CUSTOMERS), "/tags", "tags"),)
 
 
-class LinkStream(IncrementalStream):
+class LinkStream(PartsStream):
     """The key is the record's id and the linked entity's. `linked`: where the links are among what a record embeds."""
 
-    several_rows = True
-    exploded = True
     linked: str
 
     def rows(self, record: Row, context: Context) -> Iterable[Row]:
@@ -35,66 +33,58 @@ class LinkStream(IncrementalStream):
         return list(rows.values())
 
 
-class LinkOfDeal(LinkStream):
-    cursor_field = "lead_updated_at"
-    resources = (LEADS,)
-
-
-class LinkOfContact(LinkStream):
-    cursor_field = "contact_updated_at"
-    resources = (CONTACTS,)
-
-
-class LinkOfCustomer(LinkStream):
-    cursor_field = "customer_updated_at"
-    resources = (CUSTOMERS,)
-
-
-class DealContacts(LinkOfDeal):
+class DealContacts(LinkStream):
     name = "deal_contacts"
+    resources = (LEADS,)
     linked = "contacts"
     extras = {"contact_id": ("contacts",)}
 
 
-class DealCompanies(LinkOfDeal):
+class DealCompanies(LinkStream):
     name = "deal_companies"
+    resources = (LEADS,)
     linked = "companies"
 
 
-class DealTags(LinkOfDeal):
+class DealTags(LinkStream):
     name = "deal_tags"
+    resources = (LEADS,)
     linked = "tags"
 
 
-class DealCatalogElements(LinkOfDeal):
+class DealCatalogElements(LinkStream):
     name = "deal_catalog_elements"
+    resources = (LEADS,)
     linked = "catalog_elements"
     extras = {"catalog_element_id": ("catalog_elements",)}
 
 
-class ContactCompanies(LinkOfContact):
+class ContactCompanies(LinkStream):
     name = "contact_companies"
+    resources = (CONTACTS,)
     linked = "companies"
 
 
-class ContactTags(LinkOfContact):
+class ContactTags(LinkStream):
     name = "contact_tags"
+    resources = (CONTACTS,)
     linked = "tags"
 
 
 class CompanyTags(LinkStream):
     name = "company_tags"
-    cursor_field = "company_updated_at"
     resources = (COMPANIES,)
     linked = "tags"
 
 
-class CustomerContacts(LinkOfCustomer):
+class CustomerContacts(LinkStream):
     name = "customer_contacts"
+    resources = (CUSTOMERS,)
     linked = "contacts"
     extras = {"contact_id": ("contacts",)}
 
 
-class CustomerTags(LinkOfCustomer):
+class CustomerTags(LinkStream):
     name = "customer_tags"
+    resources = (CUSTOMERS,)
     linked = "tags"

@@ -15,7 +15,7 @@ from source_amocrm.sync.lookup import Resolver
 from source_amocrm.sync.read_plan import BEGINNING, Progress
 from source_amocrm.sync.state import dump
 from source_amocrm.walk.intervals import FOREVER, IntervalSet
-from source_amocrm.walk.listing import Page, PageCheckpoint, Row, key, seconds
+from source_amocrm.walk.listing import Key, Page, PageCheckpoint, Row, key, seconds
 
 ROWS_BETWEEN_STATES = 1_000
 
@@ -170,9 +170,13 @@ class PageOrder(Delivery):
             self._progress.meet(self._name, seconds(row.get(self._cursor)))
 
     def _dated(self, row: Row, batch: Batch) -> Row:
-        row_key = key(row)
+        second = seconds(row.get(self._cursor))
+        at = self._date(key(row), second, batch)
+        return row if at == second else {**row, self._cursor: at}
+
+    def _date(self, row_key: Key, second: int | None, batch: Batch) -> int | None:
         at_least = batch.at_least.get(row_key, BEGINNING)
-        return self._progress.dated(self._name, row, self._cursor, row_key in batch.postdated, at_least)
+        return self._progress.date(self._name, row_key, second, row_key in batch.postdated, at_least)
 
     def _checkpoint_of_dates(self) -> Delivered:
         """Yields a checkpoint with the dates of rows before these rows, if the next sync must know the dates."""
@@ -216,7 +220,7 @@ class PageOrder(Delivery):
         """Yields tombstones, each dated later than any delivered version of its row."""
         if not self._maker.deletable:
             return
-        dated = [self._dated({"id": gone.id, self._cursor: gone.at}, batch)[self._cursor] for gone in batch.deletions]
+        dated = [self._date(gone.id, gone.at, batch) or gone.at for gone in batch.deletions]
         yield from self._checkpoint_of_dates()
         for gone, at in zip(batch.deletions, dated, strict=True):
             if at < self._latest.get(gone.id, BEGINNING):

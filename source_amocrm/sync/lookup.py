@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from source_amocrm.account import Account
 from source_amocrm.account.by_ids import Unfiltered, by_ids
 from source_amocrm.account.resources import CLOSED
 from source_amocrm.errors import AmocrmError, Throttled, error_copy
-from source_amocrm.sync.declaration import Batch, Lookup
+from source_amocrm.sync.declaration import Lookup
 from source_amocrm.walk.listing import Row
 
 LOGGER = logging.getLogger("airbyte")
@@ -76,23 +76,3 @@ class Resolver:
                 self._whole = True  # as much as may be seen
                 LOGGER.warning("What is taken from %s is left empty in other tables. %s", self._resource.name, error)
         return {entity_id: self._known[entity_id] for entity_id in wanted if entity_id in self._known}
-
-
-def observed(batches: Iterable[Batch], resolvers: Sequence[Resolver], whole: Callable[[], bool]) -> Iterator[Batch]:
-    """Shows every row to the resolvers, and the end of the reading. `whole`: whether all of the list came."""
-    failure, all_of_it = None, False
-
-    def shown(batch: Batch) -> Batch:
-        for resolver in resolvers:
-            resolver.observe(batch.page.rows)
-        return batch
-
-    try:
-        yield from map(shown, batches)
-        all_of_it = whole()
-    except AmocrmError as error:
-        failure = error
-        raise
-    finally:
-        for resolver in resolvers:
-            resolver.finish(all_of_it, failure)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from source_amocrm.account.clocks import TOLERANCE
 from source_amocrm.dates import LAST_SECOND
 from source_amocrm.walk.intervals import FOREVER, IntervalSet
-from source_amocrm.walk.listing import Page, PageCheckpoint, Row, key, seconds
+from source_amocrm.walk.listing import Key, Page, PageCheckpoint
 
 BEGINNING = 0
 
@@ -216,23 +216,25 @@ class Progress:
         if second is not None and self.newest.get(name, BEGINNING) < second <= (self.watermark or BEGINNING):
             self.newest[name] = second
 
-    def dated(self, name: str, row: Row, cursor: str, postdated: bool = False, at_least: int = BEGINNING) -> Row:
-        """The row of the list `name`, dated `at_least` so, and later than any other version of it that was delivered.
+    def date(
+        self, name: str, row_key: Key, second: int | None, postdated: bool = False, at_least: int = BEGINNING
+    ) -> int | None:
+        """Dates a row of the list `name` that amoCRM dates `second`: `at_least` so, and later than any other version of
+        it that was delivered.
 
         `postdated`: its date had not come when it was read, so that its next version may be dated earlier. A state
         must tell what is `ahead` before the row is delivered: a destination may keep what no state follows.
         """
-        second = seconds(row.get(cursor))
         if second is None or not (self.ahead or at_least or postdated):
-            return row
-        row_key = f"{name}/{key(row)}"
-        at, before = max(second, at_least), self.ahead.pop(row_key, None)
+            return second
+        version = f"{name}/{row_key}"
+        at, before = max(second, at_least), self.ahead.pop(version, None)
         if before and at <= before.at:
             at = before.at if before.dated == second else min(before.at + 1, LAST_SECOND)
         if postdated or at > second:
-            self.ahead[row_key] = Version(at, second)
-            self.unsaved = self.unsaved or self.ahead[row_key] != before
-        return {**row, cursor: at} if at > second else row
+            self.ahead[version] = Version(at, second)
+            self.unsaved = self.unsaved or self.ahead[version] != before
+        return at
 
 
 def agree(several: list[Progress], name: str) -> None:

@@ -1,5 +1,7 @@
 """One reading of a list of entities: first the main walk, then what only events and the trash tell.
 
+Which walk reads the rows follows from the read plan, and which one takes over where the server fails it (`MainWalk`).
+
 amoCRM dates records to the second, so a record may change again and keep its date. A stream that makes several rows of
 a record could then not tell rows that the second change removed from the present ones. `settled` holds such a record
 until its second has ended, then reads it once more and delivers that version.
@@ -8,21 +10,38 @@ until its second has ended, then reads it once more and delivers that version.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence, Set
 from dataclasses import replace
+from functools import partial
 
 from source_amocrm.account import Account, Resource, by_ids
-from source_amocrm.account.availability import WatchedListing
+from source_amocrm.account.availability import reading
+from source_amocrm.errors import AmocrmError, PageTooLarge, Unpaid
 from source_amocrm.http import Params
+from source_amocrm.sync.changes import EventLog, in_trash, with_trash
 from source_amocrm.sync.declaration import Batch, Deletion
-from source_amocrm.sync.events import EventLog
-from source_amocrm.sync.lookup import Resolver, observed
-from source_amocrm.sync.main_walk import MainWalk
+from source_amocrm.sync.lookup import Resolver
 from source_amocrm.sync.read_plan import BEGINNING, ReadPlan, merged
-from source_amocrm.walk.id_order import LARGEST_ID
+from source_amocrm.walk.id_order import LARGEST_ID, in_id_order, rest_of_second
 from source_amocrm.walk.intervals import FOREVER
-from source_amocrm.walk.listing import REMEMBERED_KEYS, Answered, Listing, Page, RawPage, Row, key, seconds
-from source_amocrm.walk.page_size import with_smaller_pages
+from source_amocrm.walk.keyset import keyset
+from source_amocrm.walk.list_order import ListTraits
+from source_amocrm.walk.listing import (
+    REMEMBERED_KEYS,
+    Answered,
+    FilterIgnored,
+    Listing,
+    OrderIgnored,
+    Page,
+    PageCheckpoint,
+    RawPage,
+    Row,
+    TiesShuffled,
+    bounds,
+    key,
+    seconds,
+)
+from source_amocrm.walk.newest_first import newest_first
 from source_amocrm.walk.worker_pool import Prefetch
 
 DELETIONS_AT_ONCE = 1_000
@@ -32,6 +51,106 @@ MOST_HELD, MOST_HELD_UNFILTERED = 500, 50
 """The most records held at a time; further ones are delivered at once. Each costs a reading by id."""
 READINGS = 4
 """How many times a record is read again while it changes in every second; then its last version is delivered."""
+
+
+class MainWalk:
+    """Chooses the walk that reads the rows of `resource` by the `plan`, and the next one where the server fails it."""
+
+    def __init__(self, account: Account, resource: Resource, plan: ReadPlan, listing: Listing) -> None:
+        self._account = account
+        self._resource = resource
+        self._plan = plan
+        self._listing = listing
+        self._traits = ListTraits()
+        self._first = Prefetch(account.pool, self._oldest_rows)
+
+    @property
+    def behind(self) -> bool:
+        """Whether rows changed faster than the walk read them, so that the newest changes are left to the next sync."""
+        return self._traits.behind
+
+    @property
+    def whole(self) -> bool:
+        """Whether the ended walk has read every row of the list."""
+        return self._plan.at_first and not self.behind
+
+    def ask_first(self) -> None:
+        """Requests the first page if everything is wanted: that needs no filter, so it need not wait for `/account`."""
+        if self._resource.by_cursor and self._plan.at_first:
+            self._first.start()
+
+    def resumed(self) -> Iterator[Batch]:
+        """Reads the rest of a walk by page number that an earlier sync began."""
+        if self._plan.resume:
+            yield from self._by_page_number(self._plan.resume.since, self._plan.resume.checkpoint)
+
+    def batches(self, delivered: Set[int | str]) -> Iterator[Batch]:
+        """Reads the needed rows. `delivered` grows meanwhile; rows in it are left out when a second walk takes over."""
+        pages = self._by_date(self._first.result() if self._first.started else None)
+        if self._resource.by_cursor and self._account.filter_may_work(self._resource):
+            try:
+                yield from map(partial(Batch, self._resource.name), pages)
+                return
+            except FilterIgnored:
+                if self._resource.paid_filter:
+                    self._account.filter_is_ignored()
+            except TiesShuffled as shuffled:
+                yield from self._in_order_of_ids(shuffled)
+                return
+            except Unpaid:
+                if not self._resource.paid_filter:
+                    raise
+                # Only the filter may not be paid for: the list itself shows it when it is asked for without.
+                self._account.filter_is_ignored()
+            except OrderIgnored:
+                pass
+        before = set(delivered)
+        yield from map(partial(Batch.without, unwanted=lambda row: key(row) in before), self._unfiltered())
+
+    def _oldest_rows(self) -> RawPage | None:
+        try:
+            return self._listing.ask({f"order[{self._listing.cursor}]": "asc"})
+        except PageTooLarge:
+            return None
+
+    def _by_date(self, first: RawPage | None) -> Iterator[Page]:
+        """Reads the needed seconds, oldest first: rows edited meanwhile move into the seconds that are read last."""
+        pool = self._account.pool
+        intervals, within = self._plan.seconds, self._plan.within
+        if within:
+            yield from rest_of_second(self._listing, within.since, pool, within.checkpoint)
+            intervals -= (within.since, within.since)
+        for low, high in intervals.intervals:
+            near = self._plan.requested_since if low == self._plan.since else low
+            yield from keyset(self._listing, (near, high), self._traits, raw=first, pool=pool)
+            first = None
+
+    def _unfiltered(self) -> Iterator[Batch]:
+        since = self._plan.since
+        if self._resource.by_cursor and since > BEGINNING:
+            try:
+                yield from map(partial(Batch, self._resource.name), newest_first(self._listing, since))
+                return
+            except OrderIgnored:
+                pass
+        yield from self._by_page_number(since)
+
+    def _in_order_of_ids(self, shuffled: TiesShuffled) -> Iterator[Batch]:
+
+        def known(row: Row) -> bool:
+            return self._listing.second_of(row) == shuffled.since and key(row) in shuffled.delivered
+
+        yield from map(partial(Batch.without, unwanted=known), self._by_page_number(shuffled.since))
+
+    def _by_page_number(self, since: int, checkpoint: PageCheckpoint | None = None) -> Iterator[Batch]:
+        """Reads the rows since a second by page number, with the filter where that works."""
+        name, listing = self._resource.name, self._listing
+        if since > BEGINNING and self._account.filter_works(self._resource):
+            low = since if self._resource.by_cursor else min(since, self._plan.requested_since)
+            listing = listing.narrowed(bounds(listing, low - 1, FOREVER))
+        pages = map(partial(Batch, name, floor=since), in_id_order(listing, self._account.pool, checkpoint))
+        yield from map(partial(Batch.without, unwanted=lambda row: (listing.second_of(row) or FOREVER) < since), pages)
+        yield Batch(name, Page([]), walked=True)
 
 
 class EntityReading:
@@ -61,8 +180,8 @@ class EntityReading:
         self._several_rows = several_rows
         self._resolvers = resolvers
         self._plan = merged(plans)
-        self._watched = WatchedListing(account.listing(resource, params))
-        self._walk = MainWalk(account, resource, self._plan, self._watched.listing)
+        self._listing = account.listing(resource, params)
+        self._walk = MainWalk(account, resource, self._plan, self._listing)
         self._keys = ReadKeys(plans)
         self._trash = Prefetch(account.pool, lambda: in_trash(account, resource, self._plan))
 
@@ -70,7 +189,7 @@ class EntityReading:
         self._walk.ask_first()
 
     def batches(self) -> Iterator[Batch]:
-        with self._watched.errors():
+        with reading(self._listing):
             yield from map(with_postdated, self._batches())
 
     def _batches(self) -> Iterator[Batch]:
@@ -185,6 +304,26 @@ def with_postdated(batch: Batch) -> Batch:
     return replace(batch, postdated=frozenset(keys))
 
 
+def observed(batches: Iterable[Batch], resolvers: Sequence[Resolver], whole: Callable[[], bool]) -> Iterator[Batch]:
+    """Shows every row to the resolvers, and the end of the reading. `whole`: whether all of the list came."""
+    failure, all_of_it = None, False
+
+    def shown(batch: Batch) -> Batch:
+        for resolver in resolvers:
+            resolver.observe(batch.page.rows)
+        return batch
+
+    try:
+        yield from map(shown, batches)
+        all_of_it = whole()
+    except AmocrmError as error:
+        failure = error
+        raise
+    finally:
+        for resolver in resolvers:
+            resolver.finish(all_of_it, failure)
+
+
 def settled(
     batches: Iterable[Batch],
     name: str,
@@ -245,63 +384,3 @@ def _hold(
         return False
     held[entity_id] = over
     return True
-
-
-def in_trash(account: Account, resource: Resource, plan: ReadPlan) -> list[Deletion]:
-    listing = account.listing(resource, {"with": "only_deleted", "order[updated_at]": "desc"})
-    since = plan.deletions_since
-    first_sync = plan.changes_since is None or since < plan.changes_since
-    return with_smaller_pages(listing, lambda some: list(deletions_in(_pages(some), some.second_of, since, first_sync)))
-
-
-def with_trash(
-    gone: Mapping[int, Deletion], in_trash: Iterable[Deletion], present: Iterable[int]
-) -> dict[int, Deletion]:
-    """Merges the deletions of events and of the trash; the later one of an entity counts.
-
-    Leaves out entities that are `present`: this sync delivered them, and if they are gone since, the next sync's events
-    tell.
-    """
-    all_gone = dict(gone)
-    for deletion in in_trash:
-        known = all_gone.get(deletion.id)
-        if known is None or known.at < deletion.at:
-            all_gone[deletion.id] = deletion
-    for entity_id in present:
-        all_gone.pop(entity_id, None)
-    return all_gone
-
-
-def deletions_in(
-    pages: Iterable[RawPage], second_of: Callable[[Row], int | None], since: int, first_sync: bool
-) -> Iterator[Deletion]:
-    """Yields the deletions at `since` or later, from as few pages as possible.
-
-    A trash that is not listed from the newest deletion down is read whole only in a first sync: afterwards the events
-    tell what is new.
-
-    Progress rule: every page brings an id that was not met.
-    """
-    met: set[int] = set()
-    for raw in pages:
-        deleted = [row for row in raw.rows if row.get("is_deleted") is True and isinstance(row.get("id"), int)]
-        known = len(met)
-        met |= {row["id"] for row in deleted}
-        for row in deleted:
-            at = second_of(row)
-            if at is not None and at >= since:
-                yield Deletion(row["id"], at, row.get("updated_by"), row.get("account_id"))
-        dated = [second_of(row) or 0 for row in deleted]
-        newest_first = dated == sorted(dated, reverse=True)
-        enough = (bool(dated) and dated[-1] < since) if newest_first else not first_sync
-        if len(met) == known or enough:
-            return
-
-
-def _pages(listing: Listing) -> Iterator[RawPage]:
-    page, promised, more = 1, False, True
-    while more:
-        # an empty trash is the rule in a small account
-        raw = (listing if promised else listing.retrying_empty(0)).ask({}, page)
-        yield raw
-        page, promised, more = page + 1, raw.more, raw.may_go_on

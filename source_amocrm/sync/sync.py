@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -15,9 +15,10 @@ from source_amocrm.account import Account
 from source_amocrm.account.resources import EVENTS, Resource
 from source_amocrm.dates import iso
 from source_amocrm.errors import AmocrmError, combined_error, error_copy
+from source_amocrm.sync.changes import EventLog, kinds_needed
 from source_amocrm.sync.declaration import Batch, FullRefresh, Incremental, with_parameter
 from source_amocrm.sync.delivery import Checkpoint, Delivery, NewestFirst, PageOrder, RowMaker
-from source_amocrm.sync.events import EventLog, EventReading, kinds_needed
+from source_amocrm.sync.events import EventReading
 from source_amocrm.sync.lookup import Resolver
 from source_amocrm.sync.read_plan import Progress, ReadPlan, agree, merged
 from source_amocrm.sync.reading import EntityReading
@@ -44,7 +45,6 @@ class End:
 
 
 Item = Row | Checkpoint | End
-Batches = Generator[Batch, None, None]
 
 
 @dataclass
@@ -84,18 +84,23 @@ class StreamSync:
         return next(iter(unforeseen), None) or (combined_error(foreseen) if foreseen else None)
 
 
+@contextmanager
+def _unfollowed(_: str) -> Iterator[Callable[[Batch], None]]:
+    yield lambda _: None
+
+
 class Sync:
     """Reads each list once for the streams that are made of it.
 
     Each part that `parts` lists can be read in a thread of its own: a list with all its streams, or a stream that is
-    read whole. `followed` sees the batches of each list, by the list's path, as they are read.
+    read whole. `followed` encloses the reading of a list, by its path; what it returns is called with each batch.
     """
 
     def __init__(
         self,
         account: Account,
         selections: Sequence[Selection],
-        followed: Callable[[str, Batches], Batches] = lambda _, batches: batches,
+        followed: Callable[[str], AbstractContextManager[Callable[[Batch], None]]] = _unfollowed,
     ) -> None:
         self.account = account
         self._followed = followed
@@ -163,8 +168,9 @@ class Sync:
         streams = _ListOfStreams(self, resource, [one for one in self._streams if resource in one.stream.inputs()])
         failure = None
         try:
-            with closing(self._followed(resource.path, self._batches(resource))) as batches:
+            with self._followed(resource.path) as count, closing(self._batches(resource)) as batches:
                 for batch in batches:
+                    count(batch)
                     yield from streams.take(batch)
                     # each stage before refers to its batch until the next one comes, and a row may have 30 MB
                     batch.page.rows.clear()
@@ -178,7 +184,7 @@ class Sync:
                     resolver.abandon()
         yield from streams.end(failure)
 
-    def _batches(self, resource: Resource) -> Batches:
+    def _batches(self, resource: Resource) -> Generator[Batch, None, None]:
         self.account.require(resource.path)
         yield from self._readings[resource].batches()
 

@@ -24,29 +24,95 @@ from itertools import count, pairwise
 
 import orjson
 
-from source_amocrm.walk.key_set import KeySet
-from source_amocrm.walk.listing import (
-    Endless,
-    Key,
-    Listing,
-    OrderIgnored,
-    Page,
-    PageProgress,
-    RawPage,
-    Row,
-    TooLong,
-    key,
+from source_amocrm.errors import AmocrmError
+from source_amocrm.walk.listing import Key, KeySet, Listing, OrderIgnored, Page, RawPage, Row, key
+from source_amocrm.walk.page_windows import (
+    PagePrefetcher,
+    PageWindow,
+    WindowPlan,
+    following,
+    prefetched,
+    with_smaller_pages,
+    with_smaller_pages_in_parts,
 )
-from source_amocrm.walk.page_size import with_smaller_pages, with_smaller_pages_in_parts
-from source_amocrm.walk.page_windows import PagePrefetcher, WindowPlan, following
 from source_amocrm.walk.worker_pool import MOST_AHEAD, WorkerPool
 
+MOST_ROWS = 5_000_000
+"""The most rows of one list that is read whole, or of one second. A walk that meets more raises TooLong."""
 MOST_KEPT = 48 << 20
 """The most rows of a list that is kept in memory (bytes of JSON; as objects they take about four times that)."""
 MOST_QUIET_PASSES = 8
 """How many passes in a row without a new row are enough, if rows leave all the time or the list repeats some."""
 MOST_PASSES = 60
 """How many passes `in_passes` makes before it raises Endless."""
+
+
+class Endless(AmocrmError):
+    """The server promises a next page without end, or repeats a page."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(
+            f"amoCRM's list {path} promises a next page again and again without a new row in it, so it cannot be read "
+            "to its end. Run the sync again later; if it repeats, report it to amoCRM support with the address of the "
+            "list."
+        )
+
+
+class TooLong(AmocrmError):
+    """The list has more rows than any account has, so it may have no end."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(
+            f"amoCRM's list {path} goes on after {MOST_ROWS:,} rows, or after more than the memory can hold, and is "
+            "read no further. Report it to amoCRM support with the address of the list."
+        )
+
+
+class PageProgress:
+    """The progress rule of walks by page number: one page in MOST_BARREN must bring a row that the walk has not met.
+
+    A robot's mass edit may push many pages of known rows in between. A server that repeats a page, or a few pages in
+    turn, or sends more than MOST_ROWS, is given up on.
+    """
+
+    MOST_BARREN = 100
+    MOST_REPEATS = 3
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._met = KeySet()
+        self._previous: list[Key] = []
+        self._barren = self._repeats = self._rows = 0
+
+    def meet(self, raw: RawPage, fresh: bool | None = None) -> bool:
+        """Counts a page, and tells whether the walk must request the page after it. Raises Endless and TooLong.
+
+        A full page without a link to the next one may be where the server cut the list, so the walk requests the page
+        after it. If the server sends the same page instead, the list has ended. `fresh`: the page brings a new row;
+        None to find out by the keys.
+        """
+        ids = [key(row) for row in raw.rows]
+        if fresh is None:
+            fresh = self._met.add(ids)
+        # A walk may change its page size; a server that ignores page numbers then sends a longer or shorter beginning.
+        sizes = len(ids), len(self._previous)
+        shared = max(sizes) if raw.more else min(sizes)
+        self._repeats = self._repeats + 1 if shared and ids[:shared] == self._previous[:shared] else 0
+        self._barren = 0 if fresh else self._barren + 1
+        self._previous = ids
+        self._rows += len(ids)
+        check_length(self._path, self._rows)
+        if self._repeats < self.MOST_REPEATS and self._barren < self.MOST_BARREN:
+            return raw.may_go_on
+        if raw.more:
+            raise Endless(self._path)
+        return False
+
+
+def check_length(path: str, rows: int) -> None:
+    """Raises TooLong if so many rows of a list are more than MOST_ROWS."""
+    if rows > MOST_ROWS:
+        raise TooLong(path)
 
 
 def full(listing: Listing, pool: WorkerPool | None = None) -> list[Row]:
@@ -75,9 +141,13 @@ def _full(listing: Listing, pool: WorkerPool | None) -> list[Row]:
     first = listing.ask({})
     if not first.may_go_on:
         return first.rows
-    if not first.more and (rest := _rest(listing, first)) is not None:
-        return first.rows + rest
-    once = _Overlapping(listing, pool)
+    asked: dict[PageWindow, RawPage] = {}
+    if not first.more and (window := following(len(first.rows), len(first.rows))):
+        second = window.ask(listing.retrying_empty(0))
+        if second.rows and (rest := _rest(first, second)) is not None:
+            return first.rows + rest
+        asked = {window: second} if second.rows else {}
+    once = _Overlapping(listing, pool, asked)
     try:
         return once.rows(first)
     except OrderIgnored:
@@ -86,16 +156,11 @@ def _full(listing: Listing, pool: WorkerPool | None) -> list[Row]:
         return list(once.kept.rows.values())
 
 
-def _rest(listing: Listing, first: RawPage) -> list[Row] | None:
+def _rest(first: RawPage, second: RawPage) -> list[Row] | None:
     """What a page that begins with the last row of a full first page brings behind it; None if that proves no end.
 
-    An empty page proves nothing, because a row may have left meanwhile. A server that ignores page numbers sends the
-    first page again, and there is no more.
+    A server that ignores page numbers sends the first page again, and there is no more.
     """
-    window = following(len(first.rows), len(first.rows))
-    second = window.ask(listing.retrying_empty(0)) if window else None
-    if not second or not second.rows:
-        return None
     before, shown, rest = list(map(key, first.rows)), list(map(key, second.rows)), second.rows[1:]
     if rest and shown == before[: len(shown)]:
         return []
@@ -122,13 +187,17 @@ class _Kept:
 
 
 class _Overlapping:
-    """One reading of a list in windows that overlap. Raises OrderIgnored if the windows cannot be shown to join."""
+    """One reading of a list in windows that overlap. Raises OrderIgnored if the windows cannot be shown to join.
 
-    def __init__(self, listing: Listing, pool: WorkerPool | None) -> None:
+    `asked`: pages that have come already.
+    """
+
+    def __init__(self, listing: Listing, pool: WorkerPool | None, asked: dict[PageWindow, RawPage]) -> None:
         self._listing = listing
         self._plan = WindowPlan(listing)
         self._progress = PageProgress(listing.path)
         self._prefetcher = PagePrefetcher(listing, pool)
+        self._asked = asked
         self.kept = _Kept(listing.path)
         self._keys: list[Key] = []
         """The key that was last seen at each position."""
@@ -142,8 +211,8 @@ class _Overlapping:
         read, more = 0, True
         try:
             while more:
-                page = raw or self._prefetcher.take() or self._plan.window.ask(self._listing)
-                raw = None
+                page = raw or self._asked.pop(self._plan.window, None) or self._prefetcher.take()
+                page, raw = page or self._plan.window.ask(self._listing), None
                 goes_on = self._progress.meet(page)
                 if not self._joins(page):
                     self._prefetcher.drop()
@@ -196,39 +265,31 @@ def _step(one: Key, other: Key) -> int:
     return 0
 
 
-def one_pass(listing: Listing, pool: WorkerPool | None = None) -> Iterator[RawPage]:
-    """Yields the pages from the first to the last, and prefetches more of them the longer the list is.
+def one_pass(listing: Listing, pool: WorkerPool | None = None, first: int = 1) -> Iterator[RawPage]:
+    """Yields the pages from number `first` to the last, and prefetches more of them the longer the list is.
 
     Raises Endless and PageTooLarge.
     """
     progress = PageProgress(listing.path)
     not_retrying = listing.retrying_empty(0)  # for pages that the server has not promised
-    prefetched: deque[Future[RawPage]] = deque()
-    last_requested, promised = 1, True
+    requests: deque[Future[RawPage]] = deque()
+    last_requested, promised = first, True
     try:
-        for number in count(1):
-            raw = _next_prefetched(prefetched) or (listing if promised else not_retrying).ask({}, number)
+        for number in count(first):
+            raw = prefetched(requests.popleft()) if requests else None
+            raw = raw or (listing if promised else not_retrying).ask({}, number)
             promised = raw.more
             if not progress.meet(raw):
                 yield raw
                 return
             last_requested = max(last_requested, number)
-            while pool and len(prefetched) < min(number, MOST_AHEAD) and pool.vacancies():
+            while pool and len(requests) < min(number, MOST_AHEAD) and pool.vacancies():
                 last_requested += 1
-                prefetched.append(pool.submit(partial(not_retrying.ask, {}, last_requested)))
+                requests.append(pool.submit(partial(not_retrying.ask, {}, last_requested)))
             yield raw
     finally:
-        while prefetched:
-            prefetched.pop().cancel()
-
-
-def _next_prefetched(prefetched: deque[Future[RawPage]]) -> RawPage | None:
-    """The next prefetched page; None if no worker has begun with it, or if it is empty."""
-    request = prefetched.popleft() if prefetched else None
-    if request is None or request.cancel():
-        return None
-    raw = request.result()
-    return raw if raw.rows else None
+        while requests:
+            requests.pop().cancel()
 
 
 def _undated_pass(listing: Listing) -> Iterator[RawPage]:

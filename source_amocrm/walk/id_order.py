@@ -20,14 +20,13 @@ from itertools import count
 
 from source_amocrm.errors import PageTooLarge
 from source_amocrm.http import Params
-from source_amocrm.walk.full import first_versions, in_passes
+from source_amocrm.walk.full import PageProgress, first_versions, in_passes
 from source_amocrm.walk.listing import (
     Key,
     Listing,
     OrderIgnored,
     Page,
     PageCheckpoint,
-    PageProgress,
     RawPage,
     check_filter,
     ids_in_order,

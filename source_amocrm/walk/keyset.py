@@ -28,7 +28,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from source_amocrm.errors import PageTooLarge
-from source_amocrm.walk.full import undated
+from source_amocrm.walk.full import check_length, undated
 from source_amocrm.walk.id_order import one_second
 from source_amocrm.walk.intervals import Interval
 from source_amocrm.walk.keyset_prefetch import KeysetPrefetcher, KeysetWindow
@@ -43,16 +43,15 @@ from source_amocrm.walk.listing import (
     RawPage,
     Row,
     TiesShuffled,
-    check_length,
     key,
 )
-from source_amocrm.walk.page_size import PageSizer
+from source_amocrm.walk.page_windows import PageSizer
 from source_amocrm.walk.worker_pool import WorkerPool
 
 AN_HOUR = 3_600
 MOST_BARREN = 12
 """How many pages in a row may bring nothing new. Past it the walk reads the second on its own."""
-CROWD = 1 / 4
+CROWDED_SHARE = 1 / 4
 """If rows of one second fill this share of a page, the next page begins with the last of them, not the first."""
 
 
@@ -122,7 +121,7 @@ class _Position:
 
     def is_crowded(self, limit: int) -> bool:
         """Whether the walk is among so many rows of one second that they fill a good part of a page of `limit` rows."""
-        return self.last is not None and (self._many or len(self.delivered) > round(limit * CROWD))
+        return self.last is not None and (self._many or len(self.delivered) > round(limit * CROWDED_SHARE))
 
     def advance(self, ranked: list[Ranked], fresh: list[Ranked]) -> None:
         """Moves to the end of a page that was taken."""

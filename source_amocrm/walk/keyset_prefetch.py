@@ -38,7 +38,7 @@ CAUTION = 1.2
 REACH = 10
 """For how many pages back anchors are kept; past it all but the last FEW are dropped."""
 FEW = 4
-CROWD = 8
+MOST_REPEATED = 8
 """The most rows of a second that may come again. Where a second has more, windows do not begin in the one behind it."""
 ENOUGH = 0.9
 """The share of a page that a window should bring. If the first few sizes bring less, all sizes are tried."""
@@ -65,7 +65,8 @@ class Anchor:
 class KeysetWindow(NamedTuple):
     """Page `number` of `limit` rows behind the `bound` of the filter; it should begin at the position `start`.
 
-    `first_rank`: the rank from which on a first page has every row; None for a later page.
+    `first_rank`: the rank from which on a first page has every row; None for a later page. `sure`: False if the bound,
+    should it be inclusive, shows rows of the second before the one that the window was counted from, too.
     """
 
     bound: int
@@ -74,6 +75,7 @@ class KeysetWindow(NamedTuple):
     start: int
     first_rank: int | None
     anchor: Anchor | None = None
+    sure: bool = True
 
     def ask(self, ordered: OrderedList, empty_retries: int | None = None) -> RawPage:
         """Requests the page. Raises FilterIgnored."""
@@ -173,23 +175,31 @@ class KeysetPrefetcher:
         """The window of the next page."""
         return self._requests[0].window
 
-    def pop(self) -> KeysetWindow:
+    def pop(self) -> None:
         """Removes the next page, which the walk takes or which brings nothing new."""
-        return self._requests.popleft().window
+        self._requests.popleft()
 
     def count_repeated(self, window: KeysetWindow, keys: Sequence[Key]) -> int:
         """How many rows of the last page a page begins with, each at the same position, before it goes on behind them.
 
-        0 once rows of the list were seen in two orders.
+        0 once rows of the list were seen in two orders, or if the window may begin earlier than it was planned to.
         """
         start = window.planned_start
         if not self._start <= start < self._end < start + len(keys) or self._reshuffled:
             return 0
         self._notice_reshuffling(window, keys)
-        if self._reshuffled:
-            return 0
         shared = self._end - start
-        return shared if keys[:shared] == self._keys[-shared:] else 0
+        if self._reshuffled or keys[:shared] != self._keys[-shared:]:
+            return 0
+        return shared if self._begins_as_planned(window) else 0
+
+    def _begins_as_planned(self, window: KeysetWindow) -> bool:
+        """Whether the window's position is sure, so that no row that moved may stand where it was planned to begin."""
+        traits = self._ordered.traits
+        if not window.sure and traits.inclusive is None:
+            self._bound_requested = True
+            self._ordered.learn_bound(window.bound + 1)
+        return window.sure or traits.inclusive is False
 
     def refuse(self, needed: int) -> None:
         """Notes that the next page does not follow on what was read, and lets later pages overlap more.
@@ -282,8 +292,9 @@ class KeysetPrefetcher:
             if 0 < index < len(self._ranks) and number > 0:
                 rank = self._ranks[index]
                 if rank != self._ranks[index - 1] and not self._brings_crowd(_is_crowded(self._ranks, index)):
-                    bound = self._ordered.bound_of(rank)
-                    return KeysetWindow(bound, number, self.limit, start, rank if number == 1 else None)
+                    bound, first_rank = self._ordered.bound_of(rank), rank if number == 1 else None
+                    sure = self._ordered.traits.inclusive is not None or self._ranks[index - 1] < rank - 1
+                    return KeysetWindow(bound, number, self.limit, start, first_rank, sure=sure)
         return best_window(self._usable_anchors(), wanted, self._requested_to, self.limit)
 
     def _usable_anchors(self) -> Iterator[tuple[Anchor, int]]:
@@ -342,4 +353,4 @@ class KeysetPrefetcher:
 def _is_crowded(ranks: Sequence[int], index: int) -> bool:
     """Whether the second before that of row `index`, the very second before, has many rows."""
     before = ranks[index - 1]
-    return before == ranks[index] - 1 and before == ranks[max(0, index - CROWD)]
+    return before == ranks[index] - 1 and before == ranks[max(0, index - MOST_REPEATED)]

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from source_amocrm.walk.intervals import FOREVER, Interval
 from source_amocrm.walk.listing import Key, Listing, OrderIgnored, RawPage, Row, bounds, check_filter, key
-from source_amocrm.walk.page_size import PageSizer
+from source_amocrm.walk.page_windows import PageSizer
 
 PAIRS_TO_KNOW = 20
 """How many pairs of neighbours must be in the order of their IDs before that order is known: 2**20 to 1 by chance."""

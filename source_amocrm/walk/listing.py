@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence, Set
+import heapq
+import threading
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
-from itertools import count, pairwise
+from hashlib import blake2b
+from itertools import pairwise
 from typing import Any
 
 from airbyte_cdk.models import FailureType
@@ -13,7 +18,6 @@ from source_amocrm.dates import LAST_SECOND
 from source_amocrm.errors import AmocrmError, json_kind
 from source_amocrm.http import Answer, Fetch, Params
 from source_amocrm.walk.intervals import FOREVER
-from source_amocrm.walk.key_set import KeySet
 
 Row = dict[str, Any]
 Key = int | str
@@ -24,11 +28,13 @@ SIZES = (125, 50, 25)
 """The page sizes (rows) to fall back to, largest first, when larger pages are too much for the server."""
 FULL_PAGES = (50, 100, 250)
 """The page sizes (rows) that servers use instead of the requested one. A page of such a size counts as full."""
-MOST_ROWS = 5_000_000
-"""The most rows of one list that is read whole, or of one second. A walk that meets more raises TooLong."""
 REMEMBERED_KEYS = 5_000
 """The most keys of delivered rows that are kept to drop repeated rows. Past it a row's order decides, or it repeats."""
 _ID_DIGITS = 18
+RECENT_KEYS = 20_000
+"""How many keys are kept as objects. Past it they are packed into sorted arrays."""
+_DIGEST = 16
+_LARGEST = 2**63
 
 
 class FilterIgnored(Exception):
@@ -53,27 +59,6 @@ class TiesShuffled(Exception):
 
 class MalformedList(AmocrmError):
     """The rows of a list contain something that is no object."""
-
-
-class Endless(AmocrmError):
-    """The server promises a next page without end, or repeats a page."""
-
-    def __init__(self, path: str) -> None:
-        super().__init__(
-            f"amoCRM's list {path} promises a next page again and again without a new row in it, so it cannot be read "
-            "to its end. Run the sync again later; if it repeats, report it to amoCRM support with the address of the "
-            "list."
-        )
-
-
-class TooLong(AmocrmError):
-    """The list has more rows than any account has, so it may have no end."""
-
-    def __init__(self, path: str) -> None:
-        super().__init__(
-            f"amoCRM's list {path} goes on after {MOST_ROWS:,} rows, or after more than the memory can hold, and is "
-            "read no further. Report it to amoCRM support with the address of the list."
-        )
 
 
 class NoList(AmocrmError):
@@ -160,47 +145,6 @@ class Page:
     answered: tuple[Answered, ...] = ()
 
 
-class PageProgress:
-    """The progress rule of walks by page number: one page in MOST_BARREN must bring a row that the walk has not met.
-
-    A robot's mass edit may push many pages of known rows in between. A server that repeats a page, or a few pages in
-    turn, or sends more than MOST_ROWS, is given up on.
-    """
-
-    MOST_BARREN = 100
-    MOST_REPEATS = 3
-
-    def __init__(self, path: str) -> None:
-        self._path = path
-        self._met = KeySet()
-        self._previous: list[Key] = []
-        self._barren = self._repeats = self._rows = 0
-
-    def meet(self, raw: RawPage, fresh: bool | None = None) -> bool:
-        """Counts a page, and tells whether the walk must request the page after it. Raises Endless and TooLong.
-
-        A full page without a link to the next one may be where the server cut the list, so the walk requests the page
-        after it. If the server sends the same page instead, the list has ended. `fresh`: the page brings a new row;
-        None to find out by the keys.
-        """
-        ids = [key(row) for row in raw.rows]
-        if fresh is None:
-            fresh = self._met.add(ids)
-        # A walk may change its page size; a server that ignores page numbers then sends a longer or shorter beginning.
-        sizes = len(ids), len(self._previous)
-        shared = max(sizes) if raw.more else min(sizes)
-        self._repeats = self._repeats + 1 if shared and ids[:shared] == self._previous[:shared] else 0
-        self._barren = 0 if fresh else self._barren + 1
-        self._previous = ids
-        self._rows += len(ids)
-        check_length(self._path, self._rows)
-        if self._repeats < self.MOST_REPEATS and self._barren < self.MOST_BARREN:
-            return raw.may_go_on
-        if raw.more:
-            raise Endless(self._path)
-        return False
-
-
 @dataclass(frozen=True)
 class Listing:
     """A list of the API.
@@ -209,7 +153,8 @@ class Listing:
     largest page (rows); `empty_retries` how many times an empty response is retried. `ordered`: `order[…]` parameters
     may be sent. `own_order`: no order is documented, so the server may list rows in an order of its own, and rows never
     change or leave (events). `other_orders`: the columns by which a server may order the rows instead. `ids`: the only
-    rows that may come, where the list is filtered by ID.
+    rows that may come, where the list is filtered by ID. `begun`: whether a row has come yet, in whichever thread; all
+    that is made of a listing shares it.
     """
 
     fetch: Fetch
@@ -223,6 +168,7 @@ class Listing:
     own_order: bool = False
     other_orders: tuple[str, ...] = ("id", "created_at")
     ids: frozenset[int] | None = None
+    begun: threading.Event = field(default_factory=threading.Event, compare=False)
 
     def narrowed(self, params: Params) -> Listing:
         return replace(self, params={**self.params, **params})
@@ -255,28 +201,13 @@ class Listing:
         if answer.body is not None and not any(name.startswith("_") for name in answer.body):
             raise NoList(self.path)
         raw = raw_page(answer, self.collection, page, limit)
+        if raw.rows:
+            self.begun.set()
         if self.ids is None:
             return raw
         if any(row.get("id") not in self.ids for row in raw.rows):
             raise FilterIgnored
         return replace(raw, full=raw.full and len(raw.rows) < len(self.ids))
-
-
-def check_length(path: str, rows: int) -> None:
-    """Raises TooLong if so many rows of a list are more than MOST_ROWS."""
-    if rows > MOST_ROWS:
-        raise TooLong(path)
-
-
-def each_page(listing: Listing, first: int = 1) -> Iterator[RawPage]:
-    """Yields the pages from number `first` to the last. Raises Endless."""
-    progress, promised = PageProgress(listing.path), True
-    for number in count(first):
-        raw = (listing if promised else listing.retrying_empty(0)).ask({}, number)
-        promised, goes_on = raw.more, progress.meet(raw)
-        yield raw
-        if not goes_on:
-            return
 
 
 def bounds(listing: Listing, low: int, high: int) -> dict[str, int | str]:
@@ -313,6 +244,88 @@ def key(row: Row) -> Key:
         if isinstance(value, (int, str)):
             return value
     return repr(row.get("id"))
+
+
+class KeySet:
+    """Numbers are exact; texts, and numbers of more than 63 bits, are told apart by a digest of 128 bits."""
+
+    def __init__(self, keys: Iterable[int | str] = ()) -> None:
+        self._recent: set[int | bytes] = set()
+        self._numbers: list[array[int]] = []
+        """Sorted runs, each longer than the next."""
+        self._digests: list[bytes] = []
+        """The same, each a sequence of digests."""
+        self._packed = 0
+        self.add(keys)
+
+    def __len__(self) -> int:
+        return self._packed + len(self._recent)
+
+    def add(self, keys: Iterable[int | str]) -> bool:
+        """Adds the keys. Whether one of them is new."""
+        return self._add(map(_short, keys))
+
+    def update(self, other: KeySet) -> None:
+        self._add(iter(other))
+
+    def __contains__(self, key: int | str) -> bool:
+        return self._has(_short(key))
+
+    def __iter__(self) -> Iterator[int | bytes]:
+        yield from self._recent
+        for numbers in self._numbers:
+            yield from numbers
+        for digests in self._digests:
+            yield from _split(digests)
+
+    def _add(self, keys: Iterable[int | bytes]) -> bool:
+        fresh = False
+        for key in keys:
+            if not self._has(key):
+                fresh = True
+                self._recent.add(key)
+                if len(self._recent) >= RECENT_KEYS:
+                    self._pack()
+        return fresh
+
+    def _has(self, key: int | bytes) -> bool:
+        if key in self._recent:
+            return True
+        if isinstance(key, int):
+            return any(at < len(run) and run[at] == key for run in self._numbers for at in [bisect_left(run, key)])
+        return any(_holds(run, key) for run in self._digests)
+
+    def _pack(self) -> None:
+        self._packed += len(self._recent)
+        numbers = sorted(key for key in self._recent if isinstance(key, int))
+        digests = sorted(key for key in self._recent if isinstance(key, bytes))
+        self._recent = set()
+        if numbers:
+            self._numbers.append(array("q", numbers))
+        if digests:
+            self._digests.append(b"".join(digests))
+        while len(self._numbers) > 1 and len(self._numbers[-2]) <= len(self._numbers[-1]):
+            self._numbers.append(array("q", heapq.merge(self._numbers.pop(), self._numbers.pop())))
+        while len(self._digests) > 1 and len(self._digests[-2]) <= len(self._digests[-1]):
+            merged = bytearray()
+            for digest in heapq.merge(_split(self._digests.pop()), _split(self._digests.pop())):
+                merged += digest
+            self._digests.append(bytes(merged))
+
+
+def _short(key: int | str) -> int | bytes:
+    if isinstance(key, int) and -_LARGEST <= key < _LARGEST:
+        return key
+    return blake2b(repr(key).encode(errors="surrogatepass"), digest_size=_DIGEST).digest()
+
+
+def _split(digests: bytes) -> Iterator[bytes]:
+    return (digests[start : start + _DIGEST] for start in range(0, len(digests), _DIGEST))
+
+
+def _holds(run: bytes, key: bytes) -> bool:
+    at = _DIGEST * bisect_left(range(len(run) // _DIGEST), key, key=lambda at: run[at * _DIGEST : (at + 1) * _DIGEST])
+    return run[at : at + _DIGEST] == key
 
 
 def ids_in_order(rows: list[Row]) -> list[int]:

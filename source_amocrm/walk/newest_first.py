@@ -16,7 +16,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 from source_amocrm.errors import PageTooLarge
-from source_amocrm.walk.full import latest_versions, passes_until_complete
+from source_amocrm.walk.full import PageProgress, latest_versions, one_pass, passes_until_complete
 from source_amocrm.walk.intervals import FOREVER
 from source_amocrm.walk.listing import (
     Answered,
@@ -24,14 +24,11 @@ from source_amocrm.walk.listing import (
     Listing,
     OrderIgnored,
     Page,
-    PageProgress,
     RawPage,
     Row,
-    each_page,
     key,
 )
-from source_amocrm.walk.page_size import with_smaller_pages
-from source_amocrm.walk.page_windows import WindowPlan
+from source_amocrm.walk.page_windows import WindowPlan, with_smaller_pages
 
 MOST_READINGS = 20
 """How many times the walk reads a second that moves in the list meanwhile, before it raises OrderIgnored."""
@@ -144,7 +141,7 @@ def _from(listing: Listing, second: int, first: int) -> tuple[int, list[RawPage]
     """How many newer rows precede the rows of a second on page `first`, and the pages from there on with only the rows
     of that second; None if the second may begin on an earlier page."""
     newer, pages = 0, list[RawPage]()
-    for number, raw in enumerate(each_page(listing, first), first):
+    for number, raw in enumerate(one_pass(listing, first=first), first):
         seconds = _seconds(listing, raw)
         if number == first:
             newer = _newer(seconds, second)

@@ -1,22 +1,113 @@
-"""Pages that overlap: how a list is read by page number so that no row slips between two pages.
+"""Which page of a list is requested: how many rows it has, and where it begins.
 
-The API knows pages by number only, but of any size: page 3 of 240 rows begins after the first 480 rows. A page is one
-snapshot. If the list's order tells any two rows apart, and a page begins with a row that the page before holds, no row
-lies between the two, whatever people edit, delete or restore meanwhile. If a page begins behind these rows, rows have
-left the list, and the walk requests an earlier page.
+A page is too large for the server if it answers 504 or not in time, and for us if its body exceeds the body cap. Then
+pages have fewer rows for a while.
+
+Pages by number overlap. The API knows pages by number only, but of any size: page 3 of 240 rows begins after the first
+480 rows. A page is one snapshot. If the list's order tells any two rows apart, and a page begins with a row that the
+page before holds, no row lies between the two, whatever people edit, delete or restore meanwhile. If a page begins
+behind these rows, rows have left the list, and the walk requests an earlier page.
 """
 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+from typing import TypeVar
 
 from source_amocrm.errors import PageTooLarge
-from source_amocrm.walk.listing import Listing, OrderIgnored, RawPage
-from source_amocrm.walk.page_size import PageSizer
+from source_amocrm.http import Params
+from source_amocrm.walk.listing import SIZES, Listing, OrderIgnored, RawPage
 from source_amocrm.walk.worker_pool import MOST_AHEAD, WorkerPool
+
+T = TypeVar("T")
+
+PAGES_OF_CAUTION = 10
+"""How many smaller pages follow one that was too large before the walk tries the full size again."""
+
+
+def with_smaller_pages(listing: Listing, read: Callable[[Listing], T]) -> T:
+    """The result of `read`. If a page was too large, calls `read` again with smaller pages."""
+    while True:
+        try:
+            return read(listing)
+        except PageTooLarge as error:
+            listing = replace(listing, limit=_smaller(listing.limit, error))
+
+
+def with_smaller_pages_in_parts(listing: Listing, read: Callable[[Listing], Iterator[T]]) -> Iterator[T]:
+    """As `with_smaller_pages`, for a generator: items before the page that was too large are yielded again."""
+    while True:
+        try:
+            yield from read(listing)
+            return
+        except PageTooLarge as error:
+            listing = replace(listing, limit=_smaller(listing.limit, error))
+
+
+def _smaller(limit: int, error: PageTooLarge) -> int:
+    """The next smaller page size. Raises `error` when the page size is already the smallest."""
+    size = next((size for size in SIZES if size < limit), None)
+    if size is None:
+        raise error
+    return size
+
+
+class PageSizer:
+    """The page size of a walk that can change the size between two pages."""
+
+    def __init__(self, full: int) -> None:
+        self._full = full
+        self._reduced = full
+        self._cautious = 0
+
+    @property
+    def now(self) -> int:
+        return self._reduced if self._cautious else self._full
+
+    def ask(self, listing: Listing, params: Params) -> RawPage:
+        while True:
+            try:
+                raw = listing.ask(params, limit=self.now)
+            except PageTooLarge as error:
+                self.shrink(error)
+                continue
+            self.count_page()
+            return raw
+
+    def shrink(self, error: PageTooLarge) -> None:
+        """Makes the next pages smaller. Raises `error` when the page size is already the smallest."""
+        self._reduced, self._cautious = _smaller(self.now, error), PAGES_OF_CAUTION
+
+    def count_page(self) -> None:
+        self._cautious = max(0, self._cautious - 1)
+
+
+class LargestPage:
+    """Learns the largest page that a server gives, which may be larger than the `documented` one.
+
+    The first page of a walk asks for `hoped` rows, and its length decides. A server that gives no more than documented
+    falls back to even fewer rows when a request asks for more.
+    """
+
+    def __init__(self, hoped: int, documented: int) -> None:
+        self._documented = documented
+        self.now = hoped
+
+    def ask(self, listing: Listing, params: Params) -> tuple[RawPage, Listing]:
+        """A first page, and the listing with the largest page size that the server gives."""
+        limit = self.now
+        try:
+            raw = listing.ask(params, limit=limit)
+            if raw.more and len(raw.rows) < limit:
+                self.now = max(self._documented, min(self.now, len(raw.rows)))
+        except PageTooLarge:
+            self.now = min(self.now, self._documented)
+            raw = PageSizer(self.now).ask(listing, params)
+        return raw, replace(listing, limit=self.now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +211,14 @@ class WindowPlan:
         return behind
 
 
+def prefetched(request: Future[RawPage]) -> RawPage | None:
+    """The page that was requested; None if no worker has begun with it, or if it is empty."""
+    if request.cancel():
+        return None
+    raw = request.result()
+    return raw if raw.rows else None
+
+
 class PagePrefetcher:
     """Requests windows before the walk comes to them.
 
@@ -132,14 +231,8 @@ class PagePrefetcher:
         self._requests: deque[tuple[PageWindow, Future[RawPage]]] = deque()
 
     def take(self) -> RawPage | None:
-        """The page that was requested first; None if no worker has begun with it, or if it is empty."""
-        if not self._requests:
-            return None
-        _, request = self._requests.popleft()
-        if request.cancel():
-            return None
-        raw = request.result()
-        return raw if raw.rows else None
+        """The page that was requested first, as `prefetched` tells it; None if there is none."""
+        return prefetched(self._requests.popleft()[1]) if self._requests else None
 
     def fill(self, window: PageWindow, size: int, most: int) -> None:
         """Requests `window` and the windows of `size` rows behind it while workers are free; `most` at a time."""

@@ -231,8 +231,8 @@ def today(choice: Choice) -> list[Table]:
     return [[list(person.values()) for person in people.values()], found] if people else []
 
 
-def talks(choice: Choice) -> Table:
-    """By manager, by channel and by hour, one after another."""
+def talks(choice: Choice, places: Iterable[int] = range(3)) -> Table:
+    """By manager (0), by channel (1) and by hour (2), one after another."""
     found: list[tuple[str | None, str | None, int, Row]] = []
     for known in choice.known:
         pipelines = known.by("deals", "lead_id", "pipeline_id")
@@ -242,7 +242,7 @@ def talks(choice: Choice) -> Table:
             if own and talk["messages_in"]:
                 found.append((known.user(talk["responsible_user_id"]), talk["channel"], start.hour, talk))
     rows: Table = []
-    for place in range(3):
+    for place in places:
         groups: dict[Any, list[Row]] = {}
         for one in found:
             groups.setdefault(one[place], []).append(one[3])
@@ -271,12 +271,12 @@ def forecast(choice: Choice) -> Table:
             for row in ahead.forecast(known)
             if row["pipeline_id"] == choice.pipeline and not (row["months_back"] and row["months_ahead"])
         ]
-        told = sorted(
-            (row for row in own if row["expected"] is not None), key=lambda r: (-r["months_back"], r["months_ahead"])
-        )
-        for row in told if any(not row["months_back"] for row in told) else ():
+        told = sorted(own, key=lambda r: (-r["months_back"], r["months_ahead"]))
+        for row in told if any(row["expected"] is not None and not row["months_back"] for row in told) else ():
             sold = row["sold"] if row["months_back"] else None
-            off = None if sold is None else ratio(abs(row["expected"] - float(sold)), sold)
+            off = None
+            if sold is not None and row["expected"] is not None:
+                off = ratio(abs(row["expected"] - float(sold)), sold)
             rows.append([
                 row["month"][:7], row["expected"], row["low"], row["high"], sold, off, row["sold_so_far"],
                 row["from_open"], row["from_new"],

@@ -8,19 +8,11 @@ from typing import Any
 import pytest
 
 from source_amocrm.errors import Unavailable
+from source_amocrm.sync.changes import changes_of, deletions_in, trimmed, with_trash
 from source_amocrm.sync.declaration import Batch, Deletion
-from source_amocrm.sync.events import changes_of, trimmed
-from source_amocrm.sync.lookup import Resolver, observed
+from source_amocrm.sync.lookup import Resolver
 from source_amocrm.sync.read_plan import ReadPlan
-from source_amocrm.sync.reading import (
-    READINGS,
-    ReadKeys,
-    deletions_in,
-    over_at,
-    settled,
-    with_postdated,
-    with_trash,
-)
+from source_amocrm.sync.reading import READINGS, ReadKeys, observed, over_at, settled, with_postdated
 from source_amocrm.walk.intervals import FOREVER, IntervalSet
 from source_amocrm.walk.listing import REMEMBERED_KEYS, Answered, Page, RawPage, Row, seconds
 

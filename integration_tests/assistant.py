@@ -1,0 +1,86 @@
+"""The tools of `source-amocrm mcp`, asked by the official client."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import httpx2
+from mcp import Client, StdioServerParameters
+from mcp.client.streamable_http import streamable_http_client
+
+from amocrm_warehouse.mcp_server import TOKEN, server
+
+from .ports import free_port
+from .warehouse import COMMAND, PYTHON, ROOT
+
+SECRET = "a-token-that-is-long-enough"
+ATTACKS = [
+    "drop table amocrm_marts.deals", "select 1; drop table amocrm_marts.deals", "delete from amocrm_marts.deals",
+    "select * from read_text('/etc/passwd')", "select * from read_csv('/etc/passwd')",
+    "copy amocrm_marts.deals to '/tmp/x'",
+    "with gone as (delete from amocrm_marts.deals returning 1) select * from gone", "attach '/tmp/other.duckdb'",
+    "select 1) as a; drop table amocrm_marts.deals; --", "set enable_external_access = true", "install httpfs",
+    "select * from '/etc/passwd'", "pragma database_list", "update amocrm_marts.deals set budget = 0",
+]  # fmt: skip
+"""What is no SELECT, or more than one, or reads a file."""
+
+
+def ask(database: str, *calls: tuple[str, dict[str, Any]], free_sql: bool = True) -> list[Any]:
+    """What each call is answered: the content, or the sentence of an error."""
+
+    async def asked() -> list[Any]:
+        async with Client(server(database, free_sql)) as client:
+            return [told(await client.call_tool(name, arguments)) for name, arguments in calls]
+
+    return asyncio.run(asked())
+
+
+def told(result: Any) -> Any:
+    return result.content[0].text if result.is_error else result.structured_content
+
+
+def ask_by_stdio(url: str, name: str) -> Any:
+    """Of a process of its own, which the client starts."""
+
+    async def asked() -> Any:
+        command = StdioServerParameters(command=str(PYTHON), args=[*COMMAND[1:], "mcp", "--to", url], cwd=str(ROOT))
+        async with Client(command) as client:
+            return told(await client.call_tool(name, {}))
+
+    return asyncio.run(asked())
+
+
+@contextmanager
+def serving(url: str) -> Iterator[str]:
+    """The address of the server over HTTP, a process of its own."""
+    port = free_port()
+    command = [*COMMAND, "mcp", "--to", url, "--http", str(port)]
+    process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, TOKEN: SECRET})
+    try:
+        for _ in range(600):
+            with socket.socket() as one:
+                if one.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            time.sleep(0.1)
+        yield f"http://127.0.0.1:{port}/mcp"
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def ask_by_http(address: str, name: str) -> Any:
+    async def asked() -> Any:
+        async with (
+            httpx2.AsyncClient(headers={"Authorization": f"Bearer {SECRET}"}) as http,
+            Client(streamable_http_client(address, http_client=http)) as client,
+        ):
+            return told(await client.call_tool(name, {}))
+
+    return asyncio.run(asked())

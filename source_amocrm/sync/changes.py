@@ -1,0 +1,348 @@
+"""What only events and the trash tell of entities: deletions, returns, and changes of links and tags.
+
+Events are read once for all lists.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+from dataclasses import dataclass, field, replace
+from functools import partial
+
+from source_amocrm.account import Account, Memoized, Resource, by_ids
+from source_amocrm.account.by_ids import IDS_AT_ONCE
+from source_amocrm.account.event_kinds import (
+    ADDED,
+    DELETED,
+    ENTITIES,
+    LIFE,
+    LINKED,
+    MERGED,
+    NOTE_DELETED,
+    RESTORED,
+    TAGGED,
+    TRASHED,
+)
+from source_amocrm.account.resources import CARDS
+from source_amocrm.errors import REFUSALS, AmocrmError, BadRequest, PageTooLarge
+from source_amocrm.sync.declaration import Deletion
+from source_amocrm.sync.events import events_listing, in_no_order, keyset_either_way
+from source_amocrm.sync.read_plan import ReadPlan
+from source_amocrm.walk.intervals import FOREVER
+from source_amocrm.walk.listing import (
+    FilterIgnored,
+    Listing,
+    OrderIgnored,
+    RawPage,
+    Row,
+    bounds,
+    numeric_id,
+    rows_of,
+    seconds,
+)
+from source_amocrm.walk.page_windows import with_smaller_pages
+
+_KEPT_FIELDS = frozenset({"id", "type", "created_at", "created_by", "account_id", "entity_id", "entity_type"})
+_VALUE_FIELDS = frozenset({"value_before", "value_after"})
+_KINDS_WITH_VALUES = LINKED | TAGGED | {NOTE_DELETED}
+"""The kinds whose values name the other entity, the tag or the note."""
+
+
+@dataclass
+class Changes:
+    """What events tell of the entities of one list.
+
+    `deleted`, `merged`: the last such event by entity. `restored`: the second of the last return from the trash (Unix
+    seconds). `touched`: entities whose links or tags changed.
+    """
+
+    deleted: dict[int, Deletion] = field(default_factory=dict)
+    restored: dict[int, int] = field(default_factory=dict)
+    merged: dict[int, Deletion] = field(default_factory=dict)
+    touched: set[int] = field(default_factory=set)
+
+    def to_read_again(self, delivered: Set[int | str], deleted_since: int | None) -> set[int]:
+        """Returns the ids that events name and the walk has not `delivered`, which must be read by id.
+
+        Includes entities deleted at `deleted_since` or later, because they may be back; None includes none of them.
+        """
+        wanted = set(self.restored) | (self.touched | set(self.merged)) - delivered
+        if deleted_since is not None:
+            wanted |= {entity_id for entity_id, gone in self.deleted.items() if gone.at >= deleted_since}
+        return wanted
+
+    def gone(self, not_found: Set[int]) -> dict[int, Deletion]:
+        """Returns the deletions. A merged entity that was `not_found` counts as deleted at its merge."""
+        merged = {
+            entity_id: self.merged[entity_id] for entity_id in not_found & self.merged.keys() - self.deleted.keys()
+        }
+        return {**self.deleted, **merged}
+
+
+def trimmed(event: Row) -> Row:
+    """Returns the fields that `changes_of` reads: a first sync keeps all deletions of the account in memory."""
+    kept = _KEPT_FIELDS | _VALUE_FIELDS if event.get("type") in _KINDS_WITH_VALUES else _KEPT_FIELDS
+    return {name: value for name, value in event.items() if name in kept}
+
+
+def changes_of(
+    events: Iterable[Row], name: str, note_list: bool, deletions_since: int, changes_since: int | None
+) -> Changes:
+    """Returns what `events` (oldest first) tell of the list `name`, or of its notes for a `note_list`."""
+    changes = Changes()
+    for event in events:
+        at = seconds(event.get("created_at"))
+        kind = event.get("type")
+        if at is None or at < deletions_since:
+            continue
+        recent = changes_since is not None and at >= changes_since
+        if note_list:
+            _apply_to_notes(changes, name, event, at)
+        elif kind in LIFE or recent:
+            _apply(changes, name, event, at, recent)
+    return changes
+
+
+def _apply(changes: Changes, name: str, event: Row, at: int, recent: bool) -> None:
+    """Applies one event. `recent`: the entity may have been delivered before, so a restored one must be read again.
+
+    An entity deleted and restored within one second is in both dicts: only its row tells which came last.
+    """
+    kind, entity_id = event.get("type"), numeric_id(event.get("entity_id"))
+    if kind in LINKED | TAGGED:
+        changes.touched |= {other for list_name, other in _touched(event) if list_name == name}
+    elif entity_id is not None and ENTITIES.get(str(event.get("entity_type"))) == name:
+        deletion = Deletion(entity_id, at, event.get("created_by"), event.get("account_id"))
+        if kind in ADDED:
+            changes.touched.add(entity_id)
+        elif kind in DELETED:
+            changes.deleted[entity_id] = deletion
+            if changes.restored.get(entity_id) != at:
+                changes.restored.pop(entity_id, None)
+        elif kind in RESTORED:
+            if not (recent and entity_id in changes.deleted and changes.deleted[entity_id].at == at):
+                changes.deleted.pop(entity_id, None)
+            if recent:
+                changes.restored[entity_id] = at
+        elif kind == MERGED:
+            changes.merged[entity_id] = deletion
+
+
+def _touched(event: Row) -> Iterator[tuple[str, int]]:
+    """Yields both ends of a link, or the tagged entity, as names of lists with ids."""
+    links = [link for element in _elements(event) for link in element.values() if isinstance(link, dict)]
+    linked = [entity for link in links if isinstance(entity := link.get("entity"), dict)]
+    sides = [(event.get("entity_type"), event.get("entity_id"))]
+    sides += [(entity.get("type"), entity.get("id")) for entity in linked]
+    for kind, entity_id in sides:
+        if (number := numeric_id(entity_id)) is not None and str(kind) in ENTITIES:
+            yield ENTITIES[str(kind)], number
+
+
+def _apply_to_notes(changes: Changes, name: str, event: Row, at: int) -> None:
+    if event.get("type") != NOTE_DELETED or ENTITIES.get(str(event.get("entity_type"))) != name:
+        return
+    for element in _elements(event):
+        note = element.get("note")
+        note_id = numeric_id(note.get("id")) if isinstance(note, dict) else None
+        if note_id is not None:
+            changes.deleted[note_id] = Deletion(note_id, at, event.get("created_by"), event.get("account_id"))
+
+
+def _elements(event: Row) -> Iterator[Row]:
+    for value in (event.get("value_after"), event.get("value_before")):
+        yield from (element for element in value if isinstance(element, dict)) if isinstance(value, list) else ()
+
+
+def kinds_needed(resource: Resource, plan: ReadPlan, mark_deleted: bool) -> dict[str, int]:
+    """Returns the kinds of events that a stream needs of a list, each with the first second that it needs."""
+    kinds: dict[str, int] = {}
+    if plan.changes_since is not None and resource.has_links:
+        entered = ADDED & {f"{resource.entity}_added"}
+        kinds = dict.fromkeys({*entered, *LINKED, *TAGGED, MERGED, *RESTORED, *TRASHED}, plan.changes_since)
+    if mark_deleted:
+        wanted = {NOTE_DELETED} if resource.holds_notes else {f"{resource.entity}_deleted"} & DELETED.keys()
+        # where all live rows come in this sync, those that were restored are among them
+        if not (plan.at_first and resource.has_trash):
+            wanted |= RESTORED.keys() & {f"{resource.entity}_restored"}
+        kinds |= {kind: min(plan.deletions_since, kinds.get(kind, plan.deletions_since)) for kind in wanted}
+    return kinds
+
+
+CARD_NAMES = tuple(resource.name for resource in CARDS)
+Card = tuple[str, int]
+"""The name of a list, and an id in it."""
+
+
+class LinkedCards:
+    """Finds cards whose links changed because a linked card was trashed, restored or merged at `since` or later.
+
+    Such a change may leave the card itself without a new `updated_at` and without an event. The event names the other
+    card, and that card names the cards linked to it. Of a card in the trash only `/links` may tell; where amoCRM tells
+    nothing there, the link stays in the rows of the cards that had it until these change.
+    """
+
+    def __init__(self, account: Account, events: Memoized[list[Row]], since: int) -> None:
+        self._account = account
+        self._events = events
+        self._since = since
+        self._linked_to = {resource.name: Memoized(partial(self._cards, resource)) for resource in CARDS}
+
+    def of(self, name: str) -> set[int]:
+        others = [linked() for kind, linked in self._linked_to.items() if kind != name]
+        return {card_id for cards in others for kind, card_id in cards if kind == name}
+
+    def _cards(self, resource: Resource) -> set[Card]:
+        changes = changes_of(self._events(), resource.name, False, self._since, self._since)
+        try:
+            live = self._of_live(resource, changes.restored.keys() | changes.merged.keys())
+            return {*live, *self._of_trashed(resource, changes.deleted)}
+        except REFUSALS:
+            return set()  # the token's user sees no card of this list, nor links to it
+
+    def _of_live(self, resource: Resource, ids: Iterable[int]) -> Iterator[Card]:
+        for row in by_ids(self._account, resource, ids, {"with": resource.links_with}):
+            for other in CARD_NAMES:
+                for link in rows_of(row, other):
+                    if (card_id := numeric_id(link.get("id"))) is not None:
+                        yield other, card_id
+
+    def _of_trashed(self, resource: Resource, ids: Iterable[int]) -> Iterator[Card]:
+        left = sorted(ids)
+        while left:
+            asked, left = left[:IDS_AT_ONCE], left[IDS_AT_ONCE:]
+            try:
+                body = self._account.get(f"{resource.path}/links", {"filter[entity_id][]": asked}).body
+            except BadRequest:
+                return
+            for link in rows_of(body or {}, "links"):
+                card_id, other = numeric_id(link.get("to_entity_id")), link.get("to_entity_type")
+                if card_id is not None and other in CARD_NAMES:
+                    yield str(other), card_id
+
+
+class EventLog:
+    """The account's events of some kinds, read once in a sync for every list that needs them.
+
+    `types_since`: the kinds to ask for, each with the earliest second that any list needs. `links_since`: the earliest
+    second at which links of a delivered card may have changed (Unix seconds); None where nothing was delivered.
+    """
+
+    def __init__(self, account: Account, types_since: dict[str, int], links_since: int | None = None) -> None:
+        self._account = account
+        self._types_since = types_since
+        self._events = Memoized(self._read)
+        self._linked = None if links_since is None else LinkedCards(account, self._events, links_since)
+
+    def prefetch(self) -> None:
+        self._events()
+
+    def of(self, resource: Resource, plan: ReadPlan) -> Changes:
+        events = self._known_events()
+        changes = changes_of(events, resource.name, resource.holds_notes, plan.deletions_since, plan.changes_since)
+        if self._linked and resource.has_links and plan.changes_since is not None:
+            changes.touched |= self._linked.of(resource.name)
+        return changes
+
+    def _known_events(self) -> list[Row]:
+        try:
+            return self._events()
+        except REFUSALS as error:
+            raise AmocrmError(
+                "The rows are read, but not which of them were deleted, restored or linked to others: only the events "
+                f"tell that. {error}",
+                failure_type=error.failure_type,
+                status=error.status,
+            ) from None
+
+    def _read(self) -> list[Row]:
+        """Reads the events (oldest first)."""
+        by_start: dict[int, list[str]] = {}
+        for kind, since in self._types_since.items():
+            by_start.setdefault(since, []).append(kind)
+        events = [event for since, kinds in by_start.items() for event in events_since(self._account, kinds, since)]
+        return sorted(events, key=lambda event: (seconds(event.get("created_at")) or 0, str(event.get("id"))))
+
+
+def events_since(account: Account, kinds: Iterable[str], since: int) -> list[Row]:
+    """Reads the events of these kinds up to the start of the sync, each once, with the fields of `trimmed`."""
+    # that there are none is the rule
+    listing = events_listing(account, kinds).retrying_empty(1)
+    # they may be asked for while the start of the sync is not known yet
+    known = account.facts().until if account.facts.known else None
+    try:
+        first, listing = account.events_pages.ask(listing, bounds(listing, since - 1, known + 1 if known else FOREVER))
+    except PageTooLarge:
+        first = None
+    end = account.facts().until
+    try:
+        pages = keyset_either_way(listing, (since, end), first and _until(listing, first, end), account.pool)
+        return [trimmed(row) for page in pages for row in page.rows]
+    except (FilterIgnored, OrderIgnored):
+        return in_no_order(account, listing, since, end, trimmed)[0]
+
+
+def _until(listing: Listing, raw: RawPage, end: int) -> RawPage | None:
+    """Returns the page without the events after `end`; None if no event is left, so that the page's end is unknown."""
+    rows = [row for row in raw.rows if (listing.second_of(row) or 0) <= end]
+    return replace(raw, rows=rows) if rows or not raw.may_go_on else None
+
+
+def in_trash(account: Account, resource: Resource, plan: ReadPlan) -> list[Deletion]:
+    listing = account.listing(resource, {"with": "only_deleted", "order[updated_at]": "desc"})
+    since = plan.deletions_since
+    first_sync = plan.changes_since is None or since < plan.changes_since
+    return with_smaller_pages(listing, lambda some: list(deletions_in(_pages(some), some.second_of, since, first_sync)))
+
+
+def with_trash(
+    gone: Mapping[int, Deletion], in_trash: Iterable[Deletion], present: Iterable[int]
+) -> dict[int, Deletion]:
+    """Merges the deletions of events and of the trash; the later one of an entity counts.
+
+    Leaves out entities that are `present`: this sync delivered them, and if they are gone since, the next sync's events
+    tell.
+    """
+    all_gone = dict(gone)
+    for deletion in in_trash:
+        known = all_gone.get(deletion.id)
+        if known is None or known.at < deletion.at:
+            all_gone[deletion.id] = deletion
+    for entity_id in present:
+        all_gone.pop(entity_id, None)
+    return all_gone
+
+
+def deletions_in(
+    pages: Iterable[RawPage], second_of: Callable[[Row], int | None], since: int, first_sync: bool
+) -> Iterator[Deletion]:
+    """Yields the deletions at `since` or later, from as few pages as possible.
+
+    A trash that is not listed from the newest deletion down is read whole only in a first sync: afterwards the events
+    tell what is new.
+
+    Progress rule: every page brings an id that was not met.
+    """
+    met: set[int] = set()
+    for raw in pages:
+        deleted = [row for row in raw.rows if row.get("is_deleted") is True and isinstance(row.get("id"), int)]
+        known = len(met)
+        met |= {row["id"] for row in deleted}
+        for row in deleted:
+            at = second_of(row)
+            if at is not None and at >= since:
+                yield Deletion(row["id"], at, row.get("updated_by"), row.get("account_id"))
+        dated = [second_of(row) or 0 for row in deleted]
+        newest_first = dated == sorted(dated, reverse=True)
+        enough = (bool(dated) and dated[-1] < since) if newest_first else not first_sync
+        if len(met) == known or enough:
+            return
+
+
+def _pages(listing: Listing) -> Iterator[RawPage]:
+    page, promised, more = 1, False, True
+    while more:
+        # an empty trash is the rule in a small account
+        raw = (listing if promised else listing.retrying_empty(0)).ask({}, page)
+        yield raw
+        page, promised, more = page + 1, raw.more, raw.may_go_on
