@@ -33,6 +33,9 @@ but the key may be null. **Bold** columns are the key. *Italic* is the cursor. �
 whose id, or ids, the column holds: [the picture](relations.md).
 
 **Жирным** — ключ, *курсивом* — курсор, → ведёт к таблице, где лежит строка с этим ID: [схема таблиц](relations.md).
+
+*Personal* marks the columns that `personal_data` hashes or drops: [how](security.md). *Personal* — столбцы, которые
+настройка `personal_data` хеширует или опустошает: [как](security.ru.md).
 """
 
 TYPES = {"integer": "int", "boolean": "bool"}
@@ -73,6 +76,8 @@ def _table(table: str) -> Iterator[str]:
         if column.name in refers:
             title += f" → {', '.join(f'[{one}](#{one})' for one in tables_of(refers[column.name]))}"
         described = _cell(column.schema["description"])
+        if column.personal:
+            described += f" *Personal: {schema.PERSONAL[column.personal]}.*"
         yield f"| {title} | {_type(column.schema)} | {described} | {_cell(column.russian)} |"
     yield ""
 

@@ -43,6 +43,7 @@ MAPPED = {
     "`timestamp_with_timezone`, as `2022-05-31T12:00:16Z`": "updated_at", "`object`, `array`": "custom_fields",
 }  # fmt: skip
 """A column of `deals` for each type of the data type map."""
+REPLACED = "Personal data is replaced in another way than when the tables were filled, and rows that do not change keep"
 
 
 @pytest.fixture(scope="module", params=["duckdb", "postgres"])
@@ -210,11 +211,14 @@ def test_a_state_is_restored_from_the_database_alone(database: str, config: Path
     process = start(config, database, "1001", SOURCE_AMOCRM_HOME=str(tmp_path / "another machine"))
     said = clean(process.communicate(timeout=300)[0])
     assert process.returncode == 0, said
+    assert REPLACED not in said
     [(read, there)] = re.findall(r"^amocrm_1001_deals +(\d+) +(\d+)$", said, re.MULTILINE)
     assert int(read) < 200 < 300 <= int(there)
 
 
 def test_a_failed_stream_keeps_what_it_had(server: Server, database: str, config: Path) -> None:
+    """And a sync that replaces personal data in another way than the one before says that older rows do not change."""
+    config.write_text(json.dumps({**json.loads(config.read_text(encoding="utf-8")), "personal_data": "drop"}))
     refusal = Fault("403", "/users$")
     before = query(database, "SELECT * FROM amocrm.amocrm_1001_users ORDER BY user_id")
     server.sandbox.faults.faults.insert(0, refusal)
@@ -231,6 +235,7 @@ def test_a_failed_stream_keeps_what_it_had(server: Server, database: str, config
     assert not last["ended_well"]
     assert "Not read to the end: users." in last["failures"][0]
     assert last["failures"][0] in said
+    assert REPLACED in said
 
 
 def test_every_sync_that_ended_has_a_row(database: str) -> None:

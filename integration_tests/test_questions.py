@@ -10,13 +10,10 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-import psycopg
 import pytest
 
-from amocrm_warehouse.report.metrics import total
-
 from . import expected, models, postgres
-from .guides import ROOT, blocks
+from .guides import ROOT
 from .sandbox import Account, ManualClock
 
 PAGES = [ROOT / "docs" / name for name in ("questions.md", "questions.ru.md")]
@@ -53,21 +50,6 @@ def test_answers_are_those_on_the_page(database: str) -> None:
     assert [text for _, text in shown] == answers
     assert len(answers) == 8
     assert BLOCK.findall(russian.read_text(encoding="utf-8")) == shown
-
-
-@pytest.mark.parametrize("database", ["postgres"], indirect=True)
-def test_the_user_of_a_bi_tool_reads_the_marts_alone(database: str) -> None:
-    """Also those that are made after the user was; and the SQL of a metric runs as it stands."""
-    [statements] = [block.text for block in blocks("sql") if block.page == "bi.md"]
-    with psycopg.connect(database) as connection:
-        connection.execute(statements.encode())
-        connection.execute("CREATE TABLE amocrm_marts.built_later (n integer)")
-    with psycopg.connect(database.replace("postgres@", "bi:change-me@")) as connection:
-        told = connection.execute(f"SELECT {total('won')} FROM amocrm_marts.deals".encode()).fetchall()
-        assert told[0][0] > 0
-        assert connection.execute("SELECT n FROM amocrm_marts.built_later").fetchall() == []
-        with pytest.raises(psycopg.errors.InsufficientPrivilege):
-            connection.execute("SELECT 1 FROM amocrm_staging.stg_users")
 
 
 def answer(rows: list[models.Row]) -> str:

@@ -30,11 +30,12 @@ from source_amocrm.airbyte.report import Report, log_pause
 from source_amocrm.auth import HandOver, print_settings
 from source_amocrm.config import parse_config
 from source_amocrm.errors import AmocrmError, ConfigError
-from source_amocrm.http import Observer, open_api
+from source_amocrm.http import open_api
 from source_amocrm.secrecy import mask
 from source_amocrm.streams import STREAMS
 from source_amocrm.streams.base import AmocrmStream
 from source_amocrm.streams.chats import note_of_texts
+from source_amocrm.streams.personal_data import PersonalData
 from source_amocrm.streams.schema_drift import KNOWN, SchemaDrift, drift_warning
 from source_amocrm.sync import Selection, Sync
 from source_amocrm.sync.declaration import FullRefresh, Incremental
@@ -107,7 +108,7 @@ class SourceAmocrm(AbstractSource):
             selections.append(Selection(cast("FullRefresh | Incremental", stream), progress))
             keeping_state += [stream.name] if goes_on and progress else []
             account.extras.update(stream.account_extras)
-        for warning in (*account.config.unknown, *_expiry(account)):
+        for warning in (*account.config.unknown, *_expiry(account), *_unknown_fields(account)):
             logger.warning(warning)
         queue = MessageQueue()
         report = Report(account.api, logger, selections, queue.put_at_once)
@@ -127,7 +128,7 @@ def open_account(
     config: Mapping[str, Any],
     extras: Collection[str] = (),
     hand_over: HandOver = print_settings,
-    observe: Observer = lambda *_: None,
+    observe: Callable[[str, Row | None], None] = lambda *_: None,
 ) -> Account:
     """Returns the account of a config. Raises ConfigError.
 
@@ -135,20 +136,37 @@ def open_account(
     sees what amoCRM answers.
     """
     parsed = parse_config(config)
-    api = open_api(parsed, cast("MutableMapping[str, Any]", config), hand_over=hand_over, observe=observe)
+    personal = PersonalData(parsed)
+
+    def receive(path: str, body: Row | None) -> Row | None:
+        observe(path, body)
+        return personal.replaced(path, body)
+
+    api = open_api(parsed, cast("MutableMapping[str, Any]", config), hand_over=hand_over, receive=receive)
     api.budget.on_pause = log_pause
-    return Account(parsed, api, extras)
+    account = Account(parsed, api, extras)
+    personal.learn_from(account)
+    return account
 
 
 def notes(account: Account) -> list[str]:
     """Returns what a check warns of. Raises AmocrmError if the account cannot be read."""
     texts = note_of_texts(account)
-    return [*account.config.unknown, *_expiry(account), *([texts] if texts else []), *map(str, findings(account))]
+    told = [*account.config.unknown, *_expiry(account), *([texts] if texts else []), *map(str, findings(account))]
+    return [*told, *_unknown_fields(account)]
 
 
 def _expiry(account: Account) -> list[str]:
     """Returns what must be done soon so that syncs go on."""
     warning = account.api.auth.expiry_warning(account.api.wall())
+    return [warning] if warning else []
+
+
+def _unknown_fields(account: Account) -> list[str]:
+    """Returns the warning for personal fields that the account does not have."""
+    personal = PersonalData(account.config)
+    personal.learn_from(account)
+    warning = personal.warning()
     return [warning] if warning else []
 
 

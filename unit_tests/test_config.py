@@ -412,6 +412,51 @@ def test_settings_that_are_no_object(raw: Any) -> None:
     assert refused(raw) == "The settings are not a JSON object. Fill in the form again."
 
 
+def test_personal_data_is_kept_unless_something_else_is_chosen() -> None:
+    assert (
+        parse_config({**long_lived(), "personal_data": "", "personal_data_key": "short"}, now=NOW).personal_data
+        == "keep"
+    )
+    parsed = parse_config({**long_lived(), "personal_data": " DROP ", "personal_fields": " Паспорт, 77,"}, now=NOW)
+    assert (parsed.personal_data, parsed.personal_data_key) == ("drop", None)
+    assert parsed.personal_fields == ("Паспорт", "77")
+    raw = {**long_lived(), "personal_data": "hash", "personal_data_key": " 0123456789abcdef ", "personal_fields": [77]}
+    parsed = parse_config(raw, now=NOW)
+    assert (parsed.personal_data, parsed.personal_fields) == ("hash", ("77",))
+    assert parsed.secrets() == ["long-lived-token", "0123456789abcdef"]
+    assert "0123456789abcdef" not in repr(parsed)
+
+
+@pytest.mark.parametrize(
+    "key", [None, "", "fifteen-letters", "sixteen  letters", 1234567890123456, "ключ-из-русских-букв"]
+)
+def test_hashes_need_a_key(key: Any) -> None:
+    assert refused({**long_lived(), "personal_data": "hash", "personal_data_key": key}) == (
+        'Key of personal data (personal_data_key): personal_data is "hash", so it needs a key of 16 Latin letters, '
+        "digits and signs or more, without blanks. Keep the key: another one makes other hashes."
+    )
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"personal_data": "mask"}, 'Personal data (personal_data): choose "keep", "hash" or "drop".'),
+        (
+            {"personal_data": "drop", "personal_fields": {"a": 1}},
+            "Further personal fields (personal_fields): it must be a list of texts: ids, codes or names of custom "
+            "fields, or stream.column.",
+        ),
+        (
+            {"personal_fields": ["Паспорт"]},
+            'Further personal fields (personal_fields): they are kept as they are while personal_data is "keep". '
+            'Choose "hash" or "drop", or leave the list empty.',
+        ),
+    ],
+)
+def test_settings_of_personal_data_that_cannot_be_meant(settings: dict[str, Any], sentence: str) -> None:
+    assert refused({**long_lived(), **settings}) == sentence
+
+
 def test_secrets_are_listed_and_not_shown() -> None:
     parsed = parse_config(oauth(access_token="access-0000"), now=NOW)
     assert parsed.secrets() == ["clientsecret-1111", "refresh-0000", "access-0000"]

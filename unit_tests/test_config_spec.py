@@ -46,11 +46,12 @@ def test_it_is_a_schema_without_references(spec: ConnectorSpecification) -> None
 
 def test_every_secret_is_marked(spec: ConnectorSpecification) -> None:
     assert find_secret_marking_errors(spec.connectionSpecification) == []
-    both = {**oauth(access_token="access-0000")}
+    both = {**oauth(access_token="access-0000"), "personal_data_key": "key-of-personal-data"}
     assert sorted(get_secrets(spec.connectionSpecification, both)) == [
         "access-0000",
         "access-0000",
         "clientsecret-1111",
+        "key-of-personal-data",
         "refresh-0000",
     ]
 
@@ -66,6 +67,9 @@ def test_every_field_has_its_words_and_its_place(spec: ConnectorSpecification) -
         "readable_columns",
         "raw_records",
         "chat_texts",
+        "personal_data",
+        "personal_data_key",
+        "personal_fields",
         "requests_per_second",
         "num_workers",
         "api_base_url",
@@ -96,6 +100,7 @@ def test_defaults_are_the_parser_s(spec: ConnectorSpecification) -> None:
     assert properties["readable_columns"]["default"] is parsed.readable_columns
     assert properties["raw_records"]["default"] is parsed.raw_records
     assert properties["chat_texts"]["default"] is parsed.chat_texts
+    assert properties["personal_data"]["default"] == parsed.personal_data
     assert (properties["deleted_rows"]["default"] == "mark") is parsed.mark_deleted
     filled = parse_config({**long_lived(), "lookback_window": properties["lookback_window"]["default"]}, now=NOW)
     assert filled.lookback == parsed.lookback == DEFAULT_LOOKBACK
@@ -111,6 +116,8 @@ def test_defaults_are_the_parser_s(spec: ConnectorSpecification) -> None:
         {**long_lived(), "start_date": ""},
         {**oauth(access_token="", token_expiry_date="2025-10-10T08:53:20Z"), "deleted_rows": "ignore"},
         {**long_lived(), "readable_columns": True, "raw_records": True, "chat_texts": True},
+        {**long_lived(), "personal_data": "hash", "personal_data_key": "k" * 16, "personal_fields": ["Паспорт", "1"]},
+        {**long_lived(), "personal_data": "drop", "personal_data_key": "", "personal_fields": []},
     ],
 )
 def test_what_the_parser_takes_the_form_takes(spec: ConnectorSpecification, raw: dict[str, Any]) -> None:

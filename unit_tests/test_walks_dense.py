@@ -121,6 +121,7 @@ def test_keyset(
 
 @walks
 @given(SEEDS, st.sampled_from((13, 24, 40)), st.integers(8, 30), st.integers(0, 4))
+@example(247_416, 40, 11, 0)  # windows of 8 to 11 rows led in a circle, for each page had 11
 def test_keyset_where_the_server_gives_smaller_pages(seed: int, limit: int, most: int, ahead: int) -> None:
     """To who asks for more than so many rows, or always."""
     always = seed % 2 == 0

@@ -62,7 +62,10 @@ class LoadError(ValueError):
 
 
 class Loader:
-    """Every method is called from one and the same thread. Raises LoadError."""
+    """Every method is called from one and the same thread. Raises LoadError.
+
+    `personal_data`: a mark of how personal data is replaced in the rows to load; `filled_with`: of those loaded last.
+    """
 
     def __init__(self, kind: Kind, address: str, *, project: str, dataset: str, folder: Path) -> None:
         """`folder`: for packages that are under way, empty and this loader's alone."""
@@ -70,6 +73,7 @@ class Loader:
         self.dataset = dataset
         self._kind = kind
         self._name = f"amocrm_{project}"
+        self.personal_data = self.filled_with = ""
         self._lock: Any = None
         self._schema = Schema(self._name)
         os.environ["LOAD__WORKERS"] = str(kind.loaded_at_once)
@@ -105,6 +109,7 @@ class Loader:
         if self._name in self._pipeline.schemas:
             self._schema = self._pipeline.schemas[self._name]
         found = self._pipeline.state.get("sources", {}).get(self._name, {})
+        self.filled_with = found.get("personal_data", "")
         return dict(found.get("streams", {}))
 
     def _hold(self) -> None:
@@ -151,7 +156,11 @@ class Loader:
         `sync`: for the last package, the row of the table of syncs.
         """
         rows = list(rows)
-        resources = [*map(self._resource, rows), _states(states), *([self._syncs(sync)] if sync else [])]
+        resources = [
+            *map(self._resource, rows),
+            _states(states, self.personal_data),
+            *([self._syncs(sync)] if sync else []),
+        ]
         source = DltSource(self._schema, self._name, resources)
         try:
             with self._connected():
@@ -226,11 +235,13 @@ class Loader:
             )
 
 
-def _states(states: Mapping[str, str]) -> DltResource:
+def _states(states: Mapping[str, str], personal_data: str) -> DltResource:
     """A resource without rows: dlt keeps what is written to the source's state within a resource."""
 
     def write() -> Iterator[Any]:
-        dlt.current.source_state().setdefault("streams", {}).update(states)
+        state = dlt.current.source_state()
+        state.setdefault("streams", {}).update(states)
+        state["personal_data"] = personal_data
         yield from ()
 
     return dlt.resource(write, name="states")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -26,6 +27,11 @@ if TYPE_CHECKING:
 
 RESERVED = ("amocrm_load", "amocrm_staging", "amocrm_marts")
 """Schemas of rows under way, and of what dbt builds."""
+OTHER_PERSONAL_DATA = (
+    "Personal data is replaced in another way than when the tables were filled, and rows that do not change keep the "
+    "form that they have. To have all rows in the new form, delete the DuckDB file, or drop the schema {dataset} and "
+    "those of the marts, and sync again."
+)
 
 
 def sync(
@@ -64,6 +70,9 @@ def sync(
             thread.submit(_check_account, loader, settings).result()
             if not states and (notice := thread.submit(_tables_of_old, loader).result()):
                 outcome.notices.append(notice)
+            loader.personal_data = _mark_of_personal_data(settings)
+            if states and loader.personal_data != loader.filled_with:
+                outcome.notices.append(OTHER_PERSONAL_DATA.format(dataset=dataset))
             packages = Packages(reading.tables, folder, thread, loader.load)
             try:
                 try:
@@ -135,6 +144,13 @@ def _check_account(loader: Loader, settings: dict[str, Any]) -> None:
             f"The tables {loader.prefix}… in this database hold the account {found[0][1]}, and the config is of {own}. "
             "Give each account its own --project, or its own database."
         )
+
+
+def _mark_of_personal_data(settings: dict[str, Any]) -> str:
+    """Returns a text that changes with the settings of personal data and tells nothing of them; empty if it is kept."""
+    mode = str(settings.get("personal_data") or "keep").strip().lower()
+    told = [mode, settings.get("personal_data_key"), settings.get("personal_fields")]
+    return "" if mode == "keep" else hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]
 
 
 def _tables_of_old(loader: Loader) -> str | None:

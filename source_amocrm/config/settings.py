@@ -10,7 +10,7 @@ import difflib
 import re
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any, cast
 
@@ -31,6 +31,9 @@ OPTIONS = {
     "readable_columns": "Custom fields as columns",
     "raw_records": "Whole records",
     "chat_texts": "Texts of chats",
+    "personal_data": "Personal data",
+    "personal_data_key": "Key of personal data",
+    "personal_fields": "Further personal fields",
     "requests_per_second": "Requests per second",
     "num_workers": "Number of workers",
     "api_base_url": "API address",
@@ -47,6 +50,9 @@ OAUTH_OPTIONS = {
     "token_expiry_date": "Token expiry date",
 }
 DEFAULT_LOOKBACK = 300
+KEEP, HASH, DROP = "keep", "hash", "drop"
+SHORTEST_KEY = 16
+"""Characters of the key of personal data. Phone numbers are few: who found the key by trying would know them all."""
 _MAX_LOOKBACK = 30 * 86400
 
 _DURATION = re.compile(r"P(?!$)(\d{1,9}W)?(\d{1,9}D)?(T(?!$)(\d{1,9}H)?(\d{1,9}M)?(\d{1,9}S)?)?", re.ASCII)
@@ -90,6 +96,9 @@ class Config:
     chat_texts: bool
     requests_per_second: float
     num_workers: int
+    personal_data: str = KEEP
+    personal_data_key: str | None = field(default=None, repr=False)
+    personal_fields: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()  # a sentence for each option that does not exist
 
     @property
@@ -101,9 +110,10 @@ class Config:
         """Every text that must never be seen in an output."""
         given = self.credentials
         if isinstance(given, LongLived):
-            return [given.access_token]
-        held = (given.client_secret, given.refresh_token, given.access_token)
-        return [text for text in held if text]
+            held: tuple[str | None, ...] = (given.access_token,)
+        else:
+            held = (given.client_secret, given.refresh_token, given.access_token)
+        return [text for text in (*held, self.personal_data_key) if text]
 
 
 def parse_config(raw: Mapping[str, Any], now: float | None = None) -> Config:
@@ -113,18 +123,22 @@ def parse_config(raw: Mapping[str, Any], now: float | None = None) -> Config:
     domain = account_domain(raw.get("account_domain"))
     credentials = _credentials(raw.get("credentials"))
     of_sign_in = OAUTH_OPTIONS if isinstance(credentials, OAuth) else LONG_LIVED_OPTIONS
+    personal_data = _choice(raw, "personal_data", (KEEP, HASH, DROP))
     return Config(
         domain=domain,
         base_url=base_url(raw.get("api_base_url")) or f"https://{domain}",
         credentials=credentials,
         start=_start(raw.get("start_date"), time.time() if now is None else now),
         lookback=_lookback(raw.get("lookback_window")),
-        mark_deleted=_deleted_rows(raw.get("deleted_rows")) == "mark",
+        mark_deleted=_choice(raw, "deleted_rows", ("mark", "ignore")) == "mark",
         readable_columns=_flag(raw, "readable_columns"),
         raw_records=_flag(raw, "raw_records"),
         chat_texts=_flag(raw, "chat_texts"),
         requests_per_second=_number(raw, "requests_per_second", 1, 50, 7),
         num_workers=int(_number(raw, "num_workers", 1, 64, 12, whole=True)),
+        personal_data=personal_data,
+        personal_data_key=_personal_data_key(raw.get("personal_data_key"), personal_data),
+        personal_fields=_personal_fields(raw.get("personal_fields"), personal_data),
         unknown=(*_unknown(raw, OPTIONS), *_unknown(raw["credentials"], of_sign_in)),
     )
 
@@ -274,13 +288,47 @@ def _lookback(given: object) -> int:
     return seconds
 
 
-def _deleted_rows(given: object) -> str:
+def _choice(raw: Mapping[str, Any], name: str, choices: tuple[str, ...]) -> str:
+    """One of the choices; the first when nothing is given."""
+    given = raw.get(name)
     if _blank(given):
-        return "mark"
+        return choices[0]
     text = given.strip().lower() if isinstance(given, str) else ""
-    if text not in ("mark", "ignore"):
-        raise ConfigError('Deleted rows (deleted_rows): choose "mark" or "ignore".')
+    if text not in choices:
+        *others, last = (f'"{choice}"' for choice in choices)
+        raise ConfigError(f"{OPTIONS[name]} ({name}): choose {', '.join(others)} or {last}.")
     return text
+
+
+def _personal_data_key(given: object, personal_data: str) -> str | None:
+    """The key of hashes; None where nothing is hashed."""
+    if personal_data != HASH:
+        return None
+    text = given.strip() if isinstance(given, str) else ""
+    if len(text) < SHORTEST_KEY or not _PRINTABLE.fullmatch(text):
+        raise ConfigError(
+            f'{OPTIONS["personal_data_key"]} (personal_data_key): personal_data is "{HASH}", so it needs a key of '
+            f"{SHORTEST_KEY} Latin letters, digits and signs or more, without blanks. Keep the key: another one makes "
+            "other hashes."
+        )
+    return text
+
+
+def _personal_fields(given: object, personal_data: str) -> tuple[str, ...]:
+    """The listed fields, as they were written; commas separate them in a text."""
+    name = f"{OPTIONS['personal_fields']} (personal_fields)"
+    items = given.split(",") if isinstance(given, str) else given or []
+    if not isinstance(items, list) or not all(type(item) in (str, int) for item in items):
+        raise ConfigError(
+            f"{name}: it must be a list of texts: ids, codes or names of custom fields, or stream.column."
+        )
+    listed = tuple(text for item in items if (text := str(item).strip()))
+    if listed and personal_data == KEEP:
+        raise ConfigError(
+            f'{name}: they are kept as they are while personal_data is "{KEEP}". Choose "{HASH}" or "{DROP}", or leave '
+            "the list empty."
+        )
+    return listed
 
 
 def _flag(raw: Mapping[str, Any], name: str) -> bool:

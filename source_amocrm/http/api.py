@@ -49,8 +49,9 @@ class Fetch(Protocol):
     def __call__(self, path: str, params: Params = ..., *, shrinkable: bool = ...) -> Answer: ...
 
 
-Observer = Callable[[str, dict[str, Any] | None], None]
-"""Is called with each path that was asked for and the body that came, in whichever thread asked."""
+Body = dict[str, Any] | None
+Receive = Callable[[str, Body], Body]
+"""Gets each path that was asked for and the body that came, in whichever thread asked, and returns the body to use."""
 
 ACCOUNT_PATH = "/api/v4/account"
 
@@ -65,7 +66,7 @@ class Api:
         self,
         client: AmocrmClient,
         wall: Callable[[], float] = time.time,
-        observe: Observer = lambda *_: None,
+        receive: Receive = lambda _, body: body,
     ) -> None:
         self.client = client
         self.auth = client.sign_in
@@ -74,7 +75,7 @@ class Api:
         self.clock = client.clock
         self.sleep = client.sleep
         self.wall = wall
-        self.observe = observe
+        self.receive = receive
 
     def get(self, path: str, params: Params | None = None, *, shrinkable: bool = False) -> Answer:
         """The answer to `path` ("/api/v4/leads"), or an AmocrmError once it is certain.
@@ -86,8 +87,7 @@ class Api:
         server_time = reply.server_time
         if server_time is None:
             server_time = int(reply.received)
-        body = reply.body if reply.status != 204 else None
-        self.observe(path, body)
+        body = self.receive(path, reply.body if reply.status != 204 else None)
         return Answer(body, server_time, server_time - math.ceil(reply.elapsed) - 1, size=reply.size)
 
     def url(self, path: str, params: Params | None) -> str:
@@ -103,7 +103,7 @@ def files_host_api(api: Api, base_url: str) -> Api:
     """The Api of that host. Its outages and refusals do not concern the account; the account's refusals concern it."""
     client, sign_in = api.client, _FilesHostSignIn(api, base_url)
     handler = AmocrmErrorHandler(client.policy, sign_in, Where.DRIVE)
-    return Api(client.at(sign_in, handler, CircuitBreaker(client.breaker)), api.wall, api.observe)
+    return Api(client.at(sign_in, handler, CircuitBreaker(client.breaker)), api.wall, api.receive)
 
 
 class _FilesHostSignIn:
@@ -150,7 +150,7 @@ def open_api(
     wall: Callable[[], float] = time.time,
     sleep: Callable[[float], None] = time.sleep,
     hand_over: HandOver = print_settings,
-    observe: Observer = lambda *_: None,
+    receive: Receive = lambda _, body: body,
 ) -> Api:
     """The one Api of the process: one budget and one pool of connections for the API and the token endpoint.
 
@@ -161,4 +161,4 @@ def open_api(
     session = session or AmocrmSession(Budget(config.requests_per_second), policy, config.num_workers)
     endpoint = HttpTokenEndpoint(session, policy, clock=clock, sleep=sleep)
     sign_in = make_authenticator(config, raw, endpoint, wall, hand_over)
-    return Api(AmocrmClient(session, sign_in, policy, clock=clock, sleep=sleep), wall, observe)
+    return Api(AmocrmClient(session, sign_in, policy, clock=clock, sleep=sleep), wall, receive)

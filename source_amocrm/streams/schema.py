@@ -8,6 +8,7 @@ A column that is never null is part of the key. A key of the JSON that begins wi
 * `x-default`: the value where amoCRM sends null or nothing.
 * `x-left-out`: fields of the list that are in no column on purpose.
 * `x-ref`: the table whose row the column refers to (`docs/references.py`).
+* `x-personal`: what personal data the column holds, of the kinds in `PERSONAL` (`streams/personal_data.py`).
 """
 
 from __future__ import annotations
@@ -19,6 +20,19 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from typing import Any
+
+PERSONAL: Mapping[str, str] = {
+    "phone": "phone number",
+    "email": "e-mail address",
+    "name": "name",
+    "text": "text",
+    "file": "name of a file",
+    "link": "address of a file or a recording",
+    "texts": "the texts inside",
+    "own": "the values of personal custom fields",
+    "colleague": "phone numbers and e-mail addresses, no names",
+}
+"""The kinds of personal data."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +46,7 @@ class Column:
     explicit: bool
     default: Any
     reference: str | Mapping[str, Any] | None
+    personal: str | None
 
     @property
     def in_key(self) -> bool:
@@ -59,7 +74,7 @@ def columns(table: str) -> tuple[Column, ...]:
     for name, declared in _read(table)["properties"].items():
         field = declared.get("x-field", name)
         fields = (field,) if isinstance(field, str) else tuple(field)
-        told = "x-field" in declared, declared.get("x-default"), declared.get("x-ref")
+        told = "x-field" in declared, declared.get("x-default"), declared.get("x-ref"), declared.get("x-personal")
         found.append(Column(name, _shown(declared), str(declared["x-ru"]), fields, *told))
     return tuple(found)
 

@@ -38,7 +38,7 @@ _FIELD_TYPES = """
 """
 FIELD_TYPES = frozenset(_FIELD_TYPES.split())
 """The types of custom fields that amoCRM documents, or its own library knows."""
-_ID = re.compile(r"/\d+(?=/|$)", re.ASCII)
+ID_IN_PATH = re.compile(r"/\d+(?=/|$)", re.ASCII)
 _CATALOG = re.compile(r"catalog_\d{1,18}", re.ASCII)
 
 
@@ -121,7 +121,7 @@ class SchemaDrift:
 
     def look(self, path: str, body: dict[str, Json] | None) -> None:
         """Compares the body of an answer that came to `path`."""
-        bare = _ID.sub("", path)
+        bare = ID_IN_PATH.sub("", path)
         known = self._known.get(bare)
         if known is None or not body:
             return
@@ -180,7 +180,7 @@ def _objects(value: Json) -> Iterator[dict[str, Json]]:
         yield from (part for part in value if type(part) is dict)
 
 
-def _lists(stream: type[AmocrmStream]) -> Iterator[tuple[str, str]]:
+def lists_of(stream: type[AmocrmStream]) -> Iterator[tuple[str, str]]:
     """Yields the paths, without ids, of the lists that a stream's rows are made of, and the key of their records."""
     if issubclass(stream, IncrementalStream):
         yield from ((resource.path, resource.collection) for resource in stream.inputs())
@@ -192,15 +192,20 @@ def _lists(stream: type[AmocrmStream]) -> Iterator[tuple[str, str]]:
         yield stream.list_path, stream.collection
 
 
+def columns_in(stream: type[AmocrmStream]) -> tuple[Path, list[schema.Column]]:
+    """Returns where in an answer's record the stream's own record stands, and the columns that stand in that one."""
+    # What comes with `/account` is embedded there.
+    embedded = issubclass(stream, AccountStream) and hasattr(stream, "collection")
+    shown = [one for one in schema.columns(stream.name) if one.explicit or not stream.exploded]
+    return ("_embedded", stream.collection) if embedded else (), shown
+
+
 def _known() -> Mapping[str, Fields]:
     held: dict[tuple[str, str], set[Path]] = {}
     left_out: dict[tuple[str, str], set[Path]] = {}
     for stream in STREAMS.values():
-        shown = [one for one in schema.columns(stream.name) if one.explicit or not stream.exploded]
-        # What comes with `/account` is embedded there.
-        embedded = issubclass(stream, AccountStream) and hasattr(stream, "collection")
-        before = ("_embedded", stream.collection) if embedded else ()
-        for of in _lists(stream):
+        before, shown = columns_in(stream)
+        for of in lists_of(stream):
             columns = held.setdefault(of, set())
             columns |= {(*before, *path.split(".")) for column in shown for path in column.paths}
             hidden = left_out.setdefault(of, set())

@@ -216,7 +216,7 @@ class _Overlapping:
                 goes_on = self._progress.meet(page)
                 if not self._joins(page):
                     self._prefetcher.drop()
-                    self._plan.step_back()
+                    self._plan.step_back(page)
                     self._moved = True
                     continue
                 fresh = self._add(page)

@@ -120,8 +120,9 @@ class _InIdOrder:
                 self._plan.shrink(error)
                 continue
             ids = ids_in_order(raw.rows)
-            goes_on = self._progress.meet(raw, fresh=bool(ids) and ids[-1] > self._last_id)
-            if self._plan.window.start == 0 or (ids and ids[0] <= self._last_id):
+            joins = self._plan.window.start == 0 or (bool(ids) and ids[0] <= self._last_id)
+            goes_on = self._progress.meet(raw, fresh=joins and bool(ids) and ids[-1] > self._last_id)
+            if joins:
                 return raw, max(ids, default=0), goes_on
             self._prefetcher.drop()
-            self._plan.step_back()
+            self._plan.step_back(raw)

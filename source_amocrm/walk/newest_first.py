@@ -81,7 +81,7 @@ class _NewestFirst:
             seconds = _seconds(self._listing, raw)
             if self._plan.window.start == 0 or (seconds and seconds[0] >= self._reached):
                 return raw, seconds, goes_on
-            self._plan.step_back()
+            self._plan.step_back(raw)
 
     def _new(self, rows: list[Row]) -> list[Row]:
         fresh = []

@@ -163,8 +163,13 @@ class WindowPlan:
         self._sizer.shrink(error)
         self.window = reaching(self.window.start, self.most)
 
-    def step_back(self) -> None:
-        """Plans an earlier window, because this one begins behind what was read; each time twice as far back."""
+    def step_back(self, raw: RawPage) -> None:
+        """Plans an earlier window, because this one begins behind what was read; each time twice as far back.
+
+        Raises OrderIgnored if the page is longer than requested: pages of the server's own size cannot be joined.
+        """
+        if len(raw.rows) > self.window.limit:
+            raise OrderIgnored
         step = max(1, self.most // 2) << self._refused
         self._refused += 1
         self.window = reaching(max(0, self.window.start - step), self.most)

@@ -1,4 +1,5 @@
--- phones and e-mail addresses of contacts and companies, with the form by which equal ones are told
+-- phones and e-mail addresses of contacts and companies, with the form by which equal ones are told; hashes
+-- (personal_data) are made of that form already
 {% for entity, table in [("contact", "stg_amocrm__custom_fields_contacts"), ("company", "stg_amocrm__custom_fields_companies")] %}
 {% if not loop.first %}union all{% endif %}
 select
@@ -8,9 +9,10 @@ select
     case field_code when 'PHONE' then 'phone' else 'email' end as kind,
     value_index,
     value,
-    case field_code
+    case
+        when value ~ '^[0-9a-f]{64}$' then value
         -- +7 and 8 are one country code in Russia and Kazakhstan
-        when 'PHONE' then regexp_replace({{ digits("value") }}, '^8([0-9]{10})$', '7\1')
+        when field_code = 'PHONE' then regexp_replace({{ digits("value") }}, '^8([0-9]{10})$', '7\1')
         else lower(trim(value))
     end as same
 from {{ ref(table) }}
