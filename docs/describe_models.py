@@ -10,6 +10,8 @@ from typing import Any
 
 import yaml
 
+from amocrm_warehouse.report.metrics import METRICS, ROWS, total
+
 HOME = Path(__file__).resolve().parents[1] / "amocrm_warehouse" / "dbt"
 SCHEMA = HOME / "models" / "schema.yml"
 SOURCES = HOME / "models" / "sources.yml"
@@ -28,6 +30,16 @@ columns of custom fields: [own-fields.md](own-fields.md); in a dbt project of yo
 Что `make models` делает из таблиц, столбец за столбцом. Время в UTC, в столбцах `…_local` — по часам аккаунта.
 Вопросы к витринам и ответы: [questions.ru.md](questions.ru.md); столбцы дополнительных полей:
 [own-fields.ru.md](own-fields.ru.md); в собственном проекте dbt: [dbt-package.ru.md](dbt-package.ru.md).
+"""
+
+METRICS_HEAD = """\
+# Metrics · Метрики
+
+Each is defined once, in `amocrm_warehouse/dbt/metrics.yaml`; the report, its workbook and digest, and
+`source-amocrm mcp` count by it. A metric without a day is told as of now.
+
+Каждая определена один раз, в `amocrm_warehouse/dbt/metrics.yaml`; по этому определению считают отчёт, его книга Excel и
+сводка и `source-amocrm mcp`. Показатель без дня — на сейчас.
 """
 
 BY = (
@@ -67,7 +79,7 @@ def pages() -> dict[Path, str]:
     return {
         SCHEMA: _schema(models(), columns()),
         SOURCES: _sources(),
-        PAGE: "\n".join([HEAD, *_page(models(), columns())]),
+        PAGE: "\n".join([HEAD, *_metrics(), *_page(models(), columns())]),
     }
 
 
@@ -128,6 +140,19 @@ def _test(told: list[str] | str) -> dict[str, Any]:
 def layer(name: str) -> str | None:
     """The folder of a model; None of what is no model but a file of the user's."""
     return next((folder for folder in LAYERS if (HOME / "models" / folder / f"{node(name)}.sql").exists()), None)
+
+
+def _metrics() -> Iterator[str]:
+    yield METRICS_HEAD
+    yield "| metric | definition | определение | of | day | SQL |\n| --- | --- | --- | --- | --- | --- |"
+    for name, metric in METRICS.items():
+        texts = zip(_two(metric.name), _two(metric.means), strict=True)
+        english, russian = (f"{title}. {means}" for title, means in texts)
+        yield f"| **`{name}`** | {english} | {russian} | {metric.of} | {metric.day or ''} | `{total(name)}` |"
+    yield ""
+    for mart, own in ROWS.items():
+        yield "- " + "; ".join([mart, *(f"{name}: `{sql}`" for name, sql in own.items())])
+    yield ""
 
 
 def _page(told: Mapping[str, dict[str, Any]], described: Mapping[str, tuple[str, str]]) -> Iterator[str]:

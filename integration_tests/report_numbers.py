@@ -206,6 +206,10 @@ def answers(choice: Choice) -> dict[str, tuple[Sequence[str], list[Any]]]:
             ("deal", "manager", "pipeline_name", "stage", *stale[4:]),
             [[row[name] for name in stale] for row in expected_page.stale_rows(choice)],
         ),
+        "talks": (
+            ("manager", "talks", "first_response", "unanswered"),
+            [row[:4] for row in expected_page.talks(choice, [0])],
+        ),
         "work": (("manager", *expected_page.COUNTS), expected_page.work(choice)),
     }
 

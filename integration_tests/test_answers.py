@@ -30,6 +30,8 @@ from amocrm_warehouse.database import reading
 from amocrm_warehouse.mcp_server import TABLES, TOKEN, plain, server
 from amocrm_warehouse.report import data, workbook
 from amocrm_warehouse.report.answers import Choice, chosen, last_months, people_of
+from amocrm_warehouse.report.digest import digest
+from amocrm_warehouse.report.metrics import METRICS, ROWS, total
 from amocrm_warehouse.report.words import Words
 
 from . import expected, models
@@ -115,6 +117,11 @@ SAID = {
     "stale_deals": "select deal_id, budget, days_without_activity from amocrm_marts.stale_deals",
     "forecast": "select pipeline_id, months_back, months_ahead, month, expected, low, high, sold "
     "from amocrm_marts.forecast where months_back = 0 or months_ahead = 0",
+    "conversations": "select responsible_user_id as user_id, count(*) as talks, "
+    "median(floor(seconds_to_first_response / 60)) as first_response, "
+    "count(*) filter (where is_unanswered) as unanswered "
+    "from amocrm_marts.conversations where messages_in > 0 "
+    "and started_at_local >= '2025-02-01' and started_at_local < '2026-02-01' group by 1",
     "activity": "select user_id, sum(calls_out) as calls_out, sum(tasks_done) as tasks_done "
     "from amocrm_marts.manager_activity where day between '2025-02-01' and '2026-01-31' and calls_in + calls_out + "
     "talk_seconds + messages + notes + stage_moves + tasks_done > 0 group by 1, user_name",
@@ -235,6 +242,56 @@ def test_the_workbook_has_every_word_in_russian(folder: Path) -> None:
     assert [word for word in words if not re.search("[а-яё]", word)] == []
     meant = [row for row in told["Определения"] if len(row) == 3]
     assert len(meant) > 20
+
+
+def test_the_workbook_the_digest_and_the_assistant_tell_what_the_definitions_own_sql_gives(
+    database: str, tmp_path: Path
+) -> None:
+    """Each metric by its SQL over the mart's rows of a year, and of the present month for the digest."""
+    year, month = ("2025-02-01", "2026-01-31"), ("2026-01-01", "2026-01-31")
+
+    def by_definition(name: str, period: tuple[str, str] = year) -> Any:
+        metric = METRICS[name]
+        of = METRICS[metric.share[1]] if metric.share else metric
+        rows_of = ROWS.get(of.of, {})
+        told = [rows_of.get("where", "true")]
+        if of.day:
+            told.append(f"{rows_of[of.day]} between date '{period[0]}' and date '{period[1]}'")
+        [found] = rows(database, f"select {total(name)} as n from amocrm_marts.{of.of} where {' and '.join(told)}")
+        return found["n"]
+
+    def close(found: Any, name: str, **period: Any) -> bool:
+        wanted = by_definition(name, **period)
+        return bool(found == wanted or float(found) == pytest.approx(float(wanted)))
+
+    overview, *tables = ask(
+        database, ("sales_overview", {}), *((tool, {"limit": 500}) for tool in ("managers", "sources", "conversations"))
+    )
+    [of_managers, of_sources, of_talks] = [table["rows"] for table in tables]
+    told = {name: overview["total"][name] for name in METRICS if name in overview["total"]}
+    told |= {name: sum(row[name] for row in of_managers) for name in ("overdue", "stale")}
+    told |= {name: sum(row[name] for row in of_talks) for name in ("talks", "unanswered")}
+    told["source_rate"] = sum(row["won"] for row in of_sources) / sum(row["deals"] for row in of_sources)
+    assert [name for name, value in told.items() if not close(value, name)] == []
+    assert METRICS.keys() - told.keys() == {"closed", "lost_budget", "first_response"}
+    with reading(database) as run_sql:
+        workbook.write(tmp_path / "en.xlsx", run_sql, Choice(*last_months(run_sql)), Words("en"))
+        said = digest(run_sql, Choice(*last_months(run_sql)), Words("en"))
+    book = sheets(tmp_path / "en.xlsx")
+    for sheet, names in (
+        ("Money over time", ("won", "won_budget", "lost")),
+        ("Managers", ("overdue", "stale")),
+        ("Reasons of loss", ("lost_budget",)),
+        ("Conversations", ("talks", "unanswered")),
+    ):
+        heads, *_, sums = book[sheet]
+        told = {name: sums[heads.index(Words("en")(f"column.{name}"))] for name in names}
+        assert [name for name, value in told.items() if not close(value, name)] == [], sheet
+    definitions = {row[2] for row in book["Definitions"] if len(row) > 2}
+    assert {METRICS["won"].means.split(" | ")[0], METRICS["first_response"].means.split(" | ")[0]} <= definitions
+    won, created, rate = (by_definition(name, month) for name in ("won", "created", "rate"))
+    assert f"This month: {won:,.0f} won for {by_definition('won_budget', month):,.0f}\u00a0₽" in said
+    assert f"Created this month: {created:,.0f}; won of closed: {Words('en').percent(rate)}" in said
 
 
 def unpacked(page: Path) -> dict[str, list[dict[str, Any]]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,31 @@ def test_a_talk_is_asked_for_once_and_later_only_if_it_has_news() -> None:
     assert take(sandbox, destination)
     assert asked(sandbox) == {f"/api/v4/talks/{talk['talk_id']}/messages": 1 for talk in account.talks[:5]}
     assert len(sandbox.log) <= 12
+    assert destination.rows["messages"] == comparison.by_key("messages", messages_with_texts(account))
+
+
+def test_an_account_of_three_thousand_talks_whose_list_is_cut() -> None:
+    account = generated(talks_shown=250)
+    first = max(talk["talk_id"] for talk in account.talks) + 1
+    account.talks += [account.talks[0] | {"talk_id": first + number} for number in range(3000)]
+    for talk in account.talks[-3000:]:
+        writes.chat(account, talk, f"Беседа {talk['talk_id']}")
+        account.clock.advance(2)  # type: ignore[attr-defined]
+    account.clock.advance(600)  # type: ignore[attr-defined]
+    sandbox, destination = Sandbox(account), Destination()
+    both = partial(messages, sandbox, ["messages", "talks"], chat_texts=True)
+    assert destination.take(both(destination.state() or None))
+    wanted = comparison.by_key("messages", messages_with_texts(account))
+    assert destination.rows["messages"] == wanted
+    assert destination.delivered["messages"] == len(wanted) > 3000
+    assert len(destination.rows["talks"]) > 3000
+    assert set(asked(sandbox).values()) == {1}
+    for talk in account.talks[-5:]:
+        writes.chat(account, talk, "Ещё одно")
+    account.clock.advance(900)  # type: ignore[attr-defined]
+    sandbox.log.clear()
+    assert take(sandbox, destination)
+    assert (asked(sandbox).total(), len(sandbox.log) <= 12) == (5, True)
     assert destination.rows["messages"] == comparison.by_key("messages", messages_with_texts(account))
 
 

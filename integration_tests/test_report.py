@@ -24,6 +24,7 @@ from selenium import webdriver
 
 from amocrm_warehouse import desktop
 from amocrm_warehouse.report import command as report
+from amocrm_warehouse.report.metrics import METRICS, ROWS, total
 
 from . import expected, models, report_page
 from .expected import marts as oracle
@@ -140,6 +141,36 @@ def test_each_number_is_the_accounts(
     choice = asked(page, known, scope, kind, who)
     assert page.figures()["created"] is not None
     check_numbers(page, choice)
+
+
+COUNTED = """
+  const view = chosen(state.scope, state.period, null);
+  return {
+    ...metrics(view.closed(), "lost", "lost_budget", "closed"), ...metrics(view.created(), "source_rate"),
+    ...metrics(view.open(), "open_budget"), ...metrics(view.talks(), "talks", "first_response", "unanswered"),
+  };
+"""
+
+
+def test_the_page_tells_what_the_definitions_own_sql_gives(
+    page: Report, known: dict[str, oracle.Known], database: str
+) -> None:
+    choice = asked(page, known, "1001", "year")
+    [people, *_] = page.sections()["managers"]["tables"]
+    told = page.figures() | page.script(COUNTED)
+    told |= {"overdue": sum(row[-2] for row in people), "stale": sum(row[-1] for row in people)}
+    wanted = {}
+    for name, metric in METRICS.items():
+        of = METRICS[metric.share[1]] if metric.share else metric
+        told_of = ROWS.get(of.of, {})
+        fits = f"{of.of}.project_id = '1001' and {told_of.get('where', 'true')}"
+        if of.day:
+            fits += f" and {told_of[of.day]} between date '{choice.first}' and date '{choice.last}'"
+        [row] = models.query(database, f"select {total(name)} as n from amocrm_marts.{of.of} where {fits}")
+        wanted[name] = row["n"]
+    assert plain(told) == plain(wanted)
+    heads = page.script("return [...document.querySelectorAll('.label')].map((one) => [one.textContent, one.title])")
+    assert ["Won", METRICS["won"].means.split(" | ")[0]] in heads
 
 
 def test_the_plan_is_held_against_those_who_have_one(page: Report, known: dict[str, oracle.Known]) -> None:
@@ -466,7 +497,7 @@ def test_an_account_with_nothing_says_what_there_is_none_of(
         "won_budget": 0,
         "rate": None,
         "average": None,
-        "cycle": None,
+        "days_to_win": None,
         "open": 0,
     }
     assert browser.get_log("browser") == []  # type: ignore[no-untyped-call]

@@ -294,12 +294,17 @@ def test_languages(server: Server, tmp_path: Path) -> None:
 @pytest.mark.parametrize("way", ["token", "oauth"])
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_the_clicks_of_each_service(server: Server, tmp_path: Path, address: str, way: str, language: str) -> None:
-    visiting = visitor(flow(server, tmp_path), language)
+    made = flow(server, tmp_path)
+    visiting = visitor(made, language)
     visiting.post("/account", {"address": address, "way": way})
     kommo = address.endswith("kommo.com")
     assert ('<b class="menu">Create integration</b>' in visiting.page) == kommo
     assert ('<b class="menu">Создать интеграцию</b>' in visiting.page) != kommo
     assert f'href="https://{address}/"' in visiting.page
+    for made.chat_texts in (False, True):
+        visiting.get("/integration")
+        texts = "History of external chats" if kommo else "История внешних чатов"
+        assert (f'<b class="menu">{texts}</b>' in visiting.page) is made.chat_texts
     visiting.post("/integration", keys(server))
     assert visiting.path == "/access"
     assert ('<b class="menu">Keys and scopes</b>' in visiting.page) == kommo

@@ -13,7 +13,7 @@ import pytest
 from integration_tests.sandbox import Server
 from source_amocrm.connect import cli
 from source_amocrm.streams import STREAMS
-from unit_tests.connect_tools import CALLBACK, DOMAIN, SECRET
+from unit_tests.connect_tools import CALLBACK, DOMAIN, SECRET, sandbox
 from unit_tests.http_tools import jwt
 
 pytestmark = pytest.mark.usefixtures("hurried")
@@ -42,9 +42,9 @@ class Terminal:
         self._monkeypatch = monkeypatch
         self._capture: pytest.CaptureFixture[str] | None = None
 
-    def run(self, *lines: str | Callable[[], str], language: str = "en") -> int:
+    def run(self, *lines: str | Callable[[], str], language: str = "en", options: tuple[str, ...] = ()) -> int:
         self._monkeypatch.setattr("sys.stdin", Person(*lines))
-        arguments = ["--no-browser", "--language", language, "--config", str(self.config)]
+        arguments = ["--no-browser", "--language", language, "--config", str(self.config), *options]
         return cli.main([*arguments, "--consent-url", f"{self.server.url}/oauth", "--api-base-url", self.server.url])
 
     @property
@@ -67,6 +67,24 @@ def test_a_long_lived_token(terminal: Terminal, capsys: pytest.CaptureFixture[st
     assert f"Saved to {terminal.config}. Only you can read it." in out
     assert SECRET not in out + err
     assert json.loads(terminal.config.read_text())["credentials"]["auth_type"] == "long_lived_token"
+
+
+@pytest.mark.parametrize(("granted", "told"), [("served", False), ("no scope", True)])
+def test_the_texts_of_chats_take_an_access_of_their_own_and_only_if_wanted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], granted: str, told: bool
+) -> None:
+    with sandbox(chat_texts=granted) as server:
+        terminal = Terminal(server, tmp_path, monkeypatch)
+        assert terminal.run(DOMAIN, "", "", server.tokens.long_lived()) == 0
+        out = capsys.readouterr().out
+        assert ("chat_texts" in terminal.config.read_text(), "чатов" in out, "in chats" in out) == (False,) * 3
+        for options in (("--chat-texts",), ()):  # once it is in the config it stays
+            assert terminal.run(DOMAIN, "", "", server.tokens.long_lived(), "y", options=options) == 0
+            out = capsys.readouterr().out
+            assert "«Доступ к файлам» for the table files, and «История внешних чатов» for the texts of chats." in out
+            assert "It also reads what was written in chats." in out
+            assert ("The texts of chats stay empty: the token lacks the access for them." in out) is told
+            assert json.loads(terminal.config.read_text())["chat_texts"] is True
 
 
 def test_a_code_in_russian(terminal: Terminal, capsys: pytest.CaptureFixture[str]) -> None:

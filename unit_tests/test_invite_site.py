@@ -48,10 +48,13 @@ class World:
     clock: FakeClock = field(default_factory=lambda: FakeClock(1_800_000_000.0))
     pages: list[str] = field(default_factory=list)
     command: str = ""
+    chat_texts: bool = False
 
     def __post_init__(self) -> None:
         self.invitations = Invitations(self.folder, self.clock)
-        self.landing = Landing(self.folder, self.invitations, f"{PUBLIC}/callback", self.server.url, self.command)
+        self.landing = Landing(
+            self.folder, self.invitations, f"{PUBLIC}/callback", self.server.url, self.command, self.chat_texts
+        )
         self.grants = Grants(self.clock)
         self.place = Place(PUBLIC, 8766, f"{self.server.url}/oauth")
         self.site = InvitationSite(self.place, self.landing, self.grants)
@@ -184,6 +187,24 @@ def test_what_the_button_says() -> None:
         ("scopes[]", "files"),
     ]
     assert Button(PUBLIC, KOMMO).address("st").startswith("https://www.kommo.com/oauth?")
+
+
+def test_the_texts_of_chats_are_asked_for_only_if_wanted(tmp_path: Path) -> None:
+    for wanted, granted in (False, "no scope"), (True, "served"), (True, "no scope"):
+        with sandbox(chat_texts=granted) as server:
+            world = World(server, tmp_path / f"{wanted}-{granted}", chat_texts=wanted)
+            state = world.state(world.invitations.new(7))
+            ask = world.pages[-1]
+            assert ("crm,files,list_external_messages" in ask, "scopes%5B%5D=list_external_messages" in ask) == (
+                wanted,
+                wanted,
+            )
+            assert ("It also reads what was written in chats." in ask) is wanted
+            world.post(**world.keys(state))
+            landed = world.get(world.callback(state))
+            lacks = "Access to the texts of chats was not allowed" in landed.body.decode()
+            assert (landed.status, lacks) == (200, wanted and granted == "no scope")
+            assert world.config().get("chat_texts", False) is wanted
 
 
 def test_keys_and_then_the_code(world: World) -> None:

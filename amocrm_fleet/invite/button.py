@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
+from source_amocrm.streams.chats import SCOPE as CHAT_TEXTS
+
 SCOPES = ("crm", "files")
 NAME = "source-amocrm"
 DESCRIPTION = "Reads the account for its owner's own database and changes nothing. Только читает данные аккаунта."
@@ -38,6 +40,12 @@ class Button:
     public_url: str
     service: Service
     consent_url: str | None = None
+    chat_texts: bool = False
+
+    @property
+    def scopes(self) -> tuple[str, ...]:
+        """The accesses that the administrator is asked for."""
+        return (*SCOPES, CHAT_TEXTS) if self.chat_texts else SCOPES
 
     @property
     def redirect_uri(self) -> str:
@@ -55,7 +63,7 @@ class Button:
             "data-redirect_uri": self.redirect_uri,
             "data-secrets_uri": self.secrets_uri,
             "data-logo": f"{self.public_url}/static/icon.svg",
-            "data-scopes": ",".join(SCOPES),
+            "data-scopes": ",".join(self.scopes),
             "data-title": title,
             "data-compact": "false",
             "data-color": "blue",
@@ -74,6 +82,6 @@ class Button:
             ("redirect_uri", self.redirect_uri),
             ("secrets_uri", self.secrets_uri),
             ("logo", f"{self.public_url}/static/icon.svg"),
-            *(("scopes[]", scope) for scope in SCOPES),
+            *(("scopes[]", scope) for scope in self.scopes),
         ]
         return f"{self.consent_url or self.service.consent}?{urlencode(asked)}"

@@ -127,7 +127,7 @@ def _serve(given: argparse.Namespace, public_url: str, api_base_url: str | None,
         raise FleetError("the page needs more than the connector: pip install 'source-amocrm[fleet]'.") from None
     place = Place(public_url, given.port, given.consent_url)
     redirect_uri = Button(public_url, AMOCRM).redirect_uri
-    landing = Landing(given.accounts, invitations, redirect_uri, api_base_url, given.run)
+    landing = Landing(given.accounts, invitations, redirect_uri, api_base_url, given.run, given.chat_texts)
     with ThreadPoolExecutor(LANDINGS) as pool:
         site = InvitationSite(place, landing, Grants(), given.language, pool.submit)
         try:
@@ -167,6 +167,9 @@ def _parser() -> argparse.ArgumentParser:
         "--revoke", action="append", default=[], metavar="ID", help="make a link useless: its ID of --list, or the link"
     )
     parser.add_argument("--run", default="", metavar="COMMAND", help="run with each new config's path behind it")
+    parser.add_argument(
+        "--chat-texts", action="store_true", help="ask for the texts of chats too, one access more, and read them"
+    )
     parser.add_argument("--listen", default="127.0.0.1", metavar="ADDRESS", help="for the proxy (default: 127.0.0.1)")
     parser.add_argument(
         "--proxy", default="127.0.0.1", metavar="ADDRESS", help="the proxy's own, to believe its X-Forwarded-For"

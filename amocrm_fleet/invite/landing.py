@@ -33,13 +33,17 @@ _LOOK_AGAIN = 0.5
 
 @dataclass(frozen=True)
 class Landing:
-    """Where accounts land. `command` is run with the path of each new config behind it, "" for none."""
+    """Where accounts land. `command` is run with the path of each new config behind it, "" for none.
+
+    `chat_texts`: the accounts are asked for the texts of their chats, and their configs read these.
+    """
 
     accounts: Path
     invitations: Invitations
     redirect_uri: str
     api_base_url: str | None = None
     command: str = ""
+    chat_texts: bool = False
 
     def land(self, grant: PendingGrant) -> Landed:
         """Signs in, checks the account, spends the invitation and writes the config.
@@ -54,7 +58,7 @@ class Landing:
             name = self._name(domain)
             keys = signin.Keys(*grant.keys, self.redirect_uri)
             credentials = signin.exchange(domain, self.api_base_url or f"https://{domain}", keys, grant.code)
-            settings = signin.settings_of(domain, self.api_base_url, credentials)
+            settings = signin.settings_of(domain, self.api_base_url, credentials, self.chat_texts)
             verdict = _checked(settings)
             if not self.invitations.claim(grant.invitation, domain):
                 raise Problem("invitation_spent")

@@ -104,7 +104,7 @@ class InvitationSite:
         if (told := self._unusable(invitation)) is not None or invitation is None:
             return page(410, pages.message_page(told or "invite_unknown", words))
         service = KOMMO if invitation.kommo else AMOCRM
-        button = Button(self._place.public_url, service, self._place.consent_url)
+        button = Button(self._place.public_url, service, self._place.consent_url, self._landing.chat_texts)
         shown = pages.invitation_page(
             "ask",
             words,
@@ -114,6 +114,7 @@ class InvitationSite:
             label=invitation.label,
             sender=invitation.sender,
             count=len(STREAMS),
+            chat_texts=self._landing.chat_texts,
             address=button.address(state),
             attributes=button.attributes(words("invite.button", service=service.name), state),
         )

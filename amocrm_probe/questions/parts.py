@@ -12,6 +12,7 @@ from amocrm_probe.questions.filters import filter_works
 from amocrm_probe.questions.question import Question
 from amocrm_probe.values import Row, numbered, objects, own, within
 from source_amocrm.http import ACCOUNT_PATH
+from source_amocrm.walk.listing import numeric_id
 
 _LISTS = ("loss_reasons", "unsorted", "catalogs", "transactions", "talks", "users", "customers")
 _MASS = (50, 250)
@@ -52,6 +53,25 @@ def _talk(row: Row) -> str | None:
     if "status" in row:
         return "2026"
     return "2021" if "missed_at" in row else None
+
+
+def chat_texts(ask: Asking) -> Answers:
+    return one(lambda: _chat_texts(ask))
+
+
+def _chat_texts(ask: Asking) -> ProbeAnswer:
+    """Asks for one message of the newest talk, and keeps nothing of it."""
+    talk_id = next((found for row in ask.rows("talks") if (found := numeric_id(row.get("talk_id")))), None)
+    if talk_id is None:
+        raise Untold(Why.EMPTY)
+    try:
+        ask.body(f"{LISTS['talks'].path}/{talk_id}/messages", {"limit": 1}, "messages")
+    except Untold as untold:
+        told = {Why.REFUSED: "refused", Why.ABSENT: "absent"}.get(untold.why)
+        if told is None:
+            raise
+        return ProbeAnswer(told)
+    return ProbeAnswer("served")
 
 
 def unsorted(ask: Asking) -> Answers:
@@ -141,6 +161,12 @@ QUESTIONS = (
     Question("customers_mode", "How customers are led", ("segments", "periodicity", "off", "not_told"), customers_mode),
     Question("drive_url", "Whether the account names its host of files", ("given", "missing"), drive),
     Question("talks_shape", "Which form talks have", ("2026", "2021"), talks_shape),
+    Question(
+        "chat_texts",
+        "Whether the token is served what was written in chats",
+        ("served", "refused", "absent"),
+        chat_texts,
+    ),
     Question(
         "unsorted_leads",
         "Whether deals that wait in «Неразобранное» stand among the deals",

@@ -13,6 +13,7 @@ from datetime import date
 from typing import Any
 
 from amocrm_warehouse.report.data import Run, shifted
+from amocrm_warehouse.report.metrics import METRICS, ROWS, column, to_deals, total, totals
 from amocrm_warehouse.report.queries import CLOCK, REASONS
 
 
@@ -52,39 +53,58 @@ def chosen(rows: str, user: str | None = "responsible_user_id", pipeline: str | 
 
 MONTHS = "between $since and $until"
 NAME = "case when {id} = 0 then 'robot' else coalesce(users.name, '#' || cast({id} as varchar)) end"
-RATE = "cast(sum(won) as double precision) / nullif(sum(won) + sum(lost), 0)"
-AVERAGE = "cast(sum(won_budget) as double precision) / nullif(sum(won), 0)"
+
+
+def counted(metric: str, pipeline: str | None = "pipeline_id") -> str:
+    """The condition that a row counts in a metric of the choice."""
+    one = METRICS[metric]
+    if one.share:
+        return counted(one.share[1], pipeline)
+    told = [where] if (where := ROWS.get(one.of, {}).get("where")) else []
+    if one.day:
+        told.append(f"{month(metric)} {MONTHS}")
+    return " and ".join([*told, chosen(one.of, one.who, pipeline)])
+
+
+def month(metric: str) -> str:
+    one = METRICS[metric]
+    return f"cast(date_trunc('month', {column(one.of, one.day or '')}) as date)"
+
+
+OF_DEALS = "($pipeline is null or deals.pipeline_id = $pipeline)"
+FIGURES = ("created", "won", "won_budget", "lost", "rate", "average", "days_to_win", "open", "open_budget")
+"""The metrics of deals that are told of a choice as a whole; a share has the rows of what it is a share of."""
 
 ANSWERS: dict[str, str] = {
     "money": f"""
-        select
-            sales.project_id, month, sum(won) as won, sum(won_budget) as won_budget, sum(lost) as lost, {RATE} as rate,
-            {AVERAGE} as average
-        from amocrm_marts.sales as sales
-        where month {MONTHS} and {chosen("sales")}
+        select deals.project_id, {month("won")} as month, {totals("won", "won_budget", "lost", "rate", "average")}
+        from amocrm_marts.deals
+        where {counted("won")}
         group by 1, 2
         order by 1, 2
     """,
     "managers": f"""
         select
             facts.project_id, facts.user_id, max({NAME.format(id="facts.user_id")}) as manager, sum(won) as won,
-            sum(won_budget) as won_budget, sum(lost) as lost, {RATE} as rate, {AVERAGE} as average,
+            sum(won_budget) as won_budget, sum(lost) as lost, max(rate) as rate, max(average) as average,
             sum(overdue) as overdue, sum(stale) as stale
         from (
-            select project_id, responsible_user_id as user_id, won, won_budget, lost, 0 as overdue, 0 as stale
-            from amocrm_marts.sales as sales
-            where month {MONTHS} and {chosen("sales")}
+            select
+                deals.project_id, deals.closer_id as user_id, {totals("won", "won_budget", "lost", "rate", "average")},
+                0 as overdue, 0 as stale
+            from amocrm_marts.deals
+            where {counted("won")}
+            group by 1, 2
             union all
-            select tasks.project_id, tasks.responsible_user_id, 0, 0, 0, case when tasks.is_overdue then 1 else 0 end, 0
-            from amocrm_marts.tasks_open as tasks
-            left join amocrm_marts.deals as deals
-                on deals.project_id = tasks.project_id
-                and deals.deal_id = case when tasks.entity_type = 'deal' then tasks.entity_id end
-            where {chosen("tasks", pipeline=None)} and ($pipeline is null or deals.pipeline_id = $pipeline)
+            select tasks_open.project_id, tasks_open.responsible_user_id, 0, 0, 0, null, null, {total("overdue")}, 0
+            from amocrm_marts.tasks_open {to_deals("tasks_open")}
+            where {counted("overdue", None)} and {OF_DEALS}
+            group by 1, 2
             union all
-            select project_id, responsible_user_id, 0, 0, 0, 0, 1
-            from amocrm_marts.stale_deals as stale
-            where {chosen("stale")}
+            select stale_deals.project_id, stale_deals.responsible_user_id, 0, 0, 0, null, null, 0, {total("stale")}
+            from amocrm_marts.stale_deals
+            where {counted("stale")}
+            group by 1, 2
         ) as facts
         left join amocrm_staging.stg_users as users
             on users.project_id = facts.project_id and users.user_id = facts.user_id
@@ -110,21 +130,19 @@ ANSWERS: dict[str, str] = {
         order by 1, 2, 5, stages.status_id
     """,
     "reasons": f"""
-        select lost.project_id, lost.loss_reason as reason, count(*) as deals,
-            coalesce(sum(lost.budget), 0) as lost_budget
-        from amocrm_marts.lost_deals as lost
-        where lost.lost_month {MONTHS} and {chosen("lost")}
+        select deals.project_id, deals.loss_reason as reason, {total("lost")} as deals, {totals("lost_budget")}
+        from amocrm_marts.deals
+        where {counted("lost")}
         group by 1, 2
+        having {total("lost")} > 0
         order by 3 desc, 4 desc, 2
     """,
     "sources": f"""
         select
-            deals.project_id, coalesce(deals.source_name, deals.utm_source) as source, count(*) as deals,
-            count(*) filter (where stage_kind = 'won') as won,
-            cast(count(*) filter (where stage_kind = 'won') as double precision) / count(*) as source_rate,
-            coalesce(sum(budget) filter (where stage_kind = 'won'), 0) as won_budget
-        from amocrm_marts.deals as deals
-        where not deals.is_deleted and deals.created_month {MONTHS} and {chosen("deals")}
+            deals.project_id, coalesce(deals.source_name, deals.utm_source) as source, {total("created")} as deals,
+            {totals("won", "source_rate", "won_budget")}
+        from amocrm_marts.deals
+        where {counted("created")}
         group by 1, 2
         order by 3 desc, 6 desc, 2
     """,
@@ -132,11 +150,12 @@ ANSWERS: dict[str, str] = {
         select
             deals.project_id, deals.pipeline_id,
             coalesce(deals.pipeline_name, '#' || cast(deals.pipeline_id as varchar)) as pipeline_name,
-            coalesce(deals.status_name, '#' || cast(deals.status_id as varchar)) as stage, count(*) as deals,
-            coalesce(sum(deals.budget), 0) as budget
-        from amocrm_marts.deals as deals
-        where deals.stage_kind in ('open', 'unsorted') and not deals.is_deleted and {chosen("deals")}
+            coalesce(deals.status_name, '#' || cast(deals.status_id as varchar)) as stage,
+            {total("open")} as deals, {total("open_budget")} as budget
+        from amocrm_marts.deals
+        where {counted("open")}
         group by 1, 2, 3, 4, deals.status_id
+        having {total("open")} > 0
         order by 1, 2, 5 desc, 4
     """,
     "today": f"""
@@ -177,21 +196,27 @@ ANSWERS: dict[str, str] = {
         group by 1, 2, 3
         order by 4 desc, 9 desc, 3, 1, 2
     """,
+    "talks": f"""
+        select
+            conversations.project_id, conversations.responsible_user_id as user_id,
+            max({NAME.format(id="conversations.responsible_user_id")}) as manager,
+            {totals("talks", "first_response", "unanswered")}
+        from amocrm_marts.conversations {to_deals("conversations")}
+        left join amocrm_staging.stg_users as users
+            on users.project_id = conversations.project_id and users.user_id = conversations.responsible_user_id
+        where {counted("talks", None)} and {OF_DEALS}
+        group by 1, 2
+        order by 4 desc, 6 desc, 1, 2
+    """,
     "figures": f"""
         select
-            sum(created) as created, sum(won) as won, sum(won_budget) as won_budget, sum(lost) as lost, {RATE} as rate,
-            {AVERAGE} as average, sum(plan) as plan
-        from (
-            select count(*) as created, 0 as won, 0 as won_budget, 0 as lost, cast(null as numeric(38, 2)) as plan
-            from amocrm_marts.deals as deals
-            where not is_deleted and created_month {MONTHS} and {chosen("deals")}
-            union all
-            select 0, won, won_budget, lost, null from amocrm_marts.sales as sales
-            where month {MONTHS} and {chosen("sales")}
-            union all
-            select 0, 0, 0, 0, plan from amocrm_marts.sales_plan as plans
-            where month {MONTHS} and $pipeline is null and {chosen("plans", pipeline=None)}
-        ) as facts
+            {
+        ", ".join(f"(select {total(one)} from amocrm_marts.deals where {counted(one)}) as {one}" for one in FIGURES)
+    },
+            (
+                select sum(plan) from amocrm_marts.sales_plan as plans
+                where month {MONTHS} and $pipeline is null and {chosen("plans", pipeline=None)}
+            ) as plan
     """,
     "reasons_today": f"""
         select {", ".join(f"count(*) filter (where reason = '{reason}') as {reason}" for reason in REASONS)}
@@ -268,17 +293,17 @@ def people_of(run: Run, groups: Iterable[str], managers: Iterable[str]) -> froze
     found = set()
     since, until = last_months(run)
     everybody = answer(run, "people", Choice(since, until)).dicts()
-    for column, names in (("team", groups), ("manager", managers)):
+    for kind, names in (("team", groups), ("manager", managers)):
         for name in names:
             own = {
                 (row["project_id"], row["user_id"])
                 for row in everybody
-                if row[column] == name or (column == "manager" and str(row["user_id"]) == name)
+                if row[kind] == name or (kind == "manager" and str(row["user_id"]) == name)
             }
             if not own:
-                there = ", ".join(sorted({row[column] for row in everybody if row[column]}))
+                there = ", ".join(sorted({row[kind] for row in everybody if row[kind]}))
                 raise ValueError(
-                    f"There is no {'group' if column == 'team' else 'manager'} “{name}”. There are: {there}."
+                    f"There is no {'group' if kind == 'team' else 'manager'} “{name}”. There are: {there}."
                 )
             found |= own
     return frozenset(found)

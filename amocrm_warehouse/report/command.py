@@ -128,7 +128,7 @@ def main(arguments: list[str] | None = None) -> int:
             choice = Choice(*last_months(run), users=only)
             words = Words(given.language)
             if workbook_path:
-                workbook.write(workbook_path, run, choice, words)
+                workbook.write(workbook_path, run, choice, words, built.unbuilt)
             if given.digest:
                 print(digest(run, choice, words))
         if path:

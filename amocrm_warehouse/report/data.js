@@ -3,6 +3,7 @@
 // What the page holds, and what of it is chosen: a scope (everything, an account, a pipeline), a period, and who.
 
 const embedded = (id) => JSON.parse(document.getElementById(id).textContent);
+const METRICS = embedded("metrics");
 let DATA; // what page.py packed
 let TABLES; // rows by table; a table that could not be built is not there
 let SCOPES;
@@ -11,6 +12,26 @@ let PEOPLE; // names and teams by "project/user"
 
 const sum = (rows, column) => Math.round(100 * rows.reduce((total, row) => total + (row[column] || 0), 0)) / 100;
 const ratio = (part, whole) => (whole ? part / whole : null);
+
+function median(values) {
+  const found = values.filter((value) => value !== null).sort((one, other) => one - other);
+  if (!found.length) return null;
+  const middle = Math.floor(found.length / 2);
+  return found.length % 2 ? found[middle] : (found[middle - 1] + found[middle]) / 2;
+}
+
+// Whether a row counts in a metric, and the metric of rows.
+const countsIn = (name) => (row) => Object.entries(METRICS[name].when || {}).every(([column, values]) => values.includes(row[column]));
+
+function metric(name, rows) {
+  const { share, sum: summed, median: middle } = METRICS[name];
+  if (share) return ratio(metric(share[0], rows), metric(share[1], rows));
+  const found = rows.filter(countsIn(name));
+  if (middle) return median(found.map((row) => row[middle]));
+  return summed ? sum(found, summed) : found.length;
+}
+
+const metrics = (rows, ...names) => Object.fromEntries(names.map((name) => [name, metric(name, rows)]));
 const falling = (...columns) => (one, other) => {
   const column = columns.find((name) => one[name] !== other[name]);
   return column ? other[column] - one[column] : 0;
@@ -169,7 +190,7 @@ function chosen(scope, period, who) {
     ways: () => of("ways", first, last, "created"),
     stays: () => of("stays", first, last, "created"),
     work: () => of("work", first, last, "day"),
-    talks: () => of("talks", first, last, "day"),
+    talks: () => of("talks", first, last, "began"),
     hours: () => of("hours", firstOf(monthOf(first)), last, "month"), // told by month: those that the period touches
   });
   const today = dayOf(DATA.today);
@@ -181,7 +202,7 @@ function chosen(scope, period, who) {
     month_plans: () => (scope.pipeline === null && TABLES.plans ? of("plans", firstOf(monthOf(today)), today, "month") : []),
     // of all people and pipelines, month by month
     costs: () => (!users && planned && TABLES.costs ? TABLES.costs.filter((row) => row.month >= period.first && row.month <= period.last && (scope.project === null || row.project_id === null || row.project_id === scope.project)) : []),
-    open: () => of("deals").filter((row) => row.closed === null && row.stage_kind !== null),
+    open: () => of("deals").filter(countsIn("open")),
     planned,
     plans: () => (planned ? of("plans", period.first, Math.min(period.last, today), "month") : []),
     last: Math.min(period.last, today),

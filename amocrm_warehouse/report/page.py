@@ -14,6 +14,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from amocrm_warehouse.report.data import EVERYTHING, MONTHS, Asked, Run, read
+from amocrm_warehouse.report.metrics import for_the_page
 from amocrm_warehouse.report.runtime import vega
 from amocrm_warehouse.report.words import texts
 from source_amocrm import whole_file
@@ -74,6 +75,7 @@ def render(data: dict[str, Any]) -> str:
         title=", ".join(names),
         data=packed(data),
         texts=texts(),
+        metrics=for_the_page(),
         charts=json.loads((HOME / "charts.json").read_text(encoding="utf-8")),
         style=(HOME / "page.css").read_text(encoding="utf-8"),
         scripts=scripts,

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 
+from amocrm_warehouse.report.metrics import ROWS, column, to_deals, total, totals
+
 CLOCK = """
     select
         max(built_at) as built_at,
@@ -52,25 +54,22 @@ QUERIES = {
         from amocrm_staging.stg_statuses
         order by project_id, pipeline_sort, pipeline_id, status_sort, status_id
     """,
-    "deals": """
+    "deals": f"""
         select
             deals.project_id, deals.deal_id, deals.pipeline_id, deals.status_id, deals.stage_kind,
-            cast(deals.created_at_local as date) as created,
-            case when deals.stage_kind in ('won', 'lost')
-                then cast(coalesce(deals.closed_at_local, deals.in_stage_since) as date) end as closed,
+            {column("deals", "created")} as created, {column("deals", "closed")} as closed,
             deals.responsible_user_id, deals.closer_id, deals.budget,
-            case when deals.stage_kind = 'won'
-                then cast(floor(deals.seconds_to_close / {tenth}) as bigint) end as to_close,
-            {source} as source,
+            case when deals.stage_kind = 'won' then {column("deals", "days_to_win")} end as days_to_win,
+            {{source}} as source,
             case when deals.stage_kind = 'lost' then deals.loss_reason end as reason,
             case when deals.stage_kind in ('open', 'unsorted')
-                then floor(extract(epoch from (timestamp '{built_at}' - stays.from_at)) / 86400) end as age
-        from amocrm_marts.deals as deals
+                then floor(extract(epoch from (timestamp '{{built_at}}' - stays.from_at)) / 86400) end as age
+        from amocrm_marts.deals
         left join amocrm_marts.deal_stage_history as stays
             on stays.project_id = deals.project_id and stays.deal_id = deals.deal_id and stays.is_last
-        where not deals.is_deleted and (
-            deals.stage_kind in ('open', 'unsorted') or deals.created_at_local >= date '{since}'
-            or coalesce(deals.closed_at_local, deals.in_stage_since) >= date '{since}'
+        where {ROWS["deals"]["where"]} and (
+            deals.stage_kind in ('open', 'unsorted') or deals.created_at_local >= date '{{since}}'
+            or coalesce(deals.closed_at_local, deals.in_stage_since) >= date '{{since}}'
         )
         order by deals.project_id, deals.created_at_local, deals.deal_id
     """,
@@ -104,10 +103,9 @@ QUERIES = {
         where plan is not null and month >= date '{since}'
         order by project_id, month, responsible_user_id
     """,
-    "stale": """
+    "stale": f"""
         select
-            project_id, pipeline_id, responsible_user_id,
-            count(*) as deals, coalesce(sum(budget), 0) as budget
+            project_id, pipeline_id, responsible_user_id, {total("stale")} as deals, coalesce(sum(budget), 0) as budget
         from amocrm_marts.stale_deals
         group by project_id, pipeline_id, responsible_user_id
         order by project_id, pipeline_id, responsible_user_id
@@ -157,17 +155,15 @@ QUERIES = {
         where place <= {TODAY_SHOWN}
         order by coalesce(budget, 0) desc, coalesce(days, -1) desc, entity_type, entity_id, project_id
     """,
-    "talks": """
+    "talks": f"""
         select
-            talks.project_id, deals.pipeline_id, talks.responsible_user_id, talks.channel,
-            cast(talks.started_at_local as date) as day,
-            cast(extract(hour from talks.started_at_local) as integer) as hour,
-            cast(floor(talks.seconds_to_first_response / 60.0) as bigint) as minutes, talks.answered_by,
-            talks.is_unanswered
-        from amocrm_marts.conversations as talks
-        left join amocrm_marts.deals as deals on deals.project_id = talks.project_id and deals.deal_id = talks.deal_id
-        where talks.started_at_local >= date '{since}' and talks.messages_in > 0
-        order by talks.project_id, talks.started_at_local, talks.talk_id
+            conversations.project_id, deals.pipeline_id, conversations.responsible_user_id, conversations.channel,
+            {column("conversations", "began")} as began,
+            cast(extract(hour from conversations.started_at_local) as integer) as hour,
+            {column("conversations", "minutes")} as minutes, conversations.answered_by, conversations.is_unanswered
+        from amocrm_marts.conversations {to_deals("conversations")}
+        where conversations.started_at_local >= date '{{since}}' and {ROWS["conversations"]["where"]}
+        order by conversations.project_id, conversations.started_at_local, conversations.talk_id
     """,
     "forecast": """
         select
@@ -182,14 +178,11 @@ QUERIES = {
         from amocrm_marts.forecast_stages
         order by project_id, pipeline_id, status_id, age
     """,
-    "tasks": """
+    "tasks": f"""
         select
-            tasks.project_id, deals.pipeline_id, tasks.responsible_user_id,
-            count(*) as tasks, count(*) filter (where tasks.is_overdue) as overdue
-        from amocrm_marts.tasks_open as tasks
-        left join amocrm_marts.deals as deals
-            on deals.project_id = tasks.project_id
-            and deals.deal_id = case when tasks.entity_type = 'deal' then tasks.entity_id end
+            tasks_open.project_id, deals.pipeline_id, tasks_open.responsible_user_id, count(*) as tasks,
+            {totals("overdue")}
+        from amocrm_marts.tasks_open {to_deals("tasks_open")}
         group by 1, 2, 3
         order by 1, 2, 3
     """,

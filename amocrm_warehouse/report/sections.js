@@ -6,8 +6,8 @@
 
 const TOP = 12;
 const ENOUGH = 5; // stays of which a median tells something
-const isWon = (row) => row.stage_kind === "won";
-const isLost = (row) => row.stage_kind === "lost";
+const isWon = countsIn("won");
+const SALES = ["won", "won_budget", "lost"];
 
 // What a row is called in the picture, where two of one name must not become one.
 function named(rows, column) {
@@ -18,13 +18,6 @@ function named(rows, column) {
     row.key = row[column] === null ? null : row[column] + "\u200b".repeat(count);
   }
   return rows;
-}
-
-function median(values) {
-  const found = values.filter((value) => value !== null).sort((one, other) => one - other);
-  if (!found.length) return null;
-  const middle = Math.floor(found.length / 2);
-  return found.length % 2 ? found[middle] : (found[middle - 1] + found[middle]) / 2;
 }
 
 // After how long at most half are left (Kaplan and Meier): a stay that is not over lasts at least until now. Null where
@@ -41,24 +34,13 @@ function halfLeft(stays) {
 }
 
 function keyFigures(view) {
-  const figures = (of) => {
-    const closed = of.closed();
-    const won = closed.filter(isWon);
-    const money = sum(won, "budget");
-    return { created: of.created().length, won: won.length, lost: closed.length - won.length, won_budget: money, rate: ratio(won.length, closed.length), average: ratio(money, won.length) };
-  };
-  const now = figures(view);
+  const figures = (of) => ({ ...metrics(of.created(), "created"), ...metrics(of.closed(), ...SALES, "rate", "average") });
+  const now = { ...figures(view), ...metrics(view.closed(), "days_to_win"), ...metrics(view.open(), "open", "open_budget") };
   const before = view.before();
-  const then = before && figures(before);
-  const open = view.open();
-  const cycle = median(view.closed().filter(isWon).map((row) => row.to_close));
-  const figure = (id, kind) => ({ id, kind, value: now[id], before: then && then[id] });
-  return [
-    figure("created", "number"), { ...figure("won", "number"), note: ["kpi.lost", { count: ["number", now.lost] }] },
-    figure("won_budget", "money"), figure("rate", "percent"), figure("average", "money"),
-    { id: "cycle", kind: "days", value: cycle === null ? null : cycle / 10 },
-    { id: "open", kind: "number", value: open.length, note: ["kpi.open_budget", { money: ["short", sum(open, "budget")] }] },
-  ];
+  const then = before ? figures(before) : {};
+  const notes = { won: ["kpi.lost", { count: ["number", now.lost] }], open: ["kpi.open_budget", { money: ["short", now.open_budget] }] };
+  return ["created", "won", "won_budget", "rate", "average", "days_to_win", "open"].map((id) => (
+    { id, kind: METRICS[id].unit, value: now[id], before: then[id], note: notes[id] }));
 }
 
 function funnel(view) {
@@ -122,10 +104,9 @@ function money(view) {
   if (!closed.length && !plans.length) return [];
   const rows = parts(view).map(({ bucket, first, last }) => {
     const of = closed.filter((row) => row.closed >= first && row.closed <= last);
-    const won = of.filter(isWon);
     const planned = plans.filter((row) => monthOf(row.month) === bucket);
     const plan = planned.length ? sum(planned, "plan") : null;
-    return { month: bucket, won: won.length, won_budget: sum(won, "budget"), plan, plan_share: ratio(sum(planned, "won_budget"), plan), lost: of.length - won.length };
+    return { month: bucket, ...metrics(of, ...SALES), plan, plan_share: ratio(sum(planned, "won_budget"), plan) };
   });
   const notes = !TABLES.plans ? [] : !TABLES.plans.length ? ["money.no_plan"] : view.planned ? [] : [view.scope.pipeline === null ? "money.plan_of_months" : "money.plan_of_all"];
   const plan = [["plan", "money"], ["plan_share", "percent"]];
@@ -150,12 +131,11 @@ function managers(view) {
   }
   const planned = found.plans.length > 0;
   const rows = [...people.values()].map(({ name, sales, plans, stale, tasks }) => {
-    const won = sales.filter(isWon);
-    const won_budget = sum(won, "budget");
+    const sold = metrics(sales, ...SALES, "rate", "average");
     const plan = plans.length ? sum(plans, "plan") : null;
     return {
-      name, won: won.length, won_budget, plan, plan_share: ratio(sum(plans, "won_budget"), plan), lost: sales.length - won.length, rate: ratio(won.length, sales.length),
-      average: ratio(won_budget, won.length), overdue: sum(tasks, "overdue"), stale: sum(stale, "deals"), label_at: Math.max(won_budget, plan || 0),
+      name, ...sold, plan, plan_share: ratio(sum(plans, "won_budget"), plan), overdue: sum(tasks, "overdue"), stale: sum(stale, "deals"),
+      label_at: Math.max(sold.won_budget, plan || 0),
     };
   }).sort(falling("won_budget", "won", "lost"));
   const present = TABLES.accounts.some((row) => !row.owners_known && (view.scope.project === null || row.project_id === view.scope.project));
@@ -173,7 +153,7 @@ function managers(view) {
 // What each sold, or each source brought, beside as long a time before and beside the median of all.
 function beside(now, before, ...columns) {
   const key = (row) => JSON.stringify(columns.map((column) => row[column]));
-  const sold = (rows) => new Map(grouped(rows.filter(isWon), ...columns).map((of) => [key(of[0]), sum(of, "budget")]));
+  const sold = (rows) => new Map(grouped(rows.filter(isWon), ...columns).map((of) => [key(of[0]), metric("won_budget", of)]));
   const [then, present] = [before && sold(before), sold(now)];
   const firsts = new Map([...(before || []), ...now].filter(isWon).map((row) => [key(row), row]));
   const middle = median([...firsts.keys()].map((one) => present.get(one) || 0));
@@ -186,14 +166,14 @@ function beside(now, before, ...columns) {
 const BESIDE = [["won_budget", "money"], ["was", "money"], ["change", "change"], ["of_median", "percent"]];
 
 function reasons(view) {
-  const found = view.closed().filter(isLost);
+  const found = view.closed().filter(countsIn("lost"));
   const rows = grouped(found, "reason").map((of) => (
-    { reason: of[0].reason, deals: of.length, share: ratio(of.length, found.length), budget: sum(of, "budget"), missing: "reasons.none_given" }
-  )).sort(falling("deals", "budget"));
+    { reason: of[0].reason, deals: of.length, share: ratio(of.length, found.length), ...metrics(of, "lost_budget"), missing: "reasons.none_given" }
+  )).sort(falling("deals", "lost_budget"));
   return rows.length ? [{
-    chart: "reasons", rows: named(rows, "reason"), drawn: rows.slice(0, TOP), longest: "deals", total: ["deals", "budget"],
+    chart: "reasons", rows: named(rows, "reason"), drawn: rows.slice(0, TOP), longest: "deals", total: ["deals", "lost_budget"],
     label: (row, tell) => `${tell.number(row.deals)} · ${tell.percent(row.share)}`,
-    columns: [["reason", "text"], ["deals", "number"], ["share", "percent"], ["budget", "money", "lost_budget"]],
+    columns: [["reason", "text"], ["deals", "number"], ["share", "percent"], ["lost_budget", "money"]],
   }] : [];
 }
 
@@ -204,11 +184,11 @@ function sources(view) {
   const found = new Map(grouped(view.created(), "source").map((of) => [of[0].source, of]));
   const rows = [...new Set([...found.keys(), ...spent.keys()])].map((source) => {
     const of = found.get(source) || [];
-    const [won, cost] = [of.filter(isWon), spent.has(source) ? spent.get(source) : null];
-    const won_budget = sum(won, "budget");
+    const { created: deals, ...sold } = metrics(of, "created", "won", "source_rate", "won_budget");
+    const cost = spent.has(source) ? spent.get(source) : null;
     return {
-      ...named_as(source), deals: of.length, won: won.length, rate: ratio(won.length, of.length), won_budget, cost,
-      cost_of_deal: cost === null ? null : ratio(cost, of.length), cost_of_won: cost === null ? null : ratio(cost, won.length), romi: cost ? (won_budget - cost) / cost : null,
+      ...named_as(source), deals, ...sold, cost,
+      cost_of_deal: cost === null ? null : ratio(cost, deals), cost_of_won: cost === null ? null : ratio(cost, sold.won), romi: cost ? (sold.won_budget - cost) / cost : null,
     };
   }).sort(falling("deals", "won_budget"));
   const before = view.before();
@@ -216,8 +196,8 @@ function sources(view) {
   return rows.length ? [{
     chart: "sources", rows: named(rows, "source"), drawn: rows.filter((row) => row.deals).slice(0, TOP), longest: "deals", total: ["deals", "won", "won_budget", ...(costs.length ? ["cost"] : [])],
     notes: [...(TABLES.deals.some((row) => row.source !== null) ? [] : ["sources.none"]), ...(TABLES.costs && !costs.length ? ["sources.costs_of_months"] : [])],
-    label: (row, tell) => `${tell.number(row.deals)} · ${tell.percent(row.rate)}`,
-    columns: [["source", "text"], ["deals", "number"], ["won", "number"], ["rate", "percent", "source_rate"], ["won_budget", "money"],
+    label: (row, tell) => `${tell.number(row.deals)} · ${tell.percent(row.source_rate)}`,
+    columns: [["source", "text"], ["deals", "number"], ["won", "number"], ["source_rate", "percent"], ["won_budget", "money"],
       ...(costs.length ? [["cost", "money"], ["cost_of_deal", "money"], ["cost_of_won", "money"], ["romi", "percent"]] : [])],
   }, ...(compared.length > 1 ? [{ title: "beside.title", rows: compared, total: ["won_budget", "was"], columns: [["source", "text"], ...BESIDE] }] : [])] : [];
 }
@@ -230,7 +210,7 @@ function cohorts(view) {
   const rows = grouped(view.created().map((row) => ({ ...row, month: monthOf(row.created) })), "month").map((of) => {
     const [{ month }, won] = [of[0], of.filter(isWon)];
     const within = (months) => (shifted(month, months) < now ? ratio(won.filter((row) => monthOf(row.closed) <= shifted(month, months)).length, of.length) : null);
-    return { month, deals: of.length, won: won.length, won_budget: sum(won, "budget"), ...Object.fromEntries(COHORT_MONTHS.map((months) => [`within${months}`, within(months)])) };
+    return { month, deals: of.length, ...metrics(of, "won", "won_budget"), ...Object.fromEntries(COHORT_MONTHS.map((months) => [`within${months}`, within(months)])) };
   });
   return rows.length > 1 ? [{
     rows, total: ["deals", "won", "won_budget"],
@@ -247,7 +227,7 @@ function stuck(view) {
     const rows = grouped(found, "status_id").map((of) => {
       const stage = stages.get(`${of[0].project_id}/${of[0].pipeline_id}/${of[0].status_id}`) || { place: Infinity };
       const aged = Object.fromEntries(AGES.map((age) => [`age${age}`, of.filter((row) => ageOf(row.age) === age).length]));
-      return { place: stage.place, stage: stage.status_name || `#${of[0].status_id}`, ...aged, deals: of.length, budget: sum(of, "budget") };
+      return { place: stage.place, stage: stage.status_name || `#${of[0].status_id}`, ...aged, deals: metric("open", of), budget: metric("open_budget", of) };
     }).sort((one, other) => one.place - other.place || 0);
     const ages = AGES.filter((age) => rows.some((row) => row[`age${age}`]));
     return {
@@ -298,13 +278,12 @@ function pace(view) {
   const [first, last] = [firstOf(monthOf(now)), lastOf(monthOf(now))];
   const plan = plans.length ? sum(plans, "plan") : null;
   const days = [...Array(last - first + 1).keys()].map((place) => ({
-    month: textOf(first + place), won_budget: first + place <= now ? sum(won.filter((row) => row.closed <= first + place), "budget") : null,
-    won: won.filter((row) => row.closed <= first + place).length, plan: plan === null ? null : Math.round((plan * (place + 1)) / (last - first + 1)),
+    month: textOf(first + place), ...metrics(won.filter((row) => row.closed <= first + place), "won", "won_budget"), plan: plan === null ? null : Math.round((plan * (place + 1)) / (last - first + 1)),
   }));
-  const rows = days.filter((row) => row.won_budget !== null);
+  const rows = days.slice(0, now - first + 1);
   const { won_budget, plan: by_now } = rows[rows.length - 1];
   return !won.length && plan === null ? [] : [{
-    title: "pace.title", chart: "money", rows: [...rows].reverse(), drawn: days.map((row) => ({ ...row, won_budget: row.won_budget || 0 })), unit: ["won_budget", "plan"],
+    title: "pace.title", chart: "money", rows: [...rows].reverse(), drawn: days.map((row, place) => ({ ...row, won_budget: place < rows.length ? row.won_budget : 0 })), unit: ["won_budget", "plan"],
     insights: [plan === null ? ["pace.sold", { sold: ["money", won_budget] }] : ["pace.insight", { sold: ["money", won_budget], plan: ["money", by_now], share: ["percent", ratio(won_budget, by_now)] }]],
     columns: [["month", "bucket", "day"], ["won", "number"], ["won_budget", "money"], ...(plan === null ? [] : [["plan", "money"]])],
   }];
@@ -351,22 +330,22 @@ function stale(view) {
 function talks(view) {
   const found = view.talks();
   const counted = (of) => ({
-    talks: of.length, minutes: median(of.map((row) => row.minutes)), unanswered: of.filter((row) => row.is_unanswered).length,
+    ...metrics(of, "talks", "first_response", "unanswered"),
     by_person: of.filter((row) => row.answered_by === "person").length, by_robot: of.filter((row) => row.answered_by === "robot").length,
     by_nobody: of.filter((row) => row.answered_by === null).length,
   });
-  const counts = [["talks", "number"], ["minutes", "number"], ["unanswered", "number"], ["by_person", "number"], ["by_robot", "number"], ["by_nobody", "number"]];
+  const counts = [["talks", "number"], ["first_response", "number"], ["unanswered", "number"], ["by_person", "number"], ["by_robot", "number"], ["by_nobody", "number"]];
   const total = ["talks", "unanswered", "by_person", "by_robot", "by_nobody"];
   const all = counted(found);
   const hours = grouped([...found].sort((one, other) => one.hour - other.hour), "hour").map((of) => ({ hour: of[0].hour, ...counted(of) }));
   return found.length ? [
     {
       rows: grouped(found, "project_id", "responsible_user_id").map((of) => ({ name: nameOf(of[0].project_id, of[0].responsible_user_id), ...counted(of) })).sort(falling("talks", "unanswered")),
-      insights: all.minutes === null ? [] : [["talks.insight", { minutes: ["number", all.minutes], unanswered: ["number", all.unanswered] }]],
+      insights: all.first_response === null ? [] : [["talks.insight", { minutes: ["number", all.first_response], unanswered: ["number", all.unanswered] }]],
       total, columns: [["name", "text", "manager"], ...counts],
     },
     { title: "talks.channels", total, rows: grouped(found, "channel").map((of) => ({ channel: of[0].channel, ...counted(of) })).sort(falling("talks", "unanswered")), columns: [["channel", "text"], ...counts] },
-    { title: "talks.hours", chart: all.minutes === null ? null : "talks", total, rows: hours, columns: [["hour", "text"], ...counts] },
+    { title: "talks.hours", chart: all.first_response === null ? null : "talks", total, rows: hours, columns: [["hour", "text"], ...counts] },
   ] : [];
 }
 

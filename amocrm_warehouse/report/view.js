@@ -100,7 +100,7 @@ const ofKind = (kind) => (["text", "deal", "age", "weekday"].includes(kind) ? ""
 
 function table(block, tell, caption) {
   const heads = block.columns.map(([name, kind, key, whole, plain]) => (
-    made("th", plain || said(whole || `column.${key || name}`), { scope: "col", className: ofKind(kind) })));
+    made("th", plain || said(whole || `column.${key || name}`), { scope: "col", className: ofKind(kind), title: TEXTS[`means.${name}`] ? said(`means.${name}`) : "" })));
   const cell = (row, [name, kind]) => {
     const value = row[name];
     const empty = value === null || value === undefined;
@@ -272,7 +272,7 @@ function figures(view, tell) {
   const boxes = keyFigures(view).map(({ id, kind, value, before, note }) => {
     const isKnown = value !== null && value !== undefined;
     const text = !isKnown ? "–" : (kind === "money" && value >= 1e6 ? tell.short : tell[kind])(value);
-    const box = made("div", null, { className: "figure" }, made("p", said(`kpi.${id}`), { className: "label" }), made("p", text, { className: text.length > 12 ? "value long" : "value", title: isKnown ? tell[kind](value) : "" }));
+    const box = made("div", null, { className: "figure" }, made("p", said(`column.${id}`), { className: "label", title: said(`means.${id}`) }), made("p", text, { className: text.length > 12 ? "value long" : "value", title: isKnown ? tell[kind](value) : "" }));
     box.dataset.id = id;
     if (isKnown) box.dataset.value = value;
     if (before && value !== null) box.append(change(value, before, kind, tell));

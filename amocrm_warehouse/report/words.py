@@ -9,6 +9,8 @@ from pathlib import Path
 
 import yaml
 
+from amocrm_warehouse.report.metrics import METRICS
+
 HOME = Path(__file__).resolve().parent
 LANGUAGES = ("en", "ru")
 SIGNS = {"RUB": "₽", "USD": "$", "EUR": "€", "KZT": "₸", "UAH": "₴", "BYN": "Br"}
@@ -21,8 +23,15 @@ MONTHS = {
 
 
 @cache
-def texts(path: Path = HOME / "texts.yaml") -> dict[str, list[str]]:
-    """English and Russian by key."""
+def texts() -> dict[str, list[str]]:
+    """English and Russian by key; each metric's name is `column.…`, its definition `means.…`."""
+    told = {f"column.{name}": metric.name for name, metric in METRICS.items()}
+    told |= {f"means.{name}": metric.means for name, metric in METRICS.items()}
+    return _texts(HOME / "texts.yaml") | {key: text.split(" | ") for key, text in told.items()}
+
+
+@cache
+def _texts(path: Path) -> dict[str, list[str]]:
     told: dict[str, str] = yaml.safe_load(path.read_text(encoding="utf-8"))
     return {key: text.split(" | ") for key, text in told.items()}
 
@@ -38,8 +47,8 @@ class Words:
         return texts()[key][self.place].format(**values)
 
     def of_column(self, name: str) -> str | None:
-        """What columns.yaml says of a column of the marts."""
-        told = texts(HOME.parent / "dbt" / "columns.yaml").get(name)
+        """The definition of a metric, or what columns.yaml says of a column of the marts."""
+        told = texts().get(f"means.{name}") or _texts(HOME.parent / "dbt" / "columns.yaml").get(name)
         return told[self.place] if told else None
 
     def number(self, value: float | Decimal | None, digits: int = 0) -> str:

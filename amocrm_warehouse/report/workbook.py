@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import date, datetime
 from io import BytesIO
 from pathlib import Path
@@ -9,8 +10,10 @@ from typing import Any
 
 import xlsxwriter
 
-from amocrm_warehouse.report.answers import AnswerTable, Choice, answer
+from amocrm_warehouse.report.answers import ANSWERS, AnswerTable, Choice, answer
 from amocrm_warehouse.report.data import Run
+from amocrm_warehouse.report.metrics import of_unit
+from amocrm_warehouse.report.queries import needs
 from amocrm_warehouse.report.words import Words
 from source_amocrm import whole_file
 
@@ -31,19 +34,18 @@ SHEETS: dict[str, list[str]] = {
     "stale": [
         "deal", "manager", "pipeline_name", "stage", "budget", "days_without_activity", "open_tasks",
     ],
+    "talks": ["manager", "talks", "first_response", "unanswered"],
     "work": ["manager", "calls_out", "calls_in", "talk_seconds", "messages", "notes", "stage_moves", "tasks_done"],
 }  # fmt: skip
 TOTALS = {
     "money": {"won", "won_budget", "lost"}, "managers": {"won", "won_budget", "lost", "overdue", "stale"},
     "reasons": {"deals", "lost_budget"}, "sources": {"deals", "won", "won_budget"}, "stuck": {"deals", "budget"},
+    "talks": {"talks", "unanswered"},
     "work": {"calls_out", "calls_in", "talk_seconds", "messages", "notes", "stage_moves", "tasks_done"},
 }  # fmt: skip
-MONEY = {
-    "budget", "won_budget", "lost_budget", "average", "expected", "low", "high", "sold_so_far", "from_open", "from_new",
-    "sold",
-}  # fmt: skip
+MONEY = {"budget", "expected", "low", "high", "sold_so_far", "from_open", "from_new", "sold"} | of_unit("money")
 HEADS = {"pipeline_name": "filter.scope", "project_id": "column.account"}
-SHARES = {"rate", "source_rate"}
+SHARES = of_unit("percent")
 MOST_ROWS = 10_000
 """The most rows of a sheet; those of the highest budgets."""
 PLACES = {"deal": "leads", "contact": "contacts", "company": "companies", "customer": "customers"}
@@ -54,15 +56,19 @@ def link(domain: str | None, kind: str | None, number: int | None) -> str | None
     return f"https://{domain}/{PLACES[kind]}/detail/{number}" if domain and kind in PLACES and number else None
 
 
-def write(path: Path, run: Run, choice: Choice, words: Words) -> None:
-    """Replaces the file as a whole. Raises ValueError with a sentence where it cannot be written."""
+def write(path: Path, run: Run, choice: Choice, words: Words, unbuilt: Collection[str] = ()) -> None:
+    """Replaces the file as a whole, without the tables of models that are not there.
+
+    Raises ValueError with a sentence where it cannot be written.
+    """
+    book = made(run, choice, words, unbuilt)
     try:
-        whole_file.write(path, made(run, choice, words))  # for its owner alone, since customers' names are in it
+        whole_file.write(path, book)  # for its owner alone, since customers' names are in it
     except OSError as error:
         raise ValueError(f"The workbook {path} cannot be written: {error.strerror}. Name another file.") from None
 
 
-def made(run: Run, choice: Choice, words: Words) -> bytes:
+def made(run: Run, choice: Choice, words: Words, unbuilt: Collection[str]) -> bytes:
     accounts = {row["project_id"]: row for row in answer(run, "accounts", choice).dicts()}
     content = BytesIO()
     book = xlsxwriter.Workbook(content, {"strings_to_formulas": False, "strings_to_urls": False, "in_memory": True})
@@ -70,6 +76,8 @@ def made(run: Run, choice: Choice, words: Words) -> bytes:
     told = [[words("title"), ", ".join(row["account"] or project for project, row in accounts.items())]]
     told.append([words("filter.period"), f"{words.month(choice.since)} – {words.month(choice.until)}"])
     for name, columns in SHEETS.items():
+        if needs(ANSWERS[name]) & set(unbuilt):
+            continue
         title, own = words(f"{name}.title"), columns if len(accounts) == 1 else ["project_id", *columns]
         sheet(book.add_worksheet(title), book, name, answer(run, name, choice), own, words, accounts)
         told += [[], [title, words(f"{name}.lead")]]

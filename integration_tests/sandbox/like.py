@@ -94,6 +94,7 @@ TOLD = (
     Told("element_links", "element_links", _same("both", "metadata", "flat"), ("leads",)),
     Told("talk_contact", "talk_contact", _same("entity", "top", "nowhere")),
     Told("talks_shape", "talks_shape", _same("2026", "2021")),
+    Told("chat_texts", "chat_texts", {**_same("served", "absent"), "refused": "no scope"}),
     Told("notes_pinned", "is_pinned", {"given": True, "missing": False}),
     Told("companies_is_deleted", "is_deleted", {"given": True, "missing": False}, ("companies",)),
     Told("contacts_is_deleted", "is_deleted", {"given": True, "missing": False}, ("contacts",)),

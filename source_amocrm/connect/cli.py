@@ -35,7 +35,7 @@ def main(arguments: list[str]) -> int:
     if not whole_file.may_be_written(given.config):
         print(words("problem.file_not_written", path=given.config), file=sys.stderr)
         return 1
-    flow = Flow(Options(given.config, given.port, given.consent_url, api_base_url))
+    flow = Flow(Options(given.config, given.port, given.consent_url, api_base_url, given.chat_texts))
     try:
         return terminal.run(flow, words) if given.no_browser else _page(flow, words, given.language)
     except EOFError:
@@ -89,6 +89,11 @@ def _parser() -> argparse.ArgumentParser:
         type=_port,
         default=CONNECT_PORT,
         help=f"of the page on localhost, and in the redirect URI (default: {CONNECT_PORT})",
+    )
+    parser.add_argument(
+        "--chat-texts",
+        action="store_true",
+        help="read what was written in chats too, which takes one more access (default: as config.json has it)",
     )
     parser.add_argument("--language", choices=LANGUAGES, help="default: the browser's, or the terminal's")
     parser.add_argument("--consent-url", metavar="URL", help="for tests: another page to grant access on")

@@ -47,6 +47,7 @@ class Options:
     port: int
     consent_url: str | None = None
     api_base_url: str | None = None
+    chat_texts: bool = False
 
     @property
     def callback(self) -> str:
@@ -61,6 +62,7 @@ class Flow:
     options: Options
     domain: str = ""
     way: str = WAYS[0]
+    chat_texts: bool = field(init=False)  # whether the texts of chats are wanted, which takes an access of its own
     keys: signin.Keys | None = None
     installed: bool = False  # the integration is there, and its keys are known if the way needs them
     state: str = field(default="", repr=False)  # of the question that amoCRM is asked right now
@@ -70,11 +72,13 @@ class Flow:
 
     def __post_init__(self) -> None:
         """Takes what an earlier config.json tells, so that access is granted again in few clicks."""
+        self.chat_texts = self.options.chat_texts
         try:
             known = parse_config(read_config(self.options.config) or {})
         except ConfigError:
             return
         self.domain, given = known.domain, known.credentials
+        self.chat_texts = self.chat_texts or known.chat_texts
         if isinstance(given, OAuth):
             self.way = "oauth"
             self.keys = signin.keys_of(given.client_id, given.client_secret, given.redirect_uri)
@@ -101,7 +105,7 @@ class Flow:
         if way not in WAYS:
             raise Problem("no_way", at="way")
         if domain != self.domain and self.domain:
-            self.keys = None
+            self.keys, self.chat_texts = None, self.options.chat_texts
         self.domain, self.way = domain, way
         self.installed = False
         self._forget()
@@ -127,7 +131,7 @@ class Flow:
         else:
             credentials = self._exchange(answer)
         self._forget()
-        self.settings = signin.settings_of(self.domain, self.options.api_base_url, credentials)
+        self.settings = signin.settings_of(self.domain, self.options.api_base_url, credentials, self.chat_texts)
 
     def check(self) -> None:
         """Asks the account. A sign-in that can never read it is given up."""

@@ -24,6 +24,7 @@ from source_amocrm.http.session import AmocrmSession
 from source_amocrm.http.token_endpoint import HttpTokenEndpoint
 from source_amocrm.secrecy import PIECE, add_to_secrets
 from source_amocrm.streams import STREAMS
+from source_amocrm.streams.chats import SCOPE
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
 
@@ -128,9 +129,11 @@ def long_lived(domain: str, token: str) -> dict[str, Any]:
     return {"auth_type": config.LONG_LIVED, "access_token": token}
 
 
-def settings_of(domain: str, api_base_url: str | None, credentials: Mapping[str, Any]) -> dict[str, Any]:
+def settings_of(
+    domain: str, api_base_url: str | None, credentials: Mapping[str, Any], chat_texts: bool = False
+) -> dict[str, Any]:
     """The whole of config.json."""
-    settings: dict[str, Any] = {"account_domain": domain}
+    settings: dict[str, Any] = {"account_domain": domain} | ({"chat_texts": True} if chat_texts else {})
     if api_base_url:
         settings["api_base_url"] = api_base_url
     return {**settings, "credentials": dict(credentials)}
@@ -152,6 +155,7 @@ class Verdict:
     readable: tuple[str, ...]
     refused: tuple[Refused, ...]
     filter_works: bool
+    lacks_texts: bool  # the texts of chats are wanted, and the token says that it may not read them
     expires: str | None  # the last day of a long-lived token
     expires_soon: bool
 
@@ -183,6 +187,7 @@ def verify(settings: Mapping[str, Any]) -> Verdict:
         readable=tuple(stream for stream in STREAMS if stream not in lost),
         refused=refused,
         filter_works=facts.filter_works,
+        lacks_texts=parsed.chat_texts and account.not_granted(SCOPE) is not None,
         expires=day(expires) if expires else None,
         expires_soon=bool(expires and expires - facts.started < WARN_BEFORE),
     )

@@ -72,7 +72,9 @@ class _Terminal:
         shown = uri if flow.way == "oauth" else "https://example.com/"
         self.title("integration.title")
         self.say(words("integration.lead", domain=flow.domain))
-        self.number(words.list(f"integration.clicks.{platform}.{flow.way}"), name="Airbyte", redirect_uri=shown)
+        clicks = words.list(f"integration.clicks.{platform}.{flow.way}")
+        chats = words(f"integration.chats.{platform}") if flow.chat_texts else ""
+        self.number(clicks, name="Airbyte", redirect_uri=shown, chats=chats)
         if flow.way == "token":
             self.ask(words("terminal.installed"))
             flow.install()
@@ -90,6 +92,8 @@ class _Terminal:
         self.say("")
         for line in words.list("access.promise"):
             self.say(line.format(count=len(STREAMS), path=flow.options.config))
+        if flow.chat_texts:
+            self.say(words("access.texts"))
         self.title(f"access.title.{flow.way}")
         if flow.way == "token":
             platform = "kommo" if is_kommo(flow.domain) else "amocrm"
@@ -116,6 +120,8 @@ class _Terminal:
         self.say(words(counted, count=len(verdict.readable), total=total))
         for refused in verdict.refused:
             self.say(f"{words('result.refused')}: {words.tables(refused.streams)}. {words(f'refused.{refused.why}')}")
+        if verdict.lacks_texts:
+            self.say(words("result.no_texts"))
         if not verdict.filter_works:
             self.say(words("result.filter_off"))
         if verdict.expires:

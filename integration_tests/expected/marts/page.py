@@ -100,7 +100,7 @@ def figures(choice: Choice) -> Row:
     return {
         "created": len(choice.created()), "won": len(won), "won_budget": money(won),
         "rate": ratio(len(won), len(won) + len(lost)), "average": ratio(money(won), len(won)),
-        "cycle": None if cycle is None else cycle / 10, "open": len(choice.open()),
+        "days_to_win": None if cycle is None else cycle / 10, "open": len(choice.open()),
     }  # fmt: skip
 
 
@@ -231,8 +231,8 @@ def today(choice: Choice) -> list[Table]:
     return [[list(person.values()) for person in people.values()], found] if people else []
 
 
-def talks(choice: Choice) -> Table:
-    """By manager, by channel and by hour, one after another."""
+def talks(choice: Choice, places: Iterable[int] = range(3)) -> Table:
+    """By manager (0), by channel (1) and by hour (2), one after another."""
     found: list[tuple[str | None, str | None, int, Row]] = []
     for known in choice.known:
         pipelines = known.by("deals", "lead_id", "pipeline_id")
@@ -242,7 +242,7 @@ def talks(choice: Choice) -> Table:
             if own and talk["messages_in"]:
                 found.append((known.user(talk["responsible_user_id"]), talk["channel"], start.hour, talk))
     rows: Table = []
-    for place in range(3):
+    for place in places:
         groups: dict[Any, list[Row]] = {}
         for one in found:
             groups.setdefault(one[place], []).append(one[3])
