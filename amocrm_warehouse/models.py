@@ -71,8 +71,8 @@ def build(database: str, projects: list[str], *, plans: list[list[str]] | None =
             os.environ["AMOCRM_SEEDS"] = folder
         elif "amocrm_staging.plans" in tables(database):
             kept = ["--exclude", "resource_type:seed"]
-        command = ["--quiet", "--no-use-colors", "--no-write-json", "--log-level-file", "none", "build"]
-        command += ["--no-version-check"]
+        command = ["--quiet", "--no-use-colors", "--no-write-json", "--log-level-file", "error"]
+        command += ["--log-path", folder, "build", "--no-version-check"]
         places = ["--project-dir", str(PACKAGE), "--profiles-dir", str(PACKAGE)]
         said = io.StringIO()
         # what dbt imports and parses is kept to the end: to look through it for garbage often is a tenth of a build
