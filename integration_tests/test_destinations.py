@@ -141,7 +141,7 @@ def test_descriptions_of_columns_are_comments(database: str) -> None:
 
 EAGER = """
 from amocrm_warehouse.sync import packages
-packages.ROWS, packages.SECONDS, packages.CHECKED = 300, 1.0, 20
+packages.ROWS, packages.SECONDS, packages.CHECKED = 1_000, 1.0, 20
 from source_amocrm.run import run
 run()
 """
@@ -168,7 +168,7 @@ def test_goes_on_where_it_was_killed(server: Server, database: str, config: Path
         deadline = time.monotonic() + 240
         while _count(database, "amocrm_1002_deals") < 300 and time.monotonic() < deadline:
             time.sleep(0.5)
-        time.sleep(20)  # their state, too, is loaded, and nothing more can come
+        time.sleep(10)  # their state, too, is loaded, and nothing more can come
         kill(process)
     read = sync(config, database, "1002")
     assert problems(server.account, database, "1002") == []
