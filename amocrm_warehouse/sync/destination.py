@@ -17,8 +17,11 @@ if TYPE_CHECKING:
 LOADED_INTO = {"staging_dataset_name_layout": "%s_load", "replace_strategy": "insert-from-staging"}
 """dlt's default name, `…_staging`, is dbt's; its default replacement leaves an empty table when it is killed."""
 
-DUCKDB_MEMORY = "64MB"
-"""Past it DuckDB puts what it works on into files beside the database; by default it would take most of the machine."""
+DUCKDB_MEMORY = "256MB"
+"""Past it DuckDB puts what it works on into files beside the database; by default it would take most of the machine.
+
+Some of it cannot be put there: all streams of 12,000 deals with `raw_records` failed with 64 MB and passed with 128.
+"""
 
 
 @dataclass(frozen=True)
