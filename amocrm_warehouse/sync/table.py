@@ -13,6 +13,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
+pa.array([])  # the first one imports pandas, which two threads at once would meet half imported
 READ_AT = "_airbyte_extracted_at"
 """The column of the moment when a row was read, named as Airbyte's destinations name it."""
 CHANGES = "_changes"
