@@ -113,7 +113,7 @@ def build(database: str, *arguments: str, **environment: str) -> str:
 
 
 def run(database: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """In a process of its own, forked from one that has imported dbt, which takes seconds."""
+    """Runs the command in a process forked from one that has imported dbt: the import takes seconds."""
     parsed = Path(PARSED.name) / ("postgres" if database.startswith("postgresql:") else "duckdb")
     given = {**os.environ, "DB": database, "AMOCRM_TARGET": str(parsed), **environment}
     with TemporaryDirectory() as folder:

@@ -73,7 +73,7 @@ def month(metric: str) -> str:
 
 OF_DEALS = "($pipeline is null or deals.pipeline_id = $pipeline)"
 FIGURES = ("created", "won", "won_budget", "lost", "rate", "average", "days_to_win", "open", "open_budget")
-"""The metrics of deals that are told of a choice as a whole; a share has the rows of what it is a share of."""
+"""The metrics of deals in the overview."""
 
 ANSWERS: dict[str, str] = {
     "money": f"""

@@ -37,7 +37,7 @@ METRICS = {name: Metric(**told) for name, told in _FILE["metrics"].items()}
 
 
 def column(mart: str, name: str) -> str:
-    """A column of a mart, or the expression of one that is made of them."""
+    """A column of a mart: its name, or the expression that the file gives for it."""
     return ROWS.get(mart, {}).get(name, f"{mart}.{name}")
 
 
@@ -69,9 +69,8 @@ def _holds(mart: str, name: str, values: list[Any]) -> str:
 
 
 def to_deals(rows: str) -> str:
-    """Joins the deal that a task or a conversation is of, whose pipeline it is in."""
-    deal = "case when tasks_open.entity_type = 'deal' then tasks_open.entity_id end"
-    deal = deal if rows == "tasks_open" else f"{rows}.deal_id"
+    """Joins the deal of a task or a conversation, which tells the pipeline."""
+    deal = column(rows, "deal_id")
     return f"left join amocrm_marts.deals on deals.project_id = {rows}.project_id and deals.deal_id = {deal}"
 
 

@@ -15,7 +15,7 @@ ROWS = 250
 SIZE = 1 << 20
 """Rows, and characters of their texts, that are made into one Arrow batch."""
 SLICE = 10_000
-"""Rows that dlt is given at a time."""
+"""Rows of each Arrow table that dlt gets."""
 IN_MEMORY = 8 << 20
 """Bytes of a table that is read whole; past them its rows wait on the disk."""
 
