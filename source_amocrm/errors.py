@@ -236,6 +236,11 @@ def error_copy(error: E) -> E:
         return error
 
 
+def beginning_with(sentence: str, error: AmocrmError) -> AmocrmError:
+    """The same failure, told after a sentence about what it leaves incomplete."""
+    return AmocrmError(f"{sentence} {error}", failure_type=error.failure_type, status=error.status)
+
+
 def list_broke_off(error: AmocrmError) -> AmocrmError:
     """A transient failure of a list that was open a moment ago: a refusal now does not mean that it is empty."""
     return AmocrmError(

@@ -35,7 +35,7 @@ from source_amocrm.secrecy import mask
 from source_amocrm.streams import STREAMS
 from source_amocrm.streams.base import AmocrmStream
 from source_amocrm.streams.chats import note_of_texts
-from source_amocrm.streams.personal_data import PersonalData
+from source_amocrm.streams.personal_data import PersonalData, unknown_fields
 from source_amocrm.streams.schema_drift import KNOWN, SchemaDrift, drift_warning
 from source_amocrm.sync import Selection, Sync
 from source_amocrm.sync.declaration import FullRefresh, Incremental
@@ -164,9 +164,7 @@ def _expiry(account: Account) -> list[str]:
 
 def _unknown_fields(account: Account) -> list[str]:
     """Returns the warning for personal fields that the account does not have."""
-    personal = PersonalData(account.config)
-    personal.learn_from(account)
-    warning = personal.warning()
+    warning = unknown_fields(account)
     return [warning] if warning else []
 
 

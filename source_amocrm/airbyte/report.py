@@ -172,7 +172,7 @@ class Report:
 
     @contextmanager
     def followed(self, path: str) -> Iterator[Callable[[Batch], None]]:
-        """Encloses the reading of a list in its one thread; what it returns is to be called with each batch."""
+        """Encloses the reading of a list, in the thread that reads it. Call what it returns with each batch."""
         reading = self._lists[path]
         reading.begun, reading.reading = time.monotonic(), True
 

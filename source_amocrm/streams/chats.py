@@ -16,7 +16,16 @@ from source_amocrm.account import Account
 from source_amocrm.account.availability import whole
 from source_amocrm.account.event_kinds import CHATS, ENTITIES
 from source_amocrm.account.resources import EVENTS, NOTES
-from source_amocrm.errors import REFUSALS, AmocrmError, FeatureOff, Forbidden, NotFound, PageTooLarge, Unpaid
+from source_amocrm.errors import (
+    REFUSALS,
+    AmocrmError,
+    FeatureOff,
+    Forbidden,
+    NotFound,
+    PageTooLarge,
+    Unpaid,
+    beginning_with,
+)
 from source_amocrm.streams.activity import ELEMENT_TYPE
 from source_amocrm.streams.base import FullRefreshStream, IncrementalStream
 from source_amocrm.streams.values import Json, Row, as_list, child, given
@@ -140,12 +149,11 @@ class Talks(FullRefreshStream):
             batches = EventReading(self.account, plan, tuple(CHATS)).batches()
             return {talk_id for batch in batches for event in batch.page.rows for talk_id in talk_ids(event)}
         except REFUSALS as error:
-            raise AmocrmError(
+            sentence = (
                 "The talks that amoCRM lists are read, but it may list the newest ones only, and the events that name "
-                f"the others are refused. {error}",
-                failure_type=error.failure_type,
-                status=error.status,
-            ) from None
+                "the others are refused."
+            )
+            raise beginning_with(sentence, error) from None
 
 
 class Bots(FullRefreshStream):

@@ -124,7 +124,6 @@ class PersonalData:
         columns, self._listed = _listed(config.personal_fields)
         self._plans = {} if config.personal_data == KEEP else _plans(columns)
         self._account: Account | None = None
-        self._lacks_fields = False
 
     def learn_from(self, account: Account) -> None:
         """Lets the dictionaries of custom fields be asked for: an event does not tell its field's code and name."""
@@ -145,39 +144,14 @@ class PersonalData:
         alone: dict[str, Json] = self._walk(body, place, "", None, 0)
         return alone
 
-    def warning(self) -> str | None:
-        """Returns what to say of listed custom fields that the account does not have."""
-        if not self._listed.ids and not self._listed.names:
-            return None
-        texts = (text for row in self._rows for text in (row.get("code"), row.get("name")))
-        codes = {_folded(text) for text in texts if isinstance(text, str)}
-        ids = {numeric_id(row.get("id")) for row in self._rows}
-        missing = [shown for name, shown in self._listed.names.items() if name not in codes]
-        missing += [str(own) for own in sorted(self._listed.ids) if own not in ids]
-        if not missing or self._lacks_fields:
-            return None
-        return (
-            f"personal_fields lists {', '.join(f'“{name}”' for name in missing)}, and the account has no custom field "
-            "with such an id, code or name, so nothing is replaced for it. Correct the list, or write a column as "
-            "stream.column."
-        )
-
     @cached_property
-    def _rows(self) -> list[Row]:
-        """The dictionaries of custom fields, as far as they may be seen. Raises AmocrmError if a request fails."""
-        rows: list[Row] = []
-        try:
-            if self._account:
-                rows.extend(record for record, _ in CustomFields(self._account).records())
-        except AmocrmError as error:
-            if error.failure_type == FailureType.transient_error:
-                raise
-            self._lacks_fields = True
-        return rows
+    def _dictionary(self) -> tuple[list[Row], bool]:
+        return _dictionary(self._account) if self._account else ([], True)
 
     @cached_property
     def _own(self) -> Mapping[int | None, OwnField]:
-        return {numeric_id(row.get("id")): self._field(row.get("id"), row.get("type"), row) for row in self._rows}
+        rows, _ = self._dictionary
+        return {numeric_id(row.get("id")): self._field(row.get("id"), row.get("type"), row) for row in rows}
 
     def _field(self, field_id: Json, kind: Json, names: Row, prefix: str = "") -> OwnField:
         """A field without a type is known by its code alone."""
@@ -257,13 +231,44 @@ class PersonalData:
         own = self._own.get(field_id)
         if own is None:
             # Of a field that was deleted only the id is left; it may have been listed by its name.
-            unsure = self._listed.names or self._lacks_fields
+            unsure = self._listed.names or not self._dictionary[1]
             kind = _UNKNOWN if unsure else OLD_TYPES.get(numeric_id(given.get("field_type")) or 0, _UNKNOWN)
             own = OwnField(kind, None, self._listed.hold(field_id))
         if not own.is_personal:
             return given
         told = {name: inner for name, inner in given.items() if name in ("field_id", "field_type")}
         return {**given, **self._element(given, own, depth), **told}
+
+
+def unknown_fields(account: Account) -> str | None:
+    """Returns what to say of listed custom fields that the account does not have."""
+    _, listed = _listed(account.config.personal_fields)
+    if not listed.ids and not listed.names:
+        return None
+    rows, whole = _dictionary(account)
+    texts = (text for row in rows for text in (row.get("code"), row.get("name")))
+    codes = {_folded(text) for text in texts if isinstance(text, str)}
+    ids = {numeric_id(row.get("id")) for row in rows}
+    missing = [shown for name, shown in listed.names.items() if name not in codes]
+    missing += [str(own) for own in sorted(listed.ids) if own not in ids]
+    if not missing or not whole:
+        return None
+    return (
+        f"personal_fields lists {', '.join(f'“{name}”' for name in missing)}, and the account has no custom field with "
+        "such an id, code or name, so nothing is replaced for it. Correct the list, or write a column as stream.column."
+    )
+
+
+def _dictionary(account: Account) -> tuple[list[Row], bool]:
+    """Returns the custom fields, and whether all of them may be seen. Raises AmocrmError if a request fails."""
+    rows: list[Row] = []
+    try:
+        rows.extend(record for record, _ in CustomFields(account).records())
+    except AmocrmError as error:
+        if error.failure_type == FailureType.transient_error:
+            raise
+        return rows, False
+    return rows, True
 
 
 def _listed(entries: Iterable[str]) -> tuple[list[tuple[str, schema.Column]], ListedFields]:

@@ -24,7 +24,7 @@ from source_amocrm.account.event_kinds import (
     TRASHED,
 )
 from source_amocrm.account.resources import CARDS
-from source_amocrm.errors import REFUSALS, AmocrmError, BadRequest, PageTooLarge
+from source_amocrm.errors import REFUSALS, BadRequest, PageTooLarge, beginning_with
 from source_amocrm.sync.declaration import Deletion
 from source_amocrm.sync.events import events_listing, in_no_order, keyset_either_way
 from source_amocrm.sync.read_plan import ReadPlan
@@ -248,12 +248,11 @@ class EventLog:
         try:
             return self._events()
         except REFUSALS as error:
-            raise AmocrmError(
+            sentence = (
                 "The rows are read, but not which of them were deleted, restored or linked to others: only the events "
-                f"tell that. {error}",
-                failure_type=error.failure_type,
-                status=error.status,
-            ) from None
+                "tell that."
+            )
+            raise beginning_with(sentence, error) from None
 
     def _read(self) -> list[Row]:
         """Reads the events (oldest first)."""
