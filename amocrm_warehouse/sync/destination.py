@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 LOADED_INTO = {"staging_dataset_name_layout": "%s_load", "replace_strategy": "insert-from-staging"}
 """dlt's default name, `…_staging`, is dbt's; its default replacement leaves an empty table when it is killed."""
 
-DUCKDB_MEMORY = "256MB"
-"""Past it DuckDB puts what it works on into files beside the database; by default it would take most of the machine.
+DUCKDB_MEMORY = "128MB"
+"""Past it DuckDB puts what it works on into files beside the database; by default it would take most of the machine."""
 
-Some of it cannot be put there: all streams of 12,000 deals with `raw_records` failed with 64 MB and passed with 128.
-"""
+DUCKDB_LOG = "1MB"
+"""Past it DuckDB moves new rows into its file. Until then it keeps them in its log and in memory."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,8 @@ def _duckdb(address: str) -> Any:
 
     credentials = DuckDbCredentials(str(duckdb_file(address)))
     credentials.global_config = {"memory_limit": DUCKDB_MEMORY, "threads": 1}
+    # among the settings above, dlt's own 1 GB would win
+    credentials.statements = [f"SET GLOBAL checkpoint_threshold = '{DUCKDB_LOG}'"]
     return duckdb(credentials, **LOADED_INTO)
 
 
