@@ -14,7 +14,7 @@ from .line import Line, Place
 from .measure import ALL, COMMAND, Process, Server, run, sandbox
 
 EDITS = 100
-MOST_MEMORY = 650e6
+MOST_MEMORY = 520e6
 """Bytes."""
 WIDE = 12_000
 """Deals of an account of which every stream is read, with the whole record in each row."""

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import argparse
 import sys
+from importlib.abc import MetaPathFinder
 from pathlib import Path
 
 from amocrm_warehouse.address import add_database, listed
 from amocrm_warehouse.interrupt import ended
 from amocrm_warehouse.sync.outcome import print_table
 from amocrm_warehouse.sync.syncing import project_of, sync
+
+
+class _WithoutPandas(MetaPathFinder):
+    """dlt, pyarrow and duckdb import pandas where they find it, and do without elsewhere. It takes 45 MB."""
+
+    def find_spec(self, name: str, *_: object) -> None:
+        if name == "pandas":
+            raise ModuleNotFoundError("A sync needs no pandas", name=name)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -22,12 +31,16 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--report", action="store_true", help="build the models and write the report after it")
     parser.add_argument("--plans", type=Path, help="the file of plans for the report")
     given = parser.parse_args(arguments)
+    finder = _WithoutPandas()
+    sys.meta_path.insert(0, finder)
     try:
         project = given.project or project_of(given.config)
         streams = listed(given.streams) or None
         outcome = sync(given.config, to=given.db, project=project, streams=streams, dataset=given.dataset)
     except (ValueError, KeyboardInterrupt) as error:
         return ended(error)
+    finally:
+        sys.meta_path.remove(finder)
     if outcome.received or not outcome.errors:
         print_table(outcome, f"amocrm_{project.lower()}_")
     for sentence in outcome.notices:
