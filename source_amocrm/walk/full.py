@@ -24,16 +24,15 @@ from itertools import count, pairwise
 
 import orjson
 
-from source_amocrm.errors import AmocrmError
+from source_amocrm.errors import AmocrmError, PageTooLarge
 from source_amocrm.walk.listing import Key, KeySet, Listing, OrderIgnored, Page, RawPage, Row, key
 from source_amocrm.walk.page_size import (
-    PagePrefetcher,
     PageWindow,
     WindowPlan,
     following,
     prefetched,
+    smaller,
     with_smaller_pages,
-    with_smaller_pages_in_parts,
 )
 from source_amocrm.walk.worker_pool import MOST_AHEAD, WorkerPool
 
@@ -122,11 +121,12 @@ def full(listing: Listing, pool: WorkerPool | None = None) -> list[Row]:
 
 def in_passes(listing: Listing, pool: WorkerPool | None = None, lasting: bool = False) -> Iterator[RawPage]:
     """Yields pages with every row of the list, a row as often as it is met. `lasting`: rows never leave the list."""
-
-    def read(some: Listing) -> Iterator[RawPage]:
-        return passes_until_complete(some.path, lambda: one_pass(some, pool), lasting)
-
-    return with_smaller_pages_in_parts(listing, read)
+    while True:
+        try:
+            yield from passes_until_complete(listing.path, partial(one_pass, listing, pool), lasting)
+            return
+        except PageTooLarge as error:
+            listing = replace(listing, limit=smaller(listing.limit, error))
 
 
 def undated(listing: Listing) -> list[Row]:
@@ -141,15 +141,16 @@ def _full(listing: Listing, pool: WorkerPool | None) -> list[Row]:
     first = listing.ask({})
     if not first.may_go_on:
         return first.rows
-    asked: dict[PageWindow, RawPage] = {}
+    asked = {PageWindow(0, listing.limit): first}
     if not first.more and (window := following(len(first.rows), len(first.rows))):
         second = window.ask(listing.retrying_empty(0))
         if second.rows and (rest := _rest(first, second)) is not None:
             return first.rows + rest
-        asked = {window: second} if second.rows else {}
+        if second.rows:
+            asked[window] = second
     once = _Overlapping(listing, pool, asked)
     try:
-        return once.rows(first)
+        return once.rows()
     except OrderIgnored:
         for raw in in_passes(listing, pool):
             once.kept.add(raw)
@@ -187,16 +188,11 @@ class _Kept:
 
 
 class _Overlapping:
-    """One reading of a list in windows that overlap. Raises OrderIgnored if the windows cannot be shown to join.
-
-    `asked`: pages that have come already.
-    """
+    """One reading of a list in windows that overlap. `asked`: pages that have come already."""
 
     def __init__(self, listing: Listing, pool: WorkerPool | None, asked: dict[PageWindow, RawPage]) -> None:
-        self._listing = listing
-        self._plan = WindowPlan(listing)
+        self._plan = WindowPlan(listing, pool)
         self._progress = PageProgress(listing.path)
-        self._prefetcher = PagePrefetcher(listing, pool)
         self._asked = asked
         self.kept = _Kept(listing.path)
         self._keys: list[Key] = []
@@ -206,16 +202,14 @@ class _Overlapping:
         self._orders = {1, -1}
         """The orders of IDs (1 ascending, -1 descending) that no page has contradicted."""
 
-    def rows(self, first: RawPage) -> list[Row]:
-        raw: RawPage | None = first
+    def rows(self) -> list[Row]:
+        """Every row, each once. Raises OrderIgnored if the windows cannot be shown to join."""
         read, more = 0, True
         try:
             while more:
-                page = raw or self._asked.pop(self._plan.window, None) or self._prefetcher.take()
-                page, raw = page or self._plan.window.ask(self._listing), None
+                page = self._asked.pop(self._plan.window, None) or self._plan.ask()
                 goes_on = self._progress.meet(page)
-                if not self._joins(page):
-                    self._prefetcher.drop()
+                if self._plan.window.start and not (page.rows and key(page.rows[0]) in self.kept.rows):
                     self._plan.step_back(page)
                     self._moved = True
                     continue
@@ -223,17 +217,12 @@ class _Overlapping:
                 read += 1
                 more = self._plan.advance(page, fresh) and goes_on
                 if more:
-                    self._prefetcher.fill(self._plan.window, self._plan.most, read // 2)
+                    self._plan.prefetch(read // 2)
         finally:
-            self._prefetcher.drop()
+            self._plan.drop()
         if self._moved and not self._orders:
             raise OrderIgnored
         return list(self.kept.rows.values())
-
-    def _joins(self, page: RawPage) -> bool:
-        if self._plan.window.start == 0:
-            return True
-        return bool(page.rows) and key(page.rows[0]) in self.kept.rows
 
     def _add(self, page: RawPage) -> bool:
         start, keys = self._plan.window.start, [key(row) for row in page.rows]
@@ -320,7 +309,7 @@ def passes_until_complete(path: str, read: Callable[[], Iterable[RawPage]], last
         if lasting:
             present = seen
         elif rows == positions:
-            present.update(met)
+            present.add(met)
         if (lasting or rows == positions) and len(present) >= rows:
             return
         positions = rows
@@ -331,10 +320,7 @@ def passes_until_complete(path: str, read: Callable[[], Iterable[RawPage]], last
 
 def latest_versions(pages: Iterable[RawPage]) -> list[Row]:
     """Each row once, in the version that was seen last."""
-    seen: dict[Key, Row] = {}
-    for raw in pages:
-        seen.update((key(row), row) for row in raw.rows)
-    return list(seen.values())
+    return list({key(row): row for raw in pages for row in raw.rows}.values())
 
 
 def first_versions(pages: Iterable[RawPage], delivered: Iterable[Key] = ()) -> Iterator[Page]:

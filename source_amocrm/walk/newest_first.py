@@ -15,19 +15,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
 
-from source_amocrm.errors import PageTooLarge
 from source_amocrm.walk.full import PageProgress, latest_versions, one_pass, passes_until_complete
 from source_amocrm.walk.intervals import FOREVER
-from source_amocrm.walk.listing import (
-    Answered,
-    Key,
-    Listing,
-    OrderIgnored,
-    Page,
-    RawPage,
-    Row,
-    key,
-)
+from source_amocrm.walk.listing import Answered, Key, Listing, OrderIgnored, Page, RawPage, Row, key
 from source_amocrm.walk.page_size import WindowPlan, with_smaller_pages
 
 MOST_READINGS = 20
@@ -53,8 +43,13 @@ class _NewestFirst:
     def pages(self) -> Iterator[Page]:
         more = True
         while more:
-            raw, seconds, goes_on = self._next_joined()
+            raw = self._plan.ask_for_less()
+            goes_on = self._progress.meet(raw)
+            seconds = _seconds(self._listing, raw)
             before, start = self._reached, self._plan.window.start
+            if start and not (seconds and seconds[0] >= before):
+                self._plan.step_back(raw)
+                continue
             rows = self._new(raw.rows)
             answered: tuple[Answered, ...] = (raw.answered,)
             self._reached = min([before, *seconds[-1:]])
@@ -68,20 +63,6 @@ class _NewestFirst:
                 (self._reached + 1 if more else self._since, FOREVER),
                 answered=answered,
             )
-
-    def _next_joined(self) -> tuple[RawPage, list[int], bool]:
-        """The next page that begins among the rows already read, the seconds of its rows, and whether more follows."""
-        while True:
-            try:
-                raw = self._plan.window.ask(self._listing)
-            except PageTooLarge as error:
-                self._plan.shrink(error)
-                continue
-            goes_on = self._progress.meet(raw)
-            seconds = _seconds(self._listing, raw)
-            if self._plan.window.start == 0 or (seconds and seconds[0] >= self._reached):
-                return raw, seconds, goes_on
-            self._plan.step_back(raw)
 
     def _new(self, rows: list[Row]) -> list[Row]:
         fresh = []
