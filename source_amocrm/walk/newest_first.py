@@ -26,7 +26,7 @@ MOST_READINGS = 20
 
 def newest_first(listing: Listing, since: int) -> Iterator[Page]:
     """Yields the rows of the second `since` or later, newest first. Raises OrderIgnored if the server does not."""
-    yield from _NewestFirst(listing.narrowed({f"order[{listing.cursor}]": "desc"}), since).pages()
+    return _NewestFirst(listing.narrowed({f"order[{listing.cursor}]": "desc"}), since).pages()
 
 
 class _NewestFirst:

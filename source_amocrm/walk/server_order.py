@@ -69,12 +69,9 @@ def _steps(ranked: Sequence[tuple[int, Row]]) -> list[int]:
 
 def _compared(row: Row, other: Row) -> int:
     """1 if the first ID is lower, -1 if it is higher, 0 if the two cannot be compared."""
-    one, two = key(row), key(other)
-    if isinstance(one, int) and isinstance(two, int):
-        return (one < two) - (one > two)
-    if isinstance(one, str) and isinstance(two, str):
-        return (one < two) - (one > two)
-    return 0
+    one: Any = key(row)
+    two: Any = key(other)
+    return (one < two) - (one > two) if isinstance(one, int) is isinstance(two, int) else 0
 
 
 @dataclass(slots=True)
