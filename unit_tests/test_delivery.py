@@ -13,7 +13,7 @@ from source_amocrm.sync import delivery
 from source_amocrm.sync.declaration import Batch, Context, Deletion, Incremental, Lookup
 from source_amocrm.sync.delivery import Checkpoint, Delivery, NewestFirst, PageOrder, RowMaker
 from source_amocrm.sync.lookup import Resolver
-from source_amocrm.sync.read_plan import Pending, Progress
+from source_amocrm.sync.read_plan import Progress, ReadPlan
 from source_amocrm.walk.intervals import IntervalSet
 from source_amocrm.walk.listing import Page, PageCheckpoint, Row
 
@@ -138,7 +138,7 @@ def test_a_state_within_a_page_of_a_walk_by_page_number_names_its_last_row(monke
     page = Page([lead(1, NOW - 5), lead(2, NOW - 9)], checkpoint=PageCheckpoint(240, 2))
     stage = delivered(PageOrder(maker(LEADS), progress, "leads", lambda: NOW), [Batch("leads", page, floor=0)])
     assert [next(stage), next(stage)] == [lead(1, NOW - 5), None]
-    walk = progress.pending["leads"].walk
+    walk = progress.pending["leads"].resume
     assert walk is not None
     assert walk.checkpoint == PageCheckpoint(239, 1)
 
@@ -179,7 +179,7 @@ def test_what_an_earlier_sync_delivered_in_between_is_newer_than_what_it_left(lo
     """That sync was killed when it had delivered from NOW - 60 on; what came after NOW - 50 is new."""
     progress = Progress("things", "updated_at", None, 0, NOW - 50)
     rest = IntervalSet(((0, NOW - 61),))
-    progress.pending[EVENTS.name] = Pending(rest, None, NOW - 50, NOW - 50)
+    progress.pending[EVENTS.name] = ReadPlan(rest, None, NOW - 50, NOW - 50)
     progress.begin(progress.plans(["leads", EVENTS.name]), NOW)
     asked: list[tuple[int, int]] = []
 
@@ -206,7 +206,7 @@ def test_what_an_earlier_sync_delivered_in_between_is_newer_than_what_it_left(lo
 
 def test_what_was_delivered_in_between_is_not_read_where_no_row_asks_for_it() -> None:
     progress = Progress("things", "updated_at", None, 0, NOW - 50)
-    progress.pending[EVENTS.name] = Pending(IntervalSet(((0, NOW - 61),)), None, NOW - 50, NOW - 50)
+    progress.pending[EVENTS.name] = ReadPlan(IntervalSet(((0, NOW - 61),)), None, NOW - 50, NOW - 50)
     progress.begin(progress.plans(["leads", EVENTS.name]), NOW)
     losses = RowMaker(cast(Incremental, Losses()), EVENTS, lambda _: cast(Resolver, SimpleNamespace(of=lambda _: {})))
     stage = NewestFirst(losses, progress, ["won"], NOW, lambda low, high: (pytest.fail(f"{low} {high}") for _ in "x"))

@@ -119,18 +119,18 @@ def test_of_several_answers_the_earliest_tells_what_is_postdated() -> None:
 
 def test_what_every_reader_has_been_given_is_remembered_before_it_goes_on() -> None:
     keys = ReadKeys([WHOLE, ReadPlan(IntervalSet(((NOW, FOREVER),)))])
-    passed = keys.remembered([batch(lead(1, NOW - 1), lead(2, NOW)), Batch("leads", Page([lead(3, 5)]), floor=0)])
+    passed = map(keys.added, [batch(lead(1, NOW - 1), lead(2, NOW)), Batch("leads", Page([lead(3, 5)]), floor=0)])
     assert ids([next(passed)]) == [[1, 2]]
     assert (keys.delivered, list(keys.ids)) == ({2}, [1, 2])
     assert ids(list(passed)) == [[3]]
     assert (keys.delivered, list(keys.ids)) == ({2, 3}, [1, 2, 3])
 
 
-@pytest.mark.parametrize(("since", "many"), [(None, REMEMBERED_KEYS + 1), (NOW, REMEMBERED_KEYS + 3)])
-def test_a_first_sync_remembers_no_more_keys_than_it_needs(since: int | None, many: int) -> None:
+@pytest.mark.parametrize(("since", "many"), [(FOREVER, REMEMBERED_KEYS + 1), (NOW, REMEMBERED_KEYS + 3)])
+def test_a_first_sync_remembers_no_more_keys_than_it_needs(since: int, many: int) -> None:
     keys = ReadKeys([ReadPlan(IntervalSet(((0, FOREVER),)), changes_since=since)])
     for own in range(1, REMEMBERED_KEYS + 4, REMEMBERED_KEYS + 1):
-        list(keys.remembered([batch(*(lead(one, NOW) for one in range(own, own + REMEMBERED_KEYS + 1)))]))
+        keys.added(batch(*(lead(one, NOW) for one in range(own, own + REMEMBERED_KEYS + 1))))
         keys.delivered = {one for one in keys.delivered if isinstance(one, int) and one <= many}
     assert len(keys.delivered) == many
     assert len(keys.ids) == 2 * (REMEMBERED_KEYS + 1)
@@ -244,8 +244,8 @@ def test_of_a_deletion_no_value_is_kept() -> None:
 
 def test_what_is_read_again_by_id() -> None:
     changes = changes_of(EVENTS, "leads", False, NOW - 10, NOW)
-    assert changes.to_read_again(set(), None) == {2, 4, 5}
-    assert changes.to_read_again({2, 4, 5}, None) == {2}  # it may be back with an old date
+    assert changes.to_read_again(set(), FOREVER) == {2, 4, 5}
+    assert changes.to_read_again({2, 4, 5}, FOREVER) == {2}  # it may be back with an old date
     assert changes.to_read_again(set(), NOW) == {1, 2, 4, 5}
 
 

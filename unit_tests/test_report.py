@@ -139,7 +139,7 @@ def test_a_walk_by_page_number_has_no_date(clock: Any, caplog: pytest.LogCapture
     clock.now = 10.0
     [progress] = account.progresses.values()
     progress.cover("leads", Page([], checkpoint=PageCheckpoint(3, 7)), MAY)
-    assert isinstance(progress.pending["leads"].walk, ResumePoint)
+    assert isinstance(progress.pending["leads"].resume, ResumePoint)
     assert lines(account, caplog) == ["Reading leads (deals); 50 rows, 5 rows a second, 1 requests"]
     del reading
 

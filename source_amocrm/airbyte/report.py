@@ -37,7 +37,7 @@ from source_amocrm.dates import day
 from source_amocrm.http import Api
 from source_amocrm.sync import Selection
 from source_amocrm.sync.declaration import Batch
-from source_amocrm.sync.read_plan import Pending, Progress
+from source_amocrm.sync.read_plan import Progress, ReadPlan
 from source_amocrm.walk.intervals import FOREVER, Interval
 from source_amocrm.walk.listing import seconds
 
@@ -86,7 +86,7 @@ class ListReading:
     seen: deque[Observation] = field(default_factory=lambda: deque(maxlen=ROUNDS))
     all_seconds: int = 0
 
-    def pending(self) -> Pending | None:
+    def pending(self) -> ReadPlan | None:
         """Returns what is pending by the progress of one of the tables."""
         return next((pending for one in self.progresses if (pending := one.pending.get(self.name))), None)
 
@@ -108,7 +108,7 @@ class ListReading:
         """Returns how far the list is, how long the rest will take, and how much has come."""
         pending, parts = self.pending(), []
         # a walk by page number goes by the rows' ids, which tell no date
-        if pending and not pending.walk:
+        if pending and not pending.resume:
             parts.append(reached(pending.seconds.intervals, self.progresses[0].watermark or 0))
         if pending and pending.seconds and (time_left := seconds_left(self.seen)) is not None:
             parts.append(f"about {duration(time_left)} left")

@@ -15,7 +15,6 @@ from source_amocrm.account.event_kinds import (
     ADDED,
     DELETED,
     ENTITIES,
-    LIFE,
     LINKED,
     MERGED,
     NOTE_DELETED,
@@ -61,15 +60,13 @@ class Changes:
     merged: dict[int, Deletion] = field(default_factory=dict)
     touched: set[int] = field(default_factory=set)
 
-    def to_read_again(self, delivered: Set[int | str], deleted_since: int | None) -> set[int]:
+    def to_read_again(self, delivered: Set[int | str], deleted_since: int) -> set[int]:
         """Returns the ids that events name and the walk has not `delivered`, which must be read by id.
 
-        Includes entities deleted at `deleted_since` or later, because they may be back; None includes none of them.
+        Includes entities deleted at `deleted_since` or later, because they may be back.
         """
-        wanted = set(self.restored) | (self.touched | set(self.merged)) - delivered
-        if deleted_since is not None:
-            wanted |= {entity_id for entity_id, gone in self.deleted.items() if gone.at >= deleted_since}
-        return wanted
+        deleted = {entity_id for entity_id, gone in self.deleted.items() if gone.at >= deleted_since}
+        return set(self.restored) | (self.touched | set(self.merged)) - delivered | deleted
 
     def gone(self, not_found: Set[int]) -> dict[int, Deletion]:
         """Returns the deletions. A merged entity that was `not_found` counts as deleted at its merge."""
@@ -85,21 +82,17 @@ def trimmed(event: Row) -> Row:
     return {name: value for name, value in event.items() if name in kept}
 
 
-def changes_of(
-    events: Iterable[Row], name: str, note_list: bool, deletions_since: int, changes_since: int | None
-) -> Changes:
+def changes_of(events: Iterable[Row], name: str, note_list: bool, deletions_since: int, changes_since: int) -> Changes:
     """Returns what `events` (oldest first) tell of the list `name`, or of its notes for a `note_list`."""
     changes = Changes()
     for event in events:
         at = seconds(event.get("created_at"))
-        kind = event.get("type")
         if at is None or at < deletions_since:
             continue
-        recent = changes_since is not None and at >= changes_since
         if note_list:
             _apply_to_notes(changes, name, event, at)
-        elif kind in LIFE or recent:
-            _apply(changes, name, event, at, recent)
+        else:
+            _apply(changes, name, event, at, recent=at >= changes_since)
     return changes
 
 
@@ -110,12 +103,11 @@ def _apply(changes: Changes, name: str, event: Row, at: int, recent: bool) -> No
     """
     kind, entity_id = event.get("type"), numeric_id(event.get("entity_id"))
     if kind in LINKED | TAGGED:
-        changes.touched |= {other for list_name, other in _touched(event) if list_name == name}
+        if recent:
+            changes.touched |= {other for list_name, other in _touched(event) if list_name == name}
     elif entity_id is not None and ENTITIES.get(str(event.get("entity_type"))) == name:
         deletion = Deletion(entity_id, at, event.get("created_by"), event.get("account_id"))
-        if kind in ADDED:
-            changes.touched.add(entity_id)
-        elif kind in DELETED:
+        if kind in DELETED:
             changes.deleted[entity_id] = deletion
             if changes.restored.get(entity_id) != at:
                 changes.restored.pop(entity_id, None)
@@ -124,7 +116,9 @@ def _apply(changes: Changes, name: str, event: Row, at: int, recent: bool) -> No
                 changes.deleted.pop(entity_id, None)
             if recent:
                 changes.restored[entity_id] = at
-        elif kind == MERGED:
+        elif recent and kind in ADDED:
+            changes.touched.add(entity_id)
+        elif recent and kind == MERGED:
             changes.merged[entity_id] = deletion
 
 
@@ -157,7 +151,7 @@ def _elements(event: Row) -> Iterator[Row]:
 def kinds_needed(resource: Resource, plan: ReadPlan, mark_deleted: bool) -> dict[str, int]:
     """Returns the kinds of events that a stream needs of a list, each with the first second that it needs."""
     kinds: dict[str, int] = {}
-    if plan.changes_since is not None and resource.has_links:
+    if plan.changes_since < FOREVER and resource.has_links:
         entered = ADDED & {f"{resource.entity}_added"}
         kinds = dict.fromkeys({*entered, *LINKED, *TAGGED, MERGED, *RESTORED, *TRASHED}, plan.changes_since)
     if mark_deleted:
@@ -225,41 +219,35 @@ class EventLog:
     """The account's events of some kinds, read once in a sync for every list that needs them.
 
     `types_since`: the kinds to ask for, each with the earliest second that any list needs. `links_since`: the earliest
-    second at which links of a delivered card may have changed (Unix seconds); None where nothing was delivered.
+    second at which links of a delivered card may have changed (Unix seconds); FOREVER where nothing was delivered.
     """
 
-    def __init__(self, account: Account, types_since: dict[str, int], links_since: int | None = None) -> None:
+    def __init__(self, account: Account, types_since: dict[str, int], links_since: int) -> None:
         self._account = account
         self._types_since = types_since
-        self._events = Memoized(self._read)
-        self._linked = None if links_since is None else LinkedCards(account, self._events, links_since)
-
-    def prefetch(self) -> None:
-        self._events()
+        self.events = Memoized(self._read)
+        self._linked = LinkedCards(account, self.events, links_since)
 
     def of(self, resource: Resource, plan: ReadPlan) -> Changes:
-        events = self._known_events()
-        changes = changes_of(events, resource.name, resource.holds_notes, plan.deletions_since, plan.changes_since)
-        if self._linked and resource.has_links and plan.changes_since is not None:
-            changes.touched |= self._linked.of(resource.name)
-        return changes
-
-    def _known_events(self) -> list[Row]:
         try:
-            return self._events()
+            events = self.events()
         except REFUSALS as error:
             sentence = (
                 "The rows are read, but not which of them were deleted, restored or linked to others: only the events "
                 "tell that."
             )
             raise beginning_with(sentence, error) from None
+        changes = changes_of(events, resource.name, resource.holds_notes, plan.deletions_since, plan.changes_since)
+        if resource.has_links and plan.changes_since < FOREVER:
+            changes.touched |= self._linked.of(resource.name)
+        return changes
 
     def _read(self) -> list[Row]:
         """Reads the events (oldest first)."""
-        by_start: dict[int, list[str]] = {}
+        kinds_since: dict[int, list[str]] = {}
         for kind, since in self._types_since.items():
-            by_start.setdefault(since, []).append(kind)
-        events = [event for since, kinds in by_start.items() for event in events_since(self._account, kinds, since)]
+            kinds_since.setdefault(since, []).append(kind)
+        events = [event for since, kinds in kinds_since.items() for event in events_since(self._account, kinds, since)]
         return sorted(events, key=lambda event: (seconds(event.get("created_at")) or 0, str(event.get("id"))))
 
 
@@ -290,7 +278,7 @@ def _until(listing: Listing, raw: RawPage, end: int) -> RawPage | None:
 def in_trash(account: Account, resource: Resource, plan: ReadPlan) -> list[Deletion]:
     listing = account.listing(resource, {"with": "only_deleted", "order[updated_at]": "desc"})
     since = plan.deletions_since
-    first_sync = plan.changes_since is None or since < plan.changes_since
+    first_sync = since < plan.changes_since
     return with_smaller_pages(listing, lambda some: list(deletions_in(_pages(some), some.second_of, since, first_sync)))
 
 

@@ -61,7 +61,7 @@ class RowMaker:
                 made.append(list(self._stream.rows(record, context)))
         except AmocrmError as error:
             failure = error
-        self._fill(row for rows in made for row in rows)
+        self._fill([row for rows in made for row in rows])
         yield from made
         if failure:
             raise failure
@@ -77,28 +77,19 @@ class RowMaker:
     def tombstone(self, deletion: Deletion) -> Row:
         return self._stream.tombstone(deletion, self._context)
 
-    def _fill(self, rows: Iterable[Row]) -> None:
+    def _fill(self, rows: list[Row]) -> None:
         """Fills the columns that come from other lists, for all rows together."""
-        rows = list(rows)
         for column, lookup, resolver in self._lookups:
-            wanted = self._wanted(column, lookup, rows)
+            wanted = [(row, entity_id) for row in rows if (entity_id := lookup.key(row)) is not None]
+            if lookup.once and wanted:
+                self._read_earlier()
+                met = self._met[column]
+                first = {entity_id: row for row, entity_id in reversed(wanted) if entity_id not in met}
+                met.update(first)
+                wanted = [(row, entity_id) for entity_id, row in first.items()]
             known = resolver.of({entity_id for _, entity_id in wanted})
             for row, entity_id in wanted:
                 row[column] = known.get(entity_id)
-
-    def _wanted(self, column: str, lookup: Lookup, rows: list[Row]) -> list[tuple[Row, int]]:
-        met, wanted = self._met[column], []
-        for row in rows:
-            entity_id = lookup.key(row)
-            if entity_id is None:
-                continue
-            if lookup.once:
-                self._read_earlier()
-                if entity_id in met:
-                    continue
-                met.add(entity_id)
-            wanted.append((row, entity_id))
-        return wanted
 
     def _read_earlier(self) -> None:
         while self._earlier:
@@ -145,34 +136,30 @@ class PageOrder(Delivery):
     def take(self, batch: Batch) -> Delivered:
         yield from self._page(batch)
         yield from self._tombstones(batch)
-        self._cover(batch, batch.page)
+        self._progress.cover(self._name, batch.page, batch.floor or BEGINNING)
         if batch.walked:
             self._progress.end_walk(self._name)
         if self._passed >= ROWS_BETWEEN_STATES:
             yield self._checkpoint()
 
-    def _cover(self, batch: Batch, page: Page) -> None:
-        self._progress.cover(self._name, page, batch.floor or BEGINNING)
-
     def _page(self, batch: Batch) -> Delivered:
         page = batch.page
         now = self._now()
         wanted = [row for row in page.rows if self._wanted(row, batch.floor) and not self._outdated(row, now)]
-        raw = [self._dated(row, batch) for row in wanted]
+        dated = []
+        for row in wanted:
+            second = seconds(row.get(self._cursor))
+            at = self._date(key(row), second, batch)
+            dated.append(row if at == second else {**row, self._cursor: at})
         yield from self._checkpoint_of_dates()
-        for position, rows in enumerate(self._maker.rows(raw)):
+        for position, rows in enumerate(self._maker.rows(dated)):
             yield from rows
             self._passed += max(1, len(rows))
             if self._passed >= ROWS_BETWEEN_STATES and (part := self._part(page, wanted, position)):
-                self._cover(batch, part)
+                self._progress.cover(self._name, part, batch.floor or BEGINNING)
                 yield self._checkpoint()
         for row in wanted:
             self._progress.meet(self._name, seconds(row.get(self._cursor)))
-
-    def _dated(self, row: Row, batch: Batch) -> Row:
-        second = seconds(row.get(self._cursor))
-        at = self._date(key(row), second, batch)
-        return row if at == second else {**row, self._cursor: at}
 
     def _date(self, row_key: Key, second: int | None, batch: Batch) -> int | None:
         at_least = batch.at_least.get(row_key, BEGINNING)
@@ -257,7 +244,7 @@ class NewestFirst(Delivery):
         """The first complete second at the last release."""
 
     def take(self, batch: Batch) -> Delivered:
-        dated = ((row, seconds(row.get("created_at"))) for row in batch.page.rows)
+        dated = ((row, _made_at(row)) for row in batch.page.rows)
         needed = [row for row, second in dated if second is None or second in self._needed]
         self._held += [row for row in needed if not self._kinds or row.get("type") in self._kinds]
         self._passed += len(needed)
@@ -277,11 +264,11 @@ class NewestFirst(Delivery):
     def _release(self) -> Delivered:
         """Yields the held rows that are newer than the newest missing second, in parts that end with a checkpoint."""
         complete = self._first_complete()
-        ready = [row for row in self._held if (seconds(row.get("created_at")) or complete) >= complete]
+        ready = [row for row in self._held if (_made_at(row) or complete) >= complete]
         if not ready and complete == self._complete_since:
             return
-        self._held = [row for row in self._held if (seconds(row.get("created_at")) or complete) < complete]
-        ready.sort(key=lambda row: (seconds(row.get("created_at")) or 0, str(row.get("id"))), reverse=True)
+        self._held = [row for row in self._held if (_made_at(row) or complete) < complete]
+        ready.sort(key=lambda row: (_made_at(row) or 0, str(row.get("id"))), reverse=True)
         passed = self._passed
         while ready:
             cut = _end_of_second(ready, ROWS_BETWEEN_STATES)
@@ -289,8 +276,8 @@ class NewestFirst(Delivery):
             for rows in self._made(part):
                 yield from rows
             for row in part:
-                self._progress.meet(EVENTS.name, seconds(row.get("created_at")))
-            low = seconds(part[-1].get("created_at")) or complete if ready else complete
+                self._progress.meet(EVENTS.name, _made_at(row))
+            low = _made_at(part[-1]) or complete if ready else complete
             self._progress.cover(EVENTS.name, Page([], (low, FOREVER)))
             if ready:
                 yield self._checkpoint()
@@ -304,15 +291,17 @@ class NewestFirst(Delivery):
         """Yields the rows of each event; the events of a gap count as made before the older ones."""
         while part and self._gaps:
             low, high = self._gaps[-1]
-            older = next(
-                (at for at, row in enumerate(part) if (seconds(row.get("created_at")) or high) < low), len(part)
-            )
+            older = next((at for at, row in enumerate(part) if (_made_at(row) or high) < low), len(part))
             yield from self._maker.rows(part[:older])
             part = part[older:]
             if part:
                 self._maker.pass_over(self._between(low, high))
                 self._gaps = self._gaps[:-1]
         yield from self._maker.rows(part)
+
+
+def _made_at(event: Row) -> int | None:
+    return seconds(event.get("created_at"))
 
 
 def _end_of_second(rows: list[Row], at_least: int) -> int:

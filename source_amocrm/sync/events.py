@@ -66,7 +66,11 @@ def in_no_order(
     ahead, `until` has not come yet, so the window ends with the newest event.
     """
     started = account.facts().started
-    end = _newest(listing, max(since, started + 1), until) or min(started, until)
+    try:
+        newest = newest_second(listing, (max(since, started + 1), until))
+    except FilterIgnored:
+        newest = until
+    end = newest or min(started, until)
     frozen = listing.narrowed(bounds(listing, since - 1, end + 1))
     passes = in_passes(frozen, account.pool, lasting=True) if end >= since else ()
     parts = (replace(raw, rows=[keep(row) for row in raw.rows]) for raw in passes)
@@ -75,13 +79,6 @@ def in_no_order(
         key=lambda row: listing.second_of(row) or 0,
     )
     return rows, end if end <= started else end - 1
-
-
-def _newest(listing: Listing, low: int, high: int) -> int | None:
-    try:
-        return newest_second(listing, (low, high))
-    except FilterIgnored:
-        return high
 
 
 PAGES_AT_ONCE = 40
@@ -125,10 +122,7 @@ class EventReading:
         raw, listing = self.account.events_pages.ask(listing, bounds(listing, anchored - 1, high + 1))
         if self.newest_first and raw.may_go_on and direction(listing, raw) is not False:
             return self._stretches(listing, low, high, raw)
-        return self._interval(listing, (anchored, high), raw)
-
-    def _interval(self, listing: Listing, interval: Interval, raw: RawPage | None = None) -> Iterator[Page]:
-        return keyset_either_way(listing, interval, raw, self.account.pool)
+        return keyset_either_way(listing, (anchored, high), raw, self.account.pool)
 
     def _stretches(self, listing: Listing, low: int, high: int, raw: RawPage) -> Iterator[Page]:
         """Reads stretches of time, the newest first, from a server that lists the oldest events first."""
@@ -137,7 +131,7 @@ class EventReading:
         while high >= low:
             start = max(low, high - length) if high - length > oldest else low
             rows = 0
-            for page in self._interval(listing, (start, high)):
+            for page in keyset_either_way(listing, (start, high), pool=self.account.pool):
                 rows += len(page.rows)
                 yield page
             high = start - 1

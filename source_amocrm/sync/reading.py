@@ -91,21 +91,20 @@ class MainWalk:
             try:
                 yield from map(partial(Batch, self._resource.name), pages)
                 return
-            except FilterIgnored:
-                if self._resource.paid_filter:
-                    self._account.filter_is_ignored()
             except TiesShuffled as shuffled:
-                yield from self._in_order_of_ids(shuffled)
+                since, known = shuffled.since, shuffled.delivered
+                yield from _without(
+                    self._by_page_number(since), lambda row: self._listing.second_of(row) == since and key(row) in known
+                )
                 return
-            except Unpaid:
-                if not self._resource.paid_filter:
-                    raise
+            except (FilterIgnored, OrderIgnored, Unpaid) as error:
                 # Only the filter may not be paid for: the list itself shows it when it is asked for without.
-                self._account.filter_is_ignored()
-            except OrderIgnored:
-                pass
+                if isinstance(error, Unpaid) and not self._resource.paid_filter:
+                    raise
+                if self._resource.paid_filter and not isinstance(error, OrderIgnored):
+                    self._account.filter_is_ignored()
         before = set(delivered)
-        yield from map(partial(Batch.without, unwanted=lambda row: key(row) in before), self._unfiltered())
+        yield from _without(self._unfiltered(), lambda row: key(row) in before)
 
     def _oldest_rows(self) -> RawPage | None:
         try:
@@ -135,13 +134,6 @@ class MainWalk:
                 pass
         yield from self._by_page_number(since)
 
-    def _in_order_of_ids(self, shuffled: TiesShuffled) -> Iterator[Batch]:
-
-        def known(row: Row) -> bool:
-            return self._listing.second_of(row) == shuffled.since and key(row) in shuffled.delivered
-
-        yield from map(partial(Batch.without, unwanted=known), self._by_page_number(shuffled.since))
-
     def _by_page_number(self, since: int, checkpoint: PageCheckpoint | None = None) -> Iterator[Batch]:
         """Reads the rows since a second by page number, with the filter where that works."""
         name, listing = self._resource.name, self._listing
@@ -149,8 +141,12 @@ class MainWalk:
             low = since if self._resource.by_cursor else min(since, self._plan.requested_since)
             listing = listing.narrowed(bounds(listing, low - 1, FOREVER))
         pages = map(partial(Batch, name, floor=since), in_id_order(listing, self._account.pool, checkpoint))
-        yield from map(partial(Batch.without, unwanted=lambda row: (listing.second_of(row) or FOREVER) < since), pages)
+        yield from _without(pages, lambda row: (listing.second_of(row) or FOREVER) < since)
         yield Batch(name, Page([]), walked=True)
+
+
+def _without(batches: Iterable[Batch], unwanted: Callable[[Row], bool]) -> Iterator[Batch]:
+    return map(partial(Batch.without, unwanted=unwanted), batches)
 
 
 class EntityReading:
@@ -181,28 +177,25 @@ class EntityReading:
         self._resolvers = resolvers
         self._plan = merged(plans)
         self._listing = account.listing(resource, params)
-        self._walk = MainWalk(account, resource, self._plan, self._listing)
+        self.walk = MainWalk(account, resource, self._plan, self._listing)
         self._keys = ReadKeys(plans)
         self._trash = Prefetch(account.pool, lambda: in_trash(account, resource, self._plan))
-
-    def ask_first(self) -> None:
-        self._walk.ask_first()
 
     def batches(self) -> Iterator[Batch]:
         with reading(self._listing):
             yield from map(with_postdated, self._batches())
 
     def _batches(self) -> Iterator[Batch]:
-        rows = self._settled(self._walked())
-        yield from observed(self._keys.remembered(rows), self._resolvers, lambda: self._walk.whole)
+        rows = map(self._keys.added, self._settled(self._walked()))
+        yield from observed(rows, self._resolvers, lambda: self.walk.whole)
         if self._event_log:
             yield from self._changed(self._event_log)
 
     def _walked(self) -> Iterator[Batch]:
-        yield from self._walk.resumed()
+        yield from self.walk.resumed()
         if self._wants_trash:
             self._trash.start()
-        yield from self._walk.batches(self._keys.delivered)
+        yield from self.walk.batches(self._keys.delivered)
 
     def _settled(self, batches: Iterator[Batch]) -> Iterator[Batch]:
         """Yields the batches, and after the last one the records whose second had not ended (see `settle`)."""
@@ -232,20 +225,20 @@ class EntityReading:
         if self._mark_deleted:
             yield from self._tombstones(gone, present)
 
-    def _deletions_to_check(self) -> int | None:
-        """Returns the second since which deleted entities are read by id, because they may be back; None for none.
+    def _deletions_to_check(self) -> int:
+        """Returns the second since which deleted entities are read by id, because they may be back; FOREVER for none.
 
         A deleted note never comes back. Without a trash, or with a filter by many ids, deletions are few enough to ask.
         """
         if self._resource.holds_notes or not self._mark_deleted:
-            return None
+            return FOREVER
         few = self._account.filter_works(self._resource) or not self._resource.has_trash
-        return self._plan.changes_since if few else None
+        return self._plan.changes_since if few else FOREVER
 
     def _tombstones(self, gone: dict[int, Deletion], present: Collection[int]) -> Iterator[Batch]:
         if self._wants_trash:
             gone = with_trash(gone, self._trash.result(), self._keys.ids)
-        if self._walk.behind:
+        if self.walk.behind:
             present = {*present, *(row["id"] for row in by_ids(self._account, self._resource, gone))}
         deletions = [deletion for entity_id, deletion in gone.items() if entity_id not in present]
         for start in range(0, len(deletions), DELETIONS_AT_ONCE):
@@ -275,15 +268,11 @@ class ReadKeys:
 
     def __init__(self, plans: Sequence[ReadPlan]) -> None:
         self._plans = plans
-        self._first_sync = merged(plans).changes_since is None
+        self._first_sync = merged(plans).changes_since == FOREVER
         self.delivered: set[int | str] = set()
         self.ids = array("q")
 
-    def remembered(self, batches: Iterable[Batch]) -> Iterator[Batch]:
-        """Yields the same batches; their keys are stored before a batch goes on."""
-        return map(self._added, batches)
-
-    def _added(self, batch: Batch) -> Batch:
+    def added(self, batch: Batch) -> Batch:
         """Stores the keys of a batch. Rows older than one of the plans needs do not count as delivered."""
         row_ids = (row.get("id") for row in batch.page.rows)
         self.ids.extend(row_id for row_id in row_ids if isinstance(row_id, int) and 0 < row_id < LARGEST_ID)

@@ -25,7 +25,7 @@ from typing import Any
 
 from source_amocrm.dates import iso
 from source_amocrm.errors import ConfigError
-from source_amocrm.sync.read_plan import BEGINNING, Pending, Progress, ResumePoint, Version
+from source_amocrm.sync.read_plan import BEGINNING, Progress, ReadPlan, ResumePoint, Version
 from source_amocrm.walk.intervals import IntervalSet
 from source_amocrm.walk.listing import PageCheckpoint
 
@@ -88,13 +88,13 @@ def _signature(stream: str, state: Mapping[str, Any]) -> dict[str, Any]:
     return {"stream": stream, "version": VERSION, "digest": hashlib.sha256(text.encode()).hexdigest()[:32]}
 
 
-def _dump_pending(pending: Pending) -> dict[str, Any]:
+def _dump_pending(pending: ReadPlan) -> dict[str, Any]:
     dumped: dict[str, Any] = {
         "spans": [[iso(start), iso(end)] for start, end in pending.seconds.intervals],
         "deletions_since": iso(pending.deletions_since),
         "changes_since": iso(pending.changes_since),
     }
-    for name, walk in (("walk", pending.walk), ("within", pending.within)):
+    for name, walk in (("walk", pending.resume), ("within", pending.within)):
         if walk:
             dumped[name] = {
                 "since": iso(walk.since),
@@ -110,12 +110,12 @@ def _load(progress: Progress, lists: Collection[str], state: Mapping[str, Any]) 
     progress.watermark = _second(state[progress.cursor])
     for name, pending in state.get("pending", {}).items():
         _require(name in lists and pending.keys() <= PENDING)
-        progress.pending[name] = Pending(
+        progress.pending[name] = ReadPlan(
             IntervalSet.of((_second(start), _second(end)) for start, end in pending["spans"]),
             _load_resume_point(pending.get("walk")),
             _second(pending["deletions_since"]),
             _second(pending["changes_since"]),
-            _load_resume_point(pending.get("within")),
+            within=_load_resume_point(pending.get("within")),
         )
     for name, newest in state.get("newest", {}).items():
         _require(name in lists)
