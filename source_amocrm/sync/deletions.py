@@ -168,53 +168,7 @@ Card = tuple[str, int]
 """The name of a list, and an id in it."""
 
 
-class LinkedCards:
-    """Finds cards whose links changed because a linked card was trashed, restored or merged at `since` or later.
-
-    Such a change may leave the card itself without a new `updated_at` and without an event. The event names the other
-    card, and that card names the cards linked to it. Of a card in the trash only `/links` may tell; where amoCRM tells
-    nothing there, the link stays in the rows of the cards that had it until these change.
-    """
-
-    def __init__(self, account: Account, events: Memoized[list[Row]], since: int) -> None:
-        self._account = account
-        self._events = events
-        self._since = since
-        self._linked_to = {resource.name: Memoized(partial(self._cards, resource)) for resource in CARDS}
-
-    def of(self, name: str) -> set[int]:
-        others = [linked() for kind, linked in self._linked_to.items() if kind != name]
-        return {card_id for cards in others for kind, card_id in cards if kind == name}
-
-    def _cards(self, resource: Resource) -> set[Card]:
-        changes = changes_of(self._events(), resource.name, False, self._since, self._since)
-        try:
-            live = self._of_live(resource, changes.restored.keys() | changes.merged.keys())
-            return {*live, *self._of_trashed(resource, changes.deleted)}
-        except REFUSALS:
-            return set()  # the token's user sees no card of this list, nor links to it
-
-    def _of_live(self, resource: Resource, ids: Iterable[int]) -> Iterator[Card]:
-        for row in by_ids(self._account, resource, ids, {"with": resource.links_with}):
-            for other in CARD_NAMES:
-                for link in rows_of(row, other):
-                    if (card_id := numeric_id(link.get("id"))) is not None:
-                        yield other, card_id
-
-    def _of_trashed(self, resource: Resource, ids: Iterable[int]) -> Iterator[Card]:
-        left = sorted(ids)
-        while left:
-            asked, left = left[:IDS_AT_ONCE], left[IDS_AT_ONCE:]
-            try:
-                body = self._account.get(f"{resource.path}/links", {"filter[entity_id][]": asked}).body
-            except BadRequest:
-                return
-            for link in rows_of(body or {}, "links"):
-                card_id, other = numeric_id(link.get("to_entity_id")), link.get("to_entity_type")
-                if card_id is not None and other in CARD_NAMES:
-                    yield str(other), card_id
-
-
+@dataclass
 class EventLog:
     """The account's events of some kinds, read once in a sync for every list that needs them.
 
@@ -222,11 +176,13 @@ class EventLog:
     second at which links of a delivered card may have changed (Unix seconds); FOREVER where nothing was delivered.
     """
 
-    def __init__(self, account: Account, types_since: dict[str, int], links_since: int) -> None:
-        self._account = account
-        self._types_since = types_since
+    account: Account
+    types_since: dict[str, int]
+    links_since: int
+
+    def __post_init__(self) -> None:
         self.events = Memoized(self._read)
-        self._linked = LinkedCards(account, self.events, links_since)
+        self._linked_to = {resource.name: Memoized(partial(self._cards, resource)) for resource in CARDS}
 
     def of(self, resource: Resource, plan: ReadPlan) -> Changes:
         try:
@@ -237,18 +193,54 @@ class EventLog:
                 "tell that."
             )
             raise beginning_with(sentence, error) from None
-        changes = changes_of(events, resource.name, resource.holds_notes, plan.deletions_since, plan.changes_since)
+        name = resource.name
+        changes = changes_of(events, name, resource.holds_notes, plan.deletions_since, plan.changes_since)
         if resource.has_links and plan.changes_since < FOREVER:
-            changes.touched |= self._linked.of(resource.name)
+            others = [linked() for kind, linked in self._linked_to.items() if kind != name]
+            changes.touched |= {card_id for cards in others for kind, card_id in cards if kind == name}
         return changes
 
     def _read(self) -> list[Row]:
         """Reads the events (oldest first)."""
         kinds_since: dict[int, list[str]] = {}
-        for kind, since in self._types_since.items():
+        for kind, since in self.types_since.items():
             kinds_since.setdefault(since, []).append(kind)
-        events = [event for since, kinds in kinds_since.items() for event in events_since(self._account, kinds, since)]
+        events = [event for since, kinds in kinds_since.items() for event in events_since(self.account, kinds, since)]
         return sorted(events, key=lambda event: (seconds(event.get("created_at")) or 0, str(event.get("id"))))
+
+    def _cards(self, resource: Resource) -> set[Card]:
+        """Finds cards whose links changed because a linked card of this list was trashed, restored or merged.
+
+        Such a change may leave the card itself without a new `updated_at` and without an event. The event names the
+        other card, and that card names the cards linked to it. Of a card in the trash only `/links` may tell; where
+        amoCRM tells nothing there, the link stays in the rows of the cards that had it until these change.
+        """
+        changes = changes_of(self.events(), resource.name, False, self.links_since, self.links_since)
+        try:
+            live = self._of_live(resource, changes.restored.keys() | changes.merged.keys())
+            return {*live, *self._of_trashed(resource, changes.deleted)}
+        except REFUSALS:
+            return set()  # the token's user sees no card of this list, nor links to it
+
+    def _of_live(self, resource: Resource, ids: Iterable[int]) -> Iterator[Card]:
+        for row in by_ids(self.account, resource, ids, {"with": resource.links_with}):
+            for other in CARD_NAMES:
+                for link in rows_of(row, other):
+                    if (card_id := numeric_id(link.get("id"))) is not None:
+                        yield other, card_id
+
+    def _of_trashed(self, resource: Resource, ids: Iterable[int]) -> Iterator[Card]:
+        left = sorted(ids)
+        while left:
+            asked, left = left[:IDS_AT_ONCE], left[IDS_AT_ONCE:]
+            try:
+                body = self.account.get(f"{resource.path}/links", {"filter[entity_id][]": asked}).body
+            except BadRequest:
+                return
+            for link in rows_of(body or {}, "links"):
+                card_id, other = numeric_id(link.get("to_entity_id")), link.get("to_entity_type")
+                if card_id is not None and other in CARD_NAMES:
+                    yield str(other), card_id
 
 
 def events_since(account: Account, kinds: Iterable[str], since: int) -> list[Row]:

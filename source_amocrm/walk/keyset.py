@@ -243,13 +243,30 @@ class _Walk:
 
     def _look(self, raw: RawPage, window: KeysetWindow, prefetched: bool = False) -> _Found:
         position = self._position
-        ranked = self._ordered.rank_rows(raw, position.rank, self._undated)
+        ranked = self._ranked(raw)
         keys, counted = [key(row) for _, row in ranked], False
         if self._listing.own_order and ranked and ranked[0].rank == position.rank:
             repeated = self.prefetcher.count_repeated(window, keys)
             counted = repeated > 0 and position.holds_none_of(ranked[repeated:])
         joins = counted or window.begins_by(position.rank) or (bool(ranked) and position.joins(ranked))
         return _Found(raw, window, ranked, keys, joins, counted, prefetched)
+
+    def _ranked(self, raw: RawPage) -> list[Ranked]:
+        """The rows with their ranks; a row without a date gets its neighbour's rank.
+
+        Leaves out rows without a date that the walk has read on their own. Raises OrderIgnored.
+        """
+        rank, ranked = self._position.rank, list[Ranked]()
+        for row in raw.rows:
+            own_rank = self._ordered.rank(row)
+            if own_rank is None and key(row) in self._undated:
+                continue
+            if own_rank is not None:
+                if ranked and own_rank < rank:
+                    raise OrderIgnored
+                rank = own_rank
+            ranked.append(Ranked(rank, row))
+        return ranked
 
     def _next_prefetched(self) -> _Found | None:
         """The next prefetched page, if it joins and goes beyond what was read, or shows that the second is lost."""

@@ -82,7 +82,9 @@ class KeysetWindow(NamedTuple):
     def ask(self, ordered: OrderedList, empty_retries: int | None = None) -> RawPage:
         """Requests the page. Raises FilterIgnored."""
         listing = ordered.listing if empty_retries is None else ordered.listing.retrying_empty(empty_retries)
-        return ordered.check(listing.ask(ordered.params(self.bound), self.number, self.limit), self.bound)
+        raw = listing.ask(ordered.params(self.bound), self.number, self.limit)
+        ordered.check(raw.rows, self.bound)
+        return raw
 
     def begins_by(self, rank: int) -> bool:
         """Whether the window was requested from `rank` or an earlier rank on, so that it cannot leave a row out."""

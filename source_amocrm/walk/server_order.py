@@ -6,13 +6,13 @@ obeys the requested order of every list. A walk learns these from the responses.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, NamedTuple
 
 from source_amocrm.walk.intervals import FOREVER, Interval
-from source_amocrm.walk.listing import Key, Listing, OrderIgnored, RawPage, Row, bounds, check_filter, key
+from source_amocrm.walk.listing import Listing, OrderIgnored, Row, bounds, check_filter, key
 from source_amocrm.walk.page_size import PageSizer
 
 PAIRS_TO_KNOW = 20
@@ -143,12 +143,11 @@ class OrderedList:
         end = self.last_rank + 1
         return (bound, min(end, FOREVER)) if self.ascending else (-end, min(-bound, FOREVER))
 
-    def check(self, raw: RawPage, bound: int) -> RawPage:
-        """The page, after a check of its filter. Raises FilterIgnored."""
-        check_filter(self.listing, raw.rows, *self.seconds_from(bound))
-        if any(self.rank(row) == bound for row in raw.rows):
+    def check(self, rows: list[Row], bound: int) -> None:
+        """Checks the filter of a page. Raises FilterIgnored."""
+        check_filter(self.listing, rows, *self.seconds_from(bound))
+        if any(self.rank(row) == bound for row in rows):
             self.traits.inclusive = True
-        return raw
 
     def bound_of(self, rank: int) -> int:
         """The bound that shows all rows of a rank: the rank itself if bounds are known to be inclusive, else the rank
@@ -157,26 +156,10 @@ class OrderedList:
 
     def learn_bound(self, rank: int) -> None:
         """Requests one row at a rank that has rows, to learn whether the filter's bound is inclusive."""
-        raw = self.check(self.listing.ask(self.params(rank), limit=1), rank)
-        if raw.rows and not self.traits.inclusive:
+        rows = self.listing.ask(self.params(rank), limit=1).rows
+        self.check(rows, rank)
+        if rows and not self.traits.inclusive:
             self.traits.inclusive = False
-
-    def rank_rows(self, raw: RawPage, rank: int, without: Collection[Key]) -> list[Ranked]:
-        """The rows with their ranks; the first one without a date gets `rank`, and others their neighbour's rank.
-
-        Leaves out rows without a date whose keys are in `without`, for they are delivered. Raises OrderIgnored.
-        """
-        ranked: list[Ranked] = []
-        for row in raw.rows:
-            own_rank = self.rank(row)
-            if own_rank is None and key(row) in without:
-                continue
-            if own_rank is not None:
-                if ranked and own_rank < rank:
-                    raise OrderIgnored
-                rank = own_rank
-            ranked.append(Ranked(rank, row))
-        return ranked
 
 
 def prove_order(ordered: OrderedList, first_rank: int, ranked: list[Ranked], sizer: PageSizer) -> None:
