@@ -53,7 +53,7 @@ class Account:
     def page(self, path: str, rows: int = 50, made: int | None = None) -> ExitStack:
         """A list's reading that stands after its first page."""
         self.asks(path)
-        batch = Batch("", Page([{"id": own, "created_at": made} for own in range(rows)]))
+        batch = Batch(Page([{"id": own, "created_at": made} for own in range(rows)]))
         reading = ExitStack()
         reading.enter_context(self.report.followed(path))(batch)
         return reading

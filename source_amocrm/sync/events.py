@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from functools import partial
 
 from source_amocrm.account import Account
 from source_amocrm.account.resources import EVENTS
@@ -103,7 +102,7 @@ class EventReading:
         parts = [(low, min(high, until)) for low, high in reversed(self.plan.seconds.intervals)]
         for low, high in parts:
             if low <= high:
-                yield from map(partial(Batch, EVENTS.name), self._part(listing, low, high))
+                yield from map(Batch, self._part(listing, low, high))
 
     def _part(self, listing: Listing, low: int, high: int) -> Iterator[Page]:
         delivered: set[int | str] = set()

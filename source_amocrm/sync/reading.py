@@ -91,7 +91,7 @@ class MainWalk:
         pages = self._by_date(self._first.result() if self._first.started else None)
         if self.resource.by_cursor and self.account.filter_may_work(self.resource):
             try:
-                yield from map(partial(Batch, self.resource.name), pages)
+                yield from map(Batch, pages)
                 return
             except TiesShuffled as shuffled:
                 since, known = shuffled.since, shuffled.delivered
@@ -130,7 +130,7 @@ class MainWalk:
         since = self.plan.since
         if self.resource.by_cursor and since > BEGINNING:
             try:
-                yield from map(partial(Batch, self.resource.name), newest_first(self.listing, since))
+                yield from map(Batch, newest_first(self.listing, since))
                 return
             except OrderIgnored:
                 pass
@@ -138,13 +138,13 @@ class MainWalk:
 
     def _by_page_number(self, since: int, checkpoint: PageCheckpoint | None = None) -> Iterator[Batch]:
         """Reads the rows since a second by page number, with the filter where that works."""
-        name, listing = self.resource.name, self.listing
+        listing = self.listing
         if since > BEGINNING and self.account.filter_works(self.resource):
             low = since if self.resource.by_cursor else min(since, self.plan.requested_since)
             listing = listing.narrowed(bounds(listing, low - 1, FOREVER))
-        pages = map(partial(Batch, name, floor=since), in_id_order(listing, self.account.pool, checkpoint))
+        pages = map(partial(Batch, floor=since), in_id_order(listing, self.account.pool, checkpoint))
         yield from _without(pages, lambda row: (listing.second_of(row) or FOREVER) < since)
-        yield Batch(name, Page([]), walked=True)
+        yield Batch(Page([]), walked=True)
 
 
 def _without(batches: Iterable[Batch], unwanted: Callable[[Row], bool]) -> Iterator[Batch]:
@@ -199,7 +199,6 @@ class EntityReading:
         api = self.account.api
         return settled(
             batches,
-            self.resource.name,
             lambda: MOST_HELD if self.account.filter_works(self.resource) else MOST_HELD_UNFILTERED,
             lambda tick: api.sleep(max(0.0, tick - api.clock())),
             self._read_again,
@@ -216,7 +215,7 @@ class EntityReading:
             for resolver in self.resolvers:
                 resolver.observe(page.rows)
             at_least = {entity_id: deletion.at for entity_id, deletion in gone.items()} | changes.restored
-            yield Batch(self.resource.name, page, floor=BEGINNING, at_least=at_least)
+            yield Batch(page, floor=BEGINNING, at_least=at_least)
         if self.mark_deleted:
             yield from self._tombstones(gone, present)
 
@@ -238,7 +237,7 @@ class EntityReading:
         deletions = [deletion for entity_id, deletion in gone.items() if entity_id not in present]
         for start in range(0, len(deletions), DELETIONS_AT_ONCE):
             part = tuple(deletions[start : start + DELETIONS_AT_ONCE])
-            yield Batch(self.resource.name, Page([]), part)
+            yield Batch(Page([]), part)
 
     def _read_again(self, ids: Iterable[int]) -> Page:
         wanted = set(ids)
@@ -310,12 +309,11 @@ def observed(batches: Iterable[Batch], resolvers: Sequence[Resolver], whole: Cal
 
 def settled(
     batches: Iterable[Batch],
-    name: str,
     most_held: Callable[[], int],
     wait_until: Callable[[float], None],
     read_again: Callable[[Collection[int]], Page],
 ) -> Iterator[Batch]:
-    """Yields the batches of the list `name` without held records, then these records as they are read again.
+    """Yields the batches without held records, then these records as they are read again.
 
     `wait_until` sleeps until a tick of the monotonic clock. `read_again` reads the records that still exist by id.
     """
@@ -338,7 +336,7 @@ def settled(
                 held[row["id"]] = over
             else:
                 rows.append(row)
-        yield Batch(name, replace(page, rows=rows), floor=0)
+        yield Batch(replace(page, rows=rows), floor=0)
 
 
 def over_at(second: int, answered: Iterable[Answered]) -> float | None:

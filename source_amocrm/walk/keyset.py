@@ -271,12 +271,12 @@ class _Walk:
     def _next_prefetched(self) -> _Found | None:
         """The next prefetched page, if it joins and goes beyond what was read, or shows that the second is lost."""
         try:
-            while raw := self.prefetcher.head():
-                found = self._look(raw, self.prefetcher.window, prefetched=True)
+            while head := self.prefetcher.head():
+                found = self._look(*head, prefetched=True)
                 if not found.ranked:
                     break
                 further = found.counted or self._position.is_before(found.ranked[-1])
-                if (found.joins and (further or not raw.may_go_on)) or (not found.joins and self._is_lost(found)):
+                if (found.joins and (further or not found.raw.may_go_on)) or (not found.joins and self._is_lost(found)):
                     self.prefetcher.pop()
                     return found
                 if further:

@@ -164,20 +164,15 @@ class KeysetPrefetcher:
         self._first_rank: int | None = None
         self._last_rank: int | None = None
 
-    def head(self) -> RawPage | None:
+    def head(self) -> tuple[RawPage, KeysetWindow] | None:
         """Waits for the next page, and meanwhile requests others behind it. None if no page was requested. Raises what
         the request raised."""
         if not self._requests:
             return None
-        page = self._requests[0][1]
+        window, page = self._requests[0]
         while not wait([page], POLL_INTERVAL).done:
             self.fill(self._last_rank)
-        return page.result()
-
-    @property
-    def window(self) -> KeysetWindow:
-        """The window of the next page."""
-        return self._requests[0][0]
+        return page.result(), window
 
     def pop(self) -> None:
         """Removes the next page, which the walk takes or which brings nothing new."""
@@ -210,10 +205,10 @@ class KeysetPrefetcher:
         """
         most = max(LEAST_OVERLAP, self.limit * MOST_OVERLAP)
         self._overlap = min(most, max(self._overlap + 1, needed if needed <= most else 0))
-        if self._refused is self.window:
+        window = self._requests[0][0]
+        if self._refused is window:
             self.drop()
-        else:
-            self._refused = self.window
+        self._refused = window
 
     def drop(self) -> None:
         """Cancels the requests, because the walk goes on elsewhere."""
