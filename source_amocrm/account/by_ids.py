@@ -76,7 +76,11 @@ class Unfiltered:
         while left and self._asked + len(left) > self._pages:
             raw = self._page()
             if raw and not raw.may_go_on:
-                yield from self._list(raw)
+                if self._number == 2 and raw.rows:  # the list is this page
+                    yield from raw.rows
+                else:
+                    for page in in_id_order(self._account.listing(self._resource), self._account.pool):
+                        yield from page.rows
                 self.whole = True
                 return
             rows = raw.rows if raw else []
@@ -96,11 +100,3 @@ class Unfiltered:
             return None
         self._pages = number + 1
         return raw
-
-    def _list(self, last: RawPage) -> Iterator[Row]:
-        """Yields the whole list, whose end was found; a list of one page has come already."""
-        if self._number == 2 and last.rows:
-            yield from last.rows
-            return
-        for page in in_id_order(self._account.listing(self._resource), self._account.pool):
-            yield from page.rows

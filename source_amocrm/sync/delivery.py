@@ -145,7 +145,7 @@ class PageOrder(Delivery):
     def _page(self, batch: Batch) -> Delivered:
         page = batch.page
         now = self._now()
-        wanted = [row for row in page.rows if self._wanted(row, batch.floor) and not self._outdated(row, now)]
+        wanted = [row for row in page.rows if self._needs(row, batch.floor, now)]
         dated = []
         for row in wanted:
             second = seconds(row.get(self._cursor))
@@ -170,19 +170,19 @@ class PageOrder(Delivery):
         if self._progress.unsaved:
             yield self._checkpoint()
 
-    def _wanted(self, row: Row, floor: int | None) -> bool:
+    def _needs(self, row: Row, floor: int | None, now: int) -> bool:
+        """Whether the row is needed, and no later version of it was delivered in this sync from a newer page."""
         second = seconds(row.get(self._cursor))
-        return second is None or second in self._needed or (floor is not None and second >= floor)
-
-    def _outdated(self, row: Row, now: int) -> bool:
-        """Whether a later version of the row was delivered in this sync, so that this one is from an older page."""
-        second = seconds(row.get(self._cursor))
-        if second is None or second > now:
+        if second is None:
+            return True
+        if second not in self._needed and (floor is None or second < floor):
             return False
+        if second > now:
+            return True
         known = self._latest.get(key(row), BEGINNING)
         if second > (self._progress.watermark or BEGINNING):
             self._latest[key(row)] = max(second, known)
-        return second < known
+        return second >= known
 
     def _part(self, page: Page, rows: list[Row], position: int) -> Page | None:
         """Returns the part of the page that ends with the row at `position`; None if its end cannot be told.
@@ -271,7 +271,8 @@ class NewestFirst(Delivery):
         ready.sort(key=lambda row: (_made_at(row) or 0, str(row.get("id"))), reverse=True)
         passed = self._passed
         while ready:
-            cut = _end_of_second(ready, ROWS_BETWEEN_STATES)
+            behind = range(ROWS_BETWEEN_STATES, len(ready))
+            cut = next((at for at in behind if _made_at(ready[at]) != _made_at(ready[at - 1])), len(ready))
             part, ready = ready[:cut], ready[cut:]
             for rows in self._made(part):
                 yield from rows
@@ -302,10 +303,3 @@ class NewestFirst(Delivery):
 
 def _made_at(event: Row) -> int | None:
     return seconds(event.get("created_at"))
-
-
-def _end_of_second(rows: list[Row], at_least: int) -> int:
-    cut = min(at_least, len(rows))
-    while 0 < cut < len(rows) and rows[cut].get("created_at") == rows[cut - 1].get("created_at"):
-        cut += 1
-    return cut

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -90,11 +90,6 @@ class StreamSync:
         return combined_error(foreseen) if foreseen else None
 
 
-@contextmanager
-def _unfollowed(_: str) -> Iterator[Callable[[Batch], None]]:
-    yield lambda _: None
-
-
 class Sync:
     """Reads each list once for the streams that are made of it.
 
@@ -106,7 +101,7 @@ class Sync:
         self,
         account: Account,
         selections: Sequence[Selection],
-        followed: Callable[[str], AbstractContextManager[Callable[[Batch], None]]] = _unfollowed,
+        followed: Callable[[str], AbstractContextManager[Callable[[Batch], object]]] = lambda _: nullcontext(id),
     ) -> None:
         self.account = account
         self._followed = followed

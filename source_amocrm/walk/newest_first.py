@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from itertools import pairwise
 
 from source_amocrm.walk.full import PageProgress, latest_versions, one_pass, passes_until_complete
@@ -56,7 +57,9 @@ class _NewestFirst:
             fresh = bool(rows) or self._reached < before
             more = self._reached >= self._since and self._plan.advance(raw, fresh, self._overlap(raw)) and goes_on
             if start and seconds[0] == before and (self._reached < before or not more):
-                tied = self._tied(before, start)
+                tied = with_smaller_pages(
+                    replace(self._listing, limit=self._plan.most), partial(_around, second=before, start=start)
+                )
                 rows, answered = rows + self._new(tied.rows), answered + tied.answered
             yield Page(
                 sorted(rows, key=lambda row: self._listing.second_of(row) or 0, reverse=True),
@@ -80,14 +83,9 @@ class _NewestFirst:
         seconds = (self._listing.second_of(row) or 0 for row in raw.rows)
         return max((position for position, second in enumerate(seconds, start) if second > self._reached), default=None)
 
-    def _tied(self, second: int, start: int) -> Page:
-        """Every row of a second that lies around the position `start`."""
-        return with_smaller_pages(
-            replace(self._listing, limit=self._plan.most), lambda listing: _around(listing, second, start)
-        )
-
 
 def _around(listing: Listing, second: int, start: int) -> Page:
+    """Every row of a second that lies around the position `start`."""
     number = start // listing.limit + 1
     answered: list[Answered] = []
 
