@@ -140,7 +140,8 @@ class _Position:
     def page_within(self, rows: list[Row], ranked: list[Ranked]) -> Page | None:
         """The page of these rows with a checkpoint, if it ends in the second in which it begins and that second's rows
         come in ascending order of IDs; else None."""
-        if not ranked or ranked[-1].rank != self.rank or not (self._ties.ascending and self._ordered.ascending):
+        by_id = self._ties.known and self._ties.pairs > 0 and self._ordered.ascending
+        if not by_id or not ranked or ranked[-1].rank != self.rank:
             return None
         row_id = ranked[-1].row.get("id")
         if not isinstance(row_id, int):

@@ -32,7 +32,7 @@ class TieOrder:
     """Learns whether rows of one second always come in the order of their IDs, up or down."""
 
     def __init__(self) -> None:
-        self._pairs = 0
+        self.pairs = 0
         """How many pairs were seen: positive for ascending IDs, negative for descending, 0 before the first."""
         self.broken = False
         """Whether two neighbours were seen in another order than those before."""
@@ -40,26 +40,21 @@ class TieOrder:
     @property
     def known(self) -> bool:
         """Whether enough pairs were seen, all of them in one order."""
-        return not self.broken and abs(self._pairs) >= PAIRS_TO_KNOW
-
-    @property
-    def ascending(self) -> bool:
-        """Whether the order is known, and ascending."""
-        return self.known and self._pairs > 0
+        return not self.broken and abs(self.pairs) >= PAIRS_TO_KNOW
 
     def learn(self, ranked: Sequence[tuple[int, Row]]) -> None:
         """Learns from rows that were not seen before, each with its rank."""
         for step in _steps(ranked):
-            self.broken = self.broken or step == 0 or step * self._pairs < 0
-            self._pairs += step
+            self.broken = self.broken or step == 0 or step * self.pairs < 0
+            self.pairs += step
 
     def holds_for(self, ranked: Sequence[tuple[int, Row]]) -> bool:
         """Whether the order is known and these rows are in it."""
-        return self.known and all(step * self._pairs > 0 for step in _steps(ranked))
+        return self.known and all(step * self.pairs > 0 for step in _steps(ranked))
 
     def is_no_later(self, row: Row, last: Row) -> bool:
         """Whether `row` comes no later than `last`, a row of the same second, so that no row is between the two."""
-        return self.known and (key(row) == key(last) or _compared(row, last) * self._pairs > 0)
+        return self.known and (key(row) == key(last) or _compared(row, last) * self.pairs > 0)
 
 
 def _steps(ranked: Sequence[tuple[int, Row]]) -> list[int]:
@@ -89,7 +84,7 @@ class ListTraits:
     behind: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass
 class OrderedList:
     """A list in ascending or descending order of its cursor field, over an interval of seconds.
 
@@ -103,13 +98,8 @@ class OrderedList:
     ascending: bool
     interval: Interval
 
-    @property
-    def first_rank(self) -> int:
-        return self.interval[0] if self.ascending else -self.interval[1]
-
-    @property
-    def last_rank(self) -> int:
-        return self.interval[1] if self.ascending else -self.interval[0]
+    def __post_init__(self) -> None:
+        self.first_rank, self.last_rank = sorted(map(self.second, self.interval))
 
     def last_possible_rank(self, latest: int) -> int | None:
         """The rank of the last row that the list can have; None while it is not known. `latest`: no row is dated later,
@@ -119,6 +109,7 @@ class OrderedList:
         return min(self.last_rank, latest)
 
     def second(self, rank: int) -> int:
+        """The second of a rank, and the rank of a second."""
         return rank if self.ascending else -rank
 
     def seconds_between(self, first: int, last: int) -> Interval | None:
