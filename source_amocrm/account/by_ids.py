@@ -9,9 +9,10 @@ from source_amocrm.account.account import Account
 from source_amocrm.account.resources import Resource
 from source_amocrm.errors import NotFound, PageTooLarge, Unpaid
 from source_amocrm.http import Params
+from source_amocrm.walk import FilterIgnored, RawPage, Row
 from source_amocrm.walk.full import full
 from source_amocrm.walk.id_order import in_id_order
-from source_amocrm.walk.listing import FilterIgnored, RawPage, Row, identified, key
+from source_amocrm.walk.listing import identified, key
 
 IDS_AT_ONCE = 50
 """More ids in one request have been answered with «HTTP URL too long»."""

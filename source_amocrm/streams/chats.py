@@ -34,7 +34,7 @@ from source_amocrm.sync.events import EventReading
 from source_amocrm.sync.read_plan import BEGINNING, ReadPlan
 from source_amocrm.walk.intervals import FOREVER, IntervalSet
 from source_amocrm.walk.listing import Listing, numeric_id
-from source_amocrm.walk.worker_pool import MOST_AHEAD, Prefetch, WorkerPool
+from source_amocrm.walk.worker_pool import MOST_AHEAD, WorkerPool
 
 LOGGER = logging.getLogger("airbyte")
 T = TypeVar("T")
@@ -296,12 +296,11 @@ def talk_by_id(account: Account, talk_id: int) -> Row | None:
 
 def in_order(pool: WorkerPool, tasks: Iterable[Callable[[], T]]) -> Iterator[T]:
     """Yields the results of `tasks` in their order, and begins with later ones while the request budget has room."""
-    begun: deque[Prefetch[T]] = deque()
+    begun: deque[Callable[[], T]] = deque()
     for task in tasks:
-        begun.append(Prefetch(pool, task))
-        if pool.vacancies():
-            begun[-1].start()
-        while len(begun) > MOST_AHEAD or (begun and not begun[-1].started):
-            yield begun.popleft().result()
+        free = pool.vacancies() > 0
+        begun.append(pool.prefetch(task) if free else task)
+        while len(begun) > MOST_AHEAD or (begun and not free):
+            yield begun.popleft()()
     while begun:
-        yield begun.popleft().result()
+        yield begun.popleft()()

@@ -10,7 +10,7 @@ from typing import Any
 
 from source_amocrm.account.resources import EVENTS, Resource
 from source_amocrm.http import Params
-from source_amocrm.walk.listing import Page, Row
+from source_amocrm.walk import Page, Row
 
 
 @dataclass(frozen=True, slots=True)

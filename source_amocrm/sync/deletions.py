@@ -27,18 +27,9 @@ from source_amocrm.errors import REFUSALS, BadRequest, PageTooLarge, beginning_w
 from source_amocrm.sync.declaration import Deletion
 from source_amocrm.sync.events import events_listing, in_no_order, keyset_either_way
 from source_amocrm.sync.read_plan import ReadPlan
+from source_amocrm.walk import FilterIgnored, Listing, OrderIgnored, RawPage, Row
 from source_amocrm.walk.intervals import FOREVER
-from source_amocrm.walk.listing import (
-    FilterIgnored,
-    Listing,
-    OrderIgnored,
-    RawPage,
-    Row,
-    bounds,
-    numeric_id,
-    rows_of,
-    seconds,
-)
+from source_amocrm.walk.listing import bounds, numeric_id, rows_of, seconds
 from source_amocrm.walk.page_size import with_smaller_pages
 
 _KEPT_FIELDS = frozenset({"id", "type", "created_at", "created_by", "account_id", "entity_id", "entity_type"})

@@ -14,8 +14,9 @@ from source_amocrm.sync.declaration import Batch, Context, Deletion, Incremental
 from source_amocrm.sync.lookup import Resolver
 from source_amocrm.sync.read_plan import BEGINNING, Progress
 from source_amocrm.sync.state import dump
+from source_amocrm.walk import Page, PageCheckpoint, Row
 from source_amocrm.walk.intervals import FOREVER, IntervalSet
-from source_amocrm.walk.listing import Key, Page, PageCheckpoint, Row, key, seconds
+from source_amocrm.walk.listing import Key, key, seconds
 
 ROWS_BETWEEN_STATES = 1_000
 

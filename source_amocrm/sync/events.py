@@ -19,22 +19,12 @@ from source_amocrm.account import Account
 from source_amocrm.account.resources import EVENTS
 from source_amocrm.sync.declaration import Batch
 from source_amocrm.sync.read_plan import ReadPlan
+from source_amocrm.walk import FilterIgnored, Listing, OrderIgnored, Page, RawPage, Row
 from source_amocrm.walk.full import in_passes, latest_versions
 from source_amocrm.walk.id_order import one_second
 from source_amocrm.walk.intervals import Interval
 from source_amocrm.walk.keyset import keyset
-from source_amocrm.walk.listing import (
-    REMEMBERED_KEYS,
-    FilterIgnored,
-    Listing,
-    OrderIgnored,
-    Page,
-    RawPage,
-    Row,
-    bounds,
-    check_filter,
-    key,
-)
+from source_amocrm.walk.listing import REMEMBERED_KEYS, bounds, check_filter, key
 from source_amocrm.walk.page_size import PageSizer
 from source_amocrm.walk.server_order import ListTraits
 from source_amocrm.walk.worker_pool import WorkerPool
@@ -125,7 +115,7 @@ class EventReading:
 
     def _stretches(self, listing: Listing, low: int, high: int, raw: RawPage) -> Iterator[Page]:
         """Reads stretches of time, the newest first, from a server that lists the oldest events first."""
-        oldest = next(second for row in raw.rows if (second := listing.second_of(row)) is not None)
+        oldest = listing.seconds_of(raw.rows)[0]
         length = max(1, (high - oldest) // 64)
         while high >= low:
             start = max(low, high - length) if high - length > oldest else low
@@ -152,7 +142,7 @@ def keyset_either_way(
         raw = first_page(listing, part, sizer, raw)
         ascending = direction(listing, raw)
         if ascending is None:
-            second = next(second for row in raw.rows if (second := listing.second_of(row)) is not None)
+            second = listing.seconds_of(raw.rows)[0]
             if low <= second <= high:
                 yield from one_second(listing, second, pool)
                 yield Page([], (second, second))
@@ -170,7 +160,7 @@ def direction(listing: Listing, raw: RawPage) -> bool | None:
 
     A page that is the whole list counts as ascending. Raises OrderIgnored when it is neither.
     """
-    dated = [second for row in raw.rows if (second := listing.second_of(row)) is not None]
+    dated = listing.seconds_of(raw.rows)
     if not dated or not raw.may_go_on:
         return True
     if dated[0] == dated[-1]:
@@ -207,8 +197,7 @@ def newest_second(listing: Listing, interval: Interval) -> int | None:
     while low <= high:
         start = (low + high + 1) // 2 if halved else low
         raw = first_page(listing, (start, high), sizer)
-        dated = (listing.second_of(row) for row in raw.rows)
-        found = [second for second in dated if second is not None and start <= second <= high]
+        found = [second for second in listing.seconds_of(raw.rows) if start <= second <= high]
         if found:
             newest = max(found)
             low = newest + 1

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import reduce
 from typing import NamedTuple
 
 from source_amocrm.account.clocks import TOLERANCE
 from source_amocrm.dates import LAST_SECOND
+from source_amocrm.walk import Page, PageCheckpoint
 from source_amocrm.walk.intervals import FOREVER, IntervalSet
-from source_amocrm.walk.listing import Key, Page, PageCheckpoint
+from source_amocrm.walk.listing import Key
 
 BEGINNING = 0
 
@@ -67,17 +67,14 @@ class ReadPlan:
 
 def merged(plans: Sequence[ReadPlan]) -> ReadPlan:
     """Returns the plan that serves all of several streams, which `agree` has made resume the same walk."""
-    first = plans[0]
-    if all(plan == first for plan in plans):
-        return first
-    newest = [plan.newest for plan in plans if plan.newest is not None]
+    within = plans[0].within
     return ReadPlan(
-        seconds=reduce(lambda one, other: one | other, (plan.seconds for plan in plans)),
-        resume=first.resume,
+        seconds=IntervalSet.of(interval for plan in plans for interval in plan.seconds.intervals),
+        resume=plans[0].resume,
         deletions_since=min(plan.deletions_since for plan in plans),
         changes_since=min(plan.changes_since for plan in plans),
-        newest=min(newest) if newest else None,
-        within=first.within if all(plan.within == first.within for plan in plans) else None,
+        newest=min((plan.newest for plan in plans if plan.newest is not None), default=None),
+        within=within if all(plan.within == within for plan in plans) else None,
     )
 
 

@@ -22,27 +22,13 @@ from source_amocrm.sync.declaration import Batch, Deletion
 from source_amocrm.sync.deletions import EventLog, in_trash, with_trash
 from source_amocrm.sync.lookup import Resolver
 from source_amocrm.sync.read_plan import BEGINNING, ReadPlan, merged
+from source_amocrm.walk import FilterIgnored, Listing, OrderIgnored, Page, PageCheckpoint, RawPage, Row
 from source_amocrm.walk.id_order import LARGEST_ID, in_id_order, rest_of_second
 from source_amocrm.walk.intervals import FOREVER
 from source_amocrm.walk.keyset import keyset
-from source_amocrm.walk.listing import (
-    REMEMBERED_KEYS,
-    Answered,
-    FilterIgnored,
-    Listing,
-    OrderIgnored,
-    Page,
-    PageCheckpoint,
-    RawPage,
-    Row,
-    TiesShuffled,
-    bounds,
-    key,
-    seconds,
-)
+from source_amocrm.walk.listing import REMEMBERED_KEYS, Answered, TiesShuffled, bounds, key, seconds
 from source_amocrm.walk.newest_first import newest_first
 from source_amocrm.walk.server_order import ListTraits
-from source_amocrm.walk.worker_pool import Prefetch
 
 DELETIONS_AT_ONCE = 1_000
 CLOCK_SLACK = 1
@@ -64,7 +50,8 @@ class MainWalk:
 
     def __post_init__(self) -> None:
         self._traits = ListTraits()
-        self._first = Prefetch(self.account.pool, self._oldest_rows)
+        self._first: list[Callable[[], RawPage | None]] = []
+        """Gives the first page, if that was requested. Emptied when the page is taken: nothing may keep its rows."""
 
     @property
     def behind(self) -> bool:
@@ -79,7 +66,7 @@ class MainWalk:
     def ask_first(self) -> None:
         """Requests the first page if everything is wanted: that needs no filter, so it need not wait for `/account`."""
         if self.resource.by_cursor and self.plan.at_first:
-            self._first.start()
+            self._first.append(self.account.pool.prefetch(self._oldest_rows))
 
     def resumed(self) -> Iterator[Batch]:
         """Reads the rest of a walk by page number that an earlier sync began."""
@@ -88,7 +75,7 @@ class MainWalk:
 
     def batches(self, delivered: Set[int | str]) -> Iterator[Batch]:
         """Reads the needed rows. `delivered` grows meanwhile; rows in it are left out when a second walk takes over."""
-        pages = self._by_date(self._first.result() if self._first.started else None)
+        pages = self._by_date(self._first.pop()() if self._first else None)
         if self.resource.by_cursor and self.account.filter_may_work(self.resource):
             try:
                 yield from map(Batch, pages)
@@ -174,7 +161,7 @@ class EntityReading:
         self._listing = self.account.listing(self.resource, self.params)
         self.walk = MainWalk(self.account, self.resource, self._plan, self._listing)
         self._keys = ReadKeys(self.plans)
-        self._trash = Prefetch(self.account.pool, lambda: in_trash(self.account, self.resource, self._plan))
+        self._trash: list[Callable[[], list[Deletion]]] = []
 
     def batches(self) -> Iterator[Batch]:
         with reading(self._listing):
@@ -189,7 +176,8 @@ class EntityReading:
     def _walked(self) -> Iterator[Batch]:
         yield from self.walk.resumed()
         if self._wants_trash:
-            self._trash.start()
+            read = partial(in_trash, self.account, self.resource, self._plan)
+            self._trash.append(self.account.pool.prefetch(read))
         yield from self.walk.batches(self._keys.delivered)
 
     def _settled(self, batches: Iterator[Batch]) -> Iterator[Batch]:
@@ -231,7 +219,7 @@ class EntityReading:
 
     def _tombstones(self, gone: dict[int, Deletion], present: Collection[int]) -> Iterator[Batch]:
         if self._wants_trash:
-            gone = with_trash(gone, self._trash.result(), self._keys.ids)
+            gone = with_trash(gone, self._trash.pop()(), self._keys.ids)
         if self.walk.behind:
             present = {*present, *(row["id"] for row in by_ids(self.account, self.resource, gone))}
         deletions = [deletion for entity_id, deletion in gone.items() if entity_id not in present]

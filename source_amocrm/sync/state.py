@@ -26,8 +26,8 @@ from typing import Any
 from source_amocrm.dates import iso
 from source_amocrm.errors import ConfigError
 from source_amocrm.sync.read_plan import BEGINNING, Progress, ReadPlan, ResumePoint, Version
+from source_amocrm.walk import PageCheckpoint
 from source_amocrm.walk.intervals import IntervalSet
-from source_amocrm.walk.listing import PageCheckpoint
 
 VERSION = 2
 SAVED = "saved"
@@ -89,19 +89,17 @@ def _signature(stream: str, state: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _dump_pending(pending: ReadPlan) -> dict[str, Any]:
-    dumped: dict[str, Any] = {
+    points = {"walk": pending.resume, "within": pending.within}
+    return {
         "spans": [[iso(start), iso(end)] for start, end in pending.seconds.intervals],
         "deletions_since": iso(pending.deletions_since),
         "changes_since": iso(pending.changes_since),
+        **{name: _dump_resume_point(point) for name, point in points.items() if point},
     }
-    for name, walk in (("walk", pending.resume), ("within", pending.within)):
-        if walk:
-            dumped[name] = {
-                "since": iso(walk.since),
-                "place": walk.checkpoint.position,
-                "after": walk.checkpoint.after_id,
-            }
-    return dumped
+
+
+def _dump_resume_point(point: ResumePoint) -> dict[str, Any]:
+    return {"since": iso(point.since), "place": point.checkpoint.position, "after": point.checkpoint.after_id}
 
 
 def _load(progress: Progress, lists: Collection[str], state: Mapping[str, Any]) -> None:

@@ -23,8 +23,8 @@ from source_amocrm.sync.lookup import Resolver
 from source_amocrm.sync.read_plan import Progress, ReadPlan, agree, merged
 from source_amocrm.sync.reading import EntityReading
 from source_amocrm.sync.state import dump
+from source_amocrm.walk import Row
 from source_amocrm.walk.intervals import FOREVER, IntervalSet
-from source_amocrm.walk.listing import Row
 
 LOGGER = logging.getLogger("airbyte")
 

@@ -26,14 +26,7 @@ import orjson
 
 from source_amocrm.errors import AmocrmError, PageTooLarge
 from source_amocrm.walk.listing import Key, KeySet, Listing, OrderIgnored, Page, RawPage, Row, key
-from source_amocrm.walk.page_size import (
-    PageWindow,
-    WindowPlan,
-    following,
-    prefetched,
-    smaller,
-    with_smaller_pages,
-)
+from source_amocrm.walk.page_size import PageWindow, WindowPlan, following, prefetched, smaller, with_smaller_pages
 from source_amocrm.walk.worker_pool import MOST_AHEAD, WorkerPool
 
 MOST_ROWS = 5_000_000

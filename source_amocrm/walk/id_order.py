@@ -20,16 +20,7 @@ from itertools import pairwise
 
 from source_amocrm.http import Params
 from source_amocrm.walk.full import PageProgress, first_versions, in_passes
-from source_amocrm.walk.listing import (
-    Key,
-    Listing,
-    OrderIgnored,
-    Page,
-    PageCheckpoint,
-    Row,
-    check_filter,
-    key,
-)
+from source_amocrm.walk.listing import Key, Listing, OrderIgnored, Page, PageCheckpoint, Row, check_filter, key
 from source_amocrm.walk.page_size import WindowPlan
 from source_amocrm.walk.worker_pool import WorkerPool
 

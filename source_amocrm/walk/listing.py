@@ -188,6 +188,10 @@ class Listing:
     def second_of(self, row: Row) -> int | None:
         return seconds(row.get(self.cursor))
 
+    def seconds_of(self, rows: Iterable[Row]) -> list[int]:
+        """The seconds of those rows that have one."""
+        return [second for row in rows if (second := self.second_of(row)) is not None]
+
     def ask(self, params: Params, page: int = 1, limit: int | None = None) -> RawPage:
         """Requests one page, and retries an empty response.
 
@@ -234,10 +238,8 @@ def bounds(listing: Listing, low: int, high: int) -> dict[str, int | str]:
 
 def check_filter(listing: Listing, rows: list[Row], low: int, high: int) -> None:
     """Raises FilterIgnored if a row lies outside of the seconds `low` to `high`, both included."""
-    for row in rows:
-        second = listing.second_of(row)
-        if second is not None and not low <= second <= high:
-            raise FilterIgnored
+    if any(not low <= second <= high for second in listing.seconds_of(rows)):
+        raise FilterIgnored
 
 
 def seconds(value: Any) -> int | None:

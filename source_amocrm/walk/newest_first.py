@@ -106,7 +106,7 @@ def _around(listing: Listing, second: int, start: int) -> Page:
 
 def _seconds(listing: Listing, raw: RawPage) -> list[int]:
     """The seconds of the page's rows that have one. Raises OrderIgnored if they are not in descending order."""
-    dated = [second for row in raw.rows if (second := listing.second_of(row)) is not None]
+    dated = listing.seconds_of(raw.rows)
     if any(one < other for one, other in pairwise(dated)) or (raw.may_go_on and not dated):
         raise OrderIgnored
     return dated

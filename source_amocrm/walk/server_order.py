@@ -171,7 +171,7 @@ def prove_order(ordered: OrderedList, first_rank: int, ranked: list[Ranked], siz
     else:
         params = {**bounds(listing, *ordered.seconds_from(first_rank - 1)), **ordered.order(not ordered.ascending)}
         raw = listing.ask(params, limit=min(listing.limit, ROWS_TO_PROVE))
-        ranks = [rank for row in raw.rows if (rank := ordered.rank(row)) is not None]
+        ranks = list(map(ordered.second, listing.seconds_of(raw.rows)))
         if ranks and ranks[0] >= ranked[-1].rank:
             traits.ordered = True
         elif ranks:

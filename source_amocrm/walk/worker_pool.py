@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from queue import SimpleQueue
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 from weakref import WeakSet
 
 T = TypeVar("T")
@@ -53,6 +53,11 @@ class WorkerPool:
         """The future of `task`. It is cancelled if the pool is shut down before a worker begins the task."""
         with self._lock:
             return self._start(task)
+
+    def prefetch(self, task: Callable[[], T]) -> Callable[[], T]:
+        """As `submit`; what is returned gives the result, and runs `task` itself if no worker has begun it."""
+        future = self.submit(task)
+        return lambda: task() if future.cancel() else future.result()
 
     def submit_if_free(self, task: Callable[[], T]) -> Future[T] | None:
         """As `submit`; None if no worker is free. For a task that must not wait for others, which may wait for it."""
@@ -109,26 +114,3 @@ def _size(future: Future[Any]) -> int:
     """The memory (bytes) of the page that waits in `future`."""
     done = future.done() and not future.cancelled() and not future.exception()
     return getattr(future.result(), "size", 0) if done else 0
-
-
-class Prefetch(Generic[T]):
-    """A task whose result may be requested before it is needed."""
-
-    def __init__(self, pool: WorkerPool, task: Callable[[], T]) -> None:
-        self._pool = pool
-        self._task = task
-        self._future: Future[T] | None = None
-
-    @property
-    def started(self) -> bool:
-        return self._future is not None
-
-    def start(self) -> None:
-        self._future = self._pool.submit(self._task)
-
-    def result(self) -> T:
-        """The result of the task, which runs in this thread if no worker has begun it."""
-        future, self._future = self._future, None
-        if future is None or future.cancel():
-            return self._task()
-        return future.result()
