@@ -24,11 +24,12 @@ from source_amocrm.catalog import check_names
 from source_amocrm.streams import STREAMS
 
 from . import comparison, expected, models, postgres
+from .forked import Forked
 from .leaks import clean
 from .sandbox import OFF, Account, Fault, Faults, Server, Tokens, writes
 from .sandbox.http import dumps
 from .schedules import FIFTEEN
-from .warehouse import PYTHON, ROOT, query, refused, start, stored, unanswered
+from .warehouse import ROOT, query, refused, stored, unanswered
 
 PLAIN = {"character varying": "varchar", "timestamp with time zone": "timestamptz"}
 """The types that go by a shorter name."""
@@ -92,13 +93,19 @@ def problems(
     return [line for line in found if line.split()[0] in streams]
 
 
+def edit(server: Server, count: int, random: Random) -> None:
+    """Edits, and waits: a sync reads events that are a second old."""
+    with server.account.lock:
+        writes.random_edits(server.account, count, random)
+    time.sleep(2)
+
+
 def test_full_then_what_changed(server: Server, database: str, config: Path) -> None:
     read = sync(config, database, "1001")
     assert problems(server.account, database, "1001") == []
     assert read["deals"] >= 300
 
-    with server.account.lock:
-        writes.random_edits(server.account, 40, Random(1))
+    edit(server, 40, Random(1))
     changed = sync(config, database, "1001")
     assert problems(server.account, database, "1001") == []
     assert changed["deals"] < read["deals"] / 3
@@ -146,25 +153,24 @@ def test_descriptions_of_columns_are_comments(database: str) -> None:
     assert query(database, comments) == [{"comment": "Unique id of the deal."}]
 
 
-EAGER = """
-from amocrm_warehouse.sync import packages
-packages.ROWS, packages.SECONDS, packages.CHECKED = 1_000, 1.0, 20
-from source_amocrm.run import run
-run()
-"""
-"""A sync that loads often, as a long one does."""
+OFTEN = {
+    f"amocrm_warehouse.sync.packages.{name}": value
+    for name, value in {"ROWS": 1_000, "SECONDS": 1.0, "CHECKED": 20}.items()
+}
+"""Loads as often as a long sync does."""
 
 
-def eager(config: Path, database: str, project: str) -> subprocess.Popen[str]:
+def start(config: Path, database: str, project: str, *options: str, **environment: str) -> Forked:
+    return Forked(["sync", "--config", str(config), "--project", project, *options], {"DB": database, **environment})
+
+
+def eager(config: Path, database: str, project: str) -> Forked:
     """Of the fifteen tables: each table costs time in each package."""
-    command = [str(PYTHON), "-c", EAGER, "sync", "--config", str(config), "--project", project, *OF_FIFTEEN]
-    return subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
-        env={**os.environ, "DB": database},
-    )  # fmt: skip
+    arguments = ["sync", "--config", str(config), "--project", project, *OF_FIFTEEN]
+    return Forked(arguments, {"DB": database}, OFTEN)
 
 
-def kill(process: subprocess.Popen[str]) -> None:
+def kill(process: Forked) -> None:
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
     assert process.returncode == -signal.SIGKILL
@@ -217,13 +223,12 @@ def test_kills_at_any_moment_lose_nothing(server: Server, database: str, tmp_pat
     for _ in range(4):
         process = eager(path, database, project)
         with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(random.uniform(2, 14))
+            process.wait(random.uniform(0.3, 10))
         if process.poll() is None:
             kill(process)
         else:
             assert process.returncode == 0, process.communicate()[0]
-        with server.account.lock:
-            writes.random_edits(server.account, 10, random)
+        edit(server, 10, random)
     sync(path, database, project, *OF_FIFTEEN)
     assert problems(server.account, database, project, FIFTEEN) == []
 
@@ -368,7 +373,6 @@ def test_ctrl_c_ends_it_with_a_sentence_and_keeps_what_was_read(server: Server, 
     database = str(tmp_path / "stopped.duckdb")
     with unanswered(server, "/contacts$"):
         process = start(config, database, "1003")
-        assert process.stdout is not None
         next(line for line in process.stdout if "deals: 3" in line)
         os.killpg(process.pid, signal.SIGINT)
         said = clean(process.communicate(timeout=60)[0])
@@ -382,7 +386,6 @@ def test_one_process_writes_at_a_time(server: Server, config: Path, tmp_path: Pa
     database = str(tmp_path / "held.duckdb")
     with unanswered(server, "/contacts$"):
         process = start(config, database, "1")
-        assert process.stdout is not None
         next(line for line in process.stdout if " rows" in line)
         said = refused("--config", str(config), "--to", database, "--project", "2")
         kill(process)
@@ -401,7 +404,6 @@ def test_one_process_writes_to_a_server_at_a_time_from_whatever_machine(
 ) -> None:
     with postgres.server() as url, unanswered(server, "/contacts$"):
         process = start(config, url, "1")
-        assert process.stdout is not None
         next(line for line in process.stdout if " rows" in line)
         options = ["--config", str(config), "--to", url, "--project", "1"]
         said = refused(*options, SOURCE_AMOCRM_HOME=str(tmp_path / "another machine"))
