@@ -54,7 +54,7 @@ def inputs(made: Any) -> Iterator[tuple[str, Context]]:
             yield resource.path, Context(resource.name)
     elif isinstance(made, PerEntityStream):
         for path in KNOWN:
-            of, part = path.rpartition(made.parts[0].part)[:2]
+            of, part = path.rpartition(made.parts[0])[:2]
             if part and path.endswith(part):
                 yield path, Context(of.rpartition("/")[2])
     elif isinstance(made, FullRefreshStream) and hasattr(made, "list_path"):

@@ -8,15 +8,13 @@ from source_amocrm.streams import (
     cards,
     chats,
     custom_fields,
-    customers,
     events,
     links,
     per_entity,
-    pipelines,
 )
 from source_amocrm.streams.base import AmocrmStream
 
-_FAMILIES = (cards, custom_fields, pipelines, activity, events, links, chats, customers, account, per_entity)
+_FAMILIES = (cards, custom_fields, activity, events, links, chats, account, per_entity)
 _FIRST = (
     *("deals", "custom_fields_deals", "contacts", "companies", "statuses", "users", "groups", "note_types"),
     *("task_types", "element_types", "custom_fields", "tasks", "notes", "events", "deal_statuses"),

@@ -94,7 +94,6 @@ class Notes(IncrementalStream):
     primary_key = ["element_type", "note_id"]
     resources = NOTES
     deletable = True
-    extras = {"is_pinned": ("is_pinned",)}
     found = {"is_editable": is_editable, "attachment": attachment_of}
 
     def row(self, record: Row, context: Context) -> Row:
@@ -125,6 +124,6 @@ class NoteTypes(FixedStream):
 class ElementTypes(FixedStream):
     name = "element_types"
     fixed = [
-        {"element_type_id": number, "code": code, "name": _NAMES[code]}
-        for code, number in sorted({**ELEMENT_TYPE, "tasks": 4}.items(), key=lambda one: one[1])
+        {"element_type_id": {**ELEMENT_TYPE, "tasks": 4}[code], "code": code, "name": name}
+        for code, name in _NAMES.items()
     ]

@@ -39,16 +39,14 @@ class AmocrmStream(HttpStream, Declaration, ABC):
     """A stream of one account. Its columns, their key and where they stand in a record are told by its schema.
 
     `primary_key`: only where its order is not that of the schema. `account_extras`: the `with` parameters of `/account`
-    that its rows need; `extras`: by column, those of its list that fill it. `collection`: the key of the records in
-    `_embedded`. `found`: by column, what works its value out of a record. `exploded`: `rows` makes the rows, of parts
-    of a record or of some records only.
+    that its rows need. `collection`: the key of the records in `_embedded`. `found`: by column, what works its value
+    out of a record. `exploded`: `rows` makes the rows, of parts of a record or of some records only.
     """
 
     name: str
     primary_key: list[str]
     cursor_field: str | list[str] = []
     account_extras: tuple[str, ...] = ()
-    extras: Mapping[str, tuple[str, ...]] = {}
     collection: str
     found: Mapping[str, Find] = {}
     exploded = False
@@ -94,8 +92,8 @@ class AmocrmStream(HttpStream, Declaration, ABC):
         self.fetch(path, {"limit": 1})
 
     def wanted_extras(self) -> frozenset[str]:
-        wanted = (extras for column, extras in self.extras.items() if not self._columns or column in self._columns)
-        return frozenset(extra for extras in wanted for extra in extras)
+        wanted = (one for one in schema.columns(self.name) if not self._columns or one.name in self._columns)
+        return frozenset(extra for column in wanted for extra in column.extras)
 
     def path(self, **_: Any) -> str:
         return next(self.paths(), ACCOUNT_PATH)

@@ -1,6 +1,7 @@
-"""Cards: deals, contacts and companies, and custom fields as columns of these (`readable_columns`).
+"""Cards: deals, contacts, companies, customers, and the pipelines and statuses that they move through.
 
-The column of the field 123456, “Budget”, is `cf_123456_budget`.
+Custom fields are columns of deals, contacts and companies where that is wanted (`readable_columns`): the column of the
+field 123456, “Budget”, is `cf_123456_budget`.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ from datetime import tzinfo
 from typing import Any
 
 from source_amocrm.account import Account
-from source_amocrm.account.resources import CLOSED, COMPANIES, CONTACTS, LEADS
-from source_amocrm.streams.base import IncrementalStream
+from source_amocrm.account.resources import CLOSED, COMPANIES, CONTACTS, CUSTOMERS, LEADS
+from source_amocrm.streams.base import FullRefreshStream, IncrementalStream
+from source_amocrm.streams.per_entity import SEGMENTS
 from source_amocrm.streams.values import (
     Coercion,
     Json,
@@ -24,6 +26,7 @@ from source_amocrm.streams.values import (
     as_list,
     as_seconds,
     changes_of,
+    child,
     compact_json,
     exact_amount,
     local_date,
@@ -33,6 +36,7 @@ from source_amocrm.streams.values import (
 from source_amocrm.sync.declaration import Context, Lookup
 
 LOGGER = logging.getLogger("airbyte")
+PIPELINES = "/api/v4/leads/pipelines"
 TEXT: dict[str, Any] = {"type": ["null", "string"]}
 _NUMBER = {"type": ["null", "number"]}
 _DATE = {**TEXT, "format": "date"}
@@ -53,7 +57,6 @@ _LATIN: dict[int, Any] = {
     **str.maketrans({"ж": "zh", "х": "kh", "ц": "ts", "ч": "ch", "ш": "sh", "щ": "shch", "ъ": "", "ь": ""}),
     **str.maketrans({"ю": "yu", "я": "ya", "ї": "yi", "є": "ye"}),
 }
-_LINKS = {name: (name,) for name in ("leads", "customers", "catalog_elements")}
 _COMMUNICATION = ("communication_id", "communication_ids")
 
 
@@ -191,17 +194,6 @@ class Deals(ReadableStream):
     name = "deals"
     resources = (LEADS,)
     deletable = True
-    extras = {
-        "main_contact": ("contacts",),
-        "contacts": ("contacts",),
-        "loss_reason_name": ("loss_reason",),
-        "source_id": ("source_id", "source"),
-        "source_name": ("source",),
-        "source_external_id": ("source",),
-        "source_type": ("source",),
-        "is_price_modified_by_robot": ("is_price_modified_by_robot",),
-        "catalog_elements": ("catalog_elements",),
-    }
     found = {"main_contact": main_contact, "sale": exact_amount("price")}
 
 
@@ -209,7 +201,6 @@ class Contacts(ReadableStream):
     name = "contacts"
     resources = (CONTACTS,)
     deletable = True
-    extras = _LINKS
     lookups = {"company_name": Lookup(COMPANIES, key=lambda row: row["company"], value=name_of)}
     found = {
         "phones": values_of(lambda field: field.get("field_code") == "PHONE"),
@@ -222,4 +213,57 @@ class Companies(ReadableStream):
     name = "companies"
     resources = (COMPANIES,)
     deletable = True
-    extras = {"contacts": ("contacts",), **_LINKS}
+
+
+class Customers(IncrementalStream):
+    name = "customers"
+    resources = (CUSTOMERS,)
+    deletable = True
+    found = {"main_contact": main_contact, "next_price": exact_amount("next_price")}
+
+
+class CustomerStatuses(FullRefreshStream):
+    name = "customer_statuses"
+    list_path = f"{CUSTOMERS.path}/statuses"
+
+
+class CustomerSegments(FullRefreshStream):
+    name = "customer_segments"
+    list_path = SEGMENTS
+
+
+class CustomerTransactions(FullRefreshStream):
+    name = "customer_transactions"
+    list_path = f"{CUSTOMERS.path}/transactions"
+    found = {"price": exact_amount("price")}
+
+
+class Pipelines(FullRefreshStream):
+    name = "pipelines"
+    list_path = PIPELINES
+
+
+class Statuses(FullRefreshStream):
+    name = "statuses"
+    primary_key = ["pipeline_id", "status_id"]
+    list_path = PIPELINES
+    in_every_account = True
+    exploded = True
+
+    def rows(self, record: Row, context: Context) -> Iterable[Row]:
+        """Yields a row per status, made of its pipeline with that status alone. Raises RowError when one has no id."""
+        to = self.record.to
+        pipeline = to.source(record)
+        to.integer_key(pipeline.get("id"), pipeline, "pipeline_id")
+        for status in as_list(child(pipeline.get("_embedded"), "statuses")):
+            yield self.record({**pipeline, "_embedded": {"statuses": to.source(status)}})
+
+
+class LossReasons(FullRefreshStream):
+    name = "loss_reasons"
+    list_path = "/api/v4/leads/loss_reasons"
+
+
+class Unsorted(FullRefreshStream):
+    name = "unsorted"
+    list_path = "/api/v4/leads/unsorted"

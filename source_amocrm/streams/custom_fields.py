@@ -6,6 +6,7 @@ Each kind of entities has a table of values, made of the same reading as the ent
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -14,18 +15,12 @@ from source_amocrm.streams.base import FullRefreshStream, PartsStream
 from source_amocrm.streams.per_entity import (
     CATALOGS,
     OF_CARDS,
-    OF_CATALOGS,
-    OF_CUSTOMERS,
-    OF_SEGMENTS,
+    SEGMENTS,
     EntityKind,
-    Parts,
     PerEntityStream,
 )
 from source_amocrm.streams.values import Coercion, Json, Row, UnreadableError, as_boolean, as_integer, as_list, child
 from source_amocrm.sync.declaration import Context
-
-CATALOG_ELEMENTS = Parts((OF_CATALOGS,), "/elements", "elements")
-CATALOG_FIELDS = Parts((OF_CATALOGS,), "/custom_fields", "custom_fields")
 
 
 def items_of(element: dict[str, Json]) -> list[Json]:
@@ -41,13 +36,13 @@ def system_fields(fields: Iterable[Json]) -> dict[int, bool | None]:
     return {own: _is_system(field) for own, field in ids if own is not None}
 
 
-def field_values(to: Coercion, key: str, cursor: str, entity: Json, context: Context) -> list[Row]:
+def field_values(to: Coercion, key: str, entity: Json, context: Context) -> list[Row]:
     """Returns one row per value of the entity's filled fields, numbered within its field, also if that comes in parts.
 
-    `key`, `cursor`: the columns of the entity's id and updated_at. Raises RowError when the entity has no id, or when a
-    field that has values has none.
+    `key`: the column of the entity's id. Raises RowError when the entity has no id, or when a field that has values has
+    none.
     """
-    entity = to.source(entity)
+    entity, cursor = to.source(entity), f"{key.removesuffix('_id')}_updated_at"
     own = to.integer_key(entity.get("id"), entity, key)
     updated_at = to.timestamp(entity.get("updated_at"), cursor)
     of_entity = to.noted()
@@ -100,23 +95,25 @@ def _is_system(field: Json) -> bool | None:
 
 
 def _or_none(read: Any, value: Json) -> Any:
-    try:
-        return None if value is None else read(value)
-    except UnreadableError:
-        return None
+    with suppress(UnreadableError):
+        return read(value)
+    return None
 
 
 class CustomFields(PerEntityStream):
     name = "custom_fields"
     primary_key = ["entity_type", "custom_field_id"]
-    parts = (Parts((OF_CARDS, OF_CUSTOMERS, OF_SEGMENTS, OF_CATALOGS), "/custom_fields", "custom_fields"),)
+    kinds = (*OF_CARDS, SEGMENTS, CATALOGS)
+    parts = ("/custom_fields",)
     # The options of the type category are a tree, which amoCRM keeps in `nested`, with `enums` null.
     found = {"enums": lambda field: field.get("nested") or field.get("enums")}
 
 
 class CustomFieldGroups(PerEntityStream):
     name = "custom_field_groups"
-    parts = (Parts((OF_CARDS, OF_CUSTOMERS, OF_CATALOGS), "/custom_fields/groups", "custom_field_groups"),)
+    kinds = (*OF_CARDS, CATALOGS)
+    parts = ("/custom_fields/groups",)
+    collection = "custom_field_groups"
 
 
 class FieldValueStream(PartsStream):
@@ -136,7 +133,7 @@ class FieldValueStream(PartsStream):
         return replace(super().context(resource), system_fields=system_fields(fields))
 
     def rows(self, record: Row, context: Context) -> Iterable[Row]:
-        return field_values(self.record.to, self.primary_key[0], self.cursor_field, record, context)
+        return field_values(self.record.to, self.primary_key[0], record, context)
 
 
 class CustomFieldsDeals(FieldValueStream):
@@ -163,17 +160,18 @@ class CustomFieldsCatalogElements(PerEntityStream):
     name = "custom_fields_catalog_elements"
     primary_key = ["catalog_element_id", "custom_field_id", "value_index"]
     account_extras = ("datetime_settings",)
-    parts = (CATALOG_ELEMENTS, CATALOG_FIELDS)
+    kinds = (CATALOGS,)
+    parts = ("/elements", "/custom_fields")
     exploded = True
 
     def records_of(self, kind: EntityKind) -> Iterable[tuple[Row, Context]]:
-        elements = CATALOG_ELEMENTS.of(self.account, kind)
-        known = system_fields(CATALOG_FIELDS.of(self.account, kind)) if elements else {}
-        context = Context(kind.entity_type, kind.catalog_id, self.account.facts().timezone, known)
-        return ((element, context) for element in elements)
+        elements = list(super().records_of(kind))
+        fields = self.account.dictionary(f"{kind.path}/custom_fields", "custom_fields") if elements else []
+        context = Context(kind.entity_type, kind.catalog_id, self.account.facts().timezone, system_fields(fields))
+        return ((element, context) for element, _ in elements)
 
     def rows(self, record: Row, context: Context) -> Iterable[Row]:
-        return field_values(self.record.to, self.primary_key[0], "catalog_element_updated_at", record, context)
+        return field_values(self.record.to, self.primary_key[0], record, context)
 
 
 class Catalogs(FullRefreshStream):
@@ -190,5 +188,6 @@ class CatalogElements(PerEntityStream):
 
     name = "catalog_elements"
     primary_key = ["catalog_id", "catalog_element_id"]
-    parts = (CATALOG_ELEMENTS,)
+    kinds = (CATALOGS,)
+    parts = ("/elements",)
     found = {"items": items_of}

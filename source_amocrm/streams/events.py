@@ -17,7 +17,7 @@ from source_amocrm.account.event_kinds import (
 )
 from source_amocrm.account.resources import LEADS
 from source_amocrm.streams.base import EventStream, FullRefreshStream
-from source_amocrm.streams.values import Coercion, Json, Row, as_list, child, compact_json, given
+from source_amocrm.streams.values import Coercion, Json, Row, as_list, child, compact_json
 from source_amocrm.sync.declaration import Context, Lookup
 
 LOST = 143
@@ -85,10 +85,14 @@ class DeletedEntities(EventStream):
 
 
 class ChangeStream(EventStream):
-    """Changes of one kind of entities; `entity` as events call it. One row for each change that an event tells."""
+    """Changes of one kind of entities; `entity` as events call it. One row for each change that an event tells.
+
+    `told`: the columns `…_new` and `…_old`, and the object and its field in the event that they hold.
+    """
 
     exploded = True
     entity: str
+    told: tuple[str, str, str]
 
     def rows(self, record: Row, context: Context) -> Iterable[Row]:
         event = self.record.to.source(record)
@@ -98,16 +102,15 @@ class ChangeStream(EventStream):
 
     def changed(self, to: Coercion, event: Row) -> Iterable[Row]:
         """Yields the columns that tell what changed, a row's at a time."""
-        raise NotImplementedError
+        if event.get("type") in self.kinds:
+            column, changed, field = self.told
+            sides = {"new": event.get("value_after"), "old": event.get("value_before")}
+            yield {f"{column}_{side}": child(child(value, changed), field) for side, value in sides.items()}
 
 
 class ResponsibleChangeStream(ChangeStream):
     kinds = (RESPONSIBLE_CHANGED,)
-
-    def changed(self, to: Coercion, event: Row) -> Iterable[Row]:
-        if event.get("type") == RESPONSIBLE_CHANGED:
-            new, old = _sides(event, "responsible_user")
-            yield {"responsible_user_id_new": child(new, "id"), "responsible_user_id_old": child(old, "id")}
+    told = ("responsible_user_id", "responsible_user", "id")
 
 
 class FieldChangeStream(ChangeStream):
@@ -134,11 +137,7 @@ class DealSaleChanges(ChangeStream):
     name = "deal_sale_changes"
     entity = "lead"
     kinds = (SALE_CHANGED,)
-
-    def changed(self, to: Coercion, event: Row) -> Iterable[Row]:
-        if event.get("type") == SALE_CHANGED:
-            new, old = _sides(event, "sale_field_value")
-            yield {"sale_new": child(new, "sale"), "sale_old": child(old, "sale")}
+    told = ("sale", "sale_field_value", "sale")
 
 
 class DealFieldChanges(FieldChangeStream):
@@ -176,17 +175,14 @@ class CustomerFieldChanges(FieldChangeStream):
     entity = "customer"
 
 
-def _sides(event: dict[str, Json], name: str) -> tuple[Json, Json]:
-    return child(event.get("value_after"), name), child(event.get("value_before"), name)
-
-
 def _by_field(to: Coercion, changes: Json, named: int | None) -> dict[int, list[dict[str, Json]]]:
     """Returns the values by field; `named` is the field of those that do not tell."""
     found: dict[int, list[dict[str, Json]]] = {}
     for change in as_list(changes):
         value = child(change, "custom_field_value")
         if type(value) is dict:
-            field = to.integer_key(given(value.get("field_id"), named), value, "custom_field_id")
+            own = value.get("field_id")
+            field = to.integer_key(named if own is None else own, value, "custom_field_id")
             found.setdefault(field, []).append(value)
         else:
             to.report("custom_field_id", change)
@@ -197,7 +193,7 @@ def _values(to: Coercion, new: list[dict[str, Json]], old: list[dict[str, Json]]
     kinds = (to.integer(value.get("field_type"), "field_type") for value in (*new, *old))
     columns: Row = {"field_type": next((kind for kind in kinds if kind is not None), None)}
     for name, values in (("new", new), ("old", old)):
-        texts = to.texts((value.get("text") for value in values), f"value_{name}")
+        texts = to.texts([value.get("text") for value in values], f"value_{name}")
         columns[f"value_{name}"] = compact_json(texts) if len(texts) > 1 else next(iter(texts), None)
         columns[f"enums_{name}"] = [enum for value in values if (enum := value.get("enum_id")) is not None]
     return columns

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from copy import copy
 from dataclasses import dataclass, field
-from functools import cache, cached_property
+from functools import cache, cached_property, reduce
 
 from source_amocrm.streams import schema
-from source_amocrm.streams.values import Coercion, Json, Row, as_list, child
+from source_amocrm.streams.values import Coercion, Json, Row, child
 
 Find = Callable[[dict[str, Json]], Json]
 """Finds the value of a column in a record."""
@@ -68,61 +68,40 @@ class Record:
     def _steps(self) -> _Steps:
         steps = _Steps()
         for column in schema.columns(self.to.name):
-            convert, own = self._conversion(column), self._found.get(column.name)
+            name, own, convert = column.name, self._found.get(column.name), self._conversion(column)
             find = own or _finder(column.fields)
-            plain = not own and len(column.fields) == 1 and "." not in column.fields[0]
             several = column.schema["type"] == "array" or isinstance(column.default, (list, dict))
-            steps.converts[column.name] = convert
-            steps.blank[column.name] = None if several else column.default
+            steps.converts[name] = convert
+            steps.blank[name] = None if several else column.default
             if column.in_key:
-                key = self.to.integer_key if column.schema["type"] == "integer" else self.to.text_key
-                steps.keys.append((column.name, find, key))
-            elif several or column.schema.get("items", {}).get("type") == "object":
-                steps.lists.append((column.name, find, convert))
-            elif plain:
-                steps.plain.append((column.name, column.fields[0], convert))
+                steps.keys.append((name, find, self.to.integer_key if column.type == "integer" else self.to.text_key))
+            elif several or column.items.get("type") == "object":
+                steps.lists.append((name, find, convert))
+            elif not own and len(column.fields) == 1 and "." not in column.fields[0]:
+                steps.plain.append((name, column.fields[0], convert))
             elif own or column.fields:
-                steps.found.append((column.name, find, convert))
+                steps.found.append((name, find, convert))
         return steps
 
     def _conversion(self, column: schema.Column) -> Convert:
-        to, default, types = self.to, column.default, column.schema["type"]
-        items = column.schema.get("items", {}).get("type")
-        if items == "integer":
-            return to.ids
-        if items == "string":
-            return lambda value, name: to.texts(as_list(value), name)
-        if items == "object":
-            return lambda value, _: to.tags(value)
-        plain: dict[str, Convert] = {
-            "integer": to.integer,
-            "number": to.number,
-            "string": to.timestamp if column.schema.get("format") == "date-time" else to.text,
-            "boolean": to.boolean,
-            "array": to.array,
-            "object": to.object,
-        }
-        convert = plain[types if isinstance(types, str) else next(one for one in types if one != "null")]
+        to, default = self.to, column.default
+        of_items: dict[str | None, Convert] = {"integer": to.ids, "string": to.texts, "object": to.tags}
+        if convert := of_items.get(column.items.get("type")):
+            return convert
+        kind = "timestamp" if column.schema.get("format") == "date-time" else column.type
+        convert_one: Convert = to.text if kind == "string" else getattr(to, kind)
         if isinstance(default, (list, dict)):  # each row has its own
-            return lambda value, name: convert(copy(default) if value is None else value, name)
-        return convert
+            return lambda value, name: convert_one(copy(default) if value is None else value, name)
+        return convert_one
 
 
 def _finder(fields: tuple[str, ...]) -> Find:
-    places = tuple(tuple(field.split(".")) for field in fields)
-    if len(places) == 1 and len(places[0]) == 1:
-        [name] = places[0]
-        return lambda record: record[name] if name in record else child(record, name)
+    places = [field.split(".") for field in fields]
 
     def find(record: dict[str, Json]) -> Json:
-        value = None
         for place in places:
-            value = record
-            for name in place:
-                value = value[name] if type(value) is dict and name in value else child(value, name)
-                if value is None:
-                    break
-            else:
+            value = reduce(child, place, record)
+            if value is not None:
                 return value
         return None
 
@@ -137,7 +116,8 @@ def tombstone(
     `key`: the column of its id. `updated_at`: the deletion's time (Unix seconds), so that the row wins over every
     earlier one with its key. `others`: columns that a deletion leaves as they are. Raises RowError without an id.
     """
-    to, row = _coercion(table), schema.blank_row(table)
+    to = _coercion(table)
+    row: Row = {one.name: [] if one.schema["type"] == "array" else None for one in schema.columns(table)}
     row[key] = to.integer_key(element_id, {"id": element_id, "updated_at": updated_at}, key)
     row["account_id"] = to.integer(account_id, "account_id")
     row["updated_by"] = to.integer(updated_by, "updated_by")
@@ -145,11 +125,8 @@ def tombstone(
     row["is_deleted"] = True
     if "date" in row:
         row["date"] = row["updated_at"]
-    row.update(others)
-    return to.row(row)
+    return to.row({**row, **others})
 
 
-@cache
-def _coercion(table: str) -> Coercion:
-    """Returns one for all tombstones of a table: it warns of each odd value once."""
-    return Coercion(table)
+_coercion = cache(Coercion)
+"""Returns one for all tombstones of a table: it warns of each odd value once."""

@@ -18,6 +18,7 @@ from source_amocrm.http import ACCOUNT_PATH
 from source_amocrm.streams import STREAMS, schema
 from source_amocrm.streams.activity import ELEMENT_TYPE, NOTE_TYPE_IDS
 from source_amocrm.streams.base import AccountStream, AmocrmStream, FullRefreshStream, IncrementalStream
+from source_amocrm.streams.custom_fields import CustomFields
 from source_amocrm.streams.per_entity import PerEntityStream
 from source_amocrm.streams.values import Json
 
@@ -54,7 +55,7 @@ _TYPES: Mapping[str, Types] = {
         "entity_type": lambda entity: entity in event_kinds.ENTITIES or bool(_CATALOG.fullmatch(entity)),
     },
     "/api/v4/events/types": {"key": _kind_of_event},
-    **{path: {"type": FIELD_TYPES.__contains__} for path in STREAMS["custom_fields"].parts[0].lists},  # type: ignore[attr-defined]
+    **{f"{path}/custom_fields": {"type": FIELD_TYPES.__contains__} for path in CustomFields.kinds},
 }
 """By the path of a list, the fields whose values are types, and which of these are known."""
 
@@ -185,7 +186,7 @@ def lists_of(stream: type[AmocrmStream]) -> Iterator[tuple[str, str]]:
     if issubclass(stream, IncrementalStream):
         yield from ((resource.path, resource.collection) for resource in stream.inputs())
     elif issubclass(stream, PerEntityStream):
-        yield from ((path, stream.parts[0].collection) for path in stream.parts[0].lists)
+        yield from ((path + stream.parts[0], stream.collection) for path in stream.kinds)
     elif issubclass(stream, AccountStream):
         yield ACCOUNT_PATH, ""
     elif issubclass(stream, FullRefreshStream) and hasattr(stream, "list_path"):
