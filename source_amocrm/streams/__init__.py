@@ -1,4 +1,4 @@
-"""The tables, one module a family. Each class of a family that has a name is a stream."""
+"""The tables, one module a family. Each class of a family is a stream, unless its name ends with Stream."""
 
 from __future__ import annotations
 

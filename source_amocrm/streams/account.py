@@ -27,42 +27,35 @@ class TheAccount(AccountStream):
 
 
 class Users(FullRefreshStream):
-    name = "users"
     list_path = "/api/v4/users"
     in_every_account = True
 
 
 class Groups(AccountStream):
-    name = "groups"
     collection = "users_groups"
     account_extras = ("users_groups",)
 
 
 class Roles(FullRefreshStream):
-    name = "roles"
     list_path = "/api/v4/roles"
     params = {"with": "users"}
 
 
 class Sources(FullRefreshStream):
-    name = "sources"
     list_path = "/api/v4/sources"
 
 
 class Webhooks(FullRefreshStream):
-    name = "webhooks"
     list_path = "/api/v4/webhooks"
 
 
 class Widgets(FullRefreshStream):
-    name = "widgets"
     list_path = "/api/v4/widgets"
 
 
 class Files(FullRefreshStream):
     """`/account` names the host of the list, the drive (`drive_url`)."""
 
-    name = "files"
     list_path = "/v1.0/files"
     account_extras = ("drive_url",)
     scope = "files"

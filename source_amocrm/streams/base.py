@@ -14,6 +14,7 @@ from typing import Any
 
 import requests
 from airbyte_cdk.sources.streams.http.http import HttpStream
+from airbyte_cdk.sources.utils.casing import camel_to_snake
 
 from source_amocrm.account import Account, Resource
 from source_amocrm.errors import AmocrmError
@@ -38,9 +39,10 @@ RAW_SCHEMA: Mapping[str, Any] = {
 class AmocrmStream(HttpStream, Declaration, ABC):
     """A stream of one account. Its columns, their key and where they stand in a record are told by its schema.
 
-    `primary_key`: only where its order is not that of the schema. `account_extras`: the `with` parameters of `/account`
-    that its rows need. `collection`: the key of the records in `_embedded`. `found`: by column, what works its value
-    out of a record. `exploded`: `rows` makes the rows, of parts of a record or of some records only.
+    Its name is that of its class, unless that ends with Stream: then it is a kind of streams. `account_extras`: the
+    `with` parameters of `/account` that its rows need. `collection`: the key of the records in `_embedded`. `found`: by
+    column, what works its value out of a record. `exploded`: `rows` makes the rows, of parts of a record or of some
+    records only.
     """
 
     name: str
@@ -53,7 +55,8 @@ class AmocrmStream(HttpStream, Declaration, ABC):
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
-        if "name" in vars(cls) and "primary_key" not in vars(cls):
+        if not cls.__name__.endswith("Stream"):
+            cls.name = vars(cls).get("name") or camel_to_snake(cls.__name__)
             cls.primary_key = schema.key(cls.name)
 
     def __init__(self, account: Account, properties: Mapping[str, Any] | None = None) -> None:

@@ -191,14 +191,12 @@ def name_of(company: Row) -> str | None:
 
 
 class Deals(ReadableStream):
-    name = "deals"
     resources = (LEADS,)
     deletable = True
     found = {"main_contact": main_contact, "sale": exact_amount("price")}
 
 
 class Contacts(ReadableStream):
-    name = "contacts"
     resources = (CONTACTS,)
     deletable = True
     lookups = {"company_name": Lookup(COMPANIES, key=lambda row: row["company"], value=name_of)}
@@ -210,42 +208,34 @@ class Contacts(ReadableStream):
 
 
 class Companies(ReadableStream):
-    name = "companies"
     resources = (COMPANIES,)
     deletable = True
 
 
 class Customers(IncrementalStream):
-    name = "customers"
     resources = (CUSTOMERS,)
     deletable = True
     found = {"main_contact": main_contact, "next_price": exact_amount("next_price")}
 
 
 class CustomerStatuses(FullRefreshStream):
-    name = "customer_statuses"
     list_path = f"{CUSTOMERS.path}/statuses"
 
 
 class CustomerSegments(FullRefreshStream):
-    name = "customer_segments"
     list_path = SEGMENTS
 
 
 class CustomerTransactions(FullRefreshStream):
-    name = "customer_transactions"
     list_path = f"{CUSTOMERS.path}/transactions"
     found = {"price": exact_amount("price")}
 
 
 class Pipelines(FullRefreshStream):
-    name = "pipelines"
     list_path = PIPELINES
 
 
 class Statuses(FullRefreshStream):
-    name = "statuses"
-    primary_key = ["pipeline_id", "status_id"]
     list_path = PIPELINES
     in_every_account = True
     exploded = True
@@ -260,10 +250,8 @@ class Statuses(FullRefreshStream):
 
 
 class LossReasons(FullRefreshStream):
-    name = "loss_reasons"
     list_path = "/api/v4/leads/loss_reasons"
 
 
 class Unsorted(FullRefreshStream):
-    name = "unsorted"
     list_path = "/api/v4/leads/unsorted"

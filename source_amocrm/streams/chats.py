@@ -60,7 +60,6 @@ _HOW = (
 
 
 class Messages(IncrementalStream):
-    name = "messages"
     resources = NOTES
     kinds = tuple(CHATS)
     exploded = True
@@ -118,7 +117,6 @@ class Messages(IncrementalStream):
 class Talks(FullRefreshStream):
     """The talks of the list, and then those that chat events name and the list lacks, asked for by id."""
 
-    name = "talks"
     list_path = TALKS
 
     def completing_paths(self) -> Iterator[str]:
@@ -154,7 +152,6 @@ class Talks(FullRefreshStream):
 
 
 class Bots(FullRefreshStream):
-    name = "bots"
     list_path = "/api/v4/bots"
     collection = "items"
 

@@ -101,8 +101,6 @@ def _or_none(read: Any, value: Json) -> Any:
 
 
 class CustomFields(PerEntityStream):
-    name = "custom_fields"
-    primary_key = ["entity_type", "custom_field_id"]
     kinds = (*OF_CARDS, SEGMENTS, CATALOGS)
     parts = ("/custom_fields",)
     # The options of the type category are a tree, which amoCRM keeps in `nested`, with `enums` null.
@@ -110,7 +108,6 @@ class CustomFields(PerEntityStream):
 
 
 class CustomFieldGroups(PerEntityStream):
-    name = "custom_field_groups"
     kinds = (*OF_CARDS, CATALOGS)
     parts = ("/custom_fields/groups",)
     collection = "custom_field_groups"
@@ -120,10 +117,6 @@ class FieldValueStream(PartsStream):
     """The values of one kind of entities. The dictionary of fields tells which fields are amoCRM's own."""
 
     account_extras = ("datetime_settings",)
-
-    def __init_subclass__(cls) -> None:
-        super().__init_subclass__()
-        cls.primary_key = [f"{cls.resources[0].entity}_id", "custom_field_id", "value_index"]
 
     def vital_paths(self) -> Iterator[str]:
         yield f"{self.resources[0].path}/custom_fields"
@@ -137,28 +130,22 @@ class FieldValueStream(PartsStream):
 
 
 class CustomFieldsDeals(FieldValueStream):
-    name = "custom_fields_deals"
     resources = (LEADS,)
 
 
 class CustomFieldsContacts(FieldValueStream):
-    name = "custom_fields_contacts"
     resources = (CONTACTS,)
 
 
 class CustomFieldsCompanies(FieldValueStream):
-    name = "custom_fields_companies"
     resources = (COMPANIES,)
 
 
 class CustomFieldsCustomers(FieldValueStream):
-    name = "custom_fields_customers"
     resources = (CUSTOMERS,)
 
 
 class CustomFieldsCatalogElements(PerEntityStream):
-    name = "custom_fields_catalog_elements"
-    primary_key = ["catalog_element_id", "custom_field_id", "value_index"]
     account_extras = ("datetime_settings",)
     kinds = (CATALOGS,)
     parts = ("/elements", "/custom_fields")
@@ -175,7 +162,6 @@ class CustomFieldsCatalogElements(PerEntityStream):
 
 
 class Catalogs(FullRefreshStream):
-    name = "catalogs"
     list_path = CATALOGS
 
     def probe(self, path: str) -> None:
@@ -186,8 +172,6 @@ class Catalogs(FullRefreshStream):
 class CatalogElements(PerEntityStream):
     """amoCRM filters elements by id only, so they are read whole each time."""
 
-    name = "catalog_elements"
-    primary_key = ["catalog_id", "catalog_element_id"]
     kinds = (CATALOGS,)
     parts = ("/elements",)
     found = {"items": items_of}

@@ -31,11 +31,10 @@ def loss_reason(lead: Row) -> int | None:
 
 
 class Events(EventStream):
-    name = "events"
+    """Every event, as amoCRM tells it."""
 
 
 class EventTypes(FullRefreshStream):
-    name = "event_types"
     list_path = "/api/v4/events/types"
     collection = "events_types"
 
@@ -43,7 +42,6 @@ class EventTypes(FullRefreshStream):
 class DealStatuses(EventStream):
     """Reads the newest events first: the first loss of a deal that comes is its latest, which has the reason."""
 
-    name = "deal_statuses"
     kinds = (STATUS_CHANGED,)
     newest_first = True
     exploded = True
@@ -60,7 +58,6 @@ class DealStatuses(EventStream):
 
 
 class DeletedEntities(EventStream):
-    name = "deleted_entities"
     kinds = tuple(sorted(LIFE))
     exploded = True
 
@@ -129,49 +126,40 @@ class FieldChangeStream(ChangeStream):
 
 
 class DealResponsibleChanges(ResponsibleChangeStream):
-    name = "deal_responsible_changes"
     entity = "lead"
 
 
 class DealSaleChanges(ChangeStream):
-    name = "deal_sale_changes"
     entity = "lead"
     kinds = (SALE_CHANGED,)
     told = ("sale", "sale_field_value", "sale")
 
 
 class DealFieldChanges(FieldChangeStream):
-    name = "deal_field_changes"
     entity = "lead"
 
 
 class ContactResponsibleChanges(ResponsibleChangeStream):
-    name = "contact_responsible_changes"
     entity = "contact"
 
 
 class ContactFieldChanges(FieldChangeStream):
-    name = "contact_field_changes"
     entity = "contact"
 
 
 class CompanyResponsibleChanges(ResponsibleChangeStream):
-    name = "company_responsible_changes"
     entity = "company"
 
 
 class CompanyFieldChanges(FieldChangeStream):
-    name = "company_field_changes"
     entity = "company"
 
 
 class CustomerResponsibleChanges(ResponsibleChangeStream):
-    name = "customer_responsible_changes"
     entity = "customer"
 
 
 class CustomerFieldChanges(FieldChangeStream):
-    name = "customer_field_changes"
     entity = "customer"
 
 

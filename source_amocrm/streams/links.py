@@ -13,7 +13,6 @@ from source_amocrm.sync.declaration import Context
 
 
 class Tags(PerEntityStream):
-    name = "tags"
     kinds = OF_CARDS
     parts = ("/tags",)
 
@@ -41,45 +40,36 @@ class LinkStream(PartsStream):
 
 
 class DealContacts(LinkStream):
-    name = "deal_contacts"
     resources = (LEADS,)
 
 
 class DealCompanies(LinkStream):
-    name = "deal_companies"
     resources = (LEADS,)
 
 
 class DealTags(LinkStream):
-    name = "deal_tags"
     resources = (LEADS,)
 
 
 class DealCatalogElements(LinkStream):
-    name = "deal_catalog_elements"
     resources = (LEADS,)
 
 
 class ContactCompanies(LinkStream):
-    name = "contact_companies"
     resources = (CONTACTS,)
 
 
 class ContactTags(LinkStream):
-    name = "contact_tags"
     resources = (CONTACTS,)
 
 
 class CompanyTags(LinkStream):
-    name = "company_tags"
     resources = (COMPANIES,)
 
 
 class CustomerContacts(LinkStream):
-    name = "customer_contacts"
     resources = (CUSTOMERS,)
 
 
 class CustomerTags(LinkStream):
-    name = "customer_tags"
     resources = (CUSTOMERS,)

@@ -141,7 +141,6 @@ def _withheld(kind: EntityKind, error: AmocrmError) -> AmocrmError:
 class LiveEntities(FullRefreshStream):
     """A card that left without an event, as in a merge, shows by its absence here."""
 
-    name = "live_entities"
     exploded = True
 
     def paths(self) -> Iterator[str]:

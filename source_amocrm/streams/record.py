@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from copy import copy
-from dataclasses import dataclass, field
-from functools import cache, cached_property, reduce
+from functools import cache
 
 from source_amocrm.streams import schema
 from source_amocrm.streams.values import Coercion, Json, Row, child
@@ -16,72 +15,59 @@ Convert = Callable[..., Json]
 """Brings a value to the type of a column. That of a key is given the record too, to tell which one lacks its key."""
 
 
-@dataclass(frozen=True)
-class _Steps:
-    """How the columns of a table are filled, by what that takes.
-
-    `blank`: the row of an empty record. `plain`: columns with the value of a field. `found`: those whose value is found
-    in the record. Both stay as in `blank` where the value is null. `lists`: a null makes an empty one. `keys`: a null
-    is an error.
-    """
-
-    blank: Row = field(default_factory=dict)
-    plain: list[tuple[str, str, Convert]] = field(default_factory=list)
-    found: list[tuple[str, Find, Convert]] = field(default_factory=list)
-    lists: list[tuple[str, Find, Convert]] = field(default_factory=list)
-    keys: list[tuple[str, Find, Convert]] = field(default_factory=list)
-    converts: dict[str, Convert] = field(default_factory=dict)
-
-
 class Record:
-    """Makes the rows of a table. `found`: by column, what works its value out of the record."""
+    """Makes the rows of a table. `found`: by column, what works its value out of the record.
+
+    `_blank`: the row of an empty record. `_plain`: columns with the value of a field. `_found`: those whose value is
+    found in the record. Both stay as in `_blank` where the value is null. `_lists`: a null makes an empty one. `_keys`:
+    a null is an error.
+    """
 
     def __init__(self, table: str, **found: Find) -> None:
         self.to = Coercion(table)
-        self._found = found
+        self._blank: Row = {}
+        self._converts: dict[str, Convert] = {}
+        self._plain: list[tuple[str, str, Convert]] = []
+        self._found: list[tuple[str, Find, Convert]] = []
+        self._lists: list[tuple[str, Find, Convert]] = []
+        self._keys: list[tuple[str, Find, Convert]] = []
+        for column in schema.columns(table):
+            name, own, convert = column.name, found.get(column.name), self._conversion(column)
+            find = own or _finder(column.fields)
+            several = column.schema["type"] == "array" or isinstance(column.default, (list, dict))
+            self._converts[name] = convert
+            self._blank[name] = None if several else column.default
+            if column.in_key:
+                self._keys.append((name, find, self.to.integer_key if column.type == "integer" else self.to.text_key))
+            elif several or column.items.get("type") == "object":
+                self._lists.append((name, find, convert))
+            elif not own and len(column.fields) == 1 and "." not in column.fields[0]:
+                self._plain.append((name, column.fields[0], convert))
+            elif own or column.fields:
+                self._found.append((name, find, convert))
 
     def __call__(self, record: Json, **elsewhere: Json) -> Row:
         """Returns the row of a record. `elsewhere`: by column, values that are not in the record itself.
 
         Raises RowError when a column of the key is missing.
         """
-        source, steps = self.to.source(record), self._steps
-        row, get = steps.blank.copy(), source.get
-        for column, name, convert in steps.plain:
-            value = get(name)
+        source, row = self.to.source(record), self._blank.copy()
+        for column, name, convert in self._plain:
+            value = source.get(name)
             if value is not None:
                 row[column] = convert(value, column)
-        for column, find, convert in steps.found:
+        for column, find, convert in self._found:
             value = find(source)
             if value is not None:
                 row[column] = convert(value, column)
-        for column, find, convert in steps.lists:
+        for column, find, convert in self._lists:
             row[column] = convert(find(source), column)
         for column, value in elsewhere.items():
-            row[column] = steps.converts[column](value, column)
-        for column, find, convert in steps.keys:
+            row[column] = self._converts[column](value, column)
+        for column, find, convert in self._keys:
             value = elsewhere[column] if column in elsewhere else find(source)
             row[column] = convert(row[column] if value is None else value, source, column)
         return self.to.row(row)
-
-    @cached_property
-    def _steps(self) -> _Steps:
-        steps = _Steps()
-        for column in schema.columns(self.to.name):
-            name, own, convert = column.name, self._found.get(column.name), self._conversion(column)
-            find = own or _finder(column.fields)
-            several = column.schema["type"] == "array" or isinstance(column.default, (list, dict))
-            steps.converts[name] = convert
-            steps.blank[name] = None if several else column.default
-            if column.in_key:
-                steps.keys.append((name, find, self.to.integer_key if column.type == "integer" else self.to.text_key))
-            elif several or column.items.get("type") == "object":
-                steps.lists.append((name, find, convert))
-            elif not own and len(column.fields) == 1 and "." not in column.fields[0]:
-                steps.plain.append((name, column.fields[0], convert))
-            elif own or column.fields:
-                steps.found.append((name, find, convert))
-        return steps
 
     def _conversion(self, column: schema.Column) -> Convert:
         to, default = self.to, column.default
@@ -100,7 +86,9 @@ def _finder(fields: tuple[str, ...]) -> Find:
 
     def find(record: dict[str, Json]) -> Json:
         for place in places:
-            value = reduce(child, place, record)
+            value: Json = record
+            for name in place:
+                value = value[name] if type(value) is dict and name in value else child(value, name)
             if value is not None:
                 return value
         return None

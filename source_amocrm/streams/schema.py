@@ -3,6 +3,7 @@
 A column that is never null is part of the key. A key of the JSON that begins with `x-` is ours and hidden from Airbyte:
 
 * `x-ru`: the Russian name of the table or column.
+* `x-key`: the columns of the key, where their order is not that of the schema.
 * `x-field`: where in the record the column stands (`_embedded.source.name`), or a list of places, of which the first
   that is not null counts; an empty list if the record does not hold it. Without this key: the field of that name.
 * `x-default`: the value where amoCRM sends null or nothing.
@@ -98,7 +99,7 @@ def columns(table: str) -> tuple[Column, ...]:
 
 
 def key(table: str) -> list[str]:
-    return [column.name for column in columns(table) if column.in_key]
+    return list(_read(table).get("x-key") or (column.name for column in columns(table) if column.in_key))
 
 
 def russian(table: str) -> str:
