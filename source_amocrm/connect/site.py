@@ -123,7 +123,7 @@ class Site:
         return Response(response.status, response.body, {**HEADERS, **response.headers})
 
     def _admit(self, request: Request) -> Response:
-        words = self._words(request)
+        words = Texts(self._language or preferred(request.headers.get("accept-language")))
         if not self.guard.host_is_ours(request.headers):
             return page(403, pages.message_page("foreign", words))
         if request.path.startswith("/static/"):
@@ -154,14 +154,10 @@ class Site:
             ("POST", "/save"): self._save,
             ("POST", "/settings"): self._settings,
             ("POST", "/finish"): lambda _: self._finished(words),
+            **{("GET", f"/{step}"): lambda _, step=step: self._show(step, words) for step in STEPS},
         }
         action = actions.get((request.method, request.path))
-        if action is not None:
-            return action(request)
-        step = next((step for step in STEPS if request.path == f"/{step}"), None)
-        if request.method != "GET" or step is None:
-            return page(404, pages.message_page("unknown", words))
-        return self._show(step, words)
+        return action(request) if action else page(404, pages.message_page("unknown", words))
 
     def _show(self, step: Step, words: Texts) -> Response:
         if STEPS.index(step) > STEPS.index(self.flow.step):
@@ -246,9 +242,6 @@ class Site:
 
     def _redirect(self, path: str) -> Response:
         return Response(303, headers={"Location": f"{self.guard.origin}{path}"})
-
-    def _words(self, request: Request) -> Texts:
-        return Texts(self._language or preferred(request.headers.get("accept-language")))
 
 
 def static(path: str) -> Response | None:

@@ -8,13 +8,14 @@ from source_amocrm.streams import (
     cards,
     chats,
     custom_fields,
+    customers,
     events,
     links,
     per_entity,
 )
 from source_amocrm.streams.base import AmocrmStream
 
-_FAMILIES = (cards, custom_fields, activity, events, links, chats, account, per_entity)
+_FAMILIES = (custom_fields, cards, activity, events, links, chats, customers, account, per_entity)
 _FIRST = (
     *("deals", "custom_fields_deals", "contacts", "companies", "statuses", "users", "groups", "note_types"),
     *("task_types", "element_types", "custom_fields", "tasks", "notes", "events", "deal_statuses"),

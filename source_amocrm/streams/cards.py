@@ -1,7 +1,7 @@
-"""Cards: deals, contacts, companies, customers, and the pipelines and statuses that they move through.
+"""Cards: deals, contacts and companies, and the pipelines and statuses that deals move through.
 
-Custom fields are columns of deals, contacts and companies where that is wanted (`readable_columns`): the column of the
-field 123456, “Budget”, is `cf_123456_budget`.
+Custom fields are columns of cards where that is wanted (`readable_columns`): the column of the field 123456, “Budget”,
+is `cf_123456_budget`.
 """
 
 from __future__ import annotations
@@ -15,9 +15,8 @@ from datetime import tzinfo
 from typing import Any
 
 from source_amocrm.account import Account
-from source_amocrm.account.resources import CLOSED, COMPANIES, CONTACTS, CUSTOMERS, LEADS
+from source_amocrm.account.resources import CLOSED, COMPANIES, CONTACTS, LEADS
 from source_amocrm.streams.base import FullRefreshStream, IncrementalStream
-from source_amocrm.streams.per_entity import SEGMENTS
 from source_amocrm.streams.values import (
     Coercion,
     Json,
@@ -210,25 +209,6 @@ class Contacts(ReadableStream):
 class Companies(ReadableStream):
     resources = (COMPANIES,)
     deletable = True
-
-
-class Customers(IncrementalStream):
-    resources = (CUSTOMERS,)
-    deletable = True
-    found = {"main_contact": main_contact, "next_price": exact_amount("next_price")}
-
-
-class CustomerStatuses(FullRefreshStream):
-    list_path = f"{CUSTOMERS.path}/statuses"
-
-
-class CustomerSegments(FullRefreshStream):
-    list_path = SEGMENTS
-
-
-class CustomerTransactions(FullRefreshStream):
-    list_path = f"{CUSTOMERS.path}/transactions"
-    found = {"price": exact_amount("price")}
 
 
 class Pipelines(FullRefreshStream):
