@@ -58,7 +58,7 @@ def inputs(made: Any) -> Iterator[tuple[str, Context]]:
             of, part = path.rpartition(made.parts[0])[:2]
             if part and path.endswith(part):
                 yield path, Context(of.rpartition("/")[2])
-    elif isinstance(made, FullRefreshStream) and hasattr(made, "list_path"):
+    elif isinstance(made, FullRefreshStream) and made.list_path:
         yield made.list_path, Context()
 
 

@@ -131,10 +131,9 @@ def settings_of(
     domain: str, api_base_url: str | None, credentials: Mapping[str, Any], chat_texts: bool = False
 ) -> dict[str, Any]:
     """The whole of config.json."""
-    settings: dict[str, Any] = {"account_domain": domain} | ({"chat_texts": True} if chat_texts else {})
-    if api_base_url:
-        settings["api_base_url"] = api_base_url
-    return {**settings, "credentials": dict(credentials)}
+    chats: dict[str, Any] = {"chat_texts": True} if chat_texts else {}
+    address = {"api_base_url": api_base_url} if api_base_url else {}
+    return {"account_domain": domain, **chats, **address, "credentials": dict(credentials)}
 
 
 @dataclass(frozen=True)
@@ -191,7 +190,7 @@ def verify(settings: Mapping[str, Any]) -> Verdict:
     )
 
 
-_WHY = {NotGranted: "not_granted", Forbidden: "no_rights", FeatureOff: "off", Unpaid: "unpaid"}
+_WHY: Mapping[type, str] = {NotGranted: "not_granted", Forbidden: "no_rights", FeatureOff: "off", Unpaid: "unpaid"}
 
 
 def _refused(account: Account) -> tuple[Refused, ...]:

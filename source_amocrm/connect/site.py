@@ -8,6 +8,7 @@ import secrets
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from importlib import resources
 from urllib.parse import urlencode
 
@@ -154,12 +155,12 @@ class Site:
             ("POST", "/save"): self._save,
             ("POST", "/settings"): self._settings,
             ("POST", "/finish"): lambda _: self._finished(words),
-            **{("GET", f"/{step}"): lambda _, step=step: self._show(step, words) for step in STEPS},
+            **{("GET", f"/{step}"): partial(self._show, step, words) for step in STEPS},
         }
         action = actions.get((request.method, request.path))
         return action(request) if action else page(404, pages.message_page("unknown", words))
 
-    def _show(self, step: Step, words: Texts) -> Response:
+    def _show(self, step: Step, words: Texts, _: Request) -> Response:
         if STEPS.index(step) > STEPS.index(self.flow.step):
             return self._redirect(f"/{self.flow.step}")
         return page(200, pages.step_page(self.flow, step, words, self._problem, self._typed))

@@ -133,7 +133,7 @@ class FullRefreshStream(AmocrmStream, FullRefresh):
     `collection`: only where it is not the last part of the path. `in_every_account`: no account is without that list.
     """
 
-    list_path: str
+    list_path: str = ""
     in_every_account = False
     params: Params = {}
 
@@ -143,7 +143,7 @@ class FullRefreshStream(AmocrmStream, FullRefresh):
             cls.collection = cls.list_path.rpartition("/")[2]
 
     def paths(self) -> Iterator[str]:
-        yield self.list_path
+        yield from [self.list_path] if self.list_path else []
 
     def completing_paths(self) -> Iterator[str]:
         """Yields the lists without which some rows are missing."""
@@ -171,9 +171,6 @@ class FullRefreshStream(AmocrmStream, FullRefresh):
 
 class AccountStream(FullRefreshStream):
     """A stream with a list that comes with `/account`."""
-
-    def paths(self) -> Iterator[str]:
-        yield from ()
 
     def records(self) -> Iterable[tuple[Row, Context]]:
         return ((record, Context()) for record in self.account.embedded(self.collection))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import tzinfo
 from typing import Any
@@ -31,6 +31,7 @@ from source_amocrm.streams.values import (
     local_date,
     main_contact,
     utc_text,
+    values_of,
 )
 from source_amocrm.sync.declaration import Context, Lookup
 
@@ -165,17 +166,6 @@ class ReadableStream(IncrementalStream):
 
     def tombstone_columns(self, context: Context) -> Row:
         return {**{each.name: None for each in self._fields.values()}, **super().tombstone_columns(context)}
-
-
-def values_of(wanted: Callable[[dict[str, Json]], bool]) -> Callable[[dict[str, Json]], list[Json]]:
-    """Returns what finds the values of a record's custom fields that are `wanted`."""
-
-    def find(record: dict[str, Json]) -> list[Json]:
-        fields = [field for field in as_list(record.get("custom_fields_values")) if type(field) is dict]
-        elements = (element for field in fields if wanted(field) for element in as_list(field.get("values")))
-        return [element.get("value") if type(element) is dict else element for element in elements]
-
-    return find
 
 
 def is_communication(field: dict[str, Json]) -> bool:

@@ -19,15 +19,18 @@ from source_amocrm.streams.per_entity import (
     EntityKind,
     PerEntityStream,
 )
-from source_amocrm.streams.values import Coercion, Json, Row, UnreadableError, as_boolean, as_integer, as_list, child
+from source_amocrm.streams.values import (
+    Coercion,
+    Json,
+    Row,
+    UnreadableError,
+    as_boolean,
+    as_integer,
+    as_list,
+    child,
+    values_of,
+)
 from source_amocrm.sync.declaration import Context
-
-
-def items_of(element: dict[str, Json]) -> list[Json]:
-    """Returns what an invoice lists: the values of the element's fields of the type items."""
-    fields = as_list(element.get("custom_fields_values"))
-    values = (as_list(child(field, "values")) for field in fields if child(field, "field_type") == "items")
-    return [child(item, "value") for items in values for item in items]
 
 
 def system_fields(fields: Iterable[Json]) -> dict[int, bool | None]:
@@ -170,8 +173,8 @@ class Catalogs(FullRefreshStream):
 
 
 class CatalogElements(PerEntityStream):
-    """amoCRM filters elements by id only, so they are read whole each time."""
+    """amoCRM filters elements by id only, so they are read whole each time. An invoice lists its items in a field."""
 
     kinds = (CATALOGS,)
     parts = ("/elements",)
-    found = {"items": items_of}
+    found = {"items": values_of(lambda field: field.get("field_type") == "items")}

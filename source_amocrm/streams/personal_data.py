@@ -244,11 +244,11 @@ def _dictionary(account: Account) -> tuple[list[Row], bool]:
     rows: list[Row] = []
     try:
         rows.extend(record for record, _ in CustomFields(account).records())
+        return rows, True
     except AmocrmError as error:
         if error.failure_type == FailureType.transient_error:
             raise
         return rows, False
-    return rows, True
 
 
 def _listed(entries: Iterable[str]) -> tuple[list[tuple[str, str]], ListedFields]:

@@ -71,7 +71,7 @@ def lists_of(stream: type[AmocrmStream]) -> Iterator[tuple[str, str]]:
         yield from ((path + stream.parts[0], stream.collection) for path in stream.kinds)
     elif issubclass(stream, AccountStream):
         yield ACCOUNT_PATH, ""
-    elif issubclass(stream, FullRefreshStream) and hasattr(stream, "list_path"):
+    elif issubclass(stream, FullRefreshStream) and stream.list_path:
         yield stream.list_path, stream.collection
 
 

@@ -197,6 +197,17 @@ def main_contact(record: dict[str, Json]) -> Json:
     return None
 
 
+def values_of(wanted: Callable[[dict[str, Json]], bool]) -> Callable[[dict[str, Json]], list[Json]]:
+    """Returns what finds the values of a record's custom fields that are `wanted`."""
+
+    def find(record: dict[str, Json]) -> list[Json]:
+        fields = [field for field in as_list(record.get("custom_fields_values")) if type(field) is dict]
+        elements = (element for field in fields if wanted(field) for element in as_list(field.get("values")))
+        return [element.get("value") if type(element) is dict else element for element in elements]
+
+    return find
+
+
 def without_links(value: Json) -> Json:
     """Returns the object or array without any `_links`: the same object if it has none, else a changed copy.
 
