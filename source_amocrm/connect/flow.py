@@ -95,10 +95,8 @@ class Flow:
     @property
     def catches(self) -> bool:
         """Whether amoCRM's redirect comes to the page, so that nothing need be pasted."""
-        callback = self.options.callback
-        return self.keys is not None and self.keys.redirect_uri in (
-            callback,
-            callback.replace("localhost", "127.0.0.1"),
+        return (
+            self.keys is not None and self.keys.redirect_uri.replace("127.0.0.1", "localhost") == self.options.callback
         )
 
     def choose_account(self, address: object, way: str) -> None:

@@ -148,8 +148,8 @@ class Site:
         actions: dict[tuple[str, str], Callable[[Request], Response]] = {
             ("GET", "/"): lambda _: self._redirect(f"/{self.flow.step}"),
             ("GET", "/grant"): self._grant,
-            ("POST", "/account"): self._account,
-            ("POST", "/integration"): self._integration,
+            ("POST", "/account"): partial(self._submit, "account", self.flow.choose_account),
+            ("POST", "/integration"): partial(self._submit, "integration", self.flow.install),
             ("POST", "/access"): self._access,
             ("POST", "/check"): lambda _: self._settle(None),
             ("POST", "/save"): self._save,
@@ -172,17 +172,12 @@ class Site:
             return page(403, pages.message_page("link_used", words))
         return Response(303, headers={"Location": f"{self.guard.origin}/", "Set-Cookie": self.guard.cookie})
 
-    def _account(self, request: Request) -> Response:
-        address, way = request.form.get("address", ""), request.form.get("way", "")
-        done = self._attempt(lambda: self.flow.choose_account(address, way), {"address": address, "way": way})
-        return self._redirect("/integration" if done else "/account")
-
-    def _integration(self, request: Request) -> Response:
-        form = request.form
-        names = ("client_id", "client_secret", "redirect_uri")
-        typed = {name: form.get(name, "") for name in names if name not in pages.SECRETS}
-        done = self._attempt(lambda: self.flow.install(*(form.get(name) for name in names)), typed)
-        return self._redirect("/access" if done else "/integration")
+    def _submit(self, step: Step, take: Callable[..., None], request: Request) -> Response:
+        """Lets the flow `take` the fields of a step's form, and leads to the next step."""
+        form = {name: request.form.get(name, "") for name in pages.FORM_FIELDS[step]}
+        typed = {name: text for name, text in form.items() if name not in pages.SECRETS}
+        done = self._attempt(lambda: take(**form), typed)
+        return self._redirect(f"/{STEPS[STEPS.index(step) + done]}")
 
     def _grant(self, request: Request) -> Response:
         if self.flow.keys is None or request.headers.get("sec-fetch-site", "same-origin") != "same-origin":

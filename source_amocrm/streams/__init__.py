@@ -2,17 +2,7 @@
 
 from __future__ import annotations
 
-from source_amocrm.streams import (
-    account,
-    activity,
-    cards,
-    chats,
-    custom_fields,
-    customers,
-    events,
-    links,
-    per_entity,
-)
+from source_amocrm.streams import account, activity, cards, chats, custom_fields, customers, events, links, per_entity
 from source_amocrm.streams.base import AmocrmStream
 
 _FAMILIES = (custom_fields, cards, activity, events, links, chats, customers, account, per_entity)

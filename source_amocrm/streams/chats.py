@@ -16,16 +16,7 @@ from source_amocrm.account import Account
 from source_amocrm.account.availability import whole
 from source_amocrm.account.event_kinds import CHATS, ENTITIES
 from source_amocrm.account.resources import EVENTS, NOTES
-from source_amocrm.errors import (
-    REFUSALS,
-    AmocrmError,
-    FeatureOff,
-    Forbidden,
-    NotFound,
-    PageTooLarge,
-    Unpaid,
-    beginning_with,
-)
+from source_amocrm.errors import REFUSALS, NotFound, PageTooLarge, beginning_with
 from source_amocrm.streams.activity import ELEMENT_TYPE
 from source_amocrm.streams.base import FullRefreshStream, IncrementalStream
 from source_amocrm.streams.values import Json, Row, as_list, child
@@ -193,15 +184,10 @@ class ChatTexts:
         listing = Listing(self._account.get, f"{TALKS}/{talk_id}/messages", "messages", MESSAGES_OF_A_PAGE)
         try:
             return {message.get("id"): _written(message) for message in whole(listing)}
-        except NotFound as error:
-            if talk_by_id(self._account, talk_id) is not None:
-                self._refuse(error)
-        except (Unpaid, Forbidden, FeatureOff) as error:
-            self._refuse(error)
+        except REFUSALS as error:
+            if not isinstance(error, NotFound) or talk_by_id(self._account, talk_id) is not None:
+                self._stop(f"messages: the texts of chats are left empty. {error} {_HOW}")
         return {}
-
-    def _refuse(self, error: AmocrmError) -> None:
-        self._stop(f"messages: the texts of chats are left empty. {error} {_HOW}")
 
     def _stop(self, why: str | None) -> None:
         if why and not self._refused:

@@ -12,13 +12,7 @@ from typing import Any
 
 from source_amocrm.account.resources import COMPANIES, CONTACTS, CUSTOMERS, LEADS, Resource
 from source_amocrm.streams.base import FullRefreshStream, PartsStream
-from source_amocrm.streams.per_entity import (
-    CATALOGS,
-    OF_CARDS,
-    SEGMENTS,
-    EntityKind,
-    PerEntityStream,
-)
+from source_amocrm.streams.per_entity import CATALOGS, OF_CARDS, SEGMENTS, EntityKind, PerEntityStream
 from source_amocrm.streams.values import (
     Coercion,
     Json,

@@ -4,17 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from source_amocrm.account.event_kinds import (
-    DELETED,
-    FIELD,
-    FIELD_CHANGED,
-    LIFE,
-    NOTE_DELETED,
-    RESPONSIBLE_CHANGED,
-    RESTORED,
-    SALE_CHANGED,
-    STATUS_CHANGED,
-)
+from source_amocrm.account import event_kinds
 from source_amocrm.account.resources import LEADS
 from source_amocrm.streams.base import EventStream, FullRefreshStream
 from source_amocrm.streams.values import Coercion, Json, Row, as_list, child, compact_json
@@ -42,7 +32,7 @@ class EventTypes(FullRefreshStream):
 class DealStatuses(EventStream):
     """Reads the newest events first: the first loss of a deal that comes is its latest, which has the reason."""
 
-    kinds = (STATUS_CHANGED,)
+    kinds = (event_kinds.STATUS_CHANGED,)
     newest_first = True
     exploded = True
     lookups = {
@@ -58,14 +48,14 @@ class DealStatuses(EventStream):
 
 
 class DeletedEntities(EventStream):
-    kinds = tuple(sorted(LIFE))
+    kinds = tuple(sorted(event_kinds.LIFE))
     exploded = True
 
     def rows(self, record: Row, context: Context) -> Iterable[Row]:
         """Yields the row of what was deleted or restored, one per note. Raises RowError without an id."""
         event = self.record.to.source(record)
         kind: str = event["type"] if type(event.get("type")) is str else ""
-        if kind == NOTE_DELETED:
+        if kind == event_kinds.NOTE_DELETED:
             changes = [*as_list(event.get("value_after")), *as_list(event.get("value_before"))]
             notes = [note for change in changes if type(note := child(change, "note")) is dict]
             if not notes:
@@ -73,8 +63,8 @@ class DeletedEntities(EventStream):
             owner = {"parent_type": event.get("entity_type"), "parent_id": event.get("entity_id")}
             for note in notes:
                 yield self._life(event, note.get("id"), "note", deleted=True, **owner)
-        elif entity := DELETED.get(kind) or RESTORED.get(kind):
-            yield self._life(event, event.get("entity_id"), entity, deleted=kind in DELETED)
+        elif entity := event_kinds.DELETED.get(kind) or event_kinds.RESTORED.get(kind):
+            yield self._life(event, event.get("entity_id"), entity, deleted=kind in event_kinds.DELETED)
 
     def _life(self, event: Row, own: Json, entity: str, *, deleted: bool, **owner: Json) -> Row:
         at = {"deleted_at" if deleted else "restored_at": event.get("created_at")}
@@ -106,7 +96,7 @@ class ChangeStream(EventStream):
 
 
 class ResponsibleChangeStream(ChangeStream):
-    kinds = (RESPONSIBLE_CHANGED,)
+    kinds = (event_kinds.RESPONSIBLE_CHANGED,)
     told = ("responsible_user_id", "responsible_user", "id")
 
 
@@ -116,8 +106,8 @@ class FieldChangeStream(ChangeStream):
     def changed(self, to: Coercion, event: Row) -> Iterable[Row]:
         """Yields one row per field. amoCRM names the field in the kind of the event, or in each of its values."""
         kind = event.get("type")
-        own = FIELD.fullmatch(kind) if type(kind) is str else None
-        if kind != FIELD_CHANGED and not own:
+        own = event_kinds.FIELD.fullmatch(kind) if type(kind) is str else None
+        if kind != event_kinds.FIELD_CHANGED and not own:
             return
         named = int(own[1]) if own else None
         new, old = (_by_field(to, event.get(side), named) for side in ("value_after", "value_before"))
@@ -131,7 +121,7 @@ class DealResponsibleChanges(ResponsibleChangeStream):
 
 class DealSaleChanges(ChangeStream):
     entity = "lead"
-    kinds = (SALE_CHANGED,)
+    kinds = (event_kinds.SALE_CHANGED,)
     told = ("sale", "sale_field_value", "sale")
 
 

@@ -102,21 +102,18 @@ class SchemaDrift:
                 value = record.get(name)
                 if type(value) is str and not is_known(value):
                     met[name, value if "." not in value else OTHER] += 1
-        if met:
-            self._count(bare.removeprefix("/api/v4/").removeprefix("/v1.0/"), met)
+        of = bare.removeprefix("/api/v4/").removeprefix("/v1.0/")
+        with self._lock:
+            for (typed, name), times in met.items():
+                one = (of, typed, name if FIELD_NAME.fullmatch(name) else OTHER)
+                kept = one if one in self._met or len(self._met) < MOST_COUNTED else (of, None, OTHER)
+                self._met[kept] += times
 
     def found(self) -> list[Unknown]:
         with self._lock:
             met = dict(self._met)
         order = sorted(met, key=lambda one: (one[0], one[1] or "", one[2]))
         return [Unknown(of, typed, name, met[of, typed, name]) for of, typed, name in order]
-
-    def _count(self, of: str, met: Counter[tuple[str | None, str]]) -> None:
-        with self._lock:
-            for (typed, name), times in met.items():
-                one = (of, typed, name if FIELD_NAME.fullmatch(name) else OTHER)
-                kept = one if one in self._met or len(self._met) < MOST_COUNTED else (of, None, OTHER)
-                self._met[kept] += times
 
 
 def drift_warning(found: Collection[Unknown]) -> str | None:
