@@ -24,7 +24,6 @@ METHODS: dict[tuple[type, str], str] = {
     (HttpClient, "_handle_error_resolution"): "self response exc request error_resolution exit_on_rate_limit",
     (HttpClient, "_evict_key"): "self prepared_request",
     (HttpClient, "_max_retries"): "self",
-    (SingleUseRefreshTokenOauth2Authenticator, "_emit_control_message"): "self",
     (SingleUseRefreshTokenOauth2Authenticator, "_set_config_value_by_path"): "self config_path value",
 }
 """Each with its parameters."""
@@ -32,7 +31,6 @@ ATTRIBUTES: dict[tuple[type, str], str] = {
     (HttpClient, "_error_handler"): "error_handler or",
     (HttpStream, "_http_client"): "HttpClient(",
     (SingleUseRefreshTokenOauth2Authenticator, "_connector_config"): "connector_config",
-    (SingleUseRefreshTokenOauth2Authenticator, "_access_token_config_path"): "access_token_config_path",
     (SingleUseRefreshTokenOauth2Authenticator, "_token_expiry_date_config_path"): "token_expiry_date_config_path",
     (AirbyteTracedException, "_stream_descriptor"): "stream_descriptor",
 }
@@ -96,4 +94,4 @@ def test_no_other_private_method_is_overridden() -> None:
         for name in vars(ours).keys() & vars(base).keys()
         if name.startswith("_") and not name.startswith("__") and name != "_abc_impl"
     }
-    assert overridden == {"_send_with_retry", "_handle_error_resolution", "_emit_control_message"}
+    assert overridden == {"_send_with_retry", "_handle_error_resolution"}

@@ -57,20 +57,20 @@ class FakeAuth:
     def get_access_token(self) -> str:
         if self.failing is not None:
             raise self.failing
-        return self.access_token
+        return self.token
 
     @property
-    def access_token(self) -> str:
+    def token(self) -> str:
         return f"t{self.current}"
 
     def renew(self, rejected: str) -> str | None:
-        if rejected != self.access_token:
-            return self.access_token
+        if rejected != self.token:
+            return self.token
         self.renewals.append(rejected)
         if self.current == self.last:
             return None
         self.current += 1
-        return self.access_token
+        return self.token
 
     def relocate(self) -> bool:
         if self.moves_to is None:

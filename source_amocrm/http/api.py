@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 from urllib.parse import urlencode
 
-from source_amocrm.auth import HandOver, make_authenticator, print_settings
+from source_amocrm.auth import HandOver, SignIn, make_authenticator, print_settings
 from source_amocrm.config import Config
 from source_amocrm.http.backoff import RetryPolicy
 from source_amocrm.http.circuit_breaker import CircuitBreaker
@@ -106,38 +106,27 @@ def files_host_api(api: Api, base_url: str) -> Api:
     return Api(client.at(sign_in, handler, CircuitBreaker(client.breaker)), api.wall, api.receive)
 
 
-class _FilesHostSignIn:
+class _FilesHostSignIn(SignIn):
     """The account's sign-in at another host."""
 
     def __init__(self, api: Api, base_url: str) -> None:
+        super().__init__(base_url)
         self._api = api
-        self.base_url = base_url
-        self.domain = base_url.partition("://")[2]
         self.advice = api.auth.advice
-        self.get_access_token = api.auth.get_access_token
-        self.expiry_warning = api.auth.expiry_warning
 
     @property
-    def access_token(self) -> str:
-        return self._api.auth.access_token
+    def token(self) -> str:
+        return self._api.auth.token
 
-    @property
-    def account_id(self) -> int | None:
-        return self._api.auth.account_id
-
-    @property
-    def scopes(self) -> frozenset[str] | None:
-        return self._api.auth.scopes
+    def get_access_token(self) -> str:
+        return self._api.auth.get_access_token()
 
     def renew(self, rejected: str) -> str | None:
         """The account is asked whether it takes the token, and renews it if not: this host may only lack a scope."""
-        if self.access_token == rejected:
+        if self.token == rejected:
             self._api.get(ACCOUNT_PATH)
-        newest = self.access_token
+        newest = self.token
         return None if newest == rejected else newest
-
-    def relocate(self) -> bool:
-        return False
 
 
 def open_api(

@@ -22,7 +22,7 @@ from airbyte_cdk.sources.streams.http.exceptions import (
 )
 from airbyte_cdk.sources.streams.http.http_client import HttpClient
 
-from source_amocrm.auth import Authenticator
+from source_amocrm.auth import SignIn
 from source_amocrm.errors import AmocrmError, PageTooLarge
 from source_amocrm.http.backoff import AmocrmBackoff, Patience, RetryPolicy
 from source_amocrm.http.circuit_breaker import CircuitBreaker
@@ -100,7 +100,7 @@ class AmocrmClient(HttpClient):
     def __init__(
         self,
         session: AmocrmSession,
-        sign_in: Authenticator,
+        sign_in: SignIn,
         policy: RetryPolicy,
         *,
         clock: Callable[[], float] = time.monotonic,
@@ -124,7 +124,7 @@ class AmocrmClient(HttpClient):
         self.accepted: set[str] = set()  # tokens that amoCRM has taken
         self._states: dict[requests.PreparedRequest, _RetryState] = {}
 
-    def at(self, sign_in: Authenticator, handler: AmocrmErrorHandler, breaker: CircuitBreaker) -> AmocrmClient:
+    def at(self, sign_in: SignIn, handler: AmocrmErrorHandler, breaker: CircuitBreaker) -> AmocrmClient:
         """The same client for another host, with its own outages and refusals."""
         other = copy.copy(self)
         other.sign_in, other._error_handler, other.breaker = sign_in, handler, breaker
@@ -152,7 +152,7 @@ class AmocrmClient(HttpClient):
                 bool(request_kwargs.get("shrinkable")),
                 self.breaker.sent,
             )
-            kwargs = {"bearer": lambda: self.sign_in.access_token, **request_kwargs}
+            kwargs = {"bearer": lambda: self.sign_in.token, **request_kwargs}
             while True:
                 self._prepare(request, state)
                 try:
@@ -252,7 +252,7 @@ class AmocrmClient(HttpClient):
         """Gets a newer token, or else the account's new address. Raises the error if there is neither."""
         sign_in, rejected = self.sign_in, reply.token or ""
         # a renewed token that has worked for nobody is not worth another renewal
-        worthy = state.renewals == 0 or rejected in self.accepted or rejected != sign_in.access_token
+        worthy = state.renewals == 0 or rejected in self.accepted or rejected != sign_in.token
         if worthy and state.renewals < _RENEWALS and self._signed_in(lambda: sign_in.renew(rejected), state):
             state.renewals += 1
         elif not state.relocated and sign_in.relocate():

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import requests
 from airbyte_cdk.sources.streams.http.error_handlers import ErrorHandler, ErrorResolution, ResponseAction
 
-from source_amocrm.auth import Authenticator
+from source_amocrm.auth import SignIn
 from source_amocrm.config.hosts import is_service_host
 from source_amocrm.errors import AmocrmError
 from source_amocrm.http.backoff import RetryPolicy
@@ -46,7 +46,7 @@ class AmocrmResolution(ErrorResolution):
 class AmocrmErrorHandler(ErrorHandler):
     """Applies the table of rules to one host, which `sign_in` names. It keeps nothing about a request."""
 
-    def __init__(self, policy: RetryPolicy, sign_in: Authenticator, where: Where = Where.API) -> None:
+    def __init__(self, policy: RetryPolicy, sign_in: SignIn, where: Where = Where.API) -> None:
         self._policy = policy
         self._sign_in = sign_in
         self._where = where
