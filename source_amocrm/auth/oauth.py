@@ -61,9 +61,10 @@ class TokenEndpoint(Protocol):
 class AmocrmOAuth2Authenticator(SignIn, SingleUseRefreshTokenOauth2Authenticator):
     """The CDK's authenticator for refresh tokens that work once.
 
-    Different here: the request goes through our token endpoint. The platform has a new pair before any request uses it:
-    the CDK's own message fails over odd text, and is written in several pieces. The server's clock decides what has expired. Threads that wait for an exchange share its failure, because a second
-    one could spend the token. A renamed account is followed.
+    Different here: the request goes through our token endpoint. The platform has a new pair before any request uses it,
+    in one line whatever its text: the CDK writes it in pieces. The server's clock decides what has expired. Threads
+    that wait for an exchange share its failure, because a second one could spend the token. A renamed account is
+    followed.
     """
 
     advice = GRANT_AGAIN

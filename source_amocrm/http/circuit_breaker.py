@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import copy
 import threading
-from dataclasses import dataclass
 
 from source_amocrm.errors import AmocrmError
 
-
-@dataclass(frozen=True, slots=True)
-class _Trouble:
-    error: AmocrmError
-    since: int  # an answer to a request with a higher number shows that it is over
+_Trouble = tuple[AmocrmError, int]
+"""A failure, and the number of a request: an answer to a later one shows that it is over."""
 
 
 class CircuitBreaker:
@@ -74,19 +70,19 @@ class CircuitBreaker:
         """Notes an outage, unless a request with a higher number than `since` has been answered."""
         with self._lock:
             if self._answered <= since:
-                self._outage = _Trouble(error, since)
+                self._outage = error, since
 
     def refused(self, error: AmocrmError, since: int) -> None:
         """Notes a refusal, under the same condition as `gave_up`."""
         with self._lock:
             if self._answered <= since:
-                self._refusal = _Trouble(error, since)
+                self._refusal = error, since
 
     def _raise_refusal(self) -> None:
         if self._above is not None:
             self._above._raise_refusal()
-        if self._refusal is not None and (refusal := self._error(self._refusal)) is not None:
+        if (refusal := self._error(self._refusal)) is not None:
             raise copy.copy(refusal)
 
     def _error(self, trouble: _Trouble | None) -> AmocrmError | None:
-        return trouble.error if trouble is not None and self._answered <= trouble.since else None
+        return trouble[0] if trouble is not None and self._answered <= trouble[1] else None

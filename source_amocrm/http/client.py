@@ -14,26 +14,20 @@ from typing import Any
 import requests
 from airbyte_cdk.models import FailureType
 from airbyte_cdk.sources.streams.http.error_handlers import ErrorResolution, ResponseAction
-from airbyte_cdk.sources.streams.http.exceptions import (
-    BaseBackoffException,
-    DefaultBackoffException,
-    RateLimitBackoffException,
-    UserDefinedBackoffException,
-)
+from airbyte_cdk.sources.streams.http.exceptions import UserDefinedBackoffException
 from airbyte_cdk.sources.streams.http.http_client import HttpClient
 
 from source_amocrm.auth import SignIn
 from source_amocrm.errors import AmocrmError, PageTooLarge
-from source_amocrm.http.backoff import AmocrmBackoff, Patience, RetryPolicy
+from source_amocrm.http.backoff import AmocrmBackoff, RetryPolicy
 from source_amocrm.http.circuit_breaker import CircuitBreaker
 from source_amocrm.http.error_handler import AmocrmErrorHandler, AmocrmResolution, path_of
+from source_amocrm.http.refusals import Rule
 from source_amocrm.http.reply import Reply, ReplyKind, reply_of
 from source_amocrm.http.session import AmocrmSession
 
-_SMOOTH = 0.2
-"""Weight of the newest answer in the mean latency."""
-_RENEWALS = 5
-"""Times that one request is sent again under a new token, however short the tokens live."""
+_SMOOTH = 0.2  # weight of the newest answer in the mean latency
+_RENEWALS = 5  # times that one request is sent again under a new token, however short the tokens live
 _EARLY = (ReplyKind.DNS, ReplyKind.REFUSED, ReplyKind.CONNECT_TIMEOUT, ReplyKind.TLS)
 """Failures that tell of a wrong address rather than of an outage, if nothing has been answered yet."""
 
@@ -73,16 +67,20 @@ class Stats:
 
 @dataclass(slots=True)
 class _RetryState:
-    """One request over all its attempts."""
+    """One request over all its attempts. Its failures and its 429s are counted apart."""
 
     base_url: str  # what its address begins with
-    patience: Patience
     probe: bool
     shrinkable: bool
+    started: float
     failed_at: int  # the number of the last request that was sent when this one began, or first failed
     number: int = 0  # of the last attempt
     failed: bool = False
+    failures: int = 0
     slow: int = 0
+    throttled: int = 0
+    throttled_since: float = 0.0
+    spent_throttled: float = 0.0
     renewals: int = 0
     relocated: bool = False
 
@@ -147,9 +145,9 @@ class AmocrmClient(HttpClient):
         try:
             self._states[request] = state = _RetryState(
                 self.sign_in.base_url,
-                Patience(self.policy, self.clock),
                 probe,
                 bool(request_kwargs.get("shrinkable")),
+                self.clock(),
                 self.breaker.sent,
             )
             kwargs = {"bearer": lambda: self.sign_in.token, **request_kwargs}
@@ -158,9 +156,8 @@ class AmocrmClient(HttpClient):
                 try:
                     return self._send(request, kwargs, log_formatter, exit_on_rate_limit)
                 except UserDefinedBackoffException as again:
-                    self.sleep(float(again.backoff))
-                except BaseBackoffException:
-                    pass
+                    if again.backoff:
+                        self.sleep(float(again.backoff))
         finally:
             self._evict_key(request)
             self._states.pop(request, None)
@@ -175,7 +172,7 @@ class AmocrmClient(HttpClient):
             request.url = str(request.url).replace(state.base_url, base_url, 1)
             state.base_url = base_url
         state.number = self.breaker.send()
-        self.stats.count_request(path_of(request.url, base_url))
+        self.stats.count_request(path_of(str(request.url), base_url))
 
     def _handle_error_resolution(
         self,
@@ -185,7 +182,7 @@ class AmocrmClient(HttpClient):
         error_resolution: ErrorResolution,
         exit_on_rate_limit: bool | None = False,  # noqa: ARG002
     ) -> None:
-        """Prepares the next attempt and raises a BaseBackoffException, or raises the error.
+        """Prepares the next attempt and raises a UserDefinedBackoffException, or raises the error.
 
         The CDK's method logs the bodies of refusals, which hold people's names. It prints the stream's status past the
         queue of messages, under the client's name. It renews a token once a request, even if each new one has worked.
@@ -202,38 +199,37 @@ class AmocrmClient(HttpClient):
             return
         if not state.failed:
             state.failed, state.failed_at = True, self.breaker.sent
-        action = error_resolution.response_action
+        action, rule, delay = error_resolution.response_action, error_resolution.rule, 0.0
         if action is ResponseAction.RETRY:
-            delay = self._delay(state, error_resolution, error, answer)
-            raise UserDefinedBackoffException(delay, request, answer, str(error), error.failure_type)
-        if action is ResponseAction.RATE_LIMITED:
+            delay = self._delay(state, rule, error, answer)
+        elif action is ResponseAction.RATE_LIMITED:
             self._pause(state, error, answer)
-            raise RateLimitBackoffException(request, answer, str(error), error.failure_type)
-        if action is ResponseAction.REFRESH_TOKEN_THEN_RETRY:
+        elif action is ResponseAction.REFRESH_TOKEN_THEN_RETRY:
             self._renew(state, reply, error)
-        elif error_resolution.rule.stops:
+        elif rule.stops:
             self.session.budget.shut(error)
             raise error
         elif not self._relocated_at_first(state, reply):
             if reply.status is not None:
                 self.breaker.answered(state.number)  # a refusal for this list alone tells that all is well otherwise
             raise error
-        raise DefaultBackoffException(request, answer, str(error), error.failure_type)
+        raise UserDefinedBackoffException(delay, request, answer, str(error), error.failure_type)
 
-    def _delay(self, state: _RetryState, resolution: AmocrmResolution, error: AmocrmError, answer: _Outcome) -> float:
+    def _delay(self, state: _RetryState, rule: Rule, error: AmocrmError, answer: _Outcome) -> float:
         """Seconds until the next attempt. Raises the error if there is none."""
-        rule, reply = resolution.rule, reply_of(answer)
+        reply = reply_of(answer)
         state.slow += rule.slow
         if rule.slow and state.shrinkable and state.slow >= self.policy.large_page_attempts:
-            raise self._error_handler.error(rule, reply, answer, PageTooLarge)
+            raise self._error_handler.error(rule, reply, PageTooLarge)
         attempts = self._max_retries + 1
         if state.probe or self.breaker.outage:
             attempts = 1
         elif reply.kind in _EARLY and self.breaker.untried:
             attempts = self.policy.cold_attempts
-        state.patience.failures += 1
-        delay = self.backoff.backoff_time(answer, state.patience.failures)
-        if not state.patience.after_failure(delay, attempts=attempts):
+        state.failures += 1
+        delay = self.backoff.backoff_time(answer, state.failures)
+        spent = self.clock() - state.started - state.spent_throttled
+        if state.failures >= attempts or spent + delay > self.policy.ceiling:
             self.breaker.gave_up(error, state.failed_at)
             raise error
         return delay
@@ -241,9 +237,13 @@ class AmocrmClient(HttpClient):
     def _pause(self, state: _RetryState, error: AmocrmError, answer: _Outcome) -> None:
         """Makes all threads wait. Raises the error if that would take too long."""
         self.stats.count_refusal()
-        state.patience.refusals += 1
-        seconds = self.backoff.backoff_time(answer, state.patience.refusals)
-        if not state.patience.after_refusal(seconds):
+        now = self.clock()
+        if not state.throttled:
+            state.throttled_since = now
+        state.throttled += 1
+        seconds = self.backoff.backoff_time(answer, state.throttled)
+        state.spent_throttled = now - state.throttled_since + seconds
+        if state.spent_throttled > self.policy.throttled_ceiling:
             self.breaker.refused(error, state.failed_at)
             raise error
         self.session.budget.pause(seconds)
@@ -274,7 +274,7 @@ class AmocrmClient(HttpClient):
 
     def _relocated_at_first(self, state: _RetryState, reply: Reply) -> bool:
         """Follows a renamed account, which redirects the first request or does not know its address."""
-        moved = reply.status is not None and (300 <= reply.status < 400 or reply.status == 404)
+        moved = reply.status in (*range(300, 400), 404)
         if not moved or state.relocated or not self.breaker.untried:
             return False
         state.relocated = self.sign_in.relocate()

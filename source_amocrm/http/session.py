@@ -40,14 +40,11 @@ from source_amocrm.http.reply import (
 USER_AGENT = "source-amocrm"
 LARGEST_HEAD = 1 << 17
 """Bytes of all that comes before a body: the status, the headers, and what the server says before them."""
-_SMALL = 1 << 20
-"""Bytes of an answer that holds no rows."""
-_READ_SIZE = 1 << 18
-"""Bytes that are unpacked at a time."""
+_SMALL = 1 << 20  # bytes of an answer that holds no rows
+_READ_SIZE = 1 << 18  # bytes that are unpacked at a time
 _ENCODINGS = ("", "identity", "gzip", "x-gzip", "deflate")
 """How a body may be packed, although only gzip is asked for; a body that is packed otherwise is refused."""
-_OTHER_THREADS = 8
-"""Threads that ask now and then besides the workers."""
+_OTHER_THREADS = 8  # threads that ask now and then besides the workers
 HEAVY_BODY = 4 << 20
 """An answer of more bytes is heavy. Where a smaller page can be asked for, it is refused."""
 HEAVY_VALUES = 32 << 20
@@ -61,10 +58,8 @@ class TooLarge(Exception):
 class _CurrentExchange(threading.local):
     """What the connection that a thread uses must know of its request."""
 
-    on_sent: Callable[[], None] | None = None
-    """Is called the moment the request is handed to the network."""
-    until: float | None = None
-    """Deadline (seconds, monotonic clock)."""
+    on_sent: Callable[[], None] | None = None  # is called the moment the request is handed to the network
+    until: float | None = None  # deadline (seconds, monotonic clock)
 
     def left(self) -> float | None:
         """Seconds until the deadline. Raises TimeoutError when it is over."""
@@ -250,10 +245,13 @@ class AmocrmSession(LimiterSession):
     def _exchange(
         self, request: requests.PreparedRequest, token: str, shrinkable: bool, kwargs: dict[str, Any]
     ) -> AmocrmResponse:
-        signed = request.copy()  # the given request stays without a token, so that no error can show one
+        url, signed = (
+            str(request.url),
+            request.copy(),
+        )  # the given request stays without a token, so that no error can show one
         if token:
             signed.headers["Authorization"] = f"Bearer {token}"
-        if not isinstance(self.get_adapter(str(request.url)), _ReportingAdapter):
+        if not isinstance(self.get_adapter(url), _ReportingAdapter):
             self.budget.left(request)
         bounds = {"timeout": self._timeouts, "stream": True, "allow_redirects": False}
         response, kind, body, size, trouble, whole = None, ReplyKind.EMPTY, None, 0, "", True
@@ -274,9 +272,9 @@ class AmocrmSession(LimiterSession):
                 response.close()
         elapsed, received = time.monotonic() - started, time.time()
         if response is None or not whole:
-            raise NoAnswer(request, Reply(None, kind, None, {}, elapsed, received, trouble, token or None))
+            raise NoAnswer(request, Reply(None, kind, None, {}, elapsed, received, trouble, token or None, url=url))
         status, headers = response.status_code, response.headers
-        reply = Reply(status, kind, body, headers, elapsed, received, trouble, token or None, size)
+        reply = Reply(status, kind, body, headers, elapsed, received, trouble, token or None, size, url)
         return AmocrmResponse(response, request, reply)
 
 
@@ -307,25 +305,23 @@ def _read_body(response: requests.Response, shrinkable: bool) -> tuple[ReplyKind
         return *parse(data, values), values
 
 
+_FAILURES: dict[ReplyKind, tuple[type[BaseException], ...]] = {
+    ReplyKind.CERTIFICATE: (ssl.SSLCertVerificationError,),
+    ReplyKind.DNS: (socket.gaierror, urllib3.exceptions.NameResolutionError),
+    ReplyKind.REFUSED: (ConnectionRefusedError,),
+    ReplyKind.CONNECT_TIMEOUT: (requests.ConnectTimeout, urllib3.exceptions.ConnectTimeoutError),
+    ReplyKind.READ_TIMEOUT: (requests.ReadTimeout, urllib3.exceptions.ReadTimeoutError, socket.timeout),
+    ReplyKind.TLS: (ssl.SSLError, requests.exceptions.SSLError, urllib3.exceptions.SSLError),
+}
+"""Which failure an exception stands for; the first that fits."""
+
+
 def failure(error: BaseException, *, answered: bool) -> ReplyKind:
     """Which failure an exception of requests, urllib3 or the socket stands for."""
     causes = _causes(error)
-
-    def among(*kinds: type[BaseException]) -> bool:
-        return any(isinstance(cause, kinds) for cause in causes)
-
-    if among(ssl.SSLCertVerificationError):
-        return ReplyKind.CERTIFICATE
-    if among(socket.gaierror, urllib3.exceptions.NameResolutionError):
-        return ReplyKind.DNS
-    if among(ConnectionRefusedError):
-        return ReplyKind.REFUSED
-    if among(requests.ConnectTimeout, urllib3.exceptions.ConnectTimeoutError) and not answered:
-        return ReplyKind.CONNECT_TIMEOUT
-    if among(requests.ReadTimeout, urllib3.exceptions.ReadTimeoutError, socket.timeout):
-        return ReplyKind.READ_TIMEOUT
-    if among(ssl.SSLError, requests.exceptions.SSLError, urllib3.exceptions.SSLError):
-        return ReplyKind.TLS
+    for kind, types in _FAILURES.items():
+        if any(isinstance(cause, types) for cause in causes) and not (answered and kind is ReplyKind.CONNECT_TIMEOUT):
+            return kind
     return ReplyKind.TRUNCATED if answered else ReplyKind.RESET
 
 

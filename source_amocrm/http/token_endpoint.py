@@ -84,13 +84,13 @@ class _ExchangeRules(AmocrmErrorHandler):
     def interpret_response(self, response_or_exception: requests.Response | Exception | None) -> AmocrmResolution:
         reply = reply_of(response_or_exception)
         if _grant_of(reply) is not None:
-            return self._resolution(_PAIR, reply, response_or_exception)
+            return self._resolution(_PAIR, reply)
         rule = classify(reply, self._where)
         if rule.action is ResponseAction.SUCCESS:
             # an answer without the tokens in it
             reply = replace(reply, status=200, kind=ReplyKind.BROKEN, body=None)
             rule = classify(reply, self._where)
-        resolution = self._resolution(rule, reply, response_or_exception)
+        resolution = self._resolution(rule, reply)
         if self._doubtful and isinstance(resolution.error, Unauthorized):
             resolution.error.message = _SPENT_UNHEARD + resolution.error.message
         self._doubtful |= rule.doubtful
