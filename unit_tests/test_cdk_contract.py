@@ -14,7 +14,6 @@ import pytest
 from airbyte_cdk.sources.streams.http import HttpStream
 from airbyte_cdk.sources.streams.http.http_client import HttpClient
 from airbyte_cdk.sources.streams.http.requests_native_auth import SingleUseRefreshTokenOauth2Authenticator
-from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 import source_amocrm
 
@@ -32,7 +31,6 @@ ATTRIBUTES: dict[tuple[type, str], str] = {
     (HttpStream, "_http_client"): "HttpClient(",
     (SingleUseRefreshTokenOauth2Authenticator, "_connector_config"): "connector_config",
     (SingleUseRefreshTokenOauth2Authenticator, "_token_expiry_date_config_path"): "token_expiry_date_config_path",
-    (AirbyteTracedException, "_stream_descriptor"): "stream_descriptor",
 }
 """Each with what its class's `__init__` sets it to."""
 LOCK = "_token_refresh_lock"

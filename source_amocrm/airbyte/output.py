@@ -6,10 +6,8 @@ The CDK would decode, buffer, copy and encode the text of each row again, which 
 from __future__ import annotations
 
 import json
-import threading
+import queue
 import time
-from collections import deque
-from types import TracebackType
 from typing import Any, BinaryIO
 
 import orjson
@@ -23,15 +21,11 @@ PACKED = "packed"
 
 MOST_QUEUED = 4 << 20
 """Bytes of the queue. A thread that would put more waits; one message of any size always fits."""
-LEAST_COUNTED = 1 << 14
-"""Bytes that every message counts at least, so that at most 256 messages wait."""
+LEAST_COUNTED = 1 << 14  # bytes that every message counts at least, so that at most 256 messages wait
 
-WRITTEN_TOGETHER = 1 << 16
-"""As soon as so many bytes wait, they are written."""
-JOINED = 1 << 20
-"""At most so many bytes are written at once; of more, there would be a second copy in memory."""
-LATE = 0.1
-"""Seconds that a row may wait for more rows."""
+WRITTEN_TOGETHER = 1 << 16  # as soon as so many bytes wait, they are written
+JOINED = 1 << 20  # at most so many bytes are written at once; of more, there would be a second copy in memory
+LATE = 0.1  # seconds that a row may wait for more rows
 
 
 class PackedRow:
@@ -60,56 +54,44 @@ class Closed(Exception):
     """Nobody takes messages from the queue any more."""
 
 
-class MessageQueue:
-    """Hands messages from the threads that read lists to the thread that writes, in order.
+class MessageQueue(queue.Queue[Any]):
+    """Hands messages from the threads that read lists to the thread that writes, in order; bounded in bytes.
 
-    Large rows count by the size of their text, so that they do not fill the memory while the reader is slow.
+    Large rows count by the size of their text, so that they do not fill the memory while the reader is slow. `put`
+    raises Closed.
     """
 
     def __init__(self) -> None:
-        self._waiting: deque[tuple[Any, int]] = deque()
         self._bytes = 0
         self._closed = False
-        lock = threading.Lock()
-        self._has_room = threading.Condition(lock)
-        self._has_items = threading.Condition(lock)
-
-    def put(self, item: Any) -> None:
-        """Waits for room. Raises Closed."""
-        size = _size(item)
-        with self._has_room:
-            while self._bytes >= MOST_QUEUED and not self._closed:
-                self._has_room.wait()
-            self._put(item, size)
-            if self._bytes < MOST_QUEUED:
-                self._has_room.notify()
+        super().__init__(MOST_QUEUED)
 
     def put_at_once(self, item: Any) -> None:
         """Puts a small message that must not wait. Raises Closed."""
-        with self._has_room:
-            self._put(item, LEAST_COUNTED)
-
-    def get(self) -> Any:
-        with self._has_items:
-            while not self._waiting:
-                self._has_items.wait()
-            item, size = self._waiting.popleft()
-            self._bytes -= size
-            self._has_room.notify()
-            return item
+        with self.mutex:
+            self._put(item)
+            self.not_empty.notify()
 
     def close(self) -> None:
-        with self._has_room:
+        with self.mutex:
             self._closed = True
-            self._waiting.clear()
-            self._has_room.notify_all()
+            self._bytes = 0
+            self.queue.clear()
+            self.not_full.notify_all()
 
-    def _put(self, item: Any, size: int) -> None:
+    def _qsize(self) -> int:
+        return self._bytes
+
+    def _put(self, item: Any) -> None:
         if self._closed:
             raise Closed
-        self._waiting.append((item, size))
-        self._bytes += size
-        self._has_items.notify()
+        self._bytes += _size(item)
+        super()._put(item)
+
+    def _get(self) -> Any:
+        item = super()._get()
+        self._bytes -= _size(item)
+        return item
 
 
 def _size(item: Any) -> int:
@@ -134,9 +116,7 @@ class Output:
     def __enter__(self) -> Output:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._write()
 
     def row(self, row: AirbyteRecordMessage) -> None:
