@@ -56,7 +56,10 @@ def test_an_attribute_is_set(owner: type, name: str) -> None:
 
 
 def test_the_refresh_has_a_lock() -> None:
-    assert hasattr(getattr(SingleUseRefreshTokenOauth2Authenticator, LOCK), "acquire")
+    """A thread that holds it takes it again to follow a renamed account."""
+    with (lock := getattr(SingleUseRefreshTokenOauth2Authenticator, LOCK)):
+        assert lock.acquire(blocking=False)
+        lock.release()
 
 
 def modules() -> Iterator[ModuleType]:

@@ -127,10 +127,6 @@ class AmocrmOAuth2Authenticator(SignIn, SingleUseRefreshTokenOauth2Authenticator
                 self._rotate(failures)
         return self.token
 
-    def relocate(self) -> bool:
-        with self._token_refresh_lock:
-            return self._relocate()
-
     def _renew_ahead(self, failures: int) -> None:
         try:
             self._rotate(failures)
@@ -164,7 +160,7 @@ class AmocrmOAuth2Authenticator(SignIn, SingleUseRefreshTokenOauth2Authenticator
         try:
             return self._request_grant()
         except (Unauthorized, NotFound, Moved):
-            if not self._relocate():
+            if not self.relocate():
                 raise
         return self._request_grant()
 
@@ -191,24 +187,25 @@ class AmocrmOAuth2Authenticator(SignIn, SingleUseRefreshTokenOauth2Authenticator
         if not self._overridden:
             check_domain(self.claims, self.domain)
 
-    def _relocate(self) -> bool:
+    def relocate(self) -> bool:
         """Follows a renamed account; the API server that its token names knows the new address."""
-        api_domain = self.claims.api_domain
-        if self._overridden or api_domain is None:
-            return False
-        found = self._endpoint.current_domain(api_domain, self.get_refresh_token())
-        if found is None or found == self.domain or not is_account_host(found):
-            return False
-        _log.warning(
-            "The account %s is now called %s. The new address is used from here on and written into the account "
-            "address (account_domain) of the source's settings.",
-            self.domain,
-            found,
-        )
-        self.domain, self.base_url = found, f"https://{found}"
-        self._set_config_value_by_path(("account_domain",), found)
-        self._hand_over(self._connector_config)
-        return True
+        with self._token_refresh_lock:
+            api_domain = self.claims.api_domain
+            if self._overridden or api_domain is None:
+                return False
+            found = self._endpoint.current_domain(api_domain, self.get_refresh_token())
+            if found is None or found == self.domain or not is_account_host(found):
+                return False
+            _log.warning(
+                "The account %s is now called %s. The new address is used from here on and written into the account "
+                "address (account_domain) of the source's settings.",
+                self.domain,
+                found,
+            )
+            self.domain, self.base_url = found, f"https://{found}"
+            self._set_config_value_by_path(("account_domain",), found)
+            self._hand_over(self._connector_config)
+            return True
 
 
 def make_authenticator(

@@ -59,30 +59,18 @@ ACCOUNT_PATH = "/api/v4/account"
 _SPARE = 1.0
 
 
-class Api:
-    """Safe to share by any number of threads. `wall`: unix seconds of this machine's clock."""
+class Api(AmocrmClient):
+    """The client with a GET for lists. `wall`: unix seconds of this machine's clock."""
 
-    def __init__(
-        self,
-        client: AmocrmClient,
-        wall: Callable[[], float] = time.time,
-        receive: Receive = lambda _, body: body,
-    ) -> None:
-        self.client = client
-        self.auth = client.sign_in
-        self.budget = client.session.budget
-        self.stats = client.stats
-        self.clock = client.clock
-        self.sleep = client.sleep
-        self.wall = wall
-        self.receive = receive
+    wall: Callable[[], float] = time.time
+    receive: Receive = staticmethod(lambda _, body: body)
 
     def get(self, path: str, params: Params | None = None, *, shrinkable: bool = False) -> Answer:
         """The answer to `path` ("/api/v4/leads"), or an AmocrmError once it is certain.
 
         `shrinkable`: raise PageTooLarge where the caller had better ask for less; see AmocrmClient.
         """
-        _, response = self.client.send_request("GET", self.url(path, params), {"shrinkable": shrinkable})
+        _, response = self.send_request("GET", self.url(path, params), {"shrinkable": shrinkable})
         reply = reply_of(response)
         server_time = reply.server_time
         if server_time is None:
@@ -101,9 +89,8 @@ class Api:
 
 def files_host_api(api: Api, base_url: str) -> Api:
     """The Api of that host. Its outages and refusals do not concern the account; the account's refusals concern it."""
-    client, sign_in = api.client, _FilesHostSignIn(api, base_url)
-    handler = AmocrmErrorHandler(client.policy, sign_in, Where.DRIVE)
-    return Api(client.at(sign_in, handler, CircuitBreaker(client.breaker)), api.wall, api.receive)
+    sign_in = _FilesHostSignIn(api, base_url)
+    return api.at(sign_in, AmocrmErrorHandler(api.policy, sign_in, Where.DRIVE), CircuitBreaker(api.breaker))
 
 
 class _FilesHostSignIn(SignIn):
@@ -149,5 +136,6 @@ def open_api(
     policy = policy or RetryPolicy()
     session = session or AmocrmSession(Budget(config.requests_per_second), policy, config.num_workers)
     endpoint = HttpTokenEndpoint(session, policy, clock=clock, sleep=sleep)
-    sign_in = make_authenticator(config, raw, endpoint, wall, hand_over)
-    return Api(AmocrmClient(session, sign_in, policy, clock=clock, sleep=sleep), wall, receive)
+    api = Api(session, make_authenticator(config, raw, endpoint, wall, hand_over), policy, clock=clock, sleep=sleep)
+    api.wall, api.receive = wall, receive
+    return api

@@ -27,10 +27,6 @@ class RetryPolicy:
     read_timeout: float = 60.0
     deadline: float = 120.0  # of a whole answer, however slowly it drips
 
-    def bound(self, attempt: int) -> float:
-        """The longest pause after attempt number `attempt` (1, 2, …)."""
-        return min(self.longest_delay, self.first_delay * 2.0 ** min(attempt - 1, 30))
-
 
 class AmocrmBackoff(BackoffStrategy):
     """After a 429 what the server asks for, or longer from refusal to refusal.
@@ -44,8 +40,9 @@ class AmocrmBackoff(BackoffStrategy):
     def backoff_time(
         self, response_or_exception: requests.Response | requests.RequestException | None, attempt_count: int
     ) -> float:
-        reply, bound = reply_of(response_or_exception), self._policy.bound(attempt_count)
+        reply, policy = reply_of(response_or_exception), self._policy
         asked = retry_after(reply)
+        bound = min(policy.longest_delay, policy.first_delay * 2.0 ** min(attempt_count - 1, 30))
         if reply.meant_status == requests.codes.too_many_requests:
             # at least a second: a server that counts by seconds forgets nothing earlier
             return max(1.0, bound if asked is None else asked)

@@ -21,10 +21,10 @@ class CircuitBreaker:
     A refusal of the breaker `above` holds here, too.
     """
 
-    def __init__(self, above: CircuitBreaker | None = None) -> None:
-        self.sent = 0
-        """The number of the last request."""
+    def __init__(self, above: CircuitBreaker | None = None, *, opens: bool = True) -> None:
+        self.sent = 0  # the number of the last request
         self._above = above
+        self._opens = opens
         self._lock = threading.Lock()
         self._answered = 0
         self._outage: _Trouble | None = None
@@ -69,13 +69,13 @@ class CircuitBreaker:
     def gave_up(self, error: AmocrmError, since: int) -> None:
         """Notes an outage, unless a request with a higher number than `since` has been answered."""
         with self._lock:
-            if self._answered <= since:
+            if self._opens and self._answered <= since:
                 self._outage = error, since
 
     def refused(self, error: AmocrmError, since: int) -> None:
         """Notes a refusal, under the same condition as `gave_up`."""
         with self._lock:
-            if self._answered <= since:
+            if self._opens and self._answered <= since:
                 self._refusal = error, since
 
     def _raise_refusal(self) -> None:

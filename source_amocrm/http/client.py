@@ -9,7 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import requests
 from airbyte_cdk.models import FailureType
@@ -36,6 +36,7 @@ _HTTP_LOGGER = logging.getLogger("airbyte.amocrm.http")
 _HTTP_LOGGER.setLevel(logging.INFO)
 
 _Outcome = requests.Response | requests.RequestException | None
+_Client = TypeVar("_Client", bound="AmocrmClient")
 
 
 class Stats:
@@ -113,7 +114,8 @@ class AmocrmClient(HttpClient):
             backoff_strategy=self.backoff,
         )
         self.session = session
-        self.sign_in = sign_in
+        self.budget = session.budget
+        self.auth = sign_in
         self.policy = policy
         self.clock = clock
         self.sleep = sleep
@@ -122,10 +124,10 @@ class AmocrmClient(HttpClient):
         self.accepted: set[str] = set()  # tokens that amoCRM has taken
         self._states: dict[requests.PreparedRequest, _RetryState] = {}
 
-    def at(self, sign_in: SignIn, handler: AmocrmErrorHandler, breaker: CircuitBreaker) -> AmocrmClient:
+    def at(self: _Client, sign_in: SignIn, handler: AmocrmErrorHandler, breaker: CircuitBreaker) -> _Client:
         """The same client for another host, with its own outages and refusals."""
         other = copy.copy(self)
-        other.sign_in, other._error_handler, other.breaker = sign_in, handler, breaker
+        other.auth, other._error_handler, other.breaker = sign_in, handler, breaker
         return other
 
     def _send_with_retry(
@@ -144,13 +146,13 @@ class AmocrmClient(HttpClient):
         self.stats.count_caller(1)
         try:
             self._states[request] = state = _RetryState(
-                self.sign_in.base_url,
+                self.auth.base_url,
                 probe,
                 bool(request_kwargs.get("shrinkable")),
                 self.clock(),
                 self.breaker.sent,
             )
-            kwargs = {"bearer": lambda: self.sign_in.token, **request_kwargs}
+            kwargs = {"bearer": lambda: self.auth.token, **request_kwargs}
             while True:
                 self._prepare(request, state)
                 try:
@@ -166,8 +168,8 @@ class AmocrmClient(HttpClient):
 
     def _prepare(self, request: requests.PreparedRequest, state: _RetryState) -> None:
         """Renews the token ahead of its expiry and before a turn is taken, and follows a renamed account."""
-        self._signed_in(self.sign_in.get_access_token, state)
-        base_url = self.sign_in.base_url
+        self._signed_in(self.auth.get_access_token, state)
+        base_url = self.auth.base_url
         if base_url != state.base_url:
             request.url = str(request.url).replace(state.base_url, base_url, 1)
             state.base_url = base_url
@@ -207,7 +209,7 @@ class AmocrmClient(HttpClient):
         elif action is ResponseAction.REFRESH_TOKEN_THEN_RETRY:
             self._renew(state, reply, error)
         elif rule.stops:
-            self.session.budget.shut(error)
+            self.budget.shut(error)
             raise error
         elif not self._relocated_at_first(state, reply):
             if reply.status is not None:
@@ -246,11 +248,11 @@ class AmocrmClient(HttpClient):
         if state.spent_throttled > self.policy.throttled_ceiling:
             self.breaker.refused(error, state.failed_at)
             raise error
-        self.session.budget.pause(seconds)
+        self.budget.pause(seconds)
 
     def _renew(self, state: _RetryState, reply: Reply, error: AmocrmError) -> None:
         """Gets a newer token, or else the account's new address. Raises the error if there is neither."""
-        sign_in, rejected = self.sign_in, reply.token or ""
+        sign_in, rejected = self.auth, reply.token or ""
         # a renewed token that has worked for nobody is not worth another renewal
         worthy = state.renewals == 0 or rejected in self.accepted or rejected != sign_in.token
         if worthy and state.renewals < _RENEWALS and self._signed_in(lambda: sign_in.renew(rejected), state):
@@ -277,5 +279,5 @@ class AmocrmClient(HttpClient):
         moved = reply.status in (*range(300, 400), 404)
         if not moved or state.relocated or not self.breaker.untried:
             return False
-        state.relocated = self.sign_in.relocate()
+        state.relocated = self.auth.relocate()
         return state.relocated

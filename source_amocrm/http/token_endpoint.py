@@ -15,7 +15,7 @@ from source_amocrm.auth import SignIn
 from source_amocrm.auth.claims import Claims
 from source_amocrm.auth.oauth import TOKEN_PATH, Grant
 from source_amocrm.config.hosts import is_account_host
-from source_amocrm.errors import AmocrmError, Unauthorized
+from source_amocrm.errors import Unauthorized
 from source_amocrm.http.backoff import RetryPolicy
 from source_amocrm.http.circuit_breaker import CircuitBreaker
 from source_amocrm.http.client import AmocrmClient
@@ -44,7 +44,8 @@ class HttpTokenEndpoint:
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._client = AmocrmClient(session, SignIn(""), policy, clock=clock, sleep=shutdown.pausing(sleep))
-        self._breaker = _ClosedBreaker()
+        # never opens: threads that wait for an exchange learn of its failure from the authenticator
+        self._breaker = CircuitBreaker(opens=False)
 
     def exchange(
         self, base_url: str, request: Mapping[str, Any], *, advice: str = "", account_id: int | None = None
@@ -95,16 +96,6 @@ class _ExchangeRules(AmocrmErrorHandler):
             resolution.error.message = _SPENT_UNHEARD + resolution.error.message
         self._doubtful |= rule.doubtful
         return resolution
-
-
-class _ClosedBreaker(CircuitBreaker):
-    """A breaker that never opens: threads that wait for an exchange learn of its failure from the authenticator."""
-
-    def gave_up(self, error: AmocrmError, since: int) -> None:
-        """Nobody else is concerned."""
-
-    def refused(self, error: AmocrmError, since: int) -> None:
-        """Nobody else is concerned."""
 
 
 def _grant_of(reply: Reply) -> Grant | None:
