@@ -74,9 +74,9 @@ class Failures:
         """Logs the failure of a stream, with a stack trace if we did not foresee it, and returns its TRACE message."""
         stream = StreamDescriptor(name=name)
         if isinstance(error, AmocrmError):
-            message = error.as_airbyte_message(stream)
+            message, alike = error.as_airbyte_message(stream), without_ids(str(error))
             with self._lock:
-                first = self._first.setdefault(without_ids(str(error)), name)
+                first = self._first.setdefault(alike, name)
             why = str(error) if first == name else f"the same as of {first}"
             self._logger.error("%s was not read to its end: %s", name, why)
         else:

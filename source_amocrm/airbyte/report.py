@@ -134,12 +134,10 @@ class Report:
         logger: logging.Logger,
         selections: Iterable[Selection],
         emit: Callable[[AirbyteMessage], None],
-        every: float = EVERY,
     ) -> None:
         self._api = api
         self._logger = logger
         self._emit = emit
-        self._every = every
         self._tallies: dict[str, Tally] = {}
         self._lists: dict[str, ListReading] = {}
         for selection in selections:
@@ -214,12 +212,12 @@ class Report:
 
     def _run(self) -> None:
         with suppress(Closed):
-            while not self._over.wait(self._every):
+            while not self._over.wait(EVERY):
                 self.tell()
                 self.estimate()
 
     def tell(self) -> None:
-        """Log a line for each list that is being read, and for each table that is made of no list."""
+        """Logs a line for each list that is being read, and for each table that is made of no list."""
         for line in self._lines():
             self._logger.info("%s%s", READING, line)
 
