@@ -31,8 +31,7 @@ class Answer:
 
     `server_time`: when the server answered (Unix seconds, server clock; ours if it does not tell). `sent_at`: a second
     not later than the moment that the answer shows (same clock). `drift`: by how much our clock is ahead of that one
-    (seconds), 0 while the two agree. `tick`: when the answer came (seconds, monotonic clock). `size`: the most memory
-    that the body takes (bytes).
+    (seconds), 0 while the two agree. `tick`: when the answer came (seconds, monotonic clock).
     """
 
     body: dict[str, Any] | None
@@ -40,7 +39,6 @@ class Answer:
     sent_at: int
     drift: int = 0
     tick: float = 0.0
-    size: int = 0
 
 
 class Fetch(Protocol):
@@ -55,8 +53,7 @@ Receive = Callable[[str, Body], Body]
 
 ACCOUNT_PATH = "/api/v4/account"
 
-# Requests under way beyond rate × latency, so that a turn never waits for a request
-_SPARE = 1.0
+_SPARE = 1.0  # requests under way beyond rate × latency, so that a turn never waits for a request
 
 
 class Api(AmocrmClient):
@@ -72,11 +69,9 @@ class Api(AmocrmClient):
         """
         _, response = self.send_request("GET", self.url(path, params), {"shrinkable": shrinkable})
         reply = reply_of(response)
-        server_time = reply.server_time
-        if server_time is None:
-            server_time = int(reply.received)
+        server_time = int(reply.received) if reply.server_time is None else reply.server_time
         body = self.receive(path, reply.body if reply.status != 204 else None)
-        return Answer(body, server_time, server_time - math.ceil(reply.elapsed) - 1, size=reply.size)
+        return Answer(body, server_time, server_time - math.ceil(reply.elapsed) - 1)
 
     def url(self, path: str, params: Params | None) -> str:
         """The address with its query as PHP reads it: a list repeats its name, which therefore ends with []."""

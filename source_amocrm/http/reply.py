@@ -64,7 +64,6 @@ class Reply:
     received: float  # unix seconds, this machine's clock
     trouble: str = ""  # the technical word for a failed exchange
     token: str | None = field(default=None, repr=False)  # the one that was sent
-    size: int = 0  # bytes of memory that the body takes at the most
     url: str = ""  # what was asked for
 
     @property
