@@ -13,17 +13,16 @@ from typing import Any, TypeVar
 
 import requests
 from airbyte_cdk.models import FailureType
-from airbyte_cdk.sources.streams.http.error_handlers import ErrorResolution, ResponseAction
-from airbyte_cdk.sources.streams.http.exceptions import UserDefinedBackoffException
+from airbyte_cdk.sources.streams.http.error_handlers import ResponseAction
 from airbyte_cdk.sources.streams.http.http_client import HttpClient
 
 from source_amocrm.auth import SignIn
 from source_amocrm.errors import AmocrmError, PageTooLarge
 from source_amocrm.http.backoff import AmocrmBackoff, RetryPolicy
 from source_amocrm.http.circuit_breaker import CircuitBreaker
-from source_amocrm.http.error_handler import AmocrmErrorHandler, AmocrmResolution, path_of
+from source_amocrm.http.error_handler import AmocrmErrorHandler, path_of
 from source_amocrm.http.refusals import Rule
-from source_amocrm.http.reply import Reply, ReplyKind, reply_of
+from source_amocrm.http.reply import AmocrmResponse, NoAnswer, Reply, ReplyKind
 from source_amocrm.http.session import AmocrmSession
 
 _SMOOTH = 0.2  # weight of the newest answer in the mean latency
@@ -31,11 +30,7 @@ _RENEWALS = 5  # times that one request is sent again under a new token, however
 _EARLY = (ReplyKind.DNS, ReplyKind.REFUSED, ReplyKind.CONNECT_TIMEOUT, ReplyKind.TLS)
 """Failures that tell of a wrong address rather than of an outage, if nothing has been answered yet."""
 
-_HTTP_LOGGER = logging.getLogger("airbyte.amocrm.http")
-# With --debug the CDK's client would log headers with tokens, and bodies with people's names.
-_HTTP_LOGGER.setLevel(logging.INFO)
-
-_Outcome = requests.Response | requests.RequestException | None
+_Outcome = AmocrmResponse | NoAnswer
 _Client = TypeVar("_Client", bound="AmocrmClient")
 
 
@@ -108,7 +103,7 @@ class AmocrmClient(HttpClient):
         self.backoff = AmocrmBackoff(policy)
         super().__init__(
             "amocrm",
-            _HTTP_LOGGER,
+            logging.getLogger("airbyte"),
             error_handler=AmocrmErrorHandler(policy, sign_in),
             session=session,
             backoff_strategy=self.backoff,
@@ -122,7 +117,6 @@ class AmocrmClient(HttpClient):
         self.breaker = CircuitBreaker()
         self.stats = Stats()
         self.accepted: set[str] = set()  # tokens that amoCRM has taken
-        self._states: dict[requests.PreparedRequest, _RetryState] = {}
 
     def at(self: _Client, sign_in: SignIn, handler: AmocrmErrorHandler, breaker: CircuitBreaker) -> _Client:
         """The same client for another host, with its own outages and refusals."""
@@ -134,35 +128,33 @@ class AmocrmClient(HttpClient):
         self,
         request: requests.PreparedRequest,
         request_kwargs: Mapping[str, Any],
-        log_formatter: Callable[[requests.Response], Any] | None = None,
-        exit_on_rate_limit: bool | None = False,
-    ) -> requests.Response:
+        log_formatter: Callable[[requests.Response], Any] | None = None,  # noqa: ARG002
+        exit_on_rate_limit: bool | None = False,  # noqa: ARG002
+    ) -> AmocrmResponse:
         """Sends the request until it is certain what became of it.
 
         The CDK's loop sleeps a second longer than asked and waits for a rate limit in each thread by itself. It counts
-        all failures under one ceiling, and goes on in an outage that another thread has met.
+        all failures under one ceiling, and goes on in an outage that another thread has met. It logs the bodies of
+        refusals, which hold people's names. It renews a token once a request, even if each new one has worked.
         """
         probe = self.breaker.enter()
         self.stats.count_caller(1)
         try:
-            self._states[request] = state = _RetryState(
-                self.auth.base_url,
-                probe,
-                bool(request_kwargs.get("shrinkable")),
-                self.clock(),
-                self.breaker.sent,
-            )
-            kwargs = {"bearer": lambda: self.auth.token, **request_kwargs}
+            shrinkable = bool(request_kwargs.get("shrinkable"))
+            state = _RetryState(self.auth.base_url, probe, shrinkable, self.clock(), self.breaker.sent)
             while True:
                 self._prepare(request, state)
+                answer: _Outcome
                 try:
-                    return self._send(request, kwargs, log_formatter, exit_on_rate_limit)
-                except UserDefinedBackoffException as again:
-                    if again.backoff:
-                        self.sleep(float(again.backoff))
+                    answer = self.session.send(request, **{"bearer": lambda: self.auth.token, **request_kwargs})
+                except NoAnswer as failed:
+                    answer = failed
+                seconds = self._until_next(answer, state)
+                if isinstance(answer, AmocrmResponse) and seconds is None:
+                    return answer
+                if seconds:
+                    self.sleep(seconds)
         finally:
-            self._evict_key(request)
-            self._states.pop(request, None)
             self.stats.count_caller(-1)
             self.breaker.leave(probe)
 
@@ -176,37 +168,25 @@ class AmocrmClient(HttpClient):
         state.number = self.breaker.send()
         self.stats.count_request(path_of(str(request.url), base_url))
 
-    def _handle_error_resolution(
-        self,
-        response: requests.Response | None,
-        exc: requests.RequestException | None,
-        request: requests.PreparedRequest,
-        error_resolution: ErrorResolution,
-        exit_on_rate_limit: bool | None = False,  # noqa: ARG002
-    ) -> None:
-        """Prepares the next attempt and raises a UserDefinedBackoffException, or raises the error.
+    def _until_next(self, answer: _Outcome, state: _RetryState) -> float | None:
+        """Prepares the next attempt, and returns the seconds until then; None if this one has succeeded.
 
-        The CDK's method logs the bodies of refusals, which hold people's names. It prints the stream's status past the
-        queue of messages, under the client's name. It renews a token once a request, even if each new one has worked.
-        It asks for smaller pages by an exception that only its low-code half catches.
+        Raises the error if there is no next attempt.
         """
-        assert isinstance(error_resolution, AmocrmResolution)
-        state, error = self._states[request], error_resolution.error
-        answer = response if response is not None else exc
-        reply = reply_of(answer)
+        resolution, reply = self._error_handler.interpret_response(answer), answer.reply
+        rule, error = resolution.rule, resolution.error
         if error is None:
             self.breaker.answered(state.number)
             self.stats.note_latency(reply.elapsed)
             self.accepted.add(reply.token or "")
-            return
+            return None
         if not state.failed:
             state.failed, state.failed_at = True, self.breaker.sent
-        action, rule, delay = error_resolution.response_action, error_resolution.rule, 0.0
-        if action is ResponseAction.RETRY:
-            delay = self._delay(state, rule, error, answer)
-        elif action is ResponseAction.RATE_LIMITED:
+        if rule.action is ResponseAction.RETRY:
+            return self._delay(state, rule, error, answer)
+        if rule.action is ResponseAction.RATE_LIMITED:
             self._pause(state, error, answer)
-        elif action is ResponseAction.REFRESH_TOKEN_THEN_RETRY:
+        elif rule.action is ResponseAction.REFRESH_TOKEN_THEN_RETRY:
             self._renew(state, reply, error)
         elif rule.stops:
             self.budget.shut(error)
@@ -215,11 +195,11 @@ class AmocrmClient(HttpClient):
             if reply.status is not None:
                 self.breaker.answered(state.number)  # a refusal for this list alone tells that all is well otherwise
             raise error
-        raise UserDefinedBackoffException(delay, request, answer, str(error), error.failure_type)
+        return 0.0
 
     def _delay(self, state: _RetryState, rule: Rule, error: AmocrmError, answer: _Outcome) -> float:
         """Seconds until the next attempt. Raises the error if there is none."""
-        reply = reply_of(answer)
+        reply = answer.reply
         state.slow += rule.slow
         if rule.slow and state.shrinkable and state.slow >= self.policy.large_page_attempts:
             raise self._error_handler.error(rule, reply, PageTooLarge)
