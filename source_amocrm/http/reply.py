@@ -142,15 +142,11 @@ def parse(data: bytes | bytearray, values: int | None = None) -> tuple[ReplyKind
 def _loads(data: bytes | bytearray, values: int) -> Any:
     """The parsed value; None if the text is not JSON. Raises MemoryError if its values take too much memory."""
     _bounded(values)
-    try:
-        if NUL not in data:
+    if NUL not in data:
+        try:
             return orjson.loads(data)
-        _bounded(values * _MENDED)
-        return _mend(orjson.loads(data))
-    except orjson.JSONDecodeError:
-        pass
-    except RecursionError:
-        return None
+        except orjson.JSONDecodeError:
+            pass
     _bounded(values * _MENDED)
     # Texts typed in amoCRM may hold halves of emoji, raw control characters, bytes that are no UTF-8
     try:
