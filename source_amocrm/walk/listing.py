@@ -107,14 +107,13 @@ class RawPage:
     """One page as the server sent it.
 
     `more`: the server says that a next page exists, by a link or by its counts. `full`: the page has as many rows as a
-    page can have, so the list may go on whatever the server says. `size`: the most memory that the rows take (bytes).
+    page can have, so the list may go on whatever the server says.
     """
 
     rows: list[Row]
     more: bool
     answered: Answered
     full: bool = False
-    size: int = 0
 
     @property
     def may_go_on(self) -> bool:
@@ -223,7 +222,7 @@ class Listing:
                 raise FilterIgnored
             full = full and len(rows) < len(self.ids)
         answered = Answered(answer.sent_at, answer.server_time, answer.drift, answer.tick)
-        return RawPage(rows, bool(rows) and (counted or bool(next_link(body))), answered, full, answer.size)
+        return RawPage(rows, bool(rows) and (counted or bool(next_link(body))), answered, full)
 
 
 def bounds(listing: Listing, low: int, high: int) -> dict[str, int | str]:
