@@ -13,6 +13,8 @@ import stat
 import subprocess
 import sys
 from contextlib import closing
+from datetime import datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -27,9 +29,11 @@ from amocrm_warehouse.report import command as report
 from amocrm_warehouse.report.metrics import METRICS, ROWS, total
 
 from . import expected, models, report_page
+from .assistant import ask
 from .expected import marts as oracle
 from .expected.marts import page as expected_page
 from .expected.marts.deals import deals
+from .expected.marts.sentences import Tongue
 from .report_numbers import asked, check_numbers, plain
 from .report_page import Report
 from .sandbox import Account, ManualClock
@@ -42,6 +46,8 @@ NOW = 1_767_290_400
 BUILT = "2026-01-01T18:00:00"
 HOSTILE = """</script><img src=x onerror="hurt=1">{{7*7}}<!--'&lt;"""
 REVOKED = f"Not read to the end: deals. amoCRM said {HOSTILE}"
+PLANNED = [*(f"2025-{month:02}" for month in range(6, 13)), "2026-01"]
+SYNCED_AT = datetime(2025, 12, 30, 9, 1)
 LATER = ("2025-12-31 09:00", "2025-12-31 09:01", [REVOKED])
 
 
@@ -66,9 +72,13 @@ def known() -> dict[str, oracle.Known]:
     few = {name: rows for name, rows in other.items() if name in DEALS}
     old = {name: [row | dict.fromkeys(LATE_COLUMNS) for row in rows] for name, rows in few.items()}
     none = {name: [] if name.startswith("deal") else rows for name, rows in few.items()}
-    return {
+    found = {
         project: known_of(project, tables) for project, tables in {"1001": hostile(), "1002": none, "1003": old}.items()
     }
+    user = found["1001"].all("users")[0]["user_id"]
+    found["1001"].plans = {(month, user): Decimal(100_000 + n) for n, month in enumerate(PLANNED)}
+    found["1001"].synced_at, found["1002"].synced_at = SYNCED_AT, SYNCED_AT + timedelta(days=1)
+    return found
 
 
 def known_of(project: str, tables: dict[str, list[models.Row]]) -> oracle.Known:
@@ -85,10 +95,7 @@ def database(tmp_path_factory: pytest.TempPathFactory, known: dict[str, oracle.K
         tables = {name: list(rows.values()) for name, rows in own.rows.items()}
         models.store(file, project, tables, "duckdb", without=LATE_COLUMNS if project == "1003" else ())
     plans = folder / "plans.csv"
-    lines = [
-        f"1001,2025-{month:02}-01,{known['1001'].all('users')[0]['user_id']},{100_000 + month}"
-        for month in range(6, 13)
-    ]
+    lines = [f"1001,{month}-01,{user},{plan}" for (month, user), plan in known["1001"].plans.items()]
     plans.write_text("\n".join(["project_id,month,responsible_user_id,plan", *lines, ""]), encoding="utf-8")
     costs = folder / "costs.csv"
     costs.write_text(
@@ -179,7 +186,7 @@ def test_the_plan_is_held_against_those_who_have_one(page: Report, known: dict[s
     shown = page.sections()
     [months], [people, *_] = shown["money"]["tables"], shown["managers"]["tables"]
     planned = [row for row in months if row[3]]
-    assert [[row[0], row[3]] for row in planned] == [[f"2025-{month:02}", 100_000.0 + month] for month in range(6, 13)]
+    assert [[row[0], row[3]] for row in planned] == [[month, 100_000.0 + n] for n, month in enumerate(PLANNED)]
     user = known["1001"].all("users")[0]
     sold = {
         name: sum(float(deal["budget"] or 0) for deal in own if deal["closer_id"] == user["user_id"])
@@ -218,20 +225,71 @@ def test_pictures_show_what_the_tables_say(page: Report, known: dict[str, oracle
     [stages] = expected_page.funnel(choice)
     reached = [mark for mark in page.marks("funnel") if "kind" in mark]
     assert [(float(mark["reached"]), float(mark["Lost from here"])) for mark in reached] == [
-        (row[1], row[4]) for row in stages
+        (row[1], row[4]) for row in stages.rows
     ]
     sold = [float(mark["won_budget"]) for mark in page.marks("money")]
     wanted = [float(row[2]) for row in expected_page.money_by(choice, lambda day: f"{day:%Y-%m}")]
     unit = 1e6 if max(wanted) >= 2e6 else 1e3
     assert sold == pytest.approx([amount / unit for amount in wanted])
-    lost = [float(mark["Deals"]) for mark in page.marks("reasons")]
-    assert lost == sorted((row[1] for row in expected_page.reasons(choice)), reverse=True)
+    told = Tongue("en", "RUB")
+    lost = [(mark["Reason"], mark["Deals"], mark["Lost money"]) for mark in page.marks("reasons")]
+    reasons = expected_page.reasons(choice)
+    assert sorted(lost) == sorted((row[0] or "no reason given", str(row[1]), told.money(row[3])) for row in reasons)
+    assert sorted(page.labels("reasons")) == sorted(f"{row[1]} · {told.percent(row[2])}" for row in reasons)
+    assert page.labels("funnel") == [f"{row[1]} · {told.percent(row[3])}" for row in stages.rows]
+    people = [row for row in expected_page.managers(choice) if row[2]]
+    bars = [(mark["Manager"], mark["Sold for"], mark["Won"]) for mark in page.marks("managers")]
+    assert sorted(bars) == sorted((row[0], told.money(row[2]), str(row[1])) for row in people)
+    assert sorted(page.labels("managers")) == sorted(told.short(row[2]) for row in people)
+    sources = {row[0] or "no source": row[1:] for row in expected_page.sources(choice)}
+    shown_of = ("Source", "Deals", "Won", "Sold for")
+    found = [{name: mark[name] for name in shown_of if name in mark} for mark in page.marks("sources")]
+    drawn = [bar["Source"] for bar in found if "Deals" in bar]
+    assert len(drawn) == min(len(sources), 12)
+    assert found == [{"Source": name, "Deals": str(sources[name][0])} for name in drawn] + [
+        {"Source": name, "Won": str(sources[name][1]), "Sold for": told.money(sources[name][3])} for name in drawn
+    ]
+    assert page.labels("sources") == [f"{sources[name][0]} · {told.percent(sources[name][2])}" for name in drawn]
+    of_stages = page.marks("open")
+    waits = [(mark["Manager"], mark["Why"], mark["Deals"]) for mark in of_stages if "Why" in mark]
+    names = ("Without a task", "Slow in the stage", "Client waits for an answer", "Overdue tasks")
+    assert sorted(waits) == sorted(
+        (row[0], name, str(count))
+        for row in expected_page.today(choice)[0]
+        for name, count in zip(names, row[1:5], strict=True)
+        if count
+    )
+    [pipeline] = expected_page.stuck(choice)
+    stuck = sorted((mark["Stage"], mark["Deals"]) for mark in of_stages if "In this stage" in mark)
+    assert stuck == sorted((row[0], str(count)) for row in pipeline.rows for count in row[1:-2] if count)
     week = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
     marks = {(mark["weekday"], int(mark["hour"])): mark for mark in page.marks("hours")}
     rows = expected_page.hours(choice)
     assert {own: float(mark["Actions"]) for own, mark in marks.items()} == {
         (day, hour): rows[place][1 + hour] for place, day in enumerate(week) for hour in range(24)
     }
+    choice = asked(page, known, "1001", "all")
+    began = [
+        [float(mark["Hour"]), mark["Conversations"], mark["First answer, median min"]] for mark in page.marks("talks")
+    ]
+    by_hour = expected_page.talks_by(choice, lambda _, talk: talk["started_at_local"].hour)
+    assert began == [[row[0], str(row[1]), f"{row[2]:g}"] for row in sorted(by_hour) if row[2] is not None]
+
+
+STANDS_STILL = "Date.now = () => Date.parse('2026-01-03T09:00:00Z'); show();"
+
+
+def test_it_says_as_of_which_sync_it_is(page: Report, known: dict[str, oracle.Known], database: str) -> None:
+    """Of the oldest, by the clock of the account; the assistant says of each account as well."""
+    page.script(STANDS_STILL)
+    said = "return document.querySelector('.built').textContent.replace(/\\s/g, ' ')"
+    assert page.script(said) == "As of the sync of Dec 30, 2025, 12:01 PM 3 days old."
+    page.press("[data-language=ru]")
+    assert page.script(said) == "Данные синхронизации 30 дек. 2025 г., 12:01 Данным 3 дн."
+    [told] = ask(database, ("directory", {}))
+    assert told["synced_at"] == SYNCED_AT.isoformat()
+    synced = {row["project_id"]: row["synced_at"] for row in told["accounts"]["rows"]}
+    assert synced == {name: own.synced_at and own.synced_at.isoformat() for name, own in known.items()}
 
 
 LEVELS = """

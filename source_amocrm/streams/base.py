@@ -63,7 +63,7 @@ class AmocrmStream(HttpStream, Declaration, ABC):
         """`properties`: the columns of the schema that the connection is configured with; None: all columns."""
         super().__init__()
         # one client for all streams: they share the rate limit, the sign-in, and what is known of an outage
-        self._http_client = account.api.client
+        self._http_client = account.api
         self.account = account
         self._columns = frozenset(properties or ())
         self._raw = account.config.raw_records and not self.exploded and (not self._columns or RAW in self._columns)

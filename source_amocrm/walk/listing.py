@@ -102,14 +102,13 @@ class RawPage:
     """One page as the server sent it.
 
     `more`: the server says that a next page exists, by a link or by its counts. `full`: the page has as many rows as a
-    page can have, so the list may go on whatever the server says. `size`: the most memory that the rows take (bytes).
+    page can have, so the list may go on whatever the server says.
     """
 
     rows: list[Row]
     more: bool
     answered: Answered
     full: bool = False
-    size: int = 0
 
     @property
     def may_go_on(self) -> bool:
@@ -343,7 +342,7 @@ def raw_page(answer: Answer, collection: str, number: int = 1, limit: int = 0) -
     rows = rows_of(body, collection)
     answered = Answered(answer.sent_at, answer.server_time, answer.drift, answer.tick)
     more = bool(rows) and (bool(next_link(body)) or counts_more(body, number, (number - 1) * limit + len(rows)))
-    return RawPage(rows, more, answered, len(rows) in (limit, *FULL_PAGES), answer.size)
+    return RawPage(rows, more, answered, len(rows) in (limit, *FULL_PAGES))
 
 
 def next_link(body: Mapping[str, Any]) -> Any:
