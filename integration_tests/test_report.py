@@ -183,7 +183,10 @@ def test_the_page_tells_what_the_definitions_own_sql_gives(
 def test_the_plan_is_held_against_those_who_have_one(page: Report, known: dict[str, oracle.Known]) -> None:
     """In their months up to the present one, and alike in both sections."""
     asked(page, known, "1001", "all")
-    shown = page.sections()
+    shown, told = page.sections(), Tongue("en", "RUB")
+    of_month = known["1001"].plans["2026-01", known["1001"].all("users")[0]["user_id"]]
+    by_day = [mark["Plan"] for mark in page.marks("money") if "/" in mark["Month"] and "Plan" in mark]
+    assert by_day == [told.money(of_month * day / 31) for day in range(1, 32)]
     [months], [people, *_] = shown["money"]["tables"], shown["managers"]["tables"]
     planned = [row for row in months if row[3]]
     assert [[row[0], row[3]] for row in planned] == [[month, 100_000.0 + n] for n, month in enumerate(PLANNED)]
@@ -329,7 +332,13 @@ def test_the_choice_is_in_the_address(page: Report, file: Path) -> None:
 
 def test_deals_are_linked_to_the_account(page: Report, known: dict[str, oracle.Known]) -> None:
     choice = asked(page, known, "1001", "all")
-    shown = page.script("return [...document.querySelectorAll('#stale td a')].map((link) => link.getAttribute('href'))")
+    links = "return [...document.querySelectorAll(`#${arguments[0]} td a`)].map((link) => link.getAttribute('href'))"
+    shown, waiting = page.script(links, "stale"), page.script(links, "today")
+    kinds = {"deal": "leads", "contact": "contacts", "company": "companies", "customer": "customers"}
+    assert waiting == [
+        f"https://example.amocrm.ru/{kinds[card['entity_type']]}/detail/{card['entity_id']}"
+        for card in expected_page.waiting(choice)[1][:20]
+    ]
     rows = sorted(
         expected_page.stale_rows(choice),
         key=lambda row: (-float(row["budget"] or 0), -row["days_without_activity"], row["deal_id"]),
@@ -344,8 +353,15 @@ CHANGES = """
 """
 
 
+NOTHING_SOLD = """
+  const values = { count: ["number", 6], inside: ["number", 0], off: ["percent", null], before: ["percent", null] };
+  return told(["forecast.record", values], teller(chosen(state.scope, state.period, null)));
+"""
+
+
 def test_no_arrow_at_zero_and_months_in_their_case(page: Report) -> None:
     assert page.script(CHANGES) == ["as before", "▲ 100%", "as before", "▲ over 1,000%"]
+    assert page.script(NOTHING_SOLD).endswith("off by – (median), “the same as last month” by –.")
     page.press("[data-language=ru]")
     assert page.script("return said('period.clipped', {month: since('2023-12')})") == "Начиная с декабря 2023 г."
 
@@ -584,13 +600,16 @@ def test_a_model_that_cannot_be_built_is_named_and_left_out(
     assert {len(row) for row in tables[0]} == {8}
 
 
-def test_a_large_account_has_fewer_months(browser: webdriver.Chrome, database: str, tmp_path: Path) -> None:
+def test_a_large_account_has_fewer_months(
+    browser: webdriver.Chrome, database: str, tmp_path: Path, known: dict[str, oracle.Known]
+) -> None:
     size = Path(database).with_name("report.html").stat().st_size
     report_page.write(database, tmp_path / "less.html", limit=size - 1)
     assert (tmp_path / "less.html").stat().st_size < size
     page = Report(browser)
     page.open(tmp_path / "less.html")
     assert next(iter(page.options("period").values())).startswith("Since ")
+    check_numbers(page, asked(page, known, "1001", "all"))
 
 
 BAD = [
