@@ -41,10 +41,10 @@
 {% macro default__elements_of(array) %}jsonb_array_elements(case when jsonb_typeof({{ array }}) = 'array' then {{ array }} end){% endmacro %}
 {% macro duckdb__elements_of(array) %}(select unnest(case when json_type({{ array }}) = 'ARRAY' then cast({{ array }} as json[]) end)){% endmacro %}
 
-{# Comments on the columns of a model that are there. dbt-duckdb's own macro builds dbt's whole context to list them. #}
-{% macro duckdb__alter_column_comment(relation, column_dict) %}
-    {% set there = run_query("describe " ~ relation).columns[0].values() %}
-    {% for name, column in column_dict.items() if name in there %}
-    comment on column {{ relation }}.{{ name }} is {{ duckdb_escape_comment(column.description) }};
-    {% endfor %}
+{# A statement that lists the columns of a relation with their types. #}
+{% macro columns_query(relation) %}{{ return(adapter.dispatch("columns_query", "amocrm")(relation)) }}{% endmacro %}
+{% macro default__columns_query(relation) %}
+    select column_name, data_type from information_schema.columns
+    where table_schema = '{{ relation.schema }}' and table_name = '{{ relation.identifier }}'
 {% endmacro %}
+{% macro duckdb__columns_query(relation) %}select column_name, column_type from (describe {{ relation }}){% endmacro %}

@@ -13,10 +13,22 @@
 {# The types of a raw table's columns, by name; none of a table that is not there. #}
 {% macro column_types(relation) %}
     {% set types = {} %}
-    {% for column in (adapter.get_columns_in_relation(relation) if relation is not none else []) %}
-        {% do types.update({column.name | lower: column.dtype | lower}) %}
-    {% endfor %}
+    {% if relation is not none %}
+        {% for row in run_query(columns_query(relation)).rows %}{% do types.update({row[0] | lower: row[1] | lower}) %}{% endfor %}
+    {% endif %}
     {{ return(types) }}
+{% endmacro %}
+
+{# The same of every table in the schema of the raw tables, by the table's name. #}
+{% macro column_types_by_table() %}
+    {% set tables = {} %}
+    {% for row in run_query(
+        "select table_name, column_name, data_type from information_schema.columns where table_catalog = '" ~
+        (var("raw_database", none) or target.database) ~ "' and table_schema = '" ~ (var("raw_schema", none) or "amocrm") ~ "'"
+    ).rows %}
+        {% do tables.setdefault(row[0] | lower, {}).update({row[1] | lower: row[2] | lower}) %}
+    {% endfor %}
+    {{ return(tables) }}
 {% endmacro %}
 
 {#
@@ -43,8 +55,8 @@
     {%- set relation = loads(types) -%}
     {%- if relation is not none %}
     left join (
-        select load_id, {{ cast_column("inserted_at", "time", column_types(relation)["inserted_at"]) }} as loaded_at
-        from {{ relation }} as raw where status = 0
+        select load_id, inserted_at at time zone 'UTC' as loaded_at
+        from {{ relation }} where status = 0
     ) as loads on loads.load_id = raw._dlt_load_id
     {%- endif %}
 {% endmacro %}
