@@ -55,7 +55,7 @@
     {%- set relation = loads(types) -%}
     {%- if relation is not none %}
     left join (
-        select load_id, inserted_at at time zone 'UTC' as loaded_at
+        select load_id, {{ utc("inserted_at") }} as loaded_at
         from {{ relation }} where status = 0
     ) as loads on loads.load_id = raw._dlt_load_id
     {%- endif %}
@@ -97,15 +97,16 @@
 
 {# A column of a raw table in the type that the package works with, whichever type the destination gave it. #}
 {% macro cast_column(name, kind, found) %}
+    {%- set own_types = {"int": "bigint", "number": ("decimal", "numeric"), "bool": "boolean"} -%}
     {%- if found is none -%}
         cast(null as {{ type_of(kind) }})
     {%- elif kind == "time" and "with time zone" in found -%}
-        (raw.{{ name }} at time zone 'UTC')
+        {{ utc("raw." ~ name) }}
     {%- elif kind == "time" and not found.startswith("timestamp") -%}
-        (cast(nullif(cast(raw.{{ name }} as varchar), '') as timestamp with time zone) at time zone 'UTC')
+        {{ utc("cast(nullif(cast(raw." ~ name ~ " as varchar), '') as timestamp with time zone)") }}
     {%- elif kind == "json" and "char" not in found and "text" not in found -%}
         cast(raw.{{ name }} as {{ json_type() }})
-    {%- elif kind in ("text", "time") -%}
+    {%- elif kind in ("text", "time") or found.startswith(own_types.get(kind, "-")) -%}
         cast(raw.{{ name }} as {{ type_of(kind) }})
     {%- else -%}
         cast(nullif(cast(raw.{{ name }} as varchar), '') as {{ type_of(kind) }})
@@ -146,7 +147,8 @@
         {%- for name, kind in columns.items() %}
         , {{ read_at(types) if kind == "read" else cast_column(name, kind, types.get(name)) }} as {{ name }}
         {%- if kind == "time" %}
-        , {{ cast_column(name, kind, types.get(name)) }} at time zone 'UTC' at time zone zone.name as {{ name }}_local
+        {%- set zoned = "with time zone" in types.get(name, "") %}
+        , {{ "raw." ~ name if zoned else cast_column(name, kind, types.get(name)) ~ " at time zone 'UTC'" }} at time zone zone.name as {{ name }}_local
         {%- endif %}
         {%- endfor %}
     from (select {{ time_zone_of(project) if execute else "'UTC'" }} as name) as zone
