@@ -580,20 +580,35 @@ def test_an_account_with_nothing_says_what_there_is_none_of(
 def test_a_model_that_cannot_be_built_is_named_and_left_out(
     browser: webdriver.Chrome, database: str, tmp_path: Path, known: dict[str, oracle.Known]
 ) -> None:
-    """A plan of 37 digits has no room in its column: all else is shown, and nothing of an older build."""
+    """A plan of 37 digits has no room, and a key is there twice: all else is shown, and nothing of an older build."""
     copy, out = tmp_path / "crm.duckdb", tmp_path / "report.html"
     shutil.copy(database, copy)
+    with closing(duckdb.connect(str(copy))) as connection:
+        twice = connection.execute(
+            "SELECT project_id, contact_id, tag_id FROM amocrm_staging.stg_contact_tags LIMIT 1"
+        ).fetchone()
+        assert twice is not None
+        connection.execute(
+            "INSERT INTO amocrm.amocrm_{0}_contact_tags SELECT * FROM amocrm.amocrm_{0}_contact_tags "
+            "WHERE contact_id = {1} AND tag_id = {2}".format(*twice)
+        )
     plans = tmp_path / "plans.csv"
     plans.write_text(f"project_id;month;responsible_user_id;plan\n1001;01.12.2025;1;{'9' * 37}\n", encoding="cp1251")
     given = ["--project", "1001,1002,1003", "--now", BUILT, "--plans", str(plans), "--out", str(out)]
     done = run("-m", "amocrm_warehouse.report.command", *given, database=str(copy))
     assert done.returncode == 2
-    assert "These models or their tests failed: plans. The first says: " in done.stderr
+    assert re.search(
+        "These models or their tests failed: (plans, stg_contact_tags|stg_contact_tags, plans). The first says: ",
+        done.stderr,
+    )
     page = Report(browser)
     page.open(out)
     told = str(page.script("return document.querySelector('main > .unbuilt').textContent"))
-    assert told.startswith("These models could not be built, and what is made of them is left out:plans: ")
-    assert "sales_plan: it is made of plans" in told
+    assert told.startswith("These models could not be built, and what is made of them is left out:")
+    assert "plans: " in told
+    assert re.search("sales_plan: it is made of [a-z_, ]*plans", told)
+    wrong = "project_id, contact_id, tag_id = {}, {}, {}".format(*twice)
+    assert f"stg_contact_tags: The key of stg_contact_tags is null or not unique in rows with {wrong}." in told
     choice = asked(page, known, "1001", "last12")
     assert page.figures() == plain(expected_page.figures(choice))
     tables = page.sections()["managers"]["tables"]
