@@ -139,7 +139,7 @@ def over_http(api: Api) -> ProbeFetch:
     """Reads through the connector's own client: its pace, its sign-in, its patience."""
 
     def fetch(path: str, params: Params, headers: Mapping[str, str]) -> Reply:
-        _, response = api.client.send_request("GET", api.url(path, params), {"shrinkable": True}, headers=headers)
+        _, response = api.send_request("GET", api.url(path, params), {"shrinkable": True}, headers=headers)
         return reply_of(response)
 
     return fetch

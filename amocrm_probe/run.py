@@ -56,7 +56,7 @@ def probe_of(account: Account) -> Probe:
     """Raises AmocrmError where the account cannot be read at all."""
     api = account.api
     asking = Asking(over_http(api), lambda: api.stats.requests)
-    api.client.session.hooks["response"].append(partial(_note_refusal, asking))
+    api.session.hooks["response"].append(partial(_note_refusal, asking))
     check_account(api.auth.account_id, account.facts().body)
     return Probe(asking, "kommo" if api.auth.domain.endswith(".kommo.com") else "amocrm")
 

@@ -66,7 +66,11 @@ TABLES = {
     "loss_reasons": ("reasons", "Deals lost in the months, and their money, by reason."),
     "sources": ("sources", "Deals created in the months by source, and what is won of them now."),
     "open_deals": ("stuck", "Open deals now by pipeline and stage, with their money."),
-    "today": ("today", "What waits now: deals without a task, slow deals, overdue tasks; the highest budgets first."),
+    "today": (
+        "today",
+        "What waits now: deals without a task, slow deals, clients without an answer, overdue tasks; the open deals of "
+        "the highest budgets first.",
+    ),
     "stale_deals": ("stale", "Open deals without activity for two weeks and more; the highest budgets first."),
     "forecast": (
         "forecast",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 import subprocess
 import sys
@@ -20,11 +19,10 @@ import psycopg
 
 from amocrm_warehouse.models import main as command
 
+from .forked import CONTEXT
 from .warehouse import ROOT
 
 Row = dict[str, Any]
-FORKED = multiprocessing.get_context("forkserver")
-FORKED.set_forkserver_preload([__name__, "dbt.cli.main", "dbt.adapters.duckdb", "dbt.adapters.postgres"])
 PARSED = TemporaryDirectory(prefix="amocrm-models-parsed-")
 """What dbt has parsed, for this process of tests alone: others may run at the same time."""
 SCHEMAS = ROOT / "source_amocrm" / "schemas"
@@ -118,7 +116,7 @@ def run(database: str, *arguments: str, **environment: str) -> subprocess.Comple
     given = {**os.environ, "DB": database, "AMOCRM_TARGET": str(parsed), **environment}
     with TemporaryDirectory() as folder:
         said = [Path(folder) / name for name in ("stdout", "stderr")]
-        process = FORKED.Process(target=_models, args=(arguments, given, said))
+        process = CONTEXT.Process(target=_models, args=(arguments, given, said))
         process.start()
         process.join(300)
         process.kill()

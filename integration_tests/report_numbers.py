@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from datetime import date, timedelta
-from math import floor
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from amocrm_warehouse.mcp_server import TABLES
+
 from . import report_page
+from .assistant import ask
 from .expected import marts as oracle
 from .expected.marts import ahead
 from .expected.marts import page as expected_page
-from .expected.marts.known import PARTS, amount
-from .expected.marts.page import Choice
+from .expected.marts.ahead import contains
+from .expected.marts.deals import deal_history, deals, kind
+from .expected.marts.known import PARTS, amount, grouped
+from .expected.marts.page import REASONS, Choice
+from .expected.marts.sentences import LANGUAGES, sentences
 from .models import Row
 from .report_page import Report
 
@@ -53,19 +58,18 @@ def check_numbers(page: Report, choice: Choice) -> None:
                 assert not isinstance(total, float) or total == pytest.approx(sum(row[place] or 0 for row in rows))
     assert plain(page.figures()) == plain(expected_page.figures(choice))
     then = expected_page.before(choice, date.fromisoformat(page.script("return DATA.since")))
-    assert page.script(CHANGES) == changes(choice, then)
+    check_sentences(page, choice)
     by_day = page.script("return state.period.kind === 'week'")
     months = [[*row[:3], row[-1]] for row in rows_of(tables["money"])]
     assert plain(months) == plain(
         expected_page.money_by(choice, lambda day: f"{day:%Y-%m-%d}" if by_day else f"{day:%Y-%m}")
     )
-    assert [sorted(map(str, plain(of))) for of in tables["today"]] == [
-        sorted(map(str, plain(of))) for of in expected_page.today(choice)
-    ]
-    told = [row[:3] if len(row) == 4 else row for row in rows_of(tables["forecast"])]  # without the plan
-    assert same(without_empty_days(told), without_empty_days(expected_page.forecast(choice)))
-    assert same(rows_of(tables["talks"]), expected_page.talks(choice))
-    assert tables["funnel"] == plain(expected_page.funnel(choice))
+    waiting = expected_page.today(choice)
+    assert same(rows_of(tables["today"][:1]), rows_of(waiting[:1]))
+    assert plain(tables["today"][1:]) == plain(waiting[1:])
+    assert same(rows_of(tables["forecast"]), expected_page.forecast(choice))
+    assert same(rows_of(tables["talks"]), expected_page.all_talks(choice))
+    assert by_pipeline(shown["funnel"]) == plain([[one.name, one.rows] for one in expected_page.funnel(choice)])
     assert same(rows_of(tables["managers"][1:]), expected_page.managers_beside(choice, then))
     assert same(rows_of(tables["sources"][1:]), expected_page.sources_beside(choice, then))
     assert same(rows_of(tables["cohorts"]), expected_page.cohorts(choice))
@@ -74,14 +78,15 @@ def check_numbers(page: Report, choice: Choice) -> None:
     assert not by_day or all(len(row) == 8 for row in rows_of(tables["managers"][:1]))
     assert same(rows_of(tables["reasons"]), expected_page.reasons(choice))
     assert same([row[:5] for row in rows_of(tables["sources"][:1]) if row[1]], expected_page.sources(choice))
-    assert same(rows_of(tables["stuck"]), expected_page.stuck(choice))
+    stuck = [[one.name, *row] for one in expected_page.stuck(choice) for row in one.rows]
+    assert same([[name, *row] for name, rows in by_pipeline(shown["stuck"]) for row in rows], stuck)
     assert plain(rows_of(tables["stale"])) == plain(expected_page.stale(choice))
     assert rows_of(tables["hours"]) == plain(expected_page.hours(choice))
-    assert same(rows_of(tables["work"]), expected_page.work(choice))
+    assert same(rows_of(tables["work"]), [row[1:] for row in expected_page.work(choice)])
     several = page.script("return TABLES.accounts.length > 1")
     # the values and links that a card has no longer stay in their tables: no oracle of the account counts them
-    read = [row[several:][:3] for row in rows_of(tables["freshness"]) if row[several] not in PARTS]
-    read = [[name, count, deleted if count else None] for name, count, deleted in read]
+    read = [row[several:] for row in rows_of(tables["freshness"]) if row[several] not in PARTS]
+    read = [[name, count, deleted if count else None, newest] for name, count, deleted, newest in read]
     assert same(
         read,
         rows_of(
@@ -101,31 +106,32 @@ def check_numbers(page: Report, choice: Choice) -> None:
     )
 
 
-CHANGES = """
-  const all = [...document.querySelectorAll("#figures .figure .change")];
-  return Object.fromEntries(all.map((change) => [change.parentNode.dataset.id, change.textContent]));
+def check_sentences(page: Report, choice: Choice, sections: Collection[str] | None = None) -> None:
+    """Raises AssertionError where a sentence of the page, in one of its languages, is not what the accounts hold."""
+    then = expected_page.before(choice, date.fromisoformat(page.script("return DATA.since")))
+    for language, told in zip(LANGUAGES, page.script(SENTENCES), strict=True):
+        wanted = sentences(choice, then, language)
+        for name in sections or told:
+            found = of_fifteen_digits(told[name])
+            assert found == of_fifteen_digits(wanted.get(name, [])), (language, name)
+
+
+SENTENCES = """
+  const [view, was] = [chosen(state.scope, state.period, state.who), state.language];
+  const texts = (element, css) => [...element.querySelectorAll(css)].map((one) => one.textContent);
+  const told = [1, 0].map((language) => {
+    state.language = language;
+    const of = (id, make) => (language === was ? find(`#${id}`) : make(teller(view)));
+    return {
+      figures: texts(of("figures", (tell) => figures(view, tell)), ".value, .change, .beside, .compared"),
+      ...Object.fromEntries(SECTIONS.map((section) => (
+        [section.id, texts(of(section.id, (tell) => card(section, view, tell, [])), ".insight")]))),
+    };
+  });
+  state.language = was;
+  return told;
 """
-
-
-def changes(choice: Choice, then: Choice | None) -> dict[str, str]:
-    """What is said in English of each figure beside the period before."""
-    now, was = expected_page.figures(choice), expected_page.figures(then) if then else {}
-    found = {}
-    for name in ("created", "won", "won_budget", "rate", "average"):
-        if was.get(name) and now[name] is not None:
-            points = name == "rate"
-            by = float(now[name]) - float(was[name]) if points else float(now[name]) / float(was[name]) - 1
-            thousandths = floor(1000 * abs(by) + 0.5)
-            digits = 1 if abs(by) < 0.1 or points else 0
-            share = floor(100 * abs(by) * 10**digits + 0.5) / 10**digits
-            size = "over 1,000%" if by > 10 else f"{share:,.{digits}f}".removesuffix(".0") + (" pp" if points else "%")
-            found[name] = f"{'▼' if by < 0 else '▲'} {size}" if thousandths else "as before"
-    return found
-
-
-def without_empty_days(rows: list[Any]) -> list[Any]:
-    """Days are shown of a month with a plan as well, where nothing was sold."""
-    return [row for row in rows if len(row) > 3 or row[1]]
+"""English and Russian; what is on the page in its language, and made anew in the other."""
 
 
 def plain(value: Any) -> Any:
@@ -138,6 +144,11 @@ def plain(value: Any) -> Any:
     return float(f"{found:.12g}") if isinstance(found, float) else found
 
 
+def by_pipeline(section: dict[str, Any]) -> list[Any]:
+    """The name above each table and its rows."""
+    return [[name.partition(": ")[2], rows] for name, rows in zip(section["captions"], section["tables"], strict=True)]
+
+
 def rows_of(tables: list[Any]) -> list[Any]:
     return [row for table in tables for row in table]
 
@@ -147,71 +158,183 @@ def same(one: list[Any], other: list[Any]) -> bool:
     return True
 
 
-def check_answers(told: Mapping[str, list[Row]], choice: Choice) -> None:
+def check_answers(told: Mapping[str, list[Row]], choice: Choice, limit: int | None = None) -> None:
     """Raises AssertionError where tables of the workbook or of the assistant are not what the accounts hold.
 
-    `told`: the rows of each of ANSWERS; some of them may lack columns.
+    `told`: the rows of each of ANSWERS; some of them may lack columns. `limit`: how many of them were asked for.
     """
     wanted = answers(choice)
     for name, rows in told.items():
-        columns = [column for column in wanted[name][0] if not rows or column in rows[0]]
-        places = [wanted[name][0].index(column) for column in columns]
-        found = [[in_words(row[column]) for column in columns] for row in rows]
-        assert same(found, [[in_words(row[place]) for place in places] for row in wanted[name][1]]), name
+        columns, all_rows = wanted[name]
+        asked_for = [column for column in columns if not rows or column in rows[0]]
+        assert not rows or rows[0].keys() <= {"project_id", *columns}, name
+        places = [columns.index(column) for column in asked_for]
+        found = [[in_words(row[column]) for column in asked_for] for row in rows]
+        held = [[in_words(row[place]) for place in places] for row in all_rows[:limit]]
+        assert plain(found) == plain(held) if name in ORDERED else same(found, held), name
+
+
+ORDERED = ("today", "stale")
+"""Tables whose order is promised: the highest budgets first."""
 
 
 def answers(choice: Choice) -> dict[str, tuple[Sequence[str], list[Any]]]:
     """The columns and the rows of each table; `choice` is of whole months."""
-    today = ("reason", "entity_type", "entity_id", "entity_name", "text", "responsible_name", "pipeline_name",
-             "status_name", "budget", "since_at_local", "days", "usual_days")  # fmt: skip
-    foreseen = ("pipeline_id", "months_back", "months_ahead", "month", "expected", "low", "high", "sold_so_far",
-                "from_open", "from_new", "sold", "sold_month_before")  # fmt: skip
-    stale = ("name", "responsible_name", "pipeline_name", "status_name", "budget", "days_without_activity",
-             "open_tasks")  # fmt: skip
+    today = ("reason", "entity_type", "entity_id", "entity_name", "text", "responsible_user_id", "responsible_name",
+             "pipeline_name", "status_name", "budget", "since_at_local", "days", "usual_days")  # fmt: skip
+    foreseen = ("pipeline_id", "pipeline_name", "months_back", "months_ahead", "month", "expected", "low", "high",
+                "sold_so_far", "from_open", "from_new", "sold", "sold_month_before")  # fmt: skip
+    stale = ("deal_id", "name", "responsible_user_id", "responsible_name", "pipeline_name", "status_name", "budget",
+             "days_without_activity", "open_tasks")  # fmt: skip
+    sold = ("won", "won_budget", "lost", "rate", "average")
     waiting = [
         row
         for known in choice.known
         for row in ahead.today(known)
         if choice.fits(row["pipeline_id"], row["responsible_user_id"])
     ]
+    waiting.sort(key=lambda row: (
+        -amount(row["budget"]), -(-1 if row["days"] is None else row["days"]), row["entity_type"] or "~",
+        row["entity_id"] or 0, row["reason"], row["item_id"],
+    ))  # fmt: skip
     expected_sales = [
-        row
+        {**row, "pipeline_name": row["pipeline_name"] or (None if row["pipeline_id"] else "*")}
         for known in choice.known
         for row in ahead.forecast(known)
         if choice.users is None and not (row["months_back"] and row["months_ahead"])
+        if choice.pipeline in (None, row["pipeline_id"])
     ]
-    months = expected_page.money_by(choice, lambda day: f"{day:%Y-%m}-01")
+    forgotten = sorted(
+        expected_page.stale_rows(choice),
+        key=lambda row: (-amount(row["budget"]), -row["days_without_activity"], row["deal_id"]),
+    )
+    months = [
+        [month, won, money, lost, expected_page.ratio(won, won + lost), expected_page.ratio(money, won)]
+        for month, won, money, lost in expected_page.money_by(choice, lambda day: f"{day:%Y-%m}-01")
+        if won or lost
+    ]
+    figures = expected_page.figures(choice) | {
+        "lost": len(expected_page.of_kind(choice.closed(), "lost")), "plan": plan_of(choice),
+        "open_budget": expected_page.money(deal for _, deal in choice.open()),
+    }  # fmt: skip
+    funnels, open_deals = expected_page.funnel(choice), expected_page.stuck(choice)
     return {
-        "money": (("month", "won", "won_budget", "lost"), [row for row in months if any(row[1:])]),
+        "money": (("month", *sold), months),
         "managers": (
-            ("manager", "won", "won_budget", "lost", "rate", "average", "overdue", "stale"),
-            expected_page.managers(choice),
+            ("user_id", "manager", *sold, "overdue", "stale"),
+            [[user, *row] for (_, user), row in expected_page.managers_by_id(choice).items()],
         ),
         "funnel": (
-            ("stage", "reached", "lost_here"),
-            [[row[0], row[1], row[4]] for row in rows_of(expected_page.funnel(choice))],
+            ("pipeline_id", "pipeline_name", "deals", "stage", "reached", "lost_here", "status_sort"),
+            [[of.id, of.name, of.deals, row[0], row[1], row[4], sort] for of in funnels
+             for row, sort in zip(of.rows, of.sorts, strict=True)],
         ),
         "reasons": (
             ("reason", "deals", "lost_budget"),
             [[reason, deals, money] for reason, deals, _, money in expected_page.reasons(choice)],
         ),
         "sources": (("source", "deals", "won", "source_rate", "won_budget"), expected_page.sources(choice)),
-        "stuck": (("stage", "deals", "budget"), [[row[0], *row[-2:]] for row in expected_page.stuck(choice)]),
+        "stuck": (
+            ("pipeline_id", "pipeline_name", "stage", "deals", "budget"),
+            [[of.id, of.name, row[0], *row[-2:]] for of in open_deals for row in of.rows],
+        ),
         "today": (
-            ("why", "entity_type", "entity_id", "card", "text", "manager", "pipeline_name", "stage", *today[8:]),
+            ("why", "entity_type", "entity_id", "card", "text", "user_id", "manager", "pipeline_name", "stage",
+             *today[9:]),
             [[row[name] for name in today] for row in waiting],
         ),
         "forecast": (foreseen, [[row[name] for name in foreseen] for row in expected_sales]),
         "stale": (
-            ("deal", "manager", "pipeline_name", "stage", *stale[4:]),
-            [[row[name] for name in stale] for row in expected_page.stale_rows(choice)],
+            ("deal_id", "deal", "user_id", "manager", "pipeline_name", "stage", *stale[6:]),
+            [[row[name] for name in stale] for row in forgotten],
         ),
         "talks": (
-            ("manager", "talks", "first_response", "unanswered"),
-            [row[:4] for row in expected_page.talks(choice, [0])],
+            ("user_id", "manager", "talks", "first_response", "unanswered"),
+            [row[:5] for row in expected_page.talks_by_manager(choice)],
         ),
-        "work": (("manager", *expected_page.COUNTS), expected_page.work(choice)),
+        "work": (("user_id", "manager", *expected_page.COUNTS), expected_page.work(choice)),
+        "figures": (tuple(figures), [list(figures.values())]),
+        "reasons_today": (REASONS, [[sum(row["reason"] == reason for row in waiting) for reason in REASONS]]),
+        **directory(choice),
+    }  # fmt: skip
+
+
+def plan_of(choice: Choice) -> Any:
+    plans = [
+        plan
+        for known in choice.known
+        for (month, user), plan in known.plans.items()
+        if f"{choice.first:%Y-%m}" <= month <= f"{choice.last:%Y-%m}" and choice.fits(None, user)
+    ]
+    return sum(plans) if plans else None
+
+
+def directory(choice: Choice) -> dict[str, tuple[Sequence[str], list[Any]]]:
+    accounts, people, stages = [], [], []
+    for known in choice.known:
+        told = next(iter(known.all("account")), {})
+        domain = told and f"{told['subdomain']}.amocrm.ru"
+        accounts.append([told.get("name"), domain or None, known.currency, known.zone.key, known.synced_at])
+        teams = known.by("groups", "group_id")
+        people += [[row["user_id"], row["name"], teams.get(row["group_id"])] for row in known.all("users")
+                   if choice.users is None or row["user_id"] in choice.users]  # fmt: skip
+        stages += [
+            [row["pipeline_id"], row["pipeline_name"], row["status_id"], row["status_name"],
+             kind(known, row["pipeline_id"], row["status_id"])]
+            for row in known.all("statuses") if choice.pipeline in (None, row["pipeline_id"])
+        ]  # fmt: skip
+    return {
+        "accounts": (("account", "domain", "currency", "time_zone", "synced_at"), accounts),
+        "people": (("user_id", "manager", "team"), people),
+        "pipelines": (("pipeline_id", "pipeline_name", "status_id", "stage", "stage_kind"), stages),
     }
+
+
+def check_assistant(database: str, known: oracle.Known, choice: Choice, **chosen: Any) -> None:
+    """Raises AssertionError where a tool of `source-amocrm mcp` answers otherwise than the account's own store.
+
+    `chosen`: the arguments that make the choice.
+    """
+    chosen["project"] = known.project
+    cards = list(choice.users or known.by("users", "user_id"))[:2] if choice.pipeline is None else []
+    of_cards = {name: chosen[name] for name in ("project", "since", "until") if name in chosen}
+    spans = {own: rows for (own,), rows in grouped(deal_history(known), lambda row: (row["deal_id"],)).items()}
+    moved = max(sorted(spans), key=lambda own: len(spans[own]), default=None)
+    gone = next((own for own in sorted(spans) if spans[own][-1]["to_at"] is not None), None)
+    moments: list[tuple[int, datetime | None]] = []
+    for deal, end in ((moved, "from_at_local"), (gone, "to_at_local")):
+        if deal is not None:
+            moment = spans[deal][-1][end]
+            moments += [(deal, at) for at in (None, moment, moment - timedelta(seconds=1))]
+    calls = [
+        ("directory", {"project": known.project}), ("sales_overview", chosen),
+        *((tool, {**chosen, "limit": 500}) for tool in TABLES),
+        *(("manager_card", {**of_cards, "manager_id": user}) for user in cards),
+        *(("deal_as_of", {"project": known.project, "deal_id": deal, "at": at and at.isoformat()})
+          for deal, at in moments),
+    ]  # fmt: skip
+    told = iter(ask(database, *calls))
+    lists, overview = next(told), next(told)
+    day = expected_page.day_of(choice).isoformat()
+    assert [lists["today"], lists["synced_at"]] == [day, known.synced_at and known.synced_at.isoformat()]
+    everything = Choice((known,), choice.first, choice.last)
+    check_answers({name: lists[name]["rows"] for name in ("accounts", "pipelines", "people")}, everything)
+    check_answers({"figures": [overview["total"]], "money": overview["months"]["rows"]}, choice)
+    found = {name: next(told) for name, _ in TABLES.values()}
+    assert all(answer["total_rows"] == len(answer["rows"]) for answer in found.values())
+    check_answers({name: answer["rows"] for name, answer in found.items()}, choice)
+    for user in cards:
+        card, own = next(told), replace(everything, users=frozenset({user}))
+        parts = {"managers": "sales", "work": "activity", "reasons_today": "waiting", "today": "cards"}
+        check_answers({name: card[part]["rows"] for name, part in parts.items()}, own, 10)
+        assert card["cards"]["total_rows"] == len(answers(own)["today"][1])
+    for (deal, at), answer in zip(moments, told, strict=True):
+        there = [row for row in spans[deal] if at is None or contains(row, at)]
+        name = next(one["name"] for one in deals(known) if one["deal_id"] == deal)
+        wanted = [{**row, "deal": name, "currency": known.currency} for row in there]
+        assert answer["total_rows"] == len(wanted)
+        for row, held in zip(answer["rows"], wanted, strict=True):
+            assert plain({name: row[name] for name in held}) == plain({k: in_words(v) for k, v in held.items()})
 
 
 def in_words(value: Any) -> Any:
@@ -220,74 +343,135 @@ def in_words(value: Any) -> Any:
 
 def of_fifteen_digits(lines: Sequence[str]) -> list[str]:
     """Lines whose amounts have no more digits than the oracle's sums."""
-    return [re.sub(r"\d[\d,]{17,}", lambda found: f"{float(found[0].replace(',', '')):.14e}", line) for line in lines]
+
+    def short(found: re.Match[str]) -> str:
+        return f"{float(re.sub(r'[^0-9]', '', found[0])):.14e}"
+
+    return [re.sub(r"\d[\d,\u00a0]{17,}", short, line) for line in lines]
 
 
-def twelve_lines(known: oracle.Known, users: frozenset[int] | None = None, plan: int | None = None) -> list[str]:
-    """The digest of an account in English. `plan`: of the present month."""
-    now = known.local(known.now)
-    assert now is not None
-    month = [ahead.months_earlier(now.replace(day=1), back).date() for back in (-2, -1, 0, 1, 2)]
+LINES = {
+    "head": ("{account}: sales, {month}", "{account}: продажи, {month}"),
+    "sold": ("This month: {won} won for {money}", "В этом месяце: выиграно {won} на {money}"),
+    "plan": ("Plan of the month: {plan}, done {share}", "План месяца: {plan}, выполнено {share}"),
+    "no_plan": ("Plan of the month: none", "План месяца: не задан"),
+    "forecast": ("Forecast of {month}: {expected} ({low} – {high})", "Прогноз на {month}: {expected} ({low} – {high})"),
+    "few": (
+        "Forecast of {month}: too few sales to tell", "Прогноз на {month}: слишком мало продаж, чтобы судить",
+    ),
+    "record": (
+        "Of the last {count} months {inside} were within such an interval",
+        "Из {count} прошлых месяцев в такой интервал попали {inside}",
+    ),
+    "no_record": (
+        "How such forecasts did: too few sales to tell",
+        "Как сбывались такие прогнозы: слишком мало продаж, чтобы судить",
+    ),
+    "last": (
+        "{month}: {won} won for {money}, the month before {before}",
+        "{month}: выиграно {won} на {money}, месяцем раньше {before}",
+    ),
+    "created": (
+        "Created this month: {count}; won of closed: {rate}",
+        "Создано в этом месяце: {count}; выиграно из закрытых: {rate}",
+    ),
+    "best": ("Most this month: {who}, {money}", "Больше всех в этом месяце: {who}, {money}"),
+    "lost": (
+        "Lost this month: {lost}, most often “{reason}”", "Проиграно в этом месяце: {lost}, чаще всего «{reason}»",
+    ),
+    "no_reason": ("no reason given", "причина не указана"),
+    "waiting": (
+        "Waiting: {no_task} deals without a task, {slow} slow, {waiting} clients without an answer, {overdue_task} "
+        "overdue tasks",
+        "Ждут: сделок без задач {no_task}, долго на этапе {slow}, клиентов без ответа {waiting}, просроченных задач "
+        "{overdue_task}",
+    ),
+    "card": (
+        "The largest of them: {card}, {money}, {who} {link}", "Самая дорогая из них: {card}, {money}, {who} {link}",
+    ),
+    "nothing": ("Nothing waits.", "Ничего не ждёт."),
+}  # fmt: skip
+MONTHS = [
+    "январь",
+    "февраль",
+    "март",
+    "апрель",
+    "май",
+    "июнь",
+    "июль",
+    "август",
+    "сентябрь",
+    "октябрь",
+    "ноябрь",
+    "декабрь",
+]
+
+
+def twelve_lines(known: oracle.Known, users: frozenset[int] | None = None, language: str = "en") -> list[str]:
+    """The digest of an account."""
+    russian = language == "ru"
+    today = expected_page.day_of(Choice((known,), date.min, date.min))
+    first = datetime(today.year, today.month, 1)
+    month = [ahead.months_earlier(first, back).date() for back in (-2, -1, 0, 1, 2)]
     [this, last, earlier] = [
         Choice((known,), first, after - timedelta(days=1), users=users)
         for first, after in zip(month[2:], month[1:], strict=False)
     ]
     sold, before, then = map(expected_page.figures, (this, last, earlier))
     tables = answers(this)
-    account = next((row["name"] for row in known.all("account")), None)
+    account = next(iter(known.all("account")), {})
     sign = {"RUB": "₽", "USD": "$"}.get(known.currency or "", known.currency or "")
 
+    def line(key: str, **values: Any) -> str:
+        return LINES[key][russian].format(**values)
+
+    def number(value: Any) -> str:
+        return f"{value:,.0f}".replace(",", "\u00a0" if russian else ",")
+
     def money(value: Any) -> str:
-        return f"{amount(value):,.0f}\u00a0{sign}".strip()
+        return f"{number(amount(value))}\u00a0{sign}".strip()
 
     def share(value: float | None) -> str:
-        return "–" if value is None else f"{100 * value:,.0f}%"
+        return "–" if value is None else number(100 * value) + ("\u00a0%" if russian else "%")
+
+    def named(day: date) -> str:
+        return f"{MONTHS[day.month - 1]} {day.year}" if russian else f"{day:%B %Y}"
 
     rows = [dict(zip(tables["forecast"][0], row, strict=True)) for row in tables["forecast"][1]]
     told = [row for row in rows if row["pipeline_id"] is None and row["expected"] is not None]
     past = [row for row in told if row["months_back"]]
 
     def foreseen(months: int) -> str:
-        name = f"Forecast of {month[2 - months]:%B %Y}"
         for row in told:
             if (row["months_back"], row["months_ahead"]) == (0, months):
-                return f"{name}: {money(row['expected'])} ({money(row['low'])} – {money(row['high'])})"
-        return f"{name}: too few sales to tell"
+                amounts = {name: money(row[name]) for name in ("expected", "low", "high")}
+                return line("forecast", month=named(month[2 - months]), **amounts)
+        return line("few", month=named(month[2 - months]))
 
     inside = sum(row["low"] <= row["sold"] <= row["high"] for row in past)
     best = min(expected_page.managers(this), key=lambda row: (-row[2], -row[1]), default=None)
     reason = min(expected_page.reasons(this), key=lambda row: (-row[1], -row[3], row[0] or "\U0010ffff"), default=None)
     waiting = [dict(zip(tables["today"][0], row, strict=True)) for row in tables["today"][1]]
-    waits = Counter(row["why"] for row in waiting)
-    card = min(
-        waiting, default=None,
-        key=lambda row: (-(row["budget"] or 0), -(-1 if row["days"] is None else row["days"]),
-                         row["entity_type"] or "~", row["entity_id"] or 0),
-    )  # fmt: skip
+    card = next(iter(waiting), None)
     place = {"deal": "leads", "contact": "contacts", "company": "companies", "customer": "customers"}
-    where = next((row["subdomain"] for row in known.all("account")), None)
-    link = card and where and card["entity_id"] and card["entity_type"] in place
-    lost = len(expected_page.of_kind(this.closed(), "lost"))
+    link = ""
+    if card and account and card["entity_id"] and card["entity_type"] in place:
+        link = f"https://{account['subdomain']}.amocrm.ru/{place[card['entity_type']]}/detail/{card['entity_id']}"
+    plan, lost = plan_of(this), len(expected_page.of_kind(this.closed(), "lost"))
     return [
-        f"{account or known.project}: sales, {now:%B %Y}",
-        f"This month: {sold['won']} won for {money(sold['won_budget'])}",
-        f"Plan of the month: {money(plan)}, done {share(float(sold['won_budget']) / plan)}"
-        if plan
-        else "Plan of the month: none",
+        line("head", account=account.get("name") or known.project, month=named(this.first)),
+        line("sold", won=sold["won"], money=money(sold["won_budget"])),
+        line("plan", plan=money(plan), share=share(float(sold["won_budget"]) / float(plan))) if plan
+        else line("no_plan"),
         foreseen(0),
         foreseen(1),
-        f"Of the last {len(past)} months {inside} were within such an interval"
-        if past
-        else "How such forecasts did: too few sales to tell",
-        f"{month[3]:%B %Y}: {before['won']} won for {money(before['won_budget'])}, the month before "
-        f"{money(then['won_budget'])}",
-        f"Created this month: {sold['created']}; won of closed: {share(sold['rate'])}",
-        f"Most this month: {best[0]}, {money(best[2])}" if best and best[2] else "Most this month: –, –",
-        f"Lost this month: {lost}, most often “{(reason and reason[0]) or 'no reason given'}”",
-        f"Waiting: {waits['no_task']} deals without a task, {waits['slow']} slow, {waits['waiting']} clients without "
-        f"an answer, {waits['overdue_task']} overdue tasks",
-        f"The largest of them: {card['card'] or '–'}, {money(card['budget'] or 0)}, {card['manager'] or '–'} "
-        + (f"https://{where}.amocrm.ru/{place[card['entity_type']]}/detail/{card['entity_id']}" if link else "")
-        if card
-        else "Nothing waits.",
-    ]
+        line("record", count=len(past), inside=inside) if past else line("no_record"),
+        line("last", month=named(last.first).capitalize(), won=before["won"], money=money(before["won_budget"]),
+             before=money(then["won_budget"])),
+        line("created", count=sold["created"], rate=share(sold["rate"])),
+        line("best", who=best[0], money=money(best[2])) if best and best[2] else line("best", who="–", money="–"),
+        line("lost", lost=lost, reason=(reason and reason[0]) or line("no_reason")),
+        line("waiting", **dict(zip(REASONS, tables["reasons_today"][1][0], strict=True))),
+        line("card", card=card["card"] or "–", money=money(card["budget"] or 0), who=card["manager"] or "–", link=link)
+        if card else line("nothing"),
+    ]  # fmt: skip

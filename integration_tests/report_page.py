@@ -19,6 +19,7 @@ READ = """
   return Object.fromEntries([...document.querySelectorAll("main > .card")].map((card) => [card.id, {
     tables: [...card.querySelectorAll("table")].map((table) => cells(table.tBodies[0])),
     totals: [...card.querySelectorAll("table")].map((table) => cells(table.tFoot)),
+    captions: [...card.querySelectorAll("caption")].map((caption) => caption.textContent),
     none: (card.querySelector(".none") || {}).textContent,
     notes: [...card.querySelectorAll(".note, .warning, .insight")].map((note) => note.textContent),
   }]));
@@ -35,6 +36,12 @@ FIGURES = """
 MARKS = """
   const all = [...document.querySelectorAll(`.chart.${arguments[0]} svg path[aria-label]`)];
   return all.map((mark) => mark.getAttribute("aria-label"));
+"""
+
+
+LABELS = """
+  const all = document.querySelectorAll(`.chart.${arguments[0]} svg .mark-text.role-mark text`);
+  return [...all].map((one) => one.textContent);
 """
 
 
@@ -101,6 +108,10 @@ class Report:
     def marks(self, chart: str) -> list[dict[str, str]]:
         """What each mark of the pictures stands for, as it tells to who cannot see it."""
         return [dict(part.split(": ", 1) for part in mark.split("; ")) for mark in self.script(MARKS, chart)]
+
+    def labels(self, chart: str) -> list[str]:
+        """What is written beside the bars of the pictures."""
+        return [str(text) for text in self.script(LABELS, chart)]
 
 
 def number(value: Any) -> Any:

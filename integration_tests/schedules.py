@@ -30,7 +30,7 @@ from .taken import Taken
 Menu = Sequence[tuple[Write, int]]
 Reading = Callable[[list[AirbyteStateMessage]], Iterator[AirbyteMessage]]
 
-SCHEDULES = int(os.environ.get("SCHEDULES", "25"))
+SCHEDULES = int(os.environ.get("SCHEDULES", "12"))
 """Days of each kind that the tests draw."""
 ODD: Menu = (*writes.ORDINARY, *writes.RARE)
 SOME_MESSAGES = 1_500

@@ -282,34 +282,38 @@ def test_each_page_on_a_phone_and_its_pictures(
 ) -> None:
     """SCREENSHOTS=docs/images keeps the pictures there: `make screenshots`."""
     kept = os.environ.get("SCREENSHOTS")
-    folder = Path(kept or tmp_path / "pictures").absolute()
+
+    def picture(name: str) -> Path | None:
+        return Path(kept).absolute() / f"connect-{name}-{language}.png" if kept else None
+
     with connect(browser, tmp_path, language, CONNECT_PORT if kept else 0) as page:
         if way == "oauth":
             page.type("#address", "example.amocrm.ru")
-            inspect(page, folder / f"connect-account-{language}.png")
+            inspect(page, picture("account"))
         page.choose("example.amocrm.ru", way)
-        inspect(page, folder / f"connect-integration-{way}-{language}.png")
+        inspect(page, picture(f"integration-{way}"))
         if way == "token":
             page.press("button.main")
-            inspect(page, folder / f"connect-access-token-{language}.png")
+            inspect(page, picture("access-token"))
             page.paste(page.server.tokens.long_lived())
         else:
             page.install()
-            inspect(page, folder / f"connect-access-oauth-{language}.png")
+            inspect(page, picture("access-oauth"))
             page.press("#grant")
             page.press("#deny")
-            inspect(page, folder / f"connect-refused-{language}.png")
+            inspect(page, picture("refused"))
             page.press("#grant")
             page.press("#allow")
-        inspect(page, folder / f"connect-result-{way}-{language}.png")
+        inspect(page, picture(f"result-{way}"))
         assert page.leaks() == []
 
 
-def inspect(page: Page, file: Path) -> None:
-    """A picture; then the page must fit a narrow phone, and be understood without being seen."""
-    shown = [[str(page.config.parent), "/home/anna"], [str(ROOT), "/home/anna/source-amocrm"]]
-    page.browser.execute_script(ANYWHERE, shown)
-    page.shoot(file)
+def inspect(page: Page, file: Path | None) -> None:
+    """The page must fit a narrow phone, and be understood without being seen. `file` gets its picture first."""
+    if file:
+        shown = [[str(page.config.parent), "/home/anna"], [str(ROOT), "/home/anna/source-amocrm"]]
+        page.browser.execute_script(ANYWHERE, shown)
+        page.shoot(file)
     phone = {"width": 360, "height": 740, "deviceScaleFactor": 1, "mobile": True}
     page.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", phone)
     assert page.browser.execute_script("return document.documentElement.scrollWidth") == 360

@@ -18,12 +18,12 @@ from .sandbox import Account, ManualClock, Sandbox, writes
 from .schedules import ODD, SCHEDULES, Schedule, assert_exact, tables
 
 
-@pytest.mark.parametrize("seed", range(SCHEDULES // 20))
+@pytest.mark.parametrize("seed", range(SCHEDULES // 10))
 def test_ordinary_days(seed: int) -> None:
     assert_exact(Schedule(seed, leads=25, streams=tables(seed), clocks=True))
 
 
-@pytest.mark.parametrize("seed", range(SCHEDULES // 20))
+@pytest.mark.parametrize("seed", range(SCHEDULES // 10))
 def test_odd_days(seed: int) -> None:
     """With purges, merges, and rows dated in the past and in the future."""
     assert_exact(Schedule(seed, leads=25, menu=ODD, streams=tables(seed), clocks=True))

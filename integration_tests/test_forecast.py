@@ -19,7 +19,8 @@ from .assistant import ask
 from .expected import marts as oracle
 from .expected.marts import ahead
 from .expected.marts import page as expected_page
-from .report_numbers import check_answers, rows_of, same, twelve_lines, without_empty_days
+from .expected.marts.sentences import Tongue
+from .report_numbers import check_answers, check_sentences, rows_of, same, twelve_lines
 from .report_page import Report
 from .sandbox import Account, ManualClock
 from .sheets import tables_of
@@ -91,6 +92,16 @@ def test_it_is_told_in_the_page(database: str, known: oracle.Known, browser: web
         pipeline = int(scope.partition("/")[2]) if scope else None
         choice = expected_page.Choice((known,), *page.chosen(), pipeline)
         rows, shown = expected_page.forecast(choice), page.sections()["forecast"]
-        assert same(without_empty_days(rows_of(shown["tables"])), without_empty_days(rows))
+        assert same(rows_of(shown["tables"]), rows)
+        check_sentences(page, choice, ["forecast"])
         told = [row for row in rows if len(row) == 9 and row[1] is not None]
-        assert len(page.marks("forecast")) == len(told) + 7, "a dot for each forecast, a bar for each month up to now"
+        money, marks = Tongue("en", "RUB").money, page.marks("forecast")
+        dots = [
+            [mark[name] for name in ("Forecast", "Interval from", "Interval to")]
+            for mark in marks
+            if "Forecast" in mark
+        ]
+        assert dots == [[money(value) for value in row[1:4]] for row in told]
+        bars = [mark["Sold for"] for mark in marks if "Forecast" not in mark]
+        sold = [row[4] if row[4] is not None else row[6] for row in rows if len(row) == 9]
+        assert bars == [money(value) for value in sold[:7]], "of the months up to now"

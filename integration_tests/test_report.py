@@ -13,6 +13,8 @@ import stat
 import subprocess
 import sys
 from contextlib import closing
+from datetime import datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -27,9 +29,11 @@ from amocrm_warehouse.report import command as report
 from amocrm_warehouse.report.metrics import METRICS, ROWS, total
 
 from . import expected, models, report_page
+from .assistant import ask
 from .expected import marts as oracle
 from .expected.marts import page as expected_page
 from .expected.marts.deals import deals
+from .expected.marts.sentences import Tongue
 from .report_numbers import asked, check_numbers, plain
 from .report_page import Report
 from .sandbox import Account, ManualClock
@@ -42,6 +46,8 @@ NOW = 1_767_290_400
 BUILT = "2026-01-01T18:00:00"
 HOSTILE = """</script><img src=x onerror="hurt=1">{{7*7}}<!--'&lt;"""
 REVOKED = f"Not read to the end: deals. amoCRM said {HOSTILE}"
+PLANNED = [*(f"2025-{month:02}" for month in range(6, 13)), "2026-01"]
+SYNCED_AT = datetime(2025, 12, 30, 9, 1)
 LATER = ("2025-12-31 09:00", "2025-12-31 09:01", [REVOKED])
 
 
@@ -66,9 +72,13 @@ def known() -> dict[str, oracle.Known]:
     few = {name: rows for name, rows in other.items() if name in DEALS}
     old = {name: [row | dict.fromkeys(LATE_COLUMNS) for row in rows] for name, rows in few.items()}
     none = {name: [] if name.startswith("deal") else rows for name, rows in few.items()}
-    return {
+    found = {
         project: known_of(project, tables) for project, tables in {"1001": hostile(), "1002": none, "1003": old}.items()
     }
+    user = found["1001"].all("users")[0]["user_id"]
+    found["1001"].plans = {(month, user): Decimal(100_000 + n) for n, month in enumerate(PLANNED)}
+    found["1001"].synced_at, found["1002"].synced_at = SYNCED_AT, SYNCED_AT + timedelta(days=1)
+    return found
 
 
 def known_of(project: str, tables: dict[str, list[models.Row]]) -> oracle.Known:
@@ -85,10 +95,7 @@ def database(tmp_path_factory: pytest.TempPathFactory, known: dict[str, oracle.K
         tables = {name: list(rows.values()) for name, rows in own.rows.items()}
         models.store(file, project, tables, "duckdb", without=LATE_COLUMNS if project == "1003" else ())
     plans = folder / "plans.csv"
-    lines = [
-        f"1001,2025-{month:02}-01,{known['1001'].all('users')[0]['user_id']},{100_000 + month}"
-        for month in range(6, 13)
-    ]
+    lines = [f"1001,{month}-01,{user},{plan}" for (month, user), plan in known["1001"].plans.items()]
     plans.write_text("\n".join(["project_id,month,responsible_user_id,plan", *lines, ""]), encoding="utf-8")
     costs = folder / "costs.csv"
     costs.write_text(
@@ -176,10 +183,13 @@ def test_the_page_tells_what_the_definitions_own_sql_gives(
 def test_the_plan_is_held_against_those_who_have_one(page: Report, known: dict[str, oracle.Known]) -> None:
     """In their months up to the present one, and alike in both sections."""
     asked(page, known, "1001", "all")
-    shown = page.sections()
+    shown, told = page.sections(), Tongue("en", "RUB")
+    of_month = known["1001"].plans["2026-01", known["1001"].all("users")[0]["user_id"]]
+    by_day = [mark["Plan"] for mark in page.marks("money") if "/" in mark["Month"] and "Plan" in mark]
+    assert by_day == [told.money(of_month * day / 31) for day in range(1, 32)]
     [months], [people, *_] = shown["money"]["tables"], shown["managers"]["tables"]
     planned = [row for row in months if row[3]]
-    assert [[row[0], row[3]] for row in planned] == [[f"2025-{month:02}", 100_000.0 + month] for month in range(6, 13)]
+    assert [[row[0], row[3]] for row in planned] == [[month, 100_000.0 + n] for n, month in enumerate(PLANNED)]
     user = known["1001"].all("users")[0]
     sold = {
         name: sum(float(deal["budget"] or 0) for deal in own if deal["closer_id"] == user["user_id"])
@@ -218,20 +228,71 @@ def test_pictures_show_what_the_tables_say(page: Report, known: dict[str, oracle
     [stages] = expected_page.funnel(choice)
     reached = [mark for mark in page.marks("funnel") if "kind" in mark]
     assert [(float(mark["reached"]), float(mark["Lost from here"])) for mark in reached] == [
-        (row[1], row[4]) for row in stages
+        (row[1], row[4]) for row in stages.rows
     ]
     sold = [float(mark["won_budget"]) for mark in page.marks("money")]
     wanted = [float(row[2]) for row in expected_page.money_by(choice, lambda day: f"{day:%Y-%m}")]
     unit = 1e6 if max(wanted) >= 2e6 else 1e3
     assert sold == pytest.approx([amount / unit for amount in wanted])
-    lost = [float(mark["Deals"]) for mark in page.marks("reasons")]
-    assert lost == sorted((row[1] for row in expected_page.reasons(choice)), reverse=True)
+    told = Tongue("en", "RUB")
+    lost = [(mark["Reason"], mark["Deals"], mark["Lost money"]) for mark in page.marks("reasons")]
+    reasons = expected_page.reasons(choice)
+    assert sorted(lost) == sorted((row[0] or "no reason given", str(row[1]), told.money(row[3])) for row in reasons)
+    assert sorted(page.labels("reasons")) == sorted(f"{row[1]} · {told.percent(row[2])}" for row in reasons)
+    assert page.labels("funnel") == [f"{row[1]} · {told.percent(row[3])}" for row in stages.rows]
+    people = [row for row in expected_page.managers(choice) if row[2]]
+    bars = [(mark["Manager"], mark["Sold for"], mark["Won"]) for mark in page.marks("managers")]
+    assert sorted(bars) == sorted((row[0], told.money(row[2]), str(row[1])) for row in people)
+    assert sorted(page.labels("managers")) == sorted(told.short(row[2]) for row in people)
+    sources = {row[0] or "no source": row[1:] for row in expected_page.sources(choice)}
+    shown_of = ("Source", "Deals", "Won", "Sold for")
+    found = [{name: mark[name] for name in shown_of if name in mark} for mark in page.marks("sources")]
+    drawn = [bar["Source"] for bar in found if "Deals" in bar]
+    assert len(drawn) == min(len(sources), 12)
+    assert found == [{"Source": name, "Deals": str(sources[name][0])} for name in drawn] + [
+        {"Source": name, "Won": str(sources[name][1]), "Sold for": told.money(sources[name][3])} for name in drawn
+    ]
+    assert page.labels("sources") == [f"{sources[name][0]} · {told.percent(sources[name][2])}" for name in drawn]
+    of_stages = page.marks("open")
+    waits = [(mark["Manager"], mark["Why"], mark["Deals"]) for mark in of_stages if "Why" in mark]
+    names = ("Without a task", "Slow in the stage", "Client waits for an answer", "Overdue tasks")
+    assert sorted(waits) == sorted(
+        (row[0], name, str(count))
+        for row in expected_page.today(choice)[0]
+        for name, count in zip(names, row[1:5], strict=True)
+        if count
+    )
+    [pipeline] = expected_page.stuck(choice)
+    stuck = sorted((mark["Stage"], mark["Deals"]) for mark in of_stages if "In this stage" in mark)
+    assert stuck == sorted((row[0], str(count)) for row in pipeline.rows for count in row[1:-2] if count)
     week = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
     marks = {(mark["weekday"], int(mark["hour"])): mark for mark in page.marks("hours")}
     rows = expected_page.hours(choice)
     assert {own: float(mark["Actions"]) for own, mark in marks.items()} == {
         (day, hour): rows[place][1 + hour] for place, day in enumerate(week) for hour in range(24)
     }
+    choice = asked(page, known, "1001", "all")
+    began = [
+        [float(mark["Hour"]), mark["Conversations"], mark["First answer, median min"]] for mark in page.marks("talks")
+    ]
+    by_hour = expected_page.talks_by(choice, lambda _, talk: talk["started_at_local"].hour)
+    assert began == [[row[0], str(row[1]), f"{row[2]:g}"] for row in sorted(by_hour) if row[2] is not None]
+
+
+STANDS_STILL = "Date.now = () => Date.parse('2026-01-03T09:00:00Z'); show();"
+
+
+def test_it_says_as_of_which_sync_it_is(page: Report, known: dict[str, oracle.Known], database: str) -> None:
+    """Of the oldest, by the clock of the account; the assistant says of each account as well."""
+    page.script(STANDS_STILL)
+    said = "return document.querySelector('.built').textContent.replace(/\\s/g, ' ')"
+    assert page.script(said) == "As of the sync of Dec 30, 2025, 12:01 PM 3 days old."
+    page.press("[data-language=ru]")
+    assert page.script(said) == "Данные синхронизации 30 дек. 2025 г., 12:01 Данным 3 дн."
+    [told] = ask(database, ("directory", {}))
+    assert told["synced_at"] == SYNCED_AT.isoformat()
+    synced = {row["project_id"]: row["synced_at"] for row in told["accounts"]["rows"]}
+    assert synced == {name: own.synced_at and own.synced_at.isoformat() for name, own in known.items()}
 
 
 LEVELS = """
@@ -271,7 +332,13 @@ def test_the_choice_is_in_the_address(page: Report, file: Path) -> None:
 
 def test_deals_are_linked_to_the_account(page: Report, known: dict[str, oracle.Known]) -> None:
     choice = asked(page, known, "1001", "all")
-    shown = page.script("return [...document.querySelectorAll('#stale td a')].map((link) => link.getAttribute('href'))")
+    links = "return [...document.querySelectorAll(`#${arguments[0]} td a`)].map((link) => link.getAttribute('href'))"
+    shown, waiting = page.script(links, "stale"), page.script(links, "today")
+    kinds = {"deal": "leads", "contact": "contacts", "company": "companies", "customer": "customers"}
+    assert waiting == [
+        f"https://example.amocrm.ru/{kinds[card['entity_type']]}/detail/{card['entity_id']}"
+        for card in expected_page.waiting(choice)[1][:20]
+    ]
     rows = sorted(
         expected_page.stale_rows(choice),
         key=lambda row: (-float(row["budget"] or 0), -row["days_without_activity"], row["deal_id"]),
@@ -286,8 +353,15 @@ CHANGES = """
 """
 
 
+NOTHING_SOLD = """
+  const values = { count: ["number", 6], inside: ["number", 0], off: ["percent", null], before: ["percent", null] };
+  return told(["forecast.record", values], teller(chosen(state.scope, state.period, null)));
+"""
+
+
 def test_no_arrow_at_zero_and_months_in_their_case(page: Report) -> None:
     assert page.script(CHANGES) == ["as before", "▲ 100%", "as before", "▲ over 1,000%"]
+    assert page.script(NOTHING_SOLD).endswith("off by – (median), “the same as last month” by –.")
     page.press("[data-language=ru]")
     assert page.script("return said('period.clipped', {month: since('2023-12')})") == "Начиная с декабря 2023 г."
 
@@ -506,33 +580,51 @@ def test_an_account_with_nothing_says_what_there_is_none_of(
 def test_a_model_that_cannot_be_built_is_named_and_left_out(
     browser: webdriver.Chrome, database: str, tmp_path: Path, known: dict[str, oracle.Known]
 ) -> None:
-    """A plan of 37 digits has no room in its column: all else is shown, and nothing of an older build."""
+    """A plan of 37 digits has no room, and a key is there twice: all else is shown, and nothing of an older build."""
     copy, out = tmp_path / "crm.duckdb", tmp_path / "report.html"
     shutil.copy(database, copy)
+    with closing(duckdb.connect(str(copy))) as connection:
+        twice = connection.execute(
+            "SELECT project_id, contact_id, tag_id FROM amocrm_staging.stg_contact_tags LIMIT 1"
+        ).fetchone()
+        assert twice is not None
+        connection.execute(
+            "INSERT INTO amocrm.amocrm_{0}_contact_tags SELECT * FROM amocrm.amocrm_{0}_contact_tags "
+            "WHERE contact_id = {1} AND tag_id = {2}".format(*twice)
+        )
     plans = tmp_path / "plans.csv"
     plans.write_text(f"project_id;month;responsible_user_id;plan\n1001;01.12.2025;1;{'9' * 37}\n", encoding="cp1251")
     given = ["--project", "1001,1002,1003", "--now", BUILT, "--plans", str(plans), "--out", str(out)]
     done = run("-m", "amocrm_warehouse.report.command", *given, database=str(copy))
     assert done.returncode == 2
-    assert "These models or their tests failed: plans. The first says: " in done.stderr
+    assert re.search(
+        "These models or their tests failed: (plans, stg_contact_tags|stg_contact_tags, plans). The first says: ",
+        done.stderr,
+    )
     page = Report(browser)
     page.open(out)
     told = str(page.script("return document.querySelector('main > .unbuilt').textContent"))
-    assert told.startswith("These models could not be built, and what is made of them is left out:plans: ")
-    assert "sales_plan: it is made of plans" in told
+    assert told.startswith("These models could not be built, and what is made of them is left out:")
+    assert "plans: " in told
+    assert re.search("sales_plan: it is made of [a-z_, ]*plans", told)
+    wrong = "project_id, contact_id, tag_id = {}, {}, {}".format(*twice)
+    assert f"stg_contact_tags: The key of stg_contact_tags is null or not unique in rows with {wrong}." in told
     choice = asked(page, known, "1001", "last12")
     assert page.figures() == plain(expected_page.figures(choice))
     tables = page.sections()["managers"]["tables"]
     assert {len(row) for row in tables[0]} == {8}
 
 
-def test_a_large_account_has_fewer_months(browser: webdriver.Chrome, database: str, tmp_path: Path) -> None:
+def test_a_large_account_has_fewer_months(
+    browser: webdriver.Chrome, database: str, tmp_path: Path, known: dict[str, oracle.Known]
+) -> None:
     size = Path(database).with_name("report.html").stat().st_size
     report_page.write(database, tmp_path / "less.html", limit=size - 1)
     assert (tmp_path / "less.html").stat().st_size < size
     page = Report(browser)
     page.open(tmp_path / "less.html")
     assert next(iter(page.options("period").values())).startswith("Since ")
+    check_numbers(page, asked(page, known, "1001", "all"))
 
 
 BAD = [

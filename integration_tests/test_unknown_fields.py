@@ -14,7 +14,8 @@ from source_amocrm.http import ACCOUNT_PATH
 from source_amocrm.streams import STREAMS
 from source_amocrm.streams.base import AccountStream, FixedStream, FullRefreshStream, IncrementalStream
 from source_amocrm.streams.per_entity import PerEntityStream
-from source_amocrm.streams.schema_drift import KNOWN, Fields, SchemaDrift
+from source_amocrm.streams.places import Place
+from source_amocrm.streams.schema_drift import KNOWN, SchemaDrift
 from source_amocrm.sync.declaration import Context
 from unit_tests.offline import stream
 
@@ -54,21 +55,20 @@ def inputs(made: Any) -> Iterator[tuple[str, Context]]:
             yield resource.path, Context(resource.name)
     elif isinstance(made, PerEntityStream):
         for path in KNOWN:
-            of, part = path.rpartition(made.parts[0].part)[:2]
+            of, part = path.rpartition(made.parts[0])[:2]
             if part and path.endswith(part):
                 yield path, Context(of.rpartition("/")[2])
-    elif isinstance(made, FullRefreshStream) and hasattr(made, "list_path"):
+    elif isinstance(made, FullRefreshStream) and made.list_path:
         yield made.list_path, Context()
 
 
-def paths(fields: Fields, before: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], bool]]:
+def paths(known: Place, before: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], bool]]:
     """Every declared field, and whether it is declared to be held."""
-    for name in sorted(fields.held):
-        yield (*before, name), True
-    for name in sorted(fields.left_out):
-        yield (*before, name), False
-    for name, inner in fields.inside.items():
-        yield from paths(inner, (*before, name))
+    for name, place in sorted(known.inside.items()):
+        if place.kept is None:
+            yield from paths(place, (*before, name))
+        else:
+            yield (*before, name), place.kept
 
 
 def put(record: Any, path: tuple[str, ...], value: Any) -> Any:

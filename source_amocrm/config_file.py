@@ -18,17 +18,11 @@ REFERENCE_KINDS = ("env", "file")
 
 STATE = ".fleet"
 """The folder, beside the configs, of what the fleet itself writes."""
-
 KEEP_IN = "SOURCE_AMOCRM_KEEP_IN"
 """The environment variable that names the config which the connector itself keeps up to date."""
-
-
 DEEPEST = 50
 """Levels of objects and lists in a config; deeper ones are refused. The CDK walks them all, one call a level."""
-
-LARGEST_REFERENCE = 1 << 16
-"""Bytes of a file that a config refers to; larger ones are refused."""
-
+LARGEST_REFERENCE = 1 << 16  # bytes of a file that a config refers to; larger ones are refused
 _ROOM_FOR_LONGER_TOKENS = 1 << 12
 
 
@@ -54,6 +48,8 @@ class ConfigFile:
         """The config as it stands in the file, references and all. Raises ConfigFileError."""
         try:
             config = json.loads(whole_file.read(self.path, json.loads))
+            if isinstance(config, dict) and is_deeper(config, DEEPEST):
+                raise RecursionError
         except FileNotFoundError:
             raise ConfigFileError(f"There is no config at {self.path}. `source-amocrm connect` writes one.") from None
         except (OSError, UnicodeDecodeError) as error:
@@ -62,17 +58,12 @@ class ConfigFile:
         except json.JSONDecodeError as error:
             raise ConfigFileError(f"The config {self.path} is not JSON: {error.msg} in line {error.lineno}.") from None
         except RecursionError:
-            raise self._too_deep() from None
+            raise ConfigFileError(
+                f"The config {self.path} is nested more deeply than any setting is. `source-amocrm connect` writes one."
+            ) from None
         if not isinstance(config, dict):
             raise ConfigFileError(f"The config {self.path} must be a JSON object.")
-        if is_deeper(config, DEEPEST):
-            raise self._too_deep()
         return config
-
-    def _too_deep(self) -> ConfigFileError:
-        return ConfigFileError(
-            f"The config {self.path} is nested more deeply than any setting is. `source-amocrm connect` writes one."
-        )
 
     def settings(self) -> dict[str, Any]:
         """The settings with references resolved and the newest token. Raises ConfigFileError."""
@@ -92,19 +83,16 @@ class ConfigFile:
         file beside it. Raises ConfigFileError or OSError.
         """
         config = self.written()
-        refers = holds_references(config)
-        given = resolved(config) if refers else config
-        newest = self._newest(given) if refers else config
+        refers, given = holds_references(config), resolved(config)
+        newest = self._newest(given) if refers else given
         if _grant(newest) != _grant(known):
             return None
         kept = _merged(newest, _difference(known, changed))
         path = self._kept_in(config)
+        rotated = {"instead_of": _grant(given), "settings": _difference(given, kept)}
         if refers:
             path.parent.mkdir(mode=0o700, exist_ok=True)
-            rotated = {"instead_of": _grant(given), "settings": _difference(given, kept)}
-            whole_file.write(path, whole_file.json_text(rotated))
-        else:
-            whole_file.write(path, whole_file.json_text(kept))
+        whole_file.write(path, whole_file.json_text(rotated if refers else kept))
         return kept
 
     def _kept_in(self, config: Mapping[str, Any]) -> Path:

@@ -12,23 +12,27 @@ from typing import Any
 import orjson
 from airbyte_cdk.entrypoint import AirbyteEntrypoint
 from airbyte_cdk.logger import PRINT_BUFFER
-from airbyte_cdk.models import AirbyteMessage, AirbyteMessageSerializer, ConnectorSpecification
+from airbyte_cdk.models import AirbyteMessage, ConnectorSpecification
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_amocrm.airbyte.output import Output, packed
 from source_amocrm.auth import HandOver, print_settings
 from source_amocrm.config import check_shape
-from source_amocrm.errors import AmocrmError, ConfigError, SyncFailed, masked
+from source_amocrm.errors import ConfigError, SyncFailed, print_error
 from source_amocrm.secrecy import hide_in_logs
 from source_amocrm.source import SourceAmocrm
 
 LOGGER = logging.getLogger("airbyte")
 BOM = b"\xef\xbb\xbf"
-_HINTS = {
-    "config": " `source-amocrm connect` writes one.",
-    "catalog": " It is what `discover` prints, with a sync mode for each stream: docs/guides/docker.md.",
-    "state": "",
+_FILES = {
+    "config": ("a JSON object with the source's settings", " `source-amocrm connect` writes one."),
+    "catalog": (
+        "a configured Airbyte catalog in JSON",
+        " It is what `discover` prints, with a sync mode for each stream: docs/guides/docker.md.",
+    ),
+    "state": ("a JSON list of Airbyte state messages, one a stream", ""),
 }
+"""What each file of the command line holds, and where it comes from."""
 
 
 class Entrypoint(AirbyteEntrypoint):
@@ -74,43 +78,32 @@ def launch(arguments: list[str], hand_over: HandOver = print_settings) -> int:
             LOGGER.error(error.message)
             return 1
         except AirbyteTracedException as error:
-            _print_error(error)
+            _tell(error)
             return 1
         except Exception as error:
             LOGGER.exception("An unforeseen error")
-            _print_error(AirbyteTracedException.from_exception(error, message=unforeseen(error)))
+            _tell(AirbyteTracedException.from_exception(error, message=unforeseen(error)))
             return 1
     return 0
 
 
 def check_files(parsed: argparse.Namespace) -> None:
     """Raises ConfigError for a file that is not there or holds no JSON of the right shape."""
-    source = SourceAmocrm
-    readers = {"config": source.read_config, "catalog": source.read_catalog, "state": source.read_state}
-    for name, read in readers.items():
+    for name, (what, hint) in _FILES.items():
         path = getattr(parsed, name, None)
         if path is None:
             continue
         try:
-            content = read(path)
+            content = getattr(SourceAmocrm, f"read_{name}")(path)
+            if name == "config" and not isinstance(content, dict):
+                raise ValueError
         except OSError as error:
-            raise ConfigError(f"The {name} file {path} cannot be read: {error.strerror}.{_HINTS[name]}") from None
+            raise ConfigError(f"The {name} file {path} cannot be read: {error.strerror}.{hint}") from None
         except Exception:
-            raise _broken_file(name, path) from None
+            advice = f"Nothing was read; mend the file and run again.{hint}"
+            raise ConfigError(f"The {name} file {path} is not {what}{_broken_line(path)}. {advice}") from None
         if name == "config":
-            if not isinstance(content, dict):
-                raise _broken_file(name, path)
             check_shape(content)
-
-
-def _broken_file(name: str, path: str) -> AmocrmError:
-    what = {
-        "config": "a JSON object with the source's settings",
-        "catalog": "a configured Airbyte catalog in JSON",
-        "state": "a JSON list of Airbyte state messages, one a stream",
-    }[name]
-    advice = f"Nothing was read; mend the file and run again.{_HINTS[name]}"
-    return ConfigError(f"The {name} file {path} is not {what}{_broken_line(path)}. {advice}")
 
 
 def _broken_line(path: str) -> str:
@@ -124,11 +117,10 @@ def _broken_line(path: str) -> str:
     return ""
 
 
-def _print_error(error: AirbyteTracedException) -> None:
+def _tell(error: AirbyteTracedException) -> None:
     LOGGER.error(error.message or error.internal_message)
     sys.stdout.flush()
-    line = orjson.dumps(AirbyteMessageSerializer.dump(masked(error.as_airbyte_message()))).decode()
-    print(f"{line}\n", end="", flush=True)
+    print_error(error)
 
 
 def unforeseen(error: Exception) -> str:

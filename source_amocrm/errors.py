@@ -4,21 +4,11 @@ from __future__ import annotations
 
 import copy
 import re
-import time
 from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
 import orjson
-from airbyte_cdk.models import (
-    AirbyteErrorTraceMessage,
-    AirbyteMessage,
-    AirbyteMessageSerializer,
-    AirbyteTraceMessage,
-    FailureType,
-    StreamDescriptor,
-    TraceType,
-    Type,
-)
+from airbyte_cdk.models import AirbyteMessage, AirbyteMessageSerializer, FailureType, StreamDescriptor
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_amocrm.secrecy import mask
@@ -44,10 +34,8 @@ class AmocrmError(AirbyteTracedException):
         status: int | None = None,
         path: str | None = None,
         internal_message: str | None = None,
-        exception: BaseException | None = None,
-        stream_descriptor: StreamDescriptor | None = None,
     ) -> None:
-        super().__init__(internal_message, message, failure_type, exception, stream_descriptor)
+        super().__init__(internal_message, message, failure_type)
         self.status = status
         self.path = path
 
@@ -57,22 +45,12 @@ class AmocrmError(AirbyteTracedException):
 
     def as_airbyte_message(self, stream_descriptor: StreamDescriptor | None = None) -> AirbyteMessage:
         """The TRACE message: the sentence, masked, and no stack trace, which would tell a user nothing."""
-        error = AirbyteErrorTraceMessage(
-            message=mask(self.message),
-            internal_message=mask(self.internal_message or "") or None,
-            failure_type=self.failure_type,
-            stream_descriptor=self._stream_descriptor or stream_descriptor,
-        )
-        trace = AirbyteTraceMessage(type=TraceType.ERROR, emitted_at=time.time() * 1000, error=error)
-        return AirbyteMessage(type=Type.TRACE, trace=trace)
+        message = super().as_airbyte_message(stream_descriptor)
+        message.trace.error.stack_trace = None  # type: ignore[union-attr]
+        return masked(message)
 
     def emit_message(self) -> None:
-        """Prints the TRACE message as one whole line.
-
-        The CDK's method masks the finished JSON: a secret of one letter would break it.
-        """
-        line = orjson.dumps(AirbyteMessageSerializer.dump(self.as_airbyte_message())).decode()
-        print(f"{line}\n", end="", flush=True)
+        print_error(self)
 
 
 class ConfigError(AmocrmError):
@@ -177,6 +155,15 @@ def masked(message: AirbyteMessage) -> AirbyteMessage:
     return message
 
 
+def print_error(error: AirbyteTracedException) -> None:
+    """Prints the TRACE message as one whole line.
+
+    The CDK's method masks the finished JSON: a secret of one letter would break it.
+    """
+    line = orjson.dumps(AirbyteMessageSerializer.dump(masked(error.as_airbyte_message()))).decode()
+    print(f"{line}\n", end="", flush=True)
+
+
 _PATHS_TOLD = 4
 """Lists that one sentence names; of the rest it gives the number."""
 _IDS = re.compile(
@@ -215,13 +202,8 @@ def combined_error(errors: Sequence[AmocrmError]) -> AmocrmError:
     sentences = [one for one in said if not any(_within(one, other) for other in said)]
     if len(alike) == 1 and sentences == [str(first)]:
         return first
-    kinds = [error.failure_type for error in errors]
-    again = FailureType.transient_error in kinds
-    return AmocrmError(
-        " ".join(sentences),
-        failure_type=FailureType.transient_error if again else first.failure_type,
-        status=first.status,
-    )
+    passing = [error.failure_type for error in errors if error.failure_type is FailureType.transient_error]
+    return AmocrmError(" ".join(sentences), failure_type=(passing or [first.failure_type])[0], status=first.status)
 
 
 def _within(one: str, other: str) -> bool:

@@ -108,7 +108,7 @@ class SourceAmocrm(AbstractSource):
             selections.append(Selection(cast("FullRefresh | Incremental", stream), progress))
             keeping_state += [stream.name] if goes_on and progress else []
             account.extras.update(stream.account_extras)
-        for warning in (*account.config.unknown, *_expiry(account), *_unknown_fields(account)):
+        for warning in _warnings(account):
             logger.warning(warning)
         queue = MessageQueue()
         report = Report(account.api, logger, selections, queue.put_at_once)
@@ -152,20 +152,13 @@ def open_account(
 def notes(account: Account) -> list[str]:
     """Returns what a check warns of. Raises AmocrmError if the account cannot be read."""
     texts = note_of_texts(account)
-    told = [*account.config.unknown, *_expiry(account), *([texts] if texts else []), *map(str, findings(account))]
-    return [*told, *_unknown_fields(account)]
+    return _warnings(account, texts, *map(str, findings(account)))
 
 
-def _expiry(account: Account) -> list[str]:
-    """Returns what must be done soon so that syncs go on."""
-    warning = account.api.auth.expiry_warning(account.api.wall())
-    return [warning] if warning else []
-
-
-def _unknown_fields(account: Account) -> list[str]:
-    """Returns the warning for personal fields that the account does not have."""
-    warning = unknown_fields(account)
-    return [warning] if warning else []
+def _warnings(account: Account, *found: str | None) -> list[str]:
+    """Returns what is `found`, with what must be done soon, and with what stands in the config for nothing."""
+    expiry = account.api.auth.expiry_warning(account.api.wall())
+    return [one for one in (*account.config.unknown, expiry, *found, unknown_fields(account)) if one]
 
 
 def _check_streams(catalog: ConfiguredAirbyteCatalog) -> None:

@@ -15,10 +15,15 @@ import pytest
 import requests
 import requests_mock
 
+from source_amocrm.auth import SignIn
+from source_amocrm.auth.claims import Claims
 from source_amocrm.config import Config, parse_config
+from source_amocrm.errors import AmocrmError
 from source_amocrm.http import session as sessions
 from source_amocrm.http.backoff import RetryPolicy
+from source_amocrm.http.error_handler import AmocrmErrorHandler
 from source_amocrm.http.rate_limit import Budget, Slot
+from source_amocrm.http.refusals import Rule
 from source_amocrm.http.reply import NoAnswer, Reply, ReplyKind, reply_of
 from source_amocrm.http.session import AmocrmSession
 
@@ -128,4 +133,13 @@ def reply(
     if kind is None:
         kind = ReplyKind.OBJECT if body is not None else ReplyKind.EMPTY
     held = requests.structures.CaseInsensitiveDict(headers or {})
-    return Reply(status, kind, body, held, elapsed=0.3, received=float(NOW), trouble=trouble)
+    return Reply(
+        status, kind, body, held, elapsed=0.3, received=float(NOW), trouble=trouble, url=f"{HOST}/api/v4/leads"
+    )
+
+
+def explained(rule: Rule, seen: Reply, account_id: int | None = 123) -> AmocrmError:
+    """The rule's error for an answer of the account."""
+    sign_in = SignIn(HOST, claims=Claims(account_id=account_id))
+    sign_in.advice = "Do this and that."
+    return AmocrmErrorHandler(RetryPolicy(), sign_in).error(rule, seen)

@@ -42,7 +42,7 @@ def test_each_new_token_is_in_the_file(file: ConfigFile) -> None:
     endpoint = Endpoint()
     auth = start(file.settings(), endpoint, hand_over=FileKeeper(file))
     for number in range(1, 4):
-        token = auth.renew(auth.access_token)
+        token = auth.renew(auth.token)
         kept = file.written()["credentials"]
         assert (kept["refresh_token"], kept["access_token"]) == (f"refresh-{number:04}", token)
     assert os.listdir(file.path.parent) == ["north.json"]
@@ -89,7 +89,7 @@ def test_a_token_that_could_not_be_kept_after_all_ends_in_an_error(
     full(monkeypatch, 1)
     for _ in range(2):
         with pytest.raises(ConfigError, match=r"the old one is void, and .*north.json could not be written: No space"):
-            auth.renew(auth.access_token)
+            auth.renew(auth.token)
     assert [config["credentials"]["refresh_token"] for config in told] == ["refresh-0001"]
 
 
@@ -106,7 +106,7 @@ def test_what_others_changed_meanwhile_stays(file: ConfigFile) -> None:
     auth = start(file.settings(), Endpoint(), hand_over=FileKeeper(file))
     auth.get_access_token()
     file.path.write_text(json.dumps({**file.written(), "start_date": "2025-01-01", "mine": {"a": 1}}))
-    auth.renew(auth.access_token)
+    auth.renew(auth.token)
     kept = file.written()
     assert (kept["start_date"], kept["mine"]) == ("2025-01-01", {"a": 1})
     assert kept["credentials"]["refresh_token"] == "refresh-0002"
@@ -118,6 +118,6 @@ def test_a_new_grant_is_not_overwritten(file: ConfigFile, caplog: pytest.LogCapt
     granted = oauth(refresh_token="granted-anew", access_token="new")
     file.path.write_text(json.dumps(granted))
     for _ in range(2):
-        auth.renew(auth.access_token)
+        auth.renew(auth.token)
         assert file.written() == granted
     assert "Access was granted anew while this ran" in caplog.text

@@ -25,7 +25,7 @@ def auth(token: str, **more: str) -> LongLivedTokenAuthenticator:
 def test_a_token_that_is_valid() -> None:
     token = jwt(exp=NOW + 1, account_id=123, base_domain="amocrm.ru")
     held = auth(token)
-    assert held.get_access_token() == held.access_token == token
+    assert held.get_access_token() == held.token == token
     assert held.renew(token) is None
     assert held.relocate() is False
     assert (held.account_id, held.domain, held.base_url) == (123, "example.amocrm.ru", "https://example.amocrm.ru")

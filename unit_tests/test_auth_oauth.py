@@ -98,7 +98,7 @@ def handed_over(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
 def test_a_token_at_hand_is_used(capsys: pytest.CaptureFixture[str]) -> None:
     endpoint = Endpoint()
     auth = start(oauth(access_token="access-0000", token_expiry_date="2025-10-10T08:53:20Z"), endpoint)
-    assert auth.get_access_token() == auth.access_token == "access-0000"
+    assert auth.get_access_token() == auth.token == "access-0000"
     assert endpoint.asked == []
     assert handed_over(capsys) == []
 
@@ -107,7 +107,7 @@ def test_the_first_token_is_handed_over_before_it_is_used(capsys: pytest.Capture
     raw, endpoint = oauth(), Endpoint()
     before = copy.deepcopy(raw)
     auth = start(raw, endpoint)
-    assert auth.access_token == ""
+    assert auth.token == ""
     assert auth.get_access_token() == "access-0001"
     after = copy.deepcopy(before)
     after["credentials"] |= {
@@ -125,7 +125,7 @@ def test_the_token_is_not_in_use_while_it_is_handed_over() -> None:
     seen: list[tuple[str, str]] = []
 
     def see(config: Mapping[str, Any]) -> None:
-        seen.append((auth.access_token, config["credentials"]["access_token"]))
+        seen.append((auth.token, config["credentials"]["access_token"]))
 
     auth = start(raw, Endpoint(), hand_over=see)
     assert auth.get_access_token() == "access-0001"

@@ -15,7 +15,7 @@ from jinja2 import Environment, StrictUndefined
 
 import source_amocrm
 from source_amocrm.config import parse_config
-from source_amocrm.config.settings import DEFAULT_LOOKBACK, LONG_LIVED_OPTIONS, OAUTH_OPTIONS, OPTIONS
+from source_amocrm.config.settings import DEFAULT_LOOKBACK
 from source_amocrm.run import _run
 from unit_tests.http_tools import NOW, long_lived, oauth
 
@@ -225,13 +225,3 @@ def test_the_code_is_exchanged_with_the_redirect_uri_that_was_typed(spec: Connec
 def test_which_redirect_uri_to_type_is_told(spec: ConnectorSpecification) -> None:
     way = spec.connectionSpecification["properties"]["credentials"]["oneOf"][1]["properties"]
     assert "must be Airbyte's own address, which Airbyte shows above this field" in way["redirect_uri"]["description"]
-
-
-def test_the_parser_knows_the_options_of_the_form(spec: ConnectorSpecification) -> None:
-    properties = spec.connectionSpecification["properties"]
-    long_lived, oauth = (titles(way["properties"]) for way in properties["credentials"]["oneOf"])
-    assert (titles(properties), long_lived, oauth) == (OPTIONS, LONG_LIVED_OPTIONS, OAUTH_OPTIONS)
-
-
-def titles(properties: dict[str, Any]) -> dict[str, str]:
-    return {name: given.get("title", "") for name, given in properties.items()}

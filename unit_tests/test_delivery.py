@@ -13,7 +13,7 @@ from source_amocrm.sync import delivery
 from source_amocrm.sync.declaration import Batch, Context, Deletion, Incremental, Lookup
 from source_amocrm.sync.delivery import Checkpoint, Delivery, NewestFirst, PageOrder, RowMaker
 from source_amocrm.sync.lookup import Resolver
-from source_amocrm.sync.read_plan import Pending, Progress
+from source_amocrm.sync.read_plan import Progress, ReadPlan
 from source_amocrm.walk.intervals import IntervalSet
 from source_amocrm.walk.listing import Page, PageCheckpoint, Row
 
@@ -91,7 +91,7 @@ def lead(own: int, second: int) -> Row:
 
 
 def batch(*rows: Row, completed: tuple[int, int] | None = None, **told: Any) -> Batch:
-    return Batch("leads", Page(list(rows), completed), **told)
+    return Batch(Page(list(rows), completed), **told)
 
 
 def test_a_row_that_the_stream_does_not_need_comes_only_of_a_walk_that_must_bring_it() -> None:
@@ -136,9 +136,9 @@ def test_a_state_within_a_page_of_a_walk_by_page_number_names_its_last_row(monke
     monkeypatch.setattr(delivery, "ROWS_BETWEEN_STATES", 1)
     progress = begun()
     page = Page([lead(1, NOW - 5), lead(2, NOW - 9)], checkpoint=PageCheckpoint(240, 2))
-    stage = delivered(PageOrder(maker(LEADS), progress, "leads", lambda: NOW), [Batch("leads", page, floor=0)])
+    stage = delivered(PageOrder(maker(LEADS), progress, "leads", lambda: NOW), [Batch(page, floor=0)])
     assert [next(stage), next(stage)] == [lead(1, NOW - 5), None]
-    walk = progress.pending["leads"].walk
+    walk = progress.pending["leads"].resume
     assert walk is not None
     assert walk.checkpoint == PageCheckpoint(239, 1)
 
@@ -154,7 +154,7 @@ def test_events_come_from_the_newest_on_whatever_the_order_of_their_pages() -> N
         Page([event("a", NOW - 9), event("b", NOW - 5)], (NOW - 9, NOW - 5)),
         Page([event("c", NOW - 4), event("x", NOW - 3, "died"), event("d", NOW)], (NOW - 4, NOW)),
     ]
-    came = list(delivered(stage, (Batch(EVENTS.name, page) for page in pages)))
+    came = list(delivered(stage, (Batch(page) for page in pages)))
     assert came == [event("d", NOW), event("c", NOW - 4), event("b", NOW - 5), event("a", NOW - 9)]
     assert not progress.pending[EVENTS.name].seconds
 
@@ -168,7 +168,7 @@ def test_events_are_held_back_while_newer_ones_may_come(monkeypatch: pytest.Monk
         Page([event("c", NOW)], (NOW - 2, NOW)),
         Page([event("b", NOW - 3)], (NOW - 4, NOW - 3)),
     ]
-    stages = delivered(stage, (Batch(EVENTS.name, page) for page in pages))
+    stages = delivered(stage, (Batch(page) for page in pages))
     assert [next(stages), next(stages)] == [event("c", NOW), None]
     assert progress.pending[EVENTS.name].seconds == IntervalSet(((NOW - 9, NOW - 3),))
     assert list(stages) == [event("b", NOW - 3), None, event("a", NOW - 9), None]
@@ -179,7 +179,7 @@ def test_what_an_earlier_sync_delivered_in_between_is_newer_than_what_it_left(lo
     """That sync was killed when it had delivered from NOW - 60 on; what came after NOW - 50 is new."""
     progress = Progress("things", "updated_at", None, 0, NOW - 50)
     rest = IntervalSet(((0, NOW - 61),))
-    progress.pending[EVENTS.name] = Pending(rest, None, NOW - 50, NOW - 50)
+    progress.pending[EVENTS.name] = ReadPlan(rest, None, NOW - 50, NOW - 50)
     progress.begin(progress.plans(["leads", EVENTS.name]), NOW)
     asked: list[tuple[int, int]] = []
 
@@ -198,7 +198,7 @@ def test_what_an_earlier_sync_delivered_in_between_is_newer_than_what_it_left(lo
         lost(1, NOW - 90),
         lost(2, NOW - 91),
     ]
-    came = [row for row in delivered(stage, [Batch(EVENTS.name, Page(rows, (0, NOW)))]) if row]
+    came = [row for row in delivered(stage, [Batch(Page(rows, (0, NOW)))]) if row]
     filled = [(row["thing"], NOW - row["created_at"]) for row in came if "reason" in row]
     assert filled == [(3, 40), (1, 45)] + ([] if 2 in lost_in_between else [(2, 80)])
     assert asked == [(NOW - 60, NOW - 51)]
@@ -206,9 +206,9 @@ def test_what_an_earlier_sync_delivered_in_between_is_newer_than_what_it_left(lo
 
 def test_what_was_delivered_in_between_is_not_read_where_no_row_asks_for_it() -> None:
     progress = Progress("things", "updated_at", None, 0, NOW - 50)
-    progress.pending[EVENTS.name] = Pending(IntervalSet(((0, NOW - 61),)), None, NOW - 50, NOW - 50)
+    progress.pending[EVENTS.name] = ReadPlan(IntervalSet(((0, NOW - 61),)), None, NOW - 50, NOW - 50)
     progress.begin(progress.plans(["leads", EVENTS.name]), NOW)
     losses = RowMaker(cast(Incremental, Losses()), EVENTS, lambda _: cast(Resolver, SimpleNamespace(of=lambda _: {})))
     stage = NewestFirst(losses, progress, ["won"], NOW, lambda low, high: (pytest.fail(f"{low} {high}") for _ in "x"))
     won = {"id": "a", "type": "won", "thing": 1, "created_at": NOW - 70}
-    assert [row for row in delivered(stage, [Batch(EVENTS.name, Page([won], (0, NOW)))]) if row] == [won]
+    assert [row for row in delivered(stage, [Batch(Page([won], (0, NOW)))]) if row] == [won]

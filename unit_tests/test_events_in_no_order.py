@@ -141,6 +141,6 @@ def test_rows_that_are_held_back_for_newer_ones_come_when_the_reading_has_ended(
     maker = SimpleNamespace(rows=lambda rows: iter([rows]))
     newest_first = NewestFirst(cast(Any, maker), progress, (), NOW + HOURS, lambda *_: [])
     rows = [{"id": own, "created_at": NOW - own} for own in range(5)]
-    came = list(delivered(newest_first, [Batch("events", Page(rows, (0, NOW - 1)))]))
+    came = list(delivered(newest_first, [Batch(Page(rows, (0, NOW - 1)))]))
     assert [row for row in came if row] == rows
     assert not progress.pending["events"].seconds

@@ -22,13 +22,13 @@ from source_amocrm.config import parse_config
 from source_amocrm.errors import Moved, NotGranted, PageTooLarge
 from source_amocrm.http import Api, open_api
 from source_amocrm.http.backoff import RetryPolicy
-from source_amocrm.http.error_handler import RequestTarget, classify, explain
+from source_amocrm.http.error_handler import classify
 from source_amocrm.http.rate_limit import Budget
 from source_amocrm.http.refusals import Where
 from source_amocrm.http.reply import LARGEST_BODY, MOST_OF_VALUES, Reply, ReplyKind, cost, parse
 from source_amocrm.http.session import HEAVY_BODY, HEAVY_VALUES, AmocrmSession, turn_of_heavy_answer
 from unit_tests.http_server import Answering, Connection, serve
-from unit_tests.http_tools import FakeClock, exchange, exchange_clock, long_lived
+from unit_tests.http_tools import FakeClock, exchange, exchange_clock, explained, long_lived
 
 HASTY = RetryPolicy(attempts=1, cold_attempts=1, connect_timeout=5, read_timeout=5, deadline=0.5)
 """For what never connects."""
@@ -344,7 +344,7 @@ def test_a_redirect_is_an_answer_like_any_other(name: str, where: Where) -> None
     with serve(redirect(LOCATIONS[name])) as server:
         reply = exchange(AmocrmSession(Budget(1000), PATIENT), "GET", server.url)
     assert (reply.status, len(server.heads)) == (302, 1)
-    error = explain(classify(reply, where), reply, RequestTarget("example.amocrm.ru", "/api/v4/leads"), PATIENT)
+    error = explained(classify(reply, where), reply)
     assert isinstance(error, Moved | NotGranted)
     shown = " (to example.amocrm.ru)" if name in ("long", "a port that is none") else ""
     assert f"leads elsewhere{shown}" in str(error)

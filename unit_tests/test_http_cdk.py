@@ -96,7 +96,7 @@ def test_nothing_is_kept_of_a_request_that_is_over(answers: list[dict[str, Any]]
         world.api.get("/api/v4/leads")
     except Forbidden:
         assert answers == [REFUSED]
-    assert (world.session.budget._slots, world.client._states, world.client._request_attempt_count) == ({}, {}, {})
+    assert (world.session.budget._slots, world.client._request_attempt_count) == ({}, {})
 
 
 def test_a_turn_is_given_back_whatever_fails() -> None:

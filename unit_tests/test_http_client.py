@@ -28,7 +28,6 @@ from source_amocrm.errors import (
 )
 from source_amocrm.http import Answer, Api, Params
 from source_amocrm.http.backoff import RetryPolicy
-from source_amocrm.http.client import AmocrmClient
 from source_amocrm.http.rate_limit import Budget
 from unit_tests.http_tools import DATE, HOST, NOW, FakeClock, config, long_lived, mocked
 
@@ -57,20 +56,20 @@ class FakeAuth:
     def get_access_token(self) -> str:
         if self.failing is not None:
             raise self.failing
-        return self.access_token
+        return self.token
 
     @property
-    def access_token(self) -> str:
+    def token(self) -> str:
         return f"t{self.current}"
 
     def renew(self, rejected: str) -> str | None:
-        if rejected != self.access_token:
-            return self.access_token
+        if rejected != self.token:
+            return self.token
         self.renewals.append(rejected)
         if self.current == self.last:
             return None
         self.current += 1
-        return self.access_token
+        return self.token
 
     def relocate(self) -> bool:
         if self.moves_to is None:
@@ -93,8 +92,7 @@ class World:
         parsed = config(long_lived())
         assert isinstance(parsed.credentials, LongLived)
         self.auth: Any = auth or LongLivedTokenAuthenticator(parsed, parsed.credentials, clock=lambda: NOW)
-        self.client = AmocrmClient(self.session, self.auth, policy, clock=self.clock, sleep=self._nap)
-        self.api = Api(self.client)
+        self.client = self.api = Api(self.session, self.auth, policy, clock=self.clock, sleep=self._nap)
 
     def _nap(self, seconds: float) -> None:
         self.naps.append(seconds)

@@ -12,18 +12,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from source_amocrm import errors
-from source_amocrm.http.backoff import RetryPolicy
-from source_amocrm.http.error_handler import RequestTarget, classify, explain
+from source_amocrm.http.error_handler import classify
 from source_amocrm.http.refusals import TABLE, Where
 from source_amocrm.http.reply import Reply, ReplyKind
-from unit_tests.http_tools import reply
+from unit_tests.http_tools import explained, reply
 
 CONFIG = FailureType.config_error
 TRANSIENT = FailureType.transient_error
 SYSTEM = FailureType.system_error
 STOP = "fails, and so does every request from now on"
 AGAIN = "Try again later; what a sync has read is kept."
-PLACE = RequestTarget("example.amocrm.ru", "/api/v4/leads", advice="Do this and that.", account_id=123)
 
 
 def problem(status: int, title: str, detail: str, **more: Any) -> dict[str, Any]:
@@ -561,7 +559,7 @@ def test_row(
     if error is None:
         assert row.message == ""
         return
-    told = explain(row, seen, PLACE, RetryPolicy())
+    told = explained(row, seen)
     assert str(told) == sentence
     assert (type(told), told.failure_type, told.status) == (error, failure, seen.status)
 
@@ -578,7 +576,7 @@ def test_a_problem_under_200_is_a_problem() -> None:
 
 def test_what_the_answer_says_is_one_clean_short_line() -> None:
     seen = reply(403, problem(403, "Forbidden", "a\nb\x00c" + "d" * 500, trace_id="bad id\n"))
-    told = explain(classify(seen), seen, PLACE, RetryPolicy())
+    told = explained(classify(seen), seen)
     assert str(told) == (
         f"The token's user may not read /api/v4/leads (a b c{'d' * 295}). Let an administrator of the account grant "
         "access, or leave the table out."
@@ -587,18 +585,18 @@ def test_what_the_answer_says_is_one_clean_short_line() -> None:
 
 def test_the_internal_message_is_technical() -> None:
     seen = reply(502, kind=ReplyKind.HTML, headers={"X-Request-Id": "r-1"})
-    assert explain(classify(seen), seen, PLACE, RetryPolicy()).internal_message == (
+    assert explained(classify(seen), seen).internal_message == (
         "/api/v4/leads at example.amocrm.ru: 502 (a web page). X-Request-Id r-1"
     )
     lost = reply(None, kind=ReplyKind.RESET, trouble="ConnectionError")
-    assert explain(classify(lost), lost, PLACE, RetryPolicy()).internal_message == (
+    assert explained(classify(lost), lost).internal_message == (
         "/api/v4/leads at example.amocrm.ru: connection lost. ConnectionError"
     )
 
 
 def test_an_unknown_account_id_is_said_where_to_find() -> None:
     seen = reply(403, kind=ReplyKind.HTML)
-    told = explain(classify(seen), seen, RequestTarget("example.amocrm.ru", "/api/v4/leads"), RetryPolicy())
+    told = explained(classify(seen), seen, account_id=None)
     assert "the account ID (see «Настройки» → «Общие настройки»)" in str(told)
 
 
@@ -647,6 +645,6 @@ def test_any_answer_has_a_row_and_words(
 ) -> None:
     seen = reply(status, body, kind, headers={"Location": location, "X-Request-Id": location})
     row = classify(seen, where)
-    sentence = str(explain(row, seen, PLACE, RetryPolicy()))
+    sentence = str(explained(row, seen))
     assert "\n" not in sentence
     assert "{" not in row.message.format(host="", subdomain="", account="", path="", detail="", advice="", minutes="")

@@ -20,8 +20,8 @@ def test_a_trace_has_the_sentence_and_no_stack() -> None:
         failure_type=FailureType.transient_error,
         status=502,
         internal_message="502 secret-token",
-        exception=ValueError("secret-token"),
     )
+    error.__cause__ = ValueError("secret-token")
     trace = error.as_airbyte_message(StreamDescriptor(name="deals")).trace
     assert trace is not None
     told = trace.error

@@ -23,7 +23,7 @@ def test_it_is_a_set(first: list[Any], second: list[Any], others: list[Any]) -> 
         patch.setattr(listing, "RECENT_KEYS", 3)
         keys, more = KeySet(first), KeySet(others)
         assert keys.add(second) == (not set(second) <= set(first))
-        keys.update(more)
+        keys.add(more)
         known = {*first, *second, *others}
         assert len(keys) == len(known)
         assert all(key in keys for key in known)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from source_amocrm.http import Answer
-from source_amocrm.walk.listing import Listing, MalformedList, RawPage, embedded_rows, numeric_id, raw_page, seconds
+from source_amocrm.walk.listing import Listing, MalformedList, RawPage, numeric_id, rows_of, seconds
 
 ONE, OTHER = {"id": 1}, {"id": 2}
 ROWS = [{"id": own} for own in range(1, 4)]
@@ -54,7 +54,7 @@ def test_the_counts_of_a_later_page_include_those_before_it() -> None:
     ],
 )
 def test_rows(sent: Any, rows: list[Any]) -> None:
-    assert embedded_rows("leads", sent) == rows
+    assert rows_of({"_embedded": {"leads": sent}}, "leads") == rows
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_rows(sent: Any, rows: list[Any]) -> None:
 )
 def test_what_is_no_row_is_not_passed_over(sent: Any, said: str) -> None:
     with pytest.raises(MalformedList, match=said):
-        raw_page(Answer({"_embedded": {"leads": sent}}, 0, 0), "leads")
+        rows_of({"_embedded": {"leads": sent}}, "leads")
 
 
 @pytest.mark.parametrize(

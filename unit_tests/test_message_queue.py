@@ -33,7 +33,7 @@ def put_until_full(queue: MessageQueue, message: Any) -> int:
 
     thread = threading.Thread(target=put)
     thread.start()
-    while thread.is_alive() and not queue._has_room._waiters:  # type: ignore[attr-defined]
+    while thread.is_alive() and not queue.not_full._waiters:  # type: ignore[attr-defined]
         thread.join(0.001)
     number = len(done)
     queue.close()

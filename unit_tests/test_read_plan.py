@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from source_amocrm.dates import LAST_SECOND
 from source_amocrm.errors import ConfigError
-from source_amocrm.sync.read_plan import BEGINNING, Pending, Progress, ReadPlan, ResumePoint, Version, agree, merged
+from source_amocrm.sync.read_plan import BEGINNING, Progress, ReadPlan, ResumePoint, Version, agree, merged
 from source_amocrm.sync.state import dump, load
 from source_amocrm.walk.intervals import FOREVER, Interval, IntervalSet
 from source_amocrm.walk.listing import Page, PageCheckpoint
@@ -421,5 +421,5 @@ def test_what_is_left_survives_its_state(
 ) -> None:
     one = progress()
     one.begin(one.plans([]), THEN + 20)
-    one.pending["leads"] = Pending(IntervalSet.of(intervals), walk, gone, changed, within)
+    one.pending["leads"] = ReadPlan(IntervalSet.of(intervals), walk, gone, changed, within=within)
     assert saved(one).pending == one.pending

@@ -30,7 +30,7 @@ def answered(at: int, drift: int = 0, tick: float = 0.0) -> tuple[Answered]:
 
 
 def batch(*rows: Row, at: int = NOW, drift: int = 0) -> Batch:
-    return Batch("leads", Page(list(rows), answered=answered(at, drift)))
+    return Batch(Page(list(rows), answered=answered(at, drift)))
 
 
 def ids(batches: Collection[Batch]) -> list[list[int]]:
@@ -59,7 +59,7 @@ class Records:
         return Page(rows, answered=answered(self.at, tick=self.at - NOW))
 
     def settle(self, *batches: Batch, most: int = 10) -> list[Batch]:
-        return list(settled(batches, "leads", lambda: most, self.wait_until, self.read_again))
+        return list(settled(batches, lambda: most, self.wait_until, self.read_again))
 
 
 def test_a_record_of_the_second_in_which_it_was_read_comes_when_that_is_over() -> None:
@@ -114,23 +114,23 @@ def test_rows_dated_later_than_they_were_read_are_told_by_the_earlier_clock(drif
 
 def test_of_several_answers_the_earliest_tells_what_is_postdated() -> None:
     page = Page([lead(1, NOW)], answered=(*answered(NOW), *answered(NOW - 1)))
-    assert [with_postdated(Batch("leads", one)).postdated for one in (page, Page([]))] == [{1}, set()]
+    assert [with_postdated(Batch(one)).postdated for one in (page, Page([]))] == [{1}, set()]
 
 
 def test_what_every_reader_has_been_given_is_remembered_before_it_goes_on() -> None:
     keys = ReadKeys([WHOLE, ReadPlan(IntervalSet(((NOW, FOREVER),)))])
-    passed = keys.remembered([batch(lead(1, NOW - 1), lead(2, NOW)), Batch("leads", Page([lead(3, 5)]), floor=0)])
+    passed = map(keys.added, [batch(lead(1, NOW - 1), lead(2, NOW)), Batch(Page([lead(3, 5)]), floor=0)])
     assert ids([next(passed)]) == [[1, 2]]
     assert (keys.delivered, list(keys.ids)) == ({2}, [1, 2])
     assert ids(list(passed)) == [[3]]
     assert (keys.delivered, list(keys.ids)) == ({2, 3}, [1, 2, 3])
 
 
-@pytest.mark.parametrize(("since", "many"), [(None, REMEMBERED_KEYS + 1), (NOW, REMEMBERED_KEYS + 3)])
-def test_a_first_sync_remembers_no_more_keys_than_it_needs(since: int | None, many: int) -> None:
+@pytest.mark.parametrize(("since", "many"), [(FOREVER, REMEMBERED_KEYS + 1), (NOW, REMEMBERED_KEYS + 3)])
+def test_a_first_sync_remembers_no_more_keys_than_it_needs(since: int, many: int) -> None:
     keys = ReadKeys([ReadPlan(IntervalSet(((0, FOREVER),)), changes_since=since)])
     for own in range(1, REMEMBERED_KEYS + 4, REMEMBERED_KEYS + 1):
-        list(keys.remembered([batch(*(lead(one, NOW) for one in range(own, own + REMEMBERED_KEYS + 1)))]))
+        keys.added(batch(*(lead(one, NOW) for one in range(own, own + REMEMBERED_KEYS + 1))))
         keys.delivered = {one for one in keys.delivered if isinstance(one, int) and one <= many}
     assert len(keys.delivered) == many
     assert len(keys.ids) == 2 * (REMEMBERED_KEYS + 1)
@@ -244,8 +244,8 @@ def test_of_a_deletion_no_value_is_kept() -> None:
 
 def test_what_is_read_again_by_id() -> None:
     changes = changes_of(EVENTS, "leads", False, NOW - 10, NOW)
-    assert changes.to_read_again(set(), None) == {2, 4, 5}
-    assert changes.to_read_again({2, 4, 5}, None) == {2}  # it may be back with an old date
+    assert changes.to_read_again(set(), FOREVER) == {2, 4, 5}
+    assert changes.to_read_again({2, 4, 5}, FOREVER) == {2}  # it may be back with an old date
     assert changes.to_read_again(set(), NOW) == {1, 2, 4, 5}
 
 

@@ -53,7 +53,7 @@ class Account:
     def page(self, path: str, rows: int = 50, made: int | None = None) -> ExitStack:
         """A list's reading that stands after its first page."""
         self.asks(path)
-        batch = Batch("", Page([{"id": own, "created_at": made} for own in range(rows)]))
+        batch = Batch(Page([{"id": own, "created_at": made} for own in range(rows)]))
         reading = ExitStack()
         reading.enter_context(self.report.followed(path))(batch)
         return reading
@@ -139,7 +139,7 @@ def test_a_walk_by_page_number_has_no_date(clock: Any, caplog: pytest.LogCapture
     clock.now = 10.0
     [progress] = account.progresses.values()
     progress.cover("leads", Page([], checkpoint=PageCheckpoint(3, 7)), MAY)
-    assert isinstance(progress.pending["leads"].walk, ResumePoint)
+    assert isinstance(progress.pending["leads"].resume, ResumePoint)
     assert lines(account, caplog) == ["Reading leads (deals); 50 rows, 5 rows a second, 1 requests"]
     del reading
 

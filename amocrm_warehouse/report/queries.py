@@ -153,7 +153,22 @@ QUERIES = {
                 )
         ) as ranked
         where place <= {TODAY_SHOWN}
-        order by coalesce(budget, 0) desc, coalesce(days, -1) desc, entity_type, entity_id, project_id
+        order by coalesce(budget, 0) desc, coalesce(days, -1) desc, entity_type, entity_id, project_id,
+            responsible_user_id
+    """,
+    # deals that wait for several people, each of whom has the budget in their sum
+    "today_shared": """
+        select project_id, pipeline_id, responsible_user_id, card, budget
+        from (
+            select
+                project_id, pipeline_id, responsible_user_id, entity_id as card, max(budget) as budget,
+                count(*) over (partition by project_id, entity_id) as people
+            from amocrm_marts.today
+            where entity_type = 'deal' and budget > 0
+            group by 1, 2, 3, 4
+        ) as cards
+        where people > 1
+        order by project_id, card, responsible_user_id
     """,
     "talks": f"""
         select

@@ -256,15 +256,16 @@ function today(view) {
     return { name: nameOf(of[0].project_id, of[0].responsible_user_id), ...counts, cards: sum(each, "cards"), budget: sum(each, "all_budget") };
   }).sort(falling("budget", "cards"));
   const count = (name) => ["number", sum(people, name)];
+  const again = grouped(view.now("today_shared"), "project_id", "card").map((of) => ({ budget: (of.length - 1) * of[0].budget })); // what several people have
   return people.length ? [
     {
-      chart: "open", rows: named(people, "name"), ages: REASONS.map((_, place) => place), words: "today.reason", total: [...REASONS, "cards", "budget"],
+      chart: "open", rows: named(people, "name"), ages: REASONS.map((_, place) => place), words: "today.reason", total: REASONS,
       drawn: people.slice(0, TOP).flatMap((row) => REASONS.map((reason, place) => ({ key: row.key, age_order: place, deals: row[reason] })).filter((one) => one.deals)),
-      insights: [["today.insight", { ...Object.fromEntries(REASONS.map((reason) => [reason, count(reason)])), money: ["money", sum(people, "budget")] }]],
+      insights: [["today.insight", { ...Object.fromEntries(REASONS.map((reason) => [reason, count(reason)])), money: ["money", sum(people, "budget") - sum(again, "budget")] }]],
       columns: [["name", "text", "manager"], ...REASONS.map((reason, place) => [reason, "number", null, `today.reason.${place}`]), ["cards", "number"], ["budget", "money"]],
     },
     {
-      title: "today.cards", rows: found.slice(0, 30).map(linked),
+      title: "today.cards", rows: found.slice(0, 20).map(linked),
       columns: [["name", "deal", "card"], ["reasons", "reasons", "why"], ["responsible_name", "text", "manager"], ["pipeline_name", "text", null, "filter.scope"],
         ["status_name", "text", "stage"], ["budget", "money"], ["days", "number"]],
     },

@@ -94,7 +94,7 @@ function zone(name) {
   }
 }
 
-const told = ([key, values], tell) => said(key, Object.fromEntries(Object.entries(values).map(([name, [kind, value]]) => [name, tell[kind](value)])));
+const told = ([key, values], tell) => said(key, Object.fromEntries(Object.entries(values).map(([name, [kind, value]]) => [name, value === null ? "–" : tell[kind](value)])));
 
 const ofKind = (kind) => (["text", "deal", "age", "weekday"].includes(kind) ? "" : ["month", "bucket", "reasons"].includes(kind) ? kind : kind === "moment" ? "figure moment" : "figure");
 
@@ -150,7 +150,7 @@ function spec(block, tell, width) {
   };
   const values = found.map((row) => {
     const value = { ...row };
-    for (const name of ["won_budget", "plan", "budget", "expected", "low", "high", "bar"]) if (Number.isFinite(row[name])) value[`${name}_text`] = tell.money(row[name]);
+    for (const name of ["won_budget", "lost_budget", "plan", "expected", "low", "high", "bar"]) if (Number.isFinite(row[name])) value[`${name}_text`] = tell.money(row[name]);
     if (row.days) value.days = tell.days(row.days);
     if (unit) for (const name of block.unit) if (Number.isFinite(row[name])) value[name] = row[name] / unit.size;
     if (block.label) value.label = block.label(row, tell);

@@ -20,7 +20,8 @@ from source_amocrm.account.resources import EVENTS_LIMIT, MOST_EVENTS, SCOPES, R
 from source_amocrm.config import Config
 from source_amocrm.errors import AmocrmError, NotGranted, error_copy
 from source_amocrm.http import ACCOUNT_PATH, Answer, Api, Params
-from source_amocrm.walk.listing import EMPTY_RETRIES, Listing, Row, rows_of
+from source_amocrm.walk import Listing, Row
+from source_amocrm.walk.listing import EMPTY_RETRIES, rows_of
 from source_amocrm.walk.page_size import LargestPage
 from source_amocrm.walk.worker_pool import WorkerPool
 

@@ -9,9 +9,10 @@ from source_amocrm.account.account import Account
 from source_amocrm.account.resources import Resource
 from source_amocrm.errors import NotFound, PageTooLarge, Unpaid
 from source_amocrm.http import Params
+from source_amocrm.walk import FilterIgnored, RawPage, Row
 from source_amocrm.walk.full import full
 from source_amocrm.walk.id_order import in_id_order
-from source_amocrm.walk.listing import FilterIgnored, RawPage, Row, identified, key
+from source_amocrm.walk.listing import identified, key
 
 IDS_AT_ONCE = 50
 """More ids in one request have been answered with «HTTP URL too long»."""
@@ -76,7 +77,11 @@ class Unfiltered:
         while left and self._asked + len(left) > self._pages:
             raw = self._page()
             if raw and not raw.may_go_on:
-                yield from self._list(raw)
+                if self._number == 2 and raw.rows:  # the list is this page
+                    yield from raw.rows
+                else:
+                    for page in in_id_order(self._account.listing(self._resource), self._account.pool):
+                        yield from page.rows
                 self.whole = True
                 return
             rows = raw.rows if raw else []
@@ -96,11 +101,3 @@ class Unfiltered:
             return None
         self._pages = number + 1
         return raw
-
-    def _list(self, last: RawPage) -> Iterator[Row]:
-        """Yields the whole list, whose end was found; a list of one page has come already."""
-        if self._number == 2 and last.rows:
-            yield from last.rows
-            return
-        for page in in_id_order(self._account.listing(self._resource), self._account.pool):
-            yield from page.rows

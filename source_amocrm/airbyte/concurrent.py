@@ -51,8 +51,7 @@ from source_amocrm.walk.listing import Row
 GC_THRESHOLDS = (100_000, 50, 100)
 """Containers made since the last search for cycles, and after how many searches the older ones are searched, too."""
 
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
-"""Parameters of glibc's mallopt, from its malloc.h."""
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8  # of glibc's mallopt, from its malloc.h
 KEPT_FREE = 1 << 24
 """Bytes of freed memory that the process keeps for the next page; larger blocks and the rest go back to the system."""
 
@@ -63,30 +62,26 @@ Pack = Callable[[Row], Mapping[str, Any]]
 
 
 class Failures:
-    """The streams that were not read to their end, and why. Safe to share by threads."""
+    """The streams that were not read to their end, and why. Safe to share by threads: each step on a dict is one."""
 
     def __init__(self, logger: logging.Logger) -> None:
         self._logger = logger
         self._sentences: dict[str, str] = {}
-        self._first: dict[str, str] = {}
-        """The first stream with each failure."""
-        self._lock = threading.Lock()
+        self._first: dict[str, str] = {}  # the first stream with each failure
 
     def message(self, name: str, error: Exception) -> AirbyteMessage:
         """Logs the failure of a stream, with a stack trace if we did not foresee it, and returns its TRACE message."""
         stream = StreamDescriptor(name=name)
         if isinstance(error, AmocrmError):
             message = error.as_airbyte_message(stream)
-            with self._lock:
-                first = self._first.setdefault(without_ids(str(error)), name)
+            first = self._first.setdefault(without_ids(str(error)), name)
             why = str(error) if first == name else f"the same as of {first}"
             self._logger.error("%s was not read to its end: %s", name, why)
         else:
             said = f"An unexpected error occurred in stream {name}: {type(error).__name__}"
             message = AirbyteTracedException.from_exception(error, stream, message=said).as_airbyte_message()
             self._logger.error("%s was not read to its end.", name, exc_info=error)
-        with self._lock:
-            self._sentences[name] = message.trace.error.message  # type: ignore[union-attr]
+        self._sentences[name] = message.trace.error.message  # type: ignore[union-attr]
         return message
 
     def summary(self) -> SyncFailed | None:
@@ -101,8 +96,8 @@ class Failures:
         return SyncFailed("\n".join([*reasons, "What has been read is kept."]))
 
 
-class _PartEnded:
-    """Marks in the queue that a thread has ended."""
+_ENDED = object()
+"""What a thread puts into the queue when its list is read."""
 
 
 class ConcurrentReading:
@@ -113,16 +108,10 @@ class ConcurrentReading:
     """
 
     def __init__(
-        self,
-        sync: Sync,
-        states: Iterable[str],
-        queue: MessageQueue,
-        report: Report,
-        pack: Pack,
-        logger: logging.Logger,
+        self, sync: Sync, states: list[str], queue: MessageQueue, report: Report, pack: Pack, logger: logging.Logger
     ) -> None:
         self._sync = sync
-        self._states = frozenset(states)
+        self._states = states
         self._queue = queue
         self._report = report
         self._pack = pack
@@ -156,7 +145,7 @@ class ConcurrentReading:
             item = self._queue.get()
             if isinstance(item, AirbyteMessage):
                 yield item if item.record else masked(item)
-            elif isinstance(item, _PartEnded):
+            elif item is _ENDED:
                 running -= 1
             else:
                 raise item
@@ -167,11 +156,11 @@ class ConcurrentReading:
                 with closing(self._sync.read(part)) as items:
                     for name, item in items:
                         self._put(name, item)
+                self._queue.put(_ENDED)
             except Closed:
                 raise
             except BaseException as error:
                 self._queue.put(error)
-            self._queue.put(_PartEnded())
 
     def _put(self, name: str, item: Item) -> None:
         if isinstance(item, Checkpoint):

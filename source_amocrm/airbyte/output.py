@@ -6,10 +6,8 @@ The CDK would decode, buffer, copy and encode the text of each row again, which 
 from __future__ import annotations
 
 import json
-import threading
+import queue
 import time
-from collections import deque
-from types import TracebackType
 from typing import Any, BinaryIO
 
 import orjson
@@ -19,103 +17,76 @@ from airbyte_cdk.models import AirbyteMessage, AirbyteRecordMessage
 from source_amocrm.walk.listing import Row
 
 PACKED = "packed"
-"""The key of the PackedRow in the data of a record, which the CDK wants to be a mapping."""
+"""The key of a row's JSON (UTF-8) in the data of its record, which the CDK wants to be a mapping."""
 
 MOST_QUEUED = 4 << 20
 """Bytes of the queue. A thread that would put more waits; one message of any size always fits."""
-LEAST_COUNTED = 1 << 14
-"""Bytes that every message counts at least, so that at most 256 messages wait."""
+LEAST_COUNTED = 1 << 14  # bytes that every message counts at least, so that at most 256 messages wait
 
-WRITTEN_TOGETHER = 1 << 16
-"""As soon as so many bytes wait, they are written."""
-JOINED = 1 << 20
-"""At most so many bytes are written at once; of more, there would be a second copy in memory."""
-LATE = 0.1
-"""Seconds that a row may wait for more rows."""
+WRITTEN_TOGETHER = 1 << 16  # as soon as so many bytes wait, they are written
+JOINED = 1 << 20  # at most so many bytes are written at once; of more, there would be a second copy in memory
+LATE = 0.1  # seconds that a row may wait for more rows
 
 
-class PackedRow:
-    """`text`: the row in JSON (UTF-8); empty once it is written. `size`: its bytes, also after that."""
-
-    __slots__ = ("size", "text")
-
-    def __init__(self, text: bytes) -> None:
-        self.text = text
-        self.size = len(text)
-
-
-def packed(row: Row) -> dict[str, PackedRow]:
+def packed(row: Row) -> dict[str, bytes]:
     """Returns the data of a row's record.
 
     Written where it is made, the row is still in the processor's cache: a tenth of the time that it takes later.
     """
     try:
-        text = orjson.dumps(row)
+        return {PACKED: orjson.dumps(row)}
     except TypeError:
-        text = json.dumps(row).encode()  # a number beyond 64 bits
-    return {PACKED: PackedRow(text)}
+        return {PACKED: json.dumps(row).encode()}  # a number beyond 64 bits
 
 
 class Closed(Exception):
     """Nobody takes messages from the queue any more."""
 
 
-class MessageQueue:
-    """Hands messages from the threads that read lists to the thread that writes, in order.
+class MessageQueue(queue.Queue[Any]):
+    """Hands messages from the threads that read lists to the thread that writes, in order; bounded in bytes.
 
-    Large rows count by the size of their text, so that they do not fill the memory while the reader is slow.
+    Large rows count by the size of their text, so that they do not fill the memory while the reader is slow. `put`
+    raises Closed.
     """
 
     def __init__(self) -> None:
-        self._waiting: deque[tuple[Any, int]] = deque()
         self._bytes = 0
         self._closed = False
-        lock = threading.Lock()
-        self._has_room = threading.Condition(lock)
-        self._has_items = threading.Condition(lock)
-
-    def put(self, item: Any) -> None:
-        """Waits for room. Raises Closed."""
-        size = _size(item)
-        with self._has_room:
-            while self._bytes >= MOST_QUEUED and not self._closed:
-                self._has_room.wait()
-            self._put(item, size)
-            if self._bytes < MOST_QUEUED:
-                self._has_room.notify()
+        super().__init__(MOST_QUEUED)
 
     def put_at_once(self, item: Any) -> None:
         """Puts a small message that must not wait. Raises Closed."""
-        with self._has_room:
-            self._put(item, LEAST_COUNTED)
-
-    def get(self) -> Any:
-        with self._has_items:
-            while not self._waiting:
-                self._has_items.wait()
-            item, size = self._waiting.popleft()
-            self._bytes -= size
-            self._has_room.notify()
-            return item
+        with self.mutex:
+            self._put(item)
+            self.not_empty.notify()
 
     def close(self) -> None:
-        with self._has_room:
+        with self.mutex:
             self._closed = True
-            self._waiting.clear()
-            self._has_room.notify_all()
+            self._bytes = 0
+            self.queue.clear()
+            self.not_full.notify_all()
 
-    def _put(self, item: Any, size: int) -> None:
+    def _qsize(self) -> int:
+        return self._bytes
+
+    def _put(self, item: Any) -> None:
         if self._closed:
             raise Closed
-        self._waiting.append((item, size))
-        self._bytes += size
-        self._has_items.notify()
+        self._bytes += _size(item)
+        super()._put(item)
+
+    def _get(self) -> Any:
+        item = super()._get()
+        self._bytes -= _size(item)
+        return item
 
 
 def _size(item: Any) -> int:
     record = item.record if isinstance(item, AirbyteMessage) else None
-    one = record.data.get(PACKED) if record else None
-    return max(LEAST_COUNTED, one.size if isinstance(one, PackedRow) else 0)
+    text = record.data.get(PACKED) if record else None
+    return max(LEAST_COUNTED, len(text) if isinstance(text, bytes) else 0)
 
 
 class Output:
@@ -134,23 +105,21 @@ class Output:
     def __enter__(self) -> Output:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._write()
 
     def row(self, row: AirbyteRecordMessage) -> None:
         """Writes a row that was `packed`. A large text is freed once it is written."""
-        one: PackedRow = row.data[PACKED]
+        text: bytes = row.data[PACKED]
         before = b'{"type":"RECORD","record":{"stream":%s,"data":' % orjson.dumps(row.stream)
         meta = b',"meta":%s' % orjson.dumps(row.meta) if row.meta else b""
         after = b',"emitted_at":%d%s}}\n' % (row.emitted_at, meta)
-        self._pieces += (before, one.text, after)
-        self._size += len(before) + one.size + len(after)
+        self._pieces += (before, text, after)
+        self._size += len(before) + len(text) + len(after)
         if self._size >= WRITTEN_TOGETHER or time.monotonic() >= self._written + LATE:
             self._write()
-        if one.size >= WRITTEN_TOGETHER:
-            one.text = b""
+        if len(text) >= WRITTEN_TOGETHER:
+            row.data = {}
 
     def line(self, message: str) -> None:
         """Writes a message at once, so that what a sync has done is known if it is killed."""

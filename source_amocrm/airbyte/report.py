@@ -37,19 +37,17 @@ from source_amocrm.dates import day
 from source_amocrm.http import Api
 from source_amocrm.sync import Selection
 from source_amocrm.sync.declaration import Batch
-from source_amocrm.sync.read_plan import Pending, Progress
+from source_amocrm.sync.read_plan import Progress, ReadPlan
 from source_amocrm.walk.intervals import FOREVER, Interval
 from source_amocrm.walk.listing import seconds
 
 LOGGER = logging.getLogger("airbyte")
 READING = "Reading "
-EVERY = 10.0
-"""Seconds between two lines about a list."""
+EVERY = 10.0  # seconds between two lines about a list
 ROUNDS = 6
 """How many rounds the pace is measured over; older years of an account have fewer rows, so not over all."""
 CHANGES = "what was deleted, restored or linked to others"
-STRETCHES = 2
-"""How many stretches of time are named."""
+STRETCHES = 2  # how many stretches of time are named
 
 
 class Observation(NamedTuple):
@@ -86,7 +84,7 @@ class ListReading:
     seen: deque[Observation] = field(default_factory=lambda: deque(maxlen=ROUNDS))
     all_seconds: int = 0
 
-    def pending(self) -> Pending | None:
+    def pending(self) -> ReadPlan | None:
         """Returns what is pending by the progress of one of the tables."""
         return next((pending for one in self.progresses if (pending := one.pending.get(self.name))), None)
 
@@ -106,13 +104,12 @@ class ListReading:
 
     def line(self, requests: int, now: float) -> str:
         """Returns how far the list is, how long the rest will take, and how much has come."""
-        pending, parts = self.pending(), []
+        pending, told = self.pending(), ""
         # a walk by page number goes by the rows' ids, which tell no date
-        if pending and not pending.walk:
-            parts.append(reached(pending.seconds.intervals, self.progresses[0].watermark or 0))
+        if pending and not pending.resume:
+            told = reached(pending.seconds.intervals, self.progresses[0].watermark or 0)
         if pending and pending.seconds and (time_left := seconds_left(self.seen)) is not None:
-            parts.append(f"about {duration(time_left)} left")
-        told = ", ".join(part for part in parts if part)
+            told += f"{', ' if told else ''}about {duration(time_left)} left"
         what = f"{_called(self.path)} ({tables_in_words(self.tables)})"
         return f"{what}{': ' if told else ''}{told}; {_count(self.rows, now - self.begun)}, {requests:,} requests"
 
@@ -137,12 +134,10 @@ class Report:
         logger: logging.Logger,
         selections: Iterable[Selection],
         emit: Callable[[AirbyteMessage], None],
-        every: float = EVERY,
     ) -> None:
         self._api = api
         self._logger = logger
         self._emit = emit
-        self._every = every
         self._tallies: dict[str, Tally] = {}
         self._lists: dict[str, ListReading] = {}
         for selection in selections:
@@ -217,12 +212,12 @@ class Report:
 
     def _run(self) -> None:
         with suppress(Closed):
-            while not self._over.wait(self._every):
+            while not self._over.wait(EVERY):
                 self.tell()
                 self.estimate()
 
     def tell(self) -> None:
-        """Log a line for each list that is being read, and for each table that is made of no list."""
+        """Logs a line for each list that is being read, and for each table that is made of no list."""
         for line in self._lines():
             self._logger.info("%s%s", READING, line)
 
@@ -285,7 +280,9 @@ def reached(left: Sequence[Interval], until: int) -> str:
     if not left:
         return "read to the end"
     if len(left) > 1:
-        return f"left: {_stretches(left, until)}"
+        newest = [_stretch(start, end, until) for start, end in reversed(left)]
+        more = len(newest) - STRETCHES
+        return f"left: {', '.join(newest[:STRETCHES])}" + (f" and {more} more" if more > 0 else "")
     [(start, end)] = left
     if end < until:
         return f"back to {day(end)}"
@@ -305,14 +302,6 @@ def summary(rows: int, requests: int, refused: int, waited: float, elapsed: floa
         f"({requests / max(elapsed, 1):.1f} requests a second); {refused:,} were refused as too many (429); "
         f"threads waited {waited:,.1f} s for their turn to ask."
     )
-
-
-def _stretches(spans: Sequence[Interval], until: int) -> str:
-    """Returns the newest ones in words, and how many more there are."""
-    newest = list(reversed(spans))
-    told = ", ".join(_stretch(start, end, until) for start, end in newest[:STRETCHES])
-    more = len(newest) - STRETCHES
-    return f"{told} and {more} more" if more > 0 else told
 
 
 def _stretch(start: int, end: int, until: int) -> str:

@@ -1,6 +1,7 @@
 """Who we are to amoCRM: tokens, and where they come from."""
 
-from source_amocrm.auth.bearer import Authenticator, make_authenticator
+from source_amocrm.auth.bearer import SignIn
 from source_amocrm.auth.handover import FileKeeper, HandOver, print_settings
+from source_amocrm.auth.oauth import make_authenticator
 
-__all__ = ["Authenticator", "FileKeeper", "HandOver", "make_authenticator", "print_settings"]
+__all__ = ["FileKeeper", "HandOver", "SignIn", "make_authenticator", "print_settings"]

@@ -30,13 +30,15 @@ class Claims:
 def claims_of(token: str) -> Claims:
     """Empty claims when the token is no JWT."""
     body = _payload(token)
-    api_domain = _text(body.get("api_domain"))
+    api_domain, scopes = _text(body.get("api_domain")), body.get("scopes")
     return Claims(
         expires_at=_count(body.get("exp")),
         account_id=_count(body.get("account_id")),
         base_domain=_text(body.get("base_domain")),
         api_domain=api_domain if api_domain and is_service_host(api_domain) else None,
-        scopes=_texts(body.get("scopes")),
+        scopes=frozenset(text for text in scopes if isinstance(text, str)) or None
+        if isinstance(scopes, list)
+        else None,
     )
 
 
@@ -80,11 +82,6 @@ def _count(value: object) -> int | None:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= LAST_SECOND:
         return None
     return int(value)
-
-
-def _texts(value: object) -> frozenset[str] | None:
-    found = value if isinstance(value, list) else []
-    return frozenset(text for text in found if isinstance(text, str)) or None
 
 
 def _text(value: object) -> str | None:

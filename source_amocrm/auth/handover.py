@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Mapping
 from copy import deepcopy
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import orjson
 from airbyte_cdk.config_observation import create_connector_config_control_message
@@ -22,14 +22,6 @@ _log = logging.getLogger("airbyte.amocrm")
 
 HandOver = Callable[[Mapping[str, Any]], None]
 """Hands the whole config over, and returns when it is kept. Raises AmocrmError when it could not be kept."""
-
-
-@runtime_checkable
-class Prover(Protocol):
-    """A HandOver that can tell beforehand whether it will work."""
-
-    def prove(self, config: Mapping[str, Any]) -> None:
-        """Raises AmocrmError when a config like this one cannot be kept."""
 
 
 def print_settings(config: Mapping[str, Any]) -> None:

@@ -12,9 +12,10 @@ from typing import Any, Protocol
 from airbyte_cdk.models import FailureType
 from airbyte_cdk.sources.streams.http.requests_native_auth import SingleUseRefreshTokenOauth2Authenticator
 
-from source_amocrm.auth.claims import check_domain, claims_of
-from source_amocrm.auth.handover import HandOver, Prover, print_settings
-from source_amocrm.config import Config, OAuth
+from source_amocrm.auth.bearer import LongLivedTokenAuthenticator, SignIn
+from source_amocrm.auth.claims import check_domain
+from source_amocrm.auth.handover import FileKeeper, HandOver, print_settings
+from source_amocrm.config import Config, LongLived, OAuth
 from source_amocrm.config.hosts import is_account_host
 from source_amocrm.dates import iso
 from source_amocrm.errors import AmocrmError, Moved, NotFound, Unauthorized
@@ -57,12 +58,13 @@ class TokenEndpoint(Protocol):
         """The account's present host, None when it cannot be learned."""
 
 
-class AmocrmOAuth2Authenticator(SingleUseRefreshTokenOauth2Authenticator):
+class AmocrmOAuth2Authenticator(SignIn, SingleUseRefreshTokenOauth2Authenticator):
     """The CDK's authenticator for refresh tokens that work once.
 
-    Different here: the request goes through our token endpoint. The platform has a new pair before any request uses it.
-    The server's clock decides what has expired. Threads that wait for an exchange share its failure, because a second
-    one could spend the token. A renamed account is followed.
+    Different here: the request goes through our token endpoint. The platform has a new pair before any request uses it,
+    in one line whatever its text: the CDK writes it in pieces. The server's clock decides what has expired. Threads
+    that wait for an exchange share its failure, because a second one could spend the token. A renamed account is
+    followed.
     """
 
     advice = GRANT_AGAIN
@@ -80,8 +82,7 @@ class AmocrmOAuth2Authenticator(SingleUseRefreshTokenOauth2Authenticator):
 
         `hand_over` gets it when amoCRM has changed something in it. Raises ConfigError for another service's token.
         """
-        self.domain = config.domain
-        self.base_url = config.base_url
+        SignIn.__init__(self, config.base_url, config.domain, given.access_token or "")
         self._overridden = config.overridden
         self._endpoint = endpoint
         self._hand_over = hand_over
@@ -91,39 +92,21 @@ class AmocrmOAuth2Authenticator(SingleUseRefreshTokenOauth2Authenticator):
         self._postponed_until = 0.0
         self._failures = 0
         self._failure: AmocrmError | None = None
-        self._in_use = given.access_token or ""
-        self._expires_at = given.expires_at or claims_of(self._in_use).expires_at
+        self._expires_at = given.expires_at or self.claims.expires_at
         raw["credentials"].update(
             client_id=given.client_id, client_secret=given.client_secret, refresh_token=given.refresh_token
         )
         for secret in config.secrets():
             add_to_secrets(secret)
-        super().__init__(
-            raw, f"{config.base_url}{TOKEN_PATH}", refresh_request_body={"redirect_uri": given.redirect_uri}
+        SingleUseRefreshTokenOauth2Authenticator.__init__(
+            self, raw, f"{config.base_url}{TOKEN_PATH}", refresh_request_body={"redirect_uri": given.redirect_uri}
         )
         self._check_domain()
-
-    @property
-    def account_id(self) -> int | None:
-        return claims_of(self.access_token).account_id
-
-    @property
-    def scopes(self) -> frozenset[str] | None:
-        return claims_of(self.access_token).scopes
-
-    @property
-    def access_token(self) -> str:
-        """The token that requests use: one that the platform has been told of."""
-        return self._in_use
-
-    @access_token.setter
-    def access_token(self, value: str) -> None:
-        self._set_config_value_by_path(self._access_token_config_path, value)
 
     def token_has_expired(self) -> bool:
         """Whether it is time to renew: a little ahead of the expiry, by the server's clock."""
         now = self._clock()
-        if not self._in_use:
+        if not self.token:
             return True
         due = self._expires_at is not None and now + self._skew + self._ahead >= self._expires_at
         return due and now >= self._postponed_until
@@ -134,29 +117,22 @@ class AmocrmOAuth2Authenticator(SingleUseRefreshTokenOauth2Authenticator):
             with self._token_refresh_lock:
                 if self.token_has_expired():
                     self._renew_ahead(failures)
-        return self.access_token
+        return self.token
 
     def renew(self, rejected: str) -> str | None:
         """A newer token than `rejected`, exchanged once for all threads that ask. Raises AmocrmError."""
         failures = self._failures
         with self._token_refresh_lock:
-            if self.access_token == rejected:
+            if self.token == rejected:
                 self._rotate(failures)
-        return self.access_token
-
-    def relocate(self) -> bool:
-        with self._token_refresh_lock:
-            return self._relocate()
-
-    def expiry_warning(self, now: float) -> str | None:  # noqa: ARG002 - each rotation brings a fresh token
-        return None
+        return self.token
 
     def _renew_ahead(self, failures: int) -> None:
         try:
             self._rotate(failures)
         except AmocrmError as error:
             now = self._clock()
-            alive = self._in_use and self._expires_at is not None and now + self._skew < self._expires_at
+            alive = self.token and self._expires_at is not None and now + self._skew < self._expires_at
             if not alive or error.failure_type is FailureType.config_error:
                 raise
             self._postponed_until = now + _POSTPONE
@@ -169,7 +145,7 @@ class AmocrmOAuth2Authenticator(SingleUseRefreshTokenOauth2Authenticator):
         ):
             raise copy.copy(self._failure)
         try:
-            if isinstance(self._hand_over, Prover):
+            if isinstance(self._hand_over, FileKeeper):
                 self._hand_over.prove(self._connector_config)
             with token_exchange():
                 self._adopt(self._exchange())
@@ -184,7 +160,7 @@ class AmocrmOAuth2Authenticator(SingleUseRefreshTokenOauth2Authenticator):
         try:
             return self._request_grant()
         except (Unauthorized, NotFound, Moved):
-            if not self._relocate():
+            if not self.relocate():
                 raise
         return self._request_grant()
 
@@ -201,35 +177,50 @@ class AmocrmOAuth2Authenticator(SingleUseRefreshTokenOauth2Authenticator):
         expires_at = grant.server_time + grant.expires_in
         self._set_config_value_by_path(self._token_expiry_date_config_path, iso(expires_at))
         try:
-            self._emit_control_message()
+            self._hand_over(self._connector_config)
         finally:
             self._skew = grant.server_time - self._clock()
             self._ahead = min(_AHEAD, grant.expires_in // 10)
-            self._in_use, self._expires_at = grant.access_token, expires_at
-
-    def _emit_control_message(self) -> None:
-        """The CDK's method fails over odd text and writes in several pieces."""
-        self._hand_over(self._connector_config)
+            self._token, self._expires_at = grant.access_token, expires_at
 
     def _check_domain(self) -> None:
         if not self._overridden:
-            check_domain(claims_of(self.access_token), self.domain)
+            check_domain(self.claims, self.domain)
 
-    def _relocate(self) -> bool:
+    def relocate(self) -> bool:
         """Follows a renamed account; the API server that its token names knows the new address."""
-        api_domain = claims_of(self.access_token).api_domain
-        if self._overridden or api_domain is None:
-            return False
-        found = self._endpoint.current_domain(api_domain, self.get_refresh_token())
-        if found is None or found == self.domain or not is_account_host(found):
-            return False
-        _log.warning(
-            "The account %s is now called %s. The new address is used from here on and written into the account "
-            "address (account_domain) of the source's settings.",
-            self.domain,
-            found,
-        )
-        self.domain, self.base_url = found, f"https://{found}"
-        self._set_config_value_by_path(("account_domain",), found)
-        self._emit_control_message()
-        return True
+        with self._token_refresh_lock:
+            api_domain = self.claims.api_domain
+            if self._overridden or api_domain is None:
+                return False
+            found = self._endpoint.current_domain(api_domain, self.get_refresh_token())
+            if found is None or found == self.domain or not is_account_host(found):
+                return False
+            _log.warning(
+                "The account %s is now called %s. The new address is used from here on and written into the account "
+                "address (account_domain) of the source's settings.",
+                self.domain,
+                found,
+            )
+            self.domain, self.base_url = found, f"https://{found}"
+            self._set_config_value_by_path(("account_domain",), found)
+            self._hand_over(self._connector_config)
+            return True
+
+
+def make_authenticator(
+    config: Config,
+    raw: MutableMapping[str, Any],
+    endpoint: TokenEndpoint,
+    clock: Callable[[], float] = time.time,
+    hand_over: HandOver = print_settings,
+) -> SignIn:
+    """The sign-in that the settings ask for.
+
+    `raw` is the very mapping that the platform passed in: rotated tokens are written into it, and `hand_over` gets it.
+    `clock`: unix seconds, by which a token has expired. Raises ConfigError when the token is another service's.
+    """
+    given = config.credentials
+    if isinstance(given, LongLived):
+        return LongLivedTokenAuthenticator(config, given, clock)
+    return AmocrmOAuth2Authenticator(config, given, raw, endpoint, hand_over, clock)

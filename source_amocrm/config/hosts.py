@@ -37,10 +37,11 @@ def account_domain(given: object) -> str:
     if not isinstance(given, str) or not given.strip():
         raise ConfigError("Account address (account_domain): fill it in, for example example.amocrm.ru.")
     text = given.translate(_INVISIBLE).strip()
-    host = _host(text if "://" in text else f"https://{text.removeprefix('//')}")
-    if host is not None and "." not in host:
+    parts = _split(text if "://" in text else f"https://{text.removeprefix('//')}")
+    host = (parts.hostname or "").removesuffix(".") if parts else ""
+    if "." not in host:
         host += SUFFIXES[0]
-    if host is None or not is_account_host(host):
+    if not is_account_host(host):
         raise ConfigError(_DOMAIN_HELP)
     return host
 
@@ -79,7 +80,8 @@ def base_url(given: object) -> str | None:
     if match is None:
         raise ConfigError(_BASE_URL_HELP)
     scheme, port = match["scheme"].lower(), match["port"]
-    host = _in_brackets(match["inside"]) if match["inside"] else _bare(match["name"].lower())
+    inside = match["inside"] is not None
+    host = _literal(match["inside"] if inside else match["name"].lower(), inside=inside)
     near = host is not None and is_loopback(host.strip("[]"))
     if host is None or (scheme == "http" and not near) or not (port is None or 0 < int(port) < 65536):
         raise ConfigError(_BASE_URL_HELP)
@@ -97,32 +99,23 @@ def is_loopback(host: str) -> bool:
     return address in _LOOPBACK if address.version == 4 else address == _LOOPBACK_6
 
 
-def _in_brackets(text: str) -> str | None:
+def _literal(text: str, *, inside: bool) -> str | None:
+    """A name, four numbers, or what stands `inside` of brackets; None for anything else.
+
+    Resolvers read other texts that end in a number, 127.1 and 0x7f000001, as addresses.
+    """
     try:
-        return f"[{ipaddress.IPv6Address(text)}]"
+        if inside:
+            return f"[{ipaddress.IPv6Address(text)}]"
+        if _A_NUMBER.fullmatch(text.rpartition(".")[2]):
+            return str(ipaddress.IPv4Address(text))
     except ValueError:
         return None
-
-
-def _bare(text: str) -> str | None:
-    """A name or four numbers. Nothing else that ends in a number: resolvers read 127.1 and 0x7f000001 as addresses."""
-    if _A_NUMBER.fullmatch(text.rpartition(".")[2]):
-        try:
-            return str(ipaddress.IPv4Address(text))
-        except ValueError:
-            return None
     return text if _is_name(text) else None
 
 
 def _is_name(host: str) -> bool:
     return all(_LABEL.fullmatch(label) for label in host.split("."))
-
-
-def _host(url: str) -> str | None:
-    parts = _split(url)
-    if parts is None or not parts.hostname:
-        return None
-    return parts.hostname.removesuffix(".")
 
 
 def _split(url: str) -> SplitResult | None:

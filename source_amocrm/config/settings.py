@@ -12,9 +12,10 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from typing import Any, cast
+from pathlib import Path
+from typing import Any
 
-import pendulum
+import yaml
 
 from source_amocrm.config.hosts import account_domain, base_url
 from source_amocrm.config_file import DEEPEST, is_deeper
@@ -22,33 +23,6 @@ from source_amocrm.errors import ConfigError
 
 OAUTH = "oauth2.0"
 LONG_LIVED = "long_lived_token"
-OPTIONS = {
-    "account_domain": "Account address",
-    "credentials": "Sign-in",
-    "start_date": "Start date",
-    "deleted_rows": "Deleted rows",
-    "lookback_window": "Look-back window",
-    "readable_columns": "Custom fields as columns",
-    "raw_records": "Whole records",
-    "chat_texts": "Texts of chats",
-    "personal_data": "Personal data",
-    "personal_data_key": "Key of personal data",
-    "personal_fields": "Further personal fields",
-    "requests_per_second": "Requests per second",
-    "num_workers": "Number of workers",
-    "api_base_url": "API address",
-}
-"""All options and their titles, as spec.yaml has them."""
-LONG_LIVED_OPTIONS = {"auth_type": "", "access_token": "Long-lived token"}
-OAUTH_OPTIONS = {
-    "auth_type": "",
-    "client_id": "Integration ID",
-    "client_secret": "Secret key",
-    "redirect_uri": "Redirect URI",
-    "refresh_token": "Refresh token",
-    "access_token": "Access token",
-    "token_expiry_date": "Token expiry date",
-}
 DEFAULT_LOOKBACK = 300
 KEEP, HASH, DROP = "keep", "hash", "drop"
 SHORTEST_KEY = 16
@@ -57,30 +31,36 @@ _MAX_LOOKBACK = 30 * 86400
 
 _DURATION = re.compile(r"P(?!$)(\d{1,9}W)?(\d{1,9}D)?(T(?!$)(\d{1,9}H)?(\d{1,9}M)?(\d{1,9}S)?)?", re.ASCII)
 """The ISO 8601 durations whose length does not depend on the month."""
+_SECONDS = {"W": 7 * 86400, "D": 86400, "H": 3600, "M": 60, "S": 1}
 _MOMENT = re.compile(r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d)(:\d\d)?(?:[.,]\d{1,9})?\s?(Z|[+-]\d\d:?\d\d)?)?", re.ASCII)
 _JWT = re.compile(r"[\w-]+\.[\w-]+\.[\w-]*", re.ASCII)
 _PRINTABLE = re.compile(r"[\x21-\x7e]{1,16384}")
 
 
+def _titles(schema: Mapping[str, Any]) -> dict[str, str]:
+    return {name: given.get("title", "") for name, given in schema["properties"].items()}
+
+
+_FORM = yaml.load(
+    Path(__file__).parents[1].joinpath("spec.yaml").read_bytes(), getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+)["connectionSpecification"]
+_OPTIONS = _titles(_FORM)
+_LONG_LIVED_OPTIONS, _OAUTH_OPTIONS = map(_titles, _FORM["properties"]["credentials"]["oneOf"])
+
+
 @dataclass(frozen=True, slots=True)
 class OAuth:
     client_id: str
-    client_secret: str
+    client_secret: str = field(repr=False)
     redirect_uri: str
-    refresh_token: str
-    access_token: str | None
+    refresh_token: str = field(repr=False)
+    access_token: str | None = field(repr=False)
     expires_at: int | None  # unix seconds
-
-    def __repr__(self) -> str:
-        return f"OAuth(client_id={self.client_id!r}, …)"
 
 
 @dataclass(frozen=True, slots=True)
 class LongLived:
-    access_token: str
-
-    def __repr__(self) -> str:
-        return "LongLived(…)"
+    access_token: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,11 +89,8 @@ class Config:
     def secrets(self) -> list[str]:
         """Every text that must never be seen in an output."""
         given = self.credentials
-        if isinstance(given, LongLived):
-            held: tuple[str | None, ...] = (given.access_token,)
-        else:
-            held = (given.client_secret, given.refresh_token, given.access_token)
-        return [text for text in (*held, self.personal_data_key) if text]
+        of_app = (given.client_secret, given.refresh_token) if isinstance(given, OAuth) else ()
+        return [text for text in (*of_app, given.access_token, self.personal_data_key) if text]
 
 
 def parse_config(raw: Mapping[str, Any], now: float | None = None) -> Config:
@@ -122,24 +99,25 @@ def parse_config(raw: Mapping[str, Any], now: float | None = None) -> Config:
         raise ConfigError("The settings are not a JSON object. Fill in the form again.")
     domain = account_domain(raw.get("account_domain"))
     credentials = _credentials(raw.get("credentials"))
-    of_sign_in = OAUTH_OPTIONS if isinstance(credentials, OAuth) else LONG_LIVED_OPTIONS
-    personal_data = _choice(raw, "personal_data", (KEEP, HASH, DROP))
+    of_sign_in = _OAUTH_OPTIONS if isinstance(credentials, OAuth) else _LONG_LIVED_OPTIONS
+    given = {name: value for name, value in raw.items() if not _blank(value)}
+    personal_data = _choice(given, "personal_data", KEEP, HASH, DROP)
     return Config(
         domain=domain,
         base_url=base_url(raw.get("api_base_url")) or f"https://{domain}",
         credentials=credentials,
-        start=_start(raw.get("start_date"), time.time() if now is None else now),
-        lookback=_lookback(raw.get("lookback_window")),
-        mark_deleted=_choice(raw, "deleted_rows", ("mark", "ignore")) == "mark",
-        readable_columns=_flag(raw, "readable_columns"),
-        raw_records=_flag(raw, "raw_records"),
-        chat_texts=_flag(raw, "chat_texts"),
-        requests_per_second=_number(raw, "requests_per_second", 1, 50, 7),
-        num_workers=int(_number(raw, "num_workers", 1, 64, 12, whole=True)),
+        start=_start(given, time.time() if now is None else now),
+        lookback=_lookback(given),
+        mark_deleted=_choice(given, "deleted_rows", "mark", "ignore") == "mark",
+        readable_columns=_flag(given, "readable_columns"),
+        raw_records=_flag(given, "raw_records"),
+        chat_texts=_flag(given, "chat_texts"),
+        requests_per_second=_number(given, "requests_per_second", 1, 50, 7),
+        num_workers=int(_number(given, "num_workers", 1, 64, 12, whole=True)),
         personal_data=personal_data,
-        personal_data_key=_personal_data_key(raw.get("personal_data_key"), personal_data),
-        personal_fields=_personal_fields(raw.get("personal_fields"), personal_data),
-        unknown=(*_unknown(raw, OPTIONS), *_unknown(raw["credentials"], of_sign_in)),
+        personal_data_key=_personal_data_key(given) if personal_data == HASH else None,
+        personal_fields=_personal_fields(given, personal_data),
+        unknown=(*_unknown(raw, _OPTIONS), *_unknown(raw["credentials"], of_sign_in)),
     )
 
 
@@ -209,146 +187,129 @@ def _no_such_option(name: str, known: Mapping[str, str]) -> str:
     return f"The option {shown} does not exist, so it changes nothing. {advice}"
 
 
+def _wrong(name: str, sentences: str, titles: Mapping[str, str] = _OPTIONS) -> ConfigError:
+    return ConfigError(f"{titles[name]} ({name}): {sentences}")
+
+
 def _credentials(given: object) -> OAuth | LongLived:
     if not isinstance(given, Mapping) or not given:
-        raise ConfigError(
-            "Sign-in (credentials): choose a way to sign in, OAuth 2.0 or a long-lived token, and fill in its fields."
-        )
+        raise _wrong("credentials", "choose a way to sign in, OAuth 2.0 or a long-lived token, and fill in its fields.")
     kind = given.get("auth_type")
     if kind == LONG_LIVED:
         return LongLived(token(given.get("access_token"), "Long-lived token (access_token)"))
-    if kind == OAUTH:
+    if kind != OAUTH:
+        way = f'the way to sign in (auth_type) must be "{OAUTH}" or "{LONG_LIVED}". Choose one of the two in the form.'
+        raise _wrong("credentials", way)
 
-        def text(name: str) -> str:
-            return token(given.get(name), f"{OAUTH_OPTIONS[name]} ({name})")
+    def text(name: str) -> str:
+        return token(given.get(name), f"{_OAUTH_OPTIONS[name]} ({name})")
 
-        return OAuth(
-            client_id=text("client_id"),
-            client_secret=text("client_secret"),
-            redirect_uri=redirect_uri(given.get("redirect_uri")),
-            refresh_token=text("refresh_token"),
-            access_token=None if _blank(given.get("access_token")) else text("access_token"),
-            expires_at=_expiry(given.get("token_expiry_date")),
-        )
-    raise ConfigError(
-        f'Sign-in (credentials): the way to sign in (auth_type) must be "{OAUTH}" or "{LONG_LIVED}". '
-        "Choose one of the two in the form."
+    return OAuth(
+        client_id=text("client_id"),
+        client_secret=text("client_secret"),
+        redirect_uri=redirect_uri(given.get("redirect_uri")),
+        refresh_token=text("refresh_token"),
+        access_token=None if _blank(given.get("access_token")) else text("access_token"),
+        expires_at=_expiry(given.get("token_expiry_date")),
     )
 
 
-def _start(given: object, now: float) -> int | None:
+def _start(raw: Mapping[str, Any], now: float) -> int | None:
     """Unix seconds of a date or date-time; UTC when it names no zone."""
-    if _blank(given):
+    if "start_date" not in raw:
         return None
-    moment = _unix(given)
+    moment = _unix(raw["start_date"])
     if moment is None:
-        raise ConfigError(
-            "Start date (start_date): this is not a date. Write it as 2024-01-31 or 2024-01-31T00:00:00Z, "
-            "or leave it empty to read everything."
-        )
-    if moment > now:
-        raise ConfigError(
-            "Start date (start_date): it lies in the future, so nothing would be read. Choose a date in the past, "
-            "or leave it empty to read everything."
-        )
-    return max(0, moment)
+        wrong = "this is not a date. Write it as 2024-01-31 or 2024-01-31T00:00:00Z"
+    elif moment > now:
+        wrong = "it lies in the future, so nothing would be read. Choose a date in the past"
+    else:
+        return max(0, moment)
+    raise _wrong("start_date", f"{wrong}, or leave it empty to read everything.")
 
 
 def _expiry(given: object) -> int | None:
     moment = _unix(given)
     if moment is None and not _blank(given):
-        raise ConfigError(
-            "Token expiry date (token_expiry_date): this is not a date. Leave the field empty; the connector fills it "
-            "in."
-        )
+        wrong = "this is not a date. Leave the field empty; the connector fills it in."
+        raise _wrong("token_expiry_date", wrong, _OAUTH_OPTIONS)
     return moment
 
 
-def _lookback(given: object) -> int:
+def _lookback(raw: Mapping[str, Any]) -> int:
     """Seconds of an ISO 8601 duration."""
-    if _blank(given):
-        return DEFAULT_LOOKBACK
+    given = raw.get("lookback_window", f"PT{DEFAULT_LOOKBACK}S")
     text = given.strip().upper() if isinstance(given, str) else ""
     if text.startswith("-"):
-        raise ConfigError("Look-back window (lookback_window): it cannot be negative. The usual value is PT5M.")
+        raise _wrong("lookback_window", "it cannot be negative. The usual value is PT5M.")
     if not _DURATION.fullmatch(text):
-        raise ConfigError(
-            "Look-back window (lookback_window): this is not an ISO 8601 duration. Write for example "
-            "PT5M (five minutes), PT2H (two hours) or P1D (one day)."
+        raise _wrong(
+            "lookback_window",
+            "this is not an ISO 8601 duration. Write for example PT5M (five minutes), PT2H (two hours) or P1D (one "
+            "day).",
         )
-    try:
-        seconds = int(cast("pendulum.Duration", pendulum.parse(text)).total_seconds())
-    except OverflowError:
-        seconds = _MAX_LOOKBACK + 1
+    seconds = sum(int(part[:-1]) * _SECONDS[part[-1]] for part in re.findall(r"\d+[WDHMS]", text))
     if seconds > _MAX_LOOKBACK:
-        raise ConfigError(
-            "Look-back window (lookback_window): more than 30 days would read the same rows again in every sync. "
-            "The usual value is PT5M; the longest is P30D."
+        raise _wrong(
+            "lookback_window",
+            "more than 30 days would read the same rows again in every sync. The usual value is PT5M; the longest is "
+            "P30D.",
         )
     return seconds
 
 
-def _choice(raw: Mapping[str, Any], name: str, choices: tuple[str, ...]) -> str:
+def _choice(raw: Mapping[str, Any], name: str, *choices: str) -> str:
     """One of the choices; the first when nothing is given."""
-    given = raw.get(name)
-    if _blank(given):
-        return choices[0]
+    given = raw.get(name, choices[0])
     text = given.strip().lower() if isinstance(given, str) else ""
     if text not in choices:
         *others, last = (f'"{choice}"' for choice in choices)
-        raise ConfigError(f"{OPTIONS[name]} ({name}): choose {', '.join(others)} or {last}.")
+        raise _wrong(name, f"choose {', '.join(others)} or {last}.")
     return text
 
 
-def _personal_data_key(given: object, personal_data: str) -> str | None:
-    """The key of hashes; None where nothing is hashed."""
-    if personal_data != HASH:
-        return None
+def _personal_data_key(raw: Mapping[str, Any]) -> str:
+    """The key of hashes."""
+    given = raw.get("personal_data_key")
     text = given.strip() if isinstance(given, str) else ""
     if len(text) < SHORTEST_KEY or not _PRINTABLE.fullmatch(text):
-        raise ConfigError(
-            f'{OPTIONS["personal_data_key"]} (personal_data_key): personal_data is "{HASH}", so it needs a key of '
-            f"{SHORTEST_KEY} Latin letters, digits and signs or more, without blanks. Keep the key: another one makes "
-            "other hashes."
+        raise _wrong(
+            "personal_data_key",
+            f'personal_data is "{HASH}", so it needs a key of {SHORTEST_KEY} Latin letters, digits and signs or more, '
+            "without blanks. Keep the key: another one makes other hashes.",
         )
     return text
 
 
-def _personal_fields(given: object, personal_data: str) -> tuple[str, ...]:
+def _personal_fields(raw: Mapping[str, Any], personal_data: str) -> tuple[str, ...]:
     """The listed fields, as they were written; commas separate them in a text."""
-    name = f"{OPTIONS['personal_fields']} (personal_fields)"
-    items = given.split(",") if isinstance(given, str) else given or []
+    given = raw.get("personal_fields") or []
+    items = given.split(",") if isinstance(given, str) else given
     if not isinstance(items, list) or not all(type(item) in (str, int) for item in items):
-        raise ConfigError(
-            f"{name}: it must be a list of texts: ids, codes or names of custom fields, or stream.column."
-        )
+        listing = "it must be a list of texts: ids, codes or names of custom fields, or stream.column."
+        raise _wrong("personal_fields", listing)
     listed = tuple(text for item in items if (text := str(item).strip()))
     if listed and personal_data == KEEP:
-        raise ConfigError(
-            f'{name}: they are kept as they are while personal_data is "{KEEP}". Choose "{HASH}" or "{DROP}", or leave '
-            "the list empty."
+        raise _wrong(
+            "personal_fields",
+            f'they are kept as they are while personal_data is "{KEEP}". Choose "{HASH}" or "{DROP}", or leave the '
+            "list empty.",
         )
     return listed
 
 
 def _flag(raw: Mapping[str, Any], name: str) -> bool:
     """False when nothing is given."""
-    given = raw.get(name)
-    if _blank(given):
-        return False
+    given = raw.get(name, False)
     text = given.strip().lower() if isinstance(given, str) else given
-    if text in (True, "true"):
-        return True
-    if text in (False, "false"):
-        return False
-    raise ConfigError(f"{OPTIONS[name]} ({name}): choose true or false.")
+    if text not in (True, False, "true", "false"):
+        raise _wrong(name, "choose true or false.")
+    return text in (True, "true")
 
 
 def _number(raw: Mapping[str, Any], name: str, low: int, high: int, default: int, *, whole: bool = False) -> float:
     """A number from low to high, both included."""
-    given = raw.get(name)
-    if _blank(given):
-        return default
+    given = raw.get(name, default)
     if isinstance(given, str) and re.fullmatch(r"\s*\d{1,4}(\.\d{1,6})?\s*", given, re.ASCII):
         given = float(given)
     if (
@@ -358,9 +319,7 @@ def _number(raw: Mapping[str, Any], name: str, low: int, high: int, default: int
         or (whole and given != int(given))
     ):
         kind = "a whole number" if whole else "a number"
-        raise ConfigError(
-            f"{OPTIONS[name]} ({name}): it must be {kind} from {low} to {high}; the usual value is {default}."
-        )
+        raise _wrong(name, f"it must be {kind} from {low} to {high}; the usual value is {default}.")
     return float(given)
 
 

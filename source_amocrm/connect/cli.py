@@ -26,7 +26,8 @@ def main(arguments: list[str]) -> int:
     """The exit code: 0 when config.json has been written."""
     show_any_text()
     given = _parser().parse_args(arguments)
-    words = Texts(given.language or preferred(_locale()))
+    locale = next(filter(None, map(os.environ.get, ("LC_ALL", "LC_MESSAGES", "LANG"))), None)
+    words = Texts(given.language or preferred(locale))
     try:
         api_base_url = base_url(given.api_base_url)
     except ConfigError:
@@ -106,8 +107,3 @@ def _port(text: str) -> int:
     if not 0 < number < 65536:
         raise argparse.ArgumentTypeError("a port is a number from 1 to 65535")
     return number
-
-
-def _locale() -> str | None:
-    names = (os.environ.get(name) for name in ("LC_ALL", "LC_MESSAGES", "LANG"))
-    return next(filter(None, names), None)

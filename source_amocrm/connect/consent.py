@@ -58,7 +58,11 @@ def recognise(text: str) -> Pasted:
         raise Problem("nothing_pasted", at="pasted")
     joined = "".join(pasted.split())
     if "://" in joined or any(joined.lstrip("?&").startswith(name) for name in ("code=", "error=", "state=")):
-        return Redirect(_params(joined))
+        try:
+            query = urlsplit(joined).query if "://" in joined else joined.lstrip("?&")
+            return Redirect(dict(parse_qsl(query, max_num_fields=50)))
+        except ValueError:
+            raise Problem("not_a_code", at="pasted") from None
     try:
         clean = token(pasted, "")
     except ConfigError:
@@ -91,11 +95,3 @@ def code_of(redirect: Redirect, state: str, domain: str) -> str:
         return token(given.get("code"), "")
     except ConfigError:
         raise Problem("no_code") from None
-
-
-def _params(text: str) -> dict[str, str]:
-    try:
-        query = urlsplit(text).query if "://" in text else text.lstrip("?&")
-        return dict(parse_qsl(query, max_num_fields=50))
-    except ValueError:
-        raise Problem("not_a_code", at="pasted") from None

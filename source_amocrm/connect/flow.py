@@ -95,9 +95,8 @@ class Flow:
     @property
     def catches(self) -> bool:
         """Whether amoCRM's redirect comes to the page, so that nothing need be pasted."""
-        return self.keys is not None and self.keys.redirect_uri in (
-            self.options.callback,
-            self.options.callback.replace("localhost", "127.0.0.1"),
+        return (
+            self.keys is not None and self.keys.redirect_uri.replace("127.0.0.1", "localhost") == self.options.callback
         )
 
     def choose_account(self, address: object, way: str) -> None:
@@ -128,17 +127,23 @@ class Flow:
         """Makes the settings of the source from a redirect, a code or a token."""
         if isinstance(answer, consent.Token):
             credentials = signin.long_lived(self.domain, answer.text)
+        elif self.keys is None:
+            raise Problem("code_without_keys", at="pasted")
         else:
-            credentials = self._exchange(answer)
+            code = answer.text if isinstance(answer, consent.Code) else self._code(answer)
+            add_to_secrets(code)
+            base_url = self.options.api_base_url or f"https://{self.domain}"
+            credentials = signin.exchange(self.domain, base_url, self.keys, code)
         self._forget()
         self.settings = signin.settings_of(self.domain, self.options.api_base_url, credentials, self.chat_texts)
 
-    def check(self) -> None:
+    def check(self) -> signin.Verdict:
         """Asks the account. A sign-in that can never read it is given up."""
         assert self.settings
         self.verdict = None
         try:
             self.verdict = signin.verify(self.settings)
+            return self.verdict
         except Problem as problem:
             if problem.key in _USELESS:
                 self._forget()
@@ -161,14 +166,6 @@ class Flow:
         settings = renewed(read_config(path), self.settings)
         write_config(path, settings, replace=replace)
         self.settings, self.saved = settings, True
-
-    def _exchange(self, answer: consent.Redirect | consent.Code) -> dict[str, Any]:
-        if self.keys is None:
-            raise Problem("code_without_keys", at="pasted")
-        code = self._code(answer) if isinstance(answer, consent.Redirect) else answer.text
-        base_url = self.options.api_base_url or f"https://{self.domain}"
-        add_to_secrets(code)
-        return signin.exchange(self.domain, base_url, self.keys, code)
 
     def _code(self, answer: consent.Redirect) -> str:
         """Takes the answer to the question as given, whatever it says; one to another question leaves it open."""

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
 
@@ -13,7 +12,7 @@ from markupsafe import Markup, escape
 
 from source_amocrm.connect.consent import is_kommo
 from source_amocrm.connect.flow import STEPS, Flow, Step, next_line
-from source_amocrm.connect.words import LANGUAGE_NAMES, LANGUAGES, Problem, Texts
+from source_amocrm.connect.words import LANGUAGE_NAMES, Problem, Texts
 from source_amocrm.streams import STREAMS
 
 FORM_FIELDS = {
@@ -23,16 +22,6 @@ FORM_FIELDS = {
 }
 """The fields of each step beside which a problem is told."""
 SECRETS = ("client_secret", "refresh_token", "access_token")
-
-
-@dataclass(frozen=True)
-class FormField:
-    """A field of Airbyte's form; `value` is None for a secret, which the copy button fetches by `name`."""
-
-    name: str
-    label: str
-    value: str | None
-    copied: bool = True
 
 
 def step_page(flow: Flow, step: Step, words: Texts, problem: Problem | None, typed: Mapping[str, str]) -> str:
@@ -62,24 +51,18 @@ def invitation_page(view: str, words: Texts, problem: Problem | None = None, **c
     return _render("invitation.html", words, view=view, step=None, problem=problem, at="", **context)
 
 
-def form_fields(settings: Mapping[str, Any], words: Texts) -> list[FormField]:
-    credentials = settings["credentials"]
-    kind = credentials["auth_type"]
-    fields = [
-        FormField("account_domain", words("field.account_domain"), settings["account_domain"]),
-        FormField("auth_type", words("field.auth_type"), words(f"way.{kind}"), copied=False),
-    ]
-    for name, value in credentials.items():
-        if name != "auth_type":
-            label = words(f"field.{name}.{kind}" if name == "access_token" else f"field.{name}")
-            fields.append(FormField(name, label, None if name in SECRETS else value))
-    return fields
+def form_fields(settings: Mapping[str, Any], words: Texts) -> Iterator[dict[str, Any]]:
+    """Yields the fields of Airbyte's form. `value` is None for a secret, which the copy button fetches by `name`."""
+    kind = settings["credentials"]["auth_type"]
+    for name, value in {"account_domain": settings["account_domain"], **settings["credentials"]}.items():
+        label = words(f"field.{name}.{kind}" if name == "access_token" else f"field.{name}")
+        shown = words(f"way.{kind}") if name == "auth_type" else None if name in SECRETS else value
+        yield {"name": name, "label": label, "value": shown, "copied": name != "auth_type"}
 
 
 def _render(template: str, words: Texts, **context: Any) -> str:
-    languages = [(name, LANGUAGE_NAMES[name]) for name in LANGUAGES]
     page = _environment().get_template(template)
-    return page.render(w=words, rich=_rich, steps=STEPS, languages=languages, **context)
+    return page.render(w=words, rich=_rich, steps=STEPS, languages=LANGUAGE_NAMES.items(), **context)
 
 
 def _rich(text: str, **params: object) -> Markup:

@@ -105,19 +105,16 @@ class _PageHandler(BaseHTTPRequestHandler):
         super().handle_one_request()
 
     def do_GET(self) -> None:
-        if self._is_plain() and self._length() == 0:
-            self._answer(b"")
-        else:
+        length, posts = self._length(), self.command == "POST"
+        if not self._is_plain() or (length != 0 and not posts):
             self.send_error(400)
-
-    def do_POST(self) -> None:
-        length = self._length()
-        if not self._is_plain():
-            self.send_error(400)
-        elif length is None or length > LARGEST_FORM or "Content-Length" not in self.headers:
+        elif length is None or length > LARGEST_FORM or (posts and "Content-Length" not in self.headers):
             self.send_error(413)
         else:
             self._answer(self.rfile.read(length))
+
+    def do_POST(self) -> None:
+        self.do_GET()
 
     def _is_plain(self) -> bool:
         """Whether the request can be read in one way only. The path is the raw one: http.server tidies it up."""

@@ -14,7 +14,7 @@ from source_amocrm.auth.bearer import WARN_BEFORE
 from source_amocrm.auth.claims import check_domain, claims_of
 from source_amocrm.config import parse_config
 from source_amocrm.config import settings as config
-from source_amocrm.connect.words import Problem, problem_of
+from source_amocrm.connect.words import Problem, of_kind, problem_of
 from source_amocrm.dates import day, iso
 from source_amocrm.errors import AmocrmError, ConfigError, FeatureOff, Forbidden, NotGranted, Unauthorized, Unpaid
 from source_amocrm.http import open_api
@@ -98,9 +98,7 @@ def exchange(domain: str, base_url: str, keys: Keys, code: str) -> dict[str, Any
         add_to_secrets(secret)
     return {
         "auth_type": config.OAUTH,
-        "client_id": keys.client_id,
-        "client_secret": keys.client_secret,
-        "redirect_uri": keys.redirect_uri,
+        **vars(keys),
         "refresh_token": grant.refresh_token,
         "access_token": grant.access_token,
         "token_expiry_date": iso(grant.server_time + grant.expires_in),
@@ -133,10 +131,9 @@ def settings_of(
     domain: str, api_base_url: str | None, credentials: Mapping[str, Any], chat_texts: bool = False
 ) -> dict[str, Any]:
     """The whole of config.json."""
-    settings: dict[str, Any] = {"account_domain": domain} | ({"chat_texts": True} if chat_texts else {})
-    if api_base_url:
-        settings["api_base_url"] = api_base_url
-    return {**settings, "credentials": dict(credentials)}
+    chats: dict[str, Any] = {"chat_texts": True} if chat_texts else {}
+    address = {"api_base_url": api_base_url} if api_base_url else {}
+    return {"account_domain": domain, **chats, **address, "credentials": dict(credentials)}
 
 
 @dataclass(frozen=True)
@@ -193,6 +190,9 @@ def verify(settings: Mapping[str, Any]) -> Verdict:
     )
 
 
+_WHY: Mapping[type, str] = {NotGranted: "not_granted", Forbidden: "no_rights", FeatureOff: "off", Unpaid: "unpaid"}
+
+
 def _refused(account: Account) -> tuple[Refused, ...]:
     """Lists every table that a sync will leave incomplete, once, with the first reason.
 
@@ -203,18 +203,8 @@ def _refused(account: Account) -> tuple[Refused, ...]:
     for finding in findings(account):
         if finding.impact is not Impact.EMPTY and (streams := tuple(s for s in finding.streams if s not in told)):
             told.update(streams)
-            found.append(Refused(streams, _why(finding.error)))
+            found.append(Refused(streams, of_kind(finding.error, _WHY, "unknown")))
     return tuple(found)
-
-
-def _why(error: AmocrmError) -> str:
-    kinds: tuple[tuple[type[AmocrmError], str], ...] = (
-        (NotGranted, "not_granted"),
-        (Forbidden, "no_rights"),
-        (FeatureOff, "off"),
-        (Unpaid, "unpaid"),
-    )
-    return next((why for kind, why in kinds if isinstance(error, kind)), "unknown")
 
 
 def _text(value: object) -> str:

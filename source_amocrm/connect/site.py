@@ -8,6 +8,7 @@ import secrets
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from importlib import resources
 from urllib.parse import urlencode
 
@@ -123,7 +124,7 @@ class Site:
         return Response(response.status, response.body, {**HEADERS, **response.headers})
 
     def _admit(self, request: Request) -> Response:
-        words = self._words(request)
+        words = Texts(self._language or preferred(request.headers.get("accept-language")))
         if not self.guard.host_is_ours(request.headers):
             return page(403, pages.message_page("foreign", words))
         if request.path.startswith("/static/"):
@@ -147,23 +148,19 @@ class Site:
         actions: dict[tuple[str, str], Callable[[Request], Response]] = {
             ("GET", "/"): lambda _: self._redirect(f"/{self.flow.step}"),
             ("GET", "/grant"): self._grant,
-            ("POST", "/account"): self._account,
-            ("POST", "/integration"): self._integration,
+            ("POST", "/account"): partial(self._submit, "account", self.flow.choose_account),
+            ("POST", "/integration"): partial(self._submit, "integration", self.flow.install),
             ("POST", "/access"): self._access,
             ("POST", "/check"): lambda _: self._settle(None),
             ("POST", "/save"): self._save,
             ("POST", "/settings"): self._settings,
             ("POST", "/finish"): lambda _: self._finished(words),
+            **{("GET", f"/{step}"): partial(self._show, step, words) for step in STEPS},
         }
         action = actions.get((request.method, request.path))
-        if action is not None:
-            return action(request)
-        step = next((step for step in STEPS if request.path == f"/{step}"), None)
-        if request.method != "GET" or step is None:
-            return page(404, pages.message_page("unknown", words))
-        return self._show(step, words)
+        return action(request) if action else page(404, pages.message_page("unknown", words))
 
-    def _show(self, step: Step, words: Texts) -> Response:
+    def _show(self, step: Step, words: Texts, _: Request) -> Response:
         if STEPS.index(step) > STEPS.index(self.flow.step):
             return self._redirect(f"/{self.flow.step}")
         return page(200, pages.step_page(self.flow, step, words, self._problem, self._typed))
@@ -175,17 +172,12 @@ class Site:
             return page(403, pages.message_page("link_used", words))
         return Response(303, headers={"Location": f"{self.guard.origin}/", "Set-Cookie": self.guard.cookie})
 
-    def _account(self, request: Request) -> Response:
-        address, way = request.form.get("address", ""), request.form.get("way", "")
-        done = self._attempt(lambda: self.flow.choose_account(address, way), {"address": address, "way": way})
-        return self._redirect("/integration" if done else "/account")
-
-    def _integration(self, request: Request) -> Response:
-        form = request.form
-        names = ("client_id", "client_secret", "redirect_uri")
-        typed = {name: form.get(name, "") for name in names if name not in pages.SECRETS}
-        done = self._attempt(lambda: self.flow.install(*(form.get(name) for name in names)), typed)
-        return self._redirect("/access" if done else "/integration")
+    def _submit(self, step: Step, take: Callable[..., None], request: Request) -> Response:
+        """Lets the flow `take` the fields of a step's form, and leads to the next step."""
+        form = {name: request.form.get(name, "") for name in pages.FORM_FIELDS[step]}
+        typed = {name: text for name, text in form.items() if name not in pages.SECRETS}
+        done = self._attempt(lambda: take(**form), typed)
+        return self._redirect(f"/{STEPS[STEPS.index(step) + done]}")
 
     def _grant(self, request: Request) -> Response:
         if self.flow.keys is None or request.headers.get("sec-fetch-site", "same-origin") != "same-origin":
@@ -246,9 +238,6 @@ class Site:
 
     def _redirect(self, path: str) -> Response:
         return Response(303, headers={"Location": f"{self.guard.origin}{path}"})
-
-    def _words(self, request: Request) -> Texts:
-        return Texts(self._language or preferred(request.headers.get("accept-language")))
 
 
 def static(path: str) -> Response | None:

@@ -21,14 +21,12 @@ def run(flow: Flow, words: Texts) -> int:
     """Leads to a config.json, or raises EOFError when the input ends; the exit code."""
     terminal = _Terminal(flow, words)
     step: Callable[[], None] | None = terminal.account
-    while step is not None:
+    while step:
         try:
             step()
-        except Problem as problem:
-            terminal.tell(problem)
-            step = terminal.after(problem)
-        else:
             step = terminal.next
+        except Problem as problem:
+            step = terminal.after(problem)
     return 0 if flow.saved else 1
 
 
@@ -46,6 +44,10 @@ class _Terminal:
         return steps.get(self.flow.step, self.keep if self.flow.verdict else self.check)
 
     def after(self, problem: Problem) -> Callable[[], None] | None:
+        """Tells the problem, and returns the step that it is to be solved in."""
+        self.say(f"! {self.words.problem(problem)}")
+        if problem.detail:
+            self.say(f"  {problem.detail}")
         if problem.key in _OF_ACCOUNT:
             return self.account
         if problem.key in _OF_KEYS and self.flow.way == "oauth":
@@ -53,11 +55,6 @@ class _Terminal:
         if problem.key == "file_not_written" or self.flow.step == "result":
             return None
         return self.next
-
-    def tell(self, problem: Problem) -> None:
-        self.say(f"! {self.words.problem(problem)}")
-        if problem.detail:
-            self.say(f"  {problem.detail}")
 
     def account(self) -> None:
         known = self.flow.domain
@@ -70,7 +67,7 @@ class _Terminal:
         platform = "kommo" if is_kommo(flow.domain) else "amocrm"
         uri = flow.keys.redirect_uri if flow.keys else flow.options.callback
         shown = uri if flow.way == "oauth" else "https://example.com/"
-        self.title("integration.title")
+        self.say(f"\n{words('integration.title')}")
         self.say(words("integration.lead", domain=flow.domain))
         clicks = words.list(f"integration.clicks.{platform}.{flow.way}")
         chats = words(f"integration.chats.{platform}") if flow.chat_texts else ""
@@ -94,7 +91,7 @@ class _Terminal:
             self.say(line.format(count=len(STREAMS), path=flow.options.config))
         if flow.chat_texts:
             self.say(words("access.texts"))
-        self.title(f"access.title.{flow.way}")
+        self.say(f"\n{words(f'access.title.{flow.way}')}")
         if flow.way == "token":
             platform = "kommo" if is_kommo(flow.domain) else "amocrm"
             self.number(words.list(f"access.clicks.{platform}"), domain=flow.domain)
@@ -110,9 +107,7 @@ class _Terminal:
     def check(self) -> None:
         flow, words = self.flow, self.words
         self.say(words("terminal.checking", domain=flow.domain))
-        flow.check()
-        verdict = flow.verdict
-        assert verdict
+        verdict = flow.check()
         total = len(verdict.readable) + sum(len(refused.streams) for refused in verdict.refused)
         counted = "result.some" if verdict.refused else "result.all"
         self.say(f"\n{words('result.connected')}: {verdict.name}")
@@ -140,9 +135,6 @@ class _Terminal:
         flow.save(replace=flow.occupied)
         self.say(words("result.saved", path=path))
         self.say(words("terminal.next", line=next_line(path, flow.verdict.account_id if flow.verdict else None)))
-
-    def title(self, key: str) -> None:
-        self.say(f"\n{self.words(key)}")
 
     def number(self, texts: list[str], **params: str) -> None:
         for number, text in enumerate(texts, 1):

@@ -13,8 +13,8 @@ from source_amocrm import errors
 from source_amocrm.errors import AmocrmError
 from source_amocrm.streams import STREAMS, schema
 
-LANGUAGES = ("en", "ru")
 LANGUAGE_NAMES = {"en": "English", "ru": "Русский"}
+LANGUAGES = tuple(LANGUAGE_NAMES)
 
 
 @dataclass(eq=False)
@@ -31,31 +31,32 @@ class Problem(Exception):
     at: str = ""
 
 
-# The first class that fits: subclasses stand before their parents
-_PROBLEMS: tuple[tuple[type[AmocrmError], str], ...] = (
-    (errors.CodeUsed, "code_used"),
-    (errors.CodeExpired, "code_expired"),
-    (errors.NotIssued, "not_issued"),
-    (errors.UnknownIntegration, "unknown_integration"),
-    (errors.OtherRedirectUri, "other_redirect_uri"),
-    (errors.Unauthorized, "token_rejected"),
-    (errors.Unpaid, "unpaid"),
-    (errors.Forbidden, "no_rights"),
-    (errors.IpRefused, "ip_refused"),
-    (errors.Blocked, "blocked"),
-    (errors.NotFound, "no_account"),
-    (errors.Moved, "no_account"),
-    (errors.Throttled, "throttled"),
-    (errors.Unavailable, "unreachable"),
-)
+_PROBLEMS: Mapping[type, str] = {
+    errors.CodeUsed: "code_used",
+    errors.CodeExpired: "code_expired",
+    errors.NotIssued: "not_issued",
+    errors.UnknownIntegration: "unknown_integration",
+    errors.OtherRedirectUri: "other_redirect_uri",
+    errors.Unauthorized: "token_rejected",
+    errors.Unpaid: "unpaid",
+    errors.Forbidden: "no_rights",
+    errors.IpRefused: "ip_refused",
+    errors.Blocked: "blocked",
+    errors.NotFound: "no_account",
+    errors.Moved: "no_account",
+    errors.Throttled: "throttled",
+    errors.Unavailable: "unreachable",
+}
+
+
+def of_kind(error: AmocrmError, keys: Mapping[type, str], otherwise: str) -> str:
+    """The key for the error's class, or for the nearest of its parents."""
+    return next((keys[kind] for kind in type(error).__mro__ if kind in keys), otherwise)
 
 
 def problem_of(error: AmocrmError, host: str) -> Problem:
     """The sentence for a failure of a request to `host`."""
-    for kind, key in _PROBLEMS:
-        if isinstance(error, kind):
-            return Problem(key, {"host": host}, detail=str(error))
-    return Problem("unexpected", {"host": host}, detail=str(error))
+    return Problem(of_kind(error, _PROBLEMS, "unexpected"), {"host": host}, detail=str(error))
 
 
 class Texts:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 from urllib.parse import urlencode
 
-from source_amocrm.auth import HandOver, make_authenticator, print_settings
+from source_amocrm.auth import HandOver, SignIn, make_authenticator, print_settings
 from source_amocrm.config import Config
 from source_amocrm.http.backoff import RetryPolicy
 from source_amocrm.http.circuit_breaker import CircuitBreaker
@@ -31,8 +31,7 @@ class Answer:
 
     `server_time`: when the server answered (Unix seconds, server clock; ours if it does not tell). `sent_at`: a second
     not later than the moment that the answer shows (same clock). `drift`: by how much our clock is ahead of that one
-    (seconds), 0 while the two agree. `tick`: when the answer came (seconds, monotonic clock). `size`: the most memory
-    that the body takes (bytes).
+    (seconds), 0 while the two agree. `tick`: when the answer came (seconds, monotonic clock).
     """
 
     body: dict[str, Any] | None
@@ -40,7 +39,6 @@ class Answer:
     sent_at: int
     drift: int = 0
     tick: float = 0.0
-    size: int = 0
 
 
 class Fetch(Protocol):
@@ -55,40 +53,25 @@ Receive = Callable[[str, Body], Body]
 
 ACCOUNT_PATH = "/api/v4/account"
 
-# Requests under way beyond rate × latency, so that a turn never waits for a request
-_SPARE = 1.0
+_SPARE = 1.0  # requests under way beyond rate × latency, so that a turn never waits for a request
 
 
-class Api:
-    """Safe to share by any number of threads. `wall`: unix seconds of this machine's clock."""
+class Api(AmocrmClient):
+    """The client with a GET for lists. `wall`: unix seconds of this machine's clock."""
 
-    def __init__(
-        self,
-        client: AmocrmClient,
-        wall: Callable[[], float] = time.time,
-        receive: Receive = lambda _, body: body,
-    ) -> None:
-        self.client = client
-        self.auth = client.sign_in
-        self.budget = client.session.budget
-        self.stats = client.stats
-        self.clock = client.clock
-        self.sleep = client.sleep
-        self.wall = wall
-        self.receive = receive
+    wall: Callable[[], float] = time.time
+    receive: Receive = staticmethod(lambda _, body: body)
 
     def get(self, path: str, params: Params | None = None, *, shrinkable: bool = False) -> Answer:
         """The answer to `path` ("/api/v4/leads"), or an AmocrmError once it is certain.
 
         `shrinkable`: raise PageTooLarge where the caller had better ask for less; see AmocrmClient.
         """
-        _, response = self.client.send_request("GET", self.url(path, params), {"shrinkable": shrinkable})
+        _, response = self.send_request("GET", self.url(path, params), {"shrinkable": shrinkable})
         reply = reply_of(response)
-        server_time = reply.server_time
-        if server_time is None:
-            server_time = int(reply.received)
+        server_time = int(reply.received) if reply.server_time is None else reply.server_time
         body = self.receive(path, reply.body if reply.status != 204 else None)
-        return Answer(body, server_time, server_time - math.ceil(reply.elapsed) - 1, size=reply.size)
+        return Answer(body, server_time, server_time - math.ceil(reply.elapsed) - 1)
 
     def url(self, path: str, params: Params | None) -> str:
         """The address with its query as PHP reads it: a list repeats its name, which therefore ends with []."""
@@ -101,43 +84,31 @@ class Api:
 
 def files_host_api(api: Api, base_url: str) -> Api:
     """The Api of that host. Its outages and refusals do not concern the account; the account's refusals concern it."""
-    client, sign_in = api.client, _FilesHostSignIn(api, base_url)
-    handler = AmocrmErrorHandler(client.policy, sign_in, Where.DRIVE)
-    return Api(client.at(sign_in, handler, CircuitBreaker(client.breaker)), api.wall, api.receive)
+    sign_in = _FilesHostSignIn(api, base_url)
+    return api.at(sign_in, AmocrmErrorHandler(api.policy, sign_in, Where.DRIVE), CircuitBreaker(api.breaker))
 
 
-class _FilesHostSignIn:
+class _FilesHostSignIn(SignIn):
     """The account's sign-in at another host."""
 
     def __init__(self, api: Api, base_url: str) -> None:
+        super().__init__(base_url)
         self._api = api
-        self.base_url = base_url
-        self.domain = base_url.partition("://")[2]
         self.advice = api.auth.advice
-        self.get_access_token = api.auth.get_access_token
-        self.expiry_warning = api.auth.expiry_warning
 
     @property
-    def access_token(self) -> str:
-        return self._api.auth.access_token
+    def token(self) -> str:
+        return self._api.auth.token
 
-    @property
-    def account_id(self) -> int | None:
-        return self._api.auth.account_id
-
-    @property
-    def scopes(self) -> frozenset[str] | None:
-        return self._api.auth.scopes
+    def get_access_token(self) -> str:
+        return self._api.auth.get_access_token()
 
     def renew(self, rejected: str) -> str | None:
         """The account is asked whether it takes the token, and renews it if not: this host may only lack a scope."""
-        if self.access_token == rejected:
+        if self.token == rejected:
             self._api.get(ACCOUNT_PATH)
-        newest = self.access_token
+        newest = self.token
         return None if newest == rejected else newest
-
-    def relocate(self) -> bool:
-        return False
 
 
 def open_api(
@@ -160,5 +131,6 @@ def open_api(
     policy = policy or RetryPolicy()
     session = session or AmocrmSession(Budget(config.requests_per_second), policy, config.num_workers)
     endpoint = HttpTokenEndpoint(session, policy, clock=clock, sleep=sleep)
-    sign_in = make_authenticator(config, raw, endpoint, wall, hand_over)
-    return Api(AmocrmClient(session, sign_in, policy, clock=clock, sleep=sleep), wall, receive)
+    api = Api(session, make_authenticator(config, raw, endpoint, wall, hand_over), policy, clock=clock, sleep=sleep)
+    api.wall, api.receive = wall, receive
+    return api

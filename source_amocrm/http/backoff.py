@@ -1,10 +1,9 @@
-"""How long requests are repeated: delays as the CDK's back-off strategy, and ceilings for their sum."""
+"""How long requests are repeated: ceilings, and the delays as the CDK's back-off strategy."""
 
 from __future__ import annotations
 
 import random
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import requests
@@ -28,10 +27,6 @@ class RetryPolicy:
     read_timeout: float = 60.0
     deadline: float = 120.0  # of a whole answer, however slowly it drips
 
-    def bound(self, attempt: int) -> float:
-        """The longest pause after attempt number `attempt` (1, 2, …)."""
-        return min(self.longest_delay, self.first_delay * 2.0 ** min(attempt - 1, 30))
-
 
 class AmocrmBackoff(BackoffStrategy):
     """After a 429 what the server asks for, or longer from refusal to refusal.
@@ -45,50 +40,22 @@ class AmocrmBackoff(BackoffStrategy):
     def backoff_time(
         self, response_or_exception: requests.Response | requests.RequestException | None, attempt_count: int
     ) -> float:
-        reply, bound = reply_of(response_or_exception), self._policy.bound(attempt_count)
+        reply, policy = reply_of(response_or_exception), self._policy
         asked = retry_after(reply)
+        bound = min(policy.longest_delay, policy.first_delay * 2.0 ** min(attempt_count - 1, 30))
         if reply.meant_status == requests.codes.too_many_requests:
             # at least a second: a server that counts by seconds forgets nothing earlier
             return max(1.0, bound if asked is None else asked)
         return max(random.uniform(0, bound), asked or 0.0)
 
 
-class Patience:
-    """What is left of the policy's ceilings for one request. Failures and 429s are counted apart."""
-
-    def __init__(self, policy: RetryPolicy, clock: Callable[[], float]) -> None:
-        self._policy = policy
-        self._clock = clock
-        self._started = clock()
-        self._throttled_since: float | None = None
-        self._spent_throttled = 0.0
-        self.failures = 0
-        self.refusals = 0
-
-    def after_failure(self, delay: float, *, attempts: int) -> bool:
-        """Whether the request may be tried again after `delay` seconds."""
-        spent = self._clock() - self._started - self._spent_throttled
-        return self.failures < attempts and spent + delay <= self._policy.ceiling
-
-    def after_refusal(self, seconds: float) -> bool:
-        """Whether a pause of `seconds` after a 429 is waited out."""
-        now = self._clock()
-        if self._throttled_since is None:
-            self._throttled_since = now
-        self._spent_throttled = now - self._throttled_since + seconds
-        return self._spent_throttled <= self._policy.throttled_ceiling
-
-
 def retry_after(reply: Reply) -> float | None:
     """Seconds that the server asks to wait, by header (seconds or a date) or by body."""
     header = reply.headers.get("Retry-After")
-    if header is not None:
-        seconds = _seconds(header)
-        if seconds is not None:
-            return seconds
-        moment = http_date(header)
-        if moment is not None:
-            return max(0.0, moment - (reply.server_time or reply.received))
+    if (seconds := _seconds(header)) is not None:
+        return seconds
+    if (moment := http_date(header)) is not None:
+        return max(0.0, moment - (reply.server_time or reply.received))
     return _seconds((reply.body or {}).get("retry_after"))
 
 

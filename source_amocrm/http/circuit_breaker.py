@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import copy
 import threading
-from dataclasses import dataclass
 
 from source_amocrm.errors import AmocrmError
 
-
-@dataclass(frozen=True, slots=True)
-class _Trouble:
-    error: AmocrmError
-    since: int  # an answer to a request with a higher number shows that it is over
+_Trouble = tuple[AmocrmError, int]
+"""A failure, and the number of a request: an answer to a later one shows that it is over."""
 
 
 class CircuitBreaker:
@@ -25,10 +21,10 @@ class CircuitBreaker:
     A refusal of the breaker `above` holds here, too.
     """
 
-    def __init__(self, above: CircuitBreaker | None = None) -> None:
-        self.sent = 0
-        """The number of the last request."""
+    def __init__(self, above: CircuitBreaker | None = None, *, opens: bool = True) -> None:
+        self.sent = 0  # the number of the last request
         self._above = above
+        self._opens = opens
         self._lock = threading.Lock()
         self._answered = 0
         self._outage: _Trouble | None = None
@@ -73,20 +69,20 @@ class CircuitBreaker:
     def gave_up(self, error: AmocrmError, since: int) -> None:
         """Notes an outage, unless a request with a higher number than `since` has been answered."""
         with self._lock:
-            if self._answered <= since:
-                self._outage = _Trouble(error, since)
+            if self._opens and self._answered <= since:
+                self._outage = error, since
 
     def refused(self, error: AmocrmError, since: int) -> None:
         """Notes a refusal, under the same condition as `gave_up`."""
         with self._lock:
-            if self._answered <= since:
-                self._refusal = _Trouble(error, since)
+            if self._opens and self._answered <= since:
+                self._refusal = error, since
 
     def _raise_refusal(self) -> None:
         if self._above is not None:
             self._above._raise_refusal()
-        if self._refusal is not None and (refusal := self._error(self._refusal)) is not None:
+        if (refusal := self._error(self._refusal)) is not None:
             raise copy.copy(refusal)
 
     def _error(self, trouble: _Trouble | None) -> AmocrmError | None:
-        return trouble.error if trouble is not None and self._answered <= trouble.since else None
+        return trouble[0] if trouble is not None and self._answered <= trouble[1] else None

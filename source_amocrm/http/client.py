@@ -9,39 +9,29 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import requests
 from airbyte_cdk.models import FailureType
-from airbyte_cdk.sources.streams.http.error_handlers import ErrorResolution, ResponseAction
-from airbyte_cdk.sources.streams.http.exceptions import (
-    BaseBackoffException,
-    DefaultBackoffException,
-    RateLimitBackoffException,
-    UserDefinedBackoffException,
-)
+from airbyte_cdk.sources.streams.http.error_handlers import ResponseAction
 from airbyte_cdk.sources.streams.http.http_client import HttpClient
 
-from source_amocrm.auth import Authenticator
+from source_amocrm.auth import SignIn
 from source_amocrm.errors import AmocrmError, PageTooLarge
-from source_amocrm.http.backoff import AmocrmBackoff, Patience, RetryPolicy
+from source_amocrm.http.backoff import AmocrmBackoff, RetryPolicy
 from source_amocrm.http.circuit_breaker import CircuitBreaker
-from source_amocrm.http.error_handler import AmocrmErrorHandler, AmocrmResolution, path_of
-from source_amocrm.http.reply import Reply, ReplyKind, reply_of
+from source_amocrm.http.error_handler import AmocrmErrorHandler, path_of
+from source_amocrm.http.refusals import Rule
+from source_amocrm.http.reply import AmocrmResponse, NoAnswer, Reply, ReplyKind
 from source_amocrm.http.session import AmocrmSession
 
-_SMOOTH = 0.2
-"""Weight of the newest answer in the mean latency."""
-_RENEWALS = 5
-"""Times that one request is sent again under a new token, however short the tokens live."""
+_SMOOTH = 0.2  # weight of the newest answer in the mean latency
+_RENEWALS = 5  # times that one request is sent again under a new token, however short the tokens live
 _EARLY = (ReplyKind.DNS, ReplyKind.REFUSED, ReplyKind.CONNECT_TIMEOUT, ReplyKind.TLS)
 """Failures that tell of a wrong address rather than of an outage, if nothing has been answered yet."""
 
-_HTTP_LOGGER = logging.getLogger("airbyte.amocrm.http")
-# With --debug the CDK's client would log headers with tokens, and bodies with people's names.
-_HTTP_LOGGER.setLevel(logging.INFO)
-
-_Outcome = requests.Response | requests.RequestException | None
+_Outcome = AmocrmResponse | NoAnswer
+_Client = TypeVar("_Client", bound="AmocrmClient")
 
 
 class Stats:
@@ -73,16 +63,20 @@ class Stats:
 
 @dataclass(slots=True)
 class _RetryState:
-    """One request over all its attempts."""
+    """One request over all its attempts. Its failures and its 429s are counted apart."""
 
     base_url: str  # what its address begins with
-    patience: Patience
     probe: bool
     shrinkable: bool
+    started: float
     failed_at: int  # the number of the last request that was sent when this one began, or first failed
     number: int = 0  # of the last attempt
     failed: bool = False
+    failures: int = 0
     slow: int = 0
+    throttled: int = 0
+    throttled_since: float = 0.0
+    spent_throttled: float = 0.0
     renewals: int = 0
     relocated: bool = False
 
@@ -100,7 +94,7 @@ class AmocrmClient(HttpClient):
     def __init__(
         self,
         session: AmocrmSession,
-        sign_in: Authenticator,
+        sign_in: SignIn,
         policy: RetryPolicy,
         *,
         clock: Callable[[], float] = time.monotonic,
@@ -109,131 +103,115 @@ class AmocrmClient(HttpClient):
         self.backoff = AmocrmBackoff(policy)
         super().__init__(
             "amocrm",
-            _HTTP_LOGGER,
+            logging.getLogger("airbyte"),
             error_handler=AmocrmErrorHandler(policy, sign_in),
             session=session,
             backoff_strategy=self.backoff,
         )
         self.session = session
-        self.sign_in = sign_in
+        self.budget = session.budget
+        self.auth = sign_in
         self.policy = policy
         self.clock = clock
         self.sleep = sleep
         self.breaker = CircuitBreaker()
         self.stats = Stats()
         self.accepted: set[str] = set()  # tokens that amoCRM has taken
-        self._states: dict[requests.PreparedRequest, _RetryState] = {}
 
-    def at(self, sign_in: Authenticator, handler: AmocrmErrorHandler, breaker: CircuitBreaker) -> AmocrmClient:
+    def at(self: _Client, sign_in: SignIn, handler: AmocrmErrorHandler, breaker: CircuitBreaker) -> _Client:
         """The same client for another host, with its own outages and refusals."""
         other = copy.copy(self)
-        other.sign_in, other._error_handler, other.breaker = sign_in, handler, breaker
+        other.auth, other._error_handler, other.breaker = sign_in, handler, breaker
         return other
 
     def _send_with_retry(
         self,
         request: requests.PreparedRequest,
         request_kwargs: Mapping[str, Any],
-        log_formatter: Callable[[requests.Response], Any] | None = None,
-        exit_on_rate_limit: bool | None = False,
-    ) -> requests.Response:
+        log_formatter: Callable[[requests.Response], Any] | None = None,  # noqa: ARG002
+        exit_on_rate_limit: bool | None = False,  # noqa: ARG002
+    ) -> AmocrmResponse:
         """Sends the request until it is certain what became of it.
 
         The CDK's loop sleeps a second longer than asked and waits for a rate limit in each thread by itself. It counts
-        all failures under one ceiling, and goes on in an outage that another thread has met.
+        all failures under one ceiling, and goes on in an outage that another thread has met. It logs the bodies of
+        refusals, which hold people's names. It renews a token once a request, even if each new one has worked.
         """
         probe = self.breaker.enter()
         self.stats.count_caller(1)
         try:
-            self._states[request] = state = _RetryState(
-                self.sign_in.base_url,
-                Patience(self.policy, self.clock),
-                probe,
-                bool(request_kwargs.get("shrinkable")),
-                self.breaker.sent,
-            )
-            kwargs = {"bearer": lambda: self.sign_in.access_token, **request_kwargs}
+            shrinkable = bool(request_kwargs.get("shrinkable"))
+            state = _RetryState(self.auth.base_url, probe, shrinkable, self.clock(), self.breaker.sent)
             while True:
                 self._prepare(request, state)
+                answer: _Outcome
                 try:
-                    return self._send(request, kwargs, log_formatter, exit_on_rate_limit)
-                except UserDefinedBackoffException as again:
-                    self.sleep(float(again.backoff))
-                except BaseBackoffException:
-                    pass
+                    answer = self.session.send(request, **{"bearer": lambda: self.auth.token, **request_kwargs})
+                except NoAnswer as failed:
+                    answer = failed
+                seconds = self._until_next(answer, state)
+                if isinstance(answer, AmocrmResponse) and seconds is None:
+                    return answer
+                if seconds:
+                    self.sleep(seconds)
         finally:
-            self._evict_key(request)
-            self._states.pop(request, None)
             self.stats.count_caller(-1)
             self.breaker.leave(probe)
 
     def _prepare(self, request: requests.PreparedRequest, state: _RetryState) -> None:
         """Renews the token ahead of its expiry and before a turn is taken, and follows a renamed account."""
-        self._signed_in(self.sign_in.get_access_token, state)
-        base_url = self.sign_in.base_url
+        self._signed_in(self.auth.get_access_token, state)
+        base_url = self.auth.base_url
         if base_url != state.base_url:
             request.url = str(request.url).replace(state.base_url, base_url, 1)
             state.base_url = base_url
         state.number = self.breaker.send()
-        self.stats.count_request(path_of(request.url, base_url))
+        self.stats.count_request(path_of(str(request.url), base_url))
 
-    def _handle_error_resolution(
-        self,
-        response: requests.Response | None,
-        exc: requests.RequestException | None,
-        request: requests.PreparedRequest,
-        error_resolution: ErrorResolution,
-        exit_on_rate_limit: bool | None = False,  # noqa: ARG002
-    ) -> None:
-        """Prepares the next attempt and raises a BaseBackoffException, or raises the error.
+    def _until_next(self, answer: _Outcome, state: _RetryState) -> float | None:
+        """Prepares the next attempt, and returns the seconds until then; None if this one has succeeded.
 
-        The CDK's method logs the bodies of refusals, which hold people's names. It prints the stream's status past the
-        queue of messages, under the client's name. It renews a token once a request, even if each new one has worked.
-        It asks for smaller pages by an exception that only its low-code half catches.
+        Raises the error if there is no next attempt.
         """
-        assert isinstance(error_resolution, AmocrmResolution)
-        state, error = self._states[request], error_resolution.error
-        answer = response if response is not None else exc
-        reply = reply_of(answer)
+        resolution, reply = self._error_handler.interpret_response(answer), answer.reply
+        rule, error = resolution.rule, resolution.error
         if error is None:
             self.breaker.answered(state.number)
             self.stats.note_latency(reply.elapsed)
             self.accepted.add(reply.token or "")
-            return
+            return None
         if not state.failed:
             state.failed, state.failed_at = True, self.breaker.sent
-        action = error_resolution.response_action
-        if action is ResponseAction.RETRY:
-            delay = self._delay(state, error_resolution, error, answer)
-            raise UserDefinedBackoffException(delay, request, answer, str(error), error.failure_type)
-        if action is ResponseAction.RATE_LIMITED:
+        if rule.action is ResponseAction.RETRY:
+            return self._delay(state, rule, error, answer)
+        if rule.action is ResponseAction.RATE_LIMITED:
             self._pause(state, error, answer)
-            raise RateLimitBackoffException(request, answer, str(error), error.failure_type)
-        if action is ResponseAction.REFRESH_TOKEN_THEN_RETRY:
+        elif rule.action is ResponseAction.REFRESH_TOKEN_THEN_RETRY:
             self._renew(state, reply, error)
-        elif error_resolution.rule.stops:
-            self.session.budget.shut(error)
+        elif rule.stops:
+            self.budget.shut(error)
             raise error
         elif not self._relocated_at_first(state, reply):
             if reply.status is not None:
                 self.breaker.answered(state.number)  # a refusal for this list alone tells that all is well otherwise
             raise error
-        raise DefaultBackoffException(request, answer, str(error), error.failure_type)
+        return 0.0
 
-    def _delay(self, state: _RetryState, resolution: AmocrmResolution, error: AmocrmError, answer: _Outcome) -> float:
+    def _delay(self, state: _RetryState, rule: Rule, error: AmocrmError, answer: _Outcome) -> float:
         """Seconds until the next attempt. Raises the error if there is none."""
-        rule, reply = resolution.rule, reply_of(answer)
+        reply = answer.reply
         state.slow += rule.slow
         if rule.slow and state.shrinkable and state.slow >= self.policy.large_page_attempts:
-            raise self._error_handler.error(rule, reply, answer, PageTooLarge)
+            raise self._error_handler.error(rule, reply, PageTooLarge)
         attempts = self._max_retries + 1
         if state.probe or self.breaker.outage:
             attempts = 1
         elif reply.kind in _EARLY and self.breaker.untried:
             attempts = self.policy.cold_attempts
-        state.patience.failures += 1
-        delay = self.backoff.backoff_time(answer, state.patience.failures)
-        if not state.patience.after_failure(delay, attempts=attempts):
+        state.failures += 1
+        delay = self.backoff.backoff_time(answer, state.failures)
+        spent = self.clock() - state.started - state.spent_throttled
+        if state.failures >= attempts or spent + delay > self.policy.ceiling:
             self.breaker.gave_up(error, state.failed_at)
             raise error
         return delay
@@ -241,18 +219,22 @@ class AmocrmClient(HttpClient):
     def _pause(self, state: _RetryState, error: AmocrmError, answer: _Outcome) -> None:
         """Makes all threads wait. Raises the error if that would take too long."""
         self.stats.count_refusal()
-        state.patience.refusals += 1
-        seconds = self.backoff.backoff_time(answer, state.patience.refusals)
-        if not state.patience.after_refusal(seconds):
+        now = self.clock()
+        if not state.throttled:
+            state.throttled_since = now
+        state.throttled += 1
+        seconds = self.backoff.backoff_time(answer, state.throttled)
+        state.spent_throttled = now - state.throttled_since + seconds
+        if state.spent_throttled > self.policy.throttled_ceiling:
             self.breaker.refused(error, state.failed_at)
             raise error
-        self.session.budget.pause(seconds)
+        self.budget.pause(seconds)
 
     def _renew(self, state: _RetryState, reply: Reply, error: AmocrmError) -> None:
         """Gets a newer token, or else the account's new address. Raises the error if there is neither."""
-        sign_in, rejected = self.sign_in, reply.token or ""
+        sign_in, rejected = self.auth, reply.token or ""
         # a renewed token that has worked for nobody is not worth another renewal
-        worthy = state.renewals == 0 or rejected in self.accepted or rejected != sign_in.access_token
+        worthy = state.renewals == 0 or rejected in self.accepted or rejected != sign_in.token
         if worthy and state.renewals < _RENEWALS and self._signed_in(lambda: sign_in.renew(rejected), state):
             state.renewals += 1
         elif not state.relocated and sign_in.relocate():
@@ -274,8 +256,8 @@ class AmocrmClient(HttpClient):
 
     def _relocated_at_first(self, state: _RetryState, reply: Reply) -> bool:
         """Follows a renamed account, which redirects the first request or does not know its address."""
-        moved = reply.status is not None and (300 <= reply.status < 400 or reply.status == 404)
+        moved = reply.status in (*range(300, 400), 404)
         if not moved or state.relocated or not self.breaker.untried:
             return False
-        state.relocated = self.sign_in.relocate()
+        state.relocated = self.auth.relocate()
         return state.relocated

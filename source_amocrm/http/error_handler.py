@@ -11,28 +11,16 @@ from urllib.parse import urlsplit
 import requests
 from airbyte_cdk.sources.streams.http.error_handlers import ErrorHandler, ErrorResolution, ResponseAction
 
-from source_amocrm.auth import Authenticator
+from source_amocrm.auth import SignIn
 from source_amocrm.config.hosts import is_service_host
 from source_amocrm.errors import AmocrmError
 from source_amocrm.http.backoff import RetryPolicy
 from source_amocrm.http.refusals import TABLE, Rule, Where
-from source_amocrm.http.reply import AmocrmResponse, NoAnswer, Reply, reply_of
+from source_amocrm.http.reply import Reply, reply_of
 from source_amocrm.secrecy import mask
 
-_LONGEST_DETAIL = 300
-"""Characters of an answer's own words that an error shows."""
-_LONGEST_WORDS = 5000
-"""Characters of them that are looked at."""
-
-
-@dataclass(frozen=True, slots=True)
-class RequestTarget:
-    """Where a request went and as whom, for the text of an error."""
-
-    host: str
-    path: str
-    advice: str = ""
-    account_id: int | None = None
+_LONGEST_DETAIL = 300  # characters of an answer's own words that an error shows
+_LONGEST_WORDS = 5000  # characters of them that are looked at
 
 
 @dataclass(kw_only=True)
@@ -46,7 +34,7 @@ class AmocrmResolution(ErrorResolution):
 class AmocrmErrorHandler(ErrorHandler):
     """Applies the table of rules to one host, which `sign_in` names. It keeps nothing about a request."""
 
-    def __init__(self, policy: RetryPolicy, sign_in: Authenticator, where: Where = Where.API) -> None:
+    def __init__(self, policy: RetryPolicy, sign_in: SignIn, where: Where = Where.API) -> None:
         self._policy = policy
         self._sign_in = sign_in
         self._where = where
@@ -62,32 +50,43 @@ class AmocrmErrorHandler(ErrorHandler):
 
     def interpret_response(self, response_or_exception: requests.Response | Exception | None) -> AmocrmResolution:
         reply = reply_of(response_or_exception)
-        return self._resolution(classify(reply, self._where), reply, response_or_exception)
+        return self._resolution(classify(reply, self._where), reply)
 
-    def error(
-        self, rule: Rule, reply: Reply, response_or_exception: object, kind: type[AmocrmError] | None = None
-    ) -> AmocrmError:
-        """Makes the rule's error for this answer, of `kind` or the rule's own."""
-        sign_in, path = self._sign_in, ""
-        if isinstance(response_or_exception, AmocrmResponse | NoAnswer) and response_or_exception.request is not None:
-            path = path_of(response_or_exception.request.url, sign_in.base_url)
-        target = RequestTarget(sign_in.domain, path, sign_in.advice, sign_in.account_id)
-        return explain(rule, reply, target, self._policy, kind)
+    def error(self, rule: Rule, reply: Reply, kind: type[AmocrmError] | None = None) -> AmocrmError:
+        """Makes an error of `kind`, or the rule's own: its sentence, and the ids by which support finds the request."""
+        sign_in, path = self._sign_in, path_of(reply.url, self._sign_in.base_url)
+        sentence = rule.message.format(
+            host=sign_in.domain,
+            subdomain=sign_in.domain.partition(".")[0],
+            account=sign_in.account_id or "(see «Настройки» → «Общие настройки»)",
+            path=path,
+            detail=_detail(reply),
+            advice=sign_in.advice,
+            minutes=round(self._policy.throttled_ceiling / 60),
+        ).strip()
+        ids = {"X-Request-Id": reply.headers.get("X-Request-Id"), "trace_id": (reply.body or {}).get("trace_id")}
+        known = {name: str(text) for name, text in ids.items() if re.fullmatch(r"[\w.:/+=-]{1,100}", str(text or ""))}
+        traces = ", ".join(f"{name} {mask(text)}" for name, text in known.items())
+        seen = f"{reply.status} ({reply.kind.value})" if reply.status else reply.kind.value
+        internal = " ".join(filter(None, [f"{path} at {sign_in.domain}: {seen}.", reply.trouble, traces]))
+        message = f"{sentence} [{traces}]" if traces else sentence
+        return (kind or rule.error)(
+            message, failure_type=rule.failure, status=reply.status, path=path, internal_message=internal
+        )
 
-    def _resolution(self, rule: Rule, reply: Reply, response_or_exception: object) -> AmocrmResolution:
-        succeeded = rule.action is ResponseAction.SUCCESS
-        error = None if succeeded else self.error(rule, reply, response_or_exception)
+    def _resolution(self, rule: Rule, reply: Reply) -> AmocrmResolution:
+        error = None if rule.action is ResponseAction.SUCCESS else self.error(rule, reply)
         return AmocrmResolution(rule.action, rule.failure, str(error) if error else None, rule=rule, error=error)
 
 
-def path_of(url: str | None, base_url: str) -> str:
+def path_of(url: str, base_url: str) -> str:
     """The path of an address, without the query: /api/v4/leads."""
-    return urlsplit(url or "").path.removeprefix(urlsplit(base_url).path)
+    return urlsplit(url).path.removeprefix(urlsplit(base_url).path)
 
 
 def classify(reply: Reply, where: Where = Where.API) -> Rule:
     """The first rule of the table that fits."""
-    status = reply.meant_status
+    status, words = reply.meant_status, _words(reply.body).lower()
     for rule in TABLE:
         when = rule.when
         # a rule without a status is for exchanges without an answer, and for no others
@@ -96,35 +95,10 @@ def classify(reply: Reply, where: Where = Where.API) -> Rule:
             and (not when.where or where in when.where)
             and (not when.kinds or reply.kind in when.kinds)
             and (not when.codes or not _codes(reply.body).isdisjoint(when.codes))
-            and (not when.says or any(text in _words(reply.body).lower() for text in when.says))
+            and (not when.says or any(text in words for text in when.says))
         ):
             return rule
     raise AssertionError(f"no rule for {status} {reply.kind}")
-
-
-def explain(
-    rule: Rule, reply: Reply, target: RequestTarget, policy: RetryPolicy, kind: type[AmocrmError] | None = None
-) -> AmocrmError:
-    """Makes an error of `kind`, or the rule's own: its sentence, and the ids by which support finds the request."""
-    sentence = rule.message.format(
-        host=target.host,
-        subdomain=target.host.partition(".")[0],
-        account=target.account_id or "(see «Настройки» → «Общие настройки»)",
-        path=target.path,
-        detail=_detail(reply),
-        advice=target.advice,
-        minutes=round(policy.throttled_ceiling / 60),
-    ).strip()
-    ids = {"X-Request-Id": reply.headers.get("X-Request-Id"), "trace_id": (reply.body or {}).get("trace_id")}
-    traces = ", ".join(
-        f"{name} {mask(str(text))}" for name, text in ids.items() if re.fullmatch(r"[\w.:/+=-]{1,100}", str(text or ""))
-    )
-    seen = f"{reply.status} ({reply.kind.value})" if reply.status else reply.kind.value
-    internal = " ".join(filter(None, [f"{target.path} at {target.host}: {seen}.", reply.trouble, traces]))
-    message = f"{sentence} [{traces}]" if traces else sentence
-    return (kind or rule.error)(
-        message, failure_type=rule.failure, status=reply.status, path=target.path, internal_message=internal
-    )
 
 
 def _codes(body: Mapping[str, Any] | None) -> set[int]:

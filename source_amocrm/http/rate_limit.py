@@ -18,73 +18,54 @@ from typing import Any
 import requests
 from airbyte_cdk.sources.streams.call_rate import AbstractAPIBudget, AbstractCallRatePolicy
 
-_ANSWERS = 200
-"""Answers that are remembered."""
-_LEAST = 12
-"""Answers that must have come before anything is known."""
-_DOUBT = 4
-"""The fastest answer so far may be slower than the fastest possible one, by this many typical distances between two
-answers. By twice as many if there are fewer than _MANY answers."""
-_MANY = 32
-_USUAL = 0.9
-"""The share of answers whose time is that of the way; the slowest few may be late for any reason."""
-_STEADY = 0.12
-"""Seconds. If answers differ by more, the difference is the server's own work."""
-_WORST = 0.08
-"""Seconds by which requests are assumed to be late while the answers do not tell, and after several refusals."""
-_AFTER_ONE = 0.045
-"""Seconds by which they are assumed to be late after one refusal, which may have had another cause."""
+# What answers tell of the network
+_ANSWERS = 200  # answers that are remembered
+_LEAST = 12  # answers that must have come before anything is known
+_MANY = 32  # answers from which on half of the doubt is enough
+_DOUBT = 4  # typical distances between two answers by which the fastest possible one may be faster than all so far
+_USUAL = 0.9  # the share of answers whose time is that of the way; the slowest few may be late for any reason
+_STEADY = 0.12  # seconds; if answers differ by more, the difference is the server's own work
+_WORST = 0.08  # seconds by which requests are assumed late while answers do not tell, and after several refusals
+_AFTER_ONE = 0.045  # seconds by which they are assumed late after one refusal, which may have had another cause
 _CAREFUL = 800
 """Answers for which that is assumed: two minutes at the usual limit. To find out that requests arrive evenly risks a
 refusal, so it pays only if there is much left to read. Each refusal doubles the number."""
-_EASED = 200
-"""Answers over which the assumption then shrinks to nothing."""
+_EASED = 200  # answers over which the assumption then shrinks to nothing
 _MOST_LATE = 0.15
 """Seconds by which a single request may be late: a server that was busy with itself counted it when it got to it."""
-_UNUSUAL = 1.1
-"""An answer that took so many times what most take is late for that reason."""
+_UNUSUAL = 1.1  # an answer that took so many times what most take is late for that reason
 
-_SAFETY = 0.018
-"""Share of the period that is kept free for jitter while nothing is known of it."""
-_LESS = 0.002
-"""The same share once answers tell how late each request was."""
+# How turns are given
+_SAFETY = 0.018  # share of the period that is kept free for jitter while nothing is known of it
+_LESS = 0.002  # the same share once answers tell how late each request was
 _EAGER = 0.7
 """Share of the usual distance between turns if jitter exceeds _EVEN, so that a late request does not delay all."""
-_EVEN = 0.01
-"""Seconds of jitter."""
-_SLOWER = 1.1
-"""Factor by which a 429 slows the pace down in quiet times."""
-_MUCH_SLOWER = 1.25
-"""The same factor before the pace has recovered from the last 429."""
-_SLOWEST = 10.0
-_RECOVERY_STEP = 5.0
-"""Seconds without a 429 after which the pace is a factor of _SLOWER faster again."""
-_POLL = 0.005
-"""Seconds between two looks at turns that have not left yet."""
-_LATENESS = 0.02
-"""Seconds by which a thread may wake late without delaying the next turn."""
-_NAP = 1.0
-"""Seconds of the longest sleep: a thread that waits out a pause must learn soon that the budget was shut."""
+_EVEN = 0.01  # seconds of jitter
+_SLOWER = 1.1  # factor by which a 429 slows the pace down in quiet times
+_MUCH_SLOWER = 1.25  # the same factor before the pace has recovered from the last 429
+_SLOWEST = 10.0  # the largest product of these factors
+_RECOVERY_STEP = 5.0  # seconds without a 429 after which the pace is a factor of _SLOWER faster again
+_POLL = 0.005  # seconds between two looks at turns that have not left yet
+_LATENESS = 0.02  # seconds by which a thread may wake late without delaying the next turn
+_NAP = 1.0  # seconds of the longest sleep: a thread that waits out a pause must learn soon that the budget was shut
 
 
 class Jitter:
     """How unevenly requests arrive, by what answers and refusals tell (seconds)."""
 
     def __init__(self) -> None:
+        # By how much requests arrive earlier or later than others; None where the answers do not tell
         self.spread: float | None = None
-        """By how much requests arrive earlier or later than others; None where the answers do not tell."""
+        # By how much the earliest of the last requests may have been later than another one will be
         self.margin: float | None = None
-        """By how much the earliest of the last requests may have been later than another one will be."""
         self._answers: deque[float] = deque(maxlen=_ANSWERS)
         self._known = False
         self._fastest = self._usual = 0.0
         self._count = 0
+        # For how many answers a refusal makes careful, and the number of the answer at which that ends
         self._careful = self._until = _CAREFUL
-        """For how many answers a refusal makes careful, and the number of the answer at which that ends."""
-        self._care = 1.0
-        """How much of the assumptions still holds: 1 in the careful time, 0 long after it."""
-        self._refused = 0.0
-        """Seconds by which requests are assumed to be late since a refusal, whatever the answers tell."""
+        self._care = 1.0  # how much of the assumptions still holds: 1 in the careful time, 0 long after it
+        self._refused = 0.0  # seconds by which requests are assumed late since a refusal, whatever the answers tell
 
     def answered(self, elapsed: float) -> None:
         """Notes that an answer came `elapsed` seconds after its request left."""
@@ -128,8 +109,7 @@ class Slot:
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self.time: float | None = None
-        self.elapsed: float | None = None
-        """Seconds until the answer came."""
+        self.elapsed: float | None = None  # seconds until the answer came
 
     def left(self) -> None:
         if self.time is None:
@@ -150,8 +130,7 @@ class Budget(AbstractAPIBudget):
     ) -> None:
         self.per_second = per_second
         self._window = max(1, int(per_second))
-        self._exact = self._window / per_second
-        """Seconds in which the limit allows as many turns as the window holds."""
+        self._exact = self._window / per_second  # seconds in which the limit allows as many turns as the window holds
         self._jitter = Jitter()
         self._clock = clock
         self._sleep = sleep

@@ -78,7 +78,7 @@ _NOT_GRANTED = (
 )
 _KEYS_TAB = "the tab «Ключи и доступы» of the integration"
 _NEW_CODE = f"Take a new one («Код авторизации») from {_KEYS_TAB}, or press «Grant access» again."
-_OFF = (
+_SWITCHED_OFF = (
     "amoCRM says that {path} is switched off in the account{detail}, so there is nothing to read. Switch that part of "
     "amoCRM on, or leave its table out."
 )
@@ -99,9 +99,9 @@ _DRIVE = (Where.DRIVE,)
 _TOKENS = (Where.REFRESH, Where.CODE)
 _ACCOUNT = (Where.API, *_TOKENS)
 
-# The host of files. Its refusals are its own and stop no other stream; a new token is asked for only where the account
-# itself refuses the old one.
-_FILES_HOST = (
+TABLE: tuple[Rule, ...] = (
+    # The host of files. Its refusals stop no other stream; a new token is asked for only where the account itself
+    # refuses the old one.
     _renews(When("the drive does not take the token", (401,), where=_DRIVE), _NOT_GRANTED, errors.NotGranted),
     _fails(When("the drive lets nobody in", (403,), where=_DRIVE), _NOT_GRANTED, errors.NotGranted),
     _fails(
@@ -122,9 +122,7 @@ _FILES_HOST = (
         "The network does not know amoCRM's host of files, {host} (DNS). Let the machine where this connector runs "
         "reach it, or leave the table out.",
     ),
-)
-
-_BELOW_400 = (
+    # Statuses below 400
     Rule(When("an answer", range(200, 203), kinds=(ReplyKind.OBJECT,))),
     Rule(When("nothing found", (204,))),
     _shrinks(When("too large an answer", _SUCCESS, kinds=(ReplyKind.TOO_LARGE,)), _TOO_LARGE),
@@ -143,9 +141,7 @@ _BELOW_400 = (
         "your browser shows when amoCRM is open into the account address (account_domain).",
         errors.Moved,
     ),
-)
-
-_TOKEN_ENDPOINT = (
+    # The token endpoint
     _fails(
         When("the refresh token is spent", _NO_EXCHANGE, says=("revoked", "expired"), where=(Where.REFRESH,)),
         "amoCRM no longer accepts the refresh token{detail}: it works once and for three months, and it is lost when "
@@ -198,9 +194,7 @@ _TOKEN_ENDPOINT = (
         "redirect URI with the integration's settings. If they are right: {advice}",
         errors.Unauthorized,
     ),
-)
-
-_BY_NUMBER = (
+    # amoCRM's own error numbers
     _renews(
         When("no such account", (400, 401, 403, 404), codes=(101,), where=_ACCOUNT),
         "There is no amoCRM account at {host}{detail}. Compare the account address (account_domain) with your "
@@ -219,12 +213,10 @@ _BY_NUMBER = (
         "machine where this connector runs to «Белый список ip-адресов» in «Настройки».",
         errors.IpRefused,
     ),
-    _fails(When("a part of amoCRM is off", _REFUSED, codes=(425, 426)), _OFF, errors.FeatureOff),
+    _fails(When("a part of amoCRM is off", _REFUSED, codes=(425, 426)), _SWITCHED_OFF, errors.FeatureOff),
     _fails(When("not paid", _REFUSED, codes=(402,)), _UNPAID, errors.Unpaid),
     _fails(When("no rights", _REFUSED, codes=(288,)), _NO_RIGHTS, errors.Forbidden),
-)
-
-_BY_STATUS = (
+    # Statuses from 400 on
     _renews(
         When("the token is not accepted", (401,)),
         "amoCRM does not accept the token at {host}{detail}: it was not copied whole, has expired or was revoked, the "
@@ -253,7 +245,9 @@ _BY_STATUS = (
         errors.BadRequest,
         failure=_SYSTEM,
     ),
-    _fails(When("a part of amoCRM is off", (422, 425, 426), kinds=(ReplyKind.OBJECT,)), _OFF, errors.FeatureOff),
+    _fails(
+        When("a part of amoCRM is off", (422, 425, 426), kinds=(ReplyKind.OBJECT,)), _SWITCHED_OFF, errors.FeatureOff
+    ),
     _retries(
         When("the request came too slowly", (408,)),
         "amoCRM did not receive the whole request {path} in time, again and again. " + _AGAIN,
@@ -283,9 +277,7 @@ _BY_STATUS = (
         failure=_SYSTEM,
         doubtful=True,
     ),
-)
-
-_NO_ANSWER = (
+    # No answer
     _shrinks(When("too large a head", None, kinds=(ReplyKind.TOO_LARGE,)), _TOO_LARGE),
     _retries(
         When("the host name is not found", None, kinds=(ReplyKind.DNS,)),
@@ -315,13 +307,4 @@ _NO_ANSWER = (
     _retries_in_doubt(
         When("the connection is lost", None), "The connection to {host} was lost at {path}, again and again. " + _AGAIN
     ),
-)
-
-TABLE: tuple[Rule, ...] = (
-    *_FILES_HOST,
-    *_BELOW_400,
-    *_TOKEN_ENDPOINT,
-    *_BY_NUMBER,
-    *_BY_STATUS,
-    *_NO_ANSWER,
 )

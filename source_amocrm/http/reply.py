@@ -5,6 +5,7 @@ from __future__ import annotations
 import email.utils
 import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -18,7 +19,7 @@ LARGEST_BODY = 32 << 20
 """Bytes of an answer, unpacked; a larger one is refused."""
 MOST_OF_VALUES = 128 << 20
 """Bytes of memory that the values of an answer may take, by `cost`; dearer ones are not made."""
-MANY = 64 << 20
+MOST_WITHOUT_TEXTS = 64 << 20
 """Bytes of memory that the values may take by their number, apart from their contents."""
 
 NUL = rb"\u0000"
@@ -31,7 +32,6 @@ _STRING = 48
 _WIDE = (b"\xf0", b"\xf1", b"\xf2", b"\xf3", b"\xf4", rb"\ud", rb"\uD")
 # A text that must be mended is in memory several times
 _MENDED = 4
-_MARGIN = 64
 
 
 class ReplyKind(Enum):
@@ -64,7 +64,7 @@ class Reply:
     received: float  # unix seconds, this machine's clock
     trouble: str = ""  # the technical word for a failed exchange
     token: str | None = field(default=None, repr=False)  # the one that was sent
-    size: int = 0  # bytes of memory that the body takes at the most
+    url: str = ""  # what was asked for
 
     @property
     def server_time(self) -> int | None:
@@ -125,10 +125,10 @@ def parse(data: bytes | bytearray, values: int | None = None) -> tuple[ReplyKind
 
     An empty object is no answer. `values`: the `cost` of the body, if it is known.
     """
-    first = _first(data)
-    if not first:
+    first = re.search(rb"\S", data)
+    if first is None:
         return ReplyKind.EMPTY, None
-    if first == b"<":
+    if first[0] == b"<":
         return ReplyKind.HTML, None
     try:
         value = _loads(data, cost(data) if values is None else values)
@@ -139,26 +139,14 @@ def parse(data: bytes | bytearray, values: int | None = None) -> tuple[ReplyKind
     return ReplyKind.BROKEN, None
 
 
-def _first(data: bytes | bytearray) -> bytes:
-    """The first byte that is no white space; empty if there is none."""
-    for start in range(0, len(data), _MARGIN):
-        if text := bytes(data[start : start + _MARGIN]).strip():
-            return text[:1]
-    return b""
-
-
 def _loads(data: bytes | bytearray, values: int) -> Any:
     """The parsed value; None if the text is not JSON. Raises MemoryError if its values take too much memory."""
     _bounded(values)
-    try:
-        if NUL not in data:
+    if NUL not in data:
+        try:
             return orjson.loads(data)
-        _bounded(values * _MENDED)
-        return _mend(orjson.loads(data))
-    except orjson.JSONDecodeError:
-        pass
-    except RecursionError:
-        return None
+        except orjson.JSONDecodeError:
+            pass
     _bounded(values * _MENDED)
     # Texts typed in amoCRM may hold halves of emoji, raw control characters, bytes that are no UTF-8
     try:
@@ -181,7 +169,7 @@ def cost(data: bytes | bytearray) -> int:
     signs = {sign: data.count(sign) for sign in _COST}
     strings = max(0, data.count(b'"') // 2 - signs[b":"])
     values = sum(_COST[sign] * number for sign, number in signs.items()) + strings * _STRING
-    if values > MANY:
+    if values > MOST_WITHOUT_TEXTS:
         return MOST_OF_VALUES + 1
     narrow = data.isascii() and rb"\u" not in data
     width = 1 if narrow else 4 if any(start in data for start in _WIDE) else 2

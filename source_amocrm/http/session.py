@@ -9,6 +9,7 @@ import functools
 import gc
 import http.client
 import io
+import math
 import socket
 import ssl
 import threading
@@ -40,14 +41,11 @@ from source_amocrm.http.reply import (
 USER_AGENT = "source-amocrm"
 LARGEST_HEAD = 1 << 17
 """Bytes of all that comes before a body: the status, the headers, and what the server says before them."""
-_SMALL = 1 << 20
-"""Bytes of an answer that holds no rows."""
-_READ_SIZE = 1 << 18
-"""Bytes that are unpacked at a time."""
+_SMALL = 1 << 20  # bytes of an answer that holds no rows
+_READ_SIZE = 1 << 18  # bytes that are unpacked at a time
 _ENCODINGS = ("", "identity", "gzip", "x-gzip", "deflate")
 """How a body may be packed, although only gzip is asked for; a body that is packed otherwise is refused."""
-_OTHER_THREADS = 8
-"""Threads that ask now and then besides the workers."""
+_OTHER_THREADS = 8  # threads that ask now and then besides the workers
 HEAVY_BODY = 4 << 20
 """An answer of more bytes is heavy. Where a smaller page can be asked for, it is refused."""
 HEAVY_VALUES = 32 << 20
@@ -61,15 +59,11 @@ class TooLarge(Exception):
 class _CurrentExchange(threading.local):
     """What the connection that a thread uses must know of its request."""
 
-    on_sent: Callable[[], None] | None = None
-    """Is called the moment the request is handed to the network."""
-    until: float | None = None
-    """Deadline (seconds, monotonic clock)."""
+    on_sent: Callable[[], None]  # is called the moment the request is handed to the network
+    until: float  # deadline (seconds, monotonic clock)
 
-    def left(self) -> float | None:
+    def left(self) -> float:
         """Seconds until the deadline. Raises TimeoutError when it is over."""
-        if self.until is None:
-            return None
         seconds = self.until - time.monotonic()
         if seconds <= 0:
             raise TimeoutError("the deadline of the exchange is over")
@@ -85,16 +79,14 @@ class _BoundedReader(io.RawIOBase):
     def __init__(self, connected: socket.socket) -> None:
         self._socket = connected
         self._raw = connected.makefile("rb", buffering=0)
-        self._patience = connected.gettimeout()
+        self._patience = connected.gettimeout() or math.inf
         self.room = LARGEST_HEAD
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int | None:
-        left = _EXCHANGE.left()
-        if left is not None:
-            self._socket.settimeout(left if self._patience is None else min(left, self._patience))
+        self._socket.settimeout(min(_EXCHANGE.left(), self._patience))
         count: int | None = self._raw.readinto(buffer)
         self.room -= count or 0
         if self.room < 0:
@@ -102,9 +94,8 @@ class _BoundedReader(io.RawIOBase):
         return count
 
     def close(self) -> None:
-        if not self.closed:
-            self._raw.close()
-            super().close()
+        self._raw.close()
+        super().close()
 
 
 class _Response(http.client.HTTPResponse):
@@ -126,15 +117,12 @@ class _ReportingConnection:
     response_class = _Response
 
     def getresponse(self) -> Any:
-        if _EXCHANGE.on_sent is not None:
-            _EXCHANGE.on_sent()
+        _EXCHANGE.on_sent()
         return super().getresponse()  # type: ignore[misc]
 
     def _new_conn(self) -> Any:
         """Connects in a thread of its own, for nothing else can interrupt the lookup of a name."""
         connect, left = super()._new_conn, _EXCHANGE.left()  # type: ignore[misc]
-        if left is None:
-            return connect()
         done: Future[Any] = Future()
         threading.Thread(target=_connect_into, args=(done, connect), name="connect", daemon=True).start()
         if not wait([done], left).done:
@@ -250,18 +238,19 @@ class AmocrmSession(LimiterSession):
     def _exchange(
         self, request: requests.PreparedRequest, token: str, shrinkable: bool, kwargs: dict[str, Any]
     ) -> AmocrmResponse:
+        url = str(request.url)
         signed = request.copy()  # the given request stays without a token, so that no error can show one
         if token:
             signed.headers["Authorization"] = f"Bearer {token}"
-        if not isinstance(self.get_adapter(str(request.url)), _ReportingAdapter):
+        if not isinstance(self.get_adapter(url), _ReportingAdapter):
             self.budget.left(request)
         bounds = {"timeout": self._timeouts, "stream": True, "allow_redirects": False}
-        response, kind, body, size, trouble, whole = None, ReplyKind.EMPTY, None, 0, "", True
+        response, kind, body, trouble, whole = None, ReplyKind.EMPTY, None, "", True
         started = time.monotonic()
         _EXCHANGE.on_sent, _EXCHANGE.until = functools.partial(self.budget.left, request), started + self._deadline
         try:
             response = requests.Session.send(self, signed, **{**kwargs, **bounds})
-            kind, body, size = _read_body(response, shrinkable)
+            kind, body = _read_body(response, shrinkable)
         except (urllib3.exceptions.DecodeError, TooLarge, MemoryError) as error:
             # a body that cannot be unpacked still came under a status
             broken = isinstance(error, urllib3.exceptions.DecodeError)
@@ -269,19 +258,18 @@ class AmocrmSession(LimiterSession):
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             kind, trouble, whole = failure(error, answered=response is not None), type(error).__name__, False
         finally:
-            _EXCHANGE.on_sent = _EXCHANGE.until = None
             if response is not None:
                 response.close()
         elapsed, received = time.monotonic() - started, time.time()
         if response is None or not whole:
-            raise NoAnswer(request, Reply(None, kind, None, {}, elapsed, received, trouble, token or None))
+            raise NoAnswer(request, Reply(None, kind, None, {}, elapsed, received, trouble, token or None, url))
         status, headers = response.status_code, response.headers
-        reply = Reply(status, kind, body, headers, elapsed, received, trouble, token or None, size)
+        reply = Reply(status, kind, body, headers, elapsed, received, trouble, token or None, url)
         return AmocrmResponse(response, request, reply)
 
 
-def _read_body(response: requests.Response, shrinkable: bool) -> tuple[ReplyKind, dict[str, Any] | None, int]:
-    """The kind of the body, the object that it is, and its cost. Raises TooLarge, MemoryError or TimeoutError."""
+def _read_body(response: requests.Response, shrinkable: bool) -> tuple[ReplyKind, dict[str, Any] | None]:
+    """The kind of the body, and the object that it is. Raises TooLarge, MemoryError or TimeoutError."""
     most = _SMALL if not 200 <= response.status_code < 300 else HEAVY_BODY if shrinkable else LARGEST_BODY
     if response.headers.get("Content-Encoding", "").strip().lower() not in _ENCODINGS:
         raise urllib3.exceptions.DecodeError("not packed as was asked for")
@@ -293,9 +281,9 @@ def _read_body(response: requests.Response, shrinkable: bool) -> tuple[ReplyKind
             # packed bytes count, too: a gzip file may have any number of members with nothing in them
             if max(len(data) + len(piece), response.raw.tell()) > most:
                 raise TooLarge
-            patience = _EXCHANGE.left() or 0
+            left = _EXCHANGE.left()
             if len(data) <= HEAVY_BODY < len(data) + len(piece):
-                turn.enter_context(turn_of_heavy_answer(patience))
+                turn.enter_context(turn_of_heavy_answer(left))
             data += piece
             if not piece:
                 break
@@ -303,29 +291,27 @@ def _read_body(response: requests.Response, shrinkable: bool) -> tuple[ReplyKind
         if values > (HEAVY_VALUES if shrinkable else MOST_OF_VALUES):
             raise TooLarge
         if values > HEAVY_VALUES and len(data) <= HEAVY_BODY:
-            turn.enter_context(turn_of_heavy_answer(_EXCHANGE.left() or 0))
-        return *parse(data, values), values
+            turn.enter_context(turn_of_heavy_answer(_EXCHANGE.left()))
+        return parse(data, values)
+
+
+_FAILURES: dict[ReplyKind, tuple[type[BaseException], ...]] = {
+    ReplyKind.CERTIFICATE: (ssl.SSLCertVerificationError,),
+    ReplyKind.DNS: (socket.gaierror, urllib3.exceptions.NameResolutionError),
+    ReplyKind.REFUSED: (ConnectionRefusedError,),
+    ReplyKind.CONNECT_TIMEOUT: (requests.ConnectTimeout, urllib3.exceptions.ConnectTimeoutError),
+    ReplyKind.READ_TIMEOUT: (requests.ReadTimeout, urllib3.exceptions.ReadTimeoutError, socket.timeout),
+    ReplyKind.TLS: (ssl.SSLError, requests.exceptions.SSLError, urllib3.exceptions.SSLError),
+}
+"""Which failure an exception stands for; the first that fits."""
 
 
 def failure(error: BaseException, *, answered: bool) -> ReplyKind:
     """Which failure an exception of requests, urllib3 or the socket stands for."""
     causes = _causes(error)
-
-    def among(*kinds: type[BaseException]) -> bool:
-        return any(isinstance(cause, kinds) for cause in causes)
-
-    if among(ssl.SSLCertVerificationError):
-        return ReplyKind.CERTIFICATE
-    if among(socket.gaierror, urllib3.exceptions.NameResolutionError):
-        return ReplyKind.DNS
-    if among(ConnectionRefusedError):
-        return ReplyKind.REFUSED
-    if among(requests.ConnectTimeout, urllib3.exceptions.ConnectTimeoutError) and not answered:
-        return ReplyKind.CONNECT_TIMEOUT
-    if among(requests.ReadTimeout, urllib3.exceptions.ReadTimeoutError, socket.timeout):
-        return ReplyKind.READ_TIMEOUT
-    if among(ssl.SSLError, requests.exceptions.SSLError, urllib3.exceptions.SSLError):
-        return ReplyKind.TLS
+    for kind, types in _FAILURES.items():
+        if any(isinstance(cause, types) for cause in causes) and not (answered and kind is ReplyKind.CONNECT_TIMEOUT):
+            return kind
     return ReplyKind.TRUNCATED if answered else ReplyKind.RESET
 
 

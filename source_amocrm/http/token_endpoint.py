@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import requests
 from airbyte_cdk.sources.streams.http.error_handlers import ResponseAction
 
 from source_amocrm import shutdown
+from source_amocrm.auth import SignIn
+from source_amocrm.auth.claims import Claims
 from source_amocrm.auth.oauth import TOKEN_PATH, Grant
 from source_amocrm.config.hosts import is_account_host
-from source_amocrm.errors import AmocrmError, Unauthorized
+from source_amocrm.errors import Unauthorized
 from source_amocrm.http.backoff import RetryPolicy
 from source_amocrm.http.circuit_breaker import CircuitBreaker
 from source_amocrm.http.client import AmocrmClient
@@ -41,14 +43,16 @@ class HttpTokenEndpoint:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._client = AmocrmClient(session, _NoSignIn(""), policy, clock=clock, sleep=shutdown.pausing(sleep))
-        self._breaker = _ClosedBreaker()
+        self._client = AmocrmClient(session, SignIn(""), policy, clock=clock, sleep=shutdown.pausing(sleep))
+        # never opens: threads that wait for an exchange learn of its failure from the authenticator
+        self._breaker = CircuitBreaker(opens=False)
 
     def exchange(
         self, base_url: str, request: Mapping[str, Any], *, advice: str = "", account_id: int | None = None
     ) -> Grant:
         """A pair for what `request` holds: a refresh token, or the code of a consent. Raises AmocrmError."""
-        unsigned = _NoSignIn(base_url, advice, account_id)
+        unsigned = SignIn(base_url, claims=Claims(account_id=account_id))
+        unsigned.advice = advice
         handler = _ExchangeRules(self._client.policy, unsigned, Where.CODE if "code" in request else Where.REFRESH)
         client = self._client.at(unsigned, handler, self._breaker)
         _, response = client.send_request("POST", base_url + TOKEN_PATH, {"bearer": _mark_as_sent}, json=request)
@@ -81,54 +85,17 @@ class _ExchangeRules(AmocrmErrorHandler):
     def interpret_response(self, response_or_exception: requests.Response | Exception | None) -> AmocrmResolution:
         reply = reply_of(response_or_exception)
         if _grant_of(reply) is not None:
-            return self._resolution(_PAIR, reply, response_or_exception)
+            return self._resolution(_PAIR, reply)
         rule = classify(reply, self._where)
         if rule.action is ResponseAction.SUCCESS:
             # an answer without the tokens in it
             reply = replace(reply, status=200, kind=ReplyKind.BROKEN, body=None)
             rule = classify(reply, self._where)
-        resolution = self._resolution(rule, reply, response_or_exception)
+        resolution = self._resolution(rule, reply)
         if self._doubtful and isinstance(resolution.error, Unauthorized):
             resolution.error.message = _SPENT_UNHEARD + resolution.error.message
         self._doubtful |= rule.doubtful
         return resolution
-
-
-class _ClosedBreaker(CircuitBreaker):
-    """A breaker that never opens: threads that wait for an exchange learn of its failure from the authenticator."""
-
-    def gave_up(self, error: AmocrmError, since: int) -> None:
-        """Nobody else is concerned."""
-
-    def refused(self, error: AmocrmError, since: int) -> None:
-        """Nobody else is concerned."""
-
-
-@dataclass(frozen=True, slots=True)
-class _NoSignIn:
-    """No sign-in: the token endpoint is asked without a token."""
-
-    base_url: str
-    advice: str = ""
-    account_id: int | None = None
-    scopes: frozenset[str] | None = None
-    access_token: str = ""
-
-    @property
-    def domain(self) -> str:
-        return self.base_url.partition("://")[2]
-
-    def get_access_token(self) -> str:
-        return ""
-
-    def renew(self, rejected: str) -> str | None:  # noqa: ARG002
-        return None
-
-    def relocate(self) -> bool:
-        return False
-
-    def expiry_warning(self, now: float) -> str | None:  # noqa: ARG002
-        return None
 
 
 def _grant_of(reply: Reply) -> Grant | None:

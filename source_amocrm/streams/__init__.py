@@ -1,22 +1,11 @@
-"""The tables, one module a family. Each class of a family that has a name is a stream."""
+"""The tables, one module a family. Each class of a family is a stream, unless its name ends with Stream."""
 
 from __future__ import annotations
 
-from source_amocrm.streams import (
-    account,
-    activity,
-    cards,
-    chats,
-    custom_fields,
-    customers,
-    events,
-    links,
-    per_entity,
-    pipelines,
-)
+from source_amocrm.streams import account, activity, cards, chats, custom_fields, customers, events, links, per_entity
 from source_amocrm.streams.base import AmocrmStream
 
-_FAMILIES = (cards, custom_fields, pipelines, activity, events, links, chats, customers, account, per_entity)
+_FAMILIES = (custom_fields, cards, activity, events, links, chats, customers, account, per_entity)
 _FIRST = (
     *("deals", "custom_fields_deals", "contacts", "companies", "statuses", "users", "groups", "note_types"),
     *("task_types", "element_types", "custom_fields", "tasks", "notes", "events", "deal_statuses"),

@@ -8,6 +8,7 @@ from source_amocrm.account.availability import whole
 from source_amocrm.config.hosts import service_url
 from source_amocrm.errors import AmocrmError, FeatureOff
 from source_amocrm.http import Fetch, files_host_api
+from source_amocrm.streams import schema
 from source_amocrm.streams.base import AccountStream, FullRefreshStream
 from source_amocrm.streams.values import Row
 from source_amocrm.sync.declaration import Context
@@ -19,63 +20,42 @@ FILES_OF_A_PAGE = 50
 
 class TheAccount(AccountStream):
     name = "account"
-    account_extras = (
-        "amojo_id",
-        "amojo_rights",
-        "datetime_settings",
-        "drive_url",
-        "entity_names",
-        "invoices_settings",
-        "uuid",
-        "version",
-    )
+    account_extras = tuple(extra for column in schema.columns("account") for extra in column.extras)
 
     def records(self) -> Iterable[tuple[Row, Context]]:
         yield dict(self.account.facts().body), Context()
 
 
 class Users(FullRefreshStream):
-    name = "users"
     list_path = "/api/v4/users"
     in_every_account = True
-    extras = {
-        "group_id": ("group",),
-        "role_id": ("role",),
-        **{name: (name,) for name in ("phone_number", "uuid", "amojo_id", "user_rank")},
-    }
 
 
 class Groups(AccountStream):
-    name = "groups"
     collection = "users_groups"
     account_extras = ("users_groups",)
 
 
 class Roles(FullRefreshStream):
-    name = "roles"
     list_path = "/api/v4/roles"
     params = {"with": "users"}
 
 
 class Sources(FullRefreshStream):
-    name = "sources"
     list_path = "/api/v4/sources"
 
 
 class Webhooks(FullRefreshStream):
-    name = "webhooks"
     list_path = "/api/v4/webhooks"
 
 
 class Widgets(FullRefreshStream):
-    name = "widgets"
     list_path = "/api/v4/widgets"
 
 
 class Files(FullRefreshStream):
     """`/account` names the host of the list, the drive (`drive_url`)."""
 
-    name = "files"
     list_path = "/v1.0/files"
     account_extras = ("drive_url",)
     scope = "files"

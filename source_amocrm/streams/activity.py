@@ -77,24 +77,19 @@ def attachment_of(note: Json) -> Json:
 
 
 class TaskTypes(AccountStream):
-    name = "task_types"
     collection = "task_types"
     account_extras = ("task_types",)
 
 
 class Tasks(IncrementalStream):
-    name = "tasks"
     resources = (TASKS,)
     deletable = True
     found = {"element_type": element_type_of, "result": result_of}
 
 
 class Notes(IncrementalStream):
-    name = "notes"
-    primary_key = ["element_type", "note_id"]
     resources = NOTES
     deletable = True
-    extras = {"is_pinned": ("is_pinned",)}
     found = {"is_editable": is_editable, "attachment": attachment_of}
 
     def row(self, record: Row, context: Context) -> Row:
@@ -105,8 +100,6 @@ class Notes(IncrementalStream):
 
 
 class Calls(IncrementalStream):
-    name = "calls"
-    primary_key = ["element_type", "note_id"]
     resources = NOTES
     exploded = True
     found = {"direction": lambda note: CALLS[note["note_type"]]}
@@ -118,13 +111,11 @@ class Calls(IncrementalStream):
 
 
 class NoteTypes(FixedStream):
-    name = "note_types"
     fixed = [{"note_type_id": number, "code": code} for code, number in NOTE_TYPE_IDS.items()]
 
 
 class ElementTypes(FixedStream):
-    name = "element_types"
     fixed = [
-        {"element_type_id": number, "code": code, "name": _NAMES[code]}
-        for code, number in sorted({**ELEMENT_TYPE, "tasks": 4}.items(), key=lambda one: one[1])
+        {"element_type_id": {**ELEMENT_TYPE, "tasks": 4}[code], "code": code, "name": name}
+        for code, name in _NAMES.items()
     ]

@@ -14,6 +14,7 @@ from typing import Any
 
 import requests
 from airbyte_cdk.sources.streams.http.http import HttpStream
+from airbyte_cdk.sources.utils.casing import camel_to_snake
 
 from source_amocrm.account import Account, Resource
 from source_amocrm.errors import AmocrmError
@@ -38,31 +39,31 @@ RAW_SCHEMA: Mapping[str, Any] = {
 class AmocrmStream(HttpStream, Declaration, ABC):
     """A stream of one account. Its columns, their key and where they stand in a record are told by its schema.
 
-    `primary_key`: only where its order is not that of the schema. `account_extras`: the `with` parameters of `/account`
-    that its rows need; `extras`: by column, those of its list that fill it. `collection`: the key of the records in
-    `_embedded`. `found`: by column, what works its value out of a record. `exploded`: `rows` makes the rows, of parts
-    of a record or of some records only.
+    Its name is that of its class, unless that ends with Stream: then it is a kind of streams. `account_extras`: the
+    `with` parameters of `/account` that its rows need. `collection`: the key of the records in `_embedded`. `found`: by
+    column, what works its value out of a record. `exploded`: `rows` makes the rows, of parts of a record or of some
+    records only.
     """
 
     name: str
     primary_key: list[str]
     cursor_field: str | list[str] = []
     account_extras: tuple[str, ...] = ()
-    extras: Mapping[str, tuple[str, ...]] = {}
     collection: str
     found: Mapping[str, Find] = {}
     exploded = False
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
-        if "name" in vars(cls) and "primary_key" not in vars(cls):
+        if not cls.__name__.endswith("Stream"):
+            cls.name = vars(cls).get("name") or camel_to_snake(cls.__name__)
             cls.primary_key = schema.key(cls.name)
 
     def __init__(self, account: Account, properties: Mapping[str, Any] | None = None) -> None:
         """`properties`: the columns of the schema that the connection is configured with; None: all columns."""
         super().__init__()
         # one client for all streams: they share the rate limit, the sign-in, and what is known of an outage
-        self._http_client = account.api.client
+        self._http_client = account.api
         self.account = account
         self._columns = frozenset(properties or ())
         self._raw = account.config.raw_records and not self.exploded and (not self._columns or RAW in self._columns)
@@ -94,8 +95,8 @@ class AmocrmStream(HttpStream, Declaration, ABC):
         self.fetch(path, {"limit": 1})
 
     def wanted_extras(self) -> frozenset[str]:
-        wanted = (extras for column, extras in self.extras.items() if not self._columns or column in self._columns)
-        return frozenset(extra for extras in wanted for extra in extras)
+        wanted = (one for one in schema.columns(self.name) if not self._columns or one.name in self._columns)
+        return frozenset(extra for column in wanted for extra in column.extras)
 
     def path(self, **_: Any) -> str:
         return next(self.paths(), ACCOUNT_PATH)
@@ -132,7 +133,7 @@ class FullRefreshStream(AmocrmStream, FullRefresh):
     `collection`: only where it is not the last part of the path. `in_every_account`: no account is without that list.
     """
 
-    list_path: str
+    list_path: str = ""
     in_every_account = False
     params: Params = {}
 
@@ -142,7 +143,7 @@ class FullRefreshStream(AmocrmStream, FullRefresh):
             cls.collection = cls.list_path.rpartition("/")[2]
 
     def paths(self) -> Iterator[str]:
-        yield self.list_path
+        yield from [self.list_path] if self.list_path else []
 
     def completing_paths(self) -> Iterator[str]:
         """Yields the lists without which some rows are missing."""
@@ -170,9 +171,6 @@ class FullRefreshStream(AmocrmStream, FullRefresh):
 
 class AccountStream(FullRefreshStream):
     """A stream with a list that comes with `/account`."""
-
-    def paths(self) -> Iterator[str]:
-        yield from ()
 
     def records(self) -> Iterable[tuple[Row, Context]]:
         return ((record, Context()) for record in self.account.embedded(self.collection))

@@ -1,6 +1,7 @@
-"""Cards: deals, contacts and companies, and custom fields as columns of these (`readable_columns`).
+"""Cards: deals, contacts and companies, and the pipelines and statuses that deals move through.
 
-The column of the field 123456, “Budget”, is `cf_123456_budget`.
+Custom fields are columns of cards where that is wanted (`readable_columns`): the column of the field 123456, “Budget”,
+is `cf_123456_budget`.
 """
 
 from __future__ import annotations
@@ -8,31 +9,33 @@ from __future__ import annotations
 import logging
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import tzinfo
 from typing import Any
 
 from source_amocrm.account import Account
 from source_amocrm.account.resources import CLOSED, COMPANIES, CONTACTS, LEADS
-from source_amocrm.streams.base import IncrementalStream
+from source_amocrm.streams.base import FullRefreshStream, IncrementalStream
 from source_amocrm.streams.values import (
     Coercion,
     Json,
     Row,
-    UnreadableError,
     as_list,
     as_seconds,
     changes_of,
+    child,
     compact_json,
     exact_amount,
     local_date,
     main_contact,
     utc_text,
+    values_of,
 )
 from source_amocrm.sync.declaration import Context, Lookup
 
 LOGGER = logging.getLogger("airbyte")
+PIPELINES = "/api/v4/leads/pipelines"
 TEXT: dict[str, Any] = {"type": ["null", "string"]}
 _NUMBER = {"type": ["null", "number"]}
 _DATE = {**TEXT, "format": "date"}
@@ -53,7 +56,6 @@ _LATIN: dict[int, Any] = {
     **str.maketrans({"ж": "zh", "х": "kh", "ц": "ts", "ч": "ch", "ш": "sh", "щ": "shch", "ъ": "", "ь": ""}),
     **str.maketrans({"ю": "yu", "я": "ya", "ї": "yi", "є": "ye"}),
 }
-_LINKS = {name: (name,) for name in ("leads", "customers", "catalog_elements")}
 _COMMUNICATION = ("communication_id", "communication_ids")
 
 
@@ -114,12 +116,9 @@ def _value(to: Coercion, known: FieldColumn, kind: Json, values: list[Json], zon
         return to.number(value, known.name)
     if "boolean" in types:
         return to.boolean(value, known.name)
-    try:
-        if value is not None:
-            return local_date(as_seconds(value), zone) if form == "date" else utc_text(as_seconds(value))
-    except UnreadableError:
-        to.leave_out(known.name, value)
-    return None
+    if form == "date":
+        return to.read(lambda seconds: local_date(as_seconds(seconds), zone), value, known.name)
+    return to.read(lambda seconds: utc_text(as_seconds(seconds)), value, known.name)
 
 
 def _alias(name: str) -> str:
@@ -165,17 +164,6 @@ class ReadableStream(IncrementalStream):
         return {**{each.name: None for each in self._fields.values()}, **super().tombstone_columns(context)}
 
 
-def values_of(wanted: Callable[[dict[str, Json]], bool]) -> Callable[[dict[str, Json]], list[Json]]:
-    """Returns what finds the values of a record's custom fields that are `wanted`."""
-
-    def find(record: dict[str, Json]) -> list[Json]:
-        fields = [field for field in as_list(record.get("custom_fields_values")) if type(field) is dict]
-        elements = (element for field in fields if wanted(field) for element in as_list(field.get("values")))
-        return [element.get("value") if type(element) is dict else element for element in elements]
-
-    return find
-
-
 def is_communication(field: dict[str, Json]) -> bool:
     """Telephony integrations keep their ids in a field known only by its code or its name."""
     labels = field.get("field_code"), field.get("field_name")
@@ -188,28 +176,14 @@ def name_of(company: Row) -> str | None:
 
 
 class Deals(ReadableStream):
-    name = "deals"
     resources = (LEADS,)
     deletable = True
-    extras = {
-        "main_contact": ("contacts",),
-        "contacts": ("contacts",),
-        "loss_reason_name": ("loss_reason",),
-        "source_id": ("source_id", "source"),
-        "source_name": ("source",),
-        "source_external_id": ("source",),
-        "source_type": ("source",),
-        "is_price_modified_by_robot": ("is_price_modified_by_robot",),
-        "catalog_elements": ("catalog_elements",),
-    }
     found = {"main_contact": main_contact, "sale": exact_amount("price")}
 
 
 class Contacts(ReadableStream):
-    name = "contacts"
     resources = (CONTACTS,)
     deletable = True
-    extras = _LINKS
     lookups = {"company_name": Lookup(COMPANIES, key=lambda row: row["company"], value=name_of)}
     found = {
         "phones": values_of(lambda field: field.get("field_code") == "PHONE"),
@@ -219,7 +193,31 @@ class Contacts(ReadableStream):
 
 
 class Companies(ReadableStream):
-    name = "companies"
     resources = (COMPANIES,)
     deletable = True
-    extras = {"contacts": ("contacts",), **_LINKS}
+
+
+class Pipelines(FullRefreshStream):
+    list_path = PIPELINES
+
+
+class Statuses(FullRefreshStream):
+    list_path = PIPELINES
+    in_every_account = True
+    exploded = True
+
+    def rows(self, record: Row, context: Context) -> Iterable[Row]:
+        """Yields a row per status, made of its pipeline with that status alone. Raises RowError when one has no id."""
+        to = self.record.to
+        pipeline = to.source(record)
+        to.integer_key(pipeline.get("id"), pipeline, "pipeline_id")
+        for status in as_list(child(pipeline.get("_embedded"), "statuses")):
+            yield self.record({**pipeline, "_embedded": {"statuses": to.source(status)}})
+
+
+class LossReasons(FullRefreshStream):
+    list_path = "/api/v4/leads/loss_reasons"
+
+
+class Unsorted(FullRefreshStream):
+    list_path = "/api/v4/leads/unsorted"

@@ -16,36 +16,22 @@ from source_amocrm.account import Account
 from source_amocrm.account.availability import whole
 from source_amocrm.account.event_kinds import CHATS, ENTITIES
 from source_amocrm.account.resources import EVENTS, NOTES
-from source_amocrm.errors import (
-    REFUSALS,
-    AmocrmError,
-    FeatureOff,
-    Forbidden,
-    NotFound,
-    PageTooLarge,
-    Unpaid,
-    beginning_with,
-)
+from source_amocrm.errors import REFUSALS, NotFound, PageTooLarge, beginning_with
 from source_amocrm.streams.activity import ELEMENT_TYPE
 from source_amocrm.streams.base import FullRefreshStream, IncrementalStream
-from source_amocrm.streams.values import Json, Row, as_list, child, given
+from source_amocrm.streams.values import Json, Row, as_list, child
 from source_amocrm.sync.declaration import Context
 from source_amocrm.sync.events import EventReading
 from source_amocrm.sync.read_plan import BEGINNING, ReadPlan
 from source_amocrm.walk.intervals import FOREVER, IntervalSet
 from source_amocrm.walk.listing import Listing, numeric_id
-from source_amocrm.walk.worker_pool import MOST_AHEAD, Prefetch, WorkerPool
+from source_amocrm.walk.worker_pool import MOST_AHEAD, WorkerPool
 
 LOGGER = logging.getLogger("airbyte")
 T = TypeVar("T")
 
 SMS = {"sms_in": "in", "sms_out": "out"}
 """The direction of an SMS, by the type of its note."""
-SHOWN_BY_TALKS = (
-    *("text", "author_id", "author_type", "author_name", "message_type", "delivery_status"),
-    *("attachment_name", "attachment_link"),
-)
-"""The columns that a chat event does not tell and the messages of its talk do."""
 
 SCOPE = "list_external_messages"
 MESSAGES_OF_A_PAGE = 250
@@ -65,7 +51,6 @@ _HOW = (
 
 
 class Messages(IncrementalStream):
-    name = "messages"
     resources = NOTES
     kinds = tuple(CHATS)
     exploded = True
@@ -102,7 +87,9 @@ class Messages(IncrementalStream):
     def _chat(self, event: Row, kind: str) -> Row:
         message, related = child(event.get("value_after"), "message"), child(event.get("_embedded"), "entity")
         talk_id, entity = self.record.to.integer(child(message, "talk_id"), "talk_id"), event.get("entity_type")
-        written = self._texts.message(talk_id, child(message, "id")) if self._texts else {}
+        contact_id, written = child(related, "linked_talk_contact_id"), {}
+        if self._texts:
+            written = self._texts.message(talk_id, child(message, "id"))
         return self.record(
             event,
             message_id=event.get("id"),
@@ -110,18 +97,17 @@ class Messages(IncrementalStream):
             direction=CHATS[kind],
             element_type=ELEMENT_TYPE.get(ENTITIES.get(entity, "")) if type(entity) is str else None,
             chat_message_id=child(message, "id"),
-            talk_contact_id=given(child(related, "linked_talk_contact_id"), event.get("linked_talk_contact_id")),
+            talk_contact_id=event.get("linked_talk_contact_id") if contact_id is None else contact_id,
             talk_id=talk_id,
             origin=child(message, "origin"),
             updated_at=event.get("created_at"),
-            **{column: written.get(column) for column in SHOWN_BY_TALKS},
+            **written,
         )
 
 
 class Talks(FullRefreshStream):
     """The talks of the list, and then those that chat events name and the list lacks, asked for by id."""
 
-    name = "talks"
     list_path = TALKS
 
     def completing_paths(self) -> Iterator[str]:
@@ -157,7 +143,6 @@ class Talks(FullRefreshStream):
 
 
 class Bots(FullRefreshStream):
-    name = "bots"
     list_path = "/api/v4/bots"
     collection = "items"
 
@@ -181,33 +166,28 @@ class ChatTexts:
         missing = [] if self._refused else sorted(set(talk_ids) - self._talks.keys())
         tasks = (partial(self._messages, talk_id) for talk_id in missing)
         for talk_id, messages in zip(missing, in_order(self._account.pool, tasks), strict=True):
-            self._talks[talk_id] = {message.get("id"): message for message in messages}
-            self._kept += len(self._talks[talk_id])
+            self._talks[talk_id] = messages
+            self._kept += len(messages)
         for talk_id in [one for one in self._talks if one not in missing]:
             if self._kept <= MOST_MESSAGES:
                 break
             self._kept -= len(self._talks.pop(talk_id))
 
     def message(self, talk_id: int | None, message_id: Json) -> Row:
-        """Returns the message as its talk shows it; empty where it does not."""
+        """Returns the columns of the message that only its talk shows; none where it does not."""
         return self._talks.get(talk_id, {}).get(message_id, {}) if talk_id is not None else {}
 
-    def _messages(self, talk_id: int) -> list[Row]:
+    def _messages(self, talk_id: int) -> dict[Json, Row]:
         """Returns the messages of a talk; none if the talk is gone, or if texts are refused, which is said once."""
         if self._refused:
-            return []
+            return {}
         listing = Listing(self._account.get, f"{TALKS}/{talk_id}/messages", "messages", MESSAGES_OF_A_PAGE)
         try:
-            return [_essence(message) for message in whole(listing)]
-        except NotFound as error:
-            if talk_by_id(self._account, talk_id) is not None:
-                self._refuse(error)
-        except (Unpaid, Forbidden, FeatureOff) as error:
-            self._refuse(error)
-        return []
-
-    def _refuse(self, error: AmocrmError) -> None:
-        self._stop(f"messages: the texts of chats are left empty. {error} {_HOW}")
+            return {message.get("id"): _written(message) for message in whole(listing)}
+        except REFUSALS as error:
+            if not isinstance(error, NotFound) or talk_by_id(self._account, talk_id) is not None:
+                self._stop(f"messages: the texts of chats are left empty. {error} {_HOW}")
+        return {}
 
     def _stop(self, why: str | None) -> None:
         if why and not self._refused:
@@ -231,11 +211,11 @@ def _lacking(account: Account) -> str | None:
     return f"messages: the texts of chats are left empty, for the token lacks the scope “{SCOPE}”. {_HOW}"
 
 
-def _essence(message: Row) -> Row:
-    """Returns what columns show of a message."""
+def _written(message: Row) -> Row:
+    """Returns the columns that a chat event does not tell and the messages of its talk do."""
     author, attachment = message.get("author"), message.get("attachment")
     return {
-        **{name: message.get(name) for name in ("id", "text", "message_type", "delivery_status")},
+        **{name: message.get(name) for name in ("text", "message_type", "delivery_status")},
         **{f"author_{name}": child(author, name) for name in ("id", "type", "name")},
         "attachment_name": child(attachment, "file_name"),
         "attachment_link": child(attachment, "link"),
@@ -296,12 +276,11 @@ def talk_by_id(account: Account, talk_id: int) -> Row | None:
 
 def in_order(pool: WorkerPool, tasks: Iterable[Callable[[], T]]) -> Iterator[T]:
     """Yields the results of `tasks` in their order, and begins with later ones while the request budget has room."""
-    begun: deque[Prefetch[T]] = deque()
+    begun: deque[Callable[[], T]] = deque()
     for task in tasks:
-        begun.append(Prefetch(pool, task))
-        if pool.vacancies():
-            begun[-1].start()
-        while len(begun) > MOST_AHEAD or (begun and not begun[-1].started):
-            yield begun.popleft().result()
+        free = pool.vacancies() > 0
+        begun.append(pool.prefetch(task) if free else task)
+        while len(begun) > MOST_AHEAD or (begun and not free):
+            yield begun.popleft()()
     while begun:
-        yield begun.popleft().result()
+        yield begun.popleft()()

@@ -6,33 +6,25 @@ Each kind of entities has a table of values, made of the same reading as the ent
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 from source_amocrm.account.resources import COMPANIES, CONTACTS, CUSTOMERS, LEADS, Resource
 from source_amocrm.streams.base import FullRefreshStream, PartsStream
-from source_amocrm.streams.per_entity import (
-    CATALOGS,
-    OF_CARDS,
-    OF_CATALOGS,
-    OF_CUSTOMERS,
-    OF_SEGMENTS,
-    EntityKind,
-    Parts,
-    PerEntityStream,
+from source_amocrm.streams.per_entity import CATALOGS, OF_CARDS, SEGMENTS, EntityKind, PerEntityStream
+from source_amocrm.streams.values import (
+    Coercion,
+    Json,
+    Row,
+    UnreadableError,
+    as_boolean,
+    as_integer,
+    as_list,
+    child,
+    values_of,
 )
-from source_amocrm.streams.values import Coercion, Json, Row, UnreadableError, as_boolean, as_integer, as_list, child
 from source_amocrm.sync.declaration import Context
-
-CATALOG_ELEMENTS = Parts((OF_CATALOGS,), "/elements", "elements")
-CATALOG_FIELDS = Parts((OF_CATALOGS,), "/custom_fields", "custom_fields")
-
-
-def items_of(element: dict[str, Json]) -> list[Json]:
-    """Returns what an invoice lists: the values of the element's fields of the type items."""
-    fields = as_list(element.get("custom_fields_values"))
-    values = (as_list(child(field, "values")) for field in fields if child(field, "field_type") == "items")
-    return [child(item, "value") for items in values for item in items]
 
 
 def system_fields(fields: Iterable[Json]) -> dict[int, bool | None]:
@@ -41,13 +33,13 @@ def system_fields(fields: Iterable[Json]) -> dict[int, bool | None]:
     return {own: _is_system(field) for own, field in ids if own is not None}
 
 
-def field_values(to: Coercion, key: str, cursor: str, entity: Json, context: Context) -> list[Row]:
+def field_values(to: Coercion, key: str, entity: Json, context: Context) -> list[Row]:
     """Returns one row per value of the entity's filled fields, numbered within its field, also if that comes in parts.
 
-    `key`, `cursor`: the columns of the entity's id and updated_at. Raises RowError when the entity has no id, or when a
-    field that has values has none.
+    `key`: the column of the entity's id. Raises RowError when the entity has no id, or when a field that has values has
+    none.
     """
-    entity = to.source(entity)
+    entity, cursor = to.source(entity), f"{key.removesuffix('_id')}_updated_at"
     own = to.integer_key(entity.get("id"), entity, key)
     updated_at = to.timestamp(entity.get("updated_at"), cursor)
     of_entity = to.noted()
@@ -100,33 +92,28 @@ def _is_system(field: Json) -> bool | None:
 
 
 def _or_none(read: Any, value: Json) -> Any:
-    try:
-        return None if value is None else read(value)
-    except UnreadableError:
-        return None
+    with suppress(UnreadableError):
+        return read(value)
+    return None
 
 
 class CustomFields(PerEntityStream):
-    name = "custom_fields"
-    primary_key = ["entity_type", "custom_field_id"]
-    parts = (Parts((OF_CARDS, OF_CUSTOMERS, OF_SEGMENTS, OF_CATALOGS), "/custom_fields", "custom_fields"),)
+    kinds = (*OF_CARDS, SEGMENTS, CATALOGS)
+    parts = ("/custom_fields",)
     # The options of the type category are a tree, which amoCRM keeps in `nested`, with `enums` null.
     found = {"enums": lambda field: field.get("nested") or field.get("enums")}
 
 
 class CustomFieldGroups(PerEntityStream):
-    name = "custom_field_groups"
-    parts = (Parts((OF_CARDS, OF_CUSTOMERS, OF_CATALOGS), "/custom_fields/groups", "custom_field_groups"),)
+    kinds = (*OF_CARDS, CATALOGS)
+    parts = ("/custom_fields/groups",)
+    collection = "custom_field_groups"
 
 
 class FieldValueStream(PartsStream):
     """The values of one kind of entities. The dictionary of fields tells which fields are amoCRM's own."""
 
     account_extras = ("datetime_settings",)
-
-    def __init_subclass__(cls) -> None:
-        super().__init_subclass__()
-        cls.primary_key = [f"{cls.resources[0].entity}_id", "custom_field_id", "value_index"]
 
     def vital_paths(self) -> Iterator[str]:
         yield f"{self.resources[0].path}/custom_fields"
@@ -136,48 +123,42 @@ class FieldValueStream(PartsStream):
         return replace(super().context(resource), system_fields=system_fields(fields))
 
     def rows(self, record: Row, context: Context) -> Iterable[Row]:
-        return field_values(self.record.to, self.primary_key[0], self.cursor_field, record, context)
+        return field_values(self.record.to, self.primary_key[0], record, context)
 
 
 class CustomFieldsDeals(FieldValueStream):
-    name = "custom_fields_deals"
     resources = (LEADS,)
 
 
 class CustomFieldsContacts(FieldValueStream):
-    name = "custom_fields_contacts"
     resources = (CONTACTS,)
 
 
 class CustomFieldsCompanies(FieldValueStream):
-    name = "custom_fields_companies"
     resources = (COMPANIES,)
 
 
 class CustomFieldsCustomers(FieldValueStream):
-    name = "custom_fields_customers"
     resources = (CUSTOMERS,)
 
 
 class CustomFieldsCatalogElements(PerEntityStream):
-    name = "custom_fields_catalog_elements"
-    primary_key = ["catalog_element_id", "custom_field_id", "value_index"]
     account_extras = ("datetime_settings",)
-    parts = (CATALOG_ELEMENTS, CATALOG_FIELDS)
+    kinds = (CATALOGS,)
+    parts = ("/elements", "/custom_fields")
     exploded = True
 
     def records_of(self, kind: EntityKind) -> Iterable[tuple[Row, Context]]:
-        elements = CATALOG_ELEMENTS.of(self.account, kind)
-        known = system_fields(CATALOG_FIELDS.of(self.account, kind)) if elements else {}
-        context = Context(kind.entity_type, kind.catalog_id, self.account.facts().timezone, known)
-        return ((element, context) for element in elements)
+        elements = list(super().records_of(kind))
+        fields = self.account.dictionary(f"{kind.path}/custom_fields", "custom_fields") if elements else []
+        context = Context(kind.entity_type, kind.catalog_id, self.account.facts().timezone, system_fields(fields))
+        return ((element, context) for element, _ in elements)
 
     def rows(self, record: Row, context: Context) -> Iterable[Row]:
-        return field_values(self.record.to, self.primary_key[0], "catalog_element_updated_at", record, context)
+        return field_values(self.record.to, self.primary_key[0], record, context)
 
 
 class Catalogs(FullRefreshStream):
-    name = "catalogs"
     list_path = CATALOGS
 
     def probe(self, path: str) -> None:
@@ -186,9 +167,8 @@ class Catalogs(FullRefreshStream):
 
 
 class CatalogElements(PerEntityStream):
-    """amoCRM filters elements by id only, so they are read whole each time."""
+    """amoCRM filters elements by id only, so they are read whole each time. An invoice lists its items in a field."""
 
-    name = "catalog_elements"
-    primary_key = ["catalog_id", "catalog_element_id"]
-    parts = (CATALOG_ELEMENTS,)
-    found = {"items": items_of}
+    kinds = (CATALOGS,)
+    parts = ("/elements",)
+    found = {"items": values_of(lambda field: field.get("field_type") == "items")}

@@ -9,29 +9,19 @@ from source_amocrm.streams.values import exact_amount, main_contact
 
 
 class Customers(IncrementalStream):
-    name = "customers"
     resources = (CUSTOMERS,)
     deletable = True
-    extras = {
-        "main_contact": ("contacts",),
-        "contacts": ("contacts",),
-        "company": ("companies",),
-        "catalog_elements": ("catalog_elements",),
-    }
     found = {"main_contact": main_contact, "next_price": exact_amount("next_price")}
 
 
 class CustomerStatuses(FullRefreshStream):
-    name = "customer_statuses"
     list_path = f"{CUSTOMERS.path}/statuses"
 
 
 class CustomerSegments(FullRefreshStream):
-    name = "customer_segments"
     list_path = SEGMENTS
 
 
 class CustomerTransactions(FullRefreshStream):
-    name = "customer_transactions"
     list_path = f"{CUSTOMERS.path}/transactions"
     found = {"price": exact_amount("price")}

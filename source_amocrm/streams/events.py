@@ -4,20 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from source_amocrm.account.event_kinds import (
-    DELETED,
-    FIELD,
-    FIELD_CHANGED,
-    LIFE,
-    NOTE_DELETED,
-    RESPONSIBLE_CHANGED,
-    RESTORED,
-    SALE_CHANGED,
-    STATUS_CHANGED,
-)
+from source_amocrm.account import event_kinds
 from source_amocrm.account.resources import LEADS
 from source_amocrm.streams.base import EventStream, FullRefreshStream
-from source_amocrm.streams.values import Coercion, Json, Row, as_list, child, compact_json, given
+from source_amocrm.streams.values import Coercion, Json, Row, as_list, child, compact_json
 from source_amocrm.sync.declaration import Context, Lookup
 
 LOST = 143
@@ -31,11 +21,10 @@ def loss_reason(lead: Row) -> int | None:
 
 
 class Events(EventStream):
-    name = "events"
+    """Every event, as amoCRM tells it."""
 
 
 class EventTypes(FullRefreshStream):
-    name = "event_types"
     list_path = "/api/v4/events/types"
     collection = "events_types"
 
@@ -43,8 +32,7 @@ class EventTypes(FullRefreshStream):
 class DealStatuses(EventStream):
     """Reads the newest events first: the first loss of a deal that comes is its latest, which has the reason."""
 
-    name = "deal_statuses"
-    kinds = (STATUS_CHANGED,)
+    kinds = (event_kinds.STATUS_CHANGED,)
     newest_first = True
     exploded = True
     lookups = {
@@ -60,15 +48,14 @@ class DealStatuses(EventStream):
 
 
 class DeletedEntities(EventStream):
-    name = "deleted_entities"
-    kinds = tuple(sorted(LIFE))
+    kinds = tuple(sorted(event_kinds.LIFE))
     exploded = True
 
     def rows(self, record: Row, context: Context) -> Iterable[Row]:
         """Yields the row of what was deleted or restored, one per note. Raises RowError without an id."""
         event = self.record.to.source(record)
         kind: str = event["type"] if type(event.get("type")) is str else ""
-        if kind == NOTE_DELETED:
+        if kind == event_kinds.NOTE_DELETED:
             changes = [*as_list(event.get("value_after")), *as_list(event.get("value_before"))]
             notes = [note for change in changes if type(note := child(change, "note")) is dict]
             if not notes:
@@ -76,8 +63,8 @@ class DeletedEntities(EventStream):
             owner = {"parent_type": event.get("entity_type"), "parent_id": event.get("entity_id")}
             for note in notes:
                 yield self._life(event, note.get("id"), "note", deleted=True, **owner)
-        elif entity := DELETED.get(kind) or RESTORED.get(kind):
-            yield self._life(event, event.get("entity_id"), entity, deleted=kind in DELETED)
+        elif entity := event_kinds.DELETED.get(kind) or event_kinds.RESTORED.get(kind):
+            yield self._life(event, event.get("entity_id"), entity, deleted=kind in event_kinds.DELETED)
 
     def _life(self, event: Row, own: Json, entity: str, *, deleted: bool, **owner: Json) -> Row:
         at = {"deleted_at" if deleted else "restored_at": event.get("created_at")}
@@ -85,10 +72,14 @@ class DeletedEntities(EventStream):
 
 
 class ChangeStream(EventStream):
-    """Changes of one kind of entities; `entity` as events call it. One row for each change that an event tells."""
+    """Changes of one kind of entities; `entity` as events call it. One row for each change that an event tells.
+
+    `told`: the columns `…_new` and `…_old`, and the object and its field in the event that they hold.
+    """
 
     exploded = True
     entity: str
+    told: tuple[str, str, str]
 
     def rows(self, record: Row, context: Context) -> Iterable[Row]:
         event = self.record.to.source(record)
@@ -98,16 +89,15 @@ class ChangeStream(EventStream):
 
     def changed(self, to: Coercion, event: Row) -> Iterable[Row]:
         """Yields the columns that tell what changed, a row's at a time."""
-        raise NotImplementedError
+        if event.get("type") in self.kinds:
+            column, changed, field = self.told
+            sides = {"new": event.get("value_after"), "old": event.get("value_before")}
+            yield {f"{column}_{side}": child(child(value, changed), field) for side, value in sides.items()}
 
 
 class ResponsibleChangeStream(ChangeStream):
-    kinds = (RESPONSIBLE_CHANGED,)
-
-    def changed(self, to: Coercion, event: Row) -> Iterable[Row]:
-        if event.get("type") == RESPONSIBLE_CHANGED:
-            new, old = _sides(event, "responsible_user")
-            yield {"responsible_user_id_new": child(new, "id"), "responsible_user_id_old": child(old, "id")}
+    kinds = (event_kinds.RESPONSIBLE_CHANGED,)
+    told = ("responsible_user_id", "responsible_user", "id")
 
 
 class FieldChangeStream(ChangeStream):
@@ -116,8 +106,8 @@ class FieldChangeStream(ChangeStream):
     def changed(self, to: Coercion, event: Row) -> Iterable[Row]:
         """Yields one row per field. amoCRM names the field in the kind of the event, or in each of its values."""
         kind = event.get("type")
-        own = FIELD.fullmatch(kind) if type(kind) is str else None
-        if kind != FIELD_CHANGED and not own:
+        own = event_kinds.FIELD.fullmatch(kind) if type(kind) is str else None
+        if kind != event_kinds.FIELD_CHANGED and not own:
             return
         named = int(own[1]) if own else None
         new, old = (_by_field(to, event.get(side), named) for side in ("value_after", "value_before"))
@@ -126,58 +116,41 @@ class FieldChangeStream(ChangeStream):
 
 
 class DealResponsibleChanges(ResponsibleChangeStream):
-    name = "deal_responsible_changes"
     entity = "lead"
 
 
 class DealSaleChanges(ChangeStream):
-    name = "deal_sale_changes"
     entity = "lead"
-    kinds = (SALE_CHANGED,)
-
-    def changed(self, to: Coercion, event: Row) -> Iterable[Row]:
-        if event.get("type") == SALE_CHANGED:
-            new, old = _sides(event, "sale_field_value")
-            yield {"sale_new": child(new, "sale"), "sale_old": child(old, "sale")}
+    kinds = (event_kinds.SALE_CHANGED,)
+    told = ("sale", "sale_field_value", "sale")
 
 
 class DealFieldChanges(FieldChangeStream):
-    name = "deal_field_changes"
     entity = "lead"
 
 
 class ContactResponsibleChanges(ResponsibleChangeStream):
-    name = "contact_responsible_changes"
     entity = "contact"
 
 
 class ContactFieldChanges(FieldChangeStream):
-    name = "contact_field_changes"
     entity = "contact"
 
 
 class CompanyResponsibleChanges(ResponsibleChangeStream):
-    name = "company_responsible_changes"
     entity = "company"
 
 
 class CompanyFieldChanges(FieldChangeStream):
-    name = "company_field_changes"
     entity = "company"
 
 
 class CustomerResponsibleChanges(ResponsibleChangeStream):
-    name = "customer_responsible_changes"
     entity = "customer"
 
 
 class CustomerFieldChanges(FieldChangeStream):
-    name = "customer_field_changes"
     entity = "customer"
-
-
-def _sides(event: dict[str, Json], name: str) -> tuple[Json, Json]:
-    return child(event.get("value_after"), name), child(event.get("value_before"), name)
 
 
 def _by_field(to: Coercion, changes: Json, named: int | None) -> dict[int, list[dict[str, Json]]]:
@@ -186,7 +159,8 @@ def _by_field(to: Coercion, changes: Json, named: int | None) -> dict[int, list[
     for change in as_list(changes):
         value = child(change, "custom_field_value")
         if type(value) is dict:
-            field = to.integer_key(given(value.get("field_id"), named), value, "custom_field_id")
+            own = value.get("field_id")
+            field = to.integer_key(named if own is None else own, value, "custom_field_id")
             found.setdefault(field, []).append(value)
         else:
             to.report("custom_field_id", change)
@@ -197,7 +171,7 @@ def _values(to: Coercion, new: list[dict[str, Json]], old: list[dict[str, Json]]
     kinds = (to.integer(value.get("field_type"), "field_type") for value in (*new, *old))
     columns: Row = {"field_type": next((kind for kind in kinds if kind is not None), None)}
     for name, values in (("new", new), ("old", old)):
-        texts = to.texts((value.get("text") for value in values), f"value_{name}")
+        texts = to.texts([value.get("text") for value in values], f"value_{name}")
         columns[f"value_{name}"] = compact_json(texts) if len(texts) > 1 else next(iter(texts), None)
         columns[f"enums_{name}"] = [enum for value in values if (enum := value.get("enum_id")) is not None]
     return columns

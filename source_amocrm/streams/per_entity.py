@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from source_amocrm.account import Account
 from source_amocrm.account.availability import in_parts, whole
-from source_amocrm.account.resources import CUSTOMERS
+from source_amocrm.account.resources import CARDS
 from source_amocrm.errors import REFUSALS, AmocrmError, NotFound, combined_error
-from source_amocrm.streams import schema
 from source_amocrm.streams.base import FullRefreshStream
 from source_amocrm.streams.values import Coercion
 from source_amocrm.sync.declaration import Context
 from source_amocrm.walk.listing import Listing, Row
 
-_CATALOGS = Coercion("catalogs")
-
 LOGGER = logging.getLogger("airbyte")
 T = TypeVar("T")
 CATALOGS = "/api/v4/catalogs"
 SEGMENTS = "/api/v4/customers/segments"
+OF_CARDS = tuple(card.path for card in CARDS)
+
+_CATALOGS = Coercion("catalogs")
 
 
 @dataclass(frozen=True)
@@ -34,28 +34,12 @@ class EntityKind:
     catalog_id: int | None = None
 
 
-@dataclass(frozen=True)
-class Kinds:
-    """Kinds of entities, by the `paths` of their lists without ids."""
-
-    paths: tuple[str, ...]
-
-    def of(self, account: Account) -> list[EntityKind]:
-        return [EntityKind(path.rpartition("/")[2], path) for path in self.paths]
-
-
-class EachCatalog(Kinds):
-    """Each catalog is a kind of its own."""
-
-    def of(self, account: Account) -> list[EntityKind]:
-        ids = map(catalog_id, account.dictionary(CATALOGS, "catalogs"))
-        return [EntityKind("catalogs", f"{CATALOGS}/{own}", own) for own in ids]
-
-
-OF_CARDS = Kinds(("/api/v4/leads", "/api/v4/contacts", "/api/v4/companies"))
-OF_CUSTOMERS = Kinds((CUSTOMERS.path,))
-OF_SEGMENTS = Kinds((SEGMENTS,))
-OF_CATALOGS = EachCatalog((CATALOGS,))
+def kinds_at(account: Account, path: str) -> list[EntityKind]:
+    """Returns the kind of entities whose list is at `path`. Each catalog is a kind of its own."""
+    if path != CATALOGS:
+        return [EntityKind(path.rpartition("/")[2], path)]
+    ids = map(catalog_id, account.dictionary(CATALOGS, "catalogs"))
+    return [EntityKind("catalogs", f"{CATALOGS}/{own}", own) for own in ids]
 
 
 def catalog_id(catalog: Row) -> int:
@@ -64,101 +48,83 @@ def catalog_id(catalog: Row) -> int:
     return _CATALOGS.integer_key(catalog.get("id"), catalog, "catalog_id")
 
 
-@dataclass(frozen=True)
-class Parts:
-    """The list `part` of each of some kinds of entities: leads/tags, contacts/tags, …"""
-
-    kinds: tuple[Kinds, ...]
-    part: str
-    collection: str
-
-    @property
-    def lists(self) -> Iterator[str]:
-        """The paths of the lists, without the ids of catalogs."""
-        return (path + self.part for some in self.kinds for path in some.paths)
-
-    def of(self, account: Account, kind: EntityKind) -> list[Row]:
-        return account.dictionary(kind.path + self.part, self.collection)
-
-    def paths(self, account: Account) -> Iterator[str]:
-        """Yields where each list is; that of the catalogs where they may not be seen."""
-        for some in self.kinds:
-            try:
-                yield from (kind.path + self.part for kind in some.of(account))
-            except REFUSALS:
-                yield CATALOGS
-
-
 class PerEntityStream(FullRefreshStream):
-    """A stream with the records of each list of `parts`."""
+    """A stream with the records of one list for each kind of entities.
 
-    parts: tuple[Parts, ...]
+    `kinds`: the paths of the lists of entities. `parts`: what the paths of the stream's lists have behind those; the
+    lists of the first part hold the records.
+    """
 
-    def __init__(self, account: Account, properties: Mapping[str, Any] | None = None) -> None:
-        super().__init__(account, properties)
-        self.collection = self.parts[0].collection
-        self._told = {"entity_type", "catalog_id"} & {column.name for column in schema.columns(self.name)}
+    kinds: tuple[str, ...]
+    parts: tuple[str, ...]
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if "parts" in vars(cls) and "collection" not in vars(cls):
+            cls.collection = cls.parts[0].rpartition("/")[2]
 
     def paths(self) -> Iterator[str]:
-        for parts in self.parts:
-            yield from parts.paths(self.account)
+        """Yields where each list is; that of the catalogs where they may not be seen."""
+        for part in self.parts:
+            for path in self.kinds:
+                try:
+                    yield from (kind.path + part for kind in kinds_at(self.account, path))
+                except REFUSALS:
+                    yield CATALOGS
 
     def probe(self, path: str) -> None:
         if path == CATALOGS:
-            OF_CATALOGS.of(self.account)  # the list has been asked for already, to learn the paths
+            kinds_at(self.account, path)  # the list has been asked for already, to learn the paths
         else:
             super().probe(path)
 
     def records(self) -> Iterable[tuple[Row, Context]]:
-        return per_entity(self.account, self.parts[0].kinds, self.records_of)
+        return per_entity(self.account, self.kinds, self.records_of)
 
     def records_of(self, kind: EntityKind) -> Iterable[tuple[Row, Context]]:
         context = Context(kind.entity_type, kind.catalog_id)
-        return [(record, context) for record in self.parts[0].of(self.account, kind)]
+        listed = self.account.dictionary(kind.path + self.parts[0], self.collection)
+        return [(record, context) for record in listed]
 
     def row(self, record: Row, context: Context) -> Row:
-        told = {name: getattr(context, name) for name in self._told}
-        return self.record(record, **{name: value for name, value in told.items() if value is not None})
+        told = {"entity_type": context.entity_type, "catalog_id": context.catalog_id}
+        known = {name: value for name, value in told.items() if value is not None and name in self.record.converts}
+        return self.record(record, **known)
 
 
-def per_entity(account: Account, kinds: Iterable[Kinds], rows: Callable[[EntityKind], Iterable[T]]) -> Iterator[T]:
+def per_entity(account: Account, paths: Iterable[str], rows: Callable[[EntityKind], Iterable[T]]) -> Iterator[T]:
     """Yields the rows of every kind of entities. The failure of one kind is raised after the rows of the others."""
     failures: list[AmocrmError] = []
-    for some in kinds:
+    for path in paths:
         try:
-            known = some.of(account)
+            kinds = kinds_at(account, path)
         except AmocrmError as error:
             failures.append(error)
             continue
-        for kind in known:
+        for kind in kinds:
             try:
                 yield from rows(kind)
-            except NotFound as error:
-                if account.lacks(error) or not _listed(account, kind):
+            except AmocrmError as error:
+                if account.lacks(error) or (isinstance(error, NotFound) and not _listed(account, kind)):
                     LOGGER.info("Not in this account: %s", error)
                 else:
                     failures.append(_withheld(kind, error))
-            except AmocrmError as error:
-                if account.lacks(error):
-                    LOGGER.info("Not in this account: %s", error)
-                else:
-                    failures.append(error)
     if failures:
         raise combined_error(failures)
 
 
 def _listed(account: Account, kind: EntityKind) -> bool:
     """Asks for the catalogs again: one that was deleted since they were listed is not among them any more."""
+    if kind.catalog_id is None:
+        return True
     try:
-        return kind.catalog_id is None or kind.catalog_id in map(
-            catalog_id, whole(Listing(account.get, CATALOGS, "catalogs"))
-        )
+        return kind.catalog_id in map(catalog_id, whole(Listing(account.get, CATALOGS, "catalogs")))
     except AmocrmError:
         return True
 
 
-def _withheld(kind: EntityKind, error: NotFound) -> AmocrmError:
-    if kind.catalog_id is None:
+def _withheld(kind: EntityKind, error: AmocrmError) -> AmocrmError:
+    if kind.catalog_id is None or not isinstance(error, NotFound):
         return error
     return AmocrmError(
         f"amoCRM does not know {error.path} (404), though it lists the catalog {kind.catalog_id}, so the rows of that "
@@ -171,15 +137,13 @@ def _withheld(kind: EntityKind, error: NotFound) -> AmocrmError:
 class LiveEntities(FullRefreshStream):
     """A card that left without an event, as in a merge, shows by its absence here."""
 
-    name = "live_entities"
-    kinds = (OF_CARDS, OF_CUSTOMERS)
     exploded = True
 
     def paths(self) -> Iterator[str]:
-        yield from (kind.path for kinds in self.kinds for kind in kinds.of(self.account))
+        yield from OF_CARDS
 
     def records(self) -> Iterator[tuple[Row, Context]]:
-        return per_entity(self.account, self.kinds, self._listed)
+        return per_entity(self.account, OF_CARDS, self._listed)
 
     def rows(self, record: Row, context: Context) -> Iterable[Row]:
         return [self.record(record, entity_type=context.entity_type, listed_at=self.account.facts().started)]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 
 from airbyte_cdk.models import FailureType
@@ -23,20 +23,16 @@ from source_amocrm.secrecy import add_to_secrets
 from source_amocrm.streams import STREAMS, schema
 from source_amocrm.streams.chats import TALKS
 from source_amocrm.streams.custom_fields import CustomFields
+from source_amocrm.streams.places import FIELDS, GOES, ID_IN_PATH, NUMBER, STAYS, Place, columns_in_records, places
 from source_amocrm.streams.pseudonyms import ANY, EMAIL, PHONE, Pseudonym, is_email, is_phone, keyed_hash, nothing
-from source_amocrm.streams.schema_drift import FIELD_TYPES, ID_IN_PATH, columns_in, lists_of
+from source_amocrm.streams.schema_drift import FIELD_TYPES
 from source_amocrm.streams.values import MAX_DEPTH, Json, Row, as_list
 from source_amocrm.walk.listing import numeric_id
 
-STAYS, GOES, NUMBER = "stays", "goes", "number"
-"""Rules beside the kinds of `schema.PERSONAL`: for what is not personal, for any value, for a listed number."""
-FIELDS = "custom_fields_values"
-PERSONAL_TYPES = frozenset(
-    (
-        *("multitext", "birthday", "streetaddress", "smart_address", "legal_entity", "linked_entity", "file"),
-        *("payer", "supplier", "org_legal_name"),
-    )
-)
+_PERSONAL_TYPES = """
+    multitext birthday streetaddress smart_address legal_entity linked_entity file payer supplier org_legal_name
+"""
+PERSONAL_TYPES = frozenset(_PERSONAL_TYPES.split())
 """The types of custom fields whose values are personal; a type that nobody knows counts as one of them."""
 NUMBERS = frozenset(("numeric", "price", "monetary", "checkbox", "date", "date_time", "birthday"))
 """The types whose values are no texts, so that no hash can stand there."""
@@ -50,36 +46,16 @@ _UNKNOWN = "unknown"
 _OPTION = frozenset(("enum_id", "enum_code", "enum"))
 """What tells an option of a field: of a phone, that it is one of work; of a list, what was chosen."""
 _KINDS = {"PHONE": PHONE, "EMAIL": EMAIL}
-_STRUCTURE = frozenset(
-    (
-        *("id", "uuid", "file_uuid", "version_uuid", "type", "entity_type", "message_type", "status"),
-        *("delivery_status", "category", "origin", "service", "service_code", "source", "source_name", "form_id"),
-        *("form_name", "form_type", "code", "enum_code", "extension", "mime_type", "currency", "duration"),
-    )
-)
+_STRUCTURES = """
+    id uuid file_uuid version_uuid type entity_type message_type status delivery_status category origin service
+    service_code source source_name form_id form_name form_type code enum_code extension mime_type currency duration
+"""
+_STRUCTURE = frozenset(_STRUCTURES.split())
 """Names of fields whose texts tell the kind of a thing, or which one it is, and never who."""
 _NUMBERS_OF_PEOPLE = frozenset(("phone", "from", "to", "latitude", "longitude", "ip"))
 _LEAST_PHONE = 10**9
 """A number from here on may be a phone, unless the name of its field ends with one of these."""
 _COUNTED = ("_at", "timestamp", "id", "sale", "price", "ltv")
-
-
-@dataclass
-class Place:
-    """A place in a record, the rule for what stands there, and the places inside of it."""
-
-    rule: str
-    inside: dict[str, Place] = field(default_factory=dict)
-
-    @cached_property
-    def stays(self) -> bool:
-        return self.rule == STAYS and all(place.stays for place in self.inside.values())
-
-    def at(self, name: str) -> Place:
-        return self.inside.get(name) or _LEAVES[self.rule]
-
-
-_LEAVES = {rule: Place(rule) for rule in (*schema.PERSONAL, STAYS, GOES, NUMBER)}
 
 
 @dataclass(frozen=True)
@@ -122,7 +98,10 @@ class PersonalData:
             add_to_secrets(key)
             self._pseudonym = keyed_hash(key)
         columns, self._listed = _listed(config.personal_fields)
-        self._plans = {} if config.personal_data == KEEP else _plans(columns)
+        self._lists: dict[str, Place] = {}
+        if config.personal_data != KEEP:
+            of_messages = ID_IN_PATH.sub("", f"{TALKS}/1/messages")
+            self._lists = {**places(columns), of_messages: Place(collection="messages")}
         self._account: Account | None = None
 
     def learn_from(self, account: Account) -> None:
@@ -132,9 +111,10 @@ class PersonalData:
     def replaced(self, path: str, body: dict[str, Json] | None) -> dict[str, Json] | None:
         """Returns the body of an answer that came to `path` without its personal data."""
         bare = ID_IN_PATH.sub("", path)
-        if bare not in self._plans or not body:
+        place = self._lists.get(bare)
+        if place is None or not body:
             return body
-        collection, place = self._plans[bare]
+        collection = place.collection
         embedded = body.get("_embedded")
         if collection and isinstance(embedded, dict) and collection in embedded:
             records = self._walk(embedded[collection], place, "", None, 0)
@@ -220,7 +200,7 @@ class PersonalData:
     def _value(self, value: Json, own: OwnField, depth: int) -> Json:
         if type(value) in (dict, list):
             rule = NUMBER if own.type in NUMBERS else GOES if own.listed else "texts"
-            return self._walk(value, _LEAVES[rule], "value", None, depth + 1)
+            return self._walk(value, Place(rule), "value", None, depth + 1)
         if value is None or own.type in NUMBERS or type(value) is bool:
             return None
         return self._pseudonym(str(value), own.kind)
@@ -264,20 +244,21 @@ def _dictionary(account: Account) -> tuple[list[Row], bool]:
     rows: list[Row] = []
     try:
         rows.extend(record for record, _ in CustomFields(account).records())
+        return rows, True
     except AmocrmError as error:
         if error.failure_type == FailureType.transient_error:
             raise
         return rows, False
-    return rows, True
 
 
-def _listed(entries: Iterable[str]) -> tuple[list[tuple[str, schema.Column]], ListedFields]:
+def _listed(entries: Iterable[str]) -> tuple[list[tuple[str, str]], ListedFields]:
     """Returns the columns and the custom fields of `personal_fields`. Raises ConfigError."""
     columns, ids, names = [], set(), {}
     for entry in entries:
         stream, point, name = entry.partition(".")
         if point and stream in STREAMS:
-            columns.append((stream, _column(stream, name)))
+            _check_column(stream, name)
+            columns.append((stream, name))
         elif entry.isascii() and entry.isdecimal():
             ids.add(int(entry))
         else:
@@ -285,62 +266,25 @@ def _listed(entries: Iterable[str]) -> tuple[list[tuple[str, schema.Column]], Li
     return columns, ListedFields(frozenset(ids), names)
 
 
-def _column(stream: str, name: str) -> schema.Column:
+def _check_column(stream: str, name: str) -> None:
+    """Raises ConfigError for a column that there is not, or that cannot be replaced."""
     known = {column.name: column for column in schema.columns(stream)}
     if name not in known:
         near = difflib.get_close_matches(name, known, 1)
         advice = f"Did you mean {stream}.{near[0]}?" if near else "Look it up in the data dictionary."
         raise ConfigError(f"Further personal fields (personal_fields): {stream} has no column “{name}”. {advice}")
     column = known[name]
-    types = column.schema["type"]
-    plain = {types} if isinstance(types, str) else set(types)
-    if column.in_key or "format" in column.schema or plain & {"integer", "boolean"}:
+    if column.in_key or "format" in column.schema or column.type in ("integer", "boolean"):
         raise ConfigError(
             f"Further personal fields (personal_fields): {stream}.{name} must stay, for keys, ids, dates and flags are "
             "what a sync and joins live on. Take it out of the list, and leave the column out of the tables instead."
         )
-    stands = [one for one in columns_in(STREAMS[stream])[1] if one.name == name and one.fields]
+    stands = column in columns_in_records(STREAMS[stream]) and column.fields
     if column.personal == "own" or (column.personal is None and (not stands or FIELDS in column.fields)):
         raise ConfigError(
             f"Further personal fields (personal_fields): {stream}.{name} is made of other values. List the custom "
             "field or the column that they come from."
         )
-    return column
-
-
-def _plans(listed: Iterable[tuple[str, schema.Column]]) -> dict[str, tuple[str, Place]]:
-    """Returns, by the path of a list without ids, the key of its records and where personal data stands in them."""
-    chosen = {(stream, column.name) for stream, column in listed}
-    rules: dict[tuple[str, str], dict[tuple[str, ...], str]] = {}
-    for stream in STREAMS.values():
-        before, columns = columns_in(stream)
-        for of in lists_of(stream):
-            found = rules.setdefault(of, {})
-            for path in schema.left_out(stream.name):
-                found.setdefault((*before, *path.split(".")), STAYS)
-            for column in columns:
-                rule = column.personal or STAYS
-                if (stream.name, column.name) in chosen and rule in (STAYS, "colleague"):
-                    rule = NUMBER if "number" in column.schema["type"] else GOES
-                for path in column.paths:
-                    where = (*before, *path.split("."))
-                    own = "own" if where == (FIELDS,) else STAYS if where[-1] == "id" else rule
-                    if found.get(where, STAYS) == STAYS:
-                        found[where] = own
-    plans = {}
-    for (path, collection), found in rules.items():
-        root = Place("texts")
-        for where, rule in found.items():
-            _put(root, where, rule)
-        plans[path] = collection, root
-    messages = ID_IN_PATH.sub("", f"{TALKS}/1/messages")
-    return {**plans, messages: ("messages", Place("texts"))}
-
-
-def _put(place: Place, where: tuple[str, ...], rule: str) -> None:
-    for name in where:
-        place = place.inside.setdefault(name, Place("texts"))
-    place.rule = rule
 
 
 def _is_structure(text: str, name: str) -> bool:

@@ -3,9 +3,11 @@
 A column that is never null is part of the key. A key of the JSON that begins with `x-` is ours and hidden from Airbyte:
 
 * `x-ru`: the Russian name of the table or column.
+* `x-key`: the columns of the key, where their order is not that of the schema.
 * `x-field`: where in the record the column stands (`_embedded.source.name`), or a list of places, of which the first
   that is not null counts; an empty list if the record does not hold it. Without this key: the field of that name.
 * `x-default`: the value where amoCRM sends null or nothing.
+* `x-with`: the `with` parameter, or several, without which the list does not show the column.
 * `x-left-out`: fields of the list that are in no column on purpose.
 * `x-ref`: the table whose row the column refers to (`docs/references.py`).
 * `x-personal`: what personal data the column holds, of the kinds in `PERSONAL` (`streams/personal_data.py`).
@@ -45,6 +47,7 @@ class Column:
     fields: tuple[str, ...]
     explicit: bool
     default: Any
+    extras: tuple[str, ...]
     reference: str | Mapping[str, Any] | None
     personal: str | None
 
@@ -53,10 +56,19 @@ class Column:
         return self.schema["type"] in ("integer", "string")
 
     @property
+    def type(self) -> str:
+        """The JSON type besides null."""
+        declared = self.schema["type"]
+        return declared if isinstance(declared, str) else next(one for one in declared if one != "null")
+
+    @property
+    def items(self) -> Mapping[str, Any]:
+        return dict(self.schema.get("items", {}))
+
+    @property
     def paths(self) -> tuple[str, ...]:
         """Where in the record stands what the column keeps: of embedded objects only the ids, or the declared parts."""
-        items = self.schema.get("items", {})
-        parts = ("id",) if items.get("type") == "integer" else tuple(items.get("properties", ()))
+        parts = ("id",) if self.items.get("type") == "integer" else tuple(self.items.get("properties", ()))
         inside = [f".{part}" for part in parts] or [""]
         return tuple(
             field + part for field in self.fields for part in (inside if field.startswith("_embedded.") else [""])
@@ -70,17 +82,24 @@ def load(table: str) -> dict[str, Any]:
 
 @cache
 def columns(table: str) -> tuple[Column, ...]:
-    found = []
-    for name, declared in _read(table)["properties"].items():
-        field = declared.get("x-field", name)
-        fields = (field,) if isinstance(field, str) else tuple(field)
-        told = "x-field" in declared, declared.get("x-default"), declared.get("x-ref"), declared.get("x-personal")
-        found.append(Column(name, _shown(declared), str(declared["x-ru"]), fields, *told))
-    return tuple(found)
+    return tuple(
+        Column(
+            name,
+            _shown(declared),
+            str(declared["x-ru"]),
+            _several(declared.get("x-field", name)),
+            "x-field" in declared,
+            declared.get("x-default"),
+            _several(declared.get("x-with", ())),
+            declared.get("x-ref"),
+            declared.get("x-personal"),
+        )
+        for name, declared in _read(table)["properties"].items()
+    )
 
 
 def key(table: str) -> list[str]:
-    return [column.name for column in columns(table) if column.in_key]
+    return list(_read(table).get("x-key") or (column.name for column in columns(table) if column.in_key))
 
 
 def russian(table: str) -> str:
@@ -92,9 +111,8 @@ def left_out(table: str) -> tuple[str, ...]:
     return tuple(_read(table).get("x-left-out", ()))
 
 
-def blank_row(table: str) -> dict[str, Any]:
-    """Returns a row with `[]` in the columns that are never null, and None in all others."""
-    return {column.name: [] if column.schema["type"] == "array" else None for column in columns(table)}
+def _several(declared: str | list[str]) -> tuple[str, ...]:
+    return (declared,) if isinstance(declared, str) else tuple(declared)
 
 
 def _shown(declared: Mapping[str, Any]) -> dict[str, Any]:

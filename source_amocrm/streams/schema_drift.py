@@ -9,28 +9,23 @@ from __future__ import annotations
 import re
 import threading
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from source_amocrm.account import event_kinds
 from source_amocrm.account.resources import EVENTS, NOTES, TASKS
-from source_amocrm.http import ACCOUNT_PATH
-from source_amocrm.streams import STREAMS, schema
 from source_amocrm.streams.activity import ELEMENT_TYPE, NOTE_TYPE_IDS
-from source_amocrm.streams.base import AccountStream, AmocrmStream, FullRefreshStream, IncrementalStream
-from source_amocrm.streams.per_entity import PerEntityStream
+from source_amocrm.streams.custom_fields import CustomFields
+from source_amocrm.streams.places import ID_IN_PATH, Place, places
 from source_amocrm.streams.values import Json
 
-Path = tuple[str, ...]
-Types = Mapping[str, Callable[[str], bool]]
-
+KNOWN = places()
+"""By the path of a list without ids, the fields that its records are known to have."""
 FIELD_NAME = re.compile(r"[a-z_]{1,40}(\.[a-z_]{1,40})*", re.ASCII)
 MOST_COUNTED = 1_000
 MOST_TOLD = 40
 OTHER = ""
 """In place of a name that is not told."""
-EVERYWHERE = frozenset({"_links", "request_id"})
-"""Fields that tell nothing of a record: addresses of the API, and the mark of a request that wrote."""
 _FIELD_TYPES = """
     text numeric textarea price streetaddress tracking_data monetary checkbox url date date_time birthday
     select multiselect radiobutton category multitext smart_address legal_entity items linked_entity chained_list
@@ -38,7 +33,6 @@ _FIELD_TYPES = """
 """
 FIELD_TYPES = frozenset(_FIELD_TYPES.split())
 """The types of custom fields that amoCRM documents, or its own library knows."""
-ID_IN_PATH = re.compile(r"/\d+(?=/|$)", re.ASCII)
 _CATALOG = re.compile(r"catalog_\d{1,18}", re.ASCII)
 
 
@@ -46,7 +40,7 @@ def _kind_of_event(kind: str) -> bool:
     return kind in event_kinds.EVENT_KINDS or event_kinds.FIELD.fullmatch(kind) is not None
 
 
-_TYPES: Mapping[str, Types] = {
+_TYPES: Mapping[str, Mapping[str, Callable[[str], bool]]] = {
     TASKS.path: {"entity_type": ELEMENT_TYPE.__contains__},
     **{resource.path: {"note_type": NOTE_TYPE_IDS.__contains__} for resource in NOTES},
     EVENTS.path: {
@@ -54,51 +48,22 @@ _TYPES: Mapping[str, Types] = {
         "entity_type": lambda entity: entity in event_kinds.ENTITIES or bool(_CATALOG.fullmatch(entity)),
     },
     "/api/v4/events/types": {"key": _kind_of_event},
-    **{path: {"type": FIELD_TYPES.__contains__} for path in STREAMS["custom_fields"].parts[0].lists},  # type: ignore[attr-defined]
+    **{f"{path}/custom_fields": {"type": FIELD_TYPES.__contains__} for path in CustomFields.kinds},
 }
 """By the path of a list, the fields whose values are types, and which of these are known."""
 
 
-class Fields:
-    """The known fields of the records of a list, or of an object inside of them.
-
-    `held`: paths of what is in a column, with everything inside; `left_out`: paths of what is in none on purpose.
-    `types`: fields whose values are types, and which of them are known. `collection`: the key of the records in
-    `_embedded`; "" where an answer is one record. `prefix`: the names of the objects that these are in.
-    """
-
-    def __init__(
-        self, held: Collection[Path], left_out: Collection[Path], types: Types, collection: str = "", prefix: str = ""
-    ) -> None:
-        self.held = frozenset(path[0] for path in held if len(path) == 1)
-        self.left_out = frozenset(path[0] for path in left_out if len(path) == 1) - self.held
-        self.types = types
-        self.collection = collection
-        self.inside = {
-            name: Fields(_below(name, held), _below(name, left_out), {}, prefix=f"{prefix}{name}.")
-            for name in sorted({path[0] for path in (*held, *left_out)} - self.held - self.left_out)
-        }
-        self._prefix = prefix
-        self._names = self.held | self.left_out | self.inside.keys() | EVERYWHERE
-
-    def compare(self, record: dict[str, Json], met: Counter[tuple[str | None, str]]) -> None:
-        if not record.keys() <= self._names:
-            # A point in a name may be that of a domain.
-            met.update((None, OTHER if "." in name else self._prefix + name) for name in record.keys() - self._names)
-        for name, known in self.types.items():
-            value = record.get(name)
-            if type(value) is str and not known(value):
-                met[name, value if "." not in value else OTHER] += 1
-        for name, inner in self.inside.items():
-            value = record.get(name)
-            if value:
-                for part in value if type(value) is list else _objects(value):
-                    if type(part) is dict:
-                        inner.compare(part, met)
-
-
-def _below(name: str, paths: Iterable[Path]) -> list[Path]:
-    return [path[1:] for path in paths if path[0] == name and len(path) > 1]
+def _compare(known: Place, record: dict[str, Json], met: Counter[tuple[str | None, str]], prefix: str = "") -> None:
+    """Counts the fields that are not known, by their names behind those of the objects that they are in."""
+    if not record.keys() <= known.names:
+        # A point in a name may be that of a domain.
+        met.update((None, OTHER if "." in name else prefix + name) for name in record.keys() - known.names)
+    for name, inner in known.opened.items():
+        value = record.get(name)
+        if value:
+            for part in value if type(value) is list else _objects(value):
+                if type(part) is dict:
+                    _compare(inner, part, met, f"{prefix}{name}.")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -114,7 +79,7 @@ class Unknown:
 class SchemaDrift:
     """Compares what comes with what is known, by the path of the list without ids. Safe to share by threads."""
 
-    def __init__(self, known: Mapping[str, Fields]) -> None:
+    def __init__(self, known: Mapping[str, Place]) -> None:
         self._known = known
         self._lock = threading.Lock()
         self._met: Counter[tuple[str, str | None, str]] = Counter()
@@ -130,23 +95,25 @@ class SchemaDrift:
         if records is None and (not known.collection or bare != path):
             records = [body]
         met: Counter[tuple[str | None, str]] = Counter()
+        types = _TYPES.get(bare, {})
         for record in _objects(records):
-            known.compare(record, met)
-        if met:
-            self._count(bare.removeprefix("/api/v4/").removeprefix("/v1.0/"), met)
+            _compare(known, record, met)
+            for name, is_known in types.items():
+                value = record.get(name)
+                if type(value) is str and not is_known(value):
+                    met[name, value if "." not in value else OTHER] += 1
+        of = bare.removeprefix("/api/v4/").removeprefix("/v1.0/")
+        with self._lock:
+            for (typed, name), times in met.items():
+                one = (of, typed, name if FIELD_NAME.fullmatch(name) else OTHER)
+                kept = one if one in self._met or len(self._met) < MOST_COUNTED else (of, None, OTHER)
+                self._met[kept] += times
 
     def found(self) -> list[Unknown]:
         with self._lock:
             met = dict(self._met)
         order = sorted(met, key=lambda one: (one[0], one[1] or "", one[2]))
         return [Unknown(of, typed, name, met[of, typed, name]) for of, typed, name in order]
-
-    def _count(self, of: str, met: Counter[tuple[str | None, str]]) -> None:
-        with self._lock:
-            for (typed, name), times in met.items():
-                one = (of, typed, name if FIELD_NAME.fullmatch(name) else OTHER)
-                kept = one if one in self._met or len(self._met) < MOST_COUNTED else (of, None, OTHER)
-                self._met[kept] += times
 
 
 def drift_warning(found: Collection[Unknown]) -> str | None:
@@ -178,40 +145,3 @@ def _objects(value: Json) -> Iterator[dict[str, Json]]:
             return
     if type(value) is list:
         yield from (part for part in value if type(part) is dict)
-
-
-def lists_of(stream: type[AmocrmStream]) -> Iterator[tuple[str, str]]:
-    """Yields the paths, without ids, of the lists that a stream's rows are made of, and the key of their records."""
-    if issubclass(stream, IncrementalStream):
-        yield from ((resource.path, resource.collection) for resource in stream.inputs())
-    elif issubclass(stream, PerEntityStream):
-        yield from ((path, stream.parts[0].collection) for path in stream.parts[0].lists)
-    elif issubclass(stream, AccountStream):
-        yield ACCOUNT_PATH, ""
-    elif issubclass(stream, FullRefreshStream) and hasattr(stream, "list_path"):
-        yield stream.list_path, stream.collection
-
-
-def columns_in(stream: type[AmocrmStream]) -> tuple[Path, list[schema.Column]]:
-    """Returns where in an answer's record the stream's own record stands, and the columns that stand in that one."""
-    # What comes with `/account` is embedded there.
-    embedded = issubclass(stream, AccountStream) and hasattr(stream, "collection")
-    shown = [one for one in schema.columns(stream.name) if one.explicit or not stream.exploded]
-    return ("_embedded", stream.collection) if embedded else (), shown
-
-
-def _known() -> Mapping[str, Fields]:
-    held: dict[tuple[str, str], set[Path]] = {}
-    left_out: dict[tuple[str, str], set[Path]] = {}
-    for stream in STREAMS.values():
-        before, shown = columns_in(stream)
-        for of in lists_of(stream):
-            columns = held.setdefault(of, set())
-            columns |= {(*before, *path.split(".")) for column in shown for path in column.paths}
-            hidden = left_out.setdefault(of, set())
-            hidden |= {(*before, *path.split(".")) for path in schema.left_out(stream.name)}
-    return {of[0]: Fields(held[of], left_out[of], _TYPES.get(of[0], {}), of[1]) for of in held}
-
-
-KNOWN: Mapping[str, Fields] = _known()
-"""By the path of the list, without ids."""

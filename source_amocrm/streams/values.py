@@ -11,7 +11,7 @@ import logging
 import math
 import re
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta, timezone, tzinfo
 from functools import lru_cache
@@ -55,9 +55,10 @@ class UnreadableError(ValueError):
 def as_number(value: Json) -> int | float | None:
     """A finite number or its text; "" is None. Whole numbers beyond 64 bits become floats."""
     if type(value) is str:
-        value = _number_in(value)
-        if value is None:
+        text = value.strip()
+        if not text:
             return None
+        value = int(text) if _WHOLE.fullmatch(text) else float(text) if _DECIMAL.fullmatch(text) else text
     if type(value) is int:
         if -INT64 <= value < INT64:
             return value
@@ -169,10 +170,6 @@ def child(value: Json, name: str) -> Json:
     return value.get(name) if type(value) is dict else None
 
 
-def given(value: Json, default: Json) -> Json:
-    return default if value is None else value
-
-
 def exact_amount(name: str) -> Callable[[dict[str, Json]], Json]:
     """Returns a function that finds the amount `name` of a record, in `{name}_with_minor_units` if that says more.
 
@@ -198,6 +195,17 @@ def main_contact(record: dict[str, Json]) -> Json:
         if type(contact) is dict and contact.get("is_main") in (True, "1", "true"):
             return contact.get("id")
     return None
+
+
+def values_of(wanted: Callable[[dict[str, Json]], bool]) -> Callable[[dict[str, Json]], list[Json]]:
+    """Returns what finds the values of a record's custom fields that are `wanted`."""
+
+    def find(record: dict[str, Json]) -> list[Json]:
+        fields = [field for field in as_list(record.get("custom_fields_values")) if type(field) is dict]
+        elements = (element for field in fields if wanted(field) for element in as_list(field.get("values")))
+        return [element.get("value") if type(element) is dict else element for element in elements]
+
+    return find
 
 
 def without_links(value: Json) -> Json:
@@ -232,27 +240,13 @@ def compact_json(value: Json) -> str:
     """JSON without spaces, letters as they are, keys in their order."""
     try:
         return orjson.dumps(value).decode()
-    except TypeError:  # integers beyond 64 bits, lone surrogates, deep nesting
-        return _any_json(value)
-
-
-def _any_json(value: Json) -> str:
+    except TypeError:
+        pass  # integers beyond 64 bits, lone surrogates, deep nesting
     try:
         text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     except (ValueError, RecursionError) as error:
         raise UnreadableError from error
     return text.encode("utf-8", "replace").decode()
-
-
-def _number_in(text: str) -> int | float | None:
-    text = text.strip()
-    if not text:
-        return None
-    if _WHOLE.fullmatch(text):
-        return int(text)
-    if _DECIMAL.fullmatch(text):
-        return float(text)
-    raise UnreadableError
 
 
 class ChangedRow(dict[str, Any]):
@@ -301,38 +295,36 @@ class Coercion:
         """A key column. Raises RowError when the value is not a text that says something."""
         if type(value) is str and value:
             return value
-        return self._key(_as_name, element, value, column)
+        return self._key(lambda value: str(as_integer(value) or "") or None, element, value, column)
 
     def integer(self, value: Json, column: str) -> int | None:
         if value is None or (type(value) is int and -INT64 <= value < INT64):
             return value
-        return self._or_none(as_integer, value, column)
+        return self.read(as_integer, value, column)
 
     def number(self, value: Json, column: str) -> int | float | None:
-        return None if value is None else self._or_none(as_number, value, column)
+        return self.read(as_number, value, column)
 
     def text(self, value: Json, column: str) -> str | None:
         if value is None or type(value) is str:
             return value
-        return self._or_none(as_text, value, column)
+        return self.read(as_text, value, column)
 
     def boolean(self, value: Json, column: str) -> bool | None:
         if value is None or type(value) is bool:
             return value
-        return self._or_none(as_boolean, value, column)
+        return self.read(as_boolean, value, column)
 
     def timestamp(self, value: Json, column: str) -> str | None:
-        if value is None:
-            return None
         if type(value) is int and value and FIRST_SECOND <= value <= LAST_SECOND:
             return utc_text(value)
-        return self._or_none(as_timestamp, value, column)
+        return self.read(as_timestamp, value, column)
 
     def array(self, value: Json, column: str) -> list[Json] | None:
-        return None if value is None else self._or_none(as_array, value, column)
+        return self.read(as_array, value, column)
 
     def object(self, value: Json, column: str) -> dict[str, Json] | None:
-        return None if value is None else self._or_none(as_object, value, column)
+        return self.read(as_object, value, column)
 
     def ids(self, elements: Json, column: str) -> list[int]:
         """Returns the ids of related elements, in their order. Never None."""
@@ -346,20 +338,20 @@ class Coercion:
                 self.leave_out(column, value)
         return found
 
-    def texts(self, values: Iterable[Json], column: str) -> list[str]:
+    def texts(self, values: Json, column: str) -> list[str]:
         """Returns the values that are there, as texts. Never None."""
-        return [text for value in values if (text := self.text(value, column)) is not None]
+        return [text for value in as_list(values) if (text := self.text(value, column)) is not None]
 
-    def tags(self, elements: Json) -> list[dict[str, Json]]:
+    def tags(self, elements: Json, column: str = "tags") -> list[dict[str, Json]]:
         """`[{id, name, color}]`. A bare text is a tag's name."""
         tags = []
         for element in as_list(elements):
             tag = {"name": element} if type(element) is str else element
             if type(tag) is dict:
-                own, name, color = self.integer(tag.get("id"), "tags"), tag.get("name"), tag.get("color")
-                tags.append({"id": own, "name": self.text(name, "tags"), "color": self.text(color, "tags")})
+                own, name, color = self.integer(tag.get("id"), column), tag.get("name"), tag.get("color")
+                tags.append({"id": own, "name": self.text(name, column), "color": self.text(color, column)})
             else:
-                self.leave_out("tags", element)
+                self.leave_out(column, element)
         return tags
 
     def field_value(self, element: dict[str, Json], kind: Json, zone: tzinfo, column: str = "value") -> str | None:
@@ -411,9 +403,10 @@ class Coercion:
             json_kind(value),
         )
 
-    def _or_none(self, coerce: Callable[[Json], T | None], value: Json, column: str) -> T | None:
+    def read(self, coerce: Callable[[Json], T | None], value: Json, column: str) -> T | None:
+        """Returns what `coerce` makes of a value; None where there is none, or the column cannot hold it."""
         try:
-            return coerce(value)
+            return None if value is None else coerce(value)
         except UnreadableError:
             self.leave_out(column, value)
             return None
@@ -438,7 +431,3 @@ _WRITERS: Mapping[str, Callable[[Json, tzinfo], str]] = {
     "date_time": lambda value, _: utc_text(as_seconds(value)),
 }
 """By the type of a custom field, how one of its values is written."""
-
-
-def _as_name(value: Json) -> str | None:
-    return str(as_integer(value) or "") or None

@@ -10,7 +10,7 @@ from typing import Any
 
 from source_amocrm.account.resources import EVENTS, Resource
 from source_amocrm.http import Params
-from source_amocrm.walk.listing import Page, Row
+from source_amocrm.walk import Page, Row
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Deletion:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """The part of the list `name` that a reading hands to the streams made of the list.
+    """The part of a list that a reading hands to the streams made of the list.
 
     `floor`: every stream takes the rows of this second and later, whatever else it needs; they come from a walk by page
     number, or events led to them. `walked`: the walk by page number has come to its end. `at_least`: by id, the second
@@ -33,7 +33,6 @@ class Batch:
     that were dated in the future when they were read.
     """
 
-    name: str
     page: Page
     deletions: tuple[Deletion, ...] = ()
     floor: int | None = None

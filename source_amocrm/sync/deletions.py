@@ -15,7 +15,6 @@ from source_amocrm.account.event_kinds import (
     ADDED,
     DELETED,
     ENTITIES,
-    LIFE,
     LINKED,
     MERGED,
     NOTE_DELETED,
@@ -28,18 +27,9 @@ from source_amocrm.errors import REFUSALS, BadRequest, PageTooLarge, beginning_w
 from source_amocrm.sync.declaration import Deletion
 from source_amocrm.sync.events import events_listing, in_no_order, keyset_either_way
 from source_amocrm.sync.read_plan import ReadPlan
+from source_amocrm.walk import FilterIgnored, Listing, OrderIgnored, RawPage, Row
 from source_amocrm.walk.intervals import FOREVER
-from source_amocrm.walk.listing import (
-    FilterIgnored,
-    Listing,
-    OrderIgnored,
-    RawPage,
-    Row,
-    bounds,
-    numeric_id,
-    rows_of,
-    seconds,
-)
+from source_amocrm.walk.listing import bounds, numeric_id, rows_of, seconds
 from source_amocrm.walk.page_size import with_smaller_pages
 
 _KEPT_FIELDS = frozenset({"id", "type", "created_at", "created_by", "account_id", "entity_id", "entity_type"})
@@ -61,15 +51,13 @@ class Changes:
     merged: dict[int, Deletion] = field(default_factory=dict)
     touched: set[int] = field(default_factory=set)
 
-    def to_read_again(self, delivered: Set[int | str], deleted_since: int | None) -> set[int]:
+    def to_read_again(self, delivered: Set[int | str], deleted_since: int) -> set[int]:
         """Returns the ids that events name and the walk has not `delivered`, which must be read by id.
 
-        Includes entities deleted at `deleted_since` or later, because they may be back; None includes none of them.
+        Includes entities deleted at `deleted_since` or later, because they may be back.
         """
-        wanted = set(self.restored) | (self.touched | set(self.merged)) - delivered
-        if deleted_since is not None:
-            wanted |= {entity_id for entity_id, gone in self.deleted.items() if gone.at >= deleted_since}
-        return wanted
+        deleted = {entity_id for entity_id, gone in self.deleted.items() if gone.at >= deleted_since}
+        return set(self.restored) | (self.touched | set(self.merged)) - delivered | deleted
 
     def gone(self, not_found: Set[int]) -> dict[int, Deletion]:
         """Returns the deletions. A merged entity that was `not_found` counts as deleted at its merge."""
@@ -85,21 +73,17 @@ def trimmed(event: Row) -> Row:
     return {name: value for name, value in event.items() if name in kept}
 
 
-def changes_of(
-    events: Iterable[Row], name: str, note_list: bool, deletions_since: int, changes_since: int | None
-) -> Changes:
+def changes_of(events: Iterable[Row], name: str, note_list: bool, deletions_since: int, changes_since: int) -> Changes:
     """Returns what `events` (oldest first) tell of the list `name`, or of its notes for a `note_list`."""
     changes = Changes()
     for event in events:
         at = seconds(event.get("created_at"))
-        kind = event.get("type")
         if at is None or at < deletions_since:
             continue
-        recent = changes_since is not None and at >= changes_since
         if note_list:
             _apply_to_notes(changes, name, event, at)
-        elif kind in LIFE or recent:
-            _apply(changes, name, event, at, recent)
+        else:
+            _apply(changes, name, event, at, recent=at >= changes_since)
     return changes
 
 
@@ -110,12 +94,11 @@ def _apply(changes: Changes, name: str, event: Row, at: int, recent: bool) -> No
     """
     kind, entity_id = event.get("type"), numeric_id(event.get("entity_id"))
     if kind in LINKED | TAGGED:
-        changes.touched |= {other for list_name, other in _touched(event) if list_name == name}
+        if recent:
+            changes.touched |= {other for list_name, other in _touched(event) if list_name == name}
     elif entity_id is not None and ENTITIES.get(str(event.get("entity_type"))) == name:
         deletion = Deletion(entity_id, at, event.get("created_by"), event.get("account_id"))
-        if kind in ADDED:
-            changes.touched.add(entity_id)
-        elif kind in DELETED:
+        if kind in DELETED:
             changes.deleted[entity_id] = deletion
             if changes.restored.get(entity_id) != at:
                 changes.restored.pop(entity_id, None)
@@ -124,7 +107,9 @@ def _apply(changes: Changes, name: str, event: Row, at: int, recent: bool) -> No
                 changes.deleted.pop(entity_id, None)
             if recent:
                 changes.restored[entity_id] = at
-        elif kind == MERGED:
+        elif recent and kind in ADDED:
+            changes.touched.add(entity_id)
+        elif recent and kind == MERGED:
             changes.merged[entity_id] = deletion
 
 
@@ -157,7 +142,7 @@ def _elements(event: Row) -> Iterator[Row]:
 def kinds_needed(resource: Resource, plan: ReadPlan, mark_deleted: bool) -> dict[str, int]:
     """Returns the kinds of events that a stream needs of a list, each with the first second that it needs."""
     kinds: dict[str, int] = {}
-    if plan.changes_since is not None and resource.has_links:
+    if plan.changes_since < FOREVER and resource.has_links:
         entered = ADDED & {f"{resource.entity}_added"}
         kinds = dict.fromkeys({*entered, *LINKED, *TAGGED, MERGED, *RESTORED, *TRASHED}, plan.changes_since)
     if mark_deleted:
@@ -174,26 +159,54 @@ Card = tuple[str, int]
 """The name of a list, and an id in it."""
 
 
-class LinkedCards:
-    """Finds cards whose links changed because a linked card was trashed, restored or merged at `since` or later.
+@dataclass
+class EventLog:
+    """The account's events of some kinds, read once in a sync for every list that needs them.
 
-    Such a change may leave the card itself without a new `updated_at` and without an event. The event names the other
-    card, and that card names the cards linked to it. Of a card in the trash only `/links` may tell; where amoCRM tells
-    nothing there, the link stays in the rows of the cards that had it until these change.
+    `types_since`: the kinds to ask for, each with the earliest second that any list needs. `links_since`: the earliest
+    second at which links of a delivered card may have changed (Unix seconds); FOREVER where nothing was delivered.
     """
 
-    def __init__(self, account: Account, events: Memoized[list[Row]], since: int) -> None:
-        self._account = account
-        self._events = events
-        self._since = since
+    account: Account
+    types_since: dict[str, int]
+    links_since: int
+
+    def __post_init__(self) -> None:
+        self.events = Memoized(self._read)
         self._linked_to = {resource.name: Memoized(partial(self._cards, resource)) for resource in CARDS}
 
-    def of(self, name: str) -> set[int]:
-        others = [linked() for kind, linked in self._linked_to.items() if kind != name]
-        return {card_id for cards in others for kind, card_id in cards if kind == name}
+    def of(self, resource: Resource, plan: ReadPlan) -> Changes:
+        try:
+            events = self.events()
+        except REFUSALS as error:
+            sentence = (
+                "The rows are read, but not which of them were deleted, restored or linked to others: only the events "
+                "tell that."
+            )
+            raise beginning_with(sentence, error) from None
+        name = resource.name
+        changes = changes_of(events, name, resource.holds_notes, plan.deletions_since, plan.changes_since)
+        if resource.has_links and plan.changes_since < FOREVER:
+            others = [linked() for kind, linked in self._linked_to.items() if kind != name]
+            changes.touched |= {card_id for cards in others for kind, card_id in cards if kind == name}
+        return changes
+
+    def _read(self) -> list[Row]:
+        """Reads the events (oldest first)."""
+        kinds_since: dict[int, list[str]] = {}
+        for kind, since in self.types_since.items():
+            kinds_since.setdefault(since, []).append(kind)
+        events = [event for since, kinds in kinds_since.items() for event in events_since(self.account, kinds, since)]
+        return sorted(events, key=lambda event: (seconds(event.get("created_at")) or 0, str(event.get("id"))))
 
     def _cards(self, resource: Resource) -> set[Card]:
-        changes = changes_of(self._events(), resource.name, False, self._since, self._since)
+        """Finds cards whose links changed because a linked card of this list was trashed, restored or merged.
+
+        Such a change may leave the card itself without a new `updated_at` and without an event. The event names the
+        other card, and that card names the cards linked to it. Of a card in the trash only `/links` may tell; where
+        amoCRM tells nothing there, the link stays in the rows of the cards that had it until these change.
+        """
+        changes = changes_of(self.events(), resource.name, False, self.links_since, self.links_since)
         try:
             live = self._of_live(resource, changes.restored.keys() | changes.merged.keys())
             return {*live, *self._of_trashed(resource, changes.deleted)}
@@ -201,7 +214,7 @@ class LinkedCards:
             return set()  # the token's user sees no card of this list, nor links to it
 
     def _of_live(self, resource: Resource, ids: Iterable[int]) -> Iterator[Card]:
-        for row in by_ids(self._account, resource, ids, {"with": resource.links_with}):
+        for row in by_ids(self.account, resource, ids, {"with": resource.links_with}):
             for other in CARD_NAMES:
                 for link in rows_of(row, other):
                     if (card_id := numeric_id(link.get("id"))) is not None:
@@ -212,55 +225,13 @@ class LinkedCards:
         while left:
             asked, left = left[:IDS_AT_ONCE], left[IDS_AT_ONCE:]
             try:
-                body = self._account.get(f"{resource.path}/links", {"filter[entity_id][]": asked}).body
+                body = self.account.get(f"{resource.path}/links", {"filter[entity_id][]": asked}).body
             except BadRequest:
                 return
             for link in rows_of(body or {}, "links"):
                 card_id, other = numeric_id(link.get("to_entity_id")), link.get("to_entity_type")
                 if card_id is not None and other in CARD_NAMES:
                     yield str(other), card_id
-
-
-class EventLog:
-    """The account's events of some kinds, read once in a sync for every list that needs them.
-
-    `types_since`: the kinds to ask for, each with the earliest second that any list needs. `links_since`: the earliest
-    second at which links of a delivered card may have changed (Unix seconds); None where nothing was delivered.
-    """
-
-    def __init__(self, account: Account, types_since: dict[str, int], links_since: int | None = None) -> None:
-        self._account = account
-        self._types_since = types_since
-        self._events = Memoized(self._read)
-        self._linked = None if links_since is None else LinkedCards(account, self._events, links_since)
-
-    def prefetch(self) -> None:
-        self._events()
-
-    def of(self, resource: Resource, plan: ReadPlan) -> Changes:
-        events = self._known_events()
-        changes = changes_of(events, resource.name, resource.holds_notes, plan.deletions_since, plan.changes_since)
-        if self._linked and resource.has_links and plan.changes_since is not None:
-            changes.touched |= self._linked.of(resource.name)
-        return changes
-
-    def _known_events(self) -> list[Row]:
-        try:
-            return self._events()
-        except REFUSALS as error:
-            sentence = (
-                "The rows are read, but not which of them were deleted, restored or linked to others: only the events "
-                "tell that."
-            )
-            raise beginning_with(sentence, error) from None
-
-    def _read(self) -> list[Row]:
-        """Reads the events (oldest first)."""
-        by_start: dict[int, list[str]] = {}
-        for kind, since in self._types_since.items():
-            by_start.setdefault(since, []).append(kind)
-        events = [event for since, kinds in by_start.items() for event in events_since(self._account, kinds, since)]
-        return sorted(events, key=lambda event: (seconds(event.get("created_at")) or 0, str(event.get("id"))))
 
 
 def events_since(account: Account, kinds: Iterable[str], since: int) -> list[Row]:
@@ -290,7 +261,7 @@ def _until(listing: Listing, raw: RawPage, end: int) -> RawPage | None:
 def in_trash(account: Account, resource: Resource, plan: ReadPlan) -> list[Deletion]:
     listing = account.listing(resource, {"with": "only_deleted", "order[updated_at]": "desc"})
     since = plan.deletions_since
-    first_sync = plan.changes_since is None or since < plan.changes_since
+    first_sync = since < plan.changes_since
     return with_smaller_pages(listing, lambda some: list(deletions_in(_pages(some), some.second_of, since, first_sync)))
 
 

@@ -14,8 +14,9 @@ from source_amocrm.sync.declaration import Batch, Context, Deletion, Incremental
 from source_amocrm.sync.lookup import Resolver
 from source_amocrm.sync.read_plan import BEGINNING, Progress
 from source_amocrm.sync.state import dump
+from source_amocrm.walk import Page, PageCheckpoint, Row
 from source_amocrm.walk.intervals import FOREVER, IntervalSet
-from source_amocrm.walk.listing import Key, Page, PageCheckpoint, Row, key, seconds
+from source_amocrm.walk.listing import Key, key, seconds
 
 ROWS_BETWEEN_STATES = 1_000
 
@@ -61,7 +62,7 @@ class RowMaker:
                 made.append(list(self._stream.rows(record, context)))
         except AmocrmError as error:
             failure = error
-        self._fill(row for rows in made for row in rows)
+        self._fill([row for rows in made for row in rows])
         yield from made
         if failure:
             raise failure
@@ -77,28 +78,19 @@ class RowMaker:
     def tombstone(self, deletion: Deletion) -> Row:
         return self._stream.tombstone(deletion, self._context)
 
-    def _fill(self, rows: Iterable[Row]) -> None:
+    def _fill(self, rows: list[Row]) -> None:
         """Fills the columns that come from other lists, for all rows together."""
-        rows = list(rows)
         for column, lookup, resolver in self._lookups:
-            wanted = self._wanted(column, lookup, rows)
+            wanted = [(row, entity_id) for row in rows if (entity_id := lookup.key(row)) is not None]
+            if lookup.once and wanted:
+                self._read_earlier()
+                met = self._met[column]
+                first = {entity_id: row for row, entity_id in reversed(wanted) if entity_id not in met}
+                met.update(first)
+                wanted = [(row, entity_id) for entity_id, row in first.items()]
             known = resolver.of({entity_id for _, entity_id in wanted})
             for row, entity_id in wanted:
                 row[column] = known.get(entity_id)
-
-    def _wanted(self, column: str, lookup: Lookup, rows: list[Row]) -> list[tuple[Row, int]]:
-        met, wanted = self._met[column], []
-        for row in rows:
-            entity_id = lookup.key(row)
-            if entity_id is None:
-                continue
-            if lookup.once:
-                self._read_earlier()
-                if entity_id in met:
-                    continue
-                met.add(entity_id)
-            wanted.append((row, entity_id))
-        return wanted
 
     def _read_earlier(self) -> None:
         while self._earlier:
@@ -145,34 +137,30 @@ class PageOrder(Delivery):
     def take(self, batch: Batch) -> Delivered:
         yield from self._page(batch)
         yield from self._tombstones(batch)
-        self._cover(batch, batch.page)
+        self._progress.cover(self._name, batch.page, batch.floor or BEGINNING)
         if batch.walked:
             self._progress.end_walk(self._name)
         if self._passed >= ROWS_BETWEEN_STATES:
             yield self._checkpoint()
 
-    def _cover(self, batch: Batch, page: Page) -> None:
-        self._progress.cover(self._name, page, batch.floor or BEGINNING)
-
     def _page(self, batch: Batch) -> Delivered:
         page = batch.page
         now = self._now()
-        wanted = [row for row in page.rows if self._wanted(row, batch.floor) and not self._outdated(row, now)]
-        raw = [self._dated(row, batch) for row in wanted]
+        wanted = [row for row in page.rows if self._needs(row, batch.floor, now)]
+        dated = []
+        for row in wanted:
+            second = seconds(row.get(self._cursor))
+            at = self._date(key(row), second, batch)
+            dated.append(row if at == second else {**row, self._cursor: at})
         yield from self._checkpoint_of_dates()
-        for position, rows in enumerate(self._maker.rows(raw)):
+        for position, rows in enumerate(self._maker.rows(dated)):
             yield from rows
             self._passed += max(1, len(rows))
             if self._passed >= ROWS_BETWEEN_STATES and (part := self._part(page, wanted, position)):
-                self._cover(batch, part)
+                self._progress.cover(self._name, part, batch.floor or BEGINNING)
                 yield self._checkpoint()
         for row in wanted:
             self._progress.meet(self._name, seconds(row.get(self._cursor)))
-
-    def _dated(self, row: Row, batch: Batch) -> Row:
-        second = seconds(row.get(self._cursor))
-        at = self._date(key(row), second, batch)
-        return row if at == second else {**row, self._cursor: at}
 
     def _date(self, row_key: Key, second: int | None, batch: Batch) -> int | None:
         at_least = batch.at_least.get(row_key, BEGINNING)
@@ -183,19 +171,19 @@ class PageOrder(Delivery):
         if self._progress.unsaved:
             yield self._checkpoint()
 
-    def _wanted(self, row: Row, floor: int | None) -> bool:
+    def _needs(self, row: Row, floor: int | None, now: int) -> bool:
+        """Whether the row is needed, and no later version of it was delivered in this sync from a newer page."""
         second = seconds(row.get(self._cursor))
-        return second is None or second in self._needed or (floor is not None and second >= floor)
-
-    def _outdated(self, row: Row, now: int) -> bool:
-        """Whether a later version of the row was delivered in this sync, so that this one is from an older page."""
-        second = seconds(row.get(self._cursor))
-        if second is None or second > now:
+        if second is None:
+            return True
+        if second not in self._needed and (floor is None or second < floor):
             return False
+        if second > now:
+            return True
         known = self._latest.get(key(row), BEGINNING)
         if second > (self._progress.watermark or BEGINNING):
             self._latest[key(row)] = max(second, known)
-        return second < known
+        return second >= known
 
     def _part(self, page: Page, rows: list[Row], position: int) -> Page | None:
         """Returns the part of the page that ends with the row at `position`; None if its end cannot be told.
@@ -257,7 +245,7 @@ class NewestFirst(Delivery):
         """The first complete second at the last release."""
 
     def take(self, batch: Batch) -> Delivered:
-        dated = ((row, seconds(row.get("created_at"))) for row in batch.page.rows)
+        dated = ((row, _made_at(row)) for row in batch.page.rows)
         needed = [row for row, second in dated if second is None or second in self._needed]
         self._held += [row for row in needed if not self._kinds or row.get("type") in self._kinds]
         self._passed += len(needed)
@@ -277,20 +265,21 @@ class NewestFirst(Delivery):
     def _release(self) -> Delivered:
         """Yields the held rows that are newer than the newest missing second, in parts that end with a checkpoint."""
         complete = self._first_complete()
-        ready = [row for row in self._held if (seconds(row.get("created_at")) or complete) >= complete]
+        ready = [row for row in self._held if (_made_at(row) or complete) >= complete]
         if not ready and complete == self._complete_since:
             return
-        self._held = [row for row in self._held if (seconds(row.get("created_at")) or complete) < complete]
-        ready.sort(key=lambda row: (seconds(row.get("created_at")) or 0, str(row.get("id"))), reverse=True)
+        self._held = [row for row in self._held if (_made_at(row) or complete) < complete]
+        ready.sort(key=lambda row: (_made_at(row) or 0, str(row.get("id"))), reverse=True)
         passed = self._passed
         while ready:
-            cut = _end_of_second(ready, ROWS_BETWEEN_STATES)
+            behind = range(ROWS_BETWEEN_STATES, len(ready))
+            cut = next((at for at in behind if _made_at(ready[at]) != _made_at(ready[at - 1])), len(ready))
             part, ready = ready[:cut], ready[cut:]
             for rows in self._made(part):
                 yield from rows
             for row in part:
-                self._progress.meet(EVENTS.name, seconds(row.get("created_at")))
-            low = seconds(part[-1].get("created_at")) or complete if ready else complete
+                self._progress.meet(EVENTS.name, _made_at(row))
+            low = _made_at(part[-1]) or complete if ready else complete
             self._progress.cover(EVENTS.name, Page([], (low, FOREVER)))
             if ready:
                 yield self._checkpoint()
@@ -304,9 +293,7 @@ class NewestFirst(Delivery):
         """Yields the rows of each event; the events of a gap count as made before the older ones."""
         while part and self._gaps:
             low, high = self._gaps[-1]
-            older = next(
-                (at for at, row in enumerate(part) if (seconds(row.get("created_at")) or high) < low), len(part)
-            )
+            older = next((at for at, row in enumerate(part) if (_made_at(row) or high) < low), len(part))
             yield from self._maker.rows(part[:older])
             part = part[older:]
             if part:
@@ -315,8 +302,5 @@ class NewestFirst(Delivery):
         yield from self._maker.rows(part)
 
 
-def _end_of_second(rows: list[Row], at_least: int) -> int:
-    cut = min(at_least, len(rows))
-    while 0 < cut < len(rows) and rows[cut].get("created_at") == rows[cut - 1].get("created_at"):
-        cut += 1
-    return cut
+def _made_at(event: Row) -> int | None:
+    return seconds(event.get("created_at"))

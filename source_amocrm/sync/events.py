@@ -14,28 +14,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from functools import partial
 
 from source_amocrm.account import Account
 from source_amocrm.account.resources import EVENTS
 from source_amocrm.sync.declaration import Batch
 from source_amocrm.sync.read_plan import ReadPlan
+from source_amocrm.walk import FilterIgnored, Listing, OrderIgnored, Page, RawPage, Row
 from source_amocrm.walk.full import in_passes, latest_versions
 from source_amocrm.walk.id_order import one_second
 from source_amocrm.walk.intervals import Interval
 from source_amocrm.walk.keyset import keyset
-from source_amocrm.walk.listing import (
-    REMEMBERED_KEYS,
-    FilterIgnored,
-    Listing,
-    OrderIgnored,
-    Page,
-    RawPage,
-    Row,
-    bounds,
-    check_filter,
-    key,
-)
+from source_amocrm.walk.listing import REMEMBERED_KEYS, bounds, check_filter, key
 from source_amocrm.walk.page_size import PageSizer
 from source_amocrm.walk.server_order import ListTraits
 from source_amocrm.walk.worker_pool import WorkerPool
@@ -66,7 +55,11 @@ def in_no_order(
     ahead, `until` has not come yet, so the window ends with the newest event.
     """
     started = account.facts().started
-    end = _newest(listing, max(since, started + 1), until) or min(started, until)
+    try:
+        newest = newest_second(listing, (max(since, started + 1), until))
+    except FilterIgnored:
+        newest = until
+    end = newest or min(started, until)
     frozen = listing.narrowed(bounds(listing, since - 1, end + 1))
     passes = in_passes(frozen, account.pool, lasting=True) if end >= since else ()
     parts = (replace(raw, rows=[keep(row) for row in raw.rows]) for raw in passes)
@@ -75,13 +68,6 @@ def in_no_order(
         key=lambda row: listing.second_of(row) or 0,
     )
     return rows, end if end <= started else end - 1
-
-
-def _newest(listing: Listing, low: int, high: int) -> int | None:
-    try:
-        return newest_second(listing, (low, high))
-    except FilterIgnored:
-        return high
 
 
 PAGES_AT_ONCE = 40
@@ -106,7 +92,7 @@ class EventReading:
         parts = [(low, min(high, until)) for low, high in reversed(self.plan.seconds.intervals)]
         for low, high in parts:
             if low <= high:
-                yield from map(partial(Batch, EVENTS.name), self._part(listing, low, high))
+                yield from map(Batch, self._part(listing, low, high))
 
     def _part(self, listing: Listing, low: int, high: int) -> Iterator[Page]:
         delivered: set[int | str] = set()
@@ -125,19 +111,16 @@ class EventReading:
         raw, listing = self.account.events_pages.ask(listing, bounds(listing, anchored - 1, high + 1))
         if self.newest_first and raw.may_go_on and direction(listing, raw) is not False:
             return self._stretches(listing, low, high, raw)
-        return self._interval(listing, (anchored, high), raw)
-
-    def _interval(self, listing: Listing, interval: Interval, raw: RawPage | None = None) -> Iterator[Page]:
-        return keyset_either_way(listing, interval, raw, self.account.pool)
+        return keyset_either_way(listing, (anchored, high), raw, self.account.pool)
 
     def _stretches(self, listing: Listing, low: int, high: int, raw: RawPage) -> Iterator[Page]:
         """Reads stretches of time, the newest first, from a server that lists the oldest events first."""
-        oldest = next(second for row in raw.rows if (second := listing.second_of(row)) is not None)
+        oldest = listing.seconds_of(raw.rows)[0]
         length = max(1, (high - oldest) // 64)
         while high >= low:
             start = max(low, high - length) if high - length > oldest else low
             rows = 0
-            for page in self._interval(listing, (start, high)):
+            for page in keyset_either_way(listing, (start, high), pool=self.account.pool):
                 rows += len(page.rows)
                 yield page
             high = start - 1
@@ -159,7 +142,7 @@ def keyset_either_way(
         raw = first_page(listing, part, sizer, raw)
         ascending = direction(listing, raw)
         if ascending is None:
-            second = next(second for row in raw.rows if (second := listing.second_of(row)) is not None)
+            second = listing.seconds_of(raw.rows)[0]
             if low <= second <= high:
                 yield from one_second(listing, second, pool)
                 yield Page([], (second, second))
@@ -177,7 +160,7 @@ def direction(listing: Listing, raw: RawPage) -> bool | None:
 
     A page that is the whole list counts as ascending. Raises OrderIgnored when it is neither.
     """
-    dated = [second for row in raw.rows if (second := listing.second_of(row)) is not None]
+    dated = listing.seconds_of(raw.rows)
     if not dated or not raw.may_go_on:
         return True
     if dated[0] == dated[-1]:
@@ -214,8 +197,7 @@ def newest_second(listing: Listing, interval: Interval) -> int | None:
     while low <= high:
         start = (low + high + 1) // 2 if halved else low
         raw = first_page(listing, (start, high), sizer)
-        dated = (listing.second_of(row) for row in raw.rows)
-        found = [second for second in dated if second is not None and start <= second <= high]
+        found = [second for second in listing.seconds_of(raw.rows) if start <= second <= high]
         if found:
             newest = max(found)
             low = newest + 1

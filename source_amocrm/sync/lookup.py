@@ -12,7 +12,7 @@ from source_amocrm.account.by_ids import Unfiltered, by_ids
 from source_amocrm.account.resources import CLOSED
 from source_amocrm.errors import AmocrmError, Throttled, error_copy
 from source_amocrm.sync.declaration import Lookup
-from source_amocrm.walk.listing import Row
+from source_amocrm.walk import Row
 
 LOGGER = logging.getLogger("airbyte")
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import reduce
 from typing import NamedTuple
 
 from source_amocrm.account.clocks import TOLERANCE
 from source_amocrm.dates import LAST_SECOND
+from source_amocrm.walk import Page, PageCheckpoint
 from source_amocrm.walk.intervals import FOREVER, IntervalSet
-from source_amocrm.walk.listing import Key, Page, PageCheckpoint
+from source_amocrm.walk.listing import Key
 
 BEGINNING = 0
 
@@ -31,38 +31,26 @@ class Version(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Pending:
-    """The part of a list that is still to be delivered: seconds, a walk by page number, and what only events tell.
-
-    `within`: one of those seconds, whose rows are delivered in the order of their ids up to there.
-    """
-
-    seconds: IntervalSet
-    walk: ResumePoint | None
-    deletions_since: int
-    changes_since: int
-    within: ResumePoint | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class ReadPlan:
-    """What a sync must request of one list: the rest of a walk by page number, then `seconds` of the cursor field.
+    """The part of a list that is still to be delivered: the rest of a walk by page number, then `seconds` of the cursor
+    field, and what only events tell.
 
-    `changes_since`: the second since which a delivered row may have changed without a new updated_at; None while
-    nothing was delivered. `newest`: the second of the newest row known. `within`: a second with some rows delivered.
+    `deletions_since`, `changes_since`: the second since which a row may have been deleted, or a delivered row may have
+    changed without a new updated_at; FOREVER while nothing was delivered. `newest`: the second of the newest row known.
+    `within`: one of those seconds, whose rows are delivered in the order of their ids up to there.
     """
 
     seconds: IntervalSet
     resume: ResumePoint | None = None
     deletions_since: int = BEGINNING
-    changes_since: int | None = None
+    changes_since: int = FOREVER
     newest: int | None = None
     within: ResumePoint | None = None
 
     @property
     def at_first(self) -> bool:
         """Whether everything is needed, because nothing was delivered before."""
-        return self.changes_since is None and self.since == BEGINNING
+        return self.changes_since == FOREVER and self.since == BEGINNING
 
     @property
     def since(self) -> int:
@@ -79,18 +67,14 @@ class ReadPlan:
 
 def merged(plans: Sequence[ReadPlan]) -> ReadPlan:
     """Returns the plan that serves all of several streams, which `agree` has made resume the same walk."""
-    first = plans[0]
-    if all(plan == first for plan in plans):
-        return first
-    changes = [plan.changes_since for plan in plans if plan.changes_since is not None]
-    newest = [plan.newest for plan in plans if plan.newest is not None]
+    within = plans[0].within
     return ReadPlan(
-        seconds=reduce(lambda one, other: one | other, (plan.seconds for plan in plans)),
-        resume=first.resume,
+        seconds=IntervalSet.of(interval for plan in plans for interval in plan.seconds.intervals),
+        resume=plans[0].resume,
         deletions_since=min(plan.deletions_since for plan in plans),
-        changes_since=min(changes) if changes else None,
-        newest=min(newest) if newest else None,
-        within=first.within if all(plan.within == first.within for plan in plans) else None,
+        changes_since=min(plan.changes_since for plan in plans),
+        newest=min((plan.newest for plan in plans if plan.newest is not None), default=None),
+        within=within if all(plan.within == within for plan in plans) else None,
     )
 
 
@@ -109,7 +93,7 @@ class Progress:
     start: int | None
     lookback: int
     watermark: int | None = None
-    pending: dict[str, Pending] = field(default_factory=dict)
+    pending: dict[str, ReadPlan] = field(default_factory=dict)
     newest: dict[str, int] = field(default_factory=dict)
     ahead: dict[str, Version] = field(default_factory=dict)
     unsaved: bool = False
@@ -123,10 +107,10 @@ class Progress:
         if self.watermark is None:
             return ReadPlan(IntervalSet(((start, FOREVER),)), deletions_since=start)
         since = max(self.watermark - self.lookback, start)
-        pending = self.pending.get(name, Pending(IntervalSet(), None, since, since))
+        pending = self.pending.get(name, ReadPlan(IntervalSet(), None, since, since))
         return ReadPlan(
             pending.seconds | IntervalSet(((since, FOREVER),)),
-            pending.walk,
+            pending.resume,
             min(since, pending.deletions_since),
             min(since, pending.changes_since),
             self.newest.get(name),
@@ -141,11 +125,11 @@ class Progress:
         pending = self.pending.get(name)
         if walk:
             assert self.watermark is not None
-            none = Pending(IntervalSet(), None, self.watermark, self.watermark)
-            self.pending[name] = replace(pending or none, walk=walk)
-        elif pending and pending.walk:
-            needed = pending.seconds | IntervalSet(((pending.walk.since, FOREVER),))
-            self.pending[name] = replace(pending, seconds=needed, walk=None)
+            none = ReadPlan(IntervalSet(), None, self.watermark, self.watermark)
+            self.pending[name] = replace(pending or none, resume=walk)
+        elif pending and pending.resume:
+            needed = pending.seconds | IntervalSet(((pending.resume.since, FOREVER),))
+            self.pending[name] = replace(pending, seconds=needed, resume=None)
 
     def in_the_future(self, now: int) -> bool:
         """Whether the watermark is later than `now` by more than two clocks may differ.
@@ -164,14 +148,13 @@ class Progress:
         self.watermark = started
         self.needed = {name: plan.seconds for name, plan in plans.items()}
         self.pending = {
-            name: Pending(IntervalSet(((start, started),)), None, start, start)
+            name: ReadPlan(IntervalSet(((start, started),)), None, start, start)
             if self.doubted
-            else Pending(
-                plan.seconds - (started + 1, FOREVER),
-                plan.resume,
-                plan.deletions_since,
-                started if plan.changes_since is None else plan.changes_since,
-                plan.within,
+            else replace(
+                plan,
+                seconds=plan.seconds - (started + 1, FOREVER),
+                changes_since=started if plan.changes_since == FOREVER else plan.changes_since,
+                newest=None,
             )
             for name, plan in plans.items()
         }
@@ -183,7 +166,7 @@ class Progress:
         passed, so their changes are read by their seconds instead.
         """
         pending = self.pending[name]
-        intervals, walk, within = pending.seconds, pending.walk, pending.within
+        intervals, walk, within = pending.seconds, pending.resume, pending.within
         if page.completed:
             intervals -= page.completed
         if within and within.since not in intervals:
@@ -193,10 +176,10 @@ class Progress:
         elif page.checkpoint:
             intervals = intervals if walk else intervals - (floor, FOREVER)
             walk = ResumePoint(walk.since if walk else floor, page.checkpoint)
-        self.pending[name] = replace(pending, seconds=intervals, walk=walk, within=within)
+        self.pending[name] = replace(pending, seconds=intervals, resume=walk, within=within)
 
     def end_walk(self, name: str) -> None:
-        self.pending[name] = replace(self.pending[name], walk=None)
+        self.pending[name] = replace(self.pending[name], resume=None)
 
     def finish(self, name: str) -> None:
         """Marks all that was needed of the list as delivered."""
@@ -247,7 +230,7 @@ def agree(several: list[Progress], name: str) -> None:
     for progress in several:
         for row_key, version in progress.ahead.items():
             ahead[row_key] = max(version, ahead.get(row_key, version))
-    walks = [pending.walk for progress in several if (pending := progress.pending.get(name)) and pending.walk]
+    walks = [plan.resume for progress in several if (plan := progress.pending.get(name)) and plan.resume]
     walk = None
     if walks and all(progress.watermark is not None for progress in several):
         walk = ResumePoint(

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence, Set
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 from source_amocrm.account import Account, Resource, by_ids
@@ -22,27 +22,13 @@ from source_amocrm.sync.declaration import Batch, Deletion
 from source_amocrm.sync.deletions import EventLog, in_trash, with_trash
 from source_amocrm.sync.lookup import Resolver
 from source_amocrm.sync.read_plan import BEGINNING, ReadPlan, merged
+from source_amocrm.walk import FilterIgnored, Listing, OrderIgnored, Page, PageCheckpoint, RawPage, Row
 from source_amocrm.walk.id_order import LARGEST_ID, in_id_order, rest_of_second
 from source_amocrm.walk.intervals import FOREVER
 from source_amocrm.walk.keyset import keyset
-from source_amocrm.walk.listing import (
-    REMEMBERED_KEYS,
-    Answered,
-    FilterIgnored,
-    Listing,
-    OrderIgnored,
-    Page,
-    PageCheckpoint,
-    RawPage,
-    Row,
-    TiesShuffled,
-    bounds,
-    key,
-    seconds,
-)
+from source_amocrm.walk.listing import REMEMBERED_KEYS, Answered, TiesShuffled, bounds, key, seconds
 from source_amocrm.walk.newest_first import newest_first
 from source_amocrm.walk.server_order import ListTraits
-from source_amocrm.walk.worker_pool import Prefetch
 
 DELETIONS_AT_ONCE = 1_000
 CLOCK_SLACK = 1
@@ -53,16 +39,19 @@ READINGS = 4
 """How many times a record is read again while it changes in every second; then its last version is delivered."""
 
 
+@dataclass
 class MainWalk:
     """Chooses the walk that reads the rows of `resource` by the `plan`, and the next one where the server fails it."""
 
-    def __init__(self, account: Account, resource: Resource, plan: ReadPlan, listing: Listing) -> None:
-        self._account = account
-        self._resource = resource
-        self._plan = plan
-        self._listing = listing
+    account: Account
+    resource: Resource
+    plan: ReadPlan
+    listing: Listing
+
+    def __post_init__(self) -> None:
         self._traits = ListTraits()
-        self._first = Prefetch(account.pool, self._oldest_rows)
+        self._first: list[Callable[[], RawPage | None]] = []
+        """Gives the first page, if that was requested. Emptied when the page is taken: nothing may keep its rows."""
 
     @property
     def behind(self) -> bool:
@@ -72,87 +61,84 @@ class MainWalk:
     @property
     def whole(self) -> bool:
         """Whether the ended walk has read every row of the list."""
-        return self._plan.at_first and not self.behind
+        return self.plan.at_first and not self.behind
 
     def ask_first(self) -> None:
         """Requests the first page if everything is wanted: that needs no filter, so it need not wait for `/account`."""
-        if self._resource.by_cursor and self._plan.at_first:
-            self._first.start()
+        if self.resource.by_cursor and self.plan.at_first:
+            self._first.append(self.account.pool.prefetch(self._oldest_rows))
 
     def resumed(self) -> Iterator[Batch]:
         """Reads the rest of a walk by page number that an earlier sync began."""
-        if self._plan.resume:
-            yield from self._by_page_number(self._plan.resume.since, self._plan.resume.checkpoint)
+        if self.plan.resume:
+            yield from self._by_page_number(self.plan.resume.since, self.plan.resume.checkpoint)
 
     def batches(self, delivered: Set[int | str]) -> Iterator[Batch]:
         """Reads the needed rows. `delivered` grows meanwhile; rows in it are left out when a second walk takes over."""
-        pages = self._by_date(self._first.result() if self._first.started else None)
-        if self._resource.by_cursor and self._account.filter_may_work(self._resource):
+        pages = self._by_date(self._first.pop()() if self._first else None)
+        if self.resource.by_cursor and self.account.filter_may_work(self.resource):
             try:
-                yield from map(partial(Batch, self._resource.name), pages)
+                yield from map(Batch, pages)
                 return
-            except FilterIgnored:
-                if self._resource.paid_filter:
-                    self._account.filter_is_ignored()
             except TiesShuffled as shuffled:
-                yield from self._in_order_of_ids(shuffled)
+                since, known = shuffled.since, shuffled.delivered
+                yield from _without(
+                    self._by_page_number(since), lambda row: self.listing.second_of(row) == since and key(row) in known
+                )
                 return
-            except Unpaid:
-                if not self._resource.paid_filter:
-                    raise
+            except (FilterIgnored, OrderIgnored, Unpaid) as error:
                 # Only the filter may not be paid for: the list itself shows it when it is asked for without.
-                self._account.filter_is_ignored()
-            except OrderIgnored:
-                pass
+                if isinstance(error, Unpaid) and not self.resource.paid_filter:
+                    raise
+                if self.resource.paid_filter and not isinstance(error, OrderIgnored):
+                    self.account.filter_is_ignored()
         before = set(delivered)
-        yield from map(partial(Batch.without, unwanted=lambda row: key(row) in before), self._unfiltered())
+        yield from _without(self._unfiltered(), lambda row: key(row) in before)
 
     def _oldest_rows(self) -> RawPage | None:
         try:
-            return self._listing.ask({f"order[{self._listing.cursor}]": "asc"})
+            return self.listing.ask({f"order[{self.listing.cursor}]": "asc"})
         except PageTooLarge:
             return None
 
     def _by_date(self, first: RawPage | None) -> Iterator[Page]:
         """Reads the needed seconds, oldest first: rows edited meanwhile move into the seconds that are read last."""
-        pool = self._account.pool
-        intervals, within = self._plan.seconds, self._plan.within
+        pool = self.account.pool
+        intervals, within = self.plan.seconds, self.plan.within
         if within:
-            yield from rest_of_second(self._listing, within.since, pool, within.checkpoint)
+            yield from rest_of_second(self.listing, within.since, pool, within.checkpoint)
             intervals -= (within.since, within.since)
         for low, high in intervals.intervals:
-            near = self._plan.requested_since if low == self._plan.since else low
-            yield from keyset(self._listing, (near, high), self._traits, raw=first, pool=pool)
+            near = self.plan.requested_since if low == self.plan.since else low
+            yield from keyset(self.listing, (near, high), self._traits, raw=first, pool=pool)
             first = None
 
     def _unfiltered(self) -> Iterator[Batch]:
-        since = self._plan.since
-        if self._resource.by_cursor and since > BEGINNING:
+        since = self.plan.since
+        if self.resource.by_cursor and since > BEGINNING:
             try:
-                yield from map(partial(Batch, self._resource.name), newest_first(self._listing, since))
+                yield from map(Batch, newest_first(self.listing, since))
                 return
             except OrderIgnored:
                 pass
         yield from self._by_page_number(since)
 
-    def _in_order_of_ids(self, shuffled: TiesShuffled) -> Iterator[Batch]:
-
-        def known(row: Row) -> bool:
-            return self._listing.second_of(row) == shuffled.since and key(row) in shuffled.delivered
-
-        yield from map(partial(Batch.without, unwanted=known), self._by_page_number(shuffled.since))
-
     def _by_page_number(self, since: int, checkpoint: PageCheckpoint | None = None) -> Iterator[Batch]:
         """Reads the rows since a second by page number, with the filter where that works."""
-        name, listing = self._resource.name, self._listing
-        if since > BEGINNING and self._account.filter_works(self._resource):
-            low = since if self._resource.by_cursor else min(since, self._plan.requested_since)
+        listing = self.listing
+        if since > BEGINNING and self.account.filter_works(self.resource):
+            low = since if self.resource.by_cursor else min(since, self.plan.requested_since)
             listing = listing.narrowed(bounds(listing, low - 1, FOREVER))
-        pages = map(partial(Batch, name, floor=since), in_id_order(listing, self._account.pool, checkpoint))
-        yield from map(partial(Batch.without, unwanted=lambda row: (listing.second_of(row) or FOREVER) < since), pages)
-        yield Batch(name, Page([]), walked=True)
+        pages = map(partial(Batch, floor=since), in_id_order(listing, self.account.pool, checkpoint))
+        yield from _without(pages, lambda row: (listing.second_of(row) or FOREVER) < since)
+        yield Batch(Page([]), walked=True)
 
 
+def _without(batches: Iterable[Batch], unwanted: Callable[[Row], bool]) -> Iterator[Batch]:
+    return map(partial(Batch.without, unwanted=unwanted), batches)
+
+
+@dataclass
 class EntityReading:
     """Reads one list of entities for all streams that are made of it, as a chain of stages over batches.
 
@@ -161,109 +147,98 @@ class EntityReading:
     from the list.
     """
 
-    def __init__(
-        self,
-        account: Account,
-        resource: Resource,
-        plans: Sequence[ReadPlan],
-        params: Params,
-        event_log: EventLog | None,
-        mark_deleted: bool,
-        several_rows: bool,
-        resolvers: Sequence[Resolver],
-    ) -> None:
-        self._account = account
-        self._resource = resource
-        self._params = params
-        self._event_log = event_log
-        self._mark_deleted = mark_deleted
-        self._several_rows = several_rows
-        self._resolvers = resolvers
-        self._plan = merged(plans)
-        self._listing = account.listing(resource, params)
-        self._walk = MainWalk(account, resource, self._plan, self._listing)
-        self._keys = ReadKeys(plans)
-        self._trash = Prefetch(account.pool, lambda: in_trash(account, resource, self._plan))
+    account: Account
+    resource: Resource
+    plans: Sequence[ReadPlan]
+    params: Params
+    event_log: EventLog | None
+    mark_deleted: bool
+    several_rows: bool
+    resolvers: Sequence[Resolver]
 
-    def ask_first(self) -> None:
-        self._walk.ask_first()
+    def __post_init__(self) -> None:
+        self._plan = merged(self.plans)
+        self._listing = self.account.listing(self.resource, self.params)
+        self.walk = MainWalk(self.account, self.resource, self._plan, self._listing)
+        self._keys = ReadKeys(self.plans)
+        self._trash: list[Callable[[], list[Deletion]]] = []
 
     def batches(self) -> Iterator[Batch]:
         with reading(self._listing):
             yield from map(with_postdated, self._batches())
 
     def _batches(self) -> Iterator[Batch]:
-        rows = self._settled(self._walked())
-        yield from observed(self._keys.remembered(rows), self._resolvers, lambda: self._walk.whole)
-        if self._event_log:
-            yield from self._changed(self._event_log)
+        rows = map(self._keys.added, self._settled(self._walked()))
+        yield from observed(rows, self.resolvers, lambda: self.walk.whole)
+        if self.event_log:
+            yield from self._changed(self.event_log)
 
     def _walked(self) -> Iterator[Batch]:
-        yield from self._walk.resumed()
+        yield from self.walk.resumed()
         if self._wants_trash:
-            self._trash.start()
-        yield from self._walk.batches(self._keys.delivered)
+            read = partial(in_trash, self.account, self.resource, self._plan)
+            self._trash.append(self.account.pool.prefetch(read))
+        yield from self.walk.batches(self._keys.delivered)
 
     def _settled(self, batches: Iterator[Batch]) -> Iterator[Batch]:
         """Yields the batches, and after the last one the records whose second had not ended (see `settle`)."""
-        if not self._several_rows:
+        if not self.several_rows:
             return batches
-        api = self._account.api
+        api = self.account.api
         return settled(
             batches,
-            self._resource.name,
-            lambda: MOST_HELD if self._account.filter_works(self._resource) else MOST_HELD_UNFILTERED,
+            lambda: MOST_HELD if self.account.filter_works(self.resource) else MOST_HELD_UNFILTERED,
             lambda tick: api.sleep(max(0.0, tick - api.clock())),
             self._read_again,
         )
 
     def _changed(self, event_log: EventLog) -> Iterator[Batch]:
         """Yields rows whose links or tags changed without a new `updated_at`, restored rows, and deletions."""
-        changes = event_log.of(self._resource, self._plan)
+        changes = event_log.of(self.resource, self._plan)
         wanted = changes.to_read_again(self._keys.delivered, self._deletions_to_check())
         page = self._read_again(wanted)
         present = {row["id"] for row in page.rows}
         gone = changes.gone(wanted - present)
         if page.rows:
-            for resolver in self._resolvers:
+            for resolver in self.resolvers:
                 resolver.observe(page.rows)
             at_least = {entity_id: deletion.at for entity_id, deletion in gone.items()} | changes.restored
-            yield Batch(self._resource.name, page, floor=BEGINNING, at_least=at_least)
-        if self._mark_deleted:
+            yield Batch(page, floor=BEGINNING, at_least=at_least)
+        if self.mark_deleted:
             yield from self._tombstones(gone, present)
 
-    def _deletions_to_check(self) -> int | None:
-        """Returns the second since which deleted entities are read by id, because they may be back; None for none.
+    def _deletions_to_check(self) -> int:
+        """Returns the second since which deleted entities are read by id, because they may be back; FOREVER for none.
 
         A deleted note never comes back. Without a trash, or with a filter by many ids, deletions are few enough to ask.
         """
-        if self._resource.holds_notes or not self._mark_deleted:
-            return None
-        few = self._account.filter_works(self._resource) or not self._resource.has_trash
-        return self._plan.changes_since if few else None
+        if self.resource.holds_notes or not self.mark_deleted:
+            return FOREVER
+        few = self.account.filter_works(self.resource) or not self.resource.has_trash
+        return self._plan.changes_since if few else FOREVER
 
     def _tombstones(self, gone: dict[int, Deletion], present: Collection[int]) -> Iterator[Batch]:
         if self._wants_trash:
-            gone = with_trash(gone, self._trash.result(), self._keys.ids)
-        if self._walk.behind:
-            present = {*present, *(row["id"] for row in by_ids(self._account, self._resource, gone))}
+            gone = with_trash(gone, self._trash.pop()(), self._keys.ids)
+        if self.walk.behind:
+            present = {*present, *(row["id"] for row in by_ids(self.account, self.resource, gone))}
         deletions = [deletion for entity_id, deletion in gone.items() if entity_id not in present]
         for start in range(0, len(deletions), DELETIONS_AT_ONCE):
             part = tuple(deletions[start : start + DELETIONS_AT_ONCE])
-            yield Batch(self._resource.name, Page([]), part)
+            yield Batch(Page([]), part)
 
     def _read_again(self, ids: Iterable[int]) -> Page:
         wanted = set(ids)
         if not wanted:
             return Page([])
-        before = self._account.clocks.moment()
-        rows = list(by_ids(self._account, self._resource, wanted, self._params))
-        after = replace(self._account.clocks.moment(), sent_at=before.sent_at)
+        before = self.account.clocks.moment()
+        rows = list(by_ids(self.account, self.resource, wanted, self.params))
+        after = replace(self.account.clocks.moment(), sent_at=before.sent_at)
         return Page(rows, answered=(before, after))
 
     @property
     def _wants_trash(self) -> bool:
-        return self._mark_deleted and self._resource.has_trash
+        return self.mark_deleted and self.resource.has_trash
 
 
 class ReadKeys:
@@ -275,15 +250,11 @@ class ReadKeys:
 
     def __init__(self, plans: Sequence[ReadPlan]) -> None:
         self._plans = plans
-        self._first_sync = merged(plans).changes_since is None
+        self._first_sync = merged(plans).changes_since == FOREVER
         self.delivered: set[int | str] = set()
         self.ids = array("q")
 
-    def remembered(self, batches: Iterable[Batch]) -> Iterator[Batch]:
-        """Yields the same batches; their keys are stored before a batch goes on."""
-        return map(self._added, batches)
-
-    def _added(self, batch: Batch) -> Batch:
+    def added(self, batch: Batch) -> Batch:
         """Stores the keys of a batch. Rows older than one of the plans needs do not count as delivered."""
         row_ids = (row.get("id") for row in batch.page.rows)
         self.ids.extend(row_id for row_id in row_ids if isinstance(row_id, int) and 0 < row_id < LARGEST_ID)
@@ -326,12 +297,11 @@ def observed(batches: Iterable[Batch], resolvers: Sequence[Resolver], whole: Cal
 
 def settled(
     batches: Iterable[Batch],
-    name: str,
     most_held: Callable[[], int],
     wait_until: Callable[[float], None],
     read_again: Callable[[Collection[int]], Page],
 ) -> Iterator[Batch]:
-    """Yields the batches of the list `name` without held records, then these records as they are read again.
+    """Yields the batches without held records, then these records as they are read again.
 
     `wait_until` sleeps until a tick of the monotonic clock. `read_again` reads the records that still exist by id.
     """
@@ -354,7 +324,7 @@ def settled(
                 held[row["id"]] = over
             else:
                 rows.append(row)
-        yield Batch(name, replace(page, rows=rows), floor=0)
+        yield Batch(replace(page, rows=rows), floor=0)
 
 
 def over_at(second: int, answered: Iterable[Answered]) -> float | None:

@@ -25,9 +25,9 @@ from typing import Any
 
 from source_amocrm.dates import iso
 from source_amocrm.errors import ConfigError
-from source_amocrm.sync.read_plan import BEGINNING, Pending, Progress, ResumePoint, Version
+from source_amocrm.sync.read_plan import BEGINNING, Progress, ReadPlan, ResumePoint, Version
+from source_amocrm.walk import PageCheckpoint
 from source_amocrm.walk.intervals import IntervalSet
-from source_amocrm.walk.listing import PageCheckpoint
 
 VERSION = 2
 SAVED = "saved"
@@ -88,20 +88,18 @@ def _signature(stream: str, state: Mapping[str, Any]) -> dict[str, Any]:
     return {"stream": stream, "version": VERSION, "digest": hashlib.sha256(text.encode()).hexdigest()[:32]}
 
 
-def _dump_pending(pending: Pending) -> dict[str, Any]:
-    dumped: dict[str, Any] = {
+def _dump_pending(pending: ReadPlan) -> dict[str, Any]:
+    points = {"walk": pending.resume, "within": pending.within}
+    return {
         "spans": [[iso(start), iso(end)] for start, end in pending.seconds.intervals],
         "deletions_since": iso(pending.deletions_since),
         "changes_since": iso(pending.changes_since),
+        **{name: _dump_resume_point(point) for name, point in points.items() if point},
     }
-    for name, walk in (("walk", pending.walk), ("within", pending.within)):
-        if walk:
-            dumped[name] = {
-                "since": iso(walk.since),
-                "place": walk.checkpoint.position,
-                "after": walk.checkpoint.after_id,
-            }
-    return dumped
+
+
+def _dump_resume_point(point: ResumePoint) -> dict[str, Any]:
+    return {"since": iso(point.since), "place": point.checkpoint.position, "after": point.checkpoint.after_id}
 
 
 def _load(progress: Progress, lists: Collection[str], state: Mapping[str, Any]) -> None:
@@ -110,12 +108,12 @@ def _load(progress: Progress, lists: Collection[str], state: Mapping[str, Any]) 
     progress.watermark = _second(state[progress.cursor])
     for name, pending in state.get("pending", {}).items():
         _require(name in lists and pending.keys() <= PENDING)
-        progress.pending[name] = Pending(
+        progress.pending[name] = ReadPlan(
             IntervalSet.of((_second(start), _second(end)) for start, end in pending["spans"]),
             _load_resume_point(pending.get("walk")),
             _second(pending["deletions_since"]),
             _second(pending["changes_since"]),
-            _load_resume_point(pending.get("within")),
+            within=_load_resume_point(pending.get("within")),
         )
     for name, newest in state.get("newest", {}).items():
         _require(name in lists)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -23,8 +23,8 @@ from source_amocrm.sync.lookup import Resolver
 from source_amocrm.sync.read_plan import Progress, ReadPlan, agree, merged
 from source_amocrm.sync.reading import EntityReading
 from source_amocrm.sync.state import dump
-from source_amocrm.walk.intervals import IntervalSet
-from source_amocrm.walk.listing import Row
+from source_amocrm.walk import Row
+from source_amocrm.walk.intervals import FOREVER, IntervalSet
 
 LOGGER = logging.getLogger("airbyte")
 
@@ -66,8 +66,6 @@ class StreamSync:
 
     def begin(self, started: int) -> None:
         """Begins the progress with the first batch of any of its lists. `started`: by amoCRM's clock."""
-        if self.begun:
-            return
         if self.progress.in_the_future(started):
             LOGGER.warning(
                 "%s: by amoCRM's clock its saved state is of a time that has not come yet. If that is right, rows may "
@@ -77,16 +75,19 @@ class StreamSync:
         self.progress.begin(self.plans, started)
         self.begun = True
 
+    def items(self, delivery: Delivery, batch: Batch) -> Iterable[Row | Checkpoint]:
+        part = {"delivery": delivery, "batch": batch}
+        mode, cursor = SyncMode.incremental, [self.stream.cursor_field]
+        return self.stream.read_records(sync_mode=mode, cursor_field=cursor, stream_slice=part)
+
     def failure(self) -> Exception | None:
         """Returns the failures of all lists as one; a failure that we did not foresee comes first."""
-        foreseen = [error for error in self.failures if isinstance(error, AmocrmError)]
-        unforeseen = [error for error in self.failures if not isinstance(error, AmocrmError)]
-        return next(iter(unforeseen), None) or (combined_error(foreseen) if foreseen else None)
-
-
-@contextmanager
-def _unfollowed(_: str) -> Iterator[Callable[[Batch], None]]:
-    yield lambda _: None
+        foreseen: list[AmocrmError] = []
+        for error in self.failures:
+            if not isinstance(error, AmocrmError):
+                return error
+            foreseen.append(error)
+        return combined_error(foreseen) if foreseen else None
 
 
 class Sync:
@@ -100,7 +101,7 @@ class Sync:
         self,
         account: Account,
         selections: Sequence[Selection],
-        followed: Callable[[str], AbstractContextManager[Callable[[Batch], None]]] = _unfollowed,
+        followed: Callable[[str], AbstractContextManager[Callable[[Batch], object]]] = lambda _: nullcontext(id),
     ) -> None:
         self.account = account
         self._followed = followed
@@ -121,16 +122,10 @@ class Sync:
             for lookup in one.stream.lookups.values()
         }
         kinds = self._kinds_since()
-        links_since = [plan.changes_since for one in self._streams for plan in one.plans.values()]
-        self._event_log = EventLog(
-            account, kinds, min((since for since in links_since if since is not None), default=None)
-        )
+        links_since = (plan.changes_since for one in self._streams for plan in one.plans.values())
+        self._event_log = EventLog(account, kinds, min(links_since, default=FOREVER))
         # a killed sync that resumes may be killed again, long before its end where the events are wanted
-        resumes = any(one.progress.pending for one in self._streams)
-        self._prefetches: list[Callable[[], object]] = [
-            account.facts,
-            *([self._event_log.prefetch] if kinds and not resumes else []),
-        ]
+        self._events_first = bool(kinds) and not any(one.progress.pending for one in self._streams)
         self._readings: dict[Resource, EntityReading | EventReading] = {
             resource: self._event_reading() if resource is EVENTS else self._entity_reading(resource)
             for resource in dict.fromkeys(resource for one in self._streams for resource in one.stream.inputs())
@@ -144,9 +139,10 @@ class Sync:
         for resource, reading in self._readings.items():
             # an optional list may not be there to be asked
             if isinstance(reading, EntityReading) and not resource.optional:
-                reading.ask_first()
-        for work in self._prefetches:
-            self.account.pool.submit(work)
+                reading.walk.ask_first()
+        self.account.pool.submit(self.account.facts)
+        if self._events_first:
+            self.account.pool.submit(self._event_log.events)
 
     def read(self, part: Resource | FullRefresh) -> Generator[tuple[str, Item], None, None]:
         """Yields the rows, checkpoints and ends of the part's streams, each with the name of its stream.
@@ -254,7 +250,7 @@ class _ListOfStreams:
         """Yields the rows of a batch for every stream. A stream that fails takes no more."""
         for one in list(self.open):
             with one.lock:
-                failure = yield from self._items(one, partial(self._rows, one, batch))
+                failure = yield from self._items(one, batch)
                 if failure:
                     yield from self._end(one, failure)
 
@@ -262,38 +258,28 @@ class _ListOfStreams:
         """Ends the list for every stream that is left. `failure`: why the list was not read to its end."""
         for one in list(self.open):
             with one.lock:
-                failed = yield from self._items(one, partial(self._rest, one, failure))
+                # each stream has a copy, so that their tracebacks do not mix
+                failed = yield from self._items(one, None, failure and error_copy(failure))
                 yield from self._end(one, failed)
 
     def _items(
-        self, one: StreamSync, deliver: Callable[[], Iterable[Row | Checkpoint]]
+        self, one: StreamSync, batch: Batch | None, failure: Exception | None = None
     ) -> Generator[tuple[str, Item], None, Exception | None]:
-        """Yields what is delivered, and returns the failure that ended it."""
+        """Yields what is made of a batch, or without one what was held back; returns the failure that ended it."""
+        name = one.stream.name
         try:
             if not one.begun:
                 one.begin(self._sync.account.facts().started)
-            for item in deliver():
-                yield one.stream.name, item
+            if failure:
+                raise failure
+            if name not in self._deliveries:
+                self._deliveries[name] = self._sync.delivery(one, self._resource)
+            delivery = self._deliveries[name]
+            for item in one.items(delivery, batch) if batch else delivery.end():
+                yield name, item
         except Exception as error:
             return error
         return None
-
-    def _rows(self, one: StreamSync, batch: Batch) -> Iterable[Row | Checkpoint]:
-        part = {"delivery": self._delivery(one), "batch": batch}
-        mode, cursor = SyncMode.incremental, [one.stream.cursor_field]
-        return one.stream.read_records(sync_mode=mode, cursor_field=cursor, stream_slice=part)
-
-    def _rest(self, one: StreamSync, failure: Exception | None) -> Iterable[Row | Checkpoint]:
-        if failure:
-            # each stream raises a copy, so that their tracebacks do not mix
-            raise error_copy(failure)
-        return self._delivery(one).end()
-
-    def _delivery(self, one: StreamSync) -> Delivery:
-        name = one.stream.name
-        if name not in self._deliveries:
-            self._deliveries[name] = self._sync.delivery(one, self._resource)
-        return self._deliveries[name]
 
     def _end(self, one: StreamSync, failure: Exception | None) -> Iterator[tuple[str, Item]]:
         name = one.stream.name

@@ -4,6 +4,6 @@ Every walk is a generator of `Page`s over a `Listing`, a list of the API. A page
 once its rows are delivered, so that a killed sync resumes from there and reads only the rest again.
 """
 
-from source_amocrm.walk.listing import Listing, Page, PageCheckpoint, RawPage, Row
+from source_amocrm.walk.listing import FilterIgnored, Listing, OrderIgnored, Page, PageCheckpoint, RawPage, Row
 
-__all__ = ["Listing", "Page", "PageCheckpoint", "RawPage", "Row"]
+__all__ = ["FilterIgnored", "Listing", "OrderIgnored", "Page", "PageCheckpoint", "RawPage", "Row"]

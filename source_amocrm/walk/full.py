@@ -24,17 +24,9 @@ from itertools import count, pairwise
 
 import orjson
 
-from source_amocrm.errors import AmocrmError
+from source_amocrm.errors import AmocrmError, PageTooLarge
 from source_amocrm.walk.listing import Key, KeySet, Listing, OrderIgnored, Page, RawPage, Row, key
-from source_amocrm.walk.page_size import (
-    PagePrefetcher,
-    PageWindow,
-    WindowPlan,
-    following,
-    prefetched,
-    with_smaller_pages,
-    with_smaller_pages_in_parts,
-)
+from source_amocrm.walk.page_size import PageWindow, WindowPlan, following, prefetched, smaller, with_smaller_pages
 from source_amocrm.walk.worker_pool import MOST_AHEAD, WorkerPool
 
 MOST_ROWS = 5_000_000
@@ -117,16 +109,17 @@ def check_length(path: str, rows: int) -> None:
 
 def full(listing: Listing, pool: WorkerPool | None = None) -> list[Row]:
     """Every row of the list, each once."""
-    return with_smaller_pages(listing, lambda some: _full(some, pool))
+    return with_smaller_pages(listing, lambda some: _WholeList(some, pool).rows())
 
 
 def in_passes(listing: Listing, pool: WorkerPool | None = None, lasting: bool = False) -> Iterator[RawPage]:
     """Yields pages with every row of the list, a row as often as it is met. `lasting`: rows never leave the list."""
-
-    def read(some: Listing) -> Iterator[RawPage]:
-        return passes_until_complete(some.path, lambda: one_pass(some, pool), lasting)
-
-    return with_smaller_pages_in_parts(listing, read)
+    while True:
+        try:
+            yield from passes_until_complete(listing.path, partial(one_pass, listing, pool), lasting)
+            return
+        except PageTooLarge as error:
+            listing = replace(listing, limit=smaller(listing.limit, error))
 
 
 def undated(listing: Listing) -> list[Row]:
@@ -135,25 +128,6 @@ def undated(listing: Listing) -> list[Row]:
     return with_smaller_pages(
         ascending, lambda some: latest_versions(passes_until_complete(some.path, lambda: _undated_pass(some)))
     )
-
-
-def _full(listing: Listing, pool: WorkerPool | None) -> list[Row]:
-    first = listing.ask({})
-    if not first.may_go_on:
-        return first.rows
-    asked: dict[PageWindow, RawPage] = {}
-    if not first.more and (window := following(len(first.rows), len(first.rows))):
-        second = window.ask(listing.retrying_empty(0))
-        if second.rows and (rest := _rest(first, second)) is not None:
-            return first.rows + rest
-        asked = {window: second} if second.rows else {}
-    once = _Overlapping(listing, pool, asked)
-    try:
-        return once.rows(first)
-    except OrderIgnored:
-        for raw in in_passes(listing, pool):
-            once.kept.add(raw)
-        return list(once.kept.rows.values())
 
 
 def _rest(first: RawPage, second: RawPage) -> list[Row] | None:
@@ -168,37 +142,17 @@ def _rest(first: RawPage, second: RawPage) -> list[Row] | None:
     return rest if joins and not {*shown[1:]} & {*before} else None
 
 
-class _Kept:
-    """Each row of a list once, in the version that was seen last. Raises TooLong past MOST_KEPT."""
+class _WholeList:
+    """One reading of a list in windows that overlap, or in passes if the windows cannot be shown to join."""
 
-    def __init__(self, path: str) -> None:
-        self.rows: dict[Key, Row] = {}
-        self._path = path
-        self._bytes = 0
-
-    def add(self, raw: RawPage) -> bool:
-        """Adds the rows of a page. Whether one of them is new."""
-        fresh = {row_key: row for row in raw.rows if (row_key := key(row)) not in self.rows}
-        self._bytes += len(orjson.dumps(list(fresh.values())))
-        if self._bytes > MOST_KEPT:
-            raise TooLong(self._path)
-        self.rows.update((key(row), row) for row in raw.rows)
-        return bool(fresh)
-
-
-class _Overlapping:
-    """One reading of a list in windows that overlap. Raises OrderIgnored if the windows cannot be shown to join.
-
-    `asked`: pages that have come already.
-    """
-
-    def __init__(self, listing: Listing, pool: WorkerPool | None, asked: dict[PageWindow, RawPage]) -> None:
+    def __init__(self, listing: Listing, pool: WorkerPool | None) -> None:
         self._listing = listing
-        self._plan = WindowPlan(listing)
+        self._pool = pool
+        self._plan = WindowPlan(listing, pool)
         self._progress = PageProgress(listing.path)
-        self._prefetcher = PagePrefetcher(listing, pool)
-        self._asked = asked
-        self.kept = _Kept(listing.path)
+        self._rows: dict[Key, Row] = {}
+        """Each row once, in the version that was seen last."""
+        self._bytes = 0
         self._keys: list[Key] = []
         """The key that was last seen at each position."""
         self._moved = False
@@ -206,16 +160,33 @@ class _Overlapping:
         self._orders = {1, -1}
         """The orders of IDs (1 ascending, -1 descending) that no page has contradicted."""
 
-    def rows(self, first: RawPage) -> list[Row]:
-        raw: RawPage | None = first
+    def rows(self) -> list[Row]:
+        """Every row of the list, each once. Raises PageTooLarge, TooLong and Endless."""
+        first = self._listing.ask({})
+        if not first.may_go_on:
+            return first.rows
+        asked = {PageWindow(0, self._listing.limit): first}
+        if not first.more and (window := following(len(first.rows), len(first.rows))):
+            second = window.ask(self._listing.retrying_empty(0))
+            if second.rows and (rest := _rest(first, second)) is not None:
+                return first.rows + rest
+            if second.rows:
+                asked[window] = second
+        try:
+            self._read(asked)
+        except OrderIgnored:
+            for raw in in_passes(self._listing, self._pool):
+                self._keep(raw)
+        return list(self._rows.values())
+
+    def _read(self, asked: dict[PageWindow, RawPage]) -> None:
+        """Reads the windows; `asked` have come already. Raises OrderIgnored if they cannot be shown to join."""
         read, more = 0, True
         try:
             while more:
-                page = raw or self._asked.pop(self._plan.window, None) or self._prefetcher.take()
-                page, raw = page or self._plan.window.ask(self._listing), None
+                page = asked.pop(self._plan.window, None) or self._plan.ask()
                 goes_on = self._progress.meet(page)
-                if not self._joins(page):
-                    self._prefetcher.drop()
+                if self._plan.window.start and not (page.rows and key(page.rows[0]) in self._rows):
                     self._plan.step_back(page)
                     self._moved = True
                     continue
@@ -223,17 +194,11 @@ class _Overlapping:
                 read += 1
                 more = self._plan.advance(page, fresh) and goes_on
                 if more:
-                    self._prefetcher.fill(self._plan.window, self._plan.most, read // 2)
+                    self._plan.prefetch(read // 2)
         finally:
-            self._prefetcher.drop()
+            self._plan.drop()
         if self._moved and not self._orders:
             raise OrderIgnored
-        return list(self.kept.rows.values())
-
-    def _joins(self, page: RawPage) -> bool:
-        if self._plan.window.start == 0:
-            return True
-        return bool(page.rows) and key(page.rows[0]) in self.kept.rows
 
     def _add(self, page: RawPage) -> bool:
         start, keys = self._plan.window.start, [key(row) for row in page.rows]
@@ -243,15 +208,24 @@ class _Overlapping:
         if start and not self._goes_on(page, keys):
             self._moved, self._orders = True, set()
         self._keys[start : start + len(keys)] = keys
-        return self.kept.add(page)
+        return self._keep(page)
 
     def _goes_on(self, page: RawPage, keys: list[Key]) -> bool:
         """Whether the page's first row is unchanged, and the last row of the list so far is on the page or behind it.
 
         If not, these rows themselves may have moved to the end of the list.
         """
-        unchanged = _fields(page.rows[0]) == _fields(self.kept.rows[keys[0]])
+        unchanged = _fields(page.rows[0]) == _fields(self._rows[keys[0]])
         return unchanged and (len(keys) == self._plan.window.limit or self._keys[-1] in keys)
+
+    def _keep(self, raw: RawPage) -> bool:
+        """Keeps the rows of a page. Whether one of them is new. Raises TooLong past MOST_KEPT."""
+        fresh = {key(row): row for row in raw.rows if key(row) not in self._rows}
+        self._bytes += len(orjson.dumps(list(fresh.values())))
+        if self._bytes > MOST_KEPT:
+            raise TooLong(self._listing.path)
+        self._rows.update((key(row), row) for row in raw.rows)
+        return bool(fresh)
 
 
 def _fields(row: Row) -> Row:
@@ -306,7 +280,8 @@ def passes_until_complete(path: str, read: Callable[[], Iterable[RawPage]], last
     `read` reads one pass, which shows a row as often as it was met. If there are more positions than different rows,
     the order changes between requests, and a row may have been missed. `lasting`: rows never leave the list.
     """
-    seen, present = KeySet(), KeySet()
+    seen = KeySet()
+    present = seen if lasting else KeySet()
     positions, quiet = -1, 0
     for _ in range(MOST_PASSES):
         met, rows, fresh = KeySet(), 0, False
@@ -317,10 +292,8 @@ def passes_until_complete(path: str, read: Callable[[], Iterable[RawPage]], last
             rows += len(raw.rows)
             yield raw
         quiet = 0 if fresh else quiet + 1
-        if lasting:
-            present = seen
-        elif rows == positions:
-            present.update(met)
+        if rows == positions:
+            present.add(met)
         if (lasting or rows == positions) and len(present) >= rows:
             return
         positions = rows
@@ -331,10 +304,7 @@ def passes_until_complete(path: str, read: Callable[[], Iterable[RawPage]], last
 
 def latest_versions(pages: Iterable[RawPage]) -> list[Row]:
     """Each row once, in the version that was seen last."""
-    seen: dict[Key, Row] = {}
-    for raw in pages:
-        seen.update((key(row), row) for row in raw.rows)
-    return list(seen.values())
+    return list({key(row): row for raw in pages for row in raw.rows}.values())
 
 
 def first_versions(pages: Iterable[RawPage], delivered: Iterable[Key] = ()) -> Iterator[Page]:

@@ -16,23 +16,12 @@ from __future__ import annotations
 from array import array
 from collections.abc import Container, Iterator
 from dataclasses import replace
-from itertools import count
+from itertools import pairwise
 
-from source_amocrm.errors import PageTooLarge
 from source_amocrm.http import Params
 from source_amocrm.walk.full import PageProgress, first_versions, in_passes
-from source_amocrm.walk.listing import (
-    Key,
-    Listing,
-    OrderIgnored,
-    Page,
-    PageCheckpoint,
-    RawPage,
-    check_filter,
-    ids_in_order,
-    key,
-)
-from source_amocrm.walk.page_size import PagePrefetcher, WindowPlan
+from source_amocrm.walk.listing import Key, Listing, OrderIgnored, Page, PageCheckpoint, Row, check_filter, key
+from source_amocrm.walk.page_size import WindowPlan
 from source_amocrm.walk.worker_pool import WorkerPool
 
 LARGEST_ID = 2**63
@@ -41,11 +30,42 @@ LARGEST_ID = 2**63
 
 def in_id_order(listing: Listing, pool: WorkerPool | None, checkpoint: PageCheckpoint | None = None) -> Iterator[Page]:
     """Yields every row of `listing` once, in the order of IDs, from `checkpoint` on. `pool` prefetches pages."""
-    walk = _InIdOrder(listing, pool, checkpoint)
+    listing = listing.narrowed({"order[id]": "asc"} if listing.ordered else {})
+    plan = WindowPlan(listing, pool, checkpoint.position if checkpoint else 0)
+    progress = PageProgress(listing.path)
+    last_id = checkpoint.after_id if checkpoint else 0
+    delivered = array("q")  # IDs, of which there may be millions
+    read, more = 0, True
     try:
-        yield from walk.pages()
+        while more:
+            raw = plan.ask_for_less()
+            ids = _ids_in_order(raw.rows)
+            rows = [row for row in raw.rows if row["id"] > last_id]
+            joins = plan.window.start == 0 or (bool(ids) and ids[0] <= last_id)
+            goes_on = progress.meet(raw, fresh=joins and bool(rows))
+            if not joins:
+                plan.step_back(raw)
+                continue
+            read += 1
+            last_id = max([last_id, *ids])
+            more = plan.advance(raw, fresh=bool(rows)) and goes_on
+            if more:
+                plan.prefetch(read // 4)
+            delivered.extend(row_id for row in rows if abs(row_id := row["id"]) < LARGEST_ID)
+            yield Page(rows, checkpoint=PageCheckpoint(plan.end, last_id), answered=(raw.answered,))
     except OrderIgnored:
-        yield from first_versions(in_passes(walk.listing, pool), walk.delivered)
+        plan.drop()
+        yield from first_versions(in_passes(listing, pool), delivered)
+    finally:
+        plan.drop()
+
+
+def _ids_in_order(rows: list[Row]) -> list[int]:
+    """The IDs of a page that was requested in ascending order of IDs. Raises OrderIgnored if it is not."""
+    ids = [row_id for row in rows if isinstance(row_id := row.get("id"), int)]
+    if len(ids) < len(rows) or any(one >= other for one, other in pairwise(ids)):
+        raise OrderIgnored
+    return ids
 
 
 def one_second(
@@ -81,48 +101,3 @@ def _filter_of(listing: Listing, second: int) -> Params:
         if any(listing.second_of(row) == second for row in listing.ask(params, limit=1).rows):
             return params
     return {f"{name}[from]": second - 1, f"{name}[to]": second + 1}
-
-
-class _InIdOrder:
-    def __init__(self, listing: Listing, pool: WorkerPool | None, checkpoint: PageCheckpoint | None) -> None:
-        self.listing = listing.narrowed({"order[id]": "asc"} if listing.ordered else {})
-        self._plan = WindowPlan(self.listing, checkpoint.position if checkpoint else 0)
-        self._progress = PageProgress(listing.path)
-        self._prefetcher = PagePrefetcher(self.listing, pool)
-        self._last_id = checkpoint.after_id if checkpoint else 0
-        self.delivered = array("q")
-        """The IDs of the delivered rows, of which there may be millions."""
-
-    def pages(self) -> Iterator[Page]:
-        try:
-            for read in count(1):
-                raw, last_id, goes_on = self._next_joined()
-                rows = [row for row in raw.rows if row["id"] > self._last_id]
-                self._last_id = max(self._last_id, last_id)
-                more = self._plan.advance(raw, fresh=bool(rows)) and goes_on
-                if more:
-                    self._prefetcher.fill(self._plan.window, self._plan.most, read // 4)
-                self.delivered.extend(row_id for row in rows if abs(row_id := row["id"]) < LARGEST_ID)
-                checkpoint = PageCheckpoint(self._plan.end, self._last_id)
-                yield Page(rows, checkpoint=checkpoint, answered=(raw.answered,))
-                if not more:
-                    return
-        finally:
-            self._prefetcher.drop()
-
-    def _next_joined(self) -> tuple[RawPage, int, bool]:
-        """The next page that begins among the rows already read, its last ID, and whether a page follows on it."""
-        while True:
-            try:
-                raw = self._prefetcher.take() or self._plan.window.ask(self.listing)
-            except PageTooLarge as error:
-                self._prefetcher.drop()
-                self._plan.shrink(error)
-                continue
-            ids = ids_in_order(raw.rows)
-            joins = self._plan.window.start == 0 or (bool(ids) and ids[0] <= self._last_id)
-            goes_on = self._progress.meet(raw, fresh=joins and bool(ids) and ids[-1] > self._last_id)
-            if joins:
-                return raw, max(ids, default=0), goes_on
-            self._prefetcher.drop()
-            self._plan.step_back(raw)

@@ -44,7 +44,6 @@ from source_amocrm.walk.listing import (
     TiesShuffled,
     key,
 )
-from source_amocrm.walk.page_size import PageSizer
 from source_amocrm.walk.server_order import ListTraits, OrderedList, Ranked, prove_order
 from source_amocrm.walk.worker_pool import WorkerPool
 
@@ -141,86 +140,13 @@ class _Position:
     def page_within(self, rows: list[Row], ranked: list[Ranked]) -> Page | None:
         """The page of these rows with a checkpoint, if it ends in the second in which it begins and that second's rows
         come in ascending order of IDs; else None."""
-        last = ranked[-1] if ranked else None
-        if not last or last.rank != self.rank or not self._ties.ascending or not self._ordered.ascending:
+        by_id = self._ties.known and self._ties.pairs > 0 and self._ordered.ascending
+        if not by_id or not ranked or ranked[-1].rank != self.rank:
             return None
-        row_id = last.row.get("id")
+        row_id = ranked[-1].row.get("id")
         if not isinstance(row_id, int):
             return None
-        return Page(rows, checkpoint=PageCheckpoint(self.rows + len(rows), row_id), second=last.rank)
-
-
-class _Pager:
-    """Requests the next page of the walk, as large as the server gives pages."""
-
-    def __init__(self, ordered: OrderedList, position: _Position, prefetcher: KeysetPrefetcher) -> None:
-        self._ordered = ordered
-        self._position = position
-        self._prefetcher = prefetcher
-        self.sizer = PageSizer(ordered.listing.limit)
-        self._widest = ordered.listing.limit
-        """The largest page of this server (rows), as its pages have shown."""
-
-    def next(self, back: int) -> tuple[RawPage, KeysetWindow]:
-        """The next page and its window. It begins with the first row of the second that the walk is in; in a crowded
-        second, with the last row that was read, or `back` rows before that."""
-        while True:
-            continues = self._ordered.traits.ties.known or self._ordered.listing.own_order
-            crowded = continues and self._position.is_crowded(self._prefetcher.limit)
-            window = self._prefetcher.behind(back) if crowded else None
-            try:
-                raw, window = (window.ask(self._ordered), window) if window else self._from_second()
-            except PageTooLarge as error:
-                self.shrink(error)
-                continue
-            self.count_page()
-            return raw, window
-
-    def learn_size(self, window: KeysetWindow, rows: int) -> None:
-        """Learns the largest page size from a first page that promises a next one."""
-        if rows < min(window.limit, self._prefetcher.limit):
-            self._widest = max(1, rows)
-            self._resize()
-
-    def shrink(self, error: PageTooLarge) -> None:
-        """Makes the next pages smaller. Raises `error` when the page size is already the smallest."""
-        self._prefetcher.drop()
-        self.sizer.shrink(error)
-        self._resize()
-
-    def count_page(self) -> None:
-        """Counts a page, after enough of which full pages are tried again."""
-        self.sizer.count_page()
-        self._resize()
-
-    def _resize(self) -> None:
-        size = min(self._widest, self.sizer.now)
-        if size != self._prefetcher.limit:
-            self._prefetcher.resize(size)
-
-    def _from_second(self) -> tuple[RawPage, KeysetWindow]:
-        """The first page from the second that the walk is in, with the rows of that very second."""
-        rank, traits = self._position.rank, self._ordered.traits
-        if rank == 0 and self._ordered.ascending:
-            return self._first(-1)
-        if traits.inclusive is None and not self._position.delivered:
-            raw, window = self._first(rank - 1)
-            if raw.more and all((self._ordered.rank(row) or 0) < rank for row in raw.rows):
-                raw, window = self._first(rank)
-            return raw, window
-        if traits.inclusive is False:
-            return self._first(rank - 1)
-        raw, window = self._first(rank)
-        if not traits.inclusive:
-            # The row seen at `rank` did not come: the bound is exclusive, or the row has moved since.
-            raw, window = self._first(rank - 1)
-            if any(self._ordered.rank(row) == rank for row in raw.rows):
-                traits.inclusive = False
-        return raw, window
-
-    def _first(self, bound: int) -> tuple[RawPage, KeysetWindow]:
-        window = self._prefetcher.first(bound, self._position.rank, self.sizer.now)
-        return window.ask(self._ordered), window
+        return Page(rows, checkpoint=PageCheckpoint(self.rows + len(rows), row_id), second=self.rank)
 
 
 class _Found(NamedTuple):
@@ -243,7 +169,6 @@ class _Walk:
         self._pool = pool
         self._position = _Position(ordered)
         self.prefetcher = KeysetPrefetcher(pool, ordered)
-        self._pager = _Pager(ordered, self._position, self.prefetcher)
         self._undated: set[Key] = set()
         """The keys of rows without a date, once the walk has read these rows on their own."""
         self._trusted: set[int] = set()
@@ -261,25 +186,65 @@ class _Walk:
         """When the walk reached the second `_started_at` (Unix seconds, server clock)."""
 
     def pages(self, raw: RawPage | None) -> Iterator[Page]:
-        if raw:
-            first_rank = self._ordered.first_rank
-            found, raw = self._look(raw, KeysetWindow(first_rank - 1, 1, 0, 0, first_rank)), None
-            yield from self._handle(found)
+        first_rank = self._ordered.first_rank
+        found = self._look(raw, KeysetWindow(first_rank - 1, 1, 0, 0, first_rank)) if raw else None
         while self._position.rank <= self._ordered.last_rank:
-            yield from self._handle(self._next_prefetched() or self._look(*self._pager.next(self._back)))
+            found = found or self._next_prefetched() or self._next()
+            self._started_at = self._started_at or found.raw.latest
+            if self._barren > MOST_BARREN or (not found.joins and self._is_lost(found)):
+                yield from self._read_second(found.raw)
+            elif found.joins:
+                yield from self._take(found)
+            else:
+                # the page begins behind what was read, or is empty: the next one begins earlier, each time twice as far
+                self.prefetcher.drop()
+                self._was_empty = not found.ranked
+                self._back = max(2 * self._back, found.window.limit // 4, 1)
+                self._barren += 1
+            found = None
 
-    def _handle(self, found: _Found) -> Iterator[Page]:
-        self._started_at = self._started_at or found.raw.latest
-        if self._barren > MOST_BARREN or (not found.joins and self._is_lost(found)):
-            yield from self._read_second(found.raw)
-        elif found.joins:
-            yield from self._take(found)
-        else:
-            self._step_back(found)
+    def _next(self) -> _Found:
+        """Requests the next page. It begins with the first row of the second that the walk is in; in a crowded second,
+        with the last row that was read, or `_back` rows before that."""
+        while True:
+            continues = self._ties.known or self._listing.own_order
+            crowded = continues and self._position.is_crowded(self.prefetcher.limit)
+            window = self.prefetcher.behind(self._back) if crowded else None
+            try:
+                raw, window = (window.ask(self._ordered), window) if window else self._from_second()
+            except PageTooLarge as error:
+                self.prefetcher.shrink(error)
+                continue
+            self.prefetcher.count_page()
+            return self._look(raw, window)
+
+    def _from_second(self) -> tuple[RawPage, KeysetWindow]:
+        """The first page from the second that the walk is in, with the rows of that very second."""
+        rank, traits = self._position.rank, self._ordered.traits
+        if rank == 0 and self._ordered.ascending:
+            return self._first(-1)
+        if traits.inclusive is None and not self._position.delivered:
+            raw, window = self._first(rank - 1)
+            if raw.more and all((self._ordered.rank(row) or 0) < rank for row in raw.rows):
+                raw, window = self._first(rank)
+            return raw, window
+        if traits.inclusive is False:
+            return self._first(rank - 1)
+        raw, window = self._first(rank)
+        if not traits.inclusive:
+            # The row seen at `rank` did not come: the bound is exclusive, or the row has moved since.
+            raw, window = self._first(rank - 1)
+            if any(self._ordered.rank(row) == rank for row in raw.rows):
+                traits.inclusive = False
+        return raw, window
+
+    def _first(self, bound: int) -> tuple[RawPage, KeysetWindow]:
+        window = self.prefetcher.first(bound, self._position.rank)
+        return window.ask(self._ordered), window
 
     def _look(self, raw: RawPage, window: KeysetWindow, prefetched: bool = False) -> _Found:
         position = self._position
-        ranked = self._ordered.rank_rows(raw, position.rank, self._undated)
+        ranked = self._ranked(raw)
         keys, counted = [key(row) for _, row in ranked], False
         if self._listing.own_order and ranked and ranked[0].rank == position.rank:
             repeated = self.prefetcher.count_repeated(window, keys)
@@ -287,24 +252,45 @@ class _Walk:
         joins = counted or window.begins_by(position.rank) or (bool(ranked) and position.joins(ranked))
         return _Found(raw, window, ranked, keys, joins, counted, prefetched)
 
+    def _ranked(self, raw: RawPage) -> list[Ranked]:
+        """The rows with their ranks; a row without a date gets its neighbour's rank.
+
+        Leaves out rows without a date that the walk has read on their own. Raises OrderIgnored.
+        """
+        rank, ranked = self._position.rank, list[Ranked]()
+        for row in raw.rows:
+            own_rank = self._ordered.rank(row)
+            if own_rank is None and key(row) in self._undated:
+                continue
+            if own_rank is not None:
+                if ranked and own_rank < rank:
+                    raise OrderIgnored
+                rank = own_rank
+            ranked.append(Ranked(rank, row))
+        return ranked
+
     def _next_prefetched(self) -> _Found | None:
         """The next prefetched page, if it joins and goes beyond what was read, or shows that the second is lost."""
         try:
-            while raw := self.prefetcher.head():
-                found = self._look(raw, self.prefetcher.window, prefetched=True)
+            while head := self.prefetcher.head():
+                found = self._look(*head, prefetched=True)
                 if not found.ranked:
                     break
                 further = found.counted or self._position.is_before(found.ranked[-1])
-                if (found.joins and (further or not raw.may_go_on)) or (not found.joins and self._is_lost(found)):
+                if (found.joins and (further or not found.raw.may_go_on)) or (not found.joins and self._is_lost(found)):
                     self.prefetcher.pop()
                     return found
                 if further:
-                    self._refuse()
+                    # it begins behind what was read
+                    tied = len(self._position.delivered)
+                    self.prefetcher.refuse(0 if self._ties.known else tied + 1)
+                    if self._ties.broken and tied > 1:
+                        self._hand_over()
                     return None
                 self.prefetcher.pop()
             self.prefetcher.drop()
         except PageTooLarge as error:
-            self._pager.shrink(error)
+            self.prefetcher.shrink(error)
         return None
 
     def _is_lost(self, found: _Found) -> bool:
@@ -313,25 +299,10 @@ class _Walk:
         unknown = self._listing.own_order and not self._ties.known
         return begins_here and unknown and self._position.is_crowded(self.prefetcher.limit)
 
-    def _refuse(self) -> None:
-        """Refuses a prefetched page that begins behind what was read."""
-        tied = len(self._position.delivered)
-        self.prefetcher.refuse(0 if self._ties.known else tied + 1)
-        if self._ties.broken and tied > 1:
-            self._hand_over()
-
     def _hand_over(self) -> None:
         """Raises TiesShuffled if the list can be read in the order of IDs instead."""
         if self._listing.ordered and not self._listing.own_order and self._ordered.ascending:
             raise TiesShuffled(self._position.rank, self._position.delivered)
-
-    def _step_back(self, found: _Found) -> None:
-        """Makes the next page begin earlier, because this one begins behind what was read or is empty; each time twice
-        as far back."""
-        self.prefetcher.drop()
-        self._was_empty = not found.ranked
-        self._back = max(2 * self._back, found.window.limit // 4, 1)
-        self._barren += 1
 
     def _take(self, found: _Found) -> Iterator[Page]:
         """Takes a page that follows on what was read."""
@@ -344,13 +315,13 @@ class _Walk:
             try:
                 yield from self._leave_second(found)
             except PageTooLarge as error:
-                self._pager.shrink(error)
+                self.prefetcher.shrink(error)
             return
         self._note(found)
         if raw.may_go_on:
             self.prefetcher.fill(ordered.last_possible_rank(raw.latest))
             whole_from = rank if window.first_rank is not None else ranked[0].rank + 2
-            prove_order(ordered, whole_from, ranked, self._pager.sizer)
+            prove_order(ordered, whole_from, ranked, self.prefetcher.sizer)
         ended = not raw.may_go_on or last > ordered.last_rank
         # The last page was prefetched and may be older than the walk: rows that were changed since lie behind it
         if found.prefetched and not raw.may_go_on and ordered.ascending and last >= (self._started_at or last + 1):
@@ -382,11 +353,11 @@ class _Walk:
 
     def _note(self, found: _Found) -> None:
         if found.raw.may_go_on and found.window.number == 1:
-            self._pager.learn_size(found.window, len(found.ranked))
+            self.prefetcher.learn_size(found.window, len(found.ranked))
         self.prefetcher.take_note(found.window, [rank for rank, _ in found.ranked], found.keys, found.prefetched)
         self._back = 0
         if found.prefetched:
-            self._pager.count_page()
+            self.prefetcher.count_page()
 
     def _leave_second(self, found: _Found) -> Iterator[Page]:
         """Handles a page that may go on but does not lead beyond the last row read."""

@@ -20,7 +20,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
+from source_amocrm.errors import PageTooLarge
 from source_amocrm.walk.listing import Key, RawPage
+from source_amocrm.walk.page_size import PageSizer
 from source_amocrm.walk.server_order import OrderedList
 from source_amocrm.walk.worker_pool import MOST_AHEAD, WorkerPool
 
@@ -80,7 +82,9 @@ class KeysetWindow(NamedTuple):
     def ask(self, ordered: OrderedList, empty_retries: int | None = None) -> RawPage:
         """Requests the page. Raises FilterIgnored."""
         listing = ordered.listing if empty_retries is None else ordered.listing.retrying_empty(empty_retries)
-        return ordered.check(listing.ask(ordered.params(self.bound), self.number, self.limit), self.bound)
+        raw = listing.ask(ordered.params(self.bound), self.number, self.limit)
+        ordered.check(raw.rows, self.bound)
+        return raw
 
     def begins_by(self, rank: int) -> bool:
         """Whether the window was requested from `rank` or an earlier rank on, so that it cannot leave a row out."""
@@ -127,23 +131,22 @@ def _size_and_number(distance: int, limit: int) -> tuple[int, int]:
     return size, distance // size + 1
 
 
-@dataclass(slots=True)
-class _Request:
-    window: KeysetWindow
-    page: Future[RawPage]
-    refused: bool = False
-
-
 class KeysetPrefetcher:
-    """`pool`: None for a walk that requests one page at a time."""
+    """Plans the windows of a walk and their size, and requests them ahead.
+
+    `pool`: None for a walk that requests one page at a time.
+    """
 
     def __init__(self, pool: WorkerPool | None, ordered: OrderedList) -> None:
         self._pool = pool
         self._ordered = ordered
-        self.limit = ordered.listing.limit
-        """The largest page that the server gives (rows)."""
+        self.sizer = PageSizer(ordered.listing.limit)
+        self._widest = self.limit = ordered.listing.limit
+        """The largest page of this server, as its pages have shown, and the largest to request now (rows)."""
         self._overlap = LEAST_OVERLAP
-        self._requests: deque[_Request] = deque()
+        self._requests: deque[tuple[KeysetWindow, Future[RawPage]]] = deque()
+        self._refused: KeysetWindow | None = None
+        """A window whose page did not follow on what was read."""
         self._requested_to = 0
         """The position behind the last row that was requested."""
         self._bound_requested = False
@@ -161,19 +164,15 @@ class KeysetPrefetcher:
         self._first_rank: int | None = None
         self._last_rank: int | None = None
 
-    def head(self) -> RawPage | None:
+    def head(self) -> tuple[RawPage, KeysetWindow] | None:
         """Waits for the next page, and meanwhile requests others behind it. None if no page was requested. Raises what
         the request raised."""
         if not self._requests:
             return None
-        while not wait([self._requests[0].page], POLL_INTERVAL).done:
+        window, page = self._requests[0]
+        while not wait([page], POLL_INTERVAL).done:
             self.fill(self._last_rank)
-        return self._requests[0].page.result()
-
-    @property
-    def window(self) -> KeysetWindow:
-        """The window of the next page."""
-        return self._requests[0].window
+        return page.result(), window
 
     def pop(self) -> None:
         """Removes the next page, which the walk takes or which brings nothing new."""
@@ -191,15 +190,12 @@ class KeysetPrefetcher:
         shared = self._end - start
         if self._reshuffled or keys[:shared] != self._keys[-shared:]:
             return 0
-        return shared if self._begins_as_planned(window) else 0
-
-    def _begins_as_planned(self, window: KeysetWindow) -> bool:
-        """Whether the window's position is sure, so that no row that moved may stand where it was planned to begin."""
         traits = self._ordered.traits
         if not window.sure and traits.inclusive is None:
             self._bound_requested = True
             self._ordered.learn_bound(window.bound + 1)
-        return window.sure or traits.inclusive is False
+        # else a row that moved may stand where the window was planned to begin
+        return shared if window.sure or traits.inclusive is False else 0
 
     def refuse(self, needed: int) -> None:
         """Notes that the next page does not follow on what was read, and lets later pages overlap more.
@@ -209,23 +205,29 @@ class KeysetPrefetcher:
         """
         most = max(LEAST_OVERLAP, self.limit * MOST_OVERLAP)
         self._overlap = min(most, max(self._overlap + 1, needed if needed <= most else 0))
-        if self._requests[0].refused:
+        window = self._requests[0][0]
+        if self._refused is window:
             self.drop()
-        else:
-            self._requests[0].refused = True
+        self._refused = window
 
     def drop(self) -> None:
         """Cancels the requests, because the walk goes on elsewhere."""
         while self._requests:
-            self._requests.pop().page.cancel()
+            self._requests.pop()[1].cancel()
         self._requested_to = self._end
 
     def take_note(self, window: KeysetWindow, ranks: Sequence[int], keys: Sequence[Key], prefetched: bool) -> None:
         """Notes a page that follows on what was read."""
-        start = self._locate(window, keys)
+        self._notice_reshuffling(window, keys)
+        shared = (self._start + self._index[own] - index for index, own in enumerate(keys) if own in self._index)
+        start = next(shared, window.start)
         anchor = window.anchor
         if anchor and window.bound in (anchor.bound, self._ordered.bound_of(anchor.rank)):
-            self._correct(anchor, start - (window.number - 1) * window.limit)
+            # rows that have left or entered moved the anchor and those before it
+            moved = start - (window.number - 1) * window.limit - anchor.position
+            before = [one for one in self._anchors if one is not anchor and one.position <= anchor.position]
+            for one in (*before, anchor):
+                one.position += moved
         elif window.first_rank is not None and (not self._anchors or self._anchors[-1].position < start):
             self._anchors.append(Anchor(start, window.first_rank, window.bound))
         self._add_anchors(ranks, start)
@@ -239,16 +241,33 @@ class KeysetPrefetcher:
         if prefetched:
             self._overlap = max(LEAST_OVERLAP, self._overlap - CALMER)
 
-    def resize(self, limit: int) -> None:
-        """Changes how many rows a page can have."""
+    def learn_size(self, window: KeysetWindow, rows: int) -> None:
+        """Learns the largest page size from a first page that promises a next one."""
+        if rows < min(window.limit, self.limit):
+            self._widest = max(1, rows)
+            self._resize()
+
+    def shrink(self, error: PageTooLarge) -> None:
+        """Makes the next pages smaller. Raises `error` when the page size is already the smallest."""
+        self.drop()
+        self.sizer.shrink(error)
+        self._resize()
+
+    def count_page(self) -> None:
+        """Counts a page, after enough of which full pages are tried again."""
+        self.sizer.count_page()
+        self._resize()
+
+    def _resize(self) -> None:
+        limit = min(self._widest, self.sizer.now)
         if limit < self.limit:
             self.drop()
         self.limit = limit
 
-    def first(self, bound: int, rank: int, limit: int) -> KeysetWindow:
+    def first(self, bound: int, rank: int) -> KeysetWindow:
         """The window of the first page from a rank on."""
         known = (anchor.position for anchor in reversed(self._anchors) if anchor.rank == rank)
-        return KeysetWindow(bound, 1, limit, next(known, self._end), rank)
+        return KeysetWindow(bound, 1, self.sizer.now, next(known, self._end), rank)
 
     def behind(self, back: int) -> KeysetWindow | None:
         """The window that follows on what was read and begins `back` rows earlier than it must."""
@@ -267,7 +286,7 @@ class KeysetPrefetcher:
             page = window and self._pool.submit_if_free(partial(window.ask, self._ordered, empty_retries=0))
             if not window or not page:
                 return
-            self._requests.append(_Request(window, page))
+            self._requests.append((window, page))
             self._requested_to = window.start + window.limit
 
     def _pages_left(self, last_rank: int | None) -> int:
@@ -286,39 +305,31 @@ class KeysetPrefetcher:
     def _plan(self) -> KeysetWindow | None:
         """The next window: a full page counted from the last one, else the window that reaches farthest."""
         wanted = self._requested_to - round(self._overlap)
+        unsure = self._ordered.traits.inclusive is None
         for start in range(wanted, wanted - TRIES, -1):
             index = (start - self._start) % self.limit
             number = (start - self._start - index) // self.limit + 1
             if 0 < index < len(self._ranks) and number > 0:
-                rank = self._ranks[index]
-                if rank != self._ranks[index - 1] and not self._brings_crowd(_is_crowded(self._ranks, index)):
+                rank, before = self._ranks[index], self._ranks[index - 1]
+                if rank != before and not (unsure and _is_crowded(self._ranks, index)):
                     bound, first_rank = self._ordered.bound_of(rank), rank if number == 1 else None
-                    sure = self._ordered.traits.inclusive is not None or self._ranks[index - 1] < rank - 1
+                    sure = not unsure or before < rank - 1
                     return KeysetWindow(bound, number, self.limit, start, first_rank, sure=sure)
         return best_window(self._usable_anchors(), wanted, self._requested_to, self.limit)
 
     def _usable_anchors(self) -> Iterator[tuple[Anchor, int]]:
-        """The anchors that windows can be counted from, the last one first, each with its bound."""
+        """The anchors that windows can be counted from, the last one first, each with its bound.
+
+        A window must not begin behind a crowded second while the many rows of that second might come, too.
+        """
         for anchor in reversed(self._anchors):
             if anchor.bound is not None:
                 yield anchor, anchor.bound
-            elif not self._brings_crowd(anchor.crowded):
+            elif not anchor.crowded or self._ordered.traits.inclusive is not None:
                 yield anchor, self._ordered.bound_of(anchor.rank)
             elif self._pool and not self._bound_requested:
                 self._bound_requested = True
                 self._pool.submit(partial(self._ordered.learn_bound, anchor.rank))
-
-    def _brings_crowd(self, crowded: bool) -> bool:
-        """Whether a window must not begin behind a crowded second, because the many rows of that second might come."""
-        return crowded and self._ordered.traits.inclusive is None
-
-    def _locate(self, window: KeysetWindow, keys: Sequence[Key]) -> int:
-        """The position of a page's first row, by a row that it shares with the last page, else as planned."""
-        self._notice_reshuffling(window, keys)
-        for index, row_key in enumerate(keys):
-            if (known := self._index.get(row_key)) is not None:
-                return self._start + known - index
-        return window.start
 
     def _notice_reshuffling(self, window: KeysetWindow, keys: Sequence[Key]) -> None:
         """Notes whether rows of the last page came in another order: positions counted by them are not sure then.
@@ -330,15 +341,6 @@ class KeysetPrefetcher:
         counted = window.anchor is not None or (bounds_known and window.first_rank is None)
         elsewhere = counted and bool(shifts) and shifts != {self._start - window.planned_start}
         self._reshuffled = self._reshuffled or len(shifts) > 1 or elsewhere
-
-    def _correct(self, counted_from: Anchor, position: int) -> None:
-        """Moves an anchor and those before it, because rows have left or entered behind it."""
-        moved = position - counted_from.position
-        if moved:
-            for anchor in self._anchors:
-                if anchor.position <= counted_from.position and anchor is not counted_from:
-                    anchor.position += moved
-            counted_from.position = position
 
     def _add_anchors(self, ranks: Sequence[int], start: int) -> None:
         last = self._anchors[-1].position if self._anchors else -1

@@ -9,14 +9,14 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
-from itertools import pairwise
+from itertools import chain
 from typing import Any
 
 from airbyte_cdk.models import FailureType
 
 from source_amocrm.dates import LAST_SECOND
 from source_amocrm.errors import AmocrmError, json_kind
-from source_amocrm.http import Answer, Fetch, Params
+from source_amocrm.http import Fetch, Params
 from source_amocrm.walk.intervals import FOREVER
 
 Row = dict[str, Any]
@@ -33,7 +33,6 @@ REMEMBERED_KEYS = 5_000
 _ID_DIGITS = 18
 RECENT_KEYS = 20_000
 """How many keys are kept as objects. Past it they are packed into sorted arrays."""
-_DIGEST = 16
 _LARGEST = 2**63
 
 
@@ -59,6 +58,12 @@ class TiesShuffled(Exception):
 
 class MalformedList(AmocrmError):
     """The rows of a list contain something that is no object."""
+
+    def __init__(self, collection: str, value: Any, where: str = "") -> None:
+        super().__init__(
+            f"amoCRM sent {json_kind(value)} instead of rows in the list “{collection}”{where}, so the list cannot be "
+            "read beyond it. Run the sync again; if it repeats, report it to amoCRM support with the time of the sync."
+        )
 
 
 class NoList(AmocrmError):
@@ -102,14 +107,13 @@ class RawPage:
     """One page as the server sent it.
 
     `more`: the server says that a next page exists, by a link or by its counts. `full`: the page has as many rows as a
-    page can have, so the list may go on whatever the server says. `size`: the most memory that the rows take (bytes).
+    page can have, so the list may go on whatever the server says.
     """
 
     rows: list[Row]
     more: bool
     answered: Answered
     full: bool = False
-    size: int = 0
 
     @property
     def may_go_on(self) -> bool:
@@ -183,6 +187,10 @@ class Listing:
     def second_of(self, row: Row) -> int | None:
         return seconds(row.get(self.cursor))
 
+    def seconds_of(self, rows: Iterable[Row]) -> list[int]:
+        """The seconds of those rows that have one."""
+        return [second for row in rows if (second := self.second_of(row)) is not None]
+
     def ask(self, params: Params, page: int = 1, limit: int | None = None) -> RawPage:
         """Requests one page, and retries an empty response.
 
@@ -195,19 +203,26 @@ class Listing:
                 return raw
         return self._ask(params, page, limit or self.limit)
 
-    def _ask(self, params: Params, page: int, limit: int) -> RawPage:
-        query = {**self.params, **params, "limit": limit, "page": page}
+    def _ask(self, params: Params, number: int, limit: int) -> RawPage:
+        query = {**self.params, **params, "limit": limit, "page": number}
         answer = self.fetch(self.path, query, shrinkable=limit > SIZES[-1])
-        if answer.body is not None and not any(name.startswith("_") for name in answer.body):
+        body = answer.body or {}
+        if answer.body is not None and not any(name.startswith("_") for name in body):
             raise NoList(self.path)
-        raw = raw_page(answer, self.collection, page, limit)
-        if raw.rows:
+        rows = rows_of(body, self.collection)
+        if rows:
             self.begun.set()
-        if self.ids is None:
-            return raw
-        if any(row.get("id") not in self.ids for row in raw.rows):
-            raise FilterIgnored
-        return replace(raw, full=raw.full and len(raw.rows) < len(self.ids))
+        # a smaller count means nothing: some lists count the rows of one page
+        pages, items = body.get("_page_count"), body.get("_total_items")
+        counted = isinstance(pages, int) and pages > number
+        counted = counted or (isinstance(items, int) and items > (number - 1) * limit + len(rows))
+        full = len(rows) in (limit, *FULL_PAGES)
+        if self.ids is not None:
+            if any(row.get("id") not in self.ids for row in rows):
+                raise FilterIgnored
+            full = full and len(rows) < len(self.ids)
+        answered = Answered(answer.sent_at, answer.server_time, answer.drift, answer.tick)
+        return RawPage(rows, bool(rows) and (counted or bool(next_link(body))), answered, full)
 
 
 def bounds(listing: Listing, low: int, high: int) -> dict[str, int | str]:
@@ -222,10 +237,8 @@ def bounds(listing: Listing, low: int, high: int) -> dict[str, int | str]:
 
 def check_filter(listing: Listing, rows: list[Row], low: int, high: int) -> None:
     """Raises FilterIgnored if a row lies outside of the seconds `low` to `high`, both included."""
-    for row in rows:
-        second = listing.second_of(row)
-        if second is not None and not low <= second <= high:
-            raise FilterIgnored
+    if any(not low <= second <= high for second in listing.seconds_of(rows)):
+        raise FilterIgnored
 
 
 def seconds(value: Any) -> int | None:
@@ -247,103 +260,54 @@ def key(row: Row) -> Key:
 
 
 class KeySet:
-    """Numbers are exact; texts, and numbers of more than 63 bits, are told apart by a digest of 128 bits."""
+    """Millions of keys at 8 bytes each.
 
-    def __init__(self, keys: Iterable[int | str] = ()) -> None:
-        self._recent: set[int | bytes] = set()
-        self._numbers: list[array[int]] = []
+    Texts, and numbers of more than 63 bits, are told apart by a digest of 64 bits: of five million texts two have the
+    same digest with a chance of 1 to 1.5 million.
+    """
+
+    def __init__(self, keys: Iterable[Key] = ()) -> None:
+        self._recent: set[int] = set()
+        self._packed: list[array[int]] = []
         """Sorted runs, each longer than the next."""
-        self._digests: list[bytes] = []
-        """The same, each a sequence of digests."""
-        self._packed = 0
         self.add(keys)
 
     def __len__(self) -> int:
-        return self._packed + len(self._recent)
+        return len(self._recent) + sum(map(len, self._packed))
 
-    def add(self, keys: Iterable[int | str]) -> bool:
-        """Adds the keys. Whether one of them is new."""
-        return self._add(map(_short, keys))
+    def __iter__(self) -> Iterator[int]:
+        return chain(self._recent, *self._packed)
 
-    def update(self, other: KeySet) -> None:
-        self._add(iter(other))
-
-    def __contains__(self, key: int | str) -> bool:
+    def __contains__(self, key: Key) -> bool:
         return self._has(_short(key))
 
-    def __iter__(self) -> Iterator[int | bytes]:
-        yield from self._recent
-        for numbers in self._numbers:
-            yield from numbers
-        for digests in self._digests:
-            yield from _split(digests)
-
-    def _add(self, keys: Iterable[int | bytes]) -> bool:
+    def add(self, keys: Iterable[Key]) -> bool:
+        """Adds the keys. Whether one of them is new."""
         fresh = False
-        for key in keys:
-            if not self._has(key):
+        for short in map(_short, keys):
+            if not self._has(short):
                 fresh = True
-                self._recent.add(key)
+                self._recent.add(short)
                 if len(self._recent) >= RECENT_KEYS:
                     self._pack()
         return fresh
 
-    def _has(self, key: int | bytes) -> bool:
-        if key in self._recent:
-            return True
-        if isinstance(key, int):
-            return any(at < len(run) and run[at] == key for run in self._numbers for at in [bisect_left(run, key)])
-        return any(_holds(run, key) for run in self._digests)
+    def _has(self, short: int) -> bool:
+        found = ((run, bisect_left(run, short)) for run in self._packed)
+        return short in self._recent or any(at < len(run) and run[at] == short for run, at in found)
 
     def _pack(self) -> None:
-        self._packed += len(self._recent)
-        numbers = sorted(key for key in self._recent if isinstance(key, int))
-        digests = sorted(key for key in self._recent if isinstance(key, bytes))
+        self._packed.append(array("q", sorted(self._recent)))
         self._recent = set()
-        if numbers:
-            self._numbers.append(array("q", numbers))
-        if digests:
-            self._digests.append(b"".join(digests))
-        while len(self._numbers) > 1 and len(self._numbers[-2]) <= len(self._numbers[-1]):
-            self._numbers.append(array("q", heapq.merge(self._numbers.pop(), self._numbers.pop())))
-        while len(self._digests) > 1 and len(self._digests[-2]) <= len(self._digests[-1]):
-            merged = bytearray()
-            for digest in heapq.merge(_split(self._digests.pop()), _split(self._digests.pop())):
-                merged += digest
-            self._digests.append(bytes(merged))
+        while len(self._packed) > 1 and len(self._packed[-2]) <= len(self._packed[-1]):
+            self._packed.append(array("q", heapq.merge(self._packed.pop(), self._packed.pop())))
 
 
-def _short(key: int | str) -> int | bytes:
+def _short(key: Key) -> int:
     if isinstance(key, int) and -_LARGEST <= key < _LARGEST:
         return key
-    return blake2b(repr(key).encode(errors="surrogatepass"), digest_size=_DIGEST).digest()
-
-
-def _split(digests: bytes) -> Iterator[bytes]:
-    return (digests[start : start + _DIGEST] for start in range(0, len(digests), _DIGEST))
-
-
-def _holds(run: bytes, key: bytes) -> bool:
-    at = _DIGEST * bisect_left(range(len(run) // _DIGEST), key, key=lambda at: run[at * _DIGEST : (at + 1) * _DIGEST])
-    return run[at : at + _DIGEST] == key
-
-
-def ids_in_order(rows: list[Row]) -> list[int]:
-    """The IDs of a page that was requested in ascending order of IDs. Raises OrderIgnored if it is not."""
-    ids = [row_id for row in rows if isinstance(row_id := row.get("id"), int)]
-    if len(ids) < len(rows) or any(one >= other for one, other in pairwise(ids)):
-        raise OrderIgnored
-    return ids
-
-
-def raw_page(answer: Answer, collection: str, number: int = 1, limit: int = 0) -> RawPage:
-    """Reads page `number` of a HAL response that was requested with `limit` rows. A 204, an empty `_embedded` and a
-    missing collection all make an empty page."""
-    body = answer.body or {}
-    rows = rows_of(body, collection)
-    answered = Answered(answer.sent_at, answer.server_time, answer.drift, answer.tick)
-    more = bool(rows) and (bool(next_link(body)) or counts_more(body, number, (number - 1) * limit + len(rows)))
-    return RawPage(rows, more, answered, len(rows) in (limit, *FULL_PAGES), answer.size)
+    digest = blake2b(repr(key).encode(errors="surrogatepass"), digest_size=8).digest()
+    return int.from_bytes(digest, "big", signed=True)
 
 
 def next_link(body: Mapping[str, Any]) -> Any:
@@ -352,30 +316,23 @@ def next_link(body: Mapping[str, Any]) -> Any:
     return links.get("next") if isinstance(links, dict) else None
 
 
-def counts_more(body: Mapping[str, Any], number: int, rows: int) -> bool:
-    """Whether page `number`, up to whose end `rows` rows have come, counts more pages or more rows than that.
-
-    A smaller count means nothing: some lists count the rows of one page.
-    """
-    pages, items = body.get("_page_count"), body.get("_total_items")
-    return (isinstance(pages, int) and pages > number) or (isinstance(items, int) and items > rows)
-
-
 def rows_of(body: Mapping[str, Any], collection: str) -> list[Row]:
-    """The rows of a page. An empty `_embedded` and a missing collection make none. Raises MalformedList."""
+    """The rows of a page. An empty `_embedded` and a missing collection make none; PHP also writes `{"0": …, "1": …}`,
+    or one row bare. Raises MalformedList."""
     embedded = body.get("_embedded")
-    return embedded_rows(collection, embedded.get(collection) if isinstance(embedded, dict) else None)
-
-
-def embedded_rows(collection: str, value: Any) -> list[Row]:
-    """The rows of a collection; PHP also writes `{"0": …, "1": …}`, or one row bare. Raises MalformedList."""
+    value = embedded.get(collection) if isinstance(embedded, dict) else None
     if isinstance(value, dict):
         value = list(value.values()) if all(name.isdecimal() for name in value) else [value]
     if value is None:
         return []
     if not isinstance(value, list):
-        raise _malformed(collection, value, "")
-    return [_row(collection, value, position) for position in range(len(value))]
+        raise MalformedList(collection, value)
+    for position, row in enumerate(value):
+        if type(row) is not dict:
+            before = value[position - 1] if position else None
+            known = f", after the one with the id {before.get('id')}" if isinstance(before, dict) else ""
+            raise MalformedList(collection, row, f" as number {position + 1} of a page{known}")
+    return [identified(row) for row in value]
 
 
 def numeric_id(value: Any) -> int | None:
@@ -391,20 +348,3 @@ def identified(row: Row) -> Row:
     if type(sent) is str and (number := numeric_id(sent)) is not None:
         return {**row, "id": number}
     return row
-
-
-def _row(collection: str, rows: list[Any], position: int) -> Row:
-    row = rows[position]
-    if type(row) is dict:
-        return identified(row)
-    before = rows[position - 1] if position else None
-    known = f", after the one with the id {before.get('id')}" if isinstance(before, dict) else ""
-    raise _malformed(collection, row, f" as number {position + 1} of a page{known}")
-
-
-def _malformed(collection: str, value: Any, where: str) -> MalformedList:
-    return MalformedList(
-        f"amoCRM sent {json_kind(value)} instead of rows in the list “{collection}”{where}, so "
-        "the list cannot be read beyond it. Run the sync again; if it repeats, report it to amoCRM support with the "
-        "time of the sync."
-    )

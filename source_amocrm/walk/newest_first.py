@@ -13,21 +13,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from itertools import pairwise
 
-from source_amocrm.errors import PageTooLarge
 from source_amocrm.walk.full import PageProgress, latest_versions, one_pass, passes_until_complete
 from source_amocrm.walk.intervals import FOREVER
-from source_amocrm.walk.listing import (
-    Answered,
-    Key,
-    Listing,
-    OrderIgnored,
-    Page,
-    RawPage,
-    Row,
-    key,
-)
+from source_amocrm.walk.listing import Answered, Key, Listing, OrderIgnored, Page, RawPage, Row, key
 from source_amocrm.walk.page_size import WindowPlan, with_smaller_pages
 
 MOST_READINGS = 20
@@ -36,7 +27,7 @@ MOST_READINGS = 20
 
 def newest_first(listing: Listing, since: int) -> Iterator[Page]:
     """Yields the rows of the second `since` or later, newest first. Raises OrderIgnored if the server does not."""
-    yield from _NewestFirst(listing.narrowed({f"order[{listing.cursor}]": "desc"}), since).pages()
+    return _NewestFirst(listing.narrowed({f"order[{listing.cursor}]": "desc"}), since).pages()
 
 
 class _NewestFirst:
@@ -53,35 +44,28 @@ class _NewestFirst:
     def pages(self) -> Iterator[Page]:
         more = True
         while more:
-            raw, seconds, goes_on = self._next_joined()
+            raw = self._plan.ask_for_less()
+            goes_on = self._progress.meet(raw)
+            seconds = _seconds(self._listing, raw)
             before, start = self._reached, self._plan.window.start
+            if start and not (seconds and seconds[0] >= before):
+                self._plan.step_back(raw)
+                continue
             rows = self._new(raw.rows)
             answered: tuple[Answered, ...] = (raw.answered,)
             self._reached = min([before, *seconds[-1:]])
             fresh = bool(rows) or self._reached < before
             more = self._reached >= self._since and self._plan.advance(raw, fresh, self._overlap(raw)) and goes_on
             if start and seconds[0] == before and (self._reached < before or not more):
-                tied = self._tied(before, start)
+                tied = with_smaller_pages(
+                    replace(self._listing, limit=self._plan.most), partial(_around, second=before, start=start)
+                )
                 rows, answered = rows + self._new(tied.rows), answered + tied.answered
             yield Page(
                 sorted(rows, key=lambda row: self._listing.second_of(row) or 0, reverse=True),
                 (self._reached + 1 if more else self._since, FOREVER),
                 answered=answered,
             )
-
-    def _next_joined(self) -> tuple[RawPage, list[int], bool]:
-        """The next page that begins among the rows already read, the seconds of its rows, and whether more follows."""
-        while True:
-            try:
-                raw = self._plan.window.ask(self._listing)
-            except PageTooLarge as error:
-                self._plan.shrink(error)
-                continue
-            goes_on = self._progress.meet(raw)
-            seconds = _seconds(self._listing, raw)
-            if self._plan.window.start == 0 or (seconds and seconds[0] >= self._reached):
-                return raw, seconds, goes_on
-            self._plan.step_back(raw)
 
     def _new(self, rows: list[Row]) -> list[Row]:
         fresh = []
@@ -99,14 +83,9 @@ class _NewestFirst:
         seconds = (self._listing.second_of(row) or 0 for row in raw.rows)
         return max((position for position, second in enumerate(seconds, start) if second > self._reached), default=None)
 
-    def _tied(self, second: int, start: int) -> Page:
-        """Every row of a second that lies around the position `start`."""
-        return with_smaller_pages(
-            replace(self._listing, limit=self._plan.most), lambda listing: _around(listing, second, start)
-        )
-
 
 def _around(listing: Listing, second: int, start: int) -> Page:
+    """Every row of a second that lies around the position `start`."""
     number = start // listing.limit + 1
     answered: list[Answered] = []
 
@@ -127,7 +106,7 @@ def _around(listing: Listing, second: int, start: int) -> Page:
 
 def _seconds(listing: Listing, raw: RawPage) -> list[int]:
     """The seconds of the page's rows that have one. Raises OrderIgnored if they are not in descending order."""
-    dated = [second for row in raw.rows if (second := listing.second_of(row)) is not None]
+    dated = listing.seconds_of(raw.rows)
     if any(one < other for one, other in pairwise(dated)) or (raw.may_go_on and not dated):
         raise OrderIgnored
     return dated

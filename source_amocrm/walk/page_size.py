@@ -12,7 +12,7 @@ behind these rows, rows have left the list, and the walk requests an earlier pag
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from functools import partial
@@ -35,20 +35,10 @@ def with_smaller_pages(listing: Listing, read: Callable[[Listing], T]) -> T:
         try:
             return read(listing)
         except PageTooLarge as error:
-            listing = replace(listing, limit=_smaller(listing.limit, error))
+            listing = replace(listing, limit=smaller(listing.limit, error))
 
 
-def with_smaller_pages_in_parts(listing: Listing, read: Callable[[Listing], Iterator[T]]) -> Iterator[T]:
-    """As `with_smaller_pages`, for a generator: items before the page that was too large are yielded again."""
-    while True:
-        try:
-            yield from read(listing)
-            return
-        except PageTooLarge as error:
-            listing = replace(listing, limit=_smaller(listing.limit, error))
-
-
-def _smaller(limit: int, error: PageTooLarge) -> int:
+def smaller(limit: int, error: PageTooLarge) -> int:
     """The next smaller page size. Raises `error` when the page size is already the smallest."""
     size = next((size for size in SIZES if size < limit), None)
     if size is None:
@@ -80,7 +70,7 @@ class PageSizer:
 
     def shrink(self, error: PageTooLarge) -> None:
         """Makes the next pages smaller. Raises `error` when the page size is already the smallest."""
-        self._reduced, self._cautious = _smaller(self.now, error), PAGES_OF_CAUTION
+        self._reduced, self._cautious = smaller(self.now, error), PAGES_OF_CAUTION
 
     def count_page(self) -> None:
         self._cautious = max(0, self._cautious - 1)
@@ -138,15 +128,21 @@ def following(end: int, most: int) -> PageWindow | None:
 
 
 class WindowPlan:
-    """Plans the next `window` of the list. `end`: the position behind the last row that was read."""
+    """Plans the next `window` of the list, and requests it and, with a `pool`, windows behind it.
 
-    def __init__(self, listing: Listing, end: int = 0) -> None:
+    `end`: the position behind the last row that was read.
+    """
+
+    def __init__(self, listing: Listing, pool: WorkerPool | None = None, end: int = 0) -> None:
         self._listing = listing
+        self._pool = pool
         self._sizer = PageSizer(listing.limit)
         self._widest = listing.limit
         """The largest page of this server (rows), as its pages have shown."""
         self.end = end
         self.window = reaching(max(end - 1, 0), self.most)
+        self._requests: deque[tuple[PageWindow, Future[RawPage]]] = deque()
+        """Windows that were requested before the walk comes to them, the planned one first."""
         self._refused = 0
         """How many windows in a row began behind what was read."""
         self._last: PageWindow | None = None
@@ -158,16 +154,27 @@ class WindowPlan:
     def most(self) -> int:
         return min(self._widest, self._sizer.now)
 
-    def shrink(self, error: PageTooLarge) -> None:
-        """Makes the next windows smaller. Raises `error` when the page size is already the smallest."""
-        self._sizer.shrink(error)
-        self.window = reaching(self.window.start, self.most)
+    def ask(self) -> RawPage:
+        """The page of the window. Raises PageTooLarge."""
+        raw = prefetched(self._requests.popleft()[1]) if self._requests else None
+        return raw or self.window.ask(self._listing)
+
+    def ask_for_less(self) -> RawPage:
+        """As `ask`, with smaller windows after one that was too large."""
+        while True:
+            try:
+                return self.ask()
+            except PageTooLarge as error:
+                self.drop()
+                self._sizer.shrink(error)
+                self.window = reaching(self.window.start, self.most)
 
     def step_back(self, raw: RawPage) -> None:
         """Plans an earlier window, because this one begins behind what was read; each time twice as far back.
 
         Raises OrderIgnored if the page is longer than requested: pages of the server's own size cannot be joined.
         """
+        self.drop()
         if len(raw.rows) > self.window.limit:
             raise OrderIgnored
         step = max(1, self.most // 2) << self._refused
@@ -215,6 +222,31 @@ class WindowPlan:
             raise OrderIgnored
         return behind
 
+    def prefetch(self, most: int) -> None:
+        """Requests the window and those behind it while workers are free; `most` at a time.
+
+        They may lie behind the end of the list, so an empty response is not retried.
+        """
+        if self._requests and self._requests[0][0] != self.window:
+            self.drop()
+        window: PageWindow | None = self.window
+        if self._requests:
+            window = following(self._requests[-1][0].end, self.most)
+        listing = self._listing.retrying_empty(0)
+        while (
+            self._pool
+            and window
+            and len(self._requests) <= min(most, MOST_AHEAD)
+            and (not self._requests or self._pool.vacancies())
+        ):
+            self._requests.append((window, self._pool.submit(partial(window.ask, listing))))
+            window = following(window.end, self.most)
+
+    def drop(self) -> None:
+        """Cancels the requests, because the walk goes on elsewhere."""
+        while self._requests:
+            self._requests.pop()[1].cancel()
+
 
 def prefetched(request: Future[RawPage]) -> RawPage | None:
     """The page that was requested; None if no worker has begun with it, or if it is empty."""
@@ -222,40 +254,3 @@ def prefetched(request: Future[RawPage]) -> RawPage | None:
         return None
     raw = request.result()
     return raw if raw.rows else None
-
-
-class PagePrefetcher:
-    """Requests windows before the walk comes to them.
-
-    A prefetched page may lie behind the end of the list, so an empty response is not retried.
-    """
-
-    def __init__(self, listing: Listing, pool: WorkerPool | None) -> None:
-        self._listing = listing.retrying_empty(0)
-        self._pool = pool
-        self._requests: deque[tuple[PageWindow, Future[RawPage]]] = deque()
-
-    def take(self) -> RawPage | None:
-        """The page that was requested first, as `prefetched` tells it; None if there is none."""
-        return prefetched(self._requests.popleft()[1]) if self._requests else None
-
-    def fill(self, window: PageWindow, size: int, most: int) -> None:
-        """Requests `window` and the windows of `size` rows behind it while workers are free; `most` at a time."""
-        if self._requests and self._requests[0][0] != window:
-            self.drop()
-        next_one: PageWindow | None = window
-        if self._requests:
-            next_one = following(self._requests[-1][0].end, size)
-        while (
-            self._pool
-            and next_one
-            and len(self._requests) <= min(most, MOST_AHEAD)
-            and (not self._requests or self._pool.vacancies())
-        ):
-            self._requests.append((next_one, self._pool.submit(partial(next_one.ask, self._listing))))
-            next_one = following(next_one.end, size)
-
-    def drop(self) -> None:
-        """Cancels the requests, because the walk goes on elsewhere."""
-        while self._requests:
-            self._requests.pop()[1].cancel()

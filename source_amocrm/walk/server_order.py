@@ -6,13 +6,13 @@ obeys the requested order of every list. A walk learns these from the responses.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, NamedTuple
 
 from source_amocrm.walk.intervals import FOREVER, Interval
-from source_amocrm.walk.listing import Key, Listing, OrderIgnored, RawPage, Row, bounds, check_filter, key
+from source_amocrm.walk.listing import Listing, OrderIgnored, Row, bounds, check_filter, key
 from source_amocrm.walk.page_size import PageSizer
 
 PAIRS_TO_KNOW = 20
@@ -32,7 +32,7 @@ class TieOrder:
     """Learns whether rows of one second always come in the order of their IDs, up or down."""
 
     def __init__(self) -> None:
-        self._pairs = 0
+        self.pairs = 0
         """How many pairs were seen: positive for ascending IDs, negative for descending, 0 before the first."""
         self.broken = False
         """Whether two neighbours were seen in another order than those before."""
@@ -40,26 +40,21 @@ class TieOrder:
     @property
     def known(self) -> bool:
         """Whether enough pairs were seen, all of them in one order."""
-        return not self.broken and abs(self._pairs) >= PAIRS_TO_KNOW
-
-    @property
-    def ascending(self) -> bool:
-        """Whether the order is known, and ascending."""
-        return self.known and self._pairs > 0
+        return not self.broken and abs(self.pairs) >= PAIRS_TO_KNOW
 
     def learn(self, ranked: Sequence[tuple[int, Row]]) -> None:
         """Learns from rows that were not seen before, each with its rank."""
         for step in _steps(ranked):
-            self.broken = self.broken or step == 0 or step * self._pairs < 0
-            self._pairs += step
+            self.broken = self.broken or step == 0 or step * self.pairs < 0
+            self.pairs += step
 
     def holds_for(self, ranked: Sequence[tuple[int, Row]]) -> bool:
         """Whether the order is known and these rows are in it."""
-        return self.known and all(step * self._pairs > 0 for step in _steps(ranked))
+        return self.known and all(step * self.pairs > 0 for step in _steps(ranked))
 
     def is_no_later(self, row: Row, last: Row) -> bool:
         """Whether `row` comes no later than `last`, a row of the same second, so that no row is between the two."""
-        return self.known and (key(row) == key(last) or _compared(row, last) * self._pairs > 0)
+        return self.known and (key(row) == key(last) or _compared(row, last) * self.pairs > 0)
 
 
 def _steps(ranked: Sequence[tuple[int, Row]]) -> list[int]:
@@ -69,12 +64,9 @@ def _steps(ranked: Sequence[tuple[int, Row]]) -> list[int]:
 
 def _compared(row: Row, other: Row) -> int:
     """1 if the first ID is lower, -1 if it is higher, 0 if the two cannot be compared."""
-    one, two = key(row), key(other)
-    if isinstance(one, int) and isinstance(two, int):
-        return (one < two) - (one > two)
-    if isinstance(one, str) and isinstance(two, str):
-        return (one < two) - (one > two)
-    return 0
+    one: Any = key(row)
+    two: Any = key(other)
+    return (one < two) - (one > two) if isinstance(one, int) is isinstance(two, int) else 0
 
 
 @dataclass(slots=True)
@@ -92,7 +84,7 @@ class ListTraits:
     behind: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass
 class OrderedList:
     """A list in ascending or descending order of its cursor field, over an interval of seconds.
 
@@ -106,13 +98,8 @@ class OrderedList:
     ascending: bool
     interval: Interval
 
-    @property
-    def first_rank(self) -> int:
-        return self.interval[0] if self.ascending else -self.interval[1]
-
-    @property
-    def last_rank(self) -> int:
-        return self.interval[1] if self.ascending else -self.interval[0]
+    def __post_init__(self) -> None:
+        self.first_rank, self.last_rank = sorted(map(self.second, self.interval))
 
     def last_possible_rank(self, latest: int) -> int | None:
         """The rank of the last row that the list can have; None while it is not known. `latest`: no row is dated later,
@@ -122,6 +109,7 @@ class OrderedList:
         return min(self.last_rank, latest)
 
     def second(self, rank: int) -> int:
+        """The second of a rank, and the rank of a second."""
         return rank if self.ascending else -rank
 
     def seconds_between(self, first: int, last: int) -> Interval | None:
@@ -146,12 +134,11 @@ class OrderedList:
         end = self.last_rank + 1
         return (bound, min(end, FOREVER)) if self.ascending else (-end, min(-bound, FOREVER))
 
-    def check(self, raw: RawPage, bound: int) -> RawPage:
-        """The page, after a check of its filter. Raises FilterIgnored."""
-        check_filter(self.listing, raw.rows, *self.seconds_from(bound))
-        if any(self.rank(row) == bound for row in raw.rows):
+    def check(self, rows: list[Row], bound: int) -> None:
+        """Checks the filter of a page. Raises FilterIgnored."""
+        check_filter(self.listing, rows, *self.seconds_from(bound))
+        if any(self.rank(row) == bound for row in rows):
             self.traits.inclusive = True
-        return raw
 
     def bound_of(self, rank: int) -> int:
         """The bound that shows all rows of a rank: the rank itself if bounds are known to be inclusive, else the rank
@@ -160,26 +147,10 @@ class OrderedList:
 
     def learn_bound(self, rank: int) -> None:
         """Requests one row at a rank that has rows, to learn whether the filter's bound is inclusive."""
-        raw = self.check(self.listing.ask(self.params(rank), limit=1), rank)
-        if raw.rows and not self.traits.inclusive:
+        rows = self.listing.ask(self.params(rank), limit=1).rows
+        self.check(rows, rank)
+        if rows and not self.traits.inclusive:
             self.traits.inclusive = False
-
-    def rank_rows(self, raw: RawPage, rank: int, without: Collection[Key]) -> list[Ranked]:
-        """The rows with their ranks; the first one without a date gets `rank`, and others their neighbour's rank.
-
-        Leaves out rows without a date whose keys are in `without`, for they are delivered. Raises OrderIgnored.
-        """
-        ranked: list[Ranked] = []
-        for row in raw.rows:
-            own_rank = self.rank(row)
-            if own_rank is None and key(row) in without:
-                continue
-            if own_rank is not None:
-                if ranked and own_rank < rank:
-                    raise OrderIgnored
-                rank = own_rank
-            ranked.append(Ranked(rank, row))
-        return ranked
 
 
 def prove_order(ordered: OrderedList, first_rank: int, ranked: list[Ranked], sizer: PageSizer) -> None:
@@ -200,7 +171,7 @@ def prove_order(ordered: OrderedList, first_rank: int, ranked: list[Ranked], siz
     else:
         params = {**bounds(listing, *ordered.seconds_from(first_rank - 1)), **ordered.order(not ordered.ascending)}
         raw = listing.ask(params, limit=min(listing.limit, ROWS_TO_PROVE))
-        ranks = [rank for row in raw.rows if (rank := ordered.rank(row)) is not None]
+        ranks = list(map(ordered.second, listing.seconds_of(raw.rows)))
         if ranks and ranks[0] >= ranked[-1].rank:
             traits.ordered = True
         elif ranks:

@@ -8,15 +8,12 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from queue import SimpleQueue
-from typing import Any, Generic, TypeVar
-from weakref import WeakSet
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
 MOST_AHEAD = 8
 """The most responses of one walk that are requested ahead or wait in memory; it requests no more until it takes one."""
-MOST_WAITING = 64 << 20
-"""The most memory (bytes) that prefetched pages of all walks wait in; past it no walk prefetches more."""
 STARTING = 0.05
 """How long a started task may take to send its first request (seconds). Until then it takes up room in the budget."""
 
@@ -35,8 +32,6 @@ class WorkerPool:
         self._shut_down = False
         self._tasks: SimpleQueue[tuple[Future[Any], Callable[[], Any]] | None] = SimpleQueue()
         self._started: deque[float] = deque()
-        self._futures: WeakSet[Future[Any]] = WeakSet()
-        """The tasks whose result somebody may still take."""
         self._lock = threading.Lock()
 
     def vacancies(self) -> int:
@@ -45,14 +40,17 @@ class WorkerPool:
             past = time.monotonic() - STARTING
             while self._started and self._started[0] < past:
                 self._started.popleft()
-            if self._shut_down or sum(map(_size, self._futures)) > MOST_WAITING:
-                return 0
-            return max(0, min(self._free, self._room() - len(self._started)))
+            return 0 if self._shut_down else max(0, min(self._free, self._room() - len(self._started)))
 
     def submit(self, task: Callable[[], T]) -> Future[T]:
         """The future of `task`. It is cancelled if the pool is shut down before a worker begins the task."""
         with self._lock:
             return self._start(task)
+
+    def prefetch(self, task: Callable[[], T]) -> Callable[[], T]:
+        """As `submit`; what is returned gives the result, and runs `task` itself if no worker has begun it."""
+        future = self.submit(task)
+        return lambda: task() if future.cancel() else future.result()
 
     def submit_if_free(self, task: Callable[[], T]) -> Future[T] | None:
         """As `submit`; None if no worker is free. For a task that must not wait for others, which may wait for it."""
@@ -65,7 +63,6 @@ class WorkerPool:
             future.cancel()
         else:
             self._free -= 1
-            self._futures.add(future)
             self._started.append(time.monotonic())
             self._tasks.put((future, task))
             if self._threads < self._workers:
@@ -103,32 +100,3 @@ class WorkerPool:
     def _release(self) -> None:
         with self._lock:
             self._free += 1
-
-
-def _size(future: Future[Any]) -> int:
-    """The memory (bytes) of the page that waits in `future`."""
-    done = future.done() and not future.cancelled() and not future.exception()
-    return getattr(future.result(), "size", 0) if done else 0
-
-
-class Prefetch(Generic[T]):
-    """A task whose result may be requested before it is needed."""
-
-    def __init__(self, pool: WorkerPool, task: Callable[[], T]) -> None:
-        self._pool = pool
-        self._task = task
-        self._future: Future[T] | None = None
-
-    @property
-    def started(self) -> bool:
-        return self._future is not None
-
-    def start(self) -> None:
-        self._future = self._pool.submit(self._task)
-
-    def result(self) -> T:
-        """The result of the task, which runs in this thread if no worker has begun it."""
-        future, self._future = self._future, None
-        if future is None or future.cancel():
-            return self._task()
-        return future.result()

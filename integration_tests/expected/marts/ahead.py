@@ -14,7 +14,7 @@ from typing import Any
 from .. import Row
 from .conversations import conversations
 from .deals import deal_history, deal_stage_history, deals, names
-from .known import Known, amount, grouped, seconds
+from .known import Known, amount, grouped, once, seconds
 from .people import entity_names, tasks_open
 from .totals import ended
 
@@ -25,6 +25,7 @@ QUANTILE = 1.2815515655446004
 """Of the standard normal, nine of ten are below it."""
 
 
+@once
 def today(known: Known) -> list[Row]:
     own = {deal["deal_id"]: deal for deal in deals(known)}
     history = deal_stage_history(known)
@@ -41,7 +42,7 @@ def today(known: Known) -> list[Row]:
     busy = {task["entity_id"] for task in waiting if task["entity_type"] == "deal"}
     found: list[tuple[str, int, str | None, int | None, str | None, Row, datetime | None, float | None]] = []
     for deal in own.values():
-        if deal["is_deleted"] or deal["stage_kind"] not in ("open", "unsorted"):
+        if not is_open(deal):
             continue
         number, since = deal["deal_id"], last[deal["deal_id"]]["from_at"]
         limit = usual.get((deal["pipeline_id"], deal["status_id"]))
@@ -65,12 +66,17 @@ def today(known: Known) -> list[Row]:
         rows.append({
             "reason": reason, "item_id": item, "entity_type": kind, "entity_id": number,
             "entity_name": named.get((kind, number or 0)), "text": text,
-            **{name: deal.get(name) for name in ("pipeline_id", "pipeline_name", "status_id", "status_name", "budget")},
+            **{name: deal.get(name) for name in ("pipeline_id", "pipeline_name", "status_id", "status_name")},
+            "budget": deal["budget"] if deal and is_open(deal) else None,
             "responsible_user_id": whose["responsible_user_id"], "responsible_name": whose["responsible_name"],
             "since_at_local": known.local(since), "days": None if waited is None else waited // 86_400,
             "usual_days": limit,
         })  # fmt: skip
     return rows
+
+
+def is_open(deal: Row) -> bool:
+    return deal["stage_kind"] in ("open", "unsorted") and not deal["is_deleted"]
 
 
 def three_quarters(numbers: list[int]) -> float:
@@ -240,6 +246,7 @@ def thousandths(share: float) -> float:
     return math.floor(1000 * share + 0.500001) / 1000
 
 
+@once
 def forecast(known: Known) -> list[Row]:
     made, named = Ahead(known), pipelines(known)
     rows = []
@@ -272,6 +279,7 @@ def pipelines(known: Known) -> dict[int | None, str | None]:
     return {row["pipeline_id"]: row["pipeline_name"] for row in known.all("statuses")}
 
 
+@once
 def forecast_stages(known: Known) -> list[Row]:
     made, named = Ahead(known), names(known)
     rows = []

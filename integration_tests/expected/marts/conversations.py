@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from .. import Row
-from .known import KINDS, Known, at, grouped, seconds
+from .known import KINDS, Known, at, grouped, once, seconds
 
 WORKS = {**dict.fromkeys((1, 2, 3, 4, 5), (9.0, 18.0)), 6: (10.0, 14.5)}
 """By day of the week, Monday is 1, the hours at which work begins and ends."""
@@ -33,6 +33,7 @@ def working(earlier: datetime | None, later: datetime | None) -> int | None:
     return total
 
 
+@once
 def conversations(known: Known) -> list[Row]:
     chats = [row for row in known.all("messages") if row["talk_id"] is not None and row["direction"] is not None]
     by_talk = {own: rows for (own,), rows in grouped(chats, lambda row: (row["talk_id"],)).items()}

@@ -8,7 +8,7 @@ from typing import Any
 
 from .. import Row
 from .conversations import author
-from .known import CHANGES, KINDS, Known, at, grouped, joined, month, seconds, unless_negative
+from .known import CHANGES, KINDS, Known, at, grouped, joined, month, once, seconds, unless_negative
 
 Span = tuple[datetime | None, datetime | None, Any]
 """From, until, what was true between."""
@@ -16,15 +16,17 @@ CODES = ("utm_source", "utm_medium", "utm_campaign", "utm_content", "utm_term", 
 WON, LOST = 142, 143
 
 
+@once
 def began(known: Known) -> dict[int, datetime | None]:
     """When each deal was created; of an emptied row, when the event says so."""
     added = {row["entity_id"]: row["created_at"] for row in known.all("events") if row["type"] == "lead_added"}
     return {row["lead_id"]: at(row["created_at"] or added.get(row["lead_id"])) for row in known.all("deals")}
 
 
+@once
 def known_since(known: Known) -> dict[int, datetime | None]:
     """Since when each deal has a history: an integration may have dated it after its first change."""
-    found = began(known)
+    found = {**began(known)}
     for name in CHANGES:
         for change in known.all(name):
             moment, own = at(change["created_at"]), change["lead_id"]
@@ -33,6 +35,7 @@ def known_since(known: Known) -> dict[int, datetime | None]:
     return found
 
 
+@once
 def gone_at(known: Known) -> dict[int, Row]:
     """Of each deleted deal, when and by whom."""
     told = known.deleted()
@@ -63,6 +66,7 @@ def spans(
     return found
 
 
+@once
 def stages(known: Known) -> dict[int, list[Span]]:
     def present(deal: Row) -> tuple[int, int] | None:
         return None if deal["status_id"] is None else (deal["pipeline_id"], deal["status_id"])
@@ -88,11 +92,13 @@ def kind(known: Known, pipeline: int | None, status: int | None) -> str | None:
     return {WON: "won", LOST: "lost"}.get(status, "unsorted" if (pipeline, status) in unsorted else "open")
 
 
+@once
 def names(known: Known) -> dict[tuple[int | None, int | None], tuple[str | None, str | None]]:
     """Pipeline and stage, by their ids."""
     return {(r["pipeline_id"], r["status_id"]): (r["pipeline_name"], r["status_name"]) for r in known.all("statuses")}
 
 
+@once
 def first_responses(known: Known) -> dict[int, datetime]:
     starts, mains = began(known), known.by("deals", "lead_id", "main_contact")
     out: dict[tuple[str, int], list[datetime]] = {}
@@ -122,6 +128,7 @@ def caller(known: Known, call: Row) -> tuple[int | None, str | None]:
     return None, told
 
 
+@once
 def closers(known: Known) -> dict[int, tuple[int | None, str]]:
     """Of each closed deal who was responsible when it was closed, or is now, and which of the two."""
     found: dict[int, tuple[int | None, str]] = {}
@@ -136,6 +143,7 @@ def closers(known: Known) -> dict[int, tuple[int | None, str]]:
     return found
 
 
+@once
 def deals(known: Known) -> list[Row]:
     starts, ends, responses, named, stays = (
         began(known),
@@ -216,6 +224,7 @@ def reach(known: Known, entity: str, code: str) -> dict[Any, str | None]:
     return {i: joined(v["value"] for v in sorted(g, key=lambda v: v["value_index"])) for (i,), g in groups.items()}
 
 
+@once
 def deal_stage_history(known: Known) -> list[Row]:
     named, ends = names(known), gone_at(known)
     moves = {(row["lead_id"], row["note_id"]): row for row in known.all("deal_statuses")}
@@ -253,11 +262,13 @@ def deal_stage_history(known: Known) -> list[Row]:
     return rows
 
 
+@once
 def owners(known: Known) -> dict[int, list[Span]]:
     return spans(known, "deal_responsible_changes", lambda row: row["responsible_user_id_old"],
                  lambda row: row["responsible_user_id_new"], lambda deal: deal["responsible_user_id"])  # fmt: skip
 
 
+@once
 def budgets(known: Known) -> dict[int, list[Span]]:
     return spans(known, "deal_sale_changes", lambda row: row["sale_old"], lambda row: row["sale_new"],
                  lambda deal: deal["sale"])  # fmt: skip
@@ -268,6 +279,7 @@ def true_at(own: list[Span], moment: datetime) -> Any:
     return next((value for start, _, value in reversed(own) if start is not None and start <= moment), None)
 
 
+@once
 def deal_history(known: Known) -> list[Row]:
     named, ends = names(known), gone_at(known)
     by_stage, by_owner, by_budget = stages(known), owners(known), budgets(known)

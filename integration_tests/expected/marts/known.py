@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from decimal import Decimal
-from typing import Any
+from functools import wraps
+from typing import Any, TypeVar, cast
 from zoneinfo import ZoneInfo
 
 from ...sandbox.account import Account
@@ -14,6 +15,7 @@ from .. import KEYS, Row, tables, tombstones
 from ..communication import messages_with_texts
 
 Own = tuple[Any, ...]
+Found = TypeVar("Found")
 PARTS = {
     "custom_fields_deals": ("deals", "lead_id"), "deal_contacts": ("deals", "lead_id"),
     "deal_tags": ("deals", "lead_id"), "deal_companies": ("deals", "lead_id"),
@@ -48,9 +50,16 @@ class Known:
     """Type and name of each custom field that a card has ever shown, by the card's kind and the field's id."""
     texts: bool = False
     """Whether the texts of chats are read."""
+    plans: dict[tuple[str, int], Decimal] = field(default_factory=dict)
+    """What a user is to sell in a month (YYYY-MM)."""
+    synced_at: datetime | None = None
+    """When the last sync that ended well ended (UTC), as far as the database tells."""
+    worked_out: dict[str, Any] = field(default_factory=dict)
+    """What has been worked out of the rows since they were read."""
 
     def read(self, account: Account) -> None:
         """As a sync that loses nothing does."""
+        self.worked_out.clear()
         again = bool(self.rows)
         told = {row["event_id"] for row in self.rows.get("deleted_entities", {}).values()}
         dead = tombstones(account) if self.marks else {}
@@ -118,6 +127,19 @@ class Known:
         for row in sorted(self.all("deleted_entities"), key=lambda row: (row["created_at"], row["event_id"])):
             last["deal" if row["entity_type"] == "lead" else row["entity_type"], row["entity_id"]] = row
         return {own: row for own, row in last.items() if row["deleted_at"]}
+
+
+def once(build: Callable[[Known], Found]) -> Callable[[Known], Found]:
+    """Works it out once for what is known; nobody changes what is found."""
+
+    @wraps(build)
+    def found(known: Known) -> Found:
+        name = f"{build.__module__}.{build.__name__}"
+        if name not in known.worked_out:
+            known.worked_out[name] = build(known)
+        return cast(Found, known.worked_out[name])
+
+    return found
 
 
 def at_second(seconds: int) -> datetime:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
+from math import floor
 from typing import Any
 
 from .. import Row
@@ -104,9 +105,27 @@ def figures(choice: Choice) -> Row:
     }  # fmt: skip
 
 
-def funnel(choice: Choice) -> list[Table]:
-    """A table of each pipeline, the one with the most deals first."""
-    found: list[tuple[int, Table]] = []
+@dataclass(frozen=True)
+class Pipeline:
+    """What is told of one pipeline."""
+
+    id: int
+    name: str
+    deals: int
+    rows: Table
+    stays: tuple[int, ...] = ()
+    """How many stays each stage of the funnel has had."""
+    sorts: tuple[int, ...] = ()
+    """The place of each stage of the funnel."""
+
+
+def pipeline_names(known: Known) -> dict[int, str]:
+    return {row["pipeline_id"]: row["pipeline_name"] for row in known.all("statuses")}
+
+
+def funnel(choice: Choice) -> list[Pipeline]:
+    """The pipeline with the most deals comes first."""
+    found: list[Pipeline] = []
     for known in choice.known:
         starts, before = began(known), lost_from(known)
         there = {deal["deal_id"]: deal for deal in deals(known) if not deal["is_deleted"]}
@@ -136,9 +155,11 @@ def funnel(choice: Choice) -> list[Table]:
                 for deal in cohort
             }  # fmt: skip
             table: Table = []
+            stayed: list[int] = []
             previous = None
             told = known.tells("deal_statuses")
-            for stage in sorted(way, key=lambda row: (row["status_sort"], row["status_id"])):
+            way.sort(key=lambda row: (row["status_sort"], row["status_id"]))
+            for stage in way:
                 here = [row for row in own if row["status_id"] == stage["status_id"]]
                 unsorted, won = bool(stage["status_type"]), stage["status_id"] == WON
                 reached = (
@@ -155,10 +176,12 @@ def funnel(choice: Choice) -> list[Table]:
                     None if half is None else half / 10,
                     None if won or not told else sum(not over for _, over in times),
                 ])  # fmt: skip
+                stayed.append(len(times))
                 previous = previous if unsorted else reached
             if table:
-                found.append((len(cohort), table))
-    return [table for _, table in sorted(found, key=lambda one: -one[0])]
+                sorts = tuple(stage["status_sort"] for stage in way)
+                found.append(Pipeline(pipeline, way[0]["pipeline_name"], len(cohort), table, tuple(stayed), sorts))
+    return sorted(found, key=lambda one: -one.deals)
 
 
 def money_by(choice: Choice, bucket: Callable[[date], str]) -> Table:
@@ -174,6 +197,10 @@ def money_by(choice: Choice, bucket: Callable[[date], str]) -> Table:
 
 def managers(choice: Choice) -> Table:
     """Without their plans."""
+    return list(managers_by_id(choice).values())
+
+
+def managers_by_id(choice: Choice) -> dict[tuple[str, int | None], list[Any]]:
     sold = grouped(
         [{"known": known.project, **deal} for known, deal in choice.closed()], lambda d: (d["known"], d["closer_id"])
     )
@@ -186,15 +213,15 @@ def managers(choice: Choice) -> Table:
             if choice.fits(pipeline, task["responsible_user_id"]):
                 tasks.setdefault((known.project, task["responsible_user_id"]), []).append(task)
     by_project = {known.project: known for known in choice.known}
-    rows = []
+    rows = {}
     for own in sold.keys() | stale.keys() | tasks.keys():
         deals_of = sold.get(own, [])
         won = [deal for deal in deals_of if deal["stage_kind"] == "won"]
-        rows.append([
+        rows[own] = [
             by_project[own[0]].user(own[1]), len(won), money(won), len(deals_of) - len(won),
             ratio(len(won), len(deals_of)), ratio(money(won), len(won)),
             sum(task["is_overdue"] for task in tasks.get(own, [])), len(stale.get(own, [])),
-        ])  # fmt: skip
+        ]  # fmt: skip
     return rows
 
 
@@ -203,6 +230,14 @@ REASONS = ("no_task", "slow", "waiting", "overdue_task")
 
 def today(choice: Choice) -> list[Table]:
     """What waits for each manager, and the cards with the highest budgets."""
+    people, cards = waiting(choice)
+    shown = ("entity_name", "reasons", "responsible_name", "pipeline_name", "status_name", "budget", "days")
+    found = [[row[name] for name in shown] for row in cards[:20]]
+    return [[list(person.values()) for person in people], found] if people else []
+
+
+def waiting(choice: Choice) -> tuple[list[Row], list[Row]]:
+    """The sums of each manager, and each card, the highest budgets first."""
     people: dict[Any, Row] = {}
     cards: list[Row] = []
     for known in choice.known:
@@ -214,7 +249,7 @@ def today(choice: Choice) -> list[Table]:
                 each.append(
                     of[0]
                     | {"reasons": " ".join(sorted({row["reason"] for row in of})), "days": max(days, default=None)}
-                    | {"place": (kind or "", number or 0, known.project)}
+                    | {"place": (kind or "~", number or 0, known.project, user is None, user or 0)}
                 )
             person = people.setdefault(
                 (known.project, user),
@@ -224,38 +259,53 @@ def today(choice: Choice) -> list[Table]:
                 person[reason] += sum(row["reason"] == reason for row in own)
             person["cards"] += len(each)
             person["budget"] += money(each)
-            cards += sorted(each, key=dearest)[:20]
+            cards += each
             assert pipeline is None or choice.pipeline in (None, pipeline)
-    shown = ("entity_name", "reasons", "responsible_name", "pipeline_name", "status_name", "budget", "days")
-    found = [[row[name] for name in shown] for row in sorted(cards, key=dearest)[:30]]
-    return [[list(person.values()) for person in people.values()], found] if people else []
+    return list(people.values()), sorted(cards, key=dearest)
 
 
-def talks(choice: Choice, places: Iterable[int] = range(3)) -> Table:
-    """By manager (0), by channel (1) and by hour (2), one after another."""
-    found: list[tuple[str | None, str | None, int, Row]] = []
+def talks(choice: Choice) -> list[tuple[Known, Row]]:
+    """Those of the choice in which a client wrote."""
+    found = []
     for known in choice.known:
         pipelines = known.by("deals", "lead_id", "pipeline_id")
         for talk in conversations(known):
             pipeline = pipelines.get(talk["deal_id"])
-            own = choice.has(start := talk["started_at_local"]) and choice.fits(pipeline, talk["responsible_user_id"])
+            own = choice.has(talk["started_at_local"]) and choice.fits(pipeline, talk["responsible_user_id"])
             if own and talk["messages_in"]:
-                found.append((known.user(talk["responsible_user_id"]), talk["channel"], start.hour, talk))
-    rows: Table = []
-    for place in places:
-        groups: dict[Any, list[Row]] = {}
-        for one in found:
-            groups.setdefault(one[place], []).append(one[3])
-        for own, of in groups.items():
-            waits = [
-                talk["seconds_to_first_response"] // 60 for talk in of if talk["seconds_to_first_response"] is not None
-            ]
-            by = [talk["answered_by"] for talk in of]
-            unanswered = sum(bool(talk["is_unanswered"]) for talk in of)
-            rows.append(
-                [own, len(of), middle(waits), unanswered, *(by.count(who) for who in ("person", "robot", None))]
-            )
-    return rows
+                found.append((known, talk))
+    return found
+
+
+def answered(talks: list[Row]) -> list[Any]:
+    """How many, the median wait for a person, who waits, and how many a person, robots alone or nobody answered."""
+    waits = [talk["seconds_to_first_response"] for talk in talks if talk["seconds_to_first_response"] is not None]
+    by = [talk["answered_by"] for talk in talks]
+    return [
+        len(talks), middle([wait // 60 for wait in waits]), sum(bool(talk["is_unanswered"]) for talk in talks),
+        *(by.count(who) for who in ("person", "robot", None)),
+    ]  # fmt: skip
+
+
+def talks_by(choice: Choice, key: Callable[[Known, Row], Any]) -> Table:
+    groups: dict[Any, list[Row]] = {}
+    for known, talk in talks(choice):
+        groups.setdefault(key(known, talk), []).append(talk)
+    return [[own, *answered(of)] for own, of in groups.items()]
+
+
+def talks_by_manager(choice: Choice) -> Table:
+    """With the id and the name of each."""
+    rows = talks_by(choice, lambda known, talk: (known.project, own := talk["responsible_user_id"], known.user(own)))
+    return [[*own[1:], *of] for own, *of in rows]
+
+
+def all_talks(choice: Choice) -> Table:
+    """By manager, by channel and by hour, one after another."""
+    return [
+        *(row[1:] for row in talks_by_manager(choice)), *talks_by(choice, lambda _, talk: talk["channel"]),
+        *talks_by(choice, lambda _, talk: talk["started_at_local"].hour),
+    ]  # fmt: skip
 
 
 def dearest(row: Row) -> Any:
@@ -288,19 +338,39 @@ def forecast(choice: Choice) -> Table:
                  *(row[f"expected_{month}"] for month in range(3))]
                 for row in stages
             ]  # fmt: skip
+    won, plan = month_so_far(choice)
+    for day in range(1, day_of(choice).day + 1) if won or plan is not None else ():
+        until = [deal for end, deal in won if end.day <= day]
+        planned = [] if plan is None else [planned_by(choice, day_of(choice).replace(day=day))]
+        rows.append([f"{day_of(choice).replace(day=day)}", len(until), money(until), *planned])
+    return rows
+
+
+def day_of(choice: Choice) -> date:
+    """Today by the clock of the account."""
     now = choice.known[0].local(choice.known[0].now)
     assert now is not None
-    won = [
-        (end.date(), deal)
-        for _, deal in choice.there
-        if deal["stage_kind"] == "won" and choice.fits(deal["pipeline_id"], deal["closer_id"]) and (end := ended(deal))
+    return now.date()
+
+
+def month_so_far(choice: Choice) -> tuple[list[tuple[datetime, Row]], Decimal | None]:
+    """What was won in the present month, and its plan, which is of all pipelines."""
+    today = day_of(choice)
+    won = of_kind(replace(choice, first=today.replace(day=1), last=today).closed(), "won")
+    plans = [
+        plan
+        for known in choice.known
+        for (month, user), plan in known.plans.items()
+        if month == f"{today:%Y-%m}" and choice.pipeline is None and choice.fits(None, user)
     ]
-    days = [date(now.year, now.month, day) for day in range(1, now.day + 1)]
-    of_month = [(day, deal) for day, deal in won if days[0] <= day <= days[-1]]
-    for day in days if of_month else ():
-        until = [deal for when, deal in of_month if when <= day]
-        rows.append([f"{day:%Y-%m-%d}", len(until), money(until)])
-    return rows
+    return [(end, deal) for deal in won if (end := ended(deal))], sum(plans, Decimal(0)) if plans else None
+
+
+def planned_by(choice: Choice, day: date) -> int:
+    """What the plan of the month asks for by the end of a day, if every day brings the same."""
+    _, plan = month_so_far(choice)
+    days = (ahead.month_after(datetime(day.year, day.month, 1)) - timedelta(days=1)).day
+    return floor(float(plan or 0) * day.day / days + 0.5)
 
 
 def reasons(choice: Choice) -> Table:
@@ -320,14 +390,17 @@ def sources(choice: Choice) -> Table:
     return rows
 
 
+def whole_months(choice: Choice) -> int:
+    """How many it is made of, up to today; 0 of a period of days."""
+    ends_well = (choice.last + timedelta(days=1)).day == 1 or choice.last == day_of(choice)
+    if choice.first.day > 1 or not ends_well:
+        return 0
+    return 12 * (choice.last.year - choice.first.year) + choice.last.month - choice.first.month + 1
+
+
 def before(choice: Choice, first: date) -> Choice | None:
-    """As long a period before it: whole months where it is made of them up to today, else days; None before `first`."""
-    now = choice.known[0].local(choice.known[0].now)
-    whole = choice.first.day == 1 and (
-        (choice.last + timedelta(days=1)).day == 1 or (now and choice.last == now.date())
-    )
-    if whole:
-        months = 12 * (choice.last.year - choice.first.year) + choice.last.month - choice.first.month + 1
+    """As long a period before it: whole months where it is made of them, else days; None before `first`."""
+    if months := whole_months(choice):
         start = ahead.months_earlier(datetime(choice.first.year, choice.first.month, 1), months).date()
     else:
         start = choice.first - (choice.last - choice.first) - timedelta(days=1)
@@ -377,10 +450,11 @@ def cohorts(choice: Choice) -> Table:
     return rows
 
 
-def stuck(choice: Choice) -> Table:
-    """The stages of all pipelines; ages that there are none of in a pipeline are left out of its rows."""
-    rows = []
+def stuck(choice: Choice) -> list[Pipeline]:
+    """Ages that there are none of in a pipeline are left out of its rows."""
+    found = []
     for known in choice.known:
+        pipelines = pipeline_names(known)
         since = {row["deal_id"]: row["from_at"] for row in deal_stage_history(known) if row["is_last"]}
         named = {(r["pipeline_id"], r["status_id"]): r["status_name"] for r in known.all("statuses")}
         aged = [
@@ -392,10 +466,13 @@ def stuck(choice: Choice) -> Table:
             stages = grouped(own, lambda deal: (deal["status_id"],))
             counts = {status: ages([deal["age"] for deal in of]) for (status,), of in stages.items()}
             shown = [place for place in range(5) if any(count[place] for count in counts.values())]
-            for (status,), of in stages.items():
-                name = named.get((pipeline, status)) or f"#{status}"
-                rows.append([name, *(counts[status][place] for place in shown), len(of), money(of)])
-    return rows
+            rows = [
+                [named.get((pipeline, status)) or f"#{status}", *(counts[status][place] for place in shown), len(of),
+                 money(of)]
+                for (status,), of in stages.items()
+            ]  # fmt: skip
+            found.append(Pipeline(pipeline, pipelines.get(pipeline) or f"#{pipeline}", len(own), rows))
+    return found
 
 
 def ages(days: list[int | None]) -> list[int]:
@@ -439,7 +516,7 @@ def hours(choice: Choice) -> Table:
 
 
 def work(choice: Choice) -> Table:
-    """Of all pipelines."""
+    """Of all pipelines, with the id of each who worked."""
     rows = []
     for known in choice.known:
         own = [
@@ -449,23 +526,27 @@ def work(choice: Choice) -> Table:
             and (choice.users is None or row["user_id"] in choice.users)
             and any(row[count] for count in COUNTS)
         ]
-        for (_, name), of in grouped(own, lambda row: (row["user_id"], row["user_name"])).items():
-            rows.append([name, *(sum(row[count] for row in of) for count in COUNTS)])
+        for who, of in grouped(own, lambda row: (row["user_id"], row["user_name"])).items():
+            rows.append([*who, *(sum(row[count] for row in of) for count in COUNTS)])
     return rows
 
 
 def freshness(choice: Choice, read: Iterable[str]) -> Table:
-    """Rows of each of these tables, as far as an account has it, and how many are marked as deleted."""
+    """Rows of each of these tables, as far as an account has it, how many are marked as deleted, and the newest."""
     rows = []
     for known in choice.known:
         for name in sorted(set(read) & known.rows.keys() - known.absent):
             own = known.all(name)
             marked = any(row.get("is_deleted") is not None for row in own)
-            rows.append([name, len(own), sum(bool(row["is_deleted"]) for row in own) if marked else None])
+            dated = next((one for one in ("updated_at", "created_at", "listed_at") if own and one in own[0]), None)
+            moments = [row[dated] for row in own if dated and row[dated] and (at(row[dated]) or known.now) <= known.now]
+            deleted = sum(bool(row["is_deleted"]) for row in own) if marked else None
+            rows.append([name, len(own), deleted, max(moments, default=None)])
     return rows
 
 
 __all__ = [
-    "Choice", "at", "before", "cohorts", "figures", "forecast", "freshness", "funnel", "hours", "managers",
-    "managers_beside", "money_by", "reasons", "sources", "sources_beside", "stale", "stuck", "talks", "today", "work",
+    "Choice", "all_talks", "answered", "at", "before", "cohorts", "figures", "forecast", "freshness", "funnel", "hours",
+    "managers", "managers_beside", "managers_by_id", "money_by", "pipeline_names", "reasons", "sources",
+    "sources_beside", "stale", "stuck", "talks", "talks_by_manager", "today", "waiting", "work",
 ]  # fmt: skip

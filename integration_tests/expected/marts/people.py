@@ -11,7 +11,7 @@ from typing import Any
 from .. import Row
 from .conversations import author, conversations
 from .deals import began, caller, deals, gone_at, reach
-from .known import KINDS, Known, amount, at
+from .known import KINDS, Known, amount, at, once
 from .totals import completions, tasks
 
 COUNTS = (
@@ -20,6 +20,7 @@ COUNTS = (
 )  # fmt: skip
 
 
+@once
 def entity_names(known: Known) -> dict[tuple[str | None, int], str | None]:
     return {
         (entity, row[own]): row["name"]
@@ -55,6 +56,7 @@ def calls(known: Known) -> list[Row]:
     ]
 
 
+@once
 def tasks_open(known: Known) -> list[Row]:
     types, names = known.by("task_types", "task_type_id"), entity_names(known)
     rows = []
@@ -82,6 +84,7 @@ def tasks_open(known: Known) -> list[Row]:
     return rows
 
 
+@once
 def manager_activity(known: Known) -> list[Row]:
     counted: dict[tuple[str, int | None, str | None], Counter[str]] = {}
 
@@ -136,6 +139,7 @@ def who(known: Known, call: Row) -> int | str | None:
     return name if user is None else user
 
 
+@once
 def touches(known: Known) -> list[tuple[int | None, int | str, datetime]]:
     """What people did: the pipeline of its deal, who, and when by the clock of the account.
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from .. import Row
 from .deals import LOST, WON, began, deal_history, deal_stage_history, deals, names
-from .known import KINDS, Known, amount, at, grouped, median, month, seconds, unless_negative
+from .known import KINDS, Known, amount, at, grouped, median, month, once, seconds, unless_negative
 
 STALE_DAYS = 14
 
@@ -97,6 +97,7 @@ def attribution(known: Known) -> list[Row]:
     ]
 
 
+@once
 def lost_from(known: Known) -> dict[int, tuple[int, int]]:
     """Pipeline and stage that each lost deal was in last before it was lost."""
     lost = {deal["deal_id"] for deal in deals(known) if deal["status_id"] == LOST}
@@ -138,6 +139,7 @@ def lost_deals(known: Known) -> list[Row]:
     return rows
 
 
+@once
 def activity(known: Known) -> dict[tuple[str, int], list[datetime]]:
     """When anything happened on a deal or a contact: calls, messages, notes, tasks done, moves, people's changes."""
     done, gone = completions(known), known.deleted()
@@ -162,6 +164,7 @@ def activity(known: Known) -> dict[tuple[str, int], list[datetime]]:
     return found
 
 
+@once
 def stale_deals(known: Known) -> list[Row]:
     happened, waiting = activity(known), open_tasks(known)
     rows = []
@@ -195,12 +198,14 @@ def open_tasks(known: Known) -> dict[int, list[datetime]]:
     return found
 
 
+@once
 def tasks(known: Known) -> list[Row]:
     """Those that are not deleted."""
     gone = known.deleted()
     return [row for row in known.all("tasks") if not row["is_deleted"] and ("task", row["task_id"]) not in gone]
 
 
+@once
 def completions(known: Known) -> dict[int, tuple[Any, int | None]]:
     """When and by whom each task was done."""
     told: dict[int, Row] = {}

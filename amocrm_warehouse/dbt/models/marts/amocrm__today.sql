@@ -1,5 +1,6 @@
 -- What waits for somebody, one row a reason and card. A deal is slow that has been in its stage for longer than three quarters
--- of the stays of won deals there lasted; of fewer than five such stays nothing is told.
+-- of the stays of won deals there lasted; of fewer than five such stays nothing is told. A client who waits is answered whatever became of the deal, and a task is done;
+-- but no money is at stake in a deal that is closed, so its budget is left out and it comes after the open ones.
 with usual as (
     select
         stays.project_id, stays.pipeline_id, stays.status_id,
@@ -79,7 +80,7 @@ select
     deals.pipeline_name,
     deals.status_id,
     deals.status_name,
-    deals.budget,
+    case when deals.stage_kind in ('open', 'unsorted') and not deals.is_deleted then deals.budget end as budget,
     items.responsible_user_id,
     items.responsible_name,
     items.since_at_local,
