@@ -71,7 +71,7 @@ def build(database: str, projects: list[str], *, plans: list[list[str]] | None =
             os.environ["AMOCRM_SEEDS"] = folder
         elif "amocrm_staging.plans" in tables(database):
             kept = ["--exclude", "resource_type:seed"]
-        command = ["--quiet", "--no-use-colors", "--no-write-json", "--log-level-file", "error"]
+        command = ["--quiet", "--no-use-colors", "--no-write-json", "--log-level-file", "none"]
         command += ["--log-path", folder, "build", "--no-version-check"]
         places = ["--project-dir", str(PACKAGE), "--profiles-dir", str(PACKAGE)]
         said = io.StringIO()
@@ -98,7 +98,7 @@ NEEDED = {"int_accounts", "freshness"}
 def unbuilt(results: list[Any]) -> dict[str, str]:
     """The models that do not stand after a build, by dbt's results."""
     failed = {
-        tested_model(one.node): " ".join(str(one.message).split())[:300]
+        tested_model(one.node): sentence_of(str(one.message))[:300]
         for one in results
         if one.status in ("error", "fail")
     }
@@ -137,13 +137,19 @@ def reason(result: Any, said: str) -> str:
     results = getattr(result.result, "results", None) or ()
     failed = [one for one in results if one.status in ("error", "fail")]
     told = [str(one.message) for one in failed if one.message] or [str(result.exception or said)]
-    if ours := re.search(r"Compilation Error in operation [^\n]*\n\s*(.+)", told[0]):
-        return ours[1].strip()
+    if "Compilation Error in operation " in told[0]:
+        return sentence_of(told[0])
     lines = [line.strip() for line in told[0].splitlines() if line.strip()]
     if not failed:
         return f"The database cannot be opened, or the models not be read: {' '.join(lines[-2:]) or 'dbt says no more'}"
     names = ", ".join(one.node.alias for one in failed)
-    return f"These models or their tests failed: {names}. The first says: {' '.join(lines)[:500]}"
+    return f"These models or their tests failed: {names}. The first says: {sentence_of(told[0])[:500]}"
+
+
+def sentence_of(message: str) -> str:
+    """An error of dbt in one line; of an error that our macros raise their own sentence alone."""
+    ours = re.search(r"Compilation Error in \w+ [^\n]*\n\s*(.+)", message)
+    return ours[1].strip() if ours else " ".join(message.split())
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

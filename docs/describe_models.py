@@ -90,8 +90,7 @@ def _schema(told: Mapping[str, dict[str, Any]], described: Mapping[str, tuple[st
         entry: dict[str, Any] = {"name": node(name), "description": f"{model['en']} · {model['ru']}"}
         entry["config"] = {"alias": name}
         if key:
-            arguments = {"columns": key} | {name: model[name] for name in ("nullable", "by") if name in model}
-            entry["data_tests"] = [{"amocrm_key": {"arguments": arguments}}]
+            entry["config"]["meta"] = {name: model[name] for name in ("key", "nullable", "by") if name in model}
         entry["columns"] = [
             {"name": column, "description": " · ".join(described[column])}
             | ({"data_tests": [_test(tests[column])]} if column in tests else {})

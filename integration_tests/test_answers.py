@@ -184,12 +184,14 @@ def test_without_a_token_there_is_no_server(database: str) -> None:
     assert (done.returncode, done.stderr.strip()) == (2, f"Put a token of 16 characters or more into {TOKEN} first.")
 
 
-def test_the_workbook_has_every_word_in_russian(folder: Path) -> None:
+def test_the_workbook_has_every_word_in_russian(folder: Path, known: oracle.Known) -> None:
     told = sheets(folder / "ru.xlsx")
     words = [*told, *(head for name, rows in told.items() if name != "Определения" for head in rows[0])]
     assert [word for word in words if not re.search("[а-яё]", word)] == []
     meant = [row for row in told["Определения"] if len(row) == 3]
     assert len(meant) > 20
+    account = next(row["name"] for row in known.all("account"))
+    assert told["Определения"][:2] == [["Отчёт по продажам", account], ["Период", "февраль 2025 – январь 2026"]]
 
 
 def test_the_workbook_the_digest_and_the_assistant_tell_what_the_definitions_own_sql_gives(

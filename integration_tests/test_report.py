@@ -183,7 +183,10 @@ def test_the_page_tells_what_the_definitions_own_sql_gives(
 def test_the_plan_is_held_against_those_who_have_one(page: Report, known: dict[str, oracle.Known]) -> None:
     """In their months up to the present one, and alike in both sections."""
     asked(page, known, "1001", "all")
-    shown = page.sections()
+    shown, told = page.sections(), Tongue("en", "RUB")
+    of_month = known["1001"].plans["2026-01", known["1001"].all("users")[0]["user_id"]]
+    by_day = [mark["Plan"] for mark in page.marks("money") if "/" in mark["Month"] and "Plan" in mark]
+    assert by_day == [told.money(of_month * day / 31) for day in range(1, 32)]
     [months], [people, *_] = shown["money"]["tables"], shown["managers"]["tables"]
     planned = [row for row in months if row[3]]
     assert [[row[0], row[3]] for row in planned] == [[month, 100_000.0 + n] for n, month in enumerate(PLANNED)]
@@ -329,7 +332,13 @@ def test_the_choice_is_in_the_address(page: Report, file: Path) -> None:
 
 def test_deals_are_linked_to_the_account(page: Report, known: dict[str, oracle.Known]) -> None:
     choice = asked(page, known, "1001", "all")
-    shown = page.script("return [...document.querySelectorAll('#stale td a')].map((link) => link.getAttribute('href'))")
+    links = "return [...document.querySelectorAll(`#${arguments[0]} td a`)].map((link) => link.getAttribute('href'))"
+    shown, waiting = page.script(links, "stale"), page.script(links, "today")
+    kinds = {"deal": "leads", "contact": "contacts", "company": "companies", "customer": "customers"}
+    assert waiting == [
+        f"https://example.amocrm.ru/{kinds[card['entity_type']]}/detail/{card['entity_id']}"
+        for card in expected_page.waiting(choice)[1][:20]
+    ]
     rows = sorted(
         expected_page.stale_rows(choice),
         key=lambda row: (-float(row["budget"] or 0), -row["days_without_activity"], row["deal_id"]),
@@ -344,8 +353,15 @@ CHANGES = """
 """
 
 
+NOTHING_SOLD = """
+  const values = { count: ["number", 6], inside: ["number", 0], off: ["percent", null], before: ["percent", null] };
+  return told(["forecast.record", values], teller(chosen(state.scope, state.period, null)));
+"""
+
+
 def test_no_arrow_at_zero_and_months_in_their_case(page: Report) -> None:
     assert page.script(CHANGES) == ["as before", "▲ 100%", "as before", "▲ over 1,000%"]
+    assert page.script(NOTHING_SOLD).endswith("off by – (median), “the same as last month” by –.")
     page.press("[data-language=ru]")
     assert page.script("return said('period.clipped', {month: since('2023-12')})") == "Начиная с декабря 2023 г."
 
@@ -564,33 +580,51 @@ def test_an_account_with_nothing_says_what_there_is_none_of(
 def test_a_model_that_cannot_be_built_is_named_and_left_out(
     browser: webdriver.Chrome, database: str, tmp_path: Path, known: dict[str, oracle.Known]
 ) -> None:
-    """A plan of 37 digits has no room in its column: all else is shown, and nothing of an older build."""
+    """A plan of 37 digits has no room, and a key is there twice: all else is shown, and nothing of an older build."""
     copy, out = tmp_path / "crm.duckdb", tmp_path / "report.html"
     shutil.copy(database, copy)
+    with closing(duckdb.connect(str(copy))) as connection:
+        twice = connection.execute(
+            "SELECT project_id, contact_id, tag_id FROM amocrm_staging.stg_contact_tags LIMIT 1"
+        ).fetchone()
+        assert twice is not None
+        connection.execute(
+            "INSERT INTO amocrm.amocrm_{0}_contact_tags SELECT * FROM amocrm.amocrm_{0}_contact_tags "
+            "WHERE contact_id = {1} AND tag_id = {2}".format(*twice)
+        )
     plans = tmp_path / "plans.csv"
     plans.write_text(f"project_id;month;responsible_user_id;plan\n1001;01.12.2025;1;{'9' * 37}\n", encoding="cp1251")
     given = ["--project", "1001,1002,1003", "--now", BUILT, "--plans", str(plans), "--out", str(out)]
     done = run("-m", "amocrm_warehouse.report.command", *given, database=str(copy))
     assert done.returncode == 2
-    assert "These models or their tests failed: plans. The first says: " in done.stderr
+    assert re.search(
+        "These models or their tests failed: (plans, stg_contact_tags|stg_contact_tags, plans). The first says: ",
+        done.stderr,
+    )
     page = Report(browser)
     page.open(out)
     told = str(page.script("return document.querySelector('main > .unbuilt').textContent"))
-    assert told.startswith("These models could not be built, and what is made of them is left out:plans: ")
-    assert "sales_plan: it is made of plans" in told
+    assert told.startswith("These models could not be built, and what is made of them is left out:")
+    assert "plans: " in told
+    assert re.search("sales_plan: it is made of [a-z_, ]*plans", told)
+    wrong = "project_id, contact_id, tag_id = {}, {}, {}".format(*twice)
+    assert f"stg_contact_tags: The key of stg_contact_tags is null or not unique in rows with {wrong}." in told
     choice = asked(page, known, "1001", "last12")
     assert page.figures() == plain(expected_page.figures(choice))
     tables = page.sections()["managers"]["tables"]
     assert {len(row) for row in tables[0]} == {8}
 
 
-def test_a_large_account_has_fewer_months(browser: webdriver.Chrome, database: str, tmp_path: Path) -> None:
+def test_a_large_account_has_fewer_months(
+    browser: webdriver.Chrome, database: str, tmp_path: Path, known: dict[str, oracle.Known]
+) -> None:
     size = Path(database).with_name("report.html").stat().st_size
     report_page.write(database, tmp_path / "less.html", limit=size - 1)
     assert (tmp_path / "less.html").stat().st_size < size
     page = Report(browser)
     page.open(tmp_path / "less.html")
     assert next(iter(page.options("period").values())).startswith("Since ")
+    check_numbers(page, asked(page, known, "1001", "all"))
 
 
 BAD = [

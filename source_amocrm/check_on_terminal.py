@@ -22,20 +22,18 @@ def check(arguments: list[str]) -> int:
     """The exit code is the one of the same command without a terminal."""
     parsed = Entrypoint.parse_args(arguments)
     plain_logs()
+    code = 1
     try:
         check_files(parsed)
-    except AmocrmError as error:
-        return _failed(error, 1)
-    try:
-        path = Path(parsed.config)
+        code, path = 0, Path(parsed.config)
         print(printable(verdict(SourceAmocrm.read_config(str(path)), keeper(path))))
     except AmocrmError as error:
-        return _failed(error, 0)
+        print(printable(str(error)), file=sys.stderr)
     except Exception as error:
         LOGGER.exception("An unforeseen error")
         print(unforeseen(error), file=sys.stderr)
         return 1
-    return 0
+    return code
 
 
 def plain_logs() -> None:
@@ -65,11 +63,6 @@ def verdict(config: MutableMapping[str, Any], hand_over: HandOver) -> str:
 def keeper(path: Path) -> FileKeeper:
     """Keeps rotated tokens in the config itself, for there is no platform. If that fails, prints the settings."""
     return FileKeeper(ConfigFile(path), else_to=print_settings)
-
-
-def _failed(error: AmocrmError, code: int) -> int:
-    print(printable(str(error)), file=sys.stderr)
-    return code
 
 
 def printable(text: str) -> str:

@@ -5,7 +5,7 @@ The tables declare their lists, so a check foresees what `read` will leave incom
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -80,6 +80,13 @@ def findings(account: Account) -> list[Finding]:
     account = account.sampled()
     check_account(account.api.auth.account_id, account.facts().body)
     streams = [stream(account) for stream in STREAMS.values()]
+    with_events = {
+        resource.path
+        for stream in streams
+        if isinstance(stream, IncrementalStream)
+        for resource in stream.resources
+        if resource.has_links or (stream.deletable and account.config.mark_deleted)
+    }
     needs: dict[AmocrmStream, Needs] = {}
     asked: dict[str, Future[AmocrmError | None]] = {}
 
@@ -88,12 +95,12 @@ def findings(account: Account) -> list[Finding]:
 
     try:
         for stream in streams:
-            needs[stream] = _needs(account, stream, streams)
+            needs[stream] = _needs(account, stream, with_events)
             for path in needs[stream].paths:
                 if path not in asked:
                     asked[path] = account.pool.submit(partial(_refusal, account, stream, path))
-        refused = refusals(_of_every_account(streams))
-        if len(refused) == len(_of_every_account(streams)):
+        refused = refusals(everywhere := _of_every_account(streams))
+        if len(refused) == len(everywhere):
             raise next(iter(refused.values()))
         told = [one for stream, need in needs.items() for one in _suffered(account, stream, need, refusals)]
     finally:
@@ -108,26 +115,16 @@ def _of_every_account(streams: Sequence[AmocrmStream]) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*entities, EVENTS.path, *dictionaries)))
 
 
-def _needs(account: Account, stream: AmocrmStream, streams: Sequence[AmocrmStream]) -> Needs:
+def _needs(account: Account, stream: AmocrmStream, with_events: Collection[str]) -> Needs:
+    """`with_events`: the paths of the lists for which a sync asks the events what happened to the rows."""
     if _not_granted(account, stream):
         return Needs()
     made_of, columns = tuple(stream.paths()), tuple(lookup.resource.path for lookup in stream.lookups.values())
     if isinstance(stream, FullRefreshStream):
         return Needs(made_of, completed_by=tuple(stream.completing_paths()), columns=columns)
     assert isinstance(stream, IncrementalStream)
-    completed = stream.kinds is None and any(_needs_events(account, path, streams) for path in made_of)
+    completed = stream.kinds is None and any(path in with_events for path in made_of)
     return Needs(made_of, tuple(stream.vital_paths()), (EVENTS.path,) if completed else (), columns)
-
-
-def _needs_events(account: Account, path: str, streams: Sequence[AmocrmStream]) -> bool:
-    """Whether a sync asks the events what happened to the rows of a list, for any of the streams that share it."""
-    return any(
-        resource.has_links or (stream.deletable and account.config.mark_deleted)
-        for stream in streams
-        if isinstance(stream, IncrementalStream)
-        for resource in stream.resources
-        if resource.path == path
-    )
 
 
 def _refusal(account: Account, stream: AmocrmStream, path: str) -> AmocrmError | None:

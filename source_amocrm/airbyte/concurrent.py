@@ -62,29 +62,26 @@ Pack = Callable[[Row], Mapping[str, Any]]
 
 
 class Failures:
-    """The streams that were not read to their end, and why. Safe to share by threads."""
+    """The streams that were not read to their end, and why. Safe to share by threads: each step on a dict is one."""
 
     def __init__(self, logger: logging.Logger) -> None:
         self._logger = logger
         self._sentences: dict[str, str] = {}
         self._first: dict[str, str] = {}  # the first stream with each failure
-        self._lock = threading.Lock()
 
     def message(self, name: str, error: Exception) -> AirbyteMessage:
         """Logs the failure of a stream, with a stack trace if we did not foresee it, and returns its TRACE message."""
         stream = StreamDescriptor(name=name)
         if isinstance(error, AmocrmError):
-            message, alike = error.as_airbyte_message(stream), without_ids(str(error))
-            with self._lock:
-                first = self._first.setdefault(alike, name)
+            message = error.as_airbyte_message(stream)
+            first = self._first.setdefault(without_ids(str(error)), name)
             why = str(error) if first == name else f"the same as of {first}"
             self._logger.error("%s was not read to its end: %s", name, why)
         else:
             said = f"An unexpected error occurred in stream {name}: {type(error).__name__}"
             message = AirbyteTracedException.from_exception(error, stream, message=said).as_airbyte_message()
             self._logger.error("%s was not read to its end.", name, exc_info=error)
-        with self._lock:
-            self._sentences[name] = message.trace.error.message  # type: ignore[union-attr]
+        self._sentences[name] = message.trace.error.message  # type: ignore[union-attr]
         return message
 
     def summary(self) -> SyncFailed | None:

@@ -21,7 +21,6 @@ from source_amocrm.streams.values import (
     Coercion,
     Json,
     Row,
-    UnreadableError,
     as_list,
     as_seconds,
     changes_of,
@@ -117,12 +116,9 @@ def _value(to: Coercion, known: FieldColumn, kind: Json, values: list[Json], zon
         return to.number(value, known.name)
     if "boolean" in types:
         return to.boolean(value, known.name)
-    try:
-        if value is not None:
-            return local_date(as_seconds(value), zone) if form == "date" else utc_text(as_seconds(value))
-    except UnreadableError:
-        to.leave_out(known.name, value)
-    return None
+    if form == "date":
+        return to.read(lambda seconds: local_date(as_seconds(seconds), zone), value, known.name)
+    return to.read(lambda seconds: utc_text(as_seconds(seconds)), value, known.name)
 
 
 def _alias(name: str) -> str:

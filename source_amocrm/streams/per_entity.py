@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from source_amocrm.account import Account
 from source_amocrm.account.availability import in_parts, whole
 from source_amocrm.account.resources import CARDS
 from source_amocrm.errors import REFUSALS, AmocrmError, NotFound, combined_error
-from source_amocrm.streams import schema
 from source_amocrm.streams.base import FullRefreshStream
 from source_amocrm.streams.values import Coercion
 from source_amocrm.sync.declaration import Context
@@ -64,10 +63,6 @@ class PerEntityStream(FullRefreshStream):
         if "parts" in vars(cls) and "collection" not in vars(cls):
             cls.collection = cls.parts[0].rpartition("/")[2]
 
-    def __init__(self, account: Account, properties: Mapping[str, Any] | None = None) -> None:
-        super().__init__(account, properties)
-        self._told = {"entity_type", "catalog_id"} & {column.name for column in schema.columns(self.name)}
-
     def paths(self) -> Iterator[str]:
         """Yields where each list is; that of the catalogs where they may not be seen."""
         for part in self.parts:
@@ -92,8 +87,9 @@ class PerEntityStream(FullRefreshStream):
         return [(record, context) for record in listed]
 
     def row(self, record: Row, context: Context) -> Row:
-        told = {name: getattr(context, name) for name in self._told}
-        return self.record(record, **{name: value for name, value in told.items() if value is not None})
+        told = {"entity_type": context.entity_type, "catalog_id": context.catalog_id}
+        known = {name: value for name, value in told.items() if value is not None and name in self.record.converts}
+        return self.record(record, **known)
 
 
 def per_entity(account: Account, paths: Iterable[str], rows: Callable[[EntityKind], Iterable[T]]) -> Iterator[T]:

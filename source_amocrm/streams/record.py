@@ -26,7 +26,7 @@ class Record:
     def __init__(self, table: str, **found: Find) -> None:
         self.to = Coercion(table)
         self._blank: Row = {}
-        self._converts: dict[str, Convert] = {}
+        self.converts: dict[str, Convert] = {}
         self._plain: list[tuple[str, str, Convert]] = []
         self._found: list[tuple[str, Find, Convert]] = []
         self._lists: list[tuple[str, Find, Convert]] = []
@@ -35,7 +35,7 @@ class Record:
             name, own, convert = column.name, found.get(column.name), self._conversion(column)
             find = own or _finder(column.fields)
             several = column.schema["type"] == "array" or isinstance(column.default, (list, dict))
-            self._converts[name] = convert
+            self.converts[name] = convert
             self._blank[name] = None if several else column.default
             if column.in_key:
                 self._keys.append((name, find, self.to.integer_key if column.type == "integer" else self.to.text_key))
@@ -63,7 +63,7 @@ class Record:
         for column, find, convert in self._lists:
             row[column] = convert(find(source), column)
         for column, value in elsewhere.items():
-            row[column] = self._converts[column](value, column)
+            row[column] = self.converts[column](value, column)
         for column, find, convert in self._keys:
             value = elsewhere[column] if column in elsewhere else find(source)
             row[column] = convert(row[column] if value is None else value, source, column)
@@ -117,4 +117,4 @@ def tombstone(
 
 
 _coercion = cache(Coercion)
-"""Returns one for all tombstones of a table: it warns of each odd value once."""
+"""One for all tombstones of a table: it warns of each odd value once."""

@@ -300,33 +300,31 @@ class Coercion:
     def integer(self, value: Json, column: str) -> int | None:
         if value is None or (type(value) is int and -INT64 <= value < INT64):
             return value
-        return self._or_none(as_integer, value, column)
+        return self.read(as_integer, value, column)
 
     def number(self, value: Json, column: str) -> int | float | None:
-        return None if value is None else self._or_none(as_number, value, column)
+        return self.read(as_number, value, column)
 
     def text(self, value: Json, column: str) -> str | None:
         if value is None or type(value) is str:
             return value
-        return self._or_none(as_text, value, column)
+        return self.read(as_text, value, column)
 
     def boolean(self, value: Json, column: str) -> bool | None:
         if value is None or type(value) is bool:
             return value
-        return self._or_none(as_boolean, value, column)
+        return self.read(as_boolean, value, column)
 
     def timestamp(self, value: Json, column: str) -> str | None:
-        if value is None:
-            return None
         if type(value) is int and value and FIRST_SECOND <= value <= LAST_SECOND:
             return utc_text(value)
-        return self._or_none(as_timestamp, value, column)
+        return self.read(as_timestamp, value, column)
 
     def array(self, value: Json, column: str) -> list[Json] | None:
-        return None if value is None else self._or_none(as_array, value, column)
+        return self.read(as_array, value, column)
 
     def object(self, value: Json, column: str) -> dict[str, Json] | None:
-        return None if value is None else self._or_none(as_object, value, column)
+        return self.read(as_object, value, column)
 
     def ids(self, elements: Json, column: str) -> list[int]:
         """Returns the ids of related elements, in their order. Never None."""
@@ -405,9 +403,10 @@ class Coercion:
             json_kind(value),
         )
 
-    def _or_none(self, coerce: Callable[[Json], T | None], value: Json, column: str) -> T | None:
+    def read(self, coerce: Callable[[Json], T | None], value: Json, column: str) -> T | None:
+        """Returns what `coerce` makes of a value; None where there is none, or the column cannot hold it."""
         try:
-            return coerce(value)
+            return None if value is None else coerce(value)
         except UnreadableError:
             self.leave_out(column, value)
             return None

@@ -62,8 +62,8 @@ where not card.{{ emptied }}
 {% macro reachable_cards(kind) -%}
     select
         project_id, entity_id as {{ kind }}_id,
-        string_agg(case when kind = 'phone' then value end, ', ' order by value_index) as phones,
-        string_agg(case when kind = 'email' then value end, ', ' order by value_index) as emails
+        {{ joined_in_order("case when kind = 'phone' then value end", "value_index") }} as phones,
+        {{ joined_in_order("case when kind = 'email' then value end", "value_index") }} as emails
     from {{ ref("int_amocrm__phones_emails") }}
     where entity_type = '{{ kind }}'
     group by project_id, entity_id

@@ -13,6 +13,24 @@
     cast(unnest(generate_series(cast({{ first }} as timestamp), cast({{ last }} as timestamp), interval '1 day')) as date)
 {%- endmacro %}
 
+{#
+    The values of a group that are not null, as a list in the order of another expression; an aggregate. DuckDB sorts lists in a third of
+    the time that it takes to order an aggregate.
+#}
+{% macro in_order(value, order) %}{{ return(adapter.dispatch("in_order", "amocrm")(value, order)) }}{% endmacro %}
+{% macro default__in_order(value, order) %}array_agg({{ value }} order by {{ order }}) filter (where {{ value }} is not null){% endmacro %}
+{% macro duckdb__in_order(value, order) %}
+    [one_of.value for one_of in list_sort(list({'place': {{ order }}, 'value': {{ value }}}) filter (where {{ value }} is not null))]
+{%- endmacro %}
+
+{# The same as one text, with commas. #}
+{% macro joined_in_order(value, order) %}array_to_string({{ in_order(value, order) }}, ', '){% endmacro %}
+
+{# A timestamp with time zone as one without, by the clock of UTC; DuckDB's own operator goes through a calendar for each row. #}
+{% macro utc(moment) %}{{ return(adapter.dispatch("utc", "amocrm")(moment)) }}{% endmacro %}
+{% macro default__utc(moment) %}({{ moment }} at time zone 'UTC'){% endmacro %}
+{% macro duckdb__utc(moment) %}make_timestamp(epoch_us({{ moment }})){% endmacro %}
+
 {# The digits of a text. #}
 {% macro digits(text) %}regexp_replace({{ text }}, '[^0-9]', '', 'g'){% endmacro %}
 
@@ -41,10 +59,10 @@
 {% macro default__elements_of(array) %}jsonb_array_elements(case when jsonb_typeof({{ array }}) = 'array' then {{ array }} end){% endmacro %}
 {% macro duckdb__elements_of(array) %}(select unnest(case when json_type({{ array }}) = 'ARRAY' then cast({{ array }} as json[]) end)){% endmacro %}
 
-{# Comments on the columns of a model that are there. dbt-duckdb's own macro builds dbt's whole context to list them. #}
-{% macro duckdb__alter_column_comment(relation, column_dict) %}
-    {% set there = run_query("describe " ~ relation).columns[0].values() %}
-    {% for name, column in column_dict.items() if name in there %}
-    comment on column {{ relation }}.{{ name }} is {{ duckdb_escape_comment(column.description) }};
-    {% endfor %}
+{# A statement that lists the columns of a relation with their types. #}
+{% macro columns_query(relation) %}{{ return(adapter.dispatch("columns_query", "amocrm")(relation)) }}{% endmacro %}
+{% macro default__columns_query(relation) %}
+    select column_name, data_type from information_schema.columns
+    where table_schema = '{{ relation.schema }}' and table_name = '{{ relation.identifier }}'
 {% endmacro %}
+{% macro duckdb__columns_query(relation) %}select column_name, column_type from (describe {{ relation }}){% endmacro %}

@@ -151,8 +151,8 @@
     left join (
         select
             project_id, entity_id, custom_field_id,
-            string_agg(value, ', ' order by value_index) as joined,
-            array_agg(value order by value_index) filter (where value is not null) as list
+            {{ joined_in_order("value", "value_index") }} as joined,
+            {{ in_order("value", "value_index") }} as list
         from {{ relation }} as every
         where entity_type = '{{ entity_type }}' and exists (
             select 1 from {{ relation }} as further
@@ -211,7 +211,7 @@
     {% set relation, chosen = ref("amocrm__entity_fields"), fields_of_by() %}
     {% if var("by", none) is not none %}
     left join (
-        select project_id, entity_id, string_agg(value, ', ' order by value) as by_value
+        select project_id, entity_id, {{ joined_in_order("value", "value") }} as by_value
         from {{ relation }}
         where entity_type = 'deal' and (
             {%- for project, id in chosen.items() %}(project_id = '{{ project }}' and custom_field_id = {{ id }}){{ " or " if not loop.last }}{% else %}false{% endfor -%}

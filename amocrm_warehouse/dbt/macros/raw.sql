@@ -13,10 +13,22 @@
 {# The types of a raw table's columns, by name; none of a table that is not there. #}
 {% macro column_types(relation) %}
     {% set types = {} %}
-    {% for column in (adapter.get_columns_in_relation(relation) if relation is not none else []) %}
-        {% do types.update({column.name | lower: column.dtype | lower}) %}
-    {% endfor %}
+    {% if relation is not none %}
+        {% for row in run_query(columns_query(relation)).rows %}{% do types.update({row[0] | lower: row[1] | lower}) %}{% endfor %}
+    {% endif %}
     {{ return(types) }}
+{% endmacro %}
+
+{# The same of every table in the schema of the raw tables, by the table's name. #}
+{% macro column_types_by_table() %}
+    {% set tables = {} %}
+    {% for row in run_query(
+        "select table_name, column_name, data_type from information_schema.columns where table_catalog = '" ~
+        (var("raw_database", none) or target.database) ~ "' and table_schema = '" ~ (var("raw_schema", none) or "amocrm") ~ "'"
+    ).rows %}
+        {% do tables.setdefault(row[0] | lower, {}).update({row[1] | lower: row[2] | lower}) %}
+    {% endfor %}
+    {{ return(tables) }}
 {% endmacro %}
 
 {#
@@ -43,8 +55,8 @@
     {%- set relation = loads(types) -%}
     {%- if relation is not none %}
     left join (
-        select load_id, {{ cast_column("inserted_at", "time", column_types(relation)["inserted_at"]) }} as loaded_at
-        from {{ relation }} as raw where status = 0
+        select load_id, {{ utc("inserted_at") }} as loaded_at
+        from {{ relation }} where status = 0
     ) as loads on loads.load_id = raw._dlt_load_id
     {%- endif %}
 {% endmacro %}
@@ -85,15 +97,16 @@
 
 {# A column of a raw table in the type that the package works with, whichever type the destination gave it. #}
 {% macro cast_column(name, kind, found) %}
+    {%- set own_types = {"int": "bigint", "number": ("decimal", "numeric"), "bool": "boolean"} -%}
     {%- if found is none -%}
         cast(null as {{ type_of(kind) }})
     {%- elif kind == "time" and "with time zone" in found -%}
-        (raw.{{ name }} at time zone 'UTC')
+        {{ utc("raw." ~ name) }}
     {%- elif kind == "time" and not found.startswith("timestamp") -%}
-        (cast(nullif(cast(raw.{{ name }} as varchar), '') as timestamp with time zone) at time zone 'UTC')
+        {{ utc("cast(nullif(cast(raw." ~ name ~ " as varchar), '') as timestamp with time zone)") }}
     {%- elif kind == "json" and "char" not in found and "text" not in found -%}
         cast(raw.{{ name }} as {{ json_type() }})
-    {%- elif kind in ("text", "time") -%}
+    {%- elif kind in ("text", "time") or found.startswith(own_types.get(kind, "-")) -%}
         cast(raw.{{ name }} as {{ type_of(kind) }})
     {%- else -%}
         cast(nullif(cast(raw.{{ name }} as varchar), '') as {{ type_of(kind) }})
@@ -134,7 +147,8 @@
         {%- for name, kind in columns.items() %}
         , {{ read_at(types) if kind == "read" else cast_column(name, kind, types.get(name)) }} as {{ name }}
         {%- if kind == "time" %}
-        , {{ cast_column(name, kind, types.get(name)) }} at time zone 'UTC' at time zone zone.name as {{ name }}_local
+        {%- set zoned = "with time zone" in types.get(name, "") %}
+        , {{ "raw." ~ name if zoned else cast_column(name, kind, types.get(name)) ~ " at time zone 'UTC'" }} at time zone zone.name as {{ name }}_local
         {%- endif %}
         {%- endfor %}
     from (select {{ time_zone_of(project) if execute else "'UTC'" }} as name) as zone

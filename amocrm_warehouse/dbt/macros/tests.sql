@@ -1,14 +1,28 @@
 {#
-    The columns are the key: no two rows have the same, and none is null but those that `nullable` names. With `by`, what the
-    var `by` adds to the rows is part of it.
+    Lets no model stand whose key does not hold: no two rows have the same values in the columns of `meta.key`, and none is null but
+    in those that `meta.nullable` names. With `meta.by`, what the var `by` adds to the rows is part of the key. A post_hook of
+    every model: what it refuses is rolled back, and the table of the build before stays.
 #}
-{% test amocrm_key(model, columns, nullable=[], by=false) %}
-    select {{ columns | join(", ") }}
-    from {{ model }}
-    group by {{ columns | join(", ") }}{% if by %}{{ by_value() }}{% endif %}
+{% macro check_key() %}
+    {% set meta = model.config.meta %}
+    {% if execute and meta.key %}
+        {% set key = meta.key | join(", ") %}
+        {% set query %}
+            select {{ key }}
+            from {{ this }}
+            group by {{ key }}{% if meta.by %}{{ by_value() }}{% endif %}
 
-    having count(*) > 1{% for column in columns if column not in nullable %} or {{ column }} is null{% endfor %}
-{% endtest %}
+            having count(*) > 1{% for column in meta.key if column not in (meta.nullable or []) %} or {{ column }} is null{% endfor %}
+
+            limit 1
+        {% endset %}
+        {% for row in run_query(query).rows %}
+            {% do exceptions.raise_compiler_error(
+                "The key of " ~ this.identifier ~ " is null or not unique in rows with " ~ key ~ " = " ~ row.values() | join(", ") ~ "."
+            ) %}
+        {% endfor %}
+    {% endif %}
+{% endmacro %}
 
 {# Every row's entity is in another model. #}
 {% test amocrm_refers(model, column_name, to) %}

@@ -230,6 +230,14 @@ REASONS = ("no_task", "slow", "waiting", "overdue_task")
 
 def today(choice: Choice) -> list[Table]:
     """What waits for each manager, and the cards with the highest budgets."""
+    people, cards = waiting(choice)
+    shown = ("entity_name", "reasons", "responsible_name", "pipeline_name", "status_name", "budget", "days")
+    found = [[row[name] for name in shown] for row in cards[:20]]
+    return [[list(person.values()) for person in people], found] if people else []
+
+
+def waiting(choice: Choice) -> tuple[list[Row], list[Row]]:
+    """The sums of each manager, and each card, the highest budgets first."""
     people: dict[Any, Row] = {}
     cards: list[Row] = []
     for known in choice.known:
@@ -253,9 +261,7 @@ def today(choice: Choice) -> list[Table]:
             person["budget"] += money(each)
             cards += each
             assert pipeline is None or choice.pipeline in (None, pipeline)
-    shown = ("entity_name", "reasons", "responsible_name", "pipeline_name", "status_name", "budget", "days")
-    found = [[row[name] for name in shown] for row in sorted(cards, key=dearest)[:20]]
-    return [[list(person.values()) for person in people.values()], found] if people else []
+    return list(people.values()), sorted(cards, key=dearest)
 
 
 def talks(choice: Choice) -> list[tuple[Known, Row]]:
@@ -542,5 +548,5 @@ def freshness(choice: Choice, read: Iterable[str]) -> Table:
 __all__ = [
     "Choice", "all_talks", "answered", "at", "before", "cohorts", "figures", "forecast", "freshness", "funnel", "hours",
     "managers", "managers_beside", "managers_by_id", "money_by", "pipeline_names", "reasons", "sources",
-    "sources_beside", "stale", "stuck", "talks", "talks_by_manager", "today", "work",
+    "sources_beside", "stale", "stuck", "talks", "talks_by_manager", "today", "waiting", "work",
 ]  # fmt: skip

@@ -4,14 +4,14 @@ with own as (
 ),
 
 phones as (
-    select project_id, entity_id as contact_id, string_agg(value, ', ' order by value_index) as phones
+    select project_id, entity_id as contact_id, {{ joined_in_order("value", "value_index") }} as phones
     from {{ ref("int_amocrm__phones_emails") }}
     where entity_type = 'contact' and kind = 'phone'
     group by project_id, entity_id
 ),
 
 tags as (
-    select project_id, deal_id, string_agg(name, ', ' order by name) as tags
+    select project_id, deal_id, {{ joined_in_order("name", "name") }} as tags
     from {{ ref("stg_amocrm__deal_tags") }}
     group by project_id, deal_id
 )

@@ -28,8 +28,8 @@ labelled as (
         on options.project_id = filled.project_id
         and options.entity_type = filled.entity_type
         and options.custom_field_id = filled.custom_field_id
-        and options.enum = filled.enum
-        and {{ has_options("fields.field_type") }}
+        -- the condition stands within the equality: beside it, every value would be compared with every option
+        and options.enum = case when {{ has_options("fields.field_type") }} then filled.enum end
 ),
 
 typed as (

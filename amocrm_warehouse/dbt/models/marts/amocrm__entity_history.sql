@@ -13,7 +13,7 @@ with filled as (
 -- apart, since the few fields of several values take longer than all the others
 joined as (
     select every.project_id, every.entity_type, every.entity_id, every.custom_field_id,
-        string_agg(every.value, ', ' order by every.value_index) as value
+        {{ joined_in_order("every.value", "every.value_index") }} as value
     from {{ ref("amocrm__entity_fields") }} as every
     inner join filled
         on filled.project_id = every.project_id

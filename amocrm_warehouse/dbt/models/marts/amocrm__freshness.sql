@@ -1,7 +1,7 @@
 {#
     Every table of the connector that was read, and each that the models are made of, read or not.
 #}
-{% set reads = [] %}
+{% set reads, columns = [], column_types_by_table() if execute else {} %}
 {% for project in var("projects") %}
 {% for table in used_tables() + other_tables() %}
 {% set relation = raw_relation(project, table) if execute else none %}
@@ -12,7 +12,7 @@
 with tables as (
 {% for project, table, relation in reads %}
     {% if not loop.first %}union all{% endif %}
-    {% set types = column_types(relation) %}
+    {% set types = columns.get(relation.identifier | lower, {}) if relation else {} %}
     {% set dated = ["updated_at", "created_at", "listed_at"] | select("in", types) | list %}
     {% set newest = cast_column(dated[0], "time", types[dated[0]]) if dated else "cast(null as timestamp)" %}
     select
