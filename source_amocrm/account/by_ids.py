@@ -9,7 +9,7 @@ from source_amocrm.account.account import Account
 from source_amocrm.account.resources import Resource
 from source_amocrm.errors import NotFound, PageTooLarge, Unpaid
 from source_amocrm.http import Params
-from source_amocrm.walk import FilterIgnored, RawPage, Row
+from source_amocrm.walk import FilterIgnored, Row
 from source_amocrm.walk.full import full
 from source_amocrm.walk.id_order import in_id_order
 from source_amocrm.walk.listing import identified, key
@@ -74,30 +74,24 @@ class Unfiltered:
     def rows(self, ids: Iterable[int]) -> Iterator[Row]:
         """Yields the entities that exist among `ids`, and perhaps others."""
         left = set(ids)
+        listing = self._account.listing(self._resource).narrowed({"order[id]": "asc"}).retrying_empty(1)
         while left and self._asked + len(left) > self._pages:
-            raw = self._page()
-            if raw and not raw.may_go_on:
-                if self._number == 2 and raw.rows:  # the list is this page
+            number, self._number = self._number, self._number * 2
+            try:
+                raw = listing.ask({}, number)
+            except PageTooLarge:
+                self._pages = math.inf
+                break
+            self._pages = number + 1
+            if not raw.may_go_on:
+                if number == 1 and raw.rows:  # the list is this page
                     yield from raw.rows
                 else:
                     for page in in_id_order(self._account.listing(self._resource), self._account.pool):
                         yield from page.rows
                 self.whole = True
                 return
-            rows = raw.rows if raw else []
-            yield from rows
-            left.difference_update(row["id"] for row in rows if isinstance(row.get("id"), int))
+            yield from raw.rows
+            left.difference_update(row["id"] for row in raw.rows if isinstance(row.get("id"), int))
         self._asked += len(left)
         yield from one_by_one(self._account, self._resource, sorted(left))
-
-    def _page(self) -> RawPage | None:
-        """Returns a page twice as far in the list as the one before; None if the server cannot give it."""
-        number, self._number = self._number, self._number * 2
-        listing = self._account.listing(self._resource).narrowed({"order[id]": "asc"})
-        try:
-            raw = listing.retrying_empty(1).ask({}, number)
-        except PageTooLarge:
-            self._pages = math.inf
-            return None
-        self._pages = number + 1
-        return raw

@@ -39,15 +39,13 @@ TIME_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 
 def dump(progress: Progress) -> dict[str, Any]:
     assert progress.watermark is not None
-    state: dict[str, Any] = {progress.cursor: iso(progress.watermark)}
-    if progress.pending:
-        state["pending"] = {name: _dump_pending(pending) for name, pending in progress.pending.items()}
-    if progress.newest:
-        state["newest"] = {name: iso(second) for name, second in progress.newest.items()}
-    if progress.ahead:
-        state["ahead"] = {
-            row_key: {"at": iso(at), "own": iso(second)} for row_key, (at, second) in progress.ahead.items()
-        }
+    parts = {
+        progress.cursor: iso(progress.watermark),
+        "pending": {name: _dump_pending(pending) for name, pending in progress.pending.items()},
+        "newest": {name: iso(second) for name, second in progress.newest.items()},
+        "ahead": {key: {"at": iso(version.at), "own": iso(version.dated)} for key, version in progress.ahead.items()},
+    }
+    state = {name: part for name, part in parts.items() if part}
     return {**state, SAVED: _signature(progress.stream, state)}
 
 
@@ -68,10 +66,7 @@ def load(
         return progress
     parts = {name: part for name, part in state.items() if name != SAVED}
     try:
-        if SAVED in state:
-            _require(state[SAVED] == _signature(stream, parts))
-        else:
-            _require(parts.keys() == {cursor})
+        _require(state[SAVED] == _signature(stream, parts) if SAVED in state else parts.keys() == {cursor})
         _load(progress, lists, parts)
     except (AttributeError, KeyError, TypeError, ValueError, OverflowError):
         raise ConfigError(

@@ -59,12 +59,6 @@ class TiesShuffled(Exception):
 class MalformedList(AmocrmError):
     """The rows of a list contain something that is no object."""
 
-    def __init__(self, collection: str, value: Any, where: str = "") -> None:
-        super().__init__(
-            f"amoCRM sent {json_kind(value)} instead of rows in the list “{collection}”{where}, so the list cannot be "
-            "read beyond it. Run the sync again; if it repeats, report it to amoCRM support with the time of the sync."
-        )
-
 
 class NoList(AmocrmError):
     """The response is no list, and must not be taken for an empty one."""
@@ -326,13 +320,20 @@ def rows_of(body: Mapping[str, Any], collection: str) -> list[Row]:
     if value is None:
         return []
     if not isinstance(value, list):
-        raise MalformedList(collection, value)
+        raise _malformed(collection, value)
     for position, row in enumerate(value):
         if type(row) is not dict:
             before = value[position - 1] if position else None
             known = f", after the one with the id {before.get('id')}" if isinstance(before, dict) else ""
-            raise MalformedList(collection, row, f" as number {position + 1} of a page{known}")
+            raise _malformed(collection, row, f" as number {position + 1} of a page{known}")
     return [identified(row) for row in value]
+
+
+def _malformed(collection: str, value: Any, where: str = "") -> MalformedList:
+    return MalformedList(
+        f"amoCRM sent {json_kind(value)} instead of rows in the list “{collection}”{where}, so the list cannot be "
+        "read beyond it. Run the sync again; if it repeats, report it to amoCRM support with the time of the sync."
+    )
 
 
 def numeric_id(value: Any) -> int | None:
