@@ -135,8 +135,10 @@ class PersonalData:
 
     def _field(self, field_id: Json, kind: Json, names: Row, prefix: str = "") -> OwnField:
         """A field without a type is known by its code alone."""
-        code, name = (text if _is_text(text := names.get(f"{prefix}{part}")) else None for part in ("code", "name"))
-        return OwnField(kind if _is_text(kind) else "text", code, self._listed.hold(numeric_id(field_id), code, name))
+        texts = (names.get(f"{prefix}code"), names.get(f"{prefix}name"), kind)
+        code, name, known = (text if type(text) is str else None for text in texts)
+        listed = self._listed.hold(numeric_id(field_id), code, name)
+        return OwnField("text" if known is None else known, code, listed)
 
     def _walk(self, value: Json, place: Place, name: str, event_of: int | None, depth: int) -> Json:
         """`name`: of the nearest field. `event_of`: the custom field that the kind of the event names."""
@@ -303,10 +305,6 @@ def _is_name(text: str) -> bool:
     return (
         text.isascii() and len(text) <= 60 and text.replace("_", "").replace("-", "").isalnum() and not is_phone(text)
     )
-
-
-def _is_text(value: Json) -> bool:
-    return type(value) is str
 
 
 def _folded(name: str) -> str:
