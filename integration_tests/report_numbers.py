@@ -188,13 +188,13 @@ def answers(choice: Choice) -> dict[str, tuple[Sequence[str], list[Any]]]:
              "days_without_activity", "open_tasks")  # fmt: skip
     sold = ("won", "won_budget", "lost", "rate", "average")
     waiting = [
-        row
+        (known, row)
         for known in choice.known
         for row in ahead.today(known)
         if choice.fits(row["pipeline_id"], row["responsible_user_id"])
     ]
-    waiting.sort(key=lambda row: (
-        -amount(row["budget"]), -(-1 if row["days"] is None else row["days"]), row["entity_type"] or "~",
+    waiting.sort(key=lambda own: (
+        -amount((row := own[1])["budget"]), -(-1 if row["days"] is None else row["days"]), row["entity_type"] or "~",
         row["entity_id"] or 0, row["reason"], row["item_id"],
     ))  # fmt: skip
     expected_sales = [
@@ -240,13 +240,14 @@ def answers(choice: Choice) -> dict[str, tuple[Sequence[str], list[Any]]]:
         ),
         "today": (
             ("why", "entity_type", "entity_id", "card", "text", "user_id", "manager", "pipeline_name", "stage",
-             *today[9:]),
-            [[row[name] for name in today] for row in waiting],
+             *today[9:], "link"),
+            [[*(row[name] for name in today), link_to(known, row["entity_type"], row["entity_id"])]
+             for known, row in waiting],
         ),
         "forecast": (foreseen, [[row[name] for name in foreseen] for row in expected_sales]),
         "stale": (
-            ("deal_id", "deal", "user_id", "manager", "pipeline_name", "stage", *stale[6:]),
-            [[row[name] for name in stale] for row in forgotten],
+            ("deal_id", "deal", "user_id", "manager", "pipeline_name", "stage", *stale[6:], "link"),
+            [[*(row[name] for name in stale), link_to(row["known"], "deal", row["deal_id"])] for row in forgotten],
         ),
         "talks": (
             ("user_id", "manager", "talks", "first_response", "unanswered"),
@@ -254,9 +255,20 @@ def answers(choice: Choice) -> dict[str, tuple[Sequence[str], list[Any]]]:
         ),
         "work": (("user_id", "manager", *expected_page.COUNTS), expected_page.work(choice)),
         "figures": (tuple(figures), [list(figures.values())]),
-        "reasons_today": (REASONS, [[sum(row["reason"] == reason for row in waiting) for reason in REASONS]]),
+        "reasons_today": (REASONS, [[sum(row["reason"] == reason for _, row in waiting) for reason in REASONS]]),
         **directory(choice),
     }  # fmt: skip
+
+
+PLACES = {"deal": "leads", "contact": "contacts", "company": "companies", "customer": "customers"}
+
+
+def link_to(known: oracle.Known, kind: str | None, number: int | None) -> str | None:
+    """A card's address in amoCRM."""
+    account = next(iter(known.all("account")), None)
+    if account is None or kind not in PLACES or not number:
+        return None
+    return f"https://{account['subdomain']}.amocrm.ru/{PLACES[kind]}/detail/{number}"
 
 
 def plan_of(choice: Choice) -> Any:
@@ -453,10 +465,6 @@ def twelve_lines(known: oracle.Known, users: frozenset[int] | None = None, langu
     reason = min(expected_page.reasons(this), key=lambda row: (-row[1], -row[3], row[0] or "\U0010ffff"), default=None)
     waiting = [dict(zip(tables["today"][0], row, strict=True)) for row in tables["today"][1]]
     card = next(iter(waiting), None)
-    place = {"deal": "leads", "contact": "contacts", "company": "companies", "customer": "customers"}
-    link = ""
-    if card and account and card["entity_id"] and card["entity_type"] in place:
-        link = f"https://{account['subdomain']}.amocrm.ru/{place[card['entity_type']]}/detail/{card['entity_id']}"
     plan, lost = plan_of(this), len(expected_page.of_kind(this.closed(), "lost"))
     return [
         line("head", account=account.get("name") or known.project, month=named(this.first)),
@@ -472,6 +480,6 @@ def twelve_lines(known: oracle.Known, users: frozenset[int] | None = None, langu
         line("best", who=best[0], money=money(best[2])) if best and best[2] else line("best", who="–", money="–"),
         line("lost", lost=lost, reason=(reason and reason[0]) or line("no_reason")),
         line("waiting", **dict(zip(REASONS, tables["reasons_today"][1][0], strict=True))),
-        line("card", card=card["card"] or "–", money=money(card["budget"] or 0), who=card["manager"] or "–", link=link)
-        if card else line("nothing"),
+        line("card", card=card["card"] or "–", money=money(card["budget"] or 0), who=card["manager"] or "–",
+             link=card["link"] or "") if card else line("nothing"),
     ]  # fmt: skip

@@ -45,14 +45,18 @@ LABELS = """
 """
 
 
-def write(database: str, path: Path, unread: list[str] | None = None, limit: int | None = None) -> None:
-    """The report of the marts that are there, without building them."""
+def write(
+    database: str, path: Path, unread: list[str] | None = None, limit: int | None = None, sources: int | None = None
+) -> None:
+    """The report of the marts that are there, without building them; of an account at most so many `sources`."""
     limited = f"page.page.__defaults__ = ({limit}, None, page.EVERYTHING)" if limit else ""
+    few = f"data.SOURCES_SHOWN = {sources}" if sources else ""
     code = f"""
 from pathlib import Path
 from amocrm_warehouse.database import reading
-from amocrm_warehouse.report import page
+from amocrm_warehouse.report import data, page
 {limited}
+{few}
 with reading({database!r}) as run:
     page.write(Path({str(path)!r}), run, {unread or []!r})
 """

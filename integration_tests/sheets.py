@@ -15,6 +15,7 @@ from amocrm_warehouse.report.workbook import SHEETS, TOTALS
 from .models import Row
 
 MAIN = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
+RELATIONS = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}"
 EPOCH = datetime(1899, 12, 30)
 
 
@@ -39,9 +40,28 @@ def sheets(path: Path) -> dict[str, list[list[Any]]]:
     return found
 
 
+def links(path: Path) -> dict[str, dict[str, str]]:
+    """Where each cell that is a link leads to, by its sheet's name and its own."""
+    found = {}
+    with zipfile.ZipFile(path) as book:
+        for number, named in enumerate(ElementTree.fromstring(book.read("xl/workbook.xml")).iter(f"{MAIN}sheet"), 1):
+            sheet = ElementTree.fromstring(book.read(f"xl/worksheets/sheet{number}.xml"))
+            targets = {}
+            if linked := [
+                (link.attrib["ref"], link.attrib[f"{RELATIONS}id"]) for link in sheet.iter(f"{MAIN}hyperlink")
+            ]:
+                told = ElementTree.fromstring(book.read(f"xl/worksheets/_rels/sheet{number}.xml.rels"))
+                targets = {one.attrib["Id"]: one.attrib["Target"] for one in told}
+            found[named.attrib["name"]] = {cell: targets[one] for cell, one in linked}
+    return found
+
+
 def tables_of(path: Path, language: str = "en") -> dict[str, list[Row]]:
-    """The rows of each table of `report --xlsx` under the names of ANSWERS; its totals are those of the rows."""
-    words, found = Words(language), {}
+    """The rows of each table of `report --xlsx` under the names of ANSWERS; its totals are those of the rows.
+
+    A row with a card has the card's link.
+    """
+    words, found, linked = Words(language), {}, links(path)
     reasons = {words(f"today.{reason}"): reason for reason in ("no_task", "slow", "waiting", "overdue_task")}
     cells = sheets(path)
     for name, own in SHEETS.items():
@@ -57,6 +77,11 @@ def tables_of(path: Path, language: str = "en") -> dict[str, list[Row]]:
         found[name] = [
             {column: typed(column, value, reasons) for column, value in zip(columns, row, strict=True)} for row in rows
         ]
+        cards = linked[words(f"{name}.title")]
+        for place, card in enumerate(columns):
+            for at, row in enumerate(found[name] if card in ("card", "deal") else (), 2):
+                row["link"] = cards.pop(f"{'ABC'[place]}{at}", None)
+        assert not cards, name
     return found
 
 

@@ -12,8 +12,9 @@ import shutil
 import stat
 import subprocess
 import sys
+from collections import Counter
 from contextlib import closing
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from types import SimpleNamespace
@@ -26,7 +27,7 @@ from selenium import webdriver
 
 from amocrm_warehouse import desktop
 from amocrm_warehouse.report import command as report
-from amocrm_warehouse.report.metrics import METRICS, ROWS, total
+from amocrm_warehouse.report.metrics import METRICS
 
 from . import expected, models, report_page
 from .assistant import ask
@@ -34,7 +35,7 @@ from .expected import marts as oracle
 from .expected.marts import page as expected_page
 from .expected.marts.deals import deals
 from .expected.marts.sentences import Tongue
-from .report_numbers import asked, check_numbers, plain
+from .report_numbers import asked, check_numbers, link_to, plain, same
 from .report_page import Report
 from .sandbox import Account, ManualClock
 from .test_models_settings import DEALS, LATE_COLUMNS, MARTS
@@ -159,22 +160,23 @@ COUNTED = """
 """
 
 
-def test_the_page_tells_what_the_definitions_own_sql_gives(
-    page: Report, known: dict[str, oracle.Known], database: str
-) -> None:
+def test_each_metric_is_the_accounts(page: Report, known: dict[str, oracle.Known]) -> None:
+    """Each that is defined, also those that the page's sections tell by name or stage alone."""
     choice = asked(page, known, "1001", "year")
     [people, *_] = page.sections()["managers"]["tables"]
     told = page.figures() | page.script(COUNTED)
     told |= {"overdue": sum(row[-2] for row in people), "stale": sum(row[-1] for row in people)}
-    wanted = {}
-    for name, metric in METRICS.items():
-        of = METRICS[metric.share[1]] if metric.share else metric
-        told_of = ROWS.get(of.of, {})
-        fits = f"{of.of}.project_id = '1001' and {told_of.get('where', 'true')}"
-        if of.day:
-            fits += f" and {told_of[of.day]} between date '{choice.first}' and date '{choice.last}'"
-        [row] = models.query(database, f"select {total(name)} as n from amocrm_marts.{of.of} where {fits}")
-        wanted[name] = row["n"]
+    lost, created = expected_page.of_kind(choice.closed(), "lost"), choice.created()
+    talks, first_response, unanswered, *_ = expected_page.answered([talk for _, talk in expected_page.talks(choice)])
+    wanted = expected_page.figures(choice) | {
+        "lost": len(lost), "lost_budget": expected_page.money(lost), "closed": len(choice.closed()),
+        "source_rate": expected_page.ratio(len(expected_page.of_kind(created, "won")), len(created)),
+        "open_budget": expected_page.money(deal for _, deal in choice.open()),
+        "talks": talks, "first_response": first_response, "unanswered": unanswered,
+        "overdue": sum(row[-2] for row in expected_page.managers(choice)),
+        "stale": len(expected_page.stale_rows(choice)),
+    }  # fmt: skip
+    assert wanted.keys() == METRICS.keys()
     assert plain(told) == plain(wanted)
     heads = page.script("return [...document.querySelectorAll('.label')].map((one) => [one.textContent, one.title])")
     assert ["Won", METRICS["won"].means.split(" | ")[0]] in heads
@@ -334,10 +336,8 @@ def test_deals_are_linked_to_the_account(page: Report, known: dict[str, oracle.K
     choice = asked(page, known, "1001", "all")
     links = "return [...document.querySelectorAll(`#${arguments[0]} td a`)].map((link) => link.getAttribute('href'))"
     shown, waiting = page.script(links, "stale"), page.script(links, "today")
-    kinds = {"deal": "leads", "contact": "contacts", "company": "companies", "customer": "customers"}
     assert waiting == [
-        f"https://example.amocrm.ru/{kinds[card['entity_type']]}/detail/{card['entity_id']}"
-        for card in expected_page.waiting(choice)[1][:20]
+        link_to(known["1001"], card["entity_type"], card["entity_id"]) for card in expected_page.waiting(choice)[1][:20]
     ]
     rows = sorted(
         expected_page.stale_rows(choice),
@@ -357,6 +357,28 @@ NOTHING_SOLD = """
   const values = { count: ["number", 6], inside: ["number", 0], off: ["percent", null], before: ["percent", null] };
   return told(["forecast.record", values], teller(chosen(state.scope, state.period, null)));
 """
+
+
+STAND_STILL = """
+  let first = 0;
+  TABLES.stays = TABLES.stays.filter((row) => row.status_id !== arguments[0] || (first += 1) <= 6);
+  for (const row of TABLES.stays) row.is_over = false;
+  show();
+"""
+
+
+def test_of_several_stages_that_deals_do_not_leave_the_fullest_is_named(
+    page: Report, known: dict[str, oracle.Known]
+) -> None:
+    """Neither the first one nor the last."""
+    [pipeline] = expected_page.funnel(asked(page, known, "1001/", "all"))
+    [_, first, *_] = [row for row in known["1001"].all("statuses") if row["pipeline_id"] == pipeline.id]
+    page.script(STAND_STILL, first["status_id"])
+    page.wait()
+    [_, first_stays, most, less, *_] = pipeline.stays
+    assert first_stays > most > less > 6
+    said = page.sections()["funnel"]["notes"][-1]
+    assert said == f"More than half have not left “{pipeline.rows[2][0]}” yet: {most} deals are there now."
 
 
 def test_no_arrow_at_zero_and_months_in_their_case(page: Report) -> None:
@@ -625,6 +647,35 @@ def test_a_large_account_has_fewer_months(
     page.open(tmp_path / "less.html")
     assert next(iter(page.options("period").values())).startswith("Since ")
     check_numbers(page, asked(page, known, "1001", "all"))
+
+
+NAMED = "return [...document.querySelectorAll('#sources tbody tr')].map((row) => row.cells[0].textContent)"
+
+
+def test_sources_that_have_few_deals_are_told_as_one(
+    browser: webdriver.Chrome, database: str, tmp_path: Path, known: dict[str, oracle.Known]
+) -> None:
+    """In the table, beside the period before, and in the picture."""
+    report_page.write(database, tmp_path / "few.html", sources=2)
+    page = Report(browser)
+    page.open(tmp_path / "few.html")
+    choice = asked(page, known, "1001", "last12")
+    counts = Counter(expected_page.source_of(deal) for _, deal in choice.there)
+    del counts[None]
+    named = sorted(counts, key=lambda name: (-counts[name], name))[:2]
+
+    def told_as(deal: models.Row) -> str:
+        source = expected_page.source_of(deal)
+        return "no source" if source is None else source if source in named else "others"
+
+    rows, then = expected_page.sources(choice, told_as), expected_page.before(choice, date.min)
+    assert {"others", "no source", *named} == {row[0] for row in rows}
+    tables, names = page.sections()["sources"]["tables"], iter(page.script(NAMED))
+    shown = [[[next(names), *row[1:]] for row in table] for table in tables]
+    assert same(shown[0], rows)
+    assert same(shown[1], expected_page.sources_beside(choice, then, told_as))
+    drawn = [(mark["Source"], mark["Deals"]) for mark in page.marks("sources") if "Deals" in mark]
+    assert sorted(drawn) == sorted((row[0], str(row[1])) for row in rows)
 
 
 BAD = [

@@ -379,11 +379,14 @@ def reasons(choice: Choice) -> Table:
     return [[reason, len(own), ratio(len(own), len(lost)), money(own)] for (reason,), own in groups]
 
 
-def sources(choice: Choice) -> Table:
-    """Of an account with no more sources than are told by name."""
+def source_of(deal: Row) -> Any:
+    return deal["utm_source"] if deal["source_name"] is None else deal["source_name"]
+
+
+def sources(choice: Choice, told_as: Callable[[Row], Any] = source_of) -> Table:
     rows = []
     found = [deal for _, deal in choice.created()]
-    groups = grouped(found, lambda deal: (deal["utm_source"] if deal["source_name"] is None else deal["source_name"],))
+    groups = grouped(found, lambda deal: (told_as(deal),))
     for (source,), own in groups.items():
         won = [deal for deal in own if deal["stage_kind"] == "won"]
         rows.append([source, len(own), len(won), ratio(len(won), len(own)), money(won)])
@@ -426,9 +429,9 @@ def managers_beside(choice: Choice, then: Choice | None) -> Table:
     return [[row[0][1], *row[1:]] for row in beside(closed(choice), closed(then) if then else None)]
 
 
-def sources_beside(choice: Choice, then: Choice | None) -> Table:
+def sources_beside(choice: Choice, then: Choice | None, told_as: Callable[[Row], Any] = source_of) -> Table:
     def created(one: Choice) -> list[tuple[Any, Row]]:
-        return [(d["utm_source"] if d["source_name"] is None else d["source_name"], d) for _, d in one.created()]
+        return [(told_as(deal), deal) for _, deal in one.created()]
 
     return beside(created(choice), created(then) if then else None)
 
@@ -547,6 +550,6 @@ def freshness(choice: Choice, read: Iterable[str]) -> Table:
 
 __all__ = [
     "Choice", "all_talks", "answered", "at", "before", "cohorts", "figures", "forecast", "freshness", "funnel", "hours",
-    "managers", "managers_beside", "managers_by_id", "money_by", "pipeline_names", "reasons", "sources",
+    "managers", "managers_beside", "managers_by_id", "money_by", "pipeline_names", "reasons", "source_of", "sources",
     "sources_beside", "stale", "stuck", "talks", "talks_by_manager", "today", "waiting", "work",
 ]  # fmt: skip
