@@ -74,6 +74,9 @@ def known() -> oracle.Known:
                 writes.edit(account, "leads", row["id"], responsible_user_id=to)
             else:
                 writes.trash(account, "leads", row["id"])
+    for row in of_year[::2]:
+        if row["id"] in account.tables["leads"].rows:
+            writes.edit(account, "leads", row["id"], source_id=account.sources[0]["id"])  # some came by utm_source too
     known.read(account)
     known.plans = {("2026-01", row["user_id"]): Decimal(PLAN) for row in known.all("users")}
     return known
