@@ -348,7 +348,7 @@ def test_lookback_out_of_range(typed: str, sentence: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "typed", ["5 minutes", "P", "PT", "P1DT", "P1M", "P1Y", "PT1.5H", "PT٥M", 300, "P" + "9" * 20 + "D"]
+    "typed", ["5 minutes", "P", "PT", "P1DT", "P1M", "P1Y", "P1W2D", "PT1.5H", "PT٥M", 300, "P" + "9" * 20 + "D"]
 )
 def test_lookback_that_is_none(typed: Any) -> None:
     assert refused({**long_lived(), "lookback_window": typed}) == (

@@ -13,8 +13,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+import pendulum
 import yaml
 
 from source_amocrm.config.hosts import account_domain, base_url
@@ -29,9 +30,8 @@ SHORTEST_KEY = 16
 """Characters of the key of personal data. Phone numbers are few: who found the key by trying would know them all."""
 _MAX_LOOKBACK = 30 * 86400
 
-_DURATION = re.compile(r"P(?!$)(\d{1,9}W)?(\d{1,9}D)?(T(?!$)(\d{1,9}H)?(\d{1,9}M)?(\d{1,9}S)?)?", re.ASCII)
+_DURATION = re.compile(r"P(\d{1,9}W|(?!$)(\d{1,9}D)?(T(?!$)(\d{1,9}H)?(\d{1,9}M)?(\d{1,9}S)?)?)", re.ASCII)
 """The ISO 8601 durations whose length does not depend on the month."""
-_SECONDS = {"W": 7 * 86400, "D": 86400, "H": 3600, "M": 60, "S": 1}
 _MOMENT = re.compile(r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d)(:\d\d)?(?:[.,]\d{1,9})?\s?(Z|[+-]\d\d:?\d\d)?)?", re.ASCII)
 _JWT = re.compile(r"[\w-]+\.[\w-]+\.[\w-]*", re.ASCII)
 _PRINTABLE = re.compile(r"[\x21-\x7e]{1,16384}")
@@ -248,7 +248,10 @@ def _lookback(raw: Mapping[str, Any]) -> int:
             "this is not an ISO 8601 duration. Write for example PT5M (five minutes), PT2H (two hours) or P1D (one "
             "day).",
         )
-    seconds = sum(int(part[:-1]) * _SECONDS[part[-1]] for part in re.findall(r"\d+[WDHMS]", text))
+    try:
+        seconds = int(cast("pendulum.Duration", pendulum.parse(text)).total_seconds())
+    except OverflowError:
+        seconds = _MAX_LOOKBACK + 1
     if seconds > _MAX_LOOKBACK:
         raise _wrong(
             "lookback_window",
