@@ -164,10 +164,10 @@ def start(config: Path, database: str, project: str, *options: str, **environmen
     return Forked(["sync", "--config", str(config), "--project", project, *options], {"DB": database, **environment})
 
 
-def eager(config: Path, database: str, project: str) -> Forked:
+def eager(config: Path, database: str, project: str, **environment: str) -> Forked:
     """Of the fifteen tables: each table costs time in each package."""
     arguments = ["sync", "--config", str(config), "--project", project, *OF_FIFTEEN]
-    return Forked(arguments, {"DB": database}, OFTEN)
+    return Forked(arguments, {"DB": database, **environment}, OFTEN)
 
 
 def kill(process: Forked) -> None:
