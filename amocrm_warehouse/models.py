@@ -75,12 +75,15 @@ def build(database: str, projects: list[str], *, plans: list[list[str]] | None =
         command += ["--log-path", folder, "build", "--no-version-check"]
         places = ["--project-dir", str(PACKAGE), "--profiles-dir", str(PACKAGE)]
         said = io.StringIO()
-        # what dbt imports and parses is kept to the end: to look through it for garbage often is a tenth of a build
-        gc.set_threshold(100_000, 50, 100)
-        with redirect_stdout(said), redirect_stderr(said):
-            result = dbtRunner().invoke(
-                [*command, *kept, *places, "--vars", json.dumps({"projects": projects, **given})]
-            )
+        # what dbt imports and parses is kept to the end: to look through it for garbage is a tenth of a build
+        gc.disable()
+        try:
+            with redirect_stdout(said), redirect_stderr(said):
+                result = dbtRunner().invoke(
+                    [*command, *kept, *places, "--vars", json.dumps({"projects": projects, **given})]
+                )
+        finally:
+            gc.enable()
     results = getattr(result.result, "results", None) or []
     count = sum(1 for one in results if one.node.resource_type == "model" and one.status == "success")
     if result.success:
