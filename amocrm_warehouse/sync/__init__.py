@@ -4,3 +4,8 @@ from amocrm_warehouse.sync.outcome import Outcome
 from amocrm_warehouse.sync.syncing import sync
 
 __all__ = ["Outcome", "sync"]
+
+import os
+
+# Arrow's own pool would keep what the largest package took. Arrow reads this once, when it first takes memory.
+os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")

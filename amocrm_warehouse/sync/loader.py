@@ -29,9 +29,6 @@ from dlt.common.schema import Schema
 from dlt.extract import DltResource, DltSource
 from dlt.pipeline.exceptions import PipelineStepFailed
 
-# Arrow's own pool would keep what the largest package took
-pa.set_memory_pool(pa.system_memory_pool())
-
 MERGE = {"disposition": "merge", "strategy": "delete-insert", "deduplicated": True}
 STATES_KEPT = 10
 """States that the table _dlt_pipeline_state keeps of an account; older ones are deleted."""
