@@ -1,22 +1,23 @@
-"""`source-amocrm` in processes forked from one that has imported what its commands import: the imports take seconds."""
+"""Runs `source-amocrm` in processes forked from a server that has imported dlt and dbt: the imports take seconds."""
 
 from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 from multiprocessing.connection import Connection
-from pathlib import Path
-from threading import Thread
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
+from .warehouse import ROOT
+
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload([
-    __name__, "integration_tests.models", "source_amocrm.source", "amocrm_warehouse.sync.syncing",
+    __name__, "source_amocrm.source", "amocrm_warehouse.models", "amocrm_warehouse.sync.syncing",
     "amocrm_warehouse.sync.loader", "duckdb", "dbt.cli.main", "dbt.adapters.duckdb", "dbt.adapters.postgres",
 ])  # fmt: skip
 # numpy would start threads when the server imports it, and a fork has none of them
@@ -24,18 +25,27 @@ os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
 
 class Forked:
-    """One command with stdout and stderr in one pipe, and what the tests use of `subprocess.Popen`."""
+    """One command, and what the tests use of `subprocess.Popen`."""
 
     def __init__(
-        self, arguments: Sequence[str], environment: Mapping[str, str], constants: Mapping[str, object] | None = None
+        self,
+        arguments: Sequence[str],
+        environment: Mapping[str, str],
+        constants: Mapping[str, object] | None = None,
+        *,
+        stderr_apart: bool = False,
     ) -> None:
-        """`constants`: values, by dotted name, that are other ones in this process."""
-        ours, theirs = CONTEXT.Pipe(duplex=False)
-        given = (list(arguments), {**os.environ, **environment}, constants or {}, theirs)
+        """`constants`: values for this process, by dotted name. Without `stderr_apart` both outputs share a pipe."""
+        pipes = [CONTEXT.Pipe(duplex=False) for _ in range(1 + stderr_apart)]
+        outputs = [theirs for _, theirs in pipes]
+        given = (list(arguments), {**os.environ, **environment}, constants or {}, outputs)
         self._process = CONTEXT.Process(target=_run, args=given)
-        with ours, theirs:
-            self._process.start()
-            self.stdout = os.fdopen(os.dup(ours.fileno()), encoding="utf-8")
+        self._process.start()
+        self._read = [os.fdopen(os.dup(ours.fileno()), encoding="utf-8") for ours, _ in pipes]
+        for pipe in pipes:
+            for end in pipe:
+                end.close()
+        self.stdout = self._read[0]
 
     @property
     def pid(self) -> int:
@@ -55,26 +65,32 @@ class Forked:
             raise subprocess.TimeoutExpired("source-amocrm", timeout)
         return self.returncode
 
-    def communicate(self, timeout: float = 60) -> tuple[str, None]:
-        said: list[str] = []
-        reader = Thread(target=lambda: said.append(self.stdout.read()), daemon=True)
-        reader.start()
-        reader.join(timeout)
-        self.wait(timeout)
-        self.stdout.close()
-        return said[0], None
+    def communicate(self, timeout: float = 60) -> list[str]:
+        """Returns what was written, stdout first, once the process has ended."""
+        with ThreadPoolExecutor(len(self._read)) as readers:
+            texts = [readers.submit(pipe.read) for pipe in self._read]
+            try:
+                self.wait(timeout)
+            except subprocess.TimeoutExpired:
+                os.killpg(self.pid, signal.SIGKILL)
+                raise
+            said = [text.result(timeout) for text in texts]
+        for pipe in self._read:
+            pipe.close()
+        return said
 
 
 def _run(
-    arguments: list[str], environment: Mapping[str, str], constants: Mapping[str, object], output: Connection
+    arguments: list[str], environment: Mapping[str, str], constants: Mapping[str, object], outputs: list[Connection]
 ) -> None:
     os.setsid()
     os.chdir(ROOT)
     os.environ.clear()
     os.environ.update(environment)
-    for descriptor in (1, 2):
+    for descriptor, output in ((1, outputs[0]), (2, outputs[-1])):
         os.dup2(output.fileno(), descriptor)
-    output.close()
+    for output in outputs:
+        output.close()
     for name, value in constants.items():
         module, _, constant = name.rpartition(".")
         setattr(import_module(module), constant, value)

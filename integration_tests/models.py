@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from contextlib import closing
 from datetime import date, datetime
 from decimal import Decimal
@@ -17,9 +15,7 @@ from typing import Any, cast
 import duckdb
 import psycopg
 
-from amocrm_warehouse.models import main as command
-
-from .forked import CONTEXT
+from .forked import Forked
 from .warehouse import ROOT
 
 Row = dict[str, Any]
@@ -113,25 +109,10 @@ def build(database: str, *arguments: str, **environment: str) -> str:
 def run(database: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Runs the command in a process forked from one that has imported dbt: the import takes seconds."""
     parsed = Path(PARSED.name) / ("postgres" if database.startswith("postgresql:") else "duckdb")
-    given = {**os.environ, "DB": database, "AMOCRM_TARGET": str(parsed), **environment}
-    with TemporaryDirectory() as folder:
-        said = [Path(folder) / name for name in ("stdout", "stderr")]
-        process = CONTEXT.Process(target=_models, args=(arguments, given, said))
-        process.start()
-        process.join(300)
-        process.kill()
-        process.join()
-        assert process.exitcode is not None
-        return subprocess.CompletedProcess(arguments, process.exitcode, *(one.read_text("utf-8") for one in said))
-
-
-def _models(arguments: Sequence[str], environment: Mapping[str, str], said: Sequence[Path]) -> None:
-    os.chdir(ROOT)
-    os.environ.clear()
-    os.environ.update(environment)
-    for descriptor, path in enumerate(said, 1):
-        os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT), descriptor)
-    sys.exit(command(list(arguments)))
+    given = {"DB": database, "AMOCRM_TARGET": str(parsed), **environment}
+    process = Forked(["models", *arguments], given, stderr_apart=True)
+    stdout, stderr = process.communicate(timeout=300)
+    return subprocess.CompletedProcess(arguments, process.wait(0), stdout, stderr)
 
 
 def query(database: str, sql: str) -> list[Row]:

@@ -1,11 +1,11 @@
 """Loads an account's tables into a database through dlt. `sync` is what other programs call."""
 
+import os
+
 from amocrm_warehouse.sync.outcome import Outcome
 from amocrm_warehouse.sync.syncing import sync
 
 __all__ = ["Outcome", "sync"]
-
-import os
 
 # Arrow's own pool would keep what the largest package took. Arrow reads this once, when it first takes memory.
 os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
