@@ -131,7 +131,7 @@ SENTENCES = """
   state.language = was;
   return told;
 """
-"""English and Russian; what is on the page in its language, and made anew in the other."""
+"""Returns the sentences in English and Russian: as shown in the page's language, built for the test in the other."""
 
 
 def plain(value: Any) -> Any:

@@ -61,7 +61,7 @@ FIRST_DAY = datetime(2023, 2, 1)
 
 @pytest.fixture(scope="module")
 def known() -> oracle.Known:
-    """In its last hour, deals of the year were given to somebody else or deleted: won, lost and open ones."""
+    """An account where, in the last hour, won, lost and open deals of the year changed their owner or were deleted."""
     account = Account.generate(2, 150, clock=ManualClock(NOW))
     known = oracle.Known("1001", ZoneInfo("Europe/Moscow"), oracle.at_second(NOW), marks=False)
     known.read(account)

@@ -161,7 +161,7 @@ COUNTED = """
 
 
 def test_each_metric_is_the_accounts(page: Report, known: dict[str, oracle.Known]) -> None:
-    """Each that is defined, also those that the page's sections tell by name or stage alone."""
+    """Compares every metric of metrics.yaml, also those that the page shows only by manager or stage."""
     choice = asked(page, known, "1001", "year")
     [people, *_] = page.sections()["managers"]["tables"]
     told = page.figures() | page.script(COUNTED)

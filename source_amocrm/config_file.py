@@ -89,10 +89,12 @@ class ConfigFile:
             return None
         kept = _merged(newest, _difference(known, changed))
         path = self._kept_in(config)
-        rotated = {"instead_of": _grant(given), "settings": _difference(given, kept)}
         if refers:
             path.parent.mkdir(mode=0o700, exist_ok=True)
-        whole_file.write(path, whole_file.json_text(rotated if refers else kept))
+            rotated = {"instead_of": _grant(given), "settings": _difference(given, kept)}
+            whole_file.write(path, whole_file.json_text(rotated))
+        else:
+            whole_file.write(path, whole_file.json_text(kept))
         return kept
 
     def _kept_in(self, config: Mapping[str, Any]) -> Path:

@@ -218,15 +218,12 @@ def error_copy(error: E) -> E:
         return error
 
 
-def beginning_with(sentence: str, error: AmocrmError) -> AmocrmError:
-    """The same failure, told after a sentence about what it leaves incomplete."""
-    return AmocrmError(f"{sentence} {error}", failure_type=error.failure_type, status=error.status)
+def beginning_with(sentence: str, error: AmocrmError, failure_type: FailureType | None = None) -> AmocrmError:
+    """Returns the same failure with `sentence` before its message. `failure_type`: the error's own by default."""
+    return AmocrmError(f"{sentence} {error}", failure_type=failure_type or error.failure_type, status=error.status)
 
 
 def list_broke_off(error: AmocrmError) -> AmocrmError:
     """A transient failure of a list that was open a moment ago: a refusal now does not mean that it is empty."""
-    return AmocrmError(
-        f"A list that amoCRM had begun to give broke off, and was not read to its end. {error}",
-        failure_type=FailureType.transient_error,
-        status=error.status,
-    )
+    sentence = "A list that amoCRM had begun to give broke off, and was not read to its end."
+    return beginning_with(sentence, error, FailureType.transient_error)

@@ -18,7 +18,7 @@ from typing import Any
 import requests
 from airbyte_cdk.sources.streams.call_rate import AbstractAPIBudget, AbstractCallRatePolicy
 
-# What answers tell of the network
+# Jitter of the network, as measured from answers
 _ANSWERS = 200  # answers that are remembered
 _LEAST = 12  # answers that must have come before anything is known
 _MANY = 32  # answers from which on half of the doubt is enough
@@ -35,7 +35,7 @@ _MOST_LATE = 0.15
 """Seconds by which a single request may be late: a server that was busy with itself counted it when it got to it."""
 _UNUSUAL = 1.1  # an answer that took so many times what most take is late for that reason
 
-# How turns are given
+# Pace of the turns
 _SAFETY = 0.018  # share of the period that is kept free for jitter while nothing is known of it
 _LESS = 0.002  # the same share once answers tell how late each request was
 _EAGER = 0.7

@@ -56,7 +56,7 @@ class Place:
 
     @cached_property
     def opened(self) -> dict[str, Place]:
-        """The places of which only what is inside is known."""
+        """The inner places that no table keeps or leaves out: only places inside of them are known."""
         return {name: place for name, place in self.inside.items() if place.kept is None}
 
 

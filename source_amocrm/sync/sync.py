@@ -265,7 +265,7 @@ class _ListOfStreams:
     def _items(
         self, one: StreamSync, batch: Batch | None, failure: Exception | None = None
     ) -> Generator[tuple[str, Item], None, Exception | None]:
-        """Yields what is made of a batch, or without one what was held back; returns the failure that ended it."""
+        """Yields the stream's items of `batch`; without a batch, those that it held back. Returns a failure."""
         name = one.stream.name
         try:
             if not one.begun:

@@ -196,7 +196,7 @@ class _Walk:
             elif found.joins:
                 yield from self._take(found)
             else:
-                # the page begins behind what was read, or is empty: the next one begins earlier, each time twice as far
+                # the page leaves a gap, or is empty: the next page begins earlier, each time twice as far
                 self.prefetcher.drop()
                 self._was_empty = not found.ranked
                 self._back = max(2 * self._back, found.window.limit // 4, 1)

@@ -130,7 +130,7 @@ class Known:
 
 
 def once(build: Callable[[Known], Found]) -> Callable[[Known], Found]:
-    """Works it out once for what is known; nobody changes what is found."""
+    """Computes a table once for each `Known`. Callers share the result and must not change it."""
 
     @wraps(build)
     def found(known: Known) -> Found:

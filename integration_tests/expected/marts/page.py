@@ -107,7 +107,7 @@ def figures(choice: Choice) -> Row:
 
 @dataclass(frozen=True)
 class Pipeline:
-    """What is told of one pipeline."""
+    """The rows of a table about one pipeline, and the pipeline's name."""
 
     id: int
     name: str

@@ -62,7 +62,7 @@ LANGUAGES = ("en", "ru")
 SIGNS = {"RUB": "₽", "JPY": "¥"}
 UNITS = (("", "K", "M", "B", "T"), ("", "\u00a0тыс.", "\u00a0млн", "\u00a0млрд", "\u00a0трлн"))
 ENOUGH = 5
-"""Stays of which a stage's time is told in a sentence."""
+"""The fewest stays in a stage for which a sentence tells how long they take."""
 
 
 def rounded(value: Any, digits: int) -> Decimal:
@@ -121,7 +121,7 @@ def sentences(choice: Choice, then: Choice | None, language: str) -> dict[str, l
 
 
 def figures(choice: Choice, then: Choice | None, told: Tongue) -> Iterable[str]:
-    """Of each figure its value, how it has changed, and what stands below it; at the end, what it is compared with."""
+    """Texts of each figure: its value, its change and the line below it. The last text names the period before."""
     now, was = of_page.figures(choice), of_page.figures(then) if then else {}
     below = {
         "won": told("lost", count=told.number(len(of_kind(choice.closed(), "lost")))),
