@@ -1,6 +1,6 @@
 -- What waits for somebody, one row a reason and card. A deal is slow that has been in its stage for longer than three quarters
--- of the stays of won deals there lasted; of fewer than five such stays nothing is told. A client who waits is answered whatever became of the deal, and a task is done;
--- but no money is at stake in a deal that is closed, so its budget is left out and it comes after the open ones.
+-- of the stays of won deals there lasted; of fewer than five such stays nothing is told. Waiting clients and overdue tasks are
+-- listed whatever the state of their deal. A closed or deleted deal has no money at stake: its budget is null.
 with usual as (
     select
         stays.project_id, stays.pipeline_id, stays.status_id,
