@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from source_amocrm import errors
 from source_amocrm.http.error_handler import classify
-from source_amocrm.http.refusals import TABLE, Where
+from source_amocrm.http.refusals import TABLES, Where
 from source_amocrm.http.reply import Reply, ReplyKind
 from unit_tests.http_tools import explained, reply
 
@@ -554,7 +554,7 @@ def test_row(
 ) -> None:
     row = classify(seen, where)
     done = STOP if row.stops and row.action is Action.FAIL else row.action
-    assert (row.when.meaning, done) == (meaning, action)
+    assert (row.meaning, done) == (meaning, action)
     assert not row.stops or done is STOP
     if error is None:
         assert row.message == ""
@@ -565,12 +565,12 @@ def test_row(
 
 
 def test_every_row_has_been_met() -> None:
-    met = {id(classify(seen, where)) for _, seen, where, *_ in CASES}
-    assert [row.when.meaning for row in TABLE if id(row) not in met] == []
+    met = {classify(seen, where) for _, seen, where, *_ in CASES}
+    assert [row.meaning for table in TABLES.values() for row in table if row not in met] == []
 
 
 def test_a_problem_under_200_is_a_problem() -> None:
-    assert classify(reply(200, UNAUTHORIZED)).when.meaning == "the token is not accepted"
+    assert classify(reply(200, UNAUTHORIZED)).meaning == "the token is not accepted"
     assert classify(reply(200, {"title": "x", "detail": "y", "status": "active"})).action is Action.SUCCESS
 
 

@@ -1,4 +1,4 @@
-"""Classifies an answer by the table of rules, and makes the error that says what happened."""
+"""Classifies an answer by the tables of rules, and makes the error that says what happened."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from source_amocrm.auth import SignIn
 from source_amocrm.config.hosts import is_service_host
 from source_amocrm.errors import AmocrmError
 from source_amocrm.http.backoff import RetryPolicy
-from source_amocrm.http.refusals import TABLE, Rule, Where
+from source_amocrm.http.refusals import TABLES, Rule, Where
 from source_amocrm.http.reply import Reply, reply_of
 from source_amocrm.secrecy import mask
 
@@ -32,7 +32,7 @@ class AmocrmResolution(ErrorResolution):
 
 
 class AmocrmErrorHandler(ErrorHandler):
-    """Applies the table of rules to one host, which `sign_in` names. It keeps nothing about a request."""
+    """Applies the rules to one host, which `sign_in` names. It keeps nothing about a request."""
 
     def __init__(self, policy: RetryPolicy, sign_in: SignIn, where: Where = Where.API) -> None:
         self._policy = policy
@@ -86,16 +86,14 @@ def path_of(url: str, base_url: str) -> str:
 
 def classify(reply: Reply, where: Where = Where.API) -> Rule:
     """The first rule of the table that fits."""
-    status, words = reply.meant_status, _words(reply.body).lower()
-    for rule in TABLE:
-        when = rule.when
+    status, words, codes = reply.meant_status, _words(reply.body).lower(), _codes(reply.body)
+    for rule in TABLES[where]:
         # a rule without a status is for exchanges without an answer, and for no others
         if (
-            (when.status is None if status is None else when.status is not None and status in when.status)
-            and (not when.where or where in when.where)
-            and (not when.kinds or reply.kind in when.kinds)
-            and (not when.codes or not _codes(reply.body).isdisjoint(when.codes))
-            and (not when.says or any(text in words for text in when.says))
+            (rule.status is None if status is None else rule.status is not None and status in rule.status)
+            and (not rule.kinds or reply.kind in rule.kinds)
+            and (not rule.codes or not codes.isdisjoint(rule.codes))
+            and (not rule.says or any(text in words for text in rule.says))
         ):
             return rule
     raise AssertionError(f"no rule for {status} {reply.kind}")

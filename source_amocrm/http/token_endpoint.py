@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any
 
 import requests
-from airbyte_cdk.sources.streams.http.error_handlers import ResponseAction
 
 from source_amocrm import shutdown
 from source_amocrm.auth import SignIn
@@ -20,14 +18,14 @@ from source_amocrm.http.backoff import RetryPolicy
 from source_amocrm.http.circuit_breaker import CircuitBreaker
 from source_amocrm.http.client import AmocrmClient
 from source_amocrm.http.error_handler import AmocrmErrorHandler, AmocrmResolution, classify
-from source_amocrm.http.refusals import Rule, When, Where
-from source_amocrm.http.reply import NoAnswer, Reply, ReplyKind, reply_of
+from source_amocrm.http.refusals import Rule, Where
+from source_amocrm.http.reply import NoAnswer, Reply, reply_of
 from source_amocrm.http.session import AmocrmSession
 
 SUBDOMAIN_PATH = "/oauth2/account/current/subdomain"
 
 _DAY = 86400
-_PAIR = Rule(When("a pair of tokens", (200,)))
+_PAIR = Rule("a pair of tokens", (200,))
 _SPENT_UNHEARD = (
     "The connection broke while the token was being exchanged, so amoCRM had most likely spent it, and its answer "
     "with the new one was lost on the way. "
@@ -84,17 +82,10 @@ class _ExchangeRules(AmocrmErrorHandler):
 
     def interpret_response(self, response_or_exception: requests.Response | Exception | None) -> AmocrmResolution:
         reply = reply_of(response_or_exception)
-        if _grant_of(reply) is not None:
-            return self._resolution(_PAIR, reply)
-        rule = classify(reply, self._where)
-        if rule.action is ResponseAction.SUCCESS:
-            # an answer without the tokens in it
-            reply = replace(reply, status=200, kind=ReplyKind.BROKEN, body=None)
-            rule = classify(reply, self._where)
-        resolution = self._resolution(rule, reply)
+        resolution = self._resolution(_PAIR if _grant_of(reply) else classify(reply, self._where), reply)
         if self._doubtful and isinstance(resolution.error, Unauthorized):
             resolution.error.message = _SPENT_UNHEARD + resolution.error.message
-        self._doubtful |= rule.doubtful
+        self._doubtful |= resolution.rule.doubtful
         return resolution
 
 
