@@ -16,10 +16,11 @@ import pytest
 from airbyte_cdk.models import FailureType
 from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets
 
-from source_amocrm.auth import HandOver, make_authenticator, print_settings
+from source_amocrm.auth import HandOver, print_settings
 from source_amocrm.auth.oauth import AmocrmOAuth2Authenticator, Grant
 from source_amocrm.config import OAuth
 from source_amocrm.errors import AmocrmError, ConfigError, Moved, NotFound, Unauthorized, Unavailable
+from source_amocrm.http import open_api
 from source_amocrm.secrecy import mask
 from unit_tests.http_tools import HOST, NOW, config, jwt, oauth
 
@@ -331,7 +332,7 @@ def test_a_token_of_the_other_service() -> None:
 
 def test_settings_with_oauth_make_it() -> None:
     raw = oauth()
-    made = make_authenticator(config(raw), raw, Endpoint())
+    made = open_api(config(raw), raw).auth
     assert isinstance(made, AmocrmOAuth2Authenticator)
     assert made.expiry_warning(NOW) is None
 

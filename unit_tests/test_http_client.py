@@ -287,7 +287,9 @@ def test_an_answer_to_what_was_sent_later_lets_the_others_try() -> None:
 def test_what_is_being_repeated_when_everyone_is_refused_is_repeated_no_more() -> None:
     world = World()
     health = world.client.breaker
-    world.answers(throttled_while(lambda: health.refused(ConfigError("Refused to all."), health.sent), 1), PAGE)
+    world.answers(
+        throttled_while(lambda: health.failed(ConfigError("Refused to all."), health.sent, refusal=True), 1), PAGE
+    )
     with pytest.raises(ConfigError, match="Refused to all"):
         world.api.get("/api/v4/leads")
     assert len(world.asked) == 1

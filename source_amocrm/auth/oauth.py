@@ -12,10 +12,10 @@ from typing import Any, Protocol
 from airbyte_cdk.models import FailureType
 from airbyte_cdk.sources.streams.http.requests_native_auth import SingleUseRefreshTokenOauth2Authenticator
 
-from source_amocrm.auth.bearer import LongLivedTokenAuthenticator, SignIn
+from source_amocrm.auth.bearer import SignIn
 from source_amocrm.auth.claims import check_domain
 from source_amocrm.auth.handover import FileKeeper, HandOver, print_settings
-from source_amocrm.config import Config, LongLived, OAuth
+from source_amocrm.config import Config, OAuth
 from source_amocrm.config.hosts import is_account_host
 from source_amocrm.dates import iso
 from source_amocrm.errors import AmocrmError, Moved, NotFound, Unauthorized
@@ -206,21 +206,3 @@ class AmocrmOAuth2Authenticator(SignIn, SingleUseRefreshTokenOauth2Authenticator
             self._set_config_value_by_path(("account_domain",), found)
             self._hand_over(self._connector_config)
             return True
-
-
-def make_authenticator(
-    config: Config,
-    raw: MutableMapping[str, Any],
-    endpoint: TokenEndpoint,
-    clock: Callable[[], float] = time.time,
-    hand_over: HandOver = print_settings,
-) -> SignIn:
-    """The sign-in that the settings ask for.
-
-    `raw` is the very mapping that the platform passed in: rotated tokens are written into it, and `hand_over` gets it.
-    `clock`: unix seconds, by which a token has expired. Raises ConfigError when the token is another service's.
-    """
-    given = config.credentials
-    if isinstance(given, LongLived):
-        return LongLivedTokenAuthenticator(config, given, clock)
-    return AmocrmOAuth2Authenticator(config, given, raw, endpoint, hand_over, clock)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from source_amocrm.errors import AmocrmError
 
@@ -40,19 +42,19 @@ class CircuitBreaker:
     def outage(self) -> bool:
         return self._error(self._outage) is not None
 
-    def enter(self) -> bool:
+    @contextmanager
+    def request(self) -> Iterator[bool]:
         """Lets a request in; True if it is to probe whether an outage is over. Raises the known failure otherwise."""
         with self._lock:
             self._raise_refusal()
             outage = self._error(self._outage)
             if outage is not None and self._probing:
                 raise copy.copy(outage)
-            self._probing = outage is not None
-            return self._probing
-
-    def leave(self, probe: bool) -> None:
-        if probe:
-            with self._lock:
+            self._probing = probe = outage is not None
+        try:
+            yield probe
+        finally:
+            if probe:
                 self._probing = False
 
     def send(self) -> int:
@@ -66,17 +68,14 @@ class CircuitBreaker:
         with self._lock:
             self._answered = max(self._answered, number)
 
-    def gave_up(self, error: AmocrmError, since: int) -> None:
-        """Notes an outage, unless a request with a higher number than `since` has been answered."""
+    def failed(self, error: AmocrmError, since: int, *, refusal: bool) -> None:
+        """Notes an outage or a refusal, unless a request with a higher number than `since` has been answered."""
         with self._lock:
             if self._opens and self._answered <= since:
-                self._outage = error, since
-
-    def refused(self, error: AmocrmError, since: int) -> None:
-        """Notes a refusal, under the same condition as `gave_up`."""
-        with self._lock:
-            if self._opens and self._answered <= since:
-                self._refusal = error, since
+                if refusal:
+                    self._refusal = error, since
+                else:
+                    self._outage = error, since
 
     def _raise_refusal(self) -> None:
         if self._above is not None:

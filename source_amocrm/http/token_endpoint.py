@@ -16,7 +16,7 @@ from source_amocrm.config.hosts import is_account_host
 from source_amocrm.errors import Unauthorized
 from source_amocrm.http.backoff import RetryPolicy
 from source_amocrm.http.circuit_breaker import CircuitBreaker
-from source_amocrm.http.client import AmocrmClient
+from source_amocrm.http.client import Api
 from source_amocrm.http.error_handler import AmocrmErrorHandler, AmocrmResolution, classify
 from source_amocrm.http.refusals import Rule, Where
 from source_amocrm.http.reply import NoAnswer, Reply, reply_of
@@ -41,7 +41,7 @@ class HttpTokenEndpoint:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._client = AmocrmClient(session, SignIn(""), policy, clock=clock, sleep=shutdown.pausing(sleep))
+        self._client = Api(session, SignIn(""), policy, clock=clock, sleep=shutdown.pausing(sleep))
         # never opens: threads that wait for an exchange learn of its failure from the authenticator
         self._breaker = CircuitBreaker(opens=False)
 
