@@ -27,7 +27,11 @@ def test_a_token_that_is_valid() -> None:
     assert held.get_access_token() == held.token == token
     assert held.renew(token) is None
     assert held.relocate() is False
-    assert (held.account_id, held.domain, held.base_url) == (123, "example.amocrm.ru", "https://example.amocrm.ru")
+    assert (held.claims.account_id, held.domain, held.base_url) == (
+        123,
+        "example.amocrm.ru",
+        "https://example.amocrm.ru",
+    )
 
 
 def test_a_token_that_has_expired() -> None:

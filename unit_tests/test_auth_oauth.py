@@ -293,7 +293,7 @@ def test_a_renamed_account_is_followed_by_the_exchange(
         assert auth.renew(jwt(n=0, **RU)) == jwt(n=1, **RU)
     assert endpoint.lookups == [("api-b.amocrm.ru", "refresh-0000")]
     assert endpoint.asked == [(HOST, "refresh-0000"), (RENAMED, "refresh-0000")]
-    assert (auth.domain, auth.base_url, auth.account_id) == ("renamed.amocrm.ru", RENAMED, 123)
+    assert (auth.domain, auth.base_url, auth.claims.account_id) == ("renamed.amocrm.ru", RENAMED, 123)
     assert [record.getMessage() for record in caplog.records] == [
         "The account example.amocrm.ru is now called renamed.amocrm.ru. The new address is used from here on and "
         "written into the account address (account_domain) of the source's settings."

@@ -11,7 +11,8 @@ import requests
 import requests_mock
 from airbyte_cdk.models import FailureType
 
-from source_amocrm.auth.bearer import LongLivedTokenAuthenticator
+from source_amocrm.auth import LongLivedTokenAuthenticator
+from source_amocrm.auth.claims import Claims
 from source_amocrm.config import LongLived
 from source_amocrm.errors import (
     AmocrmError,
@@ -46,7 +47,7 @@ class FakeAuth:
     last: int = 0
     base_url: str = HOST
     domain: str = "example.amocrm.ru"
-    account_id: int | None = 123
+    claims: Claims = field(default_factory=lambda: Claims(account_id=123))
     advice: str = "Do this and that."
     moves_to: str | None = None
     current: int = 0

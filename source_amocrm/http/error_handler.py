@@ -58,7 +58,7 @@ class AmocrmErrorHandler(ErrorHandler):
         sentence = rule.message.format(
             host=sign_in.domain,
             subdomain=sign_in.domain.partition(".")[0],
-            account=sign_in.account_id or "(see «Настройки» → «Общие настройки»)",
+            account=sign_in.claims.account_id or "(see «Настройки» → «Общие настройки»)",
             path=path,
             detail=_detail(reply),
             advice=sign_in.advice,
