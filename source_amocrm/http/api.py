@@ -13,7 +13,7 @@ from source_amocrm.http.circuit_breaker import CircuitBreaker
 from source_amocrm.http.client import Api, Receive
 from source_amocrm.http.error_handler import AmocrmErrorHandler
 from source_amocrm.http.rate_limit import Budget
-from source_amocrm.http.refusals import Where
+from source_amocrm.http.refusals import DRIVE
 from source_amocrm.http.session import AmocrmSession
 from source_amocrm.http.token_endpoint import HttpTokenEndpoint
 
@@ -23,7 +23,7 @@ ACCOUNT_PATH = "/api/v4/account"
 def files_host_api(api: Api, base_url: str) -> Api:
     """The Api of that host. Its outages and refusals do not concern the account; the account's refusals concern it."""
     sign_in = _FilesHostSignIn(api, base_url)
-    return api.at(sign_in, AmocrmErrorHandler(api.policy, sign_in, Where.DRIVE), CircuitBreaker(api.breaker))
+    return api.at(sign_in, AmocrmErrorHandler(api.policy, sign_in, DRIVE), CircuitBreaker(api.breaker))
 
 
 class _FilesHostSignIn(SignIn):

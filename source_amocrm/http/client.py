@@ -20,7 +20,7 @@ from airbyte_cdk.sources.streams.http.http_client import HttpClient
 
 from source_amocrm.auth import SignIn
 from source_amocrm.errors import AmocrmError, PageTooLarge
-from source_amocrm.http.backoff import AmocrmBackoff, RetryPolicy
+from source_amocrm.http.backoff import RetryPolicy
 from source_amocrm.http.circuit_breaker import CircuitBreaker
 from source_amocrm.http.error_handler import AmocrmErrorHandler, path_of
 from source_amocrm.http.refusals import Rule
@@ -130,13 +130,12 @@ class Api(HttpClient):
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self.backoff = AmocrmBackoff(policy)
         super().__init__(
             "amocrm",
             logging.getLogger("airbyte"),
             error_handler=AmocrmErrorHandler(policy, sign_in),
             session=session,
-            backoff_strategy=self.backoff,
+            backoff_strategy=policy,
         )
         self.session = session
         self.budget = session.budget
@@ -260,7 +259,7 @@ class Api(HttpClient):
         elif reply.kind in _EARLY and self.breaker.untried:
             attempts = self.policy.cold_attempts
         state.failures += 1
-        delay = self.backoff.backoff_time(answer, state.failures)
+        delay = self.policy.backoff_time(answer, state.failures)
         spent = self.clock() - state.started - state.spent_throttled
         if state.failures >= attempts or spent + delay > self.policy.ceiling:
             self.breaker.failed(error, state.failed_at, refusal=False)
@@ -274,7 +273,7 @@ class Api(HttpClient):
         if not state.throttled:
             state.throttled_since = now
         state.throttled += 1
-        seconds = self.backoff.backoff_time(answer, state.throttled)
+        seconds = self.policy.backoff_time(answer, state.throttled)
         state.spent_throttled = now - state.throttled_since + seconds
         if state.spent_throttled > self.policy.throttled_ceiling:
             self.breaker.failed(error, state.failed_at, refusal=True)

@@ -15,7 +15,7 @@ from source_amocrm.auth import SignIn
 from source_amocrm.config.hosts import is_service_host
 from source_amocrm.errors import AmocrmError
 from source_amocrm.http.backoff import RetryPolicy
-from source_amocrm.http.refusals import TABLES, Rule, Where
+from source_amocrm.http.refusals import API, Rule, Rules
 from source_amocrm.http.reply import Reply, reply_of
 from source_amocrm.secrecy import mask
 
@@ -34,10 +34,10 @@ class AmocrmResolution(ErrorResolution):
 class AmocrmErrorHandler(ErrorHandler):
     """Applies the rules to one host, which `sign_in` names. It keeps nothing about a request."""
 
-    def __init__(self, policy: RetryPolicy, sign_in: SignIn, where: Where = Where.API) -> None:
+    def __init__(self, policy: RetryPolicy, sign_in: SignIn, rules: Rules = API) -> None:
         self._policy = policy
         self._sign_in = sign_in
-        self._where = where
+        self._rules = rules
 
     @property
     def max_retries(self) -> int:
@@ -50,7 +50,7 @@ class AmocrmErrorHandler(ErrorHandler):
 
     def interpret_response(self, response_or_exception: requests.Response | Exception | None) -> AmocrmResolution:
         reply = reply_of(response_or_exception)
-        return self._resolution(classify(reply, self._where), reply)
+        return self._resolution(classify(reply, self._rules), reply)
 
     def error(self, rule: Rule, reply: Reply, kind: type[AmocrmError] | None = None) -> AmocrmError:
         """Makes an error of `kind`, or the rule's own: its sentence, and the ids by which support finds the request."""
@@ -84,10 +84,10 @@ def path_of(url: str, base_url: str) -> str:
     return urlsplit(url).path.removeprefix(urlsplit(base_url).path)
 
 
-def classify(reply: Reply, where: Where = Where.API) -> Rule:
-    """The first rule of the table that fits."""
+def classify(reply: Reply, rules: Rules = API) -> Rule:
+    """The first rule that fits."""
     status, words, codes = reply.meant_status, _words(reply.body).lower(), _codes(reply.body)
-    for rule in TABLES[where]:
+    for rule in rules:
         # a rule without a status is for exchanges without an answer, and for no others
         if (
             (rule.status is None if status is None else rule.status is not None and status in rule.status)

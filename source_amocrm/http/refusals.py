@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Container, Mapping
 from dataclasses import dataclass, replace
-from enum import Enum, auto
 from functools import partial
 
 from airbyte_cdk.models import FailureType
@@ -17,15 +16,6 @@ from source_amocrm.http.reply import LARGEST_BODY, ReplyKind
 _CONFIG = FailureType.config_error
 _TRANSIENT = FailureType.transient_error
 _SYSTEM = FailureType.system_error
-
-
-class Where(Enum):
-    """The kind of request that was answered."""
-
-    API = auto()
-    REFRESH = auto()  # the token endpoint, exchanging a refresh token
-    CODE = auto()  # the token endpoint, exchanging the code of a consent
-    DRIVE = auto()  # the host of files
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +39,9 @@ class Rule:
     slow: bool = False  # a smaller page may be answered in time
     message: str = ""  # with {host} {subdomain} {account} {path} {detail} {advice} {minutes}
 
+
+Rules = tuple[Rule, ...]
+"""The first that fits an answer wins."""
 
 _fails = partial(Rule, action=ResponseAction.FAIL, failure=_CONFIG)
 _stops = partial(_fails, stops=True)
@@ -251,14 +244,13 @@ _ANY: dict[Rule, str] = {
 }
 
 
-def _table(*parts: Mapping[Rule, str]) -> tuple[Rule, ...]:
+def _table(*parts: Mapping[Rule, str]) -> Rules:
     return tuple(replace(rule, message=message) for part in parts for rule, message in part.items())
 
 
-TABLES: Mapping[Where, tuple[Rule, ...]] = {
-    Where.API: _table(_TAKEN, _ACCOUNT, _ANY),
-    Where.REFRESH: _table(_REFRESH, _EXCHANGE, _ACCOUNT, _ANY),
-    Where.CODE: _table(_CODE, _EXCHANGE, _ACCOUNT, _ANY),
-    Where.DRIVE: _table(_DRIVE, _TAKEN, _ANY),
-}
-"""The token endpoint's have no _TAKEN: only a pair of tokens is an answer there (`token_endpoint.py`)."""
+API = _table(_TAKEN, _ACCOUNT, _ANY)
+DRIVE = _table(_DRIVE, _TAKEN, _ANY)
+# The token endpoint, exchanging a refresh token or the code of a consent. Only a pair of tokens is an answer there, so
+# these lack _TAKEN
+REFRESH = _table(_REFRESH, _EXCHANGE, _ACCOUNT, _ANY)
+CODE = _table(_CODE, _EXCHANGE, _ACCOUNT, _ANY)

@@ -18,7 +18,7 @@ from source_amocrm.http.backoff import RetryPolicy
 from source_amocrm.http.circuit_breaker import CircuitBreaker
 from source_amocrm.http.client import Api
 from source_amocrm.http.error_handler import AmocrmErrorHandler, AmocrmResolution, classify
-from source_amocrm.http.refusals import Rule, Where
+from source_amocrm.http.refusals import CODE, REFRESH, Rule
 from source_amocrm.http.reply import NoAnswer, Reply, reply_of
 from source_amocrm.http.session import AmocrmSession
 
@@ -51,7 +51,7 @@ class HttpTokenEndpoint:
         """A pair for what `request` holds: a refresh token, or the code of a consent. Raises AmocrmError."""
         unsigned = SignIn(base_url, claims=Claims(account_id=account_id))
         unsigned.advice = advice
-        handler = _ExchangeRules(self._client.policy, unsigned, Where.CODE if "code" in request else Where.REFRESH)
+        handler = _ExchangeRules(self._client.policy, unsigned, CODE if "code" in request else REFRESH)
         client = self._client.at(unsigned, handler, self._breaker)
         _, response = client.send_request("POST", base_url + TOKEN_PATH, {"bearer": _mark_as_sent}, json=request)
         grant = _grant_of(reply_of(response))
@@ -82,7 +82,7 @@ class _ExchangeRules(AmocrmErrorHandler):
 
     def interpret_response(self, response_or_exception: requests.Response | Exception | None) -> AmocrmResolution:
         reply = reply_of(response_or_exception)
-        resolution = self._resolution(_PAIR if _grant_of(reply) else classify(reply, self._where), reply)
+        resolution = self._resolution(_PAIR if _grant_of(reply) else classify(reply, self._rules), reply)
         if self._doubtful and isinstance(resolution.error, Unauthorized):
             resolution.error.message = _SPENT_UNHEARD + resolution.error.message
         self._doubtful |= resolution.rule.doubtful
