@@ -9,7 +9,7 @@ from unittest.mock import patch
 import pytest
 from airbyte_cdk.models import FailureType, Status, Type
 
-from source_amocrm.auth import LongLivedTokenAuthenticator
+from source_amocrm.auth.bearer import LongLivedTokenAuthenticator
 from source_amocrm.auth.claims import Claims
 from source_amocrm.streams import STREAMS
 from source_amocrm.streams.base import IncrementalStream

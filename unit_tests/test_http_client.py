@@ -11,7 +11,7 @@ import requests
 import requests_mock
 from airbyte_cdk.models import FailureType
 
-from source_amocrm.auth import LongLivedTokenAuthenticator
+from source_amocrm.auth.bearer import LongLivedTokenAuthenticator
 from source_amocrm.auth.claims import Claims
 from source_amocrm.config import LongLived
 from source_amocrm.errors import (

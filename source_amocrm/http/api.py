@@ -6,7 +6,9 @@ import time
 from collections.abc import Callable, MutableMapping
 from typing import Any
 
-from source_amocrm.auth import AmocrmOAuth2Authenticator, HandOver, LongLivedTokenAuthenticator, SignIn, print_settings
+from source_amocrm.auth import HandOver, SignIn, print_settings
+from source_amocrm.auth.bearer import LongLivedTokenAuthenticator
+from source_amocrm.auth.oauth import AmocrmOAuth2Authenticator
 from source_amocrm.config import Config, LongLived
 from source_amocrm.http.backoff import RetryPolicy
 from source_amocrm.http.circuit_breaker import CircuitBreaker

@@ -9,9 +9,6 @@ from contextlib import contextmanager
 
 from source_amocrm.errors import AmocrmError
 
-_Trouble = tuple[AmocrmError, int]
-"""A failure, and the number of a request: an answer to a later one shows that it is over."""
-
 
 class CircuitBreaker:
     """Fails requests at once after a failure that concerns all of them, until a request sent later is answered.
@@ -29,9 +26,9 @@ class CircuitBreaker:
         self._opens = opens
         self._lock = threading.Lock()
         self._answered = 0
-        self._outage: _Trouble | None = None
-        self._refusal: _Trouble | None = None
         self._probing = False
+        # The last outage (False) and refusal (True), and the last request sent before it: a later answer ends it
+        self._failures: dict[bool, tuple[AmocrmError, int]] = {}
 
     @property
     def untried(self) -> bool:
@@ -39,16 +36,16 @@ class CircuitBreaker:
         return self._answered == 0
 
     @property
-    def outage(self) -> bool:
-        return self._error(self._outage) is not None
+    def outage(self) -> AmocrmError | None:
+        return self._failure(refusal=False)
 
     @contextmanager
     def request(self) -> Iterator[bool]:
         """Lets a request in; True if it is to probe whether an outage is over. Raises the known failure otherwise."""
         with self._lock:
             self._raise_refusal()
-            outage = self._error(self._outage)
-            if outage is not None and self._probing:
+            outage = self.outage
+            if outage and self._probing:
                 raise copy.copy(outage)
             self._probing = probe = outage is not None
         try:
@@ -72,16 +69,14 @@ class CircuitBreaker:
         """Notes an outage or a refusal, unless a request with a higher number than `since` has been answered."""
         with self._lock:
             if self._opens and self._answered <= since:
-                if refusal:
-                    self._refusal = error, since
-                else:
-                    self._outage = error, since
+                self._failures[refusal] = error, since
 
     def _raise_refusal(self) -> None:
         if self._above is not None:
             self._above._raise_refusal()
-        if (refusal := self._error(self._refusal)) is not None:
-            raise copy.copy(refusal)
+        if error := self._failure(refusal=True):
+            raise copy.copy(error)
 
-    def _error(self, trouble: _Trouble | None) -> AmocrmError | None:
-        return trouble[0] if trouble is not None and self._answered <= trouble[1] else None
+    def _failure(self, *, refusal: bool) -> AmocrmError | None:
+        error, since = self._failures.get(refusal, (None, -1))
+        return error if self._answered <= since else None

@@ -154,10 +154,7 @@ class Api(HttpClient):
         return other
 
     def get(self, path: str, params: Params | None = None, *, shrinkable: bool = False) -> Answer:
-        """The answer to `path` ("/api/v4/leads"), or an AmocrmError once it is certain.
-
-        `shrinkable`: raise PageTooLarge where the caller had better ask for less.
-        """
+        """The answer to `path` ("/api/v4/leads"). Raises AmocrmError; PageTooLarge only where `shrinkable`."""
         _, response = self.send_request("GET", self.url(path, params), {"shrinkable": shrinkable})
         reply = reply_of(response)
         server_time = int(reply.received) if reply.server_time is None else reply.server_time
@@ -173,11 +170,7 @@ class Api(HttpClient):
         return math.ceil(self.budget.per_second * self.stats.latency + _SPARE) - self.stats.asking
 
     def _send_with_retry(
-        self,
-        request: requests.PreparedRequest,
-        request_kwargs: Mapping[str, Any],
-        log_formatter: Callable[[requests.Response], Any] | None = None,  # noqa: ARG002
-        exit_on_rate_limit: bool | None = False,  # noqa: ARG002
+        self, request: requests.PreparedRequest, request_kwargs: Mapping[str, Any], *_: Any, **__: Any
     ) -> AmocrmResponse:
         """Sends the request until it is certain what became of it.
 
@@ -215,10 +208,7 @@ class Api(HttpClient):
         self.stats.count_request(path_of(str(request.url), base_url))
 
     def _until_next(self, answer: AmocrmResponse | NoAnswer, state: _RetryState) -> float | None:
-        """Prepares the next attempt, and returns the seconds until then; None if this one has succeeded.
-
-        Raises the error if there is no next attempt.
-        """
+        """Seconds until the next attempt, which it prepares; None after a success. Raises the error of the last one."""
         resolution, reply = self._error_handler.interpret_response(answer), answer.reply
         rule, error = resolution.rule, resolution.error
         if error is None:
