@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 from urllib.parse import urlencode
 
@@ -24,7 +25,7 @@ from source_amocrm.http.backoff import RetryPolicy
 from source_amocrm.http.circuit_breaker import CircuitBreaker
 from source_amocrm.http.error_handler import AmocrmErrorHandler, path_of
 from source_amocrm.http.refusals import Rule
-from source_amocrm.http.reply import AmocrmResponse, NoAnswer, Reply, ReplyKind, reply_of
+from source_amocrm.http.reply import AmocrmResponse, NoAnswer, ReplyKind, reply_of
 from source_amocrm.http.session import AmocrmSession
 
 Params = Mapping[str, int | str | Sequence[int | str]]
@@ -220,19 +221,21 @@ class Api(HttpClient):
             state.failed, state.failed_at = True, self.breaker.sent
         if rule.action is ResponseAction.RETRY:
             return self._delay(state, rule, error, answer)
-        # a renamed account redirects the first request, or does not know its address
-        moved = reply.status in (*range(300, 400), 404) and self.breaker.untried and not state.relocated
         if rule.action is ResponseAction.RATE_LIMITED:
-            self._pause(state, error, answer)
-        elif rule.action is ResponseAction.REFRESH_TOKEN_THEN_RETRY:
-            self._renew(state, reply, error)
-        elif rule.stops:
-            self.budget.shut(error)
-            raise error
-        elif moved and self.auth.relocate():
+            return self._pause(state, error, answer)
+        renews = rule.action is ResponseAction.REFRESH_TOKEN_THEN_RETRY
+        # a renamed account takes no token, redirects the first request, or does not know its address
+        moved = renews or (self.breaker.untried and reply.status in (*range(300, 400), 404))
+        if renews and self._renewed(state, reply.token or ""):
+            state.renewals += 1
+        elif moved and not state.relocated and self.auth.relocate():
             state.relocated = True
         else:
-            if reply.status is not None:
+            if renews:
+                self.breaker.failed(error, state.failed_at, refusal=True)
+            elif rule.stops:
+                self.budget.shut(error)
+            elif reply.status is not None:
                 self.breaker.answered(state.number)  # a refusal for this list alone tells that all is well otherwise
             raise error
         return 0.0
@@ -256,8 +259,8 @@ class Api(HttpClient):
             raise error
         return delay
 
-    def _pause(self, state: _RetryState, error: AmocrmError, answer: AmocrmResponse | NoAnswer) -> None:
-        """Makes all threads wait. Raises the error if that would take too long."""
+    def _pause(self, state: _RetryState, error: AmocrmError, answer: AmocrmResponse | NoAnswer) -> float:
+        """Makes all threads wait, this one for its next turn. Raises the error if that would take too long."""
         self.stats.count_refusal()
         now = self.clock()
         if not state.throttled:
@@ -269,19 +272,14 @@ class Api(HttpClient):
             self.breaker.failed(error, state.failed_at, refusal=True)
             raise error
         self.budget.pause(seconds)
+        return 0.0
 
-    def _renew(self, state: _RetryState, reply: Reply, error: AmocrmError) -> None:
-        """Gets a newer token, or else the account's new address. Raises the error if there is neither."""
-        sign_in, rejected = self.auth, reply.token or ""
+    def _renewed(self, state: _RetryState, rejected: str) -> bool:
+        """Whether there is a newer token to try."""
         # a renewed token that has worked for nobody is not worth another renewal
-        worthy = state.renewals == 0 or rejected in self.accepted or rejected != sign_in.token
-        if worthy and state.renewals < _RENEWALS and self._signed_in(lambda: sign_in.renew(rejected), state):
-            state.renewals += 1
-        elif not state.relocated and sign_in.relocate():
-            state.relocated = True
-        else:
-            self.breaker.failed(error, state.failed_at, refusal=True)
-            raise error
+        worthy = state.renewals == 0 or rejected in self.accepted or rejected != self.auth.token
+        renew = partial(self.auth.renew, rejected)
+        return worthy and state.renewals < _RENEWALS and bool(self._signed_in(renew, state))
 
     def _signed_in(self, step: Callable[[], str | None], state: _RetryState) -> str | None:
         """Runs a step of the sign-in, whose failure concerns every request."""
