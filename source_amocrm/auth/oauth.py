@@ -13,7 +13,7 @@ from airbyte_cdk.models import FailureType
 from airbyte_cdk.sources.streams.http.requests_native_auth import SingleUseRefreshTokenOauth2Authenticator
 
 from source_amocrm.auth.bearer import SignIn
-from source_amocrm.auth.claims import check_domain
+from source_amocrm.auth.claims import Claims, check_domain
 from source_amocrm.auth.handover import FileKeeper, HandOver, print_settings
 from source_amocrm.config import Config, OAuth
 from source_amocrm.config.hosts import is_account_host
@@ -49,9 +49,7 @@ class Grant:
 class TokenEndpoint(Protocol):
     """The account's token endpoint, behind the same rate limit and rules as every other request."""
 
-    def exchange(
-        self, base_url: str, request: Mapping[str, Any], *, advice: str, account_id: int | None = None
-    ) -> Grant:
+    def exchange(self, base_url: str, request: Mapping[str, Any], *, advice: str, claims: Claims) -> Grant:
         """A new pair for what `request` holds, a refresh token or a code, which is spent by it. Raises AmocrmError."""
 
     def current_domain(self, api_domain: str, refresh_token: str) -> str | None:
@@ -161,7 +159,7 @@ class AmocrmOAuth2Authenticator(SignIn, SingleUseRefreshTokenOauth2Authenticator
     def _exchange(self, *, may_follow: bool = True) -> Grant:
         body = self.build_refresh_request_body()
         try:
-            return self._endpoint.exchange(self.base_url, body, advice=self.advice, account_id=self.claims.account_id)
+            return self._endpoint.exchange(self.base_url, body, advice=self.advice, claims=self.claims)
         except (Unauthorized, NotFound, Moved):
             if not (may_follow and self.relocate()):
                 raise

@@ -38,7 +38,6 @@ from source_amocrm.http.reply import (
     parse,
 )
 
-USER_AGENT = "source-amocrm"
 LARGEST_HEAD = 1 << 17
 """Bytes of all that comes before a body: the status, the headers, and what the server says before them."""
 _SMALL = 1 << 20  # bytes of an answer that holds no rows
@@ -177,7 +176,7 @@ class AmocrmSession(LimiterSession):
         self._timeouts = (policy.connect_timeout, policy.read_timeout)
         # signs nothing, so that no password of a .netrc file is sent; `send` adds the token after its turn has come
         self.auth = lambda request: request
-        self.headers.update({"Accept": "application/json", "Accept-Encoding": "gzip", "User-Agent": USER_AGENT})
+        self.headers.update({"Accept": "application/json", "Accept-Encoding": "gzip", "User-Agent": "source-amocrm"})
         for scheme in ("https://", "http://"):
             self.mount(scheme, _BoundedAdapter(pool_connections=4, pool_maxsize=threads + _OTHER_THREADS))
         # amoCRM's session cookies are of no use to a token, and a jar is not for many threads

@@ -46,10 +46,10 @@ class HttpTokenEndpoint:
         self._breaker = CircuitBreaker(opens=False)
 
     def exchange(
-        self, base_url: str, request: Mapping[str, Any], *, advice: str = "", account_id: int | None = None
+        self, base_url: str, request: Mapping[str, Any], *, advice: str = "", claims: Claims | None = None
     ) -> Grant:
         """A pair for what `request` holds: a refresh token, or the code of a consent. Raises AmocrmError."""
-        unsigned = SignIn(base_url, claims=Claims(account_id=account_id))
+        unsigned = SignIn(base_url, claims=claims)
         unsigned.advice = advice
         handler = _ExchangeRules(self._client.policy, unsigned, CODE if "code" in request else REFRESH)
         client = self._client.at(unsigned, handler, self._breaker)
