@@ -60,6 +60,7 @@ class _CurrentExchange(threading.local):
 
     on_sent: Callable[[], None]  # is called the moment the request is handed to the network
     until: float  # deadline (seconds, monotonic clock)
+    room: int  # bytes that may still come
 
     def left(self) -> float:
         """Seconds until the deadline. Raises TimeoutError when it is over."""
@@ -73,13 +74,15 @@ _EXCHANGE = _CurrentExchange()
 
 
 class _BoundedReader(io.RawIOBase):
-    """Reads from a socket until the deadline of the exchange, and no more than `room` bytes."""
+    """Reads from a socket as long and as much as the exchange allows; to http.client it is that socket."""
 
     def __init__(self, connected: socket.socket) -> None:
         self._socket = connected
         self._raw = connected.makefile("rb", buffering=0)
         self._patience = connected.gettimeout() or math.inf
-        self.room = LARGEST_HEAD
+
+    def makefile(self, _mode: str) -> io.BufferedReader:
+        return io.BufferedReader(self)
 
     def readable(self) -> bool:
         return True
@@ -87,8 +90,8 @@ class _BoundedReader(io.RawIOBase):
     def readinto(self, buffer: Any) -> int | None:
         self._socket.settimeout(min(_EXCHANGE.left(), self._patience))
         count: int | None = self._raw.readinto(buffer)
-        self.room -= count or 0
-        if self.room < 0:
+        _EXCHANGE.room -= count or 0
+        if _EXCHANGE.room < 0:
             raise TooLarge
         return count
 
@@ -97,27 +100,18 @@ class _BoundedReader(io.RawIOBase):
         super().close()
 
 
-class _BoundedResponse(http.client.HTTPResponse):
-    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
-        super().__init__(sock, *args, **kwargs)
-        self.fp.close()
-        self._reader = _BoundedReader(sock)
-        self.fp = io.BufferedReader(self._reader)
-
-    def begin(self) -> None:
-        super().begin()
-        # chunks may take as much again as what is in them
-        self._reader.room = 2 * LARGEST_BODY
-
-
 class _BoundedConnection:
-    """Mixed into a connection of urllib3: keeps the exchange's deadline, and reports that the request has left."""
+    """Mixed into a connection of urllib3: keeps the bounds of the exchange, and reports that the request has left."""
 
-    response_class = _BoundedResponse
+    @staticmethod
+    def response_class(connected: Any, *args: Any, **kwargs: Any) -> http.client.HTTPResponse:
+        return http.client.HTTPResponse(_BoundedReader(connected), *args, **kwargs)  # type: ignore[arg-type]
 
     def getresponse(self) -> Any:
         _EXCHANGE.on_sent()
-        return super().getresponse()  # type: ignore[misc]
+        response = super().getresponse()  # type: ignore[misc]
+        _EXCHANGE.room = 2 * LARGEST_BODY  # chunks may take as much again as what is in them
+        return response
 
     def _new_conn(self) -> Any:
         """Connects in a thread of its own, for nothing else can interrupt the lookup of a name."""
@@ -217,7 +211,8 @@ class AmocrmSession(LimiterSession):
         bounds = {"timeout": self._timeouts, "stream": True, "allow_redirects": False}
         response, kind, body, trouble = None, ReplyKind.EMPTY, None, ""
         started = time.monotonic()
-        _EXCHANGE.on_sent, _EXCHANGE.until = functools.partial(self.budget.left, request), started + self._deadline
+        _EXCHANGE.until, _EXCHANGE.room = started + self._deadline, LARGEST_HEAD
+        _EXCHANGE.on_sent = functools.partial(self.budget.left, request)
         try:
             response = requests.Session.send(self, signed, **{**kwargs, **bounds})
             kind, body = _read_body(response, shrinkable)
