@@ -43,18 +43,11 @@ _EARLY = (ReplyKind.DNS, ReplyKind.REFUSED, ReplyKind.CONNECT_TIMEOUT, ReplyKind
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """`body` is None where nothing was found (204).
-
-    `server_time`: when the server answered (Unix seconds, server clock; ours if it does not tell). `sent_at`: a second
-    not later than the moment that the answer shows (same clock). `drift`: by how much our clock is ahead of that one
-    (seconds), 0 while the two agree. `tick`: when the answer came (seconds, monotonic clock).
-    """
-
-    body: Body
-    server_time: int
-    sent_at: int
-    drift: int = 0
-    tick: float = 0.0
+    body: Body  # None where nothing was found (204)
+    server_time: int  # when the server answered (Unix seconds, server clock; ours if it does not tell)
+    sent_at: int  # a second not later than the moment that the answer shows (same clock)
+    drift: int = 0  # by how much our clock is ahead of that one (seconds); 0 while the two agree
+    tick: float = 0.0  # when the answer came (seconds, monotonic clock)
 
 
 class Fetch(Protocol):

@@ -22,9 +22,7 @@ MOST_OF_VALUES = 128 << 20
 MOST_WITHOUT_TEXTS = 64 << 20
 """Bytes of memory that the values may take by their number, apart from their contents."""
 
-NUL = rb"\u0000"
-"""As JSON writes it."""
-
+_NUL = rb"\u0000"  # as JSON writes it
 # Bytes of memory at the most, as measured: for each sign, and for a text that is no key
 _COST = {b"{": 176, b"[": 96, b",": 56, b":": 110}
 _STRING = 48
@@ -134,7 +132,7 @@ def parse(data: bytes | bytearray, values: int | None = None) -> tuple[ReplyKind
     if values > MOST_OF_VALUES:
         return ReplyKind.TOO_LARGE, None
     try:
-        value = None if NUL in data else orjson.loads(data)
+        value = None if _NUL in data else orjson.loads(data)
     except orjson.JSONDecodeError:
         value = None
     if value is None and values * _MENDED > MOST_OF_VALUES:
