@@ -86,11 +86,11 @@ def path_of(url: str, base_url: str) -> str:
 
 def classify(reply: Reply, rules: Rules = API) -> Rule:
     """The first rule that fits."""
-    status, words, codes = reply.meant_status, _words(reply.body).lower(), _codes(reply.body)
+    status, body = reply.meant_status, reply.body or {}
+    words, codes = _words(body).lower(), _codes(body)
     for rule in rules:
-        # a rule without a status is for exchanges without an answer, and for no others
         if (
-            (rule.status is None if status is None else rule.status is not None and status in rule.status)
+            status in rule.status
             and (not rule.kinds or reply.kind in rule.kinds)
             and (not rule.codes or not codes.isdisjoint(rule.codes))
             and (not rule.says or any(text in words for text in rule.says))
@@ -99,18 +99,14 @@ def classify(reply: Reply, rules: Rules = API) -> Rule:
     raise AssertionError(f"no rule for {status} {reply.kind}")
 
 
-def _codes(body: Mapping[str, Any] | None) -> set[int]:
+def _codes(body: Mapping[str, Any]) -> set[int]:
     """amoCRM's error numbers in a body; generations of its API put them in different members."""
-    if body is None:
-        return set()
     parts = [part for part in (body, body.get("response"), body.get("error")) if isinstance(part, Mapping)]
     texts = [str(part.get(name)) for part in parts for name in ("code", "error_code")]
     return {int(text) for text in texts if re.fullmatch(r"\d{1,6}", text, re.ASCII)}
 
 
-def _words(body: Mapping[str, Any] | None) -> str:
-    if body is None:
-        return ""
+def _words(body: Mapping[str, Any]) -> str:
     found = [body.get(key) for key in ("hint", "detail", "title", "message", "error")]
     problems = body.get("validation-errors")
     for problem in problems if isinstance(problems, list) else []:
@@ -123,7 +119,7 @@ def _words(body: Mapping[str, Any] | None) -> str:
 
 def _detail(reply: Reply) -> str:
     """What the answer itself says, in brackets for a sentence; empty if it says nothing."""
-    words = _words(reply.body)
+    words = _words(reply.body or {})
     if reply.status is not None and 300 <= reply.status < 400:
         try:
             host = urlsplit(reply.headers.get("Location", "")).hostname or ""

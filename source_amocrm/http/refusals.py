@@ -27,7 +27,7 @@ class Rule:
     """
 
     meaning: str
-    status: Container[int] | None  # None: the exchange failed before there was a status
+    status: Container[int | None]  # None: the exchange failed before there was one
     error: type[AmocrmError] = AmocrmError
     kinds: tuple[ReplyKind, ...] = ()
     codes: tuple[int, ...] = ()  # amoCRM's own error numbers
@@ -81,6 +81,7 @@ _BAD_REQUEST = "amoCRM refused the request {path}{detail}. This is the connector
 _SUCCESS = range(200, 300)
 _REFUSED = range(400, 500)
 _NO_EXCHANGE = (400, 401)
+_NO_ANSWER = (None,)
 
 _DRIVE: dict[Rule, str] = {
     # Its refusals stop no other stream; a new token is asked for only where the account itself refuses the old one
@@ -94,7 +95,7 @@ _DRIVE: dict[Rule, str] = {
         "amoCRM's host of files, {host}, leads elsewhere{detail}, where the token is not sent. Run the sync again; if "
         "it repeats, leave the table out and report it with this text."
     ),
-    _retries("the drive's host name is not found", None, kinds=(ReplyKind.DNS,)): (
+    _retries("the drive's host name is not found", _NO_ANSWER, kinds=(ReplyKind.DNS,)): (
         "The network does not know amoCRM's host of files, {host} (DNS). Let the machine where this connector runs "
         "reach it, or leave the table out."
     ),
@@ -218,27 +219,27 @@ _ANY: dict[Rule, str] = {
         "amoCRM answered {path} in a way this connector does not know{detail}. Report it with this text."
     ),
     # No answer
-    _shrinks("too large a head", None, kinds=(ReplyKind.TOO_LARGE,)): _TOO_LARGE,
-    _retries("the host name is not found", None, kinds=(ReplyKind.DNS,)): (
+    _shrinks("too large a head", _NO_ANSWER, kinds=(ReplyKind.TOO_LARGE,)): _TOO_LARGE,
+    _retries("the host name is not found", _NO_ANSWER, kinds=(ReplyKind.DNS,)): (
         "The network does not know the address {host} (DNS). Correct the account address (account_domain), or let the "
         "machine where this connector runs reach the internet."
     ),
-    _retries("no connection", None, kinds=(ReplyKind.REFUSED, ReplyKind.CONNECT_TIMEOUT)): (
+    _retries("no connection", _NO_ANSWER, kinds=(ReplyKind.REFUSED, ReplyKind.CONNECT_TIMEOUT)): (
         "{host} does not accept connections. Let the machine where this connector runs reach it: a firewall or a proxy "
         "may stand in between. " + _AGAIN
     ),
-    _fails("the certificate is not trusted", None, errors.Unavailable, (ReplyKind.CERTIFICATE,)): (
+    _fails("the certificate is not trusted", _NO_ANSWER, errors.Unavailable, (ReplyKind.CERTIFICATE,)): (
         "The certificate of {host} is not trusted, so nothing was sent. If a proxy of your company stands in between, "
         "give its certificate to the connector (environment variable REQUESTS_CA_BUNDLE)."
     ),
-    _retries("no encrypted connection", None, kinds=(ReplyKind.TLS,)): (
+    _retries("no encrypted connection", _NO_ANSWER, kinds=(ReplyKind.TLS,)): (
         "No encrypted connection (TLS) to {host} could be established. A firewall or a proxy may stand in between. "
         + _AGAIN
     ),
-    _retries_smaller("no answer in time", None, kinds=(ReplyKind.READ_TIMEOUT,)): (
+    _retries_smaller("no answer in time", _NO_ANSWER, kinds=(ReplyKind.READ_TIMEOUT,)): (
         "{host} did not finish its answer to {path} in time, again and again. " + _AGAIN
     ),
-    _retries_in_doubt("the connection is lost", None): (
+    _retries_in_doubt("the connection is lost", _NO_ANSWER): (
         "The connection to {host} was lost at {path}, again and again. " + _AGAIN
     ),
 }
