@@ -96,7 +96,7 @@ class Notes(IncrementalStream):
         return self.record(record, element_type=ELEMENT_TYPE[context.entity_type])
 
     def tombstone_columns(self, context: Context) -> Row:
-        return {"element_type": ELEMENT_TYPE[context.entity_type], **super().tombstone_columns(context)}
+        return {"element_type": ELEMENT_TYPE[context.entity_type]}
 
 
 class Calls(IncrementalStream):
@@ -105,7 +105,7 @@ class Calls(IncrementalStream):
     found = {"direction": lambda note: CALLS[note["note_type"]]}
 
     def rows(self, record: Row, context: Context) -> Iterable[Row]:
-        kind = self.record.to.source(record).get("note_type")
+        kind = self.record.source(record).get("note_type")
         if type(kind) is str and kind in CALLS:
             yield self.record(record, element_type=ELEMENT_TYPE[context.entity_type])
 

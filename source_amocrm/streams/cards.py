@@ -18,18 +18,20 @@ from source_amocrm.account import Account
 from source_amocrm.account.resources import CLOSED, COMPANIES, CONTACTS, LEADS
 from source_amocrm.streams.base import FullRefreshStream, IncrementalStream
 from source_amocrm.streams.values import (
-    Coercion,
+    WRITERS,
     Json,
     Row,
+    as_boolean,
+    as_integer,
+    as_joined_text,
     as_list,
-    as_seconds,
-    changes_of,
+    as_number,
+    as_texts,
     child,
-    compact_json,
     exact_amount,
-    local_date,
+    field_text,
     main_contact,
-    utc_text,
+    read,
     values_of,
 )
 from source_amocrm.sync.declaration import Context, Lookup
@@ -89,36 +91,30 @@ def known_columns(properties: Mapping[str, Any]) -> dict[int, FieldColumn]:
     return found
 
 
-def field_columns(to: Coercion, record: Json, columns: Mapping[int, FieldColumn], zone: tzinfo) -> Row:
-    """Returns the columns of the record's custom fields; None in those that are not filled."""
-    row: Row = {each.name: None for each in columns.values()}
-    for field in as_list(to.source(record).get("custom_fields_values")):
-        own = to.integer(field.get("field_id"), "custom_fields") if type(field) is dict else None
+def field_columns(odd: Row, record: Row, columns: Mapping[int, FieldColumn], zone: tzinfo) -> Row:
+    """Returns the columns of the record's custom fields that are filled. `odd`: see `Record`."""
+    row: Row = {}
+    for field in as_list(record.get("custom_fields_values")):
+        own = read(odd, "custom_fields", as_integer, field.get("field_id")) if type(field) is dict else None
         known = None if own is None else columns.get(own)
         values = as_list(field.get("values")) if known else []
         if known and values:
-            row[known.name] = _value(to, known, field.get("field_type"), values, zone)
+            row[known.name] = _value(odd, known, field.get("field_type"), values, zone)
     return row
 
 
-def _value(to: Coercion, known: FieldColumn, kind: Json, values: list[Json], zone: tzinfo) -> Json:
+def _value(odd: Row, known: FieldColumn, kind: Json, values: list[Json], zone: tzinfo) -> Json:
     elements = [element if type(element) is dict else {"value": element} for element in values]
     types, form = known.schema.get("type", ()), known.schema.get("format")
     if "array" in types or ("string" in types and form is None):
-        texts = [text for element in elements if (text := to.field_value(element, kind, zone, known.name)) is not None]
-        if "array" in types:
-            return texts
-        return compact_json(texts) if len(texts) > 1 else next(iter(texts), None)
+        texts = [field_text(element, kind, zone) for element in elements]
+        return read(odd, known.name, as_texts if "array" in types else as_joined_text, texts)
     if len(elements) > 1:
-        to.leave_out(known.name, values)
-    value = elements[0].get("value")
-    if "number" in types:
-        return to.number(value, known.name)
-    if "boolean" in types:
-        return to.boolean(value, known.name)
-    if form == "date":
-        return to.read(lambda seconds: local_date(as_seconds(seconds), zone), value, known.name)
-    return to.read(lambda seconds: utc_text(as_seconds(seconds)), value, known.name)
+        odd.setdefault(known.name, values)
+    if "number" in types or "boolean" in types:
+        return read(odd, known.name, as_number if "number" in types else as_boolean, elements[0].get("value"))
+    write = WRITERS["date" if form == "date" else "date_time"]
+    return read(odd, known.name, lambda value: write(value, zone), elements[0].get("value"))
 
 
 def _alias(name: str) -> str:
@@ -136,6 +132,8 @@ class ReadableStream(IncrementalStream):
         self._configured = properties is not None
         if self._fields:
             self.account_extras = (*self.account_extras, "datetime_settings")
+        for each in self._fields.values():
+            self.record.add(each.name)
 
     def further_columns(self) -> Mapping[str, Any]:
         return {**self._field_columns(), **super().further_columns()}
@@ -152,16 +150,10 @@ class ReadableStream(IncrementalStream):
         made = (column(field) for field in fields)
         return {each.name: each.schema for each in made if each}
 
-    def rows(self, record: Row, context: Context) -> Iterable[Row]:
-        rows = super().rows(record, context)
-        if not self._fields:
-            return rows
-        to = self.record.to
-        wide = ((row, field_columns(to, record, self._fields, context.timezone)) for row in rows)
-        return [to.row({**row, **columns}, changes_of(row)) for row, columns in wide]
-
-    def tombstone_columns(self, context: Context) -> Row:
-        return {**{each.name: None for each in self._fields.values()}, **super().tombstone_columns(context)}
+    def row(self, record: Row, context: Context) -> Row:
+        odd: Row = {}
+        columns = field_columns(odd, self.record.source(record), self._fields, context.timezone) if self._fields else {}
+        return self.record(record, odd, **columns)
 
 
 def is_communication(field: dict[str, Json]) -> bool:
@@ -208,11 +200,10 @@ class Statuses(FullRefreshStream):
 
     def rows(self, record: Row, context: Context) -> Iterable[Row]:
         """Yields a row per status, made of its pipeline with that status alone. Raises RowError when one has no id."""
-        to = self.record.to
-        pipeline = to.source(record)
-        to.integer_key(pipeline.get("id"), pipeline, "pipeline_id")
+        pipeline = self.record.source(record)
+        self.record.key(pipeline.get("id"), pipeline, "pipeline_id")
         for status in as_list(child(pipeline.get("_embedded"), "statuses")):
-            yield self.record({**pipeline, "_embedded": {"statuses": to.source(status)}})
+            yield self.record({**pipeline, "_embedded": {"statuses": self.record.source(status)}})
 
 
 class LossReasons(FullRefreshStream):

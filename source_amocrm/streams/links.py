@@ -29,12 +29,12 @@ class LinkStream(PartsStream):
 
     def rows(self, record: Row, context: Context) -> Iterable[Row]:
         """Returns one row per link of the record. Raises RowError when the record, or a link, has no id."""
-        to, (own, other) = self.record.to, self.primary_key
-        record = to.source(record)
-        about = {"id": to.integer_key(record.get("id"), record, own), "updated_at": record.get("updated_at")}
+        own, other = self.primary_key
+        record = self.record.source(record)
+        about = {"id": self.record.key(record.get("id"), record, own), "updated_at": record.get("updated_at")}
         rows: dict[int, Row] = {}
         for link in as_list(child(record.get("_embedded"), self.linked)):
-            row = self.record({**about, "_embedded": {self.linked: to.source(link)}})
+            row = self.record({**about, "_embedded": {self.linked: self.record.source(link)}})
             rows[row[other]] = row
         return list(rows.values())
 
