@@ -76,9 +76,7 @@ def attachment_of(note: Json) -> Json:
     return child(params, "original_name") or child(params, "file_name")
 
 
-class TaskTypes(AccountStream):
-    collection = "task_types"
-    account_extras = ("task_types",)
+TaskTypes = AccountStream.table("task_types", collection="task_types", account_extras=("task_types",))
 
 
 class Tasks(IncrementalStream):

@@ -17,6 +17,7 @@ from airbyte_cdk.sources.streams.http.http import HttpStream
 from airbyte_cdk.sources.utils.casing import camel_to_snake
 
 from source_amocrm.account import Account, Resource
+from source_amocrm.account.resources import CARDS
 from source_amocrm.errors import AmocrmError
 from source_amocrm.http import ACCOUNT_PATH, Fetch, Params
 from source_amocrm.streams import schema
@@ -58,6 +59,11 @@ class AmocrmStream(HttpStream, Declaration, ABC):
         if not cls.__name__.endswith("Stream"):
             cls.name = vars(cls).get("name") or camel_to_snake(cls.__name__)
             cls.primary_key = schema.key(cls.name)
+
+    @classmethod
+    def table(cls, name: str, **declared: Any) -> type[AmocrmStream]:
+        """Returns the stream of this kind that makes a table, which differs from others in what is declared alone."""
+        return type(name, (cls,), {"name": name, **declared})
 
     def __init__(self, account: Account, properties: Mapping[str, Any] | None = None) -> None:
         """`properties`: the columns of the schema that the connection is configured with; None: all columns."""
@@ -227,15 +233,16 @@ class IncrementalStream(AmocrmStream, Incremental):
 
 
 class PartsStream(IncrementalStream):
-    """A stream with several rows for each record of one list, dated by that record."""
+    """A stream with several rows for each card of one list, dated by that card, whose id its key begins with."""
 
     several_rows = True
     exploded = True
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
-        if "resources" in vars(cls):
-            cls.cursor_field = f"{cls.resources[0].entity}_updated_at"
+        if "name" in vars(cls):
+            [card] = [card for card in CARDS if f"{card.entity}_id" in cls.primary_key[:1]]
+            cls.resources, cls.cursor_field = (card,), f"{card.entity}_updated_at"
 
 
 class EventStream(IncrementalStream):

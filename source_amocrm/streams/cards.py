@@ -184,15 +184,6 @@ class Contacts(ReadableStream):
     }
 
 
-class Companies(ReadableStream):
-    resources = (COMPANIES,)
-    deletable = True
-
-
-class Pipelines(FullRefreshStream):
-    list_path = PIPELINES
-
-
 class Statuses(FullRefreshStream):
     list_path = PIPELINES
     in_every_account = True
@@ -206,9 +197,9 @@ class Statuses(FullRefreshStream):
             yield self.record({**pipeline, "_embedded": {"statuses": self.record.source(status)}})
 
 
-class LossReasons(FullRefreshStream):
-    list_path = "/api/v4/leads/loss_reasons"
-
-
-class Unsorted(FullRefreshStream):
-    list_path = "/api/v4/leads/unsorted"
+FURTHER = [
+    ReadableStream.table("companies", resources=(COMPANIES,), deletable=True),
+    FullRefreshStream.table("pipelines", list_path=PIPELINES),
+    FullRefreshStream.table("loss_reasons", list_path="/api/v4/leads/loss_reasons"),
+    FullRefreshStream.table("unsorted", list_path="/api/v4/leads/unsorted"),
+]

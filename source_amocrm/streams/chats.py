@@ -142,9 +142,7 @@ class Talks(FullRefreshStream):
             raise beginning_with(sentence, error) from None
 
 
-class Bots(FullRefreshStream):
-    list_path = "/api/v4/bots"
-    collection = "items"
+Bots = FullRefreshStream.table("bots", list_path="/api/v4/bots", collection="items")
 
 
 class ChatTexts:

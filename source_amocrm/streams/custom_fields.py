@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from source_amocrm.account.resources import COMPANIES, CONTACTS, CUSTOMERS, LEADS, Resource
+from source_amocrm.account.resources import Resource
 from source_amocrm.streams.base import FullRefreshStream, PartsStream
 from source_amocrm.streams.per_entity import CATALOGS, OF_CARDS, SEGMENTS, EntityKind, PerEntityStream
 from source_amocrm.streams.record import Record
@@ -98,10 +98,12 @@ class CustomFields(PerEntityStream):
     found = {"enums": lambda field: field.get("nested") or field.get("enums")}
 
 
-class CustomFieldGroups(PerEntityStream):
-    kinds = (*OF_CARDS, CATALOGS)
-    parts = ("/custom_fields/groups",)
-    collection = "custom_field_groups"
+CustomFieldGroups = PerEntityStream.table(
+    "custom_field_groups",
+    kinds=(*OF_CARDS, CATALOGS),
+    parts=("/custom_fields/groups",),
+    collection="custom_field_groups",
+)
 
 
 class FieldValueStream(PartsStream):
@@ -120,20 +122,7 @@ class FieldValueStream(PartsStream):
         return field_values(self.record, self.primary_key[0], record, context)
 
 
-class CustomFieldsDeals(FieldValueStream):
-    resources = (LEADS,)
-
-
-class CustomFieldsContacts(FieldValueStream):
-    resources = (CONTACTS,)
-
-
-class CustomFieldsCompanies(FieldValueStream):
-    resources = (COMPANIES,)
-
-
-class CustomFieldsCustomers(FieldValueStream):
-    resources = (CUSTOMERS,)
+VALUES = [FieldValueStream.table(f"custom_fields_{cards}") for cards in ("deals", "contacts", "companies", "customers")]
 
 
 class CustomFieldsCatalogElements(PerEntityStream):

@@ -24,9 +24,7 @@ class Events(EventStream):
     """Every event, as amoCRM tells it."""
 
 
-class EventTypes(FullRefreshStream):
-    list_path = "/api/v4/events/types"
-    collection = "events_types"
+EventTypes = FullRefreshStream.table("event_types", list_path="/api/v4/events/types", collection="events_types")
 
 
 class DealStatuses(EventStream):
@@ -100,6 +98,11 @@ class ResponsibleChangeStream(ChangeStream):
     told = ("responsible_user_id", "responsible_user", "id")
 
 
+class SaleChangeStream(ChangeStream):
+    kinds = (event_kinds.SALE_CHANGED,)
+    told = ("sale", "sale_field_value", "sale")
+
+
 class FieldChangeStream(ChangeStream):
     """Reads all events, because each field may have its own kind and amoCRM refuses a request for several of them."""
 
@@ -141,39 +144,14 @@ class FieldChangeStream(ChangeStream):
         return self.record(event, odd, **columns)
 
 
-class DealResponsibleChanges(ResponsibleChangeStream):
-    entity = "lead"
-
-
-class DealSaleChanges(ChangeStream):
-    entity = "lead"
-    kinds = (event_kinds.SALE_CHANGED,)
-    told = ("sale", "sale_field_value", "sale")
-
-
-class DealFieldChanges(FieldChangeStream):
-    entity = "lead"
-
-
-class ContactResponsibleChanges(ResponsibleChangeStream):
-    entity = "contact"
-
-
-class ContactFieldChanges(FieldChangeStream):
-    entity = "contact"
-
-
-class CompanyResponsibleChanges(ResponsibleChangeStream):
-    entity = "company"
-
-
-class CompanyFieldChanges(FieldChangeStream):
-    entity = "company"
-
-
-class CustomerResponsibleChanges(ResponsibleChangeStream):
-    entity = "customer"
-
-
-class CustomerFieldChanges(FieldChangeStream):
-    entity = "customer"
+CHANGES = [
+    ResponsibleChangeStream.table("deal_responsible_changes", entity="lead"),
+    SaleChangeStream.table("deal_sale_changes", entity="lead"),
+    FieldChangeStream.table("deal_field_changes", entity="lead"),
+    ResponsibleChangeStream.table("contact_responsible_changes", entity="contact"),
+    FieldChangeStream.table("contact_field_changes", entity="contact"),
+    ResponsibleChangeStream.table("company_responsible_changes", entity="company"),
+    FieldChangeStream.table("company_field_changes", entity="company"),
+    ResponsibleChangeStream.table("customer_responsible_changes", entity="customer"),
+    FieldChangeStream.table("customer_field_changes", entity="customer"),
+]

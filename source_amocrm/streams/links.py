@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from source_amocrm.account.resources import COMPANIES, CONTACTS, CUSTOMERS, LEADS
 from source_amocrm.streams import schema
 from source_amocrm.streams.base import PartsStream
 from source_amocrm.streams.per_entity import OF_CARDS, PerEntityStream
 from source_amocrm.streams.values import Row, as_list, child
 from source_amocrm.sync.declaration import Context
 
-
-class Tags(PerEntityStream):
-    kinds = OF_CARDS
-    parts = ("/tags",)
+Tags = PerEntityStream.table("tags", kinds=OF_CARDS, parts=("/tags",))
 
 
 class LinkStream(PartsStream):
@@ -39,37 +35,10 @@ class LinkStream(PartsStream):
         return list(rows.values())
 
 
-class DealContacts(LinkStream):
-    resources = (LEADS,)
-
-
-class DealCompanies(LinkStream):
-    resources = (LEADS,)
-
-
-class DealTags(LinkStream):
-    resources = (LEADS,)
-
-
-class DealCatalogElements(LinkStream):
-    resources = (LEADS,)
-
-
-class ContactCompanies(LinkStream):
-    resources = (CONTACTS,)
-
-
-class ContactTags(LinkStream):
-    resources = (CONTACTS,)
-
-
-class CompanyTags(LinkStream):
-    resources = (COMPANIES,)
-
-
-class CustomerContacts(LinkStream):
-    resources = (CUSTOMERS,)
-
-
-class CustomerTags(LinkStream):
-    resources = (CUSTOMERS,)
+LINKS = [
+    LinkStream.table(name)
+    for name in (
+        *("deal_contacts", "deal_companies", "deal_tags", "deal_catalog_elements", "contact_companies"),
+        *("contact_tags", "company_tags", "customer_contacts", "customer_tags"),
+    )
+]
