@@ -16,24 +16,9 @@ from typing import Any
 
 from source_amocrm.account import Account
 from source_amocrm.account.resources import CLOSED, COMPANIES, CONTACTS, LEADS
+from source_amocrm.streams import values
 from source_amocrm.streams.base import FullRefreshStream, IncrementalStream
-from source_amocrm.streams.values import (
-    WRITERS,
-    Json,
-    Row,
-    as_boolean,
-    as_integer,
-    as_joined_text,
-    as_list,
-    as_number,
-    as_texts,
-    child,
-    exact_amount,
-    field_text,
-    main_contact,
-    read,
-    values_of,
-)
+from source_amocrm.streams.values import Json, Row, as_list, child, read, values_of
 from source_amocrm.sync.declaration import Context, Lookup
 
 LOGGER = logging.getLogger("airbyte")
@@ -95,26 +80,27 @@ def field_columns(odd: Row, record: Row, columns: Mapping[int, FieldColumn], zon
     """Returns the columns of the record's custom fields that are filled. `odd`: see `Record`."""
     row: Row = {}
     for field in as_list(record.get("custom_fields_values")):
-        own = read(odd, "custom_fields", as_integer, field.get("field_id")) if type(field) is dict else None
+        own = read(odd, "custom_fields", values.as_integer, field.get("field_id")) if type(field) is dict else None
         known = None if own is None else columns.get(own)
-        values = as_list(field.get("values")) if known else []
-        if known and values:
-            row[known.name] = _value(odd, known, field.get("field_type"), values, zone)
+        elements = as_list(field.get("values")) if known else []
+        if known and elements:
+            row[known.name] = _value(odd, known, field.get("field_type"), elements, zone)
     return row
 
 
-def _value(odd: Row, known: FieldColumn, kind: Json, values: list[Json], zone: tzinfo) -> Json:
-    elements = [element if type(element) is dict else {"value": element} for element in values]
+def _value(odd: Row, known: FieldColumn, kind: Json, given: list[Json], zone: tzinfo) -> Json:
+    elements = [element if type(element) is dict else {"value": element} for element in given]
     types, form = known.schema.get("type", ()), known.schema.get("format")
     if "array" in types or ("string" in types and form is None):
-        texts = [field_text(element, kind, zone) for element in elements]
-        return read(odd, known.name, as_texts if "array" in types else as_joined_text, texts)
+        texts = [values.field_text(element, kind, zone) for element in elements]
+        return read(odd, known.name, values.as_texts if "array" in types else values.as_joined_text, texts)
     if len(elements) > 1:
-        odd.setdefault(known.name, values)
+        odd.setdefault(known.name, given)
+    value = elements[0].get("value")
     if "number" in types or "boolean" in types:
-        return read(odd, known.name, as_number if "number" in types else as_boolean, elements[0].get("value"))
-    write = WRITERS["date" if form == "date" else "date_time"]
-    return read(odd, known.name, lambda value: write(value, zone), elements[0].get("value"))
+        return read(odd, known.name, values.as_number if "number" in types else values.as_boolean, value)
+    write = values.WRITERS["date" if form == "date" else "date_time"]
+    return read(odd, known.name, lambda seconds: write(seconds, zone), value)
 
 
 def _alias(name: str) -> str:
@@ -170,7 +156,7 @@ def name_of(company: Row) -> str | None:
 class Deals(ReadableStream):
     resources = (LEADS,)
     deletable = True
-    found = {"main_contact": main_contact, "sale": exact_amount("price")}
+    found = {"main_contact": values.main_contact, "sale": values.exact_amount("price")}
 
 
 class Contacts(ReadableStream):

@@ -9,29 +9,17 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from source_amocrm.account.resources import Resource
+from source_amocrm.streams import values
 from source_amocrm.streams.base import FullRefreshStream, PartsStream
 from source_amocrm.streams.per_entity import CATALOGS, OF_CARDS, SEGMENTS, EntityKind, PerEntityStream
 from source_amocrm.streams.record import Record
-from source_amocrm.streams.values import (
-    Json,
-    Row,
-    as_boolean,
-    as_integer,
-    as_list,
-    as_text,
-    as_timestamp,
-    child,
-    field_text,
-    or_none,
-    read,
-    values_of,
-)
+from source_amocrm.streams.values import Json, Row, as_list, child, or_none, read, values_of
 from source_amocrm.sync.declaration import Context
 
 
 def system_fields(fields: Iterable[Json]) -> dict[int, bool | None]:
     """Returns, by the field's id, whether it is amoCRM's own; None where the dictionary does not tell."""
-    ids = ((or_none(as_integer, child(field, "id")), field) for field in fields)
+    ids = ((or_none(values.as_integer, child(field, "id")), field) for field in fields)
     return {own: _is_system(field) for own, field in ids if own is not None}
 
 
@@ -43,36 +31,36 @@ def field_values(make: Record, key: str, entity: Json, context: Context) -> list
     """
     entity, cursor = make.source(entity), f"{key.removesuffix('_id')}_updated_at"
     own, of_entity = make.key(entity.get("id"), entity, key), Row()
-    updated_at = read(of_entity, cursor, as_timestamp, entity.get("updated_at"))
+    updated_at = read(of_entity, cursor, values.as_timestamp, entity.get("updated_at"))
     rows: list[Row] = []
     counted: dict[int, int] = {}
     for field in as_list(entity.get("custom_fields_values")):
         if type(field) is not dict:
             make.report("custom_field_id", field)
             continue
-        values = as_list(field.get("values"))
-        if not values:
+        elements = as_list(field.get("values"))
+        if not elements:
             continue
         field_id, of_field = make.key(field.get("field_id"), field, "custom_field_id"), of_entity.copy()
-        name = read(of_field, "name", as_text, field.get("field_name"))
-        code = read(of_field, "field_code", as_text, field.get("field_code"))
-        kind = read(of_field, "field_type", as_text, field.get("field_type"))
+        name = read(of_field, "name", values.as_text, field.get("field_name"))
+        code = read(of_field, "field_code", values.as_text, field.get("field_code"))
+        kind = read(of_field, "field_type", values.as_text, field.get("field_type"))
         first = counted.get(field_id, 0)
-        counted[field_id] = first + len(values)
-        for index, element in enumerate(values, first):
+        counted[field_id] = first + len(elements)
+        for index, element in enumerate(elements, first):
             value, odd = element if type(element) is dict else {"value": element}, of_field.copy()
             row = {
                 "custom_field_id": field_id,
                 key: own,
                 "name": name,
-                "enum": read(odd, "enum", as_integer, value.get("enum_id")),
-                "value": read(odd, "value", as_text, field_text(value, kind, context.timezone)),
+                "enum": read(odd, "enum", values.as_integer, value.get("enum_id")),
+                "value": read(odd, "value", values.as_text, values.field_text(value, kind, context.timezone)),
                 "is_system": context.system_fields.get(field_id),
                 "value_index": index,
                 cursor: updated_at,
                 "field_code": code,
                 "field_type": kind,
-                "enum_code": read(odd, "enum_code", as_text, _enum_code(value)),
+                "enum_code": read(odd, "enum_code", values.as_text, _enum_code(value)),
             }
             rows.append(make.finished(row, odd))
     return rows
@@ -84,10 +72,10 @@ def _enum_code(value: dict[str, Json]) -> Json:
 
 
 def _is_system(field: Json) -> bool | None:
-    predefined = or_none(as_boolean, child(field, "is_predefined"))
+    predefined = or_none(values.as_boolean, child(field, "is_predefined"))
     if predefined is not None:
         return bool(predefined)
-    deletable = or_none(as_boolean, child(field, "is_deletable"))
+    deletable = or_none(values.as_boolean, child(field, "is_deletable"))
     return None if deletable is None else not deletable
 
 

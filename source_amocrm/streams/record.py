@@ -7,25 +7,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from source_amocrm.errors import AmocrmError, json_kind
-from source_amocrm.streams import schema
-from source_amocrm.streams.values import (
-    Json,
-    Row,
-    UnreadableError,
-    as_array,
-    as_boolean,
-    as_code,
-    as_ids,
-    as_integer,
-    as_number,
-    as_object,
-    as_tags,
-    as_text,
-    as_texts,
-    as_timestamp,
-    child,
-    read,
-)
+from source_amocrm.streams import schema, values
+from source_amocrm.streams.values import Json, Row, UnreadableError, as_integer, as_timestamp, child, read
 
 LOGGER = logging.getLogger("airbyte")
 Find = Callable[[dict[str, Json]], Json]
@@ -34,10 +17,16 @@ Convert = Callable[[Json], Json]
 """Converts a value that is not null to the type of a column. Raises UnreadableError."""
 
 _CONVERTS: Mapping[tuple[str, str | None], Convert] = {
-    **{("integer", None): as_integer, ("number", None): as_number, ("boolean", None): as_boolean},
-    **{("string", None): as_text, ("string", "date-time"): as_timestamp, ("object", None): as_object},
-    **{("array", None): as_array, ("array", "integer"): as_ids, ("array", "string"): as_texts},
-    ("array", "object"): as_tags,
+    ("integer", None): as_integer,
+    ("number", None): values.as_number,
+    ("boolean", None): values.as_boolean,
+    ("string", None): values.as_text,
+    ("string", "date-time"): as_timestamp,
+    ("object", None): values.as_object,
+    ("array", None): values.as_array,
+    ("array", "integer"): values.as_ids,
+    ("array", "string"): values.as_texts,
+    ("array", "object"): values.as_tags,
 }
 """By the type of a column, and its format or the type of its items."""
 _CLUES = ("id", "type", "entity_id", "entity_type", "pipeline_id", "account_id", "created_at", "updated_at")
@@ -85,7 +74,7 @@ class Record:
                 empty = []
             self.blank[name] = column.default if empty is None else None
             if column.in_key:
-                self._keys.append((name, find, as_code if convert is as_text else convert))
+                self._keys.append((name, find, values.as_code if convert is values.as_text else convert))
                 continue
             self._converts[name] = convert
             if empty is None and not own and len(column.fields) == 1 and "." not in column.fields[0]:
