@@ -44,7 +44,7 @@ class _NewestFirst:
     def pages(self) -> Iterator[Page]:
         more = True
         while more:
-            raw = self._plan.ask_for_less()
+            raw = self._plan.ask()
             goes_on = self._progress.meet(raw)
             seconds = _seconds(self._listing, raw)
             before, start = self._reached, self._plan.window.start
@@ -58,7 +58,7 @@ class _NewestFirst:
             more = self._reached >= self._since and self._plan.advance(raw, fresh, self._overlap(raw)) and goes_on
             if start and seconds[0] == before and (self._reached < before or not more):
                 tied = with_smaller_pages(
-                    replace(self._listing, limit=self._plan.most), partial(_around, second=before, start=start)
+                    replace(self._listing, limit=self._plan.limit), partial(_around, second=before, start=start)
                 )
                 rows, answered = rows + self._new(tied.rows), answered + tied.answered
             yield Page(
