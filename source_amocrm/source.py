@@ -38,7 +38,6 @@ from source_amocrm.streams.chats import note_of_texts
 from source_amocrm.streams.personal_data import PersonalData, unknown_fields
 from source_amocrm.streams.schema_drift import KNOWN, SchemaDrift, drift_warning
 from source_amocrm.sync import Selection, Sync
-from source_amocrm.sync.declaration import FullRefresh, Incremental
 from source_amocrm.walk.listing import Row
 
 
@@ -105,7 +104,7 @@ class SourceAmocrm(AbstractSource):
             stream = _stream(account, configured)
             goes_on = configured.sync_mode == SyncMode.incremental
             progress = stream.progress(states.get(stream.name) if goes_on else None)
-            selections.append(Selection(cast("FullRefresh | Incremental", stream), progress))
+            selections.append(Selection(stream, progress))
             keeping_state += [stream.name] if goes_on and progress else []
             account.extras.update(stream.account_extras)
         for warning in _warnings(account):
@@ -113,7 +112,7 @@ class SourceAmocrm(AbstractSource):
         queue = MessageQueue()
         report = Report(account.api, logger, selections, queue.put_at_once)
         account.api.budget.on_pause = report.limited
-        sync = Sync(account, selections, report.followed)
+        sync = Sync(account, selections, report.observe)
         reading = ConcurrentReading(sync, keeping_state, queue, report, self._pack, logger)
         try:
             with report:

@@ -15,7 +15,7 @@ from source_amocrm.sync.delivery import Checkpoint, Delivery, NewestFirst, PageO
 from source_amocrm.sync.lookup import Resolver
 from source_amocrm.sync.read_plan import Progress, ReadPlan
 from source_amocrm.walk.intervals import IntervalSet
-from source_amocrm.walk.listing import Page, PageCheckpoint, Row
+from source_amocrm.walk.listing import Answered, Page, PageCheckpoint, Row
 
 NOW = 1_700_000_000
 
@@ -46,7 +46,7 @@ class Things(Incremental):
 def begun(start: int | None = None, watermark: int | None = None) -> Progress:
     """A sync that started at NOW."""
     progress = Progress("things", "updated_at", start, 0, watermark)
-    progress.begin(progress.plans(["leads", EVENTS.name]), NOW)
+    progress.begin(["leads", EVENTS.name], NOW)
     return progress
 
 
@@ -68,7 +68,7 @@ def delivered(stage: Delivery, batches: Iterable[Batch]) -> Iterator[Row | None]
 
 
 def in_page_order(progress: Progress, *batches: Batch) -> list[Any]:
-    return list(delivered(PageOrder(maker(LEADS), progress, "leads", lambda: NOW + 60), batches))
+    return list(delivered(PageOrder(maker(LEADS), progress, lambda: NOW + 60), batches))
 
 
 class Losses(Things):
@@ -113,6 +113,26 @@ def test_a_restored_row_is_dated_no_earlier_than_its_tombstone_and_that_is_told_
     assert {own: tuple(version) for own, version in progress.ahead.items()} == {"leads/1": (NOW - 7, NOW - 90)}
 
 
+@pytest.mark.parametrize(("drifts", "postdated"), [([0], {3}), ([-600], {1, 2, 3}), ([600], {3}), ([0, -1], {2, 3})])
+def test_rows_dated_later_than_they_were_read_are_told_by_the_earliest_clock(
+    drifts: list[int], postdated: set[int]
+) -> None:
+    progress, rows = begun(), [lead(1, NOW - 1), lead(2, NOW), lead(3, NOW + 1)]
+    answered = tuple(Answered(NOW - 1, NOW, drift) for drift in drifts)
+    assert in_page_order(progress, Batch(Page(rows, answered=answered))) == [None, *rows]
+    assert progress.ahead.keys() == {f"leads/{own}" for own in postdated}
+
+
+def test_of_rows_that_no_answer_brought_none_is_postdated() -> None:
+    assert in_page_order(begun(), batch(lead(3, NOW + 1))) == [lead(3, NOW + 1)]
+
+
+def test_events_are_never_postdated() -> None:
+    progress, told = begun(), Page([event("a", NOW)], answered=(Answered(NOW - 9, NOW - 8),))
+    assert list(delivered(PageOrder(maker(EVENTS), progress, lambda: NOW), [Batch(told)])) == told.rows
+    assert not progress.ahead
+
+
 def test_a_tombstone_comes_unless_its_row_has_come_since() -> None:
     gone = Deletion(1, NOW + 1, 7, 1), Deletion(2, NOW + 1, 7, 1)
     came = in_page_order(begun(), batch(lead(1, NOW + 2)), batch(deletions=gone))
@@ -124,7 +144,7 @@ def test_a_state_is_due_within_a_page_where_its_rows_tell_what_is_finished(monke
     progress = begun(start=NOW - 9)
     rows = [lead(1, NOW - 9), lead(2, NOW - 8), lead(3, NOW - 8), lead(4, NOW - 7)]
     whole = batch(*rows, completed=(NOW - 9, NOW))
-    stage = delivered(PageOrder(maker(LEADS), progress, "leads", lambda: NOW), [whole])
+    stage = delivered(PageOrder(maker(LEADS), progress, lambda: NOW), [whole])
     came = [next(stage) for _ in range(4)]
     assert came == [*rows[:3], None]  # not between two rows of one second
     assert progress.pending["leads"].seconds == IntervalSet(((NOW - 7, NOW),))
@@ -136,7 +156,7 @@ def test_a_state_within_a_page_of_a_walk_by_page_number_names_its_last_row(monke
     monkeypatch.setattr(delivery, "ROWS_BETWEEN_STATES", 1)
     progress = begun()
     page = Page([lead(1, NOW - 5), lead(2, NOW - 9)], checkpoint=PageCheckpoint(240, 2))
-    stage = delivered(PageOrder(maker(LEADS), progress, "leads", lambda: NOW), [Batch(page, floor=0)])
+    stage = delivered(PageOrder(maker(LEADS), progress, lambda: NOW), [Batch(page, floor=0)])
     assert [next(stage), next(stage)] == [lead(1, NOW - 5), None]
     walk = progress.pending["leads"].resume
     assert walk is not None
@@ -180,7 +200,7 @@ def test_what_an_earlier_sync_delivered_in_between_is_newer_than_what_it_left(lo
     progress = Progress("things", "updated_at", None, 0, NOW - 50)
     rest = IntervalSet(((0, NOW - 61),))
     progress.pending[EVENTS.name] = ReadPlan(rest, None, NOW - 50, NOW - 50)
-    progress.begin(progress.plans(["leads", EVENTS.name]), NOW)
+    progress.begin(["leads", EVENTS.name], NOW)
     asked: list[tuple[int, int]] = []
 
     def between(low: int, high: int) -> list[Row]:
@@ -207,7 +227,7 @@ def test_what_an_earlier_sync_delivered_in_between_is_newer_than_what_it_left(lo
 def test_what_was_delivered_in_between_is_not_read_where_no_row_asks_for_it() -> None:
     progress = Progress("things", "updated_at", None, 0, NOW - 50)
     progress.pending[EVENTS.name] = ReadPlan(IntervalSet(((0, NOW - 61),)), None, NOW - 50, NOW - 50)
-    progress.begin(progress.plans(["leads", EVENTS.name]), NOW)
+    progress.begin(["leads", EVENTS.name], NOW)
     losses = RowMaker(cast(Incremental, Losses()), EVENTS, lambda _: cast(Resolver, SimpleNamespace(of=lambda _: {})))
     stage = NewestFirst(losses, progress, ["won"], NOW, lambda low, high: (pytest.fail(f"{low} {high}") for _ in "x"))
     won = {"id": "a", "type": "won", "thing": 1, "created_at": NOW - 70}

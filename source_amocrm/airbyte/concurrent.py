@@ -44,7 +44,7 @@ from source_amocrm.airbyte.report import Report
 from source_amocrm.errors import AmocrmError, SyncFailed, masked, without_ids
 from source_amocrm.streams.values import ChangedRow
 from source_amocrm.sync import Checkpoint, End, Sync
-from source_amocrm.sync.declaration import FullRefresh
+from source_amocrm.sync.declaration import Declaration
 from source_amocrm.sync.sync import Item
 from source_amocrm.walk.listing import Row
 
@@ -122,7 +122,6 @@ class ConcurrentReading:
     def messages(self, streams: Iterable[str]) -> Iterator[AirbyteMessage]:
         """Raises SyncFailed at the end if a stream was not read to its end."""
         for name in streams:
-            self._report.began(name)
             yield _status(name, AirbyteStreamStatus.STARTED)
         _share_one_arena()
         self._sync.start()
@@ -150,7 +149,7 @@ class ConcurrentReading:
             else:
                 raise item
 
-    def _read(self, part: Resource | FullRefresh) -> None:
+    def _read(self, part: Resource | Declaration) -> None:
         with suppress(Closed):
             try:
                 with closing(self._sync.read(part)) as items:

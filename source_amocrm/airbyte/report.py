@@ -10,8 +10,8 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import NamedTuple
@@ -58,41 +58,42 @@ class Observation(NamedTuple):
 
 
 @dataclass
-class Tally:
-    """Rows of one table while it is read. `lists`: how many lists it is made of that others may need as well."""
+class Table:
+    """One table of a sync. `lists`: how many lists it is made of that others may need as well."""
 
     name: str
+    progress: Progress | None
     lists: int
     rows: int = 0
-    reading: bool = False
+    reading: bool = True
 
 
 @dataclass
 class ListReading:
-    """One list while it is read, for the tables that need it. `name`: its own in the progress of each.
+    """One list of a sync, for the tables that need it. `name`: its own in the progress of each.
 
-    `all_seconds`: the most seconds of history that were left at any time.
+    `seen`: how much was left, in the last rounds. `all_seconds`: the most seconds of history that were ever left.
     """
 
     path: str
     name: str
-    tables: list[str] = field(default_factory=list)
-    progresses: list[Progress] = field(default_factory=list)
+    tables: list[Table] = field(default_factory=list)
     rows: int = 0
-    begun: float = 0.0
-    reading: bool = False
+    reading: bool = True
     seen: deque[Observation] = field(default_factory=lambda: deque(maxlen=ROUNDS))
     all_seconds: int = 0
 
-    def pending(self) -> ReadPlan | None:
-        """Returns what is pending by the progress of one of the tables."""
-        return next((pending for one in self.progresses if (pending := one.pending.get(self.name))), None)
+    def pending(self) -> tuple[ReadPlan | None, int]:
+        """Returns what is pending by the progress of one of the tables, and the second up to which they are read."""
+        progresses = [table.progress for table in self.tables if table.progress]
+        plans = (pending for one in progresses if (pending := one.pending.get(self.name)))
+        return next(plans, None), progresses[0].watermark or 0
 
     def observe(self, now: float, oldest: int) -> None:
         """Records how much is left. `oldest`: no row is expected before that second; FOREVER while it is unknown."""
-        pending, watermark = self.pending(), self.progresses[0].watermark
-        if pending and pending.seconds and watermark and (pending.seconds.intervals[0][0] or oldest < watermark):
-            intervals = [(start or oldest, min(end, watermark)) for start, end in pending.seconds.intervals]
+        pending, until = self.pending()
+        if pending and pending.seconds and until and (pending.since or oldest < until):
+            intervals = [(start or oldest, min(end, until)) for start, end in pending.seconds.intervals]
             self.seen.append(Observation(now, sum(max(0, end - start + 1) for start, end in intervals)))
             self.all_seconds = max(self.all_seconds, self.seen[-1].left)
 
@@ -102,16 +103,16 @@ class ListReading:
         read = self.all_seconds - left
         return rows * self.all_seconds // read if left and read > 0 else None
 
-    def line(self, requests: int, now: float) -> str:
+    def line(self, requests: int, passed: float) -> str:
         """Returns how far the list is, how long the rest will take, and how much has come."""
-        pending, told = self.pending(), ""
+        pending, until = self.pending()
         # a walk by page number goes by the rows' ids, which tell no date
-        if pending and not pending.resume:
-            told = reached(pending.seconds.intervals, self.progresses[0].watermark or 0)
+        told = [reached(pending.seconds.intervals, until)] if pending and not pending.resume else []
         if pending and pending.seconds and (time_left := seconds_left(self.seen)) is not None:
-            told += f"{', ' if told else ''}about {duration(time_left)} left"
-        what = f"{_called(self.path)} ({tables_in_words(self.tables)})"
-        return f"{what}{': ' if told else ''}{told}; {_count(self.rows, now - self.begun)}, {requests:,} requests"
+            told.append(f"about {duration(time_left)} left")
+        what = f"{_called(self.path)} ({tables_in_words([table.name for table in self.tables])})"
+        where = ", ".join(filter(None, told))
+        return f"{what}{': ' if where else ''}{where}; {_count(self.rows, passed)}, {requests:,} requests"
 
 
 def _called(path: str) -> str:
@@ -123,7 +124,7 @@ def _count(rows: int, passed: float) -> str:
 
 
 class Report:
-    """`with Report(api, logger, selections, emit) as report`; `followed` is told of the batches of every list.
+    """`with Report(api, logger, selections, emit) as report`; `observe` is told of the batches of every list.
 
     `emit` puts a message into the output without waiting. Raises Closed once nobody takes messages any more.
     """
@@ -138,16 +139,14 @@ class Report:
         self._api = api
         self._logger = logger
         self._emit = emit
-        self._tallies: dict[str, Tally] = {}
+        self._tables: dict[str, Table] = {}
         self._lists: dict[str, ListReading] = {}
         for selection in selections:
             name, needed = selection.stream.name, selection.stream.inputs()
-            self._tallies[name] = Tally(name, len(needed))
+            self._tables[name] = Table(name, selection.progress, len(needed))
             for resource in needed:
                 reading = self._lists.setdefault(resource.path, ListReading(resource.path, resource.name))
-                reading.tables.append(name)
-                if selection.progress:
-                    reading.progresses.append(selection.progress)
+                reading.tables.append(self._tables[name])
         self._asked_for_events = 0
         self._oldest = FOREVER
         self._begun = time.monotonic()
@@ -161,40 +160,31 @@ class Report:
 
     def __exit__(self, *_: object) -> None:
         self._over.set()
-        stats, rows = self._api.stats, sum(tally.rows for tally in self._tallies.values())
+        stats, rows = self._api.stats, sum(table.rows for table in self._tables.values())
         waited = self._api.budget.waited
         self._logger.info(summary(rows, stats.requests, stats.throttled, waited, time.monotonic() - self._begun))
 
-    @contextmanager
-    def followed(self, path: str) -> Iterator[Callable[[Batch], None]]:
-        """Encloses the reading of a list, in the thread that reads it. Call what it returns with each batch."""
+    def observe(self, path: str, batch: Batch | None) -> None:
+        """Counts a batch of a list. None: the list is read to its end, or as far as it can be."""
         reading = self._lists[path]
-        reading.begun, reading.reading = time.monotonic(), True
-
-        def count(batch: Batch) -> None:
-            reading.rows += len(batch.page.rows)
-            made = (seconds(row.get("created_at")) for row in batch.page.rows)
-            self._oldest = min(self._oldest, *(second for second in made if second), FOREVER)
-            if not reading.seen:
-                reading.observe(time.monotonic(), self._oldest)
-
-        try:
-            yield count
-        finally:
+        if batch is None:
             reading.reading = False
-
-    def began(self, name: str) -> None:
-        self._tallies[name].reading = True
+            return
+        reading.rows += len(batch.page.rows)
+        made = (seconds(row.get("created_at")) for row in batch.page.rows)
+        self._oldest = min(self._oldest, *(second for second in made if second), FOREVER)
+        if not reading.seen:
+            reading.observe(time.monotonic(), self._oldest)
 
     def row(self, name: str) -> None:
-        self._tallies[name].rows += 1
+        self._tables[name].rows += 1
 
     def ended(self, name: str) -> int:
         """Returns how many rows the table had. No status says any more that it waits."""
-        tally = self._tallies[name]
+        table = self._tables[name]
         with self._ending:
-            tally.reading = False
-        return tally.rows
+            table.reading = False
+        return table.rows
 
     def limited(self, seconds: float) -> None:
         """Reports that every stream that is being read waits for so long.
@@ -205,9 +195,9 @@ class Report:
         reset = AirbyteStreamStatusRateLimitedReason(quota_reset=int((time.time() + seconds) * 1000))
         reason = AirbyteStreamStatusReason(type=AirbyteStreamStatusReasonType.RATE_LIMITED, rate_limited=reset)
         with self._ending, suppress(Closed):
-            for tally in self._tallies.values():
-                if tally.reading:
-                    stream = StreamDescriptor(name=tally.name)
+            for table in self._tables.values():
+                if table.reading:
+                    stream = StreamDescriptor(name=table.name)
                     self._emit(as_airbyte_message(stream, AirbyteStreamStatus.RUNNING, [reason]))
 
     def _run(self) -> None:
@@ -218,32 +208,29 @@ class Report:
 
     def tell(self) -> None:
         """Logs a line for each list that is being read, and for each table that is made of no list."""
-        for line in self._lines():
-            self._logger.info("%s%s", READING, line)
-
-    def _lines(self) -> list[str]:
         now, asked = time.monotonic(), self._api.stats.by_path
         passed = now - self._begun
         lists = [reading for reading in self._lists.values() if reading.reading]
         for reading in lists:
             reading.observe(now, self._oldest)
         lists.sort(key=lambda reading: seconds_left(reading.seen) or 0)
-        tables = [tally for tally in self._tallies.values() if tally.reading]
+        tables = [table for table in self._tables.values() if table.reading]
         lines = [f"{one.name}; {_count(one.rows, passed)}" for one in tables if not one.lists]
-        if EVENTS.path not in {reading.path for reading in lists} and asked[EVENTS.path] > self._asked_for_events:
+        if all(one.path != EVENTS.path for one in lists) and asked[EVENTS.path] > self._asked_for_events:
             lines.append(f"{_called(EVENTS.path)} ({CHANGES}); {asked[EVENTS.path]:,} requests")
         self._asked_for_events = asked[EVENTS.path]
-        lines += [reading.line(asked[reading.path], now) for reading in lists]
-        return lines or [f"the rest of {one.name}; {_count(one.rows, passed)}" for one in tables]
+        lines += [reading.line(asked[reading.path], passed) for reading in lists]
+        for line in lines or [f"the rest of {one.name}; {_count(one.rows, passed)}" for one in tables]:
+            self._logger.info("%s%s", READING, line)
 
     def estimate(self) -> None:
         """Emits the ESTIMATE of every table that is made of one list whose end is in sight."""
         for reading in self._lists.values():
-            for name in reading.tables:
-                tally = self._tallies[name]
-                rows = reading.all_rows(tally.rows) if tally.reading and tally.lists == 1 else None
+            for table in reading.tables:
+                rows = reading.all_rows(table.rows) if table.reading and table.lists == 1 else None
                 if rows:
-                    estimate = AirbyteEstimateTraceMessage(name=name, type=EstimateType.STREAM, row_estimate=rows)
+                    kind = EstimateType.STREAM
+                    estimate = AirbyteEstimateTraceMessage(name=table.name, type=kind, row_estimate=rows)
                     trace = AirbyteTraceMessage(TraceType.ESTIMATE, emitted_at=time.time() * 1000, estimate=estimate)
                     self._emit(AirbyteMessage(type=Type.TRACE, trace=trace))
 

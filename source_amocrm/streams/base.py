@@ -23,7 +23,7 @@ from source_amocrm.streams import schema
 from source_amocrm.streams.record import Find, Record, tombstone
 from source_amocrm.streams.values import Row
 from source_amocrm.sync import read_alone
-from source_amocrm.sync.declaration import Context, Declaration, Deletion, FullRefresh, Incremental, with_parameter
+from source_amocrm.sync.declaration import Context, Declaration, Deletion, Incremental, with_parameter
 from source_amocrm.sync.read_plan import Progress
 from source_amocrm.sync.state import load
 
@@ -127,13 +127,15 @@ class AmocrmStream(HttpStream, Declaration, ABC):
         return self.record(record)
 
 
-class FullRefreshStream(AmocrmStream, FullRefresh):
+class FullRefreshStream(AmocrmStream):
     """A stream with the records of one list, at `list_path`; its subclasses have them from elsewhere.
 
     `collection`: only where it is not the last part of the path. `in_every_account`: no account is without that list.
+    `scope`: what the token must be granted besides the account's data.
     """
 
     list_path: str = ""
+    scope: str | None = None
     in_every_account = False
     params: Params = {}
 
@@ -193,7 +195,8 @@ class IncrementalStream(AmocrmStream, Incremental):
 
     def progress(self, state: Mapping[str, Any] | None) -> Progress:
         config = self.account.config
-        return load(self.name, self.cursor_field, self.input_names(), state, config.start, config.lookback)
+        names = [resource.name for resource in self.inputs()]
+        return load(self.name, self.cursor_field, names, state, config.start, config.lookback)
 
     def paths(self) -> Iterator[str]:
         yield from (resource.path for resource in self.inputs())

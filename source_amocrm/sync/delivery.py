@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import chain
 from typing import Any
 
 from source_amocrm.account.resources import EVENTS, Resource
@@ -36,30 +38,28 @@ class RowMaker:
 
     def __init__(self, stream: Incremental, resource: Resource, resolver: Callable[[Lookup], Resolver]) -> None:
         self._stream = stream
-        self._resource = resource
+        self.resource = resource
         self._lookups = [(column, one, resolver(one)) for column, one in stream.lookups.items()]
-        self._met: dict[str, set[int]] = {column: set() for column in stream.lookups}
+        self._met = defaultdict[str, set[int | None]](set)
+        """By column, the keys that rows so far have had."""
         self._earlier: list[Iterable[Row]] = []
         self.deletable = stream.deletable
-        self.cursor = resource.cursor
-        """The field of the records that dates them."""
 
     @cached_property
     def _context(self) -> Context:
-        return self._stream.context(self._resource)
+        return self._stream.context(self.resource)
 
     def rows(self, records: list[Row]) -> Iterator[list[Row]]:
         """Yields the rows of each record in turn. Raises an AmocrmError after the rows of the records before it."""
-        context = self._context
-        self._stream.prepare(records, context)
+        self._stream.prepare(records, self._context)
         if not self._lookups:
-            yield from (list(self._stream.rows(record, context)) for record in records)
+            yield from map(self._rows_of, records)
             return
         made: list[list[Row]] = []
         failure = None
         try:
             for record in records:
-                made.append(list(self._stream.rows(record, context)))
+                made.append(self._rows_of(record))
         except AmocrmError as error:
             failure = error
         self._fill([row for rows in made for row in rows])
@@ -78,6 +78,9 @@ class RowMaker:
     def tombstone(self, deletion: Deletion) -> Row:
         return self._stream.tombstone(deletion, self._context)
 
+    def _rows_of(self, record: Row) -> list[Row]:
+        return list(self._stream.rows(record, self._context))
+
     def _fill(self, rows: list[Row]) -> None:
         """Fills the columns that come from other lists, for all rows together."""
         for column, lookup, resolver in self._lookups:
@@ -94,11 +97,9 @@ class RowMaker:
 
     def _read_earlier(self) -> None:
         while self._earlier:
-            for record in self._earlier.pop(0):
-                rows = list(self._stream.rows(record, self._context))
+            for row in chain.from_iterable(map(self._rows_of, self._earlier.pop(0))):
                 for column, lookup, _ in self._lookups:
-                    keys = (lookup.key(row) for row in rows)
-                    self._met[column].update(key for key in keys if key is not None)
+                    self._met[column].add(lookup.key(row))
 
 
 class Delivery(ABC):
@@ -107,6 +108,8 @@ class Delivery(ABC):
     def __init__(self, maker: RowMaker, progress: Progress) -> None:
         self._maker = maker
         self._progress = progress
+        self._list = maker.resource.name
+        self._needed = progress.needed[self._list]
         self._passed = 0
         """Needed records since the last checkpoint, also those without a row: to read these again costs as much."""
 
@@ -116,7 +119,7 @@ class Delivery(ABC):
 
     def end(self) -> Delivered:
         """Yields what was held back."""
-        yield from ()
+        return iter(())
 
     def _checkpoint(self) -> Checkpoint:
         self._passed, self._progress.unsaved = 0, False
@@ -126,50 +129,41 @@ class Delivery(ABC):
 class PageOrder(Delivery):
     """Delivers rows in the order of their pages. `now`: the time by the later of the two clocks (Unix seconds)."""
 
-    def __init__(self, maker: RowMaker, progress: Progress, name: str, now: Callable[[], int]) -> None:
+    def __init__(self, maker: RowMaker, progress: Progress, now: Callable[[], int]) -> None:
         super().__init__(maker, progress)
-        self._name = name
         self._now = now
-        self._cursor = maker.cursor
-        self._needed = progress.needed[name]
-        self._latest: dict[int | str, int] = {}
+        self._cursor = maker.resource.cursor
+        self._latest: dict[Key, int] = {}
 
     def take(self, batch: Batch) -> Delivered:
         yield from self._page(batch)
-        yield from self._tombstones(batch)
-        self._progress.cover(self._name, batch.page, batch.floor or BEGINNING)
+        yield from self._tombstones(batch.deletions if self._maker.deletable else ())
+        self._progress.cover(self._list, batch.page, batch.floor or BEGINNING)
         if batch.walked:
-            self._progress.end_walk(self._name)
+            self._progress.end_walk(self._list)
         if self._passed >= ROWS_BETWEEN_STATES:
             yield self._checkpoint()
 
     def _page(self, batch: Batch) -> Delivered:
-        page = batch.page
-        now = self._now()
+        page, now = batch.page, self._now()
+        # events do not change, so no later version of one is dated earlier
+        answered = () if self._maker.resource is EVENTS else page.answered
+        read_at = min((one.earliest for one in answered), default=FOREVER)
         wanted = [row for row in page.rows if self._needs(row, batch.floor, now)]
         dated = []
         for row in wanted:
-            second = seconds(row.get(self._cursor))
-            at = self._date(key(row), second, batch)
+            second, at_least = seconds(row.get(self._cursor)), batch.at_least.get(key(row), BEGINNING)
+            at = self._progress.date(self._list, key(row), second, (second or 0) > read_at, at_least)
             dated.append(row if at == second else {**row, self._cursor: at})
-        yield from self._checkpoint_of_dates()
+        yield from self._dates()
         for position, rows in enumerate(self._maker.rows(dated)):
             yield from rows
             self._passed += max(1, len(rows))
             if self._passed >= ROWS_BETWEEN_STATES and (part := self._part(page, wanted, position)):
-                self._progress.cover(self._name, part, batch.floor or BEGINNING)
+                self._progress.cover(self._list, part, batch.floor or BEGINNING)
                 yield self._checkpoint()
         for row in wanted:
-            self._progress.meet(self._name, seconds(row.get(self._cursor)))
-
-    def _date(self, row_key: Key, second: int | None, batch: Batch) -> int | None:
-        at_least = batch.at_least.get(row_key, BEGINNING)
-        return self._progress.date(self._name, row_key, second, row_key in batch.postdated, at_least)
-
-    def _checkpoint_of_dates(self) -> Delivered:
-        """Yields a checkpoint with the dates of rows before these rows, if the next sync must know the dates."""
-        if self._progress.unsaved:
-            yield self._checkpoint()
+            self._progress.meet(self._list, seconds(row.get(self._cursor)))
 
     def _needs(self, row: Row, floor: int | None, now: int) -> bool:
         """Whether the row is needed, and no later version of it was delivered in this sync from a newer page."""
@@ -204,17 +198,19 @@ class PageOrder(Delivery):
         low, high = page.completed
         return Page([], (low, following - 1) if own < following else (following + 1, high))
 
-    def _tombstones(self, batch: Batch) -> Delivered:
+    def _tombstones(self, deletions: tuple[Deletion, ...]) -> Delivered:
         """Yields tombstones, each dated later than any delivered version of its row."""
-        if not self._maker.deletable:
-            return
-        dated = [self._date(gone.id, gone.at, batch) or gone.at for gone in batch.deletions]
-        yield from self._checkpoint_of_dates()
-        for gone, at in zip(batch.deletions, dated, strict=True):
-            if at < self._latest.get(gone.id, BEGINNING):
-                continue  # the row came back during this sync and was delivered
-            yield self._maker.tombstone(replace(gone, at=at))
-            self._passed += 1
+        dated = [self._progress.date(self._list, gone.id, gone.at) or gone.at for gone in deletions]
+        yield from self._dates()
+        for gone, at in zip(deletions, dated, strict=True):
+            if at >= self._latest.get(gone.id, BEGINNING):  # else the row came back during this sync and was delivered
+                yield self._maker.tombstone(replace(gone, at=at))
+                self._passed += 1
+
+    def _dates(self) -> Delivered:
+        """Yields a checkpoint with the dates of rows before these rows, if the next sync must know the dates."""
+        if self._progress.unsaved:
+            yield self._checkpoint()
 
 
 class NewestFirst(Delivery):
@@ -236,9 +232,8 @@ class NewestFirst(Delivery):
         super().__init__(maker, progress)
         self._kinds = kinds
         self._between = between
-        self._needed = progress.needed[EVENTS.name]
         self._missing = self._needed - (until + 1, FOREVER)
-        self._gaps = self._needed.gaps
+        self._gaps = [*self._needed.gaps]
         """The intervals between what is needed, the newest last: earlier syncs delivered their events."""
         self._held: list[Row] = []
         self._complete_since = self._first_complete()
@@ -264,13 +259,13 @@ class NewestFirst(Delivery):
 
     def _release(self) -> Delivered:
         """Yields the held rows that are newer than the newest missing second, in parts that end with a checkpoint."""
-        complete = self._first_complete()
+        complete, due = self._first_complete(), self._passed >= ROWS_BETWEEN_STATES
         ready = [row for row in self._held if (_made_at(row) or complete) >= complete]
         if not ready and complete == self._complete_since:
             return
+        self._complete_since = complete
         self._held = [row for row in self._held if (_made_at(row) or complete) < complete]
         ready.sort(key=lambda row: (_made_at(row) or 0, str(row.get("id"))), reverse=True)
-        passed = self._passed
         while ready:
             behind = range(ROWS_BETWEEN_STATES, len(ready))
             cut = next((at for at in behind if _made_at(ready[at]) != _made_at(ready[at - 1])), len(ready))
@@ -279,14 +274,11 @@ class NewestFirst(Delivery):
                 yield from rows
             for row in part:
                 self._progress.meet(EVENTS.name, _made_at(row))
-            low = _made_at(part[-1]) or complete if ready else complete
-            self._progress.cover(EVENTS.name, Page([], (low, FOREVER)))
             if ready:
+                self._progress.cover(EVENTS.name, Page([], (_made_at(part[-1]) or complete, FOREVER)))
                 yield self._checkpoint()
-        self._complete_since = complete
         self._progress.cover(EVENTS.name, Page([], (complete, FOREVER)))
-        self._passed = passed
-        if passed >= ROWS_BETWEEN_STATES:
+        if due:
             yield self._checkpoint()
 
     def _made(self, part: list[Row]) -> Iterator[list[Row]]:
@@ -298,7 +290,7 @@ class NewestFirst(Delivery):
             part = part[older:]
             if part:
                 self._maker.pass_over(self._between(low, high))
-                self._gaps = self._gaps[:-1]
+                self._gaps.pop()
         yield from self._maker.rows(part)
 
 

@@ -10,8 +10,8 @@ until its second has ended, then reads it once more and delivers that version.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence, Set
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence, Set
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from source_amocrm.account import Account, Resource, by_ids
@@ -49,29 +49,14 @@ class MainWalk:
     listing: Listing
 
     def __post_init__(self) -> None:
-        self._traits = ListTraits()
+        self.traits = ListTraits()
         self._first: list[Callable[[], RawPage | None]] = []
         """Gives the first page, if that was requested. Emptied when the page is taken: nothing may keep its rows."""
-
-    @property
-    def behind(self) -> bool:
-        """Whether rows changed faster than the walk read them, so that the newest changes are left to the next sync."""
-        return self._traits.behind
-
-    @property
-    def whole(self) -> bool:
-        """Whether the ended walk has read every row of the list."""
-        return self.plan.at_first and not self.behind
 
     def ask_first(self) -> None:
         """Requests the first page if everything is wanted: that needs no filter, so it need not wait for `/account`."""
         if self.resource.by_cursor and self.plan.at_first:
             self._first.append(self.account.pool.prefetch(self._oldest_rows))
-
-    def resumed(self) -> Iterator[Batch]:
-        """Reads the rest of a walk by page number that an earlier sync began."""
-        if self.plan.resume:
-            yield from self._by_page_number(self.plan.resume.since, self.plan.resume.checkpoint)
 
     def batches(self, delivered: Set[int | str]) -> Iterator[Batch]:
         """Reads the needed rows. `delivered` grows meanwhile; rows in it are left out when a second walk takes over."""
@@ -83,7 +68,7 @@ class MainWalk:
             except TiesShuffled as shuffled:
                 since, known = shuffled.since, shuffled.delivered
                 yield from _without(
-                    self._by_page_number(since), lambda row: self.listing.second_of(row) == since and key(row) in known
+                    self.by_page_number(since), lambda row: self.listing.second_of(row) == since and key(row) in known
                 )
                 return
             except (FilterIgnored, OrderIgnored, Unpaid) as error:
@@ -110,7 +95,7 @@ class MainWalk:
             intervals -= (within.since, within.since)
         for low, high in intervals.intervals:
             near = self.plan.requested_since if low == self.plan.since else low
-            yield from keyset(self.listing, (near, high), self._traits, raw=first, pool=pool)
+            yield from keyset(self.listing, (near, high), self.traits, raw=first, pool=pool)
             first = None
 
     def _unfiltered(self) -> Iterator[Batch]:
@@ -121,9 +106,9 @@ class MainWalk:
                 return
             except OrderIgnored:
                 pass
-        yield from self._by_page_number(since)
+        yield from self.by_page_number(since)
 
-    def _by_page_number(self, since: int, checkpoint: PageCheckpoint | None = None) -> Iterator[Batch]:
+    def by_page_number(self, since: int, checkpoint: PageCheckpoint | None = None) -> Iterator[Batch]:
         """Reads the rows since a second by page number, with the filter where that works."""
         listing = self.listing
         if since > BEGINNING and self.account.filter_works(self.resource):
@@ -161,36 +146,47 @@ class EntityReading:
         self._listing = self.account.listing(self.resource, self.params)
         self.walk = MainWalk(self.account, self.resource, self._plan, self._listing)
         self._keys = ReadKeys(self.plans)
-        self._trash: list[Callable[[], list[Deletion]]] = []
+        self._trash: Callable[[], list[Deletion]] | None = None
 
-    def batches(self) -> Iterator[Batch]:
+    def batches(self) -> Generator[Batch, None, None]:
         with reading(self._listing):
-            yield from map(with_postdated, self._batches())
-
-    def _batches(self) -> Iterator[Batch]:
-        rows = map(self._keys.added, self._settled(self._walked()))
-        yield from observed(rows, self.resolvers, lambda: self.walk.whole)
-        if self.event_log:
-            yield from self._changed(self.event_log)
+            yield from self._observed(self._settled() if self.several_rows else self._walked())
+            if self.event_log:
+                yield from self._changed(self.event_log)
 
     def _walked(self) -> Iterator[Batch]:
-        yield from self.walk.resumed()
-        if self._wants_trash:
+        if resume := self._plan.resume:
+            yield from self.walk.by_page_number(resume.since, resume.checkpoint)
+        if self.mark_deleted and self.resource.has_trash:
             read = partial(in_trash, self.account, self.resource, self._plan)
-            self._trash.append(self.account.pool.prefetch(read))
+            self._trash = self.account.pool.prefetch(read)
         yield from self.walk.batches(self._keys.delivered)
 
-    def _settled(self, batches: Iterator[Batch]) -> Iterator[Batch]:
-        """Yields the batches, and after the last one the records whose second had not ended (see `settle`)."""
-        if not self.several_rows:
-            return batches
+    def _settled(self) -> Iterator[Batch]:
         api = self.account.api
         return settled(
-            batches,
+            self._walked(),
             lambda: MOST_HELD if self.account.filter_works(self.resource) else MOST_HELD_UNFILTERED,
             lambda tick: api.sleep(max(0.0, tick - api.clock())),
             self._read_again,
         )
+
+    def _observed(self, batches: Iterable[Batch]) -> Iterator[Batch]:
+        """Shows every row to the keys and the resolvers, and the end of the walk to the resolvers."""
+        whole, failure = False, None
+        try:
+            for batch in batches:
+                self._keys.add(batch)
+                for resolver in self.resolvers:
+                    resolver.observe(batch.page.rows)
+                yield batch
+            whole = self._plan.at_first and not self.walk.traits.behind
+        except AmocrmError as error:
+            failure = error
+            raise
+        finally:
+            for resolver in self.resolvers:
+                resolver.finish(whole, failure)
 
     def _changed(self, event_log: EventLog) -> Iterator[Batch]:
         """Yields rows whose links or tags changed without a new `updated_at`, restored rows, and deletions."""
@@ -218,9 +214,10 @@ class EntityReading:
         return self._plan.changes_since if few else FOREVER
 
     def _tombstones(self, gone: dict[int, Deletion], present: Collection[int]) -> Iterator[Batch]:
-        if self._wants_trash:
-            gone = with_trash(gone, self._trash.pop()(), self._keys.ids)
-        if self.walk.behind:
+        if self._trash:
+            gone = with_trash(gone, self._trash(), self._keys.ids)
+        if self.walk.traits.behind:
+            # rows that changed faster than the walk read them are left to the next sync
             present = {*present, *(row["id"] for row in by_ids(self.account, self.resource, gone))}
         deletions = [deletion for entity_id, deletion in gone.items() if entity_id not in present]
         for start in range(0, len(deletions), DELETIONS_AT_ONCE):
@@ -236,11 +233,8 @@ class EntityReading:
         after = replace(self.account.clocks.moment(), sent_at=before.sent_at)
         return Page(rows, answered=(before, after))
 
-    @property
-    def _wants_trash(self) -> bool:
-        return self.mark_deleted and self.resource.has_trash
 
-
+@dataclass
 class ReadKeys:
     """`delivered`: the keys of rows that every reader has been given; in a first sync REMEMBERED_KEYS of them, for a
     filter that is ignored shows at the second page.
@@ -248,51 +242,22 @@ class ReadKeys:
     `ids`: the ids of all rows that came, of which there may be millions.
     """
 
-    def __init__(self, plans: Sequence[ReadPlan]) -> None:
-        self._plans = plans
-        self._first_sync = merged(plans).changes_since == FOREVER
-        self.delivered: set[int | str] = set()
-        self.ids = array("q")
+    plans: Sequence[ReadPlan]
+    delivered: set[int | str] = field(default_factory=set)
+    ids: array[int] = field(default_factory=partial(array, "q"))
 
-    def added(self, batch: Batch) -> Batch:
+    def add(self, batch: Batch) -> None:
         """Stores the keys of a batch. Rows older than one of the plans needs do not count as delivered."""
         row_ids = (row.get("id") for row in batch.page.rows)
         self.ids.extend(row_id for row_id in row_ids if isinstance(row_id, int) and 0 < row_id < LARGEST_ID)
-        if self._first_sync and len(self.delivered) >= REMEMBERED_KEYS:
-            return batch
+        first_sync = all(plan.changes_since == FOREVER for plan in self.plans)
+        if first_sync and len(self.delivered) >= REMEMBERED_KEYS:
+            return
         floor = FOREVER if batch.floor is None else batch.floor
         for row in batch.page.rows:
             second = seconds(row.get("updated_at"))
-            if second is None or second >= floor or all(second in plan.seconds for plan in self._plans):
+            if second is None or second >= floor or all(second in plan.seconds for plan in self.plans):
                 self.delivered.add(key(row))
-        return batch
-
-
-def with_postdated(batch: Batch) -> Batch:
-    """Marks the rows of a batch that are dated in the future by the earlier of the two clocks."""
-    now = min((one.earliest for one in batch.page.answered), default=FOREVER)
-    keys = (key(row) for row in batch.page.rows if (seconds(row.get("updated_at")) or 0) > now)
-    return replace(batch, postdated=frozenset(keys))
-
-
-def observed(batches: Iterable[Batch], resolvers: Sequence[Resolver], whole: Callable[[], bool]) -> Iterator[Batch]:
-    """Shows every row to the resolvers, and the end of the reading. `whole`: whether all of the list came."""
-    failure, all_of_it = None, False
-
-    def shown(batch: Batch) -> Batch:
-        for resolver in resolvers:
-            resolver.observe(batch.page.rows)
-        return batch
-
-    try:
-        yield from map(shown, batches)
-        all_of_it = whole()
-    except AmocrmError as error:
-        failure = error
-        raise
-    finally:
-        for resolver in resolvers:
-            resolver.finish(all_of_it, failure)
 
 
 def settled(
@@ -308,23 +273,24 @@ def settled(
     held: dict[int, float] = {}
 
     def without_held(batch: Batch) -> Batch:
-        edge = min((one.sent_at + min(0, one.drift) for one in batch.page.answered), default=0)
-        return batch.without(lambda row: _hold(row, edge, batch.page.answered, held, most_held))
+        def hold(row: Row) -> bool:
+            over = over_at(seconds(row.get("updated_at")) or 0, batch.page.answered)
+            entity_id = row.get("id")
+            if over is None or not isinstance(entity_id, int) or (entity_id not in held and len(held) >= most_held()):
+                return False
+            held[entity_id] = over
+            return True
+
+        return batch.without(hold)
 
     yield from map(without_held, batches)
-    for left in range(READINGS, 0, -1):
+    for left in range(READINGS - 1, -1, -1):
         if not held:
             return
         wait_until(max(held.values()))
         page, held = read_again(held), {}
-        rows = []
-        for row in page.rows:
-            over = over_at(seconds(row.get("updated_at")) or 0, page.answered)
-            if left > 1 and over is not None:
-                held[row["id"]] = over
-            else:
-                rows.append(row)
-        yield Batch(replace(page, rows=rows), floor=0)
+        batch = Batch(page, floor=0)
+        yield without_held(batch) if left else batch
 
 
 def over_at(second: int, answered: Iterable[Answered]) -> float | None:
@@ -340,17 +306,3 @@ def over_at(second: int, answered: Iterable[Answered]) -> float | None:
         if one.sent_at + 1 + drift < over and second <= one.server_time + drift + CLOCK_SLACK
     ]
     return max(ticks, default=None)
-
-
-def _hold(
-    row: Row, edge: float, answered: Iterable[Answered], held: dict[int, float], most_held: Callable[[], int]
-) -> bool:
-    """Whether the row is held. `edge`: rows changed well before that second are never held."""
-    entity_id, second = row.get("id"), seconds(row.get("updated_at"))
-    if not isinstance(entity_id, int) or second is None or second + CLOCK_SLACK < edge:
-        return False
-    over = over_at(second, answered)
-    if over is None or (entity_id not in held and len(held) >= most_held()):
-        return False
-    held[entity_id] = over
-    return True

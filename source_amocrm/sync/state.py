@@ -89,12 +89,12 @@ def _dump_pending(pending: ReadPlan) -> dict[str, Any]:
         "spans": [[iso(start), iso(end)] for start, end in pending.seconds.intervals],
         "deletions_since": iso(pending.deletions_since),
         "changes_since": iso(pending.changes_since),
-        **{name: _dump_resume_point(point) for name, point in points.items() if point},
+        **{
+            name: {"since": iso(point.since), "place": point.checkpoint.position, "after": point.checkpoint.after_id}
+            for name, point in points.items()
+            if point
+        },
     }
-
-
-def _dump_resume_point(point: ResumePoint) -> dict[str, Any]:
-    return {"since": iso(point.since), "place": point.checkpoint.position, "after": point.checkpoint.after_id}
 
 
 def _load(progress: Progress, lists: Collection[str], state: Mapping[str, Any]) -> None:
@@ -103,12 +103,17 @@ def _load(progress: Progress, lists: Collection[str], state: Mapping[str, Any]) 
     progress.watermark = _second(state[progress.cursor])
     for name, pending in state.get("pending", {}).items():
         _require(name in lists and pending.keys() <= PENDING)
+        walks = {part: pending[part] for part in ("walk", "within") if part in pending}
+        points = {
+            part: ResumePoint(_second(walk["since"]), PageCheckpoint(walk["place"], walk["after"]))
+            for part, walk in walks.items()
+        }
         progress.pending[name] = ReadPlan(
             IntervalSet.of((_second(start), _second(end)) for start, end in pending["spans"]),
-            _load_resume_point(pending.get("walk")),
+            points.get("walk"),
             _second(pending["deletions_since"]),
             _second(pending["changes_since"]),
-            within=_load_resume_point(pending.get("within")),
+            within=points.get("within"),
         )
     for name, newest in state.get("newest", {}).items():
         _require(name in lists)
@@ -116,12 +121,6 @@ def _load(progress: Progress, lists: Collection[str], state: Mapping[str, Any]) 
     for row_key, version in state.get("ahead", {}).items():
         _require(row_key.partition("/")[0] in lists)
         progress.ahead[row_key] = Version(_second(version["at"]), _second(version["own"]))
-
-
-def _load_resume_point(walk: Mapping[str, Any] | None) -> ResumePoint | None:
-    if walk is None:
-        return None
-    return ResumePoint(_second(walk["since"]), PageCheckpoint(walk["place"], walk["after"]))
 
 
 def _second(text: Any) -> int:
