@@ -141,7 +141,7 @@ class Told(Resolver):
 
 def reading(batches: Iterable[Batch], resolver: Resolver) -> Iterator[Batch]:
     """The batches of a first sync, whose walk brings these."""
-    account = cast(Account, SimpleNamespace(listing=lambda *_: None))
+    account = cast(Account, SimpleNamespace(listing=lambda *_: None, require=lambda _: None))
     stages = EntityReading(account, LEADS, [WHOLE], {}, None, False, False, [resolver])
     stages.walk = cast(MainWalk, SimpleNamespace(batches=lambda _: batches, traits=ListTraits()))
     return stages.batches()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from airbyte_cdk.models import AirbyteMessage, EstimateType
@@ -13,9 +13,8 @@ from airbyte_cdk.models import AirbyteMessage, EstimateType
 from source_amocrm.airbyte.report import Report
 from source_amocrm.http.client import Stats
 from source_amocrm.streams import STREAMS
-from source_amocrm.sync.declaration import Batch, Incremental
+from source_amocrm.sync.declaration import Batch
 from source_amocrm.sync.read_plan import Progress, ResumePoint
-from source_amocrm.sync.sync import Selection
 from source_amocrm.walk.listing import Page, PageCheckpoint
 from unit_tests.offline import stream
 
@@ -34,7 +33,7 @@ class Account:
         self.report = Report(
             SimpleNamespace(stats=self.stats, budget=SimpleNamespace(waited=0.0)),  # type: ignore[arg-type]
             logging.getLogger("airbyte.test_report"),
-            [Selection(cast(Incremental, stream(name)), self.progresses.get(name)) for name in names],
+            {stream(name): self.progresses.get(name) for name in names},
             self.emitted.append,
         )
 

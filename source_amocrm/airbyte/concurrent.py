@@ -61,45 +61,6 @@ NAMED = 4
 Pack = Callable[[Row], Mapping[str, Any]]
 
 
-class Failures:
-    """The streams that were not read to their end, and why. Safe to share by threads: each step on a dict is one."""
-
-    def __init__(self, logger: logging.Logger) -> None:
-        self._logger = logger
-        self._sentences: dict[str, str] = {}
-        self._first: dict[str, str] = {}  # the first stream with each failure
-
-    def message(self, name: str, error: Exception) -> AirbyteMessage:
-        """Logs the failure of a stream, with a stack trace if we did not foresee it, and returns its TRACE message."""
-        stream = StreamDescriptor(name=name)
-        if isinstance(error, AmocrmError):
-            message = error.as_airbyte_message(stream)
-            first = self._first.setdefault(without_ids(str(error)), name)
-            why = str(error) if first == name else f"the same as of {first}"
-            self._logger.error("%s was not read to its end: %s", name, why)
-        else:
-            said = f"An unexpected error occurred in stream {name}: {type(error).__name__}"
-            message = AirbyteTracedException.from_exception(error, stream, message=said).as_airbyte_message()
-            self._logger.error("%s was not read to its end.", name, exc_info=error)
-        self._sentences[name] = message.trace.error.message  # type: ignore[union-attr]
-        return message
-
-    def summary(self) -> SyncFailed | None:
-        """Returns the error of the whole sync, each reason once with its streams; None if nothing failed."""
-        if not self._sentences:
-            return None
-        names: dict[str, list[str]] = {}
-        for name, said in self._sentences.items():
-            names.setdefault(without_ids(said), []).append(name)
-        tables = {why: ", ".join(sorted(of)) if len(of) <= NAMED else f"{len(of)} tables" for why, of in names.items()}
-        reasons = [f"{self._sentences[of[0]]} Not read to the end: {tables[why]}." for why, of in names.items()]
-        return SyncFailed("\n".join([*reasons, "What has been read is kept."]))
-
-
-_ENDED = object()
-"""What a thread puts into the queue when its list is read."""
-
-
 class ConcurrentReading:
     """Yields the messages of a sync: statuses, records, states and errors of all its streams.
 
@@ -115,9 +76,9 @@ class ConcurrentReading:
         self._queue = queue
         self._report = report
         self._pack = pack
-        self._running: set[str] = set()
         self._logger = logger
-        self._failures = Failures(logger)
+        self._failures: dict[str, tuple[str, list[str]]] = {}
+        """By its sentence without ids, the sentence of a failure and the streams that were not read to their end."""
 
     def messages(self, streams: Iterable[str]) -> Iterator[AirbyteMessage]:
         """Raises SyncFailed at the end if a stream was not read to its end."""
@@ -135,16 +96,16 @@ class ConcurrentReading:
                 yield from self._messages(len(parts))
         finally:
             self._queue.close()
-        if summary := self._failures.summary():
-            raise summary
+        if self._failures:
+            raise SyncFailed("\n".join([*self._reasons(), "What has been read is kept."]))
 
     def _messages(self, running: int) -> Iterator[AirbyteMessage]:
-        """`running`: how many threads will put messages."""
+        """`running`: how many threads will put messages, and then None or the error that ended them."""
         while running:
             item = self._queue.get()
             if isinstance(item, AirbyteMessage):
                 yield item if item.record else masked(item)
-            elif item is _ENDED:
+            elif item is None:
                 running -= 1
             else:
                 raise item
@@ -155,7 +116,7 @@ class ConcurrentReading:
                 with closing(self._sync.read(part)) as items:
                     for name, item in items:
                         self._put(name, item)
-                self._queue.put(_ENDED)
+                self._queue.put(None)
             except Closed:
                 raise
             except BaseException as error:
@@ -168,10 +129,8 @@ class ConcurrentReading:
         elif isinstance(item, End):
             self._end(name, item.failure)
         else:
-            if name not in self._running:
-                self._running.add(name)
+            if self._report.row(name) == 1:
                 self._queue.put(_status(name, AirbyteStreamStatus.RUNNING))
-            self._report.row(name)
             at = time.time_ns() // 1_000_000
             record = AirbyteRecordMessage(stream=name, data=self._pack(item), emitted_at=at, meta=_meta(item))
             self._queue.put(AirbyteMessage(type=Type.RECORD, record=record))
@@ -179,12 +138,35 @@ class ConcurrentReading:
     def _end(self, name: str, failure: Exception | None) -> None:
         rows = self._report.ended(name)
         if failure:
-            self._queue.put(self._failures.message(name, failure))
+            self._queue.put(self._failure(name, failure))
         else:
             self._logger.info("%s: %s rows", name, f"{rows:,}")
             if name not in self._states:
                 self._queue.put(_state(name, {NO_CURSOR_STATE_KEY: True}))
         self._queue.put(_status(name, AirbyteStreamStatus.INCOMPLETE if failure else AirbyteStreamStatus.COMPLETE))
+
+    def _failure(self, name: str, error: Exception) -> AirbyteMessage:
+        """Logs the failure of a stream, with a stack trace if we did not foresee it, and returns its TRACE message."""
+        stream = StreamDescriptor(name=name)
+        if isinstance(error, AmocrmError):
+            message = error.as_airbyte_message(stream)
+        else:
+            said = f"An unexpected error occurred in stream {name}: {type(error).__name__}"
+            message = AirbyteTracedException.from_exception(error, stream, message=said).as_airbyte_message()
+        sentence: str = message.trace.error.message  # type: ignore[union-attr]
+        _, names = self._failures.setdefault(without_ids(sentence), (sentence, []))
+        names.append(name)
+        if isinstance(error, AmocrmError):
+            why = str(error) if names[0] == name else f"the same as of {names[0]}"
+            self._logger.error("%s was not read to its end: %s", name, why)
+        else:
+            self._logger.error("%s was not read to its end.", name, exc_info=error)
+        return message
+
+    def _reasons(self) -> Iterator[str]:
+        for sentence, names in self._failures.values():
+            tables = ", ".join(sorted(names)) if len(names) <= NAMED else f"{len(names)} tables"
+            yield f"{sentence} Not read to the end: {tables}."
 
 
 def _share_one_arena() -> None:

@@ -10,7 +10,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -35,7 +35,7 @@ from source_amocrm.account.resources import EVENTS
 from source_amocrm.airbyte.output import Closed
 from source_amocrm.dates import day
 from source_amocrm.http import Api
-from source_amocrm.sync import Selection
+from source_amocrm.sync import Selected
 from source_amocrm.sync.declaration import Batch
 from source_amocrm.sync.read_plan import Progress, ReadPlan
 from source_amocrm.walk.intervals import FOREVER, Interval
@@ -124,7 +124,7 @@ def _count(rows: int, passed: float) -> str:
 
 
 class Report:
-    """`with Report(api, logger, selections, emit) as report`; `observe` is told of the batches of every list.
+    """`with Report(api, logger, selected, emit) as report`; `observe` is told of the batches of every list.
 
     `emit` puts a message into the output without waiting. Raises Closed once nobody takes messages any more.
     """
@@ -133,7 +133,7 @@ class Report:
         self,
         api: Api,
         logger: logging.Logger,
-        selections: Iterable[Selection],
+        selected: Selected,
         emit: Callable[[AirbyteMessage], None],
     ) -> None:
         self._api = api
@@ -141,12 +141,11 @@ class Report:
         self._emit = emit
         self._tables: dict[str, Table] = {}
         self._lists: dict[str, ListReading] = {}
-        for selection in selections:
-            name, needed = selection.stream.name, selection.stream.inputs()
-            self._tables[name] = Table(name, selection.progress, len(needed))
-            for resource in needed:
+        for stream, progress in selected.items():
+            table = self._tables[stream.name] = Table(stream.name, progress, len(stream.inputs()))
+            for resource in stream.inputs():
                 reading = self._lists.setdefault(resource.path, ListReading(resource.path, resource.name))
-                reading.tables.append(self._tables[name])
+                reading.tables.append(table)
         self._asked_for_events = 0
         self._oldest = FOREVER
         self._begun = time.monotonic()
@@ -176,8 +175,10 @@ class Report:
         if not reading.seen:
             reading.observe(time.monotonic(), self._oldest)
 
-    def row(self, name: str) -> None:
+    def row(self, name: str) -> int:
+        """Counts a row of a table, and returns how many have come."""
         self._tables[name].rows += 1
+        return self._tables[name].rows
 
     def ended(self, name: str) -> int:
         """Returns how many rows the table had. No status says any more that it waits."""

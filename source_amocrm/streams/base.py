@@ -42,7 +42,7 @@ class AmocrmStream(HttpStream, Declaration, ABC):
     Its name is that of its class, unless that ends with Stream: then it is a kind of streams. `account_extras`: the
     `with` parameters of `/account` that its rows need. `collection`: the key of the records in `_embedded`. `found`: by
     column, what works its value out of a record. `exploded`: `rows` makes the rows, of parts of a record or of some
-    records only.
+    records only. `scope`: what the token must be granted besides the account's data.
     """
 
     name: str
@@ -52,6 +52,7 @@ class AmocrmStream(HttpStream, Declaration, ABC):
     collection: str
     found: Mapping[str, Find] = {}
     exploded = False
+    scope: str | None = None
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
@@ -88,6 +89,14 @@ class AmocrmStream(HttpStream, Declaration, ABC):
 
     def paths(self) -> Iterator[str]:
         """Yields the paths of the lists that the stream is made of, besides `/account`."""
+        yield from ()
+
+    def vital_paths(self) -> Iterator[str]:
+        """Yields the lists without which no row can be made."""
+        yield from ()
+
+    def completing_paths(self) -> Iterator[str]:
+        """Yields the lists without which some rows are missing."""
         yield from ()
 
     def probe(self, path: str) -> None:
@@ -131,11 +140,9 @@ class FullRefreshStream(AmocrmStream):
     """A stream with the records of one list, at `list_path`; its subclasses have them from elsewhere.
 
     `collection`: only where it is not the last part of the path. `in_every_account`: no account is without that list.
-    `scope`: what the token must be granted besides the account's data.
     """
 
     list_path: str = ""
-    scope: str | None = None
     in_every_account = False
     params: Params = {}
 
@@ -146,10 +153,6 @@ class FullRefreshStream(AmocrmStream):
 
     def paths(self) -> Iterator[str]:
         yield from [self.list_path] if self.list_path else []
-
-    def completing_paths(self) -> Iterator[str]:
-        """Yields the lists without which some rows are missing."""
-        yield from ()
 
     def records(self) -> Iterable[tuple[Row, Context]]:
         params = {**self.params, **with_parameter(self.wanted_extras())}
@@ -200,10 +203,6 @@ class IncrementalStream(AmocrmStream, Incremental):
 
     def paths(self) -> Iterator[str]:
         yield from (resource.path for resource in self.inputs())
-
-    def vital_paths(self) -> Iterator[str]:
-        """Yields the lists without which no row can be made."""
-        yield from ()
 
     def context(self, resource: Resource) -> Context:
         return Context(resource.name, timezone=self.account.facts().timezone)

@@ -148,16 +148,15 @@ class Progress:
         plans = {name: self.plan(name) for name in names}
         self.watermark = started
         self.needed = {name: plan.seconds for name, plan in plans.items()}
+        anew = ReadPlan(IntervalSet(((start, FOREVER),)), None, start, start)
         self.pending = {
-            name: ReadPlan(IntervalSet(((start, started),)), None, start, start)
-            if self.doubted
-            else replace(
+            name: replace(
                 plan,
                 seconds=plan.seconds - (started + 1, FOREVER),
                 changes_since=min(plan.changes_since, started),
                 newest=None,
             )
-            for name, plan in plans.items()
+            for name, plan in (dict.fromkeys(plans, anew) if self.doubted else plans).items()
         }
 
     def cover(self, name: str, page: Page, floor: int = BEGINNING) -> None:

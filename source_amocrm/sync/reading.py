@@ -16,13 +16,13 @@ from functools import partial
 
 from source_amocrm.account import Account, Resource, by_ids
 from source_amocrm.account.availability import reading
-from source_amocrm.errors import AmocrmError, PageTooLarge, Unpaid
+from source_amocrm.errors import AmocrmError, Unpaid
 from source_amocrm.http import Params
 from source_amocrm.sync.declaration import Batch, Deletion
 from source_amocrm.sync.deletions import EventLog, in_trash, with_trash
 from source_amocrm.sync.lookup import Resolver
 from source_amocrm.sync.read_plan import BEGINNING, ReadPlan, merged
-from source_amocrm.walk import FilterIgnored, Listing, OrderIgnored, Page, PageCheckpoint, RawPage, Row
+from source_amocrm.walk import FilterIgnored, Listing, OrderIgnored, Page, PageCheckpoint, Row
 from source_amocrm.walk.id_order import LARGEST_ID, in_id_order, rest_of_second
 from source_amocrm.walk.intervals import FOREVER
 from source_amocrm.walk.keyset import keyset
@@ -50,20 +50,12 @@ class MainWalk:
 
     def __post_init__(self) -> None:
         self.traits = ListTraits()
-        self._first: list[Callable[[], RawPage | None]] = []
-        """Gives the first page, if that was requested. Emptied when the page is taken: nothing may keep its rows."""
-
-    def ask_first(self) -> None:
-        """Requests the first page if everything is wanted: that needs no filter, so it need not wait for `/account`."""
-        if self.resource.by_cursor and self.plan.at_first:
-            self._first.append(self.account.pool.prefetch(self._oldest_rows))
 
     def batches(self, delivered: Set[int | str]) -> Iterator[Batch]:
         """Reads the needed rows. `delivered` grows meanwhile; rows in it are left out when a second walk takes over."""
-        pages = self._by_date(self._first.pop()() if self._first else None)
         if self.resource.by_cursor and self.account.filter_may_work(self.resource):
             try:
-                yield from map(Batch, pages)
+                yield from map(Batch, self._by_date())
                 return
             except TiesShuffled as shuffled:
                 since, known = shuffled.since, shuffled.delivered
@@ -80,13 +72,7 @@ class MainWalk:
         before = set(delivered)
         yield from _without(self._unfiltered(), lambda row: key(row) in before)
 
-    def _oldest_rows(self) -> RawPage | None:
-        try:
-            return self.listing.ask({f"order[{self.listing.cursor}]": "asc"})
-        except PageTooLarge:
-            return None
-
-    def _by_date(self, first: RawPage | None) -> Iterator[Page]:
+    def _by_date(self) -> Iterator[Page]:
         """Reads the needed seconds, oldest first: rows edited meanwhile move into the seconds that are read last."""
         pool = self.account.pool
         intervals, within = self.plan.seconds, self.plan.within
@@ -95,8 +81,7 @@ class MainWalk:
             intervals -= (within.since, within.since)
         for low, high in intervals.intervals:
             near = self.plan.requested_since if low == self.plan.since else low
-            yield from keyset(self.listing, (near, high), self.traits, raw=first, pool=pool)
-            first = None
+            yield from keyset(self.listing, (near, high), self.traits, pool=pool)
 
     def _unfiltered(self) -> Iterator[Batch]:
         since = self.plan.since
@@ -175,6 +160,7 @@ class EntityReading:
         """Shows every row to the keys and the resolvers, and the end of the walk to the resolvers."""
         whole, failure = False, None
         try:
+            self.account.require(self.resource.path)
             for batch in batches:
                 self._keys.add(batch)
                 for resolver in self.resolvers:

@@ -100,27 +100,30 @@ def _dump_pending(pending: ReadPlan) -> dict[str, Any]:
 def _load(progress: Progress, lists: Collection[str], state: Mapping[str, Any]) -> None:
     """Fills the progress. What is signed has the shape that `dump` gave it, maybe that of a newer version."""
     _require(state.keys() <= {progress.cursor, "pending", "newest", "ahead"})
+    pending, newest, ahead = (state.get(part, {}) for part in ("pending", "newest", "ahead"))
+    _require({*pending, *newest, *(row_key.partition("/")[0] for row_key in ahead)} <= {*lists})
     progress.watermark = _second(state[progress.cursor])
-    for name, pending in state.get("pending", {}).items():
-        _require(name in lists and pending.keys() <= PENDING)
-        walks = {part: pending[part] for part in ("walk", "within") if part in pending}
-        points = {
-            part: ResumePoint(_second(walk["since"]), PageCheckpoint(walk["place"], walk["after"]))
-            for part, walk in walks.items()
-        }
-        progress.pending[name] = ReadPlan(
-            IntervalSet.of((_second(start), _second(end)) for start, end in pending["spans"]),
-            points.get("walk"),
-            _second(pending["deletions_since"]),
-            _second(pending["changes_since"]),
-            within=points.get("within"),
+    progress.pending = {name: _load_pending(plan) for name, plan in pending.items()}
+    progress.newest = {name: _second(second) for name, second in newest.items()}
+    progress.ahead = {key: Version(_second(version["at"]), _second(version["own"])) for key, version in ahead.items()}
+
+
+def _load_pending(pending: Mapping[str, Any]) -> ReadPlan:
+    _require(pending.keys() <= PENDING)
+    points = {
+        name: ResumePoint(
+            _second(pending[name]["since"]), PageCheckpoint(pending[name]["place"], pending[name]["after"])
         )
-    for name, newest in state.get("newest", {}).items():
-        _require(name in lists)
-        progress.newest[name] = _second(newest)
-    for row_key, version in state.get("ahead", {}).items():
-        _require(row_key.partition("/")[0] in lists)
-        progress.ahead[row_key] = Version(_second(version["at"]), _second(version["own"]))
+        for name in ("walk", "within")
+        if name in pending
+    }
+    return ReadPlan(
+        IntervalSet.of((_second(start), _second(end)) for start, end in pending["spans"]),
+        points.get("walk"),
+        _second(pending["deletions_since"]),
+        _second(pending["changes_since"]),
+        within=points.get("within"),
+    )
 
 
 def _second(text: Any) -> int:

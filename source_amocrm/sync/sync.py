@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
@@ -27,14 +27,8 @@ from source_amocrm.walk import Row
 from source_amocrm.walk.intervals import FOREVER, IntervalSet
 
 LOGGER = logging.getLogger("airbyte")
-
-
-@dataclass(frozen=True)
-class Selection:
-    """A stream to read, and its `progress` if it is incremental."""
-
-    stream: Declaration
-    progress: Progress | None = None
+Selected = Mapping[Declaration, Progress | None]
+"""The streams to read, with the progress of incremental ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,31 +94,31 @@ class Sync:
     """Reads each list once for the streams that are made of it.
 
     Each part that `parts` lists can be read in a thread of its own: a list with all its streams, or a stream that is
-    read whole. `observe` sees each batch of a list, which its path names, and None at its end.
+    read whole. `observe` sees each batch of a list, by the list's path, and None at its end.
     """
 
     def __init__(
         self,
         account: Account,
-        selections: Sequence[Selection],
+        selected: Selected,
         observe: Callable[[str, Batch | None], None] = lambda *_: None,
     ) -> None:
         self.account = account
         self._observe = observe
-        self._whole = [one.stream for one in selections if not one.progress]
+        self._whole = [stream for stream, progress in selected.items() if not progress]
         self._streams = [
-            StreamSync(one.stream, one.progress, set(one.stream.inputs()))
-            for one in selections
-            if isinstance(one.stream, Incremental) and one.progress
+            StreamSync(stream, progress, set(stream.inputs()))
+            for stream, progress in selected.items()
+            if isinstance(stream, Incremental) and progress
         ]
-        for stream in self._streams:
-            stream.restart_from_the_future(account.clocks.ours())
+        for one in self._streams:
+            one.restart_from_the_future(account.clocks.ours())
         for resource in {resource for one in self._streams for resource in one.stream.resources}:
             agree([one.progress for one in self._readers(resource)], resource.name)
         self._resolvers = {
             lookup: Resolver(account, lookup, expected=bool(self._readers(lookup.resource)))
-            for one in selections
-            for lookup in one.stream.lookups.values()
+            for stream in selected
+            for lookup in stream.lookups.values()
         }
         inputs = [(one.progress, resource) for one in self._streams for resource in one.stream.inputs()]
         changes_since = (progress.plan(resource.name).changes_since for progress, resource in inputs)
@@ -138,11 +132,7 @@ class Sync:
         return [*self._readings, *self._whole]
 
     def start(self) -> None:
-        """Asks for what every list needs: the first pages of lists that are read whole, the account, the events."""
-        for resource, reading in self._readings.items():
-            # an optional list may not be there to be asked
-            if isinstance(reading, EntityReading) and not resource.optional:
-                reading.walk.ask_first()
+        """Asks for what every list needs: the account, and the events."""
         self.account.pool.submit(self.account.facts)
         # a killed sync that resumes may be killed again, long before its end where the events are wanted
         if self._event_log.types_since and not any(one.progress.pending for one in self._streams):
@@ -165,7 +155,6 @@ class Sync:
         streams = [one for one in self._streams if resource in one.stream.inputs()]
         failure = None
         try:
-            self.account.require(resource.path)
             with closing(self._readings[resource].batches()) as batches:
                 for batch in batches:
                     self._observe(resource.path, batch)
@@ -180,9 +169,6 @@ class Sync:
             failure = error
         finally:
             self._observe(resource.path, None)
-            for lookup, resolver in self._resolvers.items():
-                if lookup.resource == resource:
-                    resolver.abandon()
         for one in streams:
             # each stream has a copy, so that their tracebacks do not mix
             yield from self._deliver(one, resource, None, failure and error_copy(failure))
@@ -279,7 +265,7 @@ class Sync:
 
 def read_alone(account: Account, stream: Incremental, progress: Progress) -> Iterator[Row]:
     """Yields every row that a sync of this one stream brings. Raises its failure after the last row."""
-    sync = Sync(account, [Selection(stream, progress)])
+    sync = Sync(account, {stream: progress})
     sync.start()
     for part in sync.parts():
         for _, item in sync.read(part):
