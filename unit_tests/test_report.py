@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 from types import SimpleNamespace
 from typing import Any
 
@@ -31,7 +30,7 @@ class Account:
         self.emitted: list[AirbyteMessage] = []
         self.progresses = {name: self._progress(name) for name in names if STREAMS[name].cursor_field}
         self.report = Report(
-            SimpleNamespace(stats=self.stats, budget=SimpleNamespace(waited=0.0)),  # type: ignore[arg-type]
+            SimpleNamespace(stats=self.stats, budget=SimpleNamespace(waited=1234.56)),  # type: ignore[arg-type]
             logging.getLogger("airbyte.test_report"),
             {stream(name): self.progresses.get(name) for name in names},
             self.emitted.append,
@@ -156,8 +155,13 @@ def test_a_table_without_a_list(clock: Any, caplog: pytest.LogCaptureFixture) ->
         clock.now = 2.0
         assert lines(account, caplog) == ["Reading users; 1 rows, 0 rows a second"]
         account.report.row("users")
-        account.asks(LEADS, 3)
-    assert re.match(r"Read 2 rows with 3 requests in 2\.0 s ", caplog.messages[-1])
+        account.asks(LEADS, 3_630)
+        account.stats.throttled = 16
+        clock.now = 520.0
+    assert caplog.messages[-1] == (
+        "Read 2 rows with 3,630 requests in 520.0 s (7.0 requests a second); "
+        "16 were refused as too many (429); threads waited 1,234.6 s for their turn to ask."
+    )
 
 
 def test_how_many_rows_there_will_be_is_told_by_the_part_of_the_history_that_is_read(clock: Any) -> None:

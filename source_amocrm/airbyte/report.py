@@ -110,8 +110,8 @@ class ListReading:
         told = [reached(pending.seconds.intervals, until)] if pending and not pending.resume else []
         if pending and pending.seconds and (time_left := seconds_left(self.seen)) is not None:
             told.append(f"about {duration(time_left)} left")
-        what = f"{_called(self.path)} ({tables_in_words([table.name for table in self.tables])})"
-        where = ", ".join(filter(None, told))
+        more = f" and {len(self.tables) - 1} more" if len(self.tables) > 1 else ""
+        what, where = f"{_called(self.path)} ({self.tables[0].name}{more})", ", ".join(filter(None, told))
         return f"{what}{': ' if where else ''}{where}; {_count(self.rows, passed)}, {requests:,} requests"
 
 
@@ -159,9 +159,12 @@ class Report:
 
     def __exit__(self, *_: object) -> None:
         self._over.set()
-        stats, rows = self._api.stats, sum(table.rows for table in self._tables.values())
-        waited = self._api.budget.waited
-        self._logger.info(summary(rows, stats.requests, stats.throttled, waited, time.monotonic() - self._begun))
+        stats, elapsed = self._api.stats, time.monotonic() - self._begun
+        self._logger.info(
+            f"Read {sum(table.rows for table in self._tables.values()):,} rows with {stats.requests:,} requests in "
+            f"{elapsed:,.1f} s ({stats.requests / max(elapsed, 1):.1f} requests a second); {stats.throttled:,} were "
+            f"refused as too many (429); threads waited {self._api.budget.waited:,.1f} s for their turn to ask."
+        )
 
     def observe(self, path: str, batch: Batch | None) -> None:
         """Counts a batch of a list. None: the list is read to its end, or as far as it can be."""
@@ -275,21 +278,6 @@ def reached(left: Sequence[Interval], until: int) -> str:
     if end < until:
         return f"back to {day(end)}"
     return f"up to {day(start)}" if start > 0 else ""
-
-
-def tables_in_words(names: Sequence[str]) -> str:
-    """Returns the first table by name, and how many more there are."""
-    more = len(names) - 1
-    return f"{names[0]} and {more} more" if more else names[0]
-
-
-def summary(rows: int, requests: int, refused: int, waited: float, elapsed: float) -> str:
-    """`refused`: answers 429; `waited`: seconds that all threads together waited for their turn to ask."""
-    return (
-        f"Read {rows:,} rows with {requests:,} requests in {elapsed:,.1f} s "
-        f"({requests / max(elapsed, 1):.1f} requests a second); {refused:,} were refused as too many (429); "
-        f"threads waited {waited:,.1f} s for their turn to ask."
-    )
 
 
 def _stretch(start: int, end: int, until: int) -> str:

@@ -61,13 +61,11 @@ class Lookup:
     """A column that is filled from another list.
 
     `key` tells the id there, by the stream's own row; `value` is made of the record with that id. Either may be None.
-    `once`: only the first row with that key in a sync is filled.
     """
 
     resource: Resource
     key: Callable[[Row], int | None]
     value: Callable[[Row], Any]
-    once: bool = False
 
 
 class Declaration(ABC):

@@ -17,7 +17,7 @@ from source_amocrm.dates import iso
 from source_amocrm.errors import AmocrmError, combined_error, error_copy
 from source_amocrm.sync.declaration import Batch, Declaration, Incremental, with_parameter
 from source_amocrm.sync.deletions import EventLog
-from source_amocrm.sync.delivery import Checkpoint, Delivery, NewestFirst, PageOrder, RowMaker
+from source_amocrm.sync.delivery import Checkpoint, Delivery, NewestFirst, PageOrder
 from source_amocrm.sync.events import EventReading
 from source_amocrm.sync.lookup import Resolver
 from source_amocrm.sync.read_plan import BEGINNING, Progress, ReadPlan, agree, merged
@@ -221,11 +221,10 @@ class Sync:
         return isinstance(failure, AmocrmError) and failure.path == resource.path and self.account.lacks(failure)
 
     def _delivery(self, one: StreamSync, resource: Resource) -> Delivery:
-        maker = RowMaker(one.stream, resource, self._resolvers.__getitem__)
+        made = one.stream, resource, one.progress, self._resolvers.__getitem__
         if resource is EVENTS and one.stream.newest_first:
-            kinds, until = one.stream.kinds or (), self.account.facts().until
-            return NewestFirst(maker, one.progress, kinds, until, partial(self._events_between, kinds))
-        return PageOrder(maker, one.progress, self.account.clocks.now)
+            return NewestFirst(*made, self.account.facts().until, partial(self._events_between, one.stream.kinds or ()))
+        return PageOrder(*made, self.account.clocks.now)
 
     def _events_between(self, kinds: tuple[str, ...], low: int, high: int) -> Iterator[Row]:
         reading = EventReading(self.account, ReadPlan(IntervalSet(((low, high),)), deletions_since=low), kinds)
