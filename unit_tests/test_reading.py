@@ -15,10 +15,9 @@ from source_amocrm.sync.declaration import Batch, Deletion
 from source_amocrm.sync.deletions import changes_of, deletions_in, trimmed, with_trash
 from source_amocrm.sync.lookup import Resolver
 from source_amocrm.sync.read_plan import ReadPlan
-from source_amocrm.sync.reading import READINGS, EntityReading, MainWalk, ReadKeys, over_at, settled
+from source_amocrm.sync.reading import READINGS, EntityReading, ReadKeys, over_at
 from source_amocrm.walk.intervals import FOREVER, IntervalSet
 from source_amocrm.walk.listing import REMEMBERED_KEYS, Answered, Listing, Page, RawPage, Row
-from source_amocrm.walk.server_order import ListTraits
 
 NOW = 1_700_000_000
 WHOLE = ReadPlan(IntervalSet(((0, FOREVER),)))
@@ -50,7 +49,7 @@ class Records:
         self.slept: list[float] = []
         self.asked: list[list[int]] = []
 
-    def wait_until(self, tick: float) -> None:
+    def sleep(self, tick: float) -> None:
         self.slept.append(tick)
         self.at = NOW + int(tick)
 
@@ -62,8 +61,25 @@ class Records:
                 rows.append(lead(own, versions.pop(0) if len(versions) > 1 else versions[0]))
         return Page(rows, answered=answered(self.at, tick=self.at - NOW))
 
-    def settle(self, *batches: Batch, most: int = 10) -> list[Batch]:
-        return list(settled(batches, lambda: most, self.wait_until, self.read_again))
+    def settle(self, *batches: Batch) -> list[Batch]:
+        return list(Stages(batches, records=self).batches())
+
+
+class Stages(EntityReading):
+    """The reading of a first sync, whose walk brings these batches; of `records` it makes several rows."""
+
+    def __init__(self, walk: Iterable[Batch], *resolvers: Resolver, records: Records | None = None) -> None:
+        self.walk, self.records = walk, records or Records({})
+        api = SimpleNamespace(sleep=self.records.sleep, clock=lambda: 0.0)
+        asked = {"listing": lambda *_: None, "require": lambda _: None, "filter_works": lambda _: True}
+        account = SimpleNamespace(api=api, **asked)
+        super().__init__(cast(Account, account), LEADS, [WHOLE], {}, None, False, records is not None, resolvers)
+
+    def _walked(self) -> Iterator[Batch]:
+        return iter(self.walk)
+
+    def _read_again(self, ids: Iterable[int]) -> Page:
+        return self.records.read_again([*ids])
 
 
 def test_a_record_of_the_second_in_which_it_was_read_comes_when_that_is_over() -> None:
@@ -85,9 +101,10 @@ def test_a_record_that_changes_in_every_second_comes_as_the_last_reading_has_it(
     assert came[-1].page.rows == [lead(1, NOW + 2 * READINGS)]
 
 
-def test_no_more_records_are_held_than_may_be() -> None:
+def test_no_more_records_are_held_than_may_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("source_amocrm.sync.reading.MOST_HELD", 1)
     records = Records({1: [NOW], 2: [NOW]})
-    assert ids(records.settle(batch(lead(1, NOW), lead(2, NOW)), most=1)) == [[2], [1]]
+    assert ids(records.settle(batch(lead(1, NOW), lead(2, NOW)))) == [[2], [1]]
 
 
 @pytest.mark.parametrize(
@@ -139,17 +156,9 @@ class Told(Resolver):
         self.told.append((whole, str(failure)))
 
 
-def reading(batches: Iterable[Batch], resolver: Resolver) -> Iterator[Batch]:
-    """The batches of a first sync, whose walk brings these."""
-    account = cast(Account, SimpleNamespace(listing=lambda *_: None, require=lambda _: None))
-    stages = EntityReading(account, LEADS, [WHOLE], {}, None, False, False, [resolver])
-    stages.walk = cast(MainWalk, SimpleNamespace(batches=lambda _: batches, traits=ListTraits()))
-    return stages.batches()
-
-
 def test_a_resolver_sees_every_row_and_then_the_end() -> None:
     told = Told()
-    assert ids(list(reading([batch(lead(1, NOW)), batch(lead(2, NOW))], told))) == [[1], [2]]
+    assert ids(list(Stages([batch(lead(1, NOW)), batch(lead(2, NOW))], told).batches())) == [[1], [2]]
     assert told.told == [1, 2, (True, "None")]
 
 
@@ -160,10 +169,10 @@ def test_a_resolver_hears_of_the_failure_of_a_reading_and_of_one_that_is_not_gon
 
     told = Told()
     with pytest.raises(Unavailable):
-        list(reading(broken(), told))
+        list(Stages(broken(), told).batches())
     assert told.told == [1, (False, "Later.")]
     left = Told()
-    stages = reading([batch(lead(1, NOW)), batch(lead(2, NOW))], left)
+    stages = Stages([batch(lead(1, NOW)), batch(lead(2, NOW))], left).batches()
     next(stages)
     del stages
     assert left.told == [1, (False, "None")]

@@ -1,16 +1,16 @@
 """One reading of a list of entities: first the main walk, then what only events and the trash tell.
 
-Which walk reads the rows follows from the read plan, and which one takes over where the server fails it (`MainWalk`).
+Which walk reads the rows follows from the read plan, and which one takes over where the server fails it.
 
 amoCRM dates records to the second, so a record may change again and keep its date. A stream that makes several rows of
-a record could then not tell rows that the second change removed from the present ones. `settled` holds such a record
-until its second has ended, then reads it once more and delivers that version.
+a record could then not tell rows that the second change removed from the present ones. So such a record is held until
+its second has ended, and delivered as it is read by id after that.
 """
 
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence, Set
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -22,7 +22,7 @@ from source_amocrm.sync.declaration import Batch, Deletion
 from source_amocrm.sync.deletions import EventLog, in_trash, with_trash
 from source_amocrm.sync.lookup import Resolver
 from source_amocrm.sync.read_plan import BEGINNING, ReadPlan, merged
-from source_amocrm.walk import FilterIgnored, Listing, OrderIgnored, Page, PageCheckpoint, Row
+from source_amocrm.walk import FilterIgnored, OrderIgnored, Page, PageCheckpoint, Row
 from source_amocrm.walk.id_order import LARGEST_ID, in_id_order, rest_of_second
 from source_amocrm.walk.intervals import FOREVER
 from source_amocrm.walk.keyset import keyset
@@ -37,75 +37,6 @@ MOST_HELD, MOST_HELD_UNFILTERED = 500, 50
 """The most records held at a time; further ones are delivered at once. Each costs a reading by id."""
 READINGS = 4
 """How many times a record is read again while it changes in every second; then its last version is delivered."""
-
-
-@dataclass
-class MainWalk:
-    """Chooses the walk that reads the rows of `resource` by the `plan`, and the next one where the server fails it."""
-
-    account: Account
-    resource: Resource
-    plan: ReadPlan
-    listing: Listing
-
-    def __post_init__(self) -> None:
-        self.traits = ListTraits()
-
-    def batches(self, delivered: Set[int | str]) -> Iterator[Batch]:
-        """Reads the needed rows. `delivered` grows meanwhile; rows in it are left out when a second walk takes over."""
-        if self.resource.by_cursor and self.account.filter_may_work(self.resource):
-            try:
-                yield from map(Batch, self._by_date())
-                return
-            except TiesShuffled as shuffled:
-                since, known = shuffled.since, shuffled.delivered
-                yield from _without(
-                    self.by_page_number(since), lambda row: self.listing.second_of(row) == since and key(row) in known
-                )
-                return
-            except (FilterIgnored, OrderIgnored, Unpaid) as error:
-                # Only the filter may not be paid for: the list itself shows it when it is asked for without.
-                if isinstance(error, Unpaid) and not self.resource.paid_filter:
-                    raise
-                if self.resource.paid_filter and not isinstance(error, OrderIgnored):
-                    self.account.filter_is_ignored()
-        before = set(delivered)
-        yield from _without(self._unfiltered(), lambda row: key(row) in before)
-
-    def _by_date(self) -> Iterator[Page]:
-        """Reads the needed seconds, oldest first: rows edited meanwhile move into the seconds that are read last."""
-        pool = self.account.pool
-        intervals, within = self.plan.seconds, self.plan.within
-        if within:
-            yield from rest_of_second(self.listing, within.since, pool, within.checkpoint)
-            intervals -= (within.since, within.since)
-        for low, high in intervals.intervals:
-            near = self.plan.requested_since if low == self.plan.since else low
-            yield from keyset(self.listing, (near, high), self.traits, pool=pool)
-
-    def _unfiltered(self) -> Iterator[Batch]:
-        since = self.plan.since
-        if self.resource.by_cursor and since > BEGINNING:
-            try:
-                yield from map(Batch, newest_first(self.listing, since))
-                return
-            except OrderIgnored:
-                pass
-        yield from self.by_page_number(since)
-
-    def by_page_number(self, since: int, checkpoint: PageCheckpoint | None = None) -> Iterator[Batch]:
-        """Reads the rows since a second by page number, with the filter where that works."""
-        listing = self.listing
-        if since > BEGINNING and self.account.filter_works(self.resource):
-            low = since if self.resource.by_cursor else min(since, self.plan.requested_since)
-            listing = listing.narrowed(bounds(listing, low - 1, FOREVER))
-        pages = map(partial(Batch, floor=since), in_id_order(listing, self.account.pool, checkpoint))
-        yield from _without(pages, lambda row: (listing.second_of(row) or FOREVER) < since)
-        yield Batch(Page([]), walked=True)
-
-
-def _without(batches: Iterable[Batch], unwanted: Callable[[Row], bool]) -> Iterator[Batch]:
-    return map(partial(Batch.without, unwanted=unwanted), batches)
 
 
 @dataclass
@@ -129,7 +60,7 @@ class EntityReading:
     def __post_init__(self) -> None:
         self._plan = merged(self.plans)
         self._listing = self.account.listing(self.resource, self.params)
-        self.walk = MainWalk(self.account, self.resource, self._plan, self._listing)
+        self._traits = ListTraits()
         self._keys = ReadKeys(self.plans)
         self._trash: Callable[[], list[Deletion]] | None = None
 
@@ -141,20 +72,88 @@ class EntityReading:
 
     def _walked(self) -> Iterator[Batch]:
         if resume := self._plan.resume:
-            yield from self.walk.by_page_number(resume.since, resume.checkpoint)
+            yield from self._by_page_number(resume.since, resume.checkpoint)
         if self.mark_deleted and self.resource.has_trash:
-            read = partial(in_trash, self.account, self.resource, self._plan)
-            self._trash = self.account.pool.prefetch(read)
-        yield from self.walk.batches(self._keys.delivered)
+            self._trash = self.account.pool.prefetch(partial(in_trash, self.account, self.resource, self._plan))
+        yield from self._main_walk()
+
+    def _main_walk(self) -> Iterator[Batch]:
+        """Reads the needed rows. Where a second walk takes over, leaves out what the first one delivered."""
+        if self.resource.by_cursor and self.account.filter_may_work(self.resource):
+            try:
+                yield from map(Batch, self._by_date())
+                return
+            except TiesShuffled as shuffled:
+                since, known = shuffled.since, shuffled.delivered
+                yield from _without(
+                    self._by_page_number(since), lambda row: self._listing.second_of(row) == since and key(row) in known
+                )
+                return
+            except (FilterIgnored, OrderIgnored, Unpaid) as error:
+                # Only the filter may not be paid for: the list itself shows it when it is asked for without.
+                if isinstance(error, Unpaid) and not self.resource.paid_filter:
+                    raise
+                if self.resource.paid_filter and not isinstance(error, OrderIgnored):
+                    self.account.filter_is_ignored()
+        before = set(self._keys.delivered)
+        yield from _without(self._unfiltered(), lambda row: key(row) in before)
+
+    def _by_date(self) -> Iterator[Page]:
+        """Reads the needed seconds, oldest first: rows edited meanwhile move into the seconds that are read last."""
+        pool = self.account.pool
+        intervals, within = self._plan.seconds, self._plan.within
+        if within:
+            yield from rest_of_second(self._listing, within.since, pool, within.checkpoint)
+            intervals -= (within.since, within.since)
+        for low, high in intervals.intervals:
+            near = self._plan.requested_since if low == self._plan.since else low
+            yield from keyset(self._listing, (near, high), self._traits, pool=pool)
+
+    def _unfiltered(self) -> Iterator[Batch]:
+        since = self._plan.since
+        if self.resource.by_cursor and since > BEGINNING:
+            try:
+                yield from map(Batch, newest_first(self._listing, since))
+                return
+            except OrderIgnored:
+                pass
+        yield from self._by_page_number(since)
+
+    def _by_page_number(self, since: int, checkpoint: PageCheckpoint | None = None) -> Iterator[Batch]:
+        """Reads the rows since a second by page number, with the filter where that works."""
+        listing = self._listing
+        if since > BEGINNING and self.account.filter_works(self.resource):
+            low = since if self.resource.by_cursor else min(since, self._plan.requested_since)
+            listing = listing.narrowed(bounds(listing, low - 1, FOREVER))
+        pages = map(partial(Batch, floor=since), in_id_order(listing, self.account.pool, checkpoint))
+        yield from _without(pages, lambda row: (listing.second_of(row) or FOREVER) < since)
+        yield Batch(Page([]), walked=True)
 
     def _settled(self) -> Iterator[Batch]:
-        api = self.account.api
-        return settled(
-            self._walked(),
-            lambda: MOST_HELD if self.account.filter_works(self.resource) else MOST_HELD_UNFILTERED,
-            lambda tick: api.sleep(max(0.0, tick - api.clock())),
-            self._read_again,
-        )
+        """Yields the batches without held records, then these records as they are read again."""
+        held: dict[int, float] = {}
+
+        def without_held(batch: Batch) -> Batch:
+            return batch.without(lambda row: self._hold(row, batch.page.answered, held))
+
+        yield from map(without_held, self._walked())
+        for left in range(READINGS - 1, -1, -1):
+            if not held:
+                return
+            self.account.api.sleep(max(0.0, max(held.values()) - self.account.api.clock()))
+            page = self._read_again(held)
+            held.clear()
+            batch = Batch(page, floor=0)
+            yield without_held(batch) if left else batch
+
+    def _hold(self, row: Row, answered: Iterable[Answered], held: dict[int, float]) -> bool:
+        entity_id, over = row.get("id"), over_at(seconds(row.get("updated_at")) or 0, answered)
+        if over is None or not isinstance(entity_id, int):
+            return False
+        most = MOST_HELD if self.account.filter_works(self.resource) else MOST_HELD_UNFILTERED
+        if entity_id in held or len(held) < most:
+            held[entity_id] = over
+        return entity_id in held
 
     def _observed(self, batches: Iterable[Batch]) -> Iterator[Batch]:
         """Shows every row to the keys and the resolvers, and the end of the walk to the resolvers."""
@@ -166,7 +165,7 @@ class EntityReading:
                 for resolver in self.resolvers:
                     resolver.observe(batch.page.rows)
                 yield batch
-            whole = self._plan.at_first and not self.walk.traits.behind
+            whole = self._plan.at_first and not self._traits.behind
         except AmocrmError as error:
             failure = error
             raise
@@ -202,13 +201,12 @@ class EntityReading:
     def _tombstones(self, gone: dict[int, Deletion], present: Collection[int]) -> Iterator[Batch]:
         if self._trash:
             gone = with_trash(gone, self._trash(), self._keys.ids)
-        if self.walk.traits.behind:
+        if self._traits.behind:
             # rows that changed faster than the walk read them are left to the next sync
             present = {*present, *(row["id"] for row in by_ids(self.account, self.resource, gone))}
         deletions = [deletion for entity_id, deletion in gone.items() if entity_id not in present]
         for start in range(0, len(deletions), DELETIONS_AT_ONCE):
-            part = tuple(deletions[start : start + DELETIONS_AT_ONCE])
-            yield Batch(Page([]), part)
+            yield Batch(Page([]), tuple(deletions[start : start + DELETIONS_AT_ONCE]))
 
     def _read_again(self, ids: Iterable[int]) -> Page:
         wanted = set(ids)
@@ -246,37 +244,8 @@ class ReadKeys:
                 self.delivered.add(key(row))
 
 
-def settled(
-    batches: Iterable[Batch],
-    most_held: Callable[[], int],
-    wait_until: Callable[[float], None],
-    read_again: Callable[[Collection[int]], Page],
-) -> Iterator[Batch]:
-    """Yields the batches without held records, then these records as they are read again.
-
-    `wait_until` sleeps until a tick of the monotonic clock. `read_again` reads the records that still exist by id.
-    """
-    held: dict[int, float] = {}
-
-    def without_held(batch: Batch) -> Batch:
-        def hold(row: Row) -> bool:
-            over = over_at(seconds(row.get("updated_at")) or 0, batch.page.answered)
-            entity_id = row.get("id")
-            if over is None or not isinstance(entity_id, int) or (entity_id not in held and len(held) >= most_held()):
-                return False
-            held[entity_id] = over
-            return True
-
-        return batch.without(hold)
-
-    yield from map(without_held, batches)
-    for left in range(READINGS - 1, -1, -1):
-        if not held:
-            return
-        wait_until(max(held.values()))
-        page, held = read_again(held), {}
-        batch = Batch(page, floor=0)
-        yield without_held(batch) if left else batch
+def _without(batches: Iterable[Batch], unwanted: Callable[[Row], bool]) -> Iterator[Batch]:
+    return map(partial(Batch.without, unwanted=unwanted), batches)
 
 
 def over_at(second: int, answered: Iterable[Answered]) -> float | None:
