@@ -123,25 +123,22 @@ def _count(rows: int, passed: float) -> str:
     return f"{rows:,} rows, {rows / max(passed, 1):,.0f} rows a second"
 
 
+@dataclass
 class Report:
     """`with Report(api, logger, selected, emit) as report`; `observe` is told of the batches of every list.
 
     `emit` puts a message into the output without waiting. Raises Closed once nobody takes messages any more.
     """
 
-    def __init__(
-        self,
-        api: Api,
-        logger: logging.Logger,
-        selected: Selected,
-        emit: Callable[[AirbyteMessage], None],
-    ) -> None:
-        self._api = api
-        self._logger = logger
-        self._emit = emit
+    api: Api
+    logger: logging.Logger
+    selected: Selected
+    emit: Callable[[AirbyteMessage], None]
+
+    def __post_init__(self) -> None:
         self._tables: dict[str, Table] = {}
         self._lists: dict[str, ListReading] = {}
-        for stream, progress in selected.items():
+        for stream, progress in self.selected.items():
             table = self._tables[stream.name] = Table(stream.name, progress, len(stream.inputs()))
             for resource in stream.inputs():
                 reading = self._lists.setdefault(resource.path, ListReading(resource.path, resource.name))
@@ -159,11 +156,11 @@ class Report:
 
     def __exit__(self, *_: object) -> None:
         self._over.set()
-        stats, elapsed = self._api.stats, time.monotonic() - self._begun
-        self._logger.info(
+        stats, elapsed = self.api.stats, time.monotonic() - self._begun
+        self.logger.info(
             f"Read {sum(table.rows for table in self._tables.values()):,} rows with {stats.requests:,} requests in "
             f"{elapsed:,.1f} s ({stats.requests / max(elapsed, 1):.1f} requests a second); {stats.throttled:,} were "
-            f"refused as too many (429); threads waited {self._api.budget.waited:,.1f} s for their turn to ask."
+            f"refused as too many (429); threads waited {self.api.budget.waited:,.1f} s for their turn to ask."
         )
 
     def observe(self, path: str, batch: Batch | None) -> None:
@@ -202,7 +199,7 @@ class Report:
             for table in self._tables.values():
                 if table.reading:
                     stream = StreamDescriptor(name=table.name)
-                    self._emit(as_airbyte_message(stream, AirbyteStreamStatus.RUNNING, [reason]))
+                    self.emit(as_airbyte_message(stream, AirbyteStreamStatus.RUNNING, [reason]))
 
     def _run(self) -> None:
         with suppress(Closed):
@@ -212,7 +209,7 @@ class Report:
 
     def tell(self) -> None:
         """Logs a line for each list that is being read, and for each table that is made of no list."""
-        now, asked = time.monotonic(), self._api.stats.by_path
+        now, asked = time.monotonic(), self.api.stats.by_path
         passed = now - self._begun
         lists = [reading for reading in self._lists.values() if reading.reading]
         for reading in lists:
@@ -225,7 +222,7 @@ class Report:
         self._asked_for_events = asked[EVENTS.path]
         lines += [reading.line(asked[reading.path], passed) for reading in lists]
         for line in lines or [f"the rest of {one.name}; {_count(one.rows, passed)}" for one in tables]:
-            self._logger.info("%s%s", READING, line)
+            self.logger.info("%s%s", READING, line)
 
     def estimate(self) -> None:
         """Emits the ESTIMATE of every table that is made of one list whose end is in sight."""
@@ -236,7 +233,7 @@ class Report:
                     kind = EstimateType.STREAM
                     estimate = AirbyteEstimateTraceMessage(name=table.name, type=kind, row_estimate=rows)
                     trace = AirbyteTraceMessage(TraceType.ESTIMATE, emitted_at=time.time() * 1000, estimate=estimate)
-                    self._emit(AirbyteMessage(type=Type.TRACE, trace=trace))
+                    self.emit(AirbyteMessage(type=Type.TRACE, trace=trace))
 
 
 def log_pause(seconds: float) -> None:
