@@ -50,12 +50,7 @@ def dump(progress: Progress) -> dict[str, Any]:
 
 
 def load(
-    stream: str,
-    cursor: str,
-    lists: Collection[str],
-    state: Mapping[str, Any] | None,
-    start: int | None,
-    lookback: int,
+    stream: str, cursor: str, lists: Collection[str], state: Mapping[str, Any] | None, start: int | None, lookback: int
 ) -> Progress:
     """Returns the progress of a stream that is made of these lists.
 
@@ -110,12 +105,10 @@ def _load(progress: Progress, lists: Collection[str], state: Mapping[str, Any]) 
 
 def _load_pending(pending: Mapping[str, Any]) -> ReadPlan:
     _require(pending.keys() <= PENDING)
+    walks = {name: pending[name] for name in ("walk", "within") if name in pending}
     points = {
-        name: ResumePoint(
-            _second(pending[name]["since"]), PageCheckpoint(pending[name]["place"], pending[name]["after"])
-        )
-        for name in ("walk", "within")
-        if name in pending
+        name: ResumePoint(_second(walk["since"]), PageCheckpoint(walk["place"], walk["after"]))
+        for name, walk in walks.items()
     }
     return ReadPlan(
         IntervalSet.of((_second(start), _second(end)) for start, end in pending["spans"]),

@@ -39,7 +39,7 @@ class End:
 
 
 Item = Row | Checkpoint | End
-Items = Iterator[tuple[str, Item]]
+Items = Generator[tuple[str, Item], None, None]
 """Rows, checkpoints and ends, each with the name of its stream."""
 
 
@@ -138,11 +138,11 @@ class Sync:
         if self._event_log.types_since and not any(one.progress.pending for one in self._streams):
             self.account.pool.submit(self._event_log.events)
 
-    def read(self, part: Resource | Declaration) -> Generator[tuple[str, Item], None, None]:
+    def read(self, part: Resource | Declaration) -> Items:
         """Yields what comes of a part's streams. One stream's failure ends that stream alone."""
         return self._read_list(part) if isinstance(part, Resource) else self._read_whole(part)
 
-    def _read_whole(self, stream: Declaration) -> Generator[tuple[str, Item], None, None]:
+    def _read_whole(self, stream: Declaration) -> Items:
         failure = None
         try:
             for row in stream.read_records(sync_mode=SyncMode.full_refresh):
@@ -151,7 +151,7 @@ class Sync:
             failure = error
         yield stream.name, End(failure)
 
-    def _read_list(self, resource: Resource) -> Generator[tuple[str, Item], None, None]:
+    def _read_list(self, resource: Resource) -> Items:
         streams = [one for one in self._streams if resource in one.stream.inputs()]
         failure = None
         try:
