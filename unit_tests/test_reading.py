@@ -12,7 +12,7 @@ from source_amocrm.account import Account
 from source_amocrm.account.resources import CONTACTS, LEADS, NOTES, Resource
 from source_amocrm.errors import Unavailable
 from source_amocrm.sync.declaration import Batch, Deletion
-from source_amocrm.sync.deletions import changes_of, deletions_in, trimmed, with_trash
+from source_amocrm.sync.deletions import Changes, EventLog, changes_of, deletions_in, trimmed
 from source_amocrm.sync.lookup import Resolver
 from source_amocrm.sync.read_plan import ReadPlan
 from source_amocrm.sync.reading import READINGS, EntityReading, ReadKeys, over_at
@@ -267,7 +267,10 @@ def test_a_merged_entity_that_is_not_found_is_deleted_since_its_merge() -> None:
 def test_of_an_event_and_the_trash_the_later_deletion_counts_and_what_came_is_not_gone() -> None:
     gone = {own: Deletion(own, NOW, 7, 1) for own in (1, 2, 3)}
     in_trash = [Deletion(2, NOW + 1, 8, 1), Deletion(3, NOW - 1, 8, 1), Deletion(4, NOW, 8, 1), Deletion(5, NOW, 8, 1)]
-    told = with_trash(gone, in_trash, [1, 5, 6])
+    stages = Stages([batch(*(lead(own, NOW - 60) for own in (1, 5, 6)))])
+    stages.event_log = cast(EventLog, SimpleNamespace(of=lambda *_: Changes(deleted=gone)))
+    stages.mark_deleted, stages._trash = True, lambda: in_trash
+    told = {deletion.id: deletion for one in stages.batches() for deletion in one.deletions}
     assert {own: (deletion.at, deletion.by) for own, deletion in told.items()} == {
         2: (NOW + 1, 8),
         3: (NOW, 7),

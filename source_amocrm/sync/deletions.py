@@ -5,7 +5,7 @@ Events are read once for all lists.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -253,23 +253,6 @@ def in_trash(account: Account, resource: Resource, plan: ReadPlan) -> list[Delet
     listing = account.listing(resource, {"with": "only_deleted", "order[updated_at]": "desc"})
     since = plan.deletions_since
     return with_smaller_pages(listing, lambda some: list(deletions_in(some, since, since < plan.changes_since)))
-
-
-def with_trash(
-    gone: Mapping[int, Deletion], in_trash: Iterable[Deletion], present: Iterable[int]
-) -> dict[int, Deletion]:
-    """Merges the deletions of events and of the trash; the later one of an entity counts.
-
-    Leaves out entities that are `present`: this sync delivered them, and if they are gone since, the next sync's events
-    tell.
-    """
-    all_gone = dict(gone)
-    for deletion in in_trash:
-        if deletion.id not in all_gone or all_gone[deletion.id].at < deletion.at:
-            all_gone[deletion.id] = deletion
-    for entity_id in present:
-        all_gone.pop(entity_id, None)
-    return all_gone
 
 
 def deletions_in(trash: Listing, since: int, first_sync: bool) -> Iterator[Deletion]:

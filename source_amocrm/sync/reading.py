@@ -19,7 +19,7 @@ from source_amocrm.account.availability import reading
 from source_amocrm.errors import AmocrmError, Unpaid
 from source_amocrm.http import Params
 from source_amocrm.sync.declaration import Batch, Deletion
-from source_amocrm.sync.deletions import EventLog, in_trash, with_trash
+from source_amocrm.sync.deletions import EventLog, in_trash
 from source_amocrm.sync.lookup import Resolver
 from source_amocrm.sync.read_plan import BEGINNING, ReadPlan, merged
 from source_amocrm.walk import FilterIgnored, OrderIgnored, Page, PageCheckpoint, Row
@@ -199,8 +199,16 @@ class EntityReading:
         return self._plan.changes_since if few else FOREVER
 
     def _tombstones(self, gone: dict[int, Deletion], present: Collection[int]) -> Iterator[Batch]:
+        """Yields the deletions of events and of the trash; the later one of an entity counts.
+
+        Leaves out what this sync has read: if that is gone since, the next sync's events tell.
+        """
         if self._trash:
-            gone = with_trash(gone, self._trash(), self._keys.ids)
+            for deletion in self._trash():
+                if deletion.id not in gone or gone[deletion.id].at < deletion.at:
+                    gone[deletion.id] = deletion
+            for entity_id in self._keys.ids:
+                gone.pop(entity_id, None)
         if self._traits.behind:
             # rows that changed faster than the walk read them are left to the next sync
             present = {*present, *(row["id"] for row in by_ids(self.account, self.resource, gone))}
