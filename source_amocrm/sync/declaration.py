@@ -99,7 +99,8 @@ class Incremental(Declaration):
     """A stream of what changes.
 
     It is made of the records of `resources`, and of the events of these `kinds` (of all for an empty tuple, of none
-    for None), with `newest_first` from the newest event on. `deletable`: what was deleted comes as a tombstone.
+    for None). `newest_first`: from the newest event on, so that of rows with one key only the newest takes columns from
+    its lookups. `deletable`: what was deleted comes as a tombstone.
     """
 
     cursor_field: str

@@ -32,6 +32,7 @@ class Checkpoint:
 
 Delivered = Iterator["Row | Checkpoint"]
 Wanted = tuple[Row, int]
+"""A row, and the id in another list from which it takes a column."""
 
 
 @dataclass
@@ -96,7 +97,7 @@ class Delivery(ABC):
             raise failure
 
     def _to_fill(self, column: str, wanted: list[Wanted]) -> list[Wanted]:  # noqa: ARG002
-        """Returns those of the rows, with the ids that they take the column from, in which the column is filled."""
+        """Returns those of the rows in which the column is filled."""
         return wanted
 
 
@@ -191,7 +192,7 @@ class PageOrder(Delivery):
 
 @dataclass
 class NewestFirst(Delivery):
-    """Delivers rows of events from the newest to the oldest. Only the newest row with a key takes columns from lookups.
+    """Delivers rows of events from the newest to the oldest.
 
     Holds a row back as long as a newer one may still come. Also holds rows until they are many, because the resolvers
     are asked for all of them together. `until`: the last second read. `between` reads the stream's events between two
