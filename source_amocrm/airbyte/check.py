@@ -120,7 +120,7 @@ def _of_every_account(streams: Sequence[AmocrmStream]) -> dict[str, None]:
 
 def _needs(account: Account, stream: AmocrmStream, with_events: Set[str]) -> Needs:
     """`with_events`: the paths of the lists for which a sync asks the events what happened to the rows."""
-    if _not_granted(account, stream):
+    if stream.scope and account.not_granted(stream.scope):
         return Needs()
     made_of, completed_by = [*stream.paths()], [*stream.completing_paths()]
     if isinstance(stream, IncrementalStream) and stream.kinds is None and with_events & {*made_of}:
@@ -141,15 +141,11 @@ def _refusal(account: Account, stream: AmocrmStream, path: str) -> AmocrmError |
     return None
 
 
-def _not_granted(account: Account, stream: AmocrmStream) -> AmocrmError | None:
-    return account.not_granted(stream.scope) if stream.scope else None
-
-
 def _suffered(
     account: Account, stream: AmocrmStream, needs: Needs, refusals: Refusals
 ) -> Iterator[tuple[Impact, AmocrmError, str]]:
     """Yields how the stream lacks rows, and by the refusal of which list; of none if the token lacks the scope."""
-    if lacking := _not_granted(account, stream):
+    if stream.scope and (lacking := account.not_granted(stream.scope)):
         yield Impact.CLOSED, lacking, ""
         return
     own = refusals(needs.made_of)

@@ -111,12 +111,9 @@ class ListReading:
         if pending and pending.seconds and (time_left := seconds_left(self.seen)) is not None:
             told.append(f"about {duration(time_left)} left")
         more = f" and {len(self.tables) - 1} more" if len(self.tables) > 1 else ""
-        what, where = f"{_called(self.path)} ({self.tables[0].name}{more})", ", ".join(filter(None, told))
+        what = f"{self.path.removeprefix('/api/v4/')} ({self.tables[0].name}{more})"
+        where = ", ".join(filter(None, told))
         return f"{what}{': ' if where else ''}{where}; {_count(self.rows, passed)}, {requests:,} requests"
-
-
-def _called(path: str) -> str:
-    return path.removeprefix("/api/v4/")
 
 
 def _count(rows: int, passed: float) -> str:
@@ -218,7 +215,7 @@ class Report:
         tables = [table for table in self._tables.values() if table.reading]
         lines = [f"{one.name}; {_count(one.rows, passed)}" for one in tables if not one.lists]
         if all(one.path != EVENTS.path for one in lists) and asked[EVENTS.path] > self._asked_for_events:
-            lines.append(f"{_called(EVENTS.path)} ({CHANGES}); {asked[EVENTS.path]:,} requests")
+            lines.append(f"{EVENTS.name} ({CHANGES}); {asked[EVENTS.path]:,} requests")
         self._asked_for_events = asked[EVENTS.path]
         lines += [reading.line(asked[reading.path], passed) for reading in lists]
         for line in lines or [f"the rest of {one.name}; {_count(one.rows, passed)}" for one in tables]:
