@@ -203,12 +203,11 @@ class EntityReading:
 
         Leaves out what this sync has read: if that is gone since, the next sync's events tell.
         """
-        if self._trash:
-            for deletion in self._trash():
-                if deletion.id not in gone or gone[deletion.id].at < deletion.at:
-                    gone[deletion.id] = deletion
-            for entity_id in self._keys.ids:
-                gone.pop(entity_id, None)
+        for deletion in self._trash() if self._trash else ():
+            if deletion.id not in gone or gone[deletion.id].at < deletion.at:
+                gone[deletion.id] = deletion
+        for entity_id in self._keys.ids:
+            gone.pop(entity_id, None)
         if self._traits.behind:
             # rows that changed faster than the walk read them are left to the next sync
             present = {*present, *(row["id"] for row in by_ids(self.account, self.resource, gone))}
