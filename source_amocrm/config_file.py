@@ -47,16 +47,15 @@ class ConfigFile:
     def written(self) -> dict[str, Any]:
         """The config as it stands in the file, references and all. Raises ConfigFileError."""
         try:
-            config = json.loads(whole_file.read(self.path, json.loads))
+            config = whole_file.read_json(self.path)
             if isinstance(config, dict) and is_deeper(config, DEEPEST):
                 raise RecursionError
         except FileNotFoundError:
             raise ConfigFileError(f"There is no config at {self.path}. `source-amocrm connect` writes one.") from None
-        except (OSError, UnicodeDecodeError) as error:
-            reason = getattr(error, "strerror", None) or "not UTF-8"
-            raise ConfigFileError(f"The config {self.path} cannot be read: {reason}.") from None
         except json.JSONDecodeError as error:
             raise ConfigFileError(f"The config {self.path} is not JSON: {error.msg} in line {error.lineno}.") from None
+        except (OSError, ValueError) as error:
+            raise ConfigFileError(f"The config {self.path} cannot be read: {_reason(error)}.") from None
         except RecursionError:
             raise ConfigFileError(
                 f"The config {self.path} is nested more deeply than any setting is. `source-amocrm connect` writes one."
@@ -110,7 +109,7 @@ class ConfigFile:
     def _newest(self, given: dict[str, Any]) -> dict[str, Any]:
         """Puts the rotated token in place of the one that the reference leads to, until that is another one."""
         try:
-            rotated = json.loads(whole_file.read(self.beside("rotated.json"), json.loads))
+            rotated = whole_file.read_json(self.beside("rotated.json"))
         except FileNotFoundError:
             return given
         except (OSError, ValueError, RecursionError):
@@ -177,35 +176,19 @@ def _value_of(kind: str, name: object, place: str) -> str:
             raise ConfigFileError(f"{place} is in the environment variable {name}, which is not set.")
         return os.environ[name]
     try:
-        text = _small_file(name).decode("utf-8").strip()
+        text = whole_file.read_text(Path(name), LARGEST_REFERENCE, "secret").strip()
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or ("not UTF-8" if isinstance(error, UnicodeError) else error)
-        raise ConfigFileError(f"{place} is in the file {name}, which cannot be read: {reason}.") from None
+        raise ConfigFileError(f"{place} is in the file {name}, which cannot be read: {_reason(error)}.") from None
     if not text:
         raise ConfigFileError(f"{place} is in the file {name}, which is empty.")
     return text
 
 
-def _small_file(name: str) -> bytes:
-    """The content of a regular file. Raises OSError, and ValueError where it is a device, a pipe or too large."""
-    number = os.open(name, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-    with open(number, "rb") as file:
-        if not stat.S_ISREG(os.fstat(number).st_mode):
-            raise ValueError("it is no regular file")
-        content = file.read(LARGEST_REFERENCE + 1)
-    if len(content) > LARGEST_REFERENCE:
-        raise ValueError(f"it is larger than {LARGEST_REFERENCE >> 10} KB, as no secret is")
-    return content
+def _reason(error: OSError | ValueError) -> str:
+    return getattr(error, "strerror", None) or ("not UTF-8" if isinstance(error, UnicodeError) else str(error))
 
 
 def is_deeper(value: object, levels: int) -> bool:
     """Whether objects and lists are nested in more than so many levels."""
-    level = [value]
-    for _ in range(levels):
-        inner = [
-            item.values() if isinstance(item, Mapping) else item for item in level if isinstance(item, Mapping | list)
-        ]
-        level = [item for items in inner for item in items]
-        if not level:
-            return False
-    return True
+    items = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
+    return not levels or any(is_deeper(item, levels - 1) for item in items)

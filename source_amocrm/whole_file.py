@@ -9,7 +9,7 @@ import json
 import os
 import stat
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ def write(path: Path, content: str | bytes) -> None:
     """Replaces the file, for its owner alone; when this returns, the disk has it. Raises OSError.
 
     It follows links. It writes a draft beside the file first: if the machine dies before the draft takes the file's
-    place, `read` finds the draft.
+    place, `read_json` finds the draft.
     """
     target = Path(os.path.realpath(path))
     draft = _draft(target)
@@ -76,25 +76,36 @@ def json_text(value: Mapping[str, Any]) -> str:
     return json.dumps(value, ensure_ascii=False, indent=2) + "\n"
 
 
-def read(path: Path, whole: Callable[[str], object]) -> str:
-    """The newest text that `whole` takes without a ValueError. A draft takes the file's place now if it did not before.
+def read_json(path: Path) -> Any:
+    """The newest value of the file. A draft takes the file's place now if it did not before.
 
-    A draft older than the file has been overtaken and is passed over. Raises OSError or UnicodeDecodeError.
+    A draft older than the file has been overtaken and is passed over. Raises OSError, ValueError or RecursionError.
     """
     target = Path(os.path.realpath(path))
     draft = _draft(target)
     try:
-        text = draft.read_text(encoding="utf-8")
-        whole(text)
+        value = json.loads(read_text(draft))
         with contextlib.suppress(FileNotFoundError):
             if draft.stat().st_mtime_ns < target.stat().st_mtime_ns:
                 raise ValueError("overtaken")
     except (OSError, ValueError, RecursionError):
-        return target.read_text(encoding="utf-8-sig")
+        return json.loads(read_text(target))
     with contextlib.suppress(OSError):
         os.replace(draft, target)
         sync_folder(target.parent)
-    return text
+    return value
+
+
+def read_text(path: Path, largest: int = 1 << 24, what: str = "config") -> str:
+    """The text of a regular file of at most `largest` bytes. Raises OSError, or ValueError for anything else."""
+    number = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    with open(number, "rb") as file:
+        if not stat.S_ISREG(os.fstat(number).st_mode):
+            raise ValueError("it is no regular file")
+        content = file.read(largest + 1)
+    if len(content) > largest:
+        raise ValueError(f"it is larger than {largest >> 10} KB, as no {what} is")
+    return content.decode("utf-8-sig")
 
 
 def sync_folder(folder: Path) -> None:
@@ -111,7 +122,7 @@ def sync_folder(folder: Path) -> None:
 def prove(path: Path, size: int) -> None:
     """Proves that `size` bytes can be written there, by a draft of that size. Raises OSError.
 
-    The draft stays, so that the next `write` has room. `read` passes over it.
+    The draft stays, so that the next `write` has room. `read_json` passes over it.
     """
     _put(_draft(Path(os.path.realpath(path))), b" " * size)
 
