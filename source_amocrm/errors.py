@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import re
+import traceback
 from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
@@ -208,6 +209,12 @@ def combined_error(errors: Sequence[AmocrmError]) -> AmocrmError:
 
 def _within(one: str, other: str) -> bool:
     return len(one) < len(other) and without_ids(one) in without_ids(other)
+
+
+def place_of(error: Exception) -> str:
+    """The file and line, without the values that a stack trace's last line may quote."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{frame.filename}:{frame.lineno}"
 
 
 def error_copy(error: E) -> E:

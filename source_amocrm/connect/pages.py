@@ -35,7 +35,7 @@ def step_page(flow: Flow, step: Step, words: Texts, problem: Problem | None, typ
         at=problem.at if problem and problem.at in FORM_FIELDS.get(step, ()) else "",
         typed=typed,
         count=len(STREAMS),
-        next_line=next_line(flow.options.config, flow.verdict.account_id) if flow.verdict else "",
+        next_line=next_line(flow.config, flow.verdict.account_id) if flow.verdict else "",
         platform="kommo" if is_kommo(flow.domain) else "amocrm",
         form=form_fields(flow.settings, words) if flow.settings else [],
     )

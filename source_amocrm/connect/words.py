@@ -11,7 +11,7 @@ from typing import Any
 
 from source_amocrm import errors
 from source_amocrm.errors import AmocrmError
-from source_amocrm.streams import STREAMS, schema
+from source_amocrm.streams import schema
 
 LANGUAGE_NAMES = {"en": "English", "ru": "Русский"}
 LANGUAGES = tuple(LANGUAGE_NAMES)
@@ -68,23 +68,17 @@ class Texts:
         """The sentence with its gaps filled; plain text."""
         return str(self._texts[key]).format(**params)
 
-    def raw(self, key: str) -> str:
-        """The sentence with its gaps open."""
-        return str(self._texts[key])
-
-    def list(self, key: str) -> list[str]:
-        """Sentences with their gaps open."""
-        texts: list[str] = self._texts[key]
-        return texts
+    def raw(self, key: str) -> Any:
+        """The sentence, or the list of them, with its gaps open."""
+        return self._texts[key]
 
     def table(self, stream: str) -> str:
         """What a table is called in a list of tables."""
-        return table_names(self.language).get(stream, stream)
+        return schema.russian(stream) if self.language == "ru" else stream
 
     def tables(self, streams: tuple[str, ...]) -> str:
         """Tables in a sentence: their names here and those in Airbyte, where the two differ."""
-        names = ((self.table(stream), stream) for stream in streams)
-        return ", ".join(name if name == stream else f"{name} ({stream})" for name, stream in names)
+        return ", ".join(f"{self.table(one)} ({one})" if self.language == "ru" else one for one in streams)
 
     def problem(self, problem: Problem) -> str:
         return self(f"problem.{problem.key}", **problem.params)
@@ -100,12 +94,6 @@ def preferred(header: str | None) -> str:
         except ValueError:
             continue
     return next((name for _, name in sorted(wishes, key=lambda wish: wish[0]) if name in LANGUAGES), LANGUAGES[0])
-
-
-@cache
-def table_names(language: str) -> dict[str, str]:
-    """The names of tables in a language; English has those of the streams."""
-    return {name: schema.russian(name) for name in STREAMS} if language == "ru" else {}
 
 
 @cache
