@@ -16,7 +16,7 @@ from source_amocrm.config import parse_config
 from source_amocrm.config import settings as config
 from source_amocrm.connect.words import Problem, of_kind, problem_of
 from source_amocrm.dates import day, iso
-from source_amocrm.errors import AmocrmError, ConfigError, FeatureOff, Forbidden, NotGranted, Unauthorized, Unpaid
+from source_amocrm.errors import AmocrmError, ConfigError, FeatureOff, Forbidden, NotGranted, Unpaid
 from source_amocrm.http import open_api
 from source_amocrm.http.backoff import RetryPolicy
 from source_amocrm.http.rate_limit import Budget
@@ -84,7 +84,7 @@ def exchange(domain: str, base_url: str, keys: Keys, code: str) -> dict[str, Any
         grant = endpoint.exchange(base_url, request)
     except AmocrmError as error:
         problem = problem_of(error, domain)
-        if type(error) is Unauthorized:
+        if problem.key == "token_rejected":
             problem = Problem("exchange_refused", problem.params, problem.detail)
         if any(piece in problem.detail for secret in (code, keys.client_secret) for piece in _pieces(secret)):
             problem.detail = ""

@@ -31,27 +31,28 @@ class Problem(Exception):
     at: str = ""
 
 
-_PROBLEMS: Mapping[type, str] = {
-    errors.CodeUsed: "code_used",
-    errors.CodeExpired: "code_expired",
-    errors.NotIssued: "not_issued",
-    errors.UnknownIntegration: "unknown_integration",
-    errors.OtherRedirectUri: "other_redirect_uri",
+_PROBLEMS: Mapping[str | type, str] = {
+    "the code is used": "code_used",
+    "the code has expired": "code_expired",
+    "not this integration's": "not_issued",
+    "an unknown integration": "unknown_integration",
+    "another redirect URI": "other_redirect_uri",
+    "the IP address is not on the account's list": "ip_refused",
     errors.Unauthorized: "token_rejected",
     errors.Unpaid: "unpaid",
     errors.Forbidden: "no_rights",
-    errors.IpRefused: "ip_refused",
     errors.Blocked: "blocked",
     errors.NotFound: "no_account",
     errors.Moved: "no_account",
     errors.Throttled: "throttled",
     errors.Unavailable: "unreachable",
 }
+"""By what a refusal means, or by the kind of the error."""
 
 
-def of_kind(error: AmocrmError, keys: Mapping[type, str], otherwise: str) -> str:
-    """The key for the error's class, or for the nearest of its parents."""
-    return next((keys[kind] for kind in type(error).__mro__ if kind in keys), otherwise)
+def of_kind(error: AmocrmError, keys: Mapping[Any, str], otherwise: str) -> str:
+    """The key for the error's meaning, its class, or the nearest of its parents."""
+    return next((keys[kind] for kind in (error.meaning, *type(error).__mro__) if kind in keys), otherwise)
 
 
 def problem_of(error: AmocrmError, host: str) -> Problem:

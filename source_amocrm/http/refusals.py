@@ -151,12 +151,12 @@ TABLE: tuple[Rule, ...] = (
     _fails(
         When("the code is used", _NO_EXCHANGE, says=("revoked",), where=(Where.CODE,)),
         "amoCRM has exchanged the authorization code already{detail}: it works once. " + _NEW_CODE,
-        errors.CodeUsed,
+        errors.Unauthorized,
     ),
     _fails(
         When("the code has expired", _NO_EXCHANGE, says=("expired",), where=(Where.CODE,)),
         "The authorization code has expired{detail}: it works for 20 minutes. " + _NEW_CODE,
-        errors.CodeExpired,
+        errors.Unauthorized,
     ),
     _fails(
         When(
@@ -168,7 +168,7 @@ TABLE: tuple[Rule, ...] = (
         "What was to be exchanged for a token was not given to this integration, or was not copied whole{detail}. "
         "Copy it again together with the integration ID (client_id) and the secret key (client_secret): all of them "
         "are on " + _KEYS_TAB + ".",
-        errors.NotIssued,
+        errors.Unauthorized,
     ),
     _fails(
         When(
@@ -180,13 +180,13 @@ TABLE: tuple[Rule, ...] = (
         "amoCRM does not recognise the integration{detail}. Compare the integration ID (client_id), the secret key "
         "(client_secret) and the redirect URI with the integration's settings, letter for letter; a new secret key "
         "makes the old one useless.",
-        errors.UnknownIntegration,
+        errors.Unauthorized,
     ),
     _fails(
         When("another redirect URI", _NO_EXCHANGE, says=("redirect",), where=_TOKENS),
         "amoCRM gave no token because of the redirect URI{detail}. It must be, letter for letter, the one in the "
         "integration's settings.",
-        errors.OtherRedirectUri,
+        errors.Unauthorized,
     ),
     _fails(
         When("a refused exchange", _NO_EXCHANGE, where=_TOKENS),
@@ -211,7 +211,7 @@ TABLE: tuple[Rule, ...] = (
         When("the IP address is not on the account's list", (401, 403), codes=(113,)),
         "The account {host} lets in only listed IP addresses{detail}. Let its administrator add the address of the "
         "machine where this connector runs to «Белый список ip-адресов» in «Настройки».",
-        errors.IpRefused,
+        errors.AmocrmError,
     ),
     _fails(When("a part of amoCRM is off", _REFUSED, codes=(425, 426)), _SWITCHED_OFF, errors.FeatureOff),
     _fails(When("not paid", _REFUSED, codes=(402,)), _UNPAID, errors.Unpaid),
