@@ -86,14 +86,12 @@ class ConfigFile:
         newest = self._newest(given) if refers else given
         if _grant(newest) != _grant(known):
             return None
-        kept = _merged(newest, _difference(known, changed))
+        content = kept = _merged(newest, _difference(known, changed))
         path = self._kept_in(config)
         if refers:
             path.parent.mkdir(mode=0o700, exist_ok=True)
-            rotated = {"instead_of": _grant(given), "settings": _difference(given, kept)}
-            whole_file.write(path, whole_file.json_text(rotated))
-        else:
-            whole_file.write(path, whole_file.json_text(kept))
+            content = {"instead_of": _grant(given), "settings": _difference(given, kept)}
+        whole_file.write(path, whole_file.json_text(content))
         return kept
 
     def _kept_in(self, config: Mapping[str, Any]) -> Path:
@@ -129,15 +127,13 @@ def _grant(settings: Mapping[str, Any]) -> str:
 
 def _difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
     """The entries of `new` that `old` has not."""
-    changed: dict[str, Any] = {}
-    for name, value in new.items():
-        before = old.get(name)
-        if isinstance(value, Mapping) and isinstance(before, Mapping):
-            if inner := _difference(before, value):
-                changed[name] = inner
-        elif value != before or name not in old:
-            changed[name] = value
-    return changed
+    changed = {name: value for name, value in new.items() if name not in old or value != old[name]}
+    return {
+        name: _difference(old[name], value)
+        if isinstance(value, Mapping) and isinstance(old.get(name), Mapping)
+        else value
+        for name, value in changed.items()
+    }
 
 
 def _merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
@@ -156,16 +152,14 @@ def holds_references(value: object) -> bool:
     return is_reference(value) or (isinstance(value, Mapping) and any(map(holds_references, value.values())))
 
 
-def resolved(settings: Mapping[str, Any], place: str = "") -> dict[str, Any]:
-    """`settings` with every reference replaced by what it stands for. Raises ConfigFileError."""
-    return {name: _resolved(value, f"{place}{name}") for name, value in settings.items()}
-
-
-def _resolved(value: Any, place: str) -> Any:
-    if is_reference(value):
+def resolved(value: Any, place: str = "") -> Any:
+    """`value` with every reference in it replaced by what it stands for. Raises ConfigFileError."""
+    if place and is_reference(value):
         [(kind, name)] = value.items()
         return _value_of(kind, name, place)
-    return resolved(value, f"{place}.") if isinstance(value, Mapping) else value
+    if not isinstance(value, Mapping):
+        return value
+    return {name: resolved(inner, f"{place}.{name}" if place else name) for name, inner in value.items()}
 
 
 def _value_of(kind: str, name: object, place: str) -> str:

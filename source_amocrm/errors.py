@@ -175,16 +175,13 @@ def combined_error(errors: Sequence[AmocrmError]) -> AmocrmError:
     alike: dict[str, list[AmocrmError]] = {}
     for error in errors:
         alike.setdefault(shared_cause(error), []).append(error)
-    said = [sentence_for_lists(some[0], (error.path for error in some if error.path)) for some in alike.values()]
-    sentences = [one for one in said if not any(_within(one, other) for other in said)]
+    told = [sentence_for_lists(some[0], (error.path for error in some if error.path)) for some in alike.values()]
+    plain = {without_ids(sentence): sentence for sentence in told}
+    sentences = [plain[own] for own in plain if not any(own in other and own != other for other in plain)]
     if len(alike) == 1 and sentences == [str(first)]:
         return first
     passing = [error.failure_type for error in errors if error.failure_type is FailureType.transient_error]
     return AmocrmError(" ".join(sentences), failure_type=(passing or [first.failure_type])[0], status=first.status)
-
-
-def _within(one: str, other: str) -> bool:
-    return len(one) < len(other) and without_ids(one) in without_ids(other)
 
 
 def place_of(error: Exception) -> str:

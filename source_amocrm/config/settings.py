@@ -92,23 +92,20 @@ def parse_config(raw: Mapping[str, Any], now: float | None = None) -> Config:
     domain = account_domain(raw.get("account_domain"))
     credentials = _credentials(raw.get("credentials"))
     given = {name: value for name, value in raw.items() if not _blank(value)}
-    personal_data = _option(given, "personal_data")
+    options = {
+        name: _option(given, name) for name, form in _FORM.items() if "default" in form and "pattern" not in form
+    }
     return Config(
         domain=domain,
         base_url=base_url(raw.get("api_base_url")) or f"https://{domain}",
         credentials=credentials,
         start=_start(given, time.time() if now is None else now),
         lookback=_lookback(given),
-        mark_deleted=_option(given, "deleted_rows") == "mark",
-        readable_columns=_option(given, "readable_columns"),
-        raw_records=_option(given, "raw_records"),
-        chat_texts=_option(given, "chat_texts"),
-        requests_per_second=_option(given, "requests_per_second"),
-        num_workers=_option(given, "num_workers"),
-        personal_data=personal_data,
-        personal_data_key=_personal_data_key(given) if personal_data == HASH else None,
-        personal_fields=_personal_fields(given, personal_data),
+        mark_deleted=options.pop("deleted_rows") == "mark",
+        personal_data_key=_personal_data_key(given) if options["personal_data"] == HASH else None,
+        personal_fields=_personal_fields(given, options["personal_data"]),
         unknown=(*_unknown(raw, _FORM), *_unknown(raw["credentials"], _SIGN_IN[raw["credentials"]["auth_type"]])),
+        **options,
     )
 
 

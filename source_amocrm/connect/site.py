@@ -8,7 +8,6 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import resources
-from urllib.parse import urlencode
 
 from source_amocrm.connect import consent, pages
 from source_amocrm.connect.flow import CALLBACK, STEPS, Flow, Step
@@ -114,7 +113,7 @@ class Site:
 
     @property
     def link(self) -> str:
-        return f"{self.guard.origin}/start?{urlencode({'key': self.guard.key})}"
+        return f"{self.guard.origin}/start?key={self.guard.key}"
 
     def handle(self, request: Request) -> Response:
         """One at a time: two windows must not exchange one code."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from source_amocrm.connect.consent import is_kommo, recognise
 from source_amocrm.connect.flow import Flow, account_of, next_line
@@ -30,11 +31,11 @@ def run(flow: Flow, words: Texts) -> int:
     return 0 if flow.saved else 1
 
 
+@dataclass
 class _Terminal:
-    def __init__(self, flow: Flow, words: Texts) -> None:
-        self.flow = flow
-        self.words = words
-        self.refused = False  # the file stays as it is, by the person's own wish
+    flow: Flow
+    words: Texts
+    refused: bool = False  # the file stays as it is, by the person's own wish
 
     @property
     def next(self) -> Callable[[], None] | None:

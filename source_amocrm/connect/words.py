@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache
 from importlib import resources
 from typing import Any
 
@@ -63,7 +62,8 @@ def problem_of(error: AmocrmError, host: str) -> Problem:
 class Texts:
     def __init__(self, language: str) -> None:
         self.language = language
-        self._texts = _texts(language)
+        file = resources.files("source_amocrm.connect") / "words" / f"{language}.json"
+        self._texts: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
 
     def __call__(self, key: str, **params: object) -> str:
         """The sentence with its gaps filled; plain text."""
@@ -95,10 +95,3 @@ def preferred(header: str | None) -> str:
         except ValueError:
             continue
     return next((name for _, name in sorted(wishes, key=lambda wish: wish[0]) if name in LANGUAGES), LANGUAGES[0])
-
-
-@cache
-def _texts(language: str) -> dict[str, Any]:
-    file = resources.files("source_amocrm.connect") / "words" / f"{language}.json"
-    texts: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    return texts
