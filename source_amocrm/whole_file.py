@@ -17,33 +17,26 @@ _LONGEST_NAME = 255
 """Bytes of a name in a folder."""
 
 
-def write(path: Path, content: str | bytes) -> None:
-    """Replaces the file, for its owner alone; when this returns, the disk has it. Raises OSError.
+def write(path: Path, content: str | bytes, *, replace: bool = True) -> None:
+    """Writes the file, for its owner alone; when this returns, the disk has it. Raises OSError.
 
-    It follows links. It writes a draft beside the file first: if the machine dies before the draft takes the file's
-    place, `read_json` finds the draft.
+    FileExistsError where the file is there and is not to be replaced. It follows links. It writes a draft beside the
+    file first: if the machine dies before the draft takes the file's place, `read_json` finds the draft.
     """
     target = Path(os.path.realpath(path))
     draft = _draft(target)
+    if not replace:
+        target.touch(0o600, exist_ok=False)  # empty, it only keeps the name
     try:
         _put(draft, content if isinstance(content, bytes) else content.encode())
     except OSError:
         with contextlib.suppress(OSError):
-            os.unlink(draft)
+            if not replace:
+                target.unlink()
+            draft.unlink()
         raise
     os.replace(draft, target)
     sync_folder(target.parent)
-
-
-def create(path: Path, text: str) -> None:
-    """As `write`, for a file that is not there yet. Raises FileExistsError where it is."""
-    # empty, it only keeps the name
-    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-    try:
-        write(path, text)
-    except OSError:
-        os.unlink(path)
-        raise
 
 
 def may_be_written(path: Path) -> bool:

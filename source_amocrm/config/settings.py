@@ -11,11 +11,11 @@ import re
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import yaml
+from airbyte_cdk.utils.datetime_helpers import ab_datetime_parse
 
 from source_amocrm.config.hosts import account_domain, base_url
 from source_amocrm.config_file import DEEPEST, is_deeper
@@ -30,7 +30,7 @@ SHORTEST_KEY = 16
 _DURATION = re.compile(r"P(\d{1,9}W|(?!$)(\d{1,9}D)?(T(?!$)(\d{1,9}H)?(\d{1,9}M)?(\d{1,9}S)?)?)", re.ASCII)
 """The ISO 8601 durations whose length does not depend on the month."""
 _SECONDS = {"W": 604_800, "D": 86_400, "H": 3_600, "M": 60, "S": 1}
-_MOMENT = re.compile(r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d)(:\d\d)?(?:[.,]\d{1,9})?\s?(Z|[+-]\d\d:?\d\d)?)?", re.ASCII)
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d)?([.,]\d{1,9})?\s?(Z|[+-]\d\d:?\d\d)?)?", re.ASCII)
 _JWT = re.compile(r"[\w-]+\.[\w-]+\.[\w-]*", re.ASCII)
 _PRINTABLE = re.compile(r"[\x21-\x7e]{1,16384}")
 
@@ -295,12 +295,8 @@ def _personal_fields(raw: Mapping[str, Any], personal_data: str) -> tuple[str, .
 
 
 def _unix(given: object) -> int | None:
-    match = _MOMENT.fullmatch(given.strip().upper()) if isinstance(given, str) else None
-    if match is None:
-        return None
-    date, minutes, seconds, zone = match.groups()
-    offset = "+00:00" if zone in (None, "Z") else f"{zone[:3]}:{zone[-2:]}"
+    text = given.strip().upper() if isinstance(given, str) else ""
     try:
-        return int(datetime.fromisoformat(f"{date}T{minutes or '00:00'}{seconds or ':00'}{offset}").timestamp())
-    except ValueError:
+        return int(ab_datetime_parse(text).timestamp()) if _MOMENT.fullmatch(text) else None
+    except (ValueError, OverflowError):
         return None

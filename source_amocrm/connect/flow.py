@@ -192,10 +192,9 @@ def is_of_account(held: Mapping[str, Any], domain: str) -> bool:
 def write_config(path: Path, settings: Mapping[str, Any], *, replace: bool) -> None:
     """Raises Problem when the file is there and is not to be replaced, or when it cannot be written."""
     target = Path(os.path.realpath(path))
-    put = whole_file.write if replace else whole_file.create
     try:
         whole_file.make_folders(target)
-        put(target, whole_file.json_text(settings))
+        whole_file.write(target, whole_file.json_text(settings), replace=replace)
     except OSError as error:
         if isinstance(error, FileExistsError) and not replace and target.exists():
             raise Problem("file_exists", {"path": str(path)}) from None
