@@ -58,7 +58,9 @@ class Masked(logging.Filter):
         return True
 
 
+_MASKED = Masked()
+
+
 def hide_in_logs() -> None:
     for handler in logging.getLogger().handlers:
-        if not any(isinstance(one, Masked) for one in handler.filters):
-            handler.addFilter(Masked())
+        handler.addFilter(_MASKED)

@@ -35,8 +35,7 @@ def write(path: Path, content: str | bytes, *, replace: bool = True) -> None:
                 target.unlink()
             draft.unlink()
         raise
-    os.replace(draft, target)
-    sync_folder(target.parent)
+    _take_place(draft, target)
 
 
 def may_be_written(path: Path) -> bool:
@@ -46,7 +45,7 @@ def may_be_written(path: Path) -> bool:
         with contextlib.suppress(FileNotFoundError):
             if not stat.S_ISREG(target.stat().st_mode):
                 return False
-        folder = _missing(target)[-1].parent
+        folder = next((folder for folder in target.parents if folder.exists()), target)
         return folder.is_dir() and os.access(folder, os.W_OK)
     except (OSError, ValueError):
         return False
@@ -54,14 +53,9 @@ def may_be_written(path: Path) -> bool:
 
 def make_folders(path: Path) -> None:
     """Makes the folders above `path` that are not there, for their owner alone. Raises OSError."""
-    for folder in reversed(_missing(path)[1:]):
+    missing = list(itertools.takewhile(lambda folder: not folder.exists(), path.parents))
+    for folder in reversed(missing):
         folder.mkdir(mode=0o700, exist_ok=True)
-
-
-def _missing(target: Path) -> list[Path]:
-    """`target` and the folders above it that are not there, the innermost first."""
-    gone = itertools.takewhile(lambda folder: not folder.exists(), target.parents)
-    return [target, *gone]
 
 
 def json_text(value: Mapping[str, Any]) -> str:
@@ -84,8 +78,7 @@ def read_json(path: Path) -> Any:
     except (OSError, ValueError, RecursionError):
         return json.loads(read_text(target))
     with contextlib.suppress(OSError):
-        os.replace(draft, target)
-        sync_folder(target.parent)
+        _take_place(draft, target)
     return value
 
 
@@ -101,15 +94,15 @@ def read_text(path: Path, largest: int = 1 << 24, what: str = "config") -> str:
     return content.decode("utf-8-sig")
 
 
-def sync_folder(folder: Path) -> None:
-    """Puts the names in the folder on the disk. Windows has no way to do so, and needs none."""
-    if sys.platform == "win32":
-        return
-    number = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(number)
-    finally:
-        os.close(number)
+def _take_place(draft: Path, target: Path) -> None:
+    """Puts the new names in the folder on the disk, too. Windows has no way to do so, and needs none."""
+    os.replace(draft, target)
+    if sys.platform != "win32":
+        number = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(number)
+        finally:
+            os.close(number)
 
 
 def prove(path: Path, size: int) -> None:

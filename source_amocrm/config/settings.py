@@ -173,12 +173,8 @@ def _unknown(given: Mapping[str, Any], form: Mapping[str, Any]) -> Iterator[str]
             yield f"The option {shown} does not exist, so it changes nothing. {advice}"
 
 
-def _called(name: str, form: Mapping[str, Any] = _FORM) -> str:
-    return f"{form[name]['title']} ({name})"
-
-
-def _wrong(name: str, sentences: str) -> ConfigError:
-    return ConfigError(f"{_called(name)}: {sentences}")
+def _wrong(name: str, sentences: str, form: Mapping[str, Any] = _FORM) -> ConfigError:
+    return ConfigError(f"{form[name]['title']} ({name}): {sentences}")
 
 
 def _credentials(given: object) -> OAuth | LongLived:
@@ -189,15 +185,17 @@ def _credentials(given: object) -> OAuth | LongLived:
         way = f'the way to sign in (auth_type) must be "{OAUTH}" or "{LONG_LIVED}". Choose one of the two in the form.'
         raise _wrong("credentials", way)
 
+    form = _SIGN_IN[kind]
+
     def text(name: str) -> str:
-        return token(given.get(name), _called(name, _SIGN_IN[kind]))
+        return token(given.get(name), f"{form[name]['title']} ({name})")
 
     if kind == LONG_LIVED:
         return LongLived(text("access_token"))
     expires_at = _unix(given.get("token_expiry_date"))
     if expires_at is None and not _blank(given.get("token_expiry_date")):
         wrong = "this is not a date. Leave the field empty; the connector fills it in."
-        raise ConfigError(f"{_called('token_expiry_date', _SIGN_IN[OAUTH])}: {wrong}")
+        raise _wrong("token_expiry_date", wrong, form)
     return OAuth(
         client_id=text("client_id"),
         client_secret=text("client_secret"),
@@ -266,7 +264,6 @@ def _option(raw: Mapping[str, Any], name: str) -> Any:
 
 
 def _personal_data_key(raw: Mapping[str, Any]) -> str:
-    """The key of hashes."""
     given = raw.get("personal_data_key")
     text = given.strip() if isinstance(given, str) else ""
     if len(text) < SHORTEST_KEY or not _PRINTABLE.fullmatch(text):

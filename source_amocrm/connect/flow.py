@@ -130,8 +130,7 @@ class Flow:
         else:
             code = answer if isinstance(answer, str) else self._code(answer)
             add_to_secrets(code)
-            base_url = self.api_base_url or f"https://{self.domain}"
-            credentials = signin.exchange(self.domain, base_url, self.keys, code)
+            credentials = signin.exchange(self.domain, self.api_base_url, self.keys, code)
         self._forget()
         self.settings = signin.settings_of(self.domain, self.api_base_url, credentials, self.chat_texts)
 

@@ -72,7 +72,7 @@ def key_of(name: str, given: object) -> str:
     return clean
 
 
-def exchange(domain: str, base_url: str, keys: Keys, code: str) -> dict[str, Any]:
+def exchange(domain: str, api_base_url: str | None, keys: Keys, code: str) -> dict[str, Any]:
     """Exchanges the code of a consent for the source's `credentials`. Raises Problem.
 
     The secret key goes to the account itself, whatever a redirect says. Only accepted secrets are remembered: on a page
@@ -81,7 +81,7 @@ def exchange(domain: str, base_url: str, keys: Keys, code: str) -> dict[str, Any
     endpoint = HttpTokenEndpoint(AmocrmSession(Budget(7), IMPATIENT), IMPATIENT)
     request = {**vars(keys), "grant_type": "authorization_code", "code": code}
     try:
-        grant = endpoint.exchange(base_url, request)
+        grant = endpoint.exchange(api_base_url or f"https://{domain}", request)
     except AmocrmError as error:
         problem = problem_of(error, domain)
         if problem.key == "token_rejected":

@@ -127,8 +127,10 @@ class Site:
         if request.path.startswith("/static/"):
             return static(request.path) or page(404, pages.message_page("unknown", words))
         known = self.guard.knows(request.headers)
-        if request.path == "/start":
-            return self._start(request, words, known)
+        if request.path == "/start" and not known:
+            if not self.guard.open(request.query.get("key", "")):
+                return page(403, pages.message_page("link_used", words))
+            return Response(303, headers={"Location": f"{self.guard.origin}/", "Set-Cookie": self.guard.cookie})
         # its state tells that amoCRM's answer is ours, also where the browser keeps the cookie back
         answers = known or consent.is_same(request.query.get("state", ""), self.flow.state)
         if (request.method, request.path) == ("GET", CALLBACK) and answers:
@@ -137,19 +139,12 @@ class Site:
             return page(403, pages.message_page("foreign", words))
         return self._route(request, words)
 
-    def _start(self, request: Request, words: Texts, known: bool) -> Response:
-        if known:
-            return self._redirect("/")
-        if not self.guard.open(request.query.get("key", "")):
-            return page(403, pages.message_page("link_used", words))
-        return Response(303, headers={"Location": f"{self.guard.origin}/", "Set-Cookie": self.guard.cookie})
-
     def _route(self, request: Request, words: Texts) -> Response:
         if request.query.get("lang") in LANGUAGES:
             self._language = request.query["lang"]
             return self._redirect(request.path)
         match request.method, request.path[1:]:
-            case "GET", "":
+            case "GET", ("" | "start"):
                 return self._redirect(f"/{self.flow.step}")
             case "GET", "grant":
                 return self._grant(request)
