@@ -14,7 +14,7 @@ import source_amocrm.connect
 from source_amocrm import errors
 from source_amocrm.connect.signin import Refused
 from source_amocrm.connect.words import LANGUAGES, Problem, Texts, preferred, problem_of
-from source_amocrm.http.refusals import TABLE
+from source_amocrm.http.refusals import API, CODE
 from source_amocrm.streams import STREAMS
 
 HERE = Path(source_amocrm.connect.__file__).parent
@@ -56,7 +56,7 @@ def meaning(text: str) -> errors.AmocrmError:
 
 def test_every_problem_has_its_sentence_and_every_sentence_its_problem() -> None:
     kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.AmocrmError)]
-    refusals = [*(kind("x") for kind in kinds), *(meaning(rule.when.meaning) for rule in TABLE)]
+    refusals = [*(kind("x") for kind in kinds), *(meaning(rule.meaning) for rule in (*API, *CODE))]
     of_errors = {problem_of(error, "example.amocrm.ru").key for error in refusals}
     said = {key.removeprefix("problem.") for key in TEXTS["en"] if key.startswith("problem.")}
     assert said == raised() | of_errors | {"refused", "consent_failed"}
