@@ -26,7 +26,7 @@ pytest_plugins = ["airbyte_cdk.test.standard_tests.pytest_hooks", "integration_t
 @pytest.fixture(autouse=True)
 def _no_secrets_of_other_tests(monkeypatch: pytest.MonkeyPatch) -> None:
     update_secrets([])
-    monkeypatch.setattr(secrecy, "_whole", [])
+    monkeypatch.setattr(secrecy, "_short", ())
     monkeypatch.setattr(secrecy, "_pieces", set())
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 from importlib.metadata import version
 from pathlib import Path
@@ -59,7 +58,7 @@ class _Sent:
     def __init__(self, path: Path, workspace: str) -> None:
         self._path, self._workspace = path, workspace
         try:
-            self._all: dict[str, dict[str, str]] = json.loads(whole_file.read(path, json.loads))
+            self._all: dict[str, dict[str, str]] = whole_file.read_json(path)
         except (OSError, ValueError):
             self._all = {}
         self.digests = self._all.setdefault(workspace, {})

@@ -96,7 +96,7 @@ def _dagster(chosen: list[FleetAccount], given: argparse.Namespace) -> NoReturn:
         make_private(home)
         if not (home / "dagster.yaml").exists():
             text = resources.files("amocrm_fleet").joinpath("dagster.yaml").read_text(encoding="utf-8")
-            whole_file.create(home / "dagster.yaml", text)
+            whole_file.write(home / "dagster.yaml", text, replace=False)
     except OSError as error:
         raise FleetError(f"{home} cannot be written: {error.strerror}.") from None
     environment = {**os.environ, "ACCOUNTS": str(given.accounts.absolute()), "DB": given.to, "DAGSTER_HOME": str(home)}

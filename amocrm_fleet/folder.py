@@ -66,9 +66,8 @@ def add(folder: Path, config: Mapping[str, Any], name: str | None = None, *, rep
     check_free(folder, name)
     make_private(folder)
     account = FleetAccount(folder / f"{name}.json")
-    put = whole_file.write if replace else whole_file.create
     try:
-        put(account.path, whole_file.json_text(config))
+        whole_file.write(account.path, whole_file.json_text(config), replace=replace)
     except FileExistsError:
         raise FleetError(f"There is an account “{name}” in {folder} already.") from None
     return account

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timezone
@@ -62,7 +61,7 @@ class Status:
 def status_of(account: FleetAccount) -> Status:
     """Empty before the first sync, and where the file cannot be read: nothing depends on it."""
     try:
-        held = json.loads(whole_file.read(account.beside("status.json"), json.loads))
+        held = whole_file.read_json(account.beside("status.json"))
         return Status(**{**held, "last": LastSync(**held["last"])})
     except (OSError, ValueError, TypeError, KeyError, RecursionError):
         return Status()

@@ -25,19 +25,15 @@ from source_amocrm.source import SourceAmocrm
 
 
 def configured(streams: Iterable[AirbyteStream]) -> ConfiguredAirbyteCatalog:
-    return ConfiguredAirbyteCatalog([_configured(stream) for stream in streams])
-
-
-def _configured(stream: AirbyteStream) -> ConfiguredAirbyteStream:
-    """A stream with a cursor is read incrementally and merged by key; one without is read whole and replaced."""
-    whole = not stream.default_cursor_field
-    return ConfiguredAirbyteStream(
-        stream=stream,
-        sync_mode=SyncMode.full_refresh if whole else SyncMode.incremental,
-        destination_sync_mode=DestinationSyncMode.overwrite if whole else DestinationSyncMode.append_dedup,
-        cursor_field=stream.default_cursor_field,
-        primary_key=stream.source_defined_primary_key,
-    )
+    """Streams with a cursor are read incrementally and merged by key; others are read whole and replaced."""
+    whole = SyncMode.full_refresh, DestinationSyncMode.overwrite
+    merged = SyncMode.incremental, DestinationSyncMode.append_dedup
+    catalog = ConfiguredAirbyteCatalog([])
+    for stream in streams:
+        cursor, key = stream.default_cursor_field, stream.source_defined_primary_key
+        modes = merged if cursor else whole
+        catalog.streams.append(ConfiguredAirbyteStream(stream, *modes, cursor_field=cursor, primary_key=key))
+    return catalog
 
 
 def check_names(asked: Iterable[str], known: list[str]) -> None:

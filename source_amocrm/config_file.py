@@ -47,16 +47,15 @@ class ConfigFile:
     def written(self) -> dict[str, Any]:
         """The config as it stands in the file, references and all. Raises ConfigFileError."""
         try:
-            config = json.loads(whole_file.read(self.path, json.loads))
+            config = whole_file.read_json(self.path)
             if isinstance(config, dict) and is_deeper(config, DEEPEST):
                 raise RecursionError
         except FileNotFoundError:
             raise ConfigFileError(f"There is no config at {self.path}. `source-amocrm connect` writes one.") from None
-        except (OSError, UnicodeDecodeError) as error:
-            reason = getattr(error, "strerror", None) or "not UTF-8"
-            raise ConfigFileError(f"The config {self.path} cannot be read: {reason}.") from None
         except json.JSONDecodeError as error:
             raise ConfigFileError(f"The config {self.path} is not JSON: {error.msg} in line {error.lineno}.") from None
+        except (OSError, ValueError) as error:
+            raise ConfigFileError(f"The config {self.path} cannot be read: {_reason(error)}.") from None
         except RecursionError:
             raise ConfigFileError(
                 f"The config {self.path} is nested more deeply than any setting is. `source-amocrm connect` writes one."
@@ -87,14 +86,12 @@ class ConfigFile:
         newest = self._newest(given) if refers else given
         if _grant(newest) != _grant(known):
             return None
-        kept = _merged(newest, _difference(known, changed))
+        content = kept = _merged(newest, _difference(known, changed))
         path = self._kept_in(config)
         if refers:
             path.parent.mkdir(mode=0o700, exist_ok=True)
-            rotated = {"instead_of": _grant(given), "settings": _difference(given, kept)}
-            whole_file.write(path, whole_file.json_text(rotated))
-        else:
-            whole_file.write(path, whole_file.json_text(kept))
+            content = {"instead_of": _grant(given), "settings": _difference(given, kept)}
+        whole_file.write(path, whole_file.json_text(content))
         return kept
 
     def _kept_in(self, config: Mapping[str, Any]) -> Path:
@@ -110,7 +107,7 @@ class ConfigFile:
     def _newest(self, given: dict[str, Any]) -> dict[str, Any]:
         """Puts the rotated token in place of the one that the reference leads to, until that is another one."""
         try:
-            rotated = json.loads(whole_file.read(self.beside("rotated.json"), json.loads))
+            rotated = whole_file.read_json(self.beside("rotated.json"))
         except FileNotFoundError:
             return given
         except (OSError, ValueError, RecursionError):
@@ -130,15 +127,13 @@ def _grant(settings: Mapping[str, Any]) -> str:
 
 def _difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
     """The entries of `new` that `old` has not."""
-    changed: dict[str, Any] = {}
-    for name, value in new.items():
-        before = old.get(name)
-        if isinstance(value, Mapping) and isinstance(before, Mapping):
-            if inner := _difference(before, value):
-                changed[name] = inner
-        elif value != before or name not in old:
-            changed[name] = value
-    return changed
+    changed = {name: value for name, value in new.items() if name not in old or value != old[name]}
+    return {
+        name: _difference(old[name], value)
+        if isinstance(value, Mapping) and isinstance(old.get(name), Mapping)
+        else value
+        for name, value in changed.items()
+    }
 
 
 def _merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
@@ -157,16 +152,14 @@ def holds_references(value: object) -> bool:
     return is_reference(value) or (isinstance(value, Mapping) and any(map(holds_references, value.values())))
 
 
-def resolved(settings: Mapping[str, Any], place: str = "") -> dict[str, Any]:
-    """`settings` with every reference replaced by what it stands for. Raises ConfigFileError."""
-    return {name: _resolved(value, f"{place}{name}") for name, value in settings.items()}
-
-
-def _resolved(value: Any, place: str) -> Any:
-    if is_reference(value):
+def resolved(value: Any, place: str = "") -> Any:
+    """`value` with every reference in it replaced by what it stands for. Raises ConfigFileError."""
+    if place and is_reference(value):
         [(kind, name)] = value.items()
         return _value_of(kind, name, place)
-    return resolved(value, f"{place}.") if isinstance(value, Mapping) else value
+    if not isinstance(value, Mapping):
+        return value
+    return {name: resolved(inner, f"{place}.{name}" if place else name) for name, inner in value.items()}
 
 
 def _value_of(kind: str, name: object, place: str) -> str:
@@ -177,35 +170,19 @@ def _value_of(kind: str, name: object, place: str) -> str:
             raise ConfigFileError(f"{place} is in the environment variable {name}, which is not set.")
         return os.environ[name]
     try:
-        text = _small_file(name).decode("utf-8").strip()
+        text = whole_file.read_text(Path(name), LARGEST_REFERENCE, "secret").strip()
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or ("not UTF-8" if isinstance(error, UnicodeError) else error)
-        raise ConfigFileError(f"{place} is in the file {name}, which cannot be read: {reason}.") from None
+        raise ConfigFileError(f"{place} is in the file {name}, which cannot be read: {_reason(error)}.") from None
     if not text:
         raise ConfigFileError(f"{place} is in the file {name}, which is empty.")
     return text
 
 
-def _small_file(name: str) -> bytes:
-    """The content of a regular file. Raises OSError, and ValueError where it is a device, a pipe or too large."""
-    number = os.open(name, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-    with open(number, "rb") as file:
-        if not stat.S_ISREG(os.fstat(number).st_mode):
-            raise ValueError("it is no regular file")
-        content = file.read(LARGEST_REFERENCE + 1)
-    if len(content) > LARGEST_REFERENCE:
-        raise ValueError(f"it is larger than {LARGEST_REFERENCE >> 10} KB, as no secret is")
-    return content
+def _reason(error: OSError | ValueError) -> str:
+    return getattr(error, "strerror", None) or ("not UTF-8" if isinstance(error, UnicodeError) else str(error))
 
 
 def is_deeper(value: object, levels: int) -> bool:
     """Whether objects and lists are nested in more than so many levels."""
-    level = [value]
-    for _ in range(levels):
-        inner = [
-            item.values() if isinstance(item, Mapping) else item for item in level if isinstance(item, Mapping | list)
-        ]
-        level = [item for items in inner for item in items]
-        if not level:
-            return False
-    return True
+    items = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
+    return not levels or any(is_deeper(item, levels - 1) for item in items)

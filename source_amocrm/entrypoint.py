@@ -6,10 +6,8 @@ import argparse
 import logging
 import sys
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
-import orjson
 from airbyte_cdk.entrypoint import AirbyteEntrypoint
 from airbyte_cdk.logger import PRINT_BUFFER
 from airbyte_cdk.models import AirbyteMessage, ConnectorSpecification
@@ -23,7 +21,6 @@ from source_amocrm.secrecy import hide_in_logs
 from source_amocrm.source import SourceAmocrm
 
 LOGGER = logging.getLogger("airbyte")
-BOM = b"\xef\xbb\xbf"
 _FILES = {
     "config": ("a JSON object with the source's settings", " `source-amocrm connect` writes one."),
     "catalog": (
@@ -99,22 +96,14 @@ def check_files(parsed: argparse.Namespace) -> None:
                 raise ValueError
         except OSError as error:
             raise ConfigError(f"The {name} file {path} cannot be read: {error.strerror}.{hint}") from None
-        except Exception:
+        except Exception as error:
+            # the CDK raises another error from the one of the JSON
+            line = getattr(error, "lineno", None) or getattr(error.__context__, "lineno", None)
+            where = f" (line {line})" if line else ""
             advice = f"Nothing was read; mend the file and run again.{hint}"
-            raise ConfigError(f"The {name} file {path} is not {what}{_broken_line(path)}. {advice}") from None
+            raise ConfigError(f"The {name} file {path} is not {what}{where}. {advice}") from None
         if name == "config":
             check_shape(content)
-
-
-def _broken_line(path: str) -> str:
-    """Where the file stops being JSON, if it does."""
-    try:
-        orjson.loads(Path(path).read_bytes().removeprefix(BOM))
-    except orjson.JSONDecodeError as error:
-        return f" (line {error.lineno})"
-    except OSError:
-        pass
-    return ""
 
 
 def _tell(error: AirbyteTracedException) -> None:

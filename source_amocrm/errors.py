@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import re
+import traceback
 from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
@@ -15,16 +16,16 @@ from source_amocrm.secrecy import mask
 
 E = TypeVar("E", bound=BaseException)
 
-_JSON_KINDS = {dict: "an object", list: "an array", str: "a text", bool: "a boolean", type(None): "null"}
-
 
 class AmocrmError(AirbyteTracedException):
     """A failure that we foresaw. `str()` tells the user what happened and what to do next.
 
-    `status` is the HTTP status of the answer, None if there was none; `path` the path of the request.
+    `status` is the HTTP status of the answer, None if there was none; `path` the path of the request; `meaning` that of
+    the rule which fits the answer.
     """
 
     message: str
+    meaning = ""
 
     def __init__(
         self,
@@ -56,8 +57,8 @@ class AmocrmError(AirbyteTracedException):
 class ConfigError(AmocrmError):
     """Something in the source's settings cannot be used as it is."""
 
-    def __init__(self, message: str, *, internal_message: str | None = None) -> None:
-        super().__init__(message, failure_type=FailureType.config_error, internal_message=internal_message)
+    def __init__(self, message: str) -> None:
+        super().__init__(message, failure_type=FailureType.config_error)
 
 
 class SyncFailed(AmocrmError):
@@ -66,26 +67,6 @@ class SyncFailed(AmocrmError):
 
 class Unauthorized(AmocrmError):
     """amoCRM does not accept the token (401), and there is no other one to try."""
-
-
-class CodeUsed(Unauthorized):
-    """The authorization code has been exchanged already."""
-
-
-class CodeExpired(Unauthorized):
-    """The authorization code is older than its 20 minutes."""
-
-
-class NotIssued(Unauthorized):
-    """The code or the refresh token is another integration's, or was not copied whole."""
-
-
-class UnknownIntegration(Unauthorized):
-    """No such integration ID with this secret key; a wrong redirect URI has been answered so, too."""
-
-
-class OtherRedirectUri(Unauthorized):
-    """The redirect URI is not the integration's."""
 
 
 class Unpaid(AmocrmError):
@@ -98,10 +79,6 @@ class Forbidden(AmocrmError):
 
 class NotGranted(Forbidden):
     """The token was not given access to this part of amoCRM: a scope that it lacks."""
-
-
-class IpRefused(AmocrmError):
-    """The account lets in only listed IP addresses (403, code 113)."""
 
 
 class Blocked(AmocrmError):
@@ -141,8 +118,8 @@ class PageTooLarge(Unavailable):
 
 
 def json_kind(value: object) -> str:
-    """The kind of a JSON value, for a sentence."""
-    return _JSON_KINDS.get(type(value), "a number")
+    kinds = {dict: "an object", list: "an array", str: "a text", bool: "a boolean", type(None): "null"}
+    return kinds.get(type(value), "a number")
 
 
 def masked(message: AirbyteMessage) -> AirbyteMessage:
@@ -198,16 +175,19 @@ def combined_error(errors: Sequence[AmocrmError]) -> AmocrmError:
     alike: dict[str, list[AmocrmError]] = {}
     for error in errors:
         alike.setdefault(shared_cause(error), []).append(error)
-    said = [sentence_for_lists(some[0], (error.path for error in some if error.path)) for some in alike.values()]
-    sentences = [one for one in said if not any(_within(one, other) for other in said)]
+    told = [sentence_for_lists(some[0], (error.path for error in some if error.path)) for some in alike.values()]
+    plain = {without_ids(sentence): sentence for sentence in told}
+    sentences = [plain[own] for own in plain if not any(own in other and own != other for other in plain)]
     if len(alike) == 1 and sentences == [str(first)]:
         return first
     passing = [error.failure_type for error in errors if error.failure_type is FailureType.transient_error]
     return AmocrmError(" ".join(sentences), failure_type=(passing or [first.failure_type])[0], status=first.status)
 
 
-def _within(one: str, other: str) -> bool:
-    return len(one) < len(other) and without_ids(one) in without_ids(other)
+def place_of(error: Exception) -> str:
+    """The file and line, without the values that a stack trace's last line may quote."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{frame.filename}:{frame.lineno}"
 
 
 def error_copy(error: E) -> E:

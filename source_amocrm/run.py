@@ -55,7 +55,6 @@ Each with --help for more."""
 
 
 def run() -> None:
-    """`source-amocrm spec|check|discover|read|connect|probe|fleet|invite …`"""
     arguments = sys.argv[1:]
     guard()
     signal.signal(signal.SIGTERM, shutdown.end_by_signal)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import threading
 from urllib.parse import quote
@@ -15,38 +16,33 @@ LONGEST = 1 << 16
 """Characters of a text after masking; the rest is cut off."""
 
 _lock = threading.Lock()
-_whole: list[str] = []
+_short: tuple[str, ...] = ()
+"""The secrets that are shorter than a piece, the longest first."""
 _pieces: set[str] = set()
 
 
 def add_to_secrets(secret: str) -> None:
     """Hides the secret and every piece of it from now on, as it is and as addresses write it."""
+    global _short
     cdk.add_to_secrets(secret)
     with _lock:
-        if secret and secret not in _whole:
-            _whole.append(secret)
-            _whole.sort(key=len, reverse=True)
-            for form in (secret, quote(secret), quote(secret, safe="")):
-                _pieces.update(form[start : start + PIECE] for start in range(len(form) - PIECE + 1))
+        if 0 < len(secret) < PIECE:
+            _short = tuple(sorted({*_short, secret}, key=len, reverse=True))
+        for form in (secret, quote(secret), quote(secret, safe="")):
+            _pieces.update(form[start : start + PIECE] for start in range(len(form) - PIECE + 1))
 
 
 def mask(text: str) -> str:
     """The text with MASK in place of every secret and every piece of one."""
     text = text[:LONGEST]
-    shown, since, position = [], 0, 0
-    while position <= len(text) - PIECE:
-        if text[position : position + PIECE] not in _pieces:
-            position += 1
-            continue
-        end = position + PIECE
-        while end < len(text) and text[end - PIECE + 1 : end + 1] in _pieces:
-            end += 1
-        shown += [text[since:position], MASK]
-        since = position = end
-    told = "".join([*shown, text[since:]])
-    for secret in _whole:
-        if len(secret) < PIECE:
-            told = told.replace(secret, MASK)
+    hidden = bytearray(len(text))
+    for start in range(len(text) - PIECE + 1):
+        if text[start : start + PIECE] in _pieces:
+            hidden[start : start + PIECE] = b"1" * PIECE
+    runs = itertools.groupby(zip(text, hidden, strict=True), key=lambda letter: letter[1])
+    told = "".join(MASK if secret else "".join(letter for letter, _ in run) for secret, run in runs)
+    for secret in _short:
+        told = told.replace(secret, MASK)
     return told
 
 
@@ -62,7 +58,9 @@ class Masked(logging.Filter):
         return True
 
 
+_MASKED = Masked()
+
+
 def hide_in_logs() -> None:
     for handler in logging.getLogger().handlers:
-        if not any(isinstance(one, Masked) for one in handler.filters):
-            handler.addFilter(Masked())
+        handler.addFilter(_MASKED)

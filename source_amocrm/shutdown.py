@@ -11,6 +11,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from types import FrameType
 from typing import NoReturn
 
@@ -20,8 +21,6 @@ INTERRUPTED = STOPPED_BY_SIGNAL + signal.SIGINT
 """The exit code of a command that Ctrl-C ended."""
 EXCHANGE_PATIENCE = 150.0
 """Seconds that the end waits for the exchange in flight, whose request has a deadline of 120."""
-
-_Handler = Callable[[int, FrameType | None], object]
 
 # Reentrant, for a signal handler runs in the middle of the main thread, which may hold it
 _changed = threading.Condition(threading.RLock())
@@ -54,14 +53,10 @@ def before_token_is_sent() -> None:
         _in_flight.add(threading.get_ident())
 
 
-def pausing(sleep: Callable[[float], None]) -> Callable[[float], None]:
-    """A sleep between two attempts at an exchange, in which the process may end."""
-
-    def pause(seconds: float) -> None:
-        _leave()
-        sleep(seconds)
-
-    return pause
+def pause(sleep: Callable[[float], None], seconds: float) -> None:
+    """Sleeps between two attempts at an exchange. The process may end meanwhile."""
+    _leave()
+    sleep(seconds)
 
 
 def end(code: int) -> NoReturn:
@@ -89,27 +84,25 @@ def hold_signals() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         handler = signal.getsignal(number)
         if handler is not None and handler != signal.SIG_IGN:
-            signal.signal(number, _holding(handler if callable(handler) else end_by_signal))
+            signal.signal(number, partial(_handle, handler if callable(handler) else end_by_signal))
 
 
-def _holding(handler: _Handler) -> _Handler:
-    def handle(number: int, frame: FrameType | None) -> None:
-        global _ending, _held
+def _handle(handler: Callable[[int, FrameType | None], object], number: int, frame: FrameType | None) -> None:
+    """Lets `handler` handle the signal, or holds it while an exchange is in flight."""
+    global _ending, _held
+    with _changed:
+        _ending = True
+        if _in_flight:
+            _held = number
+            threading.Thread(target=_end_in_time, args=(number,), daemon=True).start()
+            return
+        _held = None
+    try:
+        handler(number, frame)
+    finally:
         with _changed:
-            _ending = True
-            if _in_flight:
-                _held = number
-                threading.Thread(target=_end_in_time, args=(number,), daemon=True).start()
-                return
-            _held = None
-        try:
-            handler(number, frame)
-        finally:
-            with _changed:
-                _ending = False
-                _changed.notify_all()
-
-    return handle
+            _ending = False
+            _changed.notify_all()
 
 
 def _end_in_time(number: int) -> None:

@@ -70,20 +70,20 @@ class SourceAmocrm(AbstractSource):
         """Returns the config as it was read: the CDK would leave a copy, with the tokens, in a temporary folder."""
         return config
 
-    def check_connection(self, logger: logging.Logger, config: Mapping[str, Any]) -> tuple[bool, Any]:
-        """Returns whether the account can be read, and the reason why not or what will be incomplete or empty."""
+    def check(self, logger: logging.Logger, config: Mapping[str, Any]) -> AirbyteConnectionStatus:
+        """The CDK's would show the message as a Python literal, and none where the account can be read."""
         try:
             told = notes(open_account(config, EXTRAS, self._hand_over))
         except AmocrmError as error:
-            return False, mask(str(error))
+            return AirbyteConnectionStatus(Status.FAILED, mask(str(error)))
         for note in told:
             logger.warning(note)
-        return True, mask("\n".join(told)) or None
+        return AirbyteConnectionStatus(Status.SUCCEEDED, mask("\n".join(told)) or None)
 
-    def check(self, logger: logging.Logger, config: Mapping[str, Any]) -> AirbyteConnectionStatus:
-        """The CDK's would show the message as a Python literal, and none where the account can be read."""
-        readable, message = self.check_connection(logger, config)
-        return AirbyteConnectionStatus(status=Status.SUCCEEDED if readable else Status.FAILED, message=message)
+    def check_connection(self, logger: logging.Logger, config: Mapping[str, Any]) -> tuple[bool, Any]:
+        """Returns whether the account can be read, and the reason why not or what will be incomplete or empty."""
+        status = self.check(logger, config)
+        return status.status is Status.SUCCEEDED, status.message
 
     def streams(self, config: Mapping[str, Any]) -> list[Stream]:
         account = open_account(config, hand_over=self._hand_over)

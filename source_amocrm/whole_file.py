@@ -9,7 +9,7 @@ import json
 import os
 import stat
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,33 +17,25 @@ _LONGEST_NAME = 255
 """Bytes of a name in a folder."""
 
 
-def write(path: Path, content: str | bytes) -> None:
-    """Replaces the file, for its owner alone; when this returns, the disk has it. Raises OSError.
+def write(path: Path, content: str | bytes, *, replace: bool = True) -> None:
+    """Writes the file, for its owner alone; when this returns, the disk has it. Raises OSError.
 
-    It follows links. It writes a draft beside the file first: if the machine dies before the draft takes the file's
-    place, `read` finds the draft.
+    FileExistsError where the file is there and is not to be replaced. It follows links. It writes a draft beside the
+    file first: if the machine dies before the draft takes the file's place, `read_json` finds the draft.
     """
     target = Path(os.path.realpath(path))
     draft = _draft(target)
+    if not replace:
+        target.touch(0o600, exist_ok=False)  # empty, it only keeps the name
     try:
         _put(draft, content if isinstance(content, bytes) else content.encode())
     except OSError:
         with contextlib.suppress(OSError):
-            os.unlink(draft)
+            if not replace:
+                target.unlink()
+            draft.unlink()
         raise
-    os.replace(draft, target)
-    sync_folder(target.parent)
-
-
-def create(path: Path, text: str) -> None:
-    """As `write`, for a file that is not there yet. Raises FileExistsError where it is."""
-    # empty, it only keeps the name
-    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-    try:
-        write(path, text)
-    except OSError:
-        os.unlink(path)
-        raise
+    _take_place(draft, target)
 
 
 def may_be_written(path: Path) -> bool:
@@ -53,7 +45,7 @@ def may_be_written(path: Path) -> bool:
         with contextlib.suppress(FileNotFoundError):
             if not stat.S_ISREG(target.stat().st_mode):
                 return False
-        folder = _missing(target)[-1].parent
+        folder = next((folder for folder in target.parents if folder.exists()), target)
         return folder.is_dir() and os.access(folder, os.W_OK)
     except (OSError, ValueError):
         return False
@@ -61,14 +53,9 @@ def may_be_written(path: Path) -> bool:
 
 def make_folders(path: Path) -> None:
     """Makes the folders above `path` that are not there, for their owner alone. Raises OSError."""
-    for folder in reversed(_missing(path)[1:]):
+    missing = list(itertools.takewhile(lambda folder: not folder.exists(), path.parents))
+    for folder in reversed(missing):
         folder.mkdir(mode=0o700, exist_ok=True)
-
-
-def _missing(target: Path) -> list[Path]:
-    """`target` and the folders above it that are not there, the innermost first."""
-    gone = itertools.takewhile(lambda folder: not folder.exists(), target.parents)
-    return [target, *gone]
 
 
 def json_text(value: Mapping[str, Any]) -> str:
@@ -76,42 +63,52 @@ def json_text(value: Mapping[str, Any]) -> str:
     return json.dumps(value, ensure_ascii=False, indent=2) + "\n"
 
 
-def read(path: Path, whole: Callable[[str], object]) -> str:
-    """The newest text that `whole` takes without a ValueError. A draft takes the file's place now if it did not before.
+def read_json(path: Path) -> Any:
+    """The newest value of the file. A draft takes the file's place now if it did not before.
 
-    A draft older than the file has been overtaken and is passed over. Raises OSError or UnicodeDecodeError.
+    A draft older than the file has been overtaken and is passed over. Raises OSError, ValueError or RecursionError.
     """
     target = Path(os.path.realpath(path))
     draft = _draft(target)
     try:
-        text = draft.read_text(encoding="utf-8")
-        whole(text)
+        value = json.loads(read_text(draft))
         with contextlib.suppress(FileNotFoundError):
             if draft.stat().st_mtime_ns < target.stat().st_mtime_ns:
                 raise ValueError("overtaken")
     except (OSError, ValueError, RecursionError):
-        return target.read_text(encoding="utf-8-sig")
+        return json.loads(read_text(target))
     with contextlib.suppress(OSError):
-        os.replace(draft, target)
-        sync_folder(target.parent)
-    return text
+        _take_place(draft, target)
+    return value
 
 
-def sync_folder(folder: Path) -> None:
-    """Puts the names in the folder on the disk. Windows has no way to do so, and needs none."""
-    if sys.platform == "win32":
-        return
-    number = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(number)
-    finally:
-        os.close(number)
+def read_text(path: Path, largest: int = 1 << 24, what: str = "config") -> str:
+    """The text of a regular file of at most `largest` bytes. Raises OSError, or ValueError for anything else."""
+    number = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    with open(number, "rb") as file:
+        if not stat.S_ISREG(os.fstat(number).st_mode):
+            raise ValueError("it is no regular file")
+        content = file.read(largest + 1)
+    if len(content) > largest:
+        raise ValueError(f"it is larger than {largest >> 10} KB, as no {what} is")
+    return content.decode("utf-8-sig")
+
+
+def _take_place(draft: Path, target: Path) -> None:
+    """Puts the new names in the folder on the disk, too. Windows has no way to do so, and needs none."""
+    os.replace(draft, target)
+    if sys.platform != "win32":
+        number = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(number)
+        finally:
+            os.close(number)
 
 
 def prove(path: Path, size: int) -> None:
     """Proves that `size` bytes can be written there, by a draft of that size. Raises OSError.
 
-    The draft stays, so that the next `write` has room. `read` passes over it.
+    The draft stays, so that the next `write` has room. `read_json` passes over it.
     """
     _put(_draft(Path(os.path.realpath(path))), b" " * size)
 

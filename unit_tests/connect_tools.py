@@ -12,8 +12,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 import pytest
 
 from integration_tests.sandbox import OFF, Account, Client, Server, Switches, Tokens
-from source_amocrm.connect.consent import Code, Redirect, Token
-from source_amocrm.connect.flow import Flow, Options
+from source_amocrm.connect.flow import Flow
 from source_amocrm.connect.site import COOKIE, Guard, Request, Response, Site
 from source_amocrm.connect.words import Problem
 from source_amocrm.http.rate_limit import Budget
@@ -40,8 +39,7 @@ def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def flow(server: Server, folder: Path, api_base_url: str | None = None) -> Flow:
-    options = Options(folder / "config.json", PORT, f"{server.url}/oauth", api_base_url or server.url)
-    return Flow(options)
+    return Flow(folder / "config.json", PORT, f"{server.url}/oauth", api_base_url or server.url)
 
 
 def ready(server: Server, folder: Path, **keys: str) -> Flow:
@@ -58,13 +56,13 @@ def ready(server: Server, folder: Path, **keys: str) -> Flow:
     return made
 
 
-def answer(server: Server, made: Flow, **changed: str) -> Redirect:
-    """amoCRM's redirect to the question that is asked by this."""
+def answer(server: Server, made: Flow, **changed: str) -> dict[str, str]:
+    """The parameters of amoCRM's redirect to the question that is asked by this."""
     state = dict(parse_qsl(urlsplit(made.ask()).query))["state"]
-    return Redirect({"code": server.tokens.code(), "referer": DOMAIN, "state": state, "platform": "1", **changed})
+    return {"code": server.tokens.code(), "referer": DOMAIN, "state": state, "platform": "1", **changed}
 
 
-def refused(made: Flow, given: Redirect | Code | Token) -> Problem:
+def refused(made: Flow, given: dict[str, str] | str) -> Problem:
     with pytest.raises(Problem) as caught:
         made.take(given)
     assert SECRET not in f"{caught.value.params} {caught.value.detail}"
@@ -126,5 +124,5 @@ def visitor(made: Flow, language: str | None = None) -> Visitor:
     return visiting
 
 
-def callback(redirect: Redirect) -> str:
-    return f"{CALLBACK}?{urlencode(dict(redirect.params))}"
+def callback(redirect: dict[str, str]) -> str:
+    return f"{CALLBACK}?{urlencode(redirect)}"

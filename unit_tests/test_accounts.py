@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from amocrm_fleet.folder import FleetAccount, accounts, add
-from source_amocrm import whole_file
 from source_amocrm.config_file import ConfigFileError
 
 OAUTH: dict[str, Any] = {
@@ -69,7 +68,7 @@ def test_a_disk_that_fails_leaves_no_account(tmp_path: Path, monkeypatch: pytest
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(whole_file, "write", full)
+    monkeypatch.setattr("os.fsync", full)
     with pytest.raises(OSError, match="No space"):
         add(tmp_path, config("north.amocrm.ru"))
     assert list(tmp_path.iterdir()) == []

@@ -15,7 +15,6 @@ from jinja2 import Environment, StrictUndefined
 
 import source_amocrm
 from source_amocrm.config import parse_config
-from source_amocrm.config.settings import DEFAULT_LOOKBACK
 from source_amocrm.run import _run
 from unit_tests.http_tools import NOW, long_lived, oauth
 
@@ -103,7 +102,7 @@ def test_defaults_are_the_parser_s(spec: ConnectorSpecification) -> None:
     assert properties["personal_data"]["default"] == parsed.personal_data
     assert (properties["deleted_rows"]["default"] == "mark") is parsed.mark_deleted
     filled = parse_config({**long_lived(), "lookback_window": properties["lookback_window"]["default"]}, now=NOW)
-    assert filled.lookback == parsed.lookback == DEFAULT_LOOKBACK
+    assert filled.lookback == parsed.lookback == 300
 
 
 @pytest.mark.parametrize(

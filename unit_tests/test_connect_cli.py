@@ -17,7 +17,7 @@ import pytest
 
 from integration_tests.ports import free_port
 from source_amocrm.connect import cli
-from source_amocrm.connect.flow import Flow, Options
+from source_amocrm.connect.flow import Flow
 from source_amocrm.connect.server import Server
 from source_amocrm.connect.site import Guard, Request, Response, Site
 
@@ -26,11 +26,9 @@ COMMAND = [sys.executable, "-c", "from source_amocrm.run import run; run()", "co
 
 @contextmanager
 def served(folder: Path) -> Iterator[Server]:
-    def site_of(server: Server) -> Site:
+    with Server(0) as server:
         port = server.server_address[1]
-        return Site(Flow(Options(folder / "config.json", port)), Guard(port), "en", server.finish)
-
-    with Server(0, site_of) as server:
+        server.site = Site(Flow(folder / "config.json", port), Guard(port), "en", server.finish)
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         try:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from source_amocrm.connect.flow import LARGEST_CONFIG, read_config, renewed, write_config
+from source_amocrm.connect.flow import read_config, renewed, write_config
 from source_amocrm.connect.words import Problem
 from source_amocrm.whole_file import may_be_written
 
@@ -120,12 +120,12 @@ def test_the_longest_name_that_a_file_can_have(tmp_path: Path) -> None:
 
 def test_a_file_that_is_no_settings_is_not_read_whole(tmp_path: Path) -> None:
     (tmp_path / "deep").write_text("[" * 100_000)
-    (tmp_path / "large").write_text(f'{{"a": "{"a" * LARGEST_CONFIG}"}}')
+    (tmp_path / "large").write_text(f'{{"a": "{"a" * (1 << 24)}"}}')
     assert (read_config(tmp_path / "deep"), read_config(tmp_path / "large")) == ({}, {})
 
 
 @pytest.mark.parametrize(
-    ("content", "held"), [(None, None), ("{", {}), ("[]", {}), ('{"a": 1}', {"a": 1}), ('\ufeff{"a": 1}', {"a": 1})]
+    ("content", "held"), [(None, {}), ("{", {}), ("[]", {}), ('{"a": 1}', {"a": 1}), ('\ufeff{"a": 1}', {"a": 1})]
 )
 def test_what_is_there(tmp_path: Path, content: str | None, held: object) -> None:
     file = tmp_path / "config.json"

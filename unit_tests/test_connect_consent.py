@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from source_amocrm.connect.consent import Code, Redirect, Token, code_of, consent_url, recognise
-from source_amocrm.connect.flow import Flow, Options
+from source_amocrm.connect.consent import code_of, consent_url, recognise
+from source_amocrm.connect.flow import Flow
 from source_amocrm.connect.signin import Keys
 from source_amocrm.connect.words import Problem
 from unit_tests.http_tools import jwt
@@ -40,7 +40,7 @@ def test_another_consent_page() -> None:
 
 def test_a_state_cannot_be_guessed(tmp_path: Path) -> None:
     keys = Keys("id", "secret", "https://example.com/")
-    flow = Flow(Options(tmp_path / "config.json", 8765), domain=DOMAIN, keys=keys)
+    flow = Flow(tmp_path / "config.json", 8765, domain=DOMAIN, keys=keys)
     states = {parse_qs(flow.ask())["state"][0] for _ in range(100)}
     assert len(states) == 100
     assert all(len(state) >= 43 for state in states)
@@ -49,22 +49,22 @@ def test_a_state_cannot_be_guessed(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("pasted", "meant"),
     [
-        ("def502aa", Code("def502aa")),
-        ('  "def502aa"\n', Code("def502aa")),
-        ("http://localhost:8765/callback?code=c&state=s", Redirect({"code": "c", "state": "s"})),
+        ("def502aa", "def502aa"),
+        ('  "def502aa"\n', "def502aa"),
+        ("http://localhost:8765/callback?code=c&state=s", {"code": "c", "state": "s"}),
         (
             " https://example.com/?code=a%2Bb&referer=x.amocrm.ru#top ",
-            Redirect({"code": "a+b", "referer": "x.amocrm.ru"}),
+            {"code": "a+b", "referer": "x.amocrm.ru"},
         ),
-        ("https://example.com/?co\nde=c", Redirect({"code": "c"})),
-        ("?code=c&state=s", Redirect({"code": "c", "state": "s"})),
-        ("error=access_denied", Redirect({"error": "access_denied"})),
-        ("https://example.com/", Redirect({})),
-        (TOKEN, Token(TOKEN)),
-        (f"Bearer {TOKEN[:40]}\n{TOKEN[40:]}", Token(TOKEN)),
+        ("https://example.com/?co\nde=c", {"code": "c"}),
+        ("?code=c&state=s", {"code": "c", "state": "s"}),
+        ("error=access_denied", {"error": "access_denied"}),
+        ("https://example.com/", {}),
+        (TOKEN, TOKEN),
+        (f"Bearer {TOKEN[:40]}\n{TOKEN[40:]}", TOKEN),
     ],
 )
-def test_what_was_pasted(pasted: str, meant: Redirect | Code | Token) -> None:
+def test_what_was_pasted(pasted: str, meant: dict[str, str] | str) -> None:
     assert recognise(pasted) == meant
 
 
@@ -94,14 +94,14 @@ def test_whatever_is_pasted(pasted: str) -> None:
         meant = recognise(pasted)
     except Problem:
         return
-    assert pasted not in repr(meant) or not pasted.strip() or len(pasted) < 12
+    assert not isinstance(meant, str) or (meant.isascii() and meant.isprintable())
 
 
 def test_a_good_answer() -> None:
-    assert code_of(Redirect(GOOD), STATE, DOMAIN) == "def502aa"
-    assert code_of(Redirect({**GOOD, "referer": "Example.amoCRM.ru"}), STATE, DOMAIN) == "def502aa"
+    assert code_of(GOOD, STATE, DOMAIN) == "def502aa"
+    assert code_of({**GOOD, "referer": "Example.amoCRM.ru"}, STATE, DOMAIN) == "def502aa"
     without = {name: value for name, value in GOOD.items() if name != "referer"}
-    assert code_of(Redirect(without), STATE, DOMAIN) == "def502aa"
+    assert code_of(without, STATE, DOMAIN) == "def502aa"
 
 
 @pytest.mark.parametrize(
@@ -128,17 +128,17 @@ def test_a_good_answer() -> None:
 )
 def test_a_bad_answer(changed: dict[str, str], key: str, params: dict[str, str]) -> None:
     with pytest.raises(Problem) as caught:
-        code_of(Redirect({**GOOD, **changed}), STATE, DOMAIN)
+        code_of({**GOOD, **changed}, STATE, DOMAIN)
     assert (caught.value.key, caught.value.params, caught.value.detail) == (key, params, "")
 
 
 def test_a_refusal_that_amocrm_or_anyone_may_have_sent() -> None:
     with pytest.raises(Problem) as caught:
-        code_of(Redirect({"error": "access_denied"}), STATE, DOMAIN)
+        code_of({"error": "access_denied"}, STATE, DOMAIN)
     assert caught.value.key == "unproven_refusal"
 
 
 def test_an_answer_to_no_question() -> None:
     with pytest.raises(Problem) as caught:
-        code_of(Redirect({**GOOD, "state": ""}), "", DOMAIN)
+        code_of({**GOOD, "state": ""}, "", DOMAIN)
     assert caught.value.key == "wrong_state"

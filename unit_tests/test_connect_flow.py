@@ -12,7 +12,6 @@ import pytest
 
 from integration_tests.sandbox import Server
 from source_amocrm.config import OAuth, parse_config
-from source_amocrm.connect.consent import Code, Token
 from source_amocrm.connect.flow import Flow
 from source_amocrm.connect.signin import Refused
 from source_amocrm.connect.words import Problem
@@ -34,7 +33,7 @@ def with_token(server: Server, folder: Path, token: str | None = None) -> Flow:
     made = flow(server, folder)
     made.choose_account(DOMAIN, "token")
     made.install()
-    made.take(Token(token or server.tokens.long_lived()))
+    made.take(token or server.tokens.long_lived())
     return made
 
 
@@ -93,14 +92,14 @@ def test_from_nothing_to_settings_by_a_long_lived_token(server: Server, tmp_path
 
 def test_a_pasted_code(server: Server, tmp_path: Path) -> None:
     made = ready(server, tmp_path)
-    made.take(Code(server.tokens.code()))
+    made.take(server.tokens.code())
     made.check()
     assert made.verdict is not None
 
 
 def test_a_long_lived_token_will_do_where_a_code_was_expected(server: Server, tmp_path: Path) -> None:
     made = ready(server, tmp_path)
-    made.take(Token(server.tokens.long_lived()))
+    made.take(server.tokens.long_lived())
     made.check()
     assert made.settings is not None
     assert made.settings["credentials"]["auth_type"] == "long_lived_token"

@@ -51,7 +51,7 @@ def test_a_check_where_only_the_connector_is(name: str, tmp_path: Path, monkeypa
 @pytest.mark.usefixtures("alone")
 def test_the_command_that_is_running(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "bin").mkdir()
-    (tmp_path / "bin" / "source-amocrm").write_text("")
+    (tmp_path / "bin" / "source-amocrm").touch(0o755)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sys.argv", ["bin/source-amocrm", "connect"])
     line = next_line(Path("c.json"), None)

@@ -185,7 +185,7 @@ CASES: list[tuple[str, Reply, Rules, Action | str, type[errors.AmocrmError] | No
         reply(400, problem(400, "Bad Request", "x", hint="Authorization code has been revoked")),
         CODE,
         Action.FAIL,
-        errors.CodeUsed,
+        errors.Unauthorized,
         CONFIG,
         "amoCRM has exchanged the authorization code already (Authorization code has been revoked, x, Bad Request): it "
         f"works once. Take a new one («Код авторизации») from {KEYS}, or press «Grant access» again.",
@@ -195,7 +195,7 @@ CASES: list[tuple[str, Reply, Rules, Action | str, type[errors.AmocrmError] | No
         reply(400, problem(400, "Bad Request", "x", hint="Authorization code has expired")),
         CODE,
         Action.FAIL,
-        errors.CodeExpired,
+        errors.Unauthorized,
         CONFIG,
         "The authorization code has expired (Authorization code has expired, x, Bad Request): it works for 20 minutes. "
         f"Take a new one («Код авторизации») from {KEYS}, or press «Grant access» again.",
@@ -205,7 +205,7 @@ CASES: list[tuple[str, Reply, Rules, Action | str, type[errors.AmocrmError] | No
         reply(400, problem(400, "Bad Request", "x", hint="Cannot decrypt the refresh token")),
         REFRESH,
         Action.FAIL,
-        errors.NotIssued,
+        errors.Unauthorized,
         CONFIG,
         "What was to be exchanged for a token was not given to this integration, or was not copied whole (Cannot "
         "decrypt the refresh token, x, Bad Request). Copy it again together with the integration ID (client_id) and "
@@ -216,7 +216,7 @@ CASES: list[tuple[str, Reply, Rules, Action | str, type[errors.AmocrmError] | No
         reply(401, BAD_CLIENT),
         REFRESH,
         Action.FAIL,
-        errors.UnknownIntegration,
+        errors.Unauthorized,
         CONFIG,
         "amoCRM does not recognise the integration (Авторизация клиента не прошла, Некорректный клиент). Compare the "
         "integration ID (client_id), the secret key (client_secret) and the redirect URI with the integration's "
@@ -227,7 +227,7 @@ CASES: list[tuple[str, Reply, Rules, Action | str, type[errors.AmocrmError] | No
         reply(400, problem(400, "Bad Request", "x", hint="Invalid redirect URI")),
         CODE,
         Action.FAIL,
-        errors.OtherRedirectUri,
+        errors.Unauthorized,
         CONFIG,
         "amoCRM gave no token because of the redirect URI (Invalid redirect URI, x, Bad Request). It must be, letter "
         "for letter, the one in the integration's settings.",
@@ -267,7 +267,7 @@ CASES: list[tuple[str, Reply, Rules, Action | str, type[errors.AmocrmError] | No
         reply(403, problem(403, "Forbidden", "Access denied", code=113)),
         API,
         STOP,
-        errors.IpRefused,
+        errors.AmocrmError,
         CONFIG,
         "The account example.amocrm.ru lets in only listed IP addresses (Access denied, Forbidden). Let its "
         "administrator add the address of the machine where this connector runs to «Белый список ip-адресов» in "

@@ -119,7 +119,7 @@ def test_between_two_attempts_it_ends_at_once() -> None:
             def failing():
                 with shutdown.token_exchange():
                     shutdown.before_token_is_sent()
-                    shutdown.pausing(lambda seconds: (sent.set(), time.sleep(seconds)))(30)
+                    shutdown.pause(lambda seconds: (sent.set(), time.sleep(seconds)), 30)
             threading.Thread(target=failing, daemon=True).start()
             sent.wait()
             os.kill(os.getpid(), signal.SIGTERM)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import json
 import os
 import signal
 import stat
@@ -19,11 +18,11 @@ from source_amocrm import whole_file
 
 CALLS = ("open", "fchmod", "write", "ftruncate", "fsync", "close", "replace", "open", "fsync", "close")
 """What one write asks of the system, in order; the second file that is opened is the folder."""
-OLD, NEW = '{"token": "old"}\n', '{"token": "new"}\n'
+OLD, NEW = (whole_file.json_text({"token": token}) for token in ("old", "new"))
 
 
 def read(path: Path) -> str:
-    return whole_file.read(path, json.loads)
+    return whole_file.json_text(whole_file.read_json(path))
 
 
 def after(nth: int, then: Callable[[], Any], monkeypatch: pytest.MonkeyPatch) -> list[str]:
@@ -123,7 +122,7 @@ def test_a_writer_that_is_killed_a_dozen_times_never_goes_back(tmp_path: Path) -
         said = [int(process.stdout.readline()) for _ in range(2 + round_ % 3)]
         process.send_signal(signal.SIGKILL)
         rest = process.communicate()[0].split("\n")[:-1]
-        held = json.loads(read(file))
+        held = whole_file.read_json(file)
         assert held["number"] >= max([*said, *map(int, rest)]) > last
         assert len(held["filled"]) == 200_000
         last = held["number"]

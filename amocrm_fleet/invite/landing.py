@@ -57,7 +57,7 @@ class Landing:
             make_private(self.accounts)
             name = self._name(domain)
             keys = signin.Keys(*grant.keys, self.redirect_uri)
-            credentials = signin.exchange(domain, self.api_base_url or f"https://{domain}", keys, grant.code)
+            credentials = signin.exchange(domain, self.api_base_url, keys, grant.code)
             settings = signin.settings_of(domain, self.api_base_url, credentials, self.chat_texts)
             verdict = _checked(settings)
             if not self.invitations.claim(grant.invitation, domain):

@@ -17,8 +17,9 @@ from waitress.server import create_server
 from amocrm_fleet.invite.landing import tell
 from amocrm_fleet.invite.site import InvitationSite
 from source_amocrm.connect import pages
-from source_amocrm.connect.site import HEADERS, Request, Response, page
+from source_amocrm.connect.site import Request, Response, page
 from source_amocrm.connect.words import Texts
+from source_amocrm.errors import place_of
 
 LARGEST_BODY, LARGEST_HEAD = 4_096, 16_384
 """Bytes of a request's body and of its head. Larger ones are refused with 413 and 431."""
@@ -70,7 +71,7 @@ class Application:
 
     def __call__(self, environment: _Environment, start: _Start) -> Iterable[bytes]:
         response = self._answer(environment)
-        headers = {**HEADERS, **response.headers, "Content-Length": str(len(response.body))}
+        headers = {**response.headers, "Content-Length": str(len(response.body))}
         start(f"{response.status} {HTTPStatus(response.status).phrase}", list(headers.items()))
         return [response.body]
 
@@ -85,7 +86,7 @@ class Application:
         try:
             return self._site.handle(request)
         except Exception as error:
-            tell(f"a page could not be shown: {type(error).__name__} at {_where(error)}.")
+            tell(f"a page could not be shown: {type(error).__name__} at {place_of(error)}.")
             return page(500, pages.message_page("invite_unavailable", Texts("en")))
 
 
@@ -157,11 +158,3 @@ def _request(environment: _Environment) -> Request:
         {},
         environment["wsgi.input"].read(LARGEST_BODY),
     )
-
-
-def _where(error: Exception) -> str:
-    """File and line, without the values that a stack trace's last line may quote."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    return f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else "an unknown place"

@@ -64,11 +64,10 @@ class InvitationSite:
 
     def handle(self, request: Request) -> Response:
         try:
-            response = self._admit(request)
+            return self._admit(request)
         except FleetError as error:
             tell(str(error))
-            response = page(503, pages.message_page("invite_unavailable", self._words(request)))
-        return Response(response.status, response.body, {**HEADERS, **response.headers})
+            return page(503, pages.message_page("invite_unavailable", self._words(request)))
 
     def _admit(self, request: Request) -> Response:
         words = self._words(request)

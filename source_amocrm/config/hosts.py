@@ -18,7 +18,7 @@ _BASE_URL = re.compile(
     re.ASCII | re.IGNORECASE,
 )
 _A_NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*", re.ASCII)
-_LOOPBACK, _LOOPBACK_6 = ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_address("::1")
+_LOOPBACK = re.compile(r"localhost|127(\.[0-9]+){3}|\[::1\]")
 _INVISIBLE = dict.fromkeys(map(ord, "\u200b\u200c\u200d\u2060\ufeff\u00ad"))
 
 _DOMAIN_HELP = (
@@ -79,39 +79,26 @@ def base_url(given: object) -> str | None:
     match = _BASE_URL.fullmatch(given.strip()) if isinstance(given, str) else None
     if match is None:
         raise ConfigError(_BASE_URL_HELP)
-    scheme, port = match["scheme"].lower(), match["port"]
-    inside = match["inside"] is not None
-    host = _literal(match["inside"] if inside else match["name"].lower(), inside=inside)
-    near = host is not None and is_loopback(host.strip("[]"))
-    if host is None or (scheme == "http" and not near) or not (port is None or 0 < int(port) < 65536):
+    scheme, port, host = match["scheme"].lower(), match["port"], _literal(match["inside"], match["name"])
+    plain = scheme == "https" or (host and _LOOPBACK.fullmatch(host))
+    if not host or not plain or not (port is None or 0 < int(port) < 65536):
         raise ConfigError(_BASE_URL_HELP)
     return f"{scheme}://{host}" if port is None else f"{scheme}://{host}:{int(port)}"
 
 
-def is_loopback(host: str) -> bool:
-    """True for localhost, 127.0.0.0/8 and ::1."""
-    if host == "localhost":
-        return True
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return address in _LOOPBACK if address.version == 4 else address == _LOOPBACK_6
-
-
-def _literal(text: str, *, inside: bool) -> str | None:
+def _literal(inside: str | None, name: str) -> str | None:
     """A name, four numbers, or what stands `inside` of brackets; None for anything else.
 
     Resolvers read other texts that end in a number, 127.1 and 0x7f000001, as addresses.
     """
     try:
         if inside:
-            return f"[{ipaddress.IPv6Address(text)}]"
-        if _A_NUMBER.fullmatch(text.rpartition(".")[2]):
-            return str(ipaddress.IPv4Address(text))
+            return f"[{ipaddress.IPv6Address(inside)}]"
+        if _A_NUMBER.fullmatch(name.rpartition(".")[2].lower()):
+            return str(ipaddress.IPv4Address(name))
     except ValueError:
         return None
-    return text if _is_name(text) else None
+    return name.lower() if _is_name(name.lower()) else None
 
 
 def _is_name(host: str) -> bool:

@@ -7,16 +7,17 @@ what was typed: people paste tokens into the wrong fields. None and "" mean not 
 from __future__ import annotations
 
 import difflib
+import math
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, cast
 
 import pendulum
 import yaml
+from airbyte_cdk.utils.datetime_helpers import ab_datetime_parse
 
 from source_amocrm.config.hosts import account_domain, base_url
 from source_amocrm.config_file import DEEPEST, is_deeper
@@ -24,28 +25,21 @@ from source_amocrm.errors import ConfigError
 
 OAUTH = "oauth2.0"
 LONG_LIVED = "long_lived_token"
-DEFAULT_LOOKBACK = 300
 KEEP, HASH, DROP = "keep", "hash", "drop"
 SHORTEST_KEY = 16
 """Characters of the key of personal data. Phone numbers are few: who found the key by trying would know them all."""
-_MAX_LOOKBACK = 30 * 86400
 
 _DURATION = re.compile(r"P(\d{1,9}W|(?!$)(\d{1,9}D)?(T(?!$)(\d{1,9}H)?(\d{1,9}M)?(\d{1,9}S)?)?)", re.ASCII)
 """The ISO 8601 durations whose length does not depend on the month."""
-_MOMENT = re.compile(r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d)(:\d\d)?(?:[.,]\d{1,9})?\s?(Z|[+-]\d\d:?\d\d)?)?", re.ASCII)
+_LONGEST_LOOKBACK = 30 * 86_400
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d)?([.,]\d{1,9})?\s?(Z|[+-]\d\d:?\d\d)?)?", re.ASCII)
 _JWT = re.compile(r"[\w-]+\.[\w-]+\.[\w-]*", re.ASCII)
 _PRINTABLE = re.compile(r"[\x21-\x7e]{1,16384}")
 
-
-def _titles(schema: Mapping[str, Any]) -> dict[str, str]:
-    return {name: given.get("title", "") for name, given in schema["properties"].items()}
-
-
-_FORM = yaml.load(
+_FORM: Mapping[str, Any] = yaml.load(
     Path(__file__).parents[1].joinpath("spec.yaml").read_bytes(), getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-)["connectionSpecification"]
-_OPTIONS = _titles(_FORM)
-_LONG_LIVED_OPTIONS, _OAUTH_OPTIONS = map(_titles, _FORM["properties"]["credentials"]["oneOf"])
+)["connectionSpecification"]["properties"]
+_SIGN_IN = {way["properties"]["auth_type"]["const"]: way["properties"] for way in _FORM["credentials"]["oneOf"]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,25 +93,21 @@ def parse_config(raw: Mapping[str, Any], now: float | None = None) -> Config:
         raise ConfigError("The settings are not a JSON object. Fill in the form again.")
     domain = account_domain(raw.get("account_domain"))
     credentials = _credentials(raw.get("credentials"))
-    of_sign_in = _OAUTH_OPTIONS if isinstance(credentials, OAuth) else _LONG_LIVED_OPTIONS
     given = {name: value for name, value in raw.items() if not _blank(value)}
-    personal_data = _choice(given, "personal_data", KEEP, HASH, DROP)
+    options = {
+        name: _option(given, name) for name, form in _FORM.items() if "default" in form and "pattern" not in form
+    }
     return Config(
         domain=domain,
         base_url=base_url(raw.get("api_base_url")) or f"https://{domain}",
         credentials=credentials,
         start=_start(given, time.time() if now is None else now),
         lookback=_lookback(given),
-        mark_deleted=_choice(given, "deleted_rows", "mark", "ignore") == "mark",
-        readable_columns=_flag(given, "readable_columns"),
-        raw_records=_flag(given, "raw_records"),
-        chat_texts=_flag(given, "chat_texts"),
-        requests_per_second=_number(given, "requests_per_second", 1, 50, 7),
-        num_workers=int(_number(given, "num_workers", 1, 64, 12, whole=True)),
-        personal_data=personal_data,
-        personal_data_key=_personal_data_key(given) if personal_data == HASH else None,
-        personal_fields=_personal_fields(given, personal_data),
-        unknown=(*_unknown(raw, _OPTIONS), *_unknown(raw["credentials"], of_sign_in)),
+        mark_deleted=options.pop("deleted_rows") == "mark",
+        personal_data_key=_personal_data_key(given) if options["personal_data"] == HASH else None,
+        personal_fields=_personal_fields(given, options["personal_data"]),
+        unknown=(*_unknown(raw, _FORM), *_unknown(raw["credentials"], _SIGN_IN[raw["credentials"]["auth_type"]])),
+        **options,
     )
 
 
@@ -174,43 +164,47 @@ def _has_nameless(value: object) -> bool:
     return isinstance(value, list) and any(map(_has_nameless, value))
 
 
-def _unknown(given: Mapping[str, Any], known: Mapping[str, str]) -> list[str]:
+def _unknown(given: Mapping[str, Any], form: Mapping[str, Any]) -> Iterator[str]:
     """A sentence for each option that does not exist. Names with two underscores in front are the platform's own."""
-    return [_no_such_option(name, known) for name in given if name not in known and not name.startswith("__")]
+    for name in given:
+        if name not in form and not name.startswith("__"):
+            near = difflib.get_close_matches(name, sorted(form), 1)
+            advice = f"Did you mean {near[0]}?" if near else "Take it out of the config."
+            # a token may have been pasted in place of the name
+            shown = f"“{name}”" if re.fullmatch(r"[\w.-]{1,40}", name) else "of the config"
+            yield f"The option {shown} does not exist, so it changes nothing. {advice}"
 
 
-def _no_such_option(name: str, known: Mapping[str, str]) -> str:
-    near = difflib.get_close_matches(name, sorted(known), 1)
-    advice = f"Did you mean {near[0]}?" if near else "Take it out of the config."
-    # a token may have been pasted in place of the name
-    shown = f"“{name}”" if re.fullmatch(r"[\w.-]{1,40}", name) else "of the config"
-    return f"The option {shown} does not exist, so it changes nothing. {advice}"
-
-
-def _wrong(name: str, sentences: str, titles: Mapping[str, str] = _OPTIONS) -> ConfigError:
-    return ConfigError(f"{titles[name]} ({name}): {sentences}")
+def _wrong(name: str, sentences: str, form: Mapping[str, Any] = _FORM) -> ConfigError:
+    return ConfigError(f"{form[name]['title']} ({name}): {sentences}")
 
 
 def _credentials(given: object) -> OAuth | LongLived:
     if not isinstance(given, Mapping) or not given:
         raise _wrong("credentials", "choose a way to sign in, OAuth 2.0 or a long-lived token, and fill in its fields.")
     kind = given.get("auth_type")
-    if kind == LONG_LIVED:
-        return LongLived(token(given.get("access_token"), "Long-lived token (access_token)"))
-    if kind != OAUTH:
+    if kind not in (LONG_LIVED, OAUTH):
         way = f'the way to sign in (auth_type) must be "{OAUTH}" or "{LONG_LIVED}". Choose one of the two in the form.'
         raise _wrong("credentials", way)
 
-    def text(name: str) -> str:
-        return token(given.get(name), f"{_OAUTH_OPTIONS[name]} ({name})")
+    form = _SIGN_IN[kind]
 
+    def text(name: str) -> str:
+        return token(given.get(name), f"{form[name]['title']} ({name})")
+
+    if kind == LONG_LIVED:
+        return LongLived(text("access_token"))
+    expires_at = _unix(given.get("token_expiry_date"))
+    if expires_at is None and not _blank(given.get("token_expiry_date")):
+        wrong = "this is not a date. Leave the field empty; the connector fills it in."
+        raise _wrong("token_expiry_date", wrong, form)
     return OAuth(
         client_id=text("client_id"),
         client_secret=text("client_secret"),
         redirect_uri=redirect_uri(given.get("redirect_uri")),
         refresh_token=text("refresh_token"),
         access_token=None if _blank(given.get("access_token")) else text("access_token"),
-        expires_at=_expiry(given.get("token_expiry_date")),
+        expires_at=expires_at,
     )
 
 
@@ -228,51 +222,57 @@ def _start(raw: Mapping[str, Any], now: float) -> int | None:
     raise _wrong("start_date", f"{wrong}, or leave it empty to read everything.")
 
 
-def _expiry(given: object) -> int | None:
-    moment = _unix(given)
-    if moment is None and not _blank(given):
-        wrong = "this is not a date. Leave the field empty; the connector fills it in."
-        raise _wrong("token_expiry_date", wrong, _OAUTH_OPTIONS)
-    return moment
-
-
 def _lookback(raw: Mapping[str, Any]) -> int:
     """Seconds of an ISO 8601 duration."""
-    given = raw.get("lookback_window", f"PT{DEFAULT_LOOKBACK}S")
+    given = raw.get("lookback_window", _FORM["lookback_window"]["default"])
     text = given.strip().upper() if isinstance(given, str) else ""
     if text.startswith("-"):
-        raise _wrong("lookback_window", "it cannot be negative. The usual value is PT5M.")
-    if not _DURATION.fullmatch(text):
-        raise _wrong(
-            "lookback_window",
+        wrong = "it cannot be negative. The usual value is PT5M."
+    elif not _DURATION.fullmatch(text):
+        wrong = (
             "this is not an ISO 8601 duration. Write for example PT5M (five minutes), PT2H (two hours) or P1D (one "
-            "day).",
+            "day)."
         )
-    try:
-        seconds = int(cast("pendulum.Duration", pendulum.parse(text)).total_seconds())
-    except OverflowError:
-        seconds = _MAX_LOOKBACK + 1
-    if seconds > _MAX_LOOKBACK:
-        raise _wrong(
-            "lookback_window",
+    elif (seconds := _seconds(text)) > _LONGEST_LOOKBACK:
+        wrong = (
             "more than 30 days would read the same rows again in every sync. The usual value is PT5M; the longest is "
-            "P30D.",
+            "P30D."
         )
-    return seconds
+    else:
+        return int(seconds)
+    raise _wrong("lookback_window", wrong)
 
 
-def _choice(raw: Mapping[str, Any], name: str, *choices: str) -> str:
-    """One of the choices; the first when nothing is given."""
-    given = raw.get(name, choices[0])
-    text = given.strip().lower() if isinstance(given, str) else ""
-    if text not in choices:
-        *others, last = (f'"{choice}"' for choice in choices)
-        raise _wrong(name, f"choose {', '.join(others)} or {last}.")
-    return text
+def _seconds(duration: str) -> float:
+    try:
+        return cast("pendulum.Duration", pendulum.parse(duration)).total_seconds()
+    except OverflowError:
+        return math.inf
+
+
+def _option(raw: Mapping[str, Any], name: str) -> Any:
+    """A choice, a flag or a number, by its schema in the form; the default when nothing is given."""
+    form = _FORM[name]
+    given = raw.get(name, form["default"])
+    text = given.strip().lower() if isinstance(given, str) else given
+    if "enum" in form:
+        *others, last = (f'"{choice}"' for choice in form["enum"])
+        if text not in form["enum"]:
+            raise _wrong(name, f"choose {', '.join(others)} or {last}.")
+        return text
+    if form["type"] == "boolean":
+        if text not in (True, False, "true", "false"):
+            raise _wrong(name, "choose true or false.")
+        return text in (True, "true")
+    number = float(text) if isinstance(text, str) and re.fullmatch(r"\d{1,4}(\.\d{1,6})?", text, re.ASCII) else text
+    low, high, whole = form["minimum"], form["maximum"], form["type"] == "integer"
+    if type(number) not in (int, float) or not low <= number <= high or (whole and number % 1):
+        kind = "a whole number" if whole else "a number"
+        raise _wrong(name, f"it must be {kind} from {low} to {high}; the usual value is {form['default']}.")
+    return int(number) if whole else float(number)
 
 
 def _personal_data_key(raw: Mapping[str, Any]) -> str:
-    """The key of hashes."""
     given = raw.get("personal_data_key")
     text = given.strip() if isinstance(given, str) else ""
     if len(text) < SHORTEST_KEY or not _PRINTABLE.fullmatch(text):
@@ -289,51 +289,20 @@ def _personal_fields(raw: Mapping[str, Any], personal_data: str) -> tuple[str, .
     given = raw.get("personal_fields") or []
     items = given.split(",") if isinstance(given, str) else given
     if not isinstance(items, list) or not all(type(item) in (str, int) for item in items):
-        listing = "it must be a list of texts: ids, codes or names of custom fields, or stream.column."
-        raise _wrong("personal_fields", listing)
-    listed = tuple(text for item in items if (text := str(item).strip()))
-    if listed and personal_data == KEEP:
-        raise _wrong(
-            "personal_fields",
+        wrong = "it must be a list of texts: ids, codes or names of custom fields, or stream.column."
+    elif (listed := tuple(filter(None, (str(item).strip() for item in items)))) and personal_data == KEEP:
+        wrong = (
             f'they are kept as they are while personal_data is "{KEEP}". Choose "{HASH}" or "{DROP}", or leave the '
-            "list empty.",
+            "list empty."
         )
-    return listed
-
-
-def _flag(raw: Mapping[str, Any], name: str) -> bool:
-    """False when nothing is given."""
-    given = raw.get(name, False)
-    text = given.strip().lower() if isinstance(given, str) else given
-    if text not in (True, False, "true", "false"):
-        raise _wrong(name, "choose true or false.")
-    return text in (True, "true")
-
-
-def _number(raw: Mapping[str, Any], name: str, low: int, high: int, default: int, *, whole: bool = False) -> float:
-    """A number from low to high, both included."""
-    given = raw.get(name, default)
-    if isinstance(given, str) and re.fullmatch(r"\s*\d{1,4}(\.\d{1,6})?\s*", given, re.ASCII):
-        given = float(given)
-    if (
-        isinstance(given, bool)
-        or not isinstance(given, int | float)
-        or not low <= given <= high
-        or (whole and given != int(given))
-    ):
-        kind = "a whole number" if whole else "a number"
-        raise _wrong(name, f"it must be {kind} from {low} to {high}; the usual value is {default}.")
-    return float(given)
+    else:
+        return listed
+    raise _wrong("personal_fields", wrong)
 
 
 def _unix(given: object) -> int | None:
-    match = _MOMENT.fullmatch(given.strip().upper()) if isinstance(given, str) else None
-    if match is None:
-        return None
-    date, minutes, seconds, zone = match.groups()
-    offset = "+00:00" if zone in (None, "Z") else f"{zone[:3]}:{zone[-2:]}"
+    text = given.strip().upper() if isinstance(given, str) else ""
     try:
-        moment = datetime.fromisoformat(f"{date}T{minutes or '00:00'}{seconds or ':00'}{offset}")
-        return int(moment.astimezone(timezone.utc).timestamp())
+        return int(ab_datetime_parse(text).timestamp()) if _MOMENT.fullmatch(text) else None
     except (ValueError, OverflowError):
         return None

@@ -12,7 +12,7 @@ from source_amocrm import whole_file
 from source_amocrm.airbyte.stdout import show_any_text
 from source_amocrm.config.hosts import base_url
 from source_amocrm.connect import terminal
-from source_amocrm.connect.flow import Flow, Options
+from source_amocrm.connect.flow import Flow
 from source_amocrm.connect.server import Server
 from source_amocrm.connect.site import Guard, Site
 from source_amocrm.connect.words import LANGUAGES, Texts, preferred
@@ -36,7 +36,7 @@ def main(arguments: list[str]) -> int:
     if not whole_file.may_be_written(given.config):
         print(words("problem.file_not_written", path=given.config), file=sys.stderr)
         return 1
-    flow = Flow(Options(given.config, given.port, given.consent_url, api_base_url, given.chat_texts))
+    flow = Flow(given.config, given.port, given.consent_url, api_base_url, given.chat_texts)
     try:
         return terminal.run(flow, words) if given.no_browser else _page(flow, words, given.language)
     except EOFError:
@@ -48,21 +48,21 @@ def main(arguments: list[str]) -> int:
 
 
 def _page(flow: Flow, words: Texts, language: str | None) -> int:
-    port = flow.options.port
+    port = flow.port
     try:
-        server = Server(port, lambda server: Site(flow, Guard(port), language, server.finish))
+        server = Server(port)
     except OSError:
-        print(
-            words("terminal.port_taken", port=port, other=port + 1 if port < 65535 else CONNECT_PORT), file=sys.stderr
-        )
+        other = port + 1 if port < 65535 else CONNECT_PORT
+        print(words("terminal.port_taken", port=port, other=other), file=sys.stderr)
         return 1
     with server:
+        server.site = Site(flow, Guard(port), language, server.finish)
         link = server.site.link
         opened = _has_display() and webbrowser.open(link)
         print(f"{words('terminal.opened' if opened else 'terminal.link')}\n\n  {link}\n", flush=True)
         print(words("terminal.stop"), flush=True)
         server.serve_forever(poll_interval=0.1)
-    print(words("result.saved", path=flow.options.config) if flow.saved else words("terminal.not_saved"), flush=True)
+    print(words("result.saved", path=flow.config) if flow.saved else words("terminal.not_saved"), flush=True)
     return 0 if flow.saved else 1
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from source_amocrm.auth.claims import claims_of
@@ -12,9 +11,6 @@ from source_amocrm.config.hosts import is_account_host
 from source_amocrm.config.settings import token
 from source_amocrm.connect.words import Problem
 from source_amocrm.errors import ConfigError
-
-_TOKEN_START = "eyJ"
-"""How every token begins: with a brace and a quote in base64."""
 
 
 def is_kommo(domain: str) -> bool:
@@ -31,58 +27,46 @@ def consent_url(domain: str, client_id: str, state: str, override: str | None = 
     return f"{page}?{urlencode({'client_id': client_id, 'state': state, 'mode': 'post_message'})}"
 
 
-@dataclass(frozen=True)
-class Redirect:
-    """The parameters with which amoCRM sends a person back."""
+def recognise(text: str) -> Mapping[str, str] | str:
+    """What a person pasted: a code or a long-lived token, or the parameters of the address they were sent to.
 
-    params: Mapping[str, str] = field(repr=False)
-
-
-@dataclass(frozen=True)
-class Code:
-    text: str = field(repr=False)
-
-
-@dataclass(frozen=True)
-class Token:
-    text: str = field(repr=False)
-
-
-Pasted = Redirect | Code | Token
-
-
-def recognise(text: str) -> Pasted:
-    """What a person pasted: the address they were sent to, its query, a code, a long-lived token. Raises Problem."""
+    Raises Problem.
+    """
     pasted = text.strip().strip("\"'").strip()
     if not pasted:
         raise Problem("nothing_pasted", at="pasted")
     joined = "".join(pasted.split())
-    if "://" in joined or any(joined.lstrip("?&").startswith(name) for name in ("code=", "error=", "state=")):
-        try:
-            query = urlsplit(joined).query if "://" in joined else joined.lstrip("?&")
-            return Redirect(dict(parse_qsl(query, max_num_fields=50)))
-        except ValueError:
-            raise Problem("not_a_code", at="pasted") from None
     try:
+        if "://" in joined:
+            return dict(parse_qsl(urlsplit(joined).query, max_num_fields=50))
+        if joined.lstrip("?&").startswith(("code=", "error=", "state=")):
+            return dict(parse_qsl(joined.lstrip("?&"), max_num_fields=50))
         clean = token(pasted, "")
-    except ConfigError:
+    except (ConfigError, ValueError):
         raise Problem("not_a_code", at="pasted") from None
-    claims = claims_of(clean)
-    if claims.expires_at or claims.account_id:
-        return Token(clean)
-    if clean.startswith(_TOKEN_START) or clean.count(".") > 1:
+    # every token begins with a brace and a quote in base64
+    if not is_token(clean) and (clean.startswith("eyJ") or clean.count(".") > 1):
         raise Problem("broken_token", at="pasted")
-    return Code(clean)
+    return clean
 
 
-def code_of(redirect: Redirect, state: str, domain: str) -> str:
-    """The code for `domain` from amoCRM's answer to the question that was asked with `state`. Raises Problem."""
-    given = redirect.params
-    answered = given.get("state", "")
+def is_token(clean: str) -> bool:
+    """False for a code."""
+    claims = claims_of(clean)
+    return bool(claims.expires_at or claims.account_id)
+
+
+def is_same(answered: str, state: str) -> bool:
+    """Whether an answer belongs to the question that was asked with `state`; False for no question."""
+    return bool(state) and hmac.compare_digest(answered.encode(), state.encode())
+
+
+def code_of(given: Mapping[str, str], state: str, domain: str) -> str:
+    """The code for `domain` from the parameters of the redirect after the question with `state`. Raises Problem."""
     refused = "error" in given
-    if not (state and hmac.compare_digest(answered.encode(), state.encode())):
+    if not is_same(given.get("state", ""), state):
         # amoCRM may leave the state out of a refusal; any page could send that
-        raise Problem("wrong_state") if answered or not refused else Problem("unproven_refusal")
+        raise Problem("wrong_state") if given.get("state") or not refused else Problem("unproven_refusal")
     if refused:
         key = "refused" if given["error"] == "access_denied" else "consent_failed"
         raise Problem(key, {"domain": domain})

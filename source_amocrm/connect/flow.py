@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import os
 import secrets
 import shlex
 import shutil
-import stat
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,6 +16,7 @@ from typing import Any, Literal
 from source_amocrm import whole_file
 from source_amocrm.config import OAuth, parse_config
 from source_amocrm.config.hosts import account_domain
+from source_amocrm.config_file import ConfigFile, ConfigFileError
 from source_amocrm.connect import consent, signin
 from source_amocrm.connect.words import Problem
 from source_amocrm.errors import ConfigError
@@ -25,10 +24,7 @@ from source_amocrm.secrecy import add_to_secrets
 
 Step = Literal["account", "integration", "access", "result"]
 STEPS: tuple[Step, ...] = ("account", "integration", "access", "result")
-WAYS = ("token", "oauth")
 CALLBACK = "/callback"
-LARGEST_CONFIG = 1 << 20
-"""Bytes of a file that may be settings."""
 
 _USELESS = ("token_rejected", "token_other_account", "token_other_service", "no_account")
 
@@ -41,28 +37,17 @@ def account_of(address: object) -> str:
         raise Problem("account_address", at="address") from None
 
 
-@dataclass(frozen=True)
-class Options:
-    config: Path
-    port: int
-    consent_url: str | None = None
-    api_base_url: str | None = None
-    chat_texts: bool = False
-
-    @property
-    def callback(self) -> str:
-        """Where the page catches amoCRM's redirect."""
-        return f"http://localhost:{self.port}{CALLBACK}"
-
-
 @dataclass
 class Flow:
     """What is known so far. A step that raises Problem has changed nothing."""
 
-    options: Options
+    config: Path
+    port: int
+    consent_url: str | None = None
+    api_base_url: str | None = None
+    chat_texts: bool = False  # whether the texts of chats are wanted, which takes an access of its own
     domain: str = ""
-    way: str = WAYS[0]
-    chat_texts: bool = field(init=False)  # whether the texts of chats are wanted, which takes an access of its own
+    way: str = "token"  # or oauth
     keys: signin.Keys | None = None
     installed: bool = False  # the integration is there, and its keys are known if the way needs them
     state: str = field(default="", repr=False)  # of the question that amoCRM is asked right now
@@ -72,9 +57,9 @@ class Flow:
 
     def __post_init__(self) -> None:
         """Takes what an earlier config.json tells, so that access is granted again in few clicks."""
-        self.chat_texts = self.options.chat_texts
+        self._texts_of_any_account = self.chat_texts
         try:
-            known = parse_config(read_config(self.options.config) or {})
+            known = parse_config(read_config(self.config))
         except ConfigError:
             return
         self.domain, given = known.domain, known.credentials
@@ -93,18 +78,31 @@ class Flow:
         return "integration" if self.domain else "account"
 
     @property
+    def callback(self) -> str:
+        """Where the page catches amoCRM's redirect."""
+        return f"http://localhost:{self.port}{CALLBACK}"
+
+    @property
     def catches(self) -> bool:
         """Whether amoCRM's redirect comes to the page, so that nothing need be pasted."""
-        return (
-            self.keys is not None and self.keys.redirect_uri.replace("127.0.0.1", "localhost") == self.options.callback
-        )
+        return self.keys is not None and self.keys.redirect_uri.replace("127.0.0.1", "localhost") == self.callback
+
+    @property
+    def occupied(self) -> bool:
+        """Whether there is a file that saving would replace."""
+        return self.config.exists()
+
+    @property
+    def keeps(self) -> bool:
+        """Whether the settings in that file stay, apart from the sign-in."""
+        return bool(read_config(self.config))
 
     def choose_account(self, address: object, way: str) -> None:
         domain = account_of(address)
-        if way not in WAYS:
+        if way not in ("token", "oauth"):
             raise Problem("no_way", at="way")
         if domain != self.domain and self.domain:
-            self.keys, self.chat_texts = None, self.options.chat_texts
+            self.keys, self.chat_texts = None, self._texts_of_any_account
         self.domain, self.way = domain, way
         self.installed = False
         self._forget()
@@ -121,21 +119,20 @@ class Flow:
         """The address of the consent page, with a new state."""
         assert self.keys
         self.state = secrets.token_urlsafe(32)
-        return consent.consent_url(self.domain, self.keys.client_id, self.state, self.options.consent_url)
+        return consent.consent_url(self.domain, self.keys.client_id, self.state, self.consent_url)
 
-    def take(self, answer: consent.Pasted) -> None:
-        """Makes the settings of the source from a redirect, a code or a token."""
-        if isinstance(answer, consent.Token):
-            credentials = signin.long_lived(self.domain, answer.text)
+    def take(self, answer: Mapping[str, str] | str) -> None:
+        """Makes the settings of the source from the parameters of a redirect, from a code or a token."""
+        if isinstance(answer, str) and consent.is_token(answer):
+            credentials = signin.long_lived(self.domain, answer)
         elif self.keys is None:
             raise Problem("code_without_keys", at="pasted")
         else:
-            code = answer.text if isinstance(answer, consent.Code) else self._code(answer)
+            code = answer if isinstance(answer, str) else self._code(answer)
             add_to_secrets(code)
-            base_url = self.options.api_base_url or f"https://{self.domain}"
-            credentials = signin.exchange(self.domain, base_url, self.keys, code)
+            credentials = signin.exchange(self.domain, self.api_base_url, self.keys, code)
         self._forget()
-        self.settings = signin.settings_of(self.domain, self.options.api_base_url, credentials, self.chat_texts)
+        self.settings = signin.settings_of(self.domain, self.api_base_url, credentials, self.chat_texts)
 
     def check(self) -> signin.Verdict:
         """Asks the account. A sign-in that can never read it is given up."""
@@ -149,51 +146,30 @@ class Flow:
                 self._forget()
             raise
 
-    @property
-    def occupied(self) -> bool:
-        """Whether there is a file that saving would replace."""
-        return self.options.config.exists()
-
-    @property
-    def keeps(self) -> bool:
-        """Whether the settings in that file stay, apart from the sign-in."""
-        return bool(read_config(self.options.config))
-
     def save(self, *, replace: bool = False) -> None:
         """Writes config.json. Other settings that a person made in it stay."""
         assert self.settings
-        path = self.options.config
-        settings = renewed(read_config(path), self.settings)
-        write_config(path, settings, replace=replace)
+        settings = renewed(read_config(self.config), self.settings)
+        write_config(self.config, settings, replace=replace)
         self.settings, self.saved = settings, True
 
-    def _code(self, answer: consent.Redirect) -> str:
-        """Takes the answer to the question as given, whatever it says; one to another question leaves it open."""
-        state, self.state = self.state, ""
-        try:
-            return consent.code_of(answer, state, self.domain)
-        except Problem as problem:
-            if problem.key in ("wrong_state", "unproven_refusal"):
-                self.state = state
-            raise
+    def _code(self, answer: Mapping[str, str]) -> str:
+        """Takes the answer to the question once, whatever it says; one to another question leaves it open."""
+        state = self.state
+        if consent.is_same(answer.get("state", ""), state):
+            self.state = ""
+        return consent.code_of(answer, state, self.domain)
 
     def _forget(self) -> None:
         self.state, self.settings, self.verdict, self.saved = "", None, None, False
 
 
-def read_config(path: Path) -> dict[str, Any] | None:
-    """The settings that are there already; None when there is no file, {} when it holds something else."""
+def read_config(path: Path) -> dict[str, Any]:
+    """The settings that are there already; {} when there are none, or something else is there."""
     try:
-        found = path.stat()
-        # a pipe or a device would be waited for without end
-        if not stat.S_ISREG(found.st_mode) or found.st_size > LARGEST_CONFIG:
-            return {}
-        held = json.loads(path.read_text(encoding="utf-8-sig"))
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, RecursionError):
+        return ConfigFile(path).written()
+    except ConfigFileError:
         return {}
-    return held if isinstance(held, dict) else {}
 
 
 def renewed(held: Mapping[str, Any] | None, settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -215,10 +191,9 @@ def is_of_account(held: Mapping[str, Any], domain: str) -> bool:
 def write_config(path: Path, settings: Mapping[str, Any], *, replace: bool) -> None:
     """Raises Problem when the file is there and is not to be replaced, or when it cannot be written."""
     target = Path(os.path.realpath(path))
-    put = whole_file.write if replace else whole_file.create
     try:
         whole_file.make_folders(target)
-        put(target, whole_file.json_text(settings))
+        whole_file.write(target, whole_file.json_text(settings), replace=replace)
     except OSError as error:
         if isinstance(error, FileExistsError) and not replace and target.exists():
             raise Problem("file_exists", {"path": str(path)}) from None
@@ -230,15 +205,8 @@ def next_line(config: Path, account_id: int | None) -> str:
 
     A sync into tables named after the account if the extra that loads them is installed; else a check.
     """
-    command = [_command(), "sync" if find_spec("dlt") else "check", "--config", os.path.abspath(config)]
+    beside = map(os.path.dirname, (os.path.abspath(sys.argv[0]), sys.executable))
+    run = shutil.which("source-amocrm", path=os.pathsep.join([*beside, os.environ.get("PATH", "")]))
+    command = [run or "source-amocrm", "sync" if find_spec("dlt") else "check", "--config", os.path.abspath(config)]
     project = ["--project", str(account_id)] if command[1] == "sync" and account_id else []
     return shlex.join([*command, *project])
-
-
-def _command() -> str:
-    """The whole path of the command that is running, or of the one beside this Python."""
-    beside = Path(sys.executable).with_name("source-amocrm")
-    run = Path(sys.argv[0])
-    if run.name == beside.name and run.is_file():
-        return os.path.abspath(run)
-    return str(beside) if beside.is_file() else shutil.which(beside.name) or beside.name

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from functools import cache
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -22,6 +21,13 @@ FORM_FIELDS = {
 }
 """The fields of each step beside which a problem is told."""
 SECRETS = ("client_secret", "refresh_token", "access_token")
+_TEMPLATES = Environment(
+    loader=PackageLoader("source_amocrm.connect"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
 
 
 def step_page(flow: Flow, step: Step, words: Texts, problem: Problem | None, typed: Mapping[str, str]) -> str:
@@ -35,7 +41,7 @@ def step_page(flow: Flow, step: Step, words: Texts, problem: Problem | None, typ
         at=problem.at if problem and problem.at in FORM_FIELDS.get(step, ()) else "",
         typed=typed,
         count=len(STREAMS),
-        next_line=next_line(flow.options.config, flow.verdict.account_id) if flow.verdict else "",
+        next_line=next_line(flow.config, flow.verdict.account_id) if flow.verdict else "",
         platform="kommo" if is_kommo(flow.domain) else "amocrm",
         form=form_fields(flow.settings, words) if flow.settings else [],
     )
@@ -61,7 +67,7 @@ def form_fields(settings: Mapping[str, Any], words: Texts) -> Iterator[dict[str,
 
 
 def _render(template: str, words: Texts, **context: Any) -> str:
-    page = _environment().get_template(template)
+    page = _TEMPLATES.get_template(template)
     return page.render(w=words, rich=_rich, steps=STEPS, languages=LANGUAGE_NAMES.items(), **context)
 
 
@@ -69,14 +75,3 @@ def _rich(text: str, **params: object) -> Markup:
     """Text with its gaps filled and the names of menus and buttons, «so», marked as such."""
     marked = re.sub("«(.+?)»", r'<b class="menu">\1</b>', str(escape(text)))
     return Markup(marked).format(**params)
-
-
-@cache
-def _environment() -> Environment:
-    return Environment(
-        loader=PackageLoader("source_amocrm.connect"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )

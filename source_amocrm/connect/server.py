@@ -17,8 +17,9 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from source_amocrm.connect import pages
-from source_amocrm.connect.site import HEADERS, Request, Response, Site
+from source_amocrm.connect.site import Request, Response, Site, page
 from source_amocrm.connect.words import Texts
+from source_amocrm.errors import place_of
 
 REQUEST_PATIENCE = 30.0
 """Seconds for a request to arrive whole, and for an answer to be taken."""
@@ -26,7 +27,7 @@ LARGEST_FORM = 64 * 1024
 LARGEST_REQUEST = 256 * 1024
 """Bytes of a request, its head included."""
 MOST_CONNECTIONS = 64
-"""At a time; a browser needs six."""
+"""At a time, each with a thread; other threads of the process count, too. A browser needs six."""
 
 _PATH = re.compile(r"/[!-\[\]-~]*")
 """The only targets that a request may have: paths of this server."""
@@ -35,31 +36,25 @@ _ONCE = ("host", "origin", "sec-fetch-site", "content-length", "content-type")
 
 
 class Server(ThreadingHTTPServer):
-    """`site_of` makes what is shown, once the server has its port."""
+    """`site` is to be set before it serves."""
 
     daemon_threads = True
     request_queue_size = MOST_CONNECTIONS
+    site: Site
 
-    def __init__(self, port: int, site_of: Callable[[Server], Site]) -> None:
+    def __init__(self, port: int) -> None:
         super().__init__(("127.0.0.1", port), _PageHandler)
-        self.site = site_of(self)
-        self._free = threading.BoundedSemaphore(MOST_CONNECTIONS)
 
     def finish(self) -> None:
         """Ends `serve_forever` after the answer under way."""
         threading.Timer(0.5, self.shutdown).start()
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        if self._free.acquire(blocking=False):
+        """Answers in a thread of the connection's own, or hangs up where there are too many."""
+        if threading.active_count() <= MOST_CONNECTIONS:
             super().process_request(request, client_address)
         else:
             self.shutdown_request(request)
-
-    def process_request_thread(self, request: Any, client_address: Any) -> None:
-        try:
-            super().process_request_thread(request, client_address)
-        finally:
-            self._free.release()
 
     def handle_error(self, request: object, client_address: object) -> None:
         """A browser that closed a connection is no news."""
@@ -105,37 +100,31 @@ class _PageHandler(BaseHTTPRequestHandler):
         super().handle_one_request()
 
     def do_GET(self) -> None:
-        length, posts = self._length(), self.command == "POST"
-        if not self._is_plain() or (length != 0 and not posts):
+        """Answers a request that can be read in one way only."""
+        path, posts = self.requestline.split()[1], self.command == "POST"  # http.server tidies its own path up
+        length = self.headers.get("Content-Length", "" if posts else "0")
+        once = all(len(self.headers.get_all(name, [])) <= 1 for name in _ONCE)
+        plain = once and "Transfer-Encoding" not in self.headers and self.request_version != "HTTP/0.9"
+        if not plain or not _PATH.fullmatch(path) or not (posts or length == "0"):
             self.send_error(400)
-        elif length is None or length > LARGEST_FORM or (posts and "Content-Length" not in self.headers):
+        elif not re.fullmatch("[0-9]{1,9}", length) or int(length) > LARGEST_FORM:
             self.send_error(413)
         else:
-            self._answer(self.rfile.read(length))
+            self._answer(self.rfile.read(int(length)))
 
     def do_POST(self) -> None:
         self.do_GET()
-
-    def _is_plain(self) -> bool:
-        """Whether the request can be read in one way only. The path is the raw one: http.server tidies it up."""
-        path = self.requestline.split()[1]
-        once = all(len(self.headers.get_all(name, [])) <= 1 for name in _ONCE)
-        versioned = self.request_version != "HTTP/0.9"
-        return versioned and once and "Transfer-Encoding" not in self.headers and _PATH.fullmatch(path) is not None
-
-    def _length(self) -> int | None:
-        """Bytes of the body; None when that is no number."""
-        text = self.headers.get("Content-Length", "0")
-        return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
 
     def _answer(self, body: bytes) -> None:
         url = urlsplit(self.path)
         headers = {name.lower(): value for name, value in self.headers.items()}
         form = _pairs(body.decode("utf-8", "replace"))
         try:
-            response = self.server.site.handle(Request(self.command, url.path, _pairs(url.query), headers, form, body))
+            response = self.server.site.handle(Request(self.command, url.path, _pairs(url.query), headers, form))
         except Exception as error:
-            response = _failed(error)
+            detail = f"{type(error).__name__} at {place_of(error)}"
+            print(f"source-amocrm connect: {detail}", file=sys.stderr)
+            response = page(500, pages.message_page("failed", Texts("en"), detail))
         self._send(response)
 
     def _send(self, response: Response) -> None:
@@ -155,7 +144,7 @@ class _PageHandler(BaseHTTPRequestHandler):
         self.close_connection = True
         if self.request_version in ("", "HTTP/0.9"):
             self.request_version = "HTTP/1.0"
-        self._send(Response(code, headers=HEADERS))
+        self._send(Response(code))
 
     def version_string(self) -> str:
         return "source-amocrm"
@@ -169,15 +158,3 @@ def _pairs(text: str) -> dict[str, str]:
         return dict(parse_qsl(text, keep_blank_values=True, max_num_fields=50))
     except ValueError:
         return {}
-
-
-def _failed(error: Exception) -> Response:
-    """Tells where it failed, without the values that a stack trace's last line may quote."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    where = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else ""
-    detail = f"{type(error).__name__} at {where}"
-    print(f"source-amocrm connect: {detail}", file=sys.stderr)
-    body = pages.message_page("failed", Texts("en"), detail).encode()
-    return Response(500, body, {**HEADERS, "Content-Type": "text/html; charset=utf-8"})

@@ -16,7 +16,7 @@ from source_amocrm.config import parse_config
 from source_amocrm.config import settings as config
 from source_amocrm.connect.words import Problem, of_kind, problem_of
 from source_amocrm.dates import day, iso
-from source_amocrm.errors import AmocrmError, ConfigError, FeatureOff, Forbidden, NotGranted, Unauthorized, Unpaid
+from source_amocrm.errors import AmocrmError, ConfigError, FeatureOff, Forbidden, NotGranted, Unpaid
 from source_amocrm.http import open_api
 from source_amocrm.http.backoff import RetryPolicy
 from source_amocrm.http.rate_limit import Budget
@@ -55,8 +55,8 @@ class Keys:
 
 def keys_of(client_id: object, client_secret: object, redirect_uri: object) -> Keys:
     """Raises Problem for the first key that cannot be right."""
-    given = {"client_id": client_id, "client_secret": client_secret, "redirect_uri": redirect_uri}
-    keys = Keys(**{name: key_of(name, value) for name, value in given.items()})
+    names = ("client_id", "client_secret", "redirect_uri")
+    keys = Keys(*map(key_of, names, (client_id, client_secret, redirect_uri)))
     add_to_secrets(keys.client_secret)
     return keys
 
@@ -72,27 +72,22 @@ def key_of(name: str, given: object) -> str:
     return clean
 
 
-def exchange(domain: str, base_url: str, keys: Keys, code: str) -> dict[str, Any]:
+def exchange(domain: str, api_base_url: str | None, keys: Keys, code: str) -> dict[str, Any]:
     """Exchanges the code of a consent for the source's `credentials`. Raises Problem.
 
     The secret key goes to the account itself, whatever a redirect says. Only accepted secrets are remembered: on a page
     that is open to the world, strangers could fill the memory with codes of their own.
     """
     endpoint = HttpTokenEndpoint(AmocrmSession(Budget(7), IMPATIENT), IMPATIENT)
-    request = {
-        "client_id": keys.client_id,
-        "client_secret": keys.client_secret,
-        "grant_type": "authorization_code",
-        "code": code,
-        "redirect_uri": keys.redirect_uri,
-    }
+    request = {**vars(keys), "grant_type": "authorization_code", "code": code}
     try:
-        grant = endpoint.exchange(base_url, request)
+        grant = endpoint.exchange(api_base_url or f"https://{domain}", request)
     except AmocrmError as error:
         problem = problem_of(error, domain)
-        problem.detail = "" if _quotes(problem.detail, code, keys.client_secret) else problem.detail
-        if type(error) is Unauthorized:
+        if problem.key == "token_rejected":
             problem = Problem("exchange_refused", problem.params, problem.detail)
+        if any(piece in problem.detail for secret in (code, keys.client_secret) for piece in _pieces(secret)):
+            problem.detail = ""
         raise problem from None
     for secret in (keys.client_secret, code, grant.access_token, grant.refresh_token):
         add_to_secrets(secret)
@@ -105,13 +100,9 @@ def exchange(domain: str, base_url: str, keys: Keys, code: str) -> dict[str, Any
     }
 
 
-def _quotes(text: str, *secrets: str) -> bool:
-    """Whether a piece of a secret is in the text."""
-    return any(
-        secret[start : start + PIECE] in text
-        for secret in secrets
-        for start in range(0, max(len(secret) - PIECE, 0) + 1, PIECE)
-    )
+def _pieces(secret: str) -> list[str]:
+    """Pieces one of which is in any text that quotes enough of the secret to be of use."""
+    return re.findall(f".{{{PIECE}}}", secret) or [secret]
 
 
 def long_lived(domain: str, token: str) -> dict[str, Any]:
@@ -131,9 +122,9 @@ def settings_of(
     domain: str, api_base_url: str | None, credentials: Mapping[str, Any], chat_texts: bool = False
 ) -> dict[str, Any]:
     """The whole of config.json."""
-    chats: dict[str, Any] = {"chat_texts": True} if chat_texts else {}
-    address = {"api_base_url": api_base_url} if api_base_url else {}
-    return {"account_domain": domain, **chats, **address, "credentials": dict(credentials)}
+    chosen = {"chat_texts": chat_texts, "api_base_url": api_base_url}
+    chosen = {name: value for name, value in chosen.items() if value}
+    return {"account_domain": domain, **chosen, "credentials": dict(credentials)}
 
 
 @dataclass(frozen=True)
@@ -164,7 +155,6 @@ def verify(settings: Mapping[str, Any]) -> Verdict:
     """
     domain, token = settings["account_domain"], settings["credentials"]["access_token"]
     raw = {**settings, "credentials": {"auth_type": config.LONG_LIVED, "access_token": token}}
-    claims = claims_of(token)
     try:
         parsed = parse_config(raw)
         account = Account(parsed, open_api(parsed, raw, IMPATIENT), EXTRAS)
@@ -175,10 +165,9 @@ def verify(settings: Mapping[str, Any]) -> Verdict:
     except AmocrmError as error:
         raise problem_of(error, domain) from None
     lost = {stream for one in refused for stream in one.streams}
-    long_lived = settings["credentials"]["auth_type"] == config.LONG_LIVED
-    expires = claims.expires_at if long_lived else None
+    expires = claims_of(token).expires_at if settings["credentials"]["auth_type"] == config.LONG_LIVED else None
     return Verdict(
-        name=_text(facts.body.get("name")) or domain,
+        name="".join(filter(str.isprintable, str(facts.body.get("name") or ""))).strip() or domain,
         domain=domain,
         account_id=facts.id,
         readable=tuple(stream for stream in STREAMS if stream not in lost),
@@ -205,7 +194,3 @@ def _refused(account: Account) -> tuple[Refused, ...]:
             told.update(streams)
             found.append(Refused(streams, of_kind(finding.error, _WHY, "unknown")))
     return tuple(found)
-
-
-def _text(value: object) -> str:
-    return "".join(c for c in value if c.isprintable()).strip() if isinstance(value, str) else ""

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import hmac
 import json
 import secrets
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from importlib import resources
-from urllib.parse import urlencode
 
 from source_amocrm.connect import consent, pages
 from source_amocrm.connect.flow import CALLBACK, STEPS, Flow, Step
@@ -47,11 +44,16 @@ class Request:
     body: bytes = field(default=b"", repr=False)
 
 
-@dataclass(frozen=True)
+@dataclass
 class Response:
+    """`headers`: HEADERS, and those of its own."""
+
     status: int
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.headers = {**HEADERS, **self.headers}
 
 
 @dataclass
@@ -81,17 +83,13 @@ class Guard:
 
     def open(self, key: str) -> bool:
         """True once."""
-        if self._key_used or not hmac.compare_digest(key.encode(), self.key.encode()):
-            return False
-        self._key_used = True
-        return True
+        opens = not self._key_used and consent.is_same(key, self.key)
+        self._key_used |= opens
+        return opens
 
     def knows(self, headers: Mapping[str, str]) -> bool:
-        for pair in headers.get("cookie", "").split(";"):
-            name, _, value = pair.strip().partition("=")
-            if name == COOKIE and hmac.compare_digest(value.encode(), self._session.encode()):
-                return True
-        return False
+        pairs = (pair.strip().partition("=") for pair in headers.get("cookie", "").split(";"))
+        return any(name == COOKIE and consent.is_same(value, self._session) for name, _, value in pairs)
 
     def same_origin(self, headers: Mapping[str, str]) -> bool:
         """Whether one of our own pages sent this: other ports of localhost are the same site, but another origin."""
@@ -115,13 +113,12 @@ class Site:
 
     @property
     def link(self) -> str:
-        return f"{self.guard.origin}/start?{urlencode({'key': self.guard.key})}"
+        return f"{self.guard.origin}/start?key={self.guard.key}"
 
     def handle(self, request: Request) -> Response:
         """One at a time: two windows must not exchange one code."""
         with self._lock:
-            response = self._admit(request)
-        return Response(response.status, response.body, {**HEADERS, **response.headers})
+            return self._admit(request)
 
     def _admit(self, request: Request) -> Response:
         words = Texts(self._language or preferred(request.headers.get("accept-language")))
@@ -130,14 +127,15 @@ class Site:
         if request.path.startswith("/static/"):
             return static(request.path) or page(404, pages.message_page("unknown", words))
         known = self.guard.knows(request.headers)
-        if request.path == "/start":
-            return self._start(request, words, known)
+        if request.path == "/start" and not known:
+            if not self.guard.open(request.query.get("key", "")):
+                return page(403, pages.message_page("link_used", words))
+            return Response(303, headers={"Location": f"{self.guard.origin}/", "Set-Cookie": self.guard.cookie})
         # its state tells that amoCRM's answer is ours, also where the browser keeps the cookie back
-        if (request.method, request.path) == ("GET", CALLBACK) and (known or self._state_is_ours(request)):
-            return self._settle(consent.Redirect(request.query))
-        if not known:
-            return page(403, pages.message_page("foreign", words))
-        if request.method == "POST" and not self.guard.same_origin(request.headers):
+        answers = known or consent.is_same(request.query.get("state", ""), self.flow.state)
+        if (request.method, request.path) == ("GET", CALLBACK) and answers:
+            return self._do("callback", request.query)
+        if not known or (request.method == "POST" and not self.guard.same_origin(request.headers)):
             return page(403, pages.message_page("foreign", words))
         return self._route(request, words)
 
@@ -145,39 +143,26 @@ class Site:
         if request.query.get("lang") in LANGUAGES:
             self._language = request.query["lang"]
             return self._redirect(request.path)
-        actions: dict[tuple[str, str], Callable[[Request], Response]] = {
-            ("GET", "/"): lambda _: self._redirect(f"/{self.flow.step}"),
-            ("GET", "/grant"): self._grant,
-            ("POST", "/account"): partial(self._submit, "account", self.flow.choose_account),
-            ("POST", "/integration"): partial(self._submit, "integration", self.flow.install),
-            ("POST", "/access"): self._access,
-            ("POST", "/check"): lambda _: self._settle(None),
-            ("POST", "/save"): self._save,
-            ("POST", "/settings"): self._settings,
-            ("POST", "/finish"): lambda _: self._finished(words),
-            **{("GET", f"/{step}"): partial(self._show, step, words) for step in STEPS},
-        }
-        action = actions.get((request.method, request.path))
-        return action(request) if action else page(404, pages.message_page("unknown", words))
+        match request.method, request.path[1:]:
+            case "GET", ("" | "start"):
+                return self._redirect(f"/{self.flow.step}")
+            case "GET", "grant":
+                return self._grant(request)
+            case "GET", ("account" | "integration" | "access" | "result") as step:
+                return self._show(step, words)
+            case "POST", ("account" | "integration" | "access" | "check" | "save") as action:
+                return self._do(action, request.form)
+            case "POST", "settings":
+                return self._settings()
+            case "POST", "finish":
+                self._finish()
+                return page(200, pages.message_page("finished", words))
+        return page(404, pages.message_page("unknown", words))
 
-    def _show(self, step: Step, words: Texts, _: Request) -> Response:
+    def _show(self, step: Step, words: Texts) -> Response:
         if STEPS.index(step) > STEPS.index(self.flow.step):
             return self._redirect(f"/{self.flow.step}")
         return page(200, pages.step_page(self.flow, step, words, self._problem, self._typed))
-
-    def _start(self, request: Request, words: Texts, known: bool) -> Response:
-        if known:
-            return self._redirect("/")
-        if not self.guard.open(request.query.get("key", "")):
-            return page(403, pages.message_page("link_used", words))
-        return Response(303, headers={"Location": f"{self.guard.origin}/", "Set-Cookie": self.guard.cookie})
-
-    def _submit(self, step: Step, take: Callable[..., None], request: Request) -> Response:
-        """Lets the flow `take` the fields of a step's form, and leads to the next step."""
-        form = {name: request.form.get(name, "") for name in pages.FORM_FIELDS[step]}
-        typed = {name: text for name, text in form.items() if name not in pages.SECRETS}
-        done = self._attempt(lambda: take(**form), typed)
-        return self._redirect(f"/{STEPS[STEPS.index(step) + done]}")
 
     def _grant(self, request: Request) -> Response:
         if self.flow.keys is None or request.headers.get("sec-fetch-site", "same-origin") != "same-origin":
@@ -185,56 +170,44 @@ class Site:
         self._problem = None
         return Response(303, headers={"Location": self.flow.ask()})
 
-    def _access(self, request: Request) -> Response:
-        pasted = request.form.get("pasted", "")
-        answers: list[consent.Pasted] = []
-        if self.flow.domain and self._attempt(lambda: answers.append(consent.recognise(pasted))):
-            return self._settle(answers[0])
-        return self._redirect("/access")
+    def _do(self, action: str, given: Mapping[str, str]) -> Response:
+        """Leads to the first step that is not done; back to the form if it is the form that holds a mistake."""
+        self._problem, self._typed = None, {}
+        try:
+            self._take(action, given)
+        except Problem as problem:
+            self._problem = problem
+            if action in ("account", "integration"):
+                self._typed = {name: text for name, text in given.items() if name not in pages.SECRETS}
+                return self._redirect(f"/{action}")
+        return self._redirect(f"/{self.flow.step}")
 
-    def _settle(self, answer: consent.Pasted | None) -> Response:
-        """Signs in with the answer, or with the settings as they are; checks and saves them, if no file is there."""
+    def _take(self, action: str, given: Mapping[str, str]) -> None:
+        """After a sign-in checks the settings, and saves them if no file is there. Raises Problem."""
+        flow = self.flow
+        match action:
+            case "account":
+                flow.choose_account(given.get("address"), given.get("way", ""))
+            case "integration":
+                flow.install(*map(given.get, pages.FORM_FIELDS["integration"]))
+            case "access" if flow.domain:
+                flow.take(consent.recognise(given.get("pasted", "")))
+            case "callback":
+                flow.take(given)
+            case "save" if flow.settings:
+                flow.save(replace=True)
+        if action in ("access", "callback", "check") and flow.settings:
+            flow.check()
+            if not flow.occupied:
+                flow.save()
 
-        def settle() -> None:
-            if answer is not None:
-                self.flow.take(answer)
-            if self.flow.settings:
-                self.flow.check()
-                if not self.flow.occupied:
-                    self.flow.save()
-
-        self._attempt(settle)
-        return self._redirect("/result" if self.flow.settings else "/access")
-
-    def _save(self, _: Request) -> Response:
-        if self.flow.settings:
-            self._attempt(lambda: self.flow.save(replace=True))
-        return self._redirect("/result")
-
-    def _settings(self, _: Request) -> Response:
+    def _settings(self) -> Response:
         """The secrets, for the copy buttons: no page may hold them."""
         settings = self.flow.settings or {}
         fields = {**settings, **settings.get("credentials", {})}
         fields["everything"] = json.dumps(settings, ensure_ascii=False, indent=2)
         body = {name: value for name, value in fields.items() if isinstance(value, str)}
         return Response(200, json.dumps(body).encode(), {"Content-Type": "application/json"})
-
-    def _finished(self, words: Texts) -> Response:
-        self._finish()
-        return page(200, pages.message_page("finished", words))
-
-    def _attempt(self, step: Callable[[], None], typed: Mapping[str, str] | None = None) -> bool:
-        self._problem, self._typed = None, {}
-        try:
-            step()
-        except Problem as problem:
-            self._problem, self._typed = problem, typed or {}
-            return False
-        return True
-
-    def _state_is_ours(self, request: Request) -> bool:
-        given = request.query.get("state", "")
-        return bool(self.flow.state) and hmac.compare_digest(given.encode(), self.flow.state.encode())
 
     def _redirect(self, path: str) -> Response:
         return Response(303, headers={"Location": f"{self.guard.origin}{path}"})

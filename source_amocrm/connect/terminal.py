@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from source_amocrm.connect.consent import is_kommo, recognise
 from source_amocrm.connect.flow import Flow, account_of, next_line
@@ -30,11 +31,11 @@ def run(flow: Flow, words: Texts) -> int:
     return 0 if flow.saved else 1
 
 
+@dataclass
 class _Terminal:
-    def __init__(self, flow: Flow, words: Texts) -> None:
-        self.flow = flow
-        self.words = words
-        self.refused = False  # the file stays as it is, by the person's own wish
+    flow: Flow
+    words: Texts
+    refused: bool = False  # the file stays as it is, by the person's own wish
 
     @property
     def next(self) -> Callable[[], None] | None:
@@ -65,11 +66,11 @@ class _Terminal:
     def integration(self) -> None:
         flow, words = self.flow, self.words
         platform = "kommo" if is_kommo(flow.domain) else "amocrm"
-        uri = flow.keys.redirect_uri if flow.keys else flow.options.callback
+        uri = flow.keys.redirect_uri if flow.keys else flow.callback
         shown = uri if flow.way == "oauth" else "https://example.com/"
         self.say(f"\n{words('integration.title')}")
         self.say(words("integration.lead", domain=flow.domain))
-        clicks = words.list(f"integration.clicks.{platform}.{flow.way}")
+        clicks = words.raw(f"integration.clicks.{platform}.{flow.way}")
         chats = words(f"integration.chats.{platform}") if flow.chat_texts else ""
         self.number(clicks, name="Airbyte", redirect_uri=shown, chats=chats)
         if flow.way == "token":
@@ -87,14 +88,14 @@ class _Terminal:
     def access(self) -> None:
         flow, words = self.flow, self.words
         self.say("")
-        for line in words.list("access.promise"):
-            self.say(line.format(count=len(STREAMS), path=flow.options.config))
+        for line in words.raw("access.promise"):
+            self.say(line.format(count=len(STREAMS), path=flow.config))
         if flow.chat_texts:
             self.say(words("access.texts"))
         self.say(f"\n{words(f'access.title.{flow.way}')}")
         if flow.way == "token":
             platform = "kommo" if is_kommo(flow.domain) else "amocrm"
-            self.number(words.list(f"access.clicks.{platform}"), domain=flow.domain)
+            self.number(words.raw(f"access.clicks.{platform}"), domain=flow.domain)
             pasted = self.hide(words("access.token"))
         else:
             assert flow.keys
@@ -124,7 +125,7 @@ class _Terminal:
 
     def keep(self) -> None:
         flow, words = self.flow, self.words
-        path = flow.options.config
+        path = flow.config
         if flow.occupied:
             more = words("result.exists_more" if flow.keeps else "result.exists_broken")
             self.say(f"\n{words('result.exists', path=path)} {more}")

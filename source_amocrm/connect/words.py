@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache
 from importlib import resources
 from typing import Any
 
 from source_amocrm import errors
 from source_amocrm.errors import AmocrmError
-from source_amocrm.streams import STREAMS, schema
+from source_amocrm.streams import schema
 
 LANGUAGE_NAMES = {"en": "English", "ru": "Русский"}
 LANGUAGES = tuple(LANGUAGE_NAMES)
@@ -31,27 +30,28 @@ class Problem(Exception):
     at: str = ""
 
 
-_PROBLEMS: Mapping[type, str] = {
-    errors.CodeUsed: "code_used",
-    errors.CodeExpired: "code_expired",
-    errors.NotIssued: "not_issued",
-    errors.UnknownIntegration: "unknown_integration",
-    errors.OtherRedirectUri: "other_redirect_uri",
+_PROBLEMS: Mapping[str | type, str] = {
+    "the code is used": "code_used",
+    "the code has expired": "code_expired",
+    "not this integration's": "not_issued",
+    "an unknown integration": "unknown_integration",
+    "another redirect URI": "other_redirect_uri",
+    "the IP address is not on the account's list": "ip_refused",
     errors.Unauthorized: "token_rejected",
     errors.Unpaid: "unpaid",
     errors.Forbidden: "no_rights",
-    errors.IpRefused: "ip_refused",
     errors.Blocked: "blocked",
     errors.NotFound: "no_account",
     errors.Moved: "no_account",
     errors.Throttled: "throttled",
     errors.Unavailable: "unreachable",
 }
+"""By what a refusal means, or by the kind of the error."""
 
 
-def of_kind(error: AmocrmError, keys: Mapping[type, str], otherwise: str) -> str:
-    """The key for the error's class, or for the nearest of its parents."""
-    return next((keys[kind] for kind in type(error).__mro__ if kind in keys), otherwise)
+def of_kind(error: AmocrmError, keys: Mapping[Any, str], otherwise: str) -> str:
+    """The key for the error's meaning, its class, or the nearest of its parents."""
+    return next((keys[kind] for kind in (error.meaning, *type(error).__mro__) if kind in keys), otherwise)
 
 
 def problem_of(error: AmocrmError, host: str) -> Problem:
@@ -62,29 +62,24 @@ def problem_of(error: AmocrmError, host: str) -> Problem:
 class Texts:
     def __init__(self, language: str) -> None:
         self.language = language
-        self._texts = _texts(language)
+        file = resources.files("source_amocrm.connect") / "words" / f"{language}.json"
+        self._texts: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
 
     def __call__(self, key: str, **params: object) -> str:
         """The sentence with its gaps filled; plain text."""
         return str(self._texts[key]).format(**params)
 
-    def raw(self, key: str) -> str:
-        """The sentence with its gaps open."""
-        return str(self._texts[key])
-
-    def list(self, key: str) -> list[str]:
-        """Sentences with their gaps open."""
-        texts: list[str] = self._texts[key]
-        return texts
+    def raw(self, key: str) -> Any:
+        """The sentence, or the list of them, with its gaps open."""
+        return self._texts[key]
 
     def table(self, stream: str) -> str:
         """What a table is called in a list of tables."""
-        return table_names(self.language).get(stream, stream)
+        return schema.russian(stream) if self.language == "ru" else stream
 
     def tables(self, streams: tuple[str, ...]) -> str:
         """Tables in a sentence: their names here and those in Airbyte, where the two differ."""
-        names = ((self.table(stream), stream) for stream in streams)
-        return ", ".join(name if name == stream else f"{name} ({stream})" for name, stream in names)
+        return ", ".join(f"{self.table(one)} ({one})" if self.language == "ru" else one for one in streams)
 
     def problem(self, problem: Problem) -> str:
         return self(f"problem.{problem.key}", **problem.params)
@@ -100,16 +95,3 @@ def preferred(header: str | None) -> str:
         except ValueError:
             continue
     return next((name for _, name in sorted(wishes, key=lambda wish: wish[0]) if name in LANGUAGES), LANGUAGES[0])
-
-
-@cache
-def table_names(language: str) -> dict[str, str]:
-    """The names of tables in a language; English has those of the streams."""
-    return {name: schema.russian(name) for name in STREAMS} if language == "ru" else {}
-
-
-@cache
-def _texts(language: str) -> dict[str, Any]:
-    file = resources.files("source_amocrm.connect") / "words" / f"{language}.json"
-    texts: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    return texts

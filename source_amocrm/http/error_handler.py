@@ -70,9 +70,11 @@ class AmocrmErrorHandler(ErrorHandler):
         seen = f"{reply.status} ({reply.kind.value})" if reply.status else reply.kind.value
         internal = " ".join(filter(None, [f"{path} at {sign_in.domain}: {seen}.", reply.trouble, traces]))
         message = f"{sentence} [{traces}]" if traces else sentence
-        return (kind or rule.error)(
+        error = (kind or rule.error)(
             message, failure_type=rule.failure, status=reply.status, path=path, internal_message=internal
         )
+        error.meaning = rule.meaning
+        return error
 
     def _resolution(self, rule: Rule, reply: Reply) -> AmocrmResolution:
         error = None if rule.action is ResponseAction.SUCCESS else self.error(rule, reply)

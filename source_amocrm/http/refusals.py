@@ -107,10 +107,10 @@ _REFRESH: dict[Rule, str] = {
     ),
 }
 _CODE: dict[Rule, str] = {
-    _fails("the code is used", _NO_EXCHANGE, errors.CodeUsed, says=("revoked",)): (
+    _fails("the code is used", _NO_EXCHANGE, errors.Unauthorized, says=("revoked",)): (
         "amoCRM has exchanged the authorization code already{detail}: it works once. " + _NEW_CODE
     ),
-    _fails("the code has expired", _NO_EXCHANGE, errors.CodeExpired, says=("expired",)): (
+    _fails("the code has expired", _NO_EXCHANGE, errors.Unauthorized, says=("expired",)): (
         "The authorization code has expired{detail}: it works for 20 minutes. " + _NEW_CODE
     ),
 }
@@ -118,7 +118,7 @@ _EXCHANGE: dict[Rule, str] = {
     _fails(
         "not this integration's",
         _NO_EXCHANGE,
-        errors.NotIssued,
+        errors.Unauthorized,
         says=("cannot decrypt", "not linked to client", "not issued to this client"),
     ): (
         "What was to be exchanged for a token was not given to this integration, or was not copied whole{detail}. "
@@ -128,14 +128,14 @@ _EXCHANGE: dict[Rule, str] = {
     _fails(
         "an unknown integration",
         _NO_EXCHANGE,
-        errors.UnknownIntegration,
+        errors.Unauthorized,
         says=("авторизация клиента", "некорректный клиент", "invalid_client", "client authentication"),
     ): (
         "amoCRM does not recognise the integration{detail}. Compare the integration ID (client_id), the secret key "
         "(client_secret) and the redirect URI with the integration's settings, letter for letter; a new secret key "
         "makes the old one useless."
     ),
-    _fails("another redirect URI", _NO_EXCHANGE, errors.OtherRedirectUri, says=("redirect",)): (
+    _fails("another redirect URI", _NO_EXCHANGE, errors.Unauthorized, says=("redirect",)): (
         "amoCRM gave no token because of the redirect URI{detail}. It must be, letter for letter, the one in the "
         "integration's settings."
     ),
@@ -172,7 +172,7 @@ _ANY: dict[Rule, str] = {
         "your browser shows when amoCRM is open into the account address (account_domain)."
     ),
     # amoCRM's own error numbers
-    _stops("the IP address is not on the account's list", (401, 403), errors.IpRefused, codes=(113,)): (
+    _stops("the IP address is not on the account's list", (401, 403), AmocrmError, codes=(113,)): (
         "The account {host} lets in only listed IP addresses{detail}. Let its administrator add the address of the "
         "machine where this connector runs to «Белый список ip-адресов» in «Настройки»."
     ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import requests
@@ -41,7 +42,7 @@ class HttpTokenEndpoint:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._client = Api(session, SignIn(""), policy, clock=clock, sleep=shutdown.pausing(sleep))
+        self._client = Api(session, SignIn(""), policy, clock=clock, sleep=partial(shutdown.pause, sleep))
         # never opens: threads that wait for an exchange learn of its failure from the authenticator
         self._breaker = CircuitBreaker(opens=False)
 
