@@ -37,7 +37,7 @@ def row(table: str, record: Any, entity: str = "", catalog_id: int | None = None
 
 def tombstone(table: str, key: str, *deletion: Any, **others: Any) -> Row:
     """The row of what was deleted: its id, the account's, by whom, and when."""
-    return dict(_stream(table).record.tombstone(key, *deletion, **others))
+    return {**_stream(table).record.tombstone(key, *deletion), **others}
 
 
 deal = partial(row, "deals")

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from source_amocrm.account.resources import NOTES, TASKS
 from source_amocrm.streams.base import AccountStream, FixedStream, IncrementalStream
 from source_amocrm.streams.values import Json, Row, child
-from source_amocrm.sync.declaration import Context
+from source_amocrm.sync.declaration import Context, Deletion
 
 ELEMENT_TYPE: Mapping[str, int] = {"contacts": 1, "leads": 2, "companies": 3, "customers": 12}
 """The number of the entity that a task, or a note, belongs to."""
@@ -93,8 +93,10 @@ class Notes(IncrementalStream):
     def row(self, record: Row, context: Context) -> Row:
         return self.record(record, element_type=ELEMENT_TYPE[context.entity_type])
 
-    def tombstone_columns(self, context: Context) -> Row:
-        return {"element_type": ELEMENT_TYPE[context.entity_type]}
+    def tombstone(self, deletion: Deletion, context: Context) -> Row:
+        row = super().tombstone(deletion, context)
+        row["element_type"] = ELEMENT_TYPE[context.entity_type]
+        return row
 
 
 class Calls(IncrementalStream):

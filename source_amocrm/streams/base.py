@@ -224,14 +224,9 @@ class IncrementalStream(AmocrmStream, Incremental):
             return rows
         return read_alone(self.account, self, self.progress(stream_state))
 
-    def tombstone(self, deletion: Deletion, context: Context) -> Row:
+    def tombstone(self, deletion: Deletion, context: Context) -> Row:  # noqa: ARG002
         account_id = self.account.facts().id if deletion.account_id is None else deletion.account_id
-        own, others = self.primary_key[-1], self.tombstone_columns(context)
-        return self.record.tombstone(own, deletion.id, account_id, deletion.by, deletion.at, **others)
-
-    def tombstone_columns(self, context: Context) -> Row:  # noqa: ARG002
-        """Returns the columns of a tombstone that a deletion leaves as they are."""
-        return {}
+        return self.record.tombstone(self.primary_key[-1], deletion.id, account_id, deletion.by, deletion.at)
 
 
 class PartsStream(IncrementalStream):

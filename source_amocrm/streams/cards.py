@@ -137,8 +137,10 @@ class ReadableStream(IncrementalStream):
         return {each.name: each.schema for each in made if each}
 
     def row(self, record: Row, context: Context) -> Row:
+        if not self._fields:
+            return self.record(record)
         odd: Row = {}
-        columns = field_columns(odd, self.record.source(record), self._fields, context.timezone) if self._fields else {}
+        columns = field_columns(odd, self.record.source(record), self._fields, context.timezone)
         return self.record(record, odd, **columns)
 
 

@@ -62,7 +62,7 @@ def field_values(make: Record, key: str, entity: Json, context: Context) -> list
                 "field_type": kind,
                 "enum_code": read(odd, "enum_code", values.as_text, _enum_code(value)),
             }
-            rows.append(make.finished(row, odd))
+            rows.append(make.finished(row, odd) if odd else row)
     return rows
 
 

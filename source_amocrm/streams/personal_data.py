@@ -24,7 +24,7 @@ from source_amocrm.streams import STREAMS, schema
 from source_amocrm.streams.chats import TALKS
 from source_amocrm.streams.custom_fields import CustomFields
 from source_amocrm.streams.places import FIELDS, GOES, ID_IN_PATH, NUMBER, STAYS, Place, columns_in_records, places
-from source_amocrm.streams.pseudonyms import ANY, EMAIL, PHONE, Pseudonym, is_email, is_phone, keyed_hash, nothing
+from source_amocrm.streams.pseudonyms import ANY, EMAIL, PHONE, Pseudonym, is_email, is_phone, keyed_hash
 from source_amocrm.streams.schema_drift import FIELD_TYPES
 from source_amocrm.streams.values import MAX_DEPTH, Json, Row, as_list
 from source_amocrm.walk.listing import numeric_id
@@ -93,7 +93,7 @@ class PersonalData:
     """
 
     def __init__(self, config: Config) -> None:
-        self._pseudonym: Pseudonym = nothing
+        self._pseudonym: Pseudonym = lambda _text, _kind: None
         if key := config.personal_data_key:
             add_to_secrets(key)
             self._pseudonym = keyed_hash(key)

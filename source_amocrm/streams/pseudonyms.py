@@ -55,7 +55,3 @@ def keyed_hash(key: str) -> Pseudonym:
         return hmac.digest(secret, plain.encode("utf-8", "replace"), "sha256").hex() if plain else ""
 
     return pseudonym
-
-
-def nothing(_text: str, _kind: str) -> None:
-    """The pseudonym of `personal_data: drop`."""

@@ -106,7 +106,10 @@ class Record:
         for column, find, convert, empty in self._found:
             value = find(source)
             if value is not None:
-                row[column] = read(odd, column, convert, value)
+                try:
+                    row[column] = convert(value)
+                except UnreadableError as error:
+                    row[column], odd[column] = error.kept, error.culprit(value)
             elif empty is not None:
                 row[column] = empty.copy()
         for column, value in elsewhere.items():
@@ -114,15 +117,13 @@ class Record:
         for column, find, convert in self._keys:
             value = elsewhere[column] if column in elsewhere else find(source)
             row[column] = self.key(row[column] if value is None else value, source, column, convert)
-        return self.finished(row, odd)
+        return self.finished(row, odd) if odd else row
 
-    def tombstone(
-        self, key: str, element_id: Json, account_id: Json, updated_by: Json, updated_at: Json, **others: Json
-    ) -> Row:
+    def tombstone(self, key: str, element_id: Json, account_id: Json, updated_by: Json, updated_at: Json) -> Row:
         """Returns the row of a deleted element: its key, who, when, `is_deleted`; the rest is known no more.
 
         `key`: the column of its id. `updated_at`: the deletion's time (Unix seconds), so that the row wins over every
-        earlier one with its key. `others`: columns that a deletion leaves as they are. Raises RowError without an id.
+        earlier one with its key. Raises RowError without an id.
         """
         odd: Row = {}
         row: Row = {column: [] if column in self._arrays else None for column in self.blank}
@@ -133,7 +134,7 @@ class Record:
         row["is_deleted"] = True
         if "date" in row:
             row["date"] = row["updated_at"]
-        return self.finished({**row, **others}, odd)
+        return self.finished(row, odd)
 
     def source(self, element: Json) -> dict[str, Json]:
         """Returns the list element that a row is made of. Raises RowError when it is not an object."""

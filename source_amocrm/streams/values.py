@@ -106,7 +106,9 @@ def as_boolean(value: Json) -> bool | None:
 
 def as_timestamp(value: Json) -> str | None:
     """Unix seconds as RFC 3339 UTC; amoCRM's 0 is "no time". Fractions of a second are cut off."""
-    seconds = value if type(value) is int else as_number(value)
+    if type(value) is int:
+        return utc_text(value) if value else None
+    seconds = as_number(value)
     return utc_text(math.floor(seconds)) if seconds else None
 
 
@@ -185,13 +187,15 @@ def as_tags(elements: Json) -> list[dict[str, Json]]:
     return _each(_tag, as_list(elements))
 
 
+_TAG: Mapping[str, Callable[[Json], Json]] = {"id": as_integer, "name": as_text, "color": as_text}
+
+
 def _tag(element: Json) -> dict[str, Json]:
     tag = {"name": element} if type(element) is str else element
     if type(tag) is not dict:
         raise UnreadableError
     odd: Row = {}
-    converts = {"id": as_integer, "name": as_text, "color": as_text}
-    made = {name: read(odd, name, convert, tag.get(name)) for name, convert in converts.items()}
+    made = {name: read(odd, name, convert, tag.get(name)) for name, convert in _TAG.items()}
     if odd:
         raise UnreadableError(made, next(iter(odd.values())))
     return made
