@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import os
+import signal
 import socket
-import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from mcp.client.streamable_http import streamable_http_client
 
 from amocrm_warehouse.mcp_server import TOKEN, server
 
+from .forked import Forked
 from .ports import free_port
 from .warehouse import COMMAND, PYTHON, ROOT
 
@@ -61,8 +61,7 @@ def ask_by_stdio(url: str, name: str) -> Any:
 def serving(url: str) -> Iterator[str]:
     """The address of the server over HTTP, a process of its own."""
     port = free_port()
-    command = [*COMMAND, "mcp", "--to", url, "--http", str(port)]
-    process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, TOKEN: SECRET})
+    process = Forked(["mcp", "--to", url, "--http", str(port)], {TOKEN: SECRET})
     try:
         for _ in range(600):
             with socket.socket() as one:
@@ -71,8 +70,8 @@ def serving(url: str) -> Iterator[str]:
             time.sleep(0.1)
         yield f"http://127.0.0.1:{port}/mcp"
     finally:
-        process.terminate()
-        process.wait(30)
+        process.send_signal(signal.SIGTERM)
+        process.communicate(30)
 
 
 def ask_by_http(address: str, name: str) -> Any:

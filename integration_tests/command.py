@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import logging
-import subprocess
 from contextlib import nullcontext, redirect_stdout
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,7 +24,8 @@ from airbyte_cdk.models import (
 from source_amocrm.entrypoint import launch
 from source_amocrm.streams import STREAMS, schema
 
-from .connector import COMMAND, Clock, catalog, config, dumped, files, plain, without_sockets
+from . import forked
+from .connector import Clock, catalog, config, dumped, files, plain, without_sockets
 from .destination import Own, Row
 from .leaks import clean
 from .sandbox import Sandbox
@@ -107,9 +107,9 @@ def run_here(arguments: list[str]) -> Outcome:
     return Outcome(code, _messages(printed), clean("\n".join([printed, *log.lines])))
 
 
-def run_process(arguments: list[str], stdin: str | None = None) -> Outcome:
-    """The console script itself."""
-    done = subprocess.run([COMMAND, *arguments], capture_output=True, text=True, timeout=120, input=stdin)
+def run_process(arguments: list[str]) -> Outcome:
+    """A process of its own."""
+    done = forked.run(arguments, cwd=Path.cwd())
     return Outcome(done.returncode, _messages(done.stdout), clean(done.stdout + done.stderr))
 
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
+import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,22 +19,13 @@ from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import WebDriverWait
 
 from . import machine
+from .forked import UNPACED, Forked
 from .leaks import leaks
 from .ports import free_port
 from .sandbox import OFF, Account, Client, Server, Tokens
 
 PATIENCE = 60.0
 """Seconds until something counts as not coming."""
-UNPACED = """
-from source_amocrm.http import api
-from source_amocrm.http.rate_limit import Budget
-from source_amocrm.run import run
-
-api.Budget = lambda _: Budget(1_000_000.0)
-run()
-"""
-COMMAND = [sys.executable, "-c", UNPACED]
-"""`source-amocrm`, whose pace is no matter of what the pages show."""
 ACCEPTED = {"en": "en-US,en;q=0.9", "ru": "ru-RU,ru;q=0.9,en;q=0.8"}
 
 
@@ -64,7 +53,7 @@ class Page:
     """The page of one run. `seen` keeps the source and the address of everything that was shown."""
 
     browser: webdriver.Chrome
-    process: subprocess.Popen[str]
+    process: Forked
     server: Server
     config: Path
     origin: str
@@ -131,7 +120,10 @@ class Page:
     def paste(self, text: str) -> None:
         if self.has("details.aside:not([open])"):
             self.find("details.aside summary").click()
-        self.type("#pasted", text)
+        field_ = self.find("#pasted")
+        field_.clear()
+        field_.click()
+        self.browser.execute_cdp_cmd("Input.insertText", {"text": text})
         self.press("form[action='/access'] button")
 
     def finish(self) -> tuple[int, str]:
@@ -142,7 +134,7 @@ class Page:
 
     def output(self) -> str:
         if self.process.poll() is None:
-            self.process.terminate()
+            self.process.send_signal(signal.SIGTERM)
         out, err = self.process.communicate(timeout=PATIENCE)
         self.printed += [out, err]
         return "".join(self.printed)
@@ -184,14 +176,11 @@ def connect(browser: webdriver.Chrome, folder: Path, language: str = "en", port:
     account = Account.generate(seed=1, leads=20)
     tokens = Tokens(account, client=Client(redirect_uri=f"http://localhost:{port}/callback"))
     with Server(account, tokens=tokens, rate=OFF) as server:
-        command = [*COMMAND, "connect", "--port", str(port)]
+        command = ["connect", "--port", str(port)]
         command += ["--consent-url", f"{server.url}/oauth", "--api-base-url", server.url]
         unset = ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER", "LC_ALL", "LC_MESSAGES")
-        environment = {name: text for name, text in os.environ.items() if name not in unset}
-        environment.update(LANG=f"{language}_XX.UTF-8", PYTHONUTF8="1")
-        process = subprocess.Popen(
-            command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
+        environment = {**dict.fromkeys(unset), "LANG": f"{language}_XX.UTF-8"}
+        process = Forked(command, environment, UNPACED, stderr_apart=True, cwd=folder)
         page = Page(browser, process, server, folder / "config.json", f"http://localhost:{port}")
         try:
             browser.delete_all_cookies()
@@ -208,7 +197,6 @@ def connect(browser: webdriver.Chrome, folder: Path, language: str = "en", port:
 
 
 def _link(page: Page) -> str:
-    assert page.process.stdout is not None
     until = time.monotonic() + PATIENCE
     while time.monotonic() < until:
         line = page.process.stdout.readline()
@@ -216,5 +204,5 @@ def _link(page: Page) -> str:
         found = re.search(r"http://localhost:\d+/start\?key=\S+", line)
         if found:
             return found.group()
-        assert line, page.process.stderr.read() if page.process.stderr else ""
+        assert line, page.process.stderr.read()
     raise AssertionError("no link was printed")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import signal
-import subprocess
 import sys
 import threading
 import time
@@ -44,6 +43,7 @@ from source_amocrm.source import SourceAmocrm
 from source_amocrm.streams import STREAMS
 from unit_tests.offline import airbyte_stream
 
+from .forked import Forked
 from .leaks import clean
 from .sandbox import ManualClock, Sandbox, SandboxAdapter, Server
 
@@ -139,6 +139,7 @@ def without_sockets(sandbox: Sandbox, clock: Clock | None = None, ahead: float =
     def open_api(parsed: Config, raw: Any, **told: Any) -> Api:
         session = AmocrmSession(Budget(UNPACED, clock=clock.common, sleep=clock.sleep_together), POLICY)
         session.mount("https://", line)
+        session.trust_env = False  # to look for a proxy takes a tenth of such a request
         return http.open_api(
             parsed, raw, POLICY, session=session, clock=clock.own, wall=wall, sleep=clock.sleep, **told
         )
@@ -202,13 +203,13 @@ def read_command(
     streams: ConfiguredAirbyteCatalog | None = None,
     **settings: Any,
 ) -> list[str]:
-    """The command line of a `read` in a process of its own, at 50 requests a second."""
+    """The arguments of a `read` in a process of its own, at 50 requests a second."""
     given = {
         "config": {**server.config(), "requests_per_second": 50, **settings},
         "catalog": dumped(streams or catalog()),
         "state": [AirbyteStateMessageSerializer.dump(message) for message in state or []],
     }
-    return [str(COMMAND), "read", *files(folder, **{name: plain(content) for name, content in given.items()})]
+    return ["read", *files(folder, **{name: plain(content) for name, content in given.items()})]
 
 
 def plain(document: Any) -> Any:
@@ -216,16 +217,16 @@ def plain(document: Any) -> Any:
 
 
 def process_messages(command: list[str]) -> Iterator[AirbyteMessage]:
-    """What the real process prints. Closed before its end, the process gets SIGKILL in the middle of its work."""
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        assert process.stdout is not None
-        try:
-            for line in process.stdout:
-                clean(line.decode())
-                yield AirbyteMessageSerializer.load(orjson.loads(line))
-        except GeneratorExit:
-            process.send_signal(signal.SIGKILL)
-            raise
-        assert process.stderr is not None
-        clean(process.stderr.read().decode())
+    """What a process prints. Closed before its end, the process gets SIGKILL in the middle of its work."""
+    process = Forked(command, {}, stderr_apart=True)
+    try:
+        for line in process.stdout:
+            clean(line)
+            yield AirbyteMessageSerializer.load(orjson.loads(line))
+    except GeneratorExit:
+        process.send_signal(signal.SIGKILL)
+        raise
+    finally:
+        _, complaints = process.communicate()
+        clean(complaints)
     assert process.returncode == 0

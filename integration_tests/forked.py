@@ -1,4 +1,7 @@
-"""Runs `source-amocrm` in processes forked from a server that has imported dlt and dbt: the imports take seconds."""
+"""Runs `source-amocrm` in processes forked from a server that has imported dlt and dbt: the imports take seconds.
+
+Tests of what a process does before its first import, or of the memory it takes, start a real one.
+"""
 
 from __future__ import annotations
 
@@ -11,17 +14,22 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 from multiprocessing.connection import Connection
-from typing import Any
-
-from .warehouse import ROOT
+from pathlib import Path
+from typing import Any, TextIO
 
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload([
-    __name__, "source_amocrm.source", "amocrm_warehouse.models", "amocrm_warehouse.sync.syncing",
-    "amocrm_warehouse.sync.loader", "duckdb", "dbt.cli.main", "dbt.adapters.duckdb", "dbt.adapters.postgres",
+    __name__, "source_amocrm.source", "source_amocrm.connect.cli", "amocrm_warehouse.models",
+    "amocrm_warehouse.report.command", "amocrm_warehouse.sync.syncing", "amocrm_warehouse.sync.loader", "duckdb",
+    "dbt.cli.main", "dbt.adapters.duckdb", "dbt.adapters.postgres", "integration_tests.parsed",
 ])  # fmt: skip
 # numpy would start threads when the server imports it, and a fork has none of them
 os.environ["OPENBLAS_NUM_THREADS"] = "1"
+BEFORE = frozenset(os.environ)
+"""The variables of the server before its other imports: those that they set are its forks' as well."""
+SOURCE_AMOCRM, DBT = "source_amocrm.run.run", "dbt.cli.main.cli"
+Environment = Mapping[str, str | None]
+"""Variables beside those of the tests; None for one that is not set."""
 
 
 class Forked:
@@ -29,23 +37,38 @@ class Forked:
 
     def __init__(
         self,
-        arguments: Sequence[str],
-        environment: Mapping[str, str],
+        arguments: Sequence[str | Path],
+        environment: Environment,
         constants: Mapping[str, object] | None = None,
         *,
         stderr_apart: bool = False,
+        cwd: Path | None = None,
+        terminal: int | None = None,
+        program: str = SOURCE_AMOCRM,
     ) -> None:
-        """`constants`: values for this process, by dotted name. Without `stderr_apart` both outputs share a pipe."""
-        pipes = [CONTEXT.Pipe(duplex=False) for _ in range(1 + stderr_apart)]
-        outputs = [theirs for _, theirs in pipes]
-        given = (list(arguments), {**os.environ, **environment}, constants or {}, outputs)
+        """`constants`: values for this process, by dotted name. Without `stderr_apart` both outputs share a pipe.
+
+        `cwd`: the folder of the tests by default. `terminal`: a descriptor that is its stdin, stdout and stderr.
+        `program`: the function of another one's console script.
+        """
+        variables = {name: text for name, text in {**os.environ, **environment}.items() if text is not None}
+        pipes = [CONTEXT.Pipe(duplex=False) for _ in range(1 + stderr_apart)] if terminal is None else []
+        outputs = [theirs for _, theirs in pipes] or [Connection(os.dup(terminal or 0))]
+        given = (list(map(str, arguments)), variables, constants or {}, outputs, cwd or Path.cwd(), program)
         self._process = CONTEXT.Process(target=_run, args=given)
         self._process.start()
         self._read = [os.fdopen(os.dup(ours.fileno()), encoding="utf-8") for ours, _ in pipes]
-        for pipe in pipes:
-            for end in pipe:
-                end.close()
-        self.stdout = self._read[0]
+        self._said: list[str] | None = None
+        for end in [ours for ours, _ in pipes] + outputs:
+            end.close()
+
+    @property
+    def stdout(self) -> TextIO:
+        return self._read[0]
+
+    @property
+    def stderr(self) -> TextIO:
+        return self._read[-1]
 
     @property
     def pid(self) -> int:
@@ -59,14 +82,22 @@ class Forked:
     def poll(self) -> int | None:
         return self.returncode
 
-    def wait(self, timeout: float) -> int:
+    def send_signal(self, number: int) -> None:
+        os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        self._process.kill()
+
+    def wait(self, timeout: float | None = None) -> int:
         self._process.join(timeout)
         if self.returncode is None:
-            raise subprocess.TimeoutExpired("source-amocrm", timeout)
+            raise subprocess.TimeoutExpired("source-amocrm", timeout or 0)
         return self.returncode
 
     def communicate(self, timeout: float = 60) -> list[str]:
-        """Returns what was written, stdout first, once the process has ended."""
+        """Returns what was written and not yet read, stdout first, once the process has ended."""
+        if self._said is not None:
+            return self._said
         with ThreadPoolExecutor(len(self._read)) as readers:
             texts = [readers.submit(pipe.read) for pipe in self._read]
             try:
@@ -74,26 +105,58 @@ class Forked:
             except subprocess.TimeoutExpired:
                 os.killpg(self.pid, signal.SIGKILL)
                 raise
-            said = [text.result(timeout) for text in texts]
+            self._said = [text.result(timeout) for text in texts]
         for pipe in self._read:
             pipe.close()
-        return said
+        return self._said
+
+
+def run(
+    arguments: Sequence[str | Path],
+    environment: Environment | None = None,
+    constants: Mapping[str, object] | None = None,
+    *,
+    cwd: Path | None = None,
+    program: str = SOURCE_AMOCRM,
+) -> subprocess.CompletedProcess[str]:
+    """Runs a command to its end."""
+    process = Forked(arguments, environment or {}, constants, stderr_apart=True, cwd=cwd, program=program)
+    stdout, stderr = process.communicate(timeout=300)
+    return subprocess.CompletedProcess(arguments, process.wait(), stdout, stderr)
+
+
+def _unpaced(_: float) -> Any:
+    rate_limit: Any = import_module("source_amocrm.http.rate_limit")
+    return rate_limit.Budget(1_000_000.0)
+
+
+UNPACED = {"source_amocrm.http.api.Budget": _unpaced}
+"""Constants of a command whose pace is no matter of what it shows."""
 
 
 def _run(
-    arguments: list[str], environment: Mapping[str, str], constants: Mapping[str, object], outputs: list[Connection]
-) -> None:
+    arguments: list[str], environment: Mapping[str, str], constants: Mapping[str, object], outputs: list[Connection],
+    cwd: Path, program: str,
+) -> None:  # fmt: skip
     os.setsid()
-    os.chdir(ROOT)
+    os.chdir(cwd)
+    imported = {name: text for name, text in os.environ.items() if name not in BEFORE}
     os.environ.clear()
-    os.environ.update(environment)
+    os.environ.update({**imported, **environment})
+    terminal = os.isatty(outputs[0].fileno())
     for descriptor, output in ((1, outputs[0]), (2, outputs[-1])):
         os.dup2(output.fileno(), descriptor)
+    if terminal:
+        os.dup2(1, 0)
     for output in outputs:
         output.close()
+    # as a process that begins has them
+    sys.stdin = os.fdopen(0, encoding="utf-8", closefd=False)
+    sys.stdout = os.fdopen(1, "w", 1 if terminal else -1, encoding="utf-8", closefd=False)
+    sys.stderr = os.fdopen(2, "w", 1, encoding="utf-8", errors="backslashreplace", closefd=False)
     for name, value in constants.items():
         module, _, constant = name.rpartition(".")
         setattr(import_module(module), constant, value)
     sys.argv[1:] = arguments
-    run: Any = import_module("source_amocrm.run")
-    run.run()
+    module, _, function = program.rpartition(".")
+    getattr(import_module(module), function)()

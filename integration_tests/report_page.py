@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import subprocess
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from selenium import webdriver
 from selenium.webdriver.support.ui import WebDriverWait
 
-from .warehouse import PYTHON, ROOT
+from amocrm_warehouse.database import reading
+from amocrm_warehouse.report import data, page
 
 READ = """
   const value = (cell) => cell.dataset.value === undefined ? null : cell.dataset.value;
@@ -49,18 +50,13 @@ def write(
     database: str, path: Path, unread: list[str] | None = None, limit: int | None = None, sources: int | None = None
 ) -> None:
     """The report of the marts that are there, without building them; of an account at most so many `sources`."""
-    limited = f"page.page.__defaults__ = ({limit}, None, page.EVERYTHING)" if limit else ""
-    few = f"data.SOURCES_SHOWN = {sources}" if sources else ""
-    code = f"""
-from pathlib import Path
-from amocrm_warehouse.database import reading
-from amocrm_warehouse.report import data, page
-{limited}
-{few}
-with reading({database!r}) as run:
-    page.write(Path({str(path)!r}), run, {unread or []!r})
-"""
-    subprocess.run([str(PYTHON), "-c", code], cwd=ROOT, check=True, timeout=120)
+    defaults = (limit, None, data.EVERYTHING) if limit else page.page.__defaults__
+    with (
+        patch.object(page.page, "__defaults__", defaults),
+        patch.object(data, "SOURCES_SHOWN", sources or data.SOURCES_SHOWN),
+        reading(database) as run,
+    ):
+        page.write(path, run, unread or [])
 
 
 @dataclass

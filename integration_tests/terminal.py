@@ -7,12 +7,14 @@ import pty
 import re
 import subprocess
 import termios
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from .forked import Forked
 from .leaks import clean
 
+TERMINAL = {"TERM": "xterm", "COLUMNS": "100"}
 COLOURS_AND_MOVES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 TAKEN_BACK = re.compile(r"[^\n]*\n(?:\x1b\[\?25h)?\r?\x1b\[1A\x1b\[2K")
@@ -44,21 +46,34 @@ def on_a_terminal(
 
     `answers` are typed one by one, each when a line that ends with a colon asks for it; the terminal itself shows none.
     """
+
+    def start(its: int) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            command,
+            cwd=cwd,
+            stdin=its,
+            stdout=its,
+            stderr=its,
+            env={**os.environ, **TERMINAL, **environment},
+            start_new_session=True,
+        )
+
+    return _seen(start, answers)
+
+
+def forked_on_a_terminal(arguments: Sequence[str | Path], cwd: Path | None = None, **environment: str) -> Seen:
+    """The same of `source-amocrm`."""
+    return _seen(lambda its: Forked(arguments, {**TERMINAL, **environment}, cwd=cwd, terminal=its))
+
+
+def _seen(start: Callable[[int], subprocess.Popen[bytes] | Forked], answers: Sequence[str] = ()) -> Seen:
     left = iter(answers)
     ours, its = pty.openpty()
     if answers:
         modes = termios.tcgetattr(its)
         modes[3] &= ~termios.ECHO
         termios.tcsetattr(its, termios.TCSANOW, modes)
-    process = subprocess.Popen(
-        command,
-        cwd=cwd,
-        stdin=its,
-        stdout=its,
-        stderr=its,
-        env={**os.environ, "TERM": "xterm", "COLUMNS": "100", **environment},
-        start_new_session=True,
-    )
+    process = start(its)
     os.close(its)
     chunks = []
     try:

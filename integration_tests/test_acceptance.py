@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,11 +15,11 @@ from airbyte_cdk.test.standard_tests._read_assertions import StrictIntegerDraft7
 
 from source_amocrm.streams import STREAMS
 
+from . import forked
 from .command import run
 from .leaks import clean
 from .sandbox import OFF, Account, Sandbox, Server
 
-COMMAND = Path(sys.executable).parent / "source-amocrm"
 INCREMENTAL = [table.name for table in STREAMS.values() if table.cursor_field]
 # amoCRM has one field for a user's name, and it is not split; nobody has seen a score that is not null; the talks of
 # today no longer tell when one was missed; what was written in chats is read with chat_texts only
@@ -40,7 +38,7 @@ Message = dict[str, Any]
 
 @dataclass
 class Connector:
-    """The console script with a config, as the platform runs it: one process a command."""
+    """The command with a config, as the platform runs it: one process a command."""
 
     folder: Path
     config: dict[str, Any]
@@ -53,7 +51,7 @@ class Connector:
             path.write_text(json.dumps(content), encoding="utf-8")
             arguments += [f"--{name}", str(path)]
         before = {path: path.read_bytes() for path in self.folder.iterdir()}
-        done = subprocess.run([COMMAND, *arguments], capture_output=True, text=True, timeout=300)
+        done = forked.run(arguments)
         assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
         assert {path: path.read_bytes() for path in self.folder.iterdir()} == before  # nothing of the user's is changed
         clean(done.stdout + done.stderr)

@@ -10,9 +10,7 @@ import asyncio
 import base64
 import hashlib
 import json
-import os
 import re
-import subprocess
 import time
 import zlib
 from collections import Counter
@@ -36,7 +34,7 @@ from amocrm_warehouse.report.digest import digest
 from amocrm_warehouse.report.metrics import METRICS
 from amocrm_warehouse.report.words import Words
 
-from . import models
+from . import forked, models
 from .assistant import ATTACKS, SECRET, ask, ask_by_http, ask_by_stdio, serving
 from .expected import marts as oracle
 from .expected.marts import ahead
@@ -50,7 +48,6 @@ from .report_numbers import check_answers, check_assistant, same, twelve_lines
 from .sandbox import Account, ManualClock, writes
 from .sheets import sheets, tables_of
 from .test_report import run
-from .warehouse import COMMAND, ROOT
 
 NOW = 1_767_290_400
 TEAM = "Опт"
@@ -96,9 +93,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory, known: oracle.Known) -> Pat
         "team": ["--built", "--group", TEAM],
     }.items():
         files = ["--xlsx", str(made / f"{name}.xlsx"), "--out", str(made / f"{name}.html")]
-        done = run(
-            "-m", "amocrm_warehouse.report.command", *given, *files, "--digest", "--language", "en", database=file
-        )
+        done = run(*given, *files, "--digest", "--language", "en", database=file)
         assert done.returncode == 0, done.stderr
         (made / f"{name}.txt").write_text(done.stdout, encoding="utf-8")
     with reading(file) as ask:
@@ -196,10 +191,7 @@ def test_it_speaks_by_stdio_and_by_http_to_whoever_has_the_token_alone(database:
 
 
 def test_without_a_token_there_is_no_server(database: str) -> None:
-    done = subprocess.run(
-        [*COMMAND, "mcp", "--to", f"duckdb:///{database}", "--http", "1"],
-        cwd=ROOT, capture_output=True, text=True, check=False, env={**os.environ, TOKEN: "short"},
-    )  # fmt: skip
+    done = forked.run(["mcp", "--to", f"duckdb:///{database}", "--http", "1"], {TOKEN: "short"})
     assert (done.returncode, done.stderr.strip()) == (2, f"Put a token of 16 characters or more into {TOKEN} first.")
 
 

@@ -16,10 +16,9 @@ from source_amocrm import check_on_terminal
 from source_amocrm.errors import ConfigError
 
 from .command import run_process
-from .connector import COMMAND
 from .sandbox import OFF, Account, Server, Switches
 from .sandbox.server import oauth_credentials
-from .terminal import Seen, on_a_terminal
+from .terminal import Seen, forked_on_a_terminal
 
 DOMAIN = "example.amocrm.ru"
 
@@ -40,7 +39,7 @@ class Person:
         self.path.write_text(text, encoding="utf-8")
 
     def checks(self) -> Seen:
-        return on_a_terminal([COMMAND, "check", "--config", self.path])
+        return forked_on_a_terminal(["check", "--config", self.path])
 
 
 @pytest.fixture
@@ -96,7 +95,7 @@ def test_a_config_that_cannot_work_is_one_sentence(
 ) -> None:
     person.write(config)
     monkeypatch.chdir(person.path.parent)
-    seen = on_a_terminal([COMMAND, "check", "--config", "config.json"])
+    seen = forked_on_a_terminal(["check", "--config", "config.json"])
     piped = run_process(["check", "--config", "config.json"])
     assert (seen.code, piped.code) == (code, code)
     assert seen.text.startswith(sentence)
@@ -144,6 +143,6 @@ def test_a_token_that_cannot_be_kept_is_not_lost(tmp_path: Path, capsys: pytest.
 
 def test_other_commands_speak_to_the_platform_on_a_terminal_too(server: Server, person: Person) -> None:
     person.write(server.config())
-    seen = on_a_terminal([COMMAND, "discover", "--config", person.path])
+    seen = forked_on_a_terminal(["discover", "--config", person.path])
     assert [json.loads(line)["type"] for line in seen.text.splitlines()][-1] == "CATALOG"
     assert seen.code == 0

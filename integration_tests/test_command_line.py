@@ -15,8 +15,10 @@ import pytest
 import yaml
 from airbyte_cdk.models import FailureType, Level, Status, Type
 
+from . import forked
 from .command import run_here, run_process
 from .connector import COMMAND, read_command
+from .forked import Forked
 from .leaks import clean
 from .sandbox import OFF, Account, Server
 from .sandbox.credentials import MARK
@@ -175,10 +177,9 @@ def server() -> Iterator[Server]:
         yield running
 
 
-def start(server: Server, folder: Path) -> subprocess.Popen[bytes]:
+def start(server: Server, folder: Path) -> Forked:
     """A read in which something has been printed, and much is still to come."""
-    process = subprocess.Popen(read_command(server, folder), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    assert process.stdout is not None
+    process = Forked(read_command(server, folder), {}, stderr_apart=True)
     assert process.stdout.readline()
     return process
 
@@ -188,9 +189,9 @@ def test_a_signal_ends_it(server: Server, tmp_path: Path, number: signal.Signals
     process = start(server, tmp_path)
     process.send_signal(number)
     out, err = process.communicate(timeout=PATIENCE)
-    assert (process.returncode, err) == (-number, b"")
-    assert b"Traceback" not in out
-    clean(out.decode())
+    assert (process.returncode, err) == (-number, "")
+    assert "Traceback" not in out
+    clean(out)
 
 
 def test_a_term_signal_ends_it_when_nobody_reads(server: Server, tmp_path: Path) -> None:
@@ -208,10 +209,8 @@ def test_a_term_signal_ends_it_when_nobody_reads(server: Server, tmp_path: Path)
 
 def test_a_closed_stdout_ends_it(server: Server, tmp_path: Path) -> None:
     process = start(server, tmp_path)
-    assert process.stdout is not None
-    assert process.stderr is not None
     process.stdout.close()
-    assert process.stderr.read() == b""
+    assert process.stderr.read() == ""
     assert process.wait(PATIENCE) == 128 + signal.SIGPIPE
 
 
@@ -235,14 +234,15 @@ def ended(arguments: list[str], stdout: str, folder: Path) -> tuple[int, str]:
 def test_what_cannot_be_written_ends_it_at_once(
     server: Server, tmp_path: Path, verb: str, stdout: str, reason: str
 ) -> None:
-    command = read_command(server, tmp_path)[2:]
+    command = read_command(server, tmp_path)[1:]
     arguments = {"spec": [], "read": command}.get(verb, command[:2])
     assert ended([verb, *arguments], stdout, tmp_path) == (1, UNWRITABLE.format(reason))
 
 
 def test_a_disk_that_fills_up_in_the_middle_of_a_read_ends_it(server: Server, tmp_path: Path) -> None:
     """A file that may not grow beyond some blocks is like a disk that is full."""
-    line = f"ulimit -f 64; trap '' XFSZ; exec {shlex.join(read_command(server, tmp_path))} >{tmp_path}/out"
+    command = shlex.join([str(COMMAND), *read_command(server, tmp_path)])
+    line = f"ulimit -f 64; trap '' XFSZ; exec {command} >{tmp_path}/out"
     done = subprocess.run(["sh", "-c", line], stderr=subprocess.PIPE, text=True, timeout=PATIENCE)
     assert (done.returncode, done.stderr) == (1, UNWRITABLE.format("File too large"))
     assert (tmp_path / "out").stat().st_size >= 64 * 512
@@ -266,7 +266,7 @@ def test_a_reader_that_was_never_there_ends_it(tmp_path: Path) -> None:
     ],
 )
 def test_an_unknown_command_names_the_nearest(verb: str, sentence: str) -> None:
-    done = subprocess.run([str(COMMAND), verb], capture_output=True, text=True, check=False)
+    done = forked.run([verb])
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == f"{sentence} `source-amocrm --help` shows them all.\n"
 
@@ -275,19 +275,19 @@ def test_the_catalog_is_what_read_wants(tmp_path: Path) -> None:
     with Server(Account.generate(seed=2, leads=3), rate=OFF) as server:
         config, catalog = tmp_path / "config.json", tmp_path / "catalog.json"
         config.write_text(json.dumps(server.config()), encoding="utf-8")
-        asked = [str(COMMAND), "catalog", "--config", str(config), "--streams", "deals, users"]
-        done = subprocess.run(asked, capture_output=True, text=True, check=True)
+        asked = ["catalog", "--config", str(config), "--streams", "deals, users"]
+        done = forked.run(asked)
         modes = {
             one["stream"]["name"]: (one["sync_mode"], one["destination_sync_mode"])
             for one in json.loads(done.stdout)["streams"]
         }
         assert modes == {"deals": ("incremental", "append_dedup"), "users": ("full_refresh", "overwrite")}
         catalog.write_text(done.stdout, encoding="utf-8")
-        read = [str(COMMAND), "read", "--config", str(config), "--catalog", str(catalog)]
-        said = subprocess.run(read, capture_output=True, text=True, check=True).stdout
-        kinds = {json.loads(line)["type"] for line in said.splitlines()}
+        read = forked.run(["read", "--config", str(config), "--catalog", str(catalog)])
+        assert (done.returncode, read.returncode) == (0, 0)
+        kinds = {json.loads(line)["type"] for line in read.stdout.splitlines()}
         assert {"RECORD", "STATE"} <= kinds
         asked[-1] = "dels"
-        done = subprocess.run(asked, capture_output=True, text=True, check=False)
+        done = forked.run(asked)
         assert (done.returncode, done.stdout) == (2, "")
         assert done.stderr == "There is no stream “dels”: the nearest name is “deals”.\n"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import stat
-import subprocess
 from collections.abc import Callable, Iterator
 from itertools import cycle
 from pathlib import Path
@@ -18,7 +17,8 @@ from source_amocrm.connect.cli import CONNECT_PORT
 from source_amocrm.connect.words import LANGUAGES, Texts
 from source_amocrm.streams import STREAMS
 
-from .connect_page import COMMAND, Page, connect
+from . import forked
+from .connect_page import Page, connect
 
 pytestmark = pytest.mark.xdist_group("browser")
 
@@ -84,9 +84,7 @@ def test_grant(browser: webdriver.Chrome, tmp_path: Path, language: str) -> None
         assert page.text("h1") == words("message.finished")
         assert page.server.tokens.exchanges == 1
         assert credentials["refresh_token"] in page.server.tokens.all_secrets()
-        checked = subprocess.run(
-            [*COMMAND, "check", "--config", str(page.config)], capture_output=True, text=True, check=False
-        )
+        checked = forked.run(["check", "--config", page.config], constants=forked.UNPACED)
         assert '"status":"SUCCEEDED"' in checked.stdout
         assert page.leaks() == []
 

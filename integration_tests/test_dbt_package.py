@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +12,10 @@ import pytest
 from docs.describe_models import layer
 from docs.describe_models import models as described
 
-from . import expected, models
+from . import expected, forked, models
 from .models import Row
 from .sandbox import Account
-from .warehouse import PYTHON, ROOT
+from .warehouse import ROOT
 
 LEFT_OUT = {
     "conversations", "stg_talks", "entity_history", "int_entity_changes", "stg_field_changes",
@@ -36,11 +34,9 @@ class Project:
 
     def dbt(self, *arguments: str) -> None:
         package = {"AMOCRM_PACKAGE": str(ROOT / "amocrm_warehouse" / "dbt"), "SHOP_DUCKDB": self.database}
-        command = [str(Path(PYTHON).with_name("dbt")), "--no-use-colors", *arguments, "--profiles-dir", "."]
-        done = subprocess.run(
-            command, cwd=self.folder, capture_output=True, text=True, check=False, timeout=900,
-            env={**os.environ, **package, "DBT_SEND_ANONYMOUS_USAGE_STATS": "false"},
-        )  # fmt: skip
+        command = ["--no-use-colors", *arguments, "--profiles-dir", "."]
+        environment = {**package, "DBT_SEND_ANONYMOUS_USAGE_STATS": "false"}
+        done = forked.run(command, environment, cwd=self.folder, program=forked.DBT)
         assert done.returncode == 0, done.stdout + done.stderr
 
     def artifact(self, name: str) -> dict[str, Any]:
@@ -88,8 +84,6 @@ def test_lineage_and_freshness_begin_at_the_tables(project: Project) -> None:
 
 def test_the_report_finds_the_marts(project: Project, tmp_path: Path) -> None:
     path = tmp_path / "report.html"
-    options = ["--built", "--db", project.database, "--out", str(path)]
-    command = [str(PYTHON), "-m", "amocrm_warehouse.report.command", *options]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=300)
+    done = forked.run(["report", "--built", "--db", project.database, "--out", path])
     assert (done.returncode, done.stderr) == (0, "")
     assert path.stat().st_size > 500_000

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shlex
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +16,14 @@ from amocrm_fleet.folder import add
 from amocrm_fleet.status import status_of
 from source_amocrm.config_file import KEEP_IN
 
+from . import forked
 from .connector import catalog, read_command
+from .forked import Forked
 from .guides import blocks
 from .leaks import leaks
 from .sandbox import OFF, Account, Server
 from .sandbox.server import oauth_credentials
-from .warehouse import ROOT
 
-COMMAND = [str(ROOT / ".venv" / "bin" / "source-amocrm"), "fleet"]
 EXPIRED = "2020-01-01T00:00:00Z"
 
 
@@ -39,14 +37,7 @@ def settings(server: Server, **credentials: Any) -> dict[str, Any]:
 
 
 def fleet(verb: str, folder: Path, *arguments: str, **environment: str) -> tuple[int, list[str], str]:
-    done = subprocess.run(
-        [*COMMAND, verb, "--accounts", str(folder), *arguments],
-        cwd=folder.parent,
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, **environment},
-    )
+    done = forked.run(["fleet", verb, "--accounts", folder, *arguments], environment, cwd=folder.parent)
     return done.returncode, done.stdout.splitlines(), done.stderr
 
 
@@ -99,10 +90,7 @@ def test_the_file_has_the_new_token_before_the_platform_and_before_any_request(t
         asked = read_command(
             server, tmp_path, streams=catalog(["users"]), credentials=account.settings()["credentials"]
         )
-        process = subprocess.Popen(
-            asked, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env={**os.environ, KEEP_IN: str(account.path)}
-        )
-        assert process.stdout is not None
+        process = Forked(asked, {KEEP_IN: str(account.path)}, stderr_apart=True)
         for line in process.stdout:
             message = json.loads(line)
             if message["type"] == "CONTROL":

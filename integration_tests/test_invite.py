@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import http.client
 import json
-import os
 import re
 import signal
-import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,7 +18,9 @@ from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
-from .connect_page import COMMAND, PATIENCE
+from . import forked
+from .connect_page import PATIENCE
+from .forked import UNPACED, Forked
 from .leaks import leaks
 from .ports import free_port
 from .sandbox import OFF, Account, Server, Tokens
@@ -31,7 +31,7 @@ CLIENT = "0b0832f6-d123-4123-9123-e73f236833cf"
 
 @dataclass
 class Invited:
-    process: subprocess.Popen[str]
+    process: Forked
     port: int
     server: Server
     accounts: Path
@@ -66,27 +66,18 @@ class Invited:
         return "".join([*self.printed, out, err])
 
 
-def _heed() -> None:
-    """A shell that starts tests in the background lets everything ignore Ctrl-C."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
 @contextmanager
 def invited(folder: Path, *more: str) -> Iterator[Invited]:
     port, account = free_port(), Account.generate(seed=1, leads=20)
     with Server(account, tokens=Tokens(account), rate=OFF) as server:
-        command = [*COMMAND, "invite"]
+        command = ["invite"]
         command += ["--public-url", f"http://localhost:{port}", "--port", str(port), "--accounts", str(folder), *more]
         command += ["--consent-url", f"{server.url}/oauth", "--api-base-url", server.url]
-        environment = {**os.environ, "PYTHONUTF8": "1"}
-        process = subprocess.Popen(
-            command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=_heed
-        )
+        process = Forked(command, {}, UNPACED, stderr_apart=True)
         world = Invited(process, port, server, folder, [])
         try:
-            assert process.stdout
             while "listens on" not in (line := process.stdout.readline()):
-                assert line or process.poll() is None, process.stderr.read() if process.stderr else ""
+                assert line or process.poll() is None, process.stderr.read()
                 world.printed.append(line)
                 world.links += re.findall(r"http://localhost:\d+/i/\S+", line)
             world.printed.append(line)
@@ -166,14 +157,10 @@ def test_a_thousand_forged_posts_and_the_page_lives(tmp_path: Path) -> None:
 def test_links_for_a_page_that_is_served_already(tmp_path: Path) -> None:
     with invited(tmp_path / "accounts", "--count", "0") as world:
         assert world.links == []
-        command = [*COMMAND, "invite", "--links-only"]
+        command = ["invite", "--links-only"]
         command += ["--public-url", f"http://localhost:{world.port}", "--accounts", str(tmp_path / "accounts")]
-        done = subprocess.run(
-            [*command, "--account", "a.amocrm.ru", "--account", "b.kommo.com"],
-            capture_output=True,
-            text=True,
-            check=True,
-        )
+        done = forked.run([*command, "--account", "a.amocrm.ru", "--account", "b.kommo.com"])
+        assert done.returncode == 0, done.stderr
         found = re.findall(r"http://localhost:\d+(/i/\S+)   (\S+)", done.stdout)
         assert [account for _, account in found] == ["a.amocrm.ru", "b.kommo.com"]
         for path, account in found:
@@ -206,6 +193,5 @@ def test_links_for_a_page_that_is_served_already(tmp_path: Path) -> None:
     ],
 )
 def test_what_cannot_be_served_is_told(arguments: list[str], said: str) -> None:
-    command = [*COMMAND, "invite", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = forked.run(["invite", *arguments])
     assert (done.stderr, done.stdout, done.returncode != 0) == (said, "", True)

@@ -11,8 +11,8 @@ from amocrm_warehouse import live
 from source_amocrm.airbyte import report
 
 from .sandbox import OFF, Account, Server
-from .terminal import on_a_terminal
-from .warehouse import COMMAND, PYTHON, ROOT
+from .terminal import forked_on_a_terminal, on_a_terminal
+from .warehouse import PYTHON, ROOT
 
 MESSAGES = """
 import json
@@ -97,7 +97,7 @@ def test_a_real_sync_names_what_it_reads(tmp_path: Path) -> None:
     with Server(Account.generate(leads=30), rate=OFF) as running:
         config.write_text(json.dumps({**running.config(), "requests_per_second": 50}), encoding="utf-8")
         options = ["--config", str(config), "--project", "1", "--streams", "users,deals"]
-        seen = on_a_terminal([*COMMAND, "sync", *options], cwd=ROOT, DB=str(tmp_path / "crm.duckdb"))
+        seen = forked_on_a_terminal(["sync", *options], DB=str(tmp_path / "crm.duckdb"))
     assert seen.code == 0
     changes = [line for line in re.split(r"[\r\n]+", seen.text) if " rows a second · " in line]
     form = r"0:\d\d  (asking amoCRM|users|deals|(leads|events|users)\b.*) · [\d,]+ rows a second · [\d,]+ rows"

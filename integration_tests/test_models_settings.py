@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
+from dataclasses import dataclass
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +20,9 @@ from docs.describe_models import SCHEMA, columns, layer, pages
 from docs.describe_models import models as described
 
 from . import expected, models, postgres
-from .models import Row
-from .sandbox import Account, writes
+from .connector import messages
+from .destination import Destination, Own, Row
+from .sandbox import NOW, Account, ManualClock, Sandbox, Switches, writes
 
 PACKAGE = SCHEMA.parents[1]
 DEALS = {"deals", "statuses", "account", "users", "deal_statuses"}
@@ -27,6 +30,117 @@ DEALS = {"deals", "statuses", "account", "users", "deal_statuses"}
 MARTS = [name for name in described() if layer(name) == "marts"]
 LATE_COLUMNS = ("source_id", "source_name", "loss_reason_name", "status_type", "is_deleted", "pipeline_is_archive")
 """Columns that a table of an older version does not have."""
+
+
+PROJECTS = ["1001", "1002", "1003", "2001", "2002", "2003", "3001", "3002", "3003", "3004"]
+FINISHED = {"1.5": "2026-01-01 10:00:00", "2.5": "2026-01-02 10:00:00", "3.5": "2026-01-03 10:00:00"}
+"""When each load of dlt ended; the last one did not."""
+CARDS = {"deals": "leads", "contacts": "contacts", "companies": "companies", "customers": "customers"}
+ID = {"deals": "deal_id", "contacts": "contact_id", "companies": "company_id", "customers": "customer_id"}
+STREAMS = ["account", "statuses", "users", *CARDS, "deal_contacts", "deal_statuses", "deleted_entities", "events"]
+NEXT_SYNC = 3_600
+
+
+def store_with_moments(database: str, small: dict[str, list[Row]]) -> None:
+    """2001 with the loads of dlt, 2002 with the moments of Airbyte, 2003 with syncs, the last of which broke off."""
+    for project in ("2001", "2002", "2003"):
+        models.store(database, project, small, "duckdb")
+    with closing(duckdb.connect(database)) as connection:
+        connection.execute("CREATE TABLE amocrm._dlt_loads (load_id VARCHAR, status BIGINT, inserted_at TIMESTAMPTZ)")
+        for load, finished in FINISHED.items():
+            status = 1 if load == "3.5" else 0
+            connection.execute(f"INSERT INTO amocrm._dlt_loads VALUES ('{load}', {status}, '{finished}+00')")
+        for name in DEALS:
+            connection.execute(f"ALTER TABLE amocrm.amocrm_2001_{name} ADD COLUMN _dlt_load_id VARCHAR DEFAULT '2.5'")
+            connection.execute(f"ALTER TABLE amocrm.amocrm_2002_{name} ADD COLUMN _airbyte_extracted_at TIMESTAMP")
+            connection.execute(f"UPDATE amocrm.amocrm_2002_{name} SET _airbyte_extracted_at = '2026-01-04 10:00:00'")
+        deals = "amocrm.amocrm_2001_deals"
+        connection.execute(f"ALTER TABLE {deals} ADD COLUMN _changes JSON")
+        connection.execute(f'UPDATE {deals} SET _changes = \'[{{"field": "score"}}]\' WHERE lead_id % 3 = 0')
+        connection.execute("UPDATE amocrm.amocrm_2001_users SET _dlt_load_id = '1.5'")
+        connection.execute(f"UPDATE {deals} SET _dlt_load_id = '3.5' WHERE lead_id % 2 = 0")
+        connection.execute(
+            f"UPDATE {deals} SET created_at = '2027-02-25', updated_at = '2027-02-25' WHERE lead_id % 5 = 0"
+        )
+    well: list[tuple[str, str, list[str]]] = [(f"2026-01-0{day} 09:00", f"2026-01-0{day} 10:00", []) for day in (5, 6)]
+    models.store_syncs(database, "2003", [*well, ("2026-01-07 09:00", "2026-01-07 10:00", ["deals: refused"])])
+
+
+@dataclass
+class SilentlyGone:
+    """An account some of whose cards were merged or purged between two syncs and left no trace.
+
+    `old`: the cards that only the first of the two read. `gone`: those that are not there.
+    """
+
+    tables: dict[str, dict[Own, Row]]
+    old: dict[str, list[int]]
+    gone: dict[str, set[int]]
+
+    def store(self, database: str) -> None:
+        """3002 has no list of what is there, that of 3003 is empty, and of 3004 it is not known when rows came."""
+        self._store(database, "3001", self.tables, self.old)
+        listless = {name: rows for name, rows in self.tables.items() if name != "live_entities"}
+        self._store(database, "3002", listless, self.old)
+        self._store(database, "3003", {**self.tables, "live_entities": {}}, self.old)
+        self._store(database, "3004", self.tables, {})
+
+    def _store(
+        self, database: str, project: str, tables: Mapping[str, Mapping[Own, Row]], first: Mapping[str, list[int]]
+    ) -> None:
+        """As destinations do, with the moment when each row was read: earlier for those of the `first` sync."""
+        models.store(database, project, {name: rows.values() for name, rows in tables.items()}, "duckdb")
+        with closing(duckdb.connect(database)) as connection:
+            for name, ids in first.items():
+                table = f"amocrm.amocrm_{project}_{name}"
+                key = {"deals": "lead_id"}.get(name, ID[name])
+                connection.execute(f"ALTER TABLE {table} ADD COLUMN _airbyte_extracted_at TIMESTAMP")
+                connection.execute(f"UPDATE {table} SET _airbyte_extracted_at = '{at(NOW + 2 * NEXT_SYNC)}'")
+                connection.execute(
+                    f"UPDATE {table} SET _airbyte_extracted_at = '{at(NOW)}' WHERE list_contains($1, {key})", [ids]
+                )
+
+
+def at(second: float) -> str:
+    return datetime.fromtimestamp(second, timezone.utc).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def sync(account: Account, destination: Destination) -> None:
+    assert destination.take(messages(Sandbox(account), [*STREAMS, "live_entities"], destination.state()))
+
+
+@pytest.fixture(scope="module")
+def silently_gone() -> SilentlyGone:
+    clock = ManualClock()
+    account = Account.generate(5, 150, clock=clock, switches=Switches(merged_carries="survivor"))
+    destination = Destination()
+    sync(account, destination)
+    before = {name: dict(destination.rows[name]) for name in CARDS}
+    clock.advance(NEXT_SYNC)
+
+    gone = {}
+    for name, kind in CARDS.items():
+        ids = sorted(account.tables[kind].rows)
+        assert len(ids) > 4, kind
+        first, second, third, trashed, edited = ids[:5]
+        if kind == "customers":
+            writes.vanish(account, kind, second)
+        else:
+            writes.merge(account, kind, first, second)
+        writes.vanish(account, kind, third)
+        writes.trash(account, kind, trashed)
+        writes.edit(account, kind, edited, name="edited")
+        gone[name] = {second, third}
+    clock.advance(NEXT_SYNC)
+    sync(account, destination)
+    writes.create_lead(account)
+    late = writes.create_lead(account)
+    writes.vanish(account, "leads", late)
+
+    tables = {name: destination.rows.get(name, {}) for name in [*STREAMS, "live_entities"]}
+    old = {name: [own for (own,), row in tables[name].items() if before[name].get((own,)) is row] for name in CARDS}
+    assert all(gone[name] <= set(old[name]) for name in CARDS)
+    return SilentlyGone(tables, old, gone)
 
 
 @pytest.fixture(scope="module")
@@ -43,8 +157,13 @@ def tables(account: Account) -> dict[str, list[Row]]:
 
 
 @pytest.fixture(scope="module")
-def duckdb_file(tmp_path_factory: pytest.TempPathFactory, tables: dict[str, list[Row]]) -> str:
-    """1001 has no deal; 1002 is a small sync of an older version, with a plan; 1003 has but deals, stages and talks."""
+def duckdb_file(
+    tmp_path_factory: pytest.TempPathFactory, tables: dict[str, list[Row]], silently_gone: SilentlyGone
+) -> str:
+    """1001 has no deal; 1002 is a small sync of an older version, with a plan; 1003 has but deals, stages and talks.
+
+    In 2001 and on it is known when rows came. From 3001 on cards left without a trace.
+    """
     folder = tmp_path_factory.mktemp("little")
     database = str(folder / "crm.duckdb")
     none_of_it = {name: [] if name.startswith("deal") else rows for name, rows in tables.items() if name in DEALS}
@@ -52,29 +171,35 @@ def duckdb_file(tmp_path_factory: pytest.TempPathFactory, tables: dict[str, list
     small = {name: rows for name, rows in tables.items() if name in DEALS}
     models.store(database, "1002", small, "duckdb", without=LATE_COLUMNS)
     models.store(database, "1003", {name: tables[name] for name in ("deals", "statuses", "talks")}, "duckdb")
+    store_with_moments(database, small)
+    silently_gone.store(database)
     plans = folder / "plans.csv"
     user = tables["users"][0]["user_id"]
     plans.write_text(f"project_id,month,responsible_user_id,plan\n1002,2020-02-01,{user},1000.50\n", encoding="utf-8")
-    said = models.build(database, "--project", "1001,1002,1003", "--plans", str(plans), "--time-zone", "Asia/Tokyo")
+    given = ["--plans", str(plans), "--time-zone", "Asia/Tokyo", "--now", "2026-11-01T00:00:00"]
+    said = models.build(database, "--project", ",".join(PROJECTS), *given)
     count = len(described()) - 1
     place = f"{database}, the marts in the schema amocrm_marts"
-    assert said == f"{count} models of the projects 1001, 1002, 1003 are in {place}.\n"
+    assert said == f"{count} models of the projects {', '.join(PROJECTS)} are in {place}.\n"
     return database
 
 
 def test_every_mart_is_there(duckdb_file: str) -> None:
-    counts = {name: len(models.query(duckdb_file, f"SELECT * FROM amocrm_marts.{name}")) for name in MARTS}
+    here = "WHERE project_id IN ('1001', '1002', '1003')"
+    with models.asking(duckdb_file) as ask:
+        counts = {name: len(ask(f"SELECT * FROM amocrm_marts.{name} {here}")) for name in MARTS}
     assert counts["deals"] > 50
     assert {name for name, count in counts.items() if not count} == {
         "calls", "contacts", "companies", "customers_ltv", "duplicates_and_merges", "entity_fields", "own_fields",
         "tasks_open",
     }  # fmt: skip
-    of = models.query(duckdb_file, "SELECT DISTINCT project_id FROM amocrm_marts.deals ORDER BY 1")
+    of = models.query(duckdb_file, f"SELECT DISTINCT project_id FROM amocrm_marts.deals {here} ORDER BY 1")
     assert of == [{"project_id": "1002"}, {"project_id": "1003"}]
 
 
 def test_without_messages_nobody_knows_who_waits(duckdb_file: str, tables: dict[str, list[Row]]) -> None:
-    rows = models.query(duckdb_file, "SELECT * FROM amocrm_marts.conversations ORDER BY talk_id")
+    talks = "SELECT * FROM amocrm_marts.conversations WHERE project_id = '1003' ORDER BY talk_id"
+    rows = models.query(duckdb_file, talks)
     assert [row["talk_id"] for row in rows] == [row["talk_id"] for row in tables["talks"]]
     assert {(row["messages_in"], row["is_unanswered"], row["longest_wait_seconds"]) for row in rows} == {(None,) * 3}
 
@@ -84,7 +209,7 @@ def test_without_events_nobody_knows_since_when(duckdb_file: str, tables: dict[s
     assert {row["deal_id"]: row["in_stage_since"] for row in models.query(duckdb_file, since)} == {
         row["lead_id"]: None for row in tables["deals"]
     }
-    history = "SELECT DISTINCT project_id FROM amocrm_marts.deal_history"
+    history = "SELECT DISTINCT project_id FROM amocrm_marts.deal_history WHERE project_id < '2'"
     assert models.query(duckdb_file, history) == [{"project_id": "1002"}]
 
 
@@ -105,36 +230,12 @@ def test_every_table_of_the_connector_is_known() -> None:
     assert used == {name for text in sources for name in re.findall(r'(?:raw\(|: \()"(\w+)"', text)}
 
 
-FINISHED = {"1.5": "2026-01-01 10:00:00", "2.5": "2026-01-02 10:00:00", "3.5": "2026-01-03 10:00:00"}
-
-
-def test_as_of_when_the_data_is(tmp_path: Path, tables: dict[str, list[Row]]) -> None:
+def test_as_of_when_the_data_is(duckdb_file: str, tables: dict[str, list[Row]]) -> None:
     """dlt and Airbyte tell when rows came; a sync that broke off before a list leaves that as it was."""
-    database = str(tmp_path / "crm.duckdb")
-    for project in ("1", "2", "3"):
-        models.store(database, project, {name: rows for name, rows in tables.items() if name in DEALS}, "duckdb")
-    with closing(duckdb.connect(database)) as connection:
-        connection.execute("CREATE TABLE amocrm._dlt_loads (load_id VARCHAR, status BIGINT, inserted_at TIMESTAMPTZ)")
-        for load, finished in FINISHED.items():
-            status = 1 if load == "3.5" else 0
-            connection.execute(f"INSERT INTO amocrm._dlt_loads VALUES ('{load}', {status}, '{finished}+00')")
-        for name in DEALS:
-            connection.execute(f"ALTER TABLE amocrm.amocrm_1_{name} ADD COLUMN _dlt_load_id VARCHAR DEFAULT '2.5'")
-            connection.execute(f"ALTER TABLE amocrm.amocrm_2_{name} ADD COLUMN _airbyte_extracted_at TIMESTAMP")
-            connection.execute(f"UPDATE amocrm.amocrm_2_{name} SET _airbyte_extracted_at = '2026-01-04 10:00:00'")
-        connection.execute("ALTER TABLE amocrm.amocrm_1_deals ADD COLUMN _changes JSON")
-        connection.execute('UPDATE amocrm.amocrm_1_deals SET _changes = \'[{"field": "score"}]\' WHERE lead_id % 3 = 0')
-        connection.execute("UPDATE amocrm.amocrm_1_users SET _dlt_load_id = '1.5'")
-        connection.execute("UPDATE amocrm.amocrm_1_deals SET _dlt_load_id = '3.5' WHERE lead_id % 2 = 0")
-        connection.execute(
-            "UPDATE amocrm.amocrm_1_deals SET created_at = '2027-02-25', updated_at = '2027-02-25' "
-            "WHERE lead_id % 5 = 0"
-        )
-    well: list[tuple[str, str, list[str]]] = [(f"2026-01-0{day} 09:00", f"2026-01-0{day} 10:00", []) for day in (5, 6)]
-    models.store_syncs(database, "3", [*well, ("2026-01-07 09:00", "2026-01-07 10:00", ["deals: refused"])])
-    models.build(database, "--project", "1,2,3", "--now", "2026-11-01T00:00:00")
     rows = models.query(
-        database, "SELECT * FROM amocrm_marts.freshness WHERE source_table = 'deals' ORDER BY project_id"
+        duckdb_file,
+        "SELECT * FROM amocrm_marts.freshness WHERE source_table = 'deals' AND project_id IN ('2001', '2002', '2003') "
+        "ORDER BY project_id",
     )
     assert [(row["read_at"], row["synced_at"]) for row in rows] == [
         (FINISHED["2.5"], FINISHED["1.5"]),
@@ -145,6 +246,24 @@ def test_as_of_when_the_data_is(tmp_path: Path, tables: dict[str, list[Row]]) ->
     assert {(row["row_count"], row["deleted_count"]) for row in rows} == {(len(tables["deals"]), 0)}
     changed = sum(row["lead_id"] % 3 == 0 for row in tables["deals"])
     assert [row["rows_with_changes"] for row in rows] == [changed, None, None]
+
+
+def test_a_silent_merge_and_a_silent_purge(duckdb_file: str, silently_gone: SilentlyGone) -> None:
+    """What left without a trace is in no model once it was missed in a list of what is there, and only then."""
+    with models.asking(duckdb_file) as ask:
+        for name in CARDS:
+            mart, key = {"customers": "customers_ltv"}.get(name, name), ID[name]
+            found = {
+                project: {
+                    int(row[key]) for row in ask(f"SELECT * FROM amocrm_marts.{mart} WHERE project_id = '{project}'")
+                }
+                for project in ("3001", "3002", "3003", "3004")
+            }
+            everything = {own for (own,) in silently_gone.tables[name]}
+            if name == "customers":
+                everything -= {own for (own,), row in silently_gone.tables[name].items() if row["is_deleted"]}
+            assert found["3001"] == everything - silently_gone.gone[name], name
+            assert found["3002"] == found["3003"] == found["3004"] == everything, name
 
 
 def test_the_time_zone_may_be_given(duckdb_file: str) -> None:

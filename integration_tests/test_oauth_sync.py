@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
-import os
 import signal
-import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
@@ -24,8 +22,9 @@ from source_amocrm.streams import STREAMS
 
 from . import comparison, expected
 from .command import Outcome, run, run_process
-from .connector import COMMAND, catalog, dumped, files, read_command, without_sockets
+from .connector import catalog, dumped, files, read_command, without_sockets
 from .destination import Destination
+from .forked import Forked
 from .sandbox import NOW, OFF, Account, Lifetimes, ManualClock, Sandbox, Server, Switches, Tokens
 from .sandbox.http import Request, Response
 from .sandbox.server import oauth_credentials
@@ -118,12 +117,8 @@ def test_a_process_killed_right_after_the_exchange(tmp_path: Path) -> None:
         credentials = {**oauth_credentials(server.tokens), "token_expiry_date": EXPIRED}
         before = {**server.config(), "credentials": credentials}
         asked = catalog([name for name in STREAMS if name not in ("note_types", "element_types")])
-        process = subprocess.Popen(
-            read_command(server, tmp_path, streams=asked, credentials=credentials),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-        )
-        assert process.stdout is not None
+        arguments = read_command(server, tmp_path, streams=asked, credentials=credentials)
+        process = Forked(arguments, {}, stderr_apart=True)
         printed: list[Config] = []
         for line in process.stdout:
             message = json.loads(line)
@@ -171,18 +166,16 @@ def test_a_signal_in_the_middle_of_an_exchange_waits_for_the_hand_over(number: i
         credentials = {**oauth_credentials(server.tokens), "token_expiry_date": EXPIRED}
         path = tmp_path / "kept.json"
         path.write_text(json.dumps({**server.config(), "credentials": credentials}))
-        command = [str(COMMAND), "read", "--config", str(path)]
+        command = ["read", "--config", str(path)]
         command += files(tmp_path, catalog=dumped(catalog(["deals", "users"])))
-        process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env={**os.environ, KEEP_IN: str(path)}
-        )
+        process = Forked(command, {KEEP_IN: str(path)}, stderr_apart=True)
         assert tokens.spent.wait(60)
         process.send_signal(number)
         said, _ = process.communicate(timeout=60)
         assert process.returncode == -number
         kept = json.loads(path.read_text())["credentials"]
         assert kept["refresh_token"] != credentials["refresh_token"]
-        assert kept["refresh_token"].encode() in said
+        assert kept["refresh_token"] in said
         assert tokens.is_good(kept["refresh_token"])
 
 
@@ -194,12 +187,9 @@ def test_a_sync_that_ends_during_an_exchange_waits_for_the_hand_over(tmp_path: P
         credentials = {**oauth_credentials(server.tokens), "token_expiry_date": EXPIRED}
         path = tmp_path / "kept.json"
         path.write_text(json.dumps({**server.config(), "credentials": credentials}))
-        command = [str(COMMAND), "read", "--config", str(path)]
+        command = ["read", "--config", str(path)]
         command += files(tmp_path, catalog=dumped(catalog(["deals", "users"])))
-        process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env={**os.environ, KEEP_IN: str(path)}
-        )
-        assert process.stdout
+        process = Forked(command, {KEEP_IN: str(path)}, stderr_apart=True)
         assert tokens.spent.wait(60)
         process.stdout.close()
         assert process.wait(60) == 128 + signal.SIGPIPE

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import re
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,13 +15,14 @@ from amocrm_probe import cli
 from amocrm_probe.page import WHERE, page
 from amocrm_probe.questions import QUESTIONS
 
-from .connector import COMMAND, without_sockets
+from . import forked
 from .connector import config as settings
+from .connector import without_sockets
 from .leaks import clean
 from .probed import probed
 from .sandbox import OFF, Account, Fault, Faults, Sandbox, Server, Switches
 from .sandbox.server import oauth_credentials
-from .terminal import Seen, on_a_terminal
+from .terminal import Seen, forked_on_a_terminal
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +34,7 @@ def server() -> Iterator[Server]:
 def typed(folder: Path, config: Any, *more: str | Path) -> Seen:
     path = folder / "config.json"
     path.write_text(config if isinstance(config, str) else json.dumps(config), encoding="utf-8")
-    return on_a_terminal([COMMAND, "probe", "--config", path, *more], folder)
+    return forked_on_a_terminal(["probe", "--config", path, *more], folder)
 
 
 def fast(server: Server) -> dict[str, Any]:
@@ -61,13 +61,13 @@ def test_piped_it_says_the_page_alone_and_keeps_a_token_that_was_rotated(tmp_pat
     with Server(Account.generate(leads=5), rate=OFF) as running:
         credentials = {**oauth_credentials(running.sandbox.tokens), "token_expiry_date": "2020-01-01T00:00:00Z"}
         path.write_text(json.dumps({**fast(running), "credentials": credentials}), encoding="utf-8")
-        done = subprocess.run(
-            [COMMAND, "probe", "--config", path], cwd=tmp_path, capture_output=True, text=True, check=True
-        )
+        done = forked.run(["probe", "--config", path], cwd=tmp_path)
     kept = json.loads(path.read_text(encoding="utf-8"))["credentials"]
     assert kept["refresh_token"] != credentials["refresh_token"]
     found = json.loads((tmp_path / "probe.json").read_text(encoding="utf-8"))
-    assert (done.stdout, done.stderr) == (f"{page(QUESTIONS, found)}\n\nWritten to probe.json.\n", "")
+    assert (done.returncode, done.stdout, done.stderr) == (
+        0, f"{page(QUESTIONS, found)}\n\nWritten to probe.json.\n", "",
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize(

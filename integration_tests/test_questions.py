@@ -43,7 +43,8 @@ def fill(database: str, account: Account, flavour: str) -> None:
 def test_answers_are_those_on_the_page(database: str) -> None:
     page, russian = PAGES
     shown = BLOCK.findall(page.read_text(encoding="utf-8"))
-    answers = [answer(models.query(database, statement)) for statement, _ in shown]
+    with models.asking(database) as ask:
+        answers = [answer(ask(statement)) for statement, _ in shown]
     if os.environ.get("ANSWERS") == "write":
         for path in PAGES:
             write(path, answers)

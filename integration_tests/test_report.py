@@ -29,7 +29,7 @@ from amocrm_warehouse import desktop
 from amocrm_warehouse.report import command as report
 from amocrm_warehouse.report.metrics import METRICS
 
-from . import expected, models, report_page
+from . import expected, forked, models, report_page
 from .assistant import ask
 from .expected import marts as oracle
 from .expected.marts import page as expected_page
@@ -39,7 +39,7 @@ from .report_numbers import asked, check_numbers, link_to, plain, same
 from .report_page import Report
 from .sandbox import Account, ManualClock
 from .test_models_settings import DEALS, LATE_COLUMNS, MARTS
-from .warehouse import PYTHON, ROOT
+from .warehouse import ROOT
 
 pytestmark = pytest.mark.xdist_group("browser")
 
@@ -107,7 +107,7 @@ def database(tmp_path_factory: pytest.TempPathFactory, known: dict[str, oracle.K
     models.store_syncs(file, "1002", [("2025-12-30 09:00", "2025-12-30 09:01", [REVOKED]), (*LATER[:2], [])])
     models.store_syncs(file, "1009", [LATER])
     given = ["--project", "1001,1002,1003", "--now", BUILT, "--plans", str(plans), "--costs", str(costs)]
-    done = run("-m", "amocrm_warehouse.report.command", *given, "--out", str(folder / "report.html"), database=file)
+    done = run(*given, "--out", str(folder / "report.html"), database=file)
     assert (done.returncode, done.stdout) == (0, f"\nThe report: {folder / 'report.html'}\n"), done.stderr
     return file
 
@@ -118,10 +118,9 @@ def first_source(known: oracle.Known) -> str:
 
 
 def run(*arguments: str, database: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [str(PYTHON), *arguments], cwd=ROOT, capture_output=True, text=True, check=False, timeout=300,
-        env={**os.environ, "DB": database, "CI": "true", "AMOCRM_TARGET": str(Path(models.PARSED.name) / "duckdb")},
-    )  # fmt: skip
+    """Runs `source-amocrm report`."""
+    environment = {"DB": database, "CI": "true", "AMOCRM_TARGET": models.parsed(database)}
+    return forked.run(["report", *arguments], environment)
 
 
 @pytest.fixture(scope="module")
@@ -617,7 +616,7 @@ def test_a_model_that_cannot_be_built_is_named_and_left_out(
     plans = tmp_path / "plans.csv"
     plans.write_text(f"project_id;month;responsible_user_id;plan\n1001;01.12.2025;1;{'9' * 37}\n", encoding="cp1251")
     given = ["--project", "1001,1002,1003", "--now", BUILT, "--plans", str(plans), "--out", str(out)]
-    done = run("-m", "amocrm_warehouse.report.command", *given, database=str(copy))
+    done = run(*given, database=str(copy))
     assert done.returncode == 2
     assert re.search(
         "These models or their tests failed: (plans, stg_contact_tags|stg_contact_tags, plans). The first says: ",
@@ -698,17 +697,10 @@ def test_one_sentence_and_the_report_that_was_there(database: str, tmp_path: Pat
     before = tmp_path / "report.html"
     before.write_text("the report of yesterday", encoding="utf-8")
     cases = [[word.format(folder=tmp_path) for word in given] for given, _ in BAD]
-    code = f"""
-import sys
-from amocrm_warehouse.report.command import main
-for arguments in {cases!r}:
-    print(main(["--out", {str(before)!r}, *arguments]), file=sys.stderr)
-"""
-    done = run("-c", code, database=database)
-    assert done.stdout == ""
-    told = done.stderr.splitlines()
-    assert told[1::2] == ["2"] * len(BAD)
-    for line, (_, sentence) in zip(told[::2], BAD, strict=True):
+    for case, (_, sentence) in zip(cases, BAD, strict=True):
+        done = run("--out", str(before), *case, database=database)
+        assert (done.returncode, done.stdout) == (2, "")
+        [line] = done.stderr.splitlines()
         assert line.startswith(sentence.format(folder=tmp_path))
     assert before.read_text(encoding="utf-8") == "the report of yesterday"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["plans.csv", "report.html"]

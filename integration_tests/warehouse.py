@@ -16,7 +16,7 @@ from typing import Any, cast
 import duckdb
 import psycopg
 
-from . import expected
+from . import expected, forked
 from .leaks import clean
 from .sandbox import Fault, Server
 
@@ -52,10 +52,7 @@ def unanswered(server: Server, path: str, since: int = 1) -> Iterator[None]:
 
 def refused(*arguments: str, **environment: str) -> str:
     """What is said instead of a sync, before anything is asked for."""
-    done = subprocess.run(
-        [*COMMAND, "sync", *arguments],
-        cwd=ROOT, capture_output=True, text=True, check=False, env={**os.environ, **environment},
-    )  # fmt: skip
+    done = forked.run(["sync", *arguments], environment)
     assert (done.returncode, done.stdout) == (2, "")
     return clean(done.stderr)
 
