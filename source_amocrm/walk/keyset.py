@@ -68,28 +68,30 @@ def keyset(
     `pool` prefetches pages. Raises FilterIgnored or OrderIgnored when the server does not do what the walk rests on,
     and TiesShuffled where the list can be read in the order of IDs instead.
     """
-    walk = _Walk(OrderedList(listing, traits, ascending, interval), pool)
-    try:
-        yield from walk.pages(raw)
-    finally:
-        walk.prefetcher.drop()
+    return _Walk(OrderedList(listing, traits, ascending, interval), pool).pages(raw)
 
 
 class _Position:
     """How far the walk has come: it is at `rank`, and every row of an earlier rank is delivered. `last`: the last row
     of the page before."""
 
+    rank: int
+    last: Ranked | None
+    delivered: set[Key]
+    """The keys of the rows at `rank`, while they are few."""
+    _many: bool
+    """Whether the rows at `rank` are too many to remember, and their order tells which are delivered."""
+    rows: int
+    """How many rows at `rank` are delivered."""
+
     def __init__(self, ordered: OrderedList) -> None:
         self._ordered = ordered
         self._ties = ordered.traits.ties
-        self.rank = ordered.first_rank
-        self.last: Ranked | None = None
-        self.delivered: set[Key] = set()
-        """The keys of the rows at `rank`, while they are few."""
-        self._many = False
-        """Whether the rows at `rank` are too many to remember, and their order tells which are delivered."""
-        self.rows = 0
-        """How many rows at `rank` are delivered."""
+        self.move_to(ordered.first_rank)
+
+    def move_to(self, rank: int) -> None:
+        """Moves to a rank of which nothing has been read."""
+        self.rank, self.last, self.delivered, self._many, self.rows = rank, None, set(), False, 0
 
     def is_fresh(self, one: Ranked) -> bool:
         """Whether a row is not delivered yet."""
@@ -133,17 +135,11 @@ class _Position:
             self.delivered, self._many = set(), True
         self.last = ranked[-1] if ranked else None
 
-    def move_to(self, rank: int) -> None:
-        """Moves to a rank of which nothing has been read."""
-        self.rank, self.last, self.delivered, self._many, self.rows = rank, None, set(), False, 0
-
     def page_within(self, rows: list[Row], ranked: list[Ranked]) -> Page | None:
         """The page of these rows with a checkpoint, if it ends in the second in which it begins and that second's rows
         come in ascending order of IDs; else None."""
         by_id = self._ties.known and self._ties.pairs > 0 and self._ordered.ascending
-        if not by_id or not ranked or ranked[-1].rank != self.rank:
-            return None
-        row_id = ranked[-1].row.get("id")
+        row_id = ranked[-1].row.get("id") if by_id and ranked and ranked[-1].rank == self.rank else None
         if not isinstance(row_id, int):
             return None
         return Page(rows, checkpoint=PageCheckpoint(self.rows + len(rows), row_id), second=self.rank)
@@ -168,7 +164,7 @@ class _Walk:
         self._ties = ordered.traits.ties
         self._pool = pool
         self._position = _Position(ordered)
-        self.prefetcher = KeysetPrefetcher(pool, ordered)
+        self._prefetcher = KeysetPrefetcher(pool, ordered)
         self._undated: set[Key] = set()
         """The keys of rows without a date, once the walk has read these rows on their own."""
         self._trusted: set[int] = set()
@@ -186,38 +182,40 @@ class _Walk:
         """When the walk reached the second `_started_at` (Unix seconds, server clock)."""
 
     def pages(self, raw: RawPage | None) -> Iterator[Page]:
-        first_rank = self._ordered.first_rank
-        # the page's limit is not known
-        window = self.prefetcher.first(first_rank - 1, first_rank)._replace(limit=0)
+        # the limit of a page that has come already is not known
+        window = self._prefetcher.first(self._ordered.first_rank - 1, self._ordered.first_rank)._replace(limit=0)
         found = self._look(raw, window) if raw else None
-        while self._position.rank <= self._ordered.last_rank:
-            found = found or self._next_prefetched() or self._next()
-            self._started_at = self._started_at or found.raw.latest
-            if self._barren > MOST_BARREN or (not found.joins and self._is_lost(found)):
-                yield from self._read_second(found.raw)
-            elif found.joins:
-                yield from self._take(found)
-            else:
-                # the page leaves a gap, or is empty: the next page begins earlier, each time twice as far
-                self.prefetcher.drop()
-                self._was_empty = not found.ranked
-                self._back = max(2 * self._back, found.window.limit // 4, 1)
-                self._barren += 1
-            found = None
+        try:
+            while self._position.rank <= self._ordered.last_rank:
+                found = found or self._next_prefetched() or self._next()
+                self._started_at = self._started_at or found.raw.latest
+                if self._barren > MOST_BARREN or (not found.joins and self._is_lost(found)):
+                    yield from self._read_second(found.raw)
+                elif found.joins:
+                    yield from self._take(found)
+                else:
+                    # the page leaves a gap, or is empty: the next page begins earlier, each time twice as far
+                    self._prefetcher.drop()
+                    self._was_empty = not found.ranked
+                    self._back = max(2 * self._back, found.window.limit // 4, 1)
+                    self._barren += 1
+                found = None
+        finally:
+            self._prefetcher.drop()
 
     def _next(self) -> _Found:
         """Requests the next page. It begins with the first row of the second that the walk is in; in a crowded second,
         with the last row that was read, or `_back` rows before that."""
         while True:
             continues = self._ties.known or self._listing.own_order
-            crowded = continues and self._position.is_crowded(self.prefetcher.limit)
-            window = self.prefetcher.behind(self._back) if crowded else None
+            crowded = continues and self._position.is_crowded(self._prefetcher.limit)
+            window = self._prefetcher.behind(self._back) if crowded else None
             try:
                 raw, window = (window.ask(self._ordered), window) if window else self._from_second()
             except PageTooLarge as error:
-                self.prefetcher.shrink(error)
+                self._prefetcher.shrink(error)
                 continue
-            self.prefetcher.sizer.count_page()
+            self._prefetcher.sizer.count_page()
             return self._look(raw, window)
 
     def _from_second(self) -> tuple[RawPage, KeysetWindow]:
@@ -241,7 +239,7 @@ class _Walk:
         return raw, window
 
     def _first(self, bound: int) -> tuple[RawPage, KeysetWindow]:
-        window = self.prefetcher.first(bound, self._position.rank)
+        window = self._prefetcher.first(bound, self._position.rank)
         return window.ask(self._ordered), window
 
     def _look(self, raw: RawPage, window: KeysetWindow, prefetched: bool = False) -> _Found:
@@ -249,7 +247,7 @@ class _Walk:
         ranked = self._ranked(raw)
         keys, counted = [key(row) for _, row in ranked], False
         if self._listing.own_order and ranked and ranked[0].rank == position.rank:
-            repeated = self.prefetcher.count_repeated(window, keys)
+            repeated = self._prefetcher.count_repeated(window, keys)
             counted = repeated > 0 and position.holds_none_of(ranked[repeated:])
         joins = counted or window.begins_by(position.rank) or (bool(ranked) and position.joins(ranked))
         return _Found(raw, window, ranked, keys, joins, counted, prefetched)
@@ -274,32 +272,32 @@ class _Walk:
     def _next_prefetched(self) -> _Found | None:
         """The next prefetched page, if it joins and goes beyond what was read, or shows that the second is lost."""
         try:
-            while head := self.prefetcher.head():
+            while head := self._prefetcher.head():
                 found = self._look(*head, prefetched=True)
                 if not found.ranked:
                     break
                 further = found.counted or self._position.is_before(found.ranked[-1])
                 if (found.joins and (further or not found.raw.may_go_on)) or (not found.joins and self._is_lost(found)):
-                    self.prefetcher.requests.popleft()
+                    self._prefetcher.requests.popleft()
                     return found
                 if further:
                     # it begins behind what was read
                     tied = len(self._position.delivered)
-                    self.prefetcher.refuse(0 if self._ties.known else tied + 1)
+                    self._prefetcher.refuse(0 if self._ties.known else tied + 1)
                     if self._ties.broken and tied > 1:
                         self._hand_over()
                     return None
-                self.prefetcher.requests.popleft()
-            self.prefetcher.drop()
+                self._prefetcher.requests.popleft()
+            self._prefetcher.drop()
         except PageTooLarge as error:
-            self.prefetcher.shrink(error)
+            self._prefetcher.shrink(error)
         return None
 
     def _is_lost(self, found: _Found) -> bool:
         """Whether a page that does not join begins in a crowded second, which the walk then reads on its own."""
         begins_here = bool(found.ranked) and found.ranked[0].rank == self._position.rank
         unknown = self._listing.own_order and not self._ties.known
-        return begins_here and unknown and self._position.is_crowded(self.prefetcher.limit)
+        return begins_here and unknown and self._position.is_crowded(self._prefetcher.limit)
 
     def _hand_over(self) -> None:
         """Raises TiesShuffled if the list can be read in the order of IDs instead."""
@@ -317,13 +315,13 @@ class _Walk:
             try:
                 yield from self._leave_second(found)
             except PageTooLarge as error:
-                self.prefetcher.shrink(error)
+                self._prefetcher.shrink(error)
             return
         self._note(found)
         if raw.may_go_on:
-            self.prefetcher.fill(ordered.last_possible_rank(raw.latest))
+            self._prefetcher.fill(ordered.last_possible_rank(raw.latest))
             whole_from = rank if window.number == 1 else ranked[0].rank + 2
-            prove_order(ordered, whole_from, ranked, self.prefetcher.sizer)
+            prove_order(ordered, whole_from, ranked, self._prefetcher.sizer)
         ended = not raw.may_go_on or last > ordered.last_rank
         # The last page was prefetched and may be older than the walk: rows that were changed since lie behind it
         if found.prefetched and not raw.may_go_on and ordered.ascending and last >= (self._started_at or last + 1):
@@ -355,11 +353,11 @@ class _Walk:
 
     def _note(self, found: _Found) -> None:
         if found.raw.may_go_on and found.window.number == 1:
-            self.prefetcher.learn_size(found.window, len(found.ranked))
-        self.prefetcher.take_note(found.window, [rank for rank, _ in found.ranked], found.keys, found.prefetched)
+            self._prefetcher.learn_size(found.window, len(found.ranked))
+        self._prefetcher.take_note(found.window, [rank for rank, _ in found.ranked], found.keys, found.prefetched)
         self._back = 0
         if found.prefetched:
-            self.prefetcher.sizer.count_page()
+            self._prefetcher.sizer.count_page()
 
     def _leave_second(self, found: _Found) -> Iterator[Page]:
         """Handles a page that may go on but does not lead beyond the last row read."""
@@ -392,7 +390,7 @@ class _Walk:
 
     def _read_second(self, raw: RawPage) -> Iterator[Page]:
         """Reads the second on its own and goes on behind it."""
-        self.prefetcher.drop()
+        self._prefetcher.drop()
         second, delivered = self._ordered.second(self._position.rank), self._position.delivered
         yield from one_second(self._listing, second, self._pool, delivered)
         yield self._second_done(raw)
@@ -405,7 +403,7 @@ class _Walk:
 
     def _move_to(self, rank: int) -> None:
         """Goes on from a rank of which nothing has been read."""
-        self.prefetcher.drop()
+        self._prefetcher.drop()
         self._position.move_to(rank)
         self._barren, self._back, self._was_empty, self._empty_behind = 0, 0, False, None
 

@@ -16,7 +16,7 @@ import math
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import NamedTuple
 
@@ -69,10 +69,9 @@ class KeysetWindow(NamedTuple):
     limit: int
     anchor: Anchor
 
-    def ask(self, ordered: OrderedList, empty_retries: int | None = None) -> RawPage:
+    def ask(self, ordered: OrderedList) -> RawPage:
         """Requests the page. Raises FilterIgnored."""
-        listing = ordered.listing if empty_retries is None else ordered.listing.retrying_empty(empty_retries)
-        raw = listing.ask(ordered.params(self.bound), self.number, self.limit)
+        raw = ordered.listing.ask(ordered.params(self.bound), self.number, self.limit)
         ordered.check(raw.rows, self.bound)
         return raw
 
@@ -113,6 +112,8 @@ class KeysetPrefetcher(PagePlan[KeysetWindow]):
     def __init__(self, pool: WorkerPool | None, ordered: OrderedList) -> None:
         super().__init__(pool, ordered.listing.limit)
         self._ordered = ordered
+        # what is requested ahead may lie behind the end of the list, so an empty response is not retried
+        self._not_retrying = replace(ordered, listing=ordered.listing.retrying_empty(0))
         self._overlap = LEAST_OVERLAP
         self._refused: KeysetWindow | None = None
         """A window whose page did not follow on what was read."""
@@ -226,8 +227,7 @@ class KeysetPrefetcher(PagePlan[KeysetWindow]):
         while len(self.requests) < most and self.pool.vacancies():
             end = max(self._end, self.requests[-1][0].end) if self.requests else self._end
             window = best_window(self._usable_anchors(), end - round(self._overlap), end, self.limit)
-            # the page may lie behind the end of the list, so an empty response is not retried
-            page = window and self.pool.submit_if_free(partial(window.ask, self._ordered, empty_retries=0))
+            page = window and self.pool.submit_if_free(partial(window.ask, self._not_retrying))
             if not window or not page:
                 return
             self.requests.append((window, page))

@@ -114,9 +114,8 @@ class OrderedList:
 
     def seconds_between(self, first: int, last: int) -> Interval | None:
         """The seconds from the rank `first` to the rank `last`; None if there are none."""
-        if first > last:
-            return None
-        return (first, last) if self.ascending else (-last, -first)
+        low, high = sorted(map(self.second, (first, last)))
+        return (low, high) if first <= last else None
 
     def rank(self, row: Row) -> int | None:
         second = self.listing.second_of(row)
@@ -131,8 +130,8 @@ class OrderedList:
 
     def seconds_from(self, bound: int) -> tuple[int, int]:
         """The seconds from `bound` to one behind the end of the interval, where the filter's bound may be exclusive."""
-        end = self.last_rank + 1
-        return (bound, min(end, FOREVER)) if self.ascending else (-end, min(-bound, FOREVER))
+        low, high = sorted(map(self.second, (bound, self.last_rank + 1)))
+        return low, min(high, FOREVER)
 
     def check(self, rows: list[Row], bound: int) -> None:
         """Checks the filter of a page. Raises FilterIgnored."""
