@@ -57,7 +57,7 @@ def probe_of(account: Account) -> Probe:
     api = account.api
     asking = Asking(over_http(api), lambda: api.stats.requests)
     api.session.hooks["response"].append(partial(_note_refusal, asking))
-    check_account(api.auth.account_id, account.facts().body)
+    check_account(api.auth.claims.account_id, account.facts().body)
     return Probe(asking, "kommo" if api.auth.domain.endswith(".kommo.com") else "amocrm")
 
 

@@ -20,6 +20,10 @@ import psycopg
 import pytest
 from dlt.pipeline.state_sync import decompress_state
 
+from amocrm_warehouse.sync.destination import kind_of
+from amocrm_warehouse.sync.loader import Loader
+from amocrm_warehouse.sync.rows import Rows
+from amocrm_warehouse.sync.table import Table
 from source_amocrm.catalog import check_names
 from source_amocrm.streams import STREAMS
 
@@ -449,6 +453,22 @@ def test_a_row_tells_which_columns_cannot_hold_what_amocrm_sent(tmp_path: Path) 
     rows = query(database, "SELECT lead_id, closed_at, _changes FROM amocrm.amocrm_1_deals WHERE _changes IS NOT NULL")
     changes = [{"field": "closed_at", "change": "NULLED", "reason": "SOURCE_SERIALIZATION_ERROR"}]
     assert rows == [{"lead_id": own, "closed_at": None, "_changes": changes}]
+
+
+def test_large_json_is_taken(tmp_path: Path) -> None:
+    """DuckDB works on two thousand rows at a time, which here are all that a package holds."""
+    random, address = Random(1), f"duckdb:///{tmp_path}/crm.duckdb"
+    texts = {own: random.randbytes(15_000_000 if own == 7 else 60_000).hex() for own in range(200)}
+    schema = {"properties": {"lead_id": {"type": "integer"}, "raw": {"type": ["null", "object"]}}}
+    rows = Rows(Table("deals", schema, ["lead_id"], whole=False), tmp_path)
+    for own, text in texts.items():
+        rows.add({"lead_id": own, "raw": {"text": text}}, 0)
+    loader = Loader(kind_of(address), address, project="1", dataset="amocrm", folder=tmp_path / "packages")
+    loader.open()
+    loader.load([rows.take()], {})
+    loaded = loader.query("SELECT lead_id, raw->>'text' FROM {deals}", deals="amocrm_1_deals")
+    loader.close()
+    assert dict(loaded) == texts
 
 
 def test_first_syncs_of_several_accounts_at_once(config: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 from airbyte_cdk.models import FailureType, Status, Type
 
 from source_amocrm.auth.bearer import LongLivedTokenAuthenticator
+from source_amocrm.auth.claims import Claims
 from source_amocrm.streams import STREAMS
 from source_amocrm.streams.base import IncrementalStream
 
@@ -338,7 +339,7 @@ def test_a_catalog_that_answers_as_if_it_was_deleted(gone: bool, tmp_path: Path)
 def test_every_list_closed_fails_the_check(granted: frozenset[str] | None, tmp_path: Path) -> None:
     account = account_with(Switches())
     sandbox = Sandbox(account, faults=Faults(Fault("403", r"/api/v4/(?!account)")))
-    with patch.object(LongLivedTokenAuthenticator, "scopes", granted):
+    with patch.object(LongLivedTokenAuthenticator, "claims", Claims(scopes=granted)):
         state, notes = status(run(sandbox, "check", tmp_path))
     assert state == Status.FAILED
     assert "may not read /api/v4/leads" in notes

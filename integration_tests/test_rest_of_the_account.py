@@ -307,6 +307,20 @@ def test_a_later_sync_of_customers_brings_what_changed() -> None:
     assert gone == tombstone
 
 
+def test_a_customer_that_had_come_back_before_the_first_sync_is_there() -> None:
+    """No event tells of a customer's return, only that it is in the list."""
+    clock = ManualClock()
+    account = Account.generate(seed=2, leads=50, clock=clock)
+    back = next(iter(account.tables["customers"].rows))
+    writes.trash(account, "customers", back)
+    writes.restore(account, "customers", back)
+    clock.advance(600)
+    destination = Destination()
+    destination.take(messages(Sandbox(account), ["customers"]))
+    wanted = comparison.by_key("customers", expected.tables(account)["customers"])
+    assert destination.rows["customers"] == wanted
+
+
 def test_links_and_tags_of_customers_that_nothing_but_events_shows() -> None:
     clock = ManualClock()
     switches = Switches(links_bump=False, tags_bump=False)

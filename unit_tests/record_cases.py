@@ -6,9 +6,8 @@ from collections.abc import Callable
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from source_amocrm.streams.record import tombstone
 from source_amocrm.streams.values import Row
-from unit_tests.row_functions import rows
+from unit_tests.row_functions import rows, tombstone
 from unit_tests.sample_files import sample
 
 Make = Callable[[Any], list[Row]]

@@ -35,6 +35,11 @@ def row(table: str, record: Any, entity: str = "", catalog_id: int | None = None
     return only
 
 
+def tombstone(table: str, key: str, *deletion: Any, **others: Any) -> Row:
+    """The row of what was deleted: its id, the account's, by whom, and when."""
+    return dict(_stream(table).record.tombstone(key, *deletion, **others))
+
+
 deal = partial(row, "deals")
 contact = partial(row, "contacts")
 company = partial(row, "companies")

@@ -2,11 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from source_amocrm.auth import make_authenticator
 from source_amocrm.auth.bearer import LongLivedTokenAuthenticator
 from source_amocrm.config import LongLived
 from source_amocrm.errors import ConfigError
-from source_amocrm.http.token_endpoint import HttpTokenEndpoint
+from source_amocrm.http import open_api
 from unit_tests.http_tools import NOW, config, jwt, long_lived
 
 DAY = 86400
@@ -28,7 +27,11 @@ def test_a_token_that_is_valid() -> None:
     assert held.get_access_token() == held.token == token
     assert held.renew(token) is None
     assert held.relocate() is False
-    assert (held.account_id, held.domain, held.base_url) == (123, "example.amocrm.ru", "https://example.amocrm.ru")
+    assert (held.claims.account_id, held.domain, held.base_url) == (
+        123,
+        "example.amocrm.ru",
+        "https://example.amocrm.ru",
+    )
 
 
 def test_a_token_that_has_expired() -> None:
@@ -68,6 +71,6 @@ def test_settings_with_a_long_lived_token_make_it(monkeypatch: pytest.MonkeyPatc
     masked: list[str] = []
     monkeypatch.setattr("source_amocrm.auth.bearer.add_to_secrets", masked.append)
     raw = long_lived()
-    made = make_authenticator(config(raw), raw, HttpTokenEndpoint.__new__(HttpTokenEndpoint))
+    made = open_api(config(raw), raw).auth
     assert isinstance(made, LongLivedTokenAuthenticator)
     assert masked == ["long-lived-token"]

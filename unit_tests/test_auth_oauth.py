@@ -16,10 +16,12 @@ import pytest
 from airbyte_cdk.models import FailureType
 from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets
 
-from source_amocrm.auth import HandOver, make_authenticator, print_settings
+from source_amocrm.auth import HandOver, print_settings
+from source_amocrm.auth.claims import Claims
 from source_amocrm.auth.oauth import AmocrmOAuth2Authenticator, Grant
 from source_amocrm.config import OAuth
 from source_amocrm.errors import AmocrmError, ConfigError, Moved, NotFound, Unauthorized, Unavailable
+from source_amocrm.http import open_api
 from source_amocrm.secrecy import mask
 from unit_tests.http_tools import HOST, NOW, config, jwt, oauth
 
@@ -41,9 +43,7 @@ class Endpoint:
         self.expires_in = DAY
         self.meanwhile: Callable[[], object] = lambda: None
 
-    def exchange(
-        self, base_url: str, request: Mapping[str, Any], *, advice: str, account_id: int | None = None
-    ) -> Grant:
+    def exchange(self, base_url: str, request: Mapping[str, Any], *, advice: str, claims: Claims) -> Grant:
         refresh_token = request["refresh_token"]
         assert request == {
             "client_id": "0b0832f6-d123-4123-9123-e73f236833c0",
@@ -53,7 +53,7 @@ class Endpoint:
             "redirect_uri": "https://example.com/",
         }
         assert advice.startswith("Grant access again: ")
-        assert account_id == (self.claims or {}).get("account_id")
+        assert claims.account_id == (self.claims or {}).get("account_id")
         self.asked.append((base_url, refresh_token))
         self.meanwhile()
         if base_url in self.failing:
@@ -292,7 +292,7 @@ def test_a_renamed_account_is_followed_by_the_exchange(
         assert auth.renew(jwt(n=0, **RU)) == jwt(n=1, **RU)
     assert endpoint.lookups == [("api-b.amocrm.ru", "refresh-0000")]
     assert endpoint.asked == [(HOST, "refresh-0000"), (RENAMED, "refresh-0000")]
-    assert (auth.domain, auth.base_url, auth.account_id) == ("renamed.amocrm.ru", RENAMED, 123)
+    assert (auth.domain, auth.base_url, auth.claims.account_id) == ("renamed.amocrm.ru", RENAMED, 123)
     assert [record.getMessage() for record in caplog.records] == [
         "The account example.amocrm.ru is now called renamed.amocrm.ru. The new address is used from here on and "
         "written into the account address (account_domain) of the source's settings."
@@ -331,7 +331,7 @@ def test_a_token_of_the_other_service() -> None:
 
 def test_settings_with_oauth_make_it() -> None:
     raw = oauth()
-    made = make_authenticator(config(raw), raw, Endpoint())
+    made = open_api(config(raw), raw).auth
     assert isinstance(made, AmocrmOAuth2Authenticator)
     assert made.expiry_warning(NOW) is None
 

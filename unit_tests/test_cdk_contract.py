@@ -20,14 +20,11 @@ import source_amocrm
 METHODS: dict[tuple[type, str], str] = {
     (HttpClient, "_send_with_retry"): "self request request_kwargs log_formatter exit_on_rate_limit",
     (HttpClient, "_max_retries"): "self",
-    (SingleUseRefreshTokenOauth2Authenticator, "_set_config_value_by_path"): "self config_path value",
 }
 """Each with its parameters."""
 ATTRIBUTES: dict[tuple[type, str], str] = {
     (HttpClient, "_error_handler"): "error_handler or",
     (HttpStream, "_http_client"): "HttpClient(",
-    (SingleUseRefreshTokenOauth2Authenticator, "_connector_config"): "connector_config",
-    (SingleUseRefreshTokenOauth2Authenticator, "_token_expiry_date_config_path"): "token_expiry_date_config_path",
 }
 """Each with what its class's `__init__` sets it to."""
 LOCK = "_token_refresh_lock"

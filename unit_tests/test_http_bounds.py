@@ -24,7 +24,7 @@ from source_amocrm.http import Api, open_api
 from source_amocrm.http.backoff import RetryPolicy
 from source_amocrm.http.error_handler import classify
 from source_amocrm.http.rate_limit import Budget
-from source_amocrm.http.refusals import Where
+from source_amocrm.http.refusals import API, DRIVE, REFRESH, Rules
 from source_amocrm.http.reply import LARGEST_BODY, MOST_OF_VALUES, Reply, ReplyKind, cost, parse
 from source_amocrm.http.session import HEAVY_BODY, HEAVY_VALUES, AmocrmSession, turn_of_heavy_answer
 from unit_tests.http_server import Answering, Connection, serve
@@ -338,13 +338,13 @@ def redirect(location: bytes, status: bytes = b"302 Found") -> Answering:
     return answer
 
 
-@pytest.mark.parametrize("where", [Where.API, Where.REFRESH, Where.DRIVE])
+@pytest.mark.parametrize("rules", [API, REFRESH, DRIVE])
 @pytest.mark.parametrize("name", LOCATIONS)
-def test_a_redirect_is_an_answer_like_any_other(name: str, where: Where) -> None:
+def test_a_redirect_is_an_answer_like_any_other(name: str, rules: Rules) -> None:
     with serve(redirect(LOCATIONS[name])) as server:
         reply = exchange(AmocrmSession(Budget(1000), PATIENT), "GET", server.url)
     assert (reply.status, len(server.heads)) == (302, 1)
-    error = explained(classify(reply, where), reply)
+    error = explained(classify(reply, rules), reply)
     assert isinstance(error, Moved | NotGranted)
     shown = " (to example.amocrm.ru)" if name in ("long", "a port that is none") else ""
     assert f"leads elsewhere{shown}" in str(error)

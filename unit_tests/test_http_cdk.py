@@ -15,7 +15,7 @@ from airbyte_cdk.sources.streams.http.error_handlers import ResponseAction
 from airbyte_cdk.sources.streams.http.http_client import HttpClient
 
 from source_amocrm.errors import Forbidden, Throttled, Unavailable
-from source_amocrm.http.backoff import AmocrmBackoff, RetryPolicy
+from source_amocrm.http.backoff import RetryPolicy
 from source_amocrm.http.reply import AmocrmResponse, NoAnswer, reply_of
 from unit_tests.http_tools import DATE, HOST
 from unit_tests.test_http_client import HTML_502, LEADS, PAGE, FakeAuth, World
@@ -155,6 +155,5 @@ def test_the_strategy_does_as_a_limit_asks_and_grows_after_failures() -> None:
     world = World()
     world.answers({"status_code": 429, "headers": {"Retry-After": "7", "Date": DATE}}, HTML_502)
     limited, failed = (world.session.get(LEADS) for _ in range(2))
-    policy = RetryPolicy()
-    assert [AmocrmBackoff(policy).backoff_time(answer, 3) for answer in (limited, failed)] == [7, 4]
+    assert [RetryPolicy().backoff_time(answer, 3) for answer in (limited, failed)] == [7, 4]
     assert (world.client._max_retries, world.client._max_time) == (7, 150)

@@ -12,6 +12,7 @@ import requests_mock
 from airbyte_cdk.models import FailureType
 
 from source_amocrm.auth.bearer import LongLivedTokenAuthenticator
+from source_amocrm.auth.claims import Claims
 from source_amocrm.config import LongLived
 from source_amocrm.errors import (
     AmocrmError,
@@ -46,7 +47,7 @@ class FakeAuth:
     last: int = 0
     base_url: str = HOST
     domain: str = "example.amocrm.ru"
-    account_id: int | None = 123
+    claims: Claims = field(default_factory=lambda: Claims(account_id=123))
     advice: str = "Do this and that."
     moves_to: str | None = None
     current: int = 0
@@ -287,7 +288,9 @@ def test_an_answer_to_what_was_sent_later_lets_the_others_try() -> None:
 def test_what_is_being_repeated_when_everyone_is_refused_is_repeated_no_more() -> None:
     world = World()
     health = world.client.breaker
-    world.answers(throttled_while(lambda: health.refused(ConfigError("Refused to all."), health.sent), 1), PAGE)
+    world.answers(
+        throttled_while(lambda: health.failed(ConfigError("Refused to all."), health.sent, refusal=True), 1), PAGE
+    )
     with pytest.raises(ConfigError, match="Refused to all"):
         world.api.get("/api/v4/leads")
     assert len(world.asked) == 1

@@ -13,13 +13,14 @@ from hypothesis import strategies as st
 
 from source_amocrm import errors
 from source_amocrm.http.error_handler import classify
-from source_amocrm.http.refusals import TABLE, Where
+from source_amocrm.http.refusals import API, CODE, DRIVE, REFRESH, Rules
 from source_amocrm.http.reply import Reply, ReplyKind
 from unit_tests.http_tools import explained, reply
 
 CONFIG = FailureType.config_error
 TRANSIENT = FailureType.transient_error
 SYSTEM = FailureType.system_error
+TABLES = (API, REFRESH, CODE, DRIVE)
 STOP = "fails, and so does every request from now on"
 AGAIN = "Try again later; what a sync has read is kept."
 
@@ -78,13 +79,13 @@ NOT_GRANTED = (
 )
 KEYS = "the tab «Ключи и доступы» of the integration"
 
-CASES: list[tuple[str, Reply, Where, Action | str, type[errors.AmocrmError] | None, FailureType | None, str]] = [
-    ("an answer", reply(200, {"_embedded": {"leads": []}}), Where.API, Action.SUCCESS, None, None, ""),
-    ("nothing found", reply(204), Where.API, Action.SUCCESS, None, None, ""),
+CASES: list[tuple[str, Reply, Rules, Action | str, type[errors.AmocrmError] | None, FailureType | None, str]] = [
+    ("an answer", reply(200, {"_embedded": {"leads": []}}), API, Action.SUCCESS, None, None, ""),
+    ("nothing found", reply(204), API, Action.SUCCESS, None, None, ""),
     (
         "a web page instead of data",
         reply(200, kind=ReplyKind.HTML),
-        Where.API,
+        API,
         Action.RETRY,
         errors.Unavailable,
         TRANSIENT,
@@ -95,7 +96,7 @@ CASES: list[tuple[str, Reply, Where, Action | str, type[errors.AmocrmError] | No
         (
             "an empty or broken body",
             reply(status, kind=kind),
-            Where.API,
+            API,
             Action.RETRY,
             errors.Unavailable,
             TRANSIENT,
@@ -106,7 +107,7 @@ CASES: list[tuple[str, Reply, Where, Action | str, type[errors.AmocrmError] | No
     (
         "the address leads elsewhere",
         reply(301, headers={"Location": "https://example.kommo.com/api/v4/leads"}),
-        Where.API,
+        API,
         Action.FAIL,
         errors.Moved,
         CONFIG,
@@ -116,7 +117,7 @@ CASES: list[tuple[str, Reply, Where, Action | str, type[errors.AmocrmError] | No
     (
         "the address leads elsewhere",
         reply(302, kind=ReplyKind.HTML, headers={"Location": "https://evil.com/"}),
-        Where.API,
+        API,
         Action.FAIL,
         errors.Moved,
         CONFIG,
@@ -126,14 +127,14 @@ CASES: list[tuple[str, Reply, Where, Action | str, type[errors.AmocrmError] | No
     (
         "the drive does not take the token",
         reply(401, UNAUTHORIZED),
-        Where.DRIVE,
+        DRIVE,
         Action.REFRESH_TOKEN_THEN_RETRY,
         errors.NotGranted,
         CONFIG,
         NOT_GRANTED.format("Invalid user name or password, Unauthorized"),
     ),
     *(
-        ("the drive lets nobody in", reply(403, body, kind), Where.DRIVE, Action.FAIL, errors.NotGranted, CONFIG, said)
+        ("the drive lets nobody in", reply(403, body, kind), DRIVE, Action.FAIL, errors.NotGranted, CONFIG, said)
         for body, kind, said in [
             (problem(403, "Forbidden", "No", error_code=113), None, NOT_GRANTED.format("No, Forbidden")),
             (None, ReplyKind.HTML, NOT_GRANTED.replace(" ({})", "")),
@@ -142,7 +143,7 @@ CASES: list[tuple[str, Reply, Where, Action | str, type[errors.AmocrmError] | No
     (
         "no drive",
         reply(404, problem(404, "Not Found", "Cannot GET")),
-        Where.DRIVE,
+        DRIVE,
         Action.FAIL,
         errors.NotFound,
         CONFIG,
@@ -152,7 +153,7 @@ CASES: list[tuple[str, Reply, Where, Action | str, type[errors.AmocrmError] | No
     (
         "the drive leads elsewhere",
         reply(302, headers={"Location": "https://evil.com/"}),
-        Where.DRIVE,
+        DRIVE,
         Action.FAIL,
         errors.Moved,
         SYSTEM,
@@ -162,7 +163,7 @@ CASES: list[tuple[str, Reply, Where, Action | str, type[errors.AmocrmError] | No
     (
         "the drive's host name is not found",
         reply(None, kind=ReplyKind.DNS),
-        Where.DRIVE,
+        DRIVE,
         Action.RETRY,
         errors.Unavailable,
         TRANSIENT,
@@ -172,7 +173,7 @@ CASES: list[tuple[str, Reply, Where, Action | str, type[errors.AmocrmError] | No
     (
         "the refresh token is spent",
         reply(401, REVOKED),
-        Where.REFRESH,
+        REFRESH,
         Action.FAIL,
         errors.Unauthorized,
         CONFIG,
@@ -182,7 +183,7 @@ CASES: list[tuple[str, Reply, Where, Action | str, type[errors.AmocrmError] | No
     (
         "the code is used",
         reply(400, problem(400, "Bad Request", "x", hint="Authorization code has been revoked")),
-        Where.CODE,
+        CODE,
         Action.FAIL,
         errors.CodeUsed,
         CONFIG,
@@ -192,7 +193,7 @@ CASES: list[tuple[str, Reply, Where, Action | str, type[errors.AmocrmError] | No
     (
         "the code has expired",
         reply(400, problem(400, "Bad Request", "x", hint="Authorization code has expired")),
-        Where.CODE,
+        CODE,
         Action.FAIL,
         errors.CodeExpired,
         CONFIG,
@@ -202,7 +203,7 @@ CASES: list[tuple[str, Reply, Where, Action | str, type[errors.AmocrmError] | No
     (
         "not this integration's",
         reply(400, problem(400, "Bad Request", "x", hint="Cannot decrypt the refresh token")),
-        Where.REFRESH,
+        REFRESH,
         Action.FAIL,
         errors.NotIssued,
         CONFIG,
@@ -213,7 +214,7 @@ CASES: list[tuple[str, Reply, Where, Action | str, type[errors.AmocrmError] | No
     (
         "an unknown integration",
         reply(401, BAD_CLIENT),
-        Where.REFRESH,
+        REFRESH,
         Action.FAIL,
         errors.UnknownIntegration,
         CONFIG,
@@ -224,7 +225,7 @@ CASES: list[tuple[str, Reply, Where, Action | str, type[errors.AmocrmError] | No
     (
         "another redirect URI",
         reply(400, problem(400, "Bad Request", "x", hint="Invalid redirect URI")),
-        Where.CODE,
+        CODE,
         Action.FAIL,
         errors.OtherRedirectUri,
         CONFIG,
@@ -234,7 +235,7 @@ CASES: list[tuple[str, Reply, Where, Action | str, type[errors.AmocrmError] | No
     (
         "a refused exchange",
         reply(400, problem(400, "Bad Request", "something else")),
-        Where.REFRESH,
+        REFRESH,
         Action.FAIL,
         errors.Unauthorized,
         CONFIG,
@@ -244,7 +245,7 @@ CASES: list[tuple[str, Reply, Where, Action | str, type[errors.AmocrmError] | No
     (
         "no such account",
         reply(401, {"response": {"error": "Аккаунт не найден", "error_code": "101"}}),
-        Where.API,
+        API,
         Action.REFRESH_TOKEN_THEN_RETRY,
         errors.NotFound,
         CONFIG,
@@ -254,7 +255,7 @@ CASES: list[tuple[str, Reply, Where, Action | str, type[errors.AmocrmError] | No
     (
         "the user is switched off",
         reply(401, problem(401, "Unauthorized", "User is off", code=112)),
-        Where.API,
+        API,
         STOP,
         errors.Unauthorized,
         CONFIG,
@@ -264,7 +265,7 @@ CASES: list[tuple[str, Reply, Where, Action | str, type[errors.AmocrmError] | No
     (
         "the IP address is not on the account's list",
         reply(403, problem(403, "Forbidden", "Access denied", code=113)),
-        Where.API,
+        API,
         STOP,
         errors.IpRefused,
         CONFIG,
@@ -275,7 +276,7 @@ CASES: list[tuple[str, Reply, Where, Action | str, type[errors.AmocrmError] | No
     (
         "a part of amoCRM is off",
         reply(400, {"error_code": 426, "detail": "Customers are off"}),
-        Where.API,
+        API,
         Action.FAIL,
         errors.FeatureOff,
         CONFIG,
@@ -284,7 +285,7 @@ CASES: list[tuple[str, Reply, Where, Action | str, type[errors.AmocrmError] | No
     (
         "not paid",
         reply(403, problem(403, "Payment Required", "Payment required", code=402)),
-        Where.API,
+        API,
         Action.FAIL,
         errors.Unpaid,
         CONFIG,
@@ -293,7 +294,7 @@ CASES: list[tuple[str, Reply, Where, Action | str, type[errors.AmocrmError] | No
     (
         "no rights",
         reply(422, problem(422, "Forbidden", "Доступ запрещен", code=288)),
-        Where.API,
+        API,
         Action.FAIL,
         errors.Forbidden,
         CONFIG,
@@ -302,7 +303,7 @@ CASES: list[tuple[str, Reply, Where, Action | str, type[errors.AmocrmError] | No
     (
         "the token is not accepted",
         reply(401, UNAUTHORIZED),
-        Where.API,
+        API,
         Action.REFRESH_TOKEN_THEN_RETRY,
         errors.Unauthorized,
         CONFIG,
@@ -313,7 +314,7 @@ CASES: list[tuple[str, Reply, Where, Action | str, type[errors.AmocrmError] | No
     (
         "the token is not accepted",
         reply(401, kind=ReplyKind.HTML),
-        Where.API,
+        API,
         Action.REFRESH_TOKEN_THEN_RETRY,
         errors.Unauthorized,
         CONFIG,
@@ -323,21 +324,21 @@ CASES: list[tuple[str, Reply, Where, Action | str, type[errors.AmocrmError] | No
     (
         "not paid",
         reply(402, problem(402, "Payment Required", "Payment required")),
-        Where.API,
+        API,
         Action.FAIL,
         errors.Unpaid,
         CONFIG,
         UNPAID,
     ),
     *(
-        ("blocked by the front server", reply(403, kind=kind), where, STOP, errors.Blocked, CONFIG, BLOCKED)
+        ("blocked by the front server", reply(403, kind=kind), rules, STOP, errors.Blocked, CONFIG, BLOCKED)
         for kind in (ReplyKind.HTML, ReplyKind.EMPTY, ReplyKind.BROKEN)
-        for where in (Where.API, Where.REFRESH, Where.CODE)
+        for rules in (API, REFRESH, CODE)
     ),
     (
         "no rights",
         reply(403, problem(403, "Forbidden", "Доступ запрещен")),
-        Where.API,
+        API,
         Action.FAIL,
         errors.Forbidden,
         CONFIG,
@@ -346,7 +347,7 @@ CASES: list[tuple[str, Reply, Where, Action | str, type[errors.AmocrmError] | No
     (
         "no such address",
         reply(404, {"detail": "Cannot GET /api/v4/leads"}),
-        Where.API,
+        API,
         Action.FAIL,
         errors.NotFound,
         CONFIG,
@@ -356,7 +357,7 @@ CASES: list[tuple[str, Reply, Where, Action | str, type[errors.AmocrmError] | No
     (
         "a request with a mistake",
         reply(422, {**INVALID, "status": 422}),
-        Where.API,
+        API,
         Action.FAIL,
         errors.BadRequest,
         SYSTEM,
@@ -367,7 +368,7 @@ CASES: list[tuple[str, Reply, Where, Action | str, type[errors.AmocrmError] | No
         (
             "a part of amoCRM is off",
             reply(status, problem(status, "Unprocessable Entity", "Функционал отключен")),
-            Where.API,
+            API,
             Action.FAIL,
             errors.FeatureOff,
             CONFIG,
@@ -378,7 +379,7 @@ CASES: list[tuple[str, Reply, Where, Action | str, type[errors.AmocrmError] | No
     (
         "the request came too slowly",
         reply(408),
-        Where.API,
+        API,
         Action.RETRY,
         errors.Unavailable,
         TRANSIENT,
@@ -388,7 +389,7 @@ CASES: list[tuple[str, Reply, Where, Action | str, type[errors.AmocrmError] | No
         (
             "too many requests",
             reply(429, body, kind),
-            where,
+            rules,
             Action.RATE_LIMITED,
             errors.Throttled,
             TRANSIENT,
@@ -400,12 +401,12 @@ CASES: list[tuple[str, Reply, Where, Action | str, type[errors.AmocrmError] | No
             (problem(429, "Too Many Requests", "Later", retry_after=300), None),
             (None, ReplyKind.BROKEN),
         ]
-        for where in Where
+        for rules in TABLES
     ),
     (
         "a request that amoCRM does not understand",
         reply(400, INVALID),
-        Where.API,
+        API,
         Action.FAIL,
         errors.BadRequest,
         SYSTEM,
@@ -415,7 +416,7 @@ CASES: list[tuple[str, Reply, Where, Action | str, type[errors.AmocrmError] | No
     (
         "a request that amoCRM does not understand",
         reply(405, kind=ReplyKind.HTML),
-        Where.API,
+        API,
         Action.FAIL,
         errors.BadRequest,
         SYSTEM,
@@ -424,7 +425,7 @@ CASES: list[tuple[str, Reply, Where, Action | str, type[errors.AmocrmError] | No
     (
         "too much for the server",
         reply(504, kind=ReplyKind.HTML),
-        Where.API,
+        API,
         Action.RETRY,
         errors.Unavailable,
         TRANSIENT,
@@ -433,7 +434,7 @@ CASES: list[tuple[str, Reply, Where, Action | str, type[errors.AmocrmError] | No
     (
         "the server failed",
         reply(500, {"title": "ErrInternalServer", "status": 500, "detail": "Oops", "trace_id": "4bf92f3577b34da6"}),
-        Where.API,
+        API,
         Action.RETRY,
         errors.Unavailable,
         TRANSIENT,
@@ -444,7 +445,7 @@ CASES: list[tuple[str, Reply, Where, Action | str, type[errors.AmocrmError] | No
         (
             "the server failed",
             reply(status, kind=ReplyKind.HTML, headers={"X-Request-Id": "a1b2-c3"}),
-            Where.API,
+            API,
             Action.RETRY,
             errors.Unavailable,
             TRANSIENT,
@@ -455,7 +456,7 @@ CASES: list[tuple[str, Reply, Where, Action | str, type[errors.AmocrmError] | No
     (
         "an unknown answer",
         reply(101),
-        Where.API,
+        API,
         Action.FAIL,
         errors.AmocrmError,
         SYSTEM,
@@ -464,7 +465,7 @@ CASES: list[tuple[str, Reply, Where, Action | str, type[errors.AmocrmError] | No
     (
         "the host name is not found",
         reply(None, kind=ReplyKind.DNS),
-        Where.API,
+        API,
         Action.RETRY,
         errors.Unavailable,
         TRANSIENT,
@@ -475,7 +476,7 @@ CASES: list[tuple[str, Reply, Where, Action | str, type[errors.AmocrmError] | No
         (
             "no connection",
             reply(None, kind=kind),
-            Where.API,
+            API,
             Action.RETRY,
             errors.Unavailable,
             TRANSIENT,
@@ -487,7 +488,7 @@ CASES: list[tuple[str, Reply, Where, Action | str, type[errors.AmocrmError] | No
     (
         "the certificate is not trusted",
         reply(None, kind=ReplyKind.CERTIFICATE),
-        Where.API,
+        API,
         Action.FAIL,
         errors.Unavailable,
         CONFIG,
@@ -497,7 +498,7 @@ CASES: list[tuple[str, Reply, Where, Action | str, type[errors.AmocrmError] | No
     (
         "no encrypted connection",
         reply(None, kind=ReplyKind.TLS),
-        Where.API,
+        API,
         Action.RETRY,
         errors.Unavailable,
         TRANSIENT,
@@ -507,7 +508,7 @@ CASES: list[tuple[str, Reply, Where, Action | str, type[errors.AmocrmError] | No
     (
         "no answer in time",
         reply(None, kind=ReplyKind.READ_TIMEOUT),
-        Where.API,
+        API,
         Action.RETRY,
         errors.Unavailable,
         TRANSIENT,
@@ -517,7 +518,7 @@ CASES: list[tuple[str, Reply, Where, Action | str, type[errors.AmocrmError] | No
         (
             meaning,
             reply(status, kind=ReplyKind.TOO_LARGE),
-            Where.API,
+            API,
             Action.REDUCE_PAGE_SIZE,
             errors.PageTooLarge,
             SYSTEM,
@@ -531,7 +532,7 @@ CASES: list[tuple[str, Reply, Where, Action | str, type[errors.AmocrmError] | No
         (
             "the connection is lost",
             reply(None, kind=kind),
-            Where.API,
+            API,
             Action.RETRY,
             errors.Unavailable,
             TRANSIENT,
@@ -542,19 +543,19 @@ CASES: list[tuple[str, Reply, Where, Action | str, type[errors.AmocrmError] | No
 ]
 
 
-@pytest.mark.parametrize(("meaning", "seen", "where", "action", "error", "failure", "sentence"), CASES)
+@pytest.mark.parametrize(("meaning", "seen", "rules", "action", "error", "failure", "sentence"), CASES)
 def test_row(
     meaning: str,
     seen: Reply,
-    where: Where,
+    rules: Rules,
     action: Action | str,
     error: type[errors.AmocrmError] | None,
     failure: FailureType | None,
     sentence: str,
 ) -> None:
-    row = classify(seen, where)
+    row = classify(seen, rules)
     done = STOP if row.stops and row.action is Action.FAIL else row.action
-    assert (row.when.meaning, done) == (meaning, action)
+    assert (row.meaning, done) == (meaning, action)
     assert not row.stops or done is STOP
     if error is None:
         assert row.message == ""
@@ -565,12 +566,12 @@ def test_row(
 
 
 def test_every_row_has_been_met() -> None:
-    met = {id(classify(seen, where)) for _, seen, where, *_ in CASES}
-    assert [row.when.meaning for row in TABLE if id(row) not in met] == []
+    met = {classify(seen, rules) for _, seen, rules, *_ in CASES}
+    assert [row.meaning for table in TABLES for row in table if row not in met] == []
 
 
 def test_a_problem_under_200_is_a_problem() -> None:
-    assert classify(reply(200, UNAUTHORIZED)).when.meaning == "the token is not accepted"
+    assert classify(reply(200, UNAUTHORIZED)).meaning == "the token is not accepted"
     assert classify(reply(200, {"title": "x", "detail": "y", "status": "active"})).action is Action.SUCCESS
 
 
@@ -603,7 +604,7 @@ def test_an_unknown_account_id_is_said_where_to_find() -> None:
 @pytest.mark.parametrize("code", [None, 101, 112, 113, 288, 402, 425])
 def test_nothing_that_the_drive_answers_stops_others_or_is_worth_a_new_token_at_once(code: int | None) -> None:
     for status, kind in product([None, *range(200, 600)], ReplyKind):
-        row = classify(reply(status, {"error_code": code} if code else None, kind), Where.DRIVE)
+        row = classify(reply(status, {"error_code": code} if code else None, kind), DRIVE)
         assert not row.stops, (status, kind)
         assert (row.action is Action.REFRESH_TOKEN_THEN_RETRY) == (status == 401), (status, kind)
 
@@ -637,14 +638,14 @@ bodies = st.none() | st.fixed_dictionaries(
     status=st.none() | st.integers(100, 999),
     body=bodies,
     kind=st.sampled_from(ReplyKind),
-    where=st.sampled_from(Where),
+    rules=st.sampled_from(TABLES),
     location=st.text(max_size=20),
 )
 def test_any_answer_has_a_row_and_words(
-    status: int | None, body: dict[str, Any] | None, kind: ReplyKind, where: Where, location: str
+    status: int | None, body: dict[str, Any] | None, kind: ReplyKind, rules: Rules, location: str
 ) -> None:
     seen = reply(status, body, kind, headers={"Location": location, "X-Request-Id": location})
-    row = classify(seen, where)
+    row = classify(seen, rules)
     sentence = str(explained(row, seen))
     assert "\n" not in sentence
     assert "{" not in row.message.format(host="", subdomain="", account="", path="", detail="", advice="", minutes="")

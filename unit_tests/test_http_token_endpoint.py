@@ -8,6 +8,7 @@ import pytest
 import requests
 from airbyte_cdk.models import FailureType
 
+from source_amocrm.auth.claims import Claims
 from source_amocrm.auth.oauth import Grant
 from source_amocrm.errors import AmocrmError, Blocked, Moved, NotFound, Throttled, Unauthorized, Unavailable
 from source_amocrm.http.backoff import RetryPolicy
@@ -62,7 +63,7 @@ class World:
         self.adapter.register_uri("POST", URL, list(responses))
 
     def refresh(self, account_id: int | None = None) -> Grant:
-        return self.endpoint.exchange(HOST, REFRESH, advice="Grant access again.", account_id=account_id)
+        return self.endpoint.exchange(HOST, REFRESH, advice="Grant access again.", claims=Claims(account_id=account_id))
 
     def fails(self, error: type[AmocrmError]) -> AmocrmError:
         with pytest.raises(error) as caught:

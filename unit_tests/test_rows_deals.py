@@ -8,7 +8,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from source_amocrm.streams.values import RowError, compact_json
+from source_amocrm.streams.record import RowError
+from source_amocrm.streams.values import compact_json
 from unit_tests.row_functions import deal, deal_fields
 from unit_tests.sample_files import sample
 

@@ -9,7 +9,7 @@ import pytest
 
 from source_amocrm.streams.activity import EDITABLE_NOTES, ELEMENT_TYPE, ElementTypes, NoteTypes
 from source_amocrm.streams.custom_fields import system_fields
-from source_amocrm.streams.values import RowError
+from source_amocrm.streams.record import RowError
 from unit_tests.row_functions import row, rows
 from unit_tests.sample_files import sample
 

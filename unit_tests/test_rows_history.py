@@ -8,7 +8,7 @@ import pytest
 
 from source_amocrm.account.event_kinds import LIFE
 from source_amocrm.streams import schema
-from source_amocrm.streams.values import Coercion, RowError
+from source_amocrm.streams.record import Record, RowError
 from unit_tests.row_functions import deletions, field_changes, responsible_change, sale_change
 from unit_tests.sample_files import sample
 
@@ -107,7 +107,7 @@ def test_a_deleted_note(side: str) -> None:
 
 def test_a_deleted_note_that_has_no_id_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[str] = []
-    monkeypatch.setattr(Coercion, "report", lambda table, column, _: told.append(f"{table.name}.{column}"))
+    monkeypatch.setattr(Record, "report", lambda record, column, _: told.append(f"{record.table}.{column}"))
     assert deletions(event("common_note_deleted", value_after=[])) == []
     assert told == ["deleted_entities.entity_id"]
 

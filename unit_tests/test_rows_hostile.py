@@ -17,10 +17,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from source_amocrm.streams import schema
-from source_amocrm.streams.record import tombstone
-from source_amocrm.streams.values import RowError
+from source_amocrm.streams.record import RowError
 from unit_tests import record_cases
-from unit_tests.row_functions import rows
+from unit_tests.row_functions import rows, tombstone
 from unit_tests.sample_files import sample
 
 MOSCOW = ZoneInfo("Europe/Moscow")

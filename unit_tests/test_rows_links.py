@@ -9,7 +9,7 @@ import pytest
 from source_amocrm.streams import STREAMS, schema
 from source_amocrm.streams.base import AmocrmStream
 from source_amocrm.streams.links import LinkStream
-from source_amocrm.streams.values import RowError
+from source_amocrm.streams.record import RowError
 from source_amocrm.sync.declaration import Context
 from unit_tests.offline import stream
 from unit_tests.sample_files import sample

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from source_amocrm.streams.values import RowError
+from source_amocrm.streams.record import RowError
 from unit_tests.row_functions import company, contact
 from unit_tests.sample_files import sample
 

@@ -8,7 +8,6 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from source_amocrm.streams.cards import FieldColumn, column, field_columns, known_columns
-from source_amocrm.streams.values import Coercion
 from unit_tests.sample_files import sample
 
 MOSCOW = ZoneInfo("Europe/Moscow")
@@ -61,7 +60,7 @@ def test_columns_are_known_again_by_their_names() -> None:
 def value(kind: str, *elements: Any) -> Any:
     each = named("x", kind)
     field = {"field_id": 7, "field_type": kind, "values": list(elements)}
-    row = field_columns(Coercion("deals"), {"custom_fields_values": [field]}, {7: each}, MOSCOW)
+    row = field_columns({}, {"custom_fields_values": [field]}, {7: each}, MOSCOW)
     assert list(row) == ["cf_7_x"]
     return row["cf_7_x"]
 
@@ -98,5 +97,4 @@ def test_values(kind: str, elements: list[Any], wanted: Any) -> None:
     "values", [None, [], {}, [{"field_id": 8, "values": [{"value": 1}]}], [None], [{"field_id": []}]]
 )
 def test_a_field_that_is_not_filled(values: Any) -> None:
-    row = field_columns(Coercion("deals"), {"custom_fields_values": values}, {7: named("x")}, MOSCOW)
-    assert row == {"cf_7_x": None}
+    assert field_columns({}, {"custom_fields_values": values}, {7: named("x")}, MOSCOW) == {}

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from source_amocrm.streams import schema
-from source_amocrm.streams.record import tombstone
-from source_amocrm.streams.values import RowError
+from source_amocrm.streams.record import RowError
 from source_amocrm.sync.declaration import Context, Deletion
 from unit_tests.offline import stream
+from unit_tests.row_functions import tombstone
 from unit_tests.sample_files import sample
 
 WHEN = "2021-03-09T12:20:20Z"

@@ -14,8 +14,7 @@ from airbyte_cdk.test.standard_tests._catalog_checks import find_catalog_problem
 
 from source_amocrm.streams import STREAMS, schema
 from source_amocrm.streams.activity import ElementTypes, NoteTypes
-from source_amocrm.streams.record import tombstone
-from unit_tests.row_functions import rows
+from unit_tests.row_functions import rows, tombstone
 
 CATALOG: dict[str, Any] = yaml.safe_load((Path(__file__).parent / "table-catalog.yaml").read_text(encoding="utf-8"))[
     "tables"

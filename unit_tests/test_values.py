@@ -13,7 +13,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from source_amocrm.streams import values
-from source_amocrm.streams.values import Coercion, RowError, UnreadableError
+from source_amocrm.streams.record import ChangedRow, Record, RowError
+from source_amocrm.streams.values import UnreadableError
 
 MOSCOW = ZoneInfo("Europe/Moscow")
 
@@ -292,16 +293,21 @@ def test_child(value: Any, expected: int | None) -> None:
 def test_an_unreadable_value_is_reported_once_a_column_and_never_shown(
     warnings: Callable[[], list[str]],
 ) -> None:
-    to = Coercion("deals")
-    assert to.integer("secret-1", "group_id") is None
-    assert to.integer("secret-2", "group_id") is None
-    assert to.timestamp(253_402_300_800, "closed_at") is None
-    assert to.boolean({"secret": 3}, "is_deleted") is None
-    assert to.ids([None, 5, {"id": "6"}, {"id": [7]}], "contacts") == [5, 6]
-    assert to.tags([None, "новый", {"id": "7", "name": 8, "extra": 9}, ["secret-4"]]) == [
-        {"id": None, "name": "новый", "color": None},
-        {"id": 7, "name": "8", "color": None},
-    ]
+    make = Record("deals")
+    contacts, tags = (
+        [None, 5, {"id": "6"}, {"id": [7]}],
+        [None, "новый", {"id": "7", "name": 8, "extra": 9}, ["secret-4"]],
+    )
+    odd = {"group_id": "secret-1", "closed_at": 253_402_300_800, "is_deleted": {"secret": 3}}
+    row = make({"id": 1, **odd, "_embedded": {"contacts": contacts, "tags": tags}})
+    assert make({"id": 1, "group_id": "secret-2"})["group_id"] is None
+    assert {name: row[name] for name in (*odd, "contacts", "tags")} == {
+        **dict.fromkeys(odd),
+        "contacts": [5, 6],
+        "tags": [{"id": None, "name": "новый", "color": None}, {"id": 7, "name": "8", "color": None}],
+    }
+    assert isinstance(row, ChangedRow)
+    assert row.changes == ("group_id", "contacts", "closed_at", "tags", "is_deleted")
     ending = " that the column cannot hold; it is left empty in that row. Further ones in this column are not reported."
     assert warnings() == [
         "Table deals, column group_id: amoCRM sent a text" + ending,
@@ -313,28 +319,27 @@ def test_an_unreadable_value_is_reported_once_a_column_and_never_shown(
 
 
 def test_right_values_are_not_reported(warnings: Callable[[], list[str]]) -> None:
-    to = Coercion("deals")
-    to.integer("12", "score")
-    to.timestamp(0, "closed_at")
-    to.text(5, "name")
-    to.ids([{"id": 1}], "contacts")
+    row = Record("deals")(
+        {"id": 1, "score": "12", "closed_at": 0, "name": 5, "_embedded": {"contacts": [{"id": 1}], "tags": [{}]}}
+    )
+    assert (row["score"], row["closed_at"], row["name"], row["contacts"]) == (12, None, "5", [1])
+    assert not isinstance(row, ChangedRow)
     assert warnings() == []
 
 
 def test_keys() -> None:
-    to = Coercion("events")
-    assert to.integer_key(2**53 + 1, {}, "event_id") == 2**53 + 1
-    assert to.integer_key("12", {}, "event_id") == 12
-    assert to.text_key("01pz58", {}, "event_id") == "01pz58"
-    assert to.text_key(12, {}, "event_id") == "12"
+    deals, events = Record("deals"), Record("events")
+    assert deals({"id": 2**53 + 1})["lead_id"] == 2**53 + 1
+    assert deals({"id": "12"})["lead_id"] == 12
+    assert events({"id": "01pz58"})["event_id"] == "01pz58"
+    assert events({"id": 12})["event_id"] == "12"
 
 
 @pytest.mark.parametrize("key", [None, "", True, [], {}, 2**64, 1.5])
 def test_a_row_without_its_key_says_what_is_known_of_it(key: Any) -> None:
-    to = Coercion("deals")
     lead = {"id": key, "name": "secret", "account_id": 5, "created_at": "secret", "updated_at": 1653998416}
     with pytest.raises(RowError) as caught:
-        to.integer_key(lead["id"], lead, "lead_id")
+        Record("deals")(lead)
     said = str(caught.value)
     assert said.startswith("amoCRM sent a row for the table deals without its key lead_id (")
     assert "so it cannot be delivered. " in said
@@ -344,7 +349,7 @@ def test_a_row_without_its_key_says_what_is_known_of_it(key: Any) -> None:
 
 def test_a_missing_key_in_full() -> None:
     with pytest.raises(RowError) as caught:
-        Coercion("events").text_key(None, {}, "event_id")
+        Record("events")({})
     assert str(caught.value) == (
         "amoCRM sent a row for the table events without its key event_id (null stands there), so it cannot "
         "be delivered. Known of the row: nothing. Run the sync again; if it repeats, report it to amoCRM "
@@ -358,7 +363,7 @@ def test_a_missing_key_in_full() -> None:
 )
 def test_a_row_that_is_not_an_object(element: Any, kind: str) -> None:
     with pytest.raises(RowError) as caught:
-        Coercion("deals").source(element)
+        Record("deals")(element)
     assert str(caught.value) == (
         f"amoCRM sent {kind} where a row of the table deals should be, so that row cannot be delivered. "
         "Run the sync again; if it repeats, report it to amoCRM support with the time of the sync."

@@ -17,12 +17,6 @@ if TYPE_CHECKING:
 LOADED_INTO = {"staging_dataset_name_layout": "%s_load", "replace_strategy": "insert-from-staging"}
 """dlt's default name, `…_staging`, is dbt's; its default replacement leaves an empty table when it is killed."""
 
-DUCKDB_MEMORY = "128MB"
-"""Past it DuckDB puts what it works on into files beside the database; by default it would take most of the machine."""
-
-DUCKDB_LOG = "1MB"
-"""Past it DuckDB moves new rows into its file. Until then it keeps them in its log and in memory."""
-
 
 @dataclass(frozen=True)
 class Kind:
@@ -43,15 +37,9 @@ class Kind:
 
 
 def _duckdb(address: str) -> Any:
-    from dlt.destinations.impl.duckdb.configuration import DuckDbCredentials
+    from amocrm_warehouse.sync.duckdb import credentials_of, duckdb
 
-    from amocrm_warehouse.sync.duckdb import duckdb
-
-    credentials = DuckDbCredentials(str(duckdb_file(address)))
-    credentials.global_config = {"memory_limit": DUCKDB_MEMORY, "threads": 1}
-    # among the settings above, dlt's own 1 GB would win
-    credentials.statements = [f"SET GLOBAL checkpoint_threshold = '{DUCKDB_LOG}'"]
-    return duckdb(credentials, **LOADED_INTO)
+    return duckdb(credentials_of(str(duckdb_file(address))), **LOADED_INTO)
 
 
 def _postgres(address: str) -> Any:

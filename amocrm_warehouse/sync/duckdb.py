@@ -1,31 +1,52 @@
-"""dlt's DuckDB destination, whose statements name the database as well as the schema.
+"""dlt's DuckDB destination, which attaches the file to a database in memory: only ATTACH sets the size of row groups.
 
-DuckDB calls a database by the name of its file: in `amocrm.duckdb` the name `amocrm` alone could be the database or the
-schema, and DuckDB refuses it.
+Each package makes DuckDB write a table's last group of rows anew, and for that it holds the whole group in memory.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+from dlt.destinations.impl.duckdb.configuration import DuckDbCredentials
 from dlt.destinations.impl.duckdb.duck import DuckDbClient
 from dlt.destinations.impl.duckdb.factory import duckdb as factory
 from dlt.destinations.impl.duckdb.sql_client import DuckDbSqlClient
 
+GROUP_ROWS = 8_192
+"""Rows of a group; DuckDB's own number is 122,880."""
+MEMORY = "1GB"
+"""Past it DuckDB puts what it works on into files beside the database; by default it would take most of the machine."""
+LOG = "1MB"
+"""Past it DuckDB moves new rows into its file. Until then it keeps them in its log and in memory."""
+CATALOG = "attached"
+"""What the file is called in statements. By the file's name, `amocrm` could be the database or the schema."""
+
 
 class SqlClient(DuckDbSqlClient):
     def catalog_name(self, quote: bool = True, casefold: bool = True) -> str:  # noqa: ARG002 - a name as DuckDB has it
-        name: str = self.credentials.database.rpartition("/")[2].partition(".")[0]
-        return f'"{name}"' if quote else name
+        return f'"{CATALOG}"' if quote else CATALOG
 
 
 class AmocrmDuckDbClient(DuckDbClient):
     def __init__(self, schema: Any, config: Any, capabilities: Any) -> None:
         super().__init__(schema, config, capabilities)
         self.sql_client.__class__ = SqlClient
+        memory = f":memory:{config.credentials.database}"  # one that all of dlt's connections share
+        config.credentials._conn_str = lambda: memory
 
 
 class duckdb(factory):  # noqa: N801 - dlt stores a destination by the name of its class
     @property
     def client_class(self) -> type[DuckDbClient]:
         return AmocrmDuckDbClient
+
+
+def credentials_of(path: str) -> DuckDbCredentials:
+    credentials = DuckDbCredentials(path)
+    credentials.global_config = {"memory_limit": MEMORY, "threads": 1}
+    literal = path.replace("'", "''")
+    credentials.statements = [
+        f"ATTACH IF NOT EXISTS '{literal}' AS {CATALOG} (ROW_GROUP_SIZE {GROUP_ROWS})",
+        f"SET GLOBAL checkpoint_threshold = '{LOG}'",  # among the settings above, dlt's own 1 GB would win
+    ]
+    return credentials

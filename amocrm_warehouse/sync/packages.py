@@ -10,8 +10,8 @@ from pathlib import Path
 from amocrm_warehouse.sync.rows import Rows, Waiting
 from amocrm_warehouse.sync.table import Row, Table
 
-ROWS = 50_000
-BYTES = 32 << 20
+ROWS = 40_000
+BYTES = 24 << 20
 """Past either, a package is loaded. Reading goes on meanwhile, and waits when the next package is full."""
 SECONDS = 30.0
 """Rows and states wait no longer than this after the last package was loaded, if the connector says anything."""

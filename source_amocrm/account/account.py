@@ -153,7 +153,7 @@ class Account:
     def not_granted(self, scope: str) -> NotGranted | None:
         """Returns the refusal to expect if the token names its scopes without this one; None otherwise."""
         self.facts()  # with which a first token has come
-        granted = self.api.auth.scopes
+        granted = self.api.auth.claims.scopes
         if granted is None or scope in granted:
             return None
         return NotGranted(

@@ -78,7 +78,7 @@ def findings(account: Account) -> list[Finding]:
     that may be seen.
     """
     account = account.sampled()
-    check_account(account.api.auth.account_id, account.facts().body)
+    check_account(account.api.auth.claims.account_id, account.facts().body)
     streams = [stream(account) for stream in STREAMS.values()]
     with_events = {
         resource.path

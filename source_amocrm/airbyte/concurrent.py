@@ -42,7 +42,7 @@ from source_amocrm.account import Resource
 from source_amocrm.airbyte.output import Closed, MessageQueue
 from source_amocrm.airbyte.report import Report
 from source_amocrm.errors import AmocrmError, SyncFailed, masked, without_ids
-from source_amocrm.streams.values import ChangedRow
+from source_amocrm.streams.record import ChangedRow
 from source_amocrm.sync import Checkpoint, End, Sync
 from source_amocrm.sync.declaration import FullRefresh
 from source_amocrm.sync.sync import Item

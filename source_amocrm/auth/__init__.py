@@ -2,6 +2,5 @@
 
 from source_amocrm.auth.bearer import SignIn
 from source_amocrm.auth.handover import FileKeeper, HandOver, print_settings
-from source_amocrm.auth.oauth import make_authenticator
 
-__all__ = ["FileKeeper", "HandOver", "SignIn", "make_authenticator", "print_settings"]
+__all__ = ["FileKeeper", "HandOver", "SignIn", "print_settings"]

@@ -44,14 +44,6 @@ class SignIn:
     def claims(self) -> Claims:
         return self._claims or claims_of(self.token)
 
-    @property
-    def account_id(self) -> int | None:
-        return self.claims.account_id
-
-    @property
-    def scopes(self) -> frozenset[str] | None:
-        return self.claims.scopes
-
     def get_access_token(self) -> str:
         """A token believed valid, renewed ahead of its expiry. Raises AmocrmError."""
         return self.token
@@ -76,10 +68,9 @@ class LongLivedTokenAuthenticator(SignIn):
 
     def __init__(self, config: Config, given: LongLived, clock: Callable[[], float] = time.time) -> None:
         """Raises ConfigError when the token is another service's."""
-        token = given.access_token
-        super().__init__(config.base_url, config.domain, token, claims_of(token))
+        super().__init__(config.base_url, config.domain, given.access_token)
         self._clock = clock
-        add_to_secrets(token)
+        add_to_secrets(self.token)
         if not config.overridden:
             check_domain(self.claims, config.domain)
 

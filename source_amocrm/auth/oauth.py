@@ -12,10 +12,10 @@ from typing import Any, Protocol
 from airbyte_cdk.models import FailureType
 from airbyte_cdk.sources.streams.http.requests_native_auth import SingleUseRefreshTokenOauth2Authenticator
 
-from source_amocrm.auth.bearer import LongLivedTokenAuthenticator, SignIn
-from source_amocrm.auth.claims import check_domain
+from source_amocrm.auth.bearer import SignIn
+from source_amocrm.auth.claims import Claims, check_domain
 from source_amocrm.auth.handover import FileKeeper, HandOver, print_settings
-from source_amocrm.config import Config, LongLived, OAuth
+from source_amocrm.config import Config, OAuth
 from source_amocrm.config.hosts import is_account_host
 from source_amocrm.dates import iso
 from source_amocrm.errors import AmocrmError, Moved, NotFound, Unauthorized
@@ -49,9 +49,7 @@ class Grant:
 class TokenEndpoint(Protocol):
     """The account's token endpoint, behind the same rate limit and rules as every other request."""
 
-    def exchange(
-        self, base_url: str, request: Mapping[str, Any], *, advice: str, account_id: int | None = None
-    ) -> Grant:
+    def exchange(self, base_url: str, request: Mapping[str, Any], *, advice: str, claims: Claims) -> Grant:
         """A new pair for what `request` holds, a refresh token or a code, which is spent by it. Raises AmocrmError."""
 
     def current_domain(self, api_domain: str, refresh_token: str) -> str | None:
@@ -84,6 +82,7 @@ class AmocrmOAuth2Authenticator(SignIn, SingleUseRefreshTokenOauth2Authenticator
         """
         SignIn.__init__(self, config.base_url, config.domain, given.access_token or "")
         self._overridden = config.overridden
+        self._raw = raw
         self._endpoint = endpoint
         self._hand_over = hand_over
         self._clock = clock
@@ -116,7 +115,10 @@ class AmocrmOAuth2Authenticator(SignIn, SingleUseRefreshTokenOauth2Authenticator
         if self.token_has_expired():
             with self._token_refresh_lock:
                 if self.token_has_expired():
-                    self._renew_ahead(failures)
+                    try:
+                        self._rotate(failures)
+                    except AmocrmError as error:
+                        self._postpone(error)
         return self.token
 
     def renew(self, rejected: str) -> str | None:
@@ -127,16 +129,14 @@ class AmocrmOAuth2Authenticator(SignIn, SingleUseRefreshTokenOauth2Authenticator
                 self._rotate(failures)
         return self.token
 
-    def _renew_ahead(self, failures: int) -> None:
-        try:
-            self._rotate(failures)
-        except AmocrmError as error:
-            now = self._clock()
-            alive = self.token and self._expires_at is not None and now + self._skew < self._expires_at
-            if not alive or error.failure_type is FailureType.config_error:
-                raise
-            self._postponed_until = now + _POSTPONE
-            _log.warning("The token could not be renewed ahead of its expiry and is used on: %s", error)
+    def _postpone(self, error: AmocrmError) -> None:
+        """Leaves a token that is still alive in use. Raises the error if there is none, or access is lost."""
+        now = self._clock()
+        alive = self.token and now + self._skew < (self._expires_at or 0)
+        if not alive or error.failure_type is FailureType.config_error:
+            raise error
+        self._postponed_until = now + _POSTPONE
+        _log.warning("The token could not be renewed ahead of its expiry and is used on: %s", error)
 
     def _rotate(self, failures: int) -> None:
         """Exchanges the refresh token. `failures`: exchanges that had failed when the caller began to wait."""
@@ -146,7 +146,7 @@ class AmocrmOAuth2Authenticator(SignIn, SingleUseRefreshTokenOauth2Authenticator
             raise copy.copy(self._failure)
         try:
             if isinstance(self._hand_over, FileKeeper):
-                self._hand_over.prove(self._connector_config)
+                self._hand_over.prove(self._raw)
             with token_exchange():
                 self._adopt(self._exchange())
         except AmocrmError as error:
@@ -156,32 +156,27 @@ class AmocrmOAuth2Authenticator(SignIn, SingleUseRefreshTokenOauth2Authenticator
         self._failure = None
         self._check_domain()
 
-    def _exchange(self) -> Grant:
-        try:
-            return self._request_grant()
-        except (Unauthorized, NotFound, Moved):
-            if not self.relocate():
-                raise
-        return self._request_grant()
-
-    def _request_grant(self) -> Grant:
+    def _exchange(self, *, may_follow: bool = True) -> Grant:
         body = self.build_refresh_request_body()
-        return self._endpoint.exchange(self.base_url, body, advice=self.advice, account_id=self.account_id)
+        try:
+            return self._endpoint.exchange(self.base_url, body, advice=self.advice, claims=self.claims)
+        except (Unauthorized, NotFound, Moved):
+            if not (may_follow and self.relocate()):
+                raise
+        return self._exchange(may_follow=False)
 
     def _adopt(self, grant: Grant) -> None:
         """Hands the pair over to the platform, and only then uses it."""
-        add_to_secrets(grant.access_token)
-        add_to_secrets(grant.refresh_token)
-        self.access_token = grant.access_token
-        self.set_refresh_token(grant.refresh_token)
-        expires_at = grant.server_time + grant.expires_in
-        self._set_config_value_by_path(self._token_expiry_date_config_path, iso(expires_at))
+        access, refresh, expires_at = grant.access_token, grant.refresh_token, grant.server_time + grant.expires_in
+        add_to_secrets(access)
+        add_to_secrets(refresh)
+        self._raw["credentials"].update(access_token=access, refresh_token=refresh, token_expiry_date=iso(expires_at))
         try:
-            self._hand_over(self._connector_config)
+            self._hand_over(self._raw)
         finally:
             self._skew = grant.server_time - self._clock()
             self._ahead = min(_AHEAD, grant.expires_in // 10)
-            self._token, self._expires_at = grant.access_token, expires_at
+            self._token, self._expires_at = access, expires_at
 
     def _check_domain(self) -> None:
         if not self._overridden:
@@ -203,24 +198,6 @@ class AmocrmOAuth2Authenticator(SignIn, SingleUseRefreshTokenOauth2Authenticator
                 found,
             )
             self.domain, self.base_url = found, f"https://{found}"
-            self._set_config_value_by_path(("account_domain",), found)
-            self._hand_over(self._connector_config)
+            self._raw["account_domain"] = found
+            self._hand_over(self._raw)
             return True
-
-
-def make_authenticator(
-    config: Config,
-    raw: MutableMapping[str, Any],
-    endpoint: TokenEndpoint,
-    clock: Callable[[], float] = time.time,
-    hand_over: HandOver = print_settings,
-) -> SignIn:
-    """The sign-in that the settings ask for.
-
-    `raw` is the very mapping that the platform passed in: rotated tokens are written into it, and `hand_over` gets it.
-    `clock`: unix seconds, by which a token has expired. Raises ConfigError when the token is another service's.
-    """
-    given = config.credentials
-    if isinstance(given, LongLived):
-        return LongLivedTokenAuthenticator(config, given, clock)
-    return AmocrmOAuth2Authenticator(config, given, raw, endpoint, hand_over, clock)

@@ -1,4 +1,4 @@
-"""How long requests are repeated: ceilings, and the delays as the CDK's back-off strategy."""
+"""How long requests are repeated: the ceilings, and the delays as the CDK's back-off strategy."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from airbyte_cdk.sources.streams.http.error_handlers import BackoffStrategy
 from source_amocrm.http.reply import Reply, http_date, reply_of
 
 
-@dataclass(frozen=True, slots=True)
-class RetryPolicy:
+@dataclass(frozen=True)
+class RetryPolicy(BackoffStrategy):
     """All times in seconds; ceilings are for one request with all its retries."""
 
     attempts: int = 8
@@ -27,29 +27,23 @@ class RetryPolicy:
     read_timeout: float = 60.0
     deadline: float = 120.0  # of a whole answer, however slowly it drips
 
-
-class AmocrmBackoff(BackoffStrategy):
-    """After a 429 what the server asks for, or longer from refusal to refusal.
-
-    After a failure a random delay that grows from attempt to attempt, and not less than the server asks for.
-    """
-
-    def __init__(self, policy: RetryPolicy) -> None:
-        self._policy = policy
-
     def backoff_time(
         self, response_or_exception: requests.Response | requests.RequestException | None, attempt_count: int
     ) -> float:
-        reply, policy = reply_of(response_or_exception), self._policy
-        asked = retry_after(reply)
-        bound = min(policy.longest_delay, policy.first_delay * 2.0 ** min(attempt_count - 1, 30))
+        """After a 429 what the server asks for, or longer from refusal to refusal.
+
+        After a failure a random delay that grows from attempt to attempt, and not less than the server asks for.
+        """
+        reply = reply_of(response_or_exception)
+        asked = _retry_after(reply)
+        bound = min(self.longest_delay, self.first_delay * 2.0 ** min(attempt_count - 1, 30))
         if reply.meant_status == requests.codes.too_many_requests:
             # at least a second: a server that counts by seconds forgets nothing earlier
             return max(1.0, bound if asked is None else asked)
         return max(random.uniform(0, bound), asked or 0.0)
 
 
-def retry_after(reply: Reply) -> float | None:
+def _retry_after(reply: Reply) -> float | None:
     """Seconds that the server asks to wait, by header (seconds or a date) or by body."""
     header = reply.headers.get("Retry-After")
     if (seconds := _seconds(header)) is not None:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import copy
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from source_amocrm.errors import AmocrmError
-
-_Trouble = tuple[AmocrmError, int]
-"""A failure, and the number of a request: an answer to a later one shows that it is over."""
 
 
 class CircuitBreaker:
@@ -27,9 +26,9 @@ class CircuitBreaker:
         self._opens = opens
         self._lock = threading.Lock()
         self._answered = 0
-        self._outage: _Trouble | None = None
-        self._refusal: _Trouble | None = None
         self._probing = False
+        # The last outage (False) and refusal (True), and the last request sent before it: a later answer ends it
+        self._failures: dict[bool, tuple[AmocrmError, int]] = {}
 
     @property
     def untried(self) -> bool:
@@ -37,22 +36,22 @@ class CircuitBreaker:
         return self._answered == 0
 
     @property
-    def outage(self) -> bool:
-        return self._error(self._outage) is not None
+    def outage(self) -> AmocrmError | None:
+        return self._failure(refusal=False)
 
-    def enter(self) -> bool:
+    @contextmanager
+    def request(self) -> Iterator[bool]:
         """Lets a request in; True if it is to probe whether an outage is over. Raises the known failure otherwise."""
         with self._lock:
             self._raise_refusal()
-            outage = self._error(self._outage)
-            if outage is not None and self._probing:
+            outage = self.outage
+            if outage and self._probing:
                 raise copy.copy(outage)
-            self._probing = outage is not None
-            return self._probing
-
-    def leave(self, probe: bool) -> None:
-        if probe:
-            with self._lock:
+            self._probing = probe = outage is not None
+        try:
+            yield probe
+        finally:
+            if probe:
                 self._probing = False
 
     def send(self) -> int:
@@ -66,23 +65,18 @@ class CircuitBreaker:
         with self._lock:
             self._answered = max(self._answered, number)
 
-    def gave_up(self, error: AmocrmError, since: int) -> None:
-        """Notes an outage, unless a request with a higher number than `since` has been answered."""
+    def failed(self, error: AmocrmError, since: int, *, refusal: bool) -> None:
+        """Notes an outage or a refusal, unless a request with a higher number than `since` has been answered."""
         with self._lock:
             if self._opens and self._answered <= since:
-                self._outage = error, since
-
-    def refused(self, error: AmocrmError, since: int) -> None:
-        """Notes a refusal, under the same condition as `gave_up`."""
-        with self._lock:
-            if self._opens and self._answered <= since:
-                self._refusal = error, since
+                self._failures[refusal] = error, since
 
     def _raise_refusal(self) -> None:
         if self._above is not None:
             self._above._raise_refusal()
-        if (refusal := self._error(self._refusal)) is not None:
-            raise copy.copy(refusal)
+        if error := self._failure(refusal=True):
+            raise copy.copy(error)
 
-    def _error(self, trouble: _Trouble | None) -> AmocrmError | None:
-        return trouble[0] if trouble is not None and self._answered <= trouble[1] else None
+    def _failure(self, *, refusal: bool) -> AmocrmError | None:
+        error, since = self._failures.get(refusal, (None, -1))
+        return error if self._answered <= since else None

@@ -1,15 +1,18 @@
-"""The CDK's HTTP client for all streams of a sync: every request of the connector goes through its `send_request`."""
+"""GET for everyone who reads a list, on the CDK's HTTP client: every request of the connector passes here."""
 
 from __future__ import annotations
 
 import copy
 import logging
+import math
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from functools import partial
+from typing import Any, Protocol
+from urllib.parse import urlencode
 
 import requests
 from airbyte_cdk.models import FailureType
@@ -18,20 +21,39 @@ from airbyte_cdk.sources.streams.http.http_client import HttpClient
 
 from source_amocrm.auth import SignIn
 from source_amocrm.errors import AmocrmError, PageTooLarge
-from source_amocrm.http.backoff import AmocrmBackoff, RetryPolicy
+from source_amocrm.http.backoff import RetryPolicy
 from source_amocrm.http.circuit_breaker import CircuitBreaker
 from source_amocrm.http.error_handler import AmocrmErrorHandler, path_of
 from source_amocrm.http.refusals import Rule
-from source_amocrm.http.reply import AmocrmResponse, NoAnswer, Reply, ReplyKind
+from source_amocrm.http.reply import AmocrmResponse, NoAnswer, ReplyKind, reply_of
 from source_amocrm.http.session import AmocrmSession
 
+Params = Mapping[str, int | str | Sequence[int | str]]
+"""A query by the names of its parameters; the name of a list ends with []."""
+Body = dict[str, Any] | None
+Receive = Callable[[str, Body], Body]
+"""Gets each path that was asked for and the body that came, in whichever thread asked, and returns the body to use."""
+
 _SMOOTH = 0.2  # weight of the newest answer in the mean latency
+_SPARE = 1.0  # requests under way beyond rate × latency, so that a turn never waits for a request
 _RENEWALS = 5  # times that one request is sent again under a new token, however short the tokens live
 _EARLY = (ReplyKind.DNS, ReplyKind.REFUSED, ReplyKind.CONNECT_TIMEOUT, ReplyKind.TLS)
 """Failures that tell of a wrong address rather than of an outage, if nothing has been answered yet."""
 
-_Outcome = AmocrmResponse | NoAnswer
-_Client = TypeVar("_Client", bound="AmocrmClient")
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    body: Body  # None where nothing was found (204)
+    server_time: int  # when the server answered (Unix seconds, server clock; ours if it does not tell)
+    sent_at: int  # a second not later than the moment that the answer shows (same clock)
+    drift: int = 0  # by how much our clock is ahead of that one (seconds); 0 while the two agree
+    tick: float = 0.0  # when the answer came (seconds, monotonic clock)
+
+
+class Fetch(Protocol):
+    """A GET of a path, such as /api/v4/leads. With `shrinkable` it raises PageTooLarge where fewer rows may come."""
+
+    def __call__(self, path: str, params: Params = ..., *, shrinkable: bool = ...) -> Answer: ...
 
 
 class Stats:
@@ -81,7 +103,7 @@ class _RetryState:
     relocated: bool = False
 
 
-class AmocrmClient(HttpClient):
+class Api(HttpClient):
     """One for each host, over one session; safe to share by any number of threads and streams.
 
     `send_request` returns an AmocrmResponse, or raises an AmocrmError once it is certain. `shrinkable` among its
@@ -90,6 +112,8 @@ class AmocrmClient(HttpClient):
     """
 
     _error_handler: AmocrmErrorHandler
+    wall: Callable[[], float] = time.time  # Unix seconds of this machine's clock
+    receive: Receive = staticmethod(lambda _, body: body)
 
     def __init__(
         self,
@@ -100,13 +124,12 @@ class AmocrmClient(HttpClient):
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self.backoff = AmocrmBackoff(policy)
         super().__init__(
             "amocrm",
             logging.getLogger("airbyte"),
             error_handler=AmocrmErrorHandler(policy, sign_in),
             session=session,
-            backoff_strategy=self.backoff,
+            backoff_strategy=policy,
         )
         self.session = session
         self.budget = session.budget
@@ -118,18 +141,30 @@ class AmocrmClient(HttpClient):
         self.stats = Stats()
         self.accepted: set[str] = set()  # tokens that amoCRM has taken
 
-    def at(self: _Client, sign_in: SignIn, handler: AmocrmErrorHandler, breaker: CircuitBreaker) -> _Client:
+    def at(self, sign_in: SignIn, handler: AmocrmErrorHandler, breaker: CircuitBreaker) -> Api:
         """The same client for another host, with its own outages and refusals."""
         other = copy.copy(self)
         other.auth, other._error_handler, other.breaker = sign_in, handler, breaker
         return other
 
+    def get(self, path: str, params: Params | None = None, *, shrinkable: bool = False) -> Answer:
+        """The answer to `path` ("/api/v4/leads"). Raises AmocrmError; PageTooLarge only where `shrinkable`."""
+        _, response = self.send_request("GET", self.url(path, params), {"shrinkable": shrinkable})
+        reply = reply_of(response)
+        server_time = int(reply.received) if reply.server_time is None else reply.server_time
+        body = self.receive(path, reply.body if reply.status != 204 else None)
+        return Answer(body, server_time, server_time - math.ceil(reply.elapsed) - 1)
+
+    def url(self, path: str, params: Params | None) -> str:
+        """The address with its query as PHP reads it: a list repeats its name, which therefore ends with []."""
+        return f"{self.auth.base_url}{path}" + (f"?{urlencode(params, doseq=True)}" if params else "")
+
+    def room(self) -> int:
+        """How many more requests should be under way to use the rate limit up; negative if threads wait for turns."""
+        return math.ceil(self.budget.per_second * self.stats.latency + _SPARE) - self.stats.asking
+
     def _send_with_retry(
-        self,
-        request: requests.PreparedRequest,
-        request_kwargs: Mapping[str, Any],
-        log_formatter: Callable[[requests.Response], Any] | None = None,  # noqa: ARG002
-        exit_on_rate_limit: bool | None = False,  # noqa: ARG002
+        self, request: requests.PreparedRequest, request_kwargs: Mapping[str, Any], *_: Any, **__: Any
     ) -> AmocrmResponse:
         """Sends the request until it is certain what became of it.
 
@@ -137,26 +172,24 @@ class AmocrmClient(HttpClient):
         all failures under one ceiling, and goes on in an outage that another thread has met. It logs the bodies of
         refusals, which hold people's names. It renews a token once a request, even if each new one has worked.
         """
-        probe = self.breaker.enter()
-        self.stats.count_caller(1)
-        try:
-            shrinkable = bool(request_kwargs.get("shrinkable"))
-            state = _RetryState(self.auth.base_url, probe, shrinkable, self.clock(), self.breaker.sent)
-            while True:
-                self._prepare(request, state)
-                answer: _Outcome
-                try:
-                    answer = self.session.send(request, **{"bearer": lambda: self.auth.token, **request_kwargs})
-                except NoAnswer as failed:
-                    answer = failed
-                seconds = self._until_next(answer, state)
-                if isinstance(answer, AmocrmResponse) and seconds is None:
-                    return answer
-                if seconds:
-                    self.sleep(seconds)
-        finally:
-            self.stats.count_caller(-1)
-            self.breaker.leave(probe)
+        shrinkable = bool(request_kwargs.get("shrinkable"))
+        with self.breaker.request() as probe:
+            self.stats.count_caller(1)
+            try:
+                state = _RetryState(self.auth.base_url, probe, shrinkable, self.clock(), self.breaker.sent)
+                while True:
+                    self._prepare(request, state)
+                    try:
+                        response = self.session.send(request, **{"bearer": lambda: self.auth.token, **request_kwargs})
+                    except NoAnswer as failed:
+                        seconds = self._until_next(failed, state)
+                    else:
+                        if (seconds := self._until_next(response, state)) is None:
+                            return response
+                    if seconds:
+                        self.sleep(seconds)
+            finally:
+                self.stats.count_caller(-1)
 
     def _prepare(self, request: requests.PreparedRequest, state: _RetryState) -> None:
         """Renews the token ahead of its expiry and before a turn is taken, and follows a renamed account."""
@@ -168,11 +201,8 @@ class AmocrmClient(HttpClient):
         state.number = self.breaker.send()
         self.stats.count_request(path_of(str(request.url), base_url))
 
-    def _until_next(self, answer: _Outcome, state: _RetryState) -> float | None:
-        """Prepares the next attempt, and returns the seconds until then; None if this one has succeeded.
-
-        Raises the error if there is no next attempt.
-        """
+    def _until_next(self, answer: AmocrmResponse | NoAnswer, state: _RetryState) -> float | None:
+        """Seconds until the next attempt, which it prepares; None after a success. Raises the error of the last one."""
         resolution, reply = self._error_handler.interpret_response(answer), answer.reply
         rule, error = resolution.rule, resolution.error
         if error is None:
@@ -185,19 +215,25 @@ class AmocrmClient(HttpClient):
         if rule.action is ResponseAction.RETRY:
             return self._delay(state, rule, error, answer)
         if rule.action is ResponseAction.RATE_LIMITED:
-            self._pause(state, error, answer)
-        elif rule.action is ResponseAction.REFRESH_TOKEN_THEN_RETRY:
-            self._renew(state, reply, error)
-        elif rule.stops:
-            self.budget.shut(error)
-            raise error
-        elif not self._relocated_at_first(state, reply):
-            if reply.status is not None:
+            return self._pause(state, error, answer)
+        renews = rule.action is ResponseAction.REFRESH_TOKEN_THEN_RETRY
+        # a renamed account takes no token, redirects the first request, or does not know its address
+        moved = renews or (self.breaker.untried and reply.status in (*range(300, 400), 404))
+        if renews and self._renewed(state, reply.token or ""):
+            state.renewals += 1
+        elif moved and not state.relocated and self.auth.relocate():
+            state.relocated = True
+        else:
+            if renews:
+                self.breaker.failed(error, state.failed_at, refusal=True)
+            elif rule.stops:
+                self.budget.shut(error)
+            elif reply.status is not None:
                 self.breaker.answered(state.number)  # a refusal for this list alone tells that all is well otherwise
             raise error
         return 0.0
 
-    def _delay(self, state: _RetryState, rule: Rule, error: AmocrmError, answer: _Outcome) -> float:
+    def _delay(self, state: _RetryState, rule: Rule, error: AmocrmError, answer: AmocrmResponse | NoAnswer) -> float:
         """Seconds until the next attempt. Raises the error if there is none."""
         reply = answer.reply
         state.slow += rule.slow
@@ -209,55 +245,40 @@ class AmocrmClient(HttpClient):
         elif reply.kind in _EARLY and self.breaker.untried:
             attempts = self.policy.cold_attempts
         state.failures += 1
-        delay = self.backoff.backoff_time(answer, state.failures)
+        delay = self.policy.backoff_time(answer, state.failures)
         spent = self.clock() - state.started - state.spent_throttled
         if state.failures >= attempts or spent + delay > self.policy.ceiling:
-            self.breaker.gave_up(error, state.failed_at)
+            self.breaker.failed(error, state.failed_at, refusal=False)
             raise error
         return delay
 
-    def _pause(self, state: _RetryState, error: AmocrmError, answer: _Outcome) -> None:
-        """Makes all threads wait. Raises the error if that would take too long."""
+    def _pause(self, state: _RetryState, error: AmocrmError, answer: AmocrmResponse | NoAnswer) -> float:
+        """Makes all threads wait, this one for its next turn. Raises the error if that would take too long."""
         self.stats.count_refusal()
         now = self.clock()
         if not state.throttled:
             state.throttled_since = now
         state.throttled += 1
-        seconds = self.backoff.backoff_time(answer, state.throttled)
+        seconds = self.policy.backoff_time(answer, state.throttled)
         state.spent_throttled = now - state.throttled_since + seconds
         if state.spent_throttled > self.policy.throttled_ceiling:
-            self.breaker.refused(error, state.failed_at)
+            self.breaker.failed(error, state.failed_at, refusal=True)
             raise error
         self.budget.pause(seconds)
+        return 0.0
 
-    def _renew(self, state: _RetryState, reply: Reply, error: AmocrmError) -> None:
-        """Gets a newer token, or else the account's new address. Raises the error if there is neither."""
-        sign_in, rejected = self.auth, reply.token or ""
+    def _renewed(self, state: _RetryState, rejected: str) -> bool:
+        """Whether there is a newer token to try."""
         # a renewed token that has worked for nobody is not worth another renewal
-        worthy = state.renewals == 0 or rejected in self.accepted or rejected != sign_in.token
-        if worthy and state.renewals < _RENEWALS and self._signed_in(lambda: sign_in.renew(rejected), state):
-            state.renewals += 1
-        elif not state.relocated and sign_in.relocate():
-            state.relocated = True
-        else:
-            self.breaker.refused(error, state.failed_at)
-            raise error
+        worthy = state.renewals == 0 or rejected in self.accepted or rejected != self.auth.token
+        renew = partial(self.auth.renew, rejected)
+        return worthy and state.renewals < _RENEWALS and bool(self._signed_in(renew, state))
 
     def _signed_in(self, step: Callable[[], str | None], state: _RetryState) -> str | None:
         """Runs a step of the sign-in, whose failure concerns every request."""
         try:
             return step()
         except AmocrmError as error:
-            if error.failure_type is FailureType.transient_error:
-                self.breaker.gave_up(error, state.failed_at)
-            else:
-                self.breaker.refused(error, state.failed_at)
+            refusal = error.failure_type is not FailureType.transient_error
+            self.breaker.failed(error, state.failed_at, refusal=refusal)
             raise
-
-    def _relocated_at_first(self, state: _RetryState, reply: Reply) -> bool:
-        """Follows a renamed account, which redirects the first request or does not know its address."""
-        moved = reply.status in (*range(300, 400), 404)
-        if not moved or state.relocated or not self.breaker.untried:
-            return False
-        state.relocated = self.auth.relocate()
-        return state.relocated

@@ -1,4 +1,4 @@
-"""Classifies an answer by the table of rules, and makes the error that says what happened."""
+"""Classifies an answer by the tables of rules, and makes the error that says what happened."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from source_amocrm.auth import SignIn
 from source_amocrm.config.hosts import is_service_host
 from source_amocrm.errors import AmocrmError
 from source_amocrm.http.backoff import RetryPolicy
-from source_amocrm.http.refusals import TABLE, Rule, Where
+from source_amocrm.http.refusals import API, Rule, Rules
 from source_amocrm.http.reply import Reply, reply_of
 from source_amocrm.secrecy import mask
 
@@ -32,12 +32,12 @@ class AmocrmResolution(ErrorResolution):
 
 
 class AmocrmErrorHandler(ErrorHandler):
-    """Applies the table of rules to one host, which `sign_in` names. It keeps nothing about a request."""
+    """Applies the rules to one host, which `sign_in` names. It keeps nothing about a request."""
 
-    def __init__(self, policy: RetryPolicy, sign_in: SignIn, where: Where = Where.API) -> None:
+    def __init__(self, policy: RetryPolicy, sign_in: SignIn, rules: Rules = API) -> None:
         self._policy = policy
         self._sign_in = sign_in
-        self._where = where
+        self._rules = rules
 
     @property
     def max_retries(self) -> int:
@@ -50,7 +50,7 @@ class AmocrmErrorHandler(ErrorHandler):
 
     def interpret_response(self, response_or_exception: requests.Response | Exception | None) -> AmocrmResolution:
         reply = reply_of(response_or_exception)
-        return self._resolution(classify(reply, self._where), reply)
+        return self._resolution(classify(reply, self._rules), reply)
 
     def error(self, rule: Rule, reply: Reply, kind: type[AmocrmError] | None = None) -> AmocrmError:
         """Makes an error of `kind`, or the rule's own: its sentence, and the ids by which support finds the request."""
@@ -58,7 +58,7 @@ class AmocrmErrorHandler(ErrorHandler):
         sentence = rule.message.format(
             host=sign_in.domain,
             subdomain=sign_in.domain.partition(".")[0],
-            account=sign_in.account_id or "(see «Настройки» → «Общие настройки»)",
+            account=sign_in.claims.account_id or "(see «Настройки» → «Общие настройки»)",
             path=path,
             detail=_detail(reply),
             advice=sign_in.advice,
@@ -84,35 +84,29 @@ def path_of(url: str, base_url: str) -> str:
     return urlsplit(url).path.removeprefix(urlsplit(base_url).path)
 
 
-def classify(reply: Reply, where: Where = Where.API) -> Rule:
-    """The first rule of the table that fits."""
-    status, words = reply.meant_status, _words(reply.body).lower()
-    for rule in TABLE:
-        when = rule.when
-        # a rule without a status is for exchanges without an answer, and for no others
+def classify(reply: Reply, rules: Rules = API) -> Rule:
+    """The first rule that fits."""
+    status, body = reply.meant_status, reply.body or {}
+    words, codes = _words(body).lower(), _codes(body)
+    for rule in rules:
         if (
-            (when.status is None if status is None else when.status is not None and status in when.status)
-            and (not when.where or where in when.where)
-            and (not when.kinds or reply.kind in when.kinds)
-            and (not when.codes or not _codes(reply.body).isdisjoint(when.codes))
-            and (not when.says or any(text in words for text in when.says))
+            status in rule.status
+            and (not rule.kinds or reply.kind in rule.kinds)
+            and (not rule.codes or not codes.isdisjoint(rule.codes))
+            and (not rule.says or any(text in words for text in rule.says))
         ):
             return rule
     raise AssertionError(f"no rule for {status} {reply.kind}")
 
 
-def _codes(body: Mapping[str, Any] | None) -> set[int]:
+def _codes(body: Mapping[str, Any]) -> set[int]:
     """amoCRM's error numbers in a body; generations of its API put them in different members."""
-    if body is None:
-        return set()
     parts = [part for part in (body, body.get("response"), body.get("error")) if isinstance(part, Mapping)]
     texts = [str(part.get(name)) for part in parts for name in ("code", "error_code")]
     return {int(text) for text in texts if re.fullmatch(r"\d{1,6}", text, re.ASCII)}
 
 
-def _words(body: Mapping[str, Any] | None) -> str:
-    if body is None:
-        return ""
+def _words(body: Mapping[str, Any]) -> str:
     found = [body.get(key) for key in ("hint", "detail", "title", "message", "error")]
     problems = body.get("validation-errors")
     for problem in problems if isinstance(problems, list) else []:
@@ -125,7 +119,7 @@ def _words(body: Mapping[str, Any] | None) -> str:
 
 def _detail(reply: Reply) -> str:
     """What the answer itself says, in brackets for a sentence; empty if it says nothing."""
-    words = _words(reply.body)
+    words = _words(reply.body or {})
     if reply.status is not None and 300 <= reply.status < 400:
         try:
             host = urlsplit(reply.headers.get("Location", "")).hostname or ""

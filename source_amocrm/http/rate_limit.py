@@ -9,10 +9,12 @@ uneven network needs (_WORST) would cost every even network eight per cent.
 from __future__ import annotations
 
 import copy
+import math
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import requests
@@ -59,7 +61,6 @@ class Jitter:
         # By how much the earliest of the last requests may have been later than another one will be
         self.margin: float | None = None
         self._answers: deque[float] = deque(maxlen=_ANSWERS)
-        self._known = False
         self._fastest = self._usual = 0.0
         self._count = 0
         # For how many answers a refusal makes careful, and the number of the answer at which that ends
@@ -76,7 +77,7 @@ class Jitter:
         if count < _LEAST:
             return
         ordered = sorted(self._answers)
-        self._known, self._fastest, self._usual = True, ordered[0], ordered[int(_USUAL * (count - 1))]
+        self._fastest, self._usual = ordered[0], ordered[int(_USUAL * (count - 1))]
         spread = (self._usual - self._fastest) / _USUAL
         self.spread = self.margin = None
         if spread <= _STEADY:
@@ -92,7 +93,7 @@ class Jitter:
 
     def lateness(self, elapsed: float | None) -> float:
         """By how much later than its turn a request may have been counted; `elapsed` None: it is not answered yet."""
-        if not self._known:
+        if len(self._answers) < _LEAST:
             return _WORST
         if self.spread is None:
             told = _WORST * self._care + min(_MOST_LATE, max(0.0, (elapsed or 0.0) - _UNUSUAL * self._usual))
@@ -101,19 +102,17 @@ class Jitter:
         return max(told, self._refused * self._care)
 
 
+@dataclass(eq=False, slots=True)
 class Slot:
     """A turn to send one request; `left()` is called when the request is on its way."""
 
-    __slots__ = ("_clock", "elapsed", "time")
-
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self._clock = clock
-        self.time: float | None = None
-        self.elapsed: float | None = None  # seconds until the answer came
+    clock: Callable[[], float]
+    time: float | None = None
+    elapsed: float | None = None  # seconds until the answer came
 
     def left(self) -> None:
         if self.time is None:
-            self.time = self._clock()
+            self.time = self.clock()
 
 
 class Budget(AbstractAPIBudget):
@@ -154,8 +153,7 @@ class Budget(AbstractAPIBudget):
         me = threading.Event()
         with self._lock:
             self._queue.append(me)
-            if self._queue[0] is me:
-                me.set()
+            self._queue[0].set()
         me.wait()
         try:
             while True:
@@ -217,22 +215,21 @@ class Budget(AbstractAPIBudget):
 
     def _wait(self, now: float) -> float:
         """Seconds until the next turn, by what is known now."""
-        due = max(self._next, self._paused_until)
         jitter, period = self._jitter, self._period()
         window = self._exact * (1 + _LESS) + (jitter.margin or 0.0)
-        # when each turn no longer counts in the window; None if its request has not left yet
+        # when each turn no longer counts in the window; infinite if its request has not left yet
         free = [
-            None if slot.time is None else slot.time + max(period, window + jitter.lateness(slot.elapsed))
+            math.inf if slot.time is None else slot.time + max(period, window + jitter.lateness(slot.elapsed))
             for slot in self._recent
         ]
-        while free and free[0] is not None and free[0] <= now:
+        while free and free[0] <= now:
             self._recent.popleft()
             del free[0]
-        excess = len(free) - self._window
-        if excess >= 0:
-            times = sorted(one for one in free if one is not None)
-            # the turns that have not left yet cannot be timed: look again soon
-            due = max(due, times[excess] if excess < len(times) else now + _POLL)
+        due = max(self._next, self._paused_until)
+        if len(free) >= self._window:
+            last = sorted(free)[len(free) - self._window]
+            # a turn that has not left yet cannot be timed: look again soon
+            due = max(due, now + _POLL if last == math.inf else last)
         return due - now
 
     def _grant(self, now: float) -> Slot:

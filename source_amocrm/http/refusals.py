@@ -1,10 +1,9 @@
-"""What amoCRM may answer, what is done about it and what is said: one table, in which the first rule that fits wins."""
+"""What amoCRM may answer, what is done about it and what is said: tables in which the first rule that fits wins."""
 
 from __future__ import annotations
 
-from collections.abc import Container
-from dataclasses import dataclass
-from enum import Enum, auto
+from collections.abc import Container, Mapping
+from dataclasses import dataclass, replace
 from functools import partial
 
 from airbyte_cdk.models import FailureType
@@ -19,44 +18,30 @@ _TRANSIENT = FailureType.transient_error
 _SYSTEM = FailureType.system_error
 
 
-class Where(Enum):
-    """The kind of request that was answered."""
-
-    API = auto()
-    REFRESH = auto()  # the token endpoint, exchanging a refresh token
-    CODE = auto()  # the token endpoint, exchanging the code of a consent
-    DRIVE = auto()  # the host of files
-
-
-@dataclass(frozen=True, slots=True)
-class When:
-    """The answers that a rule is for. None and () match anything."""
-
-    meaning: str
-    status: Container[int] | None  # None: the exchange failed before there was a status
-    kinds: tuple[ReplyKind, ...] = ()
-    codes: tuple[int, ...] = ()  # amoCRM's own error numbers
-    says: tuple[str, ...] = ()  # any of these among the body's words, lower case
-    where: tuple[Where, ...] = ()
-
-
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What follows. `message` may use {host} {subdomain} {account} {path} {detail} {advice} {minutes}.
+    """The answers that a rule is for, and what follows. Empty `kinds`, `codes` and `says` match anything.
 
     Actions that do more than their name says: RATE_LIMITED makes everyone wait; REFRESH_TOKEN_THEN_RETRY tries another
     token or the account's new address; REDUCE_PAGE_SIZE means that a smaller page may be answered.
     """
 
-    when: When
-    message: str = ""
+    meaning: str
+    status: Container[int | None]  # None: the exchange failed before there was one
     error: type[AmocrmError] = AmocrmError
+    kinds: tuple[ReplyKind, ...] = ()
+    codes: tuple[int, ...] = ()  # amoCRM's own error numbers
+    says: tuple[str, ...] = ()  # any of these among the body's words, lower case
     action: ResponseAction = ResponseAction.SUCCESS
     failure: FailureType = _SYSTEM
     doubtful: bool = False  # the request may have had its effect all the same: a refresh token may be spent
     stops: bool = False  # every request fails from now on
     slow: bool = False  # a smaller page may be answered in time
+    message: str = ""  # with {host} {subdomain} {account} {path} {detail} {advice} {minutes}
 
+
+Rules = tuple[Rule, ...]
+"""The first that fits an answer wins."""
 
 _fails = partial(Rule, action=ResponseAction.FAIL, failure=_CONFIG)
 _stops = partial(_fails, stops=True)
@@ -64,6 +49,7 @@ _renews = partial(Rule, action=ResponseAction.REFRESH_TOKEN_THEN_RETRY, failure=
 _retries = partial(Rule, error=errors.Unavailable, action=ResponseAction.RETRY, failure=_TRANSIENT)
 _retries_in_doubt = partial(_retries, doubtful=True)
 _retries_smaller = partial(_retries_in_doubt, slow=True)
+_misunderstood = partial(_fails, error=errors.BadRequest, failure=_SYSTEM)
 _shrinks = partial(Rule, error=errors.PageTooLarge, action=ResponseAction.REDUCE_PAGE_SIZE)
 
 _AGAIN = "Try again later; what a sync has read is kept."
@@ -95,216 +81,177 @@ _BAD_REQUEST = "amoCRM refused the request {path}{detail}. This is the connector
 _SUCCESS = range(200, 300)
 _REFUSED = range(400, 500)
 _NO_EXCHANGE = (400, 401)
-_DRIVE = (Where.DRIVE,)
-_TOKENS = (Where.REFRESH, Where.CODE)
-_ACCOUNT = (Where.API, *_TOKENS)
+_NO_ANSWER = (None,)
 
-TABLE: tuple[Rule, ...] = (
-    # The host of files. Its refusals stop no other stream; a new token is asked for only where the account itself
-    # refuses the old one.
-    _renews(When("the drive does not take the token", (401,), where=_DRIVE), _NOT_GRANTED, errors.NotGranted),
-    _fails(When("the drive lets nobody in", (403,), where=_DRIVE), _NOT_GRANTED, errors.NotGranted),
-    _fails(
-        When("no drive", (404,), where=_DRIVE),
+_DRIVE: dict[Rule, str] = {
+    # Its refusals stop no other stream; a new token is asked for only where the account itself refuses the old one
+    _renews("the drive does not take the token", (401,), errors.NotGranted): _NOT_GRANTED,
+    _fails("the drive lets nobody in", (403,), errors.NotGranted): _NOT_GRANTED,
+    _fails("no drive", (404,), errors.NotFound): (
         "amoCRM's host of files, {host}, does not know {path}{detail}. Run the sync again later; if it "
-        "repeats, leave the table out.",
-        errors.NotFound,
+        "repeats, leave the table out."
     ),
-    _fails(
-        When("the drive leads elsewhere", range(300, 400), where=_DRIVE),
+    _fails("the drive leads elsewhere", range(300, 400), errors.Moved, failure=_SYSTEM): (
         "amoCRM's host of files, {host}, leads elsewhere{detail}, where the token is not sent. Run the sync again; if "
-        "it repeats, leave the table out and report it with this text.",
-        errors.Moved,
-        failure=_SYSTEM,
+        "it repeats, leave the table out and report it with this text."
     ),
-    _retries(
-        When("the drive's host name is not found", None, kinds=(ReplyKind.DNS,), where=_DRIVE),
+    _retries("the drive's host name is not found", _NO_ANSWER, kinds=(ReplyKind.DNS,)): (
         "The network does not know amoCRM's host of files, {host} (DNS). Let the machine where this connector runs "
-        "reach it, or leave the table out.",
+        "reach it, or leave the table out."
     ),
-    # Statuses below 400
-    Rule(When("an answer", range(200, 203), kinds=(ReplyKind.OBJECT,))),
-    Rule(When("nothing found", (204,))),
-    _shrinks(When("too large an answer", _SUCCESS, kinds=(ReplyKind.TOO_LARGE,)), _TOO_LARGE),
-    _retries_in_doubt(
-        When("a web page instead of data", _SUCCESS, kinds=(ReplyKind.HTML,)),
-        "amoCRM answered {path} with a web page instead of data, again and again; usually it is under maintenance. "
-        + _AGAIN,
-    ),
-    _retries_in_doubt(
-        When("an empty or broken body", _SUCCESS),
-        "amoCRM answered {path} with an empty or broken body, again and again. " + _AGAIN,
-    ),
-    _fails(
-        When("the address leads elsewhere", range(300, 400)),
-        "The address {host} leads elsewhere{detail}: the account may have been renamed or moved. Put the address that "
-        "your browser shows when amoCRM is open into the account address (account_domain).",
-        errors.Moved,
-    ),
-    # The token endpoint
-    _fails(
-        When("the refresh token is spent", _NO_EXCHANGE, says=("revoked", "expired"), where=(Where.REFRESH,)),
+}
+_REFRESH: dict[Rule, str] = {
+    _fails("the refresh token is spent", _NO_EXCHANGE, errors.Unauthorized, says=("revoked", "expired")): (
         "amoCRM no longer accepts the refresh token{detail}: it works once and for three months, and it is lost when "
-        "something else uses it or the integration is switched off. {advice}",
-        errors.Unauthorized,
+        "something else uses it or the integration is switched off. {advice}"
     ),
-    _fails(
-        When("the code is used", _NO_EXCHANGE, says=("revoked",), where=(Where.CODE,)),
-        "amoCRM has exchanged the authorization code already{detail}: it works once. " + _NEW_CODE,
-        errors.CodeUsed,
+}
+_CODE: dict[Rule, str] = {
+    _fails("the code is used", _NO_EXCHANGE, errors.CodeUsed, says=("revoked",)): (
+        "amoCRM has exchanged the authorization code already{detail}: it works once. " + _NEW_CODE
     ),
-    _fails(
-        When("the code has expired", _NO_EXCHANGE, says=("expired",), where=(Where.CODE,)),
-        "The authorization code has expired{detail}: it works for 20 minutes. " + _NEW_CODE,
-        errors.CodeExpired,
+    _fails("the code has expired", _NO_EXCHANGE, errors.CodeExpired, says=("expired",)): (
+        "The authorization code has expired{detail}: it works for 20 minutes. " + _NEW_CODE
     ),
+}
+_EXCHANGE: dict[Rule, str] = {
     _fails(
-        When(
-            "not this integration's",
-            _NO_EXCHANGE,
-            says=("cannot decrypt", "not linked to client", "not issued to this client"),
-            where=_TOKENS,
-        ),
+        "not this integration's",
+        _NO_EXCHANGE,
+        errors.NotIssued,
+        says=("cannot decrypt", "not linked to client", "not issued to this client"),
+    ): (
         "What was to be exchanged for a token was not given to this integration, or was not copied whole{detail}. "
         "Copy it again together with the integration ID (client_id) and the secret key (client_secret): all of them "
-        "are on " + _KEYS_TAB + ".",
-        errors.NotIssued,
+        "are on " + _KEYS_TAB + "."
     ),
     _fails(
-        When(
-            "an unknown integration",
-            _NO_EXCHANGE,
-            says=("авторизация клиента", "некорректный клиент", "invalid_client", "client authentication"),
-            where=_TOKENS,
-        ),
+        "an unknown integration",
+        _NO_EXCHANGE,
+        errors.UnknownIntegration,
+        says=("авторизация клиента", "некорректный клиент", "invalid_client", "client authentication"),
+    ): (
         "amoCRM does not recognise the integration{detail}. Compare the integration ID (client_id), the secret key "
         "(client_secret) and the redirect URI with the integration's settings, letter for letter; a new secret key "
-        "makes the old one useless.",
-        errors.UnknownIntegration,
+        "makes the old one useless."
     ),
-    _fails(
-        When("another redirect URI", _NO_EXCHANGE, says=("redirect",), where=_TOKENS),
+    _fails("another redirect URI", _NO_EXCHANGE, errors.OtherRedirectUri, says=("redirect",)): (
         "amoCRM gave no token because of the redirect URI{detail}. It must be, letter for letter, the one in the "
-        "integration's settings.",
-        errors.OtherRedirectUri,
+        "integration's settings."
     ),
-    _fails(
-        When("a refused exchange", _NO_EXCHANGE, where=_TOKENS),
+    _fails("a refused exchange", _NO_EXCHANGE, errors.Unauthorized): (
         "amoCRM gave no new token{detail}. Compare the account address, the integration ID, the secret key and the "
-        "redirect URI with the integration's settings. If they are right: {advice}",
-        errors.Unauthorized,
+        "redirect URI with the integration's settings. If they are right: {advice}"
+    ),
+}
+_TAKEN: dict[Rule, str] = {
+    Rule("an answer", range(200, 203), kinds=(ReplyKind.OBJECT,)): "",
+    Rule("nothing found", (204,)): "",
+}
+_ACCOUNT: dict[Rule, str] = {
+    _renews("no such account", (400, 401, 403, 404), errors.NotFound, codes=(101,)): (
+        "There is no amoCRM account at {host}{detail}. Compare the account address (account_domain) with your "
+        "browser's address bar: the account may have been renamed."
+    ),
+    _stops("the user is switched off", (400, 401, 403), errors.Unauthorized, codes=(112,)): (
+        "The amoCRM user who granted access is switched off in {host}{detail}. Switch the user on again. If you "
+        "cannot: {advice}"
+    ),
+}
+_ANY: dict[Rule, str] = {
+    _shrinks("too large an answer", _SUCCESS, kinds=(ReplyKind.TOO_LARGE,)): _TOO_LARGE,
+    _retries_in_doubt("a web page instead of data", _SUCCESS, kinds=(ReplyKind.HTML,)): (
+        "amoCRM answered {path} with a web page instead of data, again and again; usually it is under maintenance. "
+        + _AGAIN
+    ),
+    _retries_in_doubt("an empty or broken body", _SUCCESS): (
+        "amoCRM answered {path} with an empty or broken body, again and again. " + _AGAIN
+    ),
+    _fails("the address leads elsewhere", range(300, 400), errors.Moved): (
+        "The address {host} leads elsewhere{detail}: the account may have been renamed or moved. Put the address that "
+        "your browser shows when amoCRM is open into the account address (account_domain)."
     ),
     # amoCRM's own error numbers
-    _renews(
-        When("no such account", (400, 401, 403, 404), codes=(101,), where=_ACCOUNT),
-        "There is no amoCRM account at {host}{detail}. Compare the account address (account_domain) with your "
-        "browser's address bar: the account may have been renamed.",
-        errors.NotFound,
-    ),
-    _stops(
-        When("the user is switched off", (400, 401, 403), codes=(112,), where=_ACCOUNT),
-        "The amoCRM user who granted access is switched off in {host}{detail}. Switch the user on again. If you "
-        "cannot: {advice}",
-        errors.Unauthorized,
-    ),
-    _stops(
-        When("the IP address is not on the account's list", (401, 403), codes=(113,)),
+    _stops("the IP address is not on the account's list", (401, 403), errors.IpRefused, codes=(113,)): (
         "The account {host} lets in only listed IP addresses{detail}. Let its administrator add the address of the "
-        "machine where this connector runs to «Белый список ip-адресов» in «Настройки».",
-        errors.IpRefused,
+        "machine where this connector runs to «Белый список ip-адресов» in «Настройки»."
     ),
-    _fails(When("a part of amoCRM is off", _REFUSED, codes=(425, 426)), _SWITCHED_OFF, errors.FeatureOff),
-    _fails(When("not paid", _REFUSED, codes=(402,)), _UNPAID, errors.Unpaid),
-    _fails(When("no rights", _REFUSED, codes=(288,)), _NO_RIGHTS, errors.Forbidden),
+    _fails("a part of amoCRM is off", _REFUSED, errors.FeatureOff, codes=(425, 426)): _SWITCHED_OFF,
+    _fails("not paid", _REFUSED, errors.Unpaid, codes=(402,)): _UNPAID,
+    _fails("no rights", _REFUSED, errors.Forbidden, codes=(288,)): _NO_RIGHTS,
     # Statuses from 400 on
-    _renews(
-        When("the token is not accepted", (401,)),
+    _renews("the token is not accepted", (401,), errors.Unauthorized): (
         "amoCRM does not accept the token at {host}{detail}: it was not copied whole, has expired or was revoked, the "
-        "integration was switched off, or the token is another account's. {advice}",
-        errors.Unauthorized,
+        "integration was switched off, or the token is another account's. {advice}"
     ),
-    _fails(When("not paid", (402,)), _UNPAID, errors.Unpaid),
+    _fails("not paid", (402,), errors.Unpaid): _UNPAID,
     _stops(
-        When("blocked by the front server", (403,), kinds=(ReplyKind.HTML, ReplyKind.BROKEN, ReplyKind.EMPTY)),
+        "blocked by the front server", (403,), errors.Blocked, (ReplyKind.HTML, ReplyKind.BROKEN, ReplyKind.EMPTY)
+    ): (
         "amoCRM blocks this connector: its front server refuses every request, as it does after too many of them. This "
         "does not pass by itself, so nothing more is sent. Write to amoCRM's support chat and give them the IP address "
         "of the machine where this connector runs, the subdomain {subdomain} and the account ID {account}. Afterwards "
-        "lower the requests per second, or find the other integration that asks too often.",
-        errors.Blocked,
+        "lower the requests per second, or find the other integration that asks too often."
     ),
-    _fails(When("no rights", (403,)), _NO_RIGHTS, errors.Forbidden),
-    _fails(
-        When("no such address", (404,)),
+    _fails("no rights", (403,), errors.Forbidden): _NO_RIGHTS,
+    _fails("no such address", (404,), errors.NotFound): (
         "amoCRM does not know {path} at {host}{detail}. If no table can be read, correct the account address "
-        "(account_domain); if only some cannot, again and again, leave them out.",
-        errors.NotFound,
+        "(account_domain); if only some cannot, again and again, leave them out."
     ),
-    _fails(
-        When("a request with a mistake", (422,), kinds=(ReplyKind.OBJECT,), says=("validation",)),
-        _BAD_REQUEST,
-        errors.BadRequest,
-        failure=_SYSTEM,
+    _misunderstood("a request with a mistake", (422,), kinds=(ReplyKind.OBJECT,), says=("validation",)): _BAD_REQUEST,
+    _fails("a part of amoCRM is off", (422, 425, 426), errors.FeatureOff, (ReplyKind.OBJECT,)): _SWITCHED_OFF,
+    _retries("the request came too slowly", (408,)): (
+        "amoCRM did not receive the whole request {path} in time, again and again. " + _AGAIN
     ),
-    _fails(
-        When("a part of amoCRM is off", (422, 425, 426), kinds=(ReplyKind.OBJECT,)), _SWITCHED_OFF, errors.FeatureOff
-    ),
-    _retries(
-        When("the request came too slowly", (408,)),
-        "amoCRM did not receive the whole request {path} in time, again and again. " + _AGAIN,
-    ),
-    Rule(
-        When("too many requests", (429,)),
+    Rule("too many requests", (429,), errors.Throttled, action=ResponseAction.RATE_LIMITED, failure=_TRANSIENT): (
         "amoCRM kept answering «too many requests» for {minutes} minutes, or asked to wait longer than that. All "
         "integrations of the account share its limit: lower the requests per second here, or sync at another time. "
-        + _AGAIN,
-        errors.Throttled,
-        ResponseAction.RATE_LIMITED,
-        _TRANSIENT,
+        + _AGAIN
     ),
-    _fails(
-        When("a request that amoCRM does not understand", _REFUSED), _BAD_REQUEST, errors.BadRequest, failure=_SYSTEM
+    _misunderstood("a request that amoCRM does not understand", _REFUSED): _BAD_REQUEST,
+    _retries_smaller("too much for the server", (504,)): (
+        "amoCRM did not manage to answer {path} in time (504), again and again. " + _AGAIN
     ),
-    _retries_smaller(
-        When("too much for the server", (504,)),
-        "amoCRM did not manage to answer {path} in time (504), again and again. " + _AGAIN,
+    _retries_in_doubt("the server failed", range(500, 600)): (
+        "amoCRM failed at {path}{detail}, again and again. " + _AGAIN
     ),
-    _retries_in_doubt(
-        When("the server failed", range(500, 600)), "amoCRM failed at {path}{detail}, again and again. " + _AGAIN
-    ),
-    _fails(
-        When("an unknown answer", range(1000)),
-        "amoCRM answered {path} in a way this connector does not know{detail}. Report it with this text.",
-        failure=_SYSTEM,
-        doubtful=True,
+    _fails("an unknown answer", range(1000), failure=_SYSTEM, doubtful=True): (
+        "amoCRM answered {path} in a way this connector does not know{detail}. Report it with this text."
     ),
     # No answer
-    _shrinks(When("too large a head", None, kinds=(ReplyKind.TOO_LARGE,)), _TOO_LARGE),
-    _retries(
-        When("the host name is not found", None, kinds=(ReplyKind.DNS,)),
+    _shrinks("too large a head", _NO_ANSWER, kinds=(ReplyKind.TOO_LARGE,)): _TOO_LARGE,
+    _retries("the host name is not found", _NO_ANSWER, kinds=(ReplyKind.DNS,)): (
         "The network does not know the address {host} (DNS). Correct the account address (account_domain), or let the "
-        "machine where this connector runs reach the internet.",
+        "machine where this connector runs reach the internet."
     ),
-    _retries(
-        When("no connection", None, kinds=(ReplyKind.REFUSED, ReplyKind.CONNECT_TIMEOUT)),
+    _retries("no connection", _NO_ANSWER, kinds=(ReplyKind.REFUSED, ReplyKind.CONNECT_TIMEOUT)): (
         "{host} does not accept connections. Let the machine where this connector runs reach it: a firewall or a proxy "
-        "may stand in between. " + _AGAIN,
+        "may stand in between. " + _AGAIN
     ),
-    _fails(
-        When("the certificate is not trusted", None, kinds=(ReplyKind.CERTIFICATE,)),
+    _fails("the certificate is not trusted", _NO_ANSWER, errors.Unavailable, (ReplyKind.CERTIFICATE,)): (
         "The certificate of {host} is not trusted, so nothing was sent. If a proxy of your company stands in between, "
-        "give its certificate to the connector (environment variable REQUESTS_CA_BUNDLE).",
-        errors.Unavailable,
+        "give its certificate to the connector (environment variable REQUESTS_CA_BUNDLE)."
     ),
-    _retries(
-        When("no encrypted connection", None, kinds=(ReplyKind.TLS,)),
+    _retries("no encrypted connection", _NO_ANSWER, kinds=(ReplyKind.TLS,)): (
         "No encrypted connection (TLS) to {host} could be established. A firewall or a proxy may stand in between. "
-        + _AGAIN,
+        + _AGAIN
     ),
-    _retries_smaller(
-        When("no answer in time", None, kinds=(ReplyKind.READ_TIMEOUT,)),
-        "{host} did not finish its answer to {path} in time, again and again. " + _AGAIN,
+    _retries_smaller("no answer in time", _NO_ANSWER, kinds=(ReplyKind.READ_TIMEOUT,)): (
+        "{host} did not finish its answer to {path} in time, again and again. " + _AGAIN
     ),
-    _retries_in_doubt(
-        When("the connection is lost", None), "The connection to {host} was lost at {path}, again and again. " + _AGAIN
+    _retries_in_doubt("the connection is lost", _NO_ANSWER): (
+        "The connection to {host} was lost at {path}, again and again. " + _AGAIN
     ),
-)
+}
+
+
+def _table(*parts: Mapping[Rule, str]) -> Rules:
+    return tuple(replace(rule, message=message) for part in parts for rule, message in part.items())
+
+
+API = _table(_TAKEN, _ACCOUNT, _ANY)
+DRIVE = _table(_DRIVE, _TAKEN, _ANY)
+# The token endpoint, exchanging a refresh token or the code of a consent. Only a pair of tokens is an answer there, so
+# these lack _TAKEN
+REFRESH = _table(_REFRESH, _EXCHANGE, _ACCOUNT, _ANY)
+CODE = _table(_CODE, _EXCHANGE, _ACCOUNT, _ANY)

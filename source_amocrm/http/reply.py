@@ -22,9 +22,7 @@ MOST_OF_VALUES = 128 << 20
 MOST_WITHOUT_TEXTS = 64 << 20
 """Bytes of memory that the values may take by their number, apart from their contents."""
 
-NUL = rb"\u0000"
-"""As JSON writes it."""
-
+_NUL = rb"\u0000"  # as JSON writes it
 # Bytes of memory at the most, as measured: for each sign, and for a text that is no key
 _COST = {b"{": 176, b"[": 96, b",": 56, b":": 110}
 _STRING = 48
@@ -130,35 +128,30 @@ def parse(data: bytes | bytearray, values: int | None = None) -> tuple[ReplyKind
         return ReplyKind.EMPTY, None
     if first[0] == b"<":
         return ReplyKind.HTML, None
-    try:
-        value = _loads(data, cost(data) if values is None else values)
-    except MemoryError:
+    values = cost(data) if values is None else values
+    if values > MOST_OF_VALUES:
         return ReplyKind.TOO_LARGE, None
-    if value and isinstance(value, dict):
-        return ReplyKind.OBJECT, value
-    return ReplyKind.BROKEN, None
+    try:
+        value = None if _NUL in data else orjson.loads(data)
+    except orjson.JSONDecodeError:
+        value = None
+    if value is None and values * _MENDED > MOST_OF_VALUES:
+        return ReplyKind.TOO_LARGE, None
+    if value is None:
+        value = _mended(data)
+    return (ReplyKind.OBJECT, value) if value and isinstance(value, dict) else (ReplyKind.BROKEN, None)
 
 
-def _loads(data: bytes | bytearray, values: int) -> Any:
-    """The parsed value; None if the text is not JSON. Raises MemoryError if its values take too much memory."""
-    _bounded(values)
-    if NUL not in data:
-        try:
-            return orjson.loads(data)
-        except orjson.JSONDecodeError:
-            pass
-    _bounded(values * _MENDED)
-    # Texts typed in amoCRM may hold halves of emoji, raw control characters, bytes that are no UTF-8
+def _mended(data: bytes | bytearray) -> Any:
+    """What orjson refuses: texts typed in amoCRM may hold halves of emoji, control characters, bytes of no UTF-8.
+
+    None if it is no JSON all the same.
+    """
     try:
         text = data.decode("utf-8-sig", "replace")
         return _mend(json.loads(text, strict=False, parse_constant=lambda _: None, parse_float=_finite))
     except (ValueError, RecursionError):
         return None
-
-
-def _bounded(values: int) -> None:
-    if values > MOST_OF_VALUES:
-        raise MemoryError
 
 
 def cost(data: bytes | bytearray) -> int:

@@ -38,7 +38,6 @@ from source_amocrm.http.reply import (
     parse,
 )
 
-USER_AGENT = "source-amocrm"
 LARGEST_HEAD = 1 << 17
 """Bytes of all that comes before a body: the status, the headers, and what the server says before them."""
 _SMALL = 1 << 20  # bytes of an answer that holds no rows
@@ -61,6 +60,7 @@ class _CurrentExchange(threading.local):
 
     on_sent: Callable[[], None]  # is called the moment the request is handed to the network
     until: float  # deadline (seconds, monotonic clock)
+    room: int  # bytes that may still come
 
     def left(self) -> float:
         """Seconds until the deadline. Raises TimeoutError when it is over."""
@@ -74,13 +74,15 @@ _EXCHANGE = _CurrentExchange()
 
 
 class _BoundedReader(io.RawIOBase):
-    """Reads from a socket until the deadline of the exchange, and no more than `room` bytes."""
+    """Reads from a socket as long and as much as the exchange allows; to http.client it is that socket."""
 
     def __init__(self, connected: socket.socket) -> None:
         self._socket = connected
         self._raw = connected.makefile("rb", buffering=0)
         self._patience = connected.gettimeout() or math.inf
-        self.room = LARGEST_HEAD
+
+    def makefile(self, _mode: str) -> io.BufferedReader:
+        return io.BufferedReader(self)
 
     def readable(self) -> bool:
         return True
@@ -88,8 +90,8 @@ class _BoundedReader(io.RawIOBase):
     def readinto(self, buffer: Any) -> int | None:
         self._socket.settimeout(min(_EXCHANGE.left(), self._patience))
         count: int | None = self._raw.readinto(buffer)
-        self.room -= count or 0
-        if self.room < 0:
+        _EXCHANGE.room -= count or 0
+        if _EXCHANGE.room < 0:
             raise TooLarge
         return count
 
@@ -98,79 +100,49 @@ class _BoundedReader(io.RawIOBase):
         super().close()
 
 
-class _Response(http.client.HTTPResponse):
-    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
-        super().__init__(sock, *args, **kwargs)
-        self.fp.close()
-        self._reader = _BoundedReader(sock)
-        self.fp = io.BufferedReader(self._reader)
+class _BoundedConnection:
+    """Mixed into a connection of urllib3: keeps the bounds of the exchange, and reports that the request has left."""
 
-    def begin(self) -> None:
-        super().begin()
-        # chunks may take as much again as what is in them
-        self._reader.room = 2 * LARGEST_BODY
-
-
-class _ReportingConnection:
-    """Mixed into a connection of urllib3: reports that the request has left, and connects before the deadline."""
-
-    response_class = _Response
+    @staticmethod
+    def response_class(connected: Any, *args: Any, **kwargs: Any) -> http.client.HTTPResponse:
+        return http.client.HTTPResponse(_BoundedReader(connected), *args, **kwargs)  # type: ignore[arg-type]
 
     def getresponse(self) -> Any:
         _EXCHANGE.on_sent()
-        return super().getresponse()  # type: ignore[misc]
+        response = super().getresponse()  # type: ignore[misc]
+        _EXCHANGE.room = 2 * LARGEST_BODY  # chunks may take as much again as what is in them
+        return response
 
     def _new_conn(self) -> Any:
         """Connects in a thread of its own, for nothing else can interrupt the lookup of a name."""
-        connect, left = super()._new_conn, _EXCHANGE.left()  # type: ignore[misc]
-        done: Future[Any] = Future()
-        threading.Thread(target=_connect_into, args=(done, connect), name="connect", daemon=True).start()
+        connect, left, done = super()._new_conn, _EXCHANGE.left(), Future[Any]()  # type: ignore[misc]
+
+        def run() -> None:
+            try:
+                done.set_result(connect())
+            except BaseException as error:
+                done.set_exception(error)
+
+        threading.Thread(target=run, name="connect", daemon=True).start()
         if not wait([done], left).done:
-            done.add_done_callback(_close_connection)
+            done.add_done_callback(lambda late: late.exception() or late.result().close())
             raise urllib3.exceptions.ConnectTimeoutError("no connection by the deadline of the exchange")
         return done.result()
 
 
-def _connect_into(done: Future[Any], connect: Callable[[], Any]) -> None:
-    try:
-        done.set_result(connect())
-    except BaseException as error:
-        done.set_exception(error)
-
-
-def _close_connection(late: Future[Any]) -> None:
-    if late.exception() is None:
-        late.result().close()
-
-
 @functools.cache
-def _reporting(pool: type[urllib3.HTTPConnectionPool]) -> type[urllib3.HTTPConnectionPool]:
-    """The same pool with connections that report."""
-    if issubclass(pool.ConnectionCls, _ReportingConnection):
+def _bounded(connection: type) -> type:
+    if issubclass(connection, _BoundedConnection):
+        return connection
+    return type(f"Bounded{connection.__name__}", (_BoundedConnection, connection), {})
+
+
+class _BoundedAdapter(HTTPAdapter):
+    def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:
+        """The pool for a request, to the host itself or by way of a proxy."""
+        pool: Any = super().get_connection_with_tls_context(*args, **kwargs)
+        pool.ConnectionCls = _bounded(pool.ConnectionCls)
         return pool
-    connection = type(f"Reporting{pool.ConnectionCls.__name__}", (_ReportingConnection, pool.ConnectionCls), {})
-    return type(f"Reporting{pool.__name__}", (pool,), {"ConnectionCls": connection})
-
-
-class _ReportingAdapter(HTTPAdapter):
-    """A pool of reporting connections for `threads` workers."""
-
-    def __init__(self, threads: int) -> None:
-        super().__init__(pool_connections=4, pool_maxsize=threads + _OTHER_THREADS, max_retries=0)
-
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, **kwargs)
-        self._report(self.poolmanager)
-
-    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
-        manager = super().proxy_manager_for(proxy, **kwargs)
-        self._report(manager)
-        return manager
-
-    @staticmethod
-    def _report(manager: Any) -> None:
-        pools = manager.pool_classes_by_scheme.items()
-        manager.pool_classes_by_scheme = {scheme: _reporting(pool) for scheme, pool in pools}
 
 
 _heavy_turn = threading.Lock()
@@ -188,13 +160,6 @@ def turn_of_heavy_answer(patience: float) -> Iterator[None]:
         _heavy_turn.release()
 
 
-class _NoSignature(requests.auth.AuthBase):
-    """Signs nothing, so that no password of a .netrc file is sent; `send` adds the token after its turn has come."""
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        return request
-
-
 class AmocrmSession(LimiterSession):
     """One for all requests of the process; safe to share by threads."""
 
@@ -203,10 +168,11 @@ class AmocrmSession(LimiterSession):
         self.budget = budget
         self._deadline = policy.deadline
         self._timeouts = (policy.connect_timeout, policy.read_timeout)
-        self.auth = _NoSignature()
-        self.headers.update({"Accept": "application/json", "Accept-Encoding": "gzip", "User-Agent": USER_AGENT})
-        self.mount("https://", _ReportingAdapter(threads))
-        self.mount("http://", _ReportingAdapter(threads))
+        # signs nothing, so that no password of a .netrc file is sent; `send` adds the token after its turn has come
+        self.auth = lambda request: request
+        self.headers.update({"Accept": "application/json", "Accept-Encoding": "gzip", "User-Agent": "source-amocrm"})
+        for scheme in ("https://", "http://"):
+            self.mount(scheme, _BoundedAdapter(pool_connections=4, pool_maxsize=threads + _OTHER_THREADS))
         # amoCRM's session cookies are of no use to a token, and a jar is not for many threads
         self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
 
@@ -242,26 +208,21 @@ class AmocrmSession(LimiterSession):
         signed = request.copy()  # the given request stays without a token, so that no error can show one
         if token:
             signed.headers["Authorization"] = f"Bearer {token}"
-        if not isinstance(self.get_adapter(url), _ReportingAdapter):
-            self.budget.left(request)
         bounds = {"timeout": self._timeouts, "stream": True, "allow_redirects": False}
-        response, kind, body, trouble, whole = None, ReplyKind.EMPTY, None, "", True
+        response, kind, body, trouble = None, ReplyKind.EMPTY, None, ""
         started = time.monotonic()
-        _EXCHANGE.on_sent, _EXCHANGE.until = functools.partial(self.budget.left, request), started + self._deadline
+        _EXCHANGE.until, _EXCHANGE.room = started + self._deadline, LARGEST_HEAD
+        _EXCHANGE.on_sent = functools.partial(self.budget.left, request)
         try:
             response = requests.Session.send(self, signed, **{**kwargs, **bounds})
             kind, body = _read_body(response, shrinkable)
-        except (urllib3.exceptions.DecodeError, TooLarge, MemoryError) as error:
-            # a body that cannot be unpacked still came under a status
-            broken = isinstance(error, urllib3.exceptions.DecodeError)
-            kind, trouble = ReplyKind.BROKEN if broken else ReplyKind.TOO_LARGE, type(error).__name__
-        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-            kind, trouble, whole = failure(error, answered=response is not None), type(error).__name__, False
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, TooLarge, MemoryError) as error:
+            kind, trouble = failure(error, answered=response is not None), type(error).__name__
         finally:
             if response is not None:
                 response.close()
         elapsed, received = time.monotonic() - started, time.time()
-        if response is None or not whole:
+        if response is None or (trouble and kind not in _OF_A_STATUS):
             raise NoAnswer(request, Reply(None, kind, None, {}, elapsed, received, trouble, token or None, url))
         status, headers = response.status_code, response.headers
         reply = Reply(status, kind, body, headers, elapsed, received, trouble, token or None, url)
@@ -295,7 +256,11 @@ def _read_body(response: requests.Response, shrinkable: bool) -> tuple[ReplyKind
         return parse(data, values)
 
 
+_OF_A_STATUS = (ReplyKind.BROKEN, ReplyKind.TOO_LARGE)
+"""Failures of a body only: the status that came before it holds."""
 _FAILURES: dict[ReplyKind, tuple[type[BaseException], ...]] = {
+    ReplyKind.BROKEN: (urllib3.exceptions.DecodeError,),
+    ReplyKind.TOO_LARGE: (TooLarge, MemoryError),
     ReplyKind.CERTIFICATE: (ssl.SSLCertVerificationError,),
     ReplyKind.DNS: (socket.gaierror, urllib3.exceptions.NameResolutionError),
     ReplyKind.REFUSED: (ConnectionRefusedError,),

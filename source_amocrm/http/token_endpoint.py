@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any
 
 import requests
-from airbyte_cdk.sources.streams.http.error_handlers import ResponseAction
 
 from source_amocrm import shutdown
 from source_amocrm.auth import SignIn
@@ -18,16 +16,16 @@ from source_amocrm.config.hosts import is_account_host
 from source_amocrm.errors import Unauthorized
 from source_amocrm.http.backoff import RetryPolicy
 from source_amocrm.http.circuit_breaker import CircuitBreaker
-from source_amocrm.http.client import AmocrmClient
+from source_amocrm.http.client import Api
 from source_amocrm.http.error_handler import AmocrmErrorHandler, AmocrmResolution, classify
-from source_amocrm.http.refusals import Rule, When, Where
-from source_amocrm.http.reply import NoAnswer, Reply, ReplyKind, reply_of
+from source_amocrm.http.refusals import CODE, REFRESH, Rule
+from source_amocrm.http.reply import NoAnswer, Reply, reply_of
 from source_amocrm.http.session import AmocrmSession
 
 SUBDOMAIN_PATH = "/oauth2/account/current/subdomain"
 
 _DAY = 86400
-_PAIR = Rule(When("a pair of tokens", (200,)))
+_PAIR = Rule("a pair of tokens", (200,))
 _SPENT_UNHEARD = (
     "The connection broke while the token was being exchanged, so amoCRM had most likely spent it, and its answer "
     "with the new one was lost on the way. "
@@ -43,17 +41,17 @@ class HttpTokenEndpoint:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._client = AmocrmClient(session, SignIn(""), policy, clock=clock, sleep=shutdown.pausing(sleep))
+        self._client = Api(session, SignIn(""), policy, clock=clock, sleep=shutdown.pausing(sleep))
         # never opens: threads that wait for an exchange learn of its failure from the authenticator
         self._breaker = CircuitBreaker(opens=False)
 
     def exchange(
-        self, base_url: str, request: Mapping[str, Any], *, advice: str = "", account_id: int | None = None
+        self, base_url: str, request: Mapping[str, Any], *, advice: str = "", claims: Claims | None = None
     ) -> Grant:
         """A pair for what `request` holds: a refresh token, or the code of a consent. Raises AmocrmError."""
-        unsigned = SignIn(base_url, claims=Claims(account_id=account_id))
+        unsigned = SignIn(base_url, claims=claims)
         unsigned.advice = advice
-        handler = _ExchangeRules(self._client.policy, unsigned, Where.CODE if "code" in request else Where.REFRESH)
+        handler = _ExchangeRules(self._client.policy, unsigned, CODE if "code" in request else REFRESH)
         client = self._client.at(unsigned, handler, self._breaker)
         _, response = client.send_request("POST", base_url + TOKEN_PATH, {"bearer": _mark_as_sent}, json=request)
         grant = _grant_of(reply_of(response))
@@ -84,17 +82,10 @@ class _ExchangeRules(AmocrmErrorHandler):
 
     def interpret_response(self, response_or_exception: requests.Response | Exception | None) -> AmocrmResolution:
         reply = reply_of(response_or_exception)
-        if _grant_of(reply) is not None:
-            return self._resolution(_PAIR, reply)
-        rule = classify(reply, self._where)
-        if rule.action is ResponseAction.SUCCESS:
-            # an answer without the tokens in it
-            reply = replace(reply, status=200, kind=ReplyKind.BROKEN, body=None)
-            rule = classify(reply, self._where)
-        resolution = self._resolution(rule, reply)
+        resolution = self._resolution(_PAIR if _grant_of(reply) else classify(reply, self._rules), reply)
         if self._doubtful and isinstance(resolution.error, Unauthorized):
             resolution.error.message = _SPENT_UNHEARD + resolution.error.message
-        self._doubtful |= rule.doubtful
+        self._doubtful |= resolution.rule.doubtful
         return resolution
 
 

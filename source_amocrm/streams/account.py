@@ -1,21 +1,38 @@
-"""The account itself, its users, and what is connected to it: sources, webhooks, widgets, files."""
+"""The account itself, its users and customers, and what is connected to it: sources, webhooks, widgets, files."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
 from source_amocrm.account.availability import whole
+from source_amocrm.account.resources import CUSTOMERS
 from source_amocrm.config.hosts import service_url
 from source_amocrm.errors import AmocrmError, FeatureOff
 from source_amocrm.http import Fetch, files_host_api
 from source_amocrm.streams import schema
-from source_amocrm.streams.base import AccountStream, FullRefreshStream
-from source_amocrm.streams.values import Row
+from source_amocrm.streams.base import AccountStream, FullRefreshStream, IncrementalStream
+from source_amocrm.streams.per_entity import SEGMENTS
+from source_amocrm.streams.values import Row, exact_amount, main_contact
 from source_amocrm.sync.declaration import Context
 from source_amocrm.walk.listing import Listing
 
 FILES_OF_A_PAGE = 50
 """amoCRM documents no largest page; its own library asks for 50."""
+
+
+class Customers(IncrementalStream):
+    resources = (CUSTOMERS,)
+    deletable = True
+    found = {"main_contact": main_contact, "next_price": exact_amount("next_price")}
+
+
+OF_CUSTOMERS = [
+    FullRefreshStream.table("customer_statuses", list_path=f"{CUSTOMERS.path}/statuses"),
+    FullRefreshStream.table("customer_segments", list_path=SEGMENTS),
+    FullRefreshStream.table(
+        "customer_transactions", list_path=f"{CUSTOMERS.path}/transactions", found={"price": exact_amount("price")}
+    ),
+]
 
 
 class TheAccount(AccountStream):
@@ -26,31 +43,14 @@ class TheAccount(AccountStream):
         yield dict(self.account.facts().body), Context()
 
 
-class Users(FullRefreshStream):
-    list_path = "/api/v4/users"
-    in_every_account = True
-
-
-class Groups(AccountStream):
-    collection = "users_groups"
-    account_extras = ("users_groups",)
-
-
-class Roles(FullRefreshStream):
-    list_path = "/api/v4/roles"
-    params = {"with": "users"}
-
-
-class Sources(FullRefreshStream):
-    list_path = "/api/v4/sources"
-
-
-class Webhooks(FullRefreshStream):
-    list_path = "/api/v4/webhooks"
-
-
-class Widgets(FullRefreshStream):
-    list_path = "/api/v4/widgets"
+OF_ACCOUNT = [
+    FullRefreshStream.table("users", list_path="/api/v4/users", in_every_account=True),
+    AccountStream.table("groups", collection="users_groups", account_extras=("users_groups",)),
+    FullRefreshStream.table("roles", list_path="/api/v4/roles", params={"with": "users"}),
+    FullRefreshStream.table("sources", list_path="/api/v4/sources"),
+    FullRefreshStream.table("webhooks", list_path="/api/v4/webhooks"),
+    FullRefreshStream.table("widgets", list_path="/api/v4/widgets"),
+]
 
 
 class Files(FullRefreshStream):

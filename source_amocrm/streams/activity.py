@@ -76,9 +76,7 @@ def attachment_of(note: Json) -> Json:
     return child(params, "original_name") or child(params, "file_name")
 
 
-class TaskTypes(AccountStream):
-    collection = "task_types"
-    account_extras = ("task_types",)
+TaskTypes = AccountStream.table("task_types", collection="task_types", account_extras=("task_types",))
 
 
 class Tasks(IncrementalStream):
@@ -96,7 +94,7 @@ class Notes(IncrementalStream):
         return self.record(record, element_type=ELEMENT_TYPE[context.entity_type])
 
     def tombstone_columns(self, context: Context) -> Row:
-        return {"element_type": ELEMENT_TYPE[context.entity_type], **super().tombstone_columns(context)}
+        return {"element_type": ELEMENT_TYPE[context.entity_type]}
 
 
 class Calls(IncrementalStream):
@@ -105,7 +103,7 @@ class Calls(IncrementalStream):
     found = {"direction": lambda note: CALLS[note["note_type"]]}
 
     def rows(self, record: Row, context: Context) -> Iterable[Row]:
-        kind = self.record.to.source(record).get("note_type")
+        kind = self.record.source(record).get("note_type")
         if type(kind) is str and kind in CALLS:
             yield self.record(record, element_type=ELEMENT_TYPE[context.entity_type])
 

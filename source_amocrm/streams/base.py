@@ -17,11 +17,12 @@ from airbyte_cdk.sources.streams.http.http import HttpStream
 from airbyte_cdk.sources.utils.casing import camel_to_snake
 
 from source_amocrm.account import Account, Resource
+from source_amocrm.account.resources import CARDS
 from source_amocrm.errors import AmocrmError
 from source_amocrm.http import ACCOUNT_PATH, Fetch, Params
 from source_amocrm.streams import schema
-from source_amocrm.streams.record import Find, Record, tombstone
-from source_amocrm.streams.values import Row
+from source_amocrm.streams.record import Find, Record
+from source_amocrm.streams.values import Row, as_object
 from source_amocrm.sync import read_alone
 from source_amocrm.sync.declaration import Context, Declaration, Deletion, FullRefresh, Incremental, with_parameter
 from source_amocrm.sync.read_plan import Progress
@@ -59,6 +60,11 @@ class AmocrmStream(HttpStream, Declaration, ABC):
             cls.name = vars(cls).get("name") or camel_to_snake(cls.__name__)
             cls.primary_key = schema.key(cls.name)
 
+    @classmethod
+    def table(cls, name: str, **declared: Any) -> type[AmocrmStream]:
+        """Returns the stream of this kind that makes a table, which differs from others in what is declared alone."""
+        return type(name, (cls,), {"name": name, **declared})
+
     def __init__(self, account: Account, properties: Mapping[str, Any] | None = None) -> None:
         """`properties`: the columns of the schema that the connection is configured with; None: all columns."""
         super().__init__()
@@ -67,7 +73,9 @@ class AmocrmStream(HttpStream, Declaration, ABC):
         self.account = account
         self._columns = frozenset(properties or ())
         self._raw = account.config.raw_records and not self.exploded and (not self._columns or RAW in self._columns)
-        self.record = Record(self.name, **self.found)
+        self.record = Record(self.name, self.found)
+        if self._raw:
+            self.record.add(RAW, as_object)
 
     def progress(self, state: Mapping[str, Any] | None) -> Progress | None:  # noqa: ARG002
         """Returns the progress that a saved state tells; None for a stream that is read whole each time."""
@@ -117,11 +125,7 @@ class AmocrmStream(HttpStream, Declaration, ABC):
         return {RAW: RAW_SCHEMA} if self._raw else {}
 
     def rows(self, record: Row, context: Context) -> Iterable[Row]:
-        row = self.row(record, context)
-        if self._raw:
-            row[RAW] = self.record.to.object(record, RAW)
-            row = self.record.to.row(row)
-        return [row]
+        return [self.row(record, context)]
 
     def row(self, record: Row, context: Context) -> Row:  # noqa: ARG002
         return self.record(record)
@@ -221,23 +225,24 @@ class IncrementalStream(AmocrmStream, Incremental):
     def tombstone(self, deletion: Deletion, context: Context) -> Row:
         account_id = self.account.facts().id if deletion.account_id is None else deletion.account_id
         own, others = self.primary_key[-1], self.tombstone_columns(context)
-        return tombstone(self.name, own, deletion.id, account_id, deletion.by, deletion.at, **others)
+        return self.record.tombstone(own, deletion.id, account_id, deletion.by, deletion.at, **others)
 
     def tombstone_columns(self, context: Context) -> Row:  # noqa: ARG002
-        """Returns the columns of a tombstone besides who deleted what and when; `further_columns` are null in it."""
-        return {RAW: None} if self._raw else {}
+        """Returns the columns of a tombstone that a deletion leaves as they are."""
+        return {}
 
 
 class PartsStream(IncrementalStream):
-    """A stream with several rows for each record of one list, dated by that record."""
+    """A stream with several rows for each card of one list, dated by that card, whose id its key begins with."""
 
     several_rows = True
     exploded = True
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
-        if "resources" in vars(cls):
-            cls.cursor_field = f"{cls.resources[0].entity}_updated_at"
+        if "name" in vars(cls):
+            [card] = [card for card in CARDS if f"{card.entity}_id" in cls.primary_key[:1]]
+            cls.resources, cls.cursor_field = (card,), f"{card.entity}_updated_at"
 
 
 class EventStream(IncrementalStream):

@@ -16,22 +16,9 @@ from typing import Any
 
 from source_amocrm.account import Account
 from source_amocrm.account.resources import CLOSED, COMPANIES, CONTACTS, LEADS
+from source_amocrm.streams import values
 from source_amocrm.streams.base import FullRefreshStream, IncrementalStream
-from source_amocrm.streams.values import (
-    Coercion,
-    Json,
-    Row,
-    as_list,
-    as_seconds,
-    changes_of,
-    child,
-    compact_json,
-    exact_amount,
-    local_date,
-    main_contact,
-    utc_text,
-    values_of,
-)
+from source_amocrm.streams.values import Json, Row, as_list, child, read, values_of
 from source_amocrm.sync.declaration import Context, Lookup
 
 LOGGER = logging.getLogger("airbyte")
@@ -89,36 +76,31 @@ def known_columns(properties: Mapping[str, Any]) -> dict[int, FieldColumn]:
     return found
 
 
-def field_columns(to: Coercion, record: Json, columns: Mapping[int, FieldColumn], zone: tzinfo) -> Row:
-    """Returns the columns of the record's custom fields; None in those that are not filled."""
-    row: Row = {each.name: None for each in columns.values()}
-    for field in as_list(to.source(record).get("custom_fields_values")):
-        own = to.integer(field.get("field_id"), "custom_fields") if type(field) is dict else None
+def field_columns(odd: Row, record: Row, columns: Mapping[int, FieldColumn], zone: tzinfo) -> Row:
+    """Returns the columns of the record's custom fields that are filled. `odd`: see `Record`."""
+    row: Row = {}
+    for field in as_list(record.get("custom_fields_values")):
+        own = read(odd, "custom_fields", values.as_integer, field.get("field_id")) if type(field) is dict else None
         known = None if own is None else columns.get(own)
-        values = as_list(field.get("values")) if known else []
-        if known and values:
-            row[known.name] = _value(to, known, field.get("field_type"), values, zone)
+        elements = as_list(field.get("values")) if known else []
+        if known and elements:
+            row[known.name] = _value(odd, known, field.get("field_type"), elements, zone)
     return row
 
 
-def _value(to: Coercion, known: FieldColumn, kind: Json, values: list[Json], zone: tzinfo) -> Json:
-    elements = [element if type(element) is dict else {"value": element} for element in values]
+def _value(odd: Row, known: FieldColumn, kind: Json, given: list[Json], zone: tzinfo) -> Json:
+    elements = [element if type(element) is dict else {"value": element} for element in given]
     types, form = known.schema.get("type", ()), known.schema.get("format")
     if "array" in types or ("string" in types and form is None):
-        texts = [text for element in elements if (text := to.field_value(element, kind, zone, known.name)) is not None]
-        if "array" in types:
-            return texts
-        return compact_json(texts) if len(texts) > 1 else next(iter(texts), None)
+        texts = [values.field_text(element, kind, zone) for element in elements]
+        return read(odd, known.name, values.as_texts if "array" in types else values.as_joined_text, texts)
     if len(elements) > 1:
-        to.leave_out(known.name, values)
+        odd.setdefault(known.name, given)
     value = elements[0].get("value")
-    if "number" in types:
-        return to.number(value, known.name)
-    if "boolean" in types:
-        return to.boolean(value, known.name)
-    if form == "date":
-        return to.read(lambda seconds: local_date(as_seconds(seconds), zone), value, known.name)
-    return to.read(lambda seconds: utc_text(as_seconds(seconds)), value, known.name)
+    if "number" in types or "boolean" in types:
+        return read(odd, known.name, values.as_number if "number" in types else values.as_boolean, value)
+    write = values.WRITERS["date" if form == "date" else "date_time"]
+    return read(odd, known.name, lambda seconds: write(seconds, zone), value)
 
 
 def _alias(name: str) -> str:
@@ -136,6 +118,8 @@ class ReadableStream(IncrementalStream):
         self._configured = properties is not None
         if self._fields:
             self.account_extras = (*self.account_extras, "datetime_settings")
+        for each in self._fields.values():
+            self.record.add(each.name)
 
     def further_columns(self) -> Mapping[str, Any]:
         return {**self._field_columns(), **super().further_columns()}
@@ -152,16 +136,10 @@ class ReadableStream(IncrementalStream):
         made = (column(field) for field in fields)
         return {each.name: each.schema for each in made if each}
 
-    def rows(self, record: Row, context: Context) -> Iterable[Row]:
-        rows = super().rows(record, context)
-        if not self._fields:
-            return rows
-        to = self.record.to
-        wide = ((row, field_columns(to, record, self._fields, context.timezone)) for row in rows)
-        return [to.row({**row, **columns}, changes_of(row)) for row, columns in wide]
-
-    def tombstone_columns(self, context: Context) -> Row:
-        return {**{each.name: None for each in self._fields.values()}, **super().tombstone_columns(context)}
+    def row(self, record: Row, context: Context) -> Row:
+        odd: Row = {}
+        columns = field_columns(odd, self.record.source(record), self._fields, context.timezone) if self._fields else {}
+        return self.record(record, odd, **columns)
 
 
 def is_communication(field: dict[str, Json]) -> bool:
@@ -178,7 +156,7 @@ def name_of(company: Row) -> str | None:
 class Deals(ReadableStream):
     resources = (LEADS,)
     deletable = True
-    found = {"main_contact": main_contact, "sale": exact_amount("price")}
+    found = {"main_contact": values.main_contact, "sale": values.exact_amount("price")}
 
 
 class Contacts(ReadableStream):
@@ -192,15 +170,6 @@ class Contacts(ReadableStream):
     }
 
 
-class Companies(ReadableStream):
-    resources = (COMPANIES,)
-    deletable = True
-
-
-class Pipelines(FullRefreshStream):
-    list_path = PIPELINES
-
-
 class Statuses(FullRefreshStream):
     list_path = PIPELINES
     in_every_account = True
@@ -208,16 +177,15 @@ class Statuses(FullRefreshStream):
 
     def rows(self, record: Row, context: Context) -> Iterable[Row]:
         """Yields a row per status, made of its pipeline with that status alone. Raises RowError when one has no id."""
-        to = self.record.to
-        pipeline = to.source(record)
-        to.integer_key(pipeline.get("id"), pipeline, "pipeline_id")
+        pipeline = self.record.source(record)
+        self.record.key(pipeline.get("id"), pipeline, "pipeline_id")
         for status in as_list(child(pipeline.get("_embedded"), "statuses")):
-            yield self.record({**pipeline, "_embedded": {"statuses": to.source(status)}})
+            yield self.record({**pipeline, "_embedded": {"statuses": self.record.source(status)}})
 
 
-class LossReasons(FullRefreshStream):
-    list_path = "/api/v4/leads/loss_reasons"
-
-
-class Unsorted(FullRefreshStream):
-    list_path = "/api/v4/leads/unsorted"
+FURTHER = [
+    ReadableStream.table("companies", resources=(COMPANIES,), deletable=True),
+    FullRefreshStream.table("pipelines", list_path=PIPELINES),
+    FullRefreshStream.table("loss_reasons", list_path="/api/v4/leads/loss_reasons"),
+    FullRefreshStream.table("unsorted", list_path="/api/v4/leads/unsorted"),
+]

@@ -19,7 +19,7 @@ from source_amocrm.account.resources import EVENTS, NOTES
 from source_amocrm.errors import REFUSALS, NotFound, PageTooLarge, beginning_with
 from source_amocrm.streams.activity import ELEMENT_TYPE
 from source_amocrm.streams.base import FullRefreshStream, IncrementalStream
-from source_amocrm.streams.values import Json, Row, as_list, child
+from source_amocrm.streams.values import Json, Row, as_integer, as_list, child, or_none
 from source_amocrm.sync.declaration import Context
 from source_amocrm.sync.events import EventReading
 from source_amocrm.sync.read_plan import BEGINNING, ReadPlan
@@ -66,13 +66,13 @@ class Messages(IncrementalStream):
 
     def rows(self, record: Row, context: Context) -> Iterable[Row]:
         """Yields the row of a note that is an SMS, or of a chat event. Raises RowError without an id."""
-        source, chat = self.record.to.source(record), context.entity_type == EVENTS.name
+        source, chat = self.record.source(record), context.entity_type == EVENTS.name
         kind = source.get("type" if chat else "note_type")
         if type(kind) is str and kind in (CHATS if chat else SMS):
             yield self._chat(source, kind) if chat else self._sms(source, kind, context.entity_type)
 
     def _sms(self, note: Row, kind: str, entity: str) -> Row:
-        params, own = note.get("params"), self.record.to.integer_key(note.get("id"), note, "message_id")
+        params, own = note.get("params"), self.record.key(note.get("id"), note, "message_id")
         return self.record(
             note,
             message_id=f"{entity}/{own}",
@@ -86,10 +86,10 @@ class Messages(IncrementalStream):
 
     def _chat(self, event: Row, kind: str) -> Row:
         message, related = child(event.get("value_after"), "message"), child(event.get("_embedded"), "entity")
-        talk_id, entity = self.record.to.integer(child(message, "talk_id"), "talk_id"), event.get("entity_type")
+        talk_id, entity = child(message, "talk_id"), event.get("entity_type")
         contact_id, written = child(related, "linked_talk_contact_id"), {}
         if self._texts:
-            written = self._texts.message(talk_id, child(message, "id"))
+            written = self._texts.message(or_none(as_integer, talk_id), child(message, "id"))
         return self.record(
             event,
             message_id=event.get("id"),
@@ -142,9 +142,7 @@ class Talks(FullRefreshStream):
             raise beginning_with(sentence, error) from None
 
 
-class Bots(FullRefreshStream):
-    list_path = "/api/v4/bots"
-    collection = "items"
+Bots = FullRefreshStream.table("bots", list_path="/api/v4/bots", collection="items")
 
 
 class ChatTexts:

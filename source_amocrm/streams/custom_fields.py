@@ -6,75 +6,63 @@ Each kind of entities has a table of values, made of the same reading as the ent
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from dataclasses import replace
-from typing import Any
 
-from source_amocrm.account.resources import COMPANIES, CONTACTS, CUSTOMERS, LEADS, Resource
+from source_amocrm.account.resources import Resource
+from source_amocrm.streams import values
 from source_amocrm.streams.base import FullRefreshStream, PartsStream
 from source_amocrm.streams.per_entity import CATALOGS, OF_CARDS, SEGMENTS, EntityKind, PerEntityStream
-from source_amocrm.streams.values import (
-    Coercion,
-    Json,
-    Row,
-    UnreadableError,
-    as_boolean,
-    as_integer,
-    as_list,
-    child,
-    values_of,
-)
+from source_amocrm.streams.record import Record
+from source_amocrm.streams.values import Json, Row, as_list, child, or_none, read, values_of
 from source_amocrm.sync.declaration import Context
 
 
 def system_fields(fields: Iterable[Json]) -> dict[int, bool | None]:
     """Returns, by the field's id, whether it is amoCRM's own; None where the dictionary does not tell."""
-    ids = ((_or_none(as_integer, child(field, "id")), field) for field in fields)
+    ids = ((or_none(values.as_integer, child(field, "id")), field) for field in fields)
     return {own: _is_system(field) for own, field in ids if own is not None}
 
 
-def field_values(to: Coercion, key: str, entity: Json, context: Context) -> list[Row]:
+def field_values(make: Record, key: str, entity: Json, context: Context) -> list[Row]:
     """Returns one row per value of the entity's filled fields, numbered within its field, also if that comes in parts.
 
     `key`: the column of the entity's id. Raises RowError when the entity has no id, or when a field that has values has
     none.
     """
-    entity, cursor = to.source(entity), f"{key.removesuffix('_id')}_updated_at"
-    own = to.integer_key(entity.get("id"), entity, key)
-    updated_at = to.timestamp(entity.get("updated_at"), cursor)
-    of_entity = to.noted()
+    entity, cursor = make.source(entity), f"{key.removesuffix('_id')}_updated_at"
+    own, of_entity = make.key(entity.get("id"), entity, key), Row()
+    updated_at = read(of_entity, cursor, values.as_timestamp, entity.get("updated_at"))
     rows: list[Row] = []
     counted: dict[int, int] = {}
     for field in as_list(entity.get("custom_fields_values")):
         if type(field) is not dict:
-            to.report("custom_field_id", field)
+            make.report("custom_field_id", field)
             continue
-        values = as_list(field.get("values"))
-        if not values:
+        elements = as_list(field.get("values"))
+        if not elements:
             continue
-        field_id = to.integer_key(field.get("field_id"), field, "custom_field_id")
-        name = to.text(field.get("field_name"), "name")
-        code = to.text(field.get("field_code"), "field_code")
-        kind = to.text(field.get("field_type"), "field_type")
-        noted = of_entity | to.noted() if to.reported else of_entity
+        field_id, of_field = make.key(field.get("field_id"), field, "custom_field_id"), of_entity.copy()
+        name = read(of_field, "name", values.as_text, field.get("field_name"))
+        code = read(of_field, "field_code", values.as_text, field.get("field_code"))
+        kind = read(of_field, "field_type", values.as_text, field.get("field_type"))
         first = counted.get(field_id, 0)
-        counted[field_id] = first + len(values)
-        for index, element in enumerate(values, first):
-            value = element if type(element) is dict else {"value": element}
+        counted[field_id] = first + len(elements)
+        for index, element in enumerate(elements, first):
+            value, odd = element if type(element) is dict else {"value": element}, of_field.copy()
             row = {
                 "custom_field_id": field_id,
                 key: own,
                 "name": name,
-                "enum": to.integer(value.get("enum_id"), "enum"),
-                "value": to.field_value(value, kind, context.timezone),
+                "enum": read(odd, "enum", values.as_integer, value.get("enum_id")),
+                "value": read(odd, "value", values.as_text, values.field_text(value, kind, context.timezone)),
                 "is_system": context.system_fields.get(field_id),
                 "value_index": index,
                 cursor: updated_at,
                 "field_code": code,
                 "field_type": kind,
-                "enum_code": to.text(_enum_code(value), "enum_code"),
+                "enum_code": read(odd, "enum_code", values.as_text, _enum_code(value)),
             }
-            rows.append(to.row(row, noted))
+            rows.append(make.finished(row, odd))
     return rows
 
 
@@ -84,17 +72,11 @@ def _enum_code(value: dict[str, Json]) -> Json:
 
 
 def _is_system(field: Json) -> bool | None:
-    predefined = _or_none(as_boolean, child(field, "is_predefined"))
+    predefined = or_none(values.as_boolean, child(field, "is_predefined"))
     if predefined is not None:
         return bool(predefined)
-    deletable = _or_none(as_boolean, child(field, "is_deletable"))
+    deletable = or_none(values.as_boolean, child(field, "is_deletable"))
     return None if deletable is None else not deletable
-
-
-def _or_none(read: Any, value: Json) -> Any:
-    with suppress(UnreadableError):
-        return read(value)
-    return None
 
 
 class CustomFields(PerEntityStream):
@@ -104,10 +86,12 @@ class CustomFields(PerEntityStream):
     found = {"enums": lambda field: field.get("nested") or field.get("enums")}
 
 
-class CustomFieldGroups(PerEntityStream):
-    kinds = (*OF_CARDS, CATALOGS)
-    parts = ("/custom_fields/groups",)
-    collection = "custom_field_groups"
+CustomFieldGroups = PerEntityStream.table(
+    "custom_field_groups",
+    kinds=(*OF_CARDS, CATALOGS),
+    parts=("/custom_fields/groups",),
+    collection="custom_field_groups",
+)
 
 
 class FieldValueStream(PartsStream):
@@ -123,23 +107,10 @@ class FieldValueStream(PartsStream):
         return replace(super().context(resource), system_fields=system_fields(fields))
 
     def rows(self, record: Row, context: Context) -> Iterable[Row]:
-        return field_values(self.record.to, self.primary_key[0], record, context)
+        return field_values(self.record, self.primary_key[0], record, context)
 
 
-class CustomFieldsDeals(FieldValueStream):
-    resources = (LEADS,)
-
-
-class CustomFieldsContacts(FieldValueStream):
-    resources = (CONTACTS,)
-
-
-class CustomFieldsCompanies(FieldValueStream):
-    resources = (COMPANIES,)
-
-
-class CustomFieldsCustomers(FieldValueStream):
-    resources = (CUSTOMERS,)
+VALUES = [FieldValueStream.table(f"custom_fields_{cards}") for cards in ("deals", "contacts", "companies", "customers")]
 
 
 class CustomFieldsCatalogElements(PerEntityStream):
@@ -155,7 +126,7 @@ class CustomFieldsCatalogElements(PerEntityStream):
         return ((element, context) for element, _ in elements)
 
     def rows(self, record: Row, context: Context) -> Iterable[Row]:
-        return field_values(self.record.to, self.primary_key[0], record, context)
+        return field_values(self.record, self.primary_key[0], record, context)
 
 
 class Catalogs(FullRefreshStream):

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from source_amocrm.account import event_kinds
 from source_amocrm.account.resources import LEADS
 from source_amocrm.streams.base import EventStream, FullRefreshStream
-from source_amocrm.streams.values import Coercion, Json, Row, as_list, child, compact_json
+from source_amocrm.streams.values import Json, Row, as_integer, as_joined_text, as_list, child, read
 from source_amocrm.sync.declaration import Context, Lookup
 
 LOST = 143
@@ -24,9 +24,7 @@ class Events(EventStream):
     """Every event, as amoCRM tells it."""
 
 
-class EventTypes(FullRefreshStream):
-    list_path = "/api/v4/events/types"
-    collection = "events_types"
+EventTypes = FullRefreshStream.table("event_types", list_path="/api/v4/events/types", collection="events_types")
 
 
 class DealStatuses(EventStream):
@@ -42,7 +40,7 @@ class DealStatuses(EventStream):
     }
 
     def rows(self, record: Row, context: Context) -> Iterable[Row]:
-        entity = self.record.to.source(record).get("entity_type")
+        entity = self.record.source(record).get("entity_type")
         if type(entity) is not str or entity == "lead":
             yield self.record(record)
 
@@ -53,13 +51,13 @@ class DeletedEntities(EventStream):
 
     def rows(self, record: Row, context: Context) -> Iterable[Row]:
         """Yields the row of what was deleted or restored, one per note. Raises RowError without an id."""
-        event = self.record.to.source(record)
+        event = self.record.source(record)
         kind: str = event["type"] if type(event.get("type")) is str else ""
         if kind == event_kinds.NOTE_DELETED:
             changes = [*as_list(event.get("value_after")), *as_list(event.get("value_before"))]
             notes = [note for change in changes if type(note := child(change, "note")) is dict]
             if not notes:
-                self.record.to.report("entity_id", changes)
+                self.record.report("entity_id", changes)
             owner = {"parent_type": event.get("entity_type"), "parent_id": event.get("entity_id")}
             for note in notes:
                 yield self._life(event, note.get("id"), "note", deleted=True, **owner)
@@ -82,17 +80,17 @@ class ChangeStream(EventStream):
     told: tuple[str, str, str]
 
     def rows(self, record: Row, context: Context) -> Iterable[Row]:
-        event = self.record.to.source(record)
+        event = self.record.source(record)
         if event.get("entity_type") == self.entity:
-            for columns in self.changed(self.record.to, event):
-                yield self.record(event, **columns)
+            yield from self.changed(event)
 
-    def changed(self, to: Coercion, event: Row) -> Iterable[Row]:
-        """Yields the columns that tell what changed, a row's at a time."""
+    def changed(self, event: Row) -> Iterable[Row]:
+        """Yields a row for each change."""
         if event.get("type") in self.kinds:
             column, changed, field = self.told
             sides = {"new": event.get("value_after"), "old": event.get("value_before")}
-            yield {f"{column}_{side}": child(child(value, changed), field) for side, value in sides.items()}
+            told = {f"{column}_{side}": child(child(value, changed), field) for side, value in sides.items()}
+            yield self.record(event, **told)
 
 
 class ResponsibleChangeStream(ChangeStream):
@@ -100,78 +98,60 @@ class ResponsibleChangeStream(ChangeStream):
     told = ("responsible_user_id", "responsible_user", "id")
 
 
+class SaleChangeStream(ChangeStream):
+    kinds = (event_kinds.SALE_CHANGED,)
+    told = ("sale", "sale_field_value", "sale")
+
+
 class FieldChangeStream(ChangeStream):
     """Reads all events, because each field may have its own kind and amoCRM refuses a request for several of them."""
 
-    def changed(self, to: Coercion, event: Row) -> Iterable[Row]:
+    def changed(self, event: Row) -> Iterable[Row]:
         """Yields one row per field. amoCRM names the field in the kind of the event, or in each of its values."""
         kind = event.get("type")
         own = event_kinds.FIELD.fullmatch(kind) if type(kind) is str else None
         if kind != event_kinds.FIELD_CHANGED and not own:
             return
         named = int(own[1]) if own else None
-        new, old = (_by_field(to, event.get(side), named) for side in ("value_after", "value_before"))
+        new, old = (self._by_field(event.get(side), named) for side in ("value_after", "value_before"))
         for field in new | old or ([] if named is None else [named]):
-            yield {"custom_field_id": field, **_values(to, new.get(field, []), old.get(field, []))}
+            yield self._change(event, field, new.get(field, []), old.get(field, []))
+
+    def _by_field(self, changes: Json, named: int | None) -> dict[int, list[dict[str, Json]]]:
+        """Returns the values by field; `named` is the field of those that do not tell."""
+        found: dict[int, list[dict[str, Json]]] = {}
+        for change in as_list(changes):
+            value = child(change, "custom_field_value")
+            if type(value) is dict:
+                own = value.get("field_id")
+                field = self.record.key(named if own is None else own, value, "custom_field_id")
+                found.setdefault(field, []).append(value)
+            else:
+                self.record.report("custom_field_id", change)
+        return found
+
+    def _change(self, event: Row, field: int, new: list[dict[str, Json]], old: list[dict[str, Json]]) -> Row:
+        odd: Row = {}
+        kinds = (read(odd, "field_type", as_integer, value.get("field_type")) for value in (*new, *old))
+        columns: Row = {
+            "custom_field_id": field,
+            "field_type": next((kind for kind in kinds if kind is not None), None),
+        }
+        for side, values in (("new", new), ("old", old)):
+            texts = [value.get("text") for value in values]
+            columns[f"value_{side}"] = read(odd, f"value_{side}", as_joined_text, texts)
+            columns[f"enums_{side}"] = [enum for value in values if (enum := value.get("enum_id")) is not None]
+        return self.record(event, odd, **columns)
 
 
-class DealResponsibleChanges(ResponsibleChangeStream):
-    entity = "lead"
-
-
-class DealSaleChanges(ChangeStream):
-    entity = "lead"
-    kinds = (event_kinds.SALE_CHANGED,)
-    told = ("sale", "sale_field_value", "sale")
-
-
-class DealFieldChanges(FieldChangeStream):
-    entity = "lead"
-
-
-class ContactResponsibleChanges(ResponsibleChangeStream):
-    entity = "contact"
-
-
-class ContactFieldChanges(FieldChangeStream):
-    entity = "contact"
-
-
-class CompanyResponsibleChanges(ResponsibleChangeStream):
-    entity = "company"
-
-
-class CompanyFieldChanges(FieldChangeStream):
-    entity = "company"
-
-
-class CustomerResponsibleChanges(ResponsibleChangeStream):
-    entity = "customer"
-
-
-class CustomerFieldChanges(FieldChangeStream):
-    entity = "customer"
-
-
-def _by_field(to: Coercion, changes: Json, named: int | None) -> dict[int, list[dict[str, Json]]]:
-    """Returns the values by field; `named` is the field of those that do not tell."""
-    found: dict[int, list[dict[str, Json]]] = {}
-    for change in as_list(changes):
-        value = child(change, "custom_field_value")
-        if type(value) is dict:
-            own = value.get("field_id")
-            field = to.integer_key(named if own is None else own, value, "custom_field_id")
-            found.setdefault(field, []).append(value)
-        else:
-            to.report("custom_field_id", change)
-    return found
-
-
-def _values(to: Coercion, new: list[dict[str, Json]], old: list[dict[str, Json]]) -> Row:
-    kinds = (to.integer(value.get("field_type"), "field_type") for value in (*new, *old))
-    columns: Row = {"field_type": next((kind for kind in kinds if kind is not None), None)}
-    for name, values in (("new", new), ("old", old)):
-        texts = to.texts([value.get("text") for value in values], f"value_{name}")
-        columns[f"value_{name}"] = compact_json(texts) if len(texts) > 1 else next(iter(texts), None)
-        columns[f"enums_{name}"] = [enum for value in values if (enum := value.get("enum_id")) is not None]
-    return columns
+CHANGES = [
+    ResponsibleChangeStream.table("deal_responsible_changes", entity="lead"),
+    SaleChangeStream.table("deal_sale_changes", entity="lead"),
+    FieldChangeStream.table("deal_field_changes", entity="lead"),
+    ResponsibleChangeStream.table("contact_responsible_changes", entity="contact"),
+    FieldChangeStream.table("contact_field_changes", entity="contact"),
+    ResponsibleChangeStream.table("company_responsible_changes", entity="company"),
+    FieldChangeStream.table("company_field_changes", entity="company"),
+    ResponsibleChangeStream.table("customer_responsible_changes", entity="customer"),
+    FieldChangeStream.table("customer_field_changes", entity="customer"),
+]

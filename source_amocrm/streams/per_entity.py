@@ -12,7 +12,7 @@ from source_amocrm.account.availability import in_parts, whole
 from source_amocrm.account.resources import CARDS
 from source_amocrm.errors import REFUSALS, AmocrmError, NotFound, combined_error
 from source_amocrm.streams.base import FullRefreshStream
-from source_amocrm.streams.values import Coercion
+from source_amocrm.streams.record import Record
 from source_amocrm.sync.declaration import Context
 from source_amocrm.walk.listing import Listing, Row
 
@@ -22,7 +22,7 @@ CATALOGS = "/api/v4/catalogs"
 SEGMENTS = "/api/v4/customers/segments"
 OF_CARDS = tuple(card.path for card in CARDS)
 
-_CATALOGS = Coercion("catalogs")
+_CATALOGS = Record("catalogs")
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,8 @@ def kinds_at(account: Account, path: str) -> list[EntityKind]:
 def catalog_id(catalog: Row) -> int:
     """Returns the id of a catalog from their list. Raises RowError when it has none."""
     catalog = _CATALOGS.source(catalog)
-    return _CATALOGS.integer_key(catalog.get("id"), catalog, "catalog_id")
+    own: int = _CATALOGS.key(catalog.get("id"), catalog, "catalog_id")
+    return own
 
 
 class PerEntityStream(FullRefreshStream):
@@ -88,7 +89,7 @@ class PerEntityStream(FullRefreshStream):
 
     def row(self, record: Row, context: Context) -> Row:
         told = {"entity_type": context.entity_type, "catalog_id": context.catalog_id}
-        known = {name: value for name, value in told.items() if value is not None and name in self.record.converts}
+        known: Row = {name: value for name, value in told.items() if value is not None and name in self.record.blank}
         return self.record(record, **known)
 
 

@@ -2,83 +2,183 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from copy import copy
-from functools import cache
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
 
-from source_amocrm.streams import schema
-from source_amocrm.streams.values import Coercion, Json, Row, child
+from source_amocrm.errors import AmocrmError, json_kind
+from source_amocrm.streams import schema, values
+from source_amocrm.streams.values import Json, Row, UnreadableError, as_integer, as_timestamp, child, read
 
+LOGGER = logging.getLogger("airbyte")
 Find = Callable[[dict[str, Json]], Json]
 """Finds the value of a column in a record."""
-Convert = Callable[..., Json]
-"""Brings a value to the type of a column. That of a key is given the record too, to tell which one lacks its key."""
+Convert = Callable[[Json], Json]
+"""Converts a value that is not null to the type of a column. Raises UnreadableError."""
+
+_CONVERTS: Mapping[tuple[str, str | None], Convert] = {
+    ("integer", None): as_integer,
+    ("number", None): values.as_number,
+    ("boolean", None): values.as_boolean,
+    ("string", None): values.as_text,
+    ("string", "date-time"): as_timestamp,
+    ("object", None): values.as_object,
+    ("array", None): values.as_array,
+    ("array", "integer"): values.as_ids,
+    ("array", "string"): values.as_texts,
+    ("array", "object"): values.as_tags,
+}
+"""By the type of a column, and its format or the type of its items."""
+_CLUES = ("id", "type", "entity_id", "entity_type", "pipeline_id", "account_id", "created_at", "updated_at")
+"""Fields of a broken row that an error may show: numbers and codes, nothing personal."""
+
+
+class RowError(AmocrmError):
+    """A row that cannot be delivered."""
+
+
+class ChangedRow(dict[str, Json]):
+    """A row of which the columns `changes` do not hold all that amoCRM sent, because their types cannot."""
+
+    changes: tuple[str, ...]
 
 
 class Record:
     """Makes the rows of a table. `found`: by column, what works its value out of the record.
 
-    `_blank`: the row of an empty record. `_plain`: columns with the value of a field. `_found`: those whose value is
-    found in the record. Both stay as in `_blank` where the value is null. `_lists`: a null makes an empty one. `_keys`:
-    a null is an error.
+    A value that its column cannot hold becomes None. The log names the column once, with the kind of the value and
+    never its content.
+
+    `_plain`: columns with the value of a field. `_found`: those whose value is found in the record. Both stay as in
+    `blank`, the row of an empty record, where the value is null. `_keys`: a null is an error.
     """
 
-    def __init__(self, table: str, **found: Find) -> None:
-        self.to = Coercion(table)
-        self._blank: Row = {}
-        self.converts: dict[str, Convert] = {}
+    def __init__(self, table: str, found: Mapping[str, Find] | None = None) -> None:
+        self.table = table
+        self.blank: Row = {}
+        self._arrays: set[str] = set()
+        self._converts: dict[str, Convert] = {}
         self._plain: list[tuple[str, str, Convert]] = []
-        self._found: list[tuple[str, Find, Convert]] = []
-        self._lists: list[tuple[str, Find, Convert]] = []
+        self._found: list[tuple[str, Find, Convert, Json]] = []
         self._keys: list[tuple[str, Find, Convert]] = []
+        self._reported: dict[str, str] = {}
         for column in schema.columns(table):
-            name, own, convert = column.name, found.get(column.name), self._conversion(column)
-            find = own or _finder(column.fields)
-            several = column.schema["type"] == "array" or isinstance(column.default, (list, dict))
-            self.converts[name] = convert
-            self._blank[name] = None if several else column.default
+            name, own, items = column.name, (found or {}).get(column.name), column.items.get("type")
+            convert = _CONVERTS[column.type, items or column.schema.get("format")]
+            find, empty = own or _finder(column.fields), None
+            if column.schema["type"] == "array":
+                self._arrays.add(name)
+            if isinstance(column.default, (list, dict)):
+                empty = column.default
+            elif name in self._arrays or items == "object":
+                empty = []
+            self.blank[name] = column.default if empty is None else None
             if column.in_key:
-                self._keys.append((name, find, self.to.integer_key if column.type == "integer" else self.to.text_key))
-            elif several or column.items.get("type") == "object":
-                self._lists.append((name, find, convert))
-            elif not own and len(column.fields) == 1 and "." not in column.fields[0]:
+                self._keys.append((name, find, values.as_code if convert is values.as_text else convert))
+                continue
+            self._converts[name] = convert
+            if empty is None and not own and len(column.fields) == 1 and "." not in column.fields[0]:
                 self._plain.append((name, column.fields[0], convert))
-            elif own or column.fields:
-                self._found.append((name, find, convert))
+            elif own or column.fields or empty is not None:
+                self._found.append((name, find, convert, empty))
 
-    def __call__(self, record: Json, **elsewhere: Json) -> Row:
+    def add(self, column: str, convert: Convert | None = None) -> None:
+        """Adds a column: what `convert` makes of the whole record; without it, what a row is given from elsewhere."""
+        self.blank[column] = None
+        if convert:
+            self._found.append((column, lambda record: record, convert, None))
+
+    def __call__(self, record: Json, odd: Row | None = None, **elsewhere: Json) -> Row:
         """Returns the row of a record. `elsewhere`: by column, values that are not in the record itself.
 
-        Raises RowError when a column of the key is missing.
+        `odd`: by column, what it cannot hold of the values that the caller has converted. Raises RowError when a
+        column of the key is missing.
         """
-        source, row = self.to.source(record), self._blank.copy()
+        source, row, odd = self.source(record), self.blank.copy(), odd or {}
+        get = source.get
         for column, name, convert in self._plain:
-            value = source.get(name)
+            value = get(name)
             if value is not None:
-                row[column] = convert(value, column)
-        for column, find, convert in self._found:
+                try:
+                    row[column] = convert(value)
+                except UnreadableError:
+                    row[column], odd[column] = None, value
+        for column, find, convert, empty in self._found:
             value = find(source)
             if value is not None:
-                row[column] = convert(value, column)
-        for column, find, convert in self._lists:
-            row[column] = convert(find(source), column)
+                row[column] = read(odd, column, convert, value)
+            elif empty is not None:
+                row[column] = empty.copy()
         for column, value in elsewhere.items():
-            row[column] = self.converts[column](value, column)
+            row[column] = read(odd, column, self._converts[column], value) if column in self._converts else value
         for column, find, convert in self._keys:
             value = elsewhere[column] if column in elsewhere else find(source)
-            row[column] = convert(row[column] if value is None else value, source, column)
-        return self.to.row(row)
+            row[column] = self.key(row[column] if value is None else value, source, column, convert)
+        return self.finished(row, odd)
 
-    def _conversion(self, column: schema.Column) -> Convert:
-        to, default = self.to, column.default
-        of_items: dict[str | None, Convert] = {"integer": to.ids, "string": to.texts, "object": to.tags}
-        if convert := of_items.get(column.items.get("type")):
-            return convert
-        kind = "timestamp" if column.schema.get("format") == "date-time" else column.type
-        convert_one: Convert = to.text if kind == "string" else getattr(to, kind)
-        if isinstance(default, (list, dict)):  # each row has its own
-            return lambda value, name: convert_one(copy(default) if value is None else value, name)
-        return convert_one
+    def tombstone(
+        self, key: str, element_id: Json, account_id: Json, updated_by: Json, updated_at: Json, **others: Json
+    ) -> Row:
+        """Returns the row of a deleted element: its key, who, when, `is_deleted`; the rest is known no more.
+
+        `key`: the column of its id. `updated_at`: the deletion's time (Unix seconds), so that the row wins over every
+        earlier one with its key. `others`: columns that a deletion leaves as they are. Raises RowError without an id.
+        """
+        odd: Row = {}
+        row: Row = {column: [] if column in self._arrays else None for column in self.blank}
+        row[key] = self.key(element_id, {"id": element_id, "updated_at": updated_at}, key)
+        row["account_id"] = read(odd, "account_id", as_integer, account_id)
+        row["updated_by"] = read(odd, "updated_by", as_integer, updated_by)
+        row["updated_at"] = read(odd, "updated_at", as_timestamp, updated_at)
+        row["is_deleted"] = True
+        if "date" in row:
+            row["date"] = row["updated_at"]
+        return self.finished({**row, **others}, odd)
+
+    def source(self, element: Json) -> dict[str, Json]:
+        """Returns the list element that a row is made of. Raises RowError when it is not an object."""
+        if type(element) is dict:
+            return element
+        raise RowError(
+            f"amoCRM sent {json_kind(element)} where a row of the table {self.table} should be, so that row "
+            "cannot be delivered. Run the sync again; if it repeats, report it to amoCRM support "
+            "with the time of the sync."
+        )
+
+    def key(self, value: Json, element: dict[str, Json], column: str, convert: Convert = as_integer) -> Any:
+        """Returns a key column of the row that is made of `element`. Raises RowError when the value is no key."""
+        try:
+            key = convert(value)
+        except UnreadableError:
+            key = None
+        if key is not None:
+            return key
+        clues = [f"{name} {element[name]}" for name in _CLUES if type(element.get(name)) is int]
+        raise RowError(
+            f"amoCRM sent a row for the table {self.table} without its key {column} "
+            f"({json_kind(value)} stands there), so it cannot be delivered. "
+            f"Known of the row: {', '.join(clues) or 'nothing'}. "
+            "Run the sync again; if it repeats, report it to amoCRM support with what is known of the row."
+        )
+
+    def report(self, column: str, value: Json) -> None:
+        """Warns, once a column, that a value was left out."""
+        warning = (
+            f"Table {self.table}, column {column}: amoCRM sent {json_kind(value)} that the column cannot hold; it is "
+            "left empty in that row. Further ones in this column are not reported."
+        )
+        if self._reported.setdefault(column, warning) is warning:
+            LOGGER.warning(warning)
+
+    def finished(self, row: Row, odd: Row) -> Row:
+        """Returns the row, as one that is changed if it holds less than amoCRM sent. Warns of the `odd` values."""
+        if not odd:
+            return row
+        for column, value in odd.items():
+            self.report(column, value)
+        changed = ChangedRow(row)
+        changed.changes = tuple(column for column in row if column in odd)
+        return changed
 
 
 def _finder(fields: tuple[str, ...]) -> Find:
@@ -94,27 +194,3 @@ def _finder(fields: tuple[str, ...]) -> Find:
         return None
 
     return find
-
-
-def tombstone(
-    table: str, key: str, element_id: Json, account_id: Json, updated_by: Json, updated_at: Json, **others: Json
-) -> Row:
-    """Returns the row of a deleted element: its key, who, when, `is_deleted`; the rest is known no more.
-
-    `key`: the column of its id. `updated_at`: the deletion's time (Unix seconds), so that the row wins over every
-    earlier one with its key. `others`: columns that a deletion leaves as they are. Raises RowError without an id.
-    """
-    to = _coercion(table)
-    row: Row = {one.name: [] if one.schema["type"] == "array" else None for one in schema.columns(table)}
-    row[key] = to.integer_key(element_id, {"id": element_id, "updated_at": updated_at}, key)
-    row["account_id"] = to.integer(account_id, "account_id")
-    row["updated_by"] = to.integer(updated_by, "updated_by")
-    row["updated_at"] = to.timestamp(updated_at, "updated_at")
-    row["is_deleted"] = True
-    if "date" in row:
-        row["date"] = row["updated_at"]
-    return to.row({**row, **others})
-
-
-_coercion = cache(Coercion)
-"""One for all tombstones of a table: it warns of each odd value once."""

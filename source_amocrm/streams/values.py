@@ -1,16 +1,15 @@
 """Converts values of amoCRM's JSON to the types of columns.
 
-Each `as_…` function returns None if there is nothing to deliver, and raises `UnreadableError` if the type cannot hold
-the value. `Coercion` knows the table: it turns the error into a null and one warning a column, and checks keys.
+Each `as_…` function takes a value that is not null. It returns None if there is nothing to deliver, and raises
+`UnreadableError` if the type cannot hold the value. Values of the right type return at once, because a row has some
+thirty of them.
 """
 
 from __future__ import annotations
 
 import json
-import logging
 import math
 import re
-import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta, timezone, tzinfo
@@ -20,9 +19,7 @@ from typing import Any, TypeVar
 import orjson
 
 from source_amocrm.dates import LAST_SECOND
-from source_amocrm.errors import AmocrmError, json_kind
 
-LOGGER = logging.getLogger("airbyte")
 Json = Any
 Row = dict[str, Any]
 T = TypeVar("T")
@@ -39,46 +36,50 @@ _EPOCH = datetime(1970, 1, 1)
 _WHOLE = re.compile(r"[+-]?\d{1,30}", re.ASCII)
 _DECIMAL = re.compile(r"[+-]?(\d{1,400}\.?\d{0,400}|\.\d{1,400})([eE][+-]?\d{1,4})?", re.ASCII)
 _WORDS = {"true": True, "false": False, "1": True, "0": False, "": None}
-_CLUES = ("id", "type", "entity_id", "entity_type", "pipeline_id", "account_id", "created_at", "updated_at")
-"""Fields of a broken row that an error may show: numbers and codes, nothing personal."""
-NOTHING: frozenset[str] = frozenset()
-
-
-class RowError(AmocrmError):
-    """A row that cannot be delivered."""
 
 
 class UnreadableError(ValueError):
-    """The value cannot be brought to the column's type."""
+    """The type of a column cannot hold a value. If it holds the rest of one, `kept`, then not this `part`."""
+
+    def __init__(self, kept: Json = None, part: Json = None) -> None:
+        super().__init__()
+        self.kept, self.part = kept, part
+
+    def culprit(self, value: Json) -> Json:
+        return value if self.kept is None else self.part
 
 
 def as_number(value: Json) -> int | float | None:
     """A finite number or its text; "" is None. Whole numbers beyond 64 bits become floats."""
+    number = value
     if type(value) is str:
         text = value.strip()
         if not text:
             return None
-        value = int(text) if _WHOLE.fullmatch(text) else float(text) if _DECIMAL.fullmatch(text) else text
-    if type(value) is int:
-        if -INT64 <= value < INT64:
-            return value
-        try:
-            return float(value)
-        except OverflowError as error:
-            raise UnreadableError from error
-    if type(value) is float and math.isfinite(value):
-        return value
+        number = int(text) if _WHOLE.fullmatch(text) else float(text) if _DECIMAL.fullmatch(text) else None
+    if type(number) is int:
+        with suppress(OverflowError):
+            return number if -INT64 <= number < INT64 else float(number)
+    elif type(number) is float and math.isfinite(number):
+        return number
     raise UnreadableError
 
 
 def as_integer(value: Json) -> int | None:
     """A 64-bit integer, its text, or a float that is exactly one; "" is None. A boolean is not a number."""
+    if type(value) is int and -INT64 <= value < INT64:
+        return value
     number = as_number(value)
-    if type(number) is float and number.is_integer() and abs(number) <= _EXACT_FLOAT:
-        return int(number)
-    if number is None or type(number) is int:
+    if not isinstance(number, float):
         return number
+    if number.is_integer() and abs(number) <= _EXACT_FLOAT:
+        return int(number)
     raise UnreadableError
+
+
+def as_code(value: Json) -> str | None:
+    """A text that says something, or an integer but 0 as text."""
+    return value if type(value) is str and value else str(as_integer(value) or "") or None
 
 
 def as_text(value: Json) -> str:
@@ -105,8 +106,8 @@ def as_boolean(value: Json) -> bool | None:
 
 def as_timestamp(value: Json) -> str | None:
     """Unix seconds as RFC 3339 UTC; amoCRM's 0 is "no time". Fractions of a second are cut off."""
-    seconds = as_number(value)
-    return None if not seconds else utc_text(math.floor(seconds))
+    seconds = value if type(value) is int else as_number(value)
+    return utc_text(math.floor(seconds)) if seconds else None
 
 
 def as_seconds(value: Json) -> int:
@@ -125,10 +126,10 @@ def utc_text(seconds: int) -> str:
     return f"{(_EPOCH + timedelta(seconds=seconds)).isoformat()}Z"
 
 
-def local_date(seconds: int | float, zone: tzinfo) -> str:
+def local_date(seconds: int, zone: tzinfo) -> str:
     """`YYYY-MM-DD` of that moment in the zone: amoCRM keeps a date as its local midnight."""
     try:
-        moment = _EPOCH.replace(tzinfo=timezone.utc) + timedelta(seconds=math.floor(seconds))
+        moment = _EPOCH.replace(tzinfo=timezone.utc) + timedelta(seconds=seconds)
         return moment.astimezone(zone).date().isoformat()
     except (OverflowError, ValueError) as error:
         raise UnreadableError from error
@@ -170,6 +171,99 @@ def child(value: Json, name: str) -> Json:
     return value.get(name) if type(value) is dict else None
 
 
+def as_ids(elements: Json) -> list[int]:
+    """The ids of related elements, in their order."""
+    return _each(as_integer, [one.get("id") if type(one) is dict else one for one in as_list(elements)])
+
+
+def as_texts(values: Json) -> list[str]:
+    return _each(as_text, [value for value in as_list(values) if value is not None])
+
+
+def as_tags(elements: Json) -> list[dict[str, Json]]:
+    """`[{id, name, color}]`. A bare text is a tag's name."""
+    return _each(_tag, as_list(elements))
+
+
+def _tag(element: Json) -> dict[str, Json]:
+    tag = {"name": element} if type(element) is str else element
+    if type(tag) is not dict:
+        raise UnreadableError
+    odd: Row = {}
+    converts = {"id": as_integer, "name": as_text, "color": as_text}
+    made = {name: read(odd, name, convert, tag.get(name)) for name, convert in converts.items()}
+    if odd:
+        raise UnreadableError(made, next(iter(odd.values())))
+    return made
+
+
+def _each(convert: Callable[[Json], T | None], values: list[Json]) -> list[T]:
+    """Raises UnreadableError with the list of those that are readable, and the first that is not."""
+    kept: list[T] = []
+    culprits = []
+    for value in values:
+        try:
+            item = convert(value)
+        except UnreadableError as error:
+            item = error.kept
+            culprits.append(error.culprit(value))
+        if item is not None:
+            kept.append(item)
+    if culprits:
+        raise UnreadableError(kept, culprits[0])
+    return kept
+
+
+def as_joined_text(values: list[Json]) -> str | None:
+    """One text as it is, several as a JSON array."""
+    odd: Row = {}
+    texts = read(odd, "", as_texts, values) or []
+    text = compact_json(texts) if len(texts) > 1 else next(iter(texts), None)
+    if odd:
+        raise UnreadableError(text, odd[""])
+    return text
+
+
+def field_text(element: dict[str, Json], kind: Json, zone: tzinfo) -> Json:
+    """Returns the text of one value of a custom field of the type `kind`, or what `as_text` makes one of.
+
+    A value that the writer of its type cannot read is written like that of any other type.
+    """
+    value = element.get("value")
+    if value is None:
+        return element if kind == "chained_list" else None
+    write = WRITERS.get(kind) if type(kind) is str else None
+    text = or_none(lambda given: write(given, zone), value) if write else None
+    return value if text is None else text
+
+
+WRITERS: Mapping[str, Callable[[Json, tzinfo], str]] = {
+    "checkbox": lambda value, _: "true" if as_boolean(value) else "false",
+    "date": lambda value, zone: local_date(as_seconds(value), zone),
+    "birthday": lambda value, zone: local_date(as_seconds(value), zone),
+    "date_time": lambda value, _: utc_text(as_seconds(value)),
+}
+"""By the type of a custom field, how one of its values is written."""
+
+
+def read(odd: Row, column: str, convert: Callable[[Json], T | None], value: Json) -> T | None:
+    """Returns what `convert` makes of a value, or keeps of it where it puts the unreadable part into `odd`."""
+    try:
+        return None if value is None else convert(value)
+    except UnreadableError as error:
+        odd.setdefault(column, error.culprit(value))
+        kept: T | None = error.kept
+        return kept
+
+
+def or_none(convert: Callable[[Json], T | None], value: Json) -> T | None:
+    """Returns what `convert` makes of a value; None if it cannot read it."""
+    try:
+        return convert(value)
+    except UnreadableError:
+        return None
+
+
 def exact_amount(name: str) -> Callable[[dict[str, Json]], Json]:
     """Returns a function that finds the amount `name` of a record, in `{name}_with_minor_units` if that says more.
 
@@ -178,10 +272,7 @@ def exact_amount(name: str) -> Callable[[dict[str, Json]], Json]:
     """
 
     def find(record: dict[str, Json]) -> Json:
-        try:
-            exact = as_number(record.get(f"{name}_with_minor_units"))
-        except UnreadableError:
-            exact = None
+        exact = or_none(as_number, record.get(f"{name}_with_minor_units"))
         if not exact:
             return record.get(name)
         return int(exact) if exact == int(exact) else exact
@@ -247,187 +338,3 @@ def compact_json(value: Json) -> str:
     except (ValueError, RecursionError) as error:
         raise UnreadableError from error
     return text.encode("utf-8", "replace").decode()
-
-
-class ChangedRow(dict[str, Any]):
-    """A row of which the columns `changes` do not hold all that amoCRM sent, because their types cannot."""
-
-    def __init__(self, row: Row, changes: tuple[str, ...]) -> None:
-        super().__init__(row)
-        self.changes = changes
-
-
-def changes_of(row: Row) -> frozenset[str]:
-    return frozenset(row.changes) if isinstance(row, ChangedRow) else NOTHING
-
-
-class Coercion:
-    """Converts values to the types of a table's columns.
-
-    A value that its column cannot hold becomes None. The log names the column once, with the kind of the value and
-    never its content. Values of the right type return at once, because a row has some thirty of them.
-    """
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.reported: set[str] = set()
-        self._lock = threading.Lock()
-        self._left_out = threading.local()
-        """The columns of the row that a thread is making."""
-
-    def source(self, element: Json) -> dict[str, Json]:
-        """Returns the list element that a row is made of. Raises RowError when it is not an object."""
-        if type(element) is dict:
-            return element
-        raise RowError(
-            f"amoCRM sent {json_kind(element)} where a row of the table {self.name} should be, so that row "
-            "cannot be delivered. Run the sync again; if it repeats, report it to amoCRM support "
-            "with the time of the sync."
-        )
-
-    def integer_key(self, value: Json, element: dict[str, Json], column: str) -> int:
-        """A key column of the row that is made of `element`. Raises RowError when the value is not an integer."""
-        if type(value) is int and -INT64 <= value < INT64:
-            return value
-        return self._key(as_integer, element, value, column)
-
-    def text_key(self, value: Json, element: dict[str, Json], column: str) -> str:
-        """A key column. Raises RowError when the value is not a text that says something."""
-        if type(value) is str and value:
-            return value
-        return self._key(lambda value: str(as_integer(value) or "") or None, element, value, column)
-
-    def integer(self, value: Json, column: str) -> int | None:
-        if value is None or (type(value) is int and -INT64 <= value < INT64):
-            return value
-        return self.read(as_integer, value, column)
-
-    def number(self, value: Json, column: str) -> int | float | None:
-        return self.read(as_number, value, column)
-
-    def text(self, value: Json, column: str) -> str | None:
-        if value is None or type(value) is str:
-            return value
-        return self.read(as_text, value, column)
-
-    def boolean(self, value: Json, column: str) -> bool | None:
-        if value is None or type(value) is bool:
-            return value
-        return self.read(as_boolean, value, column)
-
-    def timestamp(self, value: Json, column: str) -> str | None:
-        if type(value) is int and value and FIRST_SECOND <= value <= LAST_SECOND:
-            return utc_text(value)
-        return self.read(as_timestamp, value, column)
-
-    def array(self, value: Json, column: str) -> list[Json] | None:
-        return self.read(as_array, value, column)
-
-    def object(self, value: Json, column: str) -> dict[str, Json] | None:
-        return self.read(as_object, value, column)
-
-    def ids(self, elements: Json, column: str) -> list[int]:
-        """Returns the ids of related elements, in their order. Never None."""
-        found = []
-        for element in as_list(elements):
-            value = element.get("id") if type(element) is dict else element
-            number = self.integer(value, column)
-            if number is not None:
-                found.append(number)
-            elif value is None:
-                self.leave_out(column, value)
-        return found
-
-    def texts(self, values: Json, column: str) -> list[str]:
-        """Returns the values that are there, as texts. Never None."""
-        return [text for value in as_list(values) if (text := self.text(value, column)) is not None]
-
-    def tags(self, elements: Json, column: str = "tags") -> list[dict[str, Json]]:
-        """`[{id, name, color}]`. A bare text is a tag's name."""
-        tags = []
-        for element in as_list(elements):
-            tag = {"name": element} if type(element) is str else element
-            if type(tag) is dict:
-                own, name, color = self.integer(tag.get("id"), column), tag.get("name"), tag.get("color")
-                tags.append({"id": own, "name": self.text(name, column), "color": self.text(color, column)})
-            else:
-                self.leave_out(column, element)
-        return tags
-
-    def field_value(self, element: dict[str, Json], kind: Json, zone: tzinfo, column: str = "value") -> str | None:
-        """The text of one value of a custom field of the type `kind`.
-
-        A value that the writer of its type cannot read is written like that of any other type.
-        """
-        value = element.get("value")
-        if value is None:
-            return self.text(element, column) if kind == "chained_list" else None
-        if type(kind) is str and kind in _WRITERS:
-            with suppress(UnreadableError):
-                return _WRITERS[kind](value, zone)
-        return self.text(value, column)
-
-    def leave_out(self, column: str, value: Json) -> None:
-        """Notes, for the row that is being made, that its column does not hold what amoCRM sent, and warns once."""
-        self._left_out.columns = self.noted() | {column}
-        self.report(column, value)
-
-    def row(self, made: Row, noted: frozenset[str] = NOTHING) -> Row:
-        """Returns the finished row with the columns left out of it since the last one, and the `noted` ones."""
-        if not self.reported:  # nothing ever was, as with most tables
-            return made
-        left_out = self.noted()
-        if not left_out and not noted:
-            return made
-        columns = left_out | noted | changes_of(made)
-        return ChangedRow(made, tuple(column for column in made if column in columns))
-
-    def noted(self) -> frozenset[str]:
-        """Returns and forgets the columns left out so far, for all rows that have them in common."""
-        columns: frozenset[str] = getattr(self._left_out, "columns", NOTHING)
-        if columns:
-            self._left_out.columns = NOTHING
-        return columns
-
-    def report(self, column: str, value: Json) -> None:
-        """Warns, once a column, that a value was left out."""
-        with self._lock:
-            if column in self.reported:
-                return
-            self.reported.add(column)
-        LOGGER.warning(
-            "Table %s, column %s: amoCRM sent %s that the column cannot hold; it is left empty in that row. "
-            "Further ones in this column are not reported.",
-            self.name,
-            column,
-            json_kind(value),
-        )
-
-    def read(self, coerce: Callable[[Json], T | None], value: Json, column: str) -> T | None:
-        """Returns what `coerce` makes of a value; None where there is none, or the column cannot hold it."""
-        try:
-            return None if value is None else coerce(value)
-        except UnreadableError:
-            self.leave_out(column, value)
-            return None
-
-    def _key(self, coerce: Callable[[Json], T | None], element: dict[str, Json], value: Json, column: str) -> T:
-        with suppress(UnreadableError):
-            if (key := coerce(value)) is not None:
-                return key
-        clues = [f"{name} {element[name]}" for name in _CLUES if type(element.get(name)) is int]
-        raise RowError(
-            f"amoCRM sent a row for the table {self.name} without its key {column} "
-            f"({json_kind(value)} stands there), so it cannot be delivered. "
-            f"Known of the row: {', '.join(clues) or 'nothing'}. "
-            "Run the sync again; if it repeats, report it to amoCRM support with what is known of the row."
-        )
-
-
-_WRITERS: Mapping[str, Callable[[Json, tzinfo], str]] = {
-    "checkbox": lambda value, _: "true" if as_boolean(value) else "false",
-    "date": lambda value, zone: local_date(as_seconds(value), zone),
-    "birthday": lambda value, zone: local_date(as_seconds(value), zone),
-    "date_time": lambda value, _: utc_text(as_seconds(value)),
-}
-"""By the type of a custom field, how one of its values is written."""

@@ -218,8 +218,8 @@ class EntityReading:
         return self._plan.changes_since if few else FOREVER
 
     def _tombstones(self, gone: dict[int, Deletion], present: Collection[int]) -> Iterator[Batch]:
-        if self._wants_trash:
-            gone = with_trash(gone, self._trash.pop()(), self._keys.ids)
+        trashed = self._trash.pop()() if self._wants_trash else []
+        gone = with_trash(gone, trashed, self._keys.ids)
         if self.walk.behind:
             present = {*present, *(row["id"] for row in by_ids(self.account, self.resource, gone))}
         deletions = [deletion for entity_id, deletion in gone.items() if entity_id not in present]

@@ -26,7 +26,7 @@ import orjson
 
 from source_amocrm.errors import AmocrmError, PageTooLarge
 from source_amocrm.walk.listing import Key, KeySet, Listing, OrderIgnored, Page, RawPage, Row, key
-from source_amocrm.walk.page_size import PageWindow, WindowPlan, following, prefetched, smaller, with_smaller_pages
+from source_amocrm.walk.page_size import WindowPlan, prefetched, smaller, with_smaller_pages
 from source_amocrm.walk.worker_pool import MOST_AHEAD, WorkerPool
 
 MOST_ROWS = 5_000_000
@@ -109,7 +109,7 @@ def check_length(path: str, rows: int) -> None:
 
 def full(listing: Listing, pool: WorkerPool | None = None) -> list[Row]:
     """Every row of the list, each once."""
-    return with_smaller_pages(listing, lambda some: _WholeList(some, pool).rows())
+    return _WholeList(listing, pool).rows()
 
 
 def in_passes(listing: Listing, pool: WorkerPool | None = None, lasting: bool = False) -> Iterator[RawPage]:
@@ -130,18 +130,6 @@ def undated(listing: Listing) -> list[Row]:
     )
 
 
-def _rest(first: RawPage, second: RawPage) -> list[Row] | None:
-    """What a page that begins with the last row of a full first page brings behind it; None if that proves no end.
-
-    A server that ignores page numbers sends the first page again, and there is no more.
-    """
-    before, shown, rest = list(map(key, first.rows)), list(map(key, second.rows)), second.rows[1:]
-    if rest and shown == before[: len(shown)]:
-        return []
-    joins = _fields(second.rows[0]) == _fields(first.rows[-1]) and not second.may_go_on
-    return rest if joins and not {*shown[1:]} & {*before} else None
-
-
 class _WholeList:
     """One reading of a list in windows that overlap, or in passes if the windows cannot be shown to join."""
 
@@ -149,7 +137,6 @@ class _WholeList:
         self._listing = listing
         self._pool = pool
         self._plan = WindowPlan(listing, pool)
-        self._progress = PageProgress(listing.path)
         self._rows: dict[Key, Row] = {}
         """Each row once, in the version that was seen last."""
         self._bytes = 0
@@ -162,46 +149,39 @@ class _WholeList:
 
     def rows(self) -> list[Row]:
         """Every row of the list, each once. Raises PageTooLarge, TooLong and Endless."""
-        first = self._listing.ask({})
+        first = self._plan.ask()
         if not first.may_go_on:
             return first.rows
-        asked = {PageWindow(0, self._listing.limit): first}
-        if not first.more and (window := following(len(first.rows), len(first.rows))):
-            second = window.ask(self._listing.retrying_empty(0))
-            if second.rows and (rest := _rest(first, second)) is not None:
-                return first.rows + rest
-            if second.rows:
-                asked[window] = second
         try:
-            self._read(asked)
+            self._read(first)
         except OrderIgnored:
             for raw in in_passes(self._listing, self._pool):
                 self._keep(raw)
-        return list(self._rows.values())
-
-    def _read(self, asked: dict[PageWindow, RawPage]) -> None:
-        """Reads the windows; `asked` have come already. Raises OrderIgnored if they cannot be shown to join."""
-        read, more = 0, True
-        try:
-            while more:
-                page = asked.pop(self._plan.window, None) or self._plan.ask()
-                goes_on = self._progress.meet(page)
-                if self._plan.window.start and not (page.rows and key(page.rows[0]) in self._rows):
-                    self._plan.step_back(page)
-                    self._moved = True
-                    continue
-                fresh = self._add(page)
-                read += 1
-                more = self._plan.advance(page, fresh) and goes_on
-                if more:
-                    self._plan.prefetch(read // 2)
         finally:
             self._plan.drop()
+        return list(self._rows.values())
+
+    def _read(self, page: RawPage) -> None:
+        """Reads the list from its first page on. Raises OrderIgnored if the windows cannot be shown to join."""
+        progress, read = PageProgress(self._listing.path), 0
+        while True:
+            goes_on, keys, start = progress.meet(page), [key(row) for row in page.rows], self._plan.window.start
+            if start and not page.more and len(keys) > 1 and keys == self._keys[: len(keys)]:
+                return  # the server ignores page numbers and has sent the whole list again
+            if start and not (keys and keys[0] in self._rows):
+                self._plan.step_back(page)
+                self._moved = True
+            else:
+                read += 1
+                if not self._plan.advance(page, self._add(page, keys)) or not goes_on:
+                    break
+                self._plan.prefetch(read // 2)
+            page = self._plan.ask()
         if self._moved and not self._orders:
             raise OrderIgnored
 
-    def _add(self, page: RawPage) -> bool:
-        start, keys = self._plan.window.start, [key(row) for row in page.rows]
+    def _add(self, page: RawPage, keys: list[Key]) -> bool:
+        start = self._plan.window.start
         shared = self._keys[start : start + len(keys)]
         self._moved = self._moved or keys[: len(shared)] != shared
         self._orders = {step for step in self._orders if all(_step(*pair) == step for pair in pairwise(keys))}

@@ -38,7 +38,7 @@ def in_id_order(listing: Listing, pool: WorkerPool | None, checkpoint: PageCheck
     read, more = 0, True
     try:
         while more:
-            raw = plan.ask_for_less()
+            raw = plan.ask()
             ids = _ids_in_order(raw.rows)
             rows = [row for row in raw.rows if row["id"] > last_id]
             joins = plan.window.start == 0 or (bool(ids) and ids[0] <= last_id)

@@ -187,7 +187,9 @@ class _Walk:
 
     def pages(self, raw: RawPage | None) -> Iterator[Page]:
         first_rank = self._ordered.first_rank
-        found = self._look(raw, KeysetWindow(first_rank - 1, 1, 0, 0, first_rank)) if raw else None
+        # the page's limit is not known
+        window = self.prefetcher.first(first_rank - 1, first_rank)._replace(limit=0)
+        found = self._look(raw, window) if raw else None
         while self._position.rank <= self._ordered.last_rank:
             found = found or self._next_prefetched() or self._next()
             self._started_at = self._started_at or found.raw.latest
@@ -215,7 +217,7 @@ class _Walk:
             except PageTooLarge as error:
                 self.prefetcher.shrink(error)
                 continue
-            self.prefetcher.count_page()
+            self.prefetcher.sizer.count_page()
             return self._look(raw, window)
 
     def _from_second(self) -> tuple[RawPage, KeysetWindow]:
@@ -278,7 +280,7 @@ class _Walk:
                     break
                 further = found.counted or self._position.is_before(found.ranked[-1])
                 if (found.joins and (further or not found.raw.may_go_on)) or (not found.joins and self._is_lost(found)):
-                    self.prefetcher.pop()
+                    self.prefetcher.requests.popleft()
                     return found
                 if further:
                     # it begins behind what was read
@@ -287,7 +289,7 @@ class _Walk:
                     if self._ties.broken and tied > 1:
                         self._hand_over()
                     return None
-                self.prefetcher.pop()
+                self.prefetcher.requests.popleft()
             self.prefetcher.drop()
         except PageTooLarge as error:
             self.prefetcher.shrink(error)
@@ -320,7 +322,7 @@ class _Walk:
         self._note(found)
         if raw.may_go_on:
             self.prefetcher.fill(ordered.last_possible_rank(raw.latest))
-            whole_from = rank if window.first_rank is not None else ranked[0].rank + 2
+            whole_from = rank if window.number == 1 else ranked[0].rank + 2
             prove_order(ordered, whole_from, ranked, self.prefetcher.sizer)
         ended = not raw.may_go_on or last > ordered.last_rank
         # The last page was prefetched and may be older than the walk: rows that were changed since lie behind it
@@ -357,7 +359,7 @@ class _Walk:
         self.prefetcher.take_note(found.window, [rank for rank, _ in found.ranked], found.keys, found.prefetched)
         self._back = 0
         if found.prefetched:
-            self.prefetcher.count_page()
+            self.prefetcher.sizer.count_page()
 
     def _leave_second(self, found: _Found) -> Iterator[Page]:
         """Handles a page that may go on but does not lead beyond the last row read."""

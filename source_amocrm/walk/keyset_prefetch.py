@@ -15,14 +15,13 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, wait
+from concurrent.futures import wait
 from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
-from source_amocrm.errors import PageTooLarge
 from source_amocrm.walk.listing import Key, RawPage
-from source_amocrm.walk.page_size import PageSizer
+from source_amocrm.walk.page_size import PagePlan, reaching
 from source_amocrm.walk.server_order import OrderedList
 from source_amocrm.walk.worker_pool import MOST_AHEAD, WorkerPool
 
@@ -33,8 +32,6 @@ MOST_OVERLAP = 1 / 8
 """The most that pages overlap (share of a page). A second with more rows says nothing about the rest of the list."""
 CALMER = 1 / 32
 """By how many rows the overlap shrinks with each page that joined. A page that did not join adds a row or more."""
-TRIES = 10
-"""By how many rows a full page may begin earlier, so that it can be counted from the first row of a second."""
 CAUTION = 1.2
 """How many times the estimated rest of the list is requested."""
 REACH = 10
@@ -42,42 +39,35 @@ REACH = 10
 FEW = 4
 MOST_REPEATED = 8
 """The most rows of a second that may come again. Where a second has more, windows do not begin in the one behind it."""
-ENOUGH = 0.9
-"""The share of a page that a window should bring. If the first few sizes bring less, all sizes are tried."""
 LEAST_GAIN = 1 / 8
 """The least share of a page that a window must bring of rows that no other window requests."""
+PATIENCE = 1 / 100
+"""By how many rows a window may fall short of a page for each anchor looked at: the last anchors are the surest."""
 POLL_INTERVAL = 0.05
 """How often the walk, while it waits for a page, looks whether the pool has room for another request (seconds)."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Anchor:
     """The first row of a second, with its `rank` and its `position`.
 
-    `bound`: the filter's bound that made it the first row of a page, if that was requested. `crowded`: the second
-    before it has many rows, which come too if the filter must start there.
+    `bound`: the filter's bound that made it the first row of a page, if that was requested. `repeated`: how many rows
+    (MOST_REPEATED at most) come before it if the filter starts at the rank before.
     """
 
     position: int
     rank: int
     bound: int | None = None
-    crowded: bool = False
+    repeated: int = 0
 
 
 class KeysetWindow(NamedTuple):
-    """Page `number` of `limit` rows behind the `bound` of the filter; it should begin at the position `start`.
-
-    `first_rank`: the rank from which on a first page has every row; None for a later page. `sure`: False if the bound,
-    should it be inclusive, shows rows of the second before the one that the window was counted from, too.
-    """
+    """Page `number` of `limit` rows behind the `bound` of the filter, which is to show the rows from `anchor` on."""
 
     bound: int
     number: int
     limit: int
-    start: int
-    first_rank: int | None
-    anchor: Anchor | None = None
-    sure: bool = True
+    anchor: Anchor
 
     def ask(self, ordered: OrderedList, empty_retries: int | None = None) -> RawPage:
         """Requests the page. Raises FilterIgnored."""
@@ -87,13 +77,17 @@ class KeysetWindow(NamedTuple):
         return raw
 
     def begins_by(self, rank: int) -> bool:
-        """Whether the window was requested from `rank` or an earlier rank on, so that it cannot leave a row out."""
-        return self.first_rank is not None and self.first_rank <= rank
+        """Whether the page has every row from `rank` or an earlier rank on, so that it cannot leave a row out."""
+        return self.number == 1 and self.anchor.rank <= rank
 
     @property
-    def planned_start(self) -> int:
-        """Where the window begins, by what is known now about the position of its anchor."""
-        return self.anchor.position + (self.number - 1) * self.limit if self.anchor else self.start
+    def start(self) -> int:
+        """The position at which the window begins, by what is known now of its anchor."""
+        return self.anchor.position + (self.number - 1) * self.limit
+
+    @property
+    def end(self) -> int:
+        return self.start + self.limit
 
 
 def best_window(anchors: Iterable[tuple[Anchor, int]], wanted: int, end: int, limit: int) -> KeysetWindow | None:
@@ -101,54 +95,27 @@ def best_window(anchors: Iterable[tuple[Anchor, int]], wanted: int, end: int, li
 
     `anchors`: each with the bound to request it from. None if no window reaches far enough.
     """
-    best: KeysetWindow | None = None
-    reach = end + round(limit * LEAST_GAIN)
-    most = wanted + limit
-    for anchor, bound in anchors:
-        distance = wanted - anchor.position
-        if distance < 0:
-            continue
-        size, number = _size_and_number(distance, limit)
-        start = anchor.position + (number - 1) * size
-        if start + size > reach:
-            best = KeysetWindow(bound, number, size, start, anchor.rank if number == 1 else None, anchor)
-            reach = start + size
-            if reach >= most:
-                break
+    best, reach = None, end + round(limit * LEAST_GAIN)
+    for looked_at, (anchor, bound) in enumerate(anchors):
+        if reach + looked_at * PATIENCE >= wanted + limit:
+            break
+        if anchor.position <= wanted:
+            page = reaching(wanted - anchor.position, limit)
+            if anchor.position + page.end > reach:
+                best = KeysetWindow(bound, page.number, page.limit, anchor)
+                reach = best.end
     return best
 
 
-def _size_and_number(distance: int, limit: int) -> tuple[int, int]:
-    """The size and number of the page that contains the row `distance` rows behind the anchor and reaches farthest."""
-
-    def reach(size: int) -> int:
-        return (distance // size + 1) * size
-
-    whole = distance // limit
-    size = max((limit, *(distance // parts for parts in (whole + 1, whole + 2) if parts <= distance)), key=reach)
-    if reach(size) < distance + limit * ENOUGH:
-        size = max(range(limit, limit // 2, -1), key=reach)
-    return size, distance // size + 1
-
-
-class KeysetPrefetcher:
-    """Plans the windows of a walk and their size, and requests them ahead.
-
-    `pool`: None for a walk that requests one page at a time.
-    """
+class KeysetPrefetcher(PagePlan[KeysetWindow]):
+    """Plans the windows of a walk and their size, and requests them ahead."""
 
     def __init__(self, pool: WorkerPool | None, ordered: OrderedList) -> None:
-        self._pool = pool
+        super().__init__(pool, ordered.listing.limit)
         self._ordered = ordered
-        self.sizer = PageSizer(ordered.listing.limit)
-        self._widest = self.limit = ordered.listing.limit
-        """The largest page of this server, as its pages have shown, and the largest to request now (rows)."""
         self._overlap = LEAST_OVERLAP
-        self._requests: deque[tuple[KeysetWindow, Future[RawPage]]] = deque()
         self._refused: KeysetWindow | None = None
         """A window whose page did not follow on what was read."""
-        self._requested_to = 0
-        """The position behind the last row that was requested."""
         self._bound_requested = False
         self._anchors: deque[Anchor] = deque()
         self._ranks: Sequence[int] = ()
@@ -167,35 +134,32 @@ class KeysetPrefetcher:
     def head(self) -> tuple[RawPage, KeysetWindow] | None:
         """Waits for the next page, and meanwhile requests others behind it. None if no page was requested. Raises what
         the request raised."""
-        if not self._requests:
+        if not self.requests:
             return None
-        window, page = self._requests[0]
+        window, page = self.requests[0]
         while not wait([page], POLL_INTERVAL).done:
             self.fill(self._last_rank)
         return page.result(), window
-
-    def pop(self) -> None:
-        """Removes the next page, which the walk takes or which brings nothing new."""
-        self._requests.popleft()
 
     def count_repeated(self, window: KeysetWindow, keys: Sequence[Key]) -> int:
         """How many rows of the last page a page begins with, each at the same position, before it goes on behind them.
 
         0 once rows of the list were seen in two orders, or if the window may begin earlier than it was planned to.
         """
-        start = window.planned_start
+        start = window.start
         if not self._start <= start < self._end < start + len(keys) or self._reshuffled:
             return 0
         self._notice_reshuffling(window, keys)
         shared = self._end - start
         if self._reshuffled or keys[:shared] != self._keys[-shared:]:
             return 0
-        traits = self._ordered.traits
-        if not window.sure and traits.inclusive is None:
+        traits, anchor = self._ordered.traits, window.anchor
+        sure = window.bound in (anchor.bound, anchor.rank) or not anchor.repeated
+        if not sure and traits.inclusive is None:
             self._bound_requested = True
             self._ordered.learn_bound(window.bound + 1)
         # else a row that moved may stand where the window was planned to begin
-        return shared if window.sure or traits.inclusive is False else 0
+        return shared if sure or traits.inclusive is False else 0
 
     def refuse(self, needed: int) -> None:
         """Notes that the next page does not follow on what was read, and lets later pages overlap more.
@@ -205,69 +169,48 @@ class KeysetPrefetcher:
         """
         most = max(LEAST_OVERLAP, self.limit * MOST_OVERLAP)
         self._overlap = min(most, max(self._overlap + 1, needed if needed <= most else 0))
-        window = self._requests[0][0]
+        window = self.requests[0][0]
         if self._refused is window:
             self.drop()
         self._refused = window
-
-    def drop(self) -> None:
-        """Cancels the requests, because the walk goes on elsewhere."""
-        while self._requests:
-            self._requests.pop()[1].cancel()
-        self._requested_to = self._end
 
     def take_note(self, window: KeysetWindow, ranks: Sequence[int], keys: Sequence[Key], prefetched: bool) -> None:
         """Notes a page that follows on what was read."""
         self._notice_reshuffling(window, keys)
         shared = (self._start + self._index[own] - index for index, own in enumerate(keys) if own in self._index)
         start = next(shared, window.start)
-        anchor = window.anchor
-        if anchor and window.bound in (anchor.bound, self._ordered.bound_of(anchor.rank)):
+        if self._begins_at_anchor(window):
             # rows that have left or entered moved the anchor and those before it
-            moved = start - (window.number - 1) * window.limit - anchor.position
-            before = [one for one in self._anchors if one is not anchor and one.position <= anchor.position]
-            for one in (*before, anchor):
-                one.position += moved
-        elif window.first_rank is not None and (not self._anchors or self._anchors[-1].position < start):
-            self._anchors.append(Anchor(start, window.first_rank, window.bound))
+            moved, position = start - window.start, window.anchor.position
+            for anchor in self._anchors:
+                anchor.position += moved * (anchor.position <= position)
+        elif window.number == 1 and (not self._anchors or self._anchors[-1].position < start):
+            self._anchors.append(Anchor(start, window.anchor.rank, window.bound))
         self._add_anchors(ranks, start)
         self._ranks, self._keys, self._start = ranks, keys, start
         self._index = {row_key: index for index, row_key in enumerate(keys)}
         self._end = start + len(ranks)
-        self._requested_to = max(self._requested_to, self._end)
         self._pages += 1
         if self._first_rank is None and ranks:
             self._first_rank = ranks[0]
         if prefetched:
             self._overlap = max(LEAST_OVERLAP, self._overlap - CALMER)
 
+    def _begins_at_anchor(self, window: KeysetWindow) -> bool:
+        """Whether the window was counted from a row that was read, and its bound shows the rows from there on."""
+        anchor = window.anchor
+        return anchor in self._anchors and window.bound in (anchor.bound, self._ordered.bound_of(anchor.rank))
+
     def learn_size(self, window: KeysetWindow, rows: int) -> None:
         """Learns the largest page size from a first page that promises a next one."""
         if rows < min(window.limit, self.limit):
-            self._widest = max(1, rows)
-            self._resize()
-
-    def shrink(self, error: PageTooLarge) -> None:
-        """Makes the next pages smaller. Raises `error` when the page size is already the smallest."""
-        self.drop()
-        self.sizer.shrink(error)
-        self._resize()
-
-    def count_page(self) -> None:
-        """Counts a page, after enough of which full pages are tried again."""
-        self.sizer.count_page()
-        self._resize()
-
-    def _resize(self) -> None:
-        limit = min(self._widest, self.sizer.now)
-        if limit < self.limit:
             self.drop()
-        self.limit = limit
+            self.widest = max(1, rows)
 
     def first(self, bound: int, rank: int) -> KeysetWindow:
         """The window of the first page from a rank on."""
         known = (anchor.position for anchor in reversed(self._anchors) if anchor.rank == rank)
-        return KeysetWindow(bound, 1, self.sizer.now, next(known, self._end), rank)
+        return KeysetWindow(bound, 1, self.sizer.now, Anchor(next(known, self._end), rank))
 
     def behind(self, back: int) -> KeysetWindow | None:
         """The window that follows on what was read and begins `back` rows earlier than it must."""
@@ -277,17 +220,17 @@ class KeysetPrefetcher:
     def fill(self, last_rank: int | None) -> None:
         """Requests as many pages as the request budget has room for. `last_rank`: where the list ends, if known."""
         self._last_rank = last_rank
-        if self._pool is None:
+        if self.pool is None:
             return
         most = min(MOST_AHEAD, self._pages_left(last_rank))
-        while len(self._requests) < most and self._pool.vacancies():
-            window = self._plan()
+        while len(self.requests) < most and self.pool.vacancies():
+            end = max(self._end, self.requests[-1][0].end) if self.requests else self._end
+            window = best_window(self._usable_anchors(), end - round(self._overlap), end, self.limit)
             # the page may lie behind the end of the list, so an empty response is not retried
-            page = window and self._pool.submit_if_free(partial(window.ask, self._ordered, empty_retries=0))
+            page = window and self.pool.submit_if_free(partial(window.ask, self._ordered, empty_retries=0))
             if not window or not page:
                 return
-            self._requests.append((window, page))
-            self._requested_to = window.start + window.limit
+            self.requests.append((window, page))
 
     def _pages_left(self, last_rank: int | None) -> int:
         """Estimates how many pages are left, by how dense the rows of the last page and of all pages are. If the end of
@@ -302,21 +245,6 @@ class KeysetPrefetcher:
         by_all = math.ceil(left * self._pages / read) if read else 0
         return min(by_page, max(by_all, proven))
 
-    def _plan(self) -> KeysetWindow | None:
-        """The next window: a full page counted from the last one, else the window that reaches farthest."""
-        wanted = self._requested_to - round(self._overlap)
-        unsure = self._ordered.traits.inclusive is None
-        for start in range(wanted, wanted - TRIES, -1):
-            index = (start - self._start) % self.limit
-            number = (start - self._start - index) // self.limit + 1
-            if 0 < index < len(self._ranks) and number > 0:
-                rank, before = self._ranks[index], self._ranks[index - 1]
-                if rank != before and not (unsure and _is_crowded(self._ranks, index)):
-                    bound, first_rank = self._ordered.bound_of(rank), rank if number == 1 else None
-                    sure = not unsure or before < rank - 1
-                    return KeysetWindow(bound, number, self.limit, start, first_rank, sure=sure)
-        return best_window(self._usable_anchors(), wanted, self._requested_to, self.limit)
-
     def _usable_anchors(self) -> Iterator[tuple[Anchor, int]]:
         """The anchors that windows can be counted from, the last one first, each with its bound.
 
@@ -325,11 +253,11 @@ class KeysetPrefetcher:
         for anchor in reversed(self._anchors):
             if anchor.bound is not None:
                 yield anchor, anchor.bound
-            elif not anchor.crowded or self._ordered.traits.inclusive is not None:
+            elif anchor.repeated < MOST_REPEATED or self._ordered.traits.inclusive is not None:
                 yield anchor, self._ordered.bound_of(anchor.rank)
-            elif self._pool and not self._bound_requested:
+            elif self.pool and not self._bound_requested:
                 self._bound_requested = True
-                self._pool.submit(partial(self._ordered.learn_bound, anchor.rank))
+                self.pool.submit(partial(self._ordered.learn_bound, anchor.rank))
 
     def _notice_reshuffling(self, window: KeysetWindow, keys: Sequence[Key]) -> None:
         """Notes whether rows of the last page came in another order: positions counted by them are not sure then.
@@ -337,22 +265,18 @@ class KeysetPrefetcher:
         A single row shows it by not being where its window was planned to have it.
         """
         shifts = {index - self._index[row_key] for index, row_key in enumerate(keys) if row_key in self._index}
-        bounds_known = self._ordered.traits.inclusive is not None
-        counted = window.anchor is not None or (bounds_known and window.first_rank is None)
-        elsewhere = counted and bool(shifts) and shifts != {self._start - window.planned_start}
+        elsewhere = self._begins_at_anchor(window) and bool(shifts) and shifts != {self._start - window.start}
         self._reshuffled = self._reshuffled or len(shifts) > 1 or elsewhere
 
     def _add_anchors(self, ranks: Sequence[int], start: int) -> None:
         last = self._anchors[-1].position if self._anchors else -1
         for index in range(max(1, last + 1 - start), len(ranks)):
-            if ranks[index] != ranks[index - 1]:
-                self._anchors.append(Anchor(start + index, ranks[index], None, _is_crowded(ranks, index)))
+            rank, before = ranks[index], ranks[max(0, index - MOST_REPEATED) : index]
+            if rank != before[-1]:
+                repeated = before.count(rank - 1)
+                # as many on the page before as may be if all of these rows are of one second
+                repeated = MOST_REPEATED if repeated == len(before) else repeated
+                self._anchors.append(Anchor(start + index, rank, None, repeated))
         oldest = start - REACH * self.limit
         while len(self._anchors) > FEW and self._anchors[1].position < oldest:
             self._anchors.popleft()
-
-
-def _is_crowded(ranks: Sequence[int], index: int) -> bool:
-    """Whether the second before that of row `index`, the very second before, has many rows."""
-    before = ranks[index - 1]
-    return before == ranks[index] - 1 and before == ranks[max(0, index - MOST_REPEATED)]

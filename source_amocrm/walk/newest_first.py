@@ -27,61 +27,41 @@ MOST_READINGS = 20
 
 def newest_first(listing: Listing, since: int) -> Iterator[Page]:
     """Yields the rows of the second `since` or later, newest first. Raises OrderIgnored if the server does not."""
-    return _NewestFirst(listing.narrowed({f"order[{listing.cursor}]": "desc"}), since).pages()
+    listing = listing.narrowed({f"order[{listing.cursor}]": "desc"})
+    plan, progress, more = WindowPlan(listing), PageProgress(listing.path), True
+    reached = FOREVER  # every row of a later second is delivered
+    delivered: dict[Key, int | None] = {}  # the seconds of the delivered rows
 
+    def is_new(row: Row) -> bool:
+        second, before = listing.second_of(row), delivered.get(key(row), -1)
+        if before == second or (second is not None and second < since):
+            return False
+        delivered[key(row)] = second
+        return True
 
-class _NewestFirst:
-    def __init__(self, listing: Listing, since: int) -> None:
-        self._listing = listing
-        self._since = since
-        self._plan = WindowPlan(listing)
-        self._progress = PageProgress(listing.path)
-        self._reached = FOREVER
-        """The second that the walk has come down to: every row of a later second is delivered."""
-        self._delivered: dict[Key, int | None] = {}
-        """The keys of the delivered rows, with their seconds."""
-
-    def pages(self) -> Iterator[Page]:
-        more = True
-        while more:
-            raw = self._plan.ask_for_less()
-            goes_on = self._progress.meet(raw)
-            seconds = _seconds(self._listing, raw)
-            before, start = self._reached, self._plan.window.start
-            if start and not (seconds and seconds[0] >= before):
-                self._plan.step_back(raw)
-                continue
-            rows = self._new(raw.rows)
-            answered: tuple[Answered, ...] = (raw.answered,)
-            self._reached = min([before, *seconds[-1:]])
-            fresh = bool(rows) or self._reached < before
-            more = self._reached >= self._since and self._plan.advance(raw, fresh, self._overlap(raw)) and goes_on
-            if start and seconds[0] == before and (self._reached < before or not more):
-                tied = with_smaller_pages(
-                    replace(self._listing, limit=self._plan.most), partial(_around, second=before, start=start)
-                )
-                rows, answered = rows + self._new(tied.rows), answered + tied.answered
-            yield Page(
-                sorted(rows, key=lambda row: self._listing.second_of(row) or 0, reverse=True),
-                (self._reached + 1 if more else self._since, FOREVER),
-                answered=answered,
-            )
-
-    def _new(self, rows: list[Row]) -> list[Row]:
-        fresh = []
-        for row in rows:
-            second = self._listing.second_of(row)
-            wanted = second is None or second >= self._since
-            if wanted and self._delivered.get(key(row), -1) != second:
-                self._delivered[key(row)] = second
-                fresh.append(row)
-        return fresh
-
-    def _overlap(self, raw: RawPage) -> int | None:
-        """The position of the last row that is newer than the second reached: the next page should begin there."""
-        start = self._plan.window.start
-        seconds = (self._listing.second_of(row) or 0 for row in raw.rows)
-        return max((position for position, second in enumerate(seconds, start) if second > self._reached), default=None)
+    while more:
+        raw = plan.ask()
+        goes_on = progress.meet(raw)
+        seconds = _seconds(listing, raw)
+        before, start = reached, plan.window.start
+        if start and not (seconds and seconds[0] >= before):
+            plan.step_back(raw)
+            continue
+        rows = list(filter(is_new, raw.rows))
+        answered: tuple[Answered, ...] = (raw.answered,)
+        reached = min([before, *seconds[-1:]])
+        # the next page should begin with the last row that is newer
+        newer = [place for place, row in enumerate(raw.rows, start) if (listing.second_of(row) or 0) > reached]
+        fresh = bool(rows) or reached < before
+        more = reached >= since and plan.advance(raw, fresh, max(newer, default=None)) and goes_on
+        if start and seconds[0] == before and (reached < before or not more):
+            tied = with_smaller_pages(replace(listing, limit=plan.limit), partial(_around, second=before, start=start))
+            rows, answered = rows + list(filter(is_new, tied.rows)), answered + tied.answered
+        yield Page(
+            sorted(rows, key=lambda row: listing.second_of(row) or 0, reverse=True),
+            (reached + 1 if more else since, FOREVER),
+            answered=answered,
+        )
 
 
 def _around(listing: Listing, second: int, start: int) -> Page:

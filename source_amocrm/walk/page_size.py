@@ -16,7 +16,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 from source_amocrm.errors import PageTooLarge
 from source_amocrm.http import Params
@@ -24,6 +24,7 @@ from source_amocrm.walk.listing import SIZES, Listing, OrderIgnored, RawPage
 from source_amocrm.walk.worker_pool import MOST_AHEAD, WorkerPool
 
 T = TypeVar("T")
+W = TypeVar("W")
 
 PAGES_OF_CAUTION = 10
 """How many smaller pages follow one that was too large before the walk tries the full size again."""
@@ -111,14 +112,23 @@ class PageWindow:
     def end(self) -> int:
         return self.start + self.limit
 
+    @property
+    def number(self) -> int:
+        return self.start // self.limit + 1
+
     def ask(self, listing: Listing) -> RawPage:
-        return listing.ask({}, self.start // self.limit + 1, self.limit)
+        return listing.ask({}, self.number, self.limit)
 
 
 def reaching(position: int, most: int) -> PageWindow:
     """The window of at most `most` rows that contains the row at `position` and reaches farthest."""
-    limit = max(range(most, 0, -1), key=lambda limit: position // limit * limit + limit)
-    return PageWindow(position // limit * limit, limit)
+    best = PageWindow(position // most * most, most)
+    for limit in range(most - 1, 0, -1):
+        if position + limit <= best.end:  # no smaller window reaches farther
+            break
+        window = PageWindow(position // limit * limit, limit)
+        best = max(best, window, key=lambda window: window.end)
+    return best
 
 
 def following(end: int, most: int) -> PageWindow | None:
@@ -127,22 +137,46 @@ def following(end: int, most: int) -> PageWindow | None:
     return window if window.end > end else None
 
 
-class WindowPlan:
-    """Plans the next `window` of the list, and requests it and, with a `pool`, windows behind it.
+class PagePlan(Generic[W]):
+    """The page size of one walk, and the windows that were requested before the walk comes to them.
+
+    `pool`: None for a walk that requests one page at a time.
+    """
+
+    def __init__(self, pool: WorkerPool | None, largest: int) -> None:
+        self.pool = pool
+        self.sizer = PageSizer(largest)
+        self.widest = largest
+        """The largest page of this server (rows), as its pages have shown."""
+        self.requests: deque[tuple[W, Future[RawPage]]] = deque()
+
+    @property
+    def limit(self) -> int:
+        """The largest page to request now (rows)."""
+        return min(self.widest, self.sizer.now)
+
+    def shrink(self, error: PageTooLarge) -> None:
+        """Makes the next pages smaller. Raises `error` when the page size is already the smallest."""
+        self.drop()
+        self.sizer.shrink(error)
+
+    def drop(self) -> None:
+        """Cancels the requests, because the walk goes on elsewhere."""
+        while self.requests:
+            self.requests.pop()[1].cancel()
+
+
+class WindowPlan(PagePlan[PageWindow]):
+    """Plans the next `window` of a walk by page number, and requests it and, with a `pool`, windows behind it.
 
     `end`: the position behind the last row that was read.
     """
 
     def __init__(self, listing: Listing, pool: WorkerPool | None = None, end: int = 0) -> None:
+        super().__init__(pool, listing.limit)
         self._listing = listing
-        self._pool = pool
-        self._sizer = PageSizer(listing.limit)
-        self._widest = listing.limit
-        """The largest page of this server (rows), as its pages have shown."""
         self.end = end
-        self.window = reaching(max(end - 1, 0), self.most)
-        self._requests: deque[tuple[PageWindow, Future[RawPage]]] = deque()
-        """Windows that were requested before the walk comes to them, the planned one first."""
+        self.window = reaching(max(end - 1, 0), self.limit)
         self._refused = 0
         """How many windows in a row began behind what was read."""
         self._last: PageWindow | None = None
@@ -150,24 +184,15 @@ class WindowPlan:
         self._restarts = 0
         """How many times steps back led to the beginning of the list and brought nothing new."""
 
-    @property
-    def most(self) -> int:
-        return min(self._widest, self._sizer.now)
-
     def ask(self) -> RawPage:
-        """The page of the window. Raises PageTooLarge."""
-        raw = prefetched(self._requests.popleft()[1]) if self._requests else None
-        return raw or self.window.ask(self._listing)
-
-    def ask_for_less(self) -> RawPage:
-        """As `ask`, with smaller windows after one that was too large."""
+        """The page of the window, which gets smaller if the page is too large."""
         while True:
             try:
-                return self.ask()
+                raw = prefetched(self.requests.popleft()[1]) if self.requests else None
+                return raw or self.window.ask(self._listing)
             except PageTooLarge as error:
-                self.drop()
-                self._sizer.shrink(error)
-                self.window = reaching(self.window.start, self.most)
+                self.shrink(error)
+                self.window = reaching(self.window.start, self.limit)
 
     def step_back(self, raw: RawPage) -> None:
         """Plans an earlier window, because this one begins behind what was read; each time twice as far back.
@@ -177,9 +202,9 @@ class WindowPlan:
         self.drop()
         if len(raw.rows) > self.window.limit:
             raise OrderIgnored
-        step = max(1, self.most // 2) << self._refused
+        step = max(1, self.limit // 2) << self._refused
         self._refused += 1
-        self.window = reaching(max(0, self.window.start - step), self.most)
+        self.window = reaching(max(0, self.window.start - step), self.limit)
 
     def advance(self, raw: RawPage, fresh: bool, before: int | None = None) -> bool:
         """Plans the next window after a page that joins what was read. False at the end of the list.
@@ -190,7 +215,7 @@ class WindowPlan:
         join: windows of half a dozen rows sometimes cannot, and none can if the server gives pages of its own size or
         hides most rows of the first page.
         """
-        self._sizer.count_page()
+        self.sizer.count_page()
         window, rows = self.window, len(raw.rows)
         self._restarts += bool(self._refused and window.start == 0 and not fresh)
         self._refused = 0
@@ -200,10 +225,10 @@ class WindowPlan:
             return False
         end = window.end
         if rows < window.limit and (window.start == 0 or not fresh):
-            if self._is_empty(PageWindow(window.end, window.limit)):
+            if not raw.full and self._is_empty(PageWindow(window.end, window.limit)):
                 self._last = window
                 return True  # the walk requests the window once more: rows may have left just now
-            self._widest = min(self._widest, rows)
+            self.widest = min(self.widest, rows)
             end = self.end if window.start else rows
         self.end = end
         self.window = self._next(before)
@@ -216,9 +241,9 @@ class WindowPlan:
             raise OrderIgnored from None
 
     def _next(self, before: int | None) -> PageWindow:
-        if before is not None and (window := reaching(before, self.most)).end > self.end + self.most // 4:
+        if before is not None and (window := reaching(before, self.limit)).end > self.end + self.limit // 4:
             return window
-        if not (behind := following(self.end, self.most)):
+        if not (behind := following(self.end, self.limit)):
             raise OrderIgnored
         return behind
 
@@ -227,25 +252,20 @@ class WindowPlan:
 
         They may lie behind the end of the list, so an empty response is not retried.
         """
-        if self._requests and self._requests[0][0] != self.window:
+        if self.requests and self.requests[0][0] != self.window:
             self.drop()
         window: PageWindow | None = self.window
-        if self._requests:
-            window = following(self._requests[-1][0].end, self.most)
+        if self.requests:
+            window = following(self.requests[-1][0].end, self.limit)
         listing = self._listing.retrying_empty(0)
         while (
-            self._pool
+            self.pool
             and window
-            and len(self._requests) <= min(most, MOST_AHEAD)
-            and (not self._requests or self._pool.vacancies())
+            and len(self.requests) <= min(most, MOST_AHEAD)
+            and (not self.requests or self.pool.vacancies())
         ):
-            self._requests.append((window, self._pool.submit(partial(window.ask, listing))))
-            window = following(window.end, self.most)
-
-    def drop(self) -> None:
-        """Cancels the requests, because the walk goes on elsewhere."""
-        while self._requests:
-            self._requests.pop()[1].cancel()
+            self.requests.append((window, self.pool.submit(partial(window.ask, listing))))
+            window = following(window.end, self.limit)
 
 
 def prefetched(request: Future[RawPage]) -> RawPage | None:

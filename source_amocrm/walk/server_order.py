@@ -193,6 +193,7 @@ def _prove_whole(ordered: OrderedList, first_rank: int, ranked: list[Ranked], si
 def monotone(rows: Sequence[Row], column: str) -> bool:
     """Whether the rows are in the order of a column, up or down."""
     values: list[Any] = [row.get(column) for row in rows]
-    if not all(isinstance(value, int) for value in values) and not all(isinstance(value, str) for value in values):
+    if not any(all(isinstance(value, kind) for value in values) for kind in (int, str)):
         return False
-    return all(one <= other for one, other in pairwise(values)) or all(one >= other for one, other in pairwise(values))
+    ascending = sorted(values)
+    return values in (ascending, ascending[::-1])

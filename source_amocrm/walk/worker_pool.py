@@ -7,6 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
+from functools import partial
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
@@ -32,7 +33,7 @@ class WorkerPool:
         self._shut_down = False
         self._tasks: SimpleQueue[tuple[Future[Any], Callable[[], Any]] | None] = SimpleQueue()
         self._started: deque[float] = deque()
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
     def vacancies(self) -> int:
         """How many more tasks are worth submitting now: free workers, as far as the request budget has room."""
@@ -44,8 +45,18 @@ class WorkerPool:
 
     def submit(self, task: Callable[[], T]) -> Future[T]:
         """The future of `task`. It is cancelled if the pool is shut down before a worker begins the task."""
+        future: Future[T] = Future()
         with self._lock:
-            return self._start(task)
+            if self._shut_down:
+                future.cancel()
+                return future
+            self._free -= 1
+            self._started.append(time.monotonic())
+            self._tasks.put((future, task))
+            if self._threads < self._workers:
+                self._threads += 1
+                threading.Thread(target=self._work, name=f"fetch-{self._threads}", daemon=True).start()
+        return future
 
     def prefetch(self, task: Callable[[], T]) -> Callable[[], T]:
         """As `submit`; what is returned gives the result, and runs `task` itself if no worker has begun it."""
@@ -55,20 +66,7 @@ class WorkerPool:
     def submit_if_free(self, task: Callable[[], T]) -> Future[T] | None:
         """As `submit`; None if no worker is free. For a task that must not wait for others, which may wait for it."""
         with self._lock:
-            return self._start(task) if self._free > 0 and not self._shut_down else None
-
-    def _start(self, task: Callable[[], T]) -> Future[T]:
-        future: Future[T] = Future()
-        if self._shut_down:
-            future.cancel()
-        else:
-            self._free -= 1
-            self._started.append(time.monotonic())
-            self._tasks.put((future, task))
-            if self._threads < self._workers:
-                self._threads += 1
-                threading.Thread(target=self._work, name=f"fetch-{self._threads}", daemon=True).start()
-        return future
+            return self.submit(task) if self._free > 0 and not self._shut_down else None
 
     def shut_down(self) -> None:
         """Takes no more tasks. Each thread ends with the task that it is doing."""
@@ -79,24 +77,19 @@ class WorkerPool:
 
     def _work(self) -> None:
         while job := self._tasks.get():
-            self._do(*job)
-            del job  # an idle worker keeps no page
+            settle = self._do(*job)
+            with self._lock:
+                self._free += 1
+            settle()
+            del job, settle  # an idle worker keeps no page
 
-    def _do(self, future: Future[Any], task: Callable[[], Any]) -> None:
+    def _do(self, future: Future[Any], task: Callable[[], Any]) -> Callable[[], object]:
+        """Does a task that is not cancelled, and returns what settles its future."""
         if self._shut_down:
             future.cancel()
         if not future.set_running_or_notify_cancel():
-            self._release()
-            return
+            return lambda: None
         try:
-            result = task()
+            return partial(future.set_result, task())
         except BaseException as error:
-            self._release()
-            future.set_exception(error)
-        else:
-            self._release()
-            future.set_result(result)
-
-    def _release(self) -> None:
-        with self._lock:
-            self._free += 1
+            return partial(future.set_exception, error)

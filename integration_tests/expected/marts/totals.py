@@ -290,7 +290,7 @@ def funnel(known: Known) -> list[Row]:
                 "deals_in_stage": there,
                 "lost": losses[cohort, pipeline, status["status_id"]] if told else None,
                 "median_seconds": half_left(times),
-                "still_there": sum(not over for _, over in times) if told else None,
+                "still_there": sum(row["to_at"] is None for row in here) if told else None,
             })  # fmt: skip
             before = before if unsorted else reached
     return rows

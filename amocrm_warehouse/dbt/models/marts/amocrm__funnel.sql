@@ -76,14 +76,16 @@ surviving as (
 times as (
     select
         {{ of_stage }},
-        min(case when log_share_left <= ln(cast(0.5 as double precision)) + 1e-9 then seconds end) as median_seconds,
-        count(*) filter (where not is_over) as still_there
+        min(case when log_share_left <= ln(cast(0.5 as double precision)) + 1e-9 then seconds end) as median_seconds
     from surviving
     group by {{ of_stage }}
 ),
 
 there as (
-    select {{ of_stage }}, count(distinct deal_id) as deals_in_stage
+    select
+        {{ of_stage }},
+        count(distinct deal_id) as deals_in_stage,
+        count(*) filter (where not is_over) as still_there
     from stays
     group by {{ of_stage }}
 ),
@@ -129,7 +131,7 @@ select
     coalesce(there.deals_in_stage, 0) as deals_in_stage,
     case when accounts.stages_known then coalesce(losses.lost, 0) end as lost,
     cast(times.median_seconds as double precision) as median_seconds,
-    case when accounts.stages_known then coalesce(times.still_there, 0) end as still_there
+    case when accounts.stages_known then coalesce(there.still_there, 0) end as still_there
     {{- by_value("reached") }}
 from reached
 inner join {{ ref("int_amocrm__accounts") }} as accounts on accounts.project_id = reached.project_id
