@@ -52,7 +52,7 @@ setup(
         "orjson>=3.10,<4",
         "pendulum>=3.0,<4",
         "pyyaml>=6,<7",
-        "requests>=2.32,<3",
+        "requests>=2.32.2,<3",
         "urllib3>=2.7,<3",
     ],
     extras_require={"warehouse": WAREHOUSE, "fleet": FLEET, "mcp": MCP, "all": [*FLEET, *MCP]},

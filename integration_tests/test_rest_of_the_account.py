@@ -14,7 +14,7 @@ from airbyte_cdk.models import Status, Type
 from source_amocrm.errors import AmocrmError
 from source_amocrm.source import SourceAmocrm
 from source_amocrm.streams import STREAMS
-from source_amocrm.sync.declaration import FullRefresh
+from source_amocrm.streams.base import FullRefreshStream
 from unit_tests.offline import airbyte_stream
 
 from . import comparison, expected
@@ -176,7 +176,7 @@ def test_what_an_account_does_not_have_is_empty_and_the_log_says_why(
 def test_lists_that_are_longer_than_a_page_are_whole() -> None:
     """Whatever they call the id of a row."""
     account = Account.generate(seed=4, leads=300, switches=Switches(page_max=3, page_default=3))
-    whole = [name for name, table in STREAMS.items() if issubclass(table, FullRefresh)]
+    whole = [name for name, table in STREAMS.items() if issubclass(table, FullRefreshStream)]
     found, failures = read(account, whole)
     assert failures == ""
     for name in whole:

@@ -37,8 +37,9 @@ from source_amocrm.streams.base import AmocrmStream
 from source_amocrm.streams.chats import note_of_texts
 from source_amocrm.streams.personal_data import PersonalData, unknown_fields
 from source_amocrm.streams.schema_drift import KNOWN, SchemaDrift, drift_warning
-from source_amocrm.sync import Selection, Sync
-from source_amocrm.sync.declaration import FullRefresh, Incremental
+from source_amocrm.sync import Sync
+from source_amocrm.sync.declaration import Declaration
+from source_amocrm.sync.read_plan import Progress
 from source_amocrm.walk.listing import Row
 
 
@@ -99,25 +100,25 @@ class SourceAmocrm(AbstractSource):
         account = open_account(config, hand_over=self._hand_over, observe=drift.look)
         states = _states(state or [])
         _check_streams(catalog)
-        selections: list[Selection] = []
+        selected: dict[Declaration, Progress | None] = {}
         keeping_state: list[str] = []
         for configured in catalog.streams:
             stream = _stream(account, configured)
             goes_on = configured.sync_mode == SyncMode.incremental
             progress = stream.progress(states.get(stream.name) if goes_on else None)
-            selections.append(Selection(cast("FullRefresh | Incremental", stream), progress))
+            selected[stream] = progress
             keeping_state += [stream.name] if goes_on and progress else []
             account.extras.update(stream.account_extras)
         for warning in _warnings(account):
             logger.warning(warning)
         queue = MessageQueue()
-        report = Report(account.api, logger, selections, queue.put_at_once)
+        report = Report(account.api, logger, selected, queue.put_at_once)
         account.api.budget.on_pause = report.limited
-        sync = Sync(account, selections, report.followed)
+        sync = Sync(account, selected, report.observe)
         reading = ConcurrentReading(sync, keeping_state, queue, report, self._pack, logger)
         try:
             with report:
-                yield from reading.messages([one.stream.name for one in selections])
+                yield from reading.messages([stream.name for stream in selected])
         finally:
             account.pool.shut_down()
             if unknown := drift_warning(drift.found()):

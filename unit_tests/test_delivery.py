@@ -11,11 +11,11 @@ import pytest
 from source_amocrm.account.resources import EVENTS, LEADS, Resource
 from source_amocrm.sync import delivery
 from source_amocrm.sync.declaration import Batch, Context, Deletion, Incremental, Lookup
-from source_amocrm.sync.delivery import Checkpoint, Delivery, NewestFirst, PageOrder, RowMaker
+from source_amocrm.sync.delivery import Checkpoint, Delivery, NewestFirst, PageOrder
 from source_amocrm.sync.lookup import Resolver
 from source_amocrm.sync.read_plan import Progress, ReadPlan
 from source_amocrm.walk.intervals import IntervalSet
-from source_amocrm.walk.listing import Page, PageCheckpoint, Row
+from source_amocrm.walk.listing import Answered, Page, PageCheckpoint, Row
 
 NOW = 1_700_000_000
 
@@ -46,16 +46,20 @@ class Things(Incremental):
 def begun(start: int | None = None, watermark: int | None = None) -> Progress:
     """A sync that started at NOW."""
     progress = Progress("things", "updated_at", start, 0, watermark)
-    progress.begin(progress.plans(["leads", EVENTS.name]), NOW)
+    progress.begin(["leads", EVENTS.name], NOW)
     return progress
 
 
-def maker(resource: Resource) -> RowMaker:
-    return RowMaker(cast(Incremental, Things()), resource, lambda _: pytest.fail("there is no lookup"))
+def no_lookup(_: Lookup) -> Resolver:
+    return pytest.fail("there is no lookup")
+
+
+def page_order(progress: Progress, resource: Resource = LEADS, now: int = NOW) -> PageOrder:
+    return PageOrder(cast(Incremental, Things()), resource, progress, no_lookup, lambda: now)
 
 
 def nothing_between(low: int, high: int) -> list[Row]:
-    return pytest.fail(f"there is no gap, but {low} to {high} was asked for")
+    return pytest.fail(f"nothing needs what is between {low} and {high}")
 
 
 def delivered(stage: Delivery, batches: Iterable[Batch]) -> Iterator[Row | None]:
@@ -68,14 +72,15 @@ def delivered(stage: Delivery, batches: Iterable[Batch]) -> Iterator[Row | None]
 
 
 def in_page_order(progress: Progress, *batches: Batch) -> list[Any]:
-    return list(delivered(PageOrder(maker(LEADS), progress, "leads", lambda: NOW + 60), batches))
+    return list(delivered(page_order(progress, now=NOW + 60), batches))
 
 
 class Losses(Things):
     """Each row is filled with what its thing is lost for now, if no newer row of that thing was."""
 
+    kinds = ("lost",)
     lookups: Mapping[str, Lookup] = {
-        "reason": Lookup(LEADS, key=lambda row: row["thing"] if row["type"] == "lost" else None, value=id, once=True)
+        "reason": Lookup(LEADS, key=lambda row: row["thing"] if row["type"] == "lost" else None, value=id)
     }
 
     def rows(self, record: Row, context: Context) -> Iterable[Row]:  # noqa: ARG002
@@ -113,6 +118,26 @@ def test_a_restored_row_is_dated_no_earlier_than_its_tombstone_and_that_is_told_
     assert {own: tuple(version) for own, version in progress.ahead.items()} == {"leads/1": (NOW - 7, NOW - 90)}
 
 
+@pytest.mark.parametrize(("drifts", "postdated"), [([0], {3}), ([-600], {1, 2, 3}), ([600], {3}), ([0, -1], {2, 3})])
+def test_rows_dated_later_than_they_were_read_are_told_by_the_earliest_clock(
+    drifts: list[int], postdated: set[int]
+) -> None:
+    progress, rows = begun(), [lead(1, NOW - 1), lead(2, NOW), lead(3, NOW + 1)]
+    answered = tuple(Answered(NOW - 1, NOW, drift) for drift in drifts)
+    assert in_page_order(progress, Batch(Page(rows, answered=answered))) == [None, *rows]
+    assert progress.ahead.keys() == {f"leads/{own}" for own in postdated}
+
+
+def test_of_rows_that_no_answer_brought_none_is_postdated() -> None:
+    assert in_page_order(begun(), batch(lead(3, NOW + 1))) == [lead(3, NOW + 1)]
+
+
+def test_events_are_never_postdated() -> None:
+    progress, told = begun(), Page([event("a", NOW)], answered=(Answered(NOW - 9, NOW - 8),))
+    assert list(delivered(page_order(progress, EVENTS), [Batch(told)])) == told.rows
+    assert not progress.ahead
+
+
 def test_a_tombstone_comes_unless_its_row_has_come_since() -> None:
     gone = Deletion(1, NOW + 1, 7, 1), Deletion(2, NOW + 1, 7, 1)
     came = in_page_order(begun(), batch(lead(1, NOW + 2)), batch(deletions=gone))
@@ -124,7 +149,7 @@ def test_a_state_is_due_within_a_page_where_its_rows_tell_what_is_finished(monke
     progress = begun(start=NOW - 9)
     rows = [lead(1, NOW - 9), lead(2, NOW - 8), lead(3, NOW - 8), lead(4, NOW - 7)]
     whole = batch(*rows, completed=(NOW - 9, NOW))
-    stage = delivered(PageOrder(maker(LEADS), progress, "leads", lambda: NOW), [whole])
+    stage = delivered(page_order(progress), [whole])
     came = [next(stage) for _ in range(4)]
     assert came == [*rows[:3], None]  # not between two rows of one second
     assert progress.pending["leads"].seconds == IntervalSet(((NOW - 7, NOW),))
@@ -136,7 +161,7 @@ def test_a_state_within_a_page_of_a_walk_by_page_number_names_its_last_row(monke
     monkeypatch.setattr(delivery, "ROWS_BETWEEN_STATES", 1)
     progress = begun()
     page = Page([lead(1, NOW - 5), lead(2, NOW - 9)], checkpoint=PageCheckpoint(240, 2))
-    stage = delivered(PageOrder(maker(LEADS), progress, "leads", lambda: NOW), [Batch(page, floor=0)])
+    stage = delivered(page_order(progress), [Batch(page, floor=0)])
     assert [next(stage), next(stage)] == [lead(1, NOW - 5), None]
     walk = progress.pending["leads"].resume
     assert walk is not None
@@ -149,7 +174,7 @@ def event(own: str, second: int, kind: str = "born") -> Row:
 
 def test_events_come_from_the_newest_on_whatever_the_order_of_their_pages() -> None:
     progress = begun(start=NOW - 9)
-    stage = NewestFirst(maker(EVENTS), progress, ["born"], NOW, nothing_between)
+    stage = NewestFirst(cast(Incremental, Things()), EVENTS, progress, no_lookup, NOW, nothing_between)
     pages = [
         Page([event("a", NOW - 9), event("b", NOW - 5)], (NOW - 9, NOW - 5)),
         Page([event("c", NOW - 4), event("x", NOW - 3, "died"), event("d", NOW)], (NOW - 4, NOW)),
@@ -162,7 +187,7 @@ def test_events_come_from_the_newest_on_whatever_the_order_of_their_pages() -> N
 def test_events_are_held_back_while_newer_ones_may_come(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(delivery, "ROWS_BETWEEN_STATES", 1)
     progress = begun(start=NOW - 9)
-    stage = NewestFirst(maker(EVENTS), progress, ["born"], NOW, nothing_between)
+    stage = NewestFirst(cast(Incremental, Things()), EVENTS, progress, no_lookup, NOW, nothing_between)
     pages = [
         Page([event("a", NOW - 9)], (NOW - 9, NOW - 5)),
         Page([event("c", NOW)], (NOW - 2, NOW)),
@@ -180,7 +205,7 @@ def test_what_an_earlier_sync_delivered_in_between_is_newer_than_what_it_left(lo
     progress = Progress("things", "updated_at", None, 0, NOW - 50)
     rest = IntervalSet(((0, NOW - 61),))
     progress.pending[EVENTS.name] = ReadPlan(rest, None, NOW - 50, NOW - 50)
-    progress.begin(progress.plans(["leads", EVENTS.name]), NOW)
+    progress.begin(["leads", EVENTS.name], NOW)
     asked: list[tuple[int, int]] = []
 
     def between(low: int, high: int) -> list[Row]:
@@ -188,8 +213,8 @@ def test_what_an_earlier_sync_delivered_in_between_is_newer_than_what_it_left(lo
         return [lost(thing, NOW - 55) for thing in lost_in_between]
 
     reasons = SimpleNamespace(of=lambda things: {thing: f"reason {thing}" for thing in things})
-    losses = RowMaker(cast(Incremental, Losses()), EVENTS, lambda _: cast(Resolver, reasons))
-    stage = NewestFirst(losses, progress, ["lost"], NOW, between)
+    losses = cast(Incremental, Losses())
+    stage = NewestFirst(losses, EVENTS, progress, lambda _: cast(Resolver, reasons), NOW, between)
     rows = [
         lost(3, NOW - 40),
         lost(1, NOW - 45),
@@ -207,8 +232,9 @@ def test_what_an_earlier_sync_delivered_in_between_is_newer_than_what_it_left(lo
 def test_what_was_delivered_in_between_is_not_read_where_no_row_asks_for_it() -> None:
     progress = Progress("things", "updated_at", None, 0, NOW - 50)
     progress.pending[EVENTS.name] = ReadPlan(IntervalSet(((0, NOW - 61),)), None, NOW - 50, NOW - 50)
-    progress.begin(progress.plans(["leads", EVENTS.name]), NOW)
-    losses = RowMaker(cast(Incremental, Losses()), EVENTS, lambda _: cast(Resolver, SimpleNamespace(of=lambda _: {})))
-    stage = NewestFirst(losses, progress, ["won"], NOW, lambda low, high: (pytest.fail(f"{low} {high}") for _ in "x"))
+    progress.begin(["leads", EVENTS.name], NOW)
+    losses, reasons = cast(Incremental, Losses()), cast(Resolver, SimpleNamespace(of=lambda _: {}))
+    losses.kinds = ("won",)
+    stage = NewestFirst(losses, EVENTS, progress, lambda _: reasons, NOW, nothing_between)
     won = {"id": "a", "type": "won", "thing": 1, "created_at": NOW - 70}
     assert [row for row in delivered(stage, [Batch(Page([won], (0, NOW)))]) if row] == [won]

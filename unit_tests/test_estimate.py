@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from source_amocrm.airbyte.report import Observation, duration, reached, seconds_left, summary, tables_in_words
+from source_amocrm.airbyte.report import Observation, duration, reached, seconds_left
 from source_amocrm.walk.intervals import FOREVER
 
 MAY, JUNE, JULY, AUGUST = 1746057600, 1748736000, 1751328000, 1754006400
@@ -61,15 +61,3 @@ def test_the_time_left_goes_by_the_pace_observed(seen: list[Observation], second
 )
 def test_a_time_is_told_as_roughly_as_it_is_known(seconds: float, words: str) -> None:
     assert duration(seconds) == words
-
-
-def test_the_first_table_is_named() -> None:
-    assert tables_in_words(["tasks"]) == "tasks"
-    assert tables_in_words(["deals", "custom_fields_deals", "deal_tags"]) == "deals and 2 more"
-
-
-def test_summary() -> None:
-    assert summary(763_134, 3_630, 16, 1234.56, 520.0) == (
-        "Read 763,134 rows with 3,630 requests in 520.0 s (7.0 requests a second); "
-        "16 were refused as too many (429); threads waited 1,234.6 s for their turn to ask."
-    )

@@ -52,7 +52,7 @@ def test_the_first_sync_from_a_date_on() -> None:
 
 def test_a_later_sync_needs_what_the_look_back_covers() -> None:
     one = progress(lookback=300)
-    one.begin(one.plans(["leads"]), THEN)
+    one.begin(["leads"], THEN)
     one.finish("leads")
     since = THEN - 300
     plan = saved(one).plan("leads")
@@ -62,7 +62,7 @@ def test_a_later_sync_needs_what_the_look_back_covers() -> None:
 
 def test_it_asks_from_the_newest_row_on_so_that_an_empty_answer_is_a_lie() -> None:
     one = progress(lookback=300)
-    one.begin(one.plans(["leads"]), THEN)
+    one.begin(["leads"], THEN)
     one.meet("leads", THEN - DAY)
     one.meet("leads", THEN - 2 * DAY)
     one.meet("leads", THEN + 1)  # of the future: it may be gone tomorrow
@@ -74,7 +74,7 @@ def test_it_asks_from_the_newest_row_on_so_that_an_empty_answer_is_a_lie() -> No
 
 def test_a_newest_row_within_the_look_back_changes_nothing() -> None:
     one = progress(lookback=300)
-    one.begin(one.plans(["leads"]), THEN)
+    one.begin(["leads"], THEN)
     one.meet("leads", THEN - 5)
     one.finish("leads")
     assert saved(one).plan("leads").requested_since == THEN - 300
@@ -83,7 +83,7 @@ def test_a_newest_row_within_the_look_back_changes_nothing() -> None:
 def test_what_an_unfinished_walk_by_ids_has_met_does_not_tell_from_where_to_ask() -> None:
     """It has met rows of any date: to ask from the newest of them would ask for most of the list again."""
     one = progress(lookback=300)
-    one.begin(one.plans(["leads"]), THEN)
+    one.begin(["leads"], THEN)
     one.meet("leads", THEN - 700 * DAY)
     one.cover("leads", Page([], checkpoint=MARK))
     plan = saved(one).plan("leads")
@@ -92,14 +92,14 @@ def test_what_an_unfinished_walk_by_ids_has_met_does_not_tell_from_where_to_ask(
 
 def test_no_look_back_reaches_before_the_start_date() -> None:
     one = progress(start=THEN, lookback=10 * DAY)
-    one.begin(one.plans(["leads"]), THEN + DAY)
+    one.begin(["leads"], THEN + DAY)
     one.finish("leads")
     assert saved(one, start=THEN).plan("leads").since == THEN
 
 
 def test_what_was_left_is_needed_with_what_is_new() -> None:
     one = progress(lookback=0)
-    one.begin(one.plans(["leads"]), THEN)
+    one.begin(["leads"], THEN)
     one.cover("leads", Page([], (BEGINNING, THEN - DAY)))
     plan = saved(one).plan("leads")
     assert plan.seconds == ever(THEN - DAY + 1)
@@ -108,13 +108,13 @@ def test_what_was_left_is_needed_with_what_is_new() -> None:
 
 def test_a_walk_by_page_number_is_gone_on_with() -> None:
     one = progress(lookback=0)
-    one.begin(one.plans(["leads"]), THEN)
+    one.begin(["leads"], THEN)
     one.cover("leads", Page([], checkpoint=MARK), floor=THEN - DAY)
     plan = saved(one).plan("leads")
     assert plan.resume == ResumePoint(THEN - DAY, MARK)
     assert plan.seconds == IntervalSet(((BEGINNING, THEN - DAY - 1), (THEN, FOREVER)))
     again = saved(one)
-    again.begin(again.plans(["leads"]), THEN + DAY)
+    again.begin(["leads"], THEN + DAY)
     again.end_walk("leads")
     plan = saved(again).plan("leads")
     assert plan.resume is None
@@ -124,13 +124,13 @@ def test_a_walk_by_page_number_is_gone_on_with() -> None:
 def test_a_second_of_which_some_rows_are_delivered_is_gone_on_with() -> None:
     crowded = THEN - DAY
     one = progress()
-    one.begin(one.plans(["leads"]), THEN)
+    one.begin(["leads"], THEN)
     one.cover("leads", Page([], (BEGINNING, crowded - 1)))
     one.cover("leads", Page([], checkpoint=MARK, second=crowded))
     one = saved(one)
     assert one.plan("leads").within == ResumePoint(crowded, MARK)
     assert one.plan("leads").since == crowded
-    one.begin(one.plans(["leads"]), THEN + DAY)
+    one.begin(["leads"], THEN + DAY)
     assert saved(one).plan("leads").within == ResumePoint(crowded, MARK)
     one.cover("leads", Page([], (crowded, crowded)))
     assert one.plan("leads").within is None
@@ -140,7 +140,7 @@ def test_a_second_of_which_some_rows_are_delivered_is_gone_on_with() -> None:
 def test_a_second_that_may_still_change_is_read_from_its_beginning() -> None:
     """Rows that were edited in it since may come before those that were delivered."""
     one = progress()
-    one.begin(one.plans(["leads"]), THEN)
+    one.begin(["leads"], THEN)
     one.cover("leads", Page([], checkpoint=MARK, second=THEN - 10))
     assert one.plan("leads").within is None
 
@@ -155,7 +155,7 @@ def test_readers_that_came_to_different_rows_of_a_second_read_it_from_its_beginn
 
 def test_a_list_that_the_account_lacks_for_now_stays_to_be_read() -> None:
     one = progress(lookback=0)
-    one.begin(one.plans(["customers"]), THEN)
+    one.begin(["customers"], THEN)
     one.postpone("customers")
     plan = saved(one).plan("customers")
     assert plan.since == BEGINNING
@@ -164,11 +164,11 @@ def test_a_list_that_the_account_lacks_for_now_stays_to_be_read() -> None:
 
 def test_a_list_that_the_account_lacks_no_more_has_its_deletions_told() -> None:
     one = progress(lookback=0)
-    one.begin(one.plans(["customers"]), THEN)
+    one.begin(["customers"], THEN)
     one.meet("customers", THEN - 5)
     one.finish("customers")
     two = saved(one)
-    two.begin(two.plans(["customers"]), THEN + DAY)
+    two.begin(["customers"], THEN + DAY)
     two.postpone("customers")
     plan = saved(two).plan("customers")
     assert (plan.deletions_since, plan.changes_since) == (THEN, THEN)
@@ -194,7 +194,7 @@ def test_whatever_was_covered_and_killed_nothing_is_forgotten(
     for passed, covered, finished in syncs:
         missing |= set(range(max(now - lookback, THEN), now + passed + 1))
         now += passed
-        one.begin(one.plans(["leads"]), now)
+        one.begin(["leads"], now)
         for low, high in covered:
             one.cover("leads", Page([], (low, high)))
             missing -= set(range(low, high + 1))
@@ -219,7 +219,7 @@ def test_a_version_of_a_row_is_dated_later_than_others_that_were_delivered(
         assert dated is not None
         assert dated >= max(second, at_least)
         delivered.append((second, dated, postdated or dated > second))
-        one.begin(one.plans([]), THEN)
+        one.begin([], THEN)
         one = saved(one)
     for (second, dated, beyond), (other, following, _) in pairwise(delivered):
         assert following >= dated or not beyond
@@ -257,10 +257,10 @@ def test_a_state_must_tell_of_a_row_that_is_ahead_before_it_is_delivered() -> No
 def test_a_walk_that_is_gone_on_with_does_not_cover_what_it_passed_before() -> None:
     """What was changed since among the rows that it passed in an earlier sync is still to be read."""
     one = progress(lookback=0)
-    one.begin(one.plans(["leads"]), THEN)
+    one.begin(["leads"], THEN)
     one.cover("leads", Page([], checkpoint=MARK))
     one = saved(one)
-    one.begin(one.plans(["leads"]), THEN + DAY)
+    one.begin(["leads"], THEN + DAY)
     further = PageCheckpoint(position=60, after_id=40)
     one.cover("leads", Page([], checkpoint=further))
     plan = saved(one).plan("leads")
@@ -271,7 +271,7 @@ def test_a_walk_that_is_gone_on_with_does_not_cover_what_it_passed_before() -> N
 def in_a_walk(checkpoint: PageCheckpoint, since: int = BEGINNING) -> Progress:
     """A stream that was killed in the middle of a walk."""
     one = progress(lookback=0)
-    one.begin(one.plans(["leads"]), THEN)
+    one.begin(["leads"], THEN)
     one.cover("leads", Page([], checkpoint=checkpoint), since)
     return saved(one)
 
@@ -279,7 +279,7 @@ def in_a_walk(checkpoint: PageCheckpoint, since: int = BEGINNING) -> Progress:
 def test_readers_of_one_list_go_on_from_where_all_of_them_have_been() -> None:
     behind, before = in_a_walk(MARK), in_a_walk(PageCheckpoint(90, 99), THEN - DAY)
     finished = progress(lookback=0)
-    finished.begin(finished.plans(["leads"]), THEN - 5)
+    finished.begin(["leads"], THEN - 5)
     finished.finish("leads")
     several = [before, behind, finished]
     agree(several, "leads")
@@ -320,7 +320,7 @@ def test_readers_of_one_list_date_its_rows_alike() -> None:
 
 def test_the_state_of_a_sync_that_was_killed() -> None:
     one = progress(lookback=0)
-    one.begin(one.plans(["leads"]), THEN)
+    one.begin(["leads"], THEN)
     one.cover("leads", Page([], (BEGINNING, THEN - DAY)))
     one.meet("leads", THEN - DAY)
     one.ahead["leads/5"] = Version(THEN + DAY, THEN)
@@ -364,7 +364,7 @@ def test_a_state_that_only_the_other_clock_confirms_is_obeyed_and_read_anew_by_t
     one = progress(lookback=0)
     one.watermark = THEN + DAY
     plan = one.plan("leads")
-    one.begin(one.plans(["leads"]), THEN)
+    one.begin(["leads"], THEN)
     one.cover("leads", Page([], (THEN - 9, FOREVER)))
     one.finish("leads")
     assert plan.seconds == ever(THEN + DAY)
@@ -373,7 +373,7 @@ def test_a_state_that_only_the_other_clock_confirms_is_obeyed_and_read_anew_by_t
     assert plan.seconds == IntervalSet(((BEGINNING, THEN - 10), (THEN, FOREVER)))
     assert (plan.deletions_since, plan.changes_since) == (BEGINNING, BEGINNING)
     again = saved(one)
-    again.begin(again.plans(["leads"]), THEN + 1)
+    again.begin(["leads"], THEN + 1)
     again.finish("leads")
     assert saved(again).plan("leads").seconds == ever(THEN + 1)
 
@@ -420,6 +420,6 @@ def test_what_is_left_survives_its_state(
     intervals: list[Interval], walk: ResumePoint | None, gone: int, changed: int, within: ResumePoint | None
 ) -> None:
     one = progress()
-    one.begin(one.plans([]), THEN + 20)
+    one.begin([], THEN + 20)
     one.pending["leads"] = ReadPlan(IntervalSet.of(intervals), walk, gone, changed, within=within)
     assert saved(one).pending == one.pending

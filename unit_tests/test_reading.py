@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
-from typing import Any
+from collections.abc import Collection, Iterable, Iterator
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
+from source_amocrm.account import Account
+from source_amocrm.account.resources import CONTACTS, LEADS, NOTES, Resource
 from source_amocrm.errors import Unavailable
 from source_amocrm.sync.declaration import Batch, Deletion
-from source_amocrm.sync.deletions import changes_of, deletions_in, trimmed, with_trash
+from source_amocrm.sync.deletions import Changes, EventLog, changes_of, deletions_in, trimmed
 from source_amocrm.sync.lookup import Resolver
 from source_amocrm.sync.read_plan import ReadPlan
-from source_amocrm.sync.reading import READINGS, ReadKeys, observed, over_at, settled, with_postdated
+from source_amocrm.sync.reading import READINGS, EntityReading, ReadKeys, over_at
 from source_amocrm.walk.intervals import FOREVER, IntervalSet
-from source_amocrm.walk.listing import REMEMBERED_KEYS, Answered, Page, RawPage, Row, seconds
+from source_amocrm.walk.listing import REMEMBERED_KEYS, Answered, Listing, Page, RawPage, Row
 
 NOW = 1_700_000_000
 WHOLE = ReadPlan(IntervalSet(((0, FOREVER),)))
@@ -46,7 +49,7 @@ class Records:
         self.slept: list[float] = []
         self.asked: list[list[int]] = []
 
-    def wait_until(self, tick: float) -> None:
+    def sleep(self, tick: float) -> None:
         self.slept.append(tick)
         self.at = NOW + int(tick)
 
@@ -58,8 +61,25 @@ class Records:
                 rows.append(lead(own, versions.pop(0) if len(versions) > 1 else versions[0]))
         return Page(rows, answered=answered(self.at, tick=self.at - NOW))
 
-    def settle(self, *batches: Batch, most: int = 10) -> list[Batch]:
-        return list(settled(batches, lambda: most, self.wait_until, self.read_again))
+    def settle(self, *batches: Batch) -> list[Batch]:
+        return list(Stages(batches, records=self).batches())
+
+
+class Stages(EntityReading):
+    """The reading of a first sync, whose walk brings these batches; of `records` it makes several rows."""
+
+    def __init__(self, walk: Iterable[Batch], *resolvers: Resolver, records: Records | None = None) -> None:
+        self.walk, self.records = walk, records or Records({})
+        api = SimpleNamespace(sleep=self.records.sleep, clock=lambda: 0.0)
+        asked = {"listing": lambda *_: None, "require": lambda _: None, "filter_works": lambda _: True}
+        account = SimpleNamespace(api=api, **asked)
+        super().__init__(cast(Account, account), LEADS, [WHOLE], {}, None, False, records is not None, resolvers)
+
+    def _walked(self) -> Iterator[Batch]:
+        return iter(self.walk)
+
+    def _read_again(self, ids: Iterable[int]) -> Page:
+        return self.records.read_again([*ids])
 
 
 def test_a_record_of_the_second_in_which_it_was_read_comes_when_that_is_over() -> None:
@@ -81,9 +101,10 @@ def test_a_record_that_changes_in_every_second_comes_as_the_last_reading_has_it(
     assert came[-1].page.rows == [lead(1, NOW + 2 * READINGS)]
 
 
-def test_no_more_records_are_held_than_may_be() -> None:
+def test_no_more_records_are_held_than_may_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("source_amocrm.sync.reading.MOST_HELD", 1)
     records = Records({1: [NOW], 2: [NOW]})
-    assert ids(records.settle(batch(lead(1, NOW), lead(2, NOW)), most=1)) == [[2], [1]]
+    assert ids(records.settle(batch(lead(1, NOW), lead(2, NOW)))) == [[2], [1]]
 
 
 @pytest.mark.parametrize(
@@ -106,23 +127,11 @@ def test_of_several_answers_the_latest_end_counts() -> None:
     assert over_at(NOW, (*answered(NOW, tick=10.0), *answered(NOW - 1, tick=12.0))) == 15.0
 
 
-@pytest.mark.parametrize(("drift", "postdated"), [(0, {3}), (-600, {1, 2, 3}), (600, {3})])
-def test_rows_dated_later_than_they_were_read_are_told_by_the_earlier_clock(drift: int, postdated: set[int]) -> None:
-    told = with_postdated(batch(lead(1, NOW - 1), lead(2, NOW), lead(3, NOW + 1), drift=drift))
-    assert told.postdated == postdated
-
-
-def test_of_several_answers_the_earliest_tells_what_is_postdated() -> None:
-    page = Page([lead(1, NOW)], answered=(*answered(NOW), *answered(NOW - 1)))
-    assert [with_postdated(Batch(one)).postdated for one in (page, Page([]))] == [{1}, set()]
-
-
-def test_what_every_reader_has_been_given_is_remembered_before_it_goes_on() -> None:
+def test_what_every_reader_has_been_given_is_remembered() -> None:
     keys = ReadKeys([WHOLE, ReadPlan(IntervalSet(((NOW, FOREVER),)))])
-    passed = map(keys.added, [batch(lead(1, NOW - 1), lead(2, NOW)), Batch(Page([lead(3, 5)]), floor=0)])
-    assert ids([next(passed)]) == [[1, 2]]
+    keys.add(batch(lead(1, NOW - 1), lead(2, NOW)))
     assert (keys.delivered, list(keys.ids)) == ({2}, [1, 2])
-    assert ids(list(passed)) == [[3]]
+    keys.add(Batch(Page([lead(3, 5)]), floor=0))
     assert (keys.delivered, list(keys.ids)) == ({2, 3}, [1, 2, 3])
 
 
@@ -130,7 +139,7 @@ def test_what_every_reader_has_been_given_is_remembered_before_it_goes_on() -> N
 def test_a_first_sync_remembers_no_more_keys_than_it_needs(since: int, many: int) -> None:
     keys = ReadKeys([ReadPlan(IntervalSet(((0, FOREVER),)), changes_since=since)])
     for own in range(1, REMEMBERED_KEYS + 4, REMEMBERED_KEYS + 1):
-        keys.added(batch(*(lead(one, NOW) for one in range(own, own + REMEMBERED_KEYS + 1))))
+        keys.add(batch(*(lead(one, NOW) for one in range(own, own + REMEMBERED_KEYS + 1))))
         keys.delivered = {one for one in keys.delivered if isinstance(one, int) and one <= many}
     assert len(keys.delivered) == many
     assert len(keys.ids) == 2 * (REMEMBERED_KEYS + 1)
@@ -149,7 +158,7 @@ class Told(Resolver):
 
 def test_a_resolver_sees_every_row_and_then_the_end() -> None:
     told = Told()
-    assert ids(list(observed([batch(lead(1, NOW)), batch(lead(2, NOW))], [told], lambda: True))) == [[1], [2]]
+    assert ids(list(Stages([batch(lead(1, NOW)), batch(lead(2, NOW))], told).batches())) == [[1], [2]]
     assert told.told == [1, 2, (True, "None")]
 
 
@@ -160,12 +169,12 @@ def test_a_resolver_hears_of_the_failure_of_a_reading_and_of_one_that_is_not_gon
 
     told = Told()
     with pytest.raises(Unavailable):
-        list(observed(broken(), [told], lambda: True))
+        list(Stages(broken(), told).batches())
     assert told.told == [1, (False, "Later.")]
     left = Told()
-    stage = observed([batch(lead(1, NOW)), batch(lead(2, NOW))], [left], lambda: True)
-    next(iter(stage))
-    del stage
+    stages = Stages([batch(lead(1, NOW)), batch(lead(2, NOW))], left).batches()
+    next(stages)
+    del stages
     assert left.told == [1, (False, "None")]
 
 
@@ -176,8 +185,9 @@ def skeletons(*rows: tuple[int, int]) -> RawPage:
 def deleted(*pages: RawPage, first_sync: bool = False) -> tuple[list[int], int]:
     """The ids of what was deleted since NOW, and how many pages are left."""
     left = list(pages)
-    taken = (left.pop(0) for _ in pages)
-    found = deletions_in(taken, lambda row: seconds(row["updated_at"]), NOW, first_sync)
+    trash = SimpleNamespace(ask=lambda *_: (left or [skeletons()]).pop(0), second_of=lambda row: row["updated_at"])
+    trash.retrying_empty = lambda _: trash
+    found = deletions_in(cast(Listing, trash), NOW, first_sync)
     return [deletion.id for deletion in found], len(left)
 
 
@@ -212,18 +222,17 @@ EVENTS = [
 
 
 def test_what_events_tell_of_a_list() -> None:
-    changes = changes_of(EVENTS, "leads", False, NOW - 10, NOW)
+    changes = changes_of(EVENTS, LEADS, NOW - 10, NOW)
     assert {own: gone.at for own, gone in changes.deleted.items()} == {1: NOW, 3: NOW - 5}
     assert (changes.restored, set(changes.merged), changes.touched) == ({2: NOW + 1}, {4}, {5})
-    assert changes_of(EVENTS, "contacts", False, NOW - 10, NOW).deleted == {}
+    assert changes_of(EVENTS, CONTACTS, NOW - 10, NOW).deleted == {}
 
 
 LINK = {"link": {"entity": {"type": "contact", "id": 8}}}
 
 
-@pytest.mark.parametrize("name", ["leads", "contacts"])
-@pytest.mark.parametrize("notes", [True, False])
-def test_what_is_kept_of_an_event_is_what_is_asked_of_it(name: str, notes: bool) -> None:
+@pytest.mark.parametrize("resource", [LEADS, CONTACTS, *NOTES[:2]])
+def test_what_is_kept_of_an_event_is_what_is_asked_of_it(resource: Resource) -> None:
     values: dict[str, Row] = {
         "entity_linked": {"value_after": [LINK], "value_before": []},
         "entity_tag_added": {"value_after": [{"tag": {"name": "VIP"}}]},
@@ -232,7 +241,7 @@ def test_what_is_kept_of_an_event_is_what_is_asked_of_it(name: str, notes: bool)
     kinds = [{**event(kind, own, NOW), **more} for own, (kind, more) in enumerate(values.items(), 10)]
     whole = [{**one, "id": str(number), "account_id": 1} for number, one in enumerate([*EVENTS, *kinds])]
     kept = [*map(trimmed, whole)]
-    assert changes_of(kept, name, notes, NOW - 10, NOW) == changes_of(whole, name, notes, NOW - 10, NOW)
+    assert changes_of(kept, resource, NOW - 10, NOW) == changes_of(whole, resource, NOW - 10, NOW)
     assert kept[-1]["value_before"] == [{"note": {"id": 9}}]
 
 
@@ -243,14 +252,14 @@ def test_of_a_deletion_no_value_is_kept() -> None:
 
 
 def test_what_is_read_again_by_id() -> None:
-    changes = changes_of(EVENTS, "leads", False, NOW - 10, NOW)
+    changes = changes_of(EVENTS, LEADS, NOW - 10, NOW)
     assert changes.to_read_again(set(), FOREVER) == {2, 4, 5}
     assert changes.to_read_again({2, 4, 5}, FOREVER) == {2}  # it may be back with an old date
     assert changes.to_read_again(set(), NOW) == {1, 2, 4, 5}
 
 
 def test_a_merged_entity_that_is_not_found_is_deleted_since_its_merge() -> None:
-    changes = changes_of(EVENTS, "leads", False, NOW - 10, NOW)
+    changes = changes_of(EVENTS, LEADS, NOW - 10, NOW)
     assert {own: gone.at for own, gone in changes.gone({1, 4}).items()} == {1: NOW, 3: NOW - 5, 4: NOW + 2}
     assert set(changes.gone({1})) == {1, 3}
 
@@ -258,7 +267,10 @@ def test_a_merged_entity_that_is_not_found_is_deleted_since_its_merge() -> None:
 def test_of_an_event_and_the_trash_the_later_deletion_counts_and_what_came_is_not_gone() -> None:
     gone = {own: Deletion(own, NOW, 7, 1) for own in (1, 2, 3)}
     in_trash = [Deletion(2, NOW + 1, 8, 1), Deletion(3, NOW - 1, 8, 1), Deletion(4, NOW, 8, 1), Deletion(5, NOW, 8, 1)]
-    told = with_trash(gone, in_trash, [1, 5, 6])
+    stages = Stages([batch(*(lead(own, NOW - 60) for own in (1, 5, 6)))])
+    stages.event_log = cast(EventLog, SimpleNamespace(of=lambda *_: Changes(deleted=gone)))
+    stages.mark_deleted, stages._trash = True, lambda: in_trash
+    told = {deletion.id: deletion for one in stages.batches() for deletion in one.deletions}
     assert {own: (deletion.at, deletion.by) for own, deletion in told.items()} == {
         2: (NOW + 1, 8),
         3: (NOW, 7),

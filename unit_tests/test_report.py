@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import logging
-import re
-from contextlib import ExitStack
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from airbyte_cdk.models import AirbyteMessage, EstimateType
@@ -14,9 +12,8 @@ from airbyte_cdk.models import AirbyteMessage, EstimateType
 from source_amocrm.airbyte.report import Report
 from source_amocrm.http.client import Stats
 from source_amocrm.streams import STREAMS
-from source_amocrm.sync.declaration import Batch, Incremental
+from source_amocrm.sync.declaration import Batch
 from source_amocrm.sync.read_plan import Progress, ResumePoint
-from source_amocrm.sync.sync import Selection
 from source_amocrm.walk.listing import Page, PageCheckpoint
 from unit_tests.offline import stream
 
@@ -33,30 +30,24 @@ class Account:
         self.emitted: list[AirbyteMessage] = []
         self.progresses = {name: self._progress(name) for name in names if STREAMS[name].cursor_field}
         self.report = Report(
-            SimpleNamespace(stats=self.stats, budget=SimpleNamespace(waited=0.0)),  # type: ignore[arg-type]
+            SimpleNamespace(stats=self.stats, budget=SimpleNamespace(waited=1234.56)),  # type: ignore[arg-type]
             logging.getLogger("airbyte.test_report"),
-            [Selection(cast(Incremental, stream(name)), self.progresses.get(name)) for name in names],
+            {stream(name): self.progresses.get(name) for name in names},
             self.emitted.append,
         )
-        for name in names:
-            self.report.began(name)
 
     def _progress(self, name: str) -> Progress:
         progress = Progress(name, str(STREAMS[name].cursor_field), self.start, 300)
-        progress.begin(progress.plans(resource.name for resource in STREAMS[name].inputs()), JULY)
+        progress.begin((resource.name for resource in STREAMS[name].inputs()), JULY)
         return progress
 
     def asks(self, path: str, times: int = 1) -> None:
         for _ in range(times):
             self.stats.count_request(path)
 
-    def page(self, path: str, rows: int = 50, made: int | None = None) -> ExitStack:
-        """A list's reading that stands after its first page."""
+    def page(self, path: str, rows: int = 50, made: int | None = None) -> None:
         self.asks(path)
-        batch = Batch(Page([{"id": own, "created_at": made} for own in range(rows)]))
-        reading = ExitStack()
-        reading.enter_context(self.report.followed(path))(batch)
-        return reading
+        self.report.observe(path, Batch(Page([{"id": own, "created_at": made} for own in range(rows)])))
 
     def covered(self, name: str, until: int) -> None:
         for progress in self.progresses.values():
@@ -81,7 +72,7 @@ def lines(account: Account, caplog: pytest.LogCaptureFixture) -> list[str]:
 def test_a_shared_list_is_told_once(clock: Any, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "airbyte.test_report")
     account = Account("deals", "custom_fields_deals", "deal_tags")
-    reading = account.page(LEADS)
+    account.page(LEADS)
     clock.now = 10.0
     account.covered("leads", MAY + 10 * 86_400)
     assert lines(account, caplog) == [
@@ -91,7 +82,7 @@ def test_a_shared_list_is_told_once(clock: Any, caplog: pytest.LogCaptureFixture
     assert lines(account, caplog) == [
         "Reading leads (deals and 2 more): read to the end; 50 rows, 5 rows a second, 1 requests"
     ]
-    reading.close()
+    account.report.observe(LEADS, None)
     for name in account.progresses:
         account.report.ended(name)
     assert lines(account, caplog) == []
@@ -100,7 +91,8 @@ def test_a_shared_list_is_told_once(clock: Any, caplog: pytest.LogCaptureFixture
 def test_what_takes_longest_is_told_last(clock: Any, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "airbyte.test_report")
     account = Account("deals", "contacts")
-    readings = [account.page(LEADS), account.page(CONTACTS, 100)]
+    account.page(LEADS)
+    account.page(CONTACTS, 100)
     clock.now = 10.0
     account.covered("leads", MAY + 10 * 86_400)
     account.covered("contacts", MAY + 30 * 86_400)
@@ -108,46 +100,45 @@ def test_what_takes_longest_is_told_last(clock: Any, caplog: pytest.LogCaptureFi
         "Reading contacts (contacts): up to 2025-05-31, about 10 s left; 100 rows, 10 rows a second, 1 requests",
         "Reading leads (deals): up to 2025-05-11, about 50 s left; 50 rows, 5 rows a second, 1 requests",
     ]
-    del readings
 
 
 def test_from_the_newest_on_the_oldest_row_of_any_list_is_the_end(clock: Any, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "airbyte.test_report")
     account = Account("events", "deals", start=None)
-    readings = [account.page(EVENTS)]
+    account.page(EVENTS)
     progress = account.progresses["events"]
     progress.cover("events", Page([], (MAY + 60 * 86_400, JULY)))
     clock.now = 10.0
     assert lines(account, caplog) == [
-        "Reading events (events): back to 2025-06-29; 50 rows, 5 rows a second, 1 requests"
+        "Reading events (events): back to 2025-06-29; 50 rows, 5 rows a second, 1 requests",
+        "Reading leads (deals); 0 rows, 0 rows a second, 0 requests",
     ]
-    readings.append(account.page(LEADS, made=APRIL))
-    readings.pop().close()
+    account.page(LEADS, made=APRIL)
+    account.report.observe(LEADS, None)
     for clock.now, since in ((20.0, MAY + 30 * 86_400), (30.0, MAY + 15 * 86_400)):
         progress.cover("events", Page([], (since, JULY)))
         told = lines(account, caplog)
     assert told == [
         "Reading events (events): back to 2025-05-15, about 30 s left; 50 rows, 2 rows a second, 1 requests"
     ]
-    del readings
 
 
 def test_a_walk_by_page_number_has_no_date(clock: Any, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "airbyte.test_report")
     account = Account("deals")
-    reading = account.page(LEADS)
+    account.page(LEADS)
     clock.now = 10.0
     [progress] = account.progresses.values()
     progress.cover("leads", Page([], checkpoint=PageCheckpoint(3, 7)), MAY)
     assert isinstance(progress.pending["leads"].resume, ResumePoint)
     assert lines(account, caplog) == ["Reading leads (deals); 50 rows, 5 rows a second, 1 requests"]
-    del reading
 
 
 def test_events_that_bring_no_row_are_told_too(clock: Any, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "airbyte.test_report")
     account = Account("deals")
     account.report.row("deals")
+    account.report.observe(LEADS, None)
     account.asks(EVENTS, 70)
     clock.now = 10.0
     assert lines(account, caplog) == ["Reading events (what was deleted, restored or linked to others); 70 requests"]
@@ -164,13 +155,18 @@ def test_a_table_without_a_list(clock: Any, caplog: pytest.LogCaptureFixture) ->
         clock.now = 2.0
         assert lines(account, caplog) == ["Reading users; 1 rows, 0 rows a second"]
         account.report.row("users")
-        account.asks(LEADS, 3)
-    assert re.match(r"Read 2 rows with 3 requests in 2\.0 s ", caplog.messages[-1])
+        account.asks(LEADS, 3_630)
+        account.stats.throttled = 16
+        clock.now = 520.0
+    assert caplog.messages[-1] == (
+        "Read 2 rows with 3,630 requests in 520.0 s (7.0 requests a second); "
+        "16 were refused as too many (429); threads waited 1,234.6 s for their turn to ask."
+    )
 
 
 def test_how_many_rows_there_will_be_is_told_by_the_part_of_the_history_that_is_read(clock: Any) -> None:
     account = Account("deals", "custom_fields_deals", "notes", "users")
-    reading = account.page(LEADS)
+    account.page(LEADS)
     for name, rows in {"deals": 50, "custom_fields_deals": 120, "notes": 7, "users": 9}.items():
         for _ in range(rows):
             account.report.row(name)
@@ -183,4 +179,3 @@ def test_how_many_rows_there_will_be_is_told_by_the_part_of_the_history_that_is_
         ("deals", EstimateType.STREAM, 200),
         ("custom_fields_deals", EstimateType.STREAM, 480),
     ]
-    del reading

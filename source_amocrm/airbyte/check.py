@@ -5,11 +5,13 @@ The tables declare their lists, so a check foresees what `read` will leave incom
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from enum import Enum
 from functools import partial
+from itertools import chain
+from typing import NamedTuple
 
 from source_amocrm.account import Account
 from source_amocrm.account.resources import EVENTS
@@ -34,14 +36,14 @@ class Impact(Enum):
     EMPTY = "Empty"
 
 
-@dataclass(frozen=True)
+@dataclass
 class Finding:
     """Streams that will lack rows in one way for one reason. `paths`: the lists that were refused in these words."""
 
     impact: Impact
     error: AmocrmError
-    streams: tuple[str, ...]
-    paths: tuple[str, ...]
+    streams: list[str] = field(default_factory=list)
+    paths: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
         told = sentence_for_lists(self.error, self.paths)
@@ -49,25 +51,20 @@ class Finding:
         return f"{self.impact.value}: {', '.join(self.streams)}. {told}{events}"
 
 
-@dataclass(frozen=True)
-class Needs:
+class Needs(NamedTuple):
     """The paths of the lists that a table needs.
 
     `made_of`: they hold its records. `vital`: without them no row can be made. `completed_by`: without them some rows
     are missing. `columns`: a column is taken from them, which is left empty where the token's user may not see them.
     """
 
-    made_of: tuple[str, ...] = ()
-    vital: tuple[str, ...] = ()
-    completed_by: tuple[str, ...] = ()
-    columns: tuple[str, ...] = ()
-
-    @property
-    def paths(self) -> tuple[str, ...]:
-        return (*self.made_of, *self.vital, *self.completed_by, *self.columns)
+    made_of: Sequence[str] = ()
+    vital: Sequence[str] = ()
+    completed_by: Sequence[str] = ()
+    columns: Sequence[str] = ()
 
 
-Refusals = Callable[[tuple[str, ...]], dict[str, AmocrmError]]
+Refusals = Callable[[Iterable[str]], dict[str, AmocrmError]]
 """Returns those of the lists that were refused, and why."""
 
 
@@ -89,42 +86,46 @@ def findings(account: Account) -> list[Finding]:
     }
     needs: dict[AmocrmStream, Needs] = {}
     asked: dict[str, Future[AmocrmError | None]] = {}
+    found: dict[tuple[Impact, str], Finding] = {}
 
-    def refusals(paths: tuple[str, ...]) -> dict[str, AmocrmError]:
+    def refusals(paths: Iterable[str]) -> dict[str, AmocrmError]:
         return {path: error for path in paths if (error := asked[path].result())}
 
     try:
         for stream in streams:
             needs[stream] = _needs(account, stream, with_events)
-            for path in needs[stream].paths:
+            for path in chain(*needs[stream]):
                 if path not in asked:
                     asked[path] = account.pool.submit(partial(_refusal, account, stream, path))
-        refused = refusals(everywhere := _of_every_account(streams))
-        if len(refused) == len(everywhere):
+        everywhere = _of_every_account(streams)
+        refused = refusals(everywhere)
+        if refused.keys() == everywhere.keys():
             raise next(iter(refused.values()))
-        told = [one for stream, need in needs.items() for one in _suffered(account, stream, need, refusals)]
+        for stream, need in needs.items():
+            for impact, error, path in _suffered(account, stream, need, refusals):
+                finding = found.setdefault((impact, shared_cause(error)), Finding(impact, error))
+                finding.paths.append(path)
+                if stream.name not in finding.streams:
+                    finding.streams.append(stream.name)
     finally:
         account.pool.shut_down()
-    return _by_reason(told)
+    return sorted(found.values(), key=lambda finding: list(Impact).index(finding.impact))
 
 
-def _of_every_account(streams: Sequence[AmocrmStream]) -> tuple[str, ...]:
+def _of_every_account(streams: Sequence[AmocrmStream]) -> dict[str, None]:
     resources = [one for stream in streams if isinstance(stream, IncrementalStream) for one in stream.resources]
-    entities = (one.path for one in resources if not one.optional)
     dictionaries = (one.list_path for one in streams if isinstance(one, FullRefreshStream) and one.in_every_account)
-    return tuple(dict.fromkeys((*entities, EVENTS.path, *dictionaries)))
+    return dict.fromkeys((*(one.path for one in resources if not one.optional), EVENTS.path, *dictionaries))
 
 
-def _needs(account: Account, stream: AmocrmStream, with_events: Collection[str]) -> Needs:
+def _needs(account: Account, stream: AmocrmStream, with_events: Set[str]) -> Needs:
     """`with_events`: the paths of the lists for which a sync asks the events what happened to the rows."""
-    if _not_granted(account, stream):
+    if stream.scope and account.not_granted(stream.scope):
         return Needs()
-    made_of, columns = tuple(stream.paths()), tuple(lookup.resource.path for lookup in stream.lookups.values())
-    if isinstance(stream, FullRefreshStream):
-        return Needs(made_of, completed_by=tuple(stream.completing_paths()), columns=columns)
-    assert isinstance(stream, IncrementalStream)
-    completed = stream.kinds is None and any(path in with_events for path in made_of)
-    return Needs(made_of, tuple(stream.vital_paths()), (EVENTS.path,) if completed else (), columns)
+    made_of, completed_by = [*stream.paths()], [*stream.completing_paths()]
+    if isinstance(stream, IncrementalStream) and stream.kinds is None and with_events & {*made_of}:
+        completed_by.append(EVENTS.path)
+    return Needs(made_of, [*stream.vital_paths()], completed_by, [one.resource.path for one in stream.lookups.values()])
 
 
 def _refusal(account: Account, stream: AmocrmStream, path: str) -> AmocrmError | None:
@@ -140,18 +141,18 @@ def _refusal(account: Account, stream: AmocrmStream, path: str) -> AmocrmError |
     return None
 
 
-def _not_granted(account: Account, stream: AmocrmStream) -> AmocrmError | None:
-    return account.not_granted(stream.scope) if isinstance(stream, FullRefreshStream) and stream.scope else None
-
-
-def _suffered(account: Account, stream: AmocrmStream, needs: Needs, refusals: Refusals) -> Iterator[Finding]:
-    if lacking := _not_granted(account, stream):
-        yield Finding(Impact.CLOSED, lacking, (stream.name,), ())
+def _suffered(
+    account: Account, stream: AmocrmStream, needs: Needs, refusals: Refusals
+) -> Iterator[tuple[Impact, AmocrmError, str]]:
+    """Yields how the stream lacks rows, and by the refusal of which list; of none if the token lacks the scope."""
+    if stream.scope and (lacking := account.not_granted(stream.scope)):
+        yield Impact.CLOSED, lacking, ""
         return
     own = refusals(needs.made_of)
     off = {path: error for path, error in own.items() if account.lacks(error)}
-    if needs.made_of and len(off) == len(own) == len(set(needs.made_of)):
-        yield from _each(Impact.EMPTY, stream, off)
+    all_refused = bool(own) and own.keys() == set(needs.made_of)
+    if all_refused and off.keys() == own.keys():
+        yield from ((Impact.EMPTY, error, path) for path, error in off.items())
         return
     vital, columns = refusals(needs.vital), refusals(needs.columns)
     refused = {
@@ -160,19 +161,5 @@ def _suffered(account: Account, stream: AmocrmStream, needs: Needs, refusals: Re
         **refusals(needs.completed_by),
         **{path: error for path, error in columns.items() if not isinstance(error, Forbidden)},
     }
-    closed = vital or (own and len(own) == len(set(needs.made_of)))
-    yield from _each(Impact.CLOSED if closed else Impact.PARTLY, stream, refused)
-
-
-def _each(impact: Impact, stream: AmocrmStream, errors: Mapping[str, AmocrmError]) -> Iterator[Finding]:
-    return (Finding(impact, error, (stream.name,), (path,)) for path, error in errors.items())
-
-
-def _by_reason(told: list[Finding]) -> list[Finding]:
-    found: dict[tuple[Impact, str], Finding] = {}
-    for one in told:
-        said = one.impact, shared_cause(one.error)
-        known = found.get(said, one)
-        streams, paths = (*known.streams, *one.streams), (*known.paths, *one.paths)
-        found[said] = replace(known, streams=tuple(dict.fromkeys(streams)), paths=tuple(dict.fromkeys(paths)))
-    return sorted(found.values(), key=lambda finding: list(Impact).index(finding.impact))
+    impact = Impact.CLOSED if vital or all_refused else Impact.PARTLY
+    yield from ((impact, error, path) for path, error in refused.items())

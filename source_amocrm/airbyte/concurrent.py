@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass, field
 from typing import Any
 
 from airbyte_cdk.models import (
@@ -44,7 +45,7 @@ from source_amocrm.airbyte.report import Report
 from source_amocrm.errors import AmocrmError, SyncFailed, masked, without_ids
 from source_amocrm.streams.record import ChangedRow
 from source_amocrm.sync import Checkpoint, End, Sync
-from source_amocrm.sync.declaration import FullRefresh
+from source_amocrm.sync.declaration import Declaration
 from source_amocrm.sync.sync import Item
 from source_amocrm.walk.listing import Row
 
@@ -58,134 +59,108 @@ KEPT_FREE = 1 << 24
 NAMED = 4
 """Tables that the error of the whole sync names for one reason; of more it tells the number."""
 
-Pack = Callable[[Row], Mapping[str, Any]]
 
-
-class Failures:
-    """The streams that were not read to their end, and why. Safe to share by threads: each step on a dict is one."""
-
-    def __init__(self, logger: logging.Logger) -> None:
-        self._logger = logger
-        self._sentences: dict[str, str] = {}
-        self._first: dict[str, str] = {}  # the first stream with each failure
-
-    def message(self, name: str, error: Exception) -> AirbyteMessage:
-        """Logs the failure of a stream, with a stack trace if we did not foresee it, and returns its TRACE message."""
-        stream = StreamDescriptor(name=name)
-        if isinstance(error, AmocrmError):
-            message = error.as_airbyte_message(stream)
-            first = self._first.setdefault(without_ids(str(error)), name)
-            why = str(error) if first == name else f"the same as of {first}"
-            self._logger.error("%s was not read to its end: %s", name, why)
-        else:
-            said = f"An unexpected error occurred in stream {name}: {type(error).__name__}"
-            message = AirbyteTracedException.from_exception(error, stream, message=said).as_airbyte_message()
-            self._logger.error("%s was not read to its end.", name, exc_info=error)
-        self._sentences[name] = message.trace.error.message  # type: ignore[union-attr]
-        return message
-
-    def summary(self) -> SyncFailed | None:
-        """Returns the error of the whole sync, each reason once with its streams; None if nothing failed."""
-        if not self._sentences:
-            return None
-        names: dict[str, list[str]] = {}
-        for name, said in self._sentences.items():
-            names.setdefault(without_ids(said), []).append(name)
-        tables = {why: ", ".join(sorted(of)) if len(of) <= NAMED else f"{len(of)} tables" for why, of in names.items()}
-        reasons = [f"{self._sentences[of[0]]} Not read to the end: {tables[why]}." for why, of in names.items()]
-        return SyncFailed("\n".join([*reasons, "What has been read is kept."]))
-
-
-_ENDED = object()
-"""What a thread puts into the queue when its list is read."""
-
-
+@dataclass
 class ConcurrentReading:
     """Yields the messages of a sync: statuses, records, states and errors of all its streams.
 
     `states`: the streams that emit a state at each checkpoint; all others emit one when they are complete. `pack` makes
-    the data of a row's record.
+    the data of a row's record. `failures`: by its sentence without ids, the sentence of a failure, and the streams that
+    were not read to their end.
     """
 
-    def __init__(
-        self, sync: Sync, states: list[str], queue: MessageQueue, report: Report, pack: Pack, logger: logging.Logger
-    ) -> None:
-        self._sync = sync
-        self._states = states
-        self._queue = queue
-        self._report = report
-        self._pack = pack
-        self._running: set[str] = set()
-        self._logger = logger
-        self._failures = Failures(logger)
+    sync: Sync
+    states: list[str]
+    queue: MessageQueue
+    report: Report
+    pack: Callable[[Row], Mapping[str, Any]]
+    logger: logging.Logger
+    failures: dict[str, tuple[str, list[str]]] = field(default_factory=dict)
 
     def messages(self, streams: Iterable[str]) -> Iterator[AirbyteMessage]:
         """Raises SyncFailed at the end if a stream was not read to its end."""
         for name in streams:
-            self._report.began(name)
             yield _status(name, AirbyteStreamStatus.STARTED)
         _share_one_arena()
-        self._sync.start()
-        parts = self._sync.parts()
+        self.sync.start()
+        parts = self.sync.parts()
         for part in parts:
             name = f"read-{part.path if isinstance(part, Resource) else part.name}"
             # a daemon, for the process may end while a request is under way whose answer nobody will deliver
             threading.Thread(target=self._read, args=(part,), name=name, daemon=True).start()
+        running = len(parts)
         try:
             with _rare_garbage_collections():
-                yield from self._messages(len(parts))
+                while running:
+                    item = self.queue.get()
+                    if isinstance(item, AirbyteMessage):
+                        yield item if item.record else masked(item)
+                    elif item is None:  # a thread has read its part
+                        running -= 1
+                    else:
+                        raise item
         finally:
-            self._queue.close()
-        if summary := self._failures.summary():
-            raise summary
+            self.queue.close()
+        if self.failures:
+            raise SyncFailed("\n".join([*self._reasons(), "What has been read is kept."]))
 
-    def _messages(self, running: int) -> Iterator[AirbyteMessage]:
-        """`running`: how many threads will put messages."""
-        while running:
-            item = self._queue.get()
-            if isinstance(item, AirbyteMessage):
-                yield item if item.record else masked(item)
-            elif item is _ENDED:
-                running -= 1
-            else:
-                raise item
-
-    def _read(self, part: Resource | FullRefresh) -> None:
+    def _read(self, part: Resource | Declaration) -> None:
         with suppress(Closed):
             try:
-                with closing(self._sync.read(part)) as items:
+                with closing(self.sync.read(part)) as items:
                     for name, item in items:
                         self._put(name, item)
-                self._queue.put(_ENDED)
+                self.queue.put(None)
             except Closed:
                 raise
             except BaseException as error:
-                self._queue.put(error)
+                self.queue.put(error)
 
     def _put(self, name: str, item: Item) -> None:
         if isinstance(item, Checkpoint):
-            if name in self._states:
-                self._queue.put(_state(name, item.state))
+            if name in self.states:
+                self.queue.put(_state(name, item.state))
         elif isinstance(item, End):
             self._end(name, item.failure)
         else:
-            if name not in self._running:
-                self._running.add(name)
-                self._queue.put(_status(name, AirbyteStreamStatus.RUNNING))
-            self._report.row(name)
+            if self.report.row(name) == 1:
+                self.queue.put(_status(name, AirbyteStreamStatus.RUNNING))
             at = time.time_ns() // 1_000_000
-            record = AirbyteRecordMessage(stream=name, data=self._pack(item), emitted_at=at, meta=_meta(item))
-            self._queue.put(AirbyteMessage(type=Type.RECORD, record=record))
+            record = AirbyteRecordMessage(stream=name, data=self.pack(item), emitted_at=at, meta=_meta(item))
+            self.queue.put(AirbyteMessage(type=Type.RECORD, record=record))
 
     def _end(self, name: str, failure: Exception | None) -> None:
-        rows = self._report.ended(name)
+        rows = self.report.ended(name)
         if failure:
-            self._queue.put(self._failures.message(name, failure))
+            self.queue.put(self._failure(name, failure))
         else:
-            self._logger.info("%s: %s rows", name, f"{rows:,}")
-            if name not in self._states:
-                self._queue.put(_state(name, {NO_CURSOR_STATE_KEY: True}))
-        self._queue.put(_status(name, AirbyteStreamStatus.INCOMPLETE if failure else AirbyteStreamStatus.COMPLETE))
+            self.logger.info("%s: %s rows", name, f"{rows:,}")
+            if name not in self.states:
+                self.queue.put(_state(name, {NO_CURSOR_STATE_KEY: True}))
+        self.queue.put(_status(name, AirbyteStreamStatus.INCOMPLETE if failure else AirbyteStreamStatus.COMPLETE))
+
+    def _failure(self, name: str, error: Exception) -> AirbyteMessage:
+        """Logs the failure of a stream, with a stack trace if we did not foresee it, and returns its TRACE message."""
+        stream = StreamDescriptor(name=name)
+        if isinstance(error, AmocrmError):
+            message = error.as_airbyte_message(stream)
+        else:
+            said = f"An unexpected error occurred in stream {name}: {type(error).__name__}"
+            message = AirbyteTracedException.from_exception(error, stream, message=said).as_airbyte_message()
+        sentence: str = message.trace.error.message  # type: ignore[union-attr]
+        _, names = self.failures.setdefault(without_ids(sentence), (sentence, []))
+        names.append(name)
+        if isinstance(error, AmocrmError):
+            why = str(error) if names[0] == name else f"the same as of {names[0]}"
+            self.logger.error("%s was not read to its end: %s", name, why)
+        else:
+            self.logger.error("%s was not read to its end.", name, exc_info=error)
+        return message
+
+    def _reasons(self) -> Iterator[str]:
+        for sentence, names in self.failures.values():
+            tables = ", ".join(sorted(names)) if len(names) <= NAMED else f"{len(names)} tables"
+            yield f"{sentence} Not read to the end: {tables}."
 
 
 def _share_one_arena() -> None:

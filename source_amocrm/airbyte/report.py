@@ -10,8 +10,8 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import NamedTuple
@@ -35,7 +35,7 @@ from source_amocrm.account.resources import EVENTS
 from source_amocrm.airbyte.output import Closed
 from source_amocrm.dates import day
 from source_amocrm.http import Api
-from source_amocrm.sync import Selection
+from source_amocrm.sync import Selected
 from source_amocrm.sync.declaration import Batch
 from source_amocrm.sync.read_plan import Progress, ReadPlan
 from source_amocrm.walk.intervals import FOREVER, Interval
@@ -58,41 +58,42 @@ class Observation(NamedTuple):
 
 
 @dataclass
-class Tally:
-    """Rows of one table while it is read. `lists`: how many lists it is made of that others may need as well."""
+class Table:
+    """One table of a sync. `lists`: how many lists it is made of that others may need as well."""
 
     name: str
+    progress: Progress | None
     lists: int
     rows: int = 0
-    reading: bool = False
+    reading: bool = True
 
 
 @dataclass
 class ListReading:
-    """One list while it is read, for the tables that need it. `name`: its own in the progress of each.
+    """One list of a sync, for the tables that need it. `name`: its own in the progress of each.
 
-    `all_seconds`: the most seconds of history that were left at any time.
+    `seen`: how much was left, in the last rounds. `all_seconds`: the most seconds of history that were ever left.
     """
 
     path: str
     name: str
-    tables: list[str] = field(default_factory=list)
-    progresses: list[Progress] = field(default_factory=list)
+    tables: list[Table] = field(default_factory=list)
     rows: int = 0
-    begun: float = 0.0
-    reading: bool = False
+    reading: bool = True
     seen: deque[Observation] = field(default_factory=lambda: deque(maxlen=ROUNDS))
     all_seconds: int = 0
 
-    def pending(self) -> ReadPlan | None:
-        """Returns what is pending by the progress of one of the tables."""
-        return next((pending for one in self.progresses if (pending := one.pending.get(self.name))), None)
+    def pending(self) -> tuple[ReadPlan | None, int]:
+        """Returns what is pending by the progress of one of the tables, and the second up to which they are read."""
+        progresses = [table.progress for table in self.tables if table.progress]
+        plans = (pending for one in progresses if (pending := one.pending.get(self.name)))
+        return next(plans, None), progresses[0].watermark or 0
 
     def observe(self, now: float, oldest: int) -> None:
         """Records how much is left. `oldest`: no row is expected before that second; FOREVER while it is unknown."""
-        pending, watermark = self.pending(), self.progresses[0].watermark
-        if pending and pending.seconds and watermark and (pending.seconds.intervals[0][0] or oldest < watermark):
-            intervals = [(start or oldest, min(end, watermark)) for start, end in pending.seconds.intervals]
+        pending, until = self.pending()
+        if pending and pending.seconds and until and (pending.since or oldest < until):
+            intervals = [(start or oldest, min(end, until)) for start, end in pending.seconds.intervals]
             self.seen.append(Observation(now, sum(max(0, end - start + 1) for start, end in intervals)))
             self.all_seconds = max(self.all_seconds, self.seen[-1].left)
 
@@ -102,52 +103,43 @@ class ListReading:
         read = self.all_seconds - left
         return rows * self.all_seconds // read if left and read > 0 else None
 
-    def line(self, requests: int, now: float) -> str:
+    def line(self, requests: int, passed: float) -> str:
         """Returns how far the list is, how long the rest will take, and how much has come."""
-        pending, told = self.pending(), ""
+        pending, until = self.pending()
         # a walk by page number goes by the rows' ids, which tell no date
-        if pending and not pending.resume:
-            told = reached(pending.seconds.intervals, self.progresses[0].watermark or 0)
+        told = [reached(pending.seconds.intervals, until)] if pending and not pending.resume else []
         if pending and pending.seconds and (time_left := seconds_left(self.seen)) is not None:
-            told += f"{', ' if told else ''}about {duration(time_left)} left"
-        what = f"{_called(self.path)} ({tables_in_words(self.tables)})"
-        return f"{what}{': ' if told else ''}{told}; {_count(self.rows, now - self.begun)}, {requests:,} requests"
-
-
-def _called(path: str) -> str:
-    return path.removeprefix("/api/v4/")
+            told.append(f"about {duration(time_left)} left")
+        more = f" and {len(self.tables) - 1} more" if len(self.tables) > 1 else ""
+        what = f"{self.path.removeprefix('/api/v4/')} ({self.tables[0].name}{more})"
+        where = ", ".join(filter(None, told))
+        return f"{what}{': ' if where else ''}{where}; {_count(self.rows, passed)}, {requests:,} requests"
 
 
 def _count(rows: int, passed: float) -> str:
     return f"{rows:,} rows, {rows / max(passed, 1):,.0f} rows a second"
 
 
+@dataclass
 class Report:
-    """`with Report(api, logger, selections, emit) as report`; `followed` is told of the batches of every list.
+    """`with Report(api, logger, selected, emit) as report`; `observe` is told of the batches of every list.
 
     `emit` puts a message into the output without waiting. Raises Closed once nobody takes messages any more.
     """
 
-    def __init__(
-        self,
-        api: Api,
-        logger: logging.Logger,
-        selections: Iterable[Selection],
-        emit: Callable[[AirbyteMessage], None],
-    ) -> None:
-        self._api = api
-        self._logger = logger
-        self._emit = emit
-        self._tallies: dict[str, Tally] = {}
+    api: Api
+    logger: logging.Logger
+    selected: Selected
+    emit: Callable[[AirbyteMessage], None]
+
+    def __post_init__(self) -> None:
+        self._tables: dict[str, Table] = {}
         self._lists: dict[str, ListReading] = {}
-        for selection in selections:
-            name, needed = selection.stream.name, selection.stream.inputs()
-            self._tallies[name] = Tally(name, len(needed))
-            for resource in needed:
+        for stream, progress in self.selected.items():
+            table = self._tables[stream.name] = Table(stream.name, progress, len(stream.inputs()))
+            for resource in stream.inputs():
                 reading = self._lists.setdefault(resource.path, ListReading(resource.path, resource.name))
-                reading.tables.append(name)
-                if selection.progress:
-                    reading.progresses.append(selection.progress)
+                reading.tables.append(table)
         self._asked_for_events = 0
         self._oldest = FOREVER
         self._begun = time.monotonic()
@@ -161,40 +153,36 @@ class Report:
 
     def __exit__(self, *_: object) -> None:
         self._over.set()
-        stats, rows = self._api.stats, sum(tally.rows for tally in self._tallies.values())
-        waited = self._api.budget.waited
-        self._logger.info(summary(rows, stats.requests, stats.throttled, waited, time.monotonic() - self._begun))
+        stats, elapsed = self.api.stats, time.monotonic() - self._begun
+        self.logger.info(
+            f"Read {sum(table.rows for table in self._tables.values()):,} rows with {stats.requests:,} requests in "
+            f"{elapsed:,.1f} s ({stats.requests / max(elapsed, 1):.1f} requests a second); {stats.throttled:,} were "
+            f"refused as too many (429); threads waited {self.api.budget.waited:,.1f} s for their turn to ask."
+        )
 
-    @contextmanager
-    def followed(self, path: str) -> Iterator[Callable[[Batch], None]]:
-        """Encloses the reading of a list, in the thread that reads it. Call what it returns with each batch."""
+    def observe(self, path: str, batch: Batch | None) -> None:
+        """Counts a batch of a list. None: the list is read to its end, or as far as it can be."""
         reading = self._lists[path]
-        reading.begun, reading.reading = time.monotonic(), True
-
-        def count(batch: Batch) -> None:
-            reading.rows += len(batch.page.rows)
-            made = (seconds(row.get("created_at")) for row in batch.page.rows)
-            self._oldest = min(self._oldest, *(second for second in made if second), FOREVER)
-            if not reading.seen:
-                reading.observe(time.monotonic(), self._oldest)
-
-        try:
-            yield count
-        finally:
+        if batch is None:
             reading.reading = False
+            return
+        reading.rows += len(batch.page.rows)
+        made = (seconds(row.get("created_at")) for row in batch.page.rows)
+        self._oldest = min(self._oldest, *(second for second in made if second), FOREVER)
+        if not reading.seen:
+            reading.observe(time.monotonic(), self._oldest)
 
-    def began(self, name: str) -> None:
-        self._tallies[name].reading = True
-
-    def row(self, name: str) -> None:
-        self._tallies[name].rows += 1
+    def row(self, name: str) -> int:
+        """Counts a row of a table, and returns how many have come."""
+        self._tables[name].rows += 1
+        return self._tables[name].rows
 
     def ended(self, name: str) -> int:
         """Returns how many rows the table had. No status says any more that it waits."""
-        tally = self._tallies[name]
+        table = self._tables[name]
         with self._ending:
-            tally.reading = False
-        return tally.rows
+            table.reading = False
+        return table.rows
 
     def limited(self, seconds: float) -> None:
         """Reports that every stream that is being read waits for so long.
@@ -205,10 +193,10 @@ class Report:
         reset = AirbyteStreamStatusRateLimitedReason(quota_reset=int((time.time() + seconds) * 1000))
         reason = AirbyteStreamStatusReason(type=AirbyteStreamStatusReasonType.RATE_LIMITED, rate_limited=reset)
         with self._ending, suppress(Closed):
-            for tally in self._tallies.values():
-                if tally.reading:
-                    stream = StreamDescriptor(name=tally.name)
-                    self._emit(as_airbyte_message(stream, AirbyteStreamStatus.RUNNING, [reason]))
+            for table in self._tables.values():
+                if table.reading:
+                    stream = StreamDescriptor(name=table.name)
+                    self.emit(as_airbyte_message(stream, AirbyteStreamStatus.RUNNING, [reason]))
 
     def _run(self) -> None:
         with suppress(Closed):
@@ -218,34 +206,31 @@ class Report:
 
     def tell(self) -> None:
         """Logs a line for each list that is being read, and for each table that is made of no list."""
-        for line in self._lines():
-            self._logger.info("%s%s", READING, line)
-
-    def _lines(self) -> list[str]:
-        now, asked = time.monotonic(), self._api.stats.by_path
+        now, asked = time.monotonic(), self.api.stats.by_path
         passed = now - self._begun
         lists = [reading for reading in self._lists.values() if reading.reading]
         for reading in lists:
             reading.observe(now, self._oldest)
         lists.sort(key=lambda reading: seconds_left(reading.seen) or 0)
-        tables = [tally for tally in self._tallies.values() if tally.reading]
+        tables = [table for table in self._tables.values() if table.reading]
         lines = [f"{one.name}; {_count(one.rows, passed)}" for one in tables if not one.lists]
-        if EVENTS.path not in {reading.path for reading in lists} and asked[EVENTS.path] > self._asked_for_events:
-            lines.append(f"{_called(EVENTS.path)} ({CHANGES}); {asked[EVENTS.path]:,} requests")
+        if all(one.path != EVENTS.path for one in lists) and asked[EVENTS.path] > self._asked_for_events:
+            lines.append(f"{EVENTS.name} ({CHANGES}); {asked[EVENTS.path]:,} requests")
         self._asked_for_events = asked[EVENTS.path]
-        lines += [reading.line(asked[reading.path], now) for reading in lists]
-        return lines or [f"the rest of {one.name}; {_count(one.rows, passed)}" for one in tables]
+        lines += [reading.line(asked[reading.path], passed) for reading in lists]
+        for line in lines or [f"the rest of {one.name}; {_count(one.rows, passed)}" for one in tables]:
+            self.logger.info("%s%s", READING, line)
 
     def estimate(self) -> None:
         """Emits the ESTIMATE of every table that is made of one list whose end is in sight."""
         for reading in self._lists.values():
-            for name in reading.tables:
-                tally = self._tallies[name]
-                rows = reading.all_rows(tally.rows) if tally.reading and tally.lists == 1 else None
+            for table in reading.tables:
+                rows = reading.all_rows(table.rows) if table.reading and table.lists == 1 else None
                 if rows:
-                    estimate = AirbyteEstimateTraceMessage(name=name, type=EstimateType.STREAM, row_estimate=rows)
+                    kind = EstimateType.STREAM
+                    estimate = AirbyteEstimateTraceMessage(name=table.name, type=kind, row_estimate=rows)
                     trace = AirbyteTraceMessage(TraceType.ESTIMATE, emitted_at=time.time() * 1000, estimate=estimate)
-                    self._emit(AirbyteMessage(type=Type.TRACE, trace=trace))
+                    self.emit(AirbyteMessage(type=Type.TRACE, trace=trace))
 
 
 def log_pause(seconds: float) -> None:
@@ -287,21 +272,6 @@ def reached(left: Sequence[Interval], until: int) -> str:
     if end < until:
         return f"back to {day(end)}"
     return f"up to {day(start)}" if start > 0 else ""
-
-
-def tables_in_words(names: Sequence[str]) -> str:
-    """Returns the first table by name, and how many more there are."""
-    more = len(names) - 1
-    return f"{names[0]} and {more} more" if more else names[0]
-
-
-def summary(rows: int, requests: int, refused: int, waited: float, elapsed: float) -> str:
-    """`refused`: answers 429; `waited`: seconds that all threads together waited for their turn to ask."""
-    return (
-        f"Read {rows:,} rows with {requests:,} requests in {elapsed:,.1f} s "
-        f"({requests / max(elapsed, 1):.1f} requests a second); {refused:,} were refused as too many (429); "
-        f"threads waited {waited:,.1f} s for their turn to ask."
-    )
 
 
 def _stretch(start: int, end: int, until: int) -> str:

@@ -68,7 +68,7 @@ class LongLivedTokenAuthenticator(SignIn):
 
     def __init__(self, config: Config, given: LongLived, clock: Callable[[], float] = time.time) -> None:
         """Raises ConfigError when the token is another service's."""
-        super().__init__(config.base_url, config.domain, given.access_token)
+        super().__init__(config.base_url, config.domain, given.access_token, claims_of(given.access_token))
         self._clock = clock
         add_to_secrets(self.token)
         if not config.overridden:

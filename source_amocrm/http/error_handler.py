@@ -87,12 +87,12 @@ def path_of(url: str, base_url: str) -> str:
 def classify(reply: Reply, rules: Rules = API) -> Rule:
     """The first rule that fits."""
     status, body = reply.meant_status, reply.body or {}
-    words, codes = _words(body).lower(), _codes(body)
+    words = _words(body).lower()
     for rule in rules:
         if (
             status in rule.status
             and (not rule.kinds or reply.kind in rule.kinds)
-            and (not rule.codes or not codes.isdisjoint(rule.codes))
+            and (not rule.codes or not _codes(body).isdisjoint(rule.codes))
             and (not rule.says or any(text in words for text in rule.says))
         ):
             return rule

@@ -24,7 +24,7 @@ from source_amocrm.streams import schema
 from source_amocrm.streams.record import Find, Record
 from source_amocrm.streams.values import Row, as_object
 from source_amocrm.sync import read_alone
-from source_amocrm.sync.declaration import Context, Declaration, Deletion, FullRefresh, Incremental, with_parameter
+from source_amocrm.sync.declaration import Context, Declaration, Deletion, Incremental, with_parameter
 from source_amocrm.sync.read_plan import Progress
 from source_amocrm.sync.state import load
 
@@ -43,7 +43,7 @@ class AmocrmStream(HttpStream, Declaration, ABC):
     Its name is that of its class, unless that ends with Stream: then it is a kind of streams. `account_extras`: the
     `with` parameters of `/account` that its rows need. `collection`: the key of the records in `_embedded`. `found`: by
     column, what works its value out of a record. `exploded`: `rows` makes the rows, of parts of a record or of some
-    records only.
+    records only. `scope`: what the token must be granted besides the account's data.
     """
 
     name: str
@@ -53,6 +53,7 @@ class AmocrmStream(HttpStream, Declaration, ABC):
     collection: str
     found: Mapping[str, Find] = {}
     exploded = False
+    scope: str | None = None
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
@@ -98,6 +99,14 @@ class AmocrmStream(HttpStream, Declaration, ABC):
         """Yields the paths of the lists that the stream is made of, besides `/account`."""
         yield from ()
 
+    def vital_paths(self) -> Iterator[str]:
+        """Yields the lists without which no row can be made."""
+        yield from ()
+
+    def completing_paths(self) -> Iterator[str]:
+        """Yields the lists without which some rows are missing."""
+        yield from ()
+
     def probe(self, path: str) -> None:
         """Asks for one row of one of the stream's lists. Raises AmocrmError if the list may not be read."""
         self.fetch(path, {"limit": 1})
@@ -131,7 +140,7 @@ class AmocrmStream(HttpStream, Declaration, ABC):
         return self.record(record)
 
 
-class FullRefreshStream(AmocrmStream, FullRefresh):
+class FullRefreshStream(AmocrmStream):
     """A stream with the records of one list, at `list_path`; its subclasses have them from elsewhere.
 
     `collection`: only where it is not the last part of the path. `in_every_account`: no account is without that list.
@@ -148,10 +157,6 @@ class FullRefreshStream(AmocrmStream, FullRefresh):
 
     def paths(self) -> Iterator[str]:
         yield from [self.list_path] if self.list_path else []
-
-    def completing_paths(self) -> Iterator[str]:
-        """Yields the lists without which some rows are missing."""
-        yield from ()
 
     def records(self) -> Iterable[tuple[Row, Context]]:
         params = {**self.params, **with_parameter(self.wanted_extras())}
@@ -197,14 +202,11 @@ class IncrementalStream(AmocrmStream, Incremental):
 
     def progress(self, state: Mapping[str, Any] | None) -> Progress:
         config = self.account.config
-        return load(self.name, self.cursor_field, self.input_names(), state, config.start, config.lookback)
+        names = [resource.name for resource in self.inputs()]
+        return load(self.name, self.cursor_field, names, state, config.start, config.lookback)
 
     def paths(self) -> Iterator[str]:
         yield from (resource.path for resource in self.inputs())
-
-    def vital_paths(self) -> Iterator[str]:
-        """Yields the lists without which no row can be made."""
-        yield from ()
 
     def context(self, resource: Resource) -> Context:
         return Context(resource.name, timezone=self.account.facts().timezone)

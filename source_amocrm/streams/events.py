@@ -35,7 +35,7 @@ class DealStatuses(EventStream):
     exploded = True
     lookups = {
         "loss_reason_id": Lookup(
-            LEADS, key=lambda row: row["lead_id"] if row["status_new"] == LOST else None, value=loss_reason, once=True
+            LEADS, key=lambda row: row["lead_id"] if row["status_new"] == LOST else None, value=loss_reason
         )
     }
 

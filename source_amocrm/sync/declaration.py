@@ -29,8 +29,7 @@ class Batch:
 
     `floor`: every stream takes the rows of this second and later, whatever else it needs; they come from a walk by page
     number, or events led to them. `walked`: the walk by page number has come to its end. `at_least`: by id, the second
-    before which a row must not be dated, so that it wins over a tombstone of its entity. `postdated`: the keys of rows
-    that were dated in the future when they were read.
+    before which a row must not be dated, so that it wins over a tombstone of its entity.
     """
 
     page: Page
@@ -38,7 +37,6 @@ class Batch:
     floor: int | None = None
     walked: bool = False
     at_least: Mapping[Any, int] = field(default_factory=dict)
-    postdated: frozenset[int | str] = frozenset()
 
     def without(self, unwanted: Callable[[Row], bool]) -> Batch:
         return replace(self, page=replace(self.page, rows=[row for row in self.page.rows if not unwanted(row)]))
@@ -63,13 +61,11 @@ class Lookup:
     """A column that is filled from another list.
 
     `key` tells the id there, by the stream's own row; `value` is made of the record with that id. Either may be None.
-    `once`: only the first row with that key in a sync is filled.
     """
 
     resource: Resource
     key: Callable[[Row], int | None]
     value: Callable[[Row], Any]
-    once: bool = False
 
 
 class Declaration(ABC):
@@ -99,17 +95,12 @@ class Declaration(ABC):
         """
 
 
-class FullRefresh(Declaration):
-    """A stream that is read whole each time. `scope`: what the token must be granted besides the account's data."""
-
-    scope: str | None = None
-
-
 class Incremental(Declaration):
     """A stream of what changes.
 
     It is made of the records of `resources`, and of the events of these `kinds` (of all for an empty tuple, of none
-    for None), with `newest_first` from the newest event on. `deletable`: what was deleted comes as a tombstone.
+    for None). `newest_first`: from the newest event on, so that of rows with one key only the newest takes columns from
+    its lookups. `deletable`: what was deleted comes as a tombstone.
     """
 
     cursor_field: str
@@ -121,11 +112,6 @@ class Incremental(Declaration):
     @classmethod
     def inputs(cls) -> list[Resource]:
         return [*cls.resources, EVENTS] if cls.kinds is not None else list(cls.resources)
-
-    @classmethod
-    def input_names(cls) -> list[str]:
-        """Returns the names of the stream's lists in its state."""
-        return [resource.name for resource in cls.inputs()]
 
     @abstractmethod
     def wanted_extras(self) -> frozenset[str]:

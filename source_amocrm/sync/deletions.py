@@ -5,9 +5,10 @@ Events are read once for all lists.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import Any
 
 from source_amocrm.account import Account, Memoized, Resource, by_ids
 from source_amocrm.account.by_ids import IDS_AT_ONCE
@@ -61,10 +62,32 @@ class Changes:
 
     def gone(self, not_found: Set[int]) -> dict[int, Deletion]:
         """Returns the deletions. A merged entity that was `not_found` counts as deleted at its merge."""
-        merged = {
-            entity_id: self.merged[entity_id] for entity_id in not_found & self.merged.keys() - self.deleted.keys()
-        }
-        return {**self.deleted, **merged}
+        return self.deleted | {own: self.merged[own] for own in not_found & self.merged.keys() - self.deleted.keys()}
+
+    def apply(self, event: Row, at: int, name: str, recent: bool) -> None:
+        """Applies an event of `at`. `recent`: the entity may have been delivered before, so it must be read again.
+
+        An entity deleted and restored within one second is in both dicts: only its row tells which came last.
+        """
+        kind, entity_id = event.get("type"), numeric_id(event.get("entity_id"))
+        if kind in LINKED | TAGGED:
+            if recent:
+                self.touched |= {other for list_name, other in _touched(event) if list_name == name}
+        elif entity_id is not None and _list_of(event) == name:
+            deletion = _deletion(event, entity_id, at)
+            if kind in DELETED:
+                self.deleted[entity_id] = deletion
+                if self.restored.get(entity_id) != at:
+                    self.restored.pop(entity_id, None)
+            elif kind in RESTORED:
+                if not (recent and entity_id in self.deleted and self.deleted[entity_id].at == at):
+                    self.deleted.pop(entity_id, None)
+                if recent:
+                    self.restored[entity_id] = at
+            elif recent and kind in ADDED:
+                self.touched.add(entity_id)
+            elif recent and kind == MERGED:
+                self.merged[entity_id] = deletion
 
 
 def trimmed(event: Row) -> Row:
@@ -73,44 +96,28 @@ def trimmed(event: Row) -> Row:
     return {name: value for name, value in event.items() if name in kept}
 
 
-def changes_of(events: Iterable[Row], name: str, note_list: bool, deletions_since: int, changes_since: int) -> Changes:
-    """Returns what `events` (oldest first) tell of the list `name`, or of its notes for a `note_list`."""
+def changes_of(events: Iterable[Row], resource: Resource, deletions_since: int, changes_since: int) -> Changes:
+    """Returns what `events` (oldest first) tell of a list."""
     changes = Changes()
     for event in events:
         at = seconds(event.get("created_at"))
         if at is None or at < deletions_since:
             continue
-        if note_list:
-            _apply_to_notes(changes, name, event, at)
-        else:
-            _apply(changes, name, event, at, recent=at >= changes_since)
+        if not resource.holds_notes:
+            changes.apply(event, at, resource.name, at >= changes_since)
+        elif event.get("type") == NOTE_DELETED and _list_of(event) == resource.name:
+            notes = (note for element in _elements(event) if isinstance(note := element.get("note"), dict))
+            ids = (note_id for note in notes if (note_id := numeric_id(note.get("id"))) is not None)
+            changes.deleted |= {note_id: _deletion(event, note_id, at) for note_id in ids}
     return changes
 
 
-def _apply(changes: Changes, name: str, event: Row, at: int, recent: bool) -> None:
-    """Applies one event. `recent`: the entity may have been delivered before, so a restored one must be read again.
+def _list_of(event: Row) -> str | None:
+    return ENTITIES.get(str(event.get("entity_type")))
 
-    An entity deleted and restored within one second is in both dicts: only its row tells which came last.
-    """
-    kind, entity_id = event.get("type"), numeric_id(event.get("entity_id"))
-    if kind in LINKED | TAGGED:
-        if recent:
-            changes.touched |= {other for list_name, other in _touched(event) if list_name == name}
-    elif entity_id is not None and ENTITIES.get(str(event.get("entity_type"))) == name:
-        deletion = Deletion(entity_id, at, event.get("created_by"), event.get("account_id"))
-        if kind in DELETED:
-            changes.deleted[entity_id] = deletion
-            if changes.restored.get(entity_id) != at:
-                changes.restored.pop(entity_id, None)
-        elif kind in RESTORED:
-            if not (recent and entity_id in changes.deleted and changes.deleted[entity_id].at == at):
-                changes.deleted.pop(entity_id, None)
-            if recent:
-                changes.restored[entity_id] = at
-        elif recent and kind in ADDED:
-            changes.touched.add(entity_id)
-        elif recent and kind == MERGED:
-            changes.merged[entity_id] = deletion
+
+def _deletion(event: Row, own: int, at: int) -> Deletion:
+    return Deletion(own, at, event.get("created_by"), event.get("account_id"))
 
 
 def _touched(event: Row) -> Iterator[tuple[str, int]]:
@@ -124,56 +131,45 @@ def _touched(event: Row) -> Iterator[tuple[str, int]]:
             yield ENTITIES[str(kind)], number
 
 
-def _apply_to_notes(changes: Changes, name: str, event: Row, at: int) -> None:
-    if event.get("type") != NOTE_DELETED or ENTITIES.get(str(event.get("entity_type"))) != name:
-        return
-    for element in _elements(event):
-        note = element.get("note")
-        note_id = numeric_id(note.get("id")) if isinstance(note, dict) else None
-        if note_id is not None:
-            changes.deleted[note_id] = Deletion(note_id, at, event.get("created_by"), event.get("account_id"))
-
-
 def _elements(event: Row) -> Iterator[Row]:
     for value in (event.get("value_after"), event.get("value_before")):
         yield from (element for element in value if isinstance(element, dict)) if isinstance(value, list) else ()
 
 
-def kinds_needed(resource: Resource, plan: ReadPlan, mark_deleted: bool) -> dict[str, int]:
-    """Returns the kinds of events that a stream needs of a list, each with the first second that it needs."""
-    kinds: dict[str, int] = {}
-    if plan.changes_since < FOREVER and resource.has_links:
-        entered = ADDED & {f"{resource.entity}_added"}
-        kinds = dict.fromkeys({*entered, *LINKED, *TAGGED, MERGED, *RESTORED, *TRASHED}, plan.changes_since)
-    if mark_deleted:
-        wanted = {NOTE_DELETED} if resource.holds_notes else {f"{resource.entity}_deleted"} & DELETED.keys()
-        # where all live rows come in this sync, those that were restored are among them
-        if not (plan.at_first and resource.has_trash):
-            wanted |= RESTORED.keys() & {f"{resource.entity}_restored"}
-        kinds |= {kind: min(plan.deletions_since, kinds.get(kind, plan.deletions_since)) for kind in wanted}
-    return kinds
-
-
 CARD_NAMES = tuple(resource.name for resource in CARDS)
-Card = tuple[str, int]
-"""The name of a list, and an id in it."""
 
 
 @dataclass
 class EventLog:
     """The account's events of some kinds, read once in a sync for every list that needs them.
 
-    `types_since`: the kinds to ask for, each with the earliest second that any list needs. `links_since`: the earliest
-    second at which links of a delivered card may have changed (Unix seconds); FOREVER where nothing was delivered.
+    `links_since`: the earliest second at which links of a delivered card may have changed (Unix seconds); FOREVER where
+    nothing was delivered. `types_since`: the kinds to ask for, each with the earliest second that any list needs.
     """
 
     account: Account
-    types_since: dict[str, int]
     links_since: int
+    types_since: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.events = Memoized(self._read)
         self._linked_to = {resource.name: Memoized(partial(self._cards, resource)) for resource in CARDS}
+
+    def want(self, resource: Resource, plan: ReadPlan, mark_deleted: bool) -> bool:
+        """Adds the kinds of events that a stream needs of a list. Returns whether it needs any."""
+        kinds: dict[str, int] = {}
+        if plan.changes_since < FOREVER and resource.has_links:
+            entered = ADDED & {f"{resource.entity}_added"}
+            kinds = dict.fromkeys({*entered, *LINKED, *TAGGED, MERGED, *RESTORED, *TRASHED}, plan.changes_since)
+        if mark_deleted:
+            wanted = {NOTE_DELETED} if resource.holds_notes else {f"{resource.entity}_deleted"} & DELETED.keys()
+            # where all live rows come in this sync, those that were restored are among them
+            if not (plan.at_first and resource.has_trash):
+                wanted |= RESTORED.keys() & {f"{resource.entity}_restored"}
+            kinds |= {kind: min(plan.deletions_since, kinds.get(kind, plan.deletions_since)) for kind in wanted}
+        for kind, since in kinds.items():
+            self.types_since[kind] = min(since, self.types_since.get(kind, since))
+        return bool(kinds)
 
     def of(self, resource: Resource, plan: ReadPlan) -> Changes:
         try:
@@ -184,11 +180,10 @@ class EventLog:
                 "tell that."
             )
             raise beginning_with(sentence, error) from None
-        name = resource.name
-        changes = changes_of(events, name, resource.holds_notes, plan.deletions_since, plan.changes_since)
+        changes = changes_of(events, resource, plan.deletions_since, plan.changes_since)
         if resource.has_links and plan.changes_since < FOREVER:
-            others = [linked() for kind, linked in self._linked_to.items() if kind != name]
-            changes.touched |= {card_id for cards in others for kind, card_id in cards if kind == name}
+            others = [linked() for name, linked in self._linked_to.items() if name != resource.name]
+            changes.touched |= {card_id for cards in others for name, card_id in cards if name == resource.name}
         return changes
 
     def _read(self) -> list[Row]:
@@ -199,39 +194,35 @@ class EventLog:
         events = [event for since, kinds in kinds_since.items() for event in events_since(self.account, kinds, since)]
         return sorted(events, key=lambda event: (seconds(event.get("created_at")) or 0, str(event.get("id"))))
 
-    def _cards(self, resource: Resource) -> set[Card]:
+    def _cards(self, resource: Resource) -> set[tuple[str, int]]:
         """Finds cards whose links changed because a linked card of this list was trashed, restored or merged.
 
         Such a change may leave the card itself without a new `updated_at` and without an event. The event names the
         other card, and that card names the cards linked to it. Of a card in the trash only `/links` may tell; where
         amoCRM tells nothing there, the link stays in the rows of the cards that had it until these change.
         """
-        changes = changes_of(self.events(), resource.name, False, self.links_since, self.links_since)
+        changes = changes_of(self.events(), resource, self.links_since, self.links_since)
         try:
-            live = self._of_live(resource, changes.restored.keys() | changes.merged.keys())
-            return {*live, *self._of_trashed(resource, changes.deleted)}
+            linked = [*self._of_live(resource, changes.restored.keys() | changes.merged.keys())]
+            linked += self._of_trashed(resource, sorted(changes.deleted))
         except REFUSALS:
             return set()  # the token's user sees no card of this list, nor links to it
+        return {
+            (name, card_id) for name, own in linked if name in CARD_NAMES and (card_id := numeric_id(own)) is not None
+        }
 
-    def _of_live(self, resource: Resource, ids: Iterable[int]) -> Iterator[Card]:
+    def _of_live(self, resource: Resource, ids: Iterable[int]) -> Iterator[tuple[str, Any]]:
         for row in by_ids(self.account, resource, ids, {"with": resource.links_with}):
-            for other in CARD_NAMES:
-                for link in rows_of(row, other):
-                    if (card_id := numeric_id(link.get("id"))) is not None:
-                        yield other, card_id
+            yield from ((name, link.get("id")) for name in CARD_NAMES for link in rows_of(row, name))
 
-    def _of_trashed(self, resource: Resource, ids: Iterable[int]) -> Iterator[Card]:
-        left = sorted(ids)
-        while left:
-            asked, left = left[:IDS_AT_ONCE], left[IDS_AT_ONCE:]
+    def _of_trashed(self, resource: Resource, ids: list[int]) -> Iterator[tuple[Any, Any]]:
+        for start in range(0, len(ids), IDS_AT_ONCE):
+            params = {"filter[entity_id][]": ids[start : start + IDS_AT_ONCE]}
             try:
-                body = self.account.get(f"{resource.path}/links", {"filter[entity_id][]": asked}).body
+                body = self.account.get(f"{resource.path}/links", params).body
             except BadRequest:
                 return
-            for link in rows_of(body or {}, "links"):
-                card_id, other = numeric_id(link.get("to_entity_id")), link.get("to_entity_type")
-                if card_id is not None and other in CARD_NAMES:
-                    yield str(other), card_id
+            yield from ((link.get("to_entity_type"), link.get("to_entity_id")) for link in rows_of(body or {}, "links"))
 
 
 def events_since(account: Account, kinds: Iterable[str], since: int) -> list[Row]:
@@ -261,31 +252,10 @@ def _until(listing: Listing, raw: RawPage, end: int) -> RawPage | None:
 def in_trash(account: Account, resource: Resource, plan: ReadPlan) -> list[Deletion]:
     listing = account.listing(resource, {"with": "only_deleted", "order[updated_at]": "desc"})
     since = plan.deletions_since
-    first_sync = since < plan.changes_since
-    return with_smaller_pages(listing, lambda some: list(deletions_in(_pages(some), some.second_of, since, first_sync)))
+    return with_smaller_pages(listing, lambda some: list(deletions_in(some, since, since < plan.changes_since)))
 
 
-def with_trash(
-    gone: Mapping[int, Deletion], in_trash: Iterable[Deletion], present: Iterable[int]
-) -> dict[int, Deletion]:
-    """Merges the deletions of events and of the trash; the later one of an entity counts.
-
-    Leaves out entities that are `present`: this sync delivered them, and if they are gone since, the next sync's events
-    tell.
-    """
-    all_gone = dict(gone)
-    for deletion in in_trash:
-        known = all_gone.get(deletion.id)
-        if known is None or known.at < deletion.at:
-            all_gone[deletion.id] = deletion
-    for entity_id in present:
-        all_gone.pop(entity_id, None)
-    return all_gone
-
-
-def deletions_in(
-    pages: Iterable[RawPage], second_of: Callable[[Row], int | None], since: int, first_sync: bool
-) -> Iterator[Deletion]:
+def deletions_in(trash: Listing, since: int, first_sync: bool) -> Iterator[Deletion]:
     """Yields the deletions at `since` or later, from as few pages as possible.
 
     A trash that is not listed from the newest deletion down is read whole only in a first sync: afterwards the events
@@ -294,25 +264,19 @@ def deletions_in(
     Progress rule: every page brings an id that was not met.
     """
     met: set[int] = set()
-    for raw in pages:
+    page, promised, enough = 1, False, False
+    while not enough:
+        # an empty trash is the rule in a small account
+        raw = (trash if promised else trash.retrying_empty(0)).ask({}, page)
         deleted = [row for row in raw.rows if row.get("is_deleted") is True and isinstance(row.get("id"), int)]
         known = len(met)
         met |= {row["id"] for row in deleted}
         for row in deleted:
-            at = second_of(row)
+            at = trash.second_of(row)
             if at is not None and at >= since:
                 yield Deletion(row["id"], at, row.get("updated_by"), row.get("account_id"))
-        dated = [second_of(row) or 0 for row in deleted]
+        dated = [trash.second_of(row) or 0 for row in deleted]
         newest_first = dated == sorted(dated, reverse=True)
         enough = (bool(dated) and dated[-1] < since) if newest_first else not first_sync
-        if len(met) == known or enough:
-            return
-
-
-def _pages(listing: Listing) -> Iterator[RawPage]:
-    page, promised, more = 1, False, True
-    while more:
-        # an empty trash is the rule in a small account
-        raw = (listing if promised else listing.retrying_empty(0)).ask({}, page)
-        yield raw
-        page, promised, more = page + 1, raw.more, raw.may_go_on
+        enough = enough or len(met) == known or not raw.may_go_on
+        page, promised = page + 1, raw.more

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import chain
 from typing import Any
 
 from source_amocrm.account.resources import EVENTS, Resource
@@ -15,7 +17,7 @@ from source_amocrm.sync.lookup import Resolver
 from source_amocrm.sync.read_plan import BEGINNING, Progress
 from source_amocrm.sync.state import dump
 from source_amocrm.walk import Page, PageCheckpoint, Row
-from source_amocrm.walk.intervals import FOREVER, IntervalSet
+from source_amocrm.walk.intervals import FOREVER, Interval, IntervalSet
 from source_amocrm.walk.listing import Key, key, seconds
 
 ROWS_BETWEEN_STATES = 1_000
@@ -29,84 +31,26 @@ class Checkpoint:
 
 
 Delivered = Iterator["Row | Checkpoint"]
+Wanted = tuple[Row, int]
+"""A row, and the id in another list from which it takes a column."""
 
 
-class RowMaker:
-    """Makes the rows of one stream from the records of `resource`. `resolver` returns the resolver of a lookup."""
-
-    def __init__(self, stream: Incremental, resource: Resource, resolver: Callable[[Lookup], Resolver]) -> None:
-        self._stream = stream
-        self._resource = resource
-        self._lookups = [(column, one, resolver(one)) for column, one in stream.lookups.items()]
-        self._met: dict[str, set[int]] = {column: set() for column in stream.lookups}
-        self._earlier: list[Iterable[Row]] = []
-        self.deletable = stream.deletable
-        self.cursor = resource.cursor
-        """The field of the records that dates them."""
-
-    @cached_property
-    def _context(self) -> Context:
-        return self._stream.context(self._resource)
-
-    def rows(self, records: list[Row]) -> Iterator[list[Row]]:
-        """Yields the rows of each record in turn. Raises an AmocrmError after the rows of the records before it."""
-        context = self._context
-        self._stream.prepare(records, context)
-        if not self._lookups:
-            yield from (list(self._stream.rows(record, context)) for record in records)
-            return
-        made: list[list[Row]] = []
-        failure = None
-        try:
-            for record in records:
-                made.append(list(self._stream.rows(record, context)))
-        except AmocrmError as error:
-            failure = error
-        self._fill([row for rows in made for row in rows])
-        yield from made
-        if failure:
-            raise failure
-
-    def pass_over(self, records: Iterable[Row]) -> None:
-        """Counts `records`, whose rows an earlier sync delivered, as coming before the records that follow.
-
-        Lookups that fill only the first row with a key need that. `records` are read when such a lookup first needs
-        them, which may be never.
-        """
-        self._earlier.append(records)
-
-    def tombstone(self, deletion: Deletion) -> Row:
-        return self._stream.tombstone(deletion, self._context)
-
-    def _fill(self, rows: list[Row]) -> None:
-        """Fills the columns that come from other lists, for all rows together."""
-        for column, lookup, resolver in self._lookups:
-            wanted = [(row, entity_id) for row in rows if (entity_id := lookup.key(row)) is not None]
-            if lookup.once and wanted:
-                self._read_earlier()
-                met = self._met[column]
-                first = {entity_id: row for row, entity_id in reversed(wanted) if entity_id not in met}
-                met.update(first)
-                wanted = [(row, entity_id) for entity_id, row in first.items()]
-            known = resolver.of({entity_id for _, entity_id in wanted})
-            for row, entity_id in wanted:
-                row[column] = known.get(entity_id)
-
-    def _read_earlier(self) -> None:
-        while self._earlier:
-            for record in self._earlier.pop(0):
-                rows = list(self._stream.rows(record, self._context))
-                for column, lookup, _ in self._lookups:
-                    keys = (lookup.key(row) for row in rows)
-                    self._met[column].update(key for key in keys if key is not None)
-
-
+@dataclass
 class Delivery(ABC):
-    """Delivers one list of a stream. `take` gets every batch of the list, in order, and `end` follows the last one."""
+    """Delivers the rows that a stream makes of one list. `take` gets every batch of the list, in order, and `end`
+    follows the last one.
 
-    def __init__(self, maker: RowMaker, progress: Progress) -> None:
-        self._maker = maker
-        self._progress = progress
+    `resolver` returns the resolver of a lookup.
+    """
+
+    stream: Incremental
+    resource: Resource
+    progress: Progress
+    resolver: Callable[[Lookup], Resolver]
+
+    def __post_init__(self) -> None:
+        self._lookups = [(column, one, self.resolver(one)) for column, one in self.stream.lookups.items()]
+        self._needed = self.progress.needed[self.resource.name]
         self._passed = 0
         """Needed records since the last checkpoint, also those without a row: to read these again costs as much."""
 
@@ -116,60 +60,87 @@ class Delivery(ABC):
 
     def end(self) -> Delivered:
         """Yields what was held back."""
-        yield from ()
+        return iter(())
 
     def _checkpoint(self) -> Checkpoint:
-        self._passed, self._progress.unsaved = 0, False
-        return Checkpoint(dump(self._progress))
+        self._passed, self.progress.unsaved = 0, False
+        return Checkpoint(dump(self.progress))
+
+    @cached_property
+    def _context(self) -> Context:
+        return self.stream.context(self.resource)
+
+    def _rows_of(self, record: Row) -> list[Row]:
+        return list(self.stream.rows(record, self._context))
+
+    def _made(self, records: list[Row]) -> Iterator[list[Row]]:
+        """Yields the rows of each record in turn. Raises an AmocrmError after the rows of the records before it."""
+        self.stream.prepare(records, self._context)
+        if not self._lookups:
+            yield from map(self._rows_of, records)
+            return
+        made: list[list[Row]] = []
+        failure = None
+        try:
+            for record in records:
+                made.append(self._rows_of(record))
+        except AmocrmError as error:
+            failure = error
+        for column, lookup, resolver in self._lookups:
+            keys = ((row, lookup.key(row)) for rows in made for row in rows)
+            wanted = self._to_fill(column, [(row, own) for row, own in keys if own is not None])
+            known = resolver.of(own for _, own in wanted)
+            for row, own in wanted:
+                row[column] = known.get(own)
+        yield from made
+        if failure:
+            raise failure
+
+    def _to_fill(self, column: str, wanted: list[Wanted]) -> list[Wanted]:  # noqa: ARG002
+        """Returns those of the rows in which the column is filled."""
+        return wanted
 
 
+@dataclass
 class PageOrder(Delivery):
     """Delivers rows in the order of their pages. `now`: the time by the later of the two clocks (Unix seconds)."""
 
-    def __init__(self, maker: RowMaker, progress: Progress, name: str, now: Callable[[], int]) -> None:
-        super().__init__(maker, progress)
-        self._name = name
-        self._now = now
-        self._cursor = maker.cursor
-        self._needed = progress.needed[name]
-        self._latest: dict[int | str, int] = {}
+    now: Callable[[], int]
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._list, self._cursor = self.resource.name, self.resource.cursor
+        self._latest: dict[Key, int] = {}
 
     def take(self, batch: Batch) -> Delivered:
         yield from self._page(batch)
-        yield from self._tombstones(batch)
-        self._progress.cover(self._name, batch.page, batch.floor or BEGINNING)
+        yield from self._tombstones(batch.deletions if self.stream.deletable else ())
+        self.progress.cover(self._list, batch.page, batch.floor or BEGINNING)
         if batch.walked:
-            self._progress.end_walk(self._name)
+            self.progress.end_walk(self._list)
         if self._passed >= ROWS_BETWEEN_STATES:
             yield self._checkpoint()
 
     def _page(self, batch: Batch) -> Delivered:
-        page = batch.page
-        now = self._now()
+        page, now = batch.page, self.now()
+        # events do not change, so no later version of one is dated earlier
+        answered = () if self.resource is EVENTS else page.answered
+        read_at = min((one.earliest for one in answered), default=FOREVER)
         wanted = [row for row in page.rows if self._needs(row, batch.floor, now)]
         dated = []
         for row in wanted:
-            second = seconds(row.get(self._cursor))
-            at = self._date(key(row), second, batch)
+            second, at_least = seconds(row.get(self._cursor)), batch.at_least.get(key(row), BEGINNING)
+            at = self.progress.date(self._list, key(row), second, (second or 0) > read_at, at_least)
             dated.append(row if at == second else {**row, self._cursor: at})
-        yield from self._checkpoint_of_dates()
-        for position, rows in enumerate(self._maker.rows(dated)):
+        yield from self._dates()
+        for position, rows in enumerate(self._made(dated)):
             yield from rows
             self._passed += max(1, len(rows))
             if self._passed >= ROWS_BETWEEN_STATES and (part := self._part(page, wanted, position)):
-                self._progress.cover(self._name, part, batch.floor or BEGINNING)
+                self.progress.cover(self._list, part, batch.floor or BEGINNING)
                 yield self._checkpoint()
         for row in wanted:
-            self._progress.meet(self._name, seconds(row.get(self._cursor)))
-
-    def _date(self, row_key: Key, second: int | None, batch: Batch) -> int | None:
-        at_least = batch.at_least.get(row_key, BEGINNING)
-        return self._progress.date(self._name, row_key, second, row_key in batch.postdated, at_least)
-
-    def _checkpoint_of_dates(self) -> Delivered:
-        """Yields a checkpoint with the dates of rows before these rows, if the next sync must know the dates."""
-        if self._progress.unsaved:
-            yield self._checkpoint()
+            self.progress.meet(self._list, seconds(row.get(self._cursor)))
 
     def _needs(self, row: Row, floor: int | None, now: int) -> bool:
         """Whether the row is needed, and no later version of it was delivered in this sync from a newer page."""
@@ -181,7 +152,7 @@ class PageOrder(Delivery):
         if second > now:
             return True
         known = self._latest.get(key(row), BEGINNING)
-        if second > (self._progress.watermark or BEGINNING):
+        if second > (self.progress.watermark or BEGINNING):
             self._latest[key(row)] = max(second, known)
         return second >= known
 
@@ -204,42 +175,42 @@ class PageOrder(Delivery):
         low, high = page.completed
         return Page([], (low, following - 1) if own < following else (following + 1, high))
 
-    def _tombstones(self, batch: Batch) -> Delivered:
+    def _tombstones(self, deletions: tuple[Deletion, ...]) -> Delivered:
         """Yields tombstones, each dated later than any delivered version of its row."""
-        if not self._maker.deletable:
-            return
-        dated = [self._date(gone.id, gone.at, batch) or gone.at for gone in batch.deletions]
-        yield from self._checkpoint_of_dates()
-        for gone, at in zip(batch.deletions, dated, strict=True):
-            if at < self._latest.get(gone.id, BEGINNING):
-                continue  # the row came back during this sync and was delivered
-            yield self._maker.tombstone(replace(gone, at=at))
-            self._passed += 1
+        dated = [self.progress.date(self._list, gone.id, gone.at) or gone.at for gone in deletions]
+        yield from self._dates()
+        for gone, at in zip(deletions, dated, strict=True):
+            if at >= self._latest.get(gone.id, BEGINNING):  # else the row came back during this sync and was delivered
+                yield self.stream.tombstone(replace(gone, at=at), self._context)
+                self._passed += 1
+
+    def _dates(self) -> Delivered:
+        """Yields a checkpoint with the dates of rows before these rows, if the next sync must know the dates."""
+        if self.progress.unsaved:
+            yield self._checkpoint()
 
 
+@dataclass
 class NewestFirst(Delivery):
     """Delivers rows of events from the newest to the oldest.
 
     Holds a row back as long as a newer one may still come. Also holds rows until they are many, because the resolvers
-    are asked for all of them together.
+    are asked for all of them together. `until`: the last second read. `between` reads the stream's events between two
+    seconds, both included.
     """
 
-    def __init__(
-        self,
-        maker: RowMaker,
-        progress: Progress,
-        kinds: Collection[str],
-        until: int,
-        between: Callable[[int, int], Iterable[Row]],
-    ) -> None:
-        """`between` reads the events of the kinds between two seconds, both included. `until`: the last second read."""
-        super().__init__(maker, progress)
-        self._kinds = kinds
-        self._between = between
-        self._needed = progress.needed[EVENTS.name]
-        self._missing = self._needed - (until + 1, FOREVER)
-        self._gaps = self._needed.gaps
+    until: int
+    between: Callable[[int, int], Iterable[Row]]
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._missing = self._needed - (self.until + 1, FOREVER)
+        self._gaps = [*self._needed.gaps]
         """The intervals between what is needed, the newest last: earlier syncs delivered their events."""
+        self._passed_gaps: list[Interval] = []
+        """Those gaps that are newer than the rows that come now, and were not read yet."""
+        self._met = defaultdict[str, set[int | None]](set)
+        """By column, the keys that newer rows have."""
         self._held: list[Row] = []
         self._complete_since = self._first_complete()
         """The first complete second at the last release."""
@@ -247,7 +218,7 @@ class NewestFirst(Delivery):
     def take(self, batch: Batch) -> Delivered:
         dated = ((row, _made_at(row)) for row in batch.page.rows)
         needed = [row for row, second in dated if second is None or second in self._needed]
-        self._held += [row for row in needed if not self._kinds or row.get("type") in self._kinds]
+        self._held += [row for row in needed if not self.stream.kinds or row.get("type") in self.stream.kinds]
         self._passed += len(needed)
         if batch.page.completed:
             self._missing -= batch.page.completed
@@ -264,42 +235,47 @@ class NewestFirst(Delivery):
 
     def _release(self) -> Delivered:
         """Yields the held rows that are newer than the newest missing second, in parts that end with a checkpoint."""
-        complete = self._first_complete()
+        complete, due = self._first_complete(), self._passed >= ROWS_BETWEEN_STATES
         ready = [row for row in self._held if (_made_at(row) or complete) >= complete]
         if not ready and complete == self._complete_since:
             return
+        self._complete_since = complete
         self._held = [row for row in self._held if (_made_at(row) or complete) < complete]
         ready.sort(key=lambda row: (_made_at(row) or 0, str(row.get("id"))), reverse=True)
-        passed = self._passed
         while ready:
             behind = range(ROWS_BETWEEN_STATES, len(ready))
             cut = next((at for at in behind if _made_at(ready[at]) != _made_at(ready[at - 1])), len(ready))
             part, ready = ready[:cut], ready[cut:]
-            for rows in self._made(part):
+            for rows in self._made_around_gaps(part):
                 yield from rows
             for row in part:
-                self._progress.meet(EVENTS.name, _made_at(row))
-            low = _made_at(part[-1]) or complete if ready else complete
-            self._progress.cover(EVENTS.name, Page([], (low, FOREVER)))
+                self.progress.meet(EVENTS.name, _made_at(row))
             if ready:
+                self.progress.cover(EVENTS.name, Page([], (_made_at(part[-1]) or complete, FOREVER)))
                 yield self._checkpoint()
-        self._complete_since = complete
-        self._progress.cover(EVENTS.name, Page([], (complete, FOREVER)))
-        self._passed = passed
-        if passed >= ROWS_BETWEEN_STATES:
+        self.progress.cover(EVENTS.name, Page([], (complete, FOREVER)))
+        if due:
             yield self._checkpoint()
 
-    def _made(self, part: list[Row]) -> Iterator[list[Row]]:
+    def _made_around_gaps(self, part: list[Row]) -> Iterator[list[Row]]:
         """Yields the rows of each event; the events of a gap count as made before the older ones."""
         while part and self._gaps:
             low, high = self._gaps[-1]
             older = next((at for at, row in enumerate(part) if (_made_at(row) or high) < low), len(part))
-            yield from self._maker.rows(part[:older])
+            yield from self._made(part[:older])
             part = part[older:]
             if part:
-                self._maker.pass_over(self._between(low, high))
-                self._gaps = self._gaps[:-1]
-        yield from self._maker.rows(part)
+                self._passed_gaps.append(self._gaps.pop())
+        yield from self._made(part)
+
+    def _to_fill(self, column: str, wanted: list[Wanted]) -> list[Wanted]:
+        while wanted and self._passed_gaps:
+            for row in chain.from_iterable(map(self._rows_of, self.between(*self._passed_gaps.pop(0)))):
+                for other, lookup, _ in self._lookups:
+                    self._met[other].add(lookup.key(row))
+        first = {own: row for row, own in reversed(wanted) if own not in self._met[column]}
+        self._met[column].update(first)
+        return [(row, own) for own, row in first.items()]
 
 
 def _made_at(event: Row) -> int | None:

@@ -12,7 +12,7 @@ the later half of what is left: either it is empty, or nothing before it is left
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from source_amocrm.account import Account
@@ -86,7 +86,7 @@ class EventReading:
     kinds: tuple[str, ...] = ()
     newest_first: bool = False
 
-    def batches(self) -> Iterator[Batch]:
+    def batches(self) -> Generator[Batch, None, None]:
         listing = events_listing(self.account, self.kinds)
         until = self.account.facts().until
         parts = [(low, min(high, until)) for low, high in reversed(self.plan.seconds.intervals)]

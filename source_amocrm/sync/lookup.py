@@ -29,8 +29,7 @@ class Resolver:
         self._unfiltered = Unfiltered(account, lookup.resource)
         self._value = lookup.value
         self._known: dict[int, Any] = {}
-        self._nothing: set[int] = set()
-        """Ids of records without a value; they take less memory here than in `_known`."""
+        """By id, the value of a record; None if it has none, or if there is no record."""
         self._whole = False
         self._failure: AmocrmError | None = None
         self._ready = threading.Event()
@@ -38,23 +37,11 @@ class Resolver:
             self._ready.set()
 
     def observe(self, rows: Iterable[Row]) -> None:
-        for row in rows:
-            entity_id = row.get("id")
-            if isinstance(entity_id, int):
-                value = self._value(row)
-                if value is None:
-                    self._known.pop(entity_id, None)
-                    self._nothing.add(entity_id)
-                else:
-                    self._known[entity_id] = value
+        self._known.update((row["id"], self._value(row)) for row in rows if isinstance(row.get("id"), int))
 
     def finish(self, whole: bool, failure: AmocrmError | None) -> None:
         """Ends the waiting of `of`. `whole`: the reading brought all of the list, not only what changed."""
         self._whole, self._failure = whole, failure
-        self._ready.set()
-
-    def abandon(self) -> None:
-        """Lets `of` wait no longer for a reading that ended without `finish`."""
         self._ready.set()
 
     def of(self, ids: Iterable[int]) -> dict[int, Any]:
@@ -64,15 +51,16 @@ class Resolver:
         """
         self._ready.wait()
         wanted = set(ids)
-        missing = wanted - self._known.keys() - self._nothing
+        missing = {own for own in wanted if own not in self._known}
         if missing and isinstance(self._failure, Throttled):
             raise error_copy(self._failure)
         if missing and not self._whole:
             try:
                 self.observe(by_ids(self._account, self._resource, missing, unfiltered=self._unfiltered.rows))
                 self._whole = self._unfiltered.whole
-                self._nothing |= missing - self._known.keys()
+                for own in missing:
+                    self._known.setdefault(own, None)
             except CLOSED as error:
                 self._whole = True  # as much as may be seen
                 LOGGER.warning("What is taken from %s is left empty in other tables. %s", self._resource.name, error)
-        return {entity_id: self._known[entity_id] for entity_id in wanted if entity_id in self._known}
+        return {own: value for own in wanted if (value := self._known.get(own)) is not None}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -65,6 +65,9 @@ class ReadPlan:
         return self.since if self.newest is None or self.resume else min(self.newest, self.since)
 
 
+NOTHING = ReadPlan(IntervalSet(), deletions_since=FOREVER)
+
+
 def merged(plans: Sequence[ReadPlan]) -> ReadPlan:
     """Returns the plan that serves all of several streams, which `agree` has made resume the same walk."""
     within = plans[0].within
@@ -107,7 +110,7 @@ class Progress:
         if self.watermark is None:
             return ReadPlan(IntervalSet(((start, FOREVER),)), deletions_since=start)
         since = max(self.watermark - self.lookback, start)
-        pending = self.pending.get(name, ReadPlan(IntervalSet(), None, since, since))
+        pending = self.pending.get(name, NOTHING)
         return ReadPlan(
             pending.seconds | IntervalSet(((since, FOREVER),)),
             pending.resume,
@@ -117,19 +120,13 @@ class Progress:
             pending.within if pending.within and pending.within.since < since else None,
         )
 
-    def plans(self, names: Iterable[str]) -> Mapping[str, ReadPlan]:
-        return {name: self.plan(name) for name in names}
-
     def resume(self, name: str, walk: ResumePoint | None) -> None:
         """Replaces the pending walk by `walk`. With None its rows become pending by their seconds instead."""
-        pending = self.pending.get(name)
-        if walk:
-            assert self.watermark is not None
-            none = ReadPlan(IntervalSet(), None, self.watermark, self.watermark)
-            self.pending[name] = replace(pending or none, resume=walk)
-        elif pending and pending.resume:
-            needed = pending.seconds | IntervalSet(((pending.resume.since, FOREVER),))
-            self.pending[name] = replace(pending, seconds=needed, resume=None)
+        pending = self.pending.get(name, NOTHING)
+        if pending.resume and not walk:
+            pending = replace(pending, seconds=pending.seconds | IntervalSet(((pending.resume.since, FOREVER),)))
+        if pending.resume or walk:
+            self.pending[name] = replace(pending, resume=walk)
 
     def in_the_future(self, now: int) -> bool:
         """Whether the watermark is later than `now` by more than two clocks may differ.
@@ -142,21 +139,24 @@ class Progress:
         """Forgets what was delivered, so that everything is read again. `ahead` stays: those dates were delivered."""
         self.watermark, self.pending, self.newest = self.start or BEGINNING, {}, {}
 
-    def begin(self, plans: Mapping[str, ReadPlan], started: int) -> None:
-        """Begins a sync: what the read plans need up to `started` becomes pending (Unix seconds, server clock)."""
+    def begin(self, names: Iterable[str], started: int) -> None:
+        """Begins a sync: what its plans for the lists `names` need up to `started` becomes pending.
+
+        `started`: Unix seconds, server clock.
+        """
         self.doubted, start = self.in_the_future(started), self.start or BEGINNING
+        plans = {name: self.plan(name) for name in names}
         self.watermark = started
         self.needed = {name: plan.seconds for name, plan in plans.items()}
+        anew = ReadPlan(IntervalSet(((start, FOREVER),)), None, start, start)
         self.pending = {
-            name: ReadPlan(IntervalSet(((start, started),)), None, start, start)
-            if self.doubted
-            else replace(
+            name: replace(
                 plan,
                 seconds=plan.seconds - (started + 1, FOREVER),
-                changes_since=started if plan.changes_since == FOREVER else plan.changes_since,
+                changes_since=min(plan.changes_since, started),
                 newest=None,
             )
-            for name, plan in plans.items()
+            for name, plan in (dict.fromkeys(plans, anew) if self.doubted else plans).items()
         }
 
     def cover(self, name: str, page: Page, floor: int = BEGINNING) -> None:

@@ -50,12 +50,7 @@ def dump(progress: Progress) -> dict[str, Any]:
 
 
 def load(
-    stream: str,
-    cursor: str,
-    lists: Collection[str],
-    state: Mapping[str, Any] | None,
-    start: int | None,
-    lookback: int,
+    stream: str, cursor: str, lists: Collection[str], state: Mapping[str, Any] | None, start: int | None, lookback: int
 ) -> Progress:
     """Returns the progress of a stream that is made of these lists.
 
@@ -89,39 +84,39 @@ def _dump_pending(pending: ReadPlan) -> dict[str, Any]:
         "spans": [[iso(start), iso(end)] for start, end in pending.seconds.intervals],
         "deletions_since": iso(pending.deletions_since),
         "changes_since": iso(pending.changes_since),
-        **{name: _dump_resume_point(point) for name, point in points.items() if point},
+        **{
+            name: {"since": iso(point.since), "place": point.checkpoint.position, "after": point.checkpoint.after_id}
+            for name, point in points.items()
+            if point
+        },
     }
-
-
-def _dump_resume_point(point: ResumePoint) -> dict[str, Any]:
-    return {"since": iso(point.since), "place": point.checkpoint.position, "after": point.checkpoint.after_id}
 
 
 def _load(progress: Progress, lists: Collection[str], state: Mapping[str, Any]) -> None:
     """Fills the progress. What is signed has the shape that `dump` gave it, maybe that of a newer version."""
     _require(state.keys() <= {progress.cursor, "pending", "newest", "ahead"})
+    pending, newest, ahead = (state.get(part, {}) for part in ("pending", "newest", "ahead"))
+    _require({*pending, *newest, *(row_key.partition("/")[0] for row_key in ahead)} <= {*lists})
     progress.watermark = _second(state[progress.cursor])
-    for name, pending in state.get("pending", {}).items():
-        _require(name in lists and pending.keys() <= PENDING)
-        progress.pending[name] = ReadPlan(
-            IntervalSet.of((_second(start), _second(end)) for start, end in pending["spans"]),
-            _load_resume_point(pending.get("walk")),
-            _second(pending["deletions_since"]),
-            _second(pending["changes_since"]),
-            within=_load_resume_point(pending.get("within")),
-        )
-    for name, newest in state.get("newest", {}).items():
-        _require(name in lists)
-        progress.newest[name] = _second(newest)
-    for row_key, version in state.get("ahead", {}).items():
-        _require(row_key.partition("/")[0] in lists)
-        progress.ahead[row_key] = Version(_second(version["at"]), _second(version["own"]))
+    progress.pending = {name: _load_pending(plan) for name, plan in pending.items()}
+    progress.newest = {name: _second(second) for name, second in newest.items()}
+    progress.ahead = {key: Version(_second(version["at"]), _second(version["own"])) for key, version in ahead.items()}
 
 
-def _load_resume_point(walk: Mapping[str, Any] | None) -> ResumePoint | None:
-    if walk is None:
-        return None
-    return ResumePoint(_second(walk["since"]), PageCheckpoint(walk["place"], walk["after"]))
+def _load_pending(pending: Mapping[str, Any]) -> ReadPlan:
+    _require(pending.keys() <= PENDING)
+    walks = {name: pending[name] for name in ("walk", "within") if name in pending}
+    points = {
+        name: ResumePoint(_second(walk["since"]), PageCheckpoint(walk["place"], walk["after"]))
+        for name, walk in walks.items()
+    }
+    return ReadPlan(
+        IntervalSet.of((_second(start), _second(end)) for start, end in pending["spans"]),
+        points.get("walk"),
+        _second(pending["deletions_since"]),
+        _second(pending["changes_since"]),
+        within=points.get("within"),
+    )
 
 
 def _second(text: Any) -> int:

@@ -1,0 +1,106 @@
+"""How records become rows, with what they take from other lists."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, cast
+
+import pytest
+
+from source_amocrm.account.resources import COMPANIES, EVENTS, LEADS, Resource
+from source_amocrm.errors import AmocrmError
+from source_amocrm.sync import delivery
+from source_amocrm.sync.declaration import Batch, Context, Deletion, Incremental, Lookup
+from source_amocrm.sync.delivery import Checkpoint, Delivery, NewestFirst, PageOrder
+from source_amocrm.sync.lookup import Resolver
+from source_amocrm.sync.read_plan import Progress
+from source_amocrm.walk.listing import Page, Row
+
+NOW = 1_700_000_000
+
+
+class Things(Incremental):
+    """Rows with a name that stands in another list; a record without a size is broken."""
+
+    name = "things"
+    cursor_field = "updated_at"
+    resources = (LEADS,)
+    deletable = True
+    lookups: Mapping[str, Lookup] = {"company_name": Lookup(COMPANIES, lambda row: row["company"], lambda row: row)}
+
+    def wanted_extras(self) -> frozenset[str]:
+        return frozenset()
+
+    def context(self, resource: Resource) -> Context:
+        return Context(resource.name)
+
+    def rows(self, record: Row, context: Context) -> Iterable[Row]:
+        if "broken" in record:
+            raise AmocrmError("A thing is broken.")
+        yield {"id": record["id"], "company": record.get("company"), "of": context.entity_type, "company_name": None}
+
+    def read_records(self, *_: Any, **__: Any) -> Iterable[Any]:
+        raise NotImplementedError
+
+    def tombstone(self, deletion: Deletion, context: Context) -> Row:
+        return {"id": deletion.id, "of": context.entity_type}
+
+
+class Names:
+    """In place of a resolver; 4 has no name."""
+
+    def __init__(self) -> None:
+        self.asked: list[set[int]] = []
+
+    def of(self, ids: Iterable[int]) -> dict[int, str]:
+        self.asked.append(set(ids))
+        return {own: f"company {own}" for own in self.asked[-1] if own != 4}
+
+
+def begun() -> Progress:
+    progress = Progress("things", "updated_at", None, 0)
+    progress.begin(["leads", "events"], NOW)
+    return progress
+
+
+def page_order(names: Names) -> PageOrder:
+    return PageOrder(Things(), LEADS, begun(), lambda _: cast(Resolver, names), lambda: NOW)
+
+
+def made(delivery: Delivery, *pages: Page) -> list[Any]:
+    """The id and the name of each row of each page."""
+    items = [[item for item in delivery.take(Batch(page)) if not isinstance(item, Checkpoint)] for page in pages]
+    return [[(row["id"], row["company_name"]) for row in rows] for rows in items]
+
+
+def test_a_column_from_another_list_is_asked_for_a_page_at_once() -> None:
+    names = Names()
+    page = [{"id": 1, "company": 3}, {"id": 2}, {"id": 3, "company": 4}, {"id": 4, "company": 3}]
+    assert made(page_order(names), Page(page), Page([])) == [
+        [(1, "company 3"), (2, None), (3, None), (4, "company 3")],
+        [],
+    ]
+    assert names.asked == [{3, 4}, set()]
+
+
+def test_only_the_newest_row_takes_it_where_the_newest_come_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delivery, "ROWS_BETWEEN_STATES", 2)
+    names = Names()
+    events = [{"id": own, "company": 3 if own < 4 else 5, "created_at": NOW - own} for own in range(1, 5)]
+    pages = Page(events[:2], (NOW - 2, NOW)), Page(events[2:], (0, NOW - 3))
+    newest_first = NewestFirst(Things(), EVENTS, begun(), lambda _: cast(Resolver, names), NOW, lambda *_: [])
+    assert made(newest_first, *pages) == [[(1, "company 3"), (2, None)], [(3, None), (4, "company 5")]]
+    assert names.asked == [{3}, {5}]
+
+
+def test_what_comes_before_a_broken_record_is_delivered() -> None:
+    records = [{"id": 1, "company": 3}, {"id": 2, "broken": True}, {"id": 3}]
+    rows = page_order(Names()).take(Batch(Page(records)))
+    assert next(rows) == {"id": 1, "company": 3, "of": "leads", "company_name": "company 3"}
+    with pytest.raises(AmocrmError, match="broken"):
+        next(rows)
+
+
+def test_a_tombstone_knows_its_list() -> None:
+    gone = Batch(Page([]), deletions=(Deletion(7, 1, 2, 3),))
+    assert list(page_order(Names()).take(gone)) == [{"id": 7, "of": "leads"}]
