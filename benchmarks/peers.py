@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 from airbyte_cdk.models import AirbyteStateMessageSerializer
 
 from benchmarks.peer_connectors import CONNECTORS, READERS, Connector, Unusable, installed, messages, state_of
-from integration_tests.connector import catalog, files, read_command
+from integration_tests.connector import COMMAND, catalog, files, read_command
 from integration_tests.sandbox import Account, Server, writes
 
 PYTHON = READERS.parent.parent / ".venv-peers" / "bin" / "python"
@@ -160,7 +160,7 @@ def public(connector: Connector) -> Reader:
 def ours() -> Reader:
     def command(server: Server, folder: Path, before: str) -> list[str]:
         state = [AirbyteStateMessageSerializer.load(one) for one in state_of(before)] if before else None
-        return read_command(server, folder, state, catalog(["deals"]), requests_per_second=7)
+        return [str(COMMAND), *read_command(server, folder, state, catalog(["deals"]), requests_per_second=7)]
 
     return Reader("source-amocrm", command, own_rows)
 

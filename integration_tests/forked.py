@@ -5,6 +5,7 @@ Tests of what a process does before its first import, or of the memory it takes,
 
 from __future__ import annotations
 
+import atexit
 import multiprocessing
 import os
 import signal
@@ -18,15 +19,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload([
-    __name__, "source_amocrm.source", "source_amocrm.connect.cli", "amocrm_warehouse.models",
-    "amocrm_warehouse.report.command", "amocrm_warehouse.sync.syncing", "amocrm_warehouse.sync.loader", "duckdb",
-    "dbt.cli.main", "dbt.adapters.duckdb", "dbt.adapters.postgres", "integration_tests.parsed",
-])  # fmt: skip
-# numpy would start threads when the server imports it, and a fork has none of them
-os.environ["OPENBLAS_NUM_THREADS"] = "1"
-BEFORE = frozenset(os.environ)
-"""The variables of the server before its other imports: those that they set are its forks' as well."""
+CONTEXT.set_forkserver_preload([f"{__package__}.fork_server"])
 SOURCE_AMOCRM, DBT = "source_amocrm.run.run", "dbt.cli.main.cli"
 Environment = Mapping[str, str | None]
 """Variables beside those of the tests; None for one that is not set."""
@@ -140,7 +133,8 @@ def _run(
 ) -> None:  # fmt: skip
     os.setsid()
     os.chdir(cwd)
-    imported = {name: text for name, text in os.environ.items() if name not in BEFORE}
+    before = import_module(f"{__package__}.fork_server").BEFORE
+    imported = {name: text for name, text in os.environ.items() if name not in before}
     os.environ.clear()
     os.environ.update({**imported, **environment})
     terminal = os.isatty(outputs[0].fileno())
@@ -159,4 +153,7 @@ def _run(
         setattr(import_module(module), constant, value)
     sys.argv[1:] = arguments
     module, _, function = program.rpartition(".")
-    getattr(import_module(module), function)()
+    try:
+        getattr(import_module(module), function)()
+    finally:
+        atexit._run_exitfuncs()  # dbt closes its database there, and a fork ends without it

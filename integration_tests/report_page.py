@@ -27,6 +27,7 @@ READ = """
 """
 CHOOSE = """
   const one = document.getElementById(arguments[0]);
+  if (one.value === arguments[1]) return;
   one.value = arguments[1];
   one.onchange({target: one});
 """
@@ -66,7 +67,8 @@ class Report:
     def open(self, path: Path, language: str = "en") -> None:
         self.browser.get(path.as_uri())
         self.wait()
-        self.press(f"[data-language={language}]")
+        if self.script("return language()") != language:
+            self.press(f"[data-language={language}]")
 
     def wait(self) -> None:
         shown = "return document.documentElement.dataset.shown"

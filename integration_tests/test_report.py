@@ -129,10 +129,22 @@ def file(database: str) -> Path:
 
 
 @pytest.fixture
-def page(browser: webdriver.Chrome, file: Path) -> Report:
-    opened = Report(browser)
-    opened.open(file)
+def page(request: pytest.FixtureRequest, browser: webdriver.Chrome, file: Path) -> Report:
+    """Opened anew, unless the test and the one before it are CHOOSING."""
+    opened, chooses = Report(browser), "chooses" in request.fixturenames
+    if not chooses or not opened.script("return window.wasChosenIn === true"):
+        opened.open(file)
+        opened.script("window.wasChosenIn = arguments[0]", chooses)
     return opened
+
+
+@pytest.fixture
+def chooses() -> None:
+    """See CHOOSING."""
+
+
+CHOOSING = pytest.mark.usefixtures("chooses")
+"""A test that chooses all that it shows, and changes nothing else in the page."""
 
 
 CHOICES = [
@@ -141,6 +153,7 @@ CHOICES = [
 ]  # fmt: skip
 
 
+@CHOOSING
 @pytest.mark.parametrize(("scope", "kind", "who"), CHOICES)
 def test_each_number_is_the_accounts(
     page: Report, known: dict[str, oracle.Known], scope: str, kind: str, who: str
@@ -159,6 +172,7 @@ COUNTED = """
 """
 
 
+@CHOOSING
 def test_each_metric_is_the_accounts(page: Report, known: dict[str, oracle.Known]) -> None:
     """Compares every metric of metrics.yaml, also those that the page shows only by manager or stage."""
     choice = asked(page, known, "1001", "year")
@@ -181,6 +195,7 @@ def test_each_metric_is_the_accounts(page: Report, known: dict[str, oracle.Known
     assert ["Won", METRICS["won"].means.split(" | ")[0]] in heads
 
 
+@CHOOSING
 def test_the_plan_is_held_against_those_who_have_one(page: Report, known: dict[str, oracle.Known]) -> None:
     """In their months up to the present one, and alike in both sections."""
     asked(page, known, "1001", "all")
@@ -203,6 +218,7 @@ def test_the_plan_is_held_against_those_who_have_one(page: Report, known: dict[s
     assert plan[4] == round(sum(sold.get(row[0], 0) for row in planned) / total, 4)
 
 
+@CHOOSING
 def test_a_source_is_held_against_what_it_cost(page: Report, known: dict[str, oracle.Known]) -> None:
     """Also one that brought no deal; and of a week, or of some people alone, no costs are told."""
     choice = asked(page, known, "1001", "last3")
@@ -224,6 +240,7 @@ def by_month(known: oracle.Known) -> dict[str, list[models.Row]]:
     return found
 
 
+@CHOOSING
 def test_pictures_show_what_the_tables_say(page: Report, known: dict[str, oracle.Known]) -> None:
     choice = asked(page, known, "1001/", "last12")
     [stages] = expected_page.funnel(choice)
@@ -331,6 +348,7 @@ def test_the_choice_is_in_the_address(page: Report, file: Path) -> None:
     assert page.script("return location.hash") == "#scope=1001&period=2025-Q2&language=ru"
 
 
+@CHOOSING
 def test_deals_are_linked_to_the_account(page: Report, known: dict[str, oracle.Known]) -> None:
     choice = asked(page, known, "1001", "all")
     links = "return [...document.querySelectorAll(`#${arguments[0]} td a`)].map((link) => link.getAttribute('href'))"
@@ -496,6 +514,7 @@ def test_the_widest_table_fits_a_printed_page(page: Report) -> None:
     assert page.script(total) == plan["plan"]
 
 
+@CHOOSING
 def test_an_unfinished_month_is_told_of(page: Report, known: dict[str, oracle.Known]) -> None:
     said = "return document.querySelector('.compared').textContent"
     asked(page, known, "1001/", "last3")
