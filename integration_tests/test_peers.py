@@ -67,7 +67,7 @@ def test_a_connector_with_an_address_and_a_database_of_its_own(tmp_path: Path) -
 def test_one_that_does_not_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(peers, "LONGEST", 0.5)
     (tmp_path / "main.py").write_text("import time\ntime.sleep(60)\n", encoding="utf-8")
-    told = peers.line(reader(tmp_path / "main.py"))
+    told = re.sub(r"\d+\.\d", "0.5", peers.line(reader(tmp_path / "main.py")))
     assert told == f"| some connector | {DEALS} of {DEALS} | 0 | 0 | 0.5 | – | – | not by itself |"
 
 
