@@ -5,6 +5,7 @@ Each package makes DuckDB write a table's last group of rows anew, and for that 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from dlt.destinations.impl.duckdb.configuration import DuckDbCredentials
@@ -12,10 +13,14 @@ from dlt.destinations.impl.duckdb.duck import DuckDbClient
 from dlt.destinations.impl.duckdb.factory import duckdb as factory
 from dlt.destinations.impl.duckdb.sql_client import DuckDbSqlClient
 
+from amocrm_warehouse.sync.rows import Waiting
+
 GROUP_ROWS = 8_192
 """Rows of a group; DuckDB's own number is 122,880."""
-MEMORY = "1GB"
+MEMORY, MEMORY_FOR_LARGE_ROWS = "128MB", "1GB"
 """Past it DuckDB puts what it works on into files beside the database; by default it would take most of the machine."""
+LARGE_ROW = 4 << 10
+"""Characters of a row's texts. DuckDB works on 2,048 rows at a time, and for JSON it needs their size a dozen times."""
 LOG = "1MB"
 """Past it DuckDB moves new rows into its file. Until then it keeps them in its log and in memory."""
 CATALOG = "attached"
@@ -39,6 +44,11 @@ class duckdb(factory):  # noqa: N801 - dlt stores a destination by the name of i
     @property
     def client_class(self) -> type[DuckDbClient]:
         return AmocrmDuckDbClient
+
+    def make_room(self, rows: Iterable[Waiting]) -> None:
+        """Lets the next connection take as much memory as these rows need."""
+        large = any(waiting.largest > LARGE_ROW for waiting in rows)
+        self.config_params["credentials"].global_config["memory_limit"] = MEMORY_FOR_LARGE_ROWS if large else MEMORY
 
 
 def credentials_of(path: str) -> DuckDbCredentials:

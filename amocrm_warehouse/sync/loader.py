@@ -160,7 +160,7 @@ class Loader:
         ]
         source = DltSource(self._schema, self._name, resources)
         try:
-            with self._connected():
+            with self._connected(rows):
                 self._pipeline.extract(source, loader_file_format=self._kind.file_format)
                 _give_back_memory()
                 self._pipeline.normalize()
@@ -177,7 +177,7 @@ class Loader:
             waiting.forget()
 
     @contextmanager
-    def _connected(self) -> Iterator[None]:
+    def _connected(self, rows: Iterable[Waiting]) -> Iterator[None]:
         """A file stays open, for each of dlt's dozen connections would open it and write it back.
 
         On a server, lets one sync at a time load its first package: that may make what all accounts share.
@@ -188,6 +188,10 @@ class Loader:
             with self._pipeline.sql_client() as client, alone(client, self.dataset):
                 yield
         elif self._kind.file_format == "parquet":
+            from amocrm_warehouse.sync.duckdb import duckdb
+
+            if isinstance(file := self._pipeline.destination, duckdb):
+                file.make_room(rows)
             with self._pipeline.sql_client():
                 yield
         else:

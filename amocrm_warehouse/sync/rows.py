@@ -31,12 +31,16 @@ class Rows:
         self.count = 0
         self.size = 0
         """Bytes of what waits in memory."""
+        self.largest = 0
+        """The most characters that the texts of a row have."""
         self._path = folder / f"{table.stream}.arrow"
         self._begin()
 
     def add(self, row: Row, read_at: int) -> None:
         """`read_at`: milliseconds."""
-        self._text += self.table.write_json(row)
+        size = self.table.write_json(row)
+        self._text += size
+        self.largest = max(self.largest, size)
         self._rows.append(row)
         self._read_at.append(read_at)
         self.count += 1
@@ -48,7 +52,7 @@ class Rows:
         if self._file and self._writer:
             self._writer.close()
             self._file.close()
-        taken = Waiting(self.table, self._batches, self._renamed() if self._file else None)
+        taken = Waiting(self.table, self.largest, self._batches, self._renamed() if self._file else None)
         self._begin()
         return taken
 
@@ -63,7 +67,7 @@ class Rows:
         self._batches: list[pa.RecordBatch] = []
         self._file: pa.NativeFile | None = None
         self._writer: pa.ipc.RecordBatchFileWriter | None = None
-        self.count = self.size = 0
+        self.count = self.size = self.largest = 0
 
     def _pack(self) -> None:
         if not self._rows:
@@ -86,8 +90,9 @@ class Rows:
 class Waiting:
     """Rows that were taken for a package, in memory or in the file at `path`."""
 
-    def __init__(self, table: Table, batches: list[pa.RecordBatch], path: Path | None = None) -> None:
+    def __init__(self, table: Table, largest: int, batches: list[pa.RecordBatch], path: Path | None = None) -> None:
         self.table = table
+        self.largest = largest
         self._batches = batches
         self._path = path
 
