@@ -17,9 +17,9 @@ from amocrm_warehouse.sync.rows import Waiting
 
 GROUP_ROWS = 8_192
 """Rows of a group; DuckDB's own number is 122,880."""
-MEMORY, MEMORY_FOR_LARGE_ROWS = "128MB", "1GB"
+MEMORY, MEMORY_FOR_LARGE_ROWS = "96MB", "1GB"
 """Past it DuckDB puts what it works on into files beside the database; by default it would take most of the machine."""
-LARGE_ROW = 4 << 10
+LARGE_ROW = 2 << 10
 """Characters of a row's texts. DuckDB works on 2,048 rows at a time, and for JSON it needs their size a dozen times."""
 LOG = "1MB"
 """Past it DuckDB moves new rows into its file. Until then it keeps them in its log and in memory."""
