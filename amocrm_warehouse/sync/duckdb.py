@@ -1,6 +1,6 @@
 """dlt's DuckDB destination, which attaches the file to a database in memory: only ATTACH sets the size of row groups.
 
-Each package makes DuckDB write a table's last group of rows anew, and for that it holds the whole group in memory.
+DuckDB rewrites a table's last row group with each package, and holds the whole group in memory meanwhile.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ CATALOG = "attached"
 
 
 class SqlClient(DuckDbSqlClient):
-    def catalog_name(self, quote: bool = True, casefold: bool = True) -> str:  # noqa: ARG002 - a name as DuckDB has it
+    def catalog_name(self, quote: bool = True, casefold: bool = True) -> str:  # noqa: ARG002 - the same in any case
         return f'"{CATALOG}"' if quote else CATALOG
 
 

@@ -84,7 +84,7 @@ class ListReading:
     all_seconds: int = 0
 
     def pending(self) -> tuple[ReadPlan | None, int]:
-        """Returns what is pending by the progress of one of the tables, and the second up to which they are read."""
+        """Returns the pending plan of the first table that has one, and the second up to which the tables are read."""
         progresses = [table.progress for table in self.tables if table.progress]
         plans = (pending for one in progresses if (pending := one.pending.get(self.name)))
         return next(plans, None), progresses[0].watermark or 0
@@ -122,7 +122,7 @@ def _count(rows: int, passed: float) -> str:
 
 @dataclass
 class Report:
-    """`with Report(api, logger, selected, emit) as report`; `observe` is told of the batches of every list.
+    """`with Report(api, logger, selected, emit) as report`; `observe` gets the batches of every list.
 
     `emit` puts a message into the output without waiting. Raises Closed once nobody takes messages any more.
     """

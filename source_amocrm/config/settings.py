@@ -251,7 +251,7 @@ def _seconds(duration: str) -> float:
 
 
 def _option(raw: Mapping[str, Any], name: str) -> Any:
-    """A choice, a flag or a number, by its schema in the form; the default when nothing is given."""
+    """Reads a choice, a flag or a number by its schema in the form. The default stands for what is not given."""
     form = _FORM[name]
     given = raw.get(name, form["default"])
     text = given.strip().lower() if isinstance(given, str) else given

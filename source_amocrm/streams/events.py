@@ -118,7 +118,7 @@ class FieldChangeStream(ChangeStream):
             yield self._change(event, field, new.get(field, []), old.get(field, []))
 
     def _by_field(self, changes: Json, named: int | None) -> dict[int, list[dict[str, Json]]]:
-        """Returns the values by field; `named` is the field of those that do not tell."""
+        """Returns the values by field. Values that name no field are of the field `named`."""
         found: dict[int, list[dict[str, Json]]] = {}
         for change in as_list(changes):
             value = child(change, "custom_field_value")

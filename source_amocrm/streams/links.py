@@ -13,7 +13,7 @@ Tags = PerEntityStream.table("tags", kinds=OF_CARDS, parts=("/tags",))
 
 
 class LinkStream(PartsStream):
-    """A table is named for the cards and for what is linked to them. Its key is the ids of both."""
+    """The name of a table says what is linked to which cards. Its key is the ids of both."""
 
     def rows(self, record: Row, context: Context) -> Iterable[Row]:
         """Returns one row per link of the record. Raises RowError when the record, or a link, has no id."""

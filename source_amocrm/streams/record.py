@@ -83,7 +83,7 @@ class Record:
                 self._found.append((name, find, convert, empty))
 
     def add(self, column: str, convert: Convert | None = None) -> None:
-        """Adds a column: what `convert` makes of the whole record; without it, what a row is given from elsewhere."""
+        """Adds a column. `convert` makes its value of the whole record; without `convert` the caller gives it."""
         self.blank[column] = None
         if convert:
             self._found.append((column, lambda record: record, convert, None))
@@ -117,7 +117,7 @@ class Record:
         for column, find, convert in self._keys:
             value = elsewhere[column] if column in elsewhere else find(source)
             row[column] = self.key(row[column] if value is None else value, source, column, convert)
-        return self.finished(row, odd) if odd else row
+        return self.finished(row, odd)
 
     def tombstone(self, key: str, element_id: Json, account_id: Json, updated_by: Json, updated_at: Json) -> Row:
         """Returns the row of a deleted element: its key, who, when, `is_deleted`; the rest is known no more.
@@ -172,7 +172,7 @@ class Record:
             LOGGER.warning(warning)
 
     def finished(self, row: Row, odd: Row) -> Row:
-        """Returns the row, as one that is changed if it holds less than amoCRM sent. Warns of the `odd` values."""
+        """Warns of the `odd` values, and returns the row: a ChangedRow if there are any."""
         if not odd:
             return row
         for column, value in odd.items():
