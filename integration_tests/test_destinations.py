@@ -178,9 +178,9 @@ def eager(config: Path, database: str, project: str, **environment: str) -> Fork
 
 
 def kill(process: Forked) -> None:
+    """A process that ends by itself in this very moment was faster: its code says so."""
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
-    assert process.returncode == -signal.SIGKILL
 
 
 def test_goes_on_where_it_was_killed(server: Server, database: str, config: Path) -> None:
@@ -190,6 +190,7 @@ def test_goes_on_where_it_was_killed(server: Server, database: str, config: Path
         while not _is_read(database, "1002", "deals") and time.monotonic() < deadline:
             time.sleep(0.5)
         kill(process)
+    assert process.returncode == -signal.SIGKILL
     read = sync(config, database, "1002", *OF_FIFTEEN)
     assert problems(server.account, database, "1002", FIFTEEN) == []
     assert read["deals"] < 300, "what was loaded before the kill is not read again"
@@ -237,8 +238,7 @@ def test_kills_at_any_moment_lose_nothing(server: Server, database: str, tmp_pat
             process.wait(random.uniform(0.3, 10))
         if process.poll() is None:
             kill(process)
-        else:
-            assert process.returncode == 0, process.communicate()[0]
+        assert process.returncode in (0, -signal.SIGKILL), process.communicate()[0]
         edit(server, 10, random)
     sync(path, database, project, *OF_FIFTEEN)
     assert problems(server.account, database, project, FIFTEEN) == []
@@ -400,6 +400,7 @@ def test_one_process_writes_at_a_time(server: Server, config: Path, tmp_path: Pa
         next(line for line in process.stdout if " rows" in line)
         said = refused("--config", str(config), "--to", database, "--project", "2")
         kill(process)
+    assert process.returncode == -signal.SIGKILL
     assert re.fullmatch(
         rf"Another sync writes to these tables \({re.escape(database)}\): process {process.pid} of \w+ on \S+, since "
         r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\S+\. One writes at a time; wait for its end\.\n",
@@ -419,6 +420,7 @@ def test_one_process_writes_to_a_server_at_a_time_from_whatever_machine(
         options = ["--config", str(config), "--to", url, "--project", "1"]
         said = refused(*options, SOURCE_AMOCRM_HOME=str(tmp_path / "another machine"))
         kill(process)
+        assert process.returncode == -signal.SIGKILL
         assert said.startswith("Another sync writes to these tables: a connection from 127.0.0.1, since 2"), said
         few = start(config, url, "1", "--streams", "users")
         assert few.wait(120) == 0
