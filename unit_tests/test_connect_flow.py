@@ -54,7 +54,7 @@ def test_from_nothing_to_settings_by_oauth(server: Server, tmp_path: Path) -> No
     assert (made.step, made.verdict, made.saved) == ("result", None, False)
     made.check()
     assert made.verdict is not None
-    assert (made.verdict.name, made.verdict.domain) == ("ООО «Северный ветер»", DOMAIN)
+    assert (made.verdict.name, made.domain) == ("ООО «Северный ветер»", DOMAIN)
     assert made.verdict.account_id == server.account.id
     assert (set(made.verdict.readable), made.verdict.refused) == (set(STREAMS), ())
     assert (made.verdict.filter_works, made.verdict.expires, made.verdict.expires_soon) == (True, None, False)

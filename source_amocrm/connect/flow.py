@@ -17,7 +17,7 @@ from source_amocrm import whole_file
 from source_amocrm.config import OAuth, parse_config
 from source_amocrm.config.hosts import account_domain
 from source_amocrm.config_file import ConfigFile, ConfigFileError
-from source_amocrm.connect import consent, signin
+from source_amocrm.connect import signin
 from source_amocrm.connect.words import Problem
 from source_amocrm.errors import ConfigError
 from source_amocrm.secrecy import add_to_secrets
@@ -119,11 +119,11 @@ class Flow:
         """The address of the consent page, with a new state."""
         assert self.keys
         self.state = secrets.token_urlsafe(32)
-        return consent.consent_url(self.domain, self.keys.client_id, self.state, self.consent_url)
+        return signin.consent_url(self.domain, self.keys.client_id, self.state, self.consent_url)
 
     def take(self, answer: Mapping[str, str] | str) -> None:
         """Makes the settings of the source from the parameters of a redirect, from a code or a token."""
-        if isinstance(answer, str) and consent.is_token(answer):
+        if isinstance(answer, str) and signin.is_token(answer):
             credentials = signin.long_lived(self.domain, answer)
         elif self.keys is None:
             raise Problem("code_without_keys", at="pasted")
@@ -156,9 +156,9 @@ class Flow:
     def _code(self, answer: Mapping[str, str]) -> str:
         """Takes the answer to the question once, whatever it says; one to another question leaves it open."""
         state = self.state
-        if consent.is_same(answer.get("state", ""), state):
+        if signin.is_same(answer.get("state", ""), state):
             self.state = ""
-        return consent.code_of(answer, state, self.domain)
+        return signin.code_of(answer, state, self.domain)
 
     def _forget(self) -> None:
         self.state, self.settings, self.verdict, self.saved = "", None, None, False

@@ -9,8 +9,8 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from source_amocrm.connect.consent import is_kommo
 from source_amocrm.connect.flow import STEPS, Flow, Step, next_line
+from source_amocrm.connect.signin import is_kommo
 from source_amocrm.connect.words import LANGUAGE_NAMES, Problem, Texts
 from source_amocrm.streams import STREAMS
 

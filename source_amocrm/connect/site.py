@@ -9,8 +9,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import resources
 
-from source_amocrm.connect import consent, pages
+from source_amocrm.connect import pages
 from source_amocrm.connect.flow import CALLBACK, STEPS, Flow, Step
+from source_amocrm.connect.signin import is_same, recognise
 from source_amocrm.connect.words import LANGUAGES, Problem, Texts, preferred
 
 COOKIE = "source-amocrm-connect"
@@ -56,64 +57,24 @@ class Response:
         self.headers = {**HEADERS, **self.headers}
 
 
-@dataclass
-class Guard:
-    """Lets in a browser on this computer that came by the printed link, and no other site in it.
+class Site:
+    """One person connecting one account.
 
-    `key` opens the page once and is exchanged for a cookie.
+    It lets in a browser on this computer that came by `link`, which works once, and no other site in that browser.
+    `language` None: the browser's. `finish` is called when the person is through.
     """
 
-    port: int
-    key: str = field(default_factory=lambda: secrets.token_urlsafe(32), repr=False)
-    _session: str = field(default_factory=lambda: secrets.token_urlsafe(32), repr=False)
-    _key_used: bool = False
-
-    @property
-    def origin(self) -> str:
-        return f"http://localhost:{self.port}"
-
-    @property
-    def cookie(self) -> str:
-        """SameSite=Lax, for the redirect comes from amoCRM's site."""
-        return f"{COOKIE}={self._session}; Path=/; HttpOnly; SameSite=Lax"
-
-    def host_is_ours(self, headers: Mapping[str, str]) -> bool:
-        """False for a foreign name that points to this computer (DNS rebinding)."""
-        return headers.get("host", "") in (f"localhost:{self.port}", f"127.0.0.1:{self.port}")
-
-    def open(self, key: str) -> bool:
-        """True once."""
-        opens = not self._key_used and consent.is_same(key, self.key)
-        self._key_used |= opens
-        return opens
-
-    def knows(self, headers: Mapping[str, str]) -> bool:
-        pairs = (pair.strip().partition("=") for pair in headers.get("cookie", "").split(";"))
-        return any(name == COOKIE and consent.is_same(value, self._session) for name, _, value in pairs)
-
-    def same_origin(self, headers: Mapping[str, str]) -> bool:
-        """Whether one of our own pages sent this: other ports of localhost are the same site, but another origin."""
-        origin = headers.get("origin")
-        if origin is not None:
-            return origin in (self.origin, f"http://127.0.0.1:{self.port}")
-        return headers.get("sec-fetch-site") == "same-origin"
-
-
-class Site:
-    """One person connecting one account. `language` None: the browser's. `finish` is called when they are through."""
-
-    def __init__(self, flow: Flow, guard: Guard, language: str | None, finish: Callable[[], None]) -> None:
+    def __init__(self, flow: Flow, language: str | None, finish: Callable[[], None]) -> None:
         self.flow = flow
-        self.guard = guard
+        self.origin = f"http://localhost:{flow.port}"
+        self._key, self._session = secrets.token_urlsafe(32), f"{COOKIE}={secrets.token_urlsafe(32)}"
+        self.link = f"{self.origin}/start?key={self._key}"
+        self._hosts = (f"localhost:{flow.port}", f"127.0.0.1:{flow.port}")
         self._language = language
         self._finish = finish
         self._problem: Problem | None = None
         self._typed: Mapping[str, str] = {}
         self._lock = threading.Lock()
-
-    @property
-    def link(self) -> str:
-        return f"{self.guard.origin}/start?key={self.guard.key}"
 
     def handle(self, request: Request) -> Response:
         """One at a time: two windows must not exchange one code."""
@@ -122,22 +83,33 @@ class Site:
 
     def _admit(self, request: Request) -> Response:
         words = Texts(self._language or preferred(request.headers.get("accept-language")))
-        if not self.guard.host_is_ours(request.headers):
+        if request.headers.get("host", "") not in self._hosts:  # a foreign name may point to this computer
             return page(403, pages.message_page("foreign", words))
         if request.path.startswith("/static/"):
             return static(request.path) or page(404, pages.message_page("unknown", words))
-        known = self.guard.knows(request.headers)
+        pairs = request.headers.get("cookie", "").split(";")
+        known = any(is_same(pair.strip(), self._session) for pair in pairs)
         if request.path == "/start" and not known:
-            if not self.guard.open(request.query.get("key", "")):
+            if not is_same(request.query.get("key", ""), self._key):
                 return page(403, pages.message_page("link_used", words))
-            return Response(303, headers={"Location": f"{self.guard.origin}/", "Set-Cookie": self.guard.cookie})
+            self._key = ""
+            # SameSite=Lax, for the redirect comes from amoCRM's site
+            cookie = f"{self._session}; Path=/; HttpOnly; SameSite=Lax"
+            return Response(303, headers={"Location": f"{self.origin}/", "Set-Cookie": cookie})
         # its state tells that amoCRM's answer is ours, also where the browser keeps the cookie back
-        answers = known or consent.is_same(request.query.get("state", ""), self.flow.state)
+        answers = known or is_same(request.query.get("state", ""), self.flow.state)
         if (request.method, request.path) == ("GET", CALLBACK) and answers:
             return self._do("callback", request.query)
-        if not known or (request.method == "POST" and not self.guard.same_origin(request.headers)):
+        if not known or (request.method == "POST" and not self._is_own_form(request.headers)):
             return page(403, pages.message_page("foreign", words))
         return self._route(request, words)
+
+    def _is_own_form(self, headers: Mapping[str, str]) -> bool:
+        """Whether one of our own pages sent this: other ports of localhost are the same site, but another origin."""
+        origin = headers.get("origin")
+        if origin is not None:
+            return origin in {f"http://{host}" for host in self._hosts}
+        return headers.get("sec-fetch-site") == "same-origin"
 
     def _route(self, request: Request, words: Texts) -> Response:
         if request.query.get("lang") in LANGUAGES:
@@ -191,7 +163,7 @@ class Site:
             case "integration":
                 flow.install(*map(given.get, pages.FORM_FIELDS["integration"]))
             case "access" if flow.domain:
-                flow.take(consent.recognise(given.get("pasted", "")))
+                flow.take(recognise(given.get("pasted", "")))
             case "callback":
                 flow.take(given)
             case "save" if flow.settings:
@@ -210,7 +182,7 @@ class Site:
         return Response(200, json.dumps(body).encode(), {"Content-Type": "application/json"})
 
     def _redirect(self, path: str) -> Response:
-        return Response(303, headers={"Location": f"{self.guard.origin}{path}"})
+        return Response(303, headers={"Location": f"{self.origin}{path}"})
 
 
 def static(path: str) -> Response | None:

@@ -7,9 +7,8 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from source_amocrm.connect.consent import is_kommo, recognise
 from source_amocrm.connect.flow import Flow, account_of, next_line
-from source_amocrm.connect.signin import key_of
+from source_amocrm.connect.signin import is_kommo, key_of, recognise
 from source_amocrm.connect.words import Problem, Texts
 from source_amocrm.streams import STREAMS
 
@@ -112,7 +111,7 @@ class _Terminal:
         total = len(verdict.readable) + sum(len(refused.streams) for refused in verdict.refused)
         counted = "result.some" if verdict.refused else "result.all"
         self.say(f"\n{words('result.connected')}: {verdict.name}")
-        self.say(words("result.account", domain=verdict.domain, id=verdict.account_id))
+        self.say(words("result.account", domain=flow.domain, id=verdict.account_id))
         self.say(words(counted, count=len(verdict.readable), total=total))
         for refused in verdict.refused:
             self.say(f"{words('result.refused')}: {words.tables(refused.streams)}. {words(f'refused.{refused.why}')}")
