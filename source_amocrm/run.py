@@ -117,9 +117,9 @@ def _run(arguments: list[str]) -> int:
     if verb in VERBS:
         return _run_verb(verb, arguments[1:])
     if verb == "check" and "--debug" not in arguments and sys.stdout.isatty():
-        from source_amocrm.check_on_terminal import check
+        from source_amocrm.entrypoint import check_on_terminal
 
-        return check(arguments)
+        return check_on_terminal(arguments)
     if arguments == ["spec"]:
         return _spec()
     gc.disable()  # the modules of the CDK stay, and a search among them for garbage takes a tenth of the start
