@@ -140,11 +140,11 @@ class Flow:
         self.verdict = None
         try:
             self.verdict = signin.verify(self.settings)
-            return self.verdict
         except Problem as problem:
             if problem.key in _USELESS:
                 self._forget()
             raise
+        return self.verdict
 
     def save(self, *, replace: bool = False) -> None:
         """Writes config.json. Other settings that a person made in it stay."""
@@ -174,10 +174,8 @@ def read_config(path: Path) -> dict[str, Any]:
 
 def renewed(held: Mapping[str, Any] | None, settings: Mapping[str, Any]) -> dict[str, Any]:
     """`settings`, with whatever else a person had set for the same account, such as a start date."""
-    if not held or not is_of_account(held, settings["account_domain"]):
-        return dict(settings)
-    kept = {name: value for name, value in held.items() if name != "api_base_url"}
-    return {**kept, **settings}
+    held = held if held and is_of_account(held, settings["account_domain"]) else {}
+    return {**{name: value for name, value in held.items() if name != "api_base_url"}, **settings}
 
 
 def is_of_account(held: Mapping[str, Any], domain: str) -> bool:
@@ -190,12 +188,11 @@ def is_of_account(held: Mapping[str, Any], domain: str) -> bool:
 
 def write_config(path: Path, settings: Mapping[str, Any], *, replace: bool) -> None:
     """Raises Problem when the file is there and is not to be replaced, or when it cannot be written."""
-    target = Path(os.path.realpath(path))
     try:
-        whole_file.make_folders(target)
-        whole_file.write(target, whole_file.json_text(settings), replace=replace)
+        whole_file.make_folders(Path(os.path.realpath(path)))
+        whole_file.write(path, whole_file.json_text(settings), replace=replace)
     except OSError as error:
-        if isinstance(error, FileExistsError) and not replace and target.exists():
+        if isinstance(error, FileExistsError) and not replace and path.exists():
             raise Problem("file_exists", {"path": str(path)}) from None
         raise Problem("file_not_written", {"path": str(path)}, detail=error.strerror or "") from None
 

@@ -16,8 +16,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from source_amocrm.connect import pages
-from source_amocrm.connect.site import Request, Response, Site, page
+from source_amocrm.connect.site import Request, Response, Site, message
 from source_amocrm.connect.words import Texts
 from source_amocrm.errors import place_of
 
@@ -121,7 +120,7 @@ class _PageHandler(BaseHTTPRequestHandler):
         except Exception as error:
             detail = f"{type(error).__name__} at {place_of(error)}"
             print(f"source-amocrm connect: {detail}", file=sys.stderr)
-            response = page(500, pages.message_page("failed", Texts("en"), detail))
+            response = message(500, "failed", Texts("en"), detail)
         self._send(response)
 
     def _send(self, response: Response) -> None:

@@ -1,18 +1,23 @@
-"""The page's answers to a browser, free of any socket, and who may ask for them."""
+"""The page's answers to a browser, free of any socket, and who may ask for them. No secret ever gets into a page."""
 
 from __future__ import annotations
 
 import json
+import re
 import secrets
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib import resources
+from typing import Any
 
-from source_amocrm.connect import pages
-from source_amocrm.connect.flow import CALLBACK, STEPS, Flow, Step
-from source_amocrm.connect.signin import is_same, recognise
-from source_amocrm.connect.words import LANGUAGES, Problem, Texts, preferred
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from source_amocrm.connect.flow import CALLBACK, STEPS, Flow, Step, next_line
+from source_amocrm.connect.signin import is_kommo, is_same, recognise
+from source_amocrm.connect.words import LANGUAGE_NAMES, LANGUAGES, Problem, Texts, preferred
+from source_amocrm.streams import STREAMS
 
 COOKIE = "source-amocrm-connect"
 
@@ -31,6 +36,20 @@ HEADERS = {
 }
 _HTML = "text/html; charset=utf-8"
 _STATIC = {"app.css": "text/css", "app.js": "text/javascript", "icon.svg": "image/svg+xml"}
+FORM_FIELDS = {
+    "account": ("address", "way"),
+    "integration": ("client_id", "client_secret", "redirect_uri"),
+    "access": ("pasted",),
+}
+"""The fields of each step beside which a problem is told."""
+SECRETS = ("client_secret", "refresh_token", "access_token")
+_TEMPLATES = Environment(
+    loader=PackageLoader("source_amocrm.connect"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
 
 
 @dataclass(frozen=True)
@@ -84,14 +103,14 @@ class Site:
     def _admit(self, request: Request) -> Response:
         words = Texts(self._language or preferred(request.headers.get("accept-language")))
         if request.headers.get("host", "") not in self._hosts:  # a foreign name may point to this computer
-            return page(403, pages.message_page("foreign", words))
+            return message(403, "foreign", words)
         if request.path.startswith("/static/"):
-            return static(request.path) or page(404, pages.message_page("unknown", words))
+            return static(request.path) or message(404, "unknown", words)
         pairs = request.headers.get("cookie", "").split(";")
         known = any(is_same(pair.strip(), self._session) for pair in pairs)
         if request.path == "/start" and not known:
             if not is_same(request.query.get("key", ""), self._key):
-                return page(403, pages.message_page("link_used", words))
+                return message(403, "link_used", words)
             self._key = ""
             # SameSite=Lax, for the redirect comes from amoCRM's site
             cookie = f"{self._session}; Path=/; HttpOnly; SameSite=Lax"
@@ -101,7 +120,7 @@ class Site:
         if (request.method, request.path) == ("GET", CALLBACK) and answers:
             return self._do("callback", request.query)
         if not known or (request.method == "POST" and not self._is_own_form(request.headers)):
-            return page(403, pages.message_page("foreign", words))
+            return message(403, "foreign", words)
         return self._route(request, words)
 
     def _is_own_form(self, headers: Mapping[str, str]) -> bool:
@@ -128,13 +147,27 @@ class Site:
                 return self._settings()
             case "POST", "finish":
                 self._finish()
-                return page(200, pages.message_page("finished", words))
-        return page(404, pages.message_page("unknown", words))
+                return message(200, "finished", words)
+        return message(404, "unknown", words)
 
     def _show(self, step: Step, words: Texts) -> Response:
         if STEPS.index(step) > STEPS.index(self.flow.step):
             return self._redirect(f"/{self.flow.step}")
-        return page(200, pages.step_page(self.flow, step, words, self._problem, self._typed))
+        flow, problem = self.flow, self._problem
+        text = _render(
+            f"{step}.html",
+            words,
+            flow=flow,
+            step=step,
+            problem=problem,
+            at=problem.at if problem and problem.at in FORM_FIELDS.get(step, ()) else "",
+            typed=self._typed,
+            count=len(STREAMS),
+            next_line=next_line(flow.config, flow.verdict.account_id) if flow.verdict else "",
+            platform="kommo" if is_kommo(flow.domain) else "amocrm",
+            form=form_fields(flow.settings, words) if flow.settings else [],
+        )
+        return page(200, text)
 
     def _grant(self, request: Request) -> Response:
         if self.flow.keys is None or request.headers.get("sec-fetch-site", "same-origin") != "same-origin":
@@ -150,7 +183,7 @@ class Site:
         except Problem as problem:
             self._problem = problem
             if action in ("account", "integration"):
-                self._typed = {name: text for name, text in given.items() if name not in pages.SECRETS}
+                self._typed = {name: text for name, text in given.items() if name not in SECRETS}
                 return self._redirect(f"/{action}")
         return self._redirect(f"/{self.flow.step}")
 
@@ -161,7 +194,7 @@ class Site:
             case "account":
                 flow.choose_account(given.get("address"), given.get("way", ""))
             case "integration":
-                flow.install(*map(given.get, pages.FORM_FIELDS["integration"]))
+                flow.install(*map(given.get, FORM_FIELDS["integration"]))
             case "access" if flow.domain:
                 flow.take(recognise(given.get("pasted", "")))
             case "callback":
@@ -196,3 +229,33 @@ def static(path: str) -> Response | None:
 
 def page(status: int, text: str) -> Response:
     return Response(status, text.encode(), {"Content-Type": _HTML})
+
+
+def message(status: int, key: str, words: Texts, detail: str = "") -> Response:
+    """A page with nothing but `words["message." + key]`."""
+    return page(status, _render("message.html", words, key=key, step=None, problem=None, at="", detail=detail))
+
+
+def invitation_page(view: str, words: Texts, problem: Problem | None = None, **context: Any) -> str:
+    """The page of an invitation: `ask`, `waiting`, `landed` or `failed`."""
+    return _render("invitation.html", words, view=view, step=None, problem=problem, at="", **context)
+
+
+def form_fields(settings: Mapping[str, Any], words: Texts) -> Iterator[dict[str, Any]]:
+    """Yields the fields of Airbyte's form. `value` is None for a secret, which the copy button fetches by `name`."""
+    kind = settings["credentials"]["auth_type"]
+    for name, value in {"account_domain": settings["account_domain"], **settings["credentials"]}.items():
+        label = words(f"field.{name}.{kind}" if name == "access_token" else f"field.{name}")
+        shown = words(f"way.{kind}") if name == "auth_type" else None if name in SECRETS else value
+        yield {"name": name, "label": label, "value": shown, "copied": name != "auth_type"}
+
+
+def _render(template: str, words: Texts, **context: Any) -> str:
+    page = _TEMPLATES.get_template(template)
+    return page.render(w=words, rich=_rich, steps=STEPS, languages=LANGUAGE_NAMES.items(), **context)
+
+
+def _rich(text: str, **params: object) -> Markup:
+    """Text with its gaps filled and the names of menus and buttons, «so», marked as such."""
+    marked = re.sub("«(.+?)»", r'<b class="menu">\1</b>', str(escape(text)))
+    return Markup(marked).format(**params)
