@@ -244,3 +244,10 @@ def test_granting_again_starts_from_the_file(server: Server, tmp_path: Path) -> 
     made.install(made.keys.client_id, "", made.keys.redirect_uri)
     made.take(answer(server, made))
     made.check()
+
+
+def test_keys_in_the_file_that_cannot_be_right_are_asked_for(server: Server, tmp_path: Path) -> None:
+    text = json.dumps(server.config(oauth=True)).replace(server.tokens.client.client_id, "typed-by-hand")
+    (tmp_path / "config.json").write_text(text)
+    made = flow(server, tmp_path)
+    assert (made.domain, made.way, made.step, made.keys) == (DOMAIN, "oauth", "integration", None)

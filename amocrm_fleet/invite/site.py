@@ -20,7 +20,7 @@ from amocrm_fleet.invite.grants import LONGEST_CODE, Grants, Landed, PendingGran
 from amocrm_fleet.invite.invitations import Invitation, digest
 from amocrm_fleet.invite.landing import Landing, tell
 from source_amocrm.connect import signin
-from source_amocrm.connect.site import HEADERS, Request, Response, invitation_page, message, page, static
+from source_amocrm.connect.site import HEADERS, Request, Response, message, page, static
 from source_amocrm.connect.words import LANGUAGES, Problem, Texts, preferred
 from source_amocrm.streams import STREAMS
 
@@ -104,9 +104,11 @@ class InvitationSite:
             return message(410, told or "invite_unknown", words)
         service = KOMMO if invitation.kommo else AMOCRM
         button = Button(self._place.public_url, service, self._place.consent_url, self._landing.chat_texts)
-        shown = invitation_page(
-            "ask",
+        shown = page(
+            200,
+            "invitation.html",
             words,
+            view="ask",
             state=state,
             service=service,
             account=invitation.account,
@@ -117,7 +119,7 @@ class InvitationSite:
             address=button.address(state),
             attributes=button.attributes(words("invite.button", service=service.name), state),
         )
-        return Response(200, shown.encode(), {**_HTML, **_lets_in(service)})
+        return Response(200, shown.body, {**shown.headers, **_lets_in(service)})
 
     def _secrets(self, request: Request, _: Texts) -> Response:
         """amoCRM's own server posts the keys. It takes nothing but 200 for a success, and shows any other number."""
@@ -161,7 +163,7 @@ class InvitationSite:
         outcome = grant.outcome
         view = "waiting" if outcome is None else "landed" if isinstance(outcome, Landed) else "failed"
         problem = outcome if isinstance(outcome, Problem) else None
-        return page(200, invitation_page(view, words, problem, state=state, landed=outcome))
+        return page(200, "invitation.html", words, view=view, problem=problem, state=state, landed=outcome)
 
     def _settle(self, grant: PendingGrant) -> None:
         """Starts the landing once code and keys are there; of one invitation one at a time."""
@@ -204,7 +206,6 @@ class InvitationSite:
 
 _LONGEST_HOST, _LONGEST_ID = 253, 36
 """Letters of an address and of an integration's ID. What is longer is cut, and fits none then."""
-_HTML = {"Content-Type": "text/html; charset=utf-8"}
 
 
 def _lets_in(service: Service) -> dict[str, str]:

@@ -8,6 +8,7 @@ import shlex
 import shutil
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
@@ -58,15 +59,13 @@ class Flow:
     def __post_init__(self) -> None:
         """Takes what an earlier config.json tells, so that access is granted again in few clicks."""
         self._texts_of_any_account = self.chat_texts
-        try:
+        with suppress(ConfigError, Problem):  # of a file that holds no settings, and of keys that cannot be right
             known = parse_config(read_config(self.config))
-        except ConfigError:
-            return
-        self.domain, given = known.domain, known.credentials
-        self.chat_texts = self.chat_texts or known.chat_texts
-        if isinstance(given, OAuth):
-            self.way = "oauth"
-            self.keys = signin.keys_of(given.client_id, given.client_secret, given.redirect_uri)
+            self.domain, given = known.domain, known.credentials
+            self.chat_texts = self.chat_texts or known.chat_texts
+            if isinstance(given, OAuth):
+                self.way = "oauth"
+                self.keys = signin.keys_of(given.client_id, given.client_secret, given.redirect_uri)
 
     @property
     def step(self) -> Step:

@@ -34,7 +34,6 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
-_HTML = "text/html; charset=utf-8"
 _STATIC = {"app.css": "text/css", "app.js": "text/javascript", "icon.svg": "image/svg+xml"}
 FORM_FIELDS = {
     "account": ("address", "way"),
@@ -154,7 +153,8 @@ class Site:
         if STEPS.index(step) > STEPS.index(self.flow.step):
             return self._redirect(f"/{self.flow.step}")
         flow, problem = self.flow, self._problem
-        text = _render(
+        return page(
+            200,
             f"{step}.html",
             words,
             flow=flow,
@@ -167,7 +167,6 @@ class Site:
             platform="kommo" if is_kommo(flow.domain) else "amocrm",
             form=form_fields(flow.settings, words) if flow.settings else [],
         )
-        return page(200, text)
 
     def _grant(self, request: Request) -> Response:
         if self.flow.keys is None or request.headers.get("sec-fetch-site", "same-origin") != "same-origin":
@@ -227,18 +226,15 @@ def static(path: str) -> Response | None:
     return Response(200, body, {"Content-Type": _STATIC[name]})
 
 
-def page(status: int, text: str) -> Response:
-    return Response(status, text.encode(), {"Content-Type": _HTML})
+def page(status: int, template: str, words: Texts, **context: Any) -> Response:
+    known = {"step": None, "problem": None, "at": "", "steps": STEPS, "languages": LANGUAGE_NAMES.items()}
+    text = _TEMPLATES.get_template(template).render({**known, **context}, w=words, rich=_rich)
+    return Response(status, text.encode(), {"Content-Type": "text/html; charset=utf-8"})
 
 
 def message(status: int, key: str, words: Texts, detail: str = "") -> Response:
     """A page with nothing but `words["message." + key]`."""
-    return page(status, _render("message.html", words, key=key, step=None, problem=None, at="", detail=detail))
-
-
-def invitation_page(view: str, words: Texts, problem: Problem | None = None, **context: Any) -> str:
-    """The page of an invitation: `ask`, `waiting`, `landed` or `failed`."""
-    return _render("invitation.html", words, view=view, step=None, problem=problem, at="", **context)
+    return page(status, "message.html", words, key=key, detail=detail)
 
 
 def form_fields(settings: Mapping[str, Any], words: Texts) -> Iterator[dict[str, Any]]:
@@ -248,11 +244,6 @@ def form_fields(settings: Mapping[str, Any], words: Texts) -> Iterator[dict[str,
         label = words(f"field.{name}.{kind}" if name == "access_token" else f"field.{name}")
         shown = words(f"way.{kind}") if name == "auth_type" else None if name in SECRETS else value
         yield {"name": name, "label": label, "value": shown, "copied": name != "auth_type"}
-
-
-def _render(template: str, words: Texts, **context: Any) -> str:
-    page = _TEMPLATES.get_template(template)
-    return page.render(w=words, rich=_rich, steps=STEPS, languages=LANGUAGE_NAMES.items(), **context)
 
 
 def _rich(text: str, **params: object) -> Markup:
