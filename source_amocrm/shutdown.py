@@ -24,10 +24,8 @@ EXCHANGE_PATIENCE = 150.0
 
 # Reentrant, for a signal handler runs in the middle of the main thread, which may hold it
 _changed = threading.Condition(threading.RLock())
-_exchanging: set[int] = set()
-"""The threads within a `token_exchange`."""
 _in_flight: set[int] = set()
-"""Those of them that have sent a refresh token and not yet handed over the new one."""
+"""The threads that have sent a refresh token and not yet handed over the new one."""
 _ending = False
 _held: int | None = None
 """The number of a signal that waits for the exchange in flight."""
@@ -36,18 +34,14 @@ _held: int | None = None
 @contextmanager
 def token_exchange() -> Iterator[None]:
     """Encloses an exchange of a refresh token and the hand-over of the new one. The process does not end in between."""
-    _exchanging.add(threading.get_ident())
     try:
         yield
     finally:
-        _exchanging.discard(threading.get_ident())
         _leave()
 
 
 def before_token_is_sent() -> None:
-    """Within a `token_exchange`: the process does not end from here on until that is over, or an attempt has failed."""
-    if threading.get_ident() not in _exchanging:
-        return
+    """The process does not end from here on until the `token_exchange` is over, or an attempt has failed."""
     with _changed:
         _changed.wait_for(lambda: not _ending)
         _in_flight.add(threading.get_ident())

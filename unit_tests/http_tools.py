@@ -24,7 +24,7 @@ from source_amocrm.http.backoff import RetryPolicy
 from source_amocrm.http.error_handler import AmocrmErrorHandler
 from source_amocrm.http.rate_limit import Budget, Slot
 from source_amocrm.http.refusals import Rule
-from source_amocrm.http.reply import NoAnswer, Reply, ReplyKind, reply_of
+from source_amocrm.http.reply import Reply, ReplyKind, reply_of
 from source_amocrm.http.session import AmocrmSession
 
 HOST = "https://example.amocrm.ru"
@@ -106,10 +106,7 @@ def exchange(
 ) -> Reply:
     """One request and what was understood of its answer or its failure."""
     request = session.prepare_request(requests.Request(method, url, json=json))
-    try:
-        return reply_of(session.send(request, bearer=lambda: token, shrinkable=shrinkable))
-    except NoAnswer as failed:
-        return failed.reply
+    return reply_of(session.send(request, bearer=lambda: token, shrinkable=shrinkable))
 
 
 @contextmanager

@@ -8,6 +8,7 @@ import pytest
 import requests
 from airbyte_cdk.models import FailureType
 
+from source_amocrm import shutdown
 from source_amocrm.auth.claims import Claims
 from source_amocrm.auth.oauth import Grant
 from source_amocrm.errors import AmocrmError, Blocked, Moved, NotFound, Throttled, Unauthorized, Unavailable
@@ -63,7 +64,9 @@ class World:
         self.adapter.register_uri("POST", URL, list(responses))
 
     def refresh(self, account_id: int | None = None) -> Grant:
-        return self.endpoint.exchange(HOST, REFRESH, advice="Grant access again.", claims=Claims(account_id=account_id))
+        claims = Claims(account_id=account_id)
+        with shutdown.token_exchange():
+            return self.endpoint.exchange(HOST, REFRESH, advice="Grant access again.", claims=claims)
 
     def fails(self, error: type[AmocrmError]) -> AmocrmError:
         with pytest.raises(error) as caught:
@@ -112,6 +115,21 @@ def test_the_exchange_of_a_code() -> None:
             "redirect_uri": "https://example.com/",
         }
     ]
+
+
+def test_a_refresh_token_that_was_sent_holds_the_end_of_the_process_and_a_code_does_not() -> None:
+    """A person is there who can grant access again."""
+    world = World()
+    held: list[bool] = []
+
+    def pair(*_: Any) -> dict[str, Any]:
+        held.append(bool(shutdown._in_flight))
+        return PAIR
+
+    world.answers({"json": pair})
+    world.endpoint.exchange(HOST, {**KEYS, "grant_type": "authorization_code", "code": "def502"})
+    world.refresh()
+    assert (held, shutdown._in_flight) == ([False, True], set())
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,9 @@ class AmocrmErrorHandler(ErrorHandler):
 
     def interpret_response(self, response_or_exception: requests.Response | Exception | None) -> AmocrmResolution:
         reply = reply_of(response_or_exception)
-        return self._resolution(classify(reply, self._rules), reply)
+        rule = classify(reply, self._rules)
+        error = None if rule.action is ResponseAction.SUCCESS else self.error(rule, reply)
+        return AmocrmResolution(rule.action, rule.failure, str(error) if error else None, rule=rule, error=error)
 
     def error(self, rule: Rule, reply: Reply, kind: type[AmocrmError] | None = None) -> AmocrmError:
         """Makes an error of `kind`, or the rule's own: its sentence, and the ids by which support finds the request."""
@@ -76,10 +78,6 @@ class AmocrmErrorHandler(ErrorHandler):
         error.meaning = rule.meaning
         return error
 
-    def _resolution(self, rule: Rule, reply: Reply) -> AmocrmResolution:
-        error = None if rule.action is ResponseAction.SUCCESS else self.error(rule, reply)
-        return AmocrmResolution(rule.action, rule.failure, str(error) if error else None, rule=rule, error=error)
-
 
 def path_of(url: str, base_url: str) -> str:
     """The path of an address, without the query: /api/v4/leads."""
@@ -96,6 +94,7 @@ def classify(reply: Reply, rules: Rules = API) -> Rule:
             and (not rule.kinds or reply.kind in rule.kinds)
             and (not rule.codes or not _codes(body).isdisjoint(rule.codes))
             and (not rule.says or any(text in words for text in rule.says))
+            and all(body.get(name) and isinstance(body[name], str) for name in rule.holds)
         ):
             return rule
     raise AssertionError(f"no rule for {status} {reply.kind}")

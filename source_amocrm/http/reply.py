@@ -65,9 +65,10 @@ class Reply:
     url: str = ""  # what was asked for
 
     @property
-    def server_time(self) -> int | None:
-        """Unix seconds of the Date header."""
-        return http_date(self.headers.get("Date"))
+    def server_time(self) -> int:
+        """Unix seconds of the Date header; by this machine's clock if there is none."""
+        date = http_date(self.headers.get("Date"))
+        return int(self.received) if date is None else date
 
     @property
     def meant_status(self) -> int | None:
@@ -88,7 +89,7 @@ def http_date(text: str | None) -> int | None:
 
 
 class AmocrmResponse(requests.Response):
-    """An answer whose body has been read and parsed; `json()` gives the values, and the bytes are not kept."""
+    """What became of an exchange; `json()` gives the values, and the bytes are not kept."""
 
     def __init__(self, given: requests.Response, request: requests.PreparedRequest, reply: Reply) -> None:
         super().__init__()
@@ -103,17 +104,9 @@ class AmocrmResponse(requests.Response):
         return self.reply.body
 
 
-class NoAnswer(requests.RequestException):
-    """The exchange failed before there was a whole answer."""
-
-    def __init__(self, request: requests.PreparedRequest, reply: Reply) -> None:
-        super().__init__(reply.trouble, request=request)
-        self.reply = reply
-
-
 def reply_of(response_or_exception: object) -> Reply:
-    """The reply that a response or an exception of our session carries."""
-    if isinstance(response_or_exception, AmocrmResponse | NoAnswer):
+    """The reply that a response of our session carries."""
+    if isinstance(response_or_exception, AmocrmResponse):
         return response_or_exception.reply
     raise TypeError(f"{type(response_or_exception).__name__} did not come through an AmocrmSession")
 

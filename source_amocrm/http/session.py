@@ -31,7 +31,6 @@ from source_amocrm.http.reply import (
     LARGEST_BODY,
     MOST_OF_VALUES,
     AmocrmResponse,
-    NoAnswer,
     Reply,
     ReplyKind,
     cost,
@@ -187,7 +186,7 @@ class AmocrmSession(LimiterSession):
         shrinkable: bool = False,
         **kwargs: Any,
     ) -> AmocrmResponse:
-        """Waits for a turn, sends once, and reads the answer whole. Raises NoAnswer, and what a shut budget raises.
+        """Waits for a turn, sends once, and reads the answer whole; without a whole one the response has no status.
 
         `bearer` is asked for the token after the wait, so that it is the newest. `shrinkable`: less can be asked for,
         so a large answer is refused where another one would be taken. Unlike the CDK's, it gives the turn back when
@@ -209,21 +208,18 @@ class AmocrmSession(LimiterSession):
         if token:
             signed.headers["Authorization"] = f"Bearer {token}"
         bounds = {"timeout": self._timeouts, "stream": True, "allow_redirects": False}
-        response, kind, body, trouble = None, ReplyKind.EMPTY, None, ""
+        response, kind, body, trouble = requests.Response(), ReplyKind.EMPTY, None, ""
         started = time.monotonic()
         _EXCHANGE.until, _EXCHANGE.room = started + self._deadline, LARGEST_HEAD
         _EXCHANGE.on_sent = functools.partial(self.budget.left, request)
         try:
-            response = requests.Session.send(self, signed, **{**kwargs, **bounds})
-            kind, body = _read_body(response, shrinkable)
+            with requests.Session.send(self, signed, **{**kwargs, **bounds}) as response:
+                kind, body = _read_body(response, shrinkable)
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, TooLarge, MemoryError) as error:
-            kind, trouble = failure(error, answered=response is not None), type(error).__name__
-        finally:
-            if response is not None:
-                response.close()
+            kind, trouble = failure(error, answered=response.status_code is not None), type(error).__name__
+            if kind not in _OF_A_STATUS:
+                response = requests.Response()
         elapsed, received = time.monotonic() - started, time.time()
-        if response is None or (trouble and kind not in _OF_A_STATUS):
-            raise NoAnswer(request, Reply(None, kind, None, {}, elapsed, received, trouble, token or None, url))
         status, headers = response.status_code, response.headers
         reply = Reply(status, kind, body, headers, elapsed, received, trouble, token or None, url)
         return AmocrmResponse(response, request, reply)

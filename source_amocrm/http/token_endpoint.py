@@ -18,15 +18,14 @@ from source_amocrm.errors import Unauthorized
 from source_amocrm.http.backoff import RetryPolicy
 from source_amocrm.http.circuit_breaker import CircuitBreaker
 from source_amocrm.http.client import Api
-from source_amocrm.http.error_handler import AmocrmErrorHandler, AmocrmResolution, classify
-from source_amocrm.http.refusals import CODE, REFRESH, Rule
-from source_amocrm.http.reply import NoAnswer, Reply, reply_of
+from source_amocrm.http.error_handler import AmocrmErrorHandler, AmocrmResolution
+from source_amocrm.http.refusals import CODE, REFRESH
+from source_amocrm.http.reply import reply_of
 from source_amocrm.http.session import AmocrmSession
 
 SUBDOMAIN_PATH = "/oauth2/account/current/subdomain"
 
 _DAY = 86400
-_PAIR = Rule("a pair of tokens", (200,))
 _SPENT_UNHEARD = (
     "The connection broke while the token was being exchanged, so amoCRM had most likely spent it, and its answer "
     "with the new one was lost on the way. "
@@ -54,18 +53,18 @@ class HttpTokenEndpoint:
         unsigned.advice = advice
         handler = _ExchangeRules(self._client.policy, unsigned, CODE if "code" in request else REFRESH)
         client = self._client.at(unsigned, handler, self._breaker)
-        _, response = client.send_request("POST", base_url + TOKEN_PATH, {"bearer": _mark_as_sent}, json=request)
-        grant = _grant_of(reply_of(response))
-        assert grant is not None
-        return grant
+        sent = {"bearer": _mark_as_sent} if "refresh_token" in request else {}
+        _, response = client.send_request("POST", base_url + TOKEN_PATH, sent, json=request)
+        reply = reply_of(response)
+        body: Mapping[str, Any] = reply.body or {}
+        expires_in = _positive(body.get("expires_in")) or _DAY
+        server_time = _positive(body.get("server_time")) or reply.server_time
+        return Grant(body["access_token"], body["refresh_token"], expires_in, server_time)
 
     def current_domain(self, api_domain: str, refresh_token: str) -> str | None:
         """The account's address now; None if it is not known. It is asked for once: a failure only means no news."""
         url, headers = f"https://{api_domain}{SUBDOMAIN_PATH}", {"X-Refresh-Token": refresh_token}
-        try:
-            reply = reply_of(self._client.session.get(url, headers=headers))
-        except NoAnswer:
-            return None
+        reply = reply_of(self._client.session.get(url, headers=headers))
         domain = (reply.body or {}).get("domain") if reply.status == 200 else None
         return domain.lower() if isinstance(domain, str) and is_account_host(domain.lower()) else None
 
@@ -82,21 +81,11 @@ class _ExchangeRules(AmocrmErrorHandler):
     _doubtful = False
 
     def interpret_response(self, response_or_exception: requests.Response | Exception | None) -> AmocrmResolution:
-        reply = reply_of(response_or_exception)
-        resolution = self._resolution(_PAIR if _grant_of(reply) else classify(reply, self._rules), reply)
+        resolution = super().interpret_response(response_or_exception)
         if self._doubtful and isinstance(resolution.error, Unauthorized):
             resolution.error.message = _SPENT_UNHEARD + resolution.error.message
         self._doubtful |= resolution.rule.doubtful
         return resolution
-
-
-def _grant_of(reply: Reply) -> Grant | None:
-    body: Mapping[str, Any] = reply.body or {}
-    access, refresh, expires_in = body.get("access_token"), body.get("refresh_token"), body.get("expires_in")
-    if reply.status != 200 or not isinstance(access, str) or not isinstance(refresh, str) or not access or not refresh:
-        return None
-    server_time = _positive(body.get("server_time")) or reply.server_time or int(reply.received)
-    return Grant(access, refresh, _positive(expires_in) or _DAY, server_time)
 
 
 def _positive(value: object) -> int | None:
