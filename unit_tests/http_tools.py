@@ -23,7 +23,7 @@ from source_amocrm.http import session as sessions
 from source_amocrm.http.backoff import RetryPolicy
 from source_amocrm.http.error_handler import AmocrmErrorHandler
 from source_amocrm.http.rate_limit import Budget, Slot
-from source_amocrm.http.refusals import Rule
+from source_amocrm.http.refusals import API, Rule
 from source_amocrm.http.reply import Reply, ReplyKind, reply_of
 from source_amocrm.http.session import AmocrmSession
 
@@ -139,4 +139,4 @@ def explained(rule: Rule, seen: Reply, account_id: int | None = 123) -> AmocrmEr
     """The rule's error for an answer of the account."""
     sign_in = SignIn(HOST, claims=Claims(account_id=account_id))
     sign_in.advice = "Do this and that."
-    return AmocrmErrorHandler(RetryPolicy(), sign_in).error(rule, seen)
+    return AmocrmErrorHandler(RetryPolicy(), sign_in, API).error(rule, seen)

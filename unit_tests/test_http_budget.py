@@ -242,10 +242,10 @@ def test_threads_are_served_in_the_order_of_their_coming() -> None:
         served.append(number)
 
     for number in range(20):
-        thread = threading.Thread(target=work, args=(number,))
+        thread, before = threading.Thread(target=work, args=(number,)), paced._last
         thread.start()
         threads.append(thread)
-        while len(paced._queue) <= number:
+        while paced._last is before:
             pass
     for _ in range(200):
         gate.release()

@@ -93,7 +93,7 @@ class World:
         parsed = config(long_lived())
         assert isinstance(parsed.credentials, LongLived)
         self.auth: Any = auth or LongLivedTokenAuthenticator(parsed, parsed.credentials, clock=lambda: NOW)
-        self.client = self.api = Api(self.session, self.auth, policy, clock=self.clock, sleep=self._nap)
+        self.client = self.api = Api(self.session, self.auth, clock=self.clock, sleep=self._nap)
 
     def _nap(self, seconds: float) -> None:
         self.naps.append(seconds)

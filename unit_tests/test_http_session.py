@@ -24,7 +24,7 @@ HASTY = RetryPolicy(read_timeout=0.3)
 
 
 def session(budget: Budget | None = None, policy: RetryPolicy = RetryPolicy()) -> AmocrmSession:  # noqa: B008
-    return AmocrmSession(budget or Budget(1000), policy, 4)
+    return AmocrmSession(budget or Budget(1000), policy)
 
 
 def header(head: str, name: str) -> str | None:

@@ -56,9 +56,8 @@ HTML = {"text": "<html></html>"}
 class World:
     def __init__(self) -> None:
         self.clock = FakeClock()
-        policy = RetryPolicy()
-        session, self.adapter = mocked(Budget(1000, clock=self.clock, sleep=self.clock.sleep), policy)
-        self.endpoint = HttpTokenEndpoint(session, policy, clock=self.clock, sleep=self.clock.sleep)
+        session, self.adapter = mocked(Budget(1000, clock=self.clock, sleep=self.clock.sleep), RetryPolicy())
+        self.endpoint = HttpTokenEndpoint(session, clock=self.clock, sleep=self.clock.sleep)
 
     def answers(self, *responses: dict[str, Any]) -> None:
         self.adapter.register_uri("POST", URL, list(responses))

@@ -14,11 +14,6 @@ from source_amocrm.secrecy import add_to_secrets
 WARN_BEFORE = 14 * 86400
 """Seconds before its end in which each sync warns of it."""
 
-NEW_LONG_LIVED = (
-    "Open the integration in amoCRM («amoМаркет» → your integration → «Ключи и доступы»), create a new long-lived "
-    "token («Сгенерировать долгосрочный токен») and paste it into the source's settings."
-)
-
 
 class SignIn:
     """As whom a host is asked; here with `token` and no other, or without one. Safe to share by threads.
@@ -64,7 +59,10 @@ class SignIn:
 class LongLivedTokenAuthenticator(SignIn):
     """A long-lived token, which says when it has expired instead of letting amoCRM refuse it."""
 
-    advice = NEW_LONG_LIVED
+    advice = (
+        "Open the integration in amoCRM («amoМаркет» → your integration → «Ключи и доступы»), create a new long-lived "
+        "token («Сгенерировать долгосрочный токен») and paste it into the source's settings."
+    )
 
     def __init__(self, config: Config, given: LongLived, clock: Callable[[], float] = time.time) -> None:
         """Raises ConfigError when the token is another service's."""

@@ -22,16 +22,9 @@ from source_amocrm.errors import AmocrmError, Moved, NotFound, Unauthorized
 from source_amocrm.secrecy import add_to_secrets
 from source_amocrm.shutdown import token_exchange
 
-GRANT_AGAIN = (
-    "Grant access again: press «Re-authenticate» in the source's settings in Airbyte if you signed in there by the "
-    "button; else run `source-amocrm connect`, or open the integration in amoCRM («amoМаркет» → your integration → "
-    "«Ключи и доступы»), exchange a new «Код авторизации» for tokens and paste them into the source's settings."
-)
 TOKEN_PATH = "/oauth2/access_token"
-_AHEAD = 120
-"""Seconds before its expiry from which a token is renewed."""
-_POSTPONE = 60
-"""Seconds for which a failed renewal ahead is left alone."""
+_AHEAD = 120  # seconds before its expiry from which a token is renewed
+_POSTPONE = 60  # seconds for which a failed renewal ahead is left alone
 
 _log = logging.getLogger("airbyte.amocrm")
 
@@ -65,7 +58,11 @@ class AmocrmOAuth2Authenticator(SignIn, SingleUseRefreshTokenOauth2Authenticator
     followed.
     """
 
-    advice = GRANT_AGAIN
+    advice = (
+        "Grant access again: press «Re-authenticate» in the source's settings in Airbyte if you signed in there by the "
+        "button; else run `source-amocrm connect`, or open the integration in amoCRM («amoМаркет» → your integration → "
+        "«Ключи и доступы»), exchange a new «Код авторизации» for tokens and paste them into the source's settings."
+    )
 
     def __init__(
         self,

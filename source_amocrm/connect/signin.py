@@ -78,7 +78,7 @@ def exchange(domain: str, api_base_url: str | None, keys: Keys, code: str) -> di
     The secret key goes to the account itself, whatever a redirect says. Only accepted secrets are remembered: on a page
     that is open to the world, strangers could fill the memory with codes of their own.
     """
-    endpoint = HttpTokenEndpoint(AmocrmSession(Budget(7), IMPATIENT), IMPATIENT)
+    endpoint = HttpTokenEndpoint(AmocrmSession(Budget(7), IMPATIENT))
     request = {**vars(keys), "grant_type": "authorization_code", "code": code}
     try:
         grant = endpoint.exchange(api_base_url or f"https://{domain}", request)

@@ -20,11 +20,10 @@ from airbyte_cdk.sources.streams.http.error_handlers import ResponseAction
 from airbyte_cdk.sources.streams.http.http_client import HttpClient
 
 from source_amocrm.auth import SignIn
-from source_amocrm.errors import AmocrmError, PageTooLarge
-from source_amocrm.http.backoff import RetryPolicy
+from source_amocrm.errors import AmocrmError, PageTooLarge, Unauthorized
 from source_amocrm.http.circuit_breaker import CircuitBreaker
 from source_amocrm.http.error_handler import AmocrmErrorHandler, path_of
-from source_amocrm.http.refusals import Rule
+from source_amocrm.http.refusals import API, Rule, Rules
 from source_amocrm.http.reply import AmocrmResponse, Reply, ReplyKind, reply_of
 from source_amocrm.http.session import AmocrmSession
 
@@ -79,12 +78,13 @@ class Api(HttpClient):
     _error_handler: AmocrmErrorHandler
     wall: Callable[[], float] = time.time  # Unix seconds of this machine's clock
     receive: Receive = staticmethod(lambda _, body: body)
+    in_doubt = ""
+    """Is said before a refusal of the sign-in if an earlier attempt may have had its effect."""
 
     def __init__(
         self,
         session: AmocrmSession,
         sign_in: SignIn,
-        policy: RetryPolicy,
         *,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
@@ -92,24 +92,25 @@ class Api(HttpClient):
         super().__init__(
             "amocrm",
             logging.getLogger("airbyte"),
-            error_handler=AmocrmErrorHandler(policy, sign_in),
+            error_handler=AmocrmErrorHandler(session.policy, sign_in, API),
             session=session,
-            backoff_strategy=policy,
+            backoff_strategy=session.policy,
         )
         self.session = session
         self.budget = session.budget
         self.auth = sign_in
-        self.policy = policy
+        self.policy = session.policy
         self.clock = clock
         self.sleep = sleep
         self.breaker = CircuitBreaker()
         self.stats = Stats()
         self.accepted: set[str] = set()  # tokens that amoCRM has taken
 
-    def at(self, sign_in: SignIn, handler: AmocrmErrorHandler, breaker: CircuitBreaker) -> Api:
+    def at(self, sign_in: SignIn, rules: Rules, breaker: CircuitBreaker) -> Api:
         """The same client for another host, with its own outages and refusals."""
         other = copy.copy(self)
-        other.auth, other._error_handler, other.breaker = sign_in, handler, breaker
+        other.auth, other.breaker = sign_in, breaker
+        other._error_handler = AmocrmErrorHandler(self.policy, sign_in, rules)
         return other
 
     def get(self, path: str, params: Params | None = None, *, shrinkable: bool = False) -> Answer:
@@ -160,6 +161,7 @@ class _Sending:
         self.number = 0  # of the last attempt
         self.failures = self.slow = self.throttled = self.renewals = 0
         self.throttled_since = self.spent_throttled = 0.0
+        self.doubtful = False  # an attempt may have had its effect
 
     def response(self) -> AmocrmResponse:
         api, breaker, stats = self.api, self.api.breaker, self.api.stats
@@ -179,6 +181,9 @@ class _Sending:
                     stats.latency += (reply.elapsed - stats.latency) * (_SMOOTH if stats.latency else 1)
                 api.accepted.add(reply.token or "")
                 return response
+            if self.doubtful and isinstance(resolution.error, Unauthorized):
+                resolution.error.message = api.in_doubt + resolution.error.message
+            self.doubtful |= resolution.rule.doubtful
             if first:
                 self.failed_at = breaker.sent
             if resolution.rule.action is ResponseAction.RETRY:

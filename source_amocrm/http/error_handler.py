@@ -34,7 +34,7 @@ class AmocrmResolution(ErrorResolution):
 class AmocrmErrorHandler(ErrorHandler):
     """Applies the rules to one host, which `sign_in` names. It keeps nothing about a request."""
 
-    def __init__(self, policy: RetryPolicy, sign_in: SignIn, rules: Rules = API) -> None:
+    def __init__(self, policy: RetryPolicy, sign_in: SignIn, rules: Rules) -> None:
         self._policy = policy
         self._sign_in = sign_in
         self._rules = rules

@@ -134,7 +134,8 @@ class Budget(AbstractAPIBudget):
         self._clock = clock
         self._sleep = sleep
         self._lock = threading.Lock()
-        self._queue: deque[threading.Event] = deque()
+        self._last = threading.Event()  # set when the last thread of the queue has its turn
+        self._last.set()
         self._recent: deque[Slot] = deque()
         self._next = self._paused_until = self._slowed_at = clock()
         self._slowness = 1.0
@@ -149,12 +150,10 @@ class Budget(AbstractAPIBudget):
 
         Until `left` or `update_from_response` the turn counts as just being used.
         """
-        asked = self._clock()
-        me = threading.Event()
+        asked, over = self._clock(), threading.Event()
         with self._lock:
-            self._queue.append(me)
-            self._queue[0].set()
-        me.wait()
+            before, self._last = self._last, over
+        before.wait()
         try:
             while True:
                 with self._lock:
@@ -168,10 +167,7 @@ class Budget(AbstractAPIBudget):
                         return
                 self._sleep(min(wait, _NAP))
         finally:
-            with self._lock:
-                self._queue.popleft()
-                if self._queue:
-                    self._queue[0].set()
+            over.set()
 
     def left(self, request: Any) -> None:
         """Notes that the request is on its way."""

@@ -43,7 +43,7 @@ _SMALL = 1 << 20  # bytes of an answer that holds no rows
 _READ_SIZE = 1 << 18  # bytes that are unpacked at a time
 _ENCODINGS = ("", "identity", "gzip", "x-gzip", "deflate")
 """How a body may be packed, although only gzip is asked for; a body that is packed otherwise is refused."""
-_OTHER_THREADS = 8  # threads that ask now and then besides the workers
+_CONNECTIONS = 72  # to one host, as many as threads: the most workers, and those that ask now and then
 HEAVY_BODY = 4 << 20
 """An answer of more bytes is heavy. Where a smaller page can be asked for, it is refused."""
 HEAVY_VALUES = 32 << 20
@@ -162,16 +162,15 @@ def turn_of_heavy_answer(patience: float) -> Iterator[None]:
 class AmocrmSession(LimiterSession):
     """One for all requests of the process; safe to share by threads."""
 
-    def __init__(self, budget: Budget, policy: RetryPolicy, threads: int = 1) -> None:
+    def __init__(self, budget: Budget, policy: RetryPolicy) -> None:
         super().__init__(api_budget=budget)
         self.budget = budget
-        self._deadline = policy.deadline
-        self._timeouts = (policy.connect_timeout, policy.read_timeout)
+        self.policy = policy
         # signs nothing, so that no password of a .netrc file is sent; `send` adds the token after its turn has come
         self.auth = lambda request: request
         self.headers.update({"Accept": "application/json", "Accept-Encoding": "gzip", "User-Agent": "source-amocrm"})
         for scheme in ("https://", "http://"):
-            self.mount(scheme, _BoundedAdapter(pool_connections=4, pool_maxsize=threads + _OTHER_THREADS))
+            self.mount(scheme, _BoundedAdapter(pool_connections=4, pool_maxsize=_CONNECTIONS))
         # amoCRM's session cookies are of no use to a token, and a jar is not for many threads
         self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
 
@@ -207,10 +206,11 @@ class AmocrmSession(LimiterSession):
         signed = request.copy()  # the given request stays without a token, so that no error can show one
         if token:
             signed.headers["Authorization"] = f"Bearer {token}"
-        bounds = {"timeout": self._timeouts, "stream": True, "allow_redirects": False}
+        timeouts = self.policy.connect_timeout, self.policy.read_timeout
+        bounds = {"timeout": timeouts, "stream": True, "allow_redirects": False}
         response, kind, body, trouble = requests.Response(), ReplyKind.EMPTY, None, ""
         started = time.monotonic()
-        _EXCHANGE.until, _EXCHANGE.room = started + self._deadline, LARGEST_HEAD
+        _EXCHANGE.until, _EXCHANGE.room = started + self.policy.deadline, LARGEST_HEAD
         _EXCHANGE.on_sent = functools.partial(self.budget.left, request)
         try:
             with requests.Session.send(self, signed, **{**kwargs, **bounds}) as response:

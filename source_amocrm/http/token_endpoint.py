@@ -7,18 +7,13 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-import requests
-
 from source_amocrm import shutdown
 from source_amocrm.auth import SignIn
 from source_amocrm.auth.claims import Claims
 from source_amocrm.auth.oauth import TOKEN_PATH, Grant
 from source_amocrm.config.hosts import is_account_host
-from source_amocrm.errors import Unauthorized
-from source_amocrm.http.backoff import RetryPolicy
 from source_amocrm.http.circuit_breaker import CircuitBreaker
 from source_amocrm.http.client import Api
-from source_amocrm.http.error_handler import AmocrmErrorHandler, AmocrmResolution
 from source_amocrm.http.refusals import CODE, REFRESH
 from source_amocrm.http.reply import reply_of
 from source_amocrm.http.session import AmocrmSession
@@ -36,12 +31,12 @@ class HttpTokenEndpoint:
     def __init__(
         self,
         session: AmocrmSession,
-        policy: RetryPolicy,
         *,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._client = Api(session, SignIn(""), policy, clock=clock, sleep=partial(shutdown.pause, sleep))
+        self._client = Api(session, SignIn(""), clock=clock, sleep=partial(shutdown.pause, sleep))
+        self._client.in_doubt = _SPENT_UNHEARD
         # never opens: threads that wait for an exchange learn of its failure from the authenticator
         self._breaker = CircuitBreaker(opens=False)
 
@@ -51,9 +46,9 @@ class HttpTokenEndpoint:
         """A pair for what `request` holds: a refresh token, or the code of a consent. Raises AmocrmError."""
         unsigned = SignIn(base_url, claims=claims)
         unsigned.advice = advice
-        handler = _ExchangeRules(self._client.policy, unsigned, CODE if "code" in request else REFRESH)
-        client = self._client.at(unsigned, handler, self._breaker)
-        sent = {"bearer": _mark_as_sent} if "refresh_token" in request else {}
+        refresh = "refresh_token" in request
+        client = self._client.at(unsigned, REFRESH if refresh else CODE, self._breaker)
+        sent = {"bearer": _mark_as_sent} if refresh else {}
         _, response = client.send_request("POST", base_url + TOKEN_PATH, sent, json=request)
         reply = reply_of(response)
         body: Mapping[str, Any] = reply.body or {}
@@ -73,19 +68,6 @@ def _mark_as_sent() -> str:
     """Called when the request has its turn."""
     shutdown.before_token_is_sent()
     return ""
-
-
-class _ExchangeRules(AmocrmErrorHandler):
-    """The rules for one exchange, which remembers whether an attempt may have spent the token all the same."""
-
-    _doubtful = False
-
-    def interpret_response(self, response_or_exception: requests.Response | Exception | None) -> AmocrmResolution:
-        resolution = super().interpret_response(response_or_exception)
-        if self._doubtful and isinstance(resolution.error, Unauthorized):
-            resolution.error.message = _SPENT_UNHEARD + resolution.error.message
-        self._doubtful |= resolution.rule.doubtful
-        return resolution
 
 
 def _positive(value: object) -> int | None:
