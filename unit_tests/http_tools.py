@@ -22,7 +22,7 @@ from source_amocrm.errors import AmocrmError
 from source_amocrm.http import session as sessions
 from source_amocrm.http.backoff import RetryPolicy
 from source_amocrm.http.error_handler import AmocrmErrorHandler
-from source_amocrm.http.rate_limit import Budget, Slot
+from source_amocrm.http.rate_limit import Budget
 from source_amocrm.http.refusals import API, Rule
 from source_amocrm.http.reply import Reply, ReplyKind, reply_of
 from source_amocrm.http.session import AmocrmSession
@@ -110,12 +110,12 @@ def exchange(
 
 
 @contextmanager
-def turn_of(budget: Budget) -> Iterator[Slot]:
+def turn_of(budget: Budget) -> Iterator[object]:
     """A turn for a request that gets no answer."""
     request = object()
     budget.acquire_call(request)
     try:
-        yield budget._slots[request]
+        yield request
     finally:
         budget.update_from_response(request, None)
 

@@ -86,8 +86,8 @@ def test_each_account_has_a_pace_of_its_own() -> None:
     assert (one.per_second, other.per_second) == (7, 50)
     one.pause(3_600)
     one.shut(Blocked("blocked", status=403))
-    with turn_of(other) as slot:
-        slot.left()
+    with turn_of(other) as request:
+        other.left(request)
     assert other.waited < 1
 
 

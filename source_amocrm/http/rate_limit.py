@@ -102,17 +102,12 @@ class Jitter:
         return max(told, self._refused * self._care)
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(slots=True)
 class Slot:
-    """A turn to send one request; `left()` is called when the request is on its way."""
+    """A turn to send one request."""
 
-    clock: Callable[[], float]
-    time: float | None = None
+    time: float | None = None  # when the request left
     elapsed: float | None = None  # seconds until the answer came
-
-    def left(self) -> None:
-        if self.time is None:
-            self.time = self.clock()
 
 
 class Budget(AbstractAPIBudget):
@@ -171,15 +166,18 @@ class Budget(AbstractAPIBudget):
 
     def left(self, request: Any) -> None:
         """Notes that the request is on its way."""
-        self._slots[request].left()
+        slot = self._slots[request]
+        slot.time = self._clock() if slot.time is None else slot.time
 
     def update_from_response(self, request: Any, response: Any) -> None:
         """Ends the request's turn. `response` None: there was no answer."""
+        self.left(request)
         slot = self._slots.pop(request)
-        slot.left()
         # a refusal comes at once, and tells nothing of the network
         if isinstance(response, requests.Response) and response.status_code in (200, 204):
-            self.answered(slot, response.elapsed.total_seconds())
+            with self._lock:
+                slot.elapsed = response.elapsed.total_seconds()
+                self._jitter.answered(slot.elapsed)
 
     def get_matching_policy(self, request: Any) -> AbstractCallRatePolicy | None:  # noqa: ARG002 - the one limit holds for all
         return None
@@ -197,12 +195,6 @@ class Budget(AbstractAPIBudget):
             self._paused_until = self._slowed_at = max(self._paused_until, now + seconds)
         if begins:
             self.on_pause(seconds)
-
-    def answered(self, slot: Slot, elapsed: float) -> None:
-        """Notes that the answer to the request of this turn came `elapsed` seconds after it left."""
-        with self._lock:
-            slot.elapsed = elapsed
-            self._jitter.answered(elapsed)
 
     def shut(self, error: Exception) -> None:
         """Makes every turn raise `error` from now on, also those that threads wait for."""
@@ -229,7 +221,7 @@ class Budget(AbstractAPIBudget):
         return due - now
 
     def _grant(self, now: float) -> Slot:
-        slot = Slot(self._clock)
+        slot = Slot()
         self._recent.append(slot)
         due = max(self._next, self._paused_until, now - _LATENESS)
         eager = _EAGER if (self._jitter.spread or 0.0) > _EVEN else 1.0
