@@ -97,8 +97,7 @@ class FeatureOff(AmocrmError):
     """A part of amoCRM is switched off in this account (422), so there is nothing to read."""
 
 
-REFUSALS = (Unpaid, Forbidden, NotFound, FeatureOff)
-"""The refusals that concern one list and leave the others as they are."""
+REFUSALS = (Unpaid, Forbidden, NotFound, FeatureOff)  # concern one list and leave the others as they are
 
 
 class BadRequest(AmocrmError):
@@ -141,8 +140,7 @@ def print_error(error: AirbyteTracedException) -> None:
     print(f"{line}\n", end="", flush=True)
 
 
-_PATHS_TOLD = 4
-"""Lists that one sentence names; of the rest it gives the number."""
+_PATHS_TOLD = 4  # lists that one sentence names; of the rest it gives the number
 _IDS = re.compile(
     r" \[(?:(?:X-Request-Id|trace_id) [^\]\s,]+(?:, )?)+\]"
     r"|\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b|\b(?=[a-f]*[0-9])[0-9a-f]{16,}\b",

@@ -6,7 +6,7 @@ import base64
 import json
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
@@ -87,8 +87,11 @@ def config(raw: Mapping[str, Any]) -> Config:
     return parse_config(raw, now=NOW)
 
 
-def mocked(budget: Budget, policy: RetryPolicy) -> tuple[AmocrmSession, requests_mock.Adapter]:
-    session = AmocrmSession(budget, policy)
+def mocked(
+    clock: FakeClock, policy: RetryPolicy, sleep: Callable[[float], None]
+) -> tuple[AmocrmSession, requests_mock.Adapter]:
+    """A session at no pace whose time only sleeping moves."""
+    session = AmocrmSession(Budget(1000, clock=clock, sleep=clock.sleep), policy, clock=clock, sleep=sleep)
     adapter = requests_mock.Adapter(case_sensitive=True)
     session.mount("https://", adapter)
     session.mount("http://", adapter)

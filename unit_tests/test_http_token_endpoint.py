@@ -13,7 +13,6 @@ from source_amocrm.auth.claims import Claims
 from source_amocrm.auth.oauth import Grant
 from source_amocrm.errors import AmocrmError, Blocked, Moved, NotFound, Throttled, Unauthorized, Unavailable
 from source_amocrm.http.backoff import RetryPolicy
-from source_amocrm.http.rate_limit import Budget
 from source_amocrm.http.token_endpoint import HttpTokenEndpoint
 from unit_tests.http_tools import DATE, HOST, INTEGRATION, NOW, FakeClock, mocked
 
@@ -56,8 +55,8 @@ HTML = {"text": "<html></html>"}
 class World:
     def __init__(self) -> None:
         self.clock = FakeClock()
-        session, self.adapter = mocked(Budget(1000, clock=self.clock, sleep=self.clock.sleep), RetryPolicy())
-        self.endpoint = HttpTokenEndpoint(session, clock=self.clock, sleep=self.clock.sleep)
+        session, self.adapter = mocked(self.clock, RetryPolicy(), self.clock.sleep)
+        self.endpoint = HttpTokenEndpoint(session)
 
     def answers(self, *responses: dict[str, Any]) -> None:
         self.adapter.register_uri("POST", URL, list(responses))

@@ -99,8 +99,8 @@ def test_a_token_has_expired_by_the_clock_that_is_given() -> None:
             long_lived(jwt(exp=NOW + 1), api_base_url=server.url),
             {**oauth(access_token=jwt(exp=NOW + 600)), "api_base_url": server.url},
         ):
-            session = AmocrmSession(Budget(1000), HASTY)
-            api = open_api(parse_config(raw), raw, HASTY, session=session, wall=lambda: NOW)
+            session = AmocrmSession(Budget(1000), HASTY, wall=lambda: NOW)
+            api = open_api(parse_config(raw), raw, session=session)
             assert api.auth.get_access_token() == raw["credentials"]["access_token"]
     assert (account.exchanges, server.heads) == ([], [])
 

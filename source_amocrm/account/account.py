@@ -93,7 +93,7 @@ class Account:
 
     def get(self, path: str, params: Params | None = None, *, shrinkable: bool = False) -> Answer:
         answer = self.api.get(path, params or {}, shrinkable=shrinkable)
-        drift, tick = self.clocks.note(answer.server_time)
+        drift, tick = self.clocks.note(int(answer.server_time))
         return replace(answer, drift=drift, tick=tick)
 
     def filter_works(self, resource: Resource) -> bool:
@@ -179,8 +179,8 @@ class Account:
             id=account_id if isinstance(account_id, int) else None,
             filter_works=flag is None or bool(flag),
             timezone=_timezone(body),
-            started=min(answer.server_time, self.clocks.ours()) - ago,
-            until=answer.server_time + max(0, answer.drift) - ago,
+            started=min(int(answer.server_time), self.clocks.ours()) - ago,
+            until=int(answer.latest) - ago,
             body=body,
         )
 

@@ -11,7 +11,6 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
-import orjson
 from airbyte_cdk.config_observation import create_connector_config_control_message
 from airbyte_cdk.models import AirbyteMessageSerializer
 
@@ -30,11 +29,8 @@ def print_settings(config: Mapping[str, Any]) -> None:
     It passes the message queue by: if the process dies before the first record, the platform must know the new token.
     """
     message = AirbyteMessageSerializer.dump(create_connector_config_control_message(dict(config)))
-    try:
-        line = orjson.dumps(message).decode()
-    except orjson.JSONEncodeError:
-        line = json.dumps(message)  # halves of emoji and very long numbers, in whatever setting
-    sys.stdout.write(f"{line}\n")
+    # not by orjson, which refuses halves of emoji and very long numbers
+    sys.stdout.write(json.dumps(message, separators=(",", ":")) + "\n")
     sys.stdout.flush()
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, MutableMapping
+from collections.abc import MutableMapping
 from typing import Any
 
 from source_amocrm.auth import HandOver, SignIn, print_settings
@@ -56,9 +55,6 @@ def open_api(
     policy: RetryPolicy | None = None,
     *,
     session: AmocrmSession | None = None,
-    clock: Callable[[], float] = time.monotonic,
-    wall: Callable[[], float] = time.time,
-    sleep: Callable[[float], None] = time.sleep,
     hand_over: HandOver = print_settings,
     receive: Receive = lambda _, body: body,
 ) -> Api:
@@ -71,10 +67,9 @@ def open_api(
     given = config.credentials
     sign_in: SignIn
     if isinstance(given, LongLived):
-        sign_in = LongLivedTokenAuthenticator(config, given, wall)
+        sign_in = LongLivedTokenAuthenticator(config, given, session.wall)
     else:
-        endpoint = HttpTokenEndpoint(session, clock=clock, sleep=sleep)
-        sign_in = AmocrmOAuth2Authenticator(config, given, raw, endpoint, hand_over, wall)
-    api = Api(session, sign_in, clock=clock, sleep=sleep)
-    api.wall, api.receive = wall, receive
+        sign_in = AmocrmOAuth2Authenticator(config, given, raw, HttpTokenEndpoint(session), hand_over, session.wall)
+    api = Api(session, sign_in)
+    api.receive = receive
     return api

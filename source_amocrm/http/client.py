@@ -6,7 +6,6 @@ import copy
 import logging
 import math
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -43,10 +42,20 @@ _EARLY = (ReplyKind.DNS, ReplyKind.REFUSED, ReplyKind.CONNECT_TIMEOUT, ReplyKind
 @dataclass(frozen=True, slots=True)
 class Answer:
     body: Body  # None where nothing was found (204)
-    server_time: int  # when the server answered (Unix seconds, server clock; ours if it does not tell)
-    sent_at: int  # a second not later than the moment that the answer shows (same clock)
+    server_time: float  # when the server answered (Unix seconds, server clock; ours if it does not tell)
+    sent_at: float  # the request left no earlier (same clock)
     drift: int = 0  # by how much our clock is ahead of that one (seconds); 0 while the two agree
     tick: float = 0.0  # when the answer came (seconds, monotonic clock)
+
+    @property
+    def earliest(self) -> float:
+        """When the server answered, by the earlier of both clocks: a moment that has passed."""
+        return self.server_time + min(0, self.drift)
+
+    @property
+    def latest(self) -> float:
+        """When the server answered, by the later of both clocks: nothing in the body changed after it."""
+        return self.server_time + max(0, self.drift)
 
 
 class Fetch(Protocol):
@@ -76,19 +85,11 @@ class Api(HttpClient):
     """
 
     _error_handler: AmocrmErrorHandler
-    wall: Callable[[], float] = time.time  # Unix seconds of this machine's clock
     receive: Receive = staticmethod(lambda _, body: body)
     in_doubt = ""
     """Is said before a refusal of the sign-in if an earlier attempt may have had its effect."""
 
-    def __init__(
-        self,
-        session: AmocrmSession,
-        sign_in: SignIn,
-        *,
-        clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
+    def __init__(self, session: AmocrmSession, sign_in: SignIn) -> None:
         super().__init__(
             "amocrm",
             logging.getLogger("airbyte"),
@@ -97,11 +98,9 @@ class Api(HttpClient):
             backoff_strategy=session.policy,
         )
         self.session = session
-        self.budget = session.budget
+        self.budget, self.policy = session.budget, session.policy
+        self.clock, self.wall, self.sleep = session.clock, session.wall, session.sleep
         self.auth = sign_in
-        self.policy = session.policy
-        self.clock = clock
-        self.sleep = sleep
         self.breaker = CircuitBreaker()
         self.stats = Stats()
         self.accepted: set[str] = set()  # tokens that amoCRM has taken
@@ -179,7 +178,7 @@ class _Sending:
                 breaker.answered(self.number)
                 with stats.lock:
                     stats.latency += (reply.elapsed - stats.latency) * (_SMOOTH if stats.latency else 1)
-                api.accepted.add(reply.token or "")
+                api.accepted.add(reply.token)
                 return response
             if self.doubtful and isinstance(resolution.error, Unauthorized):
                 resolution.error.message = api.in_doubt + resolution.error.message
@@ -227,7 +226,7 @@ class _Sending:
 
     def _elsewhere(self, reply: Reply, rule: Rule, error: AmocrmError) -> None:
         """Renews the token, or finds the account's new address. Raises the error if there is none to try."""
-        api, auth, breaker, rejected = self.api, self.api.auth, self.api.breaker, reply.token or ""
+        api, auth, breaker, rejected = self.api, self.api.auth, self.api.breaker, reply.token
         renews = rule.action is ResponseAction.REFRESH_TOKEN_THEN_RETRY
         # a renewed token that has worked for nobody is not worth another renewal
         worthy = not self.renewals or rejected in api.accepted or rejected != auth.token

@@ -61,7 +61,7 @@ class Jitter:
         # By how much the earliest of the last requests may have been later than another one will be
         self.margin: float | None = None
         self._answers: deque[float] = deque(maxlen=_ANSWERS)
-        self._fastest = self._usual = 0.0
+        self._fastest, self._usual = 0.0, math.inf
         self._count = 0
         # For how many answers a refusal makes careful, and the number of the answer at which that ends
         self._careful = self._until = _CAREFUL
@@ -93,8 +93,6 @@ class Jitter:
 
     def lateness(self, elapsed: float | None) -> float:
         """By how much later than its turn a request may have been counted; `elapsed` None: it is not answered yet."""
-        if len(self._answers) < _LEAST:
-            return _WORST
         if self.spread is None:
             told = _WORST * self._care + min(_MOST_LATE, max(0.0, (elapsed or 0.0) - _UNUSUAL * self._usual))
         else:

@@ -101,9 +101,7 @@ _DRIVE: dict[Rule, str] = {
         "reach it, or leave the table out."
     ),
 }
-_PAIR: dict[Rule, str] = {
-    Rule("a pair of tokens", (200,), holds=("access_token", "refresh_token")): "",
-}
+_PAIR: dict[Rule, str] = {Rule("a pair of tokens", (200,), holds=("access_token", "refresh_token")): ""}
 _REFRESH: dict[Rule, str] = {
     _fails("the refresh token is spent", _NO_EXCHANGE, errors.Unauthorized, says=("revoked", "expired")): (
         "amoCRM no longer accepts the refresh token{detail}: it works once and for three months, and it is lost when "

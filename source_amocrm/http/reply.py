@@ -15,12 +15,9 @@ from typing import Any
 import orjson
 import requests
 
-LARGEST_BODY = 32 << 20
-"""Bytes of an answer, unpacked; a larger one is refused."""
-MOST_OF_VALUES = 128 << 20
-"""Bytes of memory that the values of an answer may take, by `cost`; dearer ones are not made."""
-MOST_WITHOUT_TEXTS = 64 << 20
-"""Bytes of memory that the values may take by their number, apart from their contents."""
+LARGEST_BODY = 32 << 20  # bytes of an answer, unpacked; a larger one is refused
+MOST_OF_VALUES = 128 << 20  # bytes of memory that the values of an answer may take, by `cost`; dearer ones are not made
+MOST_WITHOUT_TEXTS = 64 << 20  # bytes of memory that the values may take by their number, apart from their contents
 
 _NUL = rb"\u0000"  # as JSON writes it
 # Bytes of memory at the most, as measured: for each sign, and for a text that is no key
@@ -28,8 +25,7 @@ _COST = {b"{": 176, b"[": 96, b",": 56, b":": 110}
 _STRING = 48
 # The first bytes of a character beyond 16 bits; one of them makes every character of its text take four bytes
 _WIDE = (b"\xf0", b"\xf1", b"\xf2", b"\xf3", b"\xf4", rb"\ud", rb"\uD")
-# A text that must be mended is in memory several times
-_MENDED = 4
+_MENDED = 4  # times that a text which must be mended is in memory
 
 
 class ReplyKind(Enum):
@@ -61,7 +57,7 @@ class Reply:
     elapsed: float  # seconds from sending to the last byte
     received: float  # unix seconds, this machine's clock
     trouble: str = ""  # the technical word for a failed exchange
-    token: str | None = field(default=None, repr=False)  # the one that was sent
+    token: str = field(default="", repr=False)  # the one that was sent
     url: str = ""  # what was asked for
 
     @property
@@ -128,9 +124,9 @@ def parse(data: bytes | bytearray, values: int | None = None) -> tuple[ReplyKind
         value = None if _NUL in data else orjson.loads(data)
     except orjson.JSONDecodeError:
         value = None
-    if value is None and values * _MENDED > MOST_OF_VALUES:
-        return ReplyKind.TOO_LARGE, None
     if value is None:
+        if values * _MENDED > MOST_OF_VALUES:
+            return ReplyKind.TOO_LARGE, None
         value = _mended(data)
     return (ReplyKind.OBJECT, value) if value and isinstance(value, dict) else (ReplyKind.BROKEN, None)
 

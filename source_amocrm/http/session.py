@@ -27,27 +27,16 @@ from requests.adapters import HTTPAdapter
 
 from source_amocrm.http.backoff import RetryPolicy
 from source_amocrm.http.rate_limit import Budget
-from source_amocrm.http.reply import (
-    LARGEST_BODY,
-    MOST_OF_VALUES,
-    AmocrmResponse,
-    Reply,
-    ReplyKind,
-    cost,
-    parse,
-)
+from source_amocrm.http.reply import LARGEST_BODY, MOST_OF_VALUES, AmocrmResponse, Reply, ReplyKind, cost, parse
 
-LARGEST_HEAD = 1 << 17
-"""Bytes of all that comes before a body: the status, the headers, and what the server says before them."""
+LARGEST_HEAD = 1 << 17  # bytes of the status, the headers, and what the server says before them
 _SMALL = 1 << 20  # bytes of an answer that holds no rows
 _READ_SIZE = 1 << 18  # bytes that are unpacked at a time
 _ENCODINGS = ("", "identity", "gzip", "x-gzip", "deflate")
 """How a body may be packed, although only gzip is asked for; a body that is packed otherwise is refused."""
 _CONNECTIONS = 72  # to one host, as many as threads: the most workers, and those that ask now and then
-HEAVY_BODY = 4 << 20
-"""An answer of more bytes is heavy. Where a smaller page can be asked for, it is refused."""
-HEAVY_VALUES = 32 << 20
-"""An answer whose values cost more bytes of memory is heavy, too."""
+HEAVY_BODY = 4 << 20  # bytes; an answer of more is heavy, and refused where a smaller page can be asked for
+HEAVY_VALUES = 32 << 20  # bytes of memory; an answer whose values cost more is heavy, too
 
 
 class TooLarge(Exception):
@@ -160,12 +149,23 @@ def turn_of_heavy_answer(patience: float) -> Iterator[None]:
 
 
 class AmocrmSession(LimiterSession):
-    """One for all requests of the process; safe to share by threads."""
+    """One for all requests of the process, with their clocks; safe to share by threads.
 
-    def __init__(self, budget: Budget, policy: RetryPolicy) -> None:
+    `clock` tells seconds of this machine's monotonic clock, and `wall` Unix seconds.
+    """
+
+    def __init__(
+        self,
+        budget: Budget,
+        policy: RetryPolicy,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
         super().__init__(api_budget=budget)
-        self.budget = budget
-        self.policy = policy
+        self.budget, self.policy = budget, policy
+        self.clock, self.wall, self.sleep = clock, wall, sleep
         # signs nothing, so that no password of a .netrc file is sent; `send` adds the token after its turn has come
         self.auth = lambda request: request
         self.headers.update({"Accept": "application/json", "Accept-Encoding": "gzip", "User-Agent": "source-amocrm"})
@@ -202,7 +202,6 @@ class AmocrmSession(LimiterSession):
     def _exchange(
         self, request: requests.PreparedRequest, token: str, shrinkable: bool, kwargs: dict[str, Any]
     ) -> AmocrmResponse:
-        url = str(request.url)
         signed = request.copy()  # the given request stays without a token, so that no error can show one
         if token:
             signed.headers["Authorization"] = f"Bearer {token}"
@@ -219,9 +218,8 @@ class AmocrmSession(LimiterSession):
             kind, trouble = failure(error, answered=response.status_code is not None), type(error).__name__
             if kind not in _OF_A_STATUS:
                 response = requests.Response()
-        elapsed, received = time.monotonic() - started, time.time()
-        status, headers = response.status_code, response.headers
-        reply = Reply(status, kind, body, headers, elapsed, received, trouble, token or None, url)
+        status, headers, elapsed = response.status_code, response.headers, time.monotonic() - started
+        reply = Reply(status, kind, body, headers, elapsed, time.time(), trouble, token, str(request.url))
         return AmocrmResponse(response, request, reply)
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -28,17 +27,12 @@ _SPENT_UNHEARD = (
 
 
 class HttpTokenEndpoint:
-    def __init__(
-        self,
-        session: AmocrmSession,
-        *,
-        clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
-        self._client = Api(session, SignIn(""), clock=clock, sleep=partial(shutdown.pause, sleep))
+    def __init__(self, session: AmocrmSession) -> None:
+        self._client = Api(session, SignIn(""))
+        self._client.sleep = partial(shutdown.pause, session.sleep)
         self._client.in_doubt = _SPENT_UNHEARD
         # never opens: threads that wait for an exchange learn of its failure from the authenticator
-        self._breaker = CircuitBreaker(opens=False)
+        self._client.breaker = CircuitBreaker(opens=False)
 
     def exchange(
         self, base_url: str, request: Mapping[str, Any], *, advice: str = "", claims: Claims | None = None
@@ -47,7 +41,7 @@ class HttpTokenEndpoint:
         unsigned = SignIn(base_url, claims=claims)
         unsigned.advice = advice
         refresh = "refresh_token" in request
-        client = self._client.at(unsigned, REFRESH if refresh else CODE, self._breaker)
+        client = self._client.at(unsigned, REFRESH if refresh else CODE, self._client.breaker)
         sent = {"bearer": _mark_as_sent} if refresh else {}
         _, response = client.send_request("POST", base_url + TOKEN_PATH, sent, json=request)
         reply = reply_of(response)

@@ -17,7 +17,7 @@ from functools import partial
 from source_amocrm.account import Account, Resource, by_ids
 from source_amocrm.account.availability import reading
 from source_amocrm.errors import AmocrmError, Unpaid
-from source_amocrm.http import Params
+from source_amocrm.http import Answer, Params
 from source_amocrm.sync.declaration import Batch, Deletion
 from source_amocrm.sync.deletions import EventLog, in_trash
 from source_amocrm.sync.lookup import Resolver
@@ -26,7 +26,7 @@ from source_amocrm.walk import FilterIgnored, OrderIgnored, Page, PageCheckpoint
 from source_amocrm.walk.id_order import LARGEST_ID, in_id_order, rest_of_second
 from source_amocrm.walk.intervals import FOREVER
 from source_amocrm.walk.keyset import keyset
-from source_amocrm.walk.listing import REMEMBERED_KEYS, Answered, TiesShuffled, bounds, key, seconds
+from source_amocrm.walk.listing import REMEMBERED_KEYS, TiesShuffled, bounds, key, seconds
 from source_amocrm.walk.newest_first import newest_first
 from source_amocrm.walk.server_order import ListTraits
 
@@ -146,7 +146,7 @@ class EntityReading:
             batch = Batch(page, floor=0)
             yield without_held(batch) if left else batch
 
-    def _hold(self, row: Row, answered: Iterable[Answered], held: dict[int, float]) -> bool:
+    def _hold(self, row: Row, answered: Iterable[Answer], held: dict[int, float]) -> bool:
         entity_id, over = row.get("id"), over_at(seconds(row.get("updated_at")) or 0, answered)
         if over is None or not isinstance(entity_id, int):
             return False
@@ -255,7 +255,7 @@ def _without(batches: Iterable[Batch], unwanted: Callable[[Row], bool]) -> Itera
     return map(partial(Batch.without, unwanted=unwanted), batches)
 
 
-def over_at(second: int, answered: Iterable[Answered]) -> float | None:
+def over_at(second: int, answered: Iterable[Answer]) -> float | None:
     """Returns the tick of the monotonic clock at which `second` has ended by the server's clock and by ours.
 
     None if it had ended when the rows were requested.

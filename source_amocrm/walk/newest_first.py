@@ -16,9 +16,10 @@ from dataclasses import replace
 from functools import partial
 from itertools import pairwise
 
+from source_amocrm.http import Answer
 from source_amocrm.walk.full import PageProgress, latest_versions, one_pass, passes_until_complete
 from source_amocrm.walk.intervals import FOREVER
-from source_amocrm.walk.listing import Answered, Key, Listing, OrderIgnored, Page, RawPage, Row, key
+from source_amocrm.walk.listing import Key, Listing, OrderIgnored, Page, RawPage, Row, key
 from source_amocrm.walk.page_size import WindowPlan, with_smaller_pages
 
 MOST_READINGS = 20
@@ -48,7 +49,7 @@ def newest_first(listing: Listing, since: int) -> Iterator[Page]:
             plan.step_back(raw)
             continue
         rows = list(filter(is_new, raw.rows))
-        answered: tuple[Answered, ...] = (raw.answered,)
+        answered: tuple[Answer, ...] = (raw.answered,)
         reached = min([before, *seconds[-1:]])
         # the next page should begin with the last row that is newer
         newer = [place for place, row in enumerate(raw.rows, start) if (listing.second_of(row) or 0) > reached]
@@ -67,7 +68,7 @@ def newest_first(listing: Listing, since: int) -> Iterator[Page]:
 def _around(listing: Listing, second: int, start: int) -> Page:
     """Every row of a second that lies around the position `start`."""
     number = start // listing.limit + 1
-    answered: list[Answered] = []
+    answered: list[Answer] = []
 
     def read() -> list[RawPage]:
         nonlocal number
