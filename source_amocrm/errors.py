@@ -18,14 +18,10 @@ E = TypeVar("E", bound=BaseException)
 
 
 class AmocrmError(AirbyteTracedException):
-    """A failure that we foresaw. `str()` tells the user what happened and what to do next.
-
-    `status` is the HTTP status of the answer, None if there was none; `path` the path of the request; `meaning` that of
-    the rule which fits the answer.
-    """
+    """A failure that we foresaw. `str()` tells the user what happened and what to do next."""
 
     message: str
-    meaning = ""
+    meaning = ""  # of the rule that fits the answer
 
     def __init__(
         self,
@@ -37,8 +33,8 @@ class AmocrmError(AirbyteTracedException):
         internal_message: str | None = None,
     ) -> None:
         super().__init__(internal_message, message, failure_type)
-        self.status = status
-        self.path = path
+        self.status = status  # of the answer, if there was one
+        self.path = path  # of the request
 
     def __repr__(self) -> str:
         """The CDK sums up a sync's failures by their `repr`."""
@@ -132,10 +128,7 @@ def masked(message: AirbyteMessage) -> AirbyteMessage:
 
 
 def print_error(error: AirbyteTracedException) -> None:
-    """Prints the TRACE message as one whole line.
-
-    The CDK's method masks the finished JSON: a secret of one letter would break it.
-    """
+    """Prints the TRACE message as one line. The CDK masks the finished JSON: a secret of one letter would break it."""
     line = orjson.dumps(AirbyteMessageSerializer.dump(masked(error.as_airbyte_message()))).decode()
     print(f"{line}\n", end="", flush=True)
 

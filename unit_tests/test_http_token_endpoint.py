@@ -9,6 +9,7 @@ import requests
 from airbyte_cdk.models import FailureType
 
 from source_amocrm import shutdown
+from source_amocrm.auth import SignIn
 from source_amocrm.auth.claims import Claims
 from source_amocrm.auth.oauth import Grant
 from source_amocrm.errors import AmocrmError, Blocked, Moved, NotFound, Throttled, Unauthorized, Unavailable
@@ -62,9 +63,10 @@ class World:
         self.adapter.register_uri("POST", URL, list(responses))
 
     def refresh(self, account_id: int | None = None) -> Grant:
-        claims = Claims(account_id=account_id)
+        sign_in = SignIn(HOST, claims=Claims(account_id=account_id))
+        sign_in.advice = "Grant access again."
         with shutdown.token_exchange():
-            return self.endpoint.exchange(HOST, REFRESH, advice="Grant access again.", claims=claims)
+            return self.endpoint.exchange(sign_in, REFRESH)
 
     def fails(self, error: type[AmocrmError]) -> AmocrmError:
         with pytest.raises(error) as caught:
@@ -103,7 +105,7 @@ def test_the_exchange_of_a_code() -> None:
     world = World()
     world.answers({"json": PAIR})
     request = {**KEYS, "grant_type": "authorization_code", "code": "def502"}
-    assert world.endpoint.exchange(HOST, request).access_token == "access-0001"
+    assert world.endpoint.exchange(SignIn(HOST), request).access_token == "access-0001"
     assert world.bodies == [
         {
             "client_id": INTEGRATION["client_id"],
@@ -125,7 +127,7 @@ def test_a_refresh_token_that_was_sent_holds_the_end_of_the_process_and_a_code_d
         return PAIR
 
     world.answers({"json": pair})
-    world.endpoint.exchange(HOST, {**KEYS, "grant_type": "authorization_code", "code": "def502"})
+    world.endpoint.exchange(SignIn(HOST), {**KEYS, "grant_type": "authorization_code", "code": "def502"})
     world.refresh()
     assert (held, shutdown._in_flight) == ([False, True], set())
 

@@ -12,7 +12,7 @@ from airbyte_cdk.models import FailureType
 from airbyte_cdk.sources.streams.http.requests_native_auth import SingleUseRefreshTokenOauth2Authenticator
 
 from source_amocrm.auth.bearer import SignIn
-from source_amocrm.auth.claims import Claims, check_domain
+from source_amocrm.auth.claims import check_domain
 from source_amocrm.auth.handover import FileKeeper, HandOver
 from source_amocrm.config import Config, OAuth
 from source_amocrm.config.hosts import is_account_host
@@ -41,7 +41,7 @@ class Grant:
 class TokenEndpoint(Protocol):
     """The account's token endpoint, behind the same rate limit and rules as every other request."""
 
-    def exchange(self, base_url: str, request: Mapping[str, Any], *, advice: str, claims: Claims) -> Grant:
+    def exchange(self, sign_in: SignIn, request: Mapping[str, Any]) -> Grant:
         """A new pair for what `request` holds, a refresh token or a code, which is spent by it. Raises AmocrmError."""
 
     def current_domain(self, api_domain: str, refresh_token: str) -> str | None:
@@ -96,7 +96,8 @@ class AmocrmOAuth2Authenticator(SignIn, SingleUseRefreshTokenOauth2Authenticator
         SingleUseRefreshTokenOauth2Authenticator.__init__(
             self, raw, f"{config.base_url}{TOKEN_PATH}", refresh_request_body={"redirect_uri": given.redirect_uri}
         )
-        self._check_domain()
+        if not self._overridden:
+            check_domain(self.claims, self.domain)
 
     def token_has_expired(self) -> bool:
         """Whether it is time to renew: a little ahead of the expiry."""
@@ -148,12 +149,12 @@ class AmocrmOAuth2Authenticator(SignIn, SingleUseRefreshTokenOauth2Authenticator
             self._failure = error
             raise
         self._failure = None
-        self._check_domain()
+        if not self._overridden:
+            check_domain(self.claims, self.domain)
 
     def _exchange(self, *, may_follow: bool = True) -> Grant:
-        body = self.build_refresh_request_body()
         try:
-            return self._endpoint.exchange(self.base_url, body, advice=self.advice, claims=self.claims)
+            return self._endpoint.exchange(self, self.build_refresh_request_body())
         except (Unauthorized, NotFound, Moved):
             if not (may_follow and self.relocate()):
                 raise
@@ -170,10 +171,6 @@ class AmocrmOAuth2Authenticator(SignIn, SingleUseRefreshTokenOauth2Authenticator
         finally:
             self._ahead = min(_AHEAD, grant.expires_in // 10)
             self._token, self._expires_at = access, self._clock() + grant.expires_in
-
-    def _check_domain(self) -> None:
-        if not self._overridden:
-            check_domain(self.claims, self.domain)
 
     def relocate(self) -> bool:
         """Follows a renamed account; the API server that its token names knows the new address."""

@@ -8,7 +8,7 @@ import math
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, NoReturn, Protocol
 from urllib.parse import urlencode
@@ -194,15 +194,12 @@ class _Sending:
 
     def _delay(self, response: AmocrmResponse, rule: Rule, error: AmocrmError) -> None:
         """Sleeps until the next attempt. Raises the error if there is none."""
-        api, policy, reply = self.api, self.api.policy, response.reply
+        api, breaker, policy = self.api, self.api.breaker, self.api.policy
         self.slow += rule.slow
         if rule.slow and self.kwargs.get("shrinkable") and self.slow >= policy.large_page_attempts:
-            raise api._error_handler.error(rule, reply, PageTooLarge)
-        attempts = policy.attempts
-        if self.probe or api.breaker.outage:
-            attempts = 1
-        elif reply.kind in _EARLY and api.breaker.untried:
-            attempts = policy.cold_attempts
+            raise api._error_handler.error(replace(rule, error=PageTooLarge), response.reply)
+        early = breaker.untried and response.reply.kind in _EARLY
+        attempts = 1 if self.probe or breaker.outage else policy.cold_attempts if early else policy.attempts
         self.failures += 1
         delay = policy.backoff_time(response, self.failures)
         spent = api.clock() - self.started - self.spent_throttled

@@ -45,7 +45,6 @@ class AmocrmErrorHandler(ErrorHandler):
 
     @property
     def max_time(self) -> int:
-        """Deadline of one request with its retries (seconds). Time spent waiting for the rate limit does not count."""
         return int(self._policy.ceiling)
 
     def interpret_response(self, response_or_exception: requests.Response | Exception | None) -> AmocrmResolution:
@@ -54,8 +53,8 @@ class AmocrmErrorHandler(ErrorHandler):
         error = None if rule.action is ResponseAction.SUCCESS else self.error(rule, reply)
         return AmocrmResolution(rule.action, rule.failure, str(error) if error else None, rule=rule, error=error)
 
-    def error(self, rule: Rule, reply: Reply, kind: type[AmocrmError] | None = None) -> AmocrmError:
-        """Makes an error of `kind`, or the rule's own: its sentence, and the ids by which support finds the request."""
+    def error(self, rule: Rule, reply: Reply) -> AmocrmError:
+        """Makes the rule's error: its sentence, and the ids by which support finds the request."""
         sign_in, path = self._sign_in, path_of(reply.url, self._sign_in.base_url)
         sentence = rule.message.format(
             host=sign_in.domain,
@@ -72,7 +71,7 @@ class AmocrmErrorHandler(ErrorHandler):
         seen = f"{reply.status} ({reply.kind.value})" if reply.status else reply.kind.value
         internal = " ".join(filter(None, [f"{path} at {sign_in.domain}: {seen}.", reply.trouble, traces]))
         message = f"{sentence} [{traces}]" if traces else sentence
-        error = (kind or rule.error)(
+        error = rule.error(
             message, failure_type=rule.failure, status=reply.status, path=path, internal_message=internal
         )
         error.meaning = rule.meaning

@@ -61,7 +61,7 @@ class Jitter:
         # By how much the earliest of the last requests may have been later than another one will be
         self.margin: float | None = None
         self._answers: deque[float] = deque(maxlen=_ANSWERS)
-        self._fastest, self._usual = 0.0, math.inf
+        self._fastest, self._usual = 0.0, math.inf  # seconds; no answer is late while nothing is known
         self._count = 0
         # For how many answers a refusal makes careful, and the number of the answer at which that ends
         self._careful = self._until = _CAREFUL
@@ -109,10 +109,7 @@ class Slot:
 
 
 class Budget(AbstractAPIBudget):
-    """The rate limit of the account, in the CDK's terms: one for all requests, so no policy is anyone's own.
-
-    A request has a turn from `acquire_call` to `update_from_response`.
-    """
+    """The rate limit in the CDK's terms. A request has a turn from `acquire_call` to `update_from_response`."""
 
     def __init__(
         self,

@@ -132,10 +132,7 @@ def parse(data: bytes | bytearray, values: int | None = None) -> tuple[ReplyKind
 
 
 def _mended(data: bytes | bytearray) -> Any:
-    """What orjson refuses: texts typed in amoCRM may hold halves of emoji, control characters, bytes of no UTF-8.
-
-    None if it is no JSON all the same.
-    """
+    """Parses what orjson refuses: halves of emoji, control characters, bytes of no UTF-8. None if it is no JSON."""
     try:
         text = data.decode("utf-8-sig", "replace")
         return _mend(json.loads(text, strict=False, parse_constant=lambda _: None, parse_float=_finite))

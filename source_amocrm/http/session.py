@@ -1,7 +1,4 @@
-"""The CDK's session with bounds: one request, one answer, in its turn, in time, read once, never redirected.
-
-Bounds of memory: a body is at most LARGEST_BODY, and heavy answers are read and parsed one at a time.
-"""
+"""The CDK's session with bounds: one request, one answer, in its turn, in time and memory, and never redirected."""
 
 from __future__ import annotations
 
@@ -230,7 +227,8 @@ def _read_body(response: requests.Response, shrinkable: bool) -> tuple[ReplyKind
         raise urllib3.exceptions.DecodeError("not packed as was asked for")
     data = bytearray()
     with ExitStack() as turn:
-        while True:
+        piece: bytes | None = None
+        while piece != b"":
             # read1 gives what has arrived; read would sit in a dripping body for as long as it drips
             piece = response.raw.read1(_READ_SIZE, decode_content=True) or b""
             # packed bytes count, too: a gzip file may have any number of members with nothing in them
@@ -240,8 +238,6 @@ def _read_body(response: requests.Response, shrinkable: bool) -> tuple[ReplyKind
             if len(data) <= HEAVY_BODY < len(data) + len(piece):
                 turn.enter_context(turn_of_heavy_answer(left))
             data += piece
-            if not piece:
-                break
         values = cost(data)
         if values > (HEAVY_VALUES if shrinkable else MOST_OF_VALUES):
             raise TooLarge

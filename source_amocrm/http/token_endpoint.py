@@ -8,7 +8,6 @@ from typing import Any
 
 from source_amocrm import shutdown
 from source_amocrm.auth import SignIn
-from source_amocrm.auth.claims import Claims
 from source_amocrm.auth.oauth import TOKEN_PATH, Grant
 from source_amocrm.config.hosts import is_account_host
 from source_amocrm.http.circuit_breaker import CircuitBreaker
@@ -34,16 +33,14 @@ class HttpTokenEndpoint:
         # never opens: threads that wait for an exchange learn of its failure from the authenticator
         self._client.breaker = CircuitBreaker(opens=False)
 
-    def exchange(
-        self, base_url: str, request: Mapping[str, Any], *, advice: str = "", claims: Claims | None = None
-    ) -> Grant:
+    def exchange(self, sign_in: SignIn, request: Mapping[str, Any]) -> Grant:
         """A pair for what `request` holds: a refresh token, or the code of a consent. Raises AmocrmError."""
-        unsigned = SignIn(base_url, claims=claims)
-        unsigned.advice = advice
+        unsigned = SignIn(sign_in.base_url, claims=sign_in.claims)
+        unsigned.advice = sign_in.advice
         refresh = "refresh_token" in request
         client = self._client.at(unsigned, REFRESH if refresh else CODE, self._client.breaker)
         sent = {"bearer": _mark_as_sent} if refresh else {}
-        _, response = client.send_request("POST", base_url + TOKEN_PATH, sent, json=request)
+        _, response = client.send_request("POST", unsigned.base_url + TOKEN_PATH, sent, json=request)
         reply = reply_of(response)
         body: Mapping[str, Any] = reply.body or {}
         expires_in = _positive(body.get("expires_in")) or _DAY
