@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from airbyte_cdk.models import (
+    AirbyteCatalog,
     AirbyteConnectionStatus,
     AirbyteMessage,
     AirbyteStateMessage,
@@ -18,8 +19,7 @@ from airbyte_cdk.models import (
     Status,
     SyncMode,
 )
-from airbyte_cdk.sources.abstract_source import AbstractSource
-from airbyte_cdk.sources.message import InMemoryMessageRepository, MessageRepository
+from airbyte_cdk.sources import Source
 from airbyte_cdk.sources.streams import Stream
 
 from source_amocrm.account import Account
@@ -43,7 +43,7 @@ from source_amocrm.sync.read_plan import Progress
 from source_amocrm.walk.listing import Row
 
 
-class SourceAmocrm(AbstractSource):
+class SourceAmocrm(Source):
     """amoCRM and Kommo; everything of a sync is made when it starts.
 
     `pack` makes the data of a row's record. `hand_over` gets the config when amoCRM has changed something in it.
@@ -51,7 +51,6 @@ class SourceAmocrm(AbstractSource):
 
     check_config_against_spec = False
     """Our own reading of the config says in words what is wrong, and never repeats what was typed."""
-    message_repository: MessageRepository = InMemoryMessageRepository()
 
     def __init__(
         self,
@@ -71,7 +70,7 @@ class SourceAmocrm(AbstractSource):
         return config
 
     def check(self, logger: logging.Logger, config: Mapping[str, Any]) -> AirbyteConnectionStatus:
-        """The CDK's would show the message as a Python literal, and none where the account can be read."""
+        """Tells whether the account can be read, and the reason why not or what will be incomplete or empty."""
         try:
             told = notes(open_account(config, EXTRAS, self._hand_over))
         except AmocrmError as error:
@@ -80,10 +79,8 @@ class SourceAmocrm(AbstractSource):
             logger.warning(note)
         return AirbyteConnectionStatus(Status.SUCCEEDED, mask("\n".join(told)) or None)
 
-    def check_connection(self, logger: logging.Logger, config: Mapping[str, Any]) -> tuple[bool, Any]:
-        """Returns whether the account can be read, and the reason why not or what will be incomplete or empty."""
-        status = self.check(logger, config)
-        return status.status is Status.SUCCEEDED, status.message
+    def discover(self, _: logging.Logger, config: Mapping[str, Any]) -> AirbyteCatalog:
+        return AirbyteCatalog([stream.as_airbyte_stream() for stream in self.streams(config)])
 
     def streams(self, config: Mapping[str, Any]) -> list[Stream]:
         account = open_account(config, hand_over=self._hand_over)
