@@ -191,12 +191,14 @@ class EntityReading:
     def _deletions_to_check(self) -> int:
         """Returns the second since which deleted entities are read by id, because they may be back; FOREVER for none.
 
-        A deleted note never comes back. Without a trash, or with a filter by many ids, deletions are few enough to ask.
+        A deleted note never comes back. With a trash an event tells of a return, also of one before the first sync.
+        Without one only the row tells, and a sync that does not read all rows may not have met it.
         """
-        if self.resource.holds_notes or not self.mark_deleted:
+        if self.resource.holds_notes or not self.mark_deleted or self._plan.at_first:
             return FOREVER
-        few = self.account.filter_works(self.resource) or not self.resource.has_trash
-        return self._plan.changes_since if few else FOREVER
+        if not self.resource.has_trash:
+            return self._plan.deletions_since
+        return self._plan.changes_since if self.account.filter_works(self.resource) else FOREVER
 
     def _tombstones(self, gone: dict[int, Deletion], present: Collection[int]) -> Iterator[Batch]:
         """Yields the deletions of events and of the trash; the later one of an entity counts.
