@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from copy import deepcopy
+from typing import Any
 from unittest import mock
 
 import pytest
@@ -205,15 +206,15 @@ def test_a_customer_that_came_back_before_the_first_sync_is_not_buried(
     writes.restore(account, "customers", own)
     clock.advance(3_600)
     monkeypatch.setattr(delivery, "ROWS_BETWEEN_STATES", 1)
-    settings = {"start_date": since} if since else {}
+    settings: dict[str, Any] = {"start_date": since} if since else {}
     destination, stop_after = Destination(), 1
     while resumed and ((own,) not in (rows := destination.rows.get("customers", {})) or len(rows) < 4):
         destination = Destination()
         destination.take(messages(Sandbox(account), ["customers"]), stop_after)
         stop_after += 1
     read = messages(Sandbox(account), ["customers"], destination.state(), **settings)
-    rows = [one.record.data for one in read if one.type == Type.RECORD and one.record]
-    assert [row["is_deleted"] for row in rows if row["customer_id"] == own] == [False]
+    records = [one.record.data for one in read if one.type == Type.RECORD and one.record]
+    assert [row["is_deleted"] for row in records if row["customer_id"] == own] == [False]
 
 
 @pytest.mark.parametrize("visible", [True, False], ids=["", "deal hidden"])

@@ -6,8 +6,9 @@ Events are read once for all lists.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Set
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
+from itertools import chain
 from typing import Any
 
 from source_amocrm.account import Account, Memoized, Resource, by_ids
@@ -24,13 +25,13 @@ from source_amocrm.account.event_kinds import (
     TRASHED,
 )
 from source_amocrm.account.resources import CARDS
-from source_amocrm.errors import REFUSALS, BadRequest, PageTooLarge, beginning_with
+from source_amocrm.errors import REFUSALS, BadRequest, beginning_with
 from source_amocrm.sync.declaration import Deletion
-from source_amocrm.sync.events import events_listing, in_no_order, keyset_either_way
+from source_amocrm.sync.events import events_between
 from source_amocrm.sync.read_plan import ReadPlan
-from source_amocrm.walk import FilterIgnored, Listing, OrderIgnored, RawPage, Row
+from source_amocrm.walk import Listing, Row
 from source_amocrm.walk.intervals import FOREVER
-from source_amocrm.walk.listing import bounds, numeric_id, rows_of, seconds
+from source_amocrm.walk.listing import numeric_id, rows_of, seconds
 from source_amocrm.walk.page_size import with_smaller_pages
 
 _KEPT_FIELDS = frozenset({"id", "type", "created_at", "created_by", "account_id", "entity_id", "entity_type"})
@@ -191,8 +192,8 @@ class EventLog:
         kinds_since: dict[int, list[str]] = {}
         for kind, since in self.types_since.items():
             kinds_since.setdefault(since, []).append(kind)
-        events = [event for since, kinds in kinds_since.items() for event in events_since(self.account, kinds, since)]
-        return sorted(events, key=lambda event: (seconds(event.get("created_at")) or 0, str(event.get("id"))))
+        parts = (events_between(self.account, kinds, since, keep=trimmed) for since, kinds in kinds_since.items())
+        return sorted(chain(*parts), key=lambda event: (seconds(event.get("created_at")) or 0, str(event.get("id"))))
 
     def _cards(self, resource: Resource) -> set[tuple[str, int]]:
         """Finds cards whose links changed because a linked card of this list was trashed, restored or merged.
@@ -223,30 +224,6 @@ class EventLog:
             except BadRequest:
                 return
             yield from ((link.get("to_entity_type"), link.get("to_entity_id")) for link in rows_of(body or {}, "links"))
-
-
-def events_since(account: Account, kinds: Iterable[str], since: int) -> list[Row]:
-    """Reads the events of these kinds up to the start of the sync, each once, with the fields of `trimmed`."""
-    # that there are none is the rule
-    listing = events_listing(account, kinds).retrying_empty(1)
-    # they may be asked for while the start of the sync is not known yet
-    known = account.facts().until if account.facts.known else None
-    try:
-        first, listing = account.events_pages.ask(listing, bounds(listing, since - 1, known + 1 if known else FOREVER))
-    except PageTooLarge:
-        first = None
-    end = account.facts().until
-    try:
-        pages = keyset_either_way(listing, (since, end), first and _until(listing, first, end), account.pool)
-        return [trimmed(row) for page in pages for row in page.rows]
-    except (FilterIgnored, OrderIgnored):
-        return in_no_order(account, listing, since, end, trimmed)[0]
-
-
-def _until(listing: Listing, raw: RawPage, end: int) -> RawPage | None:
-    """Returns the page without the events after `end`; None if no event is left, so that the page's end is unknown."""
-    rows = [row for row in raw.rows if (listing.second_of(row) or 0) <= end]
-    return replace(raw, rows=rows) if rows or not raw.may_go_on else None
 
 
 def in_trash(account: Account, resource: Resource, plan: ReadPlan) -> list[Deletion]:

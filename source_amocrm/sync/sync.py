@@ -18,13 +18,13 @@ from source_amocrm.errors import AmocrmError, combined_error, error_copy
 from source_amocrm.sync.declaration import Batch, Declaration, Incremental, with_parameter
 from source_amocrm.sync.deletions import EventLog
 from source_amocrm.sync.delivery import Checkpoint, Delivery, NewestFirst, PageOrder
-from source_amocrm.sync.events import EventReading
+from source_amocrm.sync.events import EventReading, events_between
 from source_amocrm.sync.lookup import Resolver
-from source_amocrm.sync.read_plan import BEGINNING, Progress, ReadPlan, agree, merged
+from source_amocrm.sync.read_plan import BEGINNING, Progress, agree, merged
 from source_amocrm.sync.reading import EntityReading
 from source_amocrm.sync.state import dump
 from source_amocrm.walk import Row
-from source_amocrm.walk.intervals import FOREVER, IntervalSet
+from source_amocrm.walk.intervals import FOREVER
 
 LOGGER = logging.getLogger("airbyte")
 Selected = Mapping[Declaration, Progress | None]
@@ -223,12 +223,9 @@ class Sync:
     def _delivery(self, one: StreamSync, resource: Resource) -> Delivery:
         made = one.stream, resource, one.progress, self._resolvers.__getitem__
         if resource is EVENTS and one.stream.newest_first:
-            return NewestFirst(*made, self.account.facts().until, partial(self._events_between, one.stream.kinds or ()))
+            between = partial(events_between, self.account, one.stream.kinds or ())
+            return NewestFirst(*made, self.account.facts().until, between)
         return PageOrder(*made, self.account.clocks.now)
-
-    def _events_between(self, kinds: tuple[str, ...], low: int, high: int) -> Iterator[Row]:
-        reading = EventReading(self.account, ReadPlan(IntervalSet(((low, high),)), deletions_since=low), kinds)
-        return (row for batch in reading.batches() for row in batch.page.rows)
 
     def _readers(self, resource: Resource) -> list[StreamSync]:
         return [one for one in self._streams if resource in one.stream.resources]
