@@ -83,11 +83,9 @@ class EventReading:
         listing = events_listing(self.account, self.kinds)
         if self.keep:
             listing = listing.retrying_empty(1)
-        until = self.account.facts().until
-        parts = [(low, min(high, until)) for low, high in reversed(self.plan.seconds.intervals)]
-        for low, high in parts:
-            if low <= high:
-                yield from map(Batch, self._part(listing, low, high))
+        needed = self.plan.seconds - (self.account.facts().until + 1, FOREVER)
+        for low, high in reversed(needed.intervals):
+            yield from map(Batch, self._part(listing, low, high))
 
     def _part(self, listing: Listing, low: int, high: int) -> Iterator[Page]:
         delivered: set[int | str] = set()

@@ -55,7 +55,6 @@ class StreamSync:
     progress: Progress
     unread: set[Resource]
     deliveries: dict[Resource, Delivery] = field(default_factory=dict)
-    begun: bool = False
     failures: list[Exception] = field(default_factory=list)
     lock: threading.RLock = field(default_factory=threading.RLock)
 
@@ -81,7 +80,6 @@ class StreamSync:
                 self.stream.name,
             )
         self.progress.begin([resource.name for resource in self.stream.inputs()], started)
-        self.begun = True
 
     def failure(self) -> Exception | None:
         """Returns the failures of all lists as one; a failure that we did not foresee comes first."""
@@ -183,7 +181,7 @@ class Sync:
         name = one.stream.name
         with one.lock:
             try:
-                if not one.begun:
+                if not one.progress.needed:
                     one.begin(self.account.facts().started)
                 if failure:
                     raise failure
@@ -196,12 +194,12 @@ class Sync:
             one.unread.discard(resource)
             if failure is None:
                 one.progress.finish(resource.name)
-            elif one.begun and self._is_off(resource, failure):
+            elif one.progress.needed and self._is_off(resource, failure):
                 LOGGER.info("%s of %s: there are none in this account. %s", name, resource.name, failure)
                 one.progress.postpone(resource.name)
             else:
                 one.failures.append(failure)
-            if one.begun:
+            if one.progress.needed:
                 yield name, Checkpoint(dump(one.progress))
             if not one.unread:
                 yield name, End(one.failure())
