@@ -172,8 +172,7 @@ class Account:
                 failure_type=FailureType.transient_error,
                 status=204,
             )
-        flag = body.get("is_api_filter_enabled")
-        account_id = body.get("id")
+        account_id, flag = body.get("id"), body.get("is_api_filter_enabled")
         ago = math.ceil(self.api.clock() - self._begun) + 1
         return Facts(
             id=account_id if isinstance(account_id, int) else None,
