@@ -27,7 +27,7 @@ class Resolver:
 
     def __init__(self, account: Account, lookup: Lookup, expected: bool) -> None:
         self._account = account
-        self._resource = lookup.resource
+        self.resource = lookup.resource
         self._value = lookup.value
         self._known: dict[int, Any] = {}
         """By id, the value of a record; None if it has none, or if there is no record."""
@@ -63,12 +63,12 @@ class Resolver:
             raise error_copy(self._failure)
         if missing and not self._whole:
             try:
-                self.observe(by_ids(self._account, self._resource, missing, unfiltered=self._unfiltered))
+                self.observe(by_ids(self._account, self.resource, missing, unfiltered=self._unfiltered))
                 for own in missing:
                     self._known.setdefault(own, None)
             except CLOSED as error:
                 self._whole = True  # as much as may be seen
-                LOGGER.warning("What is taken from %s is left empty in other tables. %s", self._resource.name, error)
+                LOGGER.warning("What is taken from %s is left empty in other tables. %s", self.resource.name, error)
         return {own: value for own in wanted if (value := self._known.get(own)) is not None}
 
     def _unfiltered(self, ids: Iterable[int]) -> Iterator[Row]:
@@ -78,7 +78,7 @@ class Resolver:
         first page is asked for, its second, its fourth …, until the list has more pages than there are ids, or ends.
         That takes at most twice the requests of the cheaper way, and these few.
         """
-        left, listing = set(ids), self._account.listing(self._resource)
+        left, listing = set(ids), self._account.listing(self.resource)
         some = listing.narrowed({"order[id]": "asc"}).retrying_empty(1)
         while left and self._asked + len(left) > self._pages:
             number, self._number = self._number, self._number * 2
@@ -97,4 +97,4 @@ class Resolver:
             yield from raw.rows
             left.difference_update(row["id"] for row in raw.rows if isinstance(row.get("id"), int))
         self._asked += len(left)
-        yield from one_by_one(self._account, self._resource, sorted(left))
+        yield from one_by_one(self._account, self.resource, sorted(left))

@@ -54,6 +54,7 @@ class StreamSync:
     stream: Incremental
     progress: Progress
     unread: set[Resource]
+    resolver: Resolver | None = None
     deliveries: dict[Resource, Delivery] = field(default_factory=dict)
     failures: list[Exception] = field(default_factory=list)
     lock: threading.RLock = field(default_factory=threading.RLock)
@@ -111,13 +112,10 @@ class Sync:
         ]
         for one in self._streams:
             one.restart_from_the_future(account.clocks.ours())
+            if lookup := one.stream.lookup:
+                one.resolver = Resolver(account, lookup, expected=bool(self._readers(lookup.resource)))
         for resource in {resource for one in self._streams for resource in one.stream.resources}:
             agree([one.progress for one in self._readers(resource)], resource.name)
-        self._resolvers = {
-            lookup: Resolver(account, lookup, expected=bool(self._readers(lookup.resource)))
-            for stream in selected
-            for lookup in stream.lookups.values()
-        }
         inputs = [(one.progress, resource) for one in self._streams for resource in one.stream.inputs()]
         changes_since = (progress.plan(resource.name).changes_since for progress, resource in inputs)
         self._event_log = EventLog(account, min(changes_since, default=FOREVER))
@@ -219,7 +217,7 @@ class Sync:
         return isinstance(failure, AmocrmError) and failure.path == resource.path and self.account.lacks(failure)
 
     def _delivery(self, one: StreamSync, resource: Resource) -> Delivery:
-        made = one.stream, resource, one.progress, self._resolvers.__getitem__
+        made = one.stream, resource, one.progress, one.resolver
         if resource is EVENTS and one.stream.newest_first:
             between = partial(events_between, self.account, one.stream.kinds or ())
             return NewestFirst(*made, self.account.facts().until, between)
@@ -242,7 +240,7 @@ class Sync:
             event_log=self._event_log if any(told) else None,
             mark_deleted=any(marked),
             several_rows=any(stream.several_rows for stream in streams),
-            resolvers=[resolver for lookup, resolver in self._resolvers.items() if lookup.resource == resource],
+            resolvers=[one.resolver for one in self._streams if one.resolver and one.resolver.resource == resource],
         )
 
     def _event_reading(self) -> EventReading:
