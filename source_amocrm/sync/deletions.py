@@ -65,30 +65,24 @@ class Changes:
         """Returns the deletions. A merged entity that was `not_found` counts as deleted at its merge."""
         return self.deleted | {own: self.merged[own] for own in not_found & self.merged.keys() - self.deleted.keys()}
 
-    def apply(self, event: Row, at: int, name: str, recent: bool) -> None:
-        """Applies an event of `at`. `recent`: the entity may have been delivered before, so it must be read again.
+    def apply(self, kind: str, gone: Deletion, recent: bool) -> None:
+        """Applies an event. `recent`: the entity may have been delivered before, so it must be read again.
 
         An entity deleted and restored within one second is in both dicts: only its row tells which came last.
         """
-        kind, entity_id = event.get("type"), numeric_id(event.get("entity_id"))
-        if kind in LINKED | TAGGED:
+        if kind in DELETED or kind == NOTE_DELETED:
+            self.deleted[gone.id] = gone
+            if self.restored.get(gone.id) != gone.at:
+                self.restored.pop(gone.id, None)
+        elif kind in RESTORED:
+            if not (recent and gone.id in self.deleted and self.deleted[gone.id].at == gone.at):
+                self.deleted.pop(gone.id, None)
             if recent:
-                self.touched |= {other for list_name, other in _touched(event) if list_name == name}
-        elif entity_id is not None and _list_of(event) == name:
-            deletion = _deletion(event, entity_id, at)
-            if kind in DELETED:
-                self.deleted[entity_id] = deletion
-                if self.restored.get(entity_id) != at:
-                    self.restored.pop(entity_id, None)
-            elif kind in RESTORED:
-                if not (recent and entity_id in self.deleted and self.deleted[entity_id].at == at):
-                    self.deleted.pop(entity_id, None)
-                if recent:
-                    self.restored[entity_id] = at
-            elif recent and kind in ADDED:
-                self.touched.add(entity_id)
-            elif recent and kind == MERGED:
-                self.merged[entity_id] = deletion
+                self.restored[gone.id] = gone.at
+        elif recent and kind in ADDED:
+            self.touched.add(gone.id)
+        elif recent and kind == MERGED:
+            self.merged[gone.id] = gone
 
 
 def trimmed(event: Row) -> Row:
@@ -101,15 +95,16 @@ def changes_of(events: Iterable[Row], resource: Resource, deletions_since: int, 
     """Returns what `events` (oldest first) tell of a list."""
     changes = Changes()
     for event in events:
-        at = seconds(event.get("created_at"))
+        kind, at = str(event.get("type")), seconds(event.get("created_at"))
         if at is None or at < deletions_since:
             continue
-        if not resource.holds_notes:
-            changes.apply(event, at, resource.name, at >= changes_since)
-        elif event.get("type") == NOTE_DELETED and _list_of(event) == resource.name:
-            notes = (note for element in _elements(event) if isinstance(note := element.get("note"), dict))
-            ids = (note_id for note in notes if (note_id := numeric_id(note.get("id"))) is not None)
-            changes.deleted |= {note_id: _deletion(event, note_id, at) for note_id in ids}
+        if kind in LINKED | TAGGED:
+            if at >= changes_since and not resource.holds_notes:
+                changes.touched |= {other for list_name, other in _touched(event) if list_name == resource.name}
+        elif (kind == NOTE_DELETED) == resource.holds_notes and _list_of(event) == resource.name:
+            for entity_id in _ids(event):
+                gone = Deletion(entity_id, at, event.get("created_by"), event.get("account_id"))
+                changes.apply(kind, gone, at >= changes_since)
     return changes
 
 
@@ -117,8 +112,12 @@ def _list_of(event: Row) -> str | None:
     return ENTITIES.get(str(event.get("entity_type")))
 
 
-def _deletion(event: Row, own: int, at: int) -> Deletion:
-    return Deletion(own, at, event.get("created_by"), event.get("account_id"))
+def _ids(event: Row) -> Iterator[int]:
+    """Yields the id of the entity, or of each note that was deleted."""
+    values = [event.get("entity_id")]
+    if event.get("type") == NOTE_DELETED:
+        values = [note.get("id") for one in _elements(event) if isinstance(note := one.get("note"), dict)]
+    return (entity_id for value in values if (entity_id := numeric_id(value)) is not None)
 
 
 def _touched(event: Row) -> Iterator[tuple[str, int]]:
@@ -144,12 +143,12 @@ CARD_NAMES = tuple(resource.name for resource in CARDS)
 class EventLog:
     """The account's events of some kinds, read once in a sync for every list that needs them.
 
-    `links_since`: the earliest second at which links of a delivered card may have changed (Unix seconds); FOREVER where
-    nothing was delivered. `types_since`: the kinds to ask for, each with the earliest second that any list needs.
+    `types_since`: the kinds to ask for, each with the earliest second that any list needs. `links_since`: the earliest
+    second at which links of a delivered card may have changed (Unix seconds); FOREVER where nothing was delivered.
     """
 
     account: Account
-    links_since: int
+    links_since: int = FOREVER
     types_since: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -160,6 +159,7 @@ class EventLog:
         """Adds the kinds of events that a stream needs of a list. Returns whether it needs any."""
         kinds: dict[str, int] = {}
         if plan.changes_since < FOREVER and resource.has_links:
+            self.links_since = min(self.links_since, plan.changes_since)
             entered = ADDED & {f"{resource.entity}_added"}
             kinds = dict.fromkeys({*entered, *LINKED, *TAGGED, MERGED, *RESTORED, *TRASHED}, plan.changes_since)
         if mark_deleted:

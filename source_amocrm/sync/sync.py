@@ -24,7 +24,6 @@ from source_amocrm.sync.read_plan import BEGINNING, Progress, agree, merged
 from source_amocrm.sync.reading import EntityReading
 from source_amocrm.sync.state import dump
 from source_amocrm.walk import Row
-from source_amocrm.walk.intervals import FOREVER
 
 LOGGER = logging.getLogger("airbyte")
 Selected = Mapping[Declaration, Progress | None]
@@ -116,12 +115,10 @@ class Sync:
                 one.resolver = Resolver(account, lookup, expected=bool(self._readers(lookup.resource)))
         for resource in {resource for one in self._streams for resource in one.stream.resources}:
             agree([one.progress for one in self._readers(resource)], resource.name)
-        inputs = [(one.progress, resource) for one in self._streams for resource in one.stream.inputs()]
-        changes_since = (progress.plan(resource.name).changes_since for progress, resource in inputs)
-        self._event_log = EventLog(account, min(changes_since, default=FOREVER))
+        self._event_log = EventLog(account)
         self._readings: dict[Resource, EntityReading | EventReading] = {
             resource: self._event_reading() if resource is EVENTS else self._entity_reading(resource)
-            for resource in dict.fromkeys(resource for _, resource in inputs)
+            for resource in dict.fromkeys(resource for one in self._streams for resource in one.stream.inputs())
         }
 
     def parts(self) -> list[Resource | Declaration]:
