@@ -21,9 +21,8 @@ from source_amocrm.streams.activity import ELEMENT_TYPE
 from source_amocrm.streams.base import FullRefreshStream, IncrementalStream
 from source_amocrm.streams.values import Json, Row, as_integer, as_list, child, or_none
 from source_amocrm.sync.declaration import Context
-from source_amocrm.sync.events import EventReading
-from source_amocrm.sync.read_plan import BEGINNING, ReadPlan
-from source_amocrm.walk.intervals import FOREVER, IntervalSet
+from source_amocrm.sync.events import events_between
+from source_amocrm.sync.read_plan import BEGINNING
 from source_amocrm.walk.listing import Listing, numeric_id
 from source_amocrm.walk.worker_pool import MOST_AHEAD, WorkerPool
 
@@ -129,11 +128,9 @@ class Talks(FullRefreshStream):
             )
 
     def _named_by_events(self) -> set[int]:
-        start = self.account.config.start or BEGINNING
-        plan = ReadPlan(IntervalSet(((start, FOREVER),)), deletions_since=start)
         try:
-            batches = EventReading(self.account, plan, tuple(CHATS)).batches()
-            return {talk_id for batch in batches for event in batch.page.rows for talk_id in talk_ids(event)}
+            events = events_between(self.account, CHATS, self.account.config.start or BEGINNING)
+            return {talk_id for event in events for talk_id in talk_ids(event)}
         except REFUSALS as error:
             sentence = (
                 "The talks that amoCRM lists are read, but it may list the newest ones only, and the events that name "
