@@ -19,7 +19,7 @@ from source_amocrm.account.resources import EVENTS, NOTES
 from source_amocrm.errors import REFUSALS, NotFound, PageTooLarge, beginning_with
 from source_amocrm.streams.activity import ELEMENT_TYPE
 from source_amocrm.streams.base import FullRefreshStream, IncrementalStream
-from source_amocrm.streams.values import Json, Row, as_integer, as_list, child, or_none
+from source_amocrm.streams.values import Json, Row, as_integer, as_list, child, read
 from source_amocrm.sync.declaration import Context
 from source_amocrm.sync.events import events_between
 from source_amocrm.sync.read_plan import BEGINNING
@@ -88,7 +88,7 @@ class Messages(IncrementalStream):
         talk_id, entity = child(message, "talk_id"), event.get("entity_type")
         contact_id, written = child(related, "linked_talk_contact_id"), {}
         if self._texts:
-            written = self._texts.message(or_none(as_integer, talk_id), child(message, "id"))
+            written = self._texts.message(read(as_integer, talk_id), child(message, "id"))
         return self.record(
             event,
             message_id=event.get("id"),
