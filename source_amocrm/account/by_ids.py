@@ -10,8 +10,8 @@ from source_amocrm.account.resources import Resource
 from source_amocrm.errors import NotFound, PageTooLarge, Unpaid
 from source_amocrm.http import Params
 from source_amocrm.walk import FilterIgnored, Row
+from source_amocrm.walk.by_page_number import in_id_order
 from source_amocrm.walk.full import full
-from source_amocrm.walk.id_order import in_id_order
 from source_amocrm.walk.listing import identified, key
 
 IDS_AT_ONCE = 50

@@ -20,8 +20,8 @@ from source_amocrm.account.resources import EVENTS
 from source_amocrm.sync.declaration import Batch
 from source_amocrm.sync.read_plan import ReadPlan
 from source_amocrm.walk import FilterIgnored, Listing, OrderIgnored, Page, RawPage, Row
+from source_amocrm.walk.by_page_number import one_second
 from source_amocrm.walk.full import in_passes, latest_versions
-from source_amocrm.walk.id_order import one_second
 from source_amocrm.walk.intervals import Interval
 from source_amocrm.walk.keyset import keyset
 from source_amocrm.walk.listing import REMEMBERED_KEYS, bounds, check_filter, key

@@ -23,11 +23,10 @@ from source_amocrm.sync.deletions import EventLog, in_trash
 from source_amocrm.sync.lookup import Resolver
 from source_amocrm.sync.read_plan import BEGINNING, ReadPlan, merged
 from source_amocrm.walk import FilterIgnored, OrderIgnored, Page, PageCheckpoint, Row
-from source_amocrm.walk.id_order import LARGEST_ID, in_id_order, rest_of_second
+from source_amocrm.walk.by_page_number import LARGEST_ID, in_id_order, newest_first, rest_of_second
 from source_amocrm.walk.intervals import FOREVER
 from source_amocrm.walk.keyset import keyset
 from source_amocrm.walk.listing import REMEMBERED_KEYS, Answered, TiesShuffled, bounds, key, seconds
-from source_amocrm.walk.newest_first import newest_first
 from source_amocrm.walk.server_order import ListTraits
 
 DELETIONS_AT_ONCE = 1_000

@@ -12,8 +12,8 @@ from its first to its last. The walk takes a page only if it begins no later tha
 
 Whatever moves meanwhile (an edited row jumps to "now", a deleted one leaves) is ahead of the walk or already read. The
 walk drops rows that were delivered before. If nothing proves that a page joins inside a crowded second, the walk reads
-that second on its own (see `id_order.one_second`). If rows of one second come in any order in a list that can be read
-in the order of IDs, it raises TiesShuffled.
+that second on its own (see `one_second`). If rows of one second come in any order in a list that can be read in the
+order of IDs, it raises TiesShuffled.
 
 Progress rule: a page that brings nothing new lies behind the last one or is a step back, and there are at most
 MOST_BARREN of these in a row. The walk does not chase changes that come faster than it reads them: what is changed
@@ -28,8 +28,8 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from source_amocrm.errors import PageTooLarge
-from source_amocrm.walk.full import check_length, undated
-from source_amocrm.walk.id_order import one_second
+from source_amocrm.walk.by_page_number import one_second
+from source_amocrm.walk.full import undated
 from source_amocrm.walk.intervals import Interval
 from source_amocrm.walk.keyset_prefetch import KeysetPrefetcher, KeysetWindow
 from source_amocrm.walk.listing import (
@@ -44,6 +44,7 @@ from source_amocrm.walk.listing import (
     TiesShuffled,
     key,
 )
+from source_amocrm.walk.page_size import check_length
 from source_amocrm.walk.server_order import ListTraits, OrderedList, Ranked, prove_order
 from source_amocrm.walk.worker_pool import WorkerPool
 

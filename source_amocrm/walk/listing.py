@@ -253,6 +253,11 @@ def key(row: Row) -> Key:
     return repr(row.get("id"))
 
 
+def compared(one: Any, other: Any) -> int:
+    """1 if the first key is lower, -1 if it is higher, 0 if the two are equal or cannot be compared."""
+    return (one < other) - (one > other) if isinstance(one, int) is isinstance(other, int) else 0
+
+
 class KeySet:
     """Millions of keys at 8 bytes each.
 

@@ -12,7 +12,7 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 from source_amocrm.walk.intervals import FOREVER, Interval
-from source_amocrm.walk.listing import Listing, OrderIgnored, Row, bounds, check_filter, key
+from source_amocrm.walk.listing import Listing, OrderIgnored, Row, bounds, check_filter, compared, key
 from source_amocrm.walk.page_size import PageSizer
 
 PAIRS_TO_KNOW = 20
@@ -54,19 +54,12 @@ class TieOrder:
 
     def is_no_later(self, row: Row, last: Row) -> bool:
         """Whether `row` comes no later than `last`, a row of the same second, so that no row is between the two."""
-        return self.known and (key(row) == key(last) or _compared(row, last) * self.pairs > 0)
+        return self.known and (key(row) == key(last) or compared(key(row), key(last)) * self.pairs > 0)
 
 
 def _steps(ranked: Sequence[tuple[int, Row]]) -> list[int]:
     """How each row compares to the next one, where both are of one second."""
-    return [_compared(row, other) for (rank, row), (next_rank, other) in pairwise(ranked) if rank == next_rank]
-
-
-def _compared(row: Row, other: Row) -> int:
-    """1 if the first ID is lower, -1 if it is higher, 0 if the two cannot be compared."""
-    one: Any = key(row)
-    two: Any = key(other)
-    return (one < two) - (one > two) if isinstance(one, int) is isinstance(two, int) else 0
+    return [compared(key(row), key(other)) for (rank, row), (next_rank, other) in pairwise(ranked) if rank == next_rank]
 
 
 @dataclass(slots=True)
