@@ -145,7 +145,6 @@ def keyset_either_way(
             second = listing.seconds_of(raw.rows)[0]
             if low <= second <= high:
                 yield from one_second(listing, second, pool)
-                yield Page([], (second, second))
             sides = (low, min(second - 1, high)), (max(second + 1, low), high)
             parts += [side for side in sides if side[0] <= side[1]]
         else:

@@ -22,7 +22,6 @@ Progress rule: `PageProgress`, and each page reaches farther than the one before
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Container, Iterator
 from dataclasses import replace
 from functools import partial
@@ -34,20 +33,20 @@ from source_amocrm.walk.intervals import FOREVER
 from source_amocrm.walk.listing import (
     Answered,
     Key,
+    KeySet,
     Listing,
     OrderIgnored,
     Page,
     PageCheckpoint,
     RawPage,
     Row,
+    bounds,
     check_filter,
     key,
 )
 from source_amocrm.walk.page_size import WindowPlan, with_smaller_pages
 from source_amocrm.walk.worker_pool import WorkerPool
 
-LARGEST_ID = 2**63
-"""IDs from here on do not fit into the array of delivered IDs, and are not remembered."""
 MOST_READINGS = 20
 """How many times `newest_first` reads a second that moves in the list meanwhile, before it raises OrderIgnored."""
 
@@ -57,7 +56,7 @@ def in_id_order(listing: Listing, pool: WorkerPool | None, checkpoint: PageCheck
     listing = listing.narrowed({"order[id]": "asc"} if listing.ordered else {})
     plan = WindowPlan(listing, pool, checkpoint.position if checkpoint else 0, share=4)
     last_id = checkpoint.after_id if checkpoint else 0
-    delivered = array("q")  # IDs, of which there may be millions
+    delivered = KeySet()
     try:
         while plan.more:
             raw = plan.ask()
@@ -68,7 +67,7 @@ def in_id_order(listing: Listing, pool: WorkerPool | None, checkpoint: PageCheck
             rows = [row for row in raw.rows if row["id"] > last_id]
             last_id = max([last_id, *ids])
             plan.advance(raw, fresh=bool(rows))
-            delivered.extend(row_id for row in rows if abs(row_id := row["id"]) < LARGEST_ID)
+            delivered.add(row["id"] for row in rows)
             yield Page(rows, checkpoint=PageCheckpoint(plan.end, last_id), answered=(raw.answered,))
     except OrderIgnored:
         plan.drop()
@@ -86,38 +85,35 @@ def _ids_in_order(rows: list[Row]) -> list[int]:
 
 
 def one_second(
-    listing: Listing, second: int, pool: WorkerPool | None = None, delivered: Container[Key] = ()
+    listing: Listing,
+    second: int,
+    pool: WorkerPool | None = None,
+    delivered: Container[Key] = (),
+    checkpoint: PageCheckpoint | None = None,
 ) -> Iterator[Page]:
-    """Yields every row of `second` once, without the rows whose keys are `delivered`. Raises FilterIgnored."""
+    """Yields every row of `second` once, without the rows whose keys are `delivered`, or the rows behind `checkpoint`.
+
+    Raises FilterIgnored.
+    """
     tied = listing.narrowed(_filter_of(listing, second))
-    if listing.ordered and not listing.own_order:
-        pages = in_id_order(tied, pool)
+    if checkpoint or (listing.ordered and not listing.own_order):
+        pages = in_id_order(tied, pool, checkpoint)
     else:
-        pages = first_versions(in_passes(tied, pool, lasting=listing.own_order))
+        pages = first_versions(in_passes(tied, pool, lasting=listing.own_order), KeySet())
     for page in pages:
         check_filter(listing, page.rows, second - 1, second + 1)
         rows = [row for row in page.rows if listing.second_of(row) == second and key(row) not in delivered]
-        yield Page(rows, answered=page.answered)
-
-
-def rest_of_second(
-    listing: Listing, second: int, pool: WorkerPool | None, checkpoint: PageCheckpoint
-) -> Iterator[Page]:
-    """Yields the rows of `second` behind `checkpoint`, in the order of IDs. Raises FilterIgnored."""
-    for page in in_id_order(listing.narrowed(_filter_of(listing, second)), pool, checkpoint):
-        check_filter(listing, page.rows, second - 1, second + 1)
-        yield replace(page, rows=[row for row in page.rows if listing.second_of(row) == second], second=second)
+        yield replace(page, rows=rows, second=second) if checkpoint else Page(rows, answered=page.answered)
     yield Page([], (second, second))
 
 
 def _filter_of(listing: Listing, second: int) -> Params:
     """The narrowest filter that shows the second, whether the server takes the filter's bounds as inclusive or not."""
-    name = f"filter[{listing.cursor}]"
     for low, high in ((second, second), (second - 1, second), (second, second + 1)):
-        params: Params = {f"{name}[from]": low, f"{name}[to]": high}
+        params = bounds(listing, low, high)
         if any(listing.second_of(row) == second for row in listing.ask(params, limit=1).rows):
             return params
-    return {f"{name}[from]": second - 1, f"{name}[to]": second + 1}
+    return bounds(listing, second - 1, second + 1)
 
 
 def newest_first(listing: Listing, since: int) -> Iterator[Page]:

@@ -213,9 +213,8 @@ def latest_versions(pages: Iterable[RawPage]) -> list[Row]:
     return list({key(row): row for raw in pages for row in raw.rows}.values())
 
 
-def first_versions(pages: Iterable[RawPage], delivered: Iterable[Key] = ()) -> Iterator[Page]:
-    """Yields each row once, in the version that was seen first, without the rows whose keys are `delivered`."""
-    seen = KeySet(delivered)
+def first_versions(pages: Iterable[RawPage], seen: KeySet) -> Iterator[Page]:
+    """Yields each row once, in the version that was seen first, without the rows whose keys were `seen`."""
     for raw in pages:
         fresh = {row_key: row for row in raw.rows if (row_key := key(row)) not in seen}
         seen.add(fresh)
