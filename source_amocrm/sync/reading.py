@@ -23,11 +23,10 @@ from source_amocrm.sync.deletions import EventLog, in_trash
 from source_amocrm.sync.lookup import Resolver
 from source_amocrm.sync.read_plan import BEGINNING, ReadPlan, merged
 from source_amocrm.walk import FilterIgnored, OrderIgnored, Page, PageCheckpoint, Row
-from source_amocrm.walk.id_order import LARGEST_ID, in_id_order, rest_of_second
+from source_amocrm.walk.by_page_number import in_id_order, newest_first, one_second
 from source_amocrm.walk.intervals import FOREVER
 from source_amocrm.walk.keyset import keyset
-from source_amocrm.walk.listing import REMEMBERED_KEYS, Key, TiesShuffled, bounds, key, seconds
-from source_amocrm.walk.newest_first import newest_first
+from source_amocrm.walk.listing import LARGEST_ID, REMEMBERED_KEYS, Key, TiesShuffled, bounds, key, seconds
 from source_amocrm.walk.server_order import ListTraits
 
 DELETIONS_AT_ONCE = 1_000
@@ -107,7 +106,7 @@ class EntityReading:
         pool = self.account.pool
         intervals, within = self._plan.seconds, self._plan.within
         if within:
-            yield from rest_of_second(self._listing, within.since, pool, within.checkpoint)
+            yield from one_second(self._listing, within.since, pool, checkpoint=within.checkpoint)
             intervals -= (within.since, within.since)
         for low, high in intervals.intervals:
             near = self._plan.requested_since if low == self._plan.since else low
