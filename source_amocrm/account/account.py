@@ -177,7 +177,7 @@ class Account:
         return Facts(
             id=account_id if isinstance(account_id, int) else None,
             filter_works=flag is None or bool(flag),
-            timezone=_timezone(body),
+            timezone=_timezone(body, "datetime_settings" in self.extras),
             started=min(int(answer.server_time), self.clocks.ours()) - ago,
             until=int(answer.latest) - ago,
             body=body,
@@ -187,19 +187,20 @@ class Account:
         return rows_of(self.facts().body, collection)
 
 
-def _timezone(body: Mapping[str, Any]) -> tzinfo:
-    """Returns the time zone of the account's dates; UTC where the account does not tell."""
+def _timezone(body: Mapping[str, Any], wanted: bool) -> tzinfo:
+    """Returns the time zone of the account's dates; UTC where the account does not tell, with a warning if `wanted`."""
     embedded = body.get("_embedded")
     settings = embedded.get("datetime_settings") if isinstance(embedded, dict) else None
-    if isinstance(settings, dict):
-        try:
-            return ZoneInfo(str(settings.get("timezone")))
-        except (OSError, ValueError, ZoneInfoNotFoundError):
-            pass
-        try:
-            sign = -1 if str(settings["timezone_offset"])[0] == "-" else 1
-            hours, minutes = (int(part) for part in str(settings["timezone_offset"]).lstrip("+-").split(":"))
-            return timezone(sign * timedelta(hours=hours, minutes=minutes))
-        except (KeyError, IndexError, ValueError):
+    told = settings if isinstance(settings, dict) else {}
+    try:
+        return ZoneInfo(str(told.get("timezone")))
+    except (OSError, ValueError, ZoneInfoNotFoundError):
+        pass
+    try:
+        sign = -1 if str(told["timezone_offset"])[0] == "-" else 1
+        hours, minutes = (int(part) for part in str(told["timezone_offset"]).lstrip("+-").split(":"))
+        return timezone(sign * timedelta(hours=hours, minutes=minutes))
+    except (KeyError, IndexError, ValueError):
+        if wanted:
             LOGGER.warning("amoCRM did not tell the account's time zone; dates are taken as of UTC.")
     return timezone.utc
