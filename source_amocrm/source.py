@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, cast
 
 from airbyte_cdk.models import (
-    AirbyteCatalog,
     AirbyteConnectionStatus,
     AirbyteMessage,
     AirbyteStateMessage,
@@ -19,7 +18,7 @@ from airbyte_cdk.models import (
     Status,
     SyncMode,
 )
-from airbyte_cdk.sources import Source
+from airbyte_cdk.sources import AbstractSource
 from airbyte_cdk.sources.streams import Stream
 
 from source_amocrm.account import Account
@@ -43,7 +42,7 @@ from source_amocrm.sync.read_plan import Progress
 from source_amocrm.walk.listing import Row
 
 
-class SourceAmocrm(Source):
+class SourceAmocrm(AbstractSource):
     """amoCRM and Kommo; everything of a sync is made when it starts.
 
     `pack` makes the data of a row's record. `hand_over` gets the config when amoCRM has changed something in it.
@@ -70,7 +69,7 @@ class SourceAmocrm(Source):
         return config
 
     def check(self, logger: logging.Logger, config: Mapping[str, Any]) -> AirbyteConnectionStatus:
-        """Tells whether the account can be read, and the reason why not or what will be incomplete or empty."""
+        """The CDK's would show the message as a Python literal, and none where the account can be read."""
         try:
             told = notes(open_account(config, EXTRAS, self._hand_over))
         except AmocrmError as error:
@@ -79,8 +78,10 @@ class SourceAmocrm(Source):
             logger.warning(note)
         return AirbyteConnectionStatus(Status.SUCCEEDED, mask("\n".join(told)) or None)
 
-    def discover(self, _: logging.Logger, config: Mapping[str, Any]) -> AirbyteCatalog:
-        return AirbyteCatalog([stream.as_airbyte_stream() for stream in self.streams(config)])
+    def check_connection(self, logger: logging.Logger, config: Mapping[str, Any]) -> tuple[bool, Any]:
+        """Returns whether the account can be read, and the reason why not or what will be incomplete or empty."""
+        status = self.check(logger, config)
+        return status.status is Status.SUCCEEDED, status.message
 
     def streams(self, config: Mapping[str, Any]) -> list[Stream]:
         account = open_account(config, hand_over=self._hand_over)

@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from source_amocrm.account import Account
 from source_amocrm.airbyte.check import EXTRAS, Impact, findings
+from source_amocrm.auth import SignIn
 from source_amocrm.auth.bearer import WARN_BEFORE
 from source_amocrm.auth.claims import check_domain, claims_of
 from source_amocrm.config import parse_config
@@ -150,10 +151,10 @@ def exchange(domain: str, api_base_url: str | None, keys: Keys, code: str) -> di
     The secret key goes to the account itself, whatever a redirect says. Only accepted secrets are remembered: on a page
     that is open to the world, strangers could fill the memory with codes of their own.
     """
-    endpoint = HttpTokenEndpoint(AmocrmSession(Budget(7), IMPATIENT), IMPATIENT)
+    endpoint = HttpTokenEndpoint(AmocrmSession(Budget(7), IMPATIENT))
     request = {**vars(keys), "grant_type": "authorization_code", "code": code}
     try:
-        grant = endpoint.exchange(api_base_url or f"https://{domain}", request)
+        grant = endpoint.exchange(SignIn(api_base_url or f"https://{domain}"), request)
     except AmocrmError as error:
         problem = problem_of(error, domain)
         if problem.key == "token_rejected":
