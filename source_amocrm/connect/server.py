@@ -43,7 +43,7 @@ class Server(ThreadingHTTPServer):
 
     def __init__(self, port: int) -> None:
         super().__init__(("127.0.0.1", port), _PageHandler)
-        self._places = threading.BoundedSemaphore(MOST_CONNECTIONS)
+        self._places = threading.Semaphore(MOST_CONNECTIONS)
 
     def finish(self) -> None:
         """Ends `serve_forever` after the answer under way."""
@@ -57,8 +57,10 @@ class Server(ThreadingHTTPServer):
             self.shutdown_request(request)
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
-        super().process_request_thread(request, client_address)
-        self._places.release()
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._places.release()
 
     def handle_error(self, request: object, client_address: object) -> None:
         """A browser that closed a connection is no news."""
