@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -83,6 +85,21 @@ def test_a_list_that_knows_no_pages_is_read_once_and_once_more_if_it_might_be_a_
 
     assert [row["id"] for row in full(Listing(fetch, "/api/v4/things", "things"))] == ids
     assert len(limits) == requests
+
+
+@pytest.mark.parametrize("odd", [2**70, json.loads("[" * 300 + "]" * 300)])
+def test_a_value_that_orjson_cannot_write_hinders_no_list(odd: Any) -> None:
+    things = a_list(120)
+    given = things.fetch
+
+    def fetch(path: str, params: Any = None, *, shrinkable: bool = False) -> Answer:
+        answer = given(path, params, shrinkable=shrinkable)
+        for row in (answer.body or {"_embedded": {"things": []}})["_embedded"]["things"]:
+            row["odd"] = odd
+        return answer
+
+    rows = full(replace(things.listing(), fetch=fetch))
+    assert [(row["id"], row["odd"]) for row in rows] == [(own, odd) for own in range(1, 121)]
 
 
 class Kommo(FakeList):

@@ -33,7 +33,8 @@ REMEMBERED_KEYS = 5_000
 _ID_DIGITS = 18
 RECENT_KEYS = 20_000
 """How many keys are kept as objects. Past it they are packed into sorted arrays."""
-_LARGEST = 2**63
+LARGEST_ID = 2**63
+"""IDs from here on do not fit into an array of 8 bytes each."""
 
 
 class FilterIgnored(Exception):
@@ -228,6 +229,11 @@ def key(row: Row) -> Key:
     return repr(row.get("id"))
 
 
+def compared(one: Any, other: Any) -> int:
+    """1 if the first key is lower, -1 if it is higher, 0 if the two are equal or cannot be compared."""
+    return (one < other) - (one > other) if isinstance(one, int) is isinstance(other, int) else 0
+
+
 class KeySet:
     """Millions of keys at 8 bytes each.
 
@@ -273,7 +279,7 @@ class KeySet:
 
 
 def _short(key: Key) -> int:
-    if isinstance(key, int) and -_LARGEST <= key < _LARGEST:
+    if isinstance(key, int) and -LARGEST_ID <= key < LARGEST_ID:
         return key
     digest = blake2b(repr(key).encode(errors="surrogatepass"), digest_size=8).digest()
     return int.from_bytes(digest, "big", signed=True)
