@@ -164,7 +164,7 @@ class _Sending:
     def response(self) -> AmocrmResponse:
         api, breaker, stats = self.api, self.api.breaker, self.api.stats
         while True:
-            # ahead of its expiry, and before a turn is taken
+            # a token that is about to expire is renewed before a turn is taken
             self._signed_in(api.auth.get_access_token)
             self.request.url = self.url.replace(self.base_url, api.auth.base_url, 1)
             first, self.number = not self.number, breaker.send()
