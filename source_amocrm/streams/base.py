@@ -29,6 +29,7 @@ from source_amocrm.sync.read_plan import Progress
 from source_amocrm.sync.state import load
 
 LOGGER = logging.getLogger("airbyte")
+State = Mapping[str, Any] | None
 RAW = "raw"
 RAW_SCHEMA: Mapping[str, Any] = {
     "type": ["null", "object"],
@@ -78,7 +79,7 @@ class AmocrmStream(HttpStream, Declaration, ABC):
         if self._raw:
             self.record.add(RAW, as_object)
 
-    def progress(self, state: Mapping[str, Any] | None) -> Progress | None:  # noqa: ARG002
+    def progress(self, state: State) -> Progress | None:  # noqa: ARG002
         """Returns the progress that a saved state tells; None for a stream that is read whole each time."""
         return None
 
@@ -108,7 +109,7 @@ class AmocrmStream(HttpStream, Declaration, ABC):
         yield from ()
 
     def probe(self, path: str) -> None:
-        """Asks for one row of one of the stream's lists. Raises AmocrmError if the list may not be read."""
+        """Asks for one row of one of the stream's lists. Raises AmocrmError if it may not be read."""
         self.fetch(path, {"limit": 1})
 
     def wanted_extras(self) -> frozenset[str]:
@@ -200,7 +201,7 @@ class IncrementalStream(AmocrmStream, Incremental):
 
     cursor_field: str = "updated_at"
 
-    def progress(self, state: Mapping[str, Any] | None) -> Progress:
+    def progress(self, state: State) -> Progress:
         config = self.account.config
         names = [resource.name for resource in self.inputs()]
         return load(self.name, self.cursor_field, names, state, config.start, config.lookback)
@@ -211,13 +212,7 @@ class IncrementalStream(AmocrmStream, Incremental):
     def context(self, resource: Resource) -> Context:
         return Context(resource.name, timezone=self.account.facts().timezone)
 
-    def read_records(
-        self,
-        *_: Any,
-        stream_slice: Mapping[str, Any] | None = None,
-        stream_state: Mapping[str, Any] | None = None,
-        **__: Any,
-    ) -> Iterator[Any]:
+    def read_records(self, *_: Any, stream_slice: State = None, stream_state: State = None, **__: Any) -> Iterator[Any]:
         """Yields the rows of a batch that a sync hands in; without one, every row that a sync of this stream brings."""
         if stream_slice:
             rows: Iterator[Any] = stream_slice["delivery"].take(stream_slice["batch"])

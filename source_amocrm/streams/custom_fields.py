@@ -83,7 +83,7 @@ class FieldRowStream(AmocrmStream):
 
 class CustomFields(PerEntityStream):
     kinds = (*OF_CARDS, SEGMENTS, CATALOGS)
-    parts = ("/custom_fields",)
+    list_path = "/custom_fields"
     # The options of the type category are a tree, which amoCRM keeps in `nested`, with `enums` null.
     found = {"enums": lambda field: field.get("nested") or field.get("enums")}
 
@@ -91,7 +91,7 @@ class CustomFields(PerEntityStream):
 CustomFieldGroups = PerEntityStream.table(
     "custom_field_groups",
     kinds=(*OF_CARDS, CATALOGS),
-    parts=("/custom_fields/groups",),
+    list_path="/custom_fields/groups",
     collection="custom_field_groups",
 )
 
@@ -112,7 +112,8 @@ VALUES = [FieldValueStream.table(f"custom_fields_{cards}") for cards in ("deals"
 
 class CustomFieldsCatalogElements(FieldRowStream, PerEntityStream):
     kinds = (CATALOGS,)
-    parts = ("/elements", "/custom_fields")
+    list_path = "/elements"
+    needed = ("/custom_fields",)
 
     def records_of(self, path: str, context: Context) -> Iterable[tuple[Row, Context]]:
         elements = [element for element, _ in super().records_of(path, context)]
@@ -133,5 +134,5 @@ class CatalogElements(PerEntityStream):
     """amoCRM filters elements by id only, so they are read whole each time. An invoice lists its items in a field."""
 
     kinds = (CATALOGS,)
-    parts = ("/elements",)
+    list_path = "/elements"
     found = {"items": values_of(lambda field: field.get("field_type") == "items")}

@@ -9,7 +9,7 @@ from source_amocrm.streams.per_entity import OF_CARDS, PerEntityStream
 from source_amocrm.streams.values import Row, as_list, child
 from source_amocrm.sync.declaration import Context
 
-Tags = PerEntityStream.table("tags", kinds=OF_CARDS, parts=("/tags",))
+Tags = PerEntityStream.table("tags", kinds=OF_CARDS, list_path="/tags")
 
 
 class LinkStream(PartsStream):
