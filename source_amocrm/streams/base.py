@@ -168,15 +168,12 @@ class FullRefreshStream(AmocrmStream):
         if self.scope and (lacking := self.account.not_granted(self.scope)):
             raise lacking
         try:
-            yield from self.all_rows()
+            for record, context in self.records():
+                yield from self.rows(record, context)
         except AmocrmError as error:
             if not self.account.lacks(error):
                 raise
             LOGGER.info("%s: there are none in this account. %s", self.name, error)
-
-    def all_rows(self) -> Iterator[Row]:
-        for record, context in self.records():
-            yield from self.rows(record, context)
 
 
 class AccountStream(FullRefreshStream):
@@ -192,8 +189,11 @@ class FixedStream(AccountStream):
     fixed: list[Row]
     exploded = True
 
-    def all_rows(self) -> Iterator[Row]:
-        yield from self.fixed
+    def records(self) -> Iterable[tuple[Row, Context]]:
+        return ((row, Context()) for row in self.fixed)
+
+    def rows(self, record: Row, context: Context) -> Iterable[Row]:  # noqa: ARG002
+        return [record]
 
 
 class IncrementalStream(AmocrmStream, Incremental):

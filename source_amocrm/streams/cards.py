@@ -68,12 +68,8 @@ def column(field: Json) -> FieldColumn | None:
 
 def known_columns(properties: Mapping[str, Any]) -> dict[int, FieldColumn]:
     """Returns the columns of custom fields among those of a stream's schema, by the field's id."""
-    found: dict[int, FieldColumn] = {}
-    for name, schema in properties.items():
-        match = _NAME.fullmatch(name)
-        if match and isinstance(schema, Mapping):
-            found[int(match[1])] = FieldColumn(name, schema)
-    return found
+    named = ((_NAME.fullmatch(name), schema) for name, schema in properties.items() if isinstance(schema, Mapping))
+    return {int(match[1]): FieldColumn(match[0], schema) for match, schema in named if match}
 
 
 def field_columns(odd: Row, record: Row, columns: Mapping[int, FieldColumn], zone: tzinfo) -> Row:
@@ -122,19 +118,15 @@ class ReadableStream(IncrementalStream):
             self.record.add(each.name)
 
     def further_columns(self) -> Mapping[str, Any]:
-        return {**self._field_columns(), **super().further_columns()}
-
-    def _field_columns(self) -> Mapping[str, Any]:
-        """Returns the columns that the connection is configured with; else those that the account's fields make."""
-        if self._configured or not self.account.config.readable_columns:
-            return {each.name: each.schema for each in self._fields.values()}
-        try:
-            fields = self.account.dictionary(f"{self.resources[0].path}/custom_fields", "custom_fields")
-        except CLOSED as error:
-            LOGGER.warning("The custom fields of %s are no columns of it: %s", self.name, error)
-            return {}
-        made = (column(field) for field in fields)
-        return {each.name: each.schema for each in made if each}
+        """Adds the columns that the connection is configured with; else those that the account's fields make."""
+        columns: Iterable[FieldColumn | None] = self._fields.values()
+        if not self._configured and self.account.config.readable_columns:
+            try:
+                fields = self.account.dictionary(f"{self.resources[0].path}/custom_fields", "custom_fields")
+                columns = map(column, fields)
+            except CLOSED as error:
+                LOGGER.warning("The custom fields of %s are no columns of it: %s", self.name, error)
+        return {**{each.name: each.schema for each in columns if each}, **super().further_columns()}
 
     def row(self, record: Row, context: Context) -> Row:
         if not self._fields:
@@ -151,8 +143,7 @@ def is_communication(field: dict[str, Json]) -> bool:
 
 
 def name_of(company: Row) -> str | None:
-    name = company.get("name")
-    return name if isinstance(name, str) else None
+    return name if isinstance(name := company.get("name"), str) else None
 
 
 class Deals(ReadableStream):

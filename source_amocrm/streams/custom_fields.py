@@ -57,9 +57,11 @@ class FieldRowStream(AmocrmStream):
             if not elements:
                 continue
             field_id, of_field = make.key(field.get("field_id"), field, "custom_field_id"), of_entity.copy()
-            name = read(values.as_text, field.get("field_name"), of_field, "name")
-            code = read(values.as_text, field.get("field_code"), of_field, "field_code")
-            kind = read(values.as_text, field.get("field_type"), of_field, "field_type")
+            name, code, kind = field.get("field_name"), field.get("field_code"), field.get("field_type")
+            if not (type(name) is str and type(kind) is str and (code is None or type(code) is str)):
+                name = read(values.as_text, name, of_field, "name")
+                code = read(values.as_text, code, of_field, "field_code")
+                kind = read(values.as_text, kind, of_field, "field_type")
             first = counted.get(field_id, 0)
             counted[field_id] = first + len(elements)
             for index, element in enumerate(elements, first):
