@@ -55,15 +55,20 @@ class FieldColumn:
 
 
 def column(field: Json) -> FieldColumn | None:
-    """Returns the column of a field of the account's dictionary. Its name begins with the id, which never changes."""
+    """Returns the column of a field of the account's dictionary.
+
+    Its name begins with the id, which never changes; then comes the field's name in small Latin letters and digits.
+    """
     own = field.get("id") if type(field) is dict else None
     if type(own) is not int or own < 0:
         return None
     name, kind = field.get("name"), field.get("type")
-    alias = _alias(name) if type(name) is str else ""
+    latin = name.lower().translate(_LATIN) if type(name) is str else ""
+    plain = unicodedata.normalize("NFKD", latin).encode("ascii", "ignore").decode()
+    alias = re.sub(r"[^a-z0-9]+", "_", plain).strip("_")[:_LONGEST_ALIAS]
     told = f"Custom field {own}, of the type {kind}, as it was named at discovery: {name}."
     schema = _SCHEMAS.get(kind, TEXT) if type(kind) is str else TEXT
-    return FieldColumn(f"cf_{own}_{alias}" if alias else f"cf_{own}", {**schema, "description": told})
+    return FieldColumn(f"cf_{own}_{alias}".rstrip("_"), {**schema, "description": told})
 
 
 def known_columns(properties: Mapping[str, Any]) -> dict[int, FieldColumn]:
@@ -97,12 +102,6 @@ def _value(odd: Row, known: FieldColumn, kind: Json, given: list[Json], zone: tz
         return read(values.as_number if "number" in types else values.as_boolean, value, odd, known.name)
     write = values.WRITERS["date" if form == "date" else "date_time"]
     return read(lambda seconds: write(seconds, zone), value, odd, known.name)
-
-
-def _alias(name: str) -> str:
-    """Returns the name in small Latin letters, digits and underscores."""
-    plain = unicodedata.normalize("NFKD", name.lower().translate(_LATIN)).encode("ascii", "ignore").decode()
-    return re.sub(r"[^a-z0-9]+", "_", plain).strip("_")[:_LONGEST_ALIAS].rstrip("_")
 
 
 class ReadableStream(IncrementalStream):

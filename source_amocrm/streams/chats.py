@@ -183,9 +183,9 @@ class ChatTexts:
         return {}
 
     def _stop(self, why: str | None) -> None:
-        if why and not self._refused:
+        refused, self._refused = self._refused, self._refused or why is not None
+        if why and not refused:
             LOGGER.warning(why)
-        self._refused = self._refused or why is not None
 
 
 def note_of_texts(account: Account) -> str | None:
@@ -217,10 +217,8 @@ def _written(message: Row) -> Row:
 
 def talk_ids(event: Row) -> Iterator[int]:
     """Yields the ids of the talks that a chat event names."""
-    for value in as_list(event.get("value_after")):
-        talk_id = numeric_id(child(child(value, "message"), "talk_id"))
-        if talk_id:
-            yield talk_id
+    messages = (child(value, "message") for value in as_list(event.get("value_after")))
+    return filter(None, (numeric_id(child(message, "talk_id")) for message in messages))
 
 
 def talks_by_id(account: Account, ids: Iterable[int]) -> Iterator[Row]:
@@ -230,17 +228,16 @@ def talks_by_id(account: Account, ids: Iterable[int]) -> Iterator[Row]:
     show is asked for by itself, because the filter may apply only to what the list shows. If the first filtered request
     brings no talk, no other one is sent.
     """
-    left, alone, honoured = sorted(set(ids)), [], False
-    while left:
-        asked = left[:TALKS_AT_ONCE]
+    wanted, alone = sorted(set(ids)), []
+    for start in range(0, len(wanted), TALKS_AT_ONCE):
+        asked = wanted[start : start + TALKS_AT_ONCE]
         found = _filtered(account, asked)
-        honoured = honoured or bool(found)
-        if not honoured or found is None:
+        if found is None or not (found or start):
+            alone += wanted[start:]
             break
-        left = left[TALKS_AT_ONCE:]
         yield from found.values()
         alone += [talk_id for talk_id in asked if talk_id not in found]
-    yield from filter(None, in_order(account.pool, (partial(talk_by_id, account, one) for one in [*alone, *left])))
+    yield from filter(None, in_order(account.pool, (partial(talk_by_id, account, one) for one in alone)))
 
 
 def _filtered(account: Account, ids: list[int]) -> dict[int | None, Row] | None:
@@ -271,5 +268,5 @@ def in_order(pool: WorkerPool, tasks: Iterable[Callable[[], T]]) -> Iterator[T]:
         begun.append(pool.prefetch(task) if free else task)
         while len(begun) > MOST_AHEAD or (begun and not free):
             yield begun.popleft()()
-    while begun:
-        yield begun.popleft()()
+    for result in begun:
+        yield result()

@@ -260,7 +260,8 @@ def _listed(entries: Iterable[str]) -> tuple[list[tuple[str, str]], set[int], di
     for entry in entries:
         stream, point, name = entry.partition(".")
         if point and stream in STREAMS:
-            _check_column(stream, name)
+            if why := _why_it_stays(stream, name):
+                raise ConfigError(f"Further personal fields (personal_fields): {why}")
             columns.append((stream, name))
         elif entry.isascii() and entry.isdecimal():
             ids.add(int(entry))
@@ -269,25 +270,23 @@ def _listed(entries: Iterable[str]) -> tuple[list[tuple[str, str]], set[int], di
     return columns, ids, names
 
 
-def _check_column(stream: str, name: str) -> None:
-    """Raises ConfigError for a column that there is not, or that cannot be replaced."""
+def _why_it_stays(stream: str, name: str) -> str | None:
+    """Returns why a listed column cannot be replaced; None if it can."""
     known = {column.name: column for column in schema.columns(stream)}
-    if name not in known:
+    column = known.get(name)
+    if column is None:
         near = difflib.get_close_matches(name, known, 1)
         advice = f"Did you mean {stream}.{near[0]}?" if near else "Look it up in the data dictionary."
-        raise ConfigError(f"Further personal fields (personal_fields): {stream} has no column “{name}”. {advice}")
-    column = known[name]
+        return f"{stream} has no column “{name}”. {advice}"
     if column.in_key or "format" in column.schema or column.type in ("integer", "boolean"):
-        raise ConfigError(
-            f"Further personal fields (personal_fields): {stream}.{name} must stay, for keys, ids, dates and flags are "
-            "what a sync and joins live on. Take it out of the list, and leave the column out of the tables instead."
+        return (
+            f"{stream}.{name} must stay, for keys, ids, dates and flags are what a sync and joins live on. Take it out "
+            "of the list, and leave the column out of the tables instead."
         )
     stands = column in columns_in_records(STREAMS[stream]) and column.fields
     if column.personal == "own" or (column.personal is None and (not stands or FIELDS in column.fields)):
-        raise ConfigError(
-            f"Further personal fields (personal_fields): {stream}.{name} is made of other values. List the custom "
-            "field or the column that they come from."
-        )
+        return f"{stream}.{name} is made of other values. List the custom field or the column that they come from."
+    return None
 
 
 def _is_structure(text: str, name: str) -> bool:
