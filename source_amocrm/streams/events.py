@@ -23,10 +23,7 @@ def loss_reason(lead: Row) -> int | None:
     return reason if lead.get("status_id") == LOST and isinstance(reason, int) and reason else None
 
 
-class Events(EventStream):
-    """Every event, as amoCRM tells it."""
-
-
+Events = EventStream.table("events")
 EventTypes = FullRefreshStream.table("event_types", list_path="/api/v4/events/types", collection="events_types")
 
 

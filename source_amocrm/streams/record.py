@@ -145,11 +145,7 @@ class Record:
 
     def key(self, value: Json, element: dict[str, Json], column: str, convert: Convert = as_integer) -> Any:
         """Returns a key column of the row that is made of `element`. Raises RowError when the value is no key."""
-        try:
-            key = convert(value)
-        except UnreadableError:
-            key = None
-        if key is not None:
+        if (key := read(convert, value)) is not None:
             return key
         clues = [f"{name} {element[name]}" for name in _CLUES if type(element.get(name)) is int]
         raise RowError(
