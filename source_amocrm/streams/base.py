@@ -44,7 +44,8 @@ class AmocrmStream(HttpStream, Declaration, ABC):
     Its name is that of its class, unless that ends with Stream: then it is a kind of streams. `account_extras`: the
     `with` parameters of `/account` that its rows need. `collection`: the key of the records in `_embedded`. `found`: by
     column, what works its value out of a record. `exploded`: `rows` makes the rows, of parts of a record or of some
-    records only. `scope`: what the token must be granted besides the account's data.
+    records only. `scope`: what the token must be granted besides the account's data. `vital_paths`: further lists
+    without which no row can be made; `completing_paths`: those without which some rows are missing.
     """
 
     name: str
@@ -55,6 +56,8 @@ class AmocrmStream(HttpStream, Declaration, ABC):
     found: Mapping[str, Find] = {}
     exploded = False
     scope: str | None = None
+    vital_paths: tuple[str, ...] = ()
+    completing_paths: tuple[str, ...] = ()
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
@@ -98,14 +101,6 @@ class AmocrmStream(HttpStream, Declaration, ABC):
 
     def paths(self) -> Iterator[str]:
         """Yields the paths of the lists that the stream is made of, besides `/account`."""
-        yield from ()
-
-    def vital_paths(self) -> Iterator[str]:
-        """Yields the lists without which no row can be made."""
-        yield from ()
-
-    def completing_paths(self) -> Iterator[str]:
-        """Yields the lists without which some rows are missing."""
         yield from ()
 
     def probe(self, path: str) -> None:

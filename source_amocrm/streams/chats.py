@@ -106,9 +106,7 @@ class Talks(FullRefreshStream):
     """The talks of the list, and then those that chat events name and the list lacks, asked for by id."""
 
     list_path = TALKS
-
-    def completing_paths(self) -> Iterator[str]:
-        yield EVENTS.path
+    completing_paths = (EVENTS.path,)
 
     def records(self) -> Iterable[tuple[Row, Context]]:
         listed = self.account.dictionary(self.list_path, self.collection)

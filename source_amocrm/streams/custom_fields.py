@@ -5,7 +5,7 @@ Each kind of entities has a table of values, made of the same reading as the ent
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import replace
 
 from source_amocrm.account.resources import Resource
@@ -101,15 +101,15 @@ CustomFieldGroups = PerEntityStream.table(
 class FieldValueStream(FieldRowStream, PartsStream):
     """The values of one kind of entities. The dictionary of fields tells which fields are amoCRM's own."""
 
-    def vital_paths(self) -> Iterator[str]:
-        yield f"{self.resources[0].path}/custom_fields"
-
     def context(self, resource: Resource) -> Context:
-        fields = self.account.dictionary(next(self.vital_paths()), "custom_fields")
+        fields = self.account.dictionary(self.vital_paths[0], "custom_fields")
         return replace(super().context(resource), system_fields=system_fields(fields))
 
 
-VALUES = [FieldValueStream.table(f"custom_fields_{cards}") for cards in ("deals", "contacts", "companies", "customers")]
+VALUES = [
+    FieldValueStream.table(f"custom_fields_{cards}", vital_paths=(f"{path}/custom_fields",))
+    for cards, path in zip(("deals", "contacts", "companies", "customers"), OF_CARDS, strict=True)
+]
 
 
 class CustomFieldsCatalogElements(FieldRowStream, PerEntityStream):
