@@ -154,7 +154,7 @@ class Deals(ReadableStream):
 class Contacts(ReadableStream):
     resources = (CONTACTS,)
     deletable = True
-    lookups = {"company_name": Lookup(COMPANIES, key=lambda row: row["company"], value=name_of)}
+    lookup = Lookup("company_name", COMPANIES, key=lambda row: row["company"], value=name_of)
     found = {
         "phones": values_of(lambda field: field.get("field_code") == "PHONE"),
         "emails": values_of(lambda field: field.get("field_code") == "EMAIL"),

@@ -33,11 +33,12 @@ class DealStatuses(EventStream):
     kinds = (event_kinds.STATUS_CHANGED,)
     newest_first = True
     exploded = True
-    lookups = {
-        "loss_reason_id": Lookup(
-            LEADS, key=lambda row: row["lead_id"] if row["status_new"] == LOST else None, value=loss_reason
-        )
-    }
+    lookup = Lookup(
+        "loss_reason_id",
+        LEADS,
+        key=lambda row: row["lead_id"] if row["status_new"] == LOST else None,
+        value=loss_reason,
+    )
 
     def rows(self, record: Row, context: Context) -> Iterable[Row]:
         entity = self.record.source(record).get("entity_type")

@@ -125,5 +125,6 @@ class LiveEntities(PerEntityStream):
         self.account.facts()  # before the list, for it tells when the sync began
         self.account.require(path)
         listing = Listing(self.account.get, path, context.entity_type)
-        found = {row.get("id"): row.get("updated_at") for rows in in_parts(listing, self.account.pool) for row in rows}
+        listed = (row for rows in in_parts(listing, self.account.pool) for row in rows)
+        found = {self.record.key(row.get("id"), row, "entity_id"): row.get("updated_at") for row in listed}
         return (({"id": own, "updated_at": at}, context) for own, at in found.items())
