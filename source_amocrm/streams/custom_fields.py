@@ -5,8 +5,10 @@ Each kind of entities has a table of values, made of the same reading as the ent
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from itertools import count
 
 from source_amocrm.account.resources import Resource
 from source_amocrm.streams import values
@@ -40,15 +42,16 @@ class FieldRowStream(AmocrmStream):
     exploded = True
 
     def rows(self, record: Row, context: Context) -> Iterable[Row]:
-        """Returns one row per value of the record's filled fields, numbered within its field, also if that comes in
-        parts. Raises RowError when the record has no id, or when a field that has values has none.
+        """Returns one row per value of the record's filled fields, numbered within its field; that may come in parts.
+
+        Raises RowError when the record has no id, or when a field that has values has none.
         """
         make, key = self.record, self.primary_key[0]
         entity, cursor = make.source(record), f"{key.removesuffix('_id')}_updated_at"
         own, of_entity = make.key(entity.get("id"), entity, key), Row()
         updated_at = read(values.as_timestamp, entity.get("updated_at"), of_entity, cursor)
         rows: list[Row] = []
-        counted: dict[int, int] = {}
+        numbers: defaultdict[int, Iterator[int]] = defaultdict(count)
         for field in as_list(entity.get("custom_fields_values")):
             if type(field) is not dict:
                 make.report("custom_field_id", field)
@@ -62,9 +65,7 @@ class FieldRowStream(AmocrmStream):
                 name = read(values.as_text, name, of_field, "name")
                 code = read(values.as_text, code, of_field, "field_code")
                 kind = read(values.as_text, kind, of_field, "field_type")
-            first = counted.get(field_id, 0)
-            counted[field_id] = first + len(elements)
-            for index, element in enumerate(elements, first):
+            for element in elements:
                 value, odd = element if type(element) is dict else {"value": element}, of_field.copy()
                 row = {
                     "custom_field_id": field_id,
@@ -73,7 +74,7 @@ class FieldRowStream(AmocrmStream):
                     "enum": read(values.as_integer, value.get("enum_id"), odd, "enum"),
                     "value": read(values.as_text, values.field_text(value, kind, context.timezone), odd, "value"),
                     "is_system": context.system_fields.get(field_id),
-                    "value_index": index,
+                    "value_index": next(numbers[field_id]),
                     cursor: updated_at,
                     "field_code": code,
                     "field_type": kind,

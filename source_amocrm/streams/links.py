@@ -27,10 +27,8 @@ class LinkStream(PartsStream):
         return list(rows.values())
 
 
-LINKS = [
-    LinkStream.table(name)
-    for name in (
-        *("deal_contacts", "deal_companies", "deal_tags", "deal_catalog_elements", "contact_companies"),
-        *("contact_tags", "company_tags", "customer_contacts", "customer_tags"),
-    )
-]
+_LINKS = """
+    deal_contacts deal_companies deal_tags deal_catalog_elements contact_companies contact_tags company_tags
+    customer_contacts customer_tags
+"""
+LINKS = [LinkStream.table(name) for name in _LINKS.split()]
