@@ -9,13 +9,14 @@ from typing import Any, cast
 import pytest
 
 from source_amocrm.account.resources import EVENTS, LEADS, Resource
+from source_amocrm.http import Answer
 from source_amocrm.sync import delivery
 from source_amocrm.sync.declaration import Batch, Context, Deletion, Incremental, Lookup
 from source_amocrm.sync.delivery import Checkpoint, Delivery, NewestFirst, PageOrder
 from source_amocrm.sync.lookup import Resolver
 from source_amocrm.sync.read_plan import Progress, ReadPlan
 from source_amocrm.walk.intervals import IntervalSet
-from source_amocrm.walk.listing import Answered, Page, PageCheckpoint, Row
+from source_amocrm.walk.listing import Page, PageCheckpoint, Row
 
 NOW = 1_700_000_000
 
@@ -117,7 +118,7 @@ def test_rows_dated_later_than_they_were_read_are_told_by_the_earliest_clock(
     drifts: list[int], postdated: set[int]
 ) -> None:
     progress, rows = begun(), [lead(1, NOW - 1), lead(2, NOW), lead(3, NOW + 1)]
-    answered = tuple(Answered(NOW - 1, NOW, drift) for drift in drifts)
+    answered = tuple(Answer(None, NOW, NOW - 1, drift) for drift in drifts)
     assert in_page_order(progress, Batch(Page(rows, answered=answered))) == [None, *rows]
     assert progress.ahead.keys() == {f"leads/{own}" for own in postdated}
 
@@ -127,7 +128,7 @@ def test_of_rows_that_no_answer_brought_none_is_postdated() -> None:
 
 
 def test_events_are_never_postdated() -> None:
-    progress, told = begun(), Page([event("a", NOW)], answered=(Answered(NOW - 9, NOW - 8),))
+    progress, told = begun(), Page([event("a", NOW)], answered=(Answer(None, NOW - 8, NOW - 9),))
     assert list(delivered(page_order(progress, EVENTS), [Batch(told)])) == told.rows
     assert not progress.ahead
 

@@ -11,13 +11,14 @@ import pytest
 from source_amocrm.account import Account
 from source_amocrm.account.resources import CONTACTS, LEADS, NOTES, Resource
 from source_amocrm.errors import Unavailable
+from source_amocrm.http import Answer
 from source_amocrm.sync.declaration import Batch, Deletion
 from source_amocrm.sync.deletions import Changes, EventLog, changes_of, deletions_in, trimmed
 from source_amocrm.sync.lookup import Resolver
 from source_amocrm.sync.read_plan import ReadPlan
 from source_amocrm.sync.reading import READINGS, EntityReading, over_at
 from source_amocrm.walk.intervals import FOREVER, IntervalSet
-from source_amocrm.walk.listing import REMEMBERED_KEYS, Answered, Listing, Page, RawPage, Row
+from source_amocrm.walk.listing import REMEMBERED_KEYS, Listing, Page, RawPage, Row
 
 NOW = 1_700_000_000
 WHOLE = ReadPlan(IntervalSet(((0, FOREVER),)))
@@ -27,9 +28,9 @@ def lead(own: int, second: int) -> Row:
     return {"id": own, "updated_at": second}
 
 
-def answered(at: int, drift: int = 0, tick: float = 0.0) -> tuple[Answered]:
+def answered(at: int, drift: int = 0, tick: float = 0.0) -> tuple[Answer]:
     """Asked for in the second before."""
-    return (Answered(at - 1, at, drift, tick),)
+    return (Answer(None, at, at - 1, drift, tick),)
 
 
 def batch(*rows: Row, at: int = NOW, drift: int = 0) -> Batch:

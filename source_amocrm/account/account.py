@@ -90,7 +90,7 @@ class Account:
 
     def get(self, path: str, params: Params | None = None, *, shrinkable: bool = False) -> Answer:
         answer = self.api.get(path, params or {}, shrinkable=shrinkable)
-        drift, tick = self.clocks.note(answer.server_time)
+        drift, tick = self.clocks.note(int(answer.server_time))
         return replace(answer, drift=drift, tick=tick)
 
     def filter_works(self, resource: Resource) -> bool:
@@ -170,9 +170,9 @@ class Account:
         return Facts(
             id=account_id if isinstance(account_id, int) else None,
             filter_works=flag is None or bool(flag),
-            timezone=_timezone(body),
-            started=min(answer.server_time, self.clocks.ours()) - ago,
-            until=answer.server_time + max(0, answer.drift) - ago,
+            timezone=_timezone(body, "datetime_settings" in self.extras),
+            started=min(int(answer.server_time), self.clocks.ours()) - ago,
+            until=int(answer.latest) - ago,
             body=body,
         )
 
@@ -180,15 +180,16 @@ class Account:
         return rows_of(self.facts().body, collection)
 
 
-def _timezone(body: Mapping[str, Any]) -> tzinfo:
-    """Returns the time zone of the account's dates; UTC where the account does not tell."""
+def _timezone(body: Mapping[str, Any], wanted: bool) -> tzinfo:
+    """Returns the time zone of the account's dates; UTC where the account does not tell, with a warning if `wanted`."""
     embedded = body.get("_embedded")
     settings = embedded.get("datetime_settings") if isinstance(embedded, dict) else None
-    if isinstance(settings, dict):
-        with suppress(OSError, ValueError, ZoneInfoNotFoundError):
-            return ZoneInfo(str(settings.get("timezone")))
-        try:
-            return datetime.strptime(str(settings.get("timezone_offset")), "%z").tzinfo or timezone.utc
-        except ValueError:
+    told = settings if isinstance(settings, dict) else {}
+    with suppress(OSError, ValueError, ZoneInfoNotFoundError):
+        return ZoneInfo(str(told.get("timezone")))
+    try:
+        return datetime.strptime(str(told.get("timezone_offset")), "%z").tzinfo or timezone.utc
+    except ValueError:
+        if wanted:
             LOGGER.warning("amoCRM did not tell the account's time zone; dates are taken as of UTC.")
     return timezone.utc

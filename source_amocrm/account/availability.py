@@ -13,8 +13,8 @@ from typing import Any
 
 from source_amocrm.errors import AmocrmError, FeatureOff, NotFound, list_broke_off
 from source_amocrm.walk import Listing, Row
+from source_amocrm.walk.by_page_number import in_id_order
 from source_amocrm.walk.full import full
-from source_amocrm.walk.id_order import in_id_order
 from source_amocrm.walk.worker_pool import WorkerPool
 
 

@@ -19,8 +19,8 @@ from source_amocrm.account.resources import EVENTS
 from source_amocrm.sync.declaration import Batch
 from source_amocrm.sync.read_plan import ReadPlan
 from source_amocrm.walk import FilterIgnored, Listing, OrderIgnored, Page, RawPage, Row
+from source_amocrm.walk.by_page_number import one_second
 from source_amocrm.walk.full import in_passes, latest_versions
-from source_amocrm.walk.id_order import one_second
 from source_amocrm.walk.intervals import FOREVER, Interval, IntervalSet
 from source_amocrm.walk.keyset import keyset
 from source_amocrm.walk.listing import REMEMBERED_KEYS, bounds, check_filter, key
@@ -146,7 +146,6 @@ def keyset_either_way(
             second = listing.seconds_of(raw.rows)[0]
             if low <= second <= high:
                 yield from one_second(listing, second, pool)
-                yield Page([], (second, second))
             sides = (low, min(second - 1, high)), (max(second + 1, low), high)
             parts += [side for side in sides if side[0] <= side[1]]
         else:

@@ -14,7 +14,7 @@ from source_amocrm.account.resources import CLOSED
 from source_amocrm.errors import AmocrmError, PageTooLarge, Throttled, error_copy
 from source_amocrm.sync.declaration import Lookup
 from source_amocrm.walk import Row
-from source_amocrm.walk.id_order import in_id_order
+from source_amocrm.walk.by_page_number import in_id_order
 
 LOGGER = logging.getLogger("airbyte")
 

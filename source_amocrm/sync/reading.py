@@ -17,17 +17,16 @@ from functools import partial
 from source_amocrm.account import Account, Resource, by_ids
 from source_amocrm.account.availability import reading
 from source_amocrm.errors import AmocrmError, Unpaid
-from source_amocrm.http import Params
+from source_amocrm.http import Answer, Params
 from source_amocrm.sync.declaration import Batch, Deletion
 from source_amocrm.sync.deletions import EventLog, in_trash
 from source_amocrm.sync.lookup import Resolver
 from source_amocrm.sync.read_plan import BEGINNING, ReadPlan, merged
 from source_amocrm.walk import FilterIgnored, OrderIgnored, Page, PageCheckpoint, Row
-from source_amocrm.walk.id_order import LARGEST_ID, in_id_order, rest_of_second
+from source_amocrm.walk.by_page_number import in_id_order, newest_first, one_second
 from source_amocrm.walk.intervals import FOREVER
 from source_amocrm.walk.keyset import keyset
-from source_amocrm.walk.listing import REMEMBERED_KEYS, Answered, Key, TiesShuffled, bounds, key, seconds
-from source_amocrm.walk.newest_first import newest_first
+from source_amocrm.walk.listing import LARGEST_ID, REMEMBERED_KEYS, Key, TiesShuffled, bounds, key, seconds
 from source_amocrm.walk.server_order import ListTraits
 
 DELETIONS_AT_ONCE = 1_000
@@ -107,7 +106,7 @@ class EntityReading:
         pool = self.account.pool
         intervals, within = self._plan.seconds, self._plan.within
         if within:
-            yield from rest_of_second(self._listing, within.since, pool, within.checkpoint)
+            yield from one_second(self._listing, within.since, pool, checkpoint=within.checkpoint)
             intervals -= (within.since, within.since)
         for low, high in intervals.intervals:
             near = self._plan.requested_since if low == self._plan.since else low
@@ -150,7 +149,7 @@ class EntityReading:
             batch = Batch(page, floor=0)
             yield without_held(batch) if left else batch
 
-    def _hold(self, row: Row, answered: Iterable[Answered], held: dict[int, float]) -> bool:
+    def _hold(self, row: Row, answered: Iterable[Answer], held: dict[int, float]) -> bool:
         entity_id, over = row.get("id"), over_at(seconds(row.get("updated_at")) or 0, answered)
         if over is None or not isinstance(entity_id, int):
             return False
@@ -243,7 +242,7 @@ class EntityReading:
         return Page(rows, answered=(before, after))
 
 
-def over_at(second: int, answered: Iterable[Answered]) -> float | None:
+def over_at(second: int, answered: Iterable[Answer]) -> float | None:
     """Returns the tick of the monotonic clock at which `second` has ended by the server's clock and by ours.
 
     None if it had ended when the rows were requested.
