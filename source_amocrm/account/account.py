@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Future
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timezone, tzinfo
 from typing import Any, Generic, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -89,9 +89,7 @@ class Account:
         self._lock = threading.Lock()
 
     def get(self, path: str, params: Params | None = None, *, shrinkable: bool = False) -> Answer:
-        answer = self.api.get(path, params or {}, shrinkable=shrinkable)
-        drift, tick = self.clocks.note(int(answer.server_time))
-        return replace(answer, drift=drift, tick=tick)
+        return self.clocks.note(self.api.get(path, params or {}, shrinkable=shrinkable))
 
     def filter_works(self, resource: Resource) -> bool:
         """Whether the list's filter works: the account says so, and no response has shown otherwise."""
