@@ -26,7 +26,7 @@ LARGEST_FORM = 64 * 1024
 LARGEST_REQUEST = 256 * 1024
 """Bytes of a request, its head included."""
 MOST_CONNECTIONS = 64
-"""At a time, each with a thread; other threads of the process count, too. A browser needs six."""
+"""At a time, each with a thread. A browser needs six."""
 
 _PATH = re.compile(r"/[!-\[\]-~]*")
 """The only targets that a request may have: paths of this server."""
@@ -43,6 +43,7 @@ class Server(ThreadingHTTPServer):
 
     def __init__(self, port: int) -> None:
         super().__init__(("127.0.0.1", port), _PageHandler)
+        self._places = threading.Semaphore(MOST_CONNECTIONS)
 
     def finish(self) -> None:
         """Ends `serve_forever` after the answer under way."""
@@ -50,10 +51,16 @@ class Server(ThreadingHTTPServer):
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Answers in a thread of the connection's own, or hangs up where there are too many."""
-        if threading.active_count() <= MOST_CONNECTIONS:
+        if self._places.acquire(blocking=False):
             super().process_request(request, client_address)
         else:
             self.shutdown_request(request)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._places.release()
 
     def handle_error(self, request: object, client_address: object) -> None:
         """A browser that closed a connection is no news."""
