@@ -69,7 +69,7 @@ class Changes:
 
         An entity deleted and restored within one second is in both dicts: only its row tells which came last.
         """
-        kind, entity_id = event.get("type"), numeric_id(event.get("entity_id"))
+        kind, entity_id = str(event.get("type")), numeric_id(event.get("entity_id"))
         if kind in LINKED | TAGGED:
             if recent:
                 self.touched |= {other for list_name, other in _touched(event) if list_name == name}
@@ -92,7 +92,7 @@ class Changes:
 
 def trimmed(event: Row) -> Row:
     """Returns the fields that `changes_of` reads: a first sync keeps all deletions of the account in memory."""
-    kept = _KEPT_FIELDS | _VALUE_FIELDS if event.get("type") in _KINDS_WITH_VALUES else _KEPT_FIELDS
+    kept = _KEPT_FIELDS | _VALUE_FIELDS if str(event.get("type")) in _KINDS_WITH_VALUES else _KEPT_FIELDS
     return {name: value for name, value in event.items() if name in kept}
 
 

@@ -33,7 +33,7 @@ def in_id_order(listing: Listing, pool: WorkerPool | None, checkpoint: PageCheck
     listing = listing.narrowed({"order[id]": "asc"} if listing.ordered else {})
     plan = WindowPlan(listing, pool, checkpoint.position if checkpoint else 0)
     progress = PageProgress(listing.path)
-    last_id = checkpoint.after_id if checkpoint else 0
+    last_id = checkpoint.after_id if checkpoint else -LARGEST_ID
     delivered = array("q")  # IDs, of which there may be millions
     read, more = 0, True
     try:
