@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
-from dataclasses import replace
 from random import Random
 from typing import Any, TypeVar
 
@@ -221,7 +220,7 @@ def events_of_robots(ties: Ties, crowds: tuple[int, ...], calm: int = 400) -> Fa
 
 def read_events(things: FakeList, pool: WorkerPool | None) -> int:
     """The requests that it took to read all events, each once."""
-    listing = replace(things.listing(), own_order=True)
+    listing = things.listing()
     pages = keyset_either_way(listing, (1, things.now), pool=pool)
     came = [row["id"] for page in pages for row in page.rows]
     assert sorted(came) == sorted(things.rows)
@@ -258,7 +257,7 @@ def test_an_event_that_is_indexed_late_moves_those_behind_it_and_hides_none(seed
     things = events_of_robots("any", (40, 300, 130), calm=150)
     things.random = Random(seed)
     things.change = restless("add_old", share=0.3)
-    listing = replace(things.listing(), own_order=True)
+    listing = things.listing()
     delivered = Delivered(things)
     for page in keyset_either_way(listing, (1, things.now), pool=Prompt(most) if most else None):
         delivered.take(page)
@@ -273,7 +272,7 @@ def test_rows_are_counted_only_from_where_a_page_is_sure_to_begin(inclusive: boo
         {own: min(own, 6) for own in range(1, 41)}, Random(1), 10, cursor="created_at", own_order=True, now=100
     )
     things.from_inclusive = inclusive
-    ordered = OrderedList(replace(things.listing(), own_order=True), ListTraits(), True, (0, FOREVER))
+    ordered = OrderedList(things.listing(), ListTraits(), True, (0, FOREVER))
     prefetcher = KeysetPrefetcher(None, ordered)
     raw = RawPage([], True, Answered(0, 0))
     first, other = ranked([1, 2, 3, 4, 5, *[6] * 5], range(1, 11)), ranked([6] * 10, range(6, 16))

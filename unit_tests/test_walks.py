@@ -10,7 +10,6 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from source_amocrm.sync.events import keyset_either_way
 from source_amocrm.walk.by_page_number import in_id_order, newest_first
 from source_amocrm.walk.intervals import FOREVER
 from source_amocrm.walk.keyset import AN_HOUR
@@ -18,7 +17,7 @@ from source_amocrm.walk.listing import OrderIgnored, PageCheckpoint
 from source_amocrm.walk.server_order import ListTraits
 from source_amocrm.walk.worker_pool import WorkerPool
 
-from .fake_list import NOW, Delivered, FakeList, by_date, restless
+from .fake_list import NOW, Delivered, FakeList, by_date, either_way, restless
 
 SEEDS = st.integers(0, 2**32)
 LIMITS = st.integers(2, 9)
@@ -109,7 +108,7 @@ def test_undirected(seed: int, limit: int, ascending: bool, low: int, ahead: int
     things = a_list(seed, limit, cursor="created_at", own_order=ascending)
     delivered = Delivered(things)
     with walkers(ahead) as pool:
-        for page in keyset_either_way(things.listing(), (low, 1_000), pool=pool):
+        for page in either_way(things, (low, 1_000), pool):
             delivered.take(page)
     assert sorted(own for own, _ in delivered.versions) == [
         own for own, second in things.rows.items() if low <= second <= 1_000

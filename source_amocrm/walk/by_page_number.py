@@ -53,7 +53,7 @@ MOST_READINGS = 20
 
 def in_id_order(listing: Listing, pool: WorkerPool | None, checkpoint: PageCheckpoint | None = None) -> Iterator[Page]:
     """Yields every row of `listing` once, in the order of IDs, from `checkpoint` on. `pool` prefetches pages."""
-    listing = listing.narrowed({"order[id]": "asc"} if listing.ordered else {})
+    listing = listing.narrowed({"order[id]": "asc"})
     plan = WindowPlan(listing, pool, checkpoint.position if checkpoint else 0, share=4)
     last_id = checkpoint.after_id if checkpoint else 0
     delivered = KeySet()
@@ -96,7 +96,7 @@ def one_second(
     Raises FilterIgnored.
     """
     tied = listing.narrowed(_filter_of(listing, second))
-    if checkpoint or (listing.ordered and not listing.own_order):
+    if checkpoint or not listing.own_order:
         pages = in_id_order(tied, pool, checkpoint)
     else:
         pages = first_versions(in_passes(tied, pool, lasting=listing.own_order), KeySet())
@@ -147,8 +147,10 @@ def newest_first(listing: Listing, since: int) -> Iterator[Page]:
             plan.advance(raw, fresh, max(newer, default=None))
         more = plan.more and reached >= since
         if start and seconds[0] == before and (reached < before or not more):
-            tied = with_smaller_pages(replace(listing, limit=plan.limit), partial(_around, second=before, start=start))
-            rows, answered = rows + list(filter(is_new, tied.rows)), answered + tied.answered
+            smaller = replace(listing, limit=plan.limit)
+            tied = list(with_smaller_pages(smaller, partial(_around, second=before, start=start)))
+            rows += filter(is_new, latest_versions(tied))
+            answered += tuple(raw.answered for raw in tied)
         yield Page(
             sorted(rows, key=lambda row: listing.second_of(row) or 0, reverse=True),
             (reached + 1 if more else since, FOREVER),
@@ -156,10 +158,9 @@ def newest_first(listing: Listing, since: int) -> Iterator[Page]:
         )
 
 
-def _around(listing: Listing, second: int, start: int) -> Page:
-    """Every row of a second that lies around the position `start`."""
+def _around(listing: Listing, second: int, start: int) -> Iterator[RawPage]:
+    """Yields pages with every row of a second that lies around the position `start`, a row as often as it is met."""
     number = start // listing.limit + 1
-    answered: list[Answered] = []
 
     def read() -> list[RawPage]:
         nonlocal number
@@ -167,13 +168,11 @@ def _around(listing: Listing, second: int, start: int) -> Page:
             while (found := _from(listing, second, number)) is None:
                 number -= 1
             newer, pages = found
-            answered.extend(page.answered for page in pages)
             if _newer(_seconds(listing, listing.ask({}, number)), second) == newer:
                 return pages
         raise OrderIgnored
 
-    rows = latest_versions(passes_until_complete(listing.path, read))
-    return Page(rows, answered=tuple(answered))
+    return passes_until_complete(listing.path, read)
 
 
 def _seconds(listing: Listing, raw: RawPage) -> list[int]:

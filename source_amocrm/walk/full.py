@@ -24,7 +24,6 @@ from itertools import pairwise
 
 import orjson
 
-from source_amocrm.errors import PageTooLarge
 from source_amocrm.walk.listing import Key, KeySet, Listing, OrderIgnored, Page, RawPage, Row, compared, key
 from source_amocrm.walk.page_size import (
     Endless,
@@ -32,7 +31,6 @@ from source_amocrm.walk.page_size import (
     TooLong,
     WindowPlan,
     prefetched,
-    smaller,
     with_smaller_pages,
 )
 from source_amocrm.walk.worker_pool import MOST_AHEAD, WorkerPool
@@ -52,19 +50,16 @@ def full(listing: Listing, pool: WorkerPool | None = None) -> list[Row]:
 
 def in_passes(listing: Listing, pool: WorkerPool | None = None, lasting: bool = False) -> Iterator[RawPage]:
     """Yields pages with every row of the list, a row as often as it is met. `lasting`: rows never leave the list."""
-    while True:
-        try:
-            yield from passes_until_complete(listing.path, partial(one_pass, listing, pool), lasting)
-            return
-        except PageTooLarge as error:
-            listing = replace(listing, limit=smaller(listing.limit, error))
+    return with_smaller_pages(
+        listing, lambda some: passes_until_complete(some.path, partial(one_pass, some, pool), lasting)
+    )
 
 
 def undated(listing: Listing) -> list[Row]:
     """Every row without a date, each once. In ascending order of dates these rows come first."""
     ascending = listing.narrowed({f"order[{listing.cursor}]": "asc"})
-    return with_smaller_pages(
-        ascending, lambda some: latest_versions(passes_until_complete(some.path, lambda: _undated_pass(some)))
+    return latest_versions(
+        with_smaller_pages(ascending, lambda some: passes_until_complete(some.path, partial(_undated_pass, some)))
     )
 
 
@@ -186,23 +181,21 @@ def passes_until_complete(path: str, read: Callable[[], Iterable[RawPage]], last
     `read` reads one pass, which shows a row as often as it was met. If there are more positions than different rows,
     the order changes between requests, and a row may have been missed. `lasting`: rows never leave the list.
     """
-    seen = KeySet()
-    present = seen if lasting else KeySet()
+    seen, present = KeySet(), KeySet()
     positions, quiet = -1, 0
     for _ in range(MOST_PASSES):
         met, rows, fresh = KeySet(), 0, False
         for raw in read():
-            fresh = seen.add(map(key, raw.rows)) or fresh
-            if not lasting:
-                met.add(map(key, raw.rows))
-            rows += len(raw.rows)
+            keys = [key(row) for row in raw.rows]
+            fresh = seen.add(keys) or fresh
+            met.add(keys)
+            rows += len(keys)
             yield raw
-        quiet = 0 if fresh else quiet + 1
         if rows == positions:
             present.add(met)
-        if (lasting or rows == positions) and len(present) >= rows:
+        if len(seen) >= rows if lasting else len(present) >= rows == positions:
             return
-        positions = rows
+        positions, quiet = rows, 0 if fresh else quiet + 1
         if quiet >= MOST_QUIET_PASSES:
             return
     raise Endless(path)

@@ -300,7 +300,7 @@ class _Walk:
 
     def _hand_over(self) -> None:
         """Raises TiesShuffled if the list can be read in the order of IDs instead."""
-        if self._listing.ordered and not self._listing.own_order and self._ordered.ascending:
+        if not self._listing.own_order and self._ordered.ascending:
             raise TiesShuffled(self._position.rank, self._position.delivered)
 
     def _take(self, found: _Found) -> Iterator[Page]:

@@ -149,11 +149,11 @@ class Listing:
     """A list of the API.
 
     `path` and `params` are part of every request; `collection` is the key of the rows in `_embedded`; `limit` the
-    largest page (rows); `empty_retries` how many times an empty response is retried. `ordered`: `order[…]` parameters
-    may be sent. `own_order`: no order is documented, so the server may list rows in an order of its own, and rows never
-    change or leave (events). `other_orders`: the columns by which a server may order the rows instead. `ids`: the only
-    rows that may come, where the list is filtered by ID. `begun`: whether a row has come yet, in whichever thread; all
-    that is made of a listing shares it.
+    largest page (rows); `empty_retries` how many times an empty response is retried. `own_order`: no order is
+    documented, so the server may list rows in an order of its own, and rows never change or leave (events).
+    `other_orders`: the columns by which a server may order the rows instead. `ids`: the only rows that may come, where
+    the list is filtered by ID. `begun`: whether a row has come yet, in whichever thread; all that is made of a listing
+    shares it.
     """
 
     fetch: Fetch
@@ -163,7 +163,6 @@ class Listing:
     params: Params = field(default_factory=dict)
     cursor: str = "updated_at"
     empty_retries: int = EMPTY_RETRIES
-    ordered: bool = True
     own_order: bool = False
     other_orders: tuple[str, ...] = ("id", "created_at")
     ids: frozenset[int] | None = None

@@ -12,7 +12,7 @@ behind these rows, rows have left the list, and the walk requests an earlier pag
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from dataclasses import replace
 from functools import partial
@@ -32,11 +32,12 @@ MOST_ROWS = 5_000_000
 """The most rows of one list that is read whole, or of one second. A walk that meets more raises TooLong."""
 
 
-def with_smaller_pages(listing: Listing, read: Callable[[Listing], T]) -> T:
-    """The result of `read`. If a page was too large, calls `read` again with smaller pages."""
+def with_smaller_pages(listing: Listing, read: Callable[[Listing], Iterable[T]]) -> Iterator[T]:
+    """Yields from `read`. If a page was too large, begins again with smaller pages."""
     while True:
         try:
-            return read(listing)
+            yield from read(listing)
+            return
         except PageTooLarge as error:
             listing = replace(listing, limit=smaller(listing.limit, error))
 

@@ -111,7 +111,7 @@ class OrderedList:
     def params(self, bound: int, reverse: bool = False) -> dict[str, int | str]:
         """The parameters that request the rows from a rank on, in order; with `reverse` in the opposite order."""
         order = {f"order[{self.listing.cursor}]": "asc" if self.ascending is not reverse else "desc"}
-        return {**bounds(self.listing, *self.seconds_from(bound)), **(order if self.listing.ordered else {})}
+        return {**bounds(self.listing, *self.seconds_from(bound)), **order}
 
     def seconds_from(self, bound: int) -> tuple[int, int]:
         """The seconds from `bound` to one behind the end of the interval, where the filter's bound may be exclusive."""
@@ -146,7 +146,7 @@ def prove_order(ordered: OrderedList, first_rank: int, ranked: list[Ranked], siz
     nothing, and needs no order. `first_rank`: the page has every row from that rank on.
     """
     listing, traits, last_rank = ordered.listing, ordered.traits, ranked[-1].rank
-    if traits.ordered or not listing.ordered or ranked[0].rank == last_rank:
+    if traits.ordered or ranked[0].rank == last_rank:
         return
     rows = [one.row for one in ranked]
     if len(rows) < ROWS_TO_PROVE or any(monotone(rows, column) for column in listing.other_orders):
