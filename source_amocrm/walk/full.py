@@ -82,11 +82,15 @@ class _WholeList:
 
     def rows(self) -> list[Row]:
         """Every row of the list, each once. Raises PageTooLarge, TooLong and Endless."""
-        first = self._plan.ask()
-        if not first.may_go_on:
-            return first.rows
+        page = self._plan.ask()
+        if not page.may_go_on:
+            return page.rows
         try:
-            self._read(first)
+            while not self._is_whole_again(page):
+                self._take(page)
+                if not self._plan.more:
+                    break
+                page = self._plan.ask()
         except OrderIgnored:
             for raw in in_passes(self._listing, self._pool):
                 self._keep(raw)
@@ -94,32 +98,25 @@ class _WholeList:
             self._plan.drop()
         return list(self._rows.values())
 
-    def _read(self, page: RawPage) -> None:
-        """Reads the list from its first page on. Raises OrderIgnored if the windows cannot be shown to join."""
-        while True:
-            keys, start = [key(row) for row in page.rows], self._plan.window.start
-            if start and not page.more and len(keys) > 1 and keys == self._keys[: len(keys)]:
-                return  # the server ignores page numbers and has sent the whole list again
-            if start and not (keys and keys[0] in self._rows):
-                self._plan.step_back(page)
-                self._moved = True
-            else:
-                self._plan.advance(page, self._add(page, keys))
-            if not self._plan.more:
-                break
-            page = self._plan.ask()
-        if self._moved and not self._orders:
-            raise OrderIgnored
+    def _is_whole_again(self, page: RawPage) -> bool:
+        """Whether the server ignores page numbers and has sent the whole list again."""
+        keys = [key(row) for row in page.rows]
+        return self._plan.window.start > 0 and not page.more and len(keys) > 1 and keys == self._keys[: len(keys)]
 
-    def _add(self, page: RawPage, keys: list[Key]) -> bool:
-        start = self._plan.window.start
+    def _take(self, page: RawPage) -> None:
+        """Keeps a page that joins the rows read, or steps back. Raises OrderIgnored if a row may have been missed."""
+        keys, start = [key(row) for row in page.rows], self._plan.window.start
+        if start and not (keys and keys[0] in self._rows):
+            self._plan.step_back(page)
+            self._moved = True
+            return
         shared = self._keys[start : start + len(keys)]
         self._moved = self._moved or keys[: len(shared)] != shared
         self._orders = {step for step in self._orders if all(compared(*pair) == step for pair in pairwise(keys))}
-        if start and not self._goes_on(page, keys):
-            self._moved, self._orders = True, set()
+        if (self._moved and not self._orders) or (start and not self._goes_on(page, keys)):
+            raise OrderIgnored
         self._keys[start : start + len(keys)] = keys
-        return self._keep(page)
+        self._plan.advance(page, self._keep(page))
 
     def _goes_on(self, page: RawPage, keys: list[Key]) -> bool:
         """Whether the page's first row is unchanged, and the last row of the list so far is on the page or behind it.
