@@ -18,7 +18,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
-from dataclasses import replace
 from functools import partial
 from itertools import pairwise
 
@@ -52,14 +51,6 @@ def in_passes(listing: Listing, pool: WorkerPool | None = None, lasting: bool = 
     """Yields pages with every row of the list, a row as often as it is met. `lasting`: rows never leave the list."""
     return with_smaller_pages(
         listing, lambda some: passes_until_complete(some.path, partial(one_pass, some, pool), lasting)
-    )
-
-
-def undated(listing: Listing) -> list[Row]:
-    """Every row without a date, each once. In ascending order of dates these rows come first."""
-    ascending = listing.narrowed({f"order[{listing.cursor}]": "asc"})
-    return latest_versions(
-        with_smaller_pages(ascending, lambda some: passes_until_complete(some.path, partial(_undated_pass, some)))
     )
 
 
@@ -162,14 +153,6 @@ def one_pass(listing: Listing, pool: WorkerPool | None = None, number: int = 1) 
     finally:
         while requests:
             requests.pop().cancel()
-
-
-def _undated_pass(listing: Listing) -> Iterator[RawPage]:
-    for raw in one_pass(listing):
-        without = [row for row in raw.rows if listing.second_of(row) is None]
-        yield replace(raw, rows=without)
-        if len(without) < len(raw.rows):
-            break
 
 
 def passes_until_complete(path: str, read: Callable[[], Iterable[RawPage]], lasting: bool = False) -> Iterator[RawPage]:

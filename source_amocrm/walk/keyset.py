@@ -29,7 +29,6 @@ from typing import NamedTuple
 
 from source_amocrm.errors import PageTooLarge
 from source_amocrm.walk.by_page_number import one_second
-from source_amocrm.walk.full import undated
 from source_amocrm.walk.intervals import Interval
 from source_amocrm.walk.keyset_prefetch import KeysetPrefetcher, KeysetWindow
 from source_amocrm.walk.listing import (
@@ -166,8 +165,6 @@ class _Walk:
         self._pool = pool
         self._position = _Position(ordered)
         self._prefetcher = KeysetPrefetcher(pool, ordered)
-        self._undated: set[Key] = set()
-        """The keys of rows without a date, once the walk has read these rows on their own."""
         self._trusted: set[int] = set()
         """Ranks at which two pages were joined by the order of ties alone."""
         self._back = 0
@@ -252,20 +249,15 @@ class _Walk:
         return _Found(raw, window, ranked, joins, counted, prefetched)
 
     def _ranked(self, raw: RawPage) -> list[Ranked]:
-        """The rows with their ranks; a row without a date gets its neighbour's rank.
-
-        Leaves out rows without a date that the walk has read on their own. Raises OrderIgnored.
-        """
+        """The rows with their ranks; a row without a date gets its neighbour's rank. Raises OrderIgnored."""
         rank, ranked = self._position.rank, list[Ranked]()
         for row in raw.rows:
-            row_key, own_rank = key(row), self._ordered.rank(row)
-            if own_rank is None and row_key in self._undated:
-                continue
+            own_rank = self._ordered.rank(row)
             if own_rank is not None:
                 if ranked and own_rank < rank:
                     raise OrderIgnored
                 rank = own_rank
-            ranked.append(Ranked(rank, row_key, row))
+            ranked.append(Ranked(rank, key(row), row))
         return ranked
 
     def _next_prefetched(self) -> _Found | None:
@@ -358,13 +350,8 @@ class _Walk:
         """Handles a page that may go on but does not lead beyond the last row read."""
         raw, window, rank = found.raw, found.window, self._position.rank
         if raw.rows and all(self._ordered.rank(row) is None for row in raw.rows):
-            if not self._ordered.ascending or rank > 0:
-                raise OrderIgnored
-            rows = undated(self._listing)
-            self._undated.update(key(row) for row in rows)
-            yield Page(rows)
-            self._move_to(self._rank_to_read(rank + 1, raw))
-        elif self._position.last is None or not self._ties.known:
+            raise OrderIgnored  # a page without a date
+        if self._position.last is None or not self._ties.known:
             if self._ties.broken:
                 self._hand_over()
             yield from self._read_second(raw)
