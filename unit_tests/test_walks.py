@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from random import Random
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -99,6 +100,21 @@ def test_keyset_does_not_chase_a_robot(seed: int, limit: int, ahead: int, pages:
     assert traits.behind or traits.ties.broken
     assert delivered.missing() == []
     assert delivered.twice() == []
+
+
+def test_rows_without_a_date_that_fill_a_page_are_left_to_a_walk_without_dates() -> None:
+    things = FakeList({own: own for own in range(1, 30)}, Random(1), limit=4)
+    whole = things.fetch
+
+    def fetch(path: str, params: Any = None, *, shrinkable: bool = False) -> Any:
+        answer = whole(path, params, shrinkable=shrinkable)
+        for row in answer.body["_embedded"]["things"]:
+            row["updated_at"] = None if row["id"] <= 6 else row["updated_at"]
+        return answer
+
+    things.fetch = fetch  # type: ignore[method-assign]
+    with pytest.raises(OrderIgnored):
+        list(by_date(things, (0, FOREVER), ListTraits(), True, None))
 
 
 @walks
