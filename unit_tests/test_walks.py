@@ -108,6 +108,7 @@ def test_rows_without_a_date_that_fill_a_page_are_left_to_a_walk_without_dates()
 
     def fetch(path: str, params: Any = None, *, shrinkable: bool = False) -> Any:
         answer = whole(path, params, shrinkable=shrinkable)
+        assert answer.body
         for row in answer.body["_embedded"]["things"]:
             row["updated_at"] = None if row["id"] <= 6 else row["updated_at"]
         return answer

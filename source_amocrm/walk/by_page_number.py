@@ -31,7 +31,6 @@ from source_amocrm.http import Params
 from source_amocrm.walk.full import first_versions, in_passes, latest_versions, one_pass, passes_until_complete
 from source_amocrm.walk.intervals import FOREVER
 from source_amocrm.walk.listing import (
-    Answered,
     Key,
     KeySet,
     Listing,
@@ -137,8 +136,7 @@ def newest_first(listing: Listing, since: int) -> Iterator[Page]:
         if start and not (seconds and seconds[0] >= before):
             plan.step_back(raw)
             continue
-        rows = list(filter(is_new, raw.rows))
-        answered: tuple[Answered, ...] = (raw.answered,)
+        pages, rows = [raw], list(filter(is_new, raw.rows))
         reached = min([before, *seconds[-1:]])
         # the next page should begin with the last row that is newer
         newer = [place for place, row in enumerate(raw.rows, start) if (listing.second_of(row) or 0) > reached]
@@ -147,14 +145,14 @@ def newest_first(listing: Listing, since: int) -> Iterator[Page]:
             plan.advance(raw, fresh, max(newer, default=None))
         more = plan.more and reached >= since
         if start and seconds[0] == before and (reached < before or not more):
-            smaller = replace(listing, limit=plan.limit)
-            tied = list(with_smaller_pages(smaller, partial(_around, second=before, start=start)))
-            rows += filter(is_new, latest_versions(tied))
-            answered += tuple(raw.answered for raw in tied)
+            pages += with_smaller_pages(
+                replace(listing, limit=plan.limit), partial(_around, second=before, start=start)
+            )
+            rows += filter(is_new, latest_versions(pages[1:]))
         yield Page(
             sorted(rows, key=lambda row: listing.second_of(row) or 0, reverse=True),
             (reached + 1 if more else since, FOREVER),
-            answered=answered,
+            answered=tuple(page.answered for page in pages),
         )
 
 
@@ -162,14 +160,25 @@ def _around(listing: Listing, second: int, start: int) -> Iterator[RawPage]:
     """Yields pages with every row of a second that lies around the position `start`, a row as often as it is met."""
     number = start // listing.limit + 1
 
+    def newer(raw: RawPage) -> int:
+        return sum(one > second for one in _seconds(listing, raw))
+
     def read() -> list[RawPage]:
         nonlocal number
         for _ in range(MOST_READINGS):
-            while (found := _from(listing, second, number)) is None:
-                number -= 1
-            newer, pages = found
-            if _newer(_seconds(listing, listing.ask({}, number)), second) == newer:
-                return pages
+            pages = list[RawPage]()
+            while not pages:
+                for raw in one_pass(listing, number=number):
+                    if not pages and number > 1 and not newer(raw):
+                        number -= 1  # the second may begin on an earlier page
+                        break
+                    pages.append(raw)
+                    if min(_seconds(listing, raw), default=second) < second:
+                        break
+            if newer(listing.ask({}, number)) == newer(pages[0]):
+                return [
+                    replace(raw, rows=[row for row in raw.rows if listing.second_of(row) == second]) for raw in pages
+                ]
         raise OrderIgnored
 
     return passes_until_complete(listing.path, read)
@@ -181,23 +190,3 @@ def _seconds(listing: Listing, raw: RawPage) -> list[int]:
     if any(one < other for one, other in pairwise(dated)) or (raw.may_go_on and not dated):
         raise OrderIgnored
     return dated
-
-
-def _newer(seconds: list[int], second: int) -> int:
-    return sum(one > second for one in seconds)
-
-
-def _from(listing: Listing, second: int, first: int) -> tuple[int, list[RawPage]] | None:
-    """How many newer rows precede the rows of a second on page `first`, and the pages from there on with only the rows
-    of that second; None if the second may begin on an earlier page."""
-    newer, pages = 0, list[RawPage]()
-    for number, raw in enumerate(one_pass(listing, number=first), first):
-        seconds = _seconds(listing, raw)
-        if number == first:
-            newer = _newer(seconds, second)
-            if first > 1 and not newer:
-                return None
-        pages.append(replace(raw, rows=[row for row in raw.rows if listing.second_of(row) == second]))
-        if seconds and seconds[-1] < second:
-            break
-    return newer, pages
