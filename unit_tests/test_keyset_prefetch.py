@@ -15,7 +15,7 @@ from source_amocrm.sync.events import keyset_either_way
 from source_amocrm.walk.intervals import FOREVER
 from source_amocrm.walk.keyset_prefetch import Anchor, KeysetPrefetcher, KeysetWindow, best_window
 from source_amocrm.walk.listing import Answered, RawPage
-from source_amocrm.walk.server_order import PAIRS_TO_KNOW, ListTraits, OrderedList, Ranked, TieOrder, monotone
+from source_amocrm.walk.server_order import PAIRS_TO_KNOW, ListTraits, OrderedList, Ranked, monotone
 from source_amocrm.walk.worker_pool import WorkerPool
 
 from .fake_list import Delivered, FakeList, Ties, by_date, restless
@@ -170,26 +170,26 @@ def tied(ids: list[int]) -> list[Ranked]:
 
 @pytest.mark.parametrize("step", [1, -1])
 def test_the_order_of_a_second_is_known_after_many_rows(step: int) -> None:
-    ties, ids = TieOrder(), list(range(100, 100 + step * (PAIRS_TO_KNOW + 1), step))
+    ties, ids = ListTraits(), list(range(100, 100 + step * (PAIRS_TO_KNOW + 1), step))
     before, one, after = (tied(ids)[place] for place in (3, 5, 6))
-    ties.learn(tied(ids[:-1]))
+    ties.learn_ties(tied(ids[:-1]))
     assert not ties.is_no_later(before, one)
-    ties.learn(tied(ids[-2:]))
+    ties.learn_ties(tied(ids[-2:]))
     assert ties.is_no_later(before, one)
     assert ties.is_no_later(one, one)
     assert not ties.is_no_later(after, one)
 
 
 def test_one_pair_out_of_order_and_nothing_is_known_any_more() -> None:
-    ties = TieOrder()
-    ties.learn(tied([*range(1, 60), 30]))
-    ties.learn(tied(list(range(100, 200))))
+    ties = ListTraits()
+    ties.learn_ties(tied([*range(1, 60), 30]))
+    ties.learn_ties(tied(list(range(100, 200))))
     assert not ties.is_no_later(*tied([3, 5]))
 
 
 def test_rows_of_different_seconds_tell_nothing() -> None:
-    ties = TieOrder()
-    ties.learn(ranked([*range(100)], range(100)))
+    ties = ListTraits()
+    ties.learn_ties(ranked([*range(100)], range(100)))
     assert not ties.is_no_later(*tied([3, 5]))
 
 
