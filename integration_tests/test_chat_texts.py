@@ -143,3 +143,15 @@ def test_check_says_what_they_cost_and_what_to_tick(tmp_path: Path) -> None:
             [checked] = (one.connectionStatus for one in done.messages if one.connectionStatus)
             assert checked.status == Status.SUCCEEDED
             assert (said in str(checked.message)) is wanted
+
+
+def test_a_message_without_a_readable_id_leaves_the_others_their_texts() -> None:
+    account = generated()
+    sandbox, destination = Sandbox(account), Destination()
+    wanted = comparison.by_key("messages", messages_with_texts(account))
+    chats = [key for key, row in wanted.items() if row["channel"] == "chat" and row["text"]]
+    account.chat_messages[wanted[chats[0]]["chat_message_id"]]["id"] = [{}]
+    assert take(sandbox, destination)
+    found = destination.rows["messages"]
+    assert [key for key in chats if found[key]["text"] != wanted[key]["text"]] == [chats[0]]
+    assert found[chats[0]]["text"] is None

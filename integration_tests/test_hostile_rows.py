@@ -15,6 +15,7 @@ from . import comparison, expected
 from .command import Outcome, run
 from .connector import messages
 from .destination import Destination
+from .expected.live import live_entities
 from .sandbox import NOW, Account, ManualClock, Sandbox
 from .sandbox.http import dumps
 from .sandbox_client import Client
@@ -168,3 +169,16 @@ def test_what_no_database_stores_is_replaced(account: Account, tmp_path: Path) -
     own, told = read_with(account, "leads", with_(name="a\0b \ud83d c"), tmp_path)
     assert told.sentences() == {}
     assert told.rows()["deals"][(own,)]["name"] == "a\ufffdb \ufffd c"
+
+
+def test_the_cards_that_are_there_come_whole_by_kind(account: Account, tmp_path: Path) -> None:
+    own = min(account.tables["leads"].rows)
+    account.raw = {("leads", own): b'{"id":{},"account_id":7}'}
+    try:
+        told = run(Sandbox(account), "read", tmp_path, ["live_entities"])
+    finally:
+        account.raw = {}
+    assert told.code == 1
+    assert "without its key entity_id (an object stands there)" in told.sentences()["live_entities"]
+    right = comparison.by_key("live_entities", live_entities(account))
+    assert told.rows()["live_entities"].keys() == {key for key in right if key[0] != "leads"}

@@ -67,8 +67,10 @@ class FakeList:
         self._lock = threading.Lock()
 
     def listing(self) -> Listing:
-        own_order = self.own_order is not None
-        return Listing(self.fetch, "/api/v4/things", "things", self.limit, cursor=self.cursor, own_order=own_order)
+        listing = Listing(self.fetch, "/api/v4/things", "things", self.limit, cursor=self.cursor)
+        if self.own_order is None:
+            return listing
+        return replace(listing, own_order=True, other_orders=("entity_id", "type"))
 
     def fetch(self, path: str, params: Any = None, *, shrinkable: bool = False) -> Answer:  # noqa: ARG002
         with self._lock:
@@ -172,7 +174,7 @@ def either_way(things: FakeList, interval: tuple[int, int], pool: WorkerPool | N
     """Rows that do not change, in an order that is not told; pages of a few rows are no proof against it."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("source_amocrm.walk.server_order.ROWS_TO_PROVE", 1)
-        yield from keyset_either_way(replace(things.listing(), other_orders=()), interval, pool=pool)
+        yield from keyset_either_way(things.listing(), interval, pool=pool)
 
 
 class Delivered:

@@ -24,6 +24,12 @@ SUMMER = datetime(2024, 7, 1)
         (None, 0.0),
     ],
 )
-def test_the_time_zone_is_the_named_one_else_the_offset_else_utc(settings: Any, hours: float) -> None:
-    zone = _timezone({"_embedded": {"datetime_settings": settings}})
+def test_the_time_zone_is_the_named_one_else_the_offset_else_utc(
+    settings: Any, hours: float, caplog: pytest.LogCaptureFixture
+) -> None:
+    body = {"_embedded": {"datetime_settings": settings}}
+    zone = _timezone(body, wanted=True)
     assert zone.utcoffset(SUMMER) == timedelta(hours=hours)
+    assert [record.levelname for record in caplog.records] == ([] if hours else ["WARNING"])
+    assert _timezone(body, wanted=False).utcoffset(SUMMER) == timedelta(hours=hours)
+    assert len(caplog.records) == (not hours), "no table needs it"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -13,7 +15,7 @@ from hypothesis import strategies as st
 from source_amocrm.errors import PageTooLarge
 from source_amocrm.http import Answer, Params
 from source_amocrm.walk.full import full, passes_until_complete
-from source_amocrm.walk.listing import Answered, Listing, RawPage
+from source_amocrm.walk.listing import Listing, RawPage
 from source_amocrm.walk.page_size import LargestPage
 
 from .fake_list import FakeList, Ties
@@ -85,6 +87,21 @@ def test_a_list_that_knows_no_pages_is_read_once_and_once_more_if_it_might_be_a_
     assert len(limits) == requests
 
 
+@pytest.mark.parametrize("odd", [2**70, json.loads("[" * 300 + "]" * 300)])
+def test_a_value_that_orjson_cannot_write_hinders_no_list(odd: Any) -> None:
+    things = a_list(120)
+    given = things.fetch
+
+    def fetch(path: str, params: Any = None, *, shrinkable: bool = False) -> Answer:
+        answer = given(path, params, shrinkable=shrinkable)
+        for row in (answer.body or {"_embedded": {"things": []}})["_embedded"]["things"]:
+            row["odd"] = odd
+        return answer
+
+    rows = full(replace(things.listing(), fetch=fetch))
+    assert [(row["id"], row["odd"]) for row in rows] == [(own, odd) for own in range(1, 121)]
+
+
 class Kommo(FakeList):
     """Remembers the limits; above `most` it falls back to 50 rows."""
 
@@ -153,7 +170,7 @@ class Restless:
         while start < len(self.ids):
             order = self.random.sample(self.ids, len(self.ids))
             rows = [{"id": own} for own in order[start : start + PAGE]]
-            yield RawPage(rows, start + PAGE < len(order), Answered(0, 0))
+            yield RawPage(rows, start + PAGE < len(order), Answer(None, 0, 0))
             start += PAGE
             if self.leaving:
                 self.leaving -= 1

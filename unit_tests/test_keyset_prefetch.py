@@ -11,10 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from source_amocrm.http import Answer
 from source_amocrm.sync.events import keyset_either_way
 from source_amocrm.walk.intervals import FOREVER
 from source_amocrm.walk.keyset_prefetch import Anchor, KeysetPrefetcher, KeysetWindow, best_window
-from source_amocrm.walk.listing import Answered, RawPage
+from source_amocrm.walk.listing import RawPage
 from source_amocrm.walk.server_order import PAIRS_TO_KNOW, ListTraits, OrderedList, Ranked, monotone
 from source_amocrm.walk.worker_pool import WorkerPool
 
@@ -274,7 +275,7 @@ def test_rows_are_counted_only_from_where_a_page_is_sure_to_begin(inclusive: boo
     things.from_inclusive = inclusive
     ordered = OrderedList(things.listing(), ListTraits(), True, (0, FOREVER))
     prefetcher = KeysetPrefetcher(None, ordered)
-    raw = RawPage([], True, Answered(0, 0))
+    raw = RawPage([], True, Answer(None, 0, 0))
     first, other = ranked([1, 2, 3, 4, 5, *[6] * 5], range(1, 11)), ranked([6] * 10, range(6, 16))
     prefetcher.take_note(raw, KeysetWindow(-1, 1, 10, Anchor(0, 0)), first, False)
     prefetcher.take_note(raw, KeysetWindow(5, 1, 10, Anchor(5, 6)), other, False)

@@ -7,6 +7,7 @@ import logging
 import math
 import threading
 from collections.abc import Callable, Collection, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from datetime import timedelta, timezone, tzinfo
 from typing import Any, Generic, TypeVar
@@ -35,24 +36,23 @@ class Memoized(Generic[T]):
     def __init__(self, work: Callable[[], T]) -> None:
         self._work = work
         self._lock = threading.Lock()
-        self._known: tuple[T] | None = None
-        self._failed: Exception | None = None
+        self._result = Future[T]()
 
     def __call__(self) -> T:
         with self._lock:
-            if self._failed:
-                raise error_copy(self._failed)
-            if self._known is None:
+            if not self._result.done():
                 try:
-                    self._known = (self._work(),)
+                    self._result.set_result(self._work())
                 except Exception as error:
-                    self._failed = error_copy(error)
+                    self._result.set_exception(error_copy(error))
                     raise
-            return self._known[0]
+        if failed := self._result.exception():
+            raise error_copy(failed)
+        return self._result.result()
 
     @property
     def known(self) -> bool:
-        return self._known is not None
+        return self._result.done() and not self._result.exception()
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ class Account:
 
     def get(self, path: str, params: Params | None = None, *, shrinkable: bool = False) -> Answer:
         answer = self.api.get(path, params or {}, shrinkable=shrinkable)
-        drift, tick = self.clocks.note(answer.server_time)
+        drift, tick = self.clocks.note(int(answer.server_time))
         return replace(answer, drift=drift, tick=tick)
 
     def filter_works(self, resource: Resource) -> bool:
@@ -172,15 +172,14 @@ class Account:
                 failure_type=FailureType.transient_error,
                 status=204,
             )
-        flag = body.get("is_api_filter_enabled")
-        account_id = body.get("id")
+        account_id, flag = body.get("id"), body.get("is_api_filter_enabled")
         ago = math.ceil(self.api.clock() - self._begun) + 1
         return Facts(
             id=account_id if isinstance(account_id, int) else None,
             filter_works=flag is None or bool(flag),
-            timezone=_timezone(body),
-            started=min(answer.server_time, self.clocks.ours()) - ago,
-            until=answer.server_time + max(0, answer.drift) - ago,
+            timezone=_timezone(body, "datetime_settings" in self.extras),
+            started=min(int(answer.server_time), self.clocks.ours()) - ago,
+            until=int(answer.latest) - ago,
             body=body,
         )
 
@@ -188,19 +187,20 @@ class Account:
         return rows_of(self.facts().body, collection)
 
 
-def _timezone(body: Mapping[str, Any]) -> tzinfo:
-    """Returns the time zone of the account's dates; UTC where the account does not tell."""
+def _timezone(body: Mapping[str, Any], wanted: bool) -> tzinfo:
+    """Returns the time zone of the account's dates; UTC where the account does not tell, with a warning if `wanted`."""
     embedded = body.get("_embedded")
     settings = embedded.get("datetime_settings") if isinstance(embedded, dict) else None
-    if isinstance(settings, dict):
-        try:
-            return ZoneInfo(str(settings.get("timezone")))
-        except (OSError, ValueError, ZoneInfoNotFoundError):
-            pass
-        try:
-            sign = -1 if str(settings["timezone_offset"])[0] == "-" else 1
-            hours, minutes = (int(part) for part in str(settings["timezone_offset"]).lstrip("+-").split(":"))
-            return timezone(sign * timedelta(hours=hours, minutes=minutes))
-        except (KeyError, IndexError, ValueError):
+    told = settings if isinstance(settings, dict) else {}
+    try:
+        return ZoneInfo(str(told.get("timezone")))
+    except (OSError, ValueError, ZoneInfoNotFoundError):
+        pass
+    try:
+        sign = -1 if str(told["timezone_offset"])[0] == "-" else 1
+        hours, minutes = (int(part) for part in str(told["timezone_offset"]).lstrip("+-").split(":"))
+        return timezone(sign * timedelta(hours=hours, minutes=minutes))
+    except (KeyError, IndexError, ValueError):
+        if wanted:
             LOGGER.warning("amoCRM did not tell the account's time zone; dates are taken as of UTC.")
     return timezone.utc

@@ -15,6 +15,7 @@ Progress rule: `PageProgress`; each window reaches farther than the one before o
 
 from __future__ import annotations
 
+import marshal
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
@@ -120,11 +121,19 @@ class _WholeList:
     def _keep(self, raw: RawPage) -> bool:
         """Keeps the rows of a page. Whether one of them is new. Raises TooLong past MOST_KEPT."""
         fresh = {key(row): row for row in raw.rows if key(row) not in self._rows}
-        self._bytes += len(orjson.dumps(list(fresh.values())))
+        self._bytes += _size(list(fresh.values()))
         if self._bytes > MOST_KEPT:
             raise TooLong(self._listing.path)
         self._rows.update((key(row), row) for row in raw.rows)
         return bool(fresh)
+
+
+def _size(rows: list[Row]) -> int:
+    """Bytes of the rows' JSON; about as many where orjson cannot write it (numbers beyond 64 bits, deep nesting)."""
+    try:
+        return len(orjson.dumps(rows))
+    except TypeError:
+        return len(marshal.dumps(rows))
 
 
 def _fields(row: Row) -> Row:
