@@ -17,7 +17,7 @@ from unit_tests.test_connect_cli import served
 
 
 def connected(server: Server) -> socket.socket:
-    return socket.create_connection(("127.0.0.1", server.server_address[1]), timeout=10)
+    return socket.create_connection(("127.0.0.1", server.server_address[1]), timeout=60)
 
 
 def raw(server: Server, request: str | bytes) -> tuple[int, dict[str, str], bytes]:
