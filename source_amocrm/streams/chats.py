@@ -59,7 +59,7 @@ class Messages(IncrementalStream):
 
     def prepare(self, records: Iterable[Row], context: Context) -> None:
         if self._texts and context.entity_type == EVENTS.name:
-            chats = (event for event in records if event.get("type") in CHATS)
+            chats = (event for event in records if str(event.get("type")) in CHATS)
             self._texts.ask(talk_id for event in chats for talk_id in talk_ids(event))
 
     def rows(self, record: Row, context: Context) -> Iterable[Row]:
