@@ -303,7 +303,7 @@ def test_note_types_agree_with_what_is_known_of_their_old_numbers() -> None:
     }
     codes = {row["code"]: row["note_type_id"] for row in NoteTypes.fixed}
     assert len(codes) == len(NoteTypes.fixed) == 23
-    assert set(codes) >= EDITABLE_NOTES
+    assert set(codes) >= set(EDITABLE_NOTES)
     unknown = {code for code, number in codes.items() if number is None}
     assert unknown == {"targeting_in", "targeting_out", "invoice_paid", "ai_result", "chat"}
     renamed = {

@@ -19,18 +19,17 @@ _NAMES = {
     "tasks": "Задача",
     "customers": "Покупатель",
 }
-_NOTE_TYPES = """
-    common=4* attachment=5* call_in=10* call_out=11* sms_in=102* sms_out=103* service_message=25*
-    extended_service_message=34* message_cashier=28* geolocation=24* amomail_message=15 site_visit=16 link_followed=32
-    transaction=23 targeting_in= targeting_out= invoice_paid= bill_paid=36 zoom_meeting=35 dropbox_attachment=101
-    ai_result= chat= lead_auto_created=20
-"""
-"""The codes of amoCRM's API v4 with the numbers of its API v2, where known. Documented as editable: those with `*`."""
-_NUMBERS = dict(one.split("=") for one in _NOTE_TYPES.split())
-NOTE_TYPE_IDS: Mapping[str, int | None] = {
-    code: int(text.strip("*")) if text else None for code, text in _NUMBERS.items()
-}
-EDITABLE_NOTES = frozenset(code for code, text in _NUMBERS.items() if "*" in text)
+EDITABLE_NOTES: Mapping[str, int | None] = {
+    "common": 4, "attachment": 5, "call_in": 10, "call_out": 11, "sms_in": 102, "sms_out": 103, "service_message": 25,
+    "extended_service_message": 34, "message_cashier": 28, "geolocation": 24,
+}  # fmt: skip
+"""The types of notes that amoCRM's documentation allows to change."""
+NOTE_TYPE_IDS = {
+    **EDITABLE_NOTES, "amomail_message": 15, "site_visit": 16, "link_followed": 32, "transaction": 23,
+    "targeting_in": None, "targeting_out": None, "invoice_paid": None, "bill_paid": 36, "zoom_meeting": 35,
+    "dropbox_attachment": 101, "ai_result": None, "chat": None, "lead_auto_created": 20,
+}  # fmt: skip
+"""The codes of amoCRM's API v4; the numbers are those of its API v2, where known."""
 CALLS = {"call_in": "in", "call_out": "out"}
 """The direction of a call, by the type of its note."""
 

@@ -177,9 +177,10 @@ class ChatTexts:
         return {}
 
     def _stop(self, why: str | None) -> None:
-        refused, self._refused = self._refused, self._refused or why is not None
-        if why and not refused:
+        if why and not self._refused:
+            self._refused = True
             LOGGER.warning(why)
+        self._refused = bool(self._refused)
 
 
 def note_of_texts(account: Account) -> str | None:
