@@ -181,6 +181,11 @@ def assert_numbered_brings_all(things: FakeList, ahead: int) -> None:
     assert delivered.twice() == []
 
 
+def test_numbered_brings_an_id_that_is_no_positive_number() -> None:
+    things = FakeList(dict.fromkeys((-7, 0, *range(1, 10)), 7), Random(1), hidden=-9)
+    assert [row["id"] for page in in_id_order(things.listing(), None) for row in page.rows] == [-7, 0, *range(1, 10)]
+
+
 @walks
 @given(SEEDS, st.integers(8, 25), st.integers(1, 12), st.booleans(), st.integers(0, 4))
 def test_numbered_goes_on(seed: int, limit: int, pages: int, always_next: bool, ahead: int) -> None:

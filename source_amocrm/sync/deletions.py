@@ -87,7 +87,7 @@ class Changes:
 
 def trimmed(event: Row) -> Row:
     """Returns the fields that `changes_of` reads: a first sync keeps all deletions of the account in memory."""
-    kept = _KEPT_FIELDS | _VALUE_FIELDS if event.get("type") in _KINDS_WITH_VALUES else _KEPT_FIELDS
+    kept = _KEPT_FIELDS | _VALUE_FIELDS if str(event.get("type")) in _KINDS_WITH_VALUES else _KEPT_FIELDS
     return {name: value for name, value in event.items() if name in kept}
 
 

@@ -31,6 +31,7 @@ from source_amocrm.http import Params
 from source_amocrm.walk.full import first_versions, in_passes, latest_versions, one_pass, passes_until_complete
 from source_amocrm.walk.intervals import FOREVER
 from source_amocrm.walk.listing import (
+    LARGEST_ID,
     Key,
     KeySet,
     Listing,
@@ -54,7 +55,7 @@ def in_id_order(listing: Listing, pool: WorkerPool | None, checkpoint: PageCheck
     """Yields every row of `listing` once, in the order of IDs, from `checkpoint` on. `pool` prefetches pages."""
     listing = listing.narrowed({"order[id]": "asc"})
     plan = WindowPlan(listing, pool, checkpoint.position if checkpoint else 0, share=4)
-    last_id = checkpoint.after_id if checkpoint else 0
+    last_id = checkpoint.after_id if checkpoint else -LARGEST_ID
     delivered = KeySet()
     try:
         while plan.more:

@@ -192,7 +192,7 @@ class Listing:
         counted = counted or (isinstance(items, int) and items > (number - 1) * limit + len(rows))
         full = len(rows) in (limit, *FULL_PAGES)
         if self.ids is not None:
-            if any(row.get("id") not in self.ids for row in rows):
+            if any(key(row) not in self.ids for row in rows):
                 raise FilterIgnored
             full = full and len(rows) < len(self.ids)
         more = bool(rows) and (counted or bool(next_link(body)))
