@@ -14,7 +14,6 @@ from airbyte_cdk.models import (
     AirbyteMessage,
     AirbyteStateMessage,
     ConfiguredAirbyteCatalog,
-    ConfiguredAirbyteStream,
     Status,
     SyncMode,
 )
@@ -32,7 +31,6 @@ from source_amocrm.errors import AmocrmError, ConfigError
 from source_amocrm.http import open_api
 from source_amocrm.secrecy import mask
 from source_amocrm.streams import STREAMS
-from source_amocrm.streams.base import AmocrmStream
 from source_amocrm.streams.chats import note_of_texts
 from source_amocrm.streams.personal_data import PersonalData, unknown_fields
 from source_amocrm.streams.schema_drift import KNOWN, SchemaDrift, drift_warning
@@ -101,7 +99,8 @@ class SourceAmocrm(AbstractSource):
         selected: dict[Declaration, Progress | None] = {}
         keeping_state: list[str] = []
         for configured in catalog.streams:
-            stream = _stream(account, configured)
+            columns = (configured.stream.json_schema or {}).get("properties") or {}
+            stream = STREAMS[configured.stream.name](account, columns)
             goes_on = configured.sync_mode == SyncMode.incremental
             progress = stream.progress(states.get(stream.name) if goes_on else None)
             selected[stream] = progress
@@ -166,6 +165,11 @@ def _check_streams(catalog: ConfiguredAirbyteCatalog) -> None:
         raise ConfigError("The catalog selects no stream, so there is nothing to read. Select one and run again.")
     if twice := [name for name, times in Counter(names).items() if times > 1]:
         raise ConfigError(f"The catalog selects {', '.join(twice)} more than once. Select each stream once.")
+    if unknown := [name for name in names if name not in STREAMS]:
+        raise ConfigError(
+            f"The connection asks for a stream “{unknown[0]}”, which this source does not have. "
+            f"Refresh the source's schema; the streams are: {', '.join(STREAMS)}."
+        )
 
 
 def _states(messages: list[AirbyteStateMessage]) -> dict[str, Mapping[str, Any]]:
@@ -179,13 +183,3 @@ def _states(messages: list[AirbyteStateMessage]) -> dict[str, Mapping[str, Any]]
         if message.stream.stream_state is not None:
             states[message.stream.stream_descriptor.name] = dict(message.stream.stream_state.__dict__)
     return states
-
-
-def _stream(account: Account, configured: ConfiguredAirbyteStream) -> AmocrmStream:
-    kind = STREAMS.get(configured.stream.name)
-    if kind is None:
-        raise ConfigError(
-            f"The connection asks for a stream “{configured.stream.name}”, which this source does not have. "
-            f"Refresh the source's schema; the streams are: {', '.join(STREAMS)}."
-        )
-    return kind(account, (configured.stream.json_schema or {}).get("properties") or {})

@@ -113,13 +113,13 @@ class Terminal:
 
     def keep(self, account_id: int | None) -> None:
         flow, words, path = self.flow, self.words, self.flow.config
-        if flow.occupied:
+        if replace := flow.occupied:
             more = words("result.exists_more" if flow.keeps else "result.exists_broken")
             self.say(f"\n{words('result.exists', path=path)} {more}")
             if self.ask(words("terminal.replace")).lower() not in words("terminal.yes").split():
                 self.say(words("terminal.not_saved"))
                 return
-        flow.save(replace=flow.occupied)
+        flow.save(replace=replace)
         self.say(words("result.saved", path=path))
         self.say(words("terminal.next", line=next_line(path, account_id)))
 

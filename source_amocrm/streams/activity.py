@@ -25,7 +25,7 @@ _NOTE_TYPES = """
     transaction=23 targeting_in= targeting_out= invoice_paid= bill_paid=36 zoom_meeting=35 dropbox_attachment=101
     ai_result= chat= lead_auto_created=20
 """
-"""The codes of amoCRM's API v4 with the numbers of its API v2, where known. Its documentation allows to change `*`."""
+"""The codes of amoCRM's API v4 with the numbers of its API v2, where known. Documented as editable: those with `*`."""
 _NUMBERS = dict(one.split("=") for one in _NOTE_TYPES.split())
 NOTE_TYPE_IDS: Mapping[str, int | None] = {
     code: int(text.strip("*")) if text else None for code, text in _NUMBERS.items()

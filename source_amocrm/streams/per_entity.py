@@ -40,8 +40,8 @@ def catalog_id(catalog: Row) -> int:
 class PerEntityStream(FullRefreshStream):
     """A stream with the records of one list for each kind of entities.
 
-    `kinds`: the paths of the lists of entities. `list_path`: what the path of the stream's list has behind those.
-    `needed`: the same of further lists.
+    `kinds`: the paths of the lists of entities. `list_path`: the end of the path of the stream's list, behind that of
+    each kind. `needed`: the ends of the paths of other lists that the stream needs.
     """
 
     kinds: tuple[str, ...]

@@ -169,14 +169,14 @@ class PersonalData:
             return value
         if rule == NUMBER:
             return None
-        text, is_number = str(value), type(value) is not str
-        if rule == "colleague":
-            stays = not (is_phone(text) or is_email(text))
-        elif rule in ("texts", "link", "own"):
-            stays = not _is_of_people(value, name) if is_number else rule == "texts" and _is_structure(value, name)
+        text = str(value)
+        if type(value) is str:
+            stays = rule == "texts" and _is_structure(value, name)
         else:
-            stays = False
-        return value if stays else self.pseudonym(text, rule if rule in (PHONE, EMAIL) else ANY)
+            stays = rule in ("texts", "link", "own") and not _is_of_people(value, name)
+        if stays or (rule == "colleague" and not is_phone(text) and not is_email(text)):
+            return value
+        return self.pseudonym(text, rule if rule in (PHONE, EMAIL) else ANY)
 
     def _of_card(self, given: Row, depth: int) -> Row:
         """Returns a filled custom field of a card."""

@@ -65,9 +65,10 @@ _LEAVES = {rule: Place(rule) for rule in (*schema.PERSONAL, STAYS, GOES, NUMBER)
 
 
 def records_in(lists: Mapping[str, Place], path: str, body: dict[str, Json] | None) -> tuple[str, Place, Json]:
-    """Finds the records in the body of an answer that came to `path`, which may be one record itself.
+    """Finds the records in the body of an answer that came to `path`; the body may be one record itself.
 
-    Returns the path without ids, a whole record of that list, and the records; None for no records, or an unknown list.
+    Returns the path without ids, the place of a whole record of that list, and the records. The records are None where
+    the body holds none, and where the list is not known.
     """
     bare = _ID_IN_PATH.sub("", path)
     place = lists.get(bare)

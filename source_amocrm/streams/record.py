@@ -59,7 +59,7 @@ class Record:
         self._plain: list[tuple[str, str, type | None, Convert]] = []
         """Columns with the value of a field."""
         self._found: list[tuple[str, Find, Convert, Json]] = []
-        """Columns whose value is found in the record, or is a copy of the last, if that is not null."""
+        """Columns whose value is found in the record, and the array or object that stands in place of null."""
         self._converts: dict[str, Convert] = {}
         self._keys: list[tuple[str, Find]] = []
         self._reported: dict[str, str] = {}
