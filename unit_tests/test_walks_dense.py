@@ -150,6 +150,7 @@ def test_undirected(seed: int, limit: int, ascending: bool, low: int, ahead: int
 
 @walks
 @example(3_672_092_076, 8, False, 0)
+@example(1_338, 13, False, 0)  # the passes alone miss a row here, for others leave and come back
 @given(SEEDS, LIMITS, st.booleans(), st.integers(0, 4))
 def test_full(seed: int, limit: int, in_order: bool, ahead: int) -> None:
     """A list in the order of ids, or in one that edits change."""

@@ -81,6 +81,8 @@ class _WholeList:
             while not self._is_whole_again(page):
                 self._take(page)
                 if not self._plan.more:
+                    if self._moved and not self._orders:
+                        raise OrderIgnored
                     break
                 page = self._plan.ask()
         except OrderIgnored:
@@ -96,7 +98,7 @@ class _WholeList:
         return self._plan.window.start > 0 and not page.more and len(keys) > 1 and keys == self._keys[: len(keys)]
 
     def _take(self, page: RawPage) -> None:
-        """Keeps a page that joins the rows read, or steps back. Raises OrderIgnored if a row may have been missed."""
+        """Keeps a page that joins the rows read, or steps back. Raises OrderIgnored if the windows cannot join."""
         keys, start = [key(row) for row in page.rows], self._plan.window.start
         if start and not (keys and keys[0] in self._rows):
             self._plan.step_back(page)
@@ -105,8 +107,8 @@ class _WholeList:
         shared = self._keys[start : start + len(keys)]
         self._moved = self._moved or keys[: len(shared)] != shared
         self._orders = {step for step in self._orders if all(compared(*pair) == step for pair in pairwise(keys))}
-        if (self._moved and not self._orders) or (start and not self._goes_on(page, keys)):
-            raise OrderIgnored
+        if start and not self._goes_on(page, keys):
+            self._moved, self._orders = True, set()
         self._keys[start : start + len(keys)] = keys
         self._plan.advance(page, self._keep(page))
 

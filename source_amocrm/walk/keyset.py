@@ -214,21 +214,19 @@ class _Walk:
     def _from_second(self) -> tuple[RawPage, KeysetWindow]:
         """The first page from the second that the walk is in, with the rows of that very second."""
         rank, traits = self._position.rank, self._traits
-        if rank == 0 and self._ordered.ascending:
-            return self._first(-1)
-        if traits.inclusive is None and not self._position.delivered:
+        if (rank == 0 and self._ordered.ascending) or traits.inclusive is False:
+            return self._first(rank - 1)
+        if traits.inclusive or self._position.delivered:
+            raw, window = self._first(rank)
+            if not traits.inclusive:
+                # The row seen at `rank` did not come: the bound is exclusive, or the row has moved since.
+                raw, window = self._first(rank - 1)
+                if any(self._ordered.rank(row) == rank for row in raw.rows):
+                    traits.inclusive = False
+        else:
             raw, window = self._first(rank - 1)
             if raw.more and all((self._ordered.rank(row) or 0) < rank for row in raw.rows):
                 raw, window = self._first(rank)
-            return raw, window
-        if traits.inclusive is False:
-            return self._first(rank - 1)
-        raw, window = self._first(rank)
-        if not traits.inclusive:
-            # The row seen at `rank` did not come: the bound is exclusive, or the row has moved since.
-            raw, window = self._first(rank - 1)
-            if any(self._ordered.rank(row) == rank for row in raw.rows):
-                traits.inclusive = False
         return raw, window
 
     def _first(self, bound: int) -> tuple[RawPage, KeysetWindow]:

@@ -192,12 +192,12 @@ def reaching(position: int, most: int) -> PageWindow:
 
     Of all windows that are page n, the largest reaches farthest, so one window of each page number is compared.
     """
-    limit, reach, smaller_limit = most, most - position % most, position // (position // most + 1)
-    while smaller_limit > reach:  # a window with fewer rows than that reaches less far
-        if (other := smaller_limit - position % smaller_limit) > reach:
-            limit, reach = smaller_limit, other
-        smaller_limit = position // (position // smaller_limit + 1)
-    return PageWindow(position - position % limit, limit)
+    best, limit = most, position // (position // most + 1)
+    while limit > (reach := best - position % best):  # a window with fewer rows than that reaches less far
+        if limit - position % limit > reach:
+            best = limit
+        limit = position // (position // limit + 1)
+    return PageWindow(position - position % best, best)
 
 
 def following(end: int, most: int) -> PageWindow | None:
@@ -256,7 +256,7 @@ class WindowPlan(PagePlan[PageWindow]):
         self._last: PageWindow | None = None
         """A window behind which the list was seen to be empty."""
         self._restarts = 0
-        """How many times steps back led to the beginning of the list and brought nothing new."""
+        """How often steps back led to the beginning of the list and brought nothing new."""
 
     def ask(self) -> RawPage:
         """The page of the window, which gets smaller if the page is too large."""
@@ -325,13 +325,11 @@ class WindowPlan(PagePlan[PageWindow]):
             raise OrderIgnored from None
 
     def _prefetch(self) -> None:
-        """Requests the window and those behind it while workers are free.
-
-        They may lie behind the end of the list, so an empty response is not retried.
-        """
+        """Requests the window and those behind it while workers are free."""
         if self.requests and self.requests[0][0] != self.window:
             self.drop()
         window = following(self.requests[-1][0].end, self.limit) if self.requests else self.window
+        # a window may lie behind the end of the list, so an empty response is not retried
         listing, most = self._listing.retrying_empty(0), min(self._read // self._share, MOST_AHEAD)
         while self.pool and window and len(self.requests) <= most and (not self.requests or self.pool.vacancies()):
             self.requests.append((window, self.pool.submit(partial(window.ask, listing))))
