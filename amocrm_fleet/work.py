@@ -12,10 +12,9 @@ from amocrm_fleet.status import LastSync
 from source_amocrm.auth import FileKeeper
 from source_amocrm.auth.bearer import LongLivedTokenAuthenticator
 from source_amocrm.auth.oauth import AmocrmOAuth2Authenticator
-from source_amocrm.check_on_terminal import printable, verdict
 from source_amocrm.config import check_shape
 from source_amocrm.config_file import ConfigFileError
-from source_amocrm.entrypoint import unforeseen
+from source_amocrm.entrypoint import printable, unforeseen, verdict
 from source_amocrm.errors import AmocrmError
 from source_amocrm.secrecy import hide_in_logs
 from source_amocrm.streams import STREAMS

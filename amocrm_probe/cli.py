@@ -12,8 +12,7 @@ from amocrm_probe.page import page
 from amocrm_probe.questions import QUESTIONS
 from amocrm_probe.run import Probe, probe_of
 from source_amocrm import whole_file
-from source_amocrm.check_on_terminal import keeper, plain_logs, printable
-from source_amocrm.entrypoint import LOGGER, Entrypoint, check_files, unforeseen
+from source_amocrm.entrypoint import LOGGER, Entrypoint, check_files, keeper, plain_logs, printable, unforeseen
 from source_amocrm.errors import AmocrmError, ConfigError
 from source_amocrm.shutdown import INTERRUPTED
 from source_amocrm.source import SourceAmocrm, open_account

@@ -137,12 +137,11 @@ def without_sockets(sandbox: Sandbox, clock: Clock | None = None, ahead: float =
         return sandbox.account.clock.time() + ahead
 
     def open_api(parsed: Config, raw: Any, **told: Any) -> Api:
-        session = AmocrmSession(Budget(UNPACED, clock=clock.common, sleep=clock.sleep_together), POLICY)
+        budget = Budget(UNPACED, clock=clock.common, sleep=clock.sleep_together)
+        session = AmocrmSession(budget, POLICY, clock=clock.own, wall=wall, sleep=clock.sleep)
         session.mount("https://", line)
         session.trust_env = False  # to look for a proxy takes a tenth of such a request
-        return http.open_api(
-            parsed, raw, POLICY, session=session, clock=clock.own, wall=wall, sleep=clock.sleep, **told
-        )
+        return http.open_api(parsed, raw, session=session, **told)
 
     ours = SimpleNamespace(monotonic=time.monotonic, time=wall)
     with patch("source_amocrm.source.open_api", open_api), patch("source_amocrm.http.session.time", ours):

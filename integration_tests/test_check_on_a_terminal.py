@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from airbyte_cdk.models import Status
 
-from source_amocrm import check_on_terminal
+from source_amocrm import entrypoint
 from source_amocrm.errors import ConfigError
 
 from .command import run_process
@@ -130,7 +130,7 @@ def test_a_token_that_was_rotated_is_kept_in_the_config(person: Person) -> None:
 def test_a_token_that_cannot_be_kept_is_not_lost(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "config.json"
     path.write_text(json.dumps({"credentials": {"refresh_token": "the last one"}}), encoding="utf-8")
-    keeper = check_on_terminal.keeper(path)
+    keeper = entrypoint.keeper(path)
     path.unlink()
     path.mkdir()
     config = {"credentials": {"refresh_token": "the next one"}}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from copy import deepcopy
+from typing import Any
 from unittest import mock
 
 import pytest
@@ -187,6 +188,33 @@ def test_a_customer_that_goes_and_comes_back(account: Account, pause: int, ahead
         destination.take(messages(Sandbox(account), ["customers"], destination.state()))
         assert destination.complaints == []
         assert [line for line in comparison.problems(account, destination.rows) if line.startswith("customers ")] == []
+
+
+@pytest.mark.parametrize("bumped", [False, True], ids=["old date", "dated by its return"])
+@pytest.mark.parametrize("resumed", [True, False], ids=["killed and resumed", "since a day"])
+def test_a_customer_that_came_back_before_the_first_sync_is_not_buried(
+    account: Account, resumed: bool, bumped: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The event of its deletion comes in a sync that does not read its row: that was delivered, or is too old."""
+    clock: ManualClock = account.clock  # type: ignore[assignment]
+    account.switches.restore_bumps = bumped
+    own = min(account.tables["customers"], key=lambda row: row["updated_at"])["id"]
+    since = "" if resumed else time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(clock.now()))
+    clock.advance(3_600)
+    writes.trash(account, "customers", own)
+    clock.advance(3_600)
+    writes.restore(account, "customers", own)
+    clock.advance(3_600)
+    monkeypatch.setattr(delivery, "ROWS_BETWEEN_STATES", 1)
+    settings: dict[str, Any] = {"start_date": since} if since else {}
+    destination, stop_after = Destination(), 1
+    while resumed and ((own,) not in (rows := destination.rows.get("customers", {})) or len(rows) < 4):
+        destination = Destination()
+        destination.take(messages(Sandbox(account), ["customers"]), stop_after)
+        stop_after += 1
+    read = messages(Sandbox(account), ["customers"], destination.state(), **settings)
+    records = [one.record.data for one in read if one.type == Type.RECORD and one.record]
+    assert [row["is_deleted"] for row in records if row["customer_id"] == own] == [False]
 
 
 @pytest.mark.parametrize("visible", [True, False], ids=["", "deal hidden"])

@@ -53,7 +53,7 @@ def inputs(made: Any) -> Iterator[tuple[str, Context]]:
     elif isinstance(made, IncrementalStream):
         for resource in made.inputs():
             yield resource.path, Context(resource.name)
-    elif isinstance(made, PerEntityStream):
+    elif isinstance(made, PerEntityStream) and made.parts[0]:
         for path in KNOWN:
             of, part = path.rpartition(made.parts[0])[:2]
             if part and path.endswith(part):

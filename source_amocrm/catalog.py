@@ -18,8 +18,8 @@ from airbyte_cdk.models import (
     SyncMode,
 )
 
-from source_amocrm.check_on_terminal import keeper
 from source_amocrm.config_file import ConfigFile, ConfigFileError
+from source_amocrm.entrypoint import keeper
 from source_amocrm.errors import AmocrmError
 from source_amocrm.source import SourceAmocrm
 

@@ -13,9 +13,6 @@ from typing import Any
 
 from source_amocrm import whole_file
 
-REFERENCE_KINDS = ("env", "file")
-"""`{"env": "NAME"}` and `{"file": "/run/secrets/name"}` stand for a value."""
-
 STATE = ".fleet"
 """The folder, beside the configs, of what the fleet itself writes."""
 KEEP_IN = "SOURCE_AMOCRM_KEEP_IN"
@@ -86,11 +83,11 @@ class ConfigFile:
         newest = self._newest(given) if refers else given
         if _grant(newest) != _grant(known):
             return None
-        content = kept = _merged(newest, _difference(known, changed))
+        content = kept = _changed(newest, known, changed)
         path = self._kept_in(config)
         if refers:
             path.parent.mkdir(mode=0o700, exist_ok=True)
-            content = {"instead_of": _grant(given), "settings": _difference(given, kept)}
+            content = {"instead_of": _grant(given), "settings": _changed({}, given, kept)}
         whole_file.write(path, whole_file.json_text(content))
         return kept
 
@@ -115,7 +112,7 @@ class ConfigFile:
                 f"The newest token of {self.name} is in {self.beside('rotated.json')}, which cannot be read. If it is "
                 "lost, grant access again, put the new refresh token where the config refers to, and remove that file."
             ) from None
-        return _merged(given, rotated["settings"]) if rotated["instead_of"] == _grant(given) else given
+        return _changed(given, {}, rotated["settings"]) if rotated["instead_of"] == _grant(given) else given
 
 
 def _grant(settings: Mapping[str, Any]) -> str:
@@ -125,27 +122,19 @@ def _grant(settings: Mapping[str, Any]) -> str:
     return hashlib.sha256(str(token).encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
-    """The entries of `new` that `old` has not."""
-    changed = {name: value for name, value in new.items() if name not in old or value != old[name]}
-    return {
-        name: _difference(old[name], value)
-        if isinstance(value, Mapping) and isinstance(old.get(name), Mapping)
-        else value
-        for name, value in changed.items()
-    }
-
-
-def _merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
-    both = {
-        name: _merged(old[name], value) if isinstance(value, Mapping) and isinstance(old.get(name), Mapping) else value
-        for name, value in new.items()
-    }
-    return {**old, **both}
+def _changed(config: object, old: object, new: Mapping[str, Any]) -> dict[str, Any]:
+    """`config` with the entries of `new` that `old` has not."""
+    held, known = (given if isinstance(given, Mapping) else {} for given in (config, old))
+    changes = {name: value for name, value in new.items() if name not in known or value != known[name]}
+    for name, value in changes.items():
+        if isinstance(value, Mapping):
+            changes[name] = _changed(held.get(name), known.get(name), value)
+    return {**held, **changes}
 
 
 def is_reference(value: object) -> bool:
-    return isinstance(value, Mapping) and len(value) == 1 and next(iter(value)) in REFERENCE_KINDS
+    """True for `{"env": "NAME"}` and `{"file": "/run/secrets/name"}`, which stand for a value."""
+    return isinstance(value, Mapping) and [*value] in (["env"], ["file"])
 
 
 def holds_references(value: object) -> bool:

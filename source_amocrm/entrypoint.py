@@ -1,11 +1,12 @@
-"""Airbyte's commands, with every failure told in one sentence instead of a stack trace."""
+"""Airbyte's commands, with every failure told in one sentence instead of a stack trace; `check` for a person, too."""
 
 from __future__ import annotations
 
 import argparse
 import logging
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, MutableMapping
+from pathlib import Path
 from typing import Any
 
 from airbyte_cdk.entrypoint import AirbyteEntrypoint
@@ -13,12 +14,15 @@ from airbyte_cdk.logger import PRINT_BUFFER
 from airbyte_cdk.models import AirbyteMessage, ConnectorSpecification
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
+from source_amocrm.airbyte.check import EXTRAS
 from source_amocrm.airbyte.output import Output, packed
-from source_amocrm.auth import HandOver, print_settings
+from source_amocrm.airbyte.stdout import show_any_text
+from source_amocrm.auth import FileKeeper, HandOver, print_settings
 from source_amocrm.config import check_shape
-from source_amocrm.errors import ConfigError, SyncFailed, print_error
-from source_amocrm.secrecy import hide_in_logs
-from source_amocrm.source import SourceAmocrm
+from source_amocrm.config_file import ConfigFile
+from source_amocrm.errors import AmocrmError, ConfigError, SyncFailed, print_error
+from source_amocrm.secrecy import hide_in_logs, mask
+from source_amocrm.source import SourceAmocrm, notes, open_account
 
 LOGGER = logging.getLogger("airbyte")
 _FILES = {
@@ -69,19 +73,35 @@ def launch(arguments: list[str], hand_over: HandOver = print_settings) -> int:
             with output:
                 for message in entrypoint.run(parsed):
                     output.line(message)
+            return 0
         except BrokenPipeError:
             raise
         except SyncFailed as error:
             LOGGER.error(error.message)
-            return 1
         except AirbyteTracedException as error:
             _tell(error)
-            return 1
         except Exception as error:
             LOGGER.exception("An unforeseen error")
             _tell(AirbyteTracedException.from_exception(error, message=unforeseen(error)))
-            return 1
-    return 0
+    return 1
+
+
+def check_on_terminal(arguments: list[str]) -> int:
+    """`check` for the person who typed it: sentences, and the exit code of the same command without a terminal."""
+    parsed = Entrypoint.parse_args(arguments)
+    plain_logs()
+    code = 1
+    try:
+        check_files(parsed)
+        code = 0
+        print(printable(verdict(SourceAmocrm.read_config(parsed.config), keeper(Path(parsed.config)))))
+    except AmocrmError as error:
+        print(printable(str(error)), file=sys.stderr)
+    except Exception as error:
+        LOGGER.exception("An unforeseen error")
+        print(unforeseen(error), file=sys.stderr)
+        return 1
+    return code
 
 
 def check_files(parsed: argparse.Namespace) -> None:
@@ -117,3 +137,42 @@ def unforeseen(error: Exception) -> str:
         f"Something went wrong inside the connector ({type(error).__name__}), not in amoCRM and not in your settings. "
         "Run the sync again; if it repeats, report it with the log of the sync."
     )
+
+
+def plain_logs() -> None:
+    """Shows warnings as sentences on stderr, and whatever text on whatever terminal."""
+    show_any_text()
+    warnings = logging.StreamHandler(sys.stderr)
+    warnings.setLevel(logging.WARNING)
+    warnings.setFormatter(_Printable())
+    logging.getLogger().handlers = [warnings]
+
+
+def verdict(config: MutableMapping[str, Any], hand_over: HandOver) -> str:
+    """Says what can be read of the account. Raises AmocrmError when nothing can.
+
+    `hand_over` gets the config when amoCRM has changed something in it.
+    """
+    Entrypoint.set_up_secret_filter(config, SourceAmocrm().spec(LOGGER).connectionSpecification)
+    account = open_account(config, EXTRAS, hand_over)
+    name, domain = " ".join(str(account.facts().body.get("name") or "").split()), account.api.auth.domain
+    called = f"The account “{name}” ({domain})" if name else f"The account {domain}"
+    told = notes(account)
+    if not told:
+        return f"{called} can be read, every table of it."
+    return "\n".join([f"{called} can be read, but:", *(f"- {note}" for note in told)])
+
+
+def keeper(path: Path) -> FileKeeper:
+    """Keeps rotated tokens in the config itself, for there is no platform. If that fails, prints the settings."""
+    return FileKeeper(ConfigFile(path), else_to=print_settings)
+
+
+def printable(text: str) -> str:
+    """The text without secrets and control characters: names and errors come from the network."""
+    return "".join(c for c in mask(text) if c.isprintable() or c == "\n")
+
+
+class _Printable(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return printable(super().format(record))

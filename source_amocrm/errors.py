@@ -18,14 +18,10 @@ E = TypeVar("E", bound=BaseException)
 
 
 class AmocrmError(AirbyteTracedException):
-    """A failure that we foresaw. `str()` tells the user what happened and what to do next.
-
-    `status` is the HTTP status of the answer, None if there was none; `path` the path of the request; `meaning` that of
-    the rule which fits the answer.
-    """
+    """A failure that we foresaw. `str()` tells the user what happened and what to do next."""
 
     message: str
-    meaning = ""
+    meaning = ""  # of the rule that fits the answer
 
     def __init__(
         self,
@@ -37,8 +33,8 @@ class AmocrmError(AirbyteTracedException):
         internal_message: str | None = None,
     ) -> None:
         super().__init__(internal_message, message, failure_type)
-        self.status = status
-        self.path = path
+        self.status = status  # of the answer, if there was one
+        self.path = path  # of the request
 
     def __repr__(self) -> str:
         """The CDK sums up a sync's failures by their `repr`."""
@@ -97,8 +93,7 @@ class FeatureOff(AmocrmError):
     """A part of amoCRM is switched off in this account (422), so there is nothing to read."""
 
 
-REFUSALS = (Unpaid, Forbidden, NotFound, FeatureOff)
-"""The refusals that concern one list and leave the others as they are."""
+REFUSALS = (Unpaid, Forbidden, NotFound, FeatureOff)  # concern one list and leave the others as they are
 
 
 class BadRequest(AmocrmError):
@@ -133,16 +128,12 @@ def masked(message: AirbyteMessage) -> AirbyteMessage:
 
 
 def print_error(error: AirbyteTracedException) -> None:
-    """Prints the TRACE message as one whole line.
-
-    The CDK's method masks the finished JSON: a secret of one letter would break it.
-    """
+    """Prints the TRACE message as one line. The CDK masks the finished JSON: a secret of one letter would break it."""
     line = orjson.dumps(AirbyteMessageSerializer.dump(masked(error.as_airbyte_message()))).decode()
     print(f"{line}\n", end="", flush=True)
 
 
-_PATHS_TOLD = 4
-"""Lists that one sentence names; of the rest it gives the number."""
+_PATHS_TOLD = 4  # lists that one sentence names; of the rest it gives the number
 _IDS = re.compile(
     r" \[(?:(?:X-Request-Id|trace_id) [^\]\s,]+(?:, )?)+\]"
     r"|\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b|\b(?=[a-f]*[0-9])[0-9a-f]{16,}\b",

@@ -78,16 +78,6 @@ def unknown(verb: str) -> str:
     return f"There is no command `{shown}`.{meant} `source-amocrm --help` shows them all."
 
 
-def _spec() -> int:
-    """Prints what the CDK would say of spec.yaml. Airbyte asks often, and the CDK takes seconds to import."""
-    import orjson
-    import yaml
-
-    spec = yaml.safe_load(Path(__file__).with_name("spec.yaml").read_bytes())
-    print(orjson.dumps({"type": "SPEC", "spec": spec}).decode())
-    return 0
-
-
 def _run_verb(verb: str, arguments: list[str]) -> int:
     module, extra = VERBS[verb]
     try:
@@ -101,7 +91,7 @@ def _run_verb(verb: str, arguments: list[str]) -> int:
 
 
 def _run(arguments: list[str]) -> int:
-    """Each command loads only what it needs: `spec` is asked for often."""
+    """Each command loads only what it needs: Airbyte asks often for `spec`, and the CDK takes seconds to import."""
     verb = arguments[0] if arguments else None
     if verb in ("--help", "-h"):
         print(HELP)
@@ -117,11 +107,16 @@ def _run(arguments: list[str]) -> int:
     if verb in VERBS:
         return _run_verb(verb, arguments[1:])
     if verb == "check" and "--debug" not in arguments and sys.stdout.isatty():
-        from source_amocrm.check_on_terminal import check
+        from source_amocrm.entrypoint import check_on_terminal
 
-        return check(arguments)
+        return check_on_terminal(arguments)
     if arguments == ["spec"]:
-        return _spec()
+        import orjson
+        import yaml
+
+        spec = yaml.safe_load(Path(__file__).with_name("spec.yaml").read_bytes())
+        print(orjson.dumps({"type": "SPEC", "spec": spec}).decode())
+        return 0
     gc.disable()  # the modules of the CDK stay, and a search among them for garbage takes a tenth of the start
     from source_amocrm.auth.handover import keeper_from_environment
     from source_amocrm.entrypoint import launch

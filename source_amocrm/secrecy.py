@@ -12,12 +12,10 @@ from airbyte_cdk.utils import airbyte_secrets_utils as cdk
 PIECE = 12
 """Characters of a secret that are hidden wherever they are shown. Fewer may be a word, and are of no use to anybody."""
 MASK = "****"
-LONGEST = 1 << 16
-"""Characters of a text after masking; the rest is cut off."""
+LONGEST = 1 << 16  # characters of a text that are shown; the rest is cut off
 
 _lock = threading.Lock()
-_short: tuple[str, ...] = ()
-"""The secrets that are shorter than a piece, the longest first."""
+_short: tuple[str, ...] = ()  # secrets that are shorter than a piece, the longest first
 _pieces: set[str] = set()
 
 

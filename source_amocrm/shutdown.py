@@ -15,39 +15,28 @@ from functools import partial
 from types import FrameType
 from typing import NoReturn
 
-STOPPED_BY_SIGNAL = 128
-"""Is added to a signal's number in the exit code of a process that it ended."""
-INTERRUPTED = STOPPED_BY_SIGNAL + signal.SIGINT
-"""The exit code of a command that Ctrl-C ended."""
-EXCHANGE_PATIENCE = 150.0
-"""Seconds that the end waits for the exchange in flight, whose request has a deadline of 120."""
+STOPPED_BY_SIGNAL = 128  # is added to a signal's number in the exit code of a process that it ended
+INTERRUPTED = STOPPED_BY_SIGNAL + signal.SIGINT  # the exit code of a command that Ctrl-C ended
+EXCHANGE_PATIENCE = 150.0  # seconds that the end waits for the exchange in flight, whose request has a deadline of 120
 
 # Reentrant, for a signal handler runs in the middle of the main thread, which may hold it
 _changed = threading.Condition(threading.RLock())
-_exchanging: set[int] = set()
-"""The threads within a `token_exchange`."""
-_in_flight: set[int] = set()
-"""Those of them that have sent a refresh token and not yet handed over the new one."""
+_in_flight: set[int] = set()  # threads that have sent a refresh token and not yet handed over the new one
 _ending = False
-_held: int | None = None
-"""The number of a signal that waits for the exchange in flight."""
+_held: int | None = None  # the number of a signal that waits for the exchange in flight
 
 
 @contextmanager
 def token_exchange() -> Iterator[None]:
     """Encloses an exchange of a refresh token and the hand-over of the new one. The process does not end in between."""
-    _exchanging.add(threading.get_ident())
     try:
         yield
     finally:
-        _exchanging.discard(threading.get_ident())
         _leave()
 
 
 def before_token_is_sent() -> None:
-    """Within a `token_exchange`: the process does not end from here on until that is over, or an attempt has failed."""
-    if threading.get_ident() not in _exchanging:
-        return
+    """The process does not end from here on until the `token_exchange` is over, or an attempt has failed."""
     with _changed:
         _changed.wait_for(lambda: not _ending)
         _in_flight.add(threading.get_ident())

@@ -18,8 +18,7 @@ from airbyte_cdk.models import (
     Status,
     SyncMode,
 )
-from airbyte_cdk.sources.abstract_source import AbstractSource
-from airbyte_cdk.sources.message import InMemoryMessageRepository, MessageRepository
+from airbyte_cdk.sources import AbstractSource
 from airbyte_cdk.sources.streams import Stream
 
 from source_amocrm.account import Account
@@ -51,7 +50,6 @@ class SourceAmocrm(AbstractSource):
 
     check_config_against_spec = False
     """Our own reading of the config says in words what is wrong, and never repeats what was typed."""
-    message_repository: MessageRepository = InMemoryMessageRepository()
 
     def __init__(
         self,

@@ -13,7 +13,7 @@ import pytest
 
 from integration_tests.sandbox import OFF, Account, Client, Server, Switches, Tokens
 from source_amocrm.connect.flow import Flow
-from source_amocrm.connect.site import COOKIE, Guard, Request, Response, Site
+from source_amocrm.connect.site import COOKIE, Request, Response, Site
 from source_amocrm.connect.words import Problem
 from source_amocrm.http.rate_limit import Budget
 
@@ -119,7 +119,7 @@ class Visitor:
 
 
 def visitor(made: Flow, language: str | None = None) -> Visitor:
-    visiting = Visitor(Site(made, Guard(PORT), language, finish=lambda: None))
+    visiting = Visitor(Site(made, language, finish=lambda: None))
     visiting.open()
     return visiting
 

@@ -9,7 +9,7 @@ from random import Random
 from typing import Any, Literal
 
 from source_amocrm.http import Answer
-from source_amocrm.walk.id_order import in_id_order
+from source_amocrm.walk.by_page_number import in_id_order
 from source_amocrm.walk.intervals import FOREVER
 from source_amocrm.walk.keyset import keyset
 from source_amocrm.walk.listing import Listing, Page, TiesShuffled, bounds

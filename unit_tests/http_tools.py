@@ -6,7 +6,7 @@ import base64
 import json
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
@@ -22,9 +22,9 @@ from source_amocrm.errors import AmocrmError
 from source_amocrm.http import session as sessions
 from source_amocrm.http.backoff import RetryPolicy
 from source_amocrm.http.error_handler import AmocrmErrorHandler
-from source_amocrm.http.rate_limit import Budget, Slot
-from source_amocrm.http.refusals import Rule
-from source_amocrm.http.reply import NoAnswer, Reply, ReplyKind, reply_of
+from source_amocrm.http.rate_limit import Budget
+from source_amocrm.http.refusals import API, Rule
+from source_amocrm.http.reply import Reply, ReplyKind, reply_of
 from source_amocrm.http.session import AmocrmSession
 
 HOST = "https://example.amocrm.ru"
@@ -87,8 +87,11 @@ def config(raw: Mapping[str, Any]) -> Config:
     return parse_config(raw, now=NOW)
 
 
-def mocked(budget: Budget, policy: RetryPolicy) -> tuple[AmocrmSession, requests_mock.Adapter]:
-    session = AmocrmSession(budget, policy)
+def mocked(
+    clock: FakeClock, policy: RetryPolicy, sleep: Callable[[float], None]
+) -> tuple[AmocrmSession, requests_mock.Adapter]:
+    """A session at no pace whose time only sleeping moves."""
+    session = AmocrmSession(Budget(1000, clock=clock, sleep=clock.sleep), policy, clock=clock, sleep=sleep)
     adapter = requests_mock.Adapter(case_sensitive=True)
     session.mount("https://", adapter)
     session.mount("http://", adapter)
@@ -106,19 +109,16 @@ def exchange(
 ) -> Reply:
     """One request and what was understood of its answer or its failure."""
     request = session.prepare_request(requests.Request(method, url, json=json))
-    try:
-        return reply_of(session.send(request, bearer=lambda: token, shrinkable=shrinkable))
-    except NoAnswer as failed:
-        return failed.reply
+    return reply_of(session.send(request, bearer=lambda: token, shrinkable=shrinkable))
 
 
 @contextmanager
-def turn_of(budget: Budget) -> Iterator[Slot]:
+def turn_of(budget: Budget) -> Iterator[object]:
     """A turn for a request that gets no answer."""
     request = object()
     budget.acquire_call(request)
     try:
-        yield budget._slots[request]
+        yield request
     finally:
         budget.update_from_response(request, None)
 
@@ -142,4 +142,4 @@ def explained(rule: Rule, seen: Reply, account_id: int | None = 123) -> AmocrmEr
     """The rule's error for an answer of the account."""
     sign_in = SignIn(HOST, claims=Claims(account_id=account_id))
     sign_in.advice = "Do this and that."
-    return AmocrmErrorHandler(RetryPolicy(), sign_in).error(rule, seen)
+    return AmocrmErrorHandler(RetryPolicy(), sign_in, API).error(rule, seen)

@@ -16,8 +16,7 @@ import pytest
 from airbyte_cdk.models import FailureType
 from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets
 
-from source_amocrm.auth import HandOver, print_settings
-from source_amocrm.auth.claims import Claims
+from source_amocrm.auth import HandOver, SignIn, print_settings
 from source_amocrm.auth.oauth import AmocrmOAuth2Authenticator, Grant
 from source_amocrm.config import OAuth
 from source_amocrm.errors import AmocrmError, ConfigError, Moved, NotFound, Unauthorized, Unavailable
@@ -43,8 +42,8 @@ class Endpoint:
         self.expires_in = DAY
         self.meanwhile: Callable[[], object] = lambda: None
 
-    def exchange(self, base_url: str, request: Mapping[str, Any], *, advice: str, claims: Claims) -> Grant:
-        refresh_token = request["refresh_token"]
+    def exchange(self, sign_in: SignIn, request: Mapping[str, Any]) -> Grant:
+        base_url, refresh_token = sign_in.base_url, request["refresh_token"]
         assert request == {
             "client_id": "0b0832f6-d123-4123-9123-e73f236833c0",
             "client_secret": "clientsecret-1111",
@@ -52,8 +51,8 @@ class Endpoint:
             "refresh_token": refresh_token,
             "redirect_uri": "https://example.com/",
         }
-        assert advice.startswith("Grant access again: ")
-        assert claims.account_id == (self.claims or {}).get("account_id")
+        assert sign_in.advice.startswith("Grant access again: ")
+        assert sign_in.claims.account_id == (self.claims or {}).get("account_id")
         self.asked.append((base_url, refresh_token))
         self.meanwhile()
         if base_url in self.failing:

@@ -19,7 +19,6 @@ import source_amocrm
 
 METHODS: dict[tuple[type, str], str] = {
     (HttpClient, "_send_with_retry"): "self request request_kwargs log_formatter exit_on_rate_limit",
-    (HttpClient, "_max_retries"): "self",
 }
 """Each with its parameters."""
 ATTRIBUTES: dict[tuple[type, str], str] = {

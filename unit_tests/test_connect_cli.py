@@ -19,7 +19,7 @@ from integration_tests.ports import free_port
 from source_amocrm.connect import cli
 from source_amocrm.connect.flow import Flow
 from source_amocrm.connect.server import Server
-from source_amocrm.connect.site import Guard, Request, Response, Site
+from source_amocrm.connect.site import Request, Response, Site
 
 COMMAND = [sys.executable, "-c", "from source_amocrm.run import run; run()", "connect"]
 
@@ -28,7 +28,7 @@ COMMAND = [sys.executable, "-c", "from source_amocrm.run import run; run()", "co
 def served(folder: Path) -> Iterator[Server]:
     with Server(0) as server:
         port = server.server_address[1]
-        server.site = Site(Flow(folder / "config.json", port), Guard(port), "en", server.finish)
+        server.site = Site(Flow(folder / "config.json", port), "en", server.finish)
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         try:
@@ -48,7 +48,7 @@ def ask(server: Server, method: str, path: str, body: str | None = None, **heade
 def test_the_page_over_http(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     with served(tmp_path) as server:
         assert server.server_address[0] == "127.0.0.1"
-        opened = ask(server, "GET", server.site.link.removeprefix(server.site.guard.origin))
+        opened = ask(server, "GET", server.site.link.removeprefix(server.site.origin))
         assert opened.status == 303
         cookie = (opened.getheader("Set-Cookie") or "").partition(";")[0]
         page = ask(server, "GET", "/account", Cookie=cookie)
@@ -58,10 +58,10 @@ def test_the_page_over_http(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -
             "source-amocrm",
         )
         assert "Which account?" in page.read().decode()
-        form = {"Cookie": cookie, "Origin": server.site.guard.origin}
+        form = {"Cookie": cookie, "Origin": server.site.origin}
         form["Content-Type"] = "application/x-www-form-urlencoded"
         sent = ask(server, "POST", "/account", "address=Ex%61mple&way=token&address=example", **form)
-        assert (sent.status, sent.getheader("Location")) == (303, f"{server.site.guard.origin}/integration")
+        assert (sent.status, sent.getheader("Location")) == (303, f"{server.site.origin}/integration")
         assert ask(server, "GET", "/account", Cookie=cookie, Host="evil.com").status == 403
         assert ask(server, "GET", "/?" + "a=1&" * 60, Cookie=cookie).status == 303
         assert ask(server, "PUT", "/account").status == 501
@@ -96,9 +96,9 @@ def test_a_mistake_of_ours_shows_no_values(
 
 def test_the_end_is_told_to_the_server(tmp_path: Path) -> None:
     with served(tmp_path) as server:
-        opened = ask(server, "GET", server.site.link.removeprefix(server.site.guard.origin))
+        opened = ask(server, "GET", server.site.link.removeprefix(server.site.origin))
         cookie = (opened.getheader("Set-Cookie") or "").partition(";")[0]
-        ended = ask(server, "POST", "/finish", "", Cookie=cookie, Origin=server.site.guard.origin)
+        ended = ask(server, "POST", "/finish", "", Cookie=cookie, Origin=server.site.origin)
         assert "You can close this page." in ended.read().decode()
         # the answer is out, and then serve_forever returns
 

@@ -9,9 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from source_amocrm.connect.consent import code_of, consent_url, recognise
 from source_amocrm.connect.flow import Flow
-from source_amocrm.connect.signin import Keys
+from source_amocrm.connect.signin import Keys, code_of, consent_url, recognise
 from source_amocrm.connect.words import Problem
 from unit_tests.http_tools import jwt
 

@@ -54,7 +54,7 @@ def test_from_nothing_to_settings_by_oauth(server: Server, tmp_path: Path) -> No
     assert (made.step, made.verdict, made.saved) == ("result", None, False)
     made.check()
     assert made.verdict is not None
-    assert (made.verdict.name, made.verdict.domain) == ("ООО «Северный ветер»", DOMAIN)
+    assert (made.verdict.name, made.domain) == ("ООО «Северный ветер»", DOMAIN)
     assert made.verdict.account_id == server.account.id
     assert (set(made.verdict.readable), made.verdict.refused) == (set(STREAMS), ())
     assert (made.verdict.filter_works, made.verdict.expires, made.verdict.expires_soon) == (True, None, False)
@@ -244,3 +244,10 @@ def test_granting_again_starts_from_the_file(server: Server, tmp_path: Path) -> 
     made.install(made.keys.client_id, "", made.keys.redirect_uri)
     made.take(answer(server, made))
     made.check()
+
+
+def test_keys_in_the_file_that_cannot_be_right_are_asked_for(server: Server, tmp_path: Path) -> None:
+    text = json.dumps(server.config(oauth=True)).replace(server.tokens.client.client_id, "typed-by-hand")
+    (tmp_path / "config.json").write_text(text)
+    made = flow(server, tmp_path)
+    assert (made.domain, made.way, made.step, made.keys) == (DOMAIN, "oauth", "integration", None)

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from integration_tests.sandbox import Server
-from source_amocrm.connect.site import HEADERS, Guard, Request, Site
+from source_amocrm.connect.site import HEADERS, Request, Site
 from unit_tests.connect_tools import (
     DOMAIN,
     ORIGIN,
@@ -32,7 +32,7 @@ def test_the_link_works_once(server: Server, tmp_path: Path) -> None:
     assert other.open().status == 403
     assert "This link no longer works" in other.page
     assert other.get("/start?key=").status == 403
-    fresh = Visitor(Site(visiting.site.flow, Guard(PORT), None, lambda: None))
+    fresh = Visitor(Site(visiting.site.flow, None, lambda: None))
     assert fresh.get("/start?key=ы").status == 403
     assert fresh.open().status == 200
 
@@ -116,9 +116,10 @@ def test_headers(server: Server, tmp_path: Path) -> None:
     assert "unsafe" not in policy
     assert "://" not in policy
     assert (HEADERS["Cache-Control"], HEADERS["Referrer-Policy"]) == ("no-store", "same-origin")
-    cookie = visiting.site.guard.cookie
-    assert cookie.endswith("; Path=/; HttpOnly; SameSite=Lax")
-    assert visiting.site.guard.key not in repr(visiting.site.guard)
+    fresh = Visitor(Site(visiting.site.flow, None, lambda: None))
+    opened = fresh.send("GET", fresh.site.link, {}, {})
+    assert opened.headers["Set-Cookie"].endswith("; Path=/; HttpOnly; SameSite=Lax")
+    assert fresh.site.link.partition("key=")[2] not in repr(fresh.site)
 
 
 def test_pages_need_nothing_from_elsewhere(server: Server, tmp_path: Path) -> None:

@@ -8,14 +8,13 @@ from pathlib import Path
 import pytest
 
 from integration_tests.sandbox import Server
-from source_amocrm.connect.site import Guard, Site
+from source_amocrm.connect.site import Site
 from source_amocrm.connect.words import LANGUAGES, Texts
 from source_amocrm.streams import STREAMS
 from unit_tests.connect_tools import (
     CALLBACK,
     DOMAIN,
     ORIGIN,
-    PORT,
     SECRET,
     Visitor,
     answer,
@@ -279,7 +278,7 @@ def test_tables_that_may_not_be_read(server: Server, tmp_path: Path) -> None:
 
 def test_languages(server: Server, tmp_path: Path) -> None:
     made = flow(server, tmp_path)
-    visiting = Visitor(Site(made, Guard(PORT), None, lambda: None), language="ru-RU,ru;q=0.9,en;q=0.8")
+    visiting = Visitor(Site(made, None, lambda: None), language="ru-RU,ru;q=0.9,en;q=0.8")
     visiting.open()
     assert '<html lang="ru">' in visiting.page
     visiting.get("/account?lang=en")
@@ -320,7 +319,7 @@ def test_there_is_no_such_page(server: Server, tmp_path: Path) -> None:
 
 def test_finishing(server: Server, tmp_path: Path) -> None:
     ended: list[bool] = []
-    visiting = Visitor(Site(flow(server, tmp_path), Guard(PORT), "en", lambda: ended.append(True)))
+    visiting = Visitor(Site(flow(server, tmp_path), "en", lambda: ended.append(True)))
     visiting.open()
     assert "You can close this page." in visiting.post("/finish").body.decode()
     assert ended == [True]

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
 from source_amocrm.account.resources import EVENTS, LEADS, Resource
+from source_amocrm.http import Answer
 from source_amocrm.sync import delivery
 from source_amocrm.sync.declaration import Batch, Context, Deletion, Incremental, Lookup
 from source_amocrm.sync.delivery import Checkpoint, Delivery, NewestFirst, PageOrder
 from source_amocrm.sync.lookup import Resolver
 from source_amocrm.sync.read_plan import Progress, ReadPlan
 from source_amocrm.walk.intervals import IntervalSet
-from source_amocrm.walk.listing import Answered, Page, PageCheckpoint, Row
+from source_amocrm.walk.listing import Page, PageCheckpoint, Row
 
 NOW = 1_700_000_000
 
@@ -50,12 +51,8 @@ def begun(start: int | None = None, watermark: int | None = None) -> Progress:
     return progress
 
 
-def no_lookup(_: Lookup) -> Resolver:
-    return pytest.fail("there is no lookup")
-
-
 def page_order(progress: Progress, resource: Resource = LEADS, now: int = NOW) -> PageOrder:
-    return PageOrder(cast(Incremental, Things()), resource, progress, no_lookup, lambda: now)
+    return PageOrder(cast(Incremental, Things()), resource, progress, None, lambda: now)
 
 
 def nothing_between(low: int, high: int) -> list[Row]:
@@ -79,9 +76,7 @@ class Losses(Things):
     """Each row is filled with what its thing is lost for now, if no newer row of that thing was."""
 
     kinds = ("lost",)
-    lookups: Mapping[str, Lookup] = {
-        "reason": Lookup(LEADS, key=lambda row: row["thing"] if row["type"] == "lost" else None, value=id)
-    }
+    lookup = Lookup("reason", LEADS, key=lambda row: row["thing"] if row["type"] == "lost" else None, value=id)
 
     def rows(self, record: Row, context: Context) -> Iterable[Row]:  # noqa: ARG002
         yield dict(record)
@@ -123,7 +118,7 @@ def test_rows_dated_later_than_they_were_read_are_told_by_the_earliest_clock(
     drifts: list[int], postdated: set[int]
 ) -> None:
     progress, rows = begun(), [lead(1, NOW - 1), lead(2, NOW), lead(3, NOW + 1)]
-    answered = tuple(Answered(NOW - 1, NOW, drift) for drift in drifts)
+    answered = tuple(Answer(None, NOW, NOW - 1, drift) for drift in drifts)
     assert in_page_order(progress, Batch(Page(rows, answered=answered))) == [None, *rows]
     assert progress.ahead.keys() == {f"leads/{own}" for own in postdated}
 
@@ -133,7 +128,7 @@ def test_of_rows_that_no_answer_brought_none_is_postdated() -> None:
 
 
 def test_events_are_never_postdated() -> None:
-    progress, told = begun(), Page([event("a", NOW)], answered=(Answered(NOW - 9, NOW - 8),))
+    progress, told = begun(), Page([event("a", NOW)], answered=(Answer(None, NOW - 8, NOW - 9),))
     assert list(delivered(page_order(progress, EVENTS), [Batch(told)])) == told.rows
     assert not progress.ahead
 
@@ -174,7 +169,7 @@ def event(own: str, second: int, kind: str = "born") -> Row:
 
 def test_events_come_from_the_newest_on_whatever_the_order_of_their_pages() -> None:
     progress = begun(start=NOW - 9)
-    stage = NewestFirst(cast(Incremental, Things()), EVENTS, progress, no_lookup, NOW, nothing_between)
+    stage = NewestFirst(cast(Incremental, Things()), EVENTS, progress, None, NOW, nothing_between)
     pages = [
         Page([event("a", NOW - 9), event("b", NOW - 5)], (NOW - 9, NOW - 5)),
         Page([event("c", NOW - 4), event("x", NOW - 3, "died"), event("d", NOW)], (NOW - 4, NOW)),
@@ -187,7 +182,7 @@ def test_events_come_from_the_newest_on_whatever_the_order_of_their_pages() -> N
 def test_events_are_held_back_while_newer_ones_may_come(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(delivery, "ROWS_BETWEEN_STATES", 1)
     progress = begun(start=NOW - 9)
-    stage = NewestFirst(cast(Incremental, Things()), EVENTS, progress, no_lookup, NOW, nothing_between)
+    stage = NewestFirst(cast(Incremental, Things()), EVENTS, progress, None, NOW, nothing_between)
     pages = [
         Page([event("a", NOW - 9)], (NOW - 9, NOW - 5)),
         Page([event("c", NOW)], (NOW - 2, NOW)),
@@ -214,7 +209,7 @@ def test_what_an_earlier_sync_delivered_in_between_is_newer_than_what_it_left(lo
 
     reasons = SimpleNamespace(of=lambda things: {thing: f"reason {thing}" for thing in things})
     losses = cast(Incremental, Losses())
-    stage = NewestFirst(losses, EVENTS, progress, lambda _: cast(Resolver, reasons), NOW, between)
+    stage = NewestFirst(losses, EVENTS, progress, cast(Resolver, reasons), NOW, between)
     rows = [
         lost(3, NOW - 40),
         lost(1, NOW - 45),
@@ -235,6 +230,6 @@ def test_what_was_delivered_in_between_is_not_read_where_no_row_asks_for_it() ->
     progress.begin(["leads", EVENTS.name], NOW)
     losses, reasons = cast(Incremental, Losses()), cast(Resolver, SimpleNamespace(of=lambda _: {}))
     losses.kinds = ("won",)
-    stage = NewestFirst(losses, EVENTS, progress, lambda _: reasons, NOW, nothing_between)
+    stage = NewestFirst(losses, EVENTS, progress, reasons, NOW, nothing_between)
     won = {"id": "a", "type": "won", "thing": 1, "created_at": NOW - 70}
     assert [row for row in delivered(stage, [Batch(Page([won], (0, NOW)))]) if row] == [won]

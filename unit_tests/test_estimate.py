@@ -34,12 +34,12 @@ def test_where_a_reading_is(left: list[tuple[int, int]], words: str) -> None:
     ("seen", "seconds"),
     [
         ([], None),
-        ([Observation(10.0, 1000)], None),
-        ([Observation(10.0, 1000), Observation(20.0, 1000)], None),
-        ([Observation(10.0, 1000), Observation(20.0, 1200)], None),
-        ([Observation(10.0, 1000), Observation(20.0, 800)], 40.0),
-        ([Observation(10.0, 1000), Observation(15.0, 990), Observation(30.0, 600)], 30.0),
-        ([Observation(10.0, 1000), Observation(20.0, 0)], 0.0),
+        ([(10.0, 1000)], None),
+        ([(10.0, 1000), (20.0, 1000)], None),
+        ([(10.0, 1000), (20.0, 1200)], None),
+        ([(10.0, 1000), (20.0, 800)], 40.0),
+        ([(10.0, 1000), (15.0, 990), (30.0, 600)], 30.0),
+        ([(10.0, 1000), (20.0, 0)], 0.0),
     ],
 )
 def test_the_time_left_goes_by_the_pace_observed(seen: list[Observation], seconds: float | None) -> None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from source_amocrm.errors import PageTooLarge
 from source_amocrm.http import Answer, Params
 from source_amocrm.walk.full import full, passes_until_complete
-from source_amocrm.walk.listing import Answered, Listing, RawPage
+from source_amocrm.walk.listing import Listing, RawPage
 from source_amocrm.walk.page_size import LargestPage
 
 from .fake_list import FakeList, Ties
@@ -170,7 +170,7 @@ class Restless:
         while start < len(self.ids):
             order = self.random.sample(self.ids, len(self.ids))
             rows = [{"id": own} for own in order[start : start + PAGE]]
-            yield RawPage(rows, start + PAGE < len(order), Answered(0, 0))
+            yield RawPage(rows, start + PAGE < len(order), Answer(None, 0, 0))
             start += PAGE
             if self.leaving:
                 self.leaving -= 1

@@ -7,15 +7,17 @@ import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import ExitStack
+from datetime import timedelta
 from functools import partial
 from itertools import pairwise
 
 import pytest
+import requests
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from source_amocrm.errors import Blocked
-from source_amocrm.http.rate_limit import Budget, Jitter, Slot
+from source_amocrm.http.rate_limit import Budget, Jitter
 from unit_tests.http_tools import FakeClock, turn_of
 
 TURN = 1.018 / 7
@@ -37,8 +39,8 @@ def budget(rate: float, clock: FakeClock, sleep: Callable[[float], None] | None 
 
 def take(paced: Budget) -> None:
     """A turn that is used at once."""
-    with turn_of(paced) as slot:
-        slot.left()
+    with turn_of(paced) as request:
+        paced.left(request)
 
 
 def most_in_a_second(times: list[float]) -> int:
@@ -92,26 +94,30 @@ class Network:
         """Seconds that so many turns took."""
         started = self.now
         for _ in range(count):
-            with turn_of(self.budget) as slot:
-                slot.left()
-                self.sent += 1
-                way = self._chance.uniform(0, 2 * self._jitter)
-                self._at(self.now + way, partial(self._arrive, slot, way))
+            request = object()
+            self.budget.acquire_call(request)
+            self.budget.left(request)
+            self.sent += 1
+            way = self._chance.uniform(0, 2 * self._jitter)
+            self._at(self.now + way, partial(self._arrive, request, way))
         return self.now - started
 
     def _at(self, moment: float, what: Callable[[], None]) -> None:
         self._serial = getattr(self, "_serial", 0) + 1
         heapq.heappush(self._events, (moment, self._serial, what))
 
-    def _arrive(self, slot: Slot, way: float) -> None:
+    def _arrive(self, request: object, way: float) -> None:
         if self.now < self._accepted[0] + 1.0:
             self.refused.append(self.sent)
+            self.budget.update_from_response(request, None)
             self.budget.pause(1.0)
             return
         self._accepted.append(self.now)
         took = self._chance.uniform(*self._work)
         elapsed = 2 * self._jitter + took if self._flat else way + took
-        self._at(self.now - way + elapsed, lambda: self.budget.answered(slot, elapsed))
+        answer = requests.Response()
+        answer.status_code, answer.elapsed = 200, timedelta(seconds=elapsed)
+        self._at(self.now - way + elapsed, partial(self.budget.update_from_response, request, answer))
 
     def _sleep(self, seconds: float) -> None:
         """Until something happens, or so long."""
@@ -186,9 +192,9 @@ def test_late_departures_never_make_eight_in_a_second() -> None:
     paced = budget(7, clock)
     left = []
     for _ in range(500):
-        with turn_of(paced) as slot:
+        with turn_of(paced) as request:
             clock.sleep(chance.choice([0, 0, 0, 0.001, 0.02, 0.3]))
-            slot.left()
+            paced.left(request)
             left.append(clock())
             clock.sleep(chance.choice([0, 0.01]))
     assert most_in_a_second(left) <= 7
@@ -214,14 +220,13 @@ def test_a_turn_that_has_not_left_counts_as_leaving_now() -> None:
 def test_a_slot_leaves_once_and_at_the_end_of_its_block_at_the_latest() -> None:
     clock = FakeClock(5.0)
     paced = budget(7, clock)
-    with turn_of(paced) as slot:
-        slot.left()
+    with turn_of(paced) as request:
+        paced.left(request)
         clock.now = 6.0
-        slot.left()
-    assert slot.time == 5.0
-    with turn_of(paced) as slot:
+        paced.left(request)
+    with turn_of(paced):
         clock.now = 7.0
-    assert slot.time == 7.0
+    assert [slot.time for slot in paced._recent] == [5.0, 7.0]
 
 
 def test_threads_are_served_in_the_order_of_their_coming() -> None:
@@ -242,10 +247,10 @@ def test_threads_are_served_in_the_order_of_their_coming() -> None:
         served.append(number)
 
     for number in range(20):
-        thread = threading.Thread(target=work, args=(number,))
+        thread, before = threading.Thread(target=work, args=(number,)), paced._last
         thread.start()
         threads.append(thread)
-        while len(paced._queue) <= number:
+        while paced._last is before:
             pass
     for _ in range(200):
         gate.release()
@@ -268,9 +273,9 @@ def test_fifty_threads_share_one_pace() -> None:
 
     def work() -> None:
         for _ in range(10):
-            with turn_of(paced) as slot:
-                slot.left()
-                times.append(slot.time or 0.0)
+            with turn_of(paced) as request:
+                paced.left(request)
+                times.append(paced._slots[request].time or 0.0)
 
     threads = [threading.Thread(target=work) for _ in range(50)]
     for thread in threads:

@@ -29,7 +29,6 @@ from source_amocrm.errors import (
 )
 from source_amocrm.http import Answer, Api, Params
 from source_amocrm.http.backoff import RetryPolicy
-from source_amocrm.http.rate_limit import Budget
 from unit_tests.http_tools import DATE, HOST, NOW, FakeClock, config, long_lived, mocked
 
 LEADS = f"{HOST}/api/v4/leads"
@@ -89,11 +88,11 @@ class World:
         self.clock = FakeClock()
         self.naps: list[float] = []
         policy = retry or RetryPolicy()
-        self.session, self.adapter = mocked(Budget(1000, clock=self.clock, sleep=self.clock.sleep), policy)
+        self.session, self.adapter = mocked(self.clock, policy, self._nap)
         parsed = config(long_lived())
         assert isinstance(parsed.credentials, LongLived)
         self.auth: Any = auth or LongLivedTokenAuthenticator(parsed, parsed.credentials, clock=lambda: NOW)
-        self.client = self.api = Api(self.session, self.auth, policy, clock=self.clock, sleep=self._nap)
+        self.client = self.api = Api(self.session, self.auth)
 
     def _nap(self, seconds: float) -> None:
         self.naps.append(seconds)

@@ -37,6 +37,7 @@ REVOKED = {
     "status": 401,
     "detail": "В запросе отсутствует ряд параметров или параметры невалидны",
 }
+PAIR = {"access_token": "access-0001", "refresh_token": "refresh-0001"}
 BAD_CLIENT = {
     "title": "Некорректный клиент",
     "type": "https://developers.amocrm.ru/v3/errors/OAuthProblemJson",
@@ -82,6 +83,7 @@ KEYS = "the tab «Ключи и доступы» of the integration"
 CASES: list[tuple[str, Reply, Rules, Action | str, type[errors.AmocrmError] | None, FailureType | None, str]] = [
     ("an answer", reply(200, {"_embedded": {"leads": []}}), API, Action.SUCCESS, None, None, ""),
     ("nothing found", reply(204), API, Action.SUCCESS, None, None, ""),
+    ("a pair of tokens", reply(200, PAIR), REFRESH, Action.SUCCESS, None, None, ""),
     (
         "a web page instead of data",
         reply(200, kind=ReplyKind.HTML),

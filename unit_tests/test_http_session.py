@@ -24,7 +24,7 @@ HASTY = RetryPolicy(read_timeout=0.3)
 
 
 def session(budget: Budget | None = None, policy: RetryPolicy = RetryPolicy()) -> AmocrmSession:  # noqa: B008
-    return AmocrmSession(budget or Budget(1000), policy, 4)
+    return AmocrmSession(budget or Budget(1000), policy)
 
 
 def header(head: str, name: str) -> str | None:
@@ -239,7 +239,7 @@ def test_a_turn_counts_from_the_moment_the_request_leaves() -> None:
         patch.setattr("urllib3.util.connection.create_connection", slowly)
         given = time.monotonic()
         with pytest.MonkeyPatch.context() as spy:
-            spy.setattr("source_amocrm.http.rate_limit.Slot.left", lambda _: times.append(time.monotonic()))
+            spy.setattr("source_amocrm.http.rate_limit.Budget.left", lambda *_: times.append(time.monotonic()))
             exchange(session(budget), "GET", server.url)
         over = time.monotonic()
     assert times[0] - given >= 0.1

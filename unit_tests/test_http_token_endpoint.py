@@ -8,11 +8,12 @@ import pytest
 import requests
 from airbyte_cdk.models import FailureType
 
+from source_amocrm import shutdown
+from source_amocrm.auth import SignIn
 from source_amocrm.auth.claims import Claims
 from source_amocrm.auth.oauth import Grant
 from source_amocrm.errors import AmocrmError, Blocked, Moved, NotFound, Throttled, Unauthorized, Unavailable
 from source_amocrm.http.backoff import RetryPolicy
-from source_amocrm.http.rate_limit import Budget
 from source_amocrm.http.token_endpoint import HttpTokenEndpoint
 from unit_tests.http_tools import DATE, HOST, INTEGRATION, NOW, FakeClock, mocked
 
@@ -55,15 +56,17 @@ HTML = {"text": "<html></html>"}
 class World:
     def __init__(self) -> None:
         self.clock = FakeClock()
-        policy = RetryPolicy()
-        session, self.adapter = mocked(Budget(1000, clock=self.clock, sleep=self.clock.sleep), policy)
-        self.endpoint = HttpTokenEndpoint(session, policy, clock=self.clock, sleep=self.clock.sleep)
+        session, self.adapter = mocked(self.clock, RetryPolicy(), self.clock.sleep)
+        self.endpoint = HttpTokenEndpoint(session)
 
     def answers(self, *responses: dict[str, Any]) -> None:
         self.adapter.register_uri("POST", URL, list(responses))
 
     def refresh(self, account_id: int | None = None) -> Grant:
-        return self.endpoint.exchange(HOST, REFRESH, advice="Grant access again.", claims=Claims(account_id=account_id))
+        sign_in = SignIn(HOST, claims=Claims(account_id=account_id))
+        sign_in.advice = "Grant access again."
+        with shutdown.token_exchange():
+            return self.endpoint.exchange(sign_in, REFRESH)
 
     def fails(self, error: type[AmocrmError]) -> AmocrmError:
         with pytest.raises(error) as caught:
@@ -102,7 +105,7 @@ def test_the_exchange_of_a_code() -> None:
     world = World()
     world.answers({"json": PAIR})
     request = {**KEYS, "grant_type": "authorization_code", "code": "def502"}
-    assert world.endpoint.exchange(HOST, request).access_token == "access-0001"
+    assert world.endpoint.exchange(SignIn(HOST), request).access_token == "access-0001"
     assert world.bodies == [
         {
             "client_id": INTEGRATION["client_id"],
@@ -112,6 +115,21 @@ def test_the_exchange_of_a_code() -> None:
             "redirect_uri": "https://example.com/",
         }
     ]
+
+
+def test_a_refresh_token_that_was_sent_holds_the_end_of_the_process_and_a_code_does_not() -> None:
+    """A person is there who can grant access again."""
+    world = World()
+    held: list[bool] = []
+
+    def pair(*_: Any) -> dict[str, Any]:
+        held.append(bool(shutdown._in_flight))
+        return PAIR
+
+    world.answers({"json": pair})
+    world.endpoint.exchange(SignIn(HOST), {**KEYS, "grant_type": "authorization_code", "code": "def502"})
+    world.refresh()
+    assert (held, shutdown._in_flight) == ([False, True], set())
 
 
 @pytest.mark.parametrize(

@@ -86,8 +86,8 @@ def test_each_account_has_a_pace_of_its_own() -> None:
     assert (one.per_second, other.per_second) == (7, 50)
     one.pause(3_600)
     one.shut(Blocked("blocked", status=403))
-    with turn_of(other) as slot:
-        slot.left()
+    with turn_of(other) as request:
+        other.left(request)
     assert other.waited < 1
 
 
@@ -99,8 +99,8 @@ def test_a_token_has_expired_by_the_clock_that_is_given() -> None:
             long_lived(jwt(exp=NOW + 1), api_base_url=server.url),
             {**oauth(access_token=jwt(exp=NOW + 600)), "api_base_url": server.url},
         ):
-            session = AmocrmSession(Budget(1000), HASTY)
-            api = open_api(parse_config(raw), raw, HASTY, session=session, wall=lambda: NOW)
+            session = AmocrmSession(Budget(1000), HASTY, wall=lambda: NOW)
+            api = open_api(parse_config(raw), raw, session=session)
             assert api.auth.get_access_token() == raw["credentials"]["access_token"]
     assert (account.exchanges, server.heads) == ([], [])
 

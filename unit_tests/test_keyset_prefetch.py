@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from dataclasses import replace
 from random import Random
@@ -12,10 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from source_amocrm.http import Answer
 from source_amocrm.sync.events import keyset_either_way
 from source_amocrm.walk.intervals import FOREVER
 from source_amocrm.walk.keyset_prefetch import Anchor, KeysetPrefetcher, KeysetWindow, best_window
-from source_amocrm.walk.server_order import PAIRS_TO_KNOW, ListTraits, OrderedList, TieOrder, monotone
+from source_amocrm.walk.listing import RawPage
+from source_amocrm.walk.server_order import PAIRS_TO_KNOW, ListTraits, OrderedList, Ranked, TieOrder, monotone
 from source_amocrm.walk.worker_pool import WorkerPool
 
 from .fake_list import Delivered, FakeList, Ties, by_date, restless
@@ -160,32 +162,37 @@ def test_what_changes_while_the_last_pages_are_on_their_way_is_looked_for_behind
     assert {own for own, _ in came} == set(things.rows)
 
 
-def tied(ids: list[int]) -> list[tuple[int, dict[str, Any]]]:
-    return [(7, {"id": own}) for own in ids]
+def ranked(ranks: list[int], ids: Iterable[int]) -> list[Ranked]:
+    return [Ranked(rank, own, {"id": own}) for rank, own in zip(ranks, ids, strict=True)]
+
+
+def tied(ids: list[int]) -> list[Ranked]:
+    return ranked([7] * len(ids), ids)
 
 
 @pytest.mark.parametrize("step", [1, -1])
 def test_the_order_of_a_second_is_known_after_many_rows(step: int) -> None:
     ties, ids = TieOrder(), list(range(100, 100 + step * (PAIRS_TO_KNOW + 1), step))
+    before, one, after = (tied(ids)[place] for place in (3, 5, 6))
     ties.learn(tied(ids[:-1]))
-    assert not ties.is_no_later({"id": ids[3]}, {"id": ids[5]})
+    assert not ties.is_no_later(before, one)
     ties.learn(tied(ids[-2:]))
-    assert ties.is_no_later({"id": ids[3]}, {"id": ids[5]})
-    assert ties.is_no_later({"id": ids[5]}, {"id": ids[5]})
-    assert not ties.is_no_later({"id": ids[6]}, {"id": ids[5]})
+    assert ties.is_no_later(before, one)
+    assert ties.is_no_later(one, one)
+    assert not ties.is_no_later(after, one)
 
 
 def test_one_pair_out_of_order_and_nothing_is_known_any_more() -> None:
     ties = TieOrder()
     ties.learn(tied([*range(1, 60), 30]))
     ties.learn(tied(list(range(100, 200))))
-    assert not ties.is_no_later({"id": 3}, {"id": 5})
+    assert not ties.is_no_later(*tied([3, 5]))
 
 
 def test_rows_of_different_seconds_tell_nothing() -> None:
     ties = TieOrder()
-    ties.learn([(second, {"id": second}) for second in range(100)])
-    assert not ties.is_no_later({"id": 3}, {"id": 5})
+    ties.learn(ranked([*range(100)], range(100)))
+    assert not ties.is_no_later(*tied([3, 5]))
 
 
 def test_a_list_that_keeps_ties_in_the_order_of_ids_is_read_ahead_through_them() -> None:
@@ -269,10 +276,12 @@ def test_rows_are_counted_only_from_where_a_page_is_sure_to_begin(inclusive: boo
     things.from_inclusive = inclusive
     ordered = OrderedList(replace(things.listing(), own_order=True), ListTraits(), True, (0, FOREVER))
     prefetcher = KeysetPrefetcher(None, ordered)
-    prefetcher.take_note(KeysetWindow(-1, 1, 10, Anchor(0, 0)), [1, 2, 3, 4, 5, *[6] * 5], [*range(1, 11)], False)
-    prefetcher.take_note(KeysetWindow(5, 1, 10, Anchor(5, 6)), [6] * 10, [*range(6, 16)], False)
+    raw = RawPage([], True, Answer(None, 0, 0))
+    first, other = ranked([1, 2, 3, 4, 5, *[6] * 5], range(1, 11)), ranked([6] * 10, range(6, 16))
+    prefetcher.take_note(raw, KeysetWindow(-1, 1, 10, Anchor(0, 0)), first, False)
+    prefetcher.take_note(raw, KeysetWindow(5, 1, 10, Anchor(5, 6)), other, False)
     window = KeysetWindow(3, 2, 10, Anchor(3, 4, repeated=1))
-    assert prefetcher.count_repeated(window, [14, 15, *range(31, 39)]) == counted
+    assert prefetcher.count_repeated(window, ranked([6] * 10, [14, 15, *range(31, 39)])) == counted
     assert things.requests == 1
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any, cast
 
 import pytest
@@ -26,7 +26,7 @@ class Things(Incremental):
     cursor_field = "updated_at"
     resources = (LEADS,)
     deletable = True
-    lookups: Mapping[str, Lookup] = {"company_name": Lookup(COMPANIES, lambda row: row["company"], lambda row: row)}
+    lookup = Lookup("company_name", COMPANIES, lambda row: row["company"], lambda row: row)
 
     def wanted_extras(self) -> frozenset[str]:
         return frozenset()
@@ -64,7 +64,7 @@ def begun() -> Progress:
 
 
 def page_order(names: Names) -> PageOrder:
-    return PageOrder(Things(), LEADS, begun(), lambda _: cast(Resolver, names), lambda: NOW)
+    return PageOrder(Things(), LEADS, begun(), cast(Resolver, names), lambda: NOW)
 
 
 def made(delivery: Delivery, *pages: Page) -> list[Any]:
@@ -88,7 +88,7 @@ def test_only_the_newest_row_takes_it_where_the_newest_come_first(monkeypatch: p
     names = Names()
     events = [{"id": own, "company": 3 if own < 4 else 5, "created_at": NOW - own} for own in range(1, 5)]
     pages = Page(events[:2], (NOW - 2, NOW)), Page(events[2:], (0, NOW - 3))
-    newest_first = NewestFirst(Things(), EVENTS, begun(), lambda _: cast(Resolver, names), NOW, lambda *_: [])
+    newest_first = NewestFirst(Things(), EVENTS, begun(), cast(Resolver, names), NOW, lambda *_: [])
     assert made(newest_first, *pages) == [[(1, "company 3"), (2, None)], [(3, None), (4, "company 5")]]
     assert names.asked == [{3}, {5}]
 

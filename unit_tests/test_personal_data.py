@@ -10,6 +10,7 @@ from functools import cache
 from typing import Any
 
 import pytest
+from airbyte_cdk.models import Status
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -333,4 +334,5 @@ def test_a_column_that_cannot_be_replaced_is_told(listed: str, sentence: str) ->
         personal("drop", listed)
     assert str(told.value).startswith(f"Further personal fields (personal_fields): {sentence}")
     raw = long_lived(personal_data="drop", personal_fields=[listed])
-    assert SourceAmocrm().check_connection(logging.getLogger("airbyte"), raw) == (False, str(told.value))
+    status = SourceAmocrm().check(logging.getLogger("airbyte"), raw)
+    assert (status.status, status.message) == (Status.FAILED, str(told.value))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -11,13 +11,14 @@ import pytest
 from source_amocrm.account import Account
 from source_amocrm.account.resources import CONTACTS, LEADS, NOTES, Resource
 from source_amocrm.errors import Unavailable
+from source_amocrm.http import Answer
 from source_amocrm.sync.declaration import Batch, Deletion
 from source_amocrm.sync.deletions import Changes, EventLog, changes_of, deletions_in, trimmed
 from source_amocrm.sync.lookup import Resolver
 from source_amocrm.sync.read_plan import ReadPlan
-from source_amocrm.sync.reading import READINGS, EntityReading, ReadKeys, over_at
+from source_amocrm.sync.reading import READINGS, EntityReading, over_at
 from source_amocrm.walk.intervals import FOREVER, IntervalSet
-from source_amocrm.walk.listing import REMEMBERED_KEYS, Answered, Listing, Page, RawPage, Row
+from source_amocrm.walk.listing import REMEMBERED_KEYS, Listing, Page, RawPage, Row
 
 NOW = 1_700_000_000
 WHOLE = ReadPlan(IntervalSet(((0, FOREVER),)))
@@ -27,9 +28,9 @@ def lead(own: int, second: int) -> Row:
     return {"id": own, "updated_at": second}
 
 
-def answered(at: int, drift: int = 0, tick: float = 0.0) -> tuple[Answered]:
+def answered(at: int, drift: int = 0, tick: float = 0.0) -> tuple[Answer]:
     """Asked for in the second before."""
-    return (Answered(at - 1, at, drift, tick),)
+    return (Answer(None, at, at - 1, drift, tick),)
 
 
 def batch(*rows: Row, at: int = NOW, drift: int = 0) -> Batch:
@@ -68,12 +69,18 @@ class Records:
 class Stages(EntityReading):
     """The reading of a first sync, whose walk brings these batches; of `records` it makes several rows."""
 
-    def __init__(self, walk: Iterable[Batch], *resolvers: Resolver, records: Records | None = None) -> None:
+    def __init__(
+        self,
+        walk: Iterable[Batch],
+        *resolvers: Resolver,
+        records: Records | None = None,
+        plans: Sequence[ReadPlan] = (WHOLE,),
+    ) -> None:
         self.walk, self.records = walk, records or Records({})
         api = SimpleNamespace(sleep=self.records.sleep, clock=lambda: 0.0)
         asked = {"listing": lambda *_: None, "require": lambda _: None, "filter_works": lambda _: True}
         account = SimpleNamespace(api=api, **asked)
-        super().__init__(cast(Account, account), LEADS, [WHOLE], {}, None, False, records is not None, resolvers)
+        super().__init__(cast(Account, account), LEADS, plans, {}, None, False, records is not None, resolvers)
 
     def _walked(self) -> Iterator[Batch]:
         return iter(self.walk)
@@ -128,21 +135,19 @@ def test_of_several_answers_the_latest_end_counts() -> None:
 
 
 def test_what_every_reader_has_been_given_is_remembered() -> None:
-    keys = ReadKeys([WHOLE, ReadPlan(IntervalSet(((NOW, FOREVER),)))])
-    keys.add(batch(lead(1, NOW - 1), lead(2, NOW)))
-    assert (keys.delivered, list(keys.ids)) == ({2}, [1, 2])
-    keys.add(Batch(Page([lead(3, 5)]), floor=0))
-    assert (keys.delivered, list(keys.ids)) == ({2, 3}, [1, 2, 3])
+    walk = [batch(lead(1, NOW - 1), lead(2, NOW)), Batch(Page([lead(3, 5)]), floor=0)]
+    stages = Stages(walk, plans=[WHOLE, ReadPlan(IntervalSet(((NOW, FOREVER),)))])
+    assert ids(list(stages.batches())) == [[1, 2], [3]]
+    assert (stages.delivered, list(stages.ids)) == ({2, 3}, [1, 2, 3])
 
 
-@pytest.mark.parametrize(("since", "many"), [(FOREVER, REMEMBERED_KEYS + 1), (NOW, REMEMBERED_KEYS + 3)])
+@pytest.mark.parametrize(("since", "many"), [(FOREVER, REMEMBERED_KEYS + 1), (NOW, 2 * (REMEMBERED_KEYS + 1))])
 def test_a_first_sync_remembers_no_more_keys_than_it_needs(since: int, many: int) -> None:
-    keys = ReadKeys([ReadPlan(IntervalSet(((0, FOREVER),)), changes_since=since)])
-    for own in range(1, REMEMBERED_KEYS + 4, REMEMBERED_KEYS + 1):
-        keys.add(batch(*(lead(one, NOW) for one in range(own, own + REMEMBERED_KEYS + 1))))
-        keys.delivered = {one for one in keys.delivered if isinstance(one, int) and one <= many}
-    assert len(keys.delivered) == many
-    assert len(keys.ids) == 2 * (REMEMBERED_KEYS + 1)
+    rows = [lead(own, NOW) for own in range(1, 2 * (REMEMBERED_KEYS + 1) + 1)]
+    walk = [batch(*rows[: REMEMBERED_KEYS + 1]), batch(*rows[REMEMBERED_KEYS + 1 :])]
+    stages = Stages(walk, plans=[ReadPlan(IntervalSet(((0, FOREVER),)), changes_since=since)])
+    assert sum(map(len, ids(list(stages.batches())))) == len(stages.ids) == len(rows)
+    assert len(stages.delivered) == many
 
 
 class Told(Resolver):

@@ -42,8 +42,8 @@ class Account:
         return progress
 
     def asks(self, path: str, times: int = 1) -> None:
-        for _ in range(times):
-            self.stats.count_request(path)
+        self.stats.requests += times
+        self.stats.by_path[path] += times
 
     def page(self, path: str, rows: int = 50, made: int | None = None) -> None:
         self.asks(path)

@@ -9,8 +9,8 @@ import pytest
 
 from source_amocrm.account.account import Memoized
 from source_amocrm.errors import Forbidden, error_copy
-from source_amocrm.walk.full import Endless
 from source_amocrm.walk.listing import NoList
+from source_amocrm.walk.page_size import Endless
 
 
 def refused() -> NoReturn:

@@ -128,11 +128,6 @@ def test_between_two_attempts_it_ends_at_once() -> None:
     ) == (-signal.SIGTERM, "")
 
 
-def test_the_exchange_of_a_code_holds_nobody() -> None:
-    """A person is there, and grants access again."""
-    assert ran("shutdown.before_token_is_sent()\nshutdown.end(7)") == (7, "")
-
-
 def test_a_signal_that_is_ignored_stays_ignored() -> None:
     assert ran("""
         signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -11,11 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from source_amocrm.sync.events import keyset_either_way
-from source_amocrm.walk.id_order import in_id_order
+from source_amocrm.walk.by_page_number import in_id_order, newest_first
 from source_amocrm.walk.intervals import FOREVER
 from source_amocrm.walk.keyset import AN_HOUR
 from source_amocrm.walk.listing import OrderIgnored, PageCheckpoint
-from source_amocrm.walk.newest_first import newest_first
 from source_amocrm.walk.server_order import ListTraits
 from source_amocrm.walk.worker_pool import WorkerPool
 

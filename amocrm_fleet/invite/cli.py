@@ -17,7 +17,7 @@ from amocrm_fleet.invite.invitations import DAY, Invitation, Invitations
 from amocrm_fleet.invite.landing import Landing, tell
 from amocrm_fleet.invite.site import InvitationSite, Place
 from source_amocrm.config.hosts import account_domain, base_url
-from source_amocrm.connect.consent import is_kommo
+from source_amocrm.connect.signin import is_kommo
 from source_amocrm.connect.words import LANGUAGES
 from source_amocrm.errors import ConfigError
 from source_amocrm.shutdown import INTERRUPTED

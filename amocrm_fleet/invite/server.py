@@ -16,8 +16,7 @@ from waitress.server import create_server
 
 from amocrm_fleet.invite.landing import tell
 from amocrm_fleet.invite.site import InvitationSite
-from source_amocrm.connect import pages
-from source_amocrm.connect.site import Request, Response, page
+from source_amocrm.connect.site import Request, Response, message
 from source_amocrm.connect.words import Texts
 from source_amocrm.errors import place_of
 
@@ -87,7 +86,7 @@ class Application:
             return self._site.handle(request)
         except Exception as error:
             tell(f"a page could not be shown: {type(error).__name__} at {place_of(error)}.")
-            return page(500, pages.message_page("invite_unavailable", Texts("en")))
+            return message(500, "invite_unavailable", Texts("en"))
 
 
 class _Channel(HTTPChannel):

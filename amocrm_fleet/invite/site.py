@@ -19,8 +19,8 @@ from amocrm_fleet.invite.button import AMOCRM, KOMMO, Button, Service
 from amocrm_fleet.invite.grants import LONGEST_CODE, Grants, Landed, PendingGrant
 from amocrm_fleet.invite.invitations import Invitation, digest
 from amocrm_fleet.invite.landing import Landing, tell
-from source_amocrm.connect import pages, signin
-from source_amocrm.connect.site import HEADERS, Request, Response, page, static
+from source_amocrm.connect import signin
+from source_amocrm.connect.site import HEADERS, Request, Response, message, page, static
 from source_amocrm.connect.words import LANGUAGES, Problem, Texts, preferred
 from source_amocrm.streams import STREAMS
 
@@ -67,14 +67,14 @@ class InvitationSite:
             return self._admit(request)
         except FleetError as error:
             tell(str(error))
-            return page(503, pages.message_page("invite_unavailable", self._words(request)))
+            return message(503, "invite_unavailable", self._words(request))
 
     def _admit(self, request: Request) -> Response:
         words = self._words(request)
         if request.headers.get("host", "") not in self._place.hosts:
-            return page(403, pages.message_page("invite_unknown", words))
+            return message(403, "invite_unknown", words)
         if request.path.startswith("/static/"):
-            return static(request.path) or page(404, pages.message_page("invite_unknown", words))
+            return static(request.path) or message(404, "invite_unknown", words)
         if request.path.startswith("/i/") and request.method == "GET":
             return self._open(request.path.removeprefix("/i/"), words)
         actions: dict[tuple[str, str], Callable[[Request, Texts], Response]] = {
@@ -84,29 +84,31 @@ class InvitationSite:
             ("GET", "/wait"): self._wait,
         }
         action = actions.get((request.method, request.path))
-        return action(request, words) if action else page(404, pages.message_page("invite_unknown", words))
+        return action(request, words) if action else message(404, "invite_unknown", words)
 
     def _open(self, key: str, words: Texts) -> Response:
         """A look at the link spends nothing: messengers look at every link."""
         name = digest(key)
         invitation = self._landing.invitations.find(name)
         if (told := self._unusable(invitation)) is not None:
-            return page(404 if invitation is None else 410, pages.message_page(told, words))
+            return message(404 if invitation is None else 410, told, words)
         return self._see("/allow", self._grants.begin(name))
 
     def _allow(self, request: Request, words: Texts) -> Response:
         state = request.query.get("state", "")
         grant = self._grants.find(state)
         if grant is None:
-            return page(410, pages.message_page("invite_lost", words))
+            return message(410, "invite_lost", words)
         invitation = self._landing.invitations.find(grant.invitation)
         if (told := self._unusable(invitation)) is not None or invitation is None:
-            return page(410, pages.message_page(told or "invite_unknown", words))
+            return message(410, told or "invite_unknown", words)
         service = KOMMO if invitation.kommo else AMOCRM
         button = Button(self._place.public_url, service, self._place.consent_url, self._landing.chat_texts)
-        shown = pages.invitation_page(
-            "ask",
+        shown = page(
+            200,
+            "invitation.html",
             words,
+            view="ask",
             state=state,
             service=service,
             account=invitation.account,
@@ -117,7 +119,7 @@ class InvitationSite:
             address=button.address(state),
             attributes=button.attributes(words("invite.button", service=service.name), state),
         )
-        return Response(200, shown.encode(), {**_HTML, **_lets_in(service)})
+        return Response(200, shown.body, {**shown.headers, **_lets_in(service)})
 
     def _secrets(self, request: Request, _: Texts) -> Response:
         """amoCRM's own server posts the keys. It takes nothing but 200 for a success, and shows any other number."""
@@ -140,11 +142,11 @@ class InvitationSite:
         query = request.query
         grant = self._grants.find(query.get("state", ""))
         if grant is None:
-            return page(410, pages.message_page("invite_lost", words))
+            return message(410, "invite_lost", words)
         if "error" in query or not query.get("code"):
-            return page(200, pages.message_page("invite_refused", words))
+            return message(200, "invite_refused", words)
         if len(query["code"]) > LONGEST_CODE:
-            return page(400, pages.message_page("invite_unknown", words))
+            return message(400, "invite_unknown", words)
         with self._taking:
             if not grant.code:
                 grant.code, grant.referer = query["code"], query.get("referer", "")[:_LONGEST_HOST]
@@ -156,12 +158,12 @@ class InvitationSite:
         state = request.query.get("state", "")
         grant = self._grants.find(state)
         if grant is None:
-            return page(410, pages.message_page("invite_lost", words))
+            return message(410, "invite_lost", words)
         self._settle(grant)
         outcome = grant.outcome
         view = "waiting" if outcome is None else "landed" if isinstance(outcome, Landed) else "failed"
         problem = outcome if isinstance(outcome, Problem) else None
-        return page(200, pages.invitation_page(view, words, problem, state=state, landed=outcome))
+        return page(200, "invitation.html", words, view=view, problem=problem, state=state, landed=outcome)
 
     def _settle(self, grant: PendingGrant) -> None:
         """Starts the landing once code and keys are there; of one invitation one at a time."""
@@ -204,7 +206,6 @@ class InvitationSite:
 
 _LONGEST_HOST, _LONGEST_ID = 253, 36
 """Letters of an address and of an integration's ID. What is longer is cut, and fits none then."""
-_HTML = {"Content-Type": "text/html; charset=utf-8"}
 
 
 def _lets_in(service: Service) -> dict[str, str]:

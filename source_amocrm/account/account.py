@@ -7,6 +7,7 @@ import logging
 import math
 import threading
 from collections.abc import Callable, Collection, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from datetime import timedelta, timezone, tzinfo
 from typing import Any, Generic, TypeVar
@@ -35,24 +36,23 @@ class Memoized(Generic[T]):
     def __init__(self, work: Callable[[], T]) -> None:
         self._work = work
         self._lock = threading.Lock()
-        self._known: tuple[T] | None = None
-        self._failed: Exception | None = None
+        self._result = Future[T]()
 
     def __call__(self) -> T:
         with self._lock:
-            if self._failed:
-                raise error_copy(self._failed)
-            if self._known is None:
+            if not self._result.done():
                 try:
-                    self._known = (self._work(),)
+                    self._result.set_result(self._work())
                 except Exception as error:
-                    self._failed = error_copy(error)
+                    self._result.set_exception(error_copy(error))
                     raise
-            return self._known[0]
+        if failed := self._result.exception():
+            raise error_copy(failed)
+        return self._result.result()
 
     @property
     def known(self) -> bool:
-        return self._known is not None
+        return self._result.done() and not self._result.exception()
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ class Account:
 
     def get(self, path: str, params: Params | None = None, *, shrinkable: bool = False) -> Answer:
         answer = self.api.get(path, params or {}, shrinkable=shrinkable)
-        drift, tick = self.clocks.note(answer.server_time)
+        drift, tick = self.clocks.note(int(answer.server_time))
         return replace(answer, drift=drift, tick=tick)
 
     def filter_works(self, resource: Resource) -> bool:
@@ -172,15 +172,14 @@ class Account:
                 failure_type=FailureType.transient_error,
                 status=204,
             )
-        flag = body.get("is_api_filter_enabled")
-        account_id = body.get("id")
+        account_id, flag = body.get("id"), body.get("is_api_filter_enabled")
         ago = math.ceil(self.api.clock() - self._begun) + 1
         return Facts(
             id=account_id if isinstance(account_id, int) else None,
             filter_works=flag is None or bool(flag),
             timezone=_timezone(body, "datetime_settings" in self.extras),
-            started=min(answer.server_time, self.clocks.ours()) - ago,
-            until=answer.server_time + max(0, answer.drift) - ago,
+            started=min(int(answer.server_time), self.clocks.ours()) - ago,
+            until=int(answer.latest) - ago,
             body=body,
         )
 

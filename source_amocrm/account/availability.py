@@ -13,8 +13,8 @@ from typing import Any
 
 from source_amocrm.errors import AmocrmError, FeatureOff, NotFound, list_broke_off
 from source_amocrm.walk import Listing, Row
+from source_amocrm.walk.by_page_number import in_id_order
 from source_amocrm.walk.full import full
-from source_amocrm.walk.id_order import in_id_order
 from source_amocrm.walk.worker_pool import WorkerPool
 
 
@@ -23,24 +23,23 @@ class Off:
     """The list at `path` and those below it may be off, and then answer with one of the `answers`.
 
     `setting`: what `/account` says of the part. Where it `is_on` by that, such an answer is a failure all the same.
-    With one of the values `unasked` the lists need not be asked.
     """
 
     path: str
     answers: tuple[type[AmocrmError], ...]
     setting: str | None = None
     is_on: Callable[[Any], bool] = lambda _: False
-    unasked: tuple[str, ...] = ()
 
 
-NO_CUSTOMERS = ("unavailable", "disabled")
+MODE, NO_CUSTOMERS = "customers_mode", ("unavailable", "disabled")
+"""The setting of the lists of customers, and its values with which these need not be asked."""
 OFF = (
     # amoCRM documents 422 for the statuses where customers are not led by expected purchases.
-    Off("/api/v4/customers/statuses", (FeatureOff,), "customers_mode", ("periodicity",).__contains__, NO_CUSTOMERS),
+    Off("/api/v4/customers/statuses", (FeatureOff,), MODE, ("periodicity",).__contains__),
     # amoCRM documents 422 for segments, and so for their fields, where customers are not led by segments.
-    Off("/api/v4/customers/segments", (FeatureOff,), "customers_mode", ("segments",).__contains__, NO_CUSTOMERS),
+    Off("/api/v4/customers/segments", (FeatureOff,), MODE, ("segments",).__contains__),
     # Customers and their notes, tags, fields and purchases: 422, or the codes 425 (not available) and 426 (off).
-    Off("/api/v4/customers", (FeatureOff,), "customers_mode", ("segments", "periodicity").__contains__, NO_CUSTOMERS),
+    Off("/api/v4/customers", (FeatureOff,), MODE, ("segments", "periodicity").__contains__),
     # The list is in no index of amoCRM's, so that it is not known what it answers where the setting is off.
     Off("/api/v4/leads/loss_reasons", (FeatureOff, NotFound), "is_loss_reason_enabled", bool),
     # What waits in «Неразобранное» is nothing where the setting is off. Where the setting is not told, it may be on.
@@ -71,10 +70,8 @@ def is_off(error: AmocrmError, account: Callable[[], Mapping[str, Any]]) -> bool
 def off_by_settings(path: str, account: Callable[[], Mapping[str, Any]]) -> FeatureOff | None:
     """Returns why a list need not be asked for; None if it must be."""
     off = _part_of(path)
-    if off is None or off.setting is None or not off.unasked:
-        return None
-    mode = account().get(off.setting)
-    return FeatureOff(f"Customers are {mode} in the account.", path=path) if mode in off.unasked else None
+    mode = account().get(MODE) if off and off.setting == MODE else None
+    return FeatureOff(f"Customers are {mode} in the account.", path=path) if mode in NO_CUSTOMERS else None
 
 
 @contextmanager

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable
 
 from source_amocrm.dates import iso
-from source_amocrm.walk.listing import Answered
+from source_amocrm.http import Answer
 
 LOGGER = logging.getLogger("airbyte")
 
@@ -46,11 +46,11 @@ class Clocks:
         """Returns the time of the last answer by the later of the two clocks (Unix seconds)."""
         return self._now
 
-    def moment(self) -> Answered:
+    def moment(self) -> Answer:
         """Returns this moment as if a request was answered now. The server's clock shows this time or a later one."""
         tick = self._tick()
         server = self._server_ahead + tick
-        return Answered(server - 1, server, self.drift(int(server)), tick)
+        return Answer(None, server, server - 1, self.drift(int(server)), tick)
 
     def drift(self, server: int) -> int:
         """Returns the seconds by which this machine's clock is ahead of amoCRM's `server`; 0 while they agree."""

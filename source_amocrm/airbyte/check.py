@@ -125,7 +125,8 @@ def _needs(account: Account, stream: AmocrmStream, with_events: Set[str]) -> Nee
     made_of, completed_by = [*stream.paths()], [*stream.completing_paths()]
     if isinstance(stream, IncrementalStream) and stream.kinds is None and with_events & {*made_of}:
         completed_by.append(EVENTS.path)
-    return Needs(made_of, [*stream.vital_paths()], completed_by, [one.resource.path for one in stream.lookups.values()])
+    columns = [stream.lookup.resource.path] if stream.lookup else []
+    return Needs(made_of, [*stream.vital_paths()], completed_by, columns)
 
 
 def _refusal(account: Account, stream: AmocrmStream, path: str) -> AmocrmError | None:

@@ -105,16 +105,15 @@ class ConcurrentReading:
             raise SyncFailed("\n".join([*self._reasons(), "What has been read is kept."]))
 
     def _read(self, part: Resource | Declaration) -> None:
+        failure = None
+        try:
+            with closing(self.sync.read(part)) as items:
+                for name, item in items:
+                    self._put(name, item)
+        except BaseException as error:
+            failure = error
         with suppress(Closed):
-            try:
-                with closing(self.sync.read(part)) as items:
-                    for name, item in items:
-                        self._put(name, item)
-                self.queue.put(None)
-            except Closed:
-                raise
-            except BaseException as error:
-                self.queue.put(error)
+            self.queue.put(failure)
 
     def _put(self, name: str, item: Item) -> None:
         if isinstance(item, Checkpoint):

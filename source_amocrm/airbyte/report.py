@@ -14,7 +14,6 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from typing import NamedTuple
 
 from airbyte_cdk.models import (
     AirbyteEstimateTraceMessage,
@@ -48,13 +47,8 @@ ROUNDS = 6
 """How many rounds the pace is measured over; older years of an account have fewer rows, so not over all."""
 CHANGES = "what was deleted, restored or linked to others"
 STRETCHES = 2  # how many stretches of time are named
-
-
-class Observation(NamedTuple):
-    """At the monotonic second `at`, `left` seconds of the account's history were still to be read."""
-
-    at: float
-    left: int
+Observation = tuple[float, int]
+"""A monotonic second, and how many seconds of the account's history were still to be read then."""
 
 
 @dataclass
@@ -94,12 +88,13 @@ class ListReading:
         pending, until = self.pending()
         if pending and pending.seconds and until and (pending.since or oldest < until):
             intervals = [(start or oldest, min(end, until)) for start, end in pending.seconds.intervals]
-            self.seen.append(Observation(now, sum(max(0, end - start + 1) for start, end in intervals)))
-            self.all_seconds = max(self.all_seconds, self.seen[-1].left)
+            left = sum(max(0, end - start + 1) for start, end in intervals)
+            self.seen.append((now, left))
+            self.all_seconds = max(self.all_seconds, left)
 
     def all_rows(self, rows: int) -> int | None:
         """Estimates how many rows a table will have, if `rows` have come so far; None while that cannot be told."""
-        left = self.seen[-1].left if self.seen else 0
+        left = self.seen[-1][1] if self.seen else 0
         read = self.all_seconds - left
         return rows * self.all_seconds // read if left and read > 0 else None
 
@@ -145,10 +140,9 @@ class Report:
         self._begun = time.monotonic()
         self._over = threading.Event()
         self._ending = threading.Lock()
-        self._thread = threading.Thread(target=self._run, name="report", daemon=True)
 
     def __enter__(self) -> Report:
-        self._thread.start()
+        threading.Thread(target=self._run, name="report", daemon=True).start()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -247,9 +241,8 @@ def seconds_left(seen: Sequence[Observation]) -> float | None:
     """Returns how long the rest takes at the observed pace; None if there is no pace yet (seconds)."""
     if not seen:
         return None
-    first, last = seen[0], seen[-1]
-    passed = first.left - last.left
-    return last.left * (last.at - first.at) / passed if passed > 0 and last.at > first.at else None
+    (then, before), (now, left) = seen[0], seen[-1]
+    return left * (now - then) / (before - left) if left < before and now > then else None
 
 
 def duration(seconds: float) -> str:
@@ -264,17 +257,11 @@ def reached(left: Sequence[Interval], until: int) -> str:
     """Returns how far a reading up to the second `until` has come, if the intervals `left` are still to be read."""
     if not left:
         return "read to the end"
-    if len(left) > 1:
-        newest = [_stretch(start, end, until) for start, end in reversed(left)]
-        more = len(newest) - STRETCHES
-        return f"left: {', '.join(newest[:STRETCHES])}" + (f" and {more} more" if more > 0 else "")
-    [(start, end)] = left
-    if end < until:
-        return f"back to {day(end)}"
-    return f"up to {day(start)}" if start > 0 else ""
-
-
-def _stretch(start: int, end: int, until: int) -> str:
-    since = "" if start <= 0 else f"since {day(start)}"
-    upto = "" if end >= until else f"until {day(end)}"
-    return " ".join(part for part in (since, upto) if part) or "all of it"
+    (start, end), more = left[-1], len(left) - STRETCHES
+    if len(left) == 1:
+        return f"back to {day(end)}" if end < until else f"up to {day(start)}" if start > 0 else ""
+    named = []
+    for start, end in left[: -STRETCHES - 1 : -1]:
+        since = [f"since {day(start)}"] if start > 0 else []
+        named.append(" ".join([*since, f"until {day(end)}"] if end < until else since))
+    return f"left: {', '.join(named)}" + (f" and {more} more" if more > 0 else "")

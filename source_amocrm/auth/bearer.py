@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
 from source_amocrm.auth.claims import Claims, check_domain, claims_of
@@ -11,13 +10,7 @@ from source_amocrm.dates import day
 from source_amocrm.errors import ConfigError
 from source_amocrm.secrecy import add_to_secrets
 
-WARN_BEFORE = 14 * 86400
-"""Seconds before its end in which each sync warns of it."""
-
-NEW_LONG_LIVED = (
-    "Open the integration in amoCRM («amoМаркет» → your integration → «Ключи и доступы»), create a new long-lived "
-    "token («Сгенерировать долгосрочный токен») and paste it into the source's settings."
-)
+WARN_BEFORE = 14 * 86400  # seconds before its end in which each sync warns of it
 
 
 class SignIn:
@@ -64,9 +57,12 @@ class SignIn:
 class LongLivedTokenAuthenticator(SignIn):
     """A long-lived token, which says when it has expired instead of letting amoCRM refuse it."""
 
-    advice = NEW_LONG_LIVED
+    advice = (
+        "Open the integration in amoCRM («amoМаркет» → your integration → «Ключи и доступы»), create a new long-lived "
+        "token («Сгенерировать долгосрочный токен») and paste it into the source's settings."
+    )
 
-    def __init__(self, config: Config, given: LongLived, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, config: Config, given: LongLived, clock: Callable[[], float]) -> None:
         """Raises ConfigError when the token is another service's."""
         super().__init__(config.base_url, config.domain, given.access_token, claims_of(given.access_token))
         self._clock = clock

@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from source_amocrm.config.hosts import is_service_host
+from source_amocrm.config.hosts import SUFFIXES, is_service_host
 from source_amocrm.dates import LAST_SECOND
 from source_amocrm.errors import ConfigError
 
@@ -35,15 +35,14 @@ def claims_of(token: str) -> Claims:
         body = None
     if not isinstance(body, dict):
         return Claims()
-    api_domain, scopes = _text(body.get("api_domain")), body.get("scopes")
+    api_domain, given = _text(body.get("api_domain")), body.get("scopes")
+    scopes = frozenset(text for text in given if isinstance(text, str)) if isinstance(given, list) else None
     return Claims(
         expires_at=_count(body.get("exp")),
         account_id=_count(body.get("account_id")),
         base_domain=_text(body.get("base_domain")),
         api_domain=api_domain if api_domain and is_service_host(api_domain) else None,
-        scopes=frozenset(text for text in scopes if isinstance(text, str)) or None
-        if isinstance(scopes, list)
-        else None,
+        scopes=scopes or None,
     )
 
 
@@ -51,7 +50,7 @@ def check_domain(claims: Claims, domain: str) -> None:
     """Raises ConfigError when another service issued the token than the account's address names."""
     issued = claims.base_domain
     configured = domain.partition(".")[2]
-    if issued is None or f".{issued}" not in (".amocrm.ru", ".amocrm.com", ".kommo.com"):
+    if issued is None or f".{issued}" not in SUFFIXES:
         return
     if _KIN.get(issued, issued) != _KIN.get(configured, configured):
         raise ConfigError(

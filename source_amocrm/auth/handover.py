@@ -11,7 +11,6 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
-import orjson
 from airbyte_cdk.config_observation import create_connector_config_control_message
 from airbyte_cdk.models import AirbyteMessageSerializer
 
@@ -30,11 +29,8 @@ def print_settings(config: Mapping[str, Any]) -> None:
     It passes the message queue by: if the process dies before the first record, the platform must know the new token.
     """
     message = AirbyteMessageSerializer.dump(create_connector_config_control_message(dict(config)))
-    try:
-        line = orjson.dumps(message).decode()
-    except orjson.JSONEncodeError:
-        line = json.dumps(message)  # halves of emoji and very long numbers, in whatever setting
-    sys.stdout.write(f"{line}\n")
+    # not by orjson, which refuses halves of emoji and very long numbers
+    sys.stdout.write(json.dumps(message, separators=(",", ":")) + "\n")
     sys.stdout.flush()
 
 
@@ -50,10 +46,10 @@ class FileKeeper:
     `then` gets the changed settings afterwards, also if they could not be written; `else_to` only then.
     """
 
-    def __init__(self, file: ConfigFile, *, then: HandOver | None = None, else_to: HandOver | None = None) -> None:
-        self._file = file
-        self._then = then
-        self._else_to = else_to
+    def __init__(
+        self, file: ConfigFile, *, then: HandOver = lambda _: None, else_to: HandOver = lambda _: None
+    ) -> None:
+        self._file, self._then, self._else_to = file, then, else_to
         try:
             self._known: dict[str, Any] | None = deepcopy(file.settings())
         except (OSError, ConfigFileError) as error:
@@ -74,30 +70,25 @@ class FileKeeper:
     def __call__(self, changed: Mapping[str, Any]) -> None:
         """Raises ConfigError when the file could not be written after all, and the new token is lost."""
         try:
-            self._keep(changed)
+            if self._known is None:
+                raise ConfigFileError(self._trouble)
+            kept = self._file.keep(self._known, changed)
+            if kept is None:
+                _log.warning(
+                    "Access was granted anew while this ran, or another run has renewed the token: %s keeps the "
+                    "refresh token that it holds now.",
+                    self._file.path,
+                )
+            else:
+                self._known = deepcopy(kept)
         except (OSError, ConfigFileError) as error:
-            if self._else_to:
-                self._else_to(changed)
+            self._else_to(changed)
             raise ConfigError(
                 f"amoCRM gave a new refresh token, the old one is void, and {self._file.path} could not be written: "
                 f"{_reason(error)}. Make it writable and grant access again (source-amocrm connect)."
             ) from None
         finally:
-            if self._then:
-                self._then(changed)
-
-    def _keep(self, changed: Mapping[str, Any]) -> None:
-        if self._known is None:
-            raise ConfigFileError(self._trouble)
-        kept = self._file.keep(self._known, changed)
-        if kept is None:
-            _log.warning(
-                "Access was granted anew while this ran, or another run has renewed the token: %s keeps the refresh "
-                "token that it holds now.",
-                self._file.path,
-            )
-        else:
-            self._known = deepcopy(kept)
+            self._then(changed)
 
 
 def _reason(error: Exception) -> str:

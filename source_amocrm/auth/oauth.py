@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import logging
-import time
 from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -13,8 +12,8 @@ from airbyte_cdk.models import FailureType
 from airbyte_cdk.sources.streams.http.requests_native_auth import SingleUseRefreshTokenOauth2Authenticator
 
 from source_amocrm.auth.bearer import SignIn
-from source_amocrm.auth.claims import Claims, check_domain
-from source_amocrm.auth.handover import FileKeeper, HandOver, print_settings
+from source_amocrm.auth.claims import check_domain
+from source_amocrm.auth.handover import FileKeeper, HandOver
 from source_amocrm.config import Config, OAuth
 from source_amocrm.config.hosts import is_account_host
 from source_amocrm.dates import iso
@@ -22,16 +21,9 @@ from source_amocrm.errors import AmocrmError, Moved, NotFound, Unauthorized
 from source_amocrm.secrecy import add_to_secrets
 from source_amocrm.shutdown import token_exchange
 
-GRANT_AGAIN = (
-    "Grant access again: press «Re-authenticate» in the source's settings in Airbyte if you signed in there by the "
-    "button; else run `source-amocrm connect`, or open the integration in amoCRM («amoМаркет» → your integration → "
-    "«Ключи и доступы»), exchange a new «Код авторизации» for tokens and paste them into the source's settings."
-)
 TOKEN_PATH = "/oauth2/access_token"
-_AHEAD = 120
-"""Seconds before its expiry from which a token is renewed."""
-_POSTPONE = 60
-"""Seconds for which a failed renewal ahead is left alone."""
+_AHEAD = 120  # seconds before its expiry from which a token is renewed
+_POSTPONE = 60  # seconds for which a failed renewal ahead is left alone
 
 _log = logging.getLogger("airbyte.amocrm")
 
@@ -49,7 +41,7 @@ class Grant:
 class TokenEndpoint(Protocol):
     """The account's token endpoint, behind the same rate limit and rules as every other request."""
 
-    def exchange(self, base_url: str, request: Mapping[str, Any], *, advice: str, claims: Claims) -> Grant:
+    def exchange(self, sign_in: SignIn, request: Mapping[str, Any]) -> Grant:
         """A new pair for what `request` holds, a refresh token or a code, which is spent by it. Raises AmocrmError."""
 
     def current_domain(self, api_domain: str, refresh_token: str) -> str | None:
@@ -60,12 +52,16 @@ class AmocrmOAuth2Authenticator(SignIn, SingleUseRefreshTokenOauth2Authenticator
     """The CDK's authenticator for refresh tokens that work once.
 
     Different here: the request goes through our token endpoint. The platform has a new pair before any request uses it,
-    in one line whatever its text: the CDK writes it in pieces. The server's clock decides what has expired. Threads
+    in one line whatever its text: the CDK writes it in pieces. The server tells for how long a token lives. Threads
     that wait for an exchange share its failure, because a second one could spend the token. A renamed account is
     followed.
     """
 
-    advice = GRANT_AGAIN
+    advice = (
+        "Grant access again: press «Re-authenticate» in the source's settings in Airbyte if you signed in there by the "
+        "button; else run `source-amocrm connect`, or open the integration in amoCRM («amoМаркет» → your integration → "
+        "«Ключи и доступы»), exchange a new «Код авторизации» for tokens and paste them into the source's settings."
+    )
 
     def __init__(
         self,
@@ -73,8 +69,8 @@ class AmocrmOAuth2Authenticator(SignIn, SingleUseRefreshTokenOauth2Authenticator
         given: OAuth,
         raw: MutableMapping[str, Any],
         endpoint: TokenEndpoint,
-        hand_over: HandOver = print_settings,
-        clock: Callable[[], float] = time.time,
+        hand_over: HandOver,
+        clock: Callable[[], float],
     ) -> None:
         """`raw` is the mapping that the platform passed in; it gets the settings as they were understood.
 
@@ -87,11 +83,11 @@ class AmocrmOAuth2Authenticator(SignIn, SingleUseRefreshTokenOauth2Authenticator
         self._hand_over = hand_over
         self._clock = clock
         self._ahead = _AHEAD
-        self._skew = 0.0  # seconds that the server's clock is ahead of ours
         self._postponed_until = 0.0
         self._failures = 0
         self._failure: AmocrmError | None = None
-        self._expires_at = given.expires_at or self.claims.expires_at
+        # by our clock; what the settings and the token itself tell is by the server's, which may differ
+        self._expires_at: float | None = given.expires_at or self.claims.expires_at
         raw["credentials"].update(
             client_id=given.client_id, client_secret=given.client_secret, refresh_token=given.refresh_token
         )
@@ -100,15 +96,14 @@ class AmocrmOAuth2Authenticator(SignIn, SingleUseRefreshTokenOauth2Authenticator
         SingleUseRefreshTokenOauth2Authenticator.__init__(
             self, raw, f"{config.base_url}{TOKEN_PATH}", refresh_request_body={"redirect_uri": given.redirect_uri}
         )
-        self._check_domain()
+        if not self._overridden:
+            check_domain(self.claims, self.domain)
 
     def token_has_expired(self) -> bool:
-        """Whether it is time to renew: a little ahead of the expiry, by the server's clock."""
-        now = self._clock()
-        if not self.token:
-            return True
-        due = self._expires_at is not None and now + self._skew + self._ahead >= self._expires_at
-        return due and now >= self._postponed_until
+        """Whether it is time to renew: a little ahead of the expiry."""
+        now, expires_at = self._clock(), self._expires_at
+        due = expires_at is not None and now + self._ahead >= expires_at and now >= self._postponed_until
+        return due or not self.token
 
     def get_access_token(self) -> str:
         failures = self._failures
@@ -132,7 +127,7 @@ class AmocrmOAuth2Authenticator(SignIn, SingleUseRefreshTokenOauth2Authenticator
     def _postpone(self, error: AmocrmError) -> None:
         """Leaves a token that is still alive in use. Raises the error if there is none, or access is lost."""
         now = self._clock()
-        alive = self.token and now + self._skew < (self._expires_at or 0)
+        alive = self.token and now < (self._expires_at or 0)
         if not alive or error.failure_type is FailureType.config_error:
             raise error
         self._postponed_until = now + _POSTPONE
@@ -154,12 +149,12 @@ class AmocrmOAuth2Authenticator(SignIn, SingleUseRefreshTokenOauth2Authenticator
             self._failure = error
             raise
         self._failure = None
-        self._check_domain()
+        if not self._overridden:
+            check_domain(self.claims, self.domain)
 
     def _exchange(self, *, may_follow: bool = True) -> Grant:
-        body = self.build_refresh_request_body()
         try:
-            return self._endpoint.exchange(self.base_url, body, advice=self.advice, claims=self.claims)
+            return self._endpoint.exchange(self, self.build_refresh_request_body())
         except (Unauthorized, NotFound, Moved):
             if not (may_follow and self.relocate()):
                 raise
@@ -167,20 +162,15 @@ class AmocrmOAuth2Authenticator(SignIn, SingleUseRefreshTokenOauth2Authenticator
 
     def _adopt(self, grant: Grant) -> None:
         """Hands the pair over to the platform, and only then uses it."""
-        access, refresh, expires_at = grant.access_token, grant.refresh_token, grant.server_time + grant.expires_in
+        access, refresh, expiry = grant.access_token, grant.refresh_token, iso(grant.server_time + grant.expires_in)
         add_to_secrets(access)
         add_to_secrets(refresh)
-        self._raw["credentials"].update(access_token=access, refresh_token=refresh, token_expiry_date=iso(expires_at))
+        self._raw["credentials"].update(access_token=access, refresh_token=refresh, token_expiry_date=expiry)
         try:
             self._hand_over(self._raw)
         finally:
-            self._skew = grant.server_time - self._clock()
             self._ahead = min(_AHEAD, grant.expires_in // 10)
-            self._token, self._expires_at = access, expires_at
-
-    def _check_domain(self) -> None:
-        if not self._overridden:
-            check_domain(self.claims, self.domain)
+            self._token, self._expires_at = access, self._clock() + grant.expires_in
 
     def relocate(self) -> bool:
         """Follows a renamed account; the API server that its token names knows the new address."""

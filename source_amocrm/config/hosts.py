@@ -10,9 +10,10 @@ from source_amocrm.errors import ConfigError
 
 SUFFIXES = (".amocrm.ru", ".amocrm.com", ".kommo.com")
 
-_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
-# amoCRM's own hosts, its site and the API servers that tokens name; and what is left of `https:/…`
-_NOT_AN_ACCOUNT = re.compile(r"www|api(-[a-z])?|https?")
+_LABEL = "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+_NAME = re.compile(rf"{_LABEL}(\.{_LABEL})*")
+# no hosts of amoCRM's own, its site and the API servers that tokens name; and not what is left of `https:/…`
+_ACCOUNT = re.compile(rf"(?!(www|api(-[a-z])?|https?)\.){_LABEL}({'|'.join(map(re.escape, SUFFIXES))})")
 _BASE_URL = re.compile(
     r"(?P<scheme>https?)://(?:\[(?P<inside>[0-9a-f:.]{2,45})\]|(?P<name>[a-z0-9.-]{1,253}))(?::(?P<port>[0-9]{1,5}))?/?",
     re.ASCII | re.IGNORECASE,
@@ -48,15 +49,12 @@ def account_domain(given: object) -> str:
 
 def is_account_host(host: str) -> bool:
     """True for one label under the three suffixes that can be an account's own."""
-    label, dot, rest = host.partition(".")
-    if dot + rest not in SUFFIXES or _NOT_AN_ACCOUNT.fullmatch(label):
-        return False
-    return _LABEL.fullmatch(label) is not None
+    return _ACCOUNT.fullmatch(host) is not None
 
 
 def is_service_host(host: str) -> bool:
     """True for any host of amoCRM or Kommo, api-a.amocrm.ru among them."""
-    return host.endswith(SUFFIXES) and _is_name(host)
+    return host.endswith(SUFFIXES) and _NAME.fullmatch(host) is not None
 
 
 def service_url(given: object) -> str | None:
@@ -76,14 +74,11 @@ def base_url(given: object) -> str | None:
     """
     if given is None or (isinstance(given, str) and not given.strip()):
         return None
-    match = _BASE_URL.fullmatch(given.strip()) if isinstance(given, str) else None
-    if match is None:
-        raise ConfigError(_BASE_URL_HELP)
-    scheme, port, host = match["scheme"].lower(), match["port"], _literal(match["inside"], match["name"])
-    plain = scheme == "https" or (host and _LOOPBACK.fullmatch(host))
-    if not host or not plain or not (port is None or 0 < int(port) < 65536):
-        raise ConfigError(_BASE_URL_HELP)
-    return f"{scheme}://{host}" if port is None else f"{scheme}://{host}:{int(port)}"
+    if isinstance(given, str) and (match := _BASE_URL.fullmatch(given.strip())):
+        scheme, port, host = match["scheme"].lower(), match["port"], _literal(match["inside"], match["name"])
+        if host and (scheme == "https" or _LOOPBACK.fullmatch(host)) and 0 < int(port or 80) < 65536:
+            return f"{scheme}://{host}" if port is None else f"{scheme}://{host}:{int(port)}"
+    raise ConfigError(_BASE_URL_HELP)
 
 
 def _literal(inside: str | None, name: str) -> str | None:
@@ -98,11 +93,7 @@ def _literal(inside: str | None, name: str) -> str | None:
             return str(ipaddress.IPv4Address(name))
     except ValueError:
         return None
-    return name.lower() if _is_name(name.lower()) else None
-
-
-def _is_name(host: str) -> bool:
-    return all(_LABEL.fullmatch(label) for label in host.split("."))
+    return name.lower() if _NAME.fullmatch(name.lower()) else None
 
 
 def _split(url: str) -> SplitResult | None:

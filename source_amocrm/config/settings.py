@@ -7,10 +7,10 @@ what was typed: people paste tokens into the wrong fields. None and "" mean not 
 from __future__ import annotations
 
 import difflib
-import math
 import re
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -212,13 +212,12 @@ def _start(raw: Mapping[str, Any], now: float) -> int | None:
     """Unix seconds of a date or date-time; UTC when it names no zone."""
     if "start_date" not in raw:
         return None
-    moment = _unix(raw["start_date"])
-    if moment is None:
+    if (moment := _unix(raw["start_date"])) is None:
         wrong = "this is not a date. Write it as 2024-01-31 or 2024-01-31T00:00:00Z"
-    elif moment > now:
-        wrong = "it lies in the future, so nothing would be read. Choose a date in the past"
-    else:
+    elif moment <= now:
         return max(0, moment)
+    else:
+        wrong = "it lies in the future, so nothing would be read. Choose a date in the past"
     raise _wrong("start_date", f"{wrong}, or leave it empty to read everything.")
 
 
@@ -229,25 +228,16 @@ def _lookback(raw: Mapping[str, Any]) -> int:
     if text.startswith("-"):
         wrong = "it cannot be negative. The usual value is PT5M."
     elif not _DURATION.fullmatch(text):
-        wrong = (
-            "this is not an ISO 8601 duration. Write for example PT5M (five minutes), PT2H (two hours) or P1D (one "
-            "day)."
-        )
-    elif (seconds := _seconds(text)) > _LONGEST_LOOKBACK:
-        wrong = (
-            "more than 30 days would read the same rows again in every sync. The usual value is PT5M; the longest is "
-            "P30D."
-        )
+        example = "PT5M (five minutes), PT2H (two hours) or P1D (one day)"
+        wrong = f"this is not an ISO 8601 duration. Write for example {example}."
     else:
-        return int(seconds)
+        with suppress(OverflowError):
+            seconds = cast("pendulum.Duration", pendulum.parse(text)).total_seconds()
+            if seconds <= _LONGEST_LOOKBACK:
+                return int(seconds)
+        usual = "The usual value is PT5M; the longest is P30D."
+        wrong = f"more than 30 days would read the same rows again in every sync. {usual}"
     raise _wrong("lookback_window", wrong)
-
-
-def _seconds(duration: str) -> float:
-    try:
-        return cast("pendulum.Duration", pendulum.parse(duration)).total_seconds()
-    except OverflowError:
-        return math.inf
 
 
 def _option(raw: Mapping[str, Any], name: str) -> Any:

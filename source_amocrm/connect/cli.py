@@ -11,10 +11,10 @@ from pathlib import Path
 from source_amocrm import whole_file
 from source_amocrm.airbyte.stdout import show_any_text
 from source_amocrm.config.hosts import base_url
-from source_amocrm.connect import terminal
 from source_amocrm.connect.flow import Flow
 from source_amocrm.connect.server import Server
-from source_amocrm.connect.site import Guard, Site
+from source_amocrm.connect.site import Site
+from source_amocrm.connect.terminal import Terminal
 from source_amocrm.connect.words import LANGUAGES, Texts, preferred
 from source_amocrm.errors import ConfigError
 from source_amocrm.shutdown import INTERRUPTED
@@ -38,7 +38,7 @@ def main(arguments: list[str]) -> int:
         return 1
     flow = Flow(given.config, given.port, given.consent_url, api_base_url, given.chat_texts)
     try:
-        return terminal.run(flow, words) if given.no_browser else _page(flow, words, given.language)
+        return Terminal(flow, words).run() if given.no_browser else _page(flow, words, given.language)
     except EOFError:
         print(f"\n{words('terminal.ended')}", file=sys.stderr)
         return 1
@@ -56,7 +56,7 @@ def _page(flow: Flow, words: Texts, language: str | None) -> int:
         print(words("terminal.port_taken", port=port, other=other), file=sys.stderr)
         return 1
     with server:
-        server.site = Site(flow, Guard(port), language, server.finish)
+        server.site = Site(flow, language, server.finish)
         link = server.site.link
         opened = _has_display() and webbrowser.open(link)
         print(f"{words('terminal.opened' if opened else 'terminal.link')}\n\n  {link}\n", flush=True)

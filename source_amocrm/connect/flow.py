@@ -8,6 +8,7 @@ import shlex
 import shutil
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,7 +18,7 @@ from source_amocrm import whole_file
 from source_amocrm.config import OAuth, parse_config
 from source_amocrm.config.hosts import account_domain
 from source_amocrm.config_file import ConfigFile, ConfigFileError
-from source_amocrm.connect import consent, signin
+from source_amocrm.connect import signin
 from source_amocrm.connect.words import Problem
 from source_amocrm.errors import ConfigError
 from source_amocrm.secrecy import add_to_secrets
@@ -58,15 +59,13 @@ class Flow:
     def __post_init__(self) -> None:
         """Takes what an earlier config.json tells, so that access is granted again in few clicks."""
         self._texts_of_any_account = self.chat_texts
-        try:
+        with suppress(ConfigError, Problem):  # of a file that holds no settings, and of keys that cannot be right
             known = parse_config(read_config(self.config))
-        except ConfigError:
-            return
-        self.domain, given = known.domain, known.credentials
-        self.chat_texts = self.chat_texts or known.chat_texts
-        if isinstance(given, OAuth):
-            self.way = "oauth"
-            self.keys = signin.keys_of(given.client_id, given.client_secret, given.redirect_uri)
+            self.domain, given = known.domain, known.credentials
+            self.chat_texts = self.chat_texts or known.chat_texts
+            if isinstance(given, OAuth):
+                self.way = "oauth"
+                self.keys = signin.keys_of(given.client_id, given.client_secret, given.redirect_uri)
 
     @property
     def step(self) -> Step:
@@ -119,11 +118,11 @@ class Flow:
         """The address of the consent page, with a new state."""
         assert self.keys
         self.state = secrets.token_urlsafe(32)
-        return consent.consent_url(self.domain, self.keys.client_id, self.state, self.consent_url)
+        return signin.consent_url(self.domain, self.keys.client_id, self.state, self.consent_url)
 
     def take(self, answer: Mapping[str, str] | str) -> None:
         """Makes the settings of the source from the parameters of a redirect, from a code or a token."""
-        if isinstance(answer, str) and consent.is_token(answer):
+        if isinstance(answer, str) and signin.is_token(answer):
             credentials = signin.long_lived(self.domain, answer)
         elif self.keys is None:
             raise Problem("code_without_keys", at="pasted")
@@ -140,11 +139,11 @@ class Flow:
         self.verdict = None
         try:
             self.verdict = signin.verify(self.settings)
-            return self.verdict
         except Problem as problem:
             if problem.key in _USELESS:
                 self._forget()
             raise
+        return self.verdict
 
     def save(self, *, replace: bool = False) -> None:
         """Writes config.json. Other settings that a person made in it stay."""
@@ -156,9 +155,9 @@ class Flow:
     def _code(self, answer: Mapping[str, str]) -> str:
         """Takes the answer to the question once, whatever it says; one to another question leaves it open."""
         state = self.state
-        if consent.is_same(answer.get("state", ""), state):
+        if signin.is_same(answer.get("state", ""), state):
             self.state = ""
-        return consent.code_of(answer, state, self.domain)
+        return signin.code_of(answer, state, self.domain)
 
     def _forget(self) -> None:
         self.state, self.settings, self.verdict, self.saved = "", None, None, False
@@ -174,10 +173,8 @@ def read_config(path: Path) -> dict[str, Any]:
 
 def renewed(held: Mapping[str, Any] | None, settings: Mapping[str, Any]) -> dict[str, Any]:
     """`settings`, with whatever else a person had set for the same account, such as a start date."""
-    if not held or not is_of_account(held, settings["account_domain"]):
-        return dict(settings)
-    kept = {name: value for name, value in held.items() if name != "api_base_url"}
-    return {**kept, **settings}
+    held = held if held and is_of_account(held, settings["account_domain"]) else {}
+    return {**{name: value for name, value in held.items() if name != "api_base_url"}, **settings}
 
 
 def is_of_account(held: Mapping[str, Any], domain: str) -> bool:
@@ -190,12 +187,11 @@ def is_of_account(held: Mapping[str, Any], domain: str) -> bool:
 
 def write_config(path: Path, settings: Mapping[str, Any], *, replace: bool) -> None:
     """Raises Problem when the file is there and is not to be replaced, or when it cannot be written."""
-    target = Path(os.path.realpath(path))
     try:
-        whole_file.make_folders(target)
-        whole_file.write(target, whole_file.json_text(settings), replace=replace)
+        whole_file.make_folders(Path(os.path.realpath(path)))
+        whole_file.write(path, whole_file.json_text(settings), replace=replace)
     except OSError as error:
-        if isinstance(error, FileExistsError) and not replace and target.exists():
+        if isinstance(error, FileExistsError) and not replace and path.exists():
             raise Problem("file_exists", {"path": str(path)}) from None
         raise Problem("file_not_written", {"path": str(path)}, detail=error.strerror or "") from None
 

@@ -16,8 +16,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from source_amocrm.connect import pages
-from source_amocrm.connect.site import Request, Response, Site, page
+from source_amocrm.connect.site import Request, Response, Site, message
 from source_amocrm.connect.words import Texts
 from source_amocrm.errors import place_of
 
@@ -27,7 +26,7 @@ LARGEST_FORM = 64 * 1024
 LARGEST_REQUEST = 256 * 1024
 """Bytes of a request, its head included."""
 MOST_CONNECTIONS = 64
-"""At a time, each with a thread; other threads of the process count, too. A browser needs six."""
+"""At a time, each with a thread. A browser needs six."""
 
 _PATH = re.compile(r"/[!-\[\]-~]*")
 """The only targets that a request may have: paths of this server."""
@@ -44,6 +43,7 @@ class Server(ThreadingHTTPServer):
 
     def __init__(self, port: int) -> None:
         super().__init__(("127.0.0.1", port), _PageHandler)
+        self._places = threading.Semaphore(MOST_CONNECTIONS)
 
     def finish(self) -> None:
         """Ends `serve_forever` after the answer under way."""
@@ -51,25 +51,28 @@ class Server(ThreadingHTTPServer):
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Answers in a thread of the connection's own, or hangs up where there are too many."""
-        if threading.active_count() <= MOST_CONNECTIONS:
+        if self._places.acquire(blocking=False):
             super().process_request(request, client_address)
         else:
             self.shutdown_request(request)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._places.release()
 
     def handle_error(self, request: object, client_address: object) -> None:
         """A browser that closed a connection is no news."""
 
 
 class RequestReader(io.RawIOBase):
-    """Reads one request after the other, and bounds the time and the bytes of each, however it trickles in."""
+    """Reads one request and bounds its time and its bytes, however it trickles in."""
 
     def __init__(self, connection: socket.socket, clock: Callable[[], float] = time.monotonic) -> None:
         self._connection = connection
         self._clock = clock
-        self.next_request()
-
-    def next_request(self) -> None:
-        self._until = self._clock() + REQUEST_PATIENCE
+        self._until = clock() + REQUEST_PATIENCE
         self._room = LARGEST_REQUEST
 
     def readable(self) -> bool:
@@ -87,17 +90,17 @@ class RequestReader(io.RawIOBase):
 
 
 class _PageHandler(BaseHTTPRequestHandler):
+    """Answers one request, and closes the connection."""
+
     protocol_version = "HTTP/1.1"
     server: Server
 
     def setup(self) -> None:
         super().setup()
-        self._reader = RequestReader(self.connection)
-        self.rfile = io.BufferedReader(self._reader)
+        self.rfile = io.BufferedReader(RequestReader(self.connection))
 
-    def handle_one_request(self) -> None:
-        self._reader.next_request()
-        super().handle_one_request()
+    def handle(self) -> None:
+        self.handle_one_request()
 
     def do_GET(self) -> None:
         """Answers a request that can be read in one way only."""
@@ -124,7 +127,7 @@ class _PageHandler(BaseHTTPRequestHandler):
         except Exception as error:
             detail = f"{type(error).__name__} at {place_of(error)}"
             print(f"source-amocrm connect: {detail}", file=sys.stderr)
-            response = page(500, pages.message_page("failed", Texts("en"), detail))
+            response = message(500, "failed", Texts("en"), detail)
         self._send(response)
 
     def _send(self, response: Response) -> None:
@@ -132,16 +135,14 @@ class _PageHandler(BaseHTTPRequestHandler):
         self.send_response(response.status)
         for name, value in response.headers.items():
             self.send_header(name, value)
-        if self.close_connection:
-            self.send_header("Connection", "close")
+        self.send_header("Connection", "close")
         self.send_header("Content-Length", str(len(response.body)))
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(response.body)
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:  # noqa: ARG002
-        """Answers without repeating what was sent, and closes the connection."""
-        self.close_connection = True
+        """Answers without repeating what was sent."""
         if self.request_version in ("", "HTTP/0.9"):
             self.request_version = "HTTP/1.0"
         self._send(Response(code))

@@ -1,19 +1,24 @@
-"""From a code or a token to the settings of the source, and what the source's own check finds with them."""
+"""amoCRM's consent page and what comes back from it, the settings made of that, and what a check finds with them."""
 
 from __future__ import annotations
 
+import hmac
 import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from source_amocrm.account import Account
 from source_amocrm.airbyte.check import EXTRAS, Impact, findings
+from source_amocrm.auth import SignIn
 from source_amocrm.auth.bearer import WARN_BEFORE
 from source_amocrm.auth.claims import check_domain, claims_of
 from source_amocrm.config import parse_config
 from source_amocrm.config import settings as config
+from source_amocrm.config.hosts import is_account_host
 from source_amocrm.connect.words import Problem, of_kind, problem_of
 from source_amocrm.dates import day, iso
 from source_amocrm.errors import AmocrmError, ConfigError, FeatureOff, Forbidden, NotGranted, Unpaid
@@ -42,6 +47,74 @@ IMPATIENT = RetryPolicy(
     deadline=30,
 )
 """For requests that a person waits for."""
+
+
+def is_kommo(domain: str) -> bool:
+    """Accounts at amocrm.com are Kommo's, too."""
+    return not domain.endswith(".amocrm.ru")
+
+
+def consent_url(domain: str, client_id: str, state: str, override: str | None = None) -> str:
+    """The page on which a person allows the integration to read the account.
+
+    In the mode `post_message` it redirects the window that it is in; `popup` needs a second window.
+    """
+    page = override or f"https://www.{'kommo.com' if is_kommo(domain) else 'amocrm.ru'}/oauth"
+    return f"{page}?{urlencode({'client_id': client_id, 'state': state, 'mode': 'post_message'})}"
+
+
+def recognise(text: str) -> Mapping[str, str] | str:
+    """What a person pasted: a code or a long-lived token, or the parameters of the address they were sent to.
+
+    Raises Problem.
+    """
+    pasted = text.strip().strip("\"'").strip()
+    if not pasted:
+        raise Problem("nothing_pasted", at="pasted")
+    joined = "".join(pasted.split())
+    try:
+        if "://" in joined:
+            return dict(parse_qsl(urlsplit(joined).query, max_num_fields=50))
+        if joined.lstrip("?&").startswith(("code=", "error=", "state=")):
+            return dict(parse_qsl(joined.lstrip("?&"), max_num_fields=50))
+        clean = config.token(pasted, "")
+    except (ConfigError, ValueError):
+        raise Problem("not_a_code", at="pasted") from None
+    # every token begins with a brace and a quote in base64
+    if not is_token(clean) and (clean.startswith("eyJ") or clean.count(".") > 1):
+        raise Problem("broken_token", at="pasted")
+    return clean
+
+
+def is_token(clean: str) -> bool:
+    """False for a code."""
+    claims = claims_of(clean)
+    return bool(claims.expires_at or claims.account_id)
+
+
+def is_same(answered: str, state: str) -> bool:
+    """Whether an answer belongs to the question that was asked with `state`; False for no question."""
+    return bool(state) and hmac.compare_digest(answered.encode(), state.encode())
+
+
+def code_of(given: Mapping[str, str], state: str, domain: str) -> str:
+    """The code for `domain` from the parameters of the redirect after the question with `state`. Raises Problem."""
+    refused = "error" in given
+    if not is_same(given.get("state", ""), state):
+        # amoCRM may leave the state out of a refusal; any page could send that
+        raise Problem("wrong_state") if given.get("state") or not refused else Problem("unproven_refusal")
+    if refused:
+        key = "refused" if given["error"] == "access_denied" else "consent_failed"
+        raise Problem(key, {"domain": domain})
+    referer = given.get("referer", domain).strip().lower()
+    if not is_account_host(referer):
+        raise Problem("foreign_referer")
+    if referer != domain:
+        raise Problem("other_account", {"granted": referer, "domain": domain})
+    try:
+        return config.token(given.get("code"), "")
+    except ConfigError:
+        raise Problem("no_code") from None
 
 
 @dataclass(frozen=True)
@@ -78,15 +151,17 @@ def exchange(domain: str, api_base_url: str | None, keys: Keys, code: str) -> di
     The secret key goes to the account itself, whatever a redirect says. Only accepted secrets are remembered: on a page
     that is open to the world, strangers could fill the memory with codes of their own.
     """
-    endpoint = HttpTokenEndpoint(AmocrmSession(Budget(7), IMPATIENT), IMPATIENT)
+    endpoint = HttpTokenEndpoint(AmocrmSession(Budget(7), IMPATIENT))
     request = {**vars(keys), "grant_type": "authorization_code", "code": code}
     try:
-        grant = endpoint.exchange(api_base_url or f"https://{domain}", request)
+        grant = endpoint.exchange(SignIn(api_base_url or f"https://{domain}"), request)
     except AmocrmError as error:
         problem = problem_of(error, domain)
         if problem.key == "token_rejected":
             problem = Problem("exchange_refused", problem.params, problem.detail)
-        if any(piece in problem.detail for secret in (code, keys.client_secret) for piece in _pieces(secret)):
+        # one of these is in any text that quotes enough of a secret to be of use
+        pieces = [re.findall(f".{{{PIECE}}}", secret) or [secret] for secret in (code, keys.client_secret)]
+        if any(piece in problem.detail for piece in chain(*pieces)):
             problem.detail = ""
         raise problem from None
     for secret in (keys.client_secret, code, grant.access_token, grant.refresh_token):
@@ -98,11 +173,6 @@ def exchange(domain: str, api_base_url: str | None, keys: Keys, code: str) -> di
         "access_token": grant.access_token,
         "token_expiry_date": iso(grant.server_time + grant.expires_in),
     }
-
-
-def _pieces(secret: str) -> list[str]:
-    """Pieces one of which is in any text that quotes enough of the secret to be of use."""
-    return re.findall(f".{{{PIECE}}}", secret) or [secret]
 
 
 def long_lived(domain: str, token: str) -> dict[str, Any]:
@@ -122,9 +192,8 @@ def settings_of(
     domain: str, api_base_url: str | None, credentials: Mapping[str, Any], chat_texts: bool = False
 ) -> dict[str, Any]:
     """The whole of config.json."""
-    chosen = {"chat_texts": chat_texts, "api_base_url": api_base_url}
-    chosen = {name: value for name, value in chosen.items() if value}
-    return {"account_domain": domain, **chosen, "credentials": dict(credentials)}
+    chosen = {"chat_texts": chat_texts, "api_base_url": api_base_url, "credentials": dict(credentials)}
+    return {"account_domain": domain, **{name: value for name, value in chosen.items() if value}}
 
 
 @dataclass(frozen=True)
@@ -138,7 +207,6 @@ class Refused:
 @dataclass(frozen=True)
 class Verdict:
     name: str
-    domain: str
     account_id: int | None
     readable: tuple[str, ...]
     refused: tuple[Refused, ...]
@@ -168,7 +236,6 @@ def verify(settings: Mapping[str, Any]) -> Verdict:
     expires = claims_of(token).expires_at if settings["credentials"]["auth_type"] == config.LONG_LIVED else None
     return Verdict(
         name="".join(filter(str.isprintable, str(facts.body.get("name") or ""))).strip() or domain,
-        domain=domain,
         account_id=facts.id,
         readable=tuple(stream for stream in STREAMS if stream not in lost),
         refused=refused,

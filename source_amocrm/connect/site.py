@@ -1,17 +1,23 @@
-"""The page's answers to a browser, free of any socket, and who may ask for them."""
+"""The page's answers to a browser, free of any socket, and who may ask for them. No secret ever gets into a page."""
 
 from __future__ import annotations
 
 import json
+import re
 import secrets
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib import resources
+from typing import Any
 
-from source_amocrm.connect import consent, pages
-from source_amocrm.connect.flow import CALLBACK, STEPS, Flow, Step
-from source_amocrm.connect.words import LANGUAGES, Problem, Texts, preferred
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from source_amocrm.connect.flow import CALLBACK, STEPS, Flow, Step, next_line
+from source_amocrm.connect.signin import is_kommo, is_same, recognise
+from source_amocrm.connect.words import LANGUAGE_NAMES, LANGUAGES, Problem, Texts, preferred
+from source_amocrm.streams import STREAMS
 
 COOKIE = "source-amocrm-connect"
 
@@ -28,8 +34,21 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
-_HTML = "text/html; charset=utf-8"
 _STATIC = {"app.css": "text/css", "app.js": "text/javascript", "icon.svg": "image/svg+xml"}
+FORM_FIELDS = {
+    "account": ("address", "way"),
+    "integration": ("client_id", "client_secret", "redirect_uri"),
+    "access": ("pasted",),
+}
+"""The fields of each step beside which a problem is told."""
+SECRETS = ("client_secret", "refresh_token", "access_token")
+_TEMPLATES = Environment(
+    loader=PackageLoader("source_amocrm.connect"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
 
 
 @dataclass(frozen=True)
@@ -56,64 +75,24 @@ class Response:
         self.headers = {**HEADERS, **self.headers}
 
 
-@dataclass
-class Guard:
-    """Lets in a browser on this computer that came by the printed link, and no other site in it.
+class Site:
+    """One person connecting one account.
 
-    `key` opens the page once and is exchanged for a cookie.
+    It lets in a browser on this computer that came by `link`, which works once, and no other site in that browser.
+    `language` None: the browser's. `finish` is called when the person is through.
     """
 
-    port: int
-    key: str = field(default_factory=lambda: secrets.token_urlsafe(32), repr=False)
-    _session: str = field(default_factory=lambda: secrets.token_urlsafe(32), repr=False)
-    _key_used: bool = False
-
-    @property
-    def origin(self) -> str:
-        return f"http://localhost:{self.port}"
-
-    @property
-    def cookie(self) -> str:
-        """SameSite=Lax, for the redirect comes from amoCRM's site."""
-        return f"{COOKIE}={self._session}; Path=/; HttpOnly; SameSite=Lax"
-
-    def host_is_ours(self, headers: Mapping[str, str]) -> bool:
-        """False for a foreign name that points to this computer (DNS rebinding)."""
-        return headers.get("host", "") in (f"localhost:{self.port}", f"127.0.0.1:{self.port}")
-
-    def open(self, key: str) -> bool:
-        """True once."""
-        opens = not self._key_used and consent.is_same(key, self.key)
-        self._key_used |= opens
-        return opens
-
-    def knows(self, headers: Mapping[str, str]) -> bool:
-        pairs = (pair.strip().partition("=") for pair in headers.get("cookie", "").split(";"))
-        return any(name == COOKIE and consent.is_same(value, self._session) for name, _, value in pairs)
-
-    def same_origin(self, headers: Mapping[str, str]) -> bool:
-        """Whether one of our own pages sent this: other ports of localhost are the same site, but another origin."""
-        origin = headers.get("origin")
-        if origin is not None:
-            return origin in (self.origin, f"http://127.0.0.1:{self.port}")
-        return headers.get("sec-fetch-site") == "same-origin"
-
-
-class Site:
-    """One person connecting one account. `language` None: the browser's. `finish` is called when they are through."""
-
-    def __init__(self, flow: Flow, guard: Guard, language: str | None, finish: Callable[[], None]) -> None:
+    def __init__(self, flow: Flow, language: str | None, finish: Callable[[], None]) -> None:
         self.flow = flow
-        self.guard = guard
+        self.origin = f"http://localhost:{flow.port}"
+        self._key, self._session = secrets.token_urlsafe(32), f"{COOKIE}={secrets.token_urlsafe(32)}"
+        self.link = f"{self.origin}/start?key={self._key}"
+        self._hosts = (f"localhost:{flow.port}", f"127.0.0.1:{flow.port}")
         self._language = language
         self._finish = finish
         self._problem: Problem | None = None
         self._typed: Mapping[str, str] = {}
         self._lock = threading.Lock()
-
-    @property
-    def link(self) -> str:
-        return f"{self.guard.origin}/start?key={self.guard.key}"
 
     def handle(self, request: Request) -> Response:
         """One at a time: two windows must not exchange one code."""
@@ -122,22 +101,33 @@ class Site:
 
     def _admit(self, request: Request) -> Response:
         words = Texts(self._language or preferred(request.headers.get("accept-language")))
-        if not self.guard.host_is_ours(request.headers):
-            return page(403, pages.message_page("foreign", words))
+        if request.headers.get("host", "") not in self._hosts:  # a foreign name may point to this computer
+            return message(403, "foreign", words)
         if request.path.startswith("/static/"):
-            return static(request.path) or page(404, pages.message_page("unknown", words))
-        known = self.guard.knows(request.headers)
+            return static(request.path) or message(404, "unknown", words)
+        pairs = request.headers.get("cookie", "").split(";")
+        known = any(is_same(pair.strip(), self._session) for pair in pairs)
         if request.path == "/start" and not known:
-            if not self.guard.open(request.query.get("key", "")):
-                return page(403, pages.message_page("link_used", words))
-            return Response(303, headers={"Location": f"{self.guard.origin}/", "Set-Cookie": self.guard.cookie})
+            if not is_same(request.query.get("key", ""), self._key):
+                return message(403, "link_used", words)
+            self._key = ""
+            # SameSite=Lax, for the redirect comes from amoCRM's site
+            cookie = f"{self._session}; Path=/; HttpOnly; SameSite=Lax"
+            return Response(303, headers={"Location": f"{self.origin}/", "Set-Cookie": cookie})
         # its state tells that amoCRM's answer is ours, also where the browser keeps the cookie back
-        answers = known or consent.is_same(request.query.get("state", ""), self.flow.state)
+        answers = known or is_same(request.query.get("state", ""), self.flow.state)
         if (request.method, request.path) == ("GET", CALLBACK) and answers:
             return self._do("callback", request.query)
-        if not known or (request.method == "POST" and not self.guard.same_origin(request.headers)):
-            return page(403, pages.message_page("foreign", words))
+        if not known or (request.method == "POST" and not self._is_own_form(request.headers)):
+            return message(403, "foreign", words)
         return self._route(request, words)
+
+    def _is_own_form(self, headers: Mapping[str, str]) -> bool:
+        """Whether one of our own pages sent this: other ports of localhost are the same site, but another origin."""
+        origin = headers.get("origin")
+        if origin is not None:
+            return origin in {f"http://{host}" for host in self._hosts}
+        return headers.get("sec-fetch-site") == "same-origin"
 
     def _route(self, request: Request, words: Texts) -> Response:
         if request.query.get("lang") in LANGUAGES:
@@ -156,13 +146,27 @@ class Site:
                 return self._settings()
             case "POST", "finish":
                 self._finish()
-                return page(200, pages.message_page("finished", words))
-        return page(404, pages.message_page("unknown", words))
+                return message(200, "finished", words)
+        return message(404, "unknown", words)
 
     def _show(self, step: Step, words: Texts) -> Response:
         if STEPS.index(step) > STEPS.index(self.flow.step):
             return self._redirect(f"/{self.flow.step}")
-        return page(200, pages.step_page(self.flow, step, words, self._problem, self._typed))
+        flow, problem = self.flow, self._problem
+        return page(
+            200,
+            f"{step}.html",
+            words,
+            flow=flow,
+            step=step,
+            problem=problem,
+            at=problem.at if problem and problem.at in FORM_FIELDS.get(step, ()) else "",
+            typed=self._typed,
+            count=len(STREAMS),
+            next_line=next_line(flow.config, flow.verdict.account_id) if flow.verdict else "",
+            platform="kommo" if is_kommo(flow.domain) else "amocrm",
+            form=form_fields(flow.settings, words) if flow.settings else [],
+        )
 
     def _grant(self, request: Request) -> Response:
         if self.flow.keys is None or request.headers.get("sec-fetch-site", "same-origin") != "same-origin":
@@ -178,7 +182,7 @@ class Site:
         except Problem as problem:
             self._problem = problem
             if action in ("account", "integration"):
-                self._typed = {name: text for name, text in given.items() if name not in pages.SECRETS}
+                self._typed = {name: text for name, text in given.items() if name not in SECRETS}
                 return self._redirect(f"/{action}")
         return self._redirect(f"/{self.flow.step}")
 
@@ -189,9 +193,9 @@ class Site:
             case "account":
                 flow.choose_account(given.get("address"), given.get("way", ""))
             case "integration":
-                flow.install(*map(given.get, pages.FORM_FIELDS["integration"]))
+                flow.install(*map(given.get, FORM_FIELDS["integration"]))
             case "access" if flow.domain:
-                flow.take(consent.recognise(given.get("pasted", "")))
+                flow.take(recognise(given.get("pasted", "")))
             case "callback":
                 flow.take(given)
             case "save" if flow.settings:
@@ -210,7 +214,7 @@ class Site:
         return Response(200, json.dumps(body).encode(), {"Content-Type": "application/json"})
 
     def _redirect(self, path: str) -> Response:
-        return Response(303, headers={"Location": f"{self.guard.origin}{path}"})
+        return Response(303, headers={"Location": f"{self.origin}{path}"})
 
 
 def static(path: str) -> Response | None:
@@ -222,5 +226,27 @@ def static(path: str) -> Response | None:
     return Response(200, body, {"Content-Type": _STATIC[name]})
 
 
-def page(status: int, text: str) -> Response:
-    return Response(status, text.encode(), {"Content-Type": _HTML})
+def page(status: int, template: str, words: Texts, **context: Any) -> Response:
+    known = {"step": None, "problem": None, "at": "", "steps": STEPS, "languages": LANGUAGE_NAMES.items()}
+    text = _TEMPLATES.get_template(template).render({**known, **context}, w=words, rich=_rich)
+    return Response(status, text.encode(), {"Content-Type": "text/html; charset=utf-8"})
+
+
+def message(status: int, key: str, words: Texts, detail: str = "") -> Response:
+    """A page with nothing but `words["message." + key]`."""
+    return page(status, "message.html", words, key=key, detail=detail)
+
+
+def form_fields(settings: Mapping[str, Any], words: Texts) -> Iterator[dict[str, Any]]:
+    """Yields the fields of Airbyte's form. `value` is None for a secret, which the copy button fetches by `name`."""
+    kind = settings["credentials"]["auth_type"]
+    for name, value in {"account_domain": settings["account_domain"], **settings["credentials"]}.items():
+        label = words(f"field.{name}.{kind}" if name == "access_token" else f"field.{name}")
+        shown = words(f"way.{kind}") if name == "auth_type" else None if name in SECRETS else value
+        yield {"name": name, "label": label, "value": shown, "copied": name != "auth_type"}
+
+
+def _rich(text: str, **params: object) -> Markup:
+    """Text with its gaps filled and the names of menus and buttons, «so», marked as such."""
+    marked = re.sub("«(.+?)»", r'<b class="menu">\1</b>', str(escape(text)))
+    return Markup(marked).format(**params)

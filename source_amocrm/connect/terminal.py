@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import getpass
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 
-from source_amocrm.connect.consent import is_kommo, recognise
-from source_amocrm.connect.flow import Flow, account_of, next_line
-from source_amocrm.connect.signin import key_of
+from source_amocrm.connect.flow import Flow, Step, account_of, next_line
+from source_amocrm.connect.signin import is_kommo, key_of, recognise
 from source_amocrm.connect.words import Problem, Texts
 from source_amocrm.streams import STREAMS
 
@@ -18,44 +16,33 @@ _OF_KEYS = ("client_id", "client_secret", "redirect_uri", "unknown_integration",
 _OF_ACCOUNT = ("account_address", "no_account", "token_other_service", "token_other_account", "other_account")
 
 
-def run(flow: Flow, words: Texts) -> int:
-    """Leads to a config.json, or raises EOFError when the input ends; the exit code."""
-    terminal = _Terminal(flow, words)
-    step: Callable[[], None] | None = terminal.account
-    while step:
-        try:
-            step()
-            step = terminal.next
-        except Problem as problem:
-            step = terminal.after(problem)
-    return 0 if flow.saved else 1
-
-
 @dataclass
-class _Terminal:
+class Terminal:
     flow: Flow
     words: Texts
-    refused: bool = False  # the file stays as it is, by the person's own wish
 
-    @property
-    def next(self) -> Callable[[], None] | None:
-        if self.flow.saved or self.refused:
-            return None
-        steps = {"account": self.account, "integration": self.integration, "access": self.access}
-        return steps.get(self.flow.step, self.keep if self.flow.verdict else self.check)
+    def run(self) -> int:
+        """Leads to a config.json, or raises EOFError when the input ends; the exit code."""
+        steps = {"account": self.account, "integration": self.integration, "access": self.access, "result": self.check}
+        step: Step = "account"
+        while not self.flow.verdict:
+            try:
+                steps[step]()
+                step = self.flow.step
+            except Problem as problem:
+                step = self.after(problem)
+                if step == "result":
+                    return 1
+        return 0 if self.flow.saved else 1
 
-    def after(self, problem: Problem) -> Callable[[], None] | None:
-        """Tells the problem, and returns the step that it is to be solved in."""
+    def after(self, problem: Problem) -> Step:
+        """Tells the problem, and returns the step that it is to be solved in; `result` where it cannot be."""
         self.say(f"! {self.words.problem(problem)}")
         if problem.detail:
             self.say(f"  {problem.detail}")
         if problem.key in _OF_ACCOUNT:
-            return self.account
-        if problem.key in _OF_KEYS and self.flow.way == "oauth":
-            return self.integration
-        if problem.key == "file_not_written" or self.flow.step == "result":
-            return None
-        return self.next
+            return "account"
+        return "integration" if problem.key in _OF_KEYS and self.flow.way == "oauth" else self.flow.step
 
     def account(self) -> None:
         known = self.flow.domain
@@ -112,7 +99,7 @@ class _Terminal:
         total = len(verdict.readable) + sum(len(refused.streams) for refused in verdict.refused)
         counted = "result.some" if verdict.refused else "result.all"
         self.say(f"\n{words('result.connected')}: {verdict.name}")
-        self.say(words("result.account", domain=verdict.domain, id=verdict.account_id))
+        self.say(words("result.account", domain=flow.domain, id=verdict.account_id))
         self.say(words(counted, count=len(verdict.readable), total=total))
         for refused in verdict.refused:
             self.say(f"{words('result.refused')}: {words.tables(refused.streams)}. {words(f'refused.{refused.why}')}")
@@ -122,20 +109,19 @@ class _Terminal:
             self.say(words("result.filter_off"))
         if verdict.expires:
             self.say(words("result.expires_soon" if verdict.expires_soon else "result.expires", day=verdict.expires))
+        self.keep(verdict.account_id)
 
-    def keep(self) -> None:
-        flow, words = self.flow, self.words
-        path = flow.config
+    def keep(self, account_id: int | None) -> None:
+        flow, words, path = self.flow, self.words, self.flow.config
         if flow.occupied:
             more = words("result.exists_more" if flow.keeps else "result.exists_broken")
             self.say(f"\n{words('result.exists', path=path)} {more}")
             if self.ask(words("terminal.replace")).lower() not in words("terminal.yes").split():
-                self.refused = True
                 self.say(words("terminal.not_saved"))
                 return
         flow.save(replace=flow.occupied)
         self.say(words("result.saved", path=path))
-        self.say(words("terminal.next", line=next_line(path, flow.verdict.account_id if flow.verdict else None)))
+        self.say(words("terminal.next", line=next_line(path, account_id)))
 
     def number(self, texts: list[str], **params: str) -> None:
         for number, text in enumerate(texts, 1):

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, MutableMapping
+from collections.abc import MutableMapping
 from typing import Any
 
 from source_amocrm.auth import HandOver, SignIn, print_settings
@@ -13,7 +12,6 @@ from source_amocrm.config import Config, LongLived
 from source_amocrm.http.backoff import RetryPolicy
 from source_amocrm.http.circuit_breaker import CircuitBreaker
 from source_amocrm.http.client import Api, Receive
-from source_amocrm.http.error_handler import AmocrmErrorHandler
 from source_amocrm.http.rate_limit import Budget
 from source_amocrm.http.refusals import DRIVE
 from source_amocrm.http.session import AmocrmSession
@@ -25,7 +23,7 @@ ACCOUNT_PATH = "/api/v4/account"
 def files_host_api(api: Api, base_url: str) -> Api:
     """The Api of that host. Its outages and refusals do not concern the account; the account's refusals concern it."""
     sign_in = _FilesHostSignIn(api, base_url)
-    return api.at(sign_in, AmocrmErrorHandler(api.policy, sign_in, DRIVE), CircuitBreaker(api.breaker))
+    return api.at(sign_in, DRIVE, CircuitBreaker(api.breaker))
 
 
 class _FilesHostSignIn(SignIn):
@@ -57,9 +55,6 @@ def open_api(
     policy: RetryPolicy | None = None,
     *,
     session: AmocrmSession | None = None,
-    clock: Callable[[], float] = time.monotonic,
-    wall: Callable[[], float] = time.time,
-    sleep: Callable[[float], None] = time.sleep,
     hand_over: HandOver = print_settings,
     receive: Receive = lambda _, body: body,
 ) -> Api:
@@ -68,14 +63,13 @@ def open_api(
     `raw` is the mapping that the platform passed in: rotated tokens are written into it, and `hand_over` gets it whole
     when amoCRM has changed something in it. Raises ConfigError when the token does not fit the account.
     """
-    policy, given = policy or RetryPolicy(), config.credentials
-    session = session or AmocrmSession(Budget(config.requests_per_second), policy, config.num_workers)
+    session = session or AmocrmSession(Budget(config.requests_per_second), policy or RetryPolicy())
+    given = config.credentials
     sign_in: SignIn
     if isinstance(given, LongLived):
-        sign_in = LongLivedTokenAuthenticator(config, given, wall)
+        sign_in = LongLivedTokenAuthenticator(config, given, session.wall)
     else:
-        endpoint = HttpTokenEndpoint(session, policy, clock=clock, sleep=sleep)
-        sign_in = AmocrmOAuth2Authenticator(config, given, raw, endpoint, hand_over, wall)
-    api = Api(session, sign_in, policy, clock=clock, sleep=sleep)
-    api.wall, api.receive = wall, receive
+        sign_in = AmocrmOAuth2Authenticator(config, given, raw, HttpTokenEndpoint(session), hand_over, session.wall)
+    api = Api(session, sign_in)
+    api.receive = receive
     return api

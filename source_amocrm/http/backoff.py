@@ -49,7 +49,7 @@ def _retry_after(reply: Reply) -> float | None:
     if (seconds := _seconds(header)) is not None:
         return seconds
     if (moment := http_date(header)) is not None:
-        return max(0.0, moment - (reply.server_time or reply.received))
+        return max(0.0, moment - reply.server_time)
     return _seconds((reply.body or {}).get("retry_after"))
 
 

@@ -6,12 +6,11 @@ import copy
 import logging
 import math
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
 from urllib.parse import urlencode
 
 import requests
@@ -20,12 +19,11 @@ from airbyte_cdk.sources.streams.http.error_handlers import ResponseAction
 from airbyte_cdk.sources.streams.http.http_client import HttpClient
 
 from source_amocrm.auth import SignIn
-from source_amocrm.errors import AmocrmError, PageTooLarge
-from source_amocrm.http.backoff import RetryPolicy
+from source_amocrm.errors import AmocrmError, PageTooLarge, Unauthorized
 from source_amocrm.http.circuit_breaker import CircuitBreaker
 from source_amocrm.http.error_handler import AmocrmErrorHandler, path_of
-from source_amocrm.http.refusals import Rule
-from source_amocrm.http.reply import AmocrmResponse, NoAnswer, ReplyKind, reply_of
+from source_amocrm.http.refusals import API, Rule, Rules
+from source_amocrm.http.reply import AmocrmResponse, Reply, ReplyKind, reply_of
 from source_amocrm.http.session import AmocrmSession
 
 Params = Mapping[str, int | str | Sequence[int | str]]
@@ -44,10 +42,20 @@ _EARLY = (ReplyKind.DNS, ReplyKind.REFUSED, ReplyKind.CONNECT_TIMEOUT, ReplyKind
 @dataclass(frozen=True, slots=True)
 class Answer:
     body: Body  # None where nothing was found (204)
-    server_time: int  # when the server answered (Unix seconds, server clock; ours if it does not tell)
-    sent_at: int  # a second not later than the moment that the answer shows (same clock)
+    server_time: float  # when the server answered (Unix seconds, server clock; ours if it does not tell)
+    sent_at: float  # the request left no earlier (same clock)
     drift: int = 0  # by how much our clock is ahead of that one (seconds); 0 while the two agree
     tick: float = 0.0  # when the answer came (seconds, monotonic clock)
+
+    @property
+    def earliest(self) -> float:
+        """When the server answered, by the earlier of both clocks: a moment that has passed."""
+        return self.server_time + min(0, self.drift)
+
+    @property
+    def latest(self) -> float:
+        """When the server answered, by the later of both clocks: nothing in the body changed after it."""
+        return self.server_time + max(0, self.drift)
 
 
 class Fetch(Protocol):
@@ -56,51 +64,16 @@ class Fetch(Protocol):
     def __call__(self, path: str, params: Params = ..., *, shrinkable: bool = ...) -> Answer: ...
 
 
-class Stats:
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self.requests = 0
-        self.by_path: Counter[str] = Counter()
-        self.throttled = 0  # answers 429
-        self.asking = 0  # callers that want an answer now
-        self.latency = 0.0  # mean seconds of the last answers
-
-    def count_caller(self, change: int) -> None:
-        with self._lock:
-            self.asking += change
-
-    def note_latency(self, seconds: float) -> None:
-        with self._lock:
-            self.latency += (seconds - self.latency) * (_SMOOTH if self.latency else 1)
-
-    def count_request(self, path: str) -> None:
-        with self._lock:
-            self.requests += 1
-            self.by_path[path] += 1
-
-    def count_refusal(self) -> None:
-        with self._lock:
-            self.throttled += 1
-
-
 @dataclass(slots=True)
-class _RetryState:
-    """One request over all its attempts. Its failures and its 429s are counted apart."""
+class Stats:
+    """Counts over all hosts, changed under `lock`."""
 
-    base_url: str  # what its address begins with
-    probe: bool
-    shrinkable: bool
-    started: float
-    failed_at: int  # the number of the last request that was sent when this one began, or first failed
-    number: int = 0  # of the last attempt
-    failed: bool = False
-    failures: int = 0
-    slow: int = 0
-    throttled: int = 0
-    throttled_since: float = 0.0
-    spent_throttled: float = 0.0
-    renewals: int = 0
-    relocated: bool = False
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    requests: int = 0
+    by_path: Counter[str] = field(default_factory=Counter)
+    throttled: int = 0  # answers 429
+    asking: int = 0  # callers that want an answer now
+    latency: float = 0.0  # mean seconds of the last answers
 
 
 class Api(HttpClient):
@@ -112,48 +85,39 @@ class Api(HttpClient):
     """
 
     _error_handler: AmocrmErrorHandler
-    wall: Callable[[], float] = time.time  # Unix seconds of this machine's clock
     receive: Receive = staticmethod(lambda _, body: body)
+    in_doubt = ""
+    """Is said before a refusal of the sign-in if an earlier attempt may have had its effect."""
 
-    def __init__(
-        self,
-        session: AmocrmSession,
-        sign_in: SignIn,
-        policy: RetryPolicy,
-        *,
-        clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
+    def __init__(self, session: AmocrmSession, sign_in: SignIn) -> None:
         super().__init__(
             "amocrm",
             logging.getLogger("airbyte"),
-            error_handler=AmocrmErrorHandler(policy, sign_in),
+            error_handler=AmocrmErrorHandler(session.policy, sign_in, API),
             session=session,
-            backoff_strategy=policy,
+            backoff_strategy=session.policy,
         )
         self.session = session
-        self.budget = session.budget
+        self.budget, self.policy = session.budget, session.policy
+        self.clock, self.wall, self.sleep = session.clock, session.wall, session.sleep
         self.auth = sign_in
-        self.policy = policy
-        self.clock = clock
-        self.sleep = sleep
         self.breaker = CircuitBreaker()
         self.stats = Stats()
         self.accepted: set[str] = set()  # tokens that amoCRM has taken
 
-    def at(self, sign_in: SignIn, handler: AmocrmErrorHandler, breaker: CircuitBreaker) -> Api:
+    def at(self, sign_in: SignIn, rules: Rules, breaker: CircuitBreaker) -> Api:
         """The same client for another host, with its own outages and refusals."""
         other = copy.copy(self)
-        other.auth, other._error_handler, other.breaker = sign_in, handler, breaker
+        other.auth, other.breaker = sign_in, breaker
+        other._error_handler = AmocrmErrorHandler(self.policy, sign_in, rules)
         return other
 
     def get(self, path: str, params: Params | None = None, *, shrinkable: bool = False) -> Answer:
         """The answer to `path` ("/api/v4/leads"). Raises AmocrmError; PageTooLarge only where `shrinkable`."""
         _, response = self.send_request("GET", self.url(path, params), {"shrinkable": shrinkable})
         reply = reply_of(response)
-        server_time = int(reply.received) if reply.server_time is None else reply.server_time
         body = self.receive(path, reply.body if reply.status != 204 else None)
-        return Answer(body, server_time, server_time - math.ceil(reply.elapsed) - 1)
+        return Answer(body, reply.server_time, reply.server_time - math.ceil(reply.elapsed) - 1)
 
     def url(self, path: str, params: Params | None) -> str:
         """The address with its query as PHP reads it: a list repeats its name, which therefore ends with []."""
@@ -172,113 +136,119 @@ class Api(HttpClient):
         all failures under one ceiling, and goes on in an outage that another thread has met. It logs the bodies of
         refusals, which hold people's names. It renews a token once a request, even if each new one has worked.
         """
-        shrinkable = bool(request_kwargs.get("shrinkable"))
         with self.breaker.request() as probe:
-            self.stats.count_caller(1)
+            with self.stats.lock:
+                self.stats.asking += 1
             try:
-                state = _RetryState(self.auth.base_url, probe, shrinkable, self.clock(), self.breaker.sent)
-                while True:
-                    self._prepare(request, state)
-                    try:
-                        response = self.session.send(request, **{"bearer": lambda: self.auth.token, **request_kwargs})
-                    except NoAnswer as failed:
-                        seconds = self._until_next(failed, state)
-                    else:
-                        if (seconds := self._until_next(response, state)) is None:
-                            return response
-                    if seconds:
-                        self.sleep(seconds)
+                return _Sending(self, request, request_kwargs, probe).response()
             finally:
-                self.stats.count_caller(-1)
+                with self.stats.lock:
+                    self.stats.asking -= 1
 
-    def _prepare(self, request: requests.PreparedRequest, state: _RetryState) -> None:
-        """Renews the token ahead of its expiry and before a turn is taken, and follows a renamed account."""
-        self._signed_in(self.auth.get_access_token, state)
-        base_url = self.auth.base_url
-        if base_url != state.base_url:
-            request.url = str(request.url).replace(state.base_url, base_url, 1)
-            state.base_url = base_url
-        state.number = self.breaker.send()
-        self.stats.count_request(path_of(str(request.url), base_url))
 
-    def _until_next(self, answer: AmocrmResponse | NoAnswer, state: _RetryState) -> float | None:
-        """Seconds until the next attempt, which it prepares; None after a success. Raises the error of the last one."""
-        resolution, reply = self._error_handler.interpret_response(answer), answer.reply
-        rule, error = resolution.rule, resolution.error
-        if error is None:
-            self.breaker.answered(state.number)
-            self.stats.note_latency(reply.elapsed)
-            self.accepted.add(reply.token or "")
-            return None
-        if not state.failed:
-            state.failed, state.failed_at = True, self.breaker.sent
-        if rule.action is ResponseAction.RETRY:
-            return self._delay(state, rule, error, answer)
-        if rule.action is ResponseAction.RATE_LIMITED:
-            return self._pause(state, error, answer)
-        renews = rule.action is ResponseAction.REFRESH_TOKEN_THEN_RETRY
-        # a renamed account takes no token, redirects the first request, or does not know its address
-        moved = renews or (self.breaker.untried and reply.status in (*range(300, 400), 404))
-        if renews and self._renewed(state, reply.token or ""):
-            state.renewals += 1
-        elif moved and not state.relocated and self.auth.relocate():
-            state.relocated = True
-        else:
-            if renews:
-                self.breaker.failed(error, state.failed_at, refusal=True)
-            elif rule.stops:
-                self.budget.shut(error)
-            elif reply.status is not None:
-                self.breaker.answered(state.number)  # a refusal for this list alone tells that all is well otherwise
-            raise error
-        return 0.0
+class _Sending:
+    """One request over all its attempts. Its failures and its 429s are counted apart."""
 
-    def _delay(self, state: _RetryState, rule: Rule, error: AmocrmError, answer: AmocrmResponse | NoAnswer) -> float:
-        """Seconds until the next attempt. Raises the error if there is none."""
-        reply = answer.reply
-        state.slow += rule.slow
-        if rule.slow and state.shrinkable and state.slow >= self.policy.large_page_attempts:
-            raise self._error_handler.error(rule, reply, PageTooLarge)
-        attempts = self._max_retries + 1
-        if state.probe or self.breaker.outage:
-            attempts = 1
-        elif reply.kind in _EARLY and self.breaker.untried:
-            attempts = self.policy.cold_attempts
-        state.failures += 1
-        delay = self.policy.backoff_time(answer, state.failures)
-        spent = self.clock() - state.started - state.spent_throttled
-        if state.failures >= attempts or spent + delay > self.policy.ceiling:
-            self.breaker.failed(error, state.failed_at, refusal=False)
-            raise error
-        return delay
+    def __init__(self, api: Api, request: requests.PreparedRequest, kwargs: Mapping[str, Any], probe: bool) -> None:
+        self.api = api
+        self.request = request
+        self.kwargs = {"bearer": lambda: api.auth.token, **kwargs}
+        self.probe = probe
+        self.url, self.base_url = str(request.url), api.auth.base_url  # as long as the account is not renamed
+        self.started = api.clock()
+        self.failed_at = api.breaker.sent  # the number of the last request sent when this one began, or first failed
+        self.number = 0  # of the last attempt
+        self.failures = self.slow = self.throttled = self.renewals = 0
+        self.throttled_since = self.spent_throttled = 0.0
+        self.doubtful = False  # an attempt may have had its effect
 
-    def _pause(self, state: _RetryState, error: AmocrmError, answer: AmocrmResponse | NoAnswer) -> float:
+    def response(self) -> AmocrmResponse:
+        api, breaker, stats = self.api, self.api.breaker, self.api.stats
+        while True:
+            # ahead of its expiry, and before a turn is taken
+            self._signed_in(api.auth.get_access_token)
+            self.request.url = self.url.replace(self.base_url, api.auth.base_url, 1)
+            first, self.number = not self.number, breaker.send()
+            with stats.lock:
+                stats.requests += 1
+                stats.by_path[path_of(self.request.url, api.auth.base_url)] += 1
+            response = api.session.send(self.request, **self.kwargs)
+            reply, resolution = response.reply, api._error_handler.interpret_response(response)
+            if resolution.error is None:
+                breaker.answered(self.number)
+                with stats.lock:
+                    stats.latency += (reply.elapsed - stats.latency) * (_SMOOTH if stats.latency else 1)
+                api.accepted.add(reply.token)
+                return response
+            if self.doubtful and isinstance(resolution.error, Unauthorized):
+                resolution.error.message = api.in_doubt + resolution.error.message
+            self.doubtful |= resolution.rule.doubtful
+            if first:
+                self.failed_at = breaker.sent
+            if resolution.rule.action is ResponseAction.RETRY:
+                self._delay(response, resolution.rule, resolution.error)
+            elif resolution.rule.action is ResponseAction.RATE_LIMITED:
+                self._pause(response, resolution.error)
+            else:
+                self._elsewhere(reply, resolution.rule, resolution.error)
+
+    def _delay(self, response: AmocrmResponse, rule: Rule, error: AmocrmError) -> None:
+        """Sleeps until the next attempt. Raises the error if there is none."""
+        api, breaker, policy = self.api, self.api.breaker, self.api.policy
+        self.slow += rule.slow
+        if rule.slow and self.kwargs.get("shrinkable") and self.slow >= policy.large_page_attempts:
+            raise api._error_handler.error(replace(rule, error=PageTooLarge), response.reply)
+        early = breaker.untried and response.reply.kind in _EARLY
+        attempts = 1 if self.probe or breaker.outage else policy.cold_attempts if early else policy.attempts
+        self.failures += 1
+        delay = policy.backoff_time(response, self.failures)
+        spent = api.clock() - self.started - self.spent_throttled
+        if self.failures >= attempts or spent + delay > policy.ceiling:
+            self._failed(error, refusal=False)
+        if delay:
+            api.sleep(delay)
+
+    def _pause(self, response: AmocrmResponse, error: AmocrmError) -> None:
         """Makes all threads wait, this one for its next turn. Raises the error if that would take too long."""
-        self.stats.count_refusal()
-        now = self.clock()
-        if not state.throttled:
-            state.throttled_since = now
-        state.throttled += 1
-        seconds = self.policy.backoff_time(answer, state.throttled)
-        state.spent_throttled = now - state.throttled_since + seconds
-        if state.spent_throttled > self.policy.throttled_ceiling:
-            self.breaker.failed(error, state.failed_at, refusal=True)
-            raise error
-        self.budget.pause(seconds)
-        return 0.0
+        api, now = self.api, self.api.clock()
+        with api.stats.lock:
+            api.stats.throttled += 1
+        self.throttled_since = self.throttled_since if self.throttled else now
+        self.throttled += 1
+        seconds = api.policy.backoff_time(response, self.throttled)
+        self.spent_throttled = now - self.throttled_since + seconds
+        if self.spent_throttled > api.policy.throttled_ceiling:
+            self._failed(error, refusal=True)
+        api.budget.pause(seconds)
 
-    def _renewed(self, state: _RetryState, rejected: str) -> bool:
-        """Whether there is a newer token to try."""
+    def _elsewhere(self, reply: Reply, rule: Rule, error: AmocrmError) -> None:
+        """Renews the token, or finds the account's new address. Raises the error if there is none to try."""
+        api, auth, breaker, rejected = self.api, self.api.auth, self.api.breaker, reply.token
+        renews = rule.action is ResponseAction.REFRESH_TOKEN_THEN_RETRY
         # a renewed token that has worked for nobody is not worth another renewal
-        worthy = state.renewals == 0 or rejected in self.accepted or rejected != self.auth.token
-        renew = partial(self.auth.renew, rejected)
-        return worthy and state.renewals < _RENEWALS and bool(self._signed_in(renew, state))
+        worthy = not self.renewals or rejected in api.accepted or rejected != auth.token
+        if renews and worthy and self.renewals < _RENEWALS and self._signed_in(partial(auth.renew, rejected)):
+            self.renewals += 1
+            return
+        # a renamed account takes no token, redirects the first request, or does not know its address
+        moved = renews or (breaker.untried and reply.status in (*range(300, 400), 404))
+        if moved and auth.base_url == self.base_url and auth.relocate():
+            return
+        if renews:
+            self._failed(error, refusal=True)
+        if rule.stops:
+            api.budget.shut(error)
+        elif reply.status is not None:
+            breaker.answered(self.number)  # a refusal for this list alone tells that all is well otherwise
+        raise error
 
-    def _signed_in(self, step: Callable[[], str | None], state: _RetryState) -> str | None:
+    def _signed_in(self, step: Callable[[], str | None]) -> str | None:
         """Runs a step of the sign-in, whose failure concerns every request."""
         try:
             return step()
         except AmocrmError as error:
-            refusal = error.failure_type is not FailureType.transient_error
-            self.breaker.failed(error, state.failed_at, refusal=refusal)
-            raise
+            self._failed(error, refusal=error.failure_type is not FailureType.transient_error)
+
+    def _failed(self, error: AmocrmError, *, refusal: bool) -> NoReturn:
+        self.api.breaker.failed(error, self.failed_at, refusal=refusal)
+        raise error

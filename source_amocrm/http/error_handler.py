@@ -34,7 +34,7 @@ class AmocrmResolution(ErrorResolution):
 class AmocrmErrorHandler(ErrorHandler):
     """Applies the rules to one host, which `sign_in` names. It keeps nothing about a request."""
 
-    def __init__(self, policy: RetryPolicy, sign_in: SignIn, rules: Rules = API) -> None:
+    def __init__(self, policy: RetryPolicy, sign_in: SignIn, rules: Rules) -> None:
         self._policy = policy
         self._sign_in = sign_in
         self._rules = rules
@@ -45,15 +45,16 @@ class AmocrmErrorHandler(ErrorHandler):
 
     @property
     def max_time(self) -> int:
-        """Deadline of one request with its retries (seconds). Time spent waiting for the rate limit does not count."""
         return int(self._policy.ceiling)
 
     def interpret_response(self, response_or_exception: requests.Response | Exception | None) -> AmocrmResolution:
         reply = reply_of(response_or_exception)
-        return self._resolution(classify(reply, self._rules), reply)
+        rule = classify(reply, self._rules)
+        error = None if rule.action is ResponseAction.SUCCESS else self.error(rule, reply)
+        return AmocrmResolution(rule.action, rule.failure, str(error) if error else None, rule=rule, error=error)
 
-    def error(self, rule: Rule, reply: Reply, kind: type[AmocrmError] | None = None) -> AmocrmError:
-        """Makes an error of `kind`, or the rule's own: its sentence, and the ids by which support finds the request."""
+    def error(self, rule: Rule, reply: Reply) -> AmocrmError:
+        """Makes the rule's error: its sentence, and the ids by which support finds the request."""
         sign_in, path = self._sign_in, path_of(reply.url, self._sign_in.base_url)
         sentence = rule.message.format(
             host=sign_in.domain,
@@ -70,15 +71,11 @@ class AmocrmErrorHandler(ErrorHandler):
         seen = f"{reply.status} ({reply.kind.value})" if reply.status else reply.kind.value
         internal = " ".join(filter(None, [f"{path} at {sign_in.domain}: {seen}.", reply.trouble, traces]))
         message = f"{sentence} [{traces}]" if traces else sentence
-        error = (kind or rule.error)(
+        error = rule.error(
             message, failure_type=rule.failure, status=reply.status, path=path, internal_message=internal
         )
         error.meaning = rule.meaning
         return error
-
-    def _resolution(self, rule: Rule, reply: Reply) -> AmocrmResolution:
-        error = None if rule.action is ResponseAction.SUCCESS else self.error(rule, reply)
-        return AmocrmResolution(rule.action, rule.failure, str(error) if error else None, rule=rule, error=error)
 
 
 def path_of(url: str, base_url: str) -> str:
@@ -96,6 +93,7 @@ def classify(reply: Reply, rules: Rules = API) -> Rule:
             and (not rule.kinds or reply.kind in rule.kinds)
             and (not rule.codes or not _codes(body).isdisjoint(rule.codes))
             and (not rule.says or any(text in words for text in rule.says))
+            and all(body.get(name) and isinstance(body[name], str) for name in rule.holds)
         ):
             return rule
     raise AssertionError(f"no rule for {status} {reply.kind}")

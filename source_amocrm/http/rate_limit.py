@@ -61,7 +61,7 @@ class Jitter:
         # By how much the earliest of the last requests may have been later than another one will be
         self.margin: float | None = None
         self._answers: deque[float] = deque(maxlen=_ANSWERS)
-        self._fastest = self._usual = 0.0
+        self._fastest, self._usual = 0.0, math.inf  # seconds; no answer is late while nothing is known
         self._count = 0
         # For how many answers a refusal makes careful, and the number of the answer at which that ends
         self._careful = self._until = _CAREFUL
@@ -93,8 +93,6 @@ class Jitter:
 
     def lateness(self, elapsed: float | None) -> float:
         """By how much later than its turn a request may have been counted; `elapsed` None: it is not answered yet."""
-        if len(self._answers) < _LEAST:
-            return _WORST
         if self.spread is None:
             told = _WORST * self._care + min(_MOST_LATE, max(0.0, (elapsed or 0.0) - _UNUSUAL * self._usual))
         else:
@@ -102,24 +100,16 @@ class Jitter:
         return max(told, self._refused * self._care)
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(slots=True)
 class Slot:
-    """A turn to send one request; `left()` is called when the request is on its way."""
+    """A turn to send one request."""
 
-    clock: Callable[[], float]
-    time: float | None = None
+    time: float | None = None  # when the request left
     elapsed: float | None = None  # seconds until the answer came
-
-    def left(self) -> None:
-        if self.time is None:
-            self.time = self.clock()
 
 
 class Budget(AbstractAPIBudget):
-    """The rate limit of the account, in the CDK's terms: one for all requests, so no policy is anyone's own.
-
-    A request has a turn from `acquire_call` to `update_from_response`.
-    """
+    """The rate limit in the CDK's terms. A request has a turn from `acquire_call` to `update_from_response`."""
 
     def __init__(
         self,
@@ -134,7 +124,8 @@ class Budget(AbstractAPIBudget):
         self._clock = clock
         self._sleep = sleep
         self._lock = threading.Lock()
-        self._queue: deque[threading.Event] = deque()
+        self._last = threading.Event()  # set when the last thread of the queue has its turn
+        self._last.set()
         self._recent: deque[Slot] = deque()
         self._next = self._paused_until = self._slowed_at = clock()
         self._slowness = 1.0
@@ -149,12 +140,10 @@ class Budget(AbstractAPIBudget):
 
         Until `left` or `update_from_response` the turn counts as just being used.
         """
-        asked = self._clock()
-        me = threading.Event()
+        asked, over = self._clock(), threading.Event()
         with self._lock:
-            self._queue.append(me)
-            self._queue[0].set()
-        me.wait()
+            before, self._last = self._last, over
+        before.wait()
         try:
             while True:
                 with self._lock:
@@ -168,22 +157,22 @@ class Budget(AbstractAPIBudget):
                         return
                 self._sleep(min(wait, _NAP))
         finally:
-            with self._lock:
-                self._queue.popleft()
-                if self._queue:
-                    self._queue[0].set()
+            over.set()
 
     def left(self, request: Any) -> None:
         """Notes that the request is on its way."""
-        self._slots[request].left()
+        slot = self._slots[request]
+        slot.time = self._clock() if slot.time is None else slot.time
 
     def update_from_response(self, request: Any, response: Any) -> None:
         """Ends the request's turn. `response` None: there was no answer."""
+        self.left(request)
         slot = self._slots.pop(request)
-        slot.left()
         # a refusal comes at once, and tells nothing of the network
         if isinstance(response, requests.Response) and response.status_code in (200, 204):
-            self.answered(slot, response.elapsed.total_seconds())
+            with self._lock:
+                slot.elapsed = response.elapsed.total_seconds()
+                self._jitter.answered(slot.elapsed)
 
     def get_matching_policy(self, request: Any) -> AbstractCallRatePolicy | None:  # noqa: ARG002 - the one limit holds for all
         return None
@@ -201,12 +190,6 @@ class Budget(AbstractAPIBudget):
             self._paused_until = self._slowed_at = max(self._paused_until, now + seconds)
         if begins:
             self.on_pause(seconds)
-
-    def answered(self, slot: Slot, elapsed: float) -> None:
-        """Notes that the answer to the request of this turn came `elapsed` seconds after it left."""
-        with self._lock:
-            slot.elapsed = elapsed
-            self._jitter.answered(elapsed)
 
     def shut(self, error: Exception) -> None:
         """Makes every turn raise `error` from now on, also those that threads wait for."""
@@ -233,7 +216,7 @@ class Budget(AbstractAPIBudget):
         return due - now
 
     def _grant(self, now: float) -> Slot:
-        slot = Slot(self._clock)
+        slot = Slot()
         self._recent.append(slot)
         due = max(self._next, self._paused_until, now - _LATENESS)
         eager = _EAGER if (self._jitter.spread or 0.0) > _EVEN else 1.0

@@ -20,7 +20,7 @@ _SYSTEM = FailureType.system_error
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """The answers that a rule is for, and what follows. Empty `kinds`, `codes` and `says` match anything.
+    """The answers that a rule is for, and what follows. Empty `kinds`, `codes`, `says` and `holds` match anything.
 
     Actions that do more than their name says: RATE_LIMITED makes everyone wait; REFRESH_TOKEN_THEN_RETRY tries another
     token or the account's new address; REDUCE_PAGE_SIZE means that a smaller page may be answered.
@@ -32,6 +32,7 @@ class Rule:
     kinds: tuple[ReplyKind, ...] = ()
     codes: tuple[int, ...] = ()  # amoCRM's own error numbers
     says: tuple[str, ...] = ()  # any of these among the body's words, lower case
+    holds: tuple[str, ...] = ()  # all of these in the body, as texts
     action: ResponseAction = ResponseAction.SUCCESS
     failure: FailureType = _SYSTEM
     doubtful: bool = False  # the request may have had its effect all the same: a refresh token may be spent
@@ -100,6 +101,7 @@ _DRIVE: dict[Rule, str] = {
         "reach it, or leave the table out."
     ),
 }
+_PAIR: dict[Rule, str] = {Rule("a pair of tokens", (200,), holds=("access_token", "refresh_token")): ""}
 _REFRESH: dict[Rule, str] = {
     _fails("the refresh token is spent", _NO_EXCHANGE, errors.Unauthorized, says=("revoked", "expired")): (
         "amoCRM no longer accepts the refresh token{detail}: it works once and for three months, and it is lost when "
@@ -251,7 +253,6 @@ def _table(*parts: Mapping[Rule, str]) -> Rules:
 
 API = _table(_TAKEN, _ACCOUNT, _ANY)
 DRIVE = _table(_DRIVE, _TAKEN, _ANY)
-# The token endpoint, exchanging a refresh token or the code of a consent. Only a pair of tokens is an answer there, so
-# these lack _TAKEN
-REFRESH = _table(_REFRESH, _EXCHANGE, _ACCOUNT, _ANY)
-CODE = _table(_CODE, _EXCHANGE, _ACCOUNT, _ANY)
+# The token endpoint, exchanging a refresh token or the code of a consent. No other answer than a pair of tokens is one
+REFRESH = _table(_PAIR, _REFRESH, _EXCHANGE, _ACCOUNT, _ANY)
+CODE = _table(_PAIR, _CODE, _EXCHANGE, _ACCOUNT, _ANY)

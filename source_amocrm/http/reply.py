@@ -15,12 +15,9 @@ from typing import Any
 import orjson
 import requests
 
-LARGEST_BODY = 32 << 20
-"""Bytes of an answer, unpacked; a larger one is refused."""
-MOST_OF_VALUES = 128 << 20
-"""Bytes of memory that the values of an answer may take, by `cost`; dearer ones are not made."""
-MOST_WITHOUT_TEXTS = 64 << 20
-"""Bytes of memory that the values may take by their number, apart from their contents."""
+LARGEST_BODY = 32 << 20  # bytes of an answer, unpacked; a larger one is refused
+MOST_OF_VALUES = 128 << 20  # bytes of memory that the values of an answer may take, by `cost`; dearer ones are not made
+MOST_WITHOUT_TEXTS = 64 << 20  # bytes of memory that the values may take by their number, apart from their contents
 
 _NUL = rb"\u0000"  # as JSON writes it
 # Bytes of memory at the most, as measured: for each sign, and for a text that is no key
@@ -28,8 +25,7 @@ _COST = {b"{": 176, b"[": 96, b",": 56, b":": 110}
 _STRING = 48
 # The first bytes of a character beyond 16 bits; one of them makes every character of its text take four bytes
 _WIDE = (b"\xf0", b"\xf1", b"\xf2", b"\xf3", b"\xf4", rb"\ud", rb"\uD")
-# A text that must be mended is in memory several times
-_MENDED = 4
+_MENDED = 4  # times that a text which must be mended is in memory
 
 
 class ReplyKind(Enum):
@@ -61,13 +57,14 @@ class Reply:
     elapsed: float  # seconds from sending to the last byte
     received: float  # unix seconds, this machine's clock
     trouble: str = ""  # the technical word for a failed exchange
-    token: str | None = field(default=None, repr=False)  # the one that was sent
+    token: str = field(default="", repr=False)  # the one that was sent
     url: str = ""  # what was asked for
 
     @property
-    def server_time(self) -> int | None:
-        """Unix seconds of the Date header."""
-        return http_date(self.headers.get("Date"))
+    def server_time(self) -> int:
+        """Unix seconds of the Date header; by this machine's clock if there is none."""
+        date = http_date(self.headers.get("Date"))
+        return int(self.received) if date is None else date
 
     @property
     def meant_status(self) -> int | None:
@@ -88,7 +85,7 @@ def http_date(text: str | None) -> int | None:
 
 
 class AmocrmResponse(requests.Response):
-    """An answer whose body has been read and parsed; `json()` gives the values, and the bytes are not kept."""
+    """What became of an exchange; `json()` gives the values, and the bytes are not kept."""
 
     def __init__(self, given: requests.Response, request: requests.PreparedRequest, reply: Reply) -> None:
         super().__init__()
@@ -103,17 +100,9 @@ class AmocrmResponse(requests.Response):
         return self.reply.body
 
 
-class NoAnswer(requests.RequestException):
-    """The exchange failed before there was a whole answer."""
-
-    def __init__(self, request: requests.PreparedRequest, reply: Reply) -> None:
-        super().__init__(reply.trouble, request=request)
-        self.reply = reply
-
-
 def reply_of(response_or_exception: object) -> Reply:
-    """The reply that a response or an exception of our session carries."""
-    if isinstance(response_or_exception, AmocrmResponse | NoAnswer):
+    """The reply that a response of our session carries."""
+    if isinstance(response_or_exception, AmocrmResponse):
         return response_or_exception.reply
     raise TypeError(f"{type(response_or_exception).__name__} did not come through an AmocrmSession")
 
@@ -135,18 +124,15 @@ def parse(data: bytes | bytearray, values: int | None = None) -> tuple[ReplyKind
         value = None if _NUL in data else orjson.loads(data)
     except orjson.JSONDecodeError:
         value = None
-    if value is None and values * _MENDED > MOST_OF_VALUES:
-        return ReplyKind.TOO_LARGE, None
     if value is None:
+        if values * _MENDED > MOST_OF_VALUES:
+            return ReplyKind.TOO_LARGE, None
         value = _mended(data)
     return (ReplyKind.OBJECT, value) if value and isinstance(value, dict) else (ReplyKind.BROKEN, None)
 
 
 def _mended(data: bytes | bytearray) -> Any:
-    """What orjson refuses: texts typed in amoCRM may hold halves of emoji, control characters, bytes of no UTF-8.
-
-    None if it is no JSON all the same.
-    """
+    """Parses what orjson refuses: halves of emoji, control characters, bytes of no UTF-8. None if it is no JSON."""
     try:
         text = data.decode("utf-8-sig", "replace")
         return _mend(json.loads(text, strict=False, parse_constant=lambda _: None, parse_float=_finite))

@@ -1,7 +1,4 @@
-"""The CDK's session with bounds: one request, one answer, in its turn, in time, read once, never redirected.
-
-Bounds of memory: a body is at most LARGEST_BODY, and heavy answers are read and parsed one at a time.
-"""
+"""The CDK's session with bounds: one request, one answer, in its turn, in time and memory, and never redirected."""
 
 from __future__ import annotations
 
@@ -27,28 +24,16 @@ from requests.adapters import HTTPAdapter
 
 from source_amocrm.http.backoff import RetryPolicy
 from source_amocrm.http.rate_limit import Budget
-from source_amocrm.http.reply import (
-    LARGEST_BODY,
-    MOST_OF_VALUES,
-    AmocrmResponse,
-    NoAnswer,
-    Reply,
-    ReplyKind,
-    cost,
-    parse,
-)
+from source_amocrm.http.reply import LARGEST_BODY, MOST_OF_VALUES, AmocrmResponse, Reply, ReplyKind, cost, parse
 
-LARGEST_HEAD = 1 << 17
-"""Bytes of all that comes before a body: the status, the headers, and what the server says before them."""
+LARGEST_HEAD = 1 << 17  # bytes of the status, the headers, and what the server says before them
 _SMALL = 1 << 20  # bytes of an answer that holds no rows
 _READ_SIZE = 1 << 18  # bytes that are unpacked at a time
 _ENCODINGS = ("", "identity", "gzip", "x-gzip", "deflate")
 """How a body may be packed, although only gzip is asked for; a body that is packed otherwise is refused."""
-_OTHER_THREADS = 8  # threads that ask now and then besides the workers
-HEAVY_BODY = 4 << 20
-"""An answer of more bytes is heavy. Where a smaller page can be asked for, it is refused."""
-HEAVY_VALUES = 32 << 20
-"""An answer whose values cost more bytes of memory is heavy, too."""
+_CONNECTIONS = 72  # to one host, as many as threads: the most workers, and those that ask now and then
+HEAVY_BODY = 4 << 20  # bytes; an answer of more is heavy, and refused where a smaller page can be asked for
+HEAVY_VALUES = 32 << 20  # bytes of memory; an answer whose values cost more is heavy, too
 
 
 class TooLarge(Exception):
@@ -161,18 +146,28 @@ def turn_of_heavy_answer(patience: float) -> Iterator[None]:
 
 
 class AmocrmSession(LimiterSession):
-    """One for all requests of the process; safe to share by threads."""
+    """One for all requests of the process, with their clocks; safe to share by threads.
 
-    def __init__(self, budget: Budget, policy: RetryPolicy, threads: int = 1) -> None:
+    `clock` tells seconds of this machine's monotonic clock, and `wall` Unix seconds.
+    """
+
+    def __init__(
+        self,
+        budget: Budget,
+        policy: RetryPolicy,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
         super().__init__(api_budget=budget)
-        self.budget = budget
-        self._deadline = policy.deadline
-        self._timeouts = (policy.connect_timeout, policy.read_timeout)
+        self.budget, self.policy = budget, policy
+        self.clock, self.wall, self.sleep = clock, wall, sleep
         # signs nothing, so that no password of a .netrc file is sent; `send` adds the token after its turn has come
         self.auth = lambda request: request
         self.headers.update({"Accept": "application/json", "Accept-Encoding": "gzip", "User-Agent": "source-amocrm"})
         for scheme in ("https://", "http://"):
-            self.mount(scheme, _BoundedAdapter(pool_connections=4, pool_maxsize=threads + _OTHER_THREADS))
+            self.mount(scheme, _BoundedAdapter(pool_connections=4, pool_maxsize=_CONNECTIONS))
         # amoCRM's session cookies are of no use to a token, and a jar is not for many threads
         self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
 
@@ -187,7 +182,7 @@ class AmocrmSession(LimiterSession):
         shrinkable: bool = False,
         **kwargs: Any,
     ) -> AmocrmResponse:
-        """Waits for a turn, sends once, and reads the answer whole. Raises NoAnswer, and what a shut budget raises.
+        """Waits for a turn, sends once, and reads the answer whole; without a whole one the response has no status.
 
         `bearer` is asked for the token after the wait, so that it is the newest. `shrinkable`: less can be asked for,
         so a large answer is refused where another one would be taken. Unlike the CDK's, it gives the turn back when
@@ -204,28 +199,24 @@ class AmocrmSession(LimiterSession):
     def _exchange(
         self, request: requests.PreparedRequest, token: str, shrinkable: bool, kwargs: dict[str, Any]
     ) -> AmocrmResponse:
-        url = str(request.url)
         signed = request.copy()  # the given request stays without a token, so that no error can show one
         if token:
             signed.headers["Authorization"] = f"Bearer {token}"
-        bounds = {"timeout": self._timeouts, "stream": True, "allow_redirects": False}
-        response, kind, body, trouble = None, ReplyKind.EMPTY, None, ""
+        timeouts = self.policy.connect_timeout, self.policy.read_timeout
+        bounds = {"timeout": timeouts, "stream": True, "allow_redirects": False}
+        response, kind, body, trouble = requests.Response(), ReplyKind.EMPTY, None, ""
         started = time.monotonic()
-        _EXCHANGE.until, _EXCHANGE.room = started + self._deadline, LARGEST_HEAD
+        _EXCHANGE.until, _EXCHANGE.room = started + self.policy.deadline, LARGEST_HEAD
         _EXCHANGE.on_sent = functools.partial(self.budget.left, request)
         try:
-            response = requests.Session.send(self, signed, **{**kwargs, **bounds})
-            kind, body = _read_body(response, shrinkable)
+            with requests.Session.send(self, signed, **{**kwargs, **bounds}) as response:
+                kind, body = _read_body(response, shrinkable)
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, TooLarge, MemoryError) as error:
-            kind, trouble = failure(error, answered=response is not None), type(error).__name__
-        finally:
-            if response is not None:
-                response.close()
-        elapsed, received = time.monotonic() - started, time.time()
-        if response is None or (trouble and kind not in _OF_A_STATUS):
-            raise NoAnswer(request, Reply(None, kind, None, {}, elapsed, received, trouble, token or None, url))
-        status, headers = response.status_code, response.headers
-        reply = Reply(status, kind, body, headers, elapsed, received, trouble, token or None, url)
+            kind, trouble = failure(error, answered=response.status_code is not None), type(error).__name__
+            if kind not in _OF_A_STATUS:
+                response = requests.Response()
+        status, headers, elapsed = response.status_code, response.headers, time.monotonic() - started
+        reply = Reply(status, kind, body, headers, elapsed, time.time(), trouble, token, str(request.url))
         return AmocrmResponse(response, request, reply)
 
 
@@ -236,7 +227,8 @@ def _read_body(response: requests.Response, shrinkable: bool) -> tuple[ReplyKind
         raise urllib3.exceptions.DecodeError("not packed as was asked for")
     data = bytearray()
     with ExitStack() as turn:
-        while True:
+        piece: bytes | None = None
+        while piece != b"":
             # read1 gives what has arrived; read would sit in a dripping body for as long as it drips
             piece = response.raw.read1(_READ_SIZE, decode_content=True) or b""
             # packed bytes count, too: a gzip file may have any number of members with nothing in them
@@ -246,8 +238,6 @@ def _read_body(response: requests.Response, shrinkable: bool) -> tuple[ReplyKind
             if len(data) <= HEAVY_BODY < len(data) + len(piece):
                 turn.enter_context(turn_of_heavy_answer(left))
             data += piece
-            if not piece:
-                break
         values = cost(data)
         if values > (HEAVY_VALUES if shrinkable else MOST_OF_VALUES):
             raise TooLarge

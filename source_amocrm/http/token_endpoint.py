@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-import requests
-
 from source_amocrm import shutdown
 from source_amocrm.auth import SignIn
-from source_amocrm.auth.claims import Claims
 from source_amocrm.auth.oauth import TOKEN_PATH, Grant
 from source_amocrm.config.hosts import is_account_host
-from source_amocrm.errors import Unauthorized
-from source_amocrm.http.backoff import RetryPolicy
 from source_amocrm.http.circuit_breaker import CircuitBreaker
 from source_amocrm.http.client import Api
-from source_amocrm.http.error_handler import AmocrmErrorHandler, AmocrmResolution, classify
-from source_amocrm.http.refusals import CODE, REFRESH, Rule
-from source_amocrm.http.reply import NoAnswer, Reply, reply_of
+from source_amocrm.http.refusals import CODE, REFRESH
+from source_amocrm.http.reply import reply_of
 from source_amocrm.http.session import AmocrmSession
 
 SUBDOMAIN_PATH = "/oauth2/account/current/subdomain"
 
 _DAY = 86400
-_PAIR = Rule("a pair of tokens", (200,))
 _SPENT_UNHEARD = (
     "The connection broke while the token was being exchanged, so amoCRM had most likely spent it, and its answer "
     "with the new one was lost on the way. "
@@ -34,38 +26,31 @@ _SPENT_UNHEARD = (
 
 
 class HttpTokenEndpoint:
-    def __init__(
-        self,
-        session: AmocrmSession,
-        policy: RetryPolicy,
-        *,
-        clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
-        self._client = Api(session, SignIn(""), policy, clock=clock, sleep=partial(shutdown.pause, sleep))
+    def __init__(self, session: AmocrmSession) -> None:
+        self._client = Api(session, SignIn(""))
+        self._client.sleep = partial(shutdown.pause, session.sleep)
+        self._client.in_doubt = _SPENT_UNHEARD
         # never opens: threads that wait for an exchange learn of its failure from the authenticator
-        self._breaker = CircuitBreaker(opens=False)
+        self._client.breaker = CircuitBreaker(opens=False)
 
-    def exchange(
-        self, base_url: str, request: Mapping[str, Any], *, advice: str = "", claims: Claims | None = None
-    ) -> Grant:
+    def exchange(self, sign_in: SignIn, request: Mapping[str, Any]) -> Grant:
         """A pair for what `request` holds: a refresh token, or the code of a consent. Raises AmocrmError."""
-        unsigned = SignIn(base_url, claims=claims)
-        unsigned.advice = advice
-        handler = _ExchangeRules(self._client.policy, unsigned, CODE if "code" in request else REFRESH)
-        client = self._client.at(unsigned, handler, self._breaker)
-        _, response = client.send_request("POST", base_url + TOKEN_PATH, {"bearer": _mark_as_sent}, json=request)
-        grant = _grant_of(reply_of(response))
-        assert grant is not None
-        return grant
+        unsigned = SignIn(sign_in.base_url, claims=sign_in.claims)
+        unsigned.advice = sign_in.advice
+        refresh = "refresh_token" in request
+        client = self._client.at(unsigned, REFRESH if refresh else CODE, self._client.breaker)
+        sent = {"bearer": _mark_as_sent} if refresh else {}
+        _, response = client.send_request("POST", unsigned.base_url + TOKEN_PATH, sent, json=request)
+        reply = reply_of(response)
+        body: Mapping[str, Any] = reply.body or {}
+        expires_in = _positive(body.get("expires_in")) or _DAY
+        server_time = _positive(body.get("server_time")) or reply.server_time
+        return Grant(body["access_token"], body["refresh_token"], expires_in, server_time)
 
     def current_domain(self, api_domain: str, refresh_token: str) -> str | None:
         """The account's address now; None if it is not known. It is asked for once: a failure only means no news."""
         url, headers = f"https://{api_domain}{SUBDOMAIN_PATH}", {"X-Refresh-Token": refresh_token}
-        try:
-            reply = reply_of(self._client.session.get(url, headers=headers))
-        except NoAnswer:
-            return None
+        reply = reply_of(self._client.session.get(url, headers=headers))
         domain = (reply.body or {}).get("domain") if reply.status == 200 else None
         return domain.lower() if isinstance(domain, str) and is_account_host(domain.lower()) else None
 
@@ -74,29 +59,6 @@ def _mark_as_sent() -> str:
     """Called when the request has its turn."""
     shutdown.before_token_is_sent()
     return ""
-
-
-class _ExchangeRules(AmocrmErrorHandler):
-    """The rules for one exchange, which remembers whether an attempt may have spent the token all the same."""
-
-    _doubtful = False
-
-    def interpret_response(self, response_or_exception: requests.Response | Exception | None) -> AmocrmResolution:
-        reply = reply_of(response_or_exception)
-        resolution = self._resolution(_PAIR if _grant_of(reply) else classify(reply, self._rules), reply)
-        if self._doubtful and isinstance(resolution.error, Unauthorized):
-            resolution.error.message = _SPENT_UNHEARD + resolution.error.message
-        self._doubtful |= resolution.rule.doubtful
-        return resolution
-
-
-def _grant_of(reply: Reply) -> Grant | None:
-    body: Mapping[str, Any] = reply.body or {}
-    access, refresh, expires_in = body.get("access_token"), body.get("refresh_token"), body.get("expires_in")
-    if reply.status != 200 or not isinstance(access, str) or not isinstance(refresh, str) or not access or not refresh:
-        return None
-    server_time = _positive(body.get("server_time")) or reply.server_time or int(reply.received)
-    return Grant(access, refresh, _positive(expires_in) or _DAY, server_time)
 
 
 def _positive(value: object) -> int | None:

@@ -80,7 +80,7 @@ def field_columns(odd: Row, record: Row, columns: Mapping[int, FieldColumn], zon
     """Returns the columns of the record's custom fields that are filled. `odd`: see `Record`."""
     row: Row = {}
     for field in as_list(record.get("custom_fields_values")):
-        own = read(odd, "custom_fields", values.as_integer, field.get("field_id")) if type(field) is dict else None
+        own = read(values.as_integer, field.get("field_id"), odd, "custom_fields") if type(field) is dict else None
         known = None if own is None else columns.get(own)
         elements = as_list(field.get("values")) if known else []
         if known and elements:
@@ -93,14 +93,14 @@ def _value(odd: Row, known: FieldColumn, kind: Json, given: list[Json], zone: tz
     types, form = known.schema.get("type", ()), known.schema.get("format")
     if "array" in types or ("string" in types and form is None):
         texts = [values.field_text(element, kind, zone) for element in elements]
-        return read(odd, known.name, values.as_texts if "array" in types else values.as_joined_text, texts)
+        return read(values.as_texts if "array" in types else values.as_joined_text, texts, odd, known.name)
     if len(elements) > 1:
         odd.setdefault(known.name, given)
     value = elements[0].get("value")
     if "number" in types or "boolean" in types:
-        return read(odd, known.name, values.as_number if "number" in types else values.as_boolean, value)
+        return read(values.as_number if "number" in types else values.as_boolean, value, odd, known.name)
     write = values.WRITERS["date" if form == "date" else "date_time"]
-    return read(odd, known.name, lambda seconds: write(seconds, zone), value)
+    return read(lambda seconds: write(seconds, zone), value, odd, known.name)
 
 
 def _alias(name: str) -> str:
@@ -164,7 +164,7 @@ class Deals(ReadableStream):
 class Contacts(ReadableStream):
     resources = (CONTACTS,)
     deletable = True
-    lookups = {"company_name": Lookup(COMPANIES, key=lambda row: row["company"], value=name_of)}
+    lookup = Lookup("company_name", COMPANIES, key=lambda row: row["company"], value=name_of)
     found = {
         "phones": values_of(lambda field: field.get("field_code") == "PHONE"),
         "emails": values_of(lambda field: field.get("field_code") == "EMAIL"),

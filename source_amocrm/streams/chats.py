@@ -19,11 +19,10 @@ from source_amocrm.account.resources import EVENTS, NOTES
 from source_amocrm.errors import REFUSALS, NotFound, PageTooLarge, beginning_with
 from source_amocrm.streams.activity import ELEMENT_TYPE
 from source_amocrm.streams.base import FullRefreshStream, IncrementalStream
-from source_amocrm.streams.values import Json, Row, as_code, as_integer, as_list, child, or_none
+from source_amocrm.streams.values import Json, Row, as_code, as_integer, as_list, child, read
 from source_amocrm.sync.declaration import Context
-from source_amocrm.sync.events import EventReading
-from source_amocrm.sync.read_plan import BEGINNING, ReadPlan
-from source_amocrm.walk.intervals import FOREVER, IntervalSet
+from source_amocrm.sync.events import events_between
+from source_amocrm.sync.read_plan import BEGINNING
 from source_amocrm.walk.listing import Listing, numeric_id
 from source_amocrm.walk.worker_pool import MOST_AHEAD, WorkerPool
 
@@ -89,7 +88,7 @@ class Messages(IncrementalStream):
         talk_id, entity = child(message, "talk_id"), event.get("entity_type")
         contact_id, written = child(related, "linked_talk_contact_id"), {}
         if self._texts:
-            written = self._texts.message(or_none(as_integer, talk_id), child(message, "id"))
+            written = self._texts.message(read(as_integer, talk_id), child(message, "id"))
         return self.record(
             event,
             message_id=event.get("id"),
@@ -129,11 +128,9 @@ class Talks(FullRefreshStream):
             )
 
     def _named_by_events(self) -> set[int]:
-        start = self.account.config.start or BEGINNING
-        plan = ReadPlan(IntervalSet(((start, FOREVER),)), deletions_since=start)
         try:
-            batches = EventReading(self.account, plan, tuple(CHATS)).batches()
-            return {talk_id for batch in batches for event in batch.page.rows for talk_id in talk_ids(event)}
+            events = events_between(self.account, CHATS, self.account.config.start or BEGINNING)
+            return {talk_id for event in events for talk_id in talk_ids(event)}
         except REFUSALS as error:
             sentence = (
                 "The talks that amoCRM lists are read, but it may list the newest ones only, and the events that name "
@@ -173,7 +170,7 @@ class ChatTexts:
 
     def message(self, talk_id: int | None, message_id: Json) -> Row:
         """Returns the columns of the message that only its talk shows; none where it does not."""
-        code = or_none(as_code, message_id)
+        code = read(as_code, message_id)
         return self._talks.get(talk_id, {}).get(code, {}) if talk_id is not None and code is not None else {}
 
     def _messages(self, talk_id: int) -> dict[str | None, Row]:
@@ -182,7 +179,7 @@ class ChatTexts:
             return {}
         listing = Listing(self._account.get, f"{TALKS}/{talk_id}/messages", "messages", MESSAGES_OF_A_PAGE)
         try:
-            return {or_none(as_code, message.get("id")): _written(message) for message in whole(listing)}
+            return {read(as_code, message.get("id")): _written(message) for message in whole(listing)}
         except REFUSALS as error:
             if not isinstance(error, NotFound) or talk_by_id(self._account, talk_id) is not None:
                 self._stop(f"messages: the texts of chats are left empty. {error} {_HOW}")

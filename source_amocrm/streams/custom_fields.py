@@ -10,60 +10,22 @@ from dataclasses import replace
 
 from source_amocrm.account.resources import Resource
 from source_amocrm.streams import values
-from source_amocrm.streams.base import FullRefreshStream, PartsStream
-from source_amocrm.streams.per_entity import CATALOGS, OF_CARDS, SEGMENTS, EntityKind, PerEntityStream
-from source_amocrm.streams.record import Record
-from source_amocrm.streams.values import Json, Row, as_list, child, or_none, read, values_of
+from source_amocrm.streams.base import AmocrmStream, FullRefreshStream, PartsStream
+from source_amocrm.streams.per_entity import CATALOGS, OF_CARDS, SEGMENTS, PerEntityStream
+from source_amocrm.streams.values import Json, Row, as_list, child, read, values_of
 from source_amocrm.sync.declaration import Context
 
 
 def system_fields(fields: Iterable[Json]) -> dict[int, bool | None]:
     """Returns, by the field's id, whether it is amoCRM's own; None where the dictionary does not tell."""
-    ids = ((or_none(values.as_integer, child(field, "id")), field) for field in fields)
+    ids = ((read(values.as_integer, child(field, "id")), field) for field in fields)
     return {own: _is_system(field) for own, field in ids if own is not None}
 
 
-def field_values(make: Record, key: str, entity: Json, context: Context) -> list[Row]:
-    """Returns one row per value of the entity's filled fields, numbered within its field, also if that comes in parts.
-
-    `key`: the column of the entity's id. Raises RowError when the entity has no id, or when a field that has values has
-    none.
-    """
-    entity, cursor = make.source(entity), f"{key.removesuffix('_id')}_updated_at"
-    own, of_entity = make.key(entity.get("id"), entity, key), Row()
-    updated_at = read(of_entity, cursor, values.as_timestamp, entity.get("updated_at"))
-    rows: list[Row] = []
-    counted: dict[int, int] = {}
-    for field in as_list(entity.get("custom_fields_values")):
-        if type(field) is not dict:
-            make.report("custom_field_id", field)
-            continue
-        elements = as_list(field.get("values"))
-        if not elements:
-            continue
-        field_id, of_field = make.key(field.get("field_id"), field, "custom_field_id"), of_entity.copy()
-        name = read(of_field, "name", values.as_text, field.get("field_name"))
-        code = read(of_field, "field_code", values.as_text, field.get("field_code"))
-        kind = read(of_field, "field_type", values.as_text, field.get("field_type"))
-        first = counted.get(field_id, 0)
-        counted[field_id] = first + len(elements)
-        for index, element in enumerate(elements, first):
-            value, odd = element if type(element) is dict else {"value": element}, of_field.copy()
-            row = {
-                "custom_field_id": field_id,
-                key: own,
-                "name": name,
-                "enum": read(odd, "enum", values.as_integer, value.get("enum_id")),
-                "value": read(odd, "value", values.as_text, values.field_text(value, kind, context.timezone)),
-                "is_system": context.system_fields.get(field_id),
-                "value_index": index,
-                cursor: updated_at,
-                "field_code": code,
-                "field_type": kind,
-                "enum_code": read(odd, "enum_code", values.as_text, _enum_code(value)),
-            }
-            rows.append(make.finished(row, odd) if odd else row)
-    return rows
+def _is_system(field: Json) -> bool | None:
+    predefined = read(values.as_boolean, child(field, "is_predefined"))
+    deletable = read(values.as_boolean, child(field, "is_deletable"))
+    return predefined if predefined is not None or deletable is None else not deletable
 
 
 def _enum_code(value: dict[str, Json]) -> Json:
@@ -71,12 +33,52 @@ def _enum_code(value: dict[str, Json]) -> Json:
     return old if code is None and type(old) is str else code
 
 
-def _is_system(field: Json) -> bool | None:
-    predefined = or_none(values.as_boolean, child(field, "is_predefined"))
-    if predefined is not None:
-        return bool(predefined)
-    deletable = or_none(values.as_boolean, child(field, "is_deletable"))
-    return None if deletable is None else not deletable
+class FieldRowStream(AmocrmStream):
+    """A stream with the values of custom fields, dated by their entity. Its key begins with the id of the entity."""
+
+    account_extras = ("datetime_settings",)
+    exploded = True
+
+    def rows(self, record: Row, context: Context) -> Iterable[Row]:
+        """Returns one row per value of the record's filled fields, numbered within its field, also if that comes in
+        parts. Raises RowError when the record has no id, or when a field that has values has none.
+        """
+        make, key = self.record, self.primary_key[0]
+        entity, cursor = make.source(record), f"{key.removesuffix('_id')}_updated_at"
+        own, of_entity = make.key(entity.get("id"), entity, key), Row()
+        updated_at = read(values.as_timestamp, entity.get("updated_at"), of_entity, cursor)
+        rows: list[Row] = []
+        counted: dict[int, int] = {}
+        for field in as_list(entity.get("custom_fields_values")):
+            if type(field) is not dict:
+                make.report("custom_field_id", field)
+                continue
+            elements = as_list(field.get("values"))
+            if not elements:
+                continue
+            field_id, of_field = make.key(field.get("field_id"), field, "custom_field_id"), of_entity.copy()
+            name = read(values.as_text, field.get("field_name"), of_field, "name")
+            code = read(values.as_text, field.get("field_code"), of_field, "field_code")
+            kind = read(values.as_text, field.get("field_type"), of_field, "field_type")
+            first = counted.get(field_id, 0)
+            counted[field_id] = first + len(elements)
+            for index, element in enumerate(elements, first):
+                value, odd = element if type(element) is dict else {"value": element}, of_field.copy()
+                row = {
+                    "custom_field_id": field_id,
+                    key: own,
+                    "name": name,
+                    "enum": read(values.as_integer, value.get("enum_id"), odd, "enum"),
+                    "value": read(values.as_text, values.field_text(value, kind, context.timezone), odd, "value"),
+                    "is_system": context.system_fields.get(field_id),
+                    "value_index": index,
+                    cursor: updated_at,
+                    "field_code": code,
+                    "field_type": kind,
+                    "enum_code": read(values.as_text, _enum_code(value), odd, "enum_code"),
+                }
+                rows.append(make.finished(row, odd) if odd else row)
+        return rows
 
 
 class CustomFields(PerEntityStream):
@@ -94,10 +96,8 @@ CustomFieldGroups = PerEntityStream.table(
 )
 
 
-class FieldValueStream(PartsStream):
+class FieldValueStream(FieldRowStream, PartsStream):
     """The values of one kind of entities. The dictionary of fields tells which fields are amoCRM's own."""
-
-    account_extras = ("datetime_settings",)
 
     def vital_paths(self) -> Iterator[str]:
         yield f"{self.resources[0].path}/custom_fields"
@@ -106,27 +106,19 @@ class FieldValueStream(PartsStream):
         fields = self.account.dictionary(next(self.vital_paths()), "custom_fields")
         return replace(super().context(resource), system_fields=system_fields(fields))
 
-    def rows(self, record: Row, context: Context) -> Iterable[Row]:
-        return field_values(self.record, self.primary_key[0], record, context)
-
 
 VALUES = [FieldValueStream.table(f"custom_fields_{cards}") for cards in ("deals", "contacts", "companies", "customers")]
 
 
-class CustomFieldsCatalogElements(PerEntityStream):
-    account_extras = ("datetime_settings",)
+class CustomFieldsCatalogElements(FieldRowStream, PerEntityStream):
     kinds = (CATALOGS,)
     parts = ("/elements", "/custom_fields")
-    exploded = True
 
-    def records_of(self, kind: EntityKind) -> Iterable[tuple[Row, Context]]:
-        elements = list(super().records_of(kind))
-        fields = self.account.dictionary(f"{kind.path}/custom_fields", "custom_fields") if elements else []
-        context = Context(kind.entity_type, kind.catalog_id, self.account.facts().timezone, system_fields(fields))
-        return ((element, context) for element, _ in elements)
-
-    def rows(self, record: Row, context: Context) -> Iterable[Row]:
-        return field_values(self.record, self.primary_key[0], record, context)
+    def records_of(self, path: str, context: Context) -> Iterable[tuple[Row, Context]]:
+        elements = [element for element, _ in super().records_of(path, context)]
+        fields = self.account.dictionary(f"{path}/custom_fields", "custom_fields") if elements else []
+        told = replace(context, timezone=self.account.facts().timezone, system_fields=system_fields(fields))
+        return ((element, told) for element in elements)
 
 
 class Catalogs(FullRefreshStream):

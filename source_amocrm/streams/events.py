@@ -33,11 +33,12 @@ class DealStatuses(EventStream):
     kinds = (event_kinds.STATUS_CHANGED,)
     newest_first = True
     exploded = True
-    lookups = {
-        "loss_reason_id": Lookup(
-            LEADS, key=lambda row: row["lead_id"] if row["status_new"] == LOST else None, value=loss_reason
-        )
-    }
+    lookup = Lookup(
+        "loss_reason_id",
+        LEADS,
+        key=lambda row: row["lead_id"] if row["status_new"] == LOST else None,
+        value=loss_reason,
+    )
 
     def rows(self, record: Row, context: Context) -> Iterable[Row]:
         entity = self.record.source(record).get("entity_type")
@@ -132,14 +133,14 @@ class FieldChangeStream(ChangeStream):
 
     def _change(self, event: Row, field: int, new: list[dict[str, Json]], old: list[dict[str, Json]]) -> Row:
         odd: Row = {}
-        kinds = (read(odd, "field_type", as_integer, value.get("field_type")) for value in (*new, *old))
+        kinds = (read(as_integer, value.get("field_type"), odd, "field_type") for value in (*new, *old))
         columns: Row = {
             "custom_field_id": field,
             "field_type": next((kind for kind in kinds if kind is not None), None),
         }
         for side, values in (("new", new), ("old", old)):
             texts = [value.get("text") for value in values]
-            columns[f"value_{side}"] = read(odd, f"value_{side}", as_joined_text, texts)
+            columns[f"value_{side}"] = read(as_joined_text, texts, odd, f"value_{side}")
             columns[f"enums_{side}"] = [enum for value in values if (enum := value.get("enum_id")) is not None]
         return self.record(event, odd, **columns)
 

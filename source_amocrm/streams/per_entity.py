@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from typing import TypeVar
+from collections.abc import Iterable, Iterator
 
 from source_amocrm.account import Account
 from source_amocrm.account.availability import in_parts, whole
@@ -17,7 +15,6 @@ from source_amocrm.sync.declaration import Context
 from source_amocrm.walk.listing import Listing, Row
 
 LOGGER = logging.getLogger("airbyte")
-T = TypeVar("T")
 CATALOGS = "/api/v4/catalogs"
 SEGMENTS = "/api/v4/customers/segments"
 OF_CARDS = tuple(card.path for card in CARDS)
@@ -25,21 +22,12 @@ OF_CARDS = tuple(card.path for card in CARDS)
 _CATALOGS = Record("catalogs")
 
 
-@dataclass(frozen=True)
-class EntityKind:
-    """A kind of entities; `path` of its list."""
-
-    entity_type: str
-    path: str
-    catalog_id: int | None = None
-
-
-def kinds_at(account: Account, path: str) -> list[EntityKind]:
-    """Returns the kind of entities whose list is at `path`. Each catalog is a kind of its own."""
+def kinds_at(account: Account, path: str) -> dict[str, Context]:
+    """Returns the kinds of entities at `path` by the paths of their lists. Each catalog is a kind of its own."""
     if path != CATALOGS:
-        return [EntityKind(path.rpartition("/")[2], path)]
+        return {path: Context(path.rpartition("/")[2])}
     ids = map(catalog_id, account.dictionary(CATALOGS, "catalogs"))
-    return [EntityKind("catalogs", f"{CATALOGS}/{own}", own) for own in ids]
+    return {f"{CATALOGS}/{own}": Context("catalogs", own) for own in ids}
 
 
 def catalog_id(catalog: Row) -> int:
@@ -69,7 +57,7 @@ class PerEntityStream(FullRefreshStream):
         for part in self.parts:
             for path in self.kinds:
                 try:
-                    yield from (kind.path + part for kind in kinds_at(self.account, path))
+                    yield from (of + part for of in kinds_at(self.account, path))
                 except REFUSALS:
                     yield CATALOGS
 
@@ -79,13 +67,38 @@ class PerEntityStream(FullRefreshStream):
         else:
             super().probe(path)
 
-    def records(self) -> Iterable[tuple[Row, Context]]:
-        return per_entity(self.account, self.kinds, self.records_of)
+    def records(self) -> Iterator[tuple[Row, Context]]:
+        """Yields the records of every kind of entities. The failure of one kind is raised after those of the others."""
+        failures: list[AmocrmError] = []
+        for path in self.kinds:
+            try:
+                kinds = kinds_at(self.account, path)
+            except AmocrmError as error:
+                failures.append(error)
+                continue
+            for of, context in kinds.items():
+                try:
+                    yield from self.records_of(of, context)
+                except AmocrmError as error:
+                    unknown = isinstance(error, NotFound) and context.catalog_id is not None
+                    if self.account.lacks(error) or (unknown and not self._is_listed(context.catalog_id)):
+                        LOGGER.info("Not in this account: %s", error)
+                    else:
+                        failures.append(_withheld(context.catalog_id, error) if unknown else error)
+        if failures:
+            raise combined_error(failures)
 
-    def records_of(self, kind: EntityKind) -> Iterable[tuple[Row, Context]]:
-        context = Context(kind.entity_type, kind.catalog_id)
-        listed = self.account.dictionary(kind.path + self.parts[0], self.collection)
+    def records_of(self, path: str, context: Context) -> Iterable[tuple[Row, Context]]:
+        """Returns the records of the entities whose list is at `path`."""
+        listed = self.account.dictionary(path + self.parts[0], self.collection)
         return [(record, context) for record in listed]
+
+    def _is_listed(self, catalog: int | None) -> bool:
+        """Asks for the catalogs again: one that was deleted since they were listed is not among them any more."""
+        try:
+            return catalog in {catalog_id(one) for one in whole(Listing(self.account.get, CATALOGS, "catalogs"))}
+        except AmocrmError:
+            return True
 
     def row(self, record: Row, context: Context) -> Row:
         told = {"entity_type": context.entity_type, "catalog_id": context.catalog_id}
@@ -93,68 +106,30 @@ class PerEntityStream(FullRefreshStream):
         return self.record(record, **known)
 
 
-def per_entity(account: Account, paths: Iterable[str], rows: Callable[[EntityKind], Iterable[T]]) -> Iterator[T]:
-    """Yields the rows of every kind of entities. The failure of one kind is raised after the rows of the others."""
-    failures: list[AmocrmError] = []
-    for path in paths:
-        try:
-            kinds = kinds_at(account, path)
-        except AmocrmError as error:
-            failures.append(error)
-            continue
-        for kind in kinds:
-            try:
-                yield from rows(kind)
-            except AmocrmError as error:
-                if account.lacks(error) or (isinstance(error, NotFound) and not _listed(account, kind)):
-                    LOGGER.info("Not in this account: %s", error)
-                else:
-                    failures.append(_withheld(kind, error))
-    if failures:
-        raise combined_error(failures)
-
-
-def _listed(account: Account, kind: EntityKind) -> bool:
-    """Asks for the catalogs again: one that was deleted since they were listed is not among them any more."""
-    if kind.catalog_id is None:
-        return True
-    try:
-        return kind.catalog_id in map(catalog_id, whole(Listing(account.get, CATALOGS, "catalogs")))
-    except AmocrmError:
-        return True
-
-
-def _withheld(kind: EntityKind, error: AmocrmError) -> AmocrmError:
-    if kind.catalog_id is None or not isinstance(error, NotFound):
-        return error
+def _withheld(catalog: int | None, error: AmocrmError) -> AmocrmError:
     return AmocrmError(
-        f"amoCRM does not know {error.path} (404), though it lists the catalog {kind.catalog_id}, so the rows of that "
+        f"amoCRM does not know {error.path} (404), though it lists the catalog {catalog}, so the rows of that "
         "catalog are missing. Run the sync again; if it repeats, report it to amoCRM support with that address.",
         status=error.status,
         path=error.path,
     )
 
 
-class LiveEntities(FullRefreshStream):
+class LiveEntities(PerEntityStream):
     """A card that left without an event, as in a merge, shows by its absence here."""
 
+    kinds = OF_CARDS
+    parts = ("",)
     exploded = True
-
-    def paths(self) -> Iterator[str]:
-        yield from OF_CARDS
-
-    def records(self) -> Iterator[tuple[Row, Context]]:
-        return per_entity(self.account, OF_CARDS, self._listed)
 
     def rows(self, record: Row, context: Context) -> Iterable[Row]:
         return [self.record(record, entity_type=context.entity_type, listed_at=self.account.facts().started)]
 
-    def _listed(self, kind: EntityKind) -> Iterator[tuple[Row, Context]]:
+    def records_of(self, path: str, context: Context) -> Iterator[tuple[Row, Context]]:
         """Returns all cards of one kind or raises, because readers take a missing card for gone."""
         self.account.facts()  # before the list, for it tells when the sync began
-        self.account.require(kind.path)
-        listing = Listing(self.account.get, kind.path, kind.entity_type)
+        self.account.require(path)
+        listing = Listing(self.account.get, path, context.entity_type)
         listed = (row for rows in in_parts(listing, self.account.pool) for row in rows)
         found = {self.record.key(row.get("id"), row, "entity_id"): row.get("updated_at") for row in listed}
-        context = Context(kind.entity_type)
         return (({"id": own, "updated_at": at}, context) for own, at in found.items())

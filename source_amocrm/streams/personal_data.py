@@ -23,7 +23,7 @@ from source_amocrm.secrecy import add_to_secrets
 from source_amocrm.streams import STREAMS, schema
 from source_amocrm.streams.chats import TALKS
 from source_amocrm.streams.custom_fields import CustomFields
-from source_amocrm.streams.places import FIELDS, GOES, ID_IN_PATH, NUMBER, STAYS, Place, columns_in_records, places
+from source_amocrm.streams.places import FIELDS, GOES, NUMBER, STAYS, Place, columns_in_records, places, records_in
 from source_amocrm.streams.pseudonyms import ANY, EMAIL, PHONE, Pseudonym, is_email, is_phone, keyed_hash
 from source_amocrm.streams.schema_drift import FIELD_TYPES
 from source_amocrm.streams.values import MAX_DEPTH, Json, Row, as_list
@@ -32,17 +32,16 @@ from source_amocrm.walk.listing import numeric_id
 _PERSONAL_TYPES = """
     multitext birthday streetaddress smart_address legal_entity linked_entity file payer supplier org_legal_name
 """
-PERSONAL_TYPES = frozenset(_PERSONAL_TYPES.split())
-"""The types of custom fields whose values are personal; a type that nobody knows counts as one of them."""
+_IMPERSONAL = FIELD_TYPES - frozenset(_PERSONAL_TYPES.split())
+"""The types of custom fields whose values are not personal. A type that nobody knows is not among them."""
 NUMBERS = frozenset(("numeric", "price", "monetary", "checkbox", "date", "date_time", "birthday"))
 """The types whose values are no texts, so that no hash can stand there."""
-OLD_TYPES: Mapping[int, str] = {
-    **{1: "text", 2: "numeric", 3: "checkbox", 4: "select", 5: "multiselect", 6: "date", 7: "url", 8: "multitext"},
-    **{9: "textarea", 10: "radiobutton", 11: "streetaddress", 13: "smart_address", 14: "birthday", 15: "legal_entity"},
-    16: "items",
-}
-"""The types of custom fields by the numbers of amoCRM's API v2, which events still have."""
-_UNKNOWN = "unknown"
+_OLD_TYPES = """
+    unknown text numeric checkbox select multiselect date url multitext textarea radiobutton streetaddress
+    unknown smart_address birthday legal_entity items
+"""
+OLD_TYPES = dict(enumerate(_OLD_TYPES.split()))
+"""The types of custom fields by the numbers of amoCRM's API v2, from 0, which events still have."""
 _OPTION = frozenset(("enum_id", "enum_code", "enum"))
 """What tells an option of a field: of a phone, that it is one of work; of a list, what was chosen."""
 _KINDS = {"PHONE": PHONE, "EMAIL": EMAIL}
@@ -59,31 +58,12 @@ _COUNTED = ("_at", "timestamp", "id", "sale", "price", "ltv")
 
 
 @dataclass(frozen=True)
-class ListedFields:
-    """The custom fields of `personal_fields`. `names`: codes and names as they are compared, and as they were typed."""
-
-    ids: frozenset[int]
-    names: Mapping[str, str]
-
-    def hold(self, field_id: int | None, *names: str | None) -> bool:
-        return field_id in self.ids or any(name is not None and _folded(name) in self.names for name in names)
-
-
-@dataclass(frozen=True)
 class OwnField:
-    """What is known of a custom field: its type, and whether its values are personal."""
+    """A custom field with personal values: its type, the kind of its values, whether `personal_fields` lists it."""
 
     type: str
-    code: str | None
+    kind: str
     listed: bool
-
-    @property
-    def is_personal(self) -> bool:
-        return self.listed or self.code in _KINDS or self.type in PERSONAL_TYPES or self.type not in FIELD_TYPES
-
-    @property
-    def kind(self) -> str:
-        return _KINDS.get(self.code or "", ANY)
 
 
 class PersonalData:
@@ -97,11 +77,10 @@ class PersonalData:
         if key := config.personal_data_key:
             add_to_secrets(key)
             self._pseudonym = keyed_hash(key)
-        columns, self._listed = _listed(config.personal_fields)
+        columns, self._ids, self._names = _listed(config.personal_fields)
         self._lists: dict[str, Place] = {}
         if config.personal_data != KEEP:
-            of_messages = ID_IN_PATH.sub("", f"{TALKS}/1/messages")
-            self._lists = {**places(columns), of_messages: Place(collection="messages")}
+            self._lists = {**places(columns), f"{TALKS}/messages": Place(collection="messages")}
         self._account: Account | None = None
 
     def learn_from(self, account: Account) -> None:
@@ -110,35 +89,32 @@ class PersonalData:
 
     def replaced(self, path: str, body: dict[str, Json] | None) -> dict[str, Json] | None:
         """Returns the body of an answer that came to `path` without its personal data."""
-        bare = ID_IN_PATH.sub("", path)
-        place = self._lists.get(bare)
-        if place is None or not body:
+        _, place, records = records_in(self._lists, path, body)
+        if body is None or records is None:
             return body
-        collection = place.collection
-        embedded = body.get("_embedded")
-        if collection and isinstance(embedded, dict) and collection in embedded:
-            records = self._walk(embedded[collection], place, "", None, 0)
-            return {**body, "_embedded": {**embedded, collection: records}}
-        if collection and bare == path:
-            return body
-        alone: dict[str, Json] = self._walk(body, place, "", None, 0)
-        return alone
+        made: dict[str, Json] = self._walk(records, place, "", None, 0)
+        return made if records is body else {**body, "_embedded": {**body["_embedded"], place.collection: made}}
 
     @cached_property
-    def _dictionary(self) -> tuple[list[Row], bool]:
-        return _dictionary(self._account) if self._account else ([], True)
+    def _known(self) -> tuple[Mapping[int | None, OwnField | None], bool]:
+        """The fields of the dictionaries, and whether these are whole."""
+        rows, whole = _dictionary(self._account) if self._account else ([], True)
+        names = ("id", "code", "name", "type")
+        return {numeric_id(row.get("id")): self._own_field(*map(row.get, names)) for row in rows}, whole
 
-    @cached_property
-    def _own(self) -> Mapping[int | None, OwnField]:
-        rows, _ = self._dictionary
-        return {numeric_id(row.get("id")): self._field(row.get("id"), row.get("type"), row) for row in rows}
+    def _own_field(self, field_id: Json, *texts: Json) -> OwnField | None:
+        """Returns what is known of a field by its code, name and type; None if its values are not personal.
 
-    def _field(self, field_id: Json, kind: Json, names: Row, prefix: str = "") -> OwnField:
-        """A field without a type is known by its code alone."""
-        texts = (names.get(f"{prefix}code"), names.get(f"{prefix}name"), kind)
-        code, name, known = (text if type(text) is str else None for text in texts)
-        listed = self._listed.hold(numeric_id(field_id), code, name)
-        return OwnField("text" if known is None else known, code, listed)
+        A field without a type is known by its code alone.
+        """
+        code, name, kind = (text if type(text) is str else None for text in texts)
+        listed = numeric_id(field_id) in self._ids or any(
+            text and _folded(text) in self._names for text in (code, name)
+        )
+        kind = "text" if kind is None else kind
+        if listed or code in _KINDS or kind not in _IMPERSONAL:
+            return OwnField(kind, _KINDS.get(code or "", ANY), listed)
+        return None
 
     def _walk(self, value: Json, place: Place, name: str, event_of: int | None, depth: int) -> Json:
         """`name`: of the nearest field. `event_of`: the custom field that the kind of the event names."""
@@ -184,8 +160,8 @@ class PersonalData:
 
     def _of_card(self, given: Row, depth: int) -> Row:
         """Returns a filled custom field of a card."""
-        own = self._field(given.get("field_id"), given.get("field_type"), given, "field_")
-        if not own.is_personal:
+        own = self._own_field(*map(given.get, ("field_id", "field_code", "field_name", "field_type")))
+        if own is None:
             return given
         elements = [] if own.type == "chained_list" else as_list(given.get("values"))  # of ids alone
         return {**given, "values": [self._element(element, own, depth) for element in elements]}
@@ -210,13 +186,14 @@ class PersonalData:
     def _of_event(self, given: Row, event_of: int | None, depth: int) -> Row:
         """Returns a custom field's value as an event tells it."""
         field_id = event_of if given.get("field_id") is None else numeric_id(given["field_id"])
-        own = self._own.get(field_id)
-        if own is None:
+        known, whole = self._known
+        if field_id in known:
+            own = known[field_id]
+        else:
             # Of a field that was deleted only the id is left; it may have been listed by its name.
-            unsure = self._listed.names or not self._dictionary[1]
-            kind = _UNKNOWN if unsure else OLD_TYPES.get(numeric_id(given.get("field_type")) or 0, _UNKNOWN)
-            own = OwnField(kind, None, self._listed.hold(field_id))
-        if not own.is_personal:
+            number = None if self._names or not whole else numeric_id(given.get("field_type"))
+            own = self._own_field(field_id, None, None, OLD_TYPES.get(number or 0, "unknown"))
+        if own is None:
             return given
         told = {name: inner for name, inner in given.items() if name in ("field_id", "field_type")}
         return {**given, **self._element(given, own, depth), **told}
@@ -224,15 +201,14 @@ class PersonalData:
 
 def unknown_fields(account: Account) -> str | None:
     """Returns what to say of listed custom fields that the account does not have."""
-    _, listed = _listed(account.config.personal_fields)
-    if not listed.ids and not listed.names:
+    _, ids, names = _listed(account.config.personal_fields)
+    if not ids and not names:
         return None
     rows, whole = _dictionary(account)
     texts = (text for row in rows for text in (row.get("code"), row.get("name")))
     codes = {_folded(text) for text in texts if isinstance(text, str)}
-    ids = {numeric_id(row.get("id")) for row in rows}
-    missing = [shown for name, shown in listed.names.items() if name not in codes]
-    missing += [str(own) for own in sorted(listed.ids) if own not in ids]
+    missing = [shown for name, shown in names.items() if name not in codes]
+    missing += map(str, sorted(ids.difference(numeric_id(row.get("id")) for row in rows)))
     if not missing or not whole:
         return None
     return (
@@ -253,9 +229,14 @@ def _dictionary(account: Account) -> tuple[list[Row], bool]:
         return rows, False
 
 
-def _listed(entries: Iterable[str]) -> tuple[list[tuple[str, str]], ListedFields]:
-    """Returns the columns and the custom fields of `personal_fields`. Raises ConfigError."""
-    columns, ids, names = [], set(), {}
+def _listed(entries: Iterable[str]) -> tuple[list[tuple[str, str]], set[int], dict[str, str]]:
+    """Returns the columns of `personal_fields`, the ids of custom fields, and their codes and names as typed.
+
+    The keys of the last are codes and names as they are compared. Raises ConfigError.
+    """
+    columns: list[tuple[str, str]] = []
+    ids: set[int] = set()
+    names: dict[str, str] = {}
     for entry in entries:
         stream, point, name = entry.partition(".")
         if point and stream in STREAMS:
@@ -265,7 +246,7 @@ def _listed(entries: Iterable[str]) -> tuple[list[tuple[str, str]], ListedFields
             ids.add(int(entry))
         else:
             names[_folded(entry)] = entry
-    return columns, ListedFields(frozenset(ids), names)
+    return columns, ids, names
 
 
 def _check_column(stream: str, name: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -11,11 +11,12 @@ from source_amocrm.http import ACCOUNT_PATH
 from source_amocrm.streams import STREAMS, schema
 from source_amocrm.streams.base import AccountStream, AmocrmStream, FullRefreshStream, IncrementalStream
 from source_amocrm.streams.per_entity import PerEntityStream
+from source_amocrm.streams.values import Json
 
 STAYS, GOES, NUMBER = "stays", "goes", "number"
 """Rules beside the kinds of `schema.PERSONAL`: for what is not personal, for any value, for a listed number."""
 FIELDS = "custom_fields_values"
-ID_IN_PATH = re.compile(r"/\d+(?=/|$)", re.ASCII)
+_ID_IN_PATH = re.compile(r"/\d+(?=/|$)", re.ASCII)
 _EVERYWHERE = frozenset(("_links", "request_id"))
 """Fields that tell nothing of a record: addresses of the API, and the mark of a request that wrote."""
 
@@ -61,6 +62,21 @@ class Place:
 
 
 _LEAVES = {rule: Place(rule) for rule in (*schema.PERSONAL, STAYS, GOES, NUMBER)}
+
+
+def records_in(lists: Mapping[str, Place], path: str, body: dict[str, Json] | None) -> tuple[str, Place, Json]:
+    """Finds the records in the body of an answer that came to `path`, which may be one record itself.
+
+    Returns the path without ids, a whole record of that list, and the records; None for no records, or an unknown list.
+    """
+    bare = _ID_IN_PATH.sub("", path)
+    place = lists.get(bare)
+    if place is None or not body:
+        return bare, _LEAVES[STAYS], None
+    embedded = body.get("_embedded")
+    if place.collection and isinstance(embedded, dict) and place.collection in embedded:
+        return bare, place, embedded[place.collection]
+    return bare, place, None if place.collection and bare == path else body
 
 
 def lists_of(stream: type[AmocrmStream]) -> Iterator[tuple[str, str]]:

@@ -29,6 +29,8 @@ _CONVERTS: Mapping[tuple[str, str | None], Convert] = {
     ("array", "object"): values.as_tags,
 }
 """By the type of a column, and its format or the type of its items."""
+_EXACT: Mapping[Convert, type] = {values.as_text: str, values.as_boolean: bool}
+"""The type of the values that a conversion leaves as they are."""
 _CLUES = ("id", "type", "entity_id", "entity_type", "pipeline_id", "account_id", "created_at", "updated_at")
 """Fields of a broken row that an error may show: numbers and codes, nothing personal."""
 
@@ -48,38 +50,31 @@ class Record:
 
     A value that its column cannot hold becomes None. The log names the column once, with the kind of the value and
     never its content.
-
-    `_plain`: columns with the value of a field. `_found`: those whose value is found in the record. Both stay as in
-    `blank`, the row of an empty record, where the value is null. `_keys`: a null is an error.
     """
 
     def __init__(self, table: str, found: Mapping[str, Find] | None = None) -> None:
         self.table = table
         self.blank: Row = {}
-        self._arrays: set[str] = set()
-        self._converts: dict[str, Convert] = {}
-        self._plain: list[tuple[str, str, Convert]] = []
+        """The row of an empty record."""
+        self._plain: list[tuple[str, str, type | None, Convert]] = []
+        """Columns with the value of a field."""
         self._found: list[tuple[str, Find, Convert, Json]] = []
-        self._keys: list[tuple[str, Find, Convert]] = []
+        """Columns whose value is found in the record, or is a copy of the last, if that is not null."""
+        self._converts: dict[str, Convert] = {}
+        self._keys: list[tuple[str, Find]] = []
         self._reported: dict[str, str] = {}
         for column in schema.columns(table):
-            name, own, items = column.name, (found or {}).get(column.name), column.items.get("type")
-            convert = _CONVERTS[column.type, items or column.schema.get("format")]
-            find, empty = own or _finder(column.fields), None
-            if column.schema["type"] == "array":
-                self._arrays.add(name)
-            if isinstance(column.default, (list, dict)):
-                empty = column.default
-            elif name in self._arrays or items == "object":
-                empty = []
-            self.blank[name] = column.default if empty is None else None
+            name, own = column.name, (found or {}).get(column.name)
+            find = own or _finder(column.fields)
+            convert = _CONVERTS[column.type, column.items.get("type") or column.schema.get("format")]
             if column.in_key:
-                self._keys.append((name, find, values.as_code if convert is values.as_text else convert))
-                continue
-            self._converts[name] = convert
+                convert = values.as_code if convert is values.as_text else convert
+                self._keys.append((name, find))
+            self.blank[name], self._converts[name] = column.default, convert
+            empty = column.default if isinstance(column.default, (list, dict)) else None
             if empty is None and not own and len(column.fields) == 1 and "." not in column.fields[0]:
-                self._plain.append((name, column.fields[0], convert))
-            elif own or column.fields or empty is not None:
+                self._plain.append((name, column.fields[0], _EXACT.get(convert), convert))
+            elif own or column.fields:
                 self._found.append((name, find, convert, empty))
 
     def add(self, column: str, convert: Convert | None = None) -> None:
@@ -95,10 +90,11 @@ class Record:
         column of the key is missing.
         """
         source, row, odd = self.source(record), self.blank.copy(), odd or {}
-        get = source.get
-        for column, name, convert in self._plain:
-            value = get(name)
-            if value is not None:
+        for column, name, exact, convert in self._plain:
+            value = source.get(name)
+            if type(value) is exact:
+                row[column] = value
+            elif value is not None:
                 try:
                     row[column] = convert(value)
                 except UnreadableError:
@@ -113,10 +109,12 @@ class Record:
             elif empty is not None:
                 row[column] = empty.copy()
         for column, value in elsewhere.items():
-            row[column] = read(odd, column, self._converts[column], value) if column in self._converts else value
-        for column, find, convert in self._keys:
-            value = elsewhere[column] if column in elsewhere else find(source)
-            row[column] = self.key(row[column] if value is None else value, source, column, convert)
+            row[column] = read(self._converts[column], value, odd, column) if column in self._converts else value
+        for column, find in self._keys:
+            odd.pop(column, None)
+            if row[column] is None:
+                value = elsewhere[column] if column in elsewhere else find(source)
+                row[column] = self.key(value, source, column, self._converts[column])
         return self.finished(row, odd)
 
     def tombstone(self, key: str, element_id: Json, account_id: Json, updated_by: Json, updated_at: Json) -> Row:
@@ -126,11 +124,12 @@ class Record:
         earlier one with its key. Raises RowError without an id.
         """
         odd: Row = {}
-        row: Row = {column: [] if column in self._arrays else None for column in self.blank}
+        arrays: Row = {column.name: [] for column in schema.columns(self.table) if column.schema["type"] == "array"}
+        row: Row = {**dict.fromkeys(self.blank), **arrays}
         row[key] = self.key(element_id, {"id": element_id, "updated_at": updated_at}, key)
-        row["account_id"] = read(odd, "account_id", as_integer, account_id)
-        row["updated_by"] = read(odd, "updated_by", as_integer, updated_by)
-        row["updated_at"] = read(odd, "updated_at", as_timestamp, updated_at)
+        row["account_id"] = read(as_integer, account_id, odd, "account_id")
+        row["updated_by"] = read(as_integer, updated_by, odd, "updated_by")
+        row["updated_at"] = read(as_timestamp, updated_at, odd, "updated_at")
         row["is_deleted"] = True
         if "date" in row:
             row["date"] = row["updated_at"]

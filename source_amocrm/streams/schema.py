@@ -89,7 +89,7 @@ def columns(table: str) -> tuple[Column, ...]:
             str(declared["x-ru"]),
             _several(declared.get("x-field", name)),
             "x-field" in declared,
-            declared.get("x-default"),
+            declared.get("x-default", [] if "items" in declared else None),
             _several(declared.get("x-with", ())),
             declared.get("x-ref"),
             declared.get("x-personal"),

@@ -9,15 +9,15 @@ from __future__ import annotations
 import re
 import threading
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from source_amocrm.account import event_kinds
 from source_amocrm.account.resources import EVENTS, NOTES, TASKS
 from source_amocrm.streams.activity import ELEMENT_TYPE, NOTE_TYPE_IDS
 from source_amocrm.streams.custom_fields import CustomFields
-from source_amocrm.streams.places import ID_IN_PATH, Place, places
-from source_amocrm.streams.values import Json
+from source_amocrm.streams.places import Place, places, records_in
+from source_amocrm.streams.values import Json, as_list
 
 KNOWN = places()
 """By the path of a list without ids, the fields that its records are known to have."""
@@ -66,7 +66,7 @@ def _compare(known: Place, record: dict[str, Json], met: Counter[tuple[str | Non
                     _compare(inner, part, met, f"{prefix}{name}.")
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True)
 class Unknown:
     """What came in the list `of` that is not known: a field, or a type of `field`. `name`: OTHER where not told."""
 
@@ -86,17 +86,12 @@ class SchemaDrift:
 
     def look(self, path: str, body: dict[str, Json] | None) -> None:
         """Compares the body of an answer that came to `path`."""
-        bare = ID_IN_PATH.sub("", path)
-        known = self._known.get(bare)
-        if known is None or not body:
+        bare, known, records = records_in(self._known, path, body)
+        if records is None:
             return
-        embedded = body.get("_embedded")
-        records = embedded.get(known.collection) if known.collection and isinstance(embedded, dict) else None
-        if records is None and (not known.collection or bare != path):
-            records = [body]
         met: Counter[tuple[str | None, str]] = Counter()
         types = _TYPES.get(bare, {})
-        for record in _objects(records):
+        for record in _objects([records] if records is body else records):
             _compare(known, record, met)
             for name, is_known in types.items():
                 value = record.get(name)
@@ -111,9 +106,8 @@ class SchemaDrift:
 
     def found(self) -> list[Unknown]:
         with self._lock:
-            met = dict(self._met)
-        order = sorted(met, key=lambda one: (one[0], one[1] or "", one[2]))
-        return [Unknown(of, typed, name, met[of, typed, name]) for of, typed, name in order]
+            found = [Unknown(*one, times) for one, times in self._met.items()]
+        return sorted(found, key=lambda one: (one.of, one.field or "", one.name))
 
 
 def drift_warning(found: Collection[Unknown]) -> str | None:
@@ -135,13 +129,7 @@ def drift_warning(found: Collection[Unknown]) -> str | None:
     )
 
 
-def _objects(value: Json) -> Iterator[dict[str, Json]]:
-    """Yields the objects of what should be one, or an array of them; PHP also writes an array as `{"0": …}`."""
-    if type(value) is dict:
-        if value and all(name.isdecimal() and type(part) is dict for name, part in value.items()):
-            value = list(value.values())
-        else:
-            yield value
-            return
-    if type(value) is list:
-        yield from (part for part in value if type(part) is dict)
+def _objects(value: Json) -> list[dict[str, Json]]:
+    """Returns the objects of what should be one, or an array of them; PHP also writes an array as `{"0": …}`."""
+    parts = [part for part in as_list(value) if type(part) is dict]
+    return parts or ([value] if type(value) is dict else [])

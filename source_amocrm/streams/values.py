@@ -195,7 +195,7 @@ def _tag(element: Json) -> dict[str, Json]:
     if type(tag) is not dict:
         raise UnreadableError
     odd: Row = {}
-    made = {name: read(odd, name, convert, tag.get(name)) for name, convert in _TAG.items()}
+    made = {name: read(convert, tag.get(name), odd, name) for name, convert in _TAG.items()}
     if odd:
         raise UnreadableError(made, next(iter(odd.values())))
     return made
@@ -221,7 +221,7 @@ def _each(convert: Callable[[Json], T | None], values: list[Json]) -> list[T]:
 def as_joined_text(values: list[Json]) -> str | None:
     """One text as it is, several as a JSON array."""
     odd: Row = {}
-    texts = read(odd, "", as_texts, values) or []
+    texts = read(as_texts, values, odd) or []
     text = compact_json(texts) if len(texts) > 1 else next(iter(texts), None)
     if odd:
         raise UnreadableError(text, odd[""])
@@ -237,7 +237,7 @@ def field_text(element: dict[str, Json], kind: Json, zone: tzinfo) -> Json:
     if value is None:
         return element if kind == "chained_list" else None
     write = WRITERS.get(kind) if type(kind) is str else None
-    text = or_none(lambda given: write(given, zone), value) if write else None
+    text = read(lambda given: write(given, zone), value) if write else None
     return value if text is None else text
 
 
@@ -250,22 +250,15 @@ WRITERS: Mapping[str, Callable[[Json, tzinfo], str]] = {
 """By the type of a custom field, how one of its values is written."""
 
 
-def read(odd: Row, column: str, convert: Callable[[Json], T | None], value: Json) -> T | None:
+def read(convert: Callable[[Json], T | None], value: Json, odd: Row | None = None, column: str = "") -> T | None:
     """Returns what `convert` makes of a value, or keeps of it where it puts the unreadable part into `odd`."""
     try:
         return None if value is None else convert(value)
     except UnreadableError as error:
-        odd.setdefault(column, error.culprit(value))
+        if odd is not None:
+            odd.setdefault(column, error.culprit(value))
         kept: T | None = error.kept
         return kept
-
-
-def or_none(convert: Callable[[Json], T | None], value: Json) -> T | None:
-    """Returns what `convert` makes of a value; None if it cannot read it."""
-    try:
-        return convert(value)
-    except UnreadableError:
-        return None
 
 
 def exact_amount(name: str) -> Callable[[dict[str, Json]], Json]:
@@ -276,7 +269,7 @@ def exact_amount(name: str) -> Callable[[dict[str, Json]], Json]:
     """
 
     def find(record: dict[str, Json]) -> Json:
-        exact = or_none(as_number, record.get(f"{name}_with_minor_units"))
+        exact = read(as_number, record.get(f"{name}_with_minor_units"))
         if not exact:
             return record.get(name)
         return int(exact) if exact == int(exact) else exact

@@ -63,19 +63,17 @@ class Lookup:
     `key` tells the id there, by the stream's own row; `value` is made of the record with that id. Either may be None.
     """
 
+    column: str
     resource: Resource
     key: Callable[[Row], int | None]
     value: Callable[[Row], Any]
 
 
 class Declaration(ABC):
-    """A stream.
-
-    `lookups`: by column, where its value is found. `several_rows`: a record may make more than one row.
-    """
+    """A stream. `several_rows`: a record may make more than one row."""
 
     name: str
-    lookups: Mapping[str, Lookup] = {}
+    lookup: Lookup | None = None
     several_rows = False
 
     @classmethod
@@ -100,7 +98,7 @@ class Incremental(Declaration):
 
     It is made of the records of `resources`, and of the events of these `kinds` (of all for an empty tuple, of none
     for None). `newest_first`: from the newest event on, so that of rows with one key only the newest takes columns from
-    its lookups. `deletable`: what was deleted comes as a tombstone.
+    its lookup. `deletable`: what was deleted comes as a tombstone.
     """
 
     cursor_field: str

@@ -6,8 +6,9 @@ Events are read once for all lists.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Set
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
+from itertools import chain
 from typing import Any
 
 from source_amocrm.account import Account, Memoized, Resource, by_ids
@@ -24,13 +25,13 @@ from source_amocrm.account.event_kinds import (
     TRASHED,
 )
 from source_amocrm.account.resources import CARDS
-from source_amocrm.errors import REFUSALS, BadRequest, PageTooLarge, beginning_with
+from source_amocrm.errors import REFUSALS, BadRequest, beginning_with
 from source_amocrm.sync.declaration import Deletion
-from source_amocrm.sync.events import events_listing, in_no_order, keyset_either_way
+from source_amocrm.sync.events import events_between
 from source_amocrm.sync.read_plan import ReadPlan
-from source_amocrm.walk import FilterIgnored, Listing, OrderIgnored, RawPage, Row
+from source_amocrm.walk import Listing, Row
 from source_amocrm.walk.intervals import FOREVER
-from source_amocrm.walk.listing import bounds, numeric_id, rows_of, seconds
+from source_amocrm.walk.listing import numeric_id, rows_of, seconds
 from source_amocrm.walk.page_size import with_smaller_pages
 
 _KEPT_FIELDS = frozenset({"id", "type", "created_at", "created_by", "account_id", "entity_id", "entity_type"})
@@ -64,30 +65,24 @@ class Changes:
         """Returns the deletions. A merged entity that was `not_found` counts as deleted at its merge."""
         return self.deleted | {own: self.merged[own] for own in not_found & self.merged.keys() - self.deleted.keys()}
 
-    def apply(self, event: Row, at: int, name: str, recent: bool) -> None:
-        """Applies an event of `at`. `recent`: the entity may have been delivered before, so it must be read again.
+    def apply(self, kind: str, gone: Deletion, recent: bool) -> None:
+        """Applies an event. `recent`: the entity may have been delivered before, so it must be read again.
 
         An entity deleted and restored within one second is in both dicts: only its row tells which came last.
         """
-        kind, entity_id = str(event.get("type")), numeric_id(event.get("entity_id"))
-        if kind in LINKED | TAGGED:
+        if kind in DELETED or kind == NOTE_DELETED:
+            self.deleted[gone.id] = gone
+            if self.restored.get(gone.id) != gone.at:
+                self.restored.pop(gone.id, None)
+        elif kind in RESTORED:
+            if not (recent and gone.id in self.deleted and self.deleted[gone.id].at == gone.at):
+                self.deleted.pop(gone.id, None)
             if recent:
-                self.touched |= {other for list_name, other in _touched(event) if list_name == name}
-        elif entity_id is not None and _list_of(event) == name:
-            deletion = _deletion(event, entity_id, at)
-            if kind in DELETED:
-                self.deleted[entity_id] = deletion
-                if self.restored.get(entity_id) != at:
-                    self.restored.pop(entity_id, None)
-            elif kind in RESTORED:
-                if not (recent and entity_id in self.deleted and self.deleted[entity_id].at == at):
-                    self.deleted.pop(entity_id, None)
-                if recent:
-                    self.restored[entity_id] = at
-            elif recent and kind in ADDED:
-                self.touched.add(entity_id)
-            elif recent and kind == MERGED:
-                self.merged[entity_id] = deletion
+                self.restored[gone.id] = gone.at
+        elif recent and kind in ADDED:
+            self.touched.add(gone.id)
+        elif recent and kind == MERGED:
+            self.merged[gone.id] = gone
 
 
 def trimmed(event: Row) -> Row:
@@ -100,15 +95,16 @@ def changes_of(events: Iterable[Row], resource: Resource, deletions_since: int, 
     """Returns what `events` (oldest first) tell of a list."""
     changes = Changes()
     for event in events:
-        at = seconds(event.get("created_at"))
+        kind, at = str(event.get("type")), seconds(event.get("created_at"))
         if at is None or at < deletions_since:
             continue
-        if not resource.holds_notes:
-            changes.apply(event, at, resource.name, at >= changes_since)
-        elif event.get("type") == NOTE_DELETED and _list_of(event) == resource.name:
-            notes = (note for element in _elements(event) if isinstance(note := element.get("note"), dict))
-            ids = (note_id for note in notes if (note_id := numeric_id(note.get("id"))) is not None)
-            changes.deleted |= {note_id: _deletion(event, note_id, at) for note_id in ids}
+        if kind in LINKED | TAGGED:
+            if at >= changes_since and not resource.holds_notes:
+                changes.touched |= {other for list_name, other in _touched(event) if list_name == resource.name}
+        elif (kind == NOTE_DELETED) == resource.holds_notes and _list_of(event) == resource.name:
+            for entity_id in _ids(event):
+                gone = Deletion(entity_id, at, event.get("created_by"), event.get("account_id"))
+                changes.apply(kind, gone, at >= changes_since)
     return changes
 
 
@@ -116,8 +112,12 @@ def _list_of(event: Row) -> str | None:
     return ENTITIES.get(str(event.get("entity_type")))
 
 
-def _deletion(event: Row, own: int, at: int) -> Deletion:
-    return Deletion(own, at, event.get("created_by"), event.get("account_id"))
+def _ids(event: Row) -> Iterator[int]:
+    """Yields the id of the entity, or of each note that was deleted."""
+    values = [event.get("entity_id")]
+    if event.get("type") == NOTE_DELETED:
+        values = [note.get("id") for one in _elements(event) if isinstance(note := one.get("note"), dict)]
+    return (entity_id for value in values if (entity_id := numeric_id(value)) is not None)
 
 
 def _touched(event: Row) -> Iterator[tuple[str, int]]:
@@ -143,12 +143,12 @@ CARD_NAMES = tuple(resource.name for resource in CARDS)
 class EventLog:
     """The account's events of some kinds, read once in a sync for every list that needs them.
 
-    `links_since`: the earliest second at which links of a delivered card may have changed (Unix seconds); FOREVER where
-    nothing was delivered. `types_since`: the kinds to ask for, each with the earliest second that any list needs.
+    `types_since`: the kinds to ask for, each with the earliest second that any list needs. `links_since`: the earliest
+    second at which links of a delivered card may have changed (Unix seconds); FOREVER where nothing was delivered.
     """
 
     account: Account
-    links_since: int
+    links_since: int = FOREVER
     types_since: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -159,6 +159,7 @@ class EventLog:
         """Adds the kinds of events that a stream needs of a list. Returns whether it needs any."""
         kinds: dict[str, int] = {}
         if plan.changes_since < FOREVER and resource.has_links:
+            self.links_since = min(self.links_since, plan.changes_since)
             entered = ADDED & {f"{resource.entity}_added"}
             kinds = dict.fromkeys({*entered, *LINKED, *TAGGED, MERGED, *RESTORED, *TRASHED}, plan.changes_since)
         if mark_deleted:
@@ -191,8 +192,8 @@ class EventLog:
         kinds_since: dict[int, list[str]] = {}
         for kind, since in self.types_since.items():
             kinds_since.setdefault(since, []).append(kind)
-        events = [event for since, kinds in kinds_since.items() for event in events_since(self.account, kinds, since)]
-        return sorted(events, key=lambda event: (seconds(event.get("created_at")) or 0, str(event.get("id"))))
+        parts = (events_between(self.account, kinds, since, keep=trimmed) for since, kinds in kinds_since.items())
+        return sorted(chain(*parts), key=lambda event: (seconds(event.get("created_at")) or 0, str(event.get("id"))))
 
     def _cards(self, resource: Resource) -> set[tuple[str, int]]:
         """Finds cards whose links changed because a linked card of this list was trashed, restored or merged.
@@ -223,30 +224,6 @@ class EventLog:
             except BadRequest:
                 return
             yield from ((link.get("to_entity_type"), link.get("to_entity_id")) for link in rows_of(body or {}, "links"))
-
-
-def events_since(account: Account, kinds: Iterable[str], since: int) -> list[Row]:
-    """Reads the events of these kinds up to the start of the sync, each once, with the fields of `trimmed`."""
-    # that there are none is the rule
-    listing = events_listing(account, kinds).retrying_empty(1)
-    # they may be asked for while the start of the sync is not known yet
-    known = account.facts().until if account.facts.known else None
-    try:
-        first, listing = account.events_pages.ask(listing, bounds(listing, since - 1, known + 1 if known else FOREVER))
-    except PageTooLarge:
-        first = None
-    end = account.facts().until
-    try:
-        pages = keyset_either_way(listing, (since, end), first and _until(listing, first, end), account.pool)
-        return [trimmed(row) for page in pages for row in page.rows]
-    except (FilterIgnored, OrderIgnored):
-        return in_no_order(account, listing, since, end, trimmed)[0]
-
-
-def _until(listing: Listing, raw: RawPage, end: int) -> RawPage | None:
-    """Returns the page without the events after `end`; None if no event is left, so that the page's end is unknown."""
-    rows = [row for row in raw.rows if (listing.second_of(row) or 0) <= end]
-    return replace(raw, rows=rows) if rows or not raw.may_go_on else None
 
 
 def in_trash(account: Account, resource: Resource, plan: ReadPlan) -> list[Deletion]:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import chain
 from typing import Any
 
 from source_amocrm.account.resources import EVENTS, Resource
@@ -40,16 +38,15 @@ class Delivery(ABC):
     """Delivers the rows that a stream makes of one list. `take` gets every batch of the list, in order, and `end`
     follows the last one.
 
-    `resolver` returns the resolver of a lookup.
+    `resolver`: of the stream's lookup.
     """
 
     stream: Incremental
     resource: Resource
     progress: Progress
-    resolver: Callable[[Lookup], Resolver]
+    resolver: Resolver | None
 
     def __post_init__(self) -> None:
-        self._lookups = [(column, one, self.resolver(one)) for column, one in self.stream.lookups.items()]
         self._needed = self.progress.needed[self.resource.name]
         self._passed = 0
         """Needed records since the last checkpoint, also those without a row: to read these again costs as much."""
@@ -76,7 +73,8 @@ class Delivery(ABC):
     def _made(self, records: list[Row]) -> Iterator[list[Row]]:
         """Yields the rows of each record in turn. Raises an AmocrmError after the rows of the records before it."""
         self.stream.prepare(records, self._context)
-        if not self._lookups:
+        lookup = self.stream.lookup
+        if not lookup or not self.resolver:
             yield from map(self._rows_of, records)
             return
         made: list[list[Row]] = []
@@ -86,17 +84,16 @@ class Delivery(ABC):
                 made.append(self._rows_of(record))
         except AmocrmError as error:
             failure = error
-        for column, lookup, resolver in self._lookups:
-            keys = ((row, lookup.key(row)) for rows in made for row in rows)
-            wanted = self._to_fill(column, [(row, own) for row, own in keys if own is not None])
-            known = resolver.of(own for _, own in wanted)
-            for row, own in wanted:
-                row[column] = known.get(own)
+        keys = ((row, lookup.key(row)) for rows in made for row in rows)
+        wanted = self._to_fill(lookup, [(row, own) for row, own in keys if own is not None])
+        known = self.resolver.of(own for _, own in wanted)
+        for row, own in wanted:
+            row[lookup.column] = known.get(own)
         yield from made
         if failure:
             raise failure
 
-    def _to_fill(self, column: str, wanted: list[Wanted]) -> list[Wanted]:  # noqa: ARG002
+    def _to_fill(self, lookup: Lookup, wanted: list[Wanted]) -> list[Wanted]:  # noqa: ARG002
         """Returns those of the rows in which the column is filled."""
         return wanted
 
@@ -209,8 +206,8 @@ class NewestFirst(Delivery):
         """The intervals between what is needed, the newest last: earlier syncs delivered their events."""
         self._passed_gaps: list[Interval] = []
         """Those gaps that are newer than the rows that come now, and were not read yet."""
-        self._met = defaultdict[str, set[int | None]](set)
-        """By column, the keys that newer rows have."""
+        self._met = set[int | None]()
+        """The keys of the lookup that newer rows have."""
         self._held: list[Row] = []
         self._complete_since = self._first_complete()
         """The first complete second at the last release."""
@@ -268,13 +265,12 @@ class NewestFirst(Delivery):
                 self._passed_gaps.append(self._gaps.pop())
         yield from self._made(part)
 
-    def _to_fill(self, column: str, wanted: list[Wanted]) -> list[Wanted]:
+    def _to_fill(self, lookup: Lookup, wanted: list[Wanted]) -> list[Wanted]:
         while wanted and self._passed_gaps:
-            for row in chain.from_iterable(map(self._rows_of, self.between(*self._passed_gaps.pop(0)))):
-                for other, lookup, _ in self._lookups:
-                    self._met[other].add(lookup.key(row))
-        first = {own: row for row, own in reversed(wanted) if own not in self._met[column]}
-        self._met[column].update(first)
+            events = self.between(*self._passed_gaps.pop(0))
+            self._met.update(lookup.key(row) for event in events for row in self._rows_of(event))
+        first = {own: row for row, own in reversed(wanted) if own not in self._met}
+        self._met.update(first)
         return [(row, own) for own, row in first.items()]
 
 

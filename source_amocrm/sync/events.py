@@ -2,32 +2,34 @@
 
 Events never change, and no order of their list is documented, so the first page tells the direction of the keyset walk.
 Why it cannot skip: the keyset walk checks the order on every page. Where a first page is of one second and so tells
-nothing, that second is read on its own, and then what lies on either side. `newest_second` finds the newest event of a
-list in no order, for a window must end there: it leaves seconds out only where the list was seen to have no event in
-them, or none later than the newest event met.
+nothing, that second is read on its own, and then what lies on either side. A list in no order is read in passes over a
+window that no event enters any more: it ends with the start of the sync by the earlier clock.
 
-Progress rule: that of the keyset walk; a second read on its own is in no part that is left. `newest_second` requests
-the later half of what is left: either it is empty, or nothing before it is left.
+Progress rule: that of the keyset walk and of the passes; a second read on its own is in no part that is left.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, replace
+from operator import itemgetter
 
 from source_amocrm.account import Account
 from source_amocrm.account.resources import EVENTS
 from source_amocrm.sync.declaration import Batch
 from source_amocrm.sync.read_plan import ReadPlan
 from source_amocrm.walk import FilterIgnored, Listing, OrderIgnored, Page, RawPage, Row
+from source_amocrm.walk.by_page_number import one_second
 from source_amocrm.walk.full import in_passes, latest_versions
-from source_amocrm.walk.id_order import one_second
-from source_amocrm.walk.intervals import Interval
+from source_amocrm.walk.intervals import FOREVER, Interval, IntervalSet
 from source_amocrm.walk.keyset import keyset
 from source_amocrm.walk.listing import REMEMBERED_KEYS, bounds, check_filter, key
 from source_amocrm.walk.page_size import PageSizer
 from source_amocrm.walk.server_order import ListTraits
 from source_amocrm.walk.worker_pool import WorkerPool
+
+Keep = Callable[[Row], Row]
+"""Returns the part of an event that is kept in memory."""
 
 
 def events_listing(account: Account, kinds: Iterable[str] = ()) -> Listing:
@@ -45,29 +47,18 @@ def events_listing(account: Account, kinds: Iterable[str] = ()) -> Listing:
     )
 
 
-def in_no_order(
-    account: Account, listing: Listing, since: int, until: int, keep: Callable[[Row], Row] = lambda row: row
-) -> tuple[list[Row], int]:
+def in_no_order(account: Account, listing: Listing, since: int, until: int, keep: Keep = dict) -> tuple[list[Row], int]:
     """Reads the events between two seconds from a server that lists them in no order.
 
     Returns each event once (oldest first, as `keep` trims it) and the second up to which the window is complete, except
-    for events that are indexed late. Passes over a window that events still enter may not end. By a clock that is
-    ahead, `until` has not come yet, so the window ends with the newest event.
+    for events that are indexed late.
     """
-    started = account.facts().started
-    try:
-        newest = newest_second(listing, (max(since, started + 1), until))
-    except FilterIgnored:
-        newest = until
-    end = newest or min(started, until)
+    end = min(account.facts().started, until)
     frozen = listing.narrowed(bounds(listing, since - 1, end + 1))
     passes = in_passes(frozen, account.pool, lasting=True) if end >= since else ()
-    parts = (replace(raw, rows=[keep(row) for row in raw.rows]) for raw in passes)
-    rows = sorted(
-        (row for row in latest_versions(parts) if since <= (listing.second_of(row) or 0) <= end),
-        key=lambda row: listing.second_of(row) or 0,
-    )
-    return rows, end if end <= started else end - 1
+    events = latest_versions(replace(raw, rows=[*map(keep, raw.rows)]) for raw in passes)
+    dated = ((listing.second_of(event) or 0, event) for event in events)
+    return [event for second, event in sorted(dated, key=itemgetter(0)) if since <= second <= end], end
 
 
 PAGES_AT_ONCE = 40
@@ -78,21 +69,23 @@ PAGES_AT_ONCE = 40
 class EventReading:
     """One reading of the list of events, up to the start of the sync.
 
-    `kinds`: empty for all. `newest_first`: reads a later stretch of time before an earlier one.
+    `kinds`: empty for all. `newest_first`: reads a later stretch of time before an earlier one. `keep`: for kinds of
+    which an account may have hundreds of thousands, or mostly none.
     """
 
     account: Account
     plan: ReadPlan
     kinds: tuple[str, ...] = ()
     newest_first: bool = False
+    keep: Keep | None = None
 
     def batches(self) -> Generator[Batch, None, None]:
         listing = events_listing(self.account, self.kinds)
-        until = self.account.facts().until
-        parts = [(low, min(high, until)) for low, high in reversed(self.plan.seconds.intervals)]
-        for low, high in parts:
-            if low <= high:
-                yield from map(Batch, self._part(listing, low, high))
+        if self.keep:
+            listing = listing.retrying_empty(1)
+        needed = self.plan.seconds - (self.account.facts().until + 1, FOREVER)
+        for low, high in reversed(needed.intervals):
+            yield from map(Batch, self._part(listing, low, high))
 
     def _part(self, listing: Listing, low: int, high: int) -> Iterator[Page]:
         delivered: set[int | str] = set()
@@ -102,7 +95,7 @@ class EventReading:
                     delivered.update(key(row) for row in page.rows)
                 yield page
         except (FilterIgnored, OrderIgnored):
-            rows, covered = in_no_order(self.account, listing, low, high)
+            rows, covered = in_no_order(self.account, listing, low, high, self.keep or dict)
             fresh = [row for row in rows if key(row) not in delivered]
             yield Page(fresh, (low, covered) if low <= covered else None)
 
@@ -127,6 +120,14 @@ class EventReading:
             length = max(1, min(length * 4, length * PAGES_AT_ONCE * listing.limit // max(1, rows)))
 
 
+def events_between(
+    account: Account, kinds: Iterable[str], low: int, high: int = FOREVER, keep: Keep | None = None
+) -> Iterator[Row]:
+    """Yields the events of these kinds between two seconds, both included, up to the start of the sync."""
+    reading = EventReading(account, ReadPlan(IntervalSet(((low, high),))), tuple(kinds), keep=keep)
+    return (row for batch in reading.batches() for row in batch.page.rows)
+
+
 def keyset_either_way(
     listing: Listing, interval: Interval, raw: RawPage | None = None, pool: WorkerPool | None = None
 ) -> Iterator[Page]:
@@ -145,7 +146,6 @@ def keyset_either_way(
             second = listing.seconds_of(raw.rows)[0]
             if low <= second <= high:
                 yield from one_second(listing, second, pool)
-                yield Page([], (second, second))
             sides = (low, min(second - 1, high)), (max(second + 1, low), high)
             parts += [side for side in sides if side[0] <= side[1]]
         else:
@@ -185,25 +185,3 @@ def first_page(listing: Listing, interval: Interval, sizer: PageSizer, raw: RawP
             return raw
         low, high = low + (low in met), high - (high in met)
         raw = None
-
-
-def newest_second(listing: Listing, interval: Interval) -> int | None:
-    """The second of the newest row of the interval, or of a row that has come since; None where there is none.
-
-    Raises FilterIgnored.
-    """
-    (low, high), sizer = interval, PageSizer(listing.limit)
-    newest, halved = None, False
-    while low <= high:
-        start = (low + high + 1) // 2 if halved else low
-        raw = first_page(listing, (start, high), sizer)
-        found = [second for second in listing.seconds_of(raw.rows) if start <= second <= high]
-        if found:
-            newest = max(found)
-            low = newest + 1
-            if not raw.may_go_on:
-                break
-        else:
-            high = start - 1
-        halved = bool(found) and not halved
-    return newest

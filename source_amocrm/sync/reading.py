@@ -11,23 +11,22 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 from source_amocrm.account import Account, Resource, by_ids
 from source_amocrm.account.availability import reading
 from source_amocrm.errors import AmocrmError, Unpaid
-from source_amocrm.http import Params
+from source_amocrm.http import Answer, Params
 from source_amocrm.sync.declaration import Batch, Deletion
 from source_amocrm.sync.deletions import EventLog, in_trash
 from source_amocrm.sync.lookup import Resolver
 from source_amocrm.sync.read_plan import BEGINNING, ReadPlan, merged
 from source_amocrm.walk import FilterIgnored, OrderIgnored, Page, PageCheckpoint, Row
-from source_amocrm.walk.id_order import LARGEST_ID, in_id_order, rest_of_second
+from source_amocrm.walk.by_page_number import in_id_order, newest_first, one_second
 from source_amocrm.walk.intervals import FOREVER
 from source_amocrm.walk.keyset import keyset
-from source_amocrm.walk.listing import REMEMBERED_KEYS, Answered, TiesShuffled, bounds, key, seconds
-from source_amocrm.walk.newest_first import newest_first
+from source_amocrm.walk.listing import LARGEST_ID, REMEMBERED_KEYS, Key, TiesShuffled, bounds, key, seconds
 from source_amocrm.walk.server_order import ListTraits
 
 DELETIONS_AT_ONCE = 1_000
@@ -61,7 +60,11 @@ class EntityReading:
         self._plan = merged(self.plans)
         self._listing = self.account.listing(self.resource, self.params)
         self._traits = ListTraits()
-        self._keys = ReadKeys(self.plans)
+        self.delivered = set[Key]()
+        """The keys of rows that every reader has been given; in a first sync REMEMBERED_KEYS of them, for a filter that
+        is ignored shows at the second page."""
+        self.ids = array("q")
+        """The ids of all rows that came, of which there may be millions."""
         self._trash: Callable[[], list[Deletion]] | None = None
 
     def batches(self) -> Generator[Batch, None, None]:
@@ -85,9 +88,8 @@ class EntityReading:
                 return
             except TiesShuffled as shuffled:
                 since, known = shuffled.since, shuffled.delivered
-                yield from _without(
-                    self._by_page_number(since), lambda row: self._listing.second_of(row) == since and key(row) in known
-                )
+                for batch in self._by_page_number(since):
+                    yield batch.without(lambda row: self._listing.second_of(row) == since and key(row) in known)
                 return
             except (FilterIgnored, OrderIgnored, Unpaid) as error:
                 # Only the filter may not be paid for: the list itself shows it when it is asked for without.
@@ -95,15 +97,16 @@ class EntityReading:
                     raise
                 if self.resource.paid_filter and not isinstance(error, OrderIgnored):
                     self.account.filter_is_ignored()
-        before = set(self._keys.delivered)
-        yield from _without(self._unfiltered(), lambda row: key(row) in before)
+        before = set(self.delivered)
+        for batch in self._unfiltered():
+            yield batch.without(lambda row: key(row) in before)
 
     def _by_date(self) -> Iterator[Page]:
         """Reads the needed seconds, oldest first: rows edited meanwhile move into the seconds that are read last."""
         pool = self.account.pool
         intervals, within = self._plan.seconds, self._plan.within
         if within:
-            yield from rest_of_second(self._listing, within.since, pool, within.checkpoint)
+            yield from one_second(self._listing, within.since, pool, checkpoint=within.checkpoint)
             intervals -= (within.since, within.since)
         for low, high in intervals.intervals:
             near = self._plan.requested_since if low == self._plan.since else low
@@ -125,8 +128,8 @@ class EntityReading:
         if since > BEGINNING and self.account.filter_works(self.resource):
             low = since if self.resource.by_cursor else min(since, self._plan.requested_since)
             listing = listing.narrowed(bounds(listing, low - 1, FOREVER))
-        pages = map(partial(Batch, floor=since), in_id_order(listing, self.account.pool, checkpoint))
-        yield from _without(pages, lambda row: (listing.second_of(row) or FOREVER) < since)
+        for page in in_id_order(listing, self.account.pool, checkpoint):
+            yield Batch(page, floor=since).without(lambda row: (listing.second_of(row) or FOREVER) < since)
         yield Batch(Page([]), walked=True)
 
     def _settled(self) -> Iterator[Batch]:
@@ -146,7 +149,7 @@ class EntityReading:
             batch = Batch(page, floor=0)
             yield without_held(batch) if left else batch
 
-    def _hold(self, row: Row, answered: Iterable[Answered], held: dict[int, float]) -> bool:
+    def _hold(self, row: Row, answered: Iterable[Answer], held: dict[int, float]) -> bool:
         entity_id, over = row.get("id"), over_at(seconds(row.get("updated_at")) or 0, answered)
         if over is None or not isinstance(entity_id, int):
             return False
@@ -156,12 +159,12 @@ class EntityReading:
         return entity_id in held
 
     def _observed(self, batches: Iterable[Batch]) -> Iterator[Batch]:
-        """Shows every row to the keys and the resolvers, and the end of the walk to the resolvers."""
+        """Remembers the key of every row. Shows the rows to the resolvers, and the end of the walk."""
         whole, failure = False, None
         try:
             self.account.require(self.resource.path)
             for batch in batches:
-                self._keys.add(batch)
+                self._remember(batch)
                 for resolver in self.resolvers:
                     resolver.observe(batch.page.rows)
                 yield batch
@@ -173,10 +176,22 @@ class EntityReading:
             for resolver in self.resolvers:
                 resolver.finish(whole, failure)
 
+    def _remember(self, batch: Batch) -> None:
+        """Rows older than one of the plans needs do not count as delivered."""
+        row_ids = (row.get("id") for row in batch.page.rows)
+        self.ids.extend(row_id for row_id in row_ids if isinstance(row_id, int) and 0 < row_id < LARGEST_ID)
+        if self._plan.changes_since == FOREVER and len(self.delivered) >= REMEMBERED_KEYS:
+            return
+        floor = FOREVER if batch.floor is None else batch.floor
+        for row in batch.page.rows:
+            second = seconds(row.get("updated_at"))
+            if second is None or second >= floor or all(second in plan.seconds for plan in self.plans):
+                self.delivered.add(key(row))
+
     def _changed(self, event_log: EventLog) -> Iterator[Batch]:
         """Yields rows whose links or tags changed without a new `updated_at`, restored rows, and deletions."""
         changes = event_log.of(self.resource, self._plan)
-        wanted = changes.to_read_again(self._keys.delivered, self._deletions_to_check())
+        wanted = changes.to_read_again(self.delivered, self._deletions_to_check())
         page = self._read_again(wanted)
         present = {row["id"] for row in page.rows}
         gone = changes.gone(wanted - present)
@@ -191,12 +206,14 @@ class EntityReading:
     def _deletions_to_check(self) -> int:
         """Returns the second since which deleted entities are read by id, because they may be back; FOREVER for none.
 
-        A deleted note never comes back. Without a trash, or with a filter by many ids, deletions are few enough to ask.
+        A deleted note never comes back. With a trash an event tells of a return, also of one before the first sync.
+        Without one only the row tells, and a sync that does not read all rows may not have met it.
         """
-        if self.resource.holds_notes or not self.mark_deleted:
+        if self.resource.holds_notes or not self.mark_deleted or self._plan.at_first:
             return FOREVER
-        few = self.account.filter_works(self.resource) or not self.resource.has_trash
-        return self._plan.changes_since if few else FOREVER
+        if not self.resource.has_trash:
+            return self._plan.deletions_since
+        return self._plan.changes_since if self.account.filter_works(self.resource) else FOREVER
 
     def _tombstones(self, gone: dict[int, Deletion], present: Collection[int]) -> Iterator[Batch]:
         """Yields the deletions of events and of the trash; the later one of an entity counts.
@@ -206,7 +223,7 @@ class EntityReading:
         for deletion in self._trash() if self._trash else ():
             if deletion.id not in gone or gone[deletion.id].at < deletion.at:
                 gone[deletion.id] = deletion
-        for entity_id in self._keys.ids:
+        for entity_id in self.ids:
             gone.pop(entity_id, None)
         if self._traits.behind:
             # rows that changed faster than the walk read them are left to the next sync
@@ -225,37 +242,7 @@ class EntityReading:
         return Page(rows, answered=(before, after))
 
 
-@dataclass
-class ReadKeys:
-    """`delivered`: the keys of rows that every reader has been given; in a first sync REMEMBERED_KEYS of them, for a
-    filter that is ignored shows at the second page.
-
-    `ids`: the ids of all rows that came, of which there may be millions.
-    """
-
-    plans: Sequence[ReadPlan]
-    delivered: set[int | str] = field(default_factory=set)
-    ids: array[int] = field(default_factory=partial(array, "q"))
-
-    def add(self, batch: Batch) -> None:
-        """Stores the keys of a batch. Rows older than one of the plans needs do not count as delivered."""
-        row_ids = (row.get("id") for row in batch.page.rows)
-        self.ids.extend(row_id for row_id in row_ids if isinstance(row_id, int) and 0 < row_id < LARGEST_ID)
-        first_sync = all(plan.changes_since == FOREVER for plan in self.plans)
-        if first_sync and len(self.delivered) >= REMEMBERED_KEYS:
-            return
-        floor = FOREVER if batch.floor is None else batch.floor
-        for row in batch.page.rows:
-            second = seconds(row.get("updated_at"))
-            if second is None or second >= floor or all(second in plan.seconds for plan in self.plans):
-                self.delivered.add(key(row))
-
-
-def _without(batches: Iterable[Batch], unwanted: Callable[[Row], bool]) -> Iterator[Batch]:
-    return map(partial(Batch.without, unwanted=unwanted), batches)
-
-
-def over_at(second: int, answered: Iterable[Answered]) -> float | None:
+def over_at(second: int, answered: Iterable[Answer]) -> float | None:
     """Returns the tick of the monotonic clock at which `second` has ended by the server's clock and by ours.
 
     None if it had ended when the rows were requested.

@@ -18,13 +18,12 @@ from source_amocrm.errors import AmocrmError, combined_error, error_copy
 from source_amocrm.sync.declaration import Batch, Declaration, Incremental, with_parameter
 from source_amocrm.sync.deletions import EventLog
 from source_amocrm.sync.delivery import Checkpoint, Delivery, NewestFirst, PageOrder
-from source_amocrm.sync.events import EventReading
+from source_amocrm.sync.events import EventReading, events_between
 from source_amocrm.sync.lookup import Resolver
-from source_amocrm.sync.read_plan import BEGINNING, Progress, ReadPlan, agree, merged
+from source_amocrm.sync.read_plan import BEGINNING, Progress, agree, merged
 from source_amocrm.sync.reading import EntityReading
 from source_amocrm.sync.state import dump
 from source_amocrm.walk import Row
-from source_amocrm.walk.intervals import FOREVER, IntervalSet
 
 LOGGER = logging.getLogger("airbyte")
 Selected = Mapping[Declaration, Progress | None]
@@ -54,8 +53,8 @@ class StreamSync:
     stream: Incremental
     progress: Progress
     unread: set[Resource]
+    resolver: Resolver | None = None
     deliveries: dict[Resource, Delivery] = field(default_factory=dict)
-    begun: bool = False
     failures: list[Exception] = field(default_factory=list)
     lock: threading.RLock = field(default_factory=threading.RLock)
 
@@ -81,7 +80,6 @@ class StreamSync:
                 self.stream.name,
             )
         self.progress.begin([resource.name for resource in self.stream.inputs()], started)
-        self.begun = True
 
     def failure(self) -> Exception | None:
         """Returns the failures of all lists as one; a failure that we did not foresee comes first."""
@@ -113,19 +111,14 @@ class Sync:
         ]
         for one in self._streams:
             one.restart_from_the_future(account.clocks.ours())
+            if lookup := one.stream.lookup:
+                one.resolver = Resolver(account, lookup, expected=bool(self._readers(lookup.resource)))
         for resource in {resource for one in self._streams for resource in one.stream.resources}:
             agree([one.progress for one in self._readers(resource)], resource.name)
-        self._resolvers = {
-            lookup: Resolver(account, lookup, expected=bool(self._readers(lookup.resource)))
-            for stream in selected
-            for lookup in stream.lookups.values()
-        }
-        inputs = [(one.progress, resource) for one in self._streams for resource in one.stream.inputs()]
-        changes_since = (progress.plan(resource.name).changes_since for progress, resource in inputs)
-        self._event_log = EventLog(account, min(changes_since, default=FOREVER))
+        self._event_log = EventLog(account)
         self._readings: dict[Resource, EntityReading | EventReading] = {
             resource: self._event_reading() if resource is EVENTS else self._entity_reading(resource)
-            for resource in dict.fromkeys(resource for _, resource in inputs)
+            for resource in dict.fromkeys(resource for one in self._streams for resource in one.stream.inputs())
         }
 
     def parts(self) -> list[Resource | Declaration]:
@@ -183,7 +176,7 @@ class Sync:
         name = one.stream.name
         with one.lock:
             try:
-                if not one.begun:
+                if not one.progress.needed:
                     one.begin(self.account.facts().started)
                 if failure:
                     raise failure
@@ -196,12 +189,12 @@ class Sync:
             one.unread.discard(resource)
             if failure is None:
                 one.progress.finish(resource.name)
-            elif one.begun and self._is_off(resource, failure):
+            elif one.progress.needed and self._is_off(resource, failure):
                 LOGGER.info("%s of %s: there are none in this account. %s", name, resource.name, failure)
                 one.progress.postpone(resource.name)
             else:
                 one.failures.append(failure)
-            if one.begun:
+            if one.progress.needed:
                 yield name, Checkpoint(dump(one.progress))
             if not one.unread:
                 yield name, End(one.failure())
@@ -221,14 +214,11 @@ class Sync:
         return isinstance(failure, AmocrmError) and failure.path == resource.path and self.account.lacks(failure)
 
     def _delivery(self, one: StreamSync, resource: Resource) -> Delivery:
-        made = one.stream, resource, one.progress, self._resolvers.__getitem__
+        made = one.stream, resource, one.progress, one.resolver
         if resource is EVENTS and one.stream.newest_first:
-            return NewestFirst(*made, self.account.facts().until, partial(self._events_between, one.stream.kinds or ()))
+            between = partial(events_between, self.account, one.stream.kinds or ())
+            return NewestFirst(*made, self.account.facts().until, between)
         return PageOrder(*made, self.account.clocks.now)
-
-    def _events_between(self, kinds: tuple[str, ...], low: int, high: int) -> Iterator[Row]:
-        reading = EventReading(self.account, ReadPlan(IntervalSet(((low, high),)), deletions_since=low), kinds)
-        return (row for batch in reading.batches() for row in batch.page.rows)
 
     def _readers(self, resource: Resource) -> list[StreamSync]:
         return [one for one in self._streams if resource in one.stream.resources]
@@ -247,7 +237,7 @@ class Sync:
             event_log=self._event_log if any(told) else None,
             mark_deleted=any(marked),
             several_rows=any(stream.several_rows for stream in streams),
-            resolvers=[resolver for lookup, resolver in self._resolvers.items() if lookup.resource == resource],
+            resolvers=[one.resolver for one in self._streams if one.resolver and one.resolver.resource == resource],
         )
 
     def _event_reading(self) -> EventReading:

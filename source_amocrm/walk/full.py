@@ -21,91 +21,29 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from dataclasses import replace
 from functools import partial
-from itertools import count, pairwise
+from itertools import pairwise
 
 import orjson
 
-from source_amocrm.errors import AmocrmError, PageTooLarge
-from source_amocrm.walk.listing import Key, KeySet, Listing, OrderIgnored, Page, RawPage, Row, key
-from source_amocrm.walk.page_size import WindowPlan, prefetched, smaller, with_smaller_pages
+from source_amocrm.errors import PageTooLarge
+from source_amocrm.walk.listing import Key, KeySet, Listing, OrderIgnored, Page, RawPage, Row, compared, key
+from source_amocrm.walk.page_size import (
+    Endless,
+    PageProgress,
+    TooLong,
+    WindowPlan,
+    prefetched,
+    smaller,
+    with_smaller_pages,
+)
 from source_amocrm.walk.worker_pool import MOST_AHEAD, WorkerPool
 
-MOST_ROWS = 5_000_000
-"""The most rows of one list that is read whole, or of one second. A walk that meets more raises TooLong."""
 MOST_KEPT = 48 << 20
 """The most rows of a list that is kept in memory (bytes of JSON; as objects they take about four times that)."""
 MOST_QUIET_PASSES = 8
 """How many passes in a row without a new row are enough, if rows leave all the time or the list repeats some."""
 MOST_PASSES = 60
 """How many passes `in_passes` makes before it raises Endless."""
-
-
-class Endless(AmocrmError):
-    """The server promises a next page without end, or repeats a page."""
-
-    def __init__(self, path: str) -> None:
-        super().__init__(
-            f"amoCRM's list {path} promises a next page again and again without a new row in it, so it cannot be read "
-            "to its end. Run the sync again later; if it repeats, report it to amoCRM support with the address of the "
-            "list."
-        )
-
-
-class TooLong(AmocrmError):
-    """The list has more rows than any account has, so it may have no end."""
-
-    def __init__(self, path: str) -> None:
-        super().__init__(
-            f"amoCRM's list {path} goes on after {MOST_ROWS:,} rows, or after more than the memory can hold, and is "
-            "read no further. Report it to amoCRM support with the address of the list."
-        )
-
-
-class PageProgress:
-    """The progress rule of walks by page number: one page in MOST_BARREN must bring a row that the walk has not met.
-
-    A robot's mass edit may push many pages of known rows in between. A server that repeats a page, or a few pages in
-    turn, or sends more than MOST_ROWS, is given up on.
-    """
-
-    MOST_BARREN = 100
-    MOST_REPEATS = 3
-
-    def __init__(self, path: str) -> None:
-        self._path = path
-        self._met = KeySet()
-        self._previous: list[Key] = []
-        self._barren = self._repeats = self._rows = 0
-
-    def meet(self, raw: RawPage, fresh: bool | None = None) -> bool:
-        """Counts a page, and tells whether the walk must request the page after it. Raises Endless and TooLong.
-
-        A full page without a link to the next one may be where the server cut the list, so the walk requests the page
-        after it. If the server sends the same page instead, the list has ended. `fresh`: the page brings a new row;
-        None to find out by the keys.
-        """
-        ids = [key(row) for row in raw.rows]
-        if fresh is None:
-            fresh = self._met.add(ids)
-        # A walk may change its page size; a server that ignores page numbers then sends a longer or shorter beginning.
-        sizes = len(ids), len(self._previous)
-        shared = max(sizes) if raw.more else min(sizes)
-        self._repeats = self._repeats + 1 if shared and ids[:shared] == self._previous[:shared] else 0
-        self._barren = 0 if fresh else self._barren + 1
-        self._previous = ids
-        self._rows += len(ids)
-        check_length(self._path, self._rows)
-        if self._repeats < self.MOST_REPEATS and self._barren < self.MOST_BARREN:
-            return raw.may_go_on
-        if raw.more:
-            raise Endless(self._path)
-        return False
-
-
-def check_length(path: str, rows: int) -> None:
-    """Raises TooLong if so many rows of a list are more than MOST_ROWS."""
-    if rows > MOST_ROWS:
-        raise TooLong(path)
 
 
 def full(listing: Listing, pool: WorkerPool | None = None) -> list[Row]:
@@ -137,7 +75,7 @@ class _WholeList:
     def __init__(self, listing: Listing, pool: WorkerPool | None) -> None:
         self._listing = listing
         self._pool = pool
-        self._plan = WindowPlan(listing, pool)
+        self._plan = WindowPlan(listing, pool, share=2)
         self._rows: dict[Key, Row] = {}
         """Each row once, in the version that was seen last."""
         self._bytes = 0
@@ -164,19 +102,17 @@ class _WholeList:
 
     def _read(self, page: RawPage) -> None:
         """Reads the list from its first page on. Raises OrderIgnored if the windows cannot be shown to join."""
-        progress, read = PageProgress(self._listing.path), 0
         while True:
-            goes_on, keys, start = progress.meet(page), [key(row) for row in page.rows], self._plan.window.start
+            keys, start = [key(row) for row in page.rows], self._plan.window.start
             if start and not page.more and len(keys) > 1 and keys == self._keys[: len(keys)]:
                 return  # the server ignores page numbers and has sent the whole list again
             if start and not (keys and keys[0] in self._rows):
                 self._plan.step_back(page)
                 self._moved = True
             else:
-                read += 1
-                if not self._plan.advance(page, self._add(page, keys)) or not goes_on:
-                    break
-                self._plan.prefetch(read // 2)
+                self._plan.advance(page, self._add(page, keys))
+            if not self._plan.more:
+                break
             page = self._plan.ask()
         if self._moved and not self._orders:
             raise OrderIgnored
@@ -185,7 +121,7 @@ class _WholeList:
         start = self._plan.window.start
         shared = self._keys[start : start + len(keys)]
         self._moved = self._moved or keys[: len(shared)] != shared
-        self._orders = {step for step in self._orders if all(_step(*pair) == step for pair in pairwise(keys))}
+        self._orders = {step for step in self._orders if all(compared(*pair) == step for pair in pairwise(keys))}
         if start and not self._goes_on(page, keys):
             self._moved, self._orders = True, set()
         self._keys[start : start + len(keys)] = keys
@@ -222,34 +158,24 @@ def _fields(row: Row) -> Row:
     return {name: value for name, value in row.items() if not name.startswith("_")}
 
 
-def _step(one: Key, other: Key) -> int:
-    if isinstance(one, int) and isinstance(other, int):
-        return (one < other) - (one > other)
-    return 0
-
-
-def one_pass(listing: Listing, pool: WorkerPool | None = None, first: int = 1) -> Iterator[RawPage]:
-    """Yields the pages from number `first` to the last, and prefetches more of them the longer the list is.
+def one_pass(listing: Listing, pool: WorkerPool | None = None, number: int = 1) -> Iterator[RawPage]:
+    """Yields the pages from `number` to the last, and prefetches more of them the longer the list is.
 
     Raises Endless and PageTooLarge.
     """
     progress = PageProgress(listing.path)
     not_retrying = listing.retrying_empty(0)  # for pages that the server has not promised
     requests: deque[Future[RawPage]] = deque()
-    last_requested, promised = first, True
+    goes_on = promised = True
     try:
-        for number in count(first):
+        while goes_on:
             raw = prefetched(requests.popleft()) if requests else None
             raw = raw or (listing if promised else not_retrying).ask({}, number)
-            promised = raw.more
-            if not progress.meet(raw):
-                yield raw
-                return
-            last_requested = max(last_requested, number)
-            while pool and len(requests) < min(number, MOST_AHEAD) and pool.vacancies():
-                last_requested += 1
-                requests.append(pool.submit(partial(not_retrying.ask, {}, last_requested)))
+            promised, goes_on = raw.more, progress.meet(raw)
+            while goes_on and pool and len(requests) < min(number, MOST_AHEAD) and pool.vacancies():
+                requests.append(pool.submit(partial(not_retrying.ask, {}, number + len(requests) + 1)))
             yield raw
+            number += 1
     finally:
         while requests:
             requests.pop().cancel()
@@ -296,9 +222,8 @@ def latest_versions(pages: Iterable[RawPage]) -> list[Row]:
     return list({key(row): row for raw in pages for row in raw.rows}.values())
 
 
-def first_versions(pages: Iterable[RawPage], delivered: Iterable[Key] = ()) -> Iterator[Page]:
-    """Yields each row once, in the version that was seen first, without the rows whose keys are `delivered`."""
-    seen = KeySet(delivered)
+def first_versions(pages: Iterable[RawPage], seen: KeySet) -> Iterator[Page]:
+    """Yields each row once, in the version that was seen first, without the rows whose keys were `seen`."""
     for raw in pages:
         fresh = {row_key: row for row in raw.rows if (row_key := key(row)) not in seen}
         seen.add(fresh)

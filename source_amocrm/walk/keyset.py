@@ -12,8 +12,8 @@ from its first to its last. The walk takes a page only if it begins no later tha
 
 Whatever moves meanwhile (an edited row jumps to "now", a deleted one leaves) is ahead of the walk or already read. The
 walk drops rows that were delivered before. If nothing proves that a page joins inside a crowded second, the walk reads
-that second on its own (see `id_order.one_second`). If rows of one second come in any order in a list that can be read
-in the order of IDs, it raises TiesShuffled.
+that second on its own (see `one_second`). If rows of one second come in any order in a list that can be read in the
+order of IDs, it raises TiesShuffled.
 
 Progress rule: a page that brings nothing new lies behind the last one or is a step back, and there are at most
 MOST_BARREN of these in a row. The walk does not chase changes that come faster than it reads them: what is changed
@@ -28,8 +28,8 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from source_amocrm.errors import PageTooLarge
-from source_amocrm.walk.full import check_length, undated
-from source_amocrm.walk.id_order import one_second
+from source_amocrm.walk.by_page_number import one_second
+from source_amocrm.walk.full import undated
 from source_amocrm.walk.intervals import Interval
 from source_amocrm.walk.keyset_prefetch import KeysetPrefetcher, KeysetWindow
 from source_amocrm.walk.listing import (
@@ -44,6 +44,7 @@ from source_amocrm.walk.listing import (
     TiesShuffled,
     key,
 )
+from source_amocrm.walk.page_size import check_length
 from source_amocrm.walk.server_order import ListTraits, OrderedList, Ranked, prove_order
 from source_amocrm.walk.worker_pool import WorkerPool
 
@@ -72,17 +73,11 @@ def keyset(
 
 
 class _Position:
-    """How far the walk has come: it is at `rank`, and every row of an earlier rank is delivered. `last`: the last row
-    of the page before."""
+    """How far the walk has come: it is at `rank`, and every row of an earlier rank is delivered.
 
-    rank: int
-    last: Ranked | None
-    delivered: set[Key]
-    """The keys of the rows at `rank`, while they are few."""
-    _many: bool
-    """Whether the rows at `rank` are too many to remember, and their order tells which are delivered."""
-    rows: int
-    """How many rows at `rank` are delivered."""
+    `last`: the last row of the page before. `rows`: how many rows at `rank` are delivered. `delivered`: their keys,
+    while they are few; then the order of ties tells which rows are delivered.
+    """
 
     def __init__(self, ordered: OrderedList) -> None:
         self._ordered = ordered
@@ -91,15 +86,22 @@ class _Position:
 
     def move_to(self, rank: int) -> None:
         """Moves to a rank of which nothing has been read."""
-        self.rank, self.last, self.delivered, self._many, self.rows = rank, None, set(), False, 0
+        self.rank = rank
+        self.last: Ranked | None = None
+        self.rows = 0
+        self.delivered: set[Key] = set()
+
+    @property
+    def _many(self) -> bool:
+        return len(self.delivered) < self.rows
 
     def is_fresh(self, one: Ranked) -> bool:
         """Whether a row is not delivered yet."""
         if one.rank != self.rank:
             return one.rank > self.rank
-        if self._many and self.last and self._ties.is_no_later(one.row, self.last.row):
+        if self._many and self.last and self._ties.is_no_later(one, self.last):
             return False
-        return key(one.row) not in self.delivered
+        return one.key not in self.delivered
 
     def joins(self, ranked: list[Ranked]) -> bool:
         """Whether no row can lie between what was read and the first of these rows."""
@@ -107,32 +109,32 @@ class _Position:
         if first.rank != self.rank or self.last is None:
             return first.rank < self.rank
         tied = [one for one in ranked if one.rank == self.rank]
-        return self._ties.holds_for(tied) and self._ties.is_no_later(first.row, self.last.row)
+        return self._ties.holds_for(tied) and self._ties.is_no_later(first, self.last)
 
     def holds_none_of(self, ranked: list[Ranked]) -> bool:
         """Whether it is known that none of these rows is delivered and no two of them are one."""
-        keys = {key(row) for _, row in ranked}
+        keys = {one.key for one in ranked}
         return not self._many and len(keys) == len(ranked) and keys.isdisjoint(self.delivered)
 
     def is_before(self, last: Ranked) -> bool:
         """Whether a page that ends with this row leads beyond what was read."""
         if last.rank != self.rank or self.last is None:
             return last.rank > self.rank
-        return self._ties.known and not self._ties.is_no_later(last.row, self.last.row)
+        return self._ties.known and not self._ties.is_no_later(last, self.last)
 
     def is_crowded(self, limit: int) -> bool:
         """Whether the walk is among so many rows of one second that they fill a good part of a page of `limit` rows."""
-        return self.last is not None and (self._many or len(self.delivered) > round(limit * CROWDED_SHARE))
+        return self.last is not None and self.rows > round(limit * CROWDED_SHARE)
 
     def advance(self, ranked: list[Ranked], fresh: list[Ranked]) -> None:
         """Moves to the end of a page that was taken."""
         rank = ranked[-1].rank if ranked else self.rank
         if rank > self.rank:
             self.move_to(rank)
-        self.delivered.update(key(row) for own_rank, row in ranked if own_rank == rank)
-        self.rows += sum(own_rank == rank for own_rank, _ in fresh)
+        self.delivered.update(one.key for one in ranked if one.rank == rank)
+        self.rows += sum(one.rank == rank for one in fresh)
         if len(self.delivered) > REMEMBERED_KEYS and self._ties.known:
-            self.delivered, self._many = set(), True
+            self.delivered = set()
         self.last = ranked[-1] if ranked else None
 
     def page_within(self, rows: list[Row], ranked: list[Ranked]) -> Page | None:
@@ -151,7 +153,6 @@ class _Found(NamedTuple):
     raw: RawPage
     window: KeysetWindow
     ranked: list[Ranked]
-    keys: list[Key]
     joins: bool
     counted: bool
     prefetched: bool
@@ -243,14 +244,12 @@ class _Walk:
         return window.ask(self._ordered), window
 
     def _look(self, raw: RawPage, window: KeysetWindow, prefetched: bool = False) -> _Found:
-        position = self._position
-        ranked = self._ranked(raw)
-        keys, counted = [key(row) for _, row in ranked], False
+        position, ranked, counted = self._position, self._ranked(raw), False
         if self._listing.own_order and ranked and ranked[0].rank == position.rank:
-            repeated = self._prefetcher.count_repeated(window, keys)
+            repeated = self._prefetcher.count_repeated(window, ranked)
             counted = repeated > 0 and position.holds_none_of(ranked[repeated:])
         joins = counted or window.begins_by(position.rank) or (bool(ranked) and position.joins(ranked))
-        return _Found(raw, window, ranked, keys, joins, counted, prefetched)
+        return _Found(raw, window, ranked, joins, counted, prefetched)
 
     def _ranked(self, raw: RawPage) -> list[Ranked]:
         """The rows with their ranks; a row without a date gets its neighbour's rank.
@@ -259,14 +258,14 @@ class _Walk:
         """
         rank, ranked = self._position.rank, list[Ranked]()
         for row in raw.rows:
-            own_rank = self._ordered.rank(row)
-            if own_rank is None and key(row) in self._undated:
+            row_key, own_rank = key(row), self._ordered.rank(row)
+            if own_rank is None and row_key in self._undated:
                 continue
             if own_rank is not None:
                 if ranked and own_rank < rank:
                     raise OrderIgnored
                 rank = own_rank
-            ranked.append(Ranked(rank, row))
+            ranked.append(Ranked(rank, row_key, row))
         return ranked
 
     def _next_prefetched(self) -> _Found | None:
@@ -319,14 +318,14 @@ class _Walk:
             return
         self._note(found)
         if raw.may_go_on:
-            self._prefetcher.fill(ordered.last_possible_rank(raw.latest))
+            self._prefetcher.fill(raw.latest)
             whole_from = rank if window.number == 1 else ranked[0].rank + 2
             prove_order(ordered, whole_from, ranked, self._prefetcher.sizer)
         ended = not raw.may_go_on or last > ordered.last_rank
         # The last page was prefetched and may be older than the walk: rows that were changed since lie behind it
         if found.prefetched and not raw.may_go_on and ordered.ascending and last >= (self._started_at or last + 1):
             ended = False
-        rows = [row for own_rank, row in fresh if own_rank <= ordered.last_rank]
+        rows = [one.row for one in fresh if one.rank <= ordered.last_rank]
         within = None if ended else position.page_within(rows, ranked)
         page = within or Page(rows, ordered.seconds_between(rank, ordered.last_rank if ended else last - 1))
         yield replace(page, answered=(raw.answered,))
@@ -352,12 +351,8 @@ class _Walk:
                 yield from one_second(self._listing, self._ordered.second(one), self._pool)
 
     def _note(self, found: _Found) -> None:
-        if found.raw.may_go_on and found.window.number == 1:
-            self._prefetcher.learn_size(found.window, len(found.ranked))
-        self._prefetcher.take_note(found.window, [rank for rank, _ in found.ranked], found.keys, found.prefetched)
+        self._prefetcher.take_note(found.raw, found.window, found.ranked, found.prefetched)
         self._back = 0
-        if found.prefetched:
-            self._prefetcher.sizer.count_page()
 
     def _leave_second(self, found: _Found) -> Iterator[Page]:
         """Handles a page that may go on but does not lead beyond the last row read."""
@@ -381,7 +376,8 @@ class _Walk:
             if len(found.ranked) < window.limit:
                 yield from self._read_second(raw)
         elif self._empty_behind == window:
-            yield self._second_done(raw)
+            yield Page([], self._ordered.seconds_between(rank, rank))
+            self._move_to(self._rank_to_read(rank + 1, raw))
         else:
             self._empty_behind = window
             self._barren += 1
@@ -391,15 +387,9 @@ class _Walk:
     def _read_second(self, raw: RawPage) -> Iterator[Page]:
         """Reads the second on its own and goes on behind it."""
         self._prefetcher.drop()
-        second, delivered = self._ordered.second(self._position.rank), self._position.delivered
-        yield from one_second(self._listing, second, self._pool, delivered)
-        yield self._second_done(raw)
-
-    def _second_done(self, raw: RawPage) -> Page:
-        """Goes on behind a second of which nothing is left to read."""
         rank = self._position.rank
+        yield from one_second(self._listing, self._ordered.second(rank), self._pool, self._position.delivered)
         self._move_to(self._rank_to_read(rank + 1, raw))
-        return Page([], self._ordered.seconds_between(rank, rank))
 
     def _move_to(self, rank: int) -> None:
         """Goes on from a rank of which nothing has been read."""

@@ -22,7 +22,7 @@ from typing import NamedTuple
 
 from source_amocrm.walk.listing import Key, RawPage
 from source_amocrm.walk.page_size import PagePlan, reaching
-from source_amocrm.walk.server_order import OrderedList
+from source_amocrm.walk.server_order import OrderedList, Ranked
 from source_amocrm.walk.worker_pool import MOST_AHEAD, WorkerPool
 
 LEAST_OVERLAP = 2.0
@@ -119,18 +119,18 @@ class KeysetPrefetcher(PagePlan[KeysetWindow]):
         """A window whose page did not follow on what was read."""
         self._bound_requested = False
         self._anchors: deque[Anchor] = deque()
-        self._ranks: Sequence[int] = ()
-        self._keys: Sequence[Key] = ()
+        self._page: list[Ranked] = []
         self._index: dict[Key, int] = {}
         self._start = 0
-        """Of the last page that was read: the ranks and keys of its rows, the index of each key, the first position."""
+        """Of the last page that was read: its rows, the index of each key, the first position."""
         self._end = 0
         """The position behind the last row that was read."""
         self._reshuffled = False
         """Whether rows of the last page were seen in another order than there."""
         self._pages = 0
         self._first_rank: int | None = None
-        self._last_rank: int | None = None
+        self._latest: int = 0
+        """No row is dated later, but for those dated ahead."""
 
     def head(self) -> tuple[RawPage, KeysetWindow] | None:
         """Waits for the next page, and meanwhile requests others behind it. None if no page was requested. Raises what
@@ -139,20 +139,20 @@ class KeysetPrefetcher(PagePlan[KeysetWindow]):
             return None
         window, page = self.requests[0]
         while not wait([page], POLL_INTERVAL).done:
-            self.fill(self._last_rank)
+            self.fill(self._latest)
         return page.result(), window
 
-    def count_repeated(self, window: KeysetWindow, keys: Sequence[Key]) -> int:
+    def count_repeated(self, window: KeysetWindow, ranked: list[Ranked]) -> int:
         """How many rows of the last page a page begins with, each at the same position, before it goes on behind them.
 
         0 once rows of the list were seen in two orders, or if the window may begin earlier than it was planned to.
         """
-        start = window.start
-        if not self._start <= start < self._end < start + len(keys) or self._reshuffled:
+        start, shared = window.start, self._end - window.start
+        if not self._start <= start < self._end < start + len(ranked) or self._reshuffled:
             return 0
-        self._notice_reshuffling(window, keys)
-        shared = self._end - start
-        if self._reshuffled or keys[:shared] != self._keys[-shared:]:
+        self._notice_reshuffling(window, ranked)
+        places = [self._index.get(one.key) for one in ranked[:shared]]
+        if self._reshuffled or places != list(range(start - self._start, self._end - self._start)):
             return 0
         traits, anchor = self._ordered.traits, window.anchor
         sure = window.bound in (anchor.bound, anchor.rank) or not anchor.repeated
@@ -175,10 +175,13 @@ class KeysetPrefetcher(PagePlan[KeysetWindow]):
             self.drop()
         self._refused = window
 
-    def take_note(self, window: KeysetWindow, ranks: Sequence[int], keys: Sequence[Key], prefetched: bool) -> None:
+    def take_note(self, raw: RawPage, window: KeysetWindow, ranked: list[Ranked], prefetched: bool) -> None:
         """Notes a page that follows on what was read."""
-        self._notice_reshuffling(window, keys)
-        shared = (self._start + self._index[own] - index for index, own in enumerate(keys) if own in self._index)
+        if raw.may_go_on and window.number == 1 and len(ranked) < min(window.limit, self.limit):
+            self.drop()
+            self.widest = max(1, len(ranked))
+        self._notice_reshuffling(window, ranked)
+        shared = (self._start + self._index[one.key] - at for at, one in enumerate(ranked) if one.key in self._index)
         start = next(shared, window.start)
         if self._begins_at_anchor(window):
             # rows that have left or entered moved the anchor and those before it
@@ -187,26 +190,20 @@ class KeysetPrefetcher(PagePlan[KeysetWindow]):
                 anchor.position += moved * (anchor.position <= position)
         elif window.number == 1 and (not self._anchors or self._anchors[-1].position < start):
             self._anchors.append(Anchor(start, window.anchor.rank, window.bound))
-        self._add_anchors(ranks, start)
-        self._ranks, self._keys, self._start = ranks, keys, start
-        self._index = {row_key: index for index, row_key in enumerate(keys)}
-        self._end = start + len(ranks)
+        self._add_anchors([one.rank for one in ranked], start)
+        self._page, self._start, self._end = ranked, start, start + len(ranked)
+        self._index = {one.key: at for at, one in enumerate(ranked)}
         self._pages += 1
-        if self._first_rank is None and ranks:
-            self._first_rank = ranks[0]
+        if self._first_rank is None and ranked:
+            self._first_rank = ranked[0].rank
         if prefetched:
             self._overlap = max(LEAST_OVERLAP, self._overlap - CALMER)
+            self.sizer.count_page()
 
     def _begins_at_anchor(self, window: KeysetWindow) -> bool:
         """Whether the window was counted from a row that was read, and its bound shows the rows from there on."""
         anchor = window.anchor
         return anchor in self._anchors and window.bound in (anchor.bound, self._ordered.bound_of(anchor.rank))
-
-    def learn_size(self, window: KeysetWindow, rows: int) -> None:
-        """Learns the largest page size from a first page that promises a next one."""
-        if rows < min(window.limit, self.limit):
-            self.drop()
-            self.widest = max(1, rows)
 
     def first(self, bound: int, rank: int) -> KeysetWindow:
         """The window of the first page from a rank on."""
@@ -218,12 +215,13 @@ class KeysetPrefetcher(PagePlan[KeysetWindow]):
         wanted = self._end - 1 - back
         return best_window(self._usable_anchors(), wanted, wanted if back else self._end, self.limit)
 
-    def fill(self, last_rank: int | None) -> None:
-        """Requests as many pages as the request budget has room for. `last_rank`: where the list ends, if known."""
-        self._last_rank = last_rank
+    def fill(self, latest: int) -> None:
+        """Requests as many pages as the request budget has room for. `latest`: no row is dated later, but for those
+        dated ahead."""
+        self._latest = latest
         if self.pool is None:
             return
-        most = min(MOST_AHEAD, self._pages_left(last_rank))
+        most = min(MOST_AHEAD, self._pages_left())
         while len(self.requests) < most and self.pool.vacancies():
             end = max(self._end, self.requests[-1][0].end) if self.requests else self._end
             window = best_window(self._usable_anchors(), end - round(self._overlap), end, self.limit)
@@ -232,13 +230,15 @@ class KeysetPrefetcher(PagePlan[KeysetWindow]):
                 return
             self.requests.append((window, page))
 
-    def _pages_left(self, last_rank: int | None) -> int:
+    def _pages_left(self) -> int:
         """Estimates how many pages are left, by how dense the rows of the last page and of all pages are. If the end of
         the list is not known: half as many pages as were read."""
-        proven = self._pages // 2
-        if last_rank is None:
+        proven, last_rank = self._pages // 2, self._ordered.last_rank
+        if self._ordered.ascending:
+            last_rank = min(last_rank, self._latest)
+        elif last_rank >= 0:
             return proven
-        first, last = self._ranks[0], self._ranks[-1]
+        first, last = self._page[0].rank, self._page[-1].rank
         left = CAUTION * max(0, last_rank - last)
         by_page = math.ceil(left / max(1, last - first))
         read = last - (self._first_rank or 0)
@@ -259,12 +259,12 @@ class KeysetPrefetcher(PagePlan[KeysetWindow]):
                 self._bound_requested = True
                 self.pool.submit(partial(self._ordered.learn_bound, anchor.rank))
 
-    def _notice_reshuffling(self, window: KeysetWindow, keys: Sequence[Key]) -> None:
+    def _notice_reshuffling(self, window: KeysetWindow, ranked: list[Ranked]) -> None:
         """Notes whether rows of the last page came in another order: positions counted by them are not sure then.
 
         A single row shows it by not being where its window was planned to have it.
         """
-        shifts = {index - self._index[row_key] for index, row_key in enumerate(keys) if row_key in self._index}
+        shifts = {at - self._index[one.key] for at, one in enumerate(ranked) if one.key in self._index}
         elsewhere = self._begins_at_anchor(window) and bool(shifts) and shifts != {self._start - window.start}
         self._reshuffled = self._reshuffled or len(shifts) > 1 or elsewhere
 

@@ -16,7 +16,7 @@ from airbyte_cdk.models import FailureType
 
 from source_amocrm.dates import LAST_SECOND
 from source_amocrm.errors import AmocrmError, json_kind
-from source_amocrm.http import Fetch, Params
+from source_amocrm.http import Answer, Fetch, Params
 from source_amocrm.walk.intervals import FOREVER
 
 Row = dict[str, Any]
@@ -33,7 +33,8 @@ REMEMBERED_KEYS = 5_000
 _ID_DIGITS = 18
 RECENT_KEYS = 20_000
 """How many keys are kept as objects. Past it they are packed into sorted arrays."""
-_LARGEST = 2**63
+LARGEST_ID = 2**63
+"""IDs from here on do not fit into an array of 8 bytes each."""
 
 
 class FilterIgnored(Exception):
@@ -72,31 +73,6 @@ class NoList(AmocrmError):
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
-    """The times of one request and its response.
-
-    The request left no earlier than `sent_at`, and amoCRM made the response at `server_time` (Unix seconds, server
-    clock). `drift`: this machine's clock minus the server's (seconds), 0 while the two agree. `tick`: when the response
-    came (seconds, monotonic clock).
-    """
-
-    sent_at: float
-    server_time: float
-    drift: int = 0
-    tick: float = 0.0
-
-    @property
-    def earliest(self) -> float:
-        """When the response was made, by the earlier of both clocks: a moment that has passed."""
-        return self.server_time + min(0, self.drift)
-
-    @property
-    def latest(self) -> float:
-        """When the response was made, by the later of both clocks: no row of the page changed after it."""
-        return self.server_time + max(0, self.drift)
-
-
-@dataclass(frozen=True, slots=True)
 class RawPage:
     """One page as the server sent it.
 
@@ -106,7 +82,7 @@ class RawPage:
 
     rows: list[Row]
     more: bool
-    answered: Answered
+    answered: Answer  # without its body
     full: bool = False
 
     @property
@@ -140,7 +116,7 @@ class Page:
     completed: tuple[int, int] | None = None
     checkpoint: PageCheckpoint | None = None
     second: int | None = None
-    answered: tuple[Answered, ...] = ()
+    answered: tuple[Answer, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -215,8 +191,8 @@ class Listing:
             if any(key(row) not in self.ids for row in rows):
                 raise FilterIgnored
             full = full and len(rows) < len(self.ids)
-        answered = Answered(answer.sent_at, answer.server_time, answer.drift, answer.tick)
-        return RawPage(rows, bool(rows) and (counted or bool(next_link(body))), answered, full)
+        more = bool(rows) and (counted or bool(next_link(body)))
+        return RawPage(rows, more, replace(answer, body=None), full)
 
 
 def bounds(listing: Listing, low: int, high: int) -> dict[str, int | str]:
@@ -251,6 +227,11 @@ def key(row: Row) -> Key:
         if isinstance(value, (int, str)):
             return value
     return repr(row.get("id"))
+
+
+def compared(one: Any, other: Any) -> int:
+    """1 if the first key is lower, -1 if it is higher, 0 if the two are equal or cannot be compared."""
+    return (one < other) - (one > other) if isinstance(one, int) is isinstance(other, int) else 0
 
 
 class KeySet:
@@ -298,7 +279,7 @@ class KeySet:
 
 
 def _short(key: Key) -> int:
-    if isinstance(key, int) and -_LARGEST <= key < _LARGEST:
+    if isinstance(key, int) and -LARGEST_ID <= key < LARGEST_ID:
         return key
     digest = blake2b(repr(key).encode(errors="surrogatepass"), digest_size=8).digest()
     return int.from_bytes(digest, "big", signed=True)

@@ -14,13 +14,13 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
-from source_amocrm.errors import PageTooLarge
+from source_amocrm.errors import AmocrmError, PageTooLarge
 from source_amocrm.http import Params
-from source_amocrm.walk.listing import SIZES, Listing, OrderIgnored, RawPage
+from source_amocrm.walk.listing import SIZES, Key, KeySet, Listing, OrderIgnored, RawPage, key
 from source_amocrm.walk.worker_pool import MOST_AHEAD, WorkerPool
 
 T = TypeVar("T")
@@ -28,6 +28,8 @@ W = TypeVar("W")
 
 PAGES_OF_CAUTION = 10
 """How many smaller pages follow one that was too large before the walk tries the full size again."""
+MOST_ROWS = 5_000_000
+"""The most rows of one list that is read whole, or of one second. A walk that meets more raises TooLong."""
 
 
 def with_smaller_pages(listing: Listing, read: Callable[[Listing], T]) -> T:
@@ -101,8 +103,72 @@ class LargestPage:
         return raw, replace(listing, limit=self.now)
 
 
-@dataclass(frozen=True, slots=True)
-class PageWindow:
+class Endless(AmocrmError):
+    """The server promises a next page without end, or repeats a page."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(
+            f"amoCRM's list {path} promises a next page again and again without a new row in it, so it cannot be read "
+            "to its end. Run the sync again later; if it repeats, report it to amoCRM support with the address of the "
+            "list."
+        )
+
+
+class TooLong(AmocrmError):
+    """The list has more rows than any account has, so it may have no end."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(
+            f"amoCRM's list {path} goes on after {MOST_ROWS:,} rows, or after more than the memory can hold, and is "
+            "read no further. Report it to amoCRM support with the address of the list."
+        )
+
+
+def check_length(path: str, rows: int) -> None:
+    """Raises TooLong if so many rows of a list are more than MOST_ROWS."""
+    if rows > MOST_ROWS:
+        raise TooLong(path)
+
+
+class PageProgress:
+    """The progress rule of walks by page number: one page in MOST_BARREN must bring a row that the walk has not met.
+
+    A robot's mass edit may push many pages of known rows in between. A server that repeats a page, or a few pages in
+    turn, or sends more than MOST_ROWS, is given up on.
+    """
+
+    MOST_BARREN = 100
+    MOST_REPEATS = 3
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._met = KeySet()
+        self._previous: list[Key] = []
+        self._barren = self._repeats = self._rows = 0
+
+    def meet(self, raw: RawPage) -> bool:
+        """Counts a page, and tells whether the walk must request the page after it. Raises Endless and TooLong.
+
+        A full page without a link to the next one may be where the server cut the list, so the walk requests the page
+        after it. If the server sends the same page instead, the list has ended.
+        """
+        ids = [key(row) for row in raw.rows]
+        # A walk may change its page size; a server that ignores page numbers then sends a longer or shorter beginning.
+        sizes = len(ids), len(self._previous)
+        shared = max(sizes) if raw.more else min(sizes)
+        self._repeats = self._repeats + 1 if shared and ids[:shared] == self._previous[:shared] else 0
+        self._barren = 0 if self._met.add(ids) else self._barren + 1
+        self._previous = ids
+        self._rows += len(ids)
+        check_length(self._path, self._rows)
+        if self._repeats < self.MOST_REPEATS and self._barren < self.MOST_BARREN:
+            return raw.may_go_on
+        if raw.more:
+            raise Endless(self._path)
+        return False
+
+
+class PageWindow(NamedTuple):
     """`limit` rows after the first `start` rows; `start` is a multiple of `limit`."""
 
     start: int
@@ -121,14 +187,16 @@ class PageWindow:
 
 
 def reaching(position: int, most: int) -> PageWindow:
-    """The window of at most `most` rows that contains the row at `position` and reaches farthest."""
-    best = PageWindow(position // most * most, most)
-    for limit in range(most - 1, 0, -1):
-        if position + limit <= best.end:  # no smaller window reaches farther
-            break
-        window = PageWindow(position // limit * limit, limit)
-        best = max(best, window, key=lambda window: window.end)
-    return best
+    """The window of at most `most` rows that contains the row at `position` and reaches farthest.
+
+    Of all windows that are page n, the largest reaches farthest, so one window of each page number is compared.
+    """
+    limit, reach, smaller_limit = most, most - position % most, position // (position // most + 1)
+    while smaller_limit > reach:  # a window with fewer rows than that reaches less far
+        if (other := smaller_limit - position % smaller_limit) > reach:
+            limit, reach = smaller_limit, other
+        smaller_limit = position // (position // smaller_limit + 1)
+    return PageWindow(position - position % limit, limit)
 
 
 def following(end: int, most: int) -> PageWindow | None:
@@ -167,16 +235,21 @@ class PagePlan(Generic[W]):
 
 
 class WindowPlan(PagePlan[PageWindow]):
-    """Plans the next `window` of a walk by page number, and requests it and, with a `pool`, windows behind it.
+    """Plans the next `window` of a walk by page number while there is `more` to read. With a `pool`, requests ahead one
+    window for every `share` windows read.
 
     `end`: the position behind the last row that was read.
     """
 
-    def __init__(self, listing: Listing, pool: WorkerPool | None = None, end: int = 0) -> None:
+    def __init__(self, listing: Listing, pool: WorkerPool | None = None, end: int = 0, share: int = 1) -> None:
         super().__init__(pool, listing.limit)
         self._listing = listing
+        self._share = share
+        self._progress = PageProgress(listing.path)
+        self.more = True
         self.end = end
         self.window = reaching(max(end - 1, 0), self.limit)
+        self._read = 0
         self._refused = 0
         """How many windows in a row began behind what was read."""
         self._last: PageWindow | None = None
@@ -197,8 +270,10 @@ class WindowPlan(PagePlan[PageWindow]):
     def step_back(self, raw: RawPage) -> None:
         """Plans an earlier window, because this one begins behind what was read; each time twice as far back.
 
-        Raises OrderIgnored if the page is longer than requested: pages of the server's own size cannot be joined.
+        Raises Endless, and OrderIgnored if the page is longer than requested: pages of the server's own size cannot be
+        joined.
         """
+        self._progress.meet(raw)
         self.drop()
         if len(raw.rows) > self.window.limit:
             raise OrderIgnored
@@ -206,16 +281,26 @@ class WindowPlan(PagePlan[PageWindow]):
         self._refused += 1
         self.window = reaching(max(0, self.window.start - step), self.limit)
 
-    def advance(self, raw: RawPage, fresh: bool, before: int | None = None) -> bool:
-        """Plans the next window after a page that joins what was read. False at the end of the list.
+    def advance(self, raw: RawPage, fresh: bool, before: int | None = None) -> None:
+        """Plans the next window after a page that joins what was read, or ends the walk.
 
         `fresh`: the page brings a new row. `before`: a position in the window at which the next window should begin, if
-        that is far enough in it. Some servers promise a next page on every page, so the walk requests the page after a
-        short one; some promise none, so it requests the page after a full one. Raises OrderIgnored if windows cannot
-        join: windows of half a dozen rows sometimes cannot, and none can if the server gives pages of its own size or
-        hides most rows of the first page.
+        that is far enough in it. Raises Endless, and OrderIgnored if windows cannot join: windows of half a dozen rows
+        sometimes cannot, and none can if the server gives pages of its own size or hides most rows of the first page.
         """
+        self._read += 1
         self.sizer.count_page()
+        goes_on = self._progress.meet(raw)
+        self.more = self._goes_on(raw, fresh, before) and goes_on
+        if self.more:
+            self._prefetch()
+
+    def _goes_on(self, raw: RawPage, fresh: bool, before: int | None) -> bool:
+        """Plans the next window. False at the end of the list.
+
+        Some servers promise a next page on every page, so the walk requests the page after a short one; some promise
+        none, so it requests the page after a full one.
+        """
         window, rows = self.window, len(raw.rows)
         self._restarts += bool(self._refused and window.start == 0 and not fresh)
         self._refused = 0
@@ -231,7 +316,12 @@ class WindowPlan(PagePlan[PageWindow]):
             self.widest = min(self.widest, rows)
             end = self.end if window.start else rows
         self.end = end
-        self.window = self._next(before)
+        behind = None if before is None else reaching(before, self.limit)
+        if behind is None or behind.end <= end + self.limit // 4:
+            behind = following(end, self.limit)
+        if behind is None:
+            raise OrderIgnored
+        self.window = behind
         return True
 
     def _is_empty(self, window: PageWindow) -> bool:
@@ -240,30 +330,16 @@ class WindowPlan(PagePlan[PageWindow]):
         except PageTooLarge:
             raise OrderIgnored from None
 
-    def _next(self, before: int | None) -> PageWindow:
-        if before is not None and (window := reaching(before, self.limit)).end > self.end + self.limit // 4:
-            return window
-        if not (behind := following(self.end, self.limit)):
-            raise OrderIgnored
-        return behind
-
-    def prefetch(self, most: int) -> None:
-        """Requests the window and those behind it while workers are free; `most` at a time.
+    def _prefetch(self) -> None:
+        """Requests the window and those behind it while workers are free.
 
         They may lie behind the end of the list, so an empty response is not retried.
         """
         if self.requests and self.requests[0][0] != self.window:
             self.drop()
-        window: PageWindow | None = self.window
-        if self.requests:
-            window = following(self.requests[-1][0].end, self.limit)
-        listing = self._listing.retrying_empty(0)
-        while (
-            self.pool
-            and window
-            and len(self.requests) <= min(most, MOST_AHEAD)
-            and (not self.requests or self.pool.vacancies())
-        ):
+        window = following(self.requests[-1][0].end, self.limit) if self.requests else self.window
+        listing, most = self._listing.retrying_empty(0), min(self._read // self._share, MOST_AHEAD)
+        while self.pool and window and len(self.requests) <= most and (not self.requests or self.pool.vacancies()):
             self.requests.append((window, self.pool.submit(partial(window.ask, listing))))
             window = following(window.end, self.limit)
 

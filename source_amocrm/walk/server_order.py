@@ -12,7 +12,7 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 from source_amocrm.walk.intervals import FOREVER, Interval
-from source_amocrm.walk.listing import Listing, OrderIgnored, Row, bounds, check_filter, key
+from source_amocrm.walk.listing import Key, Listing, OrderIgnored, Row, bounds, check_filter, compared, key
 from source_amocrm.walk.page_size import PageSizer
 
 PAIRS_TO_KNOW = 20
@@ -22,9 +22,10 @@ ROWS_TO_PROVE = 25
 
 
 class Ranked(NamedTuple):
-    """A row with its rank (see OrderedList)."""
+    """A row with its rank (see OrderedList) and its key."""
 
     rank: int
+    key: Key
     row: Row
 
 
@@ -42,31 +43,24 @@ class TieOrder:
         """Whether enough pairs were seen, all of them in one order."""
         return not self.broken and abs(self.pairs) >= PAIRS_TO_KNOW
 
-    def learn(self, ranked: Sequence[tuple[int, Row]]) -> None:
-        """Learns from rows that were not seen before, each with its rank."""
+    def learn(self, ranked: Sequence[Ranked]) -> None:
+        """Learns from rows that were not seen before."""
         for step in _steps(ranked):
             self.broken = self.broken or step == 0 or step * self.pairs < 0
             self.pairs += step
 
-    def holds_for(self, ranked: Sequence[tuple[int, Row]]) -> bool:
+    def holds_for(self, ranked: Sequence[Ranked]) -> bool:
         """Whether the order is known and these rows are in it."""
         return self.known and all(step * self.pairs > 0 for step in _steps(ranked))
 
-    def is_no_later(self, row: Row, last: Row) -> bool:
-        """Whether `row` comes no later than `last`, a row of the same second, so that no row is between the two."""
-        return self.known and (key(row) == key(last) or _compared(row, last) * self.pairs > 0)
+    def is_no_later(self, one: Ranked, last: Ranked) -> bool:
+        """Whether `one` comes no later than `last`, a row of the same second, so that no row is between the two."""
+        return self.known and (one.key == last.key or compared(one.key, last.key) * self.pairs > 0)
 
 
-def _steps(ranked: Sequence[tuple[int, Row]]) -> list[int]:
+def _steps(ranked: Sequence[Ranked]) -> list[int]:
     """How each row compares to the next one, where both are of one second."""
-    return [_compared(row, other) for (rank, row), (next_rank, other) in pairwise(ranked) if rank == next_rank]
-
-
-def _compared(row: Row, other: Row) -> int:
-    """1 if the first ID is lower, -1 if it is higher, 0 if the two cannot be compared."""
-    one: Any = key(row)
-    two: Any = key(other)
-    return (one < two) - (one > two) if isinstance(one, int) is isinstance(two, int) else 0
+    return [compared(one.key, other.key) for one, other in pairwise(ranked) if one.rank == other.rank]
 
 
 @dataclass(slots=True)
@@ -101,13 +95,6 @@ class OrderedList:
     def __post_init__(self) -> None:
         self.first_rank, self.last_rank = sorted(map(self.second, self.interval))
 
-    def last_possible_rank(self, latest: int) -> int | None:
-        """The rank of the last row that the list can have; None while it is not known. `latest`: no row is dated later,
-        but for those dated ahead."""
-        if not self.ascending:
-            return self.last_rank if self.last_rank < 0 else None
-        return min(self.last_rank, latest)
-
     def second(self, rank: int) -> int:
         """The second of a rank, and the rank of a second."""
         return rank if self.ascending else -rank
@@ -121,12 +108,10 @@ class OrderedList:
         second = self.listing.second_of(row)
         return None if second is None else self.second(second)
 
-    def params(self, bound: int) -> dict[str, int | str]:
-        """The parameters that request the rows from a rank on, in order."""
-        return {**bounds(self.listing, *self.seconds_from(bound)), **self.order(self.ascending)}
-
-    def order(self, ascending: bool) -> dict[str, str]:
-        return {f"order[{self.listing.cursor}]": "asc" if ascending else "desc"} if self.listing.ordered else {}
+    def params(self, bound: int, reverse: bool = False) -> dict[str, int | str]:
+        """The parameters that request the rows from a rank on, in order; with `reverse` in the opposite order."""
+        order = {f"order[{self.listing.cursor}]": "asc" if self.ascending is not reverse else "desc"}
+        return {**bounds(self.listing, *self.seconds_from(bound)), **(order if self.listing.ordered else {})}
 
     def seconds_from(self, bound: int) -> tuple[int, int]:
         """The seconds from `bound` to one behind the end of the interval, where the filter's bound may be exclusive."""
@@ -156,37 +141,28 @@ def prove_order(ordered: OrderedList, first_rank: int, ranked: list[Ranked], siz
     """Checks that a page is in order because that order was requested. Raises OrderIgnored if it is not.
 
     A page may be in order by chance: it may also be in an order in which the server lists rows whatever the request
-    says. Then the opposite order is requested as well, and must begin behind the page's last row. A page of one second
-    proves nothing, and needs no order. `first_rank`: the page has every row from that rank on.
+    says. Then the opposite order is requested as well, and must begin behind the page's last row. Where it does not, or
+    the list has no order to request, the page must have all rows up to its last second. A page of one second proves
+    nothing, and needs no order. `first_rank`: the page has every row from that rank on.
     """
-    listing, traits = ordered.listing, ordered.traits
-    if traits.ordered or not listing.ordered or ranked[0].rank == ranked[-1].rank:
+    listing, traits, last_rank = ordered.listing, ordered.traits, ranked[-1].rank
+    if traits.ordered or not listing.ordered or ranked[0].rank == last_rank:
         return
-    rows = [row for _, row in ranked]
-    if len(rows) >= ROWS_TO_PROVE and not any(monotone(rows, column) for column in listing.other_orders):
-        traits.ordered = True
-    elif listing.own_order:
-        _prove_whole(ordered, first_rank, ranked, sizer)
-    else:
-        params = {**bounds(listing, *ordered.seconds_from(first_rank - 1)), **ordered.order(not ordered.ascending)}
-        raw = listing.ask(params, limit=min(listing.limit, ROWS_TO_PROVE))
-        ranks = list(map(ordered.second, listing.seconds_of(raw.rows)))
-        if ranks and ranks[0] >= ranked[-1].rank:
-            traits.ordered = True
-        elif ranks:
-            _prove_whole(ordered, first_rank, ranked, sizer)
-
-
-def _prove_whole(ordered: OrderedList, first_rank: int, ranked: list[Ranked], sizer: PageSizer) -> None:
-    """Requests all rows up to the last second of the page: the page must have all of them. Raises OrderIgnored."""
-    seconds = ordered.seconds_between(first_rank - 1, ranked[-1].rank - 1)
-    if not seconds:
-        return
-    raw = sizer.ask(ordered.listing, bounds(ordered.listing, seconds[0], min(seconds[1], FOREVER)))
-    met = {key(row) for _, row in ranked}
-    if raw.may_go_on or any(key(row) not in met for row in raw.rows):
-        raise OrderIgnored
-    ordered.traits.ordered = True
+    rows = [one.row for one in ranked]
+    if len(rows) < ROWS_TO_PROVE or any(monotone(rows, column) for column in listing.other_orders):
+        if not listing.own_order:
+            raw = listing.ask(ordered.params(first_rank - 1, reverse=True), limit=min(listing.limit, ROWS_TO_PROVE))
+            ranks = list(map(ordered.second, listing.seconds_of(raw.rows)))
+            if not ranks:
+                return
+        if listing.own_order or ranks[0] < last_rank:
+            seconds = ordered.seconds_between(first_rank - 1, last_rank - 1)
+            if not seconds:
+                return
+            raw = sizer.ask(listing, bounds(listing, seconds[0], min(seconds[1], FOREVER)))
+            if raw.may_go_on or not {one.key for one in ranked}.issuperset(map(key, raw.rows)):
+                raise OrderIgnored
+    traits.ordered = True
 
 
 def monotone(rows: Sequence[Row], column: str) -> bool:

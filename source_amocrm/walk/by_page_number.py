@@ -1,0 +1,205 @@
+"""The walks by page number: in the order of IDs, or from the newest row down, and over one second.
+
+Pages overlap (see `page_size`). Both walks take a page only if no row can lie between it and the page before, whatever
+people edit, delete or restore meanwhile; else they request an earlier page.
+
+`in_id_order` reads a list that cannot be ordered by time, or one crowded second. Why it cannot skip: IDs never change
+and new rows come last, and a page counts only if its first ID is not greater than the last ID read: then it holds every
+row between that ID and its own last ID. A walk that was cut off resumes in the same way from the last row delivered. If
+the server does not list rows in the order of IDs, the walk reads the list in passes (see `full`).
+
+`newest_first` reads a list whose filter is off down to a known second. Why it cannot skip: a page is one snapshot, so
+it holds every row of the seconds between its first row and its last, and a page counts only if it begins with a row
+newer than the last row of the page before. The last second of a page may have so many rows that the next page begins in
+it. The walk then reads that second again until nothing new comes, for the server may list its rows in any order. A
+reading during which the second has moved in the list does not count.
+
+`one_second` reads rows of one second (a robot's mass edit), which no cursor tells apart: in the order of IDs if the
+list can be ordered so, else in passes. Within one second rows can only leave, which shifts the rest to the front.
+
+Progress rule: `PageProgress`, and each page reaches farther than the one before or is a step back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterator
+from dataclasses import replace
+from functools import partial
+from itertools import pairwise
+
+from source_amocrm.http import Answer, Params
+from source_amocrm.walk.full import first_versions, in_passes, latest_versions, one_pass, passes_until_complete
+from source_amocrm.walk.intervals import FOREVER
+from source_amocrm.walk.listing import (
+    Key,
+    KeySet,
+    Listing,
+    OrderIgnored,
+    Page,
+    PageCheckpoint,
+    RawPage,
+    Row,
+    bounds,
+    check_filter,
+    key,
+)
+from source_amocrm.walk.page_size import WindowPlan, with_smaller_pages
+from source_amocrm.walk.worker_pool import WorkerPool
+
+LOWEST_ID = -(2**63)
+"""Below every ID, also of a broken row: the 0 and the negative ones come first."""
+MOST_READINGS = 20
+"""How many times `newest_first` reads a second that moves in the list meanwhile, before it raises OrderIgnored."""
+
+
+def in_id_order(listing: Listing, pool: WorkerPool | None, checkpoint: PageCheckpoint | None = None) -> Iterator[Page]:
+    """Yields every row of `listing` once, in the order of IDs, from `checkpoint` on. `pool` prefetches pages."""
+    listing = listing.narrowed({"order[id]": "asc"} if listing.ordered else {})
+    plan = WindowPlan(listing, pool, checkpoint.position if checkpoint else 0, share=4)
+    last_id = checkpoint.after_id if checkpoint else LOWEST_ID
+    delivered = KeySet()
+    try:
+        while plan.more:
+            raw = plan.ask()
+            ids = _ids_in_order(raw.rows)
+            if plan.window.start and not (ids and ids[0] <= last_id):
+                plan.step_back(raw)
+                continue
+            rows = [row for row in raw.rows if row["id"] > last_id]
+            last_id = max([last_id, *ids])
+            plan.advance(raw, fresh=bool(rows))
+            delivered.add(row["id"] for row in rows)
+            yield Page(rows, checkpoint=PageCheckpoint(plan.end, last_id), answered=(raw.answered,))
+    except OrderIgnored:
+        plan.drop()
+        yield from first_versions(in_passes(listing, pool), delivered)
+    finally:
+        plan.drop()
+
+
+def _ids_in_order(rows: list[Row]) -> list[int]:
+    """The IDs of a page that was requested in ascending order of IDs. Raises OrderIgnored if it is not."""
+    ids = [row_id for row in rows if isinstance(row_id := row.get("id"), int)]
+    if len(ids) < len(rows) or any(one >= other for one, other in pairwise(ids)):
+        raise OrderIgnored
+    return ids
+
+
+def one_second(
+    listing: Listing,
+    second: int,
+    pool: WorkerPool | None = None,
+    delivered: Container[Key] = (),
+    checkpoint: PageCheckpoint | None = None,
+) -> Iterator[Page]:
+    """Yields every row of `second` once, without the rows whose keys are `delivered`, or the rows behind `checkpoint`.
+
+    Raises FilterIgnored.
+    """
+    tied = listing.narrowed(_filter_of(listing, second))
+    if checkpoint or (listing.ordered and not listing.own_order):
+        pages = in_id_order(tied, pool, checkpoint)
+    else:
+        pages = first_versions(in_passes(tied, pool, lasting=listing.own_order), KeySet())
+    for page in pages:
+        check_filter(listing, page.rows, second - 1, second + 1)
+        rows = [row for row in page.rows if listing.second_of(row) == second and key(row) not in delivered]
+        yield replace(page, rows=rows, second=second) if checkpoint else Page(rows, answered=page.answered)
+    yield Page([], (second, second))
+
+
+def _filter_of(listing: Listing, second: int) -> Params:
+    """The narrowest filter that shows the second, whether the server takes the filter's bounds as inclusive or not."""
+    for low, high in ((second, second), (second - 1, second), (second, second + 1)):
+        params = bounds(listing, low, high)
+        if any(listing.second_of(row) == second for row in listing.ask(params, limit=1).rows):
+            return params
+    return bounds(listing, second - 1, second + 1)
+
+
+def newest_first(listing: Listing, since: int) -> Iterator[Page]:
+    """Yields the rows of the second `since` or later, newest first. Raises OrderIgnored if the server does not."""
+    listing = listing.narrowed({f"order[{listing.cursor}]": "desc"})
+    plan = WindowPlan(listing)
+    reached = FOREVER  # every row of a later second is delivered
+    delivered: dict[Key, int | None] = {}  # the seconds of the delivered rows
+
+    def is_new(row: Row) -> bool:
+        second, before = listing.second_of(row), delivered.get(key(row), -1)
+        if before == second or (second is not None and second < since):
+            return False
+        delivered[key(row)] = second
+        return True
+
+    while plan.more and reached >= since:
+        raw = plan.ask()
+        seconds = _seconds(listing, raw)
+        before, start = reached, plan.window.start
+        if start and not (seconds and seconds[0] >= before):
+            plan.step_back(raw)
+            continue
+        rows = list(filter(is_new, raw.rows))
+        answered: tuple[Answer, ...] = (raw.answered,)
+        reached = min([before, *seconds[-1:]])
+        # the next page should begin with the last row that is newer
+        newer = [place for place, row in enumerate(raw.rows, start) if (listing.second_of(row) or 0) > reached]
+        fresh = bool(rows) or reached < before
+        if reached >= since:
+            plan.advance(raw, fresh, max(newer, default=None))
+        more = plan.more and reached >= since
+        if start and seconds[0] == before and (reached < before or not more):
+            tied = with_smaller_pages(replace(listing, limit=plan.limit), partial(_around, second=before, start=start))
+            rows, answered = rows + list(filter(is_new, tied.rows)), answered + tied.answered
+        yield Page(
+            sorted(rows, key=lambda row: listing.second_of(row) or 0, reverse=True),
+            (reached + 1 if more else since, FOREVER),
+            answered=answered,
+        )
+
+
+def _around(listing: Listing, second: int, start: int) -> Page:
+    """Every row of a second that lies around the position `start`."""
+    number = start // listing.limit + 1
+    answered: list[Answer] = []
+
+    def read() -> list[RawPage]:
+        nonlocal number
+        for _ in range(MOST_READINGS):
+            while (found := _from(listing, second, number)) is None:
+                number -= 1
+            newer, pages = found
+            answered.extend(page.answered for page in pages)
+            if _newer(_seconds(listing, listing.ask({}, number)), second) == newer:
+                return pages
+        raise OrderIgnored
+
+    rows = latest_versions(passes_until_complete(listing.path, read))
+    return Page(rows, answered=tuple(answered))
+
+
+def _seconds(listing: Listing, raw: RawPage) -> list[int]:
+    """The seconds of the page's rows that have one. Raises OrderIgnored if they are not in descending order."""
+    dated = listing.seconds_of(raw.rows)
+    if any(one < other for one, other in pairwise(dated)) or (raw.may_go_on and not dated):
+        raise OrderIgnored
+    return dated
+
+
+def _newer(seconds: list[int], second: int) -> int:
+    return sum(one > second for one in seconds)
+
+
+def _from(listing: Listing, second: int, first: int) -> tuple[int, list[RawPage]] | None:
+    """How many newer rows precede the rows of a second on page `first`, and the pages from there on with only the rows
+    of that second; None if the second may begin on an earlier page."""
+    newer, pages = 0, list[RawPage]()
+    for number, raw in enumerate(one_pass(listing, number=first), first):
+        seconds = _seconds(listing, raw)
+        if number == first:
+            newer = _newer(seconds, second)
+            if first > 1 and not newer:
+                return None
+        pages.append(replace(raw, rows=[row for row in raw.rows if listing.second_of(row) == second]))
+        if seconds and seconds[-1] < second:
+            break
+    return newer, pages
