@@ -49,15 +49,17 @@ def by_key(name: str, rows: list[Row]) -> dict[Own, Row]:
     return {tuple(row[column] for column in expected.KEYS[name]): row for row in rows}
 
 
-def problems(account: Account, tables: Rows, antedated: Collection[Card] = ()) -> list[str]:
-    """Empty when `tables`, filled by syncs while people worked, hold what the account holds.
+def problems(
+    account: Account, tables: Rows, antedated: Collection[Card] = (), streams: Collection[str] = expected.KEYS
+) -> list[str]:
+    """Empty when the tables of `streams`, filled by syncs while people worked, hold what the account holds.
 
     The victims of merges may still be there. `antedated`: cards that somebody gave an updated_at of the past; they
     may be old, or not there at all.
     """
     found: list[str] = []
     hidden = {name: set(ids) for name, ids in expected.merged(account).items()}
-    for name, rows in expected.tables(account).items():
+    for name, rows in expected.tables(account, streams).items():
         wanted: Mapping[Own, Row] = by_key(name, rows)
         got = tables.get(name, {})
         card = CARDS.get(PARTS[name][0] if name in PARTS else name)

@@ -141,7 +141,9 @@ class Page:
 
     def console(self) -> list[str]:
         """What the browser complained of since it was asked last."""
-        return [str(entry) for entry in self.browser.get_log("browser")]  # type: ignore[no-untyped-call]
+        complaints = [str(entry) for entry in self.browser.get_log("browser")]  # type: ignore[no-untyped-call]
+        self.seen += complaints
+        return complaints
 
     def shoot(self, file: Path, scale: float = 1.5) -> None:
         """The whole page as a picture, however long it is."""
@@ -157,7 +159,8 @@ class Page:
         """Where a secret was seen: a page, an address, the history, the console, the terminal."""
         history = self.browser.execute_cdp_cmd("Page.getNavigationHistory", {})
         # amoCRM's own page may hold what it likes; the paths through /callback are redirects and must leave no trace
-        everything = [*self.seen, str(history), *self.console(), self.output()]
+        self.console()
+        everything = [*self.seen, str(history), self.output()]
         return [line for text in everything for line in leaks(text)]
 
 

@@ -75,8 +75,13 @@ class Forked:
     def poll(self) -> int | None:
         return self.returncode
 
-    def send_signal(self, number: int) -> None:
-        os.kill(self.pid, number)
+    def send_signal(self, number: int, *, group: bool = False) -> None:
+        """`group`: also to what the process has started. A process that has ended is sent nothing."""
+        for send in (os.killpg, os.kill) if group else (os.kill,):
+            try:
+                return send(self.pid, number)
+            except ProcessLookupError:
+                continue  # it has ended; or it has but begun, and has no group yet
 
     def kill(self) -> None:
         self._process.kill()
@@ -96,7 +101,7 @@ class Forked:
             try:
                 self.wait(timeout)
             except subprocess.TimeoutExpired:
-                os.killpg(self.pid, signal.SIGKILL)
+                self.send_signal(signal.SIGKILL, group=True)
                 raise
             self._said = [text.result(timeout) for text in texts]
         for pipe in self._read:

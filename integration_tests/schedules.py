@@ -19,7 +19,7 @@ from airbyte_cdk.models import AirbyteMessage, AirbyteStateMessage
 
 from source_amocrm.sync import delivery
 
-from . import comparison
+from . import comparison, expected
 from .connector import messages
 from .destination import Destination
 from .sandbox import NOW, Account, ManualClock, Request, Sandbox, Switches, writes
@@ -149,7 +149,7 @@ class Schedule:
     def problems(self) -> list[str]:
         """Where the destination differs from the account, and what it did not like; empty when all is exact."""
         antedated = self._antedated()
-        found = comparison.problems(self.account, self.destination.rows, antedated)
+        found = comparison.problems(self.account, self.destination.rows, antedated, self.streams or expected.KEYS)
         found += self.taken.problems(self.account, self.destination.rows)
         if self.streams:
             found = [line for line in found if line.split()[0] in self.streams]

@@ -35,9 +35,8 @@ class Taken:
 
     def problems(self, account: Account, tables: Mapping[str, Mapping[Own, Row]]) -> list[str]:
         """Rows whose value was not to be seen at any moment when they could be read."""
-        wanted = expected.tables(account)
         found = []
-        for contact in wanted["contacts"]:
+        for contact in expected.table(account, "contacts"):
             row = tables.get("contacts", {}).get((contact["contact_id"],))
             if row and row["company"] == contact["company"] is not None:
                 names = {name for _, name in self.names[row["company"]]}
@@ -48,7 +47,7 @@ class Taken:
             for event in account.events
             if event.type == "lead_status_changed" and event.value_after[0]["lead_status"]["id"] == LOST
         }
-        for move in wanted["deal_statuses"]:
+        for move in expected.table(account, "deal_statuses"):
             row = tables.get("deal_statuses", {}).get((move["note_id"],))
             if row and move["loss_reason_id"] is not None:
                 reasons = _since(self.reasons[move["lead_id"]], losses[move["note_id"]])

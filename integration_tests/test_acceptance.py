@@ -34,6 +34,8 @@ ALWAYS_EMPTY = {
     "files": {"file_id", "deleted_at", "deleted_by", "deleted_by_type"},  # the drive lists no trash
 }
 Message = dict[str, Any]
+Printed = dict[str | None, list[Message]]
+"""The messages of each stream in their order; None: those of no stream."""
 
 
 @dataclass
@@ -57,8 +59,22 @@ class Connector:
         clean(done.stdout + done.stderr)
         return [json.loads(line) for line in done.stdout.splitlines()]
 
-    def read(self, catalog: Message, states: list[Message] | None = None) -> list[Message]:
-        return self.run("read", catalog=catalog, **({} if states is None else {"state": states}))
+    def read(self, catalog: Message, states: list[Message] | None = None) -> Printed:
+        printed: Printed = {}
+        for message in self.run("read", catalog=catalog, **({} if states is None else {"state": states})):
+            printed.setdefault(stream_of(message), []).append(message)
+        return printed
+
+
+def stream_of(message: Message) -> str | None:
+    match message:
+        case {"record": {"stream": name}}:
+            return str(name)
+        case {"state": {"stream": {"stream_descriptor": {"name": name}}}}:
+            return str(name)
+        case {"trace": {"stream_status": {"stream_descriptor": {"name": name}}}}:
+            return str(name)
+    return None
 
 
 @pytest.fixture(scope="module")
@@ -75,23 +91,23 @@ def streams(connector: Connector) -> dict[str, Message]:
 
 
 @pytest.fixture(scope="module")
-def full(connector: Connector, streams: dict[str, Message]) -> list[Message]:
+def full(connector: Connector, streams: dict[str, Message]) -> Printed:
     return read_whole(connector, streams)
 
 
 @pytest.fixture(scope="module")
-def first(connector: Connector, streams: dict[str, Message]) -> list[Message]:
+def first(connector: Connector, streams: dict[str, Message]) -> Printed:
     return connector.read(configured(streams, "incremental"))
 
 
-def read_whole(connector: Connector, streams: dict[str, Message]) -> list[Message]:
+def read_whole(connector: Connector, streams: dict[str, Message]) -> Printed:
     """Everything that the account may hold: an account has either segments of customers or statuses."""
     statuses = {"customer_statuses": streams["customer_statuses"]}
     others = {name: stream for name, stream in streams.items() if name not in statuses}
     found = connector.read(configured(others, "full_refresh"))
     connector.account.switches.customers = "periodicity"
     try:
-        return found + connector.read(configured(statuses, "full_refresh"))
+        return found | connector.read(configured(statuses, "full_refresh"))
     finally:
         connector.account.switches.customers = "segments"
 
@@ -109,16 +125,12 @@ def configured(streams: dict[str, Message], mode: str) -> Message:
     }
 
 
-def rows(messages: list[Message], name: str) -> list[Message]:
-    return [m["record"]["data"] for m in messages if m["type"] == "RECORD" and m["record"]["stream"] == name]
+def rows(printed: Printed, name: str) -> list[Message]:
+    return [message["record"]["data"] for message in printed[name] if message["type"] == "RECORD"]
 
 
-def states_of(messages: list[Message], name: str) -> list[Message]:
-    return [
-        message["state"]
-        for message in messages
-        if message["type"] == "STATE" and message["state"]["stream"]["stream_descriptor"]["name"] == name
-    ]
+def states_of(printed: Printed, name: str) -> list[Message]:
+    return [message["state"] for message in printed[name] if message["type"] == "STATE"]
 
 
 def keys(found: list[Message], name: str) -> list[tuple[Any, ...]]:
@@ -130,7 +142,7 @@ def by_key(found: list[Message], name: str) -> dict[tuple[Any, ...], Message]:
 
 
 @pytest.mark.parametrize("name", STREAMS)
-def test_records_satisfy_the_schema_exactly(name: str, streams: dict[str, Message], full: list[Message]) -> None:
+def test_records_satisfy_the_schema_exactly(name: str, streams: dict[str, Message], full: Printed) -> None:
     schema = streams[name]["json_schema"]
     # the protocol leaves out columns that are null
     validator = StrictIntegerDraft7Validator(
@@ -141,13 +153,13 @@ def test_records_satisfy_the_schema_exactly(name: str, streams: dict[str, Messag
 
 
 @pytest.mark.parametrize("name", STREAMS)
-def test_every_property_is_seen(name: str, streams: dict[str, Message], full: list[Message]) -> None:
+def test_every_property_is_seen(name: str, streams: dict[str, Message], full: Printed) -> None:
     seen = {column for row in rows(full, name) for column, value in row.items() if value is not None}
     assert set(streams[name]["json_schema"]["properties"]) - seen == ALWAYS_EMPTY.get(name, set())
 
 
 @pytest.mark.parametrize("name", STREAMS)
-def test_keys_are_unique_and_never_null(name: str, full: list[Message]) -> None:
+def test_keys_are_unique_and_never_null(name: str, full: Printed) -> None:
     found = keys(rows(full, name), name)
     assert found
     assert [key for key, count in Counter(found).items() if count > 1] == []
@@ -155,36 +167,30 @@ def test_keys_are_unique_and_never_null(name: str, full: list[Message]) -> None:
 
 
 @pytest.mark.parametrize("name", INCREMENTAL)
-def test_the_cursor_is_there(name: str, streams: dict[str, Message], full: list[Message]) -> None:
+def test_the_cursor_is_there(name: str, streams: dict[str, Message], full: Printed) -> None:
     assert streams[name]["default_cursor_field"] == [STREAMS[name].cursor_field]
     assert streams[name]["source_defined_cursor"] is True
     assert all(isinstance(row[str(STREAMS[name].cursor_field)], str) for row in rows(full, name))
 
 
 @pytest.mark.parametrize("name", STREAMS)
-def test_statuses_come_in_order(name: str, full: list[Message]) -> None:
-    statuses = [
-        message["trace"]["stream_status"]["status"]
-        for message in full
-        if message["type"] == "TRACE" and message["trace"]["stream_status"]["stream_descriptor"]["name"] == name
-    ]
+def test_statuses_come_in_order(name: str, full: Printed) -> None:
+    statuses = [message["trace"]["stream_status"]["status"] for message in full[name] if message["type"] == "TRACE"]
     assert statuses == ["STARTED", "RUNNING", "COMPLETE"]
 
 
 @pytest.mark.parametrize("name", STREAMS)
 @pytest.mark.parametrize("mode", ["full", "first"])
 def test_states_count_the_records_they_follow(name: str, mode: str, request: pytest.FixtureRequest) -> None:
-    messages: list[Message] = request.getfixturevalue(mode)
-    counted = [state["sourceStats"]["recordCount"] for state in states_of(messages, name)]
+    printed: Printed = request.getfixturevalue(mode)
+    counted = [state["sourceStats"]["recordCount"] for state in states_of(printed, name)]
     assert counted
-    assert sum(counted) == len(rows(messages, name))
-    last = max(
-        i for i, m in enumerate(messages) if m["type"] == "STATE" and m["state"] == states_of(messages, name)[-1]
-    )
-    assert [m for m in messages[last:] if m["type"] == "RECORD" and m["record"]["stream"] == name] == []
+    assert sum(counted) == len(rows(printed, name))
+    kinds = [message["type"] for message in printed[name]]
+    assert "RECORD" not in kinds[len(kinds) - kinds[::-1].index("STATE") :]
 
 
-def test_two_full_refreshes_are_equal(connector: Connector, streams: dict[str, Message], full: list[Message]) -> None:
+def test_two_full_refreshes_are_equal(connector: Connector, streams: dict[str, Message], full: Printed) -> None:
     """But for the moment of the reading, which `live_entities` tells."""
     again = read_whole(connector, streams)
     for name in STREAMS:
@@ -193,7 +199,7 @@ def test_two_full_refreshes_are_equal(connector: Connector, streams: dict[str, M
 
 
 def test_a_second_read_of_an_idle_account_brings_nothing_new(
-    connector: Connector, streams: dict[str, Message], first: list[Message]
+    connector: Connector, streams: dict[str, Message], first: Printed
 ) -> None:
     second = connector.read(configured(streams, "incremental"), [states_of(first, name)[-1] for name in INCREMENTAL])
     assert {name: len(rows(second, name)) for name in INCREMENTAL} == dict.fromkeys(INCREMENTAL, 0)
@@ -202,16 +208,16 @@ def test_a_second_read_of_an_idle_account_brings_nothing_new(
 
 @pytest.mark.parametrize("name", INCREMENTAL)
 def test_a_read_from_each_state_brings_the_rest(
-    name: str, connector: Connector, first: list[Message], tmp_path: Path
+    name: str, connector: Connector, first: Printed, tmp_path: Path
 ) -> None:
     """What came before a state, and what a read from it brings, are together the whole."""
     whole = by_key(rows(first, name), name)
     before: list[Message] = []
     tried: list[Message] = []
-    for message in first:
-        if message["type"] == "RECORD" and message["record"]["stream"] == name:
+    for message in first[name]:
+        if message["type"] == "RECORD":
             before.append(message["record"]["data"])
-        elif message["type"] == "STATE" and message["state"] in states_of(first, name):
+        elif message["type"] == "STATE":
             state = message["state"]["stream"]["stream_state"]
             if state in tried:
                 continue
@@ -224,14 +230,14 @@ def test_a_read_from_each_state_brings_the_rest(
 
 
 def test_a_state_from_the_future_is_read_anew(
-    connector: Connector, streams: dict[str, Message], first: list[Message]
+    connector: Connector, streams: dict[str, Message], first: Printed
 ) -> None:
     states = [states_of(first, name)[-1] for name in INCREMENTAL]
     for state in states:
         cursor = STREAMS[state["stream"]["stream_descriptor"]["name"]].cursor_field
         state["stream"]["stream_state"] = {cursor: "2056-01-01T00:00:00Z"}
     read = connector.read(configured(streams, "incremental"), states)
-    warned = [message["log"]["message"] for message in read if message["type"] == "LOG"]
+    warned = [message["log"]["message"] for message in read[None] if message["type"] == "LOG"]
     for name in INCREMENTAL:
         assert by_key(rows(read, name), name).keys() == by_key(rows(first, name), name).keys()
         cursor = STREAMS[name].cursor_field

@@ -114,7 +114,7 @@ refusals = st.lists(
 
 
 @settings(max_examples=12, deadline=None, derandomize=True)
-@given(refusals, st.sampled_from([3, 250]), st.sampled_from(["segments", "periodicity", "off"]))
+@given(refusals, st.sampled_from([6, 250]), st.sampled_from(["segments", "periodicity", "off"]))
 def test_each_table_equals_the_account_or_says_that_it_does_not(
     given_refusals: list[tuple[str, str, int]], page: int, customers: str
 ) -> None:

@@ -48,7 +48,7 @@ def edit_everything(account: Account) -> None:
 
 
 def wrong(account: Account, destination: Destination) -> list[str]:
-    return [line for line in comparison.problems(account, destination.rows) if line.split()[0] in STREAMS]
+    return comparison.problems(account, destination.rows, streams=STREAMS)
 
 
 def cursor(destination: Destination, name: str) -> str:

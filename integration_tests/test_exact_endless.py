@@ -57,7 +57,7 @@ def test_a_mistake_of_ours_in_one_table_holds_no_other_back(tmp_path: Path, monk
     account = Account.generate(seed=1, leads=60, switches=Switches(**SMALL))  # type: ignore[arg-type]
     told = run(Sandbox(account), "read", tmp_path, ["calls", "notes"])
     assert (told.code, list(told.errors())) == (1, ["calls"])
-    assert told.rows()["notes"] == comparison.by_key("notes", expected.tables(account)["notes"])
+    assert told.rows()["notes"] == comparison.by_key("notes", expected.table(account, "notes"))
 
 
 class Read:
@@ -86,7 +86,7 @@ class Read:
 
     def problems(self) -> list[str]:
         """Where the rows differ from the account's; the row that nobody asked for is one of the account too."""
-        wanted = comparison.by_key(self.name, expected.tables(self.account)[self.name])
+        wanted = comparison.by_key(self.name, expected.table(self.account, self.name))
         got = self.destination.rows.get(self.name, {})
         known = wanted.keys() | {own for own, row in got.items() if row.get("is_deleted") or {1, "1"} & set(own)}
         lines = [f"{own}: {row}" for own, row in got.items() if own not in known]

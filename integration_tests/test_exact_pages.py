@@ -36,7 +36,7 @@ def requests(account: Account, name: str, path: str, **settings: Any) -> int:
     """That a read of the stream takes for the list; its rows must be the account's."""
     sandbox, destination = Sandbox(account), Destination()
     destination.take(messages(sandbox, [name], deleted_rows="ignore", **settings))
-    assert destination.rows[name] == comparison.by_key(name, expected.tables(account)[name])
+    assert destination.rows[name] == comparison.by_key(name, expected.table(account, name))
     assert destination.delivered[name] == len(destination.rows[name])
     return sum(seen.path == path for seen in sandbox.log)
 
@@ -63,12 +63,10 @@ def test_events(account: Account, most: int, page: int) -> None:
 
 @pytest.mark.parametrize("filters", [True, False], ids=["filter", "no filter"])
 @pytest.mark.parametrize("end", ["204", "empty"])
-def test_no_list_ends_with_a_full_page_that_names_no_next_one(
-    account: Account, end: Literal["204", "empty"], filters: bool
-) -> None:
+def test_no_list_ends_with_a_full_page_that_names_no_next_one(end: Literal["204", "empty"], filters: bool) -> None:
     """Every list of the account, with counts of its rows or without."""
-    account.switches = Switches(page_max=PAGE, events_page_max=PAGE, next_link=False, filter_enabled=filters)
-    account.switches.end = end
+    switches = Switches(page_max=PAGE, events_page_max=PAGE, next_link=False, filter_enabled=filters, end=end)
+    account = Account.generate(seed=6, leads=200, clock=ManualClock(), switches=switches)
     destination = Destination()
     assert destination.take(messages(Sandbox(account), deleted_rows="ignore"))
     assert comparison.problems(account, destination.rows) == []
@@ -94,7 +92,7 @@ def test_lists_without_a_cursor(account: Account, name: str, order: str) -> None
     assert STREAMS[name].cursor_field == []
     sandbox, destination = Sandbox(account), Destination()
     destination.take(messages(sandbox, [name]))
-    assert destination.rows[name] == comparison.by_key(name, expected.tables(account)[name])
+    assert destination.rows[name] == comparison.by_key(name, expected.table(account, name))
     asked = [seen for seen in sandbox.log if seen.path.endswith(name.rpartition("_")[2])]
     paths = {seen.path for seen in asked}
     rows = destination.delivered[name]

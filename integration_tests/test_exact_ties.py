@@ -47,7 +47,7 @@ class Robot:
             for row_id in list(table.rows)[:size]:
                 table.put(row_id, {**table.rows[row_id], "updated_at": self.second})
 
-        self.wanted = comparison.by_key(name, expected.tables(account)[name])
+        self.wanted = comparison.by_key(name, expected.table(account, name))
 
     def problems(self, at_the_edge: bool, **switches: object) -> list[str]:
         """Where a read of everything, or of all since that second, differs from the account."""

@@ -57,7 +57,7 @@ def assert_taken(account: Account, destination: Destination, streams: Sequence[s
     """The columns that are taken from another list are those of the account, to the last one."""
     for name in streams:
         column = {"contacts": "company_name", "deal_statuses": "loss_reason_id"}[name]
-        wanted = comparison.by_key(name, expected.tables(account)[name])
+        wanted = comparison.by_key(name, expected.table(account, name))
         assert {own: destination.rows[name][own][column] for own in wanted} == {
             own: row[column] for own, row in wanted.items()
         }

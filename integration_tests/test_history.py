@@ -90,4 +90,4 @@ def test_a_later_sync_brings_the_changes_since() -> None:
     assert destination.take(messages(sandbox, [*RESPONSIBLE, *FIELDS], destination.state()))
     assert sum(destination.delivered.values()) - before == len(CARDS) * 3 * 4
     for name in (*RESPONSIBLE, *FIELDS):
-        assert destination.rows[name] == comparison.by_key(name, expected.tables(account)[name]), name
+        assert destination.rows[name] == comparison.by_key(name, expected.table(account, name)), name

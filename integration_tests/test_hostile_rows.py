@@ -110,7 +110,7 @@ def read_with(account: Account, name: str, make: Callable[[dict[str, Any]], Made
 
 
 def wanted(account: Account, name: str) -> dict[Any, Any]:
-    rows = [*expected.tables(account)[name], *expected.tombstones(account).get(name, ())]
+    rows = [*expected.table(account, name), *expected.tombstones(account).get(name, ())]
     return comparison.by_key(name, rows)
 
 

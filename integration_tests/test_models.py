@@ -101,7 +101,7 @@ class World:
         names = ",".join(project.id for project in self.projects)
         for kind, database in self.databases.items():
             for number, project in enumerate(self.projects):
-                flavour = "duckdb" if kind == "duckdb" else ("destination", "postgres")[number % 2]
+                flavour = "duckdb" if kind == "duckdb" else ("destination", "postgres", "texts")[number % 3]
                 models.store(database, project.id, project.tables(), flavour)
             models.build(database, "--project", names, "--now", now, "--working-hours", "1-5 9:00-18:00, 6 10:00-14:30")
 
@@ -112,7 +112,7 @@ EVENTS = frozenset({"events", "deal_statuses", *(name for name in STREAMS if nam
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """1001 and 1002 were read whole, in two currencies, one of which has no kopecks. Of the others something was not,
-    and 1006 has no deal.
+    and c6 has no deal. In PostgreSQL the times and numbers of 1003 and c6 are texts.
     """
     accounts = [
         Account.generate(3, 150, clock=ManualClock(), timezone="Europe/Moscow"),
@@ -131,7 +131,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         Project("1003", accounts[2], marked, False, frozenset({"statuses", "users", "talks"})),
         Project("1004", accounts[3], ignored, False, EVENTS),
         Project("1005", accounts[4], marked, False, frozenset({"account", "deal_sale_changes", "groups"})),
-        Project("1006", accounts[5], marked, False),
+        Project("c6", accounts[5], marked, False),
     ]
     projects[4].known.zone = ZoneInfo("UTC")
     with ExitStack() as stack:
@@ -215,6 +215,7 @@ def work(account: Account, rng: Random) -> None:
         lambda: writes.edit(account, "leads", ids[36], price=99_999_999_999_999_999),
         lambda: writes.edit(account, "leads", ids[37], price=4_276_123_456_789_012, responsible_user_id=users[0]),
         lambda: writes.win(account, ids[37]),
+        lambda: writes.edit(account, "leads", ids[38], price=1234.5),
         *(partial(talk, account, own, rng) for own in account.talks[:3]),
         lambda: writes.random_edits(account, 120, rng, writes.ORDINARY),
         lambda: writes.remove_user(account, users[1]),

@@ -28,6 +28,7 @@ from .forked import Forked
 from .sandbox import NOW, OFF, Account, Lifetimes, ManualClock, Sandbox, Server, Switches, Tokens
 from .sandbox.http import Request, Response
 from .sandbox.server import oauth_credentials
+from .warehouse import unanswered
 
 EXPIRED = "2020-01-01T00:00:00Z"
 Config = dict[str, Any]
@@ -113,21 +114,22 @@ def test_16_threads_meet_an_expired_token() -> None:
 
 def test_a_process_killed_right_after_the_exchange(tmp_path: Path) -> None:
     """What it printed is enough to go on, and there is no other way to go on."""
-    with Server(Account.generate(leads=5), rate=OFF, latency=(0.1, 0.1)) as server:
+    with Server(Account.generate(leads=5), rate=OFF) as server:
         credentials = {**oauth_credentials(server.tokens), "token_expiry_date": EXPIRED}
         before = {**server.config(), "credentials": credentials}
         asked = catalog([name for name in STREAMS if name not in ("note_types", "element_types")])
         arguments = read_command(server, tmp_path, streams=asked, credentials=credentials)
-        process = Forked(arguments, {}, stderr_apart=True)
         printed: list[Config] = []
-        for line in process.stdout:
-            message = json.loads(line)
-            assert message["type"] != "RECORD"
-            if message["type"] == "CONTROL":
-                printed.append(message["control"]["connectorConfig"]["config"])
-                process.send_signal(signal.SIGKILL)
-                break
-        process.communicate()
+        with unanswered(server, "/users$"):
+            process = Forked(arguments, {}, stderr_apart=True)
+            for line in process.stdout:
+                message = json.loads(line)
+                assert message["type"] != "RECORD"
+                if message["type"] == "CONTROL":
+                    printed.append(message["control"]["connectorConfig"]["config"])
+                    process.send_signal(signal.SIGKILL)
+                    break
+            process.communicate()
         assert process.returncode == -signal.SIGKILL
         assert server.tokens.exchanges == 1
 

@@ -330,7 +330,7 @@ def test_a_catalog_that_answers_as_if_it_was_deleted(gone: bool, tmp_path: Path)
     told = run(sandbox, "read", tmp_path, streams)
     assert (told.code, set(told.sentences())) == ((0, set()) if gone else (1, set(streams)))
     found = told.rows()["catalog_elements"]
-    wanted = comparison.by_key("catalog_elements", expected.tables(account)["catalog_elements"])
+    wanted = comparison.by_key("catalog_elements", expected.table(account, "catalog_elements"))
     assert found == {own: row for own, row in wanted.items() if own[0] != lost["id"]}
     assert found
 

@@ -180,7 +180,7 @@ def test_lists_that_are_longer_than_a_page_are_whole() -> None:
     found, failures = read(account, whole)
     assert failures == ""
     for name in whole:
-        wanted = comparison.by_key(name, expected.tables(account)[name])
+        wanted = comparison.by_key(name, expected.table(account, name))
         assert (len(found[name]), comparison.by_key(name, found[name])) == (len(wanted), wanted), name
     assert min(len(found[name]) for name in ("unsorted", "talks", "tags", "widgets", "catalog_elements")) >= 3
 
@@ -196,7 +196,7 @@ def test_one_kind_of_cards_that_may_not_be_read_does_not_keep_the_tags_of_others
     account = Account.generate(seed=4, leads=60, switches=Switches(forbidden=frozenset({"contacts"})))
     found, said = read(account, ["tags", "custom_field_groups"])
     for name in ("tags", "custom_field_groups"):
-        wanted = [row for row in expected.tables(account)[name] if row["entity_type"] != "contacts"]
+        wanted = [row for row in expected.table(account, name) if row["entity_type"] != "contacts"]
         assert comparison.by_key(name, found[name]) == comparison.by_key(name, wanted)
         assert name in said
 
@@ -317,7 +317,7 @@ def test_a_customer_that_had_come_back_before_the_first_sync_is_there() -> None:
     clock.advance(600)
     destination = Destination()
     destination.take(messages(Sandbox(account), ["customers"]))
-    wanted = comparison.by_key("customers", expected.tables(account)["customers"])
+    wanted = comparison.by_key("customers", expected.table(account, "customers"))
     assert destination.rows["customers"] == wanted
 
 
@@ -333,5 +333,5 @@ def test_links_and_tags_of_customers_that_nothing_but_events_shows() -> None:
     writes.tag(account, "customers", tagged, account.tag_list["customers"][-1]["name"])
     clock.advance(600)
     destination.take(messages(sandbox, ["customers"], destination.state()))
-    wanted = comparison.by_key("customers", expected.tables(account)["customers"])
+    wanted = comparison.by_key("customers", expected.table(account, "customers"))
     assert destination.rows["customers"] == wanted

@@ -81,7 +81,7 @@ def test_a_stream_alone_is_as_exact_as_with_the_others(name: str) -> None:
         destination.take(messages(day.sandbox, [name], destination.state()))
         day.clock.advance(30)
     assert destination.complaints == []
-    wanted = comparison.by_key(name, expected.tables(day.account)[name])
+    wanted = comparison.by_key(name, expected.table(day.account, name))
     got = destination.rows[name]
     assert [line for own, row in wanted.items() for line in comparison.difference(name, own, row, got.get(own))] == []
 

@@ -33,7 +33,7 @@ def test_its_records_are_its_rows(name: str) -> None:
     sandbox = Sandbox(account)
     with without_sockets(sandbox):
         rows: list[Any] = list(streams(sandbox)[name].read_records(SyncMode.full_refresh))
-    wanted = [*expected.tables(account)[name], *expected.tombstones(account).get(name, ())]
+    wanted = [*expected.table(account, name), *expected.tombstones(account).get(name, ())]
     assert comparison.by_key(name, rows) == comparison.by_key(name, wanted)
 
 

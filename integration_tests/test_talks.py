@@ -34,7 +34,7 @@ def asked(sandbox: Sandbox) -> Counter[str]:
 
 
 def unlisted(account: Account) -> int:
-    return len(expected.tables(account)["talks"]) - SHOWN
+    return len(expected.table(account, "talks")) - SHOWN
 
 
 @pytest.mark.parametrize("honoured", FILTERS)
@@ -43,7 +43,7 @@ def test_a_talk_that_the_list_lacks_comes_if_a_message_names_it(
 ) -> None:
     caplog.set_level("INFO", "airbyte")
     account = generated(talks_filter=honoured)
-    wanted = expected.tables(account)["talks"]
+    wanted = expected.table(account, "talks")
     assert len(account.talks) > len(wanted) > SHOWN
     found = read(Sandbox(account))
     assert len(found) == len(wanted)
@@ -68,7 +68,7 @@ def test_a_talk_that_is_gone_is_left_out_and_the_table_is_complete(
     """Its own address answers 404, as an account without talks does."""
     caplog.set_level("INFO", "airbyte")
     account = generated(talks_filter=honoured)
-    before = expected.tables(account)["talks"]
+    before = expected.table(account, "talks")
     account.talks.remove(next(talk for talk in account.talks if talk["talk_id"] == before[0]["talk_id"]))
     found, sandbox = Destination(), Sandbox(account)
     assert found.take(messages(sandbox, ["talks"]))
@@ -83,7 +83,7 @@ def test_every_sync_brings_them_all_again() -> None:
     sandbox, destination = Sandbox(generated()), Destination()
     streams = ["talks", "messages"]
     assert destination.take(messages(sandbox, streams))
-    assert len(read(sandbox)) == len(expected.tables(sandbox.account)["talks"])
+    assert len(read(sandbox)) == len(expected.table(sandbox.account, "talks"))
     again = [one for one in messages(sandbox, streams, destination.state()) if one.record]
     assert sum(one.record.stream == "talks" for one in again if one.record) == unlisted(sandbox.account) + SHOWN
 

@@ -40,7 +40,7 @@ def served(folder: Path) -> Iterator[Server]:
 
 def ask(server: Server, method: str, path: str, body: str | None = None, **headers: str) -> http.client.HTTPResponse:
     port = server.server_address[1]
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     connection.request(method, path, body, {"Host": f"localhost:{port}", **headers})
     return connection.getresponse()
 
@@ -72,7 +72,7 @@ def test_the_page_over_http(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -
 def test_a_body_that_is_too_long(tmp_path: Path, length: str) -> None:
     with (
         served(tmp_path) as server,
-        socket.create_connection(("127.0.0.1", server.server_address[1]), timeout=5) as connection,
+        socket.create_connection(("127.0.0.1", server.server_address[1]), timeout=60) as connection,
     ):
         connection.sendall(f"POST /account HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n".encode())
         assert connection.recv(100).startswith(b"HTTP/1.1 413 ")
@@ -121,7 +121,7 @@ def test_the_page_from_the_command_line(tmp_path: Path, monkeypatch: pytest.Monk
             "ссылке для перенаправления интеграции.\n"
         )
         process.send_signal(signal.SIGINT)
-        assert (process.wait(10), process.stderr.read()) == (130, "\nНичего не сохранено.\n")
+        assert (process.wait(60), process.stderr.read()) == (130, "\nНичего не сохранено.\n")
 
 
 @pytest.mark.parametrize("arguments", [["--port", "0"], ["--port", "x"], ["--language", "de"], ["--nothing"]])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import threading
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from unit_tests.test_connect_cli import served
 
 
 def connected(server: Server) -> socket.socket:
-    return socket.create_connection(("127.0.0.1", server.server_address[1]), timeout=10)
+    return socket.create_connection(("127.0.0.1", server.server_address[1]), timeout=60)
 
 
 def raw(server: Server, request: str | bytes) -> tuple[int, dict[str, str], bytes]:
@@ -145,6 +146,18 @@ def test_a_flood_is_turned_away_and_the_page_goes_on(tmp_path: Path) -> None:
             connection.close()
         answers = iter(lambda: _status(server), 403)
         assert all(status == 0 for status in answers)
+
+
+def test_other_threads_of_the_process_take_no_place(tmp_path: Path) -> None:
+    ended = threading.Event()
+    others = [threading.Thread(target=ended.wait) for _ in range(MOST_CONNECTIONS)]
+    for thread in others:
+        thread.start()
+    try:
+        with served(tmp_path) as server:
+            assert raw(server, f"GET /account HTTP/1.1\r\n{END}")[0] == 403
+    finally:
+        ended.set()
 
 
 def _status(server: Server) -> int:

@@ -62,11 +62,17 @@ def test_the_end_waits_no_longer_than_it_may() -> None:
 
 def test_no_exchange_begins_when_the_end_has_begun() -> None:
     assert ran("""
+        ending = threading.Event()
         def late():
-            time.sleep(0.1)
+            ending.wait()
             answered.set()
             exchange()
-        shutdown.os._exit = lambda code: (time.sleep(0.5), say("ended"), os.kill(os.getpid(), signal.SIGKILL))
+        def end(code):
+            ending.set()
+            time.sleep(0.5)
+            say("ended")
+            os.kill(os.getpid(), signal.SIGKILL)
+        shutdown.os._exit = end
         threading.Thread(target=late, daemon=True).start()
         shutdown.end(7)
     """) == (-signal.SIGKILL, "ended\n")
@@ -86,7 +92,7 @@ def test_a_signal_is_held_until_the_hand_over(where: str) -> None:
     """Of another thread's exchange, and of the main thread's own; a second signal changes nothing."""
     kill = "os.kill(os.getpid(), signal.SIGTERM)"
     then = f"{kill}; {kill}; answer_soon(); time.sleep(30)" if where else "exchange(); time.sleep(30)"
-    before = where or f"threading.Timer(0.2, lambda: ({kill}, answer_soon())).start()"
+    before = where or f"threading.Thread(target=lambda: (sent.wait(), {kill}, answer_soon()), daemon=True).start()"
     assert ran(f"{HELD}{before}\n{then}") == (-signal.SIGTERM, "handed over\n")
 
 

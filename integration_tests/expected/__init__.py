@@ -5,7 +5,7 @@ Nothing of the connector is imported here; the sources are the table catalog and
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from ..sandbox.account import Account
 from . import communication, history, links
@@ -76,13 +76,18 @@ KEYS_OF: dict[Callable[[Account], list[Row]], tuple[str, ...]] = {
 }
 """By what builds the rows of a table, the columns of its key."""
 KEYS: dict[str, tuple[str, ...]] = {build.__name__: key for build, key in KEYS_OF.items()}
+BUILDS = {build.__name__: build for build in KEYS_OF}
 
 
-def tables(account: Account) -> dict[str, list[Row]]:
-    """Every live row of every table, as a full sync of the quiet account must deliver it."""
+def tables(account: Account, names: Iterable[str] = KEYS) -> dict[str, list[Row]]:
+    """Every live row of these tables, as a full sync of the quiet account must deliver it."""
     with account.lock:
         account.show_late_events()
-        return {build.__name__: build(account) for build in KEYS_OF}
+        return {name: BUILDS[name](account) for name in names}
+
+
+def table(account: Account, name: str) -> list[Row]:
+    return tables(account, [name])[name]
 
 
 def merged(account: Account) -> dict[str, list[int]]:
@@ -95,4 +100,4 @@ def merged(account: Account) -> dict[str, list[int]]:
     return found
 
 
-__all__ = ["KEYS", "Row", "merged", "tables", "tombstones"]
+__all__ = ["KEYS", "Row", "merged", "table", "tables", "tombstones"]

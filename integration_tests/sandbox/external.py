@@ -66,7 +66,7 @@ class External:
     def _post(self, uri: str, keys: dict[str, str]) -> int:
         request = urllib.request.Request(uri, json.dumps(keys).encode(), {"Content-Type": "application/json"})
         try:
-            with urllib.request.urlopen(request, timeout=10) as answer:
+            with urllib.request.urlopen(request, timeout=60) as answer:
                 status = int(answer.status)
         except urllib.error.HTTPError as error:
             status = error.code

@@ -229,7 +229,7 @@ class EventLog:
 def in_trash(account: Account, resource: Resource, plan: ReadPlan) -> list[Deletion]:
     listing = account.listing(resource, {"with": "only_deleted", "order[updated_at]": "desc"})
     since = plan.deletions_since
-    return with_smaller_pages(listing, lambda some: list(deletions_in(some, since, since < plan.changes_since)))
+    return list(with_smaller_pages(listing, lambda some: deletions_in(some, since, since < plan.changes_since)))
 
 
 def deletions_in(trash: Listing, since: int, first_sync: bool) -> Iterator[Deletion]:
