@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -248,6 +248,14 @@ def test_what_is_kept_of_an_event_is_what_is_asked_of_it(resource: Resource) -> 
     kept = [*map(trimmed, whole)]
     assert changes_of(kept, resource, NOW - 10, NOW) == changes_of(whole, resource, NOW - 10, NOW)
     assert kept[-1]["value_before"] == [{"note": {"id": 9}}]
+
+
+@pytest.mark.parametrize("shape", [lambda values: {"0": values[0]}, lambda values: values[0]])
+def test_values_that_php_wrote_as_an_object_tell_the_same(shape: Callable[[list[Row]], Row]) -> None:
+    note = {**event("common_note_deleted", 1, NOW), "value_after": shape([{"note": {"id": 9}}])}
+    link = {**event("entity_linked", 5, NOW), "value_after": shape([LINK])}
+    assert set(changes_of([trimmed(note)], NOTES[0], NOW, NOW).deleted) == {9}
+    assert changes_of([trimmed(link)], CONTACTS, NOW, NOW).touched == {8}
 
 
 def test_of_a_deletion_no_value_is_kept() -> None:

@@ -31,7 +31,7 @@ from source_amocrm.sync.events import events_between
 from source_amocrm.sync.read_plan import ReadPlan
 from source_amocrm.walk import Listing, Row
 from source_amocrm.walk.intervals import FOREVER
-from source_amocrm.walk.listing import numeric_id, rows_of, seconds
+from source_amocrm.walk.listing import numeric_id, php_array, rows_of, seconds
 from source_amocrm.walk.page_size import with_smaller_pages
 
 _KEPT_FIELDS = frozenset({"id", "type", "created_at", "created_by", "account_id", "entity_id", "entity_type"})
@@ -132,7 +132,7 @@ def _touched(event: Row) -> Iterator[tuple[str, int]]:
 
 
 def _elements(event: Row) -> Iterator[Row]:
-    for value in (event.get("value_after"), event.get("value_before")):
+    for value in (php_array(event.get("value_after")), php_array(event.get("value_before"))):
         yield from (element for element in value if isinstance(element, dict)) if isinstance(value, list) else ()
 
 

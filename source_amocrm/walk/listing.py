@@ -292,13 +292,17 @@ def next_link(body: Mapping[str, Any]) -> Any:
     return links.get("next") if isinstance(links, dict) else None
 
 
-def rows_of(body: Mapping[str, Any], collection: str) -> list[Row]:
-    """The rows of a page. An empty `_embedded` and a missing collection make none; PHP also writes `{"0": …, "1": …}`,
-    or one row bare. Raises MalformedList."""
-    embedded = body.get("_embedded")
-    value = embedded.get(collection) if isinstance(embedded, dict) else None
+def php_array(value: Any) -> Any:
+    """The array that PHP wrote as `{"0": …, "1": …}`, or of one element bare; another value as it is."""
     if isinstance(value, dict):
-        value = list(value.values()) if all(name.isdecimal() for name in value) else [value]
+        return list(value.values()) if all(name.isdecimal() for name in value) else [value]
+    return value
+
+
+def rows_of(body: Mapping[str, Any], collection: str) -> list[Row]:
+    """The rows of a page. An empty `_embedded` and a missing collection make none. Raises MalformedList."""
+    embedded = body.get("_embedded")
+    value = php_array(embedded.get(collection) if isinstance(embedded, dict) else None)
     if value is None:
         return []
     if not isinstance(value, list):
