@@ -16,6 +16,7 @@ from .connector import messages
 from .destination import Destination
 from .expected.communication import messages_with_texts
 from .sandbox import Account, ManualClock, Sandbox, Switches, writes
+from .sandbox.http import dumps
 
 
 def generated(**switches: Any) -> Account:
@@ -155,3 +156,13 @@ def test_a_message_without_a_readable_id_leaves_the_others_their_texts() -> None
     found = destination.rows["messages"]
     assert [key for key in chats if found[key]["text"] != wanted[key]["text"]] == [chats[0]]
     assert found[chats[0]]["text"] is None
+
+
+def test_an_event_whose_kind_is_no_text_is_no_message_and_hinders_none() -> None:
+    account = generated()
+    sandbox, destination = Sandbox(account), Destination()
+    wanted = comparison.by_key("messages", messages_with_texts(account))
+    bent = next(own for own, event in account.events.rows.items() if event.type == "incoming_chat_message")
+    account.raw = {("events", bent): dumps({**account.events.rows[bent]._asdict(), "type": ["?"]})}
+    assert take(sandbox, destination)
+    assert destination.rows["messages"] == {key: row for key, row in wanted.items() if key != (bent,)}

@@ -53,9 +53,9 @@ def inputs(made: Any) -> Iterator[tuple[str, Context]]:
     elif isinstance(made, IncrementalStream):
         for resource in made.inputs():
             yield resource.path, Context(resource.name)
-    elif isinstance(made, PerEntityStream) and made.parts[0]:
+    elif isinstance(made, PerEntityStream) and made.list_path:
         for path in KNOWN:
-            of, part = path.rpartition(made.parts[0])[:2]
+            of, part = path.rpartition(made.list_path)[:2]
             if part and path.endswith(part):
                 yield path, Context(of.rpartition("/")[2])
     elif isinstance(made, FullRefreshStream) and made.list_path:

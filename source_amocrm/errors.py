@@ -36,18 +36,11 @@ class AmocrmError(AirbyteTracedException):
         self.status = status  # of the answer, if there was one
         self.path = path  # of the request
 
-    def __repr__(self) -> str:
-        """The CDK sums up a sync's failures by their `repr`."""
-        return self.message
-
     def as_airbyte_message(self, stream_descriptor: StreamDescriptor | None = None) -> AirbyteMessage:
         """The TRACE message: the sentence, masked, and no stack trace, which would tell a user nothing."""
         message = super().as_airbyte_message(stream_descriptor)
         message.trace.error.stack_trace = None  # type: ignore[union-attr]
         return masked(message)
-
-    def emit_message(self) -> None:
-        print_error(self)
 
 
 class ConfigError(AmocrmError):

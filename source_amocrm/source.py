@@ -110,10 +110,10 @@ class SourceAmocrm(AbstractSource):
         for warning in _warnings(account):
             logger.warning(warning)
         queue = MessageQueue()
-        report = Report(account.api, logger, selected, queue.put_at_once)
+        report = Report(account.api, selected, queue.put_at_once)
         account.api.budget.on_pause = report.limited
         sync = Sync(account, selected, report.observe)
-        reading = ConcurrentReading(sync, keeping_state, queue, report, self._pack, logger)
+        reading = ConcurrentReading(sync, keeping_state, queue, report, self._pack)
         try:
             with report:
                 yield from reading.messages([stream.name for stream in selected])

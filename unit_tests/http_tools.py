@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import SimpleNamespace
@@ -63,7 +62,7 @@ class FakeClock:
 def exchange_clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
     """The clock of the exchanges' deadlines, which a server moves: how long the machine takes ends none of them."""
     clock = FakeClock()
-    monkeypatch.setattr(sessions, "time", SimpleNamespace(monotonic=clock, time=time.time))
+    monkeypatch.setattr(sessions, "time", SimpleNamespace(monotonic=clock))
     return clock
 
 

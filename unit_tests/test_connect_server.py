@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import threading
 import time
 from pathlib import Path
 
@@ -148,6 +149,18 @@ def test_a_flood_is_turned_away_and_the_page_goes_on(tmp_path: Path) -> None:
         while (status := _status(server)) == 0 and time.monotonic() < until:
             time.sleep(0.02)
         assert status == 403
+
+
+def test_other_threads_of_the_process_take_no_place(tmp_path: Path) -> None:
+    ended = threading.Event()
+    others = [threading.Thread(target=ended.wait) for _ in range(MOST_CONNECTIONS)]
+    for thread in others:
+        thread.start()
+    try:
+        with served(tmp_path) as server:
+            assert raw(server, f"GET /account HTTP/1.1\r\n{END}")[0] == 403
+    finally:
+        ended.set()
 
 
 def _status(server: Server) -> int:

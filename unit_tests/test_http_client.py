@@ -155,10 +155,10 @@ def test_nothing_found() -> None:
     assert world.asked == [LEADS]
 
 
-def test_our_clock_when_the_server_does_not_tell_its(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_our_clock_when_the_server_does_not_tell_its() -> None:
     world = World()
     world.answers({"json": PAGE["json"]})
-    monkeypatch.setattr("time.time", lambda: NOW + 0.9)
+    world.session.wall = lambda: NOW + 0.9
     assert world.api.get("/api/v4/leads").server_time == NOW
 
 

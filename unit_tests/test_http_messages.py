@@ -9,7 +9,7 @@ import pytest
 from airbyte_cdk.models import FailureType, StreamDescriptor
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
-from source_amocrm.errors import AmocrmError, Blocked, ConfigError, Unavailable
+from source_amocrm.errors import AmocrmError, Blocked, ConfigError, Unavailable, print_error
 from source_amocrm.secrecy import add_to_secrets
 
 
@@ -34,7 +34,7 @@ def test_a_trace_has_the_sentence_and_no_stack() -> None:
 def test_what_is_printed_is_one_line_of_json_whatever_the_secrets_are(capsys: pytest.CaptureFixture[str]) -> None:
     add_to_secrets("secret-token")
     add_to_secrets("e")
-    ConfigError("Fill it in.").emit_message()
+    print_error(ConfigError("Fill it in."))
     out = capsys.readouterr().out
     assert out.count("\n") == 1
     assert json.loads(out)["trace"]["error"] == {

@@ -11,7 +11,7 @@ import pytest
 
 from source_amocrm.auth.bearer import LongLivedTokenAuthenticator
 from source_amocrm.config import parse_config
-from source_amocrm.errors import Blocked, Unauthorized
+from source_amocrm.errors import Blocked, Unauthorized, print_error
 from source_amocrm.http import open_api
 from source_amocrm.http.backoff import RetryPolicy
 from source_amocrm.http.rate_limit import Budget
@@ -134,7 +134,7 @@ def test_no_secret_in_what_is_said(capsys: pytest.CaptureFixture[str]) -> None:
         api = open_api(parse_config(raw), raw, HASTY)
         with pytest.raises(Unauthorized) as caught:
             api.get("/api/v4/leads")
-    caught.value.emit_message()
+    print_error(caught.value)
     for said in (str(caught.value), repr(caught.value), capsys.readouterr().out):
         assert "1111" not in said
         assert "0000" not in said

@@ -21,7 +21,9 @@ KEYS = st.lists(st.one_of(st.integers(-50, 50), st.integers(2**62, 2**66), st.te
 def test_it_is_a_set(first: list[Any], second: list[Any], others: list[Any]) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(listing, "RECENT_KEYS", 3)
-        keys, more = KeySet(first), KeySet(others)
+        keys, more = KeySet(), KeySet()
+        keys.add(first)
+        more.add(others)
         assert keys.add(second) == (not set(second) <= set(first))
         keys.add(more)
         known = {*first, *second, *others}
@@ -35,7 +37,8 @@ def test_many_keys_take_few_bytes(kind: type, most: int, monkeypatch: pytest.Mon
     monkeypatch.setattr(listing, "RECENT_KEYS", RECENT)
     tracemalloc.start()
     try:
-        keys = KeySet(kind(own * 7919 % 1_000_003) for own in range(MANY))
+        keys = KeySet()
+        keys.add(kind(own * 7919 % 1_000_003) for own in range(MANY))
         size, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
-from dataclasses import replace
 from random import Random
 from typing import Any, TypeVar
 
@@ -17,7 +16,7 @@ from source_amocrm.sync.events import keyset_either_way
 from source_amocrm.walk.intervals import FOREVER
 from source_amocrm.walk.keyset_prefetch import Anchor, KeysetPrefetcher, KeysetWindow, best_window
 from source_amocrm.walk.listing import RawPage
-from source_amocrm.walk.server_order import PAIRS_TO_KNOW, ListTraits, OrderedList, Ranked, TieOrder, monotone
+from source_amocrm.walk.server_order import PAIRS_TO_KNOW, ListTraits, OrderedList, Ranked, monotone
 from source_amocrm.walk.worker_pool import WorkerPool
 
 from .fake_list import Delivered, FakeList, Ties, by_date, restless
@@ -172,26 +171,26 @@ def tied(ids: list[int]) -> list[Ranked]:
 
 @pytest.mark.parametrize("step", [1, -1])
 def test_the_order_of_a_second_is_known_after_many_rows(step: int) -> None:
-    ties, ids = TieOrder(), list(range(100, 100 + step * (PAIRS_TO_KNOW + 1), step))
+    ties, ids = ListTraits(), list(range(100, 100 + step * (PAIRS_TO_KNOW + 1), step))
     before, one, after = (tied(ids)[place] for place in (3, 5, 6))
-    ties.learn(tied(ids[:-1]))
+    ties.learn_ties(tied(ids[:-1]))
     assert not ties.is_no_later(before, one)
-    ties.learn(tied(ids[-2:]))
+    ties.learn_ties(tied(ids[-2:]))
     assert ties.is_no_later(before, one)
     assert ties.is_no_later(one, one)
     assert not ties.is_no_later(after, one)
 
 
 def test_one_pair_out_of_order_and_nothing_is_known_any_more() -> None:
-    ties = TieOrder()
-    ties.learn(tied([*range(1, 60), 30]))
-    ties.learn(tied(list(range(100, 200))))
+    ties = ListTraits()
+    ties.learn_ties(tied([*range(1, 60), 30]))
+    ties.learn_ties(tied(list(range(100, 200))))
     assert not ties.is_no_later(*tied([3, 5]))
 
 
 def test_rows_of_different_seconds_tell_nothing() -> None:
-    ties = TieOrder()
-    ties.learn(ranked([*range(100)], range(100)))
+    ties = ListTraits()
+    ties.learn_ties(ranked([*range(100)], range(100)))
     assert not ties.is_no_later(*tied([3, 5]))
 
 
@@ -222,7 +221,7 @@ def events_of_robots(ties: Ties, crowds: tuple[int, ...], calm: int = 400) -> Fa
 
 def read_events(things: FakeList, pool: WorkerPool | None) -> int:
     """The requests that it took to read all events, each once."""
-    listing = replace(things.listing(), own_order=True)
+    listing = things.listing()
     pages = keyset_either_way(listing, (1, things.now), pool=pool)
     came = [row["id"] for page in pages for row in page.rows]
     assert sorted(came) == sorted(things.rows)
@@ -259,7 +258,7 @@ def test_an_event_that_is_indexed_late_moves_those_behind_it_and_hides_none(seed
     things = events_of_robots("any", (40, 300, 130), calm=150)
     things.random = Random(seed)
     things.change = restless("add_old", share=0.3)
-    listing = replace(things.listing(), own_order=True)
+    listing = things.listing()
     delivered = Delivered(things)
     for page in keyset_either_way(listing, (1, things.now), pool=Prompt(most) if most else None):
         delivered.take(page)
@@ -274,7 +273,7 @@ def test_rows_are_counted_only_from_where_a_page_is_sure_to_begin(inclusive: boo
         {own: min(own, 6) for own in range(1, 41)}, Random(1), 10, cursor="created_at", own_order=True, now=100
     )
     things.from_inclusive = inclusive
-    ordered = OrderedList(replace(things.listing(), own_order=True), ListTraits(), True, (0, FOREVER))
+    ordered = OrderedList(things.listing(), ListTraits(), True, (0, FOREVER))
     prefetcher = KeysetPrefetcher(None, ordered)
     raw = RawPage([], True, Answer(None, 0, 0))
     first, other = ranked([1, 2, 3, 4, 5, *[6] * 5], range(1, 11)), ranked([6] * 10, range(6, 16))

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from source_amocrm.http import Answer
-from source_amocrm.walk.listing import Listing, MalformedList, RawPage, numeric_id, rows_of, seconds
+from source_amocrm.walk.listing import FilterIgnored, Listing, MalformedList, RawPage, numeric_id, rows_of, seconds
 
 ONE, OTHER = {"id": 1}, {"id": 2}
 ROWS = [{"id": own} for own in range(1, 4)]
@@ -39,6 +39,14 @@ def test_whether_another_page_follows(limit: int, told: dict[str, Any], more: bo
 def test_the_counts_of_a_later_page_include_those_before_it() -> None:
     assert not a_page(5, 3, _total_items=13, _page_count=3).more
     assert a_page(5, 3, _total_items=14).more
+
+
+@pytest.mark.parametrize("own", [3, None, [1], {"id": 1}])
+def test_a_row_that_was_not_asked_for_by_its_id_shows_that_the_filter_is_ignored(own: Any) -> None:
+    body = {"_embedded": {"things": [ONE, {"id": own}]}}
+    listing = Listing(lambda *_, **__: Answer(body, 0, 0), "/api/v4/things", "things").of_ids([1, 2])
+    with pytest.raises(FilterIgnored):
+        listing.ask({})
 
 
 @pytest.mark.parametrize(

@@ -17,8 +17,7 @@ from hypothesis import strategies as st
 from source_amocrm.errors import ConfigError
 from source_amocrm.source import SourceAmocrm
 from source_amocrm.streams import STREAMS, schema
-from source_amocrm.streams.personal_data import PersonalData
-from source_amocrm.streams.pseudonyms import ANY, EMAIL, PHONE, keyed_hash, normalized
+from source_amocrm.streams.personal_data import ANY, EMAIL, PHONE, PersonalData, normalized
 from source_amocrm.streams.schema_drift import KNOWN
 from unit_tests.http_tools import config, long_lived
 from unit_tests.sample_files import sample
@@ -29,8 +28,8 @@ SECRETS = ("+7 (912) 345-67-89", "Ivan.Petrov@Example.com", "Иван Петро
 
 
 @cache
-def personal(mode: str = "hash", *fields: str) -> PersonalData:
-    key = KEY if mode == "hash" else None
+def personal(mode: str = "hash", *fields: str, key: str | None = None) -> PersonalData:
+    key = (key or KEY) if mode == "hash" else None
     return PersonalData(config(long_lived(personal_data=mode, personal_data_key=key, personal_fields=list(fields))))
 
 
@@ -67,7 +66,7 @@ def record(path: str, given: dict[str, Any], mode: str = "hash", *fields: str) -
 )
 def test_equal_values_have_one_form(typed: str, kind: str, plain: str) -> None:
     assert normalized(typed, kind) == plain
-    assert keyed_hash(KEY)(typed, kind) == (hashed(plain) if plain else "")
+    assert personal().pseudonym(typed, kind) == (hashed(plain) if plain else "")
 
 
 @given(
@@ -83,9 +82,9 @@ def test_a_number_is_the_same_however_it_is_typed(number: str, between: list[str
 @given(st.text(max_size=40))
 def test_any_text_has_a_hash_that_depends_on_the_key_and_the_form_alone(text: str) -> None:
     for kind in (PHONE, EMAIL, ANY):
-        one = keyed_hash(KEY)(text, kind)
-        assert one == keyed_hash(KEY)(text, kind)
-        assert (not one) or (one != keyed_hash(KEY + "0")(text, kind) and len(one) == 64)
+        one = personal().pseudonym(text, kind)
+        assert one == personal().pseudonym(text, kind)
+        assert (not one) or (one != personal(key=KEY + "0").pseudonym(text, kind) and len(one) == 64)
 
 
 ANYTHING = st.recursive(

@@ -256,6 +256,12 @@ def test_of_a_deletion_no_value_is_kept() -> None:
     assert trimmed({**told, "value_before": [{"name": "x" * 1000}], "_embedded": {"entity": {"id": 1}}}) == told
 
 
+def test_an_event_whose_kind_is_no_text_tells_nothing() -> None:
+    kinds: list[Any] = [["lead_deleted"], {}, None]
+    bent = [trimmed({**told, "type": kind}) for told in EVENTS for kind in kinds]
+    assert changes_of(bent, LEADS, NOW - 10, NOW) == Changes()
+
+
 def test_what_is_read_again_by_id() -> None:
     changes = changes_of(EVENTS, LEADS, NOW - 10, NOW)
     assert changes.to_read_again(set(), FOREVER) == {2, 4, 5}

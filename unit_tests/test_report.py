@@ -31,7 +31,6 @@ class Account:
         self.progresses = {name: self._progress(name) for name in names if STREAMS[name].cursor_field}
         self.report = Report(
             SimpleNamespace(stats=self.stats, budget=SimpleNamespace(waited=1234.56)),  # type: ignore[arg-type]
-            logging.getLogger("airbyte.test_report"),
             {stream(name): self.progresses.get(name) for name in names},
             self.emitted.append,
         )
@@ -70,7 +69,7 @@ def lines(account: Account, caplog: pytest.LogCaptureFixture) -> list[str]:
 
 
 def test_a_shared_list_is_told_once(clock: Any, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO, "airbyte.test_report")
+    caplog.set_level(logging.INFO, "airbyte")
     account = Account("deals", "custom_fields_deals", "deal_tags")
     account.page(LEADS)
     clock.now = 10.0
@@ -89,7 +88,7 @@ def test_a_shared_list_is_told_once(clock: Any, caplog: pytest.LogCaptureFixture
 
 
 def test_what_takes_longest_is_told_last(clock: Any, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO, "airbyte.test_report")
+    caplog.set_level(logging.INFO, "airbyte")
     account = Account("deals", "contacts")
     account.page(LEADS)
     account.page(CONTACTS, 100)
@@ -103,7 +102,7 @@ def test_what_takes_longest_is_told_last(clock: Any, caplog: pytest.LogCaptureFi
 
 
 def test_from_the_newest_on_the_oldest_row_of_any_list_is_the_end(clock: Any, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO, "airbyte.test_report")
+    caplog.set_level(logging.INFO, "airbyte")
     account = Account("events", "deals", start=None)
     account.page(EVENTS)
     progress = account.progresses["events"]
@@ -124,7 +123,7 @@ def test_from_the_newest_on_the_oldest_row_of_any_list_is_the_end(clock: Any, ca
 
 
 def test_a_walk_by_page_number_has_no_date(clock: Any, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO, "airbyte.test_report")
+    caplog.set_level(logging.INFO, "airbyte")
     account = Account("deals")
     account.page(LEADS)
     clock.now = 10.0
@@ -135,7 +134,7 @@ def test_a_walk_by_page_number_has_no_date(clock: Any, caplog: pytest.LogCapture
 
 
 def test_events_that_bring_no_row_are_told_too(clock: Any, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO, "airbyte.test_report")
+    caplog.set_level(logging.INFO, "airbyte")
     account = Account("deals")
     account.report.row("deals")
     account.report.observe(LEADS, None)
@@ -148,7 +147,7 @@ def test_events_that_bring_no_row_are_told_too(clock: Any, caplog: pytest.LogCap
 
 
 def test_a_table_without_a_list(clock: Any, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO, "airbyte.test_report")
+    caplog.set_level(logging.INFO, "airbyte")
     account = Account("users")
     with account.report:
         account.report.row("users")

@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from random import Random
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from source_amocrm.sync.events import keyset_either_way
 from source_amocrm.walk.by_page_number import in_id_order, newest_first
 from source_amocrm.walk.intervals import FOREVER
 from source_amocrm.walk.keyset import AN_HOUR
@@ -18,7 +18,7 @@ from source_amocrm.walk.listing import OrderIgnored, PageCheckpoint
 from source_amocrm.walk.server_order import ListTraits
 from source_amocrm.walk.worker_pool import WorkerPool
 
-from .fake_list import NOW, Delivered, FakeList, by_date, restless
+from .fake_list import NOW, Delivered, FakeList, by_date, either_way, restless
 
 SEEDS = st.integers(0, 2**32)
 LIMITS = st.integers(2, 9)
@@ -97,9 +97,25 @@ def test_keyset_does_not_chase_a_robot(seed: int, limit: int, ahead: int, pages:
     with walkers(ahead) as pool:
         for page in by_date(things, (0, FOREVER), traits, True, pool):
             delivered.take(page)
-    assert traits.behind or traits.ties.broken
+    assert traits.behind or traits.ties_broken
     assert delivered.missing() == []
     assert delivered.twice() == []
+
+
+def test_rows_without_a_date_that_fill_a_page_are_left_to_a_walk_without_dates() -> None:
+    things = FakeList({own: own for own in range(1, 30)}, Random(1), limit=4)
+    whole = things.fetch
+
+    def fetch(path: str, params: Any = None, *, shrinkable: bool = False) -> Any:
+        answer = whole(path, params, shrinkable=shrinkable)
+        assert answer.body
+        for row in answer.body["_embedded"]["things"]:
+            row["updated_at"] = None if row["id"] <= 6 else row["updated_at"]
+        return answer
+
+    things.fetch = fetch  # type: ignore[method-assign]
+    with pytest.raises(OrderIgnored):
+        list(by_date(things, (0, FOREVER), ListTraits(), True, None))
 
 
 @walks
@@ -109,7 +125,7 @@ def test_undirected(seed: int, limit: int, ascending: bool, low: int, ahead: int
     things = a_list(seed, limit, cursor="created_at", own_order=ascending)
     delivered = Delivered(things)
     with walkers(ahead) as pool:
-        for page in keyset_either_way(things.listing(), (low, 1_000), pool=pool):
+        for page in either_way(things, (low, 1_000), pool):
             delivered.take(page)
     assert sorted(own for own, _ in delivered.versions) == [
         own for own, second in things.rows.items() if low <= second <= 1_000
@@ -163,6 +179,11 @@ def assert_numbered_brings_all(things: FakeList, ahead: int) -> None:
             delivered.take(page)
     assert delivered.missing() == []
     assert delivered.twice() == []
+
+
+def test_numbered_brings_an_id_that_is_no_positive_number() -> None:
+    things = FakeList(dict.fromkeys((-7, 0, *range(1, 10)), 7), Random(1), hidden=-9)
+    assert [row["id"] for page in in_id_order(things.listing(), None) for row in page.rows] == [-7, 0, *range(1, 10)]
 
 
 @walks

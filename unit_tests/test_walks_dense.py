@@ -14,13 +14,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from source_amocrm.errors import PageTooLarge
-from source_amocrm.sync.events import keyset_either_way
 from source_amocrm.walk.full import full
 from source_amocrm.walk.intervals import FOREVER
 from source_amocrm.walk.server_order import ListTraits
 from source_amocrm.walk.worker_pool import WorkerPool
 
-from .fake_list import Delivered, FakeList, by_date, restless
+from .fake_list import Delivered, FakeList, by_date, either_way, restless
 
 T = TypeVar("T")
 VERBS = ("edit", "delete", "restore", "add", "add_old")
@@ -142,7 +141,7 @@ def test_undirected(seed: int, limit: int, ascending: bool, low: int, ahead: int
     things = crowded(seed, limit, cursor="created_at", own_order=ascending)
     delivered = Delivered(things)
     with muddled(ahead, seed) as pool:
-        for page in keyset_either_way(things.listing(), (low, 1_000), pool=pool):
+        for page in either_way(things, (low, 1_000), pool):
             delivered.take(page)
     assert sorted(own for own, _ in delivered.versions) == sorted(
         own for own, second in things.rows.items() if low <= second <= 1_000

@@ -8,8 +8,9 @@ import math
 import threading
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
-from datetime import timedelta, timezone, tzinfo
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timezone, tzinfo
 from typing import Any, Generic, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -50,10 +51,6 @@ class Memoized(Generic[T]):
             raise error_copy(failed)
         return self._result.result()
 
-    @property
-    def known(self) -> bool:
-        return self._result.done() and not self._result.exception()
-
 
 @dataclass(frozen=True, slots=True)
 class Facts:
@@ -92,17 +89,11 @@ class Account:
         self._lock = threading.Lock()
 
     def get(self, path: str, params: Params | None = None, *, shrinkable: bool = False) -> Answer:
-        answer = self.api.get(path, params or {}, shrinkable=shrinkable)
-        drift, tick = self.clocks.note(int(answer.server_time))
-        return replace(answer, drift=drift, tick=tick)
+        return self.clocks.note(self.api.get(path, params or {}, shrinkable=shrinkable))
 
     def filter_works(self, resource: Resource) -> bool:
         """Whether the list's filter works: the account says so, and no response has shown otherwise."""
         return not resource.paid_filter or (not self._filter_ignored and self.facts().filter_works)
-
-    def filter_may_work(self, resource: Resource) -> bool:
-        """As `filter_works`, but True while `/account` has not answered: the list's responses will show it."""
-        return not self.facts.known or self.filter_works(resource)
 
     def filter_is_ignored(self) -> None:
         if self.facts().filter_works and not self._filter_ignored:
@@ -192,15 +183,11 @@ def _timezone(body: Mapping[str, Any], wanted: bool) -> tzinfo:
     embedded = body.get("_embedded")
     settings = embedded.get("datetime_settings") if isinstance(embedded, dict) else None
     told = settings if isinstance(settings, dict) else {}
-    try:
+    with suppress(OSError, ValueError, ZoneInfoNotFoundError):
         return ZoneInfo(str(told.get("timezone")))
-    except (OSError, ValueError, ZoneInfoNotFoundError):
-        pass
     try:
-        sign = -1 if str(told["timezone_offset"])[0] == "-" else 1
-        hours, minutes = (int(part) for part in str(told["timezone_offset"]).lstrip("+-").split(":"))
-        return timezone(sign * timedelta(hours=hours, minutes=minutes))
-    except (KeyError, IndexError, ValueError):
+        return datetime.strptime(str(told.get("timezone_offset")), "%z").tzinfo or timezone.utc
+    except ValueError:
         if wanted:
             LOGGER.warning("amoCRM did not tell the account's time zone; dates are taken as of UTC.")
     return timezone.utc

@@ -10,6 +10,7 @@ import logging
 import math
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 
 from source_amocrm.dates import iso
 from source_amocrm.http import Answer
@@ -35,12 +36,12 @@ class Clocks:
     def ours(self) -> int:
         return int(self._wall())
 
-    def note(self, server_time: int) -> tuple[int, float]:
-        """Notes an answer that came just now, and returns the drift of the clocks and the tick of its arrival."""
-        drift, tick = self.drift(server_time), self._tick()
-        self._now = max(self._now, server_time + max(0, drift))
-        self._server_ahead = max(self._server_ahead, server_time - tick)
-        return drift, tick
+    def note(self, answer: Answer) -> Answer:
+        """Returns an answer that came just now with the drift of the clocks and the tick of its arrival."""
+        answer = replace(answer, drift=self.drift(int(answer.server_time)), tick=self._tick())
+        self._now = max(self._now, int(answer.latest))
+        self._server_ahead = max(self._server_ahead, answer.server_time - answer.tick)
+        return answer
 
     def now(self) -> int:
         """Returns the time of the last answer by the later of the two clocks (Unix seconds)."""

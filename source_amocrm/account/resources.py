@@ -25,8 +25,6 @@ class Resource:
     """
 
     name: str
-    path: str
-    collection: str
     entity: str
     paid_filter: bool = False
     by_cursor: bool = True
@@ -38,28 +36,27 @@ class Resource:
 
     @property
     def holds_notes(self) -> bool:
-        """Whether its rows are notes: the events of what these belong to tell which were deleted."""
+        """Whether its rows are the notes of the entities in the list `name`, whose events tell which were deleted."""
         return self.entity == "note"
+
+    @property
+    def path(self) -> str:
+        return f"/api/v4/{self.name}/notes" if self.holds_notes else f"/api/v4/{self.name}"
+
+    @property
+    def collection(self) -> str:
+        return "notes" if self.holds_notes else self.name
 
 
 _card = partial(Resource, paid_filter=True, has_links=True)
-LEADS = _card("leads", "/api/v4/leads", "leads", "lead", has_trash=True, links_with="contacts")
-CONTACTS = _card("contacts", "/api/v4/contacts", "contacts", "contact", has_trash=True, links_with="leads,customers")
-COMPANIES = _card(
-    "companies", "/api/v4/companies", "companies", "company", has_trash=True, links_with="leads,customers,contacts"
-)
-CUSTOMERS = _card(
-    "customers", "/api/v4/customers", "customers", "customer", optional=True, links_with="contacts,companies"
-)
+LEADS = _card("leads", "lead", has_trash=True, links_with="contacts")
+CONTACTS = _card("contacts", "contact", has_trash=True, links_with="leads,customers")
+COMPANIES = _card("companies", "company", has_trash=True, links_with="leads,customers,contacts")
+CUSTOMERS = _card("customers", "customer", optional=True, links_with="contacts,companies")
 CARDS = (LEADS, CONTACTS, COMPANIES, CUSTOMERS)
-TASKS = Resource("tasks", "/api/v4/tasks", "tasks", "task", by_cursor=False)
-NOTES = (
-    Resource("leads", "/api/v4/leads/notes", "notes", "note"),
-    Resource("contacts", "/api/v4/contacts/notes", "notes", "note"),
-    Resource("companies", "/api/v4/companies/notes", "notes", "note"),
-    Resource("customers", "/api/v4/customers/notes", "notes", "note", optional=True),
-)
-EVENTS = Resource("events", "/api/v4/events", "events", "event", by_cursor=False, cursor="created_at")
+TASKS = Resource("tasks", "task", by_cursor=False)
+NOTES = tuple(Resource(card.name, "note", optional=card.optional) for card in CARDS)
+EVENTS = Resource("events", "event", by_cursor=False, cursor="created_at")
 """Events do not change and document no order."""
 EVENTS_LIMIT = 100
 """Rows of a page as amoCRM documents it; asked for more than it gives, a server gives 50."""

@@ -122,11 +122,11 @@ def _needs(account: Account, stream: AmocrmStream, with_events: Set[str]) -> Nee
     """`with_events`: the paths of the lists for which a sync asks the events what happened to the rows."""
     if stream.scope and account.not_granted(stream.scope):
         return Needs()
-    made_of, completed_by = [*stream.paths()], [*stream.completing_paths()]
+    made_of, completed_by = [*stream.paths()], [*stream.completing_paths]
     if isinstance(stream, IncrementalStream) and stream.kinds is None and with_events & {*made_of}:
         completed_by.append(EVENTS.path)
     columns = [stream.lookup.resource.path] if stream.lookup else []
-    return Needs(made_of, [*stream.vital_paths()], completed_by, columns)
+    return Needs(made_of, stream.vital_paths, completed_by, columns)
 
 
 def _refusal(account: Account, stream: AmocrmStream, path: str) -> AmocrmError | None:

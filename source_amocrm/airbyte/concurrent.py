@@ -49,6 +49,8 @@ from source_amocrm.sync.declaration import Declaration
 from source_amocrm.sync.sync import Item
 from source_amocrm.walk.listing import Row
 
+LOGGER = logging.getLogger("airbyte")
+
 GC_THRESHOLDS = (100_000, 50, 100)
 """Containers made since the last search for cycles, and after how many searches the older ones are searched, too."""
 
@@ -74,7 +76,6 @@ class ConcurrentReading:
     queue: MessageQueue
     report: Report
     pack: Callable[[Row], Mapping[str, Any]]
-    logger: logging.Logger
     failures: dict[str, tuple[str, list[str]]] = field(default_factory=dict)
 
     def messages(self, streams: Iterable[str]) -> Iterator[AirbyteMessage]:
@@ -133,7 +134,7 @@ class ConcurrentReading:
         if failure:
             self.queue.put(self._failure(name, failure))
         else:
-            self.logger.info("%s: %s rows", name, f"{rows:,}")
+            LOGGER.info("%s: %s rows", name, f"{rows:,}")
             if name not in self.states:
                 self.queue.put(_state(name, {NO_CURSOR_STATE_KEY: True}))
         self.queue.put(_status(name, AirbyteStreamStatus.INCOMPLETE if failure else AirbyteStreamStatus.COMPLETE))
@@ -151,9 +152,9 @@ class ConcurrentReading:
         names.append(name)
         if isinstance(error, AmocrmError):
             why = str(error) if names[0] == name else f"the same as of {names[0]}"
-            self.logger.error("%s was not read to its end: %s", name, why)
+            LOGGER.error("%s was not read to its end: %s", name, why)
         else:
-            self.logger.error("%s was not read to its end.", name, exc_info=error)
+            LOGGER.error("%s was not read to its end.", name, exc_info=error)
         return message
 
     def _reasons(self) -> Iterator[str]:

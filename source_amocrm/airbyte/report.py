@@ -117,13 +117,12 @@ def _count(rows: int, passed: float) -> str:
 
 @dataclass
 class Report:
-    """`with Report(api, logger, selected, emit) as report`; `observe` gets the batches of every list.
+    """`with Report(api, selected, emit) as report`; `observe` gets the batches of every list.
 
     `emit` puts a message into the output without waiting. Raises Closed once nobody takes messages any more.
     """
 
     api: Api
-    logger: logging.Logger
     selected: Selected
     emit: Callable[[AirbyteMessage], None]
 
@@ -148,7 +147,7 @@ class Report:
     def __exit__(self, *_: object) -> None:
         self._over.set()
         stats, elapsed = self.api.stats, time.monotonic() - self._begun
-        self.logger.info(
+        LOGGER.info(
             f"Read {sum(table.rows for table in self._tables.values()):,} rows with {stats.requests:,} requests in "
             f"{elapsed:,.1f} s ({stats.requests / max(elapsed, 1):.1f} requests a second); {stats.throttled:,} were "
             f"refused as too many (429); threads waited {self.api.budget.waited:,.1f} s for their turn to ask."
@@ -213,7 +212,7 @@ class Report:
         self._asked_for_events = asked[EVENTS.path]
         lines += [reading.line(asked[reading.path], passed) for reading in lists]
         for line in lines or [f"the rest of {one.name}; {_count(one.rows, passed)}" for one in tables]:
-            self.logger.info("%s%s", READING, line)
+            LOGGER.info("%s%s", READING, line)
 
     def estimate(self) -> None:
         """Emits the ESTIMATE of every table that is made of one list whose end is in sight."""

@@ -15,7 +15,7 @@ _NAME = re.compile(rf"{_LABEL}(\.{_LABEL})*")
 # no hosts of amoCRM's own, its site and the API servers that tokens name; and not what is left of `https:/…`
 _ACCOUNT = re.compile(rf"(?!(www|api(-[a-z])?|https?)\.){_LABEL}({'|'.join(map(re.escape, SUFFIXES))})")
 _BASE_URL = re.compile(
-    r"(?P<scheme>https?)://(?:\[(?P<inside>[0-9a-f:.]{2,45})\]|(?P<name>[a-z0-9.-]{1,253}))(?::(?P<port>[0-9]{1,5}))?/?",
+    r"(?P<scheme>https?)://(?P<host>\[[0-9a-f:.]{2,45}\]|[a-z0-9.-]{1,253})(:(?P<port>[0-9]{1,5}))?/?",
     re.ASCII | re.IGNORECASE,
 )
 _A_NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*", re.ASCII)
@@ -75,25 +75,25 @@ def base_url(given: object) -> str | None:
     if given is None or (isinstance(given, str) and not given.strip()):
         return None
     if isinstance(given, str) and (match := _BASE_URL.fullmatch(given.strip())):
-        scheme, port, host = match["scheme"].lower(), match["port"], _literal(match["inside"], match["name"])
+        scheme, port, host = match["scheme"].lower(), match["port"], _literal(match["host"].lower())
         if host and (scheme == "https" or _LOOPBACK.fullmatch(host)) and 0 < int(port or 80) < 65536:
             return f"{scheme}://{host}" if port is None else f"{scheme}://{host}:{int(port)}"
     raise ConfigError(_BASE_URL_HELP)
 
 
-def _literal(inside: str | None, name: str) -> str | None:
-    """A name, four numbers, or what stands `inside` of brackets; None for anything else.
+def _literal(host: str) -> str | None:
+    """A name, four numbers, or an IPv6 address in brackets; None for anything else.
 
     Resolvers read other texts that end in a number, 127.1 and 0x7f000001, as addresses.
     """
     try:
-        if inside:
-            return f"[{ipaddress.IPv6Address(inside)}]"
-        if _A_NUMBER.fullmatch(name.rpartition(".")[2].lower()):
-            return str(ipaddress.IPv4Address(name))
+        if host.startswith("["):
+            return f"[{ipaddress.IPv6Address(host[1:-1])}]"
+        if _A_NUMBER.fullmatch(host.rpartition(".")[2]):
+            return str(ipaddress.IPv4Address(host))
     except ValueError:
         return None
-    return name.lower() if _NAME.fullmatch(name.lower()) else None
+    return host if _NAME.fullmatch(host) else None
 
 
 def _split(url: str) -> SplitResult | None:

@@ -70,6 +70,4 @@ def open_api(
         sign_in = LongLivedTokenAuthenticator(config, given, session.wall)
     else:
         sign_in = AmocrmOAuth2Authenticator(config, given, raw, HttpTokenEndpoint(session), hand_over, session.wall)
-    api = Api(session, sign_in)
-    api.receive = receive
-    return api
+    return Api(session, sign_in, receive)

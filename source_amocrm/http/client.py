@@ -85,11 +85,10 @@ class Api(HttpClient):
     """
 
     _error_handler: AmocrmErrorHandler
-    receive: Receive = staticmethod(lambda _, body: body)
     in_doubt = ""
     """Is said before a refusal of the sign-in if an earlier attempt may have had its effect."""
 
-    def __init__(self, session: AmocrmSession, sign_in: SignIn) -> None:
+    def __init__(self, session: AmocrmSession, sign_in: SignIn, receive: Receive = lambda _, body: body) -> None:
         super().__init__(
             "amocrm",
             logging.getLogger("airbyte"),
@@ -100,7 +99,7 @@ class Api(HttpClient):
         self.session = session
         self.budget, self.policy = session.budget, session.policy
         self.clock, self.wall, self.sleep = session.clock, session.wall, session.sleep
-        self.auth = sign_in
+        self.auth, self.receive = sign_in, receive
         self.breaker = CircuitBreaker()
         self.stats = Stats()
         self.accepted: set[str] = set()  # tokens that amoCRM has taken
@@ -165,7 +164,7 @@ class _Sending:
     def response(self) -> AmocrmResponse:
         api, breaker, stats = self.api, self.api.breaker, self.api.stats
         while True:
-            # ahead of its expiry, and before a turn is taken
+            # a token that is about to expire is renewed before a turn is taken
             self._signed_in(api.auth.get_access_token)
             self.request.url = self.url.replace(self.base_url, api.auth.base_url, 1)
             first, self.number = not self.number, breaker.send()

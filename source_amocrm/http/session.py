@@ -178,7 +178,7 @@ class AmocrmSession(LimiterSession):
         self,
         request: requests.PreparedRequest,
         *,
-        bearer: Callable[[], str] | None = None,
+        bearer: Callable[[], str] = lambda: "",
         shrinkable: bool = False,
         **kwargs: Any,
     ) -> AmocrmResponse:
@@ -191,7 +191,7 @@ class AmocrmSession(LimiterSession):
         self.budget.acquire_call(request)
         response = None
         try:
-            response = self._exchange(request, bearer() if bearer else "", shrinkable, kwargs)
+            response = self._exchange(request, bearer(), shrinkable, kwargs)
             return response
         finally:
             self.budget.update_from_response(request, response)
@@ -202,8 +202,7 @@ class AmocrmSession(LimiterSession):
         signed = request.copy()  # the given request stays without a token, so that no error can show one
         if token:
             signed.headers["Authorization"] = f"Bearer {token}"
-        timeouts = self.policy.connect_timeout, self.policy.read_timeout
-        bounds = {"timeout": timeouts, "stream": True, "allow_redirects": False}
+        bounds = {"timeout": (self.policy.connect_timeout, self.policy.read_timeout), "stream": True}
         response, kind, body, trouble = requests.Response(), ReplyKind.EMPTY, None, ""
         started = time.monotonic()
         _EXCHANGE.until, _EXCHANGE.room = started + self.policy.deadline, LARGEST_HEAD
@@ -216,7 +215,7 @@ class AmocrmSession(LimiterSession):
             if kind not in _OF_A_STATUS:
                 response = requests.Response()
         status, headers, elapsed = response.status_code, response.headers, time.monotonic() - started
-        reply = Reply(status, kind, body, headers, elapsed, time.time(), trouble, token, str(request.url))
+        reply = Reply(status, kind, body, headers, elapsed, self.wall(), trouble, token, str(request.url))
         return AmocrmResponse(response, request, reply)
 
 

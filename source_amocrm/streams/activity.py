@@ -19,37 +19,18 @@ _NAMES = {
     "tasks": "Задача",
     "customers": "Покупатель",
 }
-
+_NOTE_TYPES = """
+    common=4* attachment=5* call_in=10* call_out=11* sms_in=102* sms_out=103* service_message=25*
+    extended_service_message=34* message_cashier=28* geolocation=24* amomail_message=15 site_visit=16 link_followed=32
+    transaction=23 targeting_in= targeting_out= invoice_paid= bill_paid=36 zoom_meeting=35 dropbox_attachment=101
+    ai_result= chat= lead_auto_created=20
+"""
+"""The codes of amoCRM's API v4 with the numbers of its API v2, where known. Its documentation allows to change `*`."""
+_NUMBERS = dict(one.split("=") for one in _NOTE_TYPES.split())
 NOTE_TYPE_IDS: Mapping[str, int | None] = {
-    "common": 4,
-    "attachment": 5,
-    "call_in": 10,
-    "call_out": 11,
-    "sms_in": 102,
-    "sms_out": 103,
-    "service_message": 25,
-    "extended_service_message": 34,
-    "message_cashier": 28,
-    "geolocation": 24,
-    "amomail_message": 15,
-    "site_visit": 16,
-    "link_followed": 32,
-    "transaction": 23,
-    "targeting_in": None,
-    "targeting_out": None,
-    "invoice_paid": None,
-    "bill_paid": 36,
-    "zoom_meeting": 35,
-    "dropbox_attachment": 101,
-    "ai_result": None,
-    "chat": None,
-    "lead_auto_created": 20,
+    code: int(text.strip("*")) if text else None for code, text in _NUMBERS.items()
 }
-"""The codes of amoCRM's API v4; the numbers are those of its API v2, where known."""
-EDITABLE_NOTES = frozenset(
-    ("common", "call_in", "call_out", "service_message", "message_cashier", "geolocation", "sms_in", "sms_out")
-) | {"extended_service_message", "attachment"}
-"""The note types that amoCRM's documentation allows to change."""
+EDITABLE_NOTES = frozenset(code for code, text in _NUMBERS.items() if "*" in text)
 CALLS = {"call_in": "in", "call_out": "out"}
 """The direction of a call, by the type of its note."""
 

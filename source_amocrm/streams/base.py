@@ -29,6 +29,7 @@ from source_amocrm.sync.read_plan import Progress
 from source_amocrm.sync.state import load
 
 LOGGER = logging.getLogger("airbyte")
+State = Mapping[str, Any] | None
 RAW = "raw"
 RAW_SCHEMA: Mapping[str, Any] = {
     "type": ["null", "object"],
@@ -43,7 +44,8 @@ class AmocrmStream(HttpStream, Declaration, ABC):
     Its name is that of its class, unless that ends with Stream: then it is a kind of streams. `account_extras`: the
     `with` parameters of `/account` that its rows need. `collection`: the key of the records in `_embedded`. `found`: by
     column, what works its value out of a record. `exploded`: `rows` makes the rows, of parts of a record or of some
-    records only. `scope`: what the token must be granted besides the account's data.
+    records only. `scope`: what the token must be granted besides the account's data. `vital_paths`: further lists
+    without which no row can be made; `completing_paths`: those without which some rows are missing.
     """
 
     name: str
@@ -54,6 +56,8 @@ class AmocrmStream(HttpStream, Declaration, ABC):
     found: Mapping[str, Find] = {}
     exploded = False
     scope: str | None = None
+    vital_paths: tuple[str, ...] = ()
+    completing_paths: tuple[str, ...] = ()
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
@@ -78,7 +82,7 @@ class AmocrmStream(HttpStream, Declaration, ABC):
         if self._raw:
             self.record.add(RAW, as_object)
 
-    def progress(self, state: Mapping[str, Any] | None) -> Progress | None:  # noqa: ARG002
+    def progress(self, state: State) -> Progress | None:  # noqa: ARG002
         """Returns the progress that a saved state tells; None for a stream that is read whole each time."""
         return None
 
@@ -99,16 +103,8 @@ class AmocrmStream(HttpStream, Declaration, ABC):
         """Yields the paths of the lists that the stream is made of, besides `/account`."""
         yield from ()
 
-    def vital_paths(self) -> Iterator[str]:
-        """Yields the lists without which no row can be made."""
-        yield from ()
-
-    def completing_paths(self) -> Iterator[str]:
-        """Yields the lists without which some rows are missing."""
-        yield from ()
-
     def probe(self, path: str) -> None:
-        """Asks for one row of one of the stream's lists. Raises AmocrmError if the list may not be read."""
+        """Asks for one row of one of the stream's lists. Raises AmocrmError if it may not be read."""
         self.fetch(path, {"limit": 1})
 
     def wanted_extras(self) -> frozenset[str]:
@@ -167,15 +163,12 @@ class FullRefreshStream(AmocrmStream):
         if self.scope and (lacking := self.account.not_granted(self.scope)):
             raise lacking
         try:
-            yield from self.all_rows()
+            for record, context in self.records():
+                yield from self.rows(record, context)
         except AmocrmError as error:
             if not self.account.lacks(error):
                 raise
             LOGGER.info("%s: there are none in this account. %s", self.name, error)
-
-    def all_rows(self) -> Iterator[Row]:
-        for record, context in self.records():
-            yield from self.rows(record, context)
 
 
 class AccountStream(FullRefreshStream):
@@ -191,8 +184,11 @@ class FixedStream(AccountStream):
     fixed: list[Row]
     exploded = True
 
-    def all_rows(self) -> Iterator[Row]:
-        yield from self.fixed
+    def records(self) -> Iterable[tuple[Row, Context]]:
+        return ((row, Context()) for row in self.fixed)
+
+    def rows(self, record: Row, context: Context) -> Iterable[Row]:  # noqa: ARG002
+        return [record]
 
 
 class IncrementalStream(AmocrmStream, Incremental):
@@ -200,7 +196,7 @@ class IncrementalStream(AmocrmStream, Incremental):
 
     cursor_field: str = "updated_at"
 
-    def progress(self, state: Mapping[str, Any] | None) -> Progress:
+    def progress(self, state: State) -> Progress:
         config = self.account.config
         names = [resource.name for resource in self.inputs()]
         return load(self.name, self.cursor_field, names, state, config.start, config.lookback)
@@ -211,13 +207,7 @@ class IncrementalStream(AmocrmStream, Incremental):
     def context(self, resource: Resource) -> Context:
         return Context(resource.name, timezone=self.account.facts().timezone)
 
-    def read_records(
-        self,
-        *_: Any,
-        stream_slice: Mapping[str, Any] | None = None,
-        stream_state: Mapping[str, Any] | None = None,
-        **__: Any,
-    ) -> Iterator[Any]:
+    def read_records(self, *_: Any, stream_slice: State = None, stream_state: State = None, **__: Any) -> Iterator[Any]:
         """Yields the rows of a batch that a sync hands in; without one, every row that a sync of this stream brings."""
         if stream_slice:
             rows: Iterator[Any] = stream_slice["delivery"].take(stream_slice["batch"])

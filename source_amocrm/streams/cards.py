@@ -55,25 +55,26 @@ class FieldColumn:
 
 
 def column(field: Json) -> FieldColumn | None:
-    """Returns the column of a field of the account's dictionary. Its name begins with the id, which never changes."""
+    """Returns the column of a field of the account's dictionary.
+
+    Its name begins with the id, which never changes; then comes the field's name in small Latin letters and digits.
+    """
     own = field.get("id") if type(field) is dict else None
     if type(own) is not int or own < 0:
         return None
     name, kind = field.get("name"), field.get("type")
-    alias = _alias(name) if type(name) is str else ""
+    latin = name.lower().translate(_LATIN) if type(name) is str else ""
+    plain = unicodedata.normalize("NFKD", latin).encode("ascii", "ignore").decode()
+    alias = re.sub(r"[^a-z0-9]+", "_", plain).strip("_")[:_LONGEST_ALIAS]
     told = f"Custom field {own}, of the type {kind}, as it was named at discovery: {name}."
     schema = _SCHEMAS.get(kind, TEXT) if type(kind) is str else TEXT
-    return FieldColumn(f"cf_{own}_{alias}" if alias else f"cf_{own}", {**schema, "description": told})
+    return FieldColumn(f"cf_{own}_{alias}".rstrip("_"), {**schema, "description": told})
 
 
 def known_columns(properties: Mapping[str, Any]) -> dict[int, FieldColumn]:
     """Returns the columns of custom fields among those of a stream's schema, by the field's id."""
-    found: dict[int, FieldColumn] = {}
-    for name, schema in properties.items():
-        match = _NAME.fullmatch(name)
-        if match and isinstance(schema, Mapping):
-            found[int(match[1])] = FieldColumn(name, schema)
-    return found
+    named = ((_NAME.fullmatch(name), schema) for name, schema in properties.items() if isinstance(schema, Mapping))
+    return {int(match[1]): FieldColumn(match[0], schema) for match, schema in named if match}
 
 
 def field_columns(odd: Row, record: Row, columns: Mapping[int, FieldColumn], zone: tzinfo) -> Row:
@@ -103,12 +104,6 @@ def _value(odd: Row, known: FieldColumn, kind: Json, given: list[Json], zone: tz
     return read(lambda seconds: write(seconds, zone), value, odd, known.name)
 
 
-def _alias(name: str) -> str:
-    """Returns the name in small Latin letters, digits and underscores."""
-    plain = unicodedata.normalize("NFKD", name.lower().translate(_LATIN)).encode("ascii", "ignore").decode()
-    return re.sub(r"[^a-z0-9]+", "_", plain).strip("_")[:_LONGEST_ALIAS].rstrip("_")
-
-
 class ReadableStream(IncrementalStream):
     """A stream with one row a record, and with columns for the record's custom fields."""
 
@@ -122,19 +117,15 @@ class ReadableStream(IncrementalStream):
             self.record.add(each.name)
 
     def further_columns(self) -> Mapping[str, Any]:
-        return {**self._field_columns(), **super().further_columns()}
-
-    def _field_columns(self) -> Mapping[str, Any]:
-        """Returns the columns that the connection is configured with; else those that the account's fields make."""
-        if self._configured or not self.account.config.readable_columns:
-            return {each.name: each.schema for each in self._fields.values()}
-        try:
-            fields = self.account.dictionary(f"{self.resources[0].path}/custom_fields", "custom_fields")
-        except CLOSED as error:
-            LOGGER.warning("The custom fields of %s are no columns of it: %s", self.name, error)
-            return {}
-        made = (column(field) for field in fields)
-        return {each.name: each.schema for each in made if each}
+        """Adds the columns that the connection is configured with; else those that the account's fields make."""
+        columns: Iterable[FieldColumn | None] = self._fields.values()
+        if not self._configured and self.account.config.readable_columns:
+            try:
+                fields = self.account.dictionary(f"{self.resources[0].path}/custom_fields", "custom_fields")
+                columns = map(column, fields)
+            except CLOSED as error:
+                LOGGER.warning("The custom fields of %s are no columns of it: %s", self.name, error)
+        return {**{each.name: each.schema for each in columns if each}, **super().further_columns()}
 
     def row(self, record: Row, context: Context) -> Row:
         if not self._fields:
@@ -151,8 +142,7 @@ def is_communication(field: dict[str, Json]) -> bool:
 
 
 def name_of(company: Row) -> str | None:
-    name = company.get("name")
-    return name if isinstance(name, str) else None
+    return name if isinstance(name := company.get("name"), str) else None
 
 
 class Deals(ReadableStream):

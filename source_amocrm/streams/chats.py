@@ -34,7 +34,6 @@ SMS = {"sms_in": "in", "sms_out": "out"}
 
 SCOPE = "list_external_messages"
 MESSAGES_OF_A_PAGE = 250
-"""Messages of the largest page."""
 MOST_MESSAGES = 20_000
 """Messages that are kept for later events. Past it the talks that were asked for first are forgotten; a later event of
 such a talk makes it be asked for again."""
@@ -60,7 +59,7 @@ class Messages(IncrementalStream):
 
     def prepare(self, records: Iterable[Row], context: Context) -> None:
         if self._texts and context.entity_type == EVENTS.name:
-            chats = (event for event in records if event.get("type") in CHATS)
+            chats = (event for event in records if str(event.get("type")) in CHATS)
             self._texts.ask(talk_id for event in chats for talk_id in talk_ids(event))
 
     def rows(self, record: Row, context: Context) -> Iterable[Row]:
@@ -86,9 +85,7 @@ class Messages(IncrementalStream):
     def _chat(self, event: Row, kind: str) -> Row:
         message, related = child(event.get("value_after"), "message"), child(event.get("_embedded"), "entity")
         talk_id, entity = child(message, "talk_id"), event.get("entity_type")
-        contact_id, written = child(related, "linked_talk_contact_id"), {}
-        if self._texts:
-            written = self._texts.message(read(as_integer, talk_id), child(message, "id"))
+        contact_id = child(related, "linked_talk_contact_id")
         return self.record(
             event,
             message_id=event.get("id"),
@@ -100,7 +97,7 @@ class Messages(IncrementalStream):
             talk_id=talk_id,
             origin=child(message, "origin"),
             updated_at=event.get("created_at"),
-            **written,
+            **(self._texts.message(read(as_integer, talk_id), child(message, "id")) if self._texts else {}),
         )
 
 
@@ -108,9 +105,7 @@ class Talks(FullRefreshStream):
     """The talks of the list, and then those that chat events name and the list lacks, asked for by id."""
 
     list_path = TALKS
-
-    def completing_paths(self) -> Iterator[str]:
-        yield EVENTS.path
+    completing_paths = (EVENTS.path,)
 
     def records(self) -> Iterable[tuple[Row, Context]]:
         listed = self.account.dictionary(self.list_path, self.collection)
@@ -149,29 +144,25 @@ class ChatTexts:
         self._account = account
         self._talks: dict[int, dict[str | None, Row]] = {}
         """By talk, its messages by their ids; the talks that were asked for first come first."""
-        self._kept = 0
-        self._begun = False
-        self._refused = False
+        self._refused: bool | None = None
 
     def ask(self, talk_ids: Iterable[int]) -> None:
         """Asks for the messages of these talks that are not known. Raises AmocrmError if an answer does not come."""
-        if not self._begun:
-            self._begun = True
+        if self._refused is None:
             self._stop(_lacking(self._account))
         missing = [] if self._refused else sorted(set(talk_ids) - self._talks.keys())
         tasks = (partial(self._messages, talk_id) for talk_id in missing)
         for talk_id, messages in zip(missing, in_order(self._account.pool, tasks), strict=True):
             self._talks[talk_id] = messages
-            self._kept += len(messages)
+        kept = sum(map(len, self._talks.values()))
         for talk_id in [one for one in self._talks if one not in missing]:
-            if self._kept <= MOST_MESSAGES:
+            if kept <= MOST_MESSAGES:
                 break
-            self._kept -= len(self._talks.pop(talk_id))
+            kept -= len(self._talks.pop(talk_id))
 
     def message(self, talk_id: int | None, message_id: Json) -> Row:
         """Returns the columns of the message that only its talk shows; none where it does not."""
-        code = read(as_code, message_id)
-        return self._talks.get(talk_id, {}).get(code, {}) if talk_id is not None and code is not None else {}
+        return self._talks.get(talk_id or 0, {}).get(read(as_code, message_id) or "", {})
 
     def _messages(self, talk_id: int) -> dict[str | None, Row]:
         """Returns the messages of a talk; none if the talk is gone, or if texts are refused, which is said once."""
@@ -186,8 +177,8 @@ class ChatTexts:
         return {}
 
     def _stop(self, why: str | None) -> None:
-        if why and not self._refused:
-            self._refused = True
+        refused, self._refused = self._refused, self._refused or why is not None
+        if why and not refused:
             LOGGER.warning(why)
 
 
@@ -220,10 +211,8 @@ def _written(message: Row) -> Row:
 
 def talk_ids(event: Row) -> Iterator[int]:
     """Yields the ids of the talks that a chat event names."""
-    for value in as_list(event.get("value_after")):
-        talk_id = numeric_id(child(child(value, "message"), "talk_id"))
-        if talk_id:
-            yield talk_id
+    messages = (child(value, "message") for value in as_list(event.get("value_after")))
+    return filter(None, (numeric_id(child(message, "talk_id")) for message in messages))
 
 
 def talks_by_id(account: Account, ids: Iterable[int]) -> Iterator[Row]:
@@ -233,21 +222,16 @@ def talks_by_id(account: Account, ids: Iterable[int]) -> Iterator[Row]:
     show is asked for by itself, because the filter may apply only to what the list shows. If the first filtered request
     brings no talk, no other one is sent.
     """
-    left, alone = sorted(set(ids)), []
-    honoured = False
-    while left:
-        asked = left[:TALKS_AT_ONCE]
+    wanted, alone = sorted(set(ids)), []
+    for start in range(0, len(wanted), TALKS_AT_ONCE):
+        asked = wanted[start : start + TALKS_AT_ONCE]
         found = _filtered(account, asked)
-        honoured = honoured or bool(found)
-        if not honoured or found is None:
-            alone += left
+        if found is None or not (found or start):
+            alone += wanted[start:]
             break
-        left = left[TALKS_AT_ONCE:]
         yield from found.values()
         alone += [talk_id for talk_id in asked if talk_id not in found]
-    for talk in in_order(account.pool, (partial(talk_by_id, account, talk_id) for talk_id in alone)):
-        if talk is not None:
-            yield talk
+    yield from filter(None, in_order(account.pool, (partial(talk_by_id, account, one) for one in alone)))
 
 
 def _filtered(account: Account, ids: list[int]) -> dict[int | None, Row] | None:
@@ -278,5 +262,5 @@ def in_order(pool: WorkerPool, tasks: Iterable[Callable[[], T]]) -> Iterator[T]:
         begun.append(pool.prefetch(task) if free else task)
         while len(begun) > MOST_AHEAD or (begun and not free):
             yield begun.popleft()()
-    while begun:
-        yield begun.popleft()()
+    for result in begun:
+        yield result()

@@ -5,8 +5,10 @@ Each kind of entities has a table of values, made of the same reading as the ent
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from itertools import count
 
 from source_amocrm.account.resources import Resource
 from source_amocrm.streams import values
@@ -40,15 +42,16 @@ class FieldRowStream(AmocrmStream):
     exploded = True
 
     def rows(self, record: Row, context: Context) -> Iterable[Row]:
-        """Returns one row per value of the record's filled fields, numbered within its field, also if that comes in
-        parts. Raises RowError when the record has no id, or when a field that has values has none.
+        """Returns one row per value of the record's filled fields, numbered within its field; that may come in parts.
+
+        Raises RowError when the record has no id, or when a field that has values has none.
         """
         make, key = self.record, self.primary_key[0]
         entity, cursor = make.source(record), f"{key.removesuffix('_id')}_updated_at"
         own, of_entity = make.key(entity.get("id"), entity, key), Row()
         updated_at = read(values.as_timestamp, entity.get("updated_at"), of_entity, cursor)
         rows: list[Row] = []
-        counted: dict[int, int] = {}
+        numbers: defaultdict[int, Iterator[int]] = defaultdict(count)
         for field in as_list(entity.get("custom_fields_values")):
             if type(field) is not dict:
                 make.report("custom_field_id", field)
@@ -57,12 +60,12 @@ class FieldRowStream(AmocrmStream):
             if not elements:
                 continue
             field_id, of_field = make.key(field.get("field_id"), field, "custom_field_id"), of_entity.copy()
-            name = read(values.as_text, field.get("field_name"), of_field, "name")
-            code = read(values.as_text, field.get("field_code"), of_field, "field_code")
-            kind = read(values.as_text, field.get("field_type"), of_field, "field_type")
-            first = counted.get(field_id, 0)
-            counted[field_id] = first + len(elements)
-            for index, element in enumerate(elements, first):
+            name, code, kind = field.get("field_name"), field.get("field_code"), field.get("field_type")
+            if not (type(name) is str and type(kind) is str and (code is None or type(code) is str)):
+                name = read(values.as_text, name, of_field, "name")
+                code = read(values.as_text, code, of_field, "field_code")
+                kind = read(values.as_text, kind, of_field, "field_type")
+            for element in elements:
                 value, odd = element if type(element) is dict else {"value": element}, of_field.copy()
                 row = {
                     "custom_field_id": field_id,
@@ -71,7 +74,7 @@ class FieldRowStream(AmocrmStream):
                     "enum": read(values.as_integer, value.get("enum_id"), odd, "enum"),
                     "value": read(values.as_text, values.field_text(value, kind, context.timezone), odd, "value"),
                     "is_system": context.system_fields.get(field_id),
-                    "value_index": index,
+                    "value_index": next(numbers[field_id]),
                     cursor: updated_at,
                     "field_code": code,
                     "field_type": kind,
@@ -83,7 +86,7 @@ class FieldRowStream(AmocrmStream):
 
 class CustomFields(PerEntityStream):
     kinds = (*OF_CARDS, SEGMENTS, CATALOGS)
-    parts = ("/custom_fields",)
+    list_path = "/custom_fields"
     # The options of the type category are a tree, which amoCRM keeps in `nested`, with `enums` null.
     found = {"enums": lambda field: field.get("nested") or field.get("enums")}
 
@@ -91,7 +94,7 @@ class CustomFields(PerEntityStream):
 CustomFieldGroups = PerEntityStream.table(
     "custom_field_groups",
     kinds=(*OF_CARDS, CATALOGS),
-    parts=("/custom_fields/groups",),
+    list_path="/custom_fields/groups",
     collection="custom_field_groups",
 )
 
@@ -99,20 +102,21 @@ CustomFieldGroups = PerEntityStream.table(
 class FieldValueStream(FieldRowStream, PartsStream):
     """The values of one kind of entities. The dictionary of fields tells which fields are amoCRM's own."""
 
-    def vital_paths(self) -> Iterator[str]:
-        yield f"{self.resources[0].path}/custom_fields"
-
     def context(self, resource: Resource) -> Context:
-        fields = self.account.dictionary(next(self.vital_paths()), "custom_fields")
+        fields = self.account.dictionary(self.vital_paths[0], "custom_fields")
         return replace(super().context(resource), system_fields=system_fields(fields))
 
 
-VALUES = [FieldValueStream.table(f"custom_fields_{cards}") for cards in ("deals", "contacts", "companies", "customers")]
+VALUES = [
+    FieldValueStream.table(f"custom_fields_{cards}", vital_paths=(f"{path}/custom_fields",))
+    for cards, path in zip(("deals", "contacts", "companies", "customers"), OF_CARDS, strict=True)
+]
 
 
 class CustomFieldsCatalogElements(FieldRowStream, PerEntityStream):
     kinds = (CATALOGS,)
-    parts = ("/elements", "/custom_fields")
+    list_path = "/elements"
+    needed = ("/custom_fields",)
 
     def records_of(self, path: str, context: Context) -> Iterable[tuple[Row, Context]]:
         elements = [element for element, _ in super().records_of(path, context)]
@@ -133,5 +137,5 @@ class CatalogElements(PerEntityStream):
     """amoCRM filters elements by id only, so they are read whole each time. An invoice lists its items in a field."""
 
     kinds = (CATALOGS,)
-    parts = ("/elements",)
+    list_path = "/elements"
     found = {"items": values_of(lambda field: field.get("field_type") == "items")}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from itertools import chain
 
 from source_amocrm.account import event_kinds
 from source_amocrm.account.resources import LEADS
@@ -10,6 +11,8 @@ from source_amocrm.streams.base import EventStream, FullRefreshStream
 from source_amocrm.streams.values import Json, Row, as_integer, as_joined_text, as_list, child, read
 from source_amocrm.sync.declaration import Context, Lookup
 
+SIDES = {"new": "value_after", "old": "value_before"}
+"""Where an event tells what is new and what was."""
 LOST = 143
 """amoCRM's own stage «Закрыто и не реализовано», the same in every pipeline."""
 
@@ -20,10 +23,7 @@ def loss_reason(lead: Row) -> int | None:
     return reason if lead.get("status_id") == LOST and isinstance(reason, int) and reason else None
 
 
-class Events(EventStream):
-    """Every event, as amoCRM tells it."""
-
-
+Events = EventStream.table("events")
 EventTypes = FullRefreshStream.table("event_types", list_path="/api/v4/events/types", collection="events_types")
 
 
@@ -53,7 +53,7 @@ class DeletedEntities(EventStream):
     def rows(self, record: Row, context: Context) -> Iterable[Row]:
         """Yields the row of what was deleted or restored, one per note. Raises RowError without an id."""
         event = self.record.source(record)
-        kind: str = event["type"] if type(event.get("type")) is str else ""
+        kind = event["type"] if type(event.get("type")) is str else ""
         if kind == event_kinds.NOTE_DELETED:
             changes = [*as_list(event.get("value_after")), *as_list(event.get("value_before"))]
             notes = [note for change in changes if type(note := child(change, "note")) is dict]
@@ -82,15 +82,13 @@ class ChangeStream(EventStream):
 
     def rows(self, record: Row, context: Context) -> Iterable[Row]:
         event = self.record.source(record)
-        if event.get("entity_type") == self.entity:
-            yield from self.changed(event)
+        return self.changed(event) if event.get("entity_type") == self.entity else []
 
     def changed(self, event: Row) -> Iterable[Row]:
         """Yields a row for each change."""
         if event.get("type") in self.kinds:
             column, changed, field = self.told
-            sides = {"new": event.get("value_after"), "old": event.get("value_before")}
-            told = {f"{column}_{side}": child(child(value, changed), field) for side, value in sides.items()}
+            told = {f"{column}_{side}": child(child(event.get(of), changed), field) for side, of in SIDES.items()}
             yield self.record(event, **told)
 
 
@@ -114,9 +112,9 @@ class FieldChangeStream(ChangeStream):
         if kind != event_kinds.FIELD_CHANGED and not own:
             return
         named = int(own[1]) if own else None
-        new, old = (self._by_field(event.get(side), named) for side in ("value_after", "value_before"))
-        for field in new | old or ([] if named is None else [named]):
-            yield self._change(event, field, new.get(field, []), old.get(field, []))
+        told = {side: self._by_field(event.get(of), named) for side, of in SIDES.items()}
+        for field in told["new"] | told["old"] or ([] if named is None else [named]):
+            yield self._change(event, field, {side: values.get(field, []) for side, values in told.items()})
 
     def _by_field(self, changes: Json, named: int | None) -> dict[int, list[dict[str, Json]]]:
         """Returns the values by field. Values that name no field are of the field `named`."""
@@ -131,14 +129,11 @@ class FieldChangeStream(ChangeStream):
                 self.record.report("custom_field_id", change)
         return found
 
-    def _change(self, event: Row, field: int, new: list[dict[str, Json]], old: list[dict[str, Json]]) -> Row:
+    def _change(self, event: Row, field: int, told: Mapping[str, list[dict[str, Json]]]) -> Row:
         odd: Row = {}
-        kinds = (read(as_integer, value.get("field_type"), odd, "field_type") for value in (*new, *old))
-        columns: Row = {
-            "custom_field_id": field,
-            "field_type": next((kind for kind in kinds if kind is not None), None),
-        }
-        for side, values in (("new", new), ("old", old)):
+        kinds = (read(as_integer, value.get("field_type"), odd, "field_type") for value in chain(*told.values()))
+        columns: Row = {"custom_field_id": field, "field_type": next((one for one in kinds if one is not None), None)}
+        for side, values in told.items():
             texts = [value.get("text") for value in values]
             columns[f"value_{side}"] = read(as_joined_text, texts, odd, f"value_{side}")
             columns[f"enums_{side}"] = [enum for value in values if (enum := value.get("enum_id")) is not None]

@@ -9,7 +9,7 @@ from source_amocrm.streams.per_entity import OF_CARDS, PerEntityStream
 from source_amocrm.streams.values import Row, as_list, child
 from source_amocrm.sync.declaration import Context
 
-Tags = PerEntityStream.table("tags", kinds=OF_CARDS, parts=("/tags",))
+Tags = PerEntityStream.table("tags", kinds=OF_CARDS, list_path="/tags")
 
 
 class LinkStream(PartsStream):
@@ -27,10 +27,8 @@ class LinkStream(PartsStream):
         return list(rows.values())
 
 
-LINKS = [
-    LinkStream.table(name)
-    for name in (
-        *("deal_contacts", "deal_companies", "deal_tags", "deal_catalog_elements", "contact_companies"),
-        *("contact_tags", "company_tags", "customer_contacts", "customer_tags"),
-    )
-]
+_LINKS = """
+    deal_contacts deal_companies deal_tags deal_catalog_elements contact_companies contact_tags company_tags
+    customer_contacts customer_tags
+"""
+LINKS = [LinkStream.table(name) for name in _LINKS.split()]

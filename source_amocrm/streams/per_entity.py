@@ -40,21 +40,16 @@ def catalog_id(catalog: Row) -> int:
 class PerEntityStream(FullRefreshStream):
     """A stream with the records of one list for each kind of entities.
 
-    `kinds`: the paths of the lists of entities. `parts`: what the paths of the stream's lists have behind those; the
-    lists of the first part hold the records.
+    `kinds`: the paths of the lists of entities. `list_path`: what the path of the stream's list has behind those.
+    `needed`: the same of further lists.
     """
 
     kinds: tuple[str, ...]
-    parts: tuple[str, ...]
-
-    def __init_subclass__(cls) -> None:
-        super().__init_subclass__()
-        if "parts" in vars(cls) and "collection" not in vars(cls):
-            cls.collection = cls.parts[0].rpartition("/")[2]
+    needed: tuple[str, ...] = ()
 
     def paths(self) -> Iterator[str]:
         """Yields where each list is; that of the catalogs where they may not be seen."""
-        for part in self.parts:
+        for part in (self.list_path, *self.needed):
             for path in self.kinds:
                 try:
                     yield from (of + part for of in kinds_at(self.account, path))
@@ -90,7 +85,7 @@ class PerEntityStream(FullRefreshStream):
 
     def records_of(self, path: str, context: Context) -> Iterable[tuple[Row, Context]]:
         """Returns the records of the entities whose list is at `path`."""
-        listed = self.account.dictionary(path + self.parts[0], self.collection)
+        listed = self.account.dictionary(path + self.list_path, self.collection)
         return [(record, context) for record in listed]
 
     def _is_listed(self, catalog: int | None) -> bool:
@@ -119,7 +114,7 @@ class LiveEntities(PerEntityStream):
     """A card that left without an event, as in a merge, shows by its absence here."""
 
     kinds = OF_CARDS
-    parts = ("",)
+    list_path = ""
     exploded = True
 
     def rows(self, record: Row, context: Context) -> Iterable[Row]:

@@ -3,11 +3,16 @@
 Whatever comes behind that point, a row, a value of another list, a log or an error, cannot tell what the answer lacks.
 The tables' schemas say where personal data stands (`x-personal`). Numbers, dates and ids stay, because the engine and
 the joins live on them. A text in a field that no column knows counts as personal.
+
+A text is replaced by nothing, or by a keyed hash: HMAC-SHA256 of the normalized value, in hexadecimal digits. Equal
+phones and equal addresses have equal hashes however they were typed, so that joins and searches for duplicates work.
 """
 
 from __future__ import annotations
 
 import difflib
+import hmac
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -24,10 +29,19 @@ from source_amocrm.streams import STREAMS, schema
 from source_amocrm.streams.chats import TALKS
 from source_amocrm.streams.custom_fields import CustomFields
 from source_amocrm.streams.places import FIELDS, GOES, NUMBER, STAYS, Place, columns_in_records, places, records_in
-from source_amocrm.streams.pseudonyms import ANY, EMAIL, PHONE, Pseudonym, is_email, is_phone, keyed_hash
 from source_amocrm.streams.schema_drift import FIELD_TYPES
 from source_amocrm.streams.values import MAX_DEPTH, Json, Row, as_list
 from source_amocrm.walk.listing import numeric_id
+
+PHONE, EMAIL, ANY = "phone", "email", "any"
+"""The kinds of values, as far as they are normalized differently."""
+
+_NO_DIGITS = re.compile(r"[^0-9]")
+_RUSSIAN = re.compile(r"8([0-9]{10})")
+"""+7 and 8 are one country code in Russia and Kazakhstan; the marts say the same (`int_amocrm__phones_emails`)."""
+_LIKE_PHONE = re.compile(r"[+\s]*(?:[0-9][\s().+/-]*|\(\s*){10,24}", re.ASCII)
+_PHONE_DIGITS = range(10, 16)
+_LIKE_EMAIL = re.compile(r"[^\s@]+@[^\s@]+")
 
 _PERSONAL_TYPES = """
     multitext birthday streetaddress smart_address legal_entity linked_entity file payer supplier org_legal_name
@@ -73,10 +87,9 @@ class PersonalData:
     """
 
     def __init__(self, config: Config) -> None:
-        self._pseudonym: Pseudonym = lambda _text, _kind: None
-        if key := config.personal_data_key:
-            add_to_secrets(key)
-            self._pseudonym = keyed_hash(key)
+        self._key = config.personal_data_key
+        if self._key:
+            add_to_secrets(self._key)
         columns, self._ids, self._names = _listed(config.personal_fields)
         self._lists: dict[str, Place] = {}
         if config.personal_data != KEEP:
@@ -86,6 +99,13 @@ class PersonalData:
     def learn_from(self, account: Account) -> None:
         """Lets the dictionaries of custom fields be asked for: an event does not tell its field's code and name."""
         self._account = account
+
+    def pseudonym(self, text: str, kind: str = ANY) -> str | None:
+        """Returns what stands in place of a text. An empty text has an empty hash."""
+        if not self._key:
+            return None
+        plain = normalized(text, kind).encode("utf-8", "replace")
+        return hmac.digest(self._key.encode(), plain, "sha256").hex() if plain else ""
 
     def replaced(self, path: str, body: dict[str, Json] | None) -> dict[str, Json] | None:
         """Returns the body of an answer that came to `path` without its personal data."""
@@ -140,7 +160,7 @@ class PersonalData:
                 made[key] = self._of_event(inner, event_of, depth)
             elif key == "tag" and place.rule == "texts":
                 made[key] = inner
-            elif (other := key if place.rule == STAYS or _is_name(key) else self._pseudonym(key, ANY)) is not None:
+            elif (other := key if place.rule == STAYS or _is_name(key) else self.pseudonym(key)) is not None:
                 made[other] = self._walk(inner, place.at(key), key, event_of, depth + 1)
         return made
 
@@ -156,7 +176,7 @@ class PersonalData:
             stays = not _is_of_people(value, name) if is_number else rule == "texts" and _is_structure(value, name)
         else:
             stays = False
-        return value if stays else self._pseudonym(text, rule if rule in (PHONE, EMAIL) else ANY)
+        return value if stays else self.pseudonym(text, rule if rule in (PHONE, EMAIL) else ANY)
 
     def _of_card(self, given: Row, depth: int) -> Row:
         """Returns a filled custom field of a card."""
@@ -181,7 +201,7 @@ class PersonalData:
             return self._walk(value, Place(rule), "value", None, depth + 1)
         if value is None or own.type in NUMBERS or type(value) is bool:
             return None
-        return self._pseudonym(str(value), own.kind)
+        return self.pseudonym(str(value), own.kind)
 
     def _of_event(self, given: Row, event_of: int | None, depth: int) -> Row:
         """Returns a custom field's value as an event tells it."""
@@ -240,7 +260,8 @@ def _listed(entries: Iterable[str]) -> tuple[list[tuple[str, str]], set[int], di
     for entry in entries:
         stream, point, name = entry.partition(".")
         if point and stream in STREAMS:
-            _check_column(stream, name)
+            if why := _why_it_stays(stream, name):
+                raise ConfigError(f"Further personal fields (personal_fields): {why}")
             columns.append((stream, name))
         elif entry.isascii() and entry.isdecimal():
             ids.add(int(entry))
@@ -249,25 +270,23 @@ def _listed(entries: Iterable[str]) -> tuple[list[tuple[str, str]], set[int], di
     return columns, ids, names
 
 
-def _check_column(stream: str, name: str) -> None:
-    """Raises ConfigError for a column that there is not, or that cannot be replaced."""
+def _why_it_stays(stream: str, name: str) -> str | None:
+    """Returns why a listed column cannot be replaced; None if it can."""
     known = {column.name: column for column in schema.columns(stream)}
-    if name not in known:
+    column = known.get(name)
+    if column is None:
         near = difflib.get_close_matches(name, known, 1)
         advice = f"Did you mean {stream}.{near[0]}?" if near else "Look it up in the data dictionary."
-        raise ConfigError(f"Further personal fields (personal_fields): {stream} has no column “{name}”. {advice}")
-    column = known[name]
+        return f"{stream} has no column “{name}”. {advice}"
     if column.in_key or "format" in column.schema or column.type in ("integer", "boolean"):
-        raise ConfigError(
-            f"Further personal fields (personal_fields): {stream}.{name} must stay, for keys, ids, dates and flags are "
-            "what a sync and joins live on. Take it out of the list, and leave the column out of the tables instead."
+        return (
+            f"{stream}.{name} must stay, for keys, ids, dates and flags are what a sync and joins live on. Take it out "
+            "of the list, and leave the column out of the tables instead."
         )
     stands = column in columns_in_records(STREAMS[stream]) and column.fields
     if column.personal == "own" or (column.personal is None and (not stands or FIELDS in column.fields)):
-        raise ConfigError(
-            f"Further personal fields (personal_fields): {stream}.{name} is made of other values. List the custom "
-            "field or the column that they come from."
-        )
+        return f"{stream}.{name} is made of other values. List the custom field or the column that they come from."
+    return None
 
 
 def _is_structure(text: str, name: str) -> bool:
@@ -290,3 +309,25 @@ def _is_name(text: str) -> bool:
 
 def _folded(name: str) -> str:
     return " ".join(name.casefold().split())
+
+
+def normalized(text: str, kind: str = ANY) -> str:
+    """Returns one form for all ways to type a value: `+79991234567`, `ivan@example.com`, `иван петров`.
+
+    A value of no known kind is what it looks like. Empty where a phone has no digit.
+    """
+    if kind == PHONE or (kind == ANY and is_phone(text)):
+        digits = _NO_DIGITS.sub("", text)
+        return "+" + (f"7{digits[1:]}" if _RUSSIAN.fullmatch(digits) else digits) if digits else ""
+    if kind == EMAIL or is_email(text):
+        return text.strip().lower()
+    return " ".join(text.casefold().split())
+
+
+def is_phone(text: str) -> bool:
+    """Whether a text is a phone number and nothing else. A short number may as well be an amount."""
+    return bool(_LIKE_PHONE.fullmatch(text.strip())) and len(_NO_DIGITS.sub("", text)) in _PHONE_DIGITS
+
+
+def is_email(text: str) -> bool:
+    return bool(_LIKE_EMAIL.fullmatch(text.strip()))

@@ -84,7 +84,7 @@ def lists_of(stream: type[AmocrmStream]) -> Iterator[tuple[str, str]]:
     if issubclass(stream, IncrementalStream):
         yield from ((resource.path, resource.collection) for resource in stream.inputs())
     elif issubclass(stream, PerEntityStream):
-        yield from ((path + stream.parts[0], stream.collection) for path in stream.kinds)
+        yield from ((path + stream.list_path, stream.collection) for path in stream.kinds)
     elif issubclass(stream, AccountStream):
         yield ACCOUNT_PATH, ""
     elif issubclass(stream, FullRefreshStream) and stream.list_path:

@@ -127,10 +127,8 @@ class Record:
         arrays: Row = {column.name: [] for column in schema.columns(self.table) if column.schema["type"] == "array"}
         row: Row = {**dict.fromkeys(self.blank), **arrays}
         row[key] = self.key(element_id, {"id": element_id, "updated_at": updated_at}, key)
-        row["account_id"] = read(as_integer, account_id, odd, "account_id")
-        row["updated_by"] = read(as_integer, updated_by, odd, "updated_by")
-        row["updated_at"] = read(as_timestamp, updated_at, odd, "updated_at")
-        row["is_deleted"] = True
+        told = {"account_id": account_id, "updated_by": updated_by, "updated_at": updated_at, "is_deleted": True}
+        row |= {column: read(self._converts[column], value, odd, column) for column, value in told.items()}
         if "date" in row:
             row["date"] = row["updated_at"]
         return self.finished(row, odd)
@@ -147,11 +145,7 @@ class Record:
 
     def key(self, value: Json, element: dict[str, Json], column: str, convert: Convert = as_integer) -> Any:
         """Returns a key column of the row that is made of `element`. Raises RowError when the value is no key."""
-        try:
-            key = convert(value)
-        except UnreadableError:
-            key = None
-        if key is not None:
+        if (key := read(convert, value)) is not None:
             return key
         clues = [f"{name} {element[name]}" for name in _CLUES if type(element.get(name)) is int]
         raise RowError(

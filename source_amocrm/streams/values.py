@@ -35,7 +35,7 @@ _EXACT_FLOAT = 2**53
 _EPOCH = datetime(1970, 1, 1)
 _WHOLE = re.compile(r"[+-]?\d{1,30}", re.ASCII)
 _DECIMAL = re.compile(r"[+-]?(\d{1,400}\.?\d{0,400}|\.\d{1,400})([eE][+-]?\d{1,4})?", re.ASCII)
-_WORDS = {"true": True, "false": False, "1": True, "0": False, "": None}
+_WORDS: Mapping[Json, bool | None] = {1: True, 0: False, "true": True, "false": False, "1": True, "0": False, "": None}
 
 
 class UnreadableError(ValueError):
@@ -93,14 +93,9 @@ def as_text(value: Json) -> str:
 
 def as_boolean(value: Json) -> bool | None:
     """true or false, also as 1 or 0 or in words; "" is None."""
-    if type(value) is bool:
-        return value
-    if type(value) is str:
-        word = value.strip().lower()
-        if word in _WORDS:
-            return _WORDS[word]
-    elif type(value) in (int, float) and value in (0, 1):
-        return bool(value)
+    word = value.strip().lower() if type(value) is str else value
+    if type(word) in (str, bool, int, float) and word in _WORDS:
+        return _WORDS[word]
     raise UnreadableError
 
 
@@ -195,9 +190,9 @@ def _tag(element: Json) -> dict[str, Json]:
     if type(tag) is not dict:
         raise UnreadableError
     odd: Row = {}
-    made = {name: read(convert, tag.get(name), odd, name) for name, convert in _TAG.items()}
+    made = {name: read(convert, tag.get(name), odd) for name, convert in _TAG.items()}
     if odd:
-        raise UnreadableError(made, next(iter(odd.values())))
+        raise UnreadableError(made, odd[""])
     return made
 
 

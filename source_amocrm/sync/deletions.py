@@ -87,7 +87,7 @@ class Changes:
 
 def trimmed(event: Row) -> Row:
     """Returns the fields that `changes_of` reads: a first sync keeps all deletions of the account in memory."""
-    kept = _KEPT_FIELDS | _VALUE_FIELDS if event.get("type") in _KINDS_WITH_VALUES else _KEPT_FIELDS
+    kept = _KEPT_FIELDS | _VALUE_FIELDS if str(event.get("type")) in _KINDS_WITH_VALUES else _KEPT_FIELDS
     return {name: value for name, value in event.items() if name in kept}
 
 
@@ -229,7 +229,7 @@ class EventLog:
 def in_trash(account: Account, resource: Resource, plan: ReadPlan) -> list[Deletion]:
     listing = account.listing(resource, {"with": "only_deleted", "order[updated_at]": "desc"})
     since = plan.deletions_since
-    return with_smaller_pages(listing, lambda some: list(deletions_in(some, since, since < plan.changes_since)))
+    return list(with_smaller_pages(listing, lambda some: deletions_in(some, since, since < plan.changes_since)))
 
 
 def deletions_in(trash: Listing, since: int, first_sync: bool) -> Iterator[Deletion]:

@@ -103,7 +103,7 @@ class Progress:
     doubted: bool = False
     """Whether the watermark lay in the future when this sync began. Then the next sync must read everything again."""
     needed: dict[str, IntervalSet] = field(default_factory=dict)
-    """The seconds that this sync must deliver, by list; empty until `begin`."""
+    """The seconds that this sync must deliver, by list; set by `begin`."""
 
     def plan(self, name: str) -> ReadPlan:
         start = self.start or BEGINNING

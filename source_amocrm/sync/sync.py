@@ -46,8 +46,8 @@ Items = Generator[tuple[str, Item], None, None]
 class StreamSync:
     """An incremental stream during a sync.
 
-    `unread`: its lists that have not ended. `deliveries`: of those that have begun. `lock`: held while rows of one list
-    are made and handed on, because the threads of several lists may share the progress.
+    `unread`: its lists that have not ended. `deliveries`: one for each list, once the progress has begun. `lock`: held
+    while rows of one list are made and handed on, because the threads of several lists may share the progress.
     """
 
     stream: Incremental
@@ -176,8 +176,9 @@ class Sync:
         name = one.stream.name
         with one.lock:
             try:
-                if not one.progress.needed:
+                if not one.deliveries:
                     one.begin(self.account.facts().started)
+                    one.deliveries = {own: self._delivery(one, own) for own in one.stream.inputs()}
                 if failure:
                     raise failure
                 for item in self._items(one, resource, batch):
@@ -189,23 +190,21 @@ class Sync:
             one.unread.discard(resource)
             if failure is None:
                 one.progress.finish(resource.name)
-            elif one.progress.needed and self._is_off(resource, failure):
+            elif one.deliveries and self._is_off(resource, failure):
                 LOGGER.info("%s of %s: there are none in this account. %s", name, resource.name, failure)
                 one.progress.postpone(resource.name)
             else:
                 one.failures.append(failure)
-            if one.progress.needed:
+            if one.deliveries:
                 yield name, Checkpoint(dump(one.progress))
             if not one.unread:
                 yield name, End(one.failure())
         return False
 
     def _items(self, one: StreamSync, resource: Resource, batch: Batch | None) -> Iterable[Row | Checkpoint]:
-        delivery = one.deliveries.get(resource) or self._delivery(one, resource)
-        one.deliveries[resource] = delivery
         if batch is None:
-            return delivery.end()
-        part = {"delivery": delivery, "batch": batch}
+            return one.deliveries[resource].end()
+        part = {"delivery": one.deliveries[resource], "batch": batch}
         mode, cursor = SyncMode.incremental, [one.stream.cursor_field]
         return one.stream.read_records(sync_mode=mode, cursor_field=cursor, stream_slice=part)
 

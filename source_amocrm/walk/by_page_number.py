@@ -27,10 +27,11 @@ from dataclasses import replace
 from functools import partial
 from itertools import pairwise
 
-from source_amocrm.http import Answer, Params
+from source_amocrm.http import Params
 from source_amocrm.walk.full import first_versions, in_passes, latest_versions, one_pass, passes_until_complete
 from source_amocrm.walk.intervals import FOREVER
 from source_amocrm.walk.listing import (
+    LARGEST_ID,
     Key,
     KeySet,
     Listing,
@@ -52,9 +53,9 @@ MOST_READINGS = 20
 
 def in_id_order(listing: Listing, pool: WorkerPool | None, checkpoint: PageCheckpoint | None = None) -> Iterator[Page]:
     """Yields every row of `listing` once, in the order of IDs, from `checkpoint` on. `pool` prefetches pages."""
-    listing = listing.narrowed({"order[id]": "asc"} if listing.ordered else {})
+    listing = listing.narrowed({"order[id]": "asc"})
     plan = WindowPlan(listing, pool, checkpoint.position if checkpoint else 0, share=4)
-    last_id = checkpoint.after_id if checkpoint else 0
+    last_id = checkpoint.after_id if checkpoint else -LARGEST_ID
     delivered = KeySet()
     try:
         while plan.more:
@@ -95,7 +96,7 @@ def one_second(
     Raises FilterIgnored.
     """
     tied = listing.narrowed(_filter_of(listing, second))
-    if checkpoint or (listing.ordered and not listing.own_order):
+    if checkpoint or not listing.own_order:
         pages = in_id_order(tied, pool, checkpoint)
     else:
         pages = first_versions(in_passes(tied, pool, lasting=listing.own_order), KeySet())
@@ -136,8 +137,7 @@ def newest_first(listing: Listing, since: int) -> Iterator[Page]:
         if start and not (seconds and seconds[0] >= before):
             plan.step_back(raw)
             continue
-        rows = list(filter(is_new, raw.rows))
-        answered: tuple[Answer, ...] = (raw.answered,)
+        pages, rows = [raw], list(filter(is_new, raw.rows))
         reached = min([before, *seconds[-1:]])
         # the next page should begin with the last row that is newer
         newer = [place for place, row in enumerate(raw.rows, start) if (listing.second_of(row) or 0) > reached]
@@ -146,33 +146,43 @@ def newest_first(listing: Listing, since: int) -> Iterator[Page]:
             plan.advance(raw, fresh, max(newer, default=None))
         more = plan.more and reached >= since
         if start and seconds[0] == before and (reached < before or not more):
-            tied = with_smaller_pages(replace(listing, limit=plan.limit), partial(_around, second=before, start=start))
-            rows, answered = rows + list(filter(is_new, tied.rows)), answered + tied.answered
+            pages += with_smaller_pages(
+                replace(listing, limit=plan.limit), partial(_around, second=before, start=start)
+            )
+            rows += filter(is_new, latest_versions(pages[1:]))
         yield Page(
             sorted(rows, key=lambda row: listing.second_of(row) or 0, reverse=True),
             (reached + 1 if more else since, FOREVER),
-            answered=answered,
+            answered=tuple(page.answered for page in pages),
         )
 
 
-def _around(listing: Listing, second: int, start: int) -> Page:
-    """Every row of a second that lies around the position `start`."""
+def _around(listing: Listing, second: int, start: int) -> Iterator[RawPage]:
+    """Yields pages with every row of a second that lies around the position `start`, a row as often as it is met."""
     number = start // listing.limit + 1
-    answered: list[Answer] = []
+
+    def newer(raw: RawPage) -> int:
+        return sum(one > second for one in _seconds(listing, raw))
 
     def read() -> list[RawPage]:
         nonlocal number
         for _ in range(MOST_READINGS):
-            while (found := _from(listing, second, number)) is None:
-                number -= 1
-            newer, pages = found
-            answered.extend(page.answered for page in pages)
-            if _newer(_seconds(listing, listing.ask({}, number)), second) == newer:
-                return pages
+            pages = list[RawPage]()
+            while not pages:
+                for raw in one_pass(listing, number=number):
+                    if not pages and number > 1 and not newer(raw):
+                        number -= 1  # the second may begin on an earlier page
+                        break
+                    pages.append(raw)
+                    if min(_seconds(listing, raw), default=second) < second:
+                        break
+            if newer(listing.ask({}, number)) == newer(pages[0]):
+                return [
+                    replace(raw, rows=[row for row in raw.rows if listing.second_of(row) == second]) for raw in pages
+                ]
         raise OrderIgnored
 
-    rows = latest_versions(passes_until_complete(listing.path, read))
-    return Page(rows, answered=tuple(answered))
+    return passes_until_complete(listing.path, read)
 
 
 def _seconds(listing: Listing, raw: RawPage) -> list[int]:
@@ -181,23 +191,3 @@ def _seconds(listing: Listing, raw: RawPage) -> list[int]:
     if any(one < other for one, other in pairwise(dated)) or (raw.may_go_on and not dated):
         raise OrderIgnored
     return dated
-
-
-def _newer(seconds: list[int], second: int) -> int:
-    return sum(one > second for one in seconds)
-
-
-def _from(listing: Listing, second: int, first: int) -> tuple[int, list[RawPage]] | None:
-    """How many newer rows precede the rows of a second on page `first`, and the pages from there on with only the rows
-    of that second; None if the second may begin on an earlier page."""
-    newer, pages = 0, list[RawPage]()
-    for number, raw in enumerate(one_pass(listing, number=first), first):
-        seconds = _seconds(listing, raw)
-        if number == first:
-            newer = _newer(seconds, second)
-            if first > 1 and not newer:
-                return None
-        pages.append(replace(raw, rows=[row for row in raw.rows if listing.second_of(row) == second]))
-        if seconds and seconds[-1] < second:
-            break
-    return newer, pages

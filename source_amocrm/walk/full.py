@@ -19,13 +19,11 @@ import marshal
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
-from dataclasses import replace
 from functools import partial
 from itertools import pairwise
 
 import orjson
 
-from source_amocrm.errors import PageTooLarge
 from source_amocrm.walk.listing import Key, KeySet, Listing, OrderIgnored, Page, RawPage, Row, compared, key
 from source_amocrm.walk.page_size import (
     Endless,
@@ -33,7 +31,6 @@ from source_amocrm.walk.page_size import (
     TooLong,
     WindowPlan,
     prefetched,
-    smaller,
     with_smaller_pages,
 )
 from source_amocrm.walk.worker_pool import MOST_AHEAD, WorkerPool
@@ -53,19 +50,8 @@ def full(listing: Listing, pool: WorkerPool | None = None) -> list[Row]:
 
 def in_passes(listing: Listing, pool: WorkerPool | None = None, lasting: bool = False) -> Iterator[RawPage]:
     """Yields pages with every row of the list, a row as often as it is met. `lasting`: rows never leave the list."""
-    while True:
-        try:
-            yield from passes_until_complete(listing.path, partial(one_pass, listing, pool), lasting)
-            return
-        except PageTooLarge as error:
-            listing = replace(listing, limit=smaller(listing.limit, error))
-
-
-def undated(listing: Listing) -> list[Row]:
-    """Every row without a date, each once. In ascending order of dates these rows come first."""
-    ascending = listing.narrowed({f"order[{listing.cursor}]": "asc"})
     return with_smaller_pages(
-        ascending, lambda some: latest_versions(passes_until_complete(some.path, lambda: _undated_pass(some)))
+        listing, lambda some: passes_until_complete(some.path, partial(one_pass, some, pool), lasting)
     )
 
 
@@ -88,11 +74,15 @@ class _WholeList:
 
     def rows(self) -> list[Row]:
         """Every row of the list, each once. Raises PageTooLarge, TooLong and Endless."""
-        first = self._plan.ask()
-        if not first.may_go_on:
-            return first.rows
+        page = self._plan.ask()
+        if not page.may_go_on:
+            return page.rows
         try:
-            self._read(first)
+            while not self._is_whole_again(page):
+                self._take(page)
+                if not self._plan.more:
+                    break
+                page = self._plan.ask()
         except OrderIgnored:
             for raw in in_passes(self._listing, self._pool):
                 self._keep(raw)
@@ -100,32 +90,25 @@ class _WholeList:
             self._plan.drop()
         return list(self._rows.values())
 
-    def _read(self, page: RawPage) -> None:
-        """Reads the list from its first page on. Raises OrderIgnored if the windows cannot be shown to join."""
-        while True:
-            keys, start = [key(row) for row in page.rows], self._plan.window.start
-            if start and not page.more and len(keys) > 1 and keys == self._keys[: len(keys)]:
-                return  # the server ignores page numbers and has sent the whole list again
-            if start and not (keys and keys[0] in self._rows):
-                self._plan.step_back(page)
-                self._moved = True
-            else:
-                self._plan.advance(page, self._add(page, keys))
-            if not self._plan.more:
-                break
-            page = self._plan.ask()
-        if self._moved and not self._orders:
-            raise OrderIgnored
+    def _is_whole_again(self, page: RawPage) -> bool:
+        """Whether the server ignores page numbers and has sent the whole list again."""
+        keys = [key(row) for row in page.rows]
+        return self._plan.window.start > 0 and not page.more and len(keys) > 1 and keys == self._keys[: len(keys)]
 
-    def _add(self, page: RawPage, keys: list[Key]) -> bool:
-        start = self._plan.window.start
+    def _take(self, page: RawPage) -> None:
+        """Keeps a page that joins the rows read, or steps back. Raises OrderIgnored if a row may have been missed."""
+        keys, start = [key(row) for row in page.rows], self._plan.window.start
+        if start and not (keys and keys[0] in self._rows):
+            self._plan.step_back(page)
+            self._moved = True
+            return
         shared = self._keys[start : start + len(keys)]
         self._moved = self._moved or keys[: len(shared)] != shared
         self._orders = {step for step in self._orders if all(compared(*pair) == step for pair in pairwise(keys))}
-        if start and not self._goes_on(page, keys):
-            self._moved, self._orders = True, set()
+        if (self._moved and not self._orders) or (start and not self._goes_on(page, keys)):
+            raise OrderIgnored
         self._keys[start : start + len(keys)] = keys
-        return self._keep(page)
+        self._plan.advance(page, self._keep(page))
 
     def _goes_on(self, page: RawPage, keys: list[Key]) -> bool:
         """Whether the page's first row is unchanged, and the last row of the list so far is on the page or behind it.
@@ -181,37 +164,27 @@ def one_pass(listing: Listing, pool: WorkerPool | None = None, number: int = 1) 
             requests.pop().cancel()
 
 
-def _undated_pass(listing: Listing) -> Iterator[RawPage]:
-    for raw in one_pass(listing):
-        without = [row for row in raw.rows if listing.second_of(row) is None]
-        yield replace(raw, rows=without)
-        if len(without) < len(raw.rows):
-            break
-
-
 def passes_until_complete(path: str, read: Callable[[], Iterable[RawPage]], lasting: bool = False) -> Iterator[RawPage]:
     """Yields the pages of pass after pass, until no row can be missing. Raises Endless.
 
     `read` reads one pass, which shows a row as often as it was met. If there are more positions than different rows,
     the order changes between requests, and a row may have been missed. `lasting`: rows never leave the list.
     """
-    seen = KeySet()
-    present = seen if lasting else KeySet()
+    seen, present = KeySet(), KeySet()
     positions, quiet = -1, 0
     for _ in range(MOST_PASSES):
         met, rows, fresh = KeySet(), 0, False
         for raw in read():
-            fresh = seen.add(map(key, raw.rows)) or fresh
-            if not lasting:
-                met.add(map(key, raw.rows))
-            rows += len(raw.rows)
+            keys = [key(row) for row in raw.rows]
+            fresh = seen.add(keys) or fresh
+            met.add(keys)
+            rows += len(keys)
             yield raw
-        quiet = 0 if fresh else quiet + 1
         if rows == positions:
             present.add(met)
-        if (lasting or rows == positions) and len(present) >= rows:
+        if len(seen) >= rows if lasting else len(present) >= rows == positions:
             return
-        positions = rows
+        positions, quiet = rows, 0 if fresh else quiet + 1
         if quiet >= MOST_QUIET_PASSES:
             return
     raise Endless(path)

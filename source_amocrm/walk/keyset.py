@@ -24,12 +24,11 @@ all the same.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from source_amocrm.errors import PageTooLarge
 from source_amocrm.walk.by_page_number import one_second
-from source_amocrm.walk.full import undated
 from source_amocrm.walk.intervals import Interval
 from source_amocrm.walk.keyset_prefetch import KeysetPrefetcher, KeysetWindow
 from source_amocrm.walk.listing import (
@@ -72,6 +71,7 @@ def keyset(
     return _Walk(OrderedList(listing, traits, ascending, interval), pool).pages(raw)
 
 
+@dataclass(slots=True)
 class _Position:
     """How far the walk has come: it is at `rank`, and every row of an earlier rank is delivered.
 
@@ -79,17 +79,11 @@ class _Position:
     while they are few; then the order of ties tells which rows are delivered.
     """
 
-    def __init__(self, ordered: OrderedList) -> None:
-        self._ordered = ordered
-        self._ties = ordered.traits.ties
-        self.move_to(ordered.first_rank)
-
-    def move_to(self, rank: int) -> None:
-        """Moves to a rank of which nothing has been read."""
-        self.rank = rank
-        self.last: Ranked | None = None
-        self.rows = 0
-        self.delivered: set[Key] = set()
+    traits: ListTraits
+    rank: int
+    last: Ranked | None = None
+    rows: int = 0
+    delivered: set[Key] = field(default_factory=set)
 
     @property
     def _many(self) -> bool:
@@ -99,7 +93,7 @@ class _Position:
         """Whether a row is not delivered yet."""
         if one.rank != self.rank:
             return one.rank > self.rank
-        if self._many and self.last and self._ties.is_no_later(one, self.last):
+        if self._many and self.last and self.traits.is_no_later(one, self.last):
             return False
         return one.key not in self.delivered
 
@@ -109,7 +103,7 @@ class _Position:
         if first.rank != self.rank or self.last is None:
             return first.rank < self.rank
         tied = [one for one in ranked if one.rank == self.rank]
-        return self._ties.holds_for(tied) and self._ties.is_no_later(first, self.last)
+        return self.traits.ties_hold_for(tied) and self.traits.is_no_later(first, self.last)
 
     def holds_none_of(self, ranked: list[Ranked]) -> bool:
         """Whether it is known that none of these rows is delivered and no two of them are one."""
@@ -120,7 +114,7 @@ class _Position:
         """Whether a page that ends with this row leads beyond what was read."""
         if last.rank != self.rank or self.last is None:
             return last.rank > self.rank
-        return self._ties.known and not self._ties.is_no_later(last, self.last)
+        return self.traits.ties_known and not self.traits.is_no_later(last, self.last)
 
     def is_crowded(self, limit: int) -> bool:
         """Whether the walk is among so many rows of one second that they fill a good part of a page of `limit` rows."""
@@ -130,18 +124,18 @@ class _Position:
         """Moves to the end of a page that was taken."""
         rank = ranked[-1].rank if ranked else self.rank
         if rank > self.rank:
-            self.move_to(rank)
+            self.rank, self.rows, self.delivered = rank, 0, set()
         self.delivered.update(one.key for one in ranked if one.rank == rank)
         self.rows += sum(one.rank == rank for one in fresh)
-        if len(self.delivered) > REMEMBERED_KEYS and self._ties.known:
+        if len(self.delivered) > REMEMBERED_KEYS and self.traits.ties_known:
             self.delivered = set()
         self.last = ranked[-1] if ranked else None
 
     def page_within(self, rows: list[Row], ranked: list[Ranked]) -> Page | None:
         """The page of these rows with a checkpoint, if it ends in the second in which it begins and that second's rows
         come in ascending order of IDs; else None."""
-        by_id = self._ties.known and self._ties.pairs > 0 and self._ordered.ascending
-        row_id = ranked[-1].row.get("id") if by_id and ranked and ranked[-1].rank == self.rank else None
+        within = self.traits.ties_known and self.traits.tied_pairs > 0 and ranked and ranked[-1].rank == self.rank
+        row_id = ranked[-1].row.get("id") if within else None
         if not isinstance(row_id, int):
             return None
         return Page(rows, checkpoint=PageCheckpoint(self.rows + len(rows), row_id), second=self.rank)
@@ -162,12 +156,10 @@ class _Walk:
     def __init__(self, ordered: OrderedList, pool: WorkerPool | None) -> None:
         self._ordered = ordered
         self._listing = ordered.listing
-        self._ties = ordered.traits.ties
+        self._traits = ordered.traits
         self._pool = pool
-        self._position = _Position(ordered)
+        self._position = _Position(ordered.traits, ordered.first_rank)
         self._prefetcher = KeysetPrefetcher(pool, ordered)
-        self._undated: set[Key] = set()
-        """The keys of rows without a date, once the walk has read these rows on their own."""
         self._trusted: set[int] = set()
         """Ranks at which two pages were joined by the order of ties alone."""
         self._back = 0
@@ -208,7 +200,7 @@ class _Walk:
         """Requests the next page. It begins with the first row of the second that the walk is in; in a crowded second,
         with the last row that was read, or `_back` rows before that."""
         while True:
-            continues = self._ties.known or self._listing.own_order
+            continues = self._traits.ties_known or self._listing.own_order
             crowded = continues and self._position.is_crowded(self._prefetcher.limit)
             window = self._prefetcher.behind(self._back) if crowded else None
             try:
@@ -221,7 +213,7 @@ class _Walk:
 
     def _from_second(self) -> tuple[RawPage, KeysetWindow]:
         """The first page from the second that the walk is in, with the rows of that very second."""
-        rank, traits = self._position.rank, self._ordered.traits
+        rank, traits = self._position.rank, self._traits
         if rank == 0 and self._ordered.ascending:
             return self._first(-1)
         if traits.inclusive is None and not self._position.delivered:
@@ -252,20 +244,15 @@ class _Walk:
         return _Found(raw, window, ranked, joins, counted, prefetched)
 
     def _ranked(self, raw: RawPage) -> list[Ranked]:
-        """The rows with their ranks; a row without a date gets its neighbour's rank.
-
-        Leaves out rows without a date that the walk has read on their own. Raises OrderIgnored.
-        """
+        """The rows with their ranks; a row without a date gets its neighbour's rank. Raises OrderIgnored."""
         rank, ranked = self._position.rank, list[Ranked]()
         for row in raw.rows:
-            row_key, own_rank = key(row), self._ordered.rank(row)
-            if own_rank is None and row_key in self._undated:
-                continue
+            own_rank = self._ordered.rank(row)
             if own_rank is not None:
                 if ranked and own_rank < rank:
                     raise OrderIgnored
                 rank = own_rank
-            ranked.append(Ranked(rank, row_key, row))
+            ranked.append(Ranked(rank, key(row), row))
         return ranked
 
     def _next_prefetched(self) -> _Found | None:
@@ -282,8 +269,8 @@ class _Walk:
                 if further:
                     # it begins behind what was read
                     tied = len(self._position.delivered)
-                    self._prefetcher.refuse(0 if self._ties.known else tied + 1)
-                    if self._ties.broken and tied > 1:
+                    self._prefetcher.refuse(0 if self._traits.ties_known else tied + 1)
+                    if self._traits.ties_broken and tied > 1:
                         self._hand_over()
                     return None
                 self._prefetcher.requests.popleft()
@@ -295,12 +282,12 @@ class _Walk:
     def _is_lost(self, found: _Found) -> bool:
         """Whether a page that does not join begins in a crowded second, which the walk then reads on its own."""
         begins_here = bool(found.ranked) and found.ranked[0].rank == self._position.rank
-        unknown = self._listing.own_order and not self._ties.known
+        unknown = self._listing.own_order and not self._traits.ties_known
         return begins_here and unknown and self._position.is_crowded(self._prefetcher.limit)
 
     def _hand_over(self) -> None:
         """Raises TiesShuffled if the list can be read in the order of IDs instead."""
-        if self._listing.ordered and not self._listing.own_order and self._ordered.ascending:
+        if not self._listing.own_order and self._ordered.ascending:
             raise TiesShuffled(self._position.rank, self._position.delivered)
 
     def _take(self, found: _Found) -> Iterator[Page]:
@@ -310,7 +297,7 @@ class _Walk:
         rank, last = position.rank, ranked[-1].rank if ranked else position.rank
         fresh = [one for one in ranked if position.is_fresh(one)]
         yield from self._learn(found, fresh)
-        if raw.may_go_on and last <= rank and not ((self._ties.known or found.counted) and fresh):
+        if raw.may_go_on and last <= rank and not ((self._traits.ties_known or found.counted) and fresh):
             try:
                 yield from self._leave_second(found)
             except PageTooLarge as error:
@@ -326,7 +313,7 @@ class _Walk:
         if found.prefetched and not raw.may_go_on and ordered.ascending and last >= (self._started_at or last + 1):
             ended = False
         rows = [one.row for one in fresh if one.rank <= ordered.last_rank]
-        within = None if ended else position.page_within(rows, ranked)
+        within = None if ended or not ordered.ascending else position.page_within(rows, ranked)
         page = within or Page(rows, ordered.seconds_between(rank, ordered.last_rank if ended else last - 1))
         yield replace(page, answered=(raw.answered,))
         position.advance(ranked, fresh)
@@ -341,11 +328,11 @@ class _Walk:
         """Learns from a page's order, and reads a second again that was joined by an order which now proves wrong."""
         ranked, rank = found.ranked, self._position.rank
         if fresh:
-            self._ties.learn(ranked[max(0, ranked.index(fresh[0]) - 1) :])
+            self._traits.learn_ties(ranked[max(0, ranked.index(fresh[0]) - 1) :])
         proven = found.counted or found.window.begins_by(rank)
         if self._position.last and not proven and ranked and ranked[0].rank == rank:
             self._trusted.add(rank)
-        if self._ties.broken and self._trusted:
+        if self._traits.ties_broken and self._trusted:
             trusted, self._trusted = sorted(self._trusted), set()
             for one in trusted:
                 yield from one_second(self._listing, self._ordered.second(one), self._pool)
@@ -358,14 +345,9 @@ class _Walk:
         """Handles a page that may go on but does not lead beyond the last row read."""
         raw, window, rank = found.raw, found.window, self._position.rank
         if raw.rows and all(self._ordered.rank(row) is None for row in raw.rows):
-            if not self._ordered.ascending or rank > 0:
-                raise OrderIgnored
-            rows = undated(self._listing)
-            self._undated.update(key(row) for row in rows)
-            yield Page(rows)
-            self._move_to(self._rank_to_read(rank + 1, raw))
-        elif self._position.last is None or not self._ties.known:
-            if self._ties.broken:
+            raise OrderIgnored  # a page without a date
+        if self._position.last is None or not self._traits.ties_known:
+            if self._traits.ties_broken:
                 self._hand_over()
             yield from self._read_second(raw)
         elif len(found.ranked) >= window.limit and not self._was_empty:
@@ -394,7 +376,7 @@ class _Walk:
     def _move_to(self, rank: int) -> None:
         """Goes on from a rank of which nothing has been read."""
         self._prefetcher.drop()
-        self._position.move_to(rank)
+        self._position = _Position(self._traits, rank)
         self._barren, self._back, self._was_empty, self._empty_behind = 0, 0, False, None
 
     def _rank_to_read(self, rank: int, raw: RawPage) -> int:
@@ -406,5 +388,5 @@ class _Walk:
             self._caught_up_at = now
         if rank <= self._caught_up_at:
             return rank
-        self._ordered.traits.behind = True
+        self._traits.behind = True
         return now + AN_HOUR

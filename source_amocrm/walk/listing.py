@@ -30,9 +30,9 @@ FULL_PAGES = (50, 100, 250)
 """The page sizes (rows) that servers use instead of the requested one. A page of such a size counts as full."""
 REMEMBERED_KEYS = 5_000
 """The most keys of delivered rows that are kept to drop repeated rows. Past it a row's order decides, or it repeats."""
-_ID_DIGITS = 18
 RECENT_KEYS = 20_000
 """How many keys are kept as objects. Past it they are packed into sorted arrays."""
+MOST_ID_DIGITS = 18
 LARGEST_ID = 2**63
 """IDs from here on do not fit into an array of 8 bytes each."""
 
@@ -45,20 +45,25 @@ class OrderIgnored(Exception):
     """The server sent rows in another order than requested, or pages that cannot be shown to join."""
 
 
+@dataclass(eq=False)
 class TiesShuffled(Exception):
     """Rows of one second come in another order each time, so the list cannot be read on in the order of its dates.
 
     `since`: that second; every row of an earlier second is delivered. `delivered`: the keys of its own delivered rows.
     """
 
-    def __init__(self, since: int, delivered: Set[Key]) -> None:
-        super().__init__(since)
-        self.since = since
-        self.delivered = delivered
+    since: int
+    delivered: Set[Key]
 
 
 class MalformedList(AmocrmError):
     """The rows of a list contain something that is no object."""
+
+    def __init__(self, collection: str, value: Any, where: str = "") -> None:
+        super().__init__(
+            f"amoCRM sent {json_kind(value)} instead of rows in the list “{collection}”{where}, so the list cannot be "
+            "read beyond it. Run the sync again; if it repeats, report it to amoCRM support with the time of the sync."
+        )
 
 
 class NoList(AmocrmError):
@@ -124,11 +129,11 @@ class Listing:
     """A list of the API.
 
     `path` and `params` are part of every request; `collection` is the key of the rows in `_embedded`; `limit` the
-    largest page (rows); `empty_retries` how many times an empty response is retried. `ordered`: `order[…]` parameters
-    may be sent. `own_order`: no order is documented, so the server may list rows in an order of its own, and rows never
-    change or leave (events). `other_orders`: the columns by which a server may order the rows instead. `ids`: the only
-    rows that may come, where the list is filtered by ID. `begun`: whether a row has come yet, in whichever thread; all
-    that is made of a listing shares it.
+    largest page (rows); `empty_retries` how many times an empty response is retried. `own_order`: no order is
+    documented, so the server may list rows in an order of its own, and rows never change or leave (events).
+    `other_orders`: the columns by which a server may order the rows instead. `ids`: the only rows that may come, where
+    the list is filtered by ID. `begun`: whether a row has come yet, in whichever thread; all that is made of a listing
+    shares it.
     """
 
     fetch: Fetch
@@ -138,7 +143,6 @@ class Listing:
     params: Params = field(default_factory=dict)
     cursor: str = "updated_at"
     empty_retries: int = EMPTY_RETRIES
-    ordered: bool = True
     own_order: bool = False
     other_orders: tuple[str, ...] = ("id", "created_at")
     ids: frozenset[int] | None = None
@@ -188,7 +192,7 @@ class Listing:
         counted = counted or (isinstance(items, int) and items > (number - 1) * limit + len(rows))
         full = len(rows) in (limit, *FULL_PAGES)
         if self.ids is not None:
-            if any(row.get("id") not in self.ids for row in rows):
+            if any(key(row) not in self.ids for row in rows):
                 raise FilterIgnored
             full = full and len(rows) < len(self.ids)
         more = bool(rows) and (counted or bool(next_link(body)))
@@ -241,11 +245,10 @@ class KeySet:
     same digest with a chance of 1 to 1.5 million.
     """
 
-    def __init__(self, keys: Iterable[Key] = ()) -> None:
+    def __init__(self) -> None:
         self._recent: set[int] = set()
         self._packed: list[array[int]] = []
         """Sorted runs, each longer than the next."""
-        self.add(keys)
 
     def __len__(self) -> int:
         return len(self._recent) + sum(map(len, self._packed))
@@ -254,22 +257,20 @@ class KeySet:
         return chain(self._recent, *self._packed)
 
     def __contains__(self, key: Key) -> bool:
-        return self._has(_short(key))
+        short = _short(key)
+        found = ((run, bisect_left(run, short)) for run in self._packed)
+        return short in self._recent or any(at < len(run) and run[at] == short for run, at in found)
 
     def add(self, keys: Iterable[Key]) -> bool:
         """Adds the keys. Whether one of them is new."""
         fresh = False
         for short in map(_short, keys):
-            if not self._has(short):
+            if short not in self:
                 fresh = True
                 self._recent.add(short)
                 if len(self._recent) >= RECENT_KEYS:
                     self._pack()
         return fresh
-
-    def _has(self, short: int) -> bool:
-        found = ((run, bisect_left(run, short)) for run in self._packed)
-        return short in self._recent or any(at < len(run) and run[at] == short for run, at in found)
 
     def _pack(self) -> None:
         self._packed.append(array("q", sorted(self._recent)))
@@ -301,25 +302,18 @@ def rows_of(body: Mapping[str, Any], collection: str) -> list[Row]:
     if value is None:
         return []
     if not isinstance(value, list):
-        raise _malformed(collection, value)
+        raise MalformedList(collection, value)
     for position, row in enumerate(value):
         if type(row) is not dict:
             before = value[position - 1] if position else None
             known = f", after the one with the id {before.get('id')}" if isinstance(before, dict) else ""
-            raise _malformed(collection, row, f" as number {position + 1} of a page{known}")
+            raise MalformedList(collection, row, f" as number {position + 1} of a page{known}")
     return [identified(row) for row in value]
-
-
-def _malformed(collection: str, value: Any, where: str = "") -> MalformedList:
-    return MalformedList(
-        f"amoCRM sent {json_kind(value)} instead of rows in the list “{collection}”{where}, so the list cannot be "
-        "read beyond it. Run the sync again; if it repeats, report it to amoCRM support with the time of the sync."
-    )
 
 
 def numeric_id(value: Any) -> int | None:
     """Reads an ID as a number, even if it was sent as text. None if it is neither."""
-    if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) <= _ID_DIGITS:
+    if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) <= MOST_ID_DIGITS:
         return int(value)
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 

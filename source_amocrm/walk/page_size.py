@@ -12,7 +12,7 @@ behind these rows, rows have left the list, and the walk requests an earlier pag
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from dataclasses import replace
 from functools import partial
@@ -32,11 +32,12 @@ MOST_ROWS = 5_000_000
 """The most rows of one list that is read whole, or of one second. A walk that meets more raises TooLong."""
 
 
-def with_smaller_pages(listing: Listing, read: Callable[[Listing], T]) -> T:
-    """The result of `read`. If a page was too large, calls `read` again with smaller pages."""
+def with_smaller_pages(listing: Listing, read: Callable[[Listing], Iterable[T]]) -> Iterator[T]:
+    """Yields from `read`. If a page was too large, begins again with smaller pages."""
     while True:
         try:
-            return read(listing)
+            yield from read(listing)
+            return
         except PageTooLarge as error:
             listing = replace(listing, limit=smaller(listing.limit, error))
 
@@ -285,44 +286,37 @@ class WindowPlan(PagePlan[PageWindow]):
         """Plans the next window after a page that joins what was read, or ends the walk.
 
         `fresh`: the page brings a new row. `before`: a position in the window at which the next window should begin, if
-        that is far enough in it. Raises Endless, and OrderIgnored if windows cannot join: windows of half a dozen rows
-        sometimes cannot, and none can if the server gives pages of its own size or hides most rows of the first page.
-        """
-        self._read += 1
-        self.sizer.count_page()
-        goes_on = self._progress.meet(raw)
-        self.more = self._goes_on(raw, fresh, before) and goes_on
-        if self.more:
-            self._prefetch()
-
-    def _goes_on(self, raw: RawPage, fresh: bool, before: int | None) -> bool:
-        """Plans the next window. False at the end of the list.
-
-        Some servers promise a next page on every page, so the walk requests the page after a short one; some promise
-        none, so it requests the page after a full one.
+        that is far enough in it. Some servers promise a next page on every page, so the walk requests the page after a
+        short one; some promise none, so it requests the page after a full one. Raises Endless, and OrderIgnored if
+        windows cannot join: windows of half a dozen rows sometimes cannot, and none can if the server gives pages of
+        its own size or hides most rows of the first page.
         """
         window, rows = self.window, len(raw.rows)
+        self.sizer.count_page()
+        self.more = self._progress.meet(raw)
         self._restarts += bool(self._refused and window.start == 0 and not fresh)
-        self._refused = 0
+        self._read, self._refused = self._read + 1, 0
         if self._restarts > 2 or (not rows and self.end):
             raise OrderIgnored
+        short = rows < window.limit and (window.start == 0 or not fresh)
         if not raw.may_go_on or (rows < window.limit and window == self._last):
-            return False
-        end = window.end
-        if rows < window.limit and (window.start == 0 or not fresh):
-            if not raw.full and self._is_empty(PageWindow(window.end, window.limit)):
-                self._last = window
-                return True  # the walk requests the window once more: rows may have left just now
-            self.widest = min(self.widest, rows)
-            end = self.end if window.start else rows
-        self.end = end
-        behind = None if before is None else reaching(before, self.limit)
-        if behind is None or behind.end <= end + self.limit // 4:
-            behind = following(end, self.limit)
-        if behind is None:
-            raise OrderIgnored
-        self.window = behind
-        return True
+            self.more = False
+        elif short and not raw.full and self._is_empty(PageWindow(window.end, window.limit)):
+            self._last = window  # the walk requests the window once more: rows may have left just now
+        else:
+            if short:
+                self.widest = min(self.widest, rows)
+                self.end = self.end if window.start else rows
+            else:
+                self.end = window.end
+            behind = None if before is None else reaching(before, self.limit)
+            if behind is None or behind.end <= self.end + self.limit // 4:
+                behind = following(self.end, self.limit)
+            if behind is None:
+                raise OrderIgnored
+            self.window = behind
+        if self.more:
+            self._prefetch()
 
     def _is_empty(self, window: PageWindow) -> bool:
         try:

@@ -7,7 +7,7 @@ obeys the requested order of every list. A walk learns these from the responses.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -29,53 +29,45 @@ class Ranked(NamedTuple):
     row: Row
 
 
-class TieOrder:
-    """Learns whether rows of one second always come in the order of their IDs, up or down."""
-
-    def __init__(self) -> None:
-        self.pairs = 0
-        """How many pairs were seen: positive for ascending IDs, negative for descending, 0 before the first."""
-        self.broken = False
-        """Whether two neighbours were seen in another order than those before."""
-
-    @property
-    def known(self) -> bool:
-        """Whether enough pairs were seen, all of them in one order."""
-        return not self.broken and abs(self.pairs) >= PAIRS_TO_KNOW
-
-    def learn(self, ranked: Sequence[Ranked]) -> None:
-        """Learns from rows that were not seen before."""
-        for step in _steps(ranked):
-            self.broken = self.broken or step == 0 or step * self.pairs < 0
-            self.pairs += step
-
-    def holds_for(self, ranked: Sequence[Ranked]) -> bool:
-        """Whether the order is known and these rows are in it."""
-        return self.known and all(step * self.pairs > 0 for step in _steps(ranked))
-
-    def is_no_later(self, one: Ranked, last: Ranked) -> bool:
-        """Whether `one` comes no later than `last`, a row of the same second, so that no row is between the two."""
-        return self.known and (one.key == last.key or compared(one.key, last.key) * self.pairs > 0)
-
-
-def _steps(ranked: Sequence[Ranked]) -> list[int]:
-    """How each row compares to the next one, where both are of one second."""
-    return [compared(one.key, other.key) for one, other in pairwise(ranked) if one.rank == other.rank]
-
-
 @dataclass(slots=True)
 class ListTraits:
     """What walks over one list in one direction have learned.
 
     `inclusive`: whether the filter's bound on the side where the walk begins is inclusive; None while unknown.
-    `ordered`: the server obeys the requested order. `ties`: the order of the rows of one second. `behind`: people
-    changed rows faster than the walk read them, so the newest changes are left to the next walk.
+    `ordered`: the server obeys the requested order. `behind`: people changed rows faster than the walk read them, so
+    the newest changes are left to the next walk. `tied_pairs`: how many neighbours of one second came in the order of
+    their IDs, positive for ascending IDs and negative for descending. `ties_broken`: two came in another order.
     """
 
     inclusive: bool | None = None
     ordered: bool = False
-    ties: TieOrder = field(default_factory=TieOrder)
     behind: bool = False
+    tied_pairs: int = 0
+    ties_broken: bool = False
+
+    @property
+    def ties_known(self) -> bool:
+        """Whether enough pairs were seen, all of them in one order."""
+        return not self.ties_broken and abs(self.tied_pairs) >= PAIRS_TO_KNOW
+
+    def learn_ties(self, ranked: Sequence[Ranked]) -> None:
+        """Learns from rows that were not seen before."""
+        for step in _steps(ranked):
+            self.ties_broken = self.ties_broken or step == 0 or step * self.tied_pairs < 0
+            self.tied_pairs += step
+
+    def ties_hold_for(self, ranked: Sequence[Ranked]) -> bool:
+        """Whether the order of ties is known and these rows are in it."""
+        return self.ties_known and all(step * self.tied_pairs > 0 for step in _steps(ranked))
+
+    def is_no_later(self, one: Ranked, last: Ranked) -> bool:
+        """Whether `one` comes no later than `last`, a row of the same second, so that no row is between the two."""
+        return self.ties_known and (one.key == last.key or compared(one.key, last.key) * self.tied_pairs > 0)
+
+
+def _steps(ranked: Sequence[Ranked]) -> list[int]:
+    """How each row compares to the next one, where both are of one second."""
+    return [compared(one.key, other.key) for one, other in pairwise(ranked) if one.rank == other.rank]
 
 
 @dataclass
@@ -111,7 +103,7 @@ class OrderedList:
     def params(self, bound: int, reverse: bool = False) -> dict[str, int | str]:
         """The parameters that request the rows from a rank on, in order; with `reverse` in the opposite order."""
         order = {f"order[{self.listing.cursor}]": "asc" if self.ascending is not reverse else "desc"}
-        return {**bounds(self.listing, *self.seconds_from(bound)), **(order if self.listing.ordered else {})}
+        return {**bounds(self.listing, *self.seconds_from(bound)), **order}
 
     def seconds_from(self, bound: int) -> tuple[int, int]:
         """The seconds from `bound` to one behind the end of the interval, where the filter's bound may be exclusive."""
@@ -146,7 +138,7 @@ def prove_order(ordered: OrderedList, first_rank: int, ranked: list[Ranked], siz
     nothing, and needs no order. `first_rank`: the page has every row from that rank on.
     """
     listing, traits, last_rank = ordered.listing, ordered.traits, ranked[-1].rank
-    if traits.ordered or not listing.ordered or ranked[0].rank == last_rank:
+    if traits.ordered or ranked[0].rank == last_rank:
         return
     rows = [one.row for one in ranked]
     if len(rows) < ROWS_TO_PROVE or any(monotone(rows, column) for column in listing.other_orders):

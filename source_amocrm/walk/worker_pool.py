@@ -77,19 +77,19 @@ class WorkerPool:
 
     def _work(self) -> None:
         while job := self._tasks.get():
-            settle = self._do(*job)
-            with self._lock:
-                self._free += 1
-            settle()
-            del job, settle  # an idle worker keeps no page
+            self._do(*job)
+            del job  # an idle worker keeps no page
 
-    def _do(self, future: Future[Any], task: Callable[[], Any]) -> Callable[[], object]:
-        """Does a task that is not cancelled, and returns what settles its future."""
+    def _do(self, future: Future[Any], task: Callable[[], Any]) -> None:
+        """Does a task that is not cancelled. The worker is free before the future has its result."""
         if self._shut_down:
             future.cancel()
-        if not future.set_running_or_notify_cancel():
-            return lambda: None
-        try:
-            return partial(future.set_result, task())
-        except BaseException as error:
-            return partial(future.set_exception, error)
+        settle: Callable[[], object] = future.done
+        if future.set_running_or_notify_cancel():
+            try:
+                settle = partial(future.set_result, task())
+            except BaseException as error:
+                settle = partial(future.set_exception, error)
+        with self._lock:
+            self._free += 1
+        settle()
