@@ -50,7 +50,8 @@ class Forked:
         given = (list(map(str, arguments)), variables, constants or {}, outputs, cwd or Path.cwd(), program)
         self._process = CONTEXT.Process(target=_run, args=given)
         self._process.start()
-        self._read = [os.fdopen(os.dup(ours.fileno()), encoding="utf-8") for ours, _ in pipes]
+        # what a process that is ended has written may end with half a letter
+        self._read = [os.fdopen(os.dup(ours.fileno()), encoding="utf-8", errors="replace") for ours, _ in pipes]
         self._said: list[str] | None = None
         for end in [ours for ours, _ in pipes] + outputs:
             end.close()

@@ -201,7 +201,7 @@ def test_a_term_signal_ends_it_when_nobody_reads(server: Server, tmp_path: Path)
     while before != len(server.log):  # until it has stopped to ask, for it cannot print
         before = len(server.log)
         with pytest.raises(subprocess.TimeoutExpired):
-            process.wait(0.75)
+            process.wait(1.5)
     process.send_signal(signal.SIGTERM)
     assert process.wait(PATIENCE) == -signal.SIGTERM
     process.communicate()

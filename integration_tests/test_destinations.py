@@ -178,10 +178,17 @@ def eager(config: Path, database: str, project: str, **environment: str) -> Fork
     return start(config, database, project, *OF_FIFTEEN, constants=OFTEN, **environment)
 
 
-def kill(process: Forked) -> None:
-    """A process that ends by itself in this very moment was faster: its code says so."""
+def kill(process: Forked, database: str) -> None:
+    """Returns once the database is free: a server ends the session of a killed client when it has noticed.
+
+    A process that ends by itself in this very moment was faster: its code says so.
+    """
     process.send_signal(signal.SIGKILL, group=True)
     process.communicate()
+    sessions = "SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
+    deadline = time.monotonic() + 60
+    while "://" in database and query(database, sessions) and time.monotonic() < deadline:
+        time.sleep(0.05)
 
 
 def test_goes_on_where_it_was_killed(server: Server, database: str, config: Path) -> None:
@@ -190,7 +197,7 @@ def test_goes_on_where_it_was_killed(server: Server, database: str, config: Path
         deadline = time.monotonic() + 240
         while not _is_read(database, "1002", "deals") and time.monotonic() < deadline:
             time.sleep(0.5)
-        kill(process)
+        kill(process, database)
     assert process.returncode == -signal.SIGKILL
     read = sync(config, database, "1002", *OF_FIFTEEN)
     assert problems(server.account, database, "1002", FIFTEEN) == []
@@ -238,7 +245,7 @@ def test_kills_at_any_moment_lose_nothing(server: Server, database: str, tmp_pat
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(random.uniform(0.3, 10))
         if process.poll() is None:
-            kill(process)
+            kill(process, database)
         assert process.returncode in (0, -signal.SIGKILL), process.communicate()[0]
         edit(server, 10, random)
     sync(path, database, project, *OF_FIFTEEN)
@@ -400,7 +407,7 @@ def test_one_process_writes_at_a_time(server: Server, config: Path, tmp_path: Pa
         process = start(config, database, "1")
         next(line for line in process.stdout if " rows" in line)
         said = refused("--config", str(config), "--to", database, "--project", "2")
-        kill(process)
+        kill(process, database)
     assert process.returncode == -signal.SIGKILL
     assert re.fullmatch(
         rf"Another sync writes to these tables \({re.escape(database)}\): process {process.pid} of \w+ on \S+, since "
@@ -420,7 +427,7 @@ def test_one_process_writes_to_a_server_at_a_time_from_whatever_machine(
         next(line for line in process.stdout if " rows" in line)
         options = ["--config", str(config), "--to", url, "--project", "1"]
         said = refused(*options, SOURCE_AMOCRM_HOME=str(tmp_path / "another machine"))
-        kill(process)
+        kill(process, url)
         assert process.returncode == -signal.SIGKILL
         assert said.startswith("Another sync writes to these tables: a connection from 127.0.0.1, since 2"), said
         few = start(config, url, "1", "--streams", "users")

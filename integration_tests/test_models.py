@@ -335,7 +335,10 @@ def test_each_number_of_the_report_is_the_accounts(built: World, browser: webdri
 
 @pytest.mark.parametrize("kind", ["duckdb", "postgres"])
 def test_workbook_digest_and_assistant_tell_what_the_accounts_hold(built: World, kind: str, tmp_path: Path) -> None:
-    """With deleted deals, removed users, renamed stages, several pipelines and months without sales."""
+    """With deleted deals, removed users, renamed stages, several pipelines and months without sales.
+
+    The assistant is asked about three of the accounts in each database: the marts are the same in both.
+    """
     database, language = built.databases[kind], {"duckdb": "ru", "postgres": "en"}[kind]
     with reading(database) as run:
         chosen = Choice(*last_months(run))
@@ -349,7 +352,8 @@ def test_workbook_digest_and_assistant_tell_what_the_accounts_hold(built: World,
         check_answers(own, choice)
         wanted = twelve_lines(project.known, language=language)
         assert of_fifteen_digits(lines[number].splitlines()) == of_fifteen_digits(wanted)
-        check_assistant(database, project.known, choice)
+        if number % 2 == (kind == "postgres"):
+            check_assistant(database, project.known, choice)
     first = built.projects[0].known
     assert any(row["is_deleted"] for row in first.all("deals"))
     assert {row["responsible_user_id"] for row in first.all("deals")} - set(first.by("users", "user_id")) - {None}

@@ -48,7 +48,7 @@ def check_exact(account: Account, faults: Faults, destination: Destination | Non
 def test_a_storm_over_many_pages(kind: str) -> None:
     """As many as an account of five thousand deals has in pages of 250."""
     faults = Faults.storm(seed=1)
-    check_exact(lived_in(1_000, replace(STORMS[kind], page_max=50, page_default=50, events_page_max=50)), faults)
+    check_exact(lived_in(500, replace(STORMS[kind], page_max=25, page_default=25, events_page_max=25)), faults)
     struck = Counter(fault for _, fault, _ in faults.fired)
     assert len(struck) >= 10, "every kind of failure, or nearly so, has happened"
 

@@ -88,7 +88,7 @@ def test_no_token_is_in_a_file_and_every_file_is_the_owner_s_alone(
         assert others == []
         assert list(place.iterdir()) == []
         assert files(home, token, for_others=False) == []
-        kill(process)
+        kill(process, str(database))
     assert [path for path in home.iterdir() if path.name == "syncs"], "what was under way when it was killed"
     assert files(home, token, for_others=False) == []
     assert files(tmp_path, token, for_others=True) == []
