@@ -155,7 +155,8 @@ def test_a_state_is_due_within_a_page_where_its_rows_tell_what_is_finished(monke
 def test_a_state_within_a_page_of_a_walk_by_page_number_names_its_last_row(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(delivery, "ROWS_BETWEEN_STATES", 1)
     progress = begun()
-    page = Page([lead(1, NOW - 5), lead(2, NOW - 9)], checkpoint=PageCheckpoint(240, 2))
+    rows = [lead(1, NOW - 5), lead(2, NOW - 9), {"id": None, "updated_at": NOW - 9}]
+    page = Page(rows, checkpoint=PageCheckpoint(240, 2))
     stage = delivered(page_order(progress), [Batch(page, floor=0)])
     assert [next(stage), next(stage)] == [lead(1, NOW - 5), None]
     walk = progress.pending["leads"].resume

@@ -51,6 +51,10 @@ class Memoized(Generic[T]):
             raise error_copy(failed)
         return self._result.result()
 
+    @property
+    def known(self) -> bool:
+        return self._result.done() and not self._result.exception()
+
 
 @dataclass(frozen=True, slots=True)
 class Facts:
@@ -94,6 +98,10 @@ class Account:
     def filter_works(self, resource: Resource) -> bool:
         """Whether the list's filter works: the account says so, and no response has shown otherwise."""
         return not resource.paid_filter or (not self._filter_ignored and self.facts().filter_works)
+
+    def filter_may_work(self, resource: Resource) -> bool:
+        """As `filter_works`, but True while `/account` has not answered: the list's responses will show it."""
+        return not self.facts.known or self.filter_works(resource)
 
     def filter_is_ignored(self) -> None:
         if self.facts().filter_works and not self._filter_ignored:

@@ -16,7 +16,7 @@ from source_amocrm.sync.read_plan import BEGINNING, Progress
 from source_amocrm.sync.state import dump
 from source_amocrm.walk import Page, PageCheckpoint, Row
 from source_amocrm.walk.intervals import FOREVER, Interval, IntervalSet
-from source_amocrm.walk.listing import Key, key, seconds
+from source_amocrm.walk.listing import Key, key, numeric_id, seconds
 
 ROWS_BETWEEN_STATES = 1_000
 
@@ -164,7 +164,7 @@ class PageOrder(Delivery):
             row_id = rows[position].get("id")
             if not isinstance(row_id, int):
                 return None
-            behind = sum(1 for row in page.rows if row["id"] > row_id)
+            behind = sum(1 for row in page.rows if (numeric_id(row.get("id")) or 0) > row_id)
             return replace(page, rows=[], checkpoint=PageCheckpoint(max(0, page.checkpoint.position - behind), row_id))
         own, following = (seconds(rows[index].get(self._cursor)) for index in (position, position + 1))
         if page.completed is None or own is None or following is None or own == following:

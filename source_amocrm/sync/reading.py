@@ -82,7 +82,7 @@ class EntityReading:
 
     def _main_walk(self) -> Iterator[Batch]:
         """Reads the needed rows. Where a second walk takes over, leaves out what the first one delivered."""
-        if self.resource.by_cursor and self.account.filter_works(self.resource):
+        if self.resource.by_cursor and self.account.filter_may_work(self.resource):
             try:
                 yield from map(Batch, self._by_date())
                 return
