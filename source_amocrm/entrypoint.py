@@ -14,9 +14,9 @@ from airbyte_cdk.logger import PRINT_BUFFER
 from airbyte_cdk.models import AirbyteMessage, ConnectorSpecification
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
+from source_amocrm.airbyte.broken_stdout import show_any_text
 from source_amocrm.airbyte.check import EXTRAS
 from source_amocrm.airbyte.output import Output, packed
-from source_amocrm.airbyte.stdout import show_any_text
 from source_amocrm.auth import FileKeeper, HandOver, print_settings
 from source_amocrm.config import check_shape
 from source_amocrm.config_file import ConfigFile

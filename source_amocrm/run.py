@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from source_amocrm import shutdown
-from source_amocrm.airbyte.stdout import guard
+from source_amocrm.airbyte.broken_stdout import guard
 
 WRONG_USAGE = 2
 """As argparse exits."""

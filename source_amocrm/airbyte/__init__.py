@@ -1,4 +1,4 @@
 """How streams, rows, states and problems are told to the platform.
 
-This package exports no names: `run` imports `airbyte.stdout` before anything that takes long to import.
+This package exports no names: `run` imports `airbyte.broken_stdout` before anything that takes long to import.
 """

@@ -9,7 +9,7 @@ import webbrowser
 from pathlib import Path
 
 from source_amocrm import whole_file
-from source_amocrm.airbyte.stdout import show_any_text
+from source_amocrm.airbyte.broken_stdout import show_any_text
 from source_amocrm.config.hosts import base_url
 from source_amocrm.connect.flow import Flow
 from source_amocrm.connect.server import Server

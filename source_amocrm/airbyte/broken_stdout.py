@@ -1,4 +1,4 @@
-"""Guards stdout: if a message cannot be written, the process ends at once, whichever thread writes it."""
+"""If stdout breaks, the process ends at once, whichever thread writes; and letters that a terminal lacks."""
 
 from __future__ import annotations
 
