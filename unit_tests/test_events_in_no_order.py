@@ -9,6 +9,7 @@ from typing import Any, cast
 import pytest
 
 from source_amocrm.account.account import Account
+from source_amocrm.account.clocks import TOLERANCE
 from source_amocrm.account.resources import EVENTS
 from source_amocrm.http import Answer
 from source_amocrm.sync.declaration import Batch
@@ -54,32 +55,33 @@ class Events:
         body = {"_links": links, "_embedded": {"events": shown}} if shown else None
         return Answer(body, self.now, self.now)
 
-    def account(self, started: int) -> Account:
-        """What the reading knows of it: a time that had passed when the sync began."""
-        return cast(Account, SimpleNamespace(facts=lambda: SimpleNamespace(started=started), pool=None))
+    def account(self, started: int, until: int) -> Account:
+        """What the reading knows of it: when the sync began, by the earlier and by the later clock."""
+        return cast(Account, SimpleNamespace(facts=lambda: SimpleNamespace(started=started, until=until), pool=None))
 
     def between(self, low: int, high: int) -> set[int]:
         return {own for own, second in self.rows.items() if low <= second <= high}
 
 
-@pytest.mark.parametrize("ahead", [0, 3, 7_200, HOURS])
-@pytest.mark.parametrize("behind", [0, 3, HOURS])
+@pytest.mark.parametrize("ahead", [0, 7_200, HOURS])
+@pytest.mark.parametrize("behind", [0, 3, TOLERANCE, HOURS])
 @pytest.mark.parametrize("written", [0, 1, 3])
 def test_what_comes_in_meanwhile_neither_keeps_the_reading_nor_is_said_to_be_covered(
     ahead: int, behind: int, written: int
 ) -> None:
-    """One clock is `ahead` or the other `behind`: which of them is right, is not known, so the earlier one counts."""
+    """The machine's clock is `ahead` of amoCRM's or `behind` it: where the two disagree, the earlier one counts."""
     for seed in range(3):
         random = Random(seed)
         before = [NOW - random.choice((1, 2, 60, 86_000)) for _ in range(300)]
         events = Events(random, before, written)
         since, started, until = NOW - 90_000, NOW - 1 - behind, NOW - 1 + ahead
-        there = events.between(since, started)
-        rows, covered = in_no_order(events.account(started), events.listing, since, until)
+        end = until if ahead + behind <= TOLERANCE else started
+        there = events.between(since, end)
+        rows, covered = in_no_order(events.account(started, until), events.listing, since, until)
         own = [row["id"] for row in rows]
         assert len(own) == len(set(own))
         assert [row["created_at"] for row in rows] == sorted(row["created_at"] for row in rows)
-        assert (set(own), covered) == (there, started)
+        assert (set(own), covered) == (there, end)
         events.now += HOURS
         events.fetch(EVENTS.path, {"page": 1, "limit": 1})
         assert events.between(since, covered) <= set(own)
@@ -87,19 +89,19 @@ def test_what_comes_in_meanwhile_neither_keeps_the_reading_nor_is_said_to_be_cov
 
 def test_of_a_window_that_has_not_come_nothing_is_read_or_covered() -> None:
     events = Events(Random(1), [NOW - 1] * 5)
-    assert in_no_order(events.account(NOW - 1), events.listing, NOW + 60, NOW + HOURS) == ([], NOW - 1)
+    assert in_no_order(events.account(NOW - 1, NOW + HOURS), events.listing, NOW + 60, NOW + HOURS) == ([], NOW - 1)
 
 
 def test_where_both_clocks_agree_nothing_more_is_asked_for() -> None:
     events = Events(Random(1), [NOW - 1] * 5)
-    rows, covered = in_no_order(events.account(NOW - 1), events.listing, NOW - 60, NOW - 1)
+    rows, covered = in_no_order(events.account(NOW - 1, NOW - 1), events.listing, NOW - 60, NOW - 1)
     assert (len(rows), covered, events.requests) == (5, NOW - 1, 1)
 
 
 def test_only_what_is_kept_of_an_event_stays_in_memory() -> None:
     events = Events(Random(1), [NOW - 2, NOW - 3])
     rows, _ = in_no_order(
-        events.account(NOW - 1),
+        events.account(NOW - 1, NOW - 1),
         events.listing,
         NOW - 60,
         NOW - 1,

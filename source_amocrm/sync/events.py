@@ -3,7 +3,7 @@
 Events never change, and no order of their list is documented, so the first page tells the direction of the keyset walk.
 Why it cannot skip: the keyset walk checks the order on every page. Where a first page is of one second and so tells
 nothing, that second is read on its own, and then what lies on either side. A list in no order is read in passes over a
-window that no event enters any more: it ends with the start of the sync by the earlier clock.
+window that no event enters any more: it ends with the start of the sync, by the earlier of two clocks that disagree.
 
 Progress rule: that of the keyset walk and of the passes; a second read on its own is in no part that is left.
 """
@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from operator import itemgetter
 
 from source_amocrm.account import Account
+from source_amocrm.account.clocks import TOLERANCE
 from source_amocrm.account.resources import EVENTS
 from source_amocrm.sync.declaration import Batch
 from source_amocrm.sync.read_plan import ReadPlan
@@ -53,7 +54,9 @@ def in_no_order(account: Account, listing: Listing, since: int, until: int, keep
     Returns each event once (oldest first, as `keep` trims it) and the second up to which the window is complete, except
     for events that are indexed late.
     """
-    end = min(account.facts().started, until)
+    facts = account.facts()
+    # by a clock that is ahead of a right one, `until` may not have come yet
+    end = until if facts.until - facts.started <= TOLERANCE else min(facts.started, until)
     frozen = listing.narrowed(bounds(listing, since - 1, end + 1))
     passes = in_passes(frozen, account.pool, lasting=True) if end >= since else ()
     events = latest_versions(replace(raw, rows=[*map(keep, raw.rows)]) for raw in passes)
