@@ -3,13 +3,30 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
-from source_amocrm.account.account import _timezone
+from source_amocrm.account.account import Account, _timezone
+from source_amocrm.account.clocks import TOLERANCE
+from source_amocrm.config import Config
+from source_amocrm.http import Answer
+from source_amocrm.http.client import Api
 
 SUMMER = datetime(2024, 7, 1)
+NOW = 1_700_000_000
+
+
+@pytest.mark.parametrize("ahead", [0, 90, -90, TOLERANCE, -TOLERANCE, TOLERANCE + 1, -TOLERANCE - 1])
+def test_amocrm_s_clock_counts_and_the_earlier_or_later_one_where_the_two_disagree(ahead: int) -> None:
+    """The machine's clock is `ahead` of amoCRM's. A sync has begun a second before the answer at the latest."""
+    answer = Answer({"id": 1}, NOW, NOW - 1)
+    api = SimpleNamespace(wall=lambda: NOW + ahead, clock=lambda: 0.0, room=lambda: 1, get=lambda *_, **__: answer)
+    facts = Account(cast(Config, SimpleNamespace(num_workers=1)), cast(Api, api)).facts()
+    earlier, later = NOW - 1 + min(0, ahead), NOW - 1 + max(0, ahead)
+    told = (NOW - 1, NOW - 1) if abs(ahead) <= TOLERANCE else (earlier, later)
+    assert (facts.started, facts.passed, facts.until) == (earlier, *told)
 
 
 @pytest.mark.parametrize(

@@ -55,9 +55,9 @@ class Events:
         body = {"_links": links, "_embedded": {"events": shown}} if shown else None
         return Answer(body, self.now, self.now)
 
-    def account(self, started: int, until: int) -> Account:
-        """What the reading knows of it: when the sync began, by the earlier and by the later clock."""
-        return cast(Account, SimpleNamespace(facts=lambda: SimpleNamespace(started=started, until=until), pool=None))
+    def account(self, passed: int) -> Account:
+        """What the reading knows of it: a time that had passed when the sync began."""
+        return cast(Account, SimpleNamespace(facts=lambda: SimpleNamespace(passed=passed), pool=None))
 
     def between(self, low: int, high: int) -> set[int]:
         return {own for own, second in self.rows.items() if low <= second <= high}
@@ -77,7 +77,7 @@ def test_what_comes_in_meanwhile_neither_keeps_the_reading_nor_is_said_to_be_cov
         since, started, until = NOW - 90_000, NOW - 1 - behind, NOW - 1 + ahead
         end = until if ahead + behind <= TOLERANCE else started
         there = events.between(since, end)
-        rows, covered = in_no_order(events.account(started, until), events.listing, since, until)
+        rows, covered = in_no_order(events.account(end), events.listing, since, until)
         own = [row["id"] for row in rows]
         assert len(own) == len(set(own))
         assert [row["created_at"] for row in rows] == sorted(row["created_at"] for row in rows)
@@ -89,19 +89,19 @@ def test_what_comes_in_meanwhile_neither_keeps_the_reading_nor_is_said_to_be_cov
 
 def test_of_a_window_that_has_not_come_nothing_is_read_or_covered() -> None:
     events = Events(Random(1), [NOW - 1] * 5)
-    assert in_no_order(events.account(NOW - 1, NOW + HOURS), events.listing, NOW + 60, NOW + HOURS) == ([], NOW - 1)
+    assert in_no_order(events.account(NOW - 1), events.listing, NOW + 60, NOW + HOURS) == ([], NOW - 1)
 
 
 def test_where_both_clocks_agree_nothing_more_is_asked_for() -> None:
     events = Events(Random(1), [NOW - 1] * 5)
-    rows, covered = in_no_order(events.account(NOW - 1, NOW - 1), events.listing, NOW - 60, NOW - 1)
+    rows, covered = in_no_order(events.account(NOW - 1), events.listing, NOW - 60, NOW - 1)
     assert (len(rows), covered, events.requests) == (5, NOW - 1, 1)
 
 
 def test_only_what_is_kept_of_an_event_stays_in_memory() -> None:
     events = Events(Random(1), [NOW - 2, NOW - 3])
     rows, _ = in_no_order(
-        events.account(NOW - 1, NOW - 1),
+        events.account(NOW - 1),
         events.listing,
         NOW - 60,
         NOW - 1,

@@ -61,7 +61,7 @@ class Facts:
     """What `/account` says. `started`, `until`: the start of the sync by the earlier and by the later clock.
 
     Rows dated after `started` are left to the next sync. No event of before the sync is dated after `until` (Unix
-    seconds).
+    seconds). `passed`: a second that is over by every clock that may be right.
     """
 
     id: int | None
@@ -69,6 +69,7 @@ class Facts:
     timezone: tzinfo
     started: int
     until: int
+    passed: int
     body: Mapping[str, Any]
 
 
@@ -179,6 +180,7 @@ class Account:
             timezone=_timezone(body, "datetime_settings" in self.extras),
             started=min(int(answer.server_time), self.clocks.ours()) - ago,
             until=int(answer.latest) - ago,
+            passed=int(answer.earliest) - ago,
             body=body,
         )
 

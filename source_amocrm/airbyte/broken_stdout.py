@@ -1,4 +1,4 @@
-"""If stdout breaks, the process ends at once, whichever thread writes; and letters that a terminal lacks."""
+"""A stdout that breaks ends the process at once, whichever thread writes. Letters that it lacks are replaced."""
 
 from __future__ import annotations
 

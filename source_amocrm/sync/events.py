@@ -15,7 +15,6 @@ from dataclasses import dataclass, replace
 from operator import itemgetter
 
 from source_amocrm.account import Account
-from source_amocrm.account.clocks import TOLERANCE
 from source_amocrm.account.resources import EVENTS
 from source_amocrm.sync.declaration import Batch
 from source_amocrm.sync.read_plan import ReadPlan
@@ -54,9 +53,7 @@ def in_no_order(account: Account, listing: Listing, since: int, until: int, keep
     Returns each event once (oldest first, as `keep` trims it) and the second up to which the window is complete, except
     for events that are indexed late.
     """
-    facts = account.facts()
-    # by a clock that is ahead of a right one, `until` may not have come yet
-    end = until if facts.until - facts.started <= TOLERANCE else min(facts.started, until)
+    end = min(account.facts().passed, until)
     frozen = listing.narrowed(bounds(listing, since - 1, end + 1))
     passes = in_passes(frozen, account.pool, lasting=True) if end >= since else ()
     events = latest_versions(replace(raw, rows=[*map(keep, raw.rows)]) for raw in passes)
