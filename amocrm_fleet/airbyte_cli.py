@@ -12,7 +12,7 @@ from amocrm_fleet.airbyte_api import AirbyteApi, Thing
 from amocrm_fleet.airbyte_plan import Found, Step, Wanted, find, ids, sign_in, steps
 from amocrm_fleet.folder import FleetAccount
 from amocrm_warehouse.address import listed
-from source_amocrm import whole_file
+from source_amocrm import atomic_file
 from source_amocrm.config_file import STATE, ConfigFileError
 from source_amocrm.secrecy import mask
 from source_amocrm.streams import STREAMS
@@ -58,14 +58,14 @@ class _Sent:
     def __init__(self, path: Path, workspace: str) -> None:
         self._path, self._workspace = path, workspace
         try:
-            self._all: dict[str, dict[str, str]] = whole_file.read_json(path)
+            self._all: dict[str, dict[str, str]] = atomic_file.read_json(path)
         except (OSError, ValueError):
             self._all = {}
         self.digests = self._all.setdefault(workspace, {})
 
     def add(self, account: FleetAccount) -> None:
         self.digests[account.name] = sign_in(account)
-        whole_file.write(self._path, whole_file.json_text(self._all))
+        atomic_file.write(self._path, atomic_file.json_text(self._all))
 
 
 def _tell(todo: list[Step], found: Found, chosen: list[FleetAccount], known: dict[str, str]) -> None:

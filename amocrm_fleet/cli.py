@@ -20,7 +20,7 @@ from amocrm_fleet.page import write_page
 from amocrm_fleet.status import as_json, table, worst_first
 from amocrm_fleet.syncing import ProgressLine, Syncing, check_each
 from amocrm_warehouse.address import listed
-from source_amocrm import whole_file
+from source_amocrm import atomic_file
 from source_amocrm.config_file import STATE, ConfigFileError
 from source_amocrm.shutdown import INTERRUPTED
 
@@ -96,7 +96,7 @@ def _dagster(chosen: list[FleetAccount], given: argparse.Namespace) -> NoReturn:
         make_private(home)
         if not (home / "dagster.yaml").exists():
             text = resources.files("amocrm_fleet").joinpath("dagster.yaml").read_text(encoding="utf-8")
-            whole_file.write(home / "dagster.yaml", text, replace=False)
+            atomic_file.write(home / "dagster.yaml", text, replace=False)
     except OSError as error:
         raise FleetError(f"{home} cannot be written: {error.strerror}.") from None
     environment = {**os.environ, "ACCOUNTS": str(given.accounts.absolute()), "DB": given.to, "DAGSTER_HOME": str(home)}

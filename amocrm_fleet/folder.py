@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from amocrm_fleet import FleetError
-from source_amocrm import whole_file
+from source_amocrm import atomic_file
 from source_amocrm.config_file import STATE, ConfigFile
 
 LONGEST_NAME = 40
@@ -67,7 +67,7 @@ def add(folder: Path, config: Mapping[str, Any], name: str | None = None, *, rep
     make_private(folder)
     account = FleetAccount(folder / f"{name}.json")
     try:
-        whole_file.write(account.path, whole_file.json_text(config), replace=replace)
+        atomic_file.write(account.path, atomic_file.json_text(config), replace=replace)
     except FileExistsError:
         raise FleetError(f"There is an account “{name}” in {folder} already.") from None
     return account

@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from amocrm_fleet.folder import FleetAccount
 from amocrm_fleet.processes import log_of
 from amocrm_fleet.status import Status, age
-from source_amocrm import whole_file
+from source_amocrm import atomic_file
 from source_amocrm.secrecy import mask
 
 
@@ -34,4 +34,4 @@ def write_page(path: Path, found: Iterable[tuple[FleetAccount, Status]], now: da
     text = environment.get_template("fleet.html").render(
         rows=rows, failed=sum(1 for row in rows if row["failures"]), now=f"{now:%Y-%m-%d %H:%M} UTC"
     )
-    whole_file.write(path, text)
+    atomic_file.write(path, text)

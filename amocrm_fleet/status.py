@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from amocrm_fleet.folder import FleetAccount, make_private
-from source_amocrm import whole_file
+from source_amocrm import atomic_file
 from source_amocrm.dates import iso
 
 LONGEST_CAUSE = 110
@@ -61,7 +61,7 @@ class Status:
 def status_of(account: FleetAccount) -> Status:
     """Empty before the first sync, and where the file cannot be read: nothing depends on it."""
     try:
-        held = whole_file.read_json(account.beside("status.json"))
+        held = atomic_file.read_json(account.beside("status.json"))
         return Status(**{**held, "last": LastSync(**held["last"])})
     except (OSError, ValueError, TypeError, KeyError, RecursionError):
         return Status()
@@ -72,7 +72,7 @@ def record(account: FleetAccount, sync: LastSync) -> Status:
     status = status_of(account).after(sync, datetime.now(timezone.utc))
     path = account.beside("status.json")
     make_private(path.parent)
-    whole_file.write(path, whole_file.json_text(asdict(status)))
+    atomic_file.write(path, atomic_file.json_text(asdict(status)))
     return status
 
 

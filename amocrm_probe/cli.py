@@ -11,7 +11,7 @@ from amocrm_probe.asking import MOST_REQUESTS
 from amocrm_probe.page import page
 from amocrm_probe.questions import QUESTIONS
 from amocrm_probe.run import Probe, probe_of
-from source_amocrm import whole_file
+from source_amocrm import atomic_file
 from source_amocrm.entrypoint import LOGGER, Entrypoint, check_files, keeper, plain_logs, printable, unforeseen
 from source_amocrm.errors import AmocrmError, ConfigError
 from source_amocrm.shutdown import INTERRUPTED
@@ -46,7 +46,7 @@ def _probed(config_path: Path, folder: Path) -> Probe:
     config = SourceAmocrm.read_config(str(config_path))
     Entrypoint.set_up_secret_filter(config, SourceAmocrm().spec(LOGGER).connectionSpecification)
     account = open_account(config, hand_over=keeper(config_path))
-    if not whole_file.may_be_written(folder / FILE):
+    if not atomic_file.may_be_written(folder / FILE):
         raise ConfigError(f"{folder / FILE} cannot be written. Name another folder with --output.")
     line = _Line()
     try:

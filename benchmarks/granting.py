@@ -18,7 +18,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 from integration_tests.connect_page import PATIENCE, chromium
 from integration_tests.ports import free_port
 from integration_tests.sandbox import Account, Server
-from source_amocrm import whole_file
+from source_amocrm import atomic_file
 
 AT_A_TIME = 5
 """Administrators: each waits nine seconds, in which the page asks for every list of the account, at amoCRM's pace."""
@@ -46,7 +46,7 @@ def _grant(servers: dict[str, Server], folder: Path) -> None:
             server.sandbox.base = server.url
             config = folder / f"{name}.json"
             held = json.loads(config.read_text())
-            whole_file.write(config, whole_file.json_text({**held, "api_base_url": server.url}))
+            atomic_file.write(config, atomic_file.json_text({**held, "api_base_url": server.url}))
 
 
 def _allow(browser: webdriver.Chrome, link: str) -> None:

@@ -25,7 +25,7 @@ from amocrm_warehouse.sync import Outcome, sync
 from amocrm_warehouse.sync.outcome import print_table
 from demo import HOME, STATE, demo_plans
 from demo.questions import QUESTIONS, table
-from source_amocrm import whole_file
+from source_amocrm import atomic_file
 
 ACCOUNT = STATE / "account.pickle"
 CONFIG = STATE / "config.json"
@@ -50,7 +50,7 @@ def account(leads: int) -> Iterator[str]:
         config = "".join(iter(process.stdout.readline, "}\n")) + "}"
         if not address:
             raise RuntimeError("The sandbox account did not start; what it said is above.")
-        whole_file.write(CONFIG, config)
+        atomic_file.write(CONFIG, config)
         yield address
     finally:
         process.terminate()

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from source_amocrm import whole_file
+from source_amocrm import atomic_file
 
 STATE = ".fleet"
 """The folder, beside the configs, of what the fleet itself writes."""
@@ -44,7 +44,7 @@ class ConfigFile:
     def written(self) -> dict[str, Any]:
         """The config as it stands in the file, references and all. Raises ConfigFileError."""
         try:
-            config = whole_file.read_json(self.path)
+            config = atomic_file.read_json(self.path)
             if isinstance(config, dict) and is_deeper(config, DEEPEST):
                 raise RecursionError
         except FileNotFoundError:
@@ -68,8 +68,8 @@ class ConfigFile:
 
     def prove(self, config: Mapping[str, Any]) -> None:
         """Proves that the disk can take a config like this one, before a refresh token is spent. Raises OSError."""
-        size = len(whole_file.json_text(config).encode("utf-8", "surrogatepass"))
-        whole_file.prove(self._kept_in(self.written()), size + _ROOM_FOR_LONGER_TOKENS)
+        size = len(atomic_file.json_text(config).encode("utf-8", "surrogatepass"))
+        atomic_file.prove(self._kept_in(self.written()), size + _ROOM_FOR_LONGER_TOKENS)
 
     def keep(self, known: Mapping[str, Any], changed: Mapping[str, Any]) -> dict[str, Any] | None:
         """Writes what amoCRM has changed since the settings were `known` into the file as it is now, in one step.
@@ -88,7 +88,7 @@ class ConfigFile:
         if refers:
             path.parent.mkdir(mode=0o700, exist_ok=True)
             content = {"instead_of": _grant(given), "settings": _changed({}, given, kept)}
-        whole_file.write(path, whole_file.json_text(content))
+        atomic_file.write(path, atomic_file.json_text(content))
         return kept
 
     def _kept_in(self, config: Mapping[str, Any]) -> Path:
@@ -104,7 +104,7 @@ class ConfigFile:
     def _newest(self, given: dict[str, Any]) -> dict[str, Any]:
         """Puts the rotated token in place of the one that the reference leads to, until that is another one."""
         try:
-            rotated = whole_file.read_json(self.beside("rotated.json"))
+            rotated = atomic_file.read_json(self.beside("rotated.json"))
         except FileNotFoundError:
             return given
         except (OSError, ValueError, RecursionError):
@@ -159,7 +159,7 @@ def _value_of(kind: str, name: object, place: str) -> str:
             raise ConfigFileError(f"{place} is in the environment variable {name}, which is not set.")
         return os.environ[name]
     try:
-        text = whole_file.read_text(Path(name), LARGEST_REFERENCE, "secret").strip()
+        text = atomic_file.read_text(Path(name), LARGEST_REFERENCE, "secret").strip()
     except (OSError, ValueError) as error:
         raise ConfigFileError(f"{place} is in the file {name}, which cannot be read: {_reason(error)}.") from None
     if not text:

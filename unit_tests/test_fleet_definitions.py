@@ -21,7 +21,7 @@ from amocrm_fleet.status import LastSync, Status, record, status_of
 from amocrm_fleet.syncing import Syncing
 from integration_tests.sandbox import OFF, Account, Server
 from integration_tests.sandbox.server import oauth_credentials
-from source_amocrm import whole_file
+from source_amocrm import atomic_file
 from unit_tests.fake_loader import LOADER
 
 MIDNIGHT = datetime(2026, 11, 25, tzinfo=timezone.utc)
@@ -209,7 +209,7 @@ def failed(account: FleetAccount, in_a_row: int, *, ago: timedelta, lasting: boo
     status = Status(LastSync(failures=["No."], lasting=lasting), ended, None, in_a_row)
     record(account, status.last)
     kept = {**vars(status), "last": vars(status.last)}
-    whole_file.write(account.beside("status.json"), whole_file.json_text(kept))
+    atomic_file.write(account.beside("status.json"), atomic_file.json_text(kept))
 
 
 def test_a_retry_is_a_run_after_a_while_and_not_for_what_a_person_has_to_mend(

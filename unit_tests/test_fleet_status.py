@@ -15,7 +15,7 @@ from amocrm_fleet.folder import FleetAccount, add
 from amocrm_fleet.page import write_page
 from amocrm_fleet.processes import log_of
 from amocrm_fleet.status import LastSync, Status, age, table, worst_first
-from source_amocrm import whole_file
+from source_amocrm import atomic_file
 
 NOW = datetime(2026, 11, 27, 12, 0, tzinfo=timezone.utc)
 LONG = "The account is not paid for: " + "deals, contacts, " * 20
@@ -30,7 +30,7 @@ def put(folder: Path, name: str, *syncs: tuple[int, LastSync]) -> FleetAccount:
     if syncs:
         account.beside("status.json").parent.mkdir(exist_ok=True)
         kept = {**vars(status), "last": vars(status.last)}
-        whole_file.write(account.beside("status.json"), whole_file.json_text(kept))
+        atomic_file.write(account.beside("status.json"), atomic_file.json_text(kept))
     return account
 
 

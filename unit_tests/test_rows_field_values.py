@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import timezone
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from source_amocrm.streams import STREAMS, schema
+from source_amocrm.streams.custom_fields import local_date
+from source_amocrm.streams.values import UnreadableError
 from unit_tests.row_functions import rows
 from unit_tests.sample_files import sample
 
@@ -44,3 +47,13 @@ def test_they_differ_from_those_of_deals_in_whose_they_are(owner: str) -> None:
     assert found
     assert {tuple(row) for row in found} == {tuple(schema.load(table)["properties"])}
     assert STREAMS[table].primary_key == [f"{owner}_id", "custom_field_id", "value_index"]
+
+
+def test_local_date_is_the_day_of_the_account_not_of_greenwich() -> None:
+    assert local_date(1589058000, MOSCOW) == "2020-05-10"
+    assert local_date(1589058000, timezone.utc) == "2020-05-09"
+    assert local_date(1047265200, ZoneInfo("America/Sao_Paulo")) == "2003-03-10"
+    assert local_date(-10800, MOSCOW) == "1970-01-01"
+    for beyond in (253_402_300_799, 10**30, -(10**30)):
+        with pytest.raises(UnreadableError):
+            local_date(beyond, MOSCOW)

@@ -6,17 +6,13 @@ import json
 import logging
 from collections.abc import Callable, Iterator
 from copy import deepcopy
-from datetime import timezone
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pytest
 
 from source_amocrm.streams import values
 from source_amocrm.streams.record import ChangedRow, Record, RowError
 from source_amocrm.streams.values import UnreadableError
-
-MOSCOW = ZoneInfo("Europe/Moscow")
 
 
 def nested(levels: int) -> Any:
@@ -206,16 +202,6 @@ def test_timestamp(value: Any, expected: str | None) -> None:
 def test_not_a_timestamp(value: Any) -> None:
     with pytest.raises(UnreadableError):
         values.as_timestamp(value)
-
-
-def test_local_date_is_the_day_of_the_account_not_of_greenwich() -> None:
-    assert values.local_date(1589058000, MOSCOW) == "2020-05-10"
-    assert values.local_date(1589058000, timezone.utc) == "2020-05-09"
-    assert values.local_date(1047265200, ZoneInfo("America/Sao_Paulo")) == "2003-03-10"
-    assert values.local_date(-10800, MOSCOW) == "1970-01-01"
-    for beyond in (253_402_300_799, 10**30, -(10**30)):
-        with pytest.raises(UnreadableError):
-            values.local_date(beyond, MOSCOW)
 
 
 def test_links_are_stripped_everywhere_and_the_source_is_left_alone() -> None:

@@ -17,7 +17,7 @@ from amocrm_warehouse.report.data import EVERYTHING, MONTHS, Asked, Run, read
 from amocrm_warehouse.report.metrics import for_the_page
 from amocrm_warehouse.report.runtime import vega
 from amocrm_warehouse.report.words import texts
-from source_amocrm import whole_file
+from source_amocrm import atomic_file
 
 HOME = Path(__file__).resolve().parent
 SCRIPTS = ("data.js", "sections.js", "view.js")
@@ -38,7 +38,7 @@ def write(
     """
     text = page(run, unread, unbuilt=unbuilt, asked=asked)
     try:
-        whole_file.write(path, text)  # for its owner alone, since customers' names may be in it
+        atomic_file.write(path, text)  # for its owner alone, since customers' names may be in it
     except OSError as error:
         told = f"The report {path} cannot be written: {error.strerror}. Name another file: OUT=report.html."
         raise ValueError(told) from None

@@ -15,7 +15,7 @@ from amocrm_warehouse.report.data import Run
 from amocrm_warehouse.report.metrics import of_unit
 from amocrm_warehouse.report.queries import needs
 from amocrm_warehouse.report.words import Words
-from source_amocrm import whole_file
+from source_amocrm import atomic_file
 
 SHEETS: dict[str, list[str]] = {
     "today": [
@@ -63,7 +63,7 @@ def write(path: Path, run: Run, choice: Choice, words: Words, unbuilt: Collectio
     """
     book = made(run, choice, words, unbuilt)
     try:
-        whole_file.write(path, book)  # for its owner alone, since customers' names are in it
+        atomic_file.write(path, book)  # for its owner alone, since customers' names are in it
     except OSError as error:
         raise ValueError(f"The workbook {path} cannot be written: {error.strerror}. Name another file.") from None
 

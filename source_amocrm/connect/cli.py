@@ -8,7 +8,7 @@ import sys
 import webbrowser
 from pathlib import Path
 
-from source_amocrm import whole_file
+from source_amocrm import atomic_file
 from source_amocrm.airbyte.broken_stdout import show_any_text
 from source_amocrm.config.hosts import base_url
 from source_amocrm.connect.flow import Flow
@@ -33,7 +33,7 @@ def main(arguments: list[str]) -> int:
     except ConfigError:
         print(words("terminal.bad_api_base_url"), file=sys.stderr)
         return 2
-    if not whole_file.may_be_written(given.config):
+    if not atomic_file.may_be_written(given.config):
         print(words("problem.file_not_written", path=given.config), file=sys.stderr)
         return 1
     flow = Flow(given.config, given.port, given.consent_url, api_base_url, given.chat_texts)

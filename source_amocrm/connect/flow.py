@@ -14,7 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
-from source_amocrm import whole_file
+from source_amocrm import atomic_file
 from source_amocrm.config import OAuth, parse_config
 from source_amocrm.config.hosts import account_domain
 from source_amocrm.config_file import ConfigFile, ConfigFileError
@@ -188,8 +188,8 @@ def is_of_account(held: Mapping[str, Any], domain: str) -> bool:
 def write_config(path: Path, settings: Mapping[str, Any], *, replace: bool) -> None:
     """Raises Problem when the file is there and is not to be replaced, or when it cannot be written."""
     try:
-        whole_file.make_folders(Path(os.path.realpath(path)))
-        whole_file.write(path, whole_file.json_text(settings), replace=replace)
+        atomic_file.make_folders(Path(os.path.realpath(path)))
+        atomic_file.write(path, atomic_file.json_text(settings), replace=replace)
     except OSError as error:
         if isinstance(error, FileExistsError) and not replace and path.exists():
             raise Problem("file_exists", {"path": str(path)}) from None

@@ -1,21 +1,109 @@
 """Custom fields: their dictionary, their groups on a card, and their values; catalogs, whose elements have only those.
 
-Each kind of entities has a table of values, made of the same reading as the entities.
+Each kind of entities has a table of values, made of the same reading as the entities. Where that is wanted
+(`readable_columns`), custom fields are columns of cards, too: the column of the field 123456, “Budget”, is
+`cf_123456_budget`.
 """
 
 from __future__ import annotations
 
+import logging
+import math
+import re
+import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta, timezone, tzinfo
 from itertools import count
+from typing import Any
 
-from source_amocrm.account.resources import Resource
+from source_amocrm.account import Account
+from source_amocrm.account.resources import CLOSED, Resource
 from source_amocrm.streams import values
-from source_amocrm.streams.base import AmocrmStream, FullRefreshStream, PartsStream
+from source_amocrm.streams.base import AmocrmStream, FullRefreshStream, IncrementalStream, PartsStream
 from source_amocrm.streams.per_entity import CATALOGS, OF_CARDS, SEGMENTS, PerEntityStream
-from source_amocrm.streams.values import Json, Row, as_list, child, read, values_of
+from source_amocrm.streams.values import Json, Row, UnreadableError, as_list, child, read
 from source_amocrm.sync.declaration import Context
+
+LOGGER = logging.getLogger("airbyte")
+_FIELD_TYPES = """
+    text numeric textarea price streetaddress tracking_data monetary checkbox url date date_time birthday
+    select multiselect radiobutton category multitext smart_address legal_entity items linked_entity chained_list
+    file payer supplier org_legal_name
+"""
+FIELD_TYPES = frozenset(_FIELD_TYPES.split())
+"""The types of custom fields that amoCRM documents, or its own library knows."""
+TEXT: dict[str, Any] = {"type": ["null", "string"]}
+_NUMBER = {"type": ["null", "number"]}
+_DATE = {**TEXT, "format": "date"}
+_SEVERAL = {"type": ["null", "array"], "items": {"type": "string"}}
+_SCHEMAS: Mapping[str, dict[str, Any]] = {
+    **dict.fromkeys(("numeric", "monetary", "price"), _NUMBER),
+    "checkbox": {"type": ["null", "boolean"]},
+    **dict.fromkeys(("date", "birthday"), _DATE),
+    "date_time": {**TEXT, "format": "date-time", "airbyte_type": "timestamp_with_timezone"},
+    **dict.fromkeys(("multiselect", "multitext", "smart_address", "chained_list", "items", "file"), _SEVERAL),
+}
+"""By the type of the field; any other is a text."""
+
+_NAME = re.compile(r"cf_(\d{1,18})(_[a-z0-9_]+)?", re.ASCII)
+_LONGEST_ALIAS = 40
+_LATIN: dict[int, Any] = {
+    **str.maketrans("абвгдеёзийклмнопрстуфыэіґ", "abvgdeeziyklmnoprstufyeig"),
+    **str.maketrans({"ж": "zh", "х": "kh", "ц": "ts", "ч": "ch", "ш": "sh", "щ": "shch", "ъ": "", "ь": ""}),
+    **str.maketrans({"ю": "yu", "я": "ya", "ї": "yi", "є": "ye"}),
+}
+
+
+def values_of(wanted: Callable[[dict[str, Json]], bool]) -> Callable[[dict[str, Json]], list[Json]]:
+    """Returns what finds the values of a record's custom fields that are `wanted`."""
+
+    def find(record: dict[str, Json]) -> list[Json]:
+        fields = [field for field in as_list(record.get("custom_fields_values")) if type(field) is dict]
+        elements = (element for field in fields if wanted(field) for element in as_list(field.get("values")))
+        return [element.get("value") if type(element) is dict else element for element in elements]
+
+    return find
+
+
+def field_text(element: dict[str, Json], kind: Json, zone: tzinfo) -> Json:
+    """Returns the text of one value of a custom field of the type `kind`, or what `as_text` makes one of.
+
+    A value that the writer of its type cannot read is written like that of any other type.
+    """
+    value = element.get("value")
+    if value is None:
+        return element if kind == "chained_list" else None
+    write = _WRITERS.get(kind) if type(kind) is str else None
+    text = read(lambda given: write(given, zone), value) if write else None
+    return value if text is None else text
+
+
+_WRITERS: Mapping[str, Callable[[Json, tzinfo], str]] = {
+    "checkbox": lambda value, _: "true" if values.as_boolean(value) else "false",
+    "date": lambda value, zone: local_date(as_seconds(value), zone),
+    "birthday": lambda value, zone: local_date(as_seconds(value), zone),
+    "date_time": lambda value, _: values.utc_text(as_seconds(value)),
+}
+"""By the type of a custom field, how one of its values is written."""
+
+
+def as_seconds(value: Json) -> int:
+    """The Unix seconds of a custom field's value; 0 is a moment here: amoCRM sends only filled fields."""
+    number = values.as_number(value)
+    if number is None:
+        raise UnreadableError
+    return math.floor(number)
+
+
+def local_date(seconds: int, zone: tzinfo) -> str:
+    """`YYYY-MM-DD` of that moment in the zone: amoCRM keeps a date as its local midnight."""
+    try:
+        moment = datetime(1970, 1, 1, tzinfo=timezone.utc) + timedelta(seconds=seconds)
+        return moment.astimezone(zone).date().isoformat()
+    except (OverflowError, ValueError) as error:
+        raise UnreadableError from error
 
 
 def system_fields(fields: Iterable[Json]) -> dict[int, bool | None]:
@@ -72,7 +160,7 @@ class FieldRowStream(AmocrmStream):
                     key: own,
                     "name": name,
                     "enum": read(values.as_integer, value.get("enum_id"), odd, "enum"),
-                    "value": read(values.as_text, values.field_text(value, kind, context.timezone), odd, "value"),
+                    "value": read(values.as_text, field_text(value, kind, context.timezone), odd, "value"),
                     "is_system": context.system_fields.get(field_id),
                     "value_index": next(numbers[field_id]),
                     cursor: updated_at,
@@ -82,6 +170,95 @@ class FieldRowStream(AmocrmStream):
                 }
                 rows.append(make.finished(row, odd) if odd else row)
         return rows
+
+
+@dataclass(frozen=True, slots=True)
+class FieldColumn:
+    """A column of a custom field, with the schema that it was discovered with."""
+
+    name: str
+    schema: Mapping[str, Any]
+
+
+def column(field: Json) -> FieldColumn | None:
+    """Returns the column of a field of the account's dictionary.
+
+    Its name begins with the id, which never changes; then comes the field's name in small Latin letters and digits.
+    """
+    own = field.get("id") if type(field) is dict else None
+    if type(own) is not int or own < 0:
+        return None
+    name, kind = field.get("name"), field.get("type")
+    latin = name.lower().translate(_LATIN) if type(name) is str else ""
+    plain = unicodedata.normalize("NFKD", latin).encode("ascii", "ignore").decode()
+    alias = re.sub(r"[^a-z0-9]+", "_", plain).strip("_")[:_LONGEST_ALIAS]
+    told = f"Custom field {own}, of the type {kind}, as it was named at discovery: {name}."
+    schema = _SCHEMAS.get(kind, TEXT) if type(kind) is str else TEXT
+    return FieldColumn(f"cf_{own}_{alias}".rstrip("_"), {**schema, "description": told})
+
+
+def known_columns(properties: Mapping[str, Any]) -> dict[int, FieldColumn]:
+    """Returns the columns of custom fields among those of a stream's schema, by the field's id."""
+    named = ((_NAME.fullmatch(name), schema) for name, schema in properties.items() if isinstance(schema, Mapping))
+    return {int(match[1]): FieldColumn(match[0], schema) for match, schema in named if match}
+
+
+def field_columns(odd: Row, record: Row, columns: Mapping[int, FieldColumn], zone: tzinfo) -> Row:
+    """Returns the columns of the record's custom fields that are filled. `odd`: see `Record`."""
+    row: Row = {}
+    for field in as_list(record.get("custom_fields_values")):
+        own = read(values.as_integer, field.get("field_id"), odd, "custom_fields") if type(field) is dict else None
+        known = None if own is None else columns.get(own)
+        elements = as_list(field.get("values")) if known else []
+        if known and elements:
+            row[known.name] = _value(odd, known, field.get("field_type"), elements, zone)
+    return row
+
+
+def _value(odd: Row, known: FieldColumn, kind: Json, given: list[Json], zone: tzinfo) -> Json:
+    elements = [element if type(element) is dict else {"value": element} for element in given]
+    types, form = known.schema.get("type", ()), known.schema.get("format")
+    if "array" in types or ("string" in types and form is None):
+        texts = [field_text(element, kind, zone) for element in elements]
+        return read(values.as_texts if "array" in types else values.as_joined_text, texts, odd, known.name)
+    if len(elements) > 1:
+        odd.setdefault(known.name, given)
+    value = elements[0].get("value")
+    if "number" in types or "boolean" in types:
+        return read(values.as_number if "number" in types else values.as_boolean, value, odd, known.name)
+    write = _WRITERS["date" if form == "date" else "date_time"]
+    return read(lambda seconds: write(seconds, zone), value, odd, known.name)
+
+
+class ReadableStream(IncrementalStream):
+    """A stream with one row a record, and with columns for the record's custom fields."""
+
+    def __init__(self, account: Account, properties: Mapping[str, Any] | None = None) -> None:
+        super().__init__(account, properties)
+        self._fields = known_columns(properties or {}) if account.config.readable_columns else {}
+        self._configured = properties is not None
+        if self._fields:
+            self.account_extras = (*self.account_extras, "datetime_settings")
+        for each in self._fields.values():
+            self.record.add(each.name)
+
+    def further_columns(self) -> Mapping[str, Any]:
+        """Adds the columns that the connection is configured with; else those that the account's fields make."""
+        columns: Iterable[FieldColumn | None] = self._fields.values()
+        if not self._configured and self.account.config.readable_columns:
+            try:
+                fields = self.account.dictionary(f"{self.resources[0].path}/custom_fields", "custom_fields")
+                columns = map(column, fields)
+            except CLOSED as error:
+                LOGGER.warning("The custom fields of %s are no columns of it: %s", self.name, error)
+        return {**{each.name: each.schema for each in columns if each}, **super().further_columns()}
+
+    def row(self, record: Row, context: Context) -> Row:
+        if not self._fields:
+            return self.record(record)
+        odd: Row = {}
+        columns = field_columns(odd, self.record.source(record), self._fields, context.timezone)
+        return self.record(record, odd, **columns)
 
 
 class CustomFields(PerEntityStream):

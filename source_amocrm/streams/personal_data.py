@@ -27,9 +27,8 @@ from source_amocrm.errors import AmocrmError, ConfigError
 from source_amocrm.secrecy import add_to_secrets
 from source_amocrm.streams import STREAMS, schema
 from source_amocrm.streams.chats import TALKS
-from source_amocrm.streams.custom_fields import CustomFields
+from source_amocrm.streams.custom_fields import FIELD_TYPES, CustomFields
 from source_amocrm.streams.places import FIELDS, GOES, NUMBER, STAYS, Place, columns_in_records, places, records_in
-from source_amocrm.streams.schema_drift import FIELD_TYPES
 from source_amocrm.streams.values import MAX_DEPTH, Json, Row, as_list
 from source_amocrm.walk.listing import numeric_id
 

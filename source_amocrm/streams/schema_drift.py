@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from source_amocrm.account import event_kinds
 from source_amocrm.account.resources import EVENTS, NOTES, TASKS
 from source_amocrm.streams.activity import ELEMENT_TYPE, NOTE_TYPE_IDS
-from source_amocrm.streams.custom_fields import CustomFields
+from source_amocrm.streams.custom_fields import FIELD_TYPES, CustomFields
 from source_amocrm.streams.places import Place, places, records_in
 from source_amocrm.streams.values import Json, as_list
 
@@ -26,13 +26,6 @@ MOST_COUNTED = 1_000
 MOST_TOLD = 40
 OTHER = ""
 """In place of a name that is not told."""
-_FIELD_TYPES = """
-    text numeric textarea price streetaddress tracking_data monetary checkbox url date date_time birthday
-    select multiselect radiobutton category multitext smart_address legal_entity items linked_entity chained_list
-    file payer supplier org_legal_name
-"""
-FIELD_TYPES = frozenset(_FIELD_TYPES.split())
-"""The types of custom fields that amoCRM documents, or its own library knows."""
 _CATALOG = re.compile(r"catalog_\d{1,18}", re.ASCII)
 
 

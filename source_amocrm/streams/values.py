@@ -12,7 +12,7 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from datetime import datetime, timedelta, timezone, tzinfo
+from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, TypeVar
 
@@ -107,29 +107,12 @@ def as_timestamp(value: Json) -> str | None:
     return utc_text(math.floor(seconds)) if seconds else None
 
 
-def as_seconds(value: Json) -> int:
-    """The Unix seconds of a custom field's value; 0 is a moment here: amoCRM sends only filled fields."""
-    number = as_number(value)
-    if number is None:
-        raise UnreadableError
-    return math.floor(number)
-
-
 @lru_cache(maxsize=8192)
 def utc_text(seconds: int) -> str:
     """`2022-05-31T12:00:16Z`. Cached: a page repeats its times."""
     if not FIRST_SECOND <= seconds <= LAST_SECOND:
         raise UnreadableError
     return f"{(_EPOCH + timedelta(seconds=seconds)).isoformat()}Z"
-
-
-def local_date(seconds: int, zone: tzinfo) -> str:
-    """`YYYY-MM-DD` of that moment in the zone: amoCRM keeps a date as its local midnight."""
-    try:
-        moment = _EPOCH.replace(tzinfo=timezone.utc) + timedelta(seconds=seconds)
-        return moment.astimezone(zone).date().isoformat()
-    except (OverflowError, ValueError) as error:
-        raise UnreadableError from error
 
 
 def as_array(value: Json) -> list[Json]:
@@ -223,28 +206,6 @@ def as_joined_text(values: list[Json]) -> str | None:
     return text
 
 
-def field_text(element: dict[str, Json], kind: Json, zone: tzinfo) -> Json:
-    """Returns the text of one value of a custom field of the type `kind`, or what `as_text` makes one of.
-
-    A value that the writer of its type cannot read is written like that of any other type.
-    """
-    value = element.get("value")
-    if value is None:
-        return element if kind == "chained_list" else None
-    write = WRITERS.get(kind) if type(kind) is str else None
-    text = read(lambda given: write(given, zone), value) if write else None
-    return value if text is None else text
-
-
-WRITERS: Mapping[str, Callable[[Json, tzinfo], str]] = {
-    "checkbox": lambda value, _: "true" if as_boolean(value) else "false",
-    "date": lambda value, zone: local_date(as_seconds(value), zone),
-    "birthday": lambda value, zone: local_date(as_seconds(value), zone),
-    "date_time": lambda value, _: utc_text(as_seconds(value)),
-}
-"""By the type of a custom field, how one of its values is written."""
-
-
 def read(convert: Callable[[Json], T | None], value: Json, odd: Row | None = None, column: str = "") -> T | None:
     """Returns what `convert` makes of a value, or keeps of it where it puts the unreadable part into `odd`."""
     try:
@@ -278,17 +239,6 @@ def main_contact(record: dict[str, Json]) -> Json:
         if type(contact) is dict and contact.get("is_main") in (True, "1", "true"):
             return contact.get("id")
     return None
-
-
-def values_of(wanted: Callable[[dict[str, Json]], bool]) -> Callable[[dict[str, Json]], list[Json]]:
-    """Returns what finds the values of a record's custom fields that are `wanted`."""
-
-    def find(record: dict[str, Json]) -> list[Json]:
-        fields = [field for field in as_list(record.get("custom_fields_values")) if type(field) is dict]
-        elements = (element for field in fields if wanted(field) for element in as_list(field.get("values")))
-        return [element.get("value") if type(element) is dict else element for element in elements]
-
-    return find
 
 
 def without_links(value: Json) -> Json:

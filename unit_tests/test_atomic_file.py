@@ -14,15 +14,15 @@ from typing import Any
 
 import pytest
 
-from source_amocrm import whole_file
+from source_amocrm import atomic_file
 
 CALLS = ("open", "fchmod", "write", "ftruncate", "fsync", "close", "replace", "open", "fsync", "close")
 """What one write asks of the system, in order; the second file that is opened is the folder."""
-OLD, NEW = (whole_file.json_text({"token": token}) for token in ("old", "new"))
+OLD, NEW = (atomic_file.json_text({"token": token}) for token in ("old", "new"))
 
 
 def read(path: Path) -> str:
-    return whole_file.json_text(whole_file.read_json(path))
+    return atomic_file.json_text(atomic_file.read_json(path))
 
 
 def after(nth: int, then: Callable[[], Any], monkeypatch: pytest.MonkeyPatch) -> list[str]:
@@ -49,7 +49,7 @@ def after(nth: int, then: Callable[[], Any], monkeypatch: pytest.MonkeyPatch) ->
 def test_it_asks_the_system_for_this(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
         met = after(0, lambda: None, patch)
-        whole_file.write(tmp_path / "file", NEW)
+        atomic_file.write(tmp_path / "file", NEW)
     assert tuple(met) == CALLS
     assert read(tmp_path / "file") == NEW
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
@@ -58,24 +58,24 @@ def test_it_asks_the_system_for_this(tmp_path: Path, monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize("nth", range(1, len(CALLS) + 1))
 def test_a_process_that_dies_after_each_call(nth: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "file"
-    whole_file.write(file, OLD)
+    atomic_file.write(file, OLD)
     child = os.fork()
     if not child:
         after(nth, lambda: os._exit(9), monkeypatch)
-        whole_file.write(file, NEW)
+        atomic_file.write(file, NEW)
         os._exit(0)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
     # once the draft has been written whole, it is the only one that has the new token
     assert read(file) == (NEW if nth >= CALLS.index("write") + 1 else OLD)
     assert read(file) == file.read_text()
-    whole_file.write(file, NEW)
+    atomic_file.write(file, NEW)
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
 @pytest.mark.parametrize("nth", [1, 2, 3, 4, 5])
 def test_a_disk_that_fails_leaves_the_old_text(nth: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "file"
-    whole_file.write(file, OLD)
+    atomic_file.write(file, OLD)
 
     def fail() -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -83,14 +83,14 @@ def test_a_disk_that_fails_leaves_the_old_text(nth: int, tmp_path: Path, monkeyp
     with monkeypatch.context() as patch:
         after(nth, fail, patch)
         with pytest.raises(OSError, match="No space"):
-            whole_file.write(file, NEW)
+            atomic_file.write(file, NEW)
     assert read(file) == OLD
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
 @pytest.mark.parametrize("half", ["", NEW[:7], "\0" * 20])
 def test_half_a_draft_is_none(half: str, tmp_path: Path) -> None:
-    whole_file.write(tmp_path / "file", OLD)
+    atomic_file.write(tmp_path / "file", OLD)
     (tmp_path / ".file.new").write_text(half)
     assert read(tmp_path / "file") == OLD
 
@@ -106,11 +106,11 @@ def test_a_writer_that_is_killed_a_dozen_times_never_goes_back(tmp_path: Path) -
     """It says each number once the file has it; the file then never holds a lower one."""
     file = tmp_path / "file"
     script = (
-        "import json, sys; from pathlib import Path; from source_amocrm import whole_file\n"
+        "import json, sys; from pathlib import Path; from source_amocrm import atomic_file\n"
         "path, number = Path(sys.argv[1]), int(sys.argv[2])\n"
         "while True:\n"
         "    number += 1\n"
-        "    whole_file.write(path, json.dumps({'number': number, 'filled': 'x' * 200_000}))\n"
+        "    atomic_file.write(path, json.dumps({'number': number, 'filled': 'x' * 200_000}))\n"
         "    print(number, flush=True)\n"
     )
     last = 0
@@ -122,7 +122,7 @@ def test_a_writer_that_is_killed_a_dozen_times_never_goes_back(tmp_path: Path) -
         said = [int(process.stdout.readline()) for _ in range(2 + round_ % 3)]
         process.send_signal(signal.SIGKILL)
         rest = process.communicate()[0].split("\n")[:-1]
-        held = whole_file.read_json(file)
+        held = atomic_file.read_json(file)
         assert held["number"] >= max([*said, *map(int, rest)]) > last
         assert len(held["filled"]) == 200_000
         last = held["number"]
@@ -133,7 +133,7 @@ def test_it_is_its_owner_s_alone_and_a_link_stays_one(tmp_path: Path) -> None:
     (tmp_path / "file").symlink_to("secrets/file")
     before = os.umask(0)
     try:
-        whole_file.write(tmp_path / "file", NEW)
+        atomic_file.write(tmp_path / "file", NEW)
     finally:
         os.umask(before)
     assert (tmp_path / "file").is_symlink()
