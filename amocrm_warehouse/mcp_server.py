@@ -123,7 +123,8 @@ def server(database: str, free_sql: bool = False) -> MCPServer:
         project: Project = None, pipeline_id: Pipeline = None, manager_id: Manager = None,
         since: Month = None, until: Month = None,
     ) -> dict[str, Any]:  # fmt: skip
-        """Deals created, won and lost, money, share won and plan: in all, and won and lost by month of closing."""
+        """Deals created, won and lost, money, share won, the plan and what those who have one sold of it
+        (plan_won_budget): in all, and won and lost by month of closing."""
         chosen = (project, pipeline_id, manager_id, since, until)
         return told(
             lambda run: {

@@ -22,6 +22,7 @@ from .expected.marts.deals import deal_history, deals, kind
 from .expected.marts.known import PARTS, amount, grouped
 from .expected.marts.page import REASONS, Choice
 from .expected.marts.sentences import LANGUAGES, sentences
+from .expected.marts.totals import ended
 from .models import Row
 from .report_page import Report
 
@@ -215,6 +216,7 @@ def answers(choice: Choice) -> dict[str, tuple[Sequence[str], list[Any]]]:
     ]
     figures = expected_page.figures(choice) | {
         "lost": len(expected_page.of_kind(choice.closed(), "lost")), "plan": plan_of(choice),
+        "plan_won_budget": sold_of_plan(choice),
         "open_budget": expected_page.money(deal for _, deal in choice.open()),
     }  # fmt: skip
     funnels, open_deals = expected_page.funnel(choice), expected_page.stuck(choice)
@@ -281,12 +283,24 @@ def plan_of(choice: Choice) -> Any:
     return sum(plans) if plans else None
 
 
+def sold_of_plan(choice: Choice) -> Any:
+    """What those sold in the months of their plans who have one."""
+    if plan_of(choice) is None:
+        return None
+    return sum(
+        amount(deal["budget"])
+        for known, deal in choice.closed()
+        if deal["stage_kind"] == "won" and (f"{ended(deal):%Y-%m}", deal["closer_id"]) in known.plans
+    )
+
+
 def directory(choice: Choice) -> dict[str, tuple[Sequence[str], list[Any]]]:
     accounts, people, stages = [], [], []
     for known in choice.known:
         told = next(iter(known.all("account")), {})
         domain = told and f"{told['subdomain']}.amocrm.ru"
-        accounts.append([told.get("name"), domain or None, known.currency, known.zone.key, known.synced_at])
+        today = expected_page.day_of(Choice((known,), date.min, date.min))
+        accounts.append([told.get("name"), domain or None, known.currency, known.zone.key, known.synced_at, today])
         teams = known.by("groups", "group_id")
         people += [[row["user_id"], row["name"], teams.get(row["group_id"])] for row in known.all("users")
                    if choice.users is None or row["user_id"] in choice.users]  # fmt: skip
@@ -296,7 +310,7 @@ def directory(choice: Choice) -> dict[str, tuple[Sequence[str], list[Any]]]:
             for row in known.all("statuses") if choice.pipeline in (None, row["pipeline_id"])
         ]  # fmt: skip
     return {
-        "accounts": (("account", "domain", "currency", "time_zone", "synced_at"), accounts),
+        "accounts": (("account", "domain", "currency", "time_zone", "synced_at", "today"), accounts),
         "people": (("user_id", "manager", "team"), people),
         "pipelines": (("pipeline_id", "pipeline_name", "status_id", "stage", "stage_kind"), stages),
     }
@@ -369,15 +383,16 @@ LINES = {
     "no_plan": ("Plan of the month: none", "План месяца: не задан"),
     "forecast": ("Forecast of {month}: {expected} ({low} – {high})", "Прогноз на {month}: {expected} ({low} – {high})"),
     "few": (
-        "Forecast of {month}: too few sales to tell", "Прогноз на {month}: слишком мало продаж, чтобы судить",
+        "Forecast of {month}: too little is known to tell",
+        "Прогноз на {month}: слишком мало данных, чтобы судить",
     ),
     "record": (
         "Of the last {count} months {inside} were within such an interval",
         "Из {count} прошлых месяцев в такой интервал попали {inside}",
     ),
     "no_record": (
-        "How such forecasts did: too few sales to tell",
-        "Как сбывались такие прогнозы: слишком мало продаж, чтобы судить",
+        "How such forecasts did: too little is known to tell",
+        "Как сбывались такие прогнозы: слишком мало данных, чтобы судить",
     ),
     "last": (
         "{month}: {won} won for {money}, the month before {before}",
@@ -391,6 +406,7 @@ LINES = {
     "lost": (
         "Lost this month: {lost}, most often “{reason}”", "Проиграно в этом месяце: {lost}, чаще всего «{reason}»",
     ),
+    "none_lost": ("Lost this month: 0", "Проиграно в этом месяце: 0"),
     "no_reason": ("no reason given", "причина не указана"),
     "waiting": (
         "Waiting: {no_task} deals without a task, {slow} slow, {waiting} clients without an answer, {overdue_task} "
@@ -420,7 +436,7 @@ MONTHS = [
 
 
 def twelve_lines(known: oracle.Known, users: frozenset[int] | None = None, language: str = "en") -> list[str]:
-    """The digest of an account."""
+    """The digest of an account; of these users the nine lines that tell of nobody else."""
     russian = language == "ru"
     today = expected_page.day_of(Choice((known,), date.min, date.min))
     first = datetime(today.year, today.month, 1)
@@ -469,16 +485,17 @@ def twelve_lines(known: oracle.Known, users: frozenset[int] | None = None, langu
     return [
         line("head", account=account.get("name") or known.project, month=named(this.first)),
         line("sold", won=sold["won"], money=money(sold["won_budget"])),
-        line("plan", plan=money(plan), share=share(float(sold["won_budget"]) / float(plan))) if plan
+        line("plan", plan=money(plan), share=share(float(sold_of_plan(this)) / float(plan))) if plan
         else line("no_plan"),
-        foreseen(0),
-        foreseen(1),
-        line("record", count=len(past), inside=inside) if past else line("no_record"),
+        *([
+            foreseen(0), foreseen(1),
+            line("record", count=len(past), inside=inside) if past else line("no_record"),
+        ] if users is None else []),
         line("last", month=named(last.first).capitalize(), won=before["won"], money=money(before["won_budget"]),
              before=money(then["won_budget"])),
         line("created", count=sold["created"], rate=share(sold["rate"])),
         line("best", who=best[0], money=money(best[2])) if best and best[2] else line("best", who="–", money="–"),
-        line("lost", lost=lost, reason=(reason and reason[0]) or line("no_reason")),
+        line("lost", lost=lost, reason=reason[0] or line("no_reason")) if reason else line("none_lost"),
         line("waiting", **dict(zip(REASONS, tables["reasons_today"][1][0], strict=True))),
         line("card", card=card["card"] or "–", money=money(card["budget"] or 0), who=card["manager"] or "–",
              link=card["link"] or "") if card else line("nothing"),

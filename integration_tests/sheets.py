@@ -65,6 +65,8 @@ def tables_of(path: Path, language: str = "en") -> dict[str, list[Row]]:
     reasons = {words(f"today.{reason}"): reason for reason in ("no_task", "slow", "waiting", "overdue_task")}
     cells = sheets(path)
     for name, own in SHEETS.items():
+        if words(f"{name}.title") not in cells:
+            continue
         heads, *rows = cells[words(f"{name}.title")]
         columns = own if len(heads) == len(own) else ["project_id", *own]
         rows = [row + [None] * (len(columns) - len(row)) for row in rows if any(cell is not None for cell in row)]

@@ -514,6 +514,16 @@ def test_the_widest_table_fits_a_printed_page(page: Report) -> None:
     assert page.script(total) == plan["plan"]
 
 
+def test_deals_that_are_dated_as_closed_in_days_to_come_are_in_the_sum_of_the_months(page: Report) -> None:
+    """And a month between them and the present one, in which nothing was closed, has no row."""
+    page.choose("1001", "all")
+    won, before = page.figures()["won"], page.sections()["money"]["tables"][0]
+    page.script("TABLES.deals.filter(isWon)[0].closed = dayOf('2026-04-30'); return show()")
+    assert page.figures()["won"] == won
+    [rows], [[total]] = page.sections()["money"]["tables"], page.sections()["money"]["totals"]
+    assert (float(total[1]), [row[0] for row in rows]) == (won, [*(row[0] for row in before), "2026-04"])
+
+
 @CHOOSING
 def test_an_unfinished_month_is_told_of(page: Report, known: dict[str, oracle.Known]) -> None:
     said = "return document.querySelector('.compared').textContent"

@@ -216,7 +216,11 @@ ANSWERS: dict[str, str] = {
             (
                 select sum(plan) from amocrm_marts.sales_plan as plans
                 where month {MONTHS} and $pipeline is null and {chosen("plans", pipeline=None)}
-            ) as plan
+            ) as plan,
+            (
+                select sum(won_budget) from amocrm_marts.sales_plan as plans
+                where plan is not null and month {MONTHS} and $pipeline is null and {chosen("plans", pipeline=None)}
+            ) as plan_won_budget
     """,
     "reasons_today": f"""
         select {", ".join(f"count(*) filter (where reason = '{reason}') as {reason}" for reason in REASONS)}
@@ -224,7 +228,9 @@ ANSWERS: dict[str, str] = {
         where {chosen("today")}
     """,
     "accounts": """
-        select accounts.project_id, accounts.name as account, domain, currency, time_zone, max(synced_at) as synced_at
+        select
+            accounts.project_id, accounts.name as account, domain, currency, time_zone, max(synced_at) as synced_at,
+            cast(max(built_at at time zone 'UTC' at time zone time_zone) as date) as today
         from amocrm_staging.int_accounts as accounts
         inner join amocrm_marts.freshness as freshness on freshness.project_id = accounts.project_id
         where $project is null or accounts.project_id = $project

@@ -9,7 +9,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from amocrm_warehouse.report.queries import BY, CLOCK, FIRST_DAY, QUERIES, needs
+from amocrm_warehouse.report.queries import BY, CLOCK, FIRST_DAYS, QUERIES, needs
 
 MONTHS = 36
 """The most months that the report goes back."""
@@ -47,10 +47,8 @@ def read(
     unbuilt = unbuilt or {}
     _, [(built_at, today, synced_at)] = run(CLOCK)
     this_month = today.replace(day=1)
-    first = this_month
-    if not needs(FIRST_DAY) & unbuilt.keys():
-        _, [(first_day,)] = run(FIRST_DAY)
-        first = min((first_day.date() if first_day else today).replace(day=1), this_month)
+    days = [run(sql)[1][0][0] for sql in FIRST_DAYS if not needs(sql) & unbuilt.keys()]
+    first = min([this_month, *(day.replace(day=1) for day in days if day)])
     since = max(first, shifted(this_month, 1 - most_months))
     places = {"since": since.isoformat(), "built_at": built_at.isoformat(sep=" "), "tenth": "8640.0"}
     by = [] if needs(BY) & unbuilt.keys() else [name for (name,) in run(BY)[1]]

@@ -1,25 +1,28 @@
-"""`source-amocrm report --digest`: twelve lines of text about an account, for mail or a messenger."""
+"""`source-amocrm report --digest`: twelve lines about an account, nine about a team, for mail or a messenger."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from typing import Any
 
-from amocrm_warehouse.report.answers import Choice, answer, last_months
+from amocrm_warehouse.report.answers import Choice, answer
 from amocrm_warehouse.report.data import Run, shifted
 from amocrm_warehouse.report.words import Words
 from amocrm_warehouse.report.workbook import link
 
 
 def digest(run: Run, choice: Choice, words: Words) -> str:
-    """Twelve lines an account. `choice` says of whom; the months are the present one and those around it."""
-    _, now = last_months(run)
+    """Twelve lines an account, without the forecast, which is of everybody, where `choice` says of whom.
+
+    The months are the present one, by the account's clock, and those around it.
+    """
     accounts = answer(run, "accounts", choice).dicts()
-    return "\n\n".join("\n".join(lines(run, replace(choice, since=now, until=now), one, words)) for one in accounts)
+    return "\n\n".join("\n".join(lines(run, choice, one, words)) for one in accounts)
 
 
 def lines(run: Run, choice: Choice, account: dict[str, Any], words: Words) -> list[str]:
-    choice = replace(choice, project=account["project_id"])
+    now = account["today"].replace(day=1)
+    choice = replace(choice, project=account["project_id"], since=now, until=now)
     last = shifted(choice.since, -1)
     [month] = answer(run, "figures", choice).dicts()
     [before] = answer(run, "figures", replace(choice, since=last, until=last)).dicts()
@@ -44,16 +47,17 @@ def lines(run: Run, choice: Choice, account: dict[str, Any], words: Words) -> li
 
     inside = sum(row["low"] <= row["sold"] <= row["high"] for row in past)
     plan = month["plan"]
-    share = words.percent(float(month["won_budget"] or 0) / float(plan)) if plan else ""
+    share = words.percent(float(month["plan_won_budget"]) / float(plan)) if plan else ""
     top: dict[str, Any] = next((row for row in best if row["won_budget"]), {"manager": "–", "won_budget": None})
     card = cards[0] if cards else None
     return [
         words("digest.head", account=account["account"] or account["project_id"], today=words.month(choice.since)),
         words("digest.sold", won=words.number(month["won"] or 0), money=money(month["won_budget"] or 0)),
         words("digest.plan", plan=money(plan), share=share) if plan else words("digest.no_plan"),
-        foreseen(0),
-        foreseen(1),
-        words("digest.record", count=len(past), inside=inside) if past else words("digest.no_record"),
+        *([
+            foreseen(0), foreseen(1),
+            words("digest.record", count=len(past), inside=inside) if past else words("digest.no_record"),
+        ] if choice.users is None else []),
         words(
             "digest.month", month=words.month(last).capitalize(), won=words.number(before["won"] or 0),
             money=money(before["won_budget"] or 0), before=money(earlier["won_budget"] or 0),
@@ -62,8 +66,8 @@ def lines(run: Run, choice: Choice, account: dict[str, Any], words: Words) -> li
         words("digest.best", manager=top["manager"], money=money(top["won_budget"])),
         words(
             "digest.reason", lost=words.number(month["lost"] or 0),
-            reason=(reasons[0]["reason"] if reasons else None) or words("reasons.none_given"),
-        ),
+            reason=reasons[0]["reason"] or words("reasons.none_given"),
+        ) if reasons else words("digest.none_lost"),
         words("digest.today", **{name: words.number(count) for name, count in waiting.items()}),
         words(
             "digest.card", card=card["card"] or "–", money=money(card["budget"] or 0), manager=card["manager"] or "–",

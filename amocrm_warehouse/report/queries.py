@@ -22,7 +22,12 @@ CLOCK = """
 
 BY = "select distinct name from amocrm_marts.own_fields where is_by order by name"
 """The field of deals that `--by` chose; each account may have its own name for it."""
-FIRST_DAY = "select least(min(created_at_local), min(closed_at_local)) from amocrm_marts.deals where not is_deleted"
+FIRST_DAYS = (
+    "select cast(least(min(created_at_local), min(closed_at_local)) as date) from amocrm_marts.deals "
+    "where not is_deleted",
+    "select min(month) from amocrm_marts.sales_plan where plan is not null",
+)
+"""The first day that deals, and that plans, tell of."""
 
 STALE_SHOWN = 20
 """Deals of each pipeline and manager."""

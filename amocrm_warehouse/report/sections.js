@@ -84,8 +84,9 @@ function funnel(view) {
   }).filter((block) => block.size).sort(falling("size"));
 }
 
-// The parts of the period that money is told by: months where it is made of months or long, else weeks or days.
-function parts({ period, last }) {
+// The parts of the period up to its `last` day that money is told by: months where it is made of months or long, else weeks
+// or days.
+function parts({ period }, last) {
   if (last < period.first) return [];
   const length = last - period.first + 1;
   if (period.whole || length > 185) {
@@ -102,8 +103,11 @@ function money(view) {
   const closed = view.closed();
   const plans = TABLES.plans ? view.plans() : [];
   if (!closed.length && !plans.length) return [];
-  const rows = parts(view).map(({ bucket, first, last }) => {
+  // deals may be dated as closed in days to come: those of their parts that have none are left out
+  const end = closed.reduce((latest, row) => Math.max(latest, row.closed), view.last);
+  const rows = parts(view, end).flatMap(({ bucket, first, last }) => {
     const of = closed.filter((row) => row.closed >= first && row.closed <= last);
+    if (first > view.last && !of.length) return [];
     const planned = plans.filter((row) => monthOf(row.month) === bucket);
     const plan = planned.length ? sum(planned, "plan") : null;
     return { month: bucket, ...metrics(of, ...SALES), plan, plan_share: ratio(sum(planned, "won_budget"), plan) };
@@ -209,10 +213,10 @@ function cohorts(view) {
   const now = monthOf(dayOf(DATA.today));
   const rows = grouped(view.created().map((row) => ({ ...row, month: monthOf(row.created) })), "month").map((of) => {
     const [{ month }, won] = [of[0], of.filter(isWon)];
-    const within = (months) => (shifted(month, months) < now ? ratio(won.filter((row) => monthOf(row.closed) <= shifted(month, months)).length, of.length) : null);
+    const within = (months) => (shifted(month, months) < now ? ratio(won.filter((row) => row.closed !== null && monthOf(row.closed) <= shifted(month, months)).length, of.length) : null);
     return { month, deals: of.length, ...metrics(of, "won", "won_budget"), ...Object.fromEntries(COHORT_MONTHS.map((months) => [`within${months}`, within(months)])) };
   });
-  return rows.length > 1 ? [{
+  return rows.length ? [{
     rows, total: ["deals", "won", "won_budget"],
     columns: [["month", "month"], ["deals", "number"], ["won", "number"], ["won_budget", "money"], ...COHORT_MONTHS.map((months) => [`within${months}`, "percent", null, `cohorts.within${months}`])],
   }] : [];
@@ -283,9 +287,11 @@ function pace(view) {
   }));
   const rows = days.slice(0, now - first + 1);
   const { won_budget, plan: by_now } = rows[rows.length - 1];
+  const planned = new Set(plans.map((row) => `${row.project_id}/${row.responsible_user_id}`));
+  const of_plan = metric("won_budget", won.filter((row) => planned.has(`${row.project_id}/${row.closer_id}`)));
   return !won.length && plan === null ? [] : [{
     title: "pace.title", chart: "money", rows: [...rows].reverse(), drawn: days.map((row, place) => ({ ...row, won_budget: place < rows.length ? row.won_budget : 0 })), unit: ["won_budget", "plan"],
-    insights: [plan === null ? ["pace.sold", { sold: ["money", won_budget] }] : ["pace.insight", { sold: ["money", won_budget], plan: ["money", by_now], share: ["percent", ratio(won_budget, by_now)] }]],
+    insights: [plan === null ? ["pace.sold", { sold: ["money", won_budget] }] : ["pace.insight", { sold: ["money", won_budget], plan: ["money", by_now], share: ["percent", ratio(of_plan, by_now)] }]],
     columns: [["month", "bucket", "day"], ["won", "number"], ["won_budget", "money"], ...(plan === null ? [] : [["plan", "money"]])],
   }];
 }

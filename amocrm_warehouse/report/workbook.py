@@ -76,7 +76,8 @@ def made(run: Run, choice: Choice, words: Words, unbuilt: Collection[str]) -> by
     told = [[words("title"), ", ".join(row["account"] or project for project, row in accounts.items())]]
     told.append([words("filter.period"), f"{words.month(choice.since)} – {words.month(choice.until)}"])
     for name, columns in SHEETS.items():
-        if needs(ANSWERS[name]) & set(unbuilt):
+        of_everybody = name == "forecast" and choice.users is not None
+        if of_everybody or needs(ANSWERS[name]) & set(unbuilt):
             continue
         title, own = words(f"{name}.title"), columns if len(accounts) == 1 else ["project_id", *columns]
         sheet(book.add_worksheet(title), book, name, answer(run, name, choice), own, words, accounts)

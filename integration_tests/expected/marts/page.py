@@ -366,6 +366,16 @@ def month_so_far(choice: Choice) -> tuple[list[tuple[datetime, Row]], Decimal | 
     return [(end, deal) for deal in won if (end := ended(deal))], sum(plans, Decimal(0)) if plans else None
 
 
+def sold_by_planned(choice: Choice) -> Decimal:
+    """What those sold in the present month who have a plan for it."""
+    today = day_of(choice)
+    return money(
+        deal
+        for known, deal in replace(choice, first=today.replace(day=1), last=today).closed()
+        if deal["stage_kind"] == "won" and (f"{today:%Y-%m}", deal["closer_id"]) in known.plans
+    )
+
+
 def planned_by(choice: Choice, day: date) -> int:
     """What the plan of the month asks for by the end of a day, if every day brings the same."""
     _, plan = month_so_far(choice)
@@ -443,12 +453,12 @@ def cohorts(choice: Choice) -> Table:
     by_month: dict[datetime, list[Row]] = {}
     for _, deal in choice.created():
         by_month.setdefault(deal["created_at_local"].replace(day=1, hour=0, minute=0, second=0), []).append(deal)
-    for month, of in by_month.items() if len(by_month) > 1 else ():
+    for month, of in by_month.items():
         won = [deal for deal in of if deal["stage_kind"] == "won"]
         row: list[Any] = [f"{month:%Y-%m}", len(of), len(won), money(won)]
         for months in (0, 1, 2, 3, 6, 12):
             end = ahead.months_earlier(month, -months - 1)
-            row.append(ratio(sum((ended(d) or now) < end for d in won), len(of)) if end <= now else None)
+            row.append(ratio(sum((ended(d) or end) < end for d in won), len(of)) if end <= now else None)
         rows.append(row)
     return rows
 

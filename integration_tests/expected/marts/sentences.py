@@ -37,8 +37,9 @@ SAID = {
     ),
     "sold": ("Sold so far this month: {sold}.", "Продано с начала месяца: {sold}."),
     "pace": (
-        "Sold so far this month: {sold}, {share} of the {plan} that the plan asks for by today.",
-        "Продано с начала месяца: {sold} — {share} от {plan}, нужных по плану к сегодняшнему дню.",
+        "Sold so far this month: {sold}. Those who have a plan sold {share} of the {plan} that it asks for by today.",
+        "Продано с начала месяца: {sold}. Те, у кого есть план, продали {share} от {plan}, нужных по нему к "
+        "сегодняшнему дню.",
     ),
     "worst": (
         "Most are lost in “{stage}”: {lost} of {reached} ({share}).",
@@ -54,8 +55,8 @@ SAID = {
     ),
     "stale": ("{deals} stale deals for {money}.", "Забытых сделок: {deals}, на {money}."),
     "talks": (
-        "Half are answered within {minutes} minutes; {unanswered} wait for an answer now.",
-        "Половине ответили за {minutes} мин.; сейчас ждут ответа: {unanswered}.",
+        "Half of those who were answered waited {minutes} minutes at most; {unanswered} wait for an answer now.",
+        "Из тех, кому ответили, половине — за {minutes} мин.; сейчас ждут ответа: {unanswered}.",
     ),
 }
 LANGUAGES = ("en", "ru")
@@ -188,7 +189,7 @@ def forecast(choice: Choice, told: Tongue) -> Iterable[str]:
     won, plan = of_page.month_so_far(choice)
     sold, by_now = money(deal for _, deal in won), of_page.planned_by(choice, of_page.day_of(choice))
     if plan is not None:
-        share = told.percent(ratio(sold, by_now))
+        share = told.percent(ratio(of_page.sold_by_planned(choice), by_now))
         yield told("pace", sold=told.money(sold), plan=told.money(by_now), share=share)
     elif won:
         yield told("sold", sold=told.money(sold))
