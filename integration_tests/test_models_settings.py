@@ -8,13 +8,18 @@ from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
 import yaml
 
+from amocrm_warehouse.database import reading
 from amocrm_warehouse.models import projects_in
 from amocrm_warehouse.plans import read_plans
+from amocrm_warehouse.report.answers import Choice, last_months
+from amocrm_warehouse.report.digest import digest
+from amocrm_warehouse.report.words import LANGUAGES, Words
 from docs.describe_models import SCHEMA, columns, layer, pages
 from docs.describe_models import models as described
 
@@ -31,13 +36,49 @@ LATE_COLUMNS = ("source_id", "source_name", "loss_reason_name", "status_type", "
 """Columns that a table of an older version does not have."""
 
 
-PROJECTS = ["1001", "1002", "1003", "2001", "2002", "2003", "3001", "3002", "3003", "3004"]
+PROJECTS = ["1001", "1002", "1003", "2001", "2002", "2003", "3001", "3002", "3003", "3004", "4001"]
 FINISHED = {"1.5": "2026-01-01 10:00:00", "2.5": "2026-01-02 10:00:00", "3.5": "2026-01-03 10:00:00"}
 """When each load of dlt ended; the last one did not."""
 CARDS = {"deals": "leads", "contacts": "contacts", "companies": "companies", "customers": "customers"}
 ID = {"deals": "deal_id", "contacts": "contact_id", "companies": "company_id", "customers": "customer_id"}
 STREAMS = ["account", "statuses", "users", *CARDS, "deal_contacts", "deal_statuses", "deleted_entities", "events"]
 NEXT_SYNC = 3_600
+
+
+ANNA, IVAN = 100_001, 100_002
+
+
+def oddly_dated() -> dict[str, list[Row]]:
+    """An account whose integration dates deals in days to come, or does not say when they were closed."""
+
+    def deal(own: int, created: str, status: int, **others: Any) -> Row:
+        return {"lead_id": own, "created_at": created, "updated_at": "2026-10-31T00:00:00Z", "pipeline_id": 1,
+                "status_id": status, "responsible_user_id": IVAN, **others}  # fmt: skip
+
+    def move(own: int, moment: str) -> Row:
+        return {"note_id": f"{own}", "lead_id": own, "created_at": moment, "pipeline_id_old": 1, "status_old": 11,
+                "pipeline_id_new": 1, "status_new": 142}  # fmt: skip
+
+    return {
+        "account": [{"account_id": 1, "name": "Oddly dated"}],
+        "users": [{"user_id": ANNA, "name": "Анна"}, {"user_id": IVAN, "name": "Иван"}],
+        "statuses": [{"pipeline_id": 1, "status_id": status, "status_sort": status} for status in (11, 142, 143)],
+        "deals": [
+            deal(1, "2026-10-01T00:00:00Z", 142, sale=300),
+            deal(2, "2026-10-01T00:00:00Z", 142, sale=1000, closed_at="2026-10-31T21:00:00Z"),
+            deal(3, "2026-11-20T00:00:00Z", 11),
+            deal(4, "2026-12-05T00:00:00Z", 11),
+        ],
+        "deal_statuses": [move(1, "2026-10-31T20:00:00Z"), move(2, "2026-10-31T21:00:00Z")],
+        "deal_responsible_changes": [
+            {"event_id": "1", "lead_id": 1, "created_at": "2026-10-31T22:00:00Z", "responsible_user_id_old": ANNA,
+             "responsible_user_id_new": IVAN},
+        ],
+        "deleted_entities": [
+            {"event_id": "2", "entity_type": "lead", "entity_id": 4, "created_at": "2026-10-20T00:00:00Z",
+             "deleted_at": "2026-10-20T00:00:00Z"},
+        ],
+    }  # fmt: skip
 
 
 def store_with_moments(database: str, small: dict[str, list[Row]]) -> None:
@@ -144,7 +185,7 @@ def silently_gone() -> SilentlyGone:
 
 @pytest.fixture(scope="module")
 def tables() -> dict[str, list[Row]]:
-    return expected.tables(Account.generate(7, 60))
+    return expected.tables(Account.generate(7, 60, clock=ManualClock()))
 
 
 @pytest.fixture(scope="module")
@@ -153,7 +194,8 @@ def duckdb_file(
 ) -> str:
     """1001 has no deal; 1002 is a small sync of an older version, with a plan; 1003 has but deals, stages and talks.
 
-    In 2001 and on it is known when rows came. From 3001 on cards left without a trace.
+    In 2001 and on it is known when rows came. From 3001 on cards left without a trace. 4001 is oddly dated. The file of
+    plans is of two of them, and of one that is not there.
     """
     folder = tmp_path_factory.mktemp("little")
     database = str(folder / "crm.duckdb")
@@ -164,9 +206,11 @@ def duckdb_file(
     models.store(database, "1003", {name: tables[name] for name in ("deals", "statuses", "talks")}, "duckdb")
     store_with_moments(database, small)
     silently_gone.store(database)
+    models.store(database, "4001", oddly_dated(), "duckdb")
     plans = folder / "plans.csv"
     user = tables["users"][0]["user_id"]
-    plans.write_text(f"project_id,month,responsible_user_id,plan\n1002,2020-02-01,{user},1000.50\n", encoding="utf-8")
+    lines = [f"1002,2020-02-01,{user},1000.50", f"4001,2026-11-01,{ANNA},600", f"9999,2026-11-01,{ANNA},5"]
+    plans.write_text("\n".join(["project_id,month,responsible_user_id,plan", *lines, ""]), encoding="utf-8")
     given = ["--plans", str(plans), "--time-zone", "Asia/Tokyo", "--now", "2026-11-01T00:00:00"]
     said = models.build(database, "--project", ",".join(PROJECTS), *given)
     count = len(described()) - 1
@@ -265,12 +309,49 @@ def test_the_time_zone_may_be_given(duckdb_file: str) -> None:
 
 
 def test_plan_and_fact(duckdb_file: str, tables: dict[str, list[Row]]) -> None:
-    rows = models.query(duckdb_file, "SELECT * FROM amocrm_marts.sales_plan WHERE plan IS NOT NULL")
+    """Of a project that is not united nothing is told, whatever the file of plans has."""
+    rows = models.query(duckdb_file, "SELECT * FROM amocrm_marts.sales_plan WHERE plan IS NOT NULL ORDER BY project_id")
     user = tables["users"][0]
     assert rows == [
         {"project_id": "1002", "month": "2020-02-01", "responsible_user_id": user["user_id"], "plan": 1000.5}
-        | {"responsible_name": user["name"], "won": 0, "won_budget": 0, "percent_of_plan": 0}
+        | {"responsible_name": user["name"], "won": 0, "won_budget": 0, "percent_of_plan": 0},
+        {"project_id": "4001", "month": "2026-11-01", "responsible_user_id": ANNA, "plan": 600}
+        | {"responsible_name": "Анна", "won": 1, "won_budget": 300, "percent_of_plan": 50},
     ]
+
+
+def test_a_deal_without_a_date_of_closing_was_sold_by_who_had_it_when_it_was_moved(duckdb_file: str) -> None:
+    sold = "SELECT deal_id, closer_name, closer_as_of FROM amocrm_marts.deals WHERE project_id = '4001' AND deal_id < 3"
+    assert models.query(duckdb_file, f"{sold} ORDER BY 1") == [
+        {"deal_id": 1, "closer_name": "Анна", "closer_as_of": "closing"},
+        {"deal_id": 2, "closer_name": "Иван", "closer_as_of": "closing"},
+    ]
+
+
+def test_nothing_lasts_less_than_no_time_or_is_told_of_days_to_come(duckdb_file: str) -> None:
+    of = "WHERE project_id = '4001'"
+    with models.asking(duckdb_file) as ask:
+        stays = ask(f"SELECT from_at, to_at, seconds FROM amocrm_marts.deal_stage_history {of} AND deal_id = 4")
+        daily = ask(f"SELECT day, deals FROM amocrm_marts.pipeline_daily {of}")
+        waiting = ask(f"SELECT item_id, days FROM amocrm_marts.today {of}")
+    gone = "2026-10-20 00:00:00"
+    assert stays == [{"from_at": gone, "to_at": gone, "seconds": 0}]
+    assert {row["day"]: row["deals"] for row in daily} == {
+        **{f"2026-10-{day:02}": 2 for day in range(1, 32)}, "2026-11-01": 0
+    }  # fmt: skip
+    assert waiting == [{"item_id": 3, "days": None}]
+
+
+def test_the_digest_holds_a_plan_against_those_who_have_it_and_names_no_reason_of_nothing(duckdb_file: str) -> None:
+    with reading(duckdb_file) as run:
+        said = {words.language: digest(run, Choice(*last_months(run), project="4001"), words).splitlines()
+                for words in map(Words, LANGUAGES)}  # fmt: skip
+    assert said["en"][1:6] == [
+        "This month: 2 won for 1,300", "Plan of the month: 600, done 50%",
+        "Forecast of November 2026: too little is known to tell",
+        "Forecast of December 2026: too little is known to tell", "How such forecasts did: too little is known to tell",
+    ]  # fmt: skip
+    assert [lines[9] for lines in said.values()] == ["Lost this month: 0", "Проиграно в этом месяце: 0"]
 
 
 def test_every_column_is_described_in_the_database(duckdb_file: str) -> None:

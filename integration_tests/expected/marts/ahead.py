@@ -69,7 +69,7 @@ def today(known: Known) -> list[Row]:
             **{name: deal.get(name) for name in ("pipeline_id", "pipeline_name", "status_id", "status_name")},
             "budget": deal["budget"] if deal and is_open(deal) else None,
             "responsible_user_id": whose["responsible_user_id"], "responsible_name": whose["responsible_name"],
-            "since_at_local": known.local(since), "days": None if waited is None else waited // 86_400,
+            "since_at_local": known.local(since), "days": None if waited is None or waited < 0 else waited // 86_400,
             "usual_days": limit,
         })  # fmt: skip
     return rows
@@ -123,7 +123,10 @@ class Ahead:
                 own_row = {**row, "age": age, "budget": amount(row["budget"])}
                 self.open.setdefault(back, {})[row["deal_id"], row["pipeline_id"]] = own_row
         self.pipelines = {p for of in self.open.values() for _, p in of} | {
-            p for _, p, when, _ in self.sales if any(self.foreseen(back, when) is not None for back in self.moments)
+            p
+            for _, p, when, _ in self.sales
+            for at in self.moments.values()
+            if -2 < number_of(when) - number_of(at) < 3
         }
         self.told: dict[tuple[int, int], dict[int | None, Row]] = {}
 

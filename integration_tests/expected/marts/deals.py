@@ -25,14 +25,15 @@ def began(known: Known) -> dict[int, datetime | None]:
 
 @once
 def known_since(known: Known) -> dict[int, datetime | None]:
-    """Since when each deal has a history: an integration may have dated it after its first change."""
+    """Since when each deal has a history: an integration may have dated it after its first change or its deletion."""
     found = {**began(known)}
     for name in CHANGES:
         for change in known.all(name):
             moment, own = at(change["created_at"]), change["lead_id"]
             if own in found and moment is not None:
                 found[own] = min(found[own] or moment, moment)
-    return found
+    ends = {own: at(row["deleted_at"]) for own, row in gone_at(known).items()}
+    return {own: moment and min(moment, ends.get(own) or moment) for own, moment in found.items()}
 
 
 @once
@@ -136,7 +137,8 @@ def closers(known: Known) -> dict[int, tuple[int | None, str]]:
     for deal in known.all("deals"):
         if deal["status_id"] in (WON, LOST):
             found[deal["lead_id"]] = (deal["responsible_user_id"], "now")
-            own, closed = history.get(deal["lead_id"], []), at(deal["closed_at"])
+            own, stays = history.get(deal["lead_id"], []), stages(known)[deal["lead_id"]]
+            closed = at(deal["closed_at"]) or (stays[-1][0] if stays else None)
             if own and closed:
                 began_before = [user for start, _, user in own if start is not None and start <= closed]
                 found[deal["lead_id"]] = ((began_before or [own[0][2]])[-1], "closing")

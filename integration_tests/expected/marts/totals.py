@@ -228,8 +228,7 @@ def pipeline_daily(known: Known) -> list[Row]:
     rows = []
     for (pipeline, status), own in grouped(open_spans, lambda row: (row["pipeline_id"], row["status_id"])).items():
         day = min(row["from_at_local"] for row in own).date()
-        last = max([today.date(), *(m.date() for row in own for m in (row["from_at_local"], row["to_at_local"]) if m)])
-        while day <= last:
+        while day <= today.date():
             there = [
                 row
                 for row in own

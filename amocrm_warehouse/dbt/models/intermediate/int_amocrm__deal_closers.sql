@@ -1,9 +1,12 @@
--- Who was responsible for each closed deal when it was closed, where the changes of responsible users were read.
+-- Who was responsible for each closed deal when it was closed, where the changes of responsible users were read. A deal
+-- without a date of closing was closed when it came into its stage.
 select owners.project_id, owners.deal_id, owners.responsible_user_id
 from {{ ref("int_amocrm__deal_owners") }} as owners
 inner join {{ ref("int_amocrm__deals") }} as deals
     on deals.project_id = owners.project_id and deals.deal_id = owners.deal_id
+inner join {{ ref("int_amocrm__deal_stages") }} as stages
+    on stages.project_id = owners.project_id and stages.deal_id = owners.deal_id and stages.is_last
 where deals.status_id in (142, 143)
     and owners.from_at is not null
-    and (owners.from_at <= deals.closed_at or owners.position = 0)
-    and (owners.to_at is null or owners.to_at > deals.closed_at)
+    and (owners.from_at <= coalesce(deals.closed_at, stages.from_at) or owners.position = 0)
+    and (owners.to_at is null or owners.to_at > coalesce(deals.closed_at, stages.from_at))

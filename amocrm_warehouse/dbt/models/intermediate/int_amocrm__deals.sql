@@ -1,5 +1,5 @@
 -- Every deal that is known, with the moment it began: one whose row is empty is dated by the event that tells of it. Its
--- history begins no later than its first change, since an integration may date a deal as it likes.
+-- history begins no later than its first change and its deletion, since an integration may date a deal as it likes.
 with added as (
     select project_id, entity_id as deal_id, min(created_at) as created_at, min(created_at_local) as created_at_local
     from {{ ref("stg_amocrm__events") }}
@@ -22,8 +22,11 @@ select
     deals.*,
     coalesce(deals.created_at, added.created_at) as began_at,
     coalesce(deals.created_at_local, added.created_at_local) as began_at_local,
-    least(coalesce(deals.created_at, added.created_at), changed.created_at) as known_from,
-    least(coalesce(deals.created_at_local, added.created_at_local), changed.created_at_local) as known_from_local
+    {%- for moment in ["at", "at_local"] %}
+    case when coalesce(deals.created_{{ moment }}, added.created_{{ moment }}, changed.created_{{ moment }}) is not null
+        then least(coalesce(deals.created_{{ moment }}, added.created_{{ moment }}), changed.created_{{ moment }}, deals.deleted_{{ moment }})
+        end as known_from{{ moment[2:] }}{{ "," if not loop.last }}
+    {%- endfor %}
 from {{ ref("stg_amocrm__deals") }} as deals
 left join added on added.project_id = deals.project_id and added.deal_id = deals.deal_id
 left join changed on changed.project_id = deals.project_id and changed.deal_id = deals.deal_id

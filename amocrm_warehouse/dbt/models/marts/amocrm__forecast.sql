@@ -2,7 +2,28 @@
 -- (as much as in the last three months whose end was known at the time). The interval is that of a log-normal amount of
 -- this expectation and variance; the variance is that of the sales and of what is not known of the chances, times how far
 -- the past year's forecasts were off against their own.
-with series as (
+with by_month as (
+    select
+        project_id, pipeline_id, cast(date_trunc('month', coalesce(closed_at_local, in_stage_since)) as date) as month,
+        coalesce(closed_at_local, in_stage_since) as sold_at_local, coalesce(budget, 0) as amount
+    from {{ ref("amocrm__deals") }}
+    where stage_kind = 'won' and not is_deleted
+),
+
+before as (
+    select
+        moments.project_id, moments.months_back, by_month.pipeline_id,
+        sum(case when by_month.month = date_trunc('month', moments.made_at_local) then by_month.amount else 0 end) as so_far,
+        sum(case when by_month.month < date_trunc('month', moments.made_at_local) then by_month.amount else 0 end) as month_before
+    from {{ ref("int_amocrm__forecast_moments") }} as moments
+    inner join by_month
+        on by_month.project_id = moments.project_id
+        and by_month.sold_at_local < moments.made_at_local
+        and by_month.month >= date_trunc('month', moments.made_at_local) - interval '1 month'
+    group by 1, 2, 3
+),
+
+series as (
     select moments.project_id, moments.months_back, moments.made_at_local, months.months_ahead, pipelines.pipeline_id
     from {{ ref("int_amocrm__forecast_moments") }} as moments
     cross join (values (0), (1), (2)) as months(months_ahead)
@@ -10,6 +31,8 @@ with series as (
         select project_id, pipeline_id from {{ ref("int_amocrm__forecast_open") }}
         union
         select project_id, pipeline_id from {{ ref("int_amocrm__forecast_sales") }}
+        union
+        select project_id, pipeline_id from before
     ) as pipelines on pipelines.project_id = moments.project_id
 ),
 
@@ -57,27 +80,6 @@ from_open as (
     select project_id, months_back, months_ahead, pipeline_id, sum(expected) as expected, sum(variance) as variance
     from {{ ref("int_amocrm__forecast_chances") }}
     group by 1, 2, 3, 4
-),
-
-by_month as (
-    select
-        project_id, pipeline_id, cast(date_trunc('month', coalesce(closed_at_local, in_stage_since)) as date) as month,
-        coalesce(closed_at_local, in_stage_since) as sold_at_local, coalesce(budget, 0) as amount
-    from {{ ref("amocrm__deals") }}
-    where stage_kind = 'won' and not is_deleted
-),
-
-before as (
-    select
-        moments.project_id, moments.months_back, by_month.pipeline_id,
-        sum(case when by_month.month = date_trunc('month', moments.made_at_local) then by_month.amount else 0 end) as so_far,
-        sum(case when by_month.month < date_trunc('month', moments.made_at_local) then by_month.amount else 0 end) as month_before
-    from {{ ref("int_amocrm__forecast_moments") }} as moments
-    inner join by_month
-        on by_month.project_id = moments.project_id
-        and by_month.sold_at_local < moments.made_at_local
-        and by_month.month >= date_trunc('month', moments.made_at_local) - interval '1 month'
-    group by 1, 2, 3
 ),
 
 of_pipelines as (

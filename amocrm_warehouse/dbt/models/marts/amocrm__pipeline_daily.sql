@@ -22,7 +22,7 @@ daily as (
 days as (
     select
         project_id, pipeline_id, status_id,
-        {{ days("min(day)", "greatest(max(day), cast(max(today) as date))") }} as day
+        {{ days("min(day)", "cast(max(today) as date)") }} as day
     from daily
     inner join (
         select project_id as project, {{ now() }} at time zone 'UTC' at time zone time_zone as today

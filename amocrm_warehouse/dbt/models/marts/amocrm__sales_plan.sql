@@ -5,6 +5,13 @@ with facts as (
         cast(sum(won_budget) as numeric(38, 2)) as won_budget
     from {{ ref("amocrm__sales") }}
     group by project_id, month, responsible_user_id
+),
+
+-- a file of plans may plan for accounts that are not united here
+plans as (
+    select plans.*
+    from {{ ref("amocrm__plans") }} as plans
+    inner join {{ ref("int_amocrm__accounts") }} as accounts on accounts.project_id = plans.project_id
 )
 
 select
@@ -18,7 +25,7 @@ select
     round(1000 * (cast(coalesce(facts.won_budget, 0) as double precision) / cast(nullif(plans.plan, 0) as double precision))) / 10
         as percent_of_plan
 from facts
-full join {{ ref("amocrm__plans") }} as plans
+full join plans
     on plans.project_id = facts.project_id
     and plans.month = facts.month
     and plans.responsible_user_id = facts.responsible_user_id

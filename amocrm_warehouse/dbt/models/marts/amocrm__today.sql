@@ -84,7 +84,7 @@ select
     items.responsible_user_id,
     items.responsible_name,
     items.since_at_local,
-    {{ days_between("items.since_at", now()) }} as days,
+    {{ unless_negative(days_between("items.since_at", now())) }} as days,
     floor(items.usual_seconds / 8640 + 0.000001) / 10 as usual_days
 from items
 left join {{ ref("int_amocrm__entities") }} as entities
