@@ -257,7 +257,10 @@ def answers(choice: Choice) -> dict[str, tuple[Sequence[str], list[Any]]]:
         ),
         "work": (("user_id", "manager", *expected_page.COUNTS), expected_page.work(choice)),
         "figures": (tuple(figures), [list(figures.values())]),
-        "reasons_today": (REASONS, [[sum(row["reason"] == reason for _, row in waiting) for reason in REASONS]]),
+        "reasons_today": (
+            REASONS,
+            [[expected_page.count_of(choice, [row for _, row in waiting], reason) for reason in REASONS]],
+        ),
         **directory(choice),
     }  # fmt: skip
 
@@ -481,6 +484,7 @@ def twelve_lines(known: oracle.Known, users: frozenset[int] | None = None, langu
     reason = min(expected_page.reasons(this), key=lambda row: (-row[1], -row[3], row[0] or "\U0010ffff"), default=None)
     waiting = [dict(zip(tables["today"][0], row, strict=True)) for row in tables["today"][1]]
     card = next(iter(waiting), None)
+    counts = dict(zip(REASONS, tables["reasons_today"][1][0], strict=True))
     plan, lost = plan_of(this), len(expected_page.of_kind(this.closed(), "lost"))
     return [
         line("head", account=account.get("name") or known.project, month=named(this.first)),
@@ -496,7 +500,7 @@ def twelve_lines(known: oracle.Known, users: frozenset[int] | None = None, langu
         line("created", count=sold["created"], rate=share(sold["rate"])),
         line("best", who=best[0], money=money(best[2])) if best and best[2] else line("best", who="–", money="–"),
         line("lost", lost=lost, reason=reason[0] or line("no_reason")) if reason else line("none_lost"),
-        line("waiting", **dict(zip(REASONS, tables["reasons_today"][1][0], strict=True))),
+        line("waiting", **{reason: "–" if count is None else count for reason, count in counts.items()}),
         line("card", card=card["card"] or "–", money=money(card["budget"] or 0), who=card["manager"] or "–",
              link=card["link"] or "") if card else line("nothing"),
     ]  # fmt: skip

@@ -17,6 +17,7 @@ import yaml
 from amocrm_warehouse.database import reading
 from amocrm_warehouse.models import projects_in
 from amocrm_warehouse.plans import read_plans
+from amocrm_warehouse.report import data
 from amocrm_warehouse.report.answers import Choice, last_months
 from amocrm_warehouse.report.digest import digest
 from amocrm_warehouse.report.words import LANGUAGES, Words
@@ -78,6 +79,7 @@ def oddly_dated() -> dict[str, list[Row]]:
             {"event_id": "2", "entity_type": "lead", "entity_id": 4, "created_at": "2026-10-20T00:00:00Z",
              "deleted_at": "2026-10-20T00:00:00Z"},
         ],
+        "tasks": [],
     }  # fmt: skip
 
 
@@ -318,6 +320,16 @@ def test_plan_and_fact(duckdb_file: str, tables: dict[str, list[Row]]) -> None:
         {"project_id": "4001", "month": "2026-11-01", "responsible_user_id": ANNA, "plan": 600}
         | {"responsible_name": "Анна", "won": 1, "won_budget": 300, "percent_of_plan": 50},
     ]
+
+
+def test_of_a_deal_whose_tasks_were_not_read_nobody_knows_that_it_has_none(duckdb_file: str) -> None:
+    asked = "SELECT DISTINCT project_id FROM amocrm_marts.today WHERE reason = 'no_task'"
+    assert models.query(duckdb_file, asked) == [{"project_id": "4001"}]
+
+
+def test_the_page_begins_with_the_first_plan_where_no_deal_is_older(duckdb_file: str) -> None:
+    with reading(duckdb_file) as run:
+        assert data.read(run, most_months=1_000)["since"] == "2020-02-01"
 
 
 def test_a_deal_without_a_date_of_closing_was_sold_by_who_had_it_when_it_was_moved(duckdb_file: str) -> None:

@@ -55,6 +55,12 @@ MONTHS = "between $since and $until"
 NAME = "case when {id} = 0 then 'robot' else coalesce(users.name, '#' || cast({id} as varchar)) end"
 
 
+def was_read(table: str) -> str:
+    """Whether an account of the choice has a table of the connector."""
+    own = chosen("known", user=None, pipeline=None)
+    return f"(select bool_or(is_there) from amocrm_marts.freshness as known where source_table = '{table}' and {own})"
+
+
 def counted(metric: str, pipeline: str | None = "pipeline_id") -> str:
     """The condition that a row counts in a metric of the choice."""
     one = METRICS[metric]
@@ -223,7 +229,12 @@ ANSWERS: dict[str, str] = {
             ) as plan_won_budget
     """,
     "reasons_today": f"""
-        select {", ".join(f"count(*) filter (where reason = '{reason}') as {reason}" for reason in REASONS)}
+        select {
+        ", ".join(
+            f"case when {was_read(table)} then count(*) filter (where reason = '{reason}') end as {reason}"
+            for reason, table in REASONS.items()
+        )
+    }
         from amocrm_marts.today as today
         where {chosen("today")}
     """,

@@ -34,14 +34,20 @@ STALE_SHOWN = 20
 
 TODAY_SHOWN = 20
 """Cards of each pipeline and manager."""
-REASONS = ("no_task", "slow", "waiting", "overdue_task")
-"""Why something waits."""
+REASONS = {"no_task": "tasks", "slow": "deal_statuses", "waiting": "messages", "overdue_task": "tasks"}
+"""Why something waits, and the table without which nobody knows."""
 
 QUERIES = {
-    "accounts": """
+    "accounts": f"""
         select
             accounts.project_id, accounts.name, accounts.domain, accounts.currency, accounts.time_zone,
-            accounts.stages_known, accounts.owners_known, max(freshness.synced_at) as synced_at
+            accounts.stages_known, accounts.owners_known, max(freshness.synced_at) as synced_at,
+            {
+        ", ".join(
+            f"bool_or(freshness.is_there and freshness.source_table = '{table}') as knows_{reason}"
+            for reason, table in REASONS.items()
+        )
+    }
         from amocrm_staging.int_accounts as accounts
         inner join amocrm_marts.freshness as freshness on freshness.project_id = accounts.project_id
         group by 1, 2, 3, 4, 5, 6, 7
@@ -169,7 +175,7 @@ QUERIES = {
                 project_id, pipeline_id, responsible_user_id, entity_id as card, max(budget) as budget,
                 count(*) over (partition by project_id, entity_id) as people
             from amocrm_marts.today
-            where entity_type = 'deal' and budget > 0
+            where entity_type = 'deal' and budget <> 0
             group by 1, 2, 3, 4
         ) as cards
         where people > 1

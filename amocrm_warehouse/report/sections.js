@@ -256,10 +256,12 @@ function today(view) {
   const found = view.now("today");
   const people = grouped(found, "project_id", "responsible_user_id").map((of) => {
     const each = grouped(of, "pipeline_id").map(([first]) => first); // every card has the sums of its pipeline and manager
-    const counts = Object.fromEntries(REASONS.map((reason) => [reason, sum(each, `all_${reason}`)]));
+    const account = TABLES.accounts.find((row) => row.project_id === of[0].project_id);
+    const counts = Object.fromEntries(REASONS.map((reason) => [reason, account[`knows_${reason}`] ? sum(each, `all_${reason}`) : null]));
     return { name: nameOf(of[0].project_id, of[0].responsible_user_id), ...counts, cards: sum(each, "cards"), budget: sum(each, "all_budget") };
   }).sort(falling("budget", "cards"));
-  const count = (name) => ["number", sum(people, name)];
+  const knows = (reason) => TABLES.accounts.some((row) => (view.scope.project === null || row.project_id === view.scope.project) && row[`knows_${reason}`]);
+  const count = (reason) => ["number", knows(reason) ? sum(people, reason) : null];
   const again = grouped(view.now("today_shared"), "project_id", "card").map((of) => ({ budget: (of.length - 1) * of[0].budget })); // what several people have
   return people.length ? [
     {

@@ -46,7 +46,7 @@ def today(known: Known) -> list[Row]:
             continue
         number, since = deal["deal_id"], last[deal["deal_id"]]["from_at"]
         limit = usual.get((deal["pipeline_id"], deal["status_id"]))
-        if deal["stage_kind"] == "open" and number not in busy:
+        if deal["stage_kind"] == "open" and number not in busy and known.was_read("tasks"):
             found.append(("no_task", number, "deal", number, None, deal, since, None))
         if since and limit is not None and (known.now - since).total_seconds() > limit:
             found.append(("slow", number, "deal", number, None, deal, since, math.floor(limit / 8640 + 0.000001) / 10))

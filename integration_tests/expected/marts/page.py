@@ -228,6 +228,19 @@ def managers_by_id(choice: Choice) -> dict[tuple[str, int | None], list[Any]]:
 REASONS = ("no_task", "slow", "waiting", "overdue_task")
 
 
+def is_known(known: Known, reason: str) -> bool:
+    """Whether the table was read without which nobody knows what waits for this reason."""
+    tables = {"no_task": "tasks", "slow": "deal_statuses", "waiting": "messages", "overdue_task": "tasks"}
+    return known.was_read(tables[reason])
+
+
+def count_of(choice: Choice, rows: Iterable[Row], reason: str) -> int | None:
+    """Of what waits; None where no account of the choice knows."""
+    if not any(is_known(known, reason) for known in choice.known):
+        return None
+    return len([row for row in rows if row["reason"] == reason])
+
+
 def today(choice: Choice) -> list[Table]:
     """What waits for each manager, and the cards with the highest budgets."""
     people, cards = waiting(choice)
@@ -253,10 +266,16 @@ def waiting(choice: Choice) -> tuple[list[Row], list[Row]]:
                 )
             person = people.setdefault(
                 (known.project, user),
-                {"name": known.user(user), **dict.fromkeys((*REASONS, "cards"), 0), "budget": Decimal(0)},
+                {
+                    "name": known.user(user),
+                    **{reason: 0 if is_known(known, reason) else None for reason in REASONS},
+                    "cards": 0,
+                    "budget": Decimal(0),
+                },
             )
             for reason in REASONS:
-                person[reason] += sum(row["reason"] == reason for row in own)
+                if person[reason] is not None:
+                    person[reason] += sum(row["reason"] == reason for row in own)
             person["cards"] += len(each)
             person["budget"] += money(each)
             cards += each

@@ -166,7 +166,8 @@ def today(choice: Choice, told: Tongue) -> Iterable[str]:
         if choice.fits(row["pipeline_id"], row["responsible_user_id"])
     ]
     budgets = {(known.project, row["entity_type"], row["entity_id"]): amount(row["budget"]) for known, row in rows}
-    counts = {reason: told.number(sum(row["reason"] == reason for _, row in rows)) for reason in REASONS}
+    waiting = {reason: of_page.count_of(choice, [row for _, row in rows], reason) for reason in REASONS}
+    counts = {reason: "–" if count is None else told.number(count) for reason, count in waiting.items()}
     if rows:
         yield told("today", **counts, money=told.money(sum(budgets.values())))
 

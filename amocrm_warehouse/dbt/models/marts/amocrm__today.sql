@@ -1,6 +1,9 @@
 -- What waits for somebody, one row a reason and card. A deal is slow that has been in its stage for longer than three quarters
 -- of the stays of won deals there lasted; of fewer than five such stays nothing is told. Waiting clients and overdue tasks are
--- listed whatever the state of their deal. A closed or deleted deal has no money at stake: its budget is null.
+-- listed whatever the state of their deal. A closed or deleted deal has no money at stake: its budget is null. Where the tasks were
+-- not read, nobody knows which deals have none.
+{% set with_tasks = [] %}
+{% for project in var("projects") if execute and raw_relation(project, "tasks") is not none %}{% do with_tasks.append("'" ~ project ~ "'") %}{% endfor %}
 with usual as (
     select
         stays.project_id, stays.pipeline_id, stays.status_id,
@@ -38,6 +41,7 @@ items as (
     from open_deals
     left join with_task on with_task.project_id = open_deals.project_id and with_task.deal_id = open_deals.deal_id
     where open_deals.stage_kind = 'open' and with_task.deal_id is null
+        and {% if with_tasks %}open_deals.project_id in ({{ with_tasks | join(", ") }}){% else %}false{% endif %}
 
     union all
 
