@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -34,26 +33,35 @@ Wanted = tuple[Row, int]
 
 
 @dataclass
-class Delivery(ABC):
-    """Delivers the rows that a stream makes of one list. `take` gets every batch of the list, in order, and `end`
-    follows the last one.
+class Delivery:
+    """Delivers the rows that a stream makes of one list, in the order of their pages.
 
-    `resolver`: of the stream's lookup.
+    `take` gets every batch of the list, in order, and `end` follows the last one. `now`: the time by the later of the
+    two clocks (Unix seconds).
     """
 
     stream: Incremental
     resource: Resource
     progress: Progress
     resolver: Resolver | None
+    now: Callable[[], int]
 
     def __post_init__(self) -> None:
-        self._needed = self.progress.needed[self.resource.name]
+        self._list, self._cursor = self.resource.name, self.resource.cursor
+        self._needed = self.progress.needed[self._list]
+        self._latest: dict[Key, int] = {}
         self._passed = 0
         """Needed records since the last checkpoint, also those without a row: to read these again costs as much."""
 
-    @abstractmethod
     def take(self, batch: Batch) -> Delivered:
         """Yields the rows of a batch that the stream needs."""
+        yield from self._page(batch)
+        yield from self._tombstones(batch.deletions if self.stream.deletable else ())
+        self.progress.cover(self._list, batch.page, batch.floor or BEGINNING)
+        if batch.walked:
+            self.progress.end_walk(self._list)
+        if self._passed >= ROWS_BETWEEN_STATES:
+            yield self._checkpoint()
 
     def end(self) -> Delivered:
         """Yields what was held back."""
@@ -96,27 +104,6 @@ class Delivery(ABC):
     def _to_fill(self, lookup: Lookup, wanted: list[Wanted]) -> list[Wanted]:  # noqa: ARG002
         """Returns those of the rows in which the column is filled."""
         return wanted
-
-
-@dataclass
-class PageOrder(Delivery):
-    """Delivers rows in the order of their pages. `now`: the time by the later of the two clocks (Unix seconds)."""
-
-    now: Callable[[], int]
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self._list, self._cursor = self.resource.name, self.resource.cursor
-        self._latest: dict[Key, int] = {}
-
-    def take(self, batch: Batch) -> Delivered:
-        yield from self._page(batch)
-        yield from self._tombstones(batch.deletions if self.stream.deletable else ())
-        self.progress.cover(self._list, batch.page, batch.floor or BEGINNING)
-        if batch.walked:
-            self.progress.end_walk(self._list)
-        if self._passed >= ROWS_BETWEEN_STATES:
-            yield self._checkpoint()
 
     def _page(self, batch: Batch) -> Delivered:
         page, now = batch.page, self.now()
@@ -215,11 +202,12 @@ class NewestFirst(Delivery):
     def take(self, batch: Batch) -> Delivered:
         dated = ((row, _made_at(row)) for row in batch.page.rows)
         needed = [row for row, second in dated if second is None or second in self._needed]
-        self._held += [row for row in needed if not self.stream.kinds or row.get("type") in self.stream.kinds]
-        self._passed += len(needed)
+        held = [row for row in needed if not self.stream.kinds or row.get("type") in self.stream.kinds]
+        self._held += held
+        self._passed += len(needed) - len(held)
         if batch.page.completed:
             self._missing -= batch.page.completed
-        if self._passed >= ROWS_BETWEEN_STATES:
+        if self._passed + len(self._held) >= ROWS_BETWEEN_STATES:
             yield from self._release()
 
     def end(self) -> Delivered:
@@ -231,39 +219,25 @@ class NewestFirst(Delivery):
         return self._missing.intervals[-1][1] + 1 if self._missing else BEGINNING
 
     def _release(self) -> Delivered:
-        """Yields the held rows that are newer than the newest missing second, in parts that end with a checkpoint."""
-        complete, due = self._first_complete(), self._passed >= ROWS_BETWEEN_STATES
+        """Delivers the held rows that are newer than the newest missing second as one page."""
+        complete = self._first_complete()
         ready = [row for row in self._held if (_made_at(row) or complete) >= complete]
         if not ready and complete == self._complete_since:
             return
         self._complete_since = complete
         self._held = [row for row in self._held if (_made_at(row) or complete) < complete]
         ready.sort(key=lambda row: (_made_at(row) or 0, str(row.get("id"))), reverse=True)
-        while ready:
-            behind = range(ROWS_BETWEEN_STATES, len(ready))
-            cut = next((at for at in behind if _made_at(ready[at]) != _made_at(ready[at - 1])), len(ready))
-            part, ready = ready[:cut], ready[cut:]
-            for rows in self._made_around_gaps(part):
-                yield from rows
-            for row in part:
-                self.progress.meet(EVENTS.name, _made_at(row))
-            if ready:
-                self.progress.cover(EVENTS.name, Page([], (_made_at(part[-1]) or complete, FOREVER)))
-                yield self._checkpoint()
-        self.progress.cover(EVENTS.name, Page([], (complete, FOREVER)))
-        if due:
-            yield self._checkpoint()
+        yield from super().take(Batch(Page(ready, (complete, FOREVER))))
 
-    def _made_around_gaps(self, part: list[Row]) -> Iterator[list[Row]]:
+    def _made(self, records: list[Row]) -> Iterator[list[Row]]:
         """Yields the rows of each event; the events of a gap count as made before the older ones."""
-        while part and self._gaps:
-            low, high = self._gaps[-1]
-            older = next((at for at, row in enumerate(part) if (_made_at(row) or high) < low), len(part))
-            yield from self._made(part[:older])
-            part = part[older:]
-            if part:
+        while records:
+            low = self._gaps[-1][0] if self._gaps else BEGINNING
+            older = next((at for at, row in enumerate(records) if (_made_at(row) or FOREVER) < low), len(records))
+            yield from super()._made(records[:older])
+            records = records[older:]
+            if records:
                 self._passed_gaps.append(self._gaps.pop())
-        yield from self._made(part)
 
     def _to_fill(self, lookup: Lookup, wanted: list[Wanted]) -> list[Wanted]:
         while wanted and self._passed_gaps:

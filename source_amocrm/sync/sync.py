@@ -17,7 +17,7 @@ from source_amocrm.dates import iso
 from source_amocrm.errors import AmocrmError, combined_error, error_copy
 from source_amocrm.sync.declaration import Batch, Declaration, Incremental, with_parameter
 from source_amocrm.sync.deletions import EventLog
-from source_amocrm.sync.delivery import Checkpoint, Delivery, NewestFirst, PageOrder
+from source_amocrm.sync.delivery import Checkpoint, Delivery, NewestFirst
 from source_amocrm.sync.events import EventReading, events_between
 from source_amocrm.sync.lookup import Resolver
 from source_amocrm.sync.read_plan import BEGINNING, Progress, agree, merged
@@ -213,11 +213,11 @@ class Sync:
         return isinstance(failure, AmocrmError) and failure.path == resource.path and self.account.lacks(failure)
 
     def _delivery(self, one: StreamSync, resource: Resource) -> Delivery:
-        made = one.stream, resource, one.progress, one.resolver
+        made = one.stream, resource, one.progress, one.resolver, self.account.clocks.now
         if resource is EVENTS and one.stream.newest_first:
             between = partial(events_between, self.account, one.stream.kinds or ())
             return NewestFirst(*made, self.account.facts().until, between)
-        return PageOrder(*made, self.account.clocks.now)
+        return Delivery(*made)
 
     def _readers(self, resource: Resource) -> list[StreamSync]:
         return [one for one in self._streams if resource in one.stream.resources]
