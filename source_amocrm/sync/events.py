@@ -125,7 +125,7 @@ def events_between(
 ) -> Iterator[Row]:
     """Yields the events of these kinds between two seconds, both included, up to the start of the sync."""
     reading = EventReading(account, ReadPlan(IntervalSet(((low, high),))), tuple(kinds), keep=keep)
-    return (row for batch in reading.batches() for row in batch.page.rows)
+    return map(keep or dict, (row for batch in reading.batches() for row in batch.page.rows))
 
 
 def keyset_either_way(
