@@ -23,28 +23,13 @@ from source_amocrm.walk.by_page_number import one_second
 from source_amocrm.walk.full import in_passes, latest_versions
 from source_amocrm.walk.intervals import FOREVER, Interval, IntervalSet
 from source_amocrm.walk.keyset import keyset
-from source_amocrm.walk.listing import REMEMBERED_KEYS, bounds, check_filter, key
+from source_amocrm.walk.listing import EMPTY_RETRIES, REMEMBERED_KEYS, bounds, check_filter, key
 from source_amocrm.walk.page_size import PageSizer
 from source_amocrm.walk.server_order import ListTraits
 from source_amocrm.walk.worker_pool import WorkerPool
 
 Keep = Callable[[Row], Row]
 """Returns the part of an event that is kept in memory."""
-
-
-def events_listing(account: Account, kinds: Iterable[str] = ()) -> Listing:
-    kinds = sorted(kinds)
-    params = {"filter[type][]": kinds} if kinds else {}
-    return Listing(
-        account.get,
-        EVENTS.path,
-        EVENTS.collection,
-        account.events_pages.now,
-        params,
-        cursor=EVENTS.cursor,
-        own_order=True,
-        other_orders=("entity_id",) if len(kinds) == 1 else ("entity_id", "type"),
-    )
 
 
 def in_no_order(account: Account, listing: Listing, since: int, until: int, keep: Keep = dict) -> tuple[list[Row], int]:
@@ -80,9 +65,18 @@ class EventReading:
     keep: Keep | None = None
 
     def batches(self) -> Generator[Batch, None, None]:
-        listing = events_listing(self.account, self.kinds)
-        if self.keep:
-            listing = listing.retrying_empty(1)
+        kinds = sorted(self.kinds)
+        listing = Listing(
+            self.account.get,
+            EVENTS.path,
+            EVENTS.collection,
+            self.account.events_pages.now,
+            {"filter[type][]": kinds} if kinds else {},
+            EVENTS.cursor,
+            empty_retries=1 if self.keep else EMPTY_RETRIES,
+            own_order=True,
+            other_orders=("entity_id",) if len(kinds) == 1 else ("entity_id", "type"),
+        )
         needed = self.plan.seconds - (self.account.facts().until + 1, FOREVER)
         for low, high in reversed(needed.intervals):
             yield from map(Batch, self._part(listing, low, high))

@@ -246,7 +246,7 @@ class Sync:
         return EventReading(
             account=self.account,
             plan=merged([one.progress.plan(EVENTS.name) for one in readers]),
-            kinds=() if everything else tuple(sorted(kinds)),
+            kinds=() if everything else tuple(kinds),
             newest_first=any(one.stream.newest_first for one in readers),
         )
 
