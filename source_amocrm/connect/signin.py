@@ -259,5 +259,5 @@ def _refused(account: Account) -> tuple[Refused, ...]:
     for finding in findings(account):
         if finding.impact is not Impact.EMPTY and (streams := tuple(s for s in finding.streams if s not in told)):
             told.update(streams)
-            found.append(Refused(streams, of_kind(finding.error, _WHY, "unknown")))
+            found.append(Refused(streams, of_kind(finding.errors[0], _WHY, "unknown")))
     return tuple(found)
