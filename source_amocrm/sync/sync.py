@@ -13,14 +13,13 @@ from airbyte_cdk.models import SyncMode
 
 from source_amocrm.account import Account
 from source_amocrm.account.resources import EVENTS, Resource
-from source_amocrm.dates import iso
 from source_amocrm.errors import AmocrmError, combined_error, error_copy
 from source_amocrm.sync.declaration import Batch, Declaration, Incremental, with_parameter
 from source_amocrm.sync.deletions import EventLog
 from source_amocrm.sync.delivery import Checkpoint, Delivery, NewestFirst
 from source_amocrm.sync.events import EventReading, events_between
 from source_amocrm.sync.lookup import Resolver
-from source_amocrm.sync.read_plan import BEGINNING, Progress, agree, merged
+from source_amocrm.sync.read_plan import Progress, agree, merged
 from source_amocrm.sync.reading import EntityReading
 from source_amocrm.sync.state import dump
 from source_amocrm.walk import Row
@@ -58,29 +57,6 @@ class StreamSync:
     failures: list[Exception] = field(default_factory=list)
     lock: threading.RLock = field(default_factory=threading.RLock)
 
-    def restart_from_the_future(self, now: int) -> None:
-        """Makes the stream be read anew if its state is of a time that has not come, so that it tells nothing."""
-        progress = self.progress
-        if progress.in_the_future(now):
-            LOGGER.warning(
-                "%s: its saved state says that all was read up to %s, and that has not come yet. A clock was wrong, "
-                "and nothing tells what was passed over, so the stream is read anew%s.",
-                self.stream.name,
-                iso(progress.watermark or BEGINNING),
-                "" if progress.start is None else f" from {iso(progress.start)} on",
-            )
-            progress.begin_anew()
-
-    def begin(self, started: int) -> None:
-        """Begins the progress with the first batch of any of its lists. `started`: by amoCRM's clock."""
-        if self.progress.in_the_future(started):
-            LOGGER.warning(
-                "%s: by amoCRM's clock its saved state is of a time that has not come yet. If that is right, rows may "
-                "have been passed over, so the next sync reads the stream anew.",
-                self.stream.name,
-            )
-        self.progress.begin([resource.name for resource in self.stream.inputs()], started)
-
     def failure(self) -> Exception | None:
         """Returns the failures of all lists as one; a failure that we did not foresee comes first."""
         foreseen = [error for error in self.failures if isinstance(error, AmocrmError)]
@@ -110,7 +86,7 @@ class Sync:
             if isinstance(stream, Incremental) and progress
         ]
         for one in self._streams:
-            one.restart_from_the_future(account.clocks.ours())
+            one.progress.restart_from_the_future(account.clocks.ours())
             if lookup := one.stream.lookup:
                 one.resolver = Resolver(account, lookup, expected=bool(self._readers(lookup.resource)))
         for resource in {resource for one in self._streams for resource in one.stream.resources}:
@@ -177,8 +153,9 @@ class Sync:
         with one.lock:
             try:
                 if not one.deliveries:
-                    one.begin(self.account.facts().started)
-                    one.deliveries = {own: self._delivery(one, own) for own in one.stream.inputs()}
+                    lists = one.stream.inputs()
+                    one.progress.begin([own.name for own in lists], self.account.facts().started)
+                    one.deliveries = {own: self._delivery(one, own) for own in lists}
                 if failure:
                     raise failure
                 for item in self._items(one, resource, batch):
