@@ -203,18 +203,16 @@ class EventLog:
         amoCRM tells nothing there, the link stays in the rows of the cards that had it until these change.
         """
         changes = changes_of(self.events(), resource, self.links_since, self.links_since)
+        live, linked = changes.restored.keys() | changes.merged.keys(), list[tuple[Any, Any]]()
         try:
-            linked = [*self._of_live(resource, changes.restored.keys() | changes.merged.keys())]
+            for row in by_ids(self.account, resource, live, {"with": resource.links_with}):
+                linked += ((name, link.get("id")) for name in CARD_NAMES for link in rows_of(row, name))
             linked += self._of_trashed(resource, sorted(changes.deleted))
         except REFUSALS:
             return set()  # the token's user sees no card of this list, nor links to it
         return {
             (name, card_id) for name, own in linked if name in CARD_NAMES and (card_id := numeric_id(own)) is not None
         }
-
-    def _of_live(self, resource: Resource, ids: Iterable[int]) -> Iterator[tuple[str, Any]]:
-        for row in by_ids(self.account, resource, ids, {"with": resource.links_with}):
-            yield from ((name, link.get("id")) for name in CARD_NAMES for link in rows_of(row, name))
 
     def _of_trashed(self, resource: Resource, ids: list[int]) -> Iterator[tuple[Any, Any]]:
         for start in range(0, len(ids), IDS_AT_ONCE):
