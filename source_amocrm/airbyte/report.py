@@ -119,7 +119,8 @@ class Report:
         for stream, progress in self.selected.items():
             for resource in stream.inputs():
                 reading = self._lists.setdefault(resource.path, ListReading(resource.path, resource.name))
-                reading.tables |= {stream.name: progress} if progress else {}
+                if progress:
+                    reading.tables[stream.name] = progress
         self._asked_for_events = 0
         self._oldest = FOREVER
         self._begun = time.monotonic()

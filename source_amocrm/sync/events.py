@@ -140,8 +140,7 @@ def keyset_either_way(
             second = listing.seconds_of(raw.rows)[0]
             if low <= second <= high:
                 yield from one_second(listing, second, pool)
-            sides = (low, min(second - 1, high)), (max(second + 1, low), high)
-            parts += [side for side in sides if side[0] <= side[1]]
+            parts += (IntervalSet((part,)) - (second, second)).intervals
         else:
             if not raw.may_go_on:
                 raw = replace(raw, rows=sorted(raw.rows, key=lambda row: listing.second_of(row) or 0))
