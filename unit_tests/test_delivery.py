@@ -64,8 +64,6 @@ def delivered(stage: Delivery, batches: Iterable[Batch]) -> Iterator[Row | None]
     for one in batches:
         for item in stage.take(one):
             yield None if isinstance(item, Checkpoint) else item
-    for item in stage.end():
-        yield None if isinstance(item, Checkpoint) else item
 
 
 def in_page_order(progress: Progress, *batches: Batch) -> list[Any]:

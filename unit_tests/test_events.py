@@ -49,6 +49,8 @@ def test_every_needed_event_up_to_the_start_of_the_sync_comes(ascending: bool, n
     things = FakeList({**ROWS, 999: END + 1}, Random(7), limit=10, cursor="created_at", own_order=ascending)
     needed = plan((0, START + 99), (START + 2_000, FOREVER))
     came = [own for batch in read(things, needed, newest_first) for own in batch]
+    [*_, last] = EventReading(account_with(things), needed, newest_first=newest_first).batches()
+    assert last.page.completed == (0, FOREVER), "at the end nothing is waited for"
     assert sorted(came) == [own for own, second in ROWS.items() if second <= START + 99 or second >= START + 2_000]
 
 

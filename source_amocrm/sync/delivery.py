@@ -14,7 +14,7 @@ from source_amocrm.sync.lookup import Resolver
 from source_amocrm.sync.read_plan import BEGINNING, Progress
 from source_amocrm.sync.state import dump
 from source_amocrm.walk import Page, PageCheckpoint, Row
-from source_amocrm.walk.intervals import FOREVER, Interval, IntervalSet
+from source_amocrm.walk.intervals import FOREVER, Interval
 from source_amocrm.walk.listing import Key, key, numeric_id, seconds
 
 ROWS_BETWEEN_STATES = 1_000
@@ -36,8 +36,7 @@ Wanted = tuple[Row, int]
 class Delivery:
     """Delivers the rows that a stream makes of one list, in the order of their pages.
 
-    `take` gets every batch of the list, in order, and `end` follows the last one. `now`: the time by the later of the
-    two clocks (Unix seconds).
+    `take` gets every batch of the list, in order. `now`: the time by the later of the two clocks (Unix seconds).
     """
 
     stream: Incremental
@@ -62,10 +61,6 @@ class Delivery:
             self.progress.end_walk(self._list)
         if self._passed >= ROWS_BETWEEN_STATES:
             yield self._checkpoint()
-
-    def end(self) -> Delivered:
-        """Yields what was held back."""
-        return iter(())
 
     def _checkpoint(self) -> Checkpoint:
         self._passed, self.progress.unsaved = 0, False
@@ -207,13 +202,8 @@ class NewestFirst(Delivery):
         self._passed += len(needed) - len(held)
         if batch.page.completed:
             self._missing -= batch.page.completed
-        if self._passed + len(self._held) >= ROWS_BETWEEN_STATES:
+        if self._passed + len(self._held) >= ROWS_BETWEEN_STATES or not self._missing:
             yield from self._release()
-
-    def end(self) -> Delivered:
-        # by the clock that is right the missing seconds have not come yet, so they bring nothing
-        self._missing = IntervalSet()
-        yield from self._release()
 
     def _first_complete(self) -> int:
         return self._missing.intervals[-1][1] + 1 if self._missing else BEGINNING

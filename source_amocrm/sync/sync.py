@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
@@ -158,9 +158,11 @@ class Sync:
                     one.deliveries = {own: self._delivery(one, own) for own in lists}
                 if failure:
                     raise failure
-                for item in self._items(one, resource, batch):
-                    yield name, item
                 if batch:
+                    part = {"delivery": one.deliveries[resource], "batch": batch}
+                    mode, cursor = SyncMode.incremental, [one.stream.cursor_field]
+                    for item in one.stream.read_records(sync_mode=mode, cursor_field=cursor, stream_slice=part):
+                        yield name, item
                     return True
             except Exception as error:
                 failure = error
@@ -177,13 +179,6 @@ class Sync:
             if not one.unread:
                 yield name, End(one.failure())
         return False
-
-    def _items(self, one: StreamSync, resource: Resource, batch: Batch | None) -> Iterable[Row | Checkpoint]:
-        if batch is None:
-            return one.deliveries[resource].end()
-        part = {"delivery": one.deliveries[resource], "batch": batch}
-        mode, cursor = SyncMode.incremental, [one.stream.cursor_field]
-        return one.stream.read_records(sync_mode=mode, cursor_field=cursor, stream_slice=part)
 
     def _is_off(self, resource: Resource, failure: Exception) -> bool:
         """Whether the failure means that the account has no such list."""
