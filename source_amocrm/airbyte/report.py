@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
 
 from airbyte_cdk.models import (
     AirbyteEstimateTraceMessage,
@@ -208,12 +207,11 @@ class Report:
 
 
 def log_pause(seconds: float) -> None:
-    until = datetime.fromtimestamp(time.time() + seconds, timezone.utc)
     LOGGER.warning(
         "amoCRM answers «too many requests» (429): nothing is asked for %s s, until %s UTC, and then more slowly "
         "for a while. All integrations of the account share its limit.",
         f"{seconds:,.0f}",
-        f"{until:%H:%M:%S}",
+        time.strftime("%H:%M:%S", time.gmtime(time.time() + seconds)),
     )
 
 

@@ -56,7 +56,7 @@ class Delivery:
         """Yields the rows of a batch that the stream needs."""
         yield from self._page(batch)
         yield from self._tombstones(batch.deletions if self.stream.deletable else ())
-        self.progress.cover(self._list, batch.page, batch.floor or BEGINNING)
+        self.progress.cover(self._list, batch.page, batch.floor)
         if batch.walked:
             self.progress.end_walk(self._list)
         if self._passed >= ROWS_BETWEEN_STATES:
@@ -69,6 +69,9 @@ class Delivery:
     @cached_property
     def _context(self) -> Context:
         return self.stream.context(self.resource)
+
+    def _second(self, row: Row) -> int | None:
+        return seconds(row.get(self._cursor))
 
     def _rows_of(self, record: Row) -> list[Row]:
         return list(self.stream.rows(record, self._context))
@@ -108,7 +111,7 @@ class Delivery:
         wanted = [row for row in page.rows if self._needs(row, batch.floor, now)]
         dated = []
         for row in wanted:
-            second, at_least = seconds(row.get(self._cursor)), batch.at_least.get(key(row), BEGINNING)
+            second, at_least = self._second(row), batch.at_least.get(key(row), BEGINNING)
             at = self.progress.date(self._list, key(row), second, (second or 0) > read_at, at_least)
             dated.append(row if at == second else {**row, self._cursor: at})
         yield from self._dates()
@@ -116,17 +119,17 @@ class Delivery:
             yield from rows
             self._passed += max(1, len(rows))
             if self._passed >= ROWS_BETWEEN_STATES and (part := self._part(page, wanted, position)):
-                self.progress.cover(self._list, part, batch.floor or BEGINNING)
+                self.progress.cover(self._list, part, batch.floor)
                 yield self._checkpoint()
         for row in wanted:
-            self.progress.meet(self._list, seconds(row.get(self._cursor)))
+            self.progress.meet(self._list, self._second(row))
 
-    def _needs(self, row: Row, floor: int | None, now: int) -> bool:
+    def _needs(self, row: Row, floor: int, now: int) -> bool:
         """Whether the row is needed, and no later version of it was delivered in this sync from a newer page."""
-        second = seconds(row.get(self._cursor))
+        second = self._second(row)
         if second is None:
             return True
-        if second not in self._needed and (floor is None or second < floor):
+        if second not in self._needed and second < floor:
             return False
         if second > now:
             return True
@@ -148,7 +151,7 @@ class Delivery:
                 return None
             behind = sum(1 for row in page.rows if (numeric_id(row.get("id")) or 0) > row_id)
             return replace(page, rows=[], checkpoint=PageCheckpoint(max(0, page.checkpoint.position - behind), row_id))
-        own, following = (seconds(rows[index].get(self._cursor)) for index in (position, position + 1))
+        own, following = (self._second(rows[index]) for index in (position, position + 1))
         if page.completed is None or own is None or following is None or own == following:
             return None
         low, high = page.completed
@@ -195,7 +198,7 @@ class NewestFirst(Delivery):
         """The first complete second at the last release."""
 
     def take(self, batch: Batch) -> Delivered:
-        dated = ((row, _made_at(row)) for row in batch.page.rows)
+        dated = ((row, self._second(row)) for row in batch.page.rows)
         needed = [row for row, second in dated if second is None or second in self._needed]
         held = [row for row in needed if not self.stream.kinds or row.get("type") in self.stream.kinds]
         self._held += held
@@ -211,19 +214,19 @@ class NewestFirst(Delivery):
     def _release(self) -> Delivered:
         """Delivers the held rows that are newer than the newest missing second as one page."""
         complete = self._first_complete()
-        ready = [row for row in self._held if (_made_at(row) or complete) >= complete]
+        ready = [row for row in self._held if (self._second(row) or complete) >= complete]
         if not ready and complete == self._complete_since:
             return
         self._complete_since = complete
-        self._held = [row for row in self._held if (_made_at(row) or complete) < complete]
-        ready.sort(key=lambda row: (_made_at(row) or 0, str(row.get("id"))), reverse=True)
+        self._held = [row for row in self._held if (self._second(row) or complete) < complete]
+        ready.sort(key=lambda row: (self._second(row) or 0, str(row.get("id"))), reverse=True)
         yield from super().take(Batch(Page(ready, (complete, FOREVER))))
 
     def _made(self, records: list[Row]) -> Iterator[list[Row]]:
         """Yields the rows of each event; the events of a gap count as made before the older ones."""
         while records:
             low = self._gaps[-1][0] if self._gaps else BEGINNING
-            older = next((at for at, row in enumerate(records) if (_made_at(row) or FOREVER) < low), len(records))
+            older = next((at for at, row in enumerate(records) if (self._second(row) or FOREVER) < low), len(records))
             yield from super()._made(records[:older])
             records = records[older:]
             if records:
@@ -236,7 +239,3 @@ class NewestFirst(Delivery):
         first = {own: row for row, own in reversed(wanted) if own not in self._met}
         self._met.update(first)
         return [(row, own) for own, row in first.items()]
-
-
-def _made_at(event: Row) -> int | None:
-    return seconds(event.get("created_at"))
