@@ -253,12 +253,12 @@ class ReadableStream(IncrementalStream):
                 LOGGER.warning("The custom fields of %s are no columns of it: %s", self.name, error)
         return {**{each.name: each.schema for each in columns if each}, **super().further_columns()}
 
-    def row(self, record: Row, context: Context) -> Row:
+    def rows(self, record: Row, context: Context) -> Iterable[Row]:
         if not self._fields:
-            return self.record(record)
+            return [self.record(record)]
         odd: Row = {}
         columns = field_columns(odd, self.record.source(record), self._fields, context.timezone)
-        return self.record(record, odd, **columns)
+        return [self.record(record, odd, **columns)]
 
 
 @dataclass(frozen=True, slots=True)
