@@ -143,7 +143,7 @@ def open_account(
     api = open_api(parsed, cast("MutableMapping[str, Any]", config), hand_over=hand_over, receive=receive)
     api.budget.on_pause = log_pause
     account = Account(parsed, api, extras)
-    personal.learn_from(account)
+    personal.account = account
     return account
 
 
