@@ -72,8 +72,7 @@ class FieldRowStream(AmocrmStream):
             if type(field) is not dict:
                 make.report("custom_field_id", field)
                 continue
-            elements = as_list(field.get("values"))
-            if not elements:
+            if not (elements := as_list(field.get("values"))):
                 continue
             field_id, of_field = make.key(field.get("field_id"), field, "custom_field_id"), of_entity.copy()
             name, code, kind = field.get("field_name"), field.get("field_code"), field.get("field_type")
@@ -297,9 +296,7 @@ def field_columns(odd: Row, record: Row, columns: Mapping[int, FieldColumn], zon
     row: Row = {}
     for field in as_list(record.get("custom_fields_values")):
         own = read(values.as_integer, field.get("field_id"), odd, "custom_fields") if type(field) is dict else None
-        known = None if own is None else columns.get(own)
-        elements = as_list(field.get("values")) if known else []
-        if known and elements:
+        if own is not None and (known := columns.get(own)) and (elements := as_list(field.get("values"))):
             row[known.name] = _value(odd, known, field.get("field_type"), elements, zone)
     return row
 
