@@ -16,27 +16,17 @@ Progress rule: `PageProgress`; each window reaches farther than the one before o
 from __future__ import annotations
 
 import marshal
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future
 from functools import partial
 from itertools import pairwise
 
-import orjson
-
 from source_amocrm.walk.listing import Key, KeySet, Listing, OrderIgnored, Page, RawPage, Row, compared, key
-from source_amocrm.walk.page_size import (
-    Endless,
-    PageProgress,
-    TooLong,
-    WindowPlan,
-    prefetched,
-    with_smaller_pages,
-)
+from source_amocrm.walk.page_size import Endless, PagePlan, PageProgress, TooLong, WindowPlan, with_smaller_pages
 from source_amocrm.walk.worker_pool import MOST_AHEAD, WorkerPool
 
-MOST_KEPT = 48 << 20
-"""The most rows of a list that is kept in memory (bytes of JSON; as objects they take about four times that)."""
+MOST_KEPT = 52 << 20
+"""The most rows of a list that is kept in memory (bytes as `marshal` writes them, of 48 MB of JSON; as objects they take
+about four times that)."""
 MOST_QUIET_PASSES = 8
 """How many passes in a row without a new row are enough, if rows leave all the time or the list repeats some."""
 MOST_PASSES = 60
@@ -123,19 +113,11 @@ class _WholeList:
     def _keep(self, raw: RawPage) -> bool:
         """Keeps the rows of a page. Whether one of them is new. Raises TooLong past MOST_KEPT."""
         fresh = {key(row): row for row in raw.rows if key(row) not in self._rows}
-        self._bytes += _size(list(fresh.values()))
+        self._bytes += len(marshal.dumps([*fresh.values()], 2))  # in version 2, equal texts count each time
         if self._bytes > MOST_KEPT:
             raise TooLong(self._listing.path)
         self._rows.update((key(row), row) for row in raw.rows)
         return bool(fresh)
-
-
-def _size(rows: list[Row]) -> int:
-    """Bytes of the rows' JSON; about as many where orjson cannot write it (numbers beyond 64 bits, deep nesting)."""
-    try:
-        return len(orjson.dumps(rows))
-    except TypeError:
-        return len(marshal.dumps(rows))
 
 
 def _fields(row: Row) -> Row:
@@ -150,20 +132,19 @@ def one_pass(listing: Listing, pool: WorkerPool | None = None, number: int = 1) 
     """
     progress = PageProgress(listing.path)
     not_retrying = listing.retrying_empty(0)  # for pages that the server has not promised
-    requests: deque[Future[RawPage]] = deque()
+    plan = PagePlan[int](pool, listing.limit)
     goes_on = promised = True
     try:
         while goes_on:
-            raw = prefetched(requests.popleft()) if requests else None
-            raw = raw or (listing if promised else not_retrying).ask({}, number)
+            raw = plan.take() or (listing if promised else not_retrying).ask({}, number)
             promised, goes_on = raw.more, progress.meet(raw)
-            while goes_on and pool and len(requests) < min(number, MOST_AHEAD) and pool.vacancies():
-                requests.append(pool.submit(partial(not_retrying.ask, {}, number + len(requests) + 1)))
+            while goes_on and pool and len(plan.requests) < min(number, MOST_AHEAD) and pool.vacancies():
+                ahead = number + len(plan.requests) + 1
+                plan.requests.append((ahead, pool.submit(partial(not_retrying.ask, {}, ahead))))
             yield raw
             number += 1
     finally:
-        while requests:
-            requests.pop().cancel()
+        plan.drop()
 
 
 def passes_until_complete(path: str, read: Callable[[], Iterable[RawPage]], lasting: bool = False) -> Iterator[RawPage]:

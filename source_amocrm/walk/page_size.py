@@ -229,6 +229,13 @@ class PagePlan(Generic[W]):
         self.drop()
         self.sizer.shrink(error)
 
+    def take(self) -> RawPage | None:
+        """The next page that was requested; None if no worker has begun with it, or if it is empty."""
+        if not self.requests or (request := self.requests.popleft()[1]).cancel():
+            return None
+        raw = request.result()
+        return raw if raw.rows else None
+
     def drop(self) -> None:
         """Cancels the requests, because the walk goes on elsewhere."""
         while self.requests:
@@ -262,8 +269,7 @@ class WindowPlan(PagePlan[PageWindow]):
         """The page of the window, which gets smaller if the page is too large."""
         while True:
             try:
-                raw = prefetched(self.requests.popleft()[1]) if self.requests else None
-                return raw or self.window.ask(self._listing)
+                return self.take() or self.window.ask(self._listing)
             except PageTooLarge as error:
                 self.shrink(error)
                 self.window = reaching(self.window.start, self.limit)
@@ -334,11 +340,3 @@ class WindowPlan(PagePlan[PageWindow]):
         while self.pool and window and len(self.requests) <= most and (not self.requests or self.pool.vacancies()):
             self.requests.append((window, self.pool.submit(partial(window.ask, listing))))
             window = following(window.end, self.limit)
-
-
-def prefetched(request: Future[RawPage]) -> RawPage | None:
-    """The page that was requested; None if no worker has begun with it, or if it is empty."""
-    if request.cancel():
-        return None
-    raw = request.result()
-    return raw if raw.rows else None
