@@ -51,8 +51,6 @@ OFF = (
     # An account that names no host of files has none; what a host answers that it names is another matter.
     Off("/v1.0/files", (FeatureOff,), "drive_url", bool),
 )
-OFF_ANSWERS = (FeatureOff, NotFound)
-"""The refusals that may mean it, unless rows of the list have come before."""
 
 
 def _part_of(path: str | None) -> Off | None:
@@ -79,7 +77,7 @@ def reading(listing: Listing) -> Iterator[None]:
     """Encloses the reading of a list: once a row has come, a refusal means that it broke off, not that it is off."""
     try:
         yield
-    except OFF_ANSWERS as error:
+    except (FeatureOff, NotFound) as error:
         if listing.begun.is_set() and error.path == listing.path:
             raise list_broke_off(error) from None
         raise
