@@ -25,8 +25,8 @@ from source_amocrm.walk.page_size import Endless, PagePlan, PageProgress, TooLon
 from source_amocrm.walk.worker_pool import MOST_AHEAD, WorkerPool
 
 MOST_KEPT = 52 << 20
-"""The most rows of a list that is kept in memory (bytes as `marshal` writes them, of 48 MB of JSON; as objects they take
-about four times that)."""
+"""The most rows of a list that is kept in memory (bytes as `marshal` writes them, about 48 MB of JSON; as objects they
+take four times that)."""
 MOST_QUIET_PASSES = 8
 """How many passes in a row without a new row are enough, if rows leave all the time or the list repeats some."""
 MOST_PASSES = 60
