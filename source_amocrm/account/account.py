@@ -112,15 +112,16 @@ class Account:
             )
 
     def listing(self, resource: Resource, params: Params | None = None) -> Listing:
-        return Listing(self.get, resource.path, resource.collection, params=params or {}, cursor=resource.cursor)
+        listing = Listing(self.get, resource.path, resource.collection, cursor=resource.cursor, pool=self.pool)
+        return listing.narrowed(params or {})
 
     def dictionary(self, path: str, collection: str, params: Params | None = None) -> list[Row]:
         """Returns a short list whole, or its first page in a `sampled` account. Each list is requested once."""
         self.require(path)
-        listing = Listing(self.get, path, collection, params=params or {})
+        listing = Listing(self.get, path, collection, params=params or {}, pool=self.pool)
 
         def rows() -> list[Row]:
-            return listing.ask({}).rows if self.sampled else whole(listing, self.pool)
+            return listing.ask({}).rows if self.sampled else whole(listing)
 
         return self._lists.setdefault(path, Memoized(rows))()
 

@@ -76,5 +76,5 @@ class Files(FullRefreshStream):
         return files_host_api(self.account.api, base_url).get
 
     def records(self) -> Iterable[tuple[Row, Context]]:
-        listing = Listing(self.fetch, self.list_path, self.collection, FILES_OF_A_PAGE)
-        return ((record, Context()) for record in whole(listing, self.account.pool))
+        listing = Listing(self.fetch, self.list_path, self.collection, FILES_OF_A_PAGE, pool=self.account.pool)
+        return ((record, Context()) for record in whole(listing))

@@ -103,14 +103,13 @@ class EntityReading:
 
     def _by_date(self) -> Iterator[Page]:
         """Reads the needed seconds, oldest first: rows edited meanwhile move into the seconds that are read last."""
-        pool = self.account.pool
         intervals, within = self._plan.seconds, self._plan.within
         if within:
-            yield from one_second(self._listing, within.since, pool, checkpoint=within.checkpoint)
+            yield from one_second(self._listing, within.since, checkpoint=within.checkpoint)
             intervals -= (within.since, within.since)
         for low, high in intervals.intervals:
             near = self._plan.requested_since if low == self._plan.since else low
-            yield from keyset(self._listing, (near, high), self._traits, pool=pool)
+            yield from keyset(self._listing, (near, high), self._traits)
 
     def _unfiltered(self) -> Iterator[Batch]:
         since = self._plan.since
@@ -128,7 +127,7 @@ class EntityReading:
         if since > BEGINNING and self.account.filter_works(self.resource):
             low = since if self.resource.by_cursor else min(since, self._plan.requested_since)
             listing = listing.narrowed(bounds(listing, low - 1, FOREVER))
-        for page in in_id_order(listing, self.account.pool, checkpoint):
+        for page in in_id_order(listing, checkpoint):
             yield Batch(page, floor=since).without(lambda row: (listing.second_of(row) or FOREVER) < since)
         yield Batch(Page([]), walked=True)
 

@@ -45,16 +45,15 @@ from source_amocrm.walk.listing import (
     key,
 )
 from source_amocrm.walk.page_size import WindowPlan, with_smaller_pages
-from source_amocrm.walk.worker_pool import WorkerPool
 
 MOST_READINGS = 20
 """How many times `newest_first` reads a second that moves in the list meanwhile, before it raises OrderIgnored."""
 
 
-def in_id_order(listing: Listing, pool: WorkerPool | None, checkpoint: PageCheckpoint | None = None) -> Iterator[Page]:
-    """Yields every row of `listing` once, in the order of IDs, from `checkpoint` on. `pool` prefetches pages."""
+def in_id_order(listing: Listing, checkpoint: PageCheckpoint | None = None) -> Iterator[Page]:
+    """Yields every row of `listing` once, in the order of IDs, from `checkpoint` on."""
     listing = listing.narrowed({"order[id]": "asc"})
-    plan = WindowPlan(listing, pool, checkpoint.position if checkpoint else 0, share=4)
+    plan = WindowPlan(listing, checkpoint.position if checkpoint else 0, share=4)
     last_id = checkpoint.after_id if checkpoint else -LARGEST_ID
     delivered = KeySet()
     try:
@@ -71,7 +70,7 @@ def in_id_order(listing: Listing, pool: WorkerPool | None, checkpoint: PageCheck
             yield Page(rows, checkpoint=PageCheckpoint(plan.end, last_id), answered=(raw.answered,))
     except OrderIgnored:
         plan.drop()
-        yield from first_versions(in_passes(listing, pool), delivered)
+        yield from first_versions(in_passes(listing), delivered)
     finally:
         plan.drop()
 
@@ -87,7 +86,6 @@ def _ids_in_order(rows: list[Row]) -> list[int]:
 def one_second(
     listing: Listing,
     second: int,
-    pool: WorkerPool | None = None,
     delivered: Container[Key] = (),
     checkpoint: PageCheckpoint | None = None,
 ) -> Iterator[Page]:
@@ -97,9 +95,9 @@ def one_second(
     """
     tied = listing.narrowed(_filter_of(listing, second))
     if checkpoint or not listing.own_order:
-        pages = in_id_order(tied, pool, checkpoint)
+        pages = in_id_order(tied, checkpoint)
     else:
-        pages = first_versions(in_passes(tied, pool, lasting=listing.own_order), KeySet())
+        pages = first_versions(in_passes(tied, lasting=listing.own_order), KeySet())
     for page in pages:
         check_filter(listing, page.rows, second - 1, second + 1)
         rows = [row for row in page.rows if listing.second_of(row) == second and key(row) not in delivered]
@@ -118,7 +116,8 @@ def _filter_of(listing: Listing, second: int) -> Params:
 
 def newest_first(listing: Listing, since: int) -> Iterator[Page]:
     """Yields the rows of the second `since` or later, newest first. Raises OrderIgnored if the server does not."""
-    listing = listing.narrowed({f"order[{listing.cursor}]": "desc"})
+    # pages are not prefetched, for the walk mostly ends on the first
+    listing = replace(listing.narrowed({f"order[{listing.cursor}]": "desc"}), pool=None)
     plan = WindowPlan(listing)
     reached = FOREVER  # every row of a later second is delivered
     delivered: dict[Key, int | None] = {}  # the seconds of the delivered rows

@@ -22,7 +22,7 @@ from itertools import pairwise
 
 from source_amocrm.walk.listing import Key, KeySet, Listing, OrderIgnored, Page, RawPage, Row, compared, key
 from source_amocrm.walk.page_size import Endless, PagePlan, PageProgress, TooLong, WindowPlan, with_smaller_pages
-from source_amocrm.walk.worker_pool import MOST_AHEAD, WorkerPool
+from source_amocrm.walk.worker_pool import MOST_AHEAD
 
 MOST_KEPT = 52 << 20
 """The most rows of a list that is kept in memory (bytes as `marshal` writes them, about 48 MB of JSON; as objects they
@@ -33,25 +33,22 @@ MOST_PASSES = 60
 """How many passes `in_passes` makes before it raises Endless."""
 
 
-def full(listing: Listing, pool: WorkerPool | None = None) -> list[Row]:
+def full(listing: Listing) -> list[Row]:
     """Every row of the list, each once."""
-    return _WholeList(listing, pool).rows()
+    return _WholeList(listing).rows()
 
 
-def in_passes(listing: Listing, pool: WorkerPool | None = None, lasting: bool = False) -> Iterator[RawPage]:
+def in_passes(listing: Listing, lasting: bool = False) -> Iterator[RawPage]:
     """Yields pages with every row of the list, a row as often as it is met. `lasting`: rows never leave the list."""
-    return with_smaller_pages(
-        listing, lambda some: passes_until_complete(some.path, partial(one_pass, some, pool), lasting)
-    )
+    return with_smaller_pages(listing, lambda some: passes_until_complete(some.path, partial(one_pass, some), lasting))
 
 
 class _WholeList:
     """One reading of a list in windows that overlap, or in passes if the windows cannot be shown to join."""
 
-    def __init__(self, listing: Listing, pool: WorkerPool | None) -> None:
+    def __init__(self, listing: Listing) -> None:
         self._listing = listing
-        self._pool = pool
-        self._plan = WindowPlan(listing, pool, share=2)
+        self._plan = WindowPlan(listing, share=2)
         self._rows: dict[Key, Row] = {}
         """Each row once, in the version that was seen last."""
         self._bytes = 0
@@ -76,7 +73,7 @@ class _WholeList:
                     break
                 page = self._plan.ask()
         except OrderIgnored:
-            for raw in in_passes(self._listing, self._pool):
+            for raw in in_passes(self._listing):
                 self._keep(raw)
         finally:
             self._plan.drop()
@@ -125,14 +122,14 @@ def _fields(row: Row) -> Row:
     return {name: value for name, value in row.items() if not name.startswith("_")}
 
 
-def one_pass(listing: Listing, pool: WorkerPool | None = None, number: int = 1) -> Iterator[RawPage]:
+def one_pass(listing: Listing, number: int = 1) -> Iterator[RawPage]:
     """Yields the pages from `number` to the last, and prefetches more of them the longer the list is.
 
     Raises Endless and PageTooLarge.
     """
     progress = PageProgress(listing.path)
     not_retrying = listing.retrying_empty(0)  # for pages that the server has not promised
-    plan = PagePlan[int](pool, listing.limit)
+    plan, pool = PagePlan[int](listing), listing.pool
     goes_on = promised = True
     try:
         while goes_on:

@@ -45,7 +45,6 @@ from source_amocrm.walk.listing import (
 )
 from source_amocrm.walk.page_size import check_length
 from source_amocrm.walk.server_order import ListTraits, OrderedList, Ranked, prove_order
-from source_amocrm.walk.worker_pool import WorkerPool
 
 AN_HOUR = 3_600
 MOST_BARREN = 12
@@ -60,15 +59,14 @@ def keyset(
     traits: ListTraits,
     ascending: bool = True,
     raw: RawPage | None = None,
-    pool: WorkerPool | None = None,
 ) -> Iterator[Page]:
     """Yields the rows of the seconds `interval` of a list that has a filter by its cursor field and comes in its order.
 
     `ascending`: the order to request and to rely on. `raw`: the first page of the interval, if it has come already.
-    `pool` prefetches pages. Raises FilterIgnored or OrderIgnored when the server does not do what the walk rests on,
-    and TiesShuffled where the list can be read in the order of IDs instead.
+    Raises FilterIgnored or OrderIgnored when the server does not do what the walk rests on, and TiesShuffled where the
+    list can be read in the order of IDs instead.
     """
-    return _Walk(OrderedList(listing, traits, ascending, interval), pool).pages(raw)
+    return _Walk(OrderedList(listing, traits, ascending, interval)).pages(raw)
 
 
 @dataclass(slots=True)
@@ -167,13 +165,12 @@ class _Found(NamedTuple):
 
 
 class _Walk:
-    def __init__(self, ordered: OrderedList, pool: WorkerPool | None) -> None:
+    def __init__(self, ordered: OrderedList) -> None:
         self._ordered = ordered
         self._listing = ordered.listing
         self._traits = ordered.traits
-        self._pool = pool
         self._position = _Position(ordered.traits, ordered.first_rank)
-        self._prefetcher = KeysetPrefetcher(pool, ordered)
+        self._prefetcher = KeysetPrefetcher(ordered)
         self._trusted: set[int] = set()
         """Ranks at which two pages were joined by the order of ties alone."""
         self._started_at: int | None = None
@@ -328,7 +325,7 @@ class _Walk:
         if self._traits.ties_broken and self._trusted:
             trusted, self._trusted = sorted(self._trusted), set()
             for one in trusted:
-                yield from one_second(self._listing, self._ordered.second(one), self._pool)
+                yield from one_second(self._listing, self._ordered.second(one))
 
     def _note(self, found: _Found) -> None:
         self._prefetcher.take_note(found.raw, found.window, found.ranked, found.prefetched)
@@ -362,7 +359,7 @@ class _Walk:
         """Reads the second on its own and goes on behind it."""
         self._prefetcher.drop()
         rank = self._position.rank
-        yield from one_second(self._listing, self._ordered.second(rank), self._pool, self._position.delivered)
+        yield from one_second(self._listing, self._ordered.second(rank), self._position.delivered)
         self._move_to(self._rank_to_read(rank + 1, raw))
 
     def _move_to(self, rank: int) -> None:

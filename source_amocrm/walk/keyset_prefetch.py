@@ -23,7 +23,7 @@ from typing import NamedTuple
 from source_amocrm.walk.listing import Key, RawPage
 from source_amocrm.walk.page_size import PagePlan, reaching
 from source_amocrm.walk.server_order import OrderedList, Ranked
-from source_amocrm.walk.worker_pool import MOST_AHEAD, WorkerPool
+from source_amocrm.walk.worker_pool import MOST_AHEAD
 
 LEAST_OVERLAP = 2.0
 """How many rows a page shares with the page before it, so that the two can be shown to join: the last row, and one of
@@ -109,8 +109,8 @@ def best_window(anchors: Iterable[tuple[Anchor, int]], wanted: int, end: int, li
 class KeysetPrefetcher(PagePlan[KeysetWindow]):
     """Plans the windows of a walk and their size, and requests them ahead."""
 
-    def __init__(self, pool: WorkerPool | None, ordered: OrderedList) -> None:
-        super().__init__(pool, ordered.listing.limit)
+    def __init__(self, ordered: OrderedList) -> None:
+        super().__init__(ordered.listing)
         self._ordered = ordered
         # what is requested ahead may lie behind the end of the list, so an empty response is not retried
         self._not_retrying = replace(ordered, listing=ordered.listing.retrying_empty(0))

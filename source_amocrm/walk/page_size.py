@@ -21,7 +21,7 @@ from typing import Generic, NamedTuple, TypeVar
 from source_amocrm.errors import AmocrmError, PageTooLarge
 from source_amocrm.http import Params
 from source_amocrm.walk.listing import SIZES, Key, KeySet, Listing, OrderIgnored, RawPage, key
-from source_amocrm.walk.worker_pool import MOST_AHEAD, WorkerPool
+from source_amocrm.walk.worker_pool import MOST_AHEAD
 
 T = TypeVar("T")
 W = TypeVar("W")
@@ -207,15 +207,12 @@ def following(end: int, most: int) -> PageWindow | None:
 
 
 class PagePlan(Generic[W]):
-    """The page size of one walk, and the windows that were requested before the walk comes to them.
+    """The page size of one walk, and the windows that were requested before the walk comes to them."""
 
-    `pool`: None for a walk that requests one page at a time.
-    """
-
-    def __init__(self, pool: WorkerPool | None, largest: int) -> None:
-        self.pool = pool
-        self.sizer = PageSizer(largest)
-        self.widest = largest
+    def __init__(self, listing: Listing) -> None:
+        self.pool = listing.pool
+        self.sizer = PageSizer(listing.limit)
+        self.widest = listing.limit
         """The largest page of this server (rows), as its pages have shown."""
         self.requests: deque[tuple[W, Future[RawPage]]] = deque()
 
@@ -243,14 +240,14 @@ class PagePlan(Generic[W]):
 
 
 class WindowPlan(PagePlan[PageWindow]):
-    """Plans the next `window` of a walk by page number while there is `more` to read. With a `pool`, requests ahead one
-    window for every `share` windows read.
+    """Plans the next `window` of a walk by page number while there is `more` to read, and requests ahead one window for
+    every `share` windows read.
 
     `end`: the position behind the last row that was read.
     """
 
-    def __init__(self, listing: Listing, pool: WorkerPool | None = None, end: int = 0, share: int = 1) -> None:
-        super().__init__(pool, listing.limit)
+    def __init__(self, listing: Listing, end: int = 0, share: int = 1) -> None:
+        super().__init__(listing)
         self._listing = listing
         self._share = share
         self._progress = PageProgress(listing.path)
